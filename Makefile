@@ -1,0 +1,62 @@
+# `make run` and `make test` need Python 3.11 or later and make; `make check` also needs npm, for buf.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+BUF := node_modules/.bin/buf
+PROTOS := $(wildcard proto/chengxin/*/v1/*.proto)
+
+.PHONY: run test test-all check bench generate lock clean
+
+run: $(VENV)/.runtime
+	$(BIN)/chengxin up --demo
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "not long and not compose"
+
+test-all: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m bench
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: $(BIN)/python requirements.lock pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	touch $@
+
+$(BUF): package.json package-lock.json
+	npm ci --silent
+	touch $@
+
+check: $(VENV)/.dev $(BUF)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy chengxin services gateway
+	$(BIN)/bandit -q -r chengxin services gateway -c pyproject.toml
+	$(BUF) lint proto
+	$(BUF) format --diff --exit-code proto
+	tools/check_breaking $(BUF)
+	tools/generate --check
+	$(BIN)/python tools/check_regulation.py
+	$(BIN)/python tools/check_secrets.py
+
+# Protos to Python, with the tools of the lock file.
+generate: $(VENV)/.dev
+	tools/generate
+
+# Exact versions of everything, from pyproject.toml.
+lock: $(BIN)/python
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile -q --upgrade pyproject.toml --extra embedded --prerelease if-necessary-or-explicit --no-header --no-annotate --no-emit-find-links -o requirements.lock
+	$(BIN)/uv pip compile -q --upgrade pyproject.toml --extra embedded --extra dev --prerelease if-necessary-or-explicit -c requirements.lock --no-header --no-annotate --no-emit-find-links -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) node_modules build

@@ -1,0 +1,52 @@
+"""Time is injected: instants are UTC, business dates are Asia/Shanghai."""
+
+from datetime import UTC, date, datetime
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+
+class Clock(Protocol):
+    """Where use cases learn the time."""
+
+    def now(self) -> datetime:
+        """The present instant, aware, in UTC."""
+        ...
+
+    def today(self) -> date:
+        """The present business date, in Asia/Shanghai."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def today(self) -> date:
+        return self.now().astimezone(SHANGHAI).date()
+
+
+class FixedClock:
+    """A clock that tells the instant it was set to, for tests and recomputation."""
+
+    def __init__(self, instant: datetime) -> None:
+        self.instant = instant
+
+    def now(self) -> datetime:
+        return self.instant
+
+    def today(self) -> date:
+        return self.instant.astimezone(SHANGHAI).date()
+
+
+def shanghai_date(instant: datetime) -> date:
+    """The business date on which an aware instant falls."""
+    return instant.astimezone(SHANGHAI).date()
+
+
+def rfc3339(instant: datetime) -> str:
+    """An aware instant as RFC 3339 in UTC with microseconds, for example `2026-11-24T06:13:55.000001Z`."""
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,58 @@
+"""What belongs to the request being served: its id, the caller, the caller's language."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Final
+
+from chengxin.errors import UNAUTHENTICATED
+from chengxin.ids import new_id
+from chengxin.principal import Principal
+
+REQUEST_ID_HEADER: Final = "x-request-id"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """One request on its way through the services."""
+
+    request_id: str
+    language: str = "zh-CN"
+    principal: Principal | None = None
+
+
+_current: ContextVar[RequestContext | None] = ContextVar("chengxin_request", default=None)
+
+
+def current() -> RequestContext:
+    """The request being served; outside one, a fresh context for background work."""
+    return _current.get() or RequestContext(new_id("req"))
+
+
+def caller() -> Principal:
+    """The verified caller of the request being served. Raises UNAUTHENTICATED when there is none."""
+    if (principal := current().principal) is None:
+        raise UNAUTHENTICATED(reason="no token")
+    return principal
+
+
+@contextmanager
+def serving(request: RequestContext) -> Iterator[RequestContext]:
+    """Makes `request` the current one in this thread."""
+    token = _current.set(request)
+    try:
+        yield request
+    finally:
+        _current.reset(token)
+
+
+def pick_language(accept_language: str) -> str:
+    """`zh-CN` unless the header's first known choice is English (RFC 9110 section 12.5.4, order only)."""
+    for part in accept_language.split(","):
+        tag = part.split(";")[0].strip().lower()
+        if tag.startswith("zh"):
+            return "zh-CN"
+        if tag.startswith("en"):
+            return "en"
+    return "zh-CN"

@@ -1,0 +1,275 @@
+"""Errors as values with stable codes: the same one in Python, in gRPC (google.rpc) and in HTTP (RFC 9457)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+DOMAIN: Final = "chengxin"
+LANGUAGES: Final = ("zh-CN", "en")
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One thing wrong with the input: where, which rule, what it means and how to mend it."""
+
+    field: str
+    rule: str
+    message: str
+
+
+@dataclass(frozen=True)
+class ProblemType:
+    """A kind of error. Calling it makes the error to raise; words in `{braces}` are filled from the arguments."""
+
+    code: str
+    status: int
+    grpc_code: grpc.StatusCode
+    zh: str
+    en: str
+
+    def __call__(
+        self, *, fields: Sequence[FieldError] = (), retry_after: float | None = None, **params: object
+    ) -> "Problem":
+        return Problem(self, {k: str(v) for k, v in params.items()}, tuple(fields), retry_after)
+
+
+@dataclass
+class Problem(Exception):
+    """An error that the person at the other end reads."""
+
+    type: ProblemType
+    params: Mapping[str, str] = field(default_factory=dict)
+    fields: tuple[FieldError, ...] = ()
+    retry_after: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.type.code}: {self.text('en')}"
+
+    @property
+    def code(self) -> str:
+        """The stable code, for example `AUDIT_UNAVAILABLE`."""
+        return self.type.code
+
+    def text(self, language: str) -> str:
+        """What to tell the person, in `zh-CN` or `en`."""
+        template = self.type.en if language == "en" else self.type.zh
+        return template.format_map(_Missing(self.params))
+
+    def to_json(self, language: str, request_id: str) -> dict[str, Any]:
+        """The RFC 9457 problem document."""
+        document: dict[str, Any] = {
+            "type": f"urn:chengxin:problem:{self.code.lower().replace('_', '-')}",
+            "title": self.code,
+            "status": self.type.status,
+            "code": self.code,
+            "detail": self.text(language),
+            "request_id": request_id,
+        }
+        if self.params:
+            document["params"] = dict(self.params)
+        if self.fields:
+            document["errors"] = [{"field": f.field, "rule": f.rule, "message": f.message} for f in self.fields]
+        if self.retry_after is not None:
+            document["retry_after"] = self.retry_after
+        return document
+
+    def to_rpc(self, language: str, request_id: str) -> status_pb2.Status:
+        """The google.rpc.Status with ErrorInfo, RequestInfo, BadRequest, RetryInfo and LocalizedMessage details."""
+        details: list[Any] = [
+            error_details_pb2.ErrorInfo(
+                reason=self.code, domain=DOMAIN, metadata={**self.params, "http_status": str(self.type.status)}
+            ),
+            error_details_pb2.RequestInfo(request_id=request_id),
+            *(error_details_pb2.LocalizedMessage(locale=lang, message=self.text(lang)) for lang in LANGUAGES),
+        ]
+        if self.fields:
+            violations = [
+                error_details_pb2.BadRequest.FieldViolation(field=f.field, reason=f.rule, description=f.message)
+                for f in self.fields
+            ]
+            details.append(error_details_pb2.BadRequest(field_violations=violations))
+        if self.retry_after is not None:
+            delay = duration_pb2.Duration(
+                seconds=int(self.retry_after), nanos=int((self.retry_after % 1) * 1_000_000_000)
+            )
+            details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+        packed = []
+        for detail in details:
+            wrapper = any_pb2.Any()
+            wrapper.Pack(detail)
+            packed.append(wrapper)
+        return status_pb2.Status(code=self.type.grpc_code.value[0], message=self.text(language), details=packed)
+
+    @classmethod
+    def from_rpc(cls, error: grpc.RpcError) -> "Problem":
+        """The error that another service raised; what never reached a service becomes `UPSTREAM_UNAVAILABLE`."""
+        status = rpc_status.from_call(error) if isinstance(error, grpc.Call) else None
+        if status is None:
+            return _without_details(error)
+        info = error_details_pb2.ErrorInfo()
+        bad = error_details_pb2.BadRequest()
+        retry = error_details_pb2.RetryInfo()
+        texts = {"zh-CN": status.message, "en": status.message}
+        retry_after = None
+        for detail in status.details:
+            if detail.Unpack(info) or detail.Unpack(bad):
+                continue
+            if detail.Unpack(retry):
+                retry_after = retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9
+                continue
+            localized = error_details_pb2.LocalizedMessage()
+            if detail.Unpack(localized):
+                texts[localized.locale] = localized.message
+        if info.domain != DOMAIN:
+            return _without_details(error)
+        params = dict(info.metadata)
+        grpc_code = next(c for c in grpc.StatusCode if c.value[0] == status.code)
+        kind = ProblemType(
+            info.reason,
+            int(params.pop("http_status", _HTTP_STATUS.get(grpc_code, 500))),
+            grpc_code,
+            texts["zh-CN"].replace("{", "{{").replace("}", "}}"),
+            texts["en"].replace("{", "{{").replace("}", "}}"),
+        )
+        fields = tuple(FieldError(v.field, v.reason, v.description) for v in bad.field_violations)
+        return cls(kind, params, fields, retry_after)
+
+
+class _Missing(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return "{" + key + "}"
+
+
+def _without_details(error: grpc.RpcError) -> Problem:
+    code = error.code() if isinstance(error, grpc.Call) else grpc.StatusCode.UNKNOWN
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        return NOT_IMPLEMENTED()
+    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED):
+        return UPSTREAM_UNAVAILABLE(retry_after=1)
+    return INTERNAL()
+
+
+_HTTP_STATUS = {
+    grpc.StatusCode.INVALID_ARGUMENT: 400,
+    grpc.StatusCode.UNAUTHENTICATED: 401,
+    grpc.StatusCode.PERMISSION_DENIED: 403,
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.ALREADY_EXISTS: 409,
+    grpc.StatusCode.FAILED_PRECONDITION: 409,
+    grpc.StatusCode.ABORTED: 409,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
+    grpc.StatusCode.UNIMPLEMENTED: 501,
+    grpc.StatusCode.UNAVAILABLE: 503,
+}
+
+_registry: dict[str, ProblemType] = {}
+
+
+def _define(code: str, status: int, grpc_code: grpc.StatusCode, zh: str, en: str) -> ProblemType:
+    if code in _registry:
+        raise ValueError(f"error code {code} is defined twice")
+    _registry[code] = ProblemType(code, status, grpc_code, zh, en)
+    return _registry[code]
+
+
+def invalid(code: str, zh: str, en: str) -> ProblemType:
+    """Defines an error of the input: 400, INVALID_ARGUMENT."""
+    return _define(code, 400, grpc.StatusCode.INVALID_ARGUMENT, zh, en)
+
+
+def unauthenticated(code: str, zh: str, en: str) -> ProblemType:
+    """Defines an error of identity: 401, UNAUTHENTICATED."""
+    return _define(code, 401, grpc.StatusCode.UNAUTHENTICATED, zh, en)
+
+
+def forbidden(code: str, zh: str, en: str) -> ProblemType:
+    """Defines a refusal: 403, PERMISSION_DENIED."""
+    return _define(code, 403, grpc.StatusCode.PERMISSION_DENIED, zh, en)
+
+
+def not_found(code: str, zh: str, en: str) -> ProblemType:
+    """Defines an absence: 404, NOT_FOUND."""
+    return _define(code, 404, grpc.StatusCode.NOT_FOUND, zh, en)
+
+
+def conflict(code: str, zh: str, en: str) -> ProblemType:
+    """Defines a clash with what exists: 409, ALREADY_EXISTS."""
+    return _define(code, 409, grpc.StatusCode.ALREADY_EXISTS, zh, en)
+
+
+def precondition(code: str, zh: str, en: str) -> ProblemType:
+    """Defines an act that the state does not allow: 409, FAILED_PRECONDITION."""
+    return _define(code, 409, grpc.StatusCode.FAILED_PRECONDITION, zh, en)
+
+
+def exhausted(code: str, status: int, zh: str, en: str) -> ProblemType:
+    """Defines a limit reached: 413 or 429, RESOURCE_EXHAUSTED."""
+    return _define(code, status, grpc.StatusCode.RESOURCE_EXHAUSTED, zh, en)
+
+
+def unavailable(code: str, zh: str, en: str) -> ProblemType:
+    """Defines a passing inability: 503, UNAVAILABLE."""
+    return _define(code, 503, grpc.StatusCode.UNAVAILABLE, zh, en)
+
+
+def known_problems() -> list[ProblemType]:
+    """Every error code defined so far in this process, by code."""
+    return [_registry[code] for code in sorted(_registry)]
+
+
+INPUT_INVALID = invalid(
+    "INPUT_INVALID", "请求内容有误，请按 errors 逐项修正", "The request is invalid; see errors for each field"
+)
+UNAUTHENTICATED = unauthenticated(
+    "UNAUTHENTICATED", "缺少有效的访问令牌，请先取得令牌：{reason}", "A valid access token is required: {reason}"
+)
+ROLE_NOT_ALLOWED = forbidden(
+    "ROLE_NOT_ALLOWED",
+    "当前身份（{roles}）无权执行此操作，需要：{required}",
+    "The token's role ({roles}) may not do this; it takes: {required}",
+)
+NOT_FOUND = not_found("NOT_FOUND", "未找到：{what}", "Not found: {what}")
+METHOD_NOT_ALLOWED = _define(
+    "METHOD_NOT_ALLOWED",
+    405,
+    grpc.StatusCode.UNIMPLEMENTED,
+    "此地址不支持该方法",
+    "This address does not take that method",
+)
+IDEMPOTENCY_CONFLICT = conflict(
+    "IDEMPOTENCY_CONFLICT",
+    "同一 Idempotency-Key（{key}）已用于另一请求，请换一个",
+    "The Idempotency-Key {key} was used for a different request; use a new one",
+)
+TOO_LARGE = exhausted("TOO_LARGE", 413, "内容超过上限 {limit}", "The content exceeds the limit of {limit}")
+NOT_IMPLEMENTED = _define(
+    "NOT_IMPLEMENTED", 501, grpc.StatusCode.UNIMPLEMENTED, "系统没有此方法", "There is no such method"
+)
+INTERNAL = _define(
+    "INTERNAL",
+    500,
+    grpc.StatusCode.INTERNAL,
+    "系统内部错误，请凭请求编号联系信用中心",
+    "Internal error; quote the request id to the credit centre",
+)
+UPSTREAM_UNAVAILABLE = unavailable(
+    "UPSTREAM_UNAVAILABLE",
+    "所需服务暂不可用，请稍后重试",
+    "A service behind this one is not available; try again shortly",
+)
+AUDIT_UNAVAILABLE = unavailable(
+    "AUDIT_UNAVAILABLE",
+    "审计服务不可用，操作未执行，请稍后重试",
+    "The audit service is not available, so nothing was done; try again shortly",
+)
+STORE_UNAVAILABLE = unavailable(
+    "STORE_UNAVAILABLE", "存储暂不可用，操作未执行，请稍后重试", "The store is not available; try again shortly"
+)
+
+HTTP_FROM_GRPC = _HTTP_STATUS
+GRPC_OK = code_pb2.OK

@@ -1,0 +1,177 @@
+"""The store of a service: connection, transactions, and the outbox that carries its changes and audit events."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+import mongoengine
+from pymongo import ReturnDocument, WriteConcern
+from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.mongo_client import MongoClient
+from pymongo.read_concern import ReadConcern
+
+from chengxin.canonical import digest
+from chengxin.clock import Clock
+from chengxin.errors import IDEMPOTENCY_CONFLICT
+
+T = TypeVar("T")
+Document = dict[str, Any]
+
+# How often a feed looks for rows that another process committed; rows of this process wake it at once.
+_POLL_SECONDS: Final = 0.5
+
+
+@dataclass
+class Unit:
+    """One transaction: what is written with `session` commits together with the changes and events added here."""
+
+    session: ClientSession
+    changes: list[Document] = field(default_factory=list)
+    events: list[bytes] = field(default_factory=list)
+    # Rows of the outbox are numbered when they are written, at the end of the transaction.
+    position: int = 0
+
+    def publish(self, kind: str, **payload: Any) -> None:
+        """Adds a change to the service's feed."""
+        self.changes.append({"kind": kind, **payload})
+
+    def record(self, event: bytes) -> None:
+        """Adds an audit event (canonical JSON, from `AuditEvent.encode`)."""
+        self.events.append(event)
+
+
+@dataclass(frozen=True)
+class OutboxRow:
+    """One committed transaction of a service."""
+
+    position: int
+    at: datetime
+    changes: list[Document]
+    events: list[bytes]
+
+
+class Store:
+    """A service's own database. All other code of the service reaches Mongo through its `store.py`, which uses this."""
+
+    def __init__(self, uri: str, alias: str, clock: Clock) -> None:
+        self.client: MongoClient[Document] = mongoengine.connect(
+            alias=alias,
+            host=uri,
+            tz_aware=True,
+            uuidRepresentation="standard",
+            serverSelectionTimeoutMS=3000,
+            connectTimeoutMS=3000,
+            appname=alias,
+            w="majority",
+            journal=True,
+        )
+        self.db: Database[Document] = mongoengine.get_db(alias)
+        self._clock = clock
+        self._outbox: Collection[Document] = self.db["outbox"]
+        self._counters: Collection[Document] = self.db["counters"]
+        self._positions: Collection[Document] = self.db["positions"]
+        self._answers: Collection[Document] = self.db["idempotency"]
+        # Transactions of one process take turns: they would only conflict on the outbox counter.
+        self._turn = threading.Lock()
+        self._committed = threading.Condition()
+
+    def ping(self) -> None:
+        """Raises `pymongo.errors.PyMongoError` when the store does not answer."""
+        self.client.admin.command("ping")
+
+    def transact(self, work: Callable[[Unit], T]) -> T:
+        """Runs `work` in one transaction, majority and journalled, retried on transient conflicts.
+
+        `work` may run more than once; it must do nothing but read and write with the unit.
+        """
+
+        def attempt(session: ClientSession) -> tuple[T, bool]:
+            unit = Unit(session)
+            result = work(unit)
+            if unit.changes or unit.events:
+                self._append(unit)
+            return result, bool(unit.position)
+
+        with self._turn, self.client.start_session() as session:
+            result, published = session.with_transaction(
+                attempt,
+                read_concern=ReadConcern("snapshot"),
+                write_concern=WriteConcern(w="majority", j=True),
+            )
+        if published:
+            with self._committed:
+                self._committed.notify_all()
+        return result
+
+    def once(self, caller: str, key: str, request: bytes, work: Callable[[Unit], Document]) -> Document:
+        """Runs `work` in a transaction at most once per `Idempotency-Key` of a caller; a repeat gets the first answer.
+
+        `request` is what was asked, to tell a repeat from another request under the same key (IDEMPOTENCY_CONFLICT).
+        An empty key runs `work` every time.
+        """
+        if not key:
+            return self.transact(work)
+        name, asked = f"{caller}\0{key}", digest(request)
+
+        def first_time(unit: Unit) -> Document:
+            known = self._answers.find_one({"_id": name}, session=unit.session)
+            if known is not None:
+                if known["asked"] != asked:
+                    raise IDEMPOTENCY_CONFLICT(key=key)
+                return dict(known["answer"])
+            answer = work(unit)
+            self._answers.insert_one(
+                {"_id": name, "asked": asked, "answer": answer, "at": self._clock.now()}, session=unit.session
+            )
+            return answer
+
+        return self.transact(first_time)
+
+    def _append(self, unit: Unit) -> None:
+        # The counter is written inside the transaction: a second writer conflicts and retries, so positions are
+        # committed in order and without gaps.
+        counter = self._counters.find_one_and_update(
+            {"_id": "outbox"},
+            {"$inc": {"n": 1}},
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+            session=unit.session,
+        )
+        if counter is None:
+            raise RuntimeError("an upsert answered without its document")
+        unit.position = counter["n"]
+        row = {"_id": unit.position, "at": self._clock.now(), "changes": unit.changes, "events": unit.events}
+        self._outbox.insert_one(row, session=unit.session)
+
+    def rows(self, after: int, limit: int = 200) -> list[OutboxRow]:
+        """Committed transactions after a position, in order."""
+        found = self._outbox.find({"_id": {"$gt": after}}).sort("_id", 1).limit(limit)
+        return [OutboxRow(r["_id"], r["at"], r["changes"], [bytes(e) for e in r["events"]]) for r in found]
+
+    def follow(self, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
+        """Committed transactions after a position, in order, without end, while `running()`."""
+        while running():
+            found = self.rows(after)
+            for row in found:
+                yield row
+                after = row.position
+            if not found:
+                with self._committed:
+                    self._committed.wait(_POLL_SECONDS)
+
+    def position(self, of: str) -> int:
+        """Where the consumer named `of` is in the feed that it follows; 0 before the first change."""
+        found = self._positions.find_one({"_id": of})
+        return int(found["position"]) if found else 0
+
+    def set_position(self, of: str, position: int, session: ClientSession | None = None) -> None:
+        """Remembers where a consumer is, within the transaction of what it derived."""
+        self._positions.update_one({"_id": of}, {"$max": {"position": position}}, upsert=True, session=session)
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self.client.close()

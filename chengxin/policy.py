@@ -1,0 +1,119 @@
+"""One policy, two faces (decision 1): the rule of a use case is declared where the act is."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar, cast
+
+from chengxin.audit_client import AuditTrail
+from chengxin.errors import ROLE_NOT_ALLOWED, Problem
+from chengxin.principal import Principal, Role
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Room(Protocol):
+    """A service's use cases' surroundings (store, clock, trail …), the first argument of each use case."""
+
+    @property
+    def audit(self) -> AuditTrail: ...
+
+
+# Why this caller may not do this to these arguments, or None. Gets (room, caller, *arguments) of the use case.
+Condition = Callable[..., Problem | None]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Who may do one thing, and under which name it goes on record."""
+
+    act: str
+    roles: frozenset[Role]
+    articles: tuple[str, ...]
+    conditions: tuple[Condition, ...]
+    summary: str
+    use_case: str
+
+    def to_json(self) -> dict[str, Any]:
+        """A row of `chengxin policy`."""
+        return {
+            "act": self.act,
+            "roles": sorted(self.roles),
+            "conditions": [inspect.getdoc(c) or c.__name__ for c in self.conditions],
+            "articles": list(self.articles),
+            "summary": self.summary,
+            "use_case": self.use_case,
+        }
+
+
+def rule(
+    act: str, *, roles: set[Role], articles: tuple[str, ...], when: tuple[Condition, ...] = ()
+) -> Callable[[F], F]:
+    """Guards a use case `f(room, caller, …)`: a caller without one of `roles`, or whom a condition refuses, gets the
+    refusal, and the refusal goes on record before it is answered.
+
+    `act` is the name of the act in the audit log, `articles` are those of the regulation that it serves.
+    """
+
+    def guard(use_case: F) -> F:
+        declared = Rule(
+            act,
+            frozenset(roles),
+            articles,
+            when,
+            (inspect.getdoc(use_case) or "").split("\n")[0],
+            f"{use_case.__module__}.{use_case.__qualname__}",
+        )
+
+        @functools.wraps(use_case)
+        def guarded(room: Room, caller: Principal, *args: Any, **kwargs: Any) -> Any:
+            problem = _refusal(declared, room, caller, args, kwargs)
+            if problem is not None:
+                room.audit.refused(act, caller, problem)
+                raise problem
+            return use_case(room, caller, *args, **kwargs)
+
+        guarded.rule = declared  # type: ignore[attr-defined]
+        return cast(F, guarded)
+
+    return guard
+
+
+def serves(use_case: Callable[..., Any]) -> Callable[[F], F]:
+    """Says which guarded use case an HTTP view or a gRPC method answers with; `chengxin policy` reads it."""
+    declared = rule_of(use_case)
+
+    def mark(view: F) -> F:
+        view.rule = declared  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def open_to_all(reason: str) -> Callable[[F], F]:
+    """Marks a view or method that needs no rule, and says why; `chengxin policy` shows the reason."""
+
+    def mark(view: F) -> F:
+        view.open_to_all = reason  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def rule_of(use_case: Callable[..., Any]) -> Rule:
+    """The rule that guards a use case. Raises `AttributeError` for one without."""
+    return cast(Rule, cast(Any, use_case).rule)
+
+
+def _refusal(
+    declared: Rule, room: Room, caller: Principal, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Problem | None:
+    if not caller.roles & declared.roles:
+        return ROLE_NOT_ALLOWED(
+            roles=", ".join(sorted(caller.roles)) or "-", required=", ".join(sorted(declared.roles))
+        )
+    for condition in declared.conditions:
+        if (problem := condition(room, caller, *args, **kwargs)) is not None:
+            return problem
+    return None

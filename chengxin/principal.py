@@ -1,0 +1,70 @@
+"""Who is asking, and in what capacity: the claims of an access token (RFC 9068)."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Role(StrEnum):
+    """Capacities a token can give; see the table in docs/identity.md."""
+
+    PUBLIC = "public"
+    SUBJECT = "subject"
+    SUBJECT_AUTHORIZED = "subject_authorized"
+    STATUTORY = "statutory"
+    AGENCY = "agency"
+    PROVIDER = "provider"
+    CENTRE = "centre"
+    AUTHORITY = "authority"
+    SUPERVISOR = "supervisor"
+    SERVICE = "service"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A verified caller. `sub` is a subject_ref for citizens, an officer or client id for others."""
+
+    sub: str
+    roles: frozenset[Role]
+    client_id: str = ""
+    org: str = ""
+    region: str = ""
+    acr: str = ""
+    jti: str = ""
+    purpose: str = ""
+    legal_basis: str = ""
+    case_no: str = ""
+    officer: str = ""
+    consent_id: str = ""
+
+    @classmethod
+    def from_claims(cls, claims: dict[str, Any]) -> "Principal":
+        """Reads verified claims; an unknown role is dropped, so that it can give nothing."""
+        known = {r.value for r in Role}
+        return cls(
+            sub=claims["sub"],
+            roles=frozenset(Role(r) for r in claims.get("roles", ()) if r in known),
+            **{
+                name: str(claims.get(name, ""))
+                for name in (
+                    "client_id",
+                    "org",
+                    "region",
+                    "acr",
+                    "jti",
+                    "purpose",
+                    "legal_basis",
+                    "case_no",
+                    "officer",
+                    "consent_id",
+                )
+            },
+        )
+
+    def to_actor(self) -> dict[str, Any]:
+        """The caller as an audit event names it; empty fields left out, no personal identifier in any of them."""
+        actor: dict[str, Any] = {"sub": self.sub, "roles": sorted(self.roles)}
+        for name in ("client_id", "org", "region", "acr", "officer"):
+            if value := getattr(self, name):
+                actor[name] = value
+        return actor

@@ -1,0 +1,154 @@
+"""gRPC plumbing: servers that know the caller and answer with rich errors, channels that reconnect quickly."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from grpc_status import rpc_status
+from pymongo.errors import ConnectionFailure, ExecutionTimeout, PyMongoError
+
+from chengxin.context import REQUEST_ID_HEADER, RequestContext, pick_language, serving
+from chengxin.errors import INTERNAL, STORE_UNAVAILABLE, UNAUTHENTICATED, Problem
+from chengxin.ids import new_id
+from chengxin.tokens import Verifier
+
+log = structlog.get_logger()
+
+MAX_MESSAGE: Final = 16 * 1024 * 1024
+# A Watch stream holds a thread as long as it lasts.
+_THREADS: Final = 64
+_OPTIONS: Final = [
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.max_send_message_length", MAX_MESSAGE),
+    ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+]
+_OPEN_TO_ALL: Final = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerReflection/")
+
+
+def make_server(
+    listen: str, verifier: Verifier, services: Sequence[tuple[Callable[[Any, grpc.Server], None], Any, str]]
+) -> grpc.Server:
+    """A server for `(add_to_server, servicer, full name)`, with health and reflection, listening on `host:port`.
+
+    Raises `RuntimeError` when the address cannot be bound.
+    """
+    server = grpc.server(
+        ThreadPoolExecutor(_THREADS, thread_name_prefix="rpc"), interceptors=[_Caller(verifier)], options=_OPTIONS
+    )
+    healthy = health.HealthServicer()
+    names = [name for _, _, name in services]
+    for add, servicer, name in services:
+        add(servicer, server)
+        healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
+    healthy.set("", health_pb2.HealthCheckResponse.SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    server.add_insecure_port(listen)
+    return server
+
+
+def make_channel(address: str) -> grpc.Channel:
+    """A channel to `host:port` that tries again within a second of a lost connection."""
+    options = [
+        *_OPTIONS,
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 1000),
+        ("grpc.keepalive_time_ms", 20_000),
+        ("grpc.keepalive_timeout_ms", 5_000),
+        ("grpc.enable_retries", 0),
+    ]
+    return grpc.insecure_channel(address, options=options)
+
+
+class _Caller(grpc.ServerInterceptor):
+    """Verifies the token, makes the request current, turns errors into google.rpc.Status."""
+
+    def __init__(self, verifier: Verifier) -> None:
+        self._verifier = verifier
+
+    def intercept_service(self, continuation: Any, details: Any) -> Any:
+        handler = continuation(details)
+        if handler is None or details.method.startswith(_OPEN_TO_ALL):
+            return handler
+        metadata = {k: v for k, v in details.invocation_metadata if isinstance(v, str)}
+        wrap = self._stream if handler.response_streaming else self._unary
+        kinds = {
+            (False, False): grpc.unary_unary_rpc_method_handler,
+            (False, True): grpc.unary_stream_rpc_method_handler,
+            (True, False): grpc.stream_unary_rpc_method_handler,
+            (True, True): grpc.stream_stream_rpc_method_handler,
+        }
+        behaviour = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+        return kinds[handler.request_streaming, handler.response_streaming](
+            wrap(behaviour, metadata),
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+    def _unary(self, behaviour: Any, metadata: dict[str, str]) -> Any:
+        def call(request: Any, context: grpc.ServicerContext) -> Any:
+            with serving(_request(metadata)) as anonymous:
+                try:
+                    with serving(self._known(anonymous, metadata)):
+                        return behaviour(request, context)
+                except Exception as e:
+                    _abort(context, e, anonymous)
+
+        return call
+
+    def _stream(self, behaviour: Any, metadata: dict[str, str]) -> Any:
+        def call(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+            with serving(_request(metadata)) as anonymous:
+                try:
+                    with serving(self._known(anonymous, metadata)):
+                        # At once, so that a follower knows it is connected before there is anything to tell.
+                        context.send_initial_metadata(())
+                        yield from behaviour(request, context)
+                except Exception as e:
+                    _abort(context, e, anonymous)
+
+        return call
+
+    def _known(self, request: RequestContext, metadata: dict[str, str]) -> RequestContext:
+        scheme, _, token = metadata.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise UNAUTHENTICATED(reason="authorization: Bearer <token> is missing")
+        return RequestContext(request.request_id, request.language, self._verifier.verify(token))
+
+
+def _request(metadata: dict[str, str]) -> RequestContext:
+    return RequestContext(
+        metadata.get(REQUEST_ID_HEADER) or new_id("req"), pick_language(metadata.get("accept-language", ""))
+    )
+
+
+def _abort(context: grpc.ServicerContext, error: Exception, request: RequestContext) -> None:
+    if not context.is_active():
+        return
+    problem = as_problem(error)
+    if problem is None:
+        # Not an error of ours: grpc's own abort, on its way out.
+        if type(error) is Exception:
+            raise error
+        log.exception("unexpected error", request_id=request.request_id, error=repr(error))
+        problem = INTERNAL()
+    context.abort_with_status(rpc_status.to_status(problem.to_rpc(request.language, request.request_id)))
+
+
+def as_problem(error: Exception) -> Problem | None:
+    """What a face tells of an exception that came out of a use case; None when it was not foreseen."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, (ConnectionFailure, ExecutionTimeout)):
+        return STORE_UNAVAILABLE(retry_after=1)
+    if isinstance(error, PyMongoError) and error.has_error_label("TransientTransactionError"):
+        return STORE_UNAVAILABLE(retry_after=1)
+    if isinstance(error, grpc.RpcError):
+        return Problem.from_rpc(error)
+    return None

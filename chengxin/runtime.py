@@ -1,0 +1,97 @@
+"""A service process: one granian worker for HTTP with the gRPC server and background work beside it."""
+
+import ctypes
+import logging
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from multiprocessing import util
+from typing import Any, Protocol
+
+import structlog
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+
+
+class Background(Protocol):
+    """Work beside the faces."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+@dataclass
+class Service:
+    """What a composition root wires: faces, background work, what to close last."""
+
+    app: Any
+    grpc_server: Any
+    background: Sequence[Background] = field(default_factory=list)
+    close: Callable[[], None] = lambda: None
+
+
+def serve(name: str, http_listen: str, compose: Callable[[], Service], threads: int = 16) -> None:
+    """Runs a service until SIGTERM or SIGINT. `compose` is called in the worker process, where everything lives.
+
+    The process that calls this only keeps the worker: it should import little before.
+    """
+    host, _, port = http_listen.rpartition(":")
+    server = Granian(
+        name,
+        address=host,
+        port=int(port),
+        interface=Interfaces.WSGI,
+        workers=1,
+        blocking_threads=threads,
+        websockets=False,
+        log_access=False,
+        log_level=LogLevels.error,
+        respawn_failed_workers=False,
+    )
+
+    def load(*_: Any) -> Any:
+        die_with_parent()
+        configure_logging(name)
+        service = compose()
+        service.grpc_server.start()
+        for work in service.background:
+            work.start()
+        util.Finalize(None, _stop, args=(service,), exitpriority=100)
+        return service.app
+
+    server.serve(target_loader=load, wrap_loader=False)
+
+
+def _stop(service: Service) -> None:
+    for work in service.background:
+        work.stop()
+    service.grpc_server.stop(grace=1).wait(2)
+    service.close()
+
+
+def die_with_parent() -> None:
+    """Asks the kernel for SIGTERM when the parent ends, so that a killed parent leaves nothing behind (Linux)."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM, 0, 0, 0)
+
+
+def configure_logging(service: str) -> None:
+    """One JSON object a line on standard error. Nothing logged may hold a personal identifier."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.EventRenamer("message"),
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(service=service)

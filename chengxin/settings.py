@@ -1,0 +1,43 @@
+"""Settings from the environment (`CHENGXIN_*`); secrets are files, never values."""
+
+from pathlib import Path
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What every process of the suite is told. A service reads the fields it needs in its `__main__.py`."""
+
+    model_config = SettingsConfigDict(env_prefix="CHENGXIN_")
+
+    # MongoDB URI of this process's own store, with credentials and database name.
+    mongo_uri: SecretStr
+    # host:port each face listens on.
+    http_listen: str
+    grpc_listen: str
+    # The issuer and audience of access tokens, and where the gateway is reached from inside.
+    issuer: str = "http://127.0.0.1:8080"
+    audience: str = "chengxin"
+    gateway_http: str = "127.0.0.1:8080"
+    # Where the services are reached from inside.
+    catalog_http: str = ""
+    catalog_grpc: str = ""
+    ingest_http: str = ""
+    ingest_grpc: str = ""
+    disclosure_http: str = ""
+    disclosure_grpc: str = ""
+    objection_http: str = ""
+    objection_grpc: str = ""
+    audit_http: str = ""
+    audit_grpc: str = ""
+    # Secrets: this process's Ed25519 private key (PEM), the field key ring (JSON), the subject key (raw bytes).
+    key_file: Path
+    field_keys_file: Path | None = None
+    subject_key_file: Path | None = None
+    # The demonstration world: identity verification without proof. Never set in production.
+    demo: bool = False
+
+    def peer(self, service: str) -> str:
+        """host:port of a service's gRPC face."""
+        return str(getattr(self, f"{service}_grpc"))

@@ -1,0 +1,190 @@
+"""Access tokens (RFC 9068) as services use them: verifying the caller's, obtaining their own."""
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import jwt
+import urllib3
+from cachetools import LRUCache
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from chengxin.errors import UNAUTHENTICATED, UPSTREAM_UNAVAILABLE, Problem
+from chengxin.ids import new_id
+from chengxin.principal import Principal
+
+ALGORITHMS: Final = ["EdDSA", "ES256"]
+ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_LEEWAY: Final = 5
+_MAX_TOKEN: Final = 8192
+# An unknown kid makes a verifier look at the JWKS again, at most this often.
+_REFRESH_SECONDS: Final = 5.0
+_JWKS_SECONDS: Final = 300.0
+
+
+def load_private_key(path: Path) -> Ed25519PrivateKey:
+    """Reads an Ed25519 private key from PEM."""
+    key = serialization.load_pem_private_key(path.read_bytes(), None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError(f"{path.name} is not an Ed25519 key")
+    return key
+
+
+def public_jwk(key: Ed25519PrivateKey) -> dict[str, str]:
+    """The public JWK (RFC 8037) of a private key; its `kid` is the RFC 7638 thumbprint."""
+    jwk = json.loads(jwt.algorithms.OKPAlgorithm.to_jwk(key.public_key()))
+    basis = json.dumps({"crv": jwk["crv"], "kty": jwk["kty"], "x": jwk["x"]}, separators=(",", ":"))
+    kid = jwt.utils.base64url_encode(hashlib.sha256(basis.encode()).digest()).decode()
+    return {"kty": "OKP", "crv": "Ed25519", "x": jwk["x"], "kid": kid, "alg": "EdDSA", "use": "sig"}
+
+
+class Verifier:
+    """Verifies tokens of one issuer for one audience; verified ones are remembered until they expire (bounded)."""
+
+    def __init__(self, issuer: str, audience: str, jwks: Callable[[], dict[str, Any]]) -> None:
+        self._issuer = issuer
+        self._audience = audience
+        self._jwks = jwks
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._fetched = float("-inf")
+        self._verified: LRUCache[bytes, tuple[float, Principal]] = LRUCache(20_000)
+        self._lock = threading.Lock()
+
+    def verify(self, token: str) -> Principal:
+        """The caller that the token names. Raises UNAUTHENTICATED, or UPSTREAM_UNAVAILABLE when no key can be had."""
+        if len(token) > _MAX_TOKEN:
+            raise UNAUTHENTICATED(reason="token too long")
+        fingerprint = hashlib.sha256(token.encode("utf-8", "replace")).digest()
+        with self._lock:
+            known = self._verified.get(fingerprint)
+        if known is not None and time.time() < known[0]:
+            return known[1]
+        claims = self._claims(token)
+        principal = Principal.from_claims(claims)
+        with self._lock:
+            self._verified[fingerprint] = (float(claims["exp"]), principal)
+        return principal
+
+    def _claims(self, token: str) -> dict[str, Any]:
+        try:
+            header = jwt.get_unverified_header(token)
+            if header.get("typ") != "at+jwt":
+                raise UNAUTHENTICATED(reason="typ is not at+jwt")
+            key = self._key(str(header.get("kid", "")))
+            return jwt.decode(
+                token,
+                key.key,
+                algorithms=ALGORITHMS,
+                issuer=self._issuer,
+                audience=self._audience,
+                leeway=_LEEWAY,
+                options={"require": ["exp", "iat", "iss", "aud", "sub", "jti"]},
+            )
+        except (jwt.PyJWTError, ValueError, TypeError, KeyError) as e:
+            raise UNAUTHENTICATED(reason=_words(e)) from None
+
+    def _key(self, kid: str) -> jwt.PyJWK:
+        with self._lock:
+            age = time.monotonic() - self._fetched
+            if age > _JWKS_SECONDS or (kid not in self._keys and age > _REFRESH_SECONDS):
+                try:
+                    found = self._jwks()["keys"]
+                    self._keys = {k["kid"]: jwt.PyJWK(k) for k in found}
+                    self._fetched = time.monotonic()
+                except (OSError, urllib3.exceptions.HTTPError, ValueError, KeyError):
+                    # Known keys stay good while the gateway is away.
+                    if kid not in self._keys:
+                        raise UPSTREAM_UNAVAILABLE(retry_after=1) from None
+        if kid not in self._keys:
+            raise UNAUTHENTICATED(reason="unknown key id")
+        return self._keys[kid]
+
+
+class TokenSource:
+    """A client's own access tokens by `private_key_jwt` (RFC 7523), renewed a minute before they expire."""
+
+    def __init__(
+        self, token_url: str, audience: str, client_id: str, key: Ed25519PrivateKey, **parameters: str
+    ) -> None:
+        self._url = token_url
+        self._audience = audience
+        self._client_id = client_id
+        self._key = key
+        self._kid = public_jwk(key)["kid"]
+        self._parameters = parameters
+        self._http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=2, read=5))
+        self._lock = threading.Lock()
+        self._token = ""
+        self._renew_at = 0.0
+
+    def token(self) -> str:
+        """A token that is good for at least a minute. Raises the gateway's Problem, or UPSTREAM_UNAVAILABLE."""
+        with self._lock:
+            if time.monotonic() >= self._renew_at:
+                self._token, lifetime = self._obtain()
+                self._renew_at = time.monotonic() + max(lifetime - 60, 1)
+            return self._token
+
+    def forget(self) -> None:
+        """Drops the token in hand, for one that was refused."""
+        with self._lock:
+            self._renew_at = 0.0
+
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """The token as gRPC metadata."""
+        return (("authorization", f"Bearer {self.token()}"),)
+
+    def assertion(self) -> str:
+        """A fresh client assertion, good for one use within a minute."""
+        now = int(time.time())
+        claims = {
+            "iss": self._client_id,
+            "sub": self._client_id,
+            "aud": self._audience,
+            "iat": now,
+            "exp": now + 60,
+            "jti": new_id("ca"),
+        }
+        return jwt.encode(claims, self._key, algorithm="EdDSA", headers={"kid": self._kid})
+
+    def _obtain(self) -> tuple[str, float]:
+        form = {
+            "grant_type": "client_credentials",
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": self.assertion(),
+            **self._parameters,
+        }
+        try:
+            answer = self._http.request("POST", self._url, fields=form, encode_multipart=False)
+            body = answer.json()
+        except (urllib3.exceptions.HTTPError, ValueError):
+            raise UPSTREAM_UNAVAILABLE(retry_after=1) from None
+        if answer.status != 200:
+            raise token_problem(answer.status, body)
+        return str(body["access_token"]), float(body["expires_in"])
+
+
+def token_problem(status: int, body: dict[str, Any]) -> Problem:
+    """The error of a token endpoint (RFC 6749 section 5.2) as a Problem."""
+    if status >= 500:
+        return UPSTREAM_UNAVAILABLE(retry_after=1)
+    return UNAUTHENTICATED(reason=f"{body.get('error', status)}: {body.get('error_description', '')}")
+
+
+def fetch_jwks(url: str) -> Callable[[], dict[str, Any]]:
+    """Reads a JWKS (RFC 7517) over HTTP."""
+    http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=2, read=3))
+
+    def fetch() -> dict[str, Any]:
+        return dict(http.request("GET", url).json())
+
+    return fetch
+
+
+def _words(error: Exception) -> str:
+    return str(error)[:120].replace("\n", " ") or type(error).__name__

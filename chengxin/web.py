@@ -1,0 +1,193 @@
+"""Flask plumbing: apps that know the caller, answer problem documents, and describe themselves in OpenAPI 3.1."""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+import structlog
+from flask import Response, g, request
+from flask_openapi3.models.info import Info
+from flask_openapi3.openapi import OpenAPI
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, Field, ValidationError
+from werkzeug.exceptions import HTTPException
+
+from chengxin import __version__
+from chengxin.context import REQUEST_ID_HEADER, RequestContext, pick_language, serving
+from chengxin.errors import (
+    INPUT_INVALID,
+    INTERNAL,
+    METHOD_NOT_ALLOWED,
+    NOT_FOUND,
+    TOO_LARGE,
+    UNAUTHENTICATED,
+    FieldError,
+    Problem,
+)
+from chengxin.ids import new_id
+from chengxin.policy import open_to_all
+from chengxin.rpc import as_problem
+from chengxin.tokens import Verifier
+
+log = structlog.get_logger()
+
+PROBLEM_JSON: Final = "application/problem+json"
+_OPEN_TO_ALL: Final = ("/healthz", "/readyz", "/metrics", "/openapi.json", "/static/")
+_encoder = msgspec.json.Encoder()
+
+
+class ProblemDocument(BaseModel):
+    """RFC 9457 problem document."""
+
+    type: str = Field(description="Stable URN of the kind of problem")
+    title: str
+    status: int
+    code: str = Field(description="Stable code, for example AUDIT_UNAVAILABLE")
+    detail: str = Field(description="What is wrong and how to mend it, in the language asked for")
+    request_id: str
+    errors: list[dict[str, str]] | None = Field(None, description="Per field: field, rule, message")
+    retry_after: float | None = Field(None, description="Seconds after which to try again")
+
+
+class PageQuery(BaseModel):
+    """Paging of a list."""
+
+    page_size: int = Field(50, ge=1, le=200, description="Greatest number of items in the answer")
+    page_token: str = Field("", max_length=512, description="From the previous answer; empty for the first page")
+
+
+def make_app(name: str, verifier: Verifier, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
+    """An app whose every route (but health, metrics and its description) has a verified caller in its context.
+
+    `ready()` names what the service needs and whether it has it.
+    """
+    app = OpenAPI(
+        name,
+        info=Info(title=f"chengxin {name}", version=__version__),
+        doc_ui=False,
+        validation_error_status=400,
+        validation_error_model=ProblemDocument,
+        validation_error_callback=_invalid,
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+
+    @app.before_request
+    def begin() -> None:
+        asked = RequestContext(
+            request.headers.get(REQUEST_ID_HEADER) or new_id("req"),
+            pick_language(request.headers.get("Accept-Language", "")),
+        )
+        _enter(asked)
+        if not request.path.startswith(_OPEN_TO_ALL):
+            scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+            if scheme.lower() != "bearer" or not token:
+                raise UNAUTHENTICATED(reason="Authorization: Bearer <token> is missing")
+            _enter(RequestContext(asked.request_id, asked.language, verifier.verify(token)))
+
+    @app.teardown_request
+    def end(_: BaseException | None) -> None:
+        for scope in reversed(g.pop("scopes", [])):
+            scope.__exit__(None, None, None)
+
+    @app.errorhandler(Exception)
+    def failed(error: Exception) -> Response:
+        return problem_answer(_foreseen(error))
+
+    @app.route("/healthz")
+    @open_to_all("the process is up")
+    def healthz() -> Response:
+        return answer({"status": "ok"})
+
+    @app.route("/readyz")
+    @open_to_all("whether the service can serve")
+    def readyz() -> Response:
+        state = ready()
+        return answer(state, 200 if all(state.values()) else 503)
+
+    @app.route("/metrics")
+    @open_to_all("inner address only: operations")
+    def metrics() -> Response:
+        return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+
+    @app.route("/openapi.json")
+    @open_to_all("the description of the interface")
+    def openapi() -> Response:
+        return answer(app.api_doc)
+
+    return app
+
+
+def answer(value: Any, status: int = 200) -> Response:
+    """A JSON answer of plain values, dataclasses, dates or pydantic models."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
+    return Response(_encoder.encode(value), status, content_type="application/json")
+
+
+def problem_answer(problem: Problem) -> Response:
+    """An RFC 9457 answer to the current request."""
+    asked = g.get("asked") or RequestContext(new_id("req"))
+    body = _encoder.encode(problem.to_json(asked.language, asked.request_id))
+    response = Response(body, problem.type.status, content_type=PROBLEM_JSON)
+    response.headers["Content-Language"] = asked.language
+    if problem.retry_after is not None:
+        response.headers["Retry-After"] = str(max(1, round(problem.retry_after)))
+    if problem.type.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def encode_page_token(position: Any) -> str:
+    """An opaque token of where the next page starts."""
+    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")
+
+
+def decode_page_token(token: str) -> Any:
+    """What `encode_page_token` was given; None for the first page. Raises INPUT_INVALID."""
+    if not token:
+        return None
+    try:
+        return json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    except (ValueError, binascii.Error):
+        message = "use next_page_token of the previous answer unchanged / 请原样使用上一页返回的 next_page_token"
+        raise INPUT_INVALID(fields=[FieldError("page_token", "page_token", message)]) from None
+
+
+def _enter(asked: RequestContext) -> None:
+    g.asked = asked
+    scope = serving(asked)
+    scope.__enter__()
+    g.setdefault("scopes", []).append(scope)
+
+
+def _foreseen(error: Exception) -> Problem:
+    problem = as_problem(error)
+    if problem is not None:
+        return problem
+    if isinstance(error, HTTPException):
+        if error.code == 404:
+            return NOT_FOUND(what=request.path)
+        if error.code == 405:
+            return METHOD_NOT_ALLOWED()
+        if error.code == 413:
+            return TOO_LARGE(limit=request.max_content_length or "-")
+        if error.code is not None and 400 <= error.code < 500:
+            return INPUT_INVALID(fields=[FieldError("", "http", error.description or error.name)])
+    log.exception("unexpected error", path=request.path, error=repr(error))
+    return INTERNAL()
+
+
+def _invalid(error: ValidationError) -> Response:
+    return problem_answer(validation_problem(error))
+
+
+def validation_problem(error: ValidationError) -> Problem:
+    """Pydantic's findings, field by field."""
+    fields = [
+        FieldError(".".join(str(part) for part in e["loc"]), e["type"], e["msg"])
+        for e in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    return INPUT_INVALID(fields=fields)
