@@ -1,0 +1,37 @@
+"""The command `chengxin`. Each subcommand is a module here with a click object `command`, loaded when it is called."""
+
+import importlib
+
+import click
+
+_COMMANDS = {
+    "up": "Run the whole suite on embedded stores.",
+    "status": "Each process, its health, the last checkpoint.",
+    "tour": "Walk the main job against a running suite, as outside clients would.",
+    "submit": "Deliver a file of records.",
+    "audit": "Verify or export the audit log.",
+    "witness": "Cosign the audit log as an independent witness.",
+    "policy": "The authorization table.",
+}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = importlib.import_module(f"chengxin.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_Lazy)
+@click.version_option(package_name="chengxin")
+def main() -> None:
+    """Chengxin (诚信): the public credit information system of a city."""

@@ -1,0 +1,186 @@
+"""`chengxin up`: the whole suite on one machine."""
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import urllib3
+
+from chengxin.cli import stores
+from chengxin.cli.home import PROCESSES, SERVICES, Home, held, write_private
+from chengxin.cli.supervision import Supervision
+from chengxin.runtime import die_with_parent
+
+_READY_SECONDS: Final = 60
+
+
+@click.command("up")
+@click.option("--demo", is_flag=True, help="With the demonstration world: organisations, people, records.")
+@click.option("--home", type=click.Path(path_type=Path), help="Directory of the suite [$CHENGXIN_HOME, ~/.chengxin].")
+@click.option("--http-port", type=int, envvar="CHENGXIN_HTTP_PORT", default=8080, show_default=True)
+@click.option("--grpc-port", type=int, envvar="CHENGXIN_GRPC_PORT", default=9090, show_default=True)
+def command(demo: bool, home: Path | None, http_port: int, grpc_port: int) -> None:
+    """Run the whole suite on embedded stores; stays in the foreground until Ctrl-C."""
+    here = Home(home.absolute()) if home else Home.default()
+    with held(here):
+        for port, option in ((http_port, "--http-port"), (grpc_port, "--grpc-port")):
+            _check_free(port, option)
+        here.make()
+        stores.create_accounts(here)
+        with _stopping() as stop, Supervision(here, _programs(here, demo, http_port, grpc_port)) as supervision:
+            _run(here, demo, http_port, grpc_port, supervision, stop)
+
+
+def _run(
+    home: Home, demo: bool, http_port: int, grpc_port: int, supervision: Supervision, stop: threading.Event
+) -> None:
+    began = time.monotonic()
+    _bootstrap(home, demo, supervision, stop)
+    base = f"http://127.0.0.1:{http_port}"
+    suite = {
+        "http": base,
+        "grpc": f"127.0.0.1:{grpc_port}",
+        "pid": os.getpid(),
+        "demo": demo,
+        "supervisor": str(supervision.socket),
+    }
+    write_private(home.suite, json.dumps(suite).encode())
+    supervision.start(PROCESSES)
+    if not _wait_ready(base, supervision, stop):
+        if not stop.is_set():
+            raise click.ClickException(f"not ready within {_READY_SECONDS} s; see the logs in {home.path / 'logs'}")
+        return
+    click.echo(f"ready after {time.monotonic() - began:.1f} s")
+    if demo and not (home.path / "demo" / "loaded").exists():
+        click.echo("loading the demonstration world …")
+        _check(subprocess.run([sys.executable, "-m", "demo", "load", str(home.path)], check=False), "loading")
+    _greet(home, base, grpc_port, demo)
+    while not stop.is_set():
+        for report in supervision.reports():
+            click.echo(report, err=True)
+        stop.wait(1)
+    home.suite.unlink(missing_ok=True)
+    click.echo("stopping …")
+
+
+def _bootstrap(home: Home, demo: bool, supervision: Supervision, stop: threading.Event) -> None:
+    """Starts the stores and makes the gateway know services, and in the demonstration world its people."""
+    supervision.start([f"{p}-store" for p in PROCESSES])
+    accounts: dict[str, Any] = {"services": home.service_clients()}
+    if demo:
+        _check(subprocess.run([sys.executable, "-m", "demo", "people", str(home.path)], check=False), "making people")
+        accounts |= json.loads((home.path / "demo" / "accounts.json").read_text())
+    file = home.path / "keys" / f"bootstrap-{secrets.token_hex(4)}.json"
+    write_private(file, json.dumps(accounts).encode())
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "gateway", "bootstrap", str(file)],
+            env=os.environ | supervision.environment("gateway"),
+            check=False,
+        )
+        _check(done, "writing the gateway's accounts")
+    finally:
+        file.unlink()
+
+
+def _check(done: subprocess.CompletedProcess[Any], what: str) -> None:
+    if done.returncode:
+        raise click.ClickException(f"{what} failed (exit {done.returncode}); the messages are above")
+
+
+def _programs(home: Home, demo: bool, http_port: int, grpc_port: int) -> dict[str, dict[str, Any]]:
+    """Every program of the suite: command, environment, group (groups start in order and stop in reverse)."""
+    inner = stores.free_ports(len(SERVICES) * 2 + len(PROCESSES))
+    store_ports = dict(zip(PROCESSES, inner, strict=False))
+    pairs = iter(inner[len(PROCESSES) :])
+    addresses = {name: (f"127.0.0.1:{next(pairs)}", f"127.0.0.1:{next(pairs)}") for name in SERVICES}
+    common = {
+        "CHENGXIN_ISSUER": f"http://127.0.0.1:{http_port}",
+        "CHENGXIN_GATEWAY_HTTP": f"127.0.0.1:{http_port}",
+        "CHENGXIN_FIELD_KEYS_FILE": str(home.field_keys),
+        "CHENGXIN_SUBJECT_KEY_FILE": str(home.subject_key),
+        "CHENGXIN_DEMO": "true" if demo else "false",
+        # Fewer malloc arenas: a third of the memory at rest, no measurable difference in speed.
+        "MALLOC_ARENA_MAX": "2",
+        "PYTHONUNBUFFERED": "1",
+    }
+    for name, (http, grpc) in addresses.items():
+        common[f"CHENGXIN_{name.upper()}_HTTP"] = http
+        common[f"CHENGXIN_{name.upper()}_GRPC"] = grpc
+    addresses["gateway"] = (f"127.0.0.1:{http_port}", f"127.0.0.1:{grpc_port}")
+    programs: dict[str, dict[str, Any]] = {}
+    for name in PROCESSES:
+        programs[f"{name}-store"] = {
+            "command": stores.command(home, name, store_ports[name], "--auth"),
+            "environment": {"MALLOC_ARENA_MAX": "2"},
+            "group": "stores",
+        }
+        http, grpc = addresses[name]
+        programs[name] = {
+            "command": [sys.executable, "-m", name if name == "gateway" else f"services.{name}"],
+            "environment": common
+            | {
+                "CHENGXIN_MONGO_URI": stores.uri(home, name, store_ports[name]),
+                "CHENGXIN_HTTP_LISTEN": http,
+                "CHENGXIN_GRPC_LISTEN": grpc,
+                "CHENGXIN_KEY_FILE": str(home.key_file(name)),
+            },
+            "group": "edge" if name == "gateway" else "services",
+        }
+    return programs
+
+
+def _check_free(port: int, option: str) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as e:
+            raise click.ClickException(
+                f"port {port} cannot be used ({e.strerror}); choose another with {option}"
+            ) from None
+
+
+def _wait_ready(base: str, supervision: Supervision, stop: threading.Event) -> bool:
+    http = urllib3.PoolManager(retries=False, timeout=2)
+    deadline = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < deadline and not stop.is_set():
+        for report in supervision.reports():
+            click.echo(report, err=True)
+        try:
+            if http.request("GET", f"{base}/readyz").status == 200:
+                return True
+        except urllib3.exceptions.HTTPError:
+            pass  # not listening yet
+        stop.wait(0.1)
+    return False
+
+
+@contextmanager
+def _stopping() -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set, in place of ending the process at once."""
+    die_with_parent()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
+    yield stop
+
+
+def _greet(home: Home, base: str, grpc_port: int, demo: bool) -> None:
+    click.echo(f"\n  portal   {base}/\n  API      {base}/docs  {base}/openapi.json\n  gRPC     127.0.0.1:{grpc_port}")
+    click.echo(f"  home     {home.path}")
+    if demo:
+        click.echo("\nDemonstration people, good only in this world:")
+        click.echo((home.path / "demo" / "credentials.txt").read_text())
+    click.echo("In another shell: chengxin tour. Ctrl-C stops everything.\n")

@@ -1,0 +1,128 @@
+"""One small city: the whole suite as a process, and its people and organs as tests speak of them."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from chengxin.client import Caller, Edge
+from tests.support import free_port, until
+
+
+@dataclass
+class City:
+    """A running suite with the demonstration world."""
+
+    home: Path
+    process: subprocess.Popen[bytes]
+    edge: Edge
+
+    @cached_property
+    def people(self) -> dict[str, Any]:
+        """Credentials of the demonstration people."""
+        return dict(json.loads((self.home / "demo" / "credentials.json").read_text()))
+
+    @cached_property
+    def anybody(self) -> Caller:
+        """Somebody without a token."""
+        return self.edge.anonymous()
+
+    @cached_property
+    def li_na(self) -> Caller:
+        """A citizen."""
+        return self.citizen("li_na")
+
+    @cached_property
+    def centre(self) -> Caller:
+        """An officer of the credit centre."""
+        return self.officer("centre")
+
+    @cached_property
+    def authority(self) -> Caller:
+        """An officer of the authority."""
+        return self.officer("authority")
+
+    @cached_property
+    def supervisor(self) -> Caller:
+        """An officer who supervises."""
+        return self.officer("supervisor")
+
+    @cached_property
+    def market_regulator(self) -> Caller:
+        """A provider."""
+        return self.machine("market_regulator", scope="provider")
+
+    @cached_property
+    def housing_bureau(self) -> Caller:
+        """An agency that reviews qualifications."""
+        return self.machine("housing_bureau", scope="agency", purpose="qualification_review")
+
+    def citizen(self, name: str, uscc: str = "") -> Caller:
+        """A citizen by name, for herself or for the organisation that she represents."""
+        proof = self.people["citizens"][name]
+        return self.edge.citizen(proof["name"], proof["identity_number"], uscc)
+
+    def officer(self, name: str) -> Caller:
+        """An officer by username."""
+        proof = self.people["officers"][name]
+        return self.edge.officer(proof["username"], proof["password"], proof["totp_secret"])
+
+    def machine(self, organisation: str, **parameters: str) -> Caller:
+        """The system of an organisation, in one capacity."""
+        client = self.people["clients"][organisation]
+        return self.edge.machine(client["client_id"], self.home / "demo" / client["key_file"], **parameters)
+
+    def chengxin(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Runs the command `chengxin` against this city."""
+        command = Path(sys.executable).with_name("chengxin")
+        environment = os.environ | {"CHENGXIN_HOME": str(self.home)}
+        return subprocess.run(
+            [str(command), *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+            **options,
+        )
+
+    def pids(self) -> dict[str, int]:
+        """The pid of each process of the suite."""
+        done = self.chengxin("status", "--json")
+        return {p["name"]: p["pid"] for p in json.loads(done.stdout)["processes"]}
+
+
+@contextlib.contextmanager
+def running_city(home: Path | None = None) -> Iterator[City]:
+    """Starts the suite with the demonstration world, on free ports, in a directory of its own; stops it at the end."""
+    with tempfile.TemporaryDirectory(prefix="chengxin-city-") as temporary:
+        where = home or Path(temporary)
+        http, grpc = free_port(), free_port()
+        command = Path(sys.executable).with_name("chengxin")
+        ports = ["--http-port", str(http), "--grpc-port", str(grpc)]
+        where.mkdir(exist_ok=True)
+        with (where / "up.log").open("ab") as log:
+            process = subprocess.Popen(
+                [str(command), "up", "--demo", "--home", str(where), *ports], stdout=log, stderr=subprocess.STDOUT
+            )
+        try:
+
+            def up() -> bool:
+                text = (where / "up.log").read_text()
+                if process.poll() is not None:
+                    raise AssertionError(f"chengxin up ended: {text[-2000:]}")
+                return "Ctrl-C stops everything" in text.rpartition("ready after")[2]
+
+            until(up, f"the suite is up: {where / 'up.log'}", 120)
+            yield City(where, process, Edge(f"http://127.0.0.1:{http}", f"127.0.0.1:{grpc}"))
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)

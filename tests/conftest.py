@@ -1,0 +1,28 @@
+"""Fixtures of every test."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.city import City, running_city
+from tests.support import Issuer, store_daemon
+
+
+@pytest.fixture(scope="session")
+def stores() -> Iterator[Callable[[str], str]]:
+    """A real store daemon: database name to URI. Use a fresh database name per test module."""
+    with store_daemon() as uri_of:
+        yield uri_of
+
+
+@pytest.fixture(scope="session")
+def issuer() -> Issuer:
+    """A token issuer whose tokens its `verifier` accepts."""
+    return Issuer()
+
+
+@pytest.fixture(scope="session")
+def city() -> Iterator[City]:
+    """The whole suite with its demonstration world, shared by the tests that leave it as it was."""
+    with running_city() as found:
+        yield found

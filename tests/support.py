@@ -1,0 +1,104 @@
+"""What tests of a single service stand on: a real store, a real token issuer, free ports, waiting without sleeping."""
+
+import contextlib
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jwt
+import pymongo
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from chengxin.ids import new_id
+from chengxin.tokens import Verifier, public_jwk
+
+T = TypeVar("T")
+
+ISSUER = "http://issuer.test"
+AUDIENCE = "chengxin"
+
+
+def free_port() -> int:
+    """A TCP port nobody listens on at the moment."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+def until(probe: Callable[[], T], what: str = "", seconds: float = 20) -> T:
+    """What `probe` answers once it is truthy. Fails when it is not within `seconds`."""
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while True:
+        found = probe()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {what or probe}")
+        pause.wait(0.02)
+
+
+class Issuer:
+    """A token issuer with a key of its own, as the gateway is one."""
+
+    def __init__(self) -> None:
+        self.key = Ed25519PrivateKey.generate()
+        self.jwk = public_jwk(self.key)
+        self.verifier = Verifier(ISSUER, AUDIENCE, lambda: {"keys": [self.jwk]})
+
+    def token(self, *roles: str, sub: str = "someone", lifetime: int = 600, **claims: Any) -> str:
+        """A signed access token with these roles and claims."""
+        now = int(time.time())
+        return jwt.encode(
+            {
+                "iss": ISSUER,
+                "aud": AUDIENCE,
+                "sub": sub,
+                "iat": now,
+                "exp": now + lifetime,
+                "jti": new_id("t"),
+                "roles": list(roles),
+                **claims,
+            },
+            self.key,
+            algorithm="EdDSA",
+            headers={"typ": "at+jwt", "kid": self.jwk["kid"]},
+        )
+
+    def bearer(self, *roles: str, **claims: Any) -> dict[str, str]:
+        """The token as HTTP headers."""
+        return {"Authorization": f"Bearer {self.token(*roles, **claims)}"}
+
+
+@contextlib.contextmanager
+def store_daemon() -> Iterator[Callable[[str], str]]:
+    """A real store over a socket; gives a function from database name to URI."""
+    with tempfile.TemporaryDirectory(prefix="chengxin-store-") as directory:
+        port = free_port()
+        daemon = Path(sys.executable).with_name("secantusd-py")
+        arguments = ["--port", str(port), "--storage-path", directory, "--sync-on-commit", "--cache-size", "64M"]
+        process = subprocess.Popen([str(daemon), *arguments, "--log-level", "ERROR"])
+        try:
+            base = f"mongodb://127.0.0.1:{port}"
+            client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(
+                base, directConnection=True, serverSelectionTimeoutMS=200
+            )
+
+            def answers() -> bool:
+                with contextlib.suppress(pymongo.errors.PyMongoError):
+                    client.admin.command("ping")
+                    return True
+                return False
+
+            until(answers, "the store answers")
+            client.close()
+            yield lambda name: f"{base}/{name}?directConnection=true&retryWrites=false"
+        finally:
+            process.terminate()
+            process.wait(10)
