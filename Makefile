@@ -5,13 +5,17 @@ BIN := $(VENV)/bin
 BUF := node_modules/.bin/buf
 PROTOS := $(wildcard proto/chengxin/*/v1/*.proto)
 
-.PHONY: run test test-all check bench generate lock clean
+.PHONY: run test test-long test-all check bench generate lock clean
 
 run: $(VENV)/.runtime
 	$(BIN)/chengxin up --demo
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not long and not compose"
+
+# What `make test` leaves out: minutes each, or a container engine.
+test-long: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "long or compose"
 
 test-all: $(VENV)/.dev
 	$(BIN)/python -m pytest

@@ -1,5 +1,6 @@
 """A client of a running suite from outside: HTTP and gRPC through the gateway. Used by the commands and the tests."""
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -52,6 +53,8 @@ class Edge:
     def __init__(self, http: str, grpc_address: str) -> None:
         self.http = http.rstrip("/")
         self.grpc = grpc_address
+        # What a client's assertion is made out to: the public address, where we come to the gateway by another one.
+        self.issuer = os.environ.get("CHENGXIN_ISSUER", self.http)
         self._pool = urllib3.PoolManager(maxsize=16, retries=False, timeout=urllib3.Timeout(connect=3, read=60))
         self._channel: grpc.Channel | None = None
 
@@ -73,7 +76,7 @@ class Edge:
             parsed = got.json()
         elif got.headers.get("Content-Type", "").startswith("text/"):
             parsed = got.data.decode()
-        return Answer(got.status, parsed, dict(got.headers))
+        return Answer(got.status, parsed, got.headers)
 
     def anonymous(self) -> "Caller":
         """Somebody without a token."""
@@ -81,8 +84,8 @@ class Edge:
 
     def machine(self, client_id: str, key_file: Path, **parameters: str) -> "Caller":
         """A registered client, by `private_key_jwt`; parameters go into the token request (`scope`, `purpose` …)."""
-        url = f"{self.http}/oauth/token"
-        source = TokenSource(url, url, client_id, load_private_key(key_file), **parameters)
+        url, audience = f"{self.http}/oauth/token", f"{self.issuer}/oauth/token"
+        source = TokenSource(url, audience, client_id, load_private_key(key_file), **parameters)
         return Caller(self, source.token)
 
     def citizen(self, name: str, identity_number: str, uscc: str = "") -> "Caller":

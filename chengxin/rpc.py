@@ -21,7 +21,7 @@ log = structlog.get_logger()
 MAX_MESSAGE: Final = 16 * 1024 * 1024
 # A Watch stream holds a thread as long as it lasts.
 _THREADS: Final = 64
-_OPTIONS: Final = [
+OPTIONS: Final = [
     ("grpc.max_receive_message_length", MAX_MESSAGE),
     ("grpc.max_send_message_length", MAX_MESSAGE),
     ("grpc.so_reuseport", 0),
@@ -39,7 +39,7 @@ def make_server(
     Raises `RuntimeError` when the address cannot be bound.
     """
     server = grpc.server(
-        ThreadPoolExecutor(_THREADS, thread_name_prefix="rpc"), interceptors=[_Caller(verifier)], options=_OPTIONS
+        ThreadPoolExecutor(_THREADS, thread_name_prefix="rpc"), interceptors=[_Caller(verifier)], options=OPTIONS
     )
     healthy = health.HealthServicer()
     names = [name for _, _, name in services]
@@ -56,7 +56,7 @@ def make_server(
 def make_channel(address: str) -> grpc.Channel:
     """A channel to `host:port` that tries again within a second of a lost connection."""
     options = [
-        *_OPTIONS,
+        *OPTIONS,
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 1000),
         ("grpc.keepalive_time_ms", 20_000),

@@ -1,18 +1,22 @@
 """Settings from the environment (`CHENGXIN_*`); secrets are files, never values."""
 
 from pathlib import Path
+from typing import Self
+from urllib.parse import quote
 
-from pydantic import SecretStr
+from pydantic import SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
     """What every process of the suite is told. A service reads the fields it needs in its `__main__.py`."""
 
-    model_config = SettingsConfigDict(env_prefix="CHENGXIN_")
+    model_config = SettingsConfigDict(env_prefix="CHENGXIN_", hide_input_in_errors=True)
 
     # MongoDB URI of this process's own store, with credentials and database name.
     mongo_uri: SecretStr
+    # A file with the password of the account that mongo_uri names, where secrets are mounted files.
+    mongo_password_file: Path | None = None
     # host:port each face listens on.
     http_listen: str
     grpc_listen: str
@@ -37,6 +41,17 @@ class Settings(BaseSettings):
     subject_key_file: Path | None = None
     # The demonstration world: identity verification without proof. Never set in production.
     demo: bool = False
+
+    @model_validator(mode="after")
+    def _with_password(self) -> Self:
+        if self.mongo_password_file is not None:
+            scheme, _, rest = self.mongo_uri.get_secret_value().partition("://")
+            account, at, where = rest.partition("@")
+            if not at or ":" in account:
+                raise ValueError("with CHENGXIN_MONGO_PASSWORD_FILE, CHENGXIN_MONGO_URI is mongodb://<account>@<host>…")
+            password = quote(self.mongo_password_file.read_text().strip(), safe="")
+            self.mongo_uri = SecretStr(f"{scheme}://{account}:{password}@{where}")
+        return self
 
     def peer(self, service: str) -> str:
         """host:port of a service's gRPC face."""

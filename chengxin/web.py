@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 import structlog
-from flask import Response, g, request
+from flask import Flask, Response, g, request
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -35,7 +35,6 @@ from chengxin.tokens import Verifier
 log = structlog.get_logger()
 
 PROBLEM_JSON: Final = "application/problem+json"
-_OPEN_TO_ALL: Final = ("/healthz", "/readyz", "/metrics", "/openapi.json", "/static/")
 _encoder = msgspec.json.Encoder()
 
 
@@ -59,42 +58,12 @@ class PageQuery(BaseModel):
     page_token: str = Field("", max_length=512, description="From the previous answer; empty for the first page")
 
 
-def make_app(name: str, verifier: Verifier, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
+def make_app(name: str, verifier: Verifier | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
     """An app whose every route (but health, metrics and its description) has a verified caller in its context.
 
-    `ready()` names what the service needs and whether it has it.
+    Without a verifier the app can be described (`policy_table`) but serves nobody. `ready()` names what the service needs and whether it has it.
     """
-    app = OpenAPI(
-        name,
-        info=Info(title=f"chengxin {name}", version=__version__),
-        doc_ui=False,
-        validation_error_status=400,
-        validation_error_model=ProblemDocument,
-        validation_error_callback=_invalid,
-    )
-    app.json.sort_keys = False  # type: ignore[attr-defined]
-
-    @app.before_request
-    def begin() -> None:
-        asked = RequestContext(
-            request.headers.get(REQUEST_ID_HEADER) or new_id("req"),
-            pick_language(request.headers.get("Accept-Language", "")),
-        )
-        _enter(asked)
-        if not request.path.startswith(_OPEN_TO_ALL):
-            scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-            if scheme.lower() != "bearer" or not token:
-                raise UNAUTHENTICATED(reason="Authorization: Bearer <token> is missing")
-            _enter(RequestContext(asked.request_id, asked.language, verifier.verify(token)))
-
-    @app.teardown_request
-    def end(_: BaseException | None) -> None:
-        for scope in reversed(g.pop("scopes", [])):
-            scope.__exit__(None, None, None)
-
-    @app.errorhandler(Exception)
-    def failed(error: Exception) -> Response:
-        return problem_answer(_foreseen(error))
+    app = bare_app(name, verifier)
 
     @app.route("/healthz")
     @open_to_all("the process is up")
@@ -116,6 +85,46 @@ def make_app(name: str, verifier: Verifier, ready: Callable[[], dict[str, bool]]
     @open_to_all("the description of the interface")
     def openapi() -> Response:
         return answer(app.api_doc)
+
+    return app
+
+
+def bare_app(name: str, verifier: Verifier | None) -> OpenAPI:
+    """An app without routes, with request contexts and problem documents. Views that are not marked as open to all have
+    a verified caller; see `make_app` for one without a verifier."""
+    app = OpenAPI(
+        name,
+        info=Info(title=f"chengxin {name}", version=__version__),
+        doc_ui=False,
+        validation_error_status=400,
+        validation_error_model=ProblemDocument,
+        validation_error_callback=_invalid,
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+
+    @app.before_request
+    def begin() -> None:
+        asked = RequestContext(
+            request.headers.get(REQUEST_ID_HEADER) or new_id("req"),
+            pick_language(request.headers.get("Accept-Language", "")),
+        )
+        _enter(asked)
+        if not _open(app):
+            scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+            if scheme.lower() != "bearer" or not token:
+                raise UNAUTHENTICATED(reason="Authorization: Bearer <token> is missing")
+            if verifier is None:
+                raise UNAUTHENTICATED(reason="this app only describes itself")
+            _enter(RequestContext(asked.request_id, asked.language, verifier.verify(token)))
+
+    @app.teardown_request
+    def end(_: BaseException | None) -> None:
+        for scope in reversed(g.pop("scopes", [])):
+            scope.__exit__(None, None, None)
+
+    @app.errorhandler(Exception)
+    def failed(error: Exception) -> Response:
+        return problem_answer(_foreseen(error))
 
     return app
 
@@ -154,6 +163,12 @@ def decode_page_token(token: str) -> Any:
     except (ValueError, binascii.Error):
         message = "use next_page_token of the previous answer unchanged / 请原样使用上一页返回的 next_page_token"
         raise INPUT_INVALID(fields=[FieldError("page_token", "page_token", message)]) from None
+
+
+def _open(app: Flask) -> bool:
+    """Whether the view of this request is marked as open to all; an address without a view is not found anyway."""
+    view = app.view_functions.get(request.endpoint or "")
+    return request.endpoint == "static" or view is None or hasattr(view, "open_to_all")
 
 
 def _enter(asked: RequestContext) -> None:

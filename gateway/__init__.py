@@ -1,0 +1,1 @@
+"""Who you are, and the only address reachable from outside."""

@@ -1,0 +1,1 @@
+"""What the one-shot jobs of `docker-compose.yml` run: `python -m deploy.<job>`."""

@@ -1,0 +1,31 @@
+"""The job `bootstrap`: makes the gateway know the services, and in the demonstration world its people; repeatable."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from chengxin.cli.home import Home
+from chengxin.settings import Settings
+
+_SERVICES: Final = Path("/run/secrets/services.json")
+
+
+def main() -> None:
+    """Runs beside the gateway's store, with the gateway's settings."""
+    accounts: dict[str, Any] = {"services": json.loads(_SERVICES.read_text())}
+    if Settings().demo:
+        home = Home.default()
+        subprocess.run([sys.executable, "-m", "demo", "people", str(home.path)], check=True)
+        accounts |= json.loads((home.path / "demo" / "accounts.json").read_text())
+    # Holds passwords and demonstration people: a file only we read, on a tmpfs.
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(accounts, file)
+        file.flush()
+        subprocess.run([sys.executable, "-m", "gateway", "bootstrap", file.name], check=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""The gateway's process: both edges, tokens, identity. `bootstrap FILE` writes its accounts, `--policy` its own rules."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chengxin.runtime import Service, serve
+
+if TYPE_CHECKING:
+    from chengxin.crypto import KeyRing
+    from chengxin.ids import SubjectKey
+    from chengxin.settings import Settings
+    from gateway.store import Accounts
+
+
+def compose() -> Service:
+    """Wires the gateway."""
+    from chengxin.audit.v1 import audit_pb2_grpc
+    from chengxin.audit_client import AuditTrail, Relay
+    from chengxin.clock import SystemClock
+    from chengxin.rpc import make_channel
+    from chengxin.settings import Settings
+    from chengxin.tokens import Verifier
+    from gateway.description import Description
+    from gateway.edge_grpc import make_edge
+    from gateway.edge_http import HttpEdge
+    from gateway.identity import DemoRegister
+    from gateway.keys import OwnToken, SigningKeys
+    from gateway.passwords import Passwords
+    from gateway.readiness import Readiness, works
+    from gateway.room import Gateway
+    from gateway.routes import ROOMS
+    from gateway.upstream import Upstream
+    from gateway.web import make_own_app
+
+    settings = Settings()
+    clock = SystemClock()
+    accounts = _accounts(settings)
+    keys = SigningKeys(accounts, settings.issuer, settings.audience, clock)
+    keys.load()
+    own = OwnToken.of_gateway(keys)
+    stub = audit_pb2_grpc.AuditServiceStub(make_channel(settings.audit_grpc))
+    audit = AuditTrail("gateway", stub, own.metadata, clock)
+    subject_key = _subject_key(settings)
+    gateway = Gateway(settings.issuer, accounts, keys, audit, clock, subject_key, Passwords())
+    verifier = Verifier(settings.issuer, settings.audience, keys.jwks)
+
+    http = {room: str(getattr(settings, f"{room}_http")) for room in ROOMS}
+    readiness = Readiness(lambda: {"store": works(accounts.store.ping), "signing_key": bool(keys.jwks()["keys"])}, http)
+    app = make_own_app(
+        gateway,
+        DemoRegister(accounts, subject_key) if settings.demo else None,
+        readiness,
+        Description(settings.issuer, http),
+    )
+    upstreams = {room: Upstream(address) for room, address in http.items()}
+    edge = HttpEdge(app, upstreams, verifier, OwnToken.of_anonymous(keys).token)
+    grpc_server, health = make_edge(settings.grpc_listen, {room: settings.peer(room) for room in ROOMS}, verifier)
+
+    def close() -> None:
+        readiness.close()
+        audit.close()
+        for upstream in upstreams.values():
+            upstream.close()
+        accounts.store.close()
+
+    return Service(edge, grpc_server, [keys, health, Relay(accounts.store, stub, own.metadata)], close)
+
+
+def bootstrap(file: Path) -> None:
+    """Writes the accounts of a file into the store. Only the store is needed."""
+    from pydantic import ValidationError
+
+    from chengxin.clock import SystemClock
+    from chengxin.settings import Settings
+    from gateway.bootstrap import AccountsFile, load
+    from gateway.passwords import Passwords
+
+    try:
+        known = AccountsFile.model_validate_json(file.read_bytes())
+    except ValidationError as e:
+        # Without the values: they are secrets and personal data.
+        found = [f"{'.'.join(str(part) for part in x['loc'])}: {x['msg']}" for x in e.errors(include_input=False)]
+        sys.exit("\n".join([f"{file.name} cannot be used:", *found]))
+    settings = Settings()
+    if known.citizens and not settings.demo:
+        sys.exit("citizens are only for the demonstration world (CHENGXIN_DEMO=true)")
+    accounts = _accounts(settings)
+    load(known, accounts, _subject_key(settings), Passwords(), SystemClock())
+    accounts.store.close()
+
+
+def policy() -> list[dict[str, Any]]:
+    """The rules of the gateway's own addresses; those that it forwards are their rooms'."""
+    from typing import cast
+
+    from chengxin.policy_table import policy_table
+    from gateway.identity import IdentityVerifier
+    from gateway.room import Gateway
+    from gateway.web import make_own_app
+
+    nothing = cast(Gateway, None)
+    app = make_own_app(nothing, cast(IdentityVerifier, object()), dict, lambda own: own)
+    return policy_table("gateway", app, [])
+
+
+def _accounts(settings: "Settings") -> "Accounts":
+    """The store, once it answers."""
+    from pymongo.errors import ConnectionFailure
+    from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+    from chengxin.clock import SystemClock
+    from chengxin.mongo import Store
+    from gateway.store import Accounts
+
+    store = Store(settings.mongo_uri.get_secret_value(), "gateway", SystemClock())
+    accounts = Accounts(store, _key_ring(settings))
+    patiently = retry(
+        retry=retry_if_exception_type(ConnectionFailure), wait=wait_fixed(0.2), stop=stop_after_delay(60), reraise=True
+    )
+    patiently(accounts.create_indexes)()
+    return accounts
+
+
+def _key_ring(settings: "Settings") -> "KeyRing":
+    from chengxin.crypto import KeyRing
+
+    if settings.field_keys_file is None:
+        sys.exit("CHENGXIN_FIELD_KEYS_FILE is not set")
+    return KeyRing.load(settings.field_keys_file)
+
+
+def _subject_key(settings: "Settings") -> "SubjectKey":
+    from chengxin.ids import SubjectKey
+
+    if settings.subject_key_file is None:
+        sys.exit("CHENGXIN_SUBJECT_KEY_FILE is not set")
+    return SubjectKey(settings.subject_key_file.read_bytes())
+
+
+def main(arguments: list[str]) -> None:
+    """Runs what the arguments ask for."""
+    match arguments:
+        case []:
+            from chengxin.settings import Settings
+            from gateway.slots import THREADS
+
+            serve("gateway", Settings().http_listen, compose, THREADS)
+        case ["--policy"]:
+            print(json.dumps(policy(), ensure_ascii=False))
+        case ["bootstrap", file]:
+            bootstrap(Path(file))
+        case _:
+            sys.exit("usage: python -m gateway [--policy | bootstrap FILE]")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

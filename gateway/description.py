@@ -1,0 +1,100 @@
+"""The description of the whole HTTP interface, put together from each room's own."""
+
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+import structlog
+import urllib3
+
+from chengxin import __version__
+
+log = structlog.get_logger()
+
+_FRESH_SECONDS: Final = 30.0
+# While a room does not answer, it is asked again soon.
+_INCOMPLETE_SECONDS: Final = 2.0
+
+Document = dict[str, Any]
+
+
+class Description:
+    """Fetches the OpenAPI 3.1 documents of the rooms at `addresses` and merges them, now and then."""
+
+    def __init__(self, issuer: str, addresses: Mapping[str, str]) -> None:
+        self._issuer = issuer
+        self._addresses = dict(addresses)
+        self._http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=1, read=5))
+        self._turn = threading.Lock()
+        self._merged: Document = {}
+        self._until = float("-inf")
+
+    def __call__(self, own: Document) -> Document:
+        """The whole interface, given the gateway's own part. A room that does not answer is left out for now."""
+        with self._turn:
+            if time.monotonic() >= self._until:
+                parts = {name: self._fetch(name, address) for name, address in self._addresses.items()}
+                self._merged = merge(self._issuer, {"gateway": own} | {n: p for n, p in parts.items() if p})
+                self._until = time.monotonic() + (_FRESH_SECONDS if all(parts.values()) else _INCOMPLETE_SECONDS)
+            return self._merged
+
+    def _fetch(self, name: str, address: str) -> Document:
+        try:
+            return dict(self._http.request("GET", f"http://{address}/openapi.json").json())
+        except (urllib3.exceptions.HTTPError, ValueError) as e:
+            log.info("a room does not describe itself", room=name, reason=repr(e)[:200])
+            return {}
+
+
+def merge(issuer: str, parts: Mapping[str, Document]) -> Document:
+    """One document of several; a schema whose name means something else in another part is renamed after its room."""
+    paths: Document = {}
+    schemas: Document = {}
+    tags: dict[str, Document] = {}
+    for room, part in parts.items():
+        own: Document = part.get("components", {}).get("schemas", {})
+        renamed = {name: f"{room.title()}{name}" for name, schema in own.items() if schemas.get(name, schema) != schema}
+        schemas |= {renamed.get(name, name): _refer(schema, renamed) for name, schema in own.items()}
+        paths |= _refer(part.get("paths", {}), renamed)
+        tags |= {tag["name"]: tag for tag in part.get("tags", [])}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Chengxin 诚信",
+            "version": __version__,
+            "description": "Public credit information system. Errors are RFC 9457 problem documents with stable codes.",
+        },
+        "servers": [{"url": issuer}],
+        # Without a token one is the public; which roles an operation takes is in `chengxin policy`.
+        "security": [{"bearer": []}, {}],
+        "tags": [tags[name] for name in sorted(tags)],
+        "paths": {path: paths[path] for path in sorted(paths)},
+        "components": {
+            "schemas": {name: schemas[name] for name in sorted(schemas)},
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": f"RFC 9068 access token from {issuer}/oauth/token or /v1/identity",
+                }
+            },
+        },
+    }
+
+
+def _refer(value: Any, renamed: Mapping[str, str]) -> Any:
+    """The same value with references to renamed schemas mended."""
+    if isinstance(value, dict):
+        return {k: _reference(v, renamed) if k == "$ref" else _refer(v, renamed) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_refer(v, renamed) for v in value]
+    return value
+
+
+def _reference(target: Any, renamed: Mapping[str, str]) -> Any:
+    if not isinstance(target, str):
+        return target
+    base, _, name = target.rpartition("/")
+    return f"{base}/{renamed[name]}" if base == "#/components/schemas" and name in renamed else target

@@ -1,0 +1,266 @@
+"""The HTTP edge: checks the token, stamps the request, forwards bytes. Payloads are never parsed here.
+
+A bare WSGI callable, because every request of the suite passes through it; the gateway's own addresses are behind it in
+a Flask app.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
+from urllib.parse import quote
+from wsgiref.types import StartResponse, WSGIApplication
+
+import msgspec
+import structlog
+from prometheus_client import Histogram
+from werkzeug.wsgi import ClosingIterator
+
+from chengxin.context import pick_language
+from chengxin.errors import INTERNAL, METHOD_NOT_ALLOWED, TOO_LARGE, UNAUTHENTICATED, Problem
+from chengxin.ids import new_id
+from chengxin.rpc import as_problem
+from chengxin.tokens import Verifier
+from chengxin.web import PROBLEM_JSON
+from gateway.routes import PREFIXES, limit_of, prefix_of
+from gateway.slots import Slot, Slots
+from gateway.upstream import Answer, Upstream
+
+log = structlog.get_logger()
+
+Environ = dict[str, Any]
+Headers = list[tuple[str, str]]
+
+# Bodies up to this size are read at once; greater ones are passed on in pieces as they come.
+_WHOLE: Final = 256 * 1024
+_PIECE: Final = 64 * 1024
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+
+# The only headers that pass, in either direction.
+_REQUEST_HEADERS: Final = (
+    ("CONTENT_TYPE", "Content-Type"),
+    ("HTTP_ACCEPT", "Accept"),
+    ("HTTP_ACCEPT_LANGUAGE", "Accept-Language"),
+    ("HTTP_IDEMPOTENCY_KEY", "Idempotency-Key"),
+    ("HTTP_IF_NONE_MATCH", "If-None-Match"),
+    ("HTTP_TRACEPARENT", "traceparent"),
+)
+_RESPONSE_HEADERS: Final = frozenset(
+    {
+        "allow",
+        "cache-control",
+        "content-disposition",
+        "content-language",
+        # Kept so that an answer that breaks off cannot be taken for whole: granian ends a chunked one as if it were.
+        "content-length",
+        "content-security-policy",
+        "content-type",
+        "etag",
+        "last-modified",
+        "link",
+        "location",
+        "retry-after",
+        "vary",
+        "www-authenticate",
+    }
+)
+_SECURITY: Final = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+)
+_CONTENT_POLICY: Final = (
+    "Content-Security-Policy",
+    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+)
+
+_seconds = Histogram(
+    "chengxin_edge_http_seconds",
+    "Requests at the HTTP edge, until the answer starts",
+    ["route", "status"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60),
+)
+
+
+class HttpEdge:
+    """The WSGI application that granian runs."""
+
+    def __init__(
+        self,
+        own: WSGIApplication,
+        upstreams: Mapping[str, Upstream],
+        verifier: Verifier,
+        anonymous: Callable[[], str],
+    ) -> None:
+        self._own = own
+        self._upstreams = {prefix: upstreams[room] for prefix, room in PREFIXES.items()}
+        self._verifier = verifier
+        self._anonymous = anonymous
+        self._slots = Slots()
+        self._observed: dict[tuple[str, int], Any] = {}
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        began = time.perf_counter()
+        request_id = new_id("req")
+        prefix = prefix_of(environ["PATH_INFO"])
+        if prefix is None:
+            return self._answer_own(environ, start_response, request_id, began)
+        try:
+            status, headers, body = self._forward(environ, prefix, request_id)
+        # Every error becomes a problem document here: there is nobody above to do it.
+        except Exception as e:
+            status, headers, body = _refusal(e, environ, request_id)
+        self._observe(prefix, status, began)
+        start_response(f"{status} -", headers)
+        return body
+
+    def _forward(self, environ: Environ, prefix: str, request_id: str) -> tuple[int, Headers, Iterable[bytes]]:
+        method = environ["REQUEST_METHOD"]
+        if method not in _METHODS:
+            raise METHOD_NOT_ALLOWED()
+        authorization = environ.get("HTTP_AUTHORIZATION", "")
+        if authorization:
+            scheme, _, token = authorization.partition(" ")
+            if scheme.lower() != "bearer" or not token:
+                raise UNAUTHENTICATED(reason="Authorization must be: Bearer <token>")
+            self._verifier.verify(token)
+        else:
+            authorization = f"Bearer {self._anonymous()}"
+        sent = {"Authorization": authorization, "X-Request-Id": request_id}
+        for key, name in _REQUEST_HEADERS:
+            if value := environ.get(key):
+                sent[name] = value
+        # WSGI gives the path decoded (as latin-1); what must be encoded is encoded again.
+        target = quote(environ["PATH_INFO"].encode("latin-1"), safe="/:@!$&'()*+,;=~")
+        if query := environ["QUERY_STRING"]:
+            target = f"{target}?{query}"
+        slot = self._slots.take(PREFIXES[prefix])
+        streaming = False
+        try:
+            body = _body(environ, limit_of(prefix), sent)
+            answer = self._upstreams[prefix].send(method, target, sent, body)
+            headers = _headers(answer, request_id, private="HTTP_AUTHORIZATION" in environ)
+            streaming = answer.length is None or answer.length > _WHOLE
+            content: Iterable[bytes] = _Stream(answer, slot) if streaming else [answer.whole()]
+        finally:
+            if not streaming:
+                slot.release()
+        return answer.status, headers, content
+
+    def _answer_own(
+        self, environ: Environ, start_response: StartResponse, request_id: str, began: float
+    ) -> Iterable[bytes]:
+        environ["HTTP_X_REQUEST_ID"] = request_id
+
+        def start(status: str, headers: Headers, exc_info: Any = None, /) -> Callable[[bytes], object]:
+            self._observe("own", int(status[:3]), began)
+            policy = () if any(n.lower() == "content-security-policy" for n, _ in headers) else (_CONTENT_POLICY,)
+            return start_response(status, [*headers, ("X-Request-Id", request_id), *_SECURITY, *policy])
+
+        found = self._own(environ, start)
+        try:
+            return list(found)
+        finally:
+            if isinstance(found, ClosingIterator):
+                found.close()
+
+    def _observe(self, route: str, status: int, began: float) -> None:
+        found = self._observed.get((route, status))
+        if found is None:
+            found = self._observed[route, status] = _seconds.labels(route, str(status))
+        found.observe(time.perf_counter() - began)
+
+
+def _body(environ: Environ, limit: int, sent: dict[str, str]) -> bytes | Iterator[bytes] | None:
+    """The request's body: whole when it is small, else in pieces. Raises TOO_LARGE."""
+    source = environ["wsgi.input"]
+    length = environ.get("CONTENT_LENGTH")
+    if length is None and "HTTP_TRANSFER_ENCODING" not in environ:
+        return None
+    if length is not None:
+        announced = int(length)
+        if announced > limit:
+            raise TOO_LARGE(limit=_size(limit))
+        if announced <= _WHOLE:
+            return bytes(source.read(announced))
+        sent["Content-Length"] = length
+    return _pieces(source, limit)
+
+
+def _pieces(source: Any, limit: int) -> Iterator[bytes]:
+    total = 0
+    while piece := source.read(_PIECE):
+        total += len(piece)
+        if total > limit:
+            raise TOO_LARGE(limit=_size(limit))
+        yield bytes(piece)
+
+
+def _headers(answer: Answer, request_id: str, private: bool) -> Headers:
+    found = [(name, value) for name, value in answer.headers if name.lower() in _RESPONSE_HEADERS]
+    names = {name.lower() for name, _ in found}
+    found.append(("X-Request-Id", request_id))
+    found.extend(_SECURITY)
+    if "content-security-policy" not in names:
+        found.append(_CONTENT_POLICY)
+    if private and "cache-control" not in names:
+        found.append(("Cache-Control", "no-store"))
+    return found
+
+
+class _Stream:
+    """An answer passed on as it comes; ends its slot however it ends, read or not."""
+
+    def __init__(self, answer: Answer, slot: Slot) -> None:
+        self._pieces = answer.pieces()
+        self._slot = slot
+
+    def __iter__(self) -> "_Stream":
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._pieces)
+        except OSError as e:
+            # The status is out already; a body that ends too early is all that can be told.
+            log.warning("an answer broke off", reason=repr(e))
+            raise
+
+    def close(self) -> None:
+        self._pieces.close()
+        self._slot.release()
+
+    __del__ = close
+
+
+def _refusal(error: Exception, environ: Environ, request_id: str) -> tuple[int, Headers, Iterable[bytes]]:
+    problem = as_problem(error)
+    if problem is None:
+        log.exception("unexpected error at the edge", request_id=request_id, error=repr(error))
+        problem = INTERNAL()
+    language = pick_language(environ.get("HTTP_ACCEPT_LANGUAGE", ""))
+    return (
+        problem.type.status,
+        _problem_headers(problem, language, request_id),
+        [msgspec.json.encode(problem.to_json(language, request_id))],
+    )
+
+
+def _problem_headers(problem: Problem, language: str, request_id: str) -> Headers:
+    headers = [
+        ("Content-Type", PROBLEM_JSON),
+        ("Content-Language", language),
+        ("X-Request-Id", request_id),
+        *_SECURITY,
+        ("Cache-Control", "no-store"),
+    ]
+    if problem.retry_after is not None:
+        headers.append(("Retry-After", str(max(1, round(problem.retry_after)))))
+    if problem.type.status == 401:
+        headers.append(("WWW-Authenticate", "Bearer"))
+    return headers
+
+
+def _size(limit: int) -> str:
+    return f"{limit // (1024 * 1024)} MiB"

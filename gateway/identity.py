@@ -1,0 +1,79 @@
+"""Citizens prove who they are; the token names them by pseudonym."""
+
+import hmac
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from chengxin.errors import Problem
+from chengxin.ids import SubjectKey
+from chengxin.principal import Principal, Role
+from gateway.keys import Minted
+from gateway.model import ANONYMOUS, IDENTITY_NOT_CONFIRMED, NOT_REPRESENTATIVE, PORTAL, Citizen
+from gateway.room import Gateway
+from gateway.store import Accounts
+
+
+@dataclass(frozen=True)
+class ClaimedIdentity:
+    """Who somebody says she is."""
+
+    name: str = field(repr=False)
+    identity_number: str = field(repr=False)
+
+
+class IdentityVerifier(Protocol):
+    """A way to prove who one is."""
+
+    @property
+    def acr(self) -> str:
+        """The `acr` of tokens that it leads to."""
+        ...
+
+    def verify(self, claimed: ClaimedIdentity) -> Citizen:
+        """The person. Raises IDENTITY_NOT_CONFIRMED."""
+        ...
+
+
+class DemoRegister:
+    """Knows the people of the demonstration world; name and number are all the proof it wants. Never in production."""
+
+    acr = "demo"
+
+    def __init__(self, accounts: Accounts, subject_key: SubjectKey) -> None:
+        self._accounts = accounts
+        self._subject_key = subject_key
+
+    def verify(self, claimed: ClaimedIdentity) -> Citizen:
+        """The person with this number and name. Raises IDENTITY_NOT_CONFIRMED."""
+        found = self._accounts.citizen(self._subject_key.subject_ref("identity_number", claimed.identity_number))
+        if found is None or not hmac.compare_digest(found.name.encode(), claimed.name.strip().encode()):
+            raise IDENTITY_NOT_CONFIRMED()
+        return found
+
+
+def identify(gateway: Gateway, verifier: IdentityVerifier, claimed: ClaimedIdentity, uscc: str = "") -> Minted:
+    """A citizen proves who she is, and gets a token for herself or for the organisation `uscc` that she represents."""
+    person: Citizen | None = None
+    try:
+        person = verifier.verify(claimed)
+        if uscc and uscc not in person.represents:
+            raise NOT_REPRESENTATIVE(uscc=uscc)
+    except Problem as refusal:
+        refs = [person.subject_ref] if person else []
+        gateway.audit.record(
+            gateway.audit.event(
+                "citizen.identified", ANONYMOUS, outcome="refused", subject_refs=refs, details={"code": refusal.code}
+            )
+        )
+        raise
+    self_ = Principal(person.subject_ref, frozenset({Role.SUBJECT}), client_id=PORTAL, acr=verifier.acr)
+    represented = replace(self_, sub=gateway.subject_key.subject_ref("uscc", uscc), org=uscc) if uscc else self_
+    minted = gateway.keys.mint(represented)
+    # An organisation's token does not name the person; this event does, by pseudonym (Art. 31).
+    refs = [person.subject_ref] + ([represented.sub] if uscc else [])
+    gateway.audit.record(
+        gateway.audit.event(
+            "citizen.identified", minted.principal, subject_refs=refs, details={"jti": minted.principal.jti}
+        )
+    )
+    return minted

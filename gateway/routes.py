@@ -1,0 +1,52 @@
+"""Which room answers which address."""
+
+from typing import Final
+
+ROOMS: Final = ("catalog", "ingest", "disclosure", "objection", "audit")
+
+# A prefix covers itself and what is below it; `/` is only itself. What is not here is the gateway's own.
+PREFIXES: Final = {
+    "/": "disclosure",
+    "/static": "disclosure",
+    "/subjects": "disclosure",
+    "/tlog": "audit",
+    "/v1/audit": "audit",
+    "/v1/authorized": "disclosure",
+    "/v1/catalog": "catalog",
+    "/v1/checks": "disclosure",
+    "/v1/me/accesses": "audit",
+    "/v1/me/consents": "disclosure",
+    "/v1/me/objections": "objection",
+    "/v1/me/records": "disclosure",
+    "/v1/me/report": "disclosure",
+    "/v1/memoranda": "disclosure",
+    "/v1/objections": "objection",
+    "/v1/public": "disclosure",
+    "/v1/reports": "disclosure",
+    "/v1/shared": "disclosure",
+    "/v1/statutory": "disclosure",
+    "/v1/submissions": "ingest",
+    "/v1/usage-feedback": "disclosure",
+}
+
+_MIB: Final = 1024 * 1024
+_LIMITS: Final = {"/v1/submissions": 256 * _MIB}
+_LIMIT: Final = 64 * _MIB
+
+
+def prefix_of(path: str) -> str | None:
+    """The prefix under which a path is forwarded; None for the gateway's own and for what does not exist."""
+    parts = path.split("/", 4)
+    # "/v1/me/records/…" has its prefix in three segments, "/v1/public/…" in two, "/tlog/…" in one.
+    for depth in (2, 3, 4):
+        prefix = "/".join(parts[:depth])
+        if prefix in PREFIXES and (prefix != "/" or path == "/"):
+            return prefix
+        if depth >= len(parts):
+            return None
+    return None
+
+
+def limit_of(prefix: str) -> int:
+    """The greatest request body under a prefix, in bytes."""
+    return _LIMITS.get(prefix, _LIMIT)

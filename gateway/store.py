@@ -1,0 +1,287 @@
+"""The gateway's documents and every query on them. Personal data and secrets are sealed with the field key ring."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeVar
+
+from mongoengine import (
+    BooleanField,
+    DateTimeField,
+    DictField,
+    Document,
+    EmbeddedDocument,
+    EmbeddedDocumentListField,
+    IntField,
+    ListField,
+    StringField,
+)
+from pymongo import ReturnDocument
+from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
+
+from chengxin.crypto import KeyRing
+from chengxin.mongo import Store, Unit
+from chengxin.principal import Role
+from gateway.model import Agreement, Citizen, Client, Officer
+
+T = TypeVar("T")
+
+# Longer than any assertion is accepted, so that a jti is forgotten only when its assertion is expired.
+_JTI_GRACE: Final = timedelta(seconds=60)
+_FAILURES_KEPT: Final = timedelta(hours=24)
+
+
+class AgreementRow(EmbeddedDocument):
+    """One purpose of an agreement."""
+
+    purpose = StringField(required=True)
+    number = StringField(required=True)
+
+
+class ClientRow(Document):
+    """A registered client."""
+
+    client_id = StringField(primary_key=True)
+    name = StringField(required=True)
+    org = StringField(default="")
+    region = StringField(default="")
+    jwks = ListField(DictField(), required=True)
+    roles = ListField(StringField(), required=True)
+    agreements = EmbeddedDocumentListField(AgreementRow)
+    legal_bases = ListField(StringField())
+    suspended = BooleanField(default=False)
+    meta = {"db_alias": "gateway", "collection": "clients"}
+
+
+class OfficerRow(Document):
+    """An officer's account; name and TOTP secret are sealed."""
+
+    username = StringField(primary_key=True)
+    name = StringField(required=True)
+    roles = ListField(StringField(), required=True)
+    org = StringField(required=True)
+    region = StringField(default="")
+    password_hash = StringField(required=True)
+    totp_secret = StringField(required=True)
+    # The newest TOTP step that was accepted; a code is good once.
+    totp_step = IntField(default=0)
+    meta = {"db_alias": "gateway", "collection": "officers"}
+
+
+class CitizenRow(Document):
+    """A person of the demonstration world, under her pseudonym; name and identity number are sealed."""
+
+    subject_ref = StringField(primary_key=True)
+    name = StringField(required=True)
+    identity_number = StringField(required=True)
+    represents = ListField(StringField())
+    meta = {"db_alias": "gateway", "collection": "citizens"}
+
+
+class SigningKeyRow(Document):
+    """A key that signs tokens: the private key (PEM) sealed, `kid` its RFC 7638 thumbprint."""
+
+    kid = StringField(primary_key=True)
+    private_key = StringField(required=True)
+    created_at = DateTimeField(required=True)
+    meta = {"db_alias": "gateway", "collection": "signing_keys"}
+
+
+class UsedAssertionRow(Document):
+    """An assertion that was presented, until it is expired anyway."""
+
+    key = StringField(primary_key=True)
+    expires_at = DateTimeField(required=True)
+    meta = {
+        "db_alias": "gateway",
+        "collection": "used_assertions",
+        "indexes": [{"fields": ["expires_at"], "expireAfterSeconds": 0}],
+    }
+
+
+class FailuresRow(Document):
+    """Failed sign-ins in a row under a user name, whether or not there is such an officer."""
+
+    key = StringField(primary_key=True)
+    failures = IntField(default=0)
+    locked_until = DateTimeField()
+    expires_at = DateTimeField()
+    meta = {
+        "db_alias": "gateway",
+        "collection": "sign_in_failures",
+        "indexes": [{"fields": ["expires_at"], "expireAfterSeconds": 0}],
+    }
+
+
+_DOCUMENTS: Final = (ClientRow, OfficerRow, CitizenRow, SigningKeyRow, UsedAssertionRow, FailuresRow)
+
+
+class Accounts:
+    """Clients, officers, citizens, signing keys, and what was used up."""
+
+    def __init__(self, store: Store, ring: KeyRing) -> None:
+        self.store = store
+        self._ring = ring
+
+    def create_indexes(self) -> None:
+        """Creates collections and indexes that are missing. Raises `pymongo.errors.PyMongoError`."""
+        for document in _DOCUMENTS:
+            document.ensure_indexes()
+
+    def transact(self, work: Callable[[Unit], T]) -> T:
+        """One transaction; see `Store.transact`."""
+        return self.store.transact(work)
+
+    def client(self, client_id: str) -> Client | None:
+        """A registered client."""
+        row = ClientRow._get_collection().find_one({"_id": client_id})
+        return None if row is None else _client(row)
+
+    def save_client(self, client: Client, unit: Unit) -> bool:
+        """Registers a client, or replaces its registration but for `suspended`; whether anything changed."""
+        fields = {
+            "name": client.name,
+            "org": client.org,
+            "region": client.region,
+            "jwks": [dict(k) for k in client.jwks],
+            "roles": sorted(client.roles),
+            "agreements": [{"purpose": a.purpose, "number": a.number} for a in client.agreements],
+            "legal_bases": list(client.legal_bases),
+        }
+        done = ClientRow._get_collection().update_one(
+            {"_id": client.client_id},
+            {"$set": fields, "$setOnInsert": {"suspended": client.suspended}},
+            upsert=True,
+            session=unit.session,
+        )
+        return bool(done.modified_count or done.upserted_id)
+
+    def suspend_client(self, client_id: str, suspended: bool, unit: Unit) -> bool:
+        """Suspends a client or lets it work again; whether that is a change."""
+        done = ClientRow._get_collection().update_one(
+            {"_id": client_id}, {"$set": {"suspended": suspended}}, session=unit.session
+        )
+        return bool(done.modified_count)
+
+    def spend_assertion(self, client_id: str, jti: str, exp: float, session: ClientSession | None = None) -> bool:
+        """Uses up the `jti` of a client's assertion; False when it was used before."""
+        key = hashlib.sha256(f"{client_id}\0{jti}".encode()).hexdigest()
+        row = {"_id": key, "expires_at": datetime.fromtimestamp(exp, UTC) + _JTI_GRACE}
+        try:
+            UsedAssertionRow._get_collection().insert_one(row, session=session)
+        except DuplicateKeyError:
+            return False
+        return True
+
+    def officer(self, username: str) -> Officer | None:
+        """An officer's account."""
+        row = OfficerRow._get_collection().find_one({"_id": username})
+        if row is None:
+            return None
+        return Officer(
+            row["_id"],
+            _roles(row["roles"]),
+            row["org"],
+            row["region"],
+            row["password_hash"],
+            self._ring.decrypt(row["totp_secret"], "officer.totp"),
+        )
+
+    def save_officer(self, officer: Officer, name: str, unit: Unit) -> None:
+        """Creates or replaces an officer's account."""
+        fields = {
+            "name": self._ring.encrypt(name, "officer.name"),
+            "roles": sorted(officer.roles),
+            "org": officer.org,
+            "region": officer.region,
+            "password_hash": officer.password_hash,
+            "totp_secret": self._ring.encrypt(officer.totp_secret, "officer.totp"),
+        }
+        OfficerRow._get_collection().update_one(
+            {"_id": officer.username},
+            {"$set": fields, "$setOnInsert": {"totp_step": 0}},
+            upsert=True,
+            session=unit.session,
+        )
+
+    def spend_totp(self, username: str, step: int) -> bool:
+        """Uses up an officer's codes up to this time step; False when it was used before."""
+        done = OfficerRow._get_collection().update_one(
+            {"_id": username, "totp_step": {"$lt": step}}, {"$set": {"totp_step": step}}
+        )
+        return bool(done.modified_count)
+
+    def locked_until(self, username: str) -> datetime | None:
+        """Until when sign-ins under this user name are refused."""
+        row = FailuresRow._get_collection().find_one({"_id": _failures_key(username)})
+        return row.get("locked_until") if row else None
+
+    def add_failure(self, username: str, now: datetime) -> int:
+        """Counts a failed sign-in; how many in a row that makes."""
+        row = FailuresRow._get_collection().find_one_and_update(
+            {"_id": _failures_key(username)},
+            {"$inc": {"failures": 1}, "$set": {"expires_at": now + _FAILURES_KEPT}},
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+        )
+        return int(row["failures"])
+
+    def lock(self, username: str, until: datetime) -> None:
+        """Refuses sign-ins under a user name for a while."""
+        FailuresRow._get_collection().update_one({"_id": _failures_key(username)}, {"$set": {"locked_until": until}})
+
+    def forget_failures(self, username: str) -> None:
+        """A sign-in succeeded."""
+        FailuresRow._get_collection().delete_one({"_id": _failures_key(username)})
+
+    def citizen(self, subject_ref: str) -> Citizen | None:
+        """A person of the demonstration world."""
+        row = CitizenRow._get_collection().find_one({"_id": subject_ref})
+        if row is None:
+            return None
+        return Citizen(row["_id"], self._ring.decrypt(row["name"], "citizen.name"), tuple(row["represents"]))
+
+    def save_citizen(self, citizen: Citizen, identity_number: str, unit: Unit) -> None:
+        """Creates or replaces a person of the demonstration world."""
+        fields = {
+            "name": self._ring.encrypt(citizen.name, "citizen.name"),
+            "identity_number": self._ring.encrypt(identity_number, "citizen.identity_number"),
+            "represents": list(citizen.represents),
+        }
+        CitizenRow._get_collection().update_one(
+            {"_id": citizen.subject_ref}, {"$set": fields}, upsert=True, session=unit.session
+        )
+
+    def signing_keys(self) -> list[bytes]:
+        """Private keys (PEM) that are valid, the newest first."""
+        rows = SigningKeyRow._get_collection().find().sort([("created_at", -1), ("_id", 1)])
+        return [self._ring.decrypt(r["private_key"], "signing_key").encode() for r in rows]
+
+    def add_signing_key(self, kid: str, pem: bytes, created_at: datetime, unit: Unit) -> None:
+        """Adds a signing key."""
+        row = {"_id": kid, "private_key": self._ring.encrypt(pem.decode(), "signing_key"), "created_at": created_at}
+        SigningKeyRow._get_collection().insert_one(row, session=unit.session)
+
+
+def _client(row: dict[str, Any]) -> Client:
+    return Client(
+        row["_id"],
+        row["name"],
+        row["org"],
+        row["region"],
+        tuple(row["jwks"]),
+        _roles(row["roles"]),
+        tuple(Agreement(a["purpose"], a["number"]) for a in row["agreements"]),
+        tuple(row["legal_bases"]),
+        row["suspended"],
+    )
+
+
+def _roles(names: list[str]) -> frozenset[Role]:
+    return frozenset(Role(name) for name in names)
+
+
+def _failures_key(username: str) -> str:
+    # What was typed as a user name may be anything, even a password: only its digest is kept.
+    return hashlib.sha256(username.encode()).hexdigest()

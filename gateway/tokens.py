@@ -1,0 +1,131 @@
+"""Clients prove who they are by a signed assertion and get access tokens (RFC 6749, RFC 7523, RFC 9068)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import jwt
+
+from chengxin.audit_client import AuditEvent
+from chengxin.errors import Problem
+from chengxin.principal import Role
+from chengxin.tokens import ASSERTION_TYPE
+from gateway.keys import Minted
+from gateway.model import (
+    ANONYMOUS,
+    ASSERTION_REPLAYED,
+    CLIENT_NOT_AUTHENTICATED,
+    GRANT_UNSUPPORTED,
+    TOKEN_REQUEST_INVALID,
+    Client,
+    TokenRequest,
+    algorithm_of,
+    assertion_fault,
+)
+from gateway.room import Gateway
+
+GRANT_TYPES: Final = ("client_credentials",)
+_MAX_ASSERTION: Final = 8192
+# Of a client assertion; others, above all at+jwt, are tokens made for another purpose.
+_ASSERTION_TYPES: Final = ("JWT", "client-authentication+jwt")
+
+
+@dataclass(frozen=True)
+class ClientProof:
+    """How a client proves who it is (RFC 7521 section 4.2)."""
+
+    grant_type: str = ""
+    client_id: str = ""
+    assertion_type: str = ""
+    assertion: str = field(default="", repr=False)
+
+
+def issue(gateway: Gateway, proof: ClientProof, asked: TokenRequest) -> Minted:
+    """An access token for a registered client. Raises the refusal, after putting it on record."""
+    client: Client | None = None
+    try:
+        claimed_by, claims = _read(proof)
+        client = gateway.accounts.client(claimed_by)
+        if client is None:
+            raise CLIENT_NOT_AUTHENTICATED(reason="the client is not registered")
+        _authenticate(gateway, client, proof.assertion, claims)
+        minted = gateway.keys.mint(client.granted(asked))
+    except Problem as refusal:
+        # A client_id that is nobody's may be anything: it is not put on record.
+        details = {"code": refusal.code} | ({"client_id": client.client_id} if client else {})
+        _record(gateway, client, gateway.audit.event("token.issued", ANONYMOUS, outcome="refused", details=details))
+        raise
+    _record(
+        gateway, client, gateway.audit.event("token.issued", minted.principal, details={"jti": minted.principal.jti})
+    )
+    return minted
+
+
+def _read(proof: ClientProof) -> tuple[str, dict[str, Any]]:
+    """Who the assertion says it is from, before anything of it is believed."""
+    if proof.grant_type not in GRANT_TYPES:
+        raise GRANT_UNSUPPORTED(supported=", ".join(GRANT_TYPES))
+    if proof.assertion_type != ASSERTION_TYPE:
+        raise TOKEN_REQUEST_INVALID(what=f"client_assertion_type must be {ASSERTION_TYPE}")
+    if not proof.assertion:
+        raise TOKEN_REQUEST_INVALID(what="client_assertion is missing")
+    if len(proof.assertion) > _MAX_ASSERTION:
+        raise CLIENT_NOT_AUTHENTICATED(reason=f"it is longer than {_MAX_ASSERTION} characters")
+    claims = _decoded(proof.assertion)
+    claimed_by = claims.get("sub")
+    if not isinstance(claimed_by, str) or not claimed_by:
+        raise CLIENT_NOT_AUTHENTICATED(reason="it has no sub")
+    if proof.client_id and proof.client_id != claimed_by:
+        raise CLIENT_NOT_AUTHENTICATED(reason="client_id is not its sub")
+    return claimed_by, claims
+
+
+def _decoded(assertion: str) -> dict[str, Any]:
+    try:
+        return dict(jwt.decode(assertion, options={"verify_signature": False}))
+    # PyJWT lets some errors of malformed input through as they are.
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+        raise CLIENT_NOT_AUTHENTICATED(reason="it is not a JWT") from None
+
+
+def _authenticate(gateway: Gateway, client: Client, assertion: str, claims: Mapping[str, Any]) -> None:
+    _check_signature(client, assertion)
+    audiences = (gateway.issuer, f"{gateway.issuer}/oauth/token")
+    fault = assertion_fault(claims, client.client_id, audiences, gateway.clock.now().timestamp())
+    if fault is not None:
+        raise CLIENT_NOT_AUTHENTICATED(reason=fault)
+    if not gateway.accounts.spend_assertion(client.client_id, claims["jti"], float(claims["exp"])):
+        raise ASSERTION_REPLAYED()
+
+
+def _check_signature(client: Client, assertion: str) -> None:
+    """By one of the client's registered keys, under the one algorithm that belongs to that key."""
+    try:
+        header = jwt.get_unverified_header(assertion)
+    except (jwt.PyJWTError, ValueError, TypeError):
+        raise CLIENT_NOT_AUTHENTICATED(reason="its header is malformed") from None
+    if header.get("typ", "JWT") not in _ASSERTION_TYPES:
+        raise CLIENT_NOT_AUTHENTICATED(reason="its typ is that of another kind of token")
+    kid = header.get("kid")
+    candidates = [jwk for jwk in client.jwks if kid is None or jwk.get("kid") == kid]
+    if len(candidates) != 1:
+        raise CLIENT_NOT_AUTHENTICATED(reason="its kid is not that of a registered key")
+    jwk = dict(candidates[0])
+    algorithm = algorithm_of(jwk)
+    if header.get("alg") != algorithm:
+        raise CLIENT_NOT_AUTHENTICATED(reason=f"its alg must be {algorithm}, as the key is registered")
+    checks = {"verify_signature": True} | {
+        f"verify_{n}": False for n in ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")
+    }
+    try:
+        jwt.decode(assertion, jwt.PyJWK(jwk).key, algorithms=[algorithm], options=checks)  # type: ignore[arg-type]
+    except (jwt.PyJWTError, ValueError, TypeError):
+        raise CLIENT_NOT_AUTHENTICATED(reason="its signature is wrong") from None
+
+
+def _record(gateway: Gateway, client: Client | None, event: AuditEvent) -> None:
+    if client is not None and Role.SERVICE in client.roles:
+        # A service needs its token before the audit service can be reached: its event takes the outbox.
+        gateway.accounts.transact(lambda unit: unit.record(event.encode()))
+    else:
+        gateway.audit.record(event)

@@ -1,0 +1,257 @@
+"""The gateway's own addresses: tokens, keys, identity, operations, the description of the whole interface."""
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from flask import Response, render_template, request
+from flask_openapi3.models.tag import Tag
+from flask_openapi3.openapi import OpenAPI
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, Field
+
+from chengxin.errors import Problem
+from chengxin.policy import open_to_all
+from chengxin.rpc import as_problem
+from chengxin.tokens import ASSERTION_TYPE
+from chengxin.web import ProblemDocument, answer, bare_app, problem_answer
+from gateway import identity, officers, tokens
+from gateway.keys import Minted
+from gateway.model import OAUTH_ERRORS, TOKEN_REQUEST_INVALID, TokenRequest, oauth_status
+from gateway.room import Gateway
+
+_MAX_BODY: Final = 64 * 1024
+_BEARER: Final = "Bearer"
+_TOKENS: Final = Tag(name="tokens", description="Access tokens and the keys that verify them")
+_IDENTITY: Final = Tag(name="identity", description="People prove who they are")
+
+
+class TokenForm(BaseModel):
+    """A token request (RFC 6749 section 4.4, RFC 7523)."""
+
+    grant_type: str = Field(description="client_credentials")
+    client_assertion_type: str = Field(description=ASSERTION_TYPE)
+    client_assertion: str = Field(description="JWT signed by the client's registered key, good for one use")
+    client_id: str = Field("", description="If given, the sub of the assertion")
+    scope: str = Field("", description="One role of the client; may be left out when it has only one")
+    purpose: str = Field("", description="For role agency: a purpose of its agreement")
+    legal_basis: str = Field("", description="For role statutory: a registered provision of law")
+    case_no: str = Field("", description="For role statutory")
+    officer: str = Field("", description="For role statutory: the officer's service number")
+
+
+class TokenAnswer(BaseModel):
+    """An access token (RFC 6749 section 5.1)."""
+
+    access_token: str
+    token_type: str = Field(description="Bearer")
+    expires_in: int
+    scope: str = ""
+
+
+class SubjectTokenAnswer(TokenAnswer):
+    """An access token for a subject."""
+
+    subject_ref: str = Field(description="The subject's pseudonym, also the token's sub")
+
+
+class OAuthError(BaseModel):
+    """RFC 6749 section 5.2."""
+
+    error: str
+    error_description: str
+    code: str = Field(description="Stable code of the refusal")
+
+
+class DemoProof(BaseModel):
+    """A person of the demonstration world."""
+
+    name: str = Field(min_length=1, max_length=100)
+    identity_number: str = Field(min_length=15, max_length=18)
+    uscc: str = Field("", max_length=18, description="The organisation that she acts for; empty: for herself")
+
+
+class OfficerProof(BaseModel):
+    """What an officer knows and has."""
+
+    username: str = Field(min_length=1, max_length=64)
+    password: str = Field(min_length=1, max_length=256)
+    totp: str = Field(pattern=r"^\d{6}$", description="The present one-time code (RFC 6238)")
+
+
+def make_own_app(
+    gateway: Gateway,
+    citizens: identity.IdentityVerifier | None,
+    ready: Callable[[], dict[str, dict[str, bool]]],
+    describe: Callable[[dict[str, Any]], dict[str, Any]],
+) -> OpenAPI:
+    """The app. `ready()` is the state of each room, `describe(own)` the whole interface given this app's own part.
+
+    Without a way for citizens to prove who they are, there is no address for it.
+    """
+    app = bare_app("gateway", None)
+    app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
+    app.template_folder = str(Path(__file__).with_name("templates"))
+    _add_operations(app, ready, describe)
+    _add_oauth(app, gateway)
+    _add_officers(app, gateway)
+    if citizens is not None:
+        _add_demo_identity(app, gateway, citizens)
+    return app
+
+
+def _add_oauth(app: OpenAPI, gateway: Gateway) -> None:
+    form = {"application/x-www-form-urlencoded": {"schema": TokenForm.model_json_schema()}}
+
+    @app.post(
+        "/oauth/token",
+        tags=[_TOKENS],
+        summary="Obtain an access token",
+        responses={200: TokenAnswer, 400: OAuthError, 401: OAuthError},
+        openapi_extensions={"requestBody": {"required": True, "content": form}},
+    )
+    @open_to_all("the client proves itself by its signed assertion")
+    def token() -> Response:
+        """By a client assertion (`private_key_jwt`). One role a token."""
+        try:
+            given = _single_values()
+            proof = tokens.ClientProof(
+                given.get("grant_type", ""),
+                given.get("client_id", ""),
+                given.get("client_assertion_type", ""),
+                given.get("client_assertion", ""),
+            )
+            names = ("scope", "purpose", "legal_basis", "case_no", "officer")
+            asked = TokenRequest(**{name: given.get(name, "") for name in names})
+            return _token_answer(tokens.issue(gateway, proof, asked))
+        except Exception as e:
+            problem = as_problem(e)
+            if problem is None:
+                raise
+            return _oauth_refusal(problem)
+
+    @app.route("/.well-known/jwks.json")
+    @open_to_all("public keys")
+    def jwks() -> Response:
+        return _cacheable(answer(gateway.keys.jwks()))
+
+    @app.route("/.well-known/oauth-authorization-server")
+    @open_to_all("how to obtain tokens (RFC 8414)")
+    def metadata() -> Response:
+        return _cacheable(answer(_metadata(gateway.issuer)))
+
+
+def _add_officers(app: OpenAPI, gateway: Gateway) -> None:
+    @app.post(
+        "/v1/identity/officers/sign-in",
+        tags=[_IDENTITY],
+        summary="An officer signs in",
+        responses={200: TokenAnswer, 401: ProblemDocument, 429: ProblemDocument},
+    )
+    @open_to_all("the officer proves herself by password and one-time code")
+    def sign_in(body: OfficerProof) -> Response:
+        """Password and one-time code. Each code is good once; repeated failures lock the user name for a while."""
+        return _token_answer(officers.sign_in(gateway, body.username, body.password, body.totp))
+
+
+def _add_demo_identity(app: OpenAPI, gateway: Gateway, citizens: identity.IdentityVerifier) -> None:
+    @app.post(
+        "/v1/identity/demo",
+        tags=[_IDENTITY],
+        summary="A person of the demonstration world says who she is",
+        responses={200: SubjectTokenAnswer, 401: ProblemDocument, 403: ProblemDocument},
+    )
+    @open_to_all("only in the demonstration world: name and identity number are the proof")
+    def demo(body: DemoProof) -> Response:
+        """A token for herself, or for an organisation that she represents."""
+        claimed = identity.ClaimedIdentity(body.name, body.identity_number)
+        minted = identity.identify(gateway, citizens, claimed, body.uscc.strip().upper())
+        return _token_answer(minted, subject_ref=minted.principal.sub)
+
+
+def _add_operations(
+    app: OpenAPI,
+    ready: Callable[[], dict[str, dict[str, bool]]],
+    describe: Callable[[dict[str, Any]], dict[str, Any]],
+) -> None:
+    @app.route("/healthz")
+    @open_to_all("the process is up")
+    def healthz() -> Response:
+        return answer({"status": "ok"})
+
+    @app.route("/readyz")
+    @open_to_all("whether the whole suite can serve")
+    def readyz() -> Response:
+        state = ready()
+        return answer(state, 200 if all(all(room.values()) for room in state.values()) else 503)
+
+    @app.route("/metrics")
+    @open_to_all("operations")
+    def metrics() -> Response:
+        return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+
+    @app.route("/openapi.json")
+    @open_to_all("the description of the whole interface")
+    def openapi() -> Response:
+        return answer(describe(app.api_doc))
+
+    @app.route("/docs")
+    @open_to_all("the description of the whole interface, for people")
+    def docs() -> Response:
+        nonce = secrets.token_urlsafe(16)
+        page = Response(render_template("docs.html", api=describe(app.api_doc), nonce=nonce))
+        policy = f"default-src 'none'; style-src 'nonce-{nonce}'; frame-ancestors 'none'; base-uri 'none'"
+        page.headers["Content-Security-Policy"] = policy
+        return page
+
+
+def _single_values() -> dict[str, str]:
+    if request.mimetype != "application/x-www-form-urlencoded":
+        raise TOKEN_REQUEST_INVALID(what="the content type must be application/x-www-form-urlencoded")
+    if "Authorization" in request.headers:
+        raise TOKEN_REQUEST_INVALID(what="use client_assertion, not the Authorization header")
+    values = dict(request.form.lists())
+    # RFC 6749 section 3.2: a parameter may not come twice.
+    if repeated := sorted(name for name, given in values.items() if len(given) > 1):
+        raise TOKEN_REQUEST_INVALID(what=f"parameters given more than once: {len(repeated)}")
+    return {name: given[0] for name, given in values.items()}
+
+
+def _token_answer(minted: Minted, **more: str) -> Response:
+    scope = " ".join(sorted(minted.principal.roles))
+    issued = TokenAnswer(access_token=minted.token, token_type=_BEARER, expires_in=minted.seconds, scope=scope)
+    found = answer(issued.model_dump() | more)
+    found.headers["Cache-Control"] = "no-store"
+    return found
+
+
+def _oauth_refusal(problem: Problem) -> Response:
+    error = OAUTH_ERRORS.get(problem.code)
+    if error is None:
+        # Not for the client to mend: the suite's own errors, as everywhere.
+        refused = problem_answer(problem)
+    else:
+        body = {"error": error, "error_description": problem.text("en"), "code": problem.code}
+        refused = answer(body, oauth_status(problem.type))
+    refused.headers["Cache-Control"] = "no-store"
+    return refused
+
+
+def _cacheable(found: Response) -> Response:
+    found.headers["Cache-Control"] = "public, max-age=60"
+    return found
+
+
+def _metadata(issuer: str) -> dict[str, Any]:
+    return {
+        "issuer": issuer,
+        "token_endpoint": f"{issuer}/oauth/token",
+        "jwks_uri": f"{issuer}/.well-known/jwks.json",
+        "grant_types_supported": list(tokens.GRANT_TYPES),
+        "response_types_supported": [],
+        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported": ["EdDSA", "ES256"],
+        "scopes_supported": ["public", "agency", "provider", "statutory"],
+        "service_documentation": f"{issuer}/docs",
+    }

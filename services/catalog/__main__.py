@@ -1,0 +1,81 @@
+"""The catalog service's process."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from chengxin.runtime import Service, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chengxin.tokens import Verifier
+    from services.catalog.room import Catalog
+
+
+def faces(catalog: "Catalog", verifier: "Verifier | None", ready: "Callable[[], dict[str, bool]]") -> tuple[Any, Any]:
+    """The app, and the servicers as `make_server` takes them. To read the rules nothing is needed."""
+    from chengxin.catalog.v1 import catalog_pb2_grpc
+    from services.catalog.rpc import NAME, CatalogServicer
+    from services.catalog.web import make_catalog_app
+
+    servicers = [(catalog_pb2_grpc.add_CatalogServiceServicer_to_server, CatalogServicer(catalog), NAME)]
+    return make_catalog_app(catalog, verifier, ready), servicers
+
+
+def compose() -> Service:
+    """Wires the catalog."""
+    from pymongo.errors import ConnectionFailure
+    from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+    from chengxin.assembly import assemble
+    from chengxin.rpc import make_server
+    from chengxin.settings import Settings
+    from services.catalog.room import Catalog
+    from services.catalog.seeding import Keeper, seed
+    from services.catalog.store import CatalogStore
+
+    settings = Settings()
+    assembly = assemble("catalog", settings)
+    store = CatalogStore(assembly.store)
+    catalog = Catalog(store, assembly.audit, assembly.clock)
+
+    @retry(
+        retry=retry_if_exception_type(ConnectionFailure), wait=wait_fixed(0.2), stop=stop_after_delay(60), reraise=True
+    )
+    def prepare() -> None:
+        store.create_indexes()
+        seed(catalog)
+
+    prepare()
+    app, servicers = faces(catalog, assembly.verifier, assembly.ready)
+    server = make_server(settings.grpc_listen, assembly.verifier, servicers)
+    return Service(app, server, [assembly.relay, Keeper(catalog)], assembly.close)
+
+
+def policy() -> list[dict[str, Any]]:
+    """The rules of both faces."""
+    from typing import cast
+
+    from chengxin.policy_table import policy_table
+    from services.catalog.room import Catalog
+
+    app, servicers = faces(cast(Catalog, None), None, dict)
+    return policy_table("catalog", app, [(type(servicer), name) for _, servicer, name in servicers])
+
+
+def main(arguments: list[str]) -> None:
+    """Runs what the arguments ask for."""
+    match arguments:
+        case []:
+            from chengxin.settings import Settings
+
+            serve("catalog", Settings().http_listen, compose)
+        case ["--policy"]:
+            print(json.dumps(policy(), ensure_ascii=False))
+        case _:
+            sys.exit("usage: python -m services.catalog [--policy]")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,43 @@
+"""Reading the published catalog: open to everybody (Art. 7)."""
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import Final
+
+from chengxin.mongo import OutboxRow
+from chengxin.policy import rule
+from chengxin.principal import Principal, Role
+from services.catalog.model import ENTRY_UNKNOWN, Entry
+from services.catalog.room import Catalog
+
+EVERYBODY: Final = set(Role)
+# A stream holds a thread as long as it lasts, so it is not for everybody.
+_FOLLOWERS: Final = {Role.SERVICE, Role.AGENCY, Role.PROVIDER, Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR}
+
+
+@rule("entry.listed", roles=EVERYBODY, articles=("7", "8"))
+def entries(catalog: Catalog, caller: Principal, as_of: date, after: str, size: int) -> list[Entry]:
+    """The entries in force on a day, by code; one more than `size` when there are more."""
+    return catalog.store.entries_in_force(as_of, after, size + 1)
+
+
+@rule("entry.read", roles=EVERYBODY, articles=("7", "8"))
+def entry(catalog: Catalog, caller: Principal, code: str, version: int = 0) -> Entry:
+    """One version of an entry, the one in force today unless a version is named. Raises ENTRY_UNKNOWN."""
+    store = catalog.store
+    found = store.entry(code, version) if version else store.entry_in_force(code, catalog.clock.today())
+    if found is None:
+        raise ENTRY_UNKNOWN(code=code, version=version or "现行 / in force")
+    return found
+
+
+@rule("entry.history_read", roles=EVERYBODY, articles=("7", "33"))
+def versions(catalog: Catalog, caller: Principal, code: str, after: int, size: int) -> list[Entry]:
+    """Every version of an entry, oldest first; one more than `size` when there are more."""
+    return catalog.store.versions(code, after, size + 1)
+
+
+@rule("catalog.followed", roles=_FOLLOWERS, articles=("7",))
+def changes(catalog: Catalog, caller: Principal, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
+    """Committed changes of the catalog after a position, in order, without end."""
+    return (row for row in catalog.store.follow(after, running) if row.changes)

@@ -1,0 +1,73 @@
+"""A published entry version as JSON Schema 2020-12, for providers to check records before they deliver them. Pure."""
+
+import re
+from typing import Any
+
+from services.catalog.model import CrossRule, CrossRuleKind, Entry, Item, ItemType
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def record_schema(entry: Entry) -> dict[str, Any]:
+    """The schema of one record: item code to text, as items travel.
+
+    What JSON Schema cannot say, check digits and the order of dates, is in `x-chengxin-*` annotations.
+    """
+    content = entry.content
+    schema: dict[str, Any] = {
+        "$schema": DIALECT,
+        "$id": f"urn:chengxin:catalog:{content.code}:{entry.version}",
+        "title": content.name.zh,
+        "type": "object",
+        "properties": {item.code: _property(item) for item in content.items},
+        "required": [item.code for item in content.items if item.required],
+        "additionalProperties": False,
+        "x-chengxin-natural-key": list(content.natural_key),
+        "x-chengxin-not-before": [[r.item, r.other] for r in content.cross_rules if r.rule is CrossRuleKind.NOT_BEFORE],
+    }
+    known = {item.code: item for item in content.items}
+    groups: list[tuple[str, ...]] = [group.items for group in content.required_one_of]
+    conditions = [{"anyOf": [{"required": [code]} for code in group]} for group in groups]
+    conditions += [
+        _required_when(rule, known[rule.other])
+        for rule in content.cross_rules
+        if rule.rule is CrossRuleKind.REQUIRED_WHEN
+    ]
+    if conditions:
+        schema["allOf"] = conditions
+    return schema
+
+
+def _property(item: Item) -> dict[str, Any]:
+    found: dict[str, Any] = {"type": "string", "title": item.name.zh, "minLength": 1}
+    if item.name.en:
+        found["description"] = item.name.en
+    if item.type is ItemType.DATE:
+        found["format"] = "date"
+    elif item.type is ItemType.NUMBER:
+        decimals = rf"(\.[0-9]{{1,{item.scale}}})?" if item.scale else ""
+        found["pattern"] = rf"^-?(0|[1-9][0-9]*){decimals}$"
+    else:
+        found["maxLength"] = item.length
+        if item.code_list and not item.multiple:
+            found["enum"] = [value.code for value in item.code_list]
+        elif item.code_list:
+            one = "(" + "|".join(re.escape(value.code) for value in item.code_list) + ")"
+            found["pattern"] = f"^{one}(;{one})*$"
+        elif item.pattern:
+            found["pattern"] = f"^(?:{item.pattern})$"
+    if item.identifier:
+        found["x-chengxin-identifier"] = item.identifier.value
+    return found
+
+
+def _required_when(rule: CrossRule, other: Item) -> dict[str, Any]:
+    if other.multiple:
+        one = "|".join(re.escape(value) for value in rule.values)
+        test: dict[str, Any] = {"pattern": f"(^|;)({one})(;|$)"}
+    else:
+        test = {"enum": list(rule.values)}
+    return {
+        "if": {"properties": {other.code: test}, "required": [other.code]},
+        "then": {"required": [rule.item]},
+    }

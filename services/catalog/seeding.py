@@ -1,0 +1,75 @@
+"""What a new system needs before anybody has published anything: the deadlines of the regulation and a calendar."""
+
+import threading
+from datetime import date
+from typing import Final
+
+import structlog
+
+from services.catalog import calendars, rules
+from services.catalog.notice import announced_year, provisional_year
+from services.catalog.room import Catalog
+from services.catalog.rule_set import RuleSet
+from services.catalog.rules import OWN
+
+log = structlog.get_logger()
+
+# The year in which the regulation takes effect (Art. 33).
+_FIRST_YEAR: Final = 2018
+
+# Art. 24 to 27.
+_OBJECTION: Final = RuleSet(
+    "objection",
+    date(_FIRST_YEAR, 1, 1),
+    {
+        "acceptance_working_days": 3,
+        "verification_working_days": 3,
+        "answer_working_days": 10,
+        "answer_extended_working_days": 20,
+        "conclusion_working_days": 3,
+    },
+)
+
+
+def seed(catalog: Catalog) -> None:
+    """Publishes what is missing, by the same use cases as an officer, on record as the catalog itself.
+
+    The calendar has every year up to the coming one. A provisional year that the library knows by now is replaced;
+    what the authority has loaded never is.
+    """
+    if catalog.store.newest_rule_set(_OBJECTION.name) is None:
+        rules.publish(catalog, OWN, _OBJECTION)
+    there = {year.year: year.announced for year in catalog.store.calendar_years()}
+    for number in range(_FIRST_YEAR, catalog.clock.today().year + 2):
+        if there.get(number):
+            continue
+        if (announced := announced_year(number)) is not None:
+            calendars.load(catalog, OWN, announced)
+        elif number not in there:
+            calendars.load(catalog, OWN, provisional_year(number))
+
+
+class Keeper:
+    """Seeds again every day, so that a process that runs for years has the coming year in its calendar."""
+
+    def __init__(self, catalog: Catalog, seconds: float = 24 * 3600) -> None:
+        self._catalog = catalog
+        self._seconds = seconds
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="calendar-keeper", daemon=True)
+
+    def start(self) -> None:
+        """Begins in the background."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends."""
+        self._stopped.set()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._seconds):
+            try:
+                seed(self._catalog)
+            # A store that is away today is there tomorrow, long before the year ends.
+            except Exception as e:
+                log.warning("seeding failed", reason=repr(e))

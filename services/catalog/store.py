@@ -1,0 +1,194 @@
+"""The catalog's collections and every query on them. Documents are the JSON of what they keep, with an `_id`."""
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import Any, Final, TypeVar
+
+from mongoengine import BooleanField, DictField, Document, DynamicDocument, IntField, ListField, StringField
+from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
+
+from chengxin.mongo import OutboxRow, Store, Unit
+from chengxin.workdays import CalendarYear
+from services.catalog import notice
+from services.catalog.model import Entry
+from services.catalog.rule_set import RuleSet, read_rule_set
+from services.catalog.versions import Draft, read_draft, read_entry
+
+T = TypeVar("T")
+Plain = dict[str, Any]
+
+# Sorts after every date: the last day of a version that has none.
+_OPEN_END: Final = "9999-12-31"
+
+
+class DraftRow(Document):
+    """A draft."""
+
+    draft_id = StringField(primary_key=True)
+    code = StringField(required=True)
+    state = StringField(required=True)
+    revision = IntField(required=True)
+    version = IntField()
+    created_at = StringField(required=True)
+    updated_at = StringField(required=True)
+    entry = DictField(required=True)
+    meta = {"db_alias": "catalog", "collection": "drafts"}
+
+
+class EntryRow(DynamicDocument):
+    """A published version; its other fields are those of the contract's Entry."""
+
+    key = StringField(primary_key=True)  # <code>:<version, 6 digits>
+    code = StringField(required=True)
+    version = IntField(required=True)
+    effective_from = StringField(required=True)
+    # The last day in force, or a day after all others.
+    until = StringField(required=True)
+    meta = {
+        "db_alias": "catalog",
+        "collection": "entries",
+        "indexes": [{"fields": ["code", "version"], "unique": True}, ["effective_from", "until", "code"]],
+    }
+
+
+class RuleSetRow(Document):
+    """A version of a rule set."""
+
+    key = StringField(primary_key=True)  # <name>:<version, 6 digits>
+    name = StringField(required=True)
+    version = IntField(required=True)
+    effective_from = StringField(required=True)
+    values = DictField(required=True)
+    meta = {
+        "db_alias": "catalog",
+        "collection": "rule_sets",
+        "indexes": [{"fields": ["name", "version"], "unique": True}],
+    }
+
+
+class CalendarYearRow(Document):
+    """The working days of a year."""
+
+    year = IntField(primary_key=True)
+    announced = BooleanField(required=True)
+    days_off = ListField(StringField())
+    days_worked = ListField(StringField())
+    meta = {"db_alias": "catalog", "collection": "calendar_years"}
+
+
+class CatalogStore:
+    """What the catalog keeps."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def create_indexes(self) -> None:
+        """Makes the collections and their indexes; doing it again changes nothing."""
+        for row in (DraftRow, EntryRow, RuleSetRow, CalendarYearRow):
+            row.ensure_indexes()
+
+    def once(self, caller: str, key: str, request: bytes, work: Callable[[Unit], Plain]) -> Plain:
+        """Runs `work` in a transaction, at most once per idempotency key of a caller."""
+        return self.store.once(caller, key, request, work)
+
+    def follow(self, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
+        """Committed changes after a position, in order, without end."""
+        return self.store.follow(after, running)
+
+    def draft(self, draft_id: str, unit: Unit | None = None) -> Draft | None:
+        """A draft by id."""
+        found = _rows(DraftRow).find_one({"_id": draft_id}, session=_session(unit))
+        return read_draft(found | {"draft_id": found["_id"]}) if found else None
+
+    def drafts(self, after: str, limit: int) -> list[Draft]:
+        """Drafts, oldest first, after an id."""
+        found = _rows(DraftRow).find({"_id": {"$gt": after}}).sort("_id", 1).limit(limit)
+        return [read_draft(row | {"draft_id": row["_id"]}) for row in found]
+
+    def save_draft(self, draft: Draft, unit: Unit) -> None:
+        """Writes a draft, new or edited."""
+        row = draft.plain()
+        row["_id"] = row.pop("draft_id")
+        _rows(DraftRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
+
+    def entry(self, code: str, version: int) -> Entry | None:
+        """One published version."""
+        found = _rows(EntryRow).find_one({"_id": _key(code, version)})
+        return read_entry(found) if found else None
+
+    def entry_in_force(self, code: str, day: date) -> Entry | None:
+        """The version in force on a day."""
+        found = _rows(EntryRow).find_one({"code": code, **_in_force(day)})
+        return read_entry(found) if found else None
+
+    def entries_in_force(self, day: date, after: str, limit: int) -> list[Entry]:
+        """The versions in force on a day, by code, after a code."""
+        found = _rows(EntryRow).find({"code": {"$gt": after}, **_in_force(day)}).sort("code", 1).limit(limit)
+        return [read_entry(row) for row in found]
+
+    def versions(self, code: str, after: int, limit: int) -> list[Entry]:
+        """Every version of an entry, oldest first, after a version."""
+        found = _rows(EntryRow).find({"code": code, "version": {"$gt": after}}).sort("version", 1).limit(limit)
+        return [read_entry(row) for row in found]
+
+    def newest(self, code: str, unit: Unit) -> Entry | None:
+        """The newest version of an entry, in force or not."""
+        found = _rows(EntryRow).find_one({"code": code}, sort=[("version", -1)], session=unit.session)
+        return read_entry(found) if found else None
+
+    def save_entry(self, entry: Entry, unit: Unit) -> None:
+        """Writes a new version, or the last day of one."""
+        row = entry.plain()
+        row |= {"_id": _key(row["code"], entry.version), "until": row["effective_to"] or _OPEN_END}
+        _rows(EntryRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
+
+    def rule_sets(self, name: str, after: tuple[str, int], limit: int) -> list[RuleSet]:
+        """Every version of the rule sets, or of those of one name, after a name and version."""
+        query: Plain = {"$or": [{"name": {"$gt": after[0]}}, {"name": after[0], "version": {"$gt": after[1]}}]}
+        if name:
+            query["name"] = name
+        found = _rows(RuleSetRow).find(query).sort([("name", 1), ("version", 1)]).limit(limit)
+        return [read_rule_set(row) for row in found]
+
+    def newest_rule_set(self, name: str, unit: Unit | None = None) -> RuleSet | None:
+        """The newest rules of a name, in force or not."""
+        found = _rows(RuleSetRow).find_one({"name": name}, sort=[("version", -1)], session=_session(unit))
+        return read_rule_set(found) if found else None
+
+    def save_rule_set(self, rules: RuleSet, unit: Unit) -> None:
+        """Writes a new version."""
+        row = {"_id": _key(rules.name, rules.version), **rules.plain()}
+        _rows(RuleSetRow).insert_one(row, session=unit.session)
+
+    def calendar_year(self, year: int, unit: Unit | None = None) -> CalendarYear | None:
+        """The working days of a year."""
+        found = _rows(CalendarYearRow).find_one({"_id": year}, session=_session(unit))
+        return notice.read_year(found | {"year": year}) if found else None
+
+    def calendar_years(self) -> list[CalendarYear]:
+        """All years there are."""
+        return [notice.read_year(row | {"year": row["_id"]}) for row in _rows(CalendarYearRow).find().sort("_id", 1)]
+
+    def save_calendar_year(self, year: CalendarYear, unit: Unit) -> None:
+        """Writes a year, new or corrected."""
+        row = notice.plain(year)
+        row["_id"] = row.pop("year")
+        _rows(CalendarYearRow).replace_one({"_id": year.year}, row, upsert=True, session=unit.session)
+
+
+def _rows(document: Any) -> Collection[Plain]:
+    found: Collection[Plain] = document._get_collection()
+    return found
+
+
+def _session(unit: Unit | None) -> ClientSession | None:
+    return unit.session if unit else None
+
+
+def _key(name: str, version: int) -> str:
+    return f"{name}:{version:06d}"
+
+
+def _in_force(day: date) -> Plain:
+    return {"effective_from": {"$lte": day.isoformat()}, "until": {"$gte": day.isoformat()}}

@@ -1,0 +1,131 @@
+"""What a finding tells the person who compiles an entry: what is wrong and how to mend it, in both languages."""
+
+from typing import Final
+
+# Rule to (Chinese, English).
+_WORDS: Final[dict[str, tuple[str, str]]] = {
+    "code.format": (
+        "条目代码应为 2 到 32 位大写字母、数字或下划线，以字母开头",
+        "an entry code has 2 to 32 capitals, digits or underscores and begins with a letter",
+    ),
+    "text.missing": ("请填写中文内容", "give the Chinese text"),
+    "text.long": ("不能超过 {limit} 个字符", "at most {limit} characters"),
+    "empty": ("至少填一项", "give at least one"),
+    "duplicate": ("“{value}”重复", "“{value}” appears twice"),
+    "unknown_item": ("条目中没有信息项“{value}”", "the entry has no item “{value}”"),
+    "uscc": (
+        "“{value}”不是有效的统一社会信用代码，请与证照核对（GB 32100）",
+        "“{value}” is not a valid unified social credit code; compare with the licence (GB 32100)",
+    ),
+    "region.format": ("“{value}”不是 6 位行政区划代码（GB/T 2260）", "“{value}” is not a region code of 6 digits"),
+    "attribute.condition": ("属性为“有条件”时须写明条件", "say under which condition"),
+    "attribute.contradiction": (
+        "公开方式含“{value}”，与该属性为“不予”矛盾",
+        "the entry has mode {value}, which this attribute rules out",
+    ),
+    "mode.unused": (
+        "没有信息项使用公开方式“{value}”，请删除该方式或为信息项指定",
+        "no item is shown in mode {value}; remove the mode or give it to items",
+    ),
+    "mode.outside_entry": (
+        "公开方式“{value}”不在条目的公开方式之内",
+        "mode {value} is not among the modes of the entry",
+    ),
+    "item.code.format": (
+        "信息项代码应为 1 到 64 位字母、数字或下划线，以字母开头",
+        "an item code has 1 to 64 letters, digits or underscores and begins with a letter",
+    ),
+    "item.length": (
+        "{type}的长度应为 {least} 到 {most}",
+        "the length of a {type} is {least} to {most}",
+    ),
+    "item.scale": (
+        "小数位数应为 0 到总位数之间，仅用于数值",
+        "decimal places are 0 up to the number of digits, for numbers only",
+    ),
+    "item.text_only": ("只能用于文本类信息项", "is for text items only"),
+    "code_list.too_long": (
+        "代码“{value}”超过信息项长度 {limit}",
+        "the code “{value}” is longer than the item's {limit} characters",
+    ),
+    "code_list.separator": (
+        "可多选的代码不能含分号：“{value}”",
+        "codes that can be joined must not hold “;”: “{value}”",
+    ),
+    "multiple.without_code_list": ("多选须有代码表", "several values need a code list"),
+    "identifier.length": (
+        "长度至少为 {least}，否则装不下该代码",
+        "the length must be at least {least} for this identifier",
+    ),
+    "identifier.sensitivity": (
+        "公民身份号码的敏感级别必须为 identifier（加密存储）",
+        "an identity number must have sensitivity identifier (encrypted at rest)",
+    ),
+    "identifier.public": (
+        "个人身份标识不得依法公开，请从公开方式中去掉 public",
+        "a personal identifier must never be public; remove mode public",
+    ),
+    "identifier.masking": (
+        "个人身份标识在共享时必须脱敏（masking 为 identifier）",
+        "a personal identifier must be masked when shared (masking identifier)",
+    ),
+    "identifier.code_list": ("代码表与标识校验不能同时使用", "a code list and a checked identifier exclude each other"),
+    "pattern.too_long": ("正则表达式不能超过 200 个字符", "a pattern has at most 200 characters"),
+    "pattern.syntax": ("正则表达式有语法错误", "the pattern is not a regular expression"),
+    "pattern.unsupported": (
+        "正则表达式不能使用环视、反向引用、内联标志或占有量词",
+        "a pattern must not use lookaround, backreferences, inline flags or possessive quantifiers",
+    ),
+    "pattern.catastrophic": (
+        "该正则表达式匹配长文本时可能耗时过长，请减少嵌套或不限次数的重复",
+        "the pattern may take too long on long texts; use fewer nested or unbounded repeats",
+    ),
+    "subject_id.kind": (
+        "信用主体含“{value}”，但没有能识别这类主体的信息项（个人：公民身份号码；组织：统一社会信用代码等）",
+        "the entry has subjects of kind {value} but no item that identifies them",
+    ),
+    "subject_id.undetermined": (
+        "须有一个主体标识项为必填，或有一组“至少填一项”全部由主体标识项组成",
+        "one identifying item must be required, or a group of which one is required must be of identifying items",
+    ),
+    "limit.range": ("应为 {least} 到 {most} 个工作日", "must be {least} to {most} working days"),
+    "disclosure.item": (
+        "披露期限须引用条目中的日期类信息项",
+        "the disclosure period must refer to a date item of the entry",
+    ),
+    "disclosure.years": ("年数应为 1 到 100", "years are 1 to 100"),
+    "disclosure.superfluous": ("该规则不使用此项，请留空", "this rule does not use it; leave it empty"),
+    "legal_document.date": ("文书日期须为日期类信息项", "the date of the legal document must be a date item"),
+    "cross_rule.self": ("两个信息项不能相同", "the two items must differ"),
+    "cross_rule.dates": ("先后关系只能用于两个日期类信息项", "not_before is for two date items"),
+    "cross_rule.values": ("“{value}”不在该信息项的代码表中", "“{value}” is not in the code list of that item"),
+    "cross_rule.superfluous_values": ("先后关系不使用 values，请留空", "not_before uses no values; leave them empty"),
+    "group.size": (
+        "一组至少两个信息项；单个信息项请直接设为必填",
+        "a group has at least two items; else make the item required",
+    ),
+    "too_many": ("最多 {limit} 项", "at most {limit}"),
+    "rules.name": (
+        "名称应为 2 到 64 位小写字母、数字或下划线",
+        "a name has 2 to 64 lower-case letters, digits or underscores",
+    ),
+    "rules.value": ("数值应为 0 到 {most} 的整数", "values are whole numbers from 0 to {most}"),
+    "rules.missing": ("规则集“{set}”缺少“{value}”", "rule set {set} lacks {value}"),
+    "rules.unknown": ("规则集“{set}”没有“{value}”一项", "rule set {set} has no {value}"),
+    "calendar.year": ("“{value}”不在 {year} 年内", "“{value}” is not in {year}"),
+    "calendar.day_off": (
+        "“{value}”本是周末，无需列为放假日",
+        "“{value}” is a weekend day anyway; list only weekdays that are off",
+    ),
+    "calendar.day_worked": (
+        "“{value}”本是工作日，调休上班日只能是周末",
+        "“{value}” is a weekday anyway; list only weekend days that are worked",
+    ),
+}
+
+RULES: Final = frozenset(_WORDS)
+
+
+def message(rule: str, language: str, **words: object) -> str:
+    """What a rule tells, in `zh-CN` or `en`."""
+    return _WORDS[rule][language == "en"].format(**words)

@@ -1,0 +1,109 @@
+"""The catalog entry as ingest reads it (Art. 7, 8): one published, immutable version, named as in the contract."""
+
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+
+class LocalText(msgspec.Struct, frozen=True):
+    """A text in both languages."""
+
+    zh: str = ""
+    en: str = ""
+
+
+class Organisation(msgspec.Struct, frozen=True):
+    """An organisation by its unified social credit code."""
+
+    uscc: str = ""
+    name: str = ""
+
+
+class CodeValue(msgspec.Struct, frozen=True):
+    """A permitted value."""
+
+    code: str = ""
+    name: LocalText = msgspec.field(default_factory=LocalText)
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One information item (信息项)."""
+
+    code: str
+    name: LocalText = msgspec.field(default_factory=LocalText)
+    type: str = "text"
+    length: int = 0
+    scale: int = 0
+    required: bool = False
+    code_list: tuple[CodeValue, ...] = ()
+    multiple: bool = False
+    identifier: str = ""
+    pattern: str = ""
+    sensitivity: str = "open"
+
+    @property
+    def sealed(self) -> bool:
+        """Whether its values are personal identifiers: encrypted at rest, never shown in a message."""
+        return self.sensitivity == "identifier"
+
+
+class ItemGroup(msgspec.Struct, frozen=True):
+    """Items of which at least one must be present."""
+
+    items: tuple[str, ...] = ()
+
+
+class CrossRule(msgspec.Struct, frozen=True):
+    """A rule across items of one record."""
+
+    rule: str = ""
+    item: str = ""
+    other: str = ""
+    values: tuple[str, ...] = ()
+
+
+class Entry(msgspec.Struct, frozen=True, dict=True):
+    """What ingest needs to know of one version of a catalog entry."""
+
+    code: str
+    version: int
+    name: LocalText = msgspec.field(default_factory=LocalText)
+    providers: tuple[Organisation, ...] = ()
+    subject_kinds: tuple[str, ...] = ()
+    items: tuple[Item, ...] = ()
+    natural_key: tuple[str, ...] = ()
+    subject_name_item: str = ""
+    subject_id_items: tuple[str, ...] = ()
+    effective_from: str = ""
+    effective_to: str = ""
+    required_one_of: tuple[ItemGroup, ...] = ()
+    cross_rules: tuple[CrossRule, ...] = ()
+
+    @cached_property
+    def sealed(self) -> tuple[str, ...]:
+        """Codes of the items that are personal identifiers."""
+        return tuple(item.code for item in self.items if item.sealed)
+
+    @cached_property
+    def by_code(self) -> dict[str, Item]:
+        """The items by code."""
+        return {item.code: item for item in self.items}
+
+    def in_force(self, today: str) -> bool:
+        """Whether the version is in force on a Shanghai date."""
+        return self.effective_from <= today and (not self.effective_to or today <= self.effective_to)
+
+    def provider(self, uscc: str) -> Organisation | None:
+        """The provider with this code; None when the entry does not name it."""
+        return next((p for p in self.providers if p.uscc == uscc), None)
+
+
+def read_entry(value: dict[str, Any]) -> Entry:
+    """An entry from plain values (the contract's JSON). Raises `msgspec.ValidationError`."""
+    return msgspec.convert(value, Entry)
+
+
+def plain(entry: Entry) -> dict[str, Any]:
+    """The plain values of an entry."""
+    return dict(msgspec.to_builtins(entry))

@@ -1,0 +1,255 @@
+"""What ingest speaks of: deliveries, their batches and records, what became of them. Pure."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from chengxin.errors import INPUT_INVALID, FieldError, conflict, forbidden, invalid, not_found, precondition
+from services.ingest.standard import is_date
+from services.ingest.validation import Violation
+
+# Greatest number of records in one batch: one transaction, and well under 16 MB of messages and documents.
+BATCH_LIMIT: Final = 1000
+
+_SUBMISSION_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
+_SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
+_encoder: Final = msgspec.json.Encoder(order="sorted")
+
+DELIVERY_ENTRY_UNKNOWN = not_found(
+    "DELIVERY_ENTRY_UNKNOWN",
+    "目录中没有已发布的条目 {entry}，请核对条目代码",
+    "The catalog has no published entry {entry}; check the code",
+)
+DELIVERY_ENTRY_NOT_IN_FORCE = precondition(
+    "DELIVERY_ENTRY_NOT_IN_FORCE",
+    "目录条目 {entry} 第 {version} 版今日不在有效期内，现行版本：{current}",
+    "Version {version} of entry {entry} is not in force today; in force: {current}",
+)
+NOT_A_PROVIDER = forbidden(
+    "NOT_A_PROVIDER",
+    "贵单位（{org}）不是目录条目 {entry} 的信息提供单位",
+    "Your organisation ({org}) is not a provider of entry {entry}",
+)
+BATCH_TOO_LARGE = invalid(
+    "BATCH_TOO_LARGE",
+    "一批最多 {limit} 条记录，本批 {actual} 条，请分批报送",
+    "A batch has at most {limit} records, this one has {actual}; split it",
+)
+BATCH_OUT_OF_ORDER = precondition(
+    "BATCH_OUT_OF_ORDER",
+    "批次号应为 {expected}，收到 {actual}，请从第 {expected} 批续传",
+    "Batch {expected} is expected, got {actual}; continue from batch {expected}",
+)
+BATCH_CONFLICT = conflict(
+    "BATCH_CONFLICT",
+    "第 {number} 批已报送且内容不同；新内容请使用新的报送编号",
+    "Batch {number} was delivered with other content; use a new submission id for new content",
+)
+SUBMISSION_CONFLICT = conflict(
+    "SUBMISSION_CONFLICT",
+    "报送编号 {submission_id} 已用于条目 {entry} 第 {version} 版的另一次报送，请换一个编号",
+    "Submission id {submission_id} belongs to another delivery for entry {entry} version {version}; use a new one",
+)
+SUBMISSION_CLOSED = precondition(
+    "SUBMISSION_CLOSED",
+    "报送 {submission_id} 已办结并出具回执，不能再追加批次",
+    "Submission {submission_id} is closed with its receipt; it takes no more batches",
+)
+SUBMISSION_EMPTY = invalid(
+    "SUBMISSION_EMPTY",
+    "本次报送没有任何记录",
+    "The submission has no records",
+)
+DELIVERY_BROKEN_OFF = precondition(
+    "DELIVERY_BROKEN_OFF",
+    "传输中断，已提交 {committed} 批，请从下一批续传",
+    "The delivery broke off after {committed} committed batches; continue from the next",
+)
+RECORD_INVALID = invalid(
+    "RECORD_INVALID",
+    "记录不符合目录要求，请按 errors 逐项修正",
+    "The record does not obey the catalog entry; see errors for each item",
+)
+RECORD_KEY_CHANGED = precondition(
+    "RECORD_KEY_CHANGED",
+    "变更后的标识项（{items}）与原记录不同，请撤销原记录后重新报送",
+    "The change alters the items that identify the record ({items}); revoke it and deliver a new one",
+)
+RECORD_REVOKED = precondition(
+    "RECORD_REVOKED",
+    "记录 {record_id} 已撤销，不能再变更",
+    "Record {record_id} is revoked and cannot be changed",
+)
+RECORD_NOT_YOURS = forbidden(
+    "RECORD_NOT_YOURS",
+    "该记录由其他单位提供，只有提供单位可以变更或查看",
+    "The record belongs to another provider; only its provider may see or change it",
+)
+OBJECTION_REQUIRED = forbidden(
+    "OBJECTION_REQUIRED",
+    "信用中心只能依据异议更正记录，请填写异议编号 objection_no",
+    "The centre changes a record only for an objection; give its objection_no",
+)
+
+
+class Outcome(StrEnum):
+    """What became of a delivered record."""
+
+    ACCEPTED = "accepted"
+    AMENDED = "amended"
+    UNCHANGED = "unchanged"
+    REJECTED = "rejected"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a provider says of a delivery before its batches."""
+
+    submission_id: str
+    entry_code: str
+    entry_version: int = 0
+    file_name: str = ""
+    file_sha256: str = ""
+
+    def checked(self) -> "Header":
+        """The header itself. Raises INPUT_INVALID naming each wrong field."""
+        wrong = []
+        if not _SUBMISSION_ID.match(self.submission_id):
+            wrong.append(_wrong("submission_id", "8 到 64 位字母、数字、_ 或 -", "8 to 64 of A-Z a-z 0-9 _ -"))
+        if not self.entry_code:
+            wrong.append(_wrong("entry_code", "请填写目录条目代码", "give the code of the catalog entry"))
+        if self.entry_version < 0:
+            wrong.append(_wrong("entry_version", "不能为负数", "must not be negative"))
+        if self.file_sha256 and not _SHA256.match(self.file_sha256):
+            wrong.append(_wrong("file_sha256", "64 位小写十六进制", "64 lower-case hexadecimal digits"))
+        if wrong:
+            raise INPUT_INVALID(fields=wrong)
+        return self
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """One record as delivered: position in the source, item code to value."""
+
+    row: int
+    items: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some records of a delivery, with the bytes they came in (empty when a kept file holds them)."""
+
+    number: int
+    records: Sequence[Delivered]
+    original: bytes = b""
+
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON of `[[row, items], …]`: what makes a batch the same again."""
+        return hashlib.sha256(_encoder.encode([(r.row, r.items) for r in self.records])).hexdigest()
+
+    def checked(self) -> "Batch":
+        """The batch itself. Raises BATCH_TOO_LARGE or INPUT_INVALID."""
+        if len(self.records) > BATCH_LIMIT:
+            raise BATCH_TOO_LARGE(limit=BATCH_LIMIT, actual=len(self.records))
+        if not self.records:
+            raise INPUT_INVALID(fields=[_wrong("records", "批次不能为空", "a batch must not be empty")])
+        return self
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many records became what."""
+
+    accepted: int = 0
+    amended: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+
+    @property
+    def total(self) -> int:
+        """All records delivered."""
+        return self.accepted + self.amended + self.unchanged + self.rejected
+
+    @classmethod
+    def of(cls, outcomes: Iterable[Outcome]) -> "Counts":
+        """Counts of these outcomes."""
+        tally = dict.fromkeys(("accepted", "amended", "unchanged", "rejected"), 0)
+        for outcome in outcomes:
+            tally[outcome.value] += 1
+        return cls(**tally)
+
+    def to_json(self) -> dict[str, int]:
+        """As documents, receipts and answers name them."""
+        return {
+            "total": self.total,
+            "accepted": self.accepted,
+            "amended": self.amended,
+            "unchanged": self.unchanged,
+            "rejected": self.rejected,
+        }
+
+
+@dataclass(frozen=True)
+class Change:
+    """A lawful later change of one record as asked for (Art. 11)."""
+
+    record_id: str
+    reason: str
+    document_number: str = ""
+    effective_date: str = ""
+    objection_no: str = ""
+    request_id: str = ""
+    # The full set of items after an amendment; None revokes.
+    items: Mapping[str, str] | None = None
+
+    def checked(self) -> "Change":
+        """The change itself. Raises INPUT_INVALID naming each wrong field."""
+        wrong = []
+        if not self.record_id:
+            wrong.append(_wrong("record_id", "请填写记录编号", "give the id of the record"))
+        if not self.reason.strip():
+            wrong.append(_wrong("reason", "请说明变更或撤销的理由", "say why, in words"))
+        if self.effective_date and not is_date(self.effective_date):
+            wrong.append(_wrong("effective_date", "应为 YYYY-MM-DD", "must be YYYY-MM-DD"))
+        for name, limit in (("reason", 2000), ("document_number", 200), ("objection_no", 64), ("request_id", 128)):
+            if len(getattr(self, name)) > limit:
+                wrong.append(_wrong(name, f"不能超过 {limit} 个字符", f"at most {limit} characters"))
+        if wrong:
+            raise INPUT_INVALID(fields=wrong)
+        return self
+
+    def canonical(self) -> bytes:
+        """What was asked, to tell a repeat from another request under the same request id."""
+        return _encoder.encode(self)
+
+
+@dataclass(frozen=True)
+class Became:
+    """What became of one delivered record, with the reasons of a rejection."""
+
+    row: int
+    outcome: Outcome
+    record_id: str = ""
+    version: int = 0
+    violations: Sequence[Violation] = ()
+
+
+def content_sha256(digests: Sequence[str]) -> str:
+    """SHA-256 over the 32-byte digests of all batches in order, lower-case hex."""
+    return hashlib.sha256(b"".join(bytes.fromhex(d) for d in digests)).hexdigest()
+
+
+def owned(provider: str, submission_id: str) -> str:
+    """The key of a submission: ids are chosen by providers, each for itself."""
+    return f"{provider}/{submission_id}"
+
+
+def _wrong(name: str, zh: str, en: str) -> FieldError:
+    return FieldError(name, "format", f"{zh} / {en}")
+

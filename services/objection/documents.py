@@ -1,0 +1,103 @@
+"""The objection service's collections. Documents describe and index; `store.py` reads and writes them by pymongo."""
+
+from typing import Final
+
+from mongoengine import BinaryField, BooleanField, DateTimeField, DictField, Document, IntField, ListField, StringField
+
+
+class CaseRow(Document):  # type: ignore[misc]
+    """An objection; everything that people wrote is sealed in `words`."""
+
+    id = StringField(primary_key=True)
+    applicant = StringField(required=True)
+    record = DictField()
+    items = ListField(StringField())
+    state = StringField(required=True)
+    open = BooleanField(required=True)
+    rules_version = IntField()
+    periods = ListField(DictField())
+    history = ListField(DictField())
+    evidence = ListField(DictField())
+    finding = StringField()
+    answer = StringField()
+    outcome = StringField()
+    correction = DictField()
+    filed_at = DateTimeField()
+    words = StringField()
+    version = IntField(required=True)
+    # For queries, derived from the above: when the running period began and ends, the provider's due date.
+    started = StringField()
+    due = StringField()
+    answer_due = StringField()
+    meta: Final = {
+        "db_alias": "objection",
+        "collection": "cases",
+        "auto_create_index": False,
+        "indexes": [
+            ("applicant", "-id"),
+            ("record.record_id", "open"),
+            ("state", "id"),
+            ("record.provider_uscc", "answer_due", "id"),
+            ("open", "due"),
+        ],
+    }
+
+
+class EvidenceRow(Document):  # type: ignore[misc]
+    """The sealed content of an attachment."""
+
+    id = StringField(primary_key=True)  # <objection number>/<number>
+    content = BinaryField()
+    meta: Final = {"db_alias": "objection", "collection": "evidence", "auto_create_index": False}
+
+
+class RecordRow(Document):  # type: ignore[misc]
+    """Whose a record is and who answers for it, by ingest's feed. No value of any item."""
+
+    id = StringField(primary_key=True)
+    subject_ref = StringField()
+    version = IntField()
+    entry_code = StringField()
+    entry_version = IntField()
+    provider_uscc = StringField()
+    provider_name = StringField()
+    meta: Final = {"db_alias": "objection", "collection": "records", "auto_create_index": False}
+
+
+class EntryRow(Document):  # type: ignore[misc]
+    """Names of a catalog entry version and its items, by the catalog's feed."""
+
+    id = StringField(primary_key=True)  # <code>:<version>
+    name = DictField()
+    items = DictField()
+    meta: Final = {"db_alias": "objection", "collection": "entries", "auto_create_index": False}
+
+
+class RulesRow(Document):  # type: ignore[misc]
+    """A version of the deadlines, by the catalog's feed."""
+
+    id = IntField(primary_key=True)
+    effective_from = StringField()
+    values = DictField()
+    meta: Final = {"db_alias": "objection", "collection": "rules", "auto_create_index": False}
+
+
+class CalendarRow(Document):  # type: ignore[misc]
+    """A year of the calendar, by the catalog's feed."""
+
+    id = IntField(primary_key=True)
+    announced = BooleanField()
+    days_off = ListField(StringField())
+    days_worked = ListField(StringField())
+    meta: Final = {"db_alias": "objection", "collection": "calendar_years", "auto_create_index": False}
+
+
+class NumberRow(Document):  # type: ignore[misc]
+    """How many objections were filed on a day."""
+
+    id = StringField(primary_key=True)
+    count = IntField()
+    meta: Final = {"db_alias": "objection", "collection": "numbers", "auto_create_index": False}
+
+
+ALL: Final = (CaseRow, EvidenceRow, RecordRow, EntryRow, RulesRow, CalendarRow, NumberRow)

@@ -1,0 +1,231 @@
+"""What the objection service keeps: cases, their evidence, and what it learns from the feeds it follows."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from pymongo import ReplaceOne, ReturnDocument
+from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
+
+from chengxin.crypto import KeyRing
+from chengxin.mongo import OutboxRow, Store, Unit
+from chengxin.workdays import CalendarYear, WorkCalendar
+from services.objection import documents
+from services.objection.deadlines import DEADLINE_UNKNOWN, Rules, Timetable
+from services.objection.model import OBJECTION_CHANGED, Case, Challenged
+from services.objection.rows import Plain, case_row, read_case
+
+
+@dataclass(frozen=True)
+class EntryNames:
+    """What an entry version and its items are called, in `zh` and `en`."""
+
+    code: str
+    version: int
+    name: dict[str, str]
+    items: dict[str, dict[str, str]]
+
+
+class ObjectionStore:
+    """The service's own database. A `unit` makes a read part of its transaction."""
+
+    def __init__(self, store: Store, keys: KeyRing) -> None:
+        self.store = store
+        self._keys = keys
+        self._cases, self._evidence, self._records, self._entries, self._rules, self._years, self._numbers = (
+            _collection(document) for document in documents.ALL
+        )
+
+    def create_indexes(self) -> None:
+        """Makes the collections and their indexes; doing it again changes nothing."""
+        there = set(self.store.db.list_collection_names())
+        for document in documents.ALL:
+            # Not within the first transaction that writes to it.
+            if document._get_collection_name() not in there:
+                self.store.db.create_collection(document._get_collection_name())
+            document.ensure_indexes()
+
+    def once(self, caller: str, key: str, request: bytes, work: Callable[[Unit], Plain]) -> Plain:
+        """Runs `work` in a transaction, at most once per idempotency key of a caller."""
+        return self.store.once(caller, key, request, work)
+
+    def follow(self, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
+        """Committed changes after a position, in order, without end."""
+        return self.store.follow(after, running)
+
+    # Cases
+
+    def case(self, objection_no: str, unit: Unit | None = None) -> Case | None:
+        """A case by number."""
+        row = self._cases.find_one({"_id": objection_no}, session=_session(unit))
+        return read_case(row, self._keys) if row else None
+
+    def cases_of(self, applicant: str, before: str, limit: int) -> list[Case]:
+        """An applicant's cases, newest first, before a number."""
+        query: Plain = {"applicant": applicant} | ({"_id": {"$lt": before}} if before else {})
+        return self._read(self._cases.find(query).sort("_id", -1).limit(limit))
+
+    def cases(self, state: str, after: str, limit: int) -> list[Case]:
+        """Cases in a state, or all, oldest first, after a number."""
+        query: Plain = {"_id": {"$gt": after}} | ({"state": state} if state else {})
+        return self._read(self._cases.find(query).sort("_id", 1).limit(limit))
+
+    def tasks(self, provider: str, waiting_in: str, after: tuple[str, str], limit: int) -> list[Case]:
+        """A provider's cases since it was notified, those in state `waiting_in` or all, by due date and number."""
+        due, number = after
+        query: Plain = {
+            "record.provider_uscc": provider,
+            "$or": [{"answer_due": {"$gt": due}}, {"answer_due": due, "_id": {"$gt": number}}] if due else [
+                {"answer_due": {"$gt": ""}}
+            ],
+        }
+        if waiting_in:
+            query["state"] = waiting_in
+        return self._read(self._cases.find(query).sort([("answer_due", 1), ("_id", 1)]).limit(limit))
+
+    def open_cases(self, record_id: str, applicant: str, unit: Unit) -> list[Case]:
+        """What an applicant has open about a record."""
+        query = {"record.record_id": record_id, "open": True, "applicant": applicant}
+        return self._read(self._cases.find(query, session=unit.session))
+
+    def running_through(self, year: int, unit: Unit) -> list[Case]:
+        """Open cases with a period that touches a year, or the end of the one before, which its notice settles."""
+        query = {
+            "open": True,
+            "due": {"$gte": f"{year - 1}-12-01"},
+            "started": {"$lte": f"{year}-12-31"},
+        }
+        return self._read(self._cases.find(query, session=unit.session))
+
+    def add(self, case: Case, unit: Unit) -> None:
+        """Writes a new case."""
+        self._cases.insert_one(case_row(case, self._keys), session=unit.session)
+
+    def save(self, case: Case, before: Case, unit: Unit) -> None:
+        """Writes a change of the case as it was `before`. Raises OBJECTION_CHANGED when it no longer is."""
+        done = self._cases.replace_one(
+            {"_id": case.objection_no, "version": before.version}, case_row(case, self._keys), session=unit.session
+        )
+        if not done.matched_count:
+            raise OBJECTION_CHANGED(objection_no=case.objection_no)
+
+    def next_number(self, day: date, unit: Unit) -> int:
+        """1, 2, 3 … on each day."""
+        row = self._numbers.find_one_and_update(
+            {"_id": day.isoformat()},
+            {"$inc": {"count": 1}},
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+            session=unit.session,
+        )
+        if row is None:
+            raise RuntimeError("an upsert answered without its document")
+        return int(row["count"])
+
+    def seal(self, objection_no: str, number: int, content: bytes) -> bytes:
+        """The content of an attachment as it is kept."""
+        return self._keys.encrypt_bytes(content, _evidence_id(objection_no, number))
+
+    def add_evidence(self, objection_no: str, number: int, sealed: bytes, unit: Unit) -> None:
+        """Keeps an attachment."""
+        row = {"_id": _evidence_id(objection_no, number), "content": sealed}
+        self._evidence.insert_one(row, session=unit.session)
+
+    def evidence(self, objection_no: str, number: int) -> bytes | None:
+        """The content of an attachment. Raises `DecryptionError` when it was altered."""
+        name = _evidence_id(objection_no, number)
+        row = self._evidence.find_one({"_id": name})
+        return self._keys.decrypt_bytes(bytes(row["content"]), name) if row else None
+
+    # What the feeds tell
+
+    def record(self, record_id: str, unit: Unit | None = None) -> Challenged | None:
+        """The present version of a record."""
+        row = self._records.find_one({"_id": record_id}, session=_session(unit))
+        if row is None:
+            return None
+        row["record_version"] = row.pop("version")
+        return Challenged(record_id=row.pop("_id"), **row)
+
+    def save_records(self, records: Iterable[Challenged], unit: Unit) -> None:
+        """Writes records as the feed tells them, in its order."""
+        writes = [
+            ReplaceOne(
+                {"_id": r.record_id},
+                {
+                    "subject_ref": r.subject_ref,
+                    "version": r.record_version,
+                    "entry_code": r.entry_code,
+                    "entry_version": r.entry_version,
+                    "provider_uscc": r.provider_uscc,
+                    "provider_name": r.provider_name,
+                },
+                upsert=True,
+            )
+            for r in records
+        ]
+        if writes:
+            self._records.bulk_write(writes, session=unit.session)
+
+    def entry(self, code: str, version: int, unit: Unit | None = None) -> EntryNames | None:
+        """The names of an entry version."""
+        row = self._entries.find_one({"_id": f"{code}:{version}"}, session=_session(unit))
+        return EntryNames(code, version, row["name"], row["items"]) if row else None
+
+    def save_entry(self, entry: EntryNames, unit: Unit) -> None:
+        """Writes the names of an entry version."""
+        name = f"{entry.code}:{entry.version}"
+        row = {"name": entry.name, "items": entry.items}
+        self._entries.replace_one({"_id": name}, row, upsert=True, session=unit.session)
+
+    def save_rules(self, version: int, effective_from: date, values: dict[str, int], unit: Unit) -> None:
+        """Writes a version of the deadlines."""
+        row = {"effective_from": effective_from.isoformat(), "values": values}
+        self._rules.replace_one({"_id": version}, row, upsert=True, session=unit.session)
+
+    def save_year(self, year: CalendarYear, unit: Unit) -> bool:
+        """Writes a year of the calendar; whether that changed anything."""
+        row = {
+            "announced": year.announced,
+            "days_off": sorted(d.isoformat() for d in year.days_off),
+            "days_worked": sorted(d.isoformat() for d in year.days_worked),
+        }
+        before = self._years.find_one_and_replace({"_id": year.year}, row, upsert=True, session=unit.session)
+        return before is None or {k: before[k] for k in row} != row
+
+    def timetable_in_force(self, day: date, unit: Unit) -> Timetable:
+        """The deadlines in force on a day, with the calendar. Raises DEADLINE_UNKNOWN."""
+        query = {"effective_from": {"$lte": day.isoformat()}}
+        row = self._rules.find_one(query, sort=[("_id", -1)], session=unit.session)
+        return self._timetable(row, unit)
+
+    def timetable_of(self, case: Case, unit: Unit) -> Timetable:
+        """The deadlines that a case was filed under, with the calendar. Raises DEADLINE_UNKNOWN."""
+        return self._timetable(self._rules.find_one({"_id": case.rules_version}, session=unit.session), unit)
+
+    def _timetable(self, rules: Plain | None, unit: Unit) -> Timetable:
+        if rules is None:
+            raise DEADLINE_UNKNOWN(what="异议处理期限规则", what_en="the rule set of objections", retry_after=5)
+        years = [
+            CalendarYear.of(row["_id"], row["announced"], row["days_off"], row["days_worked"])
+            for row in self._years.find({}, session=unit.session)
+        ]
+        return Timetable(Rules(rules["_id"], rules["values"]), WorkCalendar(years))
+
+    def _read(self, rows: Iterable[Plain]) -> list[Case]:
+        return [read_case(row, self._keys) for row in rows]
+
+
+def _collection(document: Any) -> Collection[Plain]:
+    found: Collection[Plain] = document._get_collection()
+    return found
+
+
+def _session(unit: Unit | None) -> ClientSession | None:
+    return unit.session if unit else None
+
+
+def _evidence_id(objection_no: str, number: int) -> str:
+    return f"{objection_no}/{number}"

@@ -1,0 +1,142 @@
+"""A catalog as it runs: both faces on a real store, real tokens, and an audit service that keeps what it is sent."""
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import grpc
+import mongoengine
+import pytest
+from werkzeug.test import TestResponse
+
+from chengxin.audit.v1 import audit_pb2, audit_pb2_grpc
+from chengxin.audit_client import AuditTrail, Relay
+from chengxin.catalog.v1 import catalog_pb2_grpc
+from chengxin.clock import FixedClock
+from chengxin.ids import new_id
+from chengxin.mongo import Store
+from chengxin.rpc import make_channel, make_server
+from services.catalog.__main__ import faces
+from services.catalog.room import Catalog
+from services.catalog.seeding import seed
+from services.catalog.store import CatalogStore
+from tests.support import Issuer, free_port, until
+
+DEMO = Path(__file__).parents[2] / "demo"
+# A Tuesday; the notice for 2027 is not out yet.
+TODAY = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
+
+
+class AuditService(audit_pb2_grpc.AuditServiceServicer):
+    """Keeps events, and says nothing else."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+
+    def Append(self, request: audit_pb2.AppendRequest, context: grpc.ServicerContext) -> audit_pb2.AppendResponse:
+        self.events.extend(json.loads(entry) for entry in request.entries)
+        return audit_pb2.AppendResponse(appended=len(request.entries))
+
+    def of(self, act: str) -> list[dict[str, Any]]:
+        return [event for event in self.events if event["act"] == act]
+
+
+@dataclass
+class Desk:
+    """Somebody at the catalog's HTTP face."""
+
+    client: Any
+    headers: dict[str, str]
+
+    def get(self, path: str) -> TestResponse:
+        return self.client.get(path, headers=self.headers)
+
+    def post(self, path: str, body: Any, **headers: str) -> TestResponse:
+        return self.client.post(path, json=body, headers=self.headers | headers)
+
+    def put(self, path: str, body: Any, **headers: str) -> TestResponse:
+        return self.client.put(path, json=body, headers=self.headers | headers)
+
+    def publishes(self, entry: dict[str, Any], effective_from: str, effective_to: str = "") -> TestResponse:
+        """Makes a draft of an entry and publishes it."""
+        draft = self.post("/v1/catalog/drafts", entry)
+        assert draft.status_code == 201, draft.text
+        period = {"effective_from": effective_from, "effective_to": effective_to}
+        return self.post(f"/v1/catalog/drafts/{draft.json['draft_id']}/publish", period)
+
+
+@dataclass
+class Running:
+    """The running catalog and everything that its tests know."""
+
+    room: Catalog
+    clock: FixedClock
+    issuer: Issuer
+    audit: AuditService
+    app: Any
+    stub: catalog_pb2_grpc.CatalogServiceStub
+    kept: dict[str, Any] = field(default_factory=dict)
+
+    def desk(self, *roles: str, **claims: Any) -> Desk:
+        """Somebody with these roles."""
+        language = claims.pop("language", "zh-CN")
+        return Desk(self.app.test_client(), self.issuer.bearer(*roles, **claims) | {"Accept-Language": language})
+
+    @property
+    def authority(self) -> Desk:
+        return self.desk("authority", sub="officer:authority")
+
+    @property
+    def anybody(self) -> Desk:
+        return self.desk("public")
+
+    def metadata(self, *roles: str) -> tuple[tuple[str, str], ...]:
+        return (("authorization", f"Bearer {self.issuer.token(*roles)}"),)
+
+
+@pytest.fixture
+def catalog(stores: Callable[[str], str], issuer: Issuer) -> Iterator[Running]:
+    """A new catalog with what it seeds, on a database of its own."""
+    clock = FixedClock(TODAY)
+    audit, audit_port = AuditService(), free_port()
+    audit_server = grpc.server(ThreadPoolExecutor(4))
+    audit_pb2_grpc.add_AuditServiceServicer_to_server(audit, audit_server)
+    audit_server.add_insecure_port(f"127.0.0.1:{audit_port}")
+    audit_server.start()
+    audit_stub = audit_pb2_grpc.AuditServiceStub(make_channel(f"127.0.0.1:{audit_port}"))
+
+    store = Store(stores(new_id("catalog")), "catalog", clock)
+    trail = AuditTrail("catalog", audit_stub, tuple, clock)
+    relay = Relay(store, audit_stub, tuple)
+    room = Catalog(CatalogStore(store), trail, clock)
+    room.store.create_indexes()
+    seed(room)
+    app, servicers = faces(room, issuer.verifier, lambda: {"store": True})
+    port = free_port()
+    server = make_server(f"127.0.0.1:{port}", issuer.verifier, servicers)
+    server.start()
+    relay.start()
+    stub = catalog_pb2_grpc.CatalogServiceStub(make_channel(f"127.0.0.1:{port}"))
+    yield Running(room, clock, issuer, audit, app, stub)
+    relay.stop()
+    server.stop(None)
+    until(lambda: not relay._thread.is_alive(), "the relay ends")
+    trail.close()
+    audit_server.stop(None)
+    store.close()
+    mongoengine.disconnect("catalog")
+
+
+@pytest.fixture
+def licensing() -> dict[str, Any]:
+    """The demonstration entry of administrative licensing, to be changed at will."""
+    return demo_entry("XZXK")
+
+
+def demo_entry(code: str) -> dict[str, Any]:
+    """A demonstration entry."""
+    return dict(json.loads((DEMO / "catalog" / f"{code}.json").read_text()))

@@ -1,0 +1,97 @@
+"""Deadlines and the working-day calendar are data under version control (Art. 29, 33)."""
+
+from datetime import UTC, datetime
+
+from services.catalog.seeding import Keeper, seed
+from tests.catalog.conftest import Running
+from tests.support import until
+
+OBJECTION = {
+    "acceptance_working_days": 3,
+    "verification_working_days": 3,
+    "answer_working_days": 10,
+    "answer_extended_working_days": 20,
+    "conclusion_working_days": 3,
+}
+
+
+def test_a_new_system_has_the_deadlines_of_the_regulation_on_record(catalog: Running) -> None:
+    [rules] = catalog.anybody.get("/v1/catalog/rules").json["rule_sets"]
+    assert rules == {"name": "objection", "version": 1, "effective_from": "2018-01-01", "values": OBJECTION}
+    [event] = until(lambda: catalog.audit.of("rules.published"), "the event is delivered")
+    assert event["actor"] == {"sub": "catalog", "roles": ["service"], "client_id": "catalog"}
+    assert len(until(lambda: len(found := catalog.audit.of("calendar.loaded")) == 10 and found, "all years")) == 10
+
+
+def test_starting_again_changes_nothing(catalog: Running) -> None:
+    before = catalog.room.store.store.rows(0)
+    seed(catalog.room)
+    assert catalog.room.store.store.rows(0) == before
+
+
+def test_a_process_that_runs_into_the_next_year_gets_the_one_after(catalog: Running) -> None:
+    keeper = Keeper(catalog.room, seconds=0.02)
+    keeper.start()
+    catalog.clock.instant = datetime(2027, 1, 1, 0, 0, tzinfo=UTC)
+    until(lambda: catalog.anybody.get("/v1/catalog/calendar/2028").status_code == 200, "2028 is there")
+    keeper.stop()
+
+
+def test_the_authority_changes_a_deadline_from_a_day_on(catalog: Running) -> None:
+    changed = {"name": "objection", "effective_from": "2027-01-01", "values": OBJECTION | {"answer_working_days": 8}}
+    published = catalog.authority.post("/v1/catalog/rules", changed)
+    assert (published.status_code, published.json["version"]) == (201, 2)
+    found = catalog.anybody.get("/v1/catalog/rules?name=objection").json["rule_sets"]
+    assert [r["version"] for r in found] == [1, 2]
+    first = catalog.anybody.get("/v1/catalog/rules?page_size=1").json
+    second = catalog.anybody.get(f"/v1/catalog/rules?page_size=1&page_token={first['next_page_token']}").json
+    assert [*first["rule_sets"], *second["rule_sets"]] == found
+    assert second["next_page_token"] == ""
+
+
+def test_rules_are_not_changed_for_the_past_nor_left_incomplete(catalog: Running) -> None:
+    past = {"name": "objection", "effective_from": "2026-11-23", "values": OBJECTION}
+    assert catalog.authority.post("/v1/catalog/rules", past).json["code"] == "RULES_BACKDATED"
+    partial = {"name": "objection", "effective_from": "2027-01-01", "values": {"answer_working_days": 9}}
+    refused = catalog.authority.post("/v1/catalog/rules", partial)
+    assert (refused.status_code, len(refused.json["errors"])) == (400, 4)
+
+
+def test_another_service_cannot_pass_for_the_catalog(catalog: Running) -> None:
+    body = {"name": "archive", "effective_from": "2027-01-01", "values": {"years": 5}}
+    refused = catalog.desk("service", sub="ingest").post("/v1/catalog/rules", body)
+    assert refused.json["code"] == "ROLE_NOT_ALLOWED"
+
+
+def test_the_calendar_knows_the_years_that_are_announced_and_says_which_are_not(catalog: Running) -> None:
+    years = catalog.anybody.get("/v1/catalog/calendar").json["calendar_years"]
+    assert [(y["year"], y["announced"]) for y in years] == [(y, y < 2027) for y in range(2018, 2028)]
+    assert "2026-02-28" in catalog.anybody.get("/v1/catalog/calendar/2026").json["days_worked"]
+    provisional = catalog.anybody.get("/v1/catalog/calendar/2027").json
+    assert provisional["days_worked"] == []
+    assert "2027-10-01" in provisional["days_off"]
+    assert catalog.anybody.get("/v1/catalog/calendar/2030").json["code"] == "CALENDAR_YEAR_ABSENT"
+
+
+def test_the_authority_loads_the_notice_of_the_state_council(catalog: Running) -> None:
+    # Not the notice, which is not out: days in its form.
+    notice = {"days_off": ["2027-01-01", "2027-02-08", "2027-10-01"], "days_worked": ["2027-02-14", "2027-10-09"]}
+    loaded = catalog.authority.put("/v1/catalog/calendar/2027", notice)
+    assert loaded.json == {"year": 2027, "announced": True, **notice}
+    assert catalog.authority.put("/v1/catalog/calendar/2027", loaded.json).json == loaded.json
+    seed(catalog.room)
+    assert catalog.anybody.get("/v1/catalog/calendar/2027").json == loaded.json
+    events = until(lambda: len(found := catalog.audit.of("calendar.loaded")) == 11 and found, "loaded once")
+    assert events[-1]["details"]["days_worked"] == notice["days_worked"]
+
+
+def test_a_notice_that_contradicts_the_calendar_is_told_day_by_day(catalog: Running) -> None:
+    wrong = {"days_off": ["2027-01-02", "2026-12-31"], "days_worked": ["2027-02-15"]}
+    refused = catalog.authority.put("/v1/catalog/calendar/2027", wrong)
+    assert {(e["field"], e["rule"]) for e in refused.json["errors"]} == {
+        ("days_off", "calendar.day_off"),
+        ("days_off", "calendar.year"),
+        ("days_worked", "calendar.day_worked"),
+    }
+    assert catalog.authority.put("/v1/catalog/calendar/1990", wrong).status_code == 400
+    assert catalog.authority.put("/v1/catalog/calendar/2027", wrong | {"year": 2028}).status_code == 400
