@@ -154,6 +154,14 @@ class CodeValue:
 
 
 @dataclass(frozen=True)
+class CodeListRef:
+    """A version of a code list; version 0 asks for the one in force."""
+
+    name: str
+    version: int = 0
+
+
+@dataclass(frozen=True)
 class Item:
     """One information item (信息项) of an entry."""
 
@@ -171,6 +179,12 @@ class Item:
     sensitivity: Sensitivity = Sensitivity.OPEN
     modes: tuple[Mode, ...] = ()
     masking: Masking = Masking.NONE
+    # The list that `code_list` was taken from; None for values of the item's own.
+    code_list_ref: CodeListRef | None = None
+    # Of a number, for example 万元.
+    unit: str = ""
+    # What to fill in, for the person who reports.
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -232,21 +246,35 @@ class EntryContent:
     legal_document: LegalDocumentItems
     required_one_of: tuple[ItemGroup, ...] = ()
     cross_rules: tuple[CrossRule, ...] = ()
+    # What the information resource is about.
+    description: str = ""
+    # In the government information resource catalog (Art. 6), once the data bureau has assigned it.
+    resource_code: str = ""
+    # What regions and subject kinds cannot say of the coverage.
+    coverage_note: str = ""
 
     def plain(self) -> dict[str, Any]:
         """As the contract's JSON says it."""
         return dict(msgspec.to_builtins(self))
 
+    def item(self, code: str) -> Item | None:
+        """The item with a code."""
+        return next((item for item in self.items if item.code == code), None)
+
 
 @dataclass(frozen=True)
 class Entry:
-    """One published, immutable version; only its last day may still be set, when the next version is published."""
+    """One published, immutable version; only its last day may still be set, by the next version or by retirement."""
 
     content: EntryContent
     version: int
     effective_from: date
     effective_to: date | None
     published_at: datetime
+    # The document by which it was published.
+    publication_document: str = ""
+    # Why it ends, when it was retired.
+    retirement_basis: str = ""
 
     def in_force(self, day: date) -> bool:
         """Whether the version is in force on a Shanghai date."""
@@ -259,6 +287,8 @@ class Entry:
             "effective_from": self.effective_from.isoformat(),
             "effective_to": self.effective_to.isoformat() if self.effective_to else "",
             "published_at": rfc3339(self.published_at),
+            "publication_document": self.publication_document,
+            "retirement_basis": self.retirement_basis,
         }
 
 
