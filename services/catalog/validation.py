@@ -78,7 +78,7 @@ def _texts(where: str, value: object) -> Iterator[tuple[str, str]]:
     elif isinstance(value, dict):
         for name, part in value.items():
             yield from _texts(f"{where}.{name}" if where else name, part)
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple):
         for n, part in enumerate(value):
             yield from _texts(f"{where}.{n}", part)
 

@@ -50,6 +50,11 @@ def found(change: Change, code: str = "XZXK") -> list[tuple[str, str]]:
     [
         (lambda e: e.update(code="xzxk"), "code", "code.format"),
         (lambda e: e["name"].update(zh=" "), "name", "text.missing"),
+        (lambda e: e["items"][3]["name"].update(zh="名\n称"), "items.3.name.zh", "text.unprintable"),
+        (lambda e: e.update(description="长" * 1001), "description", "text.long"),
+        (lambda e: e.update(resource_code="A"), "resource_code", "resource_code"),
+        (lambda e: item(e, "BZ").update(unit="万元"), "items.25.unit", "item.number_only"),
+        (lambda e: item(e, "BZ").update(note="长" * 501), "items.25.note", "text.long"),
         (lambda e: e.update(providers=[]), "providers", "empty"),
         (lambda e: e["providers"][0].update(uscc="11000000000000027X"), "providers.0.uscc", "uscc"),
         (lambda e: e["providers"][0].update(uscc="11000000000000027k"), "providers.0.uscc", "uscc"),
