@@ -51,7 +51,7 @@ CODE_LIST_OVERLAPS = precondition(
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{1,63}\Z")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CodeListContent:
     """What a code list says: its values, and the standard that they come from."""
 
@@ -66,7 +66,8 @@ class CodeListContent:
 
     def findings(self) -> Iterator[Finding]:
         """Everything wrong with the list."""
-        if not _NAME.match(self.name):
+        # The address of a list of that name is that of the drafts.
+        if not _NAME.match(self.name) or self.name == "drafts":
             yield Finding("name", "rules.name")
         yield from text_findings("title", self.title, 200)
         if not self.values:
@@ -77,7 +78,7 @@ class CodeListContent:
             yield Finding(where, rule, words)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CodeList:
     """One published, immutable version; in force until the next one is."""
 
@@ -95,7 +96,7 @@ class CodeList:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CodeListDraft:
     """A version in preparation."""
 

@@ -33,7 +33,7 @@ class Exposure(StrEnum):
     CHANGES = "changes"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Change:
     """One thing that differs: where, what it means for records and for who sees them, and the words for it."""
 

@@ -1,6 +1,7 @@
 """What the catalog speaks of: entries and their items (Art. 7, 8, 13, 14, 18).
 
-Pure. Field names are those of proto/chengxin/catalog/v1/catalog.proto.
+Pure. Field names are those of proto/chengxin/catalog/v1/catalog.proto. Contents have slots: of a class without them
+msgspec says only the fields that were set, not those that have their defaults.
 """
 
 from collections.abc import Mapping
@@ -121,7 +122,7 @@ class CrossRuleKind(StrEnum):
     REQUIRED_WHEN = "required_when"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LocalText:
     """A text in both languages; English may be missing."""
 
@@ -129,7 +130,7 @@ class LocalText:
     en: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Organisation:
     """An organisation by its unified social credit code."""
 
@@ -137,7 +138,7 @@ class Organisation:
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Attribute:
     """Sharing or openness, with its condition in words."""
 
@@ -145,7 +146,7 @@ class Attribute:
     condition: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CodeValue:
     """A permitted value."""
 
@@ -153,7 +154,7 @@ class CodeValue:
     name: LocalText
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CodeListRef:
     """A version of a code list; version 0 asks for the one in force."""
 
@@ -161,7 +162,7 @@ class CodeListRef:
     version: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Item:
     """One information item (信息项) of an entry."""
 
@@ -187,14 +188,14 @@ class Item:
     note: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ItemGroup:
     """Items of which at least one must be present."""
 
     items: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CrossRule:
     """A rule across items of one record."""
 
@@ -204,7 +205,7 @@ class CrossRule:
     values: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LegalDocumentItems:
     """Codes of the items that name a record's legal document (Art. 3)."""
 
@@ -213,7 +214,7 @@ class LegalDocumentItems:
     organ: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class DisclosurePeriod:
     """How long a record is disclosed (Art. 18)."""
 
@@ -222,7 +223,7 @@ class DisclosurePeriod:
     years: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EntryContent:
     """What an entry says, published or not."""
 
@@ -262,7 +263,7 @@ class EntryContent:
         return next((item for item in self.items if item.code == code), None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One published, immutable version; only its last day may still be set, by the next version or by retirement."""
 

@@ -39,7 +39,7 @@ class Function(StrEnum):
     PROVIDER = "provider"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class DirectoryEntry:
     """An organisation, where it is competent, and its unit that is responsible for credit information.
 

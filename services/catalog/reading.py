@@ -12,6 +12,7 @@ from services.catalog.model import ENTRY_UNKNOWN, Entry
 from services.catalog.room import Catalog
 
 EVERYBODY: Final = set(Role)
+_MOST_EXPORTED: Final = 2000
 # A stream holds a thread as long as it lasts, so it is not for everybody.
 _FOLLOWERS: Final = {Role.SERVICE, Role.AGENCY, Role.PROVIDER, Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR}
 
@@ -20,6 +21,12 @@ _FOLLOWERS: Final = {Role.SERVICE, Role.AGENCY, Role.PROVIDER, Role.CENTRE, Role
 def entries(catalog: Catalog, caller: Principal, as_of: date, after: str, size: int) -> list[Entry]:
     """The entries in force on a day, by code; one more than `size` when there are more."""
     return catalog.store.entries_in_force(as_of, after, size + 1)
+
+
+@rule("entry.exported", roles=EVERYBODY, articles=("6", "7", "8"))
+def entries_in_force(catalog: Catalog, caller: Principal) -> list[Entry]:
+    """Every entry in force today, by code. A city has some hundreds."""
+    return catalog.store.entries_in_force(catalog.clock.today(), "", _MOST_EXPORTED)
 
 
 @rule("entry.read", roles=EVERYBODY, articles=("7", "8"))

@@ -22,6 +22,7 @@ from services.catalog.record_schema import DIALECT_REVISION, record_schema
 from services.catalog.room import Catalog
 from services.catalog.rule_set import RuleSet
 from services.catalog.web_drafts import add_drafts
+from services.catalog.web_forms import add_forms
 from services.catalog.web_registers import add_code_lists, add_directory
 
 _ENTRIES: Final = Tag(name="catalog", description="What may be collected, from whom, and under which rules")
@@ -66,6 +67,7 @@ def make_catalog_app(catalog: Catalog, verifier: Verifier | None, ready: Callabl
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
     _add_entries(app, catalog)
     add_drafts(app, catalog)
+    add_forms(app, catalog)
     add_code_lists(app, catalog)
     add_directory(app, catalog)
     _add_rules(app, catalog)
