@@ -1,7 +1,6 @@
 """What the objection service keeps: cases, their evidence, and what it learns from the feeds it follows."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -16,16 +15,7 @@ from services.objection import documents
 from services.objection.deadlines import DEADLINE_UNKNOWN, Rules, Timetable
 from services.objection.model import OBJECTION_CHANGED, Case, Challenged
 from services.objection.rows import Plain, case_row, read_case
-
-
-@dataclass(frozen=True)
-class EntryNames:
-    """What an entry version and its items are called, in `zh` and `en`."""
-
-    code: str
-    version: int
-    name: dict[str, str]
-    items: dict[str, dict[str, str]]
+from services.objection.sight import EntryNames
 
 
 class ObjectionStore:
@@ -67,9 +57,11 @@ class ObjectionStore:
         query: Plain = {"applicant": applicant} | ({"_id": {"$lt": before}} if before else {})
         return self._read(self._cases.find(query).sort("_id", -1).limit(limit))
 
-    def cases(self, state: str, after: str, limit: int) -> list[Case]:
-        """Cases in a state, or all, oldest first, after a number."""
+    def cases(self, state: str, late_on: date | None, after: str, limit: int) -> list[Case]:
+        """Cases in a state, or all, oldest first, after a number; with a day only those that are overdue on it."""
         query: Plain = {"_id": {"$gt": after}} | ({"state": state} if state else {})
+        if late_on is not None:
+            query |= {"open": True, "due": {"$gt": "", "$lt": late_on.isoformat()}}
         return self._read(self._cases.find(query).sort("_id", 1).limit(limit))
 
     def tasks(self, provider: str, waiting_in: str, after: tuple[str, str], limit: int) -> list[Case]:
@@ -77,9 +69,9 @@ class ObjectionStore:
         due, number = after
         query: Plain = {
             "record.provider_uscc": provider,
-            "$or": [{"answer_due": {"$gt": due}}, {"answer_due": due, "_id": {"$gt": number}}] if due else [
-                {"answer_due": {"$gt": ""}}
-            ],
+            "$or": [{"answer_due": {"$gt": due}}, {"answer_due": due, "_id": {"$gt": number}}]
+            if due
+            else [{"answer_due": {"$gt": ""}}],
         }
         if waiting_in:
             query["state"] = waiting_in
@@ -195,22 +187,22 @@ class ObjectionStore:
         before = self._years.find_one_and_replace({"_id": year.year}, row, upsert=True, session=unit.session)
         return before is None or {k: before[k] for k in row} != row
 
-    def timetable_in_force(self, day: date, unit: Unit) -> Timetable:
+    def timetable_in_force(self, day: date, unit: Unit | None = None) -> Timetable:
         """The deadlines in force on a day, with the calendar. Raises DEADLINE_UNKNOWN."""
         query = {"effective_from": {"$lte": day.isoformat()}}
-        row = self._rules.find_one(query, sort=[("_id", -1)], session=unit.session)
+        row = self._rules.find_one(query, sort=[("_id", -1)], session=_session(unit))
         return self._timetable(row, unit)
 
     def timetable_of(self, case: Case, unit: Unit) -> Timetable:
         """The deadlines that a case was filed under, with the calendar. Raises DEADLINE_UNKNOWN."""
         return self._timetable(self._rules.find_one({"_id": case.rules_version}, session=unit.session), unit)
 
-    def _timetable(self, rules: Plain | None, unit: Unit) -> Timetable:
+    def _timetable(self, rules: Plain | None, unit: Unit | None) -> Timetable:
         if rules is None:
             raise DEADLINE_UNKNOWN(what="异议处理期限规则", what_en="the rule set of objections", retry_after=5)
         years = [
             CalendarYear.of(row["_id"], row["announced"], row["days_off"], row["days_worked"])
-            for row in self._years.find({}, session=unit.session)
+            for row in self._years.find({}, session=_session(unit))
         ]
         return Timetable(Rules(rules["_id"], rules["values"]), WorkCalendar(years))
 
