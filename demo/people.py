@@ -24,7 +24,8 @@ _PURPOSES: Final = {
     "authority": ("commendation",),
 }
 _LEGAL_BASES: Final = {
-    "court": ("《中华人民共和国民事诉讼法》第七十条",),
+    # Asking what a debtor owns; asking witnesses and organs for evidence.
+    "court": ("《中华人民共和国民事诉讼法》第二百五十三条", "《中华人民共和国民事诉讼法》第七十条"),
     "police": ("《中华人民共和国刑事诉讼法》第五十四条",),
 }
 _PUBLIC: Final = ("bank", "credit_agency")
