@@ -42,6 +42,16 @@ class CatalogEntry(Document):  # type: ignore[misc]
     }
 
 
+class CalendarYearRow(Document):  # type: ignore[misc]
+    """The working days of a year, as the catalog's feed brought them."""
+
+    id = IntField(primary_key=True)
+    announced = BooleanField()
+    days_off = ListField(StringField())
+    days_worked = ListField(StringField())
+    meta: Final = {"db_alias": "ingest", "collection": "calendar", "auto_create_index": False}
+
+
 class Record(Document):  # type: ignore[misc]
     """The current version of a record; identifier items sealed."""
 
@@ -63,6 +73,7 @@ class Record(Document):  # type: ignore[misc]
     effective_date = StringField()
     objection_no = StringField()
     changed_by = StringField()
+    late_working_days = IntField()
     meta: Final = {"db_alias": "ingest", "collection": "records", "auto_create_index": False}
 
 
@@ -93,13 +104,15 @@ class Submission(Document):  # type: ignore[misc]
     file_sha256 = StringField()
     # Whether the delivered file itself is among the originals.
     file_kept = BooleanField()
+    # Columns of the delivered file in order, [label, item code]: rejects go back in the same form.
+    columns = ListField(ListField(StringField()))
     created_at = DateTimeField()
     receipt = DictField()
     meta: Final = {
         "db_alias": "ingest",
         "collection": "submissions",
         "auto_create_index": False,
-        "indexes": [("provider", "-created_at", "-id")],
+        "indexes": [("provider", "-created_at", "-id"), ("-created_at", "-id")],
     }
 
 
@@ -110,7 +123,6 @@ class BatchRow(Document):  # type: ignore[misc]
     submission = StringField()
     number = IntField()
     digest = StringField()
-    original_sha256 = StringField()
     counts = DictField()
     first_row = IntField()
     last_row = IntField()
@@ -155,7 +167,17 @@ class ReceiptKey(Document):  # type: ignore[misc]
     meta: Final = {"db_alias": "ingest", "collection": "receipt_keys", "auto_create_index": False}
 
 
-_DOCUMENTS: Final = (CatalogEntry, Record, RecordVersion, Submission, BatchRow, Reject, Original, ReceiptKey)
+_DOCUMENTS: Final = (
+    CatalogEntry,
+    CalendarYearRow,
+    Record,
+    RecordVersion,
+    Submission,
+    BatchRow,
+    Reject,
+    Original,
+    ReceiptKey,
+)
 
 
 class IngestStore:
@@ -166,6 +188,7 @@ class IngestStore:
         self.once = store.once
         self.follow = store.follow
         self.entries = _collection(CatalogEntry)
+        self.calendar = _collection(CalendarYearRow)
         self.records = _collection(Record)
         self.versions = _collection(RecordVersion)
         self.submissions = _collection(Submission)
@@ -189,13 +212,32 @@ class IngestStore:
         row = {"code": entry["code"], "version": entry["version"], "entry": entry}
         self.entries.replace_one({"_id": f"{row['code']}:{row['version']}"}, row, upsert=True, session=session)
 
+    def put_calendar_year(self, year: int, days: Plain, session: ClientSession) -> None:
+        """Keeps the working days of a year."""
+        self.calendar.replace_one({"_id": year}, days, upsert=True, session=session)
+
+    def calendar_years(self) -> list[Plain]:
+        """All years there are."""
+        return list(self.calendar.find())
+
+    def open_submission(self, document: Plain, session: ClientSession) -> None:
+        """Begins a submission with its first batch. Raises `DuplicateKeyError` when it has begun."""
+        self.submissions.insert_one(document, session=session)
+
+    def close_submission(self, key: str, batches: int, receipt: Plain, session: ClientSession) -> bool:
+        """Keeps the receipt of an open submission of so many batches; False when it is closed or has gone on."""
+        done = self.submissions.update_one(
+            {"_id": key, "receipt": None, "batches_committed": batches}, {"$set": {"receipt": receipt}}, session=session
+        )
+        return done.matched_count == 1
+
     def submission(self, key: str, session: ClientSession | None = None) -> Plain | None:
         """A submission by its key."""
         return self.submissions.find_one({"_id": key}, session=session)
 
     def submissions_of(self, provider: str, before: Any, limit: int) -> list[Plain]:
-        """A provider's submissions, latest first, after the position (created_at, _id) of the previous page."""
-        query: Plain = {"provider": provider}
+        """A provider's submissions, or all when none is named, latest first, after the position (created_at, _id)."""
+        query: Plain = {"provider": provider} if provider else {}
         if before is not None:
             at = datetime.fromisoformat(before[0])
             query["$or"] = [{"created_at": {"$lt": at}}, {"created_at": at, "_id": {"$lt": before[1]}}]
@@ -214,6 +256,20 @@ class IngestStore:
         """A committed batch of a submission."""
         return self.batches.find_one({"_id": batch_id(key, number)})
 
+    def keep_batch(
+        self, row: Plain, rejects: Sequence[Plain], originals: Sequence[Plain], session: ClientSession
+    ) -> None:
+        """Keeps what became of a batch, its rejects and the bytes it came in."""
+        self.batches.insert_one(row, session=session)
+        if rejects:
+            self.rejects.insert_many(rejects, session=session)
+        if originals:
+            self.originals.insert_many(originals, session=session)
+
+    def batch_named(self, name: str) -> Plain | None:
+        """A committed batch by its id."""
+        return self.batches.find_one({"_id": name})
+
     def digests(self, key: str, session: ClientSession) -> list[str]:
         """The digests of a submission's batches, in order."""
         found = self.batches.find(_within(f"{key}:"), {"digest": 1}, session=session).sort("_id", 1)
@@ -222,7 +278,10 @@ class IngestStore:
     def known(self, ids: Sequence[str], session: ClientSession) -> dict[str, Known]:
         """What is on record under these ids."""
         found = self.records.find(
-            {"_id": {"$in": list(ids)}}, {"version": 1, "tag": 1, "revoked": 1}, session=session, batch_size=len(ids) + 1
+            {"_id": {"$in": list(ids)}},
+            {"version": 1, "tag": 1, "revoked": 1},
+            session=session,
+            batch_size=len(ids) + 1,
         )
         return {row["_id"]: Known(row["version"], row["tag"], bool(row.get("revoked"))) for row in found}
 
@@ -273,6 +332,10 @@ class IngestStore:
             row, reject = after
             query["$or"] = [{"row": {"$gt": row}}, {"row": row, "_id": {"$gt": reject}}]
         return list(self.rejects.find(query).sort([("row", 1), ("_id", 1)]).limit(limit))
+
+    def every_reject(self, key: str) -> Iterator[Plain]:
+        """Every reject of a submission in order of row."""
+        return iter(self.rejects.find({"submission": key}).sort([("row", 1), ("_id", 1)]))
 
     def rejects_in(self, batch: str) -> list[Plain]:
         """Rejects of one batch in order of delivery."""
