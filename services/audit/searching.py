@@ -1,0 +1,41 @@
+"""A search as it travels: texts to conditions, and the token of the next page."""
+
+import re
+from typing import Final
+
+from chengxin.errors import INPUT_INVALID, FieldError
+from chengxin.web import decode_page_token, encode_page_token
+from services.audit.model import Search, instant
+
+_PLACE: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z/\d{15}", re.ASCII)
+
+
+def search(**conditions: str) -> Search:
+    """The search for these conditions; `since` and `until` are RFC 3339 in UTC. Raises INPUT_INVALID."""
+    wrong = []
+    for name, shown in (("since", "from"), ("until", "until")):
+        if text := conditions.get(name):
+            if (found := instant(text)) is None:
+                told = "应为 RFC 3339 UTC 时刻 / must be an RFC 3339 instant in UTC, for example 2026-11-24T04:00:00Z"
+                wrong.append(FieldError(shown, "instant", told))
+            else:
+                conditions[name] = found
+    if wrong:
+        raise INPUT_INVALID(fields=wrong)
+    return Search(**conditions)
+
+
+def place(page_token: str) -> str:
+    """The place that a page token stands for; empty for the first page. Raises INPUT_INVALID."""
+    found = decode_page_token(page_token)
+    if found is None:
+        return ""
+    if not isinstance(found, str) or not _PLACE.fullmatch(found):
+        told = "请原样使用上一页返回的 next_page_token / use next_page_token of the previous answer unchanged"
+        raise INPUT_INVALID(fields=[FieldError("page_token", "page_token", told)])
+    return found
+
+
+def page_token(next_place: str) -> str:
+    """The token of the next page; empty for none."""
+    return encode_page_token(next_place) if next_place else ""
