@@ -118,7 +118,7 @@ def _simple(value: Any) -> bool:
     if kind is list:
         return all(map(_simple, value))
     if kind is int:
-        return -_MAX_INTEGER <= value <= _MAX_INTEGER
+        return bool(-_MAX_INTEGER <= value <= _MAX_INTEGER)
     return value is None or kind is bool
 
 

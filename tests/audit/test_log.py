@@ -1,13 +1,10 @@
 """The log through its faces: appending, durability, order, proofs, tiles, checkpoints."""
 
 import json
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
-
 from chengxin import tlog
-from tests.audit.conftest import Run, Running, an_event
+from tests.audit.conftest import Running, an_event
 
 
 def test_an_event_is_appended_published_and_proved(audit: Running) -> None:
