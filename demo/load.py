@@ -1,10 +1,8 @@
 """Loads the demonstration world through the gateway, as the authority and the providers would; repeatable."""
 
-import json
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -15,6 +13,7 @@ from chengxin.client import Caller, Edge, Refused
 from chengxin.clock import SystemClock
 from chengxin.errors import Problem
 from chengxin.ingest.v1 import ingest_pb2
+from demo.access import Access
 from demo.dates import ago
 from demo.records import Delivery, deliveries
 from demo.world import catalog, companies
@@ -30,49 +29,24 @@ class LoadFailed(Exception):
     """The world could not be loaded; the message says what to do."""
 
 
-@dataclass(frozen=True)
-class _Loading:
-    edge: Edge
-    directory: Path
-    people: dict[str, Any]
-
-    @property
-    def since(self) -> date:
-        return date.fromisoformat(self.people["since"])
-
-    def provider(self, key: str) -> Caller:
-        client = self.people["clients"][key]
-        return self.edge.machine(client["client_id"], self.directory / client["key_file"], scope="provider")
-
-    def officer(self, name: str) -> Caller:
-        secret = self.people["officers"][name]
-        return self.edge.officer(secret["username"], secret["password"], secret["totp_secret"])
-
-
 def load(home: Path) -> None:
-    """Publishes the catalog and delivers the records; touches `HOME/demo/loaded` at the end. Raises LoadFailed."""
-    directory = home / "demo"
-    try:
-        suite = json.loads((home / "suite.json").read_text())
-        people = json.loads((directory / "credentials.json").read_text())
-    except FileNotFoundError as e:
-        raise LoadFailed(f"{e.filename} is missing; start the suite with `chengxin up --demo` first") from None
+    """Publishes the catalog and delivers the records; touches `HOME/demo/loaded` at the end. Raises LoadFailed, NotThere."""
     began = time.monotonic()
-    loading = _Loading(Edge(suite["http"], suite["grpc"]), directory, people)
+    access = Access.of(home)
     try:
-        entries = _publish_catalog(loading)
-        counts = _deliver_all(loading)
+        entries = _publish_catalog(access)
+        counts = _deliver_all(access)
     except (Problem, Refused, urllib3.exceptions.HTTPError) as e:
-        raise LoadFailed(f"the suite at {suite['http']} refused: {e}") from e
-    (directory / "loaded").touch()
+        raise LoadFailed(f"the suite at {access.edge.http} refused: {e}") from e
+    (access.directory / "loaded").touch()
     print(f"  {entries} entries, {counts} in {time.monotonic() - began:.1f} s", flush=True)
 
 
-def _publish_catalog(loading: _Loading) -> int:
-    there = loading.edge.anonymous().get("/v1/catalog/entries?page_size=200")["entries"]
+def _publish_catalog(access: Access) -> int:
+    there = access.edge.anonymous().get("/v1/catalog/entries?page_size=200")["entries"]
     missing = catalog().keys() - {e["code"] for e in there}
     if missing:
-        authority = loading.officer("authority")
+        authority = access.officer("authority")
         today = SystemClock().today().isoformat()
         for code in sorted(missing):
             headers = {"Idempotency-Key": f"demo-{code}-{today}"}
@@ -85,18 +59,19 @@ def _publish_catalog(loading: _Loading) -> int:
     return len(catalog())
 
 
-def _deliver_all(loading: _Loading) -> str:
+def _deliver_all(access: Access) -> str:
+    since = date.fromisoformat(access.people["since"])
     providers: dict[str, Caller] = {}
     answers = {}
-    for delivery in deliveries(loading.since):
-        provider = providers.setdefault(delivery.provider.key, loading.provider(delivery.provider.key))
+    for delivery in deliveries(since):
+        provider = providers.setdefault(delivery.provider.key, access.client(delivery.provider.key, scope="provider"))
         answers[delivery.submission_id] = _deliver(provider, delivery)
-    total = sum(len(d.records) for d in deliveries(loading.since))
+    total = sum(len(d.records) for d in deliveries(since))
     print(f"  records: {total} in {len(answers)} deliveries of {len(providers)} providers", flush=True)
     regulator = providers["market_regulator"]
-    _revoke(regulator, answers["demo-XZCF-market_regulator"].outcomes[1].record_id, loading.since)
-    amended = _amend(regulator, answers["demo-XZXK-market_regulator"].outcomes[0].record_id, loading.since)
-    _wait(lambda: _is_public(loading.edge, amended), "the records are public")
+    _revoke(regulator, answers["demo-XZCF-market_regulator"].outcomes[1].record_id, since)
+    amended = _amend(regulator, answers["demo-XZXK-market_regulator"].outcomes[0].record_id, since)
+    _wait(lambda: _is_public(access.edge, amended), "the records are public")
     return f"{total} records, one amended and one revoked"
 
 

@@ -68,14 +68,6 @@ def make_people(home: Path) -> None:
     _write(directory / "credentials.txt", _text(home, credentials, accounts))
 
 
-def code_of(home: Path, officer: str) -> str:
-    """The officer's TOTP code (RFC 6238) of this half minute. Exits when nobody has that username."""
-    officers = _read(home / "demo" / "credentials.json").get("officers", {})
-    if officer not in officers:
-        raise SystemExit(f"demo: no officer {officer} in {home}; there are: {', '.join(officers) or 'none'}")
-    return pyotp.TOTP(officers[officer]["totp_secret"]).now()
-
-
 def _roles(key: str) -> list[str]:
     provides = any(p["uscc"] == organs()[key].uscc for entry in catalog().values() for p in entry["providers"])
     held = {
@@ -127,8 +119,7 @@ def _text(home: Path, credentials: dict[str, Any], accounts: dict[str, Any]) -> 
     lines = [
         "Citizens / 市民: name and identity number / 姓名与身份证号码 (POST /v1/identity/demo)",
         *_table([("name 姓名", "identity number 身份证号码", "represents 代表的单位"), *citizens]),
-        "Officers / 工作人员: POST /v1/identity/officers/sign-in; a code / 动态口令: "
-        f"python -m demo code {home} centre",
+        "Officers / 工作人员: POST /v1/identity/officers/sign-in; a code / 动态口令: python -m demo code centre",
         *_table([("username 用户名", "password 密码", "TOTP secret 动态口令密钥"), *officers]),
         f"Clients / 接口客户端: private_key_jwt at POST /oauth/token; keys / 私钥: {home / 'demo' / 'keys'}/<client_id>.pem",
         *_table([("client_id", "roles", "organisation 单位", "purposes 用途"), *clients]),

@@ -3,12 +3,14 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from chengxin.tokens import load_private_key, public_jwk
-from demo.people import code_of, make_people
+from demo.access import NotThere, code_of
+from demo.people import make_people
 from demo.world import associations, catalog, companies, institutions, organs, people
 from gateway.bootstrap import AccountsFile
 from gateway.model import matching_step
@@ -86,11 +88,9 @@ def test_identifiers_have_right_check_digits_and_belong_to_nobody() -> None:
 
 
 def test_a_code_is_the_one_the_gateway_expects(home: Path) -> None:
-    import time
-
     secret = json.loads((home / "demo/credentials.json").read_text())["officers"]["centre"]["totp_secret"]
     assert matching_step(secret, code_of(home, "centre"), time.time()) is not None
-    with pytest.raises(SystemExit, match="no officer nobody"):
+    with pytest.raises(NotThere, match="no officer nobody"):
         code_of(home, "nobody")
 
 
