@@ -1,5 +1,6 @@
 """A file of records, whatever its kind: its columns, and its rows one at a time."""
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -59,3 +60,8 @@ def must_be_whole(source: Source, entry: Columns) -> int:
     if not count:
         raise FILE_NO_RECORDS()
     return count
+
+
+def id_of_file(entry: str, sha256: str) -> str:
+    """The submission id of a file that comes without one: the same file for the same entry is the same delivery."""
+    return "f-" + hashlib.sha256(f"{entry}\0{sha256}".encode()).hexdigest()[:40]

@@ -9,7 +9,7 @@ from chengxin.policy import rule
 from chengxin.principal import Principal, Role
 from chengxin.tabular.batches import in_batches
 from chengxin.tabular.columns import Columns, ItemName
-from chengxin.tabular.source import Row, must_be_whole, open_source
+from chengxin.tabular.source import Row, id_of_file, must_be_whole, open_source
 from services.ingest import originals
 from services.ingest.commit import DELIVERED, FileForm
 from services.ingest.delivery import provides, submit
@@ -33,7 +33,7 @@ def submit_file(ingest: Ingest, caller: Principal, header: Header, path: Path) -
     form = FileForm([(c.label.strip(), c.code) for c in source.columns(columns) if c.code])
     count = must_be_whole(source, columns)
     whole = Header(
-        header.submission_id or default_id(entry.code, sha256),
+        header.submission_id or id_of_file(entry.code, sha256),
         header.entry_code,
         header.entry_version,
         header.file_name[:255],
@@ -42,11 +42,6 @@ def submit_file(ingest: Ingest, caller: Principal, header: Header, path: Path) -
     ).checked()
     _keep(ingest, caller, path, sha256)
     return submit(ingest, caller, whole, _batches(source.rows(columns)), file=form)
-
-
-def default_id(entry: str, sha256: str) -> str:
-    """The submission id of a file that comes without one."""
-    return "f-" + hashlib.sha256(f"{entry}\0{sha256}".encode()).hexdigest()[:40]
 
 
 def columns_of(entry: Entry) -> Columns:

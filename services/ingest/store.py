@@ -27,7 +27,7 @@ Plain = dict[str, Any]
 CHUNK: Final = 8_000_000
 
 
-class CatalogEntry(Document):  # type: ignore[misc]
+class CatalogEntry(Document):
     """A published entry version, as the catalog's feed brought it."""
 
     id = StringField(primary_key=True)  # <code>:<version>
@@ -42,7 +42,7 @@ class CatalogEntry(Document):  # type: ignore[misc]
     }
 
 
-class CalendarYearRow(Document):  # type: ignore[misc]
+class CalendarYearRow(Document):
     """The working days of a year, as the catalog's feed brought them."""
 
     id = IntField(primary_key=True)
@@ -52,7 +52,7 @@ class CalendarYearRow(Document):  # type: ignore[misc]
     meta: Final = {"db_alias": "ingest", "collection": "calendar", "auto_create_index": False}
 
 
-class Record(Document):  # type: ignore[misc]
+class Record(Document):
     """The current version of a record; identifier items sealed."""
 
     id = StringField(primary_key=True)
@@ -77,7 +77,7 @@ class Record(Document):  # type: ignore[misc]
     meta: Final = {"db_alias": "ingest", "collection": "records", "auto_create_index": False}
 
 
-class RecordVersion(Document):  # type: ignore[misc]
+class RecordVersion(Document):
     """A superseded version of a record, kept for ever; otherwise as `Record`, with the record's id in `record`."""
 
     id = StringField(primary_key=True)  # <record id>:<version, 6 digits>
@@ -90,7 +90,7 @@ class RecordVersion(Document):  # type: ignore[misc]
     }
 
 
-class Submission(Document):  # type: ignore[misc]
+class Submission(Document):
     """A delivery: what it is for, how far it is, and its receipt."""
 
     id = StringField(primary_key=True)  # <provider>/<submission id>
@@ -116,7 +116,7 @@ class Submission(Document):  # type: ignore[misc]
     }
 
 
-class BatchRow(Document):  # type: ignore[misc]
+class BatchRow(Document):
     """A committed batch: its digest, and what became of each record in order."""
 
     id = StringField(primary_key=True)  # <submission>:<number, 6 digits>
@@ -134,7 +134,7 @@ class BatchRow(Document):  # type: ignore[misc]
     meta: Final = {"db_alias": "ingest", "collection": "batches", "auto_create_index": False}
 
 
-class Reject(Document):  # type: ignore[misc]
+class Reject(Document):
     """A rejected record: items as delivered and violations, sealed together."""
 
     id = StringField(primary_key=True)  # <batch>:<index, 4 digits>
@@ -149,7 +149,7 @@ class Reject(Document):  # type: ignore[misc]
     }
 
 
-class Original(Document):  # type: ignore[misc]
+class Original(Document):
     """A piece of the bytes as received, deflated and sealed."""
 
     id = StringField(primary_key=True)  # <batch or file>/<piece, 4 digits>
@@ -159,7 +159,7 @@ class Original(Document):  # type: ignore[misc]
     meta: Final = {"db_alias": "ingest", "collection": "originals", "auto_create_index": False}
 
 
-class ReceiptKey(Document):  # type: ignore[misc]
+class ReceiptKey(Document):
     """A public key that receipts were signed with; kept when the key is changed, so that old receipts verify."""
 
     id = StringField(primary_key=True)  # kid
