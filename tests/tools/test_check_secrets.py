@@ -98,8 +98,8 @@ def test_a_tracked_secret_fails_the_check_and_an_untracked_one_does_not(clone: P
 
 
 def test_an_allowance_covers_one_finding_and_is_reported_when_nothing_needs_it(clone: Path) -> None:
-    secret = "correct-horse-" + "battery"
-    allowed = check_secrets.Allowed("b.py", "password", secret, "an example")
+    planted = "correct-horse-" + "battery"
+    allowed = check_secrets.Allowed("b.py", "password", planted, "an example")
     assert check_secrets.check(clone, (allowed,)) == []
     (clone / "b.py").write_text("")
     assert check_secrets.check(clone, (allowed,)) == ["b.py: nothing needs the allowance for password (an example)"]
