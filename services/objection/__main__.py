@@ -27,6 +27,8 @@ def faces(room: "Objections", verifier: "Verifier | None", ready: "Callable[[], 
 
 def compose() -> Service:
     """Wires the objection service."""
+    from datetime import timedelta
+
     from pymongo.errors import ConnectionFailure
     from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
@@ -34,6 +36,7 @@ def compose() -> Service:
     from chengxin.crypto import KeyRing
     from chengxin.rpc import make_server
     from chengxin.settings import Settings
+    from services.objection.recounting import Recounter
     from services.objection.room import Objections
     from services.objection.store import ObjectionStore
 
@@ -49,12 +52,13 @@ def compose() -> Service:
     )
     def prepare() -> None:
         store.create_indexes()
+        store.drop_left(assembly.clock.now() - timedelta(hours=1))
 
     prepare()
     followed = feeds(room, assembly)
     app, servicers = faces(room, assembly.verifier, lambda: assembly.ready(followed))
     server = make_server(settings.grpc_listen, assembly.verifier, servicers)
-    return Service(app, server, [assembly.relay, *followed], assembly.close)
+    return Service(app, server, [assembly.relay, *followed, Recounter(room)], assembly.close)
 
 
 def feeds(room: "Objections", assembly: "Assembly") -> "list[Follower]":

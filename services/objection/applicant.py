@@ -71,22 +71,23 @@ def file(room: Objections, caller: Principal, filing: Filing, key: str = "") -> 
     """
     statement = model.said("statement", filing.statement, _LONGEST_STATEMENT)
     evidence = checked(filing.evidence)
+    digests = [a.sha256 for a in evidence]
+    asked = canonical(["objection.filed", filing.record_id, sorted(set(filing.items)), statement, digests])
     new: list[Case] = []
 
-    def work(unit: Unit) -> Plain:
-        new.clear()
-        case, kept = _case(room, unit, filing, statement, evidence)
-        room.store.add(case, unit)
-        _keep(room, unit, case.objection_no, kept, evidence)
-        publish(unit, case)
-        room.put_on_record(unit, "objection.filed", caller, case, items=list(case.items), evidence=len(kept))
-        new.append(case)
-        return {"objection_no": case.objection_no}
+    with room.uploaded(evidence) as keys:
 
-    asked = canonical(
-        ["objection.filed", filing.record_id, sorted(set(filing.items)), statement, [a.sha256 for a in evidence]]
-    )
-    answer = room.store.once(caller.sub, key, asked, work)
+        def work(unit: Unit) -> Plain:
+            new.clear()
+            case = _case(room, unit, filing, statement, keys, evidence)
+            room.store.add(case, unit)
+            room.store.take_over(keys, unit)
+            publish(unit, case)
+            room.put_on_record(unit, "objection.filed", caller, case, items=list(case.items), evidence=len(keys))
+            new.append(case)
+            return {"objection_no": case.objection_no}
+
+        answer = room.store.once(caller.sub, key, asked, work)
     return room.sight(new[0]) if new else room.read("objection.read_own", caller, answer["objection_no"])
 
 
@@ -106,16 +107,18 @@ def supplement(
     said = model.said("statement", statement, _LONGEST_STATEMENT)
     files = checked(attachments)
 
-    def does(case: Case, unit: Unit) -> Case:
-        now = room.now()
-        added = numbered(files, len(case.evidence), now)
-        after = case.supplemented(said, added, now, room.store.timetable_of(case, unit))
-        if after is not case:
-            _keep(room, unit, objection_no, added, files)
-        return after
-
     digests = [a.sha256 for a in files]
-    return room.act("objection.supplemented", caller, objection_no, does, asked, said, digests, added=len(files))
+    with room.uploaded(files) as keys:
+
+        def does(case: Case, unit: Unit) -> Case:
+            now = room.now()
+            added = numbered(files, keys, len(case.evidence), now)
+            after = case.supplemented(said, added, now, room.store.timetable_of(case, unit))
+            if after is not case:
+                room.store.take_over(keys, unit)
+            return after
+
+        return room.act("objection.supplemented", caller, objection_no, does, asked, said, digests, added=len(files))
 
 
 @rule("objection.withdrawn", roles={Role.SUBJECT}, articles=("23",), when=(own_case,))
@@ -143,8 +146,8 @@ def evidence(room: Objections, caller: Principal, objection_no: str, number: int
 
 
 def _case(
-    room: Objections, unit: Unit, filing: Filing, statement: str, files: Sequence[Attachment]
-) -> tuple[Case, tuple[Evidence, ...]]:
+    room: Objections, unit: Unit, filing: Filing, statement: str, keys: Sequence[str], files: Sequence[Attachment]
+) -> Case:
     if (record := room.store.record(filing.record_id, unit)) is None:
         raise RECORD_UNKNOWN(record_id=filing.record_id)
     if (entry := room.store.entry(record.entry_code, record.entry_version, unit)) is None:
@@ -154,10 +157,10 @@ def _case(
         if other.covers(filing.items):
             raise OBJECTION_OPEN(objection_no=other.objection_no)
     now, today = room.now(), room.clock.today()
-    kept = numbered(files, 0, now)
+    kept = numbered(files, keys, 0, now)
     timetable = room.store.timetable_in_force(today, unit)
     number = model.number(today, room.store.next_number(today, unit))
-    return model.filed(number, record, filing.items, statement, kept, now, timetable), kept
+    return model.filed(number, record, filing.items, statement, kept, now, timetable)
 
 
 def _must_be_items(items: Sequence[str], known: dict[str, dict[str, str]]) -> None:
@@ -167,11 +170,3 @@ def _must_be_items(items: Sequence[str], known: dict[str, dict[str, str]]) -> No
     faults = [FieldError(f"items.{n}", "item.unknown", told) for n, item in enumerate(items) if item not in known]
     if faults:
         raise INPUT_INVALID(fields=faults)
-
-
-def _keep(
-    room: Objections, unit: Unit, objection_no: str, kept: Sequence[Evidence], files: Sequence[Attachment]
-) -> None:
-    for evidence, file in zip(kept, files, strict=True):
-        sealed = room.store.seal(objection_no, evidence.number, file.data)
-        room.store.add_evidence(objection_no, evidence.number, sealed, unit)

@@ -46,9 +46,17 @@ class CaseRow(Document):
 class EvidenceRow(Document):
     """The sealed content of an attachment."""
 
-    id = StringField(primary_key=True)  # <objection number>/<number>
+    id = StringField(primary_key=True)
     content = BinaryField()
     meta: Final = {"db_alias": "objection", "collection": "evidence", "auto_create_index": False}
+
+
+class UploadRow(Document):
+    """An attachment that no case has taken over yet."""
+
+    id = StringField(primary_key=True)  # that of the evidence
+    at = DateTimeField()
+    meta: Final = {"db_alias": "objection", "collection": "uploads", "auto_create_index": False}
 
 
 class RecordRow(Document):
@@ -92,6 +100,15 @@ class CalendarRow(Document):
     meta: Final = {"db_alias": "objection", "collection": "calendar_years", "auto_create_index": False}
 
 
+class RecountRow(Document):
+    """A year of the calendar that has changed, and deadlines still to be counted again."""
+
+    id = IntField(primary_key=True)
+    # Tells a later change of the same year from this one.
+    mark = StringField()
+    meta: Final = {"db_alias": "objection", "collection": "recounts", "auto_create_index": False}
+
+
 class NumberRow(Document):
     """How many objections were filed on a day."""
 
@@ -100,4 +117,14 @@ class NumberRow(Document):
     meta: Final = {"db_alias": "objection", "collection": "numbers", "auto_create_index": False}
 
 
-ALL: Final = (CaseRow, EvidenceRow, RecordRow, EntryRow, RulesRow, CalendarRow, NumberRow)
+ALL: Final = (
+    CaseRow,
+    EvidenceRow,
+    UploadRow,
+    RecordRow,
+    EntryRow,
+    RulesRow,
+    CalendarRow,
+    RecountRow,
+    NumberRow,
+)

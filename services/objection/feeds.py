@@ -2,30 +2,24 @@
 
 from collections.abc import Callable, Iterator
 from datetime import date
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
 from chengxin.catalog.v1 import catalog_pb2
-from chengxin.errors import ROLE_NOT_ALLOWED, Problem
 from chengxin.ingest.v1 import ingest_pb2
 from chengxin.mongo import OutboxRow, Unit
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
 from chengxin.workdays import CalendarYear
-from services.objection.deadlines import DEADLINE_UNKNOWN, RULE_SET
-from services.objection.model import Case, Challenged, Correction
-from services.objection.room import OWN, Objections
+from services.objection.deadlines import RULE_SET
+from services.objection.model import Challenged, Correction
+from services.objection.room import OWN, Objections, only_itself
 from services.objection.sight import EntryNames
 
 log = structlog.get_logger()
 
 _FOLLOWERS: Final = {Role.SERVICE}
-
-
-def only_itself(room: Objections, caller: Principal, *_: object, **__: object) -> Problem | None:
-    """Only the objection service, for what it does on its own."""
-    return None if caller.sub == OWN.sub else ROLE_NOT_ALLOWED(roles=caller.sub, required=OWN.sub)
 
 
 @rule("objections.followed", roles=_FOLLOWERS, articles=("27",))
@@ -46,8 +40,7 @@ def apply_catalog(room: Objections, unit: Unit, change: catalog_pb2.Change) -> N
         case "calendar_year":
             told = change.calendar_year
             year = CalendarYear.of(told.year, told.announced, told.days_off, told.days_worked)
-            if room.store.save_year(year, unit):
-                recount(room, OWN, year.year, unit)
+            room.store.save_year(year, unit)
 
 
 def apply_ingest(room: Objections, unit: Unit, change: ingest_pb2.Change) -> None:
@@ -56,25 +49,6 @@ def apply_ingest(room: Objections, unit: Unit, change: ingest_pb2.Change) -> Non
     for record in change.records:
         if record.objection_no:
             see_correction(room, OWN, record, unit)
-
-
-@rule("deadline.recounted", roles=_FOLLOWERS, articles=("24", "25", "26", "27", "29"), when=(only_itself,))
-def recount(room: Objections, caller: Principal, year: int, unit: Unit) -> None:
-    """Counts the running periods that touch a year again, by the calendar of now; what is over stays as it was."""
-    for before in room.store.running_through(year, unit):
-        try:
-            after = before.rescheduled(room.store.timetable_of(before, unit))
-        except Problem as e:
-            if e.type is not DEADLINE_UNKNOWN:
-                raise
-            # More days off moved the end into a year that is not there yet. It is counted again when that arrives,
-            # by this very feed, which therefore must go on.
-            log.warning("deadline not recounted", objection_no=before.objection_no, year=year)
-            continue
-        if after is before:
-            continue
-        room.store.save(after, before, unit)
-        room.put_on_record(unit, "deadline.recounted", caller, after, year=year, **_moved(before, after))
 
 
 @rule("correction.seen", roles=_FOLLOWERS, articles=("25", "26", "27"), when=(only_itself,))
@@ -90,16 +64,6 @@ def see_correction(room: Objections, caller: Principal, record: ingest_pb2.Recor
         room.store.save(after, before, unit)
         details = {"record_version": record.version, "revoked": record.revoked}
         room.put_on_record(unit, "correction.seen", caller, after, **details)
-
-
-def _moved(before: Case, after: Case) -> dict[str, Any]:
-    was, became = before.periods[-1], after.periods[-1]
-    return {
-        "step": became.step.value,
-        "from": was.due.isoformat(),
-        "to": became.due.isoformat(),
-        "provisional": became.provisional,
-    }
 
 
 def _names(entry: catalog_pb2.Entry) -> EntryNames:

@@ -1,20 +1,27 @@
 """What the objection service's use cases have around them, and how an act is done."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+import structlog
+from pymongo.errors import PyMongoError
+
 from chengxin.audit_client import AuditEvent, AuditTrail
 from chengxin.canonical import canonical
 from chengxin.clock import Clock
-from chengxin.errors import Problem, not_found
+from chengxin.errors import ROLE_NOT_ALLOWED, Problem, not_found
 from chengxin.mongo import Unit
 from chengxin.principal import Principal, Role
+from services.objection.evidence import Attachment, Evidence
 from services.objection.model import OBJECTION_CHANGED, Case
 from services.objection.rows import Plain
 from services.objection.sight import Sight
 from services.objection.store import ObjectionStore
+
+log = structlog.get_logger()
 
 # The service itself, for what it does on its own: following feeds, counting deadlines again.
 OWN: Final = Principal("objection", frozenset({Role.SERVICE}), client_id="objection")
@@ -92,15 +99,33 @@ class Objections:
         self.audit.record(self.event(act, caller, *page))
         return self.sights(page), len(cases) > size
 
-    def evidence(self, act: str, caller: Principal, objection_no: str, number: int) -> tuple[Any, bytes]:
+    def evidence(self, act: str, caller: Principal, objection_no: str, number: int) -> tuple[Evidence, bytes]:
         """An attachment and its content, on record first. Raises OBJECTION_UNKNOWN, AUDIT_UNAVAILABLE."""
         case = self.store.case(objection_no)
         kept = next((e for e in case.evidence if e.number == number), None) if case else None
-        content = self.store.evidence(objection_no, number) if kept else None
+        content = self.store.content(kept.key) if kept else None
         if case is None or kept is None or content is None:
             raise OBJECTION_UNKNOWN(objection_no=f"{objection_no}/{number}")
         self.audit.record(self.event(act, caller, case, evidence=number, sha256=kept.sha256))
         return kept, content
+
+    @contextmanager
+    def uploaded(self, files: Sequence[Attachment]) -> Iterator[list[str]]:
+        """Keeps attachments for the transaction inside, and drops what no case took over in it."""
+        keys = self.store.upload([file.data for file in files], self.now())
+        try:
+            yield keys
+        # Not after an error of the store: then it may have committed. `drop_left` knows later.
+        except Problem:
+            self._drop(keys)
+            raise
+        self._drop(keys)
+
+    def _drop(self, keys: Sequence[str]) -> None:
+        try:
+            self.store.drop(keys)
+        except PyMongoError as e:
+            log.warning("attachments left", reason=repr(e)[:200])
 
     def act(
         self,
@@ -150,6 +175,11 @@ class Objections:
             self.audit.record(self.event(name, caller, case, repeated=True))
             return self.sight(case)
         return self.sight(changed[0])
+
+
+def only_itself(room: Objections, caller: Principal, *_: object, **__: object) -> Problem | None:
+    """Only the objection service, for what it does on its own."""
+    return None if caller.sub == OWN.sub else ROLE_NOT_ALLOWED(roles=caller.sub, required=OWN.sub)
 
 
 def publish(unit: Unit, case: Case) -> None:

@@ -26,6 +26,7 @@ from chengxin.objection.v1 import objection_pb2_grpc
 from chengxin.rpc import make_channel, make_server
 from chengxin.settings import Settings
 from services.objection.__main__ import faces, feeds
+from services.objection.recounting import Recounter
 from services.objection.room import Objections
 from services.objection.store import ObjectionStore
 from tests.objection.sources import REGULATOR, YEARS, AuditService, CatalogSource, IngestSource, served
@@ -123,6 +124,7 @@ class Running:
         store = self.room.store.store
         until(lambda: store.position(catalog.name) == self.catalog.feed.position, "the catalog's feed is applied")
         until(lambda: store.position(ingest.name) == self.ingest.feed.position, "ingest's feed is applied")
+        until(lambda: not self.room.store.years_to_recount(), "deadlines are counted again")
 
     def on(self, day: str) -> None:
         """Noon in Shanghai of a day."""
@@ -197,7 +199,8 @@ class running:
         server = make_server(f"127.0.0.1:{port}", self._issuer.verifier, servicers)
         server.start()
         self._servers.append(server)
-        for work in (relay, *self._followed):
+        self._background = [relay, *self._followed, Recounter(room, 0.02)]
+        for work in self._background:
             work.start()
         stub = objection_pb2_grpc.ObjectionServiceStub(make_channel(f"127.0.0.1:{port}"))
         return Running(
@@ -215,9 +218,9 @@ class running:
         )
 
     def __exit__(self, *_: object) -> None:
-        for work in (self._assembly.relay, *self._followed):
+        for work in self._background:
             work.stop()
-        for work in (self._assembly.relay, *self._followed):
+        for work in self._background:
             until(lambda w=work: not w._thread.is_alive(), "background work ends")
         for server in self._servers:
             server.stop(None)

@@ -20,31 +20,38 @@ OBJECTION_RULES = {
     "answer_extended_working_days": 20,
     "conclusion_working_days": 3,
 }
+
+
+def days(text: str) -> list[str]:
+    """Dates with spaces between them."""
+    return text.split()
+
+
 YEARS = [
     # The notices of the State Council for 2025 and 2026, and what the law fixes of 2027.
     catalog_pb2.CalendarYear(
         year=2025,
         announced=True,
-        days_off=(
+        days_off=days(
             "2025-01-01 2025-01-28 2025-01-29 2025-01-30 2025-01-31 2025-02-03 2025-02-04 2025-04-04 2025-05-01 "
             "2025-05-02 2025-05-05 2025-06-02 2025-10-01 2025-10-02 2025-10-03 2025-10-06 2025-10-07 2025-10-08"
-        ).split(),
-        days_worked="2025-01-26 2025-02-08 2025-04-27 2025-09-28 2025-10-11".split(),
+        ),
+        days_worked=days("2025-01-26 2025-02-08 2025-04-27 2025-09-28 2025-10-11"),
     ),
     catalog_pb2.CalendarYear(
         year=2026,
         announced=True,
-        days_off=(
+        days_off=days(
             "2026-01-01 2026-01-02 2026-02-16 2026-02-17 2026-02-18 2026-02-19 2026-02-20 2026-02-23 2026-04-06 "
             "2026-05-01 2026-05-04 2026-05-05 2026-06-19 2026-09-25 2026-10-01 2026-10-02 2026-10-05 2026-10-06 "
             "2026-10-07"
-        ).split(),
-        days_worked="2026-01-04 2026-02-14 2026-02-28 2026-05-09 2026-09-20 2026-10-10".split(),
+        ),
+        days_worked=days("2026-01-04 2026-02-14 2026-02-28 2026-05-09 2026-09-20 2026-10-10"),
     ),
     catalog_pb2.CalendarYear(
         year=2027,
         announced=False,
-        days_off="2027-01-01 2027-02-05 2027-02-08 2027-02-09 2027-02-10 2027-04-05 2027-05-03".split(),
+        days_off=days("2027-01-01 2027-02-05 2027-02-08 2027-02-09 2027-02-10 2027-04-05 2027-05-03"),
     ),
 ]
 

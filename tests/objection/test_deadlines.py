@@ -1,14 +1,12 @@
 """Deadlines in working days, by the calendar and the rules that the catalog tells (Art. 24 to 27, 29, 33)."""
 
-import copy
 from datetime import UTC, datetime
 
 import pytest
 
 from chengxin.catalog.v1 import catalog_pb2
-from tests.objection.conftest import Running, running
-from tests.objection.sources import YEARS
-from tests.support import Issuer, until
+from tests.objection.conftest import Running
+from tests.support import until
 
 # Not the notice, which is not out: days in its form.
 NOTICE_2027 = catalog_pb2.CalendarYear(
@@ -174,9 +172,7 @@ def test_days_off_that_reach_into_an_unknown_year_do_not_stop_the_feed(city: Run
     assert city.centre.get(f"/v1/objections/{number}").json["due"] == "2028-01-06"
 
 
-def test_before_the_rules_have_arrived_nothing_is_filed(
-    stores: "object", issuer: Issuer, city: Running, tmp_path: object
-) -> None:
+def test_before_the_rules_have_arrived_nothing_is_filed(city: Running) -> None:
     city.room.store._rules.delete_many({})
     waiting = city.company.files()
     assert (waiting.status_code, waiting.json["code"], waiting.headers["Retry-After"]) == (503, "DEADLINE_UNKNOWN", "5")
@@ -187,9 +183,3 @@ def test_before_the_rules_have_arrived_nothing_is_filed(
 def test_the_readiness_names_both_feeds(city: Running) -> None:
     ready = until(lambda: (r := city.desk("public").get("/readyz")).status_code == 200 and r.json, "ready")
     assert ready == {"store": True, "token": True, "feed.catalog": True, "feed.ingest": True}
-
-
-def test_the_calendar_of_the_tests_is_sound() -> None:
-    assert [y.year for y in YEARS] == [2025, 2026, 2027]
-    assert copy.copy(NOTICE_2027).announced
-    assert running is not None

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -106,9 +107,23 @@ def test_a_form_is_told_what_is_wrong_with_it(city: Running) -> None:
     assert city.company.form("/v1/me/objections", mislabelled).json["errors"][0]["rule"] == "type.mismatch"
 
 
+def test_attachments_of_what_is_not_filed_are_dropped(city: Running) -> None:
+    store = city.room.store
+    city.filed(key="k1")
+    city.filed(key="k1")
+    assert city.company.files().json["code"] == "OBJECTION_OPEN"
+    assert (store._evidence.count_documents({}), store._uploads.count_documents({})) == (1, 0)
+    # A process that ended before the case was written.
+    store.upload([PDF], datetime(2026, 11, 24, 3, 0, tzinfo=UTC))
+    store.upload([PDF], datetime(2026, 11, 24, 3, 59, tzinfo=UTC))
+    store.drop_left(datetime(2026, 11, 24, 3, 30, tzinfo=UTC))
+    assert (store._evidence.count_documents({}), store._uploads.count_documents({})) == (2, 1)
+
+
 def test_an_altered_attachment_is_not_told(city: Running) -> None:
     number = city.filed()
     rows = city.room.store._evidence
-    sealed = bytes(rows.find_one({"_id": f"{number}/1"})["content"])
-    rows.update_one({"_id": f"{number}/1"}, {"$set": {"content": sealed[:-1] + bytes([sealed[-1] ^ 1])}})
+    [row] = rows.find()
+    sealed = bytes(row["content"])
+    rows.update_one({"_id": row["_id"]}, {"$set": {"content": sealed[:-1] + bytes([sealed[-1] ^ 1])}})
     assert city.centre.get(f"/v1/objections/{number}/evidence/1").status_code == 500
