@@ -1,12 +1,13 @@
 """The demonstration records: valid, of every kind, some of them past their disclosure."""
 
+import csv
 from collections import defaultdict
 from datetime import date
 
 import pytest
 
 from demo.records import BUILDERS, deliveries
-from demo.world import catalog, companies, licence_of, organs, people
+from demo.world import HERE, catalog, companies, licence_of, organs, people
 from services.ingest.entry import Entry, read_entry
 from services.ingest.validation import Validator
 
@@ -91,3 +92,13 @@ def test_the_licence_for_further_deliveries_is_valid_and_plain_csv() -> None:
     # The tour joins it by commas and writes it in GB18030.
     assert not [v for v in licence.values() if "," in v or '"' in v or "\n" in v]
     assert ",".join(licence.values()).encode("gb18030")
+
+
+def test_the_example_file_has_one_wrong_row() -> None:
+    entry = _entry("QYDJ")
+    codes = {i.name.zh: i.code for i in entry.items}
+    with (HERE / "examples" / "registrations.csv").open(encoding="utf-8", newline="") as file:
+        rows = [{codes[name]: value for name, value in row.items()} for row in csv.DictReader(file)]
+    wrong = [(n, v.item, v.rule) for n, row in enumerate(rows, 2) for v in Validator(entry).check(row)[1]]
+    assert len(rows) == 5
+    assert wrong == [(5, "TYSHXYDM", "uscc.check_digit")]
