@@ -3,95 +3,11 @@
 import json
 from typing import Any
 
-import grpc
 import pymongo
-import pytest
 
-from chengxin.errors import Problem
-from chengxin.objection.v1 import objection_pb2 as pb
-from services.objection.__main__ import policy
 from tests.objection.conftest import COMPANY, RECORD, TEXT, Running
-from tests.objection.sources import OTHER_ORGAN, REGULATOR
+from tests.objection.sources import OTHER_ORGAN
 from tests.support import until
-
-ROLES = {
-    "public",
-    "subject",
-    "subject_authorized",
-    "statutory",
-    "agency",
-    "provider",
-    "centre",
-    "authority",
-    "supervisor",
-    "service",
-}
-BODIES: dict[str, Any] = {
-    "refuse": {"reason": "x"},
-    "request-supplement": {"missing": ["x"]},
-    "verify": {"finding": "system_fault", "note": "x"},
-    "decide": {"outcome": "upheld", "explanation": "x"},
-    "answer": {"finding": "wrong"},
-    "extension": {"reason": "x"},
-    "supplement": {"statement": "x"},
-    "objections": {"record_id": RECORD, "statement": "x"},
-}
-MESSAGES = {
-    "ListTasks": pb.ListTasksRequest(),
-    "GetTask": pb.GetTaskRequest(objection_no="YY-1"),
-    "AnswerTask": pb.AnswerTaskRequest(objection_no="YY-1", finding=pb.FINDING_WRONG),
-    "RequestExtension": pb.RequestExtensionRequest(objection_no="YY-1", reason="x"),
-}
-TABLE = [row for row in policy() if "roles" in row]
-
-
-def test_every_face_has_a_rule_or_a_reason() -> None:
-    assert {row["face"] for row in policy() if "roles" not in row} == {
-        "GET /healthz",
-        "GET /readyz",
-        "GET /metrics",
-        "GET /openapi.json",
-        "GET /v1/objections/guideline",
-    }
-    assert len(TABLE) == 25
-
-
-@pytest.mark.parametrize("row", TABLE, ids=[r["face"] for r in TABLE])
-def test_nobody_comes_in_by_another_role(city: Running, row: dict[str, Any]) -> None:
-    for role in sorted(ROLES):
-        code = _code(city, row["face"], role)
-        assert (code == "ROLE_NOT_ALLOWED") == (role not in row["roles"]), (role, code)
-    assert len(city.audit.events) >= len(ROLES - set(row["roles"]))
-    refused = [e for e in city.audit.events if e["outcome"] == "refused" and e["details"]["code"] == "ROLE_NOT_ALLOWED"]
-    assert {e["act"] for e in refused} == {row["act"]}
-
-
-def _code(city: Running, face: str, role: str) -> str:
-    if face.startswith("chengxin."):
-        return _rpc_code(city, face.rpartition("/")[2], role)
-    method, _, path = face.partition(" ")
-    path = path.replace("<objection_no>", "YY-1").replace("<int:number>", "1")
-    desk = city.desk(role, org=REGULATOR)
-    body = BODIES.get(path.rpartition("/")[2], {})
-    answer = desk.get(path) if method == "GET" else desk.post(path, body)
-    return str(answer.json.get("code", "")) if answer.is_json or "json" in answer.content_type else ""
-
-
-def _rpc_code(city: Running, method: str, role: str) -> str:
-    metadata = city.metadata(role, org=REGULATOR)
-    try:
-        if method == "Watch":
-            call = city.stub.Watch(pb.WatchRequest(), metadata=metadata, timeout=5)
-            if role == "service":
-                call.initial_metadata()
-                call.cancel()
-                return ""
-            next(call)
-        else:
-            getattr(city.stub, method)(MESSAGES[method], metadata=metadata)
-    except grpc.RpcError as e:
-        return Problem.from_rpc(e).code
-    return ""
 
 
 def test_only_the_subject_of_a_record_objects_to_it(city: Running) -> None:
