@@ -12,13 +12,14 @@ from pymongo.errors import PyMongoError
 from chengxin import notes, tlog
 from chengxin.clock import Clock, rfc3339
 from chengxin.errors import STORE_UNAVAILABLE
+from services.audit.index import SearchIndex
 from services.audit.model import LOG_ALTERED, index_row
 from services.audit.signer import Signer
 from services.audit.store import AuditStore, Group, Published
 
 log = structlog.get_logger()
 
-# Rows of the index written at once.
+# Entries taken at once, before how far it came is written.
 _BATCH: Final = 1_000
 _WAIT_SECONDS: Final = 5.0
 
@@ -34,10 +35,13 @@ class Integrator:
     before it all agree.
     """
 
-    def __init__(self, store: AuditStore, signer: Signer, clock: Clock, interval: float = 1.0) -> None:
+    def __init__(
+        self, store: AuditStore, index: SearchIndex, signer: Signer, clock: Clock, interval: float = 1.0
+    ) -> None:
         self._store = store
         self._signer = signer
         self._clock = clock
+        self._index = index
         self._interval = interval
         self._wake = threading.Event()
         self._stopped = threading.Event()
@@ -123,6 +127,12 @@ class Integrator:
             self._partial = [self._partial_tile(frontier.size, level) for level in tlog.levels(frontier.size)]
         except ValueError as e:
             raise Altered(str(e)) from None
+        self._index.load()
+        for batch in _batches(self._store.groups(self._index.end)):
+            known = [group for group in batch if group.end <= frontier.size]
+            self._index.add(index_row(logged) for group in known for logged in group.logged())
+            if len(known) < len(batch):
+                break
         self._published = published
         return frontier
 
@@ -142,9 +152,8 @@ class Integrator:
             frontier = frontier.copy()
             for group in batch:
                 self._take(group, frontier)
-            rows = [row for group in batch for logged in group.logged() if (row := index_row(logged))]
-            self._store.save_index(rows)
             self._store.save_progress(frontier)
+            self._index.add(index_row(logged) for group in batch for logged in group.logged())
             with self._changed:
                 self._frontier = frontier
                 self._changed.notify_all()

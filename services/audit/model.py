@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -50,6 +50,7 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}(\.[a-z][a-z0-9_]{0,63}){0,4}", 
 _EVENT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
 _LISTS: Final = ("subject_refs", "entries", "records")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _sorted = msgspec.json.Encoder(order="sorted")
 
 
@@ -96,6 +97,11 @@ def instant(text: str) -> str | None:
         return rfc3339(datetime.fromisoformat(text).astimezone(UTC))
     except ValueError:
         return None
+
+
+def microseconds(at: str) -> int:
+    """An instant, as `instant` gives it, in microseconds since 1970; what lies before is 0."""
+    return max((datetime.fromisoformat(at) - _EPOCH) // timedelta(microseconds=1), 0)
 
 
 def _is_canonical(entry: bytes, event: Event) -> bool:
@@ -179,6 +185,8 @@ class Search:
     act: str = ""
     event_id: str = ""
     request_id: str = ""
+    # Whose records were queried.
+    queried: str = ""
     since: str = ""
     until: str = ""
 
@@ -199,18 +207,12 @@ class Logged:
 class IndexRow:
     """What the search index keeps of an entry."""
 
-    index: int
     at: str
     event_id: str
     request_id: str
     act: str
     actor: str
     subject_refs: tuple[str, ...]
-
-    @property
-    def place(self) -> str:
-        """Its place in the order of time; places sort as texts, and an instant sorts before the places in it."""
-        return f"{self.at}/{self.index:015d}"
 
     @property
     def queried(self) -> tuple[str, ...]:
@@ -223,13 +225,18 @@ def index_row(logged: Logged) -> IndexRow | None:
     try:
         event = msgspec.json.decode(logged.entry)
         return IndexRow(
-            logged.index,
-            instant(event["at"]) or "",
+            _instant_of(event),
             event["event_id"],
             event.get("request_id", ""),
             event["act"],
             event["actor"]["sub"],
             tuple(dict.fromkeys(event.get("subject_refs", ()))),
         )
-    except (msgspec.DecodeError, KeyError, TypeError):
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError):
         return None
+
+
+def _instant_of(event: Event) -> str:
+    if (found := instant(event["at"])) is None:
+        raise ValueError("an event without a time")
+    return found

@@ -6,7 +6,7 @@ from chengxin import tlog
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
-from services.audit.model import EVENT_NOT_FOUND, NOT_YET_PUBLISHED, TILE_NOT_FOUND
+from services.audit.model import EVENT_NOT_FOUND, NOT_YET_PUBLISHED, TILE_NOT_FOUND, Search
 from services.audit.room import AuditRoom
 from services.audit.store import Published
 
@@ -96,7 +96,7 @@ def _size(room: AuditRoom, name: str, asked: int) -> int:
 
 def _index_of(room: AuditRoom, event_id: str) -> int:
     room.integrator.wait(room.appender.size())
-    found = room.store.index_of(event_id)
-    if found is None:
+    found = room.index.search(Search(event_id=event_id), 0, 1)
+    if not found:
         raise EVENT_NOT_FOUND(what=event_id[:64])
-    return found
+    return found[0]

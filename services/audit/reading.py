@@ -1,7 +1,6 @@
 """Reading what is on record: supervisors the events, subjects who looked at theirs. Each goes on record itself."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +10,6 @@ from chengxin.principal import Principal, Role
 from services.audit import proving
 from services.audit.model import Logged, Search
 from services.audit.room import AuditRoom
-from services.audit.store import Place
 from services.audit.wording import described
 
 Plain = dict[str, Any]
@@ -19,22 +17,21 @@ Plain = dict[str, Any]
 
 @dataclass(frozen=True)
 class Page:
-    """A page of events, and the place before which the next one is; empty for the last."""
+    """A page of events, and the index below which the next one is; 0 for the last."""
 
     events: list[Logged]
-    next_place: str
+    below: int
 
 
 @rule("events.listed", roles={Role.SUPERVISOR}, articles=("31",))
-def events(room: AuditRoom, caller: Principal, search: Search, before: str, size: int) -> Page:
+def events(room: AuditRoom, caller: Principal, search: Search, below: int, size: int) -> Page:
     """Events by subject, actor, act, time, newest first; none that is durable is missed (Art. 31)."""
     room.integrator.wait(room.appender.size())
-    page, next_place = _page(room.store.search(search, before, size + 1), size)
-    found = room.store.entries_at([place.index for place in page])
+    page = _page(room, search, below, size)
     refs = [search.subject_ref] if _is_subject_ref(search.subject_ref) else []
-    details = {"conditions": search.conditions(), "events": len(found)}
+    details = {"conditions": search.conditions(), "events": len(page.events)}
     room.audit.record(room.audit.event("events.listed", caller, subject_refs=refs, details=details))
-    return Page(found, next_place)
+    return page
 
 
 @rule("entries.read", roles={Role.SUPERVISOR}, articles=("31",))
@@ -48,16 +45,14 @@ def entries(room: AuditRoom, caller: Principal, wanted: tlog.Tile) -> bytes:
 
 
 @rule("accesses.listed", roles={Role.SUBJECT}, articles=("31",))
-def accesses(room: AuditRoom, caller: Principal, before: str, size: int) -> tuple[list[Plain], str]:
+def accesses(room: AuditRoom, caller: Principal, below: int, size: int) -> tuple[list[Plain], int]:
     """Who looked at the caller's own records and why, newest first: organs and purposes, no names of officers."""
     room.integrator.wait(room.appender.size())
-    page, next_place = _page(room.store.queries_of(caller.sub, before, size + 1), size)
-    found = room.store.entries_at([place.index for place in page])
-    room.audit.record(
-        room.audit.event("accesses.listed", caller, subject_refs=[caller.sub], details={"events": len(found)})
-    )
+    page = _page(room, Search(queried=caller.sub), below, size)
+    details = {"events": len(page.events)}
+    room.audit.record(room.audit.event("accesses.listed", caller, subject_refs=[caller.sub], details=details))
     language = context.current().language
-    return [access(logged, caller.sub, language) for logged in found], next_place
+    return [access(logged, caller.sub, language) for logged in page.events], page.below
 
 
 def access(logged: Logged, subject_ref: str, language: str) -> Plain:
@@ -83,9 +78,10 @@ def access(logged: Logged, subject_ref: str, language: str) -> Plain:
     }
 
 
-def _page(found: Sequence[Place], size: int) -> tuple[Sequence[Place], str]:
-    page = found[:size]
-    return page, page[-1].at if len(found) > size else ""
+def _page(room: AuditRoom, search: Search, below: int, size: int) -> Page:
+    indexes = room.index.search(search, below, size + 1)
+    more = len(indexes) > size
+    return Page(room.store.entries_at(indexes[:size]), indexes[size - 1] if more else 0)
 
 
 def _is_subject_ref(text: str) -> bool:

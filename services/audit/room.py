@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from chengxin.clock import Clock
 from services.audit.appender import Appender
+from services.audit.index import SearchIndex
 from services.audit.integrator import Integrator
 from services.audit.signer import Signer
 from services.audit.store import AuditStore
@@ -16,6 +17,7 @@ class AuditRoom:
 
     store: AuditStore
     appender: Appender
+    index: SearchIndex
     integrator: Integrator
     signer: Signer
     audit: OwnTrail
@@ -48,6 +50,6 @@ class AuditRoom:
 def make_room(store: AuditStore, signer: Signer, clock: Clock, interval: float = 1.0) -> AuditRoom:
     """Wires a room on a store; `interval` is that of checkpoints, in seconds."""
     appender = Appender(store)
-    return AuditRoom(
-        store, appender, Integrator(store, signer, clock, interval), signer, OwnTrail(appender, clock), clock
-    )
+    index = SearchIndex(store)
+    integrator = Integrator(store, index, signer, clock, interval)
+    return AuditRoom(store, appender, index, integrator, signer, OwnTrail(appender, clock), clock)

@@ -15,7 +15,7 @@ from chengxin.notes import Checkpoint, split_note
 from chengxin.policy import serves
 from services.audit import appending, proving, reading
 from services.audit.room import AuditRoom
-from services.audit.searching import page_token, place, search
+from services.audit.searching import below, page_token, search
 
 NAME: Final = "chengxin.audit.v1.AuditService"
 _DEFAULT_SIZE: Final = 100
@@ -82,9 +82,9 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
             since=_instant(request, "from"),
             until=_instant(request, "until"),
         )
-        page = reading.events(self._room, caller(), wanted, place(request.page_token), size)
+        page = reading.events(self._room, caller(), wanted, below(request.page_token), size)
         found = [pb.Event(index=logged.index, entry=logged.entry) for logged in page.events]
-        return pb.ListEventsResponse(events=found, next_page_token=page_token(page.next_place))
+        return pb.ListEventsResponse(events=found, next_page_token=page_token(page.below))
 
 
 def _instant(request: pb.ListEventsRequest, field: str) -> str:

@@ -1,13 +1,12 @@
 """A search as it travels: texts to conditions, and the token of the next page."""
 
-import re
 from typing import Final
 
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.web import decode_page_token, encode_page_token
 from services.audit.model import Search, instant
 
-_PLACE: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z/\d{15}", re.ASCII)
+_GREATEST_INDEX: Final = 2**62
 
 
 def search(**conditions: str) -> Search:
@@ -25,17 +24,17 @@ def search(**conditions: str) -> Search:
     return Search(**conditions)
 
 
-def place(page_token: str) -> str:
-    """The place that a page token stands for; empty for the first page. Raises INPUT_INVALID."""
+def below(page_token: str) -> int:
+    """The index below which the page begins that a token stands for; 0 for the first page. Raises INPUT_INVALID."""
     found = decode_page_token(page_token)
     if found is None:
-        return ""
-    if not isinstance(found, str) or not _PLACE.fullmatch(found):
+        return 0
+    if type(found) is not int or not 0 < found < _GREATEST_INDEX:
         told = "请原样使用上一页返回的 next_page_token / use next_page_token of the previous answer unchanged"
         raise INPUT_INVALID(fields=[FieldError("page_token", "page_token", told)])
     return found
 
 
-def page_token(next_place: str) -> str:
-    """The token of the next page; empty for none."""
-    return encode_page_token(next_place) if next_place else ""
+def page_token(below: int) -> str:
+    """The token of the page below an index; empty for none."""
+    return encode_page_token(below) if below else ""

@@ -1,7 +1,7 @@
 """The log's collections and every query on them.
 
 `groups` is the log: one document for each write, holding entries and, apart from them, their leaf hashes. `tiles` holds
-full tiles, each with its root; `checkpoints` what was signed; `events` the search index. What is served is what is
+full tiles, each with its root; `checkpoints` what was signed; `segments` and `buckets` the search index. What is served is what is
 stored: nothing is computed again from the entries, so an altered one shows.
 """
 
@@ -12,18 +12,17 @@ from typing import Any, Final
 import pymongo
 from bson.binary import Binary
 from mongoengine import BinaryField, DictField, Document, IntField, ListField, LongField, StringField
+from pymongo import ReplaceOne
 from pymongo.collection import Collection
-from pymongo.errors import BulkWriteError
 
 from chengxin import tlog
 from chengxin.mongo import Store
-from services.audit.model import Delivered, IndexRow, Logged, Search
+from services.audit.model import Delivered, Logged
 
 Plain = dict[str, Any]
 
 # A store that does not answer a write within this many seconds is treated as lost: the outcome is unknown.
 _WRITE_SECONDS: Final = 4.0
-_DUPLICATE: Final = 11000
 _PROGRESS: Final = "log"
 
 
@@ -58,27 +57,27 @@ class CheckpointRow(Document):
     meta = {"db_alias": "audit", "collection": "checkpoints"}
 
 
-class EventRow(Document):
-    """What is searched for of an entry: (e)vent id, re(q)uest id, (a)ct, acting (s)ubject claim, s(u)bject refs, those
-    (w)hose records were queried; and its place in (t)ime, which all lists are ordered by."""
+class SegmentRow(Document):
+    """A segment of the search index, and the time of each of its entries; its buckets are written before it."""
 
-    index = LongField(primary_key=True)
-    t = StringField()
-    e = StringField()
-    q = StringField()
-    a = StringField()
-    s = StringField()
-    u = ListField(StringField())
-    w = ListField(StringField())
-    meta = {
-        "db_alias": "audit",
-        "collection": "events",
-        "indexes": ["e", ["q", "t"], ["a", "t"], ["s", "t"], ["u", "t"], ["w", "t"], ["t"]],
-    }
+    start = LongField(primary_key=True)
+    end = LongField(required=True)
+    earliest = LongField(required=True)
+    latest = LongField(required=True)
+    times = BinaryField()
+    meta = {"db_alias": "audit", "collection": "segments"}
+
+
+class BucketRow(Document):
+    """A part of a segment: see `postings.py`."""
+
+    key = StringField(primary_key=True)  # <bucket>/<start, 15 digits>
+    packed = BinaryField()
+    meta = {"db_alias": "audit", "collection": "buckets"}
 
 
 class ProgressRow(Document):
-    """How far tiles and index are derived from the groups, with the frontier there."""
+    """How far tiles are derived from the groups, with the frontier there."""
 
     key = StringField(primary_key=True)
     size = LongField()
@@ -107,11 +106,13 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where an event is: its index in the log, and its place in the order of time."""
+class Segment:
+    """A range of entries that is in the search index; times in microseconds since 1970."""
 
-    index: int
-    at: str
+    start: int
+    end: int
+    earliest: int
+    latest: int
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ class AuditStore:
 
     def create_indexes(self) -> None:
         """Makes the collections and their indexes; doing it again changes nothing."""
-        for row in (GroupRow, TileRow, CheckpointRow, EventRow, ProgressRow):
+        for row in (GroupRow, TileRow, CheckpointRow, SegmentRow, BucketRow, ProgressRow):
             row.ensure_indexes()
 
     # The log
@@ -214,55 +215,48 @@ class AuditStore:
     # What is derived
 
     def progress(self) -> tlog.Frontier:
-        """How far tiles and index are derived. Raises `ValueError` when what is stored is no frontier."""
+        """How far tiles are derived. Raises `ValueError` when what is stored is no frontier."""
         found = _rows(ProgressRow).find_one({"_id": _PROGRESS})
         return tlog.Frontier.unpack(found["size"], bytes(found["frontier"])) if found else tlog.Frontier()
 
     def save_progress(self, frontier: tlog.Frontier) -> None:
-        """Remembers how far tiles and index are derived."""
+        """Remembers how far tiles are derived."""
         row = {"size": frontier.size, "frontier": Binary(frontier.pack())}
         _rows(ProgressRow).update_one({"_id": _PROGRESS}, {"$set": row}, upsert=True)
 
-    def save_index(self, rows: Sequence[IndexRow]) -> None:
-        """Keeps rows of the search index; those that are there already stay as they are."""
-        if not rows:
-            return
-        try:
-            _rows(EventRow).insert_many([_fields(r) for r in rows], ordered=False)
-        except BulkWriteError as e:
-            if any(error["code"] != _DUPLICATE for error in e.details["writeErrors"]):
-                raise
+    # The search index
 
-    def search(self, search: Search, before: str, limit: int) -> list[Place]:
-        """Where events are, newest first, before a place; an empty one is the end."""
-        query: Plain = {}
-        for field, value in (
-            ("e", search.event_id),
-            ("q", search.request_id),
-            ("u", search.subject_ref),
-            ("s", search.actor),
-            ("a", search.act),
-        ):
-            if value:
-                query[field] = value
-        return self._newest(query, search.since, search.until, before, limit)
+    def segments(self) -> list[Segment]:
+        """Every segment, in order."""
+        rows = _rows(SegmentRow).find({}, {"times": 0}).sort("_id", 1)
+        return [Segment(r["_id"], r["end"], r["earliest"], r["latest"]) for r in rows]
 
-    def queries_of(self, subject_ref: str, before: str, limit: int) -> list[Place]:
-        """Where queries of a subject's records are, newest first, before a place."""
-        return self._newest({"w": subject_ref}, "", "", before, limit)
+    def save_segment(self, segment: Segment, buckets: Mapping[int, bytes], times: bytes) -> None:
+        """Keeps a segment: its buckets, then itself; doing it again writes it again."""
+        writes = []
+        for number, packed in buckets.items():
+            key = {"_id": _key(number, segment.start)}
+            writes.append(ReplaceOne(key, key | {"packed": Binary(packed)}, upsert=True))
+        if writes:
+            _rows(BucketRow).bulk_write(writes, ordered=False)
+        row = {"end": segment.end, "earliest": segment.earliest, "latest": segment.latest, "times": Binary(times)}
+        _rows(SegmentRow).replace_one({"_id": segment.start}, row, upsert=True)
 
-    def _newest(self, query: Plain, since: str, until: str, before: str, limit: int) -> list[Place]:
-        span: Plain = {"$gte": since} if since else {}
-        if ends := [end for end in (until, before) if end]:
-            span["$lt"] = min(ends)
-        if span:
-            query = query | {"t": span}
-        found = _rows(EventRow).find(query, {"t": 1}).sort("t", -1).limit(limit)
-        return [Place(row["_id"], row["t"]) for row in found]
+    def buckets(self, number: int, first: int, last: int) -> Iterator[tuple[int, bytes]]:
+        """A bucket of the segments that begin between two entries, newest first: where each begins, and its bytes."""
+        query = {"_id": {"$gte": _key(number, first), "$lte": _key(number, last)}}
+        rows = _rows(BucketRow).find(query).sort("_id", -1)
+        return ((int(r["_id"].partition("/")[2]), bytes(r["packed"])) for r in rows)
 
-    def index_of(self, event_id: str) -> int | None:
-        """Where an event is; the first place, should an id be there twice."""
-        return min((row["_id"] for row in _rows(EventRow).find({"e": event_id}, {"_id": 1})), default=None)
+    def bucket(self, number: int, start: int) -> bytes:
+        """A bucket of the segment that begins at an entry; empty when it holds nothing."""
+        found = _rows(BucketRow).find_one({"_id": _key(number, start)})
+        return bytes(found["packed"]) if found else b""
+
+    def times(self, start: int) -> bytes:
+        """The times of the entries of a segment."""
+        found = _rows(SegmentRow).find_one({"_id": start}, {"times": 1})
+        return bytes(found["times"]) if found else b""
 
     # Checkpoints
 
@@ -293,13 +287,3 @@ def _group(row: Plain) -> Group:
         bytes(row["frontier"]),
         {service: Delivered(*reached) for service, reached in row["delivered"].items()},
     )
-
-
-def _fields(row: IndexRow) -> Plain:
-    found: Plain = {"_id": row.index, "t": row.place, "e": row.event_id, "q": row.request_id, "a": row.act}
-    found["s"] = row.actor
-    if row.subject_refs:
-        found["u"] = list(row.subject_refs)
-    if row.queried:
-        found["w"] = list(row.queried)
-    return found

@@ -16,7 +16,7 @@ from chengxin.web import PageQuery, answer, make_app
 from services.audit import bodies, proving, reading
 from services.audit.model import Logged
 from services.audit.room import AuditRoom
-from services.audit.searching import page_token, place, search
+from services.audit.searching import below, page_token, search
 
 _AUDIT: Final = Tag(name="audit", description="What is on record, for supervisors and subjects; proofs for everybody")
 _TLOG: Final = Tag(name="tlog", description="The audit log as a transparency log (C2SP tlog-tiles)")
@@ -43,8 +43,8 @@ def _add_reading(app: OpenAPI, room: AuditRoom) -> None:
     def events(query: bodies.EventsQuery) -> Response:
         """Newest first, for supervisors."""
         wanted = search(**query.model_dump(exclude={"page_size", "page_token"}))
-        page = reading.events(room, caller(), wanted, place(query.page_token), query.page_size)
-        return _private({"events": [_event(e) for e in page.events], "next_page_token": page_token(page.next_place)})
+        page = reading.events(room, caller(), wanted, below(query.page_token), query.page_size)
+        return _private({"events": [_event(e) for e in page.events], "next_page_token": page_token(page.below)})
 
     @app.get(
         "/v1/me/accesses",
@@ -55,8 +55,8 @@ def _add_reading(app: OpenAPI, room: AuditRoom) -> None:
     @serves(reading.accesses)
     def accesses(query: PageQuery) -> Response:
         """Newest first, for the subject."""
-        found, next_place = reading.accesses(room, caller(), place(query.page_token), query.page_size)
-        return _private({"accesses": found, "next_page_token": page_token(next_place)})
+        found, rest = reading.accesses(room, caller(), below(query.page_token), query.page_size)
+        return _private({"accesses": found, "next_page_token": page_token(rest)})
 
 
 def _add_proofs(app: OpenAPI, room: AuditRoom) -> None:
