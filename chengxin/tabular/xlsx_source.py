@@ -1,8 +1,6 @@
 """Excel workbooks: the first visible sheet, the values as last calculated; nothing is evaluated or fetched."""
 
 import datetime
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -15,14 +13,10 @@ from chengxin.tabular.problems import (
     FILE_ROW_WIDTH,
     FILE_WORKBOOK_BROKEN,
     FILE_WORKBOOK_MERGED,
-    FILE_WORKBOOK_TOO_LARGE,
 )
 from chengxin.tabular.source import Row
+from chengxin.tabular.xlsx_bounds import must_be_bounded
 
-# A sheet is read whole, cells and shared texts: bounds of what that takes in memory.
-_MOST_BYTES: Final = 192 << 20
-_MOST_CELLS: Final = 5_000_000
-_PIECE: Final = 1 << 20
 _SHOWN: Final = 5
 # From here on a spreadsheet's number has lost digits.
 _INEXACT: Final = 1e15
@@ -34,7 +28,7 @@ class XlsxSource:
     encoding = "utf-8"
 
     def __init__(self, path: Path) -> None:
-        _must_be_bounded(path)
+        must_be_bounded(path)
         try:
             workbook = CalamineWorkbook.from_path(str(path))
             shown = [
@@ -49,8 +43,6 @@ class XlsxSource:
             raise FILE_WORKBOOK_BROKEN(reason=str(e)[:120] or type(e).__name__) from None
         if self._sheet.start is None:
             raise FILE_EMPTY()
-        if self._sheet.total_height * self._sheet.total_width > _MOST_CELLS:
-            raise FILE_WORKBOOK_TOO_LARGE(limit=f"{_MOST_CELLS:,} cells")
         if merged := self._sheet.merged_cell_ranges:
             raise FILE_WORKBOOK_MERGED(ranges=", ".join(map(_range, merged[:_SHOWN])))
 
@@ -114,22 +106,3 @@ def _name(column: int) -> str:
         column, rest = divmod(column - 1, 26)
         name = chr(ord("A") + rest) + name
     return name
-
-
-def _must_be_bounded(path: Path) -> None:
-    """Unpacks the parts once, piece by piece, before anything reads them whole: sizes in the directory can lie."""
-    unpacked = 0
-    try:
-        with zipfile.ZipFile(path) as parts:
-            for part in parts.infolist():
-                with parts.open(part) as content:
-                    tail = b""
-                    while piece := content.read(_PIECE):
-                        unpacked += len(piece)
-                        if unpacked > _MOST_BYTES:
-                            raise FILE_WORKBOOK_TOO_LARGE(limit=f"{_MOST_BYTES >> 20} MiB")
-                        if b"<!DOCTYPE" in tail + piece or b"<!ENTITY" in tail + piece:
-                            raise FILE_WORKBOOK_BROKEN(reason="DOCTYPE")
-                        tail = piece[-16:]
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as e:
-        raise FILE_WORKBOOK_BROKEN(reason=str(e)[:120] or type(e).__name__) from None
