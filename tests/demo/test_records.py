@@ -10,6 +10,7 @@ from demo.records import BUILDERS, deliveries
 from demo.world import HERE, catalog, companies, licence_of, organs, people
 from services.ingest.entry import Entry, read_entry
 from services.ingest.validation import Validator
+from tests.demo.periods import last_day
 
 # Leap day, turn of the year, and an ordinary day.
 DAYS = [date(2028, 2, 29), date(2026, 12, 31), date(2027, 6, 15)]
@@ -57,19 +58,10 @@ def test_the_world_is_dated_by_its_day_alone() -> None:
     assert min(decided) > "2030-01-01"
 
 
-def _ends(entry: dict[str, object], record: dict[str, str]) -> str:
-    period = entry["disclosure_period"]
-    assert isinstance(period, dict)
-    day = record.get(period["item"], "")
-    if not day or period["rule"] == "until_item":
-        return day
-    return f"{int(day[:4]) + period['years']}{day[4:]}"
-
-
 @pytest.mark.parametrize("code", ["XZXK", "XKGR", "XZCF", "CFGR", "SXBZX", "AJNSR", "SHZZNJ", "JZZZ", "ZYFWRY", "ZYZG"])
 def test_some_are_past_their_disclosure_and_others_not(code: str) -> None:
     today = DAYS[2].isoformat()
-    past = {_ends(catalog()[code], r) < today for r in _by_entry(DAYS[2])[code]}
+    past = {last_day(catalog()[code], r) < today for r in _by_entry(DAYS[2])[code]}
     assert past == {True, False}
 
 
@@ -102,3 +94,9 @@ def test_the_example_file_has_one_wrong_row() -> None:
     wrong = [(n, v.item, v.rule) for n, row in enumerate(rows, 2) for v in Validator(entry).check(row)[1]]
     assert len(rows) == 5
     assert wrong == [(5, "TYSHXYDM", "uscc.check_digit")]
+
+
+def test_every_record_names_its_legal_document() -> None:
+    for entry in catalog().values():
+        required = {i["code"] for i in entry["items"] if i.get("required")}
+        assert required >= set(entry["legal_document"].values()), entry["code"]
