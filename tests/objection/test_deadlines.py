@@ -75,6 +75,8 @@ def test_an_extension_after_the_time_is_over_is_refused(city: Running) -> None:
 def test_lateness_is_shown_while_it_lasts_and_stays_on_the_step(city: Running) -> None:
     number = city.task()
     early = city.filed(items=["XK_WSH"])
+    # Its last day.
+    city.on("2026-11-27")
     assert city.centre.get("/v1/objections?overdue=true").json["objections"] == []
     city.on("2026-12-09")
     overdue = city.centre.get("/v1/objections?overdue=true").json["objections"]
