@@ -149,7 +149,10 @@ class Store:
 
     def rows(self, after: int, limit: int = 200) -> list[OutboxRow]:
         """Committed transactions after a position, in order."""
-        found = self._outbox.find({"_id": {"$gt": after}}).sort("_id", 1).limit(limit)
+        # Positions have no gaps. Asked for one by one they are lookups in every store; for a range the embedded one reads
+        # its whole outbox, 300 ms at 10,000 rows against 2.
+        wanted = list(range(after + 1, after + 1 + limit))
+        found = self._outbox.find({"_id": {"$in": wanted}}).sort("_id", 1)
         return [OutboxRow(r["_id"], r["at"], r["changes"], [bytes(e) for e in r["events"]]) for r in found]
 
     def follow(self, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
