@@ -58,6 +58,7 @@ class Store:
     """A service's own database. All other code of the service reaches Mongo through its `store.py`, which uses this."""
 
     def __init__(self, uri: str, alias: str, clock: Clock) -> None:
+        self._alias = alias
         self.client: MongoClient[Document] = mongoengine.connect(
             alias=alias,
             host=uri,
@@ -176,5 +177,16 @@ class Store:
         self._positions.update_one({"_id": of}, {"$max": {"position": position}}, upsert=True, session=session)
 
     def close(self) -> None:
-        """Closes the connections."""
+        """Closes the connections; the same service may then be connected to another store."""
         self.client.close()
+        # mongoengine forgets by class name, which documents of two services may share.
+        for document in _all_documents(mongoengine.Document):
+            if document._meta.get("db_alias") == self._alias:
+                document._collection = None
+        mongoengine.disconnect(self._alias)
+
+
+def _all_documents(base: Any) -> Iterator[Any]:
+    for document in base.__subclasses__():
+        yield document
+        yield from _all_documents(document)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import mongoengine
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from werkzeug.test import TestResponse
@@ -123,7 +122,6 @@ def run(issuer: Issuer, log_key: Ed25519PrivateKey) -> Iterator[Run]:
             server.stop(None).wait()
             room.stop()
             store.close()
-            mongoengine.disconnect("audit")
 
         running = Running(room, issuer, app, audit_pb2_grpc.AuditServiceStub(channel), address, uri, close)
         opened.append(running)
