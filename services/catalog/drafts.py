@@ -9,7 +9,7 @@ from chengxin.mongo import Unit
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
 from services.catalog.comparison import Difference, compare
-from services.catalog.lifecycle import DRAFT_FOREIGN, DRAFT_UNKNOWN, Draft, read_draft
+from services.catalog.lifecycle import DRAFT_UNKNOWN, Draft, read_draft
 from services.catalog.lists import resolved
 from services.catalog.model import ENTRY_INVALID, EntryContent
 from services.catalog.room import Catalog, must_be_sound
@@ -21,11 +21,11 @@ CONCERNED: Final = {Role.AUTHORITY, Role.CENTRE, Role.PROVIDER}
 
 
 def provider_is_named(catalog: Catalog, caller: Principal, draft_id: str, *_: object, **__: object) -> Problem | None:
-    """A provider only when the draft names it."""
+    """A provider only when the draft names it; to others of them it is as if it did not exist."""
     if caller.roles & {Role.AUTHORITY, Role.CENTRE}:
         return None
     draft = catalog.store.draft(draft_id)
-    return DRAFT_FOREIGN() if draft is not None and not draft.names(caller.org) else None
+    return None if draft is not None and draft.names(caller.org) else DRAFT_UNKNOWN(draft_id=draft_id)
 
 
 @rule("draft.created", roles=COMPILERS, articles=("7", "8"))

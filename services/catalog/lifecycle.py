@@ -46,11 +46,6 @@ REVIEW_MISSING = precondition(
     "按现行规则（catalog.review_required）草案须经审核通过后才能发布，当前状态为 {state}",
     "By the rules in force (catalog.review_required) a draft is published after its review; it is {state}",
 )
-DRAFT_FOREIGN = forbidden(
-    "DRAFT_FOREIGN",
-    "草案未将贵单位列为信息提供单位，不能查看或提出意见",
-    "The draft does not name your organisation as a provider, so you cannot see it or comment on it",
-)
 
 
 class DraftState(StrEnum):

@@ -1,5 +1,6 @@
 """Code lists: drafted and published by the authority, read by everybody, referred to by items (Art. 9)."""
 
+from collections.abc import Sequence
 from datetime import date
 
 from chengxin.canonical import canonical, digest
@@ -98,15 +99,15 @@ def publish(catalog: Catalog, caller: Principal, draft_id: str, first: date, key
 
 
 @rule("code_list.seeded", roles={Role.SERVICE}, articles=("9",), when=(no_other_service,))
-def seed_list(catalog: Catalog, caller: Principal, content: CodeListContent, first: date) -> None:
-    """The catalog publishes a standard list that is not there yet."""
+def seed_lists(catalog: Catalog, caller: Principal, contents: Sequence[CodeListContent], first: date) -> None:
+    """The catalog publishes the standard lists that are not there yet."""
 
-    def work(unit: Unit) -> dict[str, object]:
-        if catalog.store.newest_code_list(content.name, unit) is None:
-            _publish(catalog, caller, unit, content, first)
-        return {}
+    def work(unit: Unit) -> None:
+        for content in contents:
+            if catalog.store.newest_code_list(content.name, unit) is None:
+                _publish(catalog, caller, unit, content, first)
 
-    catalog.store.once(caller.sub, "", b"", work)
+    catalog.store.transact(work)
 
 
 def resolved(catalog: Catalog, content: EntryContent) -> EntryContent:

@@ -40,9 +40,9 @@ def seed(catalog: Catalog) -> None:
     """
     if catalog.store.newest_rule_set(_OBJECTION.name) is None:
         rules.publish(catalog, OWN, _OBJECTION)
-    for content in STANDARD_LISTS:
-        if catalog.store.newest_code_list(content.name) is None:
-            lists.seed_list(catalog, OWN, content, FIRST_DAY)
+    missing = [content for content in STANDARD_LISTS if catalog.store.newest_code_list(content.name) is None]
+    if missing:
+        lists.seed_lists(catalog, OWN, missing, FIRST_DAY)
     there = {year.year: year.announced for year in catalog.store.calendar_years()}
     for number in range(_FIRST_YEAR, catalog.clock.today().year + 2):
         if there.get(number):

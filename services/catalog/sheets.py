@@ -27,6 +27,8 @@ XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet
 
 Rows = Iterable[Sequence[str]]
 
+# What the format takes for the code of a character, as `_x0041_`.
+_CODED: Final = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 _FORMULA: Final = re.compile(r"['=+\-@\t\r]")
 # What unpacked sheets may take; an entry with 300 items takes 1 MB.
 _MOST_UNPACKED: Final = 64 * 1024 * 1024
@@ -63,7 +65,7 @@ def write_rows(sheet: Any, rows: Rows) -> None:
             if n == 0:
                 # Chinese characters are twice as wide.
                 sheet.column_dimensions[get_column_letter(column)].width = min(2 * len(text) + 4, _WIDEST)
-            cell = WriteOnlyCell(sheet, neutral(text) or None)
+            cell = WriteOnlyCell(sheet, _CODED.sub("_x005F_", neutral(text)) or None)
             # Numbers of 18 digits would become floats.
             cell.number_format = "@"
             if n == 0:

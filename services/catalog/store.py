@@ -138,6 +138,10 @@ class CatalogStore:
         """Runs `work` in a transaction, at most once per idempotency key of a caller."""
         return self.store.once(caller, key, request, work)
 
+    def transact(self, work: Callable[[Unit], T]) -> T:
+        """Runs `work` in a transaction."""
+        return self.store.transact(work)
+
     def follow(self, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
         """Committed changes after a position, in order, without end."""
         return self.store.follow(after, running)

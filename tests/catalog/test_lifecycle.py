@@ -63,8 +63,10 @@ def test_providers_see_and_comment_on_drafts_that_name_them(catalog: Running, dr
         other.get(f"{drafted}/comments"),
         other.post(f"{drafted}/comments", remark),
     ):
-        assert (refused.status_code, refused.json["code"]) == (403, "DRAFT_FOREIGN")
-    assert provider(catalog, "").get(drafted).json["code"] == "DRAFT_FOREIGN"
+        # To somebody else it is as if it did not exist.
+        assert (refused.status_code, refused.json["code"]) == (404, "DRAFT_UNKNOWN")
+    assert provider(catalog, "").get(drafted).json["code"] == "DRAFT_UNKNOWN"
+    assert len([e for e in catalog.audit.events if e["outcome"] == "refused"]) == 5
 
     assert named.post(f"{drafted}/comments", remark).json["org"] == MARKET
     catalog.desk("centre", sub="officer:centre").post(f"{drafted}/comments", remark | {"stance": "remark"})

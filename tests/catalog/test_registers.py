@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from tests.catalog.conftest import Running
 from tests.support import until
 
@@ -68,21 +66,18 @@ def test_a_list_is_drafted_edited_and_published_in_versions(catalog: Running) ->
     assert len(catalog.anybody.get("/v1/catalog/code-lists/colour?version=2").json["values"]) == 3
 
 
-@pytest.mark.parametrize(
-    ("change", "field", "rule"),
-    [
+def test_an_unsound_list_is_told_what_is_wrong(catalog: Running) -> None:
+    for change, field, rule in (
         ({"name": "Colour"}, "name", "rules.name"),
         ({"name": "drafts"}, "name", "rules.name"),
         ({"values": []}, "values", "empty"),
         ({"values": [COLOURS["values"][0]] * 2}, "values.1.code", "duplicate"),
         ({"title": {"zh": ""}}, "title", "text.missing"),
         ({"standard": "长" * 201}, "standard", "text.long"),
-    ],
-)
-def test_an_unsound_list_is_told_what_is_wrong(catalog: Running, change: Any, field: str, rule: str) -> None:
-    refused = catalog.authority.post("/v1/catalog/code-lists/drafts", COLOURS | change)
-    assert refused.json["code"] == "CODE_LIST_INVALID"
-    assert (field, rule) in [(e["field"], e["rule"]) for e in refused.json["errors"]]
+    ):
+        refused = catalog.authority.post("/v1/catalog/code-lists/drafts", COLOURS | change)
+        assert refused.json["code"] == "CODE_LIST_INVALID"
+        assert (field, rule) in [(e["field"], e["rule"]) for e in refused.json["errors"]]
 
 
 def test_an_item_takes_its_values_from_a_list_and_keeps_them(catalog: Running, licensing: dict[str, Any]) -> None:
@@ -114,15 +109,15 @@ def test_an_item_takes_its_values_from_a_list_and_keeps_them(catalog: Running, l
     assert [(e["field"], e["rule"]) for e in wrong["errors"]] == [("items.1.code_list_ref", "code_list.unknown")]
 
 
-@pytest.mark.parametrize("role", ["public", "provider", "centre", "service"])
-def test_only_the_authority_keeps_the_registers(catalog: Running, role: str) -> None:
-    someone = catalog.desk(role)
-    for refused in (
-        someone.post("/v1/catalog/code-lists/drafts", COLOURS),
-        someone.post("/v1/catalog/code-lists/drafts/codes_x/publish", {"effective_from": "2026-11-24"}),
-        someone.put(f"/v1/catalog/organisations/{USCC}", HOUSING),
-    ):
-        assert refused.json["code"] == "ROLE_NOT_ALLOWED"
+def test_only_the_authority_keeps_the_registers(catalog: Running) -> None:
+    for role in ("public", "provider", "centre", "service"):
+        someone = catalog.desk(role)
+        for refused in (
+            someone.post("/v1/catalog/code-lists/drafts", COLOURS),
+            someone.post("/v1/catalog/code-lists/drafts/codes_x/publish", {"effective_from": "2026-11-24"}),
+            someone.put(f"/v1/catalog/organisations/{USCC}", HOUSING),
+        ):
+            assert (role, refused.json["code"]) == (role, "ROLE_NOT_ALLOWED")
 
 
 def test_the_directory_says_who_is_responsible_where(catalog: Running) -> None:
@@ -152,21 +147,18 @@ def test_the_directory_says_who_is_responsible_where(catalog: Running) -> None:
     assert "信用管理科" not in str(recorded)
 
 
-@pytest.mark.parametrize(
-    ("uscc", "change", "field", "rule"),
-    [
+def test_an_organisation_is_entered_rightly(catalog: Running) -> None:
+    for uscc, change, field, rule in (
         ("110000000000000515", {}, "uscc", "uscc"),
         (USCC, {"region": "440100"}, "region", "region.unknown"),
         (USCC, {"functions": []}, "functions", "empty"),
         (USCC, {"responsible_unit": ""}, "responsible_unit", "text.missing"),
         (USCC, {"telephone": "问前台"}, "telephone", "telephone"),
         (USCC, {"name": ""}, "name", "text.missing"),
-    ],
-)
-def test_an_organisation_is_entered_rightly(catalog: Running, uscc: str, change: Any, field: str, rule: str) -> None:
-    refused = catalog.authority.put(f"/v1/catalog/organisations/{uscc}", HOUSING | change)
-    assert refused.status_code == 400
-    assert (field, rule) in [(e["field"], e["rule"]) for e in refused.json["errors"]]
+    ):
+        refused = catalog.authority.put(f"/v1/catalog/organisations/{uscc}", HOUSING | change)
+        assert refused.status_code == 400
+        assert (field, rule) in [(e["field"], e["rule"]) for e in refused.json["errors"]]
 
 
 def test_what_a_change_of_rules_does_is_shown_first(catalog: Running) -> None:
