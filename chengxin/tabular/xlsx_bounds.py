@@ -4,7 +4,7 @@ import re
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import IO, Any, Final, NoReturn
 from xml.parsers import expat
 
 from chengxin.tabular.problems import FILE_WORKBOOK_BROKEN, FILE_WORKBOOK_TOO_LARGE
@@ -17,11 +17,11 @@ _SHEET: Final = re.compile(r"worksheets/[^/]+\.xml\Z", re.IGNORECASE)
 _CELL: Final = re.compile(r"([A-Z]{1,3})([0-9]{1,7})\Z")
 
 
-def must_be_bounded(path: Path) -> None:
+def must_be_bounded(file: Path | IO[bytes]) -> None:
     """Unpacks the parts once; sizes in the directory can lie. Raises FILE_WORKBOOK_TOO_LARGE, FILE_WORKBOOK_BROKEN."""
     unpacked = 0
     try:
-        with zipfile.ZipFile(path) as parts:
+        with zipfile.ZipFile(file) as parts:
             for part in parts.infolist():
                 scan = _Scan(bool(_SHEET.search(part.filename))) if part.filename.endswith((".xml", ".rels")) else None
                 with parts.open(part) as content:

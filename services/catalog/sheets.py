@@ -5,7 +5,6 @@ A text that a spreadsheet would take for a formula begins with an apostrophe in 
 
 import io
 import re
-import zipfile
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -15,13 +14,8 @@ from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 from python_calamine import CalamineError, CalamineWorkbook
 
-from chengxin.errors import invalid
-
-SPREADSHEET_UNREADABLE = invalid(
-    "SPREADSHEET_UNREADABLE",
-    "文件不是可读取的 XLSX 工作簿：{reason}",
-    "The file is not an XLSX workbook that can be read: {reason}",
-)
+from chengxin.tabular.problems import FILE_WORKBOOK_BROKEN
+from chengxin.tabular.xlsx_bounds import must_be_bounded
 
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -30,9 +24,6 @@ Rows = Iterable[Sequence[str]]
 # What the format takes for the code of a character, as `_x0041_`.
 _CODED: Final = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 _FORMULA: Final = re.compile(r"['=+\-@\t\r]")
-# What unpacked sheets may take; an entry with 300 items takes 1 MB.
-_MOST_UNPACKED: Final = 64 * 1024 * 1024
-_MOST_PARTS: Final = 200
 _WIDEST: Final = 40
 
 
@@ -82,21 +73,14 @@ def saved(book: Workbook) -> bytes:
 
 
 def read_book(file: bytes) -> dict[str, list[list[str]]]:
-    """Sheet name to its rows of texts. Raises SPREADSHEET_UNREADABLE."""
+    """Sheet name to its rows of texts. Raises FILE_WORKBOOK_BROKEN, FILE_WORKBOOK_TOO_LARGE."""
+    must_be_bounded(io.BytesIO(file))
     try:
-        with zipfile.ZipFile(io.BytesIO(file)) as archive:
-            parts = archive.infolist()
-        if len(parts) > _MOST_PARTS or sum(part.file_size for part in parts) > _MOST_UNPACKED:
-            raise SPREADSHEET_UNREADABLE(reason=f"> {_MOST_UNPACKED >> 20} MiB")
         book = CalamineWorkbook.from_filelike(io.BytesIO(file))
-        return {
-            name: [
-                [_text(cell) for cell in row] for row in book.get_sheet_by_name(name).to_python(skip_empty_area=False)
-            ]
-            for name in book.sheet_names
-        }
-    except (zipfile.BadZipFile, CalamineError) as e:
-        raise SPREADSHEET_UNREADABLE(reason=str(e) or type(e).__name__) from None
+        sheets = {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names}
+    except CalamineError as e:
+        raise FILE_WORKBOOK_BROKEN(reason=str(e)[:120] or type(e).__name__) from None
+    return {name: [[_text(cell) for cell in row] for row in rows] for name, rows in sheets.items()}
 
 
 def _text(cell: object) -> str:

@@ -117,14 +117,19 @@ def test_a_workbook_is_held_to_the_same_rules(catalog: Running) -> None:
     assert refused.json["errors"][0]["field"] == "items.0.length"
 
 
-def test_what_is_no_workbook_or_unpacks_without_end_is_refused(catalog: Running) -> None:
+def test_what_is_no_workbook_or_takes_memory_without_end_is_refused(catalog: Running) -> None:
     bomb = io.BytesIO()
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("xl/workbook.xml", b" " * (65 << 20))
+        archive.writestr("xl/workbook.bin", b" " * (193 << 20))
     whole = write_entry(CONTENT)
-    for file in (b"", b"no workbook", whole[: len(whole) // 2], bomb.getvalue()):
-        refused = imports(catalog, file)
-        assert (refused.status_code, refused.json["code"]) == (400, "SPREADSHEET_UNREADABLE")
+    for file, code in (
+        (b"", "FILE_WORKBOOK_BROKEN"),
+        (b"no workbook", "FILE_WORKBOOK_BROKEN"),
+        (whole[: len(whole) // 2], "FILE_WORKBOOK_BROKEN"),
+        (bomb.getvalue(), "FILE_WORKBOOK_TOO_LARGE"),
+        (edited(lambda b: b["规则"].cell(1_048_576, 16_384, "x")), "FILE_WORKBOOK_TOO_LARGE"),
+    ):
+        assert imports(catalog, file).json["code"] == code
 
 
 @pytest.mark.parametrize("code", CODES)
