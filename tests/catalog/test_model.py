@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chengxin.errors import Problem
+from services.catalog.lifecycle import Draft, read_draft
 from services.catalog.model import Entry, read_content
 from services.catalog.pattern import pattern_fault
 from services.catalog.rule_set import RuleSet
@@ -209,3 +210,15 @@ def test_the_objection_rules_must_be_complete() -> None:
     assert ("values.patience", "rules.unknown") in wrong
     assert ("values.answer_working_days", "rules.value") in wrong
     assert ("values", "rules.missing") in wrong
+
+
+def test_what_was_kept_before_there_were_reviews_is_read_as_it_was() -> None:
+    entry = publish(CONTENT, Period(TODAY), None, NOW, TODAY).entry
+    old = {
+        k: v for k, v in entry.plain().items() if k not in ("publication_document", "retirement_basis", "description")
+    }
+    assert read_entry(old) == entry
+    draft = Draft("draft_1", CONTENT, NOW, NOW, authors=("officer:a",))
+    assert read_draft(draft.plain()) == draft
+    kept = {k: v for k, v in draft.plain().items() if k not in ("authors", "reviews")}
+    assert read_draft(kept).authors == ()
