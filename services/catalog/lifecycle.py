@@ -168,6 +168,7 @@ class Draft:
         self._must_be_seen(revision)
         if self.state is not DraftState.SUBMITTED:
             raise DRAFT_NOT_SUBMITTED(state=self.state)
+        # Also here: she may have written it since she was let in.
         if reviewer in self.authors:
             raise REVIEW_OWN_WORK()
         review = Review(decision, opinion, reviewer, self.revision, at)

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 from chengxin.canonical import canonical
+from chengxin.errors import Problem
 from chengxin.ids import new_id
 from chengxin.mongo import Unit
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
 from services.catalog.drafts import COMPILERS, CONCERNED, known_draft, provider_is_named, save
-from services.catalog.lifecycle import Comment, Decision, Draft, Stance, read_comment, read_draft
+from services.catalog.lifecycle import REVIEW_OWN_WORK, Comment, Decision, Draft, Stance, read_comment, read_draft
 from services.catalog.room import Catalog
 
 
@@ -88,7 +89,13 @@ class Verdict:
     revision: int
 
 
-@rule("draft.reviewed", roles={Role.AUTHORITY, Role.CENTRE}, articles=("6", "7"))
+def not_own_work(catalog: Catalog, caller: Principal, draft_id: str, *_: object, **__: object) -> Problem | None:
+    """Not who created, edited or submitted the draft."""
+    draft = catalog.store.draft(draft_id)
+    return REVIEW_OWN_WORK() if draft is not None and caller.sub in draft.authors else None
+
+
+@rule("draft.reviewed", roles={Role.AUTHORITY, Role.CENTRE}, articles=("6", "7"), when=(not_own_work,))
 def review(catalog: Catalog, caller: Principal, draft_id: str, verdict: Verdict, key: str = "") -> Draft:
     """A second officer approves a submitted draft or returns it; nobody reviews what they wrote or submitted.
 

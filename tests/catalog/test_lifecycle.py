@@ -91,6 +91,8 @@ def test_nobody_reviews_what_they_wrote_or_submitted(catalog: Running, drafted: 
     for author in (catalog.authority, second, third):
         refused = author.post(f"{drafted}/review", verdict)
         assert (refused.status_code, refused.json["code"]) == (403, "REVIEW_OWN_WORK")
+    # That they tried is on record.
+    assert len([e for e in catalog.audit.of("draft.reviewed") if e["outcome"] == "refused"]) == 3
     centre = catalog.desk("centre", sub="officer:centre")
     assert centre.post(f"{drafted}/review", verdict | {"revision": 1}).json["code"] == "DRAFT_CHANGED"
     assert centre.post(f"{drafted}/review", verdict).json["state"] == "reviewed"

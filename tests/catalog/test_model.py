@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chengxin.errors import Problem
-from services.catalog.lifecycle import Draft, read_draft
+from services.catalog.lifecycle import Decision, Draft, read_draft
 from services.catalog.model import Entry, read_content
 from services.catalog.pattern import pattern_fault
 from services.catalog.rule_set import RuleSet
@@ -222,3 +222,12 @@ def test_what_was_kept_before_there_were_reviews_is_read_as_it_was() -> None:
     assert read_draft(draft.plain()) == draft
     kept = {k: v for k, v in draft.plain().items() if k not in ("authors", "reviews")}
     assert read_draft(kept).authors == ()
+
+
+def test_who_has_written_a_draft_meanwhile_cannot_review_it() -> None:
+    draft = Draft("draft_1", CONTENT, NOW, NOW, authors=("officer:a",)).submitted("officer:b", NOW, 1)
+    for author in ("officer:a", "officer:b"):
+        with pytest.raises(Problem) as refused:
+            draft.reviewed(Decision.APPROVE, "同意", author, NOW, 1)
+        assert refused.value.code == "REVIEW_OWN_WORK"
+    assert draft.reviewed(Decision.RETURN, "不同意", "officer:c", NOW, 1).state == "draft"
