@@ -49,7 +49,7 @@ def fill(audit: Running, size: int = SIZE) -> list[bytes]:
     events = [an_event(details={"n": n}) for n in range(size)]
     for start in range(0, size, 100):
         audit.append(events[start : start + 100])
-    audit.published(size)
+    audit.published(audit.room.appender.size())
     return events
 
 
