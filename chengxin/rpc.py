@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, Final
 
 import grpc
@@ -11,7 +12,7 @@ from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, PyMongoError
 
-from chengxin.context import REQUEST_ID_HEADER, RequestContext, pick_language, serving
+from chengxin.context import REQUEST_ID_HEADER, TRACEPARENT_HEADER, RequestContext, pick_language, serving
 from chengxin.errors import INTERNAL, STORE_UNAVAILABLE, UNAUTHENTICATED, Problem
 from chengxin.ids import new_id
 from chengxin.tokens import Verifier
@@ -119,12 +120,14 @@ class _Caller(grpc.ServerInterceptor):
         scheme, _, token = metadata.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise UNAUTHENTICATED(reason="authorization: Bearer <token> is missing")
-        return RequestContext(request.request_id, request.language, self._verifier.verify(token))
+        return replace(request, principal=self._verifier.verify(token))
 
 
 def _request(metadata: dict[str, str]) -> RequestContext:
     return RequestContext(
-        metadata.get(REQUEST_ID_HEADER) or new_id("req"), pick_language(metadata.get("accept-language", ""))
+        metadata.get(REQUEST_ID_HEADER) or new_id("req"),
+        pick_language(metadata.get("accept-language", "")),
+        traceparent=metadata.get(TRACEPARENT_HEADER, ""),
     )
 
 

@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -16,7 +17,7 @@ from pydantic import BaseModel, Field, ValidationError
 from werkzeug.exceptions import HTTPException
 
 from chengxin import __version__
-from chengxin.context import REQUEST_ID_HEADER, RequestContext, pick_language, serving
+from chengxin.context import REQUEST_ID_HEADER, TRACEPARENT_HEADER, RequestContext, pick_language, serving
 from chengxin.errors import (
     INPUT_INVALID,
     INTERNAL,
@@ -107,6 +108,7 @@ def bare_app(name: str, verifier: Verifier | None) -> OpenAPI:
         asked = RequestContext(
             request.headers.get(REQUEST_ID_HEADER) or new_id("req"),
             pick_language(request.headers.get("Accept-Language", "")),
+            traceparent=request.headers.get(TRACEPARENT_HEADER, ""),
         )
         _enter(asked)
         if not _open(app):
@@ -115,7 +117,7 @@ def bare_app(name: str, verifier: Verifier | None) -> OpenAPI:
                 raise UNAUTHENTICATED(reason="Authorization: Bearer <token> is missing")
             if verifier is None:
                 raise UNAUTHENTICATED(reason="this app only describes itself")
-            _enter(RequestContext(asked.request_id, asked.language, verifier.verify(token)))
+            _enter(replace(asked, principal=verifier.verify(token)))
 
     @app.teardown_request
     def end(_: BaseException | None) -> None:

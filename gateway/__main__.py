@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chengxin.runtime import Service, serve
+from chengxin.runtime import Background, Service, serve
 
 if TYPE_CHECKING:
     from chengxin.crypto import KeyRing
@@ -19,6 +19,7 @@ def compose() -> Service:
     from chengxin.audit.v1 import audit_pb2_grpc
     from chengxin.audit_client import AuditTrail, Relay
     from chengxin.clock import SystemClock
+    from chengxin.revocation import Revocations
     from chengxin.rpc import make_channel
     from chengxin.settings import Settings
     from chengxin.tokens import Verifier
@@ -27,8 +28,10 @@ def compose() -> Service:
     from gateway.edge_http import HttpEdge
     from gateway.identity import DemoRegister
     from gateway.keys import OwnToken, SigningKeys
+    from gateway.limits import Limiter, Limits
     from gateway.passwords import Passwords
     from gateway.readiness import Readiness, works
+    from gateway.revoking import STALE_SECONDS, Reloading
     from gateway.room import Gateway
     from gateway.routes import ROOMS
     from gateway.upstream import Upstream
@@ -43,8 +46,10 @@ def compose() -> Service:
     stub = audit_pb2_grpc.AuditServiceStub(make_channel(settings.audit_grpc))
     audit = AuditTrail("gateway", stub, own.metadata, clock)
     subject_key = _subject_key(settings)
-    gateway = Gateway(settings.issuer, accounts, keys, audit, clock, subject_key, Passwords())
-    verifier = Verifier(settings.issuer, settings.audience, keys.jwks)
+    revocations = Revocations(accounts.administration.revocations, stale=STALE_SECONDS)
+    revocations.refresh()
+    gateway = Gateway(settings.issuer, accounts, keys, audit, clock, subject_key, Passwords(), revocations)
+    verifier = Verifier(settings.issuer, settings.audience, keys.jwks, revocations)
 
     http = {room: str(getattr(settings, f"{room}_http")) for room in ROOMS}
     readiness = Readiness(lambda: {"store": works(accounts.store.ping), "signing_key": bool(keys.jwks()["keys"])}, http)
@@ -53,10 +58,14 @@ def compose() -> Service:
         DemoRegister(accounts, subject_key) if settings.demo else None,
         readiness,
         Description(settings.issuer, http),
+        verifier,
     )
+    rates = (settings.client_rate, settings.address_rate, settings.proof_rate)
+    limits = Limits(*(Limiter(rate, 2 * rate) for rate in rates))
     upstreams = {room: Upstream(address) for room, address in http.items()}
-    edge = HttpEdge(app, upstreams, verifier, OwnToken.of_anonymous(keys).token)
-    grpc_server, health = make_edge(settings.grpc_listen, {room: settings.peer(room) for room in ROOMS}, verifier)
+    edge = HttpEdge(app, upstreams, verifier, OwnToken.of_anonymous(keys).token, limits)
+    peers = {room: settings.peer(room) for room in ROOMS}
+    grpc_server, health = make_edge(settings.grpc_listen, peers, verifier, limits)
 
     def close() -> None:
         readiness.close()
@@ -65,7 +74,8 @@ def compose() -> Service:
             upstream.close()
         accounts.store.close()
 
-    return Service(edge, grpc_server, [keys, health, Relay(accounts.store, stub, own.metadata)], close)
+    background: list[Background] = [keys, Reloading(revocations), health, Relay(accounts.store, stub, own.metadata)]
+    return Service(edge, grpc_server, background, close)
 
 
 def bootstrap(file: Path) -> None:

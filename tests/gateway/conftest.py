@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pymongo import MongoClient
 
 from chengxin.cli.home import Home
-from chengxin.client import Answer, Edge
+from chengxin.client import Answer, Caller, Edge
 from chengxin.ids import SubjectKey, new_id
 from chengxin.tokens import ASSERTION_TYPE, load_private_key, public_jwk
 from tests.gateway.rooms import GrpcRoom, HttpRoom
@@ -36,6 +36,11 @@ OFFICERS = {
     "patient": ["centre"],
     "unrecorded": ["centre"],
     "timed": ["centre"],
+    "first": ["authority"],
+    "second": ["authority"],
+    "watcher": ["supervisor"],
+    "operator": ["centre"],
+    "district": ["authority"],
 }
 
 
@@ -50,6 +55,14 @@ class Gate:
     grpc_room: GrpcRoom
     accounts: dict[str, Any]
     keys: dict[str, Any] = field(default_factory=dict)
+    signed_in: dict[str, Caller] = field(default_factory=dict)
+
+    def officer(self, username: str) -> Caller:
+        """An officer, signed in once."""
+        if username not in self.signed_in:
+            secret = next(o["totp_secret"] for o in self.accounts["officers"] if o["username"] == username)
+            self.signed_in[username] = self.edge.officer(username, PASSWORD, secret)
+        return self.signed_in[username]
 
     @property
     def issuer(self) -> str:
@@ -197,7 +210,7 @@ def _accounts(home: Home, keys: dict[str, Any]) -> dict[str, Any]:
                 "name": "王某",
                 "roles": roles,
                 "org": "11000000MB0000001X",
-                "region": "441700",
+                "region": "441702" if username == "district" else "441700",
                 "password": PASSWORD,
                 "totp_secret": pyotp.random_base32(),
             }
@@ -217,3 +230,15 @@ def suspend(gate: Gate) -> Callable[[str], None]:
         client.close()
 
     return suspended
+
+
+@pytest.fixture
+def rerun_bootstrap(gate: Gate) -> Callable[[], None]:
+    """Writes the accounts file again, as every start of an embedded suite does."""
+
+    def again() -> None:
+        file = gate.home.path / "accounts.json"
+        command = [sys.executable, "-m", "gateway", "bootstrap", str(file)]
+        subprocess.run(command, env=gate.environment, check=True)
+
+    return again
