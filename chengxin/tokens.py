@@ -68,11 +68,13 @@ class Verifier:
         audience: str,
         jwks: Callable[[], dict[str, Any]],
         revocations: Revocations | None = None,
+        refresh_seconds: float = _REFRESH_SECONDS,
     ) -> None:
         self._issuer = issuer
         self._audience = audience
         self._jwks = jwks
         self._revocations = revocations
+        self._refresh_seconds = refresh_seconds
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched = float("-inf")
         self._tried = float("-inf")
@@ -132,7 +134,7 @@ class Verifier:
             now = time.monotonic()
             wanted = now - self._fetched > _JWKS_SECONDS or kid not in self._keys
             # Also an attempt that failed counts: a gateway that hangs is not waited for by one caller after another.
-            if wanted and now - self._tried > (_REFRESH_SECONDS if self._keys else 0):
+            if wanted and now - self._tried > (self._refresh_seconds if self._keys else 0):
                 self._tried = now
                 try:
                     found = self._jwks()["keys"]

@@ -49,7 +49,7 @@ def compose() -> Service:
     revocations = Revocations(accounts.administration.revocations, stale=STALE_SECONDS)
     revocations.refresh()
     gateway = Gateway(settings.issuer, accounts, keys, audit, clock, subject_key, Passwords(), revocations)
-    verifier = Verifier(settings.issuer, settings.audience, keys.jwks, revocations)
+    verifier = Verifier(settings.issuer, settings.audience, keys.jwks, revocations, refresh_seconds=0)
 
     http = {room: str(getattr(settings, f"{room}_http")) for room in ROOMS}
     readiness = Readiness(lambda: {"store": works(accounts.store.ping), "signing_key": bool(keys.jwks()["keys"])}, http)

@@ -41,6 +41,9 @@ OFFICERS = {
     "watcher": ["supervisor"],
     "operator": ["centre"],
     "district": ["authority"],
+    "clerk": ["centre"],
+    "deputy": ["authority"],
+    "inspector": ["supervisor"],
 }
 
 
