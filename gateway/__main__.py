@@ -24,7 +24,7 @@ def compose() -> Service:
     from chengxin.settings import Settings
     from chengxin.tokens import Verifier
     from gateway.description import Description
-    from gateway.edge_grpc import make_edge
+    from gateway.edge_grpc import Door, make_edge
     from gateway.edge_http import HttpEdge
     from gateway.identity import DemoRegister
     from gateway.keys import OwnToken, SigningKeys
@@ -63,9 +63,9 @@ def compose() -> Service:
     rates = (settings.client_rate, settings.address_rate, settings.proof_rate)
     limits = Limits(*(Limiter(rate, 2 * rate) for rate in rates))
     upstreams = {room: Upstream(address) for room, address in http.items()}
-    edge = HttpEdge(app, upstreams, verifier, OwnToken.of_anonymous(keys).token, limits)
+    edge = HttpEdge(app, upstreams, verifier, OwnToken.of_anonymous(keys).token, limits, gateway.refused_at_edge)
     peers = {room: settings.peer(room) for room in ROOMS}
-    grpc_server, health = make_edge(settings.grpc_listen, peers, verifier, limits)
+    grpc_server, health = make_edge(settings.grpc_listen, peers, Door(verifier, limits, gateway.refused_at_edge))
 
     def close() -> None:
         readiness.close()

@@ -7,6 +7,7 @@ of five calls (grpcio 1.85: a write that fails overwrites the status that is abo
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
@@ -61,18 +62,25 @@ _SERVICES: Final = {
 _calls = Counter("chengxin_edge_grpc_calls", "Calls that ended at the gRPC edge", ["method", "code"])
 
 
-def make_edge(
-    listen: str, addresses: Mapping[str, str], verifier: Verifier, limits: Limits
-) -> tuple[grpc.Server, "HealthWatch"]:
+@dataclass(frozen=True)
+class Door:
+    """What every call passes: its token is verified, its caller limited, and a token that is not good put on record."""
+
+    verifier: Verifier
+    limits: Limits
+    refused: Callable[[Problem, str, str], None]
+
+
+def make_edge(listen: str, addresses: Mapping[str, str], door: Door) -> tuple[grpc.Server, "HealthWatch"]:
     """The server on `listen` (host:port) in front of the rooms at `addresses`, and what keeps its health answers true.
 
     Raises `RuntimeError` when the address cannot be bound.
     """
     channels = {room: make_channel(address) for room, address in addresses.items()}
     threads = ThreadPoolExecutor(_CALLS, thread_name_prefix="edge")
-    live = LiveCalls(verifier)
+    live = LiveCalls(door.verifier)
     server = grpc.server(threads, options=OPTIONS, maximum_concurrent_rpcs=_CALLS)
-    server.add_generic_rpc_handlers((_Forwarder(channels, verifier, limits, live),))
+    server.add_generic_rpc_handlers((_Forwarder(channels, door, live),))
     healthy = health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     reflection.enable_server_reflection([*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
@@ -83,12 +91,9 @@ def make_edge(
 class _Forwarder(grpc.GenericRpcHandler):
     """Finds the room of a method, and forwards the call in the method's own kind."""
 
-    def __init__(
-        self, channels: Mapping[str, grpc.Channel], verifier: Verifier, limits: Limits, live: LiveCalls
-    ) -> None:
+    def __init__(self, channels: Mapping[str, grpc.Channel], door: Door, live: LiveCalls) -> None:
         self._channels = channels
-        self._verifier = verifier
-        self._limits = limits
+        self._door = door
         self._live = live
         self._known: dict[str, Handler] = {}
 
@@ -125,7 +130,7 @@ class _Forwarder(grpc.GenericRpcHandler):
             asked = _Asked(method, context)
             answer = b""
             try:
-                metadata = asked.admitted(self._verifier, self._limits)
+                metadata = asked.admitted(self._door)
                 upstream = send.future(request, metadata=metadata, timeout=_remaining(context, seconds))
                 _end_together(context, upstream)
                 if seconds is None:
@@ -148,7 +153,7 @@ class _Forwarder(grpc.GenericRpcHandler):
         def call(request: Any, context: grpc.ServicerContext) -> Iterator[bytes]:
             asked = _Asked(method, context)
             try:
-                metadata = asked.admitted(self._verifier, self._limits)
+                metadata = asked.admitted(self._door)
                 upstream = send(request, metadata=metadata, timeout=_remaining(context, None))
                 _end_together(context, upstream)
                 # At once, so that a watcher knows that it is connected before there is anything to tell.
@@ -175,18 +180,19 @@ class _Asked:
         self.token = ""
         self.language = pick_language(self._given.get("accept-language", ""))
 
-    def admitted(self, verifier: Verifier, limits: Limits) -> tuple[tuple[str, str], ...]:
+    def admitted(self, door: "Door") -> tuple[tuple[str, str], ...]:
         """The metadata to forward; nothing else that the caller sent passes. Raises UNAUTHENTICATED, RATE_LIMITED."""
         authorization = self._given.get("authorization", "")
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise UNAUTHENTICATED(reason="authorization: Bearer <token> is missing")
         try:
-            caller = verifier.verify(token)
-        except Problem:
-            limits.by_proof(address_of(self._context.peer()))
+            scheme, _, token = authorization.partition(" ")
+            if scheme.lower() != "bearer" or not token:
+                raise UNAUTHENTICATED(reason="authorization: Bearer <token> is missing")
+            caller = door.verifier.verify(token)
+        except Problem as problem:
+            door.limits.by_proof(address_of(self._context.peer()))
+            door.refused(problem, "grpc", self.request_id)
             raise
-        limits.by_client(caller.client_id, caller.sub)
+        door.limits.by_client(caller.client_id, caller.sub)
         self.token = token
         return (
             ("authorization", authorization),

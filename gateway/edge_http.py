@@ -96,12 +96,15 @@ class HttpEdge:
         verifier: Verifier,
         anonymous: Callable[[], str],
         limits: Limits,
+        refused: Callable[[Problem, str, str], None],
     ) -> None:
+        """`refused(problem, edge, request_id)` puts a token that is not good on record."""
         self._own = own
         self._upstreams = {prefix: upstreams[room] for prefix, room in PREFIXES.items()}
         self._verifier = verifier
         self._anonymous = anonymous
         self._limits = limits
+        self._refused = refused
         self._slots = Slots()
         self._observed: dict[tuple[str, int], Any] = {}
 
@@ -126,7 +129,7 @@ class HttpEdge:
             raise METHOD_NOT_ALLOWED()
         authorization = environ.get("HTTP_AUTHORIZATION", "")
         if authorization:
-            self._admit(authorization, environ)
+            self._admit(authorization, environ, request_id)
         else:
             self._limits.by_address(address_of(environ.get("REMOTE_ADDR", "")))
             authorization = f"Bearer {self._anonymous()}"
@@ -155,16 +158,17 @@ class HttpEdge:
                 slot.release()
         return answer.status, headers, content
 
-    def _admit(self, authorization: str, environ: Environ) -> None:
+    def _admit(self, authorization: str, environ: Environ, request_id: str) -> None:
         """Raises UNAUTHENTICATED, RATE_LIMITED."""
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise UNAUTHENTICATED(reason="Authorization must be: Bearer <token>")
         try:
+            scheme, _, token = authorization.partition(" ")
+            if scheme.lower() != "bearer" or not token:
+                raise UNAUTHENTICATED(reason="Authorization must be: Bearer <token>")
             caller = self._verifier.verify(token)
-        except Problem:
+        except Problem as problem:
             # Guesses cost as much as proofs.
             self._limits.by_proof(address_of(environ.get("REMOTE_ADDR", "")))
+            self._refused(problem, "http", request_id)
             raise
         self._limits.by_client(caller.client_id, caller.sub)
 
@@ -173,8 +177,7 @@ class HttpEdge:
     ) -> Iterable[bytes]:
         environ["HTTP_X_REQUEST_ID"] = request_id
         try:
-            if environ["PATH_INFO"].startswith(_PROVING) and environ["REQUEST_METHOD"] == "POST":
-                self._limits.by_proof(address_of(environ.get("REMOTE_ADDR", "")))
+            self._look_at_own(environ, request_id)
         except Problem as e:
             refused, headers, body = _refusal(e, environ, request_id)
             self._observe("own", refused, began)
@@ -192,6 +195,14 @@ class HttpEdge:
         finally:
             if isinstance(found, ClosingIterator):
                 found.close()
+
+    def _look_at_own(self, environ: Environ, request_id: str) -> None:
+        """What the edge does for the gateway's own addresses. Raises UNAUTHENTICATED, RATE_LIMITED."""
+        path, authorization = environ["PATH_INFO"], environ.get("HTTP_AUTHORIZATION", "")
+        if authorization and path.startswith("/v1/identity/"):
+            self._admit(authorization, environ, request_id)
+        elif path.startswith(_PROVING) and environ["REQUEST_METHOD"] == "POST":
+            self._limits.by_proof(address_of(environ.get("REMOTE_ADDR", "")))
 
     def _observe(self, route: str, status: int, began: float) -> None:
         found = self._observed.get((route, status))

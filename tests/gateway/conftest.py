@@ -177,7 +177,7 @@ def answers(edge: Edge) -> bool:
 
 def _keys(home: Home) -> dict[str, Any]:
     keys: dict[str, Any] = {name: load_private_key(home.key_file(name)) for name in ROOMS}
-    for name in ("market_regulator", "housing_bureau", "court", "credit_agency", "suspended"):
+    for name in ("market_regulator", "housing_bureau", "court", "credit_agency", "suspended", "frozen"):
         keys[name] = Ed25519PrivateKey.generate()
     keys["p256"] = ec.generate_private_key(ec.SECP256R1())
     return keys
@@ -203,6 +203,7 @@ def _accounts(home: Home, keys: dict[str, Any]) -> dict[str, Any]:
             client("market_regulator", ["provider"]),
             client("p256", ["provider"]),
             client("suspended", ["provider"]),
+            client("frozen", ["provider"]),
             client("housing_bureau", ["agency", "provider"], purposes=reviews),
             client("court", ["statutory"], legal_bases=["民事诉讼法第二百五十三条"]),
             client("credit_agency", ["public"]),
