@@ -43,8 +43,8 @@ check: $(VENV)/.dev $(BUF)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/mypy chengxin services gateway
-	$(BIN)/bandit -q -r chengxin services gateway -c pyproject.toml
+	$(BIN)/mypy chengxin services gateway demo deploy tools/check_secrets.py tools/check_regulation.py
+	$(BIN)/bandit -q -r chengxin services gateway demo deploy -c pyproject.toml
 	$(BUF) lint proto
 	$(BUF) format --diff --exit-code proto
 	tools/check_breaking $(BUF)

@@ -13,8 +13,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pymongo
+from google.protobuf import descriptor_pool
+
+from chengxin.audit.v1 import audit_pb2  # noqa: F401  for its descriptor
+from chengxin.cli.home import Home
 from chengxin.client import Caller, Edge
 from tests.support import free_port, until
+
+# What the court's client is registered with in the demonstration world.
+LEGAL_BASIS = "《中华人民共和国民事诉讼法》第二百五十三条"
 
 
 @dataclass
@@ -29,6 +37,11 @@ class City:
     def people(self) -> dict[str, Any]:
         """Credentials of the demonstration people."""
         return dict(json.loads((self.home / "demo" / "credentials.json").read_text()))
+
+    @property
+    def suite(self) -> dict[str, Any]:
+        """Addresses of the suite, as its home tells them."""
+        return dict(json.loads((self.home / "suite.json").read_text()))
 
     @cached_property
     def anybody(self) -> Caller:
@@ -65,6 +78,23 @@ class City:
         """An agency that reviews qualifications."""
         return self.machine("housing_bureau", scope="agency", purpose="qualification_review")
 
+    @cached_property
+    def statutory(self) -> Caller:
+        """An organ that the law lets query without consent, in a case."""
+        return self.machine(
+            "court", scope="statutory", legal_basis=LEGAL_BASIS, case_no="（2026）演1702执1号", officer="F0001"
+        )
+
+    def service(self, name: str) -> Caller:
+        """One of the services, with its own key."""
+        return self.edge.machine(name, Home(self.home).key_file(name), scope="service")
+
+    def store(self, service: str) -> Any:
+        """The database of a service, as an administrator of its machine reaches it."""
+        uri = json.loads((self.home / "keys" / "store-uris.json").read_text())[service]
+        client: Any = pymongo.MongoClient(uri, w="majority", journal=True)
+        return client.get_default_database()
+
     def citizen(self, name: str, uscc: str = "") -> Caller:
         """A citizen by name, for herself or for the organisation that she represents."""
         proof = self.people["citizens"][name]
@@ -79,6 +109,12 @@ class City:
         """The system of an organisation, in one capacity."""
         client = self.people["clients"][organisation]
         return self.edge.machine(client["client_id"], self.home / "demo" / client["key_file"], **parameters)
+
+    @staticmethod
+    def method(full_name: str) -> Any:
+        """What the protos say of a gRPC method, `chengxin.<room>.v1.<Service>/<Method>`."""
+        service, _, name = full_name.partition("/")
+        return descriptor_pool.Default().FindServiceByName(service).methods_by_name[name]
 
     def chengxin(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Runs the command `chengxin` against this city."""

@@ -24,7 +24,7 @@ def command(home: Path | None, as_json: bool) -> None:
     if not here.suite.exists():
         raise click.ClickException(f"no suite runs in {here.path}")
     addresses = json.loads(here.suite.read_text())
-    report = {
+    report: dict[str, Any] = {
         "processes": _processes(Path(addresses["supervisor"])),
         "ready": _get(f"{addresses['http']}/readyz"),
         "checkpoint": _get(f"{addresses['http']}/tlog/checkpoint"),

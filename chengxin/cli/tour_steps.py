@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -370,7 +371,7 @@ def the_supervisor_finds_each(tour: Tour) -> dict[str, Any]:
     found = [*_events(supervisor, tour)]
     proved = 0
     for event in found:
-        proof, _ = until(lambda e=event: _proof(supervisor, e["event_id"]), "the event is under a checkpoint")
+        proof, _ = until(partial(_proof, supervisor, event["event_id"]), "the event is under a checkpoint")
         proved += tlog.verify_inclusion(
             int(proof["index"]),
             int(proof["tree_size"]),
@@ -384,13 +385,15 @@ def the_supervisor_finds_each(tour: Tour) -> dict[str, Any]:
 
 def _events(supervisor: Caller, tour: Tour) -> Iterator[dict[str, Any]]:
     for act, request_id in tour.acts.items():
-        events, _ = until(
-            lambda r=request_id: supervisor.get(f"/v1/audit/events?request_id={r}")["events"], f"{act} is on record"
-        )
+        events, _ = until(partial(_events_of, supervisor, request_id), f"{act} is on record")
         yield events[0]["event"]
     events = supervisor.get(f"/v1/audit/events?event_id={tour.kept['agency_event']}")["events"]
     expect(events, "the agency's query is not on record")
     yield events[0]["event"]
+
+
+def _events_of(supervisor: Caller, request_id: str) -> Any:
+    return supervisor.get(f"/v1/audit/events?request_id={request_id}")["events"]
 
 
 def _proof(supervisor: Caller, event_id: str) -> Any:

@@ -75,6 +75,8 @@ class Entry(msgspec.Struct, frozen=True, dict=True):
     natural_key: tuple[str, ...] = ()
     subject_name_item: str = ""
     subject_id_items: tuple[str, ...] = ()
+    # Amendments and revocations are due within this many working days (Art. 11).
+    reporting_limit_working_days: int = 0
     effective_from: str = ""
     effective_to: str = ""
     required_one_of: tuple[ItemGroup, ...] = ()

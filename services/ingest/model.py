@@ -4,12 +4,15 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from chengxin.errors import INPUT_INVALID, FieldError, conflict, forbidden, invalid, not_found, precondition
+from chengxin.clock import rfc3339
+from chengxin.errors import INPUT_INVALID, FieldError, Problem, conflict, forbidden, invalid, not_found, precondition
+from chengxin.workdays import WorkCalendar
 from services.ingest.standard import is_date
 from services.ingest.validation import Violation
 
@@ -95,6 +98,11 @@ OBJECTION_REQUIRED = forbidden(
     "信用中心只能依据异议更正记录，请填写异议编号 objection_no",
     "The centre changes a record only for an objection; give its objection_no",
 )
+FEED_NOT_FOR_YOU = forbidden(
+    "FEED_NOT_FOR_YOU",
+    "变更流只供信息披露和异议处理服务使用",
+    "The feed of records is for the disclosure and objection services only",
+)
 
 
 class Outcome(StrEnum):
@@ -116,6 +124,8 @@ class Header:
     entry_version: int = 0
     file_name: str = ""
     file_sha256: str = ""
+    # How many records follow in all; 0: not told. When told, the submission closes only when all have come.
+    record_count: int = 0
 
     def checked(self) -> "Header":
         """The header itself. Raises INPUT_INVALID naming each wrong field."""
@@ -126,6 +136,10 @@ class Header:
             wrong.append(_wrong("entry_code", "请填写目录条目代码", "give the code of the catalog entry"))
         if self.entry_version < 0:
             wrong.append(_wrong("entry_version", "不能为负数", "must not be negative"))
+        if self.record_count < 0:
+            wrong.append(_wrong("record_count", "不能为负数", "must not be negative"))
+        if len(self.file_name) > 255:
+            wrong.append(_wrong("file_name", "不能超过 255 个字符", "at most 255 characters"))
         if self.file_sha256 and not _SHA256.match(self.file_sha256):
             wrong.append(_wrong("file_sha256", "64 位小写十六进制", "64 lower-case hexadecimal digits"))
         if wrong:
@@ -143,15 +157,14 @@ class Delivered:
 
 @dataclass(frozen=True)
 class Batch:
-    """Some records of a delivery, with the bytes they came in (empty when a kept file holds them)."""
+    """Some records of a delivery."""
 
     number: int
     records: Sequence[Delivered]
-    original: bytes = b""
 
-    def digest(self) -> str:
-        """SHA-256 of the canonical JSON of `[[row, items], …]`: what makes a batch the same again."""
-        return hashlib.sha256(_encoder.encode([(r.row, r.items) for r in self.records])).hexdigest()
+    def encoded(self) -> bytes:
+        """The JSON of `[[row, items], …]`, items by code: kept as delivered (Art. 12); its SHA-256 is the batch's digest."""
+        return _encoder.encode([(r.row, r.items) for r in self.records])
 
     def checked(self) -> "Batch":
         """The batch itself. Raises BATCH_TOO_LARGE or INPUT_INVALID."""
@@ -160,6 +173,27 @@ class Batch:
         if not self.records:
             raise INPUT_INVALID(fields=[_wrong("records", "批次不能为空", "a batch must not be empty")])
         return self
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The system's signed word on a closed submission (Art. 12)."""
+
+    submission_id: str
+    counts: Mapping[str, int]
+    content_sha256: str
+    closed_at: datetime
+    jws: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As answers name it."""
+        return {
+            "submission_id": self.submission_id,
+            "counts": dict(self.counts),
+            "content_sha256": self.content_sha256,
+            "closed_at": rfc3339(self.closed_at),
+            "jws": self.jws,
+        }
 
 
 @dataclass(frozen=True)
@@ -238,6 +272,19 @@ class Became:
     record_id: str = ""
     version: int = 0
     violations: Sequence[Violation] = ()
+    # Working days by which a change was reported after its reporting limit (Art. 11); 0 in time or not known.
+    late_working_days: int = 0
+
+
+def days_late(calendar: WorkCalendar, effective: date, limit: int, today: date) -> int:
+    """Working days by which a change that took effect on `effective` is reported after its limit (Art. 11).
+
+    0 also where a year's calendar is missing: a change is never refused for that.
+    """
+    try:
+        return max(0, calendar.working_days_between(effective, today) - limit)
+    except Problem:
+        return 0
 
 
 def content_sha256(digests: Sequence[str]) -> str:
@@ -252,4 +299,3 @@ def owned(provider: str, submission_id: str) -> str:
 
 def _wrong(name: str, zh: str, en: str) -> FieldError:
     return FieldError(name, "format", f"{zh} / {en}")
-

@@ -152,6 +152,15 @@ def changed(document: Document, at: datetime, **what: Any) -> Document:
 
 # What says how a version came about, and is not carried to the next one.
 _OF_ONE_VERSION = frozenset(
-    {"batch", "row", "reason", "objection_no", "document_number", "effective_date", "changed_by", "recorded_at"}
+    {
+        "batch",
+        "row",
+        "reason",
+        "objection_no",
+        "document_number",
+        "effective_date",
+        "changed_by",
+        "recorded_at",
+        "late_working_days",
+    }
 )
-

@@ -27,7 +27,7 @@ Plain = dict[str, Any]
 CHUNK: Final = 8_000_000
 
 
-class CatalogEntry(Document):  # type: ignore[misc]
+class CatalogEntry(Document):
     """A published entry version, as the catalog's feed brought it."""
 
     id = StringField(primary_key=True)  # <code>:<version>
@@ -42,7 +42,17 @@ class CatalogEntry(Document):  # type: ignore[misc]
     }
 
 
-class Record(Document):  # type: ignore[misc]
+class CalendarYearRow(Document):
+    """The working days of a year, as the catalog's feed brought them."""
+
+    id = IntField(primary_key=True)
+    announced = BooleanField()
+    days_off = ListField(StringField())
+    days_worked = ListField(StringField())
+    meta: Final = {"db_alias": "ingest", "collection": "calendar", "auto_create_index": False}
+
+
+class Record(Document):
     """The current version of a record; identifier items sealed."""
 
     id = StringField(primary_key=True)
@@ -63,10 +73,11 @@ class Record(Document):  # type: ignore[misc]
     effective_date = StringField()
     objection_no = StringField()
     changed_by = StringField()
+    late_working_days = IntField()
     meta: Final = {"db_alias": "ingest", "collection": "records", "auto_create_index": False}
 
 
-class RecordVersion(Document):  # type: ignore[misc]
+class RecordVersion(Document):
     """A superseded version of a record, kept for ever; otherwise as `Record`, with the record's id in `record`."""
 
     id = StringField(primary_key=True)  # <record id>:<version, 6 digits>
@@ -79,7 +90,7 @@ class RecordVersion(Document):  # type: ignore[misc]
     }
 
 
-class Submission(Document):  # type: ignore[misc]
+class Submission(Document):
     """A delivery: what it is for, how far it is, and its receipt."""
 
     id = StringField(primary_key=True)  # <provider>/<submission id>
@@ -93,24 +104,25 @@ class Submission(Document):  # type: ignore[misc]
     file_sha256 = StringField()
     # Whether the delivered file itself is among the originals.
     file_kept = BooleanField()
+    # Columns of the delivered file in order, [label, item code]: rejects go back in the same form.
+    columns = ListField(ListField(StringField()))
     created_at = DateTimeField()
     receipt = DictField()
     meta: Final = {
         "db_alias": "ingest",
         "collection": "submissions",
         "auto_create_index": False,
-        "indexes": [("provider", "-created_at", "-id")],
+        "indexes": [("provider", "-created_at", "-id"), ("-created_at", "-id")],
     }
 
 
-class BatchRow(Document):  # type: ignore[misc]
+class BatchRow(Document):
     """A committed batch: its digest, and what became of each record in order."""
 
     id = StringField(primary_key=True)  # <submission>:<number, 6 digits>
     submission = StringField()
     number = IntField()
     digest = StringField()
-    original_sha256 = StringField()
     counts = DictField()
     first_row = IntField()
     last_row = IntField()
@@ -122,7 +134,7 @@ class BatchRow(Document):  # type: ignore[misc]
     meta: Final = {"db_alias": "ingest", "collection": "batches", "auto_create_index": False}
 
 
-class Reject(Document):  # type: ignore[misc]
+class Reject(Document):
     """A rejected record: items as delivered and violations, sealed together."""
 
     id = StringField(primary_key=True)  # <batch>:<index, 4 digits>
@@ -137,7 +149,7 @@ class Reject(Document):  # type: ignore[misc]
     }
 
 
-class Original(Document):  # type: ignore[misc]
+class Original(Document):
     """A piece of the bytes as received, deflated and sealed."""
 
     id = StringField(primary_key=True)  # <batch or file>/<piece, 4 digits>
@@ -147,7 +159,7 @@ class Original(Document):  # type: ignore[misc]
     meta: Final = {"db_alias": "ingest", "collection": "originals", "auto_create_index": False}
 
 
-class ReceiptKey(Document):  # type: ignore[misc]
+class ReceiptKey(Document):
     """A public key that receipts were signed with; kept when the key is changed, so that old receipts verify."""
 
     id = StringField(primary_key=True)  # kid
@@ -155,7 +167,17 @@ class ReceiptKey(Document):  # type: ignore[misc]
     meta: Final = {"db_alias": "ingest", "collection": "receipt_keys", "auto_create_index": False}
 
 
-_DOCUMENTS: Final = (CatalogEntry, Record, RecordVersion, Submission, BatchRow, Reject, Original, ReceiptKey)
+_DOCUMENTS: Final = (
+    CatalogEntry,
+    CalendarYearRow,
+    Record,
+    RecordVersion,
+    Submission,
+    BatchRow,
+    Reject,
+    Original,
+    ReceiptKey,
+)
 
 
 class IngestStore:
@@ -166,6 +188,7 @@ class IngestStore:
         self.once = store.once
         self.follow = store.follow
         self.entries = _collection(CatalogEntry)
+        self.calendar = _collection(CalendarYearRow)
         self.records = _collection(Record)
         self.versions = _collection(RecordVersion)
         self.submissions = _collection(Submission)
@@ -189,13 +212,32 @@ class IngestStore:
         row = {"code": entry["code"], "version": entry["version"], "entry": entry}
         self.entries.replace_one({"_id": f"{row['code']}:{row['version']}"}, row, upsert=True, session=session)
 
+    def put_calendar_year(self, year: int, days: Plain, session: ClientSession) -> None:
+        """Keeps the working days of a year."""
+        self.calendar.replace_one({"_id": year}, days, upsert=True, session=session)
+
+    def calendar_years(self) -> list[Plain]:
+        """All years there are."""
+        return list(self.calendar.find())
+
+    def open_submission(self, document: Plain, session: ClientSession) -> None:
+        """Begins a submission with its first batch. Raises `DuplicateKeyError` when it has begun."""
+        self.submissions.insert_one(document, session=session)
+
+    def close_submission(self, key: str, batches: int, receipt: Plain, session: ClientSession) -> bool:
+        """Keeps the receipt of an open submission of so many batches; False when it is closed or has gone on."""
+        done = self.submissions.update_one(
+            {"_id": key, "receipt": None, "batches_committed": batches}, {"$set": {"receipt": receipt}}, session=session
+        )
+        return done.matched_count == 1
+
     def submission(self, key: str, session: ClientSession | None = None) -> Plain | None:
         """A submission by its key."""
         return self.submissions.find_one({"_id": key}, session=session)
 
     def submissions_of(self, provider: str, before: Any, limit: int) -> list[Plain]:
-        """A provider's submissions, latest first, after the position (created_at, _id) of the previous page."""
-        query: Plain = {"provider": provider}
+        """A provider's submissions, or all when none is named, latest first, after the position (created_at, _id)."""
+        query: Plain = {"provider": provider} if provider else {}
         if before is not None:
             at = datetime.fromisoformat(before[0])
             query["$or"] = [{"created_at": {"$lt": at}}, {"created_at": at, "_id": {"$lt": before[1]}}]
@@ -214,6 +256,20 @@ class IngestStore:
         """A committed batch of a submission."""
         return self.batches.find_one({"_id": batch_id(key, number)})
 
+    def keep_batch(
+        self, row: Plain, rejects: Sequence[Plain], originals: Sequence[Plain], session: ClientSession
+    ) -> None:
+        """Keeps what became of a batch, its rejects and the bytes it came in."""
+        self.batches.insert_one(row, session=session)
+        if rejects:
+            self.rejects.insert_many(rejects, session=session)
+        if originals:
+            self.originals.insert_many(originals, session=session)
+
+    def batch_named(self, name: str) -> Plain | None:
+        """A committed batch by its id."""
+        return self.batches.find_one({"_id": name})
+
     def digests(self, key: str, session: ClientSession) -> list[str]:
         """The digests of a submission's batches, in order."""
         found = self.batches.find(_within(f"{key}:"), {"digest": 1}, session=session).sort("_id", 1)
@@ -222,7 +278,10 @@ class IngestStore:
     def known(self, ids: Sequence[str], session: ClientSession) -> dict[str, Known]:
         """What is on record under these ids."""
         found = self.records.find(
-            {"_id": {"$in": list(ids)}}, {"version": 1, "tag": 1, "revoked": 1}, session=session, batch_size=len(ids) + 1
+            {"_id": {"$in": list(ids)}},
+            {"version": 1, "tag": 1, "revoked": 1},
+            session=session,
+            batch_size=len(ids) + 1,
         )
         return {row["_id"]: Known(row["version"], row["tag"], bool(row.get("revoked"))) for row in found}
 
@@ -273,6 +332,10 @@ class IngestStore:
             row, reject = after
             query["$or"] = [{"row": {"$gt": row}}, {"row": row, "_id": {"$gt": reject}}]
         return list(self.rejects.find(query).sort([("row", 1), ("_id", 1)]).limit(limit))
+
+    def every_reject(self, key: str) -> Iterator[Plain]:
+        """Every reject of a submission in order of row."""
+        return iter(self.rejects.find({"submission": key}).sort([("row", 1), ("_id", 1)]))
 
     def rejects_in(self, batch: str) -> list[Plain]:
         """Rejects of one batch in order of delivery."""

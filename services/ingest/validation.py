@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -14,6 +14,11 @@ from services.ingest.wording import both, listed, named, permitted
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
 _CANONICAL: Final = re.compile(r"(?!-0\Z)-?(?:0|[1-9][0-9]*)(?:\.[0-9]*[1-9])?\Z")
+# What a spreadsheet makes of a long number typed into a cell that is not text: 4.41781E+17. Digits are lost.
+_ROUNDED: Final = re.compile(r"[0-9](?:\.[0-9]+)?[eE]\+[0-9]{1,3}\Z")
+# Days since 1900 as a spreadsheet counts: 1954 to 2119.
+_SERIAL: Final = re.compile(r"[2-7][0-9]{4}\Z")
+_SERIAL_ZERO: Final = date(1899, 12, 30)
 
 Items = Mapping[str, str]
 
@@ -69,6 +74,8 @@ class Validator:
         text = "".join(items.values())
         if not text.isprintable() and _CONTROL.search(text):
             return False
+        if "E+" in text or "e+" in text:
+            return not self.violations(items)
         for code, fault in self._identifiers:
             if code in items and fault(items[code]):
                 return False
@@ -132,9 +139,14 @@ def _number_pattern(item: Item) -> str:
 
 def _item_violations(item: Item, text: str) -> list[Violation]:
     if item.type == "date":
+        if _SERIAL.match(text):
+            meant = (_SERIAL_ZERO + timedelta(days=int(text))).isoformat()
+            return [_violation(item, "date.serial", text, meant=meant)]
         return [] if is_date(text) else [_violation(item, "date", text)]
     if item.type == "number":
         return _number_violations(item, text)
+    if _ROUNDED.match(text):
+        return [_violation(item, "spreadsheet_number", text)]
     found = []
     if item.length and len(text) > item.length:
         found.append(_violation(item, "length", text, actual=len(text), limit=item.length))

@@ -72,6 +72,15 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "{item}不是有效的公历日期，请写作 YYYY-MM-DD，例如 2024-01-05；长期请写 2099-12-31",
         "{item} is not a date of the calendar; write YYYY-MM-DD, for example 2024-01-05; open-ended is 2099-12-31",
     ),
+    "date.serial": (
+        "{item}是电子表格的日期序号，可能是 {meant}；请将该列设为日期或文本格式后重新填写",
+        "{item} is a spreadsheet's serial number, perhaps {meant}; format the column as date or text and enter it again",
+    ),
+    "spreadsheet_number": (
+        "{item}被电子表格当作数字四舍五入（科学计数法），已丢失末尾数字；请将该列设为文本格式后重新填写",
+        "{item} was rounded by a spreadsheet as a number, its last digits are lost; format the column as text and enter"
+        " it again",
+    ),
     "number.format": (
         "{item}不是数值，请只写数字和小数点，例如 1250.5",
         "{item} is not a number; write digits and a decimal point only, for example 1250.5",

@@ -5,7 +5,7 @@ from typing import Final
 from mongoengine import BinaryField, BooleanField, DateTimeField, DictField, Document, IntField, ListField, StringField
 
 
-class CaseRow(Document):  # type: ignore[misc]
+class CaseRow(Document):
     """An objection; everything that people wrote is sealed in `words`."""
 
     id = StringField(primary_key=True)
@@ -43,15 +43,23 @@ class CaseRow(Document):  # type: ignore[misc]
     }
 
 
-class EvidenceRow(Document):  # type: ignore[misc]
+class EvidenceRow(Document):
     """The sealed content of an attachment."""
 
-    id = StringField(primary_key=True)  # <objection number>/<number>
+    id = StringField(primary_key=True)
     content = BinaryField()
     meta: Final = {"db_alias": "objection", "collection": "evidence", "auto_create_index": False}
 
 
-class RecordRow(Document):  # type: ignore[misc]
+class UploadRow(Document):
+    """An attachment that no case has taken over yet."""
+
+    id = StringField(primary_key=True)  # that of the evidence
+    at = DateTimeField()
+    meta: Final = {"db_alias": "objection", "collection": "uploads", "auto_create_index": False}
+
+
+class RecordRow(Document):
     """Whose a record is and who answers for it, by ingest's feed. No value of any item."""
 
     id = StringField(primary_key=True)
@@ -64,7 +72,7 @@ class RecordRow(Document):  # type: ignore[misc]
     meta: Final = {"db_alias": "objection", "collection": "records", "auto_create_index": False}
 
 
-class EntryRow(Document):  # type: ignore[misc]
+class EntryRow(Document):
     """Names of a catalog entry version and its items, by the catalog's feed."""
 
     id = StringField(primary_key=True)  # <code>:<version>
@@ -73,7 +81,7 @@ class EntryRow(Document):  # type: ignore[misc]
     meta: Final = {"db_alias": "objection", "collection": "entries", "auto_create_index": False}
 
 
-class RulesRow(Document):  # type: ignore[misc]
+class RulesRow(Document):
     """A version of the deadlines, by the catalog's feed."""
 
     id = IntField(primary_key=True)
@@ -82,7 +90,7 @@ class RulesRow(Document):  # type: ignore[misc]
     meta: Final = {"db_alias": "objection", "collection": "rules", "auto_create_index": False}
 
 
-class CalendarRow(Document):  # type: ignore[misc]
+class CalendarRow(Document):
     """A year of the calendar, by the catalog's feed."""
 
     id = IntField(primary_key=True)
@@ -92,7 +100,16 @@ class CalendarRow(Document):  # type: ignore[misc]
     meta: Final = {"db_alias": "objection", "collection": "calendar_years", "auto_create_index": False}
 
 
-class NumberRow(Document):  # type: ignore[misc]
+class RecountRow(Document):
+    """A year of the calendar that has changed, and deadlines still to be counted again."""
+
+    id = IntField(primary_key=True)
+    # Tells a later change of the same year from this one.
+    mark = StringField()
+    meta: Final = {"db_alias": "objection", "collection": "recounts", "auto_create_index": False}
+
+
+class NumberRow(Document):
     """How many objections were filed on a day."""
 
     id = StringField(primary_key=True)
@@ -100,4 +117,14 @@ class NumberRow(Document):  # type: ignore[misc]
     meta: Final = {"db_alias": "objection", "collection": "numbers", "auto_create_index": False}
 
 
-ALL: Final = (CaseRow, EvidenceRow, RecordRow, EntryRow, RulesRow, CalendarRow, NumberRow)
+ALL: Final = (
+    CaseRow,
+    EvidenceRow,
+    UploadRow,
+    RecordRow,
+    EntryRow,
+    RulesRow,
+    CalendarRow,
+    RecountRow,
+    NumberRow,
+)

@@ -47,9 +47,10 @@ class Attachment:
 
 @dataclass(frozen=True)
 class Evidence:
-    """A kept file, without its content."""
+    """A kept file, without its content, which is under `key`."""
 
     number: int
+    key: str
     name: str
     content_type: str
     size: int
@@ -72,11 +73,11 @@ def checked(attachments: Sequence[Attachment]) -> tuple[Attachment, ...]:
     return tuple(plain)
 
 
-def numbered(attachments: Sequence[Attachment], before: int, at: datetime) -> tuple[Evidence, ...]:
-    """What is known of the attachments, numbered after those that there are already."""
+def numbered(attachments: Sequence[Attachment], keys: Sequence[str], before: int, at: datetime) -> tuple[Evidence, ...]:
+    """What is known of the attachments, kept under `keys`, numbered after those that there are already."""
     return tuple(
-        Evidence(before + n, a.name, a.content_type, len(a.data), a.sha256, at)
-        for n, a in enumerate(attachments, start=1)
+        Evidence(before + n, key, a.name, a.content_type, len(a.data), a.sha256, at)
+        for n, (key, a) in enumerate(zip(keys, attachments, strict=True), start=1)
     )
 
 

@@ -91,6 +91,9 @@ STATE_ZH: Final = {
 }
 
 
+STATE_EN: Final = {state: state.value.replace("_", " ") for state in State}
+
+
 class Finding(StrEnum):
     """What the centre's verification finds (Art. 25)."""
 
@@ -225,18 +228,14 @@ class Case:
             raise SUPPLEMENT_ALREADY_REQUESTED(objection_no=self.objection_no)
         return self._moved(State.SUPPLEMENT_REQUESTED, Party.CENTRE, at, missing=tuple(missing))
 
-    def supplemented(
-        self, statement: str, evidence: Sequence[Evidence], at: datetime, timetable: Timetable
-    ) -> "Case":
+    def supplemented(self, statement: str, evidence: Sequence[Evidence], at: datetime, timetable: Timetable) -> "Case":
         """Filed again with what was missing: the time for acceptance begins anew."""
         if self.state is State.FILED and self.missing and self.supplement == statement and self._has(evidence):
             return self
         self._must_be(State.SUPPLEMENT_REQUESTED)
         acceptance = timetable.period(Step.ACCEPTANCE, shanghai_date(at))
         added = (*self.evidence, *evidence)
-        return self._moved(
-            State.FILED, Party.APPLICANT, at, acceptance, supplement=statement, evidence=added
-        )
+        return self._moved(State.FILED, Party.APPLICANT, at, acceptance, supplement=statement, evidence=added)
 
     def accepted(self, at: datetime, timetable: Timetable) -> "Case":
         """Accepted: the centre verifies."""
@@ -285,9 +284,7 @@ class Case:
         if answer is Answer.RIGHT and not evidence:
             raise required("evidence")
         conclusion = timetable.period(Step.CONCLUSION, shanghai_date(at))
-        return self._moved(
-            _BY_ANSWER[answer], Party.PROVIDER, at, conclusion, answer=answer, answer_evidence=evidence
-        )
+        return self._moved(_BY_ANSWER[answer], Party.PROVIDER, at, conclusion, answer=answer, answer_evidence=evidence)
 
     def decided(self, outcome: Outcome, explanation: str, at: datetime) -> "Case":
         """Concluded, and the applicant told (Art. 27): corrected once the correction is there, or as recorded."""
@@ -337,9 +334,7 @@ class Case:
         if not self.open:
             raise OBJECTION_CLOSED(objection_no=self.objection_no, state=self.state, state_zh=STATE_ZH[self.state])
 
-    def _moved(
-        self, state: State, by: Party, at: datetime, following: Period | None = None, **changes: Any
-    ) -> "Case":
+    def _moved(self, state: State, by: Party, at: datetime, following: Period | None = None, **changes: Any) -> "Case":
         ended = self.periods
         if self.running is not None:
             ended = (*self.periods[:-1], self.running.done(shanghai_date(at)))

@@ -1,8 +1,7 @@
 """What the objection service keeps: cases, their evidence, and what it learns from the feeds it follows."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, datetime
 from typing import Any
 
 from pymongo import ReplaceOne, ReturnDocument
@@ -10,22 +9,14 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
 from chengxin.crypto import KeyRing
+from chengxin.ids import new_id
 from chengxin.mongo import OutboxRow, Store, Unit
 from chengxin.workdays import CalendarYear, WorkCalendar
 from services.objection import documents
 from services.objection.deadlines import DEADLINE_UNKNOWN, Rules, Timetable
 from services.objection.model import OBJECTION_CHANGED, Case, Challenged
 from services.objection.rows import Plain, case_row, read_case
-
-
-@dataclass(frozen=True)
-class EntryNames:
-    """What an entry version and its items are called, in `zh` and `en`."""
-
-    code: str
-    version: int
-    name: dict[str, str]
-    items: dict[str, dict[str, str]]
+from services.objection.sight import EntryNames
 
 
 class ObjectionStore:
@@ -34,9 +25,15 @@ class ObjectionStore:
     def __init__(self, store: Store, keys: KeyRing) -> None:
         self.store = store
         self._keys = keys
-        self._cases, self._evidence, self._records, self._entries, self._rules, self._years, self._numbers = (
-            _collection(document) for document in documents.ALL
-        )
+        self._cases = _collection(documents.CaseRow)
+        self._evidence = _collection(documents.EvidenceRow)
+        self._uploads = _collection(documents.UploadRow)
+        self._records = _collection(documents.RecordRow)
+        self._entries = _collection(documents.EntryRow)
+        self._rules = _collection(documents.RulesRow)
+        self._years = _collection(documents.CalendarRow)
+        self._recounts = _collection(documents.RecountRow)
+        self._numbers = _collection(documents.NumberRow)
 
     def create_indexes(self) -> None:
         """Makes the collections and their indexes; doing it again changes nothing."""
@@ -67,9 +64,11 @@ class ObjectionStore:
         query: Plain = {"applicant": applicant} | ({"_id": {"$lt": before}} if before else {})
         return self._read(self._cases.find(query).sort("_id", -1).limit(limit))
 
-    def cases(self, state: str, after: str, limit: int) -> list[Case]:
-        """Cases in a state, or all, oldest first, after a number."""
+    def cases(self, state: str, late_on: date | None, after: str, limit: int) -> list[Case]:
+        """Cases in a state, or all, oldest first, after a number; with a day only those that are overdue on it."""
         query: Plain = {"_id": {"$gt": after}} | ({"state": state} if state else {})
+        if late_on is not None:
+            query |= {"open": True, "due": {"$gt": "", "$lt": late_on.isoformat()}}
         return self._read(self._cases.find(query).sort("_id", 1).limit(limit))
 
     def tasks(self, provider: str, waiting_in: str, after: tuple[str, str], limit: int) -> list[Case]:
@@ -77,9 +76,9 @@ class ObjectionStore:
         due, number = after
         query: Plain = {
             "record.provider_uscc": provider,
-            "$or": [{"answer_due": {"$gt": due}}, {"answer_due": due, "_id": {"$gt": number}}] if due else [
-                {"answer_due": {"$gt": ""}}
-            ],
+            "$or": [{"answer_due": {"$gt": due}}, {"answer_due": due, "_id": {"$gt": number}}]
+            if due
+            else [{"answer_due": {"$gt": ""}}],
         }
         if waiting_in:
             query["state"] = waiting_in
@@ -90,14 +89,16 @@ class ObjectionStore:
         query = {"record.record_id": record_id, "open": True, "applicant": applicant}
         return self._read(self._cases.find(query, session=unit.session))
 
-    def running_through(self, year: int, unit: Unit) -> list[Case]:
-        """Open cases with a period that touches a year, or the end of the one before, which its notice settles."""
+    def running_through(self, year: int, after: str, limit: int) -> list[str]:
+        """Numbers, after one, of open cases with a period that touches a year, or the end of the one before, which
+        its notice settles."""
         query = {
+            "_id": {"$gt": after},
             "open": True,
             "due": {"$gte": f"{year - 1}-12-01"},
             "started": {"$lte": f"{year}-12-31"},
         }
-        return self._read(self._cases.find(query, session=unit.session))
+        return [row["_id"] for row in self._cases.find(query, {"_id": 1}).sort("_id", 1).limit(limit)]
 
     def add(self, case: Case, unit: Unit) -> None:
         """Writes a new case."""
@@ -124,20 +125,40 @@ class ObjectionStore:
             raise RuntimeError("an upsert answered without its document")
         return int(row["count"])
 
-    def seal(self, objection_no: str, number: int, content: bytes) -> bytes:
-        """The content of an attachment as it is kept."""
-        return self._keys.encrypt_bytes(content, _evidence_id(objection_no, number))
+    def upload(self, contents: Sequence[bytes], at: datetime) -> list[str]:
+        """Keeps attachments, sealed, and gives their keys; a case is to take them over in its transaction.
 
-    def add_evidence(self, objection_no: str, number: int, sealed: bytes, unit: Unit) -> None:
-        """Keeps an attachment."""
-        row = {"_id": _evidence_id(objection_no, number), "content": sealed}
-        self._evidence.insert_one(row, session=unit.session)
+        They are not written in that transaction, because a store takes no transaction of such a size (SecantusDB with
+        a cache of 64 MiB refuses 5 MiB).
+        """
+        keys = [new_id("file") for _ in contents]
+        if keys:
+            self._uploads.insert_many([{"_id": key, "at": at} for key in keys])
+        for key, content in zip(keys, contents, strict=True):
+            self._evidence.insert_one({"_id": key, "content": self._keys.encrypt_bytes(content, key)})
+        return keys
 
-    def evidence(self, objection_no: str, number: int) -> bytes | None:
+    def take_over(self, keys: Sequence[str], unit: Unit) -> None:
+        """Attachments that a case has from now on."""
+        if keys:
+            self._uploads.delete_many({"_id": {"$in": list(keys)}}, session=unit.session)
+
+    def drop(self, keys: Sequence[str]) -> None:
+        """Drops those of the attachments that no case has taken over."""
+        if not keys:
+            return
+        left = [row["_id"] for row in self._uploads.find({"_id": {"$in": list(keys)}})]
+        self._evidence.delete_many({"_id": {"$in": left}})
+        self._uploads.delete_many({"_id": {"$in": left}})
+
+    def drop_left(self, before: datetime) -> None:
+        """Drops attachments of before an instant that no case has taken over: a process ended in between."""
+        self.drop([row["_id"] for row in self._uploads.find({"at": {"$lt": before}})])
+
+    def content(self, key: str) -> bytes | None:
         """The content of an attachment. Raises `DecryptionError` when it was altered."""
-        name = _evidence_id(objection_no, number)
-        row = self._evidence.find_one({"_id": name})
-        return self._keys.decrypt_bytes(bytes(row["content"]), name) if row else None
+        row = self._evidence.find_one({"_id": key})
+        return self._keys.decrypt_bytes(bytes(row["content"]), key) if row else None
 
     # What the feeds tell
 
@@ -185,32 +206,42 @@ class ObjectionStore:
         row = {"effective_from": effective_from.isoformat(), "values": values}
         self._rules.replace_one({"_id": version}, row, upsert=True, session=unit.session)
 
-    def save_year(self, year: CalendarYear, unit: Unit) -> bool:
-        """Writes a year of the calendar; whether that changed anything."""
+    def save_year(self, year: CalendarYear, unit: Unit) -> None:
+        """Writes a year of the calendar; when that changes anything, deadlines are to be counted again."""
         row = {
             "announced": year.announced,
             "days_off": sorted(d.isoformat() for d in year.days_off),
             "days_worked": sorted(d.isoformat() for d in year.days_worked),
         }
         before = self._years.find_one_and_replace({"_id": year.year}, row, upsert=True, session=unit.session)
-        return before is None or {k: before[k] for k in row} != row
+        if before is None or {k: before[k] for k in row} != row:
+            mark = {"mark": new_id("recount")}
+            self._recounts.replace_one({"_id": year.year}, mark, upsert=True, session=unit.session)
 
-    def timetable_in_force(self, day: date, unit: Unit) -> Timetable:
+    def years_to_recount(self) -> list[tuple[int, str]]:
+        """Years that have changed, with deadlines still to be counted again; and the mark of the change."""
+        return [(row["_id"], row["mark"]) for row in self._recounts.find().sort("_id", 1)]
+
+    def recounted(self, year: int, mark: str) -> None:
+        """All deadlines that touch a year are counted again, unless it has changed again meanwhile."""
+        self._recounts.delete_one({"_id": year, "mark": mark})
+
+    def timetable_in_force(self, day: date, unit: Unit | None = None) -> Timetable:
         """The deadlines in force on a day, with the calendar. Raises DEADLINE_UNKNOWN."""
         query = {"effective_from": {"$lte": day.isoformat()}}
-        row = self._rules.find_one(query, sort=[("_id", -1)], session=unit.session)
+        row = self._rules.find_one(query, sort=[("_id", -1)], session=_session(unit))
         return self._timetable(row, unit)
 
     def timetable_of(self, case: Case, unit: Unit) -> Timetable:
         """The deadlines that a case was filed under, with the calendar. Raises DEADLINE_UNKNOWN."""
         return self._timetable(self._rules.find_one({"_id": case.rules_version}, session=unit.session), unit)
 
-    def _timetable(self, rules: Plain | None, unit: Unit) -> Timetable:
+    def _timetable(self, rules: Plain | None, unit: Unit | None) -> Timetable:
         if rules is None:
             raise DEADLINE_UNKNOWN(what="异议处理期限规则", what_en="the rule set of objections", retry_after=5)
         years = [
             CalendarYear.of(row["_id"], row["announced"], row["days_off"], row["days_worked"])
-            for row in self._years.find({}, session=unit.session)
+            for row in self._years.find({}, session=_session(unit))
         ]
         return Timetable(Rules(rules["_id"], rules["values"]), WorkCalendar(years))
 
@@ -225,7 +256,3 @@ def _collection(document: Any) -> Collection[Plain]:
 
 def _session(unit: Unit | None) -> ClientSession | None:
     return unit.session if unit else None
-
-
-def _evidence_id(objection_no: str, number: int) -> str:
-    return f"{objection_no}/{number}"

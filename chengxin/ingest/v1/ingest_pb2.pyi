@@ -105,6 +105,7 @@ class SubmissionHeader(_message.Message):
     ENTRY_VERSION_FIELD_NUMBER: _builtins.int
     FILE_NAME_FIELD_NUMBER: _builtins.int
     FILE_SHA256_FIELD_NUMBER: _builtins.int
+    RECORD_COUNT_FIELD_NUMBER: _builtins.int
     submission_id: _builtins.str
     """Chosen by the provider, 8 to 64 of [A-Za-z0-9_-]; repeating it repeats the same delivery."""
     entry_code: _builtins.str
@@ -114,6 +115,10 @@ class SubmissionHeader(_message.Message):
     """Name of the delivered file, if it was one."""
     file_sha256: _builtins.str
     """SHA-256 of the delivered file, lower-case hex, if it was one."""
+    record_count: _builtins.int
+    """How many records follow in all; 0 means not told. When told, the submission closes only when all have come: a
+    connection that ends early cannot pass for the end of the delivery.
+    """
     def __init__(
         self,
         *,
@@ -122,10 +127,11 @@ class SubmissionHeader(_message.Message):
         entry_version: _builtins.int = ...,
         file_name: _builtins.str = ...,
         file_sha256: _builtins.str = ...,
+        record_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_code", b"entry_code", "entry_version", b"entry_version", "file_name", b"file_name", "file_sha256", b"file_sha256", "submission_id", b"submission_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_code", b"entry_code", "entry_version", b"entry_version", "file_name", b"file_name", "file_sha256", b"file_sha256", "record_count", b"record_count", "submission_id", b"submission_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -260,11 +266,14 @@ class RecordOutcome(_message.Message):
     RECORD_ID_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     VIOLATIONS_FIELD_NUMBER: _builtins.int
+    LATE_WORKING_DAYS_FIELD_NUMBER: _builtins.int
     row: _builtins.int
     outcome: Global___Outcome.ValueType
     record_id: _builtins.str
     """Empty when rejected."""
     version: _builtins.int
+    late_working_days: _builtins.int
+    """Working days by which a change was reported after its reporting limit (Art. 11); 0 in time or not known."""
     @_builtins.property
     def violations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Violation]:
         """Why it was rejected."""
@@ -277,10 +286,11 @@ class RecordOutcome(_message.Message):
         record_id: _builtins.str = ...,
         version: _builtins.int = ...,
         violations: _abc.Iterable[Global___Violation] | None = ...,
+        late_working_days: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "record_id", b"record_id", "row", b"row", "version", b"version", "violations", b"violations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["late_working_days", b"late_working_days", "outcome", b"outcome", "record_id", b"record_id", "row", b"row", "version", b"version", "violations", b"violations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

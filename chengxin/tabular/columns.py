@@ -1,0 +1,115 @@
+"""Which column holds which item: by code, by Chinese or by English name, in any mix; none is dropped silently."""
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from chengxin.tabular.problems import (
+    FILE_COLUMN_MISSING,
+    FILE_COLUMN_TWICE,
+    FILE_COLUMN_UNKNOWN,
+    FILE_COLUMN_UNNAMED,
+    FILE_TOO_WIDE,
+)
+
+# Columns that a rejects file has besides the delivered ones; a mended file may still have them, and they are not read.
+REJECT_COLUMNS: Final = ("退回行号", "退回原因")
+
+_WIDEST: Final = 500
+_NAMED: Final = 10
+
+
+@dataclass(frozen=True)
+class ItemName:
+    """An item by the names that a column may have."""
+
+    code: str
+    zh: str = ""
+    en: str = ""
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the file and the item that it holds; no item for one that is not read."""
+
+    label: str
+    code: str
+
+
+class Columns:
+    """The items of one entry by every name."""
+
+    def __init__(self, items: Sequence[ItemName]) -> None:
+        self.items = items
+        self._codes: dict[str, str] = {}
+        # Codes last: where one item's name is another's code, the code means what it says.
+        for names in ("en", "zh", "code"):
+            for item in items:
+                if name := _plain(getattr(item, names)):
+                    self._codes[name] = item.code
+        self._kept: dict[str, str | None] = {}
+
+    @classmethod
+    def of_entry(cls, entry: Mapping[str, Any]) -> "Columns":
+        """Of an entry in the contract's JSON."""
+        return cls(
+            [
+                ItemName(
+                    item["code"],
+                    item.get("name", {}).get("zh", ""),
+                    item.get("name", {}).get("en", ""),
+                    bool(item.get("required")),
+                )
+                for item in entry["items"]
+            ]
+        )
+
+    def code(self, label: str) -> str | None:
+        """The item that a column of this name holds; empty for a column that is not read, None for an unknown one."""
+        if label not in self._kept:
+            self._kept[label] = "" if label.strip() in REJECT_COLUMNS else self._codes.get(_plain(label))
+        return self._kept[label]
+
+    def of_header(self, labels: Sequence[str]) -> list[Column]:
+        """The columns of a header. Raises FILE_TOO_WIDE, FILE_COLUMN_UNNAMED, _UNKNOWN, _TWICE, _MISSING."""
+        if len(labels) > _WIDEST:
+            raise FILE_TOO_WIDE(actual=len(labels), limit=_WIDEST)
+        for position, label in enumerate(labels, 1):
+            if not label.strip():
+                raise FILE_COLUMN_UNNAMED(position=position)
+        columns = [Column(label, code) for label in labels if (code := self.code(label)) is not None]
+        if unknown := [label for label in labels if self.code(label) is None]:
+            raise self.unknown(unknown, {column.code for column in columns})
+        self._each_once(columns)
+        present = {column.code for column in columns}
+        if missing := [item for item in self.items if item.required and item.code not in present]:
+            raise FILE_COLUMN_MISSING(columns=_listed(missing))
+        return columns
+
+    def unknown(self, labels: Iterable[str], present: set[str]) -> Exception:
+        """The error that names columns that no item has, and the items that no column has."""
+        shown = [f"“{label.strip()[:40]}”" for label in labels]
+        missing = [item for item in self.items if item.code not in present]
+        return FILE_COLUMN_UNKNOWN(columns=_some(shown), missing=_listed(missing) or "-")
+
+    @staticmethod
+    def _each_once(columns: Sequence[Column]) -> None:
+        seen: dict[str, str] = {}
+        for column in columns:
+            if column.code and column.code in seen:
+                raise FILE_COLUMN_TWICE(item=column.code, columns=f"“{seen[column.code]}”, “{column.label}”")
+            seen[column.code] = column.label
+
+
+def _plain(name: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", name).split()).casefold()
+
+
+def _listed(items: Sequence[ItemName]) -> str:
+    return _some([f"{item.zh}（{item.code}）" if item.zh else item.code for item in items])
+
+
+def _some(names: Sequence[str]) -> str:
+    return "、".join(names[:_NAMED]) + ("…" if len(names) > _NAMED else "")

@@ -1,0 +1,87 @@
+"""What can be wrong with a file as a whole: what, where, and how to mend it. A file with one of these stores nothing."""
+
+from chengxin.errors import exhausted, invalid
+
+FILE_KIND_UNKNOWN = invalid(
+    "FILE_KIND_UNKNOWN",
+    "无法识别文件“{name}”的类型，请报送 CSV（.csv）、Excel（.xlsx）或 JSON Lines（.jsonl）文件",
+    "The kind of file “{name}” is not known; deliver CSV (.csv), Excel (.xlsx) or JSON Lines (.jsonl)",
+)
+FILE_EMPTY = invalid(
+    "FILE_EMPTY",
+    "文件是空的，请确认所选文件",
+    "The file is empty; check that it is the one you meant",
+)
+FILE_NO_RECORDS = invalid(
+    "FILE_NO_RECORDS",
+    "文件只有表头，没有记录",
+    "The file has a header and no records",
+)
+FILE_ENCODING_UNKNOWN = invalid(
+    "FILE_ENCODING_UNKNOWN",
+    "文件从第 {offset} 个字节起既不是 UTF-8 也不是 GB18030 编码；可能已截断或损坏，请另存为 CSV（UTF-8）后重新报送",
+    "From byte {offset} the file is neither UTF-8 nor GB18030; it may be cut or damaged: save it as CSV (UTF-8) again",
+)
+FILE_QUOTES_BROKEN = invalid(
+    "FILE_QUOTES_BROKEN",
+    "第 {row} 行的引号不配对（{reason}）；文件可能已截断，请检查该行的双引号后重新报送",
+    "Quotes do not match in row {row} ({reason}); the file may be cut: check the double quotes of that row",
+)
+FILE_ROW_WIDTH = invalid(
+    "FILE_ROW_WIDTH",
+    "第 {row} 行有 {actual} 列，表头有 {expected} 列；文件可能已截断，或单元格中的逗号、换行没有用双引号括起",
+    "Row {row} has {actual} cells, the header has {expected}; the file may be cut, or a comma or line break in a cell"
+    " is not within double quotes",
+)
+FILE_TOO_WIDE = invalid(
+    "FILE_TOO_WIDE",
+    "表头有 {actual} 列，最多 {limit} 列；请删除目录以外的列",
+    "The header has {actual} columns, the limit is {limit}; remove the columns that are not in the catalog",
+)
+FILE_COLUMN_UNKNOWN = invalid(
+    "FILE_COLUMN_UNKNOWN",
+    "目录中没有这些列：{columns}。请改为信息项的代码或名称，或删除该列；未报送的信息项：{missing}",
+    "The catalog entry has no such columns: {columns}. Use the codes or names of its items, or remove them; items not"
+    " delivered: {missing}",
+)
+FILE_COLUMN_UNNAMED = invalid(
+    "FILE_COLUMN_UNNAMED",
+    "第 {position} 列没有列名，请补充列名或删除该列",
+    "Column {position} has no name; name it or remove it",
+)
+FILE_COLUMN_TWICE = invalid(
+    "FILE_COLUMN_TWICE",
+    "信息项 {item} 出现在多列：{columns}，请只保留一列",
+    "Item {item} is in several columns: {columns}; keep one",
+)
+FILE_COLUMN_MISSING = invalid(
+    "FILE_COLUMN_MISSING",
+    "缺少必填的列：{columns}",
+    "Required columns are missing: {columns}",
+)
+FILE_LINE_NOT_JSON = invalid(
+    "FILE_LINE_NOT_JSON",
+    "第 {row} 行不是完整的 JSON 对象（{reason}）；文件可能已截断",
+    "Line {row} is not a whole JSON object ({reason}); the file may be cut",
+)
+FILE_LINE_TOO_LONG = invalid(
+    "FILE_LINE_TOO_LONG",
+    "第 {row} 行超过 {limit} 字节，请检查该行是否缺少换行或引号",
+    "Line {row} is longer than {limit} bytes; check it for a missing line break or quote",
+)
+FILE_WORKBOOK_BROKEN = invalid(
+    "FILE_WORKBOOK_BROKEN",
+    "无法读取 Excel 文件（{reason}），请在电子表格软件中打开并另存为 .xlsx 后重新报送",
+    "The Excel file cannot be read ({reason}); open it in a spreadsheet program and save it as .xlsx again",
+)
+FILE_WORKBOOK_MERGED = invalid(
+    "FILE_WORKBOOK_MERGED",
+    "工作表有合并单元格（{ranges}），无法判断其内容属于哪一列或哪一行，请取消合并后重新报送",
+    "The sheet has merged cells ({ranges}), so it is not clear which column or row their content belongs to; unmerge them",
+)
+FILE_WORKBOOK_TOO_LARGE = exhausted(
+    "FILE_WORKBOOK_TOO_LARGE",
+    413,
+    "Excel 文件展开后超过上限（{limit}），请分成几个文件，或另存为 CSV",
+    "The Excel file unpacks to more than the limit ({limit}); split it, or save it as CSV",
+)

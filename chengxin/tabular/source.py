@@ -1,0 +1,67 @@
+"""A file of records, whatever its kind: its columns, and its rows one at a time."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from chengxin.tabular.columns import Column, Columns
+from chengxin.tabular.problems import FILE_EMPTY, FILE_KIND_UNKNOWN, FILE_NO_RECORDS
+
+
+class Row(NamedTuple):
+    """One record: its row as a spreadsheet counts (the header is row 1; a JSON line counts from 1), item code to value."""
+
+    number: int
+    items: dict[str, str]
+
+
+class Source(Protocol):
+    """A readable file of records."""
+
+    # What its text is encoded in, as Python names it.
+    encoding: str
+
+    def columns(self, entry: Columns) -> list[Column]:
+        """Its columns in order. Raises the problem of the header."""
+        ...
+
+    def rows(self, entry: Columns) -> Iterator[Row]:
+        """Its records in order; empty cells and empty rows are left out. Raises the problem of the first bad row."""
+        ...
+
+
+def open_source(path: Path, name: str) -> Source:
+    """The file at `path`, called `name`. Raises FILE_EMPTY, FILE_KIND_UNKNOWN, or what is wrong with it."""
+    from chengxin.tabular.csv_source import CsvSource
+    from chengxin.tabular.jsonl_source import JsonlSource
+    from chengxin.tabular.xlsx_source import XlsxSource
+
+    with path.open("rb") as file:
+        head = file.read(8)
+    if not head:
+        raise FILE_EMPTY()
+    suffix = Path(name.lower()).suffix
+    if head.startswith(b"PK\x03\x04") or suffix == ".xlsx":
+        return XlsxSource(path)
+    if suffix in (".jsonl", ".ndjson") or (suffix not in (".csv", ".txt") and head.lstrip()[:1] == b"{"):
+        return JsonlSource(path)
+    if suffix in (".csv", ".txt", ".tsv"):
+        return CsvSource(path)
+    raise FILE_KIND_UNKNOWN(name=name[:80])
+
+
+def must_be_whole(source: Source, entry: Columns) -> int:
+    """Reads a file to its end and counts its records, so that a broken one is found before anything is stored.
+
+    Raises whatever is wrong with it, FILE_NO_RECORDS.
+    """
+    count = sum(1 for _ in source.rows(entry))
+    if not count:
+        raise FILE_NO_RECORDS()
+    return count
+
+
+def id_of_file(entry: str, sha256: str) -> str:
+    """The submission id of a file that comes without one: the same file for the same entry is the same delivery."""
+    return "f-" + hashlib.sha256(f"{entry}\0{sha256}".encode()).hexdigest()[:40]

@@ -1,0 +1,47 @@
+"""`python -m demo people|load HOME`, and for trying things by hand `token` and `code`."""
+
+import sys
+from pathlib import Path
+from typing import Final
+
+import urllib3
+
+from chengxin.cli.home import Home
+from chengxin.client import Refused
+from chengxin.errors import Problem
+from demo.access import Access, NotThere, code_of
+from demo.load import LoadFailed, load
+from demo.people import make_people
+
+_USAGE: Final = """usage: python -m demo people HOME       make accounts, keys and credentials
+       python -m demo load HOME         publish the catalog and deliver the records
+       python -m demo token WHO [uscc=CODE | scope=ROLE [purpose=…] [legal_basis=… case_no=… officer=…]]
+       python -m demo code OFFICER      the one-time code of this half minute
+WHO is a citizen or an officer, or with a scope a client; the last two look into $CHENGXIN_HOME or ~/.chengxin."""
+
+
+def main(arguments: list[str]) -> None:
+    """Runs one of the commands; messages for people go to standard output."""
+    try:
+        _run(arguments)
+    except (LoadFailed, NotThere, Problem, Refused, urllib3.exceptions.HTTPError) as e:
+        sys.exit(f"demo: {e}")
+
+
+def _run(arguments: list[str]) -> None:
+    match arguments:
+        case ["people", home]:
+            make_people(Path(home))
+        case ["load", home]:
+            load(Path(home))
+        case ["token", who, *parameters] if all("=" in p for p in parameters):
+            named = dict(p.split("=", 1) for p in parameters)
+            print(Access.of(Home.default().path).anybody(who, **named).token())
+        case ["code", officer]:
+            print(code_of(Home.default().path, officer))
+        case _:
+            sys.exit(_USAGE)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,87 @@
+"""The audit service's process."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from chengxin.runtime import Service, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chengxin.tokens import Verifier
+    from services.audit.room import AuditRoom
+
+
+def faces(room: "AuditRoom", verifier: "Verifier | None", ready: "Callable[[], dict[str, bool]]") -> tuple[Any, Any]:
+    """The app, and the servicers as `make_server` takes them. To read the rules nothing is needed."""
+    from chengxin.audit.v1 import audit_pb2_grpc
+    from services.audit.rpc import NAME, AuditServicer
+    from services.audit.web import make_audit_app
+
+    servicers = [(audit_pb2_grpc.add_AuditServiceServicer_to_server, AuditServicer(room), NAME)]
+    return make_audit_app(room, verifier, ready), servicers
+
+
+def compose() -> Service:
+    """Wires the audit service. It needs its store and nothing else to append: keys that verify callers are fetched from
+    the gateway when the first one calls."""
+    from pymongo.errors import ConnectionFailure
+    from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+    from chengxin.clock import SystemClock
+    from chengxin.mongo import Store
+    from chengxin.rpc import make_server
+    from chengxin.settings import Settings
+    from chengxin.tokens import Verifier, fetch_jwks, load_private_key
+    from services.audit.room import make_room
+    from services.audit.signer import Signer
+    from services.audit.store import AuditStore
+
+    settings = Settings()
+    clock = SystemClock()
+    store = Store(settings.mongo_uri.get_secret_value(), "audit", clock)
+    verifier = Verifier(
+        settings.issuer, settings.audience, fetch_jwks(f"http://{settings.gateway_http}/.well-known/jwks.json")
+    )
+    room = make_room(AuditStore(store), Signer.of(load_private_key(settings.key_file)), clock)
+
+    @retry(
+        retry=retry_if_exception_type(ConnectionFailure), wait=wait_fixed(0.2), stop=stop_after_delay(60), reraise=True
+    )
+    def prepare() -> None:
+        room.store.create_indexes()
+
+    prepare()
+    app, servicers = faces(room, verifier, room.ready)
+    server = make_server(settings.grpc_listen, verifier, servicers)
+    # The room's threads are background work; they begin before the first call, since calls wait for them.
+    return Service(app, server, [room], store.close)
+
+
+def policy() -> list[dict[str, Any]]:
+    """The rules of both faces."""
+    from typing import cast
+
+    from chengxin.policy_table import policy_table
+    from services.audit.room import AuditRoom
+
+    app, servicers = faces(cast(AuditRoom, None), None, dict)
+    return policy_table("audit", app, [(type(servicer), name) for _, servicer, name in servicers])
+
+
+def main(arguments: list[str]) -> None:
+    """Runs what the arguments ask for."""
+    match arguments:
+        case []:
+            from chengxin.settings import Settings
+
+            serve("audit", Settings().http_listen, compose)
+        case ["--policy"]:
+            print(json.dumps(policy(), ensure_ascii=False))
+        case _:
+            sys.exit("usage: python -m services.audit [--policy]")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

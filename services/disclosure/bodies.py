@@ -1,0 +1,91 @@
+"""What the HTTP face takes and gives, as OpenAPI describes it."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from chengxin.web import PageQuery
+
+
+class RefPath(BaseModel):
+    """A subject."""
+
+    subject_ref: str = Field(max_length=64)
+
+
+class SearchQuery(PageQuery):
+    """What to search for."""
+
+    q: str = Field(
+        "", max_length=200, description="A name or part of one, or a unified social credit code or its beginning"
+    )
+
+
+class RecordsQuery(PageQuery):
+    """Which records."""
+
+    entry: str = Field("", max_length=64, description="Only records of this catalog entry; empty: all")
+
+
+class SelectorBody(BaseModel):
+    """Whom a query is about: exactly one."""
+
+    model_config = ConfigDict(extra="forbid")
+    subject_ref: str = Field("", max_length=64)
+    uscc: str = Field("", max_length=32)
+    identity_number: str = Field("", max_length=32)
+
+
+class QueryBody(BaseModel):
+    """A query under agreement, law or consent."""
+
+    model_config = ConfigDict(extra="forbid")
+    subject: SelectorBody
+    entries: list[str] = Field(default_factory=list, max_length=200, description="Entry codes; empty: all there are")
+    page_size: int = Field(50, ge=1, le=200)
+    page_token: str = Field("", max_length=512)
+
+
+class SubjectAnswer(BaseModel):
+    """A subject."""
+
+    subject_ref: str
+    kind: str = Field(
+        description="enterprise, public_institution, social_organization, individual; empty: unknown here"
+    )
+    name: str
+    uscc: str = Field(description="Empty for a natural person")
+    former_names: list[str]
+
+
+class RecordAnswer(BaseModel):
+    """A record as one view shows it."""
+
+    record_id: str
+    version: int
+    entry_code: str
+    entry_version: int
+    entry_name: str
+    information_class: str
+    provider_uscc: str
+    provider_name: str
+    items: dict[str, str]
+    disclosed_until: str = Field(description="Last day of disclosure, Shanghai date; empty when there is none")
+    recorded_at: str
+    under_objection: bool = Field(description="An objection to the record is being handled")
+    archived: bool | None = Field(None, description="True when disclosure has ended and only the subject sees it")
+
+
+class RecordsAnswer(BaseModel):
+    """A page of a subject's records, newest first."""
+
+    subject: SubjectAnswer
+    records: list[RecordAnswer]
+    next_page_token: str
+    audit_event_id: str = Field(description="Number of this query in the audit log")
+
+
+class SubjectsAnswer(BaseModel):
+    """Subjects found, best first."""
+
+    subjects: list[SubjectAnswer]
+    total: int
+    next_page_token: str

@@ -1,0 +1,74 @@
+"""The catalog entry as disclosure reads it (Art. 8, 14, 18): one published, immutable version, named as in the contract."""
+
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+
+class LocalText(msgspec.Struct, frozen=True):
+    """A text in both languages."""
+
+    zh: str = ""
+    en: str = ""
+
+    def told(self, language: str) -> str:
+        """The text in `zh-CN` or `en`; the Chinese one where there is no other."""
+        return self.en if language == "en" and self.en else self.zh
+
+
+class CodeValue(msgspec.Struct, frozen=True):
+    """A permitted value."""
+
+    code: str = ""
+    name: LocalText = msgspec.field(default_factory=LocalText)
+
+
+class DisclosurePeriod(msgspec.Struct, frozen=True):
+    """How long a record is disclosed (Art. 18)."""
+
+    rule: str = "unlimited"
+    item: str = ""
+    years: int = 0
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One information item (信息项)."""
+
+    code: str
+    name: LocalText = msgspec.field(default_factory=LocalText)
+    type: str = "text"
+    code_list: tuple[CodeValue, ...] = ()
+    multiple: bool = False
+    identifier: str = ""
+    sensitivity: str = "open"
+    modes: tuple[str, ...] = ()
+    masking: str = ""
+
+    @property
+    def personal_identifier(self) -> bool:
+        """Whether its values name a natural person beyond doubt: never public, never shared in full."""
+        return self.sensitivity == "identifier" or self.identifier == "identity_number"
+
+
+class Entry(msgspec.Struct, frozen=True, dict=True):
+    """What disclosure needs to know of one version of a catalog entry."""
+
+    code: str
+    version: int
+    name: LocalText = msgspec.field(default_factory=LocalText)
+    information_class: str = ""
+    modes: tuple[str, ...] = ()
+    items: tuple[Item, ...] = ()
+    subject_name_item: str = ""
+    disclosure_period: DisclosurePeriod = msgspec.field(default_factory=DisclosurePeriod)
+
+    @classmethod
+    def read(cls, document: dict[str, Any]) -> "Entry":
+        """From the JSON of the contract's Entry; fields that disclosure does not need are passed over."""
+        return msgspec.convert(document, cls)
+
+    @cached_property
+    def item_by_code(self) -> dict[str, Item]:
+        """Items by their code."""
+        return {item.code: item for item in self.items}

@@ -1,0 +1,112 @@
+"""The portal's pages: what the use cases answered, in the words of the regulation, Chinese first."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from chengxin.clock import shanghai_date
+from chengxin.context import caller
+from chengxin.errors import Problem
+from chengxin.web import encode_page_token
+from services.disclosure import query
+from services.disclosure.entry import Entry, Item
+from services.disclosure.model import INFORMATION_CLASSES, Shown
+from services.disclosure.reading import Ask
+from services.disclosure.room import Disclosure
+from services.disclosure.wording import words
+
+_PER_PAGE: Final = 20
+
+
+@dataclass(frozen=True)
+class Line:
+    """One information item on a page."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Block:
+    """One record on a page."""
+
+    shown: Shown
+    title: str
+    lines: list[Line]
+    recorded_on: str
+
+
+class Pages:
+    """Renders pages. Everything that comes from records is escaped."""
+
+    def __init__(self, room: Disclosure) -> None:
+        self._room = room
+        self._templates = Environment(
+            loader=FileSystemLoader(Path(__file__).parent / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def portal(self, asked: str, start: int, language: str) -> str:
+        """The search form, and what was found when something was asked for."""
+        today = self._room.clock.today().isoformat()
+        found, total = query.search(self._room, caller(), asked, start, _PER_PAGE) if asked else ([], 0)
+        subjects = [{"listed": s, "name": s.name(today), "former": s.former(today)} for s in found]
+        more = encode_page_token(start + _PER_PAGE) if total > start + _PER_PAGE else ""
+        return self._render(
+            "portal.html", language, asked=asked, subjects=subjects, total=total, start=start, more=more
+        )
+
+    def subject(self, ref: str, ask: Ask, language: str) -> str:
+        """What is public about a subject. Raises SUBJECT_NOT_PUBLIC."""
+        answered = query.public(self._room, caller(), ref, ask)
+        blocks = [self._block(shown, language) for shown in answered.records]
+        groups = [(c, [b for b in blocks if b.shown.information_class == c]) for c in INFORMATION_CLASSES]
+        return self._render(
+            "subject.html",
+            language,
+            subject=answered.subject,
+            groups=[(c, found) for c, found in groups if found],
+            count=len(blocks),
+            first=not ask.after,
+            more=encode_page_token(answered.following) if answered.following else "",
+            today=self._room.clock.today().isoformat(),
+        )
+
+    def problem(self, problem: Problem, language: str) -> str:
+        """What went wrong, and what to do next."""
+        return self._render("problem.html", language, text=problem.text(language), status=problem.type.status)
+
+    def _render(self, name: str, language: str, **values: Any) -> str:
+        return self._templates.get_template(name).render(language=language, t=words(language), **values)
+
+    def _block(self, shown: Shown, language: str) -> Block:
+        entry = self._room.store.entry(shown.entry_code, shown.entry_version)
+        title = entry.name.told(language) if entry else shown.entry_name
+        recorded = shanghai_date(datetime.fromisoformat(shown.recorded_at).astimezone(UTC)).isoformat()
+        return Block(shown, title, _lines(shown, entry, language), recorded)
+
+
+def _lines(shown: Shown, entry: Entry | None, language: str) -> list[Line]:
+    """The items in the order of the catalog entry."""
+    if entry is None:
+        return [Line(code, value) for code, value in shown.items.items()]
+    return [
+        Line(item.name.told(language), _value(item, shown.items[item.code], language))
+        for item in entry.items
+        if item.code in shown.items
+    ]
+
+
+def _value(item: Item, value: str, language: str) -> str:
+    """A value of a code list by its name, where it has one."""
+    names = {c.code: c.name.told(language) for c in item.code_list}
+    if not names:
+        return value
+    parts = value.split(";") if item.multiple else [value]
+    return "；".join(names.get(part, "") or part for part in parts)

@@ -1,0 +1,103 @@
+"""A subject's records in one view, page by page: one indexed read and one time filter (decision 6)."""
+
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+from typing import Final
+
+from chengxin import context
+from chengxin.crypto import is_encrypted
+from chengxin.errors import INPUT_INVALID, FieldError
+from services.disclosure.model import Shown, View
+from services.disclosure.period import is_over
+from services.disclosure.room import Disclosure
+from services.disclosure.shelf import SEATS, Leaf, unpack
+from services.disclosure.store import Head
+
+GREATEST_SIZE: Final = 200
+DEFAULT_SIZE: Final = 50
+# Views that keep identifiers sealed, so that they have to be opened to be read.
+_SEALED: Final = {View.OWN, View.AUTHORIZED}
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Which records: of which entries (none named: all), how many, after which."""
+
+    size: int = DEFAULT_SIZE
+    # The record that ended the page before; empty for the first page.
+    after: str = ""
+    entries: Set[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A page of a subject's records, newest first, and the record after which the next one begins."""
+
+    head: Head | None
+    records: list[Shown]
+    following: str
+
+
+def read(room: Disclosure, ref: str, view: View, ask: Ask, archived: bool = False) -> Sheet:
+    """Reads a page. Records whose disclosure has ended by today are left out, or with `archived` marked.
+
+    Raises INPUT_INVALID when the page is said to begin after a record that is not the subject's.
+    """
+    before = _seat(room, ref, ask.after)
+    head = room.store.head(ref, view)
+    if head is None:
+        return Sheet(None, [], "")
+    today = room.clock.today().isoformat()
+    found: list[Shown] = []
+    for shown in _records(room, head, view, before, today):
+        if ask.entries and shown.entry_code not in ask.entries:
+            continue
+        if is_over(shown.disclosed_until, today):
+            if not archived:
+                continue
+            shown.archived = True
+        if len(found) == ask.size:
+            return Sheet(head, found, found[-1].record_id)
+        found.append(_ready(room, shown, view))
+    return Sheet(head, found, "")
+
+
+def _records(room: Disclosure, head: Head, view: View, before: int | None, today: str) -> Iterator[Shown]:
+    first = head.tail if before is None else before // SEATS
+    if first >= head.tail:
+        yield from _seated(unpack(head.blob), before)
+        first = head.tail - 1
+    # Mostly the first of these is all that is needed; of a large subject a reader may go through many.
+    count = 2
+    while first >= 0:
+        numbers = range(first, max(-1, first - count), -1)
+        for _, blob in room.store.older(head.ref, numbers, view, today):
+            yield from _seated(unpack(blob), before)
+        first -= count
+        count = min(count * 2, 32)
+
+
+def _seated(leaf: Leaf, before: int | None) -> Iterator[Shown]:
+    for seat, shown in zip(leaf.seats, leaf.records, strict=True):
+        if before is None or seat < before:
+            yield shown
+
+
+def _seat(room: Disclosure, ref: str, record_id: str) -> int | None:
+    if not record_id:
+        return None
+    where = room.store.location(record_id)
+    if where is None or where.ref != ref:
+        told = "use next_page_token of the previous answer unchanged / 请原样使用上一页返回的 next_page_token"
+        raise INPUT_INVALID(fields=[FieldError("page_token", "page_token", told)])
+    return where.seat
+
+
+def _ready(room: Disclosure, shown: Shown, view: View) -> Shown:
+    if view in _SEALED:
+        for code, value in shown.items.items():
+            if is_encrypted(value):
+                shown.items[code] = room.keys.decrypt(value, code)
+    if context.current().language == "en" and (entry := room.store.entry(shown.entry_code, shown.entry_version)):
+        shown.entry_name = entry.name.told("en")
+    return shown

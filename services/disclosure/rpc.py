@@ -1,0 +1,69 @@
+"""gRPC face: message to use case to message. No decisions here."""
+
+from datetime import datetime
+from typing import Final
+
+import grpc
+
+from chengxin.context import caller
+from chengxin.disclosure.v1 import disclosure_pb2 as pb
+from chengxin.disclosure.v1 import disclosure_pb2_grpc
+from chengxin.errors import INPUT_INVALID, FieldError
+from chengxin.policy import serves
+from chengxin.web import decode_page_token, encode_page_token
+from services.disclosure import query
+from services.disclosure.model import Shown
+from services.disclosure.query import Selector
+from services.disclosure.reading import DEFAULT_SIZE, GREATEST_SIZE, Ask
+from services.disclosure.room import Disclosure
+
+NAME: Final = "chengxin.disclosure.v1.DisclosureService"
+
+
+class DisclosureServicer(disclosure_pb2_grpc.DisclosureServiceServicer):
+    """chengxin.disclosure.v1.DisclosureService."""
+
+    def __init__(self, room: Disclosure) -> None:
+        self._room = room
+
+    @serves(query.by_role)
+    def Query(self, request: pb.QueryRequest, context: grpc.ServicerContext) -> pb.QueryResponse:
+        """Records of one subject in the view that the token's role gives."""
+        whom = Selector(request.subject.subject_ref, request.subject.uscc, request.subject.identity_number)
+        answered = query.by_role(self._room, caller(), whom, _ask(request))
+        subject = answered.subject
+        return pb.QueryResponse(
+            subject=pb.Subject(
+                subject_ref=subject.subject_ref, kind=subject.kind, name=subject.name, uscc=subject.uscc
+            ),
+            records=map(_record, answered.records),
+            next_page_token=encode_page_token(answered.following) if answered.following else "",
+            audit_event_id=answered.event_id,
+        )
+
+
+def _ask(request: pb.QueryRequest) -> Ask:
+    size = request.page_size or DEFAULT_SIZE
+    if not 1 <= size <= GREATEST_SIZE:
+        raise INPUT_INVALID(fields=[FieldError("page_size", "range", f"1 … {GREATEST_SIZE}")])
+    after = decode_page_token(request.page_token) or ""
+    if not isinstance(after, str):
+        raise INPUT_INVALID(fields=[FieldError("page_token", "page_token", "next_page_token of the answer before")])
+    return Ask(size, after, frozenset(request.entries))
+
+
+def _record(shown: Shown) -> pb.RecordView:
+    view = pb.RecordView(
+        record_id=shown.record_id,
+        version=shown.version,
+        entry_code=shown.entry_code,
+        entry_name=shown.entry_name,
+        information_class=shown.information_class,
+        provider_uscc=shown.provider_uscc,
+        provider_name=shown.provider_name,
+        items=shown.items,
+        disclosed_until=shown.disclosed_until,
+        under_objection=shown.under_objection,
+    )
+    view.recorded_at.FromDatetime(datetime.fromisoformat(shown.recorded_at))
+    return view

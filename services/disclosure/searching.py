@@ -1,0 +1,83 @@
+"""The directory of subjects that the public finds: a copy of the names in memory, brought up to date at each search.
+
+The embedded store has no text index, and a regular expression over 100,000 names takes it seconds. The copy takes about
+300 bytes a subject; it holds what the public may see and nothing else, so nothing else can be found by it.
+"""
+
+import threading
+from dataclasses import dataclass
+
+from services.disclosure.names import normalised
+from services.disclosure.shelf import Named
+from services.disclosure.store import DisclosureStore, read_names
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A subject that the public can find."""
+
+    ref: str
+    kind: str
+    uscc: str
+    until: str
+    names: tuple[Named, ...]
+    # The names as they are searched, one a line.
+    searched: str
+
+    def name(self, today: str) -> str:
+        """The name under which it is seen today: that of its newest public record."""
+        return next((n.name for n in self.names if n.until >= today), "")
+
+    def rank(self, query: str, code: str, today: str) -> int:
+        """How well it answers a search today: 1 by code, 2 the very name, 3 its beginning, 4 a part; 0 not at all."""
+        if self.until < today:
+            return 0
+        if code and self.uscc.startswith(code):
+            return 1
+        names = [normalised(n.name) for n in self.names if n.until >= today]
+        return min((2 if n == query else 3 if n.startswith(query) else 4 for n in names if query in n), default=0)
+
+    def former(self, today: str) -> list[str]:
+        """The other names under which it is seen today."""
+        seen = self.name(today)
+        return [n.name for n in self.names if n.until >= today and n.name != seen]
+
+
+class Directory:
+    """Finds subjects by parts of their names and by the beginning of their code."""
+
+    def __init__(self, store: DisclosureStore) -> None:
+        self._store = store
+        self._listed: dict[str, Listed] = {}
+        self._seq = 0
+        self._turn = threading.Lock()
+
+    def refresh(self) -> None:
+        """Takes in what has changed since the last time."""
+        with self._turn:
+            seq, changed = self._seq, {}
+            for row in self._store.names_after(self._seq):
+                sight = read_names(row)
+                seq = max(seq, row["seq"])
+                searched = "\n".join(normalised(n.name) for n in sight.names)
+                changed[row["_id"]] = Listed(row["_id"], row["kind"], row["uscc"], sight.until, sight.names, searched)
+            if changed:
+                # A search that is under way goes on with the old copy.
+                listed = self._listed | changed
+                self._listed = {ref: found for ref, found in listed.items() if found.until}
+                self._seq = seq
+
+    def found(self, query: str, code: str, today: str) -> list[Listed]:
+        """Subjects that are public today: whose code begins with `code`, then those with `query` as their name, at the
+        beginning of it, or within it. An empty query finds nothing."""
+        self.refresh()
+        wanted = normalised(query)
+        if not wanted:
+            return []
+        ranked = [
+            (rank, listed.uscc, listed.ref, listed)
+            for listed in self._listed.values()
+            if ((code and listed.uscc.startswith(code)) or wanted in listed.searched)
+            and (rank := listed.rank(wanted, code, today))
+        ]
+        return [listed for *_, listed in sorted(ranked, key=lambda r: r[:3])]

@@ -1,0 +1,396 @@
+"""Disclosure's collections and every query on them.
+
+Hot reads go to pymongo with a projection. Two habits come from the embedded server (SecantusDB 0.7): long `$in` lists are
+asked in chunks, because their cost there grows with the square of their length, and ranges are asked on secondary
+indexes, because a range of `_id` reads the whole collection.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from mongoengine import BooleanField, Document, DynamicDocument, IntField, StringField
+from pymongo import InsertOne, ReplaceOne, ReturnDocument, UpdateOne
+from pymongo.collection import Collection
+from pymongo.errors import OperationFailure
+
+from chengxin.mongo import Store, Unit
+from services.disclosure.entry import Entry
+from services.disclosure.model import View
+from services.disclosure.shelf import SEATS, Named, Packed, Page, Sight, page_of
+
+T = TypeVar("T")
+Plain = dict[str, Any]
+
+_CHUNK: Final = 100
+_TOO_LARGE: Final = 388
+_VIEWS: Final = tuple(view.value for view in View)
+
+
+class EntryRow(DynamicDocument):
+    """A published version of a catalog entry, as the catalog's feed gave it."""
+
+    key = StringField(primary_key=True)  # <code>:<version>
+    meta = {"db_alias": "disclosure", "collection": "entries"}
+
+
+class SubjectRow(DynamicDocument):
+    """A subject with its newest page: a blob per view."""
+
+    subject_ref = StringField(primary_key=True)
+    kind = StringField(required=True)
+    meta = {"db_alias": "disclosure", "collection": "subjects"}
+
+
+class PageRow(DynamicDocument):
+    """An older page of a subject: a blob per view."""
+
+    key = StringField(primary_key=True)  # <subject_ref>:<page>
+    ref = StringField(required=True)
+    meta = {"db_alias": "disclosure", "collection": "pages", "indexes": ["ref"]}
+
+
+class RecordRow(Document):
+    """Where a record is, and which version of it is kept."""
+
+    record_id = StringField(primary_key=True)
+    ref = StringField(required=True)
+    seat = IntField(required=True)
+    version = IntField(required=True)
+    revoked = BooleanField()
+    # The last day of disclosure of what is to be archived after it; absent otherwise.
+    due = StringField()
+    meta = {"db_alias": "disclosure", "collection": "records", "indexes": [{"fields": ["due"], "sparse": True}]}
+
+
+class ObjectionRow(Document):
+    """Whether an objection to a record is open, and which change said so."""
+
+    objection_no = StringField(primary_key=True)
+    record_id = StringField(required=True)
+    open = BooleanField(required=True)
+    position = IntField(required=True)
+    meta = {"db_alias": "disclosure", "collection": "objections", "indexes": ["record_id"]}
+
+
+class NameRow(DynamicDocument):
+    """What the public finds a subject by; only of subjects with something public."""
+
+    subject_ref = StringField(primary_key=True)
+    # Which change of names this is, for those who keep a copy.
+    seq = IntField(required=True)
+    meta = {"db_alias": "disclosure", "collection": "names", "indexes": ["seq"]}
+
+
+@dataclass(slots=True)
+class Location:
+    """Where a record is."""
+
+    record_id: str
+    ref: str
+    seat: int
+    version: int
+    revoked: bool = False
+    due: str = ""
+
+
+@dataclass
+class Subject:
+    """A subject while its records change. Pages are those that were loaded, by number."""
+
+    ref: str
+    kind: str = ""
+    name: str = ""
+    former: list[str] = field(default_factory=list)
+    uscc: str = ""
+    named_at: str = ""
+    # The number of the newest page, which is in the subject's document, and the next seat.
+    tail: int = 0
+    seats: int = 0
+    top: Sight = field(default_factory=Sight)
+    # What the public sees of the older pages, and of everything.
+    below: Sight = field(default_factory=Sight)
+    sight: Sight = field(default_factory=Sight)
+    pages: dict[int, Page] = field(default_factory=dict)
+    new: bool = True
+
+    def page(self, seat: int) -> Page:
+        """The page of a seat; it was loaded before, or is the next one."""
+        number = seat // SEATS
+        if number not in self.pages:
+            self.pages[number] = Page(number)
+        return self.pages[number]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A subject and its newest page in one view."""
+
+    ref: str
+    kind: str
+    name: str
+    former: Sequence[str]
+    uscc: str
+    tail: int
+    blob: bytes | None
+    names: Sequence[Named]
+
+
+_HEAD: Final[Plain] = {"kind": 1, "name": 1, "former": 1, "uscc": 1, "tail": 1}
+_CHANGING: Final[Plain] = {**_HEAD, "named_at": 1, "seats": 1, "own": 1, "top": 1, "below": 1, "sight": 1}
+
+
+class DisclosureStore:
+    """What disclosure keeps."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._entries: dict[tuple[str, int], Entry] = {}
+
+    def create_indexes(self) -> None:
+        """Makes the collections and their indexes; doing it again changes nothing."""
+        for row in (EntryRow, SubjectRow, PageRow, RecordRow, ObjectionRow, NameRow):
+            row.ensure_indexes()
+
+    def transact(self, work: Callable[[Unit], T]) -> T:
+        """Runs `work` in a transaction."""
+        return self.store.transact(work)
+
+    # Reading for queries.
+
+    def head(self, ref: str, view: View) -> Head | None:
+        """A subject and its newest page in one view: the read of most queries."""
+        wanted = _HEAD | {view.value: 1}
+        if view is View.PUBLIC:
+            wanted = wanted | {"sight": 1}
+        found = _rows(SubjectRow).find_one({"_id": ref}, wanted)
+        if found is None:
+            return None
+        names = _sight(found.get("sight")).names
+        return Head(
+            ref, found["kind"], found["name"], found["former"], found["uscc"], found["tail"], found.get(view), names
+        )
+
+    def older(self, ref: str, numbers: Iterable[int], view: View, today: str) -> list[tuple[int, bytes]]:
+        """Older pages in one view, newest first; those that show nothing any more are left out."""
+        keys = [_page_key(ref, n) for n in numbers]
+        query: Plain = {"_id": {"$in": keys}}
+        if view is not View.OWN:
+            query[f"until.{view.value}"] = {"$gte": today}
+        found = _rows(PageRow).find(query, {"number": 1, view.value: 1})
+        return sorted(((p["number"], p[view.value]) for p in found if view.value in p), reverse=True)
+
+    def location(self, record_id: str) -> Location | None:
+        """Where a record is."""
+        return self.locations([record_id]).get(record_id)
+
+    def entry(self, code: str, version: int) -> Entry | None:
+        """One version of an entry. Versions never change, so each is read once."""
+        if (known := self._entries.get((code, version))) is not None:
+            return known
+        found = _rows(EntryRow).find_one({"_id": f"{code}:{version}"})
+        if found is None:
+            return None
+        self._entries[code, version] = entry = Entry.read(found)
+        return entry
+
+    def names_after(self, seq: int) -> Iterator[Plain]:
+        """Changes of what the public finds subjects by, after one."""
+        yield from _rows(NameRow).find({"seq": {"$gt": seq}}, batch_size=5000)
+
+    # Writing from the feeds.
+
+    def save_entry(self, entry: Plain, unit: Unit) -> None:
+        """Keeps a version of an entry."""
+        key = f"{entry['code']}:{entry['version']}"
+        _rows(EntryRow).replace_one({"_id": key}, {"_id": key, **entry}, upsert=True, session=unit.session)
+
+    def locations(self, record_ids: Sequence[str], unit: Unit | None = None) -> dict[str, Location]:
+        """Where records are; unknown ones are left out."""
+        return {
+            r["_id"]: Location(r["_id"], r["ref"], r["seat"], r["version"], r.get("revoked", False), r.get("due", ""))
+            for r in _in(RecordRow, "_id", record_ids, unit)
+        }
+
+    def save_locations(self, changed: Iterable[tuple[Location, bool]], unit: Unit) -> None:
+        """Writes where records are; the flag says that it was not known before."""
+        writes: list[Any] = []
+        for location, new in changed:
+            row: Plain = {
+                "_id": location.record_id,
+                "ref": location.ref,
+                "seat": location.seat,
+                "version": location.version,
+            }
+            if location.revoked:
+                row["revoked"] = True
+            if location.due:
+                row["due"] = location.due
+            writes.append(InsertOne(row) if new else ReplaceOne({"_id": row["_id"]}, row, upsert=True))
+        _write(RecordRow, writes, unit)
+
+    def due(self, today: str, limit: int) -> list[str]:
+        """Records whose disclosure has ended and that are not archived yet."""
+        return [r["_id"] for r in _rows(RecordRow).find({"due": {"$lt": today}}, {"_id": 1}).limit(limit)]
+
+    def objected(self, record_ids: Sequence[str], unit: Unit) -> set[str]:
+        """Those of the records to which an objection is open."""
+        return {o["record_id"] for o in _in(ObjectionRow, "record_id", record_ids, unit) if o["open"]}
+
+    def save_objection(self, number: str, record_id: str, is_open: bool, position: int, unit: Unit) -> bool:
+        """Keeps the state of an objection; False when a newer one is known."""
+        rows = _rows(ObjectionRow)
+        known = rows.find_one({"_id": number}, session=unit.session)
+        if known is not None and known["position"] > position:
+            return False
+        row = {"_id": number, "record_id": record_id, "open": is_open, "position": position}
+        rows.replace_one({"_id": number}, row, upsert=True, session=unit.session)
+        return True
+
+    def subjects(self, refs: Sequence[str], unit: Unit) -> dict[str, Subject]:
+        """Subjects with their newest pages, to be changed; unknown ones begin empty."""
+        found = {ref: Subject(ref) for ref in refs}
+        for row in _in(SubjectRow, "_id", refs, unit, _CHANGING):
+            found[row["_id"]] = _subject(row)
+        return found
+
+    def load_pages(self, wanted: Mapping[str, set[int]], subjects: Mapping[str, Subject], unit: Unit) -> None:
+        """Loads older pages of subjects into them."""
+        keys = [_page_key(ref, n) for ref, numbers in wanted.items() for n in sorted(numbers)]
+        for row in _in(PageRow, "_id", keys, unit, {"ref": 1, "number": 1, "own": 1}):
+            subjects[row["ref"]].pages[row["number"]] = page_of(row["number"], row.get("own"))
+
+    def sights_below(self, ref: str, unit: Unit) -> dict[int, Sight]:
+        """What the public sees of each older page."""
+        found = _rows(PageRow).find({"ref": ref}, {"number": 1, "sight": 1}, session=unit.session)
+        return {p["number"]: _sight(p.get("sight")) for p in found}
+
+    def save_subjects(self, changed: Sequence[tuple[Subject, Mapping[int, Packed], bool]], unit: Unit) -> None:
+        """Writes subjects with their changed pages, packed; the flag says that what the public sees has changed."""
+        subject_writes: list[Any] = []
+        page_writes: list[Any] = []
+        names: list[Subject] = []
+        for subject, packed, visible in changed:
+            for number, page in packed.items():
+                if number < subject.tail:
+                    page_writes.append(_page_write(subject.ref, number, page))
+            subject_writes.append(_subject_write(subject, packed.get(subject.tail)))
+            if visible:
+                names.append(subject)
+        _write(PageRow, page_writes, unit)
+        _write(SubjectRow, subject_writes, unit)
+        if names:
+            seq = self._next_seq(unit)
+            _write(NameRow, [ReplaceOne({"_id": s.ref}, _name_row(s, seq), upsert=True) for s in names], unit)
+
+    def _next_seq(self, unit: Unit) -> int:
+        # Written in the transaction, so that numbers are committed in order.
+        counter = self.store.db["counters"].find_one_and_update(
+            {"_id": "names"},
+            {"$inc": {"n": 1}},
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+            session=unit.session,
+        )
+        if counter is None:
+            raise RuntimeError("an upsert answered without its document")
+        return int(counter["n"])
+
+
+def is_too_large(error: Exception) -> bool:
+    """Whether the store refused a transaction for its size."""
+    return isinstance(error, OperationFailure) and error.code == _TOO_LARGE
+
+
+def _subject(row: Plain) -> Subject:
+    return Subject(
+        row["_id"],
+        row["kind"],
+        row["name"],
+        row["former"],
+        row["uscc"],
+        row["named_at"],
+        row["tail"],
+        row["seats"],
+        _sight(row.get("top")),
+        _sight(row.get("below")),
+        _sight(row.get("sight")),
+        {row["tail"]: page_of(row["tail"], row.get("own"))},
+        new=False,
+    )
+
+
+def _subject_write(subject: Subject, top: Packed | None) -> Any:
+    row: Plain = {
+        "kind": subject.kind,
+        "name": subject.name,
+        "former": subject.former,
+        "uscc": subject.uscc,
+        "named_at": subject.named_at,
+        "tail": subject.tail,
+        "seats": subject.seats,
+        "below": _sight_row(subject.below),
+        "sight": _sight_row(subject.sight),
+        "top": _sight_row(subject.top),
+    }
+    if top is not None:
+        row |= top.views
+    if subject.new:
+        return InsertOne({"_id": subject.ref, **row})
+    change: Plain = {"$set": row}
+    if top is not None and (gone := [view for view in _VIEWS if view not in top.views]):
+        change["$unset"] = dict.fromkeys(gone, "")
+    return UpdateOne({"_id": subject.ref}, change)
+
+
+def _page_write(ref: str, number: int, page: Packed) -> Any:
+    key = _page_key(ref, number)
+    row = {"_id": key, "ref": ref, "number": number, "until": dict(page.until), "sight": _sight_row(page.sight)}
+    return ReplaceOne({"_id": key}, {**row, **page.views}, upsert=True)
+
+
+def _name_row(subject: Subject, seq: int) -> Plain:
+    return {
+        "_id": subject.ref,
+        "kind": subject.kind,
+        "uscc": subject.uscc,
+        "seq": seq,
+        **_sight_row(subject.sight),
+    }
+
+
+def _sight(row: Any) -> Sight:
+    return Sight(row["until"], tuple(Named(*n) for n in row["names"])) if row else Sight()
+
+
+def _sight_row(sight: Sight) -> Plain:
+    return {"until": sight.until, "names": [[n.name, n.until, n.seat] for n in sight.names]}
+
+
+def read_names(row: Plain) -> Sight:
+    """What the public finds a subject by, of a row of `names_after`."""
+    return _sight(row)
+
+
+def _in(
+    document: Any, name: str, values: Sequence[str], unit: Unit | None, projection: Plain | None = None
+) -> Iterator[Plain]:
+    session = unit.session if unit else None
+    for start in range(0, len(values), _CHUNK):
+        yield from _rows(document).find(
+            {name: {"$in": list(values[start : start + _CHUNK])}}, projection, session=session
+        )
+
+
+def _write(document: Any, writes: list[Any], unit: Unit) -> None:
+    if writes:
+        _rows(document).bulk_write(writes, ordered=False, session=unit.session)
+
+
+def _rows(document: Any) -> Collection[Plain]:
+    found: Collection[Plain] = document._get_collection()
+    return found
+
+
+def _page_key(ref: str, number: int) -> str:
+    return f"{ref}:{number:06d}"

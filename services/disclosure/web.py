@@ -1,0 +1,186 @@
+"""HTTP face: the JSON API and the portal's pages. No decisions here."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from flask import Response, request
+from flask_openapi3.models.tag import Tag
+from flask_openapi3.openapi import OpenAPI
+
+from chengxin import context
+from chengxin.context import caller
+from chengxin.errors import INPUT_INVALID, FieldError, Problem
+from chengxin.policy import serves
+from chengxin.tokens import Verifier
+from chengxin.web import answer, decode_page_token, encode_page_token, make_app
+from services.disclosure import bodies, query
+from services.disclosure.pages import Pages
+from services.disclosure.query import Answered, Selector
+from services.disclosure.reading import Ask
+from services.disclosure.room import Disclosure
+from services.disclosure.searching import Listed
+
+_MAX_BODY: Final = 64 * 1024
+_PUBLIC: Final = Tag(name="public", description="Everybody: search and subject pages (Art. 14, 15)")
+_OWN: Final = Tag(name="own", description="The verified subject: everything about oneself (Art. 16)")
+_QUERIES: Final = Tag(name="queries", description="Queries under agreement, law and consent (Art. 16, 17)")
+_LANGUAGES: Final = {"zh": "zh-CN", "zh-cn": "zh-CN", "en": "en"}
+
+
+def make_disclosure_app(room: Disclosure, verifier: Verifier | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
+    """The app."""
+    app = make_app("disclosure", verifier, ready)
+    app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
+    app.static_folder = str(Path(__file__).parent / "static")
+    _add_public(app, room)
+    _add_own(app, room)
+    _add_queries(app, room)
+    _add_pages(app, room)
+    return app
+
+
+def _add_public(app: OpenAPI, room: Disclosure) -> None:
+    @app.get(
+        "/v1/public/subjects",
+        tags=[_PUBLIC],
+        summary="Search subjects by name or code",
+        responses={200: bodies.SubjectsAnswer},
+    )
+    @serves(query.search)
+    def search(query: bodies.SearchQuery) -> Response:
+        """Only subjects with something public today; persons under the name that their public records show."""
+        found, total, following = _search(room, query.q, query.page_token, query.page_size)
+        today = room.clock.today().isoformat()
+        return answer({"subjects": [_listed(s, today) for s in found], "total": total, "next_page_token": following})
+
+    @app.get(
+        "/v1/public/subjects/<subject_ref>",
+        tags=[_PUBLIC],
+        summary="What is public about a subject",
+        responses={200: bodies.RecordsAnswer},
+    )
+    @serves(query.public)
+    def subject(path: bodies.RefPath, query: bodies.RecordsQuery) -> Response:
+        """Newest records first."""
+        return _records(_public(room, path.subject_ref, query))
+
+
+def _add_own(app: OpenAPI, room: Disclosure) -> None:
+    @app.get("/v1/me/records", tags=[_OWN], summary="All about oneself", responses={200: bodies.RecordsAnswer})
+    @serves(query.own)
+    def own(query: bodies.RecordsQuery) -> Response:
+        """In full; archived records are marked."""
+        return _records(_own(room, query))
+
+
+def _add_queries(app: OpenAPI, room: Disclosure) -> None:
+    @app.post("/v1/shared/queries", tags=[_QUERIES], summary="Shared view", responses={200: bodies.RecordsAnswer})
+    @serves(query.shared)
+    def shared(body: bodies.QueryBody) -> Response:
+        """For the purpose of the token."""
+        return _records(query.shared(room, caller(), _selector(body), _ask_of(body)))
+
+    @app.post(
+        "/v1/statutory/queries", tags=[_QUERIES], summary="Full view by law", responses={200: bodies.RecordsAnswer}
+    )
+    @serves(query.statutory)
+    def statutory(body: bodies.QueryBody) -> Response:
+        """Under the legal basis and case of the token."""
+        return _records(query.statutory(room, caller(), _selector(body), _ask_of(body)))
+
+
+def _add_pages(app: OpenAPI, room: Disclosure) -> None:
+    pages = Pages(room)
+
+    def page(render: Callable[[str], tuple[str, int]]) -> Response:
+        language = _LANGUAGES.get(request.args.get("lang", "").lower(), context.current().language)
+        try:
+            html, status = render(language)
+        except Problem as e:
+            html, status = pages.problem(e, language), e.type.status
+        response = Response(html, status, content_type="text/html; charset=utf-8")
+        response.headers["Content-Language"] = language
+        response.headers["Vary"] = "Accept-Language"
+        return response
+
+    @app.route("/")
+    @serves(query.search)
+    def portal() -> Response:
+        asked, start = request.args.get("q", "")[:200].strip(), request.args.get("from", "")
+        return page(lambda language: (pages.portal(asked, _start(start), language), 200))
+
+    @app.route("/subjects/<subject_ref>")
+    @serves(query.public)
+    def subject_page(subject_ref: str) -> Response:
+        after = request.args.get("page", "")
+        return page(lambda language: (pages.subject(subject_ref, Ask(after=_after(after)), language), 200))
+
+
+def _public(room: Disclosure, ref: str, asked: bodies.RecordsQuery) -> Answered:
+    return query.public(room, caller(), ref, _ask(asked))
+
+
+def _own(room: Disclosure, asked: bodies.RecordsQuery) -> Answered:
+    return query.own(room, caller(), _ask(asked))
+
+
+def _search(room: Disclosure, q: str, token: str, size: int) -> tuple[list[Listed], int, str]:
+    start = _start(token)
+    found, total = query.search(room, caller(), q, start, size)
+    following = encode_page_token(start + size) if total > start + size else ""
+    return found, total, following
+
+
+def _ask(asked: bodies.RecordsQuery) -> Ask:
+    entries = frozenset({asked.entry} if asked.entry else ())
+    return Ask(asked.page_size, _after(asked.page_token), entries)
+
+
+def _ask_of(body: bodies.QueryBody) -> Ask:
+    return Ask(body.page_size, _after(body.page_token), frozenset(body.entries))
+
+
+def _after(token: str) -> str:
+    after = decode_page_token(token)
+    if after is None:
+        return ""
+    return after if isinstance(after, str) else _wrong_token()
+
+
+def _start(token: str) -> int:
+    start = decode_page_token(token)
+    if start is None:
+        return 0
+    return start if isinstance(start, int) and start >= 0 else int(_wrong_token())
+
+
+def _wrong_token() -> str:
+    told = "use next_page_token of the previous answer unchanged / 请原样使用上一页返回的 next_page_token"
+    raise INPUT_INVALID(fields=[FieldError("page_token", "page_token", told)])
+
+
+def _selector(body: bodies.QueryBody) -> Selector:
+    whom = body.subject
+    return Selector(whom.subject_ref, whom.uscc, whom.identity_number)
+
+
+def _records(answered: Answered) -> Response:
+    return answer(
+        {
+            "subject": answered.subject,
+            "records": answered.records,
+            "next_page_token": encode_page_token(answered.following) if answered.following else "",
+            "audit_event_id": answered.event_id,
+        }
+    )
+
+
+def _listed(listed: Listed, today: str) -> dict[str, Any]:
+    return {
+        "subject_ref": listed.ref,
+        "kind": listed.kind,
+        "name": listed.name(today),
+        "uscc": listed.uscc,
+        "former_names": listed.former(today),
+    }

@@ -1,0 +1,82 @@
+"""The words of the portal's pages, in both languages."""
+
+from collections.abc import Mapping
+from typing import Final
+
+# Key to (Chinese, English).
+_WORDS: Final[dict[str, tuple[str, str]]] = {
+    "site": ("信用阳江", "Credit Yangjiang"),
+    "site.long": ("阳江市公共信用信息公示", "Public credit information of Yangjiang"),
+    "other.language": ("English", "中文"),
+    "skip": ("跳到正文", "Skip to content"),
+    "home": ("首页", "Home"),
+    "search.title": ("查询公共信用信息", "Search public credit information"),
+    "search.label": ("主体名称或统一社会信用代码", "Name of the subject, or unified social credit code"),
+    "search.hint": (
+        "可输入名称的一部分，或代码的前几位。个人信息仅在依法公开时可见，不能用身份证号码查询。",
+        "A part of the name or the beginning of the code will do. Persons appear only where the law makes a record public; identity numbers cannot be searched.",
+    ),
+    "search.button": ("查询", "Search"),
+    "search.results": ("查询结果", "Results"),
+    "search.none": (
+        "没有找到与“{q}”相符、且有依法公开信息的主体。",
+        "No subject with public information matches “{q}”.",
+    ),
+    "search.none.next": (
+        "请核对名称或代码，或改用名称中较短的一段。",
+        "Check the name or code, or try a shorter part of the name.",
+    ),
+    "search.found": ("共 {n} 个主体", "{n} found"),
+    "former": ("曾用名", "Former names"),
+    "uscc": ("统一社会信用代码", "Unified social credit code"),
+    "kind": ("主体类别", "Kind of subject"),
+    "kind.enterprise": ("企业", "Enterprise"),
+    "kind.public_institution": ("事业单位", "Public institution"),
+    "kind.social_organization": ("社会组织", "Social organisation"),
+    "kind.individual": ("个人", "Individual"),
+    "kind.": ("主体", "Subject"),
+    "class.basic": ("基本信息", "Basic information"),
+    "class.licensing_and_penalty": ("行政许可与行政处罚信息", "Administrative licensing and penalties"),
+    "class.judicial": ("司法判决信息", "Judgments"),
+    "class.evaluation": ("信用评价信息", "Credit evaluation"),
+    "class.qualification": ("资质/资格信息", "Qualifications"),
+    "provider": ("信息提供单位", "Source"),
+    "recorded": ("归集日期", "Recorded on"),
+    "until": ("披露至", "Disclosed until"),
+    "until.none": ("长期", "no end"),
+    "objection": ("异议处理中", "Objection being handled"),
+    "objection.long": (
+        "信息主体已对本条信息提出异议，正在核查。",
+        "The subject has objected to this record; it is being verified.",
+    ),
+    "next": ("下一页", "Next page"),
+    "first": ("回到第一页", "Back to the first page"),
+    "count": (
+        "本页 {n} 条信息，截至 {today} 仍在披露期限内。",
+        "{n} records on this page, within their disclosure period on {today}.",
+    ),
+    "end": ("没有更多公开信息。", "There are no more public records."),
+    "print.note": (
+        "本页内容由信息提供单位提供，以其原始文书为准。",
+        "Records come from the organs named; their documents are authoritative.",
+    ),
+    "objection.how": (
+        "信息主体认为信息有误的，可向市信用中心提出异议申请。",
+        "A subject who finds a record wrong may file an objection with the credit centre.",
+    ),
+    "problem.404": ("没有可公开的信息", "Nothing public here"),
+    "problem.503": ("暂时无法查询", "Not available at the moment"),
+    "problem.other": ("无法完成查询", "The query could not be answered"),
+    "problem.back": ("返回查询", "Back to search"),
+    "footer": ("阳江市信用中心", "Yangjiang Credit Centre"),
+    "footer.law": (
+        "依据《阳江市公共信用信息管理暂行办法》公示；每次查询均留有记录。",
+        "Published under the Interim Measures of Yangjiang on public credit information; every query is on record.",
+    ),
+}
+
+
+def words(language: str) -> Mapping[str, str]:
+    """All words in `zh-CN` or `en`."""
+    column = int(language == "en")
+    return {key: texts[column] for key, texts in _WORDS.items()}

@@ -1,0 +1,103 @@
+"""The ingest service's process."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from chengxin.runtime import Service, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chengxin.tokens import Verifier
+    from services.ingest.room import Ingest
+
+
+def faces(ingest: "Ingest", verifier: "Verifier | None", ready: "Callable[[], dict[str, bool]]") -> tuple[Any, Any]:
+    """The app, and the servicers as `make_server` takes them. To read the rules nothing is needed."""
+    from chengxin.ingest.v1 import ingest_pb2_grpc
+    from services.ingest.rpc import NAME, IngestServicer
+    from services.ingest.web import make_ingest_app
+
+    servicers = [(ingest_pb2_grpc.add_IngestServiceServicer_to_server, IngestServicer(ingest), NAME)]
+    return make_ingest_app(ingest, verifier, ready), servicers
+
+
+def compose() -> Service:
+    """Wires ingest."""
+    from pymongo.errors import ConnectionFailure
+    from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+    from chengxin.assembly import assemble
+    from chengxin.catalog.v1 import catalog_pb2, catalog_pb2_grpc
+    from chengxin.crypto import KeyRing
+    from chengxin.ids import SubjectKey
+    from chengxin.rpc import make_server
+    from chengxin.settings import Settings
+    from chengxin.tokens import load_private_key
+    from services.ingest.directory import Directory
+    from services.ingest.receipts import Signer
+    from services.ingest.record import Recorder
+    from services.ingest.room import Ingest
+    from services.ingest.store import IngestStore
+
+    settings = Settings()
+    if settings.field_keys_file is None or settings.subject_key_file is None:
+        raise ValueError("ingest needs CHENGXIN_FIELD_KEYS_FILE and CHENGXIN_SUBJECT_KEY_FILE")
+    assembly = assemble("ingest", settings)
+    store = IngestStore(assembly.store)
+    ring = KeyRing.load(settings.field_keys_file)
+    signer = Signer(load_private_key(settings.key_file))
+    ingest = Ingest(
+        store,
+        assembly.audit,
+        assembly.clock,
+        Directory(store),
+        Recorder(SubjectKey(settings.subject_key_file.read_bytes()), ring),
+        ring,
+        signer,
+    )
+
+    @retry(
+        retry=retry_if_exception_type(ConnectionFailure), wait=wait_fixed(0.2), stop=stop_after_delay(60), reraise=True
+    )
+    def prepare() -> None:
+        store.create_indexes()
+        store.keep_receipt_key(signer.jwk)
+
+    prepare()
+    stub = catalog_pb2_grpc.CatalogServiceStub(assembly.channel("catalog"))
+    catalog = assembly.follow(
+        "catalog", stub.Watch, lambda after: catalog_pb2.WatchRequest(after=after), ingest.directory.apply
+    )
+    app, servicers = faces(ingest, assembly.verifier, lambda: assembly.ready([catalog]))
+    server = make_server(settings.grpc_listen, assembly.verifier, servicers)
+    return Service(app, server, [assembly.relay, catalog], assembly.close)
+
+
+def policy() -> list[dict[str, Any]]:
+    """The rules of both faces."""
+    from typing import cast
+
+    from chengxin.policy_table import policy_table
+    from services.ingest.room import Ingest
+
+    app, servicers = faces(cast(Ingest, None), None, dict)
+    return policy_table("ingest", app, [(type(servicer), name) for _, servicer, name in servicers])
+
+
+def main(arguments: list[str]) -> None:
+    """Runs what the arguments ask for."""
+    match arguments:
+        case []:
+            from chengxin.settings import Settings
+
+            serve("ingest", Settings().http_listen, compose)
+        case ["--policy"]:
+            print(json.dumps(policy(), ensure_ascii=False))
+        case _:
+            sys.exit("usage: python -m services.ingest [--policy]")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,71 @@
+"""Delivering a file (Art. 10): read twice, once to see that it is whole, once to take it in batches."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from chengxin.policy import rule
+from chengxin.principal import Principal, Role
+from chengxin.tabular.batches import in_batches
+from chengxin.tabular.columns import Columns, ItemName
+from chengxin.tabular.source import Row, id_of_file, must_be_whole, open_source
+from services.ingest import originals
+from services.ingest.commit import DELIVERED, FileForm
+from services.ingest.delivery import provides, submit
+from services.ingest.entry import Entry
+from services.ingest.model import Batch, Delivered, Header, Receipt
+from services.ingest.room import Ingest
+
+
+@rule(DELIVERED, roles={Role.PROVIDER}, articles=("9", "10", "12"), when=(provides,))
+def submit_file(ingest: Ingest, caller: Principal, header: Header, path: Path) -> Receipt:
+    """Takes a file whole or not at all: what is wrong with it as a file is told before anything is stored.
+
+    Without a submission id the id comes from the entry and the file's digest, so that the same file again is the same
+    delivery. Raises the problems of `chengxin.tabular`, and those of `submit`.
+    """
+    sha256 = _digest(path)
+    today = ingest.clock.today().isoformat()
+    entry = ingest.directory.to_deliver(header.entry_code, header.entry_version, today)
+    columns = columns_of(entry)
+    source = open_source(path, header.file_name)
+    form = FileForm([(c.label.strip(), c.code) for c in source.columns(columns) if c.code])
+    count = must_be_whole(source, columns)
+    whole = Header(
+        header.submission_id or id_of_file(entry.code, sha256),
+        header.entry_code,
+        header.entry_version,
+        header.file_name[:255],
+        sha256,
+        count,
+    ).checked()
+    _keep(ingest, caller, path, sha256)
+    return submit(ingest, caller, whole, _batches(source.rows(columns)), file=form)
+
+
+def columns_of(entry: Entry) -> Columns:
+    """The names of an entry's items."""
+    return Columns([ItemName(item.code, item.name.zh, item.name.en, item.required) for item in entry.items])
+
+
+def _batches(rows: Iterable[Row]) -> Iterator[Batch]:
+    for number, batch in enumerate(in_batches(rows), 1):
+        yield Batch(number, [Delivered(row.number, row.items) for row in batch])
+
+
+def _keep(ingest: Ingest, caller: Principal, path: Path, sha256: str) -> None:
+    # Named by its content: the same file again, or twice at once, changes nothing.
+    name = f"{caller.org}/{sha256}"
+    with path.open("rb") as file:
+        for piece in originals.file_pieces(name, file, sha256, ingest.ring):
+            _keep_piece(ingest, piece)
+
+
+def _keep_piece(ingest: Ingest, piece: dict[str, Any]) -> None:
+    ingest.patiently(lambda: ingest.store.keep_piece(piece))
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,169 @@
+"""Reading what was delivered (Art. 12, 30): a provider its own submissions, the organs everybody's; and the feed."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from chengxin.clock import rfc3339
+from chengxin.errors import NOT_FOUND, Problem
+from chengxin.mongo import OutboxRow
+from chengxin.policy import rule
+from chengxin.principal import Principal, Role
+from services.ingest.commit import RejectContent, opened_reject
+from services.ingest.model import FEED_NOT_FOR_YOU, Outcome, Receipt, owned
+from services.ingest.receipts import receipt_of
+from services.ingest.room import Ingest
+from services.ingest.store import Plain
+from services.ingest.validation import Violation
+
+_READERS: Final = {Role.PROVIDER, Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR}
+_FOLLOWERS: Final = {"disclosure", "objection"}
+# Records in one message of the feed: well under the greatest message at 16 KB a record.
+_PART: Final = 500
+
+
+@dataclass(frozen=True)
+class RejectRow:
+    """A rejected record: where it stood, what was delivered, what is wrong."""
+
+    row: int
+    items: dict[str, str]
+    violations: Sequence[Violation]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some record versions of one committed transaction."""
+
+    position: int
+    at: datetime
+    records: list[Plain]
+    last: bool
+
+
+def own(ingest: Ingest, caller: Principal, provider: str, *_: Any) -> Problem | None:
+    """a provider reads only its own"""
+    if Role.PROVIDER in caller.roles and provider not in ("", caller.org):
+        return NOT_FOUND(what=provider)
+    return None
+
+
+@rule("submission.listed", roles=_READERS, articles=("12", "30"), when=(own,))
+def submissions(ingest: Ingest, caller: Principal, provider: str, after: Any, size: int) -> tuple[list[Plain], Any]:
+    """Submissions, latest first, and the position of the next page; of all providers when an organ names none."""
+    of = caller.org if Role.PROVIDER in caller.roles else provider
+    ingest.audit.record(ingest.audit.event("submission.listed", caller, details={"provider": of} if of else {}))
+    found = ingest.store.submissions_of(of, after, size + 1)
+    page = found[:size]
+    following = [page[-1]["created_at"].isoformat(), page[-1]["_id"]] if len(found) > size else None
+    return page, following
+
+
+@rule("submission.read", roles=_READERS, articles=("12", "30"), when=(own,))
+def submission(ingest: Ingest, caller: Principal, provider: str, submission_id: str) -> Plain:
+    """One submission with its receipt. Raises NOT_FOUND."""
+    found = _submission(ingest, caller, provider, submission_id)
+    details = {"submission_id": submission_id}
+    ingest.audit.record(ingest.audit.event("submission.read", caller, entries=[found["entry_code"]], details=details))
+    return found
+
+
+@rule("receipt.read", roles=_READERS, articles=("12",), when=(own,))
+def receipt(ingest: Ingest, caller: Principal, provider: str, submission_id: str) -> Receipt:
+    """The receipt of a closed submission. Raises NOT_FOUND."""
+    found = _submission(ingest, caller, provider, submission_id)
+    details = {"submission_id": submission_id}
+    ingest.audit.record(ingest.audit.event("receipt.read", caller, entries=[found["entry_code"]], details=details))
+    if (told := receipt_of(found)) is None:
+        raise NOT_FOUND(what=f"{submission_id}/receipt")
+    return told
+
+
+@rule("rejects.read", roles={Role.PROVIDER}, articles=("9", "12"), when=(own,))
+def rejects(
+    ingest: Ingest, caller: Principal, provider: str, submission_id: str, after: Any, size: int
+) -> tuple[list[RejectRow], Any]:
+    """Rejected records in order of row as they were delivered, and the position of the next page."""
+    found = _submission(ingest, caller, provider, submission_id)
+    details = {"submission_id": submission_id}
+    ingest.audit.record(ingest.audit.event("rejects.read", caller, entries=[found["entry_code"]], details=details))
+    rows = ingest.store.rejects_of(found["_id"], after, size + 1)
+    page = rows[:size]
+    following = [page[-1]["row"], page[-1]["_id"]] if len(rows) > size else None
+    return [_opened(row["row"], opened_reject(ingest, row)) for row in page], following
+
+
+@rule("rejects.read", roles={Role.PROVIDER}, articles=("9", "12"), when=(own,))
+def all_rejects(
+    ingest: Ingest, caller: Principal, provider: str, submission_id: str
+) -> tuple[Plain, Iterator[RejectRow]]:
+    """The submission and every rejected record, read as they are asked for."""
+    found = _submission(ingest, caller, provider, submission_id)
+    details = {"submission_id": submission_id}
+    ingest.audit.record(ingest.audit.event("rejects.read", caller, entries=[found["entry_code"]], details=details))
+    rows = ingest.store.every_reject(found["_id"])
+    return found, (_opened(row["row"], opened_reject(ingest, row)) for row in rows)
+
+
+def follower(ingest: Ingest, caller: Principal, *_: Any) -> Problem | None:
+    """the service is disclosure or objection"""
+    return None if caller.client_id in _FOLLOWERS else FEED_NOT_FOR_YOU()
+
+
+@rule("records.followed", roles={Role.SERVICE}, articles=("15",), when=(follower,))
+def changes(ingest: Ingest, caller: Principal, after: int, running: Callable[[], bool]) -> Iterator[Part]:
+    """Committed record versions after a position, in order, without end."""
+    ingest.audit.record(ingest.audit.event("records.followed", caller, details={"after": after}))
+    for row in ingest.store.follow(after, running):
+        yield from _parts(ingest, row)
+
+
+def as_json(found: Plain) -> dict[str, Any]:
+    """A submission as answers name it."""
+    receipt = found.get("receipt")
+    return {
+        "submission_id": found["submission_id"],
+        "provider_uscc": found["provider"],
+        "entry_code": found["entry_code"],
+        "entry_version": found["entry_version"],
+        "state": "closed" if receipt else "open",
+        "batches_committed": found["batches_committed"],
+        "counts": found["counts"],
+        "file_name": found.get("file_name", ""),
+        "file_sha256": found.get("file_sha256", ""),
+        "created_at": rfc3339(found["created_at"]),
+    }
+
+
+def _submission(ingest: Ingest, caller: Principal, provider: str, submission_id: str) -> Plain:
+    found = ingest.store.submission(owned(provider or caller.org, submission_id))
+    if found is None:
+        raise NOT_FOUND(what=submission_id)
+    return found
+
+
+def _opened(row: int, content: RejectContent) -> RejectRow:
+    return RejectRow(row, content.items, content.violations)
+
+
+def _parts(ingest: Ingest, row: OutboxRow) -> Iterator[Part]:
+    versions = [version for change in row.changes for version in _versions(ingest, change)]
+    for start in range(0, len(versions), _PART):
+        wanted = versions[start : start + _PART]
+        last = start + _PART >= len(versions)
+        yield Part(row.position, row.at, ingest.store.exactly(wanted), last)
+
+
+def _versions(ingest: Ingest, change: Plain) -> list[tuple[str, int]]:
+    if change["kind"] == "record":
+        return [(change["record"], change["version"])]
+    batch = ingest.store.batch_named(change["batch"])
+    if batch is None:
+        raise RuntimeError("the outbox names a batch that is not there")
+    found = []
+    for n, record in enumerate(batch["records"]):
+        outcome, version = batch["others"].get(str(n), (Outcome.ACCEPTED, 1))
+        if outcome in (Outcome.ACCEPTED, Outcome.AMENDED):
+            found.append((record, version))
+    return found

@@ -1,0 +1,98 @@
+"""gRPC face: message to use case to message. No decisions here."""
+
+from collections.abc import Iterator
+
+import grpc
+
+from chengxin import context as request_context
+from chengxin.context import caller
+from chengxin.errors import INPUT_INVALID, FieldError
+from chengxin.ingest.v1 import ingest_pb2 as pb
+from chengxin.ingest.v1 import ingest_pb2_grpc
+from chengxin.policy import serves
+from chengxin.web import encode_page_token
+from services.ingest import amendments, delivery, messages, reading
+from services.ingest.model import Batch, Header
+from services.ingest.paging import reject_position
+from services.ingest.room import Ingest
+
+NAME = "chengxin.ingest.v1.IngestService"
+_DEFAULT_SIZE = 200
+_GREATEST_SIZE = 1000
+
+
+class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
+    """chengxin.ingest.v1.IngestService."""
+
+    def __init__(self, ingest: Ingest) -> None:
+        self._ingest = ingest
+
+    @serves(delivery.submit)
+    def Submit(self, request_iterator: Iterator[pb.SubmitRequest], context: grpc.ServicerContext) -> pb.Receipt:
+        """A delivery in batches."""
+        header = _header(request_iterator)
+        batches = _batches(request_iterator)
+        return messages.receipt(delivery.submit(self._ingest, caller(), header, batches, context.is_active))
+
+    @serves(delivery.submit_batch)
+    def SubmitBatch(self, request: pb.SubmitBatchRequest, context: grpc.ServicerContext) -> pb.SubmitBatchResponse:
+        """A small delivery in one call."""
+        header, records = messages.header(request.header), messages.delivered(request.records)
+        receipt, outcomes = delivery.submit_batch(self._ingest, caller(), header, records)
+        told = [messages.outcome(became, _language()) for became in outcomes]
+        return pb.SubmitBatchResponse(receipt=messages.receipt(receipt), outcomes=told)
+
+    @serves(amendments.amend)
+    def Amend(self, request: pb.AmendRequest, context: grpc.ServicerContext) -> pb.RecordOutcome:
+        """A new version of one record."""
+        became = amendments.amend(self._ingest, caller(), messages.amendment(request))
+        return messages.outcome(became, _language())
+
+    @serves(amendments.revoke)
+    def Revoke(self, request: pb.RevokeRequest, context: grpc.ServicerContext) -> pb.RecordOutcome:
+        """The end of one record."""
+        became = amendments.revoke(self._ingest, caller(), messages.revocation(request))
+        return messages.outcome(became, _language())
+
+    @serves(reading.submission)
+    def GetSubmission(self, request: pb.GetSubmissionRequest, context: grpc.ServicerContext) -> pb.Submission:
+        """How far a submission is, or its receipt."""
+        return messages.submission(reading.submission(self._ingest, caller(), "", request.submission_id))
+
+    @serves(reading.rejects)
+    def ListRejects(self, request: pb.ListRejectsRequest, context: grpc.ServicerContext) -> pb.ListRejectsResponse:
+        """Rejected records with their reasons."""
+        size = request.page_size or _DEFAULT_SIZE
+        if not 1 <= size <= _GREATEST_SIZE:
+            raise INPUT_INVALID(fields=[FieldError("page_size", "range", f"1 … {_GREATEST_SIZE}")])
+        after = reject_position(request.page_token)
+        page, following = reading.rejects(self._ingest, caller(), "", request.submission_id, after, size)
+        told = [messages.reject(found, _language()) for found in page]
+        token = encode_page_token(following) if following else ""
+        return pb.ListRejectsResponse(rejects=told, next_page_token=token)
+
+    @serves(reading.changes)
+    def Watch(self, request: pb.WatchRequest, context: grpc.ServicerContext) -> Iterator[pb.Change]:
+        """Committed record versions."""
+        for part in reading.changes(self._ingest, caller(), request.after, context.is_active):
+            yield messages.change(part)
+
+
+def _header(parts: Iterator[pb.SubmitRequest]) -> Header:
+    first = next(parts, None)
+    if first is None or first.WhichOneof("part") != "header":
+        told = "首条消息应为 header / the first message must be the header"
+        raise INPUT_INVALID(fields=[FieldError("header", "required", told)])
+    return messages.header(first.header)
+
+
+def _batches(parts: Iterator[pb.SubmitRequest]) -> Iterator[Batch]:
+    for part in parts:
+        if part.WhichOneof("part") != "batch":
+            told = "header 之后只能是 batch / only batches follow the header"
+            raise INPUT_INVALID(fields=[FieldError("batch", "required", told)])
+        yield Batch(part.batch.number, messages.delivered(part.batch.records))
+
+
+def _language() -> str:
+    return request_context.current().language

@@ -1,0 +1,264 @@
+"""HTTP face: files and JSON in, JSON and CSV out. No decisions here."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Literal
+from urllib.parse import quote
+
+from flask import Response
+from flask_openapi3.models.file import FileStorage
+from flask_openapi3.models.tag import Tag
+from flask_openapi3.openapi import OpenAPI
+from pydantic import BaseModel, Field
+
+from chengxin import context
+from chengxin.context import caller
+from chengxin.policy import open_to_all, serves
+from chengxin.tabular.rejects import rejects_csv
+from chengxin.tokens import Verifier
+from chengxin.web import PageQuery, answer, encode_page_token, make_app
+from services.ingest import files, reading
+from services.ingest.model import Header
+from services.ingest.paging import reject_position, submission_position
+from services.ingest.receipts import receipt_of
+from services.ingest.room import Ingest
+from services.ingest.store import Plain
+
+_SUBMISSIONS: Final = Tag(name="submissions", description="What providers delivered, and what became of it")
+_MAX_BODY: Final = 256 * 1024 * 1024
+
+
+class UploadForm(BaseModel):
+    """A delivered file."""
+
+    catalog: str = Field(max_length=64, description="Code of the catalog entry, for example XZXK")
+    file: FileStorage = Field(description="CSV (UTF-8, UTF-16, GB18030), XLSX or JSON Lines")
+    submission_id: str = Field(
+        "", max_length=64, description="Chosen by you; empty: from the entry and the file's digest"
+    )
+
+
+class OfProvider(BaseModel):
+    """Whose."""
+
+    provider: str = Field("", max_length=18, description="For organs: the provider's unified social credit code")
+
+
+class SubmissionsQuery(PageQuery, OfProvider):
+    """Which submissions."""
+
+
+class RejectsQuery(PageQuery):
+    """Which rejects, and in what form."""
+
+    format: Literal["json", "csv"] = Field("json", description="csv: all of them as a file to mend and deliver again")
+
+
+class SubmissionPath(BaseModel):
+    """A submission."""
+
+    submission_id: str = Field(max_length=64)
+
+
+class CountsAnswer(BaseModel):
+    """How many records became what."""
+
+    total: int
+    accepted: int
+    amended: int
+    unchanged: int
+    rejected: int
+
+
+class ReceiptAnswer(BaseModel):
+    """The system's signed word on a submission; `jws` is verified with the keys at /v1/submissions/keys."""
+
+    submission_id: str
+    counts: CountsAnswer
+    content_sha256: str
+    closed_at: str
+    jws: str
+
+
+class SubmissionAnswer(BaseModel):
+    """A submission."""
+
+    submission_id: str
+    provider_uscc: str
+    entry_code: str
+    entry_version: int
+    state: str = Field(description="open, closed")
+    batches_committed: int
+    counts: CountsAnswer
+    file_name: str
+    file_sha256: str
+    created_at: str
+    receipt: ReceiptAnswer | None = None
+
+
+class SubmissionsAnswer(BaseModel):
+    """A page of submissions."""
+
+    submissions: list[SubmissionAnswer]
+    next_page_token: str
+
+
+class ViolationAnswer(BaseModel):
+    """One thing wrong with a record."""
+
+    item: str
+    rule: str
+    message: str
+    value: str = Field(description="As delivered; empty for personal identifiers")
+
+
+class RejectAnswer(BaseModel):
+    """A rejected record."""
+
+    row: int
+    items: dict[str, str]
+    violations: list[ViolationAnswer]
+
+
+class RejectsAnswer(BaseModel):
+    """A page of rejects."""
+
+    rejects: list[RejectAnswer]
+    next_page_token: str
+
+
+class KeysAnswer(BaseModel):
+    """A JSON Web Key Set (RFC 7517)."""
+
+    keys: list[dict[str, str]]
+
+
+def make_ingest_app(ingest: Ingest, verifier: Verifier | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
+    """The app."""
+    app = make_app("ingest", verifier, ready)
+    app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
+    _add_upload(app, ingest)
+    _add_submissions(app, ingest)
+    _add_rejects(app, ingest)
+    return app
+
+
+def _add_upload(app: OpenAPI, ingest: Ingest) -> None:
+    @app.post(
+        "/v1/submissions",
+        tags=[_SUBMISSIONS],
+        summary="Deliver a file of records",
+        responses={201: SubmissionAnswer},
+    )
+    @serves(files.submit_file)
+    def upload(form: UploadForm) -> Response:
+        """Checked, recorded and receipted; the same file again adds nothing. Broken files store nothing."""
+        with _spooled(form.file) as path:
+            header = Header(form.submission_id, form.catalog, file_name=Path(form.file.filename or "").name)
+            receipt = files.submit_file(ingest, caller(), header, path)
+        told = {"submission_id": receipt.submission_id, "counts": receipt.counts, "receipt": receipt.to_json()}
+        return answer(told, 201)
+
+
+def _add_submissions(app: OpenAPI, ingest: Ingest) -> None:
+    @app.get("/v1/submissions", tags=[_SUBMISSIONS], summary="Submissions", responses={200: SubmissionsAnswer})
+    @serves(reading.submissions)
+    def submissions(query: SubmissionsQuery) -> Response:
+        """Latest first."""
+        after = submission_position(query.page_token)
+        page, following = reading.submissions(ingest, caller(), query.provider, after, query.page_size)
+        return answer({"submissions": [_submission(s) for s in page], "next_page_token": _token(following)})
+
+    @app.get("/v1/submissions/keys", tags=[_SUBMISSIONS], summary="Receipt keys", responses={200: KeysAnswer})
+    @open_to_all("receipts are verified by anybody who holds one")
+    def keys() -> Response:
+        """Every public key that receipts were ever signed with."""
+        return answer({"keys": ingest.store.jwks()})
+
+    @app.get(
+        "/v1/submissions/<submission_id>",
+        tags=[_SUBMISSIONS],
+        summary="One submission",
+        responses={200: SubmissionAnswer},
+    )
+    @serves(reading.submission)
+    def submission(path: SubmissionPath, query: OfProvider) -> Response:
+        """How far it is, or its receipt."""
+        return answer(_submission(reading.submission(ingest, caller(), query.provider, path.submission_id)))
+
+    @app.get(
+        "/v1/submissions/<submission_id>/receipt",
+        tags=[_SUBMISSIONS],
+        summary="The receipt of a submission",
+        responses={200: ReceiptAnswer},
+    )
+    @serves(reading.receipt)
+    def receipt(path: SubmissionPath, query: OfProvider) -> Response:
+        """Once it is closed."""
+        return answer(reading.receipt(ingest, caller(), query.provider, path.submission_id).to_json())
+
+
+def _add_rejects(app: OpenAPI, ingest: Ingest) -> None:
+    @app.get(
+        "/v1/submissions/<submission_id>/rejects",
+        tags=[_SUBMISSIONS],
+        summary="Rejected records with their reasons",
+        responses={200: RejectsAnswer},
+    )
+    @serves(reading.rejects)
+    def rejects(path: SubmissionPath, query: RejectsQuery) -> Response:
+        """In order of row; as CSV in the delivered columns, to mend and deliver again."""
+        if query.format == "csv":
+            found, rows = reading.all_rejects(ingest, caller(), "", path.submission_id)
+            return _as_csv(ingest, found, rows)
+        after = reject_position(query.page_token)
+        page, following = reading.rejects(ingest, caller(), "", path.submission_id, after, query.page_size)
+        return answer({"rejects": [_reject(row) for row in page], "next_page_token": _token(following)})
+
+
+def _as_csv(ingest: Ingest, found: Plain, rows: Iterator[reading.RejectRow]) -> Response:
+    language = context.current().language
+    columns = [(label, code) for label, code in found.get("columns") or ()]
+    if not columns:
+        entry = ingest.directory.version(found["entry_code"], found["entry_version"])
+        columns = [(item.name.zh or item.code, item.code) for item in entry.items]
+    rejected = ((row.row, row.items, [v.message(language) for v in row.violations]) for row in rows)
+
+    def encoded() -> Iterator[bytes]:
+        # With its mark, by which spreadsheets know UTF-8.
+        yield b"\xef\xbb\xbf"
+        for piece in rejects_csv(columns, rejected):
+            yield piece.encode()
+
+    name = quote(f"{found['submission_id']}.rejects.csv")
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
+    return Response(encoded(), content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _submission(found: Plain) -> dict[str, Any]:
+    receipt = receipt_of(found)
+    return reading.as_json(found) | {"receipt": receipt.to_json() if receipt else None}
+
+
+def _reject(row: reading.RejectRow) -> dict[str, Any]:
+    language = context.current().language
+    violations = [
+        {"item": v.item, "rule": v.rule, "message": v.message(language), "value": v.value} for v in row.violations
+    ]
+    return {"row": row.row, "items": row.items, "violations": violations}
+
+
+def _token(position: Any) -> str:
+    return encode_page_token(position) if position else ""
+
+
+@contextmanager
+def _spooled(upload: Any) -> Iterator[Path]:
+    """The upload as a file with a path, gone afterwards."""
+    with tempfile.NamedTemporaryFile(prefix="chengxin-upload-") as file:
+        shutil.copyfileobj(upload.stream, file, 1 << 20)
+        file.flush()
+        yield Path(file.name)

@@ -1,0 +1,113 @@
+"""The objection service's process."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from chengxin.runtime import Service, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chengxin.assembly import Assembly
+    from chengxin.feed import Follower
+    from chengxin.tokens import Verifier
+    from services.objection.room import Objections
+
+
+def faces(room: "Objections", verifier: "Verifier | None", ready: "Callable[[], dict[str, bool]]") -> tuple[Any, Any]:
+    """The app, and the servicers as `make_server` takes them. To read the rules nothing is needed."""
+    from chengxin.objection.v1 import objection_pb2_grpc
+    from services.objection.rpc import NAME, ObjectionServicer
+    from services.objection.web import make_objection_app
+
+    servicers = [(objection_pb2_grpc.add_ObjectionServiceServicer_to_server, ObjectionServicer(room), NAME)]
+    return make_objection_app(room, verifier, ready), servicers
+
+
+def compose() -> Service:
+    """Wires the objection service."""
+    from datetime import timedelta
+
+    from pymongo.errors import ConnectionFailure
+    from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+    from chengxin.assembly import assemble
+    from chengxin.crypto import KeyRing
+    from chengxin.rpc import make_server
+    from chengxin.settings import Settings
+    from services.objection.recounting import Recounter
+    from services.objection.room import Objections
+    from services.objection.store import ObjectionStore
+
+    settings = Settings()
+    if settings.field_keys_file is None:
+        sys.exit("CHENGXIN_FIELD_KEYS_FILE is not set: what people write is kept sealed; see `chengxin keys`")
+    assembly = assemble("objection", settings)
+    store = ObjectionStore(assembly.store, KeyRing.load(settings.field_keys_file))
+    room = Objections(store, assembly.audit, assembly.clock)
+
+    @retry(
+        retry=retry_if_exception_type(ConnectionFailure), wait=wait_fixed(0.2), stop=stop_after_delay(60), reraise=True
+    )
+    def prepare() -> None:
+        store.create_indexes()
+        store.drop_left(assembly.clock.now() - timedelta(hours=1))
+
+    prepare()
+    followed = feeds(room, assembly)
+    app, servicers = faces(room, assembly.verifier, lambda: assembly.ready(followed))
+    server = make_server(settings.grpc_listen, assembly.verifier, servicers)
+    return Service(app, server, [assembly.relay, *followed, Recounter(room)], assembly.close)
+
+
+def feeds(room: "Objections", assembly: "Assembly") -> "list[Follower]":
+    """What the service follows: the catalog's feed and ingest's."""
+    from functools import partial
+
+    from chengxin.catalog.v1 import catalog_pb2, catalog_pb2_grpc
+    from chengxin.ingest.v1 import ingest_pb2, ingest_pb2_grpc
+    from services.objection.feeds import apply_catalog, apply_ingest
+
+    catalog = catalog_pb2_grpc.CatalogServiceStub(assembly.channel("catalog"))
+    ingest = ingest_pb2_grpc.IngestServiceStub(assembly.channel("ingest"))
+    return [
+        assembly.follow(
+            "catalog", catalog.Watch, lambda after: catalog_pb2.WatchRequest(after=after), partial(apply_catalog, room)
+        ),
+        assembly.follow(
+            "ingest", ingest.Watch, lambda after: ingest_pb2.WatchRequest(after=after), partial(apply_ingest, room)
+        ),
+    ]
+
+
+def policy() -> list[dict[str, Any]]:
+    """The rules of both faces."""
+    from typing import cast
+
+    from chengxin.policy_table import policy_table
+    from services.objection.room import Objections
+
+    app, servicers = faces(cast(Objections, None), None, dict)
+    return policy_table("objection", app, [(type(servicer), name) for _, servicer, name in servicers])
+
+
+def main(arguments: list[str]) -> None:
+    """Runs what the arguments ask for."""
+    match arguments:
+        case []:
+            from chengxin.settings import Settings
+
+            serve("objection", Settings().http_listen, compose)
+        case ["--policy"]:
+            print(json.dumps(policy(), ensure_ascii=False))
+        case ["--guideline"]:
+            from services.objection.guideline import document
+
+            print(document(), end="")
+        case _:
+            sys.exit("usage: python -m services.objection [--policy | --guideline]")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,86 @@
+"""What the service learns from the feeds of the catalog and of ingest, and what it tells those who follow (decision 3)."""
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import Final
+
+import structlog
+
+from chengxin.catalog.v1 import catalog_pb2
+from chengxin.ingest.v1 import ingest_pb2
+from chengxin.mongo import OutboxRow, Unit
+from chengxin.policy import rule
+from chengxin.principal import Principal, Role
+from chengxin.workdays import CalendarYear
+from services.objection.deadlines import RULE_SET
+from services.objection.model import Challenged, Correction
+from services.objection.room import OWN, Objections, only_itself
+from services.objection.sight import EntryNames
+
+log = structlog.get_logger()
+
+_FOLLOWERS: Final = {Role.SERVICE}
+
+
+@rule("objections.followed", roles=_FOLLOWERS, articles=("27",))
+def changes(room: Objections, caller: Principal, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
+    """Changes of state after a position, in order, without end."""
+    return (row for row in room.store.follow(after, running) if row.changes)
+
+
+def apply_catalog(room: Objections, unit: Unit, change: catalog_pb2.Change) -> None:
+    """Takes a change of the catalog: names, deadlines, calendar."""
+    match change.WhichOneof("change"):
+        case "entry":
+            room.store.save_entry(_names(change.entry), unit)
+        case "rule_set" if change.rule_set.name == RULE_SET:
+            rules = change.rule_set
+            effective = date.fromisoformat(rules.effective_from)
+            room.store.save_rules(rules.version, effective, dict(rules.values), unit)
+        case "calendar_year":
+            told = change.calendar_year
+            year = CalendarYear.of(told.year, told.announced, told.days_off, told.days_worked)
+            room.store.save_year(year, unit)
+
+
+def apply_ingest(room: Objections, unit: Unit, change: ingest_pb2.Change) -> None:
+    """Takes a change of ingest: whose records are, and corrections that name an objection."""
+    room.store.save_records(map(_challenged, change.records), unit)
+    for record in change.records:
+        if record.objection_no:
+            see_correction(room, OWN, record, unit)
+
+
+@rule("correction.seen", roles=_FOLLOWERS, articles=("25", "26", "27"), when=(only_itself,))
+def see_correction(room: Objections, caller: Principal, record: ingest_pb2.RecordVersion, unit: Unit) -> None:
+    """Notes on a case that an amendment or revocation naming it has arrived."""
+    before = room.store.case(record.objection_no, unit)
+    if before is None or before.record.record_id != record.record_id:
+        # Whoever amended wrote a number that is not of this record. Ingest has it on record as it was written.
+        log.warning("correction names no objection to its record", record_id=record.record_id)
+        return
+    after = before.correction_seen(Correction(record.version, record.revoked, room.now()))
+    if after is not before:
+        room.store.save(after, before, unit)
+        details = {"record_version": record.version, "revoked": record.revoked}
+        room.put_on_record(unit, "correction.seen", caller, after, **details)
+
+
+def _names(entry: catalog_pb2.Entry) -> EntryNames:
+    return EntryNames(entry.code, entry.version, _text(entry.name), {i.code: _text(i.name) for i in entry.items})
+
+
+def _text(text: catalog_pb2.LocalText) -> dict[str, str]:
+    return {"zh": text.zh, "en": text.en}
+
+
+def _challenged(record: ingest_pb2.RecordVersion) -> Challenged:
+    return Challenged(
+        record_id=record.record_id,
+        subject_ref=record.subject.subject_ref,
+        record_version=record.version,
+        entry_code=record.entry_code,
+        entry_version=record.entry_version,
+        provider_uscc=record.provider_uscc,
+        provider_name=record.provider_name,
+    )

@@ -1,0 +1,131 @@
+"""An audit service as it runs: both faces on a real store, real tokens."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import mongoengine
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from werkzeug.test import TestResponse
+
+from chengxin.audit.v1 import audit_pb2, audit_pb2_grpc
+from chengxin.audit_client import AuditEvent
+from chengxin.clock import FixedClock, rfc3339
+from chengxin.ids import new_id
+from chengxin.mongo import Store
+from chengxin.principal import Principal, Role
+from chengxin.rpc import make_channel, make_server
+from services.audit.__main__ import faces
+from services.audit.room import AuditRoom, make_room
+from services.audit.signer import Signer
+from services.audit.store import AuditStore
+from tests.support import Issuer, free_port, until
+
+NOW = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
+# Checkpoints often enough that no test waits for one.
+INTERVAL = 0.05
+
+
+def an_event(act: str = "record.queried.own", service: str = "disclosure", **what: Any) -> bytes:
+    """An event as a service encodes it."""
+    actor = what.pop("actor", Principal("s_" + "a" * 26, frozenset({Role.SUBJECT})))
+    return AuditEvent(service, act, actor, what.pop("at", rfc3339(NOW)), **what).encode()
+
+
+@dataclass
+class Running:
+    """A running audit service and everything that its tests know."""
+
+    room: AuditRoom
+    issuer: Issuer
+    app: Any
+    stub: audit_pb2_grpc.AuditServiceStub
+    address: str
+    uri: str
+    close: Callable[[], None] = field(repr=False, default=lambda: None)
+
+    def append(
+        self, entries: Sequence[bytes], positions: Sequence[int] = (), caller: str = "disclosure", role: str = "service"
+    ) -> audit_pb2.AppendResponse:
+        """As a service does."""
+        request = audit_pb2.AppendRequest(entries=entries, positions=positions)
+        return self.stub.Append(request, metadata=self.metadata(role, sub=caller), timeout=20)
+
+    def metadata(self, *roles: str, **claims: Any) -> tuple[tuple[str, str], ...]:
+        return (("authorization", f"Bearer {self.issuer.token(*roles, **claims)}"),)
+
+    def get(self, path: str, *roles: str, **claims: Any) -> TestResponse:
+        """A GET by somebody with these roles; without any, by nobody."""
+        headers = {"Accept-Language": claims.pop("language", "zh-CN")}
+        if roles:
+            headers |= self.issuer.bearer(*roles, **claims)
+        return self.app.test_client().get(path, headers=headers)
+
+    def supervisor(self, path: str) -> Any:
+        """What a supervisor reads."""
+        answer = self.get(path, "supervisor", sub="officer:supervisor")
+        assert answer.status_code == 200, answer.text
+        return answer.json
+
+    def published(self, size: int) -> None:
+        """Returns once a checkpoint covers `size` entries."""
+        until(lambda: self.size() >= size, f"a checkpoint of {size} entries")
+
+    def size(self) -> int:
+        """The size of the latest checkpoint."""
+        answer = self.get("/tlog/checkpoint")
+        return int(answer.text.split("\n")[1]) if answer.status_code == 200 else -1
+
+
+Run = Callable[..., Running]
+
+
+@pytest.fixture(scope="session")
+def log_key() -> Ed25519PrivateKey:
+    """The key of the log."""
+    return Ed25519PrivateKey.generate()
+
+
+@pytest.fixture
+def run(issuer: Issuer, log_key: Ed25519PrivateKey) -> Iterator[Run]:
+    """Starts an audit service on a store's URI; `close` stops it as SIGTERM would."""
+    opened: list[Running] = []
+
+    def start(uri: str) -> Running:
+        clock = FixedClock(NOW)
+        store = Store(uri, "audit", clock)
+        room = make_room(AuditStore(store), Signer.of(log_key), clock, INTERVAL)
+        room.store.create_indexes()
+        app, servicers = faces(room, issuer.verifier, room.ready)
+        address = f"127.0.0.1:{free_port()}"
+        server = make_server(address, issuer.verifier, servicers)
+        server.start()
+        room.start()
+        channel = make_channel(address)
+        closed = []
+
+        def close() -> None:
+            if closed:
+                return
+            closed.append(True)
+            channel.close()
+            server.stop(None).wait()
+            room.stop()
+            store.close()
+            mongoengine.disconnect("audit")
+
+        running = Running(room, issuer, app, audit_pb2_grpc.AuditServiceStub(channel), address, uri, close)
+        opened.append(running)
+        return running
+
+    yield start
+    for running in opened:
+        running.close()
+
+
+@pytest.fixture
+def audit(stores: Callable[[str], str], run: Run) -> Running:
+    """A new audit service on a database of its own."""
+    return run(stores(new_id("audit")))

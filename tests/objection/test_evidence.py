@@ -1,0 +1,129 @@
+"""Attachments: few, not large, of a kind that is what it says it is; kept sealed, told with their digest (Art. 23)."""
+
+import base64
+import hashlib
+import io
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests.objection.conftest import RECORD, TEXT, Running
+
+PDF = b"%PDF-1.7\n1 0 obj\n%%EOF\n"
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(64))
+JPEG = b"\xff\xd8\xff\xe0" + bytes(range(64))
+
+
+def attached(data: bytes, content_type: str, name: str = "证据") -> dict[str, str]:
+    return {"name": name, "content_type": content_type, "content": base64.b64encode(data).decode()}
+
+
+@pytest.mark.parametrize(
+    ("data", "content_type"),
+    [(PDF, "application/pdf"), (PNG, "image/png"), (JPEG, "image/jpeg"), ("证明".encode("gb18030"), "text/plain")],
+)
+def test_what_is_attached_is_read_as_it_was(city: Running, data: bytes, content_type: str) -> None:
+    number = city.filed(evidence=[attached(data, content_type, "证据 1.bin")])
+    for desk, path in ((city.company, "/v1/me/objections"), (city.centre, "/v1/objections")):
+        found = desk.get(f"{path}/{number}/evidence/1")
+        assert (found.data, found.content_type.split(";")[0]) == (data, content_type)
+        assert found.headers["Content-Disposition"].startswith("attachment;")
+        assert found.headers["X-Content-Type-Options"] == "nosniff"
+        assert desk.get(f"{path}/{number}/evidence/2").status_code == 404
+    [told] = city.centre.get(f"/v1/objections/{number}").json["evidence"]
+    assert told["sha256"] == hashlib.sha256(data).hexdigest()
+    assert (told["number"], told["name"], told["size"]) == (1, "证据 1.bin", len(data))
+    assert city.event("evidence.read")["details"]["sha256"] == told["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("evidence", "rules"),
+    [
+        ([attached(PDF, "image/png")], {("evidence.0.content", "type.mismatch")}),
+        ([attached(b"MZ\x90\x00\x03", "text/plain")], {("evidence.0.content", "type.mismatch")}),
+        ([attached(b"<html>", "text/html")], {("evidence.0.content_type", "type.allowed")}),
+        ([attached(b"", "text/plain")], {("evidence.0.content", "size.empty")}),
+        ([attached(PNG + bytes(5 * 1024 * 1024), "image/png")], {("evidence.0.content", "size.limit")}),
+        ([attached(PDF, "application/pdf", "../a.pdf")], {("evidence.0.name", "name.characters")}),
+        ([attached(PDF, "application/pdf", " ")], {("evidence.0.name", "name.length")}),
+        ([TEXT | {"content": "no base64!"}], {("evidence.0.content", "base64")}),
+        ([TEXT, TEXT | {"size": 3}], {("evidence.1.size", "extra_forbidden")}),
+    ],
+)
+def test_what_is_wrong_with_an_attachment_is_told(
+    city: Running, evidence: list[dict[str, Any]], rules: set[tuple[str, str]]
+) -> None:
+    refused = city.company.files(evidence=evidence)
+    assert refused.status_code == 400
+    assert {(e["field"], e["rule"]) for e in refused.json["errors"]} == rules
+    assert city.company.get("/v1/me/objections").json["objections"] == []
+
+
+def test_no_more_than_five(city: Running) -> None:
+    refused = city.company.files(evidence=[TEXT] * 6)
+    assert ("evidence", "count") in {(e["field"], e["rule"]) for e in refused.json["errors"]}
+    assert len(city.company.files(evidence=[TEXT] * 5).json["evidence"]) == 5
+
+
+def test_five_of_the_greatest_size_are_taken(city: Running) -> None:
+    large = PNG + bytes(5 * 1024 * 1024 - len(PNG))
+    number = city.filed(evidence=[attached(large, "image/png")] * 5)
+    assert city.company.get(f"/v1/me/objections/{number}/evidence/5").data == large
+
+
+def test_a_body_beyond_all_limits_is_not_read(city: Running) -> None:
+    refused = city.company.files(statement="长" * (13 * 1024 * 1024))
+    assert (refused.status_code, refused.json["code"]) == (413, "TOO_LARGE")
+
+
+def test_a_form_with_files_says_the_same(city: Running) -> None:
+    form = {
+        "record_id": RECORD,
+        "items": ["XK_NR", "XK_WSH"],
+        "statement": "许可内容与证书不符",
+        "evidence": [(io.BytesIO(PDF), "证书.pdf", "application/pdf"), (io.BytesIO(PNG), "图.png", "image/png")],
+    }
+    filed = city.company.form("/v1/me/objections", form)
+    assert filed.status_code == 201, filed.text
+    assert filed.json["items"] == ["XK_NR", "XK_WSH"]
+    assert [e["name"] for e in filed.json["evidence"]] == ["证书.pdf", "图.png"]
+    number = filed.json["objection_no"]
+    city.centre.does("request-supplement", number, missing=["授权书"])
+    added = city.company.form(
+        f"/v1/me/objections/{number}/supplement",
+        {"statement": "补交", "evidence": (io.BytesIO(JPEG), "授权书.jpg", "image/jpeg")},
+    )
+    assert [e["number"] for e in added.json["evidence"]] == [1, 2, 3]
+    assert city.centre.get(f"/v1/objections/{number}/evidence/3").data == JPEG
+
+
+def test_a_form_is_told_what_is_wrong_with_it(city: Running) -> None:
+    no_record = city.company.form("/v1/me/objections", {"statement": "x"})
+    assert [e["field"] for e in no_record.json["errors"]] == ["record_id"]
+    other_file = {"record_id": RECORD, "statement": "x", "file": (io.BytesIO(PDF), "a.pdf", "application/pdf")}
+    assert city.company.form("/v1/me/objections", other_file).json["errors"][0]["field"] == "file"
+    mislabelled = {"record_id": RECORD, "statement": "x", "evidence": (io.BytesIO(PDF), "a.png", "image/png")}
+    assert city.company.form("/v1/me/objections", mislabelled).json["errors"][0]["rule"] == "type.mismatch"
+
+
+def test_attachments_of_what_is_not_filed_are_dropped(city: Running) -> None:
+    store = city.room.store
+    city.filed(key="k1")
+    city.filed(key="k1")
+    assert city.company.files().json["code"] == "OBJECTION_OPEN"
+    assert (store._evidence.count_documents({}), store._uploads.count_documents({})) == (1, 0)
+    # A process that ended before the case was written.
+    store.upload([PDF], datetime(2026, 11, 24, 3, 0, tzinfo=UTC))
+    store.upload([PDF], datetime(2026, 11, 24, 3, 59, tzinfo=UTC))
+    store.drop_left(datetime(2026, 11, 24, 3, 30, tzinfo=UTC))
+    assert (store._evidence.count_documents({}), store._uploads.count_documents({})) == (2, 1)
+
+
+def test_an_altered_attachment_is_not_told(city: Running) -> None:
+    number = city.filed()
+    rows = city.room.store._evidence
+    [row] = rows.find()
+    sealed = bytes(row["content"])
+    rows.update_one({"_id": row["_id"]}, {"$set": {"content": sealed[:-1] + bytes([sealed[-1] ^ 1])}})
+    assert city.centre.get(f"/v1/objections/{number}/evidence/1").status_code == 500

@@ -1,0 +1,205 @@
+"""An objection from filing to decision, through the public faces (Art. 23 to 27)."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from chengxin.objection.v1 import objection_pb2 as pb
+from tests.objection.conftest import COMPANY, RECORD, Running
+from tests.objection.sources import REGULATOR
+
+
+def test_a_wrong_record_is_corrected(city: Running) -> None:
+    filed = city.company.files()
+    assert filed.status_code == 201
+    number = filed.json["objection_no"]
+    assert (number, filed.json["state"], filed.json["due"]) == ("YY-20261124-0001", "filed", "2026-11-27")
+    assert filed.json["item_names"] == {"XK_NR": {"zh": "XK_NR 项", "en": "Item XK_NR"}}
+    assert city.centre.does("accept", number)["due"] == "2026-11-27"
+    verified = city.centre.does("verify", number, finding="consistent_with_source", note="与来源一致")
+    assert (verified["state"], verified["due"]) == ("provider_notified", "2026-12-08")
+
+    [task] = city.stub.ListTasks(
+        pb.ListTasksRequest(open_only=True), metadata=city.metadata("provider", org=REGULATOR)
+    ).tasks
+    assert (task.objection_no, task.answer_due, task.statement) == (number, "2026-12-08", "许可内容与证书不符")
+    city.corrected(number)
+    answered = city.stub.AnswerTask(
+        pb.AnswerTaskRequest(objection_no=number, finding=pb.FINDING_WRONG, evidence="录入错误", request_id="a1"),
+        metadata=city.metadata("provider", org=REGULATOR),
+    )
+    assert answered.state == "answered_wrong"
+    decided = city.centre.does("decide", number, outcome="corrected", explanation="已更正")
+    assert (decided["state"], decided["open"], decided["due"]) == ("corrected", False, "")
+    [told] = city.company.get("/v1/me/objections").json["objections"]
+    assert (told["state"], told["explanation"], told["correction"]["record_version"]) == ("corrected", "已更正", 2)
+    assert [m["state"] for m in told["history"]] == [
+        "filed",
+        "accepted",
+        "provider_notified",
+        "answered_wrong",
+        "corrected",
+    ]
+
+
+def test_a_right_record_is_upheld_with_evidence(city: Running) -> None:
+    number = city.task()
+    lacking = city.regulator.post(f"/v1/objections/{number}/answer", {"finding": "right"})
+    assert (lacking.status_code, lacking.json["errors"][0]["field"]) == (400, "evidence")
+    assert city.regulator.does("answer", number, finding="right", evidence="档案第三卷")["state"] == "answered_right"
+    assert city.centre.does("decide", number, outcome="upheld", explanation="与档案一致")["outcome"] == "upheld"
+
+
+def test_the_systems_own_fault_is_corrected_by_the_centre(city: Running) -> None:
+    number = city.filed()
+    city.centre.does("accept", number)
+    verified = city.centre.does("verify", number, finding="system_fault", note="转换时截断")
+    assert (verified["state"], verified["due"]) == ("system_fault", "2026-11-27")
+    early = city.centre.post(f"/v1/objections/{number}/decide", {"outcome": "corrected", "explanation": "已更正"})
+    assert (early.status_code, early.json["code"]) == (409, "CORRECTION_NOT_SEEN")
+    assert city.regulator.get("/v1/objections/tasks").json["tasks"] == []
+    city.corrected(number)
+    assert city.centre.does("decide", number, outcome="corrected", explanation="已更正")["state"] == "corrected"
+
+
+def test_a_corrected_record_is_not_upheld(city: Running) -> None:
+    number = city.task()
+    city.regulator.does("answer", number, finding="right", evidence="档案")
+    city.corrected(number, revoked=True)
+    upheld = city.centre.post(f"/v1/objections/{number}/decide", {"outcome": "upheld", "explanation": "维持"})
+    assert upheld.json["code"] == "CORRECTION_WAS_MADE"
+    assert city.centre.does("decide", number, outcome="corrected", explanation="已撤销")["correction"]["revoked"]
+
+
+def test_an_incomplete_objection_is_sent_back_once_listing_everything(city: Running) -> None:
+    number = city.filed(evidence=[])
+    sent = city.centre.does("request-supplement", number, missing=["证书复印件", "授权书"])
+    assert (sent["state"], sent["due"], sent["missing"]) == ("supplement_requested", "", ["证书复印件", "授权书"])
+    city.on("2026-12-01")
+    supplied = city.company.post(f"/v1/me/objections/{number}/supplement", {"statement": "补交"})
+    assert (supplied.json["state"], supplied.json["due"]) == ("filed", "2026-12-04")
+    again = city.centre.post(f"/v1/objections/{number}/request-supplement", {"missing": ["还有一份"]})
+    assert (again.status_code, again.json["code"]) == (409, "SUPPLEMENT_ALREADY_REQUESTED")
+    assert city.centre.does("refuse", number, reason="材料仍不全")["state"] == "refused"
+    assert city.company.get(f"/v1/me/objections/{number}").json["refusal_reason"] == "材料仍不全"
+
+
+def test_an_open_objection_is_withdrawn(city: Running) -> None:
+    number = city.filed()
+    assert city.company.post(f"/v1/me/objections/{number}/withdraw").json["state"] == "withdrawn"
+    assert city.company.post(f"/v1/me/objections/{number}/withdraw").json["state"] == "withdrawn"
+    late = city.centre.post(f"/v1/objections/{number}/accept", {})
+    assert (late.status_code, late.json["code"]) == (409, "OBJECTION_CLOSED")
+    city.event("objection.withdrawn", 2)
+    assert city.audit.of("objection.withdrawn")[1]["details"]["repeated"] is True
+
+
+def test_only_one_objection_to_the_same_items_at_a_time(city: Running) -> None:
+    number = city.filed()
+    second = city.company.files(statement="又一次")
+    assert (second.status_code, second.json["code"]) == (409, "OBJECTION_OPEN")
+    assert second.json["params"]["objection_no"] == number
+    assert city.company.files(items=[]).status_code == 409
+    assert city.company.files(items=["XK_WSH"]).json["objection_no"] == "YY-20261124-0002"
+    city.company.post(f"/v1/me/objections/{number}/withdraw")
+    assert city.company.files().status_code == 201
+
+
+def test_a_repeated_request_files_once(city: Running) -> None:
+    first, again = city.company.files(key="k1"), city.company.files(key="k1")
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json == again.json
+    assert city.company.files(key="k1", statement="别的").json["code"] == "IDEMPOTENCY_CONFLICT"
+    assert len(city.company.get("/v1/me/objections").json["objections"]) == 1
+
+
+def test_a_record_that_the_feed_has_not_told_yet_is_told_to_be_unknown(city: Running) -> None:
+    unknown = city.company.files(record_id="r_new")
+    assert (unknown.status_code, unknown.json["code"]) == (404, "RECORD_UNKNOWN")
+    city.ingest.record("r_new", COMPANY)
+    city.caught_up()
+    assert city.company.files(record_id="r_new").status_code == 201
+
+
+def test_items_that_the_entry_does_not_have_are_told(city: Running) -> None:
+    refused = city.company.files(items=["XK_NR", "NOPE"])
+    assert [(e["field"], e["rule"]) for e in refused.json["errors"]] == [("items.1", "item.unknown")]
+    assert city.company.files(statement="  ").json["errors"][0]["field"] == "statement"
+    city.ingest.record("r_other", COMPANY, entry_code="LATER")
+    city.caught_up()
+    waiting = city.company.files(record_id="r_other")
+    assert (waiting.status_code, waiting.json["code"]) == (503, "ENTRY_NOT_THERE")
+
+
+def test_an_amendment_that_names_somebody_elses_case_changes_nothing(city: Running) -> None:
+    number = city.task()
+    city.ingest.record("r_li_na", "s_li_na", 2, objection_no=number)
+    city.ingest.record("r_li_na", "s_li_na", 3, objection_no="YY-19990101-0001")
+    city.caught_up()
+    assert city.centre.get(f"/v1/objections/{number}").json["correction"] is None
+
+
+def test_officers_who_act_at_once_do_not_undo_each_other(city: Running) -> None:
+    number = city.filed()
+    acts = [("accept", {}), ("refuse", {"reason": "材料不全"}), ("request-supplement", {"missing": ["证书"]})]
+    answers: list[Any] = []
+    together = threading.Barrier(len(acts))
+
+    def act(name: str, body: dict[str, Any]) -> None:
+        desk = city.centre
+        together.wait()
+        answers.append(desk.post(f"/v1/objections/{number}/{name}", body))
+
+    threads = [threading.Thread(target=act, args=a) for a in acts]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert sorted(a.status_code for a in answers) == [200, 409, 409], [a.text for a in answers]
+    case = city.centre.get(f"/v1/objections/{number}").json
+    assert (case["version"], len(case["history"])) == (2, 2)
+
+
+def test_an_officer_acts_only_on_what_she_saw(city: Running) -> None:
+    number = city.filed()
+    seen = city.centre.get(f"/v1/objections/{number}").headers["ETag"]
+    path = f"/v1/objections/{number}"
+    city.centre.does("request-supplement", number, missing=["证书"])
+    city.company.post(f"/v1/me/objections/{number}/supplement", {"statement": "补交"})
+    stale = city.centre.post(f"{path}/accept", {}, **{"If-Match": seen})
+    assert (stale.status_code, stale.json["code"]) == (409, "OBJECTION_CHANGED")
+    fresh = city.centre.get(path).headers["ETag"]
+    assert city.centre.post(f"{path}/accept", {}, **{"If-Match": fresh}).status_code == 200
+    assert city.centre.post(f"{path}/accept", {}, **{"If-Match": "x"}).status_code == 400
+
+
+def test_those_who_follow_learn_each_state(city: Running) -> None:
+    number = city.task()
+    city.regulator.does("extension", number, reason="跨部门")
+    city.company.post(f"/v1/me/objections/{number}/withdraw")
+    stream = city.stub.Watch(pb.WatchRequest(), metadata=city.metadata("service", sub="disclosure"))
+    seen = [next(stream) for _ in range(4)]
+    assert [(c.state, c.open) for c in seen] == [
+        ("filed", True),
+        ("accepted", True),
+        ("provider_notified", True),
+        ("withdrawn", False),
+    ]
+    assert {(c.objection_no, c.record_id) for c in seen} == {(number, RECORD)}
+    stream.cancel()
+    resumed = city.stub.Watch(pb.WatchRequest(after=seen[2].position), metadata=city.metadata("service"))
+    assert next(resumed).state == "withdrawn"
+    resumed.cancel()
+
+
+@pytest.mark.parametrize("act", ["accept", "verify", "decide", "refuse", "request-supplement"])
+def test_an_unknown_number_is_told(city: Running, act: str) -> None:
+    body = {
+        "verify": {"finding": "system_fault", "note": "x"},
+        "decide": {"outcome": "upheld", "explanation": "x"},
+        "refuse": {"reason": "x"},
+        "request-supplement": {"missing": ["x"]},
+    }.get(act, {})
+    unknown = city.centre.post(f"/v1/objections/YY-20200101-0001/{act}", body)
+    assert (unknown.status_code, unknown.json["code"]) == (404, "OBJECTION_UNKNOWN")
