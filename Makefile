@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 BUF := node_modules/.bin/buf
 PROTOS := $(wildcard proto/chengxin/*/v1/*.proto)
 
-.PHONY: run test test-long test-all check bench generate lock clean
+.PHONY: run test test-long test-all check bench generate docs lock clean
 
 run: $(VENV)/.runtime
 	$(BIN)/chengxin up --demo
@@ -43,7 +43,7 @@ check: $(VENV)/.dev $(BUF)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/mypy chengxin services gateway demo deploy tools/check_secrets.py tools/check_regulation.py
+	$(BIN)/mypy chengxin services gateway demo deploy $(wildcard tools/*.py)
 	$(BIN)/bandit -q -r chengxin services gateway demo deploy -c pyproject.toml
 	$(BUF) lint proto
 	$(BUF) format --diff --exit-code proto
@@ -51,10 +51,16 @@ check: $(VENV)/.dev $(BUF)
 	tools/generate --check
 	$(BIN)/python tools/check_regulation.py
 	$(BIN)/python tools/check_secrets.py
+	$(BIN)/python tools/list_errors.py --check
 
 # Protos to Python, with the tools of the lock file.
 generate: $(VENV)/.dev
 	tools/generate
+
+# Documents that are made from the code.
+docs: $(VENV)/.dev
+	$(BIN)/python tools/list_errors.py
+	$(BIN)/python -m services.objection --guideline > docs/objection-guideline.md
 
 # Exact versions of everything, from pyproject.toml.
 lock: $(BIN)/python

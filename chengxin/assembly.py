@@ -11,6 +11,7 @@ from chengxin.audit_client import AuditTrail, Relay
 from chengxin.clock import Clock, SystemClock
 from chengxin.feed import Follower
 from chengxin.mongo import Store, Unit
+from chengxin.policy import Admission
 from chengxin.revocation import Revocations, fetch_revocations
 from chengxin.rpc import make_channel
 from chengxin.settings import Settings
@@ -29,6 +30,11 @@ class Assembly:
     tokens: TokenSource
     audit: AuditTrail
     relay: Relay
+
+    @property
+    def admission(self) -> Admission:
+        """What lets callers in to the service's faces."""
+        return Admission(self.verifier, self.audit)
 
     def channel(self, service: str) -> grpc.Channel:
         """A channel to another service."""

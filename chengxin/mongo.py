@@ -58,6 +58,7 @@ class Store:
     """A service's own database. All other code of the service reaches Mongo through its `store.py`, which uses this."""
 
     def __init__(self, uri: str, alias: str, clock: Clock) -> None:
+        self._alias = alias
         self.client: MongoClient[Document] = mongoengine.connect(
             alias=alias,
             host=uri,
@@ -149,7 +150,10 @@ class Store:
 
     def rows(self, after: int, limit: int = 200) -> list[OutboxRow]:
         """Committed transactions after a position, in order."""
-        found = self._outbox.find({"_id": {"$gt": after}}).sort("_id", 1).limit(limit)
+        # Positions have no gaps. Asked for one by one they are lookups in every store; for a range the embedded one reads
+        # its whole outbox, 300 ms at 10,000 rows against 2.
+        wanted = list(range(after + 1, after + 1 + limit))
+        found = self._outbox.find({"_id": {"$in": wanted}}).sort("_id", 1)
         return [OutboxRow(r["_id"], r["at"], r["changes"], [bytes(e) for e in r["events"]]) for r in found]
 
     def follow(self, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
@@ -173,5 +177,16 @@ class Store:
         self._positions.update_one({"_id": of}, {"$max": {"position": position}}, upsert=True, session=session)
 
     def close(self) -> None:
-        """Closes the connections."""
+        """Closes the connections; the same service may then be connected to another store."""
         self.client.close()
+        # mongoengine forgets by class name, which documents of two services may share.
+        for document in _all_documents(mongoengine.Document):
+            if document._meta.get("db_alias") == self._alias:
+                document._collection = None
+        mongoengine.disconnect(self._alias)
+
+
+def _all_documents(base: Any) -> Iterator[Any]:
+    for document in base.__subclasses__():
+        yield document
+        yield from _all_documents(document)

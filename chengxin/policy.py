@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast
 
 from chengxin.audit_client import AuditTrail
-from chengxin.errors import ROLE_NOT_ALLOWED, Problem
+from chengxin.errors import ROLE_NOT_ALLOWED, UNAUTHENTICATED, Problem
 from chengxin.principal import Principal, Role
+from chengxin.tokens import Verifier
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -80,6 +81,37 @@ def rule(
     return guard
 
 
+class Refusals(Protocol):
+    """Where refusals are put on record."""
+
+    def refused(self, act: str, actor: Principal, problem: Problem) -> None: ...
+
+
+class Admission:
+    """Lets callers in to a face: the token is verified and the capacity checked before anything they sent is read.
+
+    So somebody without the role learns nothing of what the input should be or what exists, and her refusal is on record.
+    """
+
+    def __init__(self, verifier: Verifier, audit: Refusals) -> None:
+        self._verifier = verifier
+        self._audit = audit
+
+    def verify(self, authorization: str) -> Principal:
+        """The caller of an `Authorization: Bearer <token>`. Raises UNAUTHENTICATED."""
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise UNAUTHENTICATED(reason="Authorization: Bearer <token> is missing")
+        return self._verifier.verify(token)
+
+    def check(self, caller: Principal, view: Any) -> None:
+        """Raises ROLE_NOT_ALLOWED, after putting it on record, unless the caller has a role of the view's rule."""
+        declared: Rule | None = getattr(view, "rule", None)
+        if declared is not None and (problem := _wrong_role(declared, caller)) is not None:
+            self._audit.refused(declared.act, caller, problem)
+            raise problem
+
+
 def serves(use_case: Callable[..., Any]) -> Callable[[F], F]:
     """Says which guarded use case an HTTP view or a gRPC method answers with; `chengxin policy` reads it."""
     declared = rule_of(use_case)
@@ -109,11 +141,15 @@ def rule_of(use_case: Callable[..., Any]) -> Rule:
 def _refusal(
     declared: Rule, room: Room, caller: Principal, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Problem | None:
-    if not caller.roles & declared.roles:
-        return ROLE_NOT_ALLOWED(
-            roles=", ".join(sorted(caller.roles)) or "-", required=", ".join(sorted(declared.roles))
-        )
+    if (wrong := _wrong_role(declared, caller)) is not None:
+        return wrong
     for condition in declared.conditions:
         if (problem := condition(room, caller, *args, **kwargs)) is not None:
             return problem
     return None
+
+
+def _wrong_role(declared: Rule, caller: Principal) -> Problem | None:
+    if caller.roles & declared.roles:
+        return None
+    return ROLE_NOT_ALLOWED(roles=", ".join(sorted(caller.roles)) or "-", required=", ".join(sorted(declared.roles)))

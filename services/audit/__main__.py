@@ -9,18 +9,18 @@ from chengxin.runtime import Service, serve
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chengxin.tokens import Verifier
+    from chengxin.policy import Admission
     from services.audit.room import AuditRoom
 
 
-def faces(room: "AuditRoom", verifier: "Verifier | None", ready: "Callable[[], dict[str, bool]]") -> tuple[Any, Any]:
+def faces(room: "AuditRoom", admission: "Admission | None", ready: "Callable[[], dict[str, bool]]") -> tuple[Any, Any]:
     """The app, and the servicers as `make_server` takes them. To read the rules nothing is needed."""
     from chengxin.audit.v1 import audit_pb2_grpc
     from services.audit.rpc import NAME, AuditServicer
     from services.audit.web import make_audit_app
 
     servicers = [(audit_pb2_grpc.add_AuditServiceServicer_to_server, AuditServicer(room), NAME)]
-    return make_audit_app(room, verifier, ready), servicers
+    return make_audit_app(room, admission, ready), servicers
 
 
 def compose() -> Service:
@@ -31,6 +31,7 @@ def compose() -> Service:
 
     from chengxin.clock import SystemClock
     from chengxin.mongo import Store
+    from chengxin.policy import Admission
     from chengxin.rpc import make_server
     from chengxin.settings import Settings
     from chengxin.tokens import Verifier, fetch_jwks, load_private_key
@@ -53,8 +54,9 @@ def compose() -> Service:
         room.store.create_indexes()
 
     prepare()
-    app, servicers = faces(room, verifier, room.ready)
-    server = make_server(settings.grpc_listen, verifier, servicers)
+    admission = Admission(verifier, room.audit)
+    app, servicers = faces(room, admission, room.ready)
+    server = make_server(settings.grpc_listen, admission, servicers)
     # The room's threads are background work; they begin before the first call, since calls wait for them.
     return Service(app, server, [room], store.close)
 

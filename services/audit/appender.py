@@ -39,8 +39,9 @@ class Appended:
 
 @dataclass
 class Tree:
-    """The log as the appender knows it: its frontier, and how far each outbox is on it."""
+    """The log as the appender knows it: groups, its frontier, and how far each outbox is on it."""
 
+    groups: int
     frontier: tlog.Frontier
     delivered: dict[str, Delivered]
 
@@ -172,6 +173,7 @@ class Appender:
                 _SIZES.observe(len(group.entries))
                 with _SECONDS.time():
                     self._store.append(
+                        tree.groups + 1,
                         tree.frontier.size,
                         group.entries,
                         b"".join(group.leaves),
@@ -187,7 +189,7 @@ class Appender:
             self._refuse([*group.finished, *held])
             held.clear()
             return
-        self._tree = Tree(group.frontier, group.delivered)
+        self._tree = Tree(tree.groups + bool(group.entries), group.frontier, group.delivered)
         for call in group.finished:
             size = group.frontier.size
             call.done.set_result(Appended(size if call.first is None else call.first, call.count))
@@ -210,15 +212,16 @@ def _rest(call: _Call, delivered: Mapping[str, Delivered]) -> "list[tuple[int, D
 def load(store: AuditStore) -> Tree:
     """The tree as the newest group says it is, after hashing the newest groups again. Raises `LogDamaged`, and
     `PyMongoError` when the store is away."""
-    groups = store.last_groups(_CHECKED)[::-1]
+    last = store.last_group()
+    groups = [*store.groups(range(max(last - _CHECKED, 0) + 1, last + 1))]
     if not groups:
-        return Tree(tlog.Frontier(), {})
+        return Tree(0, tlog.Frontier(), {})
     try:
         for before, group in itertools.pairwise(groups):
             _check(group, tlog.Frontier.unpack(before.end, before.frontier))
-        if len(groups) < _CHECKED:
+        if groups[0].number == 1:
             _check(groups[0], tlog.Frontier())
-        return Tree(tlog.Frontier.unpack(groups[-1].end, groups[-1].frontier), groups[-1].delivered)
+        return Tree(last, tlog.Frontier.unpack(groups[-1].end, groups[-1].frontier), groups[-1].delivered)
     except ValueError as e:
         raise LogDamaged(str(e)) from None
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from services.audit.model import IndexRow, Search, microseconds
+from services.audit.model import IndexRow, Search, index_row, microseconds
 from services.audit.postings import Term, bucket, common, find, pack, pack_times, terms_for, terms_of, unpack_times
-from services.audit.store import AuditStore, Segment
+from services.audit.shelf import Shelf
+from services.audit.store import AuditStore, Group, Segment
 
 # Entries of a segment, or more where a batch ends later. Those since the last one are read again when the service
 # starts: more would make that slow, fewer would make searching slow.
@@ -41,8 +42,9 @@ class _Fresh:
 class SearchIndex:
     """Written by the integrator's thread alone, searched by any."""
 
-    def __init__(self, store: AuditStore) -> None:
+    def __init__(self, store: AuditStore, shelf: Shelf) -> None:
         self._store = store
+        self._shelf = shelf
         self._lock = threading.Lock()
         self._segments: list[Segment] = []
         self._fresh = _Fresh()
@@ -54,24 +56,32 @@ class SearchIndex:
             return self._fresh.end
 
     def load(self) -> None:
-        """Begins again from what is stored: what comes after the last segment is to be added again."""
-        segments = self._store.segments()
+        """Begins again from what is stored, and so does the shelf: what comes after the last segment is to be added to
+        both again."""
+        stored = self._store.segments()
+        segments = [segment for segment, _ in stored]
+        self._shelf.load([firsts for _, firsts in stored])
         with self._lock:
             self._segments = segments
             self._fresh = _Fresh(segments[-1].end if segments else 0)
 
-    def add(self, rows: Iterable[IndexRow | None]) -> None:
-        """Adds the next entries, and keeps a segment when there are enough."""
-        with self._lock:
-            for row in rows:
-                self._fresh.add(row)
+    def add(self, groups: Iterable[Group]) -> None:
+        """Adds the next groups, and keeps a segment when there are enough entries."""
+        for group in groups:
+            rows = [index_row(logged) for logged in group.logged()][: len(group.leaves)]
+            rows += [None] * (len(group.leaves) - len(rows))
+            with self._lock:
+                for row in rows:
+                    self._fresh.add(row)
+            self._shelf.add(group)
         if len(self._fresh.times) >= _SEGMENT:
             self._keep()
 
     def _keep(self) -> None:
         fresh = self._fresh
-        segment = Segment(fresh.start, fresh.end, min(fresh.times), max(fresh.times))
-        self._store.save_segment(segment, pack(fresh.postings, fresh.start), pack_times(fresh.times))
+        segment = Segment(len(self._segments), fresh.start, fresh.end, min(fresh.times), max(fresh.times))
+        buckets = pack(fresh.postings, fresh.start)
+        self._store.save_segment(segment, buckets, pack_times(fresh.times), self._shelf.pack(fresh.start))
         with self._lock:
             self._segments = [*self._segments, segment]
             self._fresh = _Fresh(fresh.end)
@@ -96,7 +106,7 @@ class SearchIndex:
         wanted = [s for s in segments[::-1] if s.start < below and s.earliest < span[1] and s.latest >= span[0]]
         for segment, found in self._in_segments(terms, wanted):
             whole = segment.earliest >= span[0] and segment.latest < span[1]
-            times = () if whole or not found else unpack_times(self._store.times(segment.start))
+            times = () if whole or not found else unpack_times(self._store.times(segment.number))
             yield from _within(iter(found), below, span, segment.start, times)
 
     def _in_segments(self, terms: Sequence[Term], segments: Sequence[Segment]) -> Iterator[tuple[Segment, list[int]]]:
@@ -105,13 +115,18 @@ class SearchIndex:
             yield from ((s, list(range(s.end - 1, s.start - 1, -1))) for s in segments)
             return
         first, *others = terms
-        known = {segment.start: segment for segment in segments}
+        known = {segment.number: segment for segment in segments}
         # One pass over the bucket of the most telling term; of the others only what can matter.
-        for start, packed in self._store.buckets(bucket(first), segments[-1].start, segments[0].start):
-            if start not in known or not (found := find(packed, first, start)):
+        for number, packed in self._store.buckets(bucket(first), [*known]):
+            start = known[number].start
+            if not (found := find(packed, first, start)):
                 continue
-            rest = [find(self._store.bucket(bucket(of), start), of, start) for of in others]
-            yield known[start], list(common(found, rest))
+            rest = [self._find(of, known[number]) for of in others]
+            yield known[number], list(common(found, rest))
+
+    def _find(self, of: Term, segment: Segment) -> list[int]:
+        packed = next((p for _, p in self._store.buckets(bucket(of), [segment.number])), b"")
+        return find(packed, of, segment.start)
 
 
 def _within(found: Iterator[int], below: int, span: tuple[int, int], start: int, times: Sequence[int]) -> Iterator[int]:

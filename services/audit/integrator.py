@@ -13,7 +13,8 @@ from chengxin import notes, tlog
 from chengxin.clock import Clock, rfc3339
 from chengxin.errors import STORE_UNAVAILABLE
 from services.audit.index import SearchIndex
-from services.audit.model import LOG_ALTERED, index_row
+from services.audit.model import LOG_ALTERED
+from services.audit.shelf import Shelf
 from services.audit.signer import Signer
 from services.audit.store import AuditStore, Group, Published
 
@@ -36,11 +37,18 @@ class Integrator:
     """
 
     def __init__(
-        self, store: AuditStore, index: SearchIndex, signer: Signer, clock: Clock, interval: float = 1.0
+        self,
+        store: AuditStore,
+        shelf: Shelf,
+        index: SearchIndex,
+        signer: Signer,
+        clock: Clock,
+        interval: float = 1.0,
     ) -> None:
         self._store = store
         self._signer = signer
         self._clock = clock
+        self._shelf = shelf
         self._index = index
         self._interval = interval
         self._wake = threading.Event()
@@ -118,8 +126,13 @@ class Integrator:
 
     def _load(self) -> tlog.Frontier:
         try:
-            frontier = self._store.progress()
-            if tlog.TileTree(frontier.size, self._store.tile).root() != frontier.root():
+            groups, frontier = self._store.progress()
+            self._index.load()
+            for batch in _batches(self._store.groups(range(self._shelf.groups + 1, groups + 1))):
+                self._index.add(batch)
+            if self._shelf.groups != groups or self._index.end != frontier.size:
+                raise Altered(f"{groups} groups of {frontier.size} entries were seen, {self._shelf.groups} are there")
+            if tlog.TileTree(frontier.size, self._shelf.tile).root() != frontier.root():
                 raise Altered(f"the tiles do not give the root of the first {frontier.size} entries")
             published = self._store.checkpoint()
             if published is not None:
@@ -127,12 +140,6 @@ class Integrator:
             self._partial = [self._partial_tile(frontier.size, level) for level in tlog.levels(frontier.size)]
         except ValueError as e:
             raise Altered(str(e)) from None
-        self._index.load()
-        for batch in _batches(self._store.groups(self._index.end)):
-            known = [group for group in batch if group.end <= frontier.size]
-            self._index.add(index_row(logged) for group in known for logged in group.logged())
-            if len(known) < len(batch):
-                break
         self._published = published
         return frontier
 
@@ -140,20 +147,20 @@ class Integrator:
         signed = notes.Checkpoint.open(published.note, self._signer.vkey)
         if signed.size != published.size or signed.size > size:
             raise Altered(f"a checkpoint of {signed.size} entries was signed, the tiles cover {size}")
-        if tlog.TileTree(signed.size, self._store.tile).root() != signed.root:
+        if tlog.TileTree(signed.size, self._shelf.tile).root() != signed.root:
             raise Altered(f"the tiles do not give the root of the signed checkpoint of {signed.size} entries")
 
     def _partial_tile(self, size: int, level: int) -> list[bytes]:
         index, width = divmod(tlog.level_size(size, level), tlog.WIDTH)
-        return tlog.split(self._store.tile(tlog.Tile(level, index, width))) if width else []
+        return tlog.split(self._shelf.tile(tlog.Tile(level, index, width))) if width else []
 
     def _integrate(self, frontier: tlog.Frontier) -> tlog.Frontier:
-        for batch in _batches(self._store.groups(frontier.size)):
+        for batch in _batches(self._store.groups_after(self._shelf.groups)):
             frontier = frontier.copy()
             for group in batch:
                 self._take(group, frontier)
-            self._store.save_progress(frontier)
-            self._index.add(index_row(logged) for group in batch for logged in group.logged())
+            self._store.save_progress(batch[-1].number, frontier)
+            self._index.add(batch)
             with self._changed:
                 self._frontier = frontier
                 self._changed.notify_all()

@@ -53,7 +53,7 @@ def inclusion(room: AuditRoom, caller: Principal, index: int | None, event_id: s
             told = f"序号 {at} 不在其中 / entry {at} is not in it"
             raise INPUT_INVALID(fields=[FieldError("tree_size", "range", told)])
         raise NOT_YET_PUBLISHED(what=event_id or at, retry_after=1)
-    tree = tlog.TileTree(size, room.store.tile)
+    tree = tlog.TileTree(size, room.shelf.tile)
     return Inclusion(at, size, tree.leaf(at), tree.inclusion(at), tree.root())
 
 
@@ -63,13 +63,13 @@ def consistency(room: AuditRoom, caller: Principal, first_size: int, second_size
     second = _size(room, "second_size", second_size)
     if not 1 <= first_size <= second:
         raise INPUT_INVALID(fields=[FieldError("first_size", "range", f"1 … {second}")])
-    return Consistency(first_size, second, tlog.TileTree(second, room.store.tile).consistency(first_size))
+    return Consistency(first_size, second, tlog.TileTree(second, room.shelf.tile).consistency(first_size))
 
 
 def tile(room: AuditRoom, wanted: tlog.Tile) -> bytes:
     """The hashes of a tile under the latest checkpoint. Raises TILE_NOT_FOUND."""
     must_exist(room, wanted, wanted.path)
-    return room.store.tile(wanted)
+    return room.shelf.tile(wanted)
 
 
 def must_exist(room: AuditRoom, wanted: tlog.Tile, path: str) -> None:

@@ -38,7 +38,7 @@ def events(room: AuditRoom, caller: Principal, search: Search, below: int, size:
 def entries(room: AuditRoom, caller: Principal, wanted: tlog.Tile) -> bytes:
     """A bundle of entries under the latest checkpoint, to verify the log as a whole (Art. 31)."""
     proving.must_exist(room, wanted, wanted.entries_path)
-    found = room.store.entries(wanted.start, wanted.start + wanted.width)
+    found = room.shelf.entries(wanted.start, wanted.start + wanted.width)
     details = {"first": wanted.start, "events": wanted.width}
     room.audit.record(room.audit.event("entries.read", caller, details=details))
     return tlog.pack_bundle([logged.entry for logged in found])
@@ -81,7 +81,7 @@ def access(logged: Logged, subject_ref: str, language: str) -> Plain:
 def _page(room: AuditRoom, search: Search, below: int, size: int) -> Page:
     indexes = room.index.search(search, below, size + 1)
     more = len(indexes) > size
-    return Page(room.store.entries_at(indexes[:size]), indexes[size - 1] if more else 0)
+    return Page(room.shelf.entries_at(indexes[:size]), indexes[size - 1] if more else 0)
 
 
 def _is_subject_ref(text: str) -> bool:

@@ -6,6 +6,7 @@ from chengxin.clock import Clock
 from services.audit.appender import Appender
 from services.audit.index import SearchIndex
 from services.audit.integrator import Integrator
+from services.audit.shelf import Shelf
 from services.audit.signer import Signer
 from services.audit.store import AuditStore
 from services.audit.trail import OwnTrail
@@ -17,6 +18,7 @@ class AuditRoom:
 
     store: AuditStore
     appender: Appender
+    shelf: Shelf
     index: SearchIndex
     integrator: Integrator
     signer: Signer
@@ -50,6 +52,7 @@ class AuditRoom:
 def make_room(store: AuditStore, signer: Signer, clock: Clock, interval: float = 1.0) -> AuditRoom:
     """Wires a room on a store; `interval` is that of checkpoints, in seconds."""
     appender = Appender(store)
-    index = SearchIndex(store)
-    integrator = Integrator(store, index, signer, clock, interval)
-    return AuditRoom(store, appender, index, integrator, signer, OwnTrail(appender, clock), clock)
+    shelf = Shelf(store)
+    index = SearchIndex(store, shelf)
+    integrator = Integrator(store, shelf, index, signer, clock, interval)
+    return AuditRoom(store, appender, shelf, index, integrator, signer, OwnTrail(appender, clock), clock)

@@ -3,15 +3,19 @@
 `groups` is the log: one document for each write, holding entries and, apart from them, their leaf hashes. `tiles` holds
 full tiles, each with its root; `checkpoints` what was signed; `segments` and `buckets` the search index. What is served is what is
 stored: nothing is computed again from the entries, so an altered one shows.
+
+Every document is found by its `_id`, one or several at once, and `_id`s are numbers without gaps or made of them: that is
+quick in every store, while the embedded one reads a whole collection for a range of `_id`s or a sorted list.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import pymongo
 from bson.binary import Binary
-from mongoengine import BinaryField, DictField, Document, IntField, ListField, LongField, StringField
+from mongoengine import BinaryField, DictField, Document, ListField, LongField, StringField
 from pymongo import ReplaceOne
 from pymongo.collection import Collection
 
@@ -24,13 +28,17 @@ Plain = dict[str, Any]
 # A store that does not answer a write within this many seconds is treated as lost: the outcome is unknown.
 _WRITE_SECONDS: Final = 4.0
 _PROGRESS: Final = "log"
+_LATEST: Final = "latest"
+# Documents asked for at once.
+_AT_ONCE: Final = 64
 
 
 class GroupRow(Document):
     """One durable write of the log."""
 
-    first = LongField(primary_key=True)
-    count = IntField(required=True)
+    number = LongField(primary_key=True)
+    # Index of its first entry.
+    first = LongField(required=True)
     entries = ListField(BinaryField())
     leaves = BinaryField()
     # The roots of the complete subtrees after this group, and how far each service's outbox is on the log.
@@ -49,9 +57,10 @@ class TileRow(Document):
 
 
 class CheckpointRow(Document):
-    """A signed checkpoint."""
+    """The latest signed checkpoint, the only document here."""
 
-    size = LongField(primary_key=True)
+    key = StringField(primary_key=True)
+    size = LongField()
     note = StringField()
     at = StringField()
     meta = {"db_alias": "audit", "collection": "checkpoints"}
@@ -60,26 +69,30 @@ class CheckpointRow(Document):
 class SegmentRow(Document):
     """A segment of the search index, and the time of each of its entries; its buckets are written before it."""
 
-    start = LongField(primary_key=True)
+    number = LongField(primary_key=True)
+    start = LongField(required=True)
     end = LongField(required=True)
     earliest = LongField(required=True)
     latest = LongField(required=True)
     times = BinaryField()
+    # Index of the first entry of each group in it.
+    firsts = BinaryField()
     meta = {"db_alias": "audit", "collection": "segments"}
 
 
 class BucketRow(Document):
     """A part of a segment: see `postings.py`."""
 
-    key = StringField(primary_key=True)  # <bucket>/<start, 15 digits>
+    key = StringField(primary_key=True)  # <bucket>/<number of the segment>
     packed = BinaryField()
     meta = {"db_alias": "audit", "collection": "buckets"}
 
 
 class ProgressRow(Document):
-    """How far tiles are derived from the groups, with the frontier there."""
+    """How far tiles are derived from the groups: how many groups, and the frontier after them."""
 
     key = StringField(primary_key=True)
+    groups = LongField()
     size = LongField()
     frontier = BinaryField()
     meta = {"db_alias": "audit", "collection": "progress"}
@@ -89,6 +102,7 @@ class ProgressRow(Document):
 class Group:
     """One write of the log as it is stored."""
 
+    number: int
     first: int
     entries: list[bytes]
     leaves: list[bytes]
@@ -109,6 +123,7 @@ class Group:
 class Segment:
     """A range of entries that is in the search index; times in microseconds since 1970."""
 
+    number: int
     start: int
     end: int
     earliest: int
@@ -138,13 +153,19 @@ class AuditStore:
     # The log
 
     def append(
-        self, first: int, entries: Sequence[bytes], leaves: bytes, frontier: bytes, delivered: Mapping[str, Delivered]
+        self,
+        number: int,
+        first: int,
+        entries: Sequence[bytes],
+        leaves: bytes,
+        frontier: bytes,
+        delivered: Mapping[str, Delivered],
     ) -> None:
-        """Writes a group, majority and journalled, in one round trip. Whoever writes a second group at the same place
-        gets `DuplicateKeyError`; after any error the outcome is unknown."""
+        """Writes a group, majority and journalled, in one round trip. Whoever writes a second group of that number gets
+        `DuplicateKeyError`; after any error the outcome is unknown."""
         row = {
-            "_id": first,
-            "count": len(entries),
+            "_id": number,
+            "first": first,
             "entries": [Binary(e) for e in entries],
             "leaves": Binary(leaves),
             "frontier": Binary(frontier),
@@ -153,56 +174,49 @@ class AuditStore:
         with pymongo.timeout(_WRITE_SECONDS):
             _rows(GroupRow).insert_one(row)
 
-    def last_groups(self, limit: int) -> list[Group]:
-        """The newest groups, newest first."""
-        return [_group(row) for row in _rows(GroupRow).find().sort("_id", -1).limit(limit)]
+    def last_group(self) -> int:
+        """The number of the newest group; 0 for none. They are numbered from 1 without gaps, so it is found by a few
+        lookups from where the tiles are, whatever the store makes of sorting."""
+        found = _rows(ProgressRow).find_one({"_id": _PROGRESS}, {"groups": 1})
+        low, step = int(found["groups"]) if found else 0, 1
+        while self._has_group(low + step):
+            low, step = low + step, step * 2
+        high = low + step
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self._has_group(middle) else (low, middle)
+        return low
 
-    def groups(self, start: int) -> Iterator[Group]:
-        """Groups from an index on, in order, as they are read."""
-        return (_group(row) for row in _rows(GroupRow).find({"_id": {"$gte": start}}).sort("_id", 1))
+    def _has_group(self, number: int) -> bool:
+        return _rows(GroupRow).find_one({"_id": number}, {"_id": 1}) is not None
 
-    def entries(self, start: int, end: int) -> list[Logged]:
-        """Entries of a range of indexes, in order."""
-        rows = self._overlapping(start, end, {"leaves": 0, "frontier": 0, "delivered": 0})
-        found = (Logged(r["_id"] + n, bytes(e)) for r in rows for n, e in enumerate(r["entries"]))
-        return [logged for logged in found if start <= logged.index < end]
+    def groups(self, numbers: Iterable[int]) -> Iterator[Group]:
+        """Groups by number, ascending, read some at a time; ends where one is missing."""
+        wanted = iter(numbers)
+        while chunk := list(itertools.islice(wanted, _AT_ONCE)):
+            found = {row["_id"]: row for row in _rows(GroupRow).find({"_id": {"$in": chunk}})}
+            for number in chunk:
+                if number not in found:
+                    return
+                yield _group(found[number])
 
-    def entries_at(self, indexes: Sequence[int]) -> list[Logged]:
-        """Entries by index, in the order asked for; one that is gone is left out."""
-        found: dict[int, Logged] = {}
-        for index in sorted(indexes):
-            if index not in found:
-                for row in self._overlapping(index, index + 1, {"leaves": 0, "frontier": 0, "delivered": 0}):
-                    found |= {row["_id"] + n: Logged(row["_id"] + n, bytes(e)) for n, e in enumerate(row["entries"])}
-        return [found[index] for index in indexes if index in found]
-
-    def leaves(self, start: int, end: int) -> bytes:
-        """Leaf hashes of a range of indexes, as they were stored with the entries."""
-        rows = self._overlapping(start, end, {"leaves": 1})
-        return b"".join(
-            bytes(r["leaves"])[max(start - r["_id"], 0) * tlog.HASH : max(end - r["_id"], 0) * tlog.HASH] for r in rows
-        )
-
-    def _overlapping(self, start: int, end: int, fields: Plain) -> list[Plain]:
-        groups = _rows(GroupRow)
-        before = list(groups.find({"_id": {"$lte": start}}, fields).sort("_id", -1).limit(1))
-        return before + list(groups.find({"_id": {"$gt": start, "$lt": end}}, fields).sort("_id", 1))
+    def groups_after(self, number: int) -> Iterator[Group]:
+        """Groups after a number, to the newest."""
+        return self.groups(itertools.count(number + 1))
 
     # Tiles
 
-    def tile(self, tile: tlog.Tile) -> bytes:
-        """The hashes of a tile, full or partial; fewer than its width where they are not there."""
-        found = _rows(TileRow).find_one({"_id": _key(tile.level, tile.index)})
-        if found is not None:
-            return bytes(found["hashes"])[: tile.width * tlog.HASH]
-        if tile.level == 0:
-            return self.leaves(tile.start, tile.start + tile.width)
-        return self.roots(tile.level - 1, tile.start, tile.start + tile.width)
+    def tile(self, level: int, index: int) -> bytes | None:
+        """The hashes of a full tile; None while it is not full."""
+        found = _rows(TileRow).find_one({"_id": _key(level, index)}, {"hashes": 1})
+        return bytes(found["hashes"]) if found else None
 
-    def roots(self, level: int, start: int, end: int) -> bytes:
-        """The roots of full tiles of a level."""
-        query = {"_id": {"$gte": _key(level, start), "$lt": _key(level, end)}}
-        return b"".join(bytes(row["root"]) for row in _rows(TileRow).find(query, {"root": 1}).sort("_id", 1))
+    def tile_roots(self, level: int, indexes: range) -> bytes:
+        """The roots of full tiles of a level, up to the first that is not there."""
+        keys = [_key(level, index) for index in indexes]
+        found = {row["_id"]: row for row in _rows(TileRow).find({"_id": {"$in": keys}}, {"root": 1})}
+        there = itertools.takewhile(found.__contains__, keys)
+        return b"".join(bytes(found[key]["root"]) for key in there)
 
     def save_tile(self, tile: tlog.Tile, hashes: bytes, root: bytes) -> bool:
         """Keeps a full tile. False when another one is there already, which then stays."""
@@ -214,60 +228,65 @@ class AuditStore:
 
     # What is derived
 
-    def progress(self) -> tlog.Frontier:
-        """How far tiles are derived. Raises `ValueError` when what is stored is no frontier."""
+    def progress(self) -> tuple[int, tlog.Frontier]:
+        """How far tiles are derived: after how many groups, and the frontier there. Raises `ValueError` when what is
+        stored is no frontier."""
         found = _rows(ProgressRow).find_one({"_id": _PROGRESS})
-        return tlog.Frontier.unpack(found["size"], bytes(found["frontier"])) if found else tlog.Frontier()
+        if found is None:
+            return 0, tlog.Frontier()
+        return found["groups"], tlog.Frontier.unpack(found["size"], bytes(found["frontier"]))
 
-    def save_progress(self, frontier: tlog.Frontier) -> None:
+    def save_progress(self, groups: int, frontier: tlog.Frontier) -> None:
         """Remembers how far tiles are derived."""
-        row = {"size": frontier.size, "frontier": Binary(frontier.pack())}
+        row = {"groups": groups, "size": frontier.size, "frontier": Binary(frontier.pack())}
         _rows(ProgressRow).update_one({"_id": _PROGRESS}, {"$set": row}, upsert=True)
 
     # The search index
 
-    def segments(self) -> list[Segment]:
-        """Every segment, in order."""
-        rows = _rows(SegmentRow).find({}, {"times": 0}).sort("_id", 1)
-        return [Segment(r["_id"], r["end"], r["earliest"], r["latest"]) for r in rows]
+    def segments(self) -> list[tuple[Segment, bytes]]:
+        """Every segment, in order, each with the packed indexes of the first entries of its groups."""
+        found = [
+            (Segment(r["_id"], r["start"], r["end"], r["earliest"], r["latest"]), bytes(r["firsts"]))
+            for r in _rows(SegmentRow).find({}, {"times": 0})
+        ]
+        return sorted(found, key=lambda pair: pair[0].number)
 
-    def save_segment(self, segment: Segment, buckets: Mapping[int, bytes], times: bytes) -> None:
+    def save_segment(self, segment: Segment, buckets: Mapping[int, bytes], times: bytes, firsts: bytes) -> None:
         """Keeps a segment: its buckets, then itself; doing it again writes it again."""
         writes = []
-        for number, packed in buckets.items():
-            key = {"_id": _key(number, segment.start)}
+        for bucket, packed in buckets.items():
+            key = {"_id": _key(bucket, segment.number)}
             writes.append(ReplaceOne(key, key | {"packed": Binary(packed)}, upsert=True))
         if writes:
             _rows(BucketRow).bulk_write(writes, ordered=False)
-        row = {"end": segment.end, "earliest": segment.earliest, "latest": segment.latest, "times": Binary(times)}
-        _rows(SegmentRow).replace_one({"_id": segment.start}, row, upsert=True)
+        row = vars(segment) | {"times": Binary(times), "firsts": Binary(firsts)}
+        del row["number"]
+        _rows(SegmentRow).replace_one({"_id": segment.number}, row, upsert=True)
 
-    def buckets(self, number: int, first: int, last: int) -> Iterator[tuple[int, bytes]]:
-        """A bucket of the segments that begin between two entries, newest first: where each begins, and its bytes."""
-        query = {"_id": {"$gte": _key(number, first), "$lte": _key(number, last)}}
-        rows = _rows(BucketRow).find(query).sort("_id", -1)
-        return ((int(r["_id"].partition("/")[2]), bytes(r["packed"])) for r in rows)
+    def buckets(self, bucket: int, segments: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+        """A bucket of segments by number, in the order given, read some at a time; empty ones left out."""
+        for start in range(0, len(segments), _AT_ONCE):
+            keys = {_key(bucket, number): number for number in segments[start : start + _AT_ONCE]}
+            found = {r["_id"]: bytes(r["packed"]) for r in _rows(BucketRow).find({"_id": {"$in": [*keys]}})}
+            yield from ((number, found[key]) for key, number in keys.items() if key in found)
 
-    def bucket(self, number: int, start: int) -> bytes:
-        """A bucket of the segment that begins at an entry; empty when it holds nothing."""
-        found = _rows(BucketRow).find_one({"_id": _key(number, start)})
-        return bytes(found["packed"]) if found else b""
-
-    def times(self, start: int) -> bytes:
+    def times(self, segment: int) -> bytes:
         """The times of the entries of a segment."""
-        found = _rows(SegmentRow).find_one({"_id": start}, {"times": 1})
+        found = _rows(SegmentRow).find_one({"_id": segment}, {"times": 1})
         return bytes(found["times"]) if found else b""
 
     # Checkpoints
 
     def checkpoint(self) -> Published | None:
-        """The newest checkpoint."""
-        found = next(iter(_rows(CheckpointRow).find().sort("_id", -1).limit(1)), None)
-        return Published(found["_id"], found["note"], found["at"]) if found else None
+        """The latest checkpoint."""
+        found = _rows(CheckpointRow).find_one({"_id": _LATEST})
+        return Published(found["size"], found["note"], found["at"]) if found else None
 
     def save_checkpoint(self, published: Published) -> None:
-        """Keeps a checkpoint. Raises `DuplicateKeyError` when there is one of that size."""
-        _rows(CheckpointRow).insert_one({"_id": published.size, "note": published.note, "at": published.at})
+        """Keeps a checkpoint in the place of the one before. Raises `DuplicateKeyError` unless it is greater."""
+        row = {"size": published.size, "note": published.note, "at": published.at}
+        smaller = {"_id": _LATEST, "size": {"$lt": published.size}}
+        _rows(CheckpointRow).update_one(smaller, {"$set": row}, upsert=True)
 
 
 def _rows(document: Any) -> Collection[Plain]:
@@ -276,12 +295,13 @@ def _rows(document: Any) -> Collection[Plain]:
 
 
 def _key(level: int, index: int) -> str:
-    return f"{level}/{index:015d}"
+    return f"{level}/{index}"
 
 
 def _group(row: Plain) -> Group:
     return Group(
         row["_id"],
+        row["first"],
         [bytes(e) for e in row["entries"]],
         tlog.split(bytes(row["leaves"])),
         bytes(row["frontier"]),

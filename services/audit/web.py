@@ -10,8 +10,7 @@ from flask_openapi3.openapi import OpenAPI
 
 from chengxin import tlog
 from chengxin.context import caller
-from chengxin.policy import open_to_all, serves
-from chengxin.tokens import Verifier
+from chengxin.policy import Admission, open_to_all, serves
 from chengxin.web import PageQuery, answer, make_app
 from services.audit import bodies, proving, reading
 from services.audit.model import Logged
@@ -28,9 +27,9 @@ _FLEETING: Final = "public, max-age=1"
 _PRIVATE: Final = "private, no-store"
 
 
-def make_audit_app(room: AuditRoom, verifier: Verifier | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
+def make_audit_app(room: AuditRoom, admission: Admission | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
     """The app."""
-    app = make_app("audit", verifier, ready)
+    app = make_app("audit", admission, ready)
     _add_reading(app, room)
     _add_proofs(app, room)
     _add_tlog(app, room)

@@ -9,18 +9,18 @@ from chengxin.runtime import Service, serve
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chengxin.tokens import Verifier
+    from chengxin.policy import Admission
     from services.catalog.room import Catalog
 
 
-def faces(catalog: "Catalog", verifier: "Verifier | None", ready: "Callable[[], dict[str, bool]]") -> tuple[Any, Any]:
+def faces(catalog: "Catalog", admission: "Admission | None", ready: "Callable[[], dict[str, bool]]") -> tuple[Any, Any]:
     """The app, and the servicers as `make_server` takes them. To read the rules nothing is needed."""
     from chengxin.catalog.v1 import catalog_pb2_grpc
     from services.catalog.rpc import NAME, CatalogServicer
     from services.catalog.web import make_catalog_app
 
     servicers = [(catalog_pb2_grpc.add_CatalogServiceServicer_to_server, CatalogServicer(catalog), NAME)]
-    return make_catalog_app(catalog, verifier, ready), servicers
+    return make_catalog_app(catalog, admission, ready), servicers
 
 
 def compose() -> Service:
@@ -48,8 +48,8 @@ def compose() -> Service:
         seed(catalog)
 
     prepare()
-    app, servicers = faces(catalog, assembly.verifier, assembly.ready)
-    server = make_server(settings.grpc_listen, assembly.verifier, servicers)
+    app, servicers = faces(catalog, assembly.admission, assembly.ready)
+    server = make_server(settings.grpc_listen, assembly.admission, servicers)
     return Service(app, server, [assembly.relay, Keeper(catalog)], assembly.close)
 
 

@@ -10,8 +10,7 @@ from pydantic import BaseModel, Field
 
 from chengxin.context import caller
 from chengxin.errors import INPUT_INVALID, FieldError
-from chengxin.policy import serves
-from chengxin.tokens import Verifier
+from chengxin.policy import Admission, serves
 from chengxin.web import PageQuery, answer, encode_page_token, make_app
 from chengxin.workdays import CalendarYear
 from services.catalog import bodies, calendars, drafts, notice, reading, rules
@@ -64,9 +63,9 @@ class YearPath(BaseModel):
     year: int = Field(ge=notice.YEARS.start, lt=notice.YEARS.stop)
 
 
-def make_catalog_app(catalog: Catalog, verifier: Verifier | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
+def make_catalog_app(catalog: Catalog, admission: Admission | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
     """The app."""
-    app = make_app("catalog", verifier, ready)
+    app = make_app("catalog", admission, ready)
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
     _add_entries(app, catalog)
     _add_drafts(app, catalog)

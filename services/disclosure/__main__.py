@@ -9,18 +9,18 @@ from chengxin.runtime import Service, serve
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chengxin.tokens import Verifier
+    from chengxin.policy import Admission
     from services.disclosure.room import Disclosure
 
 
-def faces(room: "Disclosure", verifier: "Verifier | None", ready: "Callable[[], dict[str, bool]]") -> tuple[Any, Any]:
+def faces(room: "Disclosure", admission: "Admission | None", ready: "Callable[[], dict[str, bool]]") -> tuple[Any, Any]:
     """The app, and the servicers as `make_server` takes them. To read the rules nothing is needed."""
     from chengxin.disclosure.v1 import disclosure_pb2_grpc
     from services.disclosure.rpc import NAME, DisclosureServicer
     from services.disclosure.web import make_disclosure_app
 
     servicers = [(disclosure_pb2_grpc.add_DisclosureServiceServicer_to_server, DisclosureServicer(room), NAME)]
-    return make_disclosure_app(room, verifier, ready), servicers
+    return make_disclosure_app(room, admission, ready), servicers
 
 
 def compose() -> Service:
@@ -84,8 +84,8 @@ def compose() -> Service:
             "objection", objection.Watch, lambda n: objection_pb2.WatchRequest(after=n), partial(apply_objection, room)
         ),
     ]
-    app, servicers = faces(room, assembly.verifier, lambda: assembly.ready(feeds))
-    server = make_server(settings.grpc_listen, assembly.verifier, servicers)
+    app, servicers = faces(room, assembly.admission, lambda: assembly.ready(feeds))
+    server = make_server(settings.grpc_listen, assembly.admission, servicers)
     return Service(app, server, [assembly.relay, *feeds, Archiver(room)], assembly.close)
 
 

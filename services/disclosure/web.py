@@ -11,8 +11,7 @@ from flask_openapi3.openapi import OpenAPI
 from chengxin import context
 from chengxin.context import caller
 from chengxin.errors import INPUT_INVALID, FieldError, Problem
-from chengxin.policy import serves
-from chengxin.tokens import Verifier
+from chengxin.policy import Admission, serves
 from chengxin.web import answer, decode_page_token, encode_page_token, make_app
 from services.disclosure import bodies, query
 from services.disclosure.pages import Pages
@@ -28,9 +27,9 @@ _QUERIES: Final = Tag(name="queries", description="Queries under agreement, law 
 _LANGUAGES: Final = {"zh": "zh-CN", "zh-cn": "zh-CN", "en": "en"}
 
 
-def make_disclosure_app(room: Disclosure, verifier: Verifier | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
+def make_disclosure_app(room: Disclosure, admission: Admission | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
     """The app."""
-    app = make_app("disclosure", verifier, ready)
+    app = make_app("disclosure", admission, ready)
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
     app.static_folder = str(Path(__file__).parent / "static")
     _add_public(app, room)

@@ -9,18 +9,18 @@ from chengxin.runtime import Service, serve
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chengxin.tokens import Verifier
+    from chengxin.policy import Admission
     from services.ingest.room import Ingest
 
 
-def faces(ingest: "Ingest", verifier: "Verifier | None", ready: "Callable[[], dict[str, bool]]") -> tuple[Any, Any]:
+def faces(ingest: "Ingest", admission: "Admission | None", ready: "Callable[[], dict[str, bool]]") -> tuple[Any, Any]:
     """The app, and the servicers as `make_server` takes them. To read the rules nothing is needed."""
     from chengxin.ingest.v1 import ingest_pb2_grpc
     from services.ingest.rpc import NAME, IngestServicer
     from services.ingest.web import make_ingest_app
 
     servicers = [(ingest_pb2_grpc.add_IngestServiceServicer_to_server, IngestServicer(ingest), NAME)]
-    return make_ingest_app(ingest, verifier, ready), servicers
+    return make_ingest_app(ingest, admission, ready), servicers
 
 
 def compose() -> Service:
@@ -70,8 +70,8 @@ def compose() -> Service:
     catalog = assembly.follow(
         "catalog", stub.Watch, lambda after: catalog_pb2.WatchRequest(after=after), ingest.directory.apply
     )
-    app, servicers = faces(ingest, assembly.verifier, lambda: assembly.ready([catalog]))
-    server = make_server(settings.grpc_listen, assembly.verifier, servicers)
+    app, servicers = faces(ingest, assembly.admission, lambda: assembly.ready([catalog]))
+    server = make_server(settings.grpc_listen, assembly.admission, servicers)
     return Service(app, server, [assembly.relay, catalog], assembly.close)
 
 

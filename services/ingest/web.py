@@ -16,9 +16,8 @@ from pydantic import BaseModel, Field
 
 from chengxin import context
 from chengxin.context import caller
-from chengxin.policy import open_to_all, serves
+from chengxin.policy import Admission, open_to_all, serves
 from chengxin.tabular.rejects import rejects_csv
-from chengxin.tokens import Verifier
 from chengxin.web import PageQuery, answer, encode_page_token, make_app
 from services.ingest import files, reading
 from services.ingest.model import Header
@@ -136,9 +135,9 @@ class KeysAnswer(BaseModel):
     keys: list[dict[str, str]]
 
 
-def make_ingest_app(ingest: Ingest, verifier: Verifier | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
+def make_ingest_app(ingest: Ingest, admission: Admission | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
     """The app."""
-    app = make_app("ingest", verifier, ready)
+    app = make_app("ingest", admission, ready)
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
     _add_upload(app, ingest)
     _add_submissions(app, ingest)

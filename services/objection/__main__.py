@@ -11,18 +11,18 @@ if TYPE_CHECKING:
 
     from chengxin.assembly import Assembly
     from chengxin.feed import Follower
-    from chengxin.tokens import Verifier
+    from chengxin.policy import Admission
     from services.objection.room import Objections
 
 
-def faces(room: "Objections", verifier: "Verifier | None", ready: "Callable[[], dict[str, bool]]") -> tuple[Any, Any]:
+def faces(room: "Objections", admission: "Admission | None", ready: "Callable[[], dict[str, bool]]") -> tuple[Any, Any]:
     """The app, and the servicers as `make_server` takes them. To read the rules nothing is needed."""
     from chengxin.objection.v1 import objection_pb2_grpc
     from services.objection.rpc import NAME, ObjectionServicer
     from services.objection.web import make_objection_app
 
     servicers = [(objection_pb2_grpc.add_ObjectionServiceServicer_to_server, ObjectionServicer(room), NAME)]
-    return make_objection_app(room, verifier, ready), servicers
+    return make_objection_app(room, admission, ready), servicers
 
 
 def compose() -> Service:
@@ -56,8 +56,8 @@ def compose() -> Service:
 
     prepare()
     followed = feeds(room, assembly)
-    app, servicers = faces(room, assembly.verifier, lambda: assembly.ready(followed))
-    server = make_server(settings.grpc_listen, assembly.verifier, servicers)
+    app, servicers = faces(room, assembly.admission, lambda: assembly.ready(followed))
+    server = make_server(settings.grpc_listen, assembly.admission, servicers)
     return Service(app, server, [assembly.relay, *followed, Recounter(room)], assembly.close)
 
 

@@ -10,8 +10,7 @@ from flask_openapi3.openapi import OpenAPI
 
 from chengxin.context import caller
 from chengxin.errors import INPUT_INVALID, FieldError
-from chengxin.policy import open_to_all, serves
-from chengxin.tokens import Verifier
+from chengxin.policy import Admission, open_to_all, serves
 from chengxin.web import PageQuery, answer, encode_page_token, make_app
 from services.objection import applicant, bodies, centre, guideline, oversight, provider
 from services.objection.evidence import Evidence
@@ -29,9 +28,9 @@ _MAX_BODY: Final = 36 * 1024 * 1024
 _LONGEST_KEY: Final = 200
 
 
-def make_objection_app(room: Objections, verifier: Verifier | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
+def make_objection_app(room: Objections, admission: Admission | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
     """The app."""
-    app = make_app("objection", verifier, ready)
+    app = make_app("objection", admission, ready)
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
     # Words in a form, beside its files.
     app.config["MAX_FORM_MEMORY_SIZE"] = 1024 * 1024

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import mongoengine
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from werkzeug.test import TestResponse
@@ -15,9 +14,11 @@ from chengxin.audit_client import AuditEvent
 from chengxin.clock import FixedClock, rfc3339
 from chengxin.ids import new_id
 from chengxin.mongo import Store
+from chengxin.policy import Admission
 from chengxin.principal import Principal, Role
 from chengxin.rpc import make_channel, make_server
 from services.audit.__main__ import faces
+from services.audit.model import Logged
 from services.audit.room import AuditRoom, make_room
 from services.audit.signer import Signer
 from services.audit.store import AuditStore
@@ -73,6 +74,12 @@ class Running:
         """Returns once a checkpoint covers `size` entries."""
         until(lambda: self.size() >= size, f"a checkpoint of {size} entries")
 
+    def entries(self) -> list[Logged]:
+        """Everything that is durable, as it is stored."""
+        size = self.room.appender.size()
+        self.room.integrator.wait(size)
+        return self.room.shelf.entries(0, size)
+
     def size(self) -> int:
         """The size of the latest checkpoint."""
         answer = self.get("/tlog/checkpoint")
@@ -98,9 +105,10 @@ def run(issuer: Issuer, log_key: Ed25519PrivateKey) -> Iterator[Run]:
         store = Store(uri, "audit", clock)
         room = make_room(AuditStore(store), Signer.of(log_key), clock, INTERVAL)
         room.store.create_indexes()
-        app, servicers = faces(room, issuer.verifier, room.ready)
+        admission = Admission(issuer.verifier, room.audit)
+        app, servicers = faces(room, admission, room.ready)
         address = f"127.0.0.1:{free_port()}"
-        server = make_server(address, issuer.verifier, servicers)
+        server = make_server(address, admission, servicers)
         server.start()
         room.start()
         channel = make_channel(address)
@@ -114,7 +122,6 @@ def run(issuer: Issuer, log_key: Ed25519PrivateKey) -> Iterator[Run]:
             server.stop(None).wait()
             room.stop()
             store.close()
-            mongoengine.disconnect("audit")
 
         running = Running(room, issuer, app, audit_pb2_grpc.AuditServiceStub(channel), address, uri, close)
         opened.append(running)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import mongoengine
 import pytest
 from werkzeug.test import TestResponse
 
@@ -19,6 +18,7 @@ from chengxin.catalog.v1 import catalog_pb2_grpc
 from chengxin.clock import FixedClock
 from chengxin.ids import new_id
 from chengxin.mongo import Store
+from chengxin.policy import Admission
 from chengxin.rpc import make_channel, make_server
 from services.catalog.__main__ import faces
 from services.catalog.room import Catalog
@@ -115,9 +115,10 @@ def catalog(stores: Callable[[str], str], issuer: Issuer) -> Iterator[Running]:
     room = Catalog(CatalogStore(store), trail, clock)
     room.store.create_indexes()
     seed(room)
-    app, servicers = faces(room, issuer.verifier, lambda: {"store": True})
+    admission = Admission(issuer.verifier, room.audit)
+    app, servicers = faces(room, admission, lambda: {"store": True})
     port = free_port()
-    server = make_server(f"127.0.0.1:{port}", issuer.verifier, servicers)
+    server = make_server(f"127.0.0.1:{port}", admission, servicers)
     server.start()
     relay.start()
     stub = catalog_pb2_grpc.CatalogServiceStub(make_channel(f"127.0.0.1:{port}"))
@@ -128,7 +129,6 @@ def catalog(stores: Callable[[str], str], issuer: Issuer) -> Iterator[Running]:
     trail.close()
     audit_server.stop(None)
     store.close()
-    mongoengine.disconnect("catalog")
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import mongoengine
 import pytest
 from google.protobuf.json_format import ParseDict
 from werkzeug.test import TestResponse
@@ -26,6 +25,7 @@ from chengxin.ids import SubjectKey, new_id
 from chengxin.ingest.v1 import ingest_pb2
 from chengxin.mongo import Store
 from chengxin.objection.v1 import objection_pb2
+from chengxin.policy import Admission
 from chengxin.rpc import make_channel, make_server
 from services.disclosure.__main__ import faces
 from services.disclosure.feeds import Pieces, apply_catalog, apply_ingest, apply_objection
@@ -227,9 +227,10 @@ def disclosure(stores: Callable[[str], str], issuer: Issuer) -> Iterator[Running
     keys = KeyRing({1: b"k" * 32})
     room = Disclosure(kept, Directory(kept), trail, clock, keys, SubjectKey(b"s" * 32))
     kept.create_indexes()
-    app, servicers = faces(room, issuer.verifier, lambda: {"store": True})
+    admission = Admission(issuer.verifier, room.audit)
+    app, servicers = faces(room, admission, lambda: {"store": True})
     port = free_port()
-    server = make_server(f"127.0.0.1:{port}", issuer.verifier, servicers)
+    server = make_server(f"127.0.0.1:{port}", admission, servicers)
     server.start()
     relay.start()
     stub = disclosure_pb2_grpc.DisclosureServiceStub(make_channel(f"127.0.0.1:{port}"))
@@ -240,7 +241,6 @@ def disclosure(stores: Callable[[str], str], issuer: Issuer) -> Iterator[Running
     trail.close()
     audit_server.stop(None)
     store.close()
-    mongoengine.disconnect("disclosure")
 
 
 @pytest.fixture

@@ -334,11 +334,13 @@ def test_sessions_are_listed_and_ended_one_by_one(gate: Gate) -> None:
     assert len(sessions) == 2
     ended = gate.officer("watcher").call("DELETE", f"{path}/sessions/{sessions[0]['jti']}")
     assert ended.body["ended"] == 1
-    dead = gate.edge.call("POST", "/v1/identity/sign-out", second)
+    dead = gate.edge.call("GET", "/v1/me/records", second)
     assert (dead.status, dead.body["code"]) == (401, "UNAUTHENTICATED")
     # She ends the other herself.
-    assert gate.edge.call("POST", "/v1/identity/sign-out", officer["token"]).status == 200
-    assert gate.edge.call("POST", "/v1/identity/sign-out", officer["token"]).status == 401
+    assert gate.edge.call("GET", "/v1/me/records", officer["token"]).status == 200
+    form = {"token": officer["token"]}
+    assert gate.edge.call("POST", "/oauth/revoke", fields=form, encode_multipart=False).status == 200
+    assert gate.edge.call("GET", "/v1/me/records", officer["token"]).status == 401
     assert gate.officer("watcher").get(path)["sessions"] == []
 
 

@@ -1,5 +1,10 @@
 """A token can end before it expires, everywhere and for good."""
 
+import contextlib
+import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable
 
@@ -165,14 +170,18 @@ def test_only_services_read_the_list(gate: Gate) -> None:
 
 def _second(gate: Gate) -> tuple[Edge, Callable[[], None], Callable[[], None]]:
     http, grpc_address = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
-    running = []
+    running: list[subprocess.Popen[bytes]] = []
 
     def start() -> None:
-        running.append(gate.start(CHENGXIN_HTTP_LISTEN=http, CHENGXIN_GRPC_LISTEN=grpc_address))
+        listening = {"CHENGXIN_HTTP_LISTEN": http, "CHENGXIN_GRPC_LISTEN": grpc_address}
+        command = [sys.executable, "-m", "gateway"]
+        running.append(subprocess.Popen(command, env=gate.environment | listening, start_new_session=True))
         until(lambda: answers(edge), "the gateway answers")
 
     def kill() -> None:
-        running[-1].kill()
+        # The worker too, in the middle of whatever it does.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(running[-1].pid, signal.SIGKILL)
         running[-1].wait(10)
         until(lambda: not answers(edge), "the gateway is gone")
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import mongoengine
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.protobuf.json_format import ParseDict
@@ -27,6 +26,7 @@ from chengxin.ids import SubjectKey, new_id
 from chengxin.ingest.v1 import ingest_pb2 as pb
 from chengxin.ingest.v1 import ingest_pb2_grpc
 from chengxin.mongo import Store
+from chengxin.policy import Admission
 from chengxin.rpc import make_channel, make_server
 from demo.identifiers import demo_identity_number, demo_uscc
 from services.ingest.__main__ import faces
@@ -231,9 +231,10 @@ def running_ingest(uri: str, issuer: Issuer) -> Iterator[Running]:
     follower = Follower(
         "catalog", store, lambda after: watch(catalog_pb2.WatchRequest(after=after)), room.directory.apply
     )
-    app, servicers = faces(room, issuer.verifier, lambda: {"store": True})
+    admission = Admission(issuer.verifier, room.audit)
+    app, servicers = faces(room, admission, lambda: {"store": True})
     mine = free_port()
-    server = make_server(f"127.0.0.1:{mine}", issuer.verifier, servicers)
+    server = make_server(f"127.0.0.1:{mine}", admission, servicers)
     server.start()
     relay.start()
     follower.start()
@@ -248,7 +249,6 @@ def running_ingest(uri: str, issuer: Issuer) -> Iterator[Running]:
     trail.close()
     others.stop(None)
     store.close()
-    mongoengine.disconnect("ingest")
 
 
 def demo_entry(code: str) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import mongoengine
 import pytest
 from pydantic import SecretStr
 from werkzeug.test import TestResponse
@@ -194,9 +193,9 @@ class running:
         room = Objections(ObjectionStore(store, self._keys), trail, clock)
         room.store.create_indexes()
         self._followed = feeds(room, self._assembly)
-        app, servicers = faces(room, self._issuer.verifier, lambda: self._assembly.ready(self._followed))
+        app, servicers = faces(room, self._assembly.admission, lambda: self._assembly.ready(self._followed))
         port = free_port()
-        server = make_server(f"127.0.0.1:{port}", self._issuer.verifier, servicers)
+        server = make_server(f"127.0.0.1:{port}", self._assembly.admission, servicers)
         server.start()
         self._servers.append(server)
         self._background = [relay, *self._followed, Recounter(room, 0.02)]
@@ -225,7 +224,6 @@ class running:
         for server in self._servers:
             server.stop(None)
         self._assembly.close()
-        mongoengine.disconnect("objection")
 
     def _serve(self, add: Any, servicer: Any) -> str:
         server, address = served(add, servicer)
