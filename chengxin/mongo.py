@@ -150,11 +150,18 @@ class Store:
 
     def rows(self, after: int, limit: int = 200) -> list[OutboxRow]:
         """Committed transactions after a position, in order."""
-        # Positions have no gaps. Asked for one by one they are lookups in every store; for a range the embedded one reads
-        # its whole outbox, 300 ms at 10,000 rows against 2.
-        wanted = list(range(after + 1, after + 1 + limit))
-        found = self._outbox.find({"_id": {"$in": wanted}}).sort("_id", 1)
-        return [OutboxRow(r["_id"], r["at"], r["changes"], [bytes(e) for e in r["events"]]) for r in found]
+        # By number, for they have no gaps: SecantusDB scans the collection for `{"$gt": after}`, seconds at 80,000 rows.
+        counter = self._counters.find_one({"_id": "outbox"})
+        newest = min(counter["n"], after + limit) if counter else 0
+        if newest <= after:
+            return []
+        found = {r["_id"]: r for r in self._outbox.find({"_id": {"$in": list(range(after + 1, newest + 1))}})}
+        rows = []
+        for position in range(after + 1, newest + 1):
+            if (r := found.get(position)) is None:
+                break
+            rows.append(OutboxRow(position, r["at"], r["changes"], [bytes(e) for e in r["events"]]))
+        return rows
 
     def follow(self, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
         """Committed transactions after a position, in order, without end, while `running()`."""

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import textwrap
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
@@ -113,16 +114,28 @@ def _text(home: Path, credentials: dict[str, Any], accounts: dict[str, Any]) -> 
     citizens = [(c["name"], c["identity_number"], " ".join(c["represents"])) for c in credentials["citizens"].values()]
     officers = [(o["username"], o["password"], o["totp_secret"]) for o in credentials["officers"].values()]
     clients = [
-        (c["client_id"], " ".join(c["roles"]), c["name"], " ".join(p["purpose"] for p in c["purposes"]))
+        (
+            c["client_id"],
+            " ".join(c["roles"]),
+            c["name"],
+            " ".join([p["purpose"] for p in c["purposes"]] + c["legal_bases"]),
+        )
         for c in accounts["clients"]
+        if c["roles"] != ["provider"]
     ]
+    others = [c["client_id"] for c in accounts["clients"] if c["roles"] == ["provider"]]
+    keys = home / "demo" / "keys"
     lines = [
-        "Citizens / 市民: name and identity number / 姓名与身份证号码 (POST /v1/identity/demo)",
+        "Citizens / 市民: POST /v1/identity/demo",
         *_table([("name 姓名", "identity number 身份证号码", "represents 代表的单位"), *citizens]),
-        "Officers / 工作人员: POST /v1/identity/officers/sign-in; a code / 动态口令: python -m demo code centre",
+        "Officers / 工作人员: POST /v1/identity/officers/sign-in; code / 动态口令: python -m demo code centre",
         *_table([("username 用户名", "password 密码", "TOTP secret 动态口令密钥"), *officers]),
-        f"Clients / 接口客户端: private_key_jwt at POST /oauth/token; keys / 私钥: {home / 'demo' / 'keys'}/<client_id>.pem",
-        *_table([("client_id", "roles", "organisation 单位", "purposes 用途"), *clients]),
+        f"Clients / 接口客户端: private_key_jwt at POST /oauth/token; keys / 私钥: {keys}/<client_id>.pem",
+        *_table([("client_id", "roles", "organisation 单位", "purposes, legal bases 用途、法律依据"), *clients]),
+        "  providers 提供单位:",
+        *textwrap.wrap(" ".join(others), 100, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False),
+        "Tokens by hand / 直接取令牌: python -m demo token li_na",
+        "  python -m demo token housing_bureau scope=agency purpose=qualification_review",
     ]
     return "\n".join(lines) + "\n"
 

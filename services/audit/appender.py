@@ -31,10 +31,12 @@ _CHECKED: Final = 8
 
 @dataclass(frozen=True)
 class Appended:
-    """What a call appended: the index of its first entry, and how many."""
+    """What a call appended: the index of its first entry, and how many; and which of its entries (their numbers in the
+    call) were recognised by their position as delivered before."""
 
     first: int
     count: int
+    recognised: tuple[int, ...] = ()
 
 
 @dataclass
@@ -60,7 +62,13 @@ class _Call:
     # Entries up to here are settled: in a group, or on the log before.
     settled: int = 0
     first: int | None = None
-    count: int = 0
+    taken: list[int] = field(default_factory=list)
+
+    def appended(self, size: int) -> Appended:
+        """What is answered, once the log has `size` entries."""
+        recognised = set(range(len(self.entries))).difference(self.taken) if self.positions else ()
+        first = size if self.first is None else self.first
+        return Appended(first, len(self.taken), tuple(sorted(recognised)))
 
 
 @dataclass
@@ -86,7 +94,7 @@ class _Group:
             self.leaves.append(call.leaves[number])
             self.frontier.append(call.leaves[number])
             self.size += len(entry)
-            call.count += 1
+            call.taken.append(number)
             call.settled = number + 1
             if reached is not None:
                 self.delivered[call.service] = reached
@@ -191,8 +199,7 @@ class Appender:
             return
         self._tree = Tree(tree.groups + bool(group.entries), group.frontier, group.delivered)
         for call in group.finished:
-            size = group.frontier.size
-            call.done.set_result(Appended(size if call.first is None else call.first, call.count))
+            call.done.set_result(call.appended(group.frontier.size))
         if group.entries:
             self._appended()
 

@@ -7,7 +7,7 @@ from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
 from services.audit.appender import Appended
-from services.audit.model import Wrong, of_another_service, read_event
+from services.audit.model import Search, Wrong, of_another_service, read_event
 from services.audit.room import AuditRoom
 
 _GREATEST_POSITION = 2**63 - 1
@@ -24,7 +24,27 @@ def append(room: AuditRoom, caller: Principal, entries: Sequence[bytes], positio
     for event in read:
         if isinstance(event, dict) and (problem := of_another_service(event, caller.sub)):
             raise problem
-    return room.appender.append(caller.sub, entries, positions)
+    appended = room.appender.append(caller.sub, entries, positions)
+    if not appended.recognised:
+        return appended
+    return _append_unknown(room, caller.sub, entries, appended)
+
+
+def _append_unknown(room: AuditRoom, service: str, entries: Sequence[bytes], appended: Appended) -> Appended:
+    """Appends what was recognised by its position but is not on the log: a service whose store was restored from a
+    backup gives positions a second time, to other events."""
+    with room.redelivery:
+        room.integrator.wait(room.appender.size())
+        unknown = [entry for n in appended.recognised if not _known(room, entry := entries[n])]
+        if not unknown:
+            return appended
+        more = room.appender.append(service, unknown)
+    return Appended(appended.first if appended.count else more.first, appended.count + more.count)
+
+
+def _known(room: AuditRoom, entry: bytes) -> bool:
+    event = read_event(entry)
+    return isinstance(event, dict) and bool(room.index.search(Search(event_id=event["event_id"]), 0, 1))
 
 
 def _wrong_positions(positions: Sequence[int], entries: int) -> FieldError | None:

@@ -1,6 +1,7 @@
 """What the audit service's use cases have around them."""
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 
 from chengxin.clock import Clock
 from services.audit.appender import Appender
@@ -24,6 +25,8 @@ class AuditRoom:
     signer: Signer
     audit: OwnTrail
     clock: Clock
+    # Deliveries that repeat positions are looked at one after the other.
+    redelivery: threading.Lock = field(default_factory=threading.Lock)
 
     def ready(self) -> dict[str, bool]:
         """Whether events can be appended, and whether the store is what was signed."""

@@ -1,0 +1,164 @@
+"""Transactions, their outbox, and answers given once."""
+
+import multiprocessing
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from chengxin.errors import Problem
+from chengxin.mongo import Store, Unit
+from tests.chengxin.conftest import Opened
+from tests.support import until
+
+
+def add(store: Store, name: str) -> None:
+    """Writes a thing, with a change and an event."""
+
+    def work(unit: Unit) -> None:
+        store.db["things"].insert_one({"_id": name}, session=unit.session)
+        unit.publish("thing", name=name)
+        unit.record(name.encode())
+
+    store.transact(work)
+
+
+def _adds(uri: str, prefix: str, count: int) -> None:
+    from datetime import UTC, datetime
+
+    from chengxin.clock import FixedClock
+
+    store = Store(uri, "other", FixedClock(datetime(2026, 11, 24, tzinfo=UTC)))
+    for n in range(count):
+        add(store, f"{prefix}-{n}")
+    store.close()
+
+
+def test_positions_have_no_gap_and_no_repeat_under_many_writers(store: Store, uri: str) -> None:
+    context = multiprocessing.get_context("spawn")
+    others = [context.Process(target=_adds, args=(uri, f"process-{n}", 20)) for n in range(2)]
+    for other in others:
+        other.start()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: add(store, f"thread-{n}"), range(40)))
+    for other in others:
+        other.join(60)
+        assert other.exitcode == 0
+    rows = store.rows(0)
+    assert [r.position for r in rows] == list(range(1, 81))
+    names = [r.changes[0]["name"] for r in rows]
+    assert sorted(names) == sorted(t["_id"] for t in store.db["things"].find())
+    assert [r.events for r in rows] == [[n.encode()] for n in names]
+    # Each writer's own are in the order in which it wrote them.
+    for prefix in ("process-0", "process-1"):
+        own = [n for n in names if n.startswith(prefix)]
+        assert own == [f"{prefix}-{n}" for n in range(20)]
+
+
+def test_rows_are_read_in_order_from_any_position_and_in_parts(store: Store) -> None:
+    for n in range(7):
+        add(store, f"t{n}")
+    assert [r.position for r in store.rows(2, limit=3)] == [3, 4, 5]
+    assert [r.position for r in store.rows(5)] == [6, 7]
+    assert store.rows(7) == store.rows(99) == []
+
+
+def test_a_store_without_changes_has_no_rows(store: Store) -> None:
+    store.transact(lambda unit: store.db["things"].insert_one({"_id": "quiet"}, session=unit.session))
+    assert store.rows(0) == []
+
+
+def test_reading_the_newest_row_does_not_depend_on_how_many_there_are(store: Store) -> None:
+    # SecantusDB scans a collection for a range of _id; by numbers it does not. Counted, not timed.
+    asked: list[Any] = []
+    outbox = store._outbox
+    for n in range(3):
+        add(store, f"t{n}")
+
+    class Watched:
+        def find(self, query: Any) -> Any:
+            asked.append(query)
+            return outbox.find(query)
+
+    store._outbox = Watched()  # type: ignore[assignment]
+    assert [r.position for r in store.rows(2)] == [3]
+    assert store.rows(3) == []
+    assert asked == [{"_id": {"$in": [3]}}]
+    store._outbox = outbox
+
+
+def test_what_fails_leaves_nothing(store: Store) -> None:
+    def work(unit: Unit) -> None:
+        store.db["things"].insert_one({"_id": "half"}, session=unit.session)
+        unit.record(b"half")
+        raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError):
+        store.transact(work)
+    assert store.db["things"].count_documents({}) == 0
+    assert store.rows(0) == []
+    add(store, "next")
+    assert [r.position for r in store.rows(0)] == [1]
+
+
+def test_who_follows_sees_every_row_once_and_can_resume(store: Store, opened: Opened, uri: str) -> None:
+    seen: list[int] = []
+    going = threading.Event()
+    going.set()
+
+    def follow() -> None:
+        for row in store.follow(0, going.is_set):
+            seen.append(row.position)
+
+    follower = threading.Thread(target=follow)
+    follower.start()
+    other = opened(uri)
+    for n in range(5):
+        # Rows of this process wake the follower, those of another are found by looking.
+        add(store if n % 2 else other, f"t{n}")
+    until(lambda: len(seen) == 5, "all rows")
+    going.clear()
+    follower.join(10)
+    assert not follower.is_alive()
+    assert seen == [1, 2, 3, 4, 5]
+    assert next(iter(store.follow(3, lambda: True))).position == 4
+
+
+def test_a_position_never_goes_back(store: Store) -> None:
+    assert store.position("feed.x") == 0
+    store.set_position("feed.x", 5)
+    store.set_position("feed.x", 3)
+    assert store.position("feed.x") == 5
+
+
+def test_the_second_click_gets_the_first_answer(store: Store) -> None:
+    runs: list[int] = []
+
+    def work(unit: Unit) -> dict[str, Any]:
+        runs.append(1)
+        unit.record(b"done")
+        return {"number": len(runs)}
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: store.once("her", "k1", b"same", work), range(6)))
+    assert answers == [{"number": 1}] * 6
+    assert len(store.rows(0)) == 1
+    assert store.once("him", "k1", b"same", work) == {"number": 2}
+    with pytest.raises(Problem, match="IDEMPOTENCY_CONFLICT"):
+        store.once("her", "k1", b"other", work)
+    assert store.once("her", "", b"same", work) == {"number": 3}
+    assert store.once("her", "", b"same", work) == {"number": 4}
+
+
+def test_a_refused_request_may_be_made_again_under_its_key(store: Store) -> None:
+    answers = iter([False, True])
+
+    def work(unit: Unit) -> dict[str, Any]:
+        if not next(answers):
+            raise RuntimeError("not now")
+        return {"ok": True}
+
+    with pytest.raises(RuntimeError):
+        store.once("her", "k1", b"same", work)
+    assert store.once("her", "k1", b"same", work) == {"ok": True}
