@@ -7,6 +7,8 @@ import click
 from chengxin.cli.session import Officer, as_officer, present_code
 
 _BASE = "/v1/identity/officers"
+# Not an argument: it would stay in the shell's history and be seen in the list of processes.
+_ASKED = "The person's identity number, in place of asking for it."
 _USERNAME = click.argument("target", metavar="USERNAME")
 
 
@@ -150,3 +152,49 @@ def end_sessions(officer: Officer, target: str, session: str) -> None:
         officer.show("DELETE", f"{_BASE}/{target}/sessions/{session}")
     else:
         officer.show("POST", f"{_BASE}/{target}/sign-out")
+
+
+@command.command("counter-code")
+@click.option("--document", default="resident_identity_card", help="resident_identity_card, temporary_identity_card.")
+@click.option("--identity-number-file", type=click.Path(exists=True, path_type=Path), help=_ASKED)
+@as_officer
+def counter_code(officer: Officer, document: str, identity_number_file: Path | None) -> None:
+    """A one-time code for the person whose document one has checked, printed once."""
+    body = {"identity_number": _number(identity_number_file), "document": document}
+    officer.show("POST", "/v1/identity/counter/codes", json=body)
+
+
+@command.command("represent")
+@click.argument("uscc")
+@click.option("--capacity", required=True, help="legal_representative, or agent.")
+@click.option("--authorization", default="", help="For an agent: number of the authorization.")
+@click.option("--until", default="", help="For an agent: its last day, YYYY-MM-DD.")
+@click.option("--identity-number-file", type=click.Path(exists=True, path_type=Path), help=_ASKED)
+@as_officer
+def represent(
+    officer: Officer, uscc: str, capacity: str, authorization: str, until: str, identity_number_file: Path | None
+) -> None:
+    """Record that a person may act for an organisation."""
+    body = {"identity_number": _number(identity_number_file), "uscc": uscc, "capacity": capacity}
+    body |= {"authorization": authorization, "until": until}
+    officer.show("POST", "/v1/identity/representations", json=body)
+
+
+@command.command("representatives")
+@click.argument("uscc")
+@as_officer
+def representatives(officer: Officer, uscc: str) -> None:
+    """Who may act for an organisation, by pseudonym."""
+    officer.show("GET", f"/v1/identity/representations?uscc={uscc}")
+
+
+@command.command("end-representation")
+@click.argument("representation_id")
+@as_officer
+def end_representation(officer: Officer, representation_id: str) -> None:
+    """End it; tokens for the organisation are dead within a minute."""
+    officer.show("DELETE", f"/v1/identity/representations/{representation_id}")
+
+
+def _number(file: Path | None) -> str:
+    return file.read_text().strip() if file else str(click.prompt("Identity number")).strip()

@@ -163,6 +163,8 @@ def test_over_http(gate: Gate, attack: str) -> None:
     before = gate.http_room.requests
     answer = gate.edge.call("GET", "/v1/me/records", token)
     assert (answer.status, answer.body["code"]) == (401, "UNAUTHENTICATED")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
     assert gate.http_room.requests == before
     event = _recorded(gate, "edge.refused", answer.request_id)
     # Nothing that the token says of itself is believed, or kept.
@@ -204,6 +206,8 @@ ASSERTIONS: dict[str, Attack] = test_tokens.ATTACKS
 def test_an_assertion(gate: Gate, attack: str) -> None:
     answer = gate.ask(ASSERTIONS[attack](gate), scope="provider")
     assert (answer.status, answer.body["error"]) == (401, "invalid_client")
+    assert "access_token" not in answer.body
+    assert answer.body["error_description"].isascii()
     assert _recorded(gate, "token.issued", answer.request_id)["details"]["code"] == "CLIENT_NOT_AUTHENTICATED"
 
 

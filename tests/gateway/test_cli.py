@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from click.testing import CliRunner, Result
 from chengxin.cli import main
 from chengxin.ids import new_id
 from chengxin.tokens import load_private_key
+from demo.identifiers import demo_identity_number
 from tests.gateway.conftest import PASSWORD, Gate
 
 
@@ -98,6 +100,22 @@ def test_an_officer_from_account_to_suspension(gate: Gate, shell: Shell, tmp_pat
     for act in ("suspend", "resume", "unlock", "end-sessions", "reset"):
         shell.run("officer", act, username, "--as", "deputy")
     assert username in shell.run("officer", "list", "--as", "deputy").stdout
+
+
+def test_the_counter_and_representatives(gate: Gate, shell: Shell) -> None:
+    number = demo_identity_number(date(1899, 6, 1), 3)
+    (shell.home / "number").write_text(number)
+    given = ["--identity-number-file", shell.home / "number"]
+    shell.sign_in("clerk")
+    code = shell.told("officer", "counter-code", *given)["code"]
+    uscc = "11000000MA00000043"
+    recorded = shell.told("officer", "represent", uscc, "--capacity", "legal_representative", *given)
+    assert len(shell.told("officer", "representatives", uscc)["representations"]) == 1
+    body = {"identity_number": number, "code": code, "uscc": uscc}
+    assert gate.edge.call("POST", "/v1/identity/counter/token", json=body).status == 200
+    shell.run("officer", "end-representation", recorded["representation_id"])
+    asked = shell.run("officer", "counter-code", input=f"{number}\n")
+    assert "code" in asked.stdout
 
 
 def test_signing_keys(gate: Gate, shell: Shell) -> None:
