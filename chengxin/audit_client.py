@@ -121,7 +121,8 @@ class AuditTrail:
                 metadata=self._metadata(),
                 timeout=_APPEND_SECONDS,
             )
-        except (grpc.RpcError, Problem) as e:
+        # Whatever it is, those who wait are refused and the sender goes on: without senders nothing could be queried.
+        except Exception as e:
             log.warning("audit append failed", events=len(group), reason=_reason(e))
             for _, done in group:
                 done.set_exception(AUDIT_UNAVAILABLE(retry_after=1))

@@ -59,7 +59,7 @@ class KeyRing:
         """Opens what `encrypt_bytes` sealed. Raises `DecryptionError`."""
         try:
             return self._open(int.from_bytes(sealed[:4], "big"), sealed[4:], context)
-        except (KeyError, InvalidTag) as e:
+        except (ValueError, KeyError, InvalidTag) as e:
             raise DecryptionError(f"cannot decrypt a value of {context}") from e
 
     def _seal(self, data: bytes, context: str) -> bytes:

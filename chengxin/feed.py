@@ -51,12 +51,19 @@ class Follower:
             try:
                 self.position = self._store.position(self.name)
                 self._call = self._watch(self.position)
+                if self._stopped.is_set():
+                    # Stopped while it was being opened: nobody else would end this stream.
+                    self._call.cancel()
+                    return
                 # The source sends its header at once, before there is any change.
                 self._call.initial_metadata()
                 self.connected = True
                 for change in self._messages():
                     self._store.transact(functools.partial(self._take, change))
                     self.position = change.position
+                # The source ended the stream in good order, as it does when it shuts down.
+                self.connected = False
+                self._stopped.wait(0.5)
             # Whatever interrupts it, the follower goes on from the position that it committed.
             except Exception as e:
                 self.connected = False
@@ -66,7 +73,11 @@ class Follower:
                     grpc.StatusCode.UNAVAILABLE,
                     grpc.StatusCode.CANCELLED,
                 )
-                log.info("feed interrupted", feed=self.name, reason=repr(e)[:200] if quiet else repr(e))
+                if quiet:
+                    log.info("feed interrupted", feed=self.name, reason=repr(e)[:200])
+                else:
+                    # Perhaps a change that cannot be applied: it is tried again, and somebody has to look.
+                    log.error("feed interrupted", feed=self.name, after=self.position, reason=repr(e))
                 self._stopped.wait(0.5)
 
     def _messages(self) -> Iterator[Any]:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -11,18 +12,23 @@ from pymongo import ReturnDocument, WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.database import Database
+from pymongo.errors import ServerSelectionTimeoutError
 from pymongo.mongo_client import MongoClient
 from pymongo.read_concern import ReadConcern
 
 from chengxin.canonical import digest
 from chengxin.clock import Clock
-from chengxin.errors import IDEMPOTENCY_CONFLICT
+from chengxin.errors import IDEMPOTENCY_CONFLICT, STORE_UNAVAILABLE
 
 T = TypeVar("T")
 Document = dict[str, Any]
 
 # How often a feed looks for rows that another process committed; rows of this process wake it at once.
 _POLL_SECONDS: Final = 0.5
+# Rows read at once.
+_ROWS: Final = 50
+# How long a transaction waits for its turn.
+_TURN_SECONDS: Final = 15
 
 
 @dataclass
@@ -92,12 +98,17 @@ class Store:
 
         def attempt(session: ClientSession) -> tuple[T, bool]:
             unit = Unit(session)
-            result = work(unit)
-            if unit.changes or unit.events:
-                self._append(unit)
+            try:
+                result = work(unit)
+                if unit.changes or unit.events:
+                    self._append(unit)
+            except ServerSelectionTimeoutError as e:
+                # A store that is away for the time that its selection takes is told at once: as it came, the error has
+                # a label by which the driver would try for two minutes, and hold up all who wait for their turn.
+                raise ServerSelectionTimeoutError(str(e)) from None
             return result, bool(unit.position)
 
-        with self._turn, self.client.start_session() as session:
+        with self._in_turn(), self.client.start_session() as session:
             result, published = session.with_transaction(
                 attempt,
                 read_concern=ReadConcern("snapshot"),
@@ -107,6 +118,15 @@ class Store:
             with self._committed:
                 self._committed.notify_all()
         return result
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        if not self._turn.acquire(timeout=_TURN_SECONDS):
+            raise STORE_UNAVAILABLE(retry_after=1)
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def once(self, caller: str, key: str, request: bytes, work: Callable[[Unit], Document]) -> Document:
         """Runs `work` in a transaction at most once per `Idempotency-Key` of a caller; a repeat gets the first answer.

@@ -28,6 +28,8 @@ _MAX_TOKEN: Final = 8192
 # An unknown kid makes a verifier look at the JWKS again, at most this often.
 _REFRESH_SECONDS: Final = 5.0
 _JWKS_SECONDS: Final = 300.0
+# A JWKS that cannot be had is asked for again after this time, not by every token that comes.
+_FAILED_SECONDS: Final = 1.0
 
 
 def load_private_key(path: Path) -> Ed25519PrivateKey:
@@ -77,9 +79,11 @@ class Verifier:
         self._refresh_seconds = refresh_seconds
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched = float("-inf")
-        self._tried = float("-inf")
+        self._failed = float("-inf")
         self._verified: LRUCache[bytes, _Verified] = LRUCache(20_000)
         self._lock = threading.Lock()
+        # Of its own: a gateway that does not answer must not hold up tokens that are known.
+        self._fetching = threading.Lock()
 
     def verify(self, token: str) -> Principal:
         """The caller that the token names.
@@ -130,23 +134,23 @@ class Verifier:
             raise UNAUTHENTICATED(reason=_words(e)) from None
 
     def _key(self, kid: str) -> jwt.PyJWK:
-        with self._lock:
+        with self._fetching:
             now = time.monotonic()
-            wanted = now - self._fetched > _JWKS_SECONDS or kid not in self._keys
-            # Also an attempt that failed counts: a gateway that hangs is not waited for by one caller after another.
-            if wanted and now - self._tried > (self._refresh_seconds if self._keys else 0):
-                self._tried = now
+            age = now - self._fetched
+            if (age > _JWKS_SECONDS or (kid not in self._keys and age > self._refresh_seconds)) and (
+                now - self._failed > _FAILED_SECONDS
+            ):
                 try:
-                    found = self._jwks()["keys"]
-                    self._keys = {k["kid"]: jwt.PyJWK(k) for k in found}
+                    self._keys = {k["kid"]: jwt.PyJWK(k) for k in self._jwks()["keys"]}
                     self._fetched = time.monotonic()
-                except (OSError, urllib3.exceptions.HTTPError, ValueError, KeyError):
-                    # Known keys stay good while the gateway is away.
-                    if kid not in self._keys:
-                        raise UPSTREAM_UNAVAILABLE(retry_after=1) from None
-        if kid not in self._keys:
+                # Known keys stay good while the gateway is away.
+                except (OSError, urllib3.exceptions.HTTPError, ValueError, KeyError, jwt.PyJWTError):
+                    self._failed = time.monotonic()
+            if kid in self._keys:
+                return self._keys[kid]
+            if self._failed > self._fetched:
+                raise UPSTREAM_UNAVAILABLE(retry_after=1)
             raise UNAUTHENTICATED(reason="unknown key id")
-        return self._keys[kid]
 
 
 class TokenSource:
@@ -165,19 +169,31 @@ class TokenSource:
         self._lock = threading.Lock()
         self._token = ""
         self._renew_at = 0.0
+        self._expires_at = 0.0
 
     def token(self) -> str:
-        """A token that is good for at least a minute. Raises the gateway's Problem, or UPSTREAM_UNAVAILABLE."""
+        """A token that is good for a minute, or while the gateway is away as long as the last one is good.
+
+        Raises the gateway's Problem, or UPSTREAM_UNAVAILABLE.
+        """
         with self._lock:
-            if time.monotonic() >= self._renew_at:
-                self._token, lifetime = self._obtain()
-                self._renew_at = time.monotonic() + max(lifetime - 60, 1)
+            now = time.monotonic()
+            if now >= self._renew_at:
+                try:
+                    self._token, lifetime = self._obtain()
+                except Problem as e:
+                    if e.type is not UPSTREAM_UNAVAILABLE or now >= self._expires_at:
+                        raise
+                    self._renew_at = now + 1
+                else:
+                    self._renew_at = now + max(lifetime - 60, 1)
+                    self._expires_at = now + lifetime - _LEEWAY
             return self._token
 
     def forget(self) -> None:
         """Drops the token in hand, for one that was refused."""
         with self._lock:
-            self._renew_at = 0.0
+            self._renew_at = self._expires_at = 0.0
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """The token as gRPC metadata, with the request being served, so that it can be followed through every hop."""

@@ -105,10 +105,17 @@ def _export(home: Path | None, http: str | None, token_file: Path | None, direct
             raise click.ClickException(f"no suite runs in {here.path}; start one, or give --http or --directory")
         http = str(json.loads(here.suite.read_text())["http"])
     try:
-        token = token_file.read_text().strip() if token_file else _supervisor(here, http)
+        token = _token(token_file) if token_file else _supervisor(here, http)
         return export_log(http, directory, token)
     except (FetchError, Refused, NoteError, UnicodeDecodeError) as e:
         raise click.ClickException(f"the log cannot be copied: {e}") from None
+
+
+def _token(file: Path) -> str:
+    token = file.read_text().strip()
+    if not token.isascii() or len(token.split()) != 1:
+        raise click.ClickException(f"{file} is not an access token: one line of ASCII without spaces is one")
+    return token
 
 
 def _supervisor(home: Home, http: str) -> str:

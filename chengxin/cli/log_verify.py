@@ -97,6 +97,7 @@ class _Walk:
         self._findings = findings
         # Hashes by level of the tiles that are partial: with them, from the top down, the root is made.
         self._edge: dict[int, list[bytes]] = {}
+        self._tree = tlog.TileTree(checkpoint.size, lambda tile: (directory / tile.path).read_bytes())
 
     def all(self) -> None:
         """Verifies everything."""
@@ -141,14 +142,33 @@ class _Walk:
         entries, broken = _unpack(bundle)
         for number, entry in enumerate(entries[: tile.width]):
             if (found := tlog.leaf_hash(entry)) != hashes[number]:
-                index = tile.start + number
-                what = f"entry {index} does not have the hash that {tile.path} holds"
-                self._findings.add(Place(tile.entries_path, what, hashes[number].hex(), found.hex(), index))
+                self._differ(tile, number, hashes[number], found)
         if broken or len(entries) != tile.width:
             index = tile.start + min(len(entries), tile.width)
             what = f"the bundle is not whole from entry {index} on"
             place = Place(tile.entries_path, what, f"{tile.width} entries", f"{len(entries)}", index)
             self._findings.add(place)
+
+    def _differ(self, tile: tlog.Tile, number: int, stored: bytes, found: bytes) -> None:
+        """An entry and its hash differ. The path from the hash up to the signed root says which of them was altered."""
+        index = tile.start + number
+        if self._is_signed(index, stored):
+            what = f"the event was altered: entry {index} does not have the hash that {tile.path} holds"
+            place = Place(tile.entries_path, what, stored.hex(), found.hex(), index)
+        elif self._is_signed(index, found):
+            what = f"the hash was altered: hash {number} is not that of entry {index} in {tile.entries_path}"
+            place = Place(tile.path, what, found.hex(), stored.hex(), index)
+        else:
+            what = f"entry {index} does not have the hash that {tile.path} holds, and neither is under the signed root"
+            place = Place(tile.entries_path, what, stored.hex(), found.hex(), index)
+        self._findings.add(place)
+
+    def _is_signed(self, index: int, leaf: bytes) -> bool:
+        try:
+            path = self._tree.inclusion(index)
+        except (ValueError, OSError):
+            return False
+        return tlog.verify_inclusion(index, self._size, leaf, path, self._checkpoint.root)
 
     def _compare(self, tile: tlog.Tile, hashes: list[bytes], below: list[bytes | None]) -> None:
         for number, stored in enumerate(hashes):

@@ -32,7 +32,7 @@ class DisclosurePeriod(msgspec.Struct, frozen=True):
     years: int = 0
 
 
-class Item(msgspec.Struct, frozen=True):
+class Item(msgspec.Struct, frozen=True, dict=True):
     """One information item (信息项)."""
 
     code: str
@@ -45,7 +45,12 @@ class Item(msgspec.Struct, frozen=True):
     modes: tuple[str, ...] = ()
     masking: str = ""
 
-    @property
+    @cached_property
+    def free_text(self) -> bool:
+        """Whether people write it: codes and dates are checked by the entry, this may hold anything."""
+        return self.type == "text" and not self.identifier and not self.code_list
+
+    @cached_property
     def personal_identifier(self) -> bool:
         """Whether its values name a natural person beyond doubt: never public, never shared in full."""
         return self.sensitivity == "identifier" or self.identifier == "identity_number"
@@ -69,6 +74,6 @@ class Entry(msgspec.Struct, frozen=True, dict=True):
         return msgspec.convert(document, cls)
 
     @cached_property
-    def item_by_code(self) -> dict[str, Item]:
-        """Items by their code."""
-        return {item.code: item for item in self.items}
+    def shown_in(self) -> dict[str, dict[str, Item]]:
+        """Mode to the items that it shows, by code; a mode that the entry does not have is absent."""
+        return {m: {item.code: item for item in self.items if m in item.modes} for m in self.modes}

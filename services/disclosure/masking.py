@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
-_STAR: Final = "*"
+MASK: Final = "*"
 _IDENTIFIER_HEAD: Final = 6
 _IDENTIFIER_TAIL: Final = 4
 # Shorter values are common words and numbers: hiding every place where they occur would hide the record.
@@ -22,16 +22,16 @@ _CHECK: Final = "10X98765432"
 
 def mask_name(name: str) -> str:
     """`李娜` and `李小龙` become `李**`: the length of a name narrows it down too."""
-    return name[:1] + _STAR * 2 if name else ""
+    return name[:1] + MASK * 2 if name else ""
 
 
 def mask_identifier(identifier: str) -> str:
     """An identity number as `441702********0012`; of shorter identifiers only the last four, or nothing, is kept."""
     hidden = len(identifier) - _IDENTIFIER_HEAD - _IDENTIFIER_TAIL
     if hidden >= _IDENTIFIER_TAIL:
-        return identifier[:_IDENTIFIER_HEAD] + _STAR * hidden + identifier[-_IDENTIFIER_TAIL:]
+        return identifier[:_IDENTIFIER_HEAD] + MASK * hidden + identifier[-_IDENTIFIER_TAIL:]
     kept = _IDENTIFIER_TAIL if len(identifier) >= 2 * _IDENTIFIER_TAIL else 0
-    return _STAR * (len(identifier) - kept) + identifier[len(identifier) - kept :]
+    return MASK * (len(identifier) - kept) + identifier[len(identifier) - kept :]
 
 
 def is_identity_number(text: str) -> bool:

@@ -1,6 +1,7 @@
 """What a record looks like to whom (Art. 4, 14, 18). Pure: no I/O, no framework, no clock but what is passed in."""
 
 from collections.abc import Mapping
+from copy import copy
 from datetime import date
 from enum import StrEnum
 from typing import Final
@@ -93,23 +94,21 @@ def mode_view(full: Shown, entry: Entry, kind: str, mode: View, opened: Mapping[
     `opened` holds the plain values of the sealed items. Where the mode masks, they are masked, and found and masked in
     the texts of other items; where it does not, they stay sealed until the view is read.
     """
-    if mode.value not in entry.modes:
+    if (shown_items := entry.shown_in.get(mode)) is None:
         return None
-    masked = MODES[mode]
+    if not MODES[mode]:
+        return _with(full, {code: value for code, value in full.items.items() if code in shown_items})
     items: dict[str, str] = {}
     for code, value in full.items.items():
-        item = entry.item_by_code.get(code)
-        if item is None or mode.value not in item.modes:
+        if (item := shown_items.get(code)) is None:
             continue
-        if not masked:
-            items[code] = value
-        elif item.personal_identifier:
+        if item.personal_identifier:
             # Whatever the entry says, an identity number is not public (Art. 4).
             if mode is not View.PUBLIC:
                 items[code] = mask_identifier(opened.get(code, value))
         else:
             items[code] = _masked(entry, item, kind, value, opened)
-    return msgspec.structs.replace(full, items=items)
+    return _with(full, items)
 
 
 def shown_name(shown: Shown, entry: Entry) -> str:
@@ -118,12 +117,16 @@ def shown_name(shown: Shown, entry: Entry) -> str:
 
 
 def _masked(entry: Entry, item: Item, kind: str, value: str, opened: Mapping[str, str]) -> str:
-    if item.masking == "name":
-        # Of an organisation the name is no secret; that of a person named in its record is.
-        return value if item.code == entry.subject_name_item and kind != INDIVIDUAL else mask_name(value)
+    # Of an organisation the name is no secret; that of a person named in its record is.
+    organisation = kind != INDIVIDUAL and item.code == entry.subject_name_item
+    if item.masking == "name" and not organisation:
+        return mask_name(value)
     if item.masking == "identifier":
         return mask_identifier(value)
-    # Codes and dates are checked by the entry; an identity number can only hide in what people write.
-    if item.type == "text" and not item.identifier and not item.code_list:
-        return scrub(value, opened.values())
-    return value
+    return scrub(value, opened.values()) if item.free_text else value
+
+
+def _with(full: Shown, items: dict[str, str]) -> Shown:
+    shown = copy(full)
+    shown.items = items
+    return shown

@@ -14,6 +14,7 @@ from services.disclosure.names import as_code, normalised
 from services.disclosure.reading import Ask, Sheet, read
 from services.disclosure.room import Disclosure
 from services.disclosure.searching import Listed
+from services.disclosure.shelf import seen_names
 from services.disclosure.store import Head
 
 EVERYBODY: Final = set(Role)
@@ -187,7 +188,7 @@ def _in_full(room: Disclosure, head: Head, records: list[Shown]) -> Named:
 def _publicly(room: Disclosure, head: Head, records: list[Shown]) -> Named:
     """Under the names that its public records show today, newest first."""
     today = room.clock.today().isoformat()
-    names = [n.name for n in head.names if n.until >= today] or [_least(head)]
+    names = seen_names(head.names, today) or [_least(head)]
     return Named(head.ref, head.kind, names[0], head.uscc, tuple(names[1:]))
 
 

@@ -91,7 +91,7 @@ class Rewriting:
             }
             before = subject.sight
             self._see(subject, packed)
-            changed.append((subject, packed, subject.sight != before))
+            changed.append((subject, packed, not subject.sight.same_as(before)))
         self.store.save_subjects(changed, self.unit)
         self.store.save_locations([(self.locations[i], new) for i, new in self._changed.items()], self.unit)
 

@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass
 
 from services.disclosure.names import normalised
-from services.disclosure.shelf import Named
+from services.disclosure.shelf import Named, seen_names
 from services.disclosure.store import DisclosureStore, read_names
 
 
@@ -25,8 +25,8 @@ class Listed:
     searched: str
 
     def name(self, today: str) -> str:
-        """The name under which it is seen today: that of its newest public record."""
-        return next((n.name for n in self.names if n.until >= today), "")
+        """The name under which it is seen today."""
+        return next(iter(seen_names(self.names, today)), "")
 
     def rank(self, query: str, code: str, today: str) -> int:
         """How well it answers a search today: 1 by code, 2 the very name, 3 its beginning, 4 a part; 0 not at all."""
@@ -39,8 +39,7 @@ class Listed:
 
     def former(self, today: str) -> list[str]:
         """The other names under which it is seen today."""
-        seen = self.name(today)
-        return [n.name for n in self.names if n.until >= today and n.name != seen]
+        return seen_names(self.names, today)[1:]
 
 
 class Directory:

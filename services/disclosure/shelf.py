@@ -12,11 +12,16 @@ from typing import Final
 import msgspec
 
 from services.disclosure.entry import Entry
+from services.disclosure.masking import MASK
 from services.disclosure.model import MODES, Shown, View, mode_view, shown_name
 from services.disclosure.period import NEVER
 
 # Most subjects have fewer records; rewriting a page costs about a millisecond.
 SEATS: Final = 25
+
+# A record or two: setting up the compressor costs more than it saves.
+_WORTH_PACKING: Final = 4096
+_JSON: Final = b"{"
 
 _encoder: Final = msgspec.json.Encoder()
 
@@ -46,6 +51,11 @@ class Sight:
     until: str = ""
     names: tuple[Named, ...] = ()
 
+    def same_as(self, other: "Sight") -> bool:
+        """Whether the public finds it the same way by both: seats only order the names."""
+        mine, others = ([(n.name, n.until) for n in sight.names] for sight in (self, other))
+        return self.until == other.until and mine == others
+
     def merged(self, other: "Sight") -> "Sight":
         """Both together: of a name, the longest time and the newest seat."""
         names: dict[str, Named] = {}
@@ -57,6 +67,12 @@ class Sight:
                 else Named(named.name, max(known.until, named.until), max(known.seat, named.seat))
             )
         return Sight(max(self.until, other.until), tuple(sorted(names.values(), key=lambda n: -n.seat)))
+
+
+def seen_names(names: Iterable[Named], today: str) -> list[str]:
+    """The names under which the public sees a subject today, newest first; masked ones only where there is no other."""
+    seen = [n.name for n in names if n.until >= today]
+    return [name for name in seen if MASK not in name] or seen[:1]
 
 
 @dataclass
@@ -119,7 +135,9 @@ def pack(
 
 def unpack(blob: bytes | None) -> Leaf:
     """A view of a page; an absent one is empty."""
-    return _decoder.decode(zlib.decompress(blob)) if blob else Leaf([], [])
+    if not blob:
+        return Leaf([], [])
+    return _decoder.decode(blob if blob[:1] == _JSON else zlib.decompress(blob))
 
 
 def page_of(number: int, own: bytes | None) -> Page:
@@ -134,7 +152,8 @@ def _add(leaf: Leaf, seat: int, shown: Shown) -> None:
 
 
 def _packed(leaf: Leaf) -> bytes:
-    return zlib.compress(_encoder.encode(leaf), 1)
+    plain = _encoder.encode(leaf)
+    return zlib.compress(plain, 1) if len(plain) > _WORTH_PACKING else plain
 
 
 def _until(records: Iterable[Shown]) -> str:

@@ -24,7 +24,6 @@ Plain = dict[str, Any]
 
 _CHUNK: Final = 100
 _TOO_LARGE: Final = 388
-_VIEWS: Final = tuple(view.value for view in View)
 
 
 class EntryRow(DynamicDocument):
@@ -281,7 +280,7 @@ class DisclosureStore:
         _write(SubjectRow, subject_writes, unit)
         if names:
             seq = self._next_seq(unit)
-            _write(NameRow, [ReplaceOne({"_id": s.ref}, _name_row(s, seq), upsert=True) for s in names], unit)
+            _write(NameRow, [_name_write(subject, seq) for subject in names], unit)
 
     def _next_seq(self, unit: Unit) -> int:
         # Written in the transaction, so that numbers are committed in order.
@@ -333,14 +332,10 @@ def _subject_write(subject: Subject, top: Packed | None) -> Any:
         "sight": _sight_row(subject.sight),
         "top": _sight_row(subject.top),
     }
-    if top is not None:
-        row |= top.views
-    if subject.new:
-        return InsertOne({"_id": subject.ref, **row})
-    change: Plain = {"$set": row}
-    if top is not None and (gone := [view for view in _VIEWS if view not in top.views]):
-        change["$unset"] = dict.fromkeys(gone, "")
-    return UpdateOne({"_id": subject.ref}, change)
+    if top is None:
+        return UpdateOne({"_id": subject.ref}, {"$set": row})
+    row |= {"_id": subject.ref, **top.views}
+    return InsertOne(row) if subject.new else ReplaceOne({"_id": subject.ref}, row)
 
 
 def _page_write(ref: str, number: int, page: Packed) -> Any:
@@ -349,14 +344,9 @@ def _page_write(ref: str, number: int, page: Packed) -> Any:
     return ReplaceOne({"_id": key}, {**row, **page.views}, upsert=True)
 
 
-def _name_row(subject: Subject, seq: int) -> Plain:
-    return {
-        "_id": subject.ref,
-        "kind": subject.kind,
-        "uscc": subject.uscc,
-        "seq": seq,
-        **_sight_row(subject.sight),
-    }
+def _name_write(subject: Subject, seq: int) -> Any:
+    row = {"_id": subject.ref, "kind": subject.kind, "uscc": subject.uscc, "seq": seq, **_sight_row(subject.sight)}
+    return InsertOne(row) if subject.new else ReplaceOne({"_id": subject.ref}, row, upsert=True)
 
 
 def _sight(row: Any) -> Sight:

@@ -33,7 +33,7 @@ from services.ingest.model import (
 from services.ingest.receipts import kept, receipt_of
 from services.ingest.record import Checked, History, decide
 from services.ingest.room import Ingest
-from services.ingest.store import Plain, batch_id
+from services.ingest.store import Plain, batch_id, reject_id
 from services.ingest.validation import Violation
 
 DELIVERED: Final = "submission.delivered"
@@ -229,7 +229,7 @@ def _batch_row(delivery: Delivery, batch: Prepared, history: History) -> Plain:
 def _rejects(ingest: Ingest, delivery: Delivery, batch: Prepared, history: History, name: str) -> list[Plain]:
     return [
         {
-            "_id": f"{name}:{n:04}",
+            "_id": reject_id(name, n),
             "submission": delivery.key,
             "row": became.row,
             "sealed": ingest.ring.encrypt_bytes(
@@ -250,7 +250,7 @@ def _close(ingest: Ingest, caller: Principal, delivery: Delivery, unit: Unit) ->
     batches = submission["batches_committed"]
     if delivery.header.record_count not in (0, submission["counts"]["total"]):
         raise DELIVERY_BROKEN_OFF(committed=batches)
-    digests = ingest.store.digests(delivery.key, unit.session)
+    digests = ingest.store.digests(delivery.key, batches, unit.session)
     receipt = ingest.signer.sign(submission, digests, ingest.clock.now())
     ingest.store.close_submission(delivery.key, batches, kept(receipt), unit.session)
     details = {**delivery.about, "counts": dict(receipt.counts), "content_sha256": receipt.content_sha256}
@@ -276,9 +276,9 @@ def _recognised(ingest: Ingest, delivery: Delivery, batch: Prepared) -> list[Bec
 
 def _outcomes(ingest: Ingest, row: Plain, records: Sequence[Delivered]) -> list[Became]:
     others: dict[str, list[Any]] = row["others"]
-    rejects: dict[int, RejectContent] = {}
-    if any(outcome == Outcome.REJECTED for outcome, _ in others.values()):
-        rejects = {int(r["_id"][-4:]): opened_reject(ingest, r) for r in ingest.store.rejects_in(row["_id"])}
+    rejected = [int(n) for n, (outcome, _) in others.items() if outcome == Outcome.REJECTED]
+    rows = ingest.store.rejects_at(row["_id"], rejected)
+    rejects = {n: opened_reject(ingest, reject) for n, reject in rows.items()}
     found = []
     for n, (record, record_id) in enumerate(zip(records, row["records"], strict=True)):
         outcome, version = others.get(str(n), (Outcome.ACCEPTED, 1))

@@ -1,9 +1,11 @@
 """Delivering a file (Art. 10): read twice, once to see that it is whole, once to take it in batches."""
 
+import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
@@ -19,29 +21,37 @@ from services.ingest.room import Ingest
 
 
 @rule(DELIVERED, roles={Role.PROVIDER}, articles=("9", "10", "12"), when=(provides,))
-def submit_file(ingest: Ingest, caller: Principal, header: Header, path: Path) -> Receipt:
-    """Takes a file whole or not at all: what is wrong with it as a file is told before anything is stored.
+def submit_file(ingest: Ingest, caller: Principal, header: Header, file: IO[bytes]) -> tuple[str, Receipt | None]:
+    """Takes a named file whole or not at all: what is wrong with it as a file is told before anything is stored.
 
-    Without a submission id the id comes from the entry and the file's digest, so that the same file again is the same
-    delivery. Raises the problems of `chengxin.tabular`, and those of `submit`.
+    Gives the submission id and the receipt, or no receipt yet when it takes long. Without a submission id the id comes
+    from the entry and the file's digest, so that the same file again is the same delivery. Closes the file. Raises the
+    problems of `chengxin.tabular`, and those of `submit`.
     """
-    sha256 = _digest(path)
-    today = ingest.clock.today().isoformat()
-    entry = ingest.directory.to_deliver(header.entry_code, header.entry_version, today)
-    columns = columns_of(entry)
-    source = open_source(path, header.file_name)
-    form = FileForm([(c.label.strip(), c.code) for c in source.columns(columns) if c.code])
-    count = must_be_whole(source, columns)
-    whole = Header(
-        header.submission_id or id_of_file(entry.code, sha256),
-        header.entry_code,
-        header.entry_version,
-        header.file_name[:255],
-        sha256,
-        count,
-    ).checked()
-    _keep(ingest, caller, path, sha256)
-    return submit(ingest, caller, whole, _batches(source.rows(columns)), file=form)
+    with contextlib.ExitStack() as stack:
+        stack.callback(file.close)
+        path = Path(file.name)
+        sha256 = _digest(path)
+        today = ingest.clock.today().isoformat()
+        entry = ingest.directory.to_deliver(header.entry_code, header.entry_version, today)
+        columns = columns_of(entry)
+        source = open_source(path, header.file_name)
+        form = FileForm([(c.label.strip(), c.code) for c in source.columns(columns) if c.code])
+        whole = replace(
+            header,
+            submission_id=header.submission_id or id_of_file(entry.code, sha256),
+            file_name=header.file_name[:255],
+            file_sha256=sha256,
+            record_count=must_be_whole(source, columns),
+        ).checked()
+        mine = stack.pop_all()
+
+    def take() -> Receipt:
+        with mine:
+            _keep(ingest, caller, path, sha256)
+            return submit(ingest, caller, whole, _batches(source.rows(columns)), file=form)
+
+    return whole.submission_id, ingest.desk.take(take)
 
 
 def columns_of(entry: Entry) -> Columns:

@@ -1,7 +1,7 @@
 """What ingest's use cases have around them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
@@ -10,6 +10,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 from chengxin.audit_client import AuditTrail
 from chengxin.clock import Clock
 from chengxin.crypto import KeyRing
+from services.ingest.desk import Desk
 from services.ingest.directory import Directory
 from services.ingest.receipts import Signer
 from services.ingest.record import Recorder
@@ -33,6 +34,7 @@ class Ingest:
     recorder: Recorder
     ring: KeyRing
     signer: Signer
+    desk: Desk = field(default_factory=Desk)
 
     @staticmethod
     def patiently(work: Callable[[], T]) -> T:

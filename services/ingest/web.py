@@ -3,9 +3,8 @@
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import IO, Any, Final, Literal, cast
 from urllib.parse import quote
 
 from flask import Response
@@ -98,6 +97,21 @@ class SubmissionAnswer(BaseModel):
     receipt: ReceiptAnswer | None = None
 
 
+class TakenAnswer(BaseModel):
+    """A file that was taken."""
+
+    submission_id: str
+    counts: CountsAnswer
+    receipt: ReceiptAnswer
+
+
+class TakingAnswer(BaseModel):
+    """A file that is still being taken."""
+
+    submission_id: str
+    state: str = Field(description="open: ask GET /v1/submissions/<id>, or deliver the same file again")
+
+
 class SubmissionsAnswer(BaseModel):
     """A page of submissions."""
 
@@ -150,14 +164,19 @@ def _add_upload(app: OpenAPI, ingest: Ingest) -> None:
         "/v1/submissions",
         tags=[_SUBMISSIONS],
         summary="Deliver a file of records",
-        responses={201: SubmissionAnswer},
+        responses={201: TakenAnswer, 202: TakingAnswer},
     )
     @serves(files.submit_file)
     def upload(form: UploadForm) -> Response:
-        """Checked, recorded and receipted; the same file again adds nothing. Broken files store nothing."""
-        with _spooled(form.file) as path:
-            header = Header(form.submission_id, form.catalog, file_name=Path(form.file.filename or "").name)
-            receipt = files.submit_file(ingest, caller(), header, path)
+        """Checked, recorded and receipted; the same file again adds nothing. Broken files store nothing.
+
+        A file that takes longer than a minute is answered with 202 and goes on: ask for the submission, or deliver the
+        same file again.
+        """
+        header = Header(form.submission_id, form.catalog, file_name=Path(form.file.filename or "").name)
+        submission_id, receipt = files.submit_file(ingest, caller(), header, _spooled(form.file))
+        if receipt is None:
+            return answer({"submission_id": submission_id, "state": "open"}, 202)
         told = {"submission_id": receipt.submission_id, "counts": receipt.counts, "receipt": receipt.to_json()}
         return answer(told, 201)
 
@@ -254,10 +273,10 @@ def _token(position: Any) -> str:
     return encode_page_token(position) if position else ""
 
 
-@contextmanager
-def _spooled(upload: Any) -> Iterator[Path]:
-    """The upload as a file with a path, gone afterwards."""
-    with tempfile.NamedTemporaryFile(prefix="chengxin-upload-") as file:
-        shutil.copyfileobj(upload.stream, file, 1 << 20)
-        file.flush()
-        yield Path(file.name)
+def _spooled(upload: Any) -> IO[bytes]:
+    """The upload as a file with a name, gone when it is closed."""
+    file = tempfile.NamedTemporaryFile(prefix="chengxin-upload-")  # noqa: SIM115
+    shutil.copyfileobj(upload.stream, file, 1 << 20)
+    file.flush()
+    upload.close()
+    return cast(IO[bytes], file)

@@ -159,7 +159,9 @@ def test_an_identity_number_reaches_neither_audit_nor_the_store_in_plain(city: R
 def unpacked(document: dict[str, object]) -> str:
     import zlib
 
-    texts = [zlib.decompress(v).decode() if isinstance(v, bytes) else str(v) for v in document.values()]
+    blobs = [v for v in document.values() if isinstance(v, bytes)]
+    texts = [(blob if blob[:1] == b"{" else zlib.decompress(blob)).decode() for blob in blobs]
+    texts.append(str(document))
     return "\n".join(texts)
 
 

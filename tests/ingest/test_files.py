@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 from demo.identifiers import demo_uscc
 from services.ingest import originals
 from tests.ingest.conftest import REGULATOR, Running, demo_entry, licence, licences, wrong_digit
+from tests.support import until
 
 
 def registration(number: int = 1, **changes: str) -> dict[str, str]:
@@ -317,3 +318,15 @@ def test_the_three_kinds_of_file_have_the_same_outcome(ingest: Running) -> None:
     counts = [ingest.regulator.uploads(content, name).json["counts"] for name, content in files.items()]
     assert counts[0] == {"total": 9, "accepted": 6, "amended": 0, "unchanged": 0, "rejected": 3}
     assert counts[1] == counts[2] == {"total": 9, "accepted": 0, "amended": 0, "unchanged": 6, "rejected": 3}
+
+
+def test_a_file_that_takes_long_is_taken_beside_the_request(ingest: Running) -> None:
+    content = table([registration(n) for n in range(1, 3001)])
+    ingest.room.desk.patience = 0
+    answer = ingest.regulator.uploads(content, catalog="QYDJ")
+    assert (answer.status_code, answer.json["state"]) == (202, "open")
+    path = f"/v1/submissions/{answer.json['submission_id']}"
+    closed = until(lambda: (ingest.regulator.get(path).json or {}).get("receipt"), "the submission is closed")
+    assert closed["counts"]["accepted"] == 3000
+    ingest.room.desk.patience = 60
+    assert ingest.regulator.uploads(content, catalog="QYDJ").json["receipt"] == closed

@@ -203,3 +203,43 @@ def test_an_unknown_number_is_told(city: Running, act: str) -> None:
     }.get(act, {})
     unknown = city.centre.post(f"/v1/objections/YY-20200101-0001/{act}", body)
     assert (unknown.status_code, unknown.json["code"]) == (404, "OBJECTION_UNKNOWN")
+
+
+def test_lists_are_paged(city: Running) -> None:
+    numbers = []
+    for n in range(5):
+        city.ingest.record(f"r_{n}", COMPANY)
+    city.caught_up()
+    for n in range(5):
+        # Two are due on one day, and the day changes in between.
+        city.on("2026-11-24" if n < 3 else "2026-11-25")
+        number = city.filed(record_id=f"r_{n}")
+        city.centre.does("accept", number)
+        city.centre.does("verify", number, finding="consistent_with_source", note="一致")
+        numbers.append(number)
+    for desk, path, name, expected in (
+        (city.company, "/v1/me/objections", "objections", numbers[::-1]),
+        (city.centre, "/v1/objections", "objections", numbers),
+        (city.centre, "/v1/objections?state=provider_notified", "objections", numbers),
+        (city.centre, "/v1/objections?state=filed", "objections", []),
+        (city.supervisor, "/v1/objections/courses", "objections", numbers),
+        (city.regulator, "/v1/objections/tasks", "tasks", numbers),
+        (city.regulator, "/v1/objections/tasks?open_only=true", "tasks", numbers),
+    ):
+        found, token = [], ""
+        while True:
+            page = desk.get(f"{path}{'&' if '?' in path else '?'}page_size=2&page_token={token}").json
+            assert len(page[name]) <= 2
+            found += [c["objection_no"] for c in page[name]]
+            if not (token := page["next_page_token"]):
+                break
+        assert found == expected, path
+    assert city.centre.get("/v1/objections?page_token=x").status_code == 400
+    assert city.centre.get("/v1/objections?state=nope").status_code == 400
+    request = pb.ListTasksRequest(page_size=4)
+    metadata = city.metadata("provider", org=REGULATOR)
+    first = city.stub.ListTasks(request, metadata=metadata)
+    request.page_token = first.next_page_token
+    rest = city.stub.ListTasks(request, metadata=metadata)
+    assert [t.objection_no for t in (*first.tasks, *rest.tasks)] == numbers
+    assert rest.next_page_token == ""

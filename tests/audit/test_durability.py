@@ -1,0 +1,250 @@
+"""What was answered is on the log, exactly once, whatever ends: the service, its store, a write half done."""
+
+import contextlib
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pymongo
+import pytest
+from bson.binary import Binary
+
+from chengxin import tlog
+from chengxin.errors import Problem
+from chengxin.ids import new_id
+from services.audit.appender import load
+from tests.audit.conftest import Run, Running, an_event
+from tests.support import free_port, until
+
+
+@dataclass
+class Daemon:
+    """A store of its own, to be killed."""
+
+    directory: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def uri(self) -> str:
+        return f"mongodb://127.0.0.1:{self.port}/audit?directConnection=true&retryWrites=false"
+
+    def start(self) -> None:
+        daemon = Path(sys.executable).with_name("secantusd-py")
+        arguments = ["--port", str(self.port), "--storage-path", str(self.directory), "--sync-on-commit"]
+        self.process = subprocess.Popen([str(daemon), *arguments, "--log-level", "ERROR"])
+        with pymongo.MongoClient[dict[str, Any]](self.uri, serverSelectionTimeoutMS=200) as client:
+
+            def answers() -> bool:
+                with contextlib.suppress(pymongo.errors.PyMongoError):
+                    client.admin.command("ping")
+                    return True
+                return False
+
+            until(answers, "the store answers")
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+        if number == signal.SIGKILL:
+            self.process.wait()
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    found = Daemon(tmp_path / "store", free_port())
+    found.directory.mkdir()
+    found.start()
+    yield found
+    found.signal(signal.SIGCONT)
+    found.signal(signal.SIGKILL)
+
+
+def appended(audit: Running, entries: list[bytes], positions: tuple[int, ...] = ()) -> bool:
+    """Whether a call was answered with success."""
+    try:
+        audit.append(entries, positions)
+    except grpc.RpcError as e:
+        if (problem := Problem.from_rpc(e)).code not in ("AUDIT_UNAVAILABLE", "UPSTREAM_UNAVAILABLE"):
+            raise problem from None
+        return False
+    return True
+
+
+def ready(audit: Running) -> bool:
+    return audit.get("/readyz").status_code == 200
+
+
+def collection(audit: Running, name: str) -> Any:
+    return audit.room.store.store.db[name]
+
+
+def test_a_restart_goes_on_where_it_was(stores: Callable[[str], str], run: Run) -> None:
+    uri = stores(new_id("audit"))
+    events: list[bytes] = []
+    sizes = (1, 255, 300, 1, 700)
+    for size in sizes:
+        audit = run(uri)
+        more = [an_event(details={"n": len(events) + n}) for n in range(size)]
+        # The last call before the restart came in again, as when a crash took its answer.
+        if events:
+            assert audit.append(events[-1:], (len(events),)).appended == 0
+        assert audit.append(more, range(len(events) + 1, len(events) + size + 1)).first_index == len(events)
+        events += more
+        audit.published(len(events))
+        audit.close()
+    audit = run(uri)
+    assert [logged.entry for logged in audit.entries()] == events
+    root = tlog.Frontier()
+    for event in events:
+        root.append(tlog.leaf_hash(event))
+    assert audit.room.integrator.sound
+    proof = audit.get(f"/v1/audit/proofs/inclusion?index=0&tree_size={len(events)}", "public").json
+    assert proof["root_hash"] == root.root().hex()
+
+
+def test_a_restart_before_anything_was_derived(stores: Callable[[str], str], run: Run) -> None:
+    """Tiles, index and checkpoint can all be made again from the groups."""
+    uri = stores(new_id("audit"))
+    audit = run(uri)
+    events = [an_event(details={"n": n}) for n in range(600)]
+    for start in range(0, 600, 50):
+        audit.append(events[start : start + 50])
+    audit.published(600)
+    before = audit.get("/tlog/checkpoint").text
+    for name in ("tiles", "progress", "segments", "buckets", "checkpoints"):
+        collection(audit, name).delete_many({})
+    audit.close()
+    audit = run(uri)
+    audit.published(600)
+    assert audit.get("/tlog/checkpoint").text == before
+    assert [logged.entry for logged in audit.entries()] == events
+
+
+@pytest.mark.parametrize("round_", range(3))
+def test_killing_the_store_loses_and_repeats_nothing(daemon: Daemon, run: Run, round_: int) -> None:
+    """kill -9 of the store while eight callers append and a relay delivers; then it comes back."""
+    audit = run(daemon.uri)
+    until(lambda: ready(audit), "ready")
+    acknowledged: list[bytes] = []
+    tried: list[bytes] = []
+    ended = threading.Event()
+
+    def caller(number: int) -> None:
+        n = 0
+        while not ended.is_set():
+            entry = an_event(details={"caller": number, "n": n})
+            tried.append(entry)
+            if appended(audit, [entry]):
+                acknowledged.append(entry)
+            n += 1
+
+    relayed: list[bytes] = []
+
+    def relay() -> None:
+        position = 0
+        while not ended.is_set():
+            position += 1
+            row = [an_event(details={"row": position, "n": n}) for n in range(3)]
+            while not appended(audit, row, (position,) * 3):
+                pass
+            relayed.extend(row)
+
+    threads = [threading.Thread(target=caller, args=(n,)) for n in range(8)] + [threading.Thread(target=relay)]
+    for thread in threads:
+        thread.start()
+    until(lambda: len(acknowledged) > 60 * (round_ + 1), "events are appended")
+    daemon.signal(signal.SIGKILL)
+    until(lambda: not ready(audit), "not ready without its store")
+    daemon.start()
+    until(lambda: ready(audit), "ready again")
+    before = len(acknowledged)
+    until(lambda: len(acknowledged) > before + 40, "events are appended again")
+    ended.set()
+    for thread in threads:
+        thread.join()
+    kept = [logged.entry for logged in audit.entries()]
+    assert len(kept) == len(set(kept)), "an event is on the log twice"
+    assert set(acknowledged) <= set(kept), "an acknowledged event is lost"
+    assert set(kept) <= set(tried) | set(relayed)
+    of_relay = [e for e in kept if e in set(relayed)]
+    assert of_relay == relayed, "the relay's events are not each there once and in order"
+    # What is in memory is what is in the store.
+    tree = load(audit.room.store)
+    assert audit.room.appender.size() == tree.frontier.size == len(kept)
+    audit.published(len(kept))
+    assert audit.room.integrator.sound
+
+
+def test_without_its_store_nothing_is_answered(daemon: Daemon, run: Run) -> None:
+    audit = run(daemon.uri)
+    audit.append([an_event(subject_refs=["s_1"])])
+    audit.published(1)
+    daemon.signal(signal.SIGKILL)
+    assert not appended(audit, [an_event()])
+    answer = audit.get("/v1/me/accesses", "subject", sub="s_1")
+    assert answer.status_code == 503
+    assert answer.json["code"] in ("AUDIT_UNAVAILABLE", "STORE_UNAVAILABLE")
+    assert "Retry-After" in answer.headers
+    assert audit.get("/tlog/tile/entries/000.p/1", "supervisor").status_code == 503
+    assert audit.get("/readyz").status_code == 503
+
+
+def test_a_write_of_unknown_outcome(daemon: Daemon, run: Run) -> None:
+    """The store stops in the middle of a write and goes on after the service gave up: the write lands late."""
+    audit = run(daemon.uri)
+    audit.append([an_event()], (1,))
+    daemon.signal(signal.SIGSTOP)
+    late = [an_event(details={"late": True})]
+    assert not appended(audit, late, (2,))
+    daemon.signal(signal.SIGCONT)
+    until(lambda: appended(audit, late, (2,)), "the relay delivers it again")
+    until(lambda: appended(audit, [an_event()]), "others append")
+    kept = [logged.entry for logged in audit.entries()]
+    assert kept.count(late[0]) == 1
+    assert load(audit.room.store).frontier.size == audit.room.appender.size() == 3
+
+
+def test_a_second_service_on_the_same_store_cannot_fork_the_log(stores: Callable[[str], str], run: Run) -> None:
+    audit = run(stores(new_id("audit")))
+    audit.append([an_event()])
+    tree = load(audit.room.store)
+    # Another one appends what this one does not know of.
+    entry = an_event(details={"by": "another"})
+    tree.frontier.append(tlog.leaf_hash(entry))
+    frontier = tree.frontier.pack()
+    audit.room.store.append(tree.groups + 1, 1, [entry], tlog.leaf_hash(entry), frontier, tree.delivered)
+    assert not appended(audit, [an_event()])
+    assert appended(audit, [an_event()])
+    assert audit.entries()[1].entry == entry
+    assert len(audit.entries()) == 3
+
+
+def test_hashes_altered_in_the_store_stop_the_checkpoints(stores: Callable[[str], str], run: Run) -> None:
+    uri = stores(new_id("audit"))
+    audit = run(uri)
+    audit.append([an_event(details={"n": n}) for n in range(300)])
+    audit.published(300)
+    checkpoint = audit.get("/tlog/checkpoint").text
+    audit.close()
+    audit = run(uri)
+    audit.published(300)
+    tile = collection(audit, "tiles").find_one({"_id": "0/0"})
+    collection(audit, "tiles").update_one({"_id": "0/0"}, {"$set": {"root": Binary(bytes(32))}})
+    audit.close()
+    audit = run(uri)
+    until(lambda: not audit.room.integrator.sound, "the alteration is noticed")
+    assert audit.get("/readyz").json == {"log": True, "sound": False}
+    assert audit.get("/v1/audit/events", "supervisor").json["code"] == "LOG_ALTERED"
+    # What happens is still put on record.
+    assert appended(audit, [an_event()])
+    collection(audit, "tiles").replace_one({"_id": "0/0"}, tile)
+    audit.published(301)
+    assert audit.room.integrator.sound
+    assert checkpoint != audit.get("/tlog/checkpoint").text

@@ -1,0 +1,142 @@
+"""Queries are refused unless their event is durable; events of changes are delivered exactly once, in order."""
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import pytest
+
+from chengxin.audit.v1 import audit_pb2, audit_pb2_grpc
+from chengxin.audit_client import AuditTrail, Relay
+from chengxin.clock import FixedClock
+from chengxin.errors import Problem
+from chengxin.mongo import Store
+from chengxin.principal import Principal, Role
+from chengxin.rpc import make_channel
+from tests.chengxin.conftest import NOW
+from tests.support import free_port, until
+
+HER = Principal("officer:her", frozenset({Role.CENTRE}))
+
+
+class Log(audit_pb2_grpc.AuditServiceServicer):
+    """Keeps what it is sent; recognises positions; can be away, before it keeps a call or after."""
+
+    def __init__(self) -> None:
+        self.events: list[bytes] = []
+        self.calls = 0
+        self.fails_before: Callable[[int], bool] = lambda call: False
+        self.fails_after: Callable[[int], bool] = lambda call: False
+        self._highest = 0
+
+    def Append(self, request: audit_pb2.AppendRequest, context: grpc.ServicerContext) -> audit_pb2.AppendResponse:
+        self.calls += 1
+        call = self.calls
+        if self.fails_before(call):
+            context.abort(grpc.StatusCode.UNAVAILABLE, "before")
+        if request.positions:
+            new = [e for p, e in zip(request.positions, request.entries, strict=True) if p > self._highest]
+            self._highest = max(self._highest, *request.positions)
+        else:
+            new = list(request.entries)
+        self.events += new
+        if self.fails_after(call):
+            context.abort(grpc.StatusCode.UNAVAILABLE, "after")
+        return audit_pb2.AppendResponse(appended=len(new))
+
+
+@pytest.fixture
+def log() -> Iterator[tuple[Log, audit_pb2_grpc.AuditServiceStub]]:
+    found, port = Log(), free_port()
+    server = grpc.server(ThreadPoolExecutor(8))
+    audit_pb2_grpc.add_AuditServiceServicer_to_server(found, server)
+    server.add_insecure_port(f"127.0.0.1:{port}")
+    server.start()
+    yield found, audit_pb2_grpc.AuditServiceStub(make_channel(f"127.0.0.1:{port}"))
+    server.stop(None)
+
+
+def test_an_event_is_durable_before_record_returns(log: Any) -> None:
+    kept, stub = log
+    trail = AuditTrail("catalog", stub, tuple, FixedClock(NOW))
+    with ThreadPoolExecutor(16) as pool:
+        events = list(pool.map(lambda n: trail.record(trail.event("entry.read", HER, entries=[str(n)])), range(200)))
+    there = {json.loads(e)["event_id"] for e in kept.events}
+    assert {e.event_id for e in events} == there
+    assert len(kept.events) == 200
+    # Many waited together for few calls.
+    assert kept.calls < 200
+    trail.close()
+
+
+def test_without_the_log_there_is_no_answer_and_with_it_again_there_is(log: Any) -> None:
+    kept, stub = log
+    trail = AuditTrail("catalog", stub, tuple, FixedClock(NOW))
+    kept.fails_before = lambda call: call <= 1
+    with pytest.raises(Problem, match="AUDIT_UNAVAILABLE"):
+        trail.record(trail.event("entry.read", HER))
+    trail.record(trail.event("entry.read", HER))
+    assert len(kept.events) == 1
+    trail.close()
+
+
+def test_whatever_goes_wrong_the_trail_works_again_afterwards(log: Any) -> None:
+    kept, stub = log
+    troubles = iter([KeyError("access_token"), ValueError("closed"), RuntimeError("?"), OSError("gone")])
+
+    def metadata() -> tuple[tuple[str, str], ...]:
+        for trouble in troubles:
+            raise trouble
+        return ()
+
+    trail = AuditTrail("catalog", stub, metadata, FixedClock(NOW))
+    # More troubles than there are senders.
+    for _ in range(4):
+        with pytest.raises(Problem, match="AUDIT_UNAVAILABLE"):
+            trail.record(trail.event("entry.read", HER))
+    trail.record(trail.event("entry.read", HER))
+    assert len(kept.events) == 1
+    trail.close()
+
+
+def test_a_refusal_is_on_record_or_nothing_is_told(log: Any) -> None:
+    kept, stub = log
+    trail = AuditTrail("catalog", stub, tuple, FixedClock(NOW))
+    from chengxin.errors import ROLE_NOT_ALLOWED
+
+    trail.refused("entry.published", HER, ROLE_NOT_ALLOWED(roles="centre", required="authority"))
+    event = json.loads(kept.events[0])
+    assert (event["outcome"], event["details"]) == ("refused", {"code": "ROLE_NOT_ALLOWED"})
+    kept.fails_before = lambda call: True
+    with pytest.raises(Problem, match="AUDIT_UNAVAILABLE"):
+        trail.refused("entry.published", HER, ROLE_NOT_ALLOWED(roles="centre", required="authority"))
+    trail.close()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_changes_are_on_record_once_and_in_order_with_a_log_that_comes_and_goes(
+    store: Store, log: Any, when: str
+) -> None:
+    kept, stub = log
+    setattr(kept, f"fails_{when}", lambda call: call in (1, 4))
+    for n in range(6):
+        # Some rows have no events, some several.
+        store.transact(
+            lambda unit, n=n: [unit.publish("x", n=n)] + [unit.record(f"{n}.{i}".encode()) for i in range(n % 3)]
+        )
+    relay = Relay(store, stub, tuple)
+    relay.start()
+    until(lambda: store.position("relay.audit") == 6, "all rows are delivered")
+    relay.stop()
+    until(lambda: not relay._thread.is_alive(), "the relay ends")
+    assert kept.events == [b"1.0", b"2.0", b"2.1", b"4.0", b"5.0", b"5.1"]
+    # Another process goes on where this one was.
+    store.transact(lambda unit: unit.record(b"6.0"))
+    other = Relay(store, stub, tuple)
+    other.start()
+    until(lambda: kept.events[-1] == b"6.0", "the new row is delivered")
+    other.stop()
+    until(lambda: not other._thread.is_alive(), "the relay ends")
+    assert len(kept.events) == 7

@@ -1,0 +1,91 @@
+"""A store that is away is told within seconds, to everybody who waits, and is used again when it is back."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo.errors import PyMongoError
+
+from chengxin.errors import Problem
+from chengxin.mongo import Store
+from chengxin.rpc import as_problem
+from tests.chengxin.conftest import Opened
+from tests.support import free_port, until
+
+
+class Daemon:
+    """A store that can be taken away."""
+
+    def __init__(self, directory: Path) -> None:
+        self.port = free_port()
+        self._directory = directory
+        self._process: Any = None
+
+    def start(self) -> None:
+        daemon = Path(sys.executable).with_name("secantusd-py")
+        arguments = ["--port", str(self.port), "--storage-path", str(self._directory), "--sync-on-commit"]
+        self._process = subprocess.Popen([str(daemon), *arguments, "--cache-size", "64M", "--log-level", "ERROR"])
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait(10)
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    found = Daemon(tmp_path)
+    found.start()
+    yield found
+    found.kill()
+
+
+def answers(store: Store) -> Callable[[], bool]:
+    def probe() -> bool:
+        try:
+            store.ping()
+        except PyMongoError:
+            return False
+        return True
+
+    return probe
+
+
+def test_a_store_that_is_away_is_told_and_used_again_when_it_is_back(daemon: Daemon, opened: Opened) -> None:
+    store = opened(f"mongodb://127.0.0.1:{daemon.port}/x?directConnection=true&retryWrites=false")
+    until(answers(store), "the store answers")
+    store.db.create_collection("things")
+
+    def add(name: str) -> None:
+        def work(unit: Any) -> None:
+            store.db["things"].insert_one({"_id": name}, session=unit.session)
+            unit.publish("thing", name=name)
+
+        store.transact(work)
+
+    add("before")
+    daemon.kill()
+    told: list[Problem | None] = []
+
+    def tries(n: int) -> None:
+        try:
+            add(f"away-{n}")
+        except Exception as e:
+            told.append(as_problem(e))
+
+    # The driver alone would try for two minutes, each in turn.
+    threads = [threading.Thread(target=tries, args=(n,)) for n in range(3)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(45)
+    assert [p.code if p else "" for p in told] == ["STORE_UNAVAILABLE"] * 3
+    with pytest.raises(PyMongoError):
+        store.rows(0)
+    daemon.start()
+    until(answers(store), "the store answers again")
+    add("after")
+    assert [r.changes[0]["name"] for r in store.rows(0)] == ["before", "after"]

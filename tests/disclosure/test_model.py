@@ -1,0 +1,200 @@
+"""Masking, views and disclosure periods, by examples and properties."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.disclosure.entry import DisclosurePeriod, Entry
+from services.disclosure.masking import is_identity_number, mask_identifier, mask_name, scrub
+from services.disclosure.model import Delivered, View, full_view, mode_view
+from services.disclosure.names import as_code, normalised
+from services.disclosure.period import disclosed_until, is_over
+from services.disclosure.shelf import Page, Sight, pack, unpack
+from tests.disclosure.conftest import COMPANY, LI_NA, demo_entry
+
+CODES = ("XZXK", "XZCF", "CFGR", "SXBZX", "SBJF", "SDQQF", "TQNMGGZ", "XKGR", "ZDSSWF", "ZYFWRY", "ZYZG")
+ENTRIES = {code: Entry.read(demo_entry(code) | {"version": 1}) for code in CODES}
+
+
+def check_character(seventeen: str) -> str:
+    weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+    return "10X98765432"[sum(int(d) * w for d, w in zip(seventeen, weights, strict=True)) % 11]
+
+
+@st.composite
+def identity_numbers(draw: st.DrawFn) -> str:
+    born = draw(st.dates(date(1930, 1, 1), date(2010, 12, 31)))
+    serial = draw(st.integers(0, 999))
+    body = f"{draw(st.sampled_from(['441702', '110101', '650102']))}{born:%Y%m%d}{serial:03d}"
+    return body + check_character(body)
+
+
+@pytest.mark.parametrize(
+    ("name", "masked"),
+    [("李娜", "李**"), ("李小龙", "李**"), ("欧阳娜娜", "欧**"), ("买买提·吐尔逊", "买**"), ("", "")],
+)
+def test_a_masked_name_keeps_its_first_character(name: str, masked: str) -> None:
+    assert mask_name(name) == masked
+
+
+@pytest.mark.parametrize(
+    ("identifier", "masked"),
+    [
+        (LI_NA, "441702********002X"),
+        ("E12345678", "*****5678"),
+        ("12345678", "****5678"),
+        ("1234567", "*******"),
+        ("", ""),
+    ],
+)
+def test_a_masked_identifier_hides_what_is_in_the_middle(identifier: str, masked: str) -> None:
+    assert mask_identifier(identifier) == masked
+
+
+@given(st.text(min_size=1, max_size=40))
+def test_a_masked_identifier_never_tells_the_identifier(identifier: str) -> None:
+    masked = mask_identifier(identifier)
+    assert len(masked) == len(identifier)
+    assert masked.count("*") >= min(len(identifier), 4)
+
+
+@given(
+    identity_numbers(),
+    st.text(alphabet="，。身份证号码为是：（）", max_size=8),
+    st.text(alphabet="，。）的", max_size=8),
+)
+def test_an_identity_number_in_a_text_is_found(number: str, before: str, after: str) -> None:
+    assert is_identity_number(number)
+    assert number not in scrub(before + number + after, ())
+    assert number.lower() not in scrub(before + number.lower() + after, ())
+
+
+def test_a_social_credit_code_in_a_text_stays() -> None:
+    text = f"与{COMPANY}、91441700123456789X、44170219900101002200 有关"
+    assert scrub(text, ()) == text
+
+
+@given(st.sampled_from(sorted(ENTRIES)), identity_numbers(), st.data())
+def test_no_identity_number_of_a_record_is_in_its_public_or_shared_view(
+    code: str, number: str, data: st.DataObject
+) -> None:
+    """Whatever item it is in: the sealed one, or any text that somebody wrote it into."""
+    entry = ENTRIES[code]
+    texts = [item.code for item in entry.items if item.free_text]
+    sealed = {item.code: number for item in entry.items if item.personal_identifier}
+    written = data.draw(st.lists(st.sampled_from(texts), min_size=1, max_size=3))
+    items = dict.fromkeys(written, f"（身份证号{number}）") | dict.fromkeys(sealed, "enc:1:sealed")
+    until = {entry.disclosure_period.item: "2026-01-01"} if entry.disclosure_period.item else {}
+    full = full_view(delivered(entry, items | until), entry, sealed, False)
+    for mode in (View.PUBLIC, View.SHARED):
+        for kind in ("individual", "enterprise"):
+            shown = mode_view(full, entry, kind, mode, sealed)
+            if shown is not None:
+                assert number not in json.dumps(shown.items, ensure_ascii=False)
+                assert set(shown.items) <= {i.code for i in entry.items if mode.value in i.modes}
+    public = mode_view(full, entry, "individual", View.PUBLIC, sealed)
+    assert public is None or not set(sealed) & set(public.items)
+
+
+def test_an_identity_number_is_not_public_even_when_an_entry_says_so() -> None:
+    plain = demo_entry("CFGR") | {"version": 1}
+    for item in plain["items"]:
+        if item["code"] == "CF_XDR_ZJHM":
+            item |= {"modes": ["public", "shared"], "masking": ""}
+    entry = Entry.read(plain)
+    opened = {"CF_XDR_ZJHM": LI_NA}
+    full = full_view(delivered(entry, {"CF_XDR_ZJHM": "enc:1:x"}), entry, opened, False)
+    public = mode_view(full, entry, "individual", View.PUBLIC, opened)
+    shared = mode_view(full, entry, "individual", View.SHARED, opened)
+    assert public is not None
+    assert public.items == {}
+    assert shared is not None
+    assert shared.items == {"CF_XDR_ZJHM": "441702********002X"}
+
+
+def test_an_organisations_name_is_no_secret_where_a_persons_is_masked() -> None:
+    entry = ENTRIES["SDQQF"]
+    full = full_view(delivered(entry, {"QF_MC": "阳江市海陵食品有限公司"}), entry, {}, False)
+    for kind, name in (("enterprise", "阳江市海陵食品有限公司"), ("individual", "阳**")):
+        shown = mode_view(full, entry, kind, View.SHARED, {})
+        assert shown is not None
+        assert shown.items == {"QF_MC": name}
+
+
+@pytest.mark.parametrize(
+    ("period", "items", "until"),
+    [
+        (DisclosurePeriod("unlimited"), {}, ""),
+        (DisclosurePeriod("until_revoked"), {}, ""),
+        (DisclosurePeriod("until_item", "D"), {"D": "2027-01-31"}, "2027-01-31"),
+        (DisclosurePeriod("until_item", "D"), {"D": "2099-12-31"}, ""),
+        (DisclosurePeriod("until_item", "D"), {}, ""),
+        (DisclosurePeriod("years_from_item", "D", 3), {"D": "2024-03-01"}, "2027-03-01"),
+        (DisclosurePeriod("years_from_item", "D", 1), {"D": "2024-02-29"}, "2025-02-28"),
+        (DisclosurePeriod("years_from_item", "D", 2), {}, "2028-11-24"),
+    ],
+)
+def test_how_long_a_record_is_disclosed(period: DisclosurePeriod, items: dict[str, str], until: str) -> None:
+    assert disclosed_until(period, items, date(2026, 11, 24)) == until
+
+
+def test_the_last_day_of_disclosure_counts() -> None:
+    assert not is_over("2026-11-24", "2026-11-24")
+    assert is_over("2026-11-24", "2026-11-25")
+    assert not is_over("", "2999-01-01")
+
+
+@given(st.lists(st.tuples(st.integers(0, 24), st.booleans()), max_size=40))
+def test_a_page_is_packed_newest_first_and_comes_back(changes: list[tuple[int, bool]]) -> None:
+    entry = ENTRIES["XZXK"]
+    page, model = Page(0), {}
+    for seat, there in changes:
+        if there:
+            shown = full_view(delivered(entry, {"XK_NR": str(seat)}), entry, {}, False)
+            page.put(seat, shown)
+            model[seat] = str(seat)
+        else:
+            page.take(seat)
+            model.pop(seat, None)
+    packed = pack(page, "enterprise", lambda code, version: entry, lambda shown: {})
+    leaf = unpack(packed.views.get("public"))
+    assert leaf.seats == sorted(model, reverse=True)
+    assert [r.items["XK_NR"] for r in leaf.records] == [model[s] for s in leaf.seats]
+    assert (packed.sight == Sight()) == (not model)
+
+
+@pytest.mark.parametrize(
+    ("text", "same"), [("ＡＢＣ 食品", "abc食品"), ("  阳江　食品\t", "阳江食品"), ("（集团）", "(集团)")]
+)
+def test_names_are_searched_without_width_case_and_spaces(text: str, same: str) -> None:
+    assert normalised(text) == same
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("91441700ma4", "91441700MA4"), ("９１４４", "9144"), ("914", ""), ("阳江", "")]
+)
+def test_what_looks_like_a_code_is_one(text: str, code: str) -> None:
+    assert as_code(text) == code
+
+
+def delivered(entry: Entry, items: dict[str, str]) -> Delivered:
+    at = datetime(2026, 11, 24, tzinfo=UTC) + timedelta(0)
+    return Delivered(
+        "r_1",
+        1,
+        entry.code,
+        1,
+        "P",
+        "提供单位",
+        "s_1",
+        "individual",
+        "李娜",
+        "",
+        items,
+        False,
+        at.isoformat(),
+        at.date(),
+    )

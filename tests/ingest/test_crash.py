@@ -1,0 +1,130 @@
+"""The store is killed in the middle of deliveries: what was acknowledged is there, everything is there exactly once."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pymongo
+import pytest
+
+from chengxin.errors import Problem
+from services.ingest.model import content_sha256
+from tests.ingest.conftest import REGULATOR, Running, licences, running_ingest, stream
+from tests.support import Issuer, free_port, until
+
+RECORDS = 4000
+BATCH = 100
+
+
+class Daemon:
+    """A store that can be killed, and comes back with what it has on disk."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._port = free_port()
+        self.uri = f"mongodb://127.0.0.1:{self._port}/ingest?directConnection=true&retryWrites=false"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = Path(sys.executable).with_name("secantusd-py")
+        arguments = ["--port", str(self._port), "--storage-path", str(self._directory), "--sync-on-commit"]
+        self._process = subprocess.Popen([str(command), *arguments, "--log-level", "ERROR"])
+        until(self._answers, "the store answers")
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def _answers(self) -> bool:
+        with pymongo.MongoClient[dict[str, Any]](self.uri, serverSelectionTimeoutMS=200) as client:
+            try:
+                client.admin.command("ping")
+            except pymongo.errors.PyMongoError:
+                return False
+        return True
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    """A store of this test's own."""
+    found = Daemon(tmp_path / "store")
+    found.start()
+    yield found
+    found.kill()
+
+
+@pytest.fixture
+def ingest(daemon: Daemon, issuer: Issuer) -> Iterator[Running]:
+    """Ingest on that store."""
+    yield from running_ingest(daemon.uri, issuer)
+
+
+def deliver(ingest: Running, records: list[dict[str, str]], name: str, receipts: list[Any]) -> None:
+    """As a client does: goes on from the last committed batch, until there is a receipt."""
+    while True:
+        try:
+            found = ingest.regulator.submission(name).batches_committed
+        except Problem as e:
+            found = 0
+            if e.code != "NOT_FOUND":
+                continue
+        try:
+            parts = stream(records, BATCH, found + 1, submission_id=name, record_count=len(records))
+            receipts.append(ingest.regulator.rpc("Submit", parts))
+            return
+        except (Problem, grpc.RpcError):
+            continue
+
+
+def test_a_killed_store_loses_and_doubles_nothing(ingest: Running, daemon: Daemon) -> None:
+    records, receipts = licences(RECORDS), []
+    client = threading.Thread(target=deliver, args=(ingest, records, "through-crashes", receipts))
+    client.start()
+    store = ingest.room.store
+    for committed in (5, 15, 25):
+
+        def far_enough(n: int = committed) -> bool:
+            return bool(
+                store.submissions.find_one({"_id": f"{REGULATOR}/through-crashes", "batches_committed": {"$gt": n}})
+            )
+
+        until(far_enough, f"{committed} batches", 60)
+        daemon.kill()
+        daemon.start()
+    client.join(120)
+    [receipt] = receipts
+    assert receipt.counts.accepted == receipt.counts.total == RECORDS
+    assert store.records.count_documents({}) == RECORDS
+    assert store.versions.count_documents({}) == 0
+    assert store.records.count_documents({"version": {"$ne": 1}}) == 0
+    batches = sorted(store.batches.find(), key=lambda b: b["number"])
+    assert [b["number"] for b in batches] == list(range(1, RECORDS // BATCH + 1))
+    assert receipt.content_sha256 == content_sha256([b["digest"] for b in batches])
+    told = [(r.record_id, r.version) for c in ingest.watched(RECORDS) for r in c.records]
+    assert len(told) == len(set(told)) == RECORDS
+    until(lambda: ingest.audit.of("submission.closed"), "the relay goes on", 60)
+    numbers = [e["details"]["batch"] for e in ingest.audit.of("submission.delivered")]
+    assert numbers == list(range(1, RECORDS // BATCH + 1))
+
+
+def test_a_commit_of_unknown_outcome_is_found_again(ingest: Running) -> None:
+    """The commit is done and its answer lost: the next attempt recognises the batch."""
+    transact = ingest.room.store.transact
+    lost = [pymongo.errors.AutoReconnect("the answer is lost")]
+
+    def losing(work: Any) -> Any:
+        result = transact(work)
+        if lost:
+            raise lost.pop()
+        return result
+
+    object.__setattr__(ingest.room.store, "transact", losing)
+    receipt = ingest.regulator.submits(licences(300), 100)
+    assert not lost
+    assert receipt.counts.accepted == 300
+    assert ingest.room.store.records.count_documents({}) == 300
