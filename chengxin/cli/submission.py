@@ -39,6 +39,11 @@ class Sending:
     language: str
     console: Console
 
+    def delivered(self) -> pb.Receipt | None:
+        """The receipt of this very file, when it was delivered before. Raises `Problem`."""
+        found = self._found()
+        return found.receipt if found is not None and found.HasField("receipt") else None
+
     def send(self, source: Source, columns: Columns) -> pb.Receipt:
         """Streams what is not committed yet until the receipt comes. Raises `Problem`."""
         with Progress(
@@ -77,7 +82,8 @@ class Sending:
         return self._page(_SHOWN, "").rejects
 
     def _attempt(self, source: Source, columns: Columns, progress: Progress, bar: Any) -> pb.Receipt:
-        parts = self._parts(source, columns, self._committed(), progress, bar)
+        found = self._found()
+        parts = self._parts(source, columns, found.batches_committed if found else 0, progress, bar)
         receipt: pb.Receipt = self._call("Submit", parts, None)
         return receipt
 
@@ -100,14 +106,15 @@ class Sending:
                 yield pb.SubmitRequest(batch=pb.RecordBatch(number=number, records=records))
             progress.update(bar, completed=sent)
 
-    def _committed(self) -> int:
+    def _found(self) -> pb.Submission | None:
+        request = pb.GetSubmissionRequest(submission_id=self.submission_id)
         try:
-            found = self._call("GetSubmission", pb.GetSubmissionRequest(submission_id=self.submission_id), 30)
+            found: pb.Submission = self._call("GetSubmission", request, 30)
         except Problem as e:
             if e.code == "NOT_FOUND":
-                return 0
+                return None
             raise
-        return int(found.batches_committed)
+        return found
 
     def _page(self, size: int, token: str) -> Any:
         request = pb.ListRejectsRequest(submission_id=self.submission_id, page_size=size, page_token=token)

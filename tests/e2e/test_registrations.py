@@ -30,11 +30,15 @@ def test_a_gb18030_file_is_accepted_whole_and_again_adds_nothing(city: City, tmp
     assert collection.count_documents({}) == before
     found = city.anybody.call("GET", "/v1/public/subjects", fields={"q": rows[7]["主体名称"]})
     until(
-        lambda: [
-            s["uscc"]
-            for s in city.anybody.call("GET", "/v1/public/subjects", fields={"q": rows[7]["主体名称"]}).body["subjects"]
-        ]
-        == [rows[7]["统一社会信用代码"]],
+        lambda: (
+            [
+                s["uscc"]
+                for s in city.anybody.call("GET", "/v1/public/subjects", fields={"q": rows[7]["主体名称"]}).body[
+                    "subjects"
+                ]
+            ]
+            == [rows[7]["统一社会信用代码"]]
+        ),
         f"found by name: {found.body}",
     )
     by_code = city.anybody.get(f"/v1/public/subjects?q={rows[8]['统一社会信用代码']}")["subjects"]
@@ -58,7 +62,10 @@ def test_one_changed_digit_rejects_exactly_that_row_and_says_why(city: City, tmp
     [reject] = list(csv.DictReader(rejects.read_text("gb18030").splitlines(keepends=True)))
     assert reject["统一社会信用代码"] == wrong["统一社会信用代码"]
     # Mended, it is sent again by itself.
-    mended = write(tmp_path / "mended.csv", [{name: reject[name] for name in rows[0]} | {"统一社会信用代码": rows[30]["统一社会信用代码"]}])
+    mended = write(
+        tmp_path / "mended.csv",
+        [{name: reject[name] for name in rows[0]} | {"统一社会信用代码": rows[30]["统一社会信用代码"]}],
+    )
     assert city.chengxin("submit", str(mended), "--catalog", "QYDJ").returncode == 0
     codes = [row["统一社会信用代码"] for row in rows]
     assert city.store("ingest")["records"].count_documents({"subject.uscc": {"$in": codes}}) == 50

@@ -157,6 +157,7 @@ class Running:
     app: Any
     stub: ingest_pb2_grpc.IngestServiceStub
     follower: Follower
+    address: str
 
     def organ(self, role: str = "provider", org: str = REGULATOR, language: str = "zh-CN", **claims: Any) -> Organ:
         """Somebody with this role."""
@@ -239,7 +240,7 @@ def running_ingest(uri: str, issuer: Issuer) -> Iterator[Running]:
     relay.start()
     follower.start()
     stub = ingest_pb2_grpc.IngestServiceStub(make_channel(f"127.0.0.1:{mine}"))
-    running = Running(room, clock, issuer, audit, catalog, app, stub, follower)
+    running = Running(room, clock, issuer, audit, catalog, app, stub, follower, f"127.0.0.1:{mine}")
     running.knows(len(catalog.changes))
     yield running
     follower.stop()

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,15 @@ def workbook(rows: list[list[Any]], touch: Any = lambda sheet: None) -> bytes:
     file = io.BytesIO()
     book.save(file)
     return file.getvalue()
+
+
+def rewritten(book: bytes, change: Callable[[bytes], bytes]) -> bytes:
+    """An Excel file whose parts were changed by hand."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(book)) as parts, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as changed:
+        for part in parts.infolist():
+            changed.writestr(part.filename, change(parts.read(part)))
+    return out.getvalue()
 
 
 def as_sheet(rows: list[dict[str, str]]) -> list[list[Any]]:
@@ -284,23 +294,29 @@ def test_a_zip_bomb_is_refused(ingest: Running) -> None:
 def test_external_entities_are_refused(ingest: Running, tmp_path: Path) -> None:
     secret = tmp_path / "secret.txt"
     secret.write_text("never to be seen")
-    original = workbook(as_sheet([registration(主体名称="MARK")]))
-    out = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(original)) as parts, zipfile.ZipFile(out, "w") as changed:
-        for part in parts.infolist():
-            content = parts.read(part)
-            if b"MARK" in content:
-                entity = f'<!DOCTYPE x [<!ENTITY e SYSTEM "{secret.as_uri()}">]>'.encode()
-                at = content.index(b"?>") + 2 if content.startswith(b"<?xml") else 0
-                content = content[:at] + entity + content[at:].replace(b"MARK", b"&e;")
-            changed.writestr(part.filename, content)
-    problem = refusal(ingest.regulator.uploads(out.getvalue(), "a.xlsx", "QYDJ"), ingest)
+
+    def infect(part: bytes) -> bytes:
+        if b"MARK" not in part:
+            return part
+        entity = f'<!DOCTYPE x [<!ENTITY e SYSTEM "{secret.as_uri()}">]>'.encode()
+        at = part.index(b"?>") + 2 if part.startswith(b"<?xml") else 0
+        return part[:at] + entity + part[at:].replace(b"MARK", b"&e;")
+
+    content = rewritten(workbook(as_sheet([registration(主体名称="MARK")])), infect)
+    problem = refusal(ingest.regulator.uploads(content, "a.xlsx", "QYDJ"), ingest)
     assert problem["code"] == "FILE_WORKBOOK_BROKEN"
     assert "never" not in json.dumps(problem)
 
 
 def test_a_sheet_that_is_too_large_for_memory_is_refused(ingest: Running) -> None:
     content = workbook([["TYSHXYDM"]], lambda sheet: sheet.cell(1_000_000, 16_000, "x"))
+    assert refusal(ingest.regulator.uploads(content, "a.xlsx", "QYDJ"), ingest)["code"] == "FILE_WORKBOOK_TOO_LARGE"
+
+
+def test_a_long_text_that_many_cells_share_is_refused(ingest: Running) -> None:
+    original = workbook([["MARK"] * 10 for _ in range(50)])
+    content = rewritten(original, lambda part: part.replace(b"MARK", b"x" * 1_000_000))
+    assert len(content) < 1 << 20
     assert refusal(ingest.regulator.uploads(content, "a.xlsx", "QYDJ"), ingest)["code"] == "FILE_WORKBOOK_TOO_LARGE"
 
 

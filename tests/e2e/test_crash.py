@@ -1,0 +1,86 @@
+"""Any single process is killed during a delivery of 5,000 records: everything acknowledged is there exactly once."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chengxin.cli.home import PROCESSES
+from tests.city import City, running_city
+from tests.e2e.registrations import registrations, write
+from tests.support import figure, until
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+
+RECORDS = 5_000
+VICTIMS = [*PROCESSES, *(f"{p}-store" for p in PROCESSES), "client"]
+
+
+@pytest.fixture(scope="module")
+def doomed() -> Iterator[City]:
+    """A suite of its own."""
+    with running_city() as found:
+        yield found
+
+
+@pytest.mark.parametrize("victim", VICTIMS)
+def test_a_process_is_killed_during_a_delivery(doomed: City, victim: str, tmp_path: Path) -> None:
+    rows = registrations(RECORDS, 300_000 + VICTIMS.index(victim) * RECORDS)
+    file = write(tmp_path / f"{victim}.csv", rows)
+    pids = doomed.pids()
+    client = _submit(doomed, file)
+    try:
+        until(lambda: _begun(doomed, file), "some of it is committed", 60)
+        os.kill(client.pid if victim == "client" else pids[victim], signal.SIGKILL)
+        output, _ = client.communicate(timeout=300)
+        if victim == "client":
+            client = _submit(doomed, file)
+            output, _ = client.communicate(timeout=300)
+    finally:
+        client.kill()
+    assert client.returncode == 0, output
+    until(lambda: doomed.edge.call("GET", "/readyz").status == 200, "the suite is ready again", 60)
+
+    receipt = json.loads(file.with_name(file.name + ".receipt.json").read_text())["receipt"]
+    expected = {"total": RECORDS, "accepted": RECORDS, "amended": 0, "unchanged": 0, "rejected": 0}
+    assert receipt["counts"] == expected
+
+    codes = [row["统一社会信用代码"] for row in rows]
+    ingest, disclosure = doomed.store("ingest"), doomed.store("disclosure")
+    kept = list(
+        ingest["records"].find({"subject.uscc": {"$gte": min(codes), "$lte": max(codes)}}, {"subject": 1, "version": 1})
+    )
+    assert sorted(r["subject"]["uscc"] for r in kept) == sorted(codes)
+    assert {r["version"] for r in kept} == {1}
+    # One seat a subject: the feed brought each record once.
+    until(lambda: _seats(disclosure, codes) == [1] * RECORDS, "disclosure has each record once", 120)
+    done = doomed.verify_log()
+    assert done.returncode == 0, done.stdout + done.stderr
+    figure("crash.kills", VICTIMS.index(victim) + 1)
+
+
+def _submit(city: City, file: Path) -> subprocess.Popen[str]:
+    command = Path(sys.executable).with_name("chengxin")
+    return subprocess.Popen(
+        [str(command), "submit", str(file), "--catalog", "QYDJ"],
+        env=os.environ | {"CHENGXIN_HOME": str(city.home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _begun(city: City, file: Path) -> Any:
+    found = city.store("ingest")["submissions"].find_one({"file_name": file.name})
+    return found and found["batches_committed"] > 0
+
+
+def _seats(disclosure: Any, codes: list[str]) -> list[int]:
+    query = {"uscc": {"$gte": min(codes), "$lte": max(codes)}}
+    return [s["seats"] for s in disclosure["subjects"].find(query, {"seats": 1})]
