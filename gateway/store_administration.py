@@ -147,7 +147,7 @@ class Administration:
     def sessions(self, sub: str, now: datetime, session: ClientSession | None = None) -> list[dict[str, Any]]:
         """An officer's sign-ins whose tokens are alive, the newest first."""
         rows = SessionRow._get_collection().find({"sub": sub, "expires_at": {"$gt": now}}, session=session)
-        return sorted(rows, key=lambda row: str(row["_id"]), reverse=True)
+        return sorted(rows, key=lambda row: (row["signed_in_at"], row["_id"]), reverse=True)
 
     def end_session(self, sub: str, jti: str, unit: Unit) -> None:
         """Forgets a sign-in of an officer."""
