@@ -123,6 +123,11 @@ class AuditTrail:
             )
         # Whatever it is, those who wait are refused and the sender goes on: without senders nothing could be queried.
         except Exception as e:
+            if _is_invalid(e) and len(group) > 1:
+                # One event that the log does not take must not fail those that only travel with it.
+                for one in group:
+                    self._append([one])
+                return
             log.warning("audit append failed", events=len(group), reason=_reason(e))
             for _, done in group:
                 done.set_exception(AUDIT_UNAVAILABLE(retry_after=1))
@@ -178,6 +183,10 @@ class Relay:
             metadata=self._metadata(),
             timeout=10,
         )
+
+
+def _is_invalid(error: Exception) -> bool:
+    return isinstance(error, grpc.Call) and error.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 def _reason(error: Exception) -> str:

@@ -4,7 +4,7 @@ import re
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import IO, Any, Final, NoReturn
 from xml.parsers import expat
 
 from chengxin.tabular.problems import FILE_WORKBOOK_BROKEN, FILE_WORKBOOK_TOO_LARGE
@@ -20,12 +20,12 @@ _TEXTS: Final = re.compile(r"sharedstrings\.xml\Z", re.IGNORECASE)
 _CELL: Final = re.compile(r"([A-Z]{1,3})([0-9]{1,7})\Z")
 
 
-def must_be_bounded(path: Path) -> None:
+def must_be_bounded(file: Path | IO[bytes]) -> None:
     """Unpacks the parts once; sizes in the directory can lie. Raises FILE_WORKBOOK_TOO_LARGE, FILE_WORKBOOK_BROKEN."""
     unpacked = 0
     texts = _Texts()
     try:
-        with zipfile.ZipFile(path) as parts:
+        with zipfile.ZipFile(file) as parts:
             # Shared texts first: sheets name them by number.
             for part in sorted(parts.infolist(), key=lambda part: not _TEXTS.search(part.filename)):
                 parser = _parser(part.filename, texts)

@@ -22,7 +22,8 @@ log = structlog.get_logger()
 
 # Entries taken at once, before how far it came is written.
 _BATCH: Final = 1_000
-_WAIT_SECONDS: Final = 5.0
+# A search waits this long for the index to catch up, which takes six seconds after 200,000 events at once.
+_WAIT_SECONDS: Final = 15.0
 
 
 class Altered(Exception):

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.catalog.comparison import Compatibility
+from services.catalog.lifecycle import Decision, Stance
 from services.catalog.model import (
     Attribute,
     CrossRule,
@@ -51,6 +53,9 @@ class EntryBody(_Strict):
     legal_document: LegalDocumentItems
     required_one_of: tuple[ItemGroup, ...] = ()
     cross_rules: tuple[CrossRule, ...] = ()
+    description: str = Field("", description="What the information resource is about")
+    resource_code: str = Field("", description="In the government information resource catalog (Art. 6)")
+    coverage_note: str = Field("", description="What regions and subject kinds cannot say of the coverage")
 
     def content(self) -> EntryContent:
         """As the use cases take it."""
@@ -64,6 +69,8 @@ class EntryAnswer(EntryBody):
     effective_from: date
     effective_to: str = Field(description="Last day in force; empty while it is")
     published_at: str
+    publication_document: str = Field(description="By which it was published; may be empty")
+    retirement_basis: str = Field(description="Why it ends, when it was retired; else empty")
 
 
 class EntriesAnswer(BaseModel):
@@ -73,12 +80,24 @@ class EntriesAnswer(BaseModel):
     next_page_token: str
 
 
+class ReviewAnswer(BaseModel):
+    """What a reviewer decided about one revision of a draft."""
+
+    decision: Literal["approve", "return"]
+    opinion: str
+    reviewer: str
+    revision: int
+    at: str
+
+
 class DraftAnswer(BaseModel):
     """A draft."""
 
     draft_id: str
     code: str
-    state: Literal["draft", "published"]
+    state: Literal["draft", "submitted", "reviewed", "published"]
+    authors: list[str] = Field(description="Who wrote it; none of them may review it")
+    reviews: list[ReviewAnswer] = Field(description="Oldest first")
     revision: int = Field(description="Counts edits; send it as If-Match to edit only what you saw")
     version: int = Field(description="The version it was published as; 0 before")
     created_at: str
@@ -98,6 +117,7 @@ class PeriodBody(_Strict):
 
     effective_from: date = Field(description="Shanghai date, today or later")
     effective_to: date | Literal[""] | None = Field(None, description="Empty: until the next version")
+    publication_document: str = Field("", max_length=200, description="The document by which it is published")
 
 
 class RuleSetBody(_Strict):
@@ -119,6 +139,13 @@ class RuleSetsAnswer(BaseModel):
 
     rule_sets: list[RuleSetAnswer]
     next_page_token: str
+
+
+class RulesPreviewAnswer(BaseModel):
+    """What publishing rules would change."""
+
+    rule_set: RuleSetAnswer
+    changes: list[dict[str, Any]] = Field(description="name, before, after; null for a value that is not there")
 
 
 class NoticeBody(_Strict):
@@ -151,3 +178,65 @@ class JsonSchemaAnswer(BaseModel):
     model_config = ConfigDict(extra="allow")
     properties: dict[str, Any]
     required: list[str]
+
+
+class SubmissionBody(_Strict):
+    """Nothing but the revision that is meant."""
+
+    revision: int | None = Field(None, description="If given, it must still be the draft's")
+
+
+class ReviewBody(_Strict):
+    """A reviewer's decision."""
+
+    decision: Decision
+    opinion: str = Field(min_length=1, max_length=2000, description="The grounds, kept with the draft")
+    revision: int = Field(description="The revision that was reviewed")
+
+
+class CommentBody(_Strict):
+    """What a provider, the centre or the authority says about a draft."""
+
+    stance: Stance
+    text: str = Field(min_length=1, max_length=2000)
+    where: str = Field("", max_length=200, description="The field meant, for example items.3.length; empty: the whole")
+
+
+class CommentAnswer(BaseModel):
+    """A comment on a draft."""
+
+    comment_id: str
+    draft_id: str
+    revision: int = Field(description="The revision that it was made on")
+    where: str
+    stance: Stance
+    text: str
+    org: str
+    author: str
+    at: str
+
+
+class CommentsAnswer(BaseModel):
+    """Comments."""
+
+    comments: list[CommentAnswer]
+    next_page_token: str
+
+
+class RetirementBody(_Strict):
+    """The end of an entry."""
+
+    effective_to: date = Field(description="Last day in force, today or later")
+    basis: str = Field(min_length=1, max_length=500, description="Law, rule or decision by which it ends")
+
+
+class DifferenceAnswer(BaseModel):
+    """What differs between two contents of an entry, and what that means for records."""
+
+    code: str
+    before: int = Field(alias="from", description="Version; 0 when there is none")
+    after: int = Field(0, alias="to", description="Version; absent for a draft")
+    revision: int = Field(0, description="Of the draft; absent between versions")
+    compatibility: Compatibility
+    widens_exposure: bool = Field(description="Somebody may see what nobody in that mode saw before")
+    changes: list[dict[str, Any]] = Field(description="where, effect, exposure, before, after, zh, en")

@@ -1,37 +1,49 @@
-"""Drafts of entries: compiled and published by the authority (Art. 7)."""
+"""Drafts of entries: compiled by the authority together with the providers that they name (Art. 7)."""
 
 from typing import Final
 
 from chengxin.canonical import canonical, digest
+from chengxin.errors import Problem
 from chengxin.ids import new_id
 from chengxin.mongo import Unit
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
-from services.catalog.model import ENTRY_INVALID, Entry, EntryContent
+from services.catalog.comparison import Difference, compare
+from services.catalog.lifecycle import DRAFT_UNKNOWN, Draft, read_draft
+from services.catalog.lists import resolved
+from services.catalog.model import ENTRY_INVALID, EntryContent
 from services.catalog.room import Catalog, must_be_sound
 from services.catalog.validation import findings
-from services.catalog.versions import DRAFT_UNKNOWN, Draft, Period, publish, read_draft, read_entry
 
-_COMPILERS: Final = {Role.AUTHORITY}
-# The centre sets the standards (Art. 6), so it sees what is being prepared.
-_READERS: Final = {Role.AUTHORITY, Role.CENTRE}
+COMPILERS: Final = {Role.AUTHORITY}
+# The centre sets the standards (Art. 6), so it sees what is being prepared; providers see what they are to provide.
+CONCERNED: Final = {Role.AUTHORITY, Role.CENTRE, Role.PROVIDER}
 
 
-@rule("draft.created", roles=_COMPILERS, articles=("7", "8"))
+def provider_is_named(catalog: Catalog, caller: Principal, draft_id: str, *_: object, **__: object) -> Problem | None:
+    """A provider only when the draft names it; to others of them it is as if it did not exist."""
+    if caller.roles & {Role.AUTHORITY, Role.CENTRE}:
+        return None
+    draft = catalog.store.draft(draft_id)
+    return None if draft is not None and draft.names(caller.org) else DRAFT_UNKNOWN(draft_id=draft_id)
+
+
+@rule("draft.created", roles=COMPILERS, articles=("7", "8"))
 def create(catalog: Catalog, caller: Principal, content: EntryContent, key: str = "") -> Draft:
     """Begins a draft of an entry. Raises ENTRY_INVALID."""
-    must_be_sound(findings(content), ENTRY_INVALID)
+    asked = canonical(["draft.created", content.plain()])
+    content = _sound(catalog, content)
     now = catalog.clock.now()
-    draft = Draft(new_id("draft"), content, now, now)
+    draft = Draft(new_id("draft"), content, now, now, authors=(caller.sub,))
 
     def work(unit: Unit) -> dict[str, object]:
-        _save(catalog, caller, unit, "draft.created", draft)
+        save(catalog, caller, unit, "draft.created", draft)
         return draft.plain()
 
-    return read_draft(catalog.store.once(caller.sub, key, canonical(["draft.created", content.plain()]), work))
+    return read_draft(catalog.store.once(caller.sub, key, asked, work))
 
 
-@rule("draft.edited", roles=_COMPILERS, articles=("7", "8"))
+@rule("draft.edited", roles=COMPILERS, articles=("7", "8"))
 def edit(
     catalog: Catalog,
     caller: Principal,
@@ -44,82 +56,63 @@ def edit(
 
     Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED, DRAFT_CHANGED, DRAFT_CODE_CHANGED, ENTRY_INVALID.
     """
-    must_be_sound(findings(content), ENTRY_INVALID)
+    asked = canonical(["draft.edited", draft_id, revision, content.plain()])
+    content = _sound(catalog, content)
 
     def work(unit: Unit) -> dict[str, object]:
-        draft = _draft(catalog, draft_id, unit).edited(content, catalog.clock.now(), revision)
-        _save(catalog, caller, unit, "draft.edited", draft)
+        draft = known_draft(catalog, draft_id, unit).edited(content, caller.sub, catalog.clock.now(), revision)
+        save(catalog, caller, unit, "draft.edited", draft)
         return draft.plain()
 
-    asked = canonical(["draft.edited", draft_id, revision, content.plain()])
     return read_draft(catalog.store.once(caller.sub, key, asked, work))
 
 
-@rule("draft.read", roles=_READERS, articles=("7",))
+@rule("draft.read", roles=CONCERNED, articles=("7",), when=(provider_is_named,))
 def read(catalog: Catalog, caller: Principal, draft_id: str) -> Draft:
     """One draft. Raises DRAFT_UNKNOWN."""
-    return _draft(catalog, draft_id)
+    return known_draft(catalog, draft_id)
 
 
-@rule("draft.listed", roles=_READERS, articles=("7",))
+@rule("draft.listed", roles=CONCERNED, articles=("7",))
 def listed(catalog: Catalog, caller: Principal, after: str, size: int) -> list[Draft]:
-    """Drafts, oldest first; one more than `size` when there are more."""
-    return catalog.store.drafts(after, size + 1)
+    """Drafts, oldest first; one more than `size` when there are more. A provider gets those that name it."""
+    everything = bool(caller.roles & {Role.AUTHORITY, Role.CENTRE})
+    return catalog.store.drafts(after, size + 1, None if everything else caller.org)
 
 
-@rule("entry.published", roles=_COMPILERS, articles=("7",))
-def publish_draft(catalog: Catalog, caller: Principal, draft_id: str, period: Period, key: str = "") -> Entry:
-    """Publishes a draft as the next version of its entry; the version before it ends the day before.
+@rule("draft.compared", roles=CONCERNED, articles=("7",), when=(provider_is_named,))
+def difference(catalog: Catalog, caller: Principal, draft_id: str) -> tuple[int, Draft, Difference]:
+    """What a draft would change in its entry's newest version, whose number comes first; 0 for a new entry.
 
-    Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED, ENTRY_INVALID, PUBLICATION_BACKDATED, PUBLICATION_OVERLAPS, PERIOD_REVERSED.
+    Raises DRAFT_UNKNOWN.
     """
-
-    def work(unit: Unit) -> dict[str, object]:
-        draft = _draft(catalog, draft_id, unit)
-        content = draft.content
-        # The rules may have become stricter since it was written.
-        must_be_sound(findings(content), ENTRY_INVALID)
-        now = catalog.clock.now()
-        before = catalog.store.newest(content.code, unit)
-        draft = draft.published(before.version + 1 if before else 1, now)
-        publication = publish(content, period, before, now, catalog.clock.today())
-        for entry in filter(None, (publication.closed, publication.entry)):
-            catalog.store.save_entry(entry, unit)
-            unit.publish("entry", entry=entry.plain())
-        catalog.store.save_draft(draft, unit)
-        entry = publication.entry
-        details = {
-            "draft_id": draft_id,
-            "version": entry.version,
-            "effective_from": entry.effective_from.isoformat(),
-            "effective_to": entry.effective_to.isoformat() if entry.effective_to else "",
-            "content_sha256": digest(canonical(content.plain())),
-        }
-        if publication.closed and publication.closed.effective_to:
-            details["closes"] = {
-                "version": publication.closed.version,
-                "effective_to": publication.closed.effective_to.isoformat(),
-            }
-        event = catalog.audit.event("entry.published", caller, entries=[content.code], details=details)
-        unit.record(event.encode())
-        return entry.plain()
-
-    days = [period.first.isoformat(), period.last.isoformat() if period.last else ""]
-    asked = canonical(["entry.published", draft_id, *days])
-    return read_entry(catalog.store.once(caller.sub, key, asked, work))
+    draft = known_draft(catalog, draft_id)
+    newest = catalog.store.newest(draft.content.code)
+    if newest is None:
+        return 0, draft, Difference(())
+    return newest.version, draft, compare(newest.content, draft.content)
 
 
-def _draft(catalog: Catalog, draft_id: str, unit: Unit | None = None) -> Draft:
+def known_draft(catalog: Catalog, draft_id: str, unit: Unit | None = None) -> Draft:
+    """A draft by its id. Raises DRAFT_UNKNOWN."""
     if (draft := catalog.store.draft(draft_id, unit)) is None:
         raise DRAFT_UNKNOWN(draft_id=draft_id)
     return draft
 
 
-def _save(catalog: Catalog, caller: Principal, unit: Unit, act: str, draft: Draft) -> None:
+def save(catalog: Catalog, caller: Principal, unit: Unit, act: str, draft: Draft, **details: object) -> None:
+    """Keeps a draft, and puts what happened to it on record in the same transaction."""
     catalog.store.save_draft(draft, unit)
-    details = {
+    details |= {
         "draft_id": draft.draft_id,
         "revision": draft.revision,
         "content_sha256": digest(canonical(draft.content.plain())),
     }
     unit.record(catalog.audit.event(act, caller, entries=[draft.content.code], details=details).encode())
+
+
+def _sound(catalog: Catalog, content: EntryContent) -> EntryContent:
+    """The content with the values of the code lists that it refers to. Raises ENTRY_INVALID."""
+    content = resolved(catalog, content)
+    must_be_sound(findings(content), ENTRY_INVALID)
+    return content

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from services.catalog.model import Identifier, Item, ItemType, Masking, Mode, Sensitivity
+from services.catalog.model import CodeValue, Identifier, Item, ItemType, Masking, Mode, Sensitivity
 from services.catalog.pattern import pattern_fault
 
 # Where in the item, which rule, the words of its message.
@@ -28,7 +28,27 @@ def item_findings(item: Item, entry_modes: Sequence[Mode]) -> Iterator[Found]:
             yield "pattern", "item.text_only", {}
         elif fault := pattern_fault(item.pattern, item.length):
             yield "pattern", f"pattern.{fault}", {}
+    if item.unit and item.type is not ItemType.NUMBER:
+        yield "unit", "item.number_only", {}
+    for field, limit in (("unit", 20), ("note", 500)):
+        if len(getattr(item, field)) > limit:
+            yield field, "text.long", {"limit": limit}
     yield from _visibility(item, entry_modes)
+
+
+def code_value_findings(where: str, values: Sequence[CodeValue]) -> Iterator[Found]:
+    """Everything wrong with permitted values, of an item or of a list of their own."""
+    if len(values) > _MOST_CODES:
+        yield where, "too_many", {"limit": _MOST_CODES}
+    seen = set()
+    for n, value in enumerate(values):
+        if not value.code.strip():
+            yield f"{where}.{n}.code", "text.missing", {}
+        if not value.name.zh.strip():
+            yield f"{where}.{n}.name", "text.missing", {}
+        if value.code in seen:
+            yield f"{where}.{n}.code", "duplicate", {"value": value.code}
+        seen.add(value.code)
 
 
 def _size(item: Item) -> Iterator[Found]:
@@ -44,22 +64,13 @@ def _code_list(item: Item) -> Iterator[Found]:
         yield "multiple", "multiple.without_code_list", {}
     if item.code_list and item.type is not ItemType.TEXT:
         yield "code_list", "item.text_only", {}
-    if len(item.code_list) > _MOST_CODES:
-        yield "code_list", "too_many", {"limit": _MOST_CODES}
-    seen = set()
+    yield from code_value_findings("code_list", item.code_list)
     for n, value in enumerate(item.code_list):
-        where = f"code_list.{n}"
-        if not value.code.strip():
-            yield f"{where}.code", "text.missing", {}
-        if not value.name.zh.strip():
-            yield f"{where}.name", "text.missing", {}
-        if value.code in seen:
-            yield f"{where}.code", "duplicate", {"value": value.code}
+        where = f"code_list.{n}.code"
         if len(value.code) > item.length > 0:
-            yield f"{where}.code", "code_list.too_long", {"value": value.code, "limit": item.length}
+            yield where, "code_list.too_long", {"value": value.code, "limit": item.length}
         if item.multiple and ";" in value.code:
-            yield f"{where}.code", "code_list.separator", {"value": value.code}
-        seen.add(value.code)
+            yield where, "code_list.separator", {"value": value.code}
 
 
 def _identifier(item: Item) -> Iterator[Found]:

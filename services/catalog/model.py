@@ -1,6 +1,7 @@
 """What the catalog speaks of: entries and their items (Art. 7, 8, 13, 14, 18).
 
-Pure. Field names are those of proto/chengxin/catalog/v1/catalog.proto.
+Pure. Field names are those of proto/chengxin/catalog/v1/catalog.proto. Contents have slots: of a class without them
+msgspec says only the fields that were set, not those that have their defaults.
 """
 
 from collections.abc import Mapping
@@ -121,7 +122,7 @@ class CrossRuleKind(StrEnum):
     REQUIRED_WHEN = "required_when"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LocalText:
     """A text in both languages; English may be missing."""
 
@@ -129,7 +130,7 @@ class LocalText:
     en: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Organisation:
     """An organisation by its unified social credit code."""
 
@@ -137,7 +138,7 @@ class Organisation:
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Attribute:
     """Sharing or openness, with its condition in words."""
 
@@ -145,7 +146,7 @@ class Attribute:
     condition: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CodeValue:
     """A permitted value."""
 
@@ -153,7 +154,15 @@ class CodeValue:
     name: LocalText
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class CodeListRef:
+    """A version of a code list; version 0 asks for the one in force."""
+
+    name: str
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One information item (信息项) of an entry."""
 
@@ -171,16 +180,22 @@ class Item:
     sensitivity: Sensitivity = Sensitivity.OPEN
     modes: tuple[Mode, ...] = ()
     masking: Masking = Masking.NONE
+    # The list that `code_list` was taken from; None for values of the item's own.
+    code_list_ref: CodeListRef | None = None
+    # Of a number, for example 万元.
+    unit: str = ""
+    # What to fill in, for the person who reports.
+    note: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ItemGroup:
     """Items of which at least one must be present."""
 
     items: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CrossRule:
     """A rule across items of one record."""
 
@@ -190,7 +205,7 @@ class CrossRule:
     values: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LegalDocumentItems:
     """Codes of the items that name a record's legal document (Art. 3)."""
 
@@ -199,7 +214,7 @@ class LegalDocumentItems:
     organ: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class DisclosurePeriod:
     """How long a record is disclosed (Art. 18)."""
 
@@ -208,7 +223,7 @@ class DisclosurePeriod:
     years: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EntryContent:
     """What an entry says, published or not."""
 
@@ -232,21 +247,35 @@ class EntryContent:
     legal_document: LegalDocumentItems
     required_one_of: tuple[ItemGroup, ...] = ()
     cross_rules: tuple[CrossRule, ...] = ()
+    # What the information resource is about.
+    description: str = ""
+    # In the government information resource catalog (Art. 6), once the data bureau has assigned it.
+    resource_code: str = ""
+    # What regions and subject kinds cannot say of the coverage.
+    coverage_note: str = ""
 
     def plain(self) -> dict[str, Any]:
         """As the contract's JSON says it."""
         return dict(msgspec.to_builtins(self))
 
+    def item(self, code: str) -> Item | None:
+        """The item with a code."""
+        return next((item for item in self.items if item.code == code), None)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """One published, immutable version; only its last day may still be set, when the next version is published."""
+    """One published, immutable version; only its last day may still be set, by the next version or by retirement."""
 
     content: EntryContent
     version: int
     effective_from: date
     effective_to: date | None
     published_at: datetime
+    # The document by which it was published.
+    publication_document: str = ""
+    # Why it ends, when it was retired.
+    retirement_basis: str = ""
 
     def in_force(self, day: date) -> bool:
         """Whether the version is in force on a Shanghai date."""
@@ -259,6 +288,8 @@ class Entry:
             "effective_from": self.effective_from.isoformat(),
             "effective_to": self.effective_to.isoformat() if self.effective_to else "",
             "published_at": rfc3339(self.published_at),
+            "publication_document": self.publication_document,
+            "retirement_basis": self.retirement_basis,
         }
 
 

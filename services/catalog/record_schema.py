@@ -6,6 +6,8 @@ from typing import Any
 from services.catalog.model import CrossRule, CrossRuleKind, Entry, Item, ItemType
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+# Counts changes of how a version is said as a schema, for the ETag.
+DIALECT_REVISION = 1
 
 
 def record_schema(entry: Entry) -> dict[str, Any]:

@@ -29,6 +29,8 @@ ASKED_FOR: Final[dict[str, tuple[str, ...]]] = {
         "answer_extended_working_days",
         "conclusion_working_days",
     ),
+    # 0: the authority may publish a draft without review; anything else: not.
+    "catalog": ("review_required",),
 }
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{1,63}\Z")
@@ -74,6 +76,15 @@ class RuleSet:
         for key in asked_for or ():
             if key not in self.values:
                 yield Finding("values", "rules.missing", {"set": self.name, "value": key})
+
+    def changes(self, before: "RuleSet | None") -> list[dict[str, Any]]:
+        """What differs from other rules of the name, by value; None is a value that is not there."""
+        old = before.values if before else {}
+        return [
+            {"name": name, "before": old.get(name), "after": self.values.get(name)}
+            for name in sorted({*old, *self.values})
+            if old.get(name) != self.values.get(name)
+        ]
 
     def following(self, before: "RuleSet | None", today: date) -> "RuleSet":
         """These rules as the version after `before`, the newest. Raises RULES_BACKDATED, RULES_OVERLAP.

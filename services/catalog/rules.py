@@ -42,3 +42,14 @@ def publish(catalog: Catalog, caller: Principal, rules: RuleSet, key: str = "") 
 
     asked = canonical(["rules.published", rules.plain()])
     return read_rule_set(catalog.store.once(caller.sub, key, asked, work))
+
+
+@rule("rules.previewed", roles={Role.AUTHORITY, Role.CENTRE}, articles=("29", "33"))
+def preview(catalog: Catalog, caller: Principal, rules: RuleSet) -> dict[str, object]:
+    """What publishing rules would change, value by value; nothing is published.
+
+    Raises INPUT_INVALID, RULES_BACKDATED, RULES_OVERLAP.
+    """
+    must_be_sound(rules.findings())
+    before = catalog.store.newest_rule_set(rules.name)
+    return {"rule_set": rules.following(before, catalog.clock.today()).plain(), "changes": rules.changes(before)}

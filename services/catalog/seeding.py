@@ -6,11 +6,12 @@ from typing import Final
 
 import structlog
 
-from services.catalog import calendars, rules
+from services.catalog import calendars, lists, rules
 from services.catalog.notice import announced_year, provisional_year
 from services.catalog.room import Catalog
 from services.catalog.rule_set import RuleSet
 from services.catalog.rules import OWN
+from services.catalog.standard_lists import FIRST_DAY, STANDARD_LISTS
 
 log = structlog.get_logger()
 
@@ -39,6 +40,9 @@ def seed(catalog: Catalog) -> None:
     """
     if catalog.store.newest_rule_set(_OBJECTION.name) is None:
         rules.publish(catalog, OWN, _OBJECTION)
+    missing = [content for content in STANDARD_LISTS if catalog.store.newest_code_list(content.name) is None]
+    if missing:
+        lists.seed_lists(catalog, OWN, missing, FIRST_DAY)
     there = {year.year: year.announced for year in catalog.store.calendar_years()}
     for number in range(_FIRST_YEAR, catalog.clock.today().year + 2):
         if there.get(number):

@@ -11,9 +11,12 @@ from pymongo.collection import Collection
 from chengxin.mongo import OutboxRow, Store, Unit
 from chengxin.workdays import CalendarYear
 from services.catalog import notice
+from services.catalog.code_list import CodeList, CodeListDraft, read_code_list, read_list_draft
+from services.catalog.lifecycle import Comment, Draft, read_comment, read_draft
 from services.catalog.model import Entry
+from services.catalog.organisation import DirectoryEntry, read_organisation
 from services.catalog.rule_set import RuleSet, read_rule_set
-from services.catalog.versions import Draft, read_draft, read_entry
+from services.catalog.versions import read_entry
 
 T = TypeVar("T")
 Plain = dict[str, Any]
@@ -77,6 +80,49 @@ class CalendarYearRow(Document):
     meta = {"db_alias": "catalog", "collection": "calendar_years"}
 
 
+class CommentRow(Document):
+    """What was said about a draft."""
+
+    comment_id = StringField(primary_key=True)
+    draft_id = StringField(required=True)
+    meta = {"db_alias": "catalog", "collection": "draft_comments", "indexes": [["draft_id", "comment_id"]]}
+
+
+class CodeListRow(Document):
+    """A published version of a code list."""
+
+    key = StringField(primary_key=True)  # <name>:<version, 6 digits>
+    name = StringField(required=True)
+    version = IntField(required=True)
+    effective_from = StringField(required=True)
+    meta = {
+        "db_alias": "catalog",
+        "collection": "code_lists",
+        "indexes": [{"fields": ["name", "version"], "unique": True}],
+    }
+
+
+class CodeListDraftRow(Document):
+    """A version of a code list in preparation."""
+
+    draft_id = StringField(primary_key=True)
+    meta = {"db_alias": "catalog", "collection": "code_list_drafts"}
+
+
+class OrganisationRow(Document):
+    """An organisation of the directory."""
+
+    uscc = StringField(primary_key=True)
+    region = StringField(required=True)
+    meta = {"db_alias": "catalog", "collection": "organisations", "indexes": [["region", "uscc"]]}
+
+
+_ROWS: Final = (
+    *(DraftRow, EntryRow, RuleSetRow, CalendarYearRow, CommentRow),
+    *(CodeListRow, CodeListDraftRow, OrganisationRow),
+)
+
+
 class CatalogStore:
     """What the catalog keeps."""
 
@@ -85,12 +131,16 @@ class CatalogStore:
 
     def create_indexes(self) -> None:
         """Makes the collections and their indexes; doing it again changes nothing."""
-        for row in (DraftRow, EntryRow, RuleSetRow, CalendarYearRow):
+        for row in _ROWS:
             row.ensure_indexes()
 
     def once(self, caller: str, key: str, request: bytes, work: Callable[[Unit], Plain]) -> Plain:
         """Runs `work` in a transaction, at most once per idempotency key of a caller."""
         return self.store.once(caller, key, request, work)
+
+    def transact(self, work: Callable[[Unit], T]) -> T:
+        """Runs `work` in a transaction."""
+        return self.store.transact(work)
 
     def follow(self, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
         """Committed changes after a position, in order, without end."""
@@ -101,16 +151,28 @@ class CatalogStore:
         found = _rows(DraftRow).find_one({"_id": draft_id}, session=_session(unit))
         return read_draft(found | {"draft_id": found["_id"]}) if found else None
 
-    def drafts(self, after: str, limit: int) -> list[Draft]:
-        """Drafts, oldest first, after an id."""
-        found = _rows(DraftRow).find({"_id": {"$gt": after}}).sort("_id", 1).limit(limit)
+    def drafts(self, after: str, limit: int, provider: str | None = None) -> list[Draft]:
+        """Drafts, oldest first, after an id; only those that name a provider, if one is given."""
+        query: Plain = {"_id": {"$gt": after}}
+        if provider is not None:
+            query["entry.providers.uscc"] = provider
+        found = _rows(DraftRow).find(query).sort("_id", 1).limit(limit)
         return [read_draft(row | {"draft_id": row["_id"]}) for row in found]
 
     def save_draft(self, draft: Draft, unit: Unit) -> None:
         """Writes a draft, new or edited."""
-        row = draft.plain()
-        row["_id"] = row.pop("draft_id")
+        row = _as_row(draft.plain(), "draft_id")
         _rows(DraftRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
+
+    def comments(self, draft_id: str, after: str, limit: int) -> list[Comment]:
+        """What was said about a draft, oldest first, after an id."""
+        query = {"draft_id": draft_id, "_id": {"$gt": after}}
+        found = _rows(CommentRow).find(query).sort("_id", 1).limit(limit)
+        return [read_comment(row | {"comment_id": row["_id"]}) for row in found]
+
+    def save_comment(self, comment: Comment, unit: Unit) -> None:
+        """Writes a new comment."""
+        _rows(CommentRow).insert_one(_as_row(comment.plain(), "comment_id"), session=unit.session)
 
     def entry(self, code: str, version: int) -> Entry | None:
         """One published version."""
@@ -132,9 +194,9 @@ class CatalogStore:
         found = _rows(EntryRow).find({"code": code, "version": {"$gt": after}}).sort("version", 1).limit(limit)
         return [read_entry(row) for row in found]
 
-    def newest(self, code: str, unit: Unit) -> Entry | None:
+    def newest(self, code: str, unit: Unit | None = None) -> Entry | None:
         """The newest version of an entry, in force or not."""
-        found = _rows(EntryRow).find_one({"code": code}, sort=[("version", -1)], session=unit.session)
+        found = _rows(EntryRow).find_one({"code": code}, sort=[("version", -1)], session=_session(unit))
         return read_entry(found) if found else None
 
     def save_entry(self, entry: Entry, unit: Unit) -> None:
@@ -156,6 +218,12 @@ class CatalogStore:
         found = _rows(RuleSetRow).find_one({"name": name}, sort=[("version", -1)], session=_session(unit))
         return read_rule_set(found) if found else None
 
+    def rule_set_in_force(self, name: str, day: date, unit: Unit | None = None) -> RuleSet | None:
+        """The newest rules of a name that are effective on a day."""
+        query = {"name": name, "effective_from": {"$lte": day.isoformat()}}
+        found = _rows(RuleSetRow).find_one(query, sort=[("version", -1)], session=_session(unit))
+        return read_rule_set(found) if found else None
+
     def save_rule_set(self, rules: RuleSet, unit: Unit) -> None:
         """Writes a new version."""
         row = {"_id": _key(rules.name, rules.version), **rules.plain()}
@@ -172,9 +240,79 @@ class CatalogStore:
 
     def save_calendar_year(self, year: CalendarYear, unit: Unit) -> None:
         """Writes a year, new or corrected."""
-        row = notice.plain(year)
-        row["_id"] = row.pop("year")
+        row = _as_row(notice.plain(year), "year")
         _rows(CalendarYearRow).replace_one({"_id": year.year}, row, upsert=True, session=unit.session)
+
+    def code_list(self, name: str, version: int) -> CodeList | None:
+        """One published version of a code list."""
+        found = _rows(CodeListRow).find_one({"_id": _key(name, version)})
+        return read_code_list(found) if found else None
+
+    def code_list_in_force(self, name: str, day: date) -> CodeList | None:
+        """The newest version of a code list that is effective on a day."""
+        query = {"name": name, "effective_from": {"$lte": day.isoformat()}}
+        found = _rows(CodeListRow).find_one(query, sort=[("version", -1)])
+        return read_code_list(found) if found else None
+
+    def code_lists_in_force(self, day: date, after: str, limit: int) -> list[CodeList]:
+        """The lists in force on a day, one version each, by name, after a name."""
+        query = {"name": {"$gt": after}, "effective_from": {"$lte": day.isoformat()}}
+        newest: dict[str, Plain] = {}
+        # There are tens of lists, and few versions of each.
+        for row in _rows(CodeListRow).find(query).sort([("name", 1), ("version", 1)]):
+            if len(newest | {row["name"]: row}) > limit:
+                break
+            newest[row["name"]] = row
+        return [read_code_list(row) for row in newest.values()]
+
+    def newest_code_list(self, name: str, unit: Unit | None = None) -> CodeList | None:
+        """The newest version of a code list, in force or not."""
+        found = _rows(CodeListRow).find_one({"name": name}, sort=[("version", -1)], session=_session(unit))
+        return read_code_list(found) if found else None
+
+    def save_code_list(self, codes: CodeList, unit: Unit) -> None:
+        """Writes a new version."""
+        row = {"_id": _key(codes.content.name, codes.version), **codes.plain()}
+        _rows(CodeListRow).insert_one(row, session=unit.session)
+
+    def list_draft(self, draft_id: str, unit: Unit | None = None) -> CodeListDraft | None:
+        """A draft of a code list by id."""
+        found = _rows(CodeListDraftRow).find_one({"_id": draft_id}, session=_session(unit))
+        return read_list_draft(found | {"draft_id": found["_id"]}) if found else None
+
+    def list_drafts(self, after: str, limit: int) -> list[CodeListDraft]:
+        """Drafts of code lists, oldest first, after an id."""
+        found = _rows(CodeListDraftRow).find({"_id": {"$gt": after}}).sort("_id", 1).limit(limit)
+        return [read_list_draft(row | {"draft_id": row["_id"]}) for row in found]
+
+    def save_list_draft(self, draft: CodeListDraft, unit: Unit) -> None:
+        """Writes a draft of a code list, new or edited."""
+        row = _as_row(draft.plain(), "draft_id")
+        _rows(CodeListDraftRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
+
+    def organisation(self, uscc: str, unit: Unit | None = None) -> DirectoryEntry | None:
+        """An organisation by its credit code."""
+        found = _rows(OrganisationRow).find_one({"_id": uscc}, session=_session(unit))
+        return read_organisation(found | {"uscc": found["_id"]}) if found else None
+
+    def organisations(self, region: str, function: str, after: str, limit: int) -> list[DirectoryEntry]:
+        """Organisations by credit code, after one; of a region and with a function, if given."""
+        query: Plain = {"_id": {"$gt": after}}
+        if region:
+            query["region"] = region
+        if function:
+            query["functions"] = function
+        found = _rows(OrganisationRow).find(query).sort("_id", 1).limit(limit)
+        return [read_organisation(row | {"uscc": row["_id"]}) for row in found]
+
+    def save_organisation(self, organisation: DirectoryEntry, unit: Unit) -> None:
+        """Writes an organisation, new or changed."""
+        row = _as_row(organisation.plain(), "uscc")
+        _rows(OrganisationRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
+
+
+def _as_row(plain: Plain, key: str) -> Plain:
+    return {"_id": plain.pop(key), **plain}
 
 
 def _rows(document: Any) -> Collection[Plain]:

@@ -25,6 +25,10 @@ from services.catalog.model import (
 from services.catalog.wording import message
 
 _ENTRY_CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{1,31}\Z")
+# Class, item and category as the national guide codes them, a slash, the sequence (2017, annex 1).
+_RESOURCE_CODE: Final = re.compile(r"[0-9A-Z]{1,20}/[0-9]{1,12}\Z")
+# Control characters, line breaks among them, and halves of characters: neither JSON nor a spreadsheet keeps them all.
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _REGION: Final = re.compile(r"[1-9][0-9]{5}\Z")
 _MOST_ITEMS: Final = 300
 _MOST_WORKING_DAYS: Final = 250
@@ -57,6 +61,26 @@ def _heading(content: EntryContent) -> Findings:
     if not _ENTRY_CODE.match(content.code):
         yield Finding("code", "code.format")
     yield from text_findings("name", content.name, 200)
+    for name in ("description", "coverage_note"):
+        if len(getattr(content, name)) > 1000:
+            yield Finding(name, "text.long", {"limit": 1000})
+    if content.resource_code and not _RESOURCE_CODE.match(content.resource_code):
+        yield Finding("resource_code", "resource_code")
+    for where, text in _texts("", content.plain()):
+        if _UNPRINTABLE.search(text):
+            yield Finding(where, "text.unprintable")
+
+
+def _texts(where: str, value: object) -> Iterator[tuple[str, str]]:
+    """Every text of a content, and where it is."""
+    if isinstance(value, str):
+        yield where, value
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            yield from _texts(f"{where}.{name}" if where else name, part)
+    elif isinstance(value, list | tuple):
+        for n, part in enumerate(value):
+            yield from _texts(f"{where}.{n}", part)
 
 
 def _providers(content: EntryContent) -> Findings:

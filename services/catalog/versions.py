@@ -1,31 +1,13 @@
-"""How an entry version comes about: a draft, its publication, the days on which it is in force (Art. 7). Pure."""
+"""How an entry version comes about and ends: its publication and the days on which it is in force (Art. 7). Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
-from chengxin.clock import rfc3339
-from chengxin.errors import invalid, not_found, precondition
+from chengxin.errors import invalid, precondition
 from services.catalog.model import Entry, EntryContent, read_content
 
-DRAFT_UNKNOWN = not_found("DRAFT_UNKNOWN", "没有草案 {draft_id}", "There is no draft {draft_id}")
-DRAFT_PUBLISHED = precondition(
-    "DRAFT_PUBLISHED",
-    "草案 {draft_id} 已发布为 {code} 第 {version} 版，不能再修改或发布；如需变更请新建草案",
-    "Draft {draft_id} was published as version {version} of {code}; make a new draft for a change",
-)
-DRAFT_CHANGED = precondition(
-    "DRAFT_CHANGED",
-    "草案已被他人修改（当前修订号 {revision}），请重新读取后再提交",
-    "The draft was changed meanwhile (its revision is {revision}); read it again first",
-)
-DRAFT_CODE_CHANGED = precondition(
-    "DRAFT_CODE_CHANGED",
-    "草案的条目代码是 {code}，不能更改；如需其他代码请新建草案",
-    "The draft is of entry {code}, which cannot be changed; make a new draft for another code",
-)
 PUBLICATION_BACKDATED = precondition(
     "PUBLICATION_BACKDATED",
     "生效日期 {effective_from} 早于今日（{today}），已作出的处理不受新版本影响，请选择今日或以后的日期",
@@ -41,62 +23,21 @@ PERIOD_REVERSED = invalid(
     "失效日期 {effective_to} 早于生效日期 {effective_from}",
     "The last day, {effective_to}, is before the first, {effective_from}",
 )
-
-
-class DraftState(StrEnum):
-    """What became of a draft."""
-
-    DRAFT = "draft"
-    PUBLISHED = "published"
-
-
-@dataclass(frozen=True)
-class Draft:
-    """An entry version in preparation (Art. 7)."""
-
-    draft_id: str
-    content: EntryContent
-    created_at: datetime
-    updated_at: datetime
-    state: DraftState = DraftState.DRAFT
-    # Counts edits, for If-Match.
-    revision: int = 1
-    # The version it was published as.
-    version: int = 0
-
-    def edited(self, content: EntryContent, at: datetime, revision: int | None) -> "Draft":
-        """The draft with other content; `revision` is what the editor saw, if said.
-
-        Raises DRAFT_PUBLISHED, DRAFT_CHANGED, DRAFT_CODE_CHANGED.
-        """
-        self._must_be_open()
-        if revision is not None and revision != self.revision:
-            raise DRAFT_CHANGED(revision=self.revision)
-        if content.code != self.content.code:
-            raise DRAFT_CODE_CHANGED(code=self.content.code)
-        return replace(self, content=content, updated_at=at, revision=self.revision + 1)
-
-    def published(self, version: int, at: datetime) -> "Draft":
-        """The draft after its publication. Raises DRAFT_PUBLISHED."""
-        self._must_be_open()
-        return replace(self, state=DraftState.PUBLISHED, version=version, updated_at=at)
-
-    def _must_be_open(self) -> None:
-        if self.state is not DraftState.DRAFT:
-            raise DRAFT_PUBLISHED(draft_id=self.draft_id, code=self.content.code, version=self.version)
-
-    def plain(self) -> dict[str, Any]:
-        """As JSON."""
-        return {
-            "draft_id": self.draft_id,
-            "code": self.content.code,
-            "state": self.state.value,
-            "revision": self.revision,
-            "version": self.version,
-            "created_at": rfc3339(self.created_at),
-            "updated_at": rfc3339(self.updated_at),
-            "entry": self.content.plain(),
-        }
+RETIREMENT_BACKDATED = precondition(
+    "RETIREMENT_BACKDATED",
+    "最后有效日期 {effective_to} 早于今日（{today}），请选择今日或以后的日期",
+    "The last day would be {effective_to}, before today ({today}); choose today or later",
+)
+RETIREMENT_BEFORE_START = precondition(
+    "RETIREMENT_BEFORE_START",
+    "{code} 第 {version} 版自 {effective_from} 起生效，最后有效日期不能早于该日",
+    "Version {version} of {code} is effective from {effective_from}; its last day cannot be before that",
+)
+RETIREMENT_LATE = precondition(
+    "RETIREMENT_LATE",
+    "{code} 第 {version} 版已定于 {effective_to} 失效，废止只能使其提前失效",
+    "Version {version} of {code} ends on {effective_to} already; retirement can only end it earlier",
+)
 
 
 @dataclass(frozen=True)
@@ -115,7 +56,9 @@ class Publication:
     closed: Entry | None = None
 
 
-def publish(content: EntryContent, period: Period, before: Entry | None, now: datetime, today: date) -> Publication:
+def publish(
+    content: EntryContent, period: Period, before: Entry | None, now: datetime, today: date, document: str = ""
+) -> Publication:
     """The next version of an entry; the version before it ends the day before it begins.
 
     `before` is the entry's newest version. Raises PUBLICATION_BACKDATED, PUBLICATION_OVERLAPS, PERIOD_REVERSED.
@@ -125,13 +68,29 @@ def publish(content: EntryContent, period: Period, before: Entry | None, now: da
     if period.first < today:
         raise PUBLICATION_BACKDATED(effective_from=period.first, today=today)
     if before is None:
-        return Publication(Entry(content, 1, period.first, period.last, now))
+        return Publication(Entry(content, 1, period.first, period.last, now, document))
     if period.first <= before.effective_from:
         raise PUBLICATION_OVERLAPS(code=content.code, version=before.version, effective_from=before.effective_from)
-    entry = Entry(content, before.version + 1, period.first, period.last, now)
+    entry = Entry(content, before.version + 1, period.first, period.last, now, document)
     if before.effective_to is not None and before.effective_to < period.first:
         return Publication(entry)
-    return Publication(entry, replace(before, effective_to=period.first - timedelta(days=1)))
+    closed = replace(before, effective_to=period.first - timedelta(days=1), retirement_basis="")
+    return Publication(entry, closed)
+
+
+def retire(newest: Entry, last: date, basis: str, today: date) -> Entry:
+    """The newest version of an entry with a last day, after which the entry is in force no more.
+
+    Raises RETIREMENT_BACKDATED, RETIREMENT_BEFORE_START, RETIREMENT_LATE.
+    """
+    code, version = newest.content.code, newest.version
+    if last < today:
+        raise RETIREMENT_BACKDATED(effective_to=last, today=today)
+    if last < newest.effective_from:
+        raise RETIREMENT_BEFORE_START(code=code, version=version, effective_from=newest.effective_from)
+    if newest.effective_to is not None and last >= newest.effective_to:
+        raise RETIREMENT_LATE(code=code, version=version, effective_to=newest.effective_to)
+    return replace(newest, effective_to=last, retirement_basis=basis)
 
 
 def read_entry(plain: Mapping[str, Any]) -> Entry:
@@ -142,17 +101,6 @@ def read_entry(plain: Mapping[str, Any]) -> Entry:
         date.fromisoformat(plain["effective_from"]),
         date.fromisoformat(plain["effective_to"]) if plain["effective_to"] else None,
         datetime.fromisoformat(plain["published_at"]),
-    )
-
-
-def read_draft(plain: Mapping[str, Any]) -> Draft:
-    """A draft from its JSON. Raises `msgspec.ValidationError`."""
-    return Draft(
-        plain["draft_id"],
-        read_content(plain["entry"]),
-        datetime.fromisoformat(plain["created_at"]),
-        datetime.fromisoformat(plain["updated_at"]),
-        DraftState(plain["state"]),
-        plain["revision"],
-        plain["version"],
+        plain.get("publication_document", ""),
+        plain.get("retirement_basis", ""),
     )

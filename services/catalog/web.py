@@ -11,20 +11,22 @@ from pydantic import BaseModel, Field
 from chengxin.context import caller
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.policy import Admission, serves
-from chengxin.web import PageQuery, answer, encode_page_token, make_app
+from chengxin.web import PageQuery, answer, make_app
 from chengxin.workdays import CalendarYear
-from services.catalog import bodies, calendars, drafts, notice, reading, rules
+from services.catalog import bodies, calendars, notice, reading, rules
+from services.catalog.answers import FOR_EVER, EntryPath, VersionQuery, idempotency_key, page
+from services.catalog.model import Entry
 from services.catalog.paging import entries_page, position
-from services.catalog.record_schema import record_schema
+from services.catalog.record_schema import DIALECT_REVISION, record_schema
 from services.catalog.room import Catalog
 from services.catalog.rule_set import RuleSet
-from services.catalog.versions import Draft, Period
+from services.catalog.web_drafts import add_drafts
+from services.catalog.web_forms import add_forms
+from services.catalog.web_registers import add_code_lists, add_directory
 
 _ENTRIES: Final = Tag(name="catalog", description="What may be collected, from whom, and under which rules")
-_DRAFTS: Final = Tag(name="catalog drafts", description="Entries in preparation, for the authority")
 _RULES: Final = Tag(name="catalog rules", description="Deadlines with effective dates, and the working-day calendar")
 _MAX_BODY: Final = 4 * 1024 * 1024
-_LONGEST_KEY: Final = 200
 
 
 class EntriesQuery(PageQuery):
@@ -33,22 +35,17 @@ class EntriesQuery(PageQuery):
     as_of: str = Field("", max_length=10, description="Shanghai date YYYY-MM-DD; empty: today")
 
 
-class EntryPath(BaseModel):
-    """An entry."""
+class EntryVersionPath(EntryPath):
+    """A version of an entry."""
 
-    code: str = Field(max_length=64)
-
-
-class VersionQuery(BaseModel):
-    """Which version."""
-
-    version: int = Field(0, ge=0, le=1_000_000, description="0: the version in force today")
+    version: int = Field(ge=1, le=1_000_000)
 
 
-class DraftPath(BaseModel):
-    """A draft."""
+class BetweenQuery(BaseModel):
+    """Two versions."""
 
-    draft_id: str = Field(max_length=64)
+    before: int = Field(alias="from", ge=1, le=1_000_000)
+    after: int = Field(0, alias="to", ge=0, le=1_000_000, description="0: the version in force today")
 
 
 class RulesQuery(PageQuery):
@@ -68,7 +65,10 @@ def make_catalog_app(catalog: Catalog, admission: Admission | None, ready: Calla
     app = make_app("catalog", admission, ready)
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
     _add_entries(app, catalog)
-    _add_drafts(app, catalog)
+    add_drafts(app, catalog)
+    add_forms(app, catalog)
+    add_code_lists(app, catalog)
+    add_directory(app, catalog)
     _add_rules(app, catalog)
     _add_calendar(app, catalog)
     return app
@@ -84,8 +84,8 @@ def _add_entries(app: OpenAPI, catalog: Catalog) -> None:
     @serves(reading.entries)
     def entries(query: EntriesQuery) -> Response:
         """One version each, ordered by code."""
-        page = entries_page(catalog, caller(), query.as_of, query.page_token, query.page_size)
-        return answer({"entries": [e.plain() for e in page.entries], "next_page_token": page.next_page_token})
+        found = entries_page(catalog, caller(), query.as_of, query.page_token, query.page_size)
+        return answer({"entries": [e.plain() for e in found.entries], "next_page_token": found.next_page_token})
 
     @app.get(
         "/v1/catalog/entries/<code>",
@@ -109,8 +109,7 @@ def _add_entries(app: OpenAPI, catalog: Catalog) -> None:
         """Past, present and coming ones, oldest first."""
         [after] = position(query.page_token, int) or [0]
         found = reading.versions(catalog, caller(), path.code, after, query.page_size)
-        page = found[: query.page_size]
-        return _page("entries", [e.plain() for e in page], len(found) > len(page), lambda: [page[-1].version])
+        return page("entries", found, query.page_size, lambda entry: [entry.version])
 
     @app.get(
         "/v1/catalog/entries/<code>/schema",
@@ -120,59 +119,33 @@ def _add_entries(app: OpenAPI, catalog: Catalog) -> None:
     )
     @serves(reading.entry)
     def schema(path: EntryPath, query: VersionQuery) -> Response:
-        """JSON Schema 2020-12: item code to text."""
-        return answer(record_schema(reading.entry(catalog, caller(), path.code, query.version)))
+        """JSON Schema 2020-12: item code to text. For an address that never changes, name the version in the path."""
+        return _schema(reading.entry(catalog, caller(), path.code, query.version))
 
-
-def _add_drafts(app: OpenAPI, catalog: Catalog) -> None:
-    @app.post(
-        "/v1/catalog/drafts",
-        tags=[_DRAFTS],
-        summary="Begin a draft of an entry",
-        responses={201: bodies.DraftAnswer},
+    @app.get(
+        "/v1/catalog/entries/<code>/versions/<int:version>/schema",
+        tags=[_ENTRIES],
+        summary="JSON Schema of a record of one version, for ever",
+        responses={200: bodies.JsonSchemaAnswer},
     )
-    @serves(drafts.create)
-    def create_draft(body: bodies.EntryBody) -> Response:
-        """Of a new entry, or of the next version of one."""
-        return _draft(drafts.create(catalog, caller(), body.content(), _key()), 201)
+    @serves(reading.entry)
+    def version_schema(path: EntryVersionPath) -> Response:
+        """May be kept without asking again."""
+        found = _schema(reading.entry(catalog, caller(), path.code, path.version))
+        found.headers["Cache-Control"] = FOR_EVER
+        return found
 
-    @app.get("/v1/catalog/drafts", tags=[_DRAFTS], summary="Drafts", responses={200: bodies.DraftsAnswer})
-    @serves(drafts.listed)
-    def list_drafts(query: PageQuery) -> Response:
-        """Oldest first, published ones among them."""
-        [after] = position(query.page_token, str) or [""]
-        found = drafts.listed(catalog, caller(), after, query.page_size)
-        page = found[: query.page_size]
-        return _page("drafts", [d.plain() for d in page], len(found) > len(page), lambda: [page[-1].draft_id])
-
-    @app.get("/v1/catalog/drafts/<draft_id>", tags=[_DRAFTS], summary="A draft", responses={200: bodies.DraftAnswer})
-    @serves(drafts.read)
-    def read_draft(path: DraftPath) -> Response:
-        """With its revision as ETag."""
-        return _draft(drafts.read(catalog, caller(), path.draft_id))
-
-    @app.put(
-        "/v1/catalog/drafts/<draft_id>",
-        tags=[_DRAFTS],
-        summary="Replace the content of a draft",
-        responses={200: bodies.DraftAnswer},
+    @app.get(
+        "/v1/catalog/entries/<code>/diff",
+        tags=[_ENTRIES],
+        summary="What differs between two versions of an entry",
+        responses={200: bodies.DifferenceAnswer},
     )
-    @serves(drafts.edit)
-    def edit_draft(path: DraftPath, body: bodies.EntryBody) -> Response:
-        """With If-Match only when it is still the revision that you saw."""
-        return _draft(drafts.edit(catalog, caller(), path.draft_id, body.content(), _revision(), _key()))
-
-    @app.post(
-        "/v1/catalog/drafts/<draft_id>/publish",
-        tags=[_DRAFTS],
-        summary="Publish a draft as the next version of its entry",
-        responses={200: bodies.EntryAnswer},
-    )
-    @serves(drafts.publish_draft)
-    def publish_draft(path: DraftPath, body: bodies.PeriodBody) -> Response:
-        """The version before it ends the day before it begins."""
-        period = Period(body.effective_from, body.effective_to or None)
-        return answer(drafts.publish_draft(catalog, caller(), path.draft_id, period, _key()).plain())
+    @serves(reading.difference)
+    def difference(path: EntryPath, query: BetweenQuery) -> Response:
+        """In words, and what it means for records and for who sees them."""
+        before, after, found = reading.difference(catalog, caller(), path.code, query.before, query.after)
+        return answer({"code": path.code, "from": before, "to": after} | found.plain())
 
 
 def _add_rules(app: OpenAPI, catalog: Catalog) -> None:
@@ -187,9 +160,7 @@ def _add_rules(app: OpenAPI, catalog: Catalog) -> None:
         """In force is the newest version that is effective."""
         name, version = position(query.page_token, str, int) or ["", 0]
         found = rules.listed(catalog, caller(), query.name, (name, version), query.page_size)
-        page = found[: query.page_size]
-        more = len(found) > len(page)
-        return _page("rule_sets", [r.plain() for r in page], more, lambda: [page[-1].name, page[-1].version])
+        return page("rule_sets", found, query.page_size, lambda rules: [rules.name, rules.version])
 
     @app.post(
         "/v1/catalog/rules",
@@ -200,8 +171,22 @@ def _add_rules(app: OpenAPI, catalog: Catalog) -> None:
     @serves(rules.publish)
     def publish_rules(body: bodies.RuleSetBody) -> Response:
         """Effective from today or later; past decisions keep the version that they were made under."""
-        published = rules.publish(catalog, caller(), RuleSet(body.name, body.effective_from, body.values), _key())
+        published = rules.publish(
+            catalog, caller(), RuleSet(body.name, body.effective_from, body.values), idempotency_key()
+        )
         return answer(published.plain(), 201)
+
+    @app.post(
+        "/v1/catalog/rules/preview",
+        tags=[_RULES],
+        summary="What publishing rules would change",
+        responses={200: bodies.RulesPreviewAnswer},
+    )
+    @serves(rules.preview)
+    def preview_rules(body: bodies.RuleSetBody) -> Response:
+        """Publishes nothing; the same rules are refused as when publishing."""
+        asked = RuleSet(body.name, body.effective_from, body.values)
+        return answer(rules.preview(catalog, caller(), asked))
 
 
 def _add_calendar(app: OpenAPI, catalog: Catalog) -> None:
@@ -239,32 +224,11 @@ def _add_calendar(app: OpenAPI, catalog: Catalog) -> None:
         if body.year not in (None, path.year):
             raise INPUT_INVALID(fields=[FieldError("year", "year", f"{body.year} ≠ {path.year}")])
         loaded = CalendarYear(path.year, True, frozenset(body.days_off), frozenset(body.days_worked))
-        return answer(notice.plain(calendars.load(catalog, caller(), loaded, _key())))
+        return answer(notice.plain(calendars.load(catalog, caller(), loaded, idempotency_key())))
 
 
-def _draft(draft: Draft, status: int = 200) -> Response:
-    found = answer(draft.plain(), status)
-    found.set_etag(str(draft.revision))
+def _schema(entry: Entry) -> Response:
+    found = answer(record_schema(entry))
+    found.set_etag(f"{entry.content.code}-{entry.version}-{DIALECT_REVISION}")
+    found.make_conditional(request)
     return found
-
-
-def _page(name: str, values: list[object], more: bool, last: Callable[[], list[object]]) -> Response:
-    return answer({name: values, "next_page_token": encode_page_token(last()) if more else ""})
-
-
-def _key() -> str:
-    key = request.headers.get("Idempotency-Key", "")
-    if len(key) > _LONGEST_KEY:
-        raise INPUT_INVALID(fields=[FieldError("Idempotency-Key", "length", f"≤ {_LONGEST_KEY}")])
-    return key
-
-
-def _revision() -> int | None:
-    """The revision named in If-Match; None for none and for `*`."""
-    text = request.headers.get("If-Match", "").strip()
-    if text in ("", "*"):
-        return None
-    number = text.strip('"')
-    if not number.isascii() or not number.isdigit():
-        raise INPUT_INVALID(fields=[FieldError("If-Match", "etag", "ETag of the draft / 草案的 ETag")])
-    return int(number)

@@ -10,6 +10,31 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "text.missing": ("请填写中文内容", "give the Chinese text"),
     "text.long": ("不能超过 {limit} 个字符", "at most {limit} characters"),
+    "text.unprintable": (
+        "含有换行或其他控制字符，请删除",
+        "holds line breaks or other control characters; remove them",
+    ),
+    "item.number_only": ("只能用于数值类信息项", "is for number items only"),
+    "resource_code": (
+        "政务信息资源代码应为“类目代码/顺序号”，例如 306001/1",
+        "a resource code is a category code, a slash and a sequence number, for example 306001/1",
+    ),
+    "region.unknown": (
+        "“{value}”不在现行行政区划代码表中",
+        "“{value}” is not in the region code list in force",
+    ),
+    "telephone": (
+        "电话只能含数字、空格、加号、连字符和括号",
+        "a telephone number has digits, spaces, +, - and brackets",
+    ),
+    "code_list.unknown": (
+        "没有已发布的代码表“{value}”（版本 {version}）",
+        "there is no published code list “{value}” (version {version})",
+    ),
+    "code_list.differs": (
+        "引用代码表“{value}”时请留空 code_list，或与该版本的代码完全一致",
+        "beside the reference to “{value}” leave code_list empty, or give exactly the values of that version",
+    ),
     "empty": ("至少填一项", "give at least one"),
     "duplicate": ("“{value}”重复", "“{value}” appears twice"),
     "unknown_item": ("条目中没有信息项“{value}”", "the entry has no item “{value}”"),

@@ -14,6 +14,7 @@ from chengxin.web import encode_page_token
 from services.disclosure import query
 from services.disclosure.entry import Entry, Item
 from services.disclosure.model import INFORMATION_CLASSES, Shown
+from services.disclosure.period import OPEN_ENDED
 from services.disclosure.reading import Ask
 from services.disclosure.room import Disclosure
 from services.disclosure.wording import words
@@ -104,7 +105,9 @@ def _lines(shown: Shown, entry: Entry | None, language: str) -> list[Line]:
 
 
 def _value(item: Item, value: str, language: str) -> str:
-    """A value of a code list by its name, where it has one."""
+    """A value of a code list by its name, where it has one; the day that providers write for no end, in words."""
+    if item.type == "date" and value == OPEN_ENDED:
+        return words(language)["until.none"]
     names = {c.code: c.name.told(language) for c in item.code_list}
     if not names:
         return value

@@ -1,13 +1,14 @@
 """Queries of credit records (Art. 14 to 18). Each answers only after its audit event is durable (decision 3)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from chengxin.errors import INPUT_INVALID, FieldError, Problem, forbidden, not_found
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
 from chengxin.subjects import INDIVIDUAL
+from services.disclosure import consent
 from services.disclosure.masking import is_identity_number, mask_name
 from services.disclosure.model import Shown, View, shown_name
 from services.disclosure.names import as_code, normalised
@@ -30,11 +31,6 @@ CASE_REQUIRED = forbidden(
     "CASE_REQUIRED",
     "法定授权查询须具备法律依据、案号和经办人，令牌缺少：{missing}",
     "A statutory query takes a legal basis, a case number and an officer; the token lacks: {missing}",
-)
-CONSENT_UNKNOWN = forbidden(
-    "CONSENT_UNKNOWN",
-    "没有找到令牌所述的授权，请向信息主体重新取得授权",
-    "There is no such consent as the token names; ask the subject for one",
 )
 SUBJECT_NOT_PUBLIC = not_found(
     "SUBJECT_NOT_PUBLIC",
@@ -120,10 +116,22 @@ def statutory(room: Disclosure, caller: Principal, whom: Selector, ask: Ask) -> 
 
 @rule("record.queried.authorized", roles={Role.SUBJECT_AUTHORIZED}, articles=("14", "16", "18"))
 def authorized(room: Disclosure, caller: Principal, whom: Selector, ask: Ask) -> Answered:
-    """What a subject's consent names. Raises CONSENT_UNKNOWN."""
-    problem = CONSENT_UNKNOWN()
-    room.audit.refused("record.queried.authorized", caller, problem)
-    raise problem
+    """What a subject's consent names, as long as it stands. Raises CONSENT_UNKNOWN and the other refusals of
+    `consent.py`. Nobody named means the one who gave the consent."""
+    act = "record.queried.authorized"
+    ref = _ref(room, whom) if whom != Selector() else ""
+    given, problem = consent.use(room, caller, ref, ask.entries)
+    if given is None or problem is not None:
+        refusal = problem or consent.CONSENT_UNKNOWN()
+        room.audit.refused(act, caller, refusal)
+        raise refusal
+    try:
+        sheet = read(room, given.subject_ref, View.AUTHORIZED, replace(ask, entries=ask.entries or given.entries))
+        return _answered(room, act, caller, given.subject_ref, sheet, _as_records_show)
+    except Exception:
+        # Whatever kept the answer back, it was not a use.
+        consent.give_back(room, given)
+        raise
 
 
 @rule("record.queried", roles={Role.AGENCY, Role.STATUTORY, Role.SUBJECT_AUTHORIZED}, articles=("14", "16", "17"))

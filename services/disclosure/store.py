@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-from mongoengine import BooleanField, Document, DynamicDocument, IntField, StringField
 from pymongo import InsertOne, ReplaceOne, ReturnDocument, UpdateOne
 from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
@@ -17,6 +16,7 @@ from pymongo.errors import OperationFailure
 from chengxin.mongo import Store, Unit
 from services.disclosure.entry import Entry
 from services.disclosure.model import View
+from services.disclosure.rows import ConsentRow, EntryRow, NameRow, ObjectionRow, PageRow, RecordRow, SubjectRow
 from services.disclosure.shelf import SEATS, Named, Packed, Page, Sight, page_of
 
 T = TypeVar("T")
@@ -24,61 +24,6 @@ Plain = dict[str, Any]
 
 _CHUNK: Final = 100
 _TOO_LARGE: Final = 388
-
-
-class EntryRow(DynamicDocument):
-    """A published version of a catalog entry, as the catalog's feed gave it."""
-
-    key = StringField(primary_key=True)  # <code>:<version>
-    meta = {"db_alias": "disclosure", "collection": "entries"}
-
-
-class SubjectRow(DynamicDocument):
-    """A subject with its newest page: a blob per view."""
-
-    subject_ref = StringField(primary_key=True)
-    kind = StringField(required=True)
-    meta = {"db_alias": "disclosure", "collection": "subjects"}
-
-
-class PageRow(DynamicDocument):
-    """An older page of a subject: a blob per view."""
-
-    key = StringField(primary_key=True)  # <subject_ref>:<page>
-    ref = StringField(required=True)
-    meta = {"db_alias": "disclosure", "collection": "pages", "indexes": ["ref"]}
-
-
-class RecordRow(Document):
-    """Where a record is, and which version of it is kept."""
-
-    record_id = StringField(primary_key=True)
-    ref = StringField(required=True)
-    seat = IntField(required=True)
-    version = IntField(required=True)
-    revoked = BooleanField()
-    # The last day of disclosure of what is to be archived after it; absent otherwise.
-    due = StringField()
-    meta = {"db_alias": "disclosure", "collection": "records", "indexes": [{"fields": ["due"], "sparse": True}]}
-
-
-class ObjectionRow(Document):
-    """Whether an objection to a record is open, and which change said so."""
-
-    objection_no = StringField(primary_key=True)
-    record_id = StringField(required=True)
-    open = BooleanField(required=True)
-    position = IntField(required=True)
-    meta = {"db_alias": "disclosure", "collection": "objections", "indexes": ["record_id"]}
-
-
-class NameRow(DynamicDocument):
-    """What the public finds a subject by; only of subjects with something public."""
-
-    subject_ref = StringField(primary_key=True)
-    # Which change of names this is, for those who keep a copy.
-    seq = IntField(required=True)
-    meta = {"db_alias": "disclosure", "collection": "names", "indexes": ["seq"]}
 
 
 @dataclass(slots=True)
@@ -148,7 +93,7 @@ class DisclosureStore:
 
     def create_indexes(self) -> None:
         """Makes the collections and their indexes; doing it again changes nothing."""
-        for row in (EntryRow, SubjectRow, PageRow, RecordRow, ObjectionRow, NameRow):
+        for row in (EntryRow, SubjectRow, PageRow, RecordRow, ObjectionRow, NameRow, ConsentRow):
             row.ensure_indexes()
 
     def transact(self, work: Callable[[Unit], T]) -> T:
@@ -196,6 +141,29 @@ class DisclosureStore:
     def names_after(self, seq: int) -> Iterator[Plain]:
         """Changes of what the public finds subjects by, after one."""
         yield from _rows(NameRow).find({"seq": {"$gt": seq}}, batch_size=5000)
+
+    # Consents.
+
+    def consent(self, consent_id: str, unit: Unit) -> Plain | None:
+        """A consent."""
+        found = _rows(ConsentRow).find_one({"_id": consent_id}, session=unit.session)
+        return found and {**found, "consent_id": found["_id"]}
+
+    def consents_of(self, ref: str, before: str, limit: int) -> list[Plain]:
+        """A subject's consents, newest first, before one."""
+        # A subject has few; see above about ranges of `_id`.
+        found = sorted(_rows(ConsentRow).find({"subject_ref": ref}), key=lambda c: str(c["_id"]), reverse=True)
+        return [{**c, "consent_id": c["_id"]} for c in found if not before or c["_id"] < before][:limit]
+
+    def save_consent(self, consent: Plain, unit: Unit) -> None:
+        """Writes a consent, new or changed."""
+        row = {**consent, "_id": consent["consent_id"]}
+        del row["consent_id"]
+        _rows(ConsentRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
+
+    def return_use(self, consent_id: str) -> None:
+        """One more use of a consent whose uses are counted."""
+        _rows(ConsentRow).update_one({"_id": consent_id}, {"$inc": {"uses_left": 1}})
 
     # Writing from the feeds.
 

@@ -12,8 +12,8 @@ from chengxin import context
 from chengxin.context import caller
 from chengxin.errors import INPUT_INVALID, FieldError, Problem
 from chengxin.policy import Admission, serves
-from chengxin.web import answer, decode_page_token, encode_page_token, make_app
-from services.disclosure import bodies, query
+from chengxin.web import PageQuery, answer, decode_page_token, encode_page_token, make_app
+from services.disclosure import bodies, consent, query
 from services.disclosure.pages import Pages
 from services.disclosure.query import Answered, Selector
 from services.disclosure.reading import Ask
@@ -21,6 +21,7 @@ from services.disclosure.room import Disclosure
 from services.disclosure.searching import Listed
 
 _MAX_BODY: Final = 64 * 1024
+_LONGEST_KEY: Final = 128
 _PUBLIC: Final = Tag(name="public", description="Everybody: search and subject pages (Art. 14, 15)")
 _OWN: Final = Tag(name="own", description="The verified subject: everything about oneself (Art. 16)")
 _QUERIES: Final = Tag(name="queries", description="Queries under agreement, law and consent (Art. 16, 17)")
@@ -35,6 +36,7 @@ def make_disclosure_app(room: Disclosure, admission: Admission | None, ready: Ca
     _add_public(app, room)
     _add_own(app, room)
     _add_queries(app, room)
+    _add_consents(app, room)
     _add_pages(app, room)
     return app
 
@@ -87,6 +89,45 @@ def _add_queries(app: OpenAPI, room: Disclosure) -> None:
     def statutory(body: bodies.QueryBody) -> Response:
         """Under the legal basis and case of the token."""
         return _records(query.statutory(room, caller(), _selector(body), _ask_of(body)))
+
+    @app.post(
+        "/v1/authorized/queries", tags=[_QUERIES], summary="View by consent", responses={200: bodies.RecordsAnswer}
+    )
+    @serves(query.authorized)
+    def authorized(body: bodies.QueryBody) -> Response:
+        """What the consent of the token names."""
+        return _records(query.authorized(room, caller(), _selector(body), _ask_of(body)))
+
+
+def _add_consents(app: OpenAPI, room: Disclosure) -> None:
+    @app.post("/v1/me/consents", tags=[_OWN], summary="Give a consent", responses={201: bodies.ConsentAnswer})
+    @serves(consent.give)
+    def give(body: bodies.ConsentBody) -> Response:
+        """To one organisation, for one purpose, for a time."""
+        begins = body.valid_from or room.clock.today()
+        entries = frozenset(body.entries)
+        terms = consent.Terms(body.grantee, body.purpose, entries, begins, body.valid_to, body.uses)
+        return answer(consent.give(room, caller(), terms, _key()).plain(), 201)
+
+    @app.get("/v1/me/consents", tags=[_OWN], summary="One's own consents", responses={200: bodies.ConsentsAnswer})
+    @serves(consent.listed)
+    def consents(query: PageQuery) -> Response:
+        """Newest first, withdrawn and used ones among them."""
+        found = consent.listed(room, caller(), _after(query.page_token), query.page_size)
+        page = found[: query.page_size]
+        following = encode_page_token(page[-1].consent_id) if len(found) > len(page) else ""
+        return answer({"consents": [c.plain() for c in page], "next_page_token": following})
+
+    @app.delete(
+        "/v1/me/consents/<consent_id>",
+        tags=[_OWN],
+        summary="Take a consent back",
+        responses={200: bodies.ConsentAnswer},
+    )
+    @serves(consent.withdraw)
+    def withdraw(path: bodies.ConsentPath) -> Response:
+        """It ends at once, also for tokens already issued."""
+        return answer(consent.withdraw(room, caller(), path.consent_id).plain())
 
 
 def _add_pages(app: OpenAPI, room: Disclosure) -> None:
@@ -152,6 +193,13 @@ def _start(token: str) -> int:
     if start is None:
         return 0
     return start if isinstance(start, int) and start >= 0 else int(_wrong_token())
+
+
+def _key() -> str:
+    key = request.headers.get("Idempotency-Key", "")
+    if len(key) > _LONGEST_KEY:
+        raise INPUT_INVALID(fields=[FieldError("Idempotency-Key", "length", f"≤ {_LONGEST_KEY}")])
+    return key
 
 
 def _wrong_token() -> str:

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, Protocol
 
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
@@ -20,8 +20,16 @@ from services.ingest.model import Batch, Delivered, Header, Receipt
 from services.ingest.room import Ingest
 
 
+class NamedFile(Protocol):
+    """A delivered file, gone when it is closed."""
+
+    @property
+    def name(self) -> str: ...
+    def close(self) -> None: ...
+
+
 @rule(DELIVERED, roles={Role.PROVIDER}, articles=("9", "10", "12"), when=(provides,))
-def submit_file(ingest: Ingest, caller: Principal, header: Header, file: IO[bytes]) -> tuple[str, Receipt | None]:
+def submit_file(ingest: Ingest, caller: Principal, header: Header, file: NamedFile) -> tuple[str, Receipt | None]:
     """Takes a named file whole or not at all: what is wrong with it as a file is told before anything is stored.
 
     Gives the submission id and the receipt, or no receipt yet when it takes long. Without a submission id the id comes

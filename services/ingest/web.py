@@ -1,13 +1,13 @@
 """HTTP face: files and JSON in, JSON and CSV out. No decisions here."""
 
-import shutil
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final, Literal, cast
 from urllib.parse import quote
 
-from flask import Response
+from flask import Request, Response
 from flask_openapi3.models.file import FileStorage
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
@@ -153,6 +153,7 @@ def make_ingest_app(ingest: Ingest, admission: Admission | None, ready: Callable
     """The app."""
     app = make_app("ingest", admission, ready)
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
+    app.request_class = _UploadRequest
     _add_upload(app, ingest)
     _add_submissions(app, ingest)
     _add_rejects(app, ingest)
@@ -167,14 +168,20 @@ def _add_upload(app: OpenAPI, ingest: Ingest) -> None:
         responses={201: TakenAnswer, 202: TakingAnswer},
     )
     @serves(files.submit_file)
-    def upload(form: UploadForm) -> Response:
+    def deliver(form: UploadForm) -> Response:
         """Checked, recorded and receipted; the same file again adds nothing. Broken files store nothing.
 
         A file that takes longer than a minute is answered with 202 and goes on: ask for the submission, or deliver the
         same file again.
         """
         header = Header(form.submission_id, form.catalog, file_name=Path(form.file.filename or "").name)
-        submission_id, receipt = files.submit_file(ingest, caller(), header, _spooled(form.file))
+        upload = _Upload(form.file)
+        try:
+            submission_id, receipt = files.submit_file(ingest, caller(), header, upload)
+        except BaseException:
+            # Also when the rule refuses the caller.
+            upload.close()
+            raise
         if receipt is None:
             return answer({"submission_id": submission_id, "state": "open"}, 202)
         told = {"submission_id": receipt.submission_id, "counts": receipt.counts, "receipt": receipt.to_json()}
@@ -273,10 +280,21 @@ def _token(position: Any) -> str:
     return encode_page_token(position) if position else ""
 
 
-def _spooled(upload: Any) -> IO[bytes]:
-    """The upload as a file with a name, gone when it is closed."""
-    file = tempfile.NamedTemporaryFile(prefix="chengxin-upload-")  # noqa: SIM115
-    shutil.copyfileobj(upload.stream, file, 1 << 20)
-    file.flush()
-    upload.close()
-    return cast(IO[bytes], file)
+class _UploadRequest(Request):
+    """A request whose files go to named files, which readers can open."""
+
+    def _get_file_stream(self, *_: Any, **__: Any) -> IO[bytes]:
+        return cast(IO[bytes], tempfile.NamedTemporaryFile(prefix="chengxin-upload-"))
+
+
+class _Upload:
+    """An upload that stays when its request has ended, until it is closed."""
+
+    def __init__(self, upload: Any) -> None:
+        upload.stream.flush()
+        self.name = f"{upload.stream.name}-taken"
+        # A second name of the same bytes: the first goes with the request.
+        os.link(upload.stream.name, self.name)
+
+    def close(self) -> None:
+        Path(self.name).unlink(missing_ok=True)

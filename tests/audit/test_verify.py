@@ -122,22 +122,23 @@ def _rest(copy: Path) -> int:
     return int((copy / "checkpoint").read_text().split("\n")[1]) % 256
 
 
-@pytest.mark.parametrize("wrong", ["missing", "cut", "longer", "entry gone", "entry more", "swapped"])
-def test_files_that_are_not_whole(audit: Running, copy: Path, wrong: str) -> None:
+def test_files_that_are_not_whole(audit: Running, copy: Path) -> None:
     path = copy / "tile/entries/000"
     data = path.read_bytes()
     entries = tlog.unpack_bundle(data)
-    altered = {
-        "cut": data[:-1],
-        "longer": data + b"\x00",
-        "entry gone": tlog.pack_bundle(entries[:-1]),
-        "entry more": tlog.pack_bundle([*entries, entries[0]]),
-        "swapped": tlog.pack_bundle([entries[1], entries[0], *entries[2:]]),
-    }
-    path.unlink() if wrong == "missing" else path.write_bytes(altered[wrong])
-    findings = verify_directory(copy, vkey(audit))
-    assert not findings.ok
-    assert all(p.path == "tile/entries/000" for p in findings.problems)
+    for wrong in (
+        None,
+        data[:-1],
+        data + b"\x00",
+        b"",
+        tlog.pack_bundle(entries[:-1]),
+        tlog.pack_bundle([*entries, entries[0]]),
+        tlog.pack_bundle([entries[1], entries[0], *entries[2:]]),
+    ):
+        path.unlink() if wrong is None else path.write_bytes(wrong)
+        findings = verify_directory(copy, vkey(audit))
+        assert not findings.ok
+        assert all(p.path == "tile/entries/000" for p in findings.problems)
 
 
 def test_an_event_altered_in_the_store_is_found(audit: Running, http: str, tmp_path: Path) -> None:

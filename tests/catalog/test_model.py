@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chengxin.errors import Problem
+from services.catalog.lifecycle import Decision, Draft, read_draft
 from services.catalog.model import Entry, read_content
 from services.catalog.pattern import pattern_fault
 from services.catalog.rule_set import RuleSet
@@ -50,6 +51,11 @@ def found(change: Change, code: str = "XZXK") -> list[tuple[str, str]]:
     [
         (lambda e: e.update(code="xzxk"), "code", "code.format"),
         (lambda e: e["name"].update(zh=" "), "name", "text.missing"),
+        (lambda e: e["items"][3]["name"].update(zh="名\n称"), "items.3.name.zh", "text.unprintable"),
+        (lambda e: e.update(description="长" * 1001), "description", "text.long"),
+        (lambda e: e.update(resource_code="A"), "resource_code", "resource_code"),
+        (lambda e: item(e, "BZ").update(unit="万元"), "items.25.unit", "item.number_only"),
+        (lambda e: item(e, "BZ").update(note="长" * 501), "items.25.note", "text.long"),
         (lambda e: e.update(providers=[]), "providers", "empty"),
         (lambda e: e["providers"][0].update(uscc="11000000000000027X"), "providers.0.uscc", "uscc"),
         (lambda e: e["providers"][0].update(uscc="11000000000000027k"), "providers.0.uscc", "uscc"),
@@ -204,3 +210,24 @@ def test_the_objection_rules_must_be_complete() -> None:
     assert ("values.patience", "rules.unknown") in wrong
     assert ("values.answer_working_days", "rules.value") in wrong
     assert ("values", "rules.missing") in wrong
+
+
+def test_what_was_kept_before_there_were_reviews_is_read_as_it_was() -> None:
+    entry = publish(CONTENT, Period(TODAY), None, NOW, TODAY).entry
+    old = {
+        k: v for k, v in entry.plain().items() if k not in ("publication_document", "retirement_basis", "description")
+    }
+    assert read_entry(old) == entry
+    draft = Draft("draft_1", CONTENT, NOW, NOW, authors=("officer:a",))
+    assert read_draft(draft.plain()) == draft
+    kept = {k: v for k, v in draft.plain().items() if k not in ("authors", "reviews")}
+    assert read_draft(kept).authors == ()
+
+
+def test_who_has_written_a_draft_meanwhile_cannot_review_it() -> None:
+    draft = Draft("draft_1", CONTENT, NOW, NOW, authors=("officer:a",)).submitted("officer:b", NOW, 1)
+    for author in ("officer:a", "officer:b"):
+        with pytest.raises(Problem) as refused:
+            draft.reviewed(Decision.APPROVE, "同意", author, NOW, 1)
+        assert refused.value.code == "REVIEW_OWN_WORK"
+    assert draft.reviewed(Decision.RETURN, "不同意", "officer:c", NOW, 1).state == "draft"

@@ -1,8 +1,10 @@
 """Files as they occur: each is taken whole or refused with what is wrong, where, and how to mend it."""
 
 import csv
+import gc
 import io
 import json
+import tempfile
 import zipfile
 from collections.abc import Callable
 from datetime import date
@@ -15,7 +17,7 @@ from werkzeug.test import TestResponse
 
 from demo.identifiers import demo_uscc
 from services.ingest import originals
-from tests.ingest.conftest import REGULATOR, Running, demo_entry, licence, licences, wrong_digit
+from tests.ingest.conftest import REGULATOR, STRANGER, Running, demo_entry, licence, licences, wrong_digit
 from tests.support import until
 
 
@@ -321,7 +323,7 @@ def test_a_long_text_that_many_cells_share_is_refused(ingest: Running) -> None:
 
 
 def test_who_may_upload(ingest: Running) -> None:
-    stranger = ingest.organ(org="11000000000000035E")
+    stranger = ingest.organ(org=STRANGER)
     assert stranger.uploads(table(licences(1))).json["code"] == "NOT_A_PROVIDER"
     assert ingest.centre.uploads(table(licences(1))).json["code"] == "ROLE_NOT_ALLOWED"
     assert ingest.regulator.uploads(table(licences(1)), catalog="NONE").json["code"] == "DELIVERY_ENTRY_UNKNOWN"
@@ -346,3 +348,14 @@ def test_a_file_that_takes_long_is_taken_beside_the_request(ingest: Running) -> 
     assert closed["counts"]["accepted"] == 3000
     ingest.room.desk.patience = 60
     assert ingest.regulator.uploads(content, catalog="QYDJ").json["receipt"] == closed
+
+
+def test_no_upload_stays_behind(ingest: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    content = table([registration()])
+    assert ingest.regulator.uploads(content, catalog="QYDJ").status_code == 201
+    assert ingest.regulator.uploads(content + b"cut", catalog="QYDJ").status_code == 400
+    assert ingest.organ(org=STRANGER).uploads(content, catalog="QYDJ").status_code == 403
+    assert ingest.regulator.uploads(content, catalog="x" * 65).status_code == 400
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []

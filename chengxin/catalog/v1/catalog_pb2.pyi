@@ -125,6 +125,11 @@ class Entry(_message.Message):
     CROSS_RULES_FIELD_NUMBER: _builtins.int
     LEGAL_DOCUMENT_FIELD_NUMBER: _builtins.int
     PUBLISHED_AT_FIELD_NUMBER: _builtins.int
+    PUBLICATION_DOCUMENT_FIELD_NUMBER: _builtins.int
+    RETIREMENT_BASIS_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    RESOURCE_CODE_FIELD_NUMBER: _builtins.int
+    COVERAGE_NOTE_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     version: _builtins.int
     information_class: _builtins.str
@@ -139,6 +144,16 @@ class Entry(_message.Message):
     """First day in force, Shanghai date."""
     effective_to: _builtins.str
     """Last day in force; empty while it is."""
+    publication_document: _builtins.str
+    """The document by which it was published, for example its number; may be empty."""
+    retirement_basis: _builtins.str
+    """Why the entry ends on `effective_to`, when it was retired; empty when the next version ends it."""
+    description: _builtins.str
+    """What the information resource is about, in a few sentences."""
+    resource_code: _builtins.str
+    """Code in the government information resource catalog (Art. 6); empty while none is assigned."""
+    coverage_note: _builtins.str
+    """What `regions` and `subject_kinds` cannot say of the coverage (Art. 8)."""
     @_builtins.property
     def name(self) -> Global___LocalText: ...
     @_builtins.property
@@ -222,10 +237,15 @@ class Entry(_message.Message):
         cross_rules: _abc.Iterable[Global___CrossRule] | None = ...,
         legal_document: Global___LegalDocumentItems | None = ...,
         published_at: _timestamp_pb2.Timestamp | None = ...,
+        publication_document: _builtins.str = ...,
+        retirement_basis: _builtins.str = ...,
+        description: _builtins.str = ...,
+        resource_code: _builtins.str = ...,
+        coverage_note: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["disclosure_period", b"disclosure_period", "legal_document", b"legal_document", "name", b"name", "openness", b"openness", "published_at", b"published_at", "sharing", b"sharing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "cross_rules", b"cross_rules", "disclosure_period", b"disclosure_period", "effective_from", b"effective_from", "effective_to", b"effective_to", "information_class", b"information_class", "items", b"items", "legal_basis", b"legal_basis", "legal_document", b"legal_document", "modes", b"modes", "name", b"name", "natural_key", b"natural_key", "openness", b"openness", "providers", b"providers", "published_at", b"published_at", "regions", b"regions", "reporting_limit_working_days", b"reporting_limit_working_days", "required_one_of", b"required_one_of", "sharing", b"sharing", "subject_id_items", b"subject_id_items", "subject_kinds", b"subject_kinds", "subject_name_item", b"subject_name_item", "update_cycle", b"update_cycle", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "coverage_note", b"coverage_note", "cross_rules", b"cross_rules", "description", b"description", "disclosure_period", b"disclosure_period", "effective_from", b"effective_from", "effective_to", b"effective_to", "information_class", b"information_class", "items", b"items", "legal_basis", b"legal_basis", "legal_document", b"legal_document", "modes", b"modes", "name", b"name", "natural_key", b"natural_key", "openness", b"openness", "providers", b"providers", "publication_document", b"publication_document", "published_at", b"published_at", "regions", b"regions", "reporting_limit_working_days", b"reporting_limit_working_days", "required_one_of", b"required_one_of", "resource_code", b"resource_code", "retirement_basis", b"retirement_basis", "sharing", b"sharing", "subject_id_items", b"subject_id_items", "subject_kinds", b"subject_kinds", "subject_name_item", b"subject_name_item", "update_cycle", b"update_cycle", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -392,6 +412,9 @@ class Item(_message.Message):
     SENSITIVITY_FIELD_NUMBER: _builtins.int
     MODES_FIELD_NUMBER: _builtins.int
     MASKING_FIELD_NUMBER: _builtins.int
+    CODE_LIST_REF_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     type: _builtins.str
     """`text`, `date`, `number`."""
@@ -410,6 +433,10 @@ class Item(_message.Message):
     """`open`, `personal`, `identifier` (encrypted at rest)."""
     masking: _builtins.str
     """Masking of the public and shared views: empty, `name`, `identifier`."""
+    unit: _builtins.str
+    """Unit of a number, for example `万元`."""
+    note: _builtins.str
+    """What to fill in, for the person who reports."""
     @_builtins.property
     def name(self) -> Global___LocalText: ...
     @_builtins.property
@@ -419,6 +446,10 @@ class Item(_message.Message):
     @_builtins.property
     def modes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Modes in which the item is shown: `public`, `authorized`, `shared`. The subject herself sees every item."""
+
+    @_builtins.property
+    def code_list_ref(self) -> Global___CodeListRef:
+        """The published code list that `code_list` was taken from; absent for values of the item's own."""
 
     def __init__(
         self,
@@ -436,14 +467,41 @@ class Item(_message.Message):
         sensitivity: _builtins.str = ...,
         modes: _abc.Iterable[_builtins.str] | None = ...,
         masking: _builtins.str = ...,
+        code_list_ref: Global___CodeListRef | None = ...,
+        unit: _builtins.str = ...,
+        note: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["code_list_ref", b"code_list_ref", "name", b"name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "code_list", b"code_list", "identifier", b"identifier", "length", b"length", "masking", b"masking", "modes", b"modes", "multiple", b"multiple", "name", b"name", "pattern", b"pattern", "required", b"required", "scale", b"scale", "sensitivity", b"sensitivity", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "code_list", b"code_list", "code_list_ref", b"code_list_ref", "identifier", b"identifier", "length", b"length", "masking", b"masking", "modes", b"modes", "multiple", b"multiple", "name", b"name", "note", b"note", "pattern", b"pattern", "required", b"required", "scale", b"scale", "sensitivity", b"sensitivity", "type", b"type", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Item: _TypeAlias = Item  # noqa: Y015
+
+@_typing.final
+class CodeListRef(_message.Message):
+    """A version of a code list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    version: _builtins.int
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CodeListRef: _TypeAlias = CodeListRef  # noqa: Y015
 
 @_typing.final
 class CodeValue(_message.Message):

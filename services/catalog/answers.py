@@ -1,0 +1,52 @@
+"""What the HTTP faces share: pages, idempotency keys, ETags."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from flask import Response, request
+from pydantic import BaseModel, Field
+
+from chengxin.errors import INPUT_INVALID, FieldError
+from chengxin.web import answer, encode_page_token
+
+_LONGEST_KEY: Final = 200
+# A published version says the same for ever.
+FOR_EVER: Final = "public, max-age=31536000, immutable"
+
+
+class EntryPath(BaseModel):
+    """An entry."""
+
+    code: str = Field(max_length=64)
+
+
+class VersionQuery(BaseModel):
+    """Which version."""
+
+    version: int = Field(0, ge=0, le=1_000_000, description="0: the version in force today")
+
+
+def page(name: str, found: Sequence[Any], size: int, last: Callable[[Any], list[object]]) -> Response:
+    """The first `size` of what was found, and where the rest begins."""
+    values = found[:size]
+    token = encode_page_token(last(values[-1])) if len(found) > size else ""
+    return answer({name: [value.plain() for value in values], "next_page_token": token})
+
+
+def idempotency_key() -> str:
+    """The `Idempotency-Key` of the request. Raises INPUT_INVALID."""
+    key = request.headers.get("Idempotency-Key", "")
+    if len(key) > _LONGEST_KEY:
+        raise INPUT_INVALID(fields=[FieldError("Idempotency-Key", "length", f"≤ {_LONGEST_KEY}")])
+    return key
+
+
+def seen_revision() -> int | None:
+    """The revision named in If-Match; None for none and for `*`. Raises INPUT_INVALID."""
+    text = request.headers.get("If-Match", "").strip()
+    if text in ("", "*"):
+        return None
+    number = text.strip('"')
+    if not number.isascii() or not number.isdigit():
+        raise INPUT_INVALID(fields=[FieldError("If-Match", "etag", "ETag of the draft / 草案的 ETag")])
+    return int(number)

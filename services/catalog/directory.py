@@ -1,0 +1,58 @@
+"""Keeping the directory of organisations: by the authority, for everybody (Art. 6)."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from chengxin.canonical import canonical
+from chengxin.mongo import Unit
+from chengxin.policy import rule
+from chengxin.principal import Principal, Role
+from services.catalog.organisation import ORGANISATION_UNKNOWN, DirectoryEntry, read_organisation
+from services.catalog.reading import EVERYBODY
+from services.catalog.room import Catalog, must_be_sound
+
+REGION_LIST: Final = "region"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which organisations; an empty text is all."""
+
+    region: str = ""
+    function: str = ""
+
+
+@rule("organisation.listed", roles=EVERYBODY, articles=("6",))
+def listed(catalog: Catalog, caller: Principal, wanted: Wanted, after: str, size: int) -> list[DirectoryEntry]:
+    """Organisations by credit code; one more than `size` when there are more."""
+    return catalog.store.organisations(wanted.region, wanted.function, after, size + 1)
+
+
+@rule("organisation.read", roles=EVERYBODY, articles=("6",))
+def read(catalog: Catalog, caller: Principal, uscc: str) -> DirectoryEntry:
+    """One organisation. Raises ORGANISATION_UNKNOWN."""
+    if (found := catalog.store.organisation(uscc)) is None:
+        raise ORGANISATION_UNKNOWN(uscc=uscc)
+    return found
+
+
+@rule("organisation.recorded", roles={Role.AUTHORITY}, articles=("6",))
+def record(catalog: Catalog, caller: Principal, entry: DirectoryEntry, key: str = "") -> DirectoryEntry:
+    """Enters an organisation, or changes what the directory says of it. Raises INPUT_INVALID."""
+    regions = catalog.store.code_list_in_force(REGION_LIST, catalog.clock.today())
+    must_be_sound(entry.findings({value.code for value in regions.content.values} if regions else ()))
+
+    def work(unit: Unit) -> dict[str, object]:
+        if catalog.store.organisation(entry.uscc, unit) != entry:
+            catalog.store.save_organisation(entry, unit)
+            details = {
+                "uscc": entry.uscc,
+                "region": entry.region,
+                "functions": [function.value for function in entry.functions],
+                "active": entry.active,
+            }
+            unit.record(catalog.audit.event("organisation.recorded", caller, details=details).encode())
+        return entry.plain()
+
+    asked = canonical(["organisation.recorded", entry.plain()])
+    return read_organisation(catalog.store.once(caller.sub, key, asked, work))

@@ -1,0 +1,92 @@
+"""Spreadsheets as this service writes and reads them: texts only, nothing that a spreadsheet would evaluate.
+
+A text that a spreadsheet would take for a formula begins with an apostrophe in the file; reading takes it off again.
+"""
+
+import io
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.styles import Font
+from openpyxl.utils import get_column_letter
+from python_calamine import CalamineError, CalamineWorkbook
+
+from chengxin.tabular.problems import FILE_WORKBOOK_BROKEN
+from chengxin.tabular.xlsx_bounds import must_be_bounded
+
+XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+Rows = Iterable[Sequence[str]]
+
+# What the format takes for the code of a character, as `_x0041_`.
+_CODED: Final = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
+_FORMULA: Final = re.compile(r"['=+\-@\t\r]")
+_WIDEST: Final = 40
+
+
+def neutral(text: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def original(text: str) -> str:
+    """The text that `neutral` was given."""
+    return text[1:] if text.startswith("'") else text
+
+
+def write_book(sheets: Iterable[tuple[str, Rows]]) -> bytes:
+    """A workbook of sheets, each with its first row as a heading."""
+    book = Workbook(write_only=True)
+    for title, rows in sheets:
+        sheet = book.create_sheet(title)
+        write_rows(sheet, rows)
+    return saved(book)
+
+
+def write_rows(sheet: Any, rows: Rows) -> None:
+    """Fills a write-only sheet; the first row is bold, stays in view and sets the widths."""
+    sheet.freeze_panes = "A2"
+    bold = Font(bold=True)
+    for n, row in enumerate(rows):
+        cells = []
+        for column, text in enumerate(row, 1):
+            if n == 0:
+                # Chinese characters are twice as wide.
+                sheet.column_dimensions[get_column_letter(column)].width = min(2 * len(text) + 4, _WIDEST)
+            cell = WriteOnlyCell(sheet, _CODED.sub("_x005F_", neutral(text)) or None)
+            # Numbers of 18 digits would become floats.
+            cell.number_format = "@"
+            if n == 0:
+                cell.font = bold
+            cells.append(cell)
+        sheet.append(cells)
+
+
+def saved(book: Workbook) -> bytes:
+    """The file of a workbook."""
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+def read_book(file: bytes) -> dict[str, list[list[str]]]:
+    """Sheet name to its rows of texts. Raises FILE_WORKBOOK_BROKEN, FILE_WORKBOOK_TOO_LARGE."""
+    must_be_bounded(io.BytesIO(file))
+    try:
+        book = CalamineWorkbook.from_filelike(io.BytesIO(file))
+        sheets = {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names}
+    except CalamineError as e:
+        raise FILE_WORKBOOK_BROKEN(reason=str(e)[:120] or type(e).__name__) from None
+    return {name: [[_text(cell) for cell in row] for row in rows] for name, rows in sheets.items()}
+
+
+def _text(cell: object) -> str:
+    """A cell as a text; a spreadsheet keeps what looks like a number as one."""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return original(str(cell))

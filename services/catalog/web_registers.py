@@ -1,0 +1,236 @@
+"""HTTP face of code lists and of the directory of organisations. No decisions here."""
+
+from datetime import date
+from typing import Any, Final
+
+from flask import Response
+from flask_openapi3.models.tag import Tag
+from flask_openapi3.openapi import OpenAPI
+from pydantic import BaseModel, ConfigDict, Field
+
+from chengxin.context import caller
+from chengxin.policy import serves
+from chengxin.web import PageQuery, answer
+from services.catalog import directory, lists
+from services.catalog.answers import VersionQuery, idempotency_key, page
+from services.catalog.code_list import CodeListContent
+from services.catalog.directory import Wanted
+from services.catalog.model import CodeValue, LocalText
+from services.catalog.organisation import DirectoryEntry, Function, OrganisationKind
+from services.catalog.paging import position
+from services.catalog.room import Catalog
+
+_LISTS: Final = Tag(name="catalog code lists", description="Permitted values, versioned, that items refer to")
+_DIRECTORY: Final = Tag(name="catalog directory", description="Organisations of the city and its counties (Art. 6)")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ListPath(BaseModel):
+    """A code list."""
+
+    name: str = Field(max_length=64)
+
+
+class ListDraftPath(BaseModel):
+    """A draft of a code list."""
+
+    draft_id: str = Field(max_length=64)
+
+
+class CodeListBody(_Strict):
+    """A code list as its draft says it."""
+
+    name: str = Field(description="Small letters, digits and underscores, for example penalty_category")
+    title: LocalText
+    values: tuple[CodeValue, ...]
+    standard: str = Field("", description="Where the values come from, for example GB/T 2260")
+
+    def content(self) -> CodeListContent:
+        """As the use cases take it."""
+        return CodeListContent(self.name, self.title, self.values, self.standard)
+
+
+class CodeListAnswer(CodeListBody):
+    """One published version of a code list."""
+
+    version: int
+    effective_from: date
+    published_at: str
+
+
+class CodeListsAnswer(BaseModel):
+    """Code lists, one version each."""
+
+    code_lists: list[CodeListAnswer]
+    next_page_token: str
+
+
+class ListDraftAnswer(BaseModel):
+    """A draft of a code list."""
+
+    draft_id: str
+    version: int = Field(description="The version it was published as; 0 before")
+    code_list: CodeListBody
+
+
+class ListDraftsAnswer(BaseModel):
+    """Drafts of code lists."""
+
+    drafts: list[ListDraftAnswer]
+    next_page_token: str
+
+
+class FirstDayBody(_Strict):
+    """The day from which a version is in force."""
+
+    effective_from: date = Field(description="Shanghai date, today or later; the first version of a list: any day")
+
+
+class OrganisationBody(_Strict):
+    """What the directory says of an organisation."""
+
+    name: str
+    kind: OrganisationKind
+    region: str = Field(description="Where it is competent, a code of the list region")
+    functions: tuple[Function, ...]
+    responsible_unit: str = Field("", description="The unit that a provider designates (Art. 6)")
+    contact_function: str = Field("", description="Who answers there, by function; never a person's name")
+    telephone: str = Field("", description="Of the office")
+    active: bool = True
+
+
+class OrganisationAnswer(OrganisationBody):
+    """An organisation of the directory."""
+
+    uscc: str
+
+
+class OrganisationsAnswer(BaseModel):
+    """Organisations."""
+
+    organisations: list[OrganisationAnswer]
+    next_page_token: str
+
+
+class OrganisationPath(BaseModel):
+    """An organisation."""
+
+    uscc: str = Field(max_length=18)
+
+
+class OrganisationsQuery(PageQuery):
+    """Which organisations."""
+
+    region: str = Field("", max_length=6, description="Empty: all")
+    function: Function | None = Field(None, description="Absent: all")
+
+
+def add_code_lists(app: OpenAPI, catalog: Catalog) -> None:
+    """The views of code lists."""
+    common: dict[str, Any] = {"tags": [_LISTS]}
+
+    @app.get("/v1/catalog/code-lists", summary="Code lists in force today", responses={200: CodeListsAnswer}, **common)
+    @serves(lists.listed)
+    def code_lists(query: PageQuery) -> Response:
+        """One version each, by name."""
+        [after] = position(query.page_token, str) or [""]
+        found = lists.listed(catalog, caller(), after, query.page_size)
+        return page("code_lists", found, query.page_size, lambda codes: [codes.content.name])
+
+    @app.get("/v1/catalog/code-lists/<name>", summary="A code list", responses={200: CodeListAnswer}, **common)
+    @serves(lists.read)
+    def code_list(path: ListPath, query: VersionQuery) -> Response:
+        """The version in force today, or the one named."""
+        return answer(lists.read(catalog, caller(), path.name, query.version).plain())
+
+    @app.post("/v1/catalog/code-lists/drafts", summary="Begin a code list", responses={201: ListDraftAnswer}, **common)
+    @serves(lists.draft)
+    def begin_list(body: CodeListBody) -> Response:
+        """A new list, or the next version of one."""
+        return answer(lists.draft(catalog, caller(), body.content(), idempotency_key()).plain(), 201)
+
+    @app.get(
+        "/v1/catalog/code-lists/drafts",
+        summary="Code lists in preparation",
+        responses={200: ListDraftsAnswer},
+        **common,
+    )
+    @serves(lists.drafts)
+    def code_list_drafts(query: PageQuery) -> Response:
+        """Oldest first, published ones among them."""
+        [after] = position(query.page_token, str) or [""]
+        found = lists.drafts(catalog, caller(), after, query.page_size)
+        return page("drafts", found, query.page_size, lambda draft: [draft.draft_id])
+
+    @app.get("/v1/catalog/code-lists/drafts/<draft_id>", summary="A draft", responses={200: ListDraftAnswer}, **common)
+    @serves(lists.read_draft)
+    def read_list_draft(path: ListDraftPath) -> Response:
+        """As it stands."""
+        return answer(lists.read_draft(catalog, caller(), path.draft_id).plain())
+
+    @app.put(
+        "/v1/catalog/code-lists/drafts/<draft_id>",
+        summary="Replace a draft",
+        responses={200: ListDraftAnswer},
+        **common,
+    )
+    @serves(lists.edit)
+    def edit_list(path: ListDraftPath, body: CodeListBody) -> Response:
+        """Until it is published."""
+        return answer(lists.edit(catalog, caller(), path.draft_id, body.content(), idempotency_key()).plain())
+
+    @app.post(
+        "/v1/catalog/code-lists/drafts/<draft_id>/publish",
+        summary="Publish a draft as the next version of its list",
+        responses={200: CodeListAnswer},
+        **common,
+    )
+    @serves(lists.publish)
+    def publish_list(path: ListDraftPath, body: FirstDayBody) -> Response:
+        """Published entries keep the values that they were published with."""
+        published = lists.publish(catalog, caller(), path.draft_id, body.effective_from, idempotency_key())
+        return answer(published.plain())
+
+
+def add_directory(app: OpenAPI, catalog: Catalog) -> None:
+    """The views of the directory."""
+
+    @app.get(
+        "/v1/catalog/organisations",
+        tags=[_DIRECTORY],
+        summary="Organisations of the city and its counties",
+        responses={200: OrganisationsAnswer},
+    )
+    @serves(directory.listed)
+    def organisations(query: OrganisationsQuery) -> Response:
+        """By credit code."""
+        [after] = position(query.page_token, str) or [""]
+        wanted = Wanted(query.region, query.function or "")
+        found = directory.listed(catalog, caller(), wanted, after, query.page_size)
+        return page("organisations", found, query.page_size, lambda organisation: [organisation.uscc])
+
+    @app.get(
+        "/v1/catalog/organisations/<uscc>",
+        tags=[_DIRECTORY],
+        summary="An organisation",
+        responses={200: OrganisationAnswer},
+    )
+    @serves(directory.read)
+    def organisation(path: OrganisationPath) -> Response:
+        """By its unified social credit code."""
+        return answer(directory.read(catalog, caller(), path.uscc).plain())
+
+    @app.put(
+        "/v1/catalog/organisations/<uscc>",
+        tags=[_DIRECTORY],
+        summary="Enter or change an organisation",
+        responses={200: OrganisationAnswer},
+    )
+    @serves(directory.record)
+    def record_organisation(path: OrganisationPath, body: OrganisationBody) -> Response:
+        """Repeating it changes nothing."""
+        entry = DirectoryEntry(uscc=path.uscc, **dict(body))
+        return answer(directory.record(catalog, caller(), entry, idempotency_key()).plain())

@@ -1,0 +1,210 @@
+"""Consents (Art. 16): a subject lets one organisation see named entries for one purpose, for a time, and takes it back."""
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from chengxin.canonical import canonical
+from chengxin.clock import rfc3339
+from chengxin.errors import INPUT_INVALID, FieldError, Problem, forbidden, not_found
+from chengxin.ids import new_id
+from chengxin.mongo import Unit
+from chengxin.policy import rule
+from chengxin.principal import Principal, Role
+from services.disclosure.room import Disclosure
+
+CONSENT_ABSENT = not_found("CONSENT_ABSENT", "没有编号为 {consent_id} 的授权", "You gave no consent {consent_id}")
+CONSENT_UNKNOWN = forbidden(
+    "CONSENT_UNKNOWN",
+    "没有找到令牌所述的授权，请向信息主体重新取得授权",
+    "There is no such consent as the token names; ask the subject for one",
+)
+CONSENT_WITHDRAWN = forbidden(
+    "CONSENT_WITHDRAWN", "信息主体已撤回授权，不能再查询", "The subject has withdrawn the consent"
+)
+CONSENT_OTHER_GRANTEE = forbidden(
+    "CONSENT_OTHER_GRANTEE", "该授权是给其他单位的", "The consent was given to another organisation"
+)
+CONSENT_OTHER_SUBJECT = forbidden(
+    "CONSENT_OTHER_SUBJECT", "该授权不是被查询主体作出的", "The consent was not given by the subject asked about"
+)
+CONSENT_OTHER_PURPOSE = forbidden(
+    "CONSENT_OTHER_PURPOSE", "查询用途与授权用途不一致", "The consent was given for another purpose"
+)
+CONSENT_OTHER_ENTRIES = forbidden(
+    "CONSENT_OTHER_ENTRIES", "授权不包含所查询的目录：{entries}", "The consent does not cover these entries: {entries}"
+)
+CONSENT_NOT_IN_TIME = forbidden(
+    "CONSENT_NOT_IN_TIME",
+    "授权的有效期为 {valid_from} 至 {valid_to}，今天不在其内",
+    "The consent is valid from {valid_from} to {valid_to}, which does not include today",
+)
+CONSENT_USED_UP = forbidden(
+    "CONSENT_USED_UP", "授权的查询次数已用完", "The consent has been used as often as it allows"
+)
+
+
+@dataclass(frozen=True)
+class Consent:
+    """A subject's permission for one grantee to see named entries for one purpose."""
+
+    consent_id: str
+    subject_ref: str
+    # USCC of the organisation that may ask.
+    grantee: str
+    purpose: str
+    # Entry codes; none named means every entry of mode `authorized`.
+    entries: frozenset[str]
+    # Shanghai dates, both included.
+    valid_from: date
+    valid_to: date
+    # None: as often as needed.
+    uses_left: int | None
+    given_at: str
+    withdrawn_at: str = ""
+
+    def refusal(self, caller: Principal, ref: str, entries: Set[str], today: date) -> Problem | None:
+        """Why this consent does not cover a query; None when it does."""
+        if self.grantee != caller.org:
+            return CONSENT_OTHER_GRANTEE()
+        if self.withdrawn_at:
+            return CONSENT_WITHDRAWN()
+        if ref and ref != self.subject_ref:
+            return CONSENT_OTHER_SUBJECT()
+        if caller.purpose and caller.purpose != self.purpose:
+            return CONSENT_OTHER_PURPOSE()
+        if not self.valid_from <= today <= self.valid_to:
+            return CONSENT_NOT_IN_TIME(valid_from=self.valid_from, valid_to=self.valid_to)
+        if self.entries and (outside := entries - self.entries):
+            return CONSENT_OTHER_ENTRIES(entries=", ".join(sorted(outside)))
+        if self.uses_left is not None and self.uses_left <= 0:
+            return CONSENT_USED_UP()
+        return None
+
+    def withdrawn(self, at: str) -> "Consent":
+        """The same consent, taken back; taking back twice changes nothing."""
+        return self if self.withdrawn_at else replace(self, withdrawn_at=at)
+
+    def plain(self) -> dict[str, Any]:
+        """As it travels and is kept."""
+        return {
+            "consent_id": self.consent_id,
+            "subject_ref": self.subject_ref,
+            "grantee": self.grantee,
+            "purpose": self.purpose,
+            "entries": sorted(self.entries),
+            "valid_from": self.valid_from.isoformat(),
+            "valid_to": self.valid_to.isoformat(),
+            "uses_left": self.uses_left,
+            "given_at": self.given_at,
+            "withdrawn_at": self.withdrawn_at,
+        }
+
+
+def read_consent(plain: Mapping[str, Any]) -> Consent:
+    """From what `plain` gave."""
+    return Consent(
+        plain["consent_id"],
+        plain["subject_ref"],
+        plain["grantee"],
+        plain["purpose"],
+        frozenset(plain["entries"]),
+        date.fromisoformat(plain["valid_from"]),
+        date.fromisoformat(plain["valid_to"]),
+        plain["uses_left"],
+        plain["given_at"],
+        plain["withdrawn_at"],
+    )
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a subject agrees to."""
+
+    grantee: str
+    purpose: str
+    entries: frozenset[str]
+    valid_from: date
+    valid_to: date
+    uses: int | None
+
+
+@rule("consent.given", roles={Role.SUBJECT}, articles=("16",))
+def give(room: Disclosure, caller: Principal, terms: Terms, key: str = "") -> Consent:
+    """The subject gives a consent. Raises INPUT_INVALID for one that could never be used."""
+    if terms.valid_to < max(terms.valid_from, room.clock.today()):
+        told = "有效期须在今天或以后结束，且不早于起始日 / must end today or later, and not before it begins"
+        raise INPUT_INVALID(fields=[FieldError("valid_to", "period", told)])
+    consent = Consent(
+        new_id("consent"),
+        caller.sub,
+        terms.grantee,
+        terms.purpose,
+        terms.entries,
+        terms.valid_from,
+        terms.valid_to,
+        terms.uses,
+        rfc3339(room.clock.now()),
+    )
+
+    def work(unit: Unit) -> dict[str, Any]:
+        _save(room, caller, unit, "consent.given", consent)
+        return consent.plain()
+
+    asked = canonical(["consent.given", {**consent.plain(), "consent_id": "", "given_at": ""}])
+    return read_consent(room.store.store.once(caller.sub, key, asked, work))
+
+
+@rule("consent.listed", roles={Role.SUBJECT}, articles=("16",))
+def listed(room: Disclosure, caller: Principal, after: str, size: int) -> list[Consent]:
+    """One's own consents, newest first, withdrawn and used ones among them; one more than `size` if there are more."""
+    return [read_consent(plain) for plain in room.store.consents_of(caller.sub, after, size + 1)]
+
+
+@rule("consent.withdrawn", roles={Role.SUBJECT}, articles=("16",))
+def withdraw(room: Disclosure, caller: Principal, consent_id: str) -> Consent:
+    """The subject takes a consent back; it ends at once, also for tokens already issued. Raises CONSENT_ABSENT."""
+
+    def work(unit: Unit) -> Consent:
+        plain = room.store.consent(consent_id, unit)
+        if plain is None or plain["subject_ref"] != caller.sub:
+            raise CONSENT_ABSENT(consent_id=consent_id)
+        consent = read_consent(plain)
+        taken_back = consent.withdrawn(rfc3339(room.clock.now()))
+        if taken_back != consent:
+            _save(room, caller, unit, "consent.withdrawn", taken_back)
+        return taken_back
+
+    return room.store.transact(work)
+
+
+def use(room: Disclosure, caller: Principal, ref: str, entries: Set[str]) -> tuple[Consent | None, Problem | None]:
+    """The consent that the caller's token names, one use taken from it; or why it does not cover the query."""
+
+    def work(unit: Unit) -> tuple[Consent | None, Problem | None]:
+        plain = room.store.consent(caller.consent_id, unit) if caller.consent_id else None
+        if plain is None:
+            return None, CONSENT_UNKNOWN()
+        consent = read_consent(plain)
+        problem = consent.refusal(caller, ref, entries, room.clock.today())
+        if problem is None and consent.uses_left is not None:
+            room.store.save_consent({**plain, "uses_left": consent.uses_left - 1}, unit)
+        return consent, problem
+
+    return room.store.transact(work)
+
+
+def give_back(room: Disclosure, consent: Consent) -> None:
+    """Returns a use that was taken for a query that was not answered."""
+    if consent.uses_left is not None:
+        room.store.return_use(consent.consent_id)
+
+
+def _save(room: Disclosure, caller: Principal, unit: Unit, act: str, consent: Consent) -> None:
+    room.store.save_consent(consent.plain(), unit)
+    details = {"consent_id": consent.consent_id, "grantee": consent.grantee}
+    event = room.audit.event(
+        act, caller, subject_refs=[consent.subject_ref], entries=sorted(consent.entries), details=details
+    )
+    unit.record(event.encode())

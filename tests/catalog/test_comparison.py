@@ -1,0 +1,194 @@
+"""The class of a change is what becomes of records that were valid before it (Art. 7)."""
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import fastjsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.catalog.comparison import Compatibility, compare
+from services.catalog.example import example_record
+from services.catalog.model import Entry, EntryContent, read_content
+from services.catalog.record_schema import record_schema
+from services.catalog.validation import findings
+from tests.catalog.conftest import demo_entry
+from tests.catalog.test_model import NOW, TODAY, item
+
+Change = Callable[[dict[str, Any]], Any]
+MODES = ["public", "authorized", "shared"]
+
+
+def compared(change: Change) -> tuple[str, list[str], bool]:
+    """Class, places and exposure of a change of the licensing entry."""
+    changed = demo_entry("XZXK")
+    change(changed)
+    difference = compare(read_content(demo_entry("XZXK")), read_content(changed))
+    for found in difference.changes:
+        assert found.zh != found.en
+    return difference.compatibility, [c.where for c in difference.changes], difference.widens_exposure
+
+
+NEW = {"code": "XK_NEW", "name": {"zh": "新项"}, "length": 10, "modes": ["shared"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "effect", "where"),
+    [
+        (lambda e: None, "none", []),
+        (lambda e: e["items"].reverse(), "none", []),
+        (lambda e: e["name"].update(en="Licences"), "none", ["name"]),
+        (lambda e: e.update(legal_basis=["《行政许可法》"]), "none", ["legal_basis"]),
+        (lambda e: e["items"].append(NEW), "adds_optional", ["items.XK_NEW"]),
+        (lambda e: e["items"].append(NEW | {"required": True}), "breaks", ["items.XK_NEW"]),
+        (lambda e: e["items"].remove(item(e, "BZ")), "breaks", ["items.BZ"]),
+        (lambda e: item(e, "BZ").update(type="number", length=3), "breaks", ["items.BZ.type", "items.BZ.length"]),
+        (lambda e: item(e, "BZ")["name"].update(zh="说明"), "breaks", ["items.BZ.name"]),
+        (lambda e: item(e, "BZ").update(required=True), "tightens", ["items.BZ.required"]),
+        (lambda e: item(e, "XK_NR").update(required=False), "loosens", ["items.XK_NR.required"]),
+        (lambda e: item(e, "BZ").update(length=100), "tightens", ["items.BZ.length"]),
+        (lambda e: item(e, "BZ").update(length=4000 - 1), "tightens", ["items.BZ.length"]),
+        (lambda e: item(e, "XK_NR").update(length=3999), "tightens", ["items.XK_NR.length"]),
+        (lambda e: item(e, "XK_ZT")["code_list"].pop(), "tightens", ["items.XK_ZT.code_list"]),
+        (
+            lambda e: item(e, "XK_ZT")["code_list"].append({"code": "3", "name": {"zh": "中止"}}),
+            "loosens",
+            ["items.XK_ZT.code_list"],
+        ),
+        (lambda e: item(e, "XK_ZT").update(code_list=[]), "loosens", ["items.XK_ZT.code_list"]),
+        (lambda e: item(e, "BZ").update(pattern="[a-z]+"), "tightens", ["items.BZ.pattern"]),
+        (lambda e: item(e, "XK_XKJGDM").update(identifier=""), "loosens", ["items.XK_XKJGDM.identifier"]),
+        (lambda e: e.update(natural_key=["XK_WSH"]), "breaks", ["natural_key"]),
+        (lambda e: e["providers"].pop(), "tightens", ["providers"]),
+        (lambda e: e["regions"].append("441700"), "none", []),
+        (lambda e: e["subject_kinds"].pop(), "tightens", ["subject_kinds"]),
+        (lambda e: e.update(update_cycle="realtime"), "tightens", ["update_cycle"]),
+        (lambda e: e.update(reporting_limit_working_days=10), "loosens", ["reporting_limit_working_days"]),
+        (lambda e: e["cross_rules"].pop(), "loosens", ["cross_rules"]),
+        (
+            lambda e: e["cross_rules"].append({"rule": "not_before", "item": "XK_YXQZ", "other": "XK_JDRQ"}),
+            "tightens",
+            ["cross_rules"],
+        ),
+        (lambda e: e["cross_rules"][1]["values"].pop(), "loosens", ["cross_rules", "cross_rules"]),
+        (lambda e: e["cross_rules"][1]["values"].append("其他"), "tightens", ["cross_rules", "cross_rules"]),
+        (lambda e: item(e, "BZ").update(unit="万元"), "breaks", ["items.BZ.unit"]),
+        (lambda e: e["required_one_of"].append({"items": ["BZ", "XK_XKZS"]}), "tightens", ["required_one_of"]),
+        # One of the group is required anyway.
+        (lambda e: e["required_one_of"].append({"items": ["BZ", "XK_NR"]}), "loosens", ["required_one_of"]),
+        (lambda e: e["required_one_of"][0]["items"].pop(), "tightens", ["required_one_of", "required_one_of"]),
+    ],
+)
+def test_a_change_is_classed(change: Change, effect: str, where: list[str]) -> None:
+    assert compared(change)[:2] == (effect, where)
+
+
+@pytest.mark.parametrize(
+    ("change", "widens"),
+    [
+        (lambda e: item(e, "BZ").update(modes=MODES), True),
+        (lambda e: item(e, "XK_NR").update(modes=["shared"]), False),
+        (lambda e: item(e, "XK_FR_ZJHM").update(masking=""), True),
+        (lambda e: item(e, "XK_FRDB").update(masking="name"), False),
+        (lambda e: item(e, "XK_FRDB").update(sensitivity="open"), True),
+        (lambda e: e.update(sharing={"value": "conditional", "condition": "履职需要"}), False),
+        (lambda e: e["disclosure_period"].update(rule="unlimited", item=""), True),
+        (lambda e: e["items"].append(NEW), True),
+        (lambda e: e["items"].append(NEW | {"modes": []}), False),
+    ],
+)
+def test_whoever_publishes_sees_when_more_is_shown(change: Change, widens: bool) -> None:
+    assert compared(change)[2] is widens
+
+
+def accepts(content: EntryContent) -> Callable[[dict[str, str]], bool]:
+    """Whether a version's published schema takes a record."""
+    check = fastjsonschema.compile(record_schema(Entry(content, 1, TODAY, None, NOW)))
+
+    def good(record: dict[str, str]) -> bool:
+        try:
+            check(record)
+        except fastjsonschema.JsonSchemaValueException:
+            return False
+        return True
+
+    return good
+
+
+CODES = [{"code": c, "name": {"zh": c}} for c in ("a", "b", "a-b", "1")]
+FORMS = ["", "[a-z1;-]*", "1|x"]
+
+
+def small() -> dict[str, Any]:
+    """An entry in which few things can be hit by many changes."""
+    entry = demo_entry("AJNSR")
+    for code in ("P", "Q", "R"):
+        entry["items"].append({"code": code, "name": {"zh": code}, "length": 3, "modes": ["shared"]})
+    return entry
+
+
+@st.composite
+def changed(draw: st.DrawFn, base: dict[str, Any]) -> dict[str, Any]:
+    """An entry after a few changes of its items P, Q, R and of rules about them; one that makes it unsound is taken
+    back."""
+    entry = copy.deepcopy(base)
+    for _ in range(draw(st.integers(0, 5))):
+        sound = copy.deepcopy(entry)
+        mine = [i for i in entry["items"] if i["code"] in "PQRS"]
+        if not mine:
+            break
+        one = draw(st.sampled_from(mine))
+        names = [i["code"] for i in mine]
+        kinds = ["add", "drop", "size", "demand", "codes", "many", "form", "group", "cross", "free"]
+        match draw(st.sampled_from(kinds)):
+            case "add":
+                entry["items"].append(NEW | {"code": "S", "required": draw(st.booleans())})
+            case "drop":
+                entry["items"].remove(one)
+            case "size":
+                one["length"] = draw(st.integers(1, 4))
+            case "demand":
+                one["required"] = draw(st.booleans())
+            case "codes":
+                one["code_list"] = draw(st.lists(st.sampled_from(CODES), unique_by=lambda c: c["code"]))
+            case "many":
+                one["multiple"] = draw(st.booleans())
+            case "form":
+                one["pattern"] = draw(st.sampled_from(FORMS))
+            case "group":
+                groups = st.lists(st.sampled_from([*names, "NS_JG"]), min_size=2, max_size=3, unique=True)
+                entry["required_one_of"] = [{"items": g} for g in draw(st.lists(groups, max_size=2))]
+            case "cross":
+                rule = {"rule": "required_when", "item": draw(st.sampled_from(names)), "other": one["code"]}
+                values = st.lists(st.sampled_from(["a", "b", "1", "x"]), min_size=1, unique=True)
+                entry["cross_rules"] = [*entry["cross_rules"], rule | {"values": draw(values)}][-2:]
+            case "free":
+                entry["cross_rules"] = entry["cross_rules"][1:]
+        if findings(read_content(entry)):
+            entry = sound
+    return entry
+
+
+BASE_RECORD = {k: v for k, v in example_record(read_content(small())).items() if k not in "PQR"}
+texts = st.one_of(st.none(), st.sampled_from(["1", "a", "b", "x", "a-b", "a;b", "1;a", "长长长长"]))
+records = st.fixed_dictionaries(dict.fromkeys("PQRS", texts))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_what_is_said_to_be_compatible_takes_every_record_that_was_taken(data: st.DataObject) -> None:
+    old = read_content(data.draw(changed(small())))
+    new = read_content(data.draw(changed(json.loads(json.dumps(old.plain())))))
+    effect = compare(old, new).compatibility
+    if effect in (Compatibility.TIGHTENS, Compatibility.BREAKS):
+        return
+    before, after = accepts(old), accepts(new)
+    for drawn in data.draw(st.lists(records, min_size=20, max_size=60)):
+        record = BASE_RECORD | {code: text for code, text in drawn.items() if text is not None}
+        if before(record):
+            assert after(record), (effect, record)
+        elif effect is Compatibility.NONE:
+            assert not after(record), record
