@@ -89,7 +89,8 @@ def add_key(officer: Officer, client_id: str, key_file: Path, overlap_hours: int
     officer.show("POST", f"{_BASE}/{client_id}/keys", json=body)
 
 
-@command.command("retire-key")
+# A kid may begin with a hyphen.
+@command.command("retire-key", context_settings={"ignore_unknown_options": True})
 @_CLIENT
 @click.argument("kid")
 @as_officer

@@ -35,7 +35,8 @@ def rotate(officer: Officer) -> None:
     officer.show("POST", _BASE)
 
 
-@command.command("revoke")
+# A kid may begin with a hyphen.
+@command.command("revoke", context_settings={"ignore_unknown_options": True})
 @click.argument("kid")
 @click.confirmation_option(prompt="Everybody whose token this key signed must obtain another. Go on?")
 @as_officer

@@ -44,6 +44,8 @@ OFFICERS = {
     "clerk": ["centre"],
     "deputy": ["authority"],
     "inspector": ["supervisor"],
+    "clerk2": ["authority"],
+    "deputy2": ["authority"],
 }
 
 

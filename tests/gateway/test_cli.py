@@ -127,6 +127,13 @@ def test_signing_keys(gate: Gate, shell: Shell) -> None:
     assert rotated["kid"] not in {k["kid"] for k in shell.told("keys", "list")["signing_keys"]}
 
 
+@pytest.mark.parametrize("act", [("keys", "revoke", "-2x", "--yes"), ("client", "retire-key", "credit_agency", "-2x")])
+def test_a_kid_may_begin_with_a_hyphen(shell: Shell, act: tuple[str, ...]) -> None:
+    shell.sign_in("deputy2" if act[0] == "client" else "clerk2")
+    # It reaches the gateway, which knows no such key.
+    assert "-2x" in shell.run(*act, fails=True).output
+
+
 def test_key_files(shell: Shell, tmp_path: Path) -> None:
     made = shell.run("keys", "new", tmp_path / "k.pem").stdout
     assert shell.run("keys", "public", tmp_path / "k.pem").stdout == made
