@@ -16,6 +16,7 @@ import jwt
 import pymongo
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from chengxin.cli.home import PDEATHSIG
 from chengxin.ids import new_id
 from chengxin.tokens import Verifier, public_jwk
 
@@ -84,7 +85,9 @@ def store_daemon() -> Iterator[Callable[[str], str]]:
         port = free_port()
         daemon = Path(sys.executable).with_name("secantusd-py")
         arguments = ["--port", str(port), "--storage-path", directory, "--sync-on-commit", "--cache-size", "64M"]
-        process = subprocess.Popen([str(daemon), *arguments, "--log-level", "ERROR"])
+        # Even a test run that is killed leaves no store behind.
+        ending = [sys.executable, "-I", str(PDEATHSIG), str(daemon), *arguments, "--log-level", "ERROR"]
+        process = subprocess.Popen(ending)
         try:
             base = f"mongodb://127.0.0.1:{port}"
             client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(

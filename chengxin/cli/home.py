@@ -18,6 +18,8 @@ from chengxin.tokens import load_private_key, public_jwk
 
 SERVICES = ("catalog", "ingest", "disclosure", "objection", "audit")
 PROCESSES = (*SERVICES, "gateway")
+# Run before a command, it lets the command end with its parent.
+PDEATHSIG = Path(__file__).with_name("pdeathsig.py")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import click
 import pymongo
 from pymongo.errors import OperationFailure, PyMongoError
 
-from chengxin.cli.home import PROCESSES, Home
+from chengxin.cli.home import PDEATHSIG, PROCESSES, Home
 
 _MARK: Final = "account-created"
 _CACHE: Final = "256M"
@@ -60,7 +60,10 @@ def create_accounts(home: Home) -> None:
 
 def _create_account(home: Home, process: str, port: int) -> None:
     home.store(process).mkdir(parents=True, exist_ok=True)
-    daemon = subprocess.Popen(command(home, process, port), stderr=subprocess.DEVNULL)
+    # When this process is killed, the store ends with it.
+    daemon = subprocess.Popen(
+        [sys.executable, "-I", str(PDEATHSIG), *command(home, process, port)], stderr=subprocess.DEVNULL
+    )
     try:
         client: pymongo.MongoClient[dict[str, object]] = pymongo.MongoClient(
             "127.0.0.1", port, directConnection=True, retryWrites=False, serverSelectionTimeoutMS=500

@@ -18,10 +18,9 @@ from typing import Any, Final
 
 import click
 
-from chengxin.cli.home import Home, write_private
+from chengxin.cli.home import PDEATHSIG, Home, write_private
 
 _GROUPS: Final = ("stores", "services", "edge")
-_PDEATHSIG: Final = Path(__file__).with_name("pdeathsig.py")
 _DOWN: Final = {"BACKOFF", "FATAL"}
 
 
@@ -115,7 +114,7 @@ class Supervision:
         daemon = Path(sys.executable).with_name("supervisord")
         # A session of its own: Ctrl-C in the terminal reaches only `chengxin up`, which then stops all in order.
         self._process = subprocess.Popen(
-            [sys.executable, "-I", str(_PDEATHSIG), sys.executable, str(daemon), "-n", "-c", str(config)],
+            [sys.executable, "-I", str(PDEATHSIG), sys.executable, str(daemon), "-n", "-c", str(config)],
             cwd=self._home.path,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -155,7 +154,7 @@ class Supervision:
             members = [n for n, p in self._programs.items() if p["group"] == group]
             parser[f"group:{group}"] = {"programs": ",".join(members), "priority": str(number)}
         for name, program in self._programs.items():
-            line = [sys.executable, "-I", str(_PDEATHSIG), *program["command"]]
+            line = [sys.executable, "-I", str(PDEATHSIG), *program["command"]]
             parser[f"program:{name}"] = {
                 "command": " ".join(f'"{_escape(part)}"' for part in line),
                 "environment": ",".join(f'{k}="{_escape(v)}"' for k, v in program["environment"].items()),

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from datetime import UTC
 from typing import Any, Final
 
-import structlog
 from google.protobuf.json_format import MessageToDict
+from pymongo.errors import OperationFailure
 
 from chengxin.catalog.v1 import catalog_pb2
 from chengxin.clock import rfc3339, shanghai_date
@@ -20,11 +20,11 @@ from services.disclosure.rewriting import Rewriting
 from services.disclosure.room import Disclosure
 from services.disclosure.store import is_too_large
 
-log = structlog.get_logger()
-
 # How many records one transaction takes. Each may rewrite a page in four views: with long texts a quarter of a
 # megabyte, and the embedded store refuses transactions of some twenty.
 _PIECE: Final = 250
+# A conflict with another writer is over after a few.
+_ATTEMPTS: Final = 5
 
 
 def apply_catalog(room: Disclosure, unit: Unit, change: catalog_pb2.Change) -> None:
@@ -67,6 +67,10 @@ def apply_objection(room: Disclosure, unit: Unit, change: objection_pb2.Change) 
     work.save()
 
 
+class TooMuchAtOnce(Exception):
+    """The store does not take a transaction of this size."""
+
+
 class Pieces:
     """The stream of ingest's changes in transactions of bearable size.
 
@@ -77,6 +81,8 @@ class Pieces:
     def __init__(self, size: int = _PIECE) -> None:
         self._size = size
         self._largest = size
+        self._attempted: ingest_pb2.Change | None = None
+        self._attempts = 0
 
     def of(self, call: Any) -> "PiecedCall":
         """The stream of a call, cut."""
@@ -93,14 +99,26 @@ class Pieces:
         self._size = min(self._largest, self._size * 2)
 
     def apply(self, room: Disclosure, unit: Unit, change: ingest_pb2.Change) -> None:
-        """`apply_ingest`, learning from a refusal for size."""
+        """`apply_ingest`, learning from a refusal for size.
+
+        The store also says it by failing the same transaction as often as it is tried, which the driver would go on
+        doing for two minutes. Raises `TooMuchAtOnce`, to be tried again in finer pieces.
+        """
+        self._attempts = self._attempts + 1 if change is self._attempted else 1
+        self._attempted = change
+        if self._attempts > _ATTEMPTS:
+            raise self._finer()
         try:
             apply_ingest(room, unit, change)
-        except Exception as e:
-            if is_too_large(e) and self._size > 1:
-                self._size = max(1, self._size // 2)
-                log.info("transaction too large, cutting finer", records=self._size)
+        except OperationFailure as e:
+            if is_too_large(e):
+                raise self._finer() from e
             raise
+
+    def _finer(self) -> "TooMuchAtOnce":
+        self._attempted = None
+        self._size = max(1, self._size // 2)
+        return TooMuchAtOnce(f"the next pieces have {self._size} records")
 
 
 class PiecedCall:

@@ -1,15 +1,21 @@
 """What the feeds do to the views: once, in any order, and never in part."""
 
 import random
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from typing import cast
 
 import pytest
+from pymongo.errors import OperationFailure
 
 from chengxin.catalog.v1 import catalog_pb2
+from chengxin.feed import Follower
 from chengxin.ingest.v1 import ingest_pb2
+from chengxin.mongo import Unit
 from services.disclosure import feeds
 from services.disclosure.rewriting import EntryNotYet
-from services.disclosure.store import is_too_large
+from services.disclosure.store import DisclosureStore, Location
 from tests.disclosure.conftest import COMPANY, LI_NA, Feed, Running, demo_entry, follower
 from tests.support import until
 
@@ -178,18 +184,35 @@ def test_a_large_change_comes_in_pieces_and_its_position_at_the_end(city: Runnin
     assert [c.last for c in open_end] == [False, False]
 
 
-def test_what_the_store_refuses_for_its_size_is_cut_finer(city: Running) -> None:
-    """The test store has a small cache; texts at the limit of the national fields make it refuse a whole piece."""
-    rng = random.Random(1)
-    hanzi = [chr(c) for c in range(0x4E00, 0x9FA5)]
-    records = [licence(city, str(n), XK_NR="".join(rng.choices(hanzi, k=4000))) for n in range(200)]
-    with pytest.raises(Exception) as caught:  # noqa: PT011
-        city.delivers(*records)
-    assert is_too_large(caught.value)
+class Small:
+    """The real store, but for transactions of more than 30 records, which it refuses as the embedded server does."""
+
+    def __init__(self, store: DisclosureStore, code: int) -> None:
+        self._store = store
+        self._code = code
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def save_locations(self, changed: list[tuple[Location, bool]], unit: Unit) -> None:
+        if len(changed) > 30:
+            labels = [] if self._code == 388 else ["TransientTransactionError"]
+            raise OperationFailure("too large", self._code, {"code": self._code, "errorLabels": labels})
+        self._store.save_locations(changed, unit)
+
+
+@pytest.mark.parametrize("code", [388, 112])
+def test_what_the_store_refuses_for_its_size_is_cut_finer(city: Running, code: int) -> None:
+    """It says so, or it just fails the transaction each time."""
+    small = replace(city.room, store=cast(DisclosureStore, Small(city.room.store, code)))
+    records = [licence(city, str(n)) for n in range(200)]
     feed = Feed()
-    follows = follower(city, "ingest", feed)
+    pieces = feeds.Pieces(100)
+    follows = Follower(
+        "ingest", city.room.store.store, lambda after: pieces.of(feed(after)), partial(pieces.apply, small)
+    )
     # The source sends the whole position again each time, until it is remembered.
-    for _ in range(6):
+    for _ in range(4):
         feed.tell(ingest_pb2.Change(position=1, records=records, last=True))
     follows.start()
     until(lambda: city.room.store.store.position("feed.ingest") == 1, "the position is remembered", 60)
