@@ -12,6 +12,7 @@ from chengxin.clock import Clock, SystemClock
 from chengxin.feed import Follower
 from chengxin.mongo import Store, Unit
 from chengxin.policy import Admission
+from chengxin.revocation import Revocations, fetch_revocations
 from chengxin.rpc import make_channel
 from chengxin.settings import Settings
 from chengxin.tokens import TokenSource, Verifier, fetch_jwks, load_private_key
@@ -72,12 +73,14 @@ def assemble(name: str, settings: Settings) -> Assembly:
         scope="service",
     )
     stub = audit_pb2_grpc.AuditServiceStub(make_channel(settings.audit_grpc))
+    revocations = Revocations(fetch_revocations(f"{gateway}/v1/identity/revocations", tokens))
+    jwks = fetch_jwks(f"{gateway}/.well-known/jwks.json")
     return Assembly(
         name=name,
         settings=settings,
         clock=clock,
         store=store,
-        verifier=Verifier(settings.issuer, settings.audience, fetch_jwks(f"{gateway}/.well-known/jwks.json")),
+        verifier=Verifier(settings.issuer, settings.audience, jwks, revocations),
         tokens=tokens,
         audit=AuditTrail(name, stub, tokens.metadata, clock),
         relay=Relay(store, stub, tokens.metadata),

@@ -11,6 +11,8 @@ from chengxin.ids import new_id
 from chengxin.principal import Principal
 
 REQUEST_ID_HEADER: Final = "x-request-id"
+# W3C Trace Context; the gateway sees to it that each request has one.
+TRACEPARENT_HEADER: Final = "traceparent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,7 @@ class RequestContext:
     request_id: str
     language: str = "zh-CN"
     principal: Principal | None = None
+    traceparent: str = ""
 
 
 _current: ContextVar[RequestContext | None] = ContextVar("chengxin_request", default=None)
@@ -35,6 +38,14 @@ def caller() -> Principal:
     if (principal := current().principal) is None:
         raise UNAUTHENTICATED(reason="no token")
     return principal
+
+
+def hop() -> tuple[tuple[str, str], ...]:
+    """What a call to another service takes along of the request being served; nothing outside one."""
+    if (request := _current.get()) is None:
+        return ()
+    trace = ((TRACEPARENT_HEADER, request.traceparent),) if request.traceparent else ()
+    return ((REQUEST_ID_HEADER, request.request_id), *trace)
 
 
 @contextmanager

@@ -11,9 +11,10 @@ SubjectRef = NewType("SubjectRef", str)
 
 
 def new_id(prefix: str) -> str:
-    """A fresh identifier, sortable by time: `<prefix>_` and 26 characters of base32 (48 bits of ms, 80 random)."""
+    """A fresh identifier, sortable by time: `<prefix>_` and 26 characters of base32hex (48 bits of ms, 80 random)."""
     raw = int(time.time() * 1000).to_bytes(6, "big") + os.urandom(10)
-    return f"{prefix}_{_base32(raw)}"
+    # Not base32: there the digits come after the letters, and before them as text.
+    return f"{prefix}_{base64.b32hexencode(raw).decode().rstrip('=').lower()}"
 
 
 class SubjectKey:

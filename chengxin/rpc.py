@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 import grpc
@@ -12,7 +13,7 @@ from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, PyMongoError
 
-from chengxin.context import REQUEST_ID_HEADER, RequestContext, pick_language, serving
+from chengxin.context import REQUEST_ID_HEADER, TRACEPARENT_HEADER, RequestContext, pick_language, serving
 from chengxin.errors import INTERNAL, STORE_UNAVAILABLE, Problem
 from chengxin.ids import new_id
 from chengxin.policy import Admission
@@ -119,14 +120,16 @@ class _Caller(grpc.ServerInterceptor):
     @contextmanager
     def _admitted(self, request: RequestContext, metadata: dict[str, str], behaviour: Any) -> Iterator[None]:
         caller = self._admission.verify(metadata.get("authorization", ""))
-        with serving(RequestContext(request.request_id, request.language, caller)):
+        with serving(replace(request, principal=caller)):
             self._admission.check(caller, behaviour)
             yield
 
 
 def _request(metadata: dict[str, str]) -> RequestContext:
     return RequestContext(
-        metadata.get(REQUEST_ID_HEADER) or new_id("req"), pick_language(metadata.get("accept-language", ""))
+        metadata.get(REQUEST_ID_HEADER) or new_id("req"),
+        pick_language(metadata.get("accept-language", "")),
+        traceparent=metadata.get(TRACEPARENT_HEADER, ""),
     )
 
 

@@ -39,6 +39,18 @@ class Settings(BaseSettings):
     key_file: Path
     field_keys_file: Path | None = None
     subject_key_file: Path | None = None
+    # The identity provider at which citizens prove who they are (OpenID Connect), how this system is known there, and the
+    # claim in which it asserts the identity number.
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret_file: Path | None = None
+    oidc_scope: str = "openid profile"
+    oidc_number_claim: str = "identity_number"
+    # Requests a second that the gateway takes of one client, of one address without a token, and of one address that
+    # proves who it is (tokens, sign-ins); twice as many at once. 0: no limit.
+    client_rate: float = 10_000
+    address_rate: float = 10_000
+    proof_rate: float = 500
     # The demonstration world: identity verification without proof. Never set in production.
     demo: bool = False
 

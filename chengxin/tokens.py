@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,9 +15,11 @@ from cachetools import LRUCache
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from chengxin import context
 from chengxin.errors import UNAUTHENTICATED, UPSTREAM_UNAVAILABLE, Problem
 from chengxin.ids import new_id
 from chengxin.principal import Principal
+from chengxin.revocation import Revocations, is_revoked
 
 ALGORITHMS: Final = ["EdDSA", "ES256"]
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -45,43 +48,80 @@ def public_jwk(key: Ed25519PrivateKey) -> dict[str, str]:
     return {"kty": "OKP", "crv": "Ed25519", "x": jwk["x"], "kid": kid, "alg": "EdDSA", "use": "sig"}
 
 
-class Verifier:
-    """Verifies tokens of one issuer for one audience; verified ones are remembered until they expire (bounded)."""
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """A token whose signature and claims are good."""
 
-    def __init__(self, issuer: str, audience: str, jwks: Callable[[], dict[str, Any]]) -> None:
+    principal: Principal
+    kid: str
+    iat: float
+    exp: float
+
+
+class Verifier:
+    """Verifies tokens of one issuer for one audience; verified ones are remembered until they expire (bounded).
+
+    With `revocations`, each is looked up there every time, remembered or not.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        audience: str,
+        jwks: Callable[[], dict[str, Any]],
+        revocations: Revocations | None = None,
+        refresh_seconds: float = _REFRESH_SECONDS,
+    ) -> None:
         self._issuer = issuer
         self._audience = audience
         self._jwks = jwks
+        self._revocations = revocations
+        self._refresh_seconds = refresh_seconds
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched = float("-inf")
         self._failed = float("-inf")
-        self._verified: LRUCache[bytes, tuple[float, Principal]] = LRUCache(20_000)
+        self._verified: LRUCache[bytes, _Verified] = LRUCache(20_000)
         self._lock = threading.Lock()
         # Of its own: a gateway that does not answer must not hold up tokens that are known.
         self._fetching = threading.Lock()
 
     def verify(self, token: str) -> Principal:
-        """The caller that the token names. Raises UNAUTHENTICATED, or UPSTREAM_UNAVAILABLE when no key can be had."""
+        """The caller that the token names.
+
+        Raises UNAUTHENTICATED, or UPSTREAM_UNAVAILABLE when no key can be had or what was revoked cannot be known.
+        """
+        known = self._known(token)
+        if self._revocations is not None:
+            self._revocations.check(known.principal, known.kid, known.iat)
+        return known.principal
+
+    def is_revoked(self, token: str) -> bool:
+        """Whether a token that was verified was revoked since, for calls that last."""
+        known = self._known(token, lasting=True)
+        return self._revocations is not None and is_revoked(self._revocations, known.principal, known.kid, known.iat)
+
+    def _known(self, token: str, lasting: bool = False) -> _Verified:
         if len(token) > _MAX_TOKEN:
             raise UNAUTHENTICATED(reason="token too long")
         fingerprint = hashlib.sha256(token.encode("utf-8", "replace")).digest()
         with self._lock:
             known = self._verified.get(fingerprint)
-        if known is not None and time.time() < known[0]:
-            return known[1]
-        claims = self._claims(token)
+        if known is not None and (lasting or time.time() < known.exp):
+            return known
+        header, claims = self._claims(token)
         principal = Principal.from_claims(claims)
+        known = _Verified(principal, str(header["kid"]), float(claims["iat"]), float(claims["exp"]))
         with self._lock:
-            self._verified[fingerprint] = (float(claims["exp"]), principal)
-        return principal
+            self._verified[fingerprint] = known
+        return known
 
-    def _claims(self, token: str) -> dict[str, Any]:
+    def _claims(self, token: str) -> tuple[dict[str, Any], dict[str, Any]]:
         try:
             header = jwt.get_unverified_header(token)
             if header.get("typ") != "at+jwt":
                 raise UNAUTHENTICATED(reason="typ is not at+jwt")
             key = self._key(str(header.get("kid", "")))
-            return jwt.decode(
+            return header, jwt.decode(
                 token,
                 key.key,
                 algorithms=ALGORITHMS,
@@ -97,7 +137,7 @@ class Verifier:
         with self._fetching:
             now = time.monotonic()
             age = now - self._fetched
-            if (age > _JWKS_SECONDS or (kid not in self._keys and age > _REFRESH_SECONDS)) and (
+            if (age > _JWKS_SECONDS or (kid not in self._keys and age > self._refresh_seconds)) and (
                 now - self._failed > _FAILED_SECONDS
             ):
                 try:
@@ -156,8 +196,8 @@ class TokenSource:
             self._renew_at = self._expires_at = 0.0
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """The token as gRPC metadata."""
-        return (("authorization", f"Bearer {self.token()}"),)
+        """The token as gRPC metadata, with the request being served, so that it can be followed through every hop."""
+        return (("authorization", f"Bearer {self.token()}"), *context.hop())
 
     def assertion(self) -> str:
         """A fresh client assertion, good for one use within a minute."""

@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -16,7 +17,7 @@ from pydantic import BaseModel, Field, ValidationError
 from werkzeug.exceptions import HTTPException
 
 from chengxin import __version__
-from chengxin.context import REQUEST_ID_HEADER, RequestContext, pick_language, serving
+from chengxin.context import REQUEST_ID_HEADER, TRACEPARENT_HEADER, RequestContext, pick_language, serving
 from chengxin.errors import (
     INPUT_INVALID,
     INTERNAL,
@@ -106,13 +107,14 @@ def bare_app(name: str, admission: Admission | None) -> OpenAPI:
         asked = RequestContext(
             request.headers.get(REQUEST_ID_HEADER) or new_id("req"),
             pick_language(request.headers.get("Accept-Language", "")),
+            traceparent=request.headers.get(TRACEPARENT_HEADER, ""),
         )
         _enter(asked)
         if not _open(app):
             if admission is None:
                 raise UNAUTHENTICATED(reason="this app only describes itself")
             caller = admission.verify(request.headers.get("Authorization", ""))
-            _enter(RequestContext(asked.request_id, asked.language, caller))
+            _enter(replace(asked, principal=caller))
             admission.check(caller, app.view_functions[request.endpoint or ""])
 
     @app.teardown_request

@@ -5,12 +5,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chengxin.runtime import Service, serve
+from chengxin.runtime import Background, Service, serve
 
 if TYPE_CHECKING:
     from chengxin.crypto import KeyRing
     from chengxin.ids import SubjectKey
     from chengxin.settings import Settings
+    from gateway.oidc import Provider
     from gateway.store import Accounts
 
 
@@ -19,16 +20,19 @@ def compose() -> Service:
     from chengxin.audit.v1 import audit_pb2_grpc
     from chengxin.audit_client import AuditTrail, Relay
     from chengxin.clock import SystemClock
+    from chengxin.revocation import Revocations
     from chengxin.rpc import make_channel
     from chengxin.settings import Settings
     from chengxin.tokens import Verifier
     from gateway.description import Description
-    from gateway.edge_grpc import make_edge
+    from gateway.edge_grpc import Door, make_edge
     from gateway.edge_http import HttpEdge
     from gateway.identity import DemoRegister
     from gateway.keys import OwnToken, SigningKeys
+    from gateway.limits import Limiter, Limits
     from gateway.passwords import Passwords
     from gateway.readiness import Readiness, works
+    from gateway.revoking import STALE_SECONDS, Reloading
     from gateway.room import Gateway
     from gateway.routes import ROOMS
     from gateway.upstream import Upstream
@@ -43,8 +47,10 @@ def compose() -> Service:
     stub = audit_pb2_grpc.AuditServiceStub(make_channel(settings.audit_grpc))
     audit = AuditTrail("gateway", stub, own.metadata, clock)
     subject_key = _subject_key(settings)
-    gateway = Gateway(settings.issuer, accounts, keys, audit, clock, subject_key, Passwords())
-    verifier = Verifier(settings.issuer, settings.audience, keys.jwks)
+    revocations = Revocations(lambda: accounts.administration.revocations(clock.now()), stale=STALE_SECONDS)
+    revocations.refresh()
+    gateway = Gateway(settings.issuer, accounts, keys, audit, clock, subject_key, Passwords(), revocations)
+    verifier = Verifier(settings.issuer, settings.audience, keys.jwks, revocations, refresh_seconds=0)
 
     http = {room: str(getattr(settings, f"{room}_http")) for room in ROOMS}
     readiness = Readiness(lambda: {"store": works(accounts.store.ping), "signing_key": bool(keys.jwks()["keys"])}, http)
@@ -53,10 +59,15 @@ def compose() -> Service:
         DemoRegister(accounts, subject_key) if settings.demo else None,
         readiness,
         Description(settings.issuer, http),
+        verifier,
+        _provider(settings),
     )
+    rates = (settings.client_rate, settings.address_rate, settings.proof_rate)
+    limits = Limits(*(Limiter(rate, 2 * rate) for rate in rates))
     upstreams = {room: Upstream(address) for room, address in http.items()}
-    edge = HttpEdge(app, upstreams, verifier, OwnToken.of_anonymous(keys).token)
-    grpc_server, health = make_edge(settings.grpc_listen, {room: settings.peer(room) for room in ROOMS}, verifier)
+    edge = HttpEdge(app, upstreams, verifier, OwnToken.of_anonymous(keys).token, limits, gateway.refused_at_edge)
+    peers = {room: settings.peer(room) for room in ROOMS}
+    grpc_server, health = make_edge(settings.grpc_listen, peers, Door(verifier, limits, gateway.refused_at_edge))
 
     def close() -> None:
         readiness.close()
@@ -65,7 +76,8 @@ def compose() -> Service:
             upstream.close()
         accounts.store.close()
 
-    return Service(edge, grpc_server, [keys, health, Relay(accounts.store, stub, own.metadata)], close)
+    background: list[Background] = [keys, Reloading(revocations), health, Relay(accounts.store, stub, own.metadata)]
+    return Service(edge, grpc_server, background, close)
 
 
 def bootstrap(file: Path) -> None:
@@ -97,11 +109,13 @@ def policy() -> list[dict[str, Any]]:
 
     from chengxin.policy_table import policy_table
     from gateway.identity import IdentityVerifier
+    from gateway.oidc import Provider
     from gateway.room import Gateway
     from gateway.web import make_own_app
 
     nothing = cast(Gateway, None)
-    app = make_own_app(nothing, cast(IdentityVerifier, object()), dict, lambda own: own)
+    provider = cast(Provider, object())
+    app = make_own_app(nothing, cast(IdentityVerifier, object()), dict, lambda own: own, provider=provider)
     return policy_table("gateway", app, [])
 
 
@@ -121,6 +135,28 @@ def _accounts(settings: "Settings") -> "Accounts":
     )
     patiently(accounts.create_indexes)()
     return accounts
+
+
+def _provider(settings: "Settings") -> "Provider | None":
+    """The identity provider of this deployment, if it has one."""
+    from gateway.oidc import Provider, Registration
+
+    if not settings.oidc_issuer:
+        return None
+    if not settings.oidc_client_id or settings.oidc_client_secret_file is None:
+        sys.exit("CHENGXIN_OIDC_ISSUER also takes CHENGXIN_OIDC_CLIENT_ID and CHENGXIN_OIDC_CLIENT_SECRET_FILE")
+    secret = settings.oidc_client_secret_file.read_text().strip()
+    back = f"{settings.issuer}/v1/identity/oidc/callback"
+    return Provider(
+        Registration(
+            settings.oidc_issuer,
+            settings.oidc_client_id,
+            secret,
+            back,
+            settings.oidc_scope,
+            settings.oidc_number_claim,
+        )
+    )
 
 
 def _key_ring(settings: "Settings") -> "KeyRing":

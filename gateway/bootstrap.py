@@ -5,6 +5,7 @@ import binascii
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import jwt
@@ -54,6 +55,7 @@ class ClientEntry(ServiceEntry):
     roles: list[Role]
     purposes: list[PurposeEntry] = []
     legal_bases: list[str] = []
+    responsible: str = ""
 
     @model_validator(mode="after")
     def _sound(self) -> "ClientEntry":
@@ -140,6 +142,7 @@ def load(file: AccountsFile, accounts: Accounts, subject_key: SubjectKey, passwo
         agreements = tuple(Agreement(p.purpose, p.agreement) for p in entry.purposes)
         roles, laws = frozenset(entry.roles), tuple(entry.legal_bases)
         client = Client(entry.client_id, entry.name, entry.org, entry.region, (entry.jwk,), roles, agreements, laws)
+        client = replace(client, responsible=entry.responsible)
         changed += _save_client(accounts, client, clock)
     for officer in file.officers:
         changed += _save_officer(accounts, officer, passwords, clock)
@@ -160,6 +163,8 @@ def _save_client(accounts: Accounts, client: Client, clock: Clock) -> bool:
 
 
 def _save_officer(accounts: Accounts, entry: OfficerEntry, passwords: Passwords, clock: Clock) -> bool:
+    if accounts.officer_is_administered(entry.username):
+        return False
     known = accounts.officer(entry.username)
     kept = known is not None and passwords.matches(known.password_hash, entry.password)
     officer = Officer(

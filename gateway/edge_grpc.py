@@ -7,6 +7,7 @@ of five calls (grpcio 1.85: a write that fails overwrites the status that is abo
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
@@ -20,7 +21,7 @@ from prometheus_client import Counter
 # Imported for their descriptors: reflection serves them, and the edge reads the methods' kinds.
 from chengxin.audit.v1 import audit_pb2
 from chengxin.catalog.v1 import catalog_pb2
-from chengxin.context import REQUEST_ID_HEADER, pick_language
+from chengxin.context import REQUEST_ID_HEADER, TRACEPARENT_HEADER, pick_language
 from chengxin.disclosure.v1 import disclosure_pb2
 from chengxin.errors import INTERNAL, UNAUTHENTICATED, UPSTREAM_UNAVAILABLE, Problem
 from chengxin.ids import new_id
@@ -28,6 +29,9 @@ from chengxin.ingest.v1 import ingest_pb2
 from chengxin.objection.v1 import objection_pb2
 from chengxin.rpc import OPTIONS, as_problem, make_channel
 from chengxin.tokens import Verifier
+from gateway.limits import Limits, address_of
+from gateway.live_calls import LiveCalls
+from gateway.trace import next_hop
 
 if TYPE_CHECKING:
     Handler = grpc.RpcMethodHandler[Any, Any]
@@ -58,28 +62,39 @@ _SERVICES: Final = {
 _calls = Counter("chengxin_edge_grpc_calls", "Calls that ended at the gRPC edge", ["method", "code"])
 
 
-def make_edge(listen: str, addresses: Mapping[str, str], verifier: Verifier) -> tuple[grpc.Server, "HealthWatch"]:
+@dataclass(frozen=True)
+class Door:
+    """What every call passes: its token is verified, its caller limited, and a token that is not good put on record."""
+
+    verifier: Verifier
+    limits: Limits
+    refused: Callable[[Problem, str, str], None]
+
+
+def make_edge(listen: str, addresses: Mapping[str, str], door: Door) -> tuple[grpc.Server, "HealthWatch"]:
     """The server on `listen` (host:port) in front of the rooms at `addresses`, and what keeps its health answers true.
 
     Raises `RuntimeError` when the address cannot be bound.
     """
     channels = {room: make_channel(address) for room, address in addresses.items()}
     threads = ThreadPoolExecutor(_CALLS, thread_name_prefix="edge")
+    live = LiveCalls(door.verifier)
     server = grpc.server(threads, options=OPTIONS, maximum_concurrent_rpcs=_CALLS)
-    server.add_generic_rpc_handlers((_Forwarder(channels, verifier),))
+    server.add_generic_rpc_handlers((_Forwarder(channels, door, live),))
     healthy = health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     reflection.enable_server_reflection([*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
     server.add_insecure_port(listen)
-    return server, HealthWatch(healthy, channels)
+    return server, HealthWatch(healthy, channels, live)
 
 
 class _Forwarder(grpc.GenericRpcHandler):
     """Finds the room of a method, and forwards the call in the method's own kind."""
 
-    def __init__(self, channels: Mapping[str, grpc.Channel], verifier: Verifier) -> None:
+    def __init__(self, channels: Mapping[str, grpc.Channel], door: Door, live: LiveCalls) -> None:
         self._channels = channels
-        self._verifier = verifier
+        self._door = door
+        self._live = live
         self._known: dict[str, Handler] = {}
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "Handler | None":
@@ -115,10 +130,14 @@ class _Forwarder(grpc.GenericRpcHandler):
             asked = _Asked(method, context)
             answer = b""
             try:
-                metadata = asked.admitted(self._verifier)
+                metadata = asked.admitted(self._door)
                 upstream = send.future(request, metadata=metadata, timeout=_remaining(context, seconds))
                 _end_together(context, upstream)
-                answer = upstream.result()
+                if seconds is None:
+                    with self._live.lasting(asked.token, upstream):
+                        answer = upstream.result()
+                else:
+                    answer = upstream.result()
                 context.send_initial_metadata(upstream.initial_metadata() or ())
                 context.set_trailing_metadata(upstream.trailing_metadata() or ())
                 asked.ended("OK")
@@ -134,12 +153,13 @@ class _Forwarder(grpc.GenericRpcHandler):
         def call(request: Any, context: grpc.ServicerContext) -> Iterator[bytes]:
             asked = _Asked(method, context)
             try:
-                metadata = asked.admitted(self._verifier)
+                metadata = asked.admitted(self._door)
                 upstream = send(request, metadata=metadata, timeout=_remaining(context, None))
                 _end_together(context, upstream)
                 # At once, so that a watcher knows that it is connected before there is anything to tell.
                 context.send_initial_metadata(upstream.initial_metadata() or ())
-                yield from upstream
+                with self._live.lasting(asked.token, upstream):
+                    yield from upstream
                 context.set_trailing_metadata(upstream.trailing_metadata() or ())
                 asked.ended("OK")
             except Exception as e:
@@ -157,19 +177,28 @@ class _Asked:
         self._context = context
         self._given = {k: v for k, v in context.invocation_metadata() or () if isinstance(v, str)}
         self.request_id = new_id("req")
+        self.token = ""
         self.language = pick_language(self._given.get("accept-language", ""))
 
-    def admitted(self, verifier: Verifier) -> tuple[tuple[str, str], ...]:
-        """The metadata to forward; nothing else that the caller sent passes. Raises UNAUTHENTICATED."""
+    def admitted(self, door: "Door") -> tuple[tuple[str, str], ...]:
+        """The metadata to forward; nothing else that the caller sent passes. Raises UNAUTHENTICATED, RATE_LIMITED."""
         authorization = self._given.get("authorization", "")
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise UNAUTHENTICATED(reason="authorization: Bearer <token> is missing")
-        verifier.verify(token)
+        try:
+            scheme, _, token = authorization.partition(" ")
+            if scheme.lower() != "bearer" or not token:
+                raise UNAUTHENTICATED(reason="authorization: Bearer <token> is missing")
+            caller = door.verifier.verify(token)
+        except Problem as problem:
+            door.limits.by_proof(address_of(self._context.peer()))
+            door.refused(problem, "grpc", self.request_id)
+            raise
+        door.limits.by_client(caller.client_id, caller.sub)
+        self.token = token
         return (
             ("authorization", authorization),
             ("accept-language", self.language),
             (REQUEST_ID_HEADER, self.request_id),
+            (TRACEPARENT_HEADER, next_hop(self._given.get(TRACEPARENT_HEADER, ""))),
         )
 
     def ended(self, code: str) -> None:
@@ -197,10 +226,14 @@ class _Asked:
 
 
 class HealthWatch:
-    """Keeps the edge's health answers true: a service is serving while its room says so."""
+    """Keeps the edge's health answers true: a service is serving while its room says so.
 
-    def __init__(self, healthy: health.HealthServicer, channels: Mapping[str, grpc.Channel]) -> None:
+    Also ends, in the same rhythm, the calls whose token was revoked.
+    """
+
+    def __init__(self, healthy: health.HealthServicer, channels: Mapping[str, grpc.Channel], live: LiveCalls) -> None:
         self._healthy = healthy
+        self._live = live
         self._stubs = {service: health_pb2_grpc.HealthStub(channels[room]) for service, room in _SERVICES.items()}
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="health", daemon=True)
@@ -220,6 +253,7 @@ class HealthWatch:
         while not self._stopped.is_set():
             for service, stub in self._stubs.items():
                 self._healthy.set(service, _health(service, stub))
+            self._live.end_revoked()
             self._stopped.wait(_HEALTH_SECONDS)
 
 

@@ -21,8 +21,10 @@ from chengxin.ids import new_id
 from chengxin.rpc import as_problem
 from chengxin.tokens import Verifier
 from chengxin.web import PROBLEM_JSON
+from gateway.limits import Limits, address_of
 from gateway.routes import PREFIXES, limit_of, prefix_of
 from gateway.slots import Slot, Slots
+from gateway.trace import next_hop
 from gateway.upstream import Answer, Upstream
 
 log = structlog.get_logger()
@@ -33,6 +35,8 @@ Headers = list[tuple[str, str]]
 # Bodies up to this size are read at once; greater ones are passed on in pieces as they come.
 _WHOLE: Final = 256 * 1024
 _PIECE: Final = 64 * 1024
+# Where people and machines prove who they are.
+_PROVING: Final = ("/oauth/", "/v1/identity/")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 
 # The only headers that pass, in either direction.
@@ -42,7 +46,6 @@ _REQUEST_HEADERS: Final = (
     ("HTTP_ACCEPT_LANGUAGE", "Accept-Language"),
     ("HTTP_IDEMPOTENCY_KEY", "Idempotency-Key"),
     ("HTTP_IF_NONE_MATCH", "If-None-Match"),
-    ("HTTP_TRACEPARENT", "traceparent"),
 )
 _RESPONSE_HEADERS: Final = frozenset(
     {
@@ -92,11 +95,16 @@ class HttpEdge:
         upstreams: Mapping[str, Upstream],
         verifier: Verifier,
         anonymous: Callable[[], str],
+        limits: Limits,
+        refused: Callable[[Problem, str, str], None],
     ) -> None:
+        """`refused(problem, edge, request_id)` puts a token that is not good on record."""
         self._own = own
         self._upstreams = {prefix: upstreams[room] for prefix, room in PREFIXES.items()}
         self._verifier = verifier
         self._anonymous = anonymous
+        self._limits = limits
+        self._refused = refused
         self._slots = Slots()
         self._observed: dict[tuple[str, int], Any] = {}
 
@@ -121,13 +129,15 @@ class HttpEdge:
             raise METHOD_NOT_ALLOWED()
         authorization = environ.get("HTTP_AUTHORIZATION", "")
         if authorization:
-            scheme, _, token = authorization.partition(" ")
-            if scheme.lower() != "bearer" or not token:
-                raise UNAUTHENTICATED(reason="Authorization must be: Bearer <token>")
-            self._verifier.verify(token)
+            self._admit(authorization, environ, request_id)
         else:
+            self._limits.by_address(address_of(environ.get("REMOTE_ADDR", "")))
             authorization = f"Bearer {self._anonymous()}"
-        sent = {"Authorization": authorization, "X-Request-Id": request_id}
+        sent = {
+            "Authorization": authorization,
+            "X-Request-Id": request_id,
+            "traceparent": next_hop(environ.get("HTTP_TRACEPARENT", "")),
+        }
         for key, name in _REQUEST_HEADERS:
             if value := environ.get(key):
                 sent[name] = value
@@ -148,10 +158,31 @@ class HttpEdge:
                 slot.release()
         return answer.status, headers, content
 
+    def _admit(self, authorization: str, environ: Environ, request_id: str) -> None:
+        """Raises UNAUTHENTICATED, RATE_LIMITED."""
+        try:
+            scheme, _, token = authorization.partition(" ")
+            if scheme.lower() != "bearer" or not token:
+                raise UNAUTHENTICATED(reason="Authorization must be: Bearer <token>")
+            caller = self._verifier.verify(token)
+        except Problem as problem:
+            # Guesses cost as much as proofs.
+            self._limits.by_proof(address_of(environ.get("REMOTE_ADDR", "")))
+            self._refused(problem, "http", request_id)
+            raise
+        self._limits.by_client(caller.client_id, caller.sub)
+
     def _answer_own(
         self, environ: Environ, start_response: StartResponse, request_id: str, began: float
     ) -> Iterable[bytes]:
         environ["HTTP_X_REQUEST_ID"] = request_id
+        try:
+            self._look_at_own(environ, request_id)
+        except Problem as e:
+            refused, headers, body = _refusal(e, environ, request_id)
+            self._observe("own", refused, began)
+            start_response(f"{refused} -", headers)
+            return body
 
         def start(status: str, headers: Headers, exc_info: Any = None, /) -> Callable[[bytes], object]:
             self._observe("own", int(status[:3]), began)
@@ -164,6 +195,17 @@ class HttpEdge:
         finally:
             if isinstance(found, ClosingIterator):
                 found.close()
+
+    def _look_at_own(self, environ: Environ, request_id: str) -> None:
+        """What the edge does for the gateway's own addresses. Raises UNAUTHENTICATED, RATE_LIMITED."""
+        path, authorization = environ["PATH_INFO"], environ.get("HTTP_AUTHORIZATION", "")
+        if authorization and path.startswith("/v1/identity/"):
+            self._admit(authorization, environ, request_id)
+        elif path.startswith(_PROVING):
+            self._limits.by_proof(address_of(environ.get("REMOTE_ADDR", "")))
+            if path.startswith("/v1/identity/"):
+                # Who has no token is the public here too.
+                environ["HTTP_AUTHORIZATION"] = f"Bearer {self._anonymous()}"
 
     def _observe(self, route: str, status: int, began: float) -> None:
         found = self._observed.get((route, status))

@@ -1,6 +1,7 @@
-"""Citizens prove who they are; the token names them by pseudonym."""
+"""Citizens prove who they are; the token names them by pseudonym, and `acr` says how."""
 
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -22,7 +23,7 @@ class ClaimedIdentity:
 
 
 class IdentityVerifier(Protocol):
-    """A way to prove who one is."""
+    """A way to prove who one is by what one says."""
 
     @property
     def acr(self) -> str:
@@ -53,20 +54,24 @@ class DemoRegister:
 
 def identify(gateway: Gateway, verifier: IdentityVerifier, claimed: ClaimedIdentity, uscc: str = "") -> Minted:
     """A citizen proves who she is, and gets a token for herself or for the organisation `uscc` that she represents."""
+    return admit(gateway, verifier.acr, lambda: verifier.verify(claimed), uscc)
+
+
+def admit(gateway: Gateway, acr: str, verified: Callable[[], Citizen], uscc: str = "") -> Minted:
+    """The token of whoever `verified()` finds; what it raises is on record before it is answered."""
     person: Citizen | None = None
     try:
-        person = verifier.verify(claimed)
-        if uscc and uscc not in person.represents:
+        person = verified()
+        if uscc and not _represents(gateway, person, uscc):
             raise NOT_REPRESENTATIVE(uscc=uscc)
     except Problem as refusal:
         refs = [person.subject_ref] if person else []
+        details = {"code": refusal.code, "acr": acr}
         gateway.audit.record(
-            gateway.audit.event(
-                "citizen.identified", ANONYMOUS, outcome="refused", subject_refs=refs, details={"code": refusal.code}
-            )
+            gateway.audit.event("citizen.identified", ANONYMOUS, outcome="refused", subject_refs=refs, details=details)
         )
         raise
-    self_ = Principal(person.subject_ref, frozenset({Role.SUBJECT}), client_id=PORTAL, acr=verifier.acr)
+    self_ = Principal(person.subject_ref, frozenset({Role.SUBJECT}), client_id=PORTAL, acr=acr)
     represented = replace(self_, sub=gateway.subject_key.subject_ref("uscc", uscc), org=uscc) if uscc else self_
     minted = gateway.keys.mint(represented)
     # An organisation's token does not name the person; this event does, by pseudonym (Art. 31).
@@ -77,3 +82,9 @@ def identify(gateway: Gateway, verifier: IdentityVerifier, claimed: ClaimedIdent
         )
     )
     return minted
+
+
+def _represents(gateway: Gateway, person: Citizen, uscc: str) -> bool:
+    """Its legal representative, or an agent whose authorization is recorded and has not expired (Art. 16)."""
+    today = gateway.clock.today().isoformat()
+    return uscc in person.represents or gateway.administration.represents(person.subject_ref, uscc, today)

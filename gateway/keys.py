@@ -3,6 +3,7 @@
 import threading
 import time
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import jwt
@@ -15,6 +16,7 @@ from chengxin.clock import Clock, rfc3339
 from chengxin.ids import new_id
 from chengxin.mongo import Unit
 from chengxin.principal import Principal, Role
+from chengxin.revocation import Revocation
 from chengxin.tokens import public_jwk
 from gateway.model import ANONYMOUS
 from gateway.store import Accounts
@@ -24,6 +26,11 @@ log = structlog.get_logger()
 TOKEN_SECONDS: Final = 600
 # How soon a key that another gateway process added is known here.
 _RELOAD_SECONDS: Final = 5.0
+# A new key is published this long before it signs: every gateway has reloaded by then, and a service that meets it can
+# fetch it, however recently an unknown `kid` made it look (chengxin.tokens).
+_PUBLISHED_BEFORE: Final = timedelta(seconds=12)
+# After the next key began to sign, until the last token of the one before is expired everywhere.
+_KEPT_AFTER: Final = timedelta(seconds=TOKEN_SECONDS + 60)
 
 GATEWAY: Final = Principal("gateway", frozenset({Role.SERVICE}), client_id="gateway")
 
@@ -35,10 +42,26 @@ class Minted:
     token: str
     principal: Principal
     seconds: int
+    kid: str
+    issued_at: int
+
+    @property
+    def jti(self) -> str:
+        """The token's id."""
+        return self.principal.jti
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    """A key pair, and the instant from which it signs."""
+
+    jwk: dict[str, str]
+    private: Ed25519PrivateKey
+    signs_from: datetime
 
 
 class SigningKeys:
-    """Ed25519 keys from the store, reloaded now and then in the background; the newest signs, all of them verify.
+    """Ed25519 keys from the store, reloaded now and then in the background; the newest that is due signs, all verify.
 
     What is asked of them never waits for the store: while it is away, tokens are verified and made as before.
     """
@@ -48,7 +71,7 @@ class SigningKeys:
         self._issuer = issuer
         self._audience = audience
         self._clock = clock
-        self._keys: list[tuple[dict[str, str], Ed25519PrivateKey]] = []
+        self._keys: list[SigningKey] = []
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="signing-keys", daemon=True)
 
@@ -56,9 +79,12 @@ class SigningKeys:
         """Reads the keys, after generating the first when there is none. Raises `pymongo.errors.PyMongoError`."""
         pems = self._accounts.signing_keys()
         if not pems:
-            self.add()
+            now = self._clock.now()
+            self.add(GATEWAY, now)
             return
-        self._keys = [_load(pem) for pem in pems]
+        self._keys = [_load(pem, signs_from) for pem, signs_from in pems]
+        for key in self.outlived(self._clock.now()):
+            self.drop(GATEWAY, key.jwk["kid"], "signing_key.dropped")
 
     def start(self) -> None:
         """Begins to reload in the background."""
@@ -70,11 +96,29 @@ class SigningKeys:
 
     def jwks(self) -> dict[str, Any]:
         """The public keys (RFC 7517)."""
-        return {"keys": [jwk for jwk, _ in self._keys]}
+        return {"keys": [key.jwk for key in self._keys]}
+
+    def has(self, kid: str) -> bool:
+        """Whether this key verifies."""
+        return any(key.jwk["kid"] == kid for key in self._keys)
+
+    def all(self) -> list[SigningKey]:
+        """Every key that verifies, the newest first."""
+        return list(self._keys)
+
+    def signing(self) -> SigningKey:
+        """The key that signs now."""
+        now = self._clock.now()
+        return next((key for key in self._keys if key.signs_from <= now), self._keys[-1])
+
+    def outlived(self, now: datetime) -> list[SigningKey]:
+        """Keys whose last token is expired, because a newer one signs for so long."""
+        successors = [key.signs_from for key in self._keys]
+        return [key for n, key in enumerate(self._keys) if any(s + _KEPT_AFTER <= now for s in successors[:n])]
 
     def mint(self, principal: Principal, seconds: int = TOKEN_SECONDS) -> Minted:
         """An access token (RFC 9068) that names `principal`."""
-        jwk, key = self._keys[0]
+        key = self.signing()
         named = replace(principal, jti=new_id("t"))
         now = int(self._clock.now().timestamp())
         claims: dict[str, Any] = {
@@ -90,26 +134,42 @@ class SigningKeys:
         for name in ("org", "region", "acr", "purpose", "legal_basis", "case_no", "officer", "consent_id"):
             if value := getattr(named, name):
                 claims[name] = value
-        token = jwt.encode(claims, key, algorithm="EdDSA", headers={"typ": "at+jwt", "kid": jwk["kid"]})
-        return Minted(token, named, seconds)
+        token = jwt.encode(claims, key.private, algorithm="EdDSA", headers={"typ": "at+jwt", "kid": key.jwk["kid"]})
+        return Minted(token, named, seconds, key.jwk["kid"], now)
 
-    def add(self) -> str:
-        """Generates a key, which signs from now on; its `kid`."""
-        key = Ed25519PrivateKey.generate()
-        kid = public_jwk(key)["kid"]
-        pem = key.private_bytes(
+    def add(self, by: Principal, signs_from: datetime | None = None) -> SigningKey:
+        """Generates a key: published at once, it signs a little later unless another instant is given."""
+        private = Ed25519PrivateKey.generate()
+        now = self._clock.now()
+        key = SigningKey(public_jwk(private), private, signs_from or now + _PUBLISHED_BEFORE)
+        pem = private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        now = self._clock.now()
-        event = AuditEvent("gateway", "signing_key.created", GATEWAY, rfc3339(now), details={"kid": kid}).encode()
+        details = {"kid": key.jwk["kid"], "signs_from": rfc3339(key.signs_from)}
+        event = AuditEvent("gateway", "signing_key.created", by, rfc3339(now), details=details).encode()
 
         def write(unit: Unit) -> None:
-            self._accounts.add_signing_key(kid, pem, now, unit)
+            self._accounts.add_signing_key(key.jwk["kid"], pem, now, key.signs_from, unit)
             unit.record(event)
 
         self._accounts.transact(write)
-        self._keys = [(public_jwk(key), key), *self._keys]
-        return kid
+        self._keys = [key, *self._keys]
+        return key
+
+    def drop(self, by: Principal, kid: str, act: str, revoked: bool = False) -> None:
+        """Forgets a key; when it is `revoked`, services refuse what it signed though they may still know it."""
+        now = self._clock.now()
+        event = AuditEvent("gateway", act, by, rfc3339(now), details={"kid": kid}).encode()
+
+        def write(unit: Unit) -> None:
+            # Of several gateways that see it outlived, one puts it on record.
+            if self._accounts.drop_signing_key(kid, unit):
+                unit.record(event)
+            if revoked:
+                self._accounts.administration.revoke(Revocation("kid", kid), now, unit)
+
+        self._accounts.transact(write)
+        self._keys = [key for key in self._keys if key.jwk["kid"] != kid]
 
     def _run(self) -> None:
         while not self._stopped.wait(_RELOAD_SECONDS):
@@ -145,7 +205,7 @@ class OwnToken:
     def token(self) -> str:
         """The token, good for at least a minute."""
         with self._lock:
-            if self._minted is None or time.monotonic() >= self._renew_at:
+            if self._minted is None or time.monotonic() >= self._renew_at or not self._keys.has(self._minted.kid):
                 self._minted = self._keys.mint(self._principal, self._lifetime)
                 self._renew_at = time.monotonic() + self._renew_after
             return self._minted.token
@@ -155,8 +215,8 @@ class OwnToken:
         return (("authorization", f"Bearer {self.token()}"),)
 
 
-def _load(pem: bytes) -> tuple[dict[str, str], Ed25519PrivateKey]:
+def _load(pem: bytes, signs_from: datetime) -> SigningKey:
     key = serialization.load_pem_private_key(pem, None)
     if not isinstance(key, Ed25519PrivateKey):
         raise ValueError("a signing key in the store is not an Ed25519 key")
-    return public_jwk(key), key
+    return SigningKey(public_jwk(key), key, signs_from)

@@ -66,6 +66,16 @@ SIGN_IN_REFUSED = unauthenticated(
     "用户名、密码或动态口令不正确（每个动态口令只能使用一次）",
     "User name, password or code is wrong (each code is good once)",
 )
+OFFICER_NOT_ACTIVE = forbidden(
+    "OFFICER_NOT_ACTIVE",
+    "该账号已停用或尚未授予角色，请联系主管部门",
+    "This account is suspended or holds no role yet; ask the authority",
+)
+PASSWORD_CHANGE_REQUIRED = forbidden(
+    "PASSWORD_CHANGE_REQUIRED",
+    "初始密码只能用于设置新密码：请在 new_password 中给出至少 12 位的新密码，并使用下一个动态口令",
+    "An initial password is only good for choosing another: give new_password, at least 12 characters, with the next code",
+)
 SIGN_IN_LOCKED = exhausted(
     "SIGN_IN_LOCKED",
     429,
@@ -74,6 +84,11 @@ SIGN_IN_LOCKED = exhausted(
 )
 SIGN_IN_BUSY = exhausted(
     "SIGN_IN_BUSY", 429, "登录请求过多，请稍后重试", "Too many sign-ins at once; try again shortly"
+)
+REVOKED_JUST_NOW = unavailable(
+    "REVOKED_JUST_NOW",
+    "该客户端的令牌刚被撤销，请在两秒后重新申请",
+    "This client's tokens were revoked a moment ago; ask again in two seconds",
 )
 EDGE_BUSY = unavailable(
     "EDGE_BUSY", "同时处理的请求过多，请稍后重试", "Too many requests are being worked on; try again shortly"
@@ -134,6 +149,12 @@ class Client:
     # Provisions of law under which it may query without consent (Art. 16).
     legal_bases: tuple[str, ...] = ()
     suspended: bool = False
+    # The service number of the officer who answers for it (Art. 17).
+    responsible: str = ""
+
+    def live_keys(self, now: float) -> list[Mapping[str, str]]:
+        """Its keys that are not retired: a key that is being replaced has an `exp`."""
+        return [jwk for jwk in self.jwks if "exp" not in jwk or float(jwk["exp"]) > now]
 
     def granted(self, asked: TokenRequest) -> Principal:
         """Whom the token will name. Raises the refusal."""
@@ -182,7 +203,7 @@ def _legal_basis(client: Client, asked: TokenRequest) -> dict[str, str]:
     if asked.legal_basis not in client.legal_bases:
         raise LEGAL_BASIS_NOT_ENTITLED(entitled=entitled)
     # Both go on record, where no personal identifier may be.
-    if not _OFFICER_NO.match(asked.officer) or _IDENTITY_NUMBER.search(asked.officer):
+    if not is_service_number(asked.officer):
         raise TOKEN_REQUEST_INVALID(what="officer must be a service number: letters, digits, '_', '.', '-'")
     if not asked.case_no.isprintable() or len(asked.case_no) > 100 or _IDENTITY_NUMBER.search(asked.case_no):
         raise TOKEN_REQUEST_INVALID(what="case_no must be at most 100 printable characters, without identity numbers")
@@ -238,6 +259,9 @@ class Officer:
     region: str
     password_hash: str
     totp_secret: str = field(repr=False)
+    suspended: bool = False
+    # The password was made by the system: it is good for choosing another one only.
+    initial: bool = False
 
     @property
     def sub(self) -> str:
@@ -276,6 +300,11 @@ def matching_step(secret: str, code: str, now: float) -> int | None:
         if pyotp.utils.strings_equal(totp.generate_otp(step), code):
             found = step
     return found
+
+
+def is_service_number(text: str) -> bool:
+    """Whether it may go on record as somebody's service number: no name, no identity number."""
+    return bool(_OFFICER_NO.match(text)) and not _IDENTITY_NUMBER.search(text)
 
 
 def lock_seconds(failures: int) -> int:

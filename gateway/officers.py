@@ -1,37 +1,103 @@
 """Officers sign in with password and one-time code."""
 
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 
 from chengxin.errors import Problem
+from chengxin.mongo import Unit
 from gateway.keys import Minted
-from gateway.model import ANONYMOUS, SIGN_IN_LOCKED, SIGN_IN_REFUSED, Officer, lock_seconds, matching_step
+from gateway.model import (
+    ANONYMOUS,
+    OFFICER_NOT_ACTIVE,
+    PASSWORD_CHANGE_REQUIRED,
+    SIGN_IN_LOCKED,
+    SIGN_IN_REFUSED,
+    Officer,
+    lock_seconds,
+    matching_step,
+)
 from gateway.room import Gateway
 
 # Checked for user names that do not exist, so that they take as long; nobody holds it.
 _NOBODYS_SECRET: Final = "A" * 32
 
 
-def sign_in(gateway: Gateway, username: str, password: str, code: str) -> Minted:
-    """A token with the officer's roles. Raises SIGN_IN_REFUSED, whatever was wrong, or SIGN_IN_LOCKED."""
+# NIST SP 800-63B asks for 8 at least; these accounts see everything that their role may.
+_SHORTEST_PASSWORD: Final = 12
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What an officer knows and has, and the password that she wants from now on."""
+
+    username: str
+    password: str = field(repr=False)
+    code: str = field(repr=False)
+    new_password: str = field(default="", repr=False)
+
+
+def sign_in(gateway: Gateway, proof: Proof) -> Minted:
+    """A token with the officer's roles.
+
+    Raises SIGN_IN_REFUSED, whatever was wrong, or SIGN_IN_LOCKED; to who has proved herself also OFFICER_NOT_ACTIVE and
+    PASSWORD_CHANGE_REQUIRED.
+    """
     officer: Officer | None = None
     try:
-        _check_lock(gateway, username)
-        officer = gateway.accounts.officer(username)
-        _check_proof(gateway, username, officer, password, code)
+        _check_lock(gateway, proof.username)
+        officer = gateway.accounts.officer(proof.username)
+        _check_proof(gateway, proof.username, officer, proof.password, proof.code)
+        if officer is None:
+            raise SIGN_IN_REFUSED()
+        if officer.suspended or not officer.roles:
+            raise OFFICER_NOT_ACTIVE()
+        officer = _with_new_password(gateway, officer, proof)
+        minted = gateway.keys.mint(officer.principal())
+        _open_session(gateway, officer, minted)
     except Problem as refusal:
         # A user name that is nobody's may be anything that was typed by mistake: it is not put on record.
         known = {"officer": officer.sub} if officer else {}
         details = {"code": refusal.code, **known}
         gateway.audit.record(gateway.audit.event("officer.signed_in", ANONYMOUS, outcome="refused", details=details))
         raise
-    if officer is None:
-        raise SIGN_IN_REFUSED()
-    minted = gateway.keys.mint(officer.principal())
-    gateway.audit.record(
-        gateway.audit.event("officer.signed_in", minted.principal, details={"jti": minted.principal.jti})
-    )
+    gateway.audit.record(gateway.audit.event("officer.signed_in", minted.principal, details={"jti": minted.jti}))
     return minted
+
+
+def _with_new_password(gateway: Gateway, officer: Officer, proof: Proof) -> Officer:
+    if not officer.initial and not proof.new_password:
+        return officer
+    if len(proof.new_password) < _SHORTEST_PASSWORD or proof.new_password == proof.password:
+        raise PASSWORD_CHANGE_REQUIRED()
+    hashed = gateway.passwords.hash(proof.new_password)
+    changed = replace(officer, password_hash=hashed, initial=False)
+    event = gateway.audit.event("officer.password_changed", officer.principal()).encode()
+
+    def work(unit: Unit) -> None:
+        _still(gateway, unit, officer)
+        gateway.accounts.put_officer(changed, unit)
+        unit.record(event)
+
+    gateway.accounts.transact(work)
+    return changed
+
+
+def _open_session(gateway: Gateway, officer: Officer, minted: Minted) -> None:
+    now = gateway.clock.now()
+    ends = now + timedelta(seconds=minted.seconds)
+
+    def work(unit: Unit) -> None:
+        _still(gateway, unit, officer)
+        gateway.administration.open_session(minted.jti, officer.sub, now, ends, unit)
+
+    gateway.accounts.transact(work)
+
+
+def _still(gateway: Gateway, unit: Unit, officer: Officer) -> None:
+    """Whoever was suspended or lost a role while she signed in does not get a token of before."""
+    if gateway.accounts.officer(officer.username, unit.session) != officer:
+        raise SIGN_IN_REFUSED()
 
 
 def _check_lock(gateway: Gateway, username: str) -> None:

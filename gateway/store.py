@@ -1,7 +1,7 @@
 """The gateway's documents and every query on them. Personal data and secrets are sealed with the field key ring."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
@@ -24,6 +24,7 @@ from chengxin.crypto import KeyRing
 from chengxin.mongo import Store, Unit
 from chengxin.principal import Role
 from gateway.model import Agreement, Citizen, Client, Officer
+from gateway.store_administration import Administration
 
 T = TypeVar("T")
 
@@ -51,6 +52,9 @@ class ClientRow(Document):
     agreements = EmbeddedDocumentListField(AgreementRow)
     legal_bases = ListField(StringField())
     suspended = BooleanField(default=False)
+    responsible = StringField(default="")
+    # An officer changed it: the bootstrap file has no say in it any more.
+    administered = BooleanField(default=False)
     meta = {"db_alias": "gateway", "collection": "clients"}
 
 
@@ -66,6 +70,10 @@ class OfficerRow(Document):
     totp_secret = StringField(required=True)
     # The newest TOTP step that was accepted; a code is good once.
     totp_step = IntField(default=0)
+    suspended = BooleanField(default=False)
+    initial = BooleanField(default=False)
+    # As of a client.
+    administered = BooleanField(default=False)
     meta = {"db_alias": "gateway", "collection": "officers"}
 
 
@@ -85,6 +93,8 @@ class SigningKeyRow(Document):
     kid = StringField(primary_key=True)
     private_key = StringField(required=True)
     created_at = DateTimeField(required=True)
+    # Published at once; signs from then on.
+    signs_from = DateTimeField()
     meta = {"db_alias": "gateway", "collection": "signing_keys"}
 
 
@@ -123,46 +133,50 @@ class Accounts:
     def __init__(self, store: Store, ring: KeyRing) -> None:
         self.store = store
         self._ring = ring
+        self.administration = Administration()
 
     def create_indexes(self) -> None:
         """Creates collections and indexes that are missing. Raises `pymongo.errors.PyMongoError`."""
         for document in _DOCUMENTS:
             document.ensure_indexes()
+        self.administration.create_indexes()
 
     def transact(self, work: Callable[[Unit], T]) -> T:
         """One transaction; see `Store.transact`."""
         return self.store.transact(work)
 
-    def client(self, client_id: str) -> Client | None:
+    def client(self, client_id: str, session: ClientSession | None = None) -> Client | None:
         """A registered client."""
-        row = ClientRow._get_collection().find_one({"_id": client_id})
+        row = ClientRow._get_collection().find_one({"_id": client_id}, session=session)
         return None if row is None else _client(row)
 
+    def clients(self, after: str, limit: int) -> list[Client]:
+        """Registered clients but the services, by id, after one of them."""
+        wanted = {"_id": {"$gt": after}, "roles": {"$ne": Role.SERVICE.value}}
+        return [_client(row) for row in ClientRow._get_collection().find(wanted).sort("_id", 1).limit(limit)]
+
+    def put_client(self, client: Client, unit: Unit) -> None:
+        """Writes a client as an officer wants it; the bootstrap file has no say in it from now on."""
+        fields = _client_fields(client) | {"suspended": client.suspended, "administered": True}
+        ClientRow._get_collection().update_one(
+            {"_id": client.client_id}, {"$set": fields}, upsert=True, session=unit.session
+        )
+
     def save_client(self, client: Client, unit: Unit) -> bool:
-        """Registers a client, or replaces its registration but for `suspended`; whether anything changed."""
-        fields = {
-            "name": client.name,
-            "org": client.org,
-            "region": client.region,
-            "jwks": [dict(k) for k in client.jwks],
-            "roles": sorted(client.roles),
-            "agreements": [{"purpose": a.purpose, "number": a.number} for a in client.agreements],
-            "legal_bases": list(client.legal_bases),
-        }
+        """Registers a client, or replaces its registration but for `suspended`; whether anything changed.
+
+        What an officer changed stays as she left it.
+        """
+        known = ClientRow._get_collection().find_one({"_id": client.client_id}, session=unit.session)
+        if known is not None and known.get("administered"):
+            return False
         done = ClientRow._get_collection().update_one(
             {"_id": client.client_id},
-            {"$set": fields, "$setOnInsert": {"suspended": client.suspended}},
+            {"$set": _client_fields(client), "$setOnInsert": {"suspended": client.suspended}},
             upsert=True,
             session=unit.session,
         )
         return bool(done.modified_count or done.upserted_id)
-
-    def suspend_client(self, client_id: str, suspended: bool, unit: Unit) -> bool:
-        """Suspends a client or lets it work again; whether that is a change."""
-        done = ClientRow._get_collection().update_one(
-            {"_id": client_id}, {"$set": {"suspended": suspended}}, session=unit.session
-        )
-        return bool(done.modified_count)
 
     def spend_assertion(self, client_id: str, jti: str, exp: float, session: ClientSession | None = None) -> bool:
         """Uses up the `jti` of a client's assertion; False when it was used before."""
@@ -174,11 +188,44 @@ class Accounts:
             return False
         return True
 
-    def officer(self, username: str) -> Officer | None:
+    def officer(self, username: str, session: ClientSession | None = None) -> Officer | None:
         """An officer's account."""
+        row = OfficerRow._get_collection().find_one({"_id": username}, session=session)
+        return None if row is None else self._officer(row)
+
+    def officers(self, after: str, limit: int) -> list[Officer]:
+        """Officers by user name, after one of them."""
+        rows = OfficerRow._get_collection().find({"_id": {"$gt": after}}).sort("_id", 1).limit(limit)
+        return [self._officer(row) for row in rows]
+
+    def officer_is_administered(self, username: str) -> bool:
+        """Whether an officer changed this account, so that the bootstrap file has no say in it."""
         row = OfficerRow._get_collection().find_one({"_id": username})
-        if row is None:
-            return None
+        return bool(row and row.get("administered"))
+
+    def put_officer(self, officer: Officer, unit: Unit, name: str = "", forget_codes: bool = False) -> None:
+        """Writes an account as an officer wants it; its name only when one is given.
+
+        `forget_codes` lets codes of a new TOTP secret be used at once.
+        """
+        fields = self._officer_fields(officer) | {
+            "suspended": officer.suspended,
+            "initial": officer.initial,
+            "administered": True,
+        }
+        if name:
+            fields["name"] = self._ring.encrypt(name, "officer.name")
+        first: dict[str, Any] = {"totp_step": 0}
+        if forget_codes:
+            fields, first = fields | first, {}
+        OfficerRow._get_collection().update_one(
+            {"_id": officer.username},
+            {"$set": fields} | ({"$setOnInsert": first} if first else {}),
+            upsert=True,
+            session=unit.session,
+        )
+
+    def _officer(self, row: Mapping[str, Any]) -> Officer:
         return Officer(
             row["_id"],
             _roles(row["roles"]),
@@ -186,18 +233,22 @@ class Accounts:
             row["region"],
             row["password_hash"],
             self._ring.decrypt(row["totp_secret"], "officer.totp"),
+            row.get("suspended", False),
+            row.get("initial", False),
         )
 
-    def save_officer(self, officer: Officer, name: str, unit: Unit) -> None:
-        """Creates or replaces an officer's account."""
-        fields = {
-            "name": self._ring.encrypt(name, "officer.name"),
+    def _officer_fields(self, officer: Officer) -> dict[str, Any]:
+        return {
             "roles": sorted(officer.roles),
             "org": officer.org,
             "region": officer.region,
             "password_hash": officer.password_hash,
             "totp_secret": self._ring.encrypt(officer.totp_secret, "officer.totp"),
         }
+
+    def save_officer(self, officer: Officer, name: str, unit: Unit) -> None:
+        """Creates or replaces an officer's account."""
+        fields = self._officer_fields(officer) | {"name": self._ring.encrypt(name, "officer.name")}
         OfficerRow._get_collection().update_one(
             {"_id": officer.username},
             {"$set": fields, "$setOnInsert": {"totp_step": 0}},
@@ -253,15 +304,43 @@ class Accounts:
             {"_id": citizen.subject_ref}, {"$set": fields}, upsert=True, session=unit.session
         )
 
-    def signing_keys(self) -> list[bytes]:
-        """Private keys (PEM) that are valid, the newest first."""
+    def signing_keys(self) -> list[tuple[bytes, datetime]]:
+        """Private keys (PEM) that are valid, each with the instant from which it signs; the newest first."""
         rows = SigningKeyRow._get_collection().find().sort([("created_at", -1), ("_id", 1)])
-        return [self._ring.decrypt(r["private_key"], "signing_key").encode() for r in rows]
+        return [
+            (
+                self._ring.decrypt(row["private_key"], "signing_key").encode(),
+                row.get("signs_from") or row["created_at"],
+            )
+            for row in rows
+        ]
 
-    def add_signing_key(self, kid: str, pem: bytes, created_at: datetime, unit: Unit) -> None:
+    def add_signing_key(self, kid: str, pem: bytes, created_at: datetime, signs_from: datetime, unit: Unit) -> None:
         """Adds a signing key."""
-        row = {"_id": kid, "private_key": self._ring.encrypt(pem.decode(), "signing_key"), "created_at": created_at}
+        row = {
+            "_id": kid,
+            "private_key": self._ring.encrypt(pem.decode(), "signing_key"),
+            "created_at": created_at,
+            "signs_from": signs_from,
+        }
         SigningKeyRow._get_collection().insert_one(row, session=unit.session)
+
+    def drop_signing_key(self, kid: str, unit: Unit) -> bool:
+        """Forgets a signing key; whether there was one."""
+        return bool(SigningKeyRow._get_collection().delete_one({"_id": kid}, session=unit.session).deleted_count)
+
+
+def _client_fields(client: Client) -> dict[str, Any]:
+    return {
+        "name": client.name,
+        "org": client.org,
+        "region": client.region,
+        "jwks": [dict(k) for k in client.jwks],
+        "roles": sorted(client.roles),
+        "agreements": [{"purpose": a.purpose, "number": a.number} for a in client.agreements],
+        "legal_bases": list(client.legal_bases),
+        "responsible": client.responsible,
+    }
 
 
 def _client(row: dict[str, Any]) -> Client:
@@ -275,6 +354,7 @@ def _client(row: dict[str, Any]) -> Client:
         tuple(Agreement(a["purpose"], a["number"]) for a in row["agreements"]),
         tuple(row["legal_bases"]),
         row["suspended"],
+        row.get("responsible", ""),
     )
 
 

@@ -9,6 +9,7 @@ import jwt
 from chengxin.audit_client import AuditEvent
 from chengxin.errors import Problem
 from chengxin.principal import Role
+from chengxin.revocation import is_revoked
 from chengxin.tokens import ASSERTION_TYPE
 from gateway.keys import Minted
 from gateway.model import (
@@ -16,6 +17,7 @@ from gateway.model import (
     ASSERTION_REPLAYED,
     CLIENT_NOT_AUTHENTICATED,
     GRANT_UNSUPPORTED,
+    REVOKED_JUST_NOW,
     TOKEN_REQUEST_INVALID,
     Client,
     TokenRequest,
@@ -50,6 +52,8 @@ def issue(gateway: Gateway, proof: ClientProof, asked: TokenRequest) -> Minted:
             raise CLIENT_NOT_AUTHENTICATED(reason="the client is not registered")
         _authenticate(gateway, client, proof.assertion, claims)
         minted = gateway.keys.mint(client.granted(asked))
+        if is_revoked(gateway.revocations, minted.principal, minted.kid, minted.issued_at):
+            raise REVOKED_JUST_NOW(retry_after=2)
     except Problem as refusal:
         # A client_id that is nobody's may be anything: it is not put on record.
         details = {"code": refusal.code} | ({"client_id": client.client_id} if client else {})
@@ -61,10 +65,24 @@ def issue(gateway: Gateway, proof: ClientProof, asked: TokenRequest) -> Minted:
     return minted
 
 
+def authenticated(gateway: Gateway, proof: ClientProof) -> Client:
+    """The client that an assertion is from, at an address other than the token endpoint. Raises the refusal."""
+    claimed_by, claims = _claimed(proof)
+    client = gateway.accounts.client(claimed_by)
+    if client is None:
+        raise CLIENT_NOT_AUTHENTICATED(reason="the client is not registered")
+    _authenticate(gateway, client, proof.assertion, claims)
+    return client
+
+
 def _read(proof: ClientProof) -> tuple[str, dict[str, Any]]:
     """Who the assertion says it is from, before anything of it is believed."""
     if proof.grant_type not in GRANT_TYPES:
         raise GRANT_UNSUPPORTED(supported=", ".join(GRANT_TYPES))
+    return _claimed(proof)
+
+
+def _claimed(proof: ClientProof) -> tuple[str, dict[str, Any]]:
     if proof.assertion_type != ASSERTION_TYPE:
         raise TOKEN_REQUEST_INVALID(what=f"client_assertion_type must be {ASSERTION_TYPE}")
     if not proof.assertion:
@@ -89,16 +107,17 @@ def _decoded(assertion: str) -> dict[str, Any]:
 
 
 def _authenticate(gateway: Gateway, client: Client, assertion: str, claims: Mapping[str, Any]) -> None:
-    _check_signature(client, assertion)
+    now = gateway.clock.now().timestamp()
+    _check_signature(client, assertion, now)
     audiences = (gateway.issuer, f"{gateway.issuer}/oauth/token")
-    fault = assertion_fault(claims, client.client_id, audiences, gateway.clock.now().timestamp())
+    fault = assertion_fault(claims, client.client_id, audiences, now)
     if fault is not None:
         raise CLIENT_NOT_AUTHENTICATED(reason=fault)
     if not gateway.accounts.spend_assertion(client.client_id, claims["jti"], float(claims["exp"])):
         raise ASSERTION_REPLAYED()
 
 
-def _check_signature(client: Client, assertion: str) -> None:
+def _check_signature(client: Client, assertion: str, now: float) -> None:
     """By one of the client's registered keys, under the one algorithm that belongs to that key."""
     try:
         header = jwt.get_unverified_header(assertion)
@@ -107,7 +126,7 @@ def _check_signature(client: Client, assertion: str) -> None:
     if header.get("typ", "JWT") not in _ASSERTION_TYPES:
         raise CLIENT_NOT_AUTHENTICATED(reason="its typ is that of another kind of token")
     kid = header.get("kid")
-    candidates = [jwk for jwk in client.jwks if kid is None or jwk.get("kid") == kid]
+    candidates = [jwk for jwk in client.live_keys(now) if kid is None or jwk.get("kid") == kid]
     if len(candidates) != 1:
         raise CLIENT_NOT_AUTHENTICATED(reason="its kid is not that of a registered key")
     jwk = dict(candidates[0])

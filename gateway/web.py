@@ -12,14 +12,17 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
 from chengxin.errors import Problem
-from chengxin.policy import open_to_all
+from chengxin.policy import Admission, open_to_all
 from chengxin.rpc import as_problem
-from chengxin.tokens import ASSERTION_TYPE
+from chengxin.tokens import ASSERTION_TYPE, Verifier
 from chengxin.web import ProblemDocument, answer, bare_app, problem_answer
-from gateway import identity, officers, tokens
+from gateway import identity, officers, revoking, tokens
 from gateway.keys import Minted
 from gateway.model import OAUTH_ERRORS, TOKEN_REQUEST_INVALID, TokenRequest, oauth_status
+from gateway.oidc import Provider
 from gateway.room import Gateway
+from gateway.web_administration import add_administration
+from gateway.web_identity import add_identity
 
 _MAX_BODY: Final = 64 * 1024
 _BEARER: Final = "Bearer"
@@ -78,6 +81,7 @@ class OfficerProof(BaseModel):
     username: str = Field(min_length=1, max_length=64)
     password: str = Field(min_length=1, max_length=256)
     totp: str = Field(pattern=r"^\d{6}$", description="The present one-time code (RFC 6238)")
+    new_password: str = Field("", max_length=256, description="To change it; required in place of an initial one")
 
 
 def make_own_app(
@@ -85,17 +89,22 @@ def make_own_app(
     citizens: identity.IdentityVerifier | None,
     ready: Callable[[], dict[str, dict[str, bool]]],
     describe: Callable[[dict[str, Any]], dict[str, Any]],
+    verifier: Verifier | None = None,
+    provider: Provider | None = None,
 ) -> OpenAPI:
     """The app. `ready()` is the state of each room, `describe(own)` the whole interface given this app's own part.
 
     Without a way for citizens to prove who they are, there is no address for it.
     """
-    app = bare_app("gateway", None)
+    app = bare_app("gateway", Admission(verifier, gateway.audit) if verifier else None)
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
     app.template_folder = str(Path(__file__).with_name("templates"))
     _add_operations(app, ready, describe)
     _add_oauth(app, gateway)
+    _add_revocation(app, gateway, verifier)
     _add_officers(app, gateway)
+    add_administration(app, gateway)
+    add_identity(app, gateway, provider, lambda minted: _token_answer(minted, subject_ref=minted.principal.sub))
     if citizens is not None:
         _add_demo_identity(app, gateway, citizens)
     return app
@@ -116,12 +125,7 @@ def _add_oauth(app: OpenAPI, gateway: Gateway) -> None:
         """By a client assertion (`private_key_jwt`). One role a token."""
         try:
             given = _single_values()
-            proof = tokens.ClientProof(
-                given.get("grant_type", ""),
-                given.get("client_id", ""),
-                given.get("client_assertion_type", ""),
-                given.get("client_assertion", ""),
-            )
+            proof = _proof(given)
             names = ("scope", "purpose", "legal_basis", "case_no", "officer")
             asked = TokenRequest(**{name: given.get(name, "") for name in names})
             return _token_answer(tokens.issue(gateway, proof, asked))
@@ -142,6 +146,24 @@ def _add_oauth(app: OpenAPI, gateway: Gateway) -> None:
         return _cacheable(answer(_metadata(gateway.issuer)))
 
 
+def _add_revocation(app: OpenAPI, gateway: Gateway, verifier: Verifier | None) -> None:
+    @app.post("/oauth/revoke", tags=[_TOKENS], summary="Revoke an access token (RFC 7009)")
+    @open_to_all("a client proves itself by its assertion, a person by the token itself")
+    def revoke() -> Response:
+        """Form fields `token`, and for a client `client_assertion_type` and `client_assertion`. Dead within a minute."""
+        try:
+            given = _single_values()
+            if not given.get("token") or verifier is None:
+                raise TOKEN_REQUEST_INVALID(what="token is missing")
+            revoking.revoke(gateway, verifier, _proof(given), given["token"])
+            return answer({})
+        except Exception as e:
+            problem = as_problem(e)
+            if problem is None:
+                raise
+            return _oauth_refusal(problem)
+
+
 def _add_officers(app: OpenAPI, gateway: Gateway) -> None:
     @app.post(
         "/v1/identity/officers/sign-in",
@@ -152,7 +174,8 @@ def _add_officers(app: OpenAPI, gateway: Gateway) -> None:
     @open_to_all("the officer proves herself by password and one-time code")
     def sign_in(body: OfficerProof) -> Response:
         """Password and one-time code. Each code is good once; repeated failures lock the user name for a while."""
-        return _token_answer(officers.sign_in(gateway, body.username, body.password, body.totp))
+        proof = officers.Proof(body.username, body.password, body.totp, body.new_password)
+        return _token_answer(officers.sign_in(gateway, proof))
 
 
 def _add_demo_identity(app: OpenAPI, gateway: Gateway, citizens: identity.IdentityVerifier) -> None:
@@ -206,6 +229,15 @@ def _add_operations(
         return page
 
 
+def _proof(given: dict[str, str]) -> tokens.ClientProof:
+    return tokens.ClientProof(
+        given.get("grant_type", ""),
+        given.get("client_id", ""),
+        given.get("client_assertion_type", ""),
+        given.get("client_assertion", ""),
+    )
+
+
 def _single_values() -> dict[str, str]:
     if request.mimetype != "application/x-www-form-urlencoded":
         raise TOKEN_REQUEST_INVALID(what="the content type must be application/x-www-form-urlencoded")
@@ -247,6 +279,8 @@ def _metadata(issuer: str) -> dict[str, Any]:
     return {
         "issuer": issuer,
         "token_endpoint": f"{issuer}/oauth/token",
+        "revocation_endpoint": f"{issuer}/oauth/revoke",
+        "revocation_endpoint_auth_methods_supported": ["private_key_jwt", "none"],
         "jwks_uri": f"{issuer}/.well-known/jwks.json",
         "grant_types_supported": list(tokens.GRANT_TYPES),
         "response_types_supported": [],

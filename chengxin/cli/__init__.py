@@ -12,6 +12,9 @@ _COMMANDS = {
     "audit": "Verify or export the audit log.",
     "witness": "Cosign the audit log as an independent witness.",
     "policy": "The authorization table.",
+    "client": "Agencies' and providers' systems: registration, keys, grants, suspension.",
+    "officer": "Officers: sign in, accounts, grants.",
+    "keys": "Signing keys of the gateway; key files.",
 }
 
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pymongo import MongoClient
 
 from chengxin.cli.home import Home
-from chengxin.client import Answer, Edge
+from chengxin.client import Answer, Caller, Edge
 from chengxin.ids import SubjectKey, new_id
 from chengxin.tokens import ASSERTION_TYPE, load_private_key, public_jwk
 from tests.gateway.rooms import GrpcRoom, HttpRoom
@@ -36,6 +36,16 @@ OFFICERS = {
     "patient": ["centre"],
     "unrecorded": ["centre"],
     "timed": ["centre"],
+    "first": ["authority"],
+    "second": ["authority"],
+    "watcher": ["supervisor"],
+    "operator": ["centre"],
+    "district": ["authority"],
+    "clerk": ["centre"],
+    "deputy": ["authority"],
+    "inspector": ["supervisor"],
+    "clerk2": ["authority"],
+    "deputy2": ["authority"],
 }
 
 
@@ -50,6 +60,14 @@ class Gate:
     grpc_room: GrpcRoom
     accounts: dict[str, Any]
     keys: dict[str, Any] = field(default_factory=dict)
+    signed_in: dict[str, Caller] = field(default_factory=dict)
+
+    def officer(self, username: str) -> Caller:
+        """An officer, signed in once."""
+        if username not in self.signed_in:
+            secret = next(o["totp_secret"] for o in self.accounts["officers"] if o["username"] == username)
+            self.signed_in[username] = self.edge.officer(username, PASSWORD, secret)
+        return self.signed_in[username]
 
     @property
     def issuer(self) -> str:
@@ -161,7 +179,7 @@ def answers(edge: Edge) -> bool:
 
 def _keys(home: Home) -> dict[str, Any]:
     keys: dict[str, Any] = {name: load_private_key(home.key_file(name)) for name in ROOMS}
-    for name in ("market_regulator", "housing_bureau", "court", "credit_agency", "suspended"):
+    for name in ("market_regulator", "housing_bureau", "court", "credit_agency", "suspended", "frozen"):
         keys[name] = Ed25519PrivateKey.generate()
     keys["p256"] = ec.generate_private_key(ec.SECP256R1())
     return keys
@@ -187,6 +205,7 @@ def _accounts(home: Home, keys: dict[str, Any]) -> dict[str, Any]:
             client("market_regulator", ["provider"]),
             client("p256", ["provider"]),
             client("suspended", ["provider"]),
+            client("frozen", ["provider"]),
             client("housing_bureau", ["agency", "provider"], purposes=reviews),
             client("court", ["statutory"], legal_bases=["民事诉讼法第二百五十三条"]),
             client("credit_agency", ["public"]),
@@ -197,7 +216,7 @@ def _accounts(home: Home, keys: dict[str, Any]) -> dict[str, Any]:
                 "name": "王某",
                 "roles": roles,
                 "org": "11000000MB0000001X",
-                "region": "441700",
+                "region": "441702" if username == "district" else "441700",
                 "password": PASSWORD,
                 "totp_secret": pyotp.random_base32(),
             }
@@ -217,3 +236,15 @@ def suspend(gate: Gate) -> Callable[[str], None]:
         client.close()
 
     return suspended
+
+
+@pytest.fixture
+def rerun_bootstrap(gate: Gate) -> Callable[[], None]:
+    """Writes the accounts file again, as every start of an embedded suite does."""
+
+    def again() -> None:
+        file = gate.home.path / "accounts.json"
+        command = [sys.executable, "-m", "gateway", "bootstrap", str(file)]
+        subprocess.run(command, env=gate.environment, check=True)
+
+    return again

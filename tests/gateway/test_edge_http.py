@@ -107,8 +107,11 @@ def test_only_known_headers_pass_and_the_request_id_is_the_gateways(gate: Gate) 
         "x-request-id",
         "host",
     }
-    for name in ("Authorization", "Accept", "Accept-Language", "Idempotency-Key", "If-None-Match", "traceparent"):
+    for name in ("Authorization", "Accept", "Accept-Language", "Idempotency-Key", "If-None-Match"):
         assert passed[name.lower()] == sent[name]
+    # The same trace, a span of the edge's own.
+    assert passed["traceparent"][:36] == sent["traceparent"][:36]
+    assert passed["traceparent"] != sent["traceparent"]
     assert passed["host"] == gate.http_room.address
     assert passed["x-request-id"] == answer.request_id
     assert answer.request_id.startswith("req_")

@@ -70,7 +70,7 @@ def test_a_wrong_name_and_an_unknown_number_get_the_same_answer(gate: Gate, proo
     assert (answer.status, answer.body["code"]) == (401, "IDENTITY_NOT_CONFIRMED")
     assert set(answer.body) == {"type", "title", "status", "code", "detail", "request_id"}
     [event] = [e for e in gate.grpc_room.acts("citizen.identified", "refused") if e["request_id"] == answer.request_id]
-    assert event["details"] == {"code": "IDENTITY_NOT_CONFIRMED"}
+    assert event["details"] == {"code": "IDENTITY_NOT_CONFIRMED", "acr": "demo"}
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"name": 1}', b'{"name":"\\u0000"}', b"null"])
