@@ -151,6 +151,8 @@ def running_city(home: Path | None = None) -> Iterator[City]:
         command = Path(sys.executable).with_name("chengxin")
         ports = ["--http-port", str(http), "--grpc-port", str(grpc)]
         where.mkdir(exist_ok=True)
+        (where / "up.log").touch()
+        before = (where / "up.log").stat().st_size
         with (where / "up.log").open("ab") as log:
             process = subprocess.Popen(
                 [str(command), "up", "--demo", "--home", str(where), *ports], stdout=log, stderr=subprocess.STDOUT
@@ -158,10 +160,10 @@ def running_city(home: Path | None = None) -> Iterator[City]:
         try:
 
             def up() -> bool:
-                text = (where / "up.log").read_text()
+                text = (where / "up.log").read_bytes()[before:].decode()
                 if process.poll() is not None:
                     raise AssertionError(f"chengxin up ended: {text[-2000:]}")
-                return "Ctrl-C stops everything" in text.rpartition("ready after")[2]
+                return "Ctrl-C stops everything" in text
 
             until(up, f"the suite is up: {where / 'up.log'}", 120)
             yield City(where, process, Edge(f"http://127.0.0.1:{http}", f"127.0.0.1:{grpc}"))
