@@ -132,6 +132,14 @@ class ConsentAnswer(BaseModel):
     withdrawn_at: str = Field(description="Empty while it stands")
 
 
+class GivenConsentAnswer(ConsentAnswer):
+    """A consent with the code for the organisation that may ask."""
+
+    code: str = Field(
+        description="To hand over: its client exchanges it at POST /oauth/token. Told once; empty when a request is repeated"
+    )
+
+
 class ConsentsAnswer(BaseModel):
     """Consents, newest first."""
 

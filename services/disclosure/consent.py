@@ -1,9 +1,15 @@
-"""Consents (Art. 16): a subject lets one organisation see named entries for one purpose, for a time, and takes it back."""
+"""Consents (Art. 16): a subject lets one organisation see named entries for one purpose, for a time, and takes it back.
 
+The subject hands the organisation a code; the organisation's client exchanges it at the gateway for a token that names the
+consent (RFC 8693). The consent is looked at again on every query, so that the token is never good for longer than it.
+"""
+
+import hashlib
+import secrets
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from chengxin.canonical import canonical
 from chengxin.clock import rfc3339
@@ -15,6 +21,12 @@ from chengxin.principal import Principal, Role
 from services.disclosure.room import Disclosure
 
 CONSENT_ABSENT = not_found("CONSENT_ABSENT", "没有编号为 {consent_id} 的授权", "You gave no consent {consent_id}")
+CONSENT_CODE_UNKNOWN = forbidden(
+    "CONSENT_CODE_UNKNOWN",
+    "授权码不存在或已被新码取代，请向信息主体索取新的授权码",
+    "There is no such consent code, or a newer one has replaced it; ask the subject for one",
+)
+NOT_THE_GATEWAY = forbidden("NOT_THE_GATEWAY", "授权码只由网关核验", "Consent codes are resolved for the gateway only")
 CONSENT_UNKNOWN = forbidden(
     "CONSENT_UNKNOWN",
     "没有找到令牌所述的授权，请向信息主体重新取得授权",
@@ -45,6 +57,11 @@ CONSENT_USED_UP = forbidden(
 )
 
 
+# 256 bits by chance: nobody guesses one, so its digest needs no salt.
+_CODE_PREFIX: Final = "consent-code_"
+_CODE_BYTES: Final = 32
+
+
 @dataclass(frozen=True)
 class Consent:
     """A subject's permission for one grantee to see named entries for one purpose."""
@@ -66,18 +83,24 @@ class Consent:
 
     def refusal(self, caller: Principal, ref: str, entries: Set[str], today: date) -> Problem | None:
         """Why this consent does not cover a query; None when it does."""
-        if self.grantee != caller.org:
-            return CONSENT_OTHER_GRANTEE()
-        if self.withdrawn_at:
-            return CONSENT_WITHDRAWN()
+        if (closed := self.closed_to(caller.org, today)) is not None:
+            return closed
         if ref and ref != self.subject_ref:
             return CONSENT_OTHER_SUBJECT()
         if caller.purpose and caller.purpose != self.purpose:
             return CONSENT_OTHER_PURPOSE()
-        if not self.valid_from <= today <= self.valid_to:
-            return CONSENT_NOT_IN_TIME(valid_from=self.valid_from, valid_to=self.valid_to)
         if self.entries and (outside := entries - self.entries):
             return CONSENT_OTHER_ENTRIES(entries=", ".join(sorted(outside)))
+        return None
+
+    def closed_to(self, org: str, today: date) -> Problem | None:
+        """Why an organisation may ask nothing under this consent today; None when it may."""
+        if self.grantee != org:
+            return CONSENT_OTHER_GRANTEE()
+        if self.withdrawn_at:
+            return CONSENT_WITHDRAWN()
+        if not self.valid_from <= today <= self.valid_to:
+            return CONSENT_NOT_IN_TIME(valid_from=self.valid_from, valid_to=self.valid_to)
         if self.uses_left is not None and self.uses_left <= 0:
             return CONSENT_USED_UP()
         return None
@@ -131,8 +154,11 @@ class Terms:
 
 
 @rule("consent.given", roles={Role.SUBJECT}, articles=("16",))
-def give(room: Disclosure, caller: Principal, terms: Terms, key: str = "") -> Consent:
-    """The subject gives a consent. Raises INPUT_INVALID for one that could never be used."""
+def give(room: Disclosure, caller: Principal, terms: Terms, key: str = "") -> tuple[Consent, str]:
+    """The subject gives a consent, and gets the code to hand over; it is told once, and empty when a request is repeated.
+
+    Raises INPUT_INVALID for one that could never be used.
+    """
     if terms.valid_to < max(terms.valid_from, room.clock.today()):
         told = "有效期须在今天或以后结束，且不早于起始日 / must end today or later, and not before it begins"
         raise INPUT_INVALID(fields=[FieldError("valid_to", "period", told)])
@@ -148,12 +174,61 @@ def give(room: Disclosure, caller: Principal, terms: Terms, key: str = "") -> Co
         rfc3339(room.clock.now()),
     )
 
+    code = _new_code()
+
     def work(unit: Unit) -> dict[str, Any]:
-        _save(room, caller, unit, "consent.given", consent)
+        _save(room, caller, unit, "consent.given", consent, digest_of(code))
         return consent.plain()
 
     asked = canonical(["consent.given", {**consent.plain(), "consent_id": "", "given_at": ""}])
-    return read_consent(room.store.store.once(caller.sub, key, asked, work))
+    given = read_consent(room.store.store.once(caller.sub, key, asked, work))
+    return given, code if given.consent_id == consent.consent_id else ""
+
+
+@rule("consent.code_renewed", roles={Role.SUBJECT}, articles=("16",))
+def renew_code(room: Disclosure, caller: Principal, consent_id: str) -> tuple[Consent, str]:
+    """Another code in place of one that was lost or seen by others, which is dead from now on. Raises CONSENT_ABSENT,
+    CONSENT_WITHDRAWN."""
+    code = _new_code()
+
+    def work(unit: Unit) -> Consent:
+        consent = _own(room, caller, consent_id, unit)
+        if consent.withdrawn_at:
+            raise CONSENT_WITHDRAWN()
+        _save(room, caller, unit, "consent.code_renewed", consent, digest_of(code))
+        return consent
+
+    return room.store.transact(work), code
+
+
+def by_the_gateway(_room: Disclosure, caller: Principal, *_: object, **__: object) -> Problem | None:
+    """the gateway itself asks"""
+    return None if caller.client_id == "gateway" else NOT_THE_GATEWAY()
+
+
+@rule("consent.resolved", roles={Role.SERVICE}, articles=("16",), when=(by_the_gateway,))
+def resolve(room: Disclosure, caller: Principal, code: str, grantee: str) -> Consent:
+    """The consent of a code, when the organisation that presents it may ask under it now; nothing of it is used up.
+
+    Raises CONSENT_CODE_UNKNOWN, CONSENT_OTHER_GRANTEE, CONSENT_WITHDRAWN, CONSENT_NOT_IN_TIME, CONSENT_USED_UP.
+    """
+    plain = room.store.consent_by_code(digest_of(code))
+    consent = read_consent(plain) if plain else None
+    problem = consent.closed_to(grantee, room.clock.today()) if consent else CONSENT_CODE_UNKNOWN()
+    refs = [consent.subject_ref] if consent else []
+    details = {"grantee": grantee} if consent is None else {"grantee": grantee, "consent_id": consent.consent_id}
+    if problem is not None:
+        details |= {"code": problem.code}
+    outcome = "refused" if problem else "ok"
+    room.audit.record(room.audit.event("consent.resolved", caller, outcome=outcome, subject_refs=refs, details=details))
+    if consent is None or problem is not None:
+        raise problem or CONSENT_CODE_UNKNOWN()
+    return consent
+
+
+def digest_of(code: str) -> str:
+    """How a code is kept."""
+    return hashlib.sha256(code.encode("utf-8", "replace")).hexdigest()
 
 
 @rule("consent.listed", roles={Role.SUBJECT}, articles=("16",))
@@ -167,10 +242,7 @@ def withdraw(room: Disclosure, caller: Principal, consent_id: str) -> Consent:
     """The subject takes a consent back; it ends at once, also for tokens already issued. Raises CONSENT_ABSENT."""
 
     def work(unit: Unit) -> Consent:
-        plain = room.store.consent(consent_id, unit)
-        if plain is None or plain["subject_ref"] != caller.sub:
-            raise CONSENT_ABSENT(consent_id=consent_id)
-        consent = read_consent(plain)
+        consent = _own(room, caller, consent_id, unit)
         taken_back = consent.withdrawn(rfc3339(room.clock.now()))
         if taken_back != consent:
             _save(room, caller, unit, "consent.withdrawn", taken_back)
@@ -201,8 +273,22 @@ def give_back(room: Disclosure, consent: Consent) -> None:
         room.store.return_use(consent.consent_id)
 
 
-def _save(room: Disclosure, caller: Principal, unit: Unit, act: str, consent: Consent) -> None:
-    room.store.save_consent(consent.plain(), unit)
+def _new_code() -> str:
+    return _CODE_PREFIX + secrets.token_urlsafe(_CODE_BYTES)
+
+
+def _own(room: Disclosure, caller: Principal, consent_id: str, unit: Unit) -> Consent:
+    plain = room.store.consent(consent_id, unit)
+    if plain is None or plain["subject_ref"] != caller.sub:
+        raise CONSENT_ABSENT(consent_id=consent_id)
+    return read_consent(plain)
+
+
+def _save(
+    room: Disclosure, caller: Principal, unit: Unit, act: str, consent: Consent, code_digest: str | None = None
+) -> None:
+    """Writes a consent; with the digest of its code when that is another one now."""
+    room.store.save_consent(consent.plain() | ({} if code_digest is None else {"code_digest": code_digest}), unit)
     details = {"consent_id": consent.consent_id, "grantee": consent.grantee}
     event = room.audit.event(
         act, caller, subject_refs=[consent.subject_ref], entries=sorted(consent.entries), details=details

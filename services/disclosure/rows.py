@@ -63,4 +63,10 @@ class ConsentRow(DynamicDocument):
 
     consent_id = StringField(primary_key=True)
     subject_ref = StringField(required=True)
-    meta = {"db_alias": "disclosure", "collection": "consents", "indexes": ["subject_ref"]}
+    # SHA-256 of the code that the grantee exchanges.
+    code_digest = StringField()
+    meta = {
+        "db_alias": "disclosure",
+        "collection": "consents",
+        "indexes": ["subject_ref", {"fields": ["code_digest"], "sparse": True}],
+    }

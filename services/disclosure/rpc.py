@@ -11,7 +11,7 @@ from chengxin.disclosure.v1 import disclosure_pb2_grpc
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.policy import serves
 from chengxin.web import decode_page_token, encode_page_token
-from services.disclosure import query
+from services.disclosure import consent, query
 from services.disclosure.model import Shown
 from services.disclosure.query import Selector
 from services.disclosure.reading import DEFAULT_SIZE, GREATEST_SIZE, Ask
@@ -40,6 +40,14 @@ class DisclosureServicer(disclosure_pb2_grpc.DisclosureServiceServicer):
             next_page_token=encode_page_token(answered.following) if answered.following else "",
             audit_event_id=answered.event_id,
         )
+
+    @serves(consent.resolve)
+    def ResolveConsent(
+        self, request: pb.ResolveConsentRequest, context: grpc.ServicerContext
+    ) -> pb.ResolveConsentResponse:
+        """What a consent code stands for."""
+        found = consent.resolve(self._room, caller(), request.code, request.grantee)
+        return pb.ResolveConsentResponse(consent_id=found.consent_id, purpose=found.purpose)
 
 
 def _ask(request: pb.QueryRequest) -> Ask:

@@ -149,6 +149,11 @@ class DisclosureStore:
         found = _rows(ConsentRow).find_one({"_id": consent_id}, session=unit.session)
         return found and {**found, "consent_id": found["_id"]}
 
+    def consent_by_code(self, code_digest: str) -> Plain | None:
+        """The consent whose code has this digest."""
+        found = _rows(ConsentRow).find_one({"code_digest": code_digest})
+        return found and {**found, "consent_id": found["_id"]}
+
     def consents_of(self, ref: str, before: str, limit: int) -> list[Plain]:
         """A subject's consents, newest first, before one."""
         # A subject has few; see above about ranges of `_id`.
@@ -156,10 +161,9 @@ class DisclosureStore:
         return [{**c, "consent_id": c["_id"]} for c in found if not before or c["_id"] < before][:limit]
 
     def save_consent(self, consent: Plain, unit: Unit) -> None:
-        """Writes a consent, new or changed."""
-        row = {**consent, "_id": consent["consent_id"]}
-        del row["consent_id"]
-        _rows(ConsentRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
+        """Writes a consent, new or changed; what is not named stays."""
+        row = {name: value for name, value in consent.items() if name not in ("_id", "consent_id")}
+        _rows(ConsentRow).update_one({"_id": consent["consent_id"]}, {"$set": row}, upsert=True, session=unit.session)
 
     def return_use(self, consent_id: str) -> None:
         """One more use of a consent whose uses are counted."""

@@ -100,14 +100,14 @@ def _add_queries(app: OpenAPI, room: Disclosure) -> None:
 
 
 def _add_consents(app: OpenAPI, room: Disclosure) -> None:
-    @app.post("/v1/me/consents", tags=[_OWN], summary="Give a consent", responses={201: bodies.ConsentAnswer})
+    @app.post("/v1/me/consents", tags=[_OWN], summary="Give a consent", responses={201: bodies.GivenConsentAnswer})
     @serves(consent.give)
     def give(body: bodies.ConsentBody) -> Response:
-        """To one organisation, for one purpose, for a time."""
+        """To one organisation, for one purpose, for a time; with the code to hand over to it."""
         begins = body.valid_from or room.clock.today()
         entries = frozenset(body.entries)
         terms = consent.Terms(body.grantee, body.purpose, entries, begins, body.valid_to, body.uses)
-        return answer(consent.give(room, caller(), terms, _key()).plain(), 201)
+        return _with_code(*consent.give(room, caller(), terms, _key()), 201)
 
     @app.get("/v1/me/consents", tags=[_OWN], summary="One's own consents", responses={200: bodies.ConsentsAnswer})
     @serves(consent.listed)
@@ -117,6 +117,17 @@ def _add_consents(app: OpenAPI, room: Disclosure) -> None:
         page = found[: query.page_size]
         following = encode_page_token(page[-1].consent_id) if len(found) > len(page) else ""
         return answer({"consents": [c.plain() for c in page], "next_page_token": following})
+
+    @app.post(
+        "/v1/me/consents/<consent_id>/code",
+        tags=[_OWN],
+        summary="Another code for a consent",
+        responses={200: bodies.GivenConsentAnswer},
+    )
+    @serves(consent.renew_code)
+    def renew(path: bodies.ConsentPath) -> Response:
+        """The one before is dead."""
+        return _with_code(*consent.renew_code(room, caller(), path.consent_id), 200)
 
     @app.delete(
         "/v1/me/consents/<consent_id>",
@@ -128,6 +139,12 @@ def _add_consents(app: OpenAPI, room: Disclosure) -> None:
     def withdraw(path: bodies.ConsentPath) -> Response:
         """It ends at once, also for tokens already issued."""
         return answer(consent.withdraw(room, caller(), path.consent_id).plain())
+
+
+def _with_code(given: consent.Consent, code: str, status: int) -> Response:
+    found = answer(given.plain() | {"code": code}, status)
+    found.headers["Cache-Control"] = "no-store"
+    return found
 
 
 def _add_pages(app: OpenAPI, room: Disclosure) -> None:

@@ -141,6 +141,52 @@ class Subject(_message.Message):
 Global___Subject: _TypeAlias = Subject  # noqa: Y015
 
 @_typing.final
+class ResolveConsentRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    GRANTEE_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """As the subject handed it over."""
+    grantee: _builtins.str
+    """USCC of the organisation whose client presents it."""
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        grantee: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "grantee", b"grantee"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveConsentRequest: _TypeAlias = ResolveConsentRequest  # noqa: Y015
+
+@_typing.final
+class ResolveConsentResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSENT_ID_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    consent_id: _builtins.str
+    purpose: _builtins.str
+    def __init__(
+        self,
+        *,
+        consent_id: _builtins.str = ...,
+        purpose: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent_id", b"consent_id", "purpose", b"purpose"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveConsentResponse: _TypeAlias = ResolveConsentResponse  # noqa: Y015
+
+@_typing.final
 class RecordView(_message.Message):
     """A record as one mode shows it: minimised and masked."""
 

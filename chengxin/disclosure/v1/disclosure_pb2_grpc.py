@@ -40,6 +40,11 @@ class DisclosureServiceStub:
                 request_serializer=chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.QueryRequest.SerializeToString,
                 response_deserializer=chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.QueryResponse.FromString,
                 _registered_method=True)
+        self.ResolveConsent = channel.unary_unary(
+                '/chengxin.disclosure.v1.DisclosureService/ResolveConsent',
+                request_serializer=chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.ResolveConsentRequest.SerializeToString,
+                response_deserializer=chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.ResolveConsentResponse.FromString,
+                _registered_method=True)
 
 
 class DisclosureServiceServicer:
@@ -55,6 +60,14 @@ class DisclosureServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ResolveConsent(self, request, context):
+        """What a consent code stands for, when its grantee may use it now (Art. 16). The gateway asks, before it issues a
+        `subject_authorized` token for it (RFC 8693).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DisclosureServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -62,6 +75,11 @@ def add_DisclosureServiceServicer_to_server(servicer, server):
                     servicer.Query,
                     request_deserializer=chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.QueryRequest.FromString,
                     response_serializer=chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.QueryResponse.SerializeToString,
+            ),
+            'ResolveConsent': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveConsent,
+                    request_deserializer=chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.ResolveConsentRequest.FromString,
+                    response_serializer=chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.ResolveConsentResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -92,6 +110,33 @@ class DisclosureService:
             '/chengxin.disclosure.v1.DisclosureService/Query',
             chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.QueryRequest.SerializeToString,
             chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.QueryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveConsent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chengxin.disclosure.v1.DisclosureService/ResolveConsent',
+            chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.ResolveConsentRequest.SerializeToString,
+            chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.ResolveConsentResponse.FromString,
             options,
             channel_credentials,
             insecure,

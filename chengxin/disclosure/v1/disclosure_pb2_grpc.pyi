@@ -38,6 +38,10 @@ class DisclosureServiceStub:
     (Art. 17), `statutory` the full view under the token's legal basis and case (Art. 16), `subject_authorized` what
     the consent names (Art. 16).
     """
+    ResolveConsent: _grpc.UnaryUnaryMultiCallable[_disclosure_pb2.ResolveConsentRequest, _disclosure_pb2.ResolveConsentResponse]
+    """What a consent code stands for, when its grantee may use it now (Art. 16). The gateway asks, before it issues a
+    `subject_authorized` token for it (RFC 8693).
+    """
 
 @_typing.type_check_only
 class DisclosureServiceAsyncStub(DisclosureServiceStub):
@@ -48,6 +52,10 @@ class DisclosureServiceAsyncStub(DisclosureServiceStub):
     """Records of one subject in the mode that the token's role gives: `agency` the shared view for the token's purpose
     (Art. 17), `statutory` the full view under the token's legal basis and case (Art. 16), `subject_authorized` what
     the consent names (Art. 16).
+    """
+    ResolveConsent: _aio.UnaryUnaryMultiCallable[_disclosure_pb2.ResolveConsentRequest, _disclosure_pb2.ResolveConsentResponse]  # type: ignore[assignment]
+    """What a consent code stands for, when its grantee may use it now (Art. 16). The gateway asks, before it issues a
+    `subject_authorized` token for it (RFC 8693).
     """
 
 class DisclosureServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -62,6 +70,16 @@ class DisclosureServiceServicer(metaclass=_abc_1.ABCMeta):
         """Records of one subject in the mode that the token's role gives: `agency` the shared view for the token's purpose
         (Art. 17), `statutory` the full view under the token's legal basis and case (Art. 16), `subject_authorized` what
         the consent names (Art. 16).
+        """
+
+    @_abc_1.abstractmethod
+    def ResolveConsent(
+        self,
+        request: _disclosure_pb2.ResolveConsentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_disclosure_pb2.ResolveConsentResponse, _abc.Awaitable[_disclosure_pb2.ResolveConsentResponse]]:
+        """What a consent code stands for, when its grantee may use it now (Art. 16). The gateway asks, before it issues a
+        `subject_authorized` token for it (RFC 8693).
         """
 
 def add_DisclosureServiceServicer_to_server(servicer: DisclosureServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
