@@ -77,3 +77,8 @@ class Entry(msgspec.Struct, frozen=True, dict=True):
     def shown_in(self) -> dict[str, dict[str, Item]]:
         """Mode to the items that it shows, by code; a mode that the entry does not have is absent."""
         return {m: {item.code: item for item in self.items if m in item.modes} for m in self.modes}
+
+    @cached_property
+    def identifiers(self) -> tuple[str, ...]:
+        """Codes of the items whose values are kept sealed."""
+        return tuple(item.code for item in self.items if item.sensitivity == "identifier")

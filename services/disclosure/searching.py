@@ -6,10 +6,13 @@ The embedded store has no text index, and a regular expression over 100,000 name
 
 import threading
 from dataclasses import dataclass
+from typing import Final
 
 from services.disclosure.names import normalised
 from services.disclosure.shelf import Named, seen_names
 from services.disclosure.store import DisclosureStore, read_names
+
+_SORTED: Final = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +37,17 @@ class Listed:
             return 0
         if code and self.uscc.startswith(code):
             return 1
-        names = [normalised(n.name) for n in self.names if n.until >= today]
-        return min((2 if n == query else 3 if n.startswith(query) else 4 for n in names if query in n), default=0)
+        if len(self.names) == 1:
+            # By far the most, so without ceremony.
+            if query not in self.searched or self.names[0].until < today:
+                return 0
+            return 2 if self.searched == query else 3 if self.searched.startswith(query) else 4
+        best = 0
+        for searched, named in zip(self.searched.split("\n"), self.names, strict=True):
+            if query in searched and named.until >= today:
+                rank = 2 if searched == query else 3 if searched.startswith(query) else 4
+                best = min(best, rank) or rank
+        return best
 
     def former(self, today: str) -> list[str]:
         """The other names under which it is seen today."""
@@ -73,10 +85,19 @@ class Directory:
         wanted = normalised(query)
         if not wanted:
             return []
-        ranked = [
-            (rank, listed.uscc, listed.ref, listed)
-            for listed in self._listed.values()
-            if ((code and listed.uscc.startswith(code)) or wanted in listed.searched)
-            and (rank := listed.rank(wanted, code, today))
+        ranks: dict[int, list[Listed]] = {1: [], 2: [], 3: [], 4: []}
+        for listed in self._listed.values():
+            if ((code and listed.uscc.startswith(code)) or wanted in listed.searched) and (
+                rank := listed.rank(wanted, code, today)
+            ):
+                ranks[rank].append(listed)
+        return [
+            listed
+            for rank in sorted(ranks)
+            # A search that finds most of the city wants to be narrowed, not sorted.
+            for listed in (sorted(ranks[rank], key=_order) if len(ranks[rank]) < _SORTED else ranks[rank])
         ]
-        return [listed for *_, listed in sorted(ranked, key=lambda r: r[:3])]
+
+
+def _order(listed: Listed) -> tuple[str, str]:
+    return listed.uscc, listed.ref

@@ -23,7 +23,7 @@ from chengxin.disclosure.v1 import disclosure_pb2_grpc
 from chengxin.feed import Follower
 from chengxin.ids import SubjectKey, new_id
 from chengxin.ingest.v1 import ingest_pb2
-from chengxin.mongo import Store
+from chengxin.mongo import Store, Unit
 from chengxin.objection.v1 import objection_pb2
 from chengxin.policy import Admission
 from chengxin.rpc import make_channel, make_server
@@ -38,6 +38,7 @@ DEMO = Path(__file__).parents[2] / "demo"
 # A Tuesday, noon in Yangjiang.
 TODAY = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
 
+CODES = ("XZXK", "XZCF", "CFGR", "SXBZX", "SBJF", "SDQQF", "QYDJ", "AJNSR", "ZYZG")
 COMPANY = "91441700MA4W2XQ46K"
 LI_NA = "44170219900101002X"
 REGULATOR = "11441700007332458X"
@@ -246,8 +247,13 @@ def disclosure(stores: Callable[[str], str], issuer: Issuer) -> Iterator[Running
 @pytest.fixture
 def city(disclosure: Running) -> Running:
     """With the entries that most tests speak of."""
-    for code in ("XZXK", "XZCF", "CFGR", "SXBZX", "SBJF", "SDQQF", "QYDJ", "AJNSR", "ZYZG"):
-        disclosure.publishes(code)
+    entries = [ParseDict(demo_entry(code) | {"version": 1}, catalog_pb2.Entry()) for code in CODES]
+
+    def publish(unit: Unit) -> None:
+        for entry in entries:
+            apply_catalog(disclosure.room, unit, catalog_pb2.Change(entry=entry))
+
+    disclosure.room.store.transact(publish)
     return disclosure
 
 
