@@ -75,13 +75,18 @@ def _amended(ingest: Ingest, caller: Principal, change: Change, record: Plain, u
         language = context.current().language
         raise RECORD_INVALID(fields=[FieldError(v.item, v.rule, v.message(language)) for v in violations])
     provider = Organisation(record["provider"], record["provider_name"])
-    document = ingest.recorder.document(entry, provider, items)
+    document = ingest.recorder.document(entry, provider, items, change.items or {})
     if document["_id"] != record["_id"]:
         raise RECORD_KEY_CHANGED(items=", ".join(entry.natural_key))
     if document["tag"] == record["tag"]:
         _put_on_record(ingest, caller, change, record, unit, Outcome.UNCHANGED, 0)
         return Became(0, Outcome.UNCHANGED, record["_id"], record["version"])
-    return _replaced(ingest, caller, change, record, {**record, **document}, unit, Outcome.AMENDED)
+    return _replaced(ingest, caller, change, record, {**_without_raw(record), **document}, unit, Outcome.AMENDED)
+
+
+def _without_raw(record: Plain) -> Plain:
+    """What goes on to a version with values of its own."""
+    return {k: v for k, v in record.items() if k != "raw"}
 
 
 def _revoked(ingest: Ingest, caller: Principal, change: Change, record: Plain, unit: Unit) -> Became:

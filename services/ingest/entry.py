@@ -41,6 +41,10 @@ class Item(msgspec.Struct, frozen=True):
     identifier: str = ""
     pattern: str = ""
     sensitivity: str = "open"
+    # How public views show it; `name` says that it is one.
+    masking: str = ""
+    # Of a number, for example `万元`.
+    unit: str = ""
 
     @property
     def sealed(self) -> bool:

@@ -57,11 +57,13 @@ class Recorder:
         items, violations = validator.check(delivered.items)
         if violations:
             return Checked(delivered.row, None, violations)
-        return Checked(delivered.row, self.document(validator.entry, provider, items))
+        return Checked(delivered.row, self.document(validator.entry, provider, items, delivered.items))
 
-    def document(self, entry: Entry, provider: Organisation, items: dict[str, str]) -> Document:
-        """The document of valid, standardised items."""
-        return {
+    def document(
+        self, entry: Entry, provider: Organisation, items: dict[str, str], delivered: Mapping[str, str]
+    ) -> Document:
+        """The document of valid, standardised items, and in `raw` of those that were delivered in another form."""
+        document = {
             "_id": self.record_id(entry, provider.uscc, items),
             "entry_code": entry.code,
             "entry_version": entry.version,
@@ -71,6 +73,12 @@ class Recorder:
             "items": self._sealed(entry, items),
             "tag": self._tag(entry, items),
         }
+        # The same objects, mostly: no text is compared.
+        if items != delivered:
+            raw = {code: value for code, value in delivered.items() if code in items and items[code] != value}
+            if raw:
+                document["raw"] = self._sealed(entry, raw)
+        return document
 
     def record_id(self, entry: Entry, provider: str, items: Mapping[str, str]) -> str:
         """The id of the record that these items identify."""
@@ -98,9 +106,9 @@ class Recorder:
         # Keyed, for a plain digest would let anybody with the store try out identity numbers.
         return self._keys.record_id("content", entry.code, tuple(f"{k}\0{items[k]}" for k in sorted(items)))
 
-    def opened(self, entry: Entry, document: Document) -> dict[str, str]:
-        """The items of a stored record in plain. Raises `DecryptionError`."""
-        items = dict(document["items"])
+    def opened(self, entry: Entry, document: Document, part: str = "items") -> dict[str, str]:
+        """The items of a stored record in plain, or its `raw` values. Raises `DecryptionError`."""
+        items = dict(document.get(part) or {})
         return items | {code: self._ring.decrypt(items[code], code) for code in entry.sealed if code in items}
 
 

@@ -65,6 +65,8 @@ class Record(Document):
     provider_name = StringField()
     subject = DictField()
     items = DictField()
+    # Values as delivered, of items whose standard form is another (Art. 9); identifier items sealed.
+    raw = DictField()
     tag = StringField()
     version = IntField()
     batch = StringField()

@@ -9,7 +9,7 @@ import msgspec
 
 from services.ingest.entry import CrossRule, Entry, Item
 from services.ingest.identifiers import FAULTS
-from services.ingest.standard import is_date, standardise
+from services.ingest.standard import Standard, is_date
 from services.ingest.wording import both, listed, named, permitted
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
@@ -46,6 +46,7 @@ class Validator:
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
         self._known = entry.by_code
+        self._standard = Standard(entry.items, entry.subject_name_item)
         self._shape = _shape(entry)
         self._identifiers = [(item.code, FAULTS[item.identifier]) for item in entry.items if item.identifier in FAULTS]
         self._rules: list[Rule] = [
@@ -58,9 +59,9 @@ class Validator:
     def check(self, delivered: Items) -> tuple[dict[str, str], list[Violation]]:
         """The standardised items and what is wrong with them; nothing is wrong with most records, told in 10 µs."""
         items = {code: text for code, value in delivered.items() if (text := value.strip())}
-        if self.passes(items):
+        if self.passes(items) and not self._standard.is_odd(items):
             return items, []
-        items = standardise(items, self._known)
+        items = self._standard.apply(items)
         if self.passes(items):
             return items, []
         return items, self.violations(items)
