@@ -23,6 +23,9 @@ from chengxin.revocation import Revocations, is_revoked
 
 ALGORITHMS: Final = ["EdDSA", "ES256"]
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+# Exchange of a consent code for a token (RFC 8693).
+TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
+CONSENT_CODE: Final = "urn:chengxin:token-type:consent-code"
 _LEEWAY: Final = 5
 _MAX_TOKEN: Final = 8192
 # An unknown kid makes a verifier look at the JWKS again, at most this often.

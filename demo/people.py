@@ -30,6 +30,8 @@ _LEGAL_BASES: Final = {
     "police": ("《中华人民共和国刑事诉讼法》第五十四条",),
 }
 _PUBLIC: Final = ("bank", "credit_agency")
+# Who asks with the consent of the subject.
+_BY_CONSENT: Final = ("bank",)
 
 # Username, name, role, organisation.
 _OFFICERS: Final = (
@@ -76,6 +78,7 @@ def _roles(key: str) -> list[str]:
         "agency": key in _PURPOSES,
         "statutory": key in _LEGAL_BASES,
         "public": key in _PUBLIC,
+        "subject_authorized": key in _BY_CONSENT,
     }
     return [role for role, has in held.items() if has]
 

@@ -20,10 +20,12 @@ def compose() -> Service:
     from chengxin.audit.v1 import audit_pb2_grpc
     from chengxin.audit_client import AuditTrail, Relay
     from chengxin.clock import SystemClock
+    from chengxin.disclosure.v1 import disclosure_pb2_grpc
     from chengxin.revocation import Revocations
     from chengxin.rpc import make_channel
     from chengxin.settings import Settings
     from chengxin.tokens import Verifier
+    from gateway.consents import consents_of
     from gateway.description import Description
     from gateway.edge_grpc import Door, make_edge
     from gateway.edge_http import HttpEdge
@@ -49,7 +51,9 @@ def compose() -> Service:
     subject_key = _subject_key(settings)
     revocations = Revocations(lambda: accounts.administration.revocations(clock.now()), stale=STALE_SECONDS)
     revocations.refresh()
-    gateway = Gateway(settings.issuer, accounts, keys, audit, clock, subject_key, Passwords(), revocations)
+    disclosure = disclosure_pb2_grpc.DisclosureServiceStub(make_channel(settings.disclosure_grpc))
+    consents = consents_of(disclosure, own.metadata)
+    gateway = Gateway(settings.issuer, accounts, keys, audit, clock, subject_key, Passwords(), revocations, consents)
     verifier = Verifier(settings.issuer, settings.audience, keys.jwks, revocations, refresh_seconds=0)
 
     http = {room: str(getattr(settings, f"{room}_http")) for room in ROOMS}

@@ -10,6 +10,7 @@ import pyotp
 
 from chengxin.errors import ProblemType, exhausted, forbidden, invalid, unauthenticated, unavailable
 from chengxin.principal import Principal, Role
+from chengxin.tokens import TOKEN_EXCHANGE
 
 # A client assertion is good for at most this long (RFC 7523 leaves it to us), and clocks may differ by a little.
 ASSERTION_SECONDS: Final = 300
@@ -20,7 +21,7 @@ TOTP_SECONDS: Final = 30
 PORTAL: Final = "portal"
 ANONYMOUS: Final = Principal("anonymous", frozenset({Role.PUBLIC}), client_id=PORTAL)
 
-CLIENT_ROLES: Final = frozenset({Role.PUBLIC, Role.AGENCY, Role.STATUTORY, Role.PROVIDER})
+CLIENT_ROLES: Final = frozenset({Role.PUBLIC, Role.AGENCY, Role.STATUTORY, Role.PROVIDER, Role.SUBJECT_AUTHORIZED})
 OFFICER_ROLES: Final = frozenset({Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR, Role.PROVIDER})
 _SUPERVISED: Final = frozenset({Role.CENTRE, Role.AUTHORITY, Role.PROVIDER})
 
@@ -60,6 +61,11 @@ LEGAL_BASIS_NOT_ENTITLED = invalid(
     "LEGAL_BASIS_NOT_ENTITLED",
     "该法律依据未登记；已登记的依据：{entitled}",
     "This legal basis is not registered for the client; registered are: {entitled}",
+)
+EXCHANGE_NOT_ALLOWED = forbidden(
+    "EXCHANGE_NOT_ALLOWED",
+    "该客户端未登记 subject_authorized 角色，不能兑换授权码，请联系信用中心",
+    "This client does not hold the role subject_authorized and exchanges no consent codes; ask the credit centre",
 )
 SIGN_IN_REFUSED = unauthenticated(
     "SIGN_IN_REFUSED",
@@ -107,13 +113,23 @@ OAUTH_ERRORS: Final[Mapping[str, str]] = {
     kind.code: error
     for error, kinds in {
         "invalid_client": (CLIENT_NOT_AUTHENTICATED, ASSERTION_REPLAYED),
-        "unauthorized_client": (CLIENT_SUSPENDED,),
+        "unauthorized_client": (CLIENT_SUSPENDED, EXCHANGE_NOT_ALLOWED),
         "unsupported_grant_type": (GRANT_UNSUPPORTED,),
         "invalid_request": (TOKEN_REQUEST_INVALID, PURPOSE_MISSING),
         "invalid_scope": (SCOPE_NOT_ALLOWED, PURPOSE_NOT_AGREED, LEGAL_BASIS_NOT_ENTITLED),
     }.items()
     for kind in kinds
-}
+} | dict.fromkeys(
+    # Disclosure's refusals of a consent code: what RFC 8693 section 2.2.2 says of a subject token that is not accepted.
+    (
+        "CONSENT_CODE_UNKNOWN",
+        "CONSENT_OTHER_GRANTEE",
+        "CONSENT_WITHDRAWN",
+        "CONSENT_NOT_IN_TIME",
+        "CONSENT_USED_UP",
+    ),
+    "invalid_request",
+)
 
 
 @dataclass(frozen=True)
@@ -125,6 +141,13 @@ class TokenRequest:
     legal_basis: str = ""
     case_no: str = ""
     officer: str = ""
+    # Of an exchange (RFC 8693 section 2.1).
+    subject_token: str = field(default="", repr=False)
+    subject_token_type: str = ""
+    requested_token_type: str = ""
+    actor_token: str = field(default="", repr=False)
+    audience: str = ""
+    resource: str = ""
 
 
 @dataclass(frozen=True)
@@ -161,6 +184,10 @@ class Client:
         if self.suspended:
             raise CLIENT_SUSPENDED(client_id=self.client_id)
         role = self._role(asked.scope)
+        return self.named(role, **_BINDINGS.get(role, unbound)(self, asked))
+
+    def named(self, role: Role, **bound: str) -> Principal:
+        """As a token names it in one of its roles, bound to a purpose, a case or a consent."""
         return Principal(
             self.client_id,
             frozenset({role}),
@@ -168,7 +195,7 @@ class Client:
             org=self.org,
             region=self.region,
             acr="private_key_jwt",
-            **_BINDINGS.get(role, _unbound)(self, asked),
+            **bound,
         )
 
     def _role(self, scope: str) -> Role:
@@ -180,7 +207,8 @@ class Client:
         return found
 
 
-def _unbound(_client: Client, asked: TokenRequest) -> dict[str, str]:
+def unbound(_client: Client, asked: TokenRequest) -> dict[str, str]:
+    """Refuses what is for other roles. Raises TOKEN_REQUEST_INVALID."""
     named = [n for n in ("purpose", "legal_basis", "case_no", "officer") if getattr(asked, n)]
     if named:
         raise TOKEN_REQUEST_INVALID(what=f"{', '.join(named)} cannot be given for this role")
@@ -211,7 +239,15 @@ def _legal_basis(client: Client, asked: TokenRequest) -> dict[str, str]:
     return given | ({"purpose": asked.purpose} if asked.purpose else {})
 
 
-_BINDINGS: Final = {Role.AGENCY: _purpose, Role.STATUTORY: _legal_basis}
+def _by_exchange(_client: Client, _asked: TokenRequest) -> dict[str, str]:
+    raise TOKEN_REQUEST_INVALID(what=f"for this role exchange a consent code: grant_type {TOKEN_EXCHANGE}")
+
+
+_BINDINGS: Final = {
+    Role.AGENCY: _purpose,
+    Role.STATUTORY: _legal_basis,
+    Role.SUBJECT_AUTHORIZED: _by_exchange,
+}
 
 
 def assertion_fault(claims: Mapping[str, Any], client_id: str, audiences: Iterable[str], now: float) -> str | None:

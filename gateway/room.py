@@ -8,6 +8,7 @@ from chengxin.errors import UNAUTHENTICATED, Problem
 from chengxin.ids import SubjectKey
 from chengxin.mongo import Store
 from chengxin.revocation import Revocations
+from gateway.consents import Consents
 from gateway.keys import SigningKeys
 from gateway.model import ANONYMOUS
 from gateway.passwords import Passwords
@@ -27,6 +28,7 @@ class Gateway:
     subject_key: SubjectKey
     passwords: Passwords
     revocations: Revocations
+    consents: Consents
 
     @property
     def store(self) -> Store:

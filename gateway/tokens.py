@@ -1,4 +1,4 @@
-"""Clients prove who they are by a signed assertion and get access tokens (RFC 6749, RFC 7523, RFC 9068)."""
+"""Clients prove who they are by a signed assertion and get access tokens (RFC 6749, RFC 7523, RFC 8693, RFC 9068)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,8 @@ from chengxin.audit_client import AuditEvent
 from chengxin.errors import Problem
 from chengxin.principal import Role
 from chengxin.revocation import is_revoked
-from chengxin.tokens import ASSERTION_TYPE
+from chengxin.tokens import ASSERTION_TYPE, TOKEN_EXCHANGE
+from gateway.consents import exchanged
 from gateway.keys import Minted
 from gateway.model import (
     ANONYMOUS,
@@ -26,7 +27,7 @@ from gateway.model import (
 )
 from gateway.room import Gateway
 
-GRANT_TYPES: Final = ("client_credentials",)
+GRANT_TYPES: Final = ("client_credentials", TOKEN_EXCHANGE)
 _MAX_ASSERTION: Final = 8192
 # Of a client assertion; others, above all at+jwt, are tokens made for another purpose.
 _ASSERTION_TYPES: Final = ("JWT", "client-authentication+jwt")
@@ -51,7 +52,9 @@ def issue(gateway: Gateway, proof: ClientProof, asked: TokenRequest) -> Minted:
         if client is None:
             raise CLIENT_NOT_AUTHENTICATED(reason="the client is not registered")
         _authenticate(gateway, client, proof.assertion, claims)
-        minted = gateway.keys.mint(client.granted(asked))
+        exchange = proof.grant_type == TOKEN_EXCHANGE
+        granted = exchanged(client, asked, gateway.consents) if exchange else client.granted(asked)
+        minted = gateway.keys.mint(granted)
         if is_revoked(gateway.revocations, minted.principal, minted.kid, minted.issued_at):
             raise REVOKED_JUST_NOW(retry_after=2)
     except Problem as refusal:

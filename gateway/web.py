@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,9 +15,10 @@ from pydantic import BaseModel, Field
 from chengxin.errors import Problem
 from chengxin.policy import Admission, open_to_all
 from chengxin.rpc import as_problem
-from chengxin.tokens import ASSERTION_TYPE, Verifier
+from chengxin.tokens import ASSERTION_TYPE, CONSENT_CODE, TOKEN_EXCHANGE, Verifier
 from chengxin.web import ProblemDocument, answer, bare_app, problem_answer
 from gateway import identity, officers, revoking, tokens
+from gateway.consents import ACCESS_TOKEN
 from gateway.keys import Minted
 from gateway.model import OAUTH_ERRORS, TOKEN_REQUEST_INVALID, TokenRequest, oauth_status
 from gateway.oidc import Provider
@@ -31,9 +33,9 @@ _IDENTITY: Final = Tag(name="identity", description="People prove who they are")
 
 
 class TokenForm(BaseModel):
-    """A token request (RFC 6749 section 4.4, RFC 7523)."""
+    """A token request (RFC 6749 section 4.4, RFC 7523, RFC 8693)."""
 
-    grant_type: str = Field(description="client_credentials")
+    grant_type: str = Field(description=" or ".join(tokens.GRANT_TYPES))
     client_assertion_type: str = Field(description=ASSERTION_TYPE)
     client_assertion: str = Field(description="JWT signed by the client's registered key, good for one use")
     client_id: str = Field("", description="If given, the sub of the assertion")
@@ -42,6 +44,9 @@ class TokenForm(BaseModel):
     legal_basis: str = Field("", description="For role statutory: a registered provision of law")
     case_no: str = Field("", description="For role statutory")
     officer: str = Field("", description="For role statutory: the officer's service number")
+    subject_token: str = Field("", description="For an exchange: the consent code that a subject handed over")
+    subject_token_type: str = Field("", description=f"For an exchange: {CONSENT_CODE}")
+    requested_token_type: str = Field("", description=f"For an exchange, if given: {ACCESS_TOKEN}")
 
 
 class TokenAnswer(BaseModel):
@@ -51,6 +56,7 @@ class TokenAnswer(BaseModel):
     token_type: str = Field(description="Bearer")
     expires_in: int
     scope: str = ""
+    issued_token_type: str | None = Field(None, description="Of an exchange (RFC 8693)")
 
 
 class SubjectTokenAnswer(TokenAnswer):
@@ -122,13 +128,13 @@ def _add_oauth(app: OpenAPI, gateway: Gateway) -> None:
     )
     @open_to_all("the client proves itself by its signed assertion")
     def token() -> Response:
-        """By a client assertion (`private_key_jwt`). One role a token."""
+        """By a client assertion (`private_key_jwt`), alone or together with a consent code. One role a token."""
         try:
             given = _single_values()
             proof = _proof(given)
-            names = ("scope", "purpose", "legal_basis", "case_no", "officer")
-            asked = TokenRequest(**{name: given.get(name, "") for name in names})
-            return _token_answer(tokens.issue(gateway, proof, asked))
+            asked = TokenRequest(**{name.name: given.get(name.name, "") for name in fields(TokenRequest)})
+            more = {"issued_token_type": ACCESS_TOKEN} if proof.grant_type == TOKEN_EXCHANGE else {}
+            return _token_answer(tokens.issue(gateway, proof, asked), **more)
         except Exception as e:
             problem = as_problem(e)
             if problem is None:
@@ -253,7 +259,7 @@ def _single_values() -> dict[str, str]:
 def _token_answer(minted: Minted, **more: str) -> Response:
     scope = " ".join(sorted(minted.principal.roles))
     issued = TokenAnswer(access_token=minted.token, token_type=_BEARER, expires_in=minted.seconds, scope=scope)
-    found = answer(issued.model_dump() | more)
+    found = answer(issued.model_dump(exclude_none=True) | more)
     found.headers["Cache-Control"] = "no-store"
     return found
 
@@ -286,6 +292,6 @@ def _metadata(issuer: str) -> dict[str, Any]:
         "response_types_supported": [],
         "token_endpoint_auth_methods_supported": ["private_key_jwt"],
         "token_endpoint_auth_signing_alg_values_supported": ["EdDSA", "ES256"],
-        "scopes_supported": ["public", "agency", "provider", "statutory"],
+        "scopes_supported": ["public", "agency", "provider", "statutory", "subject_authorized"],
         "service_documentation": f"{issuer}/docs",
     }

@@ -10,7 +10,8 @@ import click
 import urllib3
 
 from chengxin.cli.home import Home
-from chengxin.cli.tour_steps import STEPS, Failed, Tour
+from chengxin.cli.tour_frame import Failed, Tour
+from chengxin.cli.tour_steps import STEPS
 from chengxin.client import Edge, Refused
 from chengxin.errors import Problem
 

@@ -40,7 +40,7 @@ def test_a_code_leads_to_its_consent(city: Running) -> None:
 
 def test_a_code_is_kept_as_a_digest_only(city: Running) -> None:
     code = city.person().post("/v1/me/consents", TERMS, **{"Idempotency-Key": "k"}).json["code"]
-    rows = list(ConsentRow._get_collection().find()) + list(city.room.store.store.db[""].find())
+    rows = list(ConsentRow._get_collection().find()) + list(city.room.store.store.db["idempotency"].find())
     assert len(rows) == 2
     assert code not in str(rows)
     assert code not in str(city.audit.events)

@@ -20,13 +20,14 @@ from pymongo import MongoClient
 from chengxin.cli.home import Home
 from chengxin.client import Answer, Caller, Edge
 from chengxin.ids import SubjectKey, new_id
-from chengxin.tokens import ASSERTION_TYPE, load_private_key, public_jwk
+from chengxin.tokens import ASSERTION_TYPE, CONSENT_CODE, TOKEN_EXCHANGE, load_private_key, public_jwk
 from tests.gateway.rooms import GrpcRoom, HttpRoom
 from tests.support import free_port, until
 
 ROOMS = ("catalog", "ingest", "disclosure", "objection", "audit")
 PASSWORD = "正确 的 马 电池 订书钉"
 LI_NA = {"name": "李娜", "identity_number": "441702188803020027", "represents": ["11000000MA00000019"]}
+BANK = "91000000MA0000242C"
 OFFICERS = {
     "centre": ["centre"],
     "authority": ["authority"],
@@ -129,6 +130,11 @@ class Gate:
         return subprocess.Popen([sys.executable, "-m", "gateway"], env=self.environment | environment)
 
 
+def exchange(code: str) -> dict[str, str]:
+    """What exchanges a consent code (RFC 8693)."""
+    return {"grant_type": TOKEN_EXCHANGE, "subject_token": code, "subject_token_type": CONSENT_CODE}
+
+
 @pytest.fixture(scope="session")
 def gate(stores: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     """The gateway with its accounts written, running."""
@@ -179,7 +185,7 @@ def answers(edge: Edge) -> bool:
 
 def _keys(home: Home) -> dict[str, Any]:
     keys: dict[str, Any] = {name: load_private_key(home.key_file(name)) for name in ROOMS}
-    for name in ("market_regulator", "housing_bureau", "court", "credit_agency", "suspended", "frozen"):
+    for name in ("market_regulator", "housing_bureau", "court", "credit_agency", "bank", "suspended", "frozen"):
         keys[name] = Ed25519PrivateKey.generate()
     keys["p256"] = ec.generate_private_key(ec.SECP256R1())
     return keys
@@ -209,6 +215,7 @@ def _accounts(home: Home, keys: dict[str, Any]) -> dict[str, Any]:
             client("housing_bureau", ["agency", "provider"], purposes=reviews),
             client("court", ["statutory"], legal_bases=["民事诉讼法第二百五十三条"]),
             client("credit_agency", ["public"]),
+            client("bank", ["public", "subject_authorized"], org=BANK),
         ],
         "officers": [
             {

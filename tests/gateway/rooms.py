@@ -14,6 +14,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
 from chengxin.audit.v1 import audit_pb2
+from chengxin.disclosure.v1 import disclosure_pb2
 from tests.support import free_port
 
 READY = {"store": True, "token": True}
@@ -175,6 +176,9 @@ class GrpcRoom:
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
+        # Consents by code: their grantee, and why they give nothing; and what was asked of them.
+        self.consents: dict[str, tuple[str, str]] = {}
+        self.resolved: list[tuple[str, str]] = []
         self.audit_is_up = True
         self.cancelled = threading.Event()
         self.taken = 0
@@ -205,6 +209,7 @@ class _Methods(grpc.GenericRpcHandler):
         return {
             "Append": grpc.unary_unary_rpc_method_handler(self._append),
             "Query": grpc.unary_unary_rpc_method_handler(self._query),
+            "ResolveConsent": grpc.unary_unary_rpc_method_handler(self._resolve),
             "GetTask": grpc.unary_unary_rpc_method_handler(self._refuse),
             "ListTasks": grpc.unary_unary_rpc_method_handler(self._wait),
             "Watch": grpc.unary_stream_rpc_method_handler(self._watch),
@@ -226,11 +231,26 @@ class _Methods(grpc.GenericRpcHandler):
         metadata = {k: v for k, v in context.invocation_metadata() if isinstance(v, str)}
         return json.dumps({"sha256": hashlib.sha256(request).hexdigest(), "metadata": metadata}).encode()
 
+    def _resolve(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+        asked = disclosure_pb2.ResolveConsentRequest.FromString(request)
+        self._room.resolved.append((asked.code, asked.grantee))
+        grantee, refusal = self._room.consents.get(asked.code, ("", "CONSENT_CODE_UNKNOWN"))
+        if refusal or grantee != asked.grantee:
+            code = refusal or "CONSENT_OTHER_GRANTEE"
+            self._abort(context, grpc.StatusCode.PERMISSION_DENIED, code, "不可用", http_status="403")
+        answer = disclosure_pb2.ResolveConsentResponse(consent_id=f"consent_{asked.code}", purpose="loan_application")
+        return answer.SerializeToString()
+
     def _refuse(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+        return self._abort(context, grpc.StatusCode.NOT_FOUND, "TASK_UNKNOWN", "没有这项任务", no="7")
+
+    def _abort(
+        self, context: grpc.ServicerContext, status: grpc.StatusCode, code: str, message: str, **metadata: str
+    ) -> bytes:
         detail = any_pb2.Any()
-        detail.Pack(error_details_pb2.ErrorInfo(reason="TASK_UNKNOWN", domain="chengxin", metadata={"no": "7"}))
-        status = status_pb2.Status(code=grpc.StatusCode.NOT_FOUND.value[0], message="没有这项任务", details=[detail])
-        context.abort_with_status(rpc_status.to_status(status))
+        detail.Pack(error_details_pb2.ErrorInfo(reason=code, domain="chengxin", metadata=metadata))
+        told = status_pb2.Status(code=status.value[0], message=message, details=[detail])
+        context.abort_with_status(rpc_status.to_status(told))
         raise AssertionError
 
     def _wait(self, request: bytes, context: grpc.ServicerContext) -> bytes:

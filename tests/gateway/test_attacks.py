@@ -23,7 +23,7 @@ from chengxin.client import Answer
 from chengxin.errors import Problem
 from chengxin.tokens import public_jwk
 from tests.gateway import test_edge_tokens, test_tokens
-from tests.gateway.conftest import LI_NA, Gate
+from tests.gateway.conftest import BANK, LI_NA, Gate, exchange
 from tests.support import figure, until
 
 Attack = Callable[[Gate], str]
@@ -235,6 +235,31 @@ def _raced(gate: Gate) -> Answer:
 
 _LAW = {"legal_basis": "民事诉讼法第二百五十三条", "case_no": "1", "officer": "F1"}
 
+# What disclosure knows of consents: the grantee's code, and why it gives nothing.
+_CONSENTS = {
+    "good": (BANK, ""),
+    "others": ("91000000MA0000218U", ""),
+    "withdrawn": (BANK, "CONSENT_WITHDRAWN"),
+    "expired": (BANK, "CONSENT_NOT_IN_TIME"),
+    "used": (BANK, "CONSENT_USED_UP"),
+}
+
+
+def _exchange(code: str, client_id: str = "bank", **changed: str) -> Callable[[Gate], Answer]:
+    """The exchange of a consent code, but for changed parameters."""
+
+    def ask(gate: Gate) -> Answer:
+        gate.grpc_room.consents.update(_CONSENTS)
+        return gate.ask(gate.assertion(client_id), **(exchange(code) | changed))
+
+    return ask
+
+
+def _frozen(gate: Gate) -> str:
+    _suspended(gate)
+    return "frozen"
+
+
 # Grants: what is asked for is more than there is. (How, the code.)
 GRANTS: dict[str, tuple[Callable[[Gate], Answer], str]] = {
     "a replayed assertion": (_replayed, "ASSERTION_REPLAYED"),
@@ -279,8 +304,38 @@ GRANTS: dict[str, tuple[Callable[[Gate], Answer], str]] = {
             subject_token=g.token("housing_bureau", scope="provider"),
             subject_token_type="urn:ietf:params:oauth:token-type:access_token",
         ),
-        "GRANT_UNSUPPORTED",
+        "TOKEN_REQUEST_INVALID",
     ),
+    "a consent's role without a consent": (_ask("bank", scope="subject_authorized"), "TOKEN_REQUEST_INVALID"),
+    "a consent code by who holds no such role": (_exchange("good", "market_regulator"), "EXCHANGE_NOT_ALLOWED"),
+    "a consent code by a suspended client": (lambda g: _exchange("good", _frozen(g))(g), "CLIENT_SUSPENDED"),
+    "a consent code that nobody gave": (_exchange("guessed"), "CONSENT_CODE_UNKNOWN"),
+    "a consent code of another grantee": (_exchange("others"), "CONSENT_OTHER_GRANTEE"),
+    "a consent code of a withdrawn consent": (_exchange("withdrawn"), "CONSENT_WITHDRAWN"),
+    "a consent code of an expired consent": (_exchange("expired"), "CONSENT_NOT_IN_TIME"),
+    "a consent code of a used-up consent": (_exchange("used"), "CONSENT_USED_UP"),
+    "a consent code for another role": (_exchange("good", scope="public"), "SCOPE_NOT_ALLOWED"),
+    "a consent code for two roles": (_exchange("good", scope="subject_authorized agency"), "SCOPE_NOT_ALLOWED"),
+    "a consent code for a subject's role": (_exchange("good", scope="subject"), "SCOPE_NOT_ALLOWED"),
+    "a consent code for another purpose": (_exchange("good", purpose="marketing"), "TOKEN_REQUEST_INVALID"),
+    "a consent code with a legal basis": (_exchange("good", **_LAW), "TOKEN_REQUEST_INVALID"),
+    "a consent code as another kind of token": (
+        _exchange("good", subject_token_type="urn:ietf:params:oauth:token-type:jwt"),
+        "TOKEN_REQUEST_INVALID",
+    ),
+    "a consent code for a refresh token": (
+        _exchange("good", requested_token_type="urn:ietf:params:oauth:token-type:refresh_token"),
+        "TOKEN_REQUEST_INVALID",
+    ),
+    "a consent code for another audience": (_exchange("good", audience="other"), "TOKEN_REQUEST_INVALID"),
+    "a consent code on behalf of somebody": (_exchange("good", actor_token="x"), "TOKEN_REQUEST_INVALID"),
+    "a consent code without an assertion": (_exchange("good", client_assertion=""), "TOKEN_REQUEST_INVALID"),
+    "a consent code with another's assertion": (
+        lambda g: g.ask(g.assertion("court"), client_id="bank", **exchange("good")),
+        "CLIENT_NOT_AUTHENTICATED",
+    ),
+    "an oversized consent code": (_exchange("x" * 10_000), "TOKEN_REQUEST_INVALID"),
+    "no consent code": (_exchange(""), "TOKEN_REQUEST_INVALID"),
     "a SAML assertion": (
         lambda g: g.ask(
             g.assertion("market_regulator"),
