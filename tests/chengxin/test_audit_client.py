@@ -9,12 +9,13 @@ import grpc
 import pytest
 
 from chengxin.audit.v1 import audit_pb2, audit_pb2_grpc
-from chengxin.audit_client import AuditTrail, Relay
+from chengxin.audit_client import EVENT_LIMIT, AuditTrail, Relay
 from chengxin.clock import FixedClock
 from chengxin.errors import Problem
 from chengxin.mongo import Store
 from chengxin.principal import Principal, Role
 from chengxin.rpc import make_channel
+from services.audit.model import MAX_ENTRY
 from tests.chengxin.conftest import NOW
 from tests.support import free_port, until
 
@@ -92,12 +93,21 @@ def test_whatever_goes_wrong_the_trail_works_again_afterwards(log: Any) -> None:
         return ()
 
     trail = AuditTrail("catalog", stub, metadata, FixedClock(NOW))
-    # More troubles than there are senders.
+    # More than one trouble, for each would end a sender that let it through.
     for _ in range(4):
         with pytest.raises(Problem, match="AUDIT_UNAVAILABLE"):
             trail.record(trail.event("entry.read", HER))
     trail.record(trail.event("entry.read", HER))
     assert len(kept.events) == 1
+    trail.close()
+
+
+def test_an_event_that_could_not_be_delivered_is_not_made(log: Any) -> None:
+    _, stub = log
+    trail = AuditTrail("catalog", stub, tuple, FixedClock(NOW))
+    with pytest.raises(ValueError, match="more than 32768"):
+        trail.event("entry.read", HER, records=["r_" + "a" * 26] * 2000).encode()
+    assert EVENT_LIMIT == MAX_ENTRY
     trail.close()
 
 
