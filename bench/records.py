@@ -19,7 +19,7 @@ def licences(city: City, count: int, run: str) -> list[Any]:
 
 def deliver(city: City, records: list[Any], batch: int) -> Any:
     """One submission over gRPC; returns its receipt. Raises `AssertionError` unless every record is new."""
-    header = ingest_pb2.SubmissionHeader(submission_id=new_id("bench"), entry_code="XZXK")
+    header = ingest_pb2.SubmissionHeader(submission_id=new_id("bench"), entry_code="XZXK", record_count=len(records))
     parts = [ingest_pb2.SubmitRequest(header=header)]
     for number, start in enumerate(range(0, len(records), batch), 1):
         chunk = ingest_pb2.RecordBatch(number=number, records=records[start : start + batch])

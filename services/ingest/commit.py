@@ -37,6 +37,7 @@ from services.ingest.store import Plain, batch_id, reject_id
 from services.ingest.validation import Violation
 
 DELIVERED: Final = "submission.delivered"
+OPENED: Final = "submission.opened"
 CLOSED: Final = "submission.closed"
 
 _REJECT: Final = "reject"
@@ -116,6 +117,21 @@ def open_delivery(ingest: Ingest, caller: Principal, header: Header, file: FileF
     return Delivery(key, header, entry, provider, found["batches_committed"], receipt_of(found), file)
 
 
+def begin(ingest: Ingest, caller: Principal, delivery: Delivery) -> None:
+    """Makes a delivery known before its first batch is committed; nothing when it is known already."""
+
+    def work(unit: Unit) -> None:
+        if ingest.store.submission(delivery.key, unit.session) is None:
+            ingest.store.open_submission(_submission(delivery, ingest), unit.session)
+            event = ingest.audit.event(OPENED, caller, entries=[delivery.entry.code], details=delivery.about)
+            unit.record(event.encode())
+
+    try:
+        ingest.patiently(lambda: ingest.store.transact(work))
+    except DuplicateKeyError:
+        return
+
+
 def prepare(ingest: Ingest, delivery: Delivery, batch: Batch) -> Prepared:
     """Validates a batch. Raises BATCH_TOO_LARGE, INPUT_INVALID."""
     batch.checked()
@@ -172,10 +188,8 @@ def _write(ingest: Ingest, caller: Principal, delivery: Delivery, batch: Prepare
     known = store.known(ids, session) if ids else {}
     history = decide(batch.checked, known, {"batch": name}, now)
     counts = Counts.of(became.outcome for became in history.outcomes).to_json()
-    if batch.number == 1:
-        if store.submission(delivery.key, session) is not None:
-            raise _Overtaken
-        store.open_submission(_submission(delivery, counts, ingest), session)
+    if batch.number == 1 and store.submission(delivery.key, session) is None:
+        store.open_submission(_submission(delivery, ingest) | {"batches_committed": 1, "counts": counts}, session)
     elif not store.advance(delivery.key, batch.number, counts, session):
         raise _Overtaken
     store.write(history, session)
@@ -189,7 +203,7 @@ def _write(ingest: Ingest, caller: Principal, delivery: Delivery, batch: Prepare
     return history.outcomes
 
 
-def _submission(delivery: Delivery, counts: dict[str, int], ingest: Ingest) -> Plain:
+def _submission(delivery: Delivery, ingest: Ingest) -> Plain:
     header = delivery.header
     document: Plain = {
         "_id": delivery.key,
@@ -197,8 +211,9 @@ def _submission(delivery: Delivery, counts: dict[str, int], ingest: Ingest) -> P
         "submission_id": header.submission_id,
         "entry_code": delivery.entry.code,
         "entry_version": delivery.entry.version,
-        "batches_committed": 1,
-        "counts": counts,
+        "batches_committed": 0,
+        "counts": Counts().to_json(),
+        "record_count": header.record_count,
         "file_name": header.file_name,
         "file_sha256": header.file_sha256,
         "created_at": ingest.clock.now(),
@@ -243,12 +258,13 @@ def _rejects(ingest: Ingest, delivery: Delivery, batch: Prepared, history: Histo
 
 def _close(ingest: Ingest, caller: Principal, delivery: Delivery, unit: Unit) -> Receipt:
     submission = ingest.store.submission(delivery.key, unit.session)
-    if submission is None:
+    if submission is None or not submission["batches_committed"]:
         raise SUBMISSION_EMPTY()
     if (receipt := receipt_of(submission)) is not None:
         return receipt
     batches = submission["batches_committed"]
-    if delivery.header.record_count not in (0, submission["counts"]["total"]):
+    expected = delivery.header.record_count or submission.get("record_count") or 0
+    if expected not in (0, submission["counts"]["total"]):
         raise DELIVERY_BROKEN_OFF(committed=batches)
     digests = ingest.store.digests(delivery.key, batches, unit.session)
     receipt = ingest.signer.sign(submission, digests, ingest.clock.now())
@@ -289,9 +305,12 @@ def _outcomes(ingest: Ingest, row: Plain, records: Sequence[Delivered]) -> list[
 
 def _must_be_same(submission: Mapping[str, Any], header: Header) -> None:
     """Raises SUBMISSION_CONFLICT when an id is used for something else than it was begun for."""
-    same: Callable[[str, Any], bool] = lambda name, given: not given or submission.get(name) in ("", given)  # noqa: E731
+    # What was not told, now or then, differs from nothing.
+    same: Callable[[str, Any], bool] = lambda name, given: not given or submission.get(name) in (None, "", 0, given)  # noqa: E731
     if submission["entry_code"] != header.entry_code or not (
-        same("entry_version", header.entry_version) and same("file_sha256", header.file_sha256)
+        same("entry_version", header.entry_version)
+        and same("file_sha256", header.file_sha256)
+        and same("record_count", header.record_count)
     ):
         raise SUBMISSION_CONFLICT(
             submission_id=header.submission_id,

@@ -3,14 +3,36 @@
 import contextvars
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from chengxin.errors import Problem
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
 from services.ingest.commit import DELIVERED, Delivery, FileForm, close, commit, open_delivery, prepare
-from services.ingest.model import DELIVERY_BROKEN_OFF, NOT_A_PROVIDER, Batch, Became, Delivered, Header, Receipt
+from services.ingest.model import (
+    DELIVERY_BROKEN_OFF,
+    DELIVERY_END_MISSING,
+    NOT_A_PROVIDER,
+    Batch,
+    Became,
+    Delivered,
+    Header,
+    Receipt,
+)
 from services.ingest.room import Ingest
+
+
+@dataclass(frozen=True)
+class Sender:
+    """The other end of a stream: whether it is still there, and whether it has said that all batches were sent."""
+
+    connected: Callable[[], bool]
+    ended: Callable[[], bool]
+
+
+# Whoever has all batches in hand.
+PRESENT: Final = Sender(lambda: True, lambda: True)
 
 
 def provides(ingest: Ingest, caller: Principal, header: Header, *_: Any, **__: Any) -> Problem | None:
@@ -27,13 +49,14 @@ def submit(
     caller: Principal,
     header: Header,
     batches: Iterable[Batch],
-    connected: Callable[[], bool] = lambda: True,
+    sender: Sender = PRESENT,
     file: FileForm | None = None,
 ) -> Receipt:
     """Takes a delivery batch by batch and ends with its receipt; what is committed already is recognised.
 
     While one batch is committed the next one is validated, and no more are read: the sender waits for the store.
-    Raises DELIVERY_BROKEN_OFF when the sender is gone, and whatever the submission does not take.
+    Raises DELIVERY_BROKEN_OFF when the sender is gone or records are missing, DELIVERY_END_MISSING when nobody said
+    where the delivery ends, and whatever the submission does not take.
     """
     delivery = open_delivery(ingest, caller, header, file)
     with ThreadPoolExecutor(1, thread_name_prefix="commit") as committer:
@@ -46,8 +69,10 @@ def submit(
             waiting = committer.submit(scope.run, commit, ingest, caller, delivery, prepared)
         if waiting is not None:
             waiting.result()
-    if not connected():
+    if not sender.connected():
         raise DELIVERY_BROKEN_OFF(committed=_committed(ingest, delivery))
+    if not header.record_count and not sender.ended():
+        raise DELIVERY_END_MISSING(committed=_committed(ingest, delivery))
     return close(ingest, caller, delivery)
 
 

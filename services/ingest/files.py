@@ -13,7 +13,7 @@ from chengxin.tabular.batches import in_batches
 from chengxin.tabular.columns import Columns, ItemName
 from chengxin.tabular.source import Row, id_of_file, must_be_whole, open_source
 from services.ingest import originals
-from services.ingest.commit import DELIVERED, FileForm
+from services.ingest.commit import DELIVERED, FileForm, begin, open_delivery
 from services.ingest.delivery import provides, submit
 from services.ingest.entry import Entry
 from services.ingest.model import Batch, Delivered, Header, Receipt
@@ -59,7 +59,11 @@ def submit_file(ingest: Ingest, caller: Principal, header: Header, file: NamedFi
             _keep(ingest, caller, path, sha256)
             return submit(ingest, caller, whole, _batches(source.rows(columns)), file=form)
 
-    return whole.submission_id, ingest.desk.take(take)
+    receipt = ingest.desk.take(take)
+    if receipt is None:
+        # Whoever is told to ask for the submission finds it, even before its turn has come.
+        begin(ingest, caller, open_delivery(ingest, caller, whole, form))
+    return whole.submission_id, receipt
 
 
 def columns_of(entry: Entry) -> Columns:

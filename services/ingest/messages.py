@@ -103,6 +103,7 @@ def submission(found: Plain) -> pb.Submission:
         file_name=found.get("file_name", ""),
         file_sha256=found.get("file_sha256", ""),
         receipt=receipt(closed) if closed else None,
+        record_count=found.get("record_count") or 0,
     )
     message.create_time.FromDatetime(found["created_at"])
     return message

@@ -73,6 +73,12 @@ DELIVERY_BROKEN_OFF = precondition(
     "传输中断，已提交 {committed} 批，请从下一批续传",
     "The delivery broke off after {committed} committed batches; continue from the next",
 )
+DELIVERY_END_MISSING = precondition(
+    "DELIVERY_END_MISSING",
+    "无法确认报送是否完整，已提交 {committed} 批：请在 header 中写明 record_count，或在最后发送 end",
+    "It is not clear that the delivery is whole, {committed} batches are committed: tell record_count in the header, or"
+    " send end at last",
+)
 RECORD_INVALID = invalid(
     "RECORD_INVALID",
     "记录不符合目录要求，请按 errors 逐项修正",
@@ -124,7 +130,8 @@ class Header:
     entry_version: int = 0
     file_name: str = ""
     file_sha256: str = ""
-    # How many records follow in all; 0: not told. When told, the submission closes only when all have come.
+    # How many records follow in all; 0: not told. When told, the submission closes only when all have come; when not,
+    # the sender must say where the delivery ends.
     record_count: int = 0
 
     def checked(self) -> "Header":

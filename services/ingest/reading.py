@@ -130,6 +130,7 @@ def as_json(found: Plain) -> dict[str, Any]:
         "state": "closed" if receipt else "open",
         "batches_committed": found["batches_committed"],
         "counts": found["counts"],
+        "record_count": found.get("record_count") or 0,
         "file_name": found.get("file_name", ""),
         "file_sha256": found.get("file_sha256", ""),
         "created_at": rfc3339(found["created_at"]),

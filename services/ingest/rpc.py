@@ -12,6 +12,7 @@ from chengxin.ingest.v1 import ingest_pb2_grpc
 from chengxin.policy import serves
 from chengxin.web import encode_page_token
 from services.ingest import amendments, delivery, messages, reading
+from services.ingest.delivery import Sender
 from services.ingest.model import Batch, Header
 from services.ingest.paging import reject_position
 from services.ingest.room import Ingest
@@ -31,8 +32,9 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
     def Submit(self, request_iterator: Iterator[pb.SubmitRequest], context: grpc.ServicerContext) -> pb.Receipt:
         """A delivery in batches."""
         header = _header(request_iterator)
-        batches = _batches(request_iterator)
-        return messages.receipt(delivery.submit(self._ingest, caller(), header, batches, context.is_active))
+        batches = _Batches(request_iterator)
+        sender = Sender(context.is_active, lambda: batches.ended)
+        return messages.receipt(delivery.submit(self._ingest, caller(), header, batches, sender))
 
     @serves(delivery.submit_batch)
     def SubmitBatch(self, request: pb.SubmitBatchRequest, context: grpc.ServicerContext) -> pb.SubmitBatchResponse:
@@ -86,12 +88,23 @@ def _header(parts: Iterator[pb.SubmitRequest]) -> Header:
     return messages.header(first.header)
 
 
-def _batches(parts: Iterator[pb.SubmitRequest]) -> Iterator[Batch]:
-    for part in parts:
-        if part.WhichOneof("part") != "batch":
-            told = "header 之后只能是 batch / only batches follow the header"
-            raise INPUT_INVALID(fields=[FieldError("batch", "required", told)])
-        yield Batch(part.batch.number, messages.delivered(part.batch.records))
+class _Batches:
+    """The batches that follow a header, and whether they were followed by `end`."""
+
+    def __init__(self, parts: Iterator[pb.SubmitRequest]) -> None:
+        self._parts = parts
+        self.ended = False
+
+    def __iter__(self) -> Iterator[Batch]:
+        for part in self._parts:
+            match part.WhichOneof("part"):
+                case "batch" if not self.ended:
+                    yield Batch(part.batch.number, messages.delivered(part.batch.records))
+                case "end" if not self.ended:
+                    self.ended = True
+                case _:
+                    told = "header 之后依次为 batch、end / after the header come batches, then end"
+                    raise INPUT_INVALID(fields=[FieldError("batch", "required", told)])
 
 
 def _language() -> str:

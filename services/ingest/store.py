@@ -109,6 +109,8 @@ class Submission(Document):
     counts = DictField()
     file_name = StringField()
     file_sha256 = StringField()
+    # How many records were said to come; 0 when nobody said.
+    record_count = IntField()
     # Whether the delivered file itself is among the originals.
     file_kept = BooleanField()
     # Columns of the delivered file in order, [label, item code]: rejects go back in the same form.

@@ -90,7 +90,8 @@ class SubmissionAnswer(BaseModel):
     entry_version: int
     state: str = Field(description="open, closed")
     batches_committed: int
-    counts: CountsAnswer
+    counts: CountsAnswer = Field(description="While it is open, `total` tells how many records are committed")
+    record_count: int = Field(description="How many records were said to come; 0 when nobody said")
     file_name: str
     file_sha256: str
     created_at: str

@@ -143,6 +143,8 @@ def stream(records: list[dict[str, str]], batch: int = 100, first: int = 1, **he
         rows = [pb.Record(row=start + n, items=items) for n, items in enumerate(records[start : start + batch], 1)]
         if number >= first:
             yield pb.SubmitRequest(batch=pb.RecordBatch(number=number, records=rows))
+    if not header.get("record_count"):
+        yield pb.SubmitRequest(end=pb.End())
 
 
 @dataclass

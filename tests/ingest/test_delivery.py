@@ -134,6 +134,33 @@ def test_batches_come_in_order_and_a_broken_delivery_goes_on(ingest: Running) ->
     assert receipt.counts.accepted == 50
 
 
+def test_a_lost_connection_never_closes_a_submission(ingest: Running) -> None:
+    parts = [*stream(licences(30), 10, submission_id="without-count")]
+    for cut in (2, 3, 4):
+        problem = refused(ingest.regulator.rpc, "Submit", iter(parts[:cut]))
+        assert (problem.code, problem.params["committed"]) == ("DELIVERY_END_MISSING", str(cut - 1))
+        assert ingest.regulator.submission("without-count").state == pb.SUBMISSION_STATE_OPEN
+    assert ingest.regulator.rpc("Submit", iter([parts[0], parts[-1]])).counts.accepted == 30
+
+
+def test_nothing_follows_the_end(ingest: Running) -> None:
+    parts = [*stream(licences(20), 10, submission_id="after-the-end")]
+    problem = refused(ingest.regulator.rpc, "Submit", iter([*parts[:2], parts[-1], parts[2]]))
+    assert problem.fields[0].field == "batch"
+    assert ingest.regulator.submission("after-the-end").state == pb.SUBMISSION_STATE_OPEN
+
+
+def test_the_count_told_first_holds_when_a_delivery_is_resumed(ingest: Running) -> None:
+    parts = [*stream(licences(30), 10, submission_id="told-at-first", record_count=30)]
+    assert refused(ingest.regulator.rpc, "Submit", iter(parts[:2])).code == "DELIVERY_BROKEN_OFF"
+    assert ingest.regulator.submission("told-at-first").record_count == 30
+    untold = [*stream(licences(30), 10, submission_id="told-at-first")]
+    assert refused(ingest.regulator.rpc, "Submit", iter([*untold[:2], untold[-1]])).code == "DELIVERY_BROKEN_OFF"
+    other = stream(licences(30), 10, submission_id="told-at-first", record_count=31)
+    assert refused(ingest.regulator.rpc, "Submit", other).code == "SUBMISSION_CONFLICT"
+    assert ingest.regulator.rpc("Submit", iter(untold)).counts.accepted == 30
+
+
 def test_the_same_submission_twice_at_once_is_recorded_once(ingest: Running) -> None:
     records = licences(200)
     with ThreadPoolExecutor(3) as pool:

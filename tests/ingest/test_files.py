@@ -344,10 +344,41 @@ def test_a_file_that_takes_long_is_taken_beside_the_request(ingest: Running) -> 
     answer = ingest.regulator.uploads(content, catalog="QYDJ")
     assert (answer.status_code, answer.json["state"]) == (202, "open")
     path = f"/v1/submissions/{answer.json['submission_id']}"
-    closed = until(lambda: (ingest.regulator.get(path).json or {}).get("receipt"), "the submission is closed")
+    found = ingest.regulator.get(path)
+    assert (found.status_code, found.json["record_count"]) == (200, 3000)
+
+    def receipt() -> Any:
+        told = ingest.regulator.get(path).json
+        assert told["counts"]["total"] == min(1000 * told["batches_committed"], 3000)
+        return told["receipt"]
+
+    closed = until(receipt, "the submission is closed")
     assert closed["counts"]["accepted"] == 3000
     ingest.room.desk.patience = 60
     assert ingest.regulator.uploads(content, catalog="QYDJ").json["receipt"] == closed
+
+
+def test_a_file_that_waits_for_its_turn_is_known(ingest: Running) -> None:
+    content = table([registration(n) for n in range(1, 11)])
+    desk = ingest.room.desk
+    desk.patience = 0
+    for _ in range(4):
+        assert desk._places.acquire(timeout=5)
+    answer = ingest.regulator.uploads(content, catalog="QYDJ")
+    path = f"/v1/submissions/{answer.json['submission_id']}"
+    found = ingest.regulator.get(path).json
+    assert (found["state"], found["batches_committed"], found["counts"]["total"], found["record_count"]) == (
+        "open",
+        0,
+        0,
+        10,
+    )
+    for _ in range(4):
+        desk._places.release()
+    closed = until(lambda: ingest.regulator.get(path).json["receipt"], "the submission is closed")
+    assert closed["counts"]["accepted"] == 10
+    until(lambda: ingest.audit.of("submission.closed"), "the relay delivers")
+    assert len(ingest.audit.of("submission.opened")) == 1
 
 
 def test_no_upload_stays_behind(ingest: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,25 +76,50 @@ class SubmitRequest(_message.Message):
 
     HEADER_FIELD_NUMBER: _builtins.int
     BATCH_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def header(self) -> Global___SubmissionHeader: ...
     @_builtins.property
     def batch(self) -> Global___RecordBatch: ...
+    @_builtins.property
+    def end(self) -> Global___End:
+        """All batches have been sent."""
+
     def __init__(
         self,
         *,
         header: Global___SubmissionHeader | None = ...,
         batch: Global___RecordBatch | None = ...,
+        end: Global___End | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "header", b"header", "part", b"part"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "end", b"end", "header", b"header", "part", b"part"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "header", b"header", "part", b"part"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "end", b"end", "header", b"header", "part", b"part"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["header", "batch"]  # noqa: Y015
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["header", "batch", "end"]  # noqa: Y015
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 
 Global___SubmitRequest: _TypeAlias = SubmitRequest  # noqa: Y015
+
+@_typing.final
+class End(_message.Message):
+    """The end of a delivery whose header does not tell how many records follow: without it a connection that ends early
+    would pass for the end of the delivery.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___End: _TypeAlias = End  # noqa: Y015
 
 @_typing.final
 class SubmissionHeader(_message.Message):
@@ -106,6 +131,7 @@ class SubmissionHeader(_message.Message):
     FILE_NAME_FIELD_NUMBER: _builtins.int
     FILE_SHA256_FIELD_NUMBER: _builtins.int
     RECORD_COUNT_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
     submission_id: _builtins.str
     """Chosen by the provider, 8 to 64 of [A-Za-z0-9_-]; repeating it repeats the same delivery."""
     entry_code: _builtins.str
@@ -117,7 +143,12 @@ class SubmissionHeader(_message.Message):
     """SHA-256 of the delivered file, lower-case hex, if it was one."""
     record_count: _builtins.int
     """How many records follow in all; 0 means not told. When told, the submission closes only when all have come: a
-    connection that ends early cannot pass for the end of the delivery.
+    connection that ends early cannot pass for the end of the delivery. Not told, a stream must end with `end`.
+    """
+    signature: _builtins.str
+    """The provider's word on the delivery (Art. 12): compact JWS by the client's registered key, its public JWK in the
+    header `jwk`, over the JSON of submission_id, entry_code, record_count and content_sha256. Empty means unsigned,
+    which an agreement can forbid.
     """
     def __init__(
         self,
@@ -128,10 +159,11 @@ class SubmissionHeader(_message.Message):
         file_name: _builtins.str = ...,
         file_sha256: _builtins.str = ...,
         record_count: _builtins.int = ...,
+        signature: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_code", b"entry_code", "entry_version", b"entry_version", "file_name", b"file_name", "file_sha256", b"file_sha256", "record_count", b"record_count", "submission_id", b"submission_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_code", b"entry_code", "entry_version", b"entry_version", "file_name", b"file_name", "file_sha256", b"file_sha256", "record_count", b"record_count", "signature", b"signature", "submission_id", b"submission_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -343,6 +375,7 @@ class Submission(_message.Message):
     FILE_SHA256_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
+    RECORD_COUNT_FIELD_NUMBER: _builtins.int
     submission_id: _builtins.str
     entry_code: _builtins.str
     entry_version: _builtins.int
@@ -352,6 +385,8 @@ class Submission(_message.Message):
     """All batches up to this number are durably committed."""
     file_name: _builtins.str
     file_sha256: _builtins.str
+    record_count: _builtins.int
+    """How many records the provider said would come; 0 when it did not. `counts.total` of them are committed."""
     @_builtins.property
     def counts(self) -> Global___Counts: ...
     @_builtins.property
@@ -374,10 +409,11 @@ class Submission(_message.Message):
         file_sha256: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         receipt: Global___Receipt | None = ...,
+        record_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "create_time", b"create_time", "receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batches_committed", b"batches_committed", "counts", b"counts", "create_time", b"create_time", "entry_code", b"entry_code", "entry_version", b"entry_version", "file_name", b"file_name", "file_sha256", b"file_sha256", "provider_uscc", b"provider_uscc", "receipt", b"receipt", "state", b"state", "submission_id", b"submission_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batches_committed", b"batches_committed", "counts", b"counts", "create_time", b"create_time", "entry_code", b"entry_code", "entry_version", b"entry_version", "file_name", b"file_name", "file_sha256", b"file_sha256", "provider_uscc", b"provider_uscc", "receipt", b"receipt", "record_count", b"record_count", "state", b"state", "submission_id", b"submission_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

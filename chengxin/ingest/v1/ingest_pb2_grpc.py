@@ -77,9 +77,9 @@ class IngestServiceServicer:
     """
 
     def Submit(self, request_iterator, context):
-        """A delivery in batches: first a header, then batches numbered from 1. Batches already committed under the same
-        submission id are recognised and not applied again, so a broken delivery is resumed by calling Submit again from
-        GetSubmission().batches_committed + 1.
+        """A delivery in batches: first a header, then batches numbered from 1, at last `end` unless the header tells
+        `record_count`. Batches already committed under the same submission id are recognised and not applied again, so a
+        broken delivery is resumed by calling Submit again from GetSubmission().batches_committed + 1.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

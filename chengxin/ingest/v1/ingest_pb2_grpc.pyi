@@ -34,9 +34,9 @@ class IngestServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> IngestServiceAsyncStub: ...
     Submit: _grpc.StreamUnaryMultiCallable[_ingest_pb2.SubmitRequest, _ingest_pb2.Receipt]
-    """A delivery in batches: first a header, then batches numbered from 1. Batches already committed under the same
-    submission id are recognised and not applied again, so a broken delivery is resumed by calling Submit again from
-    GetSubmission().batches_committed + 1.
+    """A delivery in batches: first a header, then batches numbered from 1, at last `end` unless the header tells
+    `record_count`. Batches already committed under the same submission id are recognised and not applied again, so a
+    broken delivery is resumed by calling Submit again from GetSubmission().batches_committed + 1.
     """
     SubmitBatch: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.SubmitBatchRequest, _ingest_pb2.SubmitBatchResponse]
     """A small delivery in one call (at most 1,000 records)."""
@@ -56,9 +56,9 @@ class IngestServiceAsyncStub(IngestServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Submit: _aio.StreamUnaryMultiCallable[_ingest_pb2.SubmitRequest, _ingest_pb2.Receipt]  # type: ignore[assignment]
-    """A delivery in batches: first a header, then batches numbered from 1. Batches already committed under the same
-    submission id are recognised and not applied again, so a broken delivery is resumed by calling Submit again from
-    GetSubmission().batches_committed + 1.
+    """A delivery in batches: first a header, then batches numbered from 1, at last `end` unless the header tells
+    `record_count`. Batches already committed under the same submission id are recognised and not applied again, so a
+    broken delivery is resumed by calling Submit again from GetSubmission().batches_committed + 1.
     """
     SubmitBatch: _aio.UnaryUnaryMultiCallable[_ingest_pb2.SubmitBatchRequest, _ingest_pb2.SubmitBatchResponse]  # type: ignore[assignment]
     """A small delivery in one call (at most 1,000 records)."""
@@ -81,9 +81,9 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_ingest_pb2.SubmitRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_ingest_pb2.Receipt, _abc.Awaitable[_ingest_pb2.Receipt]]:
-        """A delivery in batches: first a header, then batches numbered from 1. Batches already committed under the same
-        submission id are recognised and not applied again, so a broken delivery is resumed by calling Submit again from
-        GetSubmission().batches_committed + 1.
+        """A delivery in batches: first a header, then batches numbered from 1, at last `end` unless the header tells
+        `record_count`. Batches already committed under the same submission id are recognised and not applied again, so a
+        broken delivery is resumed by calling Submit again from GetSubmission().batches_committed + 1.
         """
 
     @_abc_1.abstractmethod
