@@ -36,6 +36,8 @@ class Principal:
     case_no: str = ""
     officer: str = ""
     consent_id: str = ""
+    # Thumbprint (RFC 7638) of the registered key by which a client proved who it is; it signs deliveries with it.
+    client_key: str = ""
 
     @classmethod
     def from_claims(cls, claims: dict[str, Any]) -> "Principal":
@@ -57,6 +59,7 @@ class Principal:
                     "case_no",
                     "officer",
                     "consent_id",
+                    "client_key",
                 )
             },
         )

@@ -4,7 +4,7 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -46,9 +46,14 @@ def load_private_key(path: Path) -> Ed25519PrivateKey:
 def public_jwk(key: Ed25519PrivateKey) -> dict[str, str]:
     """The public JWK (RFC 8037) of a private key; its `kid` is the RFC 7638 thumbprint."""
     jwk = json.loads(jwt.algorithms.OKPAlgorithm.to_jwk(key.public_key()))
-    basis = json.dumps({"crv": jwk["crv"], "kty": jwk["kty"], "x": jwk["x"]}, separators=(",", ":"))
-    kid = jwt.utils.base64url_encode(hashlib.sha256(basis.encode()).digest()).decode()
-    return {"kty": "OKP", "crv": "Ed25519", "x": jwk["x"], "kid": kid, "alg": "EdDSA", "use": "sig"}
+    return {"kty": "OKP", "crv": "Ed25519", "x": jwk["x"], "kid": thumbprint(jwk), "alg": "EdDSA", "use": "sig"}
+
+
+def thumbprint(jwk: Mapping[str, Any]) -> str:
+    """The thumbprint (RFC 7638) of an OKP or EC key. Raises `KeyError` for a key without its members."""
+    members = ("crv", "kty", "x", "y") if jwk["kty"] == "EC" else ("crv", "kty", "x")
+    basis = json.dumps({name: jwk[name] for name in members}, separators=(",", ":"))
+    return jwt.utils.base64url_encode(hashlib.sha256(basis.encode()).digest()).decode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,6 @@
 
 import base64
 import binascii
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -16,6 +14,7 @@ from chengxin.clock import Clock, rfc3339
 from chengxin.ids import SubjectKey
 from chengxin.mongo import Unit
 from chengxin.principal import Principal, Role
+from chengxin.tokens import thumbprint
 from gateway.model import Agreement, Citizen, Client, Officer, algorithm_of, client_roles_fault, duties_fault
 from gateway.passwords import Passwords
 from gateway.store import Accounts
@@ -123,13 +122,6 @@ def usable_jwk(jwk: Mapping[str, Any]) -> dict[str, str]:
         raise ValueError(f"not a usable key: {e}") from None
     kept = {name: str(jwk[name]) for name in ("kty", "crv", "x", "y", "alg", "use") if name in jwk}
     return kept | {"kid": str(jwk.get("kid") or thumbprint(kept))}
-
-
-def thumbprint(jwk: Mapping[str, str]) -> str:
-    """RFC 7638."""
-    members = ("crv", "kty", "x", "y") if jwk["kty"] == "EC" else ("crv", "kty", "x")
-    basis = json.dumps({m: jwk[m] for m in members}, separators=(",", ":"))
-    return base64.urlsafe_b64encode(hashlib.sha256(basis.encode()).digest()).decode().rstrip("=")
 
 
 def load(file: AccountsFile, accounts: Accounts, subject_key: SubjectKey, passwords: Passwords, clock: Clock) -> int:

@@ -131,7 +131,17 @@ class SigningKeys:
             "iat": now,
             "exp": now + seconds,
         }
-        for name in ("org", "region", "acr", "purpose", "legal_basis", "case_no", "officer", "consent_id"):
+        for name in (
+            "org",
+            "region",
+            "acr",
+            "purpose",
+            "legal_basis",
+            "case_no",
+            "officer",
+            "consent_id",
+            "client_key",
+        ):
             if value := getattr(named, name):
                 claims[name] = value
         token = jwt.encode(claims, key.private, algorithm="EdDSA", headers={"typ": "at+jwt", "kid": key.jwk["kid"]})

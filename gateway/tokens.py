@@ -1,7 +1,7 @@
 """Clients prove who they are by a signed assertion and get access tokens (RFC 6749, RFC 7523, RFC 8693, RFC 9068)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import jwt
@@ -10,7 +10,7 @@ from chengxin.audit_client import AuditEvent
 from chengxin.errors import Problem
 from chengxin.principal import Role
 from chengxin.revocation import is_revoked
-from chengxin.tokens import ASSERTION_TYPE, TOKEN_EXCHANGE
+from chengxin.tokens import ASSERTION_TYPE, TOKEN_EXCHANGE, thumbprint
 from gateway.consents import exchanged
 from gateway.keys import Minted
 from gateway.model import (
@@ -51,9 +51,12 @@ def issue(gateway: Gateway, proof: ClientProof, asked: TokenRequest) -> Minted:
         client = gateway.accounts.client(claimed_by)
         if client is None:
             raise CLIENT_NOT_AUTHENTICATED(reason="the client is not registered")
-        _authenticate(gateway, client, proof.assertion, claims)
+        proved_by = _authenticate(gateway, client, proof.assertion, claims)
         exchange = proof.grant_type == TOKEN_EXCHANGE
         granted = exchanged(client, asked, gateway.consents) if exchange else client.granted(asked)
+        if Role.PROVIDER in granted.roles:
+            # By the same key a provider signs what it delivers: ingest takes our word for whose key it is.
+            granted = replace(granted, client_key=thumbprint(proved_by))
         minted = gateway.keys.mint(granted)
         if is_revoked(gateway.revocations, minted.principal, minted.kid, minted.issued_at):
             raise REVOKED_JUST_NOW(retry_after=2)
@@ -109,18 +112,20 @@ def _decoded(assertion: str) -> dict[str, Any]:
         raise CLIENT_NOT_AUTHENTICATED(reason="it is not a JWT") from None
 
 
-def _authenticate(gateway: Gateway, client: Client, assertion: str, claims: Mapping[str, Any]) -> None:
+def _authenticate(gateway: Gateway, client: Client, assertion: str, claims: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The registered key by which the client proved who it is."""
     now = gateway.clock.now().timestamp()
-    _check_signature(client, assertion, now)
+    jwk = _signed_by(client, assertion, now)
     audiences = (gateway.issuer, f"{gateway.issuer}/oauth/token")
     fault = assertion_fault(claims, client.client_id, audiences, now)
     if fault is not None:
         raise CLIENT_NOT_AUTHENTICATED(reason=fault)
     if not gateway.accounts.spend_assertion(client.client_id, claims["jti"], float(claims["exp"])):
         raise ASSERTION_REPLAYED()
+    return jwk
 
 
-def _check_signature(client: Client, assertion: str, now: float) -> None:
+def _signed_by(client: Client, assertion: str, now: float) -> Mapping[str, Any]:
     """By one of the client's registered keys, under the one algorithm that belongs to that key."""
     try:
         header = jwt.get_unverified_header(assertion)
@@ -143,6 +148,7 @@ def _check_signature(client: Client, assertion: str, now: float) -> None:
         jwt.decode(assertion, jwt.PyJWK(jwk).key, algorithms=[algorithm], options=checks)  # type: ignore[arg-type]
     except (jwt.PyJWTError, ValueError, TypeError):
         raise CLIENT_NOT_AUTHENTICATED(reason="its signature is wrong") from None
+    return jwk
 
 
 def _record(gateway: Gateway, client: Client | None, event: AuditEvent) -> None:

@@ -52,6 +52,13 @@ def test_a_key_on_p256_works_too(gate: Gate) -> None:
     assert gate.ask(gate.assertion("p256")).status == 200
 
 
+def test_a_providers_token_names_the_key_that_it_proved(gate: Gate) -> None:
+    key = public_jwk(gate.keys["market_regulator"])
+    assert _claims(gate, gate.token("market_regulator"))["client_key"] == key["kid"]
+    agency = gate.ask(gate.assertion("housing_bureau"), scope="agency", purpose="qualification_review")
+    assert "client_key" not in _claims(gate, agency.body["access_token"])
+
+
 def test_scope_may_be_left_out_only_when_there_is_one_role(gate: Gate) -> None:
     assert _claims(gate, gate.token("market_regulator"))["roles"] == ["provider"]
     refused = gate.ask(gate.assertion("housing_bureau"))

@@ -1,0 +1,96 @@
+"""What a delivery is, to whoever signs it: the digest of its content, and the provider's word on it (Art. 12).
+
+Used by the provider's client, which signs, by ingest, which verifies, and by whoever holds a receipt.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import jwt
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from chengxin.canonical import canonical
+from chengxin.tokens import public_jwk, thumbprint
+
+TYPE: Final = "chengxin-delivery+jws"
+_LONGEST: Final = 4096
+_ALGORITHMS: Final = {("OKP", "Ed25519"): "EdDSA", ("EC", "P-256"): "ES256"}
+_encoder: Final = msgspec.json.Encoder(order="sorted")
+
+
+def batch_bytes(records: Iterable[tuple[int, Mapping[str, str]]]) -> bytes:
+    """The JSON of `[[row, items], …]`, items by code; its SHA-256 is the batch's digest."""
+    return _encoder.encode([(row, items) for row, items in records])
+
+
+def content_sha256(digests: Iterable[str]) -> str:
+    """SHA-256 over the 32-byte digests of all batches in order, lower-case hex."""
+    return hashlib.sha256(b"".join(bytes.fromhex(d) for d in digests)).hexdigest()
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A provider's signed word: what it says, and by which key (RFC 7638 thumbprint, public JWK)."""
+
+    says: Mapping[str, Any]
+    kid: str
+    jwk: Mapping[str, str]
+
+
+def sign(says: Mapping[str, Any], key: Ed25519PrivateKey) -> str:
+    """The word of whoever has the key on a delivery: a compact JWS with the public key in its header."""
+    jwk = {name: value for name, value in public_jwk(key).items() if name in ("kty", "crv", "x")}
+    return jwt.api_jws.encode(canonical(dict(says)), key, algorithm="EdDSA", headers={"typ": TYPE, "jwk": jwk})
+
+
+def read_signed(jws: str) -> Signed:
+    """What a signed word says, by the key in its header: whose key that is, the caller must know.
+
+    Raises `ValueError` with the reason when it is not well formed or the key did not sign it.
+    """
+    if len(jws) > _LONGEST:
+        raise ValueError(f"longer than {_LONGEST} characters")
+    try:
+        header = jwt.get_unverified_header(jws)
+        jwk = header.get("jwk")
+        if header.get("typ") != TYPE:
+            raise ValueError(f"its typ is not {TYPE}")
+        if not isinstance(jwk, dict) or "d" in jwk:
+            raise ValueError("its header has no public jwk")
+        algorithm = _ALGORITHMS.get((str(jwk.get("kty")), str(jwk.get("crv"))))
+        if algorithm is None or header.get("alg") != algorithm:
+            raise ValueError("its key must be Ed25519 (EdDSA) or P-256 (ES256)")
+        payload = jwt.api_jws.decode(jws, jwt.PyJWK(jwk, algorithm).key, algorithms=[algorithm])
+        says = json.loads(payload)
+        if not isinstance(says, dict):
+            raise ValueError("it is not a JSON object")
+        return Signed(says, thumbprint(jwk), jwk)
+    # PyJWT lets some errors of malformed input through as they are.
+    except (jwt.PyJWTError, KeyError, TypeError, RecursionError) as e:
+        raise ValueError(str(e)[:120] or type(e).__name__) from None
+
+
+def statement(
+    submission_id: str, entry_code: str, record_count: int, content: str = "", file_sha256: str = ""
+) -> dict[str, Any]:
+    """What a provider signs of a delivery: with the digest of its content, of its file, or of both."""
+    digests = {"content_sha256": content, "file_sha256": file_sha256}
+    return {
+        "submission_id": submission_id,
+        "entry_code": entry_code,
+        "record_count": record_count,
+        **{name: value for name, value in digests.items() if value},
+    }
+
+
+def digest_of(batches: Iterable[Sequence[tuple[int, Mapping[str, str]]]]) -> tuple[int, str]:
+    """How many records batches hold, and the digest of their content."""
+    count, digests = 0, []
+    for batch in batches:
+        count += len(batch)
+        digests.append(hashlib.sha256(batch_bytes(batch)).hexdigest())
+    return count, content_sha256(digests)
