@@ -80,7 +80,7 @@ def assemble(name: str, settings: Settings) -> Assembly:
         settings=settings,
         clock=clock,
         store=store,
-        verifier=Verifier(settings.issuer, settings.audience, jwks, revocations),
+        verifier=Verifier(settings.issuer, settings.audience, jwks, revocations, demo=settings.demo),
         tokens=tokens,
         audit=AuditTrail(name, stub, tokens.metadata, clock),
         relay=Relay(store, stub, tokens.metadata),

@@ -233,6 +233,14 @@ ROLE_NOT_ALLOWED = forbidden(
     "当前身份（{roles}）无权执行此操作，需要：{required}",
     "The token's role ({roles}) may not do this; it takes: {required}",
 )
+STEP_UP_REQUIRED = forbidden(
+    "STEP_UP_REQUIRED",
+    "办理此事须先以下列方式之一核验身份：{required}（当前：{acr}）。oidc：经身份认证平台登录（GET /v1/identity/oidc/sign-in）；"
+    "counter：到信用中心窗口出示证件，凭一次性码取得令牌（POST /v1/identity/counter/token）",
+    "This takes an identity verified in one of these ways: {required} (yours: {acr}). oidc: sign in at the identity "
+    "provider (GET /v1/identity/oidc/sign-in); counter: show your document at the credit centre's counter and exchange the "
+    "code (POST /v1/identity/counter/token)",
+)
 NOT_FOUND = not_found("NOT_FOUND", "未找到：{what}", "Not found: {what}")
 METHOD_NOT_ALLOWED = _define(
     "METHOD_NOT_ALLOWED",

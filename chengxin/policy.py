@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast
 
 from chengxin.audit_client import AuditTrail
-from chengxin.errors import ROLE_NOT_ALLOWED, UNAUTHENTICATED, Problem
-from chengxin.principal import Principal, Role
+from chengxin.errors import ROLE_NOT_ALLOWED, STEP_UP_REQUIRED, UNAUTHENTICATED, Problem
+from chengxin.principal import ACR_LEVELS, DEMO_ACR, Assurance, Principal, Role
 from chengxin.tokens import Verifier
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -35,12 +35,15 @@ class Rule:
     conditions: tuple[Condition, ...]
     summary: str
     use_case: str
+    # Of a subject's identity; other callers have proved who they are in their own ways.
+    assurance: Assurance = Assurance.NONE
 
     def to_json(self) -> dict[str, Any]:
         """A row of `chengxin policy`."""
         return {
             "act": self.act,
             "roles": sorted(self.roles),
+            "assurance": self.assurance.name.lower(),
             "conditions": [inspect.getdoc(c) or c.__name__ for c in self.conditions],
             "articles": list(self.articles),
             "summary": self.summary,
@@ -49,10 +52,15 @@ class Rule:
 
 
 def rule(
-    act: str, *, roles: set[Role], articles: tuple[str, ...], when: tuple[Condition, ...] = ()
+    act: str,
+    *,
+    roles: set[Role],
+    articles: tuple[str, ...],
+    when: tuple[Condition, ...] = (),
+    assurance: Assurance = Assurance.NONE,
 ) -> Callable[[F], F]:
-    """Guards a use case `f(room, caller, …)`: a caller without one of `roles`, or whom a condition refuses, gets the
-    refusal, and the refusal goes on record before it is answered.
+    """Guards a use case `f(room, caller, …)`: a caller without one of `roles`, a subject whose identity is not verified
+    as `assurance` takes it, or whom a condition refuses, gets the refusal, which goes on record before it is answered.
 
     `act` is the name of the act in the audit log, `articles` are those of the regulation that it serves.
     """
@@ -65,6 +73,7 @@ def rule(
             when,
             (inspect.getdoc(use_case) or "").split("\n")[0],
             f"{use_case.__module__}.{use_case.__qualname__}",
+            assurance,
         )
 
         @functools.wraps(use_case)
@@ -105,9 +114,9 @@ class Admission:
         return self._verifier.verify(token)
 
     def check(self, caller: Principal, view: Any) -> None:
-        """Raises ROLE_NOT_ALLOWED, after putting it on record, unless the caller has a role of the view's rule."""
+        """Raises ROLE_NOT_ALLOWED or STEP_UP_REQUIRED, after putting it on record, when the view's rule says so."""
         declared: Rule | None = getattr(view, "rule", None)
-        if declared is not None and (problem := _wrong_role(declared, caller)) is not None:
+        if declared is not None and (problem := _wrong_capacity(declared, caller)) is not None:
             self._audit.refused(declared.act, caller, problem)
             raise problem
 
@@ -141,7 +150,7 @@ def rule_of(use_case: Callable[..., Any]) -> Rule:
 def _refusal(
     declared: Rule, room: Room, caller: Principal, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Problem | None:
-    if (wrong := _wrong_role(declared, caller)) is not None:
+    if (wrong := _wrong_capacity(declared, caller)) is not None:
         return wrong
     for condition in declared.conditions:
         if (problem := condition(room, caller, *args, **kwargs)) is not None:
@@ -149,7 +158,10 @@ def _refusal(
     return None
 
 
-def _wrong_role(declared: Rule, caller: Principal) -> Problem | None:
+def _wrong_capacity(declared: Rule, caller: Principal) -> Problem | None:
     if caller.roles & declared.roles:
-        return None
+        if Role.SUBJECT not in caller.roles or caller.assurance >= declared.assurance:
+            return None
+        good = sorted(acr for acr, level in ACR_LEVELS.items() if level >= declared.assurance and acr != DEMO_ACR)
+        return STEP_UP_REQUIRED(required=", ".join(good), acr=caller.acr or "-")
     return ROLE_NOT_ALLOWED(roles=", ".join(sorted(caller.roles)) or "-", required=", ".join(sorted(declared.roles)))

@@ -1,8 +1,8 @@
 """Who is asking, and in what capacity: the claims of an access token (RFC 9068)."""
 
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any
+from enum import IntEnum, StrEnum
+from typing import Any, Final
 
 
 class Role(StrEnum):
@@ -18,6 +18,22 @@ class Role(StrEnum):
     AUTHORITY = "authority"
     SUPERVISOR = "supervisor"
     SERVICE = "service"
+
+
+class Assurance(IntEnum):
+    """How surely a person is the one her token names (Art. 16), from the least."""
+
+    NONE = 0
+    # A provider that knows her asserted it.
+    ONLINE = 1
+    # An officer saw her and her document.
+    IN_PERSON = 2
+
+
+# What an `acr` is worth. That of the demonstration world counts for everything there, and is refused everywhere else
+# (chengxin.tokens.Verifier).
+DEMO_ACR: Final = "demo"
+ACR_LEVELS: Final = {"oidc": Assurance.ONLINE, "counter": Assurance.IN_PERSON, DEMO_ACR: Assurance.IN_PERSON}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +79,11 @@ class Principal:
                 )
             },
         )
+
+    @property
+    def assurance(self) -> Assurance:
+        """How surely the caller is the person that the token names."""
+        return ACR_LEVELS.get(self.acr, Assurance.NONE)
 
     def to_actor(self) -> dict[str, Any]:
         """The caller as an audit event names it; empty fields left out, no personal identifier in any of them."""

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from chengxin import context
 from chengxin.errors import UNAUTHENTICATED, UPSTREAM_UNAVAILABLE, Problem
 from chengxin.ids import new_id
-from chengxin.principal import Principal
+from chengxin.principal import DEMO_ACR, Principal
 from chengxin.revocation import Revocations, is_revoked
 
 ALGORITHMS: Final = ["EdDSA", "ES256"]
@@ -79,7 +79,10 @@ class Verifier:
         jwks: Callable[[], dict[str, Any]],
         revocations: Revocations | None = None,
         refresh_seconds: float = _REFRESH_SECONDS,
+        demo: bool = False,
     ) -> None:
+        """`demo` lets in people who proved nothing: in the demonstration world only."""
+        self._demo = demo
         self._issuer = issuer
         self._audience = audience
         self._jwks = jwks
@@ -118,6 +121,8 @@ class Verifier:
             return known
         header, claims = self._claims(token)
         principal = Principal.from_claims(claims)
+        if principal.acr == DEMO_ACR and not self._demo:
+            raise UNAUTHENTICATED(reason="acr is demo, outside the demonstration world")
         known = _Verified(principal, str(header["kid"]), float(claims["iat"]), float(claims["exp"]))
         with self._lock:
             self._verified[fingerprint] = known

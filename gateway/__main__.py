@@ -54,7 +54,7 @@ def compose() -> Service:
     disclosure = disclosure_pb2_grpc.DisclosureServiceStub(make_channel(settings.disclosure_grpc))
     consents = consents_of(disclosure, own.metadata)
     gateway = Gateway(settings.issuer, accounts, keys, audit, clock, subject_key, Passwords(), revocations, consents)
-    verifier = Verifier(settings.issuer, settings.audience, keys.jwks, revocations, refresh_seconds=0)
+    verifier = Verifier(settings.issuer, settings.audience, keys.jwks, revocations, 0, settings.demo)
 
     http = {room: str(getattr(settings, f"{room}_http")) for room in ROOMS}
     readiness = Readiness(lambda: {"store": works(accounts.store.ping), "signing_key": bool(keys.jwks()["keys"])}, http)

@@ -32,12 +32,14 @@ def command(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False, indent=1))
         return
-    table = Table("service", "face", "roles", "conditions", "articles", "act")
+    table = Table("service", "face", "roles", "identity", "conditions", "articles", "act")
     for row in found:
         if "open_to_all" in row:
-            table.add_row(row["service"], row["face"], "(open)", row["open_to_all"], "", "")
+            table.add_row(row["service"], row["face"], "(open)", "", row["open_to_all"], "", "")
         else:
             conditions = "\n".join(row["conditions"])
             articles = ", ".join(row["articles"])
-            table.add_row(row["service"], row["face"], ", ".join(row["roles"]), conditions, articles, row["act"])
+            identity = "" if row["assurance"] == "none" else row["assurance"]
+            roles = ", ".join(row["roles"])
+            table.add_row(row["service"], row["face"], roles, identity, conditions, articles, row["act"])
     Console().print(table)

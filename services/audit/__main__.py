@@ -43,7 +43,10 @@ def compose() -> Service:
     clock = SystemClock()
     store = Store(settings.mongo_uri.get_secret_value(), "audit", clock)
     verifier = Verifier(
-        settings.issuer, settings.audience, fetch_jwks(f"http://{settings.gateway_http}/.well-known/jwks.json")
+        settings.issuer,
+        settings.audience,
+        fetch_jwks(f"http://{settings.gateway_http}/.well-known/jwks.json"),
+        demo=settings.demo,
     )
     room = make_room(AuditStore(store), Signer.of(load_private_key(settings.key_file)), clock)
 

@@ -17,7 +17,7 @@ from chengxin.errors import INPUT_INVALID, FieldError, Problem, forbidden, not_f
 from chengxin.ids import new_id
 from chengxin.mongo import Unit
 from chengxin.policy import rule
-from chengxin.principal import Principal, Role
+from chengxin.principal import Assurance, Principal, Role
 from services.disclosure.room import Disclosure
 
 CONSENT_ABSENT = not_found("CONSENT_ABSENT", "没有编号为 {consent_id} 的授权", "You gave no consent {consent_id}")
@@ -153,7 +153,7 @@ class Terms:
     uses: int | None
 
 
-@rule("consent.given", roles={Role.SUBJECT}, articles=("16",))
+@rule("consent.given", roles={Role.SUBJECT}, articles=("16",), assurance=Assurance.ONLINE)
 def give(room: Disclosure, caller: Principal, terms: Terms, key: str = "") -> tuple[Consent, str]:
     """The subject gives a consent, and gets the code to hand over; it is told once, and empty when a request is repeated.
 
@@ -185,7 +185,7 @@ def give(room: Disclosure, caller: Principal, terms: Terms, key: str = "") -> tu
     return given, code if given.consent_id == consent.consent_id else ""
 
 
-@rule("consent.code_renewed", roles={Role.SUBJECT}, articles=("16",))
+@rule("consent.code_renewed", roles={Role.SUBJECT}, articles=("16",), assurance=Assurance.ONLINE)
 def renew_code(room: Disclosure, caller: Principal, consent_id: str) -> tuple[Consent, str]:
     """Another code in place of one that was lost or seen by others, which is dead from now on. Raises CONSENT_ABSENT,
     CONSENT_WITHDRAWN."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from chengxin.errors import INPUT_INVALID, FieldError, Problem, forbidden, not_found
 from chengxin.policy import rule
-from chengxin.principal import Principal, Role
+from chengxin.principal import Assurance, Principal, Role
 from chengxin.subjects import INDIVIDUAL
 from services.disclosure import consent
 from services.disclosure.masking import is_identity_number, mask_name
@@ -81,7 +81,7 @@ def with_case(room: Disclosure, caller: Principal, *_: object, **__: object) -> 
     return CASE_REQUIRED(missing=", ".join(missing)) if missing else None
 
 
-@rule("record.queried.own", roles={Role.SUBJECT}, articles=("16",))
+@rule("record.queried.own", roles={Role.SUBJECT}, articles=("16",), assurance=Assurance.ONLINE)
 def own(room: Disclosure, caller: Principal, ask: Ask) -> Answered:
     """Everything about oneself, in full; archived records are marked."""
     sheet = read(room, caller.sub, View.OWN, ask, archived=True)

@@ -8,7 +8,7 @@ from chengxin.canonical import canonical
 from chengxin.errors import INPUT_INVALID, FieldError, Problem, forbidden, not_found, unavailable
 from chengxin.mongo import Unit
 from chengxin.policy import rule
-from chengxin.principal import Principal, Role
+from chengxin.principal import Assurance, Principal, Role
 from services.objection import model
 from services.objection.evidence import Attachment, Evidence, checked, numbered
 from services.objection.model import OBJECTION_OPEN, Case
@@ -63,7 +63,7 @@ def own_case(room: Objections, caller: Principal, objection_no: str, *_: object,
     return OBJECTION_UNKNOWN(objection_no=objection_no)
 
 
-@rule("objection.filed", roles={Role.SUBJECT}, articles=("23",), when=(own_record,))
+@rule("objection.filed", roles={Role.SUBJECT}, articles=("16", "23"), when=(own_record,), assurance=Assurance.ONLINE)
 def file(room: Objections, caller: Principal, filing: Filing, key: str = "") -> Sight:
     """The subject of a record files an objection to it, with evidence.
 

@@ -98,3 +98,13 @@ def test_another_code_replaces_the_one_before(city: Running) -> None:
 )
 def test_only_the_gateway_asks(city: Running, role: str, client: str, code: str) -> None:
     assert refusal(city, code_of(city)[1], role=role, client=client) == code
+
+
+@pytest.mark.parametrize("act", ["/v1/me/consents", "/v1/me/consents/consent_x/code"])
+def test_who_is_not_verified_gives_no_consent(city: Running, act: str) -> None:
+    unverified = city.desk("subject", sub=city.ref(LI_NA), acr="")
+    answer = unverified.post(act, {})
+    assert (answer.status_code, answer.json["code"]) == (403, "STEP_UP_REQUIRED")
+    assert city.audit.events[-1]["details"]["code"] == "STEP_UP_REQUIRED"
+    online = city.desk("subject", sub=city.ref(LI_NA), acr="oidc")
+    assert online.post("/v1/me/consents", TERMS).status_code == 201

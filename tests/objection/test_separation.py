@@ -17,6 +17,13 @@ def test_only_the_subject_of_a_record_objects_to_it(city: Running) -> None:
     assert city.company.get("/v1/me/objections").json["objections"] == []
 
 
+def test_who_is_not_verified_objects_to_nothing(city: Running) -> None:
+    unverified = city.desk("subject", sub=COMPANY, acr="")
+    answer = unverified.post("/v1/me/objections", {})
+    assert (answer.status_code, answer.json["code"]) == (403, "STEP_UP_REQUIRED")
+    assert city.audit.events[-1]["details"]["code"] == "STEP_UP_REQUIRED"
+
+
 def test_to_others_there_is_no_such_objection(city: Running) -> None:
     number = city.filed()
     stranger = city.li_na
