@@ -1,4 +1,4 @@
-"""The floors: the least an application could do on the same store. `python -m bench.floors NAME PORT URI SUBJECT`.
+"""The floors: the least an application could do on the same store. `python -m bench.floors PORT NAME URI SUBJECT`.
 
 `flask_find` answers one find of a subject's records as JSON; `naive_audited` also inserts an audit row for each
 query. Neither verifies a token.
@@ -40,7 +40,7 @@ def application(name: str, uri: str, subject: str) -> Flask:
 
 def main() -> None:
     """Serves one floor until it is stopped."""
-    name, port, uri, subject = sys.argv[1:5]
+    port, name, uri, subject = sys.argv[1:5]
     server = Granian(
         name,
         "127.0.0.1",

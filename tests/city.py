@@ -91,9 +91,12 @@ class City:
 
     def store(self, service: str) -> Any:
         """The database of a service, as an administrator of its machine reaches it."""
-        uri = json.loads((self.home / "keys" / "store-uris.json").read_text())[service]
-        client: Any = pymongo.MongoClient(uri, w="majority", journal=True)
+        client: Any = pymongo.MongoClient(self.store_uri(service), w="majority", journal=True)
         return client.get_default_database()
+
+    def store_uri(self, service: str) -> str:
+        """Where a service's store is."""
+        return str(json.loads((self.home / "keys" / "store-uris.json").read_text())[service])
 
     def citizen(self, name: str, uscc: str = "") -> Caller:
         """A citizen by name, for herself or for the organisation that she represents."""

@@ -54,6 +54,7 @@ def _run(
         "pid": os.getpid(),
         "demo": demo,
         "supervisor": str(supervision.socket),
+        "inner": {name: supervision.environment(name)["CHENGXIN_GRPC_LISTEN"] for name in SERVICES},
     }
     write_private(home.suite, json.dumps(suite).encode())
     supervision.start(PROCESSES)

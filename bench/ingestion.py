@@ -1,0 +1,116 @@
+"""Ingestion over gRPC with validation, history, outbox and audit, against raw inserts and a peer on the same store."""
+
+import json
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from bench import peer_eve
+from bench.apps import running
+from bench.figures import figure, interleaved
+from bench.queries import eve_bulk
+from bench.records import deliver, licences
+from services.ingest.entry import read_entry
+from services.ingest.validation import Validator
+from tests.city import City
+from tests.support import until
+
+BATCH = 1000
+BATCHES = 5
+# What is stored before each measurement.
+SIZES = (20_000, 300_000)
+_ROUNDS = 4
+_EVE_TOKEN = "bench"
+_PENALTY = Path(__file__).parents[1] / "demo" / "catalog" / "XZCF.json"
+_serial = count()
+
+
+def ingestion(city: City) -> Iterator[Any]:
+    """Records a second at each size, and validation alone."""
+    deliver(city, licences(city, BATCH * BATCHES, "warm"), BATCH)
+    documents = list(city.store("ingest")["records"].find({"entry_code": "XZXK"}).limit(BATCH * BATCHES))
+    for size in SIZES:
+        fill(city, documents, size)
+        with running(
+            "bench.peer_eve", f"/{peer_eve.BULK}", city.store_uri("ingest"), _EVE_TOKEN, token=_EVE_TOKEN
+        ) as eve:
+            rates = interleaved(
+                {
+                    "ingest.grpc": lambda: over_grpc(city),
+                    "floor.insert_many": lambda: raw(city, documents),
+                    "peer.eve_bulk": lambda e=eve: over_eve(city, e),
+                },
+                _ROUNDS,
+            )
+        unit = f"records/s at {size:,}"
+        for against in ("floor.insert_many", "peer.eve_bulk"):
+            yield figure("ingest.grpc", rates["ingest.grpc"], unit, against, rates[against])
+            yield figure(against, rates[against], unit)
+    rates = interleaved({"validation.penalty": lambda: validated(city)})
+    yield figure("validation.penalty", rates["validation.penalty"], "records/s/core")
+
+
+def over_grpc(city: City) -> float:
+    """A delivery of 5,000; what follows it from the feed is waited for, but not counted."""
+    records = licences(city, BATCH * BATCHES, f"b{next(_serial)}")
+    began = time.perf_counter()
+    deliver(city, records, BATCH)
+    seconds = time.perf_counter() - began
+    until(lambda: _followed(city), "disclosure has followed", 300)
+    return len(records) / seconds
+
+
+def raw(city: City, documents: list[Any]) -> float:
+    """The same documents by insert_many, journalled, 1,000 at a time."""
+    run = next(_serial)
+    copies = [{**d, "_id": f"{d['_id']}-{run}"} for d in documents]
+    collection = city.store("ingest")["bench_raw"]
+    began = time.perf_counter()
+    for start in range(0, len(copies), BATCH):
+        collection.insert_many(copies[start : start + BATCH], ordered=True)
+    return len(copies) / (time.perf_counter() - began)
+
+
+def over_eve(city: City, eve: Any) -> float:
+    """One bulk POST of 1,000."""
+    documents = peer_eve.documents(city, BATCH, f"s{next(_serial)}")
+    began = time.perf_counter()
+    eve_bulk(eve, documents)
+    return len(documents) / (time.perf_counter() - began)
+
+
+def fill(city: City, documents: list[Any], size: int) -> None:
+    """Brings records, and what the floor writes to, up to a size."""
+    db = city.store("ingest")
+    for name in ("records", "bench_raw"):
+        missing = size - db[name].estimated_document_count()
+        run = next(_serial)
+        for start in range(0, max(missing, 0), BATCH):
+            copies = [{**d, "_id": f"fill-{run}-{start + n}"} for n, d in enumerate(documents[:BATCH])]
+            db[name].insert_many(copies)
+
+
+def validated(city: City) -> float:
+    """Penalty records a second, by one validator on one core."""
+    entry = json.loads(_PENALTY.read_text())
+    validator = Validator(read_entry({**entry, "version": 1, "effective_from": "2026-01-01", "effective_to": ""}))
+    items = next(
+        r["items"]
+        for r in city.store("ingest")["records"].find({"entry_code": "XZCF"})
+        if not any(value.startswith("enc:") for value in r["items"].values())
+    )
+    records = [items | {"CF_WSH": f"演罚字〔2026〕{n}号"} for n in range(20_000)]
+    began = time.perf_counter()
+    for record in records:
+        _, wrong = validator.check(record)
+        if wrong:
+            raise AssertionError(wrong)
+    return len(records) / (time.perf_counter() - began)
+
+
+def _followed(city: City) -> bool:
+    at = {row["_id"]: row["position"] for row in city.store("disclosure")["positions"].find()}
+    newest = city.store("ingest")["counters"].find_one({"_id": "outbox"})
+    return bool(at.get("feed.ingest", 0) >= newest["n"])
