@@ -18,9 +18,12 @@ def faces(ingest: "Ingest", admission: "Admission | None", ready: "Callable[[], 
     from chengxin.ingest.v1 import ingest_pb2_grpc
     from services.ingest.rpc import NAME, IngestServicer
     from services.ingest.web import make_ingest_app
+    from services.ingest.web_quality import add_quality
 
     servicers = [(ingest_pb2_grpc.add_IngestServiceServicer_to_server, IngestServicer(ingest), NAME)]
-    return make_ingest_app(ingest, admission, ready), servicers
+    app = make_ingest_app(ingest, admission, ready)
+    add_quality(app, ingest)
+    return app, servicers
 
 
 def compose() -> Service:
@@ -36,6 +39,7 @@ def compose() -> Service:
     from chengxin.settings import Settings
     from chengxin.tokens import load_private_key
     from services.ingest.directory import Directory
+    from services.ingest.findings import Inspector
     from services.ingest.receipts import Signer
     from services.ingest.record import Recorder
     from services.ingest.room import Ingest
@@ -72,7 +76,7 @@ def compose() -> Service:
     )
     app, servicers = faces(ingest, assembly.admission, lambda: assembly.ready([catalog]))
     server = make_server(settings.grpc_listen, assembly.admission, servicers)
-    return Service(app, server, [assembly.relay, catalog], assembly.close)
+    return Service(app, server, [assembly.relay, catalog, Inspector(ingest)], assembly.close)
 
 
 def policy() -> list[dict[str, Any]]:

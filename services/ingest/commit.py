@@ -9,6 +9,7 @@ from pymongo.errors import DuplicateKeyError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from chengxin.canonical import digest
+from chengxin.clock import shanghai_date
 from chengxin.mongo import Unit
 from chengxin.principal import Principal
 from services.ingest import originals
@@ -30,6 +31,7 @@ from services.ingest.model import (
     Receipt,
     owned,
 )
+from services.ingest.quality_model import tally
 from services.ingest.receipts import kept, receipt_of
 from services.ingest.record import Checked, History, decide
 from services.ingest.room import Ingest
@@ -196,8 +198,9 @@ def _write(ingest: Ingest, caller: Principal, delivery: Delivery, batch: Prepare
     row = _batch_row(delivery, batch, history) | {"counts": counts, "committed_at": now}
     kept_bytes = [] if delivery.file else [*originals.pieces(name, batch.encoded, ingest.ring)]
     store.keep_batch(row, _rejects(ingest, delivery, batch, history, name), kept_bytes, session)
-    if counts["accepted"] or counts["amended"]:
-        unit.publish("batch", batch=name)
+    figures = tally(delivery.entry, batch.checked, history.outcomes, shanghai_date(now)).plain()
+    about = {"provider": delivery.provider.uscc, "entry": delivery.entry.code, "region": caller.region}
+    unit.publish("batch", batch=name, **about, figures=figures)
     details = {**delivery.about, "batch": batch.number, "counts": counts, "digest": batch.digest}
     unit.record(ingest.audit.event(DELIVERED, caller, entries=[delivery.entry.code], details=details).encode())
     return history.outcomes

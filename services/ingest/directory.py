@@ -10,6 +10,7 @@ from chengxin.mongo import Unit
 from chengxin.workdays import CalendarYear, WorkCalendar
 from services.ingest.entry import Entry, plain, read_entry
 from services.ingest.model import DELIVERY_ENTRY_NOT_IN_FORCE, DELIVERY_ENTRY_UNKNOWN
+from services.ingest.quality_model import RULE_SET
 from services.ingest.store import IngestStore
 from services.ingest.validation import Validator
 
@@ -30,6 +31,9 @@ class Directory:
             case "entry":
                 message = MessageToDict(change.entry, preserving_proto_field_name=True)
                 self._store.put_entry(plain(read_entry(message)), unit.session)
+            case "rule_set" if change.rule_set.name == RULE_SET:
+                rules = change.rule_set
+                self._store.quality.put_rules(rules.version, rules.effective_from, dict(rules.values), unit.session)
             case "calendar_year":
                 year = change.calendar_year
                 days = {

@@ -67,6 +67,12 @@ class CrossRule(msgspec.Struct, frozen=True):
     values: tuple[str, ...] = ()
 
 
+class LegalDocument(msgspec.Struct, frozen=True):
+    """Codes of the items that name the legal document."""
+
+    date: str = ""
+
+
 class Entry(msgspec.Struct, frozen=True, dict=True):
     """What ingest needs to know of one version of a catalog entry."""
 
@@ -85,6 +91,9 @@ class Entry(msgspec.Struct, frozen=True, dict=True):
     effective_to: str = ""
     required_one_of: tuple[ItemGroup, ...] = ()
     cross_rules: tuple[CrossRule, ...] = ()
+    update_cycle: str = ""
+    legal_document: LegalDocument = msgspec.field(default_factory=LegalDocument)
+    published_at: str = ""
 
     @cached_property
     def sealed(self) -> tuple[str, ...]:
@@ -95,6 +104,17 @@ class Entry(msgspec.Struct, frozen=True, dict=True):
     def by_code(self) -> dict[str, Item]:
         """The items by code."""
         return {item.code: item for item in self.items}
+
+    @cached_property
+    def optional(self) -> tuple[str, ...]:
+        """Codes of the items that a record need not have."""
+        return tuple(item.code for item in self.items if not item.required)
+
+    @cached_property
+    def document_date(self) -> str:
+        """Code of the item with the date of the legal document; empty without one."""
+        item = self.by_code.get(self.legal_document.date)
+        return item.code if item and item.type == "date" else ""
 
     def in_force(self, today: str) -> bool:
         """Whether the version is in force on a Shanghai date."""

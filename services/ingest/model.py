@@ -19,7 +19,8 @@ from services.ingest.validation import Violation
 # Greatest number of records in one batch: one transaction, and well under 16 MB of messages and documents.
 BATCH_LIMIT: Final = 1000
 
-_SUBMISSION_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
+# `/v1/submissions/findings` and `/v1/submissions/nothing-to-report` are addresses of their own.
+_SUBMISSION_ID: Final = re.compile(r"(?!(?:findings|nothing-to-report)\Z)[A-Za-z0-9_-]{8,64}\Z")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
 _encoder: Final = msgspec.json.Encoder(order="sorted")
 

@@ -23,6 +23,11 @@ def submission_position(token: str) -> list[Any] | None:
     return found
 
 
+def series_position(token: str, parts: int) -> list[Any] | None:
+    """The provider, entry (and first day of a period) after which a page of series begins. Raises INPUT_INVALID."""
+    return _position(token, *[str] * parts)
+
+
 def _position(token: str, *kinds: type) -> list[Any] | None:
     found = decode_page_token(token)
     if found is not None and (not isinstance(found, list) or [type(part) for part in found] != list(kinds)):

@@ -12,6 +12,7 @@ from chengxin.clock import Clock
 from chengxin.crypto import KeyRing
 from services.ingest.desk import Desk
 from services.ingest.directory import Directory
+from services.ingest.quality_store import QualityStore
 from services.ingest.receipts import Signer
 from services.ingest.record import Recorder
 from services.ingest.store import IngestStore
@@ -35,6 +36,11 @@ class Ingest:
     ring: KeyRing
     signer: Signer
     desk: Desk = field(default_factory=Desk)
+
+    @property
+    def quality(self) -> QualityStore:
+        """The collections of quality and timeliness."""
+        return self.store.quality
 
     @staticmethod
     def patiently(work: Callable[[], T]) -> T:

@@ -19,6 +19,7 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
 from chengxin.mongo import Store
+from services.ingest import quality_store
 from services.ingest.record import History, Known
 
 Plain = dict[str, Any]
@@ -196,6 +197,8 @@ class IngestStore:
         self.transact = store.transact
         self.once = store.once
         self.follow = store.follow
+        self.rows = store.rows
+        self.quality = quality_store.QualityStore()
         self.entries = _collection(CatalogEntry)
         self.calendar = _collection(CalendarYearRow)
         self.records = _collection(Record)
@@ -209,12 +212,17 @@ class IngestStore:
     @staticmethod
     def create_indexes() -> None:
         """Creates collections' indexes where they are missing."""
-        for document in _DOCUMENTS:
+        for document in (*_DOCUMENTS, *quality_store.DOCUMENTS):
             document.ensure_indexes()
 
     def entry_versions(self, code: str) -> list[Plain]:
         """Every published version of an entry, newest first."""
         return [row["entry"] for row in self.entries.find({"code": code}).sort("version", -1)]
+
+    def entry_heads(self) -> list[Plain]:
+        """Every published version of every entry, without its items and their rules."""
+        left_out = {"entry.items": 0, "entry.cross_rules": 0, "entry.required_one_of": 0}
+        return [row["entry"] for row in self.entries.find({}, left_out)]
 
     def put_entry(self, entry: Plain, session: ClientSession) -> None:
         """Keeps a published version."""

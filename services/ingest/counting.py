@@ -1,0 +1,101 @@
+"""Counts what was committed (Art. 30): reads the outbox where it left off, keeps figures and place in one transaction."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Final
+
+from chengxin.clock import shanghai_date
+from chengxin.mongo import OutboxRow, Unit
+from services.ingest.periods import LOOKED_BACK
+from services.ingest.quality_model import Figures, change
+from services.ingest.quality_store import Plain, series_key
+from services.ingest.room import Ingest
+
+# Transactions counted at once: one short transaction for many batches.
+_ROWS: Final = 50
+
+# (provider, entry, region, day, figures)
+Addition = tuple[str, str, str, date, Figures]
+
+
+def count(ingest: Ingest) -> int:
+    """Counts some transactions of the outbox that are not counted yet; how many."""
+    quality = ingest.quality
+    after = int(quality.state().get("position", 0))
+    rows = ingest.store.rows(after, _ROWS)
+    if not rows:
+        return 0
+    additions = list(_additions(ingest, rows))
+
+    def work(unit: Unit) -> int:
+        state = quality.state(unit.session)
+        # Somebody else, who was asked to, may have counted them meanwhile.
+        if int(state.get("position", 0)) != after:
+            return 0
+        for (provider, entry), some in _grouped(additions).items():
+            _add(ingest, unit, provider, entry, some)
+        began = state.get("began") or ingest.clock.today().isoformat()
+        quality.set_state({"position": rows[-1].position, "began": began}, unit.session)
+        return len(rows)
+
+    return ingest.store.transact(work)
+
+
+def new_series(provider: str, entry: str) -> Plain:
+    """A series of which nothing is known."""
+    return {
+        "_id": series_key(provider, entry),
+        "provider": provider,
+        "entry_code": entry,
+        "region": "",
+        "days": [],
+        "declared": [],
+        "on_record": 0,
+    }
+
+
+def _additions(ingest: Ingest, rows: list[OutboxRow]) -> Iterator[Addition]:
+    for row in rows:
+        day = shanghai_date(row.at)
+        for made in row.changes:
+            # A batch from before figures were taken has none.
+            if made["kind"] == "batch" and "figures" in made:
+                yield made["provider"], made["entry"], made["region"], day, Figures.read(made["figures"])
+            elif made["kind"] == "record":
+                [record] = ingest.store.exactly([(made["record"], made["version"])])
+                figures = change(
+                    record.get("late_working_days") or 0, bool(record.get("revoked")), bool(record.get("objection_no"))
+                )
+                yield record["provider"], record["entry_code"], "", day, figures
+
+
+def _grouped(additions: list[Addition]) -> dict[tuple[str, str], list[Addition]]:
+    found: dict[tuple[str, str], list[Addition]] = {}
+    for one in additions:
+        found.setdefault(one[:2], []).append(one)
+    return found
+
+
+def _add(ingest: Ingest, unit: Unit, provider: str, entry: str, additions: list[Addition]) -> None:
+    quality = ingest.quality
+    key = series_key(provider, entry)
+    series = quality.one_series(key, unit.session) or new_series(provider, entry)
+    by_day: dict[date, Figures] = {}
+    for _, _, region, day, figures in additions:
+        by_day[day] = by_day.get(day, Figures()).plus(figures)
+        series["region"] = region or series["region"]
+        series["on_record"] += figures.accepted - figures.revoked
+    for day, figures in by_day.items():
+        known = quality.day(key, day.isoformat(), unit.session)
+        if known:
+            figures = Figures.read(known["figures"]).plus(figures)
+        quality.put_day(key, day.isoformat(), figures.plain(), unit.session)
+        if figures.total:
+            series["days"] = _with(series["days"], day)
+    quality.put_series(series, unit.session)
+
+
+def _with(days: list[str], day: date) -> list[str]:
+    found = sorted({*days, day.isoformat()})
+    oldest = (date.fromisoformat(found[-1]) - LOOKED_BACK).isoformat()
+    return [one for one in found if one >= oldest]
