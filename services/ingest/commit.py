@@ -10,6 +10,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from chengxin.canonical import digest
 from chengxin.clock import shanghai_date
+from chengxin.delivery import Signed, content_sha256
 from chengxin.mongo import Unit
 from chengxin.principal import Principal
 from services.ingest import originals
@@ -35,6 +36,7 @@ from services.ingest.quality_model import tally
 from services.ingest.receipts import kept, receipt_of
 from services.ingest.record import Checked, History, decide
 from services.ingest.room import Ingest
+from services.ingest.signing import must_agree, word_on
 from services.ingest.store import Plain, batch_id, reject_id
 from services.ingest.validation import Violation
 
@@ -82,6 +84,8 @@ class Delivery:
     committed: int = 0
     receipt: Receipt | None = None
     file: FileForm | None = None
+    # The provider's signed word on it.
+    signed: Signed | None = None
 
     @property
     def about(self) -> dict[str, str]:
@@ -114,9 +118,13 @@ def open_delivery(ingest: Ingest, caller: Principal, header: Header, file: FileF
     provider = entry.provider(caller.org)
     if provider is None:
         raise NOT_A_PROVIDER(org=caller.org or "-", entry=entry.code)
-    if found is None:
-        return Delivery(key, header, entry, provider, file=file)
-    return Delivery(key, header, entry, provider, found["batches_committed"], receipt_of(found), file)
+    receipt = receipt_of(found) if found else None
+    signed = None
+    if receipt is None:
+        agreement = ingest.patiently(lambda: ingest.store.providers.agreement(caller.org))
+        signed = word_on(header, caller, agreement, file is not None)
+    committed = found["batches_committed"] if found else 0
+    return Delivery(key, header, entry, provider, committed, receipt, file, signed)
 
 
 def begin(ingest: Ingest, caller: Principal, delivery: Delivery) -> None:
@@ -270,8 +278,13 @@ def _close(ingest: Ingest, caller: Principal, delivery: Delivery, unit: Unit) ->
     if expected not in (0, submission["counts"]["total"]):
         raise DELIVERY_BROKEN_OFF(committed=batches)
     digests = ingest.store.digests(delivery.key, batches, unit.session)
-    receipt = ingest.signer.sign(submission, digests, ingest.clock.now())
-    ingest.store.close_submission(delivery.key, batches, kept(receipt), unit.session)
+    signature: Plain = {}
+    if (signed := delivery.signed) is not None:
+        must_agree(signed, content_sha256=content_sha256(digests), record_count=submission["counts"]["total"])
+        signature = {"jws": delivery.header.signature, "kid": signed.kid, "client_id": caller.client_id}
+    receipt = ingest.signer.sign(submission, digests, ingest.clock.now(), signature)
+    closing = {"receipt": kept(receipt)} | ({"signature": signature} if signature else {})
+    ingest.store.close_submission(delivery.key, batches, closing, unit.session)
     details = {**delivery.about, "counts": dict(receipt.counts), "content_sha256": receipt.content_sha256}
     unit.record(ingest.audit.event(CLOSED, caller, entries=[delivery.entry.code], details=details).encode())
     return receipt

@@ -52,6 +52,8 @@ def submit_file(ingest: Ingest, caller: Principal, header: Header, file: NamedFi
             file_sha256=sha256,
             record_count=must_be_whole(source, columns),
         ).checked()
+        # What is wrong with id or signature is told before anything is stored, too.
+        opened = open_delivery(ingest, caller, whole, form)
         mine = stack.pop_all()
 
     def take() -> Receipt:
@@ -62,7 +64,7 @@ def submit_file(ingest: Ingest, caller: Principal, header: Header, file: NamedFi
     receipt = ingest.desk.take(take)
     if receipt is None:
         # Whoever is told to ask for the submission finds it, even before its turn has come.
-        begin(ingest, caller, open_delivery(ingest, caller, whole, form))
+        begin(ingest, caller, opened)
     return whole.submission_id, receipt
 
 

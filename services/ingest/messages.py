@@ -27,6 +27,7 @@ def header(message: pb.SubmissionHeader) -> Header:
         message.file_name,
         message.file_sha256,
         message.record_count,
+        message.signature,
     )
 
 

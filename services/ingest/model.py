@@ -1,6 +1,5 @@
 """What ingest speaks of: deliveries, their batches and records, what became of them. Pure."""
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from chengxin.clock import rfc3339
+from chengxin.delivery import batch_bytes
 from chengxin.errors import INPUT_INVALID, FieldError, Problem, conflict, forbidden, invalid, not_found, precondition
 from chengxin.workdays import WorkCalendar
 from services.ingest.standard import is_date
@@ -134,6 +134,8 @@ class Header:
     # How many records follow in all; 0: not told. When told, the submission closes only when all have come; when not,
     # the sender must say where the delivery ends.
     record_count: int = 0
+    # The provider's signed word on the delivery (`chengxin.delivery`); empty: none.
+    signature: str = ""
 
     def checked(self) -> "Header":
         """The header itself. Raises INPUT_INVALID naming each wrong field."""
@@ -172,7 +174,7 @@ class Batch:
 
     def encoded(self) -> bytes:
         """The JSON of `[[row, items], …]`, items by code: kept as delivered (Art. 12); its SHA-256 is the batch's digest."""
-        return _encoder.encode([(r.row, r.items) for r in self.records])
+        return batch_bytes((r.row, r.items) for r in self.records)
 
     def checked(self) -> "Batch":
         """The batch itself. Raises BATCH_TOO_LARGE or INPUT_INVALID."""
@@ -293,11 +295,6 @@ def days_late(calendar: WorkCalendar, effective: date, limit: int, today: date) 
         return max(0, calendar.working_days_between(effective, today) - limit)
     except Problem:
         return 0
-
-
-def content_sha256(digests: Sequence[str]) -> str:
-    """SHA-256 over the 32-byte digests of all batches in order, lower-case hex."""
-    return hashlib.sha256(b"".join(bytes.fromhex(d) for d in digests)).hexdigest()
 
 
 def owned(provider: str, submission_id: str) -> str:

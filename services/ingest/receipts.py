@@ -9,8 +9,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chengxin.canonical import canonical
 from chengxin.clock import rfc3339
+from chengxin.delivery import content_sha256
 from chengxin.tokens import public_jwk
-from services.ingest.model import Receipt, content_sha256
+from services.ingest.model import Receipt
 
 
 class Signer:
@@ -20,8 +21,10 @@ class Signer:
         self._key = key
         self.jwk = public_jwk(key)
 
-    def sign(self, submission: Mapping[str, Any], digests: Sequence[str], at: datetime) -> Receipt:
-        """The receipt of a submission with these batches."""
+    def sign(
+        self, submission: Mapping[str, Any], digests: Sequence[str], at: datetime, signature: Mapping[str, str]
+    ) -> Receipt:
+        """The receipt of a submission with these batches, and with its provider's signed word, if it gave one."""
         content = content_sha256(digests)
         payload = {
             "submission_id": submission["submission_id"],
@@ -34,6 +37,9 @@ class Signer:
             "file_sha256": submission.get("file_sha256") or "",
             "closed_at": rfc3339(at),
         }
+        if signature:
+            payload["provider_signature"] = signature["jws"]
+            payload["provider_client"] = signature["client_id"]
         header = {"kid": self.jwk["kid"], "typ": "chengxin-receipt+jws"}
         jws = jwt.api_jws.encode(canonical(payload), self._key, algorithm="EdDSA", headers=header)
         return Receipt(submission["submission_id"], payload["counts"], content, at, jws)

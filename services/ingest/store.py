@@ -20,6 +20,7 @@ from pymongo.collection import Collection
 
 from chengxin.mongo import Store
 from services.ingest import quality_store
+from services.ingest.provider_store import ProviderStore
 from services.ingest.record import History, Known
 
 Plain = dict[str, Any]
@@ -118,6 +119,8 @@ class Submission(Document):
     columns = ListField(ListField(StringField()))
     created_at = DateTimeField()
     receipt = DictField()
+    # The provider's signed word on it, if it gave one: {jws, kid, client_id}.
+    signature = DictField()
     meta: Final = {
         "db_alias": "ingest",
         "collection": "submissions",
@@ -208,6 +211,7 @@ class IngestStore:
         self.rejects = _collection(Reject)
         self.originals = _collection(Original)
         self.receipt_keys = _collection(ReceiptKey)
+        self.providers = ProviderStore()
 
     @staticmethod
     def create_indexes() -> None:
@@ -241,10 +245,10 @@ class IngestStore:
         """Begins a submission with its first batch. Raises `DuplicateKeyError` when it has begun."""
         self.submissions.insert_one(document, session=session)
 
-    def close_submission(self, key: str, batches: int, receipt: Plain, session: ClientSession) -> bool:
-        """Keeps the receipt of an open submission of so many batches; False when it is closed or has gone on."""
+    def close_submission(self, key: str, batches: int, kept: Plain, session: ClientSession) -> bool:
+        """Keeps receipt and signature of an open submission of so many batches; False when it is closed or went on."""
         done = self.submissions.update_one(
-            {"_id": key, "receipt": None, "batches_committed": batches}, {"$set": {"receipt": receipt}}, session=session
+            {"_id": key, "receipt": None, "batches_committed": batches}, {"$set": kept}, session=session
         )
         return done.matched_count == 1
 

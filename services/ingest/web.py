@@ -24,6 +24,7 @@ from services.ingest.paging import reject_position, submission_position
 from services.ingest.receipts import receipt_of
 from services.ingest.room import Ingest
 from services.ingest.store import Plain
+from services.ingest.web_reporting import add_agreements
 
 _SUBMISSIONS: Final = Tag(name="submissions", description="What providers delivered, and what became of it")
 _MAX_BODY: Final = 256 * 1024 * 1024
@@ -36,6 +37,9 @@ class UploadForm(BaseModel):
     file: FileStorage = Field(description="CSV (UTF-8, UTF-16, GB18030), XLSX or JSON Lines")
     submission_id: str = Field(
         "", max_length=64, description="Chosen by you; empty: from the entry and the file's digest"
+    )
+    signature: str = Field(
+        "", max_length=4096, description="Your signed word on it: JWS, see docs/operations/submit.md"
     )
 
 
@@ -158,6 +162,7 @@ def make_ingest_app(ingest: Ingest, admission: Admission | None, ready: Callable
     _add_upload(app, ingest)
     _add_submissions(app, ingest)
     _add_rejects(app, ingest)
+    add_agreements(app, ingest)
     return app
 
 
@@ -175,7 +180,8 @@ def _add_upload(app: OpenAPI, ingest: Ingest) -> None:
         A file that takes longer than a minute is answered with 202 and goes on: ask for the submission, or deliver the
         same file again.
         """
-        header = Header(form.submission_id, form.catalog, file_name=Path(form.file.filename or "").name)
+        name = Path(form.file.filename or "").name
+        header = Header(form.submission_id, form.catalog, file_name=name, signature=form.signature)
         upload = _Upload(form.file)
         try:
             submission_id, receipt = files.submit_file(ingest, caller(), header, upload)

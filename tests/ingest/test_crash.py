@@ -11,8 +11,8 @@ import grpc
 import pymongo
 import pytest
 
+from chengxin.delivery import content_sha256
 from chengxin.errors import Problem
-from services.ingest.model import content_sha256
 from tests.ingest.conftest import REGULATOR, Running, licences, running_ingest, stream
 from tests.support import Issuer, free_port, until
 
