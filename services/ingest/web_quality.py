@@ -1,214 +1,51 @@
 """HTTP face of quality and timeliness: JSON and CSV out. No decisions here."""
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from flask import Response, request
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
-from pydantic import BaseModel, Field
 
-from chengxin.clock import rfc3339
 from chengxin.context import caller
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.policy import serves
-from chengxin.tabular.rejects import disarmed
-from chengxin.web import PageQuery, answer, encode_page_token
+from chengxin.web import answer, encode_page_token
 from services.ingest import findings, quality
 from services.ingest.paging import series_position, submission_position
-from services.ingest.periods import State
-from services.ingest.quality_model import Kind
-from services.ingest.quality_store import Plain
+from services.ingest.periods import LOOKED_BACK
+from services.ingest.quality_answers import (
+    FINDING_COLUMNS,
+    REPORT_COLUMNS,
+    DeclarationAnswer,
+    DeclarationBody,
+    FindingAnswer,
+    FindingPath,
+    FindingsAnswer,
+    FindingsQuery,
+    OverdueAnswer,
+    OverduesAnswer,
+    QualityQuery,
+    RemarkBody,
+    ReportsAnswer,
+    SearchedAnswer,
+    SeriesQuery,
+    csv_answer,
+    finding_answer,
+    finding_row,
+    overdue_answer,
+    report_answer,
+    report_row,
+)
 from services.ingest.room import Ingest
 
 _QUALITY: Final = Tag(
     name="quality", description="What was expected of providers, what came, and what is out of the ordinary"
 )
 _QUARTER: Final = timedelta(days=90)
-_LONGEST: Final = timedelta(days=800)
+# No delivery is as old; dates can be counted back from it.
+_EARLIEST: Final = date(1990, 1, 1)
 _LONGEST_KEY: Final = 128
-_Format = Literal["json", "csv"]
-
-
-class SeriesQuery(PageQuery):
-    """Whose deliveries for what."""
-
-    provider: str = Field("", max_length=18, description="For organs: the provider's unified social credit code")
-    entry: str = Field("", max_length=64, description="Code of the catalog entry")
-    region: str = Field("", max_length=12, description="GB/T 2260 region of the provider, where its client has one")
-    format: _Format = Field("json", description="csv: all of them as a file")
-
-    def wanted(self) -> quality.Wanted:
-        """Which series."""
-        return quality.Wanted(self.provider, self.entry, self.region)
-
-
-class QualityQuery(SeriesQuery):
-    """Which days."""
-
-    first: date | None = Field(None, alias="from", description="First Shanghai date; empty: 90 days before the last")
-    last: date | None = Field(None, alias="until", description="Last Shanghai date; empty: today")
-
-
-class FindingsQuery(SeriesQuery):
-    """Which findings."""
-
-    state: Literal["", "open", "explained", "closed"] = ""
-    kind: Literal["", "volume_drop", "rejection_change", "mass_revocation", "backdating"] = ""
-
-
-class FindingPath(BaseModel):
-    """A finding."""
-
-    finding_id: str = Field(max_length=64)
-
-
-class RemarkBody(BaseModel):
-    """What is said of a finding."""
-
-    text: str = Field(
-        min_length=1, max_length=2000, pattern=r"\S", description="Kept with the finding, and nowhere else"
-    )
-
-
-class DeclarationBody(BaseModel):
-    """That there was nothing to report."""
-
-    catalog: str = Field(max_length=64, description="Code of the catalog entry")
-    period: str = Field(
-        max_length=10, description="2026-11-24, 2026-W48, 2026-11, 2026-Q4 or 2026, by the update cycle"
-    )
-    through: str = Field("", max_length=10, description="The last of several periods; empty: only the one")
-
-
-class DeclarationAnswer(BaseModel):
-    """Periods for which it is on record that there was nothing to report."""
-
-    catalog: str
-    periods: list[str]
-
-
-class Rule(BaseModel):
-    """How often a rule was broken."""
-
-    rule: str
-    count: int
-
-
-class ItemShare(BaseModel):
-    """How often an optional item was filled."""
-
-    item: str
-    filled: float
-
-
-class PeriodAnswer(BaseModel):
-    """A period and how it stands with it."""
-
-    period: str
-    first_day: str
-    last_day: str
-    state: str = Field(description=", ".join(State))
-    due: str | None
-    provisional: bool
-    covered_on: str | None
-
-
-class ReportAnswer(BaseModel):
-    """How a provider does with an entry."""
-
-    provider_uscc: str
-    provider_name: str
-    entry_code: str
-    entry_name: dict[str, str]
-    region: str
-    update_cycle: str
-    periods: dict[str, int] = Field(description="How many periods are in each state")
-    latest_periods: list[PeriodAnswer] = Field(description="The latest ten")
-    records: dict[str, int]
-    rejection_rate: float | None
-    unchanged_rate: float | None
-    completeness: float | None = Field(description="Share of optional items filled in valid records")
-    least_filled: list[ItemShare] = Field(description="The five optional items that are filled least")
-    broken_rules: list[Rule]
-    changes: dict[str, int] = Field(description="Amendments and revocations, and how late they were in working days")
-    corrections: int = Field(description="Versions that an objection brought about")
-    correction_rate: float | None = Field(description="Corrections per record in force")
-
-
-class ReportsAnswer(BaseModel):
-    """A page of reports."""
-
-    first_day: str
-    last_day: str
-    reports: list[ReportAnswer]
-    next_page_token: str
-
-
-class OverdueAnswer(BaseModel):
-    """An overdue period."""
-
-    provider_uscc: str
-    provider_name: str
-    entry_code: str
-    entry_name: dict[str, str]
-    region: str
-    period: str
-    first_day: str
-    last_day: str
-    due: str
-    provisional: bool
-    working_days_late: int
-
-
-class OverduesAnswer(BaseModel):
-    """A page of overdue periods."""
-
-    overdue: list[OverdueAnswer]
-    next_page_token: str
-
-
-class ActAnswer(BaseModel):
-    """What somebody said of a finding."""
-
-    act: str
-    by: str
-    at: str
-    text: str
-
-
-class FindingAnswer(BaseModel):
-    """Something out of the ordinary."""
-
-    finding_id: str
-    kind: str = Field(description=", ".join(Kind))
-    provider_uscc: str
-    entry_code: str
-    period: str
-    first_day: str
-    last_day: str
-    figures: dict[str, float]
-    state: str = Field(description="open, explained, closed")
-    first_seen: str
-    last_seen: str
-    acts: list[ActAnswer]
-
-
-class FindingsAnswer(BaseModel):
-    """A page of findings."""
-
-    findings: list[FindingAnswer]
-    next_page_token: str
-
-
-class SearchedAnswer(BaseModel):
-    """What a search did."""
-
-    series: int
-    raised: int
 
 
 def add_quality(app: OpenAPI, ingest: Ingest) -> None:
@@ -230,9 +67,9 @@ def _add_lists(app: OpenAPI, ingest: Ingest) -> None:
         after, size = _page(query, series_position(query.page_token, 2))
         found, following = quality.reports(ingest, caller(), query.wanted(), first, last, after, size)
         if query.format == "csv":
-            return _csv("quality", _REPORT_COLUMNS, map(_report_row, map(_report, found)))
+            return csv_answer("quality", REPORT_COLUMNS, map(report_row, map(report_answer, found)))
         days = {"first_day": first.isoformat(), "last_day": last.isoformat()}
-        return answer(days | {"reports": [_report(r) for r in found], "next_page_token": _token(following)})
+        return answer(days | {"reports": [report_answer(r) for r in found], "next_page_token": _token(following)})
 
     @app.get("/v1/submissions/overdue", tags=[_QUALITY], summary="Overdue periods", responses={200: OverduesAnswer})
     @serves(quality.overdue)
@@ -240,10 +77,10 @@ def _add_lists(app: OpenAPI, ingest: Ingest) -> None:
         """By provider, entry and time."""
         after, size = _page(query, series_position(query.page_token, 3))
         found, following = quality.overdue(ingest, caller(), query.wanted(), after, size)
-        rows = [_overdue(one) for one in found]
+        rows = [overdue_answer(one) for one in found]
         if query.format == "csv":
             columns = [name for name in OverdueAnswer.model_fields if name != "entry_name"]
-            return _csv("overdue", columns, ([row[name] for name in columns] for row in rows))
+            return csv_answer("overdue", columns, ([row[name] for name in columns] for row in rows))
         return answer({"overdue": rows, "next_page_token": _token(following)})
 
 
@@ -280,9 +117,9 @@ def _add_findings(app: OpenAPI, ingest: Ingest) -> None:
         """Latest first."""
         after, size = _page(query, submission_position(query.page_token))
         found, following = findings.findings(ingest, caller(), query.wanted(), query.state, query.kind, after, size)
-        rows = [_finding(row) for row in found]
+        rows = [finding_answer(row) for row in found]
         if query.format == "csv":
-            return _csv("findings", _FINDING_COLUMNS, map(_finding_row, rows))
+            return csv_answer("findings", FINDING_COLUMNS, map(finding_row, rows))
         return answer({"findings": rows, "next_page_token": _token(following)})
 
     @app.get(
@@ -291,7 +128,7 @@ def _add_findings(app: OpenAPI, ingest: Ingest) -> None:
     @serves(findings.finding)
     def finding(path: FindingPath) -> Response:
         """With what was said of it."""
-        return answer(_finding(findings.finding(ingest, caller(), path.finding_id)))
+        return answer(finding_answer(findings.finding(ingest, caller(), path.finding_id)))
 
 
 def _add_remarks(app: OpenAPI, ingest: Ingest) -> None:
@@ -305,7 +142,7 @@ def _add_remarks(app: OpenAPI, ingest: Ingest) -> None:
     def explain(path: FindingPath, body: RemarkBody) -> Response:
         """Its provider says how it came about."""
         remark = findings.Remark(path.finding_id, body.text)
-        return answer(_finding(findings.explain(ingest, caller(), remark, _idempotency_key())))
+        return answer(finding_answer(findings.explain(ingest, caller(), remark, _idempotency_key())))
 
     @app.post(
         "/v1/submissions/findings/<finding_id>/close",
@@ -317,14 +154,16 @@ def _add_remarks(app: OpenAPI, ingest: Ingest) -> None:
     def close(path: FindingPath, body: RemarkBody) -> Response:
         """The supervisor is done with it."""
         remark = findings.Remark(path.finding_id, body.text)
-        return answer(_finding(findings.close(ingest, caller(), remark, _idempotency_key())))
+        return answer(finding_answer(findings.close(ingest, caller(), remark, _idempotency_key())))
 
 
 def _days(query: QualityQuery, today: date) -> tuple[date, date]:
     last = query.last or today
-    first = query.first or last - _QUARTER
-    if not timedelta(0) <= last - first <= _LONGEST:
-        told = f"不晚于 until，且最多 {_LONGEST.days} 天 / not after until, at most {_LONGEST.days} days before it"
+    first = query.first or max(last, _EARLIEST) - _QUARTER
+    if not timedelta(0) <= last - first <= LOOKED_BACK:
+        told = (
+            f"不晚于 until，且最多早 {LOOKED_BACK.days} 天 / not after until, at most {LOOKED_BACK.days} days before it"
+        )
         raise INPUT_INVALID(fields=[FieldError("from", "range", told)])
     return first, last
 
@@ -342,128 +181,3 @@ def _idempotency_key() -> str:
     if len(key) > _LONGEST_KEY:
         raise INPUT_INVALID(fields=[FieldError("Idempotency-Key", "length", f"≤ {_LONGEST_KEY}")])
     return key
-
-
-def _report(one: quality.Report) -> dict[str, Any]:
-    figures, states = one.figures, [s.state for s in one.standings]
-    least = sorted((count, item) for item, count in figures.filled.items())[:5]
-    return _who(one.owed, one.region) | {
-        "update_cycle": one.owed.cycle,
-        "periods": {"expected": sum(s is not State.NOT_EXPECTED for s in states)}
-        | {state.value: states.count(state) for state in State},
-        "latest_periods": [_period(s) for s in one.standings[-10:]],
-        "records": {
-            "total": figures.total,
-            "accepted": figures.accepted,
-            "amended": figures.amended,
-            "unchanged": figures.unchanged,
-            "rejected": figures.rejected,
-            "on_record": one.on_record,
-        },
-        **figures.rates(),
-        "least_filled": [{"item": item, "filled": round(count / figures.valid, 4)} for count, item in least],
-        "broken_rules": [
-            {"rule": rule, "count": count}
-            for rule, count in sorted(figures.broken.items(), key=lambda b: (-b[1], b[0]))
-        ],
-        "changes": {
-            "total": figures.changes,
-            "revoked": figures.revoked,
-            "late": figures.late_changes,
-            "late_working_days": figures.late_working_days,
-            "latest_working_days": figures.latest_working_days,
-        },
-        "corrections": figures.corrections,
-        "correction_rate": round(figures.corrections / one.on_record, 4) if one.on_record > 0 else None,
-    }
-
-
-def _who(owed: Any, region: str) -> dict[str, Any]:
-    return {
-        "provider_uscc": owed.provider,
-        "provider_name": owed.provider_name,
-        "entry_code": owed.entry_code,
-        "entry_name": {"zh": owed.entry_name.zh, "en": owed.entry_name.en},
-        "region": region,
-    }
-
-
-def _period(standing: Any) -> dict[str, Any]:
-    period = standing.period
-    return {
-        "period": period.name,
-        "first_day": period.first.isoformat(),
-        "last_day": period.last.isoformat(),
-        "state": standing.state.value,
-        "due": standing.due.isoformat() if standing.due else None,
-        "provisional": standing.provisional,
-        "covered_on": standing.covered_on.isoformat() if standing.covered_on else None,
-    }
-
-
-def _overdue(one: quality.Overdue) -> dict[str, Any]:
-    period = _period(one.standing)
-    told = {name: period[name] for name in ("period", "first_day", "last_day", "due", "provisional")}
-    return _who(one.owed, one.region) | told | {"working_days_late": one.working_days_late}
-
-
-def _finding(row: Plain) -> dict[str, Any]:
-    return {
-        "finding_id": row["_id"],
-        "kind": row["kind"],
-        "provider_uscc": row["provider"],
-        "entry_code": row["entry_code"],
-        "period": row["period"],
-        "first_day": row["first_day"],
-        "last_day": row["last_day"],
-        "figures": row["figures"],
-        "state": row["state"],
-        "first_seen": rfc3339(row["first_seen"]),
-        "last_seen": rfc3339(row["last_seen"]),
-        "acts": row["acts"],
-    }
-
-
-_REPORT_COLUMNS: Final = (
-    *("provider_uscc", "provider_name", "entry_code", "entry_name", "region", "update_cycle", "expected"),
-    *("delivered", "delivered_late", "declared", "declared_late", "awaited", "overdue", "undetermined"),
-    *("total", "accepted", "amended", "unchanged", "rejected", "rejection_rate", "unchanged_rate", "completeness"),
-    *("changes", "late_changes", "latest_working_days", "revoked", "corrections", "correction_rate"),
-)
-_FINDING_COLUMNS: Final = (
-    *("finding_id", "kind", "provider_uscc", "entry_code", "period", "state", "first_seen", "last_seen", "figures"),
-    "last_remark",
-)
-
-
-def _report_row(told: dict[str, Any]) -> list[Any]:
-    changes = told["changes"]
-    flat = told | told["periods"] | told["records"]
-    flat |= {
-        "entry_name": told["entry_name"]["zh"],
-        "changes": changes["total"],
-        "late_changes": changes["late"],
-        "latest_working_days": changes["latest_working_days"],
-        "revoked": changes["revoked"],
-    }
-    return [flat[name] for name in _REPORT_COLUMNS]
-
-
-def _finding_row(told: dict[str, Any]) -> list[Any]:
-    flat = told | {
-        "figures": " ".join(f"{name}={value}" for name, value in told["figures"].items()),
-        "last_remark": told["acts"][-1]["text"] if told["acts"] else "",
-    }
-    return [flat[name] for name in _FINDING_COLUMNS]
-
-
-def _csv(name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\r\n")
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow(["" if cell is None else disarmed(str(cell)) for cell in row])
-    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-    # With its mark, by which spreadsheets know UTF-8.
-    body = b"\xef\xbb\xbf" + buffer.getvalue().encode()
-    return Response(body, content_type="text/csv; charset=utf-8", headers=headers)
