@@ -34,13 +34,13 @@ def test_a_process_is_killed_during_a_delivery(doomed: City, victim: str, tmp_pa
     rows = registrations(RECORDS, 300_000 + VICTIMS.index(victim) * RECORDS)
     file = write(tmp_path / f"{victim}.csv", rows)
     pids = doomed.pids()
-    client = _submit(doomed, file)
+    client = submit(doomed, file, "QYDJ")
     try:
         until(lambda: _begun(doomed, file), "some of it is committed", 60)
         os.kill(client.pid if victim == "client" else pids[victim], signal.SIGKILL)
         output, _ = client.communicate(timeout=300)
         if victim == "client":
-            client = _submit(doomed, file)
+            client = submit(doomed, file, "QYDJ")
             output, _ = client.communicate(timeout=300)
     finally:
         client.kill()
@@ -65,10 +65,11 @@ def test_a_process_is_killed_during_a_delivery(doomed: City, victim: str, tmp_pa
     figure("crash.kills", VICTIMS.index(victim) + 1)
 
 
-def _submit(city: City, file: Path) -> subprocess.Popen[str]:
+def submit(city: City, file: Path, catalog: str) -> subprocess.Popen[str]:
+    """`chengxin submit`, under way."""
     command = Path(sys.executable).with_name("chengxin")
     return subprocess.Popen(
-        [str(command), "submit", str(file), "--catalog", "QYDJ"],
+        [str(command), "submit", str(file), "--catalog", catalog],
         env=os.environ | {"CHENGXIN_HOME": str(city.home)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
