@@ -66,6 +66,7 @@ class Entry(msgspec.Struct, frozen=True, dict=True):
     modes: tuple[str, ...] = ()
     items: tuple[Item, ...] = ()
     subject_name_item: str = ""
+    subject_id_items: tuple[str, ...] = ()
     disclosure_period: DisclosurePeriod = msgspec.field(default_factory=DisclosurePeriod)
 
     @classmethod
@@ -77,6 +78,15 @@ class Entry(msgspec.Struct, frozen=True, dict=True):
     def shown_in(self) -> dict[str, dict[str, Item]]:
         """Mode to the items that it shows, by code; a mode that the entry does not have is absent."""
         return {m: {item.code: item for item in self.items if m in item.modes} for m in self.modes}
+
+    @cached_property
+    def identifying(self) -> tuple[tuple[str, str], ...]:
+        """Code and scheme of the items that name the subject: as ingest makes references of them."""
+        return tuple(
+            (item.code, item.identifier or f"item:{item.code}")
+            for item in self.items
+            if item.code in self.subject_id_items
+        )
 
     @cached_property
     def identifiers(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from chengxin.ingest.v1 import ingest_pb2
 from chengxin.mongo import Unit
 from chengxin.objection.v1 import objection_pb2
 from services.disclosure.model import Delivered
+from services.disclosure.relinking import Relinking
 from services.disclosure.rewriting import Rewriting
 from services.disclosure.room import Disclosure
 from services.disclosure.store import is_too_large
@@ -51,9 +52,18 @@ def apply_ingest(room: Disclosure, unit: Unit, change: ingest_pb2.Change) -> Non
     if not fresh:
         return
     objected = room.store.objected([v.record_id for v in fresh], unit)
+    links = Relinking(room.store, room.subject_key, unit, rfc3339(room.clock.now()))
     for version in fresh:
-        work.deliver(_delivered(version), version.record_id in objected)
+        delivered = _delivered(version)
+        where, subject = work.locations.get(delivered.record_id), work.subjects[delivered.subject_ref]
+        if not delivered.revoked and not subject.scheme:
+            links.stand(delivered)
+        work.deliver(delivered, delivered.record_id in objected)
+        entry = room.store.entry(delivered.entry_code, delivered.entry_version)
+        named = links.take(delivered, where.links if where else (), entry, work.opened(delivered.items))
+        work.locations[delivered.record_id].links = named
     work.save()
+    links.save()
 
 
 def apply_objection(room: Disclosure, unit: Unit, change: objection_pb2.Change) -> None:
@@ -151,6 +161,7 @@ def _delivered(version: ingest_pb2.RecordVersion) -> Delivered:
         version.provider_uscc,
         version.provider_name,
         version.subject.subject_ref,
+        version.subject.scheme,
         version.subject.kind,
         version.subject.name,
         version.subject.uscc,

@@ -59,6 +59,7 @@ class Delivered(msgspec.Struct, frozen=True):
     provider_uscc: str
     provider_name: str
     subject_ref: str
+    scheme: str
     kind: str
     name: str
     uscc: str

@@ -179,7 +179,8 @@ def _answered(
     event = room.audit.event(
         act,
         caller,
-        subject_refs=[ref] if ref else [],
+        # Under every reference of the subject, so that she finds it under hers (Art. 15).
+        subject_refs=list(dict.fromkeys((*sheet.refs, ref))) if ref else [],
         entries=sorted({r.entry_code for r in records}),
         records=[r.record_id for r in records[:_NAMED_RECORDS]],
         details={"records": len(records)},

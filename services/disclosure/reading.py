@@ -1,7 +1,7 @@
 """A subject's records in one view, page by page: one indexed read and one time filter (decision 6)."""
 
-from collections.abc import Iterator, Set
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, replace
 from typing import Final
 
 from chengxin import context
@@ -31,11 +31,16 @@ class Ask:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A page of a subject's records, newest first, and the record after which the next one begins."""
+    """A page of a subject's records, and the record after which the next one begins.
+
+    Newest first; those under its strongest reference before those under others that are the same subject.
+    """
 
     head: Head | None
     records: list[Shown]
     following: str
+    # All the references that were read, the strongest first.
+    refs: Sequence[str]
 
 
 def read(room: Disclosure, ref: str, view: View, ask: Ask, archived: bool = False) -> Sheet:
@@ -43,13 +48,14 @@ def read(room: Disclosure, ref: str, view: View, ask: Ask, archived: bool = Fals
 
     Raises INPUT_INVALID when the page is said to begin after a record that is not the subject's.
     """
-    before = _seat(room, ref, ask.after)
-    head = room.store.head(ref, view)
-    if head is None:
-        return Sheet(None, [], "")
+    refs, heads = _heads(room, ref, view)
+    remaining = _after(room, heads, ask.after)
+    if not heads:
+        return Sheet(None, [], "", refs)
+    head = heads[0] if len(refs) == 1 else _merged(refs, heads)
     today = room.clock.today().isoformat()
     found: list[Shown] = []
-    for shown in _records(room, head, view, before, today):
+    for shown in (s for member, before in remaining for s in _records(room, member, view, before, today)):
         if ask.entries and shown.entry_code not in ask.entries:
             continue
         if is_over(shown.disclosed_until, today):
@@ -57,9 +63,46 @@ def read(room: Disclosure, ref: str, view: View, ask: Ask, archived: bool = Fals
                 continue
             shown.archived = True
         if len(found) == ask.size:
-            return Sheet(head, found, found[-1].record_id)
+            return Sheet(head, found, found[-1].record_id, refs)
         found.append(_ready(room, shown, view))
-    return Sheet(head, found, "")
+    return Sheet(head, found, "", refs)
+
+
+def _heads(room: Disclosure, ref: str, view: View) -> tuple[Sequence[str], list[Head]]:
+    """The references that are one subject with this one, and those of them that have records. Mostly it is alone."""
+    head = room.store.head(ref, view)
+    if head is not None and not head.group:
+        return (ref,), [head]
+    refs = head.group if head is not None else room.store.links.subject_of(ref)
+    return refs, room.store.heads(refs, view)
+
+
+def _merged(refs: Sequence[str], heads: Sequence[Head]) -> Head:
+    """The subject as all its references show it, under the name that goes with the strongest one."""
+    first = heads[0]
+    former = [name for head in heads for name in head.former]
+    # What another reference is called at the same time or later is no former name: it is told as a conflict.
+    former += [head.name for head in heads[1:] if head.named_at < first.named_at]
+    return replace(
+        first,
+        ref=refs[0],
+        former=[name for name in dict.fromkeys(former) if name != first.name],
+        uscc=next((head.uscc for head in heads if head.uscc), ""),
+        names=[named for head in heads for named in head.names],
+    )
+
+
+def _after(room: Disclosure, heads: Sequence[Head], record_id: str) -> list[tuple[Head, int | None]]:
+    """Where to go on reading: each reference that has something left, and the seat before which it has it."""
+    if not record_id:
+        return [(head, None) for head in heads]
+    where = room.store.location(record_id)
+    refs = [head.ref for head in heads]
+    if where is None or where.ref not in refs:
+        told = "use next_page_token of the previous answer unchanged / 请原样使用上一页返回的 next_page_token"
+        raise INPUT_INVALID(fields=[FieldError("page_token", "page_token", told)])
+    at = refs.index(where.ref)
+    return [(heads[at], where.seat), *((head, None) for head in heads[at + 1 :])]
 
 
 def _records(room: Disclosure, head: Head, view: View, before: int | None, today: str) -> Iterator[Shown]:
@@ -81,16 +124,6 @@ def _seated(leaf: Leaf, before: int | None) -> Iterator[Shown]:
     for seat, shown in zip(leaf.seats, leaf.records, strict=True):
         if before is None or seat < before:
             yield shown
-
-
-def _seat(room: Disclosure, ref: str, record_id: str) -> int | None:
-    if not record_id:
-        return None
-    where = room.store.location(record_id)
-    if where is None or where.ref != ref:
-        told = "use next_page_token of the previous answer unchanged / 请原样使用上一页返回的 next_page_token"
-        raise INPUT_INVALID(fields=[FieldError("page_token", "page_token", told)])
-    return where.seat
 
 
 def _ready(room: Disclosure, shown: Shown, view: View) -> Shown:

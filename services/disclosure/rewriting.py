@@ -54,6 +54,7 @@ class Rewriting:
             where = Location(delivered.record_id, delivered.subject_ref, seat, delivered.version, delivered.revoked)
         where.version, where.due = delivered.version, ""
         if not delivered.revoked:
+            subject.scheme = delivered.scheme
             self._name(subject, delivered)
             self._seat(subject, where, delivered, under_objection)
         self.locations[where.record_id] = where

@@ -1,6 +1,6 @@
 """Disclosure's documents. Every query on them is in `store.py`."""
 
-from mongoengine import BooleanField, Document, DynamicDocument, IntField, StringField
+from mongoengine import BooleanField, Document, DynamicDocument, IntField, ListField, StringField
 
 
 class EntryRow(DynamicDocument):
@@ -36,6 +36,8 @@ class RecordRow(Document):
     revoked = BooleanField()
     # The last day of disclosure of what is to be archived after it; absent otherwise.
     due = StringField()
+    # Numbers of the links that this record is evidence of.
+    links = ListField(StringField(), default=None)
     meta = {"db_alias": "disclosure", "collection": "records", "indexes": [{"fields": ["due"], "sparse": True}]}
 
 
@@ -56,6 +58,21 @@ class NameRow(DynamicDocument):
     # Which change of names this is, for those who keep a copy.
     seq = IntField(required=True)
     meta = {"db_alias": "disclosure", "collection": "names", "indexes": ["seq"]}
+
+
+class LinkRow(DynamicDocument):
+    """Two references that are called one subject: by how many records, and what officers decided of it."""
+
+    link_id = StringField(primary_key=True)  # <ref>.<ref>, sorted
+    refs = ListField(StringField(), required=True)
+    # As `identity.State`; of conflicts also since when, which is how they are listed.
+    state = StringField(required=True)
+    conflict_since = StringField()
+    meta = {
+        "db_alias": "disclosure",
+        "collection": "links",
+        "indexes": ["refs", {"fields": ["conflict_since"], "sparse": True}],
+    }
 
 
 class ConsentRow(DynamicDocument):

@@ -5,7 +5,7 @@ The embedded store has no text index, and a regular expression over 100,000 name
 """
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from services.disclosure.names import normalised
@@ -26,6 +26,8 @@ class Listed:
     names: tuple[Named, ...]
     # The names as they are searched, one a line.
     searched: str
+    # The strongest reference of the same subject; empty when it is alone.
+    into: str = ""
 
     def name(self, today: str) -> str:
         """The name under which it is seen today."""
@@ -61,6 +63,7 @@ class Directory:
         self._store = store
         self._listed: dict[str, Listed] = {}
         self._seq = 0
+        self._grouped = False
         self._turn = threading.Lock()
 
     def refresh(self) -> None:
@@ -71,12 +74,16 @@ class Directory:
                 sight = read_names(row)
                 seq = max(seq, row["seq"])
                 searched = "\n".join(normalised(n.name) for n in sight.names)
-                changed[row["_id"]] = Listed(row["_id"], row["kind"], row["uscc"], sight.until, sight.names, searched)
+                into = row.get("into", "")
+                changed[row["_id"]] = Listed(
+                    row["_id"], row["kind"], row["uscc"], sight.until, sight.names, searched, into
+                )
             if changed:
                 # A search that is under way goes on with the old copy.
                 listed = self._listed | changed
                 self._listed = {ref: found for ref, found in listed.items() if found.until}
                 self._seq = seq
+                self._grouped = any(found.into for found in self._listed.values())
 
     def found(self, query: str, code: str, today: str) -> list[Listed]:
         """Subjects that are public today: whose code begins with `code`, then those with `query` as their name, at the
@@ -91,12 +98,26 @@ class Directory:
                 rank := listed.rank(wanted, code, today)
             ):
                 ranks[rank].append(listed)
-        return [
+        best_first = [
             listed
             for rank in sorted(ranks)
             # A search that finds most of the city wants to be narrowed, not sorted.
             for listed in (sorted(ranks[rank], key=_order) if len(ranks[rank]) < _SORTED else ranks[rank])
         ]
+        return self._folded(best_first, today) if self._grouped else best_first
+
+    def _folded(self, found: list[Listed], today: str) -> list[Listed]:
+        """Each subject once, under its strongest reference."""
+        once: dict[str, Listed] = {}
+        for listed in found:
+            if not listed.into:
+                once.setdefault(listed.ref, listed)
+                continue
+            strongest = self._listed.get(listed.into)
+            if strongest is None or strongest.until < today:
+                strongest = replace(listed, ref=listed.into)
+            once.setdefault(listed.into, strongest)
+        return list(once.values())
 
 
 def _order(listed: Listed) -> tuple[str, str]:

@@ -15,8 +15,18 @@ from pymongo.errors import OperationFailure
 
 from chengxin.mongo import Store, Unit
 from services.disclosure.entry import Entry
+from services.disclosure.link_store import LinkStore
 from services.disclosure.model import View
-from services.disclosure.rows import ConsentRow, EntryRow, NameRow, ObjectionRow, PageRow, RecordRow, SubjectRow
+from services.disclosure.rows import (
+    ConsentRow,
+    EntryRow,
+    LinkRow,
+    NameRow,
+    ObjectionRow,
+    PageRow,
+    RecordRow,
+    SubjectRow,
+)
 from services.disclosure.shelf import SEATS, Named, Packed, Page, Sight, page_of
 
 T = TypeVar("T")
@@ -36,6 +46,8 @@ class Location:
     version: int
     revoked: bool = False
     due: str = ""
+    # Numbers of the links that the record is evidence of.
+    links: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -57,6 +69,11 @@ class Subject:
     sight: Sight = field(default_factory=Sight)
     pages: dict[int, Page] = field(default_factory=dict)
     new: bool = True
+    # Scheme of the identifier that the reference stands for.
+    scheme: str = ""
+    # The references that are one subject with this one, strongest first; none when it is alone.
+    group: list[str] = field(default_factory=list)
+    group_uscc: str = ""
 
     def page(self, seat: int) -> Page:
         """The page of a seat; it was loaded before, or is the next one."""
@@ -78,10 +95,23 @@ class Head:
     tail: int
     blob: bytes | None
     names: Sequence[Named]
+    # References of the same subject that have records, and the strongest; none when it is alone.
+    group: Sequence[str] = ()
+    named_at: str = ""
 
 
-_HEAD: Final[Plain] = {"kind": 1, "name": 1, "former": 1, "uscc": 1, "tail": 1}
-_CHANGING: Final[Plain] = {**_HEAD, "named_at": 1, "seats": 1, "own": 1, "top": 1, "below": 1, "sight": 1}
+_HEAD: Final[Plain] = {"kind": 1, "name": 1, "former": 1, "uscc": 1, "tail": 1, "group": 1}
+_GROUPED: Final[Plain] = {**_HEAD, "named_at": 1}
+_CHANGING: Final[Plain] = {
+    **_GROUPED,
+    "seats": 1,
+    "own": 1,
+    "top": 1,
+    "below": 1,
+    "sight": 1,
+    "scheme": 1,
+    "group_uscc": 1,
+}
 
 
 class DisclosureStore:
@@ -89,11 +119,12 @@ class DisclosureStore:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.links = LinkStore()
         self._entries: dict[tuple[str, int], Entry] = {}
 
     def create_indexes(self) -> None:
         """Makes the collections and their indexes; doing it again changes nothing."""
-        for row in (EntryRow, SubjectRow, PageRow, RecordRow, ObjectionRow, NameRow, ConsentRow):
+        for row in (EntryRow, SubjectRow, PageRow, RecordRow, ObjectionRow, NameRow, LinkRow, ConsentRow):
             row.ensure_indexes()
 
     def transact(self, work: Callable[[Unit], T]) -> T:
@@ -104,16 +135,13 @@ class DisclosureStore:
 
     def head(self, ref: str, view: View) -> Head | None:
         """A subject and its newest page in one view: the read of most queries."""
-        wanted = _HEAD | {view.value: 1}
-        if view is View.PUBLIC:
-            wanted = wanted | {"sight": 1}
-        found = _rows(SubjectRow).find_one({"_id": ref}, wanted)
-        if found is None:
-            return None
-        names = _sight(found.get("sight")).names
-        return Head(
-            ref, found["kind"], found["name"], found["former"], found["uscc"], found["tail"], found.get(view), names
-        )
+        found = _rows(SubjectRow).find_one({"_id": ref}, _wanted(_HEAD, view))
+        return None if found is None else _head(found, view)
+
+    def heads(self, refs: Sequence[str], view: View) -> list[Head]:
+        """Those of the subjects that have records, in the order asked for."""
+        found = {row["_id"]: row for row in _in(SubjectRow, "_id", refs, None, _wanted(_GROUPED, view))}
+        return [_head(found[ref], view) for ref in refs if ref in found]
 
     def older(self, ref: str, numbers: Iterable[int], view: View, today: str) -> list[tuple[int, bytes]]:
         """Older pages in one view, newest first; those that show nothing any more are left out."""
@@ -179,7 +207,15 @@ class DisclosureStore:
     def locations(self, record_ids: Sequence[str], unit: Unit | None = None) -> dict[str, Location]:
         """Where records are; unknown ones are left out."""
         return {
-            r["_id"]: Location(r["_id"], r["ref"], r["seat"], r["version"], r.get("revoked", False), r.get("due", ""))
+            r["_id"]: Location(
+                r["_id"],
+                r["ref"],
+                r["seat"],
+                r["version"],
+                r.get("revoked", False),
+                r.get("due", ""),
+                r.get("links") or [],
+            )
             for r in _in(RecordRow, "_id", record_ids, unit)
         }
 
@@ -197,6 +233,8 @@ class DisclosureStore:
                 row["revoked"] = True
             if location.due:
                 row["due"] = location.due
+            if location.links:
+                row["links"] = location.links
             writes.append(InsertOne(row) if new else ReplaceOne({"_id": row["_id"]}, row, upsert=True))
         _write(RecordRow, writes, unit)
 
@@ -251,10 +289,11 @@ class DisclosureStore:
         _write(PageRow, page_writes, unit)
         _write(SubjectRow, subject_writes, unit)
         if names:
-            seq = self._next_seq(unit)
+            seq = self.next_seq(unit)
             _write(NameRow, [_name_write(subject, seq) for subject in names], unit)
 
-    def _next_seq(self, unit: Unit) -> int:
+    def next_seq(self, unit: Unit) -> int:
+        """The number of a change of names."""
         # Written in the transaction, so that numbers are committed in order.
         counter = self.store.db["counters"].find_one_and_update(
             {"_id": "names"},
@@ -288,6 +327,30 @@ def _subject(row: Plain) -> Subject:
         _sight(row.get("sight")),
         {row["tail"]: page_of(row["tail"], row.get("own"))},
         new=False,
+        scheme=row.get("scheme", ""),
+        group=row.get("group", []),
+        group_uscc=row.get("group_uscc", ""),
+    )
+
+
+def _wanted(fields: Plain, view: View) -> Plain:
+    wanted = fields | {view.value: 1}
+    return wanted | {"sight": 1} if view is View.PUBLIC else wanted
+
+
+def _head(row: Plain, view: View) -> Head:
+    names = _sight(row.get("sight")).names
+    return Head(
+        row["_id"],
+        row["kind"],
+        row["name"],
+        row["former"],
+        row["uscc"],
+        row["tail"],
+        row.get(view),
+        names,
+        row.get("group", ()),
+        row.get("named_at", ""),
     )
 
 
@@ -303,7 +366,10 @@ def _subject_write(subject: Subject, top: Packed | None) -> Any:
         "below": _sight_row(subject.below),
         "sight": _sight_row(subject.sight),
         "top": _sight_row(subject.top),
+        "scheme": subject.scheme,
     }
+    if subject.group:
+        row |= {"group": subject.group, "group_uscc": subject.group_uscc}
     if top is None:
         return UpdateOne({"_id": subject.ref}, {"$set": row})
     row |= {"_id": subject.ref, **top.views}
@@ -317,7 +383,10 @@ def _page_write(ref: str, number: int, page: Packed) -> Any:
 
 
 def _name_write(subject: Subject, seq: int) -> Any:
-    row = {"_id": subject.ref, "kind": subject.kind, "uscc": subject.uscc, "seq": seq, **_sight_row(subject.sight)}
+    uscc = subject.uscc or subject.group_uscc
+    row = {"_id": subject.ref, "kind": subject.kind, "uscc": uscc, "seq": seq, **_sight_row(subject.sight)}
+    if subject.group:
+        row["into"] = subject.group[0]
     return InsertOne(row) if subject.new else ReplaceOne({"_id": subject.ref}, row, upsert=True)
 
 

@@ -190,6 +190,7 @@ def delivered(entry: Entry, items: dict[str, str]) -> Delivered:
         "P",
         "提供单位",
         "s_1",
+        "identity_number",
         "individual",
         "李娜",
         "",

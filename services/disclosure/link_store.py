@@ -1,0 +1,170 @@
+"""The links between references, as they are kept. Every query on them is here."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pymongo import ReplaceOne, UpdateOne
+from pymongo.collection import Collection
+
+from chengxin.mongo import Unit
+from services.disclosure.identity import Decision, Groups, Identifier, Link, State, grouped
+from services.disclosure.rows import LinkRow, NameRow, SubjectRow
+
+Plain = dict[str, Any]
+
+# The embedded store's `$in` costs grow with the square of its length.
+_CHUNK: Final = 50
+
+
+@dataclass
+class Act:
+    """What an officer did to a link."""
+
+    decision: str
+    by: str
+    at: str
+    # Sealed: people wrote it.
+    reason: str
+    undone_by: str = ""
+    undone_at: str = ""
+    undone_reason: str = ""
+
+
+@dataclass
+class Kept:
+    """A link with what it stands on."""
+
+    one: Identifier
+    other: Identifier
+    # By how many records it is named, and one of them.
+    records: int = 0
+    record: str = ""
+    # One code contains the other by its standard.
+    standard: bool = False
+    history: list[Act] = field(default_factory=list)
+    state: str = ""
+    conflict_since: str = ""
+
+    @property
+    def decision(self) -> Decision:
+        """The last decision that was not undone."""
+        standing = [act for act in self.history if not act.undone_at]
+        return Decision(standing[-1].decision) if standing else Decision.NONE
+
+    @property
+    def link(self) -> Link:
+        """What it says."""
+        return Link(self.one, self.other, self.standard or self.records > 0, self.decision)
+
+
+class LinkStore:
+    """Links, and the groups that subjects are in because of them."""
+
+    def by_id(self, ids: Sequence[str], unit: Unit | None = None) -> dict[str, Kept]:
+        """Links; unknown ones are left out."""
+        return _read(_in(LinkRow, "_id", ids, unit))
+
+    def around(self, refs: Iterable[str], unit: Unit | None = None, over: dict[str, Kept] | None = None) -> list[Kept]:
+        """All links that can be reached from references, whether they join or not; `over` are those changed in hand."""
+        changed = over or {}
+        found: dict[str, Kept] = {}
+        frontier, seen = list(dict.fromkeys(refs)), set[str]()
+        by_end: dict[str, list[str]] = {}
+        for link_id, kept in changed.items():
+            for end in (kept.one.ref, kept.other.ref):
+                by_end.setdefault(end, []).append(link_id)
+        while frontier:
+            seen.update(frontier)
+            reached = _read(_in(LinkRow, "refs", frontier, unit))
+            reached |= {i: changed[i] for ref in frontier for i in by_end.get(ref, ())}
+            for link_id, kept in reached.items():
+                found[link_id] = changed.get(link_id, kept)
+            ends = (end.ref for kept in reached.values() for end in (kept.one, kept.other))
+            frontier = [ref for ref in dict.fromkeys(ends) if ref not in seen]
+        return list(found.values())
+
+    def subject_of(self, ref: str) -> tuple[str, ...]:
+        """All references of the subject that has this one, strongest first."""
+        return groups_of(self.around([ref])).of(ref)
+
+    def conflicts(self, after: str, limit: int) -> list[Kept]:
+        """Links that records claim and that are not made, oldest first, after one."""
+        query: Plain = {"conflict_since": {"$gt": after}}
+        found = _rows(LinkRow).find(query).sort("conflict_since", 1).limit(limit)
+        return list(_read(found).values())
+
+    def save(self, changed: Iterable[Kept], unit: Unit) -> None:
+        """Writes links."""
+        writes = [ReplaceOne({"_id": kept.link.id}, _row(kept), upsert=True) for kept in changed]
+        if writes:
+            _rows(LinkRow).bulk_write(writes, ordered=False, session=unit.session)
+
+    def subjects(self, refs: Sequence[str], unit: Unit | None = None) -> dict[str, Plain]:
+        """Kind, name, code, scheme and group of the subjects that have records here."""
+        fields = {"kind": 1, "name": 1, "former": 1, "uscc": 1, "scheme": 1, "group": 1}
+        return {row["_id"]: row for row in _in(SubjectRow, "_id", refs, unit, fields)}
+
+    def save_groups(self, groups: dict[str, tuple[list[str], str]], seq: int, unit: Unit) -> None:
+        """Says of subjects in which group they are (references and code), and of what the public finds whose it is."""
+        subjects: list[Any] = []
+        names: list[Any] = []
+        for ref, (group, uscc) in groups.items():
+            if group:
+                subjects.append(UpdateOne({"_id": ref}, {"$set": {"group": group, "group_uscc": uscc}}))
+                shown = {"$set": {"into": group[0], "seq": seq} | ({"uscc": uscc} if uscc else {})}
+            else:
+                subjects.append(UpdateOne({"_id": ref}, {"$unset": {"group": "", "group_uscc": ""}}))
+                shown = {"$set": {"seq": seq, "uscc": uscc}, "$unset": {"into": ""}}
+            names.append(UpdateOne({"_id": ref}, shown))
+        _rows(SubjectRow).bulk_write(subjects, ordered=False, session=unit.session)
+        _rows(NameRow).bulk_write(names, ordered=False, session=unit.session)
+
+
+def groups_of(kept: Iterable[Kept]) -> Groups:
+    """The subjects that links make."""
+    return grouped(k.link for k in kept)
+
+
+def _row(kept: Kept) -> Plain:
+    row: Plain = {
+        "_id": kept.link.id,
+        "refs": [kept.one.ref, kept.other.ref],
+        "schemes": [kept.one.scheme, kept.other.scheme],
+        "records": kept.records,
+        "record": kept.record,
+        "standard": kept.standard,
+        "history": [vars(act) for act in kept.history],
+        "state": kept.state,
+    }
+    if kept.state == State.CONFLICT:
+        row["conflict_since"] = kept.conflict_since
+    return row
+
+
+def _read(rows: Iterable[Plain]) -> dict[str, Kept]:
+    return {
+        row["_id"]: Kept(
+            Identifier(row["refs"][0], row["schemes"][0]),
+            Identifier(row["refs"][1], row["schemes"][1]),
+            row["records"],
+            row["record"],
+            row["standard"],
+            [Act(**act) for act in row["history"]],
+            row["state"],
+            row.get("conflict_since", ""),
+        )
+        for row in rows
+    }
+
+
+def _in(document: Any, name: str, values: Sequence[str], unit: Unit | None, fields: Plain | None = None) -> Any:
+    session = unit.session if unit else None
+    for start in range(0, len(values), _CHUNK):
+        asked = {name: {"$in": list(values[start : start + _CHUNK])}}
+        yield from _rows(document).find(asked, fields, session=session)
+
+
+def _rows(document: Any) -> Collection[Plain]:
+    found: Collection[Plain] = document._get_collection()
+    return found
