@@ -39,10 +39,14 @@ class Column:
 
 
 class Columns:
-    """The items of one entry by every name."""
+    """The items of one entry by every name, and by the names that a provider gives them.
 
-    def __init__(self, items: Sequence[ItemName]) -> None:
+    `mapping` is the provider's: text of a header to item code, or to none for a column that is not read. It comes first.
+    """
+
+    def __init__(self, items: Sequence[ItemName], mapping: Mapping[str, str] | None = None) -> None:
         self.items = items
+        self._mapped = {_plain(label): code for label, code in (mapping or {}).items()}
         self._codes: dict[str, str] = {}
         # Codes last: where one item's name is another's code, the code means what it says.
         for names in ("en", "zh", "code"):
@@ -52,7 +56,7 @@ class Columns:
         self._kept: dict[str, str | None] = {}
 
     @classmethod
-    def of_entry(cls, entry: Mapping[str, Any]) -> "Columns":
+    def of_entry(cls, entry: Mapping[str, Any], mapping: Mapping[str, str] | None = None) -> "Columns":
         """Of an entry in the contract's JSON."""
         return cls(
             [
@@ -63,14 +67,21 @@ class Columns:
                     bool(item.get("required")),
                 )
                 for item in entry["items"]
-            ]
+            ],
+            mapping,
         )
 
     def code(self, label: str) -> str | None:
         """The item that a column of this name holds; empty for a column that is not read, None for an unknown one."""
         if label not in self._kept:
-            self._kept[label] = "" if label.strip() in REJECT_COLUMNS else self._codes.get(_plain(label))
+            name = _plain(label)
+            found = self._mapped.get(name, self._codes.get(name))
+            self._kept[label] = "" if label.strip() in REJECT_COLUMNS else found
         return self._kept[label]
+
+    def is_mapped(self, label: str) -> bool:
+        """Whether a column of this name is found by the provider's mapping."""
+        return _plain(label) in self._mapped
 
     def of_header(self, labels: Sequence[str]) -> list[Column]:
         """The columns of a header. Raises FILE_TOO_WIDE, FILE_COLUMN_UNNAMED, _UNKNOWN, _TWICE, _MISSING."""

@@ -27,6 +27,8 @@ csv.field_size_limit(1 << 17)
 class CsvSource:
     """A CSV file."""
 
+    kind = "csv"
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self.encoding = told_encoding(path)

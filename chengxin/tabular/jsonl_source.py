@@ -16,6 +16,8 @@ _LONGEST: Final = 1 << 20
 class JsonlSource:
     """A JSON Lines file."""
 
+    kind = "jsonl"
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self.encoding = told_encoding(path)

@@ -1,7 +1,8 @@
 """A file of records, whatever its kind: its columns, and its rows one at a time."""
 
 import hashlib
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -21,6 +22,8 @@ class Source(Protocol):
 
     # What its text is encoded in, as Python names it.
     encoding: str
+    # `csv`, `xlsx` or `jsonl`.
+    kind: str
 
     def columns(self, entry: Columns) -> list[Column]:
         """Its columns in order. Raises the problem of the header."""
@@ -62,6 +65,8 @@ def must_be_whole(source: Source, entry: Columns) -> int:
     return count
 
 
-def id_of_file(entry: str, sha256: str) -> str:
-    """The submission id of a file that comes without one: the same file for the same entry is the same delivery."""
-    return "f-" + hashlib.sha256(f"{entry}\0{sha256}".encode()).hexdigest()[:40]
+def id_of_file(entry: str, sha256: str, mapping: Mapping[str, str] | None = None) -> str:
+    """The submission id of a file that comes without one: the same file for the same entry, its columns read in the
+    same way, is the same delivery."""
+    read = json.dumps(sorted(mapping.items()), ensure_ascii=False) if mapping else ""
+    return "f-" + hashlib.sha256(f"{entry}\0{sha256}{read}".encode()).hexdigest()[:40]

@@ -8,6 +8,7 @@ from typing import Any, Final
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from chengxin.tabular.columns import Column, Columns
+from chengxin.tabular.csv_source import armed
 from chengxin.tabular.problems import (
     FILE_EMPTY,
     FILE_ROW_WIDTH,
@@ -26,6 +27,7 @@ class XlsxSource:
     """An Excel workbook."""
 
     encoding = "utf-8"
+    kind = "xlsx"
 
     def __init__(self, path: Path) -> None:
         must_be_bounded(path)
@@ -55,12 +57,14 @@ class XlsxSource:
         records = self._records()
         columns = entry.of_header(self._header(records))
         codes = [column.code for column in columns]
+        # As in a CSV file: a rejects file has its formulas disarmed.
+        disarmed = "" in codes
         for number, cells in records:
             if len(cells) > len(codes) and any(cells[len(codes) :]):
                 raise FILE_ROW_WIDTH(row=number, actual=len(cells), expected=len(codes))
             items = {code: cell for code, cell in zip(codes, cells, strict=False) if code and cell.strip()}
             if items:
-                yield Row(number, items)
+                yield Row(number, {c: armed(v) for c, v in items.items()} if disarmed else items)
 
     def _records(self) -> Iterator[tuple[int, list[str]]]:
         start = self._sheet.start

@@ -67,9 +67,10 @@ class RejectContent(msgspec.Struct):
 
 @dataclass(frozen=True)
 class FileForm:
-    """What is known of a delivered file that we keep: its columns in order, as (label, item code)."""
+    """What is known of a delivered file that we keep: its columns in order, as (label, item code), and its kind."""
 
     columns: Sequence[tuple[str, str]]
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -230,7 +231,8 @@ def _submission(delivery: Delivery, ingest: Ingest) -> Plain:
         "created_at": ingest.clock.now(),
     }
     if delivery.file:
-        document |= {"file_kept": True, "columns": [list(column) for column in delivery.file.columns]}
+        columns = [list(column) for column in delivery.file.columns]
+        document |= {"file_kept": True, "file_kind": delivery.file.kind, "columns": columns}
     return document
 
 

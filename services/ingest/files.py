@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -42,12 +42,13 @@ def submit_file(ingest: Ingest, caller: Principal, header: Header, file: NamedFi
         sha256 = _digest(path)
         today = ingest.clock.today().isoformat()
         entry = ingest.directory.to_deliver(header.entry_code, header.entry_version, today)
-        columns = columns_of(entry)
+        mapping = ingest.store.providers.mapping(caller.org, entry.code)
+        columns = columns_of(entry, mapping)
         source = open_source(path, header.file_name)
-        form = FileForm([(c.label.strip(), c.code) for c in source.columns(columns) if c.code])
+        form = FileForm([(c.label.strip(), c.code) for c in source.columns(columns) if c.code], source.kind)
         whole = replace(
             header,
-            submission_id=header.submission_id or id_of_file(entry.code, sha256),
+            submission_id=header.submission_id or id_of_file(entry.code, sha256, mapping),
             file_name=header.file_name[:255],
             file_sha256=sha256,
             record_count=must_be_whole(source, columns),
@@ -68,9 +69,14 @@ def submit_file(ingest: Ingest, caller: Principal, header: Header, file: NamedFi
     return whole.submission_id, receipt
 
 
-def columns_of(entry: Entry) -> Columns:
+def names_of(entry: Entry) -> list[ItemName]:
     """The names of an entry's items."""
-    return Columns([ItemName(item.code, item.name.zh, item.name.en, item.required) for item in entry.items])
+    return [ItemName(item.code, item.name.zh, item.name.en, item.required) for item in entry.items]
+
+
+def columns_of(entry: Entry, mapping: Mapping[str, str] | None = None) -> Columns:
+    """An entry's items by name, and by what the provider calls them."""
+    return Columns(names_of(entry), mapping)
 
 
 def _batches(rows: Iterable[Row]) -> Iterator[Batch]:

@@ -115,6 +115,8 @@ class Submission(Document):
     record_count = IntField()
     # Whether the delivered file itself is among the originals.
     file_kept = BooleanField()
+    # csv, xlsx or jsonl.
+    file_kind = StringField()
     # Columns of the delivered file in order, [label, item code]: rejects go back in the same form.
     columns = ListField(ListField(StringField()))
     created_at = DateTimeField()

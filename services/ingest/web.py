@@ -1,13 +1,10 @@
 """HTTP face: files and JSON in, JSON and CSV out. No decisions here."""
 
-import os
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, Final, Literal, cast
-from urllib.parse import quote
+from typing import Any, Final, Literal
 
-from flask import Request, Response
+from flask import Response
 from flask_openapi3.models.file import FileStorage
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
@@ -16,15 +13,15 @@ from pydantic import BaseModel, Field
 from chengxin import context
 from chengxin.context import caller
 from chengxin.policy import Admission, open_to_all, serves
-from chengxin.tabular.rejects import rejects_csv
 from chengxin.web import PageQuery, answer, encode_page_token, make_app
-from services.ingest import files, reading
+from services.ingest import files, reading, rejects_file
 from services.ingest.model import Header
 from services.ingest.paging import reject_position, submission_position
 from services.ingest.receipts import receipt_of
 from services.ingest.room import Ingest
 from services.ingest.store import Plain
-from services.ingest.web_reporting import add_agreements
+from services.ingest.uploads import Upload, UploadRequest
+from services.ingest.web_reporting import add_agreements, add_mappings, add_preview
 
 _SUBMISSIONS: Final = Tag(name="submissions", description="What providers delivered, and what became of it")
 _MAX_BODY: Final = 256 * 1024 * 1024
@@ -56,7 +53,9 @@ class SubmissionsQuery(PageQuery, OfProvider):
 class RejectsQuery(PageQuery):
     """Which rejects, and in what form."""
 
-    format: Literal["json", "csv"] = Field("json", description="csv: all of them as a file to mend and deliver again")
+    format: Literal["json", "csv", "xlsx", "jsonl", "file"] = Field(
+        "json", description="Not json: all of them as a file to mend and deliver again; file: of the kind delivered"
+    )
 
 
 class SubmissionPath(BaseModel):
@@ -158,11 +157,13 @@ def make_ingest_app(ingest: Ingest, admission: Admission | None, ready: Callable
     """The app."""
     app = make_app("ingest", admission, ready)
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
-    app.request_class = _UploadRequest
+    app.request_class = UploadRequest
     _add_upload(app, ingest)
     _add_submissions(app, ingest)
     _add_rejects(app, ingest)
     add_agreements(app, ingest)
+    add_mappings(app, ingest)
+    add_preview(app, ingest)
     return app
 
 
@@ -182,7 +183,7 @@ def _add_upload(app: OpenAPI, ingest: Ingest) -> None:
         """
         name = Path(form.file.filename or "").name
         header = Header(form.submission_id, form.catalog, file_name=name, signature=form.signature)
-        upload = _Upload(form.file)
+        upload = Upload(form.file)
         try:
             submission_id, receipt = files.submit_file(ingest, caller(), header, upload)
         except BaseException:
@@ -242,32 +243,13 @@ def _add_rejects(app: OpenAPI, ingest: Ingest) -> None:
     )
     @serves(reading.rejects)
     def rejects(path: SubmissionPath, query: RejectsQuery) -> Response:
-        """In order of row; as CSV in the delivered columns, to mend and deliver again."""
-        if query.format == "csv":
+        """In order of row; as a file in the delivered columns, to mend and deliver again."""
+        if query.format != "json":
             found, rows = reading.all_rejects(ingest, caller(), "", path.submission_id)
-            return _as_csv(ingest, found, rows)
+            return rejects_file.answer(ingest, found, rows, "" if query.format == "file" else query.format)
         after = reject_position(query.page_token)
         page, following = reading.rejects(ingest, caller(), "", path.submission_id, after, query.page_size)
         return answer({"rejects": [_reject(row) for row in page], "next_page_token": _token(following)})
-
-
-def _as_csv(ingest: Ingest, found: Plain, rows: Iterator[reading.RejectRow]) -> Response:
-    language = context.current().language
-    columns = [(label, code) for label, code in found.get("columns") or ()]
-    if not columns:
-        entry = ingest.directory.version(found["entry_code"], found["entry_version"])
-        columns = [(item.name.zh or item.code, item.code) for item in entry.items]
-    rejected = ((row.row, row.items, [v.message(language) for v in row.violations]) for row in rows)
-
-    def encoded() -> Iterator[bytes]:
-        # With its mark, by which spreadsheets know UTF-8.
-        yield b"\xef\xbb\xbf"
-        for piece in rejects_csv(columns, rejected):
-            yield piece.encode()
-
-    name = quote(f"{found['submission_id']}.rejects.csv")
-    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
-    return Response(encoded(), content_type="text/csv; charset=utf-8", headers=headers)
 
 
 def _submission(found: Plain) -> dict[str, Any]:
@@ -285,23 +267,3 @@ def _reject(row: reading.RejectRow) -> dict[str, Any]:
 
 def _token(position: Any) -> str:
     return encode_page_token(position) if position else ""
-
-
-class _UploadRequest(Request):
-    """A request whose files go to named files, which readers can open."""
-
-    def _get_file_stream(self, *_: Any, **__: Any) -> IO[bytes]:
-        return cast(IO[bytes], tempfile.NamedTemporaryFile(prefix="chengxin-upload-"))
-
-
-class _Upload:
-    """An upload that stays when its request has ended, until it is closed."""
-
-    def __init__(self, upload: Any) -> None:
-        upload.stream.flush()
-        self.name = f"{upload.stream.name}-taken"
-        # A second name of the same bytes: the first goes with the request.
-        os.link(upload.stream.name, self.name)
-
-    def close(self) -> None:
-        Path(self.name).unlink(missing_ok=True)

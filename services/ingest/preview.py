@@ -1,0 +1,75 @@
+"""A look at a file before it is delivered (Art. 10): its columns, and its first rows as they would be recorded."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from chengxin.policy import rule
+from chengxin.principal import Principal, Role
+from chengxin.tabular.columns import ItemName
+from chengxin.tabular.lenient import LenientColumns
+from chengxin.tabular.source import Row, open_source
+from services.ingest.delivery import provides
+from services.ingest.files import NamedFile, names_of
+from services.ingest.model import Header
+from services.ingest.room import Ingest
+from services.ingest.validation import Validator, Violation
+
+ROWS: Final = 20
+
+
+@dataclass(frozen=True)
+class SeenColumn:
+    """A column as it is read: its item, and by what it was found; for an unknown one, items that may be meant."""
+
+    label: str
+    item: str
+    found_by: str
+    suggestions: Sequence[ItemName] = ()
+
+
+@dataclass(frozen=True)
+class SeenRow:
+    """A row as it would be recorded: standard values, values as delivered where they differ, what is wrong."""
+
+    row: int
+    items: Mapping[str, str]
+    raw: Mapping[str, str]
+    violations: Sequence[Violation]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a file looks like."""
+
+    entry_code: str
+    entry_version: int
+    kind: str
+    encoding: str
+    columns: Sequence[SeenColumn]
+    missing: Sequence[ItemName]
+    rows: Sequence[SeenRow]
+
+
+@rule("submission.previewed", roles={Role.PROVIDER}, articles=("9", "10"), when=(provides,))
+def preview(ingest: Ingest, caller: Principal, header: Header, file: NamedFile) -> Preview:
+    """Looks at the first rows of a file and stores nothing. Raises the problems of `chengxin.tabular`."""
+    entry = ingest.directory.to_deliver(header.entry_code, header.entry_version, ingest.clock.today().isoformat())
+    ingest.audit.record(ingest.audit.event("submission.previewed", caller, entries=[entry.code]))
+    columns = LenientColumns(names_of(entry), ingest.store.providers.mapping(caller.org, entry.code))
+    source = open_source(Path(file.name), header.file_name)
+    if source.kind != "jsonl":
+        source.columns(columns)
+    validator = ingest.directory.validator(entry)
+    rows = [_seen(validator, row) for row in itertools.islice(source.rows(columns), ROWS)]
+    seen = [SeenColumn(c.label, c.code, columns.found_by(label)) for label, c in columns.met.items()]
+    told = [replace(c, suggestions=columns.suggestions(c.label)) if c.found_by == "unknown" else c for c in seen]
+    return Preview(entry.code, entry.version, source.kind, source.encoding, told, columns.missing(), rows)
+
+
+def _seen(validator: Validator, row: Row) -> SeenRow:
+    items, violations = validator.check(row.items)
+    raw = {code: value for code, value in row.items.items() if items.get(code, value) != value}
+    return SeenRow(row.number, items, raw, violations)
