@@ -1,0 +1,287 @@
+"""What the authorization table is asked with: things that belong to somebody, those they belong to, and others."""
+
+import re
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from chengxin.cli.home import Home
+from chengxin.client import Caller
+from chengxin.crypto import KeyRing
+from chengxin.disclosure.v1 import disclosure_pb2
+from chengxin.ids import new_id
+from chengxin.ingest.v1 import ingest_pb2
+from chengxin.objection.v1 import objection_pb2
+from chengxin.principal import Role
+from chengxin.tokens import public_jwk
+from demo.world import catalog, organs
+from tests.city import LEGAL_BASIS, City
+from tests.support import until
+
+# Of the demonstration world's officers, and of one who acts elsewhere.
+REGION, ELSEWHERE = "441700", "440100"
+_OFFICERS = (Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR)
+
+# What a condition, as the table words it, tells those to whom something does not belong.
+CONFINED: dict[str, dict[Role, str]] = {
+    "Only the applicant; to others there is no such case.": {Role.SUBJECT: "OBJECTION_UNKNOWN"},
+    "Only the subject of the record.": {Role.SUBJECT: "NOT_YOUR_RECORD"},
+    "Only the organisation that supplied the record, once it is told to verify; to others there is no such task.": {
+        Role.PROVIDER: "OBJECTION_UNKNOWN"
+    },
+    "a provider reads only its own": {Role.PROVIDER: "NOT_FOUND"},
+    "the entry names the caller's organisation as a provider": {Role.PROVIDER: "NOT_A_PROVIDER"},
+    "the entry names the caller's organisation as provider": {Role.PROVIDER: "NOT_A_PROVIDER"},
+    "the record is the caller's own; the centre changes one only for an objection": {Role.PROVIDER: "RECORD_NOT_YOURS"},
+    "A provider only when the draft names it; to others of them it is as if it did not exist.": {
+        Role.PROVIDER: "DRAFT_UNKNOWN"
+    },
+    "the gateway itself asks": {Role.SERVICE: "NOT_THE_GATEWAY"},
+    "the service is disclosure or objection": {Role.SERVICE: "FEED_NOT_FOR_YOU"},
+    **{
+        f"the {what} lies within the {whose}": dict.fromkeys(_OFFICERS, "OUTSIDE_REGION")
+        for what, whose in (
+            ("client's region", "officer's"),
+            ("new client's region", "officer's"),
+            ("proposal's region", "officer's"),
+            ("officer's region", "caller's"),
+            ("new officer's region", "caller's"),
+        )
+    },
+}
+# Where the use case itself finds out, since it must read what is asked for.
+_FOUND_OUT: dict[str, dict[Role, str]] = {
+    "DELETE /v1/me/consents/<consent_id>": {Role.SUBJECT: "CONSENT_ABSENT"},
+    "POST /v1/me/consents/<consent_id>/code": {Role.SUBJECT: "CONSENT_ABSENT"},
+    "POST /v1/authorized/queries": {Role.SUBJECT_AUTHORIZED: "CONSENT_OTHER_GRANTEE"},
+    "chengxin.disclosure.v1.DisclosureService/Query": {Role.SUBJECT_AUTHORIZED: "CONSENT_OTHER_GRANTEE"},
+}
+# Asked for one provider's, as organs must and others in vain try.
+_NARROWED = {
+    f"GET /v1/submissions{path}": "?provider={provider}"
+    for path in ("", "/findings", "/overdue", "/quality", "/<submission_id>", "/<submission_id>/receipt")
+}
+# Asked last, for what they are asked about is not as it was.
+_ENDING = re.compile(r"DELETE |/(withdraw|suspend|reset|approve|reject|sign-out|resume)$")
+
+
+def confined(row: dict[str, Any], role: Role) -> str:
+    """What those in a capacity are told to whom the thing asked for does not belong; empty: it is all the same."""
+    if role not in row.get("roles", ()):
+        return ""
+    found = [CONFINED[c][role] for c in row["conditions"] if role in CONFINED.get(c, {})]
+    return found[0] if found else _FOUND_OUT.get(row["face"], {}).get(role, "")
+
+
+def has_owner(row: dict[str, Any]) -> bool:
+    """Whether it matters to whom the thing belongs that a face is asked for."""
+    return any(confined(row, role) for role in Role)
+
+
+def takes_nothing(face: str) -> bool:
+    """Whether a face takes no input of its own."""
+    return face.startswith(("GET ", "DELETE ")) or bool(_ENDING.search(face))
+
+
+def in_order(table: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows, those that change most last."""
+    return sorted(table, key=lambda row: bool(_ENDING.search(row["face"])))
+
+
+@dataclass(frozen=True)
+class Side:
+    """Somebody in each capacity: those to whom the things belong, or others."""
+
+    subject: str
+    provider: str
+    organisation: str
+    region: str
+    officer: str
+    # The service that a face is made for, or another.
+    service: str
+
+
+class World:
+    """A city's things, each made by whom it belongs to; and tokens as the gateway makes them."""
+
+    def __init__(self, city: City) -> None:
+        self._city = city
+        self._home = Home(city.home)
+        own = city.li_na.get("/v1/me/records")
+        record = next(r for r in own["records"] if not r["under_objection"] and r["items"] and not r.get("archived"))
+        other = city.citizen("wang_qiang").get("/v1/me/records")["subject"]["subject_ref"]
+        bank, agency = organs()["bank"].uscc, organs()["credit_agency"].uscc
+        self.record = record
+        self.owner = Side(
+            own["subject"]["subject_ref"], record["provider_uscc"], bank, REGION, "officer:own", "gateway"
+        )
+        self.other = Side(other, agency, agency, ELSEWHERE, "officer:other", "catalog")
+        self.ids: dict[str, str] = {"number": "1", "jti": "t_none", "representation_id": "none"}
+        centre = self.caller(Role.CENTRE, self.owner)
+        agreed = {"signature_required": False, "document": "协议〔2026〕1号"}
+        centre.call("PUT", f"/v1/submissions/agreements/{record['provider_uscc']}", json=agreed)
+        self.ids |= {
+            "provider": record["provider_uscc"],
+            "entry": record["entry_code"],
+            "subject_ref": self.owner.subject,
+        }
+        self.code = ""
+        self._make()
+
+    def token(self, role: Role, side: Side, lifetime: int = 600, **changed: Any) -> str:
+        """A token for somebody, signed by the gateway's key, as only the test can have it."""
+        now = int(time.time())
+        claims = {
+            "iss": self._city.edge.http,
+            "aud": "chengxin",
+            "iat": now + min(0, lifetime),
+            "exp": now + lifetime,
+            "jti": new_id("t"),
+            "roles": [role],
+            **self._named(role, side),
+            **changed,
+        }
+        headers = {"typ": "at+jwt", "kid": public_jwk(self._key)["kid"]}
+        return jwt.encode(claims, self._key, "EdDSA", headers)
+
+    def caller(self, role: Role, side: Side, **changed: Any) -> Caller:
+        """Somebody with such a token."""
+        token = self.token(role, side, **changed)
+        return Caller(self._city.edge, lambda: token)
+
+    def serving(self, row: dict[str, Any], role: Role, side: Side) -> Caller:
+        """Somebody in a capacity; of the services the one that the face is for, or another."""
+        if role is Role.SERVICE and "disclosure or objection" in " ".join(row.get("conditions", ())):
+            name = "disclosure" if side is self.owner else "catalog"
+            return self.caller(role, side, sub=name, client_id=name)
+        return self.caller(role, side)
+
+    def path(self, face: str) -> str:
+        """A face's path, about the things of this world."""
+        path = face.partition(" ")[2]
+        narrowed = _NARROWED.get(face, "").format(**self.ids)
+        return re.sub(r"<(?:\w+:)?(\w+)>", lambda m: self.ids.get(m[1], "1"), path) + narrowed
+
+    def body(self, face: str) -> dict[str, Any]:
+        """What a face takes, so that nothing but the rule can be in the way (`json`, or `fields` of a form)."""
+        grantee = {"client_id": new_id("c").lower(), "name": "x", "org": organs()["bank"].uscc, "region": REGION}
+        jwk = public_jwk(Ed25519PrivateKey.generate())
+        bodies: dict[str, Any] = {
+            "POST /v1/me/objections": {
+                "record_id": self.record["record_id"],
+                "items": [next(iter(self.record["items"]))],
+                "statement": "不符",
+                "evidence": [{"name": "x.txt", "content_type": "text/plain", "content": "eA=="}],
+            },
+            "POST /v1/me/objections/<objection_no>/supplement": {"statement": "补充", "evidence": []},
+            "POST /v1/objections/<objection_no>/answer": {"finding": "wrong", "evidence": "x"},
+            "POST /v1/objections/<objection_no>/extension": {"reason": "案情复杂"},
+            "POST /v1/objections/<objection_no>/refuse": {"reason": "x"},
+            "POST /v1/objections/<objection_no>/request-supplement": {"missing": ["x"]},
+            "POST /v1/objections/<objection_no>/verify": {"finding": "consistent_with_source", "note": "x"},
+            "POST /v1/objections/<objection_no>/decide": {"outcome": "upheld", "explanation": "x"},
+            "POST /v1/catalog/drafts/<draft_id>/comments": {"stance": "agree", "text": "x"},
+            "POST /v1/identity/clients": grantee | {"responsible": "F1", "jwk": jwk},
+            "POST /v1/identity/clients/<client_id>/grants": {"roles": ["public"]},
+            "POST /v1/identity/clients/<client_id>/keys": {"jwk": jwk},
+            "POST /v1/identity/officers": {
+                "username": new_id("o").lower(),
+                "name": "x",
+                "org": organs()["bank"].uscc,
+                "region": REGION,
+            },
+            "POST /v1/identity/officers/<username>/roles": {"roles": ["centre"]},
+        }
+        entry = self.record["entry_code"]
+        bodies["POST /v1/submissions/nothing-to-report"] = {"catalog": entry, "period": "2026-10"}
+        if face == "POST /v1/submissions":
+            return {"fields": {"catalog": entry, "file": ("x.csv", b"A\r\n1\r\n", "text/csv")}}
+        return {"json": bodies[face]} if face in bodies else {}
+
+    def knows(self, face: str) -> bool:
+        """Whether all that a face takes is known here."""
+        named = set(re.findall(r"<(?:\w+:)?(\w+)>", face))
+        return named <= self.ids.keys() and (takes_nothing(face) or " " not in face or bool(self.body(face)))
+
+    def message(self, method: str) -> list[Any]:
+        """What a gRPC method takes; several are a stream."""
+        number, record_id = self.ids["objection_no"], self.record["record_id"]
+        header = ingest_pb2.SubmissionHeader(
+            submission_id=new_id("policy").replace(".", "-"), entry_code=self.record["entry_code"]
+        )
+        change = {"record_id": record_id, "reason": "x", "document_number": "x", "request_id": new_id("p")}
+        messages: dict[str, list[Any]] = {
+            "Query": [disclosure_pb2.QueryRequest()],
+            "ResolveConsent": [disclosure_pb2.ResolveConsentRequest(code=self.code, grantee=self.owner.organisation)],
+            "GetTask": [objection_pb2.GetTaskRequest(objection_no=number)],
+            "AnswerTask": [
+                objection_pb2.AnswerTaskRequest(
+                    objection_no=number, finding=objection_pb2.FINDING_WRONG, evidence="x", request_id=new_id("p")
+                )
+            ],
+            "RequestExtension": [objection_pb2.RequestExtensionRequest(objection_no=number, reason="x")],
+            "GetSubmission": [ingest_pb2.GetSubmissionRequest(submission_id=self.ids["submission_id"])],
+            "ListRejects": [ingest_pb2.ListRejectsRequest(submission_id=self.ids["submission_id"])],
+            "Amend": [ingest_pb2.AmendRequest(**change)],
+            "Revoke": [ingest_pb2.RevokeRequest(**change)],
+            "Submit": [ingest_pb2.SubmitRequest(header=header)],
+            "SubmitBatch": [ingest_pb2.SubmitBatchRequest(header=header)],
+        }
+        return messages.get(method.rpartition("/")[2], [])
+
+    def filed(self) -> str:
+        """Another objection of hers, to the same record; the one before it must be closed."""
+        subject = self.caller(Role.SUBJECT, self.owner)
+        filed = until(lambda: subject.call("POST", "/v1/me/objections", **self.body("POST /v1/me/objections")).body)
+        return str(filed["objection_no"])
+
+    def _named(self, role: Role, side: Side) -> dict[str, Any]:
+        if role is Role.SUBJECT:
+            return {"sub": side.subject, "client_id": "portal", "acr": "demo"}
+        if role in _OFFICERS:
+            return {"sub": side.officer, "client_id": "portal", "region": side.region, "acr": "pwd+totp"}
+        if role is Role.SERVICE:
+            return {"sub": side.service, "client_id": side.service}
+        org = side.provider if role is Role.PROVIDER else side.organisation
+        named = {"sub": "policy", "client_id": "policy", "org": org, "region": REGION}
+        bound = {
+            Role.AGENCY: {"purpose": "qualification_review"},
+            Role.STATUTORY: {"legal_basis": LEGAL_BASIS, "case_no": "1", "officer": "F1"},
+            Role.SUBJECT_AUTHORIZED: {"consent_id": self.ids.get("consent_id", ""), "purpose": "loan_application"},
+        }
+        return named | bound.get(role, {})
+
+    @cached_property
+    def _key(self) -> Ed25519PrivateKey:
+        row = self._city.store("gateway")["signing_keys"].find_one()
+        pem = KeyRing.load(self._home.field_keys).decrypt(row["private_key"], "signing_key").encode()
+        key = load_pem_private_key(pem, None)
+        assert isinstance(key, Ed25519PrivateKey)
+        return key
+
+    def _make(self) -> None:
+        subject, provider = self.caller(Role.SUBJECT, self.owner), self.caller(Role.PROVIDER, self.owner)
+        centre, authority = self.caller(Role.CENTRE, self.owner), self.caller(Role.AUTHORITY, self.owner)
+        terms = {"grantee": self.owner.organisation, "purpose": "loan_application", "valid_to": "2099-12-31"}
+        given = subject.post("/v1/me/consents", terms)
+        self.code, self.ids["consent_id"] = given["code"], given["consent_id"]
+        self.ids["objection_no"] = number = self.filed()
+        centre.post(f"/v1/objections/{number}/accept", {})
+        centre.post(f"/v1/objections/{number}/verify", {"finding": "consistent_with_source", "note": "x"})
+        self.ids["submission_id"] = provider.get("/v1/submissions")["submissions"][0]["submission_id"]
+        entry = catalog()[self.record["entry_code"]]
+        self.ids["draft_id"] = authority.post("/v1/catalog/drafts", entry)["draft_id"]
+        self.ids["client_id"] = new_id("policy").lower()
+        body = self.body("POST /v1/identity/clients")["json"] | {"client_id": self.ids["client_id"]}
+        authority.post("/v1/identity/clients", body)
+        self.ids["username"] = new_id("policy").lower()
+        body = self.body("POST /v1/identity/officers")["json"] | {"username": self.ids["username"]}
+        authority.post("/v1/identity/officers", body)
+        maker = self.caller(Role.AUTHORITY, self.owner, sub="officer:maker")
+        grants = maker.post(f"/v1/identity/clients/{self.ids['client_id']}/grants", {"roles": ["public"]})
+        self.ids["proposal_id"] = grants["proposal_id"]
