@@ -25,6 +25,7 @@ PREFIXES: Final = {
     "/v1/reports": "disclosure",
     "/v1/shared": "disclosure",
     "/v1/statutory": "disclosure",
+    "/v1/subjects": "disclosure",
     "/v1/submissions": "ingest",
     "/v1/usage-feedback": "disclosure",
 }

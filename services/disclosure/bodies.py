@@ -34,6 +34,7 @@ class SelectorBody(BaseModel):
     subject_ref: str = Field("", max_length=64)
     uscc: str = Field("", max_length=32)
     identity_number: str = Field("", max_length=32)
+    organisation_code: str = Field("", max_length=32)
 
 
 class QueryBody(BaseModel):
@@ -85,6 +86,34 @@ class RecordsAnswer(BaseModel):
     records: list[RecordAnswer]
     next_page_token: str
     audit_event_id: str = Field(description="Number of this query in the audit log")
+
+
+class StatementAnswer(BaseModel):
+    """What a provider says of a fact."""
+
+    provider_uscc: str
+    provider_name: str
+    record_id: str
+    entry_code: str
+    item: str
+    value: str = Field(description="As the asker may see it; empty where it is not shared")
+    recorded_at: str
+    basic: bool = Field(description="A record of basic information says so")
+
+
+class DisagreementAnswer(BaseModel):
+    """One fact, told differently by providers at the same time."""
+
+    fact: str
+    statements: list[StatementAnswer]
+
+
+class OwnRecordsAnswer(RecordsAnswer):
+    """A page of one's own records."""
+
+    conflicts: list[DisagreementAnswer] = Field(
+        description="What providers say differently of oneself; on the first page only"
+    )
 
 
 class SubjectsAnswer(BaseModel):

@@ -1,7 +1,7 @@
 """Queries of credit records (Art. 14 to 18). Each answers only after its audit event is durable (decision 3)."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from chengxin.errors import INPUT_INVALID, FieldError, Problem, forbidden, not_found
@@ -9,10 +9,11 @@ from chengxin.policy import rule
 from chengxin.principal import Assurance, Principal, Role
 from chengxin.subjects import INDIVIDUAL
 from services.disclosure import consent
+from services.disclosure.conflicts import Disagreement, disagreements
 from services.disclosure.masking import is_identity_number, mask_name
 from services.disclosure.model import Shown, View, shown_name
 from services.disclosure.names import as_code, normalised
-from services.disclosure.reading import Ask, Sheet, read
+from services.disclosure.reading import ALL, Ask, Sheet, read
 from services.disclosure.room import Disclosure
 from services.disclosure.searching import Listed
 from services.disclosure.shelf import seen_names
@@ -21,6 +22,7 @@ from services.disclosure.store import Head
 EVERYBODY: Final = set(Role)
 # An event names so many records; it says how many there were.
 _NAMED_RECORDS: Final = 20
+_ORGANISATION_CODE_LENGTH: Final = 9
 
 PURPOSE_REQUIRED = forbidden(
     "PURPOSE_REQUIRED",
@@ -46,6 +48,7 @@ class Selector:
     subject_ref: str = ""
     uscc: str = ""
     identity_number: str = ""
+    organisation_code: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ class Answered:
     # The record after which the next page begins; empty on the last page.
     following: str
     event_id: str
+    # What providers say differently of the subject; told to herself only, on the first page.
+    conflicts: Sequence[Disagreement] = ()
 
 
 def with_purpose(room: Disclosure, caller: Principal, *_: object, **__: object) -> Problem | None:
@@ -85,7 +90,12 @@ def with_case(room: Disclosure, caller: Principal, *_: object, **__: object) -> 
 def own(room: Disclosure, caller: Principal, ask: Ask) -> Answered:
     """Everything about oneself, in full; archived records are marked."""
     sheet = read(room, caller.sub, View.OWN, ask, archived=True)
-    return _answered(room, "record.queried.own", caller, caller.sub, sheet, _in_full)
+    answered = _answered(room, "record.queried.own", caller, caller.sub, sheet, _in_full)
+    if ask.after or (len({r.provider_uscc for r in sheet.records}) < 2 and not (sheet.following or ask.entries)):
+        return answered
+    whole = sheet if not (sheet.following or ask.entries) else read(room, caller.sub, View.OWN, Ask(ALL))
+    current = (r for r in whole.records if r.archived is not True)
+    return replace(answered, conflicts=disagreements(current, room.store.entry))
 
 
 @rule("record.queried.public", roles=EVERYBODY, articles=("14", "15", "18"))
@@ -101,7 +111,7 @@ def public(room: Disclosure, caller: Principal, ref: str, ask: Ask) -> Answered:
 @rule("record.queried.shared", roles={Role.AGENCY}, articles=("14", "17", "18"), when=(with_purpose,))
 def shared(room: Disclosure, caller: Principal, whom: Selector, ask: Ask) -> Answered:
     """What is shared among administrative organs about a subject, for the token's purpose."""
-    ref = _ref(room, whom)
+    ref = ref_of(room, whom)
     sheet = read(room, ref, View.SHARED, ask)
     return _answered(room, "record.queried.shared", caller, ref, sheet, _as_records_show)
 
@@ -109,7 +119,7 @@ def shared(room: Disclosure, caller: Principal, whom: Selector, ask: Ask) -> Ans
 @rule("record.queried.statutory", roles={Role.STATUTORY}, articles=("16", "18"), when=(with_case,))
 def statutory(room: Disclosure, caller: Principal, whom: Selector, ask: Ask) -> Answered:
     """The full view of the subject of a case, under the token's legal basis; no consent is needed."""
-    ref = _ref(room, whom)
+    ref = ref_of(room, whom)
     sheet = read(room, ref, View.OWN, ask)
     return _answered(room, "record.queried.statutory", caller, ref, sheet, _in_full)
 
@@ -119,7 +129,7 @@ def authorized(room: Disclosure, caller: Principal, whom: Selector, ask: Ask) ->
     """What a subject's consent names, as long as it stands. Raises CONSENT_UNKNOWN and the other refusals of
     `consent.py`. Nobody named means the one who gave the consent."""
     act = "record.queried.authorized"
-    ref = _ref(room, whom) if whom != Selector() else ""
+    ref = ref_of(room, whom) if whom != Selector() else ""
     given, problem = consent.use(room, caller, ref, ask.entries)
     if given is None or problem is not None:
         refusal = problem or consent.CONSENT_UNKNOWN()
@@ -216,12 +226,11 @@ def _least(head: Head) -> str:
     return mask_name(head.name) if head.kind == INDIVIDUAL else head.name
 
 
-def _ref(room: Disclosure, whom: Selector) -> str:
+def ref_of(room: Disclosure, whom: Selector) -> str:
     """The pseudonym of whom a query is about. Raises INPUT_INVALID."""
-    named = {"subject_ref": whom.subject_ref, "uscc": whom.uscc, "identity_number": whom.identity_number}
-    given = {scheme: value for scheme, value in named.items() if value}
+    given: dict[str, str] = {scheme: value for scheme, value in asdict(whom).items() if value}
     if len(given) != 1:
-        told = "请给出 subject_ref、uscc、identity_number 之一 / give one of subject_ref, uscc, identity_number"
+        told = f"请给出其中之一 / give one of {', '.join(asdict(whom))}"
         raise INPUT_INVALID(fields=[FieldError("subject", "one_of", told)])
     [(scheme, value)] = given.items()
     if scheme == "subject_ref":
@@ -233,4 +242,7 @@ def _ref(room: Disclosure, whom: Selector) -> str:
     if scheme == "uscc" and len(as_code(plain)) != 18:
         told = "不是有效的统一社会信用代码（GB 32100），请核对 / not a unified social credit code (GB 32100)"
         raise INPUT_INVALID(fields=[FieldError("subject.uscc", "uscc", told)])
+    if scheme == "organisation_code" and len(plain := plain.replace("-", "")) != _ORGANISATION_CODE_LENGTH:
+        told = "不是有效的组织机构代码（GB 11714），请核对 / not an organisation code (GB 11714)"
+        raise INPUT_INVALID(fields=[FieldError("subject.organisation_code", "organisation_code", told)])
     return room.subject_key.subject_ref(scheme, plain)

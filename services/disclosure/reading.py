@@ -15,6 +15,8 @@ from services.disclosure.store import Head
 
 GREATEST_SIZE: Final = 200
 DEFAULT_SIZE: Final = 50
+# More records than a subject has.
+ALL: Final = 1_000_000
 # Views that keep identifiers sealed, so that they have to be opened to be read.
 _SEALED: Final = {View.OWN, View.AUTHORIZED}
 

@@ -19,6 +19,7 @@ from services.disclosure.query import Answered, Selector
 from services.disclosure.reading import Ask
 from services.disclosure.room import Disclosure
 from services.disclosure.searching import Listed
+from services.disclosure.web_subjects import add_subjects, told_conflicts
 
 _MAX_BODY: Final = 64 * 1024
 _LONGEST_KEY: Final = 128
@@ -37,6 +38,7 @@ def make_disclosure_app(room: Disclosure, admission: Admission | None, ready: Ca
     _add_own(app, room)
     _add_queries(app, room)
     _add_consents(app, room)
+    add_subjects(app, room)
     _add_pages(app, room)
     return app
 
@@ -68,11 +70,12 @@ def _add_public(app: OpenAPI, room: Disclosure) -> None:
 
 
 def _add_own(app: OpenAPI, room: Disclosure) -> None:
-    @app.get("/v1/me/records", tags=[_OWN], summary="All about oneself", responses={200: bodies.RecordsAnswer})
+    @app.get("/v1/me/records", tags=[_OWN], summary="All about oneself", responses={200: bodies.OwnRecordsAnswer})
     @serves(query.own)
     def own(query: bodies.RecordsQuery) -> Response:
         """In full; archived records are marked."""
-        return _records(_own(room, query))
+        answered = _own(room, query)
+        return _records(answered, conflicts=told_conflicts(answered.conflicts))
 
 
 def _add_queries(app: OpenAPI, room: Disclosure) -> None:
@@ -226,16 +229,17 @@ def _wrong_token() -> str:
 
 def _selector(body: bodies.QueryBody) -> Selector:
     whom = body.subject
-    return Selector(whom.subject_ref, whom.uscc, whom.identity_number)
+    return Selector(whom.subject_ref, whom.uscc, whom.identity_number, whom.organisation_code)
 
 
-def _records(answered: Answered) -> Response:
+def _records(answered: Answered, **more: Any) -> Response:
     return answer(
         {
             "subject": answered.subject,
             "records": answered.records,
             "next_page_token": encode_page_token(answered.following) if answered.following else "",
             "audit_event_id": answered.event_id,
+            **more,
         }
     )
 

@@ -1,0 +1,101 @@
+"""Where providers say different things of one subject at the same time (Art. 12). Pure: shown, never resolved.
+
+Compared are the subject's name, in every record, and what a basic record says of the subject itself. Of each provider its
+newest statement counts. What others than a register said before the newest basic record was made is history.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from services.disclosure.entry import Entry, LocalText
+from services.disclosure.model import Shown
+from services.disclosure.names import normalised
+
+_NAME: Final = LocalText("名称或者姓名", "Name")
+# What basic entries call the facts that there is one of at a time.
+_FACTS: Final = {
+    "法定代表人": LocalText("法定代表人", "Legal representative"),
+    "法定代表人姓名": LocalText("法定代表人", "Legal representative"),
+    "登记状态": LocalText("登记状态", "Registration status"),
+    "状态": LocalText("登记状态", "Registration status"),
+    "主体类型": LocalText("主体类型", "Type of subject"),
+    "成立日期": LocalText("成立日期", "Date of establishment"),
+    "住所": LocalText("住所", "Domicile"),
+}
+_BASIC: Final = "basic"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What a provider says."""
+
+    provider_uscc: str
+    provider_name: str
+    record_id: str
+    entry_code: str
+    item: str
+    value: str
+    recorded_at: str
+    basic: bool = False
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """One fact, and what each provider says of it, newest first."""
+
+    fact: LocalText
+    statements: tuple[Statement, ...]
+
+
+@dataclass
+class _Fact:
+    said: dict[str, Statement] = field(default_factory=dict)
+    # When the newest basic record told it.
+    registered: str = ""
+
+
+def disagreements(records: Iterable[Shown], entry_of: Callable[[str, int], Entry | None]) -> list[Disagreement]:
+    """What the providers of these records, in full, say differently of their subject."""
+    facts: dict[LocalText, _Fact] = {}
+    for shown in records:
+        if (entry := entry_of(shown.entry_code, shown.entry_version)) is None:
+            continue
+        basic = entry.information_class == _BASIC
+        for name, item in _facts(entry).items():
+            if not (value := shown.items.get(item, "")):
+                continue
+            fact = facts.setdefault(name, _Fact())
+            known = fact.said.get(shown.provider_uscc)
+            if known is None or known.recorded_at < shown.recorded_at:
+                fact.said[shown.provider_uscc] = _statement(shown, item, value, basic)
+            if basic:
+                fact.registered = max(fact.registered, shown.recorded_at)
+    found = []
+    for name, fact in facts.items():
+        current = [s for s in fact.said.values() if s.basic or s.recorded_at >= fact.registered]
+        if len({normalised(s.value) for s in current}) > 1:
+            current.sort(key=lambda s: s.recorded_at, reverse=True)
+            found.append(Disagreement(name, tuple(current)))
+    return found
+
+
+def _facts(entry: Entry) -> Mapping[LocalText, str]:
+    """The facts that a record of an entry tells, and the items that tell them."""
+    found = {_NAME: entry.subject_name_item} if entry.subject_name_item else {}
+    if entry.information_class == _BASIC:
+        found |= {_FACTS[item.name.zh]: item.code for item in entry.items if item.name.zh in _FACTS}
+    return found
+
+
+def _statement(shown: Shown, item: str, value: str, basic: bool) -> Statement:
+    return Statement(
+        shown.provider_uscc,
+        shown.provider_name,
+        shown.record_id,
+        shown.entry_code,
+        item,
+        value,
+        shown.recorded_at,
+        basic,
+    )

@@ -1,0 +1,186 @@
+"""HTTP face of who is who: officers of the centre see, merge, split and undo. No decisions here."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from flask import Response, request
+from flask_openapi3.models.tag import Tag
+from flask_openapi3.openapi import OpenAPI
+from pydantic import BaseModel, ConfigDict, Field
+
+from chengxin import context
+from chengxin.context import caller
+from chengxin.errors import INPUT_INVALID, FieldError
+from chengxin.policy import serves
+from chengxin.web import PageQuery, answer, decode_page_token, encode_page_token
+from services.disclosure import bodies, subjects
+from services.disclosure.conflicts import Disagreement
+from services.disclosure.query import Selector
+from services.disclosure.room import Disclosure
+
+_SUBJECTS: Final = Tag(
+    name="subjects", description="Which identifiers are one subject, and what is not agreed (Art. 5)"
+)
+_LONGEST_KEY: Final = 128
+_REASON: Final = Field(min_length=1, max_length=2000, description="Why; kept sealed, not in the audit log")
+
+
+class LinkPath(BaseModel):
+    """A link."""
+
+    link_id: str = Field(max_length=140)
+
+
+class MergeBody(BaseModel):
+    """Two that are one subject."""
+
+    model_config = ConfigDict(extra="forbid")
+    subjects: list[bodies.SelectorBody] = Field(min_length=2, max_length=2)
+    reason: str = _REASON
+
+
+class ReasonBody(BaseModel):
+    """Why."""
+
+    model_config = ConfigDict(extra="forbid")
+    reason: str = _REASON
+
+
+class MemberAnswer(BaseModel):
+    """A reference of a subject; kind, name and code are empty when no record came under it."""
+
+    subject_ref: str
+    scheme: str
+    kind: str
+    name: str
+    uscc: str
+
+
+class ActAnswer(BaseModel):
+    """What an officer decided; undone when the later fields are filled."""
+
+    decision: str
+    by: str
+    at: str
+    reason: str
+    undone_by: str
+    undone_at: str
+    undone_reason: str
+
+
+class LinkAnswer(BaseModel):
+    """Two references that records or officers call one subject."""
+
+    link_id: str
+    subject_refs: list[str]
+    schemes: list[str]
+    state: str = Field(description="automatic, conflict (would join two subjects, so it is not made), merged, split")
+    records: int = Field(description="How many records name both")
+    record_id: str = Field(description="One of them")
+    standard: bool = Field(description="One code contains the other (GB 32100, GB 11714)")
+    conflict_since: str
+    history: list[ActAnswer]
+
+
+class IdentityAnswer(BaseModel):
+    """A subject, its references strongest first, and the links that touch them."""
+
+    subject_ref: str
+    members: list[MemberAnswer]
+    links: list[LinkAnswer]
+
+
+class LinksAnswer(BaseModel):
+    """Links that are not made, oldest first."""
+
+    conflicts: list[LinkAnswer]
+    next_page_token: str
+
+
+class ConflictsAnswer(BaseModel):
+    """What is not agreed of a subject."""
+
+    subject_ref: str
+    links: list[LinkAnswer]
+    conflicts: list[bodies.DisagreementAnswer]
+
+
+def add_subjects(app: OpenAPI, room: Disclosure) -> None:
+    """The views."""
+    _add_reading(app, room)
+    _add_acts(app, room)
+
+
+def _add_reading(app: OpenAPI, room: Disclosure) -> None:
+    @app.get(
+        "/v1/subjects/conflicts",
+        tags=[_SUBJECTS],
+        summary="Links that are claimed and not made",
+        responses={200: LinksAnswer},
+    )
+    @serves(subjects.conflicts)
+    def listed(query: PageQuery) -> Response:
+        """Oldest first."""
+        after = decode_page_token(query.page_token) or ""
+        if not isinstance(after, str):
+            raise INPUT_INVALID(fields=[FieldError("page_token", "page_token", "next_page_token of the answer before")])
+        found = subjects.conflicts(room, caller(), after, query.page_size)
+        following = encode_page_token(found[-1].conflict_since) if len(found) == query.page_size else ""
+        return answer({"conflicts": found, "next_page_token": following})
+
+    @app.get("/v1/subjects/<subject_ref>", tags=[_SUBJECTS], summary="Who is who", responses={200: IdentityAnswer})
+    @serves(subjects.identity)
+    def identity(path: bodies.RefPath) -> Response:
+        """The references of a subject and the links that touch them."""
+        return answer(subjects.identity(room, caller(), path.subject_ref))
+
+    @app.get(
+        "/v1/subjects/<subject_ref>/conflicts",
+        tags=[_SUBJECTS],
+        summary="What is not agreed of a subject",
+        responses={200: ConflictsAnswer},
+    )
+    @serves(subjects.conflicts_of)
+    def conflicts(path: bodies.RefPath) -> Response:
+        """Links that are not made, and what providers tell differently."""
+        found, differing = subjects.conflicts_of(room, caller(), path.subject_ref)
+        return answer({"subject_ref": found.subject_ref, "links": found.links, "conflicts": told_conflicts(differing)})
+
+
+def _add_acts(app: OpenAPI, room: Disclosure) -> None:
+    @app.post("/v1/subjects/links", tags=[_SUBJECTS], summary="Merge", responses={201: IdentityAnswer})
+    @serves(subjects.merge)
+    def merge(body: MergeBody) -> Response:
+        """Two are one subject."""
+        both = [Selector(s.subject_ref, s.uscc, s.identity_number, s.organisation_code) for s in body.subjects]
+        return answer(subjects.merge(room, caller(), both, body.reason, _key()), 201)
+
+    @app.post("/v1/subjects/links/<link_id>/split", tags=[_SUBJECTS], summary="Split", responses={200: IdentityAnswer})
+    @serves(subjects.split)
+    def split(path: LinkPath, body: ReasonBody) -> Response:
+        """The link joins no more."""
+        return answer(subjects.split(room, caller(), path.link_id, body.reason, _key()))
+
+    @app.post(
+        "/v1/subjects/links/<link_id>/undo",
+        tags=[_SUBJECTS],
+        summary="Undo the last decision",
+        responses={200: IdentityAnswer},
+    )
+    @serves(subjects.undo)
+    def undo(path: LinkPath, body: ReasonBody) -> Response:
+        """What was before it is again."""
+        return answer(subjects.undo(room, caller(), path.link_id, body.reason, _key()))
+
+
+def told_conflicts(found: Sequence[Disagreement]) -> list[dict[str, Any]]:
+    """Facts that are told differently, in the caller's language."""
+    language = context.current().language
+    return [{"fact": d.fact.told(language), "statements": d.statements} for d in found]
+
+
+def _key() -> str:
+    key = request.headers.get("Idempotency-Key", "")
+    if len(key) > _LONGEST_KEY:
+        raise INPUT_INVALID(fields=[FieldError("Idempotency-Key", "length", f"≤ {_LONGEST_KEY}")])
+    return key

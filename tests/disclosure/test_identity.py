@@ -1,0 +1,121 @@
+"""Which references are one subject, by the links alone: whatever the order, and never two of the strongest kind."""
+
+from itertools import permutations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.disclosure.identity import (
+    STRONG,
+    Decision,
+    Groups,
+    Identifier,
+    Link,
+    State,
+    grouped,
+    link_id,
+    organisation_code_in,
+)
+
+COMPANY = Identifier("s_a", "uscc")
+OTHER = Identifier("s_b", "uscc")
+PERSON = Identifier("s_c", "identity_number")
+CODE = Identifier("s_d", "organisation_code")
+REGISTRATION = Identifier("s_e", "registration_number")
+
+_SCHEMES = ("uscc", "uscc", "identity_number", "organisation_code", "registration_number")
+_IDENTIFIERS = [Identifier(f"s_{n}", _SCHEMES[n % len(_SCHEMES)]) for n in range(10)]
+
+
+@st.composite
+def links(draw: st.DrawFn, decisions: tuple[Decision, ...] = tuple(Decision)) -> list[Link]:
+    """Any links between a few references of all kinds."""
+    pairs = draw(st.sets(st.tuples(st.sampled_from(_IDENTIFIERS), st.sampled_from(_IDENTIFIERS)), max_size=14))
+    unique = {link_id(a.ref, b.ref): (a, b) for a, b in pairs if a != b}
+    return [
+        Link(a, b, draw(st.booleans()), draw(st.sampled_from(decisions))) for a, b in (unique[i] for i in sorted(unique))
+    ]
+
+
+def answers(groups: Groups) -> dict[str, tuple[str, ...]]:
+    return {i.ref: groups.of(i.ref) for i in _IDENTIFIERS}
+
+
+@given(links(), st.randoms())
+def test_the_order_of_arrival_changes_nothing(found: list[Link], chance: object) -> None:
+    mixed = list(found)
+    chance.shuffle(mixed)  # type: ignore[attr-defined]
+    turned = [Link(link.other, link.one, link.claimed, link.decision) for link in mixed]
+    assert answers(grouped(turned)) == answers(grouped(found))
+    assert grouped(turned).states == grouped(found).states
+
+
+@given(links((Decision.NONE, Decision.DIFFERENT)))
+def test_records_alone_never_join_two_of_which_nobody_has_two(found: list[Link]) -> None:
+    groups = grouped(found)
+    for members in groups.members.values():
+        assert sum(i.scheme in STRONG for i in members) <= 1
+        assert not {"identity_number", "organisation_code"} <= {i.scheme for i in members}
+
+
+@given(links())
+def test_a_record_joins_no_more_than_officers_did_of_the_strongest(found: list[Link]) -> None:
+    decided = grouped(link for link in found if link.decision is Decision.SAME)
+    for members in grouped(found).members.values():
+        strong = [i.ref for i in members if i.scheme in STRONG]
+        assert all(set(strong) <= set(decided.of(ref)) for ref in strong)
+
+
+@given(links(), st.sampled_from(_IDENTIFIERS), st.sampled_from(_IDENTIFIERS))
+def test_a_merge_joins_and_its_undoing_restores(found: list[Link], one: Identifier, other: Identifier) -> None:
+    number = link_id(one.ref, other.ref)
+    known = next((link for link in found if link.id == number), Link(one, other, claimed=False))
+    rest = [link for link in found if link.id != number]
+    before = answers(grouped(found))
+    merged = grouped([*rest, Link(known.one, known.other, known.claimed, Decision.SAME)])
+    assert one == other or other.ref in merged.of(one.ref)
+    undone = [*rest, known]
+    assert answers(grouped(undone)) == before
+
+
+@given(links())
+def test_each_is_in_one_subject_and_the_strongest_stands_for_it(found: list[Link]) -> None:
+    groups = grouped(found)
+    for ref, members in groups.members.items():
+        assert ref in groups.of(ref)
+        assert [i.rank for i in members] == sorted(i.rank for i in members)
+        assert all(groups.of(i.ref) == groups.of(ref) for i in members)
+
+
+def test_a_code_named_with_two_companies_joins_neither() -> None:
+    claims = [Link(COMPANY, CODE), Link(OTHER, CODE), Link(COMPANY, REGISTRATION)]
+    for order in permutations(claims):
+        groups = grouped(order)
+        assert groups.of("s_d") == ("s_d",)
+        assert groups.of("s_a") == ("s_a", "s_e")
+        assert groups.states[link_id("s_a", "s_d")] == State.CONFLICT
+        assert groups.states[link_id("s_b", "s_d")] == State.CONFLICT
+        assert groups.states[link_id("s_a", "s_e")] == State.AUTOMATIC
+
+
+def test_an_officer_says_whose_the_code_is_and_the_conflict_is_over() -> None:
+    said = [Link(COMPANY, CODE, decision=Decision.DIFFERENT), Link(OTHER, CODE)]
+    assert grouped(said).of("s_d") == ("s_b", "s_d")
+    said = [Link(COMPANY, CODE, decision=Decision.SAME), Link(OTHER, CODE)]
+    assert grouped(said).of("s_d") == ("s_a", "s_d")
+    assert grouped(said).states[link_id("s_b", "s_d")] == State.CONFLICT
+
+
+def test_a_record_with_a_company_and_its_owner_joins_them_not() -> None:
+    groups = grouped([Link(COMPANY, PERSON)])
+    assert groups.of("s_a") == ("s_a",)
+    assert groups.states[link_id("s_a", "s_c")] == State.CONFLICT
+
+
+def test_a_chain_of_weak_references_reaches_its_company() -> None:
+    assert grouped([Link(CODE, REGISTRATION), Link(COMPANY, CODE)]).of("s_e") == ("s_a", "s_d", "s_e")
+
+
+def test_the_organisation_code_is_characters_9_to_17_of_the_credit_code() -> None:
+    assert organisation_code_in("91350100M000100Y43") == "M000100Y4"
+    assert organisation_code_in("M000100Y4") == ""
