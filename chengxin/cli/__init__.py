@@ -9,6 +9,7 @@ _COMMANDS = {
     "status": "Each process, its health, the last checkpoint.",
     "tour": "Walk the main job against a running suite, as outside clients would.",
     "submit": "Deliver a file of records.",
+    "receipt": "Verify the receipt of a delivery, offline.",
     "audit": "Verify or export the audit log.",
     "witness": "Cosign the audit log as an independent witness.",
     "policy": "The authorization table.",

@@ -38,6 +38,8 @@ class Sending:
     count: int
     language: str
     console: Console
+    # The provider's signed word on it (`chengxin.delivery`); empty: none.
+    signature: str = ""
 
     def delivered(self) -> pb.Receipt | None:
         """The receipt of this very file, when it was delivered before. Raises `Problem`."""
@@ -96,6 +98,7 @@ class Sending:
             file_name=self.file_name,
             file_sha256=self.file_sha256,
             record_count=self.count,
+            signature=self.signature,
         )
         yield pb.SubmitRequest(header=header)
         sent = 0

@@ -13,10 +13,15 @@ from rich.table import Table
 from chengxin.cli.home import Home
 from chengxin.cli.submission import Sending, verified
 from chengxin.client import Caller, Edge, Refused
+from chengxin.delivery import digest_of, statement
+from chengxin.delivery import sign as signed_by
 from chengxin.errors import Problem
+from chengxin.tabular.batches import in_batches
 from chengxin.tabular.columns import Columns
-from chengxin.tabular.rejects import rejects_csv
-from chengxin.tabular.source import id_of_file, must_be_whole, open_source
+from chengxin.tabular.problems import FILE_NO_RECORDS
+from chengxin.tabular.rejects import rejects_csv, rejects_jsonl, write_rejects_xlsx
+from chengxin.tabular.source import Source, id_of_file, open_source
+from chengxin.tokens import load_private_key
 
 # What the shell is told: everything recorded, some rejected, or not delivered (1; 2 for a wrong command line).
 _SOME_REJECTED: Final = 3
@@ -29,6 +34,7 @@ _SOME_REJECTED: Final = 3
 @click.option(
     "--key", "key_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Its private key."
 )
+@click.option("--sign/--no-sign", default=True, show_default=True, help="Sign the delivery by that key.")
 @click.option("--submission-id", help="Name of this delivery [from the entry and the file's content].")
 @click.option(
     "--home", type=click.Path(path_type=Path), help="Directory of a suite here [$CHENGXIN_HOME, ~/.chengxin]."
@@ -41,6 +47,7 @@ def command(
     entry_code: str,
     client_id: str | None,
     key_file: Path | None,
+    sign: bool,
     submission_id: str | None,
     home: Path | None,
     http: str | None,
@@ -52,8 +59,9 @@ def command(
     try:
         edge = _edge(here, http, grpc_address)
         entry = edge.anonymous().get(f"/v1/catalog/entries/{entry_code}")
-        provider = _provider(edge, here, entry, client_id, key_file)
-        rejected = _deliver(provider, entry, file, submission_id, language)
+        client_id, key_file = _client(here, entry, client_id, key_file)
+        provider = edge.machine(client_id, key_file, scope="provider")
+        rejected = _deliver(provider, entry, file, submission_id, language, key_file if sign else None)
     except Problem as e:
         raise click.ClickException(_told(e, language)) from None
     except Refused as e:
@@ -61,36 +69,54 @@ def command(
     sys.exit(_SOME_REJECTED if rejected else 0)
 
 
-def _deliver(provider: Caller, entry: dict[str, Any], file: Path, submission_id: str | None, language: str) -> int:
+def _deliver(
+    provider: Caller, entry: dict[str, Any], file: Path, submission_id: str | None, language: str, key_file: Path | None
+) -> int:
     console = Console(stderr=True)
-    columns = Columns.of_entry(entry)
+    mapping = provider.get(f"/v1/submissions/mappings/{entry['code']}")["columns"]
+    columns = Columns.of_entry(entry, mapping)
     source = open_source(file, file.name)
     delivered = [(column.label.strip(), column.code) for column in source.columns(columns) if column.code]
     with console.status(f"{file.name}: …"):
-        count = must_be_whole(source, columns)
+        count, content = digest_of(in_batches(source.rows(columns)))
         sha256 = _digest(file)
-    name = submission_id or id_of_file(entry["code"], sha256)
-    sending = Sending(provider, name, entry["code"], file.name, sha256, count, language, console)
+    if not count:
+        raise FILE_NO_RECORDS()
+    name = submission_id or id_of_file(entry["code"], sha256, mapping)
+    says = statement(name, entry["code"], count, content, sha256)
+    signature = signed_by(says, load_private_key(key_file)) if key_file else ""
+    sending = Sending(provider, name, entry["code"], file.name, sha256, count, language, console, signature)
     known = sending.delivered()
     receipt = known or sending.send(source, columns)
-    signed = verified(receipt.jws, provider.get("/v1/submissions/keys"))
+    keys = provider.get("/v1/submissions/keys")
+    signed = verified(receipt.jws, keys)
     receipt_file = file.with_name(f"{file.name}.receipt.json")
-    receipt_file.write_text(json.dumps({"receipt": signed, "jws": receipt.jws}, ensure_ascii=False, indent=1) + "\n")
+    told = {"receipt": signed, "jws": receipt.jws, "keys": keys["keys"]}
+    receipt_file.write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n")
     if known:
         click.echo("this file was delivered before: nothing is added, this is what became of it then")
     _print(receipt, signed, receipt_file)
-    rejects_file = file.with_name(f"{file.name}.rejects.csv")
+    rejects_file = file.with_name(f"{file.name}.rejects.{source.kind}")
     rejects_file.unlink(missing_ok=True)
     if receipt.counts.rejected:
-        # Spreadsheets know UTF-8 by its mark.
-        encoding = "utf-8-sig" if source.encoding == "utf-8" else source.encoding
-        with rejects_file.open("w", encoding=encoding, newline="") as out:
-            out.writelines(rejects_csv(delivered, sending.rejects()))
+        _write_rejects(rejects_file, source, delivered, sending)
         click.echo(f"{receipt.counts.rejected} rejected: mend {rejects_file} and deliver it")
         for reject in sending.first_rejects():
             reasons = "; ".join(v.message for v in reject.violations)
             click.echo(f"  row {reject.row}: {reasons}")
     return int(receipt.counts.rejected)
+
+
+def _write_rejects(file: Path, source: Source, columns: list[tuple[str, str]], sending: Sending) -> None:
+    if source.kind == "xlsx":
+        with file.open("wb") as book:
+            write_rejects_xlsx(book, columns, sending.rejects())
+        return
+    # Spreadsheets know UTF-8 by its mark.
+    marked = source.kind == "csv" and source.encoding == "utf-8"
+    write = rejects_csv if source.kind == "csv" else rejects_jsonl
+    with file.open("w", encoding="utf-8-sig" if marked else source.encoding, newline="") as out:
+        out.writelines(write(columns, sending.rejects()))
 
 
 def _print(receipt: Any, signed: dict[str, Any], receipt_file: Path) -> None:
@@ -110,15 +136,15 @@ def _edge(home: Home, http: str | None, grpc_address: str | None) -> Edge:
     return Edge(http, grpc_address)
 
 
-def _provider(edge: Edge, home: Home, entry: dict[str, Any], client_id: str | None, key_file: Path | None) -> Caller:
+def _client(home: Home, entry: dict[str, Any], client_id: str | None, key_file: Path | None) -> tuple[str, Path]:
     if client_id and key_file:
-        return edge.machine(client_id, key_file, scope="provider")
+        return client_id, key_file
     if client_id or key_file:
         raise click.ClickException("--client-id and --key belong together")
     found = _demo_client(home, entry)
     if found is None:
         raise click.ClickException("give --client-id and --key of your organisation's system")
-    return edge.machine(found["client_id"], home.path / "demo" / found["key_file"], scope="provider")
+    return str(found["client_id"]), home.path / "demo" / found["key_file"]
 
 
 def _demo_client(home: Home, entry: dict[str, Any]) -> dict[str, Any] | None:

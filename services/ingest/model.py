@@ -21,6 +21,8 @@ BATCH_LIMIT: Final = 1000
 
 # `/v1/submissions/findings` and `/v1/submissions/nothing-to-report` are addresses of their own.
 _SUBMISSION_ID: Final = re.compile(r"(?!(?:findings|nothing-to-report)\Z)[A-Za-z0-9_-]{8,64}\Z")
+# Addresses beside those of submissions.
+_NO_IDS: Final = frozenset({"agreements", "findings", "mappings", "nothing-to-report"})
 _SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
 _encoder: Final = msgspec.json.Encoder(order="sorted")
 
@@ -140,7 +142,7 @@ class Header:
     def checked(self) -> "Header":
         """The header itself. Raises INPUT_INVALID naming each wrong field."""
         wrong = []
-        if not _SUBMISSION_ID.match(self.submission_id):
+        if not _SUBMISSION_ID.match(self.submission_id) or self.submission_id in _NO_IDS:
             wrong.append(_wrong("submission_id", "8 到 64 位字母、数字、_ 或 -", "8 to 64 of A-Z a-z 0-9 _ -"))
         if not self.entry_code:
             wrong.append(_wrong("entry_code", "请填写目录条目代码", "give the code of the catalog entry"))
