@@ -20,6 +20,11 @@ def test_a_gb18030_file_is_accepted_whole_and_again_adds_nothing(city: City, tmp
     # No column is dropped: every cell that is not empty is an item.
     for row in rows:
         assert len(kept[row["统一社会信用代码"]]["items"]) == sum(1 for value in row.values() if value)
+    receipt = tmp_path / "registrations.csv.receipt.json"
+    proved = city.chengxin("receipt", "verify", str(receipt), "--delivered", str(file))
+    assert proved.returncode == 0, proved.stdout + proved.stderr
+    # Both words are on it: the system's and the provider's.
+    assert "provider: market_regulator signed by key" in proved.stdout
     before = collection.count_documents({})
     again = city.chengxin("submit", str(file), "--catalog", "QYDJ")
     assert again.returncode == 0, again.stdout + again.stderr
