@@ -1,6 +1,6 @@
 """Which references are one subject, as officers of the centre see and decide it (Art. 2, 5). Every act can be undone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -100,7 +100,7 @@ def merge(room: Disclosure, caller: Principal, both: Sequence[Selector], reason:
     if one == other:
         raise ONE_SUBJECT_ALREADY()
 
-    def work(unit: Unit) -> dict[str, Any]:
+    def work(unit: Unit) -> None:
         around = room.store.links.around([one, other], unit)
         groups = groups_of(around)
         if other in groups.of(one):
@@ -113,26 +113,21 @@ def merge(room: Disclosure, caller: Principal, both: Sequence[Selector], reason:
         known = {kept.link.id: kept for kept in around}
         kept = known.get(link_id(one, other)) or Kept(low, high)
         _decide(room, caller, unit, "subject.merged", kept, Decision.SAME, reason)
-        return {"link_id": kept.link.id}
 
-    asked = canonical(["subject.merged", sorted((one, other)), reason])
-    room.store.store.once(caller.sub, key, asked, work)
-    return _identity(room, one)
+    return _once(room, caller, key, ["subject.merged", sorted((one, other)), reason], work, one)
 
 
 @rule("subject.split", roles=_CENTRE, articles=("5",))
 def split(room: Disclosure, caller: Principal, number: str, reason: str, key: str = "") -> Identity:
     """A link joins no more, whoever says so. Raises LINK_UNKNOWN, LINK_SPLIT_ALREADY."""
 
-    def work(unit: Unit) -> dict[str, Any]:
+    def work(unit: Unit) -> None:
         kept = _link(room, number, unit)
         if kept.decision is Decision.DIFFERENT:
             raise LINK_SPLIT_ALREADY()
         _decide(room, caller, unit, "subject.split", kept, Decision.DIFFERENT, reason)
-        return {"link_id": number}
 
-    room.store.store.once(caller.sub, key, canonical(["subject.split", number, reason]), work)
-    return _identity(room, _first(number))
+    return _once(room, caller, key, ["subject.split", number, reason], work, _first(number))
 
 
 @rule("subject.decision_undone", roles=_CENTRE, articles=("5",))
@@ -140,7 +135,7 @@ def undo(room: Disclosure, caller: Principal, number: str, reason: str, key: str
     """The last decision on a link that stands is taken back: what was before it is again. Raises LINK_UNKNOWN,
     NOTHING_TO_UNDO."""
 
-    def work(unit: Unit) -> dict[str, Any]:
+    def work(unit: Unit) -> None:
         kept = _link(room, number, unit)
         standing = [n for n, act in enumerate(kept.history) if not act.undone_at]
         if not standing:
@@ -153,10 +148,8 @@ def undo(room: Disclosure, caller: Principal, number: str, reason: str, key: str
             undone_reason=room.keys.encrypt(reason, "reason"),
         )
         _save(room, caller, unit, "subject.decision_undone", kept)
-        return {"link_id": number}
 
-    room.store.store.once(caller.sub, key, canonical(["subject.decision_undone", number, reason]), work)
-    return _identity(room, _first(number))
+    return _once(room, caller, key, ["subject.decision_undone", number, reason], work, _first(number))
 
 
 @rule("subject.conflicts_listed", roles=_CENTRE, articles=("5", "12"))
@@ -198,6 +191,24 @@ def conflicts_of(room: Disclosure, caller: Principal, ref: str) -> tuple[Identit
     )
     held = [link for link in found.links if link.state == State.CONFLICT]
     return replace(found, links=held), shown
+
+
+def _once(
+    room: Disclosure, caller: Principal, key: str, asked: list[Any], work: Callable[[Unit], None], ref: str
+) -> Identity:
+    """Does an act, at most once under a key, and answers whom it made of `ref`. A repeat is on record as a reading."""
+    done: list[bool] = []
+
+    def first_time(unit: Unit) -> dict[str, Any]:
+        done[:] = [True]
+        work(unit)
+        return {}
+
+    room.store.store.once(caller.sub, key, canonical(asked), first_time)
+    found = _identity(room, ref)
+    if not done:
+        room.audit.record(room.audit.event("subject.identity_read", caller, subject_refs=_refs(found)))
+    return found
 
 
 def _decide(

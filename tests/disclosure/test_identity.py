@@ -33,7 +33,8 @@ def links(draw: st.DrawFn, decisions: tuple[Decision, ...] = tuple(Decision)) ->
     pairs = draw(st.sets(st.tuples(st.sampled_from(_IDENTIFIERS), st.sampled_from(_IDENTIFIERS)), max_size=14))
     unique = {link_id(a.ref, b.ref): (a, b) for a, b in pairs if a != b}
     return [
-        Link(a, b, draw(st.booleans()), draw(st.sampled_from(decisions))) for a, b in (unique[i] for i in sorted(unique))
+        Link(a, b, draw(st.booleans()), draw(st.sampled_from(decisions)))
+        for a, b in (unique[i] for i in sorted(unique))
     ]
 
 
