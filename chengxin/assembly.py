@@ -64,17 +64,18 @@ def assemble(name: str, settings: Settings) -> Assembly:
     """Wires service `name` from its settings."""
     clock = SystemClock()
     store = Store(settings.mongo_uri.get_secret_value(), name, clock)
-    gateway = f"http://{settings.gateway_http}"
+    gateway, trust = settings.gateway_url, settings.trust
     tokens = TokenSource(
         f"{gateway}/oauth/token",
         f"{settings.issuer}/oauth/token",
         name,
         load_private_key(settings.key_file),
+        trust,
         scope="service",
     )
     stub = audit_pb2_grpc.AuditServiceStub(make_channel(settings.audit_grpc))
-    revocations = Revocations(fetch_revocations(f"{gateway}/v1/identity/revocations", tokens))
-    jwks = fetch_jwks(f"{gateway}/.well-known/jwks.json")
+    revocations = Revocations(fetch_revocations(f"{gateway}/v1/identity/revocations", tokens, trust))
+    jwks = fetch_jwks(f"{gateway}/.well-known/jwks.json", trust)
     return Assembly(
         name=name,
         settings=settings,

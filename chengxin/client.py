@@ -17,6 +17,7 @@ from chengxin.errors import Problem
 from chengxin.ingest.v1 import ingest_pb2_grpc
 from chengxin.objection.v1 import objection_pb2_grpc
 from chengxin.rpc import make_channel
+from chengxin.tls import Trust, pool
 from chengxin.tokens import TokenSource, load_private_key
 
 _TOTP_SECONDS: Final = 30
@@ -50,19 +51,22 @@ class Refused(Exception):
 class Edge:
     """The two addresses of a suite."""
 
-    def __init__(self, http: str, grpc_address: str) -> None:
+    def __init__(self, http: str, grpc_address: str, trust: Trust | None = None) -> None:
+        """With `trust`, or what the environment says of it, gRPC is over TLS, and so is HTTP at an https address."""
+        self.trust = trust or Trust.of_environment()
         self.http = http.rstrip("/")
         self.grpc = grpc_address
         # What a client's assertion is made out to: the public address, where we come to the gateway by another one.
         self.issuer = os.environ.get("CHENGXIN_ISSUER", self.http)
-        self._pool = urllib3.PoolManager(maxsize=16, retries=False, timeout=urllib3.Timeout(connect=3, read=60))
+        timeout = urllib3.Timeout(connect=3, read=60)
+        self._pool = pool(self.trust, maxsize=16, retries=False, timeout=timeout)
         self._channel: grpc.Channel | None = None
 
     @property
     def channel(self) -> grpc.Channel:
         """The gRPC channel, opened when it is first needed."""
         if self._channel is None:
-            self._channel = make_channel(self.grpc)
+            self._channel = make_channel(self.grpc, self.trust)
         return self._channel
 
     def call(self, method: str, path: str, token: str = "", **options: Any) -> Answer:
@@ -85,7 +89,7 @@ class Edge:
     def machine(self, client_id: str, key_file: Path, **parameters: str) -> "Caller":
         """A registered client, by `private_key_jwt`; parameters go into the token request (`scope`, `purpose` …)."""
         url, audience = f"{self.http}/oauth/token", f"{self.issuer}/oauth/token"
-        source = TokenSource(url, audience, client_id, load_private_key(key_file), **parameters)
+        source = TokenSource(url, audience, client_id, load_private_key(key_file), self.trust, **parameters)
         return Caller(self, source.token)
 
     def citizen(self, name: str, identity_number: str, uscc: str = "") -> "Caller":

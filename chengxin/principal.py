@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Any, Final
 
+from chengxin.tls import confirmation
+
 
 class Role(StrEnum):
     """Capacities a token can give; see the table in docs/identity.md."""
@@ -54,14 +56,17 @@ class Principal:
     consent_id: str = ""
     # Thumbprint (RFC 7638) of the registered key by which a client proved who it is; it signs deliveries with it.
     client_key: str = ""
+    # Thumbprint of the certificate to which the token is bound (RFC 8705); empty: to none.
+    certificate: str = ""
 
     @classmethod
     def from_claims(cls, claims: dict[str, Any]) -> "Principal":
-        """Reads verified claims; an unknown role is dropped, so that it can give nothing."""
+        """Reads verified claims; an unknown role is dropped, so that it can give nothing. Raises `ValueError`."""
         known = {r.value for r in Role}
         return cls(
             sub=claims["sub"],
             roles=frozenset(Role(r) for r in claims.get("roles", ()) if r in known),
+            certificate=confirmation(claims),
             **{
                 name: str(claims.get(name, ""))
                 for name in (

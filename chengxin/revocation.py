@@ -15,6 +15,7 @@ import urllib3
 
 from chengxin.errors import UNAUTHENTICATED, UPSTREAM_UNAVAILABLE, Problem
 from chengxin.principal import Principal
+from chengxin.tls import Trust, pool
 
 log = structlog.get_logger()
 
@@ -110,9 +111,9 @@ class Tokens(Protocol):
     def forget(self) -> None: ...
 
 
-def fetch_revocations(url: str, tokens: Tokens) -> Callable[[], list[Revocation]]:
+def fetch_revocations(url: str, tokens: Tokens, trust: Trust | None = None) -> Callable[[], list[Revocation]]:
     """Reads the gateway's list over HTTP, with the service's own token; one that is refused is not used again."""
-    http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=2, read=3))
+    http = pool(trust, retries=False, timeout=urllib3.Timeout(connect=2, read=3))
 
     def fetch() -> list[Revocation]:
         answer = http.request("GET", url, headers={"Authorization": f"Bearer {tokens.token()}"})

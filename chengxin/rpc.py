@@ -17,6 +17,7 @@ from chengxin.context import REQUEST_ID_HEADER, TRACEPARENT_HEADER, RequestConte
 from chengxin.errors import INTERNAL, STORE_UNAVAILABLE, Problem
 from chengxin.ids import new_id
 from chengxin.policy import Admission
+from chengxin.tls import Trust
 
 log = structlog.get_logger()
 
@@ -55,8 +56,8 @@ def make_server(
     return server
 
 
-def make_channel(address: str) -> grpc.Channel:
-    """A channel to `host:port` that tries again within a second of a lost connection."""
+def make_channel(address: str, trust: Trust | None = None) -> grpc.Channel:
+    """A channel to `host:port` that tries again within a second of a lost connection; over TLS with `trust`."""
     options = [
         *OPTIONS,
         ("grpc.initial_reconnect_backoff_ms", 100),
@@ -65,6 +66,8 @@ def make_channel(address: str) -> grpc.Channel:
         ("grpc.keepalive_timeout_ms", 5_000),
         ("grpc.enable_retries", 0),
     ]
+    if trust is not None:
+        return grpc.secure_channel(address, trust.channel_credentials(), options=options)
     return grpc.insecure_channel(address, options=options)
 
 

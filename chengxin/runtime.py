@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import util
+from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
@@ -32,8 +33,16 @@ class Service:
     close: Callable[[], None] = lambda: None
 
 
-def serve(name: str, http_listen: str, compose: Callable[[], Service], threads: int = 16) -> None:
+def serve(
+    name: str,
+    http_listen: str,
+    compose: Callable[[], Service],
+    threads: int = 16,
+    tls: tuple[Path | None, Path | None] = (None, None),
+) -> None:
     """Runs a service until SIGTERM or SIGINT. `compose` is called in the worker process, where everything lives.
+
+    With certificate and key (PEM) in `tls` its HTTP face speaks TLS 1.3.
 
     The process that calls this only keeps the worker: it should import little before.
     """
@@ -49,6 +58,8 @@ def serve(name: str, http_listen: str, compose: Callable[[], Service], threads: 
         log_access=False,
         log_level=LogLevels.error,
         respawn_failed_workers=False,
+        ssl_cert=tls[0],
+        ssl_key=tls[1],
     )
 
     def load(*_: Any) -> Any:

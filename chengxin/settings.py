@@ -7,6 +7,8 @@ from urllib.parse import quote
 from pydantic import SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from chengxin.tls import Trust
+
 
 class Settings(BaseSettings):
     """What every process of the suite is told. A service reads the fields it needs in its `__main__.py`."""
@@ -24,6 +26,13 @@ class Settings(BaseSettings):
     issuer: str = "http://127.0.0.1:8080"
     audience: str = "chengxin"
     gateway_http: str = "127.0.0.1:8080"
+    # TLS at the gateway's edges (PEM): its certificate and key; and the CA of clients' certificates, which the gRPC edge
+    # then asks for. Without a certificate the edges speak plainly, behind something that does not.
+    tls_cert_file: Path | None = None
+    tls_key_file: Path | None = None
+    tls_client_ca_file: Path | None = None
+    # The CA that the gateway's certificate is from, for those who reach it from inside; without one it speaks plainly.
+    ca_file: Path | None = None
     # Where the services are reached from inside.
     catalog_http: str = ""
     catalog_grpc: str = ""
@@ -55,6 +64,14 @@ class Settings(BaseSettings):
     demo: bool = False
 
     @model_validator(mode="after")
+    def _with_both(self) -> Self:
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("CHENGXIN_TLS_CERT_FILE and CHENGXIN_TLS_KEY_FILE are set together")
+        if self.tls_client_ca_file is not None and self.tls_cert_file is None:
+            raise ValueError("CHENGXIN_TLS_CLIENT_CA_FILE also takes CHENGXIN_TLS_CERT_FILE and CHENGXIN_TLS_KEY_FILE")
+        return self
+
+    @model_validator(mode="after")
     def _with_password(self) -> Self:
         if self.mongo_password_file is not None:
             scheme, _, rest = self.mongo_uri.get_secret_value().partition("://")
@@ -64,6 +81,16 @@ class Settings(BaseSettings):
             password = quote(self.mongo_password_file.read_text().strip(), safe="")
             self.mongo_uri = SecretStr(f"{scheme}://{account}:{password}@{where}")
         return self
+
+    @property
+    def trust(self) -> Trust | None:
+        """Whom to trust as the gateway; None when it speaks plainly."""
+        return Trust(self.ca_file) if self.ca_file else None
+
+    @property
+    def gateway_url(self) -> str:
+        """Where the gateway's HTTP edge is reached from inside."""
+        return f"{'https' if self.ca_file else 'http'}://{self.gateway_http}"
 
     def peer(self, service: str) -> str:
         """host:port of a service's gRPC face."""

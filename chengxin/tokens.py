@@ -20,6 +20,7 @@ from chengxin.errors import UNAUTHENTICATED, UPSTREAM_UNAVAILABLE, Problem
 from chengxin.ids import new_id
 from chengxin.principal import DEMO_ACR, Principal
 from chengxin.revocation import Revocations, is_revoked
+from chengxin.tls import Trust, pool
 
 ALGORITHMS: Final = ["EdDSA", "ES256"]
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -120,7 +121,10 @@ class Verifier:
         if known is not None and (lasting or time.time() < known.exp):
             return known
         header, claims = self._claims(token)
-        principal = Principal.from_claims(claims)
+        try:
+            principal = Principal.from_claims(claims)
+        except ValueError as e:
+            raise UNAUTHENTICATED(reason=_words(e)) from None
         if principal.acr == DEMO_ACR and not self._demo:
             raise UNAUTHENTICATED(reason="acr is demo, outside the demonstration world")
         known = _Verified(principal, str(header["kid"]), float(claims["iat"]), float(claims["exp"]))
@@ -167,10 +171,19 @@ class Verifier:
 
 
 class TokenSource:
-    """A client's own access tokens by `private_key_jwt` (RFC 7523), renewed a minute before they expire."""
+    """A client's own access tokens by `private_key_jwt` (RFC 7523), renewed a minute before they expire.
+
+    With a certificate in `trust` they are bound to it (RFC 8705).
+    """
 
     def __init__(
-        self, token_url: str, audience: str, client_id: str, key: Ed25519PrivateKey, **parameters: str
+        self,
+        token_url: str,
+        audience: str,
+        client_id: str,
+        key: Ed25519PrivateKey,
+        trust: Trust | None = None,
+        **parameters: str,
     ) -> None:
         self._url = token_url
         self._audience = audience
@@ -178,7 +191,8 @@ class TokenSource:
         self._key = key
         self._kid = public_jwk(key)["kid"]
         self._parameters = parameters
-        self._http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=2, read=5))
+        self._thumbprint = trust.thumbprint if trust else ""
+        self._http = pool(trust, retries=False, timeout=urllib3.Timeout(connect=2, read=5))
         self._lock = threading.Lock()
         self._token = ""
         self._renew_at = 0.0
@@ -222,6 +236,7 @@ class TokenSource:
             "iat": now,
             "exp": now + 60,
             "jti": new_id("ca"),
+            **({"cnf": {"x5t#S256": self._thumbprint}} if self._thumbprint else {}),
         }
         return jwt.encode(claims, self._key, algorithm="EdDSA", headers={"kid": self._kid})
 
@@ -249,9 +264,9 @@ def token_problem(status: int, body: dict[str, Any]) -> Problem:
     return UNAUTHENTICATED(reason=f"{body.get('error', status)}: {body.get('error_description', '')}")
 
 
-def fetch_jwks(url: str) -> Callable[[], dict[str, Any]]:
+def fetch_jwks(url: str, trust: Trust | None = None) -> Callable[[], dict[str, Any]]:
     """Reads a JWKS (RFC 7517) over HTTP."""
-    http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=2, read=3))
+    http = pool(trust, retries=False, timeout=urllib3.Timeout(connect=2, read=3))
 
     def fetch() -> dict[str, Any]:
         return dict(http.request("GET", url).json())

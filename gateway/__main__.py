@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from chengxin.runtime import Background, Service, serve
 
 if TYPE_CHECKING:
+    import grpc
+
     from chengxin.crypto import KeyRing
     from chengxin.ids import SubjectKey
     from chengxin.settings import Settings
@@ -71,7 +73,9 @@ def compose() -> Service:
     upstreams = {room: Upstream(address) for room, address in http.items()}
     edge = HttpEdge(app, upstreams, verifier, OwnToken.of_anonymous(keys).token, limits, gateway.refused_at_edge)
     peers = {room: settings.peer(room) for room in ROOMS}
-    grpc_server, health = make_edge(settings.grpc_listen, peers, Door(verifier, limits, gateway.refused_at_edge))
+    grpc_server, health = make_edge(
+        settings.grpc_listen, peers, Door(verifier, limits, gateway.refused_at_edge), _tls(settings)
+    )
 
     def close() -> None:
         readiness.close()
@@ -141,6 +145,17 @@ def _accounts(settings: "Settings") -> "Accounts":
     return accounts
 
 
+def _tls(settings: "Settings") -> "grpc.ServerCredentials | None":
+    """What the gRPC edge shows, and whose certificates it asks for."""
+    import grpc
+
+    if settings.tls_cert_file is None or settings.tls_key_file is None:
+        return None
+    own = [(settings.tls_key_file.read_bytes(), settings.tls_cert_file.read_bytes())]
+    clients = settings.tls_client_ca_file
+    return grpc.ssl_server_credentials(own, clients.read_bytes() if clients else None, clients is not None)
+
+
 def _provider(settings: "Settings") -> "Provider | None":
     """The identity provider of this deployment, if it has one."""
     from gateway.oidc import Provider, Registration
@@ -186,7 +201,8 @@ def main(arguments: list[str]) -> None:
             from chengxin.settings import Settings
             from gateway.slots import THREADS
 
-            serve("gateway", Settings().http_listen, compose, THREADS)
+            settings = Settings()
+            serve("gateway", settings.http_listen, compose, THREADS, (settings.tls_cert_file, settings.tls_key_file))
         case ["--policy"]:
             print(json.dumps(policy(), ensure_ascii=False))
         case ["bootstrap", file]:

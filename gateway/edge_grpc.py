@@ -28,6 +28,7 @@ from chengxin.ids import new_id
 from chengxin.ingest.v1 import ingest_pb2
 from chengxin.objection.v1 import objection_pb2
 from chengxin.rpc import OPTIONS, as_problem, make_channel
+from chengxin.tls import certificate_thumbprint
 from chengxin.tokens import Verifier
 from gateway.limits import Limits, address_of
 from gateway.live_calls import LiveCalls
@@ -71,7 +72,9 @@ class Door:
     refused: Callable[[Problem, str, str], None]
 
 
-def make_edge(listen: str, addresses: Mapping[str, str], door: Door) -> tuple[grpc.Server, "HealthWatch"]:
+def make_edge(
+    listen: str, addresses: Mapping[str, str], door: Door, tls: grpc.ServerCredentials | None = None
+) -> tuple[grpc.Server, "HealthWatch"]:
     """The server on `listen` (host:port) in front of the rooms at `addresses`, and what keeps its health answers true.
 
     Raises `RuntimeError` when the address cannot be bound.
@@ -84,7 +87,10 @@ def make_edge(listen: str, addresses: Mapping[str, str], door: Door) -> tuple[gr
     healthy = health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     reflection.enable_server_reflection([*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
-    server.add_insecure_port(listen)
+    if tls is None:
+        server.add_insecure_port(listen)
+    else:
+        server.add_secure_port(listen, tls)
     return server, HealthWatch(healthy, channels, live)
 
 
@@ -188,6 +194,8 @@ class _Asked:
             if scheme.lower() != "bearer" or not token:
                 raise UNAUTHENTICATED(reason="authorization: Bearer <token> is missing")
             caller = door.verifier.verify(token)
+            if caller.certificate and caller.certificate != _shown(self._context):
+                raise UNAUTHENTICATED(reason="the token is bound to another certificate than the one shown")
         except Problem as problem:
             door.limits.by_proof(address_of(self._context.peer()))
             door.refused(problem, "grpc", self.request_id)
@@ -262,6 +270,12 @@ def _health(service: str, stub: Any) -> Any:
         return stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=_HEALTH_SECONDS).status
     except grpc.RpcError:
         return health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+def _shown(context: grpc.ServicerContext) -> str:
+    """The thumbprint of the certificate that the caller showed; empty when none was asked for."""
+    found: Any = context.auth_context().get("x509_pem_cert")
+    return certificate_thumbprint(found[0]) if found else ""
 
 
 def _kind(method: str) -> tuple[bool, bool] | None:

@@ -165,6 +165,9 @@ class HttpEdge:
             if scheme.lower() != "bearer" or not token:
                 raise UNAUTHENTICATED(reason="Authorization must be: Bearer <token>")
             caller = self._verifier.verify(token)
+            if caller.certificate:
+                # granian does not tell which certificate a client showed.
+                raise UNAUTHENTICATED(reason="the token is bound to a certificate, which only the gRPC edge can see")
         except Problem as problem:
             # Guesses cost as much as proofs.
             self._limits.by_proof(address_of(environ.get("REMOTE_ADDR", "")))

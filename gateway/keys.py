@@ -144,6 +144,8 @@ class SigningKeys:
         ):
             if value := getattr(named, name):
                 claims[name] = value
+        if named.certificate:
+            claims["cnf"] = {"x5t#S256": named.certificate}
         token = jwt.encode(claims, key.private, algorithm="EdDSA", headers={"typ": "at+jwt", "kid": key.jwk["kid"]})
         return Minted(token, named, seconds, key.jwk["kid"], now)
 

@@ -10,6 +10,7 @@ from chengxin.audit_client import AuditEvent
 from chengxin.errors import Problem
 from chengxin.principal import Role
 from chengxin.revocation import is_revoked
+from chengxin.tls import confirmation
 from chengxin.tokens import ASSERTION_TYPE, TOKEN_EXCHANGE, thumbprint
 from gateway.consents import exchanged
 from gateway.keys import Minted
@@ -57,7 +58,7 @@ def issue(gateway: Gateway, proof: ClientProof, asked: TokenRequest) -> Minted:
         if Role.PROVIDER in granted.roles:
             # By the same key a provider signs what it delivers: ingest takes our word for whose key it is.
             granted = replace(granted, client_key=thumbprint(proved_by))
-        minted = gateway.keys.mint(granted)
+        minted = gateway.keys.mint(replace(granted, certificate=_bound(claims)))
         if is_revoked(gateway.revocations, minted.principal, minted.kid, minted.issued_at):
             raise REVOKED_JUST_NOW(retry_after=2)
     except Problem as refusal:
@@ -149,6 +150,14 @@ def _signed_by(client: Client, assertion: str, now: float) -> Mapping[str, Any]:
     except (jwt.PyJWTError, ValueError, TypeError):
         raise CLIENT_NOT_AUTHENTICATED(reason="its signature is wrong") from None
     return jwk
+
+
+def _bound(claims: Mapping[str, Any]) -> str:
+    """The certificate to which a client wants its token bound: it says so under its signature (`cnf`)."""
+    try:
+        return confirmation(claims)
+    except ValueError as e:
+        raise TOKEN_REQUEST_INVALID(what=str(e)) from None
 
 
 def _record(gateway: Gateway, client: Client | None, event: AuditEvent) -> None:

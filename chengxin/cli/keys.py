@@ -8,8 +8,10 @@ from pathlib import Path
 import click
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from chengxin.cli.dev_ca import certify, make_ca
 from chengxin.cli.home import make_private_key, write_private
 from chengxin.cli.session import Officer, as_officer
+from chengxin.tls import certificate_thumbprint
 from chengxin.tokens import load_private_key, public_jwk
 
 _BASE = "/v1/identity/signing-keys"
@@ -82,6 +84,21 @@ def subject_key(file: Path) -> None:
     """Write the secret that makes pseudonyms: once for a system, never changed."""
     _must_be_new(file)
     write_private(file, secrets.token_bytes(32))
+
+
+@command.command("dev-ca")
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--server", "servers", multiple=True, default=("localhost", "127.0.0.1"), help="Host name or address.")
+@click.option("--client", "clients", multiple=True, help="A client_id; may be repeated.")
+def dev_ca(directory: Path, servers: tuple[str, ...], clients: tuple[str, ...]) -> None:
+    """Make a CA for development in DIRECTORY, once, and certificates of it: the gateway's, and one for each client.
+
+    Run again, it makes new certificates of the same CA. They are good for 90 days, and for nothing in production.
+    """
+    make_ca(directory)
+    certify(directory, "server", servers[0], servers)
+    made = {client: certificate_thumbprint(certify(directory, client, client).read_bytes()) for client in clients}
+    click.echo(json.dumps({"ca": str(directory / "ca.pem"), "server": list(servers), "clients": made}))
 
 
 def _must_be_new(file: Path) -> None:

@@ -45,7 +45,7 @@ def compose() -> Service:
     verifier = Verifier(
         settings.issuer,
         settings.audience,
-        fetch_jwks(f"http://{settings.gateway_http}/.well-known/jwks.json"),
+        fetch_jwks(f"{settings.gateway_url}/.well-known/jwks.json", settings.trust),
         demo=settings.demo,
     )
     room = make_room(AuditStore(store), Signer.of(load_private_key(settings.key_file)), clock)

@@ -19,6 +19,7 @@ from pymongo import MongoClient
 
 from chengxin.cli.home import Home
 from chengxin.client import Answer, Caller, Edge
+from chengxin.errors import Problem
 from chengxin.ids import SubjectKey, new_id
 from chengxin.tokens import ASSERTION_TYPE, CONSENT_CODE, TOKEN_EXCHANGE, load_private_key, public_jwk
 from tests.gateway.rooms import GrpcRoom, HttpRoom
@@ -97,6 +98,17 @@ class Gate:
         algorithm = "ES256" if isinstance(key, ec.EllipticCurvePrivateKey) else "EdDSA"
         # Signed as bytes: PyJWT would not let some of the faults through.
         return jwt.api_jws.encode(json.dumps(self.claims(client_id, **changed)).encode(), key, algorithm=algorithm)
+
+    def assertion_with(self, claims: dict[str, Any], client_id: str = "market_regulator") -> str:
+        """A good assertion with more claims, whatever they are."""
+        whole = json.dumps(self.claims(client_id) | claims).encode()
+        return jwt.api_jws.encode(whole, self.keys[client_id], algorithm="EdDSA")
+
+    def token_with(self, **claims: Any) -> str:
+        """An access token for an assertion with more claims."""
+        answer = self.ask(self.assertion_with(claims), scope="provider")
+        assert answer.status == 200, answer.body
+        return str(answer.body["access_token"])
 
     def ask(self, assertion: str, **parameters: str) -> Answer:
         """A token request."""
@@ -179,7 +191,7 @@ def answers(edge: Edge) -> bool:
     """Whether a gateway is up."""
     try:
         return edge.call("GET", "/healthz").status == 200
-    except urllib3.exceptions.HTTPError:
+    except (urllib3.exceptions.HTTPError, Problem):
         return False
 
 

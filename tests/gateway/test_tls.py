@@ -1,0 +1,160 @@
+"""TLS at both edges, mutual at the gRPC edge, and tokens bound to a certificate (RFC 8705): over real connections."""
+
+import json
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import jwt
+import pytest
+import urllib3
+from click.testing import CliRunner
+from cryptography.hazmat.primitives import serialization
+
+from chengxin.cli.keys import command
+from chengxin.client import Caller, Edge
+from chengxin.errors import Problem
+from chengxin.tls import Trust
+from tests.gateway.conftest import Gate, answers
+from tests.support import free_port, until
+
+_QUERY = "/chengxin.disclosure.v1.DisclosureService/Query"
+
+
+@dataclass
+class Secured:
+    """A gateway that speaks TLS, and what its callers have."""
+
+    directory: Path
+    http: str
+    grpc: str
+    key_file: Path
+
+    def trust(self, client: str = "") -> Trust:
+        files = [self.directory / f"{client}{end}" if client else None for end in (".pem", ".key.pem")]
+        return Trust(self.directory / "ca.pem", *files)
+
+    def edge(self, client: str = "") -> Edge:
+        return Edge(self.http, self.grpc, self.trust(client))
+
+    def provider(self, client: str = "") -> Caller:
+        return self.edge(client).machine("market_regulator", self.key_file, scope="provider")
+
+
+def make(directory: Path, *clients: str) -> dict[str, str]:
+    """`chengxin keys dev-ca`: the thumbprints of the clients' certificates."""
+    named = [option for client in clients for option in ("--client", client)]
+    done = CliRunner().invoke(command, ["dev-ca", str(directory), *named], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return dict(json.loads(done.output)["clients"])
+
+
+@pytest.fixture(scope="module")
+def secured(gate: Gate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    directory = tmp_path_factory.mktemp("ca")
+    make(directory, "market_regulator", "housing_bureau")
+    make(directory / "other", "stranger")
+    http, grpc_address = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    key_file = directory / "provider.pem"
+    key_file.write_bytes(
+        gate.keys["market_regulator"].private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    process = gate.start(
+        CHENGXIN_HTTP_LISTEN=http,
+        CHENGXIN_GRPC_LISTEN=grpc_address,
+        CHENGXIN_ISSUER=f"https://{http}",
+        CHENGXIN_TLS_CERT_FILE=str(directory / "server.pem"),
+        CHENGXIN_TLS_KEY_FILE=str(directory / "server.key.pem"),
+        CHENGXIN_TLS_CLIENT_CA_FILE=str(directory / "ca.pem"),
+    )
+    found = Secured(directory, f"https://{http}", grpc_address, key_file)
+    try:
+        until(lambda: answers(found.edge()), "the gateway answers over TLS")
+        yield found
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def query(caller: Caller, edge: Edge | None = None) -> dict[str, object]:
+    call = (edge or caller.edge).channel.unary_unary(_QUERY)
+    return dict(json.loads(call(b"", metadata=caller.metadata(), timeout=5)))
+
+
+def refusal(caller: Caller, edge: Edge) -> str:
+    with pytest.raises(grpc.RpcError) as refused:
+        query(caller, edge)
+    return Problem.from_rpc(refused.value).code
+
+
+def test_the_http_edge_shows_its_certificate_and_speaks_nothing_older(secured: Secured) -> None:
+    def get(http: urllib3.PoolManager, url: str = secured.http) -> int:
+        return http.request("GET", f"{url}/healthz", retries=False, timeout=5).status
+
+    ca = str(secured.directory / "ca.pem")
+    assert get(urllib3.PoolManager(ca_certs=ca)) == 200
+    old = ssl.create_default_context(cafile=ca)
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+    for http in (urllib3.PoolManager(), urllib3.PoolManager(ssl_context=old)):
+        with pytest.raises(urllib3.exceptions.SSLError):
+            get(http)
+    with pytest.raises(urllib3.exceptions.HTTPError):
+        get(urllib3.PoolManager(), secured.http.replace("https:", "http:"))
+
+
+def test_the_grpc_edge_takes_only_callers_with_a_certificate_of_its_ca(secured: Secured) -> None:
+    caller = secured.provider()
+    other = Trust(
+        secured.directory / "ca.pem", *(secured.directory / f"other/stranger{e}" for e in (".pem", ".key.pem"))
+    )
+    for stranger in (secured.edge(), Edge(secured.http, secured.grpc, other)):
+        with pytest.raises(grpc.RpcError) as refused:
+            query(caller, stranger)
+        assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert query(caller, secured.edge("housing_bureau"))
+
+
+def test_a_token_is_bound_to_the_certificate_that_the_client_names(secured: Secured) -> None:
+    caller = secured.provider("market_regulator")
+    claims = jwt.decode(caller.token(), options={"verify_signature": False})
+    assert claims["cnf"] == {"x5t#S256": secured.trust("market_regulator").thumbprint}
+    assert query(caller)
+    unbound = secured.provider()
+    assert "cnf" not in jwt.decode(unbound.token(), options={"verify_signature": False})
+
+
+def test_a_bound_token_is_worth_nothing_with_another_certificate_and_that_is_on_record(
+    secured: Secured, gate: Gate
+) -> None:
+    caller = secured.provider("market_regulator")
+    before = len(gate.grpc_room.acts("edge.refused", "refused"))
+    assert refusal(caller, secured.edge("housing_bureau")) == "UNAUTHENTICATED"
+    until(lambda: len(gate.grpc_room.acts("edge.refused", "refused")) > before, "it is on record")
+
+
+def test_a_bound_token_is_worth_nothing_where_no_certificate_is_seen(secured: Secured, gate: Gate) -> None:
+    bound = secured.provider("market_regulator")
+    assert bound.call("GET", "/v1/submissions").status == 401
+    assert bound.call("GET", "/v1/identity/clients").status == 401
+    token = gate.token_with(cnf={"x5t#S256": secured.trust("market_regulator").thumbprint})
+    assert refusal(Caller(gate.edge, lambda: token), gate.edge) == "UNAUTHENTICATED"
+
+
+@pytest.mark.parametrize(
+    "cnf", ["x", {}, {"jkt": "x"}, {"x5t#S256": "short"}, {"x5t#S256": "A" * 43, "jkt": "x"}, None]
+)
+def test_what_binds_to_nothing_known_is_refused(gate: Gate, cnf: object) -> None:
+    answer = gate.ask(gate.assertion_with({"cnf": cnf}), scope="provider")
+    assert (answer.status, answer.body["code"]) == (400, "TOKEN_REQUEST_INVALID")
+
+
+def test_certificates_are_of_the_ca_that_was_made_once(tmp_path: Path) -> None:
+    first = make(tmp_path, "a")
+    ca = (tmp_path / "ca.pem").read_bytes()
+    assert make(tmp_path, "a") != first
+    assert (tmp_path / "ca.pem").read_bytes() == ca
+    assert (tmp_path / "ca.key.pem").stat().st_mode & 0o077 == 0
