@@ -4,7 +4,7 @@ Compared are the subject's name, in every record, and what a basic record says o
 newest statement counts. What others than a register said before the newest basic record was made is history.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,16 +12,13 @@ from services.disclosure.entry import Entry, LocalText
 from services.disclosure.model import Shown
 from services.disclosure.names import normalised
 
-_NAME: Final = LocalText("名称或者姓名", "Name")
-# What basic entries call the facts that there is one of at a time.
-_FACTS: Final = {
-    "法定代表人": LocalText("法定代表人", "Legal representative"),
-    "法定代表人姓名": LocalText("法定代表人", "Legal representative"),
-    "登记状态": LocalText("登记状态", "Registration status"),
-    "状态": LocalText("登记状态", "Registration status"),
-    "主体类型": LocalText("主体类型", "Type of subject"),
-    "成立日期": LocalText("成立日期", "Date of establishment"),
-    "住所": LocalText("住所", "Domicile"),
+_WORDS: Final = {
+    "name": LocalText("名称或者姓名", "Name"),
+    "legal_representative": LocalText("法定代表人", "Legal representative"),
+    "status": LocalText("登记状态", "Registration status"),
+    "type": LocalText("主体类型", "Type of subject"),
+    "established": LocalText("成立日期", "Date of establishment"),
+    "domicile": LocalText("住所", "Domicile"),
 }
 _BASIC: Final = "basic"
 
@@ -57,15 +54,16 @@ class _Fact:
 
 def disagreements(records: Iterable[Shown], entry_of: Callable[[str, int], Entry | None]) -> list[Disagreement]:
     """What the providers of these records, in full, say differently of their subject."""
-    facts: dict[LocalText, _Fact] = {}
+    facts: dict[str, _Fact] = {}
     for shown in records:
         if (entry := entry_of(shown.entry_code, shown.entry_version)) is None:
             continue
         basic = entry.information_class == _BASIC
-        for name, item in _facts(entry).items():
+        for name, item in entry.facts:
             if not (value := shown.items.get(item, "")):
                 continue
-            fact = facts.setdefault(name, _Fact())
+            if (fact := facts.get(name)) is None:
+                fact = facts[name] = _Fact()
             known = fact.said.get(shown.provider_uscc)
             if known is None or known.recorded_at < shown.recorded_at:
                 fact.said[shown.provider_uscc] = _statement(shown, item, value, basic)
@@ -74,17 +72,9 @@ def disagreements(records: Iterable[Shown], entry_of: Callable[[str, int], Entry
     found = []
     for name, fact in facts.items():
         current = [s for s in fact.said.values() if s.basic or s.recorded_at >= fact.registered]
-        if len({normalised(s.value) for s in current}) > 1:
+        if len({s.value for s in current}) > 1 and len({normalised(s.value) for s in current}) > 1:
             current.sort(key=lambda s: s.recorded_at, reverse=True)
-            found.append(Disagreement(name, tuple(current)))
-    return found
-
-
-def _facts(entry: Entry) -> Mapping[LocalText, str]:
-    """The facts that a record of an entry tells, and the items that tell them."""
-    found = {_NAME: entry.subject_name_item} if entry.subject_name_item else {}
-    if entry.information_class == _BASIC:
-        found |= {_FACTS[item.name.zh]: item.code for item in entry.items if item.name.zh in _FACTS}
+            found.append(Disagreement(_WORDS[name], tuple(current)))
     return found
 
 

@@ -1,9 +1,21 @@
 """The catalog entry as disclosure reads it (Art. 8, 14, 18): one published, immutable version, named as in the contract."""
 
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+
+NAME: Final = "name"
+# What basic entries call the facts of which there is one at a time.
+FACTS: Final = {
+    "法定代表人": "legal_representative",
+    "法定代表人姓名": "legal_representative",
+    "登记状态": "status",
+    "状态": "status",
+    "主体类型": "type",
+    "成立日期": "established",
+    "住所": "domicile",
+}
 
 
 class LocalText(msgspec.Struct, frozen=True):
@@ -78,6 +90,14 @@ class Entry(msgspec.Struct, frozen=True, dict=True):
     def shown_in(self) -> dict[str, dict[str, Item]]:
         """Mode to the items that it shows, by code; a mode that the entry does not have is absent."""
         return {m: {item.code: item for item in self.items if m in item.modes} for m in self.modes}
+
+    @cached_property
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """The facts of which a subject has one at a time that its records tell, and the items that tell them."""
+        told = [(NAME, self.subject_name_item)] if self.subject_name_item else []
+        if self.information_class == "basic":
+            told += [(FACTS[item.name.zh], item.code) for item in self.items if item.name.zh in FACTS]
+        return tuple(told)
 
     @cached_property
     def identifying(self) -> tuple[tuple[str, str], ...]:

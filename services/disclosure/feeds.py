@@ -63,7 +63,7 @@ def apply_ingest(room: Disclosure, unit: Unit, change: ingest_pb2.Change) -> Non
         named = links.take(delivered, where.links if where else (), entry, work.opened(delivered.items))
         work.locations[delivered.record_id].links = named
     work.save()
-    links.save()
+    links.save(work.subjects)
 
 
 def apply_objection(room: Disclosure, unit: Unit, change: objection_pb2.Change) -> None:

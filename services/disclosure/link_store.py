@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pymongo import ReplaceOne, UpdateOne
+from pymongo import InsertOne, ReplaceOne, UpdateOne
 from pymongo.collection import Collection
 
 from chengxin.mongo import Unit
@@ -45,6 +45,8 @@ class Kept:
     history: list[Act] = field(default_factory=list)
     state: str = ""
     conflict_since: str = ""
+    # Not written yet.
+    new: bool = True
 
     @property
     def decision(self) -> Decision:
@@ -96,7 +98,8 @@ class LinkStore:
 
     def save(self, changed: Iterable[Kept], unit: Unit) -> None:
         """Writes links."""
-        writes = [ReplaceOne({"_id": kept.link.id}, _row(kept), upsert=True) for kept in changed]
+        rows = [(kept.new, _row(kept)) for kept in changed]
+        writes = [InsertOne(row) if new else ReplaceOne({"_id": row["_id"]}, row) for new, row in rows]
         if writes:
             _rows(LinkRow).bulk_write(writes, ordered=False, session=unit.session)
 
@@ -153,6 +156,7 @@ def _read(rows: Iterable[Plain]) -> dict[str, Kept]:
             [Act(**act) for act in row["history"]],
             row["state"],
             row.get("conflict_since", ""),
+            new=False,
         )
         for row in rows
     }

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from chengxin.ids import SubjectKey
 from chengxin.mongo import Unit
@@ -10,7 +11,7 @@ from services.disclosure.entry import Entry
 from services.disclosure.identity import Groups, Identifier, State, link_id, organisation_code_in
 from services.disclosure.link_store import Kept, groups_of
 from services.disclosure.model import Delivered
-from services.disclosure.store import DisclosureStore
+from services.disclosure.store import DisclosureStore, Subject
 
 
 @dataclass
@@ -55,13 +56,19 @@ class Relinking:
         """An officer's decision is in this link."""
         self._put[kept.link.id] = kept
 
-    def save(self) -> None:
-        """Writes the links, and the groups of the subjects that they concern."""
+    def save(self, loaded: Mapping[str, Subject] | None = None) -> None:
+        """Writes the links, and the groups of the subjects that they concern; `loaded` are those in hand."""
         changed = self._changed()
-        ends = {end.ref for kept in changed.values() for end in (kept.one, kept.other)}
+        ends = {end.ref for kept in (*changed.values(), *self._standard.values()) for end in (kept.one, kept.other)}
         if not (ends or self._roots):
             return
         around = self.store.links.around(ends | self._roots, self.unit, changed)
+        known = {kept.link.id: kept for kept in around}
+        for i, kept in self._standard.items():
+            if not known.setdefault(i, kept).standard or known[i] is kept:
+                known[i].standard = True
+                changed[i] = known[i]
+        around = list(known.values())
         groups = groups_of(around)
         for kept in around:
             state = groups.states.get(kept.link.id, State.NONE)
@@ -69,25 +76,25 @@ class Relinking:
                 kept.state, kept.conflict_since = state, f"{self.at} {kept.link.id}"
                 changed[kept.link.id] = kept
         self.store.links.save(changed.values(), self.unit)
-        self._regroup(groups)
+        self._regroup(groups, loaded or {})
 
     def _changed(self) -> dict[str, Kept]:
         counted = [i for i, n in self._claims.items() if n]
-        wanted = [*counted, *self._standard]
-        changed = self.store.links.by_id(list(dict.fromkeys(wanted)), self.unit) | self._put
+        changed = self.store.links.by_id(counted, self.unit) | self._put
         for i in counted:
             kept = changed.get(i) or self._named.get(i)
             if kept is not None:
                 kept.records += self._claims[i]
                 kept.record = self._named[i].record if i in self._named else kept.record
                 changed[i] = kept
-        for i, kept in self._standard.items():
-            changed.setdefault(i, kept).standard = True
         return changed
 
-    def _regroup(self, groups: Groups) -> None:
-        refs = list(groups.members)
-        subjects = self.store.links.subjects(refs, self.unit)
+    def _regroup(self, groups: Groups, loaded: Mapping[str, Subject]) -> None:
+        subjects: dict[str, dict[str, Any]] = {
+            ref: {"uscc": s.uscc, "group": s.group} for ref, s in loaded.items() if ref in groups.members and s.scheme
+        }
+        others = [ref for ref in groups.members if ref not in subjects]
+        subjects |= self.store.links.subjects(others, self.unit)
         changed: dict[str, tuple[list[str], str]] = {}
         for ref, subject in subjects.items():
             members = groups.of(ref)
