@@ -33,16 +33,25 @@ class Service:
     close: Callable[[], None] = lambda: None
 
 
+@dataclass(frozen=True)
+class Tls:
+    """A server's certificate and key, and the CA of the certificates that its clients must show, if any (PEM)."""
+
+    certificate: Path
+    key: Path
+    clients: Path | None = None
+
+
 def serve(
     name: str,
     http_listen: str,
     compose: Callable[[], Service],
     threads: int = 16,
-    tls: tuple[Path | None, Path | None] = (None, None),
+    tls: Tls | None = None,
 ) -> None:
     """Runs a service until SIGTERM or SIGINT. `compose` is called in the worker process, where everything lives.
 
-    With certificate and key (PEM) in `tls` its HTTP face speaks TLS 1.3.
+    With `tls` its HTTP face speaks TLS 1.3.
 
     The process that calls this only keeps the worker: it should import little before.
     """
@@ -58,8 +67,10 @@ def serve(
         log_access=False,
         log_level=LogLevels.error,
         respawn_failed_workers=False,
-        ssl_cert=tls[0],
-        ssl_key=tls[1],
+        ssl_cert=tls.certificate if tls else None,
+        ssl_key=tls.key if tls else None,
+        ssl_ca=tls.clients if tls else None,
+        ssl_client_verify=bool(tls and tls.clients),
     )
 
     def load(*_: Any) -> Any:

@@ -31,8 +31,13 @@ class Settings(BaseSettings):
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
     tls_client_ca_file: Path | None = None
+    # The HTTP edge asks for clients' certificates too: of a gateway for machines alone, since browsers have none.
+    tls_http_mutual: bool = False
     # The CA that the gateway's certificate is from, for those who reach it from inside; without one it speaks plainly.
+    # And the certificate and key that they show it.
     ca_file: Path | None = None
+    client_cert_file: Path | None = None
+    client_key_file: Path | None = None
     # Where the services are reached from inside.
     catalog_http: str = ""
     catalog_grpc: str = ""
@@ -67,8 +72,12 @@ class Settings(BaseSettings):
     def _with_both(self) -> Self:
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
             raise ValueError("CHENGXIN_TLS_CERT_FILE and CHENGXIN_TLS_KEY_FILE are set together")
+        if (self.client_cert_file is None) != (self.client_key_file is None):
+            raise ValueError("CHENGXIN_CLIENT_CERT_FILE and CHENGXIN_CLIENT_KEY_FILE are set together")
         if self.tls_client_ca_file is not None and self.tls_cert_file is None:
             raise ValueError("CHENGXIN_TLS_CLIENT_CA_FILE also takes CHENGXIN_TLS_CERT_FILE and CHENGXIN_TLS_KEY_FILE")
+        if self.tls_http_mutual and self.tls_client_ca_file is None:
+            raise ValueError("CHENGXIN_TLS_HTTP_MUTUAL also takes CHENGXIN_TLS_CLIENT_CA_FILE")
         return self
 
     @model_validator(mode="after")
@@ -85,7 +94,7 @@ class Settings(BaseSettings):
     @property
     def trust(self) -> Trust | None:
         """Whom to trust as the gateway; None when it speaks plainly."""
-        return Trust(self.ca_file) if self.ca_file else None
+        return Trust(self.ca_file, self.client_cert_file, self.client_key_file) if self.ca_file else None
 
     @property
     def gateway_url(self) -> str:

@@ -8,10 +8,12 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import grpc
-import urllib3
+# Settings are read in processes that only keep another one: they import no more than they need.
+if TYPE_CHECKING:
+    import grpc
+    import urllib3
 
 _THUMBPRINT: Final = re.compile(r"[A-Za-z0-9_-]{43}\Z")
 
@@ -23,6 +25,8 @@ class Trust:
     ca: Path
     certificate: Path | None = None
     key: Path | None = None
+    # Whether the client's tokens are bound to the certificate: then they are good at the gRPC edge alone.
+    bound: bool = False
 
     @classmethod
     def of_environment(cls) -> "Trust | None":
@@ -33,21 +37,28 @@ class Trust:
         )
         return cls(ca, certificate, key) if ca else None
 
-    def channel_credentials(self) -> grpc.ChannelCredentials:
+    def channel_credentials(self) -> "grpc.ChannelCredentials":
         """For a gRPC channel."""
+        import grpc
+
         shown = [file.read_bytes() if file else None for file in (self.key, self.certificate)]
         return grpc.ssl_channel_credentials(self.ca.read_bytes(), *shown)
 
     @property
     def thumbprint(self) -> str:
-        """Of the certificate that the client shows; empty without one."""
-        return certificate_thumbprint(self.certificate.read_bytes()) if self.certificate else ""
+        """Of the certificate to which tokens are bound; empty when they are not."""
+        bound = self.certificate if self.bound else None
+        return certificate_thumbprint(bound.read_bytes()) if bound else ""
 
 
-def pool(trust: Trust | None, **options: Any) -> urllib3.PoolManager:
+def pool(trust: Trust | None, **options: Any) -> "urllib3.PoolManager":
     """A pool of HTTP connections that trusts the given CA alone, or those of the system."""
+    import urllib3
+
     if trust is not None:
         options["ca_certs"] = str(trust.ca)
+        if trust.certificate is not None:
+            options |= {"cert_file": str(trust.certificate), "key_file": str(trust.key)}
     return urllib3.PoolManager(**options)
 
 

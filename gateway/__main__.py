@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chengxin.runtime import Background, Service, serve
+from chengxin.runtime import Background, Service, Tls, serve
 
 if TYPE_CHECKING:
     import grpc
@@ -74,7 +74,7 @@ def compose() -> Service:
     edge = HttpEdge(app, upstreams, verifier, OwnToken.of_anonymous(keys).token, limits, gateway.refused_at_edge)
     peers = {room: settings.peer(room) for room in ROOMS}
     grpc_server, health = make_edge(
-        settings.grpc_listen, peers, Door(verifier, limits, gateway.refused_at_edge), _tls(settings)
+        settings.grpc_listen, peers, Door(verifier, limits, gateway.refused_at_edge), _credentials(settings)
     )
 
     def close() -> None:
@@ -145,7 +145,15 @@ def _accounts(settings: "Settings") -> "Accounts":
     return accounts
 
 
-def _tls(settings: "Settings") -> "grpc.ServerCredentials | None":
+def _tls(settings: "Settings") -> Tls | None:
+    """What the HTTP edge shows, and whose certificates it asks for."""
+    if settings.tls_cert_file is None or settings.tls_key_file is None:
+        return None
+    clients = settings.tls_client_ca_file if settings.tls_http_mutual else None
+    return Tls(settings.tls_cert_file, settings.tls_key_file, clients)
+
+
+def _credentials(settings: "Settings") -> "grpc.ServerCredentials | None":
     """What the gRPC edge shows, and whose certificates it asks for."""
     import grpc
 
@@ -202,7 +210,7 @@ def main(arguments: list[str]) -> None:
             from gateway.slots import THREADS
 
             settings = Settings()
-            serve("gateway", settings.http_listen, compose, THREADS, (settings.tls_cert_file, settings.tls_key_file))
+            serve("gateway", settings.http_listen, compose, THREADS, _tls(settings))
         case ["--policy"]:
             print(json.dumps(policy(), ensure_ascii=False))
         case ["bootstrap", file]:

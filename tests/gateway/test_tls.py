@@ -1,5 +1,6 @@
 """TLS at both edges, mutual at the gRPC edge, and tokens bound to a certificate (RFC 8705): over real connections."""
 
+import contextlib
 import json
 import ssl
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from chengxin.cli.keys import command
 from chengxin.client import Caller, Edge
 from chengxin.errors import Problem
-from chengxin.tls import Trust
+from chengxin.tls import Trust, pool
 from tests.gateway.conftest import Gate, answers
 from tests.support import free_port, until
 
@@ -31,16 +32,18 @@ class Secured:
     http: str
     grpc: str
     key_file: Path
+    mutual: bool
 
-    def trust(self, client: str = "") -> Trust:
+    def trust(self, client: str = "", bound: bool = True) -> Trust:
         files = [self.directory / f"{client}{end}" if client else None for end in (".pem", ".key.pem")]
-        return Trust(self.directory / "ca.pem", *files)
+        return Trust(self.directory / "ca.pem", *files, bound=bound)
 
     def edge(self, client: str = "") -> Edge:
         return Edge(self.http, self.grpc, self.trust(client))
 
-    def provider(self, client: str = "") -> Caller:
-        return self.edge(client).machine("market_regulator", self.key_file, scope="provider")
+    def provider(self, bound: bool = True) -> Caller:
+        edge = Edge(self.http, self.grpc, self.trust("market_regulator", bound))
+        return edge.machine("market_regulator", self.key_file, scope="provider")
 
 
 def make(directory: Path, *clients: str) -> dict[str, str]:
@@ -51,9 +54,11 @@ def make(directory: Path, *clients: str) -> dict[str, str]:
     return dict(json.loads(done.output)["clients"])
 
 
-@pytest.fixture(scope="module")
-def secured(gate: Gate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+@pytest.fixture(scope="module", params=["the gRPC edge", "both edges"])
+def secured(gate: Gate, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Secured]:
+    """Mutual at the gRPC edge, or at both."""
     directory = tmp_path_factory.mktemp("ca")
+    mutual = request.param == "both edges"
     make(directory, "market_regulator", "housing_bureau")
     make(directory / "other", "stranger")
     http, grpc_address = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
@@ -70,10 +75,11 @@ def secured(gate: Gate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
         CHENGXIN_TLS_CERT_FILE=str(directory / "server.pem"),
         CHENGXIN_TLS_KEY_FILE=str(directory / "server.key.pem"),
         CHENGXIN_TLS_CLIENT_CA_FILE=str(directory / "ca.pem"),
+        CHENGXIN_TLS_HTTP_MUTUAL=str(mutual).lower(),
     )
-    found = Secured(directory, f"https://{http}", grpc_address, key_file)
+    found = Secured(directory, f"https://{http}", grpc_address, key_file, mutual)
     try:
-        until(lambda: answers(found.edge()), "the gateway answers over TLS")
+        until(lambda: answers(found.edge("market_regulator")), "the gateway answers over TLS")
         yield found
     finally:
         process.terminate()
@@ -96,18 +102,22 @@ def test_the_http_edge_shows_its_certificate_and_speaks_nothing_older(secured: S
         return http.request("GET", f"{url}/healthz", retries=False, timeout=5).status
 
     ca = str(secured.directory / "ca.pem")
-    assert get(urllib3.PoolManager(ca_certs=ca)) == 200
+    with contextlib.ExitStack() as when:
+        if secured.mutual:
+            when.enter_context(pytest.raises(urllib3.exceptions.HTTPError))
+        assert get(urllib3.PoolManager(ca_certs=ca)) == 200
+    assert get(pool(secured.trust("market_regulator"))) == 200
     old = ssl.create_default_context(cafile=ca)
     old.maximum_version = ssl.TLSVersion.TLSv1_2
     for http in (urllib3.PoolManager(), urllib3.PoolManager(ssl_context=old)):
-        with pytest.raises(urllib3.exceptions.SSLError):
+        with pytest.raises(urllib3.exceptions.HTTPError):
             get(http)
     with pytest.raises(urllib3.exceptions.HTTPError):
         get(urllib3.PoolManager(), secured.http.replace("https:", "http:"))
 
 
 def test_the_grpc_edge_takes_only_callers_with_a_certificate_of_its_ca(secured: Secured) -> None:
-    caller = secured.provider()
+    caller = secured.provider(bound=False)
     other = Trust(
         secured.directory / "ca.pem", *(secured.directory / f"other/stranger{e}" for e in (".pem", ".key.pem"))
     )
@@ -119,25 +129,27 @@ def test_the_grpc_edge_takes_only_callers_with_a_certificate_of_its_ca(secured: 
 
 
 def test_a_token_is_bound_to_the_certificate_that_the_client_names(secured: Secured) -> None:
-    caller = secured.provider("market_regulator")
+    caller = secured.provider()
     claims = jwt.decode(caller.token(), options={"verify_signature": False})
     assert claims["cnf"] == {"x5t#S256": secured.trust("market_regulator").thumbprint}
     assert query(caller)
-    unbound = secured.provider()
+    unbound = secured.provider(bound=False)
+    assert query(unbound, secured.edge("housing_bureau"))
+    assert unbound.call("GET", "/v1/submissions").status == 200
     assert "cnf" not in jwt.decode(unbound.token(), options={"verify_signature": False})
 
 
 def test_a_bound_token_is_worth_nothing_with_another_certificate_and_that_is_on_record(
     secured: Secured, gate: Gate
 ) -> None:
-    caller = secured.provider("market_regulator")
+    caller = secured.provider()
     before = len(gate.grpc_room.acts("edge.refused", "refused"))
     assert refusal(caller, secured.edge("housing_bureau")) == "UNAUTHENTICATED"
     until(lambda: len(gate.grpc_room.acts("edge.refused", "refused")) > before, "it is on record")
 
 
 def test_a_bound_token_is_worth_nothing_where_no_certificate_is_seen(secured: Secured, gate: Gate) -> None:
-    bound = secured.provider("market_regulator")
+    bound = secured.provider()
     assert bound.call("GET", "/v1/submissions").status == 401
     assert bound.call("GET", "/v1/identity/clients").status == 401
     token = gate.token_with(cnf={"x5t#S256": secured.trust("market_regulator").thumbprint})
