@@ -135,6 +135,8 @@ TOKENS: dict[str, Attack] = test_edge_tokens.ATTACKS | {
     "critical extension": lambda g: _with_header(g, crit=["b64"], b64=False),
     "an assertion dressed up as an access token": _of_another_client,
     "a revoked token": _revoked,
+    "bound to a certificate that is not shown": lambda g: g.token_with(cnf={"x5t#S256": "A" * 43}),
+    "bound to something unknown": lambda g: _token(g, cnf={"jkt": "A" * 43}),
     "deeply nested": lambda g: f"{_parts(g)[0]}.{_b64(b'[' * 2000)}.{_parts(g)[2]}",
 }
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import urllib3
 
+from chengxin.errors import Problem
 from gateway.routes import PREFIXES, prefix_of
 from tests.gateway.conftest import Gate
 from tests.support import until
@@ -197,7 +198,7 @@ def test_a_streamed_answer_arrives_whole(gate: Gate) -> None:
 
 
 def test_an_answer_that_breaks_off_is_not_passed_off_as_whole(gate: Gate) -> None:
-    with pytest.raises((urllib3.exceptions.HTTPError, http.client.HTTPException)):
+    with pytest.raises((urllib3.exceptions.HTTPError, http.client.HTTPException, Problem)):
         gate.edge.call("GET", "/v1/public/broken")
     assert gate.edge.call("GET", "/v1/public/records").status == 200
 

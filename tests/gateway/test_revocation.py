@@ -118,7 +118,7 @@ def _as_a_service(gate: Gate) -> tuple[Verifier, Revocations]:
     source = TokenSource(f"{gate.issuer}/oauth/token", f"{gate.issuer}/oauth/token", "disclosure", key, scope="service")
     revocations = Revocations(fetch_revocations(f"{gate.issuer}/v1/identity/revocations", source))
     jwks = fetch_jwks(f"{gate.issuer}/.well-known/jwks.json")
-    return Verifier(gate.issuer, "chengxin", jwks, revocations), revocations
+    return Verifier(gate.issuer, "chengxin", jwks, revocations, demo=True), revocations
 
 
 def _revoke(gate: Gate, token: str, **more: str) -> int:
