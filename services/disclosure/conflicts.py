@@ -4,7 +4,7 @@ Compared are the subject's name, in every record, and what a basic record says o
 newest statement counts. What others than a register said before the newest basic record was made is history.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -52,8 +52,23 @@ class _Fact:
     registered: str = ""
 
 
-def disagreements(records: Iterable[Shown], entry_of: Callable[[str, int], Entry | None]) -> list[Disagreement]:
+def disagreements(records: Collection[Shown], entry_of: Callable[[str, int], Entry | None]) -> list[Disagreement]:
     """What the providers of these records, in full, say differently of their subject."""
+    # Mostly nothing: to find that out is all that most queries pay for.
+    return _weighed(records, entry_of) if _differ(records, entry_of) else []
+
+
+def _differ(records: Collection[Shown], entry_of: Callable[[str, int], Entry | None]) -> bool:
+    told: dict[str, str] = {}
+    for shown in records:
+        if (entry := entry_of(shown.entry_code, shown.entry_version)) is not None:
+            for name, item in entry.facts:
+                if (value := shown.items.get(item)) and told.setdefault(name, value) != value:
+                    return True
+    return False
+
+
+def _weighed(records: Collection[Shown], entry_of: Callable[[str, int], Entry | None]) -> list[Disagreement]:
     facts: dict[str, _Fact] = {}
     for shown in records:
         if (entry := entry_of(shown.entry_code, shown.entry_version)) is None:

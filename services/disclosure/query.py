@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from chengxin.errors import INPUT_INVALID, FieldError, Problem, forbidden, not_found
+from chengxin.ids import is_subject_ref
 from chengxin.policy import rule
 from chengxin.principal import Assurance, Principal, Role
 from chengxin.subjects import INDIVIDUAL
@@ -94,7 +95,7 @@ def own(room: Disclosure, caller: Principal, ask: Ask) -> Answered:
     if ask.after or (len({r.provider_uscc for r in sheet.records}) < 2 and not (sheet.following or ask.entries)):
         return answered
     whole = sheet if not (sheet.following or ask.entries) else read(room, caller.sub, View.OWN, Ask(ALL))
-    current = (r for r in whole.records if r.archived is not True)
+    current = [r for r in whole.records if r.archived is not True]
     return replace(answered, conflicts=disagreements(current, room.store.entry))
 
 
@@ -234,6 +235,9 @@ def ref_of(room: Disclosure, whom: Selector) -> str:
         raise INPUT_INVALID(fields=[FieldError("subject", "one_of", told)])
     [(scheme, value)] = given.items()
     if scheme == "subject_ref":
+        if not is_subject_ref(value):
+            told = "不是主体代号，请使用系统返回的 subject_ref / not a pseudonym; use a subject_ref that an answer gave"
+            raise INPUT_INVALID(fields=[FieldError("subject.subject_ref", "subject_ref", told)])
         return value
     plain = normalised(value).upper()
     if scheme == "identity_number" and not is_identity_number(plain):

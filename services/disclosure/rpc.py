@@ -11,7 +11,7 @@ from chengxin.disclosure.v1 import disclosure_pb2_grpc
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.policy import serves
 from chengxin.web import decode_page_token, encode_page_token
-from services.disclosure import consent, query
+from services.disclosure import consent, query, subjects
 from services.disclosure.model import Shown
 from services.disclosure.query import Selector
 from services.disclosure.reading import DEFAULT_SIZE, GREATEST_SIZE, Ask
@@ -48,6 +48,13 @@ class DisclosureServicer(disclosure_pb2_grpc.DisclosureServiceServicer):
         """What a consent code stands for."""
         found = consent.resolve(self._room, caller(), request.code, request.grantee)
         return pb.ResolveConsentResponse(consent_id=found.consent_id, purpose=found.purpose)
+
+    @serves(subjects.references)
+    def ListReferences(
+        self, request: pb.ListReferencesRequest, context: grpc.ServicerContext
+    ) -> pb.ListReferencesResponse:
+        """All references of a subject."""
+        return pb.ListReferencesResponse(subject_refs=subjects.references(self._room, caller(), request.subject_ref))
 
 
 def _ask(request: pb.QueryRequest) -> Ask:

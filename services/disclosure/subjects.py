@@ -93,6 +93,14 @@ def identity(room: Disclosure, caller: Principal, ref: str) -> Identity:
     return found
 
 
+@rule("subject.references_read", roles={Role.SERVICE}, articles=("5",))
+def references(room: Disclosure, caller: Principal, ref: str) -> tuple[str, ...]:
+    """All references of the subject that has this one, for a service that knows only one of them."""
+    found = room.store.links.subject_of(ref)
+    room.audit.record(room.audit.event("subject.references_read", caller, subject_refs=list(found)))
+    return found
+
+
 @rule("subject.merged", roles=_CENTRE, articles=("5",))
 def merge(room: Disclosure, caller: Principal, both: Sequence[Selector], reason: str, key: str = "") -> Identity:
     """Two references are one subject. Raises SUBJECT_UNKNOWN, ONE_SUBJECT_ALREADY, PERSON_AND_ORGANISATION."""

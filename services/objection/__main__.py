@@ -34,9 +34,11 @@ def compose() -> Service:
 
     from chengxin.assembly import assemble
     from chengxin.crypto import KeyRing
+    from chengxin.disclosure.v1 import disclosure_pb2_grpc
     from chengxin.rpc import make_server
     from chengxin.settings import Settings
     from services.objection.recounting import Recounter
+    from services.objection.references import references_of
     from services.objection.room import Objections
     from services.objection.store import ObjectionStore
 
@@ -45,7 +47,9 @@ def compose() -> Service:
         sys.exit("CHENGXIN_FIELD_KEYS_FILE is not set: what people write is kept sealed; see `chengxin keys`")
     assembly = assemble("objection", settings)
     store = ObjectionStore(assembly.store, KeyRing.load(settings.field_keys_file))
-    room = Objections(store, assembly.audit, assembly.clock)
+    disclosure = disclosure_pb2_grpc.DisclosureServiceStub(assembly.channel("disclosure"))
+    references = references_of(disclosure, assembly.tokens.metadata)
+    room = Objections(store, assembly.audit, assembly.clock, references)
 
     @retry(
         retry=retry_if_exception_type(ConnectionFailure), wait=wait_fixed(0.2), stop=stop_after_delay(60), reraise=True

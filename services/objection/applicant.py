@@ -1,7 +1,7 @@
 """The applicant's side: the subject of a record challenges it and follows what becomes of it (Art. 23, 24, 27)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from chengxin.canonical import canonical
@@ -52,6 +52,9 @@ def own_record(room: Objections, caller: Principal, filing: Filing, *_: object, 
     record = room.store.record(filing.record_id)
     if record is None or record.subject_ref == caller.sub:
         return None
+    # It came under another identifier, perhaps, that is hers.
+    if record.subject_ref in room.references(caller.sub):
+        return None
     return NOT_YOUR_RECORD(record_id=filing.record_id)
 
 
@@ -79,7 +82,7 @@ def file(room: Objections, caller: Principal, filing: Filing, key: str = "") -> 
 
         def work(unit: Unit) -> Plain:
             new.clear()
-            case = _case(room, unit, filing, statement, keys, evidence)
+            case = _case(room, caller, unit, filing, statement, keys, evidence)
             room.store.add(case, unit)
             room.store.take_over(keys, unit)
             publish(unit, case)
@@ -146,10 +149,18 @@ def evidence(room: Objections, caller: Principal, objection_no: str, number: int
 
 
 def _case(
-    room: Objections, unit: Unit, filing: Filing, statement: str, keys: Sequence[str], files: Sequence[Attachment]
+    room: Objections,
+    caller: Principal,
+    unit: Unit,
+    filing: Filing,
+    statement: str,
+    keys: Sequence[str],
+    files: Sequence[Attachment],
 ) -> Case:
     if (record := room.store.record(filing.record_id, unit)) is None:
         raise RECORD_UNKNOWN(record_id=filing.record_id)
+    # The case is the applicant's, under whichever of her identifiers the record came.
+    record = replace(record, subject_ref=caller.sub)
     if (entry := room.store.entry(record.entry_code, record.entry_version, unit)) is None:
         raise ENTRY_NOT_THERE(entry=record.entry_code, retry_after=1)
     _must_be_items(filing.items, entry.items)

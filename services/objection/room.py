@@ -17,6 +17,7 @@ from chengxin.mongo import Unit
 from chengxin.principal import Principal, Role
 from services.objection.evidence import Attachment, Evidence
 from services.objection.model import OBJECTION_CHANGED, Case
+from services.objection.references import References, alone
 from services.objection.rows import Plain
 from services.objection.sight import Sight
 from services.objection.store import ObjectionStore
@@ -49,6 +50,8 @@ class Objections:
     store: ObjectionStore
     audit: AuditTrail
     clock: Clock
+    # All references of the subject that has one.
+    references: References = alone
 
     def now(self) -> datetime:
         """The present instant, as exact as the store keeps it."""

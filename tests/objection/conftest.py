@@ -17,6 +17,7 @@ from chengxin.audit_client import AuditTrail, Relay
 from chengxin.catalog.v1 import catalog_pb2_grpc
 from chengxin.clock import FixedClock
 from chengxin.crypto import KeyRing
+from chengxin.disclosure.v1 import disclosure_pb2_grpc
 from chengxin.feed import Follower
 from chengxin.ids import new_id
 from chengxin.ingest.v1 import ingest_pb2_grpc
@@ -26,9 +27,18 @@ from chengxin.rpc import make_channel, make_server
 from chengxin.settings import Settings
 from services.objection.__main__ import faces, feeds
 from services.objection.recounting import Recounter
+from services.objection.references import references_of
 from services.objection.room import Objections
 from services.objection.store import ObjectionStore
-from tests.objection.sources import REGULATOR, YEARS, AuditService, CatalogSource, IngestSource, served
+from tests.objection.sources import (
+    REGULATOR,
+    YEARS,
+    AuditService,
+    CatalogSource,
+    DisclosureSource,
+    IngestSource,
+    served,
+)
 from tests.support import Issuer, free_port, until
 
 # A Tuesday.
@@ -82,6 +92,7 @@ class Running:
     audit: AuditService
     catalog: CatalogSource
     ingest: IngestSource
+    disclosure: DisclosureSource
     feeds: list[Follower]
     app: Any
     stub: objection_pb2_grpc.ObjectionServiceStub
@@ -177,10 +188,11 @@ class running:
 
     def __enter__(self) -> Running:
         clock = FixedClock(TODAY)
-        audit, catalog, ingest = AuditService(), CatalogSource(), IngestSource()
+        audit, catalog, ingest, disclosure = AuditService(), CatalogSource(), IngestSource(), DisclosureSource()
         addresses = {
             "audit_grpc": self._serve(audit_pb2_grpc.add_AuditServiceServicer_to_server, audit),
             "catalog_grpc": self._serve(catalog_pb2_grpc.add_CatalogServiceServicer_to_server, catalog),
+            "disclosure_grpc": self._serve(disclosure_pb2_grpc.add_DisclosureServiceServicer_to_server, disclosure),
             "ingest_grpc": self._serve(ingest_pb2_grpc.add_IngestServiceServicer_to_server, ingest),
         }
         settings = Settings(
@@ -190,7 +202,9 @@ class running:
         audit_stub = audit_pb2_grpc.AuditServiceStub(make_channel(addresses["audit_grpc"]))
         trail, relay = AuditTrail("objection", audit_stub, tuple, clock), Relay(store, audit_stub, tuple)
         self._assembly = Assembly("objection", settings, clock, store, self._issuer.verifier, _NoToken(), trail, relay)
-        room = Objections(ObjectionStore(store, self._keys), trail, clock)
+        stub_of_disclosure = disclosure_pb2_grpc.DisclosureServiceStub(self._assembly.channel("disclosure"))
+        references = references_of(stub_of_disclosure, tuple)
+        room = Objections(ObjectionStore(store, self._keys), trail, clock, references)
         room.store.create_indexes()
         self._followed = feeds(room, self._assembly)
         app, servicers = faces(room, self._assembly.admission, lambda: self._assembly.ready(self._followed))
@@ -209,6 +223,7 @@ class running:
             audit,
             catalog,
             ingest,
+            disclosure,
             self._followed,
             app,
             stub,

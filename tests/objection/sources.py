@@ -10,6 +10,7 @@ import grpc
 
 from chengxin.audit.v1 import audit_pb2, audit_pb2_grpc
 from chengxin.catalog.v1 import catalog_pb2, catalog_pb2_grpc
+from chengxin.disclosure.v1 import disclosure_pb2, disclosure_pb2_grpc
 from chengxin.ingest.v1 import ingest_pb2, ingest_pb2_grpc
 from tests.support import free_port
 
@@ -168,6 +169,21 @@ class AuditService(audit_pb2_grpc.AuditServiceServicer):
     def of(self, act: str) -> list[dict[str, Any]]:
         """Events of an act."""
         return [event for event in self.events if event["act"] == act]
+
+
+class DisclosureSource(disclosure_pb2_grpc.DisclosureServiceServicer):
+    """Knows which references are one subject."""
+
+    def __init__(self) -> None:
+        self.together: set[str] = set()
+        self.asked = 0
+
+    def ListReferences(
+        self, request: disclosure_pb2.ListReferencesRequest, context: grpc.ServicerContext
+    ) -> disclosure_pb2.ListReferencesResponse:
+        self.asked += 1
+        refs = self.together if request.subject_ref in self.together else {request.subject_ref}
+        return disclosure_pb2.ListReferencesResponse(subject_refs=sorted(refs))
 
 
 # Codes of no organisation.

@@ -17,6 +17,28 @@ def test_only_the_subject_of_a_record_objects_to_it(city: Running) -> None:
     assert city.company.get("/v1/me/objections").json["objections"] == []
 
 
+def test_a_subject_objects_to_a_record_that_came_under_another_identifier_of_hers(city: Running) -> None:
+    city.ingest.record("r_by_code", "s_company_by_code")
+    city.caught_up()
+    assert city.company.files(record_id="r_by_code").json["code"] == "NOT_YOUR_RECORD"
+    city.disclosure.together = {COMPANY, "s_company_by_code"}
+    assert city.li_na.files(record_id="r_by_code").json["code"] == "NOT_YOUR_RECORD"
+    asked = city.disclosure.asked
+    filed = city.company.files(record_id="r_by_code")
+    assert filed.status_code == 201, filed.text
+    number = filed.json["objection_no"]
+    assert city.disclosure.asked == asked + 1
+    # The case is hers, and what follows asks nobody.
+    assert [c["objection_no"] for c in city.company.get("/v1/me/objections").json["objections"]] == [number]
+    assert city.company.get(f"/v1/me/objections/{number}").status_code == 200
+    assert city.company.files(record_id="r_by_code").json["code"] == "OBJECTION_OPEN"
+    assert city.company.files().status_code == 201
+    assert city.disclosure.asked == asked + 2
+    city.event("objection.filed", 4)
+    filings = [event for event in city.audit.of("objection.filed") if event["outcome"] == "ok"]
+    assert [event["subject_refs"] for event in filings] == [[COMPANY], [COMPANY]]
+
+
 def test_who_is_not_verified_objects_to_nothing(city: Running) -> None:
     unverified = city.desk("subject", sub=COMPANY, acr="")
     answer = unverified.post("/v1/me/objections", {})

@@ -20,6 +20,47 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
+class ListReferencesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBJECT_REF_FIELD_NUMBER: _builtins.int
+    subject_ref: _builtins.str
+    def __init__(
+        self,
+        *,
+        subject_ref: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["subject_ref", b"subject_ref"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReferencesRequest: _TypeAlias = ListReferencesRequest  # noqa: Y015
+
+@_typing.final
+class ListReferencesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBJECT_REFS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def subject_refs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The strongest first; one that is linked with nothing is alone."""
+
+    def __init__(
+        self,
+        *,
+        subject_refs: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["subject_refs", b"subject_refs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReferencesResponse: _TypeAlias = ListReferencesResponse  # noqa: Y015
+
+@_typing.final
 class QueryRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -45,6 +45,11 @@ class DisclosureServiceStub:
                 request_serializer=chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.ResolveConsentRequest.SerializeToString,
                 response_deserializer=chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.ResolveConsentResponse.FromString,
                 _registered_method=True)
+        self.ListReferences = channel.unary_unary(
+                '/chengxin.disclosure.v1.DisclosureService/ListReferences',
+                request_serializer=chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.ListReferencesRequest.SerializeToString,
+                response_deserializer=chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.ListReferencesResponse.FromString,
+                _registered_method=True)
 
 
 class DisclosureServiceServicer:
@@ -68,6 +73,14 @@ class DisclosureServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListReferences(self, request, context):
+        """All references of the subject that has this one (Art. 5). Other services ask, to whom a reference is what they know
+        of a subject.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DisclosureServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -80,6 +93,11 @@ def add_DisclosureServiceServicer_to_server(servicer, server):
                     servicer.ResolveConsent,
                     request_deserializer=chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.ResolveConsentRequest.FromString,
                     response_serializer=chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.ResolveConsentResponse.SerializeToString,
+            ),
+            'ListReferences': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReferences,
+                    request_deserializer=chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.ListReferencesRequest.FromString,
+                    response_serializer=chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.ListReferencesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -137,6 +155,33 @@ class DisclosureService:
             '/chengxin.disclosure.v1.DisclosureService/ResolveConsent',
             chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.ResolveConsentRequest.SerializeToString,
             chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.ResolveConsentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReferences(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chengxin.disclosure.v1.DisclosureService/ListReferences',
+            chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.ListReferencesRequest.SerializeToString,
+            chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.ListReferencesResponse.FromString,
             options,
             channel_credentials,
             insecure,

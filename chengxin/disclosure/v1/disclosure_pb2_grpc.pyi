@@ -42,6 +42,10 @@ class DisclosureServiceStub:
     """What a consent code stands for, when its grantee may use it now (Art. 16). The gateway asks, before it issues a
     `subject_authorized` token for it (RFC 8693).
     """
+    ListReferences: _grpc.UnaryUnaryMultiCallable[_disclosure_pb2.ListReferencesRequest, _disclosure_pb2.ListReferencesResponse]
+    """All references of the subject that has this one (Art. 5). Other services ask, to whom a reference is what they know
+    of a subject.
+    """
 
 @_typing.type_check_only
 class DisclosureServiceAsyncStub(DisclosureServiceStub):
@@ -56,6 +60,10 @@ class DisclosureServiceAsyncStub(DisclosureServiceStub):
     ResolveConsent: _aio.UnaryUnaryMultiCallable[_disclosure_pb2.ResolveConsentRequest, _disclosure_pb2.ResolveConsentResponse]  # type: ignore[assignment]
     """What a consent code stands for, when its grantee may use it now (Art. 16). The gateway asks, before it issues a
     `subject_authorized` token for it (RFC 8693).
+    """
+    ListReferences: _aio.UnaryUnaryMultiCallable[_disclosure_pb2.ListReferencesRequest, _disclosure_pb2.ListReferencesResponse]  # type: ignore[assignment]
+    """All references of the subject that has this one (Art. 5). Other services ask, to whom a reference is what they know
+    of a subject.
     """
 
 class DisclosureServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -80,6 +88,16 @@ class DisclosureServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_disclosure_pb2.ResolveConsentResponse, _abc.Awaitable[_disclosure_pb2.ResolveConsentResponse]]:
         """What a consent code stands for, when its grantee may use it now (Art. 16). The gateway asks, before it issues a
         `subject_authorized` token for it (RFC 8693).
+        """
+
+    @_abc_1.abstractmethod
+    def ListReferences(
+        self,
+        request: _disclosure_pb2.ListReferencesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_disclosure_pb2.ListReferencesResponse, _abc.Awaitable[_disclosure_pb2.ListReferencesResponse]]:
+        """All references of the subject that has this one (Art. 5). Other services ask, to whom a reference is what they know
+        of a subject.
         """
 
 def add_DisclosureServiceServicer_to_server(servicer: DisclosureServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
