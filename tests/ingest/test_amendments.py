@@ -51,6 +51,16 @@ def test_an_amendment_is_a_new_version_with_its_reason(ingest: Running, record_i
     assert "录入错误" not in str(event)
 
 
+def test_a_version_keeps_the_values_that_it_was_delivered_with(ingest: Running) -> None:
+    name = str(ingest.regulator.submits_batch(licence(XK_JDRQ="2026/11/2")).outcomes[0].record_id)
+    amends(ingest.regulator, name, licence(XK_NR="餐饮服务", XK_ZT="有效"))
+    assert ingest.room.store.record(name)["raw"] == {"XK_ZT": "有效"}
+    amends(ingest.regulator, name, licence(XK_NR="餐饮"))
+    assert "raw" not in ingest.room.store.record(name)
+    [first, second] = ingest.room.store.history(name)
+    assert (first["raw"], second["raw"]) == ({"XK_JDRQ": "2026/11/2"}, {"XK_ZT": "有效"})
+
+
 def test_a_request_id_is_done_once(ingest: Running, record_id: str) -> None:
     first = amends(ingest.regulator, record_id, licence(XK_NR="餐饮服务"), request_id="once")
     again = amends(ingest.regulator, record_id, licence(XK_NR="餐饮服务"), request_id="once")

@@ -122,6 +122,11 @@ def test_a_mapping_that_cannot_be_is_refused(ingest: Running) -> None:
     assert remembers(ingest.centre, {"公司": "ZTMC"}).json["code"] == "ROLE_NOT_ALLOWED"
 
 
+def _as_texts(sheet: Any) -> None:
+    for cell in ("B3", "D4"):
+        sheet[cell].data_type = "s"
+
+
 NASTY = {"主体名称": '=HYPERLINK("http://x")', "经营范围": "第一行\n第二行", "登记状态": "没有"}
 
 
@@ -129,11 +134,12 @@ NASTY = {"主体名称": '=HYPERLINK("http://x")', "经营范围": "第一行\n�
 def test_rejects_come_back_in_the_form_they_came_in_and_are_taken_when_mended(ingest: Running, kind: str) -> None:
     rows = [registration(n) for n in range(1, 4)]
     rows[1] |= NASTY
-    rows[2] |= {"登记状态": "没有"}
+    # What a spreadsheet shows for an error is a text here, too.
+    rows[2] |= {"登记状态": "没有", "登记机关": "#N/A"}
     files = {
         "csv": table(rows),
         # A text, not a formula.
-        "xlsx": workbook(as_sheet(rows), lambda sheet: setattr(sheet["B3"], "data_type", "s")),
+        "xlsx": workbook(as_sheet(rows), _as_texts),
         "jsonl": "\n".join(json.dumps(row, ensure_ascii=False) for row in rows).encode(),
     }
     told = ingest.regulator.uploads(files[kind], f"a.{kind}", "QYDJ").json
@@ -165,6 +171,7 @@ def test_rejects_come_back_in_the_form_they_came_in_and_are_taken_when_mended(in
     record = ingest.room.store.records.find_one({"subject.name": NASTY["主体名称"]})
     assert record is not None
     assert record["items"]["JYFW"] == NASTY["经营范围"]
+    assert ingest.room.store.records.count_documents({"items.DJJG": "#N/A"}) == 1
 
 
 def test_what_a_workbook_cannot_hold_does_not_break_it(ingest: Running) -> None:
