@@ -8,7 +8,7 @@ PROTOS := $(wildcard proto/chengxin/*/v1/*.proto)
 .PHONY: run test test-long test-all check bench generate docs lock clean
 
 run: $(VENV)/.runtime
-	$(BIN)/chengxin up --demo
+	$(BIN)/python -I chengxin/cli/pdeathsig.py $(BIN)/chengxin up --demo
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not long and not compose"

@@ -1,6 +1,7 @@
 """A client of a running suite from outside: HTTP and gRPC through the gateway. Used by the commands and the tests."""
 
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import urllib3
 
 from chengxin.catalog.v1 import catalog_pb2_grpc
 from chengxin.disclosure.v1 import disclosure_pb2_grpc
-from chengxin.errors import Problem
+from chengxin.errors import Problem, unavailable
 from chengxin.ingest.v1 import ingest_pb2_grpc
 from chengxin.objection.v1 import objection_pb2_grpc
 from chengxin.rpc import make_channel
@@ -21,6 +22,12 @@ from chengxin.tls import Trust, pool
 from chengxin.tokens import TokenSource, load_private_key
 
 _TOTP_SECONDS: Final = 30
+
+GATEWAY_UNREACHABLE = unavailable(
+    "GATEWAY_UNREACHABLE",
+    "无法连接网关 {address}（{reason}），请确认地址并稍后重试",
+    "The gateway at {address} cannot be reached ({reason}); check the address, try again shortly",
+)
 
 
 @dataclass(frozen=True)
@@ -70,11 +77,17 @@ class Edge:
         return self._channel
 
     def call(self, method: str, path: str, token: str = "", **options: Any) -> Answer:
-        """One HTTP request; options are those of urllib3 (`json`, `fields`, `body`, `headers`)."""
+        """One HTTP request; options are those of urllib3 (`json`, `fields`, `body`, `headers`).
+
+        Raises GATEWAY_UNREACHABLE.
+        """
         headers = dict(options.pop("headers", {}))
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        got = self._pool.request(method, self.http + path, headers=headers, **options)
+        try:
+            got = self._pool.request(method, self.http + path, headers=headers, **options)
+        except urllib3.exceptions.HTTPError as e:
+            raise GATEWAY_UNREACHABLE(address=self.http, reason=str(e)[:200], retry_after=1) from None
         parsed: Any = got.data
         if "json" in got.headers.get("Content-Type", ""):
             parsed = got.json()
@@ -107,6 +120,7 @@ class Edge:
         began = int(time.time())
         for ahead in (0, _TOTP_SECONDS, 2 * _TOTP_SECONDS):
             if ahead > _TOTP_SECONDS:
+                print("the one-time codes of now are used up; waiting for the next …", file=sys.stderr)
                 time.sleep(_TOTP_SECONDS - began % _TOTP_SECONDS)
             proof = {"username": username, "password": password, "totp": totp.at(began + ahead)}
             try:

@@ -4,10 +4,28 @@ import base64
 import hashlib
 import hmac
 import os
+import re
 import time
 from typing import NewType
 
 SubjectRef = NewType("SubjectRef", str)
+
+
+_SUBJECT_REF = re.compile(r"s_[a-z2-7]{26}\Z")
+# Region, date of birth, sequence, check digit: digests have runs of digits as long, but hardly a date in them.
+_IDENTITY_NUMBER = re.compile(
+    r"(?<!\d)\d{6}(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx](?!\d)"
+)
+
+
+def is_subject_ref(text: str) -> bool:
+    """Whether a text has the form of a pseudonym: what does not is never looked up, nor put on record."""
+    return bool(_SUBJECT_REF.match(text))
+
+
+def names_identity_number(text: str) -> bool:
+    """Whether a text that people chose, and that goes on record, holds what looks like an identity number."""
+    return bool(_IDENTITY_NUMBER.search(text))
 
 
 def new_id(prefix: str) -> str:

@@ -21,6 +21,9 @@ from chengxin.clock import Clock
 from chengxin.errors import IDEMPOTENCY_CONFLICT, STORE_UNAVAILABLE
 
 T = TypeVar("T")
+
+# InternalError: what a store answers that can do nothing until it is started again.
+STORE_BROKEN: Final = 1
 Document = dict[str, Any]
 
 # How often a feed looks for rows that another process committed; rows of this process wake it at once.
@@ -87,8 +90,9 @@ class Store:
         self._committed = threading.Condition()
 
     def ping(self) -> None:
-        """Raises `pymongo.errors.PyMongoError` when the store does not answer."""
-        self.client.admin.command("ping")
+        """Raises `pymongo.errors.PyMongoError` when the store does not answer, or not for data: a store whose disk was
+        full answers the command `ping`."""
+        self._counters.find_one({"_id": "outbox"})
 
     def transact(self, work: Callable[[Unit], T]) -> T:
         """Runs `work` in one transaction, majority and journalled, retried on transient conflicts.

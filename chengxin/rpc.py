@@ -11,11 +11,12 @@ import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
-from pymongo.errors import ConnectionFailure, ExecutionTimeout, PyMongoError
+from pymongo.errors import ConnectionFailure, ExecutionTimeout, OperationFailure, PyMongoError
 
 from chengxin.context import REQUEST_ID_HEADER, TRACEPARENT_HEADER, RequestContext, pick_language, serving
 from chengxin.errors import INTERNAL, STORE_UNAVAILABLE, Problem
 from chengxin.ids import new_id
+from chengxin.mongo import STORE_BROKEN
 from chengxin.policy import Admission
 from chengxin.tls import Trust
 
@@ -155,6 +156,8 @@ def as_problem(error: Exception) -> Problem | None:
         return error
     if isinstance(error, (ConnectionFailure, ExecutionTimeout)):
         return STORE_UNAVAILABLE(retry_after=1)
+    if isinstance(error, OperationFailure) and error.code == STORE_BROKEN:
+        return STORE_UNAVAILABLE(retry_after=5)
     if isinstance(error, PyMongoError) and error.has_error_label("TransientTransactionError"):
         return STORE_UNAVAILABLE(retry_after=1)
     if isinstance(error, grpc.RpcError):

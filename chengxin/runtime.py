@@ -2,6 +2,7 @@
 
 import ctypes
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -14,6 +15,9 @@ import structlog
 from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
+
+# A worker that has not ended by then is killed.
+_STOP_SECONDS = 8
 
 
 class Background(Protocol):
@@ -56,6 +60,7 @@ def serve(
     The process that calls this only keeps the worker: it should import little before.
     """
     host, _, port = http_listen.rpartition(":")
+    keeper = os.getpid()
     server = Granian(
         name,
         address=host,
@@ -71,10 +76,15 @@ def serve(
         ssl_key=tls.key if tls else None,
         ssl_ca=tls.clients if tls else None,
         ssl_client_verify=bool(tls and tls.clients),
+        workers_kill_timeout=_STOP_SECONDS,
     )
 
     def load(*_: Any) -> Any:
-        die_with_parent()
+        # granian's handlers, inherited by the fork, do nothing before the worker serves: a stop while the service is
+        # being wired, that for a parent that died above all, would be lost.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        die_with_parent(keeper)
         configure_logging(name)
         service = compose()
         service.grpc_server.start()
@@ -93,11 +103,17 @@ def _stop(service: Service) -> None:
     service.close()
 
 
-def die_with_parent() -> None:
-    """Asks the kernel for SIGTERM when the parent ends, so that a killed parent leaves nothing behind (Linux)."""
+def die_with_parent(parent: int | None = None) -> None:
+    """Asks the kernel for SIGTERM when the parent ends, so that a killed parent leaves nothing behind (Linux).
+
+    With the pid that the parent had, also when it ended before.
+    """
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM, 0, 0, 0)
+        # It may have ended before it was asked for.
+        if parent is not None and os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def configure_logging(service: str) -> None:

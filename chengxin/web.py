@@ -6,15 +6,17 @@ import functools
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final, cast
+from typing import Annotated, Any, Final, cast
 
 import msgspec
 import structlog
+import werkzeug.datastructures
 from flask import Flask, Response, g, request
+from flask_openapi3.models.file import FileStorage
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from werkzeug.exceptions import HTTPException
 
 from chengxin import __version__
@@ -37,6 +39,16 @@ log = structlog.get_logger()
 
 PROBLEM_JSON: Final = "application/problem+json"
 _encoder = msgspec.json.Encoder()
+
+
+def _must_be_file(value: Any) -> Any:
+    if not isinstance(value, werkzeug.datastructures.FileStorage):
+        raise ValueError("send a file: a part of multipart/form-data with a file name / 请以文件形式上传")
+    return value
+
+
+# A file of a form; pydantic alone takes a text field of the same name.
+UploadedFile = Annotated[FileStorage, AfterValidator(_must_be_file)]
 
 
 class ProblemDocument(BaseModel):
@@ -181,7 +193,10 @@ def decode_page_token(token: str) -> Any:
     if not token:
         return None
     try:
-        return json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        found = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        # JSON can name halves of characters, which no answer and no store takes.
+        json.dumps(found, ensure_ascii=False).encode()
+        return found
     except (ValueError, binascii.Error):
         message = "use next_page_token of the previous answer unchanged / 请原样使用上一页返回的 next_page_token"
         raise INPUT_INVALID(fields=[FieldError("page_token", "page_token", message)]) from None

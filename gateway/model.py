@@ -9,6 +9,7 @@ from typing import Any, Final
 import pyotp
 
 from chengxin.errors import ProblemType, exhausted, forbidden, invalid, unauthenticated, unavailable
+from chengxin.ids import names_identity_number
 from chengxin.principal import Principal, Role
 from chengxin.tokens import TOKEN_EXCHANGE
 
@@ -26,7 +27,6 @@ OFFICER_ROLES: Final = frozenset({Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR, 
 _SUPERVISED: Final = frozenset({Role.CENTRE, Role.AUTHORITY, Role.PROVIDER})
 
 _OFFICER_NO: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
-_IDENTITY_NUMBER: Final = re.compile(r"(?<!\d)\d{17}[\dXx](?!\d)")
 _JTI_LENGTH: Final = 128
 
 CLIENT_NOT_AUTHENTICATED = unauthenticated(
@@ -233,7 +233,7 @@ def _legal_basis(client: Client, asked: TokenRequest) -> dict[str, str]:
     # Both go on record, where no personal identifier may be.
     if not is_service_number(asked.officer):
         raise TOKEN_REQUEST_INVALID(what="officer must be a service number: letters, digits, '_', '.', '-'")
-    if not asked.case_no.isprintable() or len(asked.case_no) > 100 or _IDENTITY_NUMBER.search(asked.case_no):
+    if not asked.case_no.isprintable() or len(asked.case_no) > 100 or names_identity_number(asked.case_no):
         raise TOKEN_REQUEST_INVALID(what="case_no must be at most 100 printable characters, without identity numbers")
     given = {"legal_basis": asked.legal_basis, "case_no": asked.case_no, "officer": asked.officer}
     return given | ({"purpose": asked.purpose} if asked.purpose else {})
@@ -340,7 +340,7 @@ def matching_step(secret: str, code: str, now: float) -> int | None:
 
 def is_service_number(text: str) -> bool:
     """Whether it may go on record as somebody's service number: no name, no identity number."""
-    return bool(_OFFICER_NO.match(text)) and not _IDENTITY_NUMBER.search(text)
+    return bool(_OFFICER_NO.match(text)) and not names_identity_number(text)
 
 
 def lock_seconds(failures: int) -> int:

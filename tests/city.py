@@ -17,7 +17,7 @@ import pymongo
 from google.protobuf import descriptor_pool
 
 from chengxin.audit.v1 import audit_pb2  # noqa: F401  for its descriptor
-from chengxin.cli.home import Home
+from chengxin.cli.home import PDEATHSIG, Home
 from chengxin.client import Caller, Edge
 from tests.support import free_port, until
 
@@ -157,8 +157,9 @@ def running_city(home: Path | None = None) -> Iterator[City]:
         (where / "up.log").touch()
         before = (where / "up.log").stat().st_size
         with (where / "up.log").open("ab") as log:
+            # Even a test run that is killed leaves no suite behind.
             process = subprocess.Popen(
-                [str(command), "up", "--demo", "--home", str(where), *ports], stdout=log, stderr=subprocess.STDOUT
+                [sys.executable, "-I", str(PDEATHSIG), str(command), "up", "--demo", "--home", str(where), *ports], stdout=log, stderr=subprocess.STDOUT
             )
         try:
 

@@ -11,6 +11,7 @@ from chengxin.cli.home import Home
 from chengxin.cli.log_export import KEY, FetchError, export_log
 from chengxin.cli.log_verify import Findings, Place, verify_directory
 from chengxin.client import Edge, Refused
+from chengxin.errors import Problem
 from chengxin.notes import NoteError
 
 __all__ = ["Findings", "Place", "command", "export_log", "verify_directory"]
@@ -101,13 +102,13 @@ def _verify(directory: Path, vkey: str | None, earlier: str) -> Findings:
 def _export(home: Path | None, http: str | None, token_file: Path | None, directory: Path) -> int:
     here = Home(home.absolute()) if home else Home.default()
     if http is None:
-        if not here.suite.exists():
+        if not (known := here.addresses()):
             raise click.ClickException(f"no suite runs in {here.path}; start one, or give --http or --directory")
-        http = str(json.loads(here.suite.read_text())["http"])
+        http = str(known["http"])
     try:
         token = _token(token_file) if token_file else _supervisor(here, http)
         return export_log(http, directory, token)
-    except (FetchError, Refused, NoteError, UnicodeDecodeError) as e:
+    except (FetchError, Refused, Problem, NoteError, UnicodeDecodeError) as e:
         raise click.ClickException(f"the log cannot be copied: {e}") from None
 
 

@@ -52,6 +52,18 @@ class Home:
         """Addresses of the running suite, for the other commands."""
         return self.path / "suite.json"
 
+    def addresses(self) -> dict[str, Any]:
+        """Addresses of the suite that runs here; empty when none does, though one that was killed left its file."""
+        if not self.suite.exists() or not _is_held(self.path / "lock"):
+            return {}
+        return dict(json.loads(self.suite.read_text()))
+
+    def running(self) -> dict[str, Any]:
+        """Addresses of the suite that runs here. Raises `ClickException` when none does."""
+        if not (found := self.addresses()):
+            raise click.ClickException(f"no suite runs in {self.path}; start one, or give another one with --home")
+        return found
+
     def store(self, process: str) -> Path:
         """The data directory of a process's store."""
         return self.path / "stores" / process
@@ -106,6 +118,20 @@ def write_private(path: Path, data: bytes) -> None:
 def _write_once(path: Path, content: Any) -> None:
     if not path.exists():
         write_private(path, content())
+
+
+def _is_held(lock: Path) -> bool:
+    import fcntl
+
+    # Where the suite runs in containers, there is none.
+    if not lock.exists():
+        return True
+    with lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 @contextmanager

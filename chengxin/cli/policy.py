@@ -42,4 +42,5 @@ def command(as_json: bool) -> None:
             identity = "" if row["assurance"] == "none" else row["assurance"]
             roles = ", ".join(row["roles"])
             table.add_row(row["service"], row["face"], roles, identity, conditions, articles, row["act"])
-    Console().print(table)
+    # Where it is read by a program or kept in a file, no cell is cut.
+    Console(width=None if sys.stdout.isatty() else 400).print(table)

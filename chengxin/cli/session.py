@@ -91,9 +91,9 @@ class Officer:
         return dict(json.loads(file.read_text())) if file.exists() else {}
 
     def _address(self) -> str:
-        if not self._home.suite.exists():
+        if not (known := self._home.addresses()):
             raise click.ClickException(f"no suite runs in {self._home.path}; name the gateway with --url")
-        return str(json.loads(self._home.suite.read_text())["http"])
+        return str(known["http"])
 
 
 def as_officer(function: F) -> F:

@@ -21,9 +21,7 @@ from chengxin.cli.supervision import UnixTransport
 def command(home: Path | None, as_json: bool) -> None:
     """Each process, the readiness of each service with its feeds, the last checkpoint; exits 1 unless all is well."""
     here = Home(home.absolute()) if home else Home.default()
-    if not here.suite.exists():
-        raise click.ClickException(f"no suite runs in {here.path}")
-    addresses = json.loads(here.suite.read_text())
+    addresses = here.running()
     report: dict[str, Any] = {
         "processes": _processes(Path(addresses["supervisor"])),
         "ready": _get(f"{addresses['http']}/readyz"),
@@ -43,8 +41,11 @@ def command(home: Path | None, as_json: bool) -> None:
 
 
 def _processes(socket: Path) -> list[dict[str, Any]]:
-    with xmlrpc.client.ServerProxy("http://localhost", transport=UnixTransport(socket)) as rpc:
-        found: Any = rpc.supervisor.getAllProcessInfo()
+    try:
+        with xmlrpc.client.ServerProxy("http://localhost", transport=UnixTransport(socket)) as rpc:
+            found: Any = rpc.supervisor.getAllProcessInfo()
+    except OSError as e:
+        raise click.ClickException(f"the suite is starting or stopping: its supervisor does not answer ({e})") from None
     return [{"name": p["name"], "state": p["statename"], "pid": p["pid"]} for p in found]
 
 

@@ -1,11 +1,11 @@
 """The embedded stores: one SecantusDB process for each service, each with its own directory and account."""
 
 import contextlib
+import json
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -16,9 +16,12 @@ import pymongo
 from pymongo.errors import OperationFailure, PyMongoError
 
 from chengxin.cli.home import PDEATHSIG, PROCESSES, Home
+from chengxin.mongo import STORE_BROKEN
 
 _MARK: Final = "account-created"
 _CACHE: Final = "256M"
+_START_SECONDS: Final = 30
+_WATCH_SECONDS: Final = 10.0
 
 
 def free_ports(count: int) -> list[int]:
@@ -51,6 +54,42 @@ def uri(home: Home, process: str, port: int) -> str:
     return f"mongodb://{process}:{password}@127.0.0.1:{port}/{process}?{options}"
 
 
+class Watch:
+    """Asks each store now and then whether it still works: one whose disk was full answers, but serves nobody until it
+    is started again."""
+
+    def __init__(self, home: Home) -> None:
+        uris = json.loads((home.path / "keys" / "store-uris.json").read_text())
+        self._clients: dict[str, pymongo.MongoClient[dict[str, object]]] = {
+            name: pymongo.MongoClient(uri, serverSelectionTimeoutMS=500, socketTimeoutMS=2000)
+            for name, uri in uris.items()
+        }
+        self._next = time.monotonic() + _WATCH_SECONDS
+
+    def failed(self) -> list[str]:
+        """The programs of stores that report an internal error; nothing when it is not yet time to ask again."""
+        if time.monotonic() < self._next:
+            return []
+        self._next = time.monotonic() + _WATCH_SECONDS
+        return [f"{name}-store" for name, client in self._clients.items() if _reports_error(client, name)]
+
+    def close(self) -> None:
+        """Closes the connections."""
+        for client in self._clients.values():
+            client.close()
+
+
+def _reports_error(client: "pymongo.MongoClient[dict[str, object]]", name: str) -> bool:
+    try:
+        client[name]["counters"].find_one({"_id": "outbox"})
+    except OperationFailure as e:
+        return e.code == STORE_BROKEN
+    # One that is away is started again by others.
+    except PyMongoError:
+        pass
+    return False
+
+
 def create_accounts(home: Home) -> None:
     """Gives each new store its account, which only a start without authentication can do."""
     missing = [p for p in PROCESSES if not (home.store(p) / _MARK).exists()]
@@ -68,7 +107,7 @@ def _create_account(home: Home, process: str, port: int) -> None:
         client: pymongo.MongoClient[dict[str, object]] = pymongo.MongoClient(
             "127.0.0.1", port, directConnection=True, retryWrites=False, serverSelectionTimeoutMS=500
         )
-        _wait_for([client], 30)
+        _wait_for(client, daemon, process)
         with contextlib.suppress(OperationFailure):  # left by an interrupted first start
             client.admin.command("dropUser", process)
         client.admin.command(
@@ -84,13 +123,16 @@ def _create_account(home: Home, process: str, port: int) -> None:
     (home.store(process) / _MARK).touch()
 
 
-def _wait_for(clients: Iterable[pymongo.MongoClient[dict[str, object]]], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    for client in clients:
-        while True:
-            try:
-                client.admin.command("ping")
-                break
-            except PyMongoError:
-                if time.monotonic() > deadline:
-                    raise click.ClickException(f"a store did not start within {seconds:.0f} s") from None
+def _wait_for(client: pymongo.MongoClient[dict[str, object]], daemon: "subprocess.Popen[bytes]", name: str) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            client.admin.command("ping")
+            return
+        except PyMongoError:
+            if daemon.poll() is not None:
+                raise click.ClickException(
+                    f"the store of {name} ended at once (exit {daemon.returncode}); is another one running in its directory?"
+                ) from None
+            if time.monotonic() > deadline:
+                raise click.ClickException(f"the store of {name} did not start within {_START_SECONDS} s") from None

@@ -1,5 +1,6 @@
 """A delivery from the provider's side: batches over gRPC, resumed after whatever breaks it."""
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,7 +9,7 @@ import grpc
 import jwt
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
 from chengxin.client import Caller
 from chengxin.errors import Problem
@@ -23,7 +24,7 @@ from chengxin.tabular.source import Source
 _PATIENCE_SECONDS: Final = 120
 _PAGE: Final = 500
 _SHOWN: Final = 10
-_PASSING: Final = {"UPSTREAM_UNAVAILABLE", "STORE_UNAVAILABLE", "AUDIT_UNAVAILABLE", "DELIVERY_BROKEN_OFF"}
+_PASSING: Final = {"GATEWAY_UNREACHABLE", "UPSTREAM_UNAVAILABLE", "STORE_UNAVAILABLE", "AUDIT_UNAVAILABLE", "DELIVERY_BROKEN_OFF"}
 
 
 @dataclass
@@ -40,6 +41,9 @@ class Sending:
     console: Console
     # The provider's signed word on it (`chengxin.delivery`); empty: none.
     signature: str = ""
+    # What was committed when it was last asked, and since when attempts fail without committing more.
+    _committed: int = 0
+    _failing_since: float | None = None
 
     def delivered(self) -> pb.Receipt | None:
         """The receipt of this very file, when it was delivered before. Raises `Problem`."""
@@ -54,6 +58,10 @@ class Sending:
         ) as progress:  # fmt: skip
             bar = progress.add_task(self.file_name, total=self.count)
 
+            def exhausted(_: RetryCallState) -> bool:
+                self._failing_since = self._failing_since or time.monotonic()
+                return time.monotonic() - self._failing_since > _PATIENCE_SECONDS
+
             def wait(state: RetryCallState) -> None:
                 error = state.outcome.exception() if state.outcome else None
                 progress.console.print(f"{error}; going on from the last committed batch")
@@ -61,7 +69,7 @@ class Sending:
             again = Retrying(
                 retry=retry_if_exception(_passing),
                 wait=wait_random_exponential(0.2, 5),
-                stop=stop_after_delay(_PATIENCE_SECONDS),
+                stop=exhausted,
                 before_sleep=wait,
                 reraise=True,
             )
@@ -85,7 +93,10 @@ class Sending:
 
     def _attempt(self, source: Source, columns: Columns, progress: Progress, bar: Any) -> pb.Receipt:
         found = self._found()
-        parts = self._parts(source, columns, found.batches_committed if found else 0, progress, bar)
+        committed = found.batches_committed if found else 0
+        if committed > self._committed:
+            self._committed, self._failing_since = committed, None
+        parts = self._parts(source, columns, committed, progress, bar)
         receipt: pb.Receipt = self._call("Submit", parts, None)
         return receipt
 

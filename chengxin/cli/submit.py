@@ -129,7 +129,7 @@ def _print(receipt: Any, signed: dict[str, Any], receipt_file: Path) -> None:
 
 
 def _edge(home: Home, http: str | None, grpc_address: str | None) -> Edge:
-    known: dict[str, str] = json.loads(home.suite.read_text()) if home.suite.exists() else {}
+    known = home.addresses()
     http, grpc_address = http or known.get("http"), grpc_address or known.get("grpc")
     if not http or not grpc_address:
         raise click.ClickException(f"no suite runs in {home.path}; give the gateway's addresses by --http and --grpc")

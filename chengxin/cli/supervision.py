@@ -80,6 +80,13 @@ class Supervision:
             with self._rpc() as rpc, contextlib.suppress(xmlrpc.client.Fault):  # already started
                 rpc.supervisor.startProcess(f"{self._programs[name]['group']}:{name}", False)
 
+    def restart(self, name: str) -> None:
+        """Stops and starts a program."""
+        program = f"{self._programs[name]['group']}:{name}"
+        with self._rpc() as rpc, contextlib.suppress(xmlrpc.client.Fault):  # it is being started again already
+            rpc.supervisor.stopProcess(program)
+            rpc.supervisor.startProcess(program, False)
+
     def states(self) -> list[dict[str, Any]]:
         """Each program's name, state and pid, as supervisord tells them."""
         with self._rpc() as rpc:

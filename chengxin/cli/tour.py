@@ -54,9 +54,7 @@ def command(home: Path | None, http: str | None, grpc_address: str | None, as_js
 
 
 def _addresses(home: Home, http: str | None, grpc_address: str | None) -> dict[str, str]:
-    known: dict[str, str] = {}
-    if home.suite.exists():
-        known = json.loads(home.suite.read_text())
+    known = home.addresses()
     found = {"http": http or known.get("http", ""), "grpc": grpc_address or known.get("grpc", "")}
     if not all(found.values()):
         raise click.ClickException(

@@ -1,5 +1,6 @@
 """`chengxin up`: the whole suite on one machine."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -10,7 +11,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,26 +20,39 @@ import urllib3
 from chengxin.cli import stores
 from chengxin.cli.home import PROCESSES, SERVICES, Home, held, write_private
 from chengxin.cli.supervision import Supervision
-from chengxin.runtime import die_with_parent
 
 _READY_SECONDS: Final = 60
+_PORT: Final = click.IntRange(1, 65535)
+
+
+class _Stopped(Exception):
+    """Somebody wants the suite to stop while it starts."""
 
 
 @click.command("up")
 @click.option("--demo", is_flag=True, help="With the demonstration world: organisations, people, records.")
 @click.option("--home", type=click.Path(path_type=Path), help="Directory of the suite [$CHENGXIN_HOME, ~/.chengxin].")
-@click.option("--http-port", type=int, envvar="CHENGXIN_HTTP_PORT", default=8080, show_default=True)
-@click.option("--grpc-port", type=int, envvar="CHENGXIN_GRPC_PORT", default=9090, show_default=True)
+@click.option("--http-port", type=_PORT, envvar="CHENGXIN_HTTP_PORT", default=8080, show_default=True)
+@click.option("--grpc-port", type=_PORT, envvar="CHENGXIN_GRPC_PORT", default=9090, show_default=True)
 def command(demo: bool, home: Path | None, http_port: int, grpc_port: int) -> None:
     """Run the whole suite on embedded stores; stays in the foreground until Ctrl-C."""
     here = Home(home.absolute()) if home else Home.default()
+    if http_port == grpc_port:
+        raise click.ClickException(f"HTTP and gRPC cannot both have port {http_port}; choose another with --grpc-port")
     with held(here):
         for port, option in ((http_port, "--http-port"), (grpc_port, "--grpc-port")):
             _check_free(port, option)
         here.make()
-        stores.create_accounts(here)
-        with _stopping() as stop, Supervision(here, _programs(here, demo, http_port, grpc_port)) as supervision:
-            _run(here, demo, http_port, grpc_port, supervision, stop)
+        with _stopping() as stop:
+            stores.create_accounts(here)
+            with Supervision(here, _programs(here, demo, http_port, grpc_port)) as supervision:
+                try:
+                    _run(here, demo, http_port, grpc_port, supervision, stop)
+                except _Stopped:
+                    pass
+                finally:
+                    here.suite.unlink(missing_ok=True)
+                    click.echo("stopping …")
 
 
 def _run(
@@ -59,20 +72,20 @@ def _run(
     write_private(home.suite, json.dumps(suite).encode())
     supervision.start(PROCESSES)
     if not _wait_ready(base, supervision, stop):
-        if not stop.is_set():
-            raise click.ClickException(f"not ready within {_READY_SECONDS} s; see the logs in {home.path / 'logs'}")
-        return
+        _must_go_on(stop)
+        raise click.ClickException(f"not ready within {_READY_SECONDS} s; see the logs in {home.path / 'logs'}")
     click.echo(f"ready after {time.monotonic() - began:.1f} s")
     if demo and not (home.path / "demo" / "loaded").exists():
         click.echo("loading the demonstration world …")
-        _check(subprocess.run([sys.executable, "-m", "demo", "load", str(home.path)], check=False), "loading")
+        _call([sys.executable, "-m", "demo", "load", str(home.path)], "loading", stop)
     _greet(home, base, grpc_port, demo)
-    while not stop.is_set():
-        for report in supervision.reports():
-            click.echo(report, err=True)
-        stop.wait(1)
-    home.suite.unlink(missing_ok=True)
-    click.echo("stopping …")
+    with contextlib.closing(stores.Watch(home)) as watch:
+        while not stop.wait(1):
+            for report in supervision.reports():
+                click.echo(report, err=True)
+            for name in watch.failed():
+                click.echo(f"{name} reports an internal error, as after a full disk; it is started again", err=True)
+                supervision.restart(name)
 
 
 def _bootstrap(home: Home, demo: bool, supervision: Supervision, stop: threading.Event) -> None:
@@ -80,24 +93,29 @@ def _bootstrap(home: Home, demo: bool, supervision: Supervision, stop: threading
     supervision.start([f"{p}-store" for p in PROCESSES])
     accounts: dict[str, Any] = {"services": home.service_clients()}
     if demo:
-        _check(subprocess.run([sys.executable, "-m", "demo", "people", str(home.path)], check=False), "making people")
+        _call([sys.executable, "-m", "demo", "people", str(home.path)], "making people", stop)
         accounts |= json.loads((home.path / "demo" / "accounts.json").read_text())
     file = home.path / "keys" / f"bootstrap-{secrets.token_hex(4)}.json"
     write_private(file, json.dumps(accounts).encode())
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "gateway", "bootstrap", str(file)],
-            env=os.environ | supervision.environment("gateway"),
-            check=False,
-        )
-        _check(done, "writing the gateway's accounts")
+        command = [sys.executable, "-m", "gateway", "bootstrap", str(file)]
+        _call(command, "writing the gateway's accounts", stop, **supervision.environment("gateway"))
     finally:
         file.unlink()
 
 
-def _check(done: subprocess.CompletedProcess[Any], what: str) -> None:
+def _call(command: list[str], what: str, stop: threading.Event, **environment: str) -> None:
+    _must_go_on(stop)
+    done = subprocess.run(command, env=os.environ | environment, check=False)
     if done.returncode:
+        # Ctrl-C in a terminal ends it, too.
+        _must_go_on(stop)
         raise click.ClickException(f"{what} failed (exit {done.returncode}); the messages are above")
+
+
+def _must_go_on(stop: threading.Event) -> None:
+    if stop.is_set():
+        raise _Stopped
 
 
 def _programs(home: Home, demo: bool, http_port: int, grpc_port: int) -> dict[str, dict[str, Any]]:
@@ -171,13 +189,14 @@ def _wait_ready(base: str, supervision: Supervision, stop: threading.Event) -> b
     return False
 
 
-@contextmanager
+@contextlib.contextmanager
 def _stopping() -> Iterator[threading.Event]:
     """An event that SIGTERM and SIGINT set, in place of ending the process at once."""
-    die_with_parent()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
+        # Who starts it with nohup wants it to stay.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: stop.set())
     yield stop
 
 

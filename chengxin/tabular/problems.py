@@ -74,6 +74,12 @@ FILE_WORKBOOK_BROKEN = invalid(
     "无法读取 Excel 文件（{reason}），请在电子表格软件中打开并另存为 .xlsx 后重新报送",
     "The Excel file cannot be read ({reason}); open it in a spreadsheet program and save it as .xlsx again",
 )
+FILE_WORKBOOK_VALUE_MISSING = invalid(
+    "FILE_WORKBOOK_VALUE_MISSING",
+    "这些单元格是错误值（如 #N/A），或公式尚未计算出结果：{cells}。请改正后在电子表格软件中重新保存",
+    "These cells hold an error (such as #N/A) or a formula without its result: {cells}. Correct them, and save the"
+    " workbook in a spreadsheet program again",
+)
 FILE_WORKBOOK_MERGED = invalid(
     "FILE_WORKBOOK_MERGED",
     "工作表有合并单元格（{ranges}），无法判断其内容属于哪一列或哪一行，请取消合并后重新报送",

@@ -17,18 +17,50 @@ _PIECE: Final = 1 << 18
 _MOST_CHARACTERS: Final = 256 << 20
 _SHEET: Final = re.compile(r"worksheets/[^/]+\.xml\Z", re.IGNORECASE)
 _TEXTS: Final = re.compile(r"sharedstrings\.xml\Z", re.IGNORECASE)
+_WORKBOOK: Final = re.compile(r"(?:\A|/)workbook\.xml\Z", re.IGNORECASE)
+_RELATIONS: Final = re.compile(r"/workbook\.xml\.rels\Z", re.IGNORECASE)
+_MOST_NAMED: Final = 5
 _CELL: Final = re.compile(r"([A-Z]{1,3})([0-9]{1,7})\Z")
 
 
-def must_be_bounded(file: Path | IO[bytes]) -> None:
+class Parts:
+    """What was seen of a workbook's parts."""
+
+    def __init__(self) -> None:
+        self._relations: dict[str, str] = {}
+        self._targets: dict[str, str] = {}
+        self._without_value: dict[str, list[str]] = {}
+
+    def without_value(self, sheet: str) -> list[str]:
+        """The first few cells of a sheet, by its name, that readers give as empty though they are not."""
+        return self._without_value.get(self._targets.get(self._relations.get(sheet, ""), ""), [])
+
+    def see_sheet(self, name: str, attributes: dict[str, str]) -> None:
+        """An element of the workbook part."""
+        if name.rpartition(":")[2] == "sheet":
+            relation = next((v for k, v in attributes.items() if k.rpartition(":")[2] == "id"), "")
+            self._relations[attributes.get("name", "")] = relation
+
+    def see_relation(self, name: str, attributes: dict[str, str]) -> None:
+        """An element of the workbook's relations."""
+        if name.rpartition(":")[2] == "Relationship":
+            self._targets[attributes.get("Id", "")] = attributes.get("Target", "").rpartition("/")[2]
+
+    def cells(self, part: str) -> list[str]:
+        """Where a sheet's cells without value are gathered."""
+        return self._without_value.setdefault(part.rpartition("/")[2], [])
+
+
+def must_be_bounded(file: Path | IO[bytes]) -> Parts:
     """Unpacks the parts once; sizes in the directory can lie. Raises FILE_WORKBOOK_TOO_LARGE, FILE_WORKBOOK_BROKEN."""
     unpacked = 0
     texts = _Texts()
+    seen = Parts()
     try:
         with zipfile.ZipFile(file) as parts:
             # Shared texts first: sheets name them by number.
             for part in sorted(parts.infolist(), key=lambda part: not _TEXTS.search(part.filename)):
-                parser = _parser(part.filename, texts)
+                parser = _parser(part.filename, texts, seen)
                 with parts.open(part) as content:
                     while piece := content.read(_PIECE):
                         unpacked += len(piece)
@@ -46,9 +78,10 @@ def must_be_bounded(file: Path | IO[bytes]) -> None:
         OSError,
     ) as e:
         raise FILE_WORKBOOK_BROKEN(reason=str(e)[:120] or type(e).__name__) from None
+    return seen
 
 
-def _parser(name: str, texts: "_Texts") -> expat.XMLParserType | None:
+def _parser(name: str, texts: "_Texts", seen: Parts) -> expat.XMLParserType | None:
     """Reads one XML part: none may have a document type, and what sheets and shared texts come to is bounded."""
     if not name.lower().endswith((".xml", ".rels")):
         return None
@@ -59,10 +92,14 @@ def _parser(name: str, texts: "_Texts") -> expat.XMLParserType | None:
         parser.CharacterDataHandler = texts.hear
     elif _SHEET.search(name):
         parser.buffer_text = True
-        cells = _Cells(texts)
+        cells = _Cells(texts, seen.cells(name))
         parser.StartElementHandler = cells.begin
         parser.EndElementHandler = cells.end
         parser.CharacterDataHandler = cells.hear
+    elif _WORKBOOK.search(name):
+        parser.StartElementHandler = seen.see_sheet
+    elif _RELATIONS.search(name):
+        parser.StartElementHandler = seen.see_relation
     return parser
 
 
@@ -84,11 +121,16 @@ class _Texts:
 class _Cells:
     """The rectangle around a sheet's cells, and the shared texts that they name."""
 
-    def __init__(self, texts: _Texts) -> None:
+    def __init__(self, texts: _Texts, without_value: list[str]) -> None:
         self._texts = texts
         self._row = self._column = self._lowest = self._rightmost = self._characters = 0
         self._names_text = self._in_value = False
         self._value = ""
+        self._where = ""
+        self._is_error = self._is_text = self._is_formula = self._in_any_value = self._has_value = False
+        # Cells whose value is an error, or a formula that nobody has computed: readers give them as empty ones, and an
+        # empty cell would take back what was recorded.
+        self._without_value = without_value
 
     def begin(self, name: str, attributes: dict[str, str]) -> None:
         kind = name.rpartition(":")[2]
@@ -99,20 +141,34 @@ class _Cells:
             self._lowest = max(self._lowest, int(at[2]) if at else self._row)
             self._rightmost = max(self._rightmost, self._column)
             self._names_text = attributes.get("t") == "s"
+            self._where = attributes.get("r", "") or f"row {self._row}"
+            self._is_error, self._is_text = attributes.get("t") == "e", attributes.get("t") == "str"
+            self._is_formula = self._has_value = False
             if self._lowest * self._rightmost > _MOST_CELLS:
                 raise FILE_WORKBOOK_TOO_LARGE(limit=f"{_MOST_CELLS:,} cells")
         elif kind == "v":
             self._in_value, self._value = self._names_text, ""
+            # Only a formula of text may have the empty text as its result.
+            self._in_any_value, self._has_value = True, self._is_text
+        elif kind == "f":
+            self._is_formula = True
         elif kind == "row":
             self._row = _number(attributes.get("r", "")) or self._row + 1
             self._column = 0
 
     def hear(self, text: str) -> None:
+        self._has_value = self._has_value or (self._in_any_value and not text.isspace())
         if self._in_value:
             self._value += text
 
     def end(self, name: str) -> None:
-        if not self._in_value or name.rpartition(":")[2] != "v":
+        kind = name.rpartition(":")[2]
+        if kind == "v":
+            self._in_any_value = False
+        unreadable = self._is_error or (self._is_formula and not self._has_value)
+        if kind == "c" and unreadable and len(self._without_value) < _MOST_NAMED:
+            self._without_value.append(self._where)
+        if not self._in_value or kind != "v":
             return
         self._in_value = False
         number = _number(self._value.strip())

@@ -14,6 +14,7 @@ from chengxin.tabular.problems import (
     FILE_ROW_WIDTH,
     FILE_WORKBOOK_BROKEN,
     FILE_WORKBOOK_MERGED,
+    FILE_WORKBOOK_VALUE_MISSING,
 )
 from chengxin.tabular.source import Row
 from chengxin.tabular.xlsx_bounds import must_be_bounded
@@ -30,7 +31,7 @@ class XlsxSource:
     kind = "xlsx"
 
     def __init__(self, path: Path) -> None:
-        must_be_bounded(path)
+        parts = must_be_bounded(path)
         try:
             workbook = CalamineWorkbook.from_path(str(path))
             shown = [
@@ -45,6 +46,8 @@ class XlsxSource:
             raise FILE_WORKBOOK_BROKEN(reason=str(e)[:120] or type(e).__name__) from None
         if self._sheet.start is None:
             raise FILE_EMPTY()
+        if missing := parts.without_value(self._sheet.name):
+            raise FILE_WORKBOOK_VALUE_MISSING(cells=", ".join(missing))
         if merged := self._sheet.merged_cell_ranges:
             raise FILE_WORKBOOK_MERGED(ranges=", ".join(map(_range, merged[:_SHOWN])))
 

@@ -3,14 +3,13 @@
 from typing import Final
 
 from flask import Response
-from flask_openapi3.models.file import FileStorage
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
 from pydantic import BaseModel, Field
 
 from chengxin.context import caller
 from chengxin.policy import serves
-from chengxin.web import PageQuery, answer
+from chengxin.web import PageQuery, UploadedFile, answer
 from services.catalog import bodies, drafts, reading
 from services.catalog.answers import EntryPath, VersionQuery, idempotency_key
 from services.catalog.entry_sheet import read_entry_sheet, write_entry
@@ -30,7 +29,7 @@ _CSV: Final = "text/csv; charset=utf-8"
 class SheetForm(BaseModel):
     """A workbook of an entry."""
 
-    file: FileStorage
+    file: UploadedFile
 
 
 class TemplateQuery(VersionQuery):

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from flask import Response
-from flask_openapi3.models.file import FileStorage
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
 from pydantic import BaseModel, Field
@@ -13,7 +12,7 @@ from pydantic import BaseModel, Field
 from chengxin import context
 from chengxin.context import caller
 from chengxin.policy import Admission, open_to_all, serves
-from chengxin.web import PageQuery, answer, encode_page_token, make_app
+from chengxin.web import PageQuery, UploadedFile, answer, encode_page_token, make_app
 from services.ingest import files, reading, rejects_file
 from services.ingest.model import Header
 from services.ingest.paging import reject_position, submission_position
@@ -31,7 +30,7 @@ class UploadForm(BaseModel):
     """A delivered file."""
 
     catalog: str = Field(max_length=64, description="Code of the catalog entry, for example XZXK")
-    file: FileStorage = Field(description="CSV (UTF-8, UTF-16, GB18030), XLSX or JSON Lines")
+    file: UploadedFile = Field(description="CSV (UTF-8, UTF-16, GB18030), XLSX or JSON Lines")
     submission_id: str = Field(
         "", max_length=64, description="Chosen by you; empty: from the entry and the file's digest"
     )

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from flask import Response
-from flask_openapi3.models.file import FileStorage
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
 from pydantic import BaseModel, Field
@@ -14,7 +13,7 @@ from chengxin import context
 from chengxin.context import caller
 from chengxin.policy import serves
 from chengxin.tabular.columns import ItemName
-from chengxin.web import answer
+from chengxin.web import UploadedFile, answer
 from services.ingest import mappings, preview, terms
 from services.ingest.model import Header
 from services.ingest.room import Ingest
@@ -68,7 +67,7 @@ class PreviewForm(BaseModel):
     """A file to look at."""
 
     catalog: str = Field(max_length=64, description="Code of the catalog entry, for example XZXK")
-    file: FileStorage = Field(description="CSV (UTF-8, UTF-16, GB18030), XLSX or JSON Lines")
+    file: UploadedFile = Field(description="CSV (UTF-8, UTF-16, GB18030), XLSX or JSON Lines")
 
 
 class ItemAnswer(BaseModel):

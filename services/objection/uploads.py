@@ -57,9 +57,10 @@ class Upload(RawModel):
 def received(request: Request, body: type[B]) -> tuple[B, list[Attachment]]:
     """The words and the attachments of a request. Raises INPUT_INVALID."""
     is_form = request.mimetype == _FORM
-    plain = _form_fields(request, body) if is_form else request.get_json(silent=True)
+    plain = _form_fields(request, body) if is_form else None
     try:
-        words = body.model_validate(plain)
+        # As JSON, because that refuses halves of characters, which no store takes.
+        words = body.model_validate(plain) if is_form else body.model_validate_json(request.get_data())
     except ValidationError as e:
         raise validation_problem(e) from None
     if is_form:

@@ -137,7 +137,15 @@ def test_an_unknown_subject_is_a_clear_empty_list(city: Running) -> None:
 
 
 @pytest.mark.parametrize(
-    "whom", [{}, {"uscc": COMPANY, "subject_ref": "s_x"}, {"identity_number": "441702199001010028"}, {"uscc": "12"}]
+    "whom",
+    [
+        {},
+        {"uscc": COMPANY, "subject_ref": "s_x"},
+        {"identity_number": LI_NA[:-1] + ("1" if LI_NA[-1] != "1" else "2")},
+        {"uscc": "12"},
+        # What is no pseudonym would be on record for ever.
+        {"subject_ref": LI_NA},
+    ],
 )
 def test_whom_a_query_is_about_is_said_once_and_rightly(city: Running, whom: dict[str, str]) -> None:
     answer = city.desk("agency", purpose="p").post("/v1/shared/queries", {"subject": whom})

@@ -84,6 +84,18 @@ def test_two_suites_run_side_by_side(city: City, another: City) -> None:
     assert refused.status == 401
 
 
+def test_a_keeper_that_is_killed_while_its_service_starts_is_replaced(another: City) -> None:
+    before = another.pids()["catalog"]
+    os.kill(before, signal.SIGKILL)
+    again = until(lambda: another.pids()["catalog"] not in (0, before) and another.pids()["catalog"], "a new one", 30)
+    # Its worker is being wired now, and must not stay behind with the port.
+    until(lambda: psutil.Process(again).children(), "the worker is started")
+    os.kill(again, signal.SIGKILL)
+    until(lambda: another.pids()["catalog"] not in (0, again), "another one", 30)
+    until(lambda: another.edge.call("GET", "/readyz").status == 200, "the suite is ready again", 60)
+    assert another.edge.anonymous().get("/v1/catalog/entries?page_size=1")["entries"]
+
+
 def test_a_killed_process_is_reported_and_started_again(another: City) -> None:
     before = another.pids()
     os.kill(before["disclosure"], signal.SIGKILL)
@@ -105,21 +117,31 @@ def test_a_stopped_suite_leaves_nothing_behind_and_starts_again_with_its_data(an
         assert "loading the demonstration world" not in (another.home / "up.log").read_text().rpartition("stopping")[2]
 
 
-def test_ctrl_c_while_it_starts_leaves_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("program", ["secantusd-py", "services.catalog"])
+def test_ended_while_it_starts_it_leaves_nothing_behind(tmp_path: Path, number: signal.Signals, program: str) -> None:
+    home = tmp_path / "home"
     with contextlib.ExitStack() as running:
         log = running.enter_context((tmp_path / "log").open("wb"))
         process = subprocess.Popen(
-            [*_command(), "up", "--home", str(tmp_path / "home"), *_ports(free_port(), free_port())],
-            stdout=log,
-            stderr=log,
+            [*_command(), "up", "--home", str(home), *_ports(free_port(), free_port())], stdout=log, stderr=log
         )
         running.callback(process.kill)
-        until(lambda: (tmp_path / "home" / "supervisord.pid").exists(), "the stores are being started")
+        until(lambda: _runs(process, program), f"{program} is being started", 60)
         children = psutil.Process(process.pid).children(recursive=True)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         process.wait(60)
-        assert not psutil.wait_procs(children, timeout=10)[1]
+        assert not psutil.wait_procs(children, timeout=30)[1]
     assert "Traceback" not in (tmp_path / "log").read_text()
+    done = _chengxin(home, "status")
+    assert done.returncode == 1
+    assert "no suite runs" in done.stderr
+
+
+def _runs(process: subprocess.Popen[bytes], program: str) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return any(program in p.cmdline() or program in p.name() for p in psutil.Process(process.pid).children(True))
+    return False
 
 
 def _command() -> list[str]:

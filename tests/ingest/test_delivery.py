@@ -21,6 +21,12 @@ def refused(call, *arguments, **options) -> Problem:
     return caught.value
 
 
+def test_a_submission_id_that_holds_an_identity_number_is_refused(ingest: Running) -> None:
+    problem = refused(ingest.regulator.submits, licences(1), submission_id="441702189603120024")
+    assert problem.code == "INPUT_INVALID"
+    assert "441702189603120024" not in str(ingest.audit.events)
+
+
 def test_a_stream_is_recorded_and_receipted(ingest: Running) -> None:
     receipt = ingest.regulator.submits(licences(250), submission_id="monthly-2026-11")
     assert (receipt.counts.total, receipt.counts.accepted) == (250, 250)
