@@ -112,5 +112,4 @@ def validated(city: City) -> float:
 
 def _followed(city: City) -> bool:
     at = {row["_id"]: row["position"] for row in city.store("disclosure")["positions"].find()}
-    newest = city.store("ingest")["counters"].find_one({"_id": "outbox"})
-    return bool(at.get("feed.ingest", 0) >= newest["n"])
+    return bool(at.get("feed.ingest", 0) >= city.last_change("ingest"))

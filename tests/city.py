@@ -94,6 +94,11 @@ class City:
         client: Any = pymongo.MongoClient(self.store_uri(service), w="majority", journal=True)
         return client.get_default_database()
 
+    def last_change(self, service: str) -> int:
+        """The position of the newest change in a service's feed; positions after it hold audit events only."""
+        rows = self.store(service)["outbox"].find({}, {"changes": {"$slice": 1}})
+        return max((row["_id"] for row in rows if row["changes"]), default=0)
+
     def store_uri(self, service: str) -> str:
         """Where a service's store is."""
         return str(json.loads((self.home / "keys" / "store-uris.json").read_text())[service])
@@ -159,7 +164,9 @@ def running_city(home: Path | None = None) -> Iterator[City]:
         with (where / "up.log").open("ab") as log:
             # Even a test run that is killed leaves no suite behind.
             process = subprocess.Popen(
-                [sys.executable, "-I", str(PDEATHSIG), str(command), "up", "--demo", "--home", str(where), *ports], stdout=log, stderr=subprocess.STDOUT
+                [sys.executable, "-I", str(PDEATHSIG), str(command), "up", "--demo", "--home", str(where), *ports],
+                stdout=log,
+                stderr=subprocess.STDOUT,
             )
         try:
 

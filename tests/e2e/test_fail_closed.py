@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chengxin.cli.supervision import UnixTransport
+from chengxin.client import Refused
 from chengxin.disclosure.v1 import disclosure_pb2
 from chengxin.errors import Problem
 from tests.city import City, running_city
@@ -74,6 +75,13 @@ def test_without_the_audit_service_every_query_is_refused_and_with_it_back_all_i
     for caller, path in paths:
         until(lambda c=caller, p=path: c.call("GET", p).status == 200, f"{path} is answered again", 30)
     assert until(lambda: _records(another, query), "the agency is answered again", 30)
+    until(lambda: _signed_in(another), "officers can sign in again", 30)
+
+
+def _signed_in(city: City) -> bool:
+    with contextlib.suppress(Refused):
+        return bool(city.supervisor.token())
+    return False
 
 
 def _records(city: City, query: Any) -> Any:
