@@ -1,8 +1,9 @@
 """Rejects as a file of the kind that was delivered, to be mended and delivered again."""
 
+import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from typing import IO, Any, Final
+from typing import IO, Final
 from urllib.parse import quote
 
 from flask import Response
@@ -30,31 +31,30 @@ def answer(ingest: Ingest, found: Plain, rows: Iterable[RejectRow], kind: str) -
         entry = ingest.directory.version(found["entry_code"], found["entry_version"])
         columns = [(item.name.zh or item.code, item.code) for item in entry.items]
     rejected = ((row.row, row.items, [v.message(language) for v in row.violations]) for row in rows)
+    # Whole before its first byte is sent: what breaks meanwhile is told, and the length is announced, so that an answer
+    # that breaks off cannot pass for a whole one.
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by who reads it
+    _write(file, kind, columns, rejected)
+    length = file.tell()
+    file.seek(0)
     name = quote(f"{found['submission_id']}.rejects.{kind}")
-    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
-    return Response(_content(kind, columns, rejected), content_type=_TYPES[kind], headers=headers)
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}", "Content-Length": str(length)}
+    return Response(_pieces(file), content_type=_TYPES[kind], headers=headers)
 
 
-def _content(kind: str, columns: list[tuple[str, str]], rejected: Iterable[Rejected]) -> Iterator[bytes]:
+def _write(file: IO[bytes], kind: str, columns: list[tuple[str, str]], rejected: Iterable[Rejected]) -> None:
     if kind == "xlsx":
-        # A workbook is not whole before its last byte: what breaks meanwhile is told, not sent.
-        book: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by who reads it
-        write_rejects_xlsx(book, columns, rejected)
-        book.seek(0)
-        return _pieces(book)
-    if kind == "jsonl":
-        return (line.encode() for line in rejects_jsonl(columns, rejected))
-    return _marked(rejects_csv(columns, rejected))
+        write_rejects_xlsx(file, columns, rejected)
+        file.seek(0, os.SEEK_END)
+        return
+    if kind == "csv":
+        # Spreadsheets know UTF-8 by its mark.
+        file.write(b"\xef\xbb\xbf")
+    lines = rejects_csv(columns, rejected) if kind == "csv" else rejects_jsonl(columns, rejected)
+    file.writelines(line.encode() for line in lines)
 
 
-def _marked(text: Iterable[str]) -> Iterator[bytes]:
-    # With its mark, by which spreadsheets know UTF-8.
-    yield b"\xef\xbb\xbf"
-    for piece in text:
-        yield piece.encode()
-
-
-def _pieces(file: Any) -> Iterator[bytes]:
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
     with file:
         while piece := file.read(_PIECE):
             yield piece

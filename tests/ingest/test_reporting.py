@@ -146,6 +146,7 @@ def test_rejects_come_back_in_the_form_they_came_in_and_are_taken_when_mended(in
     assert (told["counts"]["accepted"], told["counts"]["rejected"]) == (1, 2)
     answer = ingest.regulator.get(f"/v1/submissions/{told['submission_id']}/rejects?format=file")
     assert answer.headers["Content-Disposition"].endswith(f".rejects.{kind}")
+    assert int(answer.headers["Content-Length"]) == len(answer.data)
     # Mended where the list says so, whatever the form.
     mended = answer.data.replace("没有".encode(), "存续".encode())
     if kind == "xlsx":
