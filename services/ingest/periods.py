@@ -227,18 +227,30 @@ def standings(
             found[period] = one.standing(State.DECLARED_LATE if late else State.DECLARED, day)
         else:
             owed.append(one)
-    for day in sorted(set(delivered)):
-        if day > today:
-            break
-        begun = [one for one in owed if one.period.first <= day]
-        taken = next((one for one in begun if one.in_time(day)), None)
-        overdue = None if taken else next((one for one in begun if one.due), None)
-        if (covered := taken or overdue) is not None:
-            owed.remove(covered)
-            found[covered.period] = covered.standing(State.DELIVERED if taken else State.DELIVERED_LATE, day)
+    for one, day in _covered(owed, sorted(day for day in set(delivered) if day <= today)):
+        found[one.period] = one.standing(State.DELIVERED if one.in_time(day) else State.DELIVERED_LATE, day)
     for one in owed:
-        found[one.period] = one.standing(_uncovered(one, today))
+        if one.period not in found:
+            found[one.period] = one.standing(_uncovered(one, today))
     return [found[period] for period, _ in periods]
+
+
+def _covered(owed: Sequence[_Open], delivered: Sequence[date]) -> Iterator[tuple[_Open, date]]:
+    """Which delivery covers what: each day one period. Looks at each period only while it is open."""
+    begun = missed = 0
+    in_time: list[_Open] = []
+    overdue: list[_Open] = []
+    for day in delivered:
+        while begun < len(owed) and owed[begun].period.first <= day:
+            in_time.append(owed[begun])
+            begun += 1
+        overdue += [one for one in in_time if one.due and not one.in_time(day)]
+        in_time = [one for one in in_time if one.in_time(day)]
+        if in_time:
+            yield in_time.pop(0), day
+        elif missed < len(overdue):
+            yield overdue[missed], day
+            missed += 1
 
 
 def _uncovered(one: _Open, today: date) -> State:
