@@ -21,6 +21,7 @@ _SAMPLES: Final = {
     Identifier.USCC: _USCC_BODY + str(uscc.calc_check_digit(_USCC_BODY)),
     Identifier.IDENTITY_NUMBER: _PERSON_BODY + str(ric.calc_check_digit(_PERSON_BODY + "0")),
     Identifier.ORGANISATION_CODE: _ORGANISATION,
+    Identifier.REGISTRATION_NUMBER: "0" * 15,
 }
 
 

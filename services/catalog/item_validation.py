@@ -12,7 +12,12 @@ Found = tuple[str, str, dict[str, object]]
 
 _ITEM_CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\Z")
 _LENGTHS: Final = {ItemType.TEXT: (1, 4000), ItemType.NUMBER: (1, 38), ItemType.DATE: (0, 0)}
-_IDENTIFIER_LENGTHS: Final = {Identifier.USCC: 18, Identifier.IDENTITY_NUMBER: 18, Identifier.ORGANISATION_CODE: 9}
+_IDENTIFIER_LENGTHS: Final = {
+    Identifier.USCC: 18,
+    Identifier.IDENTITY_NUMBER: 18,
+    Identifier.ORGANISATION_CODE: 9,
+    Identifier.REGISTRATION_NUMBER: 15,
+}
 _MOST_CODES: Final = 2000
 
 

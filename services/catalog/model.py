@@ -82,12 +82,14 @@ class ItemType(StrEnum):
 
 
 class Identifier(StrEnum):
-    """A checked identifier: GB 32100, GB 11643, GB 11714."""
+    """What a text identifies: checked by GB 32100, GB 11643, GB 11714; a registration number only named as one."""
 
     NONE = ""
     USCC = "uscc"
     IDENTITY_NUMBER = "identity_number"
     ORGANISATION_CODE = "organisation_code"
+    # 工商注册号, from before the unified social credit code: 15 digits, once 13.
+    REGISTRATION_NUMBER = "registration_number"
 
 
 class Sensitivity(StrEnum):

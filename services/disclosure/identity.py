@@ -10,11 +10,11 @@ from enum import StrEnum
 from typing import Final
 
 # Strongest first; every other scheme comes after these.
-_SCHEMES: Final = ("uscc", "identity_number", "organisation_code")
+_SCHEMES: Final = ("uscc", "identity_number", "organisation_code", "registration_number")
 # Nobody has two of these: they name a subject beyond doubt.
 STRONG: Final = frozenset({"uscc", "identity_number"})
 PERSON: Final = "identity_number"
-ORGANISATION: Final = frozenset({"uscc", "organisation_code"})
+ORGANISATION: Final = frozenset({"uscc", "organisation_code", "registration_number"})
 # Where a unified social credit code has the organisation code (GB 32100, characters 9 to 17; GB 11714).
 _ORGANISATION_CODE: Final = slice(8, 17)
 _USCC_LENGTH: Final = 18

@@ -125,11 +125,11 @@ def test_a_registration_number_that_a_record_names_leads_to_the_company_as_long_
     city: Running, officer: Desk
 ) -> None:
     old = by_code(city, "old", CF_XDR_GSZC="441702000012345")
-    old.subject.scheme = "item:CF_XDR_GSZC"
-    old.subject.subject_ref = number = city.room.subject_key.subject_ref("item:CF_XDR_GSZC", "441702000012345")
+    old.subject.scheme = "registration_number"
+    old.subject.subject_ref = number = city.room.subject_key.subject_ref("registration_number", "441702000012345")
     del old.items["CF_XDR_ZZJG"]
     city.delivers(old)
-    assert officer.get(f"/v1/subjects/{number}").json["members"][0]["scheme"] == "item:CF_XDR_GSZC"
+    assert officer.get(f"/v1/subjects/{number}").json["members"][0]["scheme"] == "registration_number"
     both = city.record("XZCF", COMPANY, NAME, "both", CF_XDR_GSZC="441702000012345", CF_GSJZQ="2029-01-01")
     city.delivers(both)
     assert records(city.anybody, f"/v1/public/subjects/{number}") == ["r_both", "r_old"]
@@ -139,10 +139,18 @@ def test_a_registration_number_that_a_record_names_leads_to_the_company_as_long_
     )
     assert records(city.anybody, f"/v1/public/subjects/{number}") == ["r_old"]
     assert records(city.anybody, f"/v1/public/subjects/{city.ref(COMPANY)}") == ["r_both"]
-    city.delivers(both_again := city.record("XZCF", COMPANY, NAME, "both", version=3, CF_XDR_GSZC="441702000012345"))
-    assert len(records(city.anybody, f"/v1/public/subjects/{number}")) == 2
+    both_again = city.record(
+        "XZCF", COMPANY, NAME, "both", version=3, CF_XDR_GSZC="441702000012345", CF_GSJZQ="2029-01-01"
+    )
+    city.delivers(both_again)
+    assert records(city.anybody, f"/v1/public/subjects/{city.ref(COMPANY)}") == ["r_both", "r_old"]
+    # In another entry the number is the same number.
+    city.delivers(licence(city, XK_XDR_GSZC="441702000012345"))
+    assert len(records(city.anybody, f"/v1/public/subjects/{number}")) == 3
     both_again.version, both_again.revoked = 4, True
     city.delivers(both_again)
+    assert len(records(city.anybody, f"/v1/public/subjects/{number}")) == 2
+    city.delivers(licence(city, version=2))
     assert records(city.anybody, f"/v1/public/subjects/{number}") == ["r_old"]
 
 
