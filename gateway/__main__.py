@@ -71,7 +71,8 @@ def compose() -> Service:
     rates = (settings.client_rate, settings.address_rate, settings.proof_rate)
     limits = Limits(*(Limiter(rate, 2 * rate) for rate in rates))
     upstreams = {room: Upstream(address) for room, address in http.items()}
-    edge = HttpEdge(app, upstreams, verifier, OwnToken.of_anonymous(keys).token, limits, gateway.refused_at_edge)
+    anonymous = OwnToken.of_anonymous(keys).token
+    edge = HttpEdge(app, upstreams, verifier, anonymous, limits, gateway.refused_at_edge, settings.issuer)
     peers = {room: settings.peer(room) for room in ROOMS}
     grpc_server, health = make_edge(
         settings.grpc_listen, peers, Door(verifier, limits, gateway.refused_at_edge), _credentials(settings)

@@ -21,6 +21,7 @@ from chengxin.ids import new_id
 from chengxin.rpc import as_problem
 from chengxin.tokens import Verifier
 from chengxin.web import PROBLEM_JSON
+from gateway.cookies import PAGES, SIGN_IN, token_of
 from gateway.limits import Limits, address_of
 from gateway.routes import PREFIXES, limit_of, prefix_of
 from gateway.slots import Slot, Slots
@@ -36,7 +37,7 @@ Headers = list[tuple[str, str]]
 _WHOLE: Final = 256 * 1024
 _PIECE: Final = 64 * 1024
 # Where people and machines prove who they are.
-_PROVING: Final = ("/oauth/", "/v1/identity/")
+_PROVING: Final = ("/oauth/", "/v1/identity/", "/sign-in")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 
 # The only headers that pass, in either direction.
@@ -97,8 +98,10 @@ class HttpEdge:
         anonymous: Callable[[], str],
         limits: Limits,
         refused: Callable[[Problem, str, str], None],
+        issuer: str = "",
     ) -> None:
         """`refused(problem, edge, request_id)` puts a token that is not good on record."""
+        self._issuer = issuer
         self._own = own
         self._upstreams = {prefix: upstreams[room] for prefix, room in PREFIXES.items()}
         self._verifier = verifier
@@ -127,9 +130,11 @@ class HttpEdge:
         method = environ["REQUEST_METHOD"]
         if method not in _METHODS:
             raise METHOD_NOT_ALLOWED()
-        authorization = environ.get("HTTP_AUTHORIZATION", "")
+        authorization = environ.get("HTTP_AUTHORIZATION", "") or self._of_cookie(environ, method)
         if authorization:
             self._admit(authorization, environ, request_id)
+        elif prefix in PAGES and method == "GET" and "text/html" in environ.get("HTTP_ACCEPT", ""):
+            return 303, [("Location", SIGN_IN), ("X-Request-Id", request_id), *_SECURITY], []
         else:
             self._limits.by_address(address_of(environ.get("REMOTE_ADDR", "")))
             authorization = f"Bearer {self._anonymous()}"
@@ -150,13 +155,28 @@ class HttpEdge:
         try:
             body = _body(environ, limit_of(prefix), sent)
             answer = self._upstreams[prefix].send(method, target, sent, body)
-            headers = _headers(answer, request_id, private="HTTP_AUTHORIZATION" in environ)
+            headers = _headers(answer, request_id, private="HTTP_AUTHORIZATION" in environ or prefix in PAGES)
             streaming = answer.length is None or answer.length > _WHOLE
             content: Iterable[bytes] = _Stream(answer, slot) if streaming else [answer.whole()]
         finally:
             if not streaming:
                 slot.release()
         return answer.status, headers, content
+
+    def _of_cookie(self, environ: Environ, method: str) -> str:
+        """The token of a browser's session, for its own page alone; empty when there is none that is good."""
+        cookie = environ.get("HTTP_COOKIE", "")
+        if not cookie or method != "GET" or environ["PATH_INFO"] not in PAGES:
+            return ""
+        token = token_of(cookie, self._issuer)
+        try:
+            self._verifier.verify(token)
+        except Problem as problem:
+            # One that is over is no attempt: its owner signs in again.
+            if problem.type is not UNAUTHENTICATED:
+                raise
+            return ""
+        return f"Bearer {token}"
 
     def _admit(self, authorization: str, environ: Environ, request_id: str) -> None:
         """Raises UNAUTHENTICATED, RATE_LIMITED."""

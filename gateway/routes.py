@@ -7,6 +7,7 @@ ROOMS: Final = ("catalog", "ingest", "disclosure", "objection", "audit")
 # A prefix covers itself and what is below it; `/` is only itself. What is not here is the gateway's own.
 PREFIXES: Final = {
     "/": "disclosure",
+    "/me": "disclosure",
     "/static": "disclosure",
     "/subjects": "disclosure",
     "/tlog": "audit",

@@ -25,6 +25,7 @@ from gateway.oidc import Provider
 from gateway.room import Gateway
 from gateway.web_administration import add_administration
 from gateway.web_identity import add_identity
+from gateway.web_pages import add_pages
 
 _MAX_BODY: Final = 64 * 1024
 _BEARER: Final = "Bearer"
@@ -113,6 +114,7 @@ def make_own_app(
     add_identity(app, gateway, provider, lambda minted: _token_answer(minted, subject_ref=minted.principal.sub))
     if citizens is not None:
         _add_demo_identity(app, gateway, citizens)
+        add_pages(app, gateway, citizens, verifier)
     return app
 
 

@@ -79,6 +79,17 @@ class Pages:
             today=self._room.clock.today().isoformat(),
         )
 
+    def own(self, ask: Ask, language: str) -> str:
+        """All about oneself, in full."""
+        answered = query.own(self._room, caller(), ask)
+        return self._render(
+            "own.html",
+            language,
+            subject=answered.subject,
+            blocks=[self._block(shown, language) for shown in answered.records],
+            more=encode_page_token(answered.following) if answered.following else "",
+        )
+
     def problem(self, problem: Problem, language: str) -> str:
         """What went wrong, and what to do next."""
         return self._render("problem.html", language, text=problem.text(language), status=problem.type.status)

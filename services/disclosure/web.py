@@ -170,6 +170,12 @@ def _add_pages(app: OpenAPI, room: Disclosure) -> None:
         asked, start = request.args.get("q", "")[:200].strip(), request.args.get("from", "")
         return page(lambda language: (pages.portal(asked, _start(start), language), 200))
 
+    @app.route("/me")
+    @serves(query.own)
+    def own_page() -> Response:
+        after = request.args.get("page", "")
+        return page(lambda language: (pages.own(Ask(after=_after(after)), language), 200))
+
     @app.route("/subjects/<subject_ref>")
     @serves(query.public)
     def subject_page(subject_ref: str) -> Response:

@@ -1,0 +1,99 @@
+"""Signing in with a browser: a session that opens one's own page and nothing else, and no other site's form."""
+
+from http.cookies import SimpleCookie
+from urllib.parse import urlencode
+
+import pytest
+
+from chengxin.client import Answer
+from tests.gateway.conftest import LI_NA, Gate
+
+FORM = {"name": LI_NA["name"], "number": LI_NA["identity_number"]}
+
+
+def posted(gate: Gate, path: str, form: dict[str, object], **headers: str) -> Answer:
+    sent = {"Origin": gate.issuer, "Content-Type": "application/x-www-form-urlencoded"} | headers
+    return gate.edge.call("POST", path, body=urlencode(form), headers=sent, redirect=False)
+
+
+def signed_in(gate: Gate) -> str:
+    answer = posted(gate, "/sign-in", FORM)
+    assert (answer.status, answer.headers["Location"]) == (303, "/me")
+    return next(f"{m.key}={m.value}" for m in SimpleCookie(answer.headers["Set-Cookie"]).values())
+
+
+def own_page(gate: Gate, cookie: str = "", path: str = "/me", method: str = "GET") -> Answer:
+    headers = {"Accept": "text/html", "Cookie": cookie}
+    return gate.edge.call(method, path, headers=headers, redirect=False)
+
+
+def test_a_session_opens_ones_own_page(gate: Gate) -> None:
+    answer = own_page(gate, signed_in(gate))
+    assert answer.status == 200
+    # The room behind gets the token, never the cookie.
+    assert answer.body["headers"]["authorization"].startswith("Bearer ey")
+    assert "cookie" not in answer.body["headers"]
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_the_cookie_is_kept_from_scripts_and_other_sites(gate: Gate) -> None:
+    answer = posted(gate, "/sign-in", FORM)
+    [cookie] = SimpleCookie(answer.headers["Set-Cookie"]).values()
+    assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Strict", "/")
+    assert int(cookie["max-age"]) == 600
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("cookie", ["", "chengxin_session=", "chengxin_session=x.y.z", "other=1", ";;=x"])
+def test_without_a_good_session_one_is_asked_to_sign_in(gate: Gate, cookie: str) -> None:
+    answer = own_page(gate, cookie)
+    assert (answer.status, answer.headers["Location"]) == (303, "/sign-in")
+    page = own_page(gate, path="/sign-in")
+    assert page.status == 200
+    assert "<form" in page.body
+    assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/v1/me/records"), ("DELETE", "/v1/me/consents/x"), ("POST", "/me"), ("GET", "/me/x"), ("GET", "/")],
+)
+def test_a_cookie_is_nothing_anywhere_else(gate: Gate, method: str, path: str) -> None:
+    cookie = signed_in(gate)
+    token = cookie.partition("=")[2]
+    answer = own_page(gate, cookie, path, method)
+    assert token not in str(answer.body)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://elsewhere.test"},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+@pytest.mark.parametrize("path", ["/sign-in", "/sign-out"])
+def test_other_sites_forms_are_refused(gate: Gate, path: str, headers: dict[str, str]) -> None:
+    answer = posted(gate, path, FORM, **headers)
+    assert (answer.status, answer.body["code"]) == (403, "FOREIGN_FORM")
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_who_is_not_confirmed_stays_outside_and_is_on_record(gate: Gate) -> None:
+    answer = posted(gate, "/sign-in", FORM | {"name": "王某<script>"})
+    assert answer.status == 401
+    assert "Set-Cookie" not in answer.headers
+    assert "<script>" not in answer.body
+    assert [e for e in gate.grpc_room.acts("citizen.identified", "refused") if e["request_id"] == answer.request_id]
+
+
+def test_signing_out_ends_the_token_not_only_the_cookie(gate: Gate) -> None:
+    cookie = signed_in(gate)
+    out = posted(gate, "/sign-out", {}, Cookie=cookie)
+    assert (out.status, out.headers["Location"]) == (303, "/sign-in")
+    assert own_page(gate, cookie).status == 303
+    token = cookie.partition("=")[2]
+    assert gate.edge.call("GET", "/v1/me/records", token).status == 401
