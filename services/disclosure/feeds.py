@@ -52,7 +52,7 @@ def apply_ingest(room: Disclosure, unit: Unit, change: ingest_pb2.Change) -> Non
     if not fresh:
         return
     objected = room.store.objected([v.record_id for v in fresh], unit)
-    links = Relinking(room.store, room.subject_key, unit, rfc3339(room.clock.now()))
+    links = Relinking(room.store, room.subject_key, room.keys, unit, rfc3339(room.clock.now()))
     for version in fresh:
         delivered = _delivered(version)
         where, subject = work.locations.get(delivered.record_id), work.subjects[delivered.subject_ref]
@@ -60,7 +60,7 @@ def apply_ingest(room: Disclosure, unit: Unit, change: ingest_pb2.Change) -> Non
             links.stand(delivered)
         work.deliver(delivered, delivered.record_id in objected)
         entry = room.store.entry(delivered.entry_code, delivered.entry_version)
-        named = links.take(delivered, where.links if where else (), entry, work.opened(delivered.items))
+        named = links.take(delivered, where.links if where else (), entry)
         work.locations[delivered.record_id].links = named
     work.save()
     links.save(work.subjects)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from chengxin.crypto import KeyRing, is_encrypted
 from chengxin.ids import SubjectKey
 from chengxin.mongo import Unit
 from services.disclosure.entry import Entry
@@ -20,6 +21,7 @@ class Relinking:
 
     store: DisclosureStore
     key: SubjectKey
+    keys: KeyRing
     unit: Unit
     # When, RFC 3339: conflicts are listed by it.
     at: str
@@ -29,12 +31,10 @@ class Relinking:
     _put: dict[str, Kept] = field(default_factory=dict)
     _roots: set[str] = field(default_factory=set)
 
-    def take(
-        self, delivered: Delivered, earlier: Iterable[str], entry: Entry | None, opened: Mapping[str, str]
-    ) -> list[str]:
+    def take(self, delivered: Delivered, earlier: Iterable[str], entry: Entry | None) -> list[str]:
         """Takes what a version of a record says of its subject in place of the version before, which said `earlier`.
         Answers the numbers of the links that it is evidence of."""
-        named = [] if delivered.revoked or entry is None else self._links_named(delivered, entry, opened)
+        named = [] if delivered.revoked or entry is None else self._links_named(delivered, entry)
         for kept in named:
             kept.record = delivered.record_id
             self._named[kept.link.id] = kept
@@ -75,8 +75,12 @@ class Relinking:
             if state != kept.state:
                 kept.state, kept.conflict_since = state, f"{self.at} {kept.link.id}"
                 changed[kept.link.id] = kept
+        if not changed and not self._roots:
+            return
+        # One number for all that changes links, so that two processes cannot each miss the other's.
+        seq = self.store.next_seq(self.unit)
         self.store.links.save(changed.values(), self.unit)
-        self._regroup(groups, loaded or {})
+        self._regroup(groups, loaded or {}, seq)
 
     def _changed(self) -> dict[str, Kept]:
         counted = [i for i, n in self._claims.items() if n]
@@ -89,7 +93,7 @@ class Relinking:
                 changed[i] = kept
         return changed
 
-    def _regroup(self, groups: Groups, loaded: Mapping[str, Subject]) -> None:
+    def _regroup(self, groups: Groups, loaded: Mapping[str, Subject], seq: int) -> None:
         subjects: dict[str, dict[str, Any]] = {
             ref: {"uscc": s.uscc, "group": s.group} for ref, s in loaded.items() if ref in groups.members and s.scheme
         }
@@ -105,15 +109,20 @@ class Relinking:
                 uscc = next((u for m in group if (u := subjects.get(m, {}).get("uscc", ""))), "")
                 changed[ref] = group, uscc if group else subject["uscc"]
         if changed:
-            self.store.links.save_groups(changed, self.store.next_seq(self.unit), self.unit)
+            self.store.links.save_groups(changed, seq, self.unit)
 
-    def _links_named(self, delivered: Delivered, entry: Entry, opened: Mapping[str, str]) -> list[Kept]:
+    def _links_named(self, delivered: Delivered, entry: Entry) -> list[Kept]:
         """The subject's own identifier with each other one that the record gives for it."""
+        present = [(code, scheme) for code, scheme in entry.identifying if code in delivered.items]
+        if len(present) < 2:
+            # Mostly: the one by which ingest knows the subject.
+            return []
         own = Identifier(delivered.subject_ref, delivered.scheme)
         found: list[Kept] = []
-        for code, scheme in entry.identifying:
-            if not (value := opened.get(code) or delivered.items.get(code, "")):
-                continue
+        for code, scheme in present:
+            value = delivered.items[code]
+            if is_encrypted(value):
+                value = self.keys.decrypt(value, code)
             other = Identifier(self.key.subject_ref(scheme, value), scheme)
             if other.ref == own.ref:
                 continue

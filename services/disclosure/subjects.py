@@ -228,7 +228,7 @@ def _decide(
 
 
 def _save(room: Disclosure, caller: Principal, unit: Unit, act: str, kept: Kept) -> None:
-    work = Relinking(room.store, room.subject_key, unit, rfc3339(room.clock.now()))
+    work = Relinking(room.store, room.subject_key, room.keys, unit, rfc3339(room.clock.now()))
     work.put(kept)
     work.save()
     refs = [kept.one.ref, kept.other.ref]
