@@ -29,6 +29,7 @@ _SIGNS = st.characters(categories=("L", "N", "P", "S"), exclude_characters="+")
 TEXT = st.text(_SIGNS, min_size=1, max_size=15).map(to_name)
 DATES = st.dates(date(1950, 1, 1), date(2099, 12, 31))
 CODES = st.integers(1, 999_999).map(lambda n: demo_uscc("91", n, "MA"))
+REGISTRATIONS = st.from_regex(r"[0-9]{15}", fullmatch=True, alphabet="0123456789")
 PEOPLE = st.builds(demo_identity_number, st.dates(date(1886, 1, 1), date(1899, 12, 31)), st.integers(1, 999))
 
 
@@ -40,6 +41,8 @@ def values(item: Item) -> st.SearchStrategy[str]:
         return st.sampled_from([value.code for value in item.code_list])
     if item.identifier == "uscc":
         return CODES
+    if item.identifier == "registration_number":
+        return REGISTRATIONS
     return PEOPLE if item.identifier == "identity_number" else TEXT.map(lambda text: text[: item.length or None])
 
 
