@@ -6,7 +6,7 @@ import pytest
 from chengxin.disclosure.v1 import disclosure_pb2 as pb
 from chengxin.errors import Problem
 from services.disclosure.rows import ConsentRow
-from tests.disclosure.conftest import LI_NA, Running
+from tests.disclosure.conftest import COMPANY, LI_NA, Running
 from tests.disclosure.test_consent import BANK, TERMS
 
 
@@ -53,7 +53,7 @@ def test_resolving_uses_nothing_up(city: Running) -> None:
 
 def test_a_code_in_other_hands_is_refused_and_on_record(city: Running) -> None:
     consent_id, code = code_of(city)
-    other = "91441700MA4W2XQ46K"
+    other = COMPANY
     assert refusal(city, code, other) == "CONSENT_OTHER_GRANTEE"
     [event] = city.audit.of("consent.resolved")
     assert event["outcome"] == "refused"
