@@ -309,10 +309,23 @@ def test_a_drop_is_found_once_explained_and_closed(watched: Running) -> None:
         assert "已核实" not in str(event)
 
 
-def test_a_declared_week_is_no_drop_and_a_usual_one_neither(watched: Running) -> None:
-    weekly_volumes(watched, [60, 60, 60])
-    assert listed(watched.centre) == []
-    goes_to(watched, "2026-05-04")
+def test_weeks_without_anything_are_declared_and_no_drop(watched: Running) -> None:
+    weekly_volumes(watched, [60, 60, 60, 60])
+    goes_to(watched, "2026-05-12")
+    before = overdue(watched.centre)
+    assert "2026-W19" not in before
+    goes_to(watched, "2026-05-13")
+    assert overdue(watched.centre) == [*before, "2026-W19"]
+    goes_to(watched, "2026-05-18")
+    body = {"catalog": "XZXK", "period": "2026-W19", "through": "2026-W20"}
+    assert post(watched.regulator, "/v1/submissions/nothing-to-report", body).json["periods"] == [
+        "2026-W19",
+        "2026-W20",
+    ]
+    goes_to(watched, "2026-05-25")
+    assert overdue(watched.centre) == before
+    latest = {p["period"]: p["state"] for p in report(watched.centre)["latest_periods"]}
+    assert (latest["2026-W19"], latest["2026-W20"]) == ("declared_late", "declared")
     assert listed(watched.centre) == []
 
 
