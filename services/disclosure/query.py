@@ -11,6 +11,7 @@ from chengxin.principal import Assurance, Principal, Role
 from chengxin.subjects import INDIVIDUAL
 from services.disclosure import consent
 from services.disclosure.conflicts import Disagreement, disagreements
+from services.disclosure.holdings import Head
 from services.disclosure.masking import is_identity_number, mask_name
 from services.disclosure.model import Shown, View, shown_name
 from services.disclosure.names import as_code, normalised
@@ -18,7 +19,6 @@ from services.disclosure.reading import ALL, Ask, Sheet, read
 from services.disclosure.room import Disclosure
 from services.disclosure.searching import Listed
 from services.disclosure.shelf import seen_names
-from services.disclosure.store import Head
 
 EVERYBODY: Final = set(Role)
 # An event names so many records; it says how many there were.

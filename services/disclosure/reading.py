@@ -7,11 +7,11 @@ from typing import Final
 from chengxin import context
 from chengxin.crypto import is_encrypted
 from chengxin.errors import INPUT_INVALID, FieldError
+from services.disclosure.holdings import Head
 from services.disclosure.model import Shown, View
 from services.disclosure.period import is_over
 from services.disclosure.room import Disclosure
 from services.disclosure.shelf import SEATS, Leaf, Named, unpack
-from services.disclosure.store import Head
 
 GREATEST_SIZE: Final = 200
 DEFAULT_SIZE: Final = 50

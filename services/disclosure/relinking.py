@@ -9,10 +9,11 @@ from chengxin.crypto import KeyRing, is_encrypted
 from chengxin.ids import SubjectKey
 from chengxin.mongo import Unit
 from services.disclosure.entry import Entry
+from services.disclosure.holdings import Subject
 from services.disclosure.identity import Groups, Identifier, State, link_id, organisation_code_in
 from services.disclosure.link_store import Kept, groups_of
 from services.disclosure.model import Delivered
-from services.disclosure.store import DisclosureStore, Subject
+from services.disclosure.store import DisclosureStore
 
 
 @dataclass

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from chengxin.crypto import KeyRing, is_encrypted
 from chengxin.mongo import Unit
 from services.disclosure.entry import Entry
+from services.disclosure.holdings import Location, Subject
 from services.disclosure.model import Delivered, Shown, full_view
 from services.disclosure.period import is_over
 from services.disclosure.shelf import SEATS, Packed, Sight, pack
-from services.disclosure.store import DisclosureStore, Location, Subject
+from services.disclosure.store import DisclosureStore
 
 
 class EntryNotYet(Exception):

@@ -6,7 +6,6 @@ indexes, because a range of `_id` reads the whole collection.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from pymongo import InsertOne, ReplaceOne, ReturnDocument, UpdateOne
@@ -15,6 +14,7 @@ from pymongo.errors import OperationFailure
 
 from chengxin.mongo import Store, Unit
 from services.disclosure.entry import Entry
+from services.disclosure.holdings import Head, Location, Subject
 from services.disclosure.link_store import LinkStore
 from services.disclosure.model import View
 from services.disclosure.rows import (
@@ -27,77 +27,13 @@ from services.disclosure.rows import (
     RecordRow,
     SubjectRow,
 )
-from services.disclosure.shelf import SEATS, Named, Packed, Page, Sight, page_of
+from services.disclosure.shelf import Named, Packed, Sight, page_of
 
 T = TypeVar("T")
 Plain = dict[str, Any]
 
 _CHUNK: Final = 100
 _TOO_LARGE: Final = 388
-
-
-@dataclass(slots=True)
-class Location:
-    """Where a record is."""
-
-    record_id: str
-    ref: str
-    seat: int
-    version: int
-    revoked: bool = False
-    due: str = ""
-    # Numbers of the links that the record is evidence of.
-    links: list[str] = field(default_factory=list)
-
-
-@dataclass
-class Subject:
-    """A subject while its records change. Pages are those that were loaded, by number."""
-
-    ref: str
-    kind: str = ""
-    name: str = ""
-    former: list[str] = field(default_factory=list)
-    uscc: str = ""
-    named_at: str = ""
-    # The number of the newest page, which is in the subject's document, and the next seat.
-    tail: int = 0
-    seats: int = 0
-    top: Sight = field(default_factory=Sight)
-    # What the public sees of the older pages, and of everything.
-    below: Sight = field(default_factory=Sight)
-    sight: Sight = field(default_factory=Sight)
-    pages: dict[int, Page] = field(default_factory=dict)
-    new: bool = True
-    # Scheme of the identifier that the reference stands for.
-    scheme: str = ""
-    # The references that are one subject with this one, strongest first; none when it is alone.
-    group: list[str] = field(default_factory=list)
-    group_uscc: str = ""
-
-    def page(self, seat: int) -> Page:
-        """The page of a seat; it was loaded before, or is the next one."""
-        number = seat // SEATS
-        if number not in self.pages:
-            self.pages[number] = Page(number)
-        return self.pages[number]
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """A subject and its newest page in one view."""
-
-    ref: str
-    kind: str
-    name: str
-    former: Sequence[str]
-    uscc: str
-    tail: int
-    blob: bytes | None
-    names: Sequence[Named]
-    # References of the same subject that have records, and the strongest; none when it is alone.
-    group: Sequence[str] = ()
-    named_at: str = ""
 
 
 _HEAD: Final[Plain] = {"kind": 1, "name": 1, "former": 1, "uscc": 1, "tail": 1, "group": 1}

@@ -14,8 +14,9 @@ from chengxin.feed import Follower
 from chengxin.ingest.v1 import ingest_pb2
 from chengxin.mongo import Unit
 from services.disclosure import feeds
+from services.disclosure.holdings import Location
 from services.disclosure.rewriting import EntryNotYet
-from services.disclosure.store import DisclosureStore, Location
+from services.disclosure.store import DisclosureStore
 from tests.disclosure.conftest import COMPANY, LI_NA, Feed, Running, demo_entry, follower
 from tests.support import until
 
