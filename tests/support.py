@@ -16,7 +16,7 @@ import jwt
 import pymongo
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chengxin.cli.home import PDEATHSIG
+from chengxin.cli.home import PDEATHSIG, parental
 from chengxin.ids import new_id
 from chengxin.tokens import Verifier, public_jwk
 
@@ -90,7 +90,7 @@ def store_daemon() -> Iterator[Callable[[str], str]]:
         arguments = ["--port", str(port), "--storage-path", directory, "--sync-on-commit", "--cache-size", "64M"]
         # Even a test run that is killed leaves no store behind.
         ending = [sys.executable, "-I", str(PDEATHSIG), str(daemon), *arguments, "--log-level", "ERROR"]
-        process = subprocess.Popen(ending)
+        process = subprocess.Popen(ending, env=parental())
         try:
             base = f"mongodb://127.0.0.1:{port}"
             client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(

@@ -22,6 +22,11 @@ PROCESSES = (*SERVICES, "gateway")
 PDEATHSIG = Path(__file__).with_name("pdeathsig.py")
 
 
+def parental() -> dict[str, str]:
+    """The environment of what this process runs by PDEATHSIG: it tells whose end to follow, also when it came before."""
+    return os.environ | {"PDEATHSIG_PARENT": str(os.getpid())}
+
+
 @dataclass(frozen=True)
 class Home:
     """Where one suite lives."""

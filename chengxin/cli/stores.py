@@ -15,7 +15,7 @@ import click
 import pymongo
 from pymongo.errors import OperationFailure, PyMongoError
 
-from chengxin.cli.home import PDEATHSIG, PROCESSES, Home
+from chengxin.cli.home import PDEATHSIG, PROCESSES, Home, parental
 from chengxin.mongo import STORE_BROKEN
 
 _MARK: Final = "account-created"
@@ -101,7 +101,9 @@ def _create_account(home: Home, process: str, port: int) -> None:
     home.store(process).mkdir(parents=True, exist_ok=True)
     # When this process is killed, the store ends with it.
     daemon = subprocess.Popen(
-        [sys.executable, "-I", str(PDEATHSIG), *command(home, process, port)], stderr=subprocess.DEVNULL
+        [sys.executable, "-I", str(PDEATHSIG), *command(home, process, port)],
+        env=parental(),
+        stderr=subprocess.DEVNULL,
     )
     try:
         client: pymongo.MongoClient[dict[str, object]] = pymongo.MongoClient(

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import click
 
-from chengxin.cli.home import PDEATHSIG, Home, write_private
+from chengxin.cli.home import PDEATHSIG, Home, parental, write_private
 
 _GROUPS: Final = ("stores", "services", "edge")
 _DOWN: Final = {"BACKOFF", "FATAL"}
@@ -123,6 +123,7 @@ class Supervision:
         self._process = subprocess.Popen(
             [sys.executable, "-I", str(PDEATHSIG), sys.executable, str(daemon), "-n", "-c", str(config)],
             cwd=self._home.path,
+            env=parental(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
