@@ -13,9 +13,7 @@ SubjectRef = NewType("SubjectRef", str)
 
 _SUBJECT_REF = re.compile(r"s_[a-z2-7]{26}\Z")
 # Region, date of birth, sequence, check digit: digests have runs of digits as long, but hardly a date in them.
-_IDENTITY_NUMBER = re.compile(
-    r"(?<!\d)\d{6}(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx](?!\d)"
-)
+_IDENTITY_NUMBER = re.compile(r"(?<!\d)\d{6}(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx](?!\d)")
 
 
 def is_subject_ref(text: str) -> bool:

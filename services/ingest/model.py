@@ -143,7 +143,11 @@ class Header:
     def checked(self) -> "Header":
         """The header itself. Raises INPUT_INVALID naming each wrong field."""
         wrong = []
-        if not _SUBMISSION_ID.match(self.submission_id) or names_identity_number(self.submission_id) or self.submission_id in _NO_IDS:
+        if (
+            not _SUBMISSION_ID.match(self.submission_id)
+            or names_identity_number(self.submission_id)
+            or self.submission_id in _NO_IDS
+        ):
             wrong.append(_wrong("submission_id", "8 到 64 位字母、数字、_ 或 -", "8 to 64 of A-Z a-z 0-9 _ -"))
         if not self.entry_code:
             wrong.append(_wrong("entry_code", "请填写目录条目代码", "give the code of the catalog entry"))

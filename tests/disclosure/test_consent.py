@@ -4,7 +4,7 @@ import pytest
 
 from tests.disclosure.conftest import LI_NA, Running
 
-BANK = "91441700MA4W2XQ54E"
+BANK = "91000000MA0009028J"
 TERMS = {"grantee": BANK, "purpose": "loan_application", "entries": ["CFGR"], "valid_to": "2026-12-31"}
 
 
@@ -52,7 +52,7 @@ def test_without_named_entries_it_covers_all_that_consent_can(lending: Running) 
 @pytest.mark.parametrize(
     ("claims", "body", "code"),
     [
-        ({"org": "91441700MA4W2XQ46K"}, {}, "CONSENT_OTHER_GRANTEE"),
+        ({"org": "91000000MA000901XJ"}, {}, "CONSENT_OTHER_GRANTEE"),
         ({"purpose": "marketing"}, {}, "CONSENT_OTHER_PURPOSE"),
         ({}, {"entries": ["SBJF"]}, "CONSENT_OTHER_ENTRIES"),
         ({}, {"subject": {"uscc": BANK}}, "CONSENT_OTHER_SUBJECT"),

@@ -21,7 +21,7 @@ from tests.disclosure.conftest import COMPANY, LI_NA, Feed, Running, demo_entry,
 from tests.support import until
 
 NAME = "阳江市海陵食品有限公司"
-OTHER = "91441700MA4W2XQ54E"
+OTHER = "91000000MA0009028J"
 
 
 def licence(city: Running, key: str = "a", **items: object) -> ingest_pb2.RecordVersion:

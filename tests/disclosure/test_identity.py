@@ -119,5 +119,5 @@ def test_a_chain_of_weak_references_reaches_its_company() -> None:
 
 
 def test_the_organisation_code_is_characters_9_to_17_of_the_credit_code() -> None:
-    assert organisation_code_in("91350100M000100Y43") == "M000100Y4"
-    assert organisation_code_in("M000100Y4") == ""
+    assert organisation_code_in("91000000MA000901XJ") == "MA000901X"
+    assert organisation_code_in("MA000901X") == ""

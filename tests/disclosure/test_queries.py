@@ -66,7 +66,7 @@ def test_an_agency_gets_the_shared_view_for_its_purpose(city: Running) -> None:
     answer = city.stub.Query(query, metadata=caller)
     [record] = answer.records
     assert answer.subject.name == "李**"
-    assert record.items["CF_XDR_ZJHM"] == "441702********002X"
+    assert record.items["CF_XDR_ZJHM"] == "441702********0020"
     assert record.items["BZ"] == "内部备注"
     [event] = city.audit.of("record.queried.shared")
     assert event["event_id"] == answer.audit_event_id
@@ -102,7 +102,7 @@ def test_both_faces_answer_the_same(city: Running) -> None:
     over_http = city.desk("statutory", **grounds).post("/v1/statutory/queries", body).json
     assert over_http["records"][0]["items"]["CF_XDR_ZJHM"] == LI_NA
     shared = city.desk("agency", purpose="p").post("/v1/shared/queries", body).json
-    assert shared["records"][0]["items"]["CF_XDR_ZJHM"] == "441702********002X"
+    assert shared["records"][0]["items"]["CF_XDR_ZJHM"] == "441702********0020"
 
 
 def test_the_wrong_role_is_refused_and_that_is_on_record(city: Running) -> None:
