@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from typing import IO
 
 from bench.load import Target
 from tests.support import free_port, until
@@ -26,10 +27,10 @@ def running(module: str, path: str, *arguments: str, token: str = "") -> Iterato
             process.wait(20)
 
 
-def _listens(target: Target, process: "subprocess.Popen[bytes]", log: object) -> bool:
+def _listens(target: Target, process: "subprocess.Popen[bytes]", log: IO[bytes]) -> bool:
     if process.poll() is not None:
-        log.seek(0)  # type: ignore[attr-defined]
-        raise AssertionError(log.read().decode()[-2000:])  # type: ignore[attr-defined]
+        log.seek(0)
+        raise AssertionError(log.read().decode()[-2000:])
     with contextlib.suppress(OSError), socket.create_connection((target.host, target.port), timeout=1):
         return True
     return False
