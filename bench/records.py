@@ -12,22 +12,24 @@ from tests.city import City
 COMPANIES = 2_000
 
 
-def licences(city: City, count: int, run: str) -> list[Any]:
+def rows(city: City, count: int, run: str) -> Iterator[dict[str, str]]:
     """Valid licensing records of many companies, with document numbers of their own."""
     items = city.people["licence"]
+    codes = [demo_uscc("91", 500_000 + n, "MC") for n in range(COMPANIES)]
     mark = new_id(run)
-    return [
-        ingest_pb2.Record(
-            row=row,
-            items={
-                **items,
-                "XK_XDR_SHXYM": demo_uscc("91", 500_000 + row % COMPANIES, "MC"),
-                "XK_XDR_MC": f"阳江演示第{row % COMPANIES}号食品有限公司",
-                "XK_WSH": f"演许字〔2026〕{mark}-{row}号",
-            },
-        )
-        for row in range(1, count + 1)
-    ]
+    for row in range(1, count + 1):
+        company = row % COMPANIES
+        yield {
+            **items,
+            "XK_XDR_SHXYM": codes[company],
+            "XK_XDR_MC": f"阳江演示第{company}号食品有限公司",
+            "XK_WSH": f"演许字〔2026〕{mark}-{row}号",
+        }
+
+
+def licences(city: City, count: int, run: str) -> list[Any]:
+    """The same as messages."""
+    return [ingest_pb2.Record(row=row, items=items) for row, items in enumerate(rows(city, count, run), 1)]
 
 
 def deliver(city: City, records: list[Any], batch: int) -> Any:

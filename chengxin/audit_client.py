@@ -167,6 +167,7 @@ class Relay:
     def stop(self) -> None:
         """Ends after the row in hand."""
         self._stopped.set()
+        self._store.wake()
 
     def _run(self) -> None:
         while not self._stopped.is_set():

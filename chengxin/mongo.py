@@ -119,8 +119,7 @@ class Store:
                 write_concern=WriteConcern(w="majority", j=True),
             )
         if published:
-            with self._committed:
-                self._committed.notify_all()
+            self.wake()
         return result
 
     @contextmanager
@@ -196,7 +195,13 @@ class Store:
                 after = row.position
             if not found:
                 with self._committed:
-                    self._committed.wait(_POLL_SECONDS)
+                    if running():
+                        self._committed.wait(_POLL_SECONDS)
+
+    def wake(self) -> None:
+        """Lets everybody who follows look whether to go on."""
+        with self._committed:
+            self._committed.notify_all()
 
     def position(self, of: str) -> int:
         """Where the consumer named `of` is in the feed that it follows; 0 before the first change."""
