@@ -43,7 +43,9 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "provider": ("信息提供单位", "Source"),
     "recorded": ("归集日期", "Recorded on"),
     "until": ("披露至", "Disclosed until"),
-    "until.none": ("长期", "no end"),
+    "until.none": ("长期", "further notice"),
+    "colon": ("：", ": "),
+    "comma": ("、", ", "),
     "objection": ("异议处理中", "Objection being handled"),
     "objection.long": (
         "信息主体已对本条信息提出异议，正在核查。",
