@@ -99,6 +99,16 @@ class City:
         rows = self.store(service)["outbox"].find({}, {"changes": {"$slice": 1}})
         return max((row["_id"] for row in rows if row["changes"]), default=0)
 
+    def await_disclosure(self, position: int, seconds: float = 200) -> None:
+        """Until disclosure has taken in what ingest's feed tells up to a position."""
+        positions = self.store("disclosure")["positions"]
+
+        def followed() -> bool:
+            found = positions.find_one({"_id": "feed.ingest"})
+            return bool(found and found["position"] >= position)
+
+        until(followed, "disclosure has followed", seconds)
+
     def store_uri(self, service: str) -> str:
         """Where a service's store is."""
         return str(json.loads((self.home / "keys" / "store-uris.json").read_text())[service])

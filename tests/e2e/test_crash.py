@@ -58,8 +58,9 @@ def test_a_process_is_killed_during_a_delivery(doomed: City, victim: str, tmp_pa
     )
     assert sorted(r["subject"]["uscc"] for r in kept) == sorted(codes)
     assert {r["version"] for r in kept} == {1}
+    doomed.await_disclosure(doomed.last_change("ingest"))
     # One seat a subject: the feed brought each record once.
-    until(lambda: _seats(disclosure, codes) == [1] * RECORDS, "disclosure has each record once", 120)
+    assert _seats(disclosure, codes) == [1] * RECORDS
     done = doomed.verify_log()
     assert done.returncode == 0, done.stdout + done.stderr
     figure("crash.kills", VICTIMS.index(victim) + 1)

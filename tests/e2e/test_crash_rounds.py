@@ -72,7 +72,7 @@ def test_a_delivery_that_is_broken_off_arrives_once(
     assert {name: kept["counts"].get(name, 0) for name in expected if name != "total"} == {
         name: n for name, n in expected.items() if name != "total"
     }
-    until(lambda: _followed(doomed) >= newest, "disclosure has followed", 200)
+    doomed.await_disclosure(newest)
     figure("crash_rounds.rounds", number + 1)
     figure("crash_rounds.lost", RECORDS - len({r.record_id for r in mine}))
     figure("crash_rounds.twice", len(mine) - len({r.record_id for r in mine}))
@@ -81,10 +81,6 @@ def test_a_delivery_that_is_broken_off_arrives_once(
 def _committed(store: Any, file: Path) -> int:
     found = store["submissions"].find_one({"file_name": file.name}, {"batches_committed": 1})
     return int(found["batches_committed"]) if found else -1
-
-
-def _followed(city: City) -> int:
-    return int(city.store("disclosure")["positions"].find_one({"_id": "feed.ingest"})["position"])
 
 
 def _watched(city: City, after: int, until_position: int) -> list[Any]:
