@@ -5,17 +5,21 @@ BIN := $(VENV)/bin
 BUF := node_modules/.bin/buf
 PROTOS := $(wildcard proto/chengxin/*/v1/*.proto)
 
-.PHONY: run test test-long test-all check bench generate docs lock clean
+.PHONY: run test test-long test-rounds test-all check bench generate docs lock clean
 
 run: $(VENV)/.runtime
 	$(BIN)/python -I chengxin/cli/pdeathsig.py $(BIN)/chengxin up --demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not long and not compose"
+	$(BIN)/python -m pytest -m "not long and not compose and not rounds"
 
 # What `make test` leaves out: minutes each, or a container engine.
 test-long: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "long or compose"
+
+# Half an hour of deliveries that are broken off.
+test-rounds: $(VENV)/.dev
+	$(BIN)/python -m pytest -m rounds
 
 test-all: $(VENV)/.dev
 	$(BIN)/python -m pytest

@@ -18,7 +18,7 @@ from tests.e2e import licences
 from tests.e2e.test_crash import submit
 from tests.support import figure, until
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.rounds, pytest.mark.timeout(900)]
 
 RECORDS = 20_000
 BATCHES = RECORDS // 1000
