@@ -42,6 +42,11 @@ class FixedClock:
         return self.instant.astimezone(SHANGHAI).date()
 
 
+def as_stored(instant: datetime) -> datetime:
+    """An instant as exact as a store keeps it: BSON has milliseconds."""
+    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+
+
 def shanghai_date(instant: datetime) -> date:
     """The business date on which an aware instant falls."""
     return instant.astimezone(SHANGHAI).date()

@@ -41,6 +41,8 @@ class Unit:
     session: ClientSession
     changes: list[Document] = field(default_factory=list)
     events: list[bytes] = field(default_factory=list)
+    # What this process does once it has committed, before those who follow are woken. It must not fail.
+    committed: list[Callable[[], None]] = field(default_factory=list)
     # Rows of the outbox are numbered when they are written, at the end of the transaction.
     position: int = 0
 
@@ -100,7 +102,7 @@ class Store:
         `work` may run more than once; it must do nothing but read and write with the unit.
         """
 
-        def attempt(session: ClientSession) -> tuple[T, bool]:
+        def attempt(session: ClientSession) -> tuple[T, Unit]:
             unit = Unit(session)
             try:
                 result = work(unit)
@@ -110,15 +112,17 @@ class Store:
                 # A store that is away for the time that its selection takes is told at once: as it came, the error has
                 # a label by which the driver would try for two minutes, and hold up all who wait for their turn.
                 raise ServerSelectionTimeoutError(str(e)) from None
-            return result, bool(unit.position)
+            return result, unit
 
         with self._in_turn(), self.client.start_session() as session:
-            result, published = session.with_transaction(
+            result, unit = session.with_transaction(
                 attempt,
                 read_concern=ReadConcern("snapshot"),
                 write_concern=WriteConcern(w="majority", j=True),
             )
-        if published:
+        for then in unit.committed:
+            then()
+        if unit.position:
             self.wake()
         return result
 

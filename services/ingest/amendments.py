@@ -116,7 +116,8 @@ def _replaced(
         late_working_days=late,
     )
     ingest.store.replace(before, after, unit.session)
-    unit.publish("record", record=after["_id"], version=after["version"])
+    named = {"objection_no": change.objection_no} if change.objection_no else {}
+    unit.publish("record", record=after["_id"], version=after["version"], **named)
     _put_on_record(ingest, caller, change, after, unit, outcome, late)
     return Became(0, outcome, after["_id"], after["version"], late_working_days=late)
 

@@ -9,7 +9,7 @@ from pymongo.errors import DuplicateKeyError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from chengxin.canonical import digest
-from chengxin.clock import shanghai_date
+from chengxin.clock import as_stored, shanghai_date
 from chengxin.delivery import Signed, content_sha256
 from chengxin.mongo import Unit
 from chengxin.principal import Principal
@@ -193,7 +193,7 @@ def opened_reject(ingest: Ingest, row: Mapping[str, Any]) -> RejectContent:
 
 
 def _write(ingest: Ingest, caller: Principal, delivery: Delivery, batch: Prepared, unit: Unit) -> list[Became]:
-    store, session, now = ingest.store, unit.session, ingest.clock.now()
+    store, session, now = ingest.store, unit.session, as_stored(ingest.clock.now())
     name = batch_id(delivery.key, batch.number)
     ids = [one.document["_id"] for one in batch.checked if one.document]
     known = store.known(ids, session) if ids else {}
@@ -212,6 +212,7 @@ def _write(ingest: Ingest, caller: Principal, delivery: Delivery, batch: Prepare
     unit.publish("batch", batch=name, **about, figures=figures)
     details = {**delivery.about, "batch": batch.number, "counts": counts, "digest": batch.digest}
     unit.record(ingest.audit.event(DELIVERED, caller, entries=[delivery.entry.code], details=details).encode())
+    unit.committed.append(lambda: ingest.recent.keep(name, history.versions, len(batch.encoded)))
     return history.outcomes
 
 

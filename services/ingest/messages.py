@@ -122,6 +122,19 @@ def change(part: reading.Part) -> pb.Change:
     return message
 
 
+def head(record: Plain) -> pb.RecordHead:
+    """Whose a record is and who answers for it."""
+    return pb.RecordHead(
+        record_id=record["_id"],
+        version=record["version"],
+        entry_code=record["entry_code"],
+        entry_version=record["entry_version"],
+        provider_uscc=record["provider"],
+        provider_name=record["provider_name"],
+        subject_ref=record["subject"]["ref"],
+    )
+
+
 def _version(record: Plain) -> pb.RecordVersion:
     subject = record["subject"]
     message = pb.RecordVersion(

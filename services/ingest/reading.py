@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from chengxin.clock import rfc3339
 from chengxin.errors import NOT_FOUND, Problem
@@ -17,8 +18,9 @@ from services.ingest.room import Ingest
 from services.ingest.store import Plain
 from services.ingest.validation import Violation
 
+T = TypeVar("T")
+
 _READERS: Final = {Role.PROVIDER, Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR}
-_FOLLOWERS: Final = {"disclosure", "objection"}
 # Records in one message of the feed: well under the greatest message at 16 KB a record.
 _PART: Final = 500
 
@@ -38,7 +40,7 @@ class Part:
 
     position: int
     at: datetime
-    records: list[Plain]
+    records: Sequence[Plain]
     last: bool
 
 
@@ -106,17 +108,42 @@ def all_rejects(
     return found, (_opened(row["row"], opened_reject(ingest, row)) for row in rows)
 
 
-def follower(ingest: Ingest, caller: Principal, *_: Any) -> Problem | None:
-    """the service is disclosure or objection"""
-    return None if caller.client_id in _FOLLOWERS else FEED_NOT_FOR_YOU()
+def disclosure_only(ingest: Ingest, caller: Principal, *_: Any) -> Problem | None:
+    """the service is disclosure"""
+    return None if caller.client_id == "disclosure" else FEED_NOT_FOR_YOU()
 
 
-@rule("records.followed", roles={Role.SERVICE}, articles=("15",), when=(follower,))
+def objection_only(ingest: Ingest, caller: Principal, *_: Any) -> Problem | None:
+    """the service is objection"""
+    return None if caller.client_id == "objection" else FEED_NOT_FOR_YOU()
+
+
+@rule("records.followed", roles={Role.SERVICE}, articles=("15",), when=(disclosure_only,))
 def changes(ingest: Ingest, caller: Principal, after: int, running: Callable[[], bool]) -> Iterator[Part]:
     """Committed record versions after a position, in order, without end."""
     ingest.audit.record(ingest.audit.event("records.followed", caller, details={"after": after}))
     for row in ingest.store.follow(after, running):
         yield from _parts(ingest, row)
+
+
+@rule("corrections.followed", roles={Role.SERVICE}, articles=("25", "27"), when=(objection_only,))
+def corrections(ingest: Ingest, caller: Principal, after: int, running: Callable[[], bool]) -> Iterator[Part]:
+    """Every position after one, in order, without end, with the versions that were made for an objection."""
+    ingest.audit.record(ingest.audit.event("corrections.followed", caller, details={"after": after}))
+    for row in ingest.store.follow(after, running):
+        # Only a change of a single record names an objection, and its outbox row says which.
+        made = [(change["record"], change["version"]) for change in row.changes if change.get("objection_no")]
+        yield Part(row.position, row.at, ingest.store.exactly(made), last=True)
+
+
+@rule("record.head_read", roles={Role.SERVICE}, articles=("23",), when=(objection_only,))
+def head(ingest: Ingest, caller: Principal, record_id: str) -> Plain:
+    """The current version of a record, for whose it is and who answers for it. Raises NOT_FOUND."""
+    if (found := ingest.store.record(record_id)) is None:
+        raise NOT_FOUND(what=record_id)
+    about = {"subject_refs": [found["subject"]["ref"]], "entries": [found["entry_code"]], "records": [record_id]}
+    ingest.audit.record(ingest.audit.event("record.head_read", caller, **about))
+    return found
 
 
 def as_json(found: Plain) -> dict[str, Any]:
@@ -149,11 +176,21 @@ def _opened(row: int, content: RejectContent) -> RejectRow:
 
 
 def _parts(ingest: Ingest, row: OutboxRow) -> Iterator[Part]:
-    versions = [version for change in row.changes for version in _versions(ingest, change)]
-    for start in range(0, len(versions), _PART):
-        wanted = versions[start : start + _PART]
-        last = start + _PART >= len(versions)
-        yield Part(row.position, row.at, ingest.store.exactly(wanted), last)
+    pieces = [piece for change in row.changes for piece in _pieces(ingest, change)]
+    for number, read in enumerate(pieces, 1):
+        yield Part(row.position, row.at, read(), number == len(pieces))
+
+
+def _pieces(ingest: Ingest, change: Plain) -> Iterator[Callable[[], Sequence[Plain]]]:
+    """Readers of a change's versions, in order, so many at once as a message takes."""
+    held = ingest.recent.of(change["batch"]) if change["kind"] == "batch" else None
+    if held is not None:
+        return (partial(list, piece) for piece in _cut(held))
+    return (partial(ingest.store.exactly, piece) for piece in _cut(_versions(ingest, change)))
+
+
+def _cut(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (rows[start : start + _PART] for start in range(0, len(rows), _PART))
 
 
 def _versions(ingest: Ingest, change: Plain) -> list[tuple[str, int]]:

@@ -43,6 +43,8 @@ class History:
     created: dict[str, Document] = field(default_factory=dict)
     replaced: dict[str, Document] = field(default_factory=dict)
     superseded: list[Document] = field(default_factory=list)
+    # All of these, in order of delivery.
+    versions: list[Document] = field(default_factory=list)
 
 
 class Recorder:
@@ -147,6 +149,7 @@ def _write(history: History, document: Document, known: dict[str, Known]) -> Non
     if (earlier := current.get(document["_id"])) is not None:
         history.superseded.append(earlier)
     current[document["_id"]] = document
+    history.versions.append(document)
 
 
 def changed(document: Document, at: datetime, **what: Any) -> Document:

@@ -14,6 +14,7 @@ from services.ingest.desk import Desk
 from services.ingest.directory import Directory
 from services.ingest.quality_store import QualityStore
 from services.ingest.receipts import Signer
+from services.ingest.recent import Recent
 from services.ingest.record import Recorder
 from services.ingest.store import IngestStore
 
@@ -36,6 +37,7 @@ class Ingest:
     ring: KeyRing
     signer: Signer
     desk: Desk = field(default_factory=Desk)
+    recent: Recent = field(default_factory=Recent)
 
     @property
     def quality(self) -> QualityStore:

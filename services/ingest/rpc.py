@@ -79,6 +79,17 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         for part in reading.changes(self._ingest, caller(), request.after, context.is_active):
             yield messages.change(part)
 
+    @serves(reading.corrections)
+    def WatchCorrections(self, request: pb.WatchRequest, context: grpc.ServicerContext) -> Iterator[pb.Change]:
+        """Committed record versions that were made for an objection."""
+        for part in reading.corrections(self._ingest, caller(), request.after, context.is_active):
+            yield messages.change(part)
+
+    @serves(reading.head)
+    def GetRecordHead(self, request: pb.GetRecordHeadRequest, context: grpc.ServicerContext) -> pb.RecordHead:
+        """Whose a record is and who answers for it."""
+        return messages.head(reading.head(self._ingest, caller(), request.record_id))
+
 
 def _header(parts: Iterator[pb.SubmitRequest]) -> Header:
     first = next(parts, None)

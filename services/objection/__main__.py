@@ -35,8 +35,10 @@ def compose() -> Service:
     from chengxin.assembly import assemble
     from chengxin.crypto import KeyRing
     from chengxin.disclosure.v1 import disclosure_pb2_grpc
+    from chengxin.ingest.v1 import ingest_pb2_grpc
     from chengxin.rpc import make_server
     from chengxin.settings import Settings
+    from services.objection.records import records_of
     from services.objection.recounting import Recounter
     from services.objection.references import references_of
     from services.objection.room import Objections
@@ -48,8 +50,10 @@ def compose() -> Service:
     assembly = assemble("objection", settings)
     store = ObjectionStore(assembly.store, KeyRing.load(settings.field_keys_file))
     disclosure = disclosure_pb2_grpc.DisclosureServiceStub(assembly.channel("disclosure"))
+    ingest = ingest_pb2_grpc.IngestServiceStub(assembly.channel("ingest"))
+    records = records_of(ingest, assembly.tokens.metadata)
     references = references_of(disclosure, assembly.tokens.metadata)
-    room = Objections(store, assembly.audit, assembly.clock, references)
+    room = Objections(store, assembly.audit, assembly.clock, records, references)
 
     @retry(
         retry=retry_if_exception_type(ConnectionFailure), wait=wait_fixed(0.2), stop=stop_after_delay(60), reraise=True
@@ -80,7 +84,10 @@ def feeds(room: "Objections", assembly: "Assembly") -> "list[Follower]":
             "catalog", catalog.Watch, lambda after: catalog_pb2.WatchRequest(after=after), partial(apply_catalog, room)
         ),
         assembly.follow(
-            "ingest", ingest.Watch, lambda after: ingest_pb2.WatchRequest(after=after), partial(apply_ingest, room)
+            "ingest",
+            ingest.WatchCorrections,
+            lambda after: ingest_pb2.WatchRequest(after=after),
+            partial(apply_ingest, room),
         ),
     ]
 

@@ -11,15 +11,15 @@ from chengxin.policy import rule
 from chengxin.principal import Assurance, Principal, Role
 from services.objection import model
 from services.objection.evidence import Attachment, Evidence, checked, numbered
-from services.objection.model import OBJECTION_OPEN, Case
+from services.objection.model import OBJECTION_OPEN, Case, Challenged
 from services.objection.room import OBJECTION_UNKNOWN, Asked, Objections, publish
 from services.objection.rows import Plain
 from services.objection.sight import Sight
 
 RECORD_UNKNOWN = not_found(
     "RECORD_UNKNOWN",
-    "未找到记录 {record_id}；刚报送的记录请稍后再试",
-    "There is no record {record_id} here; if it was delivered just now, try again shortly",
+    "未找到记录 {record_id}，请核对编号",
+    "There is no record {record_id}; check its id",
 )
 NOT_YOUR_RECORD = forbidden(
     "NOT_YOUR_RECORD",
@@ -49,7 +49,7 @@ class Filing:
 
 def own_record(room: Objections, caller: Principal, filing: Filing, *_: object, **__: object) -> Problem | None:
     """Only the subject of the record."""
-    record = room.store.record(filing.record_id)
+    record = room.records(filing.record_id)
     if record is None or record.subject_ref == caller.sub:
         return None
     # It came under another identifier, perhaps, that is hers.
@@ -76,13 +76,17 @@ def file(room: Objections, caller: Principal, filing: Filing, key: str = "") -> 
     evidence = checked(filing.evidence)
     digests = [a.sha256 for a in evidence]
     asked = canonical(["objection.filed", filing.record_id, sorted(set(filing.items)), statement, digests])
+    if (record := room.records(filing.record_id)) is None:
+        raise RECORD_UNKNOWN(record_id=filing.record_id)
+    # The case is the applicant's, under whichever of her identifiers the record came.
+    record = replace(record, subject_ref=caller.sub)
     new: list[Case] = []
 
     with room.uploaded(evidence) as keys:
 
         def work(unit: Unit) -> Plain:
             new.clear()
-            case = _case(room, caller, unit, filing, statement, keys, evidence)
+            case = _case(room, unit, record, filing, statement, keys, evidence)
             room.store.add(case, unit)
             room.store.take_over(keys, unit)
             publish(unit, case)
@@ -150,17 +154,13 @@ def evidence(room: Objections, caller: Principal, objection_no: str, number: int
 
 def _case(
     room: Objections,
-    caller: Principal,
     unit: Unit,
+    record: Challenged,
     filing: Filing,
     statement: str,
     keys: Sequence[str],
     files: Sequence[Attachment],
 ) -> Case:
-    if (record := room.store.record(filing.record_id, unit)) is None:
-        raise RECORD_UNKNOWN(record_id=filing.record_id)
-    # The case is the applicant's, under whichever of her identifiers the record came.
-    record = replace(record, subject_ref=caller.sub)
     if (entry := room.store.entry(record.entry_code, record.entry_version, unit)) is None:
         raise ENTRY_NOT_THERE(entry=record.entry_code, retry_after=1)
     _must_be_items(filing.items, entry.items)

@@ -59,19 +59,6 @@ class UploadRow(Document):
     meta: Final = {"db_alias": "objection", "collection": "uploads", "auto_create_index": False}
 
 
-class RecordRow(Document):
-    """Whose a record is and who answers for it, by ingest's feed. No value of any item."""
-
-    id = StringField(primary_key=True)
-    subject_ref = StringField()
-    version = IntField()
-    entry_code = StringField()
-    entry_version = IntField()
-    provider_uscc = StringField()
-    provider_name = StringField()
-    meta: Final = {"db_alias": "objection", "collection": "records", "auto_create_index": False}
-
-
 class EntryRow(Document):
     """Names of a catalog entry version and its items, by the catalog's feed."""
 
@@ -121,7 +108,6 @@ ALL: Final = (
     CaseRow,
     EvidenceRow,
     UploadRow,
-    RecordRow,
     EntryRow,
     RulesRow,
     CalendarRow,

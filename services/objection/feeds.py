@@ -13,7 +13,7 @@ from chengxin.policy import rule
 from chengxin.principal import Principal, Role
 from chengxin.workdays import CalendarYear
 from services.objection.deadlines import RULE_SET
-from services.objection.model import Challenged, Correction
+from services.objection.model import Correction
 from services.objection.room import OWN, Objections, only_itself
 from services.objection.sight import EntryNames
 
@@ -44,11 +44,9 @@ def apply_catalog(room: Objections, unit: Unit, change: catalog_pb2.Change) -> N
 
 
 def apply_ingest(room: Objections, unit: Unit, change: ingest_pb2.Change) -> None:
-    """Takes a change of ingest: whose records are, and corrections that name an objection."""
-    room.store.save_records(map(_challenged, change.records), unit)
+    """Takes corrections that name an objection."""
     for record in change.records:
-        if record.objection_no:
-            see_correction(room, OWN, record, unit)
+        see_correction(room, OWN, record, unit)
 
 
 @rule("correction.seen", roles=_FOLLOWERS, articles=("25", "26", "27"), when=(only_itself,))
@@ -72,15 +70,3 @@ def _names(entry: catalog_pb2.Entry) -> EntryNames:
 
 def _text(text: catalog_pb2.LocalText) -> dict[str, str]:
     return {"zh": text.zh, "en": text.en}
-
-
-def _challenged(record: ingest_pb2.RecordVersion) -> Challenged:
-    return Challenged(
-        record_id=record.record_id,
-        subject_ref=record.subject.subject_ref,
-        record_version=record.version,
-        entry_code=record.entry_code,
-        entry_version=record.entry_version,
-        provider_uscc=record.provider_uscc,
-        provider_name=record.provider_name,
-    )

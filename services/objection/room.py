@@ -11,12 +11,13 @@ from pymongo.errors import PyMongoError
 
 from chengxin.audit_client import AuditEvent, AuditTrail
 from chengxin.canonical import canonical
-from chengxin.clock import Clock
+from chengxin.clock import Clock, as_stored
 from chengxin.errors import ROLE_NOT_ALLOWED, Problem, not_found
 from chengxin.mongo import Unit
 from chengxin.principal import Principal, Role
 from services.objection.evidence import Attachment, Evidence
 from services.objection.model import OBJECTION_CHANGED, Case
+from services.objection.records import Records
 from services.objection.references import References, alone
 from services.objection.rows import Plain
 from services.objection.sight import Sight
@@ -50,13 +51,13 @@ class Objections:
     store: ObjectionStore
     audit: AuditTrail
     clock: Clock
+    records: Records
     # All references of the subject that has one.
     references: References = alone
 
     def now(self) -> datetime:
         """The present instant, as exact as the store keeps it."""
-        now = self.clock.now()
-        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+        return as_stored(self.clock.now())
 
     def sight(self, case: Case) -> Sight:
         """A case as it is looked at today."""

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from itertools import islice
 from typing import Any
 
-from pymongo import ReplaceOne, ReturnDocument
+from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
@@ -15,7 +15,7 @@ from chengxin.mongo import OutboxRow, Store, Unit
 from chengxin.workdays import CalendarYear, WorkCalendar
 from services.objection import documents
 from services.objection.deadlines import DEADLINE_UNKNOWN, Rules, Timetable
-from services.objection.model import OBJECTION_CHANGED, Case, Challenged
+from services.objection.model import OBJECTION_CHANGED, Case
 from services.objection.rows import Plain, case_row, read_case
 from services.objection.sight import EntryNames
 
@@ -29,7 +29,6 @@ class ObjectionStore:
         self._cases = _collection(documents.CaseRow)
         self._evidence = _collection(documents.EvidenceRow)
         self._uploads = _collection(documents.UploadRow)
-        self._records = _collection(documents.RecordRow)
         self._entries = _collection(documents.EntryRow)
         self._rules = _collection(documents.RulesRow)
         self._years = _collection(documents.CalendarRow)
@@ -163,34 +162,6 @@ class ObjectionStore:
         return self._keys.decrypt_bytes(bytes(row["content"]), key) if row else None
 
     # What the feeds tell
-
-    def record(self, record_id: str, unit: Unit | None = None) -> Challenged | None:
-        """The present version of a record."""
-        row = self._records.find_one({"_id": record_id}, session=_session(unit))
-        if row is None:
-            return None
-        row["record_version"] = row.pop("version")
-        return Challenged(record_id=row.pop("_id"), **row)
-
-    def save_records(self, records: Iterable[Challenged], unit: Unit) -> None:
-        """Writes records as the feed tells them, in its order."""
-        writes = [
-            ReplaceOne(
-                {"_id": r.record_id},
-                {
-                    "subject_ref": r.subject_ref,
-                    "version": r.record_version,
-                    "entry_code": r.entry_code,
-                    "entry_version": r.entry_version,
-                    "provider_uscc": r.provider_uscc,
-                    "provider_name": r.provider_name,
-                },
-                upsert=True,
-            )
-            for r in records
-        ]
-        if writes:
-            self._records.bulk_write(writes, session=unit.session)
 
     def entry(self, code: str, version: int, unit: Unit | None = None) -> EntryNames | None:
         """The names of an entry version."""

@@ -183,21 +183,33 @@ class Running:
     def disclosure(self) -> Organ:
         return self.organ("service", org="", sub="disclosure", client_id="disclosure")
 
+    @property
+    def objection(self) -> Organ:
+        return self.organ("service", org="", sub="objection", client_id="objection")
+
     def knows(self, position: int) -> None:
         """Waits until ingest has heard of a change of the catalog."""
         until(lambda: self.follower.position >= position, f"position {position} of the catalog's feed")
 
     def watched(self, count: int, after: int = 0) -> list[Any]:
         """The first messages of the feed after a position, until they hold `count` records."""
-        metadata = [(name.lower(), value) for name, value in self.disclosure.headers.items()]
-        call = self.stub.Watch(pb.WatchRequest(after=after), metadata=metadata, timeout=30)
-        found: list[Any] = []
-        for change in call:
-            found.append(change)
-            if sum(len(c.records) for c in found) >= count:
-                break
-        call.cancel()
-        return found
+        return _until(self.stub.Watch, self.disclosure, count, after)
+
+    def corrections(self, count: int) -> list[Any]:
+        """The first messages of the feed of corrections, until they hold `count` records."""
+        return _until(self.stub.WatchCorrections, self.objection, count)
+
+
+def _until(watch: Any, who: Organ, count: int, after: int = 0) -> list[Any]:
+    metadata = [(name.lower(), value) for name, value in who.headers.items()]
+    call = watch(pb.WatchRequest(after=after), metadata=metadata, timeout=30)
+    found: list[Any] = []
+    for change in call:
+        found.append(change)
+        if sum(len(c.records) for c in found) >= count:
+            break
+    call.cancel()
+    return found
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import pytest
 
 from chengxin.errors import Problem
 from chengxin.ingest.v1 import ingest_pb2 as pb
+from services.ingest.recent import Recent
 from tests.ingest.conftest import Running, licence, licences
 
 
@@ -43,10 +44,71 @@ def test_old_versions_are_told_as_they_were(ingest: Running) -> None:
     assert told[0].subject.kind == "enterprise"
 
 
+def test_what_is_held_in_memory_is_told_as_the_store_has_it(ingest: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    ingest.clock.instant = ingest.clock.instant.replace(microsecond=123_456)
+    first = [licence(n) for n in (1, 2)] + [licence(1, XK_NR="餐饮服务"), licence(3, XK_XDR_SHXYM="无")]
+    ingest.regulator.submits(first)
+    ingest.regulator.submits([licence(2), licence(3), licence(1, XK_NR="食品零售")])
+    held = ingest.watched(5)
+    monkeypatch.setattr(ingest.room.recent, "of", lambda batch: None)
+    assert [[(r.record_id, r.version) for r in c.records] for c in held] == [
+        [(r.record_id, r.version) for r in c.records] for c in ingest.watched(5)
+    ]
+    assert held == ingest.watched(5)
+
+
+def test_memory_holds_the_last_batches_and_no_more() -> None:
+    recent = Recent(most=100)
+    for n in range(4):
+        recent.keep(f"b{n}", [{"n": n}], 40)
+    assert [recent.of(f"b{n}") for n in range(4)] == [None, None, [{"n": 2}], [{"n": 3}]]
+    recent.keep("large", [{"n": 9}], 101)
+    assert recent.of("large") is None
+    recent.keep("b5", [{"n": 5}], 60)
+    assert recent.of("b5") == [{"n": 5}]
+
+
+def test_objections_hear_of_corrections_only_and_of_every_position(ingest: Running) -> None:
+    submitted = ingest.regulator.submits([licence(1), licence(2)])
+    assert submitted
+    ids = [r.record_id for c in ingest.watched(2) for r in c.records]
+    amended = {"items": licence(1, XK_NR="餐饮服务"), "reason": "更正", "request_id": "amend-0001"}
+    ingest.regulator.rpc("Amend", pb.AmendRequest(record_id=ids[0], **amended))
+    revoked = {"reason": "异议成立", "request_id": "revoke-0001", "objection_no": "YY-20261124-0001"}
+    ingest.regulator.rpc("Revoke", pb.RevokeRequest(record_id=ids[1], **revoked))
+    told = ingest.corrections(1)
+    assert [[(r.record_id, r.version, r.objection_no) for r in c.records] for c in told if c.records] == [
+        [(ids[1], 2, "YY-20261124-0001")]
+    ]
+    assert [c.position for c in told] == list(range(1, told[-1].position + 1))
+
+
+def test_whose_a_record_is_is_told_to_objection_and_on_record(ingest: Running) -> None:
+    ingest.regulator.submits([licence(1)])
+    [record] = [r for c in ingest.watched(1) for r in c.records]
+    head = ingest.objection.rpc("GetRecordHead", pb.GetRecordHeadRequest(record_id=record.record_id))
+    assert (head.subject_ref, head.version, head.entry_code) == (record.subject.subject_ref, 1, "XZXK")
+    assert (head.provider_uscc, head.provider_name) == (record.provider_uscc, record.provider_name)
+    [event] = ingest.audit.of("record.head_read")
+    assert (event["records"], event["subject_refs"]) == ([record.record_id], [record.subject.subject_ref])
+    with pytest.raises(Problem) as unknown:
+        ingest.objection.rpc("GetRecordHead", pb.GetRecordHeadRequest(record_id="r_none"))
+    assert unknown.value.code == "NOT_FOUND"
+    with pytest.raises(Problem) as refused:
+        ingest.disclosure.rpc("GetRecordHead", pb.GetRecordHeadRequest(record_id=record.record_id))
+    assert refused.value.code == "FEED_NOT_FOR_YOU"
+
+
 @pytest.mark.parametrize(
-    "claims", [{"sub": "catalog", "client_id": "catalog"}, {"role": "provider"}, {"role": "centre"}]
+    "claims",
+    [
+        {"sub": "catalog", "client_id": "catalog"},
+        {"sub": "objection", "client_id": "objection"},
+        {"role": "provider"},
+        {"role": "centre"},
+    ],
 )
-def test_the_feed_is_for_two_services(ingest: Running, claims: dict[str, str]) -> None:
+def test_the_feed_is_for_disclosure(ingest: Running, claims: dict[str, str]) -> None:
     claims = {"role": "service"} | claims
     somebody = ingest.organ(claims.pop("role"), **claims)
     metadata = [("authorization", somebody.headers["Authorization"])]

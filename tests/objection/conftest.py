@@ -26,6 +26,7 @@ from chengxin.objection.v1 import objection_pb2_grpc
 from chengxin.rpc import make_channel, make_server
 from chengxin.settings import Settings
 from services.objection.__main__ import faces, feeds
+from services.objection.records import records_of
 from services.objection.recounting import Recounter
 from services.objection.references import references_of
 from services.objection.room import Objections
@@ -204,7 +205,8 @@ class running:
         self._assembly = Assembly("objection", settings, clock, store, self._issuer.verifier, _NoToken(), trail, relay)
         stub_of_disclosure = disclosure_pb2_grpc.DisclosureServiceStub(self._assembly.channel("disclosure"))
         references = references_of(stub_of_disclosure, tuple)
-        room = Objections(ObjectionStore(store, self._keys), trail, clock, references)
+        records = records_of(ingest_pb2_grpc.IngestServiceStub(self._assembly.channel("ingest")), tuple)
+        room = Objections(ObjectionStore(store, self._keys), trail, clock, records, references)
         room.store.create_indexes()
         self._followed = feeds(room, self._assembly)
         app, servicers = faces(room, self._assembly.admission, lambda: self._assembly.ready(self._followed))

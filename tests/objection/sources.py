@@ -120,13 +120,22 @@ class CatalogSource(catalog_pb2_grpc.CatalogServiceServicer):
 
 
 class IngestSource(ingest_pb2_grpc.IngestServiceServicer):
-    """Ingest's feed."""
+    """Records, and the feed of corrections."""
 
     def __init__(self) -> None:
         self.feed = Feed()
+        self.heads: dict[str, ingest_pb2.RecordHead] = {}
+        self.away = False
 
-    def Watch(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+    def WatchCorrections(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
         return self.feed.watch(request.after, context)
+
+    def GetRecordHead(self, request: Any, context: grpc.ServicerContext) -> ingest_pb2.RecordHead:
+        if self.away:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+        if request.record_id not in self.heads:
+            context.abort(grpc.StatusCode.NOT_FOUND, "no such record")
+        return self.heads[request.record_id]
 
     def record(self, record_id: str, subject_ref: str, version: int = 1, **more: Any) -> None:
         """A version of a licence."""
@@ -141,7 +150,16 @@ class IngestSource(ingest_pb2_grpc.IngestServiceServicer):
             items={"XK_NR": "食品经营"},
             **more,
         )
-        self.feed.tell(ingest_pb2.Change(records=[record], last=True))
+        self.heads[record_id] = ingest_pb2.RecordHead(
+            record_id=record_id,
+            version=version,
+            entry_code=record.entry_code,
+            entry_version=1,
+            provider_uscc=record.provider_uscc,
+            provider_name=record.provider_name,
+            subject_ref=subject_ref,
+        )
+        self.feed.tell(ingest_pb2.Change(records=[record] if record.objection_no else [], last=True))
 
 
 class AuditService(audit_pb2_grpc.AuditServiceServicer):

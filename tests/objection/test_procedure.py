@@ -114,12 +114,20 @@ def test_a_repeated_request_files_once(city: Running) -> None:
     assert len(city.company.get("/v1/me/objections").json["objections"]) == 1
 
 
-def test_a_record_that_the_feed_has_not_told_yet_is_told_to_be_unknown(city: Running) -> None:
+def test_a_record_can_be_objected_to_as_soon_as_ingest_has_it(city: Running) -> None:
     unknown = city.company.files(record_id="r_new")
     assert (unknown.status_code, unknown.json["code"]) == (404, "RECORD_UNKNOWN")
     city.ingest.record("r_new", COMPANY)
-    city.caught_up()
     assert city.company.files(record_id="r_new").status_code == 201
+
+
+def test_while_ingest_is_away_nothing_is_filed(city: Running) -> None:
+    city.ingest.away = True
+    waiting = city.company.files()
+    assert (waiting.status_code, waiting.json["code"]) == (503, "UPSTREAM_UNAVAILABLE")
+    city.ingest.away = False
+    assert city.company.get("/v1/me/objections").json["objections"] == []
+    assert city.company.files().status_code == 201
 
 
 def test_items_that_the_entry_does_not_have_are_told(city: Running) -> None:

@@ -704,6 +704,63 @@ class Reject(_message.Message):
 Global___Reject: _TypeAlias = Reject  # noqa: Y015
 
 @_typing.final
+class GetRecordHeadRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORD_ID_FIELD_NUMBER: _builtins.int
+    record_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        record_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["record_id", b"record_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRecordHeadRequest: _TypeAlias = GetRecordHeadRequest  # noqa: Y015
+
+@_typing.final
+class RecordHead(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORD_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    ENTRY_CODE_FIELD_NUMBER: _builtins.int
+    ENTRY_VERSION_FIELD_NUMBER: _builtins.int
+    PROVIDER_USCC_FIELD_NUMBER: _builtins.int
+    PROVIDER_NAME_FIELD_NUMBER: _builtins.int
+    SUBJECT_REF_FIELD_NUMBER: _builtins.int
+    record_id: _builtins.str
+    version: _builtins.int
+    entry_code: _builtins.str
+    entry_version: _builtins.int
+    provider_uscc: _builtins.str
+    provider_name: _builtins.str
+    subject_ref: _builtins.str
+    """Pseudonymous reference (decision 7)."""
+    def __init__(
+        self,
+        *,
+        record_id: _builtins.str = ...,
+        version: _builtins.int = ...,
+        entry_code: _builtins.str = ...,
+        entry_version: _builtins.int = ...,
+        provider_uscc: _builtins.str = ...,
+        provider_name: _builtins.str = ...,
+        subject_ref: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_code", b"entry_code", "entry_version", b"entry_version", "provider_name", b"provider_name", "provider_uscc", b"provider_uscc", "record_id", b"record_id", "subject_ref", b"subject_ref", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordHead: _TypeAlias = RecordHead  # noqa: Y015
+
+@_typing.final
 class WatchRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

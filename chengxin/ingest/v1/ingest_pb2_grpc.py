@@ -70,6 +70,16 @@ class IngestServiceStub:
                 request_serializer=chengxin_dot_ingest_dot_v1_dot_ingest__pb2.WatchRequest.SerializeToString,
                 response_deserializer=chengxin_dot_ingest_dot_v1_dot_ingest__pb2.Change.FromString,
                 _registered_method=True)
+        self.WatchCorrections = channel.unary_stream(
+                '/chengxin.ingest.v1.IngestService/WatchCorrections',
+                request_serializer=chengxin_dot_ingest_dot_v1_dot_ingest__pb2.WatchRequest.SerializeToString,
+                response_deserializer=chengxin_dot_ingest_dot_v1_dot_ingest__pb2.Change.FromString,
+                _registered_method=True)
+        self.GetRecordHead = channel.unary_unary(
+                '/chengxin.ingest.v1.IngestService/GetRecordHead',
+                request_serializer=chengxin_dot_ingest_dot_v1_dot_ingest__pb2.GetRecordHeadRequest.SerializeToString,
+                response_deserializer=chengxin_dot_ingest_dot_v1_dot_ingest__pb2.RecordHead.FromString,
+                _registered_method=True)
 
 
 class IngestServiceServicer:
@@ -126,6 +136,20 @@ class IngestServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchCorrections(self, request, context):
+        """Of the same changes only versions that were made for an objection. Every position is told, most without records.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRecordHead(self, request, context):
+        """Whose a record is and who answers for it, now; no value of any item.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IngestServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -163,6 +187,16 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     servicer.Watch,
                     request_deserializer=chengxin_dot_ingest_dot_v1_dot_ingest__pb2.WatchRequest.FromString,
                     response_serializer=chengxin_dot_ingest_dot_v1_dot_ingest__pb2.Change.SerializeToString,
+            ),
+            'WatchCorrections': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchCorrections,
+                    request_deserializer=chengxin_dot_ingest_dot_v1_dot_ingest__pb2.WatchRequest.FromString,
+                    response_serializer=chengxin_dot_ingest_dot_v1_dot_ingest__pb2.Change.SerializeToString,
+            ),
+            'GetRecordHead': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRecordHead,
+                    request_deserializer=chengxin_dot_ingest_dot_v1_dot_ingest__pb2.GetRecordHeadRequest.FromString,
+                    response_serializer=chengxin_dot_ingest_dot_v1_dot_ingest__pb2.RecordHead.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -355,6 +389,60 @@ class IngestService:
             '/chengxin.ingest.v1.IngestService/Watch',
             chengxin_dot_ingest_dot_v1_dot_ingest__pb2.WatchRequest.SerializeToString,
             chengxin_dot_ingest_dot_v1_dot_ingest__pb2.Change.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchCorrections(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/chengxin.ingest.v1.IngestService/WatchCorrections',
+            chengxin_dot_ingest_dot_v1_dot_ingest__pb2.WatchRequest.SerializeToString,
+            chengxin_dot_ingest_dot_v1_dot_ingest__pb2.Change.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRecordHead(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chengxin.ingest.v1.IngestService/GetRecordHead',
+            chengxin_dot_ingest_dot_v1_dot_ingest__pb2.GetRecordHeadRequest.SerializeToString,
+            chengxin_dot_ingest_dot_v1_dot_ingest__pb2.RecordHead.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,6 +49,10 @@ class IngestServiceStub:
     """Rejected records of a submission with their reasons, in order of row."""
     Watch: _grpc.UnaryStreamMultiCallable[_ingest_pb2.WatchRequest, _ingest_pb2.Change]
     """Committed record versions after a position, in order, without end."""
+    WatchCorrections: _grpc.UnaryStreamMultiCallable[_ingest_pb2.WatchRequest, _ingest_pb2.Change]
+    """Of the same changes only versions that were made for an objection. Every position is told, most without records."""
+    GetRecordHead: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.GetRecordHeadRequest, _ingest_pb2.RecordHead]
+    """Whose a record is and who answers for it, now; no value of any item."""
 
 @_typing.type_check_only
 class IngestServiceAsyncStub(IngestServiceStub):
@@ -71,6 +75,10 @@ class IngestServiceAsyncStub(IngestServiceStub):
     """Rejected records of a submission with their reasons, in order of row."""
     Watch: _aio.UnaryStreamMultiCallable[_ingest_pb2.WatchRequest, _ingest_pb2.Change]  # type: ignore[assignment]
     """Committed record versions after a position, in order, without end."""
+    WatchCorrections: _aio.UnaryStreamMultiCallable[_ingest_pb2.WatchRequest, _ingest_pb2.Change]  # type: ignore[assignment]
+    """Of the same changes only versions that were made for an objection. Every position is told, most without records."""
+    GetRecordHead: _aio.UnaryUnaryMultiCallable[_ingest_pb2.GetRecordHeadRequest, _ingest_pb2.RecordHead]  # type: ignore[assignment]
+    """Whose a record is and who answers for it, now; no value of any item."""
 
 class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
     """Collection of records from providers (Art. 9 to 12)."""
@@ -132,5 +140,21 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_ingest_pb2.Change], _abc.AsyncIterator[_ingest_pb2.Change]]:
         """Committed record versions after a position, in order, without end."""
+
+    @_abc_1.abstractmethod
+    def WatchCorrections(
+        self,
+        request: _ingest_pb2.WatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_ingest_pb2.Change], _abc.AsyncIterator[_ingest_pb2.Change]]:
+        """Of the same changes only versions that were made for an objection. Every position is told, most without records."""
+
+    @_abc_1.abstractmethod
+    def GetRecordHead(
+        self,
+        request: _ingest_pb2.GetRecordHeadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingest_pb2.RecordHead, _abc.Awaitable[_ingest_pb2.RecordHead]]:
+        """Whose a record is and who answers for it, now; no value of any item."""
 
 def add_IngestServiceServicer_to_server(servicer: IngestServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
