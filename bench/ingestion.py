@@ -8,6 +8,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from bench import peer_eve
 from bench.apps import running
 from bench.figures import figure, interleaved
@@ -40,7 +42,8 @@ def ingestion(city: City) -> Iterator[Any]:
         ) as eve:
             rates = interleaved(
                 {
-                    "ingest.grpc": lambda: over_grpc(city),
+                    "ingest.grpc": lambda: unfollowed(city),
+                    "ingest.grpc.followed": lambda: over_grpc(city),
                     "floor.insert_many": lambda: raw(city, documents),
                     "peer.eve_bulk": lambda e=eve: over_eve(city, e),
                 },
@@ -48,20 +51,41 @@ def ingestion(city: City) -> Iterator[Any]:
             )
         unit = f"records/s at {size:,}"
         for against in ("floor.insert_many", "peer.eve_bulk"):
-            yield figure("ingest.grpc", rates["ingest.grpc"], unit, against, rates[against])
+            for name in ("ingest.grpc", "ingest.grpc.followed"):
+                yield figure(name, rates[name], unit, against, rates[against])
             yield figure(against, rates[against], unit)
     rates = interleaved({"validation.penalty": validated})
     yield figure("validation.penalty", rates["validation.penalty"], "records/s/core")
 
 
 def over_grpc(city: City) -> float:
-    """A delivery of 5,000; what follows it from the feed is waited for, but not counted."""
+    """A delivery of 5,000 while disclosure takes in what comes, on the same processors; its rest is waited for, but
+    not counted."""
+    rate = _delivered(city)
+    until(lambda: _followed(city), "disclosure has followed", 300)
+    return rate
+
+
+def unfollowed(city: City) -> float:
+    """The same with disclosure stopped meanwhile: what collection itself costs."""
+    disclosure = psutil.Process(city.pids()["disclosure"])
+    processes = [disclosure, *disclosure.children(recursive=True)]
+    for process in processes:
+        process.suspend()
+    try:
+        rate = _delivered(city)
+    finally:
+        for process in processes:
+            process.resume()
+    until(lambda: _followed(city), "disclosure has followed", 300)
+    return rate
+
+
+def _delivered(city: City) -> float:
     records = licences(city, BATCH * BATCHES, f"b{next(_serial)}")
     began = time.perf_counter()
     deliver(city, records, BATCH)
-    seconds = time.perf_counter() - began
-    until(lambda: _followed(city), "disclosure has followed", 300)
-    return len(records) / seconds
+    return len(records) / (time.perf_counter() - began)
 
 
 def raw(city: City, documents: list[Any]) -> float:

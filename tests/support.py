@@ -87,9 +87,9 @@ def store_daemon() -> Iterator[Callable[[str], str]]:
     with tempfile.TemporaryDirectory(prefix="chengxin-store-") as directory:
         port = free_port()
         daemon = Path(sys.executable).with_name("secantusd-py")
-        # Every test has databases of its own in it: with a cache of 64M the store was seen to evict for minutes when a
-        # commit wanted room.
-        arguments = ["--port", str(port), "--storage-path", directory, "--sync-on-commit", "--cache-size", "1G"]
+        # As `chengxin up` starts one, with room for the databases of all tests.
+        place = ["--port", str(port), "--storage-path", directory]
+        arguments = [*place, "--sync-on-commit", "--standalone", "--cache-size", "1G"]
         # Even a test run that is killed leaves no store behind.
         ending = [sys.executable, "-I", str(PDEATHSIG), str(daemon), *arguments, "--log-level", "ERROR"]
         process = subprocess.Popen(ending, env=parental())

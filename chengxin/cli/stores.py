@@ -36,13 +36,17 @@ def free_ports(count: int) -> list[int]:
 
 
 def command(home: Home, process: str, port: int, *extra: str) -> list[str]:
-    """The command line of a store. Durable on every commit: without it a kill loses acknowledged writes."""
+    """The command line of a store. Durable on every commit: without it a kill loses acknowledged writes.
+
+    Without the operations log that a replica set has: nobody reads it, every document would be written twice, and a
+    commit that prunes it was seen to stall for good once the log no longer fitted into the cache.
+    """
     daemon = Path(sys.executable).with_name("secantusd-py")
     if not daemon.exists():
         raise click.ClickException("the embedded store is not installed; run: pip install 'chengxin[embedded]'")
     return [
         *(str(daemon), "--host", "127.0.0.1", "--port", str(port), "--storage-path", str(home.store(process))),
-        *("--sync-on-commit", "--cache-size", _CACHE, "--log-level", "WARNING", *extra),
+        *("--sync-on-commit", "--standalone", "--cache-size", _CACHE, "--log-level", "WARNING", *extra),
     ]
 
 

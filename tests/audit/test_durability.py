@@ -37,7 +37,14 @@ class Daemon:
 
     def start(self) -> None:
         daemon = Path(sys.executable).with_name("secantusd-py")
-        arguments = ["--port", str(self.port), "--storage-path", str(self.directory), "--sync-on-commit"]
+        arguments = [
+            "--port",
+            str(self.port),
+            "--storage-path",
+            str(self.directory),
+            "--sync-on-commit",
+            "--standalone",
+        ]
         self.process = subprocess.Popen([str(daemon), *arguments, "--log-level", "ERROR"])
         with pymongo.MongoClient[dict[str, Any]](self.uri, serverSelectionTimeoutMS=200) as client:
 

@@ -27,7 +27,14 @@ class Daemon:
 
     def start(self) -> None:
         daemon = Path(sys.executable).with_name("secantusd-py")
-        arguments = ["--port", str(self.port), "--storage-path", str(self._directory), "--sync-on-commit"]
+        arguments = [
+            "--port",
+            str(self.port),
+            "--storage-path",
+            str(self._directory),
+            "--sync-on-commit",
+            "--standalone",
+        ]
         self._process = subprocess.Popen([str(daemon), *arguments, "--cache-size", "64M", "--log-level", "ERROR"])
 
     def kill(self) -> None:

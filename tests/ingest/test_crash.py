@@ -31,7 +31,14 @@ class Daemon:
 
     def start(self) -> None:
         command = Path(sys.executable).with_name("secantusd-py")
-        arguments = ["--port", str(self._port), "--storage-path", str(self._directory), "--sync-on-commit"]
+        arguments = [
+            "--port",
+            str(self._port),
+            "--storage-path",
+            str(self._directory),
+            "--sync-on-commit",
+            "--standalone",
+        ]
         self._process = subprocess.Popen([str(command), *arguments, "--log-level", "ERROR"])
         until(self._answers, "the store answers")
 
