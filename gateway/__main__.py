@@ -23,7 +23,7 @@ def compose() -> Service:
     from chengxin.audit_client import AuditTrail, Relay
     from chengxin.clock import SystemClock
     from chengxin.disclosure.v1 import disclosure_pb2_grpc
-    from chengxin.revocation import Revocations
+    from chengxin.revocation import Reloading, Revocations
     from chengxin.rpc import make_channel
     from chengxin.settings import Settings
     from chengxin.tokens import Verifier
@@ -36,7 +36,7 @@ def compose() -> Service:
     from gateway.limits import Limiter, Limits
     from gateway.passwords import Passwords
     from gateway.readiness import Readiness, works
-    from gateway.revoking import STALE_SECONDS, Reloading
+    from gateway.revoking import RELOAD_SECONDS, STALE_SECONDS
     from gateway.room import Gateway
     from gateway.routes import ROOMS
     from gateway.upstream import Upstream
@@ -85,7 +85,8 @@ def compose() -> Service:
             upstream.close()
         accounts.store.close()
 
-    background: list[Background] = [keys, Reloading(revocations), health, Relay(accounts.store, stub, own.metadata)]
+    reloading = Reloading(revocations, RELOAD_SECONDS)
+    background: list[Background] = [keys, reloading, health, Relay(accounts.store, stub, own.metadata)]
     return Service(edge, grpc_server, background, close)
 
 
