@@ -59,7 +59,8 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
     @serves(reading.submission)
     def GetSubmission(self, request: pb.GetSubmissionRequest, context: grpc.ServicerContext) -> pb.Submission:
         """How far a submission is, or its receipt."""
-        return messages.submission(reading.submission(self._ingest, caller(), "", request.submission_id))
+        whose, named = request.provider_uscc, request.submission_id
+        return messages.submission(reading.submission(self._ingest, caller(), whose, named))
 
     @serves(reading.rejects)
     def ListRejects(self, request: pb.ListRejectsRequest, context: grpc.ServicerContext) -> pb.ListRejectsResponse:

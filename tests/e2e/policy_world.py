@@ -225,7 +225,11 @@ class World:
                 )
             ],
             "RequestExtension": [objection_pb2.RequestExtensionRequest(objection_no=number, reason="x")],
-            "GetSubmission": [ingest_pb2.GetSubmissionRequest(submission_id=self.ids["submission_id"])],
+            "GetSubmission": [
+                ingest_pb2.GetSubmissionRequest(
+                    submission_id=self.ids["submission_id"], provider_uscc=self.record["provider_uscc"]
+                )
+            ],
             "ListRejects": [ingest_pb2.ListRejectsRequest(submission_id=self.ids["submission_id"])],
             "Amend": [ingest_pb2.AmendRequest(**change)],
             "Revoke": [ingest_pb2.RevokeRequest(**change)],

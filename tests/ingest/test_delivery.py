@@ -220,6 +220,11 @@ def test_a_provider_sees_only_its_own(ingest: Running) -> None:
     [listed] = ingest.centre.get("/v1/submissions").json["submissions"]
     assert listed["provider_uscc"] == REGULATOR
     assert ingest.centre.get(f"/v1/submissions/not-for-others?provider={REGULATOR}").json["counts"]["accepted"] == 2
+    ask = pb.GetSubmissionRequest(submission_id="not-for-others", provider_uscc=REGULATOR)
+    for role in ("centre", "authority", "supervisor", "provider"):
+        assert ingest.organ(role).rpc("GetSubmission", ask).counts.accepted == 2
+    assert refused(ingest.centre.submission, "not-for-others").code == "NOT_FOUND"
+    assert refused(ingest.housing.rpc, "GetSubmission", ask).code == "NOT_FOUND"
     assert ingest.centre.get("/v1/submissions/not-for-others/rejects").status_code == 403
 
 

@@ -591,15 +591,21 @@ class GetSubmissionRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SUBMISSION_ID_FIELD_NUMBER: _builtins.int
+    PROVIDER_USCC_FIELD_NUMBER: _builtins.int
     submission_id: _builtins.str
+    provider_uscc: _builtins.str
+    """Whose it is, by unified social credit code: for the organs, since ids are each provider's own. Empty means the
+    caller's.
+    """
     def __init__(
         self,
         *,
         submission_id: _builtins.str = ...,
+        provider_uscc: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["submission_id", b"submission_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["provider_uscc", b"provider_uscc", "submission_id", b"submission_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
