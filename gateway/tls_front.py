@@ -121,6 +121,9 @@ class TlsFront:
                 inner_writer.close()
         except OSError as e:
             log.warning("a connection was not passed on", reason=repr(e)[:200])
+        except asyncio.CancelledError:
+            # The front stops, and waits for no farewell. (Not raised: asyncio of Python 3.11 would tell it as an error.)
+            writer.transport.abort()
         finally:
             self._peers.pop(name, None)
             writer.close()

@@ -4,6 +4,7 @@ import contextlib
 import json
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from chengxin.cli.keys import command
 from chengxin.client import Caller, Edge
 from chengxin.errors import Problem
 from chengxin.tls import Trust, pool
+from gateway.tls_front import TlsFront, server_context
 from tests.gateway.conftest import Gate, answers
 from tests.support import free_port, until
 
@@ -191,6 +193,25 @@ def test_who_says_nothing_keeps_nobody_else_waiting(secured: Secured) -> None:
         for _ in range(400):
             silent.enter_context(socket.create_connection((host, int(port))))
         assert answers(secured.edge("market_regulator"))
+
+
+def test_a_stop_waits_for_no_connection_that_is_kept(tmp_path: Path) -> None:
+    make(tmp_path)
+    address = ("127.0.0.1", free_port())
+    context = server_context(*(tmp_path / name for name in ("server.pem", "server.key.pem", "ca.pem")), required=False)
+    with socket.socket(socket.AF_UNIX) as inner:
+        inner.bind(str(tmp_path / "http"))
+        inner.listen()
+        front = TlsFront(f"{address[0]}:{address[1]}", tmp_path / "http", context)
+        front.start()
+        trusting = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+        kept = trusting.wrap_socket(socket.create_connection(address), server_hostname=address[0])
+        passed, _ = inner.accept()
+        with kept, passed:
+            front.stop()
+            assert "tls" not in {thread.name for thread in threading.enumerate()}
+            passed.settimeout(10)
+            assert passed.recv(1) == b""
 
 
 def test_a_body_in_pieces_and_connections_that_are_kept(secured: Secured) -> None:
