@@ -60,28 +60,37 @@ class Assembly:
         self.store.close()
 
 
+def own_tokens(name: str, settings: Settings) -> TokenSource:
+    """The tokens of service `name` itself."""
+    return TokenSource(
+        f"{settings.gateway_url}/oauth/token",
+        f"{settings.issuer}/oauth/token",
+        name,
+        load_private_key(settings.key_file),
+        settings.trust,
+        scope="service",
+    )
+
+
+def verifying(settings: Settings, revocations: Revocations) -> Verifier:
+    """What verifies callers by the gateway's keys."""
+    jwks = fetch_jwks(f"{settings.gateway_url}/.well-known/jwks.json", settings.trust)
+    return Verifier(settings.issuer, settings.audience, jwks, revocations, demo=settings.demo)
+
+
 def assemble(name: str, settings: Settings) -> Assembly:
     """Wires service `name` from its settings."""
     clock = SystemClock()
     store = Store(settings.mongo_uri.get_secret_value(), name, clock)
-    gateway, trust = settings.gateway_url, settings.trust
-    tokens = TokenSource(
-        f"{gateway}/oauth/token",
-        f"{settings.issuer}/oauth/token",
-        name,
-        load_private_key(settings.key_file),
-        trust,
-        scope="service",
-    )
+    tokens = own_tokens(name, settings)
     stub = audit_pb2_grpc.AuditServiceStub(make_channel(settings.audit_grpc))
-    revocations = Revocations(fetch_revocations(f"{gateway}/v1/identity/revocations", tokens, trust))
-    jwks = fetch_jwks(f"{gateway}/.well-known/jwks.json", trust)
+    revocations = Revocations(fetch_revocations(settings.gateway_url, tokens, settings.trust))
     return Assembly(
         name=name,
         settings=settings,
         clock=clock,
         store=store,
-        verifier=Verifier(settings.issuer, settings.audience, jwks, revocations, demo=settings.demo),
+        verifier=verifying(settings, revocations),
         tokens=tokens,
         audit=AuditTrail(name, stub, tokens.metadata, clock),
         relay=Relay(store, stub, tokens.metadata),

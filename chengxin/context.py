@@ -1,5 +1,6 @@
 """What belongs to the request being served: its id, the caller, the caller's language."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -15,6 +16,10 @@ REQUEST_ID_HEADER: Final = "x-request-id"
 TRACEPARENT_HEADER: Final = "traceparent"
 
 
+# As the gateway makes them (`chengxin.ids.new_id`).
+_REQUEST_ID: Final = re.compile(r"req_[0-9a-v]{26}\Z")
+
+
 @dataclass(frozen=True, slots=True)
 class RequestContext:
     """One request on its way through the services."""
@@ -26,6 +31,14 @@ class RequestContext:
 
 
 _current: ContextVar[RequestContext | None] = ContextVar("chengxin_request", default=None)
+
+
+def request_id_of(given: str) -> str:
+    """The id that came with a request; a new one when it is not of the gateway's form.
+
+    It goes on record, and whoever reaches a service past the gateway, with a token that is good, may send anything.
+    """
+    return given if _REQUEST_ID.match(given) else new_id("req")
 
 
 def current() -> RequestContext:

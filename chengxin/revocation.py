@@ -111,8 +111,31 @@ class Tokens(Protocol):
     def forget(self) -> None: ...
 
 
-def fetch_revocations(url: str, tokens: Tokens, trust: Trust | None = None) -> Callable[[], list[Revocation]]:
+class Reloading:
+    """Asks in the background, so that no caller has to."""
+
+    def __init__(self, revocations: Revocations, every: float) -> None:
+        self._revocations = revocations
+        self._every = every
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="revocations", daemon=True)
+
+    def start(self) -> None:
+        """Begins."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends."""
+        self._stopped.set()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._every):
+            self._revocations.refresh()
+
+
+def fetch_revocations(gateway: str, tokens: Tokens, trust: Trust | None = None) -> Callable[[], list[Revocation]]:
     """Reads the gateway's list over HTTP, with the service's own token; one that is refused is not used again."""
+    url = f"{gateway}/v1/identity/revocations"
     http = pool(trust, retries=False, timeout=urllib3.Timeout(connect=2, read=3))
 
     def fetch() -> list[Revocation]:

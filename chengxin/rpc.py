@@ -13,9 +13,15 @@ from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, OperationFailure, PyMongoError
 
-from chengxin.context import REQUEST_ID_HEADER, TRACEPARENT_HEADER, RequestContext, pick_language, serving
+from chengxin.context import (
+    REQUEST_ID_HEADER,
+    TRACEPARENT_HEADER,
+    RequestContext,
+    pick_language,
+    request_id_of,
+    serving,
+)
 from chengxin.errors import INTERNAL, STORE_UNAVAILABLE, Problem
-from chengxin.ids import new_id
 from chengxin.mongo import STORE_BROKEN
 from chengxin.policy import Admission
 from chengxin.tls import Trust
@@ -131,7 +137,7 @@ class _Caller(grpc.ServerInterceptor):
 
 def _request(metadata: dict[str, str]) -> RequestContext:
     return RequestContext(
-        metadata.get(REQUEST_ID_HEADER) or new_id("req"),
+        request_id_of(metadata.get(REQUEST_ID_HEADER, "")),
         pick_language(metadata.get("accept-language", "")),
         traceparent=metadata.get(TRACEPARENT_HEADER, ""),
     )

@@ -39,11 +39,10 @@ class Service:
 
 @dataclass(frozen=True)
 class Tls:
-    """A server's certificate and key, and the CA of the certificates that its clients must show, if any (PEM)."""
+    """A server's certificate and key (PEM)."""
 
     certificate: Path
     key: Path
-    clients: Path | None = None
 
 
 def serve(
@@ -55,16 +54,16 @@ def serve(
 ) -> None:
     """Runs a service until SIGTERM or SIGINT. `compose` is called in the worker process, where everything lives.
 
-    With `tls` its HTTP face speaks TLS 1.3.
+    `http_listen` is host:port, or unix: and a path. With `tls` its HTTP face speaks TLS 1.3.
 
     The process that calls this only keeps the worker: it should import little before.
     """
     host, _, port = http_listen.rpartition(":")
+    where: dict[str, Any] = {"uds": Path(port)} if host == "unix" else {"address": host, "port": int(port)}
     keeper = os.getpid()
     server = Granian(
         name,
-        address=host,
-        port=int(port),
+        **where,
         interface=Interfaces.WSGI,
         workers=1,
         blocking_threads=threads,
@@ -74,8 +73,6 @@ def serve(
         respawn_failed_workers=False,
         ssl_cert=tls.certificate if tls else None,
         ssl_key=tls.key if tls else None,
-        ssl_ca=tls.clients if tls else None,
-        ssl_client_verify=bool(tls and tls.clients),
         workers_kill_timeout=_STOP_SECONDS,
     )
 

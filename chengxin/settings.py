@@ -27,11 +27,11 @@ class Settings(BaseSettings):
     audience: str = "chengxin"
     gateway_http: str = "127.0.0.1:8080"
     # TLS at the gateway's edges (PEM): its certificate and key; and the CA of clients' certificates, which the gRPC edge
-    # then asks for. Without a certificate the edges speak plainly, behind something that does not.
+    # then demands, and the HTTP edge asks for. Without a certificate the edges speak plainly, behind something that does not.
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
     tls_client_ca_file: Path | None = None
-    # The HTTP edge asks for clients' certificates too: of a gateway for machines alone, since browsers have none.
+    # The HTTP edge demands clients' certificates too: of a gateway for machines alone, since browsers have none.
     tls_http_mutual: bool = False
     # The CA that the gateway's certificate is from, for those who reach it from inside; without one it speaks plainly.
     # And the certificate and key that they show it.

@@ -25,7 +25,7 @@ class Trust:
     ca: Path
     certificate: Path | None = None
     key: Path | None = None
-    # Whether the client's tokens are bound to the certificate: then they are good at the gRPC edge alone.
+    # Whether the client's tokens are bound to the certificate: then they are worth nothing without it.
     bound: bool = False
 
     @classmethod

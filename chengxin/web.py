@@ -20,7 +20,14 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from werkzeug.exceptions import HTTPException
 
 from chengxin import __version__
-from chengxin.context import REQUEST_ID_HEADER, TRACEPARENT_HEADER, RequestContext, pick_language, serving
+from chengxin.context import (
+    REQUEST_ID_HEADER,
+    TRACEPARENT_HEADER,
+    RequestContext,
+    pick_language,
+    request_id_of,
+    serving,
+)
 from chengxin.errors import (
     INPUT_INVALID,
     INTERNAL,
@@ -139,7 +146,7 @@ def bare_app(name: str, admission: Admission | None) -> OpenAPI:
     @app.before_request
     def begin() -> None:
         asked = RequestContext(
-            request.headers.get(REQUEST_ID_HEADER) or new_id("req"),
+            request_id_of(request.headers.get(REQUEST_ID_HEADER, "")),
             pick_language(request.headers.get("Accept-Language", "")),
             traceparent=request.headers.get(TRACEPARENT_HEADER, ""),
         )

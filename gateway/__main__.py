@@ -2,7 +2,9 @@
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from chengxin.runtime import Background, Service, Tls, serve
@@ -15,15 +17,16 @@ if TYPE_CHECKING:
     from chengxin.settings import Settings
     from gateway.oidc import Provider
     from gateway.store import Accounts
+    from gateway.tls_front import TlsFront
 
 
-def compose() -> Service:
-    """Wires the gateway."""
+def compose(inner: Path | None) -> Service:
+    """Wires the gateway; `inner` is the Unix socket of the HTTP edge behind TLS of ours, where there is such."""
     from chengxin.audit.v1 import audit_pb2_grpc
     from chengxin.audit_client import AuditTrail, Relay
     from chengxin.clock import SystemClock
     from chengxin.disclosure.v1 import disclosure_pb2_grpc
-    from chengxin.revocation import Revocations
+    from chengxin.revocation import Reloading, Revocations
     from chengxin.rpc import make_channel
     from chengxin.settings import Settings
     from chengxin.tokens import Verifier
@@ -36,7 +39,7 @@ def compose() -> Service:
     from gateway.limits import Limiter, Limits
     from gateway.passwords import Passwords
     from gateway.readiness import Readiness, works
-    from gateway.revoking import STALE_SECONDS, Reloading
+    from gateway.revoking import RELOAD_SECONDS, STALE_SECONDS
     from gateway.room import Gateway
     from gateway.routes import ROOMS
     from gateway.upstream import Upstream
@@ -85,8 +88,12 @@ def compose() -> Service:
             upstream.close()
         accounts.store.close()
 
-    background: list[Background] = [keys, Reloading(revocations), health, Relay(accounts.store, stub, own.metadata)]
-    return Service(edge, grpc_server, background, close)
+    reloading = Reloading(revocations, RELOAD_SECONDS)
+    background: list[Background] = [keys, reloading, health, Relay(accounts.store, stub, own.metadata)]
+    if inner is None:
+        return Service(edge, grpc_server, background, close)
+    front = _front(settings, inner)
+    return Service(front.before(edge), grpc_server, [*background, front], close)
 
 
 def bootstrap(file: Path) -> None:
@@ -146,12 +153,30 @@ def _accounts(settings: "Settings") -> "Accounts":
     return accounts
 
 
-def _tls(settings: "Settings") -> Tls | None:
-    """What the HTTP edge shows, and whose certificates it asks for."""
-    if settings.tls_cert_file is None or settings.tls_key_file is None:
-        return None
-    clients = settings.tls_client_ca_file if settings.tls_http_mutual else None
-    return Tls(settings.tls_cert_file, settings.tls_key_file, clients)
+def run() -> None:
+    """Serves, with TLS as the settings say: granian's own, or ours in front of it where clients' certificates are seen."""
+    from chengxin.settings import Settings
+    from gateway.slots import THREADS
+
+    settings = Settings()
+    if settings.tls_client_ca_file is not None:
+        with TemporaryDirectory(prefix="chengxin-edge-") as private:
+            inner = Path(private, "http")
+            return serve("gateway", f"unix:{inner}", partial(compose, inner), THREADS)
+    certificate, key = settings.tls_cert_file, settings.tls_key_file
+    tls = Tls(certificate, key) if certificate is not None and key is not None else None
+    serve("gateway", settings.http_listen, partial(compose, None), THREADS, tls)
+
+
+def _front(settings: "Settings", inner: Path) -> "TlsFront":
+    """What speaks TLS in front of the HTTP edge, and asks for clients' certificates."""
+    from gateway.tls_front import TlsFront, server_context
+
+    certificate, key, clients = settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file
+    if certificate is None or key is None or clients is None:
+        raise ValueError("clients' certificates take CHENGXIN_TLS_CERT_FILE, …_KEY_FILE and …_CLIENT_CA_FILE")
+    context = server_context(certificate, key, clients, settings.tls_http_mutual)
+    return TlsFront(settings.http_listen, inner, context)
 
 
 def _credentials(settings: "Settings") -> "grpc.ServerCredentials | None":
@@ -207,11 +232,7 @@ def main(arguments: list[str]) -> None:
     """Runs what the arguments ask for."""
     match arguments:
         case []:
-            from chengxin.settings import Settings
-            from gateway.slots import THREADS
-
-            settings = Settings()
-            serve("gateway", settings.http_listen, compose, THREADS, _tls(settings))
+            run()
         case ["--policy"]:
             print(json.dumps(policy(), ensure_ascii=False))
         case ["bootstrap", file]:

@@ -25,6 +25,7 @@ from gateway.cookies import PAGES, SIGN_IN, token_of
 from gateway.limits import Limits, address_of
 from gateway.routes import PREFIXES, limit_of, prefix_of
 from gateway.slots import Slot, Slots
+from gateway.tls_front import CERTIFICATE
 from gateway.trace import next_hop
 from gateway.upstream import Answer, Upstream
 
@@ -185,9 +186,8 @@ class HttpEdge:
             if scheme.lower() != "bearer" or not token:
                 raise UNAUTHENTICATED(reason="Authorization must be: Bearer <token>")
             caller = self._verifier.verify(token)
-            if caller.certificate:
-                # granian does not tell which certificate a client showed.
-                raise UNAUTHENTICATED(reason="the token is bound to a certificate, which only the gRPC edge can see")
+            if caller.certificate and caller.certificate != environ.get(CERTIFICATE, ""):
+                raise UNAUTHENTICATED(reason="the token is bound to another certificate than the one shown")
         except Problem as problem:
             # Guesses cost as much as proofs.
             self._limits.by_proof(address_of(environ.get("REMOTE_ADDR", "")))

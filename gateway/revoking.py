@@ -1,6 +1,5 @@
 """Ending tokens before they expire: sign-out, RFC 7009, suspension; and the list that every service reads."""
 
-import threading
 from typing import Any, Final
 
 from chengxin.clock import rfc3339
@@ -8,37 +7,16 @@ from chengxin.errors import Problem
 from chengxin.mongo import Unit
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
-from chengxin.revocation import Revocation, Revocations
+from chengxin.revocation import Revocation
 from chengxin.tokens import Verifier
 from gateway.model import ANONYMOUS, CLIENT_NOT_AUTHENTICATED, PORTAL
 from gateway.room import Gateway
 from gateway.tokens import ClientProof, authenticated
 
 # How soon this process knows what another gateway revoked; its own it knows at once.
-_RELOAD_SECONDS: Final = 2.0
+RELOAD_SECONDS: Final = 2.0
 # After which it serves nobody whom it cannot be sure of: together with the services' own 30 s less than a minute.
 STALE_SECONDS: Final = 20.0
-
-
-class Reloading:
-    """Reads the revocations from the store every two seconds, in the background."""
-
-    def __init__(self, revocations: Revocations) -> None:
-        self._revocations = revocations
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="revocations", daemon=True)
-
-    def start(self) -> None:
-        """Begins."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ends."""
-        self._stopped.set()
-
-    def _run(self) -> None:
-        while not self._stopped.wait(_RELOAD_SECONDS):
-            self._revocations.refresh()
 
 
 def end_client_tokens(gateway: Gateway, unit: Unit, client_id: str) -> None:

@@ -23,6 +23,7 @@ PREFIXES: Final = {
     "/v1/memoranda": "disclosure",
     "/v1/objections": "objection",
     "/v1/public": "disclosure",
+    "/v1/records": "ingest",
     "/v1/reports": "disclosure",
     "/v1/shared": "disclosure",
     "/v1/statutory": "disclosure",

@@ -187,7 +187,8 @@ def running_city(home: Path | None = None) -> Iterator[City]:
                 return "Ctrl-C stops everything" in text
 
             until(up, f"the suite is up: {where / 'up.log'}", 120)
-            yield City(where, process, Edge(f"http://127.0.0.1:{http}", f"127.0.0.1:{grpc}"))
+            known = json.loads((where / "suite.json").read_text())
+            yield City(where, process, Edge(known["http"], known["grpc"]))
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(60)

@@ -9,6 +9,7 @@ import urllib3
 
 from chengxin import tlog
 from chengxin.notes import Checkpoint, split_note
+from chengxin.tls import Trust, pool
 
 CHECKPOINT: Final = "checkpoint"
 KEY: Final = "key"
@@ -24,15 +25,15 @@ class FetchError(Exception):
 
 def fetcher(http: str, token: str = "") -> Fetch:
     """Reads paths under `<http>/tlog/`. What it gives raises `FetchError`."""
-    pool = urllib3.PoolManager(
-        maxsize=_AT_ONCE, retries=urllib3.Retry(3, backoff_factor=0.2), timeout=urllib3.Timeout(connect=3, read=30)
-    )
+    patience = urllib3.Retry(3, backoff_factor=0.2)
+    timeout = urllib3.Timeout(connect=3, read=30)
+    log = pool(Trust.of_environment(), maxsize=_AT_ONCE, retries=patience, timeout=timeout)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def fetch(path: str) -> bytes:
         url = f"{http.rstrip('/')}/tlog/{path}"
         try:
-            got = pool.request("GET", url, headers=headers)
+            got = log.request("GET", url, headers=headers)
         except urllib3.exceptions.HTTPError as e:
             raise FetchError(f"{url}: {e}") from None
         if got.status != 200:
@@ -55,8 +56,8 @@ def export_log(http: str, directory: Path, token: str) -> int:
     def copy(path: str) -> None:
         _write(directory / path, fetch(path))
 
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for _ in pool.map(copy, paths(size)):
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        for _ in threads.map(copy, paths(size)):
             pass
     # Last, so that a directory with a checkpoint is a whole copy.
     _write(directory / CHECKPOINT, note)

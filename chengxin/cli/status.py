@@ -13,6 +13,7 @@ from rich.table import Table
 
 from chengxin.cli.home import Home
 from chengxin.cli.supervision import UnixTransport
+from chengxin.tls import Trust, pool
 
 
 @click.command("status")
@@ -51,7 +52,7 @@ def _processes(socket: Path) -> list[dict[str, Any]]:
 
 def _get(url: str) -> dict[str, Any]:
     try:
-        answer = urllib3.PoolManager(retries=False, timeout=5).request("GET", url)
+        answer = pool(Trust.of_environment(), retries=False, timeout=5).request("GET", url)
     except urllib3.exceptions.HTTPError as e:
         return {"status": 0, "body": str(e)}
     parsed = answer.json() if "json" in answer.headers.get("Content-Type", "") else answer.data.decode()

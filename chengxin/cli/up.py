@@ -18,8 +18,10 @@ import click
 import urllib3
 
 from chengxin.cli import stores
+from chengxin.cli.edge_tls import TRUST_VARIABLES, trust_of_edges
 from chengxin.cli.home import PROCESSES, SERVICES, Home, held, write_private
 from chengxin.cli.supervision import Supervision
+from chengxin.tls import Trust, pool
 
 _READY_SECONDS: Final = 60
 _PORT: Final = click.IntRange(1, 65535)
@@ -37,6 +39,8 @@ class _Stopped(Exception):
 def command(demo: bool, home: Path | None, http_port: int, grpc_port: int) -> None:
     """Run the whole suite on embedded stores; stays in the foreground until Ctrl-C."""
     here = Home(home.absolute()) if home else Home.default()
+    trust = trust_of_edges()
+    base = f"{'https' if trust else 'http'}://127.0.0.1:{http_port}"
     if http_port == grpc_port:
         raise click.ClickException(f"HTTP and gRPC cannot both have port {http_port}; choose another with --grpc-port")
     with held(here):
@@ -45,9 +49,9 @@ def command(demo: bool, home: Path | None, http_port: int, grpc_port: int) -> No
         here.make()
         with _stopping() as stop:
             stores.create_accounts(here)
-            with Supervision(here, _programs(here, demo, http_port, grpc_port)) as supervision:
+            with Supervision(here, _programs(here, demo, base, grpc_port)) as supervision:
                 try:
-                    _run(here, demo, http_port, grpc_port, supervision, stop)
+                    _run(here, demo, base, grpc_port, supervision, stop)
                 except _Stopped:
                     pass
                 finally:
@@ -55,12 +59,9 @@ def command(demo: bool, home: Path | None, http_port: int, grpc_port: int) -> No
                     click.echo("stopping …")
 
 
-def _run(
-    home: Home, demo: bool, http_port: int, grpc_port: int, supervision: Supervision, stop: threading.Event
-) -> None:
+def _run(home: Home, demo: bool, base: str, grpc_port: int, supervision: Supervision, stop: threading.Event) -> None:
     began = time.monotonic()
     _bootstrap(home, demo, supervision, stop)
-    base = f"http://127.0.0.1:{http_port}"
     suite = {
         "http": base,
         "grpc": f"127.0.0.1:{grpc_port}",
@@ -118,15 +119,15 @@ def _must_go_on(stop: threading.Event) -> None:
         raise _Stopped
 
 
-def _programs(home: Home, demo: bool, http_port: int, grpc_port: int) -> dict[str, dict[str, Any]]:
+def _programs(home: Home, demo: bool, base: str, grpc_port: int) -> dict[str, dict[str, Any]]:
     """Every program of the suite: command, environment, group (groups start in order and stop in reverse)."""
     inner = stores.free_ports(len(SERVICES) * 2 + len(PROCESSES))
     store_ports = dict(zip(PROCESSES, inner, strict=False))
     pairs = iter(inner[len(PROCESSES) :])
     addresses = {name: (f"127.0.0.1:{next(pairs)}", f"127.0.0.1:{next(pairs)}") for name in SERVICES}
     common = {
-        "CHENGXIN_ISSUER": f"http://127.0.0.1:{http_port}",
-        "CHENGXIN_GATEWAY_HTTP": f"127.0.0.1:{http_port}",
+        "CHENGXIN_ISSUER": base,
+        "CHENGXIN_GATEWAY_HTTP": base.partition("://")[2],
         "CHENGXIN_FIELD_KEYS_FILE": str(home.field_keys),
         "CHENGXIN_SUBJECT_KEY_FILE": str(home.subject_key),
         "CHENGXIN_DEMO": "true" if demo else "false",
@@ -137,7 +138,7 @@ def _programs(home: Home, demo: bool, http_port: int, grpc_port: int) -> dict[st
     for name, (http, grpc) in addresses.items():
         common[f"CHENGXIN_{name.upper()}_HTTP"] = http
         common[f"CHENGXIN_{name.upper()}_GRPC"] = grpc
-    addresses["gateway"] = (f"127.0.0.1:{http_port}", f"127.0.0.1:{grpc_port}")
+    addresses["gateway"] = (common["CHENGXIN_GATEWAY_HTTP"], f"127.0.0.1:{grpc_port}")
     uris = {name: stores.uri(home, name, store_ports[name]) for name in PROCESSES}
     # For whoever looks into a store: the benchmark, an operator.
     write_private(home.path / "keys" / "store-uris.json", json.dumps(uris).encode())
@@ -175,7 +176,7 @@ def _check_free(port: int, option: str) -> None:
 
 
 def _wait_ready(base: str, supervision: Supervision, stop: threading.Event) -> bool:
-    http = urllib3.PoolManager(retries=False, timeout=2)
+    http = pool(Trust.of_environment(), retries=False, timeout=2)
     deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline and not stop.is_set():
         for report in supervision.reports():
@@ -203,6 +204,9 @@ def _stopping() -> Iterator[threading.Event]:
 def _greet(home: Home, base: str, grpc_port: int, demo: bool) -> None:
     click.echo(f"\n  portal   {base}/\n  API      {base}/docs  {base}/openapi.json\n  gRPC     127.0.0.1:{grpc_port}")
     click.echo(f"  home     {home.path}")
+    if base.startswith("https:"):
+        told = [f"{name}={os.environ[name]}" for name in TRUST_VARIABLES if os.environ.get(name)]
+        click.echo(f"\nCommands in another shell take the same:\n  export {' '.join(told)}")
     if demo:
         click.echo("\nDemonstration people, good only in this world:")
         click.echo((home.path / "demo" / "credentials.txt").read_text())

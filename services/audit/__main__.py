@@ -24,17 +24,20 @@ def faces(room: "AuditRoom", admission: "Admission | None", ready: "Callable[[],
 
 
 def compose() -> Service:
-    """Wires the audit service. It needs its store and nothing else to append: keys that verify callers are fetched from
-    the gateway when the first one calls."""
+    """Wires the audit service. It needs its store to begin; keys that verify callers, and what was revoked, are fetched
+    from the gateway when the first one calls. It waits for neither, because the gateway may be waiting for it."""
     from pymongo.errors import ConnectionFailure
     from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
+    from chengxin.assembly import own_tokens, verifying
     from chengxin.clock import SystemClock
     from chengxin.mongo import Store
     from chengxin.policy import Admission
+    from chengxin.revocation import Reloading, Revocations, fetch_revocations
     from chengxin.rpc import make_server
     from chengxin.settings import Settings
-    from chengxin.tokens import Verifier, fetch_jwks, load_private_key
+    from chengxin.tokens import load_private_key
+    from services.audit.hearing import RELOAD_SECONDS, anew
     from services.audit.room import make_room
     from services.audit.signer import Signer
     from services.audit.store import AuditStore
@@ -42,12 +45,8 @@ def compose() -> Service:
     settings = Settings()
     clock = SystemClock()
     store = Store(settings.mongo_uri.get_secret_value(), "audit", clock)
-    verifier = Verifier(
-        settings.issuer,
-        settings.audience,
-        fetch_jwks(f"{settings.gateway_url}/.well-known/jwks.json", settings.trust),
-        demo=settings.demo,
-    )
+    tokens = own_tokens("audit", settings)
+    revocations = Revocations(anew(fetch_revocations(settings.gateway_url, tokens, settings.trust), tokens))
     room = make_room(AuditStore(store), Signer.of(load_private_key(settings.key_file)), clock)
 
     @retry(
@@ -57,11 +56,11 @@ def compose() -> Service:
         room.store.create_indexes()
 
     prepare()
-    admission = Admission(verifier, room.audit)
+    admission = Admission(verifying(settings, revocations), room.audit)
     app, servicers = faces(room, admission, room.ready)
     server = make_server(settings.grpc_listen, admission, servicers)
     # The room's threads are background work; they begin before the first call, since calls wait for them.
-    return Service(app, server, [room], store.close)
+    return Service(app, server, [room, Reloading(revocations, RELOAD_SECONDS)], store.close)
 
 
 def policy() -> list[dict[str, Any]]:

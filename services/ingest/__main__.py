@@ -19,10 +19,12 @@ def faces(ingest: "Ingest", admission: "Admission | None", ready: "Callable[[], 
     from services.ingest.rpc import NAME, IngestServicer
     from services.ingest.web import make_ingest_app
     from services.ingest.web_quality import add_quality
+    from services.ingest.web_recorded import add_records
 
     servicers = [(ingest_pb2_grpc.add_IngestServiceServicer_to_server, IngestServicer(ingest), NAME)]
     app = make_ingest_app(ingest, admission, ready)
     add_quality(app, ingest)
+    add_records(app, ingest)
     return app, servicers
 
 

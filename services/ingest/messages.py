@@ -6,6 +6,7 @@ from chengxin.ingest.v1 import ingest_pb2 as pb
 from services.ingest import reading
 from services.ingest.model import Became, Change, Delivered, Header, Outcome, Receipt
 from services.ingest.receipts import receipt_of
+from services.ingest.recorded import History, Version
 from services.ingest.store import Plain
 from services.ingest.validation import Violation
 
@@ -133,6 +134,37 @@ def head(record: Plain) -> pb.RecordHead:
         provider_name=record["provider_name"],
         subject_ref=record["subject"]["ref"],
     )
+
+
+def history(found: History) -> pb.RecordHistory:
+    """A record with every version."""
+    return pb.RecordHistory(
+        record_id=found.record_id,
+        entry_code=found.entry_code,
+        provider_uscc=found.provider_uscc,
+        provider_name=found.provider_name,
+        versions=map(_delivered_version, found.versions),
+    )
+
+
+def _delivered_version(found: Version) -> pb.DeliveredVersion:
+    message = pb.DeliveredVersion(
+        version=found.version,
+        entry_version=found.entry_version,
+        items=found.items,
+        raw=found.raw,
+        withheld=found.withheld,
+        revoked=found.revoked,
+        submission_id=found.submission_id,
+        row=found.row,
+        reason=found.reason,
+        document_number=found.document_number,
+        effective_date=found.effective_date,
+        objection_no=found.objection_no,
+        late_working_days=found.late_working_days,
+    )
+    message.recorded_at.FromDatetime(found.recorded_at)
+    return message
 
 
 def _version(record: Plain) -> pb.RecordVersion:

@@ -11,7 +11,7 @@ from chengxin.ingest.v1 import ingest_pb2 as pb
 from chengxin.ingest.v1 import ingest_pb2_grpc
 from chengxin.policy import serves
 from chengxin.web import encode_page_token
-from services.ingest import amendments, delivery, messages, reading
+from services.ingest import amendments, delivery, messages, reading, recorded
 from services.ingest.delivery import Sender
 from services.ingest.model import Batch, Header
 from services.ingest.paging import reject_position
@@ -59,7 +59,8 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
     @serves(reading.submission)
     def GetSubmission(self, request: pb.GetSubmissionRequest, context: grpc.ServicerContext) -> pb.Submission:
         """How far a submission is, or its receipt."""
-        return messages.submission(reading.submission(self._ingest, caller(), "", request.submission_id))
+        whose, named = request.provider_uscc, request.submission_id
+        return messages.submission(reading.submission(self._ingest, caller(), whose, named))
 
     @serves(reading.rejects)
     def ListRejects(self, request: pb.ListRejectsRequest, context: grpc.ServicerContext) -> pb.ListRejectsResponse:
@@ -72,6 +73,11 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         told = [messages.reject(found, _language()) for found in page]
         token = encode_page_token(following) if following else ""
         return pb.ListRejectsResponse(rejects=told, next_page_token=token)
+
+    @serves(recorded.record)
+    def GetRecord(self, request: pb.GetRecordRequest, context: grpc.ServicerContext) -> pb.RecordHistory:
+        """What was made of a delivered record."""
+        return messages.history(recorded.record(self._ingest, caller(), request.record_id))
 
     @serves(reading.changes)
     def Watch(self, request: pb.WatchRequest, context: grpc.ServicerContext) -> Iterator[pb.Change]:

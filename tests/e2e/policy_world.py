@@ -35,6 +35,7 @@ CONFINED: dict[str, dict[Role, str]] = {
         Role.PROVIDER: "OBJECTION_UNKNOWN"
     },
     "a provider reads only its own": {Role.PROVIDER: "NOT_FOUND"},
+    "a provider reads only records of its own": {Role.PROVIDER: "NOT_FOUND"},
     "the entry names the caller's organisation as a provider": {Role.PROVIDER: "NOT_A_PROVIDER"},
     "the entry names the caller's organisation as provider": {Role.PROVIDER: "NOT_A_PROVIDER"},
     "the record is the caller's own; the centre changes one only for an objection": {Role.PROVIDER: "RECORD_NOT_YOURS"},
@@ -127,6 +128,7 @@ class World:
         centre.call("PUT", f"/v1/submissions/agreements/{record['provider_uscc']}", json=agreed)
         self.ids |= {
             "provider": record["provider_uscc"],
+            "record_id": record["record_id"],
             "entry": record["entry_code"],
             "subject_ref": self.owner.subject,
         }
@@ -225,7 +227,12 @@ class World:
                 )
             ],
             "RequestExtension": [objection_pb2.RequestExtensionRequest(objection_no=number, reason="x")],
-            "GetSubmission": [ingest_pb2.GetSubmissionRequest(submission_id=self.ids["submission_id"])],
+            "GetSubmission": [
+                ingest_pb2.GetSubmissionRequest(
+                    submission_id=self.ids["submission_id"], provider_uscc=self.record["provider_uscc"]
+                )
+            ],
+            "GetRecord": [ingest_pb2.GetRecordRequest(record_id=record_id)],
             "ListRejects": [ingest_pb2.ListRejectsRequest(submission_id=self.ids["submission_id"])],
             "Amend": [ingest_pb2.AmendRequest(**change)],
             "Revoke": [ingest_pb2.RevokeRequest(**change)],

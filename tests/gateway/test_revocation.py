@@ -6,16 +6,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import grpc
 import pytest
+import urllib3
 
 from chengxin.client import Edge
 from chengxin.errors import Problem
 from chengxin.principal import Principal, Role
 from chengxin.revocation import Revocation, Revocations, fetch_revocations
 from chengxin.tokens import ASSERTION_TYPE, TokenSource, Verifier, fetch_jwks, load_private_key
+from services.audit.hearing import anew
 from tests.gateway.conftest import LI_NA, Gate, answers
 from tests.support import Issuer, free_port, until
 
@@ -116,7 +118,7 @@ def _as_a_service(gate: Gate) -> tuple[Verifier, Revocations]:
     """What every service's composition root wires."""
     key = load_private_key(gate.home.key_file("disclosure"))
     source = TokenSource(f"{gate.issuer}/oauth/token", f"{gate.issuer}/oauth/token", "disclosure", key, scope="service")
-    revocations = Revocations(fetch_revocations(f"{gate.issuer}/v1/identity/revocations", source))
+    revocations = Revocations(fetch_revocations(gate.issuer, source))
     jwks = fetch_jwks(f"{gate.issuer}/.well-known/jwks.json")
     return Verifier(gate.issuer, "chengxin", jwks, revocations, demo=True), revocations
 
@@ -187,6 +189,60 @@ def _second(gate: Gate) -> tuple[Edge, Callable[[], None], Callable[[], None]]:
 
     edge = Edge(f"http://{http}", grpc_address)
     return edge, start, kill
+
+
+@contextlib.contextmanager
+def _audit(gate: Gate, store: str) -> Iterator[urllib3.PoolManager]:
+    """The audit service itself, behind this gateway: whoever asks it goes past the edge."""
+    http = f"127.0.0.1:{free_port()}"
+    told = {
+        "CHENGXIN_MONGO_URI": store,
+        "CHENGXIN_HTTP_LISTEN": http,
+        "CHENGXIN_GRPC_LISTEN": f"127.0.0.1:{free_port()}",
+        "CHENGXIN_GATEWAY_HTTP": gate.issuer.removeprefix("http://"),
+        "CHENGXIN_KEY_FILE": str(gate.home.key_file("audit")),
+    }
+    process = subprocess.Popen([sys.executable, "-m", "services.audit"], env=gate.environment | told)
+    asked = urllib3.HTTPConnectionPool(http, retries=False, timeout=5)
+
+    def up() -> bool:
+        with contextlib.suppress(urllib3.exceptions.HTTPError):
+            return asked.request("GET", "/healthz").status == 200
+        return False
+
+    try:
+        until(up, "audit answers", 60)
+        yield asked
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def test_audit_itself_refuses_a_revoked_token(gate: Gate, stores: Callable[[str], str]) -> None:
+    with _audit(gate, stores("audit-that-hears")) as audit:
+
+        def status(token: str) -> int:
+            return audit.request("GET", "/v1/me/accesses", headers={"Authorization": f"Bearer {token}"}).status
+
+        dead, alive = _of_li_na(gate), _of_li_na(gate)
+        assert (status(dead), status(alive)) == (200, 200)
+        assert _revoke(gate, dead) == 200
+        until(lambda: status(dead) == 401, "audit has heard", 30)
+        assert status(alive) == 200
+
+
+def test_audit_does_not_use_a_token_again_with_which_it_heard_nothing(gate: Gate) -> None:
+    """The gateway must put the refusal of a dead token on record, and would wait for audit, which waits for the gateway."""
+    key = load_private_key(gate.home.key_file("audit"))
+    source = TokenSource(f"{gate.issuer}/oauth/token", f"{gate.issuer}/oauth/token", "audit", key, scope="service")
+    away = anew(fetch_revocations(f"http://127.0.0.1:{free_port()}", source), source)
+    heard = anew(fetch_revocations(gate.issuer, source), source)
+    before = source.token()
+    heard()
+    assert source.token() == before
+    with pytest.raises(urllib3.exceptions.HTTPError):
+        away()
+    assert source.token() != before
 
 
 def test_killing_a_gateway_loses_no_session_and_revives_none(gate: Gate) -> None:

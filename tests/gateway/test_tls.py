@@ -1,14 +1,17 @@
-"""TLS at both edges, mutual at the gRPC edge, and tokens bound to a certificate (RFC 8705): over real connections."""
+"""TLS at both edges, clients' certificates, and tokens bound to a certificate (RFC 8705): over real connections."""
 
 import contextlib
 import json
+import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 import jwt
+import psutil
 import pytest
 import urllib3
 from click.testing import CliRunner
@@ -18,6 +21,7 @@ from chengxin.cli.keys import command
 from chengxin.client import Caller, Edge
 from chengxin.errors import Problem
 from chengxin.tls import Trust, pool
+from gateway.tls_front import TlsFront, server_context
 from tests.gateway.conftest import Gate, answers
 from tests.support import free_port, until
 
@@ -33,6 +37,7 @@ class Secured:
     grpc: str
     key_file: Path
     mutual: bool
+    pid: int
 
     def trust(self, client: str = "", bound: bool = True) -> Trust:
         files = [self.directory / f"{client}{end}" if client else None for end in (".pem", ".key.pem")]
@@ -77,7 +82,7 @@ def secured(gate: Gate, tmp_path_factory: pytest.TempPathFactory, request: pytes
         CHENGXIN_TLS_CLIENT_CA_FILE=str(directory / "ca.pem"),
         CHENGXIN_TLS_HTTP_MUTUAL=str(mutual).lower(),
     )
-    found = Secured(directory, f"https://{http}", grpc_address, key_file, mutual)
+    found = Secured(directory, f"https://{http}", grpc_address, key_file, mutual, process.pid)
     try:
         until(lambda: answers(found.edge("market_regulator")), "the gateway answers over TLS")
         yield found
@@ -148,12 +153,92 @@ def test_a_bound_token_is_worth_nothing_with_another_certificate_and_that_is_on_
     until(lambda: len(gate.grpc_room.acts("edge.refused", "refused")) > before, "it is on record")
 
 
-def test_a_bound_token_is_worth_nothing_where_no_certificate_is_seen(secured: Secured, gate: Gate) -> None:
+def test_a_bound_token_is_good_at_the_http_edge_with_its_certificate_alone(secured: Secured, gate: Gate) -> None:
     bound = secured.provider()
-    assert bound.call("GET", "/v1/submissions").status == 401
-    assert bound.call("GET", "/v1/identity/clients").status == 401
+    assert bound.call("GET", "/v1/submissions").status == 200
+    assert bound.call("GET", "/v1/identity/clients").status == 403
+    before = len(gate.grpc_room.acts("edge.refused", "refused"))
+    for other in (secured.edge("housing_bureau"), *([] if secured.mutual else [secured.edge()])):
+        for path in ("/v1/submissions", "/v1/identity/clients"):
+            answer = Caller(other, bound.token).call("GET", path)
+            assert (answer.status, answer.body["code"]) == (401, "UNAUTHENTICATED")
+            assert "certificate" in answer.body["detail"]
+            before += 1
+    until(lambda: len(gate.grpc_room.acts("edge.refused", "refused")) >= before, "all are on record")
+    # The same connections are good for whoever is not bound.
+    assert Caller(secured.edge("housing_bureau"), secured.provider(bound=False).token).get("/v1/submissions")
+
+
+def test_what_a_caller_says_of_its_certificate_is_not_believed(secured: Secured) -> None:
+    bound = secured.provider()
+    thumbprint = secured.trust("market_regulator").thumbprint
+    names = ("chengxin.certificate", "chengxin-certificate", "x-chengxin-certificate", "ssl-client-cert")
+    said = dict.fromkeys(names, thumbprint) | {"Authorization": f"Bearer {bound.token()}"}
+    http = pool(secured.trust("housing_bureau"), retries=False)
+    assert http.request("GET", f"{secured.http}/v1/submissions", headers=said).status == 401
+
+
+def test_a_certificate_of_another_ca_opens_no_connection(secured: Secured) -> None:
+    other = (secured.directory / f"other/stranger{e}" for e in (".pem", ".key.pem"))
+    with pytest.raises(urllib3.exceptions.HTTPError):
+        pool(Trust(secured.directory / "ca.pem", *other)).request(
+            "GET", f"{secured.http}/healthz", retries=False, timeout=5
+        )
+
+
+def test_who_says_nothing_keeps_nobody_else_waiting(secured: Secured) -> None:
+    """Connections on which no TLS comes, many times as many as any pool of threads has."""
+    host, _, port = secured.http.removeprefix("https://").rpartition(":")
+    with contextlib.ExitStack() as silent:
+        for _ in range(400):
+            silent.enter_context(socket.create_connection((host, int(port))))
+        assert answers(secured.edge("market_regulator"))
+
+
+def test_a_stop_waits_for_no_connection_that_is_kept(tmp_path: Path) -> None:
+    make(tmp_path)
+    address = ("127.0.0.1", free_port())
+    context = server_context(*(tmp_path / name for name in ("server.pem", "server.key.pem", "ca.pem")), required=False)
+    with socket.socket(socket.AF_UNIX) as inner:
+        inner.bind(str(tmp_path / "http"))
+        inner.listen()
+        front = TlsFront(f"{address[0]}:{address[1]}", tmp_path / "http", context)
+        front.start()
+        trusting = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+        kept = trusting.wrap_socket(socket.create_connection(address), server_hostname=address[0])
+        passed, _ = inner.accept()
+        with kept, passed:
+            front.stop()
+            assert "tls" not in {thread.name for thread in threading.enumerate()}
+            passed.settimeout(10)
+            assert passed.recv(1) == b""
+
+
+def test_a_body_in_pieces_and_connections_that_are_kept(secured: Secured) -> None:
+    caller = secured.provider()
+    body = b"x" * 3_000_000
+    for _ in range(3):
+        answer = caller.edge.call("POST", "/v1/submissions", caller.token(), body=body)
+        assert (answer.status, answer.body["length"]) == (200, len(body)), answer.body
+
+
+def test_the_edge_behind_tls_answers_nobody_who_came_past_it(secured: Secured) -> None:
+    keeper = psutil.Process(secured.pid)
+    ours = [keeper, *keeper.children(recursive=True)]
+    found = {Path(c.laddr) for p in ours for c in p.net_connections("unix") if str(c.laddr).endswith("/http")}
+    [inner] = found
+    assert inner.parent.stat().st_mode & 0o077 == 0
+    assert list(inner.parent.iterdir()) == [inner]
+    with socket.socket(socket.AF_UNIX) as past:
+        past.connect(str(inner))
+        past.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert past.recv(1000).startswith(b"HTTP/1.1 403")
+
+
+def test_a_bound_token_is_worth_nothing_where_no_certificate_is_seen(secured: Secured, gate: Gate) -> None:
     token = gate.token_with(cnf={"x5t#S256": secured.trust("market_regulator").thumbprint})
     assert refusal(Caller(gate.edge, lambda: token), gate.edge) == "UNAUTHENTICATED"
+    assert gate.edge.call("GET", "/v1/submissions", token).status == 401
 
 
 @pytest.mark.parametrize(

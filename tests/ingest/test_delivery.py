@@ -1,12 +1,14 @@
 """Deliveries over gRPC: each record exactly once, whatever is repeated, in whatever order."""
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import jwt
 import pytest
 
 from chengxin.errors import Problem
+from chengxin.ids import new_id
 from chengxin.ingest.v1 import ingest_pb2 as pb
 from services.ingest import originals
 from services.ingest.commit import opened_reject
@@ -220,6 +222,11 @@ def test_a_provider_sees_only_its_own(ingest: Running) -> None:
     [listed] = ingest.centre.get("/v1/submissions").json["submissions"]
     assert listed["provider_uscc"] == REGULATOR
     assert ingest.centre.get(f"/v1/submissions/not-for-others?provider={REGULATOR}").json["counts"]["accepted"] == 2
+    ask = pb.GetSubmissionRequest(submission_id="not-for-others", provider_uscc=REGULATOR)
+    for role in ("centre", "authority", "supervisor", "provider"):
+        assert ingest.organ(role).rpc("GetSubmission", ask).counts.accepted == 2
+    assert refused(ingest.centre.submission, "not-for-others").code == "NOT_FOUND"
+    assert refused(ingest.housing.rpc, "GetSubmission", ask).code == "NOT_FOUND"
     assert ingest.centre.get("/v1/submissions/not-for-others/rejects").status_code == 403
 
 
@@ -280,3 +287,19 @@ def test_the_bytes_are_kept_with_their_digest(ingest: Running) -> None:
     assert json.loads(kept) == [[1, licence(1)]]
     [piece] = ingest.room.store.pieces(name)
     assert piece["sha256"] == ingest.room.store.batch(f"{REGULATOR}/kept-bytes", 1)["digest"]
+
+
+def test_what_is_no_request_id_of_the_gateways_goes_on_no_record(ingest: Running) -> None:
+    """A call past the gateway, with a token that is good."""
+    ingest.regulator.submits_batch(licence(), submission_id="sub-that-is-there")
+    given = new_id("req")
+    said = ["req_forged", f"{given}\u0041", licence()["XK_FR_ZJHM"], f"x{given}", ""]
+    for request_id in (given, *said):
+        organ = ingest.regulator
+        organ.headers["X-Request-Id"] = request_id
+        assert organ.get("/v1/submissions").status_code == 200
+        assert organ.submission("sub-that-is-there").counts.accepted == 1
+    for act in ("submission.listed", "submission.read"):
+        told = [event["request_id"] for event in ingest.audit.of(act)]
+        assert (told[0], len(set(told))) == (given, 1 + len(said))
+        assert all(re.fullmatch(r"req_[0-9a-v]{26}", one) for one in told)

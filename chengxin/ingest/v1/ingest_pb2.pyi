@@ -591,15 +591,21 @@ class GetSubmissionRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SUBMISSION_ID_FIELD_NUMBER: _builtins.int
+    PROVIDER_USCC_FIELD_NUMBER: _builtins.int
     submission_id: _builtins.str
+    provider_uscc: _builtins.str
+    """Whose it is, by unified social credit code: for the organs, since ids are each provider's own. Empty means the
+    caller's.
+    """
     def __init__(
         self,
         *,
         submission_id: _builtins.str = ...,
+        provider_uscc: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["submission_id", b"submission_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["provider_uscc", b"provider_uscc", "submission_id", b"submission_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -702,6 +708,169 @@ class Reject(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Reject: _TypeAlias = Reject  # noqa: Y015
+
+@_typing.final
+class GetRecordRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORD_ID_FIELD_NUMBER: _builtins.int
+    record_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        record_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["record_id", b"record_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRecordRequest: _TypeAlias = GetRecordRequest  # noqa: Y015
+
+@_typing.final
+class RecordHistory(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORD_ID_FIELD_NUMBER: _builtins.int
+    ENTRY_CODE_FIELD_NUMBER: _builtins.int
+    PROVIDER_USCC_FIELD_NUMBER: _builtins.int
+    PROVIDER_NAME_FIELD_NUMBER: _builtins.int
+    VERSIONS_FIELD_NUMBER: _builtins.int
+    record_id: _builtins.str
+    entry_code: _builtins.str
+    provider_uscc: _builtins.str
+    provider_name: _builtins.str
+    @_builtins.property
+    def versions(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeliveredVersion]:
+        """Oldest first."""
+
+    def __init__(
+        self,
+        *,
+        record_id: _builtins.str = ...,
+        entry_code: _builtins.str = ...,
+        provider_uscc: _builtins.str = ...,
+        provider_name: _builtins.str = ...,
+        versions: _abc.Iterable[Global___DeliveredVersion] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_code", b"entry_code", "provider_name", b"provider_name", "provider_uscc", b"provider_uscc", "record_id", b"record_id", "versions", b"versions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordHistory: _TypeAlias = RecordHistory  # noqa: Y015
+
+@_typing.final
+class DeliveredVersion(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ItemsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class RawEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    ENTRY_VERSION_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    RAW_FIELD_NUMBER: _builtins.int
+    WITHHELD_FIELD_NUMBER: _builtins.int
+    REVOKED_FIELD_NUMBER: _builtins.int
+    SUBMISSION_ID_FIELD_NUMBER: _builtins.int
+    ROW_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DOCUMENT_NUMBER_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    OBJECTION_NO_FIELD_NUMBER: _builtins.int
+    LATE_WORKING_DAYS_FIELD_NUMBER: _builtins.int
+    RECORDED_AT_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    entry_version: _builtins.int
+    revoked: _builtins.bool
+    submission_id: _builtins.str
+    """Empty, and row 0, when the single record was changed."""
+    row: _builtins.int
+    reason: _builtins.str
+    """Empty for a first delivery."""
+    document_number: _builtins.str
+    effective_date: _builtins.str
+    objection_no: _builtins.str
+    late_working_days: _builtins.int
+    @_builtins.property
+    def items(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Standardised items, in plain."""
+
+    @_builtins.property
+    def raw(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Values as delivered, of items whose standard form is another."""
+
+    @_builtins.property
+    def withheld(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Codes of items that are there and not shown: personal identifiers, to all but the record's provider."""
+
+    @_builtins.property
+    def recorded_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        entry_version: _builtins.int = ...,
+        items: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        raw: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        withheld: _abc.Iterable[_builtins.str] | None = ...,
+        revoked: _builtins.bool = ...,
+        submission_id: _builtins.str = ...,
+        row: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        document_number: _builtins.str = ...,
+        effective_date: _builtins.str = ...,
+        objection_no: _builtins.str = ...,
+        late_working_days: _builtins.int = ...,
+        recorded_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["recorded_at", b"recorded_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_number", b"document_number", "effective_date", b"effective_date", "entry_version", b"entry_version", "items", b"items", "late_working_days", b"late_working_days", "objection_no", b"objection_no", "raw", b"raw", "reason", b"reason", "recorded_at", b"recorded_at", "revoked", b"revoked", "row", b"row", "submission_id", b"submission_id", "version", b"version", "withheld", b"withheld"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeliveredVersion: _TypeAlias = DeliveredVersion  # noqa: Y015
 
 @_typing.final
 class GetRecordHeadRequest(_message.Message):

@@ -65,6 +65,11 @@ class IngestServiceStub:
                 request_serializer=chengxin_dot_ingest_dot_v1_dot_ingest__pb2.ListRejectsRequest.SerializeToString,
                 response_deserializer=chengxin_dot_ingest_dot_v1_dot_ingest__pb2.ListRejectsResponse.FromString,
                 _registered_method=True)
+        self.GetRecord = channel.unary_unary(
+                '/chengxin.ingest.v1.IngestService/GetRecord',
+                request_serializer=chengxin_dot_ingest_dot_v1_dot_ingest__pb2.GetRecordRequest.SerializeToString,
+                response_deserializer=chengxin_dot_ingest_dot_v1_dot_ingest__pb2.RecordHistory.FromString,
+                _registered_method=True)
         self.Watch = channel.unary_stream(
                 '/chengxin.ingest.v1.IngestService/Watch',
                 request_serializer=chengxin_dot_ingest_dot_v1_dot_ingest__pb2.WatchRequest.SerializeToString,
@@ -129,6 +134,13 @@ class IngestServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetRecord(self, request, context):
+        """What was made of a delivered record, every version; a provider reads its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Watch(self, request, context):
         """Committed record versions after a position, in order, without end.
         """
@@ -182,6 +194,11 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     servicer.ListRejects,
                     request_deserializer=chengxin_dot_ingest_dot_v1_dot_ingest__pb2.ListRejectsRequest.FromString,
                     response_serializer=chengxin_dot_ingest_dot_v1_dot_ingest__pb2.ListRejectsResponse.SerializeToString,
+            ),
+            'GetRecord': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRecord,
+                    request_deserializer=chengxin_dot_ingest_dot_v1_dot_ingest__pb2.GetRecordRequest.FromString,
+                    response_serializer=chengxin_dot_ingest_dot_v1_dot_ingest__pb2.RecordHistory.SerializeToString,
             ),
             'Watch': grpc.unary_stream_rpc_method_handler(
                     servicer.Watch,
@@ -362,6 +379,33 @@ class IngestService:
             '/chengxin.ingest.v1.IngestService/ListRejects',
             chengxin_dot_ingest_dot_v1_dot_ingest__pb2.ListRejectsRequest.SerializeToString,
             chengxin_dot_ingest_dot_v1_dot_ingest__pb2.ListRejectsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRecord(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chengxin.ingest.v1.IngestService/GetRecord',
+            chengxin_dot_ingest_dot_v1_dot_ingest__pb2.GetRecordRequest.SerializeToString,
+            chengxin_dot_ingest_dot_v1_dot_ingest__pb2.RecordHistory.FromString,
             options,
             channel_credentials,
             insecure,

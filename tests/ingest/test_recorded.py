@@ -1,0 +1,110 @@
+"""What was made of a delivered record: by whom it is seen, in which form, and what stays closed."""
+
+import json
+from typing import Any
+
+import pytest
+
+from chengxin.errors import Problem
+from chengxin.ingest.v1 import ingest_pb2 as pb
+from tests.ingest.conftest import HOUSING, Organ, Running, licence
+from tests.support import until
+
+IDENTIFIER = "XK_FR_ZJHM"
+
+
+@pytest.fixture
+def record_id(ingest: Running) -> str:
+    """A licence that was delivered in other forms than the standard, amended for an objection, and revoked."""
+    delivered = licence(XK_JDRQ="2026/11/2", **{IDENTIFIER: f" {licence()[IDENTIFIER]}"})
+    answer = ingest.regulator.submits_batch(delivered, submission_id="sub-of-november")
+    name = str(answer.outcomes[0].record_id)
+    change = {"record_id": name, "document_number": "演更字〔2026〕1号", "effective_date": "2026-09-01"}
+    items = licence(XK_NR="餐饮服务", XK_ZT="有效")
+    amended = pb.AmendRequest(**change, items=items, reason="录入错误", objection_no="O-1")
+    ingest.regulator.rpc("Amend", amended)
+    ingest.regulator.rpc("Revoke", pb.RevokeRequest(record_id=name, reason="决定被撤销"))
+    return name
+
+
+def seen(organ: Organ, record_id: str) -> Any:
+    answer = organ.get(f"/v1/records/{record_id}")
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
+def test_its_provider_sees_every_version_as_recorded_and_as_delivered(ingest: Running, record_id: str) -> None:
+    found = seen(ingest.regulator, record_id)
+    assert (found["record_id"], found["entry_code"], found["provider_uscc"]) == (
+        record_id,
+        "XZXK",
+        licence()["XK_XKJGDM"],
+    )
+    first, second, third = found["versions"]
+    assert [v["version"] for v in found["versions"]] == [1, 2, 3]
+    assert first["items"] == licence()
+    assert first["raw"] == {"XK_JDRQ": "2026/11/2", IDENTIFIER: f" {licence()[IDENTIFIER]}"}
+    assert (first["submission_id"], first["row"], first["reason"]) == ("sub-of-november", 1, "")
+    assert second["items"] == licence(XK_NR="餐饮服务")
+    assert second["raw"] == {"XK_ZT": "有效"}
+    assert (second["reason"], second["document_number"], second["effective_date"], second["objection_no"]) == (
+        "录入错误",
+        "演更字〔2026〕1号",
+        "2026-09-01",
+        "O-1",
+    )
+    assert second["late_working_days"] > 0
+    assert (second["submission_id"], second["row"], second["revoked"]) == ("", 0, False)
+    assert (third["revoked"], third["reason"], third["objection_no"]) == (True, "决定被撤销", "")
+    assert {v["recorded_at"] for v in found["versions"]} == {"2026-11-24T04:00:00.000000Z"}
+    assert [v["withheld"] for v in found["versions"]] == [[], [], []]
+
+
+@pytest.mark.parametrize("role", ["centre", "authority", "supervisor"])
+def test_the_organs_see_any_record_but_no_personal_identifier(ingest: Running, record_id: str, role: str) -> None:
+    organ = ingest.organ(role, org="120000000000001742", sub=f"officer:{role}", client_id="")
+    found = seen(organ, record_id)
+    assert [v["withheld"] for v in found["versions"]] == [[IDENTIFIER]] * 3
+    assert found["versions"][0]["items"] == {k: v for k, v in licence().items() if k != IDENTIFIER}
+    assert found["versions"][0]["raw"] == {"XK_JDRQ": "2026/11/2"}
+    assert licence()[IDENTIFIER] not in json.dumps(found)
+    assert "enc:" not in json.dumps(found)
+
+
+def test_both_faces_tell_the_same(ingest: Running, record_id: str) -> None:
+    for organ in (ingest.regulator, ingest.centre):
+        told = seen(organ, record_id)
+        message = organ.rpc("GetRecord", pb.GetRecordRequest(record_id=record_id))
+        assert [(v.version, dict(v.items), dict(v.raw), list(v.withheld)) for v in message.versions] == [
+            (v["version"], v["items"], v["raw"], v["withheld"]) for v in told["versions"]
+        ]
+        second = message.versions[1]
+        assert (second.reason, second.objection_no, second.late_working_days) == (
+            told["versions"][1]["reason"],
+            "O-1",
+            told["versions"][1]["late_working_days"],
+        )
+        assert second.recorded_at.ToDatetime().isoformat() == "2026-11-24T04:00:00"
+
+
+def test_to_another_provider_there_is_no_such_record_and_that_is_on_record(ingest: Running, record_id: str) -> None:
+    for name in (record_id, "r_nothing"):
+        assert ingest.housing.get(f"/v1/records/{name}").json["code"] == "NOT_FOUND"
+        with pytest.raises(Problem) as refused:
+            ingest.housing.rpc("GetRecord", pb.GetRecordRequest(record_id=name))
+        assert refused.value.code == "NOT_FOUND"
+    for role in ("agency", "statutory", "service"):
+        assert ingest.organ(role).get(f"/v1/records/{record_id}").json["code"] == "ROLE_NOT_ALLOWED"
+    acts = ingest.audit.of("record.queried.delivered")
+    assert [e["outcome"] for e in acts if e["actor"].get("org") == HOUSING] == ["refused"] * 2
+
+
+def test_it_is_on_record_before_it_is_answered_and_its_subject_finds_it(ingest: Running, record_id: str) -> None:
+    seen(ingest.centre, record_id)
+    [event] = until(lambda: ingest.audit.of("record.queried.delivered"))
+    subject = ingest.room.store.record(record_id)["subject"]["ref"]
+    assert (event["records"], event["subject_refs"], event["entries"]) == ([record_id], [subject], ["XZXK"])
+    assert event["details"] == {"versions": 3}
+    ingest.audit.away = True
+    answer = ingest.centre.get(f"/v1/records/{record_id}")
+    assert (answer.status_code, answer.json["code"]) == (503, "AUDIT_UNAVAILABLE")
