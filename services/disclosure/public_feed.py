@@ -229,7 +229,7 @@ def _shown(room: Disclosure, record_ids: Sequence[str]) -> dict[str, tuple[Seque
     today = room.clock.today().isoformat()
     seats: dict[str, dict[int, str]] = {}
     for where in room.store.locations(record_ids).values():
-        if where.shown and not is_over(where.due, today):
+        if where.shown:
             seats.setdefault(where.ref, {})[where.seat] = where.record_id
     found: dict[str, tuple[Sequence[str], Shown]] = {}
     for head in room.store.heads(list(seats), View.PUBLIC):
