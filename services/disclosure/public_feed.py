@@ -161,7 +161,7 @@ def _window(room: Disclosure, ask: Ask, after: int) -> _Window:
     row = after >> _PLACE_BITS
     # From the row in which it is, which may have more.
     rows = room.store.store.rows(max(0, row - 1), _ROWS)
-    if row and (not rows or rows[0].position != row):
+    if row and not rows:
         raise FEED_POSITION_UNKNOWN(after=after)
     items: list[_Item] = []
     position = after

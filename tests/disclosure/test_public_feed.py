@@ -136,6 +136,8 @@ def test_what_was_never_public_is_never_named(city: Running) -> None:
     city.delivers(licence(city, "hidden", entry_version=2))
     city.delivers(licence(city, "hidden", version=2, entry_version=2, XK_NR="x"))
     city.objection("Y1", "hidden", True)
+    assert city.anybody.get("/v1/public/records/r_hidden").json["code"] == "RECORD_NOT_PUBLIC"
+    assert compared(city, {})["missing"] == []
     city.delivers(licence(city, "hidden", version=3, entry_version=2, revoked=True))
     city.delivers(licence(city, "late", XK_YXQZI="2026-11-01"))
     archive(city.room, OWN)
@@ -160,6 +162,7 @@ def test_archiving_takes_it_down_and_a_later_end_shows_it_again(city: Running, p
     city.clock.instant = MIDNIGHT
     assert archive(city.room, OWN) == 1
     assert set(portal.follow()) == {"r_b"}
+    assert compared(city, {"r_a": 1, "r_b": 1})["take_down"] == ["r_a"]
     city.delivers(licence(city, version=2, XK_YXQZI="2031-01-01"))
     assert set(portal.follow()) == {"r_a", "r_b"}
 
