@@ -9,6 +9,7 @@ from chengxin.errors import ROLE_NOT_ALLOWED, Problem
 from chengxin.mongo import Unit
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
+from services.disclosure.announcing import Announcement
 from services.disclosure.rewriting import Rewriting
 from services.disclosure.room import OWN, Disclosure
 
@@ -36,7 +37,11 @@ def archive(room: Disclosure, caller: Principal) -> int:
         change.load(due)
         done = [record_id for record_id in due if change.archive(record_id)]
         if done:
+            announced = Announcement(unit, today)
+            for record_id in done:
+                announced.end(change, record_id)
             change.save()
+            announced.publish()
             refs = sorted({change.locations[record_id].ref for record_id in done})
             unit.record(
                 room.audit.event(

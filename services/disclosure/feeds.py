@@ -15,6 +15,7 @@ from chengxin.clock import rfc3339, shanghai_date
 from chengxin.ingest.v1 import ingest_pb2
 from chengxin.mongo import Unit
 from chengxin.objection.v1 import objection_pb2
+from services.disclosure.announcing import Announcement
 from services.disclosure.model import Delivered
 from services.disclosure.relinking import Relinking
 from services.disclosure.rewriting import Rewriting
@@ -53,6 +54,7 @@ def apply_ingest(room: Disclosure, unit: Unit, change: ingest_pb2.Change) -> Non
         return
     objected = room.store.objected([v.record_id for v in fresh], unit)
     links = Relinking(room.store, room.subject_key, room.keys, unit, rfc3339(room.clock.now()))
+    announced = Announcement(unit, work.today)
     for version in fresh:
         delivered = _delivered(version)
         where, subject = work.locations.get(delivered.record_id), work.subjects[delivered.subject_ref]
@@ -60,10 +62,13 @@ def apply_ingest(room: Disclosure, unit: Unit, change: ingest_pb2.Change) -> Non
             links.stand(delivered)
         work.deliver(delivered, delivered.record_id in objected)
         entry = room.store.entry(delivered.entry_code, delivered.entry_version)
-        named = links.take(delivered, where.links if where else (), entry)
-        work.locations[delivered.record_id].links = named
+        now = work.locations[delivered.record_id]
+        now.links = links.take(delivered, where.links if where else (), entry)
+        now.shown = announced.deliver(delivered, entry, now.due, where.shown if where else "")
     work.save()
     links.save(work.subjects)
+    announced.move(room.store, links.moved)
+    announced.publish()
 
 
 def apply_objection(room: Disclosure, unit: Unit, change: objection_pb2.Change) -> None:
@@ -73,8 +78,10 @@ def apply_objection(room: Disclosure, unit: Unit, change: objection_pb2.Change) 
         return
     work = Rewriting(room.store, room.keys, unit, room.clock.today().isoformat())
     work.load([record_id])
-    work.mark(record_id, record_id in room.store.objected([record_id], unit))
+    announced = Announcement(unit, work.today)
+    announced.mark(work, record_id, record_id in room.store.objected([record_id], unit))
     work.save()
+    announced.publish()
 
 
 class TooMuchAtOnce(Exception):

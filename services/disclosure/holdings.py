@@ -18,6 +18,8 @@ class Location:
     due: str = ""
     # Numbers of the links that the record is evidence of.
     links: list[str] = field(default_factory=list)
+    # Who shows it to the public, and the record (`announcing.shown_key`); empty while it is not public.
+    shown: str = ""
 
 
 @dataclass

@@ -66,7 +66,7 @@ def read(room: Disclosure, ref: str, view: View, ask: Ask, archived: bool = Fals
             shown.archived = True
         if len(found) == ask.size:
             return Sheet(head, found, found[-1].record_id, refs)
-        found.append(_ready(room, shown, view))
+        found.append(ready(room, shown, view))
     return Sheet(head, found, "", refs)
 
 
@@ -133,7 +133,8 @@ def _seated(leaf: Leaf, before: int | None) -> Iterator[Shown]:
             yield shown
 
 
-def _ready(room: Disclosure, shown: Shown, view: View) -> Shown:
+def ready(room: Disclosure, shown: Shown, view: View) -> Shown:
+    """A record as it is answered: unsealed where the view is in full, in the language asked for."""
     entry = room.store.entry(shown.entry_code, shown.entry_version)
     if view in _SEALED:
         items = shown.items

@@ -31,6 +31,8 @@ class Relinking:
     _standard: dict[str, Kept] = field(default_factory=dict)
     _put: dict[str, Kept] = field(default_factory=dict)
     _roots: set[str] = field(default_factory=set)
+    # References whose records `save` has put under another strongest one.
+    moved: list[str] = field(default_factory=list)
 
     def take(self, delivered: Delivered, earlier: Iterable[str], entry: Entry | None) -> list[str]:
         """Takes what a version of a record says of its subject in place of the version before, which said `earlier`.
@@ -106,7 +108,10 @@ class Relinking:
             group = [m for m in members if m in subjects or m == members[0]]
             if group == [ref]:
                 group = []
-            if group != subject.get("group", []):
+            before = subject.get("group", [])
+            if group != before:
+                if (group or [ref])[0] != (before or [ref])[0]:
+                    self.moved.append(ref)
                 uscc = next((u for m in group if (u := subjects.get(m, {}).get("uscc", ""))), "")
                 changed[ref] = group, uscc if group else subject["uscc"]
         if changed:

@@ -38,7 +38,13 @@ class RecordRow(Document):
     due = StringField()
     # Numbers of the links that this record is evidence of.
     links = ListField(StringField(), default=None)
-    meta = {"db_alias": "disclosure", "collection": "records", "indexes": [{"fields": ["due"], "sparse": True}]}
+    # "<provider> <record>" while it is public.
+    shown = StringField()
+    meta = {
+        "db_alias": "disclosure",
+        "collection": "records",
+        "indexes": [{"fields": ["due"], "sparse": True}, {"fields": ["shown"], "sparse": True}],
+    }
 
 
 class ObjectionRow(Document):

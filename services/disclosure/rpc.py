@@ -1,5 +1,6 @@
 """gRPC face: message to use case to message. No decisions here."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
@@ -11,7 +12,7 @@ from chengxin.disclosure.v1 import disclosure_pb2_grpc
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.policy import serves
 from chengxin.web import decode_page_token, encode_page_token
-from services.disclosure import consent, query, subjects
+from services.disclosure import consent, public_feed, query, subjects
 from services.disclosure.model import Shown
 from services.disclosure.query import Selector
 from services.disclosure.reading import DEFAULT_SIZE, GREATEST_SIZE, Ask
@@ -55,6 +56,29 @@ class DisclosureServicer(disclosure_pb2_grpc.DisclosureServiceServicer):
     ) -> pb.ListReferencesResponse:
         """All references of a subject."""
         return pb.ListReferencesResponse(subject_refs=subjects.references(self._room, caller(), request.subject_ref))
+
+    @serves(public_feed.follow)
+    def WatchPublic(
+        self, request: pb.WatchPublicRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.WatchPublicResponse]:
+        """Changes of what the public sees."""
+        if request.after < 0:
+            raise INPUT_INVALID(fields=[FieldError("after", "range", "≥ 0")])
+        asked = public_feed.Ask(request.after, request.provider_uscc)
+        for part in public_feed.follow(self._room, caller(), asked, context.is_active):
+            changes = map(_change, part.changes)
+            yield pb.WatchPublicResponse(changes=changes, position=part.position, audit_event_id=part.event_id)
+
+
+def _change(change: public_feed.Change) -> pb.PublicChange:
+    return pb.PublicChange(
+        position=change.position,
+        record_id=change.record_id,
+        provider_uscc=change.provider_uscc,
+        entry_code=change.entry_code,
+        subject_ref=change.subject_ref,
+        record=_record(change.record) if change.record else None,
+    )
 
 
 def _ask(request: pb.QueryRequest) -> Ask:

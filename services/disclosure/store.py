@@ -14,6 +14,7 @@ from pymongo.errors import OperationFailure
 
 from chengxin.mongo import Store, Unit
 from services.disclosure.entry import Entry
+from services.disclosure.feed_store import FeedStore
 from services.disclosure.holdings import Head, Location, Subject
 from services.disclosure.link_store import LinkStore
 from services.disclosure.model import View
@@ -56,6 +57,7 @@ class DisclosureStore:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.links = LinkStore()
+        self.feed = FeedStore()
         self._entries: dict[tuple[str, int], Entry] = {}
 
     def create_indexes(self) -> None:
@@ -151,6 +153,7 @@ class DisclosureStore:
                 r.get("revoked", False),
                 r.get("due", ""),
                 r.get("links") or [],
+                r.get("shown", ""),
             )
             for r in _in(RecordRow, "_id", record_ids, unit)
         }
@@ -171,6 +174,8 @@ class DisclosureStore:
                 row["due"] = location.due
             if location.links:
                 row["links"] = location.links
+            if location.shown:
+                row["shown"] = location.shown
             writes.append(InsertOne(row) if new else ReplaceOne({"_id": row["_id"]}, row, upsert=True))
         _write(RecordRow, writes, unit)
 

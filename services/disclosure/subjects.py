@@ -11,6 +11,7 @@ from chengxin.mongo import Unit
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
 from chengxin.subjects import INDIVIDUAL
+from services.disclosure.announcing import Announcement
 from services.disclosure.conflicts import Disagreement, disagreements
 from services.disclosure.identity import Decision, Groups, Identifier, State, link_id, mixes_kinds
 from services.disclosure.link_store import Act, Kept, groups_of
@@ -231,6 +232,9 @@ def _save(room: Disclosure, caller: Principal, unit: Unit, act: str, kept: Kept)
     work = Relinking(room.store, room.subject_key, room.keys, unit, rfc3339(room.clock.now()))
     work.put(kept)
     work.save()
+    announced = Announcement(unit, room.clock.today().isoformat())
+    announced.move(room.store, work.moved)
+    announced.publish()
     refs = [kept.one.ref, kept.other.ref]
     groups = groups_of(room.store.links.around(refs, unit, {kept.link.id: kept}))
     concerned = list(dict.fromkeys(ref for end in refs for ref in (end, *groups.of(end))))

@@ -19,9 +19,11 @@ from services.disclosure.query import Answered, Selector
 from services.disclosure.reading import Ask
 from services.disclosure.room import Disclosure
 from services.disclosure.searching import Listed
+from services.disclosure.web_feed import add_feed
 from services.disclosure.web_subjects import add_subjects, told_conflicts
 
-_MAX_BODY: Final = 64 * 1024
+# A report of differences names 5,000 records.
+_MAX_BODY: Final = 512 * 1024
 _LONGEST_KEY: Final = 128
 _PUBLIC: Final = Tag(name="public", description="Everybody: search and subject pages (Art. 14, 15)")
 _OWN: Final = Tag(name="own", description="The verified subject: everything about oneself (Art. 16)")
@@ -39,6 +41,7 @@ def make_disclosure_app(room: Disclosure, admission: Admission | None, ready: Ca
     _add_queries(app, room)
     _add_consents(app, room)
     add_subjects(app, room)
+    add_feed(app, room)
     _add_pages(app, room)
     return app
 

@@ -20,6 +20,100 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
+class WatchPublicRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AFTER_FIELD_NUMBER: _builtins.int
+    PROVIDER_USCC_FIELD_NUMBER: _builtins.int
+    after: _builtins.int
+    """`position` of the last message that was dealt with; 0 begins with everything that is public."""
+    provider_uscc: _builtins.str
+    """USCC; empty means all providers."""
+    def __init__(
+        self,
+        *,
+        after: _builtins.int = ...,
+        provider_uscc: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "provider_uscc", b"provider_uscc"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchPublicRequest: _TypeAlias = WatchPublicRequest  # noqa: Y015
+
+@_typing.final
+class WatchPublicResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGES_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    AUDIT_EVENT_ID_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """To be remembered once the changes are dealt with."""
+    audit_event_id: _builtins.str
+    """Number of this answer in the audit log; empty without changes."""
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___PublicChange]:
+        """Up to 200; none when there was nothing for this follower up to the position."""
+
+    def __init__(
+        self,
+        *,
+        changes: _abc.Iterable[Global___PublicChange] | None = ...,
+        position: _builtins.int = ...,
+        audit_event_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_event_id", b"audit_event_id", "changes", b"changes", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchPublicResponse: _TypeAlias = WatchPublicResponse  # noqa: Y015
+
+@_typing.final
+class PublicChange(_message.Message):
+    """A record that is public now, or not any more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    RECORD_ID_FIELD_NUMBER: _builtins.int
+    PROVIDER_USCC_FIELD_NUMBER: _builtins.int
+    ENTRY_CODE_FIELD_NUMBER: _builtins.int
+    SUBJECT_REF_FIELD_NUMBER: _builtins.int
+    RECORD_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    record_id: _builtins.str
+    provider_uscc: _builtins.str
+    entry_code: _builtins.str
+    subject_ref: _builtins.str
+    """Of the subject's page; empty when the record is not public any more."""
+    @_builtins.property
+    def record(self) -> Global___RecordView:
+        """As the subject's page shows it; absent when the record is not public any more: take it down."""
+
+    def __init__(
+        self,
+        *,
+        position: _builtins.int = ...,
+        record_id: _builtins.str = ...,
+        provider_uscc: _builtins.str = ...,
+        entry_code: _builtins.str = ...,
+        subject_ref: _builtins.str = ...,
+        record: Global___RecordView | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_code", b"entry_code", "position", b"position", "provider_uscc", b"provider_uscc", "record", b"record", "record_id", b"record_id", "subject_ref", b"subject_ref"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublicChange: _TypeAlias = PublicChange  # noqa: Y015
+
+@_typing.final
 class ListReferencesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

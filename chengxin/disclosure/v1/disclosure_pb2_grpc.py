@@ -50,6 +50,11 @@ class DisclosureServiceStub:
                 request_serializer=chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.ListReferencesRequest.SerializeToString,
                 response_deserializer=chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.ListReferencesResponse.FromString,
                 _registered_method=True)
+        self.WatchPublic = channel.unary_stream(
+                '/chengxin.disclosure.v1.DisclosureService/WatchPublic',
+                request_serializer=chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.WatchPublicRequest.SerializeToString,
+                response_deserializer=chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.WatchPublicResponse.FromString,
+                _registered_method=True)
 
 
 class DisclosureServiceServicer:
@@ -81,6 +86,14 @@ class DisclosureServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchPublic(self, request, context):
+        """Changes of what the public sees (Art. 15), in order, without end: of each record its newest state, at least once.
+        From position 0 on it is everything that is public.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DisclosureServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -98,6 +111,11 @@ def add_DisclosureServiceServicer_to_server(servicer, server):
                     servicer.ListReferences,
                     request_deserializer=chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.ListReferencesRequest.FromString,
                     response_serializer=chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.ListReferencesResponse.SerializeToString,
+            ),
+            'WatchPublic': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchPublic,
+                    request_deserializer=chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.WatchPublicRequest.FromString,
+                    response_serializer=chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.WatchPublicResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -182,6 +200,33 @@ class DisclosureService:
             '/chengxin.disclosure.v1.DisclosureService/ListReferences',
             chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.ListReferencesRequest.SerializeToString,
             chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.ListReferencesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchPublic(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/chengxin.disclosure.v1.DisclosureService/WatchPublic',
+            chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.WatchPublicRequest.SerializeToString,
+            chengxin_dot_disclosure_dot_v1_dot_disclosure__pb2.WatchPublicResponse.FromString,
             options,
             channel_credentials,
             insecure,

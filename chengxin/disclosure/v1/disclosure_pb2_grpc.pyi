@@ -46,6 +46,10 @@ class DisclosureServiceStub:
     """All references of the subject that has this one (Art. 5). Other services ask, to whom a reference is what they know
     of a subject.
     """
+    WatchPublic: _grpc.UnaryStreamMultiCallable[_disclosure_pb2.WatchPublicRequest, _disclosure_pb2.WatchPublicResponse]
+    """Changes of what the public sees (Art. 15), in order, without end: of each record its newest state, at least once.
+    From position 0 on it is everything that is public.
+    """
 
 @_typing.type_check_only
 class DisclosureServiceAsyncStub(DisclosureServiceStub):
@@ -64,6 +68,10 @@ class DisclosureServiceAsyncStub(DisclosureServiceStub):
     ListReferences: _aio.UnaryUnaryMultiCallable[_disclosure_pb2.ListReferencesRequest, _disclosure_pb2.ListReferencesResponse]  # type: ignore[assignment]
     """All references of the subject that has this one (Art. 5). Other services ask, to whom a reference is what they know
     of a subject.
+    """
+    WatchPublic: _aio.UnaryStreamMultiCallable[_disclosure_pb2.WatchPublicRequest, _disclosure_pb2.WatchPublicResponse]  # type: ignore[assignment]
+    """Changes of what the public sees (Art. 15), in order, without end: of each record its newest state, at least once.
+    From position 0 on it is everything that is public.
     """
 
 class DisclosureServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -98,6 +106,16 @@ class DisclosureServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_disclosure_pb2.ListReferencesResponse, _abc.Awaitable[_disclosure_pb2.ListReferencesResponse]]:
         """All references of the subject that has this one (Art. 5). Other services ask, to whom a reference is what they know
         of a subject.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchPublic(
+        self,
+        request: _disclosure_pb2.WatchPublicRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_disclosure_pb2.WatchPublicResponse], _abc.AsyncIterator[_disclosure_pb2.WatchPublicResponse]]:
+        """Changes of what the public sees (Art. 15), in order, without end: of each record its newest state, at least once.
+        From position 0 on it is everything that is public.
         """
 
 def add_DisclosureServiceServicer_to_server(servicer: DisclosureServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
