@@ -25,3 +25,5 @@ class Disclosure:
     clock: Clock
     keys: KeyRing
     subject_key: SubjectKey
+    # Whether a citizen can sign in with a browser, so that the portal offers it: in the demonstration world.
+    own_page: bool = False
