@@ -131,7 +131,8 @@ def _text(home: Path, credentials: dict[str, Any], accounts: dict[str, Any]) -> 
     lines = [
         "Citizens / 市民: POST /v1/identity/demo",
         *_table([("name 姓名", "identity number 身份证号码", "represents 代表的单位"), *citizens]),
-        "Officers / 工作人员: POST /v1/identity/officers/sign-in; code / 动态口令: python -m demo code centre",
+        "Officers / 工作人员: /officers/sign-in (clerk / 填报员: /report), POST /v1/identity/officers/sign-in;",
+        "  code / 动态口令: python -m demo code clerk",
         *_table([("username 用户名", "password 密码", "TOTP secret 动态口令密钥"), *officers]),
         f"Clients / 接口客户端: private_key_jwt at POST /oauth/token; keys / 私钥: {keys}/<client_id>.pem",
         *_table([("client_id", "roles", "organisation 单位", "purposes, legal bases 用途、法律依据"), *clients]),

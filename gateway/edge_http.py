@@ -21,7 +21,7 @@ from chengxin.ids import new_id
 from chengxin.rpc import as_problem
 from chengxin.tokens import Verifier
 from chengxin.web import PROBLEM_JSON
-from gateway.cookies import PAGES, SIGN_IN, token_of
+from gateway import cookies
 from gateway.limits import Limits, address_of
 from gateway.routes import PREFIXES, limit_of, prefix_of
 from gateway.slots import Slot, Slots
@@ -38,7 +38,7 @@ Headers = list[tuple[str, str]]
 _WHOLE: Final = 256 * 1024
 _PIECE: Final = 64 * 1024
 # Where people and machines prove who they are.
-_PROVING: Final = ("/oauth/", "/v1/identity/", "/sign-in")
+_PROVING: Final = ("/oauth/", "/v1/identity/", *(entrance.sign_in for entrance in cookies.PAGES.values()))
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 
 # The only headers that pass, in either direction.
@@ -131,11 +131,13 @@ class HttpEdge:
         method = environ["REQUEST_METHOD"]
         if method not in _METHODS:
             raise METHOD_NOT_ALLOWED()
-        authorization = environ.get("HTTP_AUTHORIZATION", "") or self._of_cookie(environ, method)
+        page = cookies.PAGES.get(environ["PATH_INFO"])
+        authorization = environ.get("HTTP_AUTHORIZATION", "") or self._of_session(environ, method)
+        private = bool(authorization or page)
         if authorization:
             self._admit(authorization, environ, request_id)
-        elif prefix in PAGES and method == "GET" and "text/html" in environ.get("HTTP_ACCEPT", ""):
-            return 303, [("Location", SIGN_IN), ("X-Request-Id", request_id), *_SECURITY], []
+        elif page and method == "GET" and "text/html" in environ.get("HTTP_ACCEPT", ""):
+            return 303, [("Location", page.sign_in), ("X-Request-Id", request_id), *_SECURITY], []
         else:
             self._limits.by_address(address_of(environ.get("REMOTE_ADDR", "")))
             authorization = f"Bearer {self._anonymous()}"
@@ -156,7 +158,7 @@ class HttpEdge:
         try:
             body = _body(environ, limit_of(prefix), sent)
             answer = self._upstreams[prefix].send(method, target, sent, body)
-            headers = _headers(answer, request_id, private="HTTP_AUTHORIZATION" in environ or prefix in PAGES)
+            headers = _headers(answer, request_id, private)
             streaming = answer.length is None or answer.length > _WHOLE
             content: Iterable[bytes] = _Stream(answer, slot) if streaming else [answer.whole()]
         finally:
@@ -164,20 +166,25 @@ class HttpEdge:
                 slot.release()
         return answer.status, headers, content
 
-    def _of_cookie(self, environ: Environ, method: str) -> str:
-        """The token of a browser's session, for its own page alone; empty when there is none that is good."""
-        cookie = environ.get("HTTP_COOKIE", "")
-        if not cookie or method != "GET" or environ["PATH_INFO"] not in PAGES:
+    def _of_session(self, environ: Environ, method: str) -> str:
+        """The token of a browser's session as a client shows it; empty without a session that counts here.
+
+        Raises FOREIGN_FORM, UNAUTHENTICATED.
+        """
+        entrance = cookies.entrance_to(method, environ["PATH_INFO"])
+        token = cookies.token_of(environ.get("HTTP_COOKIE", ""), self._issuer) if entrance else ""
+        if entrance is None or not token:
             return ""
-        token = token_of(cookie, self._issuer)
+        if method != "GET" and not _is_own_script(environ, token):
+            raise cookies.FOREIGN_FORM()
         try:
-            self._verifier.verify(token)
+            caller = self._verifier.verify(token)
         except Problem as problem:
-            # One that is over is no attempt: its owner signs in again.
-            if problem.type is not UNAUTHENTICATED:
+            # One that is over is no attempt: its owner signs in again. A script is told so, a page sends her there.
+            if problem.type is not UNAUTHENTICATED or environ["PATH_INFO"] not in cookies.PAGES:
                 raise
             return ""
-        return f"Bearer {token}"
+        return f"Bearer {token}" if caller.roles & entrance.roles else ""
 
     def _admit(self, authorization: str, environ: Environ, request_id: str) -> None:
         """Raises UNAUTHENTICATED, RATE_LIMITED."""
@@ -235,6 +242,12 @@ class HttpEdge:
         if found is None:
             found = self._observed[route, status] = _seconds.labels(route, str(status))
         found.observe(time.perf_counter() - began)
+
+
+def _is_own_script(environ: Environ, token: str) -> bool:
+    """Whether a page of this site asks for something in this session."""
+    told = [environ.get(f"HTTP_{name}", "") for name in ("ORIGIN", "SEC_FETCH_SITE", "HOST")]
+    return cookies.is_from_here(*told) and cookies.is_csrf_of(token, environ.get("HTTP_X_CSRF_TOKEN", ""))
 
 
 def _body(environ: Environ, limit: int, sent: dict[str, str]) -> bytes | Iterator[bytes] | None:

@@ -79,8 +79,8 @@ OFFICER_NOT_ACTIVE = forbidden(
 )
 PASSWORD_CHANGE_REQUIRED = forbidden(
     "PASSWORD_CHANGE_REQUIRED",
-    "初始密码只能用于设置新密码：请在 new_password 中给出至少 12 位的新密码，并使用下一个动态口令",
-    "An initial password is only good for choosing another: give new_password, at least 12 characters, with the next code",
+    "初始密码只能用于设置新密码：请给出至少 12 位的新密码（new_password），并使用下一个动态口令",
+    "An initial password is only good for choosing another: give a new one (new_password) of at least 12 characters, with the next code",
 )
 SIGN_IN_LOCKED = exhausted(
     "SIGN_IN_LOCKED",

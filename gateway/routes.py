@@ -8,6 +8,7 @@ ROOMS: Final = ("catalog", "ingest", "disclosure", "objection", "audit")
 PREFIXES: Final = {
     "/": "disclosure",
     "/me": "disclosure",
+    "/report": "ingest",
     "/static": "disclosure",
     "/subjects": "disclosure",
     "/tlog": "audit",

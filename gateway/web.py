@@ -25,7 +25,7 @@ from gateway.oidc import Provider
 from gateway.room import Gateway
 from gateway.web_administration import add_administration
 from gateway.web_identity import add_identity
-from gateway.web_pages import add_pages
+from gateway.web_pages import add_citizens_pages, add_pages
 
 _MAX_BODY: Final = 64 * 1024
 _BEARER: Final = "Bearer"
@@ -112,9 +112,10 @@ def make_own_app(
     _add_officers(app, gateway)
     add_administration(app, gateway)
     add_identity(app, gateway, provider, lambda minted: _token_answer(minted, subject_ref=minted.principal.sub))
+    add_pages(app, gateway, verifier)
     if citizens is not None:
         _add_demo_identity(app, gateway, citizens)
-        add_pages(app, gateway, citizens, verifier)
+        add_citizens_pages(app, gateway, citizens)
     return app
 
 

@@ -1,45 +1,46 @@
-"""Signing in with a browser, in the demonstration world: a page, a form, and the way out. No decisions here."""
+"""Signing in with a browser: officers, and citizens of the demonstration world; and the way out. No decisions here."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
-from flask import Response, render_template, request
+from flask import Response, request
 from flask_openapi3.openapi import OpenAPI
 
-from chengxin.context import current
-from chengxin.errors import Problem, forbidden
+from chengxin.errors import Problem
+from chengxin.pages import Templates, page, page_language
 from chengxin.policy import open_to_all
 from chengxin.tokens import Verifier
-from gateway import cookies, identity, revoking
+from gateway import cookies, identity, officers, revoking
+from gateway.cookies import CITIZENS, OFFICERS, Entrance
 from gateway.keys import Minted
 from gateway.room import Gateway
 from gateway.tokens import ClientProof
+from gateway.wording import WORDS
 
-FOREIGN_FORM = forbidden(
-    "FOREIGN_FORM",
-    "该请求不是从本站页面提交的，已拒绝；请打开 /sign-in 重新提交",
-    "This form was not sent from a page of this site; open /sign-in and send it again",
-)
-_OWN_PAGE: Final = "/me"
+_START: Final = "/"
 
 
-def add_pages(app: OpenAPI, gateway: Gateway, citizens: identity.IdentityVerifier, verifier: Verifier | None) -> None:
-    """The views."""
+def add_pages(app: OpenAPI, gateway: Gateway, verifier: Verifier | None) -> None:
+    """Officers' way in, and everybody's way out."""
+    desk = _Desk(gateway)
 
-    @app.get("/sign-in", doc_ui=False)
+    @app.get(OFFICERS.sign_in, doc_ui=False)
     @open_to_all("a form")
-    def sign_in_page() -> Response:
-        return _page("", 200)
+    def officers_page() -> Response:
+        return desk.form("officer.html")
 
-    @app.post("/sign-in", doc_ui=False)
-    @open_to_all("only in the demonstration world: name and identity number are the proof")
-    def browser_signs_in() -> Response:
-        _from_here()
-        claimed = identity.ClaimedIdentity(request.form.get("name", "")[:100], request.form.get("number", "")[:18])
-        try:
-            minted = identity.identify(gateway, citizens, claimed, request.form.get("uscc", "").strip().upper()[:18])
-        except Problem as refusal:
-            return _page(refusal.text(current().language), refusal.type.status)
-        return _signed_in(minted)
+    @app.post(OFFICERS.sign_in, doc_ui=False)
+    @open_to_all("the officer proves herself by password and one-time code")
+    def officer_signs_in() -> Response:
+        given = request.form
+        proof = officers.Proof(
+            given.get("username", "").strip()[:64],
+            given.get("password", "")[:256],
+            given.get("totp", "").strip()[:6],
+            given.get("new_password", "")[:256],
+        )
+        return desk.sign_in(OFFICERS, "officer.html", lambda: officers.sign_in(gateway, proof))
 
     @app.post("/sign-out", doc_ui=False)
     @open_to_all("whoever has the session may end it")
@@ -48,23 +49,78 @@ def add_pages(app: OpenAPI, gateway: Gateway, citizens: identity.IdentityVerifie
         token = cookies.token_of(request.headers.get("Cookie", ""), gateway.issuer)
         if token and verifier is not None:
             revoking.revoke(gateway, verifier, ClientProof(), token)
-        found = Response(status=303, headers={"Location": cookies.SIGN_IN})
-        found.delete_cookie(cookies.name_of(gateway.issuer), secure=_secure(), httponly=True, samesite="Strict")
+        return desk.forget()
+
+
+def add_citizens_pages(app: OpenAPI, gateway: Gateway, citizens: identity.IdentityVerifier) -> None:
+    """The demonstration world's way in."""
+    desk = _Desk(gateway)
+
+    @app.get(CITIZENS.sign_in, doc_ui=False)
+    @open_to_all("a form")
+    def sign_in_page() -> Response:
+        return desk.form("citizen.html")
+
+    @app.post(CITIZENS.sign_in, doc_ui=False)
+    @open_to_all("only in the demonstration world: name and identity number are the proof")
+    def browser_signs_in() -> Response:
+        given = request.form
+        claimed = identity.ClaimedIdentity(given.get("name", "")[:100], given.get("number", "")[:18])
+        uscc = given.get("uscc", "").strip().upper()[:18]
+        return desk.sign_in(CITIZENS, "citizen.html", lambda: identity.identify(gateway, citizens, claimed, uscc))
+
+
+class _Desk:
+    """Shows forms, and begins and ends browsers' sessions."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._templates = Templates(Path(__file__).with_name("templates"), WORDS)
+
+    def form(self, template: str, refusal: Problem | None = None) -> Response:
+        """A form, with what was wrong with the one before."""
+        language = page_language()
+        told = refusal.text(language) if refusal else ""
+        html = self._templates.render(template, language, refusal=told, code=refusal.code if refusal else "")
+        found = page(html, language, refusal.type.status if refusal else 200)
+        if refusal and refusal.retry_after is not None:
+            found.headers["Retry-After"] = str(max(1, round(refusal.retry_after)))
+        return _not_kept(found)
+
+    def sign_in(self, entrance: Entrance, template: str, proved: Callable[[], Minted]) -> Response:
+        """Begins a session of whoever `proved` finds. Raises FOREIGN_FORM."""
+        _from_here()
+        try:
+            minted = proved()
+        except Problem as refusal:
+            return self.form(template, refusal)
+        found = Response(status=303, headers={"Location": _in_language(entrance.page)})
+        self._set(found, cookies.NAME, minted.token, minted.seconds)
+        if entrance is OFFICERS:
+            # As long as the session, and no secret without it: the page's script reads it to show it.
+            self._set(found, cookies.CSRF_NAME, cookies.csrf_of(minted.token), minted.seconds)
+        return _not_kept(found)
+
+    def forget(self) -> Response:
+        """Ends the browser's session; its token is the caller's to revoke."""
+        found = Response(status=303, headers={"Location": _in_language(_START)})
+        for name in (cookies.NAME, cookies.CSRF_NAME):
+            self._set(found, name, "", 0)
         return found
 
-    def _signed_in(minted: Minted) -> Response:
-        found = Response(status=303, headers={"Location": _OWN_PAGE})
-        name = cookies.name_of(gateway.issuer)
-        found.set_cookie(name, minted.token, minted.seconds, secure=_secure(), httponly=True, samesite="Strict")
-        found.headers["Cache-Control"] = "no-store"
-        return found
-
-    def _secure() -> bool:
-        return gateway.issuer.startswith("https:")
+    def _set(self, found: Response, name: str, value: str, seconds: int) -> None:
+        issuer = self._gateway.issuer
+        named, secure = cookies.name_of(issuer, name), issuer.startswith("https:")
+        hidden = name == cookies.NAME
+        found.set_cookie(named, value, seconds, secure=secure, httponly=hidden, samesite="Strict")
 
 
-def _page(refusal: str, status: int) -> Response:
-    found = Response(render_template("sign_in.html", refusal=refusal, language=current().language), status)
+def _in_language(path: str) -> str:
+    """The page in the language that was chosen, if one was."""
+    return f"{path}?lang={page_language()}" if request.args.get("lang") else path
+
+
+def _not_kept(found: Response) -> Response:
     found.headers["Cache-Control"] = "no-store"
     return found
 
@@ -73,4 +129,4 @@ def _from_here() -> None:
     """Raises FOREIGN_FORM."""
     told = request.headers
     if not cookies.is_from_here(told.get("Origin", ""), told.get("Sec-Fetch-Site", ""), request.host):
-        raise FOREIGN_FORM()
+        raise cookies.FOREIGN_FORM()

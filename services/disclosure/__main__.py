@@ -56,6 +56,7 @@ def compose() -> Service:
         assembly.clock,
         KeyRing.load(settings.field_keys_file),
         SubjectKey(settings.subject_key_file.read_bytes()),
+        own_page=settings.demo,
     )
 
     @retry(

@@ -5,11 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from chengxin.clock import shanghai_date
 from chengxin.context import caller
 from chengxin.errors import Problem
+from chengxin.pages import Templates
 from chengxin.web import encode_page_token
 from services.disclosure import query
 from services.disclosure.entry import Entry, Item
@@ -17,7 +16,7 @@ from services.disclosure.model import INFORMATION_CLASSES, Shown
 from services.disclosure.period import OPEN_ENDED
 from services.disclosure.reading import Ask
 from services.disclosure.room import Disclosure
-from services.disclosure.wording import words
+from services.disclosure.wording import WORDS
 
 _PER_PAGE: Final = 20
 
@@ -45,13 +44,7 @@ class Pages:
 
     def __init__(self, room: Disclosure) -> None:
         self._room = room
-        self._templates = Environment(
-            loader=FileSystemLoader(Path(__file__).parent / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._templates = Templates(Path(__file__).with_name("templates"), WORDS)
 
     def portal(self, asked: str, start: int, language: str) -> str:
         """The search form, and what was found when something was asked for."""
@@ -60,7 +53,14 @@ class Pages:
         subjects = [{"listed": s, "name": s.name(today), "former": s.former(today)} for s in found]
         more = encode_page_token(start + _PER_PAGE) if total > start + _PER_PAGE else ""
         return self._render(
-            "portal.html", language, asked=asked, subjects=subjects, total=total, start=start, more=more
+            "portal.html",
+            language,
+            asked=asked,
+            subjects=subjects,
+            total=total,
+            start=start,
+            more=more,
+            own_page=self._room.own_page,
         )
 
     def subject(self, ref: str, ask: Ask, language: str) -> str:
@@ -95,7 +95,7 @@ class Pages:
         return self._render("problem.html", language, text=problem.text(language), status=problem.type.status)
 
     def _render(self, name: str, language: str, **values: Any) -> str:
-        return self._templates.get_template(name).render(language=language, t=words(language), **values)
+        return self._templates.render(name, language, **values)
 
     def _block(self, shown: Shown, language: str) -> Block:
         entry = self._room.store.entry(shown.entry_code, shown.entry_version)
@@ -118,7 +118,7 @@ def _lines(shown: Shown, entry: Entry | None, language: str) -> list[Line]:
 def _value(item: Item, value: str, language: str) -> str:
     """A value of a code list by its name, where it has one; the day that providers write for no end, in words."""
     if item.type == "date" and value == OPEN_ENDED:
-        return words(language)["until.none"]
+        return WORDS["until.none"][int(language == "en")]
     names = {c.code: c.name.told(language) for c in item.code_list}
     if not names:
         return value

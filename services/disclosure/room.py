@@ -52,3 +52,5 @@ class Disclosure:
     subject_key: SubjectKey
     waiting: Places = field(default_factory=lambda: Places(_WAITING))
     following: Places = field(default_factory=lambda: Places(_FOLLOWING))
+    # Whether a citizen can sign in with a browser, so that the portal offers it: in the demonstration world.
+    own_page: bool = False

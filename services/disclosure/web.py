@@ -8,9 +8,9 @@ from flask import Response, request
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
 
-from chengxin import context
 from chengxin.context import caller
 from chengxin.errors import INPUT_INVALID, FieldError, Problem
+from chengxin.pages import page, page_language
 from chengxin.policy import Admission, serves
 from chengxin.web import PageQuery, answer, decode_page_token, encode_page_token, make_app
 from services.disclosure import bodies, consent, query
@@ -28,7 +28,6 @@ _LONGEST_KEY: Final = 128
 _PUBLIC: Final = Tag(name="public", description="Everybody: search and subject pages (Art. 14, 15)")
 _OWN: Final = Tag(name="own", description="The verified subject: everything about oneself (Art. 16)")
 _QUERIES: Final = Tag(name="queries", description="Queries under agreement, law and consent (Art. 16, 17)")
-_LANGUAGES: Final = {"zh": "zh-CN", "zh-cn": "zh-CN", "en": "en"}
 
 
 def make_disclosure_app(room: Disclosure, admission: Admission | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
@@ -156,34 +155,31 @@ def _with_code(given: consent.Consent, code: str, status: int) -> Response:
 def _add_pages(app: OpenAPI, room: Disclosure) -> None:
     pages = Pages(room)
 
-    def page(render: Callable[[str], tuple[str, int]]) -> Response:
-        language = _LANGUAGES.get(request.args.get("lang", "").lower(), context.current().language)
+    def shown(render: Callable[[str], tuple[str, int]]) -> Response:
+        language = page_language()
         try:
             html, status = render(language)
         except Problem as e:
             html, status = pages.problem(e, language), e.type.status
-        response = Response(html, status, content_type="text/html; charset=utf-8")
-        response.headers["Content-Language"] = language
-        response.headers["Vary"] = "Accept-Language"
-        return response
+        return page(html, language, status)
 
     @app.route("/")
     @serves(query.search)
     def portal() -> Response:
         asked, start = request.args.get("q", "")[:200].strip(), request.args.get("from", "")
-        return page(lambda language: (pages.portal(asked, _start(start), language), 200))
+        return shown(lambda language: (pages.portal(asked, _start(start), language), 200))
 
     @app.route("/me")
     @serves(query.own)
     def own_page() -> Response:
         after = request.args.get("page", "")
-        return page(lambda language: (pages.own(Ask(after=_after(after)), language), 200))
+        return shown(lambda language: (pages.own(Ask(after=_after(after)), language), 200))
 
     @app.route("/subjects/<subject_ref>")
     @serves(query.public)
     def subject_page(subject_ref: str) -> Response:
         after = request.args.get("page", "")
-        return page(lambda language: (pages.subject(subject_ref, Ask(after=_after(after)), language), 200))
+        return shown(lambda language: (pages.subject(subject_ref, Ask(after=_after(after)), language), 200))
 
 
 def _public(room: Disclosure, ref: str, asked: bodies.RecordsQuery) -> Answered:

@@ -1,14 +1,10 @@
 """The words of the portal's pages, in both languages."""
 
-from collections.abc import Mapping
 from typing import Final
 
-# Key to (Chinese, English).
-_WORDS: Final[dict[str, tuple[str, str]]] = {
-    "site": ("信用阳江", "Credit Yangjiang"),
-    "site.long": ("阳江市公共信用信息公示", "Public credit information of Yangjiang"),
-    "other.language": ("English", "中文"),
-    "skip": ("跳到正文", "Skip to content"),
+from chengxin.pages import Words
+
+WORDS: Final[Words] = {
     "home": ("首页", "Home"),
     "search.title": ("查询公共信用信息", "Search public credit information"),
     "search.label": ("主体名称或统一社会信用代码", "Name of the subject, or unified social credit code"),
@@ -27,6 +23,8 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "Check the name or code, or try a shorter part of the name.",
     ),
     "search.found": ("共 {n} 个主体", "{n} found"),
+    "own.link": ("查询本人信用信息（登录）", "Your own record (sign in)"),
+    "report.link": ("信息提供单位报送数据（登录）", "Providers: deliver records (sign in)"),
     "former": ("曾用名", "Former names"),
     "uscc": ("统一社会信用代码", "Unified social credit code"),
     "kind": ("主体类别", "Kind of subject"),
@@ -44,14 +42,11 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "recorded": ("归集日期", "Recorded on"),
     "until": ("披露至", "Disclosed until"),
     "until.none": ("长期", "further notice"),
-    "colon": ("：", ": "),
-    "comma": ("、", ", "),
     "objection": ("异议处理中", "Objection being handled"),
     "objection.long": (
         "信息主体已对本条信息提出异议，正在核查。",
         "The subject has objected to this record; it is being verified.",
     ),
-    "next": ("下一页", "Next page"),
     "first": ("回到第一页", "Back to the first page"),
     "count": (
         "本页 {n} 条信息，截至 {today} 仍在披露期限内。",
@@ -73,20 +68,8 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "own.archived": ("已归档，不再披露", "Archived, no longer disclosed"),
     "own.empty": ("系统内没有关于您的信息。", "Nothing is kept about you."),
-    "sign.out": ("退出登录", "Sign out"),
     "problem.404": ("没有可公开的信息", "Nothing public here"),
     "problem.503": ("暂时无法查询", "Not available at the moment"),
     "problem.other": ("无法完成查询", "The query could not be answered"),
     "problem.back": ("返回查询", "Back to search"),
-    "footer": ("阳江市信用中心", "Yangjiang Credit Centre"),
-    "footer.law": (
-        "依据《阳江市公共信用信息管理暂行办法》公示；每次查询均留有记录。",
-        "Published under the Interim Measures of Yangjiang on public credit information; every query is on record.",
-    ),
 }
-
-
-def words(language: str) -> Mapping[str, str]:
-    """All words in `zh-CN` or `en`."""
-    column = int(language == "en")
-    return {key: texts[column] for key, texts in _WORDS.items()}

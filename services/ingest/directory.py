@@ -47,6 +47,10 @@ class Directory:
         """The version of an entry in force on a Shanghai date."""
         return next((e for e in self._versions(code) if e.in_force(today)), None)
 
+    def heads(self) -> list[Entry]:
+        """Every version of every entry by code and version, without its items."""
+        return sorted(map(read_entry, self._store.entry_heads()), key=lambda e: (e.code, e.version))
+
     def to_deliver(self, code: str, version: int, today: str) -> Entry:
         """The version to deliver to: the one in force today, which is also the only one that may be named.
 

@@ -12,6 +12,10 @@ class LocalText(msgspec.Struct, frozen=True):
     zh: str = ""
     en: str = ""
 
+    def told(self, language: str) -> str:
+        """The text in `zh-CN` or `en`; the Chinese one where there is no other."""
+        return self.en if language == "en" and self.en else self.zh
+
 
 class Organisation(msgspec.Struct, frozen=True):
     """An organisation by its unified social credit code."""

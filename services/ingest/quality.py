@@ -90,8 +90,8 @@ class Picture:
         began = quality.state().get("began")
         self.began = date.fromisoformat(began) if began else self.today
         self.rules = Rules((row["effective_from"], row["values"]) for row in quality.rule_versions())
-        entries = map(read_entry, ingest.store.entry_heads())
-        self.owed = {k: o for k, o in all_owed(entries, self.began).items() if provider in ("", k[0])}
+        owed = all_owed(ingest.directory.heads(), self.began)
+        self.owed = {k: o for k, o in owed.items() if provider in ("", k[0])}
         self.series = quality.series_of(provider)
         # An entry whose catalog version is not known any more keeps its figures.
         for row in self.series.values():

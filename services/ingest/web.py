@@ -20,6 +20,7 @@ from services.ingest.receipts import receipt_of
 from services.ingest.room import Ingest
 from services.ingest.store import Plain
 from services.ingest.uploads import Upload, UploadRequest
+from services.ingest.web_pages import add_pages
 from services.ingest.web_reporting import add_agreements, add_mappings, add_preview
 
 _SUBMISSIONS: Final = Tag(name="submissions", description="What providers delivered, and what became of it")
@@ -163,6 +164,7 @@ def make_ingest_app(ingest: Ingest, admission: Admission | None, ready: Callable
     add_agreements(app, ingest)
     add_mappings(app, ingest)
     add_preview(app, ingest)
+    add_pages(app, ingest)
     return app
 
 

@@ -66,7 +66,7 @@ _FOUND_OUT: dict[str, dict[Role, str]] = {
 _NARROWED = {
     f"GET /v1/submissions{path}": "?provider={provider}"
     for path in ("", "/findings", "/overdue", "/quality", "/<submission_id>", "/<submission_id>/receipt")
-}
+} | {"GET /report": "?provider={provider}"}
 # Asked last, for what they are asked about is not as it was.
 _ENDING = re.compile(r"DELETE |/(withdraw|suspend|reset|approve|reject|sign-out|resume)$")
 

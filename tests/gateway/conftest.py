@@ -48,6 +48,8 @@ OFFICERS = {
     "inspector": ["supervisor"],
     "clerk2": ["authority"],
     "deputy2": ["authority"],
+    # Providers' officers, each for tests that end her session or use up her codes.
+    **{name: ["provider"] for name in ("reporter", "leaver", "ended", "suspended", "forgetful", "clumsy")},
 }
 
 

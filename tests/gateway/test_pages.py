@@ -93,7 +93,7 @@ def test_who_is_not_confirmed_stays_outside_and_is_on_record(gate: Gate) -> None
 def test_signing_out_ends_the_token_not_only_the_cookie(gate: Gate) -> None:
     cookie = signed_in(gate)
     out = posted(gate, "/sign-out", {}, Cookie=cookie)
-    assert (out.status, out.headers["Location"]) == (303, "/sign-in")
+    assert (out.status, out.headers["Location"]) == (303, "/")
     assert own_page(gate, cookie).status == 303
     token = cookie.partition("=")[2]
     assert gate.edge.call("GET", "/v1/me/records", token).status == 401

@@ -1,0 +1,80 @@
+"""The page for direct reporting (Art. 10): what a provider's officer needs beside the API, Chinese first.
+
+What happens on it is the API's: its script (`static/report.js`) is one more client.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from chengxin.clock import SHANGHAI
+from chengxin.context import caller
+from chengxin.pages import Templates
+from chengxin.principal import Role
+from chengxin.web import encode_page_token
+from services.ingest import reading
+from services.ingest.page_words import WORDS
+from services.ingest.room import Ingest
+from services.ingest.store import Plain
+
+SCRIPT: Final = Path(__file__).parent / "static" / "report.js"
+_PER_PAGE: Final = 20
+
+
+@dataclass(frozen=True)
+class Line:
+    """A submission on the page."""
+
+    submission_id: str
+    provider: str
+    entry_code: str
+    entry_name: str
+    file_name: str
+    # In Asia/Shanghai.
+    begun: datetime
+    closed: bool
+    counts: dict[str, int]
+
+
+class Pages:
+    """Renders the page. What providers wrote is escaped."""
+
+    def __init__(self, ingest: Ingest) -> None:
+        self._ingest = ingest
+        self._templates = Templates(Path(__file__).with_name("templates"), WORDS)
+
+    def report(self, provider: str, after: Any, language: str) -> str:
+        """The form for the entries that name the caller's organisation, and the last submissions (an organ: of all
+        providers, or of one)."""
+        found, following = reading.submissions(self._ingest, caller(), provider, after, _PER_PAGE)
+        heads = self._ingest.directory.heads()
+        names = {entry.code: entry.name.told(language) for entry in heads}
+        today = self._ingest.clock.today().isoformat()
+        own = [entry for entry in heads if entry.in_force(today) and entry.provider(caller().org)]
+        organisations = {organisation.name for entry in own if (organisation := entry.provider(caller().org))}
+        return self._templates.render(
+            "report.html",
+            language,
+            delivers=Role.PROVIDER in caller().roles,
+            organisation=min(organisations, default=caller().org),
+            entries=[(entry.code, entry.name.told(language)) for entry in own],
+            narrowed=provider,
+            lines=[_line(row, names) for row in found],
+            first=after is None,
+            more=encode_page_token(following) if following else "",
+            scripted={key: text for key, text in self._templates.words(language).items() if key.startswith("js.")},
+        )
+
+
+def _line(row: Plain, names: dict[str, str]) -> Line:
+    return Line(
+        row["submission_id"],
+        row["provider"],
+        row["entry_code"],
+        names.get(row["entry_code"], ""),
+        row.get("file_name") or "",
+        row["created_at"].astimezone(SHANGHAI),
+        bool(row.get("receipt")),
+        dict(row["counts"]),
+    )

@@ -1,0 +1,28 @@
+"""The page for direct reporting, and its script. No decisions here."""
+
+from flask import Response, request, send_file
+from flask_openapi3.openapi import OpenAPI
+
+from chengxin.pages import page, page_language
+from chengxin.policy import open_to_all, serves
+from services.ingest import reading
+from services.ingest.pages import SCRIPT, Pages
+from services.ingest.paging import submission_position
+from services.ingest.room import Ingest
+
+
+def add_pages(app: OpenAPI, ingest: Ingest) -> None:
+    """The views."""
+    pages = Pages(ingest)
+
+    @app.route("/report")
+    @serves(reading.submissions)
+    def report() -> Response:
+        language = page_language()
+        after = submission_position(request.args.get("page", ""))
+        return page(pages.report(request.args.get("provider", ""), after, language), language)
+
+    @app.route("/report/report.js")
+    @open_to_all("the page's script")
+    def script() -> Response:
+        return send_file(SCRIPT, "text/javascript")

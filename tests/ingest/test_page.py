@@ -1,0 +1,123 @@
+"""The page for direct reporting: what an officer needs beside the API, and her organisation's last submissions."""
+
+import json
+import re
+from html import unescape
+
+import pytest
+
+from chengxin.errors import Problem
+from services.ingest.pages import SCRIPT
+from tests.ingest.conftest import HOUSING, REGULATOR, STRANGER, Organ, Running, demo_entry, licences
+from tests.ingest.test_files import registration, table
+
+
+def page(organ: Organ, path: str = "/report") -> str:
+    answer = organ.get(path)
+    assert answer.status_code == 200, answer.text
+    assert answer.content_type == "text/html; charset=utf-8"
+    return str(answer.text)
+
+
+def test_it_offers_the_entries_that_name_her_organisation(ingest: Running) -> None:
+    html = page(ingest.regulator)
+    assert '<html lang="zh-CN">' in html
+    assert "<span>阳江市市场监督管理局</span>" in html
+    assert '<option value="QYDJ">企业登记信息 (QYDJ)</option>' in html
+    assert 'value="XZXK"' in html
+    housing = page(ingest.housing)
+    assert 'value="XZXK"' in housing
+    assert 'value="QYDJ"' not in housing
+    # What is retired, or not in force yet, takes no deliveries.
+    ingest.knows(ingest.catalog.publishes(demo_entry("QYDJ"), begins="2020-01-01", ends="2026-11-23"))
+    ingest.knows(ingest.catalog.publishes(demo_entry("QYDJ"), version=2, begins="2026-11-25"))
+    assert 'value="QYDJ"' not in page(ingest.regulator)
+
+
+def test_who_has_nothing_to_deliver_is_told(ingest: Running) -> None:
+    html = page(ingest.organ(org=STRANGER))
+    assert "没有由贵单位提供的条目" in html
+    assert "还没有报送过数据" in html
+    assert "<script" not in html
+
+
+def test_her_organisations_last_submissions_are_listed_with_what_became_of_them(ingest: Running) -> None:
+    rows = [registration(n) for n in range(1, 4)]
+    rows[0]["登记状态"] = "没有"
+    taken = ingest.regulator.uploads(table(rows), "十一月<b>.csv", "QYDJ").json
+    address = f"/v1/submissions/{taken['submission_id']}"
+    html = page(ingest.regulator)
+    # 04:00 UTC is noon in Shanghai.
+    assert ">2026-11-24 12:00</time>" in html
+    assert "十一月&lt;b&gt;.csv" in html
+    assert "已办结" in html
+    assert f'href="{address}/receipt" download="{taken["submission_id"]}.receipt.json"' in html
+    assert f'href="{address}/rejects?format=file"' in html
+    assert '<td data-label="总数">3</td>' in html
+    assert '<td data-label="退回">1</td>' in html
+    # Nobody else's.
+    assert taken["submission_id"] not in page(ingest.organ(org=HOUSING))
+    assert [e["actor"]["org"] for e in ingest.audit.of("submission.listed")] == [REGULATOR, HOUSING]
+
+
+def test_one_that_is_open_has_no_receipt_to_offer(ingest: Running) -> None:
+    # Somebody's stream that was broken off: its batch is there, its end is not.
+    with pytest.raises(Problem, match="DELIVERY_BROKEN_OFF"):
+        ingest.regulator.submits(licences(2), record_count=4, submission_id="open-submission")
+    html = page(ingest.regulator)
+    assert "未完成" in html
+    assert "open-submission/receipt" not in html
+
+
+def test_older_ones_are_on_further_pages(ingest: Running) -> None:
+    for number in range(1, 22):
+        ingest.regulator.uploads(table([registration(number)]), f"{number}.csv", "QYDJ")
+    first = page(ingest.regulator)
+    assert first.count("/receipt") == 20
+    following = re.search(r'rel="next" href="([^"]*)"', first)
+    assert following is not None
+    assert page(ingest.regulator, unescape(following[1])).count("/receipt") == 1
+    assert ingest.regulator.get("/report?page=x").json["code"] == "INPUT_INVALID"
+
+
+def test_organs_see_everybodys_and_deliver_nothing(ingest: Running) -> None:
+    ingest.regulator.uploads(table([registration()]), "a.csv", "QYDJ")
+    html = page(ingest.centre)
+    narrowed = f"/report?lang=zh-CN&amp;provider={REGULATOR}"
+    assert f'<td class="code"><a href="{narrowed}">{REGULATOR}</a></td>' in html
+    assert f"{REGULATOR}</a></td>" in page(ingest.centre, unescape(narrowed))
+    assert "还没有报送过数据" in page(ingest.centre, f"/report?provider={HOUSING}")
+    assert ingest.regulator.get(f"/report?provider={HOUSING}").json["code"] == "NOT_FOUND"
+    assert f"/receipt?provider={REGULATOR}" in html
+    assert "<script" not in html
+    assert 'id="choose"' not in html
+
+
+def test_it_is_nobody_elses_and_not_shown_unrecorded(ingest: Running) -> None:
+    for role in ("public", "subject", "agency"):
+        assert ingest.organ(role).get("/report").json["code"] == "ROLE_NOT_ALLOWED"
+    ingest.audit.away = True
+    assert ingest.regulator.get("/report").json["code"] == "AUDIT_UNAVAILABLE"
+
+
+def test_it_is_in_english_too_and_so_is_its_script(ingest: Running) -> None:
+    for html in (page(ingest.regulator, "/report?lang=en"), page(ingest.organ(language="en"))):
+        assert '<html lang="en">' in html
+        assert "Company registration (QYDJ)" in html
+    used = set(re.findall(r'say\("([\w.]+)"', SCRIPT.read_text())) | {"sending", "reading", "taking"}
+    for path in ("/report", "/report?lang=en"):
+        told = re.search(r'data-words="([^"]*)"', page(ingest.regulator, path))
+        assert told is not None
+        known = {key.removeprefix("js.") for key in json.loads(unescape(told[1]))}
+        assert used <= known
+        assert known - used == {f"found.{how}" for how in ("mapping", "code", "name", "not_read", "unknown")}
+
+
+def test_its_script_is_a_file_and_nothing_on_the_page_is_one(ingest: Running) -> None:
+    html = page(ingest.regulator)
+    assert re.findall(r"<script[^>]*>", html) == ['<script src="/report/report.js">']
+    assert not re.search(r'\son\w+="|\sstyle="|javascript:', html)
+    script = ingest.organ("public").get("/report/report.js")
+    assert (script.status_code, script.mimetype) == (200, "text/javascript")
+    # What comes from files and answers is written as text.
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", script.text)
