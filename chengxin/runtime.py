@@ -1,6 +1,7 @@
 """A service process: one granian worker for HTTP with the gRPC server and background work beside it."""
 
 import ctypes
+import gc
 import logging
 import os
 import signal
@@ -18,6 +19,8 @@ from granian.log import LogLevels
 
 # A worker that has not ended by then is killed.
 _STOP_SECONDS = 8
+# New objects between two looks of the cyclic collector; Python's own 700 is for small programs.
+_ALLOCATIONS = 50_000
 
 
 class Background(Protocol):
@@ -84,6 +87,10 @@ def serve(
         die_with_parent(keeper)
         configure_logging(name)
         service = compose()
+        # What is there now stays: the collector need not look at it again, nor as often at what a batch of a thousand
+        # records allocates (a fifteenth of ingest's time).
+        gc.freeze()
+        gc.set_threshold(_ALLOCATIONS)
         service.grpc_server.start()
         for work in service.background:
             work.start()
