@@ -3,7 +3,7 @@
 import functools
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import grpc
 import structlog
@@ -11,6 +11,8 @@ import structlog
 from chengxin.mongo import Store, Unit
 
 log = structlog.get_logger()
+
+_STOP_SECONDS: Final = 2
 
 
 class Follower:
@@ -41,10 +43,12 @@ class Follower:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the stream and the thread."""
+        """Ends the stream, and waits a while until the change in hand is applied or given up."""
         self._stopped.set()
         if self._call is not None:
             self._call.cancel()
+        if self._thread.is_alive():
+            self._thread.join(_STOP_SECONDS)
 
     def _run(self) -> None:
         while not self._stopped.is_set():

@@ -132,8 +132,9 @@ class Accounts:
 
     def __init__(self, store: Store, ring: KeyRing) -> None:
         self.store = store
+        self._rows = store.collection
         self._ring = ring
-        self.administration = Administration()
+        self.administration = Administration(store)
 
     def create_indexes(self) -> None:
         """Creates collections and indexes that are missing. Raises `pymongo.errors.PyMongoError`."""
@@ -147,30 +148,28 @@ class Accounts:
 
     def client(self, client_id: str, session: ClientSession | None = None) -> Client | None:
         """A registered client."""
-        row = ClientRow._get_collection().find_one({"_id": client_id}, session=session)
+        row = self._rows(ClientRow).find_one({"_id": client_id}, session=session)
         return None if row is None else _client(row)
 
     def clients(self, after: str, limit: int) -> list[Client]:
         """Registered clients but the services, by id, after one of them."""
         wanted = {"_id": {"$gt": after}, "roles": {"$ne": Role.SERVICE.value}}
-        return [_client(row) for row in ClientRow._get_collection().find(wanted).sort("_id", 1).limit(limit)]
+        return [_client(row) for row in self._rows(ClientRow).find(wanted).sort("_id", 1).limit(limit)]
 
     def put_client(self, client: Client, unit: Unit) -> None:
         """Writes a client as an officer wants it; the bootstrap file has no say in it from now on."""
         fields = _client_fields(client) | {"suspended": client.suspended, "administered": True}
-        ClientRow._get_collection().update_one(
-            {"_id": client.client_id}, {"$set": fields}, upsert=True, session=unit.session
-        )
+        self._rows(ClientRow).update_one({"_id": client.client_id}, {"$set": fields}, upsert=True, session=unit.session)
 
     def save_client(self, client: Client, unit: Unit) -> bool:
         """Registers a client, or replaces its registration but for `suspended`; whether anything changed.
 
         What an officer changed stays as she left it.
         """
-        known = ClientRow._get_collection().find_one({"_id": client.client_id}, session=unit.session)
+        known = self._rows(ClientRow).find_one({"_id": client.client_id}, session=unit.session)
         if known is not None and known.get("administered"):
             return False
-        done = ClientRow._get_collection().update_one(
+        done = self._rows(ClientRow).update_one(
             {"_id": client.client_id},
             {"$set": _client_fields(client), "$setOnInsert": {"suspended": client.suspended}},
             upsert=True,
@@ -183,24 +182,24 @@ class Accounts:
         key = hashlib.sha256(f"{client_id}\0{jti}".encode()).hexdigest()
         row = {"_id": key, "expires_at": datetime.fromtimestamp(exp, UTC) + _JTI_GRACE}
         try:
-            UsedAssertionRow._get_collection().insert_one(row, session=session)
+            self._rows(UsedAssertionRow).insert_one(row, session=session)
         except DuplicateKeyError:
             return False
         return True
 
     def officer(self, username: str, session: ClientSession | None = None) -> Officer | None:
         """An officer's account."""
-        row = OfficerRow._get_collection().find_one({"_id": username}, session=session)
+        row = self._rows(OfficerRow).find_one({"_id": username}, session=session)
         return None if row is None else self._officer(row)
 
     def officers(self, after: str, limit: int) -> list[Officer]:
         """Officers by user name, after one of them."""
-        rows = OfficerRow._get_collection().find({"_id": {"$gt": after}}).sort("_id", 1).limit(limit)
+        rows = self._rows(OfficerRow).find({"_id": {"$gt": after}}).sort("_id", 1).limit(limit)
         return [self._officer(row) for row in rows]
 
     def officer_is_administered(self, username: str) -> bool:
         """Whether an officer changed this account, so that the bootstrap file has no say in it."""
-        row = OfficerRow._get_collection().find_one({"_id": username})
+        row = self._rows(OfficerRow).find_one({"_id": username})
         return bool(row and row.get("administered"))
 
     def put_officer(self, officer: Officer, unit: Unit, name: str = "", forget_codes: bool = False) -> None:
@@ -218,7 +217,7 @@ class Accounts:
         first: dict[str, Any] = {"totp_step": 0}
         if forget_codes:
             fields, first = fields | first, {}
-        OfficerRow._get_collection().update_one(
+        self._rows(OfficerRow).update_one(
             {"_id": officer.username},
             {"$set": fields} | ({"$setOnInsert": first} if first else {}),
             upsert=True,
@@ -249,7 +248,7 @@ class Accounts:
     def save_officer(self, officer: Officer, name: str, unit: Unit) -> None:
         """Creates or replaces an officer's account."""
         fields = self._officer_fields(officer) | {"name": self._ring.encrypt(name, "officer.name")}
-        OfficerRow._get_collection().update_one(
+        self._rows(OfficerRow).update_one(
             {"_id": officer.username},
             {"$set": fields, "$setOnInsert": {"totp_step": 0}},
             upsert=True,
@@ -258,37 +257,39 @@ class Accounts:
 
     def spend_totp(self, username: str, step: int) -> bool:
         """Uses up an officer's codes up to this time step; False when it was used before."""
-        done = OfficerRow._get_collection().update_one(
+        done = self._rows(OfficerRow).update_one(
             {"_id": username, "totp_step": {"$lt": step}}, {"$set": {"totp_step": step}}
         )
         return bool(done.modified_count)
 
     def locked_until(self, username: str) -> datetime | None:
         """Until when sign-ins under this user name are refused."""
-        row = FailuresRow._get_collection().find_one({"_id": _failures_key(username)})
+        row = self._rows(FailuresRow).find_one({"_id": _failures_key(username)})
         return row.get("locked_until") if row else None
 
     def add_failure(self, username: str, now: datetime) -> int:
         """Counts a failed sign-in; how many in a row that makes."""
-        row = FailuresRow._get_collection().find_one_and_update(
+        row = self._rows(FailuresRow).find_one_and_update(
             {"_id": _failures_key(username)},
             {"$inc": {"failures": 1}, "$set": {"expires_at": now + _FAILURES_KEPT}},
             upsert=True,
             return_document=ReturnDocument.AFTER,
         )
+        if row is None:
+            raise RuntimeError("an upsert answered without its document")
         return int(row["failures"])
 
     def lock(self, username: str, until: datetime) -> None:
         """Refuses sign-ins under a user name for a while."""
-        FailuresRow._get_collection().update_one({"_id": _failures_key(username)}, {"$set": {"locked_until": until}})
+        self._rows(FailuresRow).update_one({"_id": _failures_key(username)}, {"$set": {"locked_until": until}})
 
     def forget_failures(self, username: str) -> None:
         """A sign-in succeeded."""
-        FailuresRow._get_collection().delete_one({"_id": _failures_key(username)})
+        self._rows(FailuresRow).delete_one({"_id": _failures_key(username)})
 
     def citizen(self, subject_ref: str) -> Citizen | None:
         """A person of the demonstration world."""
-        row = CitizenRow._get_collection().find_one({"_id": subject_ref})
+        row = self._rows(CitizenRow).find_one({"_id": subject_ref})
         if row is None:
             return None
         return Citizen(row["_id"], self._ring.decrypt(row["name"], "citizen.name"), tuple(row["represents"]))
@@ -300,13 +301,13 @@ class Accounts:
             "identity_number": self._ring.encrypt(identity_number, "citizen.identity_number"),
             "represents": list(citizen.represents),
         }
-        CitizenRow._get_collection().update_one(
+        self._rows(CitizenRow).update_one(
             {"_id": citizen.subject_ref}, {"$set": fields}, upsert=True, session=unit.session
         )
 
     def signing_keys(self) -> list[tuple[bytes, datetime]]:
         """Private keys (PEM) that are valid, each with the instant from which it signs; the newest first."""
-        rows = SigningKeyRow._get_collection().find().sort([("created_at", -1), ("_id", 1)])
+        rows = self._rows(SigningKeyRow).find().sort([("created_at", -1), ("_id", 1)])
         return [
             (
                 self._ring.decrypt(row["private_key"], "signing_key").encode(),
@@ -323,11 +324,11 @@ class Accounts:
             "created_at": created_at,
             "signs_from": signs_from,
         }
-        SigningKeyRow._get_collection().insert_one(row, session=unit.session)
+        self._rows(SigningKeyRow).insert_one(row, session=unit.session)
 
     def drop_signing_key(self, kid: str, unit: Unit) -> bool:
         """Forgets a signing key; whether there was one."""
-        return bool(SigningKeyRow._get_collection().delete_one({"_id": kid}, session=unit.session).deleted_count)
+        return bool(self._rows(SigningKeyRow).delete_one({"_id": kid}, session=unit.session).deleted_count)
 
 
 def _client_fields(client: Client) -> dict[str, Any]:

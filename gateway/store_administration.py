@@ -6,7 +6,7 @@ from typing import Any, Final
 from mongoengine import DateTimeField, DictField, Document, IntField, StringField
 from pymongo.client_session import ClientSession
 
-from chengxin.mongo import Unit
+from chengxin.mongo import Store, Unit
 from chengxin.revocation import ALWAYS, Revocation
 from gateway.duties import Grants, Proposal
 
@@ -107,6 +107,9 @@ DOCUMENTS: Final = (ProposalRow, SessionRow, RevocationRow, CounterCodeRow, Repr
 class Administration:
     """Queries on what officers' administration keeps. Everything here is written within a unit."""
 
+    def __init__(self, store: Store) -> None:
+        self._rows = store.collection
+
     def create_indexes(self) -> None:
         """Creates collections and indexes that are missing. Raises `pymongo.errors.PyMongoError`."""
         for document in DOCUMENTS:
@@ -114,7 +117,7 @@ class Administration:
 
     def proposal(self, proposal_id: str, session: ClientSession | None = None) -> Proposal | None:
         """A proposal."""
-        row = ProposalRow._get_collection().find_one({"_id": proposal_id}, session=session)
+        row = self._rows(ProposalRow).find_one({"_id": proposal_id}, session=session)
         return None if row is None else _proposal(row)
 
     def proposals(self, state: str, before: str, limit: int) -> list[Proposal]:
@@ -122,7 +125,7 @@ class Administration:
         wanted: dict[str, Any] = {"state": state} if state else {}
         if before:
             wanted["_id"] = {"$lt": before}
-        return [_proposal(row) for row in ProposalRow._get_collection().find(wanted).sort("_id", -1).limit(limit)]
+        return [_proposal(row) for row in self._rows(ProposalRow).find(wanted).sort("_id", -1).limit(limit)]
 
     def save_proposal(self, proposal: Proposal, unit: Unit) -> None:
         """Creates or replaces a proposal."""
@@ -137,26 +140,26 @@ class Administration:
             "decided_by": proposal.decided_by,
             "decided_at": proposal.decided_at,
         }
-        ProposalRow._get_collection().replace_one({"_id": proposal.proposal_id}, row, upsert=True, session=unit.session)
+        self._rows(ProposalRow).replace_one({"_id": proposal.proposal_id}, row, upsert=True, session=unit.session)
 
     def open_session(self, jti: str, sub: str, at: datetime, expires_at: datetime, unit: Unit) -> None:
         """Remembers a sign-in."""
         row = {"_id": jti, "sub": sub, "signed_in_at": at, "expires_at": expires_at}
-        SessionRow._get_collection().insert_one(row, session=unit.session)
+        self._rows(SessionRow).insert_one(row, session=unit.session)
 
     def sessions(self, sub: str, now: datetime, session: ClientSession | None = None) -> list[dict[str, Any]]:
         """An officer's sign-ins whose tokens are alive, the newest first."""
-        rows = SessionRow._get_collection().find({"sub": sub, "expires_at": {"$gt": now}}, session=session)
+        rows = self._rows(SessionRow).find({"sub": sub, "expires_at": {"$gt": now}}, session=session)
         return sorted(rows, key=lambda row: (row["signed_in_at"], row["_id"]), reverse=True)
 
     def end_session(self, sub: str, jti: str, unit: Unit) -> None:
         """Forgets a sign-in of an officer."""
-        SessionRow._get_collection().delete_one({"_id": jti, "sub": sub}, session=unit.session)
+        self._rows(SessionRow).delete_one({"_id": jti, "sub": sub}, session=unit.session)
 
     def revoke(self, revocation: Revocation, now: datetime, unit: Unit) -> None:
         """Ends tokens."""
         # The later of two wins: what is dead stays dead.
-        RevocationRow._get_collection().update_one(
+        self._rows(RevocationRow).update_one(
             {"_id": f"{revocation.kind}\0{revocation.value}"},
             {
                 "$set": {
@@ -172,49 +175,49 @@ class Administration:
 
     def revocations(self, now: datetime) -> list[Revocation]:
         """What is revoked, as far as it matters still."""
-        rows = RevocationRow._get_collection().find({"expires_at": {"$gt": now}})
+        rows = self._rows(RevocationRow).find({"expires_at": {"$gt": now}})
         return [Revocation(row["kind"], row["value"], int(row["issued_before"])) for row in rows]
 
     def add_counter_code(self, row: dict[str, Any], unit: Unit) -> None:
         """Keeps a one-time code."""
-        CounterCodeRow._get_collection().insert_one(row, session=unit.session)
+        self._rows(CounterCodeRow).insert_one(row, session=unit.session)
 
     def spend_counter_code(self, digest: str, subject_ref: str, now: datetime) -> dict[str, Any] | None:
         """Uses up a person's one-time code; None when there is none, it is expired, or another person's."""
         wanted = {"_id": digest, "subject_ref": subject_ref, "expires_at": {"$gt": now}}
-        row = CounterCodeRow._get_collection().find_one_and_delete(wanted)
+        row = self._rows(CounterCodeRow).find_one_and_delete(wanted)
         return None if row is None else dict(row)
 
     def begin_oidc(self, state: str, flow: dict[str, str], expires_at: datetime) -> None:
         """Remembers a sign-in that was begun at an identity provider."""
-        OidcFlowRow._get_collection().insert_one({"_id": state, "flow": flow, "expires_at": expires_at})
+        self._rows(OidcFlowRow).insert_one({"_id": state, "flow": flow, "expires_at": expires_at})
 
     def end_oidc(self, state: str, now: datetime) -> dict[str, str] | None:
         """Takes out a sign-in that came back; None when it was not begun here, or too long ago."""
-        row = OidcFlowRow._get_collection().find_one_and_delete({"_id": state, "expires_at": {"$gt": now}})
+        row = self._rows(OidcFlowRow).find_one_and_delete({"_id": state, "expires_at": {"$gt": now}})
         return None if row is None else dict(row["flow"])
 
     def add_representation(self, row: dict[str, Any], unit: Unit) -> None:
         """Records who may act for an organisation."""
-        RepresentationRow._get_collection().insert_one(row, session=unit.session)
+        self._rows(RepresentationRow).insert_one(row, session=unit.session)
 
     def representation(self, representation_id: str, session: ClientSession | None = None) -> dict[str, Any] | None:
         """One of them."""
-        row = RepresentationRow._get_collection().find_one({"_id": representation_id}, session=session)
+        row = self._rows(RepresentationRow).find_one({"_id": representation_id}, session=session)
         return None if row is None else dict(row)
 
     def end_representation(self, representation_id: str, unit: Unit) -> None:
         """Ends one."""
-        RepresentationRow._get_collection().delete_one({"_id": representation_id}, session=unit.session)
+        self._rows(RepresentationRow).delete_one({"_id": representation_id}, session=unit.session)
 
     def represents(self, subject_ref: str, uscc: str, today: str) -> bool:
         """Whether this person may act for an organisation on a Shanghai date."""
         wanted = {"subject_ref": subject_ref, "uscc": uscc, "$or": [{"until": ""}, {"until": {"$gte": today}}]}
-        return RepresentationRow._get_collection().find_one(wanted) is not None
+        return self._rows(RepresentationRow).find_one(wanted) is not None
 
     def representations(self, uscc: str) -> list[dict[str, Any]]:
         """Who may act for an organisation, as recorded."""
-        return list(RepresentationRow._get_collection().find({"uscc": uscc}).sort("_id", 1))
+        return list(self._rows(RepresentationRow).find({"uscc": uscc}).sort("_id", 1))
 
 
 def _proposal(row: dict[str, Any]) -> Proposal:

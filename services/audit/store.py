@@ -17,7 +17,6 @@ import pymongo
 from bson.binary import Binary
 from mongoengine import BinaryField, DictField, Document, ListField, LongField, StringField
 from pymongo import ReplaceOne
-from pymongo.collection import Collection
 
 from chengxin import tlog
 from chengxin.mongo import Store
@@ -144,6 +143,7 @@ class AuditStore:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self._rows = store.collection
 
     def create_indexes(self) -> None:
         """Makes the collections and their indexes; doing it again changes nothing."""
@@ -172,12 +172,12 @@ class AuditStore:
             "delivered": {service: [d.position, d.events] for service, d in delivered.items()},
         }
         with pymongo.timeout(_WRITE_SECONDS):
-            _rows(GroupRow).insert_one(row)
+            self._rows(GroupRow).insert_one(row)
 
     def last_group(self) -> int:
         """The number of the newest group; 0 for none. They are numbered from 1 without gaps, so it is found by a few
         lookups from where the tiles are, whatever the store makes of sorting."""
-        found = _rows(ProgressRow).find_one({"_id": _PROGRESS}, {"groups": 1})
+        found = self._rows(ProgressRow).find_one({"_id": _PROGRESS}, {"groups": 1})
         low, step = int(found["groups"]) if found else 0, 1
         while self._has_group(low + step):
             low, step = low + step, step * 2
@@ -188,13 +188,13 @@ class AuditStore:
         return low
 
     def _has_group(self, number: int) -> bool:
-        return _rows(GroupRow).find_one({"_id": number}, {"_id": 1}) is not None
+        return self._rows(GroupRow).find_one({"_id": number}, {"_id": 1}) is not None
 
     def groups(self, numbers: Iterable[int]) -> Iterator[Group]:
         """Groups by number, ascending, read some at a time; ends where one is missing."""
         wanted = iter(numbers)
         while chunk := list(itertools.islice(wanted, _AT_ONCE)):
-            found = {row["_id"]: row for row in _rows(GroupRow).find({"_id": {"$in": chunk}})}
+            found = {row["_id"]: row for row in self._rows(GroupRow).find({"_id": {"$in": chunk}})}
             for number in chunk:
                 if number not in found:
                     return
@@ -208,13 +208,13 @@ class AuditStore:
 
     def tile(self, level: int, index: int) -> bytes | None:
         """The hashes of a full tile; None while it is not full."""
-        found = _rows(TileRow).find_one({"_id": _key(level, index)}, {"hashes": 1})
+        found = self._rows(TileRow).find_one({"_id": _key(level, index)}, {"hashes": 1})
         return bytes(found["hashes"]) if found else None
 
     def tile_roots(self, level: int, indexes: range) -> bytes:
         """The roots of full tiles of a level, up to the first that is not there."""
         keys = [_key(level, index) for index in indexes]
-        found = {row["_id"]: row for row in _rows(TileRow).find({"_id": {"$in": keys}}, {"root": 1})}
+        found = {row["_id"]: row for row in self._rows(TileRow).find({"_id": {"$in": keys}}, {"root": 1})}
         there = itertools.takewhile(found.__contains__, keys)
         return b"".join(bytes(found[key]["root"]) for key in there)
 
@@ -222,8 +222,8 @@ class AuditStore:
         """Keeps a full tile. False when another one is there already, which then stays."""
         row = {"hashes": Binary(hashes), "root": Binary(root)}
         key = {"_id": _key(tile.level, tile.index)}
-        _rows(TileRow).update_one(key, {"$setOnInsert": row}, upsert=True)
-        kept = _rows(TileRow).find_one(key)
+        self._rows(TileRow).update_one(key, {"$setOnInsert": row}, upsert=True)
+        kept = self._rows(TileRow).find_one(key)
         return kept is not None and (bytes(kept["hashes"]), bytes(kept["root"])) == (hashes, root)
 
     # What is derived
@@ -231,7 +231,7 @@ class AuditStore:
     def progress(self) -> tuple[int, tlog.Frontier]:
         """How far tiles are derived: after how many groups, and the frontier there. Raises `ValueError` when what is
         stored is no frontier."""
-        found = _rows(ProgressRow).find_one({"_id": _PROGRESS})
+        found = self._rows(ProgressRow).find_one({"_id": _PROGRESS})
         if found is None:
             return 0, tlog.Frontier()
         return found["groups"], tlog.Frontier.unpack(found["size"], bytes(found["frontier"]))
@@ -239,7 +239,7 @@ class AuditStore:
     def save_progress(self, groups: int, frontier: tlog.Frontier) -> None:
         """Remembers how far tiles are derived."""
         row = {"groups": groups, "size": frontier.size, "frontier": Binary(frontier.pack())}
-        _rows(ProgressRow).update_one({"_id": _PROGRESS}, {"$set": row}, upsert=True)
+        self._rows(ProgressRow).update_one({"_id": _PROGRESS}, {"$set": row}, upsert=True)
 
     # The search index
 
@@ -247,7 +247,7 @@ class AuditStore:
         """Every segment, in order, each with the packed indexes of the first entries of its groups."""
         found = [
             (Segment(r["_id"], r["start"], r["end"], r["earliest"], r["latest"]), bytes(r["firsts"]))
-            for r in _rows(SegmentRow).find({}, {"times": 0})
+            for r in self._rows(SegmentRow).find({}, {"times": 0})
         ]
         return sorted(found, key=lambda pair: pair[0].number)
 
@@ -258,40 +258,35 @@ class AuditStore:
             key = {"_id": _key(bucket, segment.number)}
             writes.append(ReplaceOne(key, key | {"packed": Binary(packed)}, upsert=True))
         if writes:
-            _rows(BucketRow).bulk_write(writes, ordered=False)
+            self._rows(BucketRow).bulk_write(writes, ordered=False)
         row = vars(segment) | {"times": Binary(times), "firsts": Binary(firsts)}
         del row["number"]
-        _rows(SegmentRow).replace_one({"_id": segment.number}, row, upsert=True)
+        self._rows(SegmentRow).replace_one({"_id": segment.number}, row, upsert=True)
 
     def buckets(self, bucket: int, segments: Sequence[int]) -> Iterator[tuple[int, bytes]]:
         """A bucket of segments by number, in the order given, read some at a time; empty ones left out."""
         for start in range(0, len(segments), _AT_ONCE):
             keys = {_key(bucket, number): number for number in segments[start : start + _AT_ONCE]}
-            found = {r["_id"]: bytes(r["packed"]) for r in _rows(BucketRow).find({"_id": {"$in": [*keys]}})}
+            found = {r["_id"]: bytes(r["packed"]) for r in self._rows(BucketRow).find({"_id": {"$in": [*keys]}})}
             yield from ((number, found[key]) for key, number in keys.items() if key in found)
 
     def times(self, segment: int) -> bytes:
         """The times of the entries of a segment."""
-        found = _rows(SegmentRow).find_one({"_id": segment}, {"times": 1})
+        found = self._rows(SegmentRow).find_one({"_id": segment}, {"times": 1})
         return bytes(found["times"]) if found else b""
 
     # Checkpoints
 
     def checkpoint(self) -> Published | None:
         """The latest checkpoint."""
-        found = _rows(CheckpointRow).find_one({"_id": _LATEST})
+        found = self._rows(CheckpointRow).find_one({"_id": _LATEST})
         return Published(found["size"], found["note"], found["at"]) if found else None
 
     def save_checkpoint(self, published: Published) -> None:
         """Keeps a checkpoint in the place of the one before. Raises `DuplicateKeyError` unless it is greater."""
         row = {"size": published.size, "note": published.note, "at": published.at}
         smaller = {"_id": _LATEST, "size": {"$lt": published.size}}
-        _rows(CheckpointRow).update_one(smaller, {"$set": row}, upsert=True)
-
-
-def _rows(document: Any) -> Collection[Plain]:
-    found: Collection[Plain] = document._get_collection()
-    return found
+        self._rows(CheckpointRow).update_one(smaller, {"$set": row}, upsert=True)
 
 
 def _key(level: int, index: int) -> str:

@@ -6,7 +6,6 @@ from typing import Any, Final, TypeVar
 
 from mongoengine import BooleanField, DictField, Document, DynamicDocument, IntField, ListField, StringField
 from pymongo.client_session import ClientSession
-from pymongo.collection import Collection
 
 from chengxin.mongo import OutboxRow, Store, Unit
 from chengxin.workdays import CalendarYear
@@ -128,6 +127,7 @@ class CatalogStore:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self._rows = store.collection
 
     def create_indexes(self) -> None:
         """Makes the collections and their indexes; doing it again changes nothing."""
@@ -148,7 +148,7 @@ class CatalogStore:
 
     def draft(self, draft_id: str, unit: Unit | None = None) -> Draft | None:
         """A draft by id."""
-        found = _rows(DraftRow).find_one({"_id": draft_id}, session=_session(unit))
+        found = self._rows(DraftRow).find_one({"_id": draft_id}, session=_session(unit))
         return read_draft(found | {"draft_id": found["_id"]}) if found else None
 
     def drafts(self, after: str, limit: int, provider: str | None = None) -> list[Draft]:
@@ -156,102 +156,104 @@ class CatalogStore:
         query: Plain = {"_id": {"$gt": after}}
         if provider is not None:
             query["entry.providers.uscc"] = provider
-        found = _rows(DraftRow).find(query).sort("_id", 1).limit(limit)
+        found = self._rows(DraftRow).find(query).sort("_id", 1).limit(limit)
         return [read_draft(row | {"draft_id": row["_id"]}) for row in found]
 
     def save_draft(self, draft: Draft, unit: Unit) -> None:
         """Writes a draft, new or edited."""
         row = _as_row(draft.plain(), "draft_id")
-        _rows(DraftRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
+        self._rows(DraftRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
 
     def comments(self, draft_id: str, after: str, limit: int) -> list[Comment]:
         """What was said about a draft, oldest first, after an id."""
         query = {"draft_id": draft_id, "_id": {"$gt": after}}
-        found = _rows(CommentRow).find(query).sort("_id", 1).limit(limit)
+        found = self._rows(CommentRow).find(query).sort("_id", 1).limit(limit)
         return [read_comment(row | {"comment_id": row["_id"]}) for row in found]
 
     def save_comment(self, comment: Comment, unit: Unit) -> None:
         """Writes a new comment."""
-        _rows(CommentRow).insert_one(_as_row(comment.plain(), "comment_id"), session=unit.session)
+        self._rows(CommentRow).insert_one(_as_row(comment.plain(), "comment_id"), session=unit.session)
 
     def entry(self, code: str, version: int) -> Entry | None:
         """One published version."""
-        found = _rows(EntryRow).find_one({"_id": _key(code, version)})
+        found = self._rows(EntryRow).find_one({"_id": _key(code, version)})
         return read_entry(found) if found else None
 
     def entry_in_force(self, code: str, day: date) -> Entry | None:
         """The version in force on a day."""
-        found = _rows(EntryRow).find_one({"code": code, **_in_force(day)})
+        found = self._rows(EntryRow).find_one({"code": code, **_in_force(day)})
         return read_entry(found) if found else None
 
     def entries_in_force(self, day: date, after: str, limit: int) -> list[Entry]:
         """The versions in force on a day, by code, after a code."""
-        found = _rows(EntryRow).find({"code": {"$gt": after}, **_in_force(day)}).sort("code", 1).limit(limit)
+        found = self._rows(EntryRow).find({"code": {"$gt": after}, **_in_force(day)}).sort("code", 1).limit(limit)
         return [read_entry(row) for row in found]
 
     def versions(self, code: str, after: int, limit: int) -> list[Entry]:
         """Every version of an entry, oldest first, after a version."""
-        found = _rows(EntryRow).find({"code": code, "version": {"$gt": after}}).sort("version", 1).limit(limit)
+        found = self._rows(EntryRow).find({"code": code, "version": {"$gt": after}}).sort("version", 1).limit(limit)
         return [read_entry(row) for row in found]
 
     def newest(self, code: str, unit: Unit | None = None) -> Entry | None:
         """The newest version of an entry, in force or not."""
-        found = _rows(EntryRow).find_one({"code": code}, sort=[("version", -1)], session=_session(unit))
+        found = self._rows(EntryRow).find_one({"code": code}, sort=[("version", -1)], session=_session(unit))
         return read_entry(found) if found else None
 
     def save_entry(self, entry: Entry, unit: Unit) -> None:
         """Writes a new version, or the last day of one."""
         row = entry.plain()
         row |= {"_id": _key(row["code"], entry.version), "until": row["effective_to"] or _OPEN_END}
-        _rows(EntryRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
+        self._rows(EntryRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
 
     def rule_sets(self, name: str, after: tuple[str, int], limit: int) -> list[RuleSet]:
         """Every version of the rule sets, or of those of one name, after a name and version."""
         query: Plain = {"$or": [{"name": {"$gt": after[0]}}, {"name": after[0], "version": {"$gt": after[1]}}]}
         if name:
             query["name"] = name
-        found = _rows(RuleSetRow).find(query).sort([("name", 1), ("version", 1)]).limit(limit)
+        found = self._rows(RuleSetRow).find(query).sort([("name", 1), ("version", 1)]).limit(limit)
         return [read_rule_set(row) for row in found]
 
     def newest_rule_set(self, name: str, unit: Unit | None = None) -> RuleSet | None:
         """The newest rules of a name, in force or not."""
-        found = _rows(RuleSetRow).find_one({"name": name}, sort=[("version", -1)], session=_session(unit))
+        found = self._rows(RuleSetRow).find_one({"name": name}, sort=[("version", -1)], session=_session(unit))
         return read_rule_set(found) if found else None
 
     def rule_set_in_force(self, name: str, day: date, unit: Unit | None = None) -> RuleSet | None:
         """The newest rules of a name that are effective on a day."""
         query = {"name": name, "effective_from": {"$lte": day.isoformat()}}
-        found = _rows(RuleSetRow).find_one(query, sort=[("version", -1)], session=_session(unit))
+        found = self._rows(RuleSetRow).find_one(query, sort=[("version", -1)], session=_session(unit))
         return read_rule_set(found) if found else None
 
     def save_rule_set(self, rules: RuleSet, unit: Unit) -> None:
         """Writes a new version."""
         row = {"_id": _key(rules.name, rules.version), **rules.plain()}
-        _rows(RuleSetRow).insert_one(row, session=unit.session)
+        self._rows(RuleSetRow).insert_one(row, session=unit.session)
 
     def calendar_year(self, year: int, unit: Unit | None = None) -> CalendarYear | None:
         """The working days of a year."""
-        found = _rows(CalendarYearRow).find_one({"_id": year}, session=_session(unit))
+        found = self._rows(CalendarYearRow).find_one({"_id": year}, session=_session(unit))
         return notice.read_year(found | {"year": year}) if found else None
 
     def calendar_years(self) -> list[CalendarYear]:
         """All years there are."""
-        return [notice.read_year(row | {"year": row["_id"]}) for row in _rows(CalendarYearRow).find().sort("_id", 1)]
+        return [
+            notice.read_year(row | {"year": row["_id"]}) for row in self._rows(CalendarYearRow).find().sort("_id", 1)
+        ]
 
     def save_calendar_year(self, year: CalendarYear, unit: Unit) -> None:
         """Writes a year, new or corrected."""
         row = _as_row(notice.plain(year), "year")
-        _rows(CalendarYearRow).replace_one({"_id": year.year}, row, upsert=True, session=unit.session)
+        self._rows(CalendarYearRow).replace_one({"_id": year.year}, row, upsert=True, session=unit.session)
 
     def code_list(self, name: str, version: int) -> CodeList | None:
         """One published version of a code list."""
-        found = _rows(CodeListRow).find_one({"_id": _key(name, version)})
+        found = self._rows(CodeListRow).find_one({"_id": _key(name, version)})
         return read_code_list(found) if found else None
 
     def code_list_in_force(self, name: str, day: date) -> CodeList | None:
         """The newest version of a code list that is effective on a day."""
         query = {"name": name, "effective_from": {"$lte": day.isoformat()}}
-        found = _rows(CodeListRow).find_one(query, sort=[("version", -1)])
+        found = self._rows(CodeListRow).find_one(query, sort=[("version", -1)])
         return read_code_list(found) if found else None
 
     def code_lists_in_force(self, day: date, after: str, limit: int) -> list[CodeList]:
@@ -259,7 +261,7 @@ class CatalogStore:
         query = {"name": {"$gt": after}, "effective_from": {"$lte": day.isoformat()}}
         newest: dict[str, Plain] = {}
         # There are tens of lists, and few versions of each.
-        for row in _rows(CodeListRow).find(query).sort([("name", 1), ("version", 1)]):
+        for row in self._rows(CodeListRow).find(query).sort([("name", 1), ("version", 1)]):
             if len(newest | {row["name"]: row}) > limit:
                 break
             newest[row["name"]] = row
@@ -267,32 +269,32 @@ class CatalogStore:
 
     def newest_code_list(self, name: str, unit: Unit | None = None) -> CodeList | None:
         """The newest version of a code list, in force or not."""
-        found = _rows(CodeListRow).find_one({"name": name}, sort=[("version", -1)], session=_session(unit))
+        found = self._rows(CodeListRow).find_one({"name": name}, sort=[("version", -1)], session=_session(unit))
         return read_code_list(found) if found else None
 
     def save_code_list(self, codes: CodeList, unit: Unit) -> None:
         """Writes a new version."""
         row = {"_id": _key(codes.content.name, codes.version), **codes.plain()}
-        _rows(CodeListRow).insert_one(row, session=unit.session)
+        self._rows(CodeListRow).insert_one(row, session=unit.session)
 
     def list_draft(self, draft_id: str, unit: Unit | None = None) -> CodeListDraft | None:
         """A draft of a code list by id."""
-        found = _rows(CodeListDraftRow).find_one({"_id": draft_id}, session=_session(unit))
+        found = self._rows(CodeListDraftRow).find_one({"_id": draft_id}, session=_session(unit))
         return read_list_draft(found | {"draft_id": found["_id"]}) if found else None
 
     def list_drafts(self, after: str, limit: int) -> list[CodeListDraft]:
         """Drafts of code lists, oldest first, after an id."""
-        found = _rows(CodeListDraftRow).find({"_id": {"$gt": after}}).sort("_id", 1).limit(limit)
+        found = self._rows(CodeListDraftRow).find({"_id": {"$gt": after}}).sort("_id", 1).limit(limit)
         return [read_list_draft(row | {"draft_id": row["_id"]}) for row in found]
 
     def save_list_draft(self, draft: CodeListDraft, unit: Unit) -> None:
         """Writes a draft of a code list, new or edited."""
         row = _as_row(draft.plain(), "draft_id")
-        _rows(CodeListDraftRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
+        self._rows(CodeListDraftRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
 
     def organisation(self, uscc: str, unit: Unit | None = None) -> DirectoryEntry | None:
         """An organisation by its credit code."""
-        found = _rows(OrganisationRow).find_one({"_id": uscc}, session=_session(unit))
+        found = self._rows(OrganisationRow).find_one({"_id": uscc}, session=_session(unit))
         return read_organisation(found | {"uscc": found["_id"]}) if found else None
 
     def organisations(self, region: str, function: str, after: str, limit: int) -> list[DirectoryEntry]:
@@ -302,22 +304,17 @@ class CatalogStore:
             query["region"] = region
         if function:
             query["functions"] = function
-        found = _rows(OrganisationRow).find(query).sort("_id", 1).limit(limit)
+        found = self._rows(OrganisationRow).find(query).sort("_id", 1).limit(limit)
         return [read_organisation(row | {"uscc": row["_id"]}) for row in found]
 
     def save_organisation(self, organisation: DirectoryEntry, unit: Unit) -> None:
         """Writes an organisation, new or changed."""
         row = _as_row(organisation.plain(), "uscc")
-        _rows(OrganisationRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
+        self._rows(OrganisationRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
 
 
 def _as_row(plain: Plain, key: str) -> Plain:
     return {"_id": plain.pop(key), **plain}
-
-
-def _rows(document: Any) -> Collection[Plain]:
-    found: Collection[Plain] = document._get_collection()
-    return found
 
 
 def _session(unit: Unit | None) -> ClientSession | None:

@@ -4,9 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pymongo.collection import Collection
-
-from chengxin.mongo import Unit
+from chengxin.mongo import Store, Unit
 from services.disclosure.model import Shown, View
 from services.disclosure.rows import PageRow, RecordRow, SubjectRow
 from services.disclosure.shelf import unpack
@@ -29,10 +27,13 @@ class Standing:
 class FeedStore:
     """Public records by subject and by provider."""
 
+    def __init__(self, store: Store) -> None:
+        self._rows = store.collection
+
     def public_of(self, ref: str, unit: Unit) -> Iterator[Shown]:
         """The public view of everything under one reference."""
-        pages = list(_rows(SubjectRow).find({"_id": ref}, {_PUBLIC: 1}, session=unit.session))
-        pages += _rows(PageRow).find({"ref": ref}, {_PUBLIC: 1}, session=unit.session)
+        pages = list(self._rows(SubjectRow).find({"_id": ref}, {_PUBLIC: 1}, session=unit.session))
+        pages += self._rows(PageRow).find({"ref": ref}, {_PUBLIC: 1}, session=unit.session)
         for page in pages:
             yield from unpack(page.get(_PUBLIC)).records
 
@@ -42,10 +43,5 @@ class FeedStore:
         # "!" comes after the space that ends a provider's code in the key.
         last = f"{provider} {through}" if through else f"{provider}!"
         query: Plain = {"shown": {"$gt": f"{provider} {after}", "$lte": last}}
-        found = _rows(RecordRow).find(query, {"version": 1, "due": 1}).sort("shown", 1).limit(limit)
+        found = self._rows(RecordRow).find(query, {"version": 1, "due": 1}).sort("shown", 1).limit(limit)
         return [Standing(row["_id"], row["version"], row.get("due", "")) for row in found]
-
-
-def _rows(document: Any) -> Collection[Plain]:
-    found: Collection[Plain] = document._get_collection()
-    return found

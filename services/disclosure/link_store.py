@@ -2,19 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from pymongo import InsertOne, ReplaceOne, UpdateOne
-from pymongo.collection import Collection
+from pymongo.client_session import ClientSession
 
-from chengxin.mongo import Unit
+from chengxin.mongo import Store, Unit, find_among
 from services.disclosure.identity import Decision, Groups, Identifier, Link, State, grouped
 from services.disclosure.rows import LinkRow, NameRow, SubjectRow
 
 Plain = dict[str, Any]
-
-# The embedded store's `$in` costs grow with the square of its length.
-_CHUNK: Final = 50
 
 
 @dataclass
@@ -63,9 +60,12 @@ class Kept:
 class LinkStore:
     """Links, and the groups that subjects are in because of them."""
 
+    def __init__(self, store: Store) -> None:
+        self._rows = store.collection
+
     def by_id(self, ids: Sequence[str], unit: Unit | None = None) -> dict[str, Kept]:
         """Links; unknown ones are left out."""
-        return _read(_in(LinkRow, "_id", ids, unit))
+        return _read(find_among(self._rows(LinkRow), "_id", ids, None, _session(unit)))
 
     def around(self, refs: Iterable[str], unit: Unit | None = None, over: dict[str, Kept] | None = None) -> list[Kept]:
         """All links that can be reached from references, whether they join or not; `over` are those changed in hand."""
@@ -78,7 +78,7 @@ class LinkStore:
                 by_end.setdefault(end, []).append(link_id)
         while frontier:
             seen.update(frontier)
-            reached = _read(_in(LinkRow, "refs", frontier, unit))
+            reached = _read(find_among(self._rows(LinkRow), "refs", frontier, None, _session(unit)))
             reached |= {i: changed[i] for ref in frontier for i in by_end.get(ref, ())}
             for link_id, kept in reached.items():
                 found[link_id] = changed.get(link_id, kept)
@@ -93,7 +93,7 @@ class LinkStore:
     def conflicts(self, after: str, limit: int) -> list[Kept]:
         """Links that records claim and that are not made, oldest first, after one."""
         query: Plain = {"conflict_since": {"$gt": after}}
-        found = _rows(LinkRow).find(query).sort("conflict_since", 1).limit(limit)
+        found = self._rows(LinkRow).find(query).sort("conflict_since", 1).limit(limit)
         return list(_read(found).values())
 
     def save(self, changed: Iterable[Kept], unit: Unit) -> None:
@@ -101,12 +101,12 @@ class LinkStore:
         rows = [(kept.new, _row(kept)) for kept in changed]
         writes = [InsertOne(row) if new else ReplaceOne({"_id": row["_id"]}, row) for new, row in rows]
         if writes:
-            _rows(LinkRow).bulk_write(writes, ordered=False, session=unit.session)
+            self._rows(LinkRow).bulk_write(writes, ordered=False, session=unit.session)
 
     def subjects(self, refs: Sequence[str], unit: Unit | None = None) -> dict[str, Plain]:
         """Kind, name, code, scheme and group of the subjects that have records here."""
         fields = {"kind": 1, "name": 1, "former": 1, "uscc": 1, "scheme": 1, "group": 1}
-        return {row["_id"]: row for row in _in(SubjectRow, "_id", refs, unit, fields)}
+        return {row["_id"]: row for row in find_among(self._rows(SubjectRow), "_id", refs, fields, _session(unit))}
 
     def save_groups(self, groups: dict[str, tuple[list[str], str]], seq: int, unit: Unit) -> None:
         """Says of subjects in which group they are (references and code), and of what the public finds whose it is."""
@@ -120,8 +120,8 @@ class LinkStore:
                 subjects.append(UpdateOne({"_id": ref}, {"$unset": {"group": "", "group_uscc": ""}}))
                 shown = {"$set": {"seq": seq, "uscc": uscc}, "$unset": {"into": ""}}
             names.append(UpdateOne({"_id": ref}, shown))
-        _rows(SubjectRow).bulk_write(subjects, ordered=False, session=unit.session)
-        _rows(NameRow).bulk_write(names, ordered=False, session=unit.session)
+        self._rows(SubjectRow).bulk_write(subjects, ordered=False, session=unit.session)
+        self._rows(NameRow).bulk_write(names, ordered=False, session=unit.session)
 
 
 def groups_of(kept: Iterable[Kept]) -> Groups:
@@ -162,13 +162,5 @@ def _read(rows: Iterable[Plain]) -> dict[str, Kept]:
     }
 
 
-def _in(document: Any, name: str, values: Sequence[str], unit: Unit | None, fields: Plain | None = None) -> Any:
-    session = unit.session if unit else None
-    for start in range(0, len(values), _CHUNK):
-        asked = {name: {"$in": list(values[start : start + _CHUNK])}}
-        yield from _rows(document).find(asked, fields, session=session)
-
-
-def _rows(document: Any) -> Collection[Plain]:
-    found: Collection[Plain] = document._get_collection()
-    return found
+def _session(unit: Unit | None) -> ClientSession | None:
+    return unit.session if unit else None

@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from pymongo import InsertOne, ReplaceOne, ReturnDocument, UpdateOne
-from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
-from chengxin.mongo import Store, Unit
+from chengxin.mongo import Store, Unit, find_among
 from services.disclosure.entry import Entry
 from services.disclosure.feed_store import FeedStore
 from services.disclosure.holdings import Head, Location, Subject
@@ -33,7 +32,6 @@ from services.disclosure.shelf import Named, Packed, Sight, page_of
 T = TypeVar("T")
 Plain = dict[str, Any]
 
-_CHUNK: Final = 100
 _TOO_LARGE: Final = 388
 
 
@@ -56,8 +54,9 @@ class DisclosureStore:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.links = LinkStore()
-        self.feed = FeedStore()
+        self._rows = store.collection
+        self.links = LinkStore(store)
+        self.feed = FeedStore(store)
         self._entries: dict[tuple[str, int], Entry] = {}
 
     def create_indexes(self) -> None:
@@ -73,12 +72,12 @@ class DisclosureStore:
 
     def head(self, ref: str, view: View) -> Head | None:
         """A subject and its newest page in one view: the read of most queries."""
-        found = _rows(SubjectRow).find_one({"_id": ref}, _wanted(_HEAD, view))
+        found = self._rows(SubjectRow).find_one({"_id": ref}, _wanted(_HEAD, view))
         return None if found is None else _head(found, view)
 
     def heads(self, refs: Sequence[str], view: View) -> list[Head]:
         """Those of the subjects that have records, in the order asked for."""
-        found = {row["_id"]: row for row in _in(SubjectRow, "_id", refs, None, _wanted(_GROUPED, view))}
+        found = {row["_id"]: row for row in self._in(SubjectRow, "_id", refs, None, _wanted(_GROUPED, view))}
         return [_head(found[ref], view) for ref in refs if ref in found]
 
     def older(self, ref: str, numbers: Iterable[int], view: View, today: str) -> list[tuple[int, bytes]]:
@@ -87,7 +86,7 @@ class DisclosureStore:
         query: Plain = {"_id": {"$in": keys}}
         if view is not View.OWN:
             query[f"until.{view.value}"] = {"$gte": today}
-        found = _rows(PageRow).find(query, {"number": 1, view.value: 1})
+        found = self._rows(PageRow).find(query, {"number": 1, view.value: 1})
         return sorted(((p["number"], p[view.value]) for p in found if view.value in p), reverse=True)
 
     def location(self, record_id: str) -> Location | None:
@@ -98,7 +97,7 @@ class DisclosureStore:
         """One version of an entry. Versions never change, so each is read once."""
         if (known := self._entries.get((code, version))) is not None:
             return known
-        found = _rows(EntryRow).find_one({"_id": f"{code}:{version}"})
+        found = self._rows(EntryRow).find_one({"_id": f"{code}:{version}"})
         if found is None:
             return None
         self._entries[code, version] = entry = Entry.read(found)
@@ -106,41 +105,52 @@ class DisclosureStore:
 
     def names_after(self, seq: int) -> Iterator[Plain]:
         """Changes of what the public finds subjects by, after one."""
-        yield from _rows(NameRow).find({"seq": {"$gt": seq}}, batch_size=5000)
+        yield from self._rows(NameRow).find({"seq": {"$gt": seq}}, batch_size=5000)
 
     # Consents.
 
     def consent(self, consent_id: str, unit: Unit) -> Plain | None:
         """A consent."""
-        found = _rows(ConsentRow).find_one({"_id": consent_id}, session=unit.session)
+        found = self._rows(ConsentRow).find_one({"_id": consent_id}, session=unit.session)
         return found and {**found, "consent_id": found["_id"]}
 
     def consent_by_code(self, code_digest: str) -> Plain | None:
         """The consent whose code has this digest."""
-        found = _rows(ConsentRow).find_one({"code_digest": code_digest})
+        found = self._rows(ConsentRow).find_one({"code_digest": code_digest})
         return found and {**found, "consent_id": found["_id"]}
 
     def consents_of(self, ref: str, before: str, limit: int) -> list[Plain]:
         """A subject's consents, newest first, before one."""
         # A subject has few; see above about ranges of `_id`.
-        found = sorted(_rows(ConsentRow).find({"subject_ref": ref}), key=lambda c: str(c["_id"]), reverse=True)
+        found = sorted(self._rows(ConsentRow).find({"subject_ref": ref}), key=lambda c: str(c["_id"]), reverse=True)
         return [{**c, "consent_id": c["_id"]} for c in found if not before or c["_id"] < before][:limit]
 
     def save_consent(self, consent: Plain, unit: Unit) -> None:
         """Writes a consent, new or changed; what is not named stays."""
         row = {name: value for name, value in consent.items() if name not in ("_id", "consent_id")}
-        _rows(ConsentRow).update_one({"_id": consent["consent_id"]}, {"$set": row}, upsert=True, session=unit.session)
+        self._rows(ConsentRow).update_one(
+            {"_id": consent["consent_id"]}, {"$set": row}, upsert=True, session=unit.session
+        )
 
     def return_use(self, consent_id: str) -> None:
         """One more use of a consent whose uses are counted."""
-        _rows(ConsentRow).update_one({"_id": consent_id}, {"$inc": {"uses_left": 1}})
+        self._rows(ConsentRow).update_one({"_id": consent_id}, {"$inc": {"uses_left": 1}})
 
     # Writing from the feeds.
+
+    def _in(
+        self, document: Any, name: str, values: Sequence[str], unit: Unit | None, fields: Plain | None = None
+    ) -> Iterator[Plain]:
+        return find_among(self._rows(document), name, values, fields, unit.session if unit else None)
+
+    def _write(self, document: Any, writes: list[Any], unit: Unit) -> None:
+        if writes:
+            self._rows(document).bulk_write(writes, ordered=False, session=unit.session)
 
     def save_entry(self, entry: Plain, unit: Unit) -> None:
         """Keeps a version of an entry."""
         key = f"{entry['code']}:{entry['version']}"
-        _rows(EntryRow).replace_one({"_id": key}, {"_id": key, **entry}, upsert=True, session=unit.session)
+        self._rows(EntryRow).replace_one({"_id": key}, {"_id": key, **entry}, upsert=True, session=unit.session)
 
     def locations(self, record_ids: Sequence[str], unit: Unit | None = None) -> dict[str, Location]:
         """Where records are; unknown ones are left out."""
@@ -155,7 +165,7 @@ class DisclosureStore:
                 r.get("links") or [],
                 r.get("shown", ""),
             )
-            for r in _in(RecordRow, "_id", record_ids, unit)
+            for r in self._in(RecordRow, "_id", record_ids, unit)
         }
 
     def save_locations(self, changed: Iterable[tuple[Location, bool]], unit: Unit) -> None:
@@ -177,19 +187,19 @@ class DisclosureStore:
             if location.shown:
                 row["shown"] = location.shown
             writes.append(InsertOne(row) if new else ReplaceOne({"_id": row["_id"]}, row, upsert=True))
-        _write(RecordRow, writes, unit)
+        self._write(RecordRow, writes, unit)
 
     def due(self, today: str, limit: int) -> list[str]:
         """Records whose disclosure has ended and that are not archived yet."""
-        return [r["_id"] for r in _rows(RecordRow).find({"due": {"$lt": today}}, {"_id": 1}).limit(limit)]
+        return [r["_id"] for r in self._rows(RecordRow).find({"due": {"$lt": today}}, {"_id": 1}).limit(limit)]
 
     def objected(self, record_ids: Sequence[str], unit: Unit) -> set[str]:
         """Those of the records to which an objection is open."""
-        return {o["record_id"] for o in _in(ObjectionRow, "record_id", record_ids, unit) if o["open"]}
+        return {o["record_id"] for o in self._in(ObjectionRow, "record_id", record_ids, unit) if o["open"]}
 
     def save_objection(self, number: str, record_id: str, is_open: bool, position: int, unit: Unit) -> bool:
         """Keeps the state of an objection; False when a newer one is known."""
-        rows = _rows(ObjectionRow)
+        rows = self._rows(ObjectionRow)
         known = rows.find_one({"_id": number}, session=unit.session)
         if known is not None and known["position"] > position:
             return False
@@ -200,19 +210,19 @@ class DisclosureStore:
     def subjects(self, refs: Sequence[str], unit: Unit) -> dict[str, Subject]:
         """Subjects with their newest pages, to be changed; unknown ones begin empty."""
         found = {ref: Subject(ref) for ref in refs}
-        for row in _in(SubjectRow, "_id", refs, unit, _CHANGING):
+        for row in self._in(SubjectRow, "_id", refs, unit, _CHANGING):
             found[row["_id"]] = _subject(row)
         return found
 
     def load_pages(self, wanted: Mapping[str, set[int]], subjects: Mapping[str, Subject], unit: Unit) -> None:
         """Loads older pages of subjects into them."""
         keys = [_page_key(ref, n) for ref, numbers in wanted.items() for n in sorted(numbers)]
-        for row in _in(PageRow, "_id", keys, unit, {"ref": 1, "number": 1, "own": 1}):
+        for row in self._in(PageRow, "_id", keys, unit, {"ref": 1, "number": 1, "own": 1}):
             subjects[row["ref"]].pages[row["number"]] = page_of(row["number"], row.get("own"))
 
     def sights_below(self, ref: str, unit: Unit) -> dict[int, Sight]:
         """What the public sees of each older page."""
-        found = _rows(PageRow).find({"ref": ref}, {"number": 1, "sight": 1}, session=unit.session)
+        found = self._rows(PageRow).find({"ref": ref}, {"number": 1, "sight": 1}, session=unit.session)
         return {p["number"]: _sight(p.get("sight")) for p in found}
 
     def save_subjects(self, changed: Sequence[tuple[Subject, Mapping[int, Packed], bool]], unit: Unit) -> None:
@@ -227,11 +237,11 @@ class DisclosureStore:
             subject_writes.append(_subject_write(subject, packed.get(subject.tail)))
             if visible:
                 names.append(subject)
-        _write(PageRow, page_writes, unit)
-        _write(SubjectRow, subject_writes, unit)
+        self._write(PageRow, page_writes, unit)
+        self._write(SubjectRow, subject_writes, unit)
         if names:
             seq = self.next_seq(unit)
-            _write(NameRow, [_name_write(subject, seq) for subject in names], unit)
+            self._write(NameRow, [_name_write(subject, seq) for subject in names], unit)
 
     def next_seq(self, unit: Unit) -> int:
         """The number of a change of names."""
@@ -342,26 +352,6 @@ def _sight_row(sight: Sight) -> Plain:
 def read_names(row: Plain) -> Sight:
     """What the public finds a subject by, of a row of `names_after`."""
     return _sight(row)
-
-
-def _in(
-    document: Any, name: str, values: Sequence[str], unit: Unit | None, projection: Plain | None = None
-) -> Iterator[Plain]:
-    session = unit.session if unit else None
-    for start in range(0, len(values), _CHUNK):
-        yield from _rows(document).find(
-            {name: {"$in": list(values[start : start + _CHUNK])}}, projection, session=session
-        )
-
-
-def _write(document: Any, writes: list[Any], unit: Unit) -> None:
-    if writes:
-        _rows(document).bulk_write(writes, ordered=False, session=unit.session)
-
-
-def _rows(document: Any) -> Collection[Plain]:
-    found: Collection[Plain] = document._get_collection()
-    return found
 
 
 def _page_key(ref: str, number: int) -> str:

@@ -6,6 +6,8 @@ from typing import Any, Final
 from mongoengine import BooleanField, DateTimeField, Document, ListField, StringField
 from pymongo.client_session import ClientSession
 
+from chengxin.mongo import Store
+
 Plain = dict[str, Any]
 
 
@@ -33,9 +35,9 @@ class ColumnMapping(Document):
 class ProviderStore:
     """Every query on what is kept of a provider."""
 
-    def __init__(self) -> None:
-        self.agreements = ProviderAgreement._get_collection()
-        self.mappings = ColumnMapping._get_collection()
+    def __init__(self, store: Store) -> None:
+        self.agreements = store.collection(ProviderAgreement)
+        self.mappings = store.collection(ColumnMapping)
 
     def agreement(self, provider: str) -> Plain | None:
         """The terms of a provider; None where nothing was agreed."""

@@ -6,12 +6,11 @@ from typing import Any, Final
 
 from mongoengine import DateTimeField, DictField, Document, IntField, ListField, StringField
 from pymongo.client_session import ClientSession
-from pymongo.collection import Collection
+
+from chengxin.mongo import Store, find_among
 
 Plain = dict[str, Any]
 
-# See store.py: long lists of ids are quadratic in the embedded store.
-_AT_ONCE: Final = 50
 _STATE: Final = "derived"
 
 
@@ -101,12 +100,12 @@ DOCUMENTS: Final = (QualityState, QualitySeries, QualityDay, QualityFinding, Rul
 class QualityStore:
     """Everything that quality and timeliness ask of ingest's store."""
 
-    def __init__(self) -> None:
-        self.states = _collection(QualityState)
-        self.series = _collection(QualitySeries)
-        self.days = _collection(QualityDay)
-        self.findings = _collection(QualityFinding)
-        self.rules = _collection(RuleSetRow)
+    def __init__(self, store: Store) -> None:
+        self.states = store.collection(QualityState)
+        self.series = store.collection(QualitySeries)
+        self.days = store.collection(QualityDay)
+        self.findings = store.collection(QualityFinding)
+        self.rules = store.collection(RuleSetRow)
 
     def state(self, session: ClientSession | None = None) -> Plain:
         """How far counting is; empty before it began."""
@@ -149,11 +148,7 @@ class QualityStore:
 
     def findings_named(self, ids: Sequence[str], session: ClientSession) -> dict[str, Plain]:
         """Those of these findings that there are, by id."""
-        found: dict[str, Plain] = {}
-        for start in range(0, len(ids), _AT_ONCE):
-            some = list(ids[start : start + _AT_ONCE])
-            found |= {row["_id"]: row for row in self.findings.find({"_id": {"$in": some}}, session=session)}
-        return found
+        return {row["_id"]: row for row in find_among(self.findings, "_id", ids, session=session)}
 
     def put_finding(self, row: Plain, session: ClientSession) -> None:
         """Keeps a finding."""
@@ -180,8 +175,3 @@ class QualityStore:
 def series_key(provider: str, entry: str) -> str:
     """The key of a series."""
     return f"{provider}/{entry}"
-
-
-def _collection(document: type[Document]) -> Collection[Plain]:
-    collection: Collection[Plain] = document._get_collection()
-    return collection

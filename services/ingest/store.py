@@ -4,12 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from mongoengine import Document
 from pymongo import ReplaceOne
 from pymongo.client_session import ClientSession
-from pymongo.collection import Collection
 
-from chengxin.mongo import Store
+from chengxin.mongo import Store, find_among
 from services.ingest import documents, quality_store
 from services.ingest.provider_store import ProviderStore
 from services.ingest.record import History, Known
@@ -18,9 +16,6 @@ Plain = dict[str, Any]
 
 # Kept bytes are stored in pieces well under the 16 MB of a document.
 CHUNK: Final = 8_000_000
-# Ids asked for at once: SecantusDB compares each document it finds with the whole list (500 at once: 600 ms, 10 times
-# 50: 50 ms), and reads the whole collection for a range of ids, so there is none here.
-_AT_ONCE: Final = 50
 
 
 class IngestStore:
@@ -31,17 +26,17 @@ class IngestStore:
         self.once = store.once
         self.follow = store.follow
         self.rows = store.rows
-        self.quality = quality_store.QualityStore()
-        self.entries = _collection(documents.CatalogEntry)
-        self.calendar = _collection(documents.CalendarYearRow)
-        self.records = _collection(documents.Record)
-        self.versions = _collection(documents.RecordVersion)
-        self.submissions = _collection(documents.Submission)
-        self.batches = _collection(documents.BatchRow)
-        self.rejects = _collection(documents.Reject)
-        self.originals = _collection(documents.Original)
-        self.receipt_keys = _collection(documents.ReceiptKey)
-        self.providers = ProviderStore()
+        self.quality = quality_store.QualityStore(store)
+        self.entries = store.collection(documents.CatalogEntry)
+        self.calendar = store.collection(documents.CalendarYearRow)
+        self.records = store.collection(documents.Record)
+        self.versions = store.collection(documents.RecordVersion)
+        self.submissions = store.collection(documents.Submission)
+        self.batches = store.collection(documents.BatchRow)
+        self.rejects = store.collection(documents.Reject)
+        self.originals = store.collection(documents.Original)
+        self.receipt_keys = store.collection(documents.ReceiptKey)
+        self.providers = ProviderStore(store)
 
     @staticmethod
     def create_indexes() -> None:
@@ -124,7 +119,7 @@ class IngestStore:
     def digests(self, key: str, batches: int, session: ClientSession) -> list[str]:
         """The digests of a submission's batches, in order."""
         ids = [batch_id(key, number) for number in range(1, batches + 1)]
-        found = {row["_id"]: row["digest"] for row in _by_id(self.batches, ids, {"digest": 1}, session)}
+        found = {row["_id"]: row["digest"] for row in find_among(self.batches, "_id", ids, {"digest": 1}, session)}
         return [found[name] for name in ids]
 
     def known(self, ids: Sequence[str], session: ClientSession) -> dict[str, Known]:
@@ -132,14 +127,14 @@ class IngestStore:
         # Most deliveries are of new records: one look says so.
         if self.records.find_one({"_id": {"$in": list(ids)}}, {"_id": 1}, session=session) is None:
             return {}
-        found = _by_id(self.records, ids, {"version": 1, "tag": 1, "revoked": 1}, session)
+        found = find_among(self.records, "_id", ids, {"version": 1, "tag": 1, "revoked": 1}, session)
         return {row["_id"]: Known(row["version"], row["tag"], bool(row.get("revoked"))) for row in found}
 
     def write(self, history: History, session: ClientSession) -> None:
         """Writes new records, new versions of known ones, and moves what they supersede to history."""
         old = [*history.superseded]
         if history.replaced:
-            old += _by_id(self.records, list(history.replaced), None, session)
+            old += find_among(self.records, "_id", list(history.replaced), None, session)
         if history.created:
             self.records.insert_many(history.created.values(), session=session)
         if old:
@@ -166,9 +161,9 @@ class IngestStore:
     def exactly(self, versions: Sequence[tuple[str, int]]) -> list[Plain]:
         """These versions of records, in this order, wherever they are kept by now."""
         ids = list(dict.fromkeys(record for record, _ in versions))
-        found = {(row["_id"], row["version"]): row for row in _by_id(self.records, ids)}
+        found = {(row["_id"], row["version"]): row for row in find_among(self.records, "_id", ids)}
         if older := [version_id(*wanted) for wanted in versions if wanted not in found]:
-            for row in _by_id(self.versions, older):
+            for row in find_among(self.versions, "_id", older):
                 found[row["record"], row["version"]] = current(row)
         return [found[wanted] for wanted in versions]
 
@@ -187,7 +182,7 @@ class IngestStore:
     def rejects_at(self, batch: str, places: Sequence[int]) -> dict[int, Plain]:
         """The rejects of one batch at these places in its order of delivery, by place."""
         by_id = {reject_id(batch, place): place for place in places}
-        return {by_id[row["_id"]]: row for row in _by_id(self.rejects, list(by_id))}
+        return {by_id[row["_id"]]: row for row in find_among(self.rejects, "_id", list(by_id))}
 
     def pieces(self, name: str) -> Iterator[Plain]:
         """The kept pieces of an original, in order."""
@@ -234,20 +229,3 @@ def current(row: Plain) -> Plain:
     document = row | {"_id": row["record"]}
     del document["record"]
     return document
-
-
-def _by_id(
-    collection: Collection[Plain],
-    ids: Sequence[str],
-    fields: Plain | None = None,
-    session: ClientSession | None = None,
-) -> Iterator[Plain]:
-    """The documents under these ids, in no order."""
-    for start in range(0, len(ids), _AT_ONCE):
-        some = list(ids[start : start + _AT_ONCE])
-        yield from collection.find({"_id": {"$in": some}}, fields, session=session, batch_size=_AT_ONCE + 1)
-
-
-def _collection(document: type[Document]) -> Collection[Plain]:
-    collection: Collection[Plain] = document._get_collection()
-    return collection

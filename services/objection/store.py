@@ -3,11 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from itertools import islice
-from typing import Any
 
 from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
-from pymongo.collection import Collection
 
 from chengxin.crypto import KeyRing
 from chengxin.ids import new_id
@@ -26,14 +24,14 @@ class ObjectionStore:
     def __init__(self, store: Store, keys: KeyRing) -> None:
         self.store = store
         self._keys = keys
-        self._cases = _collection(documents.CaseRow)
-        self._evidence = _collection(documents.EvidenceRow)
-        self._uploads = _collection(documents.UploadRow)
-        self._entries = _collection(documents.EntryRow)
-        self._rules = _collection(documents.RulesRow)
-        self._years = _collection(documents.CalendarRow)
-        self._recounts = _collection(documents.RecountRow)
-        self._numbers = _collection(documents.NumberRow)
+        self._cases = store.collection(documents.CaseRow)
+        self._evidence = store.collection(documents.EvidenceRow)
+        self._uploads = store.collection(documents.UploadRow)
+        self._entries = store.collection(documents.EntryRow)
+        self._rules = store.collection(documents.RulesRow)
+        self._years = store.collection(documents.CalendarRow)
+        self._recounts = store.collection(documents.RecountRow)
+        self._numbers = store.collection(documents.NumberRow)
 
     def create_indexes(self) -> None:
         """Makes the collections and their indexes; doing it again changes nothing."""
@@ -220,11 +218,6 @@ class ObjectionStore:
 
     def _read(self, rows: Iterable[Plain]) -> list[Case]:
         return [read_case(row, self._keys) for row in rows]
-
-
-def _collection(document: Any) -> Collection[Plain]:
-    found: Collection[Plain] = document._get_collection()
-    return found
 
 
 def _session(unit: Unit | None) -> ClientSession | None:

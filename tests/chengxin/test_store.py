@@ -2,15 +2,20 @@
 
 import multiprocessing
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import mongoengine
 import pytest
+from pymongo.errors import InvalidOperation
 
+from chengxin.clock import FixedClock
 from chengxin.errors import Problem
 from chengxin.mongo import Store, Unit
-from tests.chengxin.conftest import Opened
+from tests.chengxin.conftest import NOW, Opened
 from tests.support import until
+from tests.tools.loading import ROOT
 
 
 def add(store: Store, name: str) -> None:
@@ -162,3 +167,35 @@ def test_a_refused_request_may_be_made_again_under_its_key(store: Store) -> None
     with pytest.raises(RuntimeError):
         store.once("her", "k1", b"same", work)
     assert store.once("her", "k1", b"same", work) == {"ok": True}
+
+
+class Thing(mongoengine.Document):
+    """Something to keep."""
+
+    key = mongoengine.StringField(primary_key=True)
+    meta = {"db_alias": "changing", "collection": "kept_things"}
+
+
+def test_a_closed_store_does_not_get_into_the_next_under_its_name(stores: Callable[[str], str]) -> None:
+    """A thread of the first that goes on reads its own store or fails, and leaves the second alone."""
+    clock = FixedClock(NOW)
+    first = Store(stores("first"), "changing", clock)
+    things = first.collection(Thing)
+    first.close()
+    second = Store(stores("second"), "changing", clock)
+    try:
+        with pytest.raises(InvalidOperation):
+            first.collection(Thing).find_one({})
+        with pytest.raises(InvalidOperation):
+            things.find_one({})
+        second.transact(lambda unit: second.collection(Thing).insert_one({"_id": "a"}, session=unit.session))
+        assert second.db["kept_things"].count_documents({}) == 1
+    finally:
+        second.close()
+
+
+@pytest.mark.parametrize("package", ["chengxin", "services", "gateway"])
+def test_nobody_asks_the_class_for_its_collection(package: str) -> None:
+    """mongoengine keeps it for the whole process: see `Store.collection`."""
+    asking = [str(f) for f in (ROOT / package).rglob("*.py") if "._get_collection(" in f.read_text()]
+    assert asking == []
