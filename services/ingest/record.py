@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
+
+import msgspec
 
 from chengxin.crypto import KeyRing
 from chengxin.ids import SubjectKey
@@ -14,6 +16,8 @@ from services.ingest.validation import Validator, Violation
 from services.ingest.wording import both
 
 Document = dict[str, Any]
+
+_sorted: Final = msgspec.json.Encoder(order="sorted")
 
 
 @dataclass(frozen=True)
@@ -105,8 +109,7 @@ class Recorder:
         return items | {code: self._ring.encrypt(items[code], code) for code in sealed}
 
     def _tag(self, entry: Entry, items: dict[str, str]) -> str:
-        # Keyed, for a plain digest would let anybody with the store try out identity numbers.
-        return self._keys.record_id("content", entry.code, tuple(f"{k}\0{items[k]}" for k in sorted(items)))
+        return self._keys.content_tag(entry.code, _sorted.encode(items))
 
     def opened(self, entry: Entry, document: Document, part: str = "items") -> dict[str, str]:
         """The items of a stored record in plain, or its `raw` values. Raises `DecryptionError`."""
