@@ -1,4 +1,4 @@
-"""What a delivery is, to whoever signs it: the digest of its content, and the provider's word on it (Art. 12).
+"""What a delivery or a change is, to whoever signs it: the digest of its content, and the provider's word (Art. 11, 12).
 
 Used by the provider's client, which signs, by ingest, which verifies, and by whoever holds a receipt.
 """
@@ -13,10 +13,12 @@ import jwt
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chengxin.canonical import canonical
+from chengxin.canonical import canonical, digest
 from chengxin.tokens import public_jwk, thumbprint
 
 TYPE: Final = "chengxin-delivery+jws"
+AMENDMENT: Final = "amendment"
+REVOCATION: Final = "revocation"
 _LONGEST: Final = 4096
 _ALGORITHMS: Final = {("OKP", "Ed25519"): "EdDSA", ("EC", "P-256"): "ES256"}
 _encoder: Final = msgspec.json.Encoder(order="sorted")
@@ -42,7 +44,7 @@ class Signed:
 
 
 def sign(says: Mapping[str, Any], key: Ed25519PrivateKey) -> str:
-    """The word of whoever has the key on a delivery: a compact JWS with the public key in its header."""
+    """The word of whoever has the key on a delivery or a change: a compact JWS with the public key in its header."""
     jwk = {name: value for name, value in public_jwk(key).items() if name in ("kty", "crv", "x")}
     return jwt.api_jws.encode(canonical(dict(says)), key, algorithm="EdDSA", headers={"typ": TYPE, "jwk": jwk})
 
@@ -94,3 +96,46 @@ def digest_of(batches: Iterable[Sequence[tuple[int, Mapping[str, str]]]]) -> tup
         count += len(batch)
         digests.append(hashlib.sha256(batch_bytes(batch)).hexdigest())
     return count, content_sha256(digests)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a change of a record says; its signature holds the digest of all of it.
+
+    The request's id is part of it and is told nowhere else: where it is random, nobody who sees the digest can try out
+    what the items may have been.
+    """
+
+    request_id: str
+    reason: str
+    document_number: str = ""
+    effective_date: str = ""
+    objection_no: str = ""
+    # The full set of items after an amendment; None revokes.
+    items: Mapping[str, str] | None = None
+
+    @property
+    def act(self) -> str:
+        """What it does to the record."""
+        return REVOCATION if self.items is None else AMENDMENT
+
+    def sha256(self) -> str:
+        """SHA-256 over the canonical JSON of its fields, `items` of an amendment only; lower-case hex."""
+        told: dict[str, Any] = {
+            "request_id": self.request_id,
+            "reason": self.reason,
+            "document_number": self.document_number,
+            "effective_date": self.effective_date,
+            "objection_no": self.objection_no,
+        }
+        return digest(canonical(told if self.items is None else told | {"items": dict(self.items)}))
+
+
+def change_statement(asked: Asked, record_id: str, based_on_version: int) -> dict[str, Any]:
+    """What a provider signs of a change of a record, made from one of its versions."""
+    return {
+        "act": asked.act,
+        "record_id": record_id,
+        "based_on_version": based_on_version,
+        "content_sha256": asked.sha256(),
+    }

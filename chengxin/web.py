@@ -45,6 +45,7 @@ from chengxin.rpc import as_problem
 log = structlog.get_logger()
 
 PROBLEM_JSON: Final = "application/problem+json"
+_LONGEST_KEY: Final = 200
 _encoder = msgspec.json.Encoder()
 
 
@@ -188,6 +189,14 @@ def problem_answer(problem: Problem) -> Response:
     if problem.type.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
+
+
+def idempotency_key() -> str:
+    """The `Idempotency-Key` of the current request; empty when it has none. Raises INPUT_INVALID."""
+    key = request.headers.get("Idempotency-Key", "")
+    if len(key) > _LONGEST_KEY:
+        raise INPUT_INVALID(fields=[FieldError("Idempotency-Key", "length", f"≤ {_LONGEST_KEY}")])
+    return key
 
 
 def encode_page_token(position: Any) -> str:

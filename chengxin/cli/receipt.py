@@ -10,7 +10,7 @@ import click
 import jwt
 
 from chengxin.cli.submission import verified
-from chengxin.delivery import read_signed
+from chengxin.delivery import Asked, read_signed
 from chengxin.tokens import load_private_key, public_jwk
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -22,7 +22,7 @@ class ReceiptRefused(ValueError):
 
 @click.group("receipt")
 def command() -> None:
-    """Receipts of deliveries."""
+    """Receipts of deliveries, and of changes of records."""
 
 
 @command.command("verify")
@@ -33,7 +33,7 @@ def command() -> None:
 @click.option("--delivered", type=_FILE, help="The file that was delivered, to compare.")
 @click.option("--key", "key_file", type=_FILE, help="Your private key, to see that it signed.")
 def verify(receipt_file: Path, keys_file: Path | None, delivered: Path | None, key_file: Path | None) -> None:
-    """Verify RECEIPT_FILE: the system's word on the delivery, and the provider's word that it holds."""
+    """Verify RECEIPT_FILE: the system's word on a delivery or a change, and the provider's word that it holds."""
     try:
         told = json.loads(receipt_file.read_text())
         keys = json.loads(keys_file.read_text()) if keys_file else {"keys": told.get("keys", [])}
@@ -45,13 +45,14 @@ def verify(receipt_file: Path, keys_file: Path | None, delivered: Path | None, k
         if delivered is not None:
             _must_be(says, "file_sha256", hashlib.sha256(delivered.read_bytes()).hexdigest())
             lines.append(f"file: {delivered.name} is what was delivered")
+        if "asked" in told:
+            _must_be(says, "content_sha256", Asked(**told["asked"]).sha256())
+            lines.append("request: what it holds is what was asked")
+        lines.append(_about(says))
     except (ReceiptRefused, jwt.PyJWTError, ValueError, KeyError, TypeError) as e:
         raise click.ClickException(f"{receipt_file.name}: {e}") from None
     for line in lines:
         click.echo(line)
-    counts = says["counts"]
-    click.echo(f"submission {says['submission_id']} of {says['provider']}: {counts['total']} records, "
-               f"{counts['rejected']} rejected, closed {says['closed_at']}")  # fmt: skip
 
 
 def system_says(told: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,13 +66,17 @@ def system_says(told: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, A
 
 
 def provider_says(says: Mapping[str, Any]) -> str:
-    """The thumbprint of the provider's key whose word a receipt holds; empty when the delivery was not signed.
+    """The thumbprint of the provider's key whose word a receipt holds; empty when it did not sign.
 
     Raises ReceiptRefused when that word is about something else than the receipt.
     """
     if not says.get("provider_signature"):
         return ""
     signed = read_signed(says["provider_signature"])
+    if "record_id" in says:
+        for name in ("act", "record_id", "based_on_version", "content_sha256"):
+            _must_be(signed.says, name, says[name])
+        return signed.kid
     facts = {name: says[name] for name in ("submission_id", "entry_code", "content_sha256", "file_sha256")}
     for name, value in (facts | {"record_count": says["counts"]["total"]}).items():
         if name in signed.says:
@@ -79,12 +84,25 @@ def provider_says(says: Mapping[str, Any]) -> str:
     return signed.kid
 
 
+def _about(says: Mapping[str, Any]) -> str:
+    if "record_id" in says:
+        return (
+            f"{says['act']} of record {says['record_id']} of {says['provider']}: {says['outcome']}, from version"
+            f" {says['based_on_version']} to {says['version']}, recorded {says['recorded_at']}"
+        )
+    counts = says["counts"]
+    return (
+        f"submission {says['submission_id']} of {says['provider']}: {counts['total']} records, {counts['rejected']}"
+        f" rejected, closed {says['closed_at']}"
+    )
+
+
 def _provider_line(says: Mapping[str, Any], expected: str) -> str:
     kid = provider_says(says)
     if expected and kid != expected:
-        raise ReceiptRefused(f"the delivery was signed by key {kid or '-'}, not by {expected}")
+        raise ReceiptRefused(f"it was signed by key {kid or '-'}, not by {expected}")
     if not kid:
-        return "provider: the delivery was not signed"
+        return "provider: it was not signed"
     return f"provider: {says['provider_client']} signed by key {kid}"
 
 

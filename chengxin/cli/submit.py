@@ -57,13 +57,13 @@ def command(
     """Deliver FILE (CSV, XLSX or JSON Lines) of records; ends with a receipt, and a file of what was rejected."""
     here = Home(home.absolute()) if home else Home.default()
     try:
-        edge = _edge(here, http, grpc_address)
+        edge = edge_of(home, http, grpc_address)
         entry = edge.anonymous().get(f"/v1/catalog/entries/{entry_code}")
         client_id, key_file = _client(here, entry, client_id, key_file)
         provider = edge.machine(client_id, key_file, scope="provider")
         rejected = _deliver(provider, entry, file, submission_id, language, key_file if sign else None)
     except Problem as e:
-        raise click.ClickException(_told(e, language)) from None
+        raise click.ClickException(told(e, language)) from None
     except Refused as e:
         raise click.ClickException(str(e)) from None
     sys.exit(_SOME_REJECTED if rejected else 0)
@@ -91,8 +91,8 @@ def _deliver(
     keys = provider.get("/v1/submissions/keys")
     signed = verified(receipt.jws, keys)
     receipt_file = file.with_name(f"{file.name}.receipt.json")
-    told = {"receipt": signed, "jws": receipt.jws, "keys": keys["keys"]}
-    receipt_file.write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n")
+    kept = {"receipt": signed, "jws": receipt.jws, "keys": keys["keys"]}
+    receipt_file.write_text(json.dumps(kept, ensure_ascii=False, indent=1) + "\n")
     if known:
         click.echo("this file was delivered before: nothing is added, this is what became of it then")
     _print(receipt, signed, receipt_file)
@@ -128,11 +128,13 @@ def _print(receipt: Any, signed: dict[str, Any], receipt_file: Path) -> None:
     click.echo(f"receipt, signature verified: {receipt_file}")
 
 
-def _edge(home: Home, http: str | None, grpc_address: str | None) -> Edge:
-    known = home.addresses()
+def edge_of(home: Path | None, http: str | None, grpc_address: str | None) -> Edge:
+    """The gateway at these addresses, else that of a suite in this directory, or in the usual one."""
+    here = Home(home.absolute()) if home else Home.default()
+    known = here.addresses()
     http, grpc_address = http or known.get("http"), grpc_address or known.get("grpc")
     if not http or not grpc_address:
-        raise click.ClickException(f"no suite runs in {home.path}; give the gateway's addresses by --http and --grpc")
+        raise click.ClickException(f"no suite runs in {here.path}; give the gateway's addresses by --http and --grpc")
     return Edge(http, grpc_address)
 
 
@@ -166,7 +168,8 @@ def _digest(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _told(problem: Problem, language: str) -> str:
+def told(problem: Problem, language: str) -> str:
+    """A problem in words, field by field."""
     lines = [f"{problem.code}: {problem.text(language)}"]
     lines += [f"  {f.field}: {f.message}" for f in problem.fields]
     return "\n".join(lines)

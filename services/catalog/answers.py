@@ -9,7 +9,6 @@ from pydantic import BaseModel, Field
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.web import answer, encode_page_token
 
-_LONGEST_KEY: Final = 200
 # A published version says the same for ever.
 FOR_EVER: Final = "public, max-age=31536000, immutable"
 
@@ -31,14 +30,6 @@ def page(name: str, found: Sequence[Any], size: int, last: Callable[[Any], list[
     values = found[:size]
     token = encode_page_token(last(values[-1])) if len(found) > size else ""
     return answer({name: [value.plain() for value in values], "next_page_token": token})
-
-
-def idempotency_key() -> str:
-    """The `Idempotency-Key` of the request. Raises INPUT_INVALID."""
-    key = request.headers.get("Idempotency-Key", "")
-    if len(key) > _LONGEST_KEY:
-        raise INPUT_INVALID(fields=[FieldError("Idempotency-Key", "length", f"≤ {_LONGEST_KEY}")])
-    return key
 
 
 def seen_revision() -> int | None:

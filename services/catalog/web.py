@@ -11,10 +11,10 @@ from pydantic import BaseModel, Field
 from chengxin.context import caller
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.policy import Admission, serves
-from chengxin.web import PageQuery, answer, make_app
+from chengxin.web import PageQuery, answer, idempotency_key, make_app
 from chengxin.workdays import CalendarYear
 from services.catalog import bodies, calendars, notice, reading, rules
-from services.catalog.answers import FOR_EVER, EntryPath, VersionQuery, idempotency_key, page
+from services.catalog.answers import FOR_EVER, EntryPath, VersionQuery, page
 from services.catalog.model import Entry
 from services.catalog.paging import entries_page, position
 from services.catalog.record_schema import DIALECT_REVISION, record_schema

@@ -9,9 +9,9 @@ from pydantic import BaseModel, Field
 
 from chengxin.context import caller
 from chengxin.policy import serves
-from chengxin.web import PageQuery, answer
+from chengxin.web import PageQuery, answer, idempotency_key
 from services.catalog import bodies, drafts, publication, review
-from services.catalog.answers import EntryPath, idempotency_key, page, seen_revision
+from services.catalog.answers import EntryPath, page, seen_revision
 from services.catalog.lifecycle import Draft
 from services.catalog.paging import position
 from services.catalog.review import Opinion, Verdict

@@ -9,9 +9,9 @@ from pydantic import BaseModel, Field
 
 from chengxin.context import caller
 from chengxin.policy import serves
-from chengxin.web import PageQuery, UploadedFile, answer
+from chengxin.web import PageQuery, UploadedFile, answer, idempotency_key
 from services.catalog import bodies, drafts, reading
-from services.catalog.answers import EntryPath, VersionQuery, idempotency_key
+from services.catalog.answers import EntryPath, VersionQuery
 from services.catalog.entry_sheet import read_entry_sheet, write_entry
 from services.catalog.paging import entries_page
 from services.catalog.resource_catalog import resource, resource_book

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from chengxin.context import caller
 from chengxin.policy import serves
-from chengxin.web import PageQuery, answer
+from chengxin.web import PageQuery, answer, idempotency_key
 from services.catalog import directory, lists
-from services.catalog.answers import VersionQuery, idempotency_key, page
+from services.catalog.answers import VersionQuery, page
 from services.catalog.code_list import CodeListContent
 from services.catalog.directory import Wanted
 from services.catalog.model import CodeValue, LocalText

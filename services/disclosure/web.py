@@ -12,7 +12,7 @@ from chengxin.context import caller
 from chengxin.errors import INPUT_INVALID, FieldError, Problem
 from chengxin.pages import page, page_language
 from chengxin.policy import Admission, serves
-from chengxin.web import PageQuery, answer, decode_page_token, encode_page_token, make_app
+from chengxin.web import PageQuery, answer, decode_page_token, encode_page_token, idempotency_key, make_app
 from services.disclosure import bodies, consent, query
 from services.disclosure.pages import Pages
 from services.disclosure.query import Answered, Selector
@@ -24,7 +24,6 @@ from services.disclosure.web_subjects import add_subjects, told_conflicts
 
 # A report of differences names 5,000 records.
 _MAX_BODY: Final = 512 * 1024
-_LONGEST_KEY: Final = 128
 _PUBLIC: Final = Tag(name="public", description="Everybody: search and subject pages (Art. 14, 15)")
 _OWN: Final = Tag(name="own", description="The verified subject: everything about oneself (Art. 16)")
 _QUERIES: Final = Tag(name="queries", description="Queries under agreement, law and consent (Art. 16, 17)")
@@ -112,7 +111,7 @@ def _add_consents(app: OpenAPI, room: Disclosure) -> None:
         begins = body.valid_from or room.clock.today()
         entries = frozenset(body.entries)
         terms = consent.Terms(body.grantee, body.purpose, entries, begins, body.valid_to, body.uses)
-        return _with_code(*consent.give(room, caller(), terms, _key()), 201)
+        return _with_code(*consent.give(room, caller(), terms, idempotency_key()), 201)
 
     @app.get("/v1/me/consents", tags=[_OWN], summary="One's own consents", responses={200: bodies.ConsentsAnswer})
     @serves(consent.listed)
@@ -218,13 +217,6 @@ def _start(token: str) -> int:
     if start is None:
         return 0
     return start if isinstance(start, int) and start >= 0 else int(_wrong_token())
-
-
-def _key() -> str:
-    key = request.headers.get("Idempotency-Key", "")
-    if len(key) > _LONGEST_KEY:
-        raise INPUT_INVALID(fields=[FieldError("Idempotency-Key", "length", f"≤ {_LONGEST_KEY}")])
-    return key
 
 
 def _wrong_token() -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from flask import Response, request
+from flask import Response
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,7 +12,7 @@ from chengxin import context
 from chengxin.context import caller
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.policy import serves
-from chengxin.web import PageQuery, answer, decode_page_token, encode_page_token
+from chengxin.web import PageQuery, answer, decode_page_token, encode_page_token, idempotency_key
 from services.disclosure import bodies, subjects
 from services.disclosure.conflicts import Disagreement
 from services.disclosure.query import Selector
@@ -21,7 +21,6 @@ from services.disclosure.room import Disclosure
 _SUBJECTS: Final = Tag(
     name="subjects", description="Which identifiers are one subject, and what is not agreed (Art. 5)"
 )
-_LONGEST_KEY: Final = 128
 _REASON: Final = Field(min_length=1, max_length=2000, description="Why; kept sealed, not in the audit log")
 
 
@@ -153,13 +152,13 @@ def _add_acts(app: OpenAPI, room: Disclosure) -> None:
     def merge(body: MergeBody) -> Response:
         """Two are one subject."""
         both = [Selector(s.subject_ref, s.uscc, s.identity_number, s.organisation_code) for s in body.subjects]
-        return answer(subjects.merge(room, caller(), both, body.reason, _key()), 201)
+        return answer(subjects.merge(room, caller(), both, body.reason, idempotency_key()), 201)
 
     @app.post("/v1/subjects/links/<link_id>/split", tags=[_SUBJECTS], summary="Split", responses={200: IdentityAnswer})
     @serves(subjects.split)
     def split(path: LinkPath, body: ReasonBody) -> Response:
         """The link joins no more."""
-        return answer(subjects.split(room, caller(), path.link_id, body.reason, _key()))
+        return answer(subjects.split(room, caller(), path.link_id, body.reason, idempotency_key()))
 
     @app.post(
         "/v1/subjects/links/<link_id>/undo",
@@ -170,17 +169,10 @@ def _add_acts(app: OpenAPI, room: Disclosure) -> None:
     @serves(subjects.undo)
     def undo(path: LinkPath, body: ReasonBody) -> Response:
         """What was before it is again."""
-        return answer(subjects.undo(room, caller(), path.link_id, body.reason, _key()))
+        return answer(subjects.undo(room, caller(), path.link_id, body.reason, idempotency_key()))
 
 
 def told_conflicts(found: Sequence[Disagreement]) -> list[dict[str, Any]]:
     """Facts that are told differently, in the caller's language."""
     language = context.current().language
     return [{"fact": d.fact.told(language), "statements": d.statements} for d in found]
-
-
-def _key() -> str:
-    key = request.headers.get("Idempotency-Key", "")
-    if len(key) > _LONGEST_KEY:
-        raise INPUT_INVALID(fields=[FieldError("Idempotency-Key", "length", f"≤ {_LONGEST_KEY}")])
-    return key

@@ -1,10 +1,12 @@
 """Lawful later changes of one record (Art. 11, 25): amendment and revocation, by its provider or for an objection."""
 
-from collections.abc import Callable
-from datetime import date
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any, Final
 
 from chengxin import context
+from chengxin.clock import as_stored
 from chengxin.errors import NOT_FOUND, FieldError, Problem
 from chengxin.mongo import Unit
 from chengxin.policy import rule
@@ -12,6 +14,7 @@ from chengxin.principal import Principal, Role
 from services.ingest.entry import Entry, Organisation
 from services.ingest.model import (
     OBJECTION_REQUIRED,
+    RECORD_CHANGED_SINCE,
     RECORD_INVALID,
     RECORD_KEY_CHANGED,
     RECORD_NOT_YOURS,
@@ -23,7 +26,23 @@ from services.ingest.model import (
 )
 from services.ingest.record import changed
 from services.ingest.room import Ingest
+from services.ingest.signing import word_on_change
 from services.ingest.store import Plain
+
+# What a kept receipt is sealed for: the digest in it would let anybody with the store try out identity numbers.
+RECEIPT: Final = "receipt"
+
+
+@dataclass(frozen=True)
+class _Act:
+    """A change as it is carried out: what is asked of which version by whom, with the provider's word if it gave one."""
+
+    caller: Principal
+    change: Change
+    before: Plain
+    signature: Mapping[str, str]
+    at: datetime
+    unit: Unit
 
 
 def may_change(ingest: Ingest, caller: Principal, change: Change) -> Problem | None:
@@ -34,54 +53,76 @@ def may_change(ingest: Ingest, caller: Principal, change: Change) -> Problem | N
     return None if change.objection_no else OBJECTION_REQUIRED()
 
 
-@rule("record.amended", roles={Role.PROVIDER, Role.CENTRE}, articles=("11", "25"), when=(may_change,))
+@rule("record.amended", roles={Role.PROVIDER, Role.CENTRE}, articles=("11", "12", "25"), when=(may_change,))
 def amend(ingest: Ingest, caller: Principal, change: Change) -> Became:
     """A record gets a new version with these items; repeating a request id repeats nothing.
 
-    Raises RECORD_INVALID, RECORD_KEY_CHANGED, RECORD_REVOKED, NOT_FOUND.
+    Raises RECORD_INVALID, RECORD_KEY_CHANGED, RECORD_REVOKED, RECORD_CHANGED_SINCE, NOT_FOUND, and what is wrong with
+    its signature.
     """
-    return _once(ingest, caller, change, lambda unit, record: _amended(ingest, caller, change, record, unit))
+    return _once(ingest, caller, change, _amended)
 
 
-@rule("record.revoked", roles={Role.PROVIDER, Role.CENTRE}, articles=("11", "25"), when=(may_change,))
+@rule("record.revoked", roles={Role.PROVIDER, Role.CENTRE}, articles=("11", "12", "25"), when=(may_change,))
 def revoke(ingest: Ingest, caller: Principal, change: Change) -> Became:
     """A record ceases to have effect and stays in history; repeating a request id repeats nothing.
 
-    Raises RECORD_REVOKED, NOT_FOUND.
+    Raises RECORD_REVOKED, RECORD_CHANGED_SINCE, NOT_FOUND, and what is wrong with its signature.
     """
-    return _once(ingest, caller, change, lambda unit, record: _revoked(ingest, caller, change, record, unit))
+    return _once(ingest, caller, change, _revoked)
 
 
-def _once(ingest: Ingest, caller: Principal, change: Change, alter: Callable[[Unit, Plain], Became]) -> Became:
+def _once(ingest: Ingest, caller: Principal, change: Change, alter: Callable[[Ingest, _Act], Became]) -> Became:
     change.checked()
 
     def work(unit: Unit) -> dict[str, Any]:
         record = ingest.store.record(change.record_id, unit.session)
         if record is None:
             raise NOT_FOUND(what=change.record_id)
-        became = alter(unit, record)
-        return {"outcome": became.outcome.value, "version": became.version, "late": became.late_working_days}
+        signature = _signature(ingest, caller, change)
+        if record.get("revoked"):
+            raise RECORD_REVOKED(record_id=change.record_id)
+        if change.based_on_version not in (0, record["version"]):
+            versions = {"based_on": change.based_on_version, "current": record["version"]}
+            raise RECORD_CHANGED_SINCE(record_id=change.record_id, **versions)
+        became = alter(ingest, _Act(caller, change, record, signature, as_stored(ingest.clock.now()), unit))
+        return {
+            "outcome": became.outcome.value,
+            "version": became.version,
+            "late": became.late_working_days,
+            "receipt": ingest.ring.encrypt(became.receipt, RECEIPT),
+        }
 
     answer = ingest.patiently(lambda: ingest.store.once(_who(caller), change.request_id, change.canonical(), work))
-    return Became(0, Outcome(answer["outcome"]), change.record_id, answer["version"], late_working_days=answer["late"])
+    receipt = ingest.ring.decrypt(answer["receipt"], RECEIPT)
+    outcome, late = Outcome(answer["outcome"]), answer["late"]
+    return Became(0, outcome, change.record_id, answer["version"], late_working_days=late, receipt=receipt)
 
 
-def _amended(ingest: Ingest, caller: Principal, change: Change, record: Plain, unit: Unit) -> Became:
-    if record.get("revoked"):
-        raise RECORD_REVOKED(record_id=change.record_id)
-    entry = _entry(ingest, record)
-    items, violations = ingest.directory.validator(entry).check(change.items or {})
+def _signature(ingest: Ingest, caller: Principal, change: Change) -> dict[str, str]:
+    # What the centre corrects for an objection is its own act: no agreement binds it.
+    agreement = ingest.store.providers.agreement(caller.org) if Role.PROVIDER in caller.roles else None
+    if (signed := word_on_change(change, caller, agreement)) is None:
+        return {}
+    return {"jws": change.signature, "kid": signed.kid, "client_id": caller.client_id}
+
+
+def _amended(ingest: Ingest, act: _Act) -> Became:
+    before, delivered = act.before, act.change.items or {}
+    entry = _entry(ingest, before)
+    items, violations = ingest.directory.validator(entry).check(delivered)
     if violations:
         language = context.current().language
         raise RECORD_INVALID(fields=[FieldError(v.item, v.rule, v.message(language)) for v in violations])
-    provider = Organisation(record["provider"], record["provider_name"])
-    document = ingest.recorder.document(entry, provider, items, change.items or {})
-    if document["_id"] != record["_id"]:
+    provider = Organisation(before["provider"], before["provider_name"])
+    document = ingest.recorder.document(entry, provider, items, delivered)
+    if document["_id"] != before["_id"]:
         raise RECORD_KEY_CHANGED(items=", ".join(entry.natural_key))
-    if document["tag"] == record["tag"]:
-        _put_on_record(ingest, caller, change, record, unit, Outcome.UNCHANGED, 0)
-        return Became(0, Outcome.UNCHANGED, record["_id"], record["version"])
-    return _replaced(ingest, caller, change, record, {**_without_raw(record), **document}, unit, Outcome.AMENDED)
+    if document["tag"] == before["tag"]:
+        became = _receipted(ingest, act, Became(0, Outcome.UNCHANGED, before["_id"], before["version"]))
+        _put_on_record(ingest, act, before, became)
+        return became
+    return _replaced(ingest, act, {**_without_raw(before), **document}, Outcome.AMENDED)
 
 
 def _without_raw(record: Plain) -> Plain:
@@ -89,54 +130,57 @@ def _without_raw(record: Plain) -> Plain:
     return {k: v for k, v in record.items() if k != "raw"}
 
 
-def _revoked(ingest: Ingest, caller: Principal, change: Change, record: Plain, unit: Unit) -> Became:
-    if record.get("revoked"):
-        raise RECORD_REVOKED(record_id=change.record_id)
-    return _replaced(ingest, caller, change, record, {**record, "revoked": True}, unit, Outcome.REVOKED)
+def _revoked(ingest: Ingest, act: _Act) -> Became:
+    return _replaced(ingest, act, {**act.before, "revoked": True}, Outcome.REVOKED)
 
 
-def _replaced(
-    ingest: Ingest,
-    caller: Principal,
-    change: Change,
-    before: Plain,
-    content: Plain,
-    unit: Unit,
-    outcome: Outcome,
-) -> Became:
-    late = _days_late(ingest, before, change)
+def _replaced(ingest: Ingest, act: _Act, content: Plain, outcome: Outcome) -> Became:
+    change, late = act.change, _days_late(ingest, act.before, act.change)
+    version = act.before["version"] + 1
+    became = _receipted(ingest, act, Became(0, outcome, content["_id"], version, late_working_days=late))
     after = changed(
         content,
-        ingest.clock.now(),
+        act.at,
         reason=change.reason.strip(),
         document_number=change.document_number,
         effective_date=change.effective_date,
         objection_no=change.objection_no,
-        changed_by=_who(caller),
+        changed_by=_who(act.caller),
         late_working_days=late,
+        receipt=ingest.ring.encrypt(became.receipt, RECEIPT),
+        signed_by=act.signature.get("kid", ""),
     )
-    ingest.store.replace(before, after, unit.session)
+    ingest.store.replace(act.before, after, act.unit.session)
     named = {"objection_no": change.objection_no} if change.objection_no else {}
-    unit.publish("record", record=after["_id"], version=after["version"], **named)
-    _put_on_record(ingest, caller, change, after, unit, outcome, late)
-    return Became(0, outcome, after["_id"], after["version"], late_working_days=late)
+    act.unit.publish("record", record=after["_id"], version=after["version"], **named)
+    _put_on_record(ingest, act, after, became)
+    return became
 
 
-def _put_on_record(
-    ingest: Ingest, caller: Principal, change: Change, record: Plain, unit: Unit, outcome: Outcome, late: int
-) -> None:
-    details: dict[str, Any] = {"version": record["version"], "late_working_days": late, "became": outcome.value}
-    if change.objection_no:
-        details["objection_no"] = change.objection_no
+def _receipted(ingest: Ingest, act: _Act, became: Became) -> Became:
+    receipt = ingest.signer.sign_change(act.change, act.before, became, act.at, act.signature)
+    return replace(became, receipt=receipt)
+
+
+def _put_on_record(ingest: Ingest, act: _Act, record: Plain, became: Became) -> None:
+    late = became.late_working_days
+    details: dict[str, Any] = {
+        "version": record["version"],
+        "late_working_days": late,
+        "became": became.outcome.value,
+        "signed": bool(act.signature),
+    }
+    if act.change.objection_no:
+        details["objection_no"] = act.change.objection_no
     event = ingest.audit.event(
-        "record.amended" if change.items is not None else "record.revoked",
-        caller,
+        "record.amended" if act.change.items is not None else "record.revoked",
+        act.caller,
         subject_refs=[record["subject"]["ref"]],
         entries=[record["entry_code"]],
         records=[record["_id"]],
         details=details,
     )
-    unit.record(event.encode())
+    act.unit.record(event.encode())
 
 
 def _entry(ingest: Ingest, record: Plain) -> Entry:

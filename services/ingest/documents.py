@@ -63,6 +63,9 @@ class Record(Document):
     objection_no = StringField()
     changed_by = StringField()
     late_working_days = IntField()
+    # Of a version made by a change of the single record: its receipt, sealed, and the key that its provider signed by.
+    receipt = StringField()
+    signed_by = StringField()
     meta: Final = {"db_alias": "ingest", "collection": "records", "auto_create_index": False}
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from chengxin.ingest.v1 import ingest_pb2 as pb
+from chengxin.web import encode_page_token
 from services.ingest import reading
 from services.ingest.model import Became, Change, Delivered, Header, Outcome, Receipt
 from services.ingest.receipts import receipt_of
@@ -47,6 +48,8 @@ def amendment(message: pb.AmendRequest) -> Change:
         message.objection_no,
         message.request_id,
         dict(message.items),
+        message.based_on_version,
+        message.signature,
     )
 
 
@@ -59,6 +62,8 @@ def revocation(message: pb.RevokeRequest) -> Change:
         message.effective_date,
         message.objection_no,
         message.request_id,
+        based_on_version=message.based_on_version,
+        signature=message.signature,
     )
 
 
@@ -83,6 +88,7 @@ def outcome(became: Became, language: str) -> pb.RecordOutcome:
         version=became.version,
         violations=[violation(v, language) for v in became.violations],
         late_working_days=became.late_working_days,
+        receipt=became.receipt,
     )
 
 
@@ -137,13 +143,14 @@ def head(record: Plain) -> pb.RecordHead:
 
 
 def history(found: History) -> pb.RecordHistory:
-    """A record with every version."""
+    """A record with a page of its versions."""
     return pb.RecordHistory(
         record_id=found.record_id,
         entry_code=found.entry_code,
         provider_uscc=found.provider_uscc,
         provider_name=found.provider_name,
         versions=map(_delivered_version, found.versions),
+        next_page_token=encode_page_token([found.following]) if found.following else "",
     )
 
 
@@ -162,6 +169,8 @@ def _delivered_version(found: Version) -> pb.DeliveredVersion:
         effective_date=found.effective_date,
         objection_no=found.objection_no,
         late_working_days=found.late_working_days,
+        receipt=found.receipt,
+        signed_by=found.signed_by,
     )
     message.recorded_at.FromDatetime(found.recorded_at)
     return message

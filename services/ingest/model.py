@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from chengxin.clock import rfc3339
-from chengxin.delivery import batch_bytes
+from chengxin.delivery import Asked, batch_bytes
 from chengxin.errors import INPUT_INVALID, FieldError, Problem, conflict, forbidden, invalid, not_found, precondition
 from chengxin.ids import names_identity_number
 from chengxin.workdays import WorkCalendar
@@ -97,6 +97,12 @@ RECORD_REVOKED = precondition(
     "RECORD_REVOKED",
     "记录 {record_id} 已撤销，不能再变更",
     "Record {record_id} is revoked and cannot be changed",
+)
+RECORD_CHANGED_SINCE = conflict(
+    "RECORD_CHANGED_SINCE",
+    "变更依据的是记录 {record_id} 第 {based_on} 版，现行为第 {current} 版；请读取现行版本，重新提出变更",
+    "The change was made from version {based_on} of record {record_id}, which is at version {current} now; read it and"
+    " ask again",
 )
 RECORD_NOT_YOURS = forbidden(
     "RECORD_NOT_YOURS",
@@ -258,6 +264,16 @@ class Change:
     request_id: str = ""
     # The full set of items after an amendment; None revokes.
     items: Mapping[str, str] | None = None
+    # The version that the change was made from; 0: not told.
+    based_on_version: int = 0
+    # The provider's signed word on it (`chengxin.delivery`); empty: none.
+    signature: str = ""
+
+    @property
+    def asked(self) -> Asked:
+        """What it says of the record, as it is signed."""
+        told = (self.request_id, self.reason, self.document_number, self.effective_date, self.objection_no)
+        return Asked(*told, items=self.items)
 
     def checked(self) -> "Change":
         """The change itself. Raises INPUT_INVALID naming each wrong field."""
@@ -268,6 +284,8 @@ class Change:
             wrong.append(_wrong("reason", "请说明变更或撤销的理由", "say why, in words"))
         if self.effective_date and not is_date(self.effective_date):
             wrong.append(_wrong("effective_date", "应为 YYYY-MM-DD", "must be YYYY-MM-DD"))
+        if self.based_on_version < 0:
+            wrong.append(_wrong("based_on_version", "不能为负数", "must not be negative"))
         for name, limit in (("reason", 2000), ("document_number", 200), ("objection_no", 64), ("request_id", 128)):
             if len(getattr(self, name)) > limit:
                 wrong.append(_wrong(name, f"不能超过 {limit} 个字符", f"at most {limit} characters"))
@@ -277,7 +295,8 @@ class Change:
 
     def canonical(self) -> bytes:
         """What was asked, to tell a repeat from another request under the same request id."""
-        return _encoder.encode(self)
+        # The same may be signed again, and some signatures differ each time.
+        return _encoder.encode(replace(self, signature=""))
 
 
 @dataclass(frozen=True)
@@ -291,6 +310,8 @@ class Became:
     violations: Sequence[Violation] = ()
     # Working days by which a change was reported after its reporting limit (Art. 11); 0 in time or not known.
     late_working_days: int = 0
+    # Of a changed record: the system's signed word on it (Art. 12).
+    receipt: str = ""
 
 
 def days_late(calendar: WorkCalendar, effective: date, limit: int, today: date) -> int:

@@ -23,6 +23,12 @@ def submission_position(token: str) -> list[Any] | None:
     return found
 
 
+def version_position(token: str) -> int:
+    """The version after which a page of a record's versions begins. Raises INPUT_INVALID."""
+    found = _position(token, int)
+    return found[0] if found else 0
+
+
 def series_position(token: str, parts: int) -> list[Any] | None:
     """The provider, entry (and first day of a period) after which a page of series begins. Raises INPUT_INVALID."""
     return _position(token, *[str] * parts)

@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chengxin.canonical import canonical
 from chengxin.clock import rfc3339
-from chengxin.delivery import content_sha256
+from chengxin.delivery import change_statement, content_sha256
 from chengxin.tokens import public_jwk
-from services.ingest.model import Receipt
+from services.ingest.model import Became, Change, Receipt
 
 
 class Signer:
@@ -37,12 +37,29 @@ class Signer:
             "file_sha256": submission.get("file_sha256") or "",
             "closed_at": rfc3339(at),
         }
-        if signature:
-            payload["provider_signature"] = signature["jws"]
-            payload["provider_client"] = signature["client_id"]
-        header = {"kid": self.jwk["kid"], "typ": "chengxin-receipt+jws"}
-        jws = jwt.api_jws.encode(canonical(payload), self._key, algorithm="EdDSA", headers=header)
+        jws = self._signed(payload, signature)
         return Receipt(submission["submission_id"], payload["counts"], content, at, jws)
+
+    def sign_change(
+        self, change: Change, record: Mapping[str, Any], became: Became, at: datetime, signature: Mapping[str, str]
+    ) -> str:
+        """The receipt of a change of `record` as it was before, with its provider's signed word, if it gave one."""
+        payload = change_statement(change.asked, change.record_id, record["version"]) | {
+            "provider": record["provider"],
+            "entry_code": record["entry_code"],
+            "outcome": became.outcome.value,
+            "version": became.version,
+            "late_working_days": became.late_working_days,
+            "recorded_at": rfc3339(at),
+        }
+        return self._signed(payload, signature)
+
+    def _signed(self, payload: dict[str, Any], signature: Mapping[str, str]) -> str:
+        if signature:
+            word = {"provider_signature": signature["jws"], "provider_client": signature["client_id"]}
+            payload = payload | word
+        header = {"kid": self.jwk["kid"], "typ": "chengxin-receipt+jws"}
+        return jwt.api_jws.encode(canonical(payload), self._key, algorithm="EdDSA", headers=header)
 
 
 def kept(receipt: Receipt) -> dict[str, Any]:

@@ -176,5 +176,7 @@ _OF_ONE_VERSION = frozenset(
         "changed_by",
         "recorded_at",
         "late_working_days",
+        "receipt",
+        "signed_by",
     }
 )

@@ -1,13 +1,14 @@
-"""What became of a delivered record (Art. 9, 11, 12): its versions, standard values beside those delivered."""
+"""What became of a delivered record (Art. 9, 11, 12): its versions page by page, standard values beside those delivered."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from chengxin.errors import NOT_FOUND, Problem
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
+from services.ingest.amendments import RECEIPT
 from services.ingest.entry import Entry
 from services.ingest.room import Ingest
 from services.ingest.store import Plain
@@ -36,20 +37,25 @@ class Version:
     objection_no: str
     late_working_days: int
     recorded_at: datetime
+    # Of a change of the single record: its receipt, and the key that the provider signed it by.
+    receipt: str
+    signed_by: str
 
 
 @dataclass(frozen=True)
 class History:
-    """A record with every version, oldest first."""
+    """A record with a page of its versions, oldest first."""
 
     record_id: str
     entry_code: str
     provider_uscc: str
     provider_name: str
     versions: Sequence[Version]
+    # The version after which the next page begins; 0 when this is the last.
+    following: int
 
 
-def own_record(ingest: Ingest, caller: Principal, record_id: str) -> Problem | None:
+def own_record(ingest: Ingest, caller: Principal, record_id: str, *_: Any) -> Problem | None:
     """a provider reads only records of its own"""
     if Role.PROVIDER not in caller.roles:
         return None
@@ -59,20 +65,21 @@ def own_record(ingest: Ingest, caller: Principal, record_id: str) -> Problem | N
 
 # Whoever looks at somebody's record, its subject finds her among those who did.
 @rule("record.queried.delivered", roles=_READERS, articles=("9", "11", "12"), when=(own_record,))
-def record(ingest: Ingest, caller: Principal, record_id: str) -> History:
-    """Every version of a record. Personal identifiers are opened for its provider alone. Raises NOT_FOUND."""
+def record(ingest: Ingest, caller: Principal, record_id: str, after: int, size: int) -> History:
+    """Versions of a record after one of them. Personal identifiers are opened for its provider alone. Raises NOT_FOUND."""
     # First the current one: what supersedes it while this reads is not told.
     if (current := ingest.store.record(record_id)) is None:
         raise NOT_FOUND(what=record_id)
-    older = [row for row in ingest.store.history(record_id) if row["version"] < current["version"]]
+    older = ingest.store.history(record_id, after, size + 1)
+    found = [row for row in (*older, current) if after < row["version"] <= current["version"]]
+    page = found[:size]
     about = {"subject_refs": [current["subject"]["ref"]], "entries": [current["entry_code"]], "records": [record_id]}
-    details = {"versions": len(older) + 1}
+    details = {"versions": len(page)}
     ingest.audit.record(ingest.audit.event("record.queried.delivered", caller, **about, details=details))
-    show = ingest.recorder.opened if Role.PROVIDER in caller.roles else without_identifiers
-    versions = [
-        _version(ingest.directory.version(r["entry_code"], r["entry_version"]), r, show) for r in (*older, current)
-    ]
-    return History(record_id, current["entry_code"], current["provider"], current["provider_name"], versions)
+    own = Role.PROVIDER in caller.roles
+    versions = [_version(ingest, row, own) for row in page]
+    following = page[-1]["version"] if len(found) > size else 0
+    return History(record_id, current["entry_code"], current["provider"], current["provider_name"], versions, following)
 
 
 def without_identifiers(entry: Entry, row: Plain, part: str) -> dict[str, str]:
@@ -80,7 +87,9 @@ def without_identifiers(entry: Entry, row: Plain, part: str) -> dict[str, str]:
     return {code: value for code, value in (row.get(part) or {}).items() if code not in entry.sealed}
 
 
-def _version(entry: Entry, row: Plain, show: Callable[[Entry, Plain, str], dict[str, str]]) -> Version:
+def _version(ingest: Ingest, row: Plain, own: bool) -> Version:
+    entry = ingest.directory.version(row["entry_code"], row["entry_version"])
+    show = ingest.recorder.opened if own else without_identifiers
     items = show(entry, row, "items")
     # <provider>/<submission id>:<number>
     submission = str(row.get("batch") or "").rpartition(":")[0].partition("/")[2]
@@ -99,4 +108,11 @@ def _version(entry: Entry, row: Plain, show: Callable[[Entry, Plain, str], dict[
         objection_no=row.get("objection_no") or "",
         late_working_days=row.get("late_working_days") or 0,
         recorded_at=row["recorded_at"],
+        receipt=_receipt(ingest, row) if own or row.get("signed_by") else "",
+        signed_by=row.get("signed_by") or "",
     )
+
+
+def _receipt(ingest: Ingest, row: Plain) -> str:
+    # The digest of an unsigned change may be of nothing but what can be guessed: it is for its provider, who knows.
+    return ingest.ring.decrypt(row["receipt"], RECEIPT) if row.get("receipt") else ""

@@ -14,7 +14,7 @@ from chengxin.web import encode_page_token
 from services.ingest import amendments, delivery, messages, reading, recorded
 from services.ingest.delivery import Sender
 from services.ingest.model import Batch, Header
-from services.ingest.paging import reject_position
+from services.ingest.paging import reject_position, version_position
 from services.ingest.room import Ingest
 
 NAME = "chengxin.ingest.v1.IngestService"
@@ -65,9 +65,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
     @serves(reading.rejects)
     def ListRejects(self, request: pb.ListRejectsRequest, context: grpc.ServicerContext) -> pb.ListRejectsResponse:
         """Rejected records with their reasons."""
-        size = request.page_size or _DEFAULT_SIZE
-        if not 1 <= size <= _GREATEST_SIZE:
-            raise INPUT_INVALID(fields=[FieldError("page_size", "range", f"1 … {_GREATEST_SIZE}")])
+        size = _size(request.page_size)
         after = reject_position(request.page_token)
         page, following = reading.rejects(self._ingest, caller(), "", request.submission_id, after, size)
         told = [messages.reject(found, _language()) for found in page]
@@ -77,7 +75,8 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
     @serves(recorded.record)
     def GetRecord(self, request: pb.GetRecordRequest, context: grpc.ServicerContext) -> pb.RecordHistory:
         """What was made of a delivered record."""
-        return messages.history(recorded.record(self._ingest, caller(), request.record_id))
+        after, size = version_position(request.page_token), _size(request.page_size)
+        return messages.history(recorded.record(self._ingest, caller(), request.record_id, after, size))
 
     @serves(reading.changes)
     def Watch(self, request: pb.WatchRequest, context: grpc.ServicerContext) -> Iterator[pb.Change]:
@@ -95,6 +94,13 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
     def GetRecordHead(self, request: pb.GetRecordHeadRequest, context: grpc.ServicerContext) -> pb.RecordHead:
         """Whose a record is and who answers for it."""
         return messages.head(reading.head(self._ingest, caller(), request.record_id))
+
+
+def _size(asked: int) -> int:
+    size = asked or _DEFAULT_SIZE
+    if not 1 <= size <= _GREATEST_SIZE:
+        raise INPUT_INVALID(fields=[FieldError("page_size", "range", f"1 … {_GREATEST_SIZE}")])
+    return size
 
 
 def _header(parts: Iterator[pb.SubmitRequest]) -> Header:

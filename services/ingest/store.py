@@ -154,9 +154,10 @@ class IngestStore:
         self.versions.insert_one(superseded(before), session=session)
         self.records.replace_one({"_id": before["_id"]}, after, session=session)
 
-    def history(self, record_id: str) -> list[Plain]:
-        """The superseded versions of a record, oldest first."""
-        return [current(row) for row in self.versions.find({"record": record_id}).sort("version", 1)]
+    def history(self, record_id: str, after: int = 0, limit: int = 0) -> list[Plain]:
+        """The superseded versions of a record after one of them, oldest first; a limit of 0 is none."""
+        found = self.versions.find({"record": record_id, "version": {"$gt": after}}).sort("version", 1).limit(limit)
+        return [current(row) for row in found]
 
     def exactly(self, versions: Sequence[tuple[str, int]]) -> list[Plain]:
         """These versions of records, in this order, wherever they are kept by now."""

@@ -3,14 +3,14 @@
 from datetime import date, timedelta
 from typing import Any, Final
 
-from flask import Response, request
+from flask import Response
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
 
 from chengxin.context import caller
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.policy import serves
-from chengxin.web import answer, encode_page_token
+from chengxin.web import answer, encode_page_token, idempotency_key
 from services.ingest import findings, quality
 from services.ingest.paging import series_position, submission_position
 from services.ingest.periods import LOOKED_BACK
@@ -45,7 +45,6 @@ _QUALITY: Final = Tag(
 _QUARTER: Final = timedelta(days=90)
 # No delivery is as old; dates can be counted back from it.
 _EARLIEST: Final = date(1990, 1, 1)
-_LONGEST_KEY: Final = 128
 
 
 def add_quality(app: OpenAPI, ingest: Ingest) -> None:
@@ -95,7 +94,7 @@ def _add_declaration(app: OpenAPI, ingest: Ingest) -> None:
     def declare(body: DeclarationBody) -> Response:
         """A provider says that there was nothing to report in a period that is over."""
         declaration = quality.Declaration(body.catalog, body.period, body.through)
-        periods = quality.declare_nothing(ingest, caller(), declaration, _idempotency_key())
+        periods = quality.declare_nothing(ingest, caller(), declaration, idempotency_key())
         return answer({"catalog": body.catalog, "periods": periods})
 
 
@@ -142,7 +141,7 @@ def _add_remarks(app: OpenAPI, ingest: Ingest) -> None:
     def explain(path: FindingPath, body: RemarkBody) -> Response:
         """Its provider says how it came about."""
         remark = findings.Remark(path.finding_id, body.text)
-        return answer(finding_answer(findings.explain(ingest, caller(), remark, _idempotency_key())))
+        return answer(finding_answer(findings.explain(ingest, caller(), remark, idempotency_key())))
 
     @app.post(
         "/v1/submissions/findings/<finding_id>/close",
@@ -154,7 +153,7 @@ def _add_remarks(app: OpenAPI, ingest: Ingest) -> None:
     def close(path: FindingPath, body: RemarkBody) -> Response:
         """The supervisor is done with it."""
         remark = findings.Remark(path.finding_id, body.text)
-        return answer(finding_answer(findings.close(ingest, caller(), remark, _idempotency_key())))
+        return answer(finding_answer(findings.close(ingest, caller(), remark, idempotency_key())))
 
 
 def _days(query: QualityQuery, today: date) -> tuple[date, date]:
@@ -174,10 +173,3 @@ def _page(query: SeriesQuery, after: Any) -> tuple[Any, int]:
 
 def _token(position: Any) -> str:
     return encode_page_token(position) if position else ""
-
-
-def _idempotency_key() -> str:
-    key = request.headers.get("Idempotency-Key", "")
-    if len(key) > _LONGEST_KEY:
-        raise INPUT_INVALID(fields=[FieldError("Idempotency-Key", "length", f"≤ {_LONGEST_KEY}")])
-    return key

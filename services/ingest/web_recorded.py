@@ -1,6 +1,6 @@
-"""HTTP face of what became of delivered records. No decisions here."""
+"""HTTP face of delivered records: what became of them, and their later changes. No decisions here."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 from flask import Response
@@ -11,8 +11,10 @@ from pydantic import BaseModel, Field
 from chengxin.clock import rfc3339
 from chengxin.context import caller
 from chengxin.policy import serves
-from chengxin.web import answer
-from services.ingest import recorded
+from chengxin.web import PageQuery, Parameters, answer, encode_page_token, idempotency_key
+from services.ingest import amendments, recorded
+from services.ingest.model import Became, Change
+from services.ingest.paging import version_position
 from services.ingest.room import Ingest
 
 _RECORDS: Final = Tag(name="records", description="What was made of the records that providers delivered")
@@ -43,27 +45,115 @@ class VersionAnswer(BaseModel):
     objection_no: str
     late_working_days: int = Field(description="Beyond the entry's reporting limit (Art. 11)")
     recorded_at: str
+    receipt: str = Field(
+        description="Of a change of the single record: the system's signed word on it, with the provider's if it gave one;"
+        " an unsigned change's is shown to the provider only"
+    )
+    signed_by: str = Field(description="Thumbprint of the key by which the provider signed such a change")
 
 
 class RecordAnswer(BaseModel):
-    """A record with every version, oldest first."""
+    """A record with a page of its versions, oldest first."""
 
     record_id: str
     entry_code: str
     provider_uscc: str
     provider_name: str
     versions: list[VersionAnswer]
+    next_page_token: str
+
+
+class RevocationBody(Parameters):
+    """Why and from when a record has no effect."""
+
+    reason: str = Field(max_length=2000)
+    document_number: str = Field("", max_length=200, description="Number of the legal document of the change")
+    effective_date: str = Field("", max_length=10, description="Shanghai date of its legal effect, YYYY-MM-DD")
+    objection_no: str = Field("", max_length=64, description="Objection that led to it, if one did")
+    based_on_version: int = Field(
+        0, ge=0, le=1_000_000, description="The version it was made from; when another is current, nothing is changed"
+    )
+    signature: str = Field(
+        "", max_length=4096, description="Your signed word on it: JWS, see docs/operations/submit.md"
+    )
+
+
+class AmendmentBody(RevocationBody):
+    """What a record says from now on."""
+
+    items: dict[str, str] = Field(description="The full set of items after the change")
+
+
+class ChangedAnswer(BaseModel):
+    """A record that was changed."""
+
+    record_id: str
+    version: int
+    outcome: str = Field(description="amended, unchanged, revoked")
+    late_working_days: int = Field(description="Beyond the entry's reporting limit (Art. 11)")
+    receipt: str = Field(description="The system's signed word on it: JWS, keys at /v1/submissions/keys")
 
 
 def add_records(app: OpenAPI, ingest: Ingest) -> None:
-    """Adds the address."""
+    """Adds the addresses."""
 
     @app.get("/v1/records/<record_id>", tags=[_RECORDS], summary="One record", responses={200: RecordAnswer})
     @serves(recorded.record)
-    def record(path: RecordPath) -> Response:
-        """Every version, oldest first; a provider sees its own records."""
-        history = recorded.record(ingest, caller(), path.record_id)
-        return answer(asdict(history) | {"versions": [_version(v) for v in history.versions]})
+    def record(path: RecordPath, query: PageQuery) -> Response:
+        """Its versions, oldest first; a provider sees its own records."""
+        after = version_position(query.page_token)
+        history = recorded.record(ingest, caller(), path.record_id, after, query.page_size)
+        told = asdict(history) | {"versions": [_version(v) for v in history.versions]}
+        following = told.pop("following")
+        return answer(told | {"next_page_token": encode_page_token([following]) if following else ""})
+
+    @app.post(
+        "/v1/records/<record_id>/amendments",
+        tags=[_RECORDS],
+        summary="Amend a record",
+        responses={200: ChangedAnswer},
+    )
+    @serves(amendments.amend)
+    def amend(path: RecordPath, body: AmendmentBody) -> Response:
+        """A new version with these items; by its provider, or by the centre for an objection."""
+        change = _change(path.record_id, body)
+        return _changed(amendments.amend(ingest, caller(), replace(change, items=body.items)))
+
+    @app.post(
+        "/v1/records/<record_id>/revocation",
+        tags=[_RECORDS],
+        summary="Revoke a record",
+        responses={200: ChangedAnswer},
+    )
+    @serves(amendments.revoke)
+    def revoke(path: RecordPath, body: RevocationBody) -> Response:
+        """It ceases to have effect and stays in history; by its provider, or by the centre for an objection."""
+        return _changed(amendments.revoke(ingest, caller(), _change(path.record_id, body)))
+
+
+def _change(record_id: str, body: RevocationBody) -> Change:
+    return Change(
+        record_id,
+        body.reason,
+        body.document_number,
+        body.effective_date,
+        body.objection_no,
+        idempotency_key(),
+        based_on_version=body.based_on_version,
+        signature=body.signature,
+    )
+
+
+def _changed(became: Became) -> Response:
+    return answer(
+        {
+            "record_id": became.record_id,
+            "version": became.version,
+            "outcome": became.outcome,
+            "late_working_days": became.late_working_days,
+            "receipt": became.receipt,
+        }
+    )
 
 
 def _version(found: recorded.Version) -> dict[str, Any]:

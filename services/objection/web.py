@@ -11,7 +11,7 @@ from flask_openapi3.openapi import OpenAPI
 from chengxin.context import caller
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.policy import Admission, open_to_all, serves
-from chengxin.web import PageQuery, answer, encode_page_token, make_app
+from chengxin.web import PageQuery, answer, encode_page_token, idempotency_key, make_app
 from services.objection import applicant, bodies, centre, guideline, oversight, provider
 from services.objection.evidence import Evidence
 from services.objection.paging import position, tasks_page
@@ -25,7 +25,6 @@ _PROVIDER: Final = Tag(name="objections: provider", description="Verification ta
 _OVERSIGHT: Final = Tag(name="objections: supervision", description="How objections are handled (Art. 28, 30)")
 # Five attachments of 5 MiB in base64, and words.
 _MAX_BODY: Final = 36 * 1024 * 1024
-_LONGEST_KEY: Final = 200
 
 
 def make_objection_app(room: Objections, admission: Admission | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
@@ -49,7 +48,7 @@ def _add_applicant(app: OpenAPI, room: Objections) -> None:
         """{record_id, items, statement, evidence:[{name, content_type, content}]}, or the same as a form with files."""
         words, attachments = received(request, FilingBody)
         filing = applicant.Filing(words.record_id, words.items, words.statement, attachments)
-        return _case(applicant.file(room, caller(), filing, _key()), Sight.for_applicant, 201)
+        return _case(applicant.file(room, caller(), filing, idempotency_key()), Sight.for_applicant, 201)
 
     @app.get("/v1/me/objections", tags=[_OWN], summary="Own objections", responses={200: bodies.OwnCasesAnswer})
     @serves(applicant.listed)
@@ -254,14 +253,7 @@ def _file(evidence: Evidence, content: bytes) -> Response:
 
 
 def _asked() -> Asked:
-    return Asked(_key(), _seen_version())
-
-
-def _key() -> str:
-    key = request.headers.get("Idempotency-Key", "")
-    if len(key) > _LONGEST_KEY:
-        raise INPUT_INVALID(fields=[FieldError("Idempotency-Key", "length", f"≤ {_LONGEST_KEY}")])
-    return key
+    return Asked(idempotency_key(), _seen_version())
 
 
 def _seen_version() -> int | None:

@@ -200,6 +200,10 @@ class World:
             "POST /v1/identity/officers/<username>/roles": {"roles": ["centre"]},
         }
         entry = self.record["entry_code"]
+        # No version of a record is that one: the rule is passed, and the record stays as it is.
+        change = {"reason": "x", "based_on_version": 999_999}
+        bodies["POST /v1/records/<record_id>/amendments"] = change | {"items": {"x": "x"}}
+        bodies["POST /v1/records/<record_id>/revocation"] = change
         bodies["POST /v1/submissions/nothing-to-report"] = {"catalog": entry, "period": "2026-10"}
         if face == "POST /v1/submissions":
             return {"fields": {"catalog": entry, "file": ("x.csv", b"A\r\n1\r\n", "text/csv")}}

@@ -7,6 +7,7 @@ import pytest
 
 from chengxin.errors import Problem
 from chengxin.ingest.v1 import ingest_pb2 as pb
+from chengxin.web import encode_page_token
 from tests.ingest.conftest import HOUSING, Organ, Running, licence
 from tests.support import until
 
@@ -108,3 +109,33 @@ def test_it_is_on_record_before_it_is_answered_and_its_subject_finds_it(ingest: 
     ingest.audit.away = True
     answer = ingest.centre.get(f"/v1/records/{record_id}")
     assert (answer.status_code, answer.json["code"]) == (503, "AUDIT_UNAVAILABLE")
+
+
+def test_versions_come_page_by_page_also_while_more_are_made(ingest: Running) -> None:
+    name = str(ingest.regulator.submits_batch(licence()).outcomes[0].record_id)
+
+    def amended(number: int) -> None:
+        items = licence(XK_NR=f"第{number}次变更")
+        ingest.regulator.rpc("Amend", pb.AmendRequest(record_id=name, items=items, reason="变更"))
+
+    for number in range(2, 6):
+        amended(number)
+    told: list[int] = []
+    token = ""
+    while True:
+        page = ingest.regulator.get(f"/v1/records/{name}?page_size=2&page_token={token}").json
+        told += [version["version"] for version in page["versions"]]
+        if len(told) == 4:
+            amended(6)
+        if not (token := page["next_page_token"]):
+            break
+    assert told == [1, 2, 3, 4, 5, 6]
+    message = ingest.regulator.rpc("GetRecord", pb.GetRecordRequest(record_id=name, page_size=4))
+    assert [version.version for version in message.versions] == [1, 2, 3, 4]
+    request = pb.GetRecordRequest(record_id=name, page_size=2, page_token=message.next_page_token)
+    rest = ingest.regulator.rpc("GetRecord", request)
+    assert ([version.version for version in rest.versions], rest.next_page_token) == ([5, 6], "")
+    for wrong in ("page_size=0", "page_size=201", "page_token=xx", f"page_token={encode_page_token(['1'])}"):
+        assert ingest.regulator.get(f"/v1/records/{name}?{wrong}").json["code"] == "INPUT_INVALID"
+    until(lambda: ingest.audit.of("record.queried.delivered"))
+    assert ingest.audit.of("record.queried.delivered")[0]["details"] == {"versions": 2}

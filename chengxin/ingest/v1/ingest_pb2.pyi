@@ -299,6 +299,7 @@ class RecordOutcome(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     VIOLATIONS_FIELD_NUMBER: _builtins.int
     LATE_WORKING_DAYS_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
     row: _builtins.int
     outcome: Global___Outcome.ValueType
     record_id: _builtins.str
@@ -306,6 +307,10 @@ class RecordOutcome(_message.Message):
     version: _builtins.int
     late_working_days: _builtins.int
     """Working days by which a change was reported after its reporting limit (Art. 11); 0 in time or not known."""
+    receipt: _builtins.str
+    """Of a changed record: the system's signed word on it (Art. 12), compact JWS (EdDSA) over canonical JSON; keys at
+    /v1/submissions/keys.
+    """
     @_builtins.property
     def violations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Violation]:
         """Why it was rejected."""
@@ -319,10 +324,11 @@ class RecordOutcome(_message.Message):
         version: _builtins.int = ...,
         violations: _abc.Iterable[Global___Violation] | None = ...,
         late_working_days: _builtins.int = ...,
+        receipt: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["late_working_days", b"late_working_days", "outcome", b"outcome", "record_id", b"record_id", "row", b"row", "version", b"version", "violations", b"violations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["late_working_days", b"late_working_days", "outcome", b"outcome", "receipt", b"receipt", "record_id", b"record_id", "row", b"row", "version", b"version", "violations", b"violations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -518,6 +524,8 @@ class AmendRequest(_message.Message):
     EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
     OBJECTION_NO_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    BASED_ON_VERSION_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
     record_id: _builtins.str
     reason: _builtins.str
     """Why, in words."""
@@ -528,7 +536,14 @@ class AmendRequest(_message.Message):
     objection_no: _builtins.str
     """Objection that led to it, if one did."""
     request_id: _builtins.str
-    """Chosen by the caller; repeating it repeats nothing."""
+    """Chosen by the caller; repeating it repeats nothing. Of a signed change it must be there, and should be random."""
+    based_on_version: _builtins.int
+    """The version that the change was made from; when it is not the current one, nothing is changed. 0 means not told."""
+    signature: _builtins.str
+    """The provider's word on the change (Art. 12): compact JWS by the client's registered key, its public JWK in the
+    header `jwk`, over the JSON of act, record_id, based_on_version and content_sha256. Empty means unsigned, which an
+    agreement can forbid.
+    """
     @_builtins.property
     def items(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The full set of items after the change."""
@@ -543,10 +558,12 @@ class AmendRequest(_message.Message):
         effective_date: _builtins.str = ...,
         objection_no: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        based_on_version: _builtins.int = ...,
+        signature: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_number", b"document_number", "effective_date", b"effective_date", "items", b"items", "objection_no", b"objection_no", "reason", b"reason", "record_id", b"record_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["based_on_version", b"based_on_version", "document_number", b"document_number", "effective_date", b"effective_date", "items", b"items", "objection_no", b"objection_no", "reason", b"reason", "record_id", b"record_id", "request_id", b"request_id", "signature", b"signature"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -562,12 +579,17 @@ class RevokeRequest(_message.Message):
     EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
     OBJECTION_NO_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    BASED_ON_VERSION_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
     record_id: _builtins.str
     reason: _builtins.str
     document_number: _builtins.str
     effective_date: _builtins.str
     objection_no: _builtins.str
     request_id: _builtins.str
+    based_on_version: _builtins.int
+    """As of an amendment."""
+    signature: _builtins.str
     def __init__(
         self,
         *,
@@ -577,10 +599,12 @@ class RevokeRequest(_message.Message):
         effective_date: _builtins.str = ...,
         objection_no: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        based_on_version: _builtins.int = ...,
+        signature: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_number", b"document_number", "effective_date", b"effective_date", "objection_no", b"objection_no", "reason", b"reason", "record_id", b"record_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["based_on_version", b"based_on_version", "document_number", b"document_number", "effective_date", b"effective_date", "objection_no", b"objection_no", "reason", b"reason", "record_id", b"record_id", "request_id", b"request_id", "signature", b"signature"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -714,15 +738,22 @@ class GetRecordRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RECORD_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     record_id: _builtins.str
+    page_size: _builtins.int
+    """1 to 1,000 versions; 0 means 200."""
+    page_token: _builtins.str
     def __init__(
         self,
         *,
         record_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["record_id", b"record_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "record_id", b"record_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -737,10 +768,12 @@ class RecordHistory(_message.Message):
     PROVIDER_USCC_FIELD_NUMBER: _builtins.int
     PROVIDER_NAME_FIELD_NUMBER: _builtins.int
     VERSIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     record_id: _builtins.str
     entry_code: _builtins.str
     provider_uscc: _builtins.str
     provider_name: _builtins.str
+    next_page_token: _builtins.str
     @_builtins.property
     def versions(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeliveredVersion]:
         """Oldest first."""
@@ -753,10 +786,11 @@ class RecordHistory(_message.Message):
         provider_uscc: _builtins.str = ...,
         provider_name: _builtins.str = ...,
         versions: _abc.Iterable[Global___DeliveredVersion] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_code", b"entry_code", "provider_name", b"provider_name", "provider_uscc", b"provider_uscc", "record_id", b"record_id", "versions", b"versions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_code", b"entry_code", "next_page_token", b"next_page_token", "provider_name", b"provider_name", "provider_uscc", b"provider_uscc", "record_id", b"record_id", "versions", b"versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -820,6 +854,8 @@ class DeliveredVersion(_message.Message):
     OBJECTION_NO_FIELD_NUMBER: _builtins.int
     LATE_WORKING_DAYS_FIELD_NUMBER: _builtins.int
     RECORDED_AT_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    SIGNED_BY_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     entry_version: _builtins.int
     revoked: _builtins.bool
@@ -832,6 +868,12 @@ class DeliveredVersion(_message.Message):
     effective_date: _builtins.str
     objection_no: _builtins.str
     late_working_days: _builtins.int
+    receipt: _builtins.str
+    """Of a version that was made by a change of the single record: its receipt, with the provider's word if it gave one.
+    An unsigned change's is shown to the provider only.
+    """
+    signed_by: _builtins.str
+    """RFC 7638 thumbprint of the key by which the provider signed such a change; empty when it did not."""
     @_builtins.property
     def items(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Standardised items, in plain."""
@@ -863,10 +905,12 @@ class DeliveredVersion(_message.Message):
         objection_no: _builtins.str = ...,
         late_working_days: _builtins.int = ...,
         recorded_at: _timestamp_pb2.Timestamp | None = ...,
+        receipt: _builtins.str = ...,
+        signed_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["recorded_at", b"recorded_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_number", b"document_number", "effective_date", b"effective_date", "entry_version", b"entry_version", "items", b"items", "late_working_days", b"late_working_days", "objection_no", b"objection_no", "raw", b"raw", "reason", b"reason", "recorded_at", b"recorded_at", "revoked", b"revoked", "row", b"row", "submission_id", b"submission_id", "version", b"version", "withheld", b"withheld"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_number", b"document_number", "effective_date", b"effective_date", "entry_version", b"entry_version", "items", b"items", "late_working_days", b"late_working_days", "objection_no", b"objection_no", "raw", b"raw", "reason", b"reason", "receipt", b"receipt", "recorded_at", b"recorded_at", "revoked", b"revoked", "row", b"row", "signed_by", b"signed_by", "submission_id", b"submission_id", "version", b"version", "withheld", b"withheld"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -135,7 +135,7 @@ class IngestServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetRecord(self, request, context):
-        """What was made of a delivered record, every version; a provider reads its own.
+        """What was made of a delivered record, its versions page by page; a provider reads its own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -48,7 +48,7 @@ class IngestServiceStub:
     ListRejects: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.ListRejectsRequest, _ingest_pb2.ListRejectsResponse]
     """Rejected records of a submission with their reasons, in order of row."""
     GetRecord: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.GetRecordRequest, _ingest_pb2.RecordHistory]
-    """What was made of a delivered record, every version; a provider reads its own."""
+    """What was made of a delivered record, its versions page by page; a provider reads its own."""
     Watch: _grpc.UnaryStreamMultiCallable[_ingest_pb2.WatchRequest, _ingest_pb2.Change]
     """Committed record versions after a position, in order, without end."""
     WatchCorrections: _grpc.UnaryStreamMultiCallable[_ingest_pb2.WatchRequest, _ingest_pb2.Change]
@@ -76,7 +76,7 @@ class IngestServiceAsyncStub(IngestServiceStub):
     ListRejects: _aio.UnaryUnaryMultiCallable[_ingest_pb2.ListRejectsRequest, _ingest_pb2.ListRejectsResponse]  # type: ignore[assignment]
     """Rejected records of a submission with their reasons, in order of row."""
     GetRecord: _aio.UnaryUnaryMultiCallable[_ingest_pb2.GetRecordRequest, _ingest_pb2.RecordHistory]  # type: ignore[assignment]
-    """What was made of a delivered record, every version; a provider reads its own."""
+    """What was made of a delivered record, its versions page by page; a provider reads its own."""
     Watch: _aio.UnaryStreamMultiCallable[_ingest_pb2.WatchRequest, _ingest_pb2.Change]  # type: ignore[assignment]
     """Committed record versions after a position, in order, without end."""
     WatchCorrections: _aio.UnaryStreamMultiCallable[_ingest_pb2.WatchRequest, _ingest_pb2.Change]  # type: ignore[assignment]
@@ -143,7 +143,7 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingest_pb2.GetRecordRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ingest_pb2.RecordHistory, _abc.Awaitable[_ingest_pb2.RecordHistory]]:
-        """What was made of a delivered record, every version; a provider reads its own."""
+        """What was made of a delivered record, its versions page by page; a provider reads its own."""
 
     @_abc_1.abstractmethod
     def Watch(

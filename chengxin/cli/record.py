@@ -1,0 +1,142 @@
+"""`chengxin record`: a provider's later changes of its records (Art. 11), signed, and receipted to be kept."""
+
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from chengxin.canonical import canonical
+from chengxin.cli.home import write_private
+from chengxin.cli.receipt import provider_says, system_says
+from chengxin.cli.submit import edge_of, told
+from chengxin.client import Caller, Refused
+from chengxin.delivery import Asked, change_statement, sign
+from chengxin.errors import Problem
+from chengxin.ingest.v1 import ingest_pb2 as pb
+from chengxin.tokens import load_private_key
+
+_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+_OUTCOMES: Final = {
+    pb.OUTCOME_AMENDED: "amended",
+    pb.OUTCOME_UNCHANGED: "unchanged: it says this already",
+    pb.OUTCOME_REVOKED: "revoked",
+}
+
+
+@click.group("record")
+def command() -> None:
+    """Amend or revoke a record of yours (Art. 11)."""
+
+
+def _options(made: Callable[..., None]) -> Callable[..., None]:
+    """What both acts take."""
+    for option in reversed(
+        (
+            click.argument("record_id"),
+            click.option("--reason", required=True, help="Why, in words."),
+            click.option("--document-number", default="", help="The legal document of the change."),
+            click.option("--effective-date", default="", help="When it took legal effect, YYYY-MM-DD."),
+            click.option("--objection-no", default="", help="Objection that led to it, if one did."),
+            click.option("--request-id", help="Name of this request, to repeat it [random]."),
+            click.option("--client-id", required=True, help="Your client id."),
+            click.option("--key", "key_file", type=_FILE, required=True, help="Its private key."),
+            click.option("--sign/--no-sign", "signing", default=True, show_default=True, help="Sign it by that key."),
+            click.option("--receipt", "receipt_file", type=click.Path(dir_okay=False, path_type=Path),
+                         help="Where to keep the receipt [<record>.<version>.receipt.json here]."),
+            click.option("--home", type=click.Path(path_type=Path), help="Directory of a suite here."),
+            click.option("--http", help="HTTP address of the gateway, with http:// or https:// [from the home]."),
+            click.option("--grpc", "grpc_address", help="gRPC address of the gateway, host:port [from the home]."),
+            click.option("--language", type=click.Choice(["zh-CN", "en"]), default="zh-CN", help="Of reasons."),
+        )
+    ):  # fmt: skip
+        made = option(made)
+    return made
+
+
+@command.command("amend")
+@click.option(
+    "--set", "changes", multiple=True, required=True, metavar="ITEM=VALUE", help="An item's new value; empty: none."
+)
+@_options
+def amend(changes: tuple[str, ...], **options: Any) -> None:
+    """Amend RECORD_ID: the other items stay as they are."""
+    given = dict(change.partition("=")[::2] for change in changes)
+
+    def items(current: Mapping[str, str]) -> dict[str, str]:
+        return {code: value for code, value in (dict(current) | given).items() if value}
+
+    _run(items, **options)
+
+
+@command.command("revoke")
+@_options
+def revoke(**options: Any) -> None:
+    """Revoke RECORD_ID: it ceases to have effect, and stays in history."""
+    _run(None, **options)
+
+
+def _run(
+    items: Callable[[Mapping[str, str]], dict[str, str]] | None,
+    record_id: str,
+    client_id: str,
+    key_file: Path,
+    signing: bool,
+    receipt_file: Path | None,
+    home: Path | None,
+    http: str | None,
+    grpc_address: str | None,
+    language: str,
+    request_id: str | None,
+    **words: str,
+) -> None:
+    try:
+        provider = edge_of(home, http, grpc_address).machine(client_id, key_file, scope="provider")
+        current = current_version(provider, record_id)
+        asked = Asked(request_id or secrets.token_urlsafe(24), items=items(current.items) if items else None, **words)
+        outcome = ask(provider, record_id, current.version, asked, key_file if signing else None)
+        keys = provider.get("/v1/submissions/keys")
+    except Problem as e:
+        raise click.ClickException(told(e, language)) from None
+    except Refused as e:
+        raise click.ClickException(str(e)) from None
+    kept = receipt_of(outcome.receipt, asked, keys["keys"])
+    file = receipt_file or Path(f"{record_id}.{outcome.version}.receipt.json")
+    # It holds the record's items.
+    write_private(file, json.dumps(kept, ensure_ascii=False, indent=1).encode())
+    late = f", {outcome.late_working_days} working days late" if outcome.late_working_days else ""
+    click.echo(f"record {record_id} version {outcome.version}: {_OUTCOMES[outcome.outcome]}{late}")
+    click.echo(f"receipt, signatures verified: {file}")
+
+
+def current_version(provider: Caller, record_id: str) -> pb.DeliveredVersion:
+    """The latest version of a record of the provider. Raises `Problem`."""
+    request = pb.GetRecordRequest(record_id=record_id, page_size=1000)
+    while True:
+        page: pb.RecordHistory = provider.rpc("IngestService/GetRecord", request)
+        if not page.next_page_token:
+            return page.versions[-1]
+        request.page_token = page.next_page_token
+
+
+def ask(provider: Caller, record_id: str, version: int, asked: Asked, key_file: Path | None) -> pb.RecordOutcome:
+    """Asks for a change of a version of a record, signed when there is a key. Raises `Problem`."""
+    signature = sign(change_statement(asked, record_id, version), load_private_key(key_file)) if key_file else ""
+    fields = {name: value for name, value in asdict(asked).items() if value is not None}
+    what = fields | {"record_id": record_id, "based_on_version": version, "signature": signature}
+    method, request = ("Revoke", pb.RevokeRequest) if asked.items is None else ("Amend", pb.AmendRequest)
+    outcome: pb.RecordOutcome = provider.rpc(f"IngestService/{method}", request(**what))
+    return outcome
+
+
+def receipt_of(jws: str, asked: Asked, keys: list[dict[str, str]]) -> dict[str, Any]:
+    """What to keep of a change: its receipt, verified, with what was asked. Raises `ValueError`, `jwt.PyJWTError`."""
+    says = system_says({"jws": jws}, {"keys": keys})
+    provider_says(says)
+    if says["content_sha256"] != asked.sha256():
+        raise ValueError("the receipt is about something else than was asked")
+    fields = {name: value for name, value in asdict(asked).items() if value is not None}
+    return {"receipt": says, "asked": json.loads(canonical(fields)), "jws": jws, "keys": keys}
