@@ -15,6 +15,7 @@ _COMMANDS = {
     "witness": "Cosign the audit log as an independent witness.",
     "policy": "The authorization table.",
     "client": "Agencies' and providers' systems: registration, keys, grants, suspension.",
+    "subject": "Subjects of whom providers tell facts differently.",
     "officer": "Officers: sign in, accounts, grants.",
     "keys": "Signing keys of the gateway; key files.",
 }

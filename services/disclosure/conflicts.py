@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final
 
-from services.disclosure.entry import Entry, LocalText
+from services.disclosure.entry import BASIC, Entry, LocalText
 from services.disclosure.model import Shown
-from services.disclosure.names import normalised
+from services.disclosure.said import differing, is_newer, mark_of
 
 _WORDS: Final = {
     "name": LocalText("名称或者姓名", "Name"),
@@ -20,7 +20,6 @@ _WORDS: Final = {
     "established": LocalText("成立日期", "Date of establishment"),
     "domicile": LocalText("住所", "Domicile"),
 }
-_BASIC: Final = "basic"
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,11 @@ class Statement:
     value: str
     recorded_at: str
     basic: bool = False
+
+    @property
+    def mark(self) -> bytes:
+        """What only equal values share."""
+        return mark_of(self.value)
 
 
 @dataclass(frozen=True)
@@ -73,24 +77,27 @@ def _weighed(records: Collection[Shown], entry_of: Callable[[str, int], Entry | 
     for shown in records:
         if (entry := entry_of(shown.entry_code, shown.entry_version)) is None:
             continue
-        basic = entry.information_class == _BASIC
+        basic = entry.information_class == BASIC
         for name, item in entry.facts:
             if not (value := shown.items.get(item, "")):
                 continue
             if (fact := facts.get(name)) is None:
                 fact = facts[name] = _Fact()
-            known = fact.said.get(shown.provider_uscc)
-            if known is None or known.recorded_at < shown.recorded_at:
-                fact.said[shown.provider_uscc] = _statement(shown, item, value, basic)
+            one, known = _statement(shown, item, value, basic), fact.said.get(shown.provider_uscc)
+            if known is None or is_newer(one, known):
+                fact.said[shown.provider_uscc] = one
             if basic:
                 fact.registered = max(fact.registered, shown.recorded_at)
     found = []
     for name, fact in facts.items():
-        current = [s for s in fact.said.values() if s.basic or s.recorded_at >= fact.registered]
-        if len({s.value for s in current}) > 1 and len({normalised(s.value) for s in current}) > 1:
-            current.sort(key=lambda s: s.recorded_at, reverse=True)
-            found.append(Disagreement(_WORDS[name], tuple(current)))
+        if standing := differing(fact.said.values(), fact.registered):
+            found.append(Disagreement(_WORDS[name], tuple(standing)))
     return found
+
+
+def fact_named(name: str) -> LocalText:
+    """A fact in words."""
+    return _WORDS[name]
 
 
 def _statement(shown: Shown, item: str, value: str, basic: bool) -> Statement:

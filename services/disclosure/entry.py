@@ -6,6 +6,8 @@ from typing import Any, Final
 import msgspec
 
 NAME: Final = "name"
+# The class of registers.
+BASIC: Final = "basic"
 # What basic entries call the facts of which there is one at a time.
 FACTS: Final = {
     "法定代表人": "legal_representative",
@@ -95,9 +97,10 @@ class Entry(msgspec.Struct, frozen=True, dict=True):
     def facts(self) -> tuple[tuple[str, str], ...]:
         """The facts of which a subject has one at a time that its records tell, and the items that tell them."""
         told = [(NAME, self.subject_name_item)] if self.subject_name_item else []
-        if self.information_class == "basic":
+        if self.information_class == BASIC:
             told += [(FACTS[item.name.zh], item.code) for item in self.items if item.name.zh in FACTS]
-        return tuple(told)
+        # What is kept sealed cannot be compared as it is kept.
+        return tuple((fact, code) for fact, code in told if code not in self.identifiers)
 
     @cached_property
     def identifying(self) -> tuple[tuple[str, str], ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from services.disclosure.said import NOTHING, Said
 from services.disclosure.shelf import SEATS, Named, Page, Sight
 
 
@@ -39,6 +40,9 @@ class Subject:
     # What the public sees of the older pages, and of everything.
     below: Sight = field(default_factory=Sight)
     sight: Sight = field(default_factory=Sight)
+    # What the providers say of it on the newest page, and on the older ones.
+    said_top: Said = NOTHING
+    said_below: Said = NOTHING
     pages: dict[int, Page] = field(default_factory=dict)
     new: bool = True
     # Scheme of the identifier that the reference stands for.
@@ -47,11 +51,16 @@ class Subject:
     group: list[str] = field(default_factory=list)
     group_uscc: str = ""
 
+    @property
+    def said(self) -> Said:
+        """What the providers say of it."""
+        return self.said_below.merged(self.said_top)
+
     def page(self, seat: int) -> Page:
         """The page of a seat; it was loaded before, or is the next one."""
         number = seat // SEATS
         if number not in self.pages:
-            self.pages[number] = Page(number)
+            self.pages[number] = Page(number, said=NOTHING)
         return self.pages[number]
 
 

@@ -103,6 +103,7 @@ class Relinking:
         others = [ref for ref in groups.members if ref not in subjects]
         subjects |= self.store.links.subjects(others, self.unit)
         changed: dict[str, tuple[list[str], str]] = {}
+        concerned: set[str] = set()
         for ref, subject in subjects.items():
             members = groups.of(ref)
             group = [m for m in members if m in subjects or m == members[0]]
@@ -114,8 +115,10 @@ class Relinking:
                     self.moved.append(ref)
                 uscc = next((u for m in group if (u := subjects.get(m, {}).get("uscc", ""))), "")
                 changed[ref] = group, uscc if group else subject["uscc"]
+                concerned.update([ref], before)
         if changed:
             self.store.links.save_groups(changed, seq, self.unit)
+            self.store.said.restate(concerned, self.unit)
 
     def _links_named(self, delivered: Delivered, entry: Entry) -> list[Kept]:
         """The subject's own identifier with each other one that the record gives for it."""

@@ -1,6 +1,6 @@
 """Records of many subjects changed together: load what they touch, change it in memory, write it in bulk."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from chengxin.crypto import KeyRing, is_encrypted
@@ -9,6 +9,7 @@ from services.disclosure.entry import Entry
 from services.disclosure.holdings import Location, Subject
 from services.disclosure.model import Delivered, Shown, full_view
 from services.disclosure.period import is_over
+from services.disclosure.said import NOTHING, Differing, Said
 from services.disclosure.shelf import SEATS, Packed, Sight, pack
 from services.disclosure.store import DisclosureStore
 
@@ -28,6 +29,9 @@ class Rewriting:
     subjects: dict[str, Subject] = field(default_factory=dict)
     locations: dict[str, Location] = field(default_factory=dict)
     _changed: dict[str, bool] = field(default_factory=dict)
+    # Subjects of one reference whose facts are told differently, or no more; and references of others.
+    _told: dict[str, tuple[Sequence[str], Sequence[Differing]]] = field(default_factory=dict)
+    _restated: list[str] = field(default_factory=list)
 
     def load(self, record_ids: Iterable[str], refs: Iterable[str] = ()) -> None:
         """Loads these records' places and pages, and these subjects. Three reads at most."""
@@ -91,10 +95,14 @@ class Rewriting:
                 page.number: pack(page, subject.kind, self._entry, lambda shown: self.opened(shown.items))
                 for page in pages
             }
-            before = subject.sight
+            before, said = subject.sight, subject.said
             self._see(subject, packed)
             changed.append((subject, packed, not subject.sight.same_as(before)))
+            self._tell(subject, said)
         self.store.save_subjects(changed, self.unit)
+        self.store.said.tell(self._told, self.unit)
+        if self._restated:
+            self.store.said.restate(self._restated, self.unit)
         self.store.save_locations([(self.locations[i], new) for i, new in self._changed.items()], self.unit)
 
     def opened(self, items: dict[str, str]) -> dict[str, str]:
@@ -139,18 +147,27 @@ class Rewriting:
             subject.tail = number
             subject.below = subject.below.merged(subject.top)
             subject.top = Sight()
+            subject.said_below, subject.said_top = subject.said, NOTHING
 
     def _see(self, subject: Subject, packed: dict[int, Packed]) -> None:
-        """What the public sees of a subject, after its pages have changed."""
-        older = {number: page for number, page in packed.items() if number < subject.tail}
+        """What the public sees of a subject, and what is said of it, after its pages have changed."""
+        older = {number: (page.sight, page.said) for number, page in packed.items() if number < subject.tail}
         if any(subject.pages[number].reduced for number in older):
-            sights = self.store.sights_below(subject.ref, self.unit) | {n: page.sight for n, page in older.items()}
-            subject.below = Sight()
-            for sight in sights.values():
-                subject.below = subject.below.merged(sight)
-        else:
-            for page in older.values():
-                subject.below = subject.below.merged(page.sight)
+            older = self.store.below(subject.ref, self.unit) | older
+            subject.below, subject.said_below = Sight(), NOTHING
+        for sight, said in older.values():
+            subject.below = subject.below.merged(sight)
+            subject.said_below = subject.said_below.merged(said)
         if subject.tail in packed:
-            subject.top = packed[subject.tail].sight
+            subject.top, subject.said_top = packed[subject.tail].sight, packed[subject.tail].said
         subject.sight = subject.below.merged(subject.top)
+
+    def _tell(self, subject: Subject, before: Said) -> None:
+        """Puts a subject on the list of those whose facts are told differently, or takes it off."""
+        said = subject.said
+        if said == before:
+            return
+        if subject.group:
+            self._restated.append(subject.ref)
+        elif (now := said.differing()) or before.differing():
+            self._told[subject.ref] = [subject.ref], now

@@ -81,6 +81,16 @@ class LinkRow(DynamicDocument):
     }
 
 
+class DifferingRow(DynamicDocument):
+    """A subject whose facts providers tell differently."""
+
+    subject_ref = StringField(primary_key=True)  # the strongest reference
+    refs = ListField(StringField(), required=True)
+    # Since when, and the reference: how it is listed.
+    place = StringField(required=True)
+    meta = {"db_alias": "disclosure", "collection": "differing", "indexes": ["place"]}
+
+
 class ConsentRow(DynamicDocument):
     """A consent, as JSON."""
 

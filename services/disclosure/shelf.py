@@ -15,6 +15,7 @@ from services.disclosure.entry import Entry
 from services.disclosure.masking import MASK
 from services.disclosure.model import MODES, Shown, View, mode_view, shown_name
 from services.disclosure.period import NEVER
+from services.disclosure.said import NOTHING, Said
 
 # Most subjects have fewer records; rewriting a page costs about a millisecond.
 SEATS: Final = 25
@@ -84,10 +85,16 @@ class Page:
     changed: bool = False
     # Whether something was taken away or replaced, not only added.
     reduced: bool = False
+    # What was said on it when it was loaded, if that is known, and the records that were added since.
+    said: Said | None = None
+    added: list[Shown] = field(default_factory=list)
 
     def put(self, seat: int, shown: Shown) -> None:
         """Seats a record, or replaces what sits there."""
-        self.reduced = self.reduced or seat in self.records
+        if seat in self.records:
+            self.reduced = True
+        else:
+            self.added.append(shown)
         self.records[seat] = shown
         self.changed = True
 
@@ -99,12 +106,13 @@ class Page:
 
 @dataclass(frozen=True)
 class Packed:
-    """A page as it is stored: one blob per view, empty ones left out, and what the public sees of it."""
+    """A page as it is stored: a blob per view, empty ones left out; what the public sees, what providers say of whom."""
 
     views: Mapping[str, bytes]
     sight: Sight
     # Per view the last day on which it shows anything.
     until: Mapping[str, str]
+    said: Said
 
 
 def pack(
@@ -130,7 +138,7 @@ def pack(
     views = {view.value: _packed(leaf) for view, leaf in leaves.items() if leaf.seats}
     until = {view.value: _until(leaf.records) for view, leaf in leaves.items() if leaf.seats}
     sight = Sight(until.get(View.PUBLIC.value, "")).merged(Sight("", tuple(names)))
-    return Packed(views, sight, until)
+    return Packed(views, sight, until, _said(page, entry_of))
 
 
 def unpack(blob: bytes | None) -> Leaf:
@@ -140,10 +148,17 @@ def unpack(blob: bytes | None) -> Leaf:
     return _decoder.decode(blob if blob[:1] == _JSON else zlib.decompress(blob))
 
 
-def page_of(number: int, own: bytes | None) -> Page:
-    """The page whose full view this is."""
+def page_of(number: int, own: bytes | None, said: Said | None = None) -> Page:
+    """The page whose full view this is, and on which this is said."""
     leaf = unpack(own)
-    return Page(number, dict(zip(leaf.seats, leaf.records, strict=True)))
+    return Page(number, dict(zip(leaf.seats, leaf.records, strict=True)), said=said)
+
+
+def _said(page: Page, entry_of: Callable[[str, int], Entry]) -> Said:
+    # Mostly records are added: looking at all of a page each time would be felt when a feed is followed.
+    if page.said is None or page.reduced:
+        return NOTHING.taking(page.records.values(), entry_of)
+    return page.said.taking(page.added, entry_of)
 
 
 def _add(leaf: Leaf, seat: int, shown: Shown) -> None:

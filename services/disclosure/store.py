@@ -19,6 +19,7 @@ from services.disclosure.link_store import LinkStore
 from services.disclosure.model import View
 from services.disclosure.rows import (
     ConsentRow,
+    DifferingRow,
     EntryRow,
     LinkRow,
     NameRow,
@@ -27,6 +28,8 @@ from services.disclosure.rows import (
     RecordRow,
     SubjectRow,
 )
+from services.disclosure.said import NOTHING, Said, packed, unpacked
+from services.disclosure.said_store import SaidStore
 from services.disclosure.shelf import Named, Packed, Sight, page_of
 
 T = TypeVar("T")
@@ -44,6 +47,8 @@ _CHANGING: Final[Plain] = {
     "top": 1,
     "below": 1,
     "sight": 1,
+    "said_top": 1,
+    "said_below": 1,
     "scheme": 1,
     "group_uscc": 1,
 }
@@ -57,11 +62,12 @@ class DisclosureStore:
         self._rows = store.collection
         self.links = LinkStore(store)
         self.feed = FeedStore(store)
+        self.said = SaidStore(store)
         self._entries: dict[tuple[str, int], Entry] = {}
 
     def create_indexes(self) -> None:
         """Makes the collections and their indexes; doing it again changes nothing."""
-        for row in (EntryRow, SubjectRow, PageRow, RecordRow, ObjectionRow, NameRow, LinkRow, ConsentRow):
+        for row in (EntryRow, SubjectRow, PageRow, RecordRow, ObjectionRow, NameRow, LinkRow, DifferingRow, ConsentRow):
             row.ensure_indexes()
 
     def transact(self, work: Callable[[Unit], T]) -> T:
@@ -220,21 +226,21 @@ class DisclosureStore:
         for row in self._in(PageRow, "_id", keys, unit, {"ref": 1, "number": 1, "own": 1}):
             subjects[row["ref"]].pages[row["number"]] = page_of(row["number"], row.get("own"))
 
-    def sights_below(self, ref: str, unit: Unit) -> dict[int, Sight]:
-        """What the public sees of each older page."""
-        found = self._rows(PageRow).find({"ref": ref}, {"number": 1, "sight": 1}, session=unit.session)
-        return {p["number"]: _sight(p.get("sight")) for p in found}
+    def below(self, ref: str, unit: Unit) -> dict[int, tuple[Sight, Said]]:
+        """What the public sees of each older page, and what is said on it."""
+        found = self._rows(PageRow).find({"ref": ref}, {"number": 1, "sight": 1, "said": 1}, session=unit.session)
+        return {p["number"]: (_sight(p.get("sight")), unpacked(p.get("said"))) for p in found}
 
     def save_subjects(self, changed: Sequence[tuple[Subject, Mapping[int, Packed], bool]], unit: Unit) -> None:
         """Writes subjects with their changed pages, packed; the flag says that what the public sees has changed."""
         subject_writes: list[Any] = []
         page_writes: list[Any] = []
         names: list[Subject] = []
-        for subject, packed, visible in changed:
-            for number, page in packed.items():
+        for subject, pages, visible in changed:
+            for number, page in pages.items():
                 if number < subject.tail:
                     page_writes.append(_page_write(subject.ref, number, page))
-            subject_writes.append(_subject_write(subject, packed.get(subject.tail)))
+            subject_writes.append(_subject_write(subject, pages.get(subject.tail)))
             if visible:
                 names.append(subject)
         self._write(PageRow, page_writes, unit)
@@ -264,6 +270,7 @@ def is_too_large(error: Exception) -> bool:
 
 
 def _subject(row: Plain) -> Subject:
+    said = unpacked(row["said_top"]) if "said_top" in row else None
     return Subject(
         row["_id"],
         row["kind"],
@@ -276,7 +283,9 @@ def _subject(row: Plain) -> Subject:
         _sight(row.get("top")),
         _sight(row.get("below")),
         _sight(row.get("sight")),
-        {row["tail"]: page_of(row["tail"], row.get("own"))},
+        said or NOTHING,
+        unpacked(row.get("said_below")),
+        {row["tail"]: page_of(row["tail"], row.get("own"), said)},
         new=False,
         scheme=row.get("scheme", ""),
         group=row.get("group", []),
@@ -318,6 +327,8 @@ def _subject_write(subject: Subject, top: Packed | None) -> Any:
         "sight": _sight_row(subject.sight),
         "top": _sight_row(subject.top),
         "scheme": subject.scheme,
+        "said_top": packed(subject.said_top),
+        "said_below": packed(subject.said_below) if subject.said_below.words else None,
     }
     if subject.group:
         row |= {"group": subject.group, "group_uscc": subject.group_uscc}
@@ -330,6 +341,7 @@ def _subject_write(subject: Subject, top: Packed | None) -> Any:
 def _page_write(ref: str, number: int, page: Packed) -> Any:
     key = _page_key(ref, number)
     row = {"_id": key, "ref": ref, "number": number, "until": dict(page.until), "sight": _sight_row(page.sight)}
+    row["said"] = packed(page.said)
     return ReplaceOne({"_id": key}, {**row, **page.views}, upsert=True)
 
 

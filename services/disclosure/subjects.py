@@ -21,6 +21,7 @@ from services.disclosure.query import Selector, ref_of
 from services.disclosure.reading import ALL, Ask, read
 from services.disclosure.relinking import Relinking
 from services.disclosure.room import Disclosure
+from services.disclosure.said import Differing
 
 SUBJECT_UNKNOWN = not_found(
     "SUBJECT_UNKNOWN",
@@ -48,6 +49,7 @@ NOTHING_TO_UNDO = conflict(
 )
 
 _CENTRE: Final = {Role.CENTRE}
+_OVERSEERS: Final = {Role.CENTRE, Role.AUTHORITY}
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,17 @@ class Identity:
     subject_ref: str
     members: list[Member]
     links: list[LinkSeen]
+
+
+@dataclass(frozen=True)
+class Differs:
+    """A subject of whom providers tell facts differently."""
+
+    subject_ref: str
+    subject_refs: Sequence[str]
+    kind: str
+    name: str
+    facts: Sequence[Differing]
 
 
 @rule("subject.identity_read", roles=_CENTRE, articles=("5",))
@@ -171,6 +184,21 @@ def conflicts(room: Disclosure, caller: Principal, after: str, limit: int) -> li
         room.audit.event("subject.conflicts_listed", caller, subject_refs=refs, details={"found": len(page)})
     )
     return page
+
+
+@rule("subject.disagreements_listed", roles=_OVERSEERS, articles=("2", "5"))
+def differing(room: Disclosure, caller: Principal, after: str, limit: int) -> tuple[list[Differs], str]:
+    """Subjects of whom providers tell facts differently, those that differ for the longest time first, and the place
+    where the next page begins. No value is told."""
+    found = room.store.said.listed(after, limit + 1)
+    page = found[:limit]
+    refs = [ref for listed in page for ref in listed.refs]
+    known = room.store.links.subjects(refs)
+    room.audit.record(
+        room.audit.event("subject.disagreements_listed", caller, subject_refs=refs, details={"found": len(page)})
+    )
+    told = [Differs(s.ref, s.refs, *_called([known[ref] for ref in s.refs if ref in known]), s.facts) for s in page]
+    return told, page[-1].place if len(found) > limit else ""
 
 
 @rule("subject.conflicts_read", roles=_CENTRE, articles=("5", "12"))
@@ -266,9 +294,14 @@ def _identifier(room: Disclosure, groups: Groups, ref: str, unit: Unit | None) -
 
 
 def _member(identifier: Identifier, row: dict[str, Any]) -> Member:
+    return Member(identifier.ref, identifier.scheme, *_called([row]), row.get("uscc", ""))
+
+
+def _called(rows: Sequence[dict[str, Any]]) -> tuple[str, str]:
+    """Kind and name, of a person masked, of the first of these that have them."""
+    row = rows[0] if rows else {}
     name, kind = row.get("name", ""), row.get("kind", "")
-    shown = mask_name(name) if kind == INDIVIDUAL else name
-    return Member(identifier.ref, identifier.scheme, kind, shown, row.get("uscc", ""))
+    return kind, mask_name(name) if kind == INDIVIDUAL else name
 
 
 def _seen(room: Disclosure, kept: Kept) -> LinkSeen:

@@ -1,6 +1,7 @@
 """HTTP face of who is who: officers of the centre see, merge, split and undo. No decisions here."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 from flask import Response
@@ -14,7 +15,7 @@ from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.policy import serves
 from chengxin.web import PageQuery, answer, decode_page_token, encode_page_token, idempotency_key
 from services.disclosure import bodies, subjects
-from services.disclosure.conflicts import Disagreement
+from services.disclosure.conflicts import Disagreement, fact_named
 from services.disclosure.query import Selector
 from services.disclosure.room import Disclosure
 
@@ -104,6 +105,33 @@ class ConflictsAnswer(BaseModel):
     conflicts: list[bodies.DisagreementAnswer]
 
 
+class DifferingFact(BaseModel):
+    """A fact that providers tell differently."""
+
+    fact: str = Field(description="In the language asked for")
+    item: str = Field(description="name, legal_representative, status, type, established, domicile")
+    values: int = Field(description="How many different ones")
+    providers: list[str] = Field(description="Credit codes of those who tell it, the newest statement first")
+    since: str
+
+
+class DiffersAnswer(BaseModel):
+    """A subject of whom providers tell facts differently; what they tell is at /v1/subjects/<ref>/conflicts."""
+
+    subject_ref: str
+    subject_refs: list[str]
+    kind: str
+    name: str = Field(description="Of a person masked")
+    facts: list[DifferingFact]
+
+
+class DisagreementsAnswer(BaseModel):
+    """Subjects of whom providers tell facts differently."""
+
+    disagreements: list[DiffersAnswer]
+    next_page_token: str
+
+
 def add_subjects(app: OpenAPI, room: Disclosure) -> None:
     """The views."""
     _add_reading(app, room)
@@ -120,12 +148,22 @@ def _add_reading(app: OpenAPI, room: Disclosure) -> None:
     @serves(subjects.conflicts)
     def listed(query: PageQuery) -> Response:
         """Oldest first."""
-        after = decode_page_token(query.page_token) or ""
-        if not isinstance(after, str):
-            raise INPUT_INVALID(fields=[FieldError("page_token", "page_token", "next_page_token of the answer before")])
-        found = subjects.conflicts(room, caller(), after, query.page_size)
+        found = subjects.conflicts(room, caller(), _after(query), query.page_size)
         following = encode_page_token(found[-1].conflict_since) if len(found) == query.page_size else ""
         return answer({"conflicts": found, "next_page_token": following})
+
+    @app.get(
+        "/v1/subjects/disagreements",
+        tags=[_SUBJECTS],
+        summary="Subjects of whom providers tell facts differently",
+        responses={200: DisagreementsAnswer},
+    )
+    @serves(subjects.differing)
+    def differing(query: PageQuery) -> Response:
+        """Of all subjects, those that differ for the longest time first."""
+        found, following = subjects.differing(room, caller(), _after(query), query.page_size)
+        token = encode_page_token(following) if following else ""
+        return answer({"disagreements": [_differs(one) for one in found], "next_page_token": token})
 
     @app.get("/v1/subjects/<subject_ref>", tags=[_SUBJECTS], summary="Who is who", responses={200: IdentityAnswer})
     @serves(subjects.identity)
@@ -176,3 +214,18 @@ def told_conflicts(found: Sequence[Disagreement]) -> list[dict[str, Any]]:
     """Facts that are told differently, in the caller's language."""
     language = context.current().language
     return [{"fact": d.fact.told(language), "statements": d.statements} for d in found]
+
+
+def _differs(found: subjects.Differs) -> dict[str, Any]:
+    language = context.current().language
+    facts = [asdict(fact) | {"fact": fact_named(fact.fact).told(language), "item": fact.fact} for fact in found.facts]
+    return vars(found) | {"facts": facts}
+
+
+def _after(query: PageQuery) -> str:
+    after = decode_page_token(query.page_token)
+    if after is None:
+        return ""
+    if not isinstance(after, str):
+        raise INPUT_INVALID(fields=[FieldError("page_token", "page_token", "next_page_token of the answer before")])
+    return after

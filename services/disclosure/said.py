@@ -1,0 +1,155 @@
+"""What the providers say of one subject's facts, in short: kept beside its pages, to know without reading them where
+providers differ (Art. 5, 12). The same rule as `conflicts.py`, which tells of one subject in words. Pure."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeVar
+
+import msgspec
+
+from services.disclosure.entry import BASIC, Entry
+from services.disclosure.model import Shown
+from services.disclosure.names import normalised
+
+_MARK_BYTES: Final = 8
+
+
+class Spoken(Protocol):
+    """A provider's newest statement of a fact."""
+
+    @property
+    def recorded_at(self) -> str: ...
+
+    @property
+    def basic(self) -> bool: ...
+
+    @property
+    def mark(self) -> bytes: ...
+
+
+S = TypeVar("S", bound=Spoken)
+
+
+class Word(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A provider's newest statement of a fact."""
+
+    fact: str
+    provider: str
+    recorded_at: str
+    value: str
+    basic: bool
+
+    @property
+    def mark(self) -> bytes:
+        """What only equal values share."""
+        return mark_of(self.value)
+
+
+@dataclass(frozen=True)
+class Differing:
+    """A fact that providers tell differently: how many values, by whom (newest first), since when."""
+
+    fact: str
+    values: int
+    providers: tuple[str, ...]
+    since: str
+
+
+class Said(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What providers say of a subject, on one page of its records or on several."""
+
+    words: tuple[Word, ...] = ()
+    # By fact, when the newest basic record told it.
+    registered: dict[str, str] = {}
+
+    def merged(self, other: "Said") -> "Said":
+        """Both together: of each provider the newest statement of a fact."""
+        if not (self.words and other.words):
+            return self if self.words else other
+        words = {(w.fact, w.provider): w for w in self.words}
+        for word in other.words:
+            known = words.get((word.fact, word.provider))
+            if known is None or is_newer(word, known):
+                words[word.fact, word.provider] = word
+        registered = dict(self.registered)
+        for fact, at in other.registered.items():
+            registered[fact] = max(registered.get(fact, ""), at)
+        return Said(tuple(words.values()), registered)
+
+    def taking(self, records: Iterable[Shown], entry_of: Callable[[str, int], Entry]) -> "Said":
+        """This, and what the providers of further records, in full, say; archived ones say nothing any more."""
+        words, registered = {(w.fact, w.provider): w for w in self.words}, dict(self.registered)
+        for shown in records:
+            if shown.archived is True:
+                continue
+            entry, at, provider = (
+                entry_of(shown.entry_code, shown.entry_version),
+                shown.recorded_at,
+                shown.provider_uscc,
+            )
+            basic = entry.information_class == BASIC
+            for fact, item in entry.facts:
+                if not (value := shown.items.get(item)):
+                    continue
+                word, known = Word(fact, provider, at, value, basic), words.get((fact, provider))
+                if known is None or is_newer(word, known):
+                    words[fact, provider] = word
+                if basic and registered.get(fact, "") < at:
+                    registered[fact] = at
+        return Said(tuple(words.values()), registered)
+
+    def differing(self) -> list[Differing]:
+        """The facts that are told differently."""
+        # Mostly none: to find that out is all that most subjects pay for.
+        told: dict[str, str] = {}
+        suspect = {w.fact for w in self.words if told.setdefault(w.fact, w.value) != w.value}
+        found = []
+        for fact in sorted(suspect):
+            words = (w for w in self.words if w.fact == fact)
+            if standing := differing(words, self.registered.get(fact, "")):
+                oldest = standing[-1].mark
+                since = min(w.recorded_at for w in standing if w.mark != oldest)
+                providers = tuple(w.provider for w in standing)
+                found.append(Differing(fact, len({w.mark for w in standing}), providers, since))
+        return found
+
+
+NOTHING: Final = Said()
+
+
+def is_newer(one: Spoken, other: Spoken) -> bool:
+    """Which of two statements of one provider counts; of the same instant always the same one."""
+    if one.recorded_at == other.recorded_at:
+        return one.mark > other.mark
+    return one.recorded_at > other.recorded_at
+
+
+def differing(said: Iterable[S], registered: str) -> list[S]:
+    """What counts of the providers' statements of a fact, newest first, when it differs; else nothing.
+
+    What others than a register said before the newest basic record was made is history.
+    """
+    standing = [s for s in said if s.basic or s.recorded_at >= registered]
+    if len({s.mark for s in standing}) < 2:
+        return []
+    return sorted(standing, key=lambda s: (s.recorded_at, s.mark), reverse=True)
+
+
+def mark_of(value: str) -> bytes:
+    """The mark of a value: spelling, width and spaces make no difference."""
+    return hashlib.blake2b(normalised(value).encode(), digest_size=_MARK_BYTES).digest()
+
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(Said)
+
+
+def packed(said: Said) -> bytes:
+    """As it is stored."""
+    return _encoder.encode(said)
+
+
+def unpacked(blob: bytes | None) -> Said:
+    """What `packed` gave; nothing where there is nothing."""
+    return _decoder.decode(blob) if blob else NOTHING

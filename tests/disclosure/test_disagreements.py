@@ -1,0 +1,249 @@
+"""All subjects of whom providers tell facts differently, listed for the organs that oversee (Art. 2, 5)."""
+
+import random
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from demo.identifiers import demo_uscc
+from services.disclosure.archiving import archive
+from services.disclosure.room import OWN
+from services.disclosure.said import NOTHING, Said, Word, is_newer, packed, unpacked
+from tests.disclosure.conftest import COMPANY, LI_NA, REGULATOR, TODAY, Desk, Running
+from tests.disclosure.test_subjects import COURT, NAME, by_code, licence, of_code
+from tests.support import until
+
+THIRD = "11441700007332459A"
+LIST = "/v1/subjects/disagreements"
+
+
+@pytest.fixture
+def officer(city: Running) -> Desk:
+    return city.desk("centre", sub="officer-1")
+
+
+def listed(officer: Desk, query: str = "") -> list[dict[str, Any]]:
+    answer = officer.get(LIST + query)
+    assert answer.status_code == 200, answer.text
+    return list(answer.json["disagreements"])
+
+
+def register(city: Running, name: str = NAME, **items: Any) -> Any:
+    return city.record("QYDJ", COMPANY, name, "register", **{"DJZT": "存续"} | items)
+
+
+def test_a_subject_is_listed_as_long_as_providers_differ(city: Running, officer: Desk) -> None:
+    city.delivers(register(city), licence(city))
+    assert listed(officer) == []
+    other = licence(city, "other", called="海陵食品厂")
+    other.provider_uscc = COURT
+    other.recorded_at.FromDatetime(TODAY + timedelta(minutes=1))
+    city.delivers(other)
+    [told] = listed(officer)
+    assert (told["subject_ref"], told["subject_refs"]) == (city.ref(COMPANY), [city.ref(COMPANY)])
+    assert told["facts"] == [
+        {
+            "fact": "名称或者姓名",
+            "item": "name",
+            "values": 2,
+            "providers": [COURT, REGULATOR],
+            "since": "2026-11-24T04:01:00.000000Z",
+        }
+    ]
+    [english] = city.desk("authority", sub="officer-2", language="en").get(LIST).json["disagreements"]
+    assert english["facts"][0]["fact"] == "Name"
+    # Spelled with other widths and spaces it is the same, and then nothing differs.
+    mended = licence(city, "other", called=f" {NAME}", version=2)
+    mended.provider_uscc = COURT
+    mended.recorded_at.FromDatetime(TODAY + timedelta(minutes=2))
+    city.delivers(mended)
+    assert listed(officer) == []
+
+
+def test_a_revoked_record_and_an_archived_one_say_nothing_any_more(city: Running, officer: Desk) -> None:
+    first, second = register(city), register(city, "海陵食品厂")
+    second.record_id, second.provider_uscc = "r_second", COURT
+    city.delivers(first, second)
+    assert len(listed(officer)) == 1
+    second.version, second.revoked = 2, True
+    city.delivers(second)
+    assert listed(officer) == []
+    short = licence(city, "short", called="海陵食品厂", XK_YXQZI="2026-11-24")
+    short.provider_uscc = COURT
+    city.delivers(short)
+    assert len(listed(officer)) == 1
+    city.clock.instant = TODAY + timedelta(days=1)
+    assert archive(city.room, OWN) == 1
+    assert listed(officer) == []
+
+
+def test_a_statement_on_an_older_page_counts_until_it_is_taken_back(city: Running, officer: Desk) -> None:
+    other = licence(city, "other", called="海陵食品厂")
+    other.provider_uscc = COURT
+    city.delivers(other)
+    for start in range(0, 60, 20):
+        city.delivers(*(licence(city, f"l{n}") for n in range(start, start + 20)))
+    [told] = listed(officer)
+    assert set(told["facts"][0]["providers"]) == {COURT, REGULATOR}
+    # The newest statement of the provider is on an older page, too.
+    other.version = 2
+    other.items["XK_XDR_MC"] = other.subject.name = NAME
+    other.recorded_at.FromDatetime(TODAY + timedelta(minutes=1))
+    city.delivers(other)
+    assert listed(officer) == []
+    again = licence(city, "l3", called="海陵食品厂", version=2)
+    again.recorded_at.FromDatetime(TODAY + timedelta(minutes=2))
+    city.delivers(again)
+    assert len(listed(officer)) == 1
+    again.version, again.revoked = 3, True
+    city.delivers(again)
+    assert listed(officer) == []
+
+
+def test_a_page_that_overflows_while_its_difference_ends_takes_the_subject_off(city: Running, officer: Desk) -> None:
+    other = licence(city, "other", called="海陵食品厂")
+    other.provider_uscc = COURT
+    city.delivers(other, *(licence(city, f"l{n}") for n in range(24)))
+    assert len(listed(officer)) == 1
+    mended = licence(city, "other", version=2)
+    mended.provider_uscc = COURT
+    mended.recorded_at.FromDatetime(TODAY + timedelta(minutes=1))
+    city.delivers(licence(city, "l24"), mended)
+    assert listed(officer) == []
+
+
+def test_references_of_one_subject_are_compared_together_also_after_officers_decide(
+    city: Running, officer: Desk
+) -> None:
+    city.delivers(register(city))
+    city.delivers(by_code(city, name="海陵食品厂"))
+    [told] = listed(officer)
+    assert told["subject_refs"] == [city.ref(COMPANY), of_code(city)]
+    [link] = officer.get(f"/v1/subjects/{city.ref(COMPANY)}").json["links"]
+    officer.post(f"/v1/subjects/links/{link['link_id']}/split", {"reason": "核实中"})
+    assert listed(officer) == []
+    officer.post(f"/v1/subjects/links/{link['link_id']}/undo", {"reason": "已核实"})
+    assert listed(officer) == [told]
+    city.delivers(by_code(city, name=NAME, version=2))
+    assert listed(officer) == []
+
+
+def test_a_reference_that_differs_by_itself_is_listed_under_the_one_it_joins(city: Running, officer: Desk) -> None:
+    first, second = by_code(city), by_code(city, "second", name="海陵食品厂")
+    second.provider_uscc = THIRD
+    city.delivers(first, second)
+    assert [told["subject_ref"] for told in listed(officer)] == [of_code(city)]
+    city.delivers(register(city))
+    assert [told["subject_ref"] for told in listed(officer)] == [city.ref(COMPANY)]
+    [link] = officer.get(f"/v1/subjects/{city.ref(COMPANY)}").json["links"]
+    officer.post(f"/v1/subjects/links/{link['link_id']}/split", {"reason": "核实中"})
+    assert [told["subject_ref"] for told in listed(officer)] == [of_code(city)]
+
+
+def test_the_list_comes_page_by_page_and_names_nobody(city: Running, officer: Desk) -> None:
+    refs = []
+    for n in range(5):
+        code = demo_uscc("91", n, "MA")
+        for provider, name in ((REGULATOR, f"甲{n}公司"), (COURT, f"乙{n}公司")):
+            made = licence(city, f"{n}{provider}", code, name)
+            made.provider_uscc = provider
+            made.recorded_at.FromDatetime(TODAY - timedelta(minutes=n))
+            city.delivers(made)
+        refs.insert(0, city.ref(code))
+    for key, name, provider in (("a", "李娜", REGULATOR), ("b", "李那", COURT)):
+        made = city.record("CFGR", LI_NA, name, key, CF_WSH=key, CF_GSJZQ="2029-01-01")
+        made.provider_uscc = provider
+        made.recorded_at.FromDatetime(TODAY + timedelta(minutes=1))
+        city.delivers(made)
+    refs.append(city.ref(LI_NA))
+    seen, token = [], ""
+    while True:
+        page = officer.get(f"{LIST}?page_size=2&page_token={token}").json
+        seen += page["disagreements"]
+        if not (token := page["next_page_token"]):
+            break
+    assert [told["subject_ref"] for told in seen] == refs
+    assert seen[-1]["name"] == "李**"
+    events = until(lambda: city.audit.of("subject.disagreements_listed"))
+    assert [event["subject_refs"] for event in events] == [refs[:2], refs[2:4], refs[4:]]
+    assert [event["details"] for event in events] == [{"found": 2}] * 3
+    assert "李" not in str(events)
+    assert officer.get(f"{LIST}?page_token=W10").json["code"] == "INPUT_INVALID"
+    city.audit.away = True
+    assert officer.get(LIST).json["code"] == "AUDIT_UNAVAILABLE"
+
+
+@pytest.mark.parametrize("role", ["provider", "agency", "supervisor", "subject"])
+def test_only_the_centre_and_the_authority_see_the_list(city: Running, role: str) -> None:
+    assert city.desk(role, sub="somebody").get(LIST).status_code == 403
+
+
+def test_the_list_says_what_the_pages_say_whatever_happens(city: Running, officer: Desk) -> None:
+    chance = random.Random(20)
+    codes = [COMPANY, demo_uscc("91", 1, "MA"), demo_uscc("91", 2, "MA")]
+    versions: dict[str, int] = {}
+    for moment in range(160):
+        code, number = chance.choice(codes), chance.randrange(40)
+        provider = (REGULATOR, COURT, THIRD)[number % 3]
+        name = NAME if chance.random() < 0.8 else "海陵食品厂"
+        key = f"{code}{number}"
+        if versions.get(key, 0) < 0:
+            continue
+        versions[key] = version = versions.get(key, 0) + 1
+        if number % 5 == 0:
+            made = city.record("QYDJ", code, name, key, DJZT=chance.choice(("存续", "注销")), version=version)
+        elif number % 5 == 1 and code == COMPANY:
+            made = by_code(city, key, name=name, version=version)
+        else:
+            made = licence(city, key, code, name, version=version)
+        made.provider_uscc = provider
+        made.recorded_at.FromDatetime(TODAY + timedelta(seconds=moment // 2))
+        if version > 1 and chance.random() < 0.3:
+            made.revoked, versions[key] = True, -1
+        city.delivers(made)
+        if moment % 4 == 0:
+            by_pages = {}
+            for ref in map(city.ref, codes):
+                found = officer.get(f"/v1/subjects/{ref}/conflicts").json.get("conflicts", [])
+                if found:
+                    by_pages[ref] = {c["fact"]: [s["provider_uscc"] for s in c["statements"]] for c in found}
+            told = {one["subject_ref"]: {f["fact"]: f["providers"] for f in one["facts"]} for one in listed(officer)}
+            assert told == by_pages, moment
+
+
+WORDS = st.builds(
+    Word,
+    st.sampled_from(("name", "status")),
+    st.sampled_from((REGULATOR, COURT)),
+    st.sampled_from(("2026-01-01", "2026-01-02", "2026-01-03")),
+    st.sampled_from(("甲", "乙", "丙")),
+    st.booleans(),
+)
+
+
+@st.composite
+def saids(draw: st.DrawFn) -> Said:
+    words: dict[tuple[str, str], Word] = {}
+    registered: dict[str, str] = {}
+    for word in draw(st.lists(WORDS, max_size=5)):
+        known = words.get((word.fact, word.provider))
+        if known is None or is_newer(word, known):
+            words[word.fact, word.provider] = word
+        if word.basic:
+            registered[word.fact] = max(registered.get(word.fact, ""), word.recorded_at)
+    return Said(tuple(words.values()), registered)
+
+
+def meaning(said: Said) -> Any:
+    """What it says, whatever the order; a statement's class may be that of either of two equal ones."""
+    return {(w.fact, w.provider, w.recorded_at, w.value) for w in said.words}, said.registered
+
+
+@given(saids(), saids(), saids())
+def test_what_is_said_is_the_same_however_pages_are_put_together(one: Said, two: Said, three: Said) -> None:
+    assert meaning(one.merged(two).merged(three)) == meaning(one.merged(two.merged(three)))
+    assert meaning(one.merged(two)) == meaning(two.merged(one))
+    assert one.merged(NOTHING) == one == NOTHING.merged(one) == unpacked(packed(one))
