@@ -178,10 +178,10 @@ def _cross_rules(old: EntryContent, new: EntryContent) -> Iterator[Change]:
 
 def _implied(rule: CrossRule, old: EntryContent) -> bool:
     """Whether every record that the old content took obeys the rule anyway."""
-    if rule.rule is not CrossRuleKind.REQUIRED_WHEN:
+    if not rule.rule.has_values:
         return False
     item = old.item(rule.item)
-    if item is not None and item.required:
+    if rule.rule is CrossRuleKind.REQUIRED_WHEN and item is not None and item.required:
         return True
     return any(
         (known.rule, known.item, known.other) == (rule.rule, rule.item, rule.other)
@@ -193,7 +193,14 @@ def _implied(rule: CrossRule, old: EntryContent) -> bool:
 def _rule_told(rule: CrossRule) -> tuple[str, str]:
     if rule.rule is CrossRuleKind.NOT_BEFORE:
         return f"{rule.item} 不早于 {rule.other}", f"{rule.item} is not before {rule.other}"
+    if rule.rule is CrossRuleKind.NOT_LESS:
+        return f"{rule.item} 不小于 {rule.other}", f"{rule.item} is not less than {rule.other}"
     values = _joined(rule.values)
+    if rule.rule is CrossRuleKind.FORBIDDEN_WHEN:
+        return (
+            f"{rule.other} 为 {values} 时 {rule.item} 须留空",
+            f"{rule.item} stays empty when {rule.other} is one of {values}",
+        )
     return (
         f"{rule.other} 为 {values} 时须填 {rule.item}",
         f"{rule.item} is required when {rule.other} is one of {values}",

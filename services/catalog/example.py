@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from stdnum.cn import ric, uscc
 
-from services.catalog.model import EntryContent, Identifier, Item, ItemType
+from services.catalog.model import CrossRuleKind, EntryContent, Identifier, Item, ItemType
 
 _DAY: Final = "2026-01-05"
 # No organisation is registered in region 000000, and nobody born then is alive.
@@ -26,9 +26,16 @@ _SAMPLES: Final = {
 
 
 def example_record(content: EntryContent) -> dict[str, str]:
-    """Item code to text, every item filled: that obeys what is required and what is required when; all dates are one
-    day, so none is before another."""
-    return {item.code: _value(item) for item in content.items}
+    """Item code to text, every item filled but those that its own values forbid. All dates are one day, so none is
+    before another."""
+    record = {item.code: _value(item) for item in content.items}
+    forbidden = {
+        rule.item
+        for rule in content.cross_rules
+        if rule.rule is CrossRuleKind.FORBIDDEN_WHEN
+        and not {*rule.values}.isdisjoint(record.get(rule.other, "").split(";"))
+    }
+    return {code: text for code, text in record.items() if code not in forbidden}
 
 
 def _value(item: Item) -> str:

@@ -122,6 +122,13 @@ class CrossRuleKind(StrEnum):
 
     NOT_BEFORE = "not_before"
     REQUIRED_WHEN = "required_when"
+    FORBIDDEN_WHEN = "forbidden_when"
+    NOT_LESS = "not_less"
+
+    @property
+    def has_values(self) -> bool:
+        """Whether it depends on certain values of the other item; else it compares the two."""
+        return self in (CrossRuleKind.REQUIRED_WHEN, CrossRuleKind.FORBIDDEN_WHEN)
 
 
 @dataclass(frozen=True, slots=True)

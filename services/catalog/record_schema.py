@@ -3,17 +3,17 @@
 import re
 from typing import Any
 
-from services.catalog.model import CrossRule, CrossRuleKind, Entry, Item, ItemType
+from services.catalog.model import CrossRule, CrossRuleKind, Entry, EntryContent, Item, ItemType
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # Counts changes of how a version is said as a schema, for the ETag.
-DIALECT_REVISION = 1
+DIALECT_REVISION = 2
 
 
 def record_schema(entry: Entry) -> dict[str, Any]:
     """The schema of one record: item code to text, as items travel.
 
-    What JSON Schema cannot say, check digits and the order of dates, is in `x-chengxin-*` annotations.
+    What JSON Schema cannot say, check digits, the order of dates and of numbers, is in `x-chengxin-*` annotations.
     """
     content = entry.content
     schema: dict[str, Any] = {
@@ -25,16 +25,13 @@ def record_schema(entry: Entry) -> dict[str, Any]:
         "required": [item.code for item in content.items if item.required],
         "additionalProperties": False,
         "x-chengxin-natural-key": list(content.natural_key),
-        "x-chengxin-not-before": [[r.item, r.other] for r in content.cross_rules if r.rule is CrossRuleKind.NOT_BEFORE],
+        "x-chengxin-not-before": _pairs(content, CrossRuleKind.NOT_BEFORE),
+        "x-chengxin-not-less": _pairs(content, CrossRuleKind.NOT_LESS),
     }
     known = {item.code: item for item in content.items}
     groups: list[tuple[str, ...]] = [group.items for group in content.required_one_of]
     conditions = [{"anyOf": [{"required": [code]} for code in group]} for group in groups]
-    conditions += [
-        _required_when(rule, known[rule.other])
-        for rule in content.cross_rules
-        if rule.rule is CrossRuleKind.REQUIRED_WHEN
-    ]
+    conditions += [_when(rule, known[rule.other]) for rule in content.cross_rules if rule.rule.has_values]
     if conditions:
         schema["allOf"] = conditions
     return schema
@@ -63,13 +60,18 @@ def _property(item: Item) -> dict[str, Any]:
     return found
 
 
-def _required_when(rule: CrossRule, other: Item) -> dict[str, Any]:
+def _pairs(content: EntryContent, kind: CrossRuleKind) -> list[list[str]]:
+    return [[rule.item, rule.other] for rule in content.cross_rules if rule.rule is kind]
+
+
+def _when(rule: CrossRule, other: Item) -> dict[str, Any]:
     if other.multiple:
         one = "|".join(re.escape(value) for value in rule.values)
         test: dict[str, Any] = {"pattern": f"(^|;)({one})(;|$)"}
     else:
         test = {"enum": list(rule.values)}
+    there: dict[str, Any] = {"required": [rule.item]}
     return {
         "if": {"properties": {other.code: test}, "required": [other.code]},
-        "then": {"required": [rule.item]},
+        "then": there if rule.rule is CrossRuleKind.REQUIRED_WHEN else {"not": there},
     }

@@ -11,7 +11,7 @@ from services.catalog.notice import announced_year, provisional_year
 from services.catalog.room import Catalog
 from services.catalog.rule_set import RuleSet
 from services.catalog.rules import OWN
-from services.catalog.standard_lists import FIRST_DAY, STANDARD_LISTS
+from services.catalog.standard_lists import FIRST_DAY, standard_lists
 
 log = structlog.get_logger()
 
@@ -40,7 +40,7 @@ def seed(catalog: Catalog) -> None:
     """
     if catalog.store.newest_rule_set(_OBJECTION.name) is None:
         rules.publish(catalog, OWN, _OBJECTION)
-    missing = [content for content in STANDARD_LISTS if catalog.store.newest_code_list(content.name) is None]
+    missing = [content for content in standard_lists() if catalog.store.newest_code_list(content.name) is None]
     if missing:
         lists.seed_lists(catalog, OWN, missing, FIRST_DAY)
     there = {year.year: year.announced for year in catalog.store.calendar_years()}

@@ -5,12 +5,19 @@ from typing import Final
 
 from services.catalog.code_list import CodeListContent
 from services.catalog.model import CodeValue, LocalText
+from services.catalog.regions import regions
 
 # The year in which the regulation takes effect (Art. 33).
 FIRST_DAY: Final = date(2018, 1, 1)
 
 _PENALTY_LAW: Final = "《中华人民共和国行政处罚法》（2021）第九条"
 _DOUBLE_PUBLICITY: Final = "行政许可和行政处罚信用信息公示标准（2018）"
+
+
+def standard_lists() -> tuple[CodeListContent, ...]:
+    """All of them, the regions first."""
+    name = LocalText("行政区划代码", "Regions")
+    return CodeListContent("region", name, tuple(regions()), "GB/T 2260"), *_SHORT
 
 
 def _list(name: str, zh: str, en: str, standard: str, *values: tuple[str, str, str]) -> CodeListContent:
@@ -23,16 +30,7 @@ def _named(name: str, zh: str, en: str, standard: str, *values: tuple[str, str])
     return _list(name, zh, en, standard, *((value_zh, value_zh, value_en) for value_zh, value_en in values))
 
 
-STANDARD_LISTS: Final = (
-    _list(
-        *("region", "行政区划代码", "Regions", "GB/T 2260"),
-        ("440000", "广东省", "Guangdong Province"),
-        ("441700", "阳江市", "Yangjiang City"),
-        ("441702", "江城区", "Jiangcheng District"),
-        ("441704", "阳东区", "Yangdong District"),
-        ("441721", "阳西县", "Yangxi County"),
-        ("441781", "阳春市", "Yangchun City"),
-    ),
+_SHORT: Final = (
     _list(
         *("subject_kind", "信用主体类别", "Kinds of subjects", "《办法》第十三条"),
         ("enterprise", "企业", "Enterprise"),

@@ -58,7 +58,8 @@ def _heading(content: EntryContent) -> list[str]:
 
 
 def _example(content: EntryContent) -> list[str]:
-    return list(example_record(content).values())
+    record = example_record(content)
+    return [record.get(item.code, "") for item in content.items]
 
 
 def _coded(content: EntryContent) -> list[Item]:

@@ -185,18 +185,28 @@ def _rules(content: EntryContent) -> Findings:
         yield from _cross(content, f"cross_rules.{n}", rule)
 
 
+# What a comparing rule compares, and what is told where it cannot.
+_COMPARED: Final = {
+    CrossRuleKind.NOT_BEFORE: (ItemType.DATE, "cross_rule.dates"),
+    CrossRuleKind.NOT_LESS: (ItemType.NUMBER, "cross_rule.numbers"),
+}
+
+
 def _cross(content: EntryContent, where: str, rule: CrossRule) -> Findings:
     types = [_type(content, code) for code in (rule.item, rule.other)]
     yield from _known(content, f"{where}.item", [rule.item], numbered=False)
     yield from _known(content, f"{where}.other", [rule.other], numbered=False)
     if rule.item == rule.other:
         yield Finding(f"{where}.other", "cross_rule.self")
-    if rule.rule is CrossRuleKind.NOT_BEFORE:
-        if None not in types and types != [ItemType.DATE, ItemType.DATE]:
-            yield Finding(where, "cross_rule.dates")
+    if not rule.rule.has_values:
+        compared, wrong = _COMPARED[rule.rule]
+        if None not in types and types != [compared, compared]:
+            yield Finding(where, wrong)
         if rule.values:
             yield Finding(f"{where}.values", "cross_rule.superfluous_values")
         return
+    if rule.rule is CrossRuleKind.FORBIDDEN_WHEN and any(i.required for i in content.items if i.code == rule.item):
+        yield Finding(f"{where}.item", "cross_rule.forbidden_required")
     yield from _some(f"{where}.values", rule.values)
     codes = {value.code for item in content.items if item.code == rule.other for value in item.code_list}
     for value in rule.values:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -212,6 +213,25 @@ def _cross(rule: CrossRule, known: Mapping[str, Item]) -> Rule:
             return None if values.isdisjoint(items[other.code].split(";")) else missing
 
         return required_when
+    if rule.rule == "forbidden_when":
+        barred = frozenset(rule.values)
+
+        def forbidden_when(items: Items) -> Violation | None:
+            if item.code not in items or barred.isdisjoint(items.get(other.code, "").split(";")):
+                return None
+            words: dict[str, Any] = {"other": named(other), "values": "/".join(rule.values)}
+            return _violation(item, "forbidden_when", items[item.code], **words)
+
+        return forbidden_when
+    if rule.rule == "not_less":
+
+        def not_less(items: Items) -> Violation | None:
+            this, that = items.get(item.code, ""), items.get(other.code, "")
+            if not (_CANONICAL.match(this) and _CANONICAL.match(that)) or Decimal(this) >= Decimal(that):
+                return None
+            return _violation(item, "not_less", this, other=named(other))
+
+        return not_less
     raise ValueError(f"unknown cross rule {rule.rule}")
 
 

@@ -73,6 +73,13 @@ NEW = {"code": "XK_NEW", "name": {"zh": "新项"}, "length": 10, "modes": ["shar
             "tightens",
             ["cross_rules"],
         ),
+        (
+            lambda e: e["cross_rules"].append(
+                {"rule": "forbidden_when", "item": "BZ", "other": "XK_ZT", "values": ["1"]}
+            ),
+            "tightens",
+            ["cross_rules"],
+        ),
         (lambda e: e["cross_rules"][1]["values"].pop(), "loosens", ["cross_rules", "cross_rules"]),
         (lambda e: e["cross_rules"][1]["values"].append("其他"), "tightens", ["cross_rules", "cross_rules"]),
         (lambda e: item(e, "BZ").update(unit="万元"), "breaks", ["items.BZ.unit"]),
@@ -162,7 +169,8 @@ def changed(draw: st.DrawFn, base: dict[str, Any]) -> dict[str, Any]:
                 groups = st.lists(st.sampled_from([*names, "NS_JG"]), min_size=2, max_size=3, unique=True)
                 entry["required_one_of"] = [{"items": g} for g in draw(st.lists(groups, max_size=2))]
             case "cross":
-                rule = {"rule": "required_when", "item": draw(st.sampled_from(names)), "other": one["code"]}
+                kind = draw(st.sampled_from(["required_when", "forbidden_when"]))
+                rule = {"rule": kind, "item": draw(st.sampled_from(names)), "other": one["code"]}
                 values = st.lists(st.sampled_from(["a", "b", "1", "x"]), min_size=1, unique=True)
                 entry["cross_rules"] = [*entry["cross_rules"], rule | {"values": draw(values)}][-2:]
             case "free":

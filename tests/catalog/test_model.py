@@ -109,6 +109,13 @@ def found(change: Change, code: str = "XZXK") -> list[tuple[str, str]]:
         (lambda e: e["cross_rules"][1].update(values=["驾驶证"]), "cross_rules.1.values", "cross_rule.values"),
         (lambda e: e["cross_rules"][1].update(values=[]), "cross_rules.1.values", "empty"),
         (lambda e: e["cross_rules"][0].update(item="XK_YXQZ"), "cross_rules.0.other", "cross_rule.self"),
+        (lambda e: e["cross_rules"][0].update(rule="not_less"), "cross_rules.0", "cross_rule.numbers"),
+        (lambda e: e["cross_rules"][0].update(values=["甲"]), "cross_rules.0.values", "cross_rule.superfluous_values"),
+        (
+            lambda e: e["cross_rules"][1].update(rule="forbidden_when", item="XK_WSH"),
+            "cross_rules.1.item",
+            "cross_rule.forbidden_required",
+        ),
     ],
 )
 def test_an_unsound_entry_is_told_what_is_wrong(change: Change, where: str, rule: str) -> None:

@@ -150,7 +150,7 @@ def test_the_directory_says_who_is_responsible_where(catalog: Running) -> None:
 def test_an_organisation_is_entered_rightly(catalog: Running) -> None:
     for uscc, change, field, rule in (
         ("110000000000000515", {}, "uscc", "uscc"),
-        (USCC, {"region": "440100"}, "region", "region.unknown"),
+        (USCC, {"region": "441703"}, "region", "region.unknown"),
         (USCC, {"functions": []}, "functions", "empty"),
         (USCC, {"responsible_unit": ""}, "responsible_unit", "text.missing"),
         (USCC, {"telephone": "问前台"}, "telephone", "telephone"),

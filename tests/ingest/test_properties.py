@@ -1,6 +1,7 @@
 """Properties of validation and records: what is valid survives unchanged, what breaks a rule is told by its name."""
 
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -97,6 +98,31 @@ def test_a_record_that_breaks_a_rule_is_rejected_naming_it(rule: str, record: di
     for violation in checked.violations:
         assert violation.zh
         assert violation.en
+
+
+AMOUNTS = st.decimals(0, 9_999, allow_nan=False, places=4).map(lambda d: to_number(str(d)))
+
+
+@given(AMOUNTS, AMOUNTS)
+def test_one_number_is_not_less_than_another(fine: str, gains: str) -> None:
+    plain = demo_entry("XZCF")
+    rule = {"rule": "not_less", "item": "CF_NR_FK", "other": "CF_NR_WFFF", "values": []}
+    validator = Validator(read_entry(plain | {"version": 1, "cross_rules": [rule]}))
+    told = {v.rule for v in validator.violations({"CF_NR_FK": fine, "CF_NR_WFFF": gains})}
+    assert ("not_less" in told) == (Decimal(fine) < Decimal(gains))
+    alone = ({"CF_NR_FK": fine}, {"CF_NR_WFFF": gains}, {"CF_NR_FK": "少", "CF_NR_WFFF": gains})
+    assert all("not_less" not in {v.rule for v in validator.violations(items)} for items in alone)
+
+
+def test_an_item_stays_empty_when_another_says_so() -> None:
+    validator = Validator(read_entry(demo_entry("SBJF") | {"version": 1}))
+    items = {"SB_ZT": "正常缴费", "SB_QJE": "18000.75"}
+    (told,) = (v for v in validator.violations(items) if v.rule == "forbidden_when")
+    assert told.item == "SB_QJE"
+    assert "正常缴费" in told.zh
+    assert not validator.passes(items)
+    for allowed in (items | {"SB_ZT": "暂停缴费"}, {"SB_ZT": "正常缴费"}, {"SB_QJE": "18000.75"}):
+        assert "forbidden_when" not in {v.rule for v in validator.violations(allowed)}
 
 
 @given(records())

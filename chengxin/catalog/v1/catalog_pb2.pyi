@@ -541,6 +541,8 @@ class CrossRule(_message.Message):
     rule: _builtins.str
     """`not_before`: the date in `item` is not before the date in `other`.
     `required_when`: `item` is required when `other` contains one of `values`.
+    `forbidden_when`: `item` stays empty when `other` contains one of `values`.
+    `not_less`: the number in `item` is not less than the number in `other`.
     """
     item: _builtins.str
     other: _builtins.str
