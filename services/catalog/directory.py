@@ -14,6 +14,10 @@ from services.catalog.room import Catalog, must_be_sound
 REGION_LIST: Final = "region"
 
 
+# Who work with the officers of other organisations.
+_COLLEAGUES: Final = {Role.AGENCY, Role.PROVIDER, Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR}
+
+
 @dataclass(frozen=True)
 class Wanted:
     """Which organisations; an empty text is all."""
@@ -24,16 +28,17 @@ class Wanted:
 
 @rule("organisation.listed", roles=EVERYBODY, articles=("6",))
 def listed(catalog: Catalog, caller: Principal, wanted: Wanted, after: str, size: int) -> list[DirectoryEntry]:
-    """Organisations by credit code; one more than `size` when there are more."""
-    return catalog.store.organisations(wanted.region, wanted.function, after, size + 1)
+    """Organisations by credit code, officers for colleagues only; one more than `size` when there are more."""
+    found = catalog.store.organisations(wanted.region, wanted.function, after, size + 1)
+    return [_seen(caller, entry) for entry in found]
 
 
 @rule("organisation.read", roles=EVERYBODY, articles=("6",))
 def read(catalog: Catalog, caller: Principal, uscc: str) -> DirectoryEntry:
-    """One organisation. Raises ORGANISATION_UNKNOWN."""
+    """One organisation, its officers for colleagues only. Raises ORGANISATION_UNKNOWN."""
     if (found := catalog.store.organisation(uscc)) is None:
         raise ORGANISATION_UNKNOWN(uscc=uscc)
-    return found
+    return _seen(caller, found)
 
 
 @rule("organisation.recorded", roles={Role.AUTHORITY}, articles=("6",))
@@ -56,3 +61,7 @@ def record(catalog: Catalog, caller: Principal, entry: DirectoryEntry, key: str 
 
     asked = canonical(["organisation.recorded", entry.plain()])
     return read_organisation(catalog.store.once(caller.sub, key, asked, work))
+
+
+def _seen(caller: Principal, entry: DirectoryEntry) -> DirectoryEntry:
+    return entry.for_the_public() if _COLLEAGUES.isdisjoint(caller.roles) else entry

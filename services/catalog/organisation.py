@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ ORGANISATION_UNKNOWN = not_found(
 )
 
 _TELEPHONE: Final = re.compile(r"[0-9+ ()-]{0,40}\Z")
+_OFFICERS: Final = 20
 
 
 class OrganisationKind(StrEnum):
@@ -40,11 +41,17 @@ class Function(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class DirectoryEntry:
-    """An organisation, where it is competent, and its unit that is responsible for credit information.
+class DesignatedOfficer:
+    """Whom an organisation has designated for credit information (Art. 6): name, post, and an office's telephone."""
 
-    No persons: a unit, the function of whoever answers there, and an office's telephone.
-    """
+    name: str
+    duty: str
+    telephone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryEntry:
+    """An organisation, where it is competent, and its unit and officers that are responsible for credit information."""
 
     uscc: str
     name: str
@@ -54,8 +61,13 @@ class DirectoryEntry:
     responsible_unit: str = ""
     contact_function: str = ""
     telephone: str = ""
+    officers: tuple[DesignatedOfficer, ...] = ()
     # False once it was dissolved or gave its functions to another; what it delivered keeps its name.
     active: bool = True
+
+    def for_the_public(self) -> "DirectoryEntry":
+        """Without the names of officers."""
+        return replace(self, officers=())
 
     def plain(self) -> dict[str, Any]:
         """As JSON."""
@@ -79,6 +91,13 @@ class DirectoryEntry:
                 yield Finding(field, "text.long", {"limit": 200})
         if not _TELEPHONE.match(self.telephone):
             yield Finding("telephone", "telephone")
+        if len(self.officers) > _OFFICERS:
+            yield Finding("officers", "too_many", {"limit": _OFFICERS})
+        for n, officer in enumerate(self.officers):
+            for field in ("name", "duty"):
+                yield from text_findings(f"officers.{n}.{field}", LocalText(getattr(officer, field)), 50)
+            if not _TELEPHONE.match(officer.telephone):
+                yield Finding(f"officers.{n}.telephone", "telephone")
 
 
 def read_organisation(plain: Mapping[str, Any]) -> DirectoryEntry:

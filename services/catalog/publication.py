@@ -1,6 +1,8 @@
 """The authority publishes a draft as the next version of its entry, and retires an entry (Art. 7)."""
 
+from collections.abc import Iterator
 from datetime import date
+from itertools import chain
 from typing import Any, Final
 
 from chengxin.canonical import canonical, digest
@@ -10,9 +12,9 @@ from chengxin.principal import Principal
 from services.catalog.comparison import compare
 from services.catalog.drafts import COMPILERS, known_draft
 from services.catalog.lists import resolved
-from services.catalog.model import ENTRY_INVALID, ENTRY_UNKNOWN, Entry
+from services.catalog.model import ENTRY_INVALID, ENTRY_UNKNOWN, Entry, EntryContent
 from services.catalog.room import Catalog, must_be_sound
-from services.catalog.validation import findings
+from services.catalog.validation import Finding, findings
 from services.catalog.versions import Period, Publication, publish, read_entry, retire
 
 # The rule set, and its value, by which drafts must be reviewed before they are published; absent means not.
@@ -37,7 +39,7 @@ def publish_draft(
         before = catalog.store.newest(content.code, unit)
         published = draft.published(before.version + 1 if before else 1, now, _review_required(catalog, today, unit))
         # The rules may have become stricter since it was written.
-        must_be_sound(findings(resolved(catalog, content)), ENTRY_INVALID)
+        must_be_sound(chain(findings(resolved(catalog, content)), _closed(catalog, content, unit)), ENTRY_INVALID)
         publication = publish(content, period, before, now, today, document)
         for entry in filter(None, (publication.closed, publication.entry)):
             catalog.store.save_entry(entry, unit)
@@ -72,6 +74,14 @@ def retire_entry(catalog: Catalog, caller: Principal, code: str, last: date, bas
 
     asked = canonical(["entry.retired", code, last.isoformat(), basis])
     return read_entry(catalog.store.once(caller.sub, key, asked, work))
+
+
+def _closed(catalog: Catalog, content: EntryContent, unit: Unit) -> Iterator[Finding]:
+    """Providers that the directory knows to be closed (Art. 6); one that it does not know may be entered later."""
+    for n, provider in enumerate(content.providers):
+        known = catalog.store.organisation(provider.uscc, unit)
+        if known is not None and not known.active:
+            yield Finding(f"providers.{n}.uscc", "provider.closed", {"value": provider.uscc})
 
 
 def _review_required(catalog: Catalog, today: date, unit: Unit) -> bool:

@@ -16,7 +16,7 @@ from services.catalog.answers import VersionQuery, page
 from services.catalog.code_list import CodeListContent
 from services.catalog.directory import Wanted
 from services.catalog.model import CodeValue, LocalText
-from services.catalog.organisation import DirectoryEntry, Function, OrganisationKind
+from services.catalog.organisation import Function, OrganisationKind, read_organisation
 from services.catalog.paging import position
 from services.catalog.room import Catalog
 
@@ -89,6 +89,14 @@ class FirstDayBody(_Strict):
     effective_from: date = Field(description="Shanghai date, today or later; the first version of a list: any day")
 
 
+class DesignatedOfficerBody(_Strict):
+    """Whom the organisation has designated (Art. 6)."""
+
+    name: str
+    duty: str
+    telephone: str = Field("", description="Of the office")
+
+
 class OrganisationBody(_Strict):
     """What the directory says of an organisation."""
 
@@ -97,8 +105,9 @@ class OrganisationBody(_Strict):
     region: str = Field(description="Where it is competent, a code of the list region")
     functions: tuple[Function, ...]
     responsible_unit: str = Field("", description="The unit that a provider designates (Art. 6)")
-    contact_function: str = Field("", description="Who answers there, by function; never a person's name")
+    contact_function: str = Field("", description="Who answers there, by function; everybody reads it")
     telephone: str = Field("", description="Of the office")
+    officers: tuple[DesignatedOfficerBody, ...] = Field((), description="Read by agencies, providers and organs only")
     active: bool = True
 
 
@@ -232,5 +241,5 @@ def add_directory(app: OpenAPI, catalog: Catalog) -> None:
     @serves(directory.record)
     def record_organisation(path: OrganisationPath, body: OrganisationBody) -> Response:
         """Repeating it changes nothing."""
-        entry = DirectoryEntry(uscc=path.uscc, **dict(body))
+        entry = read_organisation(body.model_dump(mode="json") | {"uscc": path.uscc})
         return answer(directory.record(catalog, caller(), entry, idempotency_key()).plain())

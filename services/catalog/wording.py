@@ -23,6 +23,10 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "“{value}”不在现行行政区划代码表中",
         "“{value}” is not in the region code list in force",
     ),
+    "provider.closed": (
+        "机构名录中 {value} 已停用，请改为承接其职能的机构",
+        "the directory says that {value} is closed; name who has its functions now",
+    ),
     "telephone": (
         "电话只能含数字、空格、加号、连字符和括号",
         "a telephone number has digits, spaces, +, - and brackets",

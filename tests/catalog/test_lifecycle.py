@@ -127,6 +127,23 @@ def test_when_review_is_required_nothing_is_published_without(
     assert authority.post(f"{drafted}/submit", {}).json["code"] == "DRAFT_PUBLISHED"
 
 
+def test_nothing_is_published_for_a_provider_that_is_closed(catalog: Running, drafted: str) -> None:
+    organisation = {
+        "name": "阳江市市场监督管理局",
+        "kind": "administrative_organ",
+        "region": "441700",
+        "functions": ["provider"],
+        "responsible_unit": "信用管理科",
+    }
+    path = f"/v1/catalog/organisations/{MARKET}"
+    assert catalog.authority.put(path, organisation | {"active": False}).status_code == 200
+    refused = catalog.authority.post(f"{drafted}/publish", TODAY).json
+    assert refused["code"] == "ENTRY_INVALID"
+    assert [(e["field"], e["rule"]) for e in refused["errors"]] == [("providers.0.uscc", "provider.closed")]
+    assert catalog.authority.put(path, organisation).status_code == 200
+    assert catalog.authority.post(f"{drafted}/publish", TODAY).status_code == 200
+
+
 def test_a_rule_of_review_counts_from_its_day_on(catalog: Running, drafted: str) -> None:
     catalog.authority.post("/v1/catalog/rules", REVIEW_REQUIRED | {"effective_from": "2026-11-25"})
     assert catalog.authority.post(f"{drafted}/publish", TODAY).status_code == 200

@@ -19,6 +19,7 @@ HOUSING = {
     "responsible_unit": "信用管理科",
     "contact_function": "数据专员",
     "telephone": "+86 (662) 000-0000",
+    "officers": [],
 }
 USCC = "110000000000000514"
 
@@ -147,6 +148,22 @@ def test_the_directory_says_who_is_responsible_where(catalog: Running) -> None:
     assert "信用管理科" not in str(recorded)
 
 
+def test_officers_are_named_to_colleagues_only(catalog: Running) -> None:
+    path = f"/v1/catalog/organisations/{USCC}"
+    officers = [{"name": "演示员", "duty": "数据专员", "telephone": "0662-0000000"}]
+    assert catalog.authority.put(path, HOUSING | {"officers": officers}).json["officers"] == officers
+    for role, seen in (
+        *((role, officers) for role in ("agency", "provider", "centre", "authority", "supervisor")),
+        *((role, []) for role in ("public", "subject", "statutory", "subject_authorized")),
+    ):
+        desk = catalog.desk(role)
+        assert (role, desk.get(path).json["officers"]) == (role, seen)
+        (listed,) = desk.get("/v1/catalog/organisations").json["organisations"]
+        assert (role, listed["officers"]) == (role, seen)
+    recorded = until(lambda: catalog.audit.of("organisation.recorded"), "the event is delivered")
+    assert "演示员" not in str(recorded)
+
+
 def test_an_organisation_is_entered_rightly(catalog: Running) -> None:
     for uscc, change, field, rule in (
         ("110000000000000515", {}, "uscc", "uscc"),
@@ -155,6 +172,9 @@ def test_an_organisation_is_entered_rightly(catalog: Running) -> None:
         (USCC, {"responsible_unit": ""}, "responsible_unit", "text.missing"),
         (USCC, {"telephone": "问前台"}, "telephone", "telephone"),
         (USCC, {"name": ""}, "name", "text.missing"),
+        (USCC, {"officers": [{"name": " ", "duty": "数据专员"}]}, "officers.0.name", "text.missing"),
+        (USCC, {"officers": [{"name": "甲", "duty": "乙", "telephone": "无"}]}, "officers.0.telephone", "telephone"),
+        (USCC, {"officers": [{"name": "甲", "duty": "乙"}] * 21}, "officers", "too_many"),
     ):
         refused = catalog.authority.put(f"/v1/catalog/organisations/{uscc}", HOUSING | change)
         assert refused.status_code == 400
