@@ -100,14 +100,21 @@ def publish(catalog: Catalog, caller: Principal, draft_id: str, first: date, key
 
 @rule("code_list.seeded", roles={Role.SERVICE}, articles=("9",), when=(no_other_service,))
 def seed_lists(catalog: Catalog, caller: Principal, contents: Sequence[CodeListContent], first: date) -> None:
-    """The catalog publishes the standard lists that are not there yet."""
+    """The catalog publishes the standard lists that are not there yet, and, from today on, those that a release changed."""
 
     def work(unit: Unit) -> None:
         for content in contents:
-            if catalog.store.newest_code_list(content.name, unit) is None:
-                _publish(catalog, caller, unit, content, first)
+            there = catalog.store.newest_code_list(content.name, unit)
+            if to_be_seeded(there, content):
+                _publish(catalog, caller, unit, content, catalog.clock.today() if there else first)
 
     catalog.store.transact(work)
+
+
+def to_be_seeded(there: CodeList | None, content: CodeListContent) -> bool:
+    """Whether a standard list must be published: the first version is always the catalog's own, any later one may be the
+    authority's and stays."""
+    return there is None or (there.version == 1 and there.content != content)
 
 
 def resolved(catalog: Catalog, content: EntryContent) -> EntryContent:

@@ -35,14 +35,15 @@ _OBJECTION: Final = RuleSet(
 def seed(catalog: Catalog) -> None:
     """Publishes what is missing, by the same use cases as an officer, on record as the catalog itself.
 
-    The calendar has every year up to the coming one. A provisional year that the library knows by now is replaced;
-    what the authority has loaded never is.
+    A code list that a release changed gets a second version, unless the authority has published one. The calendar has
+    every year up to the coming one. A provisional year that the library knows by now is replaced; what the authority has
+    loaded never is.
     """
     if catalog.store.newest_rule_set(_OBJECTION.name) is None:
         rules.publish(catalog, OWN, _OBJECTION)
-    missing = [content for content in standard_lists() if catalog.store.newest_code_list(content.name) is None]
-    if missing:
-        lists.seed_lists(catalog, OWN, missing, FIRST_DAY)
+    newest = catalog.store.newest_code_list
+    if due := [content for content in standard_lists() if lists.to_be_seeded(newest(content.name), content)]:
+        lists.seed_lists(catalog, OWN, due, FIRST_DAY)
     there = {year.year: year.announced for year in catalog.store.calendar_years()}
     for number in range(_FIRST_YEAR, catalog.clock.today().year + 2):
         if there.get(number):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from services.catalog.seeding import seed
 from tests.catalog.conftest import Running
 from tests.support import until
 
@@ -43,6 +44,24 @@ def test_a_new_system_has_the_standard_lists(catalog: Running) -> None:
     assert [*first["code_lists"], *second["code_lists"]] == lists
     seeded = until(lambda: len(found := catalog.audit.of("code_list.published")) == 6 and found, "events")
     assert {e["actor"]["sub"] for e in seeded} == {"catalog"}
+
+
+def test_a_list_that_a_release_changed_is_seeded_again_unless_the_authority_has_its_own(catalog: Running) -> None:
+    """As on a system of before, whose region list had one code."""
+    lists = catalog.room.store.store.db["code_lists"]
+    one = [{"code": "441700", "name": {"zh": "阳江市", "en": ""}}]
+    lists.update_one({"_id": "region:000001"}, {"$set": {"values": one}})
+    seed(catalog.room)
+    seed(catalog.room)
+    newest = catalog.anybody.get("/v1/catalog/code-lists/region").json
+    assert (newest["version"], newest["effective_from"]) == (2, "2026-11-24")
+    assert len(newest["values"]) > 3_500
+
+    lists.update_one({"_id": "subject_kind:000001"}, {"$set": {"values": one}})
+    own = {"name": "subject_kind", "title": {"zh": "类别"}, "values": one}
+    assert publishes(catalog, own, "2026-11-24").json["version"] == 2
+    seed(catalog.room)
+    assert catalog.anybody.get("/v1/catalog/code-lists/subject_kind").json["version"] == 2
 
 
 def test_a_list_is_drafted_edited_and_published_in_versions(catalog: Running) -> None:
