@@ -178,7 +178,7 @@ def _cross_rules(old: EntryContent, new: EntryContent) -> Iterator[Change]:
 
 def _implied(rule: CrossRule, old: EntryContent) -> bool:
     """Whether every record that the old content took obeys the rule anyway."""
-    if not rule.rule.has_values:
+    if rule.rule.orders:
         return False
     item = old.item(rule.item)
     if rule.rule is CrossRuleKind.REQUIRED_WHEN and item is not None and item.required:
@@ -198,8 +198,8 @@ def _rule_told(rule: CrossRule) -> tuple[str, str]:
     values = _joined(rule.values)
     if rule.rule is CrossRuleKind.FORBIDDEN_WHEN:
         return (
-            f"{rule.other} 为 {values} 时 {rule.item} 须留空",
-            f"{rule.item} stays empty when {rule.other} is one of {values}",
+            f"{rule.other} 为 {values} 时不得填写 {rule.item}",
+            f"{rule.item} must be empty when {rule.other} is one of {values}",
         )
     return (
         f"{rule.other} 为 {values} 时须填 {rule.item}",

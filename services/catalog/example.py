@@ -1,6 +1,7 @@
 """A record that obeys an entry's rules, about nobody: for templates, and to try a version out. Pure."""
 
 import re
+from collections.abc import Container
 
 # The parse tree of the standard library, as `pattern.py` reads it.
 from re import _constants as op  # type: ignore[attr-defined]
@@ -26,19 +27,26 @@ _SAMPLES: Final = {
 
 
 def example_record(content: EntryContent) -> dict[str, str]:
-    """Item code to text, every item filled but those that its own values forbid. All dates are one day, so none is
-    before another."""
-    record = {item.code: _value(item) for item in content.items}
-    forbidden = {
-        rule.item
-        for rule in content.cross_rules
-        if rule.rule is CrossRuleKind.FORBIDDEN_WHEN
-        and not {*rule.values}.isdisjoint(record.get(rule.other, "").split(";"))
+    """Item code to text, every item filled that may be.
+
+    All dates are one day and all numbers that are compared are 0, so none is before or less than another; of a code list
+    the first value is taken that forbids nothing.
+    """
+    forbidding = [rule for rule in content.cross_rules if rule.rule is CrossRuleKind.FORBIDDEN_WHEN]
+    compared = {c for r in content.cross_rules if r.rule is CrossRuleKind.NOT_LESS for c in (r.item, r.other)}
+    record = {
+        item.code: "0"
+        if item.code in compared
+        else _value(item, {value for rule in forbidding if rule.other == item.code for value in rule.values})
+        for item in content.items
     }
-    return {code: text for code, text in record.items() if code not in forbidden}
+    for rule in forbidding:
+        if record.get(rule.other) in rule.values:
+            record.pop(rule.item, None)
+    return record
 
 
-def _value(item: Item) -> str:
+def _value(item: Item, rather_not: Container[str]) -> str:
     if item.identifier is not Identifier.NONE:
         return _SAMPLES[item.identifier]
     if item.type is ItemType.DATE:
@@ -47,7 +55,7 @@ def _value(item: Item) -> str:
         # Digits of a number include its decimals: 0.50 fits where 1 would not.
         return "1" if item.length > item.scale else f"0.{'5':0<{item.scale}}"
     if item.code_list:
-        return item.code_list[0].code
+        return next((v.code for v in item.code_list if v.code not in rather_not), item.code_list[0].code)
     if item.pattern:
         return _matching(item.pattern)
     return f"示例{item.name.zh}"[: item.length]

@@ -121,14 +121,14 @@ class CrossRuleKind(StrEnum):
     """What a rule across items demands."""
 
     NOT_BEFORE = "not_before"
+    NOT_LESS = "not_less"
     REQUIRED_WHEN = "required_when"
     FORBIDDEN_WHEN = "forbidden_when"
-    NOT_LESS = "not_less"
 
     @property
-    def has_values(self) -> bool:
-        """Whether it depends on certain values of the other item; else it compares the two."""
-        return self in (CrossRuleKind.REQUIRED_WHEN, CrossRuleKind.FORBIDDEN_WHEN)
+    def orders(self) -> bool:
+        """Whether it is about the order of two values; else about one item being there when another has some value."""
+        return self in (CrossRuleKind.NOT_BEFORE, CrossRuleKind.NOT_LESS)
 
 
 @dataclass(frozen=True, slots=True)

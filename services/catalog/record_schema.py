@@ -13,7 +13,7 @@ DIALECT_REVISION = 2
 def record_schema(entry: Entry) -> dict[str, Any]:
     """The schema of one record: item code to text, as items travel.
 
-    What JSON Schema cannot say, check digits, the order of dates and of numbers, is in `x-chengxin-*` annotations.
+    What JSON Schema cannot say, check digits and the order of dates and of numbers, is in `x-chengxin-*` annotations.
     """
     content = entry.content
     schema: dict[str, Any] = {
@@ -31,7 +31,7 @@ def record_schema(entry: Entry) -> dict[str, Any]:
     known = {item.code: item for item in content.items}
     groups: list[tuple[str, ...]] = [group.items for group in content.required_one_of]
     conditions = [{"anyOf": [{"required": [code]} for code in group]} for group in groups]
-    conditions += [_when(rule, known[rule.other]) for rule in content.cross_rules if rule.rule.has_values]
+    conditions += [_conditional(rule, known[rule.other]) for rule in content.cross_rules if not rule.rule.orders]
     if conditions:
         schema["allOf"] = conditions
     return schema
@@ -64,14 +64,14 @@ def _pairs(content: EntryContent, kind: CrossRuleKind) -> list[list[str]]:
     return [[rule.item, rule.other] for rule in content.cross_rules if rule.rule is kind]
 
 
-def _when(rule: CrossRule, other: Item) -> dict[str, Any]:
+def _conditional(rule: CrossRule, other: Item) -> dict[str, Any]:
     if other.multiple:
         one = "|".join(re.escape(value) for value in rule.values)
         test: dict[str, Any] = {"pattern": f"(^|;)({one})(;|$)"}
     else:
         test = {"enum": list(rule.values)}
-    there: dict[str, Any] = {"required": [rule.item]}
+    there = {"required": [rule.item]}
     return {
         "if": {"properties": {other.code: test}, "required": [other.code]},
-        "then": there if rule.rule is CrossRuleKind.REQUIRED_WHEN else {"not": there},
+        "then": {"not": there} if rule.rule is CrossRuleKind.FORBIDDEN_WHEN else there,
     }

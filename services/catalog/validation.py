@@ -185,29 +185,37 @@ def _rules(content: EntryContent) -> Findings:
         yield from _cross(content, f"cross_rules.{n}", rule)
 
 
-# What a comparing rule compares, and what is told where it cannot.
-_COMPARED: Final = {
-    CrossRuleKind.NOT_BEFORE: (ItemType.DATE, "cross_rule.dates"),
-    CrossRuleKind.NOT_LESS: (ItemType.NUMBER, "cross_rule.numbers"),
-}
-
-
 def _cross(content: EntryContent, where: str, rule: CrossRule) -> Findings:
-    types = [_type(content, code) for code in (rule.item, rule.other)]
     yield from _known(content, f"{where}.item", [rule.item], numbered=False)
     yield from _known(content, f"{where}.other", [rule.other], numbered=False)
     if rule.item == rule.other:
         yield Finding(f"{where}.other", "cross_rule.self")
-    if not rule.rule.has_values:
-        compared, wrong = _COMPARED[rule.rule]
-        if None not in types and types != [compared, compared]:
-            yield Finding(where, wrong)
-        if rule.values:
-            yield Finding(f"{where}.values", "cross_rule.superfluous_values")
-        return
-    if rule.rule is CrossRuleKind.FORBIDDEN_WHEN and any(i.required for i in content.items if i.code == rule.item):
-        yield Finding(f"{where}.item", "cross_rule.forbidden_required")
+    yield from (_ordering if rule.rule.orders else _conditional)(content, where, rule)
+
+
+def _ordering(content: EntryContent, where: str, rule: CrossRule) -> Findings:
+    item, other = content.item(rule.item), content.item(rule.other)
+    dated = rule.rule is CrossRuleKind.NOT_BEFORE
+    if item is not None and other is not None:
+        if {item.type, other.type} != {ItemType.DATE if dated else ItemType.NUMBER}:
+            yield Finding(where, "cross_rule.dates" if dated else "cross_rule.numbers")
+        elif item.unit != other.unit:
+            yield Finding(where, "cross_rule.units")
+    if rule.values:
+        yield Finding(f"{where}.values", "cross_rule.superfluous_values")
+
+
+def _conditional(content: EntryContent, where: str, rule: CrossRule) -> Findings:
     yield from _some(f"{where}.values", rule.values)
+    if rule.rule is CrossRuleKind.FORBIDDEN_WHEN:
+        item = content.item(rule.item)
+        if item is not None and item.required:
+            yield Finding(f"{where}.item", "cross_rule.forbids_required")
+        for known in content.cross_rules:
+            demanding = known.rule is CrossRuleKind.REQUIRED_WHEN
+            if demanding and (known.item, known.other) == (rule.item, rule.other):
+                for value in [value for value in rule.values if value in known.values]:
+                    yield Finding(f"{where}.values", "cross_rule.contradiction", {"value": value})
     codes = {value.code for item in content.items if item.code == rule.other for value in item.code_list}
     for value in rule.values:
         if codes and value not in codes:

@@ -127,15 +127,23 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "legal_document.date": ("文书日期须为日期类信息项", "the date of the legal document must be a date item"),
     "cross_rule.self": ("两个信息项不能相同", "the two items must differ"),
     "cross_rule.dates": ("先后关系只能用于两个日期类信息项", "not_before is for two date items"),
-    "cross_rule.numbers": ("大小关系只能用于两个数值类信息项", "not_less is for two number items"),
-    "cross_rule.forbidden_required": (
-        "必填项不能要求留空，请取消必填或者删除该规则",
-        "a required item cannot have to stay empty; drop one of the two",
-    ),
     "cross_rule.values": ("“{value}”不在该信息项的代码表中", "“{value}” is not in the code list of that item"),
+    "cross_rule.numbers": ("大小关系只能用于两个数值类信息项", "not_less is for two number items"),
+    "cross_rule.units": (
+        "两个信息项的单位不同，不能比较大小",
+        "the two items have different units and cannot be compared",
+    ),
     "cross_rule.superfluous_values": (
-        "先后、大小关系不使用 values，请留空",
+        "先后关系和大小关系不使用 values，请留空",
         "not_before and not_less use no values; leave them empty",
+    ),
+    "cross_rule.forbids_required": (
+        "必填的信息项不能规定为不得填写，请改为非必填或删除该规则",
+        "a required item cannot be forbidden; make it optional or remove the rule",
+    ),
+    "cross_rule.contradiction": (
+        "取值为“{value}”时，另一规则要求填写该信息项，两者矛盾",
+        "another rule requires the item when the value is “{value}”",
     ),
     "group.size": (
         "一组至少两个信息项；单个信息项请直接设为必填",

@@ -193,46 +193,44 @@ def _one_of(rule: str, codes: Sequence[str], known: Mapping[str, Item]) -> Rule:
 
 def _cross(rule: CrossRule, known: Mapping[str, Item]) -> Rule:
     item, other = known[rule.item], known[rule.other]
-    if rule.rule == "not_before":
-
-        def not_before(items: Items) -> Violation | None:
-            this, that = items.get(item.code), items.get(other.code)
-            if this is None or that is None or this >= that or not (is_date(this) and is_date(that)):
-                return None
-            return _violation(item, "not_before", this, other=named(other))
-
-        return not_before
-    if rule.rule == "required_when":
-        values = frozenset(rule.values)
-        words: dict[str, Any] = {"other": named(other), "values": "/".join(rule.values)}
-        missing = _violation(item, "required_when", "", **words)
-
-        def required_when(items: Items) -> Violation | None:
-            if item.code in items or other.code not in items:
-                return None
-            return None if values.isdisjoint(items[other.code].split(";")) else missing
-
-        return required_when
-    if rule.rule == "forbidden_when":
-        barred = frozenset(rule.values)
-
-        def forbidden_when(items: Items) -> Violation | None:
-            if item.code not in items or barred.isdisjoint(items.get(other.code, "").split(";")):
-                return None
-            words: dict[str, Any] = {"other": named(other), "values": "/".join(rule.values)}
-            return _violation(item, "forbidden_when", items[item.code], **words)
-
-        return forbidden_when
-    if rule.rule == "not_less":
-
-        def not_less(items: Items) -> Violation | None:
-            this, that = items.get(item.code, ""), items.get(other.code, "")
-            if not (_CANONICAL.match(this) and _CANONICAL.match(that)) or Decimal(this) >= Decimal(that):
-                return None
-            return _violation(item, "not_less", this, other=named(other))
-
-        return not_less
+    match rule.rule:
+        case "not_before":
+            return _ordered(rule.rule, item, other, lambda this, that: this < that and is_date(this) and is_date(that))
+        case "not_less":
+            return _ordered(rule.rule, item, other, _less)
+        case "required_when" | "forbidden_when":
+            return _conditional(rule, item, other)
     raise ValueError(f"unknown cross rule {rule.rule}")
+
+
+def _ordered(rule: str, item: Item, other: Item, wrong: Callable[[str, str], bool]) -> Rule:
+    def check(items: Items) -> Violation | None:
+        this, that = items.get(item.code), items.get(other.code)
+        if this is None or that is None or not wrong(this, that):
+            return None
+        return _violation(item, rule, this, other=named(other))
+
+    return check
+
+
+def _less(this: str, that: str) -> bool:
+    # What is no number is told as that.
+    return bool(_CANONICAL.match(this) and _CANONICAL.match(that)) and Decimal(this) < Decimal(that)
+
+
+def _conditional(rule: CrossRule, item: Item, other: Item) -> Rule:
+    values = frozenset(rule.values)
+    words: dict[str, Any] = {"other": named(other), "values": "/".join(rule.values)}
+    there_is_wrong = rule.rule == "forbidden_when"
+
+    def check(items: Items) -> Violation | None:
+        if (item.code in items) is not there_is_wrong or other.code not in items:
+            return None
+        if values.isdisjoint(items[other.code].split(";")):
+            return None
+        return _violation(item, rule.rule, items.get(item.code, ""), **words)
+
+    return check
 
 
 def _violation(item: Item, rule: str, value: str, **words: object) -> Violation:

@@ -145,17 +145,17 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "{item}早于{other}，请核对两个日期",
         "{item} is before {other}; check both dates",
     ),
-    "required_when": (
-        "{other}含“{values}”时，{item}为必填项，请补充",
-        "{item} is required when {other} has “{values}”; supply it",
-    ),
-    "forbidden_when": (
-        "{other}含“{values}”时，{item}应为空，请删除该值或者核对{other}",
-        "{item} must be empty when {other} has “{values}”; remove it, or check {other}",
-    ),
     "not_less": (
         "{item}小于{other}，请核对两个数值",
         "{item} is less than {other}; check both numbers",
+    ),
+    "forbidden_when": (
+        "{other}含“{values}”时不得填写{item}，请删除该项或核对{other}",
+        "{item} must be empty when {other} has “{values}”; remove it, or check {other}",
+    ),
+    "required_when": (
+        "{other}含“{values}”时，{item}为必填项，请补充",
+        "{item} is required when {other} has “{values}”; supply it",
     ),
     "subject": (
         "无法确定信用主体，请填写{items}中的一项",

@@ -94,6 +94,31 @@ def test_a_change_is_classed(change: Change, effect: str, where: list[str]) -> N
 
 
 @pytest.mark.parametrize(
+    ("rule", "zh", "en"),
+    [
+        (
+            {"rule": "not_less", "item": "CF_NR_FK", "other": "CF_NR_WFFF"},
+            "CF_NR_FK 不小于 CF_NR_WFFF",
+            "CF_NR_FK is not less than CF_NR_WFFF",
+        ),
+        (
+            {"rule": "forbidden_when", "item": "CF_NR_FK", "other": "CF_CFLB", "values": ["警告", "通报批评"]},
+            "CF_CFLB 为 警告、通报批评 时不得填写 CF_NR_FK",
+            "CF_NR_FK must be empty when CF_CFLB is one of 警告、通报批评",
+        ),
+    ],
+)
+def test_a_rule_across_items_is_told_in_words(rule: dict[str, Any], zh: str, en: str) -> None:
+    old, new = demo_entry("XZCF"), demo_entry("XZCF")
+    new["cross_rules"].append(rule)
+    assert findings(read_content(new)) == []
+    [added] = compare(read_content(old), read_content(new)).changes
+    assert (added.effect, added.zh, added.en) == ("tightens", f"增加规则：{zh}", f"rule added: {en}")
+    [dropped] = compare(read_content(new), read_content(old)).changes
+    assert (dropped.effect, dropped.zh, dropped.en) == ("loosens", f"取消规则：{zh}", f"rule dropped: {en}")
+
+
+@pytest.mark.parametrize(
     ("change", "widens"),
     [
         (lambda e: item(e, "BZ").update(modes=MODES), True),

@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 from services.catalog.entry_sheet import read_entry_sheet, write_entry
 from services.catalog.example import example_record
 from services.catalog.model import read_content
+from services.catalog.record_schema import record_schema
 from services.catalog.sheets import read_book, write_book
 from services.catalog.template import template_book
 from services.catalog.validation import findings
@@ -58,6 +59,32 @@ def test_any_text_comes_back_whole(some: list[str], awkward: str) -> None:
     entry["items"][1] |= {"note": some[0], "unit": "", "code_list_ref": {"name": "region", "version": 3}}
     content = read_content(entry)
     assert read_entry_sheet(write_entry(content)) == content
+
+
+def test_rules_across_items_are_in_every_form() -> None:
+    entry = demo_entry("XZCF")
+    entry["cross_rules"] = [
+        {"rule": "not_less", "item": "CF_NR_FK", "other": "CF_NR_WFFF"},
+        {"rule": "forbidden_when", "item": "CF_NR_FK", "other": "CF_CFLB", "values": ["警告", "通报批评"]},
+        {"rule": "forbidden_when", "item": "CF_NR_DXZZ", "other": "BZ", "values": ["示例备注"]},
+    ]
+    next(i for i in entry["items"] if i["code"] == "CF_NR_WFFF").update(length=2, scale=2)
+    content = read_content(entry)
+    assert findings(content) == []
+    assert read_entry_sheet(write_entry(content)) == content
+
+    assert record_schema(Entry(content, 1, TODAY, None, NOW))["x-chengxin-not-less"] == [["CF_NR_FK", "CF_NR_WFFF"]]
+    good, example = accepts(content), example_record(content)
+    assert good(example)
+    assert float(example["CF_NR_FK"]) >= float(example["CF_NR_WFFF"])
+    # The first value that forbids nothing is the example; where there is no choice, what is forbidden is left empty.
+    assert example["CF_CFLB"] == "罚款"
+    assert "CF_NR_DXZZ" not in example
+    assert not good(example | {"CF_CFLB": "没收非法财物;警告"})
+    filled = openpyxl.load_workbook(io.BytesIO(template_book(Entry(content, 1, TODAY, None, NOW))))["填报示例"]
+    heading, row = filled.iter_rows(values_only=True)
+    names = {i["name"]["zh"]: i["code"] for i in entry["items"]}
+    assert {names[h]: v for h, v in zip(heading, row, strict=True) if v} == example
 
 
 def test_nothing_in_a_workbook_is_a_formula() -> None:
@@ -140,8 +167,7 @@ def test_the_example_of_an_entry_obeys_its_rules(code: str) -> None:
     content = read_content(demo_entry(code))
     example = example_record(content)
     assert accepts(content)(example)
-    left_out = {i.code for i in content.items} - set(example)
-    assert left_out == {r.item for r in content.cross_rules if r.rule == "forbidden_when"}
+    assert set(example) == {i.code for i in content.items}
 
 
 @given(st.sampled_from([r"[0-9]{4}", r"\d{2}-\d{2}", "(甲|乙)[^1a]{2}", r"[^\d]x?", r"a*b+", r"\w\s\S", ".", "^x$"]))

@@ -3,7 +3,7 @@
 import copy
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -31,6 +31,22 @@ Change = Callable[[dict[str, Any]], Any]
 
 def item(entry: dict[str, Any], code: str) -> dict[str, Any]:
     return next(i for i in entry["items"] if i["code"] == code)
+
+
+def crossed(entry: dict[str, Any], rule: str, of: str, other: str = "XK_YXQZ", values: Sequence[str] = ()) -> None:
+    """Makes the first cross rule another one."""
+    entry["cross_rules"][0] = {"rule": rule, "item": of, "other": other, "values": list(values)}
+
+
+def priced(entry: dict[str, Any]) -> None:
+    """Makes two items sums of which one is not less than the other."""
+    for code in ("BZ", "XK_XKBH"):
+        item(entry, code).update(type="number", length=10, scale=2, unit="万元", pattern="", code_list=[])
+    crossed(entry, "not_less", "BZ", "XK_XKBH")
+
+
+def test_sums_in_one_unit_can_be_compared() -> None:
+    assert found(priced) == []
 
 
 def found(change: Change, code: str = "XZXK") -> list[tuple[str, str]]:
@@ -109,12 +125,27 @@ def found(change: Change, code: str = "XZXK") -> list[tuple[str, str]]:
         (lambda e: e["cross_rules"][1].update(values=["驾驶证"]), "cross_rules.1.values", "cross_rule.values"),
         (lambda e: e["cross_rules"][1].update(values=[]), "cross_rules.1.values", "empty"),
         (lambda e: e["cross_rules"][0].update(item="XK_YXQZ"), "cross_rules.0.other", "cross_rule.self"),
-        (lambda e: e["cross_rules"][0].update(rule="not_less"), "cross_rules.0", "cross_rule.numbers"),
-        (lambda e: e["cross_rules"][0].update(values=["甲"]), "cross_rules.0.values", "cross_rule.superfluous_values"),
+        (lambda e: crossed(e, "not_less", "XK_YXQZI"), "cross_rules.0", "cross_rule.numbers"),
+        (lambda e: crossed(e, "not_less", "XK_ABSENT"), "cross_rules.0.item", "unknown_item"),
         (
-            lambda e: e["cross_rules"][1].update(rule="forbidden_when", item="XK_WSH"),
-            "cross_rules.1.item",
-            "cross_rule.forbidden_required",
+            lambda e: crossed(e, "not_less", "BZ", "XK_NR", ["1"]),
+            "cross_rules.0.values",
+            "cross_rule.superfluous_values",
+        ),
+        (lambda e: crossed(e, "not_less", "BZ", "BZ"), "cross_rules.0.other", "cross_rule.self"),
+        (lambda e: priced(e) or item(e, "BZ").update(unit="元"), "cross_rules.0", "cross_rule.units"),
+        (lambda e: crossed(e, "forbidden_when", "BZ", "BZ", ["1"]), "cross_rules.0.other", "cross_rule.self"),
+        (lambda e: crossed(e, "forbidden_when", "BZ", "XK_ZT"), "cross_rules.0.values", "empty"),
+        (lambda e: crossed(e, "forbidden_when", "BZ", "XK_ZT", ["9"]), "cross_rules.0.values", "cross_rule.values"),
+        (
+            lambda e: crossed(e, "forbidden_when", "XK_NR", "XK_ZT", ["1"]),
+            "cross_rules.0.item",
+            "cross_rule.forbids_required",
+        ),
+        (
+            lambda e: e["cross_rules"].append(e["cross_rules"][1] | {"rule": "forbidden_when", "values": ["身份证"]}),
+            "cross_rules.2.values",
+            "cross_rule.contradiction",
         ),
     ],
 )

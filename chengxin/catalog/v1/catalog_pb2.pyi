@@ -540,9 +540,9 @@ class CrossRule(_message.Message):
     VALUES_FIELD_NUMBER: _builtins.int
     rule: _builtins.str
     """`not_before`: the date in `item` is not before the date in `other`.
-    `required_when`: `item` is required when `other` contains one of `values`.
-    `forbidden_when`: `item` stays empty when `other` contains one of `values`.
     `not_less`: the number in `item` is not less than the number in `other`.
+    `required_when`: `item` is required when `other` contains one of `values`.
+    `forbidden_when`: `item` must be empty when `other` contains one of `values`.
     """
     item: _builtins.str
     other: _builtins.str
