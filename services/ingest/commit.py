@@ -1,11 +1,12 @@
 """One batch is one transaction: records, history, rejects, original, progress, feed and audit event commit together."""
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from chengxin.canonical import digest
@@ -45,6 +46,8 @@ OPENED: Final = "submission.opened"
 CLOSED: Final = "submission.closed"
 
 _REJECT: Final = "reject"
+# What the store answers to a second document under an id.
+_DUPLICATE: Final = 11000
 # A batch that met another writer of the same records reads what is there now and is decided again.
 _ATTEMPTS: Final = 5
 _encoder: Final = msgspec.json.Encoder()
@@ -87,6 +90,8 @@ class Delivery:
     file: FileForm | None = None
     # The provider's signed word on it.
     signed: Signed | None = None
+    # Set once one of its records was on record before.
+    met_known: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
 
     @property
     def about(self) -> dict[str, str]:
@@ -175,7 +180,10 @@ def commit(
             return ingest.store.transact(work)
         except _Overtaken:
             return _recognised(ingest, delivery, batch), None
-        except DuplicateKeyError as e:
+        except (DuplicateKeyError, BulkWriteError) as e:
+            if not _is_duplicate(e):
+                raise
+            delivery.met_known.set()
             raise _Met from e
 
     again = Retrying(retry=retry_if_exception_type(_Met), stop=stop_after_attempt(_ATTEMPTS), reraise=True)
@@ -196,7 +204,9 @@ def _write(ingest: Ingest, caller: Principal, delivery: Delivery, batch: Prepare
     store, session, now = ingest.store, unit.session, as_stored(ingest.clock.now())
     name = batch_id(delivery.key, batch.number)
     ids = [one.document["_id"] for one in batch.checked if one.document]
-    known = store.known(ids, session) if ids else {}
+    # Most deliveries are of new records, which inserting them shows by itself (a tenth faster): only one that has met
+    # a record that was known looks first.
+    known = store.known(ids, session) if ids and delivery.met_known.is_set() else {}
     history = decide(batch.checked, known, {"batch": name}, now)
     counts = Counts.of(became.outcome for became in history.outcomes).to_json()
     if batch.number == 1 and store.submission(delivery.key, session) is None:
@@ -214,6 +224,12 @@ def _write(ingest: Ingest, caller: Principal, delivery: Delivery, batch: Prepare
     unit.record(ingest.audit.event(DELIVERED, caller, entries=[delivery.entry.code], details=details).encode())
     unit.committed.append(lambda: ingest.recent.keep(name, history.versions, len(batch.encoded)))
     return history.outcomes
+
+
+def _is_duplicate(error: DuplicateKeyError | BulkWriteError) -> bool:
+    if isinstance(error, DuplicateKeyError):
+        return True
+    return any(wrong["code"] == _DUPLICATE for wrong in (error.details or {}).get("writeErrors", ()))
 
 
 def _submission(delivery: Delivery, ingest: Ingest) -> Plain:
