@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from flask import Response, request
+from flask import Response
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
 from pydantic import BaseModel, Field
@@ -11,7 +11,7 @@ from chengxin.context import caller
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.policy import serves
 from chengxin.principal import Role
-from chengxin.web import PageQuery, answer, decode_page_token, encode_page_token
+from chengxin.web import PageQuery, answer, decode_page_token, encode_page_token, idempotency_key
 from gateway import clients, grants, revoking, rotation, staff
 from gateway.duties import Grants
 from gateway.model import Agreement
@@ -21,7 +21,6 @@ _CLIENTS: Final = Tag(name="identity: clients", description="Organisations' syst
 _OFFICERS: Final = Tag(name="identity: officers", description="Officers' accounts, for the authority")
 _GRANTS: Final = Tag(name="identity: grants", description="Roles and entitlements take two officers")
 _KEYS: Final = Tag(name="identity: keys", description="Signing keys and revocation")
-_LONGEST_KEY: Final = 200
 
 
 class ClientPath(BaseModel):
@@ -136,7 +135,9 @@ def _add_clients(app: OpenAPI, gateway: Gateway) -> None:
     @serves(clients.register)
     def register_client(body: ClientBody) -> Response:
         """With its first key. It can do nothing until grants are approved."""
-        return answer(clients.register(gateway, caller(), clients.Registration(**body.model_dump()), _key()), 201)
+        return answer(
+            clients.register(gateway, caller(), clients.Registration(**body.model_dump()), idempotency_key()), 201
+        )
 
     @app.get("/v1/identity/clients", tags=[_CLIENTS], summary="Clients of one's region")
     @serves(clients.listed)
@@ -155,7 +156,7 @@ def _add_clients(app: OpenAPI, gateway: Gateway) -> None:
     @serves(grants.propose_for_client)
     def propose_client_grants(path: ClientPath, body: ClientGrantsBody) -> Response:
         """In force at once when it only takes away (`state` applied), else when a second officer approves (open)."""
-        return _proposed(grants.propose_for_client(gateway, caller(), path.client_id, body.grants(), _key()))
+        return _proposed(grants.propose_for_client(gateway, caller(), path.client_id, body.grants(), idempotency_key()))
 
     @app.post("/v1/identity/clients/<client_id>/suspend", tags=[_CLIENTS], summary="Suspend a client")
     @serves(clients.suspend)
@@ -175,7 +176,7 @@ def _add_client_keys(app: OpenAPI, gateway: Gateway) -> None:
     @serves(clients.add_key)
     def add_client_key(path: ClientPath, body: KeyBody) -> Response:
         """With `overlap_hours`, the keys before it retire by themselves."""
-        found = clients.add_key(gateway, caller(), path.client_id, body.jwk, body.overlap_hours, _key())
+        found = clients.add_key(gateway, caller(), path.client_id, body.jwk, body.overlap_hours, idempotency_key())
         return answer(found, 201)
 
     @app.delete("/v1/identity/clients/<client_id>/keys/<kid>", tags=[_CLIENTS], summary="Retire a client's key")
@@ -210,7 +211,7 @@ def _add_officers(app: OpenAPI, gateway: Gateway) -> None:
     def propose_roles(path: OfficerPath, body: RolesBody) -> Response:
         """Who supervises does not operate. In force as for clients."""
         asked = Grants(frozenset(body.roles))
-        return _proposed(grants.propose_for_officer(gateway, caller(), path.username, asked, _key()))
+        return _proposed(grants.propose_for_officer(gateway, caller(), path.username, asked, idempotency_key()))
 
     @app.post("/v1/identity/officers/<username>/reset", tags=[_OFFICERS], summary="Reset password and TOTP")
     @serves(staff.reset)
@@ -324,10 +325,3 @@ def _page(name: str, found: list[dict[str, Any]], size: int, key: str) -> Respon
     page = found[:size]
     more = encode_page_token(page[-1][key]) if len(found) > size else ""
     return answer({name: page, "next_page_token": more})
-
-
-def _key() -> str:
-    key = request.headers.get("Idempotency-Key", "")
-    if len(key) > _LONGEST_KEY:
-        raise INPUT_INVALID(fields=[FieldError("Idempotency-Key", "length", f"≤ {_LONGEST_KEY}")])
-    return key
