@@ -237,6 +237,11 @@ class Store:
         mongoengine.disconnect(self._alias)
 
 
+def session_of(unit: Unit | None) -> ClientSession | None:
+    """The session that makes a read part of a transaction; none outside of one."""
+    return unit.session if unit else None
+
+
 def find_among(
     collection: Collection[Document],
     name: str,

@@ -5,9 +5,8 @@ from datetime import date
 from typing import Any, Final, TypeVar
 
 from mongoengine import BooleanField, DictField, Document, DynamicDocument, IntField, ListField, StringField
-from pymongo.client_session import ClientSession
 
-from chengxin.mongo import OutboxRow, Store, Unit
+from chengxin.mongo import OutboxRow, Store, Unit, session_of
 from chengxin.workdays import CalendarYear
 from services.catalog import notice
 from services.catalog.code_list import CodeList, CodeListDraft, read_code_list, read_list_draft
@@ -148,7 +147,7 @@ class CatalogStore:
 
     def draft(self, draft_id: str, unit: Unit | None = None) -> Draft | None:
         """A draft by id."""
-        found = self._rows(DraftRow).find_one({"_id": draft_id}, session=_session(unit))
+        found = self._rows(DraftRow).find_one({"_id": draft_id}, session=session_of(unit))
         return read_draft(found | {"draft_id": found["_id"]}) if found else None
 
     def drafts(self, after: str, limit: int, provider: str | None = None) -> list[Draft]:
@@ -196,7 +195,7 @@ class CatalogStore:
 
     def newest(self, code: str, unit: Unit | None = None) -> Entry | None:
         """The newest version of an entry, in force or not."""
-        found = self._rows(EntryRow).find_one({"code": code}, sort=[("version", -1)], session=_session(unit))
+        found = self._rows(EntryRow).find_one({"code": code}, sort=[("version", -1)], session=session_of(unit))
         return read_entry(found) if found else None
 
     def save_entry(self, entry: Entry, unit: Unit) -> None:
@@ -215,13 +214,13 @@ class CatalogStore:
 
     def newest_rule_set(self, name: str, unit: Unit | None = None) -> RuleSet | None:
         """The newest rules of a name, in force or not."""
-        found = self._rows(RuleSetRow).find_one({"name": name}, sort=[("version", -1)], session=_session(unit))
+        found = self._rows(RuleSetRow).find_one({"name": name}, sort=[("version", -1)], session=session_of(unit))
         return read_rule_set(found) if found else None
 
     def rule_set_in_force(self, name: str, day: date, unit: Unit | None = None) -> RuleSet | None:
         """The newest rules of a name that are effective on a day."""
         query = {"name": name, "effective_from": {"$lte": day.isoformat()}}
-        found = self._rows(RuleSetRow).find_one(query, sort=[("version", -1)], session=_session(unit))
+        found = self._rows(RuleSetRow).find_one(query, sort=[("version", -1)], session=session_of(unit))
         return read_rule_set(found) if found else None
 
     def save_rule_set(self, rules: RuleSet, unit: Unit) -> None:
@@ -231,7 +230,7 @@ class CatalogStore:
 
     def calendar_year(self, year: int, unit: Unit | None = None) -> CalendarYear | None:
         """The working days of a year."""
-        found = self._rows(CalendarYearRow).find_one({"_id": year}, session=_session(unit))
+        found = self._rows(CalendarYearRow).find_one({"_id": year}, session=session_of(unit))
         return notice.read_year(found | {"year": year}) if found else None
 
     def calendar_years(self) -> list[CalendarYear]:
@@ -269,7 +268,7 @@ class CatalogStore:
 
     def newest_code_list(self, name: str, unit: Unit | None = None) -> CodeList | None:
         """The newest version of a code list, in force or not."""
-        found = self._rows(CodeListRow).find_one({"name": name}, sort=[("version", -1)], session=_session(unit))
+        found = self._rows(CodeListRow).find_one({"name": name}, sort=[("version", -1)], session=session_of(unit))
         return read_code_list(found) if found else None
 
     def save_code_list(self, codes: CodeList, unit: Unit) -> None:
@@ -279,7 +278,7 @@ class CatalogStore:
 
     def list_draft(self, draft_id: str, unit: Unit | None = None) -> CodeListDraft | None:
         """A draft of a code list by id."""
-        found = self._rows(CodeListDraftRow).find_one({"_id": draft_id}, session=_session(unit))
+        found = self._rows(CodeListDraftRow).find_one({"_id": draft_id}, session=session_of(unit))
         return read_list_draft(found | {"draft_id": found["_id"]}) if found else None
 
     def list_drafts(self, after: str, limit: int) -> list[CodeListDraft]:
@@ -294,7 +293,7 @@ class CatalogStore:
 
     def organisation(self, uscc: str, unit: Unit | None = None) -> DirectoryEntry | None:
         """An organisation by its credit code."""
-        found = self._rows(OrganisationRow).find_one({"_id": uscc}, session=_session(unit))
+        found = self._rows(OrganisationRow).find_one({"_id": uscc}, session=session_of(unit))
         return read_organisation(found | {"uscc": found["_id"]}) if found else None
 
     def organisations(self, region: str, function: str, after: str, limit: int) -> list[DirectoryEntry]:
@@ -315,10 +314,6 @@ class CatalogStore:
 
 def _as_row(plain: Plain, key: str) -> Plain:
     return {"_id": plain.pop(key), **plain}
-
-
-def _session(unit: Unit | None) -> ClientSession | None:
-    return unit.session if unit else None
 
 
 def _key(name: str, version: int) -> str:

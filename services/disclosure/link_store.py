@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pymongo import InsertOne, ReplaceOne, UpdateOne
-from pymongo.client_session import ClientSession
 
-from chengxin.mongo import Store, Unit, find_among
+from chengxin.mongo import Store, Unit, find_among, session_of
 from services.disclosure.identity import Decision, Groups, Identifier, Link, State, grouped
 from services.disclosure.rows import LinkRow, NameRow, SubjectRow
 
@@ -65,7 +64,7 @@ class LinkStore:
 
     def by_id(self, ids: Sequence[str], unit: Unit | None = None) -> dict[str, Kept]:
         """Links; unknown ones are left out."""
-        return _read(find_among(self._rows(LinkRow), "_id", ids, None, _session(unit)))
+        return _read(find_among(self._rows(LinkRow), "_id", ids, None, session_of(unit)))
 
     def around(self, refs: Iterable[str], unit: Unit | None = None, over: dict[str, Kept] | None = None) -> list[Kept]:
         """All links that can be reached from references, whether they join or not; `over` are those changed in hand."""
@@ -78,7 +77,7 @@ class LinkStore:
                 by_end.setdefault(end, []).append(link_id)
         while frontier:
             seen.update(frontier)
-            reached = _read(find_among(self._rows(LinkRow), "refs", frontier, None, _session(unit)))
+            reached = _read(find_among(self._rows(LinkRow), "refs", frontier, None, session_of(unit)))
             reached |= {i: changed[i] for ref in frontier for i in by_end.get(ref, ())}
             for link_id, kept in reached.items():
                 found[link_id] = changed.get(link_id, kept)
@@ -106,7 +105,7 @@ class LinkStore:
     def subjects(self, refs: Sequence[str], unit: Unit | None = None) -> dict[str, Plain]:
         """Kind, name, code, scheme and group of the subjects that have records here."""
         fields = {"kind": 1, "name": 1, "former": 1, "uscc": 1, "scheme": 1, "group": 1}
-        return {row["_id"]: row for row in find_among(self._rows(SubjectRow), "_id", refs, fields, _session(unit))}
+        return {row["_id"]: row for row in find_among(self._rows(SubjectRow), "_id", refs, fields, session_of(unit))}
 
     def save_groups(self, groups: dict[str, tuple[list[str], str]], seq: int, unit: Unit) -> None:
         """Says of subjects in which group they are (references and code), and of what the public finds whose it is."""
@@ -160,7 +159,3 @@ def _read(rows: Iterable[Plain]) -> dict[str, Kept]:
         )
         for row in rows
     }
-
-
-def _session(unit: Unit | None) -> ClientSession | None:
-    return unit.session if unit else None

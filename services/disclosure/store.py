@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from pymongo import InsertOne, ReplaceOne, ReturnDocument, UpdateOne
 from pymongo.errors import OperationFailure
 
-from chengxin.mongo import Store, Unit, find_among
+from chengxin.mongo import Store, Unit, find_among, session_of
 from services.disclosure.entry import Entry
 from services.disclosure.feed_store import FeedStore
 from services.disclosure.holdings import Head, Location, Subject
@@ -147,7 +147,7 @@ class DisclosureStore:
     def _in(
         self, document: Any, name: str, values: Sequence[str], unit: Unit | None, fields: Plain | None = None
     ) -> Iterator[Plain]:
-        return find_among(self._rows(document), name, values, fields, unit.session if unit else None)
+        return find_among(self._rows(document), name, values, fields, session_of(unit))
 
     def _write(self, document: Any, writes: list[Any], unit: Unit) -> None:
         if writes:

@@ -5,11 +5,10 @@ from datetime import date, datetime
 from itertools import islice
 
 from pymongo import ReturnDocument
-from pymongo.client_session import ClientSession
 
 from chengxin.crypto import KeyRing
 from chengxin.ids import new_id
-from chengxin.mongo import OutboxRow, Store, Unit
+from chengxin.mongo import OutboxRow, Store, Unit, session_of
 from chengxin.workdays import CalendarYear, WorkCalendar
 from services.objection import documents
 from services.objection.deadlines import DEADLINE_UNKNOWN, Rules, Timetable
@@ -54,7 +53,7 @@ class ObjectionStore:
 
     def case(self, objection_no: str, unit: Unit | None = None) -> Case | None:
         """A case by number."""
-        row = self._cases.find_one({"_id": objection_no}, session=_session(unit))
+        row = self._cases.find_one({"_id": objection_no}, session=session_of(unit))
         return read_case(row, self._keys) if row else None
 
     def cases_of(self, applicant: str, before: str, limit: int) -> list[Case]:
@@ -163,7 +162,7 @@ class ObjectionStore:
 
     def entry(self, code: str, version: int, unit: Unit | None = None) -> EntryNames | None:
         """The names of an entry version."""
-        row = self._entries.find_one({"_id": f"{code}:{version}"}, session=_session(unit))
+        row = self._entries.find_one({"_id": f"{code}:{version}"}, session=session_of(unit))
         return EntryNames(code, version, row["name"], row["items"]) if row else None
 
     def save_entry(self, entry: EntryNames, unit: Unit) -> None:
@@ -200,7 +199,7 @@ class ObjectionStore:
     def timetable_in_force(self, day: date, unit: Unit | None = None) -> Timetable:
         """The deadlines in force on a day, with the calendar. Raises DEADLINE_UNKNOWN."""
         query = {"effective_from": {"$lte": day.isoformat()}}
-        row = self._rules.find_one(query, sort=[("_id", -1)], session=_session(unit))
+        row = self._rules.find_one(query, sort=[("_id", -1)], session=session_of(unit))
         return self._timetable(row, unit)
 
     def timetable_of(self, case: Case, unit: Unit) -> Timetable:
@@ -212,13 +211,9 @@ class ObjectionStore:
             raise DEADLINE_UNKNOWN(what="异议处理期限规则", what_en="the rule set of objections", retry_after=5)
         years = [
             CalendarYear.of(row["_id"], row["announced"], row["days_off"], row["days_worked"])
-            for row in self._years.find({}, session=_session(unit))
+            for row in self._years.find({}, session=session_of(unit))
         ]
         return Timetable(Rules(rules["_id"], rules["values"]), WorkCalendar(years))
 
     def _read(self, rows: Iterable[Plain]) -> list[Case]:
         return [read_case(row, self._keys) for row in rows]
-
-
-def _session(unit: Unit | None) -> ClientSession | None:
-    return unit.session if unit else None
