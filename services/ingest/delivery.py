@@ -9,7 +9,7 @@ from typing import Any, Final
 from chengxin.errors import Problem
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
-from services.ingest.commit import DELIVERED, Delivery, FileForm, close, commit, open_delivery, prepare
+from services.ingest.commit import DELIVERED, close, commit
 from services.ingest.model import (
     DELIVERY_BROKEN_OFF,
     DELIVERY_END_MISSING,
@@ -20,6 +20,8 @@ from services.ingest.model import (
     Header,
     Receipt,
 )
+from services.ingest.opening import Delivery, FileForm, open_delivery
+from services.ingest.prepare import prepare
 from services.ingest.room import Ingest
 
 

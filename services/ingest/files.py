@@ -13,10 +13,11 @@ from chengxin.tabular.batches import in_batches
 from chengxin.tabular.columns import Columns, ItemName
 from chengxin.tabular.source import Row, id_of_file, must_be_whole, open_source
 from services.ingest import originals
-from services.ingest.commit import DELIVERED, FileForm, begin, open_delivery
+from services.ingest.commit import DELIVERED
 from services.ingest.delivery import provides, submit
 from services.ingest.entry import Entry
 from services.ingest.model import Batch, Delivered, Header, Receipt
+from services.ingest.opening import FileForm, begin, open_delivery
 from services.ingest.room import Ingest
 
 

@@ -11,9 +11,9 @@ from chengxin.errors import NOT_FOUND, Problem
 from chengxin.mongo import OutboxRow
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
-from services.ingest.commit import RejectContent, opened_reject
 from services.ingest.model import FEED_NOT_FOR_YOU, Outcome, Receipt, owned
 from services.ingest.receipts import receipt_of
+from services.ingest.rejects import RejectContent, opened_reject
 from services.ingest.room import Ingest
 from services.ingest.store import Plain
 from services.ingest.validation import Violation
@@ -93,7 +93,7 @@ def rejects(
     rows = ingest.store.rejects_of(found["_id"], after, size + 1)
     page = rows[:size]
     following = [page[-1]["row"], page[-1]["_id"]] if len(rows) > size else None
-    return [_opened(row["row"], opened_reject(ingest, row)) for row in page], following
+    return [_opened(row["row"], opened_reject(ingest.ring, row)) for row in page], following
 
 
 @rule("rejects.read", roles={Role.PROVIDER}, articles=("9", "12"), when=(own,))
@@ -105,7 +105,7 @@ def all_rejects(
     details = {"submission_id": submission_id}
     ingest.audit.record(ingest.audit.event("rejects.read", caller, entries=[found["entry_code"]], details=details))
     rows = ingest.store.every_reject(found["_id"])
-    return found, (_opened(row["row"], opened_reject(ingest, row)) for row in rows)
+    return found, (_opened(row["row"], opened_reject(ingest.ring, row)) for row in rows)
 
 
 def disclosure_only(ingest: Ingest, caller: Principal, *_: Any) -> Problem | None:

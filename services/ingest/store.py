@@ -1,9 +1,11 @@
 """Every query on ingest's collections; hot paths use pymongo directly."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+import bson
+from bson.raw_bson import RawBSONDocument
 from pymongo import ReplaceOne
 from pymongo.client_session import ClientSession
 
@@ -13,6 +15,8 @@ from services.ingest.provider_store import ProviderStore
 from services.ingest.record import History, Known
 
 Plain = dict[str, Any]
+# A document as the store takes it.
+Encoded = RawBSONDocument
 
 # Kept bytes are stored in pieces well under the 16 MB of a document.
 CHUNK: Final = 8_000_000
@@ -127,13 +131,14 @@ class IngestStore:
         found = find_among(self.records, "_id", ids, {"version": 1, "tag": 1, "revoked": 1}, session)
         return {row["_id"]: Known(row["version"], row["tag"], bool(row.get("revoked"))) for row in found}
 
-    def write(self, history: History, session: ClientSession) -> None:
-        """Writes new records, new versions of known ones, and moves what they supersede to history."""
+    def write(self, history: History, created: Sequence[Encoded], session: ClientSession) -> None:
+        """Writes new records (`created`, as `encoded`), new versions of known ones, and moves what they supersede to
+        history."""
         old = [*history.superseded]
         if history.replaced:
             old += find_among(self.records, "_id", list(history.replaced), None, session)
-        if history.created:
-            self.records.insert_many(history.created.values(), session=session)
+        if created:
+            self.records.insert_many(created, session=session)
         if old:
             self.versions.insert_many([superseded(document) for document in old], session=session)
         if history.replaced:
@@ -200,6 +205,11 @@ class IngestStore:
     def jwks(self) -> list[Plain]:
         """Every public key that receipts were signed with."""
         return [row["jwk"] for row in self.receipt_keys.find().sort("_id", 1)]
+
+
+def encoded(documents: Iterable[Plain]) -> list[Encoded]:
+    """New documents as the store takes them, worked out ahead of the transaction that inserts them."""
+    return [Encoded(bson.encode(document)) for document in documents]
 
 
 def batch_id(key: str, number: int) -> str:

@@ -11,7 +11,7 @@ from chengxin.errors import Problem
 from chengxin.ids import new_id
 from chengxin.ingest.v1 import ingest_pb2 as pb
 from services.ingest import originals
-from services.ingest.commit import opened_reject
+from services.ingest.rejects import opened_reject
 from services.ingest.store import batch_id
 from tests.ingest.conftest import HOUSING, REGULATOR, STRANGER, Running, licence, licences, stream, wrong_digit
 from tests.support import until
@@ -276,7 +276,7 @@ def test_identifiers_are_sealed_in_the_store(ingest: Running) -> None:
             assert person not in str(document)
             assert person.encode() not in b"".join(v for v in document.values() if isinstance(v, bytes))
     [reject] = store.rejects.find()
-    assert opened_reject(ingest.room, reject).items["XK_FR_ZJHM"] == person
+    assert opened_reject(ingest.room.ring, reject).items["XK_FR_ZJHM"] == person
     assert receipt.counts.rejected == 1
 
 
