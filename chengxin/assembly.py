@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import grpc
 
@@ -16,6 +16,10 @@ from chengxin.revocation import Revocations, fetch_revocations
 from chengxin.rpc import make_channel
 from chengxin.settings import Settings
 from chengxin.tokens import TokenSource, Verifier, fetch_jwks, load_private_key
+
+# A receiver's window is not made larger than 64 KiB: changes that a follower has not taken yet stay with their source.
+# With megabytes of window, ingest prepared a whole delivery for those who follow while it was still taking it in.
+_SMALL_WINDOWS: Final = (("grpc.http2.bdp_probe", 0),)
 
 
 @dataclass
@@ -38,7 +42,7 @@ class Assembly:
 
     def channel(self, service: str) -> grpc.Channel:
         """A channel to another service."""
-        return make_channel(self.settings.peer(service))
+        return make_channel(self.settings.peer(service), more=_SMALL_WINDOWS)
 
     def follow(
         self, source: str, watch: Any, request: Callable[[int], Any], apply: Callable[[Unit, Any], None]

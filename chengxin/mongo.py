@@ -1,13 +1,17 @@
 """The store of a service: connection, transactions, and the outbox that carries its changes and audit events."""
 
+import itertools
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
+import bson
 import mongoengine
+from bson.raw_bson import RawBSONDocument
 from pymongo import ReturnDocument, WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
@@ -33,8 +37,20 @@ _ROWS: Final = 50
 # Values asked for at once: the embedded server compares each document it finds with the whole list (500 at once: 600 ms,
 # 10 times 50: 50 ms).
 _AMONG: Final = 50
+# How many rows of this process are held for those who follow closely.
+_HELD: Final = 100
 # How long a transaction waits for its turn.
 _TURN_SECONDS: Final = 15
+
+
+@dataclass(frozen=True)
+class OutboxRow:
+    """One committed transaction of a service."""
+
+    position: int
+    at: datetime
+    changes: list[Document]
+    events: list[bytes]
 
 
 @dataclass
@@ -46,8 +62,8 @@ class Unit:
     events: list[bytes] = field(default_factory=list)
     # What this process does once it has committed, before those who follow are woken. It must not fail.
     committed: list[Callable[[], None]] = field(default_factory=list)
-    # Rows of the outbox are numbered when they are written, at the end of the transaction.
-    position: int = 0
+    # Rows of the outbox are numbered and written at the end of the transaction.
+    row: OutboxRow | None = None
 
     def publish(self, kind: str, **payload: Any) -> None:
         """Adds a change to the service's feed."""
@@ -56,16 +72,6 @@ class Unit:
     def record(self, event: bytes) -> None:
         """Adds an audit event (canonical JSON, from `AuditEvent.encode`)."""
         self.events.append(event)
-
-
-@dataclass(frozen=True)
-class OutboxRow:
-    """One committed transaction of a service."""
-
-    position: int
-    at: datetime
-    changes: list[Document]
-    events: list[bytes]
 
 
 class Store:
@@ -92,6 +98,8 @@ class Store:
         self._answers: Collection[Document] = self.db["idempotency"]
         # Transactions of one process take turns: they would only conflict on the outbox counter.
         self._turn = threading.Lock()
+        # What this process committed last, for those who follow: three of them read each row of ingest.
+        self._held: deque[OutboxRow] = deque(maxlen=_HELD)
         self._committed = threading.Condition()
 
     def collection(self, document: type[mongoengine.Document]) -> Collection[Document]:
@@ -133,8 +141,10 @@ class Store:
             )
         for then in unit.committed:
             then()
-        if unit.position:
-            self.wake()
+        if unit.row is not None:
+            with self._committed:
+                self._held.append(unit.row)
+                self._committed.notify_all()
         return result
 
     @contextmanager
@@ -182,9 +192,12 @@ class Store:
         )
         if counter is None:
             raise RuntimeError("an upsert answered without its document")
-        unit.position = counter["n"]
-        row = {"_id": unit.position, "at": self._clock.now(), "changes": unit.changes, "events": unit.events}
-        self._outbox.insert_one(row, session=unit.session)
+        row = {"_id": counter["n"], "at": self._clock.now(), "changes": unit.changes, "events": unit.events}
+        options = self._outbox.codec_options
+        encoded = bson.encode(row, codec_options=options)
+        self._outbox.insert_one(RawBSONDocument(encoded), session=unit.session)
+        # As whoever reads it from the store has it.
+        unit.row = _row(bson.decode(encoded, options))
 
     def rows(self, after: int, limit: int = 200) -> list[OutboxRow]:
         """Committed transactions after a position, in order."""
@@ -194,24 +207,35 @@ class Store:
         if newest <= after:
             return []
         found = {r["_id"]: r for r in self._outbox.find({"_id": {"$in": list(range(after + 1, newest + 1))}})}
-        rows = []
-        for position in range(after + 1, newest + 1):
-            if (r := found.get(position)) is None:
-                break
-            rows.append(OutboxRow(position, r["at"], r["changes"], [bytes(e) for e in r["events"]]))
-        return rows
+        present = itertools.takewhile(found.__contains__, range(after + 1, newest + 1))
+        return [_row(found[position]) for position in present]
 
     def follow(self, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
         """Committed transactions after a position, in order, without end, while `running()`."""
+        level = False
         while running():
-            found = self.rows(after)
+            if level:
+                self._await(after, running)
+            held = self._following(after)
+            found = held or self.rows(after)
+            level = bool(held) or not found
             for row in found:
                 yield row
                 after = row.position
-            if not found:
-                with self._committed:
-                    if running():
-                        self._committed.wait(_POLL_SECONDS)
+
+    def _await(self, after: int, running: Callable[[], bool]) -> None:
+        """Waits for the row that follows, or until it is time to look whether another process committed one."""
+        with self._committed:
+            if running() and not self._following(after):
+                self._committed.wait(_POLL_SECONDS)
+
+    def _following(self, after: int) -> list[OutboxRow]:
+        """The rows that are held after a position; none when the next one is not among them."""
+        with self._committed:
+            found = [row for row in self._held if row.position > after]
+        # Another process may have committed in between.
+        without_gap = [row.position for row in found] == list(range(after + 1, after + 1 + len(found)))
+        return found if without_gap else []
 
     def wake(self) -> None:
         """Lets everybody who follows look whether to go on."""
@@ -235,6 +259,10 @@ class Store:
             if document._meta.get("db_alias") == self._alias:
                 document._collection = None
         mongoengine.disconnect(self._alias)
+
+
+def _row(found: Document) -> OutboxRow:
+    return OutboxRow(found["_id"], found["at"], found["changes"], [bytes(event) for event in found["events"]])
 
 
 def session_of(unit: Unit | None) -> ClientSession | None:

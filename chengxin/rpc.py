@@ -63,10 +63,14 @@ def make_server(
     return server
 
 
-def make_channel(address: str, trust: Trust | None = None) -> grpc.Channel:
-    """A channel to `host:port` that tries again within a second of a lost connection; over TLS with `trust`."""
+def make_channel(address: str, trust: Trust | None = None, more: Sequence[tuple[str, int]] = ()) -> grpc.Channel:
+    """A channel to `host:port` that tries again within a second of a lost connection; over TLS with `trust`.
+
+    `more` are further arguments of the channel (`grpc.…`).
+    """
     options = [
         *OPTIONS,
+        *more,
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 1000),
         ("grpc.keepalive_time_ms", 20_000),

@@ -1,4 +1,7 @@
-"""One batch is one transaction: records, history, rejects, original, progress, feed and audit event commit together."""
+"""A batch commits whole, in one transaction: records, history, rejects, original, progress, feed and audit event.
+
+Batches that are ready together share a transaction, for much of what one takes is the same for one batch and for two.
+"""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -47,25 +50,21 @@ class _Met(Exception):
 
 
 def commit(
-    ingest: Ingest, caller: Principal, delivery: Delivery, batch: Prepared, close: bool = False
+    ingest: Ingest, caller: Principal, delivery: Delivery, batches: Sequence[Prepared], close: bool = False
 ) -> tuple[list[Became], Receipt | None]:
-    """Commits a batch exactly once, and with `close` the submission with it; recognises one that is committed.
+    """Commits batches exactly once, and with `close` the submission with them; recognises one that is committed.
 
-    Raises BATCH_CONFLICT, BATCH_OUT_OF_ORDER, SUBMISSION_CLOSED, SUBMISSION_CONFLICT.
+    Gives what became of their records, in order. Raises BATCH_CONFLICT, BATCH_OUT_OF_ORDER, SUBMISSION_CLOSED,
+    SUBMISSION_CONFLICT; the batches before the one that it is about are committed then.
     """
-    if batch.number <= delivery.committed:
-        return ingest.patiently(lambda: _recognised(ingest, delivery, batch)), None
 
     def work(unit: Unit) -> tuple[list[Became], Receipt | None]:
-        outcomes = _write(ingest, caller, delivery, batch, unit)
+        outcomes = [became for batch in batches for became in _write(ingest, caller, delivery, batch, unit)]
         return outcomes, _close(ingest, caller, delivery, unit) if close else None
 
     def attempt() -> tuple[list[Became], Receipt | None]:
-        # When the store went away while a commit was on its way, this finds the batch, and it is recognised.
         try:
             return ingest.store.transact(work)
-        except _Overtaken:
-            return _recognised(ingest, delivery, batch), None
         except (DuplicateKeyError, BulkWriteError) as e:
             if not _is_duplicate(e):
                 raise
@@ -73,7 +72,13 @@ def commit(
             raise _Met from e
 
     again = Retrying(retry=retry_if_exception_type(_Met), stop=stop_after_attempt(_ATTEMPTS), reraise=True)
-    return again(lambda: ingest.patiently(attempt))
+    try:
+        return again(lambda: ingest.patiently(attempt))
+    except _Overtaken:
+        # Also when the store went away while a commit was on its way, and the next attempt found it done.
+        if len(batches) == 1:
+            return ingest.patiently(lambda: _recognised(ingest, delivery, batches[0])), None
+    return [became for batch in batches for became in commit(ingest, caller, delivery, [batch])[0]], None
 
 
 def close(ingest: Ingest, caller: Principal, delivery: Delivery) -> Receipt:
@@ -82,6 +87,8 @@ def close(ingest: Ingest, caller: Principal, delivery: Delivery) -> Receipt:
 
 
 def _write(ingest: Ingest, caller: Principal, delivery: Delivery, batch: Prepared, unit: Unit) -> list[Became]:
+    if batch.number <= delivery.committed:
+        raise _Overtaken
     store, session = ingest.store, unit.session
     writes = _writes(ingest, delivery, batch, unit)
     history, counts, name = writes.history, writes.counts, writes.row["_id"]

@@ -1,15 +1,15 @@
 """Delivering records (Art. 9, 10, 12): a stream of batches, or a small delivery in one call."""
 
-import contextvars
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from chengxin.errors import Problem
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
 from services.ingest.commit import DELIVERED, close, commit
+from services.ingest.committer import Committer
 from services.ingest.model import (
     DELIVERY_BROKEN_OFF,
     DELIVERY_END_MISSING,
@@ -56,21 +56,15 @@ def submit(
 ) -> Receipt:
     """Takes a delivery batch by batch and ends with its receipt; what is committed already is recognised.
 
-    While one batch is committed the next one is validated, and no more are read: the sender waits for the store.
+    While batches are committed the next ones are validated, as many as a transaction takes, and no more are read: the
+    sender waits for the store.
     Raises DELIVERY_BROKEN_OFF when the sender is gone or records are missing, DELIVERY_END_MISSING when nobody said
     where the delivery ends, and whatever the submission does not take.
     """
     delivery = open_delivery(ingest, caller, header, file)
-    with ThreadPoolExecutor(1, thread_name_prefix="commit") as committer:
-        waiting: Future[Any] | None = None
+    with Committer(partial(commit, ingest, caller, delivery)) as committer:
         for batch in batches:
-            prepared = prepare(ingest, delivery, batch)
-            if waiting is not None:
-                waiting.result()
-            scope = contextvars.copy_context()
-            waiting = committer.submit(scope.run, commit, ingest, caller, delivery, prepared)
-        if waiting is not None:
-            waiting.result()
+            committer.add(prepare(ingest, delivery, batch))
     if not sender.connected():
         raise DELIVERY_BROKEN_OFF(committed=_committed(ingest, delivery))
     if not header.record_count and not sender.ended():
@@ -85,7 +79,7 @@ def submit_batch(
     """Takes a whole small delivery in one transaction, with its receipt and what became of each record."""
     delivery = open_delivery(ingest, caller, header)
     prepared = prepare(ingest, delivery, Batch(1, records))
-    outcomes, receipt = commit(ingest, caller, delivery, prepared, close=True)
+    outcomes, receipt = commit(ingest, caller, delivery, [prepared], close=True)
     return receipt or close(ingest, caller, delivery), outcomes
 
 

@@ -1,6 +1,10 @@
 """Ingest's values as messages of its contract."""
 
 from collections.abc import Iterable
+from datetime import datetime
+from functools import lru_cache
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from chengxin.ingest.v1 import ingest_pb2 as pb
 from chengxin.web import encode_page_token
@@ -176,9 +180,17 @@ def _delivered_version(found: Version) -> pb.DeliveredVersion:
     return message
 
 
+@lru_cache(16)
+def _timestamp(at: datetime) -> Timestamp:
+    # Only for a message that takes a copy. All records of a batch have the same one.
+    message = Timestamp()
+    message.FromDatetime(at)
+    return message
+
+
 def _version(record: Plain) -> pb.RecordVersion:
     subject = record["subject"]
-    message = pb.RecordVersion(
+    return pb.RecordVersion(
         record_id=record["_id"],
         version=record["version"],
         entry_code=record["entry_code"],
@@ -196,6 +208,5 @@ def _version(record: Plain) -> pb.RecordVersion:
         revoked=bool(record.get("revoked")),
         objection_no=record.get("objection_no") or "",
         reason=record.get("reason") or "",
+        recorded_at=_timestamp(record["recorded_at"]),
     )
-    message.recorded_at.FromDatetime(record["recorded_at"])
-    return message

@@ -1,6 +1,6 @@
 """A batch before its transaction: its records validated, and all that it writes worked out.
 
-It is done while the batch before is committed, so the transaction itself waits for nothing but the store.
+It is done while those before are committed, so the transaction itself waits for nothing but the store.
 """
 
 from collections.abc import Sequence

@@ -23,6 +23,8 @@ T = TypeVar("T")
 _READERS: Final = {Role.PROVIDER, Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR}
 # Records in one message of the feed: well under the greatest message at 16 KB a record.
 _PART: Final = 500
+# Positions without a correction of which one is told: its follower commits each, and reads no more again than so many.
+_TOLD: Final = 100
 
 
 @dataclass(frozen=True)
@@ -128,12 +130,13 @@ def changes(ingest: Ingest, caller: Principal, after: int, running: Callable[[],
 
 @rule("corrections.followed", roles={Role.SERVICE}, articles=("25", "27"), when=(objection_only,))
 def corrections(ingest: Ingest, caller: Principal, after: int, running: Callable[[], bool]) -> Iterator[Part]:
-    """Every position after one, in order, without end, with the versions that were made for an objection."""
+    """Versions after a position that were made for an objection, in order, without end, and every hundredth position."""
     ingest.audit.record(ingest.audit.event("corrections.followed", caller, details={"after": after}))
     for row in ingest.store.follow(after, running):
         # Only a change of a single record names an objection, and its outbox row says which.
         made = [(change["record"], change["version"]) for change in row.changes if change.get("objection_no")]
-        yield Part(row.position, row.at, ingest.store.exactly(made), last=True)
+        if made or not row.position % _TOLD:
+            yield Part(row.position, row.at, ingest.store.exactly(made), last=True)
 
 
 @rule("record.head_read", roles={Role.SERVICE}, articles=("23",), when=(objection_only,))

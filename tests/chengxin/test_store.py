@@ -2,8 +2,10 @@
 
 import multiprocessing
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import mongoengine
@@ -30,8 +32,6 @@ def add(store: Store, name: str) -> None:
 
 
 def _adds(uri: str, prefix: str, count: int) -> None:
-    from datetime import UTC, datetime
-
     from chengxin.clock import FixedClock
 
     store = Store(uri, "other", FixedClock(datetime(2026, 11, 24, tzinfo=UTC)))
@@ -128,6 +128,61 @@ def test_who_follows_sees_every_row_once_and_can_resume(store: Store, opened: Op
     assert not follower.is_alive()
     assert seen == [1, 2, 3, 4, 5]
     assert next(iter(store.follow(3, lambda: True))).position == 4
+
+
+def test_who_follows_gets_rows_as_the_store_has_them(store: Store, opened: Opened, uri: str) -> None:
+    add(store, "held already")
+    live = store.follow(0, lambda: True)
+    told = [next(live)]
+
+    def odd(unit: Unit) -> None:
+        # What the store keeps in another form: times to the millisecond, lists for tuples.
+        unit.publish("odd", at=datetime(2026, 11, 24, 1, 2, 3, 4567, tzinfo=UTC), pair=(1, 2))
+        unit.record(b"odd")
+
+    other = opened(uri)
+    for commit in (odd, lambda unit: unit.publish("plain", n=None)):
+        store.transact(commit)
+        told.append(next(live))
+    # Another process comes between, so what is held here has a gap.
+    for who in (other, store, other):
+        add(who, f"thing {len(told)}")
+        told.append(next(live))
+    assert told == store.rows(0)
+    assert [row.position for row in told] == [1, 2, 3, 4, 5, 6]
+
+
+def test_who_follows_closely_does_not_ask_the_store(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chengxin.mongo._POLL_SECONDS", 60)
+    asked: list[int] = []
+    monkeypatch.setattr(store, "rows", lambda after: asked.append(after) or [])
+    seen: list[int] = []
+    going = threading.Event()
+    going.set()
+
+    def follow() -> None:
+        for row in store.follow(0, going.is_set):
+            seen.append(row.position)
+
+    follower = threading.Thread(target=follow)
+    follower.start()
+    until(lambda: asked == [0], "it has looked once")
+    for n in range(1, 6):
+        add(store, f"t{n}")
+        until(lambda n=n: seen == list(range(1, n + 1)), "it is told")
+    assert asked == [0]
+    going.clear()
+    store.wake()
+    follower.join(10)
+    assert not follower.is_alive()
+
+
+def test_who_is_far_behind_reads_the_store(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "_held", deque(maxlen=2))
+    for n in range(5):
+        add(store, f"t{n}")
+    live = store.follow(1, lambda: True)
+    assert [next(live).position for _ in range(4)] == [2, 3, 4, 5]
 
 
 def test_a_position_never_goes_back(store: Store) -> None:

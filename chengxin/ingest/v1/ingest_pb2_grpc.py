@@ -149,7 +149,7 @@ class IngestServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchCorrections(self, request, context):
-        """Of the same changes only versions that were made for an objection. Every position is told, most without records.
+        """Of the same changes only versions that were made for an objection. Every hundredth position is told without any.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -52,7 +52,7 @@ class IngestServiceStub:
     Watch: _grpc.UnaryStreamMultiCallable[_ingest_pb2.WatchRequest, _ingest_pb2.Change]
     """Committed record versions after a position, in order, without end."""
     WatchCorrections: _grpc.UnaryStreamMultiCallable[_ingest_pb2.WatchRequest, _ingest_pb2.Change]
-    """Of the same changes only versions that were made for an objection. Every position is told, most without records."""
+    """Of the same changes only versions that were made for an objection. Every hundredth position is told without any."""
     GetRecordHead: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.GetRecordHeadRequest, _ingest_pb2.RecordHead]
     """Whose a record is and who answers for it, now; no value of any item."""
 
@@ -80,7 +80,7 @@ class IngestServiceAsyncStub(IngestServiceStub):
     Watch: _aio.UnaryStreamMultiCallable[_ingest_pb2.WatchRequest, _ingest_pb2.Change]  # type: ignore[assignment]
     """Committed record versions after a position, in order, without end."""
     WatchCorrections: _aio.UnaryStreamMultiCallable[_ingest_pb2.WatchRequest, _ingest_pb2.Change]  # type: ignore[assignment]
-    """Of the same changes only versions that were made for an objection. Every position is told, most without records."""
+    """Of the same changes only versions that were made for an objection. Every hundredth position is told without any."""
     GetRecordHead: _aio.UnaryUnaryMultiCallable[_ingest_pb2.GetRecordHeadRequest, _ingest_pb2.RecordHead]  # type: ignore[assignment]
     """Whose a record is and who answers for it, now; no value of any item."""
 
@@ -159,7 +159,7 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingest_pb2.WatchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_ingest_pb2.Change], _abc.AsyncIterator[_ingest_pb2.Change]]:
-        """Of the same changes only versions that were made for an objection. Every position is told, most without records."""
+        """Of the same changes only versions that were made for an objection. Every hundredth position is told without any."""
 
     @_abc_1.abstractmethod
     def GetRecordHead(
