@@ -157,6 +157,10 @@ class Caller:
         """The body of a successful POST. Raises `Refused`."""
         return self._expect("POST", path, **(options if json is None else options | {"json": json}))
 
+    def put(self, path: str, json: Any) -> Any:
+        """The body of a successful PUT. Raises `Refused`."""
+        return self._expect("PUT", path, json=json)
+
     def _expect(self, method: str, path: str, **options: Any) -> Any:
         answer = self.call(method, path, **options)
         if not 200 <= answer.status < 300:

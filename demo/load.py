@@ -16,7 +16,7 @@ from chengxin.ingest.v1 import ingest_pb2
 from demo.access import Access
 from demo.dates import ago
 from demo.records import Delivery, deliveries
-from demo.world import catalog, companies
+from demo.world import catalog, companies, organs
 
 T = TypeVar("T")
 
@@ -34,7 +34,10 @@ def load(home: Path) -> None:
     began = time.monotonic()
     access = Access.of(home)
     try:
-        entries = _publish_catalog(access)
+        # One sign-in for both: a one-time code is good once.
+        authority = access.officer("authority")
+        entries = _publish_catalog(access, authority)
+        _fill_directory(access, authority)
         counts = _deliver_all(access)
     except (Problem, Refused, urllib3.exceptions.HTTPError) as e:
         raise LoadFailed(f"the suite at {access.edge.http} refused: {e}") from e
@@ -42,11 +45,10 @@ def load(home: Path) -> None:
     print(f"  {entries} entries, {counts} in {time.monotonic() - began:.1f} s", flush=True)
 
 
-def _publish_catalog(access: Access) -> int:
+def _publish_catalog(access: Access, authority: Caller) -> int:
     there = access.edge.anonymous().get("/v1/catalog/entries?page_size=200")["entries"]
     missing = catalog().keys() - {e["code"] for e in there}
     if missing:
-        authority = access.officer("authority")
         today = SystemClock().today().isoformat()
         for code in sorted(missing):
             headers = {"Idempotency-Key": f"demo-{code}-{today}"}
@@ -57,6 +59,24 @@ def _publish_catalog(access: Access) -> int:
             )
     print(f"  catalog: {len(missing)} entries published, {len(catalog()) - len(missing)} were there", flush=True)
     return len(catalog())
+
+
+def _fill_directory(access: Access, authority: Caller) -> None:
+    listed = {o.uscc: o for o in organs().values() if o.kind and o.functions}
+    there = access.edge.anonymous().get("/v1/catalog/organisations?page_size=200")["organisations"]
+    missing = listed.keys() - {o["uscc"] for o in there}
+    for uscc in sorted(missing):
+        organ = listed[uscc]
+        says = {
+            "name": organ.name,
+            "kind": organ.kind,
+            "region": organ.region,
+            "functions": organ.functions,
+            "responsible_unit": "信用工作科室",
+            "contact_function": "信用信息联络员",
+        }
+        authority.put(f"/v1/catalog/organisations/{uscc}", says)
+    print(f"  directory: {len(missing)} organisations entered, {len(listed) - len(missing)} were there", flush=True)
 
 
 def _deliver_all(access: Access) -> str:

@@ -20,6 +20,15 @@ class Organ:
     key: str
     name: str
     uscc: str
+    # What it is and where it is competent, as the directory says (Art. 6); empty: it is not in the directory.
+    kind: str = ""
+    region: str = ""
+
+    @property
+    def functions(self) -> list[str]:
+        """What it does for public credit information."""
+        provides = any(self in providers_of(code) for code in catalog())
+        return [key for key in ("authority", "centre") if key == self.key] + ["provider"] * provides
 
 
 @dataclass(frozen=True)
@@ -46,9 +55,7 @@ class Organisation:
 @cache
 def organs() -> dict[str, Organ]:
     """The organs and utilities by key."""
-    return {
-        o["key"]: Organ(o["key"], o["name"], o["uscc"]) for o in json.loads((HERE / "organisations.json").read_text())
-    }
+    return {o["key"]: Organ(**o) for o in json.loads((HERE / "organisations.json").read_text())}
 
 
 @cache

@@ -11,7 +11,7 @@ import pytest
 
 from chengxin.clock import SystemClock
 from demo.records import deliveries
-from demo.world import associations, catalog, companies, institutions, people
+from demo.world import associations, catalog, companies, institutions, people, providers_of
 from tests.city import City
 from tests.demo.periods import last_day
 
@@ -53,6 +53,15 @@ def _told(city: City, uscc: str) -> Iterator[tuple[str, dict[str, str]]]:
         for record in delivery.records:
             if uscc in (record.get(code) for code in catalog()[delivery.entry_code]["subject_id_items"]):
                 yield delivery.entry_code, record
+
+
+def test_the_directory_names_everybody_who_provides_and_where(city: City) -> None:
+    told = {o["uscc"]: o for page in _pages(city, "/v1/catalog/organisations") for o in page["organisations"]}
+    providers = {provider.uscc for code in catalog() for provider in providers_of(code)}
+    assert {uscc for uscc, o in told.items() if "provider" in o["functions"]} == providers
+    assert {f for o in told.values() for f in o["functions"]} == {"authority", "centre", "provider"}
+    [court] = city.anybody.get("/v1/catalog/organisations?region=441702")["organisations"]
+    assert (court["kind"], court["responsible_unit"]) == ("judicial_organ", "信用工作科室")
 
 
 @pytest.mark.parametrize("uscc", BODIES, ids=[o.name for o in BODIES.values()])
