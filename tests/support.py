@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ import pymongo
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chengxin.cli.home import PDEATHSIG, parental
+from chengxin.cli.stores import free_ports
 from chengxin.ids import new_id
 from chengxin.tokens import Verifier, public_jwk
 
@@ -27,10 +27,8 @@ AUDIENCE = "chengxin"
 
 
 def free_port() -> int:
-    """A TCP port nobody listens on at the moment."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
+    """A TCP port that nobody uses at the moment and no outgoing connection will be given."""
+    return free_ports(1)[0]
 
 
 def until(probe: Callable[[], T], what: str = "", seconds: float = 20) -> T:

@@ -1,11 +1,14 @@
 """The embedded stores: one SecantusDB process for each service, each with its own directory and account."""
 
 import contextlib
+import itertools
 import json
+import secrets
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -24,15 +27,27 @@ _START_SECONDS: Final = 30
 _WATCH_SECONDS: Final = 10.0
 
 
+# Below the ports that Linux gives to outgoing connections (from 32768): there one that is free now may belong to
+# somebody's connection before its service listens, and the service is started in vain until that ends.
+_PORTS: Final = range(20_000, 32_768)
+
+
 def free_ports(count: int) -> list[int]:
-    """Distinct TCP ports nobody listens on at the moment."""
-    with contextlib.ExitStack() as held:
-        ports = []
-        for _ in range(count):
-            s = held.enter_context(socket.socket())
-            s.bind(("127.0.0.1", 0))
-            ports.append(int(s.getsockname()[1]))
-        return ports
+    """Distinct TCP ports that nobody uses at the moment and no outgoing connection will be given.
+
+    Raises `OSError` when there are not so many.
+    """
+    found = list(itertools.islice(_free(), count))
+    if len(found) < count:
+        raise OSError(f"fewer than {count} ports from {_PORTS.start} to {_PORTS.stop - 1} are free")
+    return found
+
+
+def _free() -> Iterator[int]:
+    for port in secrets.SystemRandom().sample(_PORTS, len(_PORTS)):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            yield port
 
 
 def command(home: Home, process: str, port: int, *extra: str) -> list[str]:
