@@ -32,8 +32,6 @@ Document = dict[str, Any]
 
 # How often a feed looks for rows that another process committed; rows of this process wake it at once.
 _POLL_SECONDS: Final = 0.5
-# Rows read at once.
-_ROWS: Final = 50
 # Values asked for at once: the embedded server compares each document it finds with the whole list (500 at once: 600 ms,
 # 10 times 50: 50 ms).
 _AMONG: Final = 50

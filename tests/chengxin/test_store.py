@@ -3,8 +3,9 @@
 import multiprocessing
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,6 +30,28 @@ def add(store: Store, name: str) -> None:
         unit.record(name.encode())
 
     store.transact(work)
+
+
+@contextmanager
+def following(store: Store) -> Iterator[list[int]]:
+    """The positions that somebody who follows from the beginning has been told, in a thread that ends afterwards."""
+    seen: list[int] = []
+    going = threading.Event()
+    going.set()
+
+    def follow() -> None:
+        for row in store.follow(0, going.is_set):
+            seen.append(row.position)
+
+    follower = threading.Thread(target=follow)
+    follower.start()
+    try:
+        yield seen
+    finally:
+        going.clear()
+        store.wake()
+        follower.join(10)
+    assert not follower.is_alive()
 
 
 def _adds(uri: str, prefix: str, count: int) -> None:
@@ -108,24 +131,12 @@ def test_what_fails_leaves_nothing(store: Store) -> None:
 
 
 def test_who_follows_sees_every_row_once_and_can_resume(store: Store, opened: Opened, uri: str) -> None:
-    seen: list[int] = []
-    going = threading.Event()
-    going.set()
-
-    def follow() -> None:
-        for row in store.follow(0, going.is_set):
-            seen.append(row.position)
-
-    follower = threading.Thread(target=follow)
-    follower.start()
     other = opened(uri)
-    for n in range(5):
-        # Rows of this process wake the follower, those of another are found by looking.
-        add(store if n % 2 else other, f"t{n}")
-    until(lambda: len(seen) == 5, "all rows")
-    going.clear()
-    follower.join(10)
-    assert not follower.is_alive()
+    with following(store) as seen:
+        for n in range(5):
+            # Rows of this process wake the follower, those of another are found by looking.
+            add(store if n % 2 else other, f"t{n}")
+        until(lambda: len(seen) == 5, "all rows")
     assert seen == [1, 2, 3, 4, 5]
     assert next(iter(store.follow(3, lambda: True))).position == 4
 
@@ -156,25 +167,12 @@ def test_who_follows_closely_does_not_ask_the_store(store: Store, monkeypatch: p
     monkeypatch.setattr("chengxin.mongo._POLL_SECONDS", 60)
     asked: list[int] = []
     monkeypatch.setattr(store, "rows", lambda after: asked.append(after) or [])
-    seen: list[int] = []
-    going = threading.Event()
-    going.set()
-
-    def follow() -> None:
-        for row in store.follow(0, going.is_set):
-            seen.append(row.position)
-
-    follower = threading.Thread(target=follow)
-    follower.start()
-    until(lambda: asked == [0], "it has looked once")
-    for n in range(1, 6):
-        add(store, f"t{n}")
-        until(lambda n=n: seen == list(range(1, n + 1)), "it is told")
-    assert asked == [0]
-    going.clear()
-    store.wake()
-    follower.join(10)
-    assert not follower.is_alive()
+    with following(store) as seen:
+        until(lambda: asked == [0], "it has looked once")
+        for n in range(1, 6):
+            add(store, f"t{n}")
+            until(lambda n=n: seen == list(range(1, n + 1)), "it is told")
+        assert asked == [0]
 
 
 def test_who_is_far_behind_reads_the_store(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
