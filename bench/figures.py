@@ -11,7 +11,13 @@ def figure(name: str, values: list[float], unit: str, against: str = "", floor: 
     """One line: the median, and its ratio to the median of what it is measured against."""
     value = statistics.median(values)
     ratio = round(value / statistics.median(floor), 3) if floor else None
-    return {"name": name, "value": round(value, 1), "unit": unit, "against": against or None, "ratio": ratio}
+    return {
+        "name": name,
+        "value": round(value, 3 if value < 10 else 1),
+        "unit": unit,
+        "against": against or None,
+        "ratio": ratio,
+    }
 
 
 def interleaved(measures: dict[str, Callable[[], float]], rounds: int = ROUNDS) -> dict[str, list[float]]:

@@ -1,9 +1,11 @@
 """Ingestion over gRPC with validation, history, outbox and audit, against raw inserts and a peer on the same store."""
 
+import contextlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,19 +15,20 @@ import psutil
 from bench import peer_eve
 from bench.apps import running
 from bench.figures import figure, interleaved
+from bench.load import Target
 from bench.queries import eve_bulk
 from bench.records import deliver, licences
 from demo.records import deliveries
 from services.ingest.entry import read_entry
 from services.ingest.validation import Validator
-from tests.city import City
+from tests.city import City, running_city
 from tests.support import until
 
 BATCH = 1000
 # Batches of a delivery; of a short one, where the first batch, which nothing is committed beside, counts for a fifth.
 BATCHES = 20
 SHORT = 5
-# What is stored before each measurement.
+# What is stored before the first round.
 SIZES = (20_000, 300_000)
 _ROUNDS = 4
 _EVE_TOKEN = "bench"
@@ -34,31 +37,48 @@ _serial = count()
 
 
 def ingestion(city: City) -> Iterator[Any]:
-    """Records a second at each size, and validation alone."""
-    deliver(city, licences(city, BATCH * SHORT, "warm"), BATCH)
-    documents = list(city.store("ingest")["records"].find({"entry_code": "XZXK"}).limit(BATCH * SHORT))
-    for size in SIZES:
-        fill(city, documents, size)
-        with running(
-            "bench.peer_eve", f"/{peer_eve.BULK}", city.store_uri("ingest"), _EVE_TOKEN, token=_EVE_TOKEN
-        ) as eve:
-            rates = interleaved(
-                {
-                    "ingest.grpc": lambda: unfollowed(city, BATCHES),
-                    "ingest.grpc.short": lambda: unfollowed(city, SHORT),
-                    "ingest.grpc.followed": lambda: over_grpc(city),
-                    "floor.insert_many": lambda: raw(city, documents),
-                    "peer.eve_bulk": lambda e=eve: over_eve(city, e),
-                },
-                _ROUNDS,
-            )
-        unit = f"records/s at {size:,}"
-        for against in ("floor.insert_many", "peer.eve_bulk"):
+    """Records a second at each size, each in a city of its own that the rounds go to in turn, and validation alone."""
+    with contextlib.ExitStack() as stack:
+        measures: dict[str, Callable[[], float]] = {}
+        for size, where in ((SIZES[0], city), (SIZES[1], stack.enter_context(running_city()))):
+            deliver(where, licences(where, BATCH * SHORT, "warm"), BATCH)
+            documents = list(where.store("ingest")["records"].find({"entry_code": "XZXK"}).limit(BATCH * SHORT))
+            fill(where, documents, size)
+            eve = stack.enter_context(_eve(where))
+            measures |= {
+                f"ingest.grpc{_at(size)}": partial(unfollowed, where, BATCHES),
+                f"ingest.grpc.short{_at(size)}": partial(unfollowed, where, SHORT),
+                f"ingest.grpc.followed{_at(size)}": partial(over_grpc, where),
+                f"floor.insert_many{_at(size)}": partial(raw, where, documents),
+                f"peer.eve_bulk{_at(size)}": partial(over_eve, where, eve),
+            }
+        rates = interleaved(measures, _ROUNDS)
+    for against in ("floor.insert_many", "peer.eve_bulk"):
+        for size in SIZES:
+            beside = rates[against + _at(size)]
             for name in ("ingest.grpc", "ingest.grpc.short", "ingest.grpc.followed"):
-                yield figure(name, rates[name], unit, against, rates[against])
-            yield figure(against, rates[against], unit)
+                yield figure(name, rates[name + _at(size)], f"records/s{_at(size)}", against, beside)
+            yield figure(against, beside, f"records/s{_at(size)}")
+    floor = _growth(rates, "floor.insert_many")
+    for name in ("ingest.grpc", "ingest.grpc.short", "ingest.grpc.followed"):
+        yield figure(f"{name}.growth", _growth(rates, name), "of its own rate", "floor.insert_many.growth", floor)
     rates = interleaved({"validation.penalty": validated})
     yield figure("validation.penalty", rates["validation.penalty"], "records/s/core")
+
+
+def _at(size: int) -> str:
+    return f" at {size:,}"
+
+
+def _growth(rates: dict[str, list[float]], name: str) -> list[float]:
+    """What is left of a rate at the larger size, round by round."""
+    smaller, larger = (rates[name + _at(size)] for size in SIZES)
+    return [one / other for one, other in zip(larger, smaller, strict=True)]
+
+
+def _eve(city: City) -> contextlib.AbstractContextManager[Target]:
+    uri = city.store_uri("ingest")
+    return running("bench.peer_eve", f"/{peer_eve.BULK}", uri, _EVE_TOKEN, token=_EVE_TOKEN)
 
 
 def over_grpc(city: City) -> float:
