@@ -97,6 +97,23 @@ class CodeList:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeListSummary:
+    """A published version without its values, as lists of lists tell it."""
+
+    codes: CodeList
+
+    @property
+    def name(self) -> str:
+        """Of the list."""
+        return self.codes.content.name
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON."""
+        told = self.codes.plain()
+        return told | {"value_count": len(told.pop("values"))}
+
+
+@dataclass(frozen=True, slots=True)
 class CodeListDraft:
     """A version in preparation."""
 

@@ -15,6 +15,7 @@ from services.catalog.code_list import (
     CodeList,
     CodeListContent,
     CodeListDraft,
+    CodeListSummary,
     following,
     read_code_list,
     read_list_draft,
@@ -27,9 +28,9 @@ from services.catalog.rules import no_other_service
 
 
 @rule("code_list.listed", roles=EVERYBODY, articles=("9",))
-def listed(catalog: Catalog, caller: Principal, after: str, size: int) -> list[CodeList]:
+def listed(catalog: Catalog, caller: Principal, after: str, size: int) -> list[CodeListSummary]:
     """The lists in force today, by name; one more than `size` when there are more."""
-    return catalog.store.code_lists_in_force(catalog.clock.today(), after, size + 1)
+    return [CodeListSummary(c) for c in catalog.store.code_lists_in_force(catalog.clock.today(), after, size + 1)]
 
 
 @rule("code_list.read", roles=EVERYBODY, articles=("9",))
@@ -148,6 +149,7 @@ def _publish(catalog: Catalog, caller: Principal, unit: Unit, content: CodeListC
     before = catalog.store.newest_code_list(content.name, unit)
     published = following(content, first, before, catalog.clock.now(), catalog.clock.today())
     catalog.store.save_code_list(published, unit)
+    unit.publish("code_list", code_list=published.plain())
     details = {
         "name": content.name,
         "version": published.version,

@@ -157,7 +157,10 @@ def _terms(content: EntryContent) -> Findings:
         yield from text_findings(f"legal_basis.{n}", LocalText(basis), 500)
     document = content.legal_document
     for part in ("number", "date", "organ"):
-        yield from _known(content, f"legal_document.{part}", [getattr(document, part)], numbered=False)
+        code = getattr(document, part)
+        yield from _known(content, f"legal_document.{part}", [code], numbered=False)
+        if (item := content.item(code)) is not None and not item.required:
+            yield Finding(f"legal_document.{part}", "legal_document.optional", {"value": code})
     if _type(content, document.date) not in (None, ItemType.DATE):
         yield Finding("legal_document.date", "legal_document.date")
 

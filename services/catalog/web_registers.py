@@ -61,10 +61,22 @@ class CodeListAnswer(CodeListBody):
     published_at: str
 
 
+class CodeListSummary(BaseModel):
+    """One published version of a code list, without its values."""
+
+    name: str
+    title: LocalText
+    standard: str
+    version: int
+    effective_from: date
+    published_at: str
+    value_count: int
+
+
 class CodeListsAnswer(BaseModel):
     """Code lists, one version each."""
 
-    code_lists: list[CodeListAnswer]
+    code_lists: list[CodeListSummary]
     next_page_token: str
 
 
@@ -144,10 +156,10 @@ def add_code_lists(app: OpenAPI, catalog: Catalog) -> None:
     @app.get("/v1/catalog/code-lists", summary="Code lists in force today", responses={200: CodeListsAnswer}, **common)
     @serves(lists.listed)
     def code_lists(query: PageQuery) -> Response:
-        """One version each, by name."""
+        """One version each, by name; the values are told list by list."""
         [after] = position(query.page_token, str) or [""]
         found = lists.listed(catalog, caller(), after, query.page_size)
-        return page("code_lists", found, query.page_size, lambda codes: [codes.content.name])
+        return page("code_lists", found, query.page_size, lambda codes: [codes.name])
 
     @app.get("/v1/catalog/code-lists/<name>", summary="A code list", responses={200: CodeListAnswer}, **common)
     @serves(lists.read)

@@ -124,6 +124,10 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "disclosure.years": ("年数应为 1 到 100", "years are 1 to 100"),
     "disclosure.superfluous": ("该规则不使用此项，请留空", "this rule does not use it; leave it empty"),
+    "legal_document.optional": (
+        "信息项 {value} 须为必填：每条信息都应载明所依据的法律文书",
+        "item {value} must be required: every record names its legal document",
+    ),
     "legal_document.date": ("文书日期须为日期类信息项", "the date of the legal document must be a date item"),
     "cross_rule.self": ("两个信息项不能相同", "the two items must differ"),
     "cross_rule.dates": ("先后关系只能用于两个日期类信息项", "not_before is for two date items"),

@@ -30,7 +30,8 @@ class DisclosureServicer(disclosure_pb2_grpc.DisclosureServiceServicer):
     @serves(query.by_role)
     def Query(self, request: pb.QueryRequest, context: grpc.ServicerContext) -> pb.QueryResponse:
         """Records of one subject in the view that the token's role gives."""
-        whom = Selector(request.subject.subject_ref, request.subject.uscc, request.subject.identity_number)
+        about = request.subject
+        whom = Selector(about.subject_ref, about.uscc, about.identity_number, about.organisation_code)
         answered = query.by_role(self._room, caller(), whom, _ask(request))
         subject = answered.subject
         return pb.QueryResponse(

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from chengxin.audit.v1 import audit_pb2, audit_pb2_grpc
 from chengxin.audit_client import AuditTrail, Relay
-from chengxin.catalog.v1 import catalog_pb2_grpc
+from chengxin.catalog.v1 import catalog_pb2, catalog_pb2_grpc
 from chengxin.clock import FixedClock
 from chengxin.ids import new_id
 from chengxin.mongo import Store
@@ -96,6 +96,14 @@ class Running:
 
     def metadata(self, *roles: str) -> tuple[tuple[str, str], ...]:
         return (("authorization", f"Bearer {self.issuer.token(*roles)}"),)
+
+    def changes(self, after: int, count: int) -> list[catalog_pb2.Change]:
+        """So many changes of the feed after a position."""
+        request = catalog_pb2.WatchRequest(after=after)
+        stream = self.stub.Watch(request, metadata=self.metadata("service"), timeout=20)
+        read = [next(stream) for _ in range(count)]
+        stream.cancel()
+        return read
 
 
 @pytest.fixture

@@ -197,18 +197,13 @@ def test_the_feed_tells_every_change_in_order_and_resumes(catalog: Running, lice
     licensing["reporting_limit_working_days"] = 5
     catalog.authority.publishes(licensing, "2026-12-01")
 
-    def watch(after: int, count: int) -> list[pb.Change]:
-        stream = catalog.stub.Watch(pb.WatchRequest(after=after), metadata=catalog.metadata("service"), timeout=20)
-        read = [next(stream) for _ in range(count)]
-        stream.cancel()
-        return read
-
-    seeds = watch(0, 11)
-    assert [c.WhichOneof("change") for c in seeds] == ["rule_set"] + ["calendar_year"] * 10
-    entries = watch(seeds[-1].position, 3)
+    seeds = catalog.changes(0, 17)
+    kinds = [c.WhichOneof("change") for c in seeds]
+    assert kinds == ["rule_set"] + ["code_list"] * 6 + ["calendar_year"] * 10
+    entries = catalog.changes(seeds[-1].position, 3)
     assert [(c.entry.version, c.entry.effective_to) for c in entries] == [(1, ""), (1, "2026-11-30"), (2, "")]
     # Whoever stops after the first half of the second publication gets both halves again.
-    assert [c.entry.version for c in watch(entries[1].position, 2)] == [1, 2]
+    assert [c.entry.version for c in catalog.changes(entries[1].position, 2)] == [1, 2]
     assert entries[1].position < entries[2].position
     assert entries[0].committed_at.ToDatetime().year == 2026
 

@@ -119,6 +119,7 @@ def found(change: Change, code: str = "XZXK") -> list[tuple[str, str]]:
         ),
         (lambda e: e.update(legal_basis=[]), "legal_basis", "empty"),
         (lambda e: e["legal_document"].update(number=""), "legal_document.number", "unknown_item"),
+        (lambda e: item(e, "XK_XKJG").update(required=False), "legal_document.organ", "legal_document.optional"),
         (lambda e: e["legal_document"].update(date="XK_WSH"), "legal_document.date", "legal_document.date"),
         (lambda e: e["required_one_of"][0].update(items=["XK_WSH"]), "required_one_of.0.items", "group.size"),
         (lambda e: e["cross_rules"][0].update(other="XK_WSH"), "cross_rules.0", "cross_rule.dates"),

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from google.protobuf.json_format import MessageToDict
+
 from services.catalog.seeding import seed
 from tests.catalog.conftest import Running
 from tests.support import until
@@ -42,6 +44,7 @@ def test_a_new_system_has_the_standard_lists(catalog: Running) -> None:
     first = catalog.anybody.get("/v1/catalog/code-lists?page_size=4").json
     second = catalog.anybody.get(f"/v1/catalog/code-lists?page_size=4&page_token={first['next_page_token']}").json
     assert [*first["code_lists"], *second["code_lists"]] == lists
+    assert lists[4] == {k: v for k, v in regions.items() if k != "values"} | {"value_count": len(regions["values"])}
     seeded = until(lambda: len(found := catalog.audit.of("code_list.published")) == 6 and found, "events")
     assert {e["actor"]["sub"] for e in seeded} == {"catalog"}
 
@@ -84,6 +87,15 @@ def test_a_list_is_drafted_edited_and_published_in_versions(catalog: Running) ->
     assert publishes(catalog, more, "2027-01-01").json["version"] == 2
     assert catalog.anybody.get("/v1/catalog/code-lists/colour").json["version"] == 1
     assert len(catalog.anybody.get("/v1/catalog/code-lists/colour?version=2").json["values"]) == 3
+
+
+def test_the_feed_tells_versions_of_lists_with_their_values(catalog: Running) -> None:
+    assert publishes(catalog, COLOURS, "2026-11-24").json["version"] == 1
+    # The deadlines of objections, six standard lists, ten years of the calendar.
+    *_, told = catalog.changes(0, 18)
+    codes = MessageToDict(told.code_list, preserving_proto_field_name=True)
+    assert codes.pop("published_at").startswith("2026-11-24")
+    assert codes == COLOURS | {"version": 1, "effective_from": "2026-11-24", "title": {"zh": "颜色", "en": "Colours"}}
 
 
 def test_an_unsound_list_is_told_what_is_wrong(catalog: Running) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from chengxin.disclosure.v1 import disclosure_pb2
 from chengxin.ingest.v1 import ingest_pb2
 from services.disclosure.identity import link_id
 from tests.disclosure.conftest import COMPANY, LI_NA, REGULATOR, Desk, Running
@@ -89,6 +90,11 @@ def test_a_provider_that_knows_only_the_organisation_code_reaches_the_same_subje
     for whom in ({"uscc": COMPANY}, {"organisation_code": CODE}, {"organisation_code": f"{CODE[:8]}-{CODE[8]}"}):
         found = agency.post("/v1/shared/queries", {"subject": whom}).json["records"]
         assert [r["record_id"] for r in found] == ["r_licence", "r_fine"]
+        told = city.stub.Query(
+            disclosure_pb2.QueryRequest(subject=disclosure_pb2.SubjectSelector(**whom)),
+            metadata=city.metadata("agency", sub="c", purpose="review", org="O"),
+        )
+        assert [r.record_id for r in told.records] == ["r_licence", "r_fine"]
     # The subject finds each query under any of its references.
     for event in city.audit.of("record.queried.public") + city.audit.of("record.queried.shared"):
         assert set(event["subject_refs"]) == {city.ref(COMPANY), of_code(city)}

@@ -529,6 +529,49 @@ class CodeValue(_message.Message):
 Global___CodeValue: _TypeAlias = CodeValue  # noqa: Y015
 
 @_typing.final
+class CodeList(_message.Message):
+    """One published, immutable version of a code list (Art. 9); in force until the next one is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    STANDARD_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_FROM_FIELD_NUMBER: _builtins.int
+    PUBLISHED_AT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    version: _builtins.int
+    standard: _builtins.str
+    """Where the values come from, for example `GB/T 2260`; may be empty."""
+    effective_from: _builtins.str
+    @_builtins.property
+    def title(self) -> Global___LocalText: ...
+    @_builtins.property
+    def values(self) -> _containers.RepeatedCompositeFieldContainer[Global___CodeValue]: ...
+    @_builtins.property
+    def published_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        version: _builtins.int = ...,
+        title: Global___LocalText | None = ...,
+        values: _abc.Iterable[Global___CodeValue] | None = ...,
+        standard: _builtins.str = ...,
+        effective_from: _builtins.str = ...,
+        published_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["published_at", b"published_at", "title", b"title"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_from", b"effective_from", "name", b"name", "published_at", b"published_at", "standard", b"standard", "title", b"title", "values", b"values", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CodeList: _TypeAlias = CodeList  # noqa: Y015
+
+@_typing.final
 class CrossRule(_message.Message):
     """A rule across items of one record."""
 
@@ -684,6 +727,7 @@ class Change(_message.Message):
     ENTRY_FIELD_NUMBER: _builtins.int
     RULE_SET_FIELD_NUMBER: _builtins.int
     CALENDAR_YEAR_FIELD_NUMBER: _builtins.int
+    CODE_LIST_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     @_builtins.property
     def committed_at(self) -> _timestamp_pb2.Timestamp: ...
@@ -693,6 +737,10 @@ class Change(_message.Message):
     def rule_set(self) -> Global___RuleSet: ...
     @_builtins.property
     def calendar_year(self) -> Global___CalendarYear: ...
+    @_builtins.property
+    def code_list(self) -> Global___CodeList:
+        """Entries bring along the values that they were published with: only who shows lists themselves needs it."""
+
     def __init__(
         self,
         *,
@@ -701,12 +749,13 @@ class Change(_message.Message):
         entry: Global___Entry | None = ...,
         rule_set: Global___RuleSet | None = ...,
         calendar_year: Global___CalendarYear | None = ...,
+        code_list: Global___CodeList | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["calendar_year", b"calendar_year", "change", b"change", "committed_at", b"committed_at", "entry", b"entry", "rule_set", b"rule_set"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["calendar_year", b"calendar_year", "change", b"change", "code_list", b"code_list", "committed_at", b"committed_at", "entry", b"entry", "rule_set", b"rule_set"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calendar_year", b"calendar_year", "change", b"change", "committed_at", b"committed_at", "entry", b"entry", "position", b"position", "rule_set", b"rule_set"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calendar_year", b"calendar_year", "change", b"change", "code_list", b"code_list", "committed_at", b"committed_at", "entry", b"entry", "position", b"position", "rule_set", b"rule_set"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_change: _TypeAlias = _typing.Literal["entry", "rule_set", "calendar_year"]  # noqa: Y015
+    _WhichOneofReturnType_change: _TypeAlias = _typing.Literal["entry", "rule_set", "calendar_year", "code_list"]  # noqa: Y015
     _WhichOneofArgType_change: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_change) -> _WhichOneofReturnType_change | None: ...
 

@@ -196,21 +196,25 @@ class SubjectSelector(_message.Message):
     SUBJECT_REF_FIELD_NUMBER: _builtins.int
     USCC_FIELD_NUMBER: _builtins.int
     IDENTITY_NUMBER_FIELD_NUMBER: _builtins.int
+    ORGANISATION_CODE_FIELD_NUMBER: _builtins.int
     subject_ref: _builtins.str
     uscc: _builtins.str
     identity_number: _builtins.str
+    organisation_code: _builtins.str
+    """GB 11714, with or without its hyphen."""
     def __init__(
         self,
         *,
         subject_ref: _builtins.str = ...,
         uscc: _builtins.str = ...,
         identity_number: _builtins.str = ...,
+        organisation_code: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["identity_number", b"identity_number", "selector", b"selector", "subject_ref", b"subject_ref", "uscc", b"uscc"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["identity_number", b"identity_number", "organisation_code", b"organisation_code", "selector", b"selector", "subject_ref", b"subject_ref", "uscc", b"uscc"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["identity_number", b"identity_number", "selector", b"selector", "subject_ref", b"subject_ref", "uscc", b"uscc"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identity_number", b"identity_number", "organisation_code", b"organisation_code", "selector", b"selector", "subject_ref", b"subject_ref", "uscc", b"uscc"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_selector: _TypeAlias = _typing.Literal["subject_ref", "uscc", "identity_number"]  # noqa: Y015
+    _WhichOneofReturnType_selector: _TypeAlias = _typing.Literal["subject_ref", "uscc", "identity_number", "organisation_code"]  # noqa: Y015
     _WhichOneofArgType_selector: _TypeAlias = _typing.Literal["selector", b"selector"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_selector) -> _WhichOneofReturnType_selector | None: ...
 
