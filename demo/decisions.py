@@ -5,7 +5,7 @@ from datetime import date
 from typing import Final
 
 from demo.dates import OPEN_ENDED, ago, ahead
-from demo.world import Organ, associations, companies, institutions, licence_of, organs, people
+from demo.world import Organ, Organisation, associations, companies, institutions, licence_of, organs, people
 
 Items = dict[str, str]
 
@@ -139,31 +139,49 @@ def company_penalties(since: date) -> Iterator[tuple[Organ, Items]]:
     bodies = [*companies(), *institutions()[:1], *associations()[:2]]
     for number in range(48):
         body = bodies[(number * 5) % len(bodies)]
-        key, violation, ground, category, content, fine, confiscated, certificate = _PENALTIES[number % len(_PENALTIES)]
         past = number % 4 == 3
         decided = ago(since, 20 + 6 * number + (1300 if past else 0))
+        organ, penalty = _company_penalty(body, decided, number, _PENALTIES[number % len(_PENALTIES)])
         yield (
-            organs()[key],
-            _penalty(organs()[key], decided, number)
+            organ,
+            penalty
             | {
-                "CF_XDR_MC": body.name,
-                "CF_XDR_LB": "法人及非法人组织",
-                "CF_XDR_SHXYM": body.uscc,
-                "CF_FRDB": body.head.name,
-                "CF_FR_ZJLX": "身份证",
-                "CF_FR_ZJHM": body.head.identity_number,
-                "CF_WFXW": violation,
                 "CF_SY": (_FACT * 60)[:4000] if number in (0, 9) else _FACT,
-                "CF_YJ": ground,
-                "CF_CFLB": category,
-                "CF_NR": content,
-                "CF_NR_FK": fine,
-                "CF_NR_WFFF": confiscated,
-                "CF_NR_DXZZ": certificate,
                 "CF_YXQ": OPEN_ENDED if not past else ago(since, 200),
                 "CF_GSJZQ": ago(since, 200) if past else ahead(since, 400 + 7 * number),
             },
         )
+    yield from _filed_late(since)
+
+
+def _filed_late(since: date) -> Iterator[tuple[Organ, Items]]:
+    """What the environment bureau decided more than a year ago and delivers only now: the search for anomalies asks."""
+    bodies = companies()[1:]
+    for number in range(200, 224):
+        decided = ago(since, 400 + 9 * (number - 200))
+        organ, penalty = _company_penalty(bodies[number % len(bodies)], decided, number, _PENALTIES[3])
+        yield organ, penalty | {"CF_YXQ": OPEN_ENDED, "CF_GSJZQ": ahead(since, 300)}
+
+
+def _company_penalty(body: Organisation, decided: str, number: int, row: tuple[str, ...]) -> tuple[Organ, Items]:
+    key, violation, ground, category, content, fine, confiscated, certificate = row
+    organ = organs()[key]
+    return organ, _penalty(organ, decided, number) | {
+        "CF_XDR_MC": body.name,
+        "CF_XDR_LB": "法人及非法人组织",
+        "CF_XDR_SHXYM": body.uscc,
+        "CF_FRDB": body.head.name,
+        "CF_FR_ZJLX": "身份证",
+        "CF_FR_ZJHM": body.head.identity_number,
+        "CF_WFXW": violation,
+        "CF_SY": _FACT,
+        "CF_YJ": ground,
+        "CF_CFLB": category,
+        "CF_NR": content,
+        "CF_NR_FK": fine,
+        "CF_NR_WFFF": confiscated,
+        "CF_NR_DXZZ": certificate,
+    }
 
 
 def _penalty(organ: Organ, decided: str, number: int) -> Items:

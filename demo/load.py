@@ -39,6 +39,8 @@ def load(home: Path) -> None:
         entries = _publish_catalog(access, authority)
         _fill_directory(access, authority)
         counts = _deliver_all(access)
+        raised = authority.post("/v1/submissions/quality/recompute", {})["raised"]
+        print(f"  quality: {raised} findings", flush=True)
     except (Problem, Refused, urllib3.exceptions.HTTPError) as e:
         raise LoadFailed(f"the suite at {access.edge.http} refused: {e}") from e
     (access.directory / "loaded").touch()

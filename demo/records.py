@@ -152,7 +152,9 @@ def _insurance(since: date) -> Iterator[tuple[Organ, Items]]:
 
 def _arrears(since: date) -> Iterator[tuple[Organ, Items]]:
     kinds = dict(zip(("water_utility", "power_utility", "gas_utility"), ("水费", "电费", "燃气费"), strict=True))
-    bodies = [(o.name, o.uscc, "") for o in (companies()[1], companies()[4], companies()[14])]
+    bodies = [(o.name, o.uscc, "") for o in (companies()[1], companies()[14], companies()[4])]
+    # The utilities' customer goes by another name than the one in the register: both are shown (Art. 12).
+    bodies[1] = ("阳江演示餐饮服务部", companies()[14].uscc, "")
     persons = [(p.name, "", p.identity_number) for p in list(people().values())[:3]]
     for utility in providers_of("SDQQF"):
         for number, (name, uscc, identity_number) in enumerate([*bodies, *persons]):

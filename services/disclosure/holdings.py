@@ -50,6 +50,8 @@ class Subject:
     # The references that are one subject with this one, strongest first; none when it is alone.
     group: list[str] = field(default_factory=list)
     group_uscc: str = ""
+    # The names that the changes in hand bring, in order.
+    heard: dict[str, None] = field(default_factory=dict)
 
     @property
     def said(self) -> Said:

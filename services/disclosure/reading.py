@@ -11,7 +11,7 @@ from services.disclosure.holdings import Head
 from services.disclosure.model import Shown, View
 from services.disclosure.period import is_over
 from services.disclosure.room import Disclosure
-from services.disclosure.shelf import SEATS, Leaf, Named, unpack
+from services.disclosure.shelf import SEATS, Leaf, together, unpack
 
 GREATEST_SIZE: Final = 200
 DEFAULT_SIZE: Final = 50
@@ -85,17 +85,12 @@ def _merged(refs: Sequence[str], heads: Sequence[Head]) -> Head:
     former = [name for head in heads for name in head.former]
     # What another reference is called at the same time or later is no former name: it is told as a conflict.
     former += [head.name for head in heads[1:] if head.named_at < first.named_at]
-    names: dict[str, Named] = {}
-    for named in (n for head in heads for n in head.names):
-        known = names.setdefault(named.name, named)
-        if known.until < named.until:
-            names[named.name] = named
     return replace(
         first,
         ref=refs[0],
         former=[name for name in dict.fromkeys(former) if name != first.name],
         uscc=next((head.uscc for head in heads if head.uscc), ""),
-        names=list(names.values()),
+        names=list(together(n for head in heads for n in head.names)),
     )
 
 

@@ -59,8 +59,8 @@ class Rewriting:
             where = Location(delivered.record_id, delivered.subject_ref, seat, delivered.version, delivered.revoked)
         where.version, where.due = delivered.version, ""
         if not delivered.revoked:
-            subject.scheme = delivered.scheme
-            self._name(subject, delivered)
+            subject.scheme, subject.kind, subject.uscc = delivered.scheme, delivered.kind, delivered.uscc
+            subject.heard[delivered.name] = None
             self._seat(subject, where, delivered, under_objection)
         self.locations[where.record_id] = where
         self._changed[where.record_id] = self._changed.get(where.record_id, new)
@@ -120,15 +120,6 @@ class Rewriting:
             return None
         return where, self.subjects[where.ref].page(where.seat).records[where.seat]
 
-    def _name(self, subject: Subject, delivered: Delivered) -> None:
-        if delivered.recorded_at < subject.named_at:
-            return
-        if subject.name and subject.name != delivered.name and subject.name not in subject.former:
-            subject.former.append(subject.name)
-        subject.former = [name for name in subject.former if name != delivered.name]
-        subject.name, subject.kind, subject.uscc = delivered.name, delivered.kind, delivered.uscc
-        subject.named_at = delivered.recorded_at
-
     def _seat(self, subject: Subject, where: Location, delivered: Delivered, under_objection: bool) -> None:
         entry = self._entry(delivered.entry_code, delivered.entry_version)
         full = full_view(delivered, entry, self.opened(delivered.items), under_objection)
@@ -163,11 +154,23 @@ class Rewriting:
         subject.sight = subject.below.merged(subject.top)
 
     def _tell(self, subject: Subject, before: Said) -> None:
-        """Puts a subject on the list of those whose facts are told differently, or takes it off."""
+        """Names a subject as its records do, and puts it on the list of those whose facts are told differently, or takes
+        it off."""
         said = subject.said
         if said == before:
             return
+        _name(subject, said)
         if subject.group:
             self._restated.append(subject.ref)
         elif (now := said.differing()) or before.differing():
             self._told[subject.ref] = [subject.ref], now
+
+
+def _name(subject: Subject, said: Said) -> None:
+    """What a register calls it goes before what others do; what it is called no more by anybody is a former name."""
+    if not (words := said.names()):
+        return
+    now = {word.value for word in words}
+    known = dict.fromkeys((*subject.former, subject.name, *subject.heard))
+    subject.former = [name for name in known if name and name not in now]
+    subject.name, subject.named_at = words[0].value, words[0].recorded_at

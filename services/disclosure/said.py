@@ -8,7 +8,7 @@ from typing import Final, Protocol, TypeVar
 
 import msgspec
 
-from services.disclosure.entry import BASIC, Entry
+from services.disclosure.entry import BASIC, NAME, Entry
 from services.disclosure.model import Shown
 from services.disclosure.names import normalised
 
@@ -99,19 +99,24 @@ class Said(msgspec.Struct, frozen=True, array_like=True, gc=False):
                     registered[fact] = at
         return Said(tuple(words.values()), registered)
 
+    def names(self) -> list[Word]:
+        """What the subject is called now: first what a register said last, else what anybody did."""
+        words = standing((w for w in self.words if w.fact == NAME), self.registered.get(NAME, ""))
+        return sorted(words, key=lambda w: (w.basic, w.recorded_at, w.mark), reverse=True)
+
     def differing(self) -> list[Differing]:
         """The facts that are told differently."""
         # Mostly none: to find that out is all that most subjects pay for.
-        told: dict[str, str] = {}
-        suspect = {w.fact for w in self.words if told.setdefault(w.fact, w.value) != w.value}
+        first: dict[str, str] = {}
+        suspect = {w.fact for w in self.words if first.setdefault(w.fact, w.value) != w.value}
         found = []
         for fact in sorted(suspect):
             words = (w for w in self.words if w.fact == fact)
-            if standing := differing(words, self.registered.get(fact, "")):
-                oldest = standing[-1].mark
-                since = min(w.recorded_at for w in standing if w.mark != oldest)
-                providers = tuple(w.provider for w in standing)
-                found.append(Differing(fact, len({w.mark for w in standing}), providers, since))
+            if told := differing(words, self.registered.get(fact, "")):
+                oldest = told[-1].mark
+                since = min(w.recorded_at for w in told if w.mark != oldest)
+                providers = tuple(w.provider for w in told)
+                found.append(Differing(fact, len({w.mark for w in told}), providers, since))
         return found
 
 
@@ -125,15 +130,20 @@ def is_newer(one: Spoken, other: Spoken) -> bool:
     return one.recorded_at > other.recorded_at
 
 
-def differing(said: Iterable[S], registered: str) -> list[S]:
-    """What counts of the providers' statements of a fact, newest first, when it differs; else nothing.
+def standing(said: Iterable[S], registered: str) -> list[S]:
+    """What counts of the providers' statements of a fact.
 
     What others than a register said before the newest basic record was made is history.
     """
-    standing = [s for s in said if s.basic or s.recorded_at >= registered]
-    if len({s.mark for s in standing}) < 2:
+    return [s for s in said if s.basic or s.recorded_at >= registered]
+
+
+def differing(said: Iterable[S], registered: str) -> list[S]:
+    """What counts of the providers' statements of a fact, newest first, when it differs; else nothing."""
+    counted = standing(said, registered)
+    if len({s.mark for s in counted}) < 2:
         return []
-    return sorted(standing, key=lambda s: (s.recorded_at, s.mark), reverse=True)
+    return sorted(counted, key=lambda s: (s.recorded_at, s.mark), reverse=True)
 
 
 def mark_of(value: str) -> bytes:

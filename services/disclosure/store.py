@@ -358,7 +358,7 @@ def _sight(row: Any) -> Sight:
 
 
 def _sight_row(sight: Sight) -> Plain:
-    return {"until": sight.until, "names": [[n.name, n.until, n.seat] for n in sight.names]}
+    return {"until": sight.until, "names": [[n.name, n.until, n.seat, n.at, n.registered] for n in sight.names]}
 
 
 def read_names(row: Plain) -> Sight:

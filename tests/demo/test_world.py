@@ -11,9 +11,10 @@ import pytest
 
 from chengxin.clock import SystemClock
 from demo.records import deliveries
-from demo.world import associations, catalog, companies, institutions, people, providers_of
+from demo.world import associations, catalog, companies, institutions, organs, people, providers_of
 from tests.city import City
 from tests.demo.periods import last_day
+from tests.support import until
 
 BODIES = {o.uscc: o for o in (*companies(), *institutions(), *associations())}
 
@@ -62,6 +63,17 @@ def test_the_directory_names_everybody_who_provides_and_where(city: City) -> Non
     assert {f for o in told.values() for f in o["functions"]} == {"authority", "centre", "provider"}
     [court] = city.anybody.get("/v1/catalog/organisations?region=441702")["organisations"]
     assert (court["kind"], court["responsible_unit"]) == ("judicial_organ", "信用工作科室")
+
+
+def test_there_is_something_to_look_into(city: City) -> None:
+    """Old penalties that were delivered all at once, and a company that two providers know by different names."""
+    [finding] = city.supervisor.get("/v1/submissions/findings?kind=backdating")["findings"]
+    assert (finding["provider_uscc"], finding["state"]) == (organs()["environment_bureau"].uscc, "open")
+    path = "/v1/subjects/disagreements"
+    [differing] = until(lambda: city.centre.get(path)["disagreements"], "disclosure has taken in all")
+    [conflict] = city.centre.get(f"/v1/subjects/{differing['subject_ref']}/conflicts")["conflicts"]
+    told = {statement["value"] for statement in conflict["statements"]}
+    assert told == {"阳江演示餐饮管理有限公司", "阳江演示餐饮服务部"}
 
 
 @pytest.mark.parametrize("uscc", BODIES, ids=[o.name for o in BODIES.values()])

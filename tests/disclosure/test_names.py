@@ -1,0 +1,69 @@
+"""What a subject is called: by a register before anybody else; names it no longer has, and names that only others use."""
+
+from datetime import timedelta
+from typing import Any
+
+from chengxin.ingest.v1 import ingest_pb2
+from tests.disclosure.conftest import COMPANY, Running
+
+OLD, NEW, OTHER = "阳江市旧名贸易有限公司", "阳江市新名贸易有限公司", "阳江市别名贸易行"
+BUREAU = "11441700007332458Y"
+
+
+def told(city: Running, code: str, name: str, key: str, day: int, **more: Any) -> ingest_pb2.RecordVersion:
+    return city.record(code, COMPANY, name, key, at=city.clock.now() + timedelta(days=day), **more)
+
+
+def by_bureau(city: Running, name: str, key: str, day: int, **more: Any) -> ingest_pb2.RecordVersion:
+    made = told(city, "XZCF", name, key, day, CF_WSH=key, CF_GSJZQ="2030-01-01", **more)
+    made.provider_uscc = BUREAU
+    return made
+
+
+def called(city: Running) -> list[tuple[str, list[str]]]:
+    """Its name and its former ones: on the public page, in a search, as organs share it, and as it sees itself."""
+    ref = city.ref(COMPANY)
+    agency = city.desk("agency", sub="c", purpose="review", org="O")
+    subjects = [
+        city.anybody.get(f"/v1/public/subjects/{ref}").json["subject"],
+        *city.found(COMPANY),
+        agency.post("/v1/shared/queries", {"subject": {"uscc": COMPANY}}).json["subject"],
+        city.desk("subject", sub=ref).get("/v1/me/records").json["subject"],
+    ]
+    return [(s["name"], s["former_names"]) for s in subjects]
+
+
+def conflicts(city: Running) -> list[str]:
+    own = city.desk("subject", sub=city.ref(COMPANY)).get("/v1/me/records").json["conflicts"]
+    return [statement["value"] for conflict in own for statement in conflict["statements"]]
+
+
+def test_what_others_call_it_does_not_rename_what_a_register_named(city: Running) -> None:
+    city.delivers(told(city, "QYDJ", NEW, "register", 0))
+    city.delivers(by_bureau(city, OTHER, "fine", 1))
+    assert called(city) == [(NEW, [])] * 4
+    assert conflicts(city) == [OTHER, NEW]
+    # It is found under both, and called by its registered name.
+    assert [s["name"] for s in city.found("别名")] == [NEW]
+
+
+def test_a_register_that_renames_makes_the_old_name_a_former_one(city: Running) -> None:
+    city.delivers(told(city, "QYDJ", OLD, "register", 0), by_bureau(city, OLD, "fine", 1))
+    assert called(city) == [(OLD, [])] * 4
+    # The same record, amended: its seat is older than that of the fine.
+    city.delivers(told(city, "QYDJ", NEW, "register", 2, version=2))
+    assert called(city) == [(NEW, [OLD])] * 4
+    assert conflicts(city) == []
+
+
+def test_without_a_register_the_newest_name_counts(city: Running) -> None:
+    city.delivers(told(city, "XZXK", OLD, "a", 0, XK_WSH="a"), told(city, "XZXK", NEW, "b", 1, XK_WSH="b"))
+    assert called(city) == [(NEW, [OLD])] * 4
+    city.delivers(told(city, "XZXK", OLD, "c", 2, XK_WSH="c"))
+    assert called(city) == [(OLD, [NEW])] * 4
+
+
+def test_a_register_that_takes_its_record_back_names_nobody(city: Running) -> None:
+    city.delivers(told(city, "QYDJ", NEW, "register", 0), by_bureau(city, OTHER, "fine", 1))
+    city.delivers(told(city, "QYDJ", NEW, "register", 2, version=2, revoked=True))
+    assert [name for name, _ in called(city)] == [OTHER] * 4
