@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -79,36 +80,60 @@ class Issuer:
         return {"Authorization": f"Bearer {self.token(*roles, **claims)}"}
 
 
+class StoreDaemon:
+    """A real store over a socket, as `chengxin up` starts one; it can be killed, and comes back with what it has on disk."""
+
+    def __init__(self, directory: Path, cache: str = "64M") -> None:
+        self.port = free_port()
+        self._directory = directory
+        self._cache = cache
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def uri(self, database: str) -> str:
+        """Where a database is."""
+        return f"mongodb://127.0.0.1:{self.port}/{database}?directConnection=true&retryWrites=false"
+
+    def start(self) -> None:
+        """Starts it, and waits until it answers."""
+        self._directory.mkdir(exist_ok=True)
+        daemon = Path(sys.executable).with_name("secantusd-py")
+        place = ["--port", str(self.port), "--storage-path", str(self._directory)]
+        arguments = [*place, "--sync-on-commit", "--standalone", "--cache-size", self._cache, "--log-level", "ERROR"]
+        # Even a test run that is killed leaves no store behind.
+        ending = [sys.executable, "-I", str(PDEATHSIG), str(daemon), *arguments]
+        self.process = subprocess.Popen(ending, env=parental())
+        until(self._answers, "the store answers")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends the process a signal."""
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """Ends it at once, also when it is stopped."""
+        self.signal(signal.SIGKILL)
+        assert self.process is not None
+        self.process.wait(10)
+
+    def _answers(self) -> bool:
+        with pymongo.MongoClient[dict[str, Any]](self.uri("admin"), serverSelectionTimeoutMS=200) as client:
+            try:
+                client.admin.command("ping")
+            except pymongo.errors.PyMongoError:
+                return False
+        return True
+
+
 @contextlib.contextmanager
 def store_daemon() -> Iterator[Callable[[str], str]]:
-    """A real store over a socket; gives a function from database name to URI."""
+    """A store with room for the databases of all tests; gives a function from database name to URI."""
     with tempfile.TemporaryDirectory(prefix="chengxin-store-") as directory:
-        port = free_port()
-        daemon = Path(sys.executable).with_name("secantusd-py")
-        # As `chengxin up` starts one, with room for the databases of all tests.
-        place = ["--port", str(port), "--storage-path", directory]
-        arguments = [*place, "--sync-on-commit", "--standalone", "--cache-size", "1G"]
-        # Even a test run that is killed leaves no store behind.
-        ending = [sys.executable, "-I", str(PDEATHSIG), str(daemon), *arguments, "--log-level", "ERROR"]
-        process = subprocess.Popen(ending, env=parental())
+        daemon = StoreDaemon(Path(directory), "1G")
+        daemon.start()
         try:
-            base = f"mongodb://127.0.0.1:{port}"
-            client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(
-                base, directConnection=True, serverSelectionTimeoutMS=200
-            )
-
-            def answers() -> bool:
-                with contextlib.suppress(pymongo.errors.PyMongoError):
-                    client.admin.command("ping")
-                    return True
-                return False
-
-            until(answers, "the store answers")
-            client.close()
-            yield lambda name: f"{base}/{name}?directConnection=true&retryWrites=false"
+            yield daemon.uri
         finally:
-            process.terminate()
-            process.wait(10)
+            daemon.kill()
 
 
 def figure(name: str, value: float) -> None:

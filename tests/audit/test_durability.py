@@ -1,17 +1,12 @@
 """What was answered is on the log, exactly once, whatever ends: the service, its store, a write half done."""
 
-import contextlib
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import grpc
-import pymongo
 import pytest
 from bson.binary import Binary
 
@@ -20,57 +15,15 @@ from chengxin.errors import Problem
 from chengxin.ids import new_id
 from services.audit.appender import load
 from tests.audit.conftest import Run, Running, an_event
-from tests.support import free_port, until
-
-
-@dataclass
-class Daemon:
-    """A store of its own, to be killed."""
-
-    directory: Path
-    port: int
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def uri(self) -> str:
-        return f"mongodb://127.0.0.1:{self.port}/audit?directConnection=true&retryWrites=false"
-
-    def start(self) -> None:
-        daemon = Path(sys.executable).with_name("secantusd-py")
-        arguments = [
-            "--port",
-            str(self.port),
-            "--storage-path",
-            str(self.directory),
-            "--sync-on-commit",
-            "--standalone",
-        ]
-        self.process = subprocess.Popen([str(daemon), *arguments, "--log-level", "ERROR"])
-        with pymongo.MongoClient[dict[str, Any]](self.uri, serverSelectionTimeoutMS=200) as client:
-
-            def answers() -> bool:
-                with contextlib.suppress(pymongo.errors.PyMongoError):
-                    client.admin.command("ping")
-                    return True
-                return False
-
-            until(answers, "the store answers")
-
-    def signal(self, number: signal.Signals) -> None:
-        assert self.process is not None
-        self.process.send_signal(number)
-        if number == signal.SIGKILL:
-            self.process.wait()
+from tests.support import StoreDaemon, until
 
 
 @pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[Daemon]:
-    found = Daemon(tmp_path / "store", free_port())
-    found.directory.mkdir()
+def daemon(tmp_path: Path) -> Iterator[StoreDaemon]:
+    found = StoreDaemon(tmp_path / "store")
     found.start()
     yield found
-    found.signal(signal.SIGCONT)
-    found.signal(signal.SIGKILL)
+    found.kill()
 
 
 def appended(audit: Running, entries: list[bytes], positions: tuple[int, ...] = ()) -> bool:
@@ -135,9 +88,9 @@ def test_a_restart_before_anything_was_derived(stores: Callable[[str], str], run
 
 
 @pytest.mark.parametrize("round_", range(2))
-def test_killing_the_store_loses_and_repeats_nothing(daemon: Daemon, run: Run, round_: int) -> None:
+def test_killing_the_store_loses_and_repeats_nothing(daemon: StoreDaemon, run: Run, round_: int) -> None:
     """kill -9 of the store while eight callers append and a relay delivers; then it comes back."""
-    audit = run(daemon.uri)
+    audit = run(daemon.uri("audit"))
     until(lambda: ready(audit), "ready")
     acknowledged: list[bytes] = []
     tried: list[bytes] = []
@@ -167,7 +120,7 @@ def test_killing_the_store_loses_and_repeats_nothing(daemon: Daemon, run: Run, r
     for thread in threads:
         thread.start()
     until(lambda: len(acknowledged) > 60 * (round_ + 1), "events are appended")
-    daemon.signal(signal.SIGKILL)
+    daemon.kill()
     until(lambda: not ready(audit), "not ready without its store")
     daemon.start()
     until(lambda: ready(audit), "ready again")
@@ -189,11 +142,11 @@ def test_killing_the_store_loses_and_repeats_nothing(daemon: Daemon, run: Run, r
     assert audit.room.integrator.sound
 
 
-def test_without_its_store_nothing_is_answered(daemon: Daemon, run: Run) -> None:
-    audit = run(daemon.uri)
+def test_without_its_store_nothing_is_answered(daemon: StoreDaemon, run: Run) -> None:
+    audit = run(daemon.uri("audit"))
     audit.append([an_event(subject_refs=["s_1"])])
     audit.published(1)
-    daemon.signal(signal.SIGKILL)
+    daemon.kill()
     assert not appended(audit, [an_event()])
     answer = audit.get("/v1/me/accesses", "subject", sub="s_1")
     assert answer.status_code == 503
@@ -203,9 +156,9 @@ def test_without_its_store_nothing_is_answered(daemon: Daemon, run: Run) -> None
     assert audit.get("/readyz").status_code == 503
 
 
-def test_a_write_of_unknown_outcome(daemon: Daemon, run: Run) -> None:
+def test_a_write_of_unknown_outcome(daemon: StoreDaemon, run: Run) -> None:
     """The store stops in the middle of a write and goes on after the service gave up: the write lands late."""
-    audit = run(daemon.uri)
+    audit = run(daemon.uri("audit"))
     audit.append([an_event()], (1,))
     daemon.signal(signal.SIGSTOP)
     late = [an_event(details={"late": True})]

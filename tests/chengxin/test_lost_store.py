@@ -1,7 +1,5 @@
 """A store that is away is told within seconds, to everybody who waits, and is used again when it is back."""
 
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,37 +12,12 @@ from chengxin.errors import Problem
 from chengxin.mongo import Store
 from chengxin.rpc import as_problem
 from tests.chengxin.conftest import Opened
-from tests.support import free_port, until
-
-
-class Daemon:
-    """A store that can be taken away."""
-
-    def __init__(self, directory: Path) -> None:
-        self.port = free_port()
-        self._directory = directory
-        self._process: Any = None
-
-    def start(self) -> None:
-        daemon = Path(sys.executable).with_name("secantusd-py")
-        arguments = [
-            "--port",
-            str(self.port),
-            "--storage-path",
-            str(self._directory),
-            "--sync-on-commit",
-            "--standalone",
-        ]
-        self._process = subprocess.Popen([str(daemon), *arguments, "--cache-size", "64M", "--log-level", "ERROR"])
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait(10)
+from tests.support import StoreDaemon, until
 
 
 @pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[Daemon]:
-    found = Daemon(tmp_path)
+def daemon(tmp_path: Path) -> Iterator[StoreDaemon]:
+    found = StoreDaemon(tmp_path / "store")
     found.start()
     yield found
     found.kill()
@@ -61,8 +34,8 @@ def answers(store: Store) -> Callable[[], bool]:
     return probe
 
 
-def test_a_store_that_is_away_is_told_and_used_again_when_it_is_back(daemon: Daemon, opened: Opened) -> None:
-    store = opened(f"mongodb://127.0.0.1:{daemon.port}/x?directConnection=true&retryWrites=false")
+def test_a_store_that_is_away_is_told_and_used_again_when_it_is_back(daemon: StoreDaemon, opened: Opened) -> None:
+    store = opened(daemon.uri("x"))
     until(answers(store), "the store answers")
     store.db.create_collection("things")
 

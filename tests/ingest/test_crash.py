@@ -1,7 +1,5 @@
 """The store is killed in the middle of deliveries: what was acknowledged is there, everything is there exactly once."""
 
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,61 +12,25 @@ import pytest
 from chengxin.delivery import content_sha256
 from chengxin.errors import Problem
 from tests.ingest.conftest import REGULATOR, Running, licences, running_ingest, stream
-from tests.support import Issuer, free_port, until
+from tests.support import Issuer, StoreDaemon, until
 
 RECORDS = 4000
 BATCH = 100
 
 
-class Daemon:
-    """A store that can be killed, and comes back with what it has on disk."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._port = free_port()
-        self.uri = f"mongodb://127.0.0.1:{self._port}/ingest?directConnection=true&retryWrites=false"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        command = Path(sys.executable).with_name("secantusd-py")
-        arguments = [
-            "--port",
-            str(self._port),
-            "--storage-path",
-            str(self._directory),
-            "--sync-on-commit",
-            "--standalone",
-        ]
-        self._process = subprocess.Popen([str(command), *arguments, "--log-level", "ERROR"])
-        until(self._answers, "the store answers")
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-
-    def _answers(self) -> bool:
-        with pymongo.MongoClient[dict[str, Any]](self.uri, serverSelectionTimeoutMS=200) as client:
-            try:
-                client.admin.command("ping")
-            except pymongo.errors.PyMongoError:
-                return False
-        return True
-
-
 @pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[Daemon]:
+def daemon(tmp_path: Path) -> Iterator[StoreDaemon]:
     """A store of this test's own."""
-    found = Daemon(tmp_path / "store")
+    found = StoreDaemon(tmp_path / "store")
     found.start()
     yield found
     found.kill()
 
 
 @pytest.fixture
-def ingest(daemon: Daemon, issuer: Issuer) -> Iterator[Running]:
+def ingest(daemon: StoreDaemon, issuer: Issuer) -> Iterator[Running]:
     """Ingest on that store."""
-    yield from running_ingest(daemon.uri, issuer)
+    yield from running_ingest(daemon.uri("ingest"), issuer)
 
 
 def deliver(ingest: Running, records: list[dict[str, str]], name: str, receipts: list[Any]) -> None:
@@ -88,7 +50,7 @@ def deliver(ingest: Running, records: list[dict[str, str]], name: str, receipts:
             continue
 
 
-def test_a_killed_store_loses_and_doubles_nothing(ingest: Running, daemon: Daemon) -> None:
+def test_a_killed_store_loses_and_doubles_nothing(ingest: Running, daemon: StoreDaemon) -> None:
     records, receipts = licences(RECORDS), []
     client = threading.Thread(target=deliver, args=(ingest, records, "through-crashes", receipts))
     client.start()
