@@ -173,7 +173,9 @@ class FindingAnswer(BaseModel):
     finding_id: str
     kind: str = Field(description=", ".join(Kind))
     provider_uscc: str
+    provider_name: str = Field(description="As the entry names it")
     entry_code: str
+    entry_name: dict[str, str]
     period: str
     first_day: str
     last_day: str
@@ -269,7 +271,9 @@ def finding_answer(row: Plain) -> dict[str, Any]:
         "finding_id": row["_id"],
         "kind": row["kind"],
         "provider_uscc": row["provider"],
+        "provider_name": row.get("provider_name", ""),
         "entry_code": row["entry_code"],
+        "entry_name": row.get("entry_name", {"zh": "", "en": ""}),
         "period": row["period"],
         "first_day": row["first_day"],
         "last_day": row["last_day"],
@@ -288,8 +292,8 @@ REPORT_COLUMNS: Final = (
     *("changes", "late_changes", "latest_working_days", "revoked", "corrections", "correction_rate"),
 )
 FINDING_COLUMNS: Final = (
-    *("finding_id", "kind", "provider_uscc", "entry_code", "period", "state", "first_seen", "last_seen", "figures"),
-    "last_remark",
+    *("finding_id", "kind", "provider_uscc", "provider_name", "entry_code", "entry_name", "period", "state"),
+    *("first_seen", "last_seen", "figures", "last_remark"),
 )
 
 
@@ -310,6 +314,7 @@ def report_row(told: dict[str, Any]) -> list[Any]:
 def finding_row(told: dict[str, Any]) -> list[Any]:
     """A line of CSV."""
     flat = told | {
+        "entry_name": told["entry_name"]["zh"],
         "figures": " ".join(f"{name}={value}" for name, value in told["figures"].items()),
         "last_remark": told["acts"][-1]["text"] if told["acts"] else "",
     }

@@ -283,6 +283,10 @@ def test_a_drop_is_found_once_explained_and_closed(watched: Running) -> None:
     assert (found["kind"], found["period"], found["state"]) == ("volume_drop", "2026-W18", "open")
     assert found["figures"] == {"records": 20, "median": 60}
     assert (found["provider_uscc"], found["entry_code"]) == (REGULATOR, "XZXK")
+    assert (found["provider_name"], found["entry_name"]["zh"]) == (
+        "阳江市市场监督管理局",
+        "行政许可信息（法人及非法人组织）",
+    )
     again = post(watched.centre, "/v1/submissions/quality/recompute")
     assert (again.status_code, again.json["raised"]) == (200, 0)
     goes_to(watched, "2026-05-05")
@@ -451,6 +455,7 @@ def test_no_cell_of_a_file_becomes_a_formula(watched: Running) -> None:
     [line] = csv.DictReader(io.StringIO(answer.data.decode("utf-8-sig")))
     assert line["last_remark"] == '\'=HYPERLINK("http://x")'
     assert line["figures"] == "records=20 median=60"
+    assert (line["provider_name"], line["entry_name"]) == ("阳江市市场监督管理局", "行政许可信息（法人及非法人组织）")
 
 
 def test_a_question_that_makes_no_sense_is_told_so(ingest: Running) -> None:
