@@ -13,6 +13,7 @@ import pyotp
 import urllib3
 
 from chengxin.catalog.v1 import catalog_pb2_grpc
+from chengxin.clock import Expiry
 from chengxin.disclosure.v1 import disclosure_pb2_grpc
 from chengxin.errors import Problem, unavailable
 from chengxin.ingest.v1 import ingest_pb2_grpc
@@ -192,12 +193,12 @@ _STUBS: Final[dict[str, Any]] = {
 
 def _renewed(obtain: Callable[[], tuple[str, float]]) -> Callable[[], str]:
     """A token that is obtained when it is first needed, and again a minute before it expires."""
-    kept: dict[str, Any] = {"token": "", "until": 0.0}
+    kept: dict[str, Any] = {"token": "", "renewal": Expiry(0)}
 
     def token() -> str:
-        if time.monotonic() >= kept["until"]:
+        if kept["renewal"].has_come():
             kept["token"], lifetime = obtain()
-            kept["until"] = time.monotonic() + lifetime - 60
+            kept["renewal"] = Expiry(lifetime - 60)
         return str(kept["token"])
 
     return token

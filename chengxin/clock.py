@@ -1,5 +1,6 @@
 """Time is injected: instants are UTC, business dates are Asia/Shanghai."""
 
+import time
 from datetime import UTC, date, datetime
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -40,6 +41,23 @@ class FixedClock:
 
     def today(self) -> date:
         return self.instant.astimezone(SHANGHAI).date()
+
+
+class Expiry:
+    """A moment some seconds ahead, for what others judge by the clock on the wall: a token.
+
+    It has come when either clock says so: the steady one, or that on the wall, which a machine that slept finds moved. It has
+    also come when that one was set back, for what was made later than now is not good yet.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._from = time.time()
+        self._until = self._from + seconds
+        self._steady = time.monotonic() + seconds
+
+    def has_come(self) -> bool:
+        """Whether it is over."""
+        return time.monotonic() >= self._steady or not self._from <= time.time() < self._until
 
 
 def as_stored(instant: datetime) -> datetime:

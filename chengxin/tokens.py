@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chengxin import context
+from chengxin.clock import Expiry
 from chengxin.errors import UNAUTHENTICATED, UPSTREAM_UNAVAILABLE, Problem
 from chengxin.ids import new_id
 from chengxin.principal import DEMO_ACR, Principal
@@ -195,8 +196,7 @@ class TokenSource:
         self._http = pool(trust, retries=False, timeout=urllib3.Timeout(connect=2, read=5))
         self._lock = threading.Lock()
         self._token = ""
-        self._renew_at = 0.0
-        self._expires_at = 0.0
+        self._renewal = self._expiry = Expiry(0)
 
     def token(self) -> str:
         """A token that is good for a minute, or while the gateway is away as long as the last one is good.
@@ -204,23 +204,22 @@ class TokenSource:
         Raises the gateway's Problem, or UPSTREAM_UNAVAILABLE.
         """
         with self._lock:
-            now = time.monotonic()
-            if now >= self._renew_at:
+            if self._renewal.has_come():
                 try:
                     self._token, lifetime = self._obtain()
                 except Problem as e:
-                    if e.type is not UPSTREAM_UNAVAILABLE or now >= self._expires_at:
+                    if e.type is not UPSTREAM_UNAVAILABLE or self._expiry.has_come():
                         raise
-                    self._renew_at = now + 1
+                    self._renewal = Expiry(1)
                 else:
-                    self._renew_at = now + max(lifetime - 60, 1)
-                    self._expires_at = now + lifetime - _LEEWAY
+                    self._renewal = Expiry(max(lifetime - 60, 1))
+                    self._expiry = Expiry(lifetime - _LEEWAY)
             return self._token
 
     def forget(self) -> None:
         """Drops the token in hand, for one that was refused."""
         with self._lock:
-            self._renew_at = self._expires_at = 0.0
+            self._renewal = self._expiry = Expiry(0)
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """The token as gRPC metadata, with the request being served, so that it can be followed through every hop."""

@@ -1,7 +1,6 @@
 """The keys that sign access tokens, and the tokens that the gateway makes with them."""
 
 import threading
-import time
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -12,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chengxin.audit_client import AuditEvent
-from chengxin.clock import Clock, rfc3339
+from chengxin.clock import Clock, Expiry, rfc3339
 from chengxin.ids import new_id
 from chengxin.mongo import Unit
 from chengxin.principal import Principal, Role
@@ -202,7 +201,7 @@ class OwnToken:
         self._renew_after = renew_after
         self._lock = threading.Lock()
         self._minted: Minted | None = None
-        self._renew_at = 0.0
+        self._renewal = Expiry(0)
 
     @classmethod
     def of_gateway(cls, keys: SigningKeys) -> "OwnToken":
@@ -217,9 +216,9 @@ class OwnToken:
     def token(self) -> str:
         """The token, good for at least a minute."""
         with self._lock:
-            if self._minted is None or time.monotonic() >= self._renew_at or not self._keys.has(self._minted.kid):
+            if self._minted is None or self._renewal.has_come() or not self._keys.has(self._minted.kid):
                 self._minted = self._keys.mint(self._principal, self._lifetime)
-                self._renew_at = time.monotonic() + self._renew_after
+                self._renewal = Expiry(self._renew_after)
             return self._minted.token
 
     def metadata(self) -> tuple[tuple[str, str], ...]:

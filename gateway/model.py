@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import pyotp
@@ -343,9 +344,20 @@ def is_service_number(text: str) -> bool:
     return bool(_OFFICER_NO.match(text)) and not names_identity_number(text)
 
 
+_LONGEST_LOCK: Final = timedelta(minutes=15)
+
+
 def lock_seconds(failures: int) -> int:
     """How long a user name is locked after so many failures in a row: from the fifth on, doubling up to 15 minutes."""
-    return 0 if failures < 5 else min(900, 30 * 2 ** min(failures - 5, 10))
+    return 0 if failures < 5 else min(int(_LONGEST_LOCK.total_seconds()), 30 * 2 ** min(failures - 5, 10))
+
+
+def locked_for(until: datetime | None, now: datetime) -> int:
+    """For how many seconds a user name is still locked. A longer lock than there is was made before the clock was set back:
+    it would not end for as long as that."""
+    if until is None or not now < until <= now + _LONGEST_LOCK:
+        return 0
+    return int((until - now).total_seconds()) + 1
 
 
 @dataclass(frozen=True)

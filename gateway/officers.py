@@ -15,6 +15,7 @@ from gateway.model import (
     SIGN_IN_REFUSED,
     Officer,
     lock_seconds,
+    locked_for,
     matching_step,
 )
 from gateway.room import Gateway
@@ -101,10 +102,7 @@ def _still(gateway: Gateway, unit: Unit, officer: Officer) -> None:
 
 
 def _check_lock(gateway: Gateway, username: str) -> None:
-    until = gateway.accounts.locked_until(username)
-    now = gateway.clock.now()
-    if until is not None and until > now:
-        seconds = int((until - now).total_seconds()) + 1
+    if seconds := locked_for(gateway.accounts.locked_until(username), gateway.clock.now()):
         raise SIGN_IN_LOCKED(seconds=seconds, retry_after=seconds)
 
 

@@ -20,7 +20,7 @@ from gateway.duties import (
     OWN_ACCOUNT,
     covers,
 )
-from gateway.model import Officer
+from gateway.model import Officer, locked_for
 from gateway.revoking import end_all_sessions, end_session, shown
 from gateway.room import Gateway
 
@@ -94,8 +94,7 @@ def read(gateway: Gateway, caller: Principal, username: str) -> dict[str, Any]:
     """One account, with the sign-ins that are alive. Raises OFFICER_UNKNOWN."""
     officer = gateway.accounts.transact(lambda unit: known(gateway, username, unit))
     alive = gateway.administration.sessions(officer.sub, gateway.clock.now())
-    until = gateway.accounts.locked_until(username)
-    locked = until is not None and until > gateway.clock.now()
+    locked = locked_for(gateway.accounts.locked_until(username), gateway.clock.now()) > 0
     gateway.audit.record(gateway.audit.event("officer.read", caller, details={"officer": officer.sub}))
     return plain(officer) | {"locked": locked, "sessions": [shown(row) for row in alive]}
 

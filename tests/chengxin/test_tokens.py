@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from chengxin.clock import Expiry
 from chengxin.errors import UNAUTHENTICATED, UPSTREAM_UNAVAILABLE, Problem
 from chengxin.principal import Role
 from chengxin.tokens import TokenSource, Verifier, public_jwk
@@ -209,20 +210,20 @@ def test_a_token_is_used_until_it_has_to_be_renewed() -> None:
 def test_while_the_gateway_is_away_the_last_token_serves_as_long_as_it_is_good() -> None:
     source = Endpoint(("first", 600.0), UPSTREAM_UNAVAILABLE(), ("second", 600.0))
     source.token()
-    source._renew_at = 0.0
+    source._renewal = Expiry(0)
     assert source.token() == "first"
     # Not asked again at once.
     assert source.token() == "first"
-    source._renew_at = 0.0
+    source._renewal = Expiry(0)
     assert source.token() == "second"
 
 
 def test_a_token_that_has_expired_or_is_refused_does_not_serve() -> None:
     source = Endpoint(("first", 600.0), UPSTREAM_UNAVAILABLE(), UNAUTHENTICATED(reason="key revoked"))
     source.token()
-    source._renew_at = source._expires_at = 0.0
+    source._renewal = source._expiry = Expiry(0)
     with pytest.raises(Problem, match="UPSTREAM_UNAVAILABLE"):
         source.token()
-    source._expires_at = float("inf")
+    source._expiry = Expiry(3600)
     with pytest.raises(Problem, match="UNAUTHENTICATED"):
         source.token()

@@ -1,5 +1,6 @@
 """What a token request may get, as rules alone."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyotp
@@ -17,6 +18,7 @@ from gateway.model import (
     assertion_fault,
     duties_fault,
     lock_seconds,
+    locked_for,
     matching_step,
 )
 
@@ -84,6 +86,12 @@ def test_a_code_is_accepted_from_half_a_minute_before_to_half_a_minute_after(ste
 
 def test_the_lock_grows_and_has_an_end() -> None:
     assert [lock_seconds(n) for n in (0, 4, 5, 6, 7, 10, 1000)] == [0, 0, 30, 60, 120, 900, 900]
+
+
+@pytest.mark.parametrize(("ahead", "seconds"), [(None, 0), (-1, 0), (0, 0), (29.5, 30), (900, 901), (172_800, 0)])
+def test_a_lock_ends_also_when_the_clock_was_set_back(ahead: float | None, seconds: int) -> None:
+    now = datetime(2026, 11, 24, tzinfo=UTC)
+    assert locked_for(None if ahead is None else now + timedelta(seconds=ahead), now) == seconds
 
 
 @pytest.mark.parametrize(
