@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from services.disclosure.called import Called
 from services.disclosure.said import NOTHING, Said
 from services.disclosure.shelf import SEATS, Named, Page, Sight
 
@@ -29,10 +30,8 @@ class Subject:
 
     ref: str
     kind: str = ""
-    name: str = ""
-    former: list[str] = field(default_factory=list)
+    called: Called = field(default_factory=Called)
     uscc: str = ""
-    named_at: str = ""
     # The number of the newest page, which is in the subject's document, and the next seat.
     tail: int = 0
     seats: int = 0
@@ -50,8 +49,9 @@ class Subject:
     # The references that are one subject with this one, strongest first; none when it is alone.
     group: list[str] = field(default_factory=list)
     group_uscc: str = ""
-    # The names that the changes in hand bring, in order.
-    heard: dict[str, None] = field(default_factory=dict)
+    # The names that the changes in hand bring, in order, and whether a register does; those of records that they take back.
+    heard: dict[str, bool] = field(default_factory=dict)
+    withdrawn: set[str] = field(default_factory=set)
 
     @property
     def said(self) -> Said:
@@ -72,12 +72,10 @@ class Head:
 
     ref: str
     kind: str
-    name: str
-    former: Sequence[str]
+    called: Called
     uscc: str
     tail: int
     blob: bytes | None
     names: Sequence[Named]
     # References of the same subject that have records, and the strongest; none when it is alone.
     group: Sequence[str] = ()
-    named_at: str = ""

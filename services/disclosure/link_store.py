@@ -107,18 +107,19 @@ class LinkStore:
         fields = {"kind": 1, "name": 1, "former": 1, "uscc": 1, "scheme": 1, "group": 1}
         return {row["_id"]: row for row in find_among(self._rows(SubjectRow), "_id", refs, fields, session_of(unit))}
 
-    def save_groups(self, groups: dict[str, tuple[list[str], str]], seq: int, unit: Unit) -> None:
-        """Says of subjects in which group they are (references and code), and of what the public finds whose it is."""
+    def save_groups(self, groups: dict[str, tuple[list[str], str, str]], seq: int, unit: Unit) -> None:
+        """Says of subjects in which group they are (its references and code, and their own code), and of what the public
+        finds whose it is. It finds each by the code of its own, or else by that of the group."""
         subjects: list[Any] = []
         names: list[Any] = []
-        for ref, (group, uscc) in groups.items():
+        for ref, (group, group_uscc, uscc) in groups.items():
+            shown: Plain = {"seq": seq, "uscc": uscc or group_uscc}
             if group:
-                subjects.append(UpdateOne({"_id": ref}, {"$set": {"group": group, "group_uscc": uscc}}))
-                shown = {"$set": {"into": group[0], "seq": seq} | ({"uscc": uscc} if uscc else {})}
+                subjects.append(UpdateOne({"_id": ref}, {"$set": {"group": group, "group_uscc": group_uscc}}))
+                names.append(UpdateOne({"_id": ref}, {"$set": shown | {"into": group[0]}}))
             else:
                 subjects.append(UpdateOne({"_id": ref}, {"$unset": {"group": "", "group_uscc": ""}}))
-                shown = {"$set": {"seq": seq, "uscc": uscc}, "$unset": {"into": ""}}
-            names.append(UpdateOne({"_id": ref}, shown))
+                names.append(UpdateOne({"_id": ref}, {"$set": shown, "$unset": {"into": ""}}))
         self._rows(SubjectRow).bulk_write(subjects, ordered=False, session=unit.session)
         self._rows(NameRow).bulk_write(names, ordered=False, session=unit.session)
 

@@ -202,20 +202,20 @@ def _answered(
 
 
 def _in_full(room: Disclosure, head: Head, records: list[Shown]) -> Named:
-    return Named(head.ref, head.kind, head.name, head.uscc, tuple(head.former))
+    return Named(head.ref, head.kind, head.called.name, head.uscc, tuple(head.called.former))
 
 
 def _publicly(room: Disclosure, head: Head, records: list[Shown]) -> Named:
     """Under the names that its public records show today, newest first."""
     today = room.clock.today().isoformat()
-    names = seen_names(head.names, today) or [_least(head)]
+    names = seen_names(head.names, head.called, today) or [_least(head)]
     return Named(head.ref, head.kind, names[0], head.uscc, tuple(names[1:]))
 
 
 def _as_records_show(room: Disclosure, head: Head, records: list[Shown]) -> Named:
     """An organisation under its name, a person as the records show it."""
     if head.kind != INDIVIDUAL:
-        return Named(head.ref, head.kind, head.name, head.uscc, tuple(head.former))
+        return Named(head.ref, head.kind, head.called.name, head.uscc, tuple(head.called.former))
     for shown in records:
         entry = room.store.entry(shown.entry_code, shown.entry_version)
         if entry is not None and (name := shown_name(shown, entry)):
@@ -224,7 +224,7 @@ def _as_records_show(room: Disclosure, head: Head, records: list[Shown]) -> Name
 
 
 def _least(head: Head) -> str:
-    return mask_name(head.name) if head.kind == INDIVIDUAL else head.name
+    return mask_name(head.called.name) if head.kind == INDIVIDUAL else head.called.name
 
 
 def ref_of(room: Disclosure, whom: Selector) -> str:

@@ -7,11 +7,12 @@ from typing import Final
 from chengxin import context
 from chengxin.crypto import is_encrypted
 from chengxin.errors import INPUT_INVALID, FieldError
+from services.disclosure.called import together
 from services.disclosure.holdings import Head
 from services.disclosure.model import Shown, View
 from services.disclosure.period import is_over
 from services.disclosure.room import Disclosure
-from services.disclosure.shelf import SEATS, Leaf, together, unpack
+from services.disclosure.shelf import SEATS, Leaf, each_once, unpack
 
 GREATEST_SIZE: Final = 200
 DEFAULT_SIZE: Final = 50
@@ -80,17 +81,13 @@ def _heads(room: Disclosure, ref: str, view: View) -> tuple[Sequence[str], list[
 
 
 def _merged(refs: Sequence[str], heads: Sequence[Head]) -> Head:
-    """The subject as all its references show it, under the name that goes with the strongest one."""
-    first = heads[0]
-    former = [name for head in heads for name in head.former]
-    # What another reference is called at the same time or later is no former name: it is told as a conflict.
-    former += [head.name for head in heads[1:] if head.named_at < first.named_at]
+    """The subject as all its references show it."""
     return replace(
-        first,
+        heads[0],
         ref=refs[0],
-        former=[name for name in dict.fromkeys(former) if name != first.name],
+        called=together(head.called for head in heads),
         uscc=next((head.uscc for head in heads if head.uscc), ""),
-        names=list(together(n for head in heads for n in head.names)),
+        names=list(each_once(n for head in heads for n in head.names)),
     )
 
 

@@ -102,7 +102,7 @@ class Relinking:
         }
         others = [ref for ref in groups.members if ref not in subjects]
         subjects |= self.store.links.subjects(others, self.unit)
-        changed: dict[str, tuple[list[str], str]] = {}
+        changed: dict[str, tuple[list[str], str, str]] = {}
         concerned: set[str] = set()
         for ref, subject in subjects.items():
             members = groups.of(ref)
@@ -114,7 +114,7 @@ class Relinking:
                 if (group or [ref])[0] != (before or [ref])[0]:
                     self.moved.append(ref)
                 uscc = next((u for m in group if (u := subjects.get(m, {}).get("uscc", ""))), "")
-                changed[ref] = group, uscc if group else subject["uscc"]
+                changed[ref] = group, uscc, subject.get("uscc", "")
                 concerned.update([ref], before)
         if changed:
             self.store.links.save_groups(changed, seq, self.unit)

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from chengxin.crypto import KeyRing, is_encrypted
 from chengxin.mongo import Unit
-from services.disclosure.entry import Entry
+from services.disclosure.entry import BASIC, Entry
 from services.disclosure.holdings import Location, Subject
-from services.disclosure.model import Delivered, Shown, full_view
+from services.disclosure.model import Delivered, Shown, full_view, shown_name
 from services.disclosure.period import is_over
 from services.disclosure.said import NOTHING, Differing, Said
 from services.disclosure.shelf import SEATS, Packed, Sight, pack
@@ -51,8 +51,7 @@ class Rewriting:
         where = self.locations.get(delivered.record_id)
         new = where is None
         if where is not None and not where.revoked and (delivered.revoked or where.ref != delivered.subject_ref):
-            self.subjects[where.ref].page(where.seat).take(where.seat)
-            where.revoked = True
+            self._withdraw(where)
         subject = self.subjects[delivered.subject_ref]
         if where is None or where.revoked:
             seat = where.seat if where is not None and delivered.revoked else subject.seats
@@ -60,7 +59,8 @@ class Rewriting:
         where.version, where.due = delivered.version, ""
         if not delivered.revoked:
             subject.scheme, subject.kind, subject.uscc = delivered.scheme, delivered.kind, delivered.uscc
-            subject.heard[delivered.name] = None
+            basic = self._entry(delivered.entry_code, delivered.entry_version).information_class == BASIC
+            subject.heard[delivered.name] = basic or subject.heard.get(delivered.name, False)
             self._seat(subject, where, delivered, under_objection)
         self.locations[where.record_id] = where
         self._changed[where.record_id] = self._changed.get(where.record_id, new)
@@ -95,10 +95,11 @@ class Rewriting:
                 page.number: pack(page, subject.kind, self._entry, lambda shown: self.opened(shown.items))
                 for page in pages
             }
-            before, said = subject.sight, subject.said
+            sight, said, called = subject.sight, subject.said, subject.called
             self._see(subject, packed)
-            changed.append((subject, packed, not subject.sight.same_as(before)))
             self._tell(subject, said)
+            same = subject.sight.same_as(sight) and subject.called == called
+            changed.append((subject, packed, not same))
         self.store.save_subjects(changed, self.unit)
         self.store.said.tell(self._told, self.unit)
         if self._restated:
@@ -119,6 +120,14 @@ class Rewriting:
         if where is None or where.revoked:
             return None
         return where, self.subjects[where.ref].page(where.seat).records[where.seat]
+
+    def _withdraw(self, where: Location) -> None:
+        subject = self.subjects[where.ref]
+        page = subject.page(where.seat)
+        if (shown := page.records.get(where.seat)) is not None:
+            subject.withdrawn.add(shown_name(shown, self._entry(shown.entry_code, shown.entry_version)))
+        page.take(where.seat)
+        where.revoked = True
 
     def _seat(self, subject: Subject, where: Location, delivered: Delivered, under_objection: bool) -> None:
         entry = self._entry(delivered.entry_code, delivered.entry_version)
@@ -159,18 +168,8 @@ class Rewriting:
         said = subject.said
         if said == before:
             return
-        _name(subject, said)
+        subject.called = subject.called.renamed(said, subject.heard, subject.withdrawn)
         if subject.group:
             self._restated.append(subject.ref)
         elif (now := said.differing()) or before.differing():
             self._told[subject.ref] = [subject.ref], now
-
-
-def _name(subject: Subject, said: Said) -> None:
-    """What a register calls it goes before what others do; what it is called no more by anybody is a former name."""
-    if not (words := said.names()):
-        return
-    now = {word.value for word in words}
-    known = dict.fromkeys((*subject.former, subject.name, *subject.heard))
-    subject.former = [name for name in known if name and name not in now]
-    subject.name, subject.named_at = words[0].value, words[0].recorded_at

@@ -11,7 +11,8 @@ from typing import Final
 
 import msgspec
 
-from services.disclosure.entry import BASIC, Entry
+from services.disclosure.called import Called
+from services.disclosure.entry import Entry
 from services.disclosure.masking import MASK
 from services.disclosure.model import MODES, Shown, View, mode_view, shown_name
 from services.disclosure.period import NEVER
@@ -38,24 +39,15 @@ _decoder: Final = msgspec.json.Decoder(Leaf)
 
 
 class Named(msgspec.Struct, frozen=True):
-    """A name under which the public sees a subject: until when, on which seat, and when it was recorded last."""
+    """A name under which the public sees a subject: until when, and on which seat."""
 
     name: str
     until: str
     seat: int
-    at: str = ""
-    # When a register recorded it last; empty: none did.
-    registered: str = ""
 
     def merged(self, other: "Named") -> "Named":
         """The same name on other records too."""
-        return Named(
-            self.name,
-            max(self.until, other.until),
-            max(self.seat, other.seat),
-            max(self.at, other.at),
-            max(self.registered, other.registered),
-        )
+        return Named(self.name, max(self.until, other.until), max(self.seat, other.seat))
 
 
 @dataclass(frozen=True)
@@ -66,20 +58,17 @@ class Sight:
     names: tuple[Named, ...] = ()
 
     def same_as(self, other: "Sight") -> bool:
-        """Whether the public finds it the same way by both: seats and times only order the names."""
-        return self.until == other.until and self._told() == other._told()
-
-    def _told(self) -> list[tuple[str, str, str, bool]]:
-        registered = max((n.registered for n in self.names), default="")
-        return [(n.name, n.until, n.registered, n.at < registered) for n in self.names]
+        """Whether the public finds it the same way by both: seats only order the names."""
+        mine, others = ([(n.name, n.until) for n in sight.names] for sight in (self, other))
+        return self.until == other.until and mine == others
 
     def merged(self, other: "Sight") -> "Sight":
         """Both together: of a name, the longest time and the newest seat."""
-        names = sorted(together((*self.names, *other.names)), key=lambda n: (n.at, n.seat), reverse=True)
+        names = sorted(each_once((*self.names, *other.names)), key=lambda n: -n.seat)
         return Sight(max(self.until, other.until), tuple(names))
 
 
-def together(names: Iterable[Named]) -> Iterable[Named]:
+def each_once(names: Iterable[Named]) -> Iterable[Named]:
     """Each name once, in the order in which they come."""
     found: dict[str, Named] = {}
     for named in names:
@@ -88,19 +77,17 @@ def together(names: Iterable[Named]) -> Iterable[Named]:
     return found.values()
 
 
-def seen_names(names: Iterable[Named], today: str) -> list[str]:
-    """The name under which the public sees a subject today, then its former ones, newest first.
+def seen_names(names: Iterable[Named], called: Called, today: str) -> list[str]:
+    """The name under which the public sees a subject today, then its former ones: only what public records show.
 
-    It is the one that a register recorded last; what others call it since then is theirs, not a name that it had. Where
-    no register shows it, the newest. Masked ones only where there is no other.
+    Where they do not show what it is called, the newest of theirs. Masked ones only where there is no other.
     """
-    seen = [n for n in names if n.until >= today]
-    plain = [n for n in seen if MASK not in n.name] or seen[:1]
-    registered = max((n.registered for n in plain), default="")
-    if not registered:
-        return [n.name for n in plain]
-    [name, *_] = (n.name for n in plain if n.registered == registered)
-    return [name, *(n.name for n in plain if n.name != name and (n.registered or n.at < registered))]
+    seen = [n.name for n in names if n.until >= today]
+    plain = [name for name in seen if MASK not in name] or seen[:1]
+    if not plain:
+        return []
+    first = called.name if called.name in plain else plain[0]
+    return [first, *(name for name in plain if name != first and name in called.former)]
 
 
 @dataclass
@@ -161,8 +148,7 @@ def pack(
                 continue
             _add(leaves[mode], seat, shown)
             if mode is View.PUBLIC and (name := shown_name(shown, entry)):
-                registered = full.recorded_at if entry.information_class == BASIC else ""
-                names.append(Named(name, full.disclosed_until or NEVER, seat, full.recorded_at, registered))
+                names.append(Named(name, full.disclosed_until or NEVER, seat))
     views = {view.value: _packed(leaf) for view, leaf in leaves.items() if leaf.seats}
     until = {view.value: _until(leaf.records) for view, leaf in leaves.items() if leaf.seats}
     sight = Sight(until.get(View.PUBLIC.value, "")).merged(Sight("", tuple(names)))

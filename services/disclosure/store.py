@@ -12,6 +12,7 @@ from pymongo import InsertOne, ReplaceOne, ReturnDocument, UpdateOne
 from pymongo.errors import OperationFailure
 
 from chengxin.mongo import Store, Unit, find_among, session_of
+from services.disclosure.called import Called
 from services.disclosure.entry import Entry
 from services.disclosure.feed_store import FeedStore
 from services.disclosure.holdings import Head, Location, Subject
@@ -38,10 +39,10 @@ Plain = dict[str, Any]
 _TOO_LARGE: Final = 388
 
 
-_HEAD: Final[Plain] = {"kind": 1, "name": 1, "former": 1, "uscc": 1, "tail": 1, "group": 1}
-_GROUPED: Final[Plain] = {**_HEAD, "named_at": 1}
+_CALLED: Final[Plain] = {"name": 1, "former": 1, "named_at": 1, "registered_at": 1}
+_HEAD: Final[Plain] = {**_CALLED, "kind": 1, "uscc": 1, "tail": 1, "group": 1}
 _CHANGING: Final[Plain] = {
-    **_GROUPED,
+    **_HEAD,
     "seats": 1,
     "own": 1,
     "top": 1,
@@ -83,7 +84,7 @@ class DisclosureStore:
 
     def heads(self, refs: Sequence[str], view: View) -> list[Head]:
         """Those of the subjects that have records, in the order asked for."""
-        found = {row["_id"]: row for row in self._in(SubjectRow, "_id", refs, None, _wanted(_GROUPED, view))}
+        found = {row["_id"]: row for row in self._in(SubjectRow, "_id", refs, None, _wanted(_HEAD, view))}
         return [_head(found[ref], view) for ref in refs if ref in found]
 
     def older(self, ref: str, numbers: Iterable[int], view: View, today: str) -> list[tuple[int, bytes]]:
@@ -274,10 +275,8 @@ def _subject(row: Plain) -> Subject:
     return Subject(
         row["_id"],
         row["kind"],
-        row["name"],
-        row["former"],
+        called_of(row),
         row["uscc"],
-        row["named_at"],
         row["tail"],
         row["seats"],
         _sight(row.get("top")),
@@ -303,24 +302,20 @@ def _head(row: Plain, view: View) -> Head:
     return Head(
         row["_id"],
         row["kind"],
-        row["name"],
-        row["former"],
+        called_of(row),
         row["uscc"],
         row["tail"],
         row.get(view),
         names,
         row.get("group", ()),
-        row.get("named_at", ""),
     )
 
 
 def _subject_write(subject: Subject, top: Packed | None) -> Any:
     row: Plain = {
         "kind": subject.kind,
-        "name": subject.name,
-        "former": subject.former,
+        **_called_row(subject.called),
         "uscc": subject.uscc,
-        "named_at": subject.named_at,
         "tail": subject.tail,
         "seats": subject.seats,
         "below": _sight_row(subject.below),
@@ -347,10 +342,23 @@ def _page_write(ref: str, number: int, page: Packed) -> Any:
 
 def _name_write(subject: Subject, seq: int) -> Any:
     uscc = subject.uscc or subject.group_uscc
-    row = {"_id": subject.ref, "kind": subject.kind, "uscc": uscc, "seq": seq, **_sight_row(subject.sight)}
+    row = {"_id": subject.ref, "kind": subject.kind, "uscc": uscc, "seq": seq}
+    # Nothing else can be found by the directory than what the public sees.
+    row |= _called_row(subject.called.among([n.name for n in subject.sight.names])) | _sight_row(subject.sight)
     if subject.group:
         row["into"] = subject.group[0]
     return InsertOne(row) if subject.new else ReplaceOne({"_id": subject.ref}, row, upsert=True)
+
+
+def called_of(row: Plain) -> Called:
+    """What a subject is called, of a row of subjects or of `names_after`."""
+    registered = row.get("registered_at", "")
+    return Called(row.get("name", ""), row.get("former", ()), row.get("named_at", ""), registered)
+
+
+def _called_row(called: Called) -> Plain:
+    former = list(called.former)
+    return {"name": called.name, "former": former, "named_at": called.at, "registered_at": called.registered}
 
 
 def _sight(row: Any) -> Sight:
@@ -358,7 +366,7 @@ def _sight(row: Any) -> Sight:
 
 
 def _sight_row(sight: Sight) -> Plain:
-    return {"until": sight.until, "names": [[n.name, n.until, n.seat, n.at, n.registered] for n in sight.names]}
+    return {"until": sight.until, "names": [[n.name, n.until, n.seat] for n in sight.names]}
 
 
 def read_names(row: Plain) -> Sight:
