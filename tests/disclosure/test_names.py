@@ -8,6 +8,8 @@ from tests.disclosure.conftest import COMPANY, Running
 
 OLD, NEW, OTHER = "阳江市旧名贸易有限公司", "阳江市新名贸易有限公司", "阳江市别名贸易行"
 BUREAU = "11441700007332458Y"
+# Another company.
+SECOND = "91441700MA4W1ABCXT"
 
 
 def told(city: Running, code: str, name: str, key: str, day: int, **more: Any) -> ingest_pb2.RecordVersion:
@@ -67,3 +69,35 @@ def test_a_register_that_takes_its_record_back_names_nobody(city: Running) -> No
     city.delivers(told(city, "QYDJ", NEW, "register", 0), by_bureau(city, OTHER, "fine", 1))
     city.delivers(told(city, "QYDJ", NEW, "register", 2, version=2, revoked=True))
     assert [name for name, _ in called(city)] == [OTHER] * 4
+
+
+def test_what_a_provider_took_back_was_never_its_name(city: Running) -> None:
+    city.delivers(told(city, "XZXK", NEW, "a", 0, XK_WSH="a"), by_bureau(city, OTHER, "fine", 1))
+    assert called(city) == [(OTHER, [])] * 4
+    city.delivers(by_bureau(city, OTHER, "fine", 2, version=2, revoked=True))
+    assert called(city) == [(NEW, [])] * 4
+
+
+def test_what_others_call_it_is_no_former_name_when_the_register_speaks_again(city: Running) -> None:
+    city.delivers(told(city, "QYDJ", OLD, "register", 0), by_bureau(city, OTHER, "fine", 1))
+    city.delivers(told(city, "QYDJ", NEW, "register", 2, version=2))
+    # OLD was its name; no public record shows it any more.
+    assert called(city) == [(NEW, []), (NEW, []), (NEW, [OLD]), (NEW, [OLD])]
+
+
+def test_a_merged_subject_is_called_what_the_register_said_last_and_found_by_each_of_its_codes(city: Running) -> None:
+    at = city.clock.now()
+    city.delivers(told(city, "QYDJ", OLD, "one", 0), by_bureau(city, OLD, "fine", 1))
+    city.delivers(city.record("QYDJ", SECOND, NEW, "two", at=at + timedelta(days=3)))
+    both = {"subjects": [{"uscc": COMPANY}, {"uscc": SECOND}], "reason": "换发新的统一社会信用代码"}
+    officer = city.desk("centre", sub="officer-1")
+    merged = officer.post("/v1/subjects/links", both)
+    assert merged.status_code == 201
+    assert called(city) == [(NEW, [OLD])] * 4
+    for text in (COMPANY, SECOND, OLD, NEW):
+        [found] = city.found(text)
+        assert (found["name"], found["former_names"]) == (NEW, [OLD]), text
+    [link] = [link for link in merged.json["links"] if link["state"] == "merged"]
+    assert officer.post(f"/v1/subjects/links/{link['link_id']}/undo", {"reason": "另一家公司"}).status_code == 200
+    assert called(city) == [(OLD, [])] * 4
+    assert [s["name"] for s in city.found(SECOND)] == [NEW]
