@@ -19,7 +19,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from werkzeug.exceptions import HTTPException
 
-from chengxin import __version__
+from chengxin import __version__, context
 from chengxin.context import (
     REQUEST_ID_HEADER,
     TRACEPARENT_HEADER,
@@ -38,6 +38,7 @@ from chengxin.errors import (
     FieldError,
     Problem,
 )
+from chengxin.field_words import words_of
 from chengxin.ids import new_id
 from chengxin.policy import Admission, open_to_all
 from chengxin.rpc import as_problem
@@ -46,6 +47,8 @@ log = structlog.get_logger()
 
 PROBLEM_JSON: Final = "application/problem+json"
 _LONGEST_KEY: Final = 200
+# How JSON may name half of a character.
+_HALF: Final = b"\\u"
 _encoder = msgspec.json.Encoder()
 
 
@@ -158,6 +161,7 @@ def bare_app(name: str, admission: Admission | None) -> OpenAPI:
             caller = admission.verify(request.headers.get("Authorization", ""))
             _enter(replace(asked, principal=caller))
             admission.check(caller, app.view_functions[request.endpoint or ""])
+        _must_be_json()
 
     @app.teardown_request
     def end(_: BaseException | None) -> None:
@@ -253,9 +257,30 @@ def _invalid(error: ValidationError) -> Response:
 
 
 def validation_problem(error: ValidationError) -> Problem:
-    """Pydantic's findings, field by field."""
+    """Pydantic's findings, field by field, in the language asked for."""
+    told = (lambda e: e["msg"]) if context.current().language == "en" else _in_chinese
     fields = [
-        FieldError(".".join(str(part) for part in e["loc"]), e["type"], e["msg"])
-        for e in error.errors(include_url=False, include_context=False, include_input=False)
+        FieldError(".".join(str(part) for part in e["loc"]), e["type"], told(e))
+        for e in error.errors(include_url=False, include_input=False)
     ]
     return INPUT_INVALID(fields=fields)
+
+
+def _in_chinese(e: Any) -> str:
+    return words_of(e["type"], e.get("ctx", {}), e["msg"])
+
+
+def _must_be_json() -> None:
+    """Raises INPUT_INVALID for a JSON body that is none: what reads it later takes it for an empty one."""
+    if not (request.is_json and (body := request.get_data())):
+        return
+    try:
+        value = json.loads(body)
+        if _HALF in body:
+            # JSON can name halves of characters, which no answer and no store takes.
+            json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        raise INPUT_INVALID(fields=[FieldError("", "json", "嵌套过深 / nested too deeply")]) from None
+    except ValueError as e:
+        told = f"不是有效的 JSON（UTF-8），请核对 / not valid JSON in UTF-8: {e}"
+        raise INPUT_INVALID(fields=[FieldError("", "json", told[:300])]) from None

@@ -47,6 +47,7 @@ _REQUEST_HEADERS: Final = (
     ("HTTP_ACCEPT", "Accept"),
     ("HTTP_ACCEPT_LANGUAGE", "Accept-Language"),
     ("HTTP_IDEMPOTENCY_KEY", "Idempotency-Key"),
+    ("HTTP_IF_MATCH", "If-Match"),
     ("HTTP_IF_NONE_MATCH", "If-None-Match"),
 )
 _RESPONSE_HEADERS: Final = frozenset(

@@ -3,18 +3,23 @@
 import hashlib
 import http.client
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import urllib3
 
 from chengxin.errors import Problem
+from gateway.edge_http import _REQUEST_HEADERS
 from gateway.routes import PREFIXES, prefix_of
 from tests.gateway.conftest import Gate
 from tests.support import until
+
+ROOT = Path(__file__).parents[2]
 
 
 def _raw(gate: Gate, request: bytes) -> bytes:
@@ -84,6 +89,7 @@ def test_only_known_headers_pass_and_the_request_id_is_the_gateways(gate: Gate) 
         "Accept": "application/json",
         "Accept-Language": "en",
         "Idempotency-Key": "k1",
+        "If-Match": '"v1"',
         "If-None-Match": '"v0"',
         "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         "X-Request-Id": "req_forged",
@@ -103,12 +109,13 @@ def test_only_known_headers_pass_and_the_request_id_is_the_gateways(gate: Gate) 
         "accept",
         "accept-language",
         "idempotency-key",
+        "if-match",
         "if-none-match",
         "traceparent",
         "x-request-id",
         "host",
     }
-    for name in ("Authorization", "Accept", "Accept-Language", "Idempotency-Key", "If-None-Match"):
+    for name in ("Authorization", "Accept", "Accept-Language", "Idempotency-Key", "If-Match", "If-None-Match"):
         assert passed[name.lower()] == sent[name]
     # The same trace, a span of the edge's own.
     assert passed["traceparent"][:36] == sent["traceparent"][:36]
@@ -117,6 +124,14 @@ def test_only_known_headers_pass_and_the_request_id_is_the_gateways(gate: Gate) 
     assert passed["x-request-id"] == answer.request_id
     assert answer.request_id.startswith("req_")
     assert answer.request_id != "req_forged"
+
+
+def test_every_header_that_a_service_reads_passes() -> None:
+    own = {"Authorization", "X-Request-Id", "traceparent"}
+    sources = [path for room in ("services", "chengxin") for path in (ROOT / room).rglob("*.py")]
+    read = {name for path in sources for name in re.findall(r'request\.headers\.get\("([^"]+)"', path.read_text())}
+    assert read
+    assert read - own <= {name for _, name in _REQUEST_HEADERS}
 
 
 def test_the_answers_headers_are_cleaned_and_secured(gate: Gate) -> None:
