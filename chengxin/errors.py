@@ -275,6 +275,11 @@ AUDIT_UNAVAILABLE = unavailable(
     "审计服务不可用，操作未执行，请稍后重试",
     "The audit service is not available, so nothing was done; try again shortly",
 )
+FEED_POSITION_UNKNOWN = precondition(
+    "FEED_POSITION_UNKNOWN",
+    "数据流没有给出过位置 {after}（例如系统曾从备份恢复）：请从位置 0 重新读取",
+    "The feed has given no position {after} (it may have been restored from a backup): begin again at 0",
+)
 STORE_UNAVAILABLE = unavailable(
     "STORE_UNAVAILABLE", "存储暂不可用，操作未执行，请稍后重试", "The store is not available; try again shortly"
 )

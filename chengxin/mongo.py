@@ -22,7 +22,7 @@ from pymongo.read_concern import ReadConcern
 
 from chengxin.canonical import digest
 from chengxin.clock import Clock
-from chengxin.errors import IDEMPOTENCY_CONFLICT, STORE_UNAVAILABLE
+from chengxin.errors import FEED_POSITION_UNKNOWN, IDEMPOTENCY_CONFLICT, STORE_UNAVAILABLE
 
 T = TypeVar("T")
 
@@ -198,18 +198,23 @@ class Store:
         unit.row = _row(bson.decode(encoded, options))
 
     def rows(self, after: int, limit: int = 200) -> list[OutboxRow]:
-        """Committed transactions after a position, in order."""
+        """Committed transactions after a position, in order. Raises FEED_POSITION_UNKNOWN."""
         # By number, for they have no gaps: SecantusDB scans the collection for `{"$gt": after}`, seconds at 80,000 rows.
         counter = self._counters.find_one({"_id": "outbox"})
-        newest = min(counter["n"], after + limit) if counter else 0
-        if newest <= after:
+        last = counter["n"] if counter else 0
+        if not 0 <= after <= last:
+            # Of a store put back to an older state, say. In silence a follower would miss what comes next.
+            raise FEED_POSITION_UNKNOWN(after=after)
+        newest = min(last, after + limit)
+        if newest == after:
             return []
         found = {r["_id"]: r for r in self._outbox.find({"_id": {"$in": list(range(after + 1, newest + 1))}})}
         present = itertools.takewhile(found.__contains__, range(after + 1, newest + 1))
         return [_row(found[position]) for position in present]
 
     def follow(self, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
-        """Committed transactions after a position, in order, without end, while `running()`."""
+        """Committed transactions after a position, in order, without end, while `running()`. Raises
+        FEED_POSITION_UNKNOWN."""
         level = False
         while running():
             if level:

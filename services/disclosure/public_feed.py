@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
-from chengxin.errors import exhausted, not_found, precondition
+from chengxin.errors import FEED_POSITION_UNKNOWN, exhausted, not_found
 from chengxin.mongo import OutboxRow
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
@@ -37,11 +37,6 @@ RECORD_NOT_PUBLIC = not_found(
     "RECORD_NOT_PUBLIC",
     "没有这条依法公开且在披露期限内的信用信息",
     "There is no such record that is public and within its disclosure period",
-)
-FEED_POSITION_UNKNOWN = precondition(
-    "FEED_POSITION_UNKNOWN",
-    "公开数据流没有给出过位置 {after}（例如系统曾从备份恢复）：请从位置 0 重新读取",
-    "The public feed has given no position {after} (it may have been restored from a backup): begin again at 0",
 )
 FEED_BUSY = exhausted(
     "FEED_BUSY",
@@ -118,10 +113,9 @@ def follow(room: Disclosure, caller: Principal, ask: Ask, running: Callable[[], 
     with room.following.one() as free:
         if not free:
             raise FEED_BUSY(retry_after=5)
-        position = ask.after
+        position, window = ask.after, _window(room, ask, ask.after)
         room.audit.record(room.audit.event("feed.read.public", caller, details=_details(ask, position)))
         while running():
-            window = _window(room, ask, position)
             if window.items:
                 yield _told(room, caller, ask, window)
             elif window.position > position:
@@ -129,6 +123,7 @@ def follow(room: Disclosure, caller: Principal, ask: Ask, running: Callable[[], 
             position = window.position
             if not window.more:
                 _waited(room, position, running)
+            window = _window(room, ask, position)
 
 
 @rule("record.read.public", roles=EVERYBODY, articles=("15", "18"))

@@ -100,9 +100,9 @@ class Differs:
 
 
 @rule("subject.identity_read", roles=_CENTRE, articles=("5",))
-def identity(room: Disclosure, caller: Principal, ref: str) -> Identity:
-    """The references that are one subject, and why. Raises SUBJECT_UNKNOWN."""
-    found = _identity(room, ref)
+def identity(room: Disclosure, caller: Principal, whom: Selector) -> Identity:
+    """The references that are one subject, and why. Raises INPUT_INVALID, SUBJECT_UNKNOWN."""
+    found = _identity(room, ref_of(room, whom))
     room.audit.record(room.audit.event("subject.identity_read", caller, subject_refs=_refs(found)))
     return found
 
@@ -202,9 +202,10 @@ def differing(room: Disclosure, caller: Principal, after: str, limit: int) -> tu
 
 
 @rule("subject.conflicts_read", roles=_CENTRE, articles=("5", "12"))
-def conflicts_of(room: Disclosure, caller: Principal, ref: str) -> tuple[Identity, list[Disagreement]]:
+def conflicts_of(room: Disclosure, caller: Principal, whom: Selector) -> tuple[Identity, list[Disagreement]]:
     """What is not agreed of one subject: links that are not made, and facts that providers tell differently. Values as
-    they are shared among organs. Raises SUBJECT_UNKNOWN."""
+    they are shared among organs. Raises INPUT_INVALID, SUBJECT_UNKNOWN."""
+    ref = ref_of(room, whom)
     found = _identity(room, ref)
     records = {r.record_id: r for r in read(room, ref, View.OWN, Ask(ALL)).records}
     differing = disagreements(records.values(), room.store.entry)
@@ -278,7 +279,7 @@ def _identity(room: Disclosure, ref: str) -> Identity:
     if not known and not around:
         raise SUBJECT_UNKNOWN(subject=ref)
     members = groups.members.get(ref) or [_identifier(room, groups, ref, None)]
-    links = [kept for kept in around if kept.one.ref in refs or kept.other.ref in refs]
+    links = sorted((k for k in around if k.one.ref in refs or k.other.ref in refs), key=lambda k: k.link.id)
     return Identity(refs[0], [_member(i, known.get(i.ref, {})) for i in members], [_seen(room, k) for k in links])
 
 
@@ -320,7 +321,7 @@ def _seen(room: Disclosure, kept: Kept) -> LinkSeen:
         kept.records,
         kept.record,
         kept.standard,
-        kept.conflict_since,
+        kept.conflict_since.partition(" ")[0],
         history,
     )
 

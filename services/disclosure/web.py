@@ -15,12 +15,12 @@ from chengxin.policy import Admission, serves
 from chengxin.web import PageQuery, answer, decode_page_token, encode_page_token, idempotency_key, make_app
 from services.disclosure import bodies, consent, query
 from services.disclosure.pages import Pages
-from services.disclosure.query import Answered, Selector
+from services.disclosure.query import Answered
 from services.disclosure.reading import Ask
 from services.disclosure.room import Disclosure
 from services.disclosure.searching import Listed
 from services.disclosure.web_feed import add_feed
-from services.disclosure.web_subjects import add_subjects, told_conflicts
+from services.disclosure.web_subjects import add_subjects, selector_of, told_conflicts
 
 # A report of differences names 5,000 records.
 _MAX_BODY: Final = 512 * 1024
@@ -84,7 +84,7 @@ def _add_queries(app: OpenAPI, room: Disclosure) -> None:
     @serves(query.shared)
     def shared(body: bodies.QueryBody) -> Response:
         """For the purpose of the token."""
-        return _records(query.shared(room, caller(), _selector(body), _ask_of(body)))
+        return _records(query.shared(room, caller(), selector_of(body.subject), _ask_of(body)))
 
     @app.post(
         "/v1/statutory/queries", tags=[_QUERIES], summary="Full view by law", responses={200: bodies.RecordsAnswer}
@@ -92,7 +92,7 @@ def _add_queries(app: OpenAPI, room: Disclosure) -> None:
     @serves(query.statutory)
     def statutory(body: bodies.QueryBody) -> Response:
         """Under the legal basis and case of the token."""
-        return _records(query.statutory(room, caller(), _selector(body), _ask_of(body)))
+        return _records(query.statutory(room, caller(), selector_of(body.subject), _ask_of(body)))
 
     @app.post(
         "/v1/authorized/queries", tags=[_QUERIES], summary="View by consent", responses={200: bodies.RecordsAnswer}
@@ -100,7 +100,7 @@ def _add_queries(app: OpenAPI, room: Disclosure) -> None:
     @serves(query.authorized)
     def authorized(body: bodies.QueryBody) -> Response:
         """What the consent of the token names."""
-        return _records(query.authorized(room, caller(), _selector(body), _ask_of(body)))
+        return _records(query.authorized(room, caller(), selector_of(body.subject), _ask_of(body)))
 
 
 def _add_consents(app: OpenAPI, room: Disclosure) -> None:
@@ -222,11 +222,6 @@ def _start(token: str) -> int:
 def _wrong_token() -> str:
     told = "use next_page_token of the previous answer unchanged / 请原样使用上一页返回的 next_page_token"
     raise INPUT_INVALID(fields=[FieldError("page_token", "page_token", told)])
-
-
-def _selector(body: bodies.QueryBody) -> Selector:
-    whom = body.subject
-    return Selector(whom.subject_ref, whom.uscc, whom.identity_number, whom.organisation_code)
 
 
 def _records(answered: Answered, **more: Any) -> Response:

@@ -22,7 +22,9 @@ from services.disclosure.room import Disclosure
 _SUBJECTS: Final = Tag(
     name="subjects", description="Which identifiers are one subject, and what is not agreed (Art. 5)"
 )
-_REASON: Final = Field(min_length=1, max_length=2000, description="Why; kept sealed, not in the audit log")
+_REASON: Final = Field(
+    min_length=1, max_length=2000, pattern=r"\S", description="Why; kept sealed, not in the audit log"
+)
 
 
 class LinkPath(BaseModel):
@@ -149,7 +151,8 @@ def _add_reading(app: OpenAPI, room: Disclosure) -> None:
     def listed(query: PageQuery) -> Response:
         """Oldest first."""
         found = subjects.conflicts(room, caller(), _after(query), query.page_size)
-        following = encode_page_token(found[-1].conflict_since) if len(found) == query.page_size else ""
+        place = f"{found[-1].conflict_since} {found[-1].link_id}" if len(found) == query.page_size else ""
+        following = encode_page_token(place) if place else ""
         return answer({"conflicts": found, "next_page_token": following})
 
     @app.get(
@@ -169,7 +172,15 @@ def _add_reading(app: OpenAPI, room: Disclosure) -> None:
     @serves(subjects.identity)
     def identity(path: bodies.RefPath) -> Response:
         """The references of a subject and the links that touch them."""
-        return answer(subjects.identity(room, caller(), path.subject_ref))
+        return answer(subjects.identity(room, caller(), Selector(path.subject_ref)))
+
+    @app.post(
+        "/v1/subjects/queries", tags=[_SUBJECTS], summary="Who is who, by a number", responses={200: IdentityAnswer}
+    )
+    @serves(subjects.identity)
+    def identity_by_number(body: bodies.SelectorBody) -> Response:
+        """As under its reference; numbers of people do not belong into addresses."""
+        return answer(subjects.identity(room, caller(), selector_of(body)))
 
     @app.get(
         "/v1/subjects/<subject_ref>/conflicts",
@@ -180,7 +191,7 @@ def _add_reading(app: OpenAPI, room: Disclosure) -> None:
     @serves(subjects.conflicts_of)
     def conflicts(path: bodies.RefPath) -> Response:
         """Links that are not made, and what providers tell differently."""
-        found, differing = subjects.conflicts_of(room, caller(), path.subject_ref)
+        found, differing = subjects.conflicts_of(room, caller(), Selector(path.subject_ref))
         return answer({"subject_ref": found.subject_ref, "links": found.links, "conflicts": told_conflicts(differing)})
 
 
@@ -189,7 +200,7 @@ def _add_acts(app: OpenAPI, room: Disclosure) -> None:
     @serves(subjects.merge)
     def merge(body: MergeBody) -> Response:
         """Two are one subject."""
-        both = [Selector(s.subject_ref, s.uscc, s.identity_number, s.organisation_code) for s in body.subjects]
+        both = [selector_of(one) for one in body.subjects]
         return answer(subjects.merge(room, caller(), both, body.reason, idempotency_key()), 201)
 
     @app.post("/v1/subjects/links/<link_id>/split", tags=[_SUBJECTS], summary="Split", responses={200: IdentityAnswer})
@@ -208,6 +219,11 @@ def _add_acts(app: OpenAPI, room: Disclosure) -> None:
     def undo(path: LinkPath, body: ReasonBody) -> Response:
         """What was before it is again."""
         return answer(subjects.undo(room, caller(), path.link_id, body.reason, idempotency_key()))
+
+
+def selector_of(body: bodies.SelectorBody) -> Selector:
+    """Whom a body is about."""
+    return Selector(body.subject_ref, body.uscc, body.identity_number, body.organisation_code)
 
 
 def told_conflicts(found: Sequence[Disagreement]) -> list[dict[str, Any]]:

@@ -205,6 +205,11 @@ def test_the_feed_tells_every_change_in_order_and_resumes(catalog: Running, lice
     # Whoever stops after the first half of the second publication gets both halves again.
     assert [c.entry.version for c in catalog.changes(entries[1].position, 2)] == [1, 2]
     assert entries[1].position < entries[2].position
+    # As after a restored backup: silence would let a follower miss what comes next.
+    for unknown in (entries[-1].position + 1, 2**62, -1):
+        with pytest.raises(grpc.RpcError) as refused:
+            catalog.changes(unknown, 1)
+        assert Problem.from_rpc(refused.value).code == "FEED_POSITION_UNKNOWN"
     assert entries[0].committed_at.ToDatetime().year == 2026
 
 

@@ -89,7 +89,11 @@ def test_rows_are_read_in_order_from_any_position_and_in_parts(store: Store) -> 
         add(store, f"t{n}")
     assert [r.position for r in store.rows(2, limit=3)] == [3, 4, 5]
     assert [r.position for r in store.rows(5)] == [6, 7]
-    assert store.rows(7) == store.rows(99) == []
+    assert store.rows(7) == []
+    # Nobody was ever given these.
+    for position in (8, 99, -1):
+        with pytest.raises(Problem, match="FEED_POSITION_UNKNOWN"):
+            store.rows(position)
 
 
 def test_a_store_without_changes_has_no_rows(store: Store) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from chengxin.clock import rfc3339
 from chengxin.disclosure.v1 import disclosure_pb2
 from chengxin.ingest.v1 import ingest_pb2
 from services.disclosure.identity import link_id
@@ -171,6 +172,7 @@ def test_a_code_claimed_for_two_companies_joins_neither_until_an_officer_says(ci
     assert [link["record_id"] for link in held if link["link_id"] == wrong] == ["r_wrong"]
     about = officer.get(f"/v1/subjects/{city.ref(OTHER)}/conflicts").json
     assert [link["link_id"] for link in about["links"]] == [wrong]
+    assert about["links"][0]["conflict_since"] == rfc3339(city.clock.now())
     assert officer.post(f"/v1/subjects/links/{wrong}/split", {"reason": "代码填错"}).status_code == 200
     assert records(city.anybody, f"/v1/public/subjects/{city.ref(COMPANY)}") == ["r_licence", "r_fine"]
     assert officer.get("/v1/subjects/conflicts").json["conflicts"] == []
@@ -204,6 +206,18 @@ def test_a_merge_is_undone_without_a_trace_in_any_answer(city: Running, officer:
     # The repeat did nothing, but it answered.
     [read] = city.audit.of("subject.identity_read")
     assert set(read["subject_refs"]) >= set(refs)
+
+
+def test_a_subject_is_found_by_any_of_its_numbers(city: Running, officer: Desk) -> None:
+    city.delivers(licence(city), licence(city, "other", OTHER, called="阳江市海陵水产有限公司"))
+    both = {"subjects": [{"uscc": COMPANY}, {"uscc": OTHER}], "reason": "换发新的统一社会信用代码"}
+    assert officer.post("/v1/subjects/links", both | {"reason": "  "}).status_code == 400
+    assert officer.post("/v1/subjects/links", both).status_code == 201
+    seen = officer.get(f"/v1/subjects/{city.ref(COMPANY)}").json
+    for number in ({"uscc": COMPANY}, {"uscc": OTHER}, {"organisation_code": CODE}, {"subject_ref": city.ref(OTHER)}):
+        assert officer.post("/v1/subjects/queries", number).json == seen
+    assert officer.get(f"/v1/subjects/{COMPANY}").json["errors"][0]["rule"] == "subject_ref"
+    assert city.desk("agency", sub="c", purpose="p", org="O").post("/v1/subjects/queries", {}).status_code == 403
 
 
 def test_acts_are_on_record_with_every_reference_and_without_words(city: Running, officer: Desk) -> None:
@@ -245,7 +259,8 @@ def test_only_the_centre_decides_who_is_who(city: Running, role: str) -> None:
 
 def test_what_nobody_named_is_refused_with_a_reason(city: Running, officer: Desk) -> None:
     city.delivers(licence(city))
-    assert officer.get("/v1/subjects/s_nobody").json["code"] == "SUBJECT_UNKNOWN"
+    assert officer.get("/v1/subjects/s_nobody").json["code"] == "INPUT_INVALID"
+    assert officer.get(f"/v1/subjects/{city.ref(OTHER)}").json["code"] == "SUBJECT_UNKNOWN"
     both = {"subjects": [{"uscc": COMPANY}, {"uscc": REGULATOR}], "reason": "x"}
     assert officer.post("/v1/subjects/links", both).json["code"] == "SUBJECT_UNKNOWN"
     assert officer.post("/v1/subjects/links/a.b/split", {"reason": "x"}).json["code"] == "LINK_UNKNOWN"
