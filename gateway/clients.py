@@ -10,6 +10,7 @@ from chengxin.errors import Problem
 from chengxin.mongo import Unit
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
+from chengxin.regions import covers, outside
 from gateway.bootstrap import usable_jwk
 from gateway.duties import (
     CLIENT_EXISTS,
@@ -18,9 +19,7 @@ from gateway.duties import (
     KEY_EXISTS,
     KEY_UNKNOWN,
     LAST_KEY,
-    OUTSIDE_REGION,
     Grants,
-    covers,
     listed_keys,
 )
 from gateway.model import Client, is_service_number
@@ -47,12 +46,12 @@ class Registration:
 def in_region(gateway: Gateway, caller: Principal, client_id: str, *_: object, **__: object) -> Problem | None:
     """the client's region lies within the officer's"""
     client = gateway.accounts.client(client_id)
-    return _outside(caller, client.region) if client and Role.SERVICE not in client.roles else None
+    return outside(caller, client.region) if client and Role.SERVICE not in client.roles else None
 
 
 def region_is_own(gateway: Gateway, caller: Principal, asked: Registration, *_: object) -> Problem | None:
     """the new client's region lies within the officer's"""
-    return _outside(caller, asked.region)
+    return outside(caller, asked.region)
 
 
 @rule("client.registered", roles=_REGISTRARS, articles=_ARTICLES, when=(region_is_own,))
@@ -219,7 +218,3 @@ def _usable(jwk: Mapping[str, Any]) -> dict[str, str]:
         return usable_jwk(jwk)
     except (ValueError, TypeError) as e:
         raise CLIENT_INVALID(what=str(e)) from None
-
-
-def _outside(caller: Principal, region: str) -> Problem | None:
-    return None if covers(caller.region, region) else OUTSIDE_REGION(region=region or "-", own=caller.region)

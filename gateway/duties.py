@@ -28,11 +28,6 @@ OFFICER_INVALID = invalid("OFFICER_INVALID", "账号登记有误：{what}", "The
 OWN_ACCOUNT = forbidden(
     "OWN_ACCOUNT", "不得处理本人账号，请由另一人办理", "Nobody administers her own account; ask another officer"
 )
-OUTSIDE_REGION = forbidden(
-    "OUTSIDE_REGION",
-    "对象属于区划 {region}，不在您的管辖范围（{own}）内",
-    "It belongs to region {region}, outside of yours ({own})",
-)
 PROPOSAL_UNKNOWN = not_found("PROPOSAL_UNKNOWN", "没有提案 {proposal_id}", "There is no proposal {proposal_id}")
 PROPOSAL_DECIDED = precondition(
     "PROPOSAL_DECIDED", "提案已是 {state} 状态", "The proposal is {state} already; make a new one"
@@ -47,16 +42,6 @@ SUPERVISOR_MUST_APPROVE = forbidden(
     "监督角色的授予须由监督人员批准",
     "Granting the role supervisor takes the approval of a supervisor",
 )
-
-
-def covers(own: str, region: str) -> bool:
-    """Whether an officer of region `own` acts for `region` (GB/T 2260: 441700 covers 441702; none covers everything)."""
-    if not own:
-        return True
-    stem = own
-    while len(stem) > 2 and stem.endswith("00"):
-        stem = stem[:-2]
-    return bool(region) and region.startswith(stem)
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,15 @@ from chengxin.ids import new_id
 from chengxin.mongo import Unit
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
+from chengxin.regions import covers, outside
 from gateway import clients, staff
 from gateway.duties import (
     CLIENT_INVALID,
     OFFICER_INVALID,
-    OUTSIDE_REGION,
     PROPOSAL_DECIDED,
     PROPOSAL_UNKNOWN,
     Grants,
     Proposal,
-    covers,
 )
 from gateway.model import Client, Officer
 from gateway.revoking import end_all_sessions, end_client_tokens
@@ -34,9 +33,7 @@ _ARTICLES: Final = ("16", "17", "30")
 def proposal_in_region(gateway: Gateway, caller: Principal, proposal_id: str, *_: object) -> Problem | None:
     """the proposal's region lies within the officer's"""
     proposal = gateway.administration.proposal(proposal_id)
-    if proposal is None or covers(caller.region, proposal.region):
-        return None
-    return OUTSIDE_REGION(region=proposal.region or "-", own=caller.region)
+    return outside(caller, proposal.region) if proposal is not None else None
 
 
 def by_a_second_officer(gateway: Gateway, caller: Principal, proposal_id: str, *_: object) -> Problem | None:

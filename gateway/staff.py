@@ -12,13 +12,12 @@ from chengxin.errors import Problem
 from chengxin.mongo import Unit
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
+from chengxin.regions import covers, outside
 from gateway.duties import (
     OFFICER_EXISTS,
     OFFICER_INVALID,
     OFFICER_UNKNOWN,
-    OUTSIDE_REGION,
     OWN_ACCOUNT,
-    covers,
 )
 from gateway.model import Officer, locked_for
 from gateway.revoking import end_all_sessions, end_session, shown
@@ -43,12 +42,12 @@ class NewOfficer:
 def in_region(gateway: Gateway, caller: Principal, username: str, *_: object, **__: object) -> Problem | None:
     """the officer's region lies within the caller's"""
     officer = gateway.accounts.officer(username)
-    return _outside(caller, officer.region) if officer else None
+    return outside(caller, officer.region) if officer else None
 
 
 def region_is_own(gateway: Gateway, caller: Principal, asked: NewOfficer, *_: object) -> Problem | None:
     """the new officer's region lies within the caller's"""
-    return _outside(caller, asked.region)
+    return outside(caller, asked.region)
 
 
 def not_oneself(gateway: Gateway, caller: Principal, username: str, *_: object, **__: object) -> Problem | None:
@@ -211,7 +210,3 @@ def _told(gateway: Gateway, officer: Officer, password: str) -> dict[str, str]:
 
 def _event(gateway: Gateway, caller: Principal, act: str, officer: Officer) -> bytes:
     return gateway.audit.event(act, caller, details={"officer": officer.sub}).encode()
-
-
-def _outside(caller: Principal, region: str) -> Problem | None:
-    return None if covers(caller.region, region) else OUTSIDE_REGION(region=region or "-", own=caller.region)

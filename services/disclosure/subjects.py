@@ -10,6 +10,7 @@ from chengxin.errors import conflict, not_found
 from chengxin.mongo import Unit
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
+from chengxin.regions import of_the_city
 from chengxin.subjects import INDIVIDUAL
 from services.disclosure.announcing import Announcement
 from services.disclosure.conflicts import Disagreement, disagreements
@@ -115,7 +116,7 @@ def references(room: Disclosure, caller: Principal, ref: str) -> tuple[str, ...]
     return found
 
 
-@rule("subject.merged", roles=_CENTRE, articles=("5",))
+@rule("subject.merged", roles=_CENTRE, articles=("5", "6"), when=(of_the_city,))
 def merge(room: Disclosure, caller: Principal, both: Sequence[Selector], reason: str, key: str = "") -> Identity:
     """Two references are one subject. Raises SUBJECT_UNKNOWN, ONE_SUBJECT_ALREADY, PERSON_AND_ORGANISATION."""
     one, other = (ref_of(room, whom) for whom in both)
@@ -139,7 +140,7 @@ def merge(room: Disclosure, caller: Principal, both: Sequence[Selector], reason:
     return _once(room, caller, key, ["subject.merged", sorted((one, other)), reason], work, one)
 
 
-@rule("subject.split", roles=_CENTRE, articles=("5",))
+@rule("subject.split", roles=_CENTRE, articles=("5", "6"), when=(of_the_city,))
 def split(room: Disclosure, caller: Principal, number: str, reason: str, key: str = "") -> Identity:
     """A link joins no more, whoever says so. Raises LINK_UNKNOWN, LINK_SPLIT_ALREADY."""
 
@@ -152,7 +153,7 @@ def split(room: Disclosure, caller: Principal, number: str, reason: str, key: st
     return _once(room, caller, key, ["subject.split", number, reason], work, _first(number))
 
 
-@rule("subject.decision_undone", roles=_CENTRE, articles=("5",))
+@rule("subject.decision_undone", roles=_CENTRE, articles=("5", "6"), when=(of_the_city,))
 def undo(room: Disclosure, caller: Principal, number: str, reason: str, key: str = "") -> Identity:
     """The last decision on a link that stands is taken back: what was before it is again. Raises LINK_UNKNOWN,
     NOTHING_TO_UNDO."""

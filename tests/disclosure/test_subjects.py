@@ -220,6 +220,16 @@ def test_a_subject_is_found_by_any_of_its_numbers(city: Running, officer: Desk) 
     assert city.desk("agency", sub="c", purpose="p", org="O").post("/v1/subjects/queries", {}).status_code == 403
 
 
+def test_an_officer_of_a_county_does_not_decide_who_is_who_in_the_city(city: Running) -> None:
+    """Art. 6: officers act within their region."""
+    city.delivers(licence(city), licence(city, "other", OTHER, called="阳江市海陵水产有限公司"))
+    both = {"subjects": [{"uscc": COMPANY}, {"uscc": OTHER}], "reason": "换发新的统一社会信用代码"}
+    county = city.desk("centre", sub="officer-2", region="441721")
+    refused = county.post("/v1/subjects/links", both)
+    assert (refused.status_code, refused.json["code"]) == (403, "OUTSIDE_REGION")
+    assert city.desk("centre", sub="officer-3", region="441700").post("/v1/subjects/links", both).status_code == 201
+
+
 def test_acts_are_on_record_with_every_reference_and_without_words(city: Running, officer: Desk) -> None:
     city.delivers(licence(city), by_code(city))
     number = link_id(city.ref(COMPANY), of_code(city))

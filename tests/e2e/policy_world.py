@@ -23,8 +23,8 @@ from demo.world import catalog, organs
 from tests.city import LEGAL_BASIS, City
 from tests.support import until
 
-# Of the demonstration world's officers, and of one who acts elsewhere.
-REGION, ELSEWHERE = "441700", "440100"
+# Of the demonstration world's officers, and of one who acts for a county.
+REGION, ELSEWHERE = "441700", "441721"
 _OFFICERS = (Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR)
 
 # What a condition, as the table words it, tells those to whom something does not belong.
@@ -42,6 +42,7 @@ CONFINED: dict[str, dict[Role, str]] = {
     "A provider only when the draft names it; to others of them it is as if it did not exist.": {
         Role.PROVIDER: "DRAFT_UNKNOWN"
     },
+    "the officer acts for the whole city, not for a county": dict.fromkeys(_OFFICERS, "OUTSIDE_REGION"),
     "the gateway itself asks": {Role.SERVICE: "NOT_THE_GATEWAY"},
     "the service is disclosure or objection": {Role.SERVICE: "FEED_NOT_FOR_YOU"},
     **{

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chengxin.principal import Principal, Role
-from gateway.duties import FOUR_EYES, PROPOSAL_DAYS, SUPERVISOR_MUST_APPROVE, Grants, Proposal, covers
+from chengxin.regions import covers
+from gateway.duties import FOUR_EYES, PROPOSAL_DAYS, SUPERVISOR_MUST_APPROVE, Grants, Proposal
 from gateway.model import Agreement
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
