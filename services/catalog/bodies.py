@@ -183,7 +183,7 @@ class JsonSchemaAnswer(BaseModel):
 class SubmissionBody(_Strict):
     """Nothing but the revision that is meant."""
 
-    revision: int | None = Field(None, description="If given, it must still be the draft's")
+    revision: int | None = Field(None, lt=10**9, description="If given, it must still be the draft's")
 
 
 class ReviewBody(_Strict):
@@ -191,7 +191,7 @@ class ReviewBody(_Strict):
 
     decision: Decision
     opinion: str = Field(min_length=1, max_length=2000, description="The grounds, kept with the draft")
-    revision: int = Field(description="The revision that was reviewed")
+    revision: int = Field(lt=10**9, description="The revision that was reviewed")
 
 
 class CommentBody(_Strict):

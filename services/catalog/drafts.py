@@ -31,10 +31,10 @@ def provider_is_named(catalog: Catalog, caller: Principal, draft_id: str, *_: ob
 @rule("draft.created", roles=COMPILERS, articles=("7", "8"))
 def create(catalog: Catalog, caller: Principal, content: EntryContent, key: str = "") -> Draft:
     """Begins a draft of an entry. Raises ENTRY_INVALID."""
+    sound = _sound(catalog, content)
     asked = canonical(["draft.created", content.plain()])
-    content = _sound(catalog, content)
     now = catalog.clock.now()
-    draft = Draft(new_id("draft"), content, now, now, authors=(caller.sub,))
+    draft = Draft(new_id("draft"), sound, now, now, authors=(caller.sub,))
 
     def work(unit: Unit) -> dict[str, object]:
         save(catalog, caller, unit, "draft.created", draft)
@@ -56,11 +56,11 @@ def edit(
 
     Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED, DRAFT_CHANGED, DRAFT_CODE_CHANGED, ENTRY_INVALID.
     """
+    sound = _sound(catalog, content)
     asked = canonical(["draft.edited", draft_id, revision, content.plain()])
-    content = _sound(catalog, content)
 
     def work(unit: Unit) -> dict[str, object]:
-        draft = known_draft(catalog, draft_id, unit).edited(content, caller.sub, catalog.clock.now(), revision)
+        draft = known_draft(catalog, draft_id, unit).edited(sound, caller.sub, catalog.clock.now(), revision)
         save(catalog, caller, unit, "draft.edited", draft)
         return draft.plain()
 
@@ -112,7 +112,10 @@ def save(catalog: Catalog, caller: Principal, unit: Unit, act: str, draft: Draft
 
 
 def _sound(catalog: Catalog, content: EntryContent) -> EntryContent:
-    """The content with the values of the code lists that it refers to. Raises ENTRY_INVALID."""
+    """The content with the values of the code lists that it refers to. Raises ENTRY_INVALID.
+
+    Before it is made canonical: that cannot be done with whole numbers of more than 53 bits.
+    """
     content = resolved(catalog, content)
     must_be_sound(findings(content), ENTRY_INVALID)
     return content

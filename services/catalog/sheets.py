@@ -12,6 +12,7 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.datavalidation import DataValidation
 from python_calamine import CalamineError, CalamineWorkbook
 
 from chengxin.tabular.problems import FILE_WORKBOOK_BROKEN
@@ -63,6 +64,17 @@ def write_rows(sheet: Any, rows: Rows) -> None:
                 cell.font = bold
             cells.append(cell)
         sheet.append(cells)
+
+
+def offer(sheet: Any, cells: str, choices: str, blank: bool = True, strict: bool = True) -> None:
+    """Cells of a sheet, as `B2:B9`, offer the values of other cells to choose from; `strict` lets nothing else be typed.
+
+    To be called before the rows of a write-only sheet are written.
+    """
+    rule = DataValidation(type="list", formula1=choices, allow_blank=blank, showErrorMessage=strict)
+    rule.errorTitle, rule.error = "代码", "请从下拉列表中选择"
+    rule.add(cells)
+    sheet.data_validations.append(rule)
 
 
 def saved(book: Workbook) -> bytes:

@@ -69,6 +69,9 @@ def _heading(content: EntryContent) -> Findings:
     for where, text in _texts("", content.plain()):
         if _UNPRINTABLE.search(text):
             yield Finding(where, "text.unprintable")
+        # Sheets do not keep it, and columns are found by their names. In a pattern it means something.
+        if text != text.strip() and not where.endswith(".pattern"):
+            yield Finding(where, "text.spaces")
 
 
 def _texts(where: str, value: object) -> Iterator[tuple[str, str]]:

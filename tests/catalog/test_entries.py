@@ -76,6 +76,24 @@ def test_a_misspelt_field_is_told_not_dropped(catalog: Running, licensing: dict[
     assert any(e["field"].endswith(field) for e in refused.json["errors"])
 
 
+def test_numbers_of_any_size_are_told(catalog: Running, licensing: dict[str, Any]) -> None:
+    """A store keeps no more than 63 bits, and canonical JSON has 53."""
+    authority = catalog.authority
+    path = f"/v1/catalog/drafts/{authority.post('/v1/catalog/drafts', licensing).json['draft_id']}"
+    licensing["reporting_limit_working_days"] = 2**63
+    licensing["disclosure_period"]["years"] = 2**60
+    licensing["items"][0] |= {"length": 10**30, "scale": -(2**70)}
+    for refused in (authority.post("/v1/catalog/drafts", licensing), authority.put(path, licensing)):
+        assert (refused.status_code, refused.json["code"]) == (400, "ENTRY_INVALID")
+        told = {"reporting_limit_working_days", "disclosure_period.years", "items.0.length", "items.0.scale"}
+        assert told <= {e["field"] for e in refused.json["errors"]}
+    licensing["items"][0]["code_list_ref"] = {"name": "region", "version": 2**64}
+    refused = authority.post("/v1/catalog/drafts", licensing)
+    assert refused.json["errors"][0]["rule"] == "code_list.unknown"
+    assert authority.post(f"{path}/submit", {"revision": 2**63}).status_code == 400
+    assert authority.put(path, demo_entry("XZXK"), **{"If-Match": '"' + "9" * 5000 + '"'}).status_code == 400
+
+
 def test_a_draft_is_edited_until_it_is_published(catalog: Running, licensing: dict[str, Any]) -> None:
     authority = catalog.authority
     created = authority.post("/v1/catalog/drafts", licensing)
