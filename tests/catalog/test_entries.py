@@ -67,13 +67,29 @@ def test_an_unsound_draft_is_told_field_by_field_in_the_language_asked_for(
     assert "give at least one" in {e["message"] for e in english.json["errors"]}
 
 
-@pytest.mark.parametrize("field", ["mode", "required", "version"])
+@pytest.mark.parametrize("field", ["mode", "required", "versions"])
 def test_a_misspelt_field_is_told_not_dropped(catalog: Running, licensing: dict[str, Any], field: str) -> None:
-    place = licensing if field == "version" else licensing["items"][0]
-    place[field] = {"mode": "public", "required": "perhaps", "version": 3}[field]
+    place = licensing if field == "versions" else licensing["items"][0]
+    place[field] = {"mode": "public", "required": "perhaps", "versions": 3}[field]
     refused = catalog.authority.post("/v1/catalog/drafts", licensing)
     assert refused.status_code == 400
     assert any(e["field"].endswith(field) for e in refused.json["errors"])
+
+
+def test_what_was_read_can_be_sent(catalog: Running, licensing: dict[str, Any]) -> None:
+    """What only answers say is ignored (AIP-203)."""
+    authority = catalog.authority
+    authority.publishes(licensing, "2026-11-24")
+    authority.post("/v1/catalog/entries/XZXK/retire", {"effective_to": "2026-12-31", "basis": "到期"})
+    read = authority.get("/v1/catalog/entries/XZXK").json
+    draft = authority.post("/v1/catalog/drafts", read)
+    assert draft.status_code == 201
+    assert authority.get(f"/v1/catalog/drafts/{draft.json['draft_id']}/diff").json["changes"] == []
+    assert authority.put(f"/v1/catalog/drafts/{draft.json['draft_id']}", read).status_code == 200
+    colours = authority.get("/v1/catalog/code-lists/subject_kind").json
+    assert authority.post("/v1/catalog/code-lists/drafts", colours).status_code == 201
+    [rules] = authority.get("/v1/catalog/rules").json["rule_sets"]
+    assert authority.post("/v1/catalog/rules", rules | {"effective_from": "2027-01-01"}).json["version"] == 2
 
 
 def test_numbers_of_any_size_are_told(catalog: Running, licensing: dict[str, Any]) -> None:
