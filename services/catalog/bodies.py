@@ -131,7 +131,7 @@ class DraftsAnswer(BaseModel):
 class PeriodBody(Strict):
     """The days on which a version is to be in force, both included."""
 
-    effective_from: date = Field(description="Shanghai date, today or later")
+    effective_from: date = Field(description="Shanghai date, from today to two years ahead")
     effective_to: date | Literal[""] | None = Field(None, description="Empty: until the next version")
     publication_document: str = Field("", max_length=200, description="The document by which it is published")
 
@@ -141,7 +141,9 @@ class RuleSetBody(Strict):
 
     output_only = frozenset({"version"})
     name: str = Field(description="For example objection")
-    effective_from: date
+    effective_from: date = Field(
+        description="Shanghai date, from today to two years ahead; of the first version: any past day too"
+    )
     values: dict[str, int] = Field(description="Units are in the name, for example acceptance_working_days")
 
 

@@ -85,7 +85,7 @@ def read_draft(catalog: Catalog, caller: Principal, draft_id: str) -> CodeListDr
 def publish(catalog: Catalog, caller: Principal, draft_id: str, first: date, key: str = "") -> CodeList:
     """Publishes a draft as the next version of its list. Entries keep the values that they were published with.
 
-    Raises CODE_LIST_DRAFT_UNKNOWN, CODE_LIST_PUBLISHED, CODE_LIST_BACKDATED, CODE_LIST_OVERLAPS.
+    Raises CODE_LIST_DRAFT_UNKNOWN, CODE_LIST_PUBLISHED, CODE_LIST_BACKDATED, CODE_LIST_OVERLAPS, EFFECTIVE_IMPLAUSIBLE.
     """
 
     def work(unit: Unit) -> dict[str, object]:

@@ -29,7 +29,7 @@ def publish_draft(
     """Publishes a draft as the next version of its entry; the version before it ends the day before.
 
     `document` names the document of publication. Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED, REVIEW_MISSING, ENTRY_INVALID,
-    PUBLICATION_BACKDATED, PUBLICATION_OVERLAPS, PERIOD_REVERSED.
+    PUBLICATION_BACKDATED, PUBLICATION_OVERLAPS, PERIOD_REVERSED, EFFECTIVE_IMPLAUSIBLE.
     """
 
     def work(unit: Unit) -> dict[str, object]:

@@ -96,7 +96,9 @@ class ListDraftsAnswer(BaseModel):
 class FirstDayBody(Strict):
     """The day from which a version is in force."""
 
-    effective_from: date = Field(description="Shanghai date, today or later; the first version of a list: any day")
+    effective_from: date = Field(
+        description="Shanghai date, from today to two years ahead; the first version of a list: any past day too"
+    )
 
 
 class DesignatedOfficerBody(Strict):
