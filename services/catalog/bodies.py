@@ -209,7 +209,7 @@ class ReviewBody(Strict):
     """A reviewer's decision."""
 
     decision: Decision
-    opinion: str = Field(min_length=1, max_length=2000, description="The grounds, kept with the draft")
+    opinion: str = Field(min_length=1, max_length=2000, pattern=r"\S", description="The grounds, kept with the draft")
     revision: int = Field(lt=10**9, description="The revision that was reviewed")
 
 
@@ -217,7 +217,7 @@ class CommentBody(Strict):
     """What a provider, the centre or the authority says about a draft."""
 
     stance: Stance
-    text: str = Field(min_length=1, max_length=2000)
+    text: str = Field(min_length=1, max_length=2000, pattern=r"\S")
     where: str = Field("", max_length=200, description="The field meant, for example items.3.length; empty: the whole")
 
 
@@ -246,7 +246,9 @@ class RetirementBody(Strict):
     """The end of an entry."""
 
     effective_to: date = Field(description="Last day in force, today or later")
-    basis: str = Field(min_length=1, max_length=500, description="Law, rule or decision by which it ends")
+    basis: str = Field(
+        min_length=1, max_length=500, pattern=r"\S", description="Law, rule or decision by which it ends"
+    )
 
 
 class DifferenceAnswer(BaseModel):

@@ -1,5 +1,7 @@
 """Drafts of entries: compiled by the authority together with the providers that they name (Art. 7)."""
 
+from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 from chengxin.canonical import canonical, digest
@@ -10,10 +12,10 @@ from chengxin.policy import rule
 from chengxin.principal import Principal, Role
 from services.catalog.comparison import Difference, compare
 from services.catalog.lifecycle import DRAFT_UNKNOWN, Draft, read_draft
-from services.catalog.lists import resolved
+from services.catalog.lists import known_regions, resolved
 from services.catalog.model import ENTRY_INVALID, EntryContent
 from services.catalog.room import Catalog, must_be_sound
-from services.catalog.validation import findings
+from services.catalog.validation import Finding, findings, region_findings
 
 COMPILERS: Final = {Role.AUTHORITY}
 # The centre sets the standards (Art. 6), so it sees what is being prepared; providers see what they are to provide.
@@ -100,6 +102,11 @@ def known_draft(catalog: Catalog, draft_id: str, unit: Unit | None = None) -> Dr
     return draft
 
 
+def wrong(catalog: Catalog, content: EntryContent) -> Iterator[Finding]:
+    """Everything wrong with a content whose code lists are resolved, as the lists are today."""
+    return chain(findings(content), region_findings(content, known_regions(catalog)))
+
+
 def save(catalog: Catalog, caller: Principal, unit: Unit, act: str, draft: Draft, **details: object) -> None:
     """Keeps a draft, and puts what happened to it on record in the same transaction."""
     catalog.store.save_draft(draft, unit)
@@ -117,5 +124,5 @@ def _sound(catalog: Catalog, content: EntryContent) -> EntryContent:
     Before it is made canonical: that cannot be done with whole numbers of more than 53 bits.
     """
     content = resolved(catalog, content)
-    must_be_sound(findings(content), ENTRY_INVALID)
+    must_be_sound(wrong(catalog, content), ENTRY_INVALID)
     return content

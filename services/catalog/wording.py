@@ -21,8 +21,8 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "a resource code is a category code, a slash and a sequence number, for example 306001/1",
     ),
     "region.unknown": (
-        "“{value}”不在现行行政区划代码表中",
-        "“{value}” is not in the region code list in force",
+        "“{value}”不在现行行政区划代码表中，请按 code-lists/region 填写 6 位代码（GB/T 2260）",
+        "“{value}” is not in the region code list in force; write one of the 6 digits of code-lists/region (GB/T 2260)",
     ),
     "provider.closed": (
         "机构名录中 {value} 已停用，请改为承接其职能的机构",
@@ -47,7 +47,6 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "“{value}”不是有效的统一社会信用代码，请与证照核对（GB 32100）",
         "“{value}” is not a valid unified social credit code; compare with the licence (GB 32100)",
     ),
-    "region.format": ("“{value}”不是 6 位行政区划代码（GB/T 2260）", "“{value}” is not a region code of 6 digits"),
     "attribute.condition": ("属性为“有条件”时须写明条件", "say under which condition"),
     "attribute.contradiction": (
         "公开方式含“{value}”，与该属性为“不予”矛盾",
@@ -224,6 +223,10 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "row {row} of sheet “{sheet}” has “{value}” in “{heading}”, which sheet “信息项” does not have; compare them",
     ),
     "calendar.year": ("“{value}”不在 {year} 年内", "“{value}” is not in {year}"),
+    "calendar.empty": (
+        "{year} 年的放假安排没有放假日，请按国务院办公厅的通知列出全部放假日和调休上班日",
+        "a notice for {year} without any day off; list all days off and days worked of the State Council's notice",
+    ),
     "calendar.day_off": (
         "“{value}”本是周末，无需列为放假日",
         "“{value}” is a weekend day anyway; list only weekdays that are off",

@@ -92,6 +92,24 @@ def test_what_was_read_can_be_sent(catalog: Running, licensing: dict[str, Any]) 
     assert authority.post("/v1/catalog/rules", rules | {"effective_from": "2027-01-01"}).json["version"] == 2
 
 
+def test_an_entry_covers_regions_that_there_are(catalog: Running, licensing: dict[str, Any]) -> None:
+    path = f"/v1/catalog/drafts/{catalog.authority.post('/v1/catalog/drafts', licensing).json['draft_id']}"
+    licensing["regions"] = ["441700", "999999", "4417"]
+    for refused in (catalog.authority.post("/v1/catalog/drafts", licensing), catalog.authority.put(path, licensing)):
+        assert [(e["field"], e["rule"]) for e in refused.json["errors"]] == [
+            ("regions.1", "region.unknown"),
+            ("regions.2", "region.unknown"),
+        ]
+    # Those of the day of its publication.
+    regions = catalog.authority.get("/v1/catalog/code-lists/region").json
+    regions["values"] = [v for v in regions["values"] if v["code"] != "441700"]
+    draft = catalog.authority.post("/v1/catalog/code-lists/drafts", regions).json["draft_id"]
+    today = {"effective_from": "2026-11-24"}
+    assert catalog.authority.post(f"/v1/catalog/code-lists/drafts/{draft}/publish", today).status_code == 200
+    refused = catalog.authority.post(f"{path}/publish", today)
+    assert ("regions.0", "region.unknown") in [(e["field"], e["rule"]) for e in refused.json["errors"]]
+
+
 def test_numbers_of_any_size_are_told(catalog: Running, licensing: dict[str, Any]) -> None:
     """A store keeps no more than 63 bits, and canonical JSON has 53."""
     authority = catalog.authority

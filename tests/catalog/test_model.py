@@ -78,7 +78,6 @@ def found(change: Change, code: str = "XZXK") -> list[tuple[str, str]]:
         (lambda e: e["providers"][0].update(uscc="11000000000000027k"), "providers.0.uscc", "uscc"),
         (lambda e: e["providers"].append(e["providers"][0]), "providers.8", "duplicate"),
         (lambda e: e.update(subject_kinds=[]), "subject_kinds", "empty"),
-        (lambda e: e.update(regions=["4417"]), "regions.0", "region.format"),
         (lambda e: e.update(sharing={"value": "none"}), "sharing.value", "attribute.contradiction"),
         (lambda e: e.update(openness={"value": "conditional"}), "openness.condition", "attribute.condition"),
         (lambda e: e["items"].append(copy.deepcopy(e["items"][2])), "items.26.code", "duplicate"),
