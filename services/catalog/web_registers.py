@@ -9,6 +9,7 @@ from flask_openapi3.openapi import OpenAPI
 from pydantic import BaseModel, Field
 
 from chengxin.context import caller
+from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.policy import serves
 from chengxin.web import PageQuery, answer, idempotency_key
 from services.catalog import directory, lists
@@ -112,6 +113,7 @@ class DesignatedOfficerBody(Strict):
 class OrganisationBody(Strict):
     """What the directory says of an organisation."""
 
+    uscc: str | None = Field(None, description="If given, that in the address")
     name: str
     kind: OrganisationKind
     region: str = Field(description="Where it is competent, a code of the list region")
@@ -253,5 +255,7 @@ def add_directory(app: OpenAPI, catalog: Catalog) -> None:
     @serves(directory.record)
     def record_organisation(path: OrganisationPath, body: OrganisationBody) -> Response:
         """Repeating it changes nothing."""
+        if body.uscc not in (None, path.uscc):
+            raise INPUT_INVALID(fields=[FieldError("uscc", "uscc", f"{body.uscc} ≠ {path.uscc}")])
         entry = read_organisation(body.model_dump(mode="json") | {"uscc": path.uscc})
         return answer(directory.record(catalog, caller(), entry, idempotency_key()).plain())

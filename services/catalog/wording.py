@@ -22,7 +22,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "region.unknown": (
         "“{value}”不在现行行政区划代码表中，请按 code-lists/region 填写 6 位代码（GB/T 2260）",
-        "“{value}” is not in the region code list in force; write one of the 6 digits of code-lists/region (GB/T 2260)",
+        "“{value}” is not in the region code list in force; write a code of 6 digits from code-lists/region (GB/T 2260)",
     ),
     "provider.closed": (
         "机构名录中 {value} 已停用，请改为承接其职能的机构",
@@ -87,15 +87,15 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "the length must be at least {least} for this identifier",
     ),
     "identifier.sensitivity": (
-        "公民身份号码的敏感级别必须为 identifier（加密存储）",
+        "公民身份号码的敏感级别必须为“个人身份标识”（identifier，加密存储）",
         "an identity number must have sensitivity identifier (encrypted at rest)",
     ),
     "identifier.public": (
-        "个人身份标识不得依法公开，请从公开方式中去掉 public",
+        "个人身份标识不得依法公开，请从公开方式中去掉“依法公开”（public）",
         "a personal identifier must never be public; remove mode public",
     ),
     "identifier.masking": (
-        "个人身份标识在共享时必须脱敏（masking 为 identifier）",
+        "个人身份标识在共享时必须脱敏，脱敏须为“标识脱敏”（masking 为 identifier）",
         "a personal identifier must be masked when shared (masking identifier)",
     ),
     "identifier.code_list": ("代码表与标识校验不能同时使用", "a code list and a checked identifier exclude each other"),

@@ -108,6 +108,16 @@ def test_everything_wrong_with_a_workbook_is_told_at_once_in_the_language_asked_
     assert chinese == "“目录条目”表第 20 行“变更报送时限（工作日）”填的是“7个工作日”，应为不超过 9 位的整数，请只填数字"
 
 
+def test_not_every_cell_of_another_form_is_told() -> None:
+    def change(book: Any) -> None:
+        for row in range(2, 400):
+            book["信息项"].cell(row, 30, "x")
+
+    with pytest.raises(Problem) as refused:
+        read_entry_sheet(edited(change))
+    assert len(refused.value.fields) == 200
+
+
 def spaced(book: Any) -> None:
     for sheet in book:
         sheet.title = f" {sheet.title}\u3000"

@@ -166,7 +166,9 @@ def test_the_directory_says_who_is_responsible_where(catalog: Running) -> None:
     recorded = authority.put(path, HOUSING)
     assert recorded.json == HOUSING | {"uscc": USCC, "active": True}
     assert catalog.anybody.get(path).json == recorded.json
-    authority.put(path, HOUSING)
+    # As it was read.
+    assert authority.put(path, recorded.json).json == recorded.json
+    assert authority.put(path, recorded.json | {"uscc": "11000000000000019Q"}).json["errors"][0]["field"] == "uscc"
     authority.put(path, HOUSING | {"active": False})
     county = {"name": "阳西县发展和改革局", "kind": "administrative_organ", "region": "441721"}
     authority.put("/v1/catalog/organisations/11000000000000019Q", county | {"functions": ["county_authority"]})
