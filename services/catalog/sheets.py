@@ -48,7 +48,10 @@ def write_book(sheets: Iterable[tuple[str, Rows]]) -> bytes:
 
 
 def write_rows(sheet: Any, rows: Rows) -> None:
-    """Fills a write-only sheet; the first row is bold, stays in view and sets the widths."""
+    """Fills a write-only sheet; the first row is bold, stays in view and sets the widths.
+
+    Its columns are of texts, so that a code 01 that somebody types below stays what it is.
+    """
     sheet.freeze_panes = "A2"
     bold = Font(bold=True)
     for n, row in enumerate(rows):
@@ -56,7 +59,8 @@ def write_rows(sheet: Any, rows: Rows) -> None:
         for column, text in enumerate(row, 1):
             if n == 0:
                 # Chinese characters are twice as wide.
-                sheet.column_dimensions[get_column_letter(column)].width = min(2 * len(text) + 4, _WIDEST)
+                dimension = sheet.column_dimensions[get_column_letter(column)]
+                dimension.width, dimension.number_format = min(2 * len(text) + 4, _WIDEST), "@"
             cell = WriteOnlyCell(sheet, _CODED.sub("_x005F_", neutral(text)) or None)
             # Numbers of 18 digits would become floats.
             cell.number_format = "@"

@@ -28,8 +28,6 @@ def template_book(entry: Entry) -> bytes:
     content = entry.content
     book = Workbook(write_only=True)
     data = book.create_sheet(_DATA)
-    for column in range(1, len(content.items) + 1):
-        data.column_dimensions[get_column_letter(column)].number_format = "@"
     _add_choices(data, content)
     write_rows(data, [_heading(content)])
     write_rows(book.create_sheet(_EXAMPLE), [_heading(content), _example(content)])

@@ -194,6 +194,9 @@ def test_a_workbook_has_chinese_words_and_offers_them() -> None:
     cells = {cell.value for name in book.sheetnames for row in book[name].iter_rows() for cell in row}
     assert not cells & {"daily", "unconditional", "text", "open", "not_before", "required_one_of", "uscc", "public"}
 
+    # What is typed below is a text, too.
+    assert book["代码表"].column_dimensions["B"].number_format == "@"
+
     def offered(name: str, cell: str) -> list[str]:
         [rule] = [v for v in book[name].data_validations.dataValidation if cell in v.sqref]
         where, _, place = rule.formula1.partition("!")
