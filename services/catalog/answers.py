@@ -11,6 +11,8 @@ from chengxin.web import answer, encode_page_token
 
 # A published version says the same for ever.
 FOR_EVER: Final = "public, max-age=31536000, immutable"
+# As many as a revision that a body names may have.
+_REVISION_DIGITS: Final = 9
 
 
 class EntryPath(BaseModel):
@@ -38,6 +40,6 @@ def seen_revision() -> int | None:
     if text in ("", "*"):
         return None
     number = text.strip('"')
-    if not number.isascii() or not number.isdigit():
+    if not (number.isascii() and number.isdigit() and len(number) <= _REVISION_DIGITS):
         raise INPUT_INVALID(fields=[FieldError("If-Match", "etag", "ETag of the draft / 草案的 ETag")])
     return int(number)

@@ -2,9 +2,9 @@
 
 from dataclasses import fields
 from datetime import date
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.catalog.comparison import Compatibility
 from services.catalog.lifecycle import Decision, Stance
@@ -25,14 +25,30 @@ from services.catalog.model import (
 )
 
 
-class _Strict(BaseModel):
-    # Also for the dataclasses inside: a misspelt field is told, not dropped.
+class Strict(BaseModel):
+    """A body whose misspelt fields are told, not dropped; those of the dataclasses inside too."""
+
     model_config = ConfigDict(extra="forbid")
+    # What only answers say. It is ignored, so that what was read can be sent (AIP-203).
+    output_only: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_output(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {name: value for name, value in given.items() if name not in cls.output_only}
 
 
-class EntryBody(_Strict):
+class EntryBody(Strict):
     """An entry as its draft says it: the contract's Entry without version, days in force and time of publication."""
 
+    output_only = frozenset(
+        {
+            *("version", "effective_from", "effective_to", "published_at"),
+            *("publication_document", "retirement_basis"),
+        }
+    )
     code: str = Field(description="Capitals, digits and underscores, for example XZXK")
     name: LocalText
     providers: tuple[Organisation, ...] = Field(description="Who supplies it (Art. 8)")
@@ -112,19 +128,22 @@ class DraftsAnswer(BaseModel):
     next_page_token: str
 
 
-class PeriodBody(_Strict):
+class PeriodBody(Strict):
     """The days on which a version is to be in force, both included."""
 
-    effective_from: date = Field(description="Shanghai date, today or later")
+    effective_from: date = Field(description="Shanghai date, from today to two years ahead")
     effective_to: date | Literal[""] | None = Field(None, description="Empty: until the next version")
     publication_document: str = Field("", max_length=200, description="The document by which it is published")
 
 
-class RuleSetBody(_Strict):
+class RuleSetBody(Strict):
     """Rules to publish."""
 
+    output_only = frozenset({"version"})
     name: str = Field(description="For example objection")
-    effective_from: date
+    effective_from: date = Field(
+        description="Shanghai date, from today to two years ahead; of the first version: any past day too"
+    )
     values: dict[str, int] = Field(description="Units are in the name, for example acceptance_working_days")
 
 
@@ -148,7 +167,7 @@ class RulesPreviewAnswer(BaseModel):
     changes: list[dict[str, Any]] = Field(description="name, before, after; null for a value that is not there")
 
 
-class NoticeBody(_Strict):
+class NoticeBody(Strict):
     """A year's notice: only the days that are not what their weekday says."""
 
     days_off: list[date] = Field(description="Weekdays that are days off")
@@ -180,25 +199,25 @@ class JsonSchemaAnswer(BaseModel):
     required: list[str]
 
 
-class SubmissionBody(_Strict):
+class SubmissionBody(Strict):
     """Nothing but the revision that is meant."""
 
-    revision: int | None = Field(None, description="If given, it must still be the draft's")
+    revision: int | None = Field(None, lt=10**9, description="If given, it must still be the draft's")
 
 
-class ReviewBody(_Strict):
+class ReviewBody(Strict):
     """A reviewer's decision."""
 
     decision: Decision
-    opinion: str = Field(min_length=1, max_length=2000, description="The grounds, kept with the draft")
-    revision: int = Field(description="The revision that was reviewed")
+    opinion: str = Field(min_length=1, max_length=2000, pattern=r"\S", description="The grounds, kept with the draft")
+    revision: int = Field(lt=10**9, description="The revision that was reviewed")
 
 
-class CommentBody(_Strict):
+class CommentBody(Strict):
     """What a provider, the centre or the authority says about a draft."""
 
     stance: Stance
-    text: str = Field(min_length=1, max_length=2000)
+    text: str = Field(min_length=1, max_length=2000, pattern=r"\S")
     where: str = Field("", max_length=200, description="The field meant, for example items.3.length; empty: the whole")
 
 
@@ -223,11 +242,13 @@ class CommentsAnswer(BaseModel):
     next_page_token: str
 
 
-class RetirementBody(_Strict):
+class RetirementBody(Strict):
     """The end of an entry."""
 
     effective_to: date = Field(description="Last day in force, today or later")
-    basis: str = Field(min_length=1, max_length=500, description="Law, rule or decision by which it ends")
+    basis: str = Field(
+        min_length=1, max_length=500, pattern=r"\S", description="Law, rule or decision by which it ends"
+    )
 
 
 class DifferenceAnswer(BaseModel):

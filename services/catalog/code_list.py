@@ -10,6 +10,7 @@ import msgspec
 
 from chengxin.clock import rfc3339
 from chengxin.errors import invalid, not_found, precondition
+from services.catalog.effective import must_be_plausible
 from services.catalog.item_validation import code_value_findings
 from services.catalog.model import CodeListRef, CodeValue, EntryContent, LocalText
 from services.catalog.validation import Finding, text_findings
@@ -144,10 +145,11 @@ class CodeListDraft:
 
 
 def following(content: CodeListContent, first: date, before: CodeList | None, now: datetime, today: date) -> CodeList:
-    """The version after `before`, the newest. The first one of a name may be effective from any day.
+    """The version after `before`, the newest. The first one of a name may be effective from any past day.
 
-    Raises CODE_LIST_BACKDATED, CODE_LIST_OVERLAPS.
+    Raises CODE_LIST_BACKDATED, CODE_LIST_OVERLAPS, EFFECTIVE_IMPLAUSIBLE.
     """
+    must_be_plausible(first, today)
     if before is None:
         return CodeList(content, 1, first, now)
     if first < today:

@@ -8,8 +8,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from services.catalog.differing import Change, Compatibility, Exposure, item_changes, widening
-from services.catalog.model import CrossRule, CrossRuleKind, DisclosurePeriod, EntryContent, Extent, UpdateCycle
+from services.catalog.differing import Change, Compatibility, Exposure, item_changes, reordered, widening
+from services.catalog.model import (
+    Attribute,
+    CrossRule,
+    CrossRuleKind,
+    DisclosurePeriod,
+    EntryContent,
+    Extent,
+    InformationClass,
+    LegalDocumentItems,
+    LocalText,
+    UpdateCycle,
+)
+from services.catalog.terms import DISCLOSURE_RULES, INFORMATION_CLASSES, MODES, OPENNESS, SHARING, UPDATE_CYCLES, Terms
 
 __all__ = ["Change", "Compatibility", "Difference", "Exposure", "compare"]
 
@@ -75,7 +87,9 @@ def _told(old: EntryContent, new: EntryContent) -> Iterator[Change]:
     for field, (zh, en) in _TOLD_ONLY.items():
         before, after = getattr(old, field), getattr(new, field)
         if before != after:
-            yield Change.of(field, Compatibility.NONE, before, after, f"{zh}有变化", f"{en} changed")
+            (zh_before, en_before), (zh_after, en_after) = _words(before), _words(after)
+            told = f"{zh}由“{zh_before}”改为“{zh_after}”", f"{en} is “{en_after}”, not “{en_before}”"
+            yield Change.of(field, Compatibility.NONE, before, after, *told)
 
 
 def _covered(old: EntryContent, new: EntryContent) -> Iterator[Change]:
@@ -91,13 +105,27 @@ def _covered(old: EntryContent, new: EntryContent) -> Iterator[Change]:
             yield Change.of(
                 field, Compatibility.LOOSENS, None, gained, f"{zh}增加：{told}", f"{en} added: {', '.join(gained)}"
             )
+        yield from reordered(field, before, after, zh, f"the order of {en}")
+    yield from _renamed(old, new)
+
+
+def _renamed(old: EntryContent, new: EntryContent) -> Iterator[Change]:
+    before = {provider.uscc: provider.name for provider in old.providers}
+    for provider in new.providers:
+        name = before.get(provider.uscc, provider.name)
+        if name != provider.name:
+            zh = f"信息提供单位 {provider.uscc} 名称由“{name}”改为“{provider.name}”"
+            en = f"provider {provider.uscc} is called “{provider.name}”, not “{name}”"
+            yield Change.of("providers", Compatibility.NONE, name, provider.name, zh, en)
 
 
 def _identified(old: EntryContent, new: EntryContent) -> Iterator[Change]:
     for field, (zh, en) in _IDENTIFYING.items():
         before, after = getattr(old, field), getattr(new, field)
         if before != after:
-            yield Change.of(field, Compatibility.BREAKS, before, after, f"{zh}有变化", f"{en} changed")
+            (zh_before, en_before), (zh_after, en_after) = _words(before), _words(after)
+            told = f"{zh}由“{zh_before}”改为“{zh_after}”", f"{en}: “{en_after}”, not “{en_before}”"
+            yield Change.of(field, Compatibility.BREAKS, before, after, *told)
 
 
 def _terms(old: EntryContent, new: EntryContent) -> Iterator[Change]:
@@ -110,13 +138,16 @@ def _terms(old: EntryContent, new: EntryContent) -> Iterator[Change]:
     if old.update_cycle != new.update_cycle:
         faster = _FASTEST_FIRST.index(new.update_cycle) < _FASTEST_FIRST.index(old.update_cycle)
         effect = Compatibility.TIGHTENS if faster else Compatibility.LOOSENS
-        zh = f"更新周期由 {old.update_cycle} 改为 {new.update_cycle}"
+        zh = f"更新周期由{UPDATE_CYCLES[old.update_cycle]}改为{UPDATE_CYCLES[new.update_cycle]}"
         en = f"the update cycle is {new.update_cycle}, not {old.update_cycle}"
         yield Change.of("update_cycle", effect, old.update_cycle, new.update_cycle, zh, en)
 
 
 def _exposed(old: EntryContent, new: EntryContent) -> Iterator[Change]:
-    for field, zh, en in (("sharing", "共享属性", "sharing"), ("openness", "开放属性", "openness")):
+    for field, zh, en, words in (
+        ("sharing", "共享属性", "sharing", SHARING),
+        ("openness", "开放属性", "openness", OPENNESS),
+    ):
         before, after = getattr(old, field), getattr(new, field)
         if before == after:
             continue
@@ -124,16 +155,18 @@ def _exposed(old: EntryContent, new: EntryContent) -> Iterator[Change]:
         if before.value != after.value:
             opener = _OPENEST_FIRST.index(after.value) < _OPENEST_FIRST.index(before.value)
             exposure = Exposure.WIDENS if opener else Exposure.NARROWS
-        told = f"{zh}由 {_extent(before)} 改为 {_extent(after)}", f"{en} is {_extent(after)}, not {_extent(before)}"
+        zh = f"{zh}由{_extent(before, words)}改为{_extent(after, words)}"
+        told = zh, f"{en} is {_extent(after)}, not {_extent(before)}"
         yield Change.of(field, Compatibility.NONE, before, after, *told, exposure)
     if set(old.modes) != set(new.modes):
         exposure = widening(old.modes, new.modes)
-        zh = f"公开方式由 {_joined(old.modes)} 改为 {_joined(new.modes)}"
+        zh_before, zh_after = ("、".join(MODES[mode] for mode in modes) for modes in (old.modes, new.modes))
+        zh = f"公开方式由{zh_before}改为{zh_after}"
         en = f"the modes are {_joined(new.modes)}, not {_joined(old.modes)}"
         yield Change.of("modes", Compatibility.NONE, old.modes, new.modes, zh, en, exposure)
     if old.disclosure_period != new.disclosure_period:
         before, after = old.disclosure_period, new.disclosure_period
-        zh = f"披露期限由 {_period(before)} 改为 {_period(after)}"
+        zh = f"披露期限由“{_period(before, DISCLOSURE_RULES)}”改为“{_period(after, DISCLOSURE_RULES)}”"
         en = f"the disclosure period is {_period(after)}, not {_period(before)}"
         longer = _disclosure_exposure(before, after)
         yield Change.of("disclosure_period", Compatibility.NONE, before, after, zh, en, longer)
@@ -215,14 +248,31 @@ def _names(values: Iterable[Any]) -> list[str]:
     return [str(getattr(value, "uscc", value)) for value in values]
 
 
+def _words(value: Any) -> tuple[str, str]:
+    """A value that is only told, in both languages."""
+    match value:
+        case InformationClass():
+            return INFORMATION_CLASSES[value], value.value
+        case LocalText():
+            text = f"{value.zh}（{value.en}）" if value.en else value.zh
+            return text, text
+        case LegalDocumentItems(number, date, organ):
+            return f"文书号 {number}、日期 {date}、机关 {organ}", f"number {number}, date {date}, organ {organ}"
+        case tuple():
+            return "、".join(value), ", ".join(value)
+    return value or "无", value or "none"
+
+
 def _joined(values: Sequence[str]) -> str:
     return "、".join(values)
 
 
-def _extent(attribute: Any) -> str:
-    return f"{attribute.value}（{attribute.condition}）" if attribute.condition else str(attribute.value)
+def _extent(attribute: Attribute, words: Terms | None = None) -> str:
+    value = words[attribute.value] if words else attribute.value.value
+    return f"{value}（{attribute.condition}）" if attribute.condition else value
 
 
-def _period(period: DisclosurePeriod) -> str:
-    parts = [period.rule.value, period.item, str(period.years or "")]
+def _period(period: DisclosurePeriod, words: Terms | None = None) -> str:
+    rule = words[period.rule] if words else period.rule.value
+    parts = [rule, period.item, str(period.years or "")]
     return " ".join(filter(None, parts))

@@ -3,16 +3,14 @@
 from dataclasses import dataclass
 from typing import Final
 
-from chengxin.canonical import canonical
+from chengxin.canonical import canonical, digest
 from chengxin.mongo import Unit
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
+from services.catalog.lists import known_regions
 from services.catalog.organisation import ORGANISATION_UNKNOWN, DirectoryEntry, read_organisation
 from services.catalog.reading import EVERYBODY
 from services.catalog.room import Catalog, must_be_sound
-
-REGION_LIST: Final = "region"
-
 
 # Who work with the officers of other organisations.
 _COLLEAGUES: Final = {Role.AGENCY, Role.PROVIDER, Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR}
@@ -44,8 +42,7 @@ def read(catalog: Catalog, caller: Principal, uscc: str) -> DirectoryEntry:
 @rule("organisation.recorded", roles={Role.AUTHORITY}, articles=("6",))
 def record(catalog: Catalog, caller: Principal, entry: DirectoryEntry, key: str = "") -> DirectoryEntry:
     """Enters an organisation, or changes what the directory says of it. Raises INPUT_INVALID."""
-    regions = catalog.store.code_list_in_force(REGION_LIST, catalog.clock.today())
-    must_be_sound(entry.findings({value.code for value in regions.content.values} if regions else ()))
+    must_be_sound(entry.findings(known_regions(catalog)))
 
     def work(unit: Unit) -> dict[str, object]:
         if catalog.store.organisation(entry.uscc, unit) != entry:
@@ -55,6 +52,7 @@ def record(catalog: Catalog, caller: Principal, entry: DirectoryEntry, key: str 
                 "region": entry.region,
                 "functions": [function.value for function in entry.functions],
                 "active": entry.active,
+                "content_sha256": digest(canonical(entry.plain())),
             }
             unit.record(catalog.audit.event("organisation.recorded", caller, details=details).encode())
         return entry.plain()

@@ -1,5 +1,7 @@
 """Drafts of entries: compiled by the authority together with the providers that they name (Art. 7)."""
 
+from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 from chengxin.canonical import canonical, digest
@@ -10,10 +12,10 @@ from chengxin.policy import rule
 from chengxin.principal import Principal, Role
 from services.catalog.comparison import Difference, compare
 from services.catalog.lifecycle import DRAFT_UNKNOWN, Draft, read_draft
-from services.catalog.lists import resolved
+from services.catalog.lists import known_regions, resolved
 from services.catalog.model import ENTRY_INVALID, EntryContent
 from services.catalog.room import Catalog, must_be_sound
-from services.catalog.validation import findings
+from services.catalog.validation import Finding, findings, region_findings
 
 COMPILERS: Final = {Role.AUTHORITY}
 # The centre sets the standards (Art. 6), so it sees what is being prepared; providers see what they are to provide.
@@ -31,10 +33,10 @@ def provider_is_named(catalog: Catalog, caller: Principal, draft_id: str, *_: ob
 @rule("draft.created", roles=COMPILERS, articles=("7", "8"))
 def create(catalog: Catalog, caller: Principal, content: EntryContent, key: str = "") -> Draft:
     """Begins a draft of an entry. Raises ENTRY_INVALID."""
+    sound = _sound(catalog, content)
     asked = canonical(["draft.created", content.plain()])
-    content = _sound(catalog, content)
     now = catalog.clock.now()
-    draft = Draft(new_id("draft"), content, now, now, authors=(caller.sub,))
+    draft = Draft(new_id("draft"), sound, now, now, authors=(caller.sub,))
 
     def work(unit: Unit) -> dict[str, object]:
         save(catalog, caller, unit, "draft.created", draft)
@@ -56,11 +58,11 @@ def edit(
 
     Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED, DRAFT_CHANGED, DRAFT_CODE_CHANGED, ENTRY_INVALID.
     """
+    sound = _sound(catalog, content)
     asked = canonical(["draft.edited", draft_id, revision, content.plain()])
-    content = _sound(catalog, content)
 
     def work(unit: Unit) -> dict[str, object]:
-        draft = known_draft(catalog, draft_id, unit).edited(content, caller.sub, catalog.clock.now(), revision)
+        draft = known_draft(catalog, draft_id, unit).edited(sound, caller.sub, catalog.clock.now(), revision)
         save(catalog, caller, unit, "draft.edited", draft)
         return draft.plain()
 
@@ -100,6 +102,11 @@ def known_draft(catalog: Catalog, draft_id: str, unit: Unit | None = None) -> Dr
     return draft
 
 
+def wrong(catalog: Catalog, content: EntryContent) -> Iterator[Finding]:
+    """Everything wrong with a content whose code lists are resolved, as the lists are today."""
+    return chain(findings(content), region_findings(content, known_regions(catalog)))
+
+
 def save(catalog: Catalog, caller: Principal, unit: Unit, act: str, draft: Draft, **details: object) -> None:
     """Keeps a draft, and puts what happened to it on record in the same transaction."""
     catalog.store.save_draft(draft, unit)
@@ -112,7 +119,10 @@ def save(catalog: Catalog, caller: Principal, unit: Unit, act: str, draft: Draft
 
 
 def _sound(catalog: Catalog, content: EntryContent) -> EntryContent:
-    """The content with the values of the code lists that it refers to. Raises ENTRY_INVALID."""
+    """The content with the values of the code lists that it refers to. Raises ENTRY_INVALID.
+
+    Before it is made canonical: that cannot be done with whole numbers of more than 53 bits.
+    """
     content = resolved(catalog, content)
-    must_be_sound(findings(content), ENTRY_INVALID)
+    must_be_sound(wrong(catalog, content), ENTRY_INVALID)
     return content

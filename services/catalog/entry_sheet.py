@@ -1,31 +1,29 @@
-"""An entry as the workbook in which catalogs are circulated: what is compiled in it can be read back whole. Pure."""
+"""An entry as the workbook in which catalogs are circulated: its form, and how it is written. Pure.
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+What is compiled in it is read back whole by `entry_sheet_reading.py`.
+"""
+
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-import msgspec
+from openpyxl import Workbook
+from openpyxl.utils import get_column_letter
 
-from chengxin.errors import invalid
-from services.catalog.model import EntryContent, read_content
-from services.catalog.sheets import read_book, write_book
-
-ENTRY_SHEET_INVALID = invalid(
-    "ENTRY_SHEET_INVALID",
-    "工作簿的“{sheet}”表不符合目录表格式：{reason}",
-    "Sheet “{sheet}” of the workbook is not in the form of a catalog: {reason}",
-)
+from services.catalog import terms
+from services.catalog.model import EntryContent
+from services.catalog.sheets import offer, saved, write_rows
 
 Plain = dict[str, Any]
-Table = list[list[str]]
 
-_ENTRY: Final = "目录条目"
-_PROVIDERS: Final = "提供单位"
-_ITEMS: Final = "信息项"
-_CODES: Final = "代码表"
-_RULES: Final = "规则"
+ENTRY: Final = "目录条目"
+PROVIDERS: Final = "提供单位"
+ITEMS: Final = "信息项"
+CODES: Final = "代码表"
+RULES: Final = "规则"
+_CHOICES: Final = "可选值"
 
 # Of the entry: what the row is called, and where it is in the JSON. `*` at the end: a list, one value a cell.
-_FIELDS: Final = {
+FIELDS: Final = {
     "条目代码": "code",
     "条目名称": "name.zh",
     "英文名称": "name.en",
@@ -53,7 +51,7 @@ _FIELDS: Final = {
     "文书日期信息项": "legal_document.date",
     "文书机关信息项": "legal_document.organ",
 }
-_ITEM_FIELDS: Final = {
+ITEM_FIELDS: Final = {
     "信息项代码": "code",
     "信息项名称": "name.zh",
     "英文名称": "name.en",
@@ -74,64 +72,96 @@ _ITEM_FIELDS: Final = {
     "计量单位": "unit",
     "填报说明": "note",
 }
-_NUMBERS: Final = {
+NUMBERS: Final = {
     *("reporting_limit_working_days", "disclosure_period.years", "length", "scale", "code_list_ref.version"),
 }
-_FLAGS: Final = {"required", "multiple", "modes:public", "modes:authorized", "modes:shared"}
-_CODE_HEADING: Final = ["信息项代码", "代码", "名称", "英文名称"]
-_PROVIDER_HEADING: Final = ["统一社会信用代码", "名称"]
-_RULE_HEADING: Final = ["规则", "信息项", "另一信息项", "取值"]
-_ONE_OF: Final = "required_one_of"
+FLAGS: Final = {"required", "multiple", "modes:public", "modes:authorized", "modes:shared"}
+# The first rows of the other sheets. Fields and rules go on to the right of theirs, a value a cell.
+FIELD_HEADING: Final = ("项目", "内容")
+PROVIDER_HEADING: Final = ("统一社会信用代码", "名称")
+CODE_HEADING: Final = ("信息项代码", "代码", "名称", "英文名称")
+RULE_HEADING: Final = ("规则", "信息项", "另一信息项", "取值")
+ONE_OF: Final = "required_one_of"
+
+# Where only certain words may stand: code to Chinese word.
+TERMS: Final[dict[str, terms.Terms]] = {
+    "subject_kinds*": terms.SUBJECT_KINDS,
+    "information_class": terms.INFORMATION_CLASSES,
+    "update_cycle": terms.UPDATE_CYCLES,
+    "sharing.value": terms.SHARING,
+    "openness.value": terms.OPENNESS,
+    "modes*": terms.MODES,
+    "disclosure_period.rule": terms.DISCLOSURE_RULES,
+    "type": terms.TYPES,
+    "identifier": terms.IDENTIFIERS,
+    "sensitivity": terms.SENSITIVITIES,
+    "masking": terms.MASKINGS,
+    **dict.fromkeys(FLAGS, terms.YES_NO),
+    "rule": {ONE_OF: "至少填一项", **terms.CROSS_RULES},
+}
+# How far down and to the right cells offer their words.
+_LAST_ROW: Final = 1000
+_LAST_COLUMN: Final = "M"
 
 
 def write_entry(content: EntryContent) -> bytes:
-    """The workbook of an entry."""
+    """The workbook of an entry; where only certain words may stand, cells offer them."""
     plain = content.plain()
-    return write_book(
-        [
-            (_ENTRY, [["项目", "内容"], *(_field_row(plain, label, path) for label, path in _FIELDS.items())]),
-            (_PROVIDERS, [_PROVIDER_HEADING, *([p["uscc"], p["name"]] for p in plain["providers"])]),
-            (_ITEMS, [list(_ITEM_FIELDS), *map(_item_row, plain["items"])]),
-            (_CODES, [_CODE_HEADING, *_code_rows(plain)]),
-            (_RULES, [_RULE_HEADING, *_rule_rows(plain)]),
-        ]
-    )
+    book = Workbook(write_only=True)
+    choices: list[list[str]] = [["项目", "可选值"]]
+
+    def add(title: str, rows: Iterable[list[str]], offered: Iterable[tuple[str, str, str]] = ()) -> None:
+        sheet = book.create_sheet(title)
+        for label, path, cells in offered:
+            words = list(TERMS[path].values())
+            choices.append([label, *words])
+            row = len(choices)
+            offer(sheet, cells, f"'{_CHOICES}'!$B${row}:${get_column_letter(len(words) + 1)}${row}")
+        write_rows(sheet, rows)
+
+    add(ENTRY, [list(FIELD_HEADING), *(_field_row(plain, *field) for field in FIELDS.items())], _offered_fields())
+    add(PROVIDERS, [list(PROVIDER_HEADING), *([p["uscc"], p["name"]] for p in plain["providers"])])
+    add(ITEMS, [list(ITEM_FIELDS), *map(_item_row, plain["items"])], _offered_columns())
+    add(CODES, [list(CODE_HEADING), *_code_rows(plain)])
+    rules = [(RULE_HEADING[0], "rule", f"A2:A{_LAST_ROW}")]
+    add(RULES, [list(RULE_HEADING), *_rule_rows(plain)], rules)
+    write_rows(book.create_sheet(_CHOICES), choices)
+    return saved(book)
 
 
-def read_entry_sheet(file: bytes) -> EntryContent:
-    """The entry in a workbook. Raises FILE_WORKBOOK_BROKEN, FILE_WORKBOOK_TOO_LARGE, ENTRY_SHEET_INVALID."""
-    book = read_book(file)
-    plain = _in(_ENTRY, lambda: _read_fields(_table(book, _ENTRY)))
-    providers = _in(_PROVIDERS, lambda: _rows(_table(book, _PROVIDERS), _PROVIDER_HEADING))
-    plain["providers"] = [{"uscc": uscc, "name": name} for uscc, name in providers]
-    plain["items"] = _in(_ITEMS, lambda: _read_items(_table(book, _ITEMS)))
-    for code, value, zh, en in _in(_CODES, lambda: _rows(_table(book, _CODES), _CODE_HEADING)):
-        if (item := next((i for i in plain["items"] if i["code"] == code), None)) is None:
-            raise ENTRY_SHEET_INVALID(sheet=_CODES, reason=code)
-        item.setdefault("code_list", []).append({"code": value, "name": {"zh": zh, "en": en}})
-    plain |= _in(_RULES, lambda: _read_rules(_table(book, _RULES)))
-    try:
-        return read_content(plain)
-    except msgspec.ValidationError as e:
-        raise ENTRY_SHEET_INVALID(sheet=_ENTRY, reason=str(e)) from None
+def _offered_fields() -> Iterator[tuple[str, str, str]]:
+    for row, (label, path) in enumerate(FIELDS.items(), 2):
+        if path in TERMS:
+            yield label, path, f"B{row}:{_LAST_COLUMN if path.endswith('*') else 'B'}{row}"
+
+
+def _offered_columns() -> Iterator[tuple[str, str, str]]:
+    for column, (label, path) in enumerate(ITEM_FIELDS.items(), 1):
+        if path in TERMS:
+            letter = get_column_letter(column)
+            yield label, path, f"{letter}2:{letter}{_LAST_ROW}"
 
 
 def _field_row(plain: Plain, label: str, path: str) -> list[str]:
     value = _get(plain, path.rstrip("*"))
-    return [label, *map(str, value)] if path.endswith("*") else [label, str(value)]
+    return [label, *(_cell(path, one) for one in value)] if path.endswith("*") else [label, _cell(path, value)]
 
 
 def _item_row(item: Plain) -> list[str]:
-    return [_item_cell(item, path) for path in _ITEM_FIELDS.values()]
+    return [_item_cell(item, path) for path in ITEM_FIELDS.values()]
 
 
 def _item_cell(item: Plain, path: str) -> str:
-    if path in _FLAGS:
+    if path in FLAGS:
         field, _, mode = path.partition(":")
-        return "是" if (mode in item[field] if mode else item[field]) else ""
+        return _cell(path, str(mode in item[field] if mode else item[field]).lower())
     if path.startswith("code_list_ref.") and not item["code_list_ref"]:
         return ""
-    return str(_get(item, path))
+    return _cell(path, _get(item, path))
+
+
+def _cell(path: str, value: object) -> str:
+    return TERMS[path][str(value)] if path in TERMS else str(value)
 
 
 def _code_rows(plain: Plain) -> Iterator[list[str]]:
@@ -142,82 +172,9 @@ def _code_rows(plain: Plain) -> Iterator[list[str]]:
 
 def _rule_rows(plain: Plain) -> Iterator[list[str]]:
     for group in plain["required_one_of"]:
-        yield [_ONE_OF, *group["items"]]
+        yield [_cell("rule", ONE_OF), *group["items"]]
     for rule in plain["cross_rules"]:
-        yield [rule["rule"], rule["item"], rule["other"], *rule["values"]]
-
-
-def _read_fields(table: Table) -> Plain:
-    plain: Plain = {}
-    for row in table[1:]:
-        label, *cells = row
-        if not label:
-            continue
-        path = _FIELDS[label]
-        if path.endswith("*"):
-            plain[path[:-1]] = [cell for cell in cells if cell]
-        else:
-            _set(plain, path, cells[0] if cells else "")
-    return plain
-
-
-def _read_items(table: Table) -> list[Plain]:
-    heading = [cell for cell in table[0] if cell]
-    paths = [_ITEM_FIELDS[label] for label in heading]
-    items = []
-    for row in table[1:]:
-        if not any(row):
-            continue
-        item: Plain = {"modes": []}
-        for path, cell in zip(paths, row, strict=False):
-            if path.startswith("modes:"):
-                item["modes"] += [path.partition(":")[2]] if _flag(cell) else []
-            elif path in _FLAGS:
-                item[path] = _flag(cell)
-            elif cell:
-                _set(item, path, cell)
-        items.append(item)
-    return items
-
-
-def _read_rules(table: Table) -> Plain:
-    groups: list[Plain] = []
-    rules: list[Plain] = []
-    for kind, *cells in table[1:]:
-        values = [cell for cell in cells if cell]
-        if kind == _ONE_OF:
-            groups.append({"items": values})
-        elif kind:
-            item, other, *rest = values
-            rules.append({"rule": kind, "item": item, "other": other, "values": rest})
-    return {"required_one_of": groups, "cross_rules": rules}
-
-
-def _table(book: Mapping[str, Table], name: str) -> Table:
-    if not book.get(name):
-        raise ENTRY_SHEET_INVALID(sheet=name, reason="缺少该表 / the sheet is missing")
-    return book[name]
-
-
-def _rows(table: Table, heading: Sequence[str]) -> list[list[str]]:
-    if table[0][: len(heading)] != list(heading):
-        raise ValueError("、".join(heading))
-    wide = len(heading)
-    return [[*row, *[""] * wide][:wide] for row in table[1:] if any(row)]
-
-
-def _in(sheet: str, read: Callable[[], Any]) -> Any:
-    """What is read from a sheet; what is wrong is said of that sheet."""
-    try:
-        return read()
-    except (KeyError, ValueError) as e:
-        raise ENTRY_SHEET_INVALID(sheet=sheet, reason=e) from None
-
-
-def _flag(cell: str) -> bool:
-    if cell not in ("", "是", "否"):
-        raise ValueError(f"“{cell}”：是 / 否")
-    return cell == "是"
+        yield [_cell("rule", rule["rule"]), rule["item"], rule["other"], *rule["values"]]
 
 
 def _get(plain: Plain, path: str) -> Any:
@@ -225,10 +182,3 @@ def _get(plain: Plain, path: str) -> Any:
     for part in path.split("."):
         value = value[part]
     return value
-
-
-def _set(plain: Plain, path: str, cell: str) -> None:
-    *parents, last = path.split(".")
-    for part in parents:
-        plain = plain.setdefault(part, {})
-    plain[last] = int(cell or 0) if path in _NUMBERS else cell

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from stdnum.cn import ric, uscc
 
+from chengxin.example import example_text
 from services.catalog.model import CrossRuleKind, EntryContent, Identifier, Item, ItemType
 
 _DAY: Final = "2026-01-05"
@@ -30,7 +31,7 @@ def example_record(content: EntryContent) -> dict[str, str]:
     """Item code to text, every item filled that may be.
 
     All dates are one day and all numbers that are compared are 0, so none is before or less than another; of a code list
-    the first value is taken that forbids nothing.
+    the first value is taken that forbids nothing. Collection knows it by the name of its subject and refuses it.
     """
     forbidding = [rule for rule in content.cross_rules if rule.rule is CrossRuleKind.FORBIDDEN_WHEN]
     compared = {c for r in content.cross_rules if r.rule is CrossRuleKind.NOT_LESS for c in (r.item, r.other)}
@@ -58,7 +59,7 @@ def _value(item: Item, rather_not: Container[str]) -> str:
         return next((v.code for v in item.code_list if v.code not in rather_not), item.code_list[0].code)
     if item.pattern:
         return _matching(item.pattern)
-    return f"示例{item.name.zh}"[: item.length]
+    return example_text(item.name.zh, item.length)
 
 
 def _matching(pattern: str) -> str:

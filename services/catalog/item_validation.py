@@ -18,7 +18,8 @@ _IDENTIFIER_LENGTHS: Final = {
     Identifier.ORGANISATION_CODE: 9,
     Identifier.REGISTRATION_NUMBER: 15,
 }
-_MOST_CODES: Final = 2000
+# The regions of GB/T 2260 are 3,514.
+_MOST_CODES: Final = 5000
 
 
 def item_findings(item: Item, entry_modes: Sequence[Mode]) -> Iterator[Found]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Final
 
 from chengxin.canonical import canonical, digest
 from chengxin.ids import new_id
@@ -25,6 +26,8 @@ from services.catalog.model import ENTRY_INVALID, CodeListRef, EntryContent
 from services.catalog.reading import EVERYBODY
 from services.catalog.room import Catalog, must_be_sound
 from services.catalog.rules import no_other_service
+
+_REGIONS: Final = "region"
 
 
 @rule("code_list.listed", roles=EVERYBODY, articles=("9",))
@@ -85,7 +88,7 @@ def read_draft(catalog: Catalog, caller: Principal, draft_id: str) -> CodeListDr
 def publish(catalog: Catalog, caller: Principal, draft_id: str, first: date, key: str = "") -> CodeList:
     """Publishes a draft as the next version of its list. Entries keep the values that they were published with.
 
-    Raises CODE_LIST_DRAFT_UNKNOWN, CODE_LIST_PUBLISHED, CODE_LIST_BACKDATED, CODE_LIST_OVERLAPS.
+    Raises CODE_LIST_DRAFT_UNKNOWN, CODE_LIST_PUBLISHED, CODE_LIST_BACKDATED, CODE_LIST_OVERLAPS, EFFECTIVE_IMPLAUSIBLE.
     """
 
     def work(unit: Unit) -> dict[str, object]:
@@ -124,6 +127,12 @@ def resolved(catalog: Catalog, content: EntryContent) -> EntryContent:
     content, wrong = with_values(content, {reference: _find(catalog, reference) for reference in references})
     must_be_sound(wrong, ENTRY_INVALID)
     return content
+
+
+def known_regions(catalog: Catalog) -> frozenset[str]:
+    """The codes of the region list in force today."""
+    regions = catalog.store.code_list_in_force(_REGIONS, catalog.clock.today())
+    return frozenset(value.code for value in regions.content.values) if regions else frozenset()
 
 
 def _find(catalog: Catalog, reference: CodeListRef) -> CodeList | None:

@@ -44,6 +44,9 @@ def read_year(value: Mapping[str, Any]) -> CalendarYear:
 
 def findings(year: CalendarYear) -> Iterator[Finding]:
     """Everything wrong with a year's days."""
+    # Every notice has some; once one counts as announced it cannot be taken back.
+    if year.announced and not year.days_off:
+        yield Finding("days_off", "calendar.empty", {"year": year.year})
     for name, days, limit in (
         ("days_off", year.days_off, _MOST_DAYS_OFF),
         ("days_worked", year.days_worked, _MOST_DAYS_WORKED),

@@ -10,11 +10,11 @@ from chengxin.mongo import Unit
 from chengxin.policy import rule
 from chengxin.principal import Principal
 from services.catalog.comparison import compare
-from services.catalog.drafts import COMPILERS, known_draft
+from services.catalog.drafts import COMPILERS, known_draft, wrong
 from services.catalog.lists import resolved
 from services.catalog.model import ENTRY_INVALID, ENTRY_UNKNOWN, Entry, EntryContent
 from services.catalog.room import Catalog, must_be_sound
-from services.catalog.validation import Finding, findings
+from services.catalog.validation import Finding
 from services.catalog.versions import Period, Publication, publish, read_entry, retire
 
 # The rule set, and its value, by which drafts must be reviewed before they are published; absent means not.
@@ -29,7 +29,7 @@ def publish_draft(
     """Publishes a draft as the next version of its entry; the version before it ends the day before.
 
     `document` names the document of publication. Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED, REVIEW_MISSING, ENTRY_INVALID,
-    PUBLICATION_BACKDATED, PUBLICATION_OVERLAPS, PERIOD_REVERSED.
+    PUBLICATION_BACKDATED, PUBLICATION_OVERLAPS, PERIOD_REVERSED, EFFECTIVE_IMPLAUSIBLE.
     """
 
     def work(unit: Unit) -> dict[str, object]:
@@ -39,7 +39,8 @@ def publish_draft(
         before = catalog.store.newest(content.code, unit)
         published = draft.published(before.version + 1 if before else 1, now, _review_required(catalog, today, unit))
         # The rules may have become stricter since it was written.
-        must_be_sound(chain(findings(resolved(catalog, content)), _closed(catalog, content, unit)), ENTRY_INVALID)
+        faults = chain(wrong(catalog, resolved(catalog, content)), _closed(catalog, content, unit))
+        must_be_sound(faults, ENTRY_INVALID)
         publication = publish(content, period, before, now, today, document)
         for entry in filter(None, (publication.closed, publication.entry)):
             catalog.store.save_entry(entry, unit)
@@ -68,7 +69,11 @@ def retire_entry(catalog: Catalog, caller: Principal, code: str, last: date, bas
         retired = retire(newest, last, basis, catalog.clock.today())
         catalog.store.save_entry(retired, unit)
         unit.publish("entry", entry=retired.plain())
-        details = {"version": retired.version, "effective_to": last.isoformat()}
+        details = {
+            "version": retired.version,
+            "effective_to": last.isoformat(),
+            "basis_sha256": digest(basis.encode()),
+        }
         unit.record(catalog.audit.event("entry.retired", caller, entries=[code], details=details).encode())
         return retired.plain()
 

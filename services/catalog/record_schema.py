@@ -3,17 +3,19 @@
 import re
 from typing import Any
 
+from chengxin.identifiers import FORMS
 from services.catalog.model import CrossRule, CrossRuleKind, Entry, EntryContent, Item, ItemType
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # Counts changes of how a version is said as a schema, for the ETag.
-DIALECT_REVISION = 2
+DIALECT_REVISION = 3
 
 
 def record_schema(entry: Entry) -> dict[str, Any]:
     """The schema of one record: item code to text, as items travel.
 
-    What JSON Schema cannot say, check digits and the order of dates and of numbers, is in `x-chengxin-*` annotations.
+    It takes every record in standard form that is accepted. What it cannot say, what the check digits of an identifier
+    tell and the order of dates and of numbers, is in `x-chengxin-*` annotations.
     """
     content = entry.content
     schema: dict[str, Any] = {
@@ -39,24 +41,35 @@ def record_schema(entry: Entry) -> dict[str, Any]:
 
 def _property(item: Item) -> dict[str, Any]:
     found: dict[str, Any] = {"type": "string", "title": item.name.zh, "minLength": 1}
+    patterns = []
     if item.name.en:
         found["description"] = item.name.en
     if item.type is ItemType.DATE:
         found["format"] = "date"
     elif item.type is ItemType.NUMBER:
         decimals = rf"(\.[0-9]{{1,{item.scale}}})?" if item.scale else ""
-        found["pattern"] = rf"^-?(0|[1-9][0-9]*){decimals}$"
+        # The length of a number is that of its digits, with its decimals, without sign and point.
+        patterns.append(rf"^(?=-?([0-9]\.?){{1,{item.length}}}$)-?(0|[1-9][0-9]*){decimals}$")
     else:
         found["maxLength"] = item.length
         if item.code_list and not item.multiple:
             found["enum"] = [value.code for value in item.code_list]
         elif item.code_list:
             one = "(" + "|".join(re.escape(value.code) for value in item.code_list) + ")"
-            found["pattern"] = f"^{one}(;{one})*$"
+            patterns.append(f"^{one}(;{one})*$")
         elif item.pattern:
-            found["pattern"] = f"^(?:{item.pattern})$"
+            patterns.append(f"^(?:{item.pattern})$")
+        if item.required and not item.code_list:
+            # White space is taken off before anything is looked at.
+            patterns.append(r"\S")
     if item.identifier:
         found["x-chengxin-identifier"] = item.identifier.value
+        if item.identifier in FORMS:
+            patterns.append(f"^{FORMS[item.identifier]}$")
+    if len(patterns) == 1:
+        [found["pattern"]] = patterns
+    elif patterns:
+        found["allOf"] = [{"pattern": pattern} for pattern in patterns]
     return found
 
 

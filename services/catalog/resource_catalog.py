@@ -7,19 +7,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from chengxin.clock import shanghai_date
-from services.catalog.model import Entry, Extent, ItemType, UpdateCycle
+from services.catalog.model import Entry, Extent, ItemType
 from services.catalog.sheets import write_book
+from services.catalog.terms import SHARING, UPDATE_CYCLES
 
-_SHARING: Final = {Extent.UNCONDITIONAL: "无条件共享", Extent.CONDITIONAL: "有条件共享", Extent.NONE: "不予共享"}
 _OPENNESS: Final = {Extent.UNCONDITIONAL: "是", Extent.CONDITIONAL: "是", Extent.NONE: "否"}
-_CYCLES: Final = {
-    UpdateCycle.REALTIME: "实时",
-    UpdateCycle.DAILY: "每日",
-    UpdateCycle.WEEKLY: "每周",
-    UpdateCycle.MONTHLY: "每月",
-    UpdateCycle.QUARTERLY: "每季度",
-    UpdateCycle.YEARLY: "每年",
-}
 # C character, N number, D date, as the guide codes them.
 _TYPES: Final = {ItemType.TEXT: "字符型C", ItemType.NUMBER: "数值型N", ItemType.DATE: "日期型D"}
 _RESOURCE_HEADING: Final = {
@@ -59,12 +51,12 @@ def resource(entry: Entry) -> dict[str, Any]:
         "abstract": content.description or content.coverage_note,
         "format_class": "数据库",
         "format_type": "JSON",
-        "sharing_type": _SHARING[content.sharing.value],
+        "sharing_type": SHARING[content.sharing.value],
         "sharing_condition": content.sharing.condition,
         "sharing_channel": "" if content.sharing.value is Extent.NONE else "共享平台方式",
         "open": _OPENNESS[content.openness.value],
         "open_condition": content.openness.condition,
-        "update_cycle": _CYCLES[content.update_cycle],
+        "update_cycle": UPDATE_CYCLES[content.update_cycle],
         "published_on": shanghai_date(entry.published_at).isoformat(),
         "entry_code": content.code,
         "entry_version": str(entry.version),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from chengxin.canonical import canonical
+from chengxin.canonical import canonical, digest
 from chengxin.errors import Problem
 from chengxin.ids import new_id
 from chengxin.mongo import Unit
@@ -51,6 +51,7 @@ def comment(catalog: Catalog, caller: Principal, draft_id: str, opinion: Opinion
             "comment_id": comment_id,
             "revision": draft.revision,
             "stance": opinion.stance.value,
+            "text_sha256": digest(opinion.text.encode()),
         }
         event = catalog.audit.event("draft.commented", caller, entries=[draft.content.code], details=details)
         unit.record(event.encode())

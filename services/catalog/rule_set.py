@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any, Final
 
 from chengxin.errors import precondition
+from services.catalog.effective import must_be_plausible
 from services.catalog.validation import Finding
 
 RULES_BACKDATED = precondition(
@@ -87,10 +88,12 @@ class RuleSet:
         ]
 
     def following(self, before: "RuleSet | None", today: date) -> "RuleSet":
-        """These rules as the version after `before`, the newest. Raises RULES_BACKDATED, RULES_OVERLAP.
+        """These rules as the version after `before`, the newest.
 
-        The first rules of a name may be effective from any day: nothing was decided without them.
+        The first rules of a name may be effective from any past day: nothing was decided without them.
+        Raises RULES_BACKDATED, RULES_OVERLAP, EFFECTIVE_IMPLAUSIBLE.
         """
+        must_be_plausible(self.effective_from, today)
         if before is None:
             return RuleSet(self.name, self.effective_from, self.values, 1)
         if self.effective_from < today:

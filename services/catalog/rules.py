@@ -30,7 +30,9 @@ def listed(catalog: Catalog, caller: Principal, name: str, after: tuple[str, int
 
 @rule("rules.published", roles={Role.AUTHORITY, Role.SERVICE}, articles=("29", "33"), when=(no_other_service,))
 def publish(catalog: Catalog, caller: Principal, rules: RuleSet, key: str = "") -> RuleSet:
-    """Publishes the next version of a rule set. Raises INPUT_INVALID, RULES_BACKDATED, RULES_OVERLAP."""
+    """Publishes the next version of a rule set. Raises INPUT_INVALID, RULES_BACKDATED, RULES_OVERLAP,
+    EFFECTIVE_IMPLAUSIBLE.
+    """
     must_be_sound(rules.findings())
 
     def work(unit: Unit) -> dict[str, object]:
@@ -48,7 +50,7 @@ def publish(catalog: Catalog, caller: Principal, rules: RuleSet, key: str = "") 
 def preview(catalog: Catalog, caller: Principal, rules: RuleSet) -> dict[str, object]:
     """What publishing rules would change, value by value; nothing is published.
 
-    Raises INPUT_INVALID, RULES_BACKDATED, RULES_OVERLAP.
+    Raises INPUT_INVALID, RULES_BACKDATED, RULES_OVERLAP, EFFECTIVE_IMPLAUSIBLE.
     """
     must_be_sound(rules.findings())
     before = catalog.store.newest_rule_set(rules.name)

@@ -12,6 +12,7 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.datavalidation import DataValidation
 from python_calamine import CalamineError, CalamineWorkbook
 
 from chengxin.tabular.problems import FILE_WORKBOOK_BROKEN
@@ -47,7 +48,10 @@ def write_book(sheets: Iterable[tuple[str, Rows]]) -> bytes:
 
 
 def write_rows(sheet: Any, rows: Rows) -> None:
-    """Fills a write-only sheet; the first row is bold, stays in view and sets the widths."""
+    """Fills a write-only sheet; the first row is bold, stays in view and sets the widths.
+
+    Its columns are of texts, so that a code 01 that somebody types below stays what it is.
+    """
     sheet.freeze_panes = "A2"
     bold = Font(bold=True)
     for n, row in enumerate(rows):
@@ -55,7 +59,8 @@ def write_rows(sheet: Any, rows: Rows) -> None:
         for column, text in enumerate(row, 1):
             if n == 0:
                 # Chinese characters are twice as wide.
-                sheet.column_dimensions[get_column_letter(column)].width = min(2 * len(text) + 4, _WIDEST)
+                dimension = sheet.column_dimensions[get_column_letter(column)]
+                dimension.width, dimension.number_format = min(2 * len(text) + 4, _WIDEST), "@"
             cell = WriteOnlyCell(sheet, _CODED.sub("_x005F_", neutral(text)) or None)
             # Numbers of 18 digits would become floats.
             cell.number_format = "@"
@@ -63,6 +68,17 @@ def write_rows(sheet: Any, rows: Rows) -> None:
                 cell.font = bold
             cells.append(cell)
         sheet.append(cells)
+
+
+def offer(sheet: Any, cells: str, choices: str, blank: bool = True, strict: bool = True) -> None:
+    """Cells of a sheet, as `B2:B9`, offer the values of other cells to choose from; `strict` lets nothing else be typed.
+
+    To be called before the rows of a write-only sheet are written.
+    """
+    rule = DataValidation(type="list", formula1=choices, allow_blank=blank, showErrorMessage=strict)
+    rule.errorTitle, rule.error = "代码", "请从下拉列表中选择"
+    rule.add(cells)
+    sheet.data_validations.append(rule)
 
 
 def saved(book: Workbook) -> bytes:

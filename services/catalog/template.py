@@ -2,15 +2,15 @@
 
 import csv
 import io
-from typing import Final
+from typing import Any, Final
 
 from openpyxl import Workbook
 from openpyxl.utils import get_column_letter
-from openpyxl.worksheet.datavalidation import DataValidation
 
 from services.catalog.example import example_record
 from services.catalog.model import Entry, EntryContent, Item, ItemType
-from services.catalog.sheets import neutral, saved, write_rows
+from services.catalog.sheets import neutral, offer, saved, write_rows
+from services.catalog.terms import TYPES
 
 _DATA: Final = "数据"
 _EXAMPLE: Final = "填报示例"
@@ -18,7 +18,6 @@ _NOTES: Final = "填报说明"
 _CODES: Final = "代码"
 # How far down the choices of a column reach.
 _LAST_ROW: Final = 10_000
-_TYPES: Final = {ItemType.TEXT: "文本", ItemType.DATE: "日期", ItemType.NUMBER: "数值"}
 
 
 def template_book(entry: Entry) -> bytes:
@@ -29,8 +28,6 @@ def template_book(entry: Entry) -> bytes:
     content = entry.content
     book = Workbook(write_only=True)
     data = book.create_sheet(_DATA)
-    for column in range(1, len(content.items) + 1):
-        data.column_dimensions[get_column_letter(column)].number_format = "@"
     _add_choices(data, content)
     write_rows(data, [_heading(content)])
     write_rows(book.create_sheet(_EXAMPLE), [_heading(content), _example(content)])
@@ -66,23 +63,20 @@ def _coded(content: EntryContent) -> list[Item]:
     return [item for item in content.items if item.code_list]
 
 
-def _add_choices(sheet: object, content: EntryContent) -> None:
+def _add_choices(sheet: Any, content: EntryContent) -> None:
     coded = [item.code for item in _coded(content)]
     for column, item in enumerate(content.items, 1):
         if item.code not in coded:
             continue
         letter = get_column_letter(coded.index(item.code) + 1)
-        choices = DataValidation(
-            type="list",
-            formula1=f"'{_CODES}'!${letter}$2:${letter}${len(item.code_list) + 1}",
-            allow_blank=not item.required,
+        offer(
+            sheet,
+            f"{get_column_letter(column)}2:{get_column_letter(column)}{_LAST_ROW}",
+            f"'{_CODES}'!${letter}$2:${letter}${len(item.code_list) + 1}",
+            blank=not item.required,
             # Several codes joined by ";" are none of the choices.
-            showErrorMessage=not item.multiple,
+            strict=not item.multiple,
         )
-        choices.errorTitle, choices.error = "代码", "请从下拉列表中选择"
-        here = get_column_letter(column)
-        choices.add(f"{here}2:{here}{_LAST_ROW}")
-        sheet.data_validations.append(choices)  # type: ignore[attr-defined]
 
 
 def _note(item: Item) -> list[str]:
@@ -95,4 +89,4 @@ def _note(item: Item) -> list[str]:
         f"格式：{item.pattern}" if item.pattern else "",
         item.note,
     ]
-    return [item.name.zh, item.code, "是" if item.required else "", _TYPES[item.type], "；".join(filter(None, demands))]
+    return [item.name.zh, item.code, "是" if item.required else "", TYPES[item.type], "；".join(filter(None, demands))]

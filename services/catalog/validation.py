@@ -1,7 +1,7 @@
 """What an entry must be before it can be published (Art. 3, 4, 7, 8, 13, 14, 18). Pure: content in, findings out."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -29,7 +29,6 @@ _ENTRY_CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{1,31}\Z")
 _RESOURCE_CODE: Final = re.compile(r"[0-9A-Z]{1,20}/[0-9]{1,12}\Z")
 # Control characters, line breaks among them, and halves of characters: neither JSON nor a spreadsheet keeps them all.
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-_REGION: Final = re.compile(r"[1-9][0-9]{5}\Z")
 _MOST_ITEMS: Final = 300
 _MOST_WORKING_DAYS: Final = 250
 _MOST_YEARS: Final = 100
@@ -69,6 +68,9 @@ def _heading(content: EntryContent) -> Findings:
     for where, text in _texts("", content.plain()):
         if _UNPRINTABLE.search(text):
             yield Finding(where, "text.unprintable")
+        # Sheets do not keep it, and columns are found by their names. In a pattern it means something.
+        if text != text.strip() and not where.endswith(".pattern"):
+            yield Finding(where, "text.spaces")
 
 
 def _texts(where: str, value: object) -> Iterator[tuple[str, str]]:
@@ -95,9 +97,13 @@ def _providers(content: EntryContent) -> Findings:
 def _coverage(content: EntryContent) -> Findings:
     yield from _some("subject_kinds", content.subject_kinds)
     yield from _some("regions", content.regions)
+
+
+def region_findings(content: EntryContent, known: Collection[str]) -> Findings:
+    """Regions that are not among the codes of the region list in force."""
     for n, region in enumerate(content.regions):
-        if not _REGION.match(region):
-            yield Finding(f"regions.{n}", "region.format", {"value": region})
+        if region not in known:
+            yield Finding(f"regions.{n}", "region.unknown", {"value": region})
 
 
 def _modes(content: EntryContent) -> Findings:

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from chengxin.errors import invalid, precondition
+from services.catalog.effective import must_be_plausible
 from services.catalog.model import Entry, EntryContent, read_content
 
 PUBLICATION_BACKDATED = precondition(
@@ -61,12 +62,14 @@ def publish(
 ) -> Publication:
     """The next version of an entry; the version before it ends the day before it begins.
 
-    `before` is the entry's newest version. Raises PUBLICATION_BACKDATED, PUBLICATION_OVERLAPS, PERIOD_REVERSED.
+    `before` is the entry's newest version. Raises PUBLICATION_BACKDATED, PUBLICATION_OVERLAPS, PERIOD_REVERSED,
+    EFFECTIVE_IMPLAUSIBLE.
     """
     if period.last is not None and period.last < period.first:
         raise PERIOD_REVERSED(effective_from=period.first, effective_to=period.last)
     if period.first < today:
         raise PUBLICATION_BACKDATED(effective_from=period.first, today=today)
+    must_be_plausible(period.first, today)
     if before is None:
         return Publication(Entry(content, 1, period.first, period.last, now, document))
     if period.first <= before.effective_from:

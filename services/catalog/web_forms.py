@@ -12,7 +12,8 @@ from chengxin.policy import serves
 from chengxin.web import PageQuery, UploadedFile, answer, idempotency_key
 from services.catalog import bodies, drafts, reading
 from services.catalog.answers import EntryPath, VersionQuery
-from services.catalog.entry_sheet import read_entry_sheet, write_entry
+from services.catalog.entry_sheet import write_entry
+from services.catalog.entry_sheet_reading import read_entry_sheet
 from services.catalog.paging import entries_page
 from services.catalog.resource_catalog import resource, resource_book
 from services.catalog.room import Catalog

@@ -6,13 +6,15 @@ from typing import Any, Final
 from flask import Response
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from chengxin.context import caller
+from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.policy import serves
 from chengxin.web import PageQuery, answer, idempotency_key
 from services.catalog import directory, lists
 from services.catalog.answers import VersionQuery, page
+from services.catalog.bodies import Strict
 from services.catalog.code_list import CodeListContent
 from services.catalog.directory import Wanted
 from services.catalog.model import CodeValue, LocalText
@@ -22,10 +24,6 @@ from services.catalog.room import Catalog
 
 _LISTS: Final = Tag(name="catalog code lists", description="Permitted values, versioned, that items refer to")
 _DIRECTORY: Final = Tag(name="catalog directory", description="Organisations of the city and its counties (Art. 6)")
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
 
 
 class ListPath(BaseModel):
@@ -40,9 +38,10 @@ class ListDraftPath(BaseModel):
     draft_id: str = Field(max_length=64)
 
 
-class CodeListBody(_Strict):
+class CodeListBody(Strict):
     """A code list as its draft says it."""
 
+    output_only = frozenset({"version", "effective_from", "published_at"})
     name: str = Field(description="Small letters, digits and underscores, for example penalty_category")
     title: LocalText
     values: tuple[CodeValue, ...]
@@ -95,13 +94,15 @@ class ListDraftsAnswer(BaseModel):
     next_page_token: str
 
 
-class FirstDayBody(_Strict):
+class FirstDayBody(Strict):
     """The day from which a version is in force."""
 
-    effective_from: date = Field(description="Shanghai date, today or later; the first version of a list: any day")
+    effective_from: date = Field(
+        description="Shanghai date, from today to two years ahead; the first version of a list: any past day too"
+    )
 
 
-class DesignatedOfficerBody(_Strict):
+class DesignatedOfficerBody(Strict):
     """Whom the organisation has designated (Art. 6)."""
 
     name: str
@@ -109,9 +110,10 @@ class DesignatedOfficerBody(_Strict):
     telephone: str = Field("", description="Of the office")
 
 
-class OrganisationBody(_Strict):
+class OrganisationBody(Strict):
     """What the directory says of an organisation."""
 
+    uscc: str | None = Field(None, description="If given, that in the address")
     name: str
     kind: OrganisationKind
     region: str = Field(description="Where it is competent, a code of the list region")
@@ -253,5 +255,7 @@ def add_directory(app: OpenAPI, catalog: Catalog) -> None:
     @serves(directory.record)
     def record_organisation(path: OrganisationPath, body: OrganisationBody) -> Response:
         """Repeating it changes nothing."""
+        if body.uscc not in (None, path.uscc):
+            raise INPUT_INVALID(fields=[FieldError("uscc", "uscc", f"{body.uscc} ≠ {path.uscc}")])
         entry = read_organisation(body.model_dump(mode="json") | {"uscc": path.uscc})
         return answer(directory.record(catalog, caller(), entry, idempotency_key()).plain())

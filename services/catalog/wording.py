@@ -14,14 +14,15 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "含有换行或其他控制字符，请删除",
         "holds line breaks or other control characters; remove them",
     ),
+    "text.spaces": ("首尾有空格，请删除", "has white space before or after it; remove it"),
     "item.number_only": ("只能用于数值类信息项", "is for number items only"),
     "resource_code": (
         "政务信息资源代码应为“类目代码/顺序号”，例如 306001/1",
         "a resource code is a category code, a slash and a sequence number, for example 306001/1",
     ),
     "region.unknown": (
-        "“{value}”不在现行行政区划代码表中",
-        "“{value}” is not in the region code list in force",
+        "“{value}”不在现行行政区划代码表中，请按 code-lists/region 填写 6 位代码（GB/T 2260）",
+        "“{value}” is not in the region code list in force; write a code of 6 digits from code-lists/region (GB/T 2260)",
     ),
     "provider.closed": (
         "机构名录中 {value} 已停用，请改为承接其职能的机构",
@@ -46,7 +47,6 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "“{value}”不是有效的统一社会信用代码，请与证照核对（GB 32100）",
         "“{value}” is not a valid unified social credit code; compare with the licence (GB 32100)",
     ),
-    "region.format": ("“{value}”不是 6 位行政区划代码（GB/T 2260）", "“{value}” is not a region code of 6 digits"),
     "attribute.condition": ("属性为“有条件”时须写明条件", "say under which condition"),
     "attribute.contradiction": (
         "公开方式含“{value}”，与该属性为“不予”矛盾",
@@ -87,15 +87,15 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "the length must be at least {least} for this identifier",
     ),
     "identifier.sensitivity": (
-        "公民身份号码的敏感级别必须为 identifier（加密存储）",
+        "公民身份号码的敏感级别必须为“个人身份标识”（identifier，加密存储）",
         "an identity number must have sensitivity identifier (encrypted at rest)",
     ),
     "identifier.public": (
-        "个人身份标识不得依法公开，请从公开方式中去掉 public",
+        "个人身份标识不得依法公开，请从公开方式中去掉“依法公开”（public）",
         "a personal identifier must never be public; remove mode public",
     ),
     "identifier.masking": (
-        "个人身份标识在共享时必须脱敏（masking 为 identifier）",
+        "个人身份标识在共享时必须脱敏，脱敏须为“标识脱敏”（masking 为 identifier）",
         "a personal identifier must be masked when shared (masking identifier)",
     ),
     "identifier.code_list": ("代码表与标识校验不能同时使用", "a code list and a checked identifier exclude each other"),
@@ -161,7 +161,72 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "rules.value": ("数值应为 0 到 {most} 的整数", "values are whole numbers from 0 to {most}"),
     "rules.missing": ("规则集“{set}”缺少“{value}”", "rule set {set} lacks {value}"),
     "rules.unknown": ("规则集“{set}”没有“{value}”一项", "rule set {set} has no {value}"),
+    "sheet.missing": (
+        "工作簿缺少“{sheet}”表，请按导出的工作簿补上",
+        "the workbook lacks sheet “{sheet}”; add it as an exported workbook has it",
+    ),
+    "sheet.twice": (
+        "工作簿有两张“{sheet}”表，请只保留一张",
+        "the workbook has sheet “{sheet}” twice; keep one",
+    ),
+    "sheet.column_missing": (
+        "“{sheet}”表缺少“{heading}”列，请按导出的工作簿补上该列",
+        "sheet “{sheet}” lacks column “{heading}”; add it as an exported workbook has it",
+    ),
+    "sheet.column_twice": (
+        "“{sheet}”表的 {column} 列与前面一列同为“{heading}”，请删除其中一列",
+        "column {column} of sheet “{sheet}” is called “{heading}” like one before it; remove one of them",
+    ),
+    "sheet.column_unknown": (
+        "“{sheet}”表的 {column} 列“{heading}”不是该表的列，请改正表头或删除该列；该表的列为：{permitted}",
+        "column {column} of sheet “{sheet}”, “{heading}”, is none of its columns; mend the heading or remove the column. "
+        "Its columns: {permitted}",
+    ),
+    "sheet.column_unnamed": (
+        "“{sheet}”表第 {row} 行 {column} 列填有“{value}”，但该列没有表头，请补上表头或移到正确的列",
+        "row {row} of sheet “{sheet}” has “{value}” in column {column}, which has no heading; give it one or move the value",
+    ),
+    "sheet.row_missing": (
+        "“{sheet}”表缺少“{heading}”一行，请按导出的工作簿补上（内容可留空的也须保留该行）",
+        "sheet “{sheet}” lacks row “{heading}”; add it as an exported workbook has it, even where it may be empty",
+    ),
+    "sheet.row_twice": (
+        "“{sheet}”表第 {row} 行“{heading}”重复，请只保留一行",
+        "row {row} of sheet “{sheet}” is the second one called “{heading}”; keep one",
+    ),
+    "sheet.row_unknown": (
+        "“{sheet}”表第 {row} 行“{heading}”不是该表的项目，请按导出的工作簿改正名称或删除该行",
+        "row {row} of sheet “{sheet}”, “{heading}”, is none of its rows; mend its name as in an exported workbook or remove it",
+    ),
+    "sheet.row_unnamed": (
+        "“{sheet}”表第 {row} 行填有“{value}”，但没有项目名称，请补上",
+        "row {row} of sheet “{sheet}” has “{value}” but no name in its first column; supply it",
+    ),
+    "sheet.cell_missing": (
+        "“{sheet}”表第 {row} 行“{heading}”未填写，请补充",
+        "row {row} of sheet “{sheet}” has nothing in “{heading}”; fill it in",
+    ),
+    "sheet.cell_several": (
+        "“{sheet}”表第 {row} 行“{heading}”只能填一个值，现有：{value}",
+        "row {row} of sheet “{sheet}”, “{heading}”, takes one value; it has {value}",
+    ),
+    "sheet.cell_number": (
+        "“{sheet}”表第 {row} 行“{heading}”填的是“{value}”，应为不超过 9 位的整数，请只填数字",
+        "row {row} of sheet “{sheet}” has “{value}” in “{heading}”; write a whole number of at most 9 digits and nothing else",
+    ),
+    "sheet.cell_word": (
+        "“{sheet}”表第 {row} 行“{heading}”填的是“{value}”，只能填：{permitted}",
+        "row {row} of sheet “{sheet}” has “{value}” in “{heading}”; it can be: {permitted}",
+    ),
+    "sheet.item_unknown": (
+        "“{sheet}”表第 {row} 行“{heading}”填的是“{value}”，“信息项”表中没有该代码，请核对",
+        "row {row} of sheet “{sheet}” has “{value}” in “{heading}”, which sheet “信息项” does not have; compare them",
+    ),
     "calendar.year": ("“{value}”不在 {year} 年内", "“{value}” is not in {year}"),
+    "calendar.empty": (
+        "{year} 年的放假安排没有放假日，请按国务院办公厅的通知列出全部放假日和调休上班日",
+        "a notice for {year} without any day off; list all days off and days worked of the State Council's notice",
+    ),
     "calendar.day_off": (
         "“{value}”本是周末，无需列为放假日",
         "“{value}” is a weekend day anyway; list only weekdays that are off",

@@ -9,9 +9,11 @@ from stdnum import numdb
 from stdnum.cn import ric, uscc
 from stdnum.exceptions import ValidationError
 
-_USCC: Final = re.compile(r"[0-9]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}\Z")
-_IDENTITY_NUMBER: Final = re.compile(r"[0-9]{17}[0-9X]\Z")
-_ORGANISATION_CODE: Final = re.compile(r"[0-9A-Z]{8}[0-9X]\Z")
+from chengxin.identifiers import IDENTITY_NUMBER, ORGANISATION_CODE, USCC
+
+_USCC: Final = re.compile(rf"{USCC}\Z")
+_IDENTITY_NUMBER: Final = re.compile(rf"{IDENTITY_NUMBER}\Z")
+_ORGANISATION_CODE: Final = re.compile(rf"{ORGANISATION_CODE}\Z")
 _ORGANISATION_WEIGHTS: Final = (3, 7, 9, 10, 5, 8, 4, 2)
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 

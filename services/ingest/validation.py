@@ -1,13 +1,14 @@
 """An entry version compiled once into its validator (Art. 9): a fast gate, and a detailed pass for what fails it."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
+from chengxin.example import example_text
 from services.ingest.entry import CrossRule, Entry, Item
 from services.ingest.identifiers import FAULTS
 from services.ingest.standard import Standard, is_date
@@ -55,7 +56,18 @@ class Validator:
             *(_cross(rule, self._known) for rule in entry.cross_rules),
             _one_of("subject", entry.subject_id_items, self._known),
             _one_of("natural_key", entry.natural_key, self._known),
+            *self._not_the_example(entry),
         ]
+
+    def _not_the_example(self, entry: Entry) -> Iterator[Rule]:
+        """The row that a template shows how to fill in is about nobody, and obeys every other rule."""
+        if (item := self._known.get(entry.subject_name_item)) is None:
+            return
+        # As it is delivered; standardisation may write the item's name in another way.
+        written = {item.code: example_text(item.name.zh, item.length)}
+        if example := self._standard.apply(written).get(item.code):
+            wrong = _violation(item, "example", example)
+            yield lambda items: wrong if items.get(item.code) == example else None
 
     def check(self, delivered: Items) -> tuple[dict[str, str], list[Violation]]:
         """The standardised items and what is wrong with them; nothing is wrong with most records, told in 10 µs."""

@@ -165,6 +165,10 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "标识本条记录的信息项（{items}）全部为空，请至少填一项",
         "the items that identify the record ({items}) are all empty; supply at least one",
     ),
+    "example": (
+        "{item}是模板中的填报示例，不是实际信息，请删除该行",
+        "{item} is that of the template's example, which is about nobody; remove the row",
+    ),
     "record.revoked": (
         "该记录已被撤销，不能重新报送；如撤销有误，请联系信用中心",
         "the record was revoked and cannot be delivered again; if that was a mistake, contact the credit centre",

@@ -39,7 +39,10 @@ NEW = {"code": "XK_NEW", "name": {"zh": "新项"}, "length": 10, "modes": ["shar
     ("change", "effect", "where"),
     [
         (lambda e: None, "none", []),
-        (lambda e: e["items"].reverse(), "none", []),
+        (lambda e: e["items"].reverse(), "none", ["items"]),
+        (lambda e: e["providers"].reverse(), "none", ["providers"]),
+        (lambda e: e["providers"][0].update(name="阳江市市监局"), "none", ["providers"]),
+        (lambda e: item(e, "XK_ZT")["code_list"].reverse(), "none", ["items.XK_ZT.code_list"]),
         (lambda e: e["name"].update(en="Licences"), "none", ["name"]),
         (lambda e: e.update(legal_basis=["《行政许可法》"]), "none", ["legal_basis"]),
         (lambda e: e["items"].append(NEW), "adds_optional", ["items.XK_NEW"]),
@@ -91,6 +94,72 @@ NEW = {"code": "XK_NEW", "name": {"zh": "新项"}, "length": 10, "modes": ["shar
 )
 def test_a_change_is_classed(change: Change, effect: str, where: list[str]) -> None:
     assert compared(change)[:2] == (effect, where)
+
+
+@pytest.mark.parametrize(
+    ("change", "zh", "en"),
+    [
+        (
+            lambda e: e["providers"][0].update(name="阳江市市监局"),
+            "信息提供单位 11000000000000027K 名称由“阳江市市场监督管理局”改为“阳江市市监局”",
+            "provider 11000000000000027K is called “阳江市市监局”, not “阳江市市场监督管理局”",
+        ),
+        (
+            lambda e: item(e, "XK_ZT")["code_list"][1]["name"].update(zh="作废"),
+            "信息项 XK_ZT（当前状态）代码 2 的名称由“无效”改为“作废”",
+            "item XK_ZT: code 2 is called “作废”, not “无效”",
+        ),
+        (
+            lambda e: e.update(information_class="basic"),
+            "信息属性分类由“行政许可与行政处罚信息”改为“基本信息”",
+            "the information class is “basic”, not “licensing_and_penalty”",
+        ),
+        (
+            lambda e: e["legal_document"].update(number="XK_XKBH"),
+            "法律文书信息项由“文书号 XK_WSH、日期 XK_JDRQ、机关 XK_XKJG”改为“文书号 XK_XKBH、日期 XK_JDRQ、机关 XK_XKJG”",
+            "the items of the legal document is “number XK_XKBH, date XK_JDRQ, organ XK_XKJG”, "
+            "not “number XK_WSH, date XK_JDRQ, organ XK_XKJG”",
+        ),
+        (
+            lambda e: e.update(resource_code="306001/1"),
+            "政务信息资源代码由“无”改为“306001/1”",
+            "the resource code is “306001/1”, not “none”",
+        ),
+        (
+            lambda e: e.update(sharing={"value": "conditional", "condition": "履职需要"}),
+            "共享属性由无条件共享改为有条件共享（履职需要）",
+            "sharing is conditional（履职需要）, not unconditional",
+        ),
+        (
+            lambda e: e["disclosure_period"].update(rule="unlimited", item=""),
+            "披露期限由“至信息项日期 XK_YXQZI”改为“长期”",
+            "the disclosure period is unlimited, not until_item XK_YXQZI",
+        ),
+        (
+            lambda e: item(e, "BZ").update(modes=["public", "shared", "authorized"]),
+            "信息项 BZ（备注）公开方式由 行政机关共享 改为 依法公开、行政机关共享、授权查询",
+            "item BZ: its modes are public, shared, authorized, not shared",
+        ),
+        (
+            lambda e: e.update(update_cycle="weekly"),
+            "更新周期由每日改为每周",
+            "the update cycle is weekly, not daily",
+        ),
+    ],
+)
+def test_what_differs_is_told_with_what_it_was(change: Change, zh: str, en: str) -> None:
+    changed = demo_entry("XZXK")
+    change(changed)
+    [found] = compare(read_content(demo_entry("XZXK")), read_content(changed)).changes
+    assert (found.zh, found.en) == (zh, en)
+
+
+def test_the_legal_basis_is_told_as_it_was_and_is() -> None:
+    changed = demo_entry("XZXK")
+    before = "、".join(changed["legal_basis"])
+    changed["legal_basis"] = ["《中华人民共和国行政许可法》", "《行政许可条例》"]
+    [found] = compare(read_content(demo_entry("XZXK")), read_content(changed)).changes
+    assert found.zh == f"依据由“{before}”改为“《中华人民共和国行政许可法》、《行政许可条例》”"
 
 
 @pytest.mark.parametrize(

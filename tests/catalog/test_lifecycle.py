@@ -1,5 +1,6 @@
 """The catalog is compiled together with the providers, reviewed by a second officer, published by the authority (Art. 7)."""
 
+import hashlib
 from typing import Any
 
 import pytest
@@ -47,7 +48,9 @@ def test_a_draft_goes_from_hand_to_hand_until_it_is_published(
     acts = ["draft.created", "draft.commented", "draft.edited", "draft.submitted", "draft.reviewed", "entry.published"]
     until(lambda: catalog.audit.of("entry.published"), "events are delivered")
     assert [e["act"] for e in catalog.audit.events if e["act"] in acts] == acts
-    # What people wrote stays out of the log.
+    # What people wrote stays out of the log; that they wrote it can be proved.
+    [commented] = catalog.audit.of("draft.commented")
+    assert commented["details"]["text_sha256"] == hashlib.sha256("许可编号应为选填".encode()).hexdigest()
     assert not [e for e in catalog.audit.events if "许可编号" in str(e) or "符合" in str(e)]
 
 
@@ -76,7 +79,8 @@ def test_providers_see_and_comment_on_drafts_that_name_them(catalog: Running, dr
     assert second["next_page_token"] == ""
     assert catalog.desk("agency").post(f"{drafted}/comments", remark).json["code"] == "ROLE_NOT_ALLOWED"
     assert named.post(f"{drafted}/submit", {}).json["code"] == "ROLE_NOT_ALLOWED"
-    assert named.post(f"{drafted}/comments", {"stance": "agree", "text": ""}).status_code == 400
+    for text in ("", "   ", "\u3000"):
+        assert named.post(f"{drafted}/comments", {"stance": "agree", "text": text}).status_code == 400
 
     catalog.authority.post(f"{drafted}/publish", TODAY)
     assert named.post(f"{drafted}/comments", remark).json["code"] == "DRAFT_PUBLISHED"
@@ -88,6 +92,7 @@ def test_nobody_reviews_what_they_wrote_or_submitted(catalog: Running, drafted: 
     second.put(drafted, licensing)
     assert third.post(f"{drafted}/review", verdict).json["code"] == "DRAFT_NOT_SUBMITTED"
     third.post(f"{drafted}/submit", {})
+    assert catalog.desk("centre").post(f"{drafted}/review", verdict | {"opinion": " "}).status_code == 400
     for author in (catalog.authority, second, third):
         refused = author.post(f"{drafted}/review", verdict)
         assert (refused.status_code, refused.json["code"]) == (403, "REVIEW_OWN_WORK")
@@ -165,6 +170,9 @@ def test_an_entry_is_retired_with_its_basis(catalog: Running, licensing: dict[st
         body = {"effective_to": day, "basis": "《行政许可法》修订"}
         return authority.post("/v1/catalog/entries/XZXK/retire", body)
 
+    for basis in ("", "  "):
+        refused = authority.post("/v1/catalog/entries/XZXK/retire", {"effective_to": "2026-12-31", "basis": basis})
+        assert [e["field"] for e in refused.json["errors"]] == ["basis"]
     assert retires("2026-11-23").json["code"] == "RETIREMENT_BACKDATED"
     assert retires("2026-11-30").json["code"] == "RETIREMENT_BEFORE_START"
     retired = retires("2026-12-31").json
@@ -175,7 +183,8 @@ def test_an_entry_is_retired_with_its_basis(catalog: Running, licensing: dict[st
     assert [e["code"] for e in catalog.anybody.get("/v1/catalog/entries?as_of=2026-12-31").json["entries"]] == ["XZXK"]
     assert catalog.anybody.get("/v1/catalog/entries?as_of=2027-01-01").json["entries"] == []
     [event] = until(lambda: catalog.audit.of("entry.retired"), "the event is delivered")
-    assert event["details"] == {"version": 1, "effective_to": "2026-12-31"}
+    basis = hashlib.sha256("《行政许可法》修订".encode()).hexdigest()
+    assert event["details"] == {"version": 1, "effective_to": "2026-12-31", "basis_sha256": basis}
 
     # Followers learn of it as of any other change of an entry.
     stream = catalog.stub.Watch(pb.WatchRequest(), metadata=catalog.metadata("service"), timeout=20)

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chengxin.errors import Problem
+from services.catalog.code_list import CodeListContent, following
 from services.catalog.lifecycle import Decision, Draft, read_draft
-from services.catalog.model import Entry, read_content
+from services.catalog.model import CodeValue, Entry, LocalText, read_content
 from services.catalog.pattern import pattern_fault
 from services.catalog.rule_set import RuleSet
 from services.catalog.validation import findings
@@ -77,7 +78,6 @@ def found(change: Change, code: str = "XZXK") -> list[tuple[str, str]]:
         (lambda e: e["providers"][0].update(uscc="11000000000000027k"), "providers.0.uscc", "uscc"),
         (lambda e: e["providers"].append(e["providers"][0]), "providers.8", "duplicate"),
         (lambda e: e.update(subject_kinds=[]), "subject_kinds", "empty"),
-        (lambda e: e.update(regions=["4417"]), "regions.0", "region.format"),
         (lambda e: e.update(sharing={"value": "none"}), "sharing.value", "attribute.contradiction"),
         (lambda e: e.update(openness={"value": "conditional"}), "openness.condition", "attribute.condition"),
         (lambda e: e["items"].append(copy.deepcopy(e["items"][2])), "items.26.code", "duplicate"),
@@ -241,6 +241,34 @@ def test_rules_do_not_reach_back() -> None:
     with pytest.raises(Problem) as refused:
         RuleSet("archive", TODAY, values).following(second, TODAY)
     assert refused.value.code == "RULES_OVERLAP"
+
+
+def test_nothing_begins_on_a_day_that_is_a_slip() -> None:
+    """Nothing could be published before it, and an entry could not even be retired."""
+    codes = CodeListContent("colour", LocalText("颜色"), (CodeValue("1", LocalText("红")),))
+
+    def begins(day: date) -> list[str]:
+        told = []
+        for begin in (
+            lambda: publish(CONTENT, Period(day), None, NOW, TODAY),
+            lambda: following(codes, day, None, NOW, TODAY),
+            lambda: RuleSet("archive", day, {"years": 5}).following(None, TODAY),
+        ):
+            try:
+                begin()
+            except Problem as problem:
+                told.append(problem.code)
+        return told
+
+    assert begins(TODAY) == begins(date(2028, 11, 24)) == []
+    assert begins(date(2028, 11, 25)) == ["EFFECTIVE_IMPLAUSIBLE"] * 3
+    assert begins(date(9999, 12, 31)) == ["EFFECTIVE_IMPLAUSIBLE"] * 3
+    past = ["PUBLICATION_BACKDATED"]
+    assert begins(date(1949, 10, 1)) == past
+    assert begins(date(1949, 9, 30)) == past + ["EFFECTIVE_IMPLAUSIBLE"] * 2
+    newest = publish(CONTENT, Period(TODAY), None, NOW, TODAY).entry
+    with pytest.raises(Problem, match="EFFECTIVE_IMPLAUSIBLE"):
+        publish(CONTENT, Period(date(2206, 12, 1)), newest, NOW, TODAY)
 
 
 def test_the_objection_rules_must_be_complete() -> None:

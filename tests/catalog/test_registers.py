@@ -1,11 +1,14 @@
 """Code lists are versioned like entries, and the directory says who is responsible where (Art. 6, 9)."""
 
+import re
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
+from stdnum.cn import uscc as credit_code
 
+from chengxin.canonical import canonical, digest
 from services.catalog.seeding import seed
-from tests.catalog.conftest import Running
+from tests.catalog.conftest import DEMO, Running
 from tests.support import until
 
 COLOURS = {
@@ -41,6 +44,10 @@ def test_a_new_system_has_the_standard_lists(catalog: Running) -> None:
     ]
     regions = catalog.anybody.get("/v1/catalog/code-lists/region").json
     assert {"441700", "441702", "441704", "441721", "441781"} <= {v["code"] for v in regions["values"]}
+    # The authority can go on from each of them.
+    for codes in lists:
+        whole = catalog.anybody.get(f"/v1/catalog/code-lists/{codes['name']}").json
+        assert catalog.authority.post("/v1/catalog/code-lists/drafts", whole).status_code == 201
     first = catalog.anybody.get("/v1/catalog/code-lists?page_size=4").json
     second = catalog.anybody.get(f"/v1/catalog/code-lists?page_size=4&page_token={first['next_page_token']}").json
     assert [*first["code_lists"], *second["code_lists"]] == lists
@@ -159,7 +166,9 @@ def test_the_directory_says_who_is_responsible_where(catalog: Running) -> None:
     recorded = authority.put(path, HOUSING)
     assert recorded.json == HOUSING | {"uscc": USCC, "active": True}
     assert catalog.anybody.get(path).json == recorded.json
-    authority.put(path, HOUSING)
+    # As it was read.
+    assert authority.put(path, recorded.json).json == recorded.json
+    assert authority.put(path, recorded.json | {"uscc": "11000000000000019Q"}).json["errors"][0]["field"] == "uscc"
     authority.put(path, HOUSING | {"active": False})
     county = {"name": "阳西县发展和改革局", "kind": "administrative_organ", "region": "441721"}
     authority.put("/v1/catalog/organisations/11000000000000019Q", county | {"functions": ["county_authority"]})
@@ -177,6 +186,10 @@ def test_the_directory_says_who_is_responsible_where(catalog: Running) -> None:
     recorded = until(lambda: len(e := catalog.audit.of("organisation.recorded")) == 3 and e, "events are delivered")
     assert [e["details"]["active"] for e in recorded] == [True, False, True]
     assert "信用管理科" not in str(recorded)
+    # What was recorded can be proved: it is read, made canonical and digested.
+    closed = catalog.desk("centre").get(path).json
+    assert recorded[1]["details"]["content_sha256"] == digest(canonical(closed))
+    assert len({e["details"]["content_sha256"] for e in recorded}) == 3
 
 
 def test_officers_are_named_to_colleagues_only(catalog: Running) -> None:
@@ -222,3 +235,10 @@ def test_what_a_change_of_rules_does_is_shown_first(catalog: Running) -> None:
     past = asked | {"effective_from": "2026-11-01"}
     assert catalog.authority.post("/v1/catalog/rules/preview", past).json["code"] == "RULES_BACKDATED"
     assert catalog.anybody.post("/v1/catalog/rules/preview", asked).json["code"] == "ROLE_NOT_ALLOWED"
+
+
+def test_the_example_of_the_directory_is_nobody_of_the_demonstration() -> None:
+    page = (DEMO.parent / "docs" / "operations" / "catalog.md").read_text()
+    [code] = set(re.findall(r"\$G/organisations/([0-9A-Z]{18})", page))
+    assert credit_code.is_valid(code)
+    assert code not in "".join(path.read_text() for path in DEMO.rglob("*.json"))

@@ -1,7 +1,11 @@
 """Deadlines and the working-day calendar are data under version control (Art. 29, 33)."""
 
+import json
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
+from services.catalog.notice import announced_year, plain
 from services.catalog.seeding import Keeper, seed
 from tests.catalog.conftest import Running
 from tests.support import until
@@ -93,5 +97,17 @@ def test_a_notice_that_contradicts_the_calendar_is_told_day_by_day(catalog: Runn
         ("days_off", "calendar.year"),
         ("days_worked", "calendar.day_worked"),
     }
+    empty = catalog.authority.put("/v1/catalog/calendar/2028", {"days_off": [], "days_worked": []})
+    assert [(e["field"], e["rule"]) for e in empty.json["errors"]] == [("days_off", "calendar.empty")]
     assert catalog.authority.put("/v1/catalog/calendar/1990", wrong).status_code == 400
     assert catalog.authority.put("/v1/catalog/calendar/2027", wrong | {"year": 2028}).status_code == 400
+
+
+def test_the_example_of_a_notice_is_a_whole_one() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operations" / "catalog.md").read_text()
+    example = re.search(r"-d '([^']*)' \$G/calendar/2026", page)
+    assert example is not None
+    known = announced_year(2026)
+    assert known is not None
+    told = plain(known)
+    assert json.loads(example[1]) == {name: told[name] for name in ("days_off", "days_worked")}

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from chengxin.tabular.lenient import LenientColumns
 from services.catalog.model import Entry, read_content
-from services.catalog.template import template_book
+from services.catalog.template import template_book, template_csv
 from services.ingest.entry import read_entry
 from services.ingest.files import names_of
 from tests.ingest.conftest import STRANGER, Organ, Running, demo_entry, licence, licences
@@ -205,6 +205,29 @@ def test_a_template_of_the_catalog_filled_in_is_taken(ingest: Running) -> None:
     book.save(out)
     told = ingest.regulator.uploads(out.getvalue(), "template.xlsx", "XZXK").json
     assert told["counts"] == {"total": 3, "accepted": 3, "amended": 0, "unchanged": 0, "rejected": 0}
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx"])
+@pytest.mark.parametrize("code", ["XZXK", "QYDJ"])
+def test_the_example_of_a_template_is_not_recorded(ingest: Running, form: str, code: str) -> None:
+    """It obeys every other rule, and somebody will deliver it."""
+    entry = demo_entry(code)
+    # As names are written, which standardisation changes.
+    next(i for i in entry["items"] if i["code"] == entry["subject_name_item"])["name"]["zh"] += "(全称)"
+    ingest.knows(ingest.catalog.publishes(entry, version=2, begins="2026-11-01"))
+    published = Entry(read_content(entry), 1, date(2026, 11, 24), None, datetime(2026, 11, 24, tzinfo=UTC))
+    content = template_csv(published, example=True)
+    if form == "xlsx":
+        book = openpyxl.load_workbook(io.BytesIO(template_book(published)))
+        book["数据"].append([cell.value for cell in book["填报示例"][2]])
+        out = io.BytesIO()
+        book.save(out)
+        content = out.getvalue()
+    told = ingest.regulator.uploads(content, f"template.{form}", code).json
+    assert (told["counts"]["total"], told["counts"]["rejected"]) == (1, 1)
+    [reject] = ingest.regulator.get(f"/v1/submissions/{told['submission_id']}/rejects").json["rejects"]
+    assert [v["rule"] for v in reject["violations"]] == ["example"]
+    assert "请删除该行" in reject["violations"][0]["message"]
 
 
 def test_an_empty_template_has_no_records(ingest: Running) -> None:
