@@ -4,6 +4,7 @@ from chengxin.canonical import canonical
 from chengxin.mongo import Unit
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
+from chengxin.regions import of_the_city
 from chengxin.workdays import CalendarYear
 from services.catalog import notice
 from services.catalog.reading import EVERYBODY
@@ -25,7 +26,9 @@ def years(catalog: Catalog, caller: Principal) -> list[CalendarYear]:
     return catalog.store.calendar_years()
 
 
-@rule("calendar.loaded", roles={Role.AUTHORITY, Role.SERVICE}, articles=("24", "29"), when=(no_other_service,))
+@rule(
+    "calendar.loaded", roles={Role.AUTHORITY, Role.SERVICE}, articles=("24", "29"), when=(no_other_service, of_the_city)
+)
 def load(catalog: Catalog, caller: Principal, loaded: CalendarYear, key: str = "") -> CalendarYear:
     """Loads the working days of a year; loading what is there already changes nothing.
 

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from chengxin.canonical import canonical, digest
+from chengxin.errors import Problem
 from chengxin.mongo import Unit
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
+from chengxin.regions import outside
 from services.catalog.lists import known_regions
 from services.catalog.organisation import ORGANISATION_UNKNOWN, DirectoryEntry, read_organisation
 from services.catalog.reading import EVERYBODY
@@ -39,7 +41,14 @@ def read(catalog: Catalog, caller: Principal, uscc: str) -> DirectoryEntry:
     return _seen(caller, found)
 
 
-@rule("organisation.recorded", roles={Role.AUTHORITY}, articles=("6",))
+def in_region(catalog: Catalog, caller: Principal, entry: DirectoryEntry, *_: object, **__: object) -> Problem | None:
+    """the organisation's region, and the one that it had, lie within the officer's"""
+    before = catalog.store.organisation(entry.uscc)
+    regions = {entry.region, before.region if before else entry.region}
+    return next(filter(None, (outside(caller, region) for region in regions)), None)
+
+
+@rule("organisation.recorded", roles={Role.AUTHORITY}, articles=("6",), when=(in_region,))
 def record(catalog: Catalog, caller: Principal, entry: DirectoryEntry, key: str = "") -> DirectoryEntry:
     """Enters an organisation, or changes what the directory says of it. Raises INPUT_INVALID."""
     must_be_sound(entry.findings(known_regions(catalog)))

@@ -9,6 +9,7 @@ from chengxin.ids import new_id
 from chengxin.mongo import Unit
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
+from chengxin.regions import of_the_city
 from services.catalog.code_list import (
     CODE_LIST_DRAFT_UNKNOWN,
     CODE_LIST_INVALID,
@@ -84,7 +85,7 @@ def read_draft(catalog: Catalog, caller: Principal, draft_id: str) -> CodeListDr
     return _draft(catalog, draft_id)
 
 
-@rule("code_list.published", roles={Role.AUTHORITY}, articles=("9",))
+@rule("code_list.published", roles={Role.AUTHORITY}, articles=("6", "9"), when=(of_the_city,))
 def publish(catalog: Catalog, caller: Principal, draft_id: str, first: date, key: str = "") -> CodeList:
     """Publishes a draft as the next version of its list. Entries keep the values that they were published with.
 

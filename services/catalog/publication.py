@@ -9,6 +9,7 @@ from chengxin.canonical import canonical, digest
 from chengxin.mongo import Unit
 from chengxin.policy import rule
 from chengxin.principal import Principal
+from chengxin.regions import of_the_city
 from services.catalog.comparison import compare
 from services.catalog.drafts import COMPILERS, known_draft, wrong
 from services.catalog.lists import resolved
@@ -22,7 +23,7 @@ _RULES: Final = "catalog"
 _REVIEW_REQUIRED: Final = "review_required"
 
 
-@rule("entry.published", roles=COMPILERS, articles=("7",))
+@rule("entry.published", roles=COMPILERS, articles=("6", "7"), when=(of_the_city,))
 def publish_draft(
     catalog: Catalog, caller: Principal, draft_id: str, period: Period, document: str = "", key: str = ""
 ) -> Entry:
@@ -56,7 +57,7 @@ def publish_draft(
     return read_entry(catalog.store.once(caller.sub, key, asked, work))
 
 
-@rule("entry.retired", roles=COMPILERS, articles=("7", "18"))
+@rule("entry.retired", roles=COMPILERS, articles=("6", "7", "18"), when=(of_the_city,))
 def retire_entry(catalog: Catalog, caller: Principal, code: str, last: date, basis: str, key: str = "") -> Entry:
     """Gives an entry's newest version a last day, after which nothing is delivered under the entry.
 

@@ -7,6 +7,7 @@ from chengxin.errors import ROLE_NOT_ALLOWED, Problem
 from chengxin.mongo import Unit
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
+from chengxin.regions import of_the_city
 from services.catalog.reading import EVERYBODY
 from services.catalog.room import Catalog, must_be_sound
 from services.catalog.rule_set import RuleSet, read_rule_set
@@ -28,7 +29,9 @@ def listed(catalog: Catalog, caller: Principal, name: str, after: tuple[str, int
     return catalog.store.rule_sets(name, after, size + 1)
 
 
-@rule("rules.published", roles={Role.AUTHORITY, Role.SERVICE}, articles=("29", "33"), when=(no_other_service,))
+@rule(
+    "rules.published", roles={Role.AUTHORITY, Role.SERVICE}, articles=("29", "33"), when=(no_other_service, of_the_city)
+)
 def publish(catalog: Catalog, caller: Principal, rules: RuleSet, key: str = "") -> RuleSet:
     """Publishes the next version of a rule set. Raises INPUT_INVALID, RULES_BACKDATED, RULES_OVERLAP,
     EFFECTIVE_IMPLAUSIBLE.

@@ -242,3 +242,25 @@ def test_the_example_of_the_directory_is_nobody_of_the_demonstration() -> None:
     [code] = set(re.findall(r"\$G/organisations/([0-9A-Z]{18})", page))
     assert credit_code.is_valid(code)
     assert code not in "".join(path.read_text() for path in DEMO.rglob("*.json"))
+
+
+def test_an_officer_of_a_county_acts_for_it_only(catalog: Running, licensing: dict[str, Any]) -> None:
+    """Art. 6: counties are units of the city; what is the whole city's is not theirs to change."""
+    county = catalog.desk("authority", sub="officer:yangxi", region="441721")
+    path = "/v1/catalog/organisations/110000000000090137"
+    assert county.put(path, HOUSING | {"region": "441721"}).status_code == 200
+    # Neither taken over nor handed away.
+    assert catalog.authority.put(f"/v1/catalog/organisations/{USCC}", HOUSING).status_code == 200
+    draft = catalog.authority.post("/v1/catalog/drafts", licensing).json["draft_id"]
+    codes = catalog.authority.post("/v1/catalog/code-lists/drafts", COLOURS).json["draft_id"]
+    day = {"effective_from": "2026-11-24"}
+    for refused in (
+        county.put(path, HOUSING),
+        county.put(f"/v1/catalog/organisations/{USCC}", HOUSING | {"region": "441721"}),
+        county.post(f"/v1/catalog/drafts/{draft}/publish", day),
+        county.post("/v1/catalog/entries/XZXK/retire", {"effective_to": "2027-06-30", "basis": "修订"}),
+        county.post(f"/v1/catalog/code-lists/drafts/{codes}/publish", day),
+        county.post("/v1/catalog/rules", {"name": "catalog", **day, "values": {"review_required": 1}}),
+        county.put("/v1/catalog/calendar/2027", {"days_off": ["2027-01-01"], "days_worked": []}),
+    ):
+        assert (refused.status_code, refused.json["code"]) == (403, "OUTSIDE_REGION"), refused.text

@@ -42,6 +42,9 @@ CONFINED: dict[str, dict[Role, str]] = {
     "A provider only when the draft names it; to others of them it is as if it did not exist.": {
         Role.PROVIDER: "DRAFT_UNKNOWN"
     },
+    "the organisation's region, and the one that it had, lie within the officer's": dict.fromkeys(
+        _OFFICERS, "OUTSIDE_REGION"
+    ),
     "the officer acts for the whole city, not for a county": dict.fromkeys(_OFFICERS, "OUTSIDE_REGION"),
     "the gateway itself asks": {Role.SERVICE: "NOT_THE_GATEWAY"},
     "the service is disclosure or objection": {Role.SERVICE: "FEED_NOT_FOR_YOU"},
