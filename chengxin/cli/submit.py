@@ -13,7 +13,7 @@ from rich.table import Table
 from chengxin.cli.home import Home
 from chengxin.cli.submission import Sending, verified
 from chengxin.client import Caller, Edge, Refused
-from chengxin.delivery import digest_of, statement
+from chengxin.delivery import digest_of, must_be_about, statement
 from chengxin.delivery import sign as signed_by
 from chengxin.errors import Problem
 from chengxin.tabular.batches import in_batches
@@ -90,6 +90,8 @@ def _deliver(
     receipt = known or sending.send(source, columns)
     keys = provider.get("/v1/submissions/keys")
     signed = verified(receipt.jws, keys)
+    # An id that somebody chose may have been another file's: its receipt is none for this one.
+    must_be_about(signed, says)
     receipt_file = file.with_name(f"{file.name}.receipt.json")
     kept = {"receipt": signed, "jws": receipt.jws, "keys": keys["keys"]}
     receipt_file.write_text(json.dumps(kept, ensure_ascii=False, indent=1) + "\n")

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from pymongo.errors import DuplicateKeyError
 
-from chengxin.delivery import Signed
+from chengxin.delivery import SUBMISSION_CONFLICT, Signed
 from chengxin.mongo import Unit
 from chengxin.principal import Principal
 from services.ingest.entry import Entry, Organisation
-from services.ingest.model import NOT_A_PROVIDER, SUBMISSION_CONFLICT, Counts, Header, Receipt, owned
+from services.ingest.model import NOT_A_PROVIDER, Counts, Header, Receipt, owned
 from services.ingest.receipts import receipt_of
 from services.ingest.room import Ingest
 from services.ingest.signing import word_on
