@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from chengxin.canonical import canonical
-from chengxin.cli.home import write_private
+from chengxin.cli.kept import keep
 from chengxin.cli.receipt import provider_says, system_says
 from chengxin.cli.submit import edge_of, told
 from chengxin.client import Caller, Refused
@@ -122,9 +122,9 @@ def _run(
     except Refused as e:
         raise click.ClickException(str(e)) from None
     kept = receipt_of(outcome.receipt, asked, keys["keys"])
-    file = receipt_file or Path(f"{record_id}.{outcome.version}.receipt.json")
-    # It holds the record's items.
-    write_private(file, json.dumps(kept, ensure_ascii=False, indent=1).encode())
+    content = json.dumps(kept, ensure_ascii=False, indent=1).encode()
+    wanted = receipt_file or Path(f"{record_id}.{outcome.version}.receipt.json")
+    file = keep(wanted, lambda out: out.write(content))
     late = f", {outcome.late_working_days} working days late" if outcome.late_working_days else ""
     click.echo(f"record {record_id} version {outcome.version}: {_OUTCOMES[outcome.outcome]}{late}")
     click.echo(f"receipt, signatures verified: {file}")

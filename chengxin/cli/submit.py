@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from chengxin.cli.home import Home
+from chengxin.cli.kept import keep
 from chengxin.cli.submission import Sending, verified
 from chengxin.client import Caller, Edge, Refused
 from chengxin.delivery import digest_of, must_be_about, statement
@@ -19,8 +20,8 @@ from chengxin.errors import Problem
 from chengxin.tabular.batches import in_batches
 from chengxin.tabular.columns import Columns
 from chengxin.tabular.problems import FILE_NO_RECORDS
-from chengxin.tabular.rejects import rejects_csv, rejects_jsonl, write_rejects_xlsx
-from chengxin.tabular.source import Source, id_of_file, open_source
+from chengxin.tabular.rejects import write_rejects
+from chengxin.tabular.source import id_of_file, open_source
 from chengxin.tokens import load_private_key
 
 # What the shell is told: everything recorded, some rejected, or not delivered (1; 2 for a wrong command line).
@@ -92,33 +93,29 @@ def _deliver(
     signed = verified(receipt.jws, keys)
     # An id that somebody chose may have been another file's: its receipt is none for this one.
     must_be_about(signed, says)
-    receipt_file = file.with_name(f"{file.name}.receipt.json")
     kept = {"receipt": signed, "jws": receipt.jws, "keys": keys["keys"]}
-    receipt_file.write_text(json.dumps(kept, ensure_ascii=False, indent=1) + "\n")
+    proof = json.dumps(kept, ensure_ascii=False, indent=1).encode() + b"\n"
+    receipt_file = keep(file.with_name(f"{file.name}.receipt.json"), lambda out: out.write(proof))
     if known:
         click.echo("this file was delivered before: nothing is added, this is what became of it then")
     _print(receipt, signed, receipt_file)
-    rejects_file = file.with_name(f"{file.name}.rejects.{source.kind}")
-    rejects_file.unlink(missing_ok=True)
     if receipt.counts.rejected:
-        _write_rejects(rejects_file, source, delivered, sending)
-        click.echo(f"{receipt.counts.rejected} rejected: mend {rejects_file} and deliver it")
-        for reject in sending.first_rejects():
-            reasons = "; ".join(v.message for v in reject.violations)
-            click.echo(f"  row {reject.row}: {reasons}")
+        rejects_file = keep(
+            file.with_name(f"{file.name}.rejects.{source.kind}"),
+            lambda out: write_rejects(out, source.kind, source.encoding, delivered, sending.rejects()),
+        )
+        _print_rejects(sending, receipt.counts.rejected, rejects_file)
     return int(receipt.counts.rejected)
 
 
-def _write_rejects(file: Path, source: Source, columns: list[tuple[str, str]], sending: Sending) -> None:
-    if source.kind == "xlsx":
-        with file.open("wb") as book:
-            write_rejects_xlsx(book, columns, sending.rejects())
-        return
-    # Spreadsheets know UTF-8 by its mark.
-    marked = source.kind == "csv" and source.encoding == "utf-8"
-    write = rejects_csv if source.kind == "csv" else rejects_jsonl
-    with file.open("w", encoding="utf-8-sig" if marked else source.encoding, newline="") as out:
-        out.writelines(write(columns, sending.rejects()))
+def _print_rejects(sending: Sending, count: int, file: Path) -> None:
+    click.echo(f"{count} rejected: mend {file} and deliver it")
+    shown = sending.first_rejects()
+    for reject in shown:
+        reasons = "; ".join(v.message for v in reject.violations)
+        click.echo(f"  row {reject.row}: {reasons}")
+    if count > len(shown):
+        click.echo(f"  … and {count - len(shown)} more in that file")
 
 
 def _print(receipt: Any, signed: dict[str, Any], receipt_file: Path) -> None:

@@ -1,5 +1,6 @@
 """Rejects as a file like the delivered one: its columns, and why each row came back; no cell can become a formula."""
 
+import codecs
 import csv
 import io
 import json
@@ -19,6 +20,21 @@ _CODED: Final = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 
 # (row in the delivered file, item code to value, reasons in words)
 Rejected = tuple[int, Mapping[str, str], Sequence[str]]
+
+
+def write_rejects(
+    file: IO[bytes], kind: str, encoding: str, columns: Sequence[tuple[str, str]], rejects: Iterable[Rejected]
+) -> None:
+    """Writes the file as the kind that was delivered (`csv`, `xlsx`, `jsonl`), its text in `encoding`, as Python names it."""
+    if kind == "xlsx":
+        write_rejects_xlsx(file, columns, rejects)
+        return
+    lines = rejects_csv(columns, rejects) if kind == "csv" else rejects_jsonl(columns, rejects)
+    # Spreadsheets know UTF-8 by its mark.
+    marked = kind == "csv" and encoding == "utf-8"
+    # One for all lines: it writes its mark once.
+    encoder = codecs.getincrementalencoder("utf-8-sig" if marked else encoding)()
+    file.writelines(encoder.encode(line) for line in lines)
 
 
 def rejects_csv(columns: Sequence[tuple[str, str]], rejects: Iterable[Rejected]) -> Iterator[str]:

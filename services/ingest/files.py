@@ -46,7 +46,8 @@ def submit_file(ingest: Ingest, caller: Principal, header: Header, file: NamedFi
         mapping = ingest.store.providers.mapping(caller.org, entry.code)
         columns = columns_of(entry, mapping)
         source = open_source(path, header.file_name)
-        form = FileForm([(c.label.strip(), c.code) for c in source.columns(columns) if c.code], source.kind)
+        read = [(c.label.strip(), c.code) for c in source.columns(columns) if c.code]
+        form = FileForm(read, source.kind, source.encoding)
         whole = replace(
             header,
             submission_id=header.submission_id or id_of_file(entry.code, sha256, mapping),

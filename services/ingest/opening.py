@@ -22,10 +22,12 @@ OPENED: Final = "submission.opened"
 
 @dataclass(frozen=True)
 class FileForm:
-    """What is known of a delivered file that we keep: its columns in order, as (label, item code), and its kind."""
+    """What is known of a delivered file that we keep: its columns in order, as (label, item code), its kind, and what its
+    text is encoded in, as Python names it."""
 
     columns: Sequence[tuple[str, str]]
     kind: str
+    encoding: str
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,8 @@ def submission_row(ingest: Ingest, delivery: Delivery) -> Plain:
     }
     if delivery.file:
         columns = [list(column) for column in delivery.file.columns]
-        document |= {"file_kept": True, "file_kind": delivery.file.kind, "columns": columns}
+        form = {"file_kind": delivery.file.kind, "file_encoding": delivery.file.encoding, "columns": columns}
+        document |= {"file_kept": True, **form}
     return document
 
 

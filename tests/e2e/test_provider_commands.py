@@ -9,7 +9,8 @@ from chengxin.ids import new_id
 from chengxin.ingest.v1 import ingest_pb2
 from demo.records import deliveries
 from tests.city import City
-from tests.e2e.registrations import registrations, write
+from tests.e2e.registrations import registrations, with_another_digit, write
+from tests.ingest.test_files import as_sheet, workbook
 
 
 def recorded(city: City) -> str:
@@ -90,3 +91,51 @@ def test_an_item_is_only_cleared_by_who_says_so(city: City, tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
     first, second = city.market_regulator.get(f"/v1/records/{record_id}")["versions"]
     assert ("XK_FRDB" in first["items"], "XK_FRDB" in second["items"]) == (True, False)
+
+
+def wrong(count: int, first: int) -> list[dict[str, str]]:
+    """Registrations that are all rejected."""
+    rows = registrations(count, first)
+    return [row | {"统一社会信用代码": with_another_digit(row["统一社会信用代码"])} for row in rows]
+
+
+def test_nothing_that_is_there_is_written_over(city: City, tmp_path: Path) -> None:
+    file, receipt = tmp_path / "november.csv", tmp_path / "november.csv.receipt.json"
+    rejects = tmp_path / "november.csv.rejects.csv"
+
+    def delivers() -> str:
+        done = city.chengxin("submit", str(file), "--catalog", "QYDJ")
+        assert done.returncode == 3, done.stdout + done.stderr
+        return done.stdout
+
+    write(file, wrong(11, 320_000))
+    said = delivers()
+    assert said.count("  row ") == 10
+    assert "1 more" in said
+    first = receipt.read_bytes()
+    # Again, and nothing is added to what is there.
+    there = names(tmp_path)
+    delivers()
+    assert names(tmp_path) == there == {file.name, receipt.name, rejects.name}
+    rejects.write_bytes(b"mended by hand")
+    said = delivers()
+    assert rejects.read_bytes() == b"mended by hand"
+    assert "november.csv.rejects.2.csv" in said
+    # Another delivery by the same name has a receipt of its own.
+    write(file, wrong(1, 321_000))
+    said = delivers()
+    assert "more in that file" not in said
+    assert "november.csv.receipt.2.json" in said
+    assert "november.csv.rejects.3.csv" in said
+    assert (receipt.read_bytes(), rejects.read_bytes()) == (first, b"mended by hand")
+    write(file, registrations(1, 322_000))
+    assert city.chengxin("submit", str(file), "--catalog", "QYDJ").returncode == 0
+    assert rejects.read_bytes() == b"mended by hand"
+
+
+def test_a_workbook_of_rejects_is_the_same_an_hour_later(city: City, tmp_path: Path) -> None:
+    file = tmp_path / "november.xlsx"
+    file.write_bytes(workbook(as_sheet(wrong(2, 323_000))))
+    for _ in range(2):
+        assert city.chengxin("submit", str(file), "--catalog", "QYDJ").returncode == 3
+        assert len(names(tmp_path)) == 3

@@ -122,6 +122,24 @@ def test_a_mapping_that_cannot_be_is_refused(ingest: Running) -> None:
     assert remembers(ingest.centre, {"公司": "ZTMC"}).json["code"] == "ROLE_NOT_ALLOWED"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16", "utf-16-le"])
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_rejects_come_back_in_the_encoding_they_came_in(ingest: Running, kind: str, encoding: str) -> None:
+    rows = [registration(n, 登记状态="没有") for n in range(1, 4)]
+    lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows).encode(encoding)
+    content = table(rows, encoding) if kind == "csv" else lines
+    told = ingest.regulator.uploads(content, f"a.{kind}", "QYDJ").json
+    path = f"/v1/submissions/{told['submission_id']}/rejects?format="
+    answer = ingest.regulator.get(f"{path}file")
+    assert answer.headers["Content-Type"].endswith(f"; charset={encoding.removesuffix('-sig')}")
+    text = answer.data.decode(encoding)
+    # One mark at most, where there was one; a spreadsheet gets it for UTF-8 always.
+    assert text.count("\ufeff") == int((kind, encoding) == ("csv", "utf-8"))
+    assert text.count("没有") == 3
+    # Whoever names the form gets what every program reads.
+    assert "没有" in ingest.regulator.get(f"{path}{kind}").data.decode()
+
+
 def _as_texts(sheet: Any) -> None:
     for cell in ("B3", "D4"):
         sheet[cell].data_type = "s"
