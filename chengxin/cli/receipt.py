@@ -11,6 +11,7 @@ import jwt
 
 from chengxin.cli.submission import verified
 from chengxin.delivery import Asked, read_signed
+from chengxin.errors import Problem
 from chengxin.tokens import load_private_key, public_jwk
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -49,6 +50,8 @@ def verify(receipt_file: Path, keys_file: Path | None, delivered: Path | None, k
             _must_be(says, "content_sha256", Asked(**told["asked"]).sha256())
             lines.append("request: what it holds is what was asked")
         lines.append(_about(says))
+    except Problem as e:
+        raise click.ClickException(str(e)) from None
     except (ReceiptRefused, jwt.PyJWTError, ValueError, KeyError, TypeError) as e:
         raise click.ClickException(f"{receipt_file.name}: {e}") from None
     for line in lines:

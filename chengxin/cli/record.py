@@ -109,14 +109,16 @@ def _run(
     **words: str,
 ) -> None:
     try:
-        provider = edge_of(home, http, grpc_address).machine(client_id, key_file, scope="provider")
+        edge = edge_of(home, http, grpc_address, language)
+        # Asked first, they say before anything is changed that the receipt can be verified.
+        keys = edge.anonymous().get("/v1/submissions/keys")
+        provider = edge.machine(client_id, key_file, scope="provider")
         name = request_id or secrets.token_urlsafe(24)
         asking = {
             version.version: Asked(name, items=items(version.items) if items else None, **words)
             for version in versions(provider, record_id)
         }
         asked, outcome = ask_again(provider, record_id, asking, key_file if signing else None)
-        keys = provider.get("/v1/submissions/keys")
     except Problem as e:
         raise click.ClickException(told(e, language)) from None
     except Refused as e:

@@ -58,11 +58,11 @@ def command(
     """Deliver FILE (CSV, XLSX or JSON Lines) of records; ends with a receipt, and a file of what was rejected."""
     here = Home(home.absolute()) if home else Home.default()
     try:
-        edge = edge_of(home, http, grpc_address)
+        edge = edge_of(home, http, grpc_address, language)
         entry = edge.anonymous().get(f"/v1/catalog/entries/{entry_code}")
         client_id, key_file = _client(here, entry, client_id, key_file)
         provider = edge.machine(client_id, key_file, scope="provider")
-        rejected = _deliver(provider, entry, file, submission_id, language, key_file if sign else None)
+        rejected = _deliver(provider, entry, file, submission_id, key_file if sign else None)
     except Problem as e:
         raise click.ClickException(told(e, language)) from None
     except Refused as e:
@@ -71,7 +71,7 @@ def command(
 
 
 def _deliver(
-    provider: Caller, entry: dict[str, Any], file: Path, submission_id: str | None, language: str, key_file: Path | None
+    provider: Caller, entry: dict[str, Any], file: Path, submission_id: str | None, key_file: Path | None
 ) -> int:
     console = Console(stderr=True)
     mapping = provider.get(f"/v1/submissions/mappings/{entry['code']}")["columns"]
@@ -86,7 +86,7 @@ def _deliver(
     name = submission_id or id_of_file(entry["code"], sha256, mapping)
     says = statement(name, entry["code"], count, content, sha256)
     signature = signed_by(says, load_private_key(key_file)) if key_file else ""
-    sending = Sending(provider, name, entry["code"], file.name, sha256, count, language, console, signature)
+    sending = Sending(provider, name, entry["code"], file.name, sha256, count, console, signature)
     known = sending.delivered()
     receipt = known or sending.send(source, columns)
     keys = provider.get("/v1/submissions/keys")
@@ -127,14 +127,18 @@ def _print(receipt: Any, signed: dict[str, Any], receipt_file: Path) -> None:
     click.echo(f"receipt, signature verified: {receipt_file}")
 
 
-def edge_of(home: Path | None, http: str | None, grpc_address: str | None) -> Edge:
-    """The gateway at these addresses, else that of a suite in this directory, or in the usual one."""
+def edge_of(home: Path | None, http: str | None, grpc_address: str | None, language: str) -> Edge:
+    """The gateway at these addresses, else that of a suite in this directory, or in the usual one; asked in a language."""
+    if http and not http.startswith(("http://", "https://")):
+        raise click.BadParameter(f"'{http}' must begin with http:// or https://", param_hint="--http")
+    if grpc_address and "/" in grpc_address:
+        raise click.BadParameter(f"'{grpc_address}' must be host:port, without http:// and path", param_hint="--grpc")
     here = Home(home.absolute()) if home else Home.default()
     known = here.addresses()
     http, grpc_address = http or known.get("http"), grpc_address or known.get("grpc")
     if not http or not grpc_address:
         raise click.ClickException(f"no suite runs in {here.path}; give the gateway's addresses by --http and --grpc")
-    return Edge(http, grpc_address)
+    return Edge(http, grpc_address, language=language)
 
 
 def _client(home: Home, entry: dict[str, Any], client_id: str | None, key_file: Path | None) -> tuple[str, Path]:

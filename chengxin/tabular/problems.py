@@ -42,7 +42,7 @@ FILE_COLUMN_UNKNOWN = invalid(
     "FILE_COLUMN_UNKNOWN",
     "目录中没有这些列：{columns}。请改为信息项的代码或名称，或删除该列；未报送的信息项：{missing}",
     "The catalog entry has no such columns: {columns}. Use the codes or names of its items, or remove them; items not"
-    " delivered: {missing}",
+    " delivered: {missing_en}",
 )
 FILE_COLUMN_UNNAMED = invalid(
     "FILE_COLUMN_UNNAMED",
@@ -57,7 +57,7 @@ FILE_COLUMN_TWICE = invalid(
 FILE_COLUMN_MISSING = invalid(
     "FILE_COLUMN_MISSING",
     "缺少必填的列：{columns}",
-    "Required columns are missing: {columns}",
+    "Required columns are missing: {columns_en}",
 )
 FILE_LINE_NOT_JSON = invalid(
     "FILE_LINE_NOT_JSON",

@@ -1,9 +1,12 @@
 """A provider's commands as they are documented: what they refuse, what they keep, and what they say."""
 
 import json
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from chengxin.ids import new_id
 from chengxin.ingest.v1 import ingest_pb2
@@ -11,6 +14,7 @@ from demo.records import deliveries
 from tests.city import City
 from tests.e2e.registrations import registrations, with_another_digit, write
 from tests.ingest.test_files import as_sheet, workbook
+from tests.support import free_port
 
 
 def recorded(city: City) -> str:
@@ -139,3 +143,54 @@ def test_a_workbook_of_rejects_is_the_same_an_hour_later(city: City, tmp_path: P
     for _ in range(2):
         assert city.chengxin("submit", str(file), "--catalog", "QYDJ").returncode == 3
         assert len(names(tmp_path)) == 3
+
+
+@pytest.mark.parametrize("content", ["no key", "-----BEGIN PRIVATE KEY-----\nMC4CAQ==\n-----END PRIVATE KEY-----\n"])
+def test_a_file_that_is_no_key_is_named(city: City, tmp_path: Path, content: str) -> None:
+    file, key = write(tmp_path / "a.csv", registrations(1, 330_000)), tmp_path / "mine.pem"
+    key.write_text(content)
+    by = ("--client-id", "market_regulator", "--key", str(key))
+    for command in (
+        ("submit", str(file), "--catalog", "QYDJ"),
+        ("record", "revoke", "r_1", "--reason", "x"),
+        ("record", "amend", "r_1", "--reason", "x", "--set", "A=b"),
+    ):
+        done = city.chengxin(*command, *by)
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        for word in (str(key), "PRIVATE_KEY_UNREADABLE", "PEM", "chengxin keys new"):
+            assert word in done.stderr
+
+
+def test_an_address_that_leads_nowhere_is_told(city: City, tmp_path: Path) -> None:
+    file, nowhere = write(tmp_path / "a.csv", registrations(1, 331_000)), f"127.0.0.1:{free_port()}"
+    delivery = ("submit", str(file), "--catalog", "QYDJ")
+    change = ("record", "revoke", "r_1", "--reason", "x", *by_regulator(city))
+    for command in (delivery, change):
+        for place in (("--grpc", nowhere), ("--http", f"http://{nowhere}")):
+            done = city.chengxin(*command, *place, "--language", "en")
+            assert done.returncode == 1
+            for word in ("GATEWAY_UNREACHABLE", nowhere, "check the address"):
+                assert word in done.stderr
+        for place in (("--http", nowhere), ("--grpc", f"http://{nowhere}")):
+            done = city.chengxin(*command, *place)
+            assert (done.returncode, place[0] in done.stderr, "urllib3" in done.stderr) == (2, True, False)
+
+
+def test_everything_is_told_in_the_language_asked_for(city: City, tmp_path: Path) -> None:
+    columns = tmp_path / "columns.csv"
+    columns.write_text("ZTMC,Remark\r\nx,y\r\n")
+    missing = tmp_path / "missing.csv"
+    missing.write_text("ZTMC\r\nx\r\n")
+    record = (recorded(city), "--reason", "x", *by_regulator(city))
+    for command, words in (
+        (("submit", str(columns), "--catalog", "QYDX"), "The catalog has no published entry QYDX"),
+        (("submit", str(columns), "--catalog", "QYDJ"), "no such columns: “Remark”"),
+        (("submit", str(missing), "--catalog", "QYDJ"), "Required columns are missing: "),
+        (("record", "amend", *record, "--set", "XK_ZT=9"), "does not obey the catalog entry"),
+    ):
+        done = city.chengxin(*command, "--language", "en")
+        assert (done.returncode, words in done.stderr) == (1, True), done.stderr
+        # What is told in both languages at once has English beside it.
+        told = re.sub("现行 / in force|有效|失效", "", done.stderr)
+        assert not re.search(r"[\u3001-\u9fff]", told), told
