@@ -44,6 +44,10 @@ def verify(receipt_file: Path, keys_file: Path | None, delivered: Path | None, k
             lines.append("  the key came with the receipt: compare it with the one that the system published (--keys)")
         lines.append(_provider_line(says, public_jwk(load_private_key(key_file))["kid"] if key_file else ""))
         if delivered is not None:
+            if "record_id" in says:
+                raise ReceiptRefused(
+                    f"it is of a change of record {says['record_id']}, not of a file: leave out --delivered"
+                )
             _must_be(says, "file_sha256", hashlib.sha256(delivered.read_bytes()).hexdigest())
             lines.append(f"file: {delivered.name} is what was delivered")
         if "asked" in told:

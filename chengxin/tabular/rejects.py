@@ -10,7 +10,8 @@ from typing import IO, Any, Final
 
 from chengxin.tabular.columns import REJECT_COLUMNS
 
-_FORMULA: Final = re.compile(r"[=+\-@\t\r]")
+# With the marks that were before it when it was delivered, so that one comes off again and no other.
+_FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?\Z")
 
 # What no cell of a workbook can hold, and how much of a text one can.
@@ -86,6 +87,11 @@ def write_rejects_xlsx(file: IO[bytes], columns: Sequence[tuple[str, str]], reje
 def disarmed(cell: str) -> str:
     """The cell with a `'` before what a spreadsheet would take for a formula; a plain number stays."""
     return f"'{cell}" if _FORMULA.match(cell) and not _NUMBER.match(cell) else cell
+
+
+def armed(cell: str) -> str:
+    """A cell of a rejects file without the mark that keeps a spreadsheet from evaluating it: what was disarmed."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def _taken(buffer: io.StringIO) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, Any, Final, NoReturn
 from xml.parsers import expat
 
-from chengxin.tabular.problems import FILE_WORKBOOK_BROKEN, FILE_WORKBOOK_TOO_LARGE
+from chengxin.tabular.problems import FILE_SHEET_TOO_LARGE, FILE_WORKBOOK_BROKEN, FILE_WORKBOOK_TOO_LARGE
 
 _MOST_BYTES: Final = 192 << 20
 # A sheet is laid out as the whole rectangle around its cells: one cell far off makes a small file take gigabytes.
@@ -52,7 +52,8 @@ class Parts:
 
 
 def must_be_bounded(file: Path | IO[bytes]) -> Parts:
-    """Unpacks the parts once; sizes in the directory can lie. Raises FILE_WORKBOOK_TOO_LARGE, FILE_WORKBOOK_BROKEN."""
+    """Unpacks the parts once; sizes in the directory can lie. Raises FILE_WORKBOOK_TOO_LARGE, FILE_WORKBOOK_BROKEN,
+    FILE_SHEET_TOO_LARGE."""
     unpacked = 0
     texts = _Texts()
     seen = Parts()
@@ -123,7 +124,7 @@ class _Cells:
 
     def __init__(self, texts: _Texts, without_value: list[str]) -> None:
         self._texts = texts
-        self._row = self._column = self._lowest = self._rightmost = self._characters = 0
+        self._row = self._line = self._column = self._lowest = self._rightmost = self._characters = 0
         self._names_text = self._in_value = False
         self._value = ""
         self._where = ""
@@ -138,15 +139,15 @@ class _Cells:
             at = _CELL.match(attributes.get("r", ""))
             # A cell that does not say where it is follows the one before.
             self._column = _column(at[1]) if at else self._column + 1
-            self._lowest = max(self._lowest, int(at[2]) if at else self._row)
-            self._rightmost = max(self._rightmost, self._column)
+            self._line = int(at[2]) if at else self._row
             self._names_text = attributes.get("t") == "s"
             self._where = attributes.get("r", "") or f"row {self._row}"
             self._is_error, self._is_text = attributes.get("t") == "e", attributes.get("t") == "str"
             self._is_formula = self._has_value = False
-            if self._lowest * self._rightmost > _MOST_CELLS:
-                raise FILE_WORKBOOK_TOO_LARGE(limit=f"{_MOST_CELLS:,} cells")
+        elif kind == "is":
+            self._reach()
         elif kind == "v":
+            self._reach()
             self._in_value, self._value = self._names_text, ""
             # Only a formula of text may have the empty text as its result.
             self._in_any_value, self._has_value = True, self._is_text
@@ -155,6 +156,13 @@ class _Cells:
         elif kind == "row":
             self._row = _number(attributes.get("r", "")) or self._row + 1
             self._column = 0
+
+    def _reach(self) -> None:
+        # Cells that are only formatted hold nothing, and are not laid out.
+        self._lowest = max(self._lowest, self._line)
+        self._rightmost = max(self._rightmost, self._column)
+        if self._lowest * self._rightmost > _MOST_CELLS:
+            raise FILE_SHEET_TOO_LARGE(cell=self._where, limit=f"{_MOST_CELLS:,}")
 
     def hear(self, text: str) -> None:
         self._has_value = self._has_value or (self._in_any_value and not text.isspace())

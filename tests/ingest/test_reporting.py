@@ -2,15 +2,19 @@
 
 import io
 import json
+import re
 from datetime import UTC, date, datetime
 from typing import Any
 
 import openpyxl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 from werkzeug.test import TestResponse
 
 from chengxin.tabular.lenient import LenientColumns
+from chengxin.tabular.rejects import armed, disarmed
 from services.catalog.model import Entry, read_content
 from services.catalog.template import template_book
 from services.ingest.entry import read_entry
@@ -145,7 +149,7 @@ def _as_texts(sheet: Any) -> None:
         sheet[cell].data_type = "s"
 
 
-NASTY = {"主体名称": '=HYPERLINK("http://x")', "经营范围": "第一行\n第二行", "登记状态": "没有"}
+NASTY = {"主体名称": '=HYPERLINK("http://x")', "登记机关": "'=机关", "经营范围": "第一行\n第二行", "登记状态": "没有"}
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx", "jsonl"])
@@ -190,6 +194,7 @@ def test_rejects_come_back_in_the_form_they_came_in_and_are_taken_when_mended(in
     record = ingest.room.store.records.find_one({"subject.name": NASTY["主体名称"]})
     assert record is not None
     assert record["items"]["JYFW"] == NASTY["经营范围"]
+    assert record["items"]["DJJG"] == NASTY["登记机关"]
     assert ingest.room.store.records.count_documents({"items.DJJG": "#N/A"}) == 1
 
 
@@ -236,3 +241,15 @@ def test_a_label_that_is_like_nothing_is_given_no_suggestion() -> None:
     assert columns.suggestions("登记机构")[0].code == "DJJG"
     columns.code("DJJG")
     assert "DJJG" not in {item.code for item in columns.suggestions("登记机构")}
+
+
+@given(st.text("'=+-@\t\r1a", max_size=6))
+def test_what_a_spreadsheet_would_evaluate_comes_back_as_it_was(cell: str) -> None:
+    there = disarmed(cell)
+    assert armed(there) == cell
+    assert not re.match(r"[=+\-@\t\r]", there) or re.fullmatch(r"[+-]1+", there)
+
+
+def test_half_a_character_is_told_before_a_delivery_too(ingest: Running) -> None:
+    answer = looks(ingest.regulator, b'{"ZTMC": "a\\ud800b"}', "a.jsonl")
+    assert (answer.status_code, answer.json["code"]) == (400, "FILE_CHARACTER_BROKEN")

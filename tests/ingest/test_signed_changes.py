@@ -245,6 +245,8 @@ def test_a_provider_changes_its_record_by_the_program_and_verifies_the_receipt(i
     assert f"amendment of record {record_id}" in done.output
     assert "from version 3 to 4" in done.output
     assert "what it holds is what was asked" in done.output
+    done = verify(file, "--delivered", key)
+    assert (done.exit_code, f"of a change of record {record_id}, not of a file" in done.output) == (1, True)
     told = json.loads(file.read_text())
     told["asked"]["items"]["XK_NR"] = "别的"
     file.write_text(json.dumps(told))
