@@ -77,6 +77,8 @@ def _deliver(
     mapping = provider.get(f"/v1/submissions/mappings/{entry['code']}")["columns"]
     columns = Columns.of_entry(entry, mapping)
     source = open_source(file, file.name)
+    if source.unread:
+        click.echo(f"{file.name}: only the first visible sheet is read, not {', '.join(source.unread)}", err=True)
     delivered = [(column.label.strip(), column.code) for column in source.columns(columns) if column.code]
     with console.status(f"{file.name}: …"):
         count, content = digest_of(in_batches(source.rows(columns)))

@@ -2,7 +2,7 @@
 
 import codecs
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +35,7 @@ class CsvSource:
     """A CSV file."""
 
     kind = "csv"
+    unread: Sequence[str] = ()
 
     def __init__(self, path: Path) -> None:
         self._path = path

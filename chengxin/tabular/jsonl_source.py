@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ class JsonlSource:
     """A JSON Lines file."""
 
     kind = "jsonl"
+    unread: Sequence[str] = ()
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
@@ -30,6 +30,8 @@ class Source(Protocol):
     encoding: str
     # `csv`, `xlsx` or `jsonl`.
     kind: str
+    # Names of its further sheets that people see and that hold something: they are not read, and whoever delivers is told.
+    unread: Sequence[str]
 
     def columns(self, entry: Columns) -> list[Column]:
         """Its columns in order. Raises the problem of the header."""

@@ -29,11 +29,17 @@ class Parts:
     def __init__(self) -> None:
         self._relations: dict[str, str] = {}
         self._targets: dict[str, str] = {}
-        self._without_value: dict[str, list[str]] = {}
+        self._cells: dict[str, _Cells] = {}
 
     def without_value(self, sheet: str) -> list[str]:
         """The first few cells of a sheet, by its name, that readers give as empty though they are not."""
-        return self._without_value.get(self._targets.get(self._relations.get(sheet, ""), ""), [])
+        cells = self._of_sheet(sheet)
+        return cells.without_value if cells else []
+
+    def is_filled(self, sheet: str) -> bool:
+        """Whether a sheet, by its name, has a cell that holds something."""
+        cells = self._of_sheet(sheet)
+        return bool(cells and cells.lowest)
 
     def see_sheet(self, name: str, attributes: dict[str, str]) -> None:
         """An element of the workbook part."""
@@ -46,9 +52,12 @@ class Parts:
         if name.rpartition(":")[2] == "Relationship":
             self._targets[attributes.get("Id", "")] = attributes.get("Target", "").rpartition("/")[2]
 
-    def cells(self, part: str) -> list[str]:
-        """Where a sheet's cells without value are gathered."""
-        return self._without_value.setdefault(part.rpartition("/")[2], [])
+    def see_cells(self, part: str, cells: "_Cells") -> None:
+        """The part of a sheet."""
+        self._cells[part.rpartition("/")[2]] = cells
+
+    def _of_sheet(self, sheet: str) -> "_Cells | None":
+        return self._cells.get(self._targets.get(self._relations.get(sheet, ""), ""))
 
 
 def must_be_bounded(file: Path | IO[bytes]) -> Parts:
@@ -93,7 +102,8 @@ def _parser(name: str, texts: "_Texts", seen: Parts) -> expat.XMLParserType | No
         parser.CharacterDataHandler = texts.hear
     elif _SHEET.search(name):
         parser.buffer_text = True
-        cells = _Cells(texts, seen.cells(name))
+        cells = _Cells(texts)
+        seen.see_cells(name, cells)
         parser.StartElementHandler = cells.begin
         parser.EndElementHandler = cells.end
         parser.CharacterDataHandler = cells.hear
@@ -122,16 +132,16 @@ class _Texts:
 class _Cells:
     """The rectangle around a sheet's cells, and the shared texts that they name."""
 
-    def __init__(self, texts: _Texts, without_value: list[str]) -> None:
+    def __init__(self, texts: _Texts) -> None:
         self._texts = texts
-        self._row = self._line = self._column = self._lowest = self._rightmost = self._characters = 0
+        self._row = self._line = self._column = self.lowest = self._rightmost = self._characters = 0
         self._names_text = self._in_value = False
         self._value = ""
         self._where = ""
         self._is_error = self._is_text = self._is_formula = self._in_any_value = self._has_value = False
         # Cells whose value is an error, or a formula that nobody has computed: readers give them as empty ones, and an
         # empty cell would take back what was recorded.
-        self._without_value = without_value
+        self.without_value: list[str] = []
 
     def begin(self, name: str, attributes: dict[str, str]) -> None:
         kind = name.rpartition(":")[2]
@@ -159,9 +169,9 @@ class _Cells:
 
     def _reach(self) -> None:
         # Cells that are only formatted hold nothing, and are not laid out.
-        self._lowest = max(self._lowest, self._line)
+        self.lowest = max(self.lowest, self._line)
         self._rightmost = max(self._rightmost, self._column)
-        if self._lowest * self._rightmost > _MOST_CELLS:
+        if self.lowest * self._rightmost > _MOST_CELLS:
             raise FILE_SHEET_TOO_LARGE(cell=self._where, limit=f"{_MOST_CELLS:,}")
 
     def hear(self, text: str) -> None:
@@ -174,8 +184,8 @@ class _Cells:
         if kind == "v":
             self._in_any_value = False
         unreadable = self._is_error or (self._is_formula and not self._has_value)
-        if kind == "c" and unreadable and len(self._without_value) < _MOST_NAMED:
-            self._without_value.append(self._where)
+        if kind == "c" and unreadable and len(self.without_value) < _MOST_NAMED:
+            self.without_value.append(self._where)
         if not self._in_value or kind != "v":
             return
         self._in_value = False

@@ -1,7 +1,7 @@
 """Excel workbooks: the first visible sheet, the values as last calculated; nothing is evaluated or fetched."""
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,6 +42,8 @@ class XlsxSource:
             if not shown:
                 raise FILE_EMPTY()
             self._sheet: CalamineSheet = workbook.get_sheet_by_index(shown[0])
+            names = [workbook.sheet_names[n] for n in shown[1:]]
+            self.unread: Sequence[str] = [name for name in names if parts.is_filled(name)]
         except (CalamineError, OSError) as e:
             raise FILE_WORKBOOK_BROKEN(reason=str(e)[:120] or type(e).__name__) from None
         if self._sheet.start is None:

@@ -22,12 +22,13 @@ OPENED: Final = "submission.opened"
 
 @dataclass(frozen=True)
 class FileForm:
-    """What is known of a delivered file that we keep: its columns in order, as (label, item code), its kind, and what its
-    text is encoded in, as Python names it."""
+    """What is known of a delivered file that we keep: its columns in order, as (label, item code), its kind, what its
+    text is encoded in, as Python names it, and the sheets that were not read."""
 
     columns: Sequence[tuple[str, str]]
     kind: str
     encoding: str
+    unread: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def submission_row(ingest: Ingest, delivery: Delivery) -> Plain:
     if delivery.file:
         columns = [list(column) for column in delivery.file.columns]
         form = {"file_kind": delivery.file.kind, "file_encoding": delivery.file.encoding, "columns": columns}
-        document |= {"file_kept": True, **form}
+        document |= {"file_kept": True, **form, "sheets_not_read": list(delivery.file.unread)}
     return document
 
 

@@ -139,10 +139,15 @@ def test_nothing_that_is_there_is_written_over(city: City, tmp_path: Path) -> No
 
 def test_a_workbook_of_rejects_is_the_same_an_hour_later(city: City, tmp_path: Path) -> None:
     file = tmp_path / "november.xlsx"
-    file.write_bytes(workbook(as_sheet(wrong(2, 323_000))))
+    file.write_bytes(
+        workbook(as_sheet(wrong(2, 323_000)), lambda sheet: sheet.parent.create_sheet("December").append(["x"]))
+    )
     for _ in range(2):
-        assert city.chengxin("submit", str(file), "--catalog", "QYDJ").returncode == 3
+        done = city.chengxin("submit", str(file), "--catalog", "QYDJ")
+        assert done.returncode == 3, done.stderr
         assert len(names(tmp_path)) == 3
+        # What is not read is told, too.
+        assert "only the first visible sheet is read, not December" in done.stderr
 
 
 @pytest.mark.parametrize("content", ["no key", "-----BEGIN PRIVATE KEY-----\nMC4CAQ==\n-----END PRIVATE KEY-----\n"])

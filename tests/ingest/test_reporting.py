@@ -230,6 +230,24 @@ def test_a_template_of_the_catalog_filled_in_is_taken(ingest: Running) -> None:
     assert told["counts"] == {"total": 3, "accepted": 3, "amended": 0, "unchanged": 0, "rejected": 0}
 
 
+def test_sheets_that_are_not_read_are_told(ingest: Running) -> None:
+    def more(sheet: Any) -> None:
+        for title in ("十二月", "空白", "隐藏"):
+            sheet.parent.create_sheet(title)
+        for title in ("十二月", "隐藏"):
+            sheet.parent[title].append([*registration(2)])
+        sheet.parent["隐藏"].sheet_state = "hidden"
+        sheet.parent["空白"]["A1"].font = openpyxl.styles.Font(bold=True)
+
+    content = workbook(as_sheet([registration()]), more)
+    assert looks(ingest.regulator, content, "a.xlsx").json["sheets_not_read"] == ["十二月"]
+    told = ingest.regulator.uploads(content, "a.xlsx", "QYDJ").json
+    assert (told["counts"]["total"], told["sheets_not_read"]) == (1, ["十二月"])
+    found = ingest.regulator.get(f"/v1/submissions/{told['submission_id']}").json
+    assert found["sheets_not_read"] == ["十二月"]
+    assert looks(ingest.regulator, table([registration()])).json["sheets_not_read"] == []
+
+
 def test_an_empty_template_has_no_records(ingest: Running) -> None:
     assert ingest.regulator.uploads(template("QYDJ"), "t.xlsx", "QYDJ").json["code"] == "FILE_NO_RECORDS"
 
