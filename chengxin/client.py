@@ -11,6 +11,7 @@ from typing import Any, Final
 import grpc
 import pyotp
 import urllib3
+from werkzeug.http import parse_options_header
 
 from chengxin.catalog.v1 import catalog_pb2_grpc
 from chengxin.clock import Expiry
@@ -97,7 +98,9 @@ class Edge:
         if "json" in got.headers.get("Content-Type", ""):
             parsed = got.json()
         elif got.headers.get("Content-Type", "").startswith("text/"):
-            parsed = got.data.decode()
+            _, parameters = parse_options_header(got.headers["Content-Type"])
+            # A file of rejects is in the encoding that was delivered.
+            parsed = got.data.decode(parameters.get("charset", "utf-8"))
         return Answer(got.status, parsed, got.headers)
 
     def problem(self, error: grpc.RpcError) -> Problem:
