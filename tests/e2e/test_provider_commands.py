@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chengxin.ids import new_id
 from chengxin.ingest.v1 import ingest_pb2
@@ -150,10 +152,20 @@ def test_a_workbook_of_rejects_is_the_same_an_hour_later(city: City, tmp_path: P
         assert "only the first visible sheet is read, not December" in done.stderr
 
 
-@pytest.mark.parametrize("content", ["no key", "-----BEGIN PRIVATE KEY-----\nMC4CAQ==\n-----END PRIVATE KEY-----\n"])
-def test_a_file_that_is_no_key_is_named(city: City, tmp_path: Path, content: str) -> None:
+def pem(protection: serialization.KeySerializationEncryption) -> bytes:
+    """A new private key."""
+    key = Ed25519PrivateKey.generate()
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"no key", pem(serialization.NoEncryption())[:60], pem(serialization.BestAvailableEncryption(b"password"))],
+    ids=["text", "cut", "password"],
+)
+def test_a_file_that_is_no_key_is_named(city: City, tmp_path: Path, content: bytes) -> None:
     file, key = write(tmp_path / "a.csv", registrations(1, 330_000)), tmp_path / "mine.pem"
-    key.write_text(content)
+    key.write_bytes(content)
     by = ("--client-id", "market_regulator", "--key", str(key))
     for command in (
         ("submit", str(file), "--catalog", "QYDJ"),
