@@ -11,11 +11,12 @@ from typing import Any, Final
 import grpc
 import pyotp
 import urllib3
+from werkzeug.http import parse_options_header
 
 from chengxin.catalog.v1 import catalog_pb2_grpc
 from chengxin.clock import Expiry
 from chengxin.disclosure.v1 import disclosure_pb2_grpc
-from chengxin.errors import Problem, unavailable
+from chengxin.errors import UPSTREAM_UNAVAILABLE, Problem, unavailable
 from chengxin.ingest.v1 import ingest_pb2_grpc
 from chengxin.objection.v1 import objection_pb2_grpc
 from chengxin.rpc import make_channel
@@ -59,8 +60,12 @@ class Refused(Exception):
 class Edge:
     """The two addresses of a suite."""
 
-    def __init__(self, http: str, grpc_address: str, trust: Trust | None = None) -> None:
-        """With `trust`, or what the environment says of it, gRPC is over TLS, and so is HTTP at an https address."""
+    def __init__(self, http: str, grpc_address: str, trust: Trust | None = None, language: str = "") -> None:
+        """With `trust`, or what the environment says of it, gRPC is over TLS, and so is HTTP at an https address.
+
+        `language` (`zh-CN`, `en`) is asked for with every request; empty leaves it to the system.
+        """
+        self.language = language
         self.trust = trust or Trust.of_environment()
         self.http = http.rstrip("/")
         self.grpc = grpc_address
@@ -82,7 +87,7 @@ class Edge:
 
         Raises GATEWAY_UNREACHABLE.
         """
-        headers = dict(options.pop("headers", {}))
+        headers = ({"Accept-Language": self.language} if self.language else {}) | dict(options.pop("headers", {}))
         if token:
             headers["Authorization"] = f"Bearer {token}"
         try:
@@ -93,8 +98,17 @@ class Edge:
         if "json" in got.headers.get("Content-Type", ""):
             parsed = got.json()
         elif got.headers.get("Content-Type", "").startswith("text/"):
-            parsed = got.data.decode()
+            _, parameters = parse_options_header(got.headers["Content-Type"])
+            # A file of rejects is in the encoding that was delivered.
+            parsed = got.data.decode(parameters.get("charset", "utf-8"))
         return Answer(got.status, parsed, got.headers)
+
+    def problem(self, error: grpc.RpcError) -> Problem:
+        """The error of a gRPC call; GATEWAY_UNREACHABLE for one that did not get there, or got no answer in time."""
+        problem = Problem.from_rpc(error)
+        if problem.type is not UPSTREAM_UNAVAILABLE or not isinstance(error, grpc.Call):
+            return problem
+        return GATEWAY_UNREACHABLE(address=self.grpc, reason=str(error.details())[:200], retry_after=1)
 
     def anonymous(self) -> "Caller":
         """Somebody without a token."""
@@ -168,19 +182,20 @@ class Caller:
             raise Refused(f"{method} {path}", answer)
         return answer.body
 
-    def rpc(self, method: str, request: Any, timeout: float = 60) -> Any:
+    def rpc(self, method: str, request: Any, timeout: float | None = 60) -> Any:
         """One gRPC call by `Service/Method`; a stream of requests is an iterator. Raises `Problem`."""
         service, _, name = method.partition("/")
         stub = _STUBS[service](self.edge.channel)
         try:
             return getattr(stub, name)(request, metadata=self.metadata(), timeout=timeout)
         except grpc.RpcError as e:
-            raise Problem.from_rpc(e) from None
+            raise self.edge.problem(e) from None
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """The token as gRPC metadata; empty for somebody without one."""
-        token = self.token()
-        return (("authorization", f"Bearer {token}"),) if token else ()
+        """The token, of somebody who has one, and the language asked for, as gRPC metadata."""
+        token, language = self.token(), self.edge.language
+        told = {"authorization": f"Bearer {token}" if token else "", "accept-language": language}
+        return tuple((name, value) for name, value in told.items() if value)
 
 
 _STUBS: Final[dict[str, Any]] = {

@@ -14,14 +14,23 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chengxin.canonical import canonical, digest
+from chengxin.errors import conflict
 from chengxin.tokens import public_jwk, thumbprint
 
 TYPE: Final = "chengxin-delivery+jws"
 AMENDMENT: Final = "amendment"
 REVOCATION: Final = "revocation"
+# What a receipt and a statement both say of what was delivered.
+_CONTENT: Final = ("entry_code", "content_sha256", "file_sha256")
 _LONGEST: Final = 4096
 _ALGORITHMS: Final = {("OKP", "Ed25519"): "EdDSA", ("EC", "P-256"): "ES256"}
 _encoder: Final = msgspec.json.Encoder(order="sorted")
+
+SUBMISSION_CONFLICT = conflict(
+    "SUBMISSION_CONFLICT",
+    "报送编号 {submission_id} 已用于条目 {entry} 第 {version} 版的另一次报送，请换一个编号",
+    "Submission id {submission_id} belongs to another delivery for entry {entry} version {version}; use a new one",
+)
 
 
 def batch_bytes(records: Iterable[tuple[int, Mapping[str, str]]]) -> bytes:
@@ -87,6 +96,15 @@ def statement(
         "record_count": record_count,
         **{name: value for name, value in digests.items() if value},
     }
+
+
+def must_be_about(says: Mapping[str, Any], stated: Mapping[str, Any]) -> None:
+    """Raises SUBMISSION_CONFLICT unless what a receipt says is about the delivery that is stated (`statement`)."""
+    # A digest that was not told, now or then, differs from nothing.
+    if any(says[name] and says[name] != stated[name] for name in _CONTENT if name in stated):
+        raise SUBMISSION_CONFLICT(
+            submission_id=says["submission_id"], entry=says["entry_code"], version=says["entry_version"]
+        )
 
 
 def digest_of(batches: Iterable[Sequence[tuple[int, Mapping[str, str]]]]) -> tuple[int, str]:

@@ -12,12 +12,13 @@ from typing import Any, Final
 import jwt
 import urllib3
 from cachetools import LRUCache
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chengxin import context
 from chengxin.clock import Expiry
-from chengxin.errors import UNAUTHENTICATED, UPSTREAM_UNAVAILABLE, Problem
+from chengxin.errors import UNAUTHENTICATED, UPSTREAM_UNAVAILABLE, Problem, invalid
 from chengxin.ids import new_id
 from chengxin.principal import DEMO_ACR, Principal
 from chengxin.revocation import Revocations, is_revoked
@@ -36,12 +37,24 @@ _JWKS_SECONDS: Final = 300.0
 # A JWKS that cannot be had is asked for again after this time, not by every token that comes.
 _FAILED_SECONDS: Final = 1.0
 
+PRIVATE_KEY_UNREADABLE = invalid(
+    "PRIVATE_KEY_UNREADABLE",
+    "文件 {file} 不是可用的私钥（{reason}）：应为 PEM 格式、没有密码的 Ed25519 私钥；用 chengxin keys new <文件> 生成，"
+    "并请信用中心登记其公钥",
+    "{file} is not a private key that can be used ({reason}): it must be an Ed25519 key in PEM without a password; make"
+    " one by `chengxin keys new FILE`, and have the credit centre register its public half",
+)
+
 
 def load_private_key(path: Path) -> Ed25519PrivateKey:
-    """Reads an Ed25519 private key from PEM."""
-    key = serialization.load_pem_private_key(path.read_bytes(), None)
+    """Reads an Ed25519 private key from PEM. Raises PRIVATE_KEY_UNREADABLE."""
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), None)
+    # TypeError: it has a password.
+    except (ValueError, TypeError, UnsupportedAlgorithm) as e:
+        raise PRIVATE_KEY_UNREADABLE(file=path, reason=_words(e)) from None
     if not isinstance(key, Ed25519PrivateKey):
-        raise ValueError(f"{path.name} is not an Ed25519 key")
+        raise PRIVATE_KEY_UNREADABLE(file=path, reason=type(key).__name__)
     return key
 
 

@@ -22,7 +22,9 @@ T = TypeVar("T")
 
 _SECONDS: Final = 60
 # What a system that has just started says for a moment: an entry has not come by the feed yet, a service is not there.
-_PASSING: Final = frozenset({"DELIVERY_ENTRY_UNKNOWN", "AUDIT_UNAVAILABLE", "UPSTREAM_UNAVAILABLE", "UNAVAILABLE"})
+_PASSING: Final = frozenset(
+    {"DELIVERY_ENTRY_UNKNOWN", "AUDIT_UNAVAILABLE", "GATEWAY_UNREACHABLE", "UPSTREAM_UNAVAILABLE", "UNAVAILABLE"}
+)
 
 
 class LoadFailed(Exception):

@@ -11,6 +11,7 @@ import jwt
 
 from chengxin.cli.submission import verified
 from chengxin.delivery import Asked, read_signed
+from chengxin.errors import Problem
 from chengxin.tokens import load_private_key, public_jwk
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -43,12 +44,18 @@ def verify(receipt_file: Path, keys_file: Path | None, delivered: Path | None, k
             lines.append("  the key came with the receipt: compare it with the one that the system published (--keys)")
         lines.append(_provider_line(says, public_jwk(load_private_key(key_file))["kid"] if key_file else ""))
         if delivered is not None:
+            if "record_id" in says:
+                raise ReceiptRefused(
+                    f"it is of a change of record {says['record_id']}, not of a file: leave out --delivered"
+                )
             _must_be(says, "file_sha256", hashlib.sha256(delivered.read_bytes()).hexdigest())
             lines.append(f"file: {delivered.name} is what was delivered")
         if "asked" in told:
             _must_be(says, "content_sha256", Asked(**told["asked"]).sha256())
             lines.append("request: what it holds is what was asked")
         lines.append(_about(says))
+    except Problem as e:
+        raise click.ClickException(str(e)) from None
     except (ReceiptRefused, jwt.PyJWTError, ValueError, KeyError, TypeError) as e:
         raise click.ClickException(f"{receipt_file.name}: {e}") from None
     for line in lines:

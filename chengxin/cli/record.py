@@ -10,12 +10,12 @@ from typing import Any, Final
 import click
 
 from chengxin.canonical import canonical
-from chengxin.cli.home import write_private
+from chengxin.cli.kept import keep
 from chengxin.cli.receipt import provider_says, system_says
 from chengxin.cli.submit import edge_of, told
 from chengxin.client import Caller, Refused
 from chengxin.delivery import Asked, change_statement, sign
-from chengxin.errors import Problem
+from chengxin.errors import IDEMPOTENCY_CONFLICT, Problem
 from chengxin.ingest.v1 import ingest_pb2 as pb
 from chengxin.tokens import load_private_key
 
@@ -41,7 +41,7 @@ def _options(made: Callable[..., None]) -> Callable[..., None]:
             click.option("--document-number", default="", help="The legal document of the change."),
             click.option("--effective-date", default="", help="When it took legal effect, YYYY-MM-DD."),
             click.option("--objection-no", default="", help="Objection that led to it, if one did."),
-            click.option("--request-id", help="Name of this request, to repeat it [random]."),
+            click.option("--request-id", help="Name of this request: given again, it is not made twice [random]."),
             click.option("--client-id", required=True, help="Your client id."),
             click.option("--key", "key_file", type=_FILE, required=True, help="Its private key."),
             click.option("--sign/--no-sign", "signing", default=True, show_default=True, help="Sign it by that key."),
@@ -57,14 +57,29 @@ def _options(made: Callable[..., None]) -> Callable[..., None]:
     return made
 
 
+def _items_given(_: click.Context, __: click.Parameter, changes: tuple[str, ...]) -> dict[str, str]:
+    given = {}
+    for change in changes:
+        code, equals, given[code] = change.partition("=")
+        # Without it nobody said what the value is: to take it for none would erase the item.
+        if not code or not equals:
+            raise click.BadParameter(f"'{change}' is not ITEM=VALUE; ITEM= takes the item away")
+    return given
+
+
 @command.command("amend")
 @click.option(
-    "--set", "changes", multiple=True, required=True, metavar="ITEM=VALUE", help="An item's new value; empty: none."
+    "--set",
+    "given",
+    multiple=True,
+    required=True,
+    metavar="ITEM=VALUE",
+    callback=_items_given,
+    help="An item's new value; ITEM= takes the item away.",
 )
 @_options
-def amend(changes: tuple[str, ...], **options: Any) -> None:
+def amend(given: dict[str, str], **options: Any) -> None:
     """Amend RECORD_ID: the other items stay as they are."""
-    given = dict(change.partition("=")[::2] for change in changes)
 
     def items(current: Mapping[str, str]) -> dict[str, str]:
         return {code: value for code, value in (dict(current) | given).items() if value}
@@ -94,32 +109,57 @@ def _run(
     **words: str,
 ) -> None:
     try:
-        provider = edge_of(home, http, grpc_address).machine(client_id, key_file, scope="provider")
-        current = current_version(provider, record_id)
-        asked = Asked(request_id or secrets.token_urlsafe(24), items=items(current.items) if items else None, **words)
-        outcome = ask(provider, record_id, current.version, asked, key_file if signing else None)
-        keys = provider.get("/v1/submissions/keys")
+        edge = edge_of(home, http, grpc_address, language)
+        # Asked first, they say before anything is changed that the receipt can be verified.
+        keys = edge.anonymous().get("/v1/submissions/keys")
+        provider = edge.machine(client_id, key_file, scope="provider")
+        name = request_id or secrets.token_urlsafe(24)
+        asking = {
+            version.version: Asked(name, items=items(version.items) if items else None, **words)
+            for version in versions(provider, record_id)
+        }
+        asked, outcome = ask_again(provider, record_id, asking, key_file if signing else None)
     except Problem as e:
         raise click.ClickException(told(e, language)) from None
     except Refused as e:
         raise click.ClickException(str(e)) from None
     kept = receipt_of(outcome.receipt, asked, keys["keys"])
-    file = receipt_file or Path(f"{record_id}.{outcome.version}.receipt.json")
-    # It holds the record's items.
-    write_private(file, json.dumps(kept, ensure_ascii=False, indent=1).encode())
+    content = json.dumps(kept, ensure_ascii=False, indent=1).encode()
+    wanted = receipt_file or Path(f"{record_id}.{outcome.version}.receipt.json")
+    file = keep(wanted, lambda out: out.write(content))
     late = f", {outcome.late_working_days} working days late" if outcome.late_working_days else ""
     click.echo(f"record {record_id} version {outcome.version}: {_OUTCOMES[outcome.outcome]}{late}")
     click.echo(f"receipt, signatures verified: {file}")
 
 
-def current_version(provider: Caller, record_id: str) -> pb.DeliveredVersion:
-    """The latest version of a record of the provider. Raises `Problem`."""
+def versions(provider: Caller, record_id: str) -> list[pb.DeliveredVersion]:
+    """Every version of a record of the provider, oldest first. Raises `Problem`."""
     request = pb.GetRecordRequest(record_id=record_id, page_size=1000)
+    found: list[pb.DeliveredVersion] = []
     while True:
         page: pb.RecordHistory = provider.rpc("IngestService/GetRecord", request)
+        found.extend(page.versions)
         if not page.next_page_token:
-            return page.versions[-1]
+            return found
         request.page_token = page.next_page_token
+
+
+def ask_again(
+    provider: Caller, record_id: str, asking: Mapping[int, Asked], key_file: Path | None
+) -> tuple[Asked, pb.RecordOutcome]:
+    """Asks for the change that was or will be made under a request id; `asking` is what it says, by version it bases on.
+
+    A request id is new, and good for the latest version; or it was used for an earlier one, and is good for that alone:
+    for all others the system refuses it. Raises `Problem`; nothing is changed then.
+    """
+    *later, first = sorted(asking, reverse=True)
+    for version in later:
+        try:
+            return asking[version], ask(provider, record_id, version, asking[version], key_file)
+        except Problem as e:
+            if e.code != IDEMPOTENCY_CONFLICT.code:
+                raise
+    return asking[first], ask(provider, record_id, first, asking[first], key_file)
 
 
 def ask(provider: Caller, record_id: str, version: int, asked: Asked, key_file: Path | None) -> pb.RecordOutcome:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import grpc
 import jwt
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -14,7 +13,6 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_e
 from chengxin.client import Caller
 from chengxin.errors import Problem
 from chengxin.ingest.v1 import ingest_pb2 as pb
-from chengxin.ingest.v1 import ingest_pb2_grpc
 from chengxin.tabular.batches import in_batches
 from chengxin.tabular.columns import Columns
 from chengxin.tabular.rejects import Rejected
@@ -43,7 +41,6 @@ class Sending:
     file_name: str
     file_sha256: str
     count: int
-    language: str
     console: Console
     # The provider's signed word on it (`chengxin.delivery`); empty: none.
     signature: str = ""
@@ -103,7 +100,7 @@ class Sending:
         if committed > self._committed:
             self._committed, self._failing_since = committed, None
         parts = self._parts(source, columns, committed, progress, bar)
-        receipt: pb.Receipt = self._call("Submit", parts, None)
+        receipt: pb.Receipt = self.provider.rpc("IngestService/Submit", parts, None)
         return receipt
 
     def _parts(
@@ -129,7 +126,7 @@ class Sending:
     def _found(self) -> pb.Submission | None:
         request = pb.GetSubmissionRequest(submission_id=self.submission_id)
         try:
-            found: pb.Submission = self._call("GetSubmission", request, 30)
+            found: pb.Submission = self.provider.rpc("IngestService/GetSubmission", request, 30)
         except Problem as e:
             if e.code == "NOT_FOUND":
                 return None
@@ -138,15 +135,7 @@ class Sending:
 
     def _page(self, size: int, token: str) -> Any:
         request = pb.ListRejectsRequest(submission_id=self.submission_id, page_size=size, page_token=token)
-        return self._call("ListRejects", request, 60)
-
-    def _call(self, method: str, request: Any, timeout: float | None) -> Any:
-        stub = ingest_pb2_grpc.IngestServiceStub(self.provider.edge.channel)
-        metadata = (*self.provider.metadata(), ("accept-language", self.language))
-        try:
-            return getattr(stub, method)(request, metadata=metadata, timeout=timeout)
-        except grpc.RpcError as e:
-            raise Problem.from_rpc(e) from None
+        return self.provider.rpc("IngestService/ListRejects", request)
 
 
 def verified(jws: str, keys: Mapping[str, Any]) -> dict[str, Any]:

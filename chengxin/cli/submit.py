@@ -11,16 +11,17 @@ from rich.console import Console
 from rich.table import Table
 
 from chengxin.cli.home import Home
+from chengxin.cli.kept import keep
 from chengxin.cli.submission import Sending, verified
 from chengxin.client import Caller, Edge, Refused
-from chengxin.delivery import digest_of, statement
+from chengxin.delivery import digest_of, must_be_about, statement
 from chengxin.delivery import sign as signed_by
 from chengxin.errors import Problem
 from chengxin.tabular.batches import in_batches
 from chengxin.tabular.columns import Columns
 from chengxin.tabular.problems import FILE_NO_RECORDS
-from chengxin.tabular.rejects import rejects_csv, rejects_jsonl, write_rejects_xlsx
-from chengxin.tabular.source import Source, id_of_file, open_source
+from chengxin.tabular.rejects import write_rejects
+from chengxin.tabular.source import id_of_file, open_source
 from chengxin.tokens import load_private_key
 
 # What the shell is told: everything recorded, some rejected, or not delivered (1; 2 for a wrong command line).
@@ -57,11 +58,11 @@ def command(
     """Deliver FILE (CSV, XLSX or JSON Lines) of records; ends with a receipt, and a file of what was rejected."""
     here = Home(home.absolute()) if home else Home.default()
     try:
-        edge = edge_of(home, http, grpc_address)
+        edge = edge_of(home, http, grpc_address, language)
         entry = edge.anonymous().get(f"/v1/catalog/entries/{entry_code}")
         client_id, key_file = _client(here, entry, client_id, key_file)
         provider = edge.machine(client_id, key_file, scope="provider")
-        rejected = _deliver(provider, entry, file, submission_id, language, key_file if sign else None)
+        rejected = _deliver(provider, entry, file, submission_id, key_file if sign else None)
     except Problem as e:
         raise click.ClickException(told(e, language)) from None
     except Refused as e:
@@ -70,12 +71,14 @@ def command(
 
 
 def _deliver(
-    provider: Caller, entry: dict[str, Any], file: Path, submission_id: str | None, language: str, key_file: Path | None
+    provider: Caller, entry: dict[str, Any], file: Path, submission_id: str | None, key_file: Path | None
 ) -> int:
     console = Console(stderr=True)
     mapping = provider.get(f"/v1/submissions/mappings/{entry['code']}")["columns"]
     columns = Columns.of_entry(entry, mapping)
     source = open_source(file, file.name)
+    if source.unread:
+        click.echo(f"{file.name}: only the first visible sheet is read, not {', '.join(source.unread)}", err=True)
     delivered = [(column.label.strip(), column.code) for column in source.columns(columns) if column.code]
     with console.status(f"{file.name}: …"):
         count, content = digest_of(in_batches(source.rows(columns)))
@@ -85,38 +88,36 @@ def _deliver(
     name = submission_id or id_of_file(entry["code"], sha256, mapping)
     says = statement(name, entry["code"], count, content, sha256)
     signature = signed_by(says, load_private_key(key_file)) if key_file else ""
-    sending = Sending(provider, name, entry["code"], file.name, sha256, count, language, console, signature)
+    sending = Sending(provider, name, entry["code"], file.name, sha256, count, console, signature)
     known = sending.delivered()
     receipt = known or sending.send(source, columns)
     keys = provider.get("/v1/submissions/keys")
     signed = verified(receipt.jws, keys)
-    receipt_file = file.with_name(f"{file.name}.receipt.json")
+    # An id that somebody chose may have been another file's: its receipt is none for this one.
+    must_be_about(signed, says)
     kept = {"receipt": signed, "jws": receipt.jws, "keys": keys["keys"]}
-    receipt_file.write_text(json.dumps(kept, ensure_ascii=False, indent=1) + "\n")
+    proof = json.dumps(kept, ensure_ascii=False, indent=1).encode() + b"\n"
+    receipt_file = keep(file.with_name(f"{file.name}.receipt.json"), lambda out: out.write(proof))
     if known:
         click.echo("this file was delivered before: nothing is added, this is what became of it then")
     _print(receipt, signed, receipt_file)
-    rejects_file = file.with_name(f"{file.name}.rejects.{source.kind}")
-    rejects_file.unlink(missing_ok=True)
     if receipt.counts.rejected:
-        _write_rejects(rejects_file, source, delivered, sending)
-        click.echo(f"{receipt.counts.rejected} rejected: mend {rejects_file} and deliver it")
-        for reject in sending.first_rejects():
-            reasons = "; ".join(v.message for v in reject.violations)
-            click.echo(f"  row {reject.row}: {reasons}")
+        rejects_file = keep(
+            file.with_name(f"{file.name}.rejects.{source.kind}"),
+            lambda out: write_rejects(out, source.kind, source.encoding, delivered, sending.rejects()),
+        )
+        _print_rejects(sending, receipt.counts.rejected, rejects_file)
     return int(receipt.counts.rejected)
 
 
-def _write_rejects(file: Path, source: Source, columns: list[tuple[str, str]], sending: Sending) -> None:
-    if source.kind == "xlsx":
-        with file.open("wb") as book:
-            write_rejects_xlsx(book, columns, sending.rejects())
-        return
-    # Spreadsheets know UTF-8 by its mark.
-    marked = source.kind == "csv" and source.encoding == "utf-8"
-    write = rejects_csv if source.kind == "csv" else rejects_jsonl
-    with file.open("w", encoding="utf-8-sig" if marked else source.encoding, newline="") as out:
-        out.writelines(write(columns, sending.rejects()))
+def _print_rejects(sending: Sending, count: int, file: Path) -> None:
+    click.echo(f"{count} rejected: mend {file} and deliver it")
+    shown = sending.first_rejects()
+    for reject in shown:
+        reasons = "; ".join(v.message for v in reject.violations)
+        click.echo(f"  row {reject.row}: {reasons}")
+    if count > len(shown):
+        click.echo(f"  … and {count - len(shown)} more in that file")
 
 
 def _print(receipt: Any, signed: dict[str, Any], receipt_file: Path) -> None:
@@ -128,14 +129,18 @@ def _print(receipt: Any, signed: dict[str, Any], receipt_file: Path) -> None:
     click.echo(f"receipt, signature verified: {receipt_file}")
 
 
-def edge_of(home: Path | None, http: str | None, grpc_address: str | None) -> Edge:
-    """The gateway at these addresses, else that of a suite in this directory, or in the usual one."""
+def edge_of(home: Path | None, http: str | None, grpc_address: str | None, language: str) -> Edge:
+    """The gateway at these addresses, else that of a suite in this directory, or in the usual one; asked in a language."""
+    if http and not http.startswith(("http://", "https://")):
+        raise click.BadParameter(f"'{http}' must begin with http:// or https://", param_hint="--http")
+    if grpc_address and "/" in grpc_address:
+        raise click.BadParameter(f"'{grpc_address}' must be host:port, without http:// and path", param_hint="--grpc")
     here = Home(home.absolute()) if home else Home.default()
     known = here.addresses()
     http, grpc_address = http or known.get("http"), grpc_address or known.get("grpc")
     if not http or not grpc_address:
         raise click.ClickException(f"no suite runs in {here.path}; give the gateway's addresses by --http and --grpc")
-    return Edge(http, grpc_address)
+    return Edge(http, grpc_address, language=language)
 
 
 def _client(home: Home, entry: dict[str, Any], client_id: str | None, key_file: Path | None) -> tuple[str, Path]:

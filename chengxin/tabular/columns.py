@@ -96,14 +96,16 @@ class Columns:
         self._each_once(columns)
         present = {column.code for column in columns}
         if missing := [item for item in self.items if item.required and item.code not in present]:
-            raise FILE_COLUMN_MISSING(columns=_listed(missing))
+            zh, en = _listed(missing)
+            raise FILE_COLUMN_MISSING(columns=zh, columns_en=en)
         return columns
 
     def unknown(self, labels: Iterable[str], present: set[str]) -> Exception:
         """The error that names columns that no item has, and the items that no column has."""
         shown = [f"“{label.strip()[:40]}”" for label in labels]
         missing = [item for item in self.items if item.code not in present]
-        return FILE_COLUMN_UNKNOWN(columns=_some(shown), missing=_listed(missing) or "-")
+        zh, en = _listed(missing)
+        return FILE_COLUMN_UNKNOWN(columns=_some(shown), missing=zh or "-", missing_en=en or "-")
 
     @staticmethod
     def _each_once(columns: Sequence[Column]) -> None:
@@ -118,9 +120,12 @@ def _plain(name: str) -> str:
     return "".join(unicodedata.normalize("NFKC", name).split()).casefold()
 
 
-def _listed(items: Sequence[ItemName]) -> str:
-    return _some([f"{item.zh}（{item.code}）" if item.zh else item.code for item in items])
+def _listed(items: Sequence[ItemName]) -> tuple[str, str]:
+    """Items by what they are called, in Chinese and in English."""
+    zh = [f"{item.zh}（{item.code}）" if item.zh else item.code for item in items]
+    en = [f"{item.en} ({item.code})" if item.en else item.code for item in items]
+    return _some(zh), _some(en, ", ")
 
 
-def _some(names: Sequence[str]) -> str:
-    return "、".join(names[:_NAMED]) + ("…" if len(names) > _NAMED else "")
+def _some(names: Sequence[str], separator: str = "、") -> str:
+    return separator.join(names[:_NAMED]) + ("…" if len(names) > _NAMED else "")

@@ -2,13 +2,20 @@
 
 import codecs
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from chengxin.tabular.columns import Column, Columns
-from chengxin.tabular.problems import FILE_EMPTY, FILE_ENCODING_UNKNOWN, FILE_QUOTES_BROKEN, FILE_ROW_WIDTH
-from chengxin.tabular.source import Row
+from chengxin.tabular.problems import (
+    FILE_EMPTY,
+    FILE_ENCODING_UNKNOWN,
+    FILE_LINE_TOO_LONG,
+    FILE_QUOTES_BROKEN,
+    FILE_ROW_WIDTH,
+)
+from chengxin.tabular.rejects import armed
+from chengxin.tabular.source import LONGEST, Row
 
 _PIECE: Final = 1 << 20
 _HEAD: Final = 4096
@@ -18,16 +25,17 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _DELIMITERS: Final = ",\t;"
-_FORMULA: Final = ("'=", "'+", "'-", "'@", "'\t", "'\r")
+# How `csv` says that a cell has more than its limit.
+_TOO_LONG: Final = "field larger than field limit"
 
-# A cell of a catalog entry has at most a few thousand characters; an open quote would otherwise swallow the file.
-csv.field_size_limit(1 << 17)
+csv.field_size_limit(LONGEST)
 
 
 class CsvSource:
     """A CSV file."""
 
     kind = "csv"
+    unread: Sequence[str] = ()
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -39,7 +47,7 @@ class CsvSource:
         return entry.of_header(self._header(self._records()))
 
     def rows(self, entry: Columns) -> Iterator[Row]:
-        """The records. Raises FILE_QUOTES_BROKEN, FILE_ROW_WIDTH."""
+        """The records. Raises FILE_QUOTES_BROKEN, FILE_LINE_TOO_LONG, FILE_ROW_WIDTH."""
         records = self._records()
         columns = entry.of_header(self._header(records))
         width = len(columns)
@@ -66,6 +74,8 @@ class CsvSource:
                 except StopIteration:
                     return
                 except csv.Error as e:
+                    if str(e).startswith(_TOO_LONG):
+                        raise FILE_LINE_TOO_LONG(row=number, limit=LONGEST) from None
                     raise FILE_QUOTES_BROKEN(row=number, reason=e) from None
 
     @staticmethod
@@ -108,11 +118,6 @@ def told_encoding(path: Path) -> str:
             return name
         broken = max(broken, wrong)
     raise FILE_ENCODING_UNKNOWN(offset=broken)
-
-
-def armed(cell: str) -> str:
-    """A cell of a rejects file without the mark that keeps a spreadsheet from evaluating it."""
-    return cell[1:] if cell.startswith(_FORMULA) else cell
 
 
 def _first_wrong(path: Path, encoding: str) -> int | None:

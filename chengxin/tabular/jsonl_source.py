@@ -1,22 +1,29 @@
 """JSON Lines: one object a line, item code or name to text, number, boolean or null."""
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from chengxin.tabular.columns import Column, Columns
 from chengxin.tabular.csv_source import told_encoding
-from chengxin.tabular.problems import FILE_COLUMN_TWICE, FILE_LINE_NOT_JSON, FILE_LINE_TOO_LONG
-from chengxin.tabular.source import Row
+from chengxin.tabular.problems import (
+    FILE_CHARACTER_BROKEN,
+    FILE_COLUMN_TWICE,
+    FILE_LINE_NOT_JSON,
+    FILE_LINE_TOO_LONG,
+)
+from chengxin.tabular.source import LONGEST, Row
 
-_LONGEST: Final = 1 << 20
+_HALF: Final = re.compile("[\ud800-\udfff]")
 
 
 class JsonlSource:
     """A JSON Lines file."""
 
     kind = "jsonl"
+    unread: Sequence[str] = ()
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -27,13 +34,13 @@ class JsonlSource:
         return [Column(item.code, item.code) for item in entry.items]
 
     def rows(self, entry: Columns) -> Iterator[Row]:
-        """The records. Raises FILE_LINE_NOT_JSON, FILE_LINE_TOO_LONG, FILE_COLUMN_UNKNOWN, FILE_COLUMN_TWICE."""
+        """The records. Raises FILE_LINE_NOT_JSON, _TOO_LONG, FILE_CHARACTER_BROKEN, FILE_COLUMN_UNKNOWN, _TWICE."""
         with self._path.open(encoding=self.encoding, newline="") as text:
             number = 0
-            while line := text.readline(_LONGEST + 1):
+            while line := text.readline(LONGEST + 1):
                 number += 1
-                if len(line) > _LONGEST:
-                    raise FILE_LINE_TOO_LONG(row=number, limit=_LONGEST)
+                if len(line) > LONGEST:
+                    raise FILE_LINE_TOO_LONG(row=number, limit=LONGEST)
                 if line.strip() and (items := self._items(entry, number, line)):
                     yield Row(number, items)
 
@@ -50,6 +57,7 @@ class JsonlSource:
         labels: dict[str, str] = {}
         unknown = []
         for label, value in pairs:
+            _must_be_text(number, label, label)
             code = entry.code(label)
             if code is None:
                 unknown.append(label)
@@ -74,8 +82,16 @@ def _text(number: int, label: str, value: Any) -> str:
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     if isinstance(value, str):
+        _must_be_text(number, label, value)
         return value
     raise FILE_LINE_NOT_JSON(row=number, reason=f"“{label[:40]}”: list or object")
+
+
+def _must_be_text(number: int, label: str, text: str) -> None:
+    # JSON can spell out halves of characters (`"\ud800"`), which nothing after this can write.
+    if half := _HALF.search(text):
+        shown = _HALF.sub("\ufffd", label[:40])
+        raise FILE_CHARACTER_BROKEN(row=number, column=shown, character=f"\\u{ord(half[0]):04x}")
 
 
 def _refuse(constant: str) -> None:

@@ -42,7 +42,7 @@ FILE_COLUMN_UNKNOWN = invalid(
     "FILE_COLUMN_UNKNOWN",
     "目录中没有这些列：{columns}。请改为信息项的代码或名称，或删除该列；未报送的信息项：{missing}",
     "The catalog entry has no such columns: {columns}. Use the codes or names of its items, or remove them; items not"
-    " delivered: {missing}",
+    " delivered: {missing_en}",
 )
 FILE_COLUMN_UNNAMED = invalid(
     "FILE_COLUMN_UNNAMED",
@@ -57,7 +57,7 @@ FILE_COLUMN_TWICE = invalid(
 FILE_COLUMN_MISSING = invalid(
     "FILE_COLUMN_MISSING",
     "缺少必填的列：{columns}",
-    "Required columns are missing: {columns}",
+    "Required columns are missing: {columns_en}",
 )
 FILE_LINE_NOT_JSON = invalid(
     "FILE_LINE_NOT_JSON",
@@ -66,8 +66,14 @@ FILE_LINE_NOT_JSON = invalid(
 )
 FILE_LINE_TOO_LONG = invalid(
     "FILE_LINE_TOO_LONG",
-    "第 {row} 行超过 {limit} 字节，请检查该行是否缺少换行或引号",
-    "Line {row} is longer than {limit} bytes; check it for a missing line break or quote",
+    "第 {row} 行超过 {limit} 个字符，请检查该行是否缺少换行或引号",
+    "Line {row} is longer than {limit} characters; check it for a missing line break or quote",
+)
+FILE_CHARACTER_BROKEN = invalid(
+    "FILE_CHARACTER_BROKEN",
+    "第 {row} 行“{column}”中的 {character} 只是半个字符（UTF-16 代理项须成对出现），可能在导出时被截断；请改正该单元格后重新报送",
+    "In line {row}, “{column}”, {character} is half a character (surrogates of UTF-16 come in pairs): it may have been cut"
+    " when it was exported; correct that cell and deliver the file again",
 )
 FILE_WORKBOOK_BROKEN = invalid(
     "FILE_WORKBOOK_BROKEN",
@@ -84,6 +90,26 @@ FILE_WORKBOOK_MERGED = invalid(
     "FILE_WORKBOOK_MERGED",
     "工作表有合并单元格（{ranges}），无法判断其内容属于哪一列或哪一行，请取消合并后重新报送",
     "The sheet has merged cells ({ranges}), so it is not clear which column or row their content belongs to; unmerge them",
+)
+FILE_WORKBOOK_OTHER = invalid(
+    "FILE_WORKBOOK_OTHER",
+    "文件 {name} 是设有打开密码的工作簿，或旧版 Office 文件（如 .xls），无法读取；请在电子表格软件中打开，取消密码，另存为 .xlsx 后重新报送",
+    "File {name} is a workbook that is protected by a password, or of an old Office format (such as .xls), and cannot be"
+    " read; open it in a spreadsheet program, take the password off, and save it as .xlsx",
+)
+FILE_CELL_OUTSIDE = invalid(
+    "FILE_CELL_OUTSIDE",
+    "单元格 {cell} 有内容，但该列没有列名（表头到 {last} 列为止）；请清除该单元格，或在表头补充列名",
+    "Cell {cell} holds something, but its column has no name (the header ends at column {last}); clear the cell, or name"
+    " the column",
+)
+FILE_SHEET_TOO_LARGE = exhausted(
+    "FILE_SHEET_TOO_LARGE",
+    413,
+    "单元格 {cell} 使工作表超过上限（{limit} 个单元格，空白行列也计算在内）；如该处只是空格，请删除其所在的行或列，否则请分成几个文件，或"
+    "另存为 CSV",
+    "With cell {cell} the sheet is larger than the limit ({limit} cells, empty rows and columns between included); if there"
+    " is only a space in it, delete its row or column, else split the file, or save it as CSV",
 )
 FILE_WORKBOOK_TOO_LARGE = exhausted(
     "FILE_WORKBOOK_TOO_LARGE",

@@ -1,5 +1,6 @@
 """Rejects as a file like the delivered one: its columns, and why each row came back; no cell can become a formula."""
 
+import codecs
 import csv
 import io
 import json
@@ -9,7 +10,8 @@ from typing import IO, Any, Final
 
 from chengxin.tabular.columns import REJECT_COLUMNS
 
-_FORMULA: Final = re.compile(r"[=+\-@\t\r]")
+# With the marks that were before it when it was delivered, so that one comes off again and no other.
+_FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?\Z")
 
 # What no cell of a workbook can hold, and how much of a text one can.
@@ -19,6 +21,21 @@ _CODED: Final = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 
 # (row in the delivered file, item code to value, reasons in words)
 Rejected = tuple[int, Mapping[str, str], Sequence[str]]
+
+
+def write_rejects(
+    file: IO[bytes], kind: str, encoding: str, columns: Sequence[tuple[str, str]], rejects: Iterable[Rejected]
+) -> None:
+    """Writes the file as the kind that was delivered (`csv`, `xlsx`, `jsonl`), its text in `encoding`, as Python names it."""
+    if kind == "xlsx":
+        write_rejects_xlsx(file, columns, rejects)
+        return
+    lines = rejects_csv(columns, rejects) if kind == "csv" else rejects_jsonl(columns, rejects)
+    # Spreadsheets know UTF-8 by its mark.
+    marked = kind == "csv" and encoding == "utf-8"
+    # One for all lines: it writes its mark once.
+    encoder = codecs.getincrementalencoder("utf-8-sig" if marked else encoding)()
+    file.writelines(encoder.encode(line) for line in lines)
 
 
 def rejects_csv(columns: Sequence[tuple[str, str]], rejects: Iterable[Rejected]) -> Iterator[str]:
@@ -70,6 +87,11 @@ def write_rejects_xlsx(file: IO[bytes], columns: Sequence[tuple[str, str]], reje
 def disarmed(cell: str) -> str:
     """The cell with a `'` before what a spreadsheet would take for a formula; a plain number stays."""
     return f"'{cell}" if _FORMULA.match(cell) and not _NUMBER.match(cell) else cell
+
+
+def armed(cell: str) -> str:
+    """A cell of a rejects file without the mark that keeps a spreadsheet from evaluating it: what was disarmed."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def _taken(buffer: io.StringIO) -> str:

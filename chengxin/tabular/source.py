@@ -2,12 +2,18 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from chengxin.tabular.columns import Column, Columns
-from chengxin.tabular.problems import FILE_EMPTY, FILE_KIND_UNKNOWN, FILE_NO_RECORDS
+from chengxin.tabular.problems import FILE_EMPTY, FILE_KIND_UNKNOWN, FILE_NO_RECORDS, FILE_WORKBOOK_OTHER
+
+# How many characters a cell of a text file, or a line of JSON, may have: a quote that is not closed must not swallow the
+# file. What an item may have is for the entry to say.
+LONGEST: Final = 1 << 20
+# What Office wrote before it wrote ZIP files, and still writes around an encrypted one.
+_OLE: Final = bytes.fromhex("d0cf11e0a1b11ae1")
 
 
 class Row(NamedTuple):
@@ -24,6 +30,8 @@ class Source(Protocol):
     encoding: str
     # `csv`, `xlsx` or `jsonl`.
     kind: str
+    # Names of its further sheets that people see and that hold something: they are not read, and whoever delivers is told.
+    unread: Sequence[str]
 
     def columns(self, entry: Columns) -> list[Column]:
         """Its columns in order. Raises the problem of the header."""
@@ -35,7 +43,7 @@ class Source(Protocol):
 
 
 def open_source(path: Path, name: str) -> Source:
-    """The file at `path`, called `name`. Raises FILE_EMPTY, FILE_KIND_UNKNOWN, or what is wrong with it."""
+    """The file at `path`, called `name`. Raises FILE_EMPTY, FILE_KIND_UNKNOWN, FILE_WORKBOOK_OTHER, or what is wrong."""
     from chengxin.tabular.csv_source import CsvSource
     from chengxin.tabular.jsonl_source import JsonlSource
     from chengxin.tabular.xlsx_source import XlsxSource
@@ -44,6 +52,8 @@ def open_source(path: Path, name: str) -> Source:
         head = file.read(8)
     if not head:
         raise FILE_EMPTY()
+    if head == _OLE:
+        raise FILE_WORKBOOK_OTHER(name=name[:80])
     suffix = Path(name.lower()).suffix
     if head.startswith(b"PK\x03\x04") or suffix == ".xlsx":
         return XlsxSource(path)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, Any, Final, NoReturn
 from xml.parsers import expat
 
-from chengxin.tabular.problems import FILE_WORKBOOK_BROKEN, FILE_WORKBOOK_TOO_LARGE
+from chengxin.tabular.problems import FILE_SHEET_TOO_LARGE, FILE_WORKBOOK_BROKEN, FILE_WORKBOOK_TOO_LARGE
 
 _MOST_BYTES: Final = 192 << 20
 # A sheet is laid out as the whole rectangle around its cells: one cell far off makes a small file take gigabytes.
@@ -29,11 +29,17 @@ class Parts:
     def __init__(self) -> None:
         self._relations: dict[str, str] = {}
         self._targets: dict[str, str] = {}
-        self._without_value: dict[str, list[str]] = {}
+        self._cells: dict[str, _Cells] = {}
 
     def without_value(self, sheet: str) -> list[str]:
         """The first few cells of a sheet, by its name, that readers give as empty though they are not."""
-        return self._without_value.get(self._targets.get(self._relations.get(sheet, ""), ""), [])
+        cells = self._of_sheet(sheet)
+        return cells.without_value if cells else []
+
+    def is_filled(self, sheet: str) -> bool:
+        """Whether a sheet, by its name, has a cell that holds something."""
+        cells = self._of_sheet(sheet)
+        return bool(cells and cells.lowest)
 
     def see_sheet(self, name: str, attributes: dict[str, str]) -> None:
         """An element of the workbook part."""
@@ -46,13 +52,17 @@ class Parts:
         if name.rpartition(":")[2] == "Relationship":
             self._targets[attributes.get("Id", "")] = attributes.get("Target", "").rpartition("/")[2]
 
-    def cells(self, part: str) -> list[str]:
-        """Where a sheet's cells without value are gathered."""
-        return self._without_value.setdefault(part.rpartition("/")[2], [])
+    def see_cells(self, part: str, cells: "_Cells") -> None:
+        """The part of a sheet."""
+        self._cells[part.rpartition("/")[2]] = cells
+
+    def _of_sheet(self, sheet: str) -> "_Cells | None":
+        return self._cells.get(self._targets.get(self._relations.get(sheet, ""), ""))
 
 
 def must_be_bounded(file: Path | IO[bytes]) -> Parts:
-    """Unpacks the parts once; sizes in the directory can lie. Raises FILE_WORKBOOK_TOO_LARGE, FILE_WORKBOOK_BROKEN."""
+    """Unpacks the parts once; sizes in the directory can lie. Raises FILE_WORKBOOK_TOO_LARGE, FILE_WORKBOOK_BROKEN,
+    FILE_SHEET_TOO_LARGE."""
     unpacked = 0
     texts = _Texts()
     seen = Parts()
@@ -92,7 +102,8 @@ def _parser(name: str, texts: "_Texts", seen: Parts) -> expat.XMLParserType | No
         parser.CharacterDataHandler = texts.hear
     elif _SHEET.search(name):
         parser.buffer_text = True
-        cells = _Cells(texts, seen.cells(name))
+        cells = _Cells(texts)
+        seen.see_cells(name, cells)
         parser.StartElementHandler = cells.begin
         parser.EndElementHandler = cells.end
         parser.CharacterDataHandler = cells.hear
@@ -121,16 +132,16 @@ class _Texts:
 class _Cells:
     """The rectangle around a sheet's cells, and the shared texts that they name."""
 
-    def __init__(self, texts: _Texts, without_value: list[str]) -> None:
+    def __init__(self, texts: _Texts) -> None:
         self._texts = texts
-        self._row = self._column = self._lowest = self._rightmost = self._characters = 0
+        self._row = self._line = self._column = self.lowest = self._rightmost = self._characters = 0
         self._names_text = self._in_value = False
         self._value = ""
         self._where = ""
         self._is_error = self._is_text = self._is_formula = self._in_any_value = self._has_value = False
         # Cells whose value is an error, or a formula that nobody has computed: readers give them as empty ones, and an
         # empty cell would take back what was recorded.
-        self._without_value = without_value
+        self.without_value: list[str] = []
 
     def begin(self, name: str, attributes: dict[str, str]) -> None:
         kind = name.rpartition(":")[2]
@@ -138,15 +149,15 @@ class _Cells:
             at = _CELL.match(attributes.get("r", ""))
             # A cell that does not say where it is follows the one before.
             self._column = _column(at[1]) if at else self._column + 1
-            self._lowest = max(self._lowest, int(at[2]) if at else self._row)
-            self._rightmost = max(self._rightmost, self._column)
+            self._line = int(at[2]) if at else self._row
             self._names_text = attributes.get("t") == "s"
             self._where = attributes.get("r", "") or f"row {self._row}"
             self._is_error, self._is_text = attributes.get("t") == "e", attributes.get("t") == "str"
             self._is_formula = self._has_value = False
-            if self._lowest * self._rightmost > _MOST_CELLS:
-                raise FILE_WORKBOOK_TOO_LARGE(limit=f"{_MOST_CELLS:,} cells")
+        elif kind == "is":
+            self._reach()
         elif kind == "v":
+            self._reach()
             self._in_value, self._value = self._names_text, ""
             # Only a formula of text may have the empty text as its result.
             self._in_any_value, self._has_value = True, self._is_text
@@ -155,6 +166,13 @@ class _Cells:
         elif kind == "row":
             self._row = _number(attributes.get("r", "")) or self._row + 1
             self._column = 0
+
+    def _reach(self) -> None:
+        # Cells that are only formatted hold nothing, and are not laid out.
+        self.lowest = max(self.lowest, self._line)
+        self._rightmost = max(self._rightmost, self._column)
+        if self.lowest * self._rightmost > _MOST_CELLS:
+            raise FILE_SHEET_TOO_LARGE(cell=self._where, limit=f"{_MOST_CELLS:,}")
 
     def hear(self, text: str) -> None:
         self._has_value = self._has_value or (self._in_any_value and not text.isspace())
@@ -166,8 +184,8 @@ class _Cells:
         if kind == "v":
             self._in_any_value = False
         unreadable = self._is_error or (self._is_formula and not self._has_value)
-        if kind == "c" and unreadable and len(self._without_value) < _MOST_NAMED:
-            self._without_value.append(self._where)
+        if kind == "c" and unreadable and len(self.without_value) < _MOST_NAMED:
+            self.without_value.append(self._where)
         if not self._in_value or kind != "v":
             return
         self._in_value = False

@@ -1,21 +1,21 @@
 """Excel workbooks: the first visible sheet, the values as last calculated; nothing is evaluated or fetched."""
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from chengxin.tabular.columns import Column, Columns
-from chengxin.tabular.csv_source import armed
 from chengxin.tabular.problems import (
+    FILE_CELL_OUTSIDE,
     FILE_EMPTY,
-    FILE_ROW_WIDTH,
     FILE_WORKBOOK_BROKEN,
     FILE_WORKBOOK_MERGED,
     FILE_WORKBOOK_VALUE_MISSING,
 )
+from chengxin.tabular.rejects import armed
 from chengxin.tabular.source import Row
 from chengxin.tabular.xlsx_bounds import must_be_bounded
 
@@ -42,6 +42,8 @@ class XlsxSource:
             if not shown:
                 raise FILE_EMPTY()
             self._sheet: CalamineSheet = workbook.get_sheet_by_index(shown[0])
+            names = [workbook.sheet_names[n] for n in shown[1:]]
+            self.unread: Sequence[str] = [name for name in names if parts.is_filled(name)]
         except (CalamineError, OSError) as e:
             raise FILE_WORKBOOK_BROKEN(reason=str(e)[:120] or type(e).__name__) from None
         if self._sheet.start is None:
@@ -56,15 +58,16 @@ class XlsxSource:
         return entry.of_header(self._header(self._records()))
 
     def rows(self, entry: Columns) -> Iterator[Row]:
-        """The records. Raises FILE_ROW_WIDTH for a value beside the columns."""
+        """The records. Raises FILE_CELL_OUTSIDE for a value beside the columns."""
         records = self._records()
         columns = entry.of_header(self._header(records))
         codes = [column.code for column in columns]
         # As in a CSV file: a rejects file has its formulas disarmed.
         disarmed = "" in codes
         for number, cells in records:
-            if len(cells) > len(codes) and any(cells[len(codes) :]):
-                raise FILE_ROW_WIDTH(row=number, actual=len(cells), expected=len(codes))
+            outside = next((n for n, cell in enumerate(cells[len(codes) :], len(codes)) if cell.strip()), None)
+            if outside is not None:
+                raise FILE_CELL_OUTSIDE(cell=f"{_name(outside)}{number}", last=_name(len(codes) - 1))
             items = {code: cell for code, cell in zip(codes, cells, strict=False) if code and cell.strip()}
             if items:
                 yield Row(number, {c: armed(v) for c, v in items.items()} if disarmed else items)

@@ -102,6 +102,10 @@ class Submission(Document):
     file_kept = BooleanField()
     # csv, xlsx or jsonl.
     file_kind = StringField()
+    # What its text is encoded in, as Python names it.
+    file_encoding = StringField()
+    # Its sheets that hold something and were not read.
+    sheets_not_read = ListField(StringField())
     # Columns of the delivered file in order, [label, item code]: rejects go back in the same form.
     columns = ListField(ListField(StringField()))
     created_at = DateTimeField()

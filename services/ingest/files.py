@@ -2,10 +2,10 @@
 
 import contextlib
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
@@ -29,13 +29,20 @@ class NamedFile(Protocol):
     def close(self) -> None: ...
 
 
+class Taken(NamedTuple):
+    """A delivered file: under which id, its receipt (None yet, when it takes long), and which of its sheets are not read."""
+
+    submission_id: str
+    receipt: Receipt | None
+    unread: Sequence[str]
+
+
 @rule(DELIVERED, roles={Role.PROVIDER}, articles=("9", "10", "12"), when=(provides,))
-def submit_file(ingest: Ingest, caller: Principal, header: Header, file: NamedFile) -> tuple[str, Receipt | None]:
+def submit_file(ingest: Ingest, caller: Principal, header: Header, file: NamedFile) -> Taken:
     """Takes a named file whole or not at all: what is wrong with it as a file is told before anything is stored.
 
-    Gives the submission id and the receipt, or no receipt yet when it takes long. Without a submission id the id comes
-    from the entry and the file's digest, so that the same file again is the same delivery. Closes the file. Raises the
-    problems of `chengxin.tabular`, and those of `submit`.
+    Without a submission id the id comes from the entry and the file's digest, so that the same file again is the same
+    delivery. Closes the file. Raises the problems of `chengxin.tabular`, and those of `submit`.
     """
     with contextlib.ExitStack() as stack:
         stack.callback(file.close)
@@ -46,7 +53,8 @@ def submit_file(ingest: Ingest, caller: Principal, header: Header, file: NamedFi
         mapping = ingest.store.providers.mapping(caller.org, entry.code)
         columns = columns_of(entry, mapping)
         source = open_source(path, header.file_name)
-        form = FileForm([(c.label.strip(), c.code) for c in source.columns(columns) if c.code], source.kind)
+        read = [(c.label.strip(), c.code) for c in source.columns(columns) if c.code]
+        form = FileForm(read, source.kind, source.encoding, source.unread)
         whole = replace(
             header,
             submission_id=header.submission_id or id_of_file(entry.code, sha256, mapping),
@@ -67,7 +75,7 @@ def submit_file(ingest: Ingest, caller: Principal, header: Header, file: NamedFi
     if receipt is None:
         # Whoever is told to ask for the submission finds it, even before its turn has come.
         begin(ingest, caller, opened)
-    return whole.submission_id, receipt
+    return Taken(whole.submission_id, receipt, source.unread)
 
 
 def names_of(entry: Entry) -> list[ItemName]:

@@ -57,11 +57,6 @@ BATCH_CONFLICT = conflict(
     "第 {number} 批已报送且内容不同；新内容请使用新的报送编号",
     "Batch {number} was delivered with other content; use a new submission id for new content",
 )
-SUBMISSION_CONFLICT = conflict(
-    "SUBMISSION_CONFLICT",
-    "报送编号 {submission_id} 已用于条目 {entry} 第 {version} 版的另一次报送，请换一个编号",
-    "Submission id {submission_id} belongs to another delivery for entry {entry} version {version}; use a new one",
-)
 SUBMISSION_CLOSED = precondition(
     "SUBMISSION_CLOSED",
     "报送 {submission_id} 已办结并出具回执，不能再追加批次",

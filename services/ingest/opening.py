@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from pymongo.errors import DuplicateKeyError
 
-from chengxin.delivery import Signed
+from chengxin.delivery import SUBMISSION_CONFLICT, Signed
 from chengxin.mongo import Unit
 from chengxin.principal import Principal
 from services.ingest.entry import Entry, Organisation
-from services.ingest.model import NOT_A_PROVIDER, SUBMISSION_CONFLICT, Counts, Header, Receipt, owned
+from services.ingest.model import NOT_A_PROVIDER, Counts, Header, Receipt, owned
 from services.ingest.receipts import receipt_of
 from services.ingest.room import Ingest
 from services.ingest.signing import word_on
@@ -22,10 +22,13 @@ OPENED: Final = "submission.opened"
 
 @dataclass(frozen=True)
 class FileForm:
-    """What is known of a delivered file that we keep: its columns in order, as (label, item code), and its kind."""
+    """What is known of a delivered file that we keep: its columns in order, as (label, item code), its kind, what its
+    text is encoded in, as Python names it, and the sheets that were not read."""
 
     columns: Sequence[tuple[str, str]]
     kind: str
+    encoding: str
+    unread: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,8 @@ def submission_row(ingest: Ingest, delivery: Delivery) -> Plain:
     }
     if delivery.file:
         columns = [list(column) for column in delivery.file.columns]
-        document |= {"file_kept": True, "file_kind": delivery.file.kind, "columns": columns}
+        form = {"file_kind": delivery.file.kind, "file_encoding": delivery.file.encoding, "columns": columns}
+        document |= {"file_kept": True, **form, "sheets_not_read": list(delivery.file.unread)}
     return document
 
 

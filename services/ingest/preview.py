@@ -48,6 +48,8 @@ class Preview:
     entry_version: int
     kind: str
     encoding: str
+    # Sheets that are not read, though they hold something.
+    unread: Sequence[str]
     columns: Sequence[SeenColumn]
     missing: Sequence[ItemName]
     rows: Sequence[SeenRow]
@@ -66,7 +68,8 @@ def preview(ingest: Ingest, caller: Principal, header: Header, file: NamedFile) 
     rows = [_seen(validator, row) for row in itertools.islice(source.rows(columns), ROWS)]
     seen = [SeenColumn(c.label, c.code, columns.found_by(label)) for label, c in columns.met.items()]
     told = [replace(c, suggestions=columns.suggestions(c.label)) if c.found_by == "unknown" else c for c in seen]
-    return Preview(entry.code, entry.version, source.kind, source.encoding, told, columns.missing(), rows)
+    form = (source.kind, source.encoding, source.unread)
+    return Preview(entry.code, entry.version, *form, told, columns.missing(), rows)
 
 
 def _seen(validator: Validator, row: Row) -> SeenRow:

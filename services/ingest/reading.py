@@ -163,6 +163,7 @@ def as_json(found: Plain) -> dict[str, Any]:
         "record_count": found.get("record_count") or 0,
         "file_name": found.get("file_name", ""),
         "file_sha256": found.get("file_sha256", ""),
+        "sheets_not_read": list(found.get("sheets_not_read") or ()),
         "created_at": rfc3339(found["created_at"]),
     }
 

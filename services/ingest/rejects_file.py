@@ -9,21 +9,23 @@ from urllib.parse import quote
 from flask import Response
 
 from chengxin import context
-from chengxin.tabular.rejects import Rejected, rejects_csv, rejects_jsonl, write_rejects_xlsx
+from chengxin.tabular.rejects import write_rejects
 from services.ingest.reading import RejectRow
 from services.ingest.room import Ingest
 from services.ingest.store import Plain
 
 _TYPES: Final = {
-    "csv": "text/csv; charset=utf-8",
-    "jsonl": "application/jsonl; charset=utf-8",
+    "csv": "text/csv; charset={charset}",
+    "jsonl": "application/jsonl; charset={charset}",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 _PIECE: Final = 1 << 16
 
 
 def answer(ingest: Ingest, found: Plain, rows: Iterable[RejectRow], kind: str) -> Response:
-    """The file of a submission's rejects; of the kind that was delivered unless one is named, CSV when none was."""
+    """The file of a submission's rejects, of this kind in UTF-8; in the kind and encoding that were delivered if none is
+    named, CSV when no file was."""
+    encoding = "utf-8" if kind else found.get("file_encoding") or "utf-8"
     kind = kind or found.get("file_kind") or "csv"
     language = context.current().language
     columns = [(label, code) for label, code in found.get("columns") or ()]
@@ -34,24 +36,13 @@ def answer(ingest: Ingest, found: Plain, rows: Iterable[RejectRow], kind: str) -
     # Whole before its first byte is sent: what breaks meanwhile is told, and the length is announced, so that an answer
     # that breaks off cannot pass for a whole one.
     file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by who reads it
-    _write(file, kind, columns, rejected)
-    length = file.tell()
+    write_rejects(file, kind, encoding, columns, rejected)
+    length = file.seek(0, os.SEEK_END)
     file.seek(0)
     name = quote(f"{found['submission_id']}.rejects.{kind}")
+    content_type = _TYPES[kind].format(charset=encoding.removesuffix("-sig"))
     headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}", "Content-Length": str(length)}
-    return Response(_pieces(file), content_type=_TYPES[kind], headers=headers)
-
-
-def _write(file: IO[bytes], kind: str, columns: list[tuple[str, str]], rejected: Iterable[Rejected]) -> None:
-    if kind == "xlsx":
-        write_rejects_xlsx(file, columns, rejected)
-        file.seek(0, os.SEEK_END)
-        return
-    if kind == "csv":
-        # Spreadsheets know UTF-8 by its mark.
-        file.write(b"\xef\xbb\xbf")
-    lines = rejects_csv(columns, rejected) if kind == "csv" else rejects_jsonl(columns, rejected)
-    file.writelines(line.encode() for line in lines)
+    return Response(_pieces(file), content_type=content_type, headers=headers)
 
 
 def _pieces(file: IO[bytes]) -> Iterator[bytes]:

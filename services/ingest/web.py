@@ -25,6 +25,9 @@ from services.ingest.web_reporting import add_agreements, add_mappings, add_prev
 
 _SUBMISSIONS: Final = Tag(name="submissions", description="What providers delivered, and what became of it")
 _MAX_BODY: Final = 256 * 1024 * 1024
+_NOT_READ: Final[Any] = Field(
+    description="Further sheets of a workbook that hold something: only the first visible one is read"
+)
 
 
 class UploadForm(BaseModel):
@@ -97,6 +100,7 @@ class SubmissionAnswer(BaseModel):
     record_count: int = Field(description="How many records were said to come; 0 when nobody said")
     file_name: str
     file_sha256: str
+    sheets_not_read: list[str] = _NOT_READ
     created_at: str
     receipt: ReceiptAnswer | None = None
 
@@ -107,6 +111,7 @@ class TakenAnswer(BaseModel):
     submission_id: str
     counts: CountsAnswer
     receipt: ReceiptAnswer
+    sheets_not_read: list[str] = _NOT_READ
 
 
 class TakingAnswer(BaseModel):
@@ -114,6 +119,7 @@ class TakingAnswer(BaseModel):
 
     submission_id: str
     state: str = Field(description="open: ask GET /v1/submissions/<id>, or deliver the same file again")
+    sheets_not_read: list[str] = _NOT_READ
 
 
 class SubmissionsAnswer(BaseModel):
@@ -186,15 +192,15 @@ def _add_upload(app: OpenAPI, ingest: Ingest) -> None:
         header = Header(form.submission_id, form.catalog, file_name=name, signature=form.signature)
         upload = Upload(form.file)
         try:
-            submission_id, receipt = files.submit_file(ingest, caller(), header, upload)
+            taken = files.submit_file(ingest, caller(), header, upload)
         except BaseException:
             # Also when the rule refuses the caller.
             upload.close()
             raise
-        if receipt is None:
-            return answer({"submission_id": submission_id, "state": "open"}, 202)
-        told = {"submission_id": receipt.submission_id, "counts": receipt.counts, "receipt": receipt.to_json()}
-        return answer(told, 201)
+        told: dict[str, Any] = {"submission_id": taken.submission_id, "sheets_not_read": list(taken.unread)}
+        if taken.receipt is None:
+            return answer(told | {"state": "open"}, 202)
+        return answer(told | {"counts": taken.receipt.counts, "receipt": taken.receipt.to_json()}, 201)
 
 
 def _add_submissions(app: OpenAPI, ingest: Ingest) -> None:

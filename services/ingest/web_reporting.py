@@ -110,6 +110,7 @@ class PreviewAnswer(BaseModel):
     entry_version: int
     kind: str
     encoding: str
+    sheets_not_read: list[str] = Field(description="Further sheets that hold something: only the first is read")
     columns: list[ColumnAnswer]
     missing: list[ItemAnswer] = Field(description="Required items without a column")
     rows: list[RowAnswer]
@@ -198,6 +199,7 @@ def _preview(seen: preview.Preview) -> dict[str, Any]:
         "entry_version": seen.entry_version,
         "kind": seen.kind,
         "encoding": seen.encoding,
+        "sheets_not_read": list(seen.unread),
         "columns": [
             {"label": c.label, "item": c.item, "found_by": c.found_by, "suggestions": _items(c.suggestions, language)}
             for c in seen.columns

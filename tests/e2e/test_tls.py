@@ -68,7 +68,7 @@ def test_the_grpc_edge_demands_a_certificate_and_the_http_edge_asks(
     assert without.anybody.get("/v1/catalog/entries?page_size=1")["entries"]
     with pytest.raises(Problem) as refused:
         without.housing_bureau.rpc("DisclosureService/Query", query)
-    assert refused.value.code == "UPSTREAM_UNAVAILABLE"
+    assert refused.value.code == "GATEWAY_UNREACHABLE"
 
 
 @pytest.mark.parametrize(

@@ -186,6 +186,22 @@ def test_rejects_go_back_in_the_delivered_columns_to_be_mended(ingest: Running) 
         (b'{"TYSHXYDM": "1", "TYSHXYDM": "2"}', "a.jsonl", "FILE_COLUMN_TWICE", "TYSHXYDM"),
         (b'{"TYSHXYDM": "' + b"1" * 2_000_000, "a.jsonl", "FILE_LINE_TOO_LONG", "第 1 行"),
         (workbook(as_sheet([registration()]))[:2000], "a.xlsx", "FILE_WORKBOOK_BROKEN", "Excel"),
+        (bytes.fromhex("d0cf11e0a1b11ae1") + bytes(1000), "a.xlsx", "FILE_WORKBOOK_OTHER", "密码"),
+        (b'\n{"ZTMC": "a\\ud800b"}', "a.jsonl", "FILE_CHARACTER_BROKEN", "第 2 行“ZTMC”中的 \\ud800"),
+        (b'{"a\\udfff": "b"}', "a.jsonl", "FILE_CHARACTER_BROKEN", "第 1 行"),
+        (table([registration(经营范围="长" * (1 << 20) + "x")]), "a.csv", "FILE_LINE_TOO_LONG", "第 2 行"),
+        (
+            workbook(as_sheet([registration()]), lambda sheet: sheet.cell(2, 16_384, "x")),
+            "a.xlsx",
+            "FILE_CELL_OUTSIDE",
+            "XFD2",
+        ),
+        (
+            workbook(as_sheet([registration()]), lambda sheet: sheet.cell(1_048_576, 1, " ")),
+            "a.xlsx",
+            "FILE_SHEET_TOO_LARGE",
+            "A1048576",
+        ),
         (b"PK\x03\x04 not a zip", "a.xlsx", "FILE_WORKBOOK_BROKEN", "Excel"),
         (workbook([]), "a.xlsx", "FILE_EMPTY", "空"),
         (workbook([[*registration()]]), "a.xlsx", "FILE_NO_RECORDS", "表头"),
@@ -319,7 +335,26 @@ def test_external_entities_are_refused(ingest: Running, tmp_path: Path) -> None:
 
 def test_a_sheet_that_is_too_large_for_memory_is_refused(ingest: Running) -> None:
     content = workbook([["TYSHXYDM"]], lambda sheet: sheet.cell(1_000_000, 16_000, "x"))
-    assert refusal(ingest.regulator.uploads(content, "a.xlsx", "QYDJ"), ingest)["code"] == "FILE_WORKBOOK_TOO_LARGE"
+    problem = refusal(ingest.regulator.uploads(content, "a.xlsx", "QYDJ"), ingest)
+    assert (problem["code"], problem["params"]["cell"]) == ("FILE_SHEET_TOO_LARGE", "WQJ1000000")
+
+
+def test_cells_that_are_only_formatted_do_not_count(ingest: Running) -> None:
+    def formatted(sheet: Any) -> None:
+        sheet.cell(1_048_576, 16_384).font = openpyxl.styles.Font(bold=True)
+        # Nor does a space beside the columns.
+        sheet.cell(2, 20, " ")
+
+    told = ingest.regulator.uploads(workbook(as_sheet([registration()]), formatted), "a.xlsx", "QYDJ").json
+    assert told["counts"]["accepted"] == 1
+
+
+def test_a_long_cell_rejects_its_row_whatever_the_file(ingest: Running) -> None:
+    rows = [registration(1), registration(2, 经营范围="长" * 200_000)]
+    lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows).encode()
+    for content, name in ((table(rows), "a.csv"), (lines, "a.jsonl")):
+        [found] = violations(ingest, content, name)
+        assert (found["item"], found["rule"]) == ("JYFW", "length")
 
 
 def test_a_long_text_that_many_cells_share_is_refused(ingest: Running) -> None:

@@ -2,15 +2,19 @@
 
 import io
 import json
+import re
 from datetime import UTC, date, datetime
 from typing import Any
 
 import openpyxl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 from werkzeug.test import TestResponse
 
 from chengxin.tabular.lenient import LenientColumns
+from chengxin.tabular.rejects import armed, disarmed
 from services.catalog.model import Entry, read_content
 from services.catalog.template import template_book, template_csv
 from services.ingest.entry import read_entry
@@ -122,12 +126,30 @@ def test_a_mapping_that_cannot_be_is_refused(ingest: Running) -> None:
     assert remembers(ingest.centre, {"公司": "ZTMC"}).json["code"] == "ROLE_NOT_ALLOWED"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16", "utf-16-le"])
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_rejects_come_back_in_the_encoding_they_came_in(ingest: Running, kind: str, encoding: str) -> None:
+    rows = [registration(n, 登记状态="没有") for n in range(1, 4)]
+    lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows).encode(encoding)
+    content = table(rows, encoding) if kind == "csv" else lines
+    told = ingest.regulator.uploads(content, f"a.{kind}", "QYDJ").json
+    path = f"/v1/submissions/{told['submission_id']}/rejects?format="
+    answer = ingest.regulator.get(f"{path}file")
+    assert answer.headers["Content-Type"].endswith(f"; charset={encoding.removesuffix('-sig')}")
+    text = answer.data.decode(encoding)
+    # One mark at most, where there was one; a spreadsheet gets it for UTF-8 always.
+    assert text.count("\ufeff") == int((kind, encoding) == ("csv", "utf-8"))
+    assert text.count("没有") == 3
+    # Whoever names the form gets what every program reads.
+    assert "没有" in ingest.regulator.get(f"{path}{kind}").data.decode()
+
+
 def _as_texts(sheet: Any) -> None:
     for cell in ("B3", "D4"):
         sheet[cell].data_type = "s"
 
 
-NASTY = {"主体名称": '=HYPERLINK("http://x")', "经营范围": "第一行\n第二行", "登记状态": "没有"}
+NASTY = {"主体名称": '=HYPERLINK("http://x")', "登记机关": "'=机关", "经营范围": "第一行\n第二行", "登记状态": "没有"}
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx", "jsonl"])
@@ -172,6 +194,7 @@ def test_rejects_come_back_in_the_form_they_came_in_and_are_taken_when_mended(in
     record = ingest.room.store.records.find_one({"subject.name": NASTY["主体名称"]})
     assert record is not None
     assert record["items"]["JYFW"] == NASTY["经营范围"]
+    assert record["items"]["DJJG"] == NASTY["登记机关"]
     assert ingest.room.store.records.count_documents({"items.DJJG": "#N/A"}) == 1
 
 
@@ -230,6 +253,24 @@ def test_the_example_of_a_template_is_not_recorded(ingest: Running, form: str, c
     assert "请删除该行" in reject["violations"][0]["message"]
 
 
+def test_sheets_that_are_not_read_are_told(ingest: Running) -> None:
+    def more(sheet: Any) -> None:
+        for title in ("十二月", "空白", "隐藏"):
+            sheet.parent.create_sheet(title)
+        for title in ("十二月", "隐藏"):
+            sheet.parent[title].append([*registration(2)])
+        sheet.parent["隐藏"].sheet_state = "hidden"
+        sheet.parent["空白"]["A1"].font = openpyxl.styles.Font(bold=True)
+
+    content = workbook(as_sheet([registration()]), more)
+    assert looks(ingest.regulator, content, "a.xlsx").json["sheets_not_read"] == ["十二月"]
+    told = ingest.regulator.uploads(content, "a.xlsx", "QYDJ").json
+    assert (told["counts"]["total"], told["sheets_not_read"]) == (1, ["十二月"])
+    found = ingest.regulator.get(f"/v1/submissions/{told['submission_id']}").json
+    assert found["sheets_not_read"] == ["十二月"]
+    assert looks(ingest.regulator, table([registration()])).json["sheets_not_read"] == []
+
+
 def test_an_empty_template_has_no_records(ingest: Running) -> None:
     assert ingest.regulator.uploads(template("QYDJ"), "t.xlsx", "QYDJ").json["code"] == "FILE_NO_RECORDS"
 
@@ -241,3 +282,15 @@ def test_a_label_that_is_like_nothing_is_given_no_suggestion() -> None:
     assert columns.suggestions("登记机构")[0].code == "DJJG"
     columns.code("DJJG")
     assert "DJJG" not in {item.code for item in columns.suggestions("登记机构")}
+
+
+@given(st.text("'=+-@\t\r1a", max_size=6))
+def test_what_a_spreadsheet_would_evaluate_comes_back_as_it_was(cell: str) -> None:
+    there = disarmed(cell)
+    assert armed(there) == cell
+    assert not re.match(r"[=+\-@\t\r]", there) or re.fullmatch(r"[+-]1+", there)
+
+
+def test_half_a_character_is_told_before_a_delivery_too(ingest: Running) -> None:
+    answer = looks(ingest.regulator, b'{"ZTMC": "a\\ud800b"}', "a.jsonl")
+    assert (answer.status_code, answer.json["code"]) == (400, "FILE_CHARACTER_BROKEN")

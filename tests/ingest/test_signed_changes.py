@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chengxin.cli import receipt as receipts
 from chengxin.cli.home import make_private_key
-from chengxin.cli.record import ask, current_version, receipt_of
+from chengxin.cli.record import ask, receipt_of, versions
 from chengxin.client import Caller, Edge
 from chengxin.delivery import Asked, change_statement, read_signed, sign, statement
 from chengxin.errors import Problem
@@ -234,7 +234,7 @@ def test_a_provider_changes_its_record_by_the_program_and_verifies_the_receipt(i
     token = organ.headers["Authorization"].removeprefix("Bearer ")
     provider = Caller(Edge("http://nowhere", ingest.address), lambda: token)
     for number in range(1, 4):
-        current = current_version(provider, record_id)
+        current = versions(provider, record_id)[-1]
         assert current.version == number
         items = dict(current.items) | {"XK_NR": f"第{number}次变更"}
         asked = replace(AMENDED, request_id=f"random-request-{number}", items=items)
@@ -245,6 +245,8 @@ def test_a_provider_changes_its_record_by_the_program_and_verifies_the_receipt(i
     assert f"amendment of record {record_id}" in done.output
     assert "from version 3 to 4" in done.output
     assert "what it holds is what was asked" in done.output
+    done = verify(file, "--delivered", key)
+    assert (done.exit_code, f"of a change of record {record_id}, not of a file" in done.output) == (1, True)
     told = json.loads(file.read_text())
     told["asked"]["items"]["XK_NR"] = "别的"
     file.write_text(json.dumps(told))

@@ -25,7 +25,7 @@ def sending(ingest: Running, file: Path, count: int, name: str = "from-a-client"
     token = ingest.regulator.headers["Authorization"].removeprefix("Bearer ")
     provider = Caller(edge, lambda: token)
     sha256 = digest(file.read_bytes())
-    return Sending(provider, name, "XZXK", file.name, sha256, count, "zh-CN", Console(quiet=True))
+    return Sending(provider, name, "XZXK", file.name, sha256, count, Console(quiet=True))
 
 
 def test_a_file_is_delivered_and_receipted(ingest: Running, tmp_path: Path) -> None:

@@ -179,6 +179,9 @@
       rows: seen.rows.length,
       wrong: seen.rows.filter((row) => row.violations.length).length,
     });
+    if (seen.sheets_not_read.length) {
+      byId("seen").textContent += ` ${say("unread", { sheets: seen.sheets_not_read.join(english ? ", " : "、") })}`;
+    }
     byId("columns").replaceChildren(...seen.columns.map(columnRow));
     byId("columns").dataset.missing = seen.missing.map((item) => item.name).join(english ? ", " : "、");
     showRows(seen);
