@@ -29,7 +29,7 @@ _OUTCOMES: Final = {
 
 @click.group("record")
 def command() -> None:
-    """Amend or revoke a record of yours (Art. 11)."""
+    """Find, amend or revoke a record of yours (Art. 11)."""
 
 
 def _options(made: Callable[..., None]) -> Callable[..., None]:
@@ -55,6 +55,37 @@ def _options(made: Callable[..., None]) -> Callable[..., None]:
     ):  # fmt: skip
         made = option(made)
     return made
+
+
+@command.command("show")
+@click.option("--catalog", required=True, help="Code of the entry.")
+@click.option("--item", "key", multiple=True, required=True, metavar="ITEM=VALUE", help="What identifies the record.")
+@click.option("--client-id", required=True, help="Your client id.")
+@click.option("--key", "key_file", type=_FILE, required=True, help="Its private key.")
+@click.option("--home", type=click.Path(path_type=Path), help="Directory of a suite here.")
+@click.option("--http", help="HTTP address of the gateway, with http:// or https:// [from the home].")
+@click.option("--grpc", "grpc_address", help="gRPC address of the gateway, host:port [from the home].")
+def show(
+    catalog: str,
+    key: tuple[str, ...],
+    client_id: str,
+    key_file: Path,
+    home: Path | None,
+    http: str | None,
+    grpc_address: str | None,
+) -> None:
+    """Show your record of an entry by the items that identify it: its id, its version, its items."""
+    asked = {"catalog": catalog, "key": dict(one.partition("=")[::2] for one in key), "page_size": 200}
+    try:
+        provider = edge_of(home, http, grpc_address).machine(client_id, key_file, scope="provider")
+        found = provider.post("/v1/records/queries", asked)
+        while token := found["next_page_token"]:
+            found = provider.post("/v1/records/queries", asked | {"page_token": token})
+    except Refused as e:
+        raise click.ClickException(str(e)) from None
+    current = found["versions"][-1]
+    told = {"record_id": found["record_id"]} | {name: current[name] for name in ("version", "revoked", "items")}
+    click.echo(json.dumps(told, ensure_ascii=False, indent=1))
 
 
 @command.command("amend")

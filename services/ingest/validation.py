@@ -67,6 +67,10 @@ class Validator:
             return items, []
         return items, self.violations(items)
 
+    def standard(self, delivered: Items) -> dict[str, str]:
+        """The items as they are recorded, whether or not they obey the rules; empty ones left out."""
+        return self._standard.apply(delivered)
+
     def passes(self, items: Items) -> bool:
         """Whether standardised items obey every rule."""
         try:

@@ -63,6 +63,17 @@ class RecordAnswer(BaseModel):
     next_page_token: str
 
 
+class KeyBody(PageQuery):
+    """A record by what identifies it within its entry."""
+
+    catalog: str = Field(max_length=64, description="Code of the catalog entry, for example QYDJ")
+    key: dict[str, str] = Field(
+        min_length=1,
+        max_length=32,
+        description="The items of the entry's natural key, in any form that a delivery takes",
+    )
+
+
 class RevocationBody(Parameters):
     """Why and from when a record has no effect."""
 
@@ -102,10 +113,20 @@ def add_records(app: OpenAPI, ingest: Ingest) -> None:
     def record(path: RecordPath, query: PageQuery) -> Response:
         """Its versions, oldest first; a provider sees its own records."""
         after = version_position(query.page_token)
-        history = recorded.record(ingest, caller(), path.record_id, after, query.page_size)
-        told = asdict(history) | {"versions": [_version(v) for v in history.versions]}
-        following = told.pop("following")
-        return answer(told | {"next_page_token": encode_page_token([following]) if following else ""})
+        return _history(recorded.record(ingest, caller(), path.record_id, after, query.page_size))
+
+    # Not by GET: what identifies a record may be personal, and addresses are kept in logs.
+    @app.post(
+        "/v1/records/queries",
+        tags=[_RECORDS],
+        summary="One record of one's own, by its natural key",
+        responses={200: RecordAnswer},
+    )
+    @serves(recorded.find)
+    def find(body: KeyBody) -> Response:
+        """Its id and its versions, oldest first: for a provider, who knows the record by what identifies it."""
+        named = recorded.Named(body.catalog, body.key)
+        return _history(recorded.find(ingest, caller(), named, version_position(body.page_token), body.page_size))
 
     @app.post(
         "/v1/records/<record_id>/amendments",
@@ -129,6 +150,12 @@ def add_records(app: OpenAPI, ingest: Ingest) -> None:
     def revoke(path: RecordPath, body: RevocationBody) -> Response:
         """It ceases to have effect and stays in history; by its provider, or by the centre for an objection."""
         return _changed(amendments.revoke(ingest, caller(), _change(path.record_id, body)))
+
+
+def _history(found: recorded.History) -> Response:
+    told = asdict(found) | {"versions": [_version(v) for v in found.versions]}
+    following = told.pop("following")
+    return answer(told | {"next_page_token": encode_page_token([following]) if following else ""})
 
 
 def _change(record_id: str, body: RevocationBody) -> Change:
