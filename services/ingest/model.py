@@ -74,8 +74,16 @@ SUBMISSION_EMPTY = invalid(
 )
 DELIVERY_BROKEN_OFF = precondition(
     "DELIVERY_BROKEN_OFF",
-    "传输中断，已提交 {committed} 批，请从下一批续传",
-    "The delivery broke off after {committed} committed batches; continue from the next",
+    "传输中断，已提交 {committed} 批、共 {records} 条，请从下一批续传；如果全部记录就是这 {records} 条，请用同一报送编号再次提交"
+    " header，写明 record_count 为 {records}，不带批次，即可办结",
+    "The delivery broke off after {committed} committed batches of {records} records in all; continue from the next. If"
+    " these are all, send the header with the same id and a record_count of {records} again, without batches, to end it",
+)
+DELIVERY_OVER_COUNT = precondition(
+    "DELIVERY_OVER_COUNT",
+    "header 中写明共 {told} 条，加上第 {number} 批将达到 {reached} 条，该批未入库；请核对条数，多出的记录请用新的报送编号报送",
+    "The header tells {told} records, with batch {number} there would be {reached}; the batch is not recorded. Check the"
+    " count, and deliver what is beyond it under a new submission id",
 )
 DELIVERY_END_MISSING = precondition(
     "DELIVERY_END_MISSING",

@@ -13,7 +13,7 @@ from chengxin.ingest.v1 import ingest_pb2 as pb
 from services.ingest import originals
 from services.ingest.rejects import opened_reject
 from services.ingest.store import batch_id
-from tests.ingest.conftest import HOUSING, REGULATOR, STRANGER, Running, licence, licences, stream, wrong_digit
+from tests.ingest.conftest import HOUSING, REGULATOR, STRANGER, Running, head, licence, licences, stream, wrong_digit
 from tests.support import until
 
 
@@ -167,6 +167,50 @@ def test_the_count_told_first_holds_when_a_delivery_is_resumed(ingest: Running) 
     other = stream(licences(30), 10, submission_id="told-at-first", record_count=31)
     assert refused(ingest.regulator.rpc, "Submit", other).code == "SUBMISSION_CONFLICT"
     assert ingest.regulator.rpc("Submit", iter(untold)).counts.accepted == 30
+
+
+def test_a_batch_that_goes_over_the_count_is_refused_and_the_rest_of_the_delivery_goes_on(ingest: Running) -> None:
+    counted = head(submission_id="over-the-count", record_count=20)
+    records = [pb.Record(row=n, items=items) for n, items in enumerate(licences(40), 1)]
+
+    def sent(*sizes: int):
+        parts, start = [pb.SubmitRequest(header=counted)], 0
+        for number, size in enumerate(sizes, 1):
+            batch = pb.RecordBatch(number=number, records=records[start : start + size])
+            parts, start = [*parts, pb.SubmitRequest(batch=batch)], start + size
+        return ingest.regulator.rpc("Submit", iter(parts))
+
+    problem = refused(sent, 21)
+    assert (problem.code, problem.params) == ("DELIVERY_OVER_COUNT", {"told": "20", "number": "1", "reached": "21"})
+    assert refused(ingest.regulator.submission, "over-the-count").code == "NOT_FOUND"
+    for _ in range(2):
+        problem = refused(sent, 5, 35)
+        assert (problem.code, problem.params) == ("DELIVERY_OVER_COUNT", {"told": "20", "number": "2", "reached": "40"})
+        found = ingest.regulator.submission("over-the-count")
+        assert (found.state, found.batches_committed, found.counts.total) == (pb.SUBMISSION_STATE_OPEN, 1, 5)
+    assert sent(5, 15).counts.accepted == 20
+
+
+def test_a_delivery_that_was_announced_as_larger_is_ended_by_the_right_count(ingest: Running) -> None:
+    parts = [*stream(licences(5), submission_id="announced-larger", record_count=20), pb.SubmitRequest(end=pb.End())]
+    problem = refused(ingest.regulator.rpc, "Submit", iter(parts))
+    assert (problem.code, problem.params) == ("DELIVERY_BROKEN_OFF", {"committed": "1", "records": "5"})
+    right = pb.SubmitRequest(header=head(submission_id="announced-larger", record_count=5))
+    more = pb.RecordBatch(number=2, records=[pb.Record(row=6, items=licence(6))])
+    problem = refused(ingest.regulator.rpc, "Submit", iter([right, pb.SubmitRequest(batch=more)]))
+    assert problem.code == "DELIVERY_OVER_COUNT"
+    receipt = ingest.regulator.rpc("Submit", iter([right]))
+    assert receipt.counts.total == 5
+    found = ingest.regulator.submission("announced-larger")
+    assert (found.state, found.record_count) == (pb.SUBMISSION_STATE_CLOSED, 5)
+    assert ingest.regulator.rpc("Submit", iter([right])) == receipt
+
+
+def test_a_delivery_in_one_call_has_the_records_that_its_header_tells(ingest: Running) -> None:
+    for count in (1, 3):
+        problem = refused(ingest.regulator.submits_batch, licence(1), licence(2), record_count=count)
+        assert problem.fields[0].field == "record_count"
+    assert ingest.regulator.submits_batch(licence(1), licence(2), record_count=2).receipt.counts.total == 2
 
 
 def test_the_same_submission_twice_at_once_is_recorded_once(ingest: Running) -> None:

@@ -143,7 +143,9 @@ class SubmissionHeader(_message.Message):
     """SHA-256 of the delivered file, lower-case hex, if it was one."""
     record_count: _builtins.int
     """How many records follow in all; 0 means not told. When told, the submission closes only when all have come: a
-    connection that ends early cannot pass for the end of the delivery. Not told, a stream must end with `end`.
+    connection that ends early cannot pass for the end of the delivery. Not told, a stream must end with `end`. A batch
+    that would go over it is refused. If it was too great, the same id with the number of records that are committed,
+    and no more batches, ends the delivery.
     """
     signature: _builtins.str
     """The provider's word on the delivery (Art. 12): compact JWS by the client's registered key, its public JWK in the
