@@ -12,7 +12,7 @@ import msgspec
 from chengxin.clock import rfc3339
 from chengxin.delivery import Asked, batch_bytes
 from chengxin.errors import INPUT_INVALID, FieldError, Problem, conflict, forbidden, invalid, not_found, precondition
-from chengxin.ids import names_identity_number
+from chengxin.ids import is_objection_no, names_identity_number
 from chengxin.workdays import WorkCalendar
 from services.ingest.standard import is_date
 from services.ingest.validation import Violation
@@ -292,9 +292,16 @@ class Change:
             wrong.append(_wrong("reason", "请说明变更或撤销的理由", "say why, in words"))
         if self.effective_date and not is_date(self.effective_date):
             wrong.append(_wrong("effective_date", "应为 YYYY-MM-DD", "must be YYYY-MM-DD"))
+        # Whether there is one, and about this record, only the objection service knows (README, what it cannot see).
+        if self.objection_no and not is_objection_no(self.objection_no):
+            told = (
+                "异议编号应形如 YY-20261124-0001，没有异议请留空",
+                "must be like YY-20261124-0001; empty without one",
+            )
+            wrong.append(_wrong("objection_no", *told))
         if self.based_on_version < 0:
             wrong.append(_wrong("based_on_version", "不能为负数", "must not be negative"))
-        for name, limit in (("reason", 2000), ("document_number", 200), ("objection_no", 64), ("request_id", 128)):
+        for name, limit in (("reason", 2000), ("document_number", 200), ("request_id", 128)):
             if len(getattr(self, name)) > limit:
                 wrong.append(_wrong(name, f"不能超过 {limit} 个字符", f"at most {limit} characters"))
         if wrong:

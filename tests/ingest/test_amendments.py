@@ -32,7 +32,11 @@ def refused(call, *arguments, **options) -> Problem:
 
 def test_an_amendment_is_a_new_version_with_its_reason(ingest: Running, record_id: str) -> None:
     outcome = amends(
-        ingest.regulator, record_id, licence(XK_NR="餐饮服务"), document_number="演更字〔2026〕1号", objection_no="O-1"
+        ingest.regulator,
+        record_id,
+        licence(XK_NR="餐饮服务"),
+        document_number="演更字〔2026〕1号",
+        objection_no="YY-20261124-0001",
     )
     assert (outcome.outcome, outcome.version, outcome.record_id) == (pb.OUTCOME_AMENDED, 2, record_id)
     [_, second] = [r for c in ingest.watched(2) for r in c.records]
@@ -40,7 +44,7 @@ def test_an_amendment_is_a_new_version_with_its_reason(ingest: Running, record_i
         2,
         "餐饮服务",
         "录入错误",
-        "O-1",
+        "YY-20261124-0001",
     )
     [old] = ingest.room.store.history(record_id)
     assert (old["version"], old["items"]["XK_NR"]) == (1, "食品经营")
@@ -107,9 +111,18 @@ def test_who_may_change_a_record(ingest: Running, record_id: str) -> None:
     assert refused(amends, ingest.centre, record_id, items).code == "OBJECTION_REQUIRED"
     assert refused(amends, ingest.organ("authority"), record_id, items).code == "ROLE_NOT_ALLOWED"
     assert refused(revokes, ingest.regulator, "r_nothing").code == "NOT_FOUND"
-    assert amends(ingest.centre, record_id, items, objection_no="O-7").version == 2
+    assert amends(ingest.centre, record_id, items, objection_no="YY-20261124-0007").version == 2
     assert ingest.room.store.record(record_id)["changed_by"] == "officer:centre"
     assert ingest.room.store.record(record_id)["provider"] == ingest.room.store.history(record_id)[0]["provider"]
+
+
+@pytest.mark.parametrize("number", ["O-1", "YY-1", "YY-20261124-0001x", "有异议", "１"])
+def test_an_objection_is_named_by_what_can_be_its_number(ingest: Running, record_id: str, number: str) -> None:
+    for organ in (ingest.regulator, ingest.centre):
+        problem = refused(amends, organ, record_id, licence(XK_NR="其他"), objection_no=number)
+        assert (problem.code, [f.field for f in problem.fields]) == ("INPUT_INVALID", ["objection_no"])
+        assert refused(revokes, organ, record_id, objection_no=number).fields[0].field == "objection_no"
+    assert ingest.room.store.record(record_id)["version"] == 1
 
 
 @pytest.mark.parametrize(

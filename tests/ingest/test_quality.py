@@ -195,7 +195,7 @@ def test_a_report_counts_changes_their_lateness_and_corrections(watched: Running
     watched.regulator.rpc("Amend", pb.AmendRequest(record_id=late, items=licence(1, XK_NR="餐饮服务"), **change))
     change["effective_date"] = "2026-11-20"
     watched.regulator.rpc("Amend", pb.AmendRequest(record_id=in_time, items=licence(4, XK_NR="餐饮服务"), **change))
-    change = {"reason": "异议更正", "objection_no": "YY-1"}
+    change = {"reason": "异议更正", "objection_no": "YY-20261124-0001"}
     watched.centre.rpc("Amend", pb.AmendRequest(record_id=corrected, items=licence(2, XK_NR="餐饮服务"), **change))
     watched.regulator.rpc("Revoke", pb.RevokeRequest(record_id=revoked, reason="撤销"))
     goes_to(watched, "2026-11-24")

@@ -22,7 +22,7 @@ def record_id(ingest: Running) -> str:
     name = str(answer.outcomes[0].record_id)
     change = {"record_id": name, "document_number": "演更字〔2026〕1号", "effective_date": "2026-09-01"}
     items = licence(XK_NR="餐饮服务", XK_ZT="有效")
-    amended = pb.AmendRequest(**change, items=items, reason="录入错误", objection_no="O-1")
+    amended = pb.AmendRequest(**change, items=items, reason="录入错误", objection_no="YY-20261124-0001")
     ingest.regulator.rpc("Amend", amended)
     ingest.regulator.rpc("Revoke", pb.RevokeRequest(record_id=name, reason="决定被撤销"))
     return name
@@ -52,7 +52,7 @@ def test_its_provider_sees_every_version_as_recorded_and_as_delivered(ingest: Ru
         "录入错误",
         "演更字〔2026〕1号",
         "2026-09-01",
-        "O-1",
+        "YY-20261124-0001",
     )
     assert second["late_working_days"] > 0
     assert (second["submission_id"], second["row"], second["revoked"]) == ("", 0, False)
@@ -82,7 +82,7 @@ def test_both_faces_tell_the_same(ingest: Running, record_id: str) -> None:
         second = message.versions[1]
         assert (second.reason, second.objection_no, second.late_working_days) == (
             told["versions"][1]["reason"],
-            "O-1",
+            "YY-20261124-0001",
             told["versions"][1]["late_working_days"],
         )
         assert second.recorded_at.ToDatetime().isoformat() == "2026-11-24T04:00:00"
