@@ -138,9 +138,14 @@ def _run(
     file = receipt_file or Path(f"{record_id}.{outcome.version}.receipt.json")
     # It holds the record's items.
     write_private(file, json.dumps(kept, ensure_ascii=False, indent=1).encode())
-    late = f", {outcome.late_working_days} working days late" if outcome.late_working_days else ""
-    click.echo(f"record {record_id} version {outcome.version}: {_OUTCOMES[outcome.outcome]}{late}")
+    click.echo(f"record {record_id} version {outcome.version}: {_OUTCOMES[outcome.outcome]}{_lateness(outcome)}")
     click.echo(f"receipt, signatures verified: {file}")
+
+
+def _lateness(outcome: pb.RecordOutcome) -> str:
+    if outcome.late_undetermined:
+        return ", lateness undetermined: the calendar of a year is missing"
+    return f", {outcome.late_working_days} working days late" if outcome.late_working_days else ""
 
 
 def current_version(provider: Caller, record_id: str) -> pb.DeliveredVersion:

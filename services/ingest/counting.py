@@ -9,6 +9,7 @@ from chengxin.mongo import OutboxRow, Unit
 from services.ingest.periods import LOOKED_BACK
 from services.ingest.quality_model import Figures, change
 from services.ingest.quality_store import Plain, series_key
+from services.ingest.record import lateness
 from services.ingest.room import Ingest
 
 # Transactions counted at once: one short transaction for many batches.
@@ -63,9 +64,7 @@ def _additions(ingest: Ingest, rows: list[OutboxRow]) -> Iterator[Addition]:
                 yield made["provider"], made["entry"], made["region"], day, Figures.read(made["figures"])
             elif made["kind"] == "record":
                 [record] = ingest.store.exactly([(made["record"], made["version"])])
-                figures = change(
-                    record.get("late_working_days") or 0, bool(record.get("revoked")), bool(record.get("objection_no"))
-                )
+                figures = change(lateness(record), bool(record.get("revoked")), bool(record.get("objection_no")))
                 yield record["provider"], record["entry_code"], "", day, figures
 
 

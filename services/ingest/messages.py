@@ -92,6 +92,7 @@ def outcome(became: Became, language: str) -> pb.RecordOutcome:
         version=became.version,
         violations=[violation(v, language) for v in became.violations],
         late_working_days=became.late_working_days,
+        late_undetermined=became.late_working_days is None,
         receipt=became.receipt,
     )
 
@@ -173,6 +174,7 @@ def _delivered_version(found: Version) -> pb.DeliveredVersion:
         effective_date=found.effective_date,
         objection_no=found.objection_no,
         late_working_days=found.late_working_days,
+        late_undetermined=found.late_working_days is None,
         receipt=found.receipt,
         signed_by=found.signed_by,
     )

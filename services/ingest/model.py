@@ -24,6 +24,8 @@ BATCH_LIMIT: Final = 1000
 _SUBMISSION_ID: Final = re.compile(r"(?!(?:findings|nothing-to-report)\Z)[A-Za-z0-9_-]{8,64}\Z")
 # Addresses beside those of submissions.
 _NO_IDS: Final = frozenset({"agreements", "findings", "mappings", "nothing-to-report"})
+# No document of an organ of the state is older (1949-10-01).
+_FOUNDED: Final = "1949-10-01"
 _SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
 _encoder: Final = msgspec.json.Encoder(order="sorted")
 
@@ -283,8 +285,8 @@ class Change:
         told = (self.request_id, self.reason, self.document_number, self.effective_date, self.objection_no)
         return Asked(*told, items=self.items)
 
-    def checked(self) -> "Change":
-        """The change itself. Raises INPUT_INVALID naming each wrong field."""
+    def checked(self, today: date) -> "Change":
+        """The change itself; `today` is the Shanghai date. Raises INPUT_INVALID naming each wrong field."""
         wrong = []
         if not self.record_id:
             wrong.append(_wrong("record_id", "请填写记录编号", "give the id of the record"))
@@ -292,6 +294,9 @@ class Change:
             wrong.append(_wrong("reason", "请说明变更或撤销的理由", "say why, in words"))
         if self.effective_date and not is_date(self.effective_date):
             wrong.append(_wrong("effective_date", "应为 YYYY-MM-DD", "must be YYYY-MM-DD"))
+        elif self.effective_date and not _FOUNDED <= self.effective_date <= today.isoformat():
+            told = (f"应在 {_FOUNDED} 至今日（{today}）之间", f"must be from {_FOUNDED} up to and with today, {today}")
+            wrong.append(_wrong("effective_date", *told))
         # Whether there is one, and about this record, only the objection service knows (README, what it cannot see).
         if self.objection_no and not is_objection_no(self.objection_no):
             told = (
@@ -323,21 +328,22 @@ class Became:
     record_id: str = ""
     version: int = 0
     violations: Sequence[Violation] = ()
-    # Working days by which a change was reported after its reporting limit (Art. 11); 0 in time or not known.
-    late_working_days: int = 0
+    # Working days by which a change was reported after its reporting limit (Art. 11): 0 in time, or no date was told;
+    # None where a year's calendar is missing.
+    late_working_days: int | None = 0
     # Of a changed record: the system's signed word on it (Art. 12).
     receipt: str = ""
 
 
-def days_late(calendar: WorkCalendar, effective: date, limit: int, today: date) -> int:
+def days_late(calendar: WorkCalendar, effective: date, limit: int, today: date) -> int | None:
     """Working days by which a change that took effect on `effective` is reported after its limit (Art. 11).
 
-    0 also where a year's calendar is missing: a change is never refused for that.
+    None where a year's calendar is missing: a change is never refused for that, and no lateness is guessed.
     """
     try:
         return max(0, calendar.working_days_between(effective, today) - limit)
     except Problem:
-        return 0
+        return None
 
 
 def owned(provider: str, submission_id: str) -> str:

@@ -11,6 +11,7 @@ from chengxin.principal import Principal, Role
 from services.ingest.amendments import RECEIPT
 from services.ingest.entry import Entry
 from services.ingest.model import DELIVERY_ENTRY_UNKNOWN
+from services.ingest.record import lateness
 from services.ingest.room import Ingest
 from services.ingest.store import Plain
 from services.ingest.wording import listed
@@ -37,7 +38,7 @@ class Version:
     document_number: str
     effective_date: str
     objection_no: str
-    late_working_days: int
+    late_working_days: int | None
     recorded_at: datetime
     # Of a change of the single record: its receipt, and the key that the provider signed it by.
     receipt: str
@@ -154,7 +155,7 @@ def _version(ingest: Ingest, row: Plain, own: bool) -> Version:
         document_number=row.get("document_number") or "",
         effective_date=row.get("effective_date") or "",
         objection_no=row.get("objection_no") or "",
-        late_working_days=row.get("late_working_days") or 0,
+        late_working_days=lateness(row),
         recorded_at=row["recorded_at"],
         receipt=_receipt(ingest, row) if own or row.get("signed_by") else "",
         signed_by=row.get("signed_by") or "",

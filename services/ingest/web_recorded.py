@@ -20,6 +20,9 @@ from services.ingest.room import Ingest
 _RECORDS: Final = Tag(name="records", description="What was made of the records that providers delivered")
 
 
+_LATE: Final = "Beyond the entry's reporting limit (Art. 11); null where the calendar of a year is missing"
+
+
 class RecordPath(BaseModel):
     """A record."""
 
@@ -43,7 +46,7 @@ class VersionAnswer(BaseModel):
     document_number: str
     effective_date: str
     objection_no: str
-    late_working_days: int = Field(description="Beyond the entry's reporting limit (Art. 11)")
+    late_working_days: int | None = Field(description=_LATE)
     recorded_at: str
     receipt: str = Field(
         description="Of a change of the single record: the system's signed word on it, with the provider's if it gave one;"
@@ -101,7 +104,7 @@ class ChangedAnswer(BaseModel):
     record_id: str
     version: int
     outcome: str = Field(description="amended, unchanged, revoked")
-    late_working_days: int = Field(description="Beyond the entry's reporting limit (Art. 11)")
+    late_working_days: int | None = Field(description=_LATE)
     receipt: str = Field(description="The system's signed word on it: JWS, keys at /v1/submissions/keys")
 
 

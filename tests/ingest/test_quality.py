@@ -197,13 +197,15 @@ def test_a_report_counts_changes_their_lateness_and_corrections(watched: Running
     watched.regulator.rpc("Amend", pb.AmendRequest(record_id=in_time, items=licence(4, XK_NR="餐饮服务"), **change))
     change = {"reason": "异议更正", "objection_no": "YY-20261124-0001"}
     watched.centre.rpc("Amend", pb.AmendRequest(record_id=corrected, items=licence(2, XK_NR="餐饮服务"), **change))
-    watched.regulator.rpc("Revoke", pb.RevokeRequest(record_id=revoked, reason="撤销"))
+    # There is no calendar of that year.
+    watched.regulator.rpc("Revoke", pb.RevokeRequest(record_id=revoked, reason="撤销", effective_date="2016-01-05"))
     goes_to(watched, "2026-11-24")
     told = report(watched.centre)
     assert told["changes"] == {
         "total": 4,
         "revoked": 1,
         "late": 1,
+        "undetermined": 1,
         "late_working_days": 8,
         "latest_working_days": 8,
     }
