@@ -3,14 +3,13 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from chengxin.tabular.bounds import LONGEST_RECORD
 from chengxin.tabular.columns import Column, Columns
 from chengxin.tabular.csv_source import told_encoding
 from chengxin.tabular.problems import FILE_COLUMN_TWICE, FILE_LINE_NOT_JSON, FILE_LINE_TOO_LONG
 from chengxin.tabular.source import Row
-
-_LONGEST: Final = 1 << 20
 
 
 class JsonlSource:
@@ -30,10 +29,10 @@ class JsonlSource:
         """The records. Raises FILE_LINE_NOT_JSON, FILE_LINE_TOO_LONG, FILE_COLUMN_UNKNOWN, FILE_COLUMN_TWICE."""
         with self._path.open(encoding=self.encoding, newline="") as text:
             number = 0
-            while line := text.readline(_LONGEST + 1):
+            while line := text.readline(LONGEST_RECORD + 1):
                 number += 1
-                if len(line) > _LONGEST:
-                    raise FILE_LINE_TOO_LONG(row=number, limit=_LONGEST)
+                if len(line) > LONGEST_RECORD:
+                    raise FILE_LINE_TOO_LONG(row=number, limit=LONGEST_RECORD)
                 if line.strip() and (items := self._items(entry, number, line)):
                     yield Row(number, items)
 

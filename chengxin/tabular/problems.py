@@ -66,8 +66,8 @@ FILE_LINE_NOT_JSON = invalid(
 )
 FILE_LINE_TOO_LONG = invalid(
     "FILE_LINE_TOO_LONG",
-    "第 {row} 行超过 {limit} 字节，请检查该行是否缺少换行或引号",
-    "Line {row} is longer than {limit} bytes; check it for a missing line break or quote",
+    "第 {row} 行超过 {limit} 个字符，请检查该行是否缺少换行或引号",
+    "Line {row} is longer than {limit} characters; check it for a missing line break or quote",
 )
 FILE_WORKBOOK_BROKEN = invalid(
     "FILE_WORKBOOK_BROKEN",

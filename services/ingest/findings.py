@@ -263,4 +263,4 @@ class Inspector:
                 self.round()
             # A store that is away is there again in another round; nothing is lost, for the place is kept.
             except Exception as e:
-                log.warning("inspecting failed", reason=repr(e))
+                log.warning("inspecting failed", reason=repr(e)[:200])

@@ -13,6 +13,7 @@ from chengxin.clock import rfc3339
 from chengxin.delivery import Asked, batch_bytes
 from chengxin.errors import INPUT_INVALID, FieldError, Problem, conflict, forbidden, invalid, not_found, precondition
 from chengxin.ids import is_objection_no, names_identity_number
+from chengxin.tabular.bounds import LONGEST_RECORD, MOST_ITEMS, is_bounded, length_of
 from chengxin.workdays import WorkCalendar
 from services.ingest.standard import is_date
 from services.ingest.validation import Violation
@@ -48,6 +49,12 @@ BATCH_TOO_LARGE = invalid(
     "BATCH_TOO_LARGE",
     "一批最多 {limit} 条记录，本批 {actual} 条，请分批报送",
     "A batch has at most {limit} records, this one has {actual}; split it",
+)
+RECORD_TOO_LARGE = invalid(
+    "RECORD_TOO_LARGE",
+    "第 {row} 行的记录有 {items} 个信息项、{characters} 个字符，最多 {most} 项、{longest} 个字符；请只报送目录条目中的信息项",
+    "The record in row {row} has {items} items of {characters} characters, the limits are {most} and {longest}; send only"
+    " items of the catalog entry",
 )
 BATCH_OUT_OF_ORDER = precondition(
     "BATCH_OUT_OF_ORDER",
@@ -200,11 +207,15 @@ class Batch:
         return batch_bytes((r.row, r.items) for r in self.records)
 
     def checked(self) -> "Batch":
-        """The batch itself. Raises BATCH_TOO_LARGE or INPUT_INVALID."""
+        """The batch itself. Raises BATCH_TOO_LARGE, RECORD_TOO_LARGE or INPUT_INVALID."""
         if len(self.records) > BATCH_LIMIT:
             raise BATCH_TOO_LARGE(limit=BATCH_LIMIT, actual=len(self.records))
         if not self.records:
             raise INPUT_INVALID(fields=[_wrong("records", "批次不能为空", "a batch must not be empty")])
+        for record in self.records:
+            if not is_bounded(record.items):
+                sizes = {"items": len(record.items), "characters": length_of(record.items)}
+                raise RECORD_TOO_LARGE(row=record.row, **sizes, most=MOST_ITEMS, longest=LONGEST_RECORD)
         return self
 
 
@@ -304,6 +315,9 @@ class Change:
                 "must be like YY-20261124-0001; empty without one",
             )
             wrong.append(_wrong("objection_no", *told))
+        if not is_bounded(self.items or {}):
+            zh = f"最多 {MOST_ITEMS} 项、{LONGEST_RECORD} 个字符"
+            wrong.append(_wrong("items", zh, f"at most {MOST_ITEMS} items and {LONGEST_RECORD} characters"))
         if self.based_on_version < 0:
             wrong.append(_wrong("based_on_version", "不能为负数", "must not be negative"))
         for name, limit in (("reason", 2000), ("document_number", 200), ("request_id", 128)):

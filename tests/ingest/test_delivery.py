@@ -257,6 +257,30 @@ def test_headers_and_batches_are_checked(ingest: Running) -> None:
     assert refused(ingest.regulator.submits_batch).fields[0].field == "records"
 
 
+@pytest.mark.parametrize(
+    "large",
+    [licence(2) | {f"X_{n}": "x" for n in range(100_000)}, licence(2, XK_NR="许" * (1 << 20)), {"X" * (1 << 20): "x"}],
+)
+def test_a_record_that_no_reject_could_hold_is_refused_by_its_row(ingest: Running, large: dict[str, str]) -> None:
+    for call, records in (
+        (ingest.regulator.submits, ([licence(1), large],)),
+        (ingest.regulator.submits_batch, (licence(1), large)),
+    ):
+        problem = refused(call, *records)
+        assert (problem.code, problem.params["row"], problem.params["most"]) == ("RECORD_TOO_LARGE", "2", "500")
+    name = str(ingest.regulator.submits_batch(licence(1)).outcomes[0].record_id)
+    problem = refused(ingest.regulator.rpc, "Amend", pb.AmendRequest(record_id=name, items=large, reason="变更"))
+    assert problem.fields[0].field == "items"
+    assert ingest.room.store.records.count_documents({}) == 1
+
+
+def test_a_record_within_the_bounds_is_rejected_for_what_is_wrong_with_it(ingest: Running) -> None:
+    large = licence(1) | {f"{n}" + "项" * 1_500: "许" * 500 for n in range(480)}
+    answer = ingest.regulator.submits_batch(large)
+    assert answer.receipt.counts.rejected == 1
+    assert {v.rule for v in answer.outcomes[0].violations} == {"unknown_item"}
+
+
 def test_a_provider_sees_only_its_own(ingest: Running) -> None:
     ingest.regulator.submits(licences(2), submission_id="not-for-others")
     assert refused(ingest.housing.submission, "not-for-others").code == "NOT_FOUND"

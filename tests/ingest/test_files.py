@@ -185,6 +185,12 @@ def test_rejects_go_back_in_the_delivered_columns_to_be_mended(ingest: Running) 
         (b'{"NONE": "1"}', "a.jsonl", "FILE_COLUMN_UNKNOWN", "NONE"),
         (b'{"TYSHXYDM": "1", "TYSHXYDM": "2"}', "a.jsonl", "FILE_COLUMN_TWICE", "TYSHXYDM"),
         (b'{"TYSHXYDM": "' + b"1" * 2_000_000, "a.jsonl", "FILE_LINE_TOO_LONG", "第 1 行"),
+        (
+            table([registration(), dict.fromkeys(registration(), "字" * 120000)]),
+            "a.csv",
+            "FILE_LINE_TOO_LONG",
+            "第 3 行",
+        ),
         (workbook(as_sheet([registration()]))[:2000], "a.xlsx", "FILE_WORKBOOK_BROKEN", "Excel"),
         (b"PK\x03\x04 not a zip", "a.xlsx", "FILE_WORKBOOK_BROKEN", "Excel"),
         (workbook([]), "a.xlsx", "FILE_EMPTY", "空"),

@@ -225,7 +225,9 @@ class Record(_message.Message):
     """Position in the source, counted from 1 (a spreadsheet's header is row 1)."""
     @_builtins.property
     def items(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Item code to value as delivered: dates `YYYY-MM-DD`, decimals with a point. Empty means absent."""
+        """Item code to value as delivered: dates `YYYY-MM-DD`, decimals with a point. Empty means absent. At most 500 items of
+        1,048,576 characters in all, names and values.
+        """
 
     def __init__(
         self,
