@@ -98,6 +98,28 @@ def test_a_wrong_record_is_rejected_and_the_others_are_recorded(ingest: Running)
     assert "check digit" in reject.violations[0].message
 
 
+_UNSEEN = ["\u202e", "\u2066", "\u200b", "\u200d", "\ufeff", "\u00ad", "\ue000", "\x00", "\U000e0041"]
+
+
+@pytest.mark.parametrize("item", ["XK_XDR_MC", "XK_NR", "XK_XKWS"])
+def test_what_nobody_sees_is_in_no_text(ingest: Running, item: str) -> None:
+    text = licence()[item]
+    made = [(c, whole) for c in _UNSEEN for whole in (f"{c}{text}", f"{text[:2]}{c}{text[2:]}", f"{text}{c}")]
+    records = [licence(n, **{item: whole}) for n, (_, whole) in enumerate(made, 1)]
+    for (unseen, _), outcome in zip(made, ingest.regulator.submits_batch(*records).outcomes, strict=True):
+        [violation] = outcome.violations
+        assert (violation.item, violation.rule) == (item, "characters")
+        assert f"U+{ord(unseen):04X}" in violation.message
+
+
+def test_what_a_text_may_hold_beside_letters_stays(ingest: Running) -> None:
+    # Line breaks, a rare name by a variation selector, a Han character that is newer than this Python's table.
+    text = "食品经营\n餐饮\t服务 邊\U000e0101 \U000323b0"
+    [outcome] = ingest.regulator.submits_batch(licence(XK_NR=text)).outcomes
+    assert outcome.outcome == pb.OUTCOME_ACCEPTED
+    assert ingest.room.store.record(outcome.record_id)["items"]["XK_NR"] == text
+
+
 def test_rejects_come_in_pages(ingest: Running) -> None:
     wrong = [licence(n, XK_ZT="9") for n in range(1, 8)]
     receipt = ingest.regulator.submits(wrong, 3)
