@@ -335,6 +335,19 @@ def test_weeks_without_anything_are_declared_and_no_drop(watched: Running) -> No
     assert listed(watched.centre) == []
 
 
+def test_what_is_looked_at_at_once_is_found_on_the_same_day(watched: Running) -> None:
+    goes_to(watched, "2026-11-24")
+    assert listed(watched.centre) == []
+    watched.regulator.submits([licence(n, XK_JDRQ="2022-01-04", XK_YXQZ="2022-01-04") for n in range(1, 41)])
+    Inspector(watched.room).round()
+    assert [f["kind"] for f in listed(watched.centre)] == ["backdating"]
+    searched = len(watched.audit.of("quality.recomputed"))
+    watched.regulator.submits([licence(n, XK_JDRQ="2022-01-04", XK_YXQZ="2022-01-04") for n in range(41, 51)])
+    Inspector(watched.room).round()
+    [found] = listed(watched.centre)
+    assert (found["figures"]["backdated"], len(watched.audit.of("quality.recomputed"))) == (50, searched)
+
+
 def test_mass_revocation_and_backdating_are_found_while_the_week_goes_on(watched: Running) -> None:
     owes(watched, "weekly")
     watched.clock.instant = at("2026-04-08")
