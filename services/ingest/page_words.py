@@ -16,6 +16,14 @@ WORDS: Final[Words] = {
     "template": ("填报模板", "Template"),
     "template.xlsx": ("Excel 模板", "Excel"),
     "template.csv": ("CSV 模板", "CSV"),
+    "sign": (
+        "贵单位的归集协议（{agreement}）要求报送必须签名，本页不能签名：请在此预览和核对，用命令行工具 chengxin submit 报送。",
+        "Your agreement ({agreement}) demands that deliveries are signed, which this page cannot: look at the file here, and deliver it by the command chengxin submit.",
+    ),
+    "role.centre": ("信用中心", "Credit centre"),
+    "role.authority": ("主管部门", "Authority"),
+    "role.supervisor": ("监督部门", "Supervisor"),
+    "refused": ("无法显示此页", "This page cannot be shown"),
     "file": ("文件", "File"),
     "file.hint": (
         "CSV（UTF-8、UTF-16、GB18030）、Excel（.xlsx）或 JSON Lines，不超过 256 MB。预览不保存任何内容。",
