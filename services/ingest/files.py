@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,13 +29,23 @@ class NamedFile(Protocol):
     def close(self) -> None: ...
 
 
+@dataclass(frozen=True)
+class Taken:
+    """A file as it was taken."""
+
+    submission_id: str
+    # None while it is not taken to its end.
+    receipt: Receipt | None
+    # Whether the same delivery had its receipt before.
+    before: bool
+
+
 @rule(DELIVERED, roles={Role.PROVIDER}, articles=("9", "10", "12"), when=(provides,))
-def submit_file(ingest: Ingest, caller: Principal, header: Header, file: NamedFile) -> tuple[str, Receipt | None]:
+def submit_file(ingest: Ingest, caller: Principal, header: Header, file: NamedFile) -> Taken:
     """Takes a named file whole or not at all: what is wrong with it as a file is told before anything is stored.
 
-    Gives the submission id and the receipt, or no receipt yet when it takes long. Without a submission id the id comes
-    from the entry and the file's digest, so that the same file again is the same delivery. Closes the file. Raises the
-    problems of `chengxin.tabular`, and those of `submit`.
+    Without a submission id the id comes from the entry and the file's digest, so that the same file again is the same
+    delivery. Closes the file. Raises the problems of `chengxin.tabular`, and those of `submit`.
     """
     with contextlib.ExitStack() as stack:
         stack.callback(file.close)
@@ -67,7 +77,7 @@ def submit_file(ingest: Ingest, caller: Principal, header: Header, file: NamedFi
     if receipt is None:
         # Whoever is told to ask for the submission finds it, even before its turn has come.
         begin(ingest, caller, opened)
-    return whole.submission_id, receipt
+    return Taken(whole.submission_id, receipt, opened.receipt is not None)
 
 
 def names_of(entry: Entry) -> list[ItemName]:

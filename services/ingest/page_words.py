@@ -105,6 +105,10 @@ WORDS: Final[Words] = {
     "js.sound": ("可入库", "good"),
     "js.raw": ("原值 {value}", "as delivered: {value}"),
     "js.done": ("报送完成：共 {total} 条，退回 {rejected} 条。", "Delivered: {total} records, {rejected} rejected."),
+    "js.before": (
+        "这份文件已于 {date} 报送过，本次没有新增：共 {total} 条，当时退回 {rejected} 条。",
+        "This file was delivered before, on {date}; nothing was added: {total} records, {rejected} rejected then.",
+    ),
     "js.broken": (
         "与服务器的连接中断，或文件在选择之后被改动。请检查网络，重新选择文件再试；同一文件重复报送不会重复入库。",
         "The connection broke, or the file changed after it was chosen. Choose it again and retry; the same file twice adds nothing.",

@@ -107,6 +107,7 @@ class TakenAnswer(BaseModel):
     submission_id: str
     counts: CountsAnswer
     receipt: ReceiptAnswer
+    delivered_before: bool = Field(description="The same delivery had this receipt before; nothing was added")
 
 
 class TakingAnswer(BaseModel):
@@ -186,15 +187,15 @@ def _add_upload(app: OpenAPI, ingest: Ingest) -> None:
         header = Header(form.submission_id, form.catalog, file_name=name, signature=form.signature)
         upload = Upload(form.file)
         try:
-            submission_id, receipt = files.submit_file(ingest, caller(), header, upload)
+            taken = files.submit_file(ingest, caller(), header, upload)
         except BaseException:
             # Also when the rule refuses the caller.
             upload.close()
             raise
-        if receipt is None:
-            return answer({"submission_id": submission_id, "state": "open"}, 202)
-        told = {"submission_id": receipt.submission_id, "counts": receipt.counts, "receipt": receipt.to_json()}
-        return answer(told, 201)
+        if (receipt := taken.receipt) is None:
+            return answer({"submission_id": taken.submission_id, "state": "open"}, 202)
+        told = {"submission_id": taken.submission_id, "counts": receipt.counts, "receipt": receipt.to_json()}
+        return answer(told | {"delivered_before": taken.before}, 201)
 
 
 def _add_submissions(app: OpenAPI, ingest: Ingest) -> None:

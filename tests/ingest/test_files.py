@@ -102,7 +102,8 @@ def test_other_delimiters(ingest: Running, delimiter: str) -> None:
 def test_the_second_click_adds_nothing(ingest: Running) -> None:
     content = table([registration(n) for n in range(1, 6)], "gb18030")
     first = ingest.regulator.uploads(content, catalog="QYDJ")
-    assert ingest.regulator.uploads(content, catalog="QYDJ").json == first.json
+    assert first.json["delivered_before"] is False
+    assert ingest.regulator.uploads(content, catalog="QYDJ").json == first.json | {"delivered_before": True}
     other = ingest.regulator.uploads(content, catalog="QYDJ", submission_id="another-id").json
     assert other["counts"]["unchanged"] == 5
     assert ingest.room.store.records.count_documents({}) == 5
