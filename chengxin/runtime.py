@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import util
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Protocol
 
 import structlog
@@ -125,9 +126,9 @@ def die_with_parent(parent: int) -> None:
             os._exit(1)
 
 
-def _traced(exception: Any) -> str:
+def _traced(exc_info: tuple[type[BaseException], BaseException, TracebackType | None]) -> str:
     # What a store says of a write that failed ends with the document: neither megabytes of it nor what is in it is logged.
-    lines = "".join(traceback.format_exception(*exception)).splitlines()
+    lines = "".join(traceback.format_exception(*exc_info)).splitlines()
     return "\n".join(line[:_LONGEST_LINE] for line in lines[-_MOST_LINES:])
 
 

@@ -66,9 +66,10 @@ def submit(
         for batch in batches:
             committer.add(prepare(ingest, delivery, batch))
     if not sender.connected():
-        raise DELIVERY_BROKEN_OFF(**_progress(ingest, delivery))
+        committed, records = _progress(ingest, delivery)
+        raise DELIVERY_BROKEN_OFF(committed=committed, records=records)
     if not header.record_count and not sender.ended():
-        raise DELIVERY_END_MISSING(committed=_progress(ingest, delivery)["committed"])
+        raise DELIVERY_END_MISSING(committed=_progress(ingest, delivery)[0])
     return close(ingest, caller, delivery)
 
 
@@ -89,8 +90,9 @@ def submit_batch(
     return receipt or close(ingest, caller, delivery), outcomes
 
 
-def _progress(ingest: Ingest, delivery: Delivery) -> dict[str, int]:
+def _progress(ingest: Ingest, delivery: Delivery) -> tuple[int, int]:
+    """How many batches and records are committed."""
     found = ingest.store.submission(delivery.key)
     if found is None:
-        return {"committed": 0, "records": 0}
-    return {"committed": found["batches_committed"], "records": found["counts"]["total"]}
+        return 0, 0
+    return found["batches_committed"], found["counts"]["total"]

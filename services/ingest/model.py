@@ -214,8 +214,13 @@ class Batch:
             raise INPUT_INVALID(fields=[_wrong("records", "批次不能为空", "a batch must not be empty")])
         for record in self.records:
             if not is_bounded(record.items):
-                sizes = {"items": len(record.items), "characters": length_of(record.items)}
-                raise RECORD_TOO_LARGE(row=record.row, **sizes, most=MOST_ITEMS, longest=LONGEST_RECORD)
+                raise RECORD_TOO_LARGE(
+                    row=record.row,
+                    items=len(record.items),
+                    characters=length_of(record.items),
+                    most=MOST_ITEMS,
+                    longest=LONGEST_RECORD,
+                )
         return self
 
 

@@ -104,7 +104,7 @@ def _ids(ingest: Ingest, provider: str, named: Named) -> Sequence[str]:
     versions = ingest.directory.versions(named.entry_code)
     if not versions:
         raise DELIVERY_ENTRY_UNKNOWN(entry=named.entry_code)
-    ids = {}
+    ids: dict[str, None] = {}
     for entry in versions:
         key = ingest.directory.validator(entry).standard(named.key)
         if key and key.keys() <= set(entry.natural_key):
