@@ -81,7 +81,7 @@ class Follower:
                     log.info("feed interrupted", feed=self.name, reason=repr(e)[:200])
                 else:
                     # Perhaps a change that cannot be applied: it is tried again, and somebody has to look.
-                    log.error("feed interrupted", feed=self.name, after=self.position, reason=repr(e))
+                    log.error("feed interrupted", feed=self.name, after=self.position, reason=repr(e)[:200])
                 self._stopped.wait(0.5)
 
     def _messages(self) -> Iterator[Any]:

@@ -18,10 +18,18 @@ _SUBJECT_REF = re.compile(r"s_[a-z2-7]{26}\Z")
 # Region, date of birth, sequence, check digit: digests have runs of digits as long, but hardly a date in them.
 _IDENTITY_NUMBER = re.compile(r"(?<!\d)\d{6}(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx](?!\d)")
 
+# How the objection service numbers its cases.
+_OBJECTION_NO = re.compile(r"YY-20\d{6}-\d{4,9}\Z", re.ASCII)
+
 
 def is_subject_ref(text: str) -> bool:
     """Whether a text has the form of a pseudonym: what does not is never looked up, nor put on record."""
     return bool(_SUBJECT_REF.match(text))
+
+
+def is_objection_no(text: str) -> bool:
+    """Whether a text has the form of an objection's number, `YY-20261124-0001`; not whether there is such an objection."""
+    return bool(_OBJECTION_NO.match(text))
 
 
 def names_identity_number(text: str) -> bool:

@@ -155,7 +155,7 @@ def _abort(context: grpc.ServicerContext, error: Exception, request: RequestCont
         # Not an error of ours: grpc's own abort, on its way out.
         if type(error) is Exception:
             raise error
-        log.exception("unexpected error", request_id=request.request_id, error=repr(error))
+        log.exception("unexpected error", request_id=request.request_id, error=repr(error)[:200])
         problem = INTERNAL()
     context.abort_with_status(rpc_status.to_status(problem.to_rpc(request.language, request.request_id)))
 

@@ -6,10 +6,12 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import util
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Protocol
 
 import structlog
@@ -21,6 +23,9 @@ from granian.log import LogLevels
 _STOP_SECONDS = 8
 # New objects between two looks of the cyclic collector; Python's own 700 is for small programs.
 _ALLOCATIONS = 50_000
+# Of a logged traceback: characters of a line, and the last lines.
+_LONGEST_LINE = 200
+_MOST_LINES = 100
 
 
 class Background(Protocol):
@@ -121,6 +126,12 @@ def die_with_parent(parent: int) -> None:
             os._exit(1)
 
 
+def _traced(exc_info: tuple[type[BaseException], BaseException, TracebackType | None]) -> str:
+    # What a store says of a write that failed ends with the document: neither megabytes of it nor what is in it is logged.
+    lines = "".join(traceback.format_exception(*exc_info)).splitlines()
+    return "\n".join(line[:_LONGEST_LINE] for line in lines[-_MOST_LINES:])
+
+
 def configure_logging(service: str) -> None:
     """One JSON object a line on standard error. Nothing logged may hold a personal identifier."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
@@ -129,7 +140,7 @@ def configure_logging(service: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
+            structlog.processors.ExceptionRenderer(_traced),
             structlog.processors.EventRenamer("message"),
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],

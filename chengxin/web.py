@@ -248,7 +248,7 @@ def _foreseen(error: Exception) -> Problem:
             return TOO_LARGE(limit=request.max_content_length or "-")
         if error.code is not None and 400 <= error.code < 500:
             return INPUT_INVALID(fields=[FieldError("", "http", error.description or error.name)])
-    log.exception("unexpected error", path=request.path, error=repr(error))
+    log.exception("unexpected error", path=request.path, error=repr(error)[:200])
     return INTERNAL()
 
 

@@ -29,32 +29,46 @@ _OUTCOMES: Final = {
 
 @click.group("record")
 def command() -> None:
-    """Amend or revoke a record of yours (Art. 11)."""
+    """Find, amend or revoke a record of yours (Art. 11)."""
 
 
-def _options(made: Callable[..., None]) -> Callable[..., None]:
-    """What both acts take."""
-    for option in reversed(
-        (
-            click.argument("record_id"),
-            click.option("--reason", required=True, help="Why, in words."),
-            click.option("--document-number", default="", help="The legal document of the change."),
-            click.option("--effective-date", default="", help="When it took legal effect, YYYY-MM-DD."),
-            click.option("--objection-no", default="", help="Objection that led to it, if one did."),
-            click.option("--request-id", help="Name of this request: given again, it is not made twice [random]."),
-            click.option("--client-id", required=True, help="Your client id."),
-            click.option("--key", "key_file", type=_FILE, required=True, help="Its private key."),
-            click.option("--sign/--no-sign", "signing", default=True, show_default=True, help="Sign it by that key."),
-            click.option("--receipt", "receipt_file", type=click.Path(dir_okay=False, path_type=Path),
-                         help="Where to keep the receipt [<record>.<version>.receipt.json here]."),
-            click.option("--home", type=click.Path(path_type=Path), help="Directory of a suite here."),
-            click.option("--http", help="HTTP address of the gateway, with http:// or https:// [from the home]."),
-            click.option("--grpc", "grpc_address", help="gRPC address of the gateway, host:port [from the home]."),
-            click.option("--language", type=click.Choice(["zh-CN", "en"]), default="zh-CN", help="Of reasons."),
-        )
-    ):  # fmt: skip
-        made = option(made)
-    return made
+def _with(*options: Callable[..., Any]) -> Callable[..., Any]:
+    """Puts options on a command, in this order."""
+
+    def decorate(made: Callable[..., None]) -> Callable[..., None]:
+        for option in reversed(options):
+            made = option(made)
+        return made
+
+    return decorate
+
+
+# By whom, and where.
+_ASKING: Final = (
+    click.option("--client-id", required=True, help="Your client id."),
+    click.option("--key", "key_file", type=_FILE, required=True, help="Its private key."),
+    click.option("--home", type=click.Path(path_type=Path), help="Directory of a suite here."),
+    click.option("--http", help="HTTP address of the gateway, with http:// or https:// [from the home]."),
+    click.option("--grpc", "grpc_address", help="gRPC address of the gateway, host:port [from the home]."),
+    click.option("--language", type=click.Choice(["zh-CN", "en"]), default="zh-CN", help="Of reasons."),
+)
+# What both acts take.
+_CHANGING: Final = _with(
+    click.argument("record_id"),
+    click.option("--reason", required=True, help="Why, in words."),
+    click.option("--document-number", default="", help="The legal document of the change."),
+    click.option("--effective-date", default="", help="When it took legal effect, YYYY-MM-DD."),
+    click.option("--objection-no", default="", help="Objection that led to it, if one did."),
+    click.option("--request-id", help="Name of this request: given again, it is not made twice [random]."),
+    click.option("--sign/--no-sign", "signing", default=True, show_default=True, help="Sign it by that key."),
+    click.option(
+        "--receipt",
+        "receipt_file",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Where to keep the receipt [<record>.<version>.receipt.json here].",
+    ),
+    *_ASKING,
+)
 
 
 def _items_given(_: click.Context, __: click.Parameter, changes: tuple[str, ...]) -> dict[str, str]:
@@ -67,6 +81,44 @@ def _items_given(_: click.Context, __: click.Parameter, changes: tuple[str, ...]
     return given
 
 
+@command.command("show")
+@click.option("--catalog", required=True, help="Code of the entry.")
+@click.option(
+    "--item",
+    "key",
+    multiple=True,
+    required=True,
+    metavar="ITEM=VALUE",
+    callback=_items_given,
+    help="What identifies the record.",
+)
+@_with(*_ASKING)
+def show(
+    catalog: str,
+    key: dict[str, str],
+    client_id: str,
+    key_file: Path,
+    home: Path | None,
+    http: str | None,
+    grpc_address: str | None,
+    language: str,
+) -> None:
+    """Show your record of an entry by the items that identify it: its id, its version, its items."""
+    asked = {"catalog": catalog, "key": key, "page_size": 200}
+    try:
+        provider = edge_of(home, http, grpc_address, language).machine(client_id, key_file, scope="provider")
+        found = provider.post("/v1/records/queries", asked)
+        while token := found["next_page_token"]:
+            found = provider.post("/v1/records/queries", asked | {"page_token": token})
+    except Problem as e:
+        raise click.ClickException(told(e, language)) from None
+    except Refused as e:
+        raise click.ClickException(str(e)) from None
+    current = found["versions"][-1]
+    shown = {"record_id": found["record_id"]} | {name: current[name] for name in ("version", "revoked", "items")}
+    click.echo(json.dumps(shown, ensure_ascii=False, indent=1))
+
+
 @command.command("amend")
 @click.option(
     "--set",
@@ -77,7 +129,7 @@ def _items_given(_: click.Context, __: click.Parameter, changes: tuple[str, ...]
     callback=_items_given,
     help="An item's new value; ITEM= takes the item away.",
 )
-@_options
+@_CHANGING
 def amend(given: dict[str, str], **options: Any) -> None:
     """Amend RECORD_ID: the other items stay as they are."""
 
@@ -88,7 +140,7 @@ def amend(given: dict[str, str], **options: Any) -> None:
 
 
 @command.command("revoke")
-@_options
+@_CHANGING
 def revoke(**options: Any) -> None:
     """Revoke RECORD_ID: it ceases to have effect, and stays in history."""
     _run(None, **options)
@@ -127,9 +179,14 @@ def _run(
     content = json.dumps(kept, ensure_ascii=False, indent=1).encode()
     wanted = receipt_file or Path(f"{record_id}.{outcome.version}.receipt.json")
     file = keep(wanted, lambda out: out.write(content))
-    late = f", {outcome.late_working_days} working days late" if outcome.late_working_days else ""
-    click.echo(f"record {record_id} version {outcome.version}: {_OUTCOMES[outcome.outcome]}{late}")
+    click.echo(f"record {record_id} version {outcome.version}: {_OUTCOMES[outcome.outcome]}{_lateness(outcome)}")
     click.echo(f"receipt, signatures verified: {file}")
+
+
+def _lateness(outcome: pb.RecordOutcome) -> str:
+    if outcome.late_undetermined:
+        return ", lateness undetermined: the calendar of a year is missing"
+    return f", {outcome.late_working_days} working days late" if outcome.late_working_days else ""
 
 
 def versions(provider: Caller, record_id: str) -> list[pb.DeliveredVersion]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from chengxin.tabular.bounds import MOST_ITEMS
 from chengxin.tabular.problems import (
     FILE_COLUMN_MISSING,
     FILE_COLUMN_TWICE,
@@ -16,7 +17,6 @@ from chengxin.tabular.problems import (
 # Columns that a rejects file has besides the delivered ones; a mended file may still have them, and they are not read.
 REJECT_COLUMNS: Final = ("退回行号", "退回原因")
 
-_WIDEST: Final = 500
 _NAMED: Final = 10
 
 
@@ -85,8 +85,8 @@ class Columns:
 
     def of_header(self, labels: Sequence[str]) -> list[Column]:
         """The columns of a header. Raises FILE_TOO_WIDE, FILE_COLUMN_UNNAMED, _UNKNOWN, _TWICE, _MISSING."""
-        if len(labels) > _WIDEST:
-            raise FILE_TOO_WIDE(actual=len(labels), limit=_WIDEST)
+        if len(labels) > MOST_ITEMS:
+            raise FILE_TOO_WIDE(actual=len(labels), limit=MOST_ITEMS)
         for position, label in enumerate(labels, 1):
             if not label.strip():
                 raise FILE_COLUMN_UNNAMED(position=position)

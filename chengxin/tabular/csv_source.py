@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from chengxin.tabular.bounds import LONGEST_RECORD
 from chengxin.tabular.columns import Column, Columns
 from chengxin.tabular.problems import (
     FILE_EMPTY,
@@ -15,7 +16,7 @@ from chengxin.tabular.problems import (
     FILE_ROW_WIDTH,
 )
 from chengxin.tabular.rejects import armed
-from chengxin.tabular.source import LONGEST, Row
+from chengxin.tabular.source import Row
 
 _PIECE: Final = 1 << 20
 _HEAD: Final = 4096
@@ -28,7 +29,7 @@ _DELIMITERS: Final = ",\t;"
 # How `csv` says that a cell has more than its limit.
 _TOO_LONG: Final = "field larger than field limit"
 
-csv.field_size_limit(LONGEST)
+csv.field_size_limit(LONGEST_RECORD)
 
 
 class CsvSource:
@@ -75,7 +76,7 @@ class CsvSource:
                     return
                 except csv.Error as e:
                     if str(e).startswith(_TOO_LONG):
-                        raise FILE_LINE_TOO_LONG(row=number, limit=LONGEST) from None
+                        raise FILE_LINE_TOO_LONG(row=number, limit=LONGEST_RECORD) from None
                     raise FILE_QUOTES_BROKEN(row=number, reason=e) from None
 
     @staticmethod

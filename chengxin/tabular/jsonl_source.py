@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from chengxin.tabular.bounds import LONGEST_RECORD
 from chengxin.tabular.columns import Column, Columns
 from chengxin.tabular.csv_source import told_encoding
 from chengxin.tabular.problems import (
@@ -14,7 +15,7 @@ from chengxin.tabular.problems import (
     FILE_LINE_NOT_JSON,
     FILE_LINE_TOO_LONG,
 )
-from chengxin.tabular.source import LONGEST, Row
+from chengxin.tabular.source import Row
 
 _HALF: Final = re.compile("[\ud800-\udfff]")
 
@@ -37,10 +38,10 @@ class JsonlSource:
         """The records. Raises FILE_LINE_NOT_JSON, _TOO_LONG, FILE_CHARACTER_BROKEN, FILE_COLUMN_UNKNOWN, _TWICE."""
         with self._path.open(encoding=self.encoding, newline="") as text:
             number = 0
-            while line := text.readline(LONGEST + 1):
+            while line := text.readline(LONGEST_RECORD + 1):
                 number += 1
-                if len(line) > LONGEST:
-                    raise FILE_LINE_TOO_LONG(row=number, limit=LONGEST)
+                if len(line) > LONGEST_RECORD:
+                    raise FILE_LINE_TOO_LONG(row=number, limit=LONGEST_RECORD)
                 if line.strip() and (items := self._items(entry, number, line)):
                     yield Row(number, items)
 

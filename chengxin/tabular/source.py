@@ -6,12 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
+from chengxin.tabular.bounds import LONGEST_RECORD, is_bounded
 from chengxin.tabular.columns import Column, Columns
-from chengxin.tabular.problems import FILE_EMPTY, FILE_KIND_UNKNOWN, FILE_NO_RECORDS, FILE_WORKBOOK_OTHER
+from chengxin.tabular.problems import (
+    FILE_EMPTY,
+    FILE_KIND_UNKNOWN,
+    FILE_LINE_TOO_LONG,
+    FILE_NO_RECORDS,
+    FILE_WORKBOOK_OTHER,
+)
 
-# How many characters a cell of a text file, or a line of JSON, may have: a quote that is not closed must not swallow the
-# file. What an item may have is for the entry to say.
-LONGEST: Final = 1 << 20
 # What Office wrote before it wrote ZIP files, and still writes around an encrypted one.
 _OLE: Final = bytes.fromhex("d0cf11e0a1b11ae1")
 
@@ -67,9 +71,13 @@ def open_source(path: Path, name: str) -> Source:
 def must_be_whole(source: Source, entry: Columns) -> int:
     """Reads a file to its end and counts its records, so that a broken one is found before anything is stored.
 
-    Raises whatever is wrong with it, FILE_NO_RECORDS.
+    Raises whatever is wrong with it, FILE_LINE_TOO_LONG, FILE_NO_RECORDS.
     """
-    count = sum(1 for _ in source.rows(entry))
+    count = 0
+    for row in source.rows(entry):
+        count += 1
+        if not is_bounded(row.items):
+            raise FILE_LINE_TOO_LONG(row=row.number, limit=LONGEST_RECORD)
     if not count:
         raise FILE_NO_RECORDS()
     return count

@@ -73,7 +73,7 @@ def revoke(ingest: Ingest, caller: Principal, change: Change) -> Became:
 
 
 def _once(ingest: Ingest, caller: Principal, change: Change, alter: Callable[[Ingest, _Act], Became]) -> Became:
-    change.checked()
+    change.checked(ingest.clock.today())
 
     def work(unit: Unit) -> dict[str, Any]:
         record = ingest.store.record(change.record_id, unit.session)
@@ -147,6 +147,7 @@ def _replaced(ingest: Ingest, act: _Act, content: Plain, outcome: Outcome) -> Be
         objection_no=change.objection_no,
         changed_by=_who(act.caller),
         late_working_days=late,
+        late_undetermined=late is None,
         receipt=ingest.ring.encrypt(became.receipt, RECEIPT),
         signed_by=act.signature.get("kid", ""),
     )
@@ -189,7 +190,7 @@ def _entry(ingest: Ingest, record: Plain) -> Entry:
     return current or ingest.directory.version(record["entry_code"], record["entry_version"])
 
 
-def _days_late(ingest: Ingest, record: Plain, change: Change) -> int:
+def _days_late(ingest: Ingest, record: Plain, change: Change) -> int | None:
     if not change.effective_date:
         return 0
     limit = _entry(ingest, record).reporting_limit_working_days

@@ -17,6 +17,7 @@ from services.ingest.model import (
     BATCH_CONFLICT,
     BATCH_OUT_OF_ORDER,
     DELIVERY_BROKEN_OFF,
+    DELIVERY_OVER_COUNT,
     SUBMISSION_CLOSED,
     SUBMISSION_EMPTY,
     Became,
@@ -54,8 +55,8 @@ def commit(
 ) -> tuple[list[Became], Receipt | None]:
     """Commits batches exactly once, and with `close` the submission with them; recognises one that is committed.
 
-    Gives what became of their records, in order. Raises BATCH_CONFLICT, BATCH_OUT_OF_ORDER, SUBMISSION_CLOSED,
-    SUBMISSION_CONFLICT; the batches before the one that it is about are committed then.
+    Gives what became of their records, in order. Raises BATCH_CONFLICT, BATCH_OUT_OF_ORDER, DELIVERY_OVER_COUNT,
+    SUBMISSION_CLOSED, SUBMISSION_CONFLICT; the batches before the one that it is about are committed then.
     """
 
     def work(unit: Unit) -> tuple[list[Became], Receipt | None]:
@@ -93,8 +94,9 @@ def _write(ingest: Ingest, caller: Principal, delivery: Delivery, batch: Prepare
     writes = _writes(ingest, delivery, batch, unit)
     history, counts, name = writes.history, writes.counts, writes.row["_id"]
     if batch.number == 1 and store.submission(delivery.key, session) is None:
+        _must_fit(delivery, batch, 0)
         store.open_submission(submission_row(ingest, delivery) | {"batches_committed": 1, "counts": counts}, session)
-    elif not store.advance(delivery.key, batch.number, counts, session):
+    elif not store.advance(delivery.key, batch.number, counts, delivery.record_count, session):
         raise _Overtaken
     store.write(history, writes.created, session)
     row = writes.row | {"committed_at": as_stored(ingest.clock.now())}
@@ -132,16 +134,18 @@ def _close(ingest: Ingest, caller: Principal, delivery: Delivery, unit: Unit) ->
     if (receipt := receipt_of(submission)) is not None:
         return receipt
     batches = submission["batches_committed"]
-    expected = delivery.header.record_count or submission.get("record_count") or 0
-    if expected not in (0, submission["counts"]["total"]):
-        raise DELIVERY_BROKEN_OFF(committed=batches)
+    records = submission["counts"]["total"]
+    if delivery.record_count not in (0, records):
+        raise DELIVERY_BROKEN_OFF(committed=batches, records=records)
     digests = ingest.store.digests(delivery.key, batches, unit.session)
     signature: Plain = {}
     if (signed := delivery.signed) is not None:
-        must_agree(signed, content_sha256=content_sha256(digests), record_count=submission["counts"]["total"])
+        must_agree(signed, content_sha256=content_sha256(digests), record_count=records)
         signature = {"jws": delivery.header.signature, "kid": signed.kid, "client_id": caller.client_id}
     receipt = ingest.signer.sign(submission, digests, ingest.clock.now(), signature)
-    closing = {"receipt": kept(receipt)} | ({"signature": signature} if signature else {})
+    closing = {"receipt": kept(receipt), "record_count": delivery.record_count} | (
+        {"signature": signature} if signature else {}
+    )
     ingest.store.close_submission(delivery.key, batches, closing, unit.session)
     details = {**delivery.about, "counts": dict(receipt.counts), "content_sha256": receipt.content_sha256}
     unit.record(ingest.audit.event(CLOSED, caller, entries=[delivery.entry.code], details=details).encode())
@@ -161,7 +165,17 @@ def _recognised(ingest: Ingest, delivery: Delivery, batch: Prepared) -> list[Bec
     must_be_same(submission, delivery.header)
     if submission.get("receipt"):
         raise SUBMISSION_CLOSED(submission_id=delivery.header.submission_id)
-    raise BATCH_OUT_OF_ORDER(expected=submission["batches_committed"] + 1, actual=batch.number)
+    expected = submission["batches_committed"] + 1
+    if batch.number == expected:
+        _must_fit(delivery, batch, submission["counts"]["total"])
+    raise BATCH_OUT_OF_ORDER(expected=expected, actual=batch.number)
+
+
+def _must_fit(delivery: Delivery, batch: Prepared, committed: int) -> None:
+    """Raises DELIVERY_OVER_COUNT when a batch goes over the count of records that was told."""
+    told, reached = delivery.record_count, committed + len(batch.records)
+    if 0 < told < reached:
+        raise DELIVERY_OVER_COUNT(told=told, number=batch.number, reached=reached)
 
 
 def _outcomes(ingest: Ingest, row: Plain, records: Sequence[Delivered]) -> list[Became]:

@@ -1,6 +1,7 @@
 """Counts what was committed (Art. 30): reads the outbox where it left off, keeps figures and place in one transaction."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
@@ -9,6 +10,7 @@ from chengxin.mongo import OutboxRow, Unit
 from services.ingest.periods import LOOKED_BACK
 from services.ingest.quality_model import Figures, change
 from services.ingest.quality_store import Plain, series_key
+from services.ingest.record import lateness
 from services.ingest.room import Ingest
 
 # Transactions counted at once: one short transaction for many batches.
@@ -18,25 +20,38 @@ _ROWS: Final = 50
 Addition = tuple[str, str, str, date, Figures]
 
 
+@dataclass(frozen=True)
+class Counted:
+    """Transactions that were counted, and the series, as (provider, entry), that got something by them."""
+
+    rows: int = 0
+    series: frozenset[tuple[str, str]] = frozenset()
+
+
 def count(ingest: Ingest) -> int:
     """Counts some transactions of the outbox that are not counted yet; how many."""
+    return count_next(ingest).rows
+
+
+def count_next(ingest: Ingest) -> Counted:
+    """Counts some transactions of the outbox that are not counted yet; which."""
     quality = ingest.quality
     after = int(quality.state().get("position", 0))
     rows = ingest.store.rows(after, _ROWS)
     if not rows:
-        return 0
-    additions = list(_additions(ingest, rows))
+        return Counted()
+    grouped = _grouped(_additions(ingest, rows))
 
-    def work(unit: Unit) -> int:
+    def work(unit: Unit) -> Counted:
         state = quality.state(unit.session)
         # Somebody else, who was asked to, may have counted them meanwhile.
         if int(state.get("position", 0)) != after:
-            return 0
-        for (provider, entry), some in _grouped(additions).items():
+            return Counted()
+        for (provider, entry), some in grouped.items():
             _add(ingest, unit, provider, entry, some)
         began = state.get("began") or ingest.clock.today().isoformat()
         quality.set_state({"position": rows[-1].position, "began": began}, unit.session)
-        return len(rows)
+        return Counted(len(rows), frozenset(grouped))
 
     return ingest.store.transact(work)
 
@@ -63,13 +78,11 @@ def _additions(ingest: Ingest, rows: list[OutboxRow]) -> Iterator[Addition]:
                 yield made["provider"], made["entry"], made["region"], day, Figures.read(made["figures"])
             elif made["kind"] == "record":
                 [record] = ingest.store.exactly([(made["record"], made["version"])])
-                figures = change(
-                    record.get("late_working_days") or 0, bool(record.get("revoked")), bool(record.get("objection_no"))
-                )
+                figures = change(lateness(record), bool(record.get("revoked")), bool(record.get("objection_no")))
                 yield record["provider"], record["entry_code"], "", day, figures
 
 
-def _grouped(additions: list[Addition]) -> dict[tuple[str, str], list[Addition]]:
+def _grouped(additions: Iterable[Addition]) -> dict[tuple[str, str], list[Addition]]:
     found: dict[tuple[str, str], list[Addition]] = {}
     for one in additions:
         found.setdefault(one[:2], []).append(one)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from chengxin.errors import Problem
+from chengxin.errors import INPUT_INVALID, FieldError, Problem
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
 from services.ingest.commit import DELIVERED, close, commit
@@ -58,17 +58,18 @@ def submit(
 
     While batches are committed the next ones are validated, as many as a transaction takes, and no more are read: the
     sender waits for the store.
-    Raises DELIVERY_BROKEN_OFF when the sender is gone or records are missing, DELIVERY_END_MISSING when nobody said
-    where the delivery ends, and whatever the submission does not take.
+    Raises DELIVERY_BROKEN_OFF when the sender is gone or records are missing, DELIVERY_OVER_COUNT when more come than
+    were told, DELIVERY_END_MISSING when nobody said where the delivery ends, and whatever the submission does not take.
     """
     delivery = open_delivery(ingest, caller, header, file)
     with Committer(partial(commit, ingest, caller, delivery)) as committer:
         for batch in batches:
             committer.add(prepare(ingest, delivery, batch))
     if not sender.connected():
-        raise DELIVERY_BROKEN_OFF(committed=_committed(ingest, delivery))
+        committed, records = _progress(ingest, delivery)
+        raise DELIVERY_BROKEN_OFF(committed=committed, records=records)
     if not header.record_count and not sender.ended():
-        raise DELIVERY_END_MISSING(committed=_committed(ingest, delivery))
+        raise DELIVERY_END_MISSING(committed=_progress(ingest, delivery)[0])
     return close(ingest, caller, delivery)
 
 
@@ -76,13 +77,22 @@ def submit(
 def submit_batch(
     ingest: Ingest, caller: Principal, header: Header, records: list[Delivered]
 ) -> tuple[Receipt, list[Became]]:
-    """Takes a whole small delivery in one transaction, with its receipt and what became of each record."""
+    """Takes a whole small delivery in one transaction, with its receipt and what became of each record.
+
+    Raises INPUT_INVALID when the header tells another count, and whatever the submission does not take.
+    """
+    if header.record_count not in (0, len(records)):
+        told = f"本次共 {len(records)} 条 / {len(records)} records are sent"
+        raise INPUT_INVALID(fields=[FieldError("record_count", "count", told)])
     delivery = open_delivery(ingest, caller, header)
     prepared = prepare(ingest, delivery, Batch(1, records))
     outcomes, receipt = commit(ingest, caller, delivery, [prepared], close=True)
     return receipt or close(ingest, caller, delivery), outcomes
 
 
-def _committed(ingest: Ingest, delivery: Delivery) -> int:
+def _progress(ingest: Ingest, delivery: Delivery) -> tuple[int, int]:
+    """How many batches and records are committed."""
     found = ingest.store.submission(delivery.key)
-    return int(found["batches_committed"]) if found else 0
+    if found is None:
+        return 0, 0
+    return found["batches_committed"], found["counts"]["total"]

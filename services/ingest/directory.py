@@ -45,7 +45,7 @@ class Directory:
 
     def in_force(self, code: str, today: str) -> Entry | None:
         """The version of an entry in force on a Shanghai date."""
-        return next((e for e in self._versions(code) if e.in_force(today)), None)
+        return next((e for e in self.versions(code) if e.in_force(today)), None)
 
     def heads(self) -> list[Entry]:
         """Every version of every entry by code and version, without its items."""
@@ -56,7 +56,7 @@ class Directory:
 
         Raises DELIVERY_ENTRY_UNKNOWN, DELIVERY_ENTRY_NOT_IN_FORCE.
         """
-        versions = self._versions(code)
+        versions = self.versions(code)
         if not versions:
             raise DELIVERY_ENTRY_UNKNOWN(entry=code)
         current = next((e for e in versions if e.in_force(today)), None)
@@ -67,7 +67,7 @@ class Directory:
 
     def version(self, code: str, version: int) -> Entry:
         """One version of an entry. Raises DELIVERY_ENTRY_UNKNOWN."""
-        found = next((e for e in self._versions(code) if e.version == version), None)
+        found = next((e for e in self.versions(code) if e.version == version), None)
         if found is None:
             raise DELIVERY_ENTRY_UNKNOWN(entry=code)
         return found
@@ -87,5 +87,6 @@ class Directory:
             for row in self._store.calendar_years()
         )
 
-    def _versions(self, code: str) -> list[Entry]:
+    def versions(self, code: str) -> list[Entry]:
+        """Every published version of an entry, newest first."""
         return [read_entry(entry) for entry in self._store.entry_versions(code)]

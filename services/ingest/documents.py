@@ -63,6 +63,8 @@ class Record(Document):
     objection_no = StringField()
     changed_by = StringField()
     late_working_days = IntField()
+    # Where the calendar of a year was missing.
+    late_undetermined = BooleanField()
     # Of a version made by a change of the single record: its receipt, sealed, and the key that its provider signed by.
     receipt = StringField()
     signed_by = StringField()

@@ -30,10 +30,14 @@ class NamedFile(Protocol):
 
 
 class Taken(NamedTuple):
-    """A delivered file: under which id, its receipt (None yet, when it takes long), and which of its sheets are not read."""
+    """A file as it was taken."""
 
     submission_id: str
+    # None while it is not taken to its end.
     receipt: Receipt | None
+    # Whether the same delivery had its receipt before.
+    before: bool
+    # Which sheets of a workbook are not read.
     unread: Sequence[str]
 
 
@@ -75,7 +79,7 @@ def submit_file(ingest: Ingest, caller: Principal, header: Header, file: NamedFi
     if receipt is None:
         # Whoever is told to ask for the submission finds it, even before its turn has come.
         begin(ingest, caller, opened)
-    return Taken(whole.submission_id, receipt, source.unread)
+    return Taken(whole.submission_id, receipt, opened.receipt is not None, source.unread)
 
 
 def names_of(entry: Entry) -> list[ItemName]:

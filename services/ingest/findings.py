@@ -1,7 +1,7 @@
-"""Anomalies as findings (Art. 30): searched for every day and when asked to, answered by the provider, closed."""
+"""Anomalies as findings (Art. 30): searched for as deliveries are counted, every day and when asked to; answered, closed."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -14,7 +14,7 @@ from chengxin.errors import NOT_FOUND, ROLE_NOT_ALLOWED, Problem, precondition
 from chengxin.mongo import Unit
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
-from services.ingest.counting import count
+from services.ingest.counting import count, count_next
 from services.ingest.obligations import Owed
 from services.ingest.periods import Period, before, known_cycle, period_of
 from services.ingest.quality import READERS, Picture, Wanted, described, only_own, seen
@@ -87,6 +87,14 @@ def recompute(ingest: Ingest, caller: Principal) -> Searched:
 
     ingest.store.transact(work)
     return Searched(len(owed), raised)
+
+
+def search(ingest: Ingest, series: Iterable[tuple[str, str]]) -> None:
+    """Looks for anomalies in these series, by (provider, entry): what is looked at at once does not wait for the day."""
+    picture = Picture(ingest)
+    for one in (picture.owed[key] for key in sorted(series)):
+        if known_cycle(one.cycle):
+            _search(ingest, picture, one)
 
 
 def _search(ingest: Ingest, picture: Picture, owed: Owed) -> int:
@@ -234,12 +242,14 @@ def _event(ingest: Ingest, act: str, caller: Principal, provider: str, entry: st
 
 
 class Inspector:
-    """Counts what is delivered, and looks for anomalies once on every day."""
+    """Counts what is delivered and looks for anomalies in what got something, and once on every day in everything."""
 
     def __init__(self, ingest: Ingest, seconds: float = 2) -> None:
         self._ingest = ingest
         self._seconds = seconds
         self._stopped = threading.Event()
+        # Series that got something and are not searched yet; after a crash the day's search finds what was in it.
+        self._unsearched: set[tuple[str, str]] = set()
         self._thread = threading.Thread(target=self._run, name="quality-inspector", daemon=True)
 
     def start(self) -> None:
@@ -251,11 +261,15 @@ class Inspector:
         self._stopped.set()
 
     def round(self) -> None:
-        """Counts what there is; a day that has not been searched on, earlier or later than the last, is searched on."""
-        while not self._stopped.is_set() and count(self._ingest):
-            pass
+        """Counts what there is and searches it; on a day that has not been searched on, earlier or later than the last,
+        everything."""
+        while not self._stopped.is_set() and (counted := count_next(self._ingest)).rows:
+            self._unsearched |= counted.series
         if self._ingest.quality.state().get("searched_on") != self._ingest.clock.today().isoformat():
             recompute(self._ingest, _OWN)
+        elif self._unsearched:
+            search(self._ingest, self._unsearched)
+        self._unsearched = set()
 
     def _run(self) -> None:
         while not self._stopped.wait(self._seconds):
@@ -263,4 +277,4 @@ class Inspector:
                 self.round()
             # A store that is away is there again in another round; nothing is lost, for the place is kept.
             except Exception as e:
-                log.warning("inspecting failed", reason=repr(e))
+                log.warning("inspecting failed", reason=repr(e)[:200])

@@ -91,7 +91,8 @@ def outcome(became: Became, language: str) -> pb.RecordOutcome:
         record_id=became.record_id,
         version=became.version,
         violations=[violation(v, language) for v in became.violations],
-        late_working_days=became.late_working_days,
+        late_working_days=became.late_working_days or 0,
+        late_undetermined=became.late_working_days is None,
         receipt=became.receipt,
     )
 
@@ -172,7 +173,8 @@ def _delivered_version(found: Version) -> pb.DeliveredVersion:
         document_number=found.document_number,
         effective_date=found.effective_date,
         objection_no=found.objection_no,
-        late_working_days=found.late_working_days,
+        late_working_days=found.late_working_days or 0,
+        late_undetermined=found.late_working_days is None,
         receipt=found.receipt,
         signed_by=found.signed_by,
     )

@@ -12,7 +12,8 @@ import msgspec
 from chengxin.clock import rfc3339
 from chengxin.delivery import Asked, batch_bytes
 from chengxin.errors import INPUT_INVALID, FieldError, Problem, conflict, forbidden, invalid, not_found, precondition
-from chengxin.ids import names_identity_number
+from chengxin.ids import is_objection_no, names_identity_number
+from chengxin.tabular.bounds import LONGEST_RECORD, MOST_ITEMS, is_bounded, length_of
 from chengxin.workdays import WorkCalendar
 from services.ingest.standard import is_date
 from services.ingest.validation import Violation
@@ -24,6 +25,8 @@ BATCH_LIMIT: Final = 1000
 _SUBMISSION_ID: Final = re.compile(r"(?!(?:findings|nothing-to-report)\Z)[A-Za-z0-9_-]{8,64}\Z")
 # Addresses beside those of submissions.
 _NO_IDS: Final = frozenset({"agreements", "findings", "mappings", "nothing-to-report"})
+# No document of an organ of the state is older (1949-10-01).
+_FOUNDED: Final = "1949-10-01"
 _SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
 _encoder: Final = msgspec.json.Encoder(order="sorted")
 
@@ -47,6 +50,12 @@ BATCH_TOO_LARGE = invalid(
     "一批最多 {limit} 条记录，本批 {actual} 条，请分批报送",
     "A batch has at most {limit} records, this one has {actual}; split it",
 )
+RECORD_TOO_LARGE = invalid(
+    "RECORD_TOO_LARGE",
+    "第 {row} 行的记录有 {items} 个信息项、{characters} 个字符，最多 {most} 项、{longest} 个字符；请只报送目录条目中的信息项",
+    "The record in row {row} has {items} items of {characters} characters, the limits are {most} and {longest}; send only"
+    " items of the catalog entry",
+)
 BATCH_OUT_OF_ORDER = precondition(
     "BATCH_OUT_OF_ORDER",
     "批次号应为 {expected}，收到 {actual}，请从第 {expected} 批续传",
@@ -69,8 +78,16 @@ SUBMISSION_EMPTY = invalid(
 )
 DELIVERY_BROKEN_OFF = precondition(
     "DELIVERY_BROKEN_OFF",
-    "传输中断，已提交 {committed} 批，请从下一批续传",
-    "The delivery broke off after {committed} committed batches; continue from the next",
+    "传输中断，已提交 {committed} 批、共 {records} 条，请从下一批续传；如果全部记录就是这 {records} 条，请用同一报送编号再次提交"
+    " header，写明 record_count 为 {records}，不带批次，即可办结",
+    "The delivery broke off after {committed} committed batches of {records} records in all; continue from the next. If"
+    " these are all, send the header with the same id and a record_count of {records} again, without batches, to end it",
+)
+DELIVERY_OVER_COUNT = precondition(
+    "DELIVERY_OVER_COUNT",
+    "header 中写明共 {told} 条，加上第 {number} 批将达到 {reached} 条，该批未入库；请核对条数，多出的记录请用新的报送编号报送",
+    "The header tells {told} records, with batch {number} there would be {reached}; the batch is not recorded. Check the"
+    " count, and deliver what is beyond it under a new submission id",
 )
 DELIVERY_END_MISSING = precondition(
     "DELIVERY_END_MISSING",
@@ -185,11 +202,20 @@ class Batch:
         return batch_bytes((r.row, r.items) for r in self.records)
 
     def checked(self) -> "Batch":
-        """The batch itself. Raises BATCH_TOO_LARGE or INPUT_INVALID."""
+        """The batch itself. Raises BATCH_TOO_LARGE, RECORD_TOO_LARGE or INPUT_INVALID."""
         if len(self.records) > BATCH_LIMIT:
             raise BATCH_TOO_LARGE(limit=BATCH_LIMIT, actual=len(self.records))
         if not self.records:
             raise INPUT_INVALID(fields=[_wrong("records", "批次不能为空", "a batch must not be empty")])
+        for record in self.records:
+            if not is_bounded(record.items):
+                raise RECORD_TOO_LARGE(
+                    row=record.row,
+                    items=len(record.items),
+                    characters=length_of(record.items),
+                    most=MOST_ITEMS,
+                    longest=LONGEST_RECORD,
+                )
         return self
 
 
@@ -270,8 +296,8 @@ class Change:
         told = (self.request_id, self.reason, self.document_number, self.effective_date, self.objection_no)
         return Asked(*told, items=self.items)
 
-    def checked(self) -> "Change":
-        """The change itself. Raises INPUT_INVALID naming each wrong field."""
+    def checked(self, today: date) -> "Change":
+        """The change itself; `today` is the Shanghai date. Raises INPUT_INVALID naming each wrong field."""
         wrong = []
         if not self.record_id:
             wrong.append(_wrong("record_id", "请填写记录编号", "give the id of the record"))
@@ -279,9 +305,22 @@ class Change:
             wrong.append(_wrong("reason", "请说明变更或撤销的理由", "say why, in words"))
         if self.effective_date and not is_date(self.effective_date):
             wrong.append(_wrong("effective_date", "应为 YYYY-MM-DD", "must be YYYY-MM-DD"))
+        elif self.effective_date and not _FOUNDED <= self.effective_date <= today.isoformat():
+            told = (f"应在 {_FOUNDED} 至今日（{today}）之间", f"must be from {_FOUNDED} up to and with today, {today}")
+            wrong.append(_wrong("effective_date", *told))
+        # Whether there is one, and about this record, only the objection service knows (README, what it cannot see).
+        if self.objection_no and not is_objection_no(self.objection_no):
+            told = (
+                "异议编号应形如 YY-20261124-0001，没有异议请留空",
+                "must be like YY-20261124-0001; empty without one",
+            )
+            wrong.append(_wrong("objection_no", *told))
+        if not is_bounded(self.items or {}):
+            zh = f"最多 {MOST_ITEMS} 项、{LONGEST_RECORD} 个字符"
+            wrong.append(_wrong("items", zh, f"at most {MOST_ITEMS} items and {LONGEST_RECORD} characters"))
         if self.based_on_version < 0:
             wrong.append(_wrong("based_on_version", "不能为负数", "must not be negative"))
-        for name, limit in (("reason", 2000), ("document_number", 200), ("objection_no", 64), ("request_id", 128)):
+        for name, limit in (("reason", 2000), ("document_number", 200), ("request_id", 128)):
             if len(getattr(self, name)) > limit:
                 wrong.append(_wrong(name, f"不能超过 {limit} 个字符", f"at most {limit} characters"))
         if wrong:
@@ -303,21 +342,22 @@ class Became:
     record_id: str = ""
     version: int = 0
     violations: Sequence[Violation] = ()
-    # Working days by which a change was reported after its reporting limit (Art. 11); 0 in time or not known.
-    late_working_days: int = 0
+    # Working days by which a change was reported after its reporting limit (Art. 11): 0 in time, or no date was told;
+    # None where a year's calendar is missing.
+    late_working_days: int | None = 0
     # Of a changed record: the system's signed word on it (Art. 12).
     receipt: str = ""
 
 
-def days_late(calendar: WorkCalendar, effective: date, limit: int, today: date) -> int:
+def days_late(calendar: WorkCalendar, effective: date, limit: int, today: date) -> int | None:
     """Working days by which a change that took effect on `effective` is reported after its limit (Art. 11).
 
-    0 also where a year's calendar is missing: a change is never refused for that.
+    None where a year's calendar is missing: a change is never refused for that, and no lateness is guessed.
     """
     try:
         return max(0, calendar.working_days_between(effective, today) - limit)
     except Problem:
-        return 0
+        return None
 
 
 def owned(provider: str, submission_id: str) -> str:

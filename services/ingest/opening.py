@@ -41,6 +41,8 @@ class Delivery:
     provider: Organisation
     # How far it was when it was opened, and its receipt if it was closed.
     committed: int = 0
+    # How many records were said to come in all, now or when it was begun; 0: not told.
+    record_count: int = 0
     receipt: Receipt | None = None
     file: FileForm | None = None
     # The provider's signed word on it.
@@ -74,7 +76,8 @@ def open_delivery(ingest: Ingest, caller: Principal, header: Header, file: FileF
         agreement = ingest.patiently(lambda: ingest.store.providers.agreement(caller.org))
         signed = word_on(header, caller, agreement, file is not None)
     committed = found["batches_committed"] if found else 0
-    return Delivery(key, header, entry, provider, committed, receipt, file, signed)
+    count = header.record_count or (found or {}).get("record_count") or 0
+    return Delivery(key, header, entry, provider, committed, count, receipt, file, signed)
 
 
 def begin(ingest: Ingest, caller: Principal, delivery: Delivery) -> None:
@@ -122,7 +125,8 @@ def must_be_same(submission: Mapping[str, Any], header: Header) -> None:
     if submission["entry_code"] != header.entry_code or not (
         same("entry_version", header.entry_version)
         and same("file_sha256", header.file_sha256)
-        and same("record_count", header.record_count)
+        # A count of what is committed ends a delivery whose first count was wrong.
+        and (same("record_count", header.record_count) or header.record_count == submission["counts"]["total"])
     ):
         raise SUBMISSION_CONFLICT(
             submission_id=header.submission_id,

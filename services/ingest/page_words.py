@@ -16,6 +16,14 @@ WORDS: Final[Words] = {
     "template": ("填报模板", "Template"),
     "template.xlsx": ("Excel 模板", "Excel"),
     "template.csv": ("CSV 模板", "CSV"),
+    "sign": (
+        "贵单位的归集协议（{agreement}）要求报送必须签名，本页不能签名：请在此预览和核对，用命令行工具 chengxin submit 报送。",
+        "Your agreement ({agreement}) demands that deliveries are signed, which this page cannot: look at the file here, and deliver it by the command chengxin submit.",
+    ),
+    "role.centre": ("信用中心", "Credit centre"),
+    "role.authority": ("主管部门", "Authority"),
+    "role.supervisor": ("监督部门", "Supervisor"),
+    "refused": ("无法显示此页", "This page cannot be shown"),
     "file": ("文件", "File"),
     "file.hint": (
         "CSV（UTF-8、UTF-16、GB18030）、Excel（.xlsx）或 JSON Lines，不超过 256 MB。预览不保存任何内容。",
@@ -98,6 +106,10 @@ WORDS: Final[Words] = {
     "js.sound": ("可入库", "good"),
     "js.raw": ("原值 {value}", "as delivered: {value}"),
     "js.done": ("报送完成：共 {total} 条，退回 {rejected} 条。", "Delivered: {total} records, {rejected} rejected."),
+    "js.before": (
+        "这份文件已于 {date} 报送过，本次没有新增：共 {total} 条，当时退回 {rejected} 条。",
+        "This file was delivered before, on {date}; nothing was added: {total} records, {rejected} rejected then.",
+    ),
     "js.broken": (
         "与服务器的连接中断，或文件在选择之后被改动。请检查网络，重新选择文件再试；同一文件重复报送不会重复入库。",
         "The connection broke, or the file changed after it was chosen. Choose it again and retry; the same file twice adds nothing.",

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from chengxin.clock import SHANGHAI
 from chengxin.context import caller
+from chengxin.errors import Problem
 from chengxin.pages import Templates
 from chengxin.principal import Role
 from chengxin.web import encode_page_token
@@ -28,6 +29,7 @@ class Line:
 
     submission_id: str
     provider: str
+    provider_name: str
     entry_code: str
     entry_name: str
     file_name: str
@@ -51,26 +53,44 @@ class Pages:
         heads = self._ingest.directory.heads()
         names = {entry.code: entry.name.told(language) for entry in heads}
         today = self._ingest.clock.today().isoformat()
+        called = {p.uscc: p.name for entry in heads for p in entry.providers}
         own = [entry for entry in heads if entry.in_force(today) and entry.provider(caller().org)]
-        organisations = {organisation.name for entry in own if (organisation := entry.provider(caller().org))}
         return self._templates.render(
             "report.html",
             language,
             delivers=Role.PROVIDER in caller().roles,
-            organisation=min(organisations, default=caller().org),
+            organisation=called.get(caller().org) or self._organ(language),
+            agreement=self._signing_agreement(),
             entries=[(entry.code, entry.name.told(language)) for entry in own],
             narrowed=provider,
-            lines=[_line(row, names) for row in found],
+            lines=[_line(row, names, called) for row in found],
             first=after is None,
             more=encode_page_token(following) if following else "",
             scripted={key: text for key, text in self._templates.words(language).items() if key.startswith("js.")},
         )
 
+    def refused(self, problem: Problem, language: str) -> str:
+        """Why the page is not shown, and the way back."""
+        told = [field.message for field in problem.fields]
+        return self._templates.render("refused.html", language, text=problem.text(language), told=told)
 
-def _line(row: Plain, names: dict[str, str]) -> Line:
+    def _organ(self, language: str) -> str:
+        """In what capacity an organ's officer looks, and her organisation's code: no entry names it."""
+        words = self._templates.words(language)
+        told = [words[f"role.{role}"] for role in sorted(caller().roles) if f"role.{role}" in words]
+        return " ".join((*told, caller().org))
+
+    def _signing_agreement(self) -> str:
+        """The caller's agreement where it demands that deliveries are signed; empty where it does not."""
+        found = self._ingest.store.providers.agreement(caller().org)
+        return str(found["document"]) if found and found["signature_required"] else ""
+
+
+def _line(row: Plain, names: dict[str, str], called: dict[str, str]) -> Line:
     return Line(
         row["submission_id"],
         row["provider"],
+        called.get(row["provider"]) or row["provider"],
         row["entry_code"],
         names.get(row["entry_code"], ""),
         row.get("file_name") or "",

@@ -76,7 +76,8 @@ class Overdue:
     owed: Owed
     region: str
     standing: Standing
-    working_days_late: int
+    # None where the calendar of this year is missing.
+    working_days_late: int | None
 
 
 class Picture:
@@ -198,12 +199,12 @@ def _overdue(picture: Picture, wanted: Wanted, after: Any) -> Iterator[Overdue]:
                     yield one
 
 
-def _late(picture: Picture, due: date) -> int:
+def _late(picture: Picture, due: date) -> int | None:
     try:
         return picture.calendar.working_days_between(due, picture.today)
     except Problem:
         # Today's year is not in the calendar: how late is not guessed, that it is late is known.
-        return 0
+        return None
 
 
 def _place(one: Overdue) -> list[str]:

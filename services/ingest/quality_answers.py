@@ -121,7 +121,9 @@ class ReportAnswer(BaseModel):
     completeness: float | None = Field(description="Share of optional items filled in valid records")
     least_filled: list[ItemShare] = Field(description="The five optional items that are filled least")
     broken_rules: list[Rule]
-    changes: dict[str, int] = Field(description="Amendments and revocations, and how late they were in working days")
+    changes: dict[str, int] = Field(
+        description="Amendments and revocations, and how late they were in working days; of how many that is undetermined"
+    )
     corrections: int = Field(description="Versions that an objection brought about")
     correction_rate: float | None = Field(description="Corrections per record in force")
 
@@ -148,7 +150,7 @@ class OverdueAnswer(BaseModel):
     last_day: str
     due: str
     provisional: bool
-    working_days_late: int
+    working_days_late: int | None = Field(description="Null where the calendar of this year is missing")
 
 
 class OverduesAnswer(BaseModel):
@@ -227,6 +229,7 @@ def report_answer(one: quality.Report) -> dict[str, Any]:
             "total": figures.changes,
             "revoked": figures.revoked,
             "late": figures.late_changes,
+            "undetermined": figures.undetermined_changes,
             "late_working_days": figures.late_working_days,
             "latest_working_days": figures.latest_working_days,
         },
@@ -289,7 +292,15 @@ REPORT_COLUMNS: Final = (
     *("provider_uscc", "provider_name", "entry_code", "entry_name", "region", "update_cycle", "expected"),
     *("delivered", "delivered_late", "declared", "declared_late", "awaited", "overdue", "undetermined"),
     *("total", "accepted", "amended", "unchanged", "rejected", "rejection_rate", "unchanged_rate", "completeness"),
-    *("changes", "late_changes", "latest_working_days", "revoked", "corrections", "correction_rate"),
+    *(
+        "changes",
+        "late_changes",
+        "undetermined_changes",
+        "latest_working_days",
+        "revoked",
+        "corrections",
+        "correction_rate",
+    ),
 )
 FINDING_COLUMNS: Final = (
     *("finding_id", "kind", "provider_uscc", "provider_name", "entry_code", "entry_name", "period", "state"),
@@ -305,6 +316,7 @@ def report_row(told: dict[str, Any]) -> list[Any]:
         "entry_name": told["entry_name"]["zh"],
         "changes": changes["total"],
         "late_changes": changes["late"],
+        "undetermined_changes": changes["undetermined"],
         "latest_working_days": changes["latest_working_days"],
         "revoked": changes["revoked"],
     }

@@ -67,9 +67,10 @@ class Figures(msgspec.Struct, frozen=True, omit_defaults=True):
     # By age of the legal document in months, how many new records.
     ages: dict[int, int] = {}
     # Amendments and revocations of single records (Art. 11): how many, how many after their reporting limit, by how
-    # many working days in all and at most.
+    # many working days in all and at most; of how many that cannot be told, for a year's calendar is missing.
     changes: int = 0
     late_changes: int = 0
+    undetermined_changes: int = 0
     late_working_days: int = 0
     latest_working_days: int = 0
     revoked: int = 0
@@ -149,12 +150,13 @@ def tally(entry: Entry, checked: Sequence[Checked], outcomes: Sequence[Became], 
     )
 
 
-def change(late_working_days: int, revoked: bool, objection: bool) -> Figures:
-    """The figures of an amendment or revocation of one record."""
-    late = max(0, late_working_days)
+def change(late_working_days: int | None, revoked: bool, objection: bool) -> Figures:
+    """The figures of an amendment or revocation of one record; a lateness of None is undetermined."""
+    late = max(0, late_working_days or 0)
     return Figures(
         changes=1,
         late_changes=int(late > 0),
+        undetermined_changes=int(late_working_days is None),
         late_working_days=late,
         latest_working_days=late,
         revoked=int(revoked),

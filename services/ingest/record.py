@@ -164,6 +164,11 @@ def changed(document: Document, at: datetime, **what: Any) -> Document:
     }
 
 
+def lateness(document: Document) -> int | None:
+    """Working days by which the change that made this version was late (Art. 11); None where that is undetermined."""
+    return None if document.get("late_undetermined") else document.get("late_working_days") or 0
+
+
 # What says how a version came about, and is not carried to the next one.
 _OF_ONE_VERSION = frozenset(
     {
@@ -176,6 +181,7 @@ _OF_ONE_VERSION = frozenset(
         "changed_by",
         "recorded_at",
         "late_working_days",
+        "late_undetermined",
         "receipt",
         "signed_by",
     }

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from chengxin.errors import NOT_FOUND, Problem
+from chengxin.errors import INPUT_INVALID, NOT_FOUND, FieldError, Problem
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
 from services.ingest.amendments import RECEIPT
 from services.ingest.entry import Entry
+from services.ingest.model import DELIVERY_ENTRY_UNKNOWN
+from services.ingest.record import lateness
 from services.ingest.room import Ingest
 from services.ingest.store import Plain
+from services.ingest.wording import listed
 
 _READERS: Final = {Role.PROVIDER, Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR}
 
@@ -35,7 +38,7 @@ class Version:
     document_number: str
     effective_date: str
     objection_no: str
-    late_working_days: int
+    late_working_days: int | None
     recorded_at: datetime
     # Of a change of the single record: its receipt, and the key that the provider signed it by.
     receipt: str
@@ -55,6 +58,14 @@ class History:
     following: int
 
 
+@dataclass(frozen=True)
+class Named:
+    """A record as its provider knows it: the entry's code, and the values that identify a record within it by item."""
+
+    entry_code: str
+    key: Mapping[str, str]
+
+
 def own_record(ingest: Ingest, caller: Principal, record_id: str, *_: Any) -> Problem | None:
     """a provider reads only records of its own"""
     if Role.PROVIDER not in caller.roles:
@@ -70,6 +81,44 @@ def record(ingest: Ingest, caller: Principal, record_id: str, after: int, size: 
     # First the current one: what supersedes it while this reads is not told.
     if (current := ingest.store.record(record_id)) is None:
         raise NOT_FOUND(what=record_id)
+    return _history(ingest, caller, current, after, size)
+
+
+# Not for the organs: they could try out whose number is in a record that they see without it (decision 16).
+@rule("record.queried.delivered", roles={Role.PROVIDER}, articles=("9", "11", "12"))
+def find(ingest: Ingest, caller: Principal, named: Named, after: int, size: int) -> History:
+    """The caller's own record with these values of the entry's natural key, as `record` tells it.
+
+    Values may be in any form that a delivery takes. Raises NOT_FOUND, DELIVERY_ENTRY_UNKNOWN, INPUT_INVALID when these
+    are not items of the natural key.
+    """
+    for record_id in _ids(ingest, caller.org, named):
+        if (current := ingest.store.record(record_id)) is not None:
+            return _history(ingest, caller, current, after, size)
+    # The values may be personal: they are in no message.
+    raise NOT_FOUND(what=named.entry_code)
+
+
+def _ids(ingest: Ingest, provider: str, named: Named) -> Sequence[str]:
+    """What such a record's id may be: a version of the entry may identify records by other items than the next one."""
+    versions = ingest.directory.versions(named.entry_code)
+    if not versions:
+        raise DELIVERY_ENTRY_UNKNOWN(entry=named.entry_code)
+    ids: dict[str, None] = {}
+    for entry in versions:
+        key = ingest.directory.validator(entry).standard(named.key)
+        if key and key.keys() <= set(entry.natural_key):
+            ids[ingest.recorder.record_id(entry, provider, key)] = None
+    if not ids:
+        newest = versions[0]
+        words = listed([newest.by_code[code] for code in newest.natural_key])
+        told = f"应为标识记录的信息项：{words.zh} / give the items that identify a record: {words.en}"
+        raise INPUT_INVALID(fields=[FieldError("key", "natural_key", told)])
+    return list(ids)
+
+
+def _history(ingest: Ingest, caller: Principal, current: Plain, after: int, size: int) -> History:
+    record_id = current["_id"]
     older = ingest.store.history(record_id, after, size + 1)
     found = [row for row in (*older, current) if after < row["version"] <= current["version"]]
     page = found[:size]
@@ -106,7 +155,7 @@ def _version(ingest: Ingest, row: Plain, own: bool) -> Version:
         document_number=row.get("document_number") or "",
         effective_date=row.get("effective_date") or "",
         objection_no=row.get("objection_no") or "",
-        late_working_days=row.get("late_working_days") or 0,
+        late_working_days=lateness(row),
         recorded_at=row["recorded_at"],
         receipt=_receipt(ingest, row) if own or row.get("signed_by") else "",
         signed_by=row.get("signed_by") or "",

@@ -93,10 +93,12 @@ class IngestStore:
             query["$or"] = [{"created_at": {"$lt": at}}, {"created_at": at, "_id": {"$lt": before[1]}}]
         return list(self.submissions.find(query).sort([("created_at", -1), ("_id", -1)]).limit(limit))
 
-    def advance(self, key: str, number: int, counts: Mapping[str, int], session: ClientSession) -> bool:
-        """Counts batch `number` to an open submission that stands at the one before; False when it does not."""
+    def advance(self, key: str, number: int, counts: Mapping[str, int], limit: int, session: ClientSession) -> bool:
+        """Counts batch `number` to an open submission that stands at the one before and has `limit` records at most
+        then (0: any number); False when it does not."""
+        room = {"counts.total": {"$lte": limit - counts["total"]}} if limit else {}
         done = self.submissions.update_one(
-            {"_id": key, "batches_committed": number - 1, "receipt": None},
+            {"_id": key, "batches_committed": number - 1, "receipt": None, **room},
             {"$set": {"batches_committed": number}, "$inc": {f"counts.{k}": n for k, n in counts.items()}},
             session=session,
         )

@@ -111,6 +111,7 @@ class TakenAnswer(BaseModel):
     submission_id: str
     counts: CountsAnswer
     receipt: ReceiptAnswer
+    delivered_before: bool = Field(description="The same delivery had this receipt before; nothing was added")
     sheets_not_read: list[str] = _NOT_READ
 
 
@@ -198,9 +199,10 @@ def _add_upload(app: OpenAPI, ingest: Ingest) -> None:
             upload.close()
             raise
         told: dict[str, Any] = {"submission_id": taken.submission_id, "sheets_not_read": list(taken.unread)}
-        if taken.receipt is None:
+        if (receipt := taken.receipt) is None:
             return answer(told | {"state": "open"}, 202)
-        return answer(told | {"counts": taken.receipt.counts, "receipt": taken.receipt.to_json()}, 201)
+        told |= {"counts": receipt.counts, "receipt": receipt.to_json(), "delivered_before": taken.before}
+        return answer(told, 201)
 
 
 def _add_submissions(app: OpenAPI, ingest: Ingest) -> None:

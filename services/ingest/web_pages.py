@@ -3,6 +3,7 @@
 from flask import Response, request, send_file
 from flask_openapi3.openapi import OpenAPI
 
+from chengxin.errors import Problem
 from chengxin.pages import page, page_language
 from chengxin.policy import open_to_all, serves
 from services.ingest import reading
@@ -19,8 +20,14 @@ def add_pages(app: OpenAPI, ingest: Ingest) -> None:
     @serves(reading.submissions)
     def report() -> Response:
         language = page_language()
-        after = submission_position(request.args.get("page", ""))
-        return page(pages.report(request.args.get("provider", ""), after, language), language)
+        try:
+            after = submission_position(request.args.get("page", ""))
+            return page(pages.report(request.args.get("provider", ""), after, language), language)
+        except Problem as problem:
+            # Programs are told as by the API.
+            if "text/html" not in request.headers.get("Accept", ""):
+                raise
+            return page(pages.refused(problem, language), language, problem.type.status)
 
     @app.route("/report/report.js")
     @open_to_all("the page's script")

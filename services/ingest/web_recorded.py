@@ -20,6 +20,9 @@ from services.ingest.room import Ingest
 _RECORDS: Final = Tag(name="records", description="What was made of the records that providers delivered")
 
 
+_LATE: Final = "Beyond the entry's reporting limit (Art. 11); null where the calendar of a year is missing"
+
+
 class RecordPath(BaseModel):
     """A record."""
 
@@ -43,7 +46,7 @@ class VersionAnswer(BaseModel):
     document_number: str
     effective_date: str
     objection_no: str
-    late_working_days: int = Field(description="Beyond the entry's reporting limit (Art. 11)")
+    late_working_days: int | None = Field(description=_LATE)
     recorded_at: str
     receipt: str = Field(
         description="Of a change of the single record: the system's signed word on it, with the provider's if it gave one;"
@@ -61,6 +64,17 @@ class RecordAnswer(BaseModel):
     provider_name: str
     versions: list[VersionAnswer]
     next_page_token: str
+
+
+class KeyBody(PageQuery):
+    """A record by what identifies it within its entry."""
+
+    catalog: str = Field(max_length=64, description="Code of the catalog entry, for example QYDJ")
+    key: dict[str, str] = Field(
+        min_length=1,
+        max_length=32,
+        description="The items of the entry's natural key, in any form that a delivery takes",
+    )
 
 
 class RevocationBody(Parameters):
@@ -90,7 +104,7 @@ class ChangedAnswer(BaseModel):
     record_id: str
     version: int
     outcome: str = Field(description="amended, unchanged, revoked")
-    late_working_days: int = Field(description="Beyond the entry's reporting limit (Art. 11)")
+    late_working_days: int | None = Field(description=_LATE)
     receipt: str = Field(description="The system's signed word on it: JWS, keys at /v1/submissions/keys")
 
 
@@ -102,10 +116,20 @@ def add_records(app: OpenAPI, ingest: Ingest) -> None:
     def record(path: RecordPath, query: PageQuery) -> Response:
         """Its versions, oldest first; a provider sees its own records."""
         after = version_position(query.page_token)
-        history = recorded.record(ingest, caller(), path.record_id, after, query.page_size)
-        told = asdict(history) | {"versions": [_version(v) for v in history.versions]}
-        following = told.pop("following")
-        return answer(told | {"next_page_token": encode_page_token([following]) if following else ""})
+        return _history(recorded.record(ingest, caller(), path.record_id, after, query.page_size))
+
+    # Not by GET: what identifies a record may be personal, and addresses are kept in logs.
+    @app.post(
+        "/v1/records/queries",
+        tags=[_RECORDS],
+        summary="One record of one's own, by its natural key",
+        responses={200: RecordAnswer},
+    )
+    @serves(recorded.find)
+    def find(body: KeyBody) -> Response:
+        """Its id and its versions, oldest first: for a provider, who knows the record by what identifies it."""
+        named = recorded.Named(body.catalog, body.key)
+        return _history(recorded.find(ingest, caller(), named, version_position(body.page_token), body.page_size))
 
     @app.post(
         "/v1/records/<record_id>/amendments",
@@ -129,6 +153,12 @@ def add_records(app: OpenAPI, ingest: Ingest) -> None:
     def revoke(path: RecordPath, body: RevocationBody) -> Response:
         """It ceases to have effect and stays in history; by its provider, or by the centre for an objection."""
         return _changed(amendments.revoke(ingest, caller(), _change(path.record_id, body)))
+
+
+def _history(found: recorded.History) -> Response:
+    told = asdict(found) | {"versions": [_version(v) for v in found.versions]}
+    following = told.pop("following")
+    return answer(told | {"next_page_token": encode_page_token([following]) if following else ""})
 
 
 def _change(record_id: str, body: RevocationBody) -> Change:

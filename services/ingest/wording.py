@@ -57,8 +57,9 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "{item} has {actual} characters, the limit is {limit}; shorten it",
     ),
     "characters": (
-        "{item}含有不可见的控制字符，请删除",
-        "{item} holds control characters; remove them",
+        "{item}含有不可见、改变文字方向或私用区的字符（{found}），请删除，或改用标准字符",
+        "{item} holds characters that are invisible, change the direction of text or are of private use ({found}); remove"
+        " them, or use standard ones",
     ),
     "code_list": (
         "{item}的值不在代码表中，可用值：{permitted}",

@@ -100,3 +100,19 @@ def test_every_record_names_its_legal_document() -> None:
     for entry in catalog().values():
         required = {i["code"] for i in entry["items"] if i.get("required")}
         assert required >= set(entry["legal_document"].values()), entry["code"]
+
+
+def test_sums_may_be_written_with_their_unit() -> None:
+    items = [item for code in catalog() for item in _entry(code).items]
+    named = [item for item in items if item.type == "number" and item.name.zh.endswith("）")]
+    assert {item.unit for item in named} == {"元", "万元", "小时"}
+    assert all(item.name.zh.endswith(f"（{item.unit}）") for item in named)
+    fine = Validator(_entry("XZCF")).standard
+    # The table in docs/operations/submit.md.
+    for written, recorded in (
+        ("1250元", "0.125"),
+        ("人民币1250元整", "0.125"),
+        ("0.3亿元", "3000"),
+        ("¥1250", "¥1250"),
+    ):
+        assert fine({"CF_NR_FK": written}) == {"CF_NR_FK": recorded}

@@ -1,5 +1,6 @@
 """A provider amends and revokes a record by the program, through the gateway, and proves it offline (Art. 11, 12)."""
 
+import json
 from datetime import date
 from pathlib import Path
 
@@ -24,6 +25,10 @@ def test_a_provider_changes_its_record_and_keeps_the_proof(city: City, tmp_path:
     client = city.people["clients"]["market_regulator"]
     key = str(city.home / "demo" / client["key_file"])
     by = ("--client-id", client["client_id"], "--key", key)
+    named = [word for code in ("XK_WSH", "XK_XDR_SHXYM", "XK_XDR_MC") for word in ("--item", f"{code}={items[code]}")]
+    done = city.chengxin("record", "show", "--catalog", "XZXK", *named, *by, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout) == {"record_id": record_id, "version": 1, "revoked": False, "items": items}
     done = city.chengxin(
         "record", "amend", record_id, "--set", "XK_NR=餐饮服务", "--reason", "许可事项变更", *by, cwd=tmp_path
     )

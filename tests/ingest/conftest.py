@@ -126,6 +126,9 @@ class Organ:
     def get(self, path: str, **options: Any) -> TestResponse:
         return self.client.get(path, headers=self.headers, **options)
 
+    def post(self, path: str, body: Any) -> TestResponse:
+        return self.client.post(path, json=body, headers=self.headers)
+
     def uploads(self, content: bytes, name: str = "records.csv", catalog: str = "XZXK", **form: str) -> TestResponse:
         data = {"catalog": catalog, "file": (io.BytesIO(content), name), **form}
         return self.client.post("/v1/submissions", data=data, headers=self.headers)

@@ -1,5 +1,6 @@
 """Amendment and revocation (Art. 11): by whom, with which reason, how late."""
 
+import jwt
 import pytest
 
 from chengxin.errors import Problem
@@ -32,7 +33,11 @@ def refused(call, *arguments, **options) -> Problem:
 
 def test_an_amendment_is_a_new_version_with_its_reason(ingest: Running, record_id: str) -> None:
     outcome = amends(
-        ingest.regulator, record_id, licence(XK_NR="餐饮服务"), document_number="演更字〔2026〕1号", objection_no="O-1"
+        ingest.regulator,
+        record_id,
+        licence(XK_NR="餐饮服务"),
+        document_number="演更字〔2026〕1号",
+        objection_no="YY-20261124-0001",
     )
     assert (outcome.outcome, outcome.version, outcome.record_id) == (pb.OUTCOME_AMENDED, 2, record_id)
     [_, second] = [r for c in ingest.watched(2) for r in c.records]
@@ -40,7 +45,7 @@ def test_an_amendment_is_a_new_version_with_its_reason(ingest: Running, record_i
         2,
         "餐饮服务",
         "录入错误",
-        "O-1",
+        "YY-20261124-0001",
     )
     [old] = ingest.room.store.history(record_id)
     assert (old["version"], old["items"]["XK_NR"]) == (1, "食品经营")
@@ -107,9 +112,18 @@ def test_who_may_change_a_record(ingest: Running, record_id: str) -> None:
     assert refused(amends, ingest.centre, record_id, items).code == "OBJECTION_REQUIRED"
     assert refused(amends, ingest.organ("authority"), record_id, items).code == "ROLE_NOT_ALLOWED"
     assert refused(revokes, ingest.regulator, "r_nothing").code == "NOT_FOUND"
-    assert amends(ingest.centre, record_id, items, objection_no="O-7").version == 2
+    assert amends(ingest.centre, record_id, items, objection_no="YY-20261124-0007").version == 2
     assert ingest.room.store.record(record_id)["changed_by"] == "officer:centre"
     assert ingest.room.store.record(record_id)["provider"] == ingest.room.store.history(record_id)[0]["provider"]
+
+
+@pytest.mark.parametrize("number", ["O-1", "YY-1", "YY-20261124-0001x", "有异议", "１"])
+def test_an_objection_is_named_by_what_can_be_its_number(ingest: Running, record_id: str, number: str) -> None:
+    for organ in (ingest.regulator, ingest.centre):
+        problem = refused(amends, organ, record_id, licence(XK_NR="其他"), objection_no=number)
+        assert (problem.code, [f.field for f in problem.fields]) == ("INPUT_INVALID", ["objection_no"])
+        assert refused(revokes, organ, record_id, objection_no=number).fields[0].field == "objection_no"
+    assert ingest.room.store.record(record_id)["version"] == 1
 
 
 @pytest.mark.parametrize(
@@ -120,15 +134,45 @@ def test_who_may_change_a_record(ingest: Running, record_id: str) -> None:
         ("2026-11-13", 0),
         ("2026-11-12", 1),
         ("2026-11-05", 6),
-        ("2026-12-24", 0),
-        # There is no calendar of that year: told as in time rather than refused.
-        ("2019-05-05", 0),
+        ("2026-11-24", 0),
     ],
 )
 def test_lateness_is_counted_in_working_days(ingest: Running, record_id: str, effective: str, late: int) -> None:
     outcome = amends(ingest.regulator, record_id, licence(XK_NR="餐饮服务"), effective_date=effective)
-    assert outcome.late_working_days == late
+    assert (outcome.late_working_days, outcome.late_undetermined) == (late, False)
     assert ingest.room.store.record(record_id).get("late_working_days", 0) == late
+
+
+@pytest.mark.parametrize("effective", ["2019-05-05", "1949-10-01"])
+def test_lateness_without_a_calendar_is_undetermined_wherever_it_is_told(
+    ingest: Running, record_id: str, effective: str
+) -> None:
+    outcomes = [
+        amends(ingest.regulator, record_id, licence(XK_NR="餐饮"), effective_date=effective, request_id="once")
+        for _ in range(2)
+    ]
+    assert [(o.outcome, o.late_working_days, o.late_undetermined) for o in outcomes] == [
+        (pb.OUTCOME_AMENDED, 0, True)
+    ] * 2
+    signed = jwt.decode(outcomes[0].receipt, options={"verify_signature": False})
+    assert signed["late_working_days"] is None
+    told = ingest.regulator.get(f"/v1/records/{record_id}").json["versions"][1]
+    assert told["late_working_days"] is None
+    message = ingest.regulator.rpc("GetRecord", pb.GetRecordRequest(record_id=record_id))
+    assert [v.late_undetermined for v in message.versions] == [False, True]
+    # It is said of that version alone.
+    amends(ingest.regulator, record_id, licence(XK_NR="餐饮服务"))
+    assert ingest.regulator.get(f"/v1/records/{record_id}").json["versions"][2]["late_working_days"] == 0
+
+
+@pytest.mark.parametrize("effective", ["2026-11-25", "2030-01-01", "1949-09-30", "1026-01-05"])
+def test_a_change_has_taken_effect_and_not_before_there_was_anybody_to_decide_it(
+    ingest: Running, record_id: str, effective: str
+) -> None:
+    for call in (revokes, lambda *a, **what: amends(*a, licence(XK_NR="餐饮"), **what)):
+        problem = refused(call, ingest.regulator, record_id, effective_date=effective)
+        assert (problem.code, problem.fields[0].field) == ("INPUT_INVALID", "effective_date")
+        assert "2026-11-24" in problem.fields[0].message
 
 
 def test_a_change_says_why(ingest: Running, record_id: str) -> None:

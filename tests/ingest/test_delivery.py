@@ -13,7 +13,7 @@ from chengxin.ingest.v1 import ingest_pb2 as pb
 from services.ingest import originals
 from services.ingest.rejects import opened_reject
 from services.ingest.store import batch_id
-from tests.ingest.conftest import HOUSING, REGULATOR, STRANGER, Running, licence, licences, stream, wrong_digit
+from tests.ingest.conftest import HOUSING, REGULATOR, STRANGER, Running, head, licence, licences, stream, wrong_digit
 from tests.support import until
 
 
@@ -98,6 +98,28 @@ def test_a_wrong_record_is_rejected_and_the_others_are_recorded(ingest: Running)
     assert "check digit" in reject.violations[0].message
 
 
+_UNSEEN = ["\u202e", "\u2066", "\u200b", "\u200d", "\ufeff", "\u00ad", "\ue000", "\x00", "\U000e0041"]
+
+
+@pytest.mark.parametrize("item", ["XK_XDR_MC", "XK_NR", "XK_XKWS"])
+def test_what_nobody_sees_is_in_no_text(ingest: Running, item: str) -> None:
+    text = licence()[item]
+    made = [(c, whole) for c in _UNSEEN for whole in (f"{c}{text}", f"{text[:2]}{c}{text[2:]}", f"{text}{c}")]
+    records = [licence(n, **{item: whole}) for n, (_, whole) in enumerate(made, 1)]
+    for (unseen, _), outcome in zip(made, ingest.regulator.submits_batch(*records).outcomes, strict=True):
+        [violation] = outcome.violations
+        assert (violation.item, violation.rule) == (item, "characters")
+        assert f"U+{ord(unseen):04X}" in violation.message
+
+
+def test_what_a_text_may_hold_beside_letters_stays(ingest: Running) -> None:
+    # Line breaks, a rare name by a variation selector, a Han character that is newer than this Python's table.
+    text = "食品经营\n餐饮\t服务 邊\U000e0101 \U000323b0"
+    [outcome] = ingest.regulator.submits_batch(licence(XK_NR=text)).outcomes
+    assert outcome.outcome == pb.OUTCOME_ACCEPTED
+    assert ingest.room.store.record(outcome.record_id)["items"]["XK_NR"] == text
+
+
 def test_rejects_come_in_pages(ingest: Running) -> None:
     wrong = [licence(n, XK_ZT="9") for n in range(1, 8)]
     receipt = ingest.regulator.submits(wrong, 3)
@@ -169,6 +191,50 @@ def test_the_count_told_first_holds_when_a_delivery_is_resumed(ingest: Running) 
     assert ingest.regulator.rpc("Submit", iter(untold)).counts.accepted == 30
 
 
+def test_a_batch_that_goes_over_the_count_is_refused_and_the_rest_of_the_delivery_goes_on(ingest: Running) -> None:
+    counted = head(submission_id="over-the-count", record_count=20)
+    records = [pb.Record(row=n, items=items) for n, items in enumerate(licences(40), 1)]
+
+    def sent(*sizes: int):
+        parts, start = [pb.SubmitRequest(header=counted)], 0
+        for number, size in enumerate(sizes, 1):
+            batch = pb.RecordBatch(number=number, records=records[start : start + size])
+            parts, start = [*parts, pb.SubmitRequest(batch=batch)], start + size
+        return ingest.regulator.rpc("Submit", iter(parts))
+
+    problem = refused(sent, 21)
+    assert (problem.code, problem.params) == ("DELIVERY_OVER_COUNT", {"told": "20", "number": "1", "reached": "21"})
+    assert refused(ingest.regulator.submission, "over-the-count").code == "NOT_FOUND"
+    for _ in range(2):
+        problem = refused(sent, 5, 35)
+        assert (problem.code, problem.params) == ("DELIVERY_OVER_COUNT", {"told": "20", "number": "2", "reached": "40"})
+        found = ingest.regulator.submission("over-the-count")
+        assert (found.state, found.batches_committed, found.counts.total) == (pb.SUBMISSION_STATE_OPEN, 1, 5)
+    assert sent(5, 15).counts.accepted == 20
+
+
+def test_a_delivery_that_was_announced_as_larger_is_ended_by_the_right_count(ingest: Running) -> None:
+    parts = [*stream(licences(5), submission_id="announced-larger", record_count=20), pb.SubmitRequest(end=pb.End())]
+    problem = refused(ingest.regulator.rpc, "Submit", iter(parts))
+    assert (problem.code, problem.params) == ("DELIVERY_BROKEN_OFF", {"committed": "1", "records": "5"})
+    right = pb.SubmitRequest(header=head(submission_id="announced-larger", record_count=5))
+    more = pb.RecordBatch(number=2, records=[pb.Record(row=6, items=licence(6))])
+    problem = refused(ingest.regulator.rpc, "Submit", iter([right, pb.SubmitRequest(batch=more)]))
+    assert problem.code == "DELIVERY_OVER_COUNT"
+    receipt = ingest.regulator.rpc("Submit", iter([right]))
+    assert receipt.counts.total == 5
+    found = ingest.regulator.submission("announced-larger")
+    assert (found.state, found.record_count) == (pb.SUBMISSION_STATE_CLOSED, 5)
+    assert ingest.regulator.rpc("Submit", iter([right])) == receipt
+
+
+def test_a_delivery_in_one_call_has_the_records_that_its_header_tells(ingest: Running) -> None:
+    for count in (1, 3):
+        problem = refused(ingest.regulator.submits_batch, licence(1), licence(2), record_count=count)
+        assert problem.fields[0].field == "record_count"
+    assert ingest.regulator.submits_batch(licence(1), licence(2), record_count=2).receipt.counts.total == 2
+
+
 def test_the_same_submission_twice_at_once_is_recorded_once(ingest: Running) -> None:
     records = licences(200)
     with ThreadPoolExecutor(3) as pool:
@@ -211,6 +277,30 @@ def test_headers_and_batches_are_checked(ingest: Running) -> None:
     assert refused(ingest.regulator.rpc, "Submit", iter([])).fields[0].field == "header"
     assert refused(ingest.regulator.submits, licences(1001), 1001).code == "BATCH_TOO_LARGE"
     assert refused(ingest.regulator.submits_batch).fields[0].field == "records"
+
+
+@pytest.mark.parametrize(
+    "large",
+    [licence(2) | {f"X_{n}": "x" for n in range(100_000)}, licence(2, XK_NR="许" * (1 << 20)), {"X" * (1 << 20): "x"}],
+)
+def test_a_record_that_no_reject_could_hold_is_refused_by_its_row(ingest: Running, large: dict[str, str]) -> None:
+    for call, records in (
+        (ingest.regulator.submits, ([licence(1), large],)),
+        (ingest.regulator.submits_batch, (licence(1), large)),
+    ):
+        problem = refused(call, *records)
+        assert (problem.code, problem.params["row"], problem.params["most"]) == ("RECORD_TOO_LARGE", "2", "500")
+    name = str(ingest.regulator.submits_batch(licence(1)).outcomes[0].record_id)
+    problem = refused(ingest.regulator.rpc, "Amend", pb.AmendRequest(record_id=name, items=large, reason="变更"))
+    assert problem.fields[0].field == "items"
+    assert ingest.room.store.records.count_documents({}) == 1
+
+
+def test_a_record_within_the_bounds_is_rejected_for_what_is_wrong_with_it(ingest: Running) -> None:
+    large = licence(1) | {f"{n}" + "项" * 1_500: "许" * 500 for n in range(480)}
+    answer = ingest.regulator.submits_batch(large)
+    assert answer.receipt.counts.rejected == 1
+    assert {v.rule for v in answer.outcomes[0].violations} == {"unknown_item"}
 
 
 def test_a_provider_sees_only_its_own(ingest: Running) -> None:

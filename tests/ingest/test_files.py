@@ -102,7 +102,8 @@ def test_other_delimiters(ingest: Running, delimiter: str) -> None:
 def test_the_second_click_adds_nothing(ingest: Running) -> None:
     content = table([registration(n) for n in range(1, 6)], "gb18030")
     first = ingest.regulator.uploads(content, catalog="QYDJ")
-    assert ingest.regulator.uploads(content, catalog="QYDJ").json == first.json
+    assert first.json["delivered_before"] is False
+    assert ingest.regulator.uploads(content, catalog="QYDJ").json == first.json | {"delivered_before": True}
     other = ingest.regulator.uploads(content, catalog="QYDJ", submission_id="another-id").json
     assert other["counts"]["unchanged"] == 5
     assert ingest.room.store.records.count_documents({}) == 5
@@ -185,6 +186,12 @@ def test_rejects_go_back_in_the_delivered_columns_to_be_mended(ingest: Running) 
         (b'{"NONE": "1"}', "a.jsonl", "FILE_COLUMN_UNKNOWN", "NONE"),
         (b'{"TYSHXYDM": "1", "TYSHXYDM": "2"}', "a.jsonl", "FILE_COLUMN_TWICE", "TYSHXYDM"),
         (b'{"TYSHXYDM": "' + b"1" * 2_000_000, "a.jsonl", "FILE_LINE_TOO_LONG", "第 1 行"),
+        (
+            table([registration(), dict.fromkeys(registration(), "字" * 120000)]),
+            "a.csv",
+            "FILE_LINE_TOO_LONG",
+            "第 3 行",
+        ),
         (workbook(as_sheet([registration()]))[:2000], "a.xlsx", "FILE_WORKBOOK_BROKEN", "Excel"),
         (bytes.fromhex("d0cf11e0a1b11ae1") + bytes(1000), "a.xlsx", "FILE_WORKBOOK_OTHER", "密码"),
         (b'\n{"ZTMC": "a\\ud800b"}', "a.jsonl", "FILE_CHARACTER_BROKEN", "第 2 行“ZTMC”中的 \\ud800"),

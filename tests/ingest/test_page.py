@@ -84,13 +84,36 @@ def test_organs_see_everybodys_and_deliver_nothing(ingest: Running) -> None:
     ingest.regulator.uploads(table([registration()]), "a.csv", "QYDJ")
     html = page(ingest.centre)
     narrowed = f"/report?lang=zh-CN&amp;provider={REGULATOR}"
-    assert f'<td class="code"><a href="{narrowed}">{REGULATOR}</a></td>' in html
-    assert f"{REGULATOR}</a></td>" in page(ingest.centre, unescape(narrowed))
+    assert f'<td><a href="{narrowed}">阳江市市场监督管理局</a></td>' in html
+    assert "<span>信用中心 120000000000001742</span>" in html
+    assert "阳江市市场监督管理局</a></td>" in page(ingest.centre, unescape(narrowed))
     assert "还没有报送过数据" in page(ingest.centre, f"/report?provider={HOUSING}")
     assert ingest.regulator.get(f"/report?provider={HOUSING}").json["code"] == "NOT_FOUND"
     assert f"/receipt?provider={REGULATOR}" in html
     assert "<script" not in html
     assert 'id="choose"' not in html
+
+
+def test_a_browser_is_told_on_a_page_why_there_is_none(ingest: Running) -> None:
+    organ = ingest.regulator
+    organ.headers["Accept"] = "text/html,application/xhtml+xml,*/*;q=0.8"
+    for path, status in (("/report?page=zzz", 400), (f"/report?provider={HOUSING}", 404)):
+        answer = organ.get(path)
+        assert (answer.status_code, answer.content_type) == (status, "text/html; charset=utf-8")
+        assert "无法显示此页" in answer.text
+        assert 'href="/report?lang=zh-CN"' in answer.text
+    assert "next_page_token" in organ.get("/report?page=zzz").text
+
+
+def test_who_must_sign_is_told_before_a_file_is_chosen(ingest: Running) -> None:
+    assert 'id="sign"' not in page(ingest.regulator)
+    address = f"/v1/submissions/agreements/{REGULATOR}"
+    for required in (True, False):
+        body = {"signature_required": required, "document": "归集协议 2026-7 <乙>"}
+        ingest.centre.client.put(address, json=body, headers=ingest.centre.headers)
+        html = page(ingest.regulator)
+        assert ("归集协议 2026-7 &lt;乙&gt;" in html and "chengxin submit 报送" in html) is required
+        assert 'id="sign"' not in page(ingest.housing)
 
 
 def test_it_is_nobody_elses_and_not_shown_unrecorded(ingest: Running) -> None:

@@ -195,15 +195,17 @@ def test_a_report_counts_changes_their_lateness_and_corrections(watched: Running
     watched.regulator.rpc("Amend", pb.AmendRequest(record_id=late, items=licence(1, XK_NR="餐饮服务"), **change))
     change["effective_date"] = "2026-11-20"
     watched.regulator.rpc("Amend", pb.AmendRequest(record_id=in_time, items=licence(4, XK_NR="餐饮服务"), **change))
-    change = {"reason": "异议更正", "objection_no": "YY-1"}
+    change = {"reason": "异议更正", "objection_no": "YY-20261124-0001"}
     watched.centre.rpc("Amend", pb.AmendRequest(record_id=corrected, items=licence(2, XK_NR="餐饮服务"), **change))
-    watched.regulator.rpc("Revoke", pb.RevokeRequest(record_id=revoked, reason="撤销"))
+    # There is no calendar of that year.
+    watched.regulator.rpc("Revoke", pb.RevokeRequest(record_id=revoked, reason="撤销", effective_date="2016-01-05"))
     goes_to(watched, "2026-11-24")
     told = report(watched.centre)
     assert told["changes"] == {
         "total": 4,
         "revoked": 1,
         "late": 1,
+        "undetermined": 1,
         "late_working_days": 8,
         "latest_working_days": 8,
     }
@@ -331,6 +333,19 @@ def test_weeks_without_anything_are_declared_and_no_drop(watched: Running) -> No
     latest = {p["period"]: p["state"] for p in report(watched.centre)["latest_periods"]}
     assert (latest["2026-W19"], latest["2026-W20"]) == ("declared_late", "declared")
     assert listed(watched.centre) == []
+
+
+def test_what_is_looked_at_at_once_is_found_on_the_same_day(watched: Running) -> None:
+    goes_to(watched, "2026-11-24")
+    assert listed(watched.centre) == []
+    watched.regulator.submits([licence(n, XK_JDRQ="2022-01-04", XK_YXQZ="2022-01-04") for n in range(1, 41)])
+    Inspector(watched.room).round()
+    assert [f["kind"] for f in listed(watched.centre)] == ["backdating"]
+    searched = len(watched.audit.of("quality.recomputed"))
+    watched.regulator.submits([licence(n, XK_JDRQ="2022-01-04", XK_YXQZ="2022-01-04") for n in range(41, 51)])
+    Inspector(watched.room).round()
+    [found] = listed(watched.centre)
+    assert (found["figures"]["backdated"], len(watched.audit.of("quality.recomputed"))) == (50, searched)
 
 
 def test_mass_revocation_and_backdating_are_found_while_the_week_goes_on(watched: Running) -> None:

@@ -84,6 +84,7 @@ def test_nothing_has_no_rates() -> None:
 def test_a_change_counts_its_lateness() -> None:
     both = change(3, True, False).plus(change(0, False, True)).plus(change(8, False, False))
     assert (both.changes, both.late_changes, both.late_working_days, both.latest_working_days) == (3, 2, 11, 8)
+    assert (both.undetermined_changes, both.plus(change(None, False, False)).undetermined_changes) == (0, 1)
     assert (both.revoked, both.corrections) == (1, 1)
 
 

@@ -8,7 +8,7 @@ import pytest
 from chengxin.errors import Problem
 from chengxin.ingest.v1 import ingest_pb2 as pb
 from chengxin.web import encode_page_token
-from tests.ingest.conftest import HOUSING, Organ, Running, licence
+from tests.ingest.conftest import HOUSING, Organ, Running, demo_entry, licence
 from tests.support import until
 
 IDENTIFIER = "XK_FR_ZJHM"
@@ -22,7 +22,7 @@ def record_id(ingest: Running) -> str:
     name = str(answer.outcomes[0].record_id)
     change = {"record_id": name, "document_number": "演更字〔2026〕1号", "effective_date": "2026-09-01"}
     items = licence(XK_NR="餐饮服务", XK_ZT="有效")
-    amended = pb.AmendRequest(**change, items=items, reason="录入错误", objection_no="O-1")
+    amended = pb.AmendRequest(**change, items=items, reason="录入错误", objection_no="YY-20261124-0001")
     ingest.regulator.rpc("Amend", amended)
     ingest.regulator.rpc("Revoke", pb.RevokeRequest(record_id=name, reason="决定被撤销"))
     return name
@@ -52,7 +52,7 @@ def test_its_provider_sees_every_version_as_recorded_and_as_delivered(ingest: Ru
         "录入错误",
         "演更字〔2026〕1号",
         "2026-09-01",
-        "O-1",
+        "YY-20261124-0001",
     )
     assert second["late_working_days"] > 0
     assert (second["submission_id"], second["row"], second["revoked"]) == ("", 0, False)
@@ -82,7 +82,7 @@ def test_both_faces_tell_the_same(ingest: Running, record_id: str) -> None:
         second = message.versions[1]
         assert (second.reason, second.objection_no, second.late_working_days) == (
             told["versions"][1]["reason"],
-            "O-1",
+            "YY-20261124-0001",
             told["versions"][1]["late_working_days"],
         )
         assert second.recorded_at.ToDatetime().isoformat() == "2026-11-24T04:00:00"
@@ -139,3 +139,43 @@ def test_versions_come_page_by_page_also_while_more_are_made(ingest: Running) ->
         assert ingest.regulator.get(f"/v1/records/{name}?{wrong}").json["code"] == "INPUT_INVALID"
     until(lambda: ingest.audit.of("record.queried.delivered"))
     assert ingest.audit.of("record.queried.delivered")[0]["details"] == {"versions": 2}
+
+
+KEY = {code: licence()[code] for code in ("XK_WSH", "XK_XDR_SHXYM", "XK_XDR_MC")}
+
+
+def found(organ: Organ, key: dict[str, str], catalog: str = "XZXK", **page: Any) -> Any:
+    return organ.post("/v1/records/queries", {"catalog": catalog, "key": key, **page}).json
+
+
+def test_a_provider_finds_its_record_by_what_identifies_it(ingest: Running, record_id: str) -> None:
+    assert found(ingest.regulator, KEY) == seen(ingest.regulator, record_id)
+    # As it may stand in its own system.
+    assert found(ingest.regulator, KEY | {"XK_XDR_MC": f" {KEY['XK_XDR_MC']} "})["record_id"] == record_id
+    page = found(ingest.regulator, KEY, page_size=2)
+    rest = found(ingest.regulator, KEY, page_token=page["next_page_token"])
+    assert [v["version"] for v in page["versions"] + rest["versions"]] == [1, 2, 3]
+    [*_, event] = until(lambda: ingest.audit.of("record.queried.delivered"))
+    assert event["records"] == [record_id]
+    assert KEY["XK_WSH"] not in str(ingest.audit.events)
+
+
+def test_nobody_finds_what_is_not_its_own_by_its_key(ingest: Running, record_id: str) -> None:
+    for organ, key in ((ingest.housing, KEY), (ingest.regulator, KEY | {"XK_WSH": "演许字〔2026〕2号"})):
+        answer = found(organ, key)
+        assert answer["code"] == "NOT_FOUND"
+        assert not any(value in str(answer) for value in key.values())
+    for role in ("centre", "authority", "supervisor", "agency"):
+        assert found(ingest.organ(role), KEY)["code"] == "ROLE_NOT_ALLOWED"
+    assert found(ingest.regulator, KEY, catalog="NONE")["code"] == "DELIVERY_ENTRY_UNKNOWN"
+    for wrong in ({}, {"XK_WSH": " "}, KEY | {"XK_NR": "食品经营"}):
+        assert found(ingest.regulator, wrong)["code"] == "INPUT_INVALID"
+    assert "XK_XDR_SHXYM" in str(found(ingest.regulator, {"XK_NR": "食品经营"}))
+
+
+def test_a_record_is_found_also_when_its_entry_identifies_records_otherwise_since(ingest: Running) -> None:
+    name = str(ingest.regulator.submits_batch(licence()).outcomes[0].record_id)
+    other = demo_entry("XZXK") | {"natural_key": ["XK_WSH"]}
+    ingest.knows(ingest.catalog.publishes(other, 2, begins="2026-11-01"))
+    assert found(ingest.regulator, KEY)["record_id"] == name
+    assert found(ingest.regulator, {"XK_WSH": KEY["XK_WSH"]})["code"] == "NOT_FOUND"

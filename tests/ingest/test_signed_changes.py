@@ -145,7 +145,7 @@ def test_a_word_on_something_else_is_refused(
         {"reason": "另一理由"},
         {"document_number": "演更字〔2026〕2号"},
         {"effective_date": "2026-11-19"},
-        {"objection_no": "O-1"},
+        {"objection_no": "YY-20261124-0001"},
         {"request_id": "some-other-request"},
     ],
 )
@@ -206,7 +206,7 @@ def test_where_the_agreement_says_so_no_change_comes_in_unsigned(
         assert (answer.status_code, answer.json["code"]) == (409, "SIGNATURE_REQUIRED")
     assert ingest.room.store.record(record_id)["version"] == 1
     # What the centre corrects for an objection is no act of the provider.
-    corrected = replace(AMENDED, objection_no="O-7", request_id="the-centre-corrects")
+    corrected = replace(AMENDED, objection_no="YY-20261124-0007", request_id="the-centre-corrects")
     outcome = by_grpc(ingest.centre, corrected, record_id)
     assert "provider_signature" not in says_of(provider, outcome.receipt)
     signature = word(REVOKED, record_id, 2)

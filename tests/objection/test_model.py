@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from chengxin.clock import shanghai_date
 from chengxin.crypto import KeyRing
 from chengxin.errors import Problem
+from chengxin.ids import is_objection_no
 from chengxin.workdays import CalendarYear, WorkCalendar
 from services.objection import guideline, model
 from services.objection.deadlines import Rules, Step, Timetable
@@ -172,6 +173,8 @@ def test_what_a_case_is_about(challenged: list[str], again: list[str], covered: 
 def test_numbers_are_quoted_by_day() -> None:
     assert model.number(shanghai_date(START), 12) == "YY-20261124-0012"
     assert model.number(shanghai_date(START), 12345) == "YY-20261124-12345"
+    assert is_objection_no("YY-20261124-0012")
+    assert is_objection_no("YY-20261124-12345")
 
 
 def test_a_late_amendment_does_not_replace_a_newer_one() -> None:

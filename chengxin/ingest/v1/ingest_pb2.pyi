@@ -143,7 +143,9 @@ class SubmissionHeader(_message.Message):
     """SHA-256 of the delivered file, lower-case hex, if it was one."""
     record_count: _builtins.int
     """How many records follow in all; 0 means not told. When told, the submission closes only when all have come: a
-    connection that ends early cannot pass for the end of the delivery. Not told, a stream must end with `end`.
+    connection that ends early cannot pass for the end of the delivery. Not told, a stream must end with `end`. A batch
+    that would go over it is refused. If it was too great, the same id with the number of records that are committed,
+    and no more batches, ends the delivery.
     """
     signature: _builtins.str
     """The provider's word on the delivery (Art. 12): compact JWS by the client's registered key, its public JWK in the
@@ -223,7 +225,9 @@ class Record(_message.Message):
     """Position in the source, counted from 1 (a spreadsheet's header is row 1)."""
     @_builtins.property
     def items(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Item code to value as delivered: dates `YYYY-MM-DD`, decimals with a point. Empty means absent."""
+        """Item code to value as delivered: dates `YYYY-MM-DD`, decimals with a point. Empty means absent. At most 500 items of
+        1,048,576 characters in all, names and values.
+        """
 
     def __init__(
         self,
@@ -300,17 +304,22 @@ class RecordOutcome(_message.Message):
     VIOLATIONS_FIELD_NUMBER: _builtins.int
     LATE_WORKING_DAYS_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
+    LATE_UNDETERMINED_FIELD_NUMBER: _builtins.int
     row: _builtins.int
     outcome: Global___Outcome.ValueType
     record_id: _builtins.str
     """Empty when rejected."""
     version: _builtins.int
     late_working_days: _builtins.int
-    """Working days by which a change was reported after its reporting limit (Art. 11); 0 in time or not known."""
+    """Working days by which a change was reported after its reporting limit (Art. 11); 0 in time, when no date of its
+    effect was told, and when `late_undetermined`.
+    """
     receipt: _builtins.str
     """Of a changed record: the system's signed word on it (Art. 12), compact JWS (EdDSA) over canonical JSON; keys at
     /v1/submissions/keys.
     """
+    late_undetermined: _builtins.bool
+    """The calendar of a year is missing, so nobody can tell whether the change was reported late."""
     @_builtins.property
     def violations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Violation]:
         """Why it was rejected."""
@@ -325,10 +334,11 @@ class RecordOutcome(_message.Message):
         violations: _abc.Iterable[Global___Violation] | None = ...,
         late_working_days: _builtins.int = ...,
         receipt: _builtins.str = ...,
+        late_undetermined: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["late_working_days", b"late_working_days", "outcome", b"outcome", "receipt", b"receipt", "record_id", b"record_id", "row", b"row", "version", b"version", "violations", b"violations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["late_undetermined", b"late_undetermined", "late_working_days", b"late_working_days", "outcome", b"outcome", "receipt", b"receipt", "record_id", b"record_id", "row", b"row", "version", b"version", "violations", b"violations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -856,6 +866,7 @@ class DeliveredVersion(_message.Message):
     RECORDED_AT_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
     SIGNED_BY_FIELD_NUMBER: _builtins.int
+    LATE_UNDETERMINED_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     entry_version: _builtins.int
     revoked: _builtins.bool
@@ -874,6 +885,8 @@ class DeliveredVersion(_message.Message):
     """
     signed_by: _builtins.str
     """RFC 7638 thumbprint of the key by which the provider signed such a change; empty when it did not."""
+    late_undetermined: _builtins.bool
+    """As of an outcome."""
     @_builtins.property
     def items(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Standardised items, in plain."""
@@ -907,10 +920,11 @@ class DeliveredVersion(_message.Message):
         recorded_at: _timestamp_pb2.Timestamp | None = ...,
         receipt: _builtins.str = ...,
         signed_by: _builtins.str = ...,
+        late_undetermined: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["recorded_at", b"recorded_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_number", b"document_number", "effective_date", b"effective_date", "entry_version", b"entry_version", "items", b"items", "late_working_days", b"late_working_days", "objection_no", b"objection_no", "raw", b"raw", "reason", b"reason", "receipt", b"receipt", "recorded_at", b"recorded_at", "revoked", b"revoked", "row", b"row", "signed_by", b"signed_by", "submission_id", b"submission_id", "version", b"version", "withheld", b"withheld"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_number", b"document_number", "effective_date", b"effective_date", "entry_version", b"entry_version", "items", b"items", "late_undetermined", b"late_undetermined", "late_working_days", b"late_working_days", "objection_no", b"objection_no", "raw", b"raw", "reason", b"reason", "receipt", b"receipt", "recorded_at", b"recorded_at", "revoked", b"revoked", "row", b"row", "signed_by", b"signed_by", "submission_id", b"submission_id", "version", b"version", "withheld", b"withheld"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

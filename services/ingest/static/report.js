@@ -295,10 +295,43 @@
   async function uploaded() {
     window.addEventListener("beforeunload", hold);
     try {
-      return (await upload("/v1/submissions")).body;
+      const before = new Set((await underway()).map((found) => found.submission_id));
+      const answer = upload("/v1/submissions");
+      await watched(answer, before);
+      return (await answer).body;
     } finally {
       window.removeEventListener("beforeunload", hold);
     }
+  }
+
+  // This file's submissions that are open.
+  async function underway() {
+    const { submissions } = (await ask("GET", "/v1/submissions?page_size=20")).body;
+    return submissions.filter(
+      (found) => found.state === "open" && found.entry_code === entry && found.file_name === file.name,
+    );
+  }
+
+  // Shows how far it is until the upload is answered: it is the submission that was not there before.
+  async function watched(answer, before) {
+    let answered = false;
+    const end = answer.catch(() => {}).then(() => (answered = true));
+    while (!answered) {
+      await Promise.race([end, pause()]);
+      if (answered) return;
+      // It is only to be told: whatever hinders it does not hinder the upload.
+      const open = await underway().catch(() => []);
+      const found = open.find((one) => !before.has(one.submission_id));
+      if (found && !answered) counted(found);
+    }
+  }
+
+  const pause = () => new Promise((resolve) => setTimeout(resolve, POLL_MS));
+
+  function counted(found) {
+    const done = found.counts.total;
+    const part = found.record_count ? done / found.record_count : null;
+    progress(say("taken", { done, count: found.record_count || "?" }), part);
   }
 
   const hold = (event) => event.preventDefault();
@@ -308,10 +341,8 @@
     for (;;) {
       const found = (await ask("GET", address(submissionId))).body;
       if (found.receipt) return found;
-      const done = found.counts.total;
-      const part = found.record_count ? done / found.record_count : null;
-      progress(say("taken", { done, count: found.record_count || "?" }), part);
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      counted(found);
+      await pause();
     }
   }
 
@@ -319,7 +350,10 @@
 
   function tell(taken) {
     const { counts } = taken;
-    quiet(say("done", counts));
+    if (taken.delivered_before) {
+      const date = new Date(taken.receipt.closed_at).toLocaleString(language, { timeZone: "Asia/Shanghai" });
+      quiet(say("before", { ...counts, date }));
+    } else quiet(say("done", counts));
     for (const cell of desk.querySelectorAll("[data-count]")) cell.textContent = counts[cell.dataset.count];
     byId("receipt").href = `${address(taken.submission_id)}/receipt`;
     byId("receipt").download = `${taken.submission_id}.receipt.json`;
