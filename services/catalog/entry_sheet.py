@@ -99,7 +99,7 @@ def write_entry(content: EntryContent) -> bytes:
 
 
 def read_entry_sheet(file: bytes) -> EntryContent:
-    """The entry in a workbook. Raises FILE_WORKBOOK_BROKEN, FILE_WORKBOOK_TOO_LARGE, ENTRY_SHEET_INVALID."""
+    """The entry in a workbook. Raises what `read_book` raises, ENTRY_SHEET_INVALID."""
     book = read_book(file)
     plain = _in(_ENTRY, lambda: _read_fields(_table(book, _ENTRY)))
     providers = _in(_PROVIDERS, lambda: _rows(_table(book, _PROVIDERS), _PROVIDER_HEADING))
