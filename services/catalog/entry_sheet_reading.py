@@ -53,7 +53,7 @@ class _Row:
 
 
 def read_entry_sheet(file: bytes) -> EntryContent:
-    """The entry in a workbook. Raises FILE_WORKBOOK_BROKEN, FILE_WORKBOOK_TOO_LARGE, ENTRY_SHEET_INVALID."""
+    """The entry in a workbook. Raises what `read_book` raises, ENTRY_SHEET_INVALID."""
     reader = _Reader(read_book(file))
     plain = reader.entry()
     must_be_sound(reader.findings[:_MOST_TOLD], ENTRY_SHEET_INVALID)

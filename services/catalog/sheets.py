@@ -89,7 +89,7 @@ def saved(book: Workbook) -> bytes:
 
 
 def read_book(file: bytes) -> dict[str, list[list[str]]]:
-    """Sheet name to its rows of texts. Raises FILE_WORKBOOK_BROKEN, FILE_WORKBOOK_TOO_LARGE."""
+    """Sheet name to its rows of texts. Raises FILE_WORKBOOK_BROKEN, FILE_WORKBOOK_TOO_LARGE, FILE_SHEET_TOO_LARGE."""
     must_be_bounded(io.BytesIO(file))
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(file))

@@ -142,7 +142,7 @@ def test_what_is_no_workbook_or_takes_memory_without_end_is_refused(catalog: Run
         (b"no workbook", "FILE_WORKBOOK_BROKEN"),
         (whole[: len(whole) // 2], "FILE_WORKBOOK_BROKEN"),
         (bomb.getvalue(), "FILE_WORKBOOK_TOO_LARGE"),
-        (edited(lambda b: b["规则"].cell(1_048_576, 16_384, "x")), "FILE_WORKBOOK_TOO_LARGE"),
+        (edited(lambda b: b["规则"].cell(1_048_576, 16_384, "x")), "FILE_SHEET_TOO_LARGE"),
     ):
         assert imports(catalog, file).json["code"] == code
 
