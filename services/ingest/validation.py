@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import islice
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -126,8 +127,8 @@ def _unseen(text: str) -> list[str]:
     # Python tells at once of nearly every text that there are none.
     if text.isprintable():
         return []
-    there = dict.fromkeys(c for c in text if unicodedata.category(c) in _UNSEEN and c not in _SEEN)
-    return list(there)[:_SHOWN]
+    there = (c for c in dict.fromkeys(text) if unicodedata.category(c) in _UNSEEN and c not in _SEEN)
+    return list(islice(there, _SHOWN))
 
 
 def _shape(entry: Entry) -> type[msgspec.Struct]:

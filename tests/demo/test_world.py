@@ -11,7 +11,7 @@ import pytest
 
 from chengxin.clock import SystemClock
 from demo.records import deliveries
-from demo.world import associations, catalog, companies, institutions, organs, people, providers_of
+from demo.world import associations, catalog, companies, institutions, people, providers_of
 from tests.city import City
 from tests.demo.periods import last_day
 from tests.support import until
@@ -67,11 +67,11 @@ def test_the_directory_names_everybody_who_provides_and_where(city: City) -> Non
 
 def test_there_is_something_to_look_into(city: City) -> None:
     """Old penalties that were delivered all at once, and a company that two providers know by different names."""
-    [finding] = city.supervisor.get("/v1/submissions/findings?kind=backdating")["findings"]
-    assert (finding["provider_uscc"], finding["state"]) == (organs()["environment_bureau"].uscc, "open")
-    path = "/v1/subjects/disagreements"
-    [differing] = until(lambda: city.centre.get(path)["disagreements"], "disclosure has taken in all")
-    [conflict] = city.centre.get(f"/v1/subjects/{differing['subject_ref']}/conflicts")["conflicts"]
+    bureau = city.machine("environment_bureau", scope="provider")
+    [finding] = bureau.get("/v1/submissions/findings?kind=backdating")["findings"]
+    assert (finding["provider_name"], finding["state"]) == ("阳江市生态环境局", "open")
+    company = city.citizen("huang_yong", companies()[14].uscc)
+    [conflict] = until(lambda: company.get("/v1/me/records")["conflicts"], "disclosure has taken in all")
     told = {statement["value"] for statement in conflict["statements"]}
     assert told == {"阳江演示餐饮管理有限公司", "阳江演示餐饮服务部"}
 

@@ -18,6 +18,9 @@ from tests.e2e.registrations import registrations, with_another_digit, write
 from tests.ingest.test_files import as_sheet, workbook
 from tests.support import free_port
 
+# Each starts the command several times.
+pytestmark = pytest.mark.long
+
 
 def recorded(city: City) -> str:
     """A licence of the market regulator, on record."""

@@ -117,6 +117,7 @@ def test_a_stopped_suite_leaves_nothing_behind_and_starts_again_with_its_data(an
         assert "loading the demonstration world" not in (another.home / "up.log").read_text().rpartition("stopping")[2]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 @pytest.mark.parametrize("program", ["secantusd-py", "services.catalog"])
 def test_ended_while_it_starts_it_leaves_nothing_behind(tmp_path: Path, number: signal.Signals, program: str) -> None:

@@ -36,6 +36,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
             yield found
 
 
+@pytest.mark.long
 def test_the_tour_is_walked_over_tls(secured: City) -> None:
     assert secured.edge.http.startswith("https://")
     plain = secured.edge.http.replace("https:", "http:")

@@ -23,7 +23,15 @@ def told(tmp_path: Path, *answers: dict[str, Any]) -> list[str]:
     """What the page says, in English, of a file that is looked at and delivered, given these answers."""
     words = tmp_path / "words.json"
     words.write_text(json.dumps({key: english for key, (_, english) in WORDS.items() if key.startswith("js.")}))
-    seen = {"kind": "csv", "encoding": "utf-8", "entry_version": 1, "rows": [], "columns": [], "missing": []}
+    seen = {
+        "kind": "csv",
+        "encoding": "utf-8",
+        "entry_version": 1,
+        "rows": [],
+        "columns": [],
+        "missing": [],
+        "sheets_not_read": [],
+    }
     looked = [
         {"method": "GET", "path": "/v1/catalog/entries/QYDJ", "status": 200, "body": {"items": []}},
         {"method": "POST", "path": "/v1/submissions/preview", "status": 200, "body": seen},
@@ -44,7 +52,13 @@ def under_way(name: str, total: int, **other: Any) -> dict[str, Any]:
 
 
 def taken(**answer: Any) -> dict[str, Any]:
-    body = {"submission_id": "f-1", "counts": COUNTS, "receipt": RECEIPT, "delivered_before": False} | answer
+    body = {
+        "submission_id": "f-1",
+        "counts": COUNTS,
+        "receipt": RECEIPT,
+        "delivered_before": False,
+        "sheets_not_read": [],
+    } | answer
     return {"method": "POST", "path": "/v1/submissions", "status": 201, "body": body, "last": True}
 
 
