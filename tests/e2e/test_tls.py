@@ -49,6 +49,7 @@ def test_the_tour_is_walked_over_tls(secured: City) -> None:
     assert secured.verify_log().returncode == 0
 
 
+@pytest.mark.long
 def test_a_provider_submits_over_tls(secured: City, tmp_path: Path) -> None:
     file = tmp_path / "november.csv"
     licences.write(file, secured.people["licence"], 3)
