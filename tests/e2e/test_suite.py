@@ -105,6 +105,7 @@ def test_a_killed_process_is_reported_and_started_again(another: City) -> None:
     assert another.li_na.get("/v1/me/records")["records"]
 
 
+@pytest.mark.long
 def test_a_stopped_suite_leaves_nothing_behind_and_starts_again_with_its_data(another: City) -> None:
     before = another.li_na.get("/v1/me/records")["records"]
     children = psutil.Process(another.process.pid).children(recursive=True)

@@ -268,6 +268,7 @@ def _kid(token: str) -> str:
     return str(jwt.get_unverified_header(token)["kid"])
 
 
+@pytest.mark.long
 def test_the_signing_key_is_rotated_and_nobody_notices(gate: Gate) -> None:
     old = gate.token("market_regulator")
     rotated = gate.officer("first").call("POST", "/v1/identity/signing-keys")
