@@ -1,7 +1,8 @@
 """Where providers say different things of one subject at the same time (Art. 12). Pure: shown, never resolved.
 
 Compared are the subject's name, in every record, and what a basic record says of the subject itself. Of each provider its
-newest statement counts. What others than a register said before the newest basic record was made is history.
+newest statement counts, in a register before elsewhere. What others than a register said before the newest basic record was
+made is history.
 """
 
 from collections.abc import Callable, Collection

@@ -124,7 +124,10 @@ NOTHING: Final = Said()
 
 
 def is_newer(one: Spoken, other: Spoken) -> bool:
-    """Which of two statements of one provider counts; of the same instant always the same one."""
+    """Which of two statements of one provider counts: what it registered before what it says elsewhere, then the newer; of
+    the same instant always the same one."""
+    if one.basic != other.basic:
+        return one.basic
     if one.recorded_at == other.recorded_at:
         return one.mark > other.mark
     return one.recorded_at > other.recorded_at

@@ -72,6 +72,7 @@ def test_there_is_something_to_look_into(city: City) -> None:
     assert (finding["provider_name"], finding["state"]) == ("阳江市生态环境局", "open")
     company = city.citizen("huang_yong", companies()[14].uscc)
     [conflict] = until(lambda: company.get("/v1/me/records")["conflicts"], "disclosure has taken in all")
+    assert company.get("/v1/me/records")["subject"]["name"] == companies()[14].name
     told = {statement["value"] for statement in conflict["statements"]}
     assert told == {"阳江演示餐饮管理有限公司", "阳江演示餐饮服务部"}
 

@@ -49,6 +49,13 @@ def test_what_others_call_it_does_not_rename_what_a_register_named(city: Running
     assert [s["name"] for s in city.found("别名")] == [NEW]
 
 
+def test_what_the_registrar_says_elsewhere_does_not_take_its_register_s_word_away(city: Running) -> None:
+    city.delivers(told(city, "QYDJ", NEW, "register", 0), told(city, "XZXK", NEW, "licence", 1, XK_WSH="licence"))
+    city.delivers(by_bureau(city, OTHER, "fine", 2))
+    assert called(city) == [(NEW, [])] * 4
+    assert conflicts(city) == [OTHER, NEW]
+
+
 def test_a_register_that_renames_makes_the_old_name_a_former_one(city: Running) -> None:
     city.delivers(told(city, "QYDJ", OLD, "register", 0), by_bureau(city, OLD, "fine", 1))
     assert called(city) == [(OLD, [])] * 4
