@@ -18,6 +18,11 @@ class Called:
     at: str = ""
     registered: str = ""
 
+    def same_as(self, other: "Called") -> bool:
+        """Whether both tell the same names, whenever they were said last."""
+        mine, others = ((c.name, list(c.former), c.registered) for c in (self, other))
+        return mine == others
+
     def among(self, names: Collection[str]) -> "Called":
         """As far as these names tell it."""
         name = self.name if self.name in names else ""

@@ -98,7 +98,7 @@ class Rewriting:
             sight, said, called = subject.sight, subject.said, subject.called
             self._see(subject, packed)
             self._tell(subject, said)
-            same = subject.sight.same_as(sight) and subject.called == called
+            same = subject.sight.same_as(sight) and subject.called.same_as(called)
             changed.append((subject, packed, not same))
         self.store.save_subjects(changed, self.unit)
         self.store.said.tell(self._told, self.unit)

@@ -78,6 +78,15 @@ def test_a_register_that_takes_its_record_back_names_nobody(city: Running) -> No
     assert [name for name, _ in called(city)] == [OTHER] * 4
 
 
+def test_a_further_record_under_the_same_name_is_no_change_of_names(city: Running) -> None:
+    """Each would be written, and read again by every process at its next search."""
+    city.delivers(by_bureau(city, NEW, "one", 0))
+    names = city.room.store.store.db["names"]
+    before = names.find_one({"_id": city.ref(COMPANY)})
+    city.delivers(by_bureau(city, NEW, "two", 1))
+    assert names.find_one({"_id": city.ref(COMPANY)}) == before
+
+
 def test_what_a_provider_took_back_was_never_its_name(city: Running) -> None:
     city.delivers(told(city, "XZXK", NEW, "a", 0, XK_WSH="a"), by_bureau(city, OTHER, "fine", 1))
     assert called(city) == [(OTHER, [])] * 4
