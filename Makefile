@@ -5,19 +5,25 @@ BIN := $(VENV)/bin
 BUF := node_modules/.bin/buf
 PROTOS := $(wildcard proto/chengxin/*/v1/*.proto)
 
+# Each of a suite's processes would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test test-long test-rounds test-all check bench generate docs lock clean
 
 run: $(VENV)/.runtime
 	$(BIN)/python -I chengxin/cli/pdeathsig.py $(BIN)/chengxin up --demo
 
+# Two at a time, a file of tests by one, in the order of tests/conftest.py.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not long and not compose and not rounds"
+	$(PYTEST) -m "not long and not compose and not rounds"
 
-# What `make test` leaves out: minutes each, or a container engine.
+# What `make test` leaves out, but for `test-rounds`: minutes each, or a container engine.
 test-long: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "long or compose"
+	$(PYTEST) -m "long or compose"
 
-# Half an hour of deliveries that are broken off.
+# Half an hour of deliveries that are broken off, and half an hour of everything at once (CHENGXIN_SOAK_MINUTES).
 test-rounds: $(VENV)/.dev
 	$(BIN)/python -m pytest -m rounds
 

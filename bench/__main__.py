@@ -1,7 +1,7 @@
 """`make bench`: prints the figures and writes `build/bench.json`, a list of {name, value, unit, against, ratio}.
 
 Every ratio is of medians over interleaved rounds in this one run, on this machine, with both sides on the same store.
-`python -m bench NAME …` measures only `queries`, `audit`, `ingestion` or `start`, or what takes ten minutes more: `streaming`.
+`python -m bench NAME …` measures only `queries`, `audit`, `ingestion`, `intake`, `start` or `search`, or what takes ten minutes more: `streaming`.
 """
 
 import json
@@ -15,7 +15,9 @@ from rich.table import Table
 
 from bench.auditing import auditing
 from bench.ingestion import ingestion
+from bench.intake import intake
 from bench.queries import queries
+from bench.search import search
 from bench.starting import starting
 from bench.streaming import streaming
 from tests.city import City, running_city
@@ -24,7 +26,10 @@ PARTS: dict[str, Callable[[City], Iterable[Any]]] = {
     "queries": queries,
     "audit": auditing,
     "ingestion": ingestion,
+    "intake": intake,
     "start": starting,
+    # Last: a million organisations stay in the store.
+    "search": search,
 }
 LONG: dict[str, Callable[[City], Iterable[Any]]] = {"streaming": streaming}
 

@@ -32,7 +32,6 @@ def auditing(city: City) -> Iterator[Any]:
         rows.insert_one({"who": "catalog", "what": "entry.read", "entries": ["XZXK"], "at": SystemClock().now()})
 
     rates = interleaved({"audit.append": lambda: per_second(append), "floor.insert_one": lambda: per_second(insert)})
-    trail.close()
     yield figure("audit.append", rates["audit.append"], "events/s", "floor.insert_one", rates["floor.insert_one"])
     yield figure("floor.insert_one", rates["floor.insert_one"], "rows/s")
 

@@ -1,7 +1,7 @@
 """The floors: the least an application could do on the same store. `python -m bench.floors PORT NAME URI SUBJECT`.
 
 `flask_find` answers one find of a subject's records as JSON; `naive_audited` also inserts an audit row for each
-query. Neither verifies a token.
+query; `indexed_find` answers one document. None verifies a token.
 """
 
 import datetime
@@ -24,6 +24,11 @@ def application(name: str, uri: str, subject: str) -> Flask:
 
     @app.get("/")
     def records() -> Response:
+        if name == "indexed_find":
+            return Response(
+                json.dumps(db[COLLECTION].find_one({"subject_ref": subject}, {"_id": 0})),
+                content_type="application/json",
+            )
         found = list(db[COLLECTION].find({"subject_ref": subject}, {"_id": 0}))
         if name == "naive_audited":
             row = {

@@ -22,7 +22,6 @@ from demo.records import deliveries
 from services.ingest.entry import read_entry
 from services.ingest.validation import Validator
 from tests.city import City, running_city
-from tests.support import until
 
 BATCH = 1000
 # Batches of a delivery; of a short one, where the first batch, which nothing is committed beside, counts for a fifth.
@@ -85,7 +84,7 @@ def over_grpc(city: City) -> float:
     """A short delivery while disclosure takes in what comes, on the same processors; its rest is waited for, but
     not counted."""
     rate = _delivered(city, SHORT)
-    until(lambda: _followed(city), "disclosure has followed", 300)
+    city.await_disclosure(city.last_change("ingest"), 300)
     return rate
 
 
@@ -100,7 +99,7 @@ def unfollowed(city: City, batches: int) -> float:
     finally:
         for process in processes:
             process.resume()
-    until(lambda: _followed(city), "disclosure has followed", 300)
+    city.await_disclosure(city.last_change("ingest"), 300)
     return rate
 
 
@@ -153,8 +152,3 @@ def validated() -> float:
         if wrong:
             raise AssertionError(wrong)
     return len(records) / (time.perf_counter() - began)
-
-
-def _followed(city: City) -> bool:
-    at = {row["_id"]: row["position"] for row in city.store("disclosure")["positions"].find()}
-    return bool(at.get("feed.ingest", 0) >= city.last_change("ingest"))

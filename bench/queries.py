@@ -1,17 +1,19 @@
 """Queries through the whole suite, against apps that only read, or read and insert, on disclosure's own store."""
 
 import contextlib
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+import psutil
 import urllib3
 
 from bench import floors, peer_eve
 from bench.apps import running
-from bench.figures import figure, interleaved
-from bench.load import Target, requests_per_second
+from bench.figures import ROUNDS, figure, interleaved
+from bench.load import Target, calls_per_second, percentiles, requests_per_second
 from chengxin.disclosure.v1 import disclosure_pb2
 from chengxin.tokens import Verifier, fetch_jwks
 from tests.city import City
@@ -20,20 +22,25 @@ RECORDS = 10
 _EVE_TOKEN = "bench"
 # Gateway and service each verify; the audit service verifies a service's token for a whole group.
 _VERIFICATIONS = 2
-_CALLS = 50
+_MEASURED = ("query.own", "query.shared.http", "query.shared.grpc")
+_PROCESSES = ("gateway", "disclosure", "disclosure-store", "audit", "audit-store")
 
 
 def queries(city: City) -> Iterator[Any]:
-    """Own, shared and public queries, and what verifying a token costs of one."""
+    """Own, shared and public queries by sixteen callers, how long they take, what they cost each process, and what
+    verifying a token costs of one."""
     seen = city.li_na.get("/v1/me/records")
     subject, records = seen["subject"]["subject_ref"], seen["records"][:RECORDS]
     edge = urlsplit(city.edge.http)
     host, port = str(edge.hostname), int(edge.port or 0)
     company = city.people["licence"]["XK_XDR_SHXYM"]
     public = city.anybody.get(f"/v1/public/subjects?q={company}")["subjects"][0]["subject_ref"]
+    number = city.people["citizens"]["li_na"]["identity_number"]
+    asked = json.dumps({"subject": {"identity_number": number}}).encode()
     with apps(city, subject, records) as (find, naive, eve):
         targets = {
             "query.own": Target(host, port, "/v1/me/records", city.li_na.token()),
+            "query.shared.http": Target(host, port, "/v1/shared/queries", city.housing_bureau.token(), asked),
             "search.public": Target(host, port, f"/v1/public/subjects?q={company}"),
             "subject.public": Target(host, port, f"/v1/public/subjects/{public}"),
             "floor.flask_find": find,
@@ -41,14 +48,21 @@ def queries(city: City) -> Iterator[Any]:
             "peer.eve_lookup": eve,
         }
         measures = {name: lambda t=target: requests_per_second(t) for name, target in targets.items()}
-        measures["query.shared"] = lambda: shared(city)
+        measures["query.shared.grpc"] = lambda: shared(city, number)
         measures["tokens.verify"] = lambda: verifications(city)
         rates = interleaved(measures)
-    for name in ("query.own", "search.public", "subject.public"):
+        taken = [percentiles([targets["query.own"]], (50, 99)) for _ in range(ROUNDS)]
+        spent = {name: processor_time(city, measures[name]) for name in _MEASURED}
+    for name in (*_MEASURED, "search.public", "subject.public"):
         yield figure(name, rates[name], "1/s", "floor.flask_find", rates["floor.flask_find"])
-    for against in ("floor.naive_audited", "peer.eve_lookup"):
-        yield figure("query.own", rates["query.own"], "1/s", against, rates[against])
-    yield figure("query.shared", rates["query.shared"], "1/s, one caller over gRPC")
+    for name in _MEASURED:
+        for against in ("floor.naive_audited", "peer.eve_lookup"):
+            yield figure(name, rates[name], "1/s", against, rates[against])
+    median, slowest = zip(*taken, strict=True)
+    yield figure("query.own.p99", [1000 * s for s in slowest], "ms", "query.own.p50", [1000 * s for s in median])
+    for name, processes in spent.items():
+        for process, microseconds in processes.items():
+            yield figure(f"{name}.{process}", [microseconds], "µs of processor time a query")
     # The share of a query's time that its verifications take.
     per_query = [_VERIFICATIONS * 1e6 / rate for rate in rates["tokens.verify"]]
     yield figure("tokens.verify", per_query, "µs a query", "query.own", [1e6 / rate for rate in rates["query.own"]])
@@ -81,14 +95,26 @@ def apps(city: City, subject: str, records: list[Any]) -> Iterator[list[Target]]
         ]
 
 
-def shared(city: City) -> float:
-    """Shared queries a second by one caller, one after the other."""
-    number = city.people["citizens"]["li_na"]["identity_number"]
+def shared(city: City, number: str) -> float:
+    """Shared queries a second over gRPC."""
     query = disclosure_pb2.QueryRequest(subject=disclosure_pb2.SubjectSelector(identity_number=number))
-    began = time.perf_counter()
-    for _ in range(_CALLS):
-        city.housing_bureau.rpc("DisclosureService/Query", query)
-    return _CALLS / (time.perf_counter() - began)
+    method = "/chengxin.disclosure.v1.DisclosureService/Query"
+    return calls_per_second(city.edge.grpc, method, query.SerializeToString(), city.housing_bureau.token())
+
+
+def processor_time(city: City, measure: Callable[[], float], seconds: float = 3.0) -> dict[str, float]:
+    """What one query costs each process, in microseconds: unlike rates, hardly another one on a busy machine."""
+    pids = {name: pid for name, pid in city.pids().items() if name in _PROCESSES}
+    before = {name: _microseconds(pid) for name, pid in pids.items()}
+    queries = measure() * seconds
+    return {name: (_microseconds(pids[name]) - before[name]) / queries for name in _PROCESSES}
+
+
+def _microseconds(pid: int) -> float:
+    """Of a process and its worker."""
+    process = psutil.Process(pid)
+    times = [p.cpu_times() for p in (process, *process.children())]
+    return sum(t.user + t.system for t in times) * 1e6
 
 
 def verifications(city: City) -> float:

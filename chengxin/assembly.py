@@ -1,7 +1,8 @@
 """The wiring that every composition root repeats: verifying callers, the service's own tokens, the audit trail."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import grpc
@@ -10,8 +11,12 @@ from chengxin.audit.v1 import audit_pb2_grpc
 from chengxin.audit_client import AuditTrail, Relay
 from chengxin.clock import Clock, SystemClock
 from chengxin.feed import Follower
-from chengxin.mongo import Store, Unit
+from chengxin.lag import Head
+from chengxin.mongo import OutboxRow, Store, Unit
+from chengxin.operations import Operations
 from chengxin.policy import Admission
+from chengxin.quarantine import QUARANTINE, Parts, Quarantine, Retrying
+from chengxin.readiness import ALL_CHANGES, Followed, Readiness, head_of
 from chengxin.revocation import Revocations, fetch_revocations
 from chengxin.rpc import make_channel
 from chengxin.settings import Settings
@@ -34,33 +39,88 @@ class Assembly:
     tokens: TokenSource
     audit: AuditTrail
     relay: Relay
+    quarantine: Quarantine
+
+    @property
+    def retrying(self) -> Retrying:
+        """What tries again what was set aside."""
+        return Retrying(self.quarantine)
+
+    @property
+    def operations(self) -> Operations:
+        """What officers see and do of the service's operation."""
+        return Operations(self.audit, self.quarantine)
 
     @property
     def admission(self) -> Admission:
         """What lets callers in to the service's faces."""
-        return Admission(self.verifier, self.audit)
+        return Admission(self.verifier, self.audit, self.store.silence)
 
     def channel(self, service: str) -> grpc.Channel:
         """A channel to another service."""
         return make_channel(self.settings.peer(service), more=_SMALL_WINDOWS)
 
     def follow(
-        self, source: str, watch: Any, request: Callable[[int], Any], apply: Callable[[Unit, Any], None]
+        self,
+        source: str,
+        watch: Any,
+        request: Callable[[int], Any],
+        apply: Callable[[Unit, Any], None],
+        parts: Parts,
+        stream: str = ALL_CHANGES,
     ) -> Follower:
-        """A follower of another service's feed: `watch` is the stub's method, `request(after)` its message."""
-        return Follower(source, self.store, lambda after: watch(request(after), metadata=self.tokens.metadata()), apply)
+        """A follower of another service's feed: `watch` is the stub's method, `request(after)` its message, `parts` how
+        its changes come apart, `stream` what the source calls what it tells there."""
+        asked = self._asked(watch, request)
+        return Follower(source, self.store, asked, apply, parts, self.quarantine, head=self.head_of(source, stream))
 
-    def ready(self, feeds: Sequence[Follower] = ()) -> dict[str, bool]:
-        """What the service needs, and whether it has it: its store, a token of its own, its feeds."""
-        return {
-            "store": _works(self.store.ping),
-            "token": _works(self.tokens.token),
-            **{f.name: f.connected for f in feeds},
-        }
+    def follow_part(
+        self,
+        name: str,
+        watch: Any,
+        request: Callable[[int], Any],
+        apply: Callable[[Unit, Any], None],
+        parts: Parts,
+        key: str,
+        place: str,
+        confirm: Callable[[Unit], None],
+    ) -> Follower:
+        """A follower of a part of a feed, of which others follow the rest: what all set aside is kept under `key`, this
+        one's position under `place`; every transaction begins with `confirm`, and the lag is told by whoever knows all."""
+        asked, own = self._asked(watch, request), self.quarantine
+        return Follower(name, self.store, asked, apply, parts, own, key=key, place=place, confirm=confirm)
+
+    def head_of(self, source: str, stream: str = ALL_CHANGES) -> Callable[[int], Head]:
+        """Asks another service how far its feed is, seen from a position."""
+        return head_of(str(getattr(self.settings, f"{source}_http")), stream)
+
+    def _asked(self, watch: Any, request: Callable[[int], Any]) -> Callable[[int], Any]:
+        return lambda after: watch(request(after), metadata=self.tokens.metadata())
+
+    def ready(
+        self,
+        feeds: Sequence[Followed] = (),
+        streams: Mapping[str, Callable[[OutboxRow], object]] | None = None,
+        more: Mapping[str, Callable[[], object]] | None = None,
+    ) -> Readiness:
+        """What the service needs: its store, a token of its own, its feeds, and `more`; whether it has set anything aside; how far it
+        is behind; and how far those are who follow it, by stream with the rows that its followers are told."""
+        wanted = {ALL_CHANGES: lambda row: row.changes, **(streams or {})}
+        return Readiness(
+            {
+                "store": self.store.ping,
+                "token": self.tokens.token,
+                **{f.name: partial(getattr, f, "connected") for f in feeds},
+                QUARANTINE: self.quarantine.is_empty,
+                **(more or {}),
+            },
+            [self.relay, *feeds],
+            self.settings.lag_limit_seconds,
+            {name: partial(self.store.head, stream=name, wanted=rows) for name, rows in wanted.items()},
+        )
 
     def close(self) -> None:
         """Ends what was opened here."""
-        self.audit.close()
         self.store.close()
 
 
@@ -89,6 +149,7 @@ def assemble(name: str, settings: Settings) -> Assembly:
     tokens = own_tokens(name, settings)
     stub = audit_pb2_grpc.AuditServiceStub(make_channel(settings.audit_grpc))
     revocations = Revocations(fetch_revocations(settings.gateway_url, tokens, settings.trust))
+    quarantine = Quarantine(store, clock)
     return Assembly(
         name=name,
         settings=settings,
@@ -97,14 +158,6 @@ def assemble(name: str, settings: Settings) -> Assembly:
         verifier=verifying(settings, revocations),
         tokens=tokens,
         audit=AuditTrail(name, stub, tokens.metadata, clock),
-        relay=Relay(store, stub, tokens.metadata),
+        relay=Relay(store, stub, tokens.metadata, quarantine),
+        quarantine=quarantine,
     )
-
-
-def _works(probe: Callable[[], Any]) -> bool:
-    try:
-        probe()
-    # A probe answers yes or no; why not is in the log of whoever needed it.
-    except Exception:
-        return False
-    return True

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,14 +61,24 @@ def hop() -> tuple[tuple[str, str], ...]:
     return ((REQUEST_ID_HEADER, request.request_id), *trace)
 
 
+def begin(request: RequestContext) -> Token[RequestContext | None]:
+    """Makes `request` the current one, until `end` is called with what this returns."""
+    return _current.set(request)
+
+
+def end(begun: Token[RequestContext | None]) -> None:
+    """What was current before is so again."""
+    _current.reset(begun)
+
+
 @contextmanager
 def serving(request: RequestContext) -> Iterator[RequestContext]:
     """Makes `request` the current one in this thread."""
-    token = _current.set(request)
+    begun = begin(request)
     try:
         yield request
     finally:
-        _current.reset(token)
+        end(begun)
 
 
 def pick_language(accept_language: str) -> str:

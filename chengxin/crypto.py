@@ -1,6 +1,7 @@
 """Field encryption with a versioned key ring (AES-256-GCM)."""
 
 import base64
+import binascii
 import json
 import os
 from pathlib import Path
@@ -10,6 +11,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _PREFIX = "enc:"
+# A query opens a value of each of its records: `base64.urlsafe_b64decode` takes as long as the deciphering.
+_PLAIN_BASE64 = bytes.maketrans(b"-_", b"+/")
 
 
 class DecryptionError(ValueError):
@@ -47,7 +50,9 @@ class KeyRing:
         """Opens what `encrypt` sealed. Raises `DecryptionError`."""
         try:
             _, version, body = sealed.split(":", 2)
-            return self._open(int(version), base64.urlsafe_b64decode(body), context).decode()
+            return self._open(
+                int(version), binascii.a2b_base64(body.encode().translate(_PLAIN_BASE64)), context
+            ).decode()
         except (ValueError, KeyError, InvalidTag) as e:
             raise DecryptionError(f"cannot decrypt a value of {context}") from e
 

@@ -281,7 +281,14 @@ FEED_POSITION_UNKNOWN = precondition(
     "The feed has given no position {after} (it may have been restored from a backup): begin again at 0",
 )
 STORE_UNAVAILABLE = unavailable(
-    "STORE_UNAVAILABLE", "存储暂不可用，操作未执行，请稍后重试", "The store is not available; try again shortly"
+    "STORE_UNAVAILABLE",
+    "存储暂不可用，操作可能未执行，请稍后重试",
+    "The store is not available; what was asked may not have been done. Try again shortly",
+)
+DISK_FULL = unavailable(
+    "DISK_FULL",
+    "系统磁盘空间不足，操作未执行，请稍后重试",
+    "The system is short of disk space, so nothing was done; try again shortly",
 )
 
 HTTP_FROM_GRPC = _HTTP_STATUS

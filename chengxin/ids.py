@@ -1,6 +1,5 @@
 """Identifiers: new ones, and those derived from what they name."""
 
-import base64
 import hashlib
 import hmac
 import itertools
@@ -11,7 +10,14 @@ from typing import Final, NewType
 
 SubjectRef = NewType("SubjectRef", str)
 
-_PAIRS: Final = ["".join(pair) for pair in itertools.product("abcdefghijklmnopqrstuvwxyz234567", repeat=2)]
+
+def _pairs_of(alphabet: str) -> list[str]:
+    return ["".join(pair) for pair in itertools.product(alphabet, repeat=2)]
+
+
+_PAIRS: Final = _pairs_of("abcdefghijklmnopqrstuvwxyz234567")
+# Not base32: there the digits come after the letters, and before them as text.
+_SORTABLE_PAIRS: Final = _pairs_of("0123456789abcdefghijklmnopqrstuv")
 _SHIFTS: Final = range(120, -1, -10)
 
 _SUBJECT_REF = re.compile(r"s_[a-z2-7]{26}\Z")
@@ -39,9 +45,7 @@ def names_identity_number(text: str) -> bool:
 
 def new_id(prefix: str) -> str:
     """A fresh identifier, sortable by time: `<prefix>_` and 26 characters of base32hex (48 bits of ms, 80 random)."""
-    raw = int(time.time() * 1000).to_bytes(6, "big") + os.urandom(10)
-    # Not base32: there the digits come after the letters, and before them as text.
-    return f"{prefix}_{base64.b32hexencode(raw).decode().rstrip('=').lower()}"
+    return f"{prefix}_{_encoded(int(time.time() * 1000).to_bytes(6, 'big') + os.urandom(10), _SORTABLE_PAIRS)}"
 
 
 class SubjectKey:
@@ -68,11 +72,11 @@ class SubjectKey:
         return hmac.digest(self._secret, b"content\0%b\0%b" % (entry.encode(), content), hashlib.sha256)[:16].hex()
 
     def _keyed(self, text: str) -> str:
-        return _base32(hmac.digest(self._secret, text.encode(), hashlib.sha256)[:16])
+        return _encoded(hmac.digest(self._secret, text.encode(), hashlib.sha256)[:16], _PAIRS)
 
 
-def _base32(raw: bytes) -> str:
-    # 16 bytes as `base64.b32encode` has them, without padding and in small letters, in half of its time: every record
-    # of a delivery has two.
+def _encoded(raw: bytes, pairs: list[str]) -> str:
+    # 16 bytes as `base64.b32encode` or `b32hexencode` has them, without padding and in small letters, in half of its time:
+    # every record of a delivery has two, every query three.
     bits = int.from_bytes(raw, "big") << 2
-    return "".join([_PAIRS[bits >> shift & 1023] for shift in _SHIFTS])
+    return "".join([pairs[bits >> shift & 1023] for shift in _SHIFTS])

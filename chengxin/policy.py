@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar, cast
 from chengxin.audit_client import AuditTrail
 from chengxin.errors import ROLE_NOT_ALLOWED, STEP_UP_REQUIRED, UNAUTHENTICATED, Problem
 from chengxin.principal import ACR_LEVELS, DEMO_ACR, Assurance, Principal, Role
+from chengxin.silence import Silence
 from chengxin.tokens import Verifier
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -102,9 +103,10 @@ class Admission:
     So somebody without the role learns nothing of what the input should be or what exists, and her refusal is on record.
     """
 
-    def __init__(self, verifier: Verifier, audit: Refusals) -> None:
+    def __init__(self, verifier: Verifier, audit: Refusals, silence: Silence) -> None:
         self._verifier = verifier
         self._audit = audit
+        self._silence = silence
 
     def verify(self, authorization: str) -> Principal:
         """The caller of an `Authorization: Bearer <token>`. Raises UNAUTHENTICATED."""
@@ -114,11 +116,17 @@ class Admission:
         return self._verifier.verify(token)
 
     def check(self, caller: Principal, view: Any) -> None:
-        """Raises ROLE_NOT_ALLOWED or STEP_UP_REQUIRED, after putting it on record, when the view's rule says so."""
+        """Raises ROLE_NOT_ALLOWED or STEP_UP_REQUIRED, after putting it on record, when the view's rule says so;
+        STORE_UNAVAILABLE while the store is silent."""
         declared: Rule | None = getattr(view, "rule", None)
         if declared is not None and (problem := _wrong_capacity(declared, caller)) is not None:
             self._audit.refused(declared.act, caller, problem)
             raise problem
+        self._silence.must_be_over()
+
+    def suspect_silence(self) -> None:
+        """The store has not answered a caller of the face."""
+        self._silence.suspect()
 
 
 def serves(use_case: Callable[..., Any]) -> Callable[[F], F]:

@@ -92,7 +92,7 @@ class Principal:
 
     def to_actor(self) -> dict[str, Any]:
         """The caller as an audit event names it; empty fields left out, no personal identifier in any of them."""
-        actor: dict[str, Any] = {"sub": self.sub, "roles": sorted(self.roles)}
+        actor: dict[str, Any] = {"sub": self.sub, "roles": sorted(role.value for role in self.roles)}
         for name in ("client_id", "org", "region", "acr", "officer"):
             if value := getattr(self, name):
                 actor[name] = value

@@ -11,7 +11,7 @@ import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
-from pymongo.errors import ConnectionFailure, ExecutionTimeout, OperationFailure, PyMongoError
+from pymongo.errors import OperationFailure
 
 from chengxin.context import (
     REQUEST_ID_HEADER,
@@ -22,7 +22,7 @@ from chengxin.context import (
     serving,
 )
 from chengxin.errors import INTERNAL, STORE_UNAVAILABLE, Problem
-from chengxin.mongo import STORE_BROKEN
+from chengxin.mongo import STORE_BROKEN, is_passing
 from chengxin.policy import Admission
 from chengxin.tls import Trust
 
@@ -73,6 +73,8 @@ def make_channel(address: str, trust: Trust | None = None, more: Sequence[tuple[
         *more,
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 1000),
+        # Of several containers under one name another one is found, half a minute earlier than by default.
+        ("grpc.dns_min_time_between_resolutions_ms", 1000),
         ("grpc.keepalive_time_ms", 20_000),
         ("grpc.keepalive_timeout_ms", 5_000),
         ("grpc.enable_retries", 0),
@@ -87,12 +89,19 @@ class _Caller(grpc.ServerInterceptor):
 
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
+        # By method. A service has some twenty, and does not change them while it serves.
+        self._guarded: dict[str, Any] = {}
 
     def intercept_service(self, continuation: Any, details: Any) -> Any:
-        handler = continuation(details)
-        if handler is None or details.method.startswith(_OPEN_TO_ALL):
-            return handler
-        metadata = {k: v for k, v in details.invocation_metadata if isinstance(v, str)}
+        guarded = self._guarded.get(details.method)
+        if guarded is None:
+            handler = continuation(details)
+            if handler is None or details.method.startswith(_OPEN_TO_ALL):
+                return handler
+            guarded = self._guarded[details.method] = self._guard(handler)
+        return guarded
+
+    def _guard(self, handler: Any) -> Any:
         wrap = self._stream if handler.response_streaming else self._unary
         kinds = {
             (False, False): grpc.unary_unary_rpc_method_handler,
@@ -102,24 +111,26 @@ class _Caller(grpc.ServerInterceptor):
         }
         behaviour = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
         return kinds[handler.request_streaming, handler.response_streaming](
-            wrap(behaviour, metadata),
+            wrap(behaviour),
             request_deserializer=handler.request_deserializer,
             response_serializer=handler.response_serializer,
         )
 
-    def _unary(self, behaviour: Any, metadata: dict[str, str]) -> Any:
+    def _unary(self, behaviour: Any) -> Any:
         def call(request: Any, context: grpc.ServicerContext) -> Any:
+            metadata = _texts(context)
             with serving(_request(metadata)) as anonymous:
                 try:
                     with self._admitted(anonymous, metadata, behaviour):
                         return behaviour(request, context)
                 except Exception as e:
-                    _abort(context, e, anonymous)
+                    self._abort(context, e, anonymous)
 
         return call
 
-    def _stream(self, behaviour: Any, metadata: dict[str, str]) -> Any:
+    def _stream(self, behaviour: Any) -> Any:
         def call(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+            metadata = _texts(context)
             with serving(_request(metadata)) as anonymous:
                 try:
                     with self._admitted(anonymous, metadata, behaviour):
@@ -127,9 +138,23 @@ class _Caller(grpc.ServerInterceptor):
                         context.send_initial_metadata(())
                         yield from behaviour(request, context)
                 except Exception as e:
-                    _abort(context, e, anonymous)
+                    self._abort(context, e, anonymous)
 
         return call
+
+    def _abort(self, context: grpc.ServicerContext, error: Exception, request: RequestContext) -> None:
+        if not context.is_active():
+            return
+        if is_passing(error):
+            self._admission.suspect_silence()
+        problem = as_problem(error)
+        if problem is None:
+            # Not an error of ours: grpc's own abort, on its way out.
+            if type(error) is Exception:
+                raise error
+            log.exception("unexpected error", request_id=request.request_id, error=repr(error)[:200])
+            problem = INTERNAL()
+        context.abort_with_status(rpc_status.to_status(problem.to_rpc(request.language, request.request_id)))
 
     @contextmanager
     def _admitted(self, request: RequestContext, metadata: dict[str, str], behaviour: Any) -> Iterator[None]:
@@ -137,6 +162,10 @@ class _Caller(grpc.ServerInterceptor):
         with serving(replace(request, principal=caller)):
             self._admission.check(caller, behaviour)
             yield
+
+
+def _texts(context: grpc.ServicerContext) -> dict[str, str]:
+    return {k: v for k, v in context.invocation_metadata() or () if isinstance(v, str)}
 
 
 def _request(metadata: dict[str, str]) -> RequestContext:
@@ -147,28 +176,13 @@ def _request(metadata: dict[str, str]) -> RequestContext:
     )
 
 
-def _abort(context: grpc.ServicerContext, error: Exception, request: RequestContext) -> None:
-    if not context.is_active():
-        return
-    problem = as_problem(error)
-    if problem is None:
-        # Not an error of ours: grpc's own abort, on its way out.
-        if type(error) is Exception:
-            raise error
-        log.exception("unexpected error", request_id=request.request_id, error=repr(error)[:200])
-        problem = INTERNAL()
-    context.abort_with_status(rpc_status.to_status(problem.to_rpc(request.language, request.request_id)))
-
-
 def as_problem(error: Exception) -> Problem | None:
     """What a face tells of an exception that came out of a use case; None when it was not foreseen."""
     if isinstance(error, Problem):
         return error
-    if isinstance(error, (ConnectionFailure, ExecutionTimeout)):
-        return STORE_UNAVAILABLE(retry_after=1)
     if isinstance(error, OperationFailure) and error.code == STORE_BROKEN:
         return STORE_UNAVAILABLE(retry_after=5)
-    if isinstance(error, PyMongoError) and error.has_error_label("TransientTransactionError"):
+    if is_passing(error):
         return STORE_UNAVAILABLE(retry_after=1)
     if isinstance(error, grpc.RpcError):
         return Problem.from_rpc(error)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
-from pydantic import SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chengxin.tls import Trust
@@ -65,6 +65,13 @@ class Settings(BaseSettings):
     client_rate: float = 10_000
     address_rate: float = 10_000
     proof_rate: float = 500
+    # A feed or the relay of audit events may be so many seconds behind before `/readyz` and `chengxin status` say so.
+    lag_limit_seconds: float = Field(60, gt=0)
+    # Where disclosure keeps the index of the public search; unset: a temporary directory, as long as the process lives.
+    search_dir: Path | None = None
+    # Into so many shares disclosure cuts the subjects when it takes records in, so that as many of its processes can share
+    # that; all of them are told the same.
+    intake_shares: int = Field(1, ge=1, le=64)
     # The demonstration world: identity verification without proof. Never set in production.
     demo: bool = False
 

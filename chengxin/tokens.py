@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import jwt
+import structlog
 import urllib3
 from cachetools import LRUCache
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -23,6 +24,8 @@ from chengxin.ids import new_id
 from chengxin.principal import DEMO_ACR, Principal
 from chengxin.revocation import Revocations, is_revoked
 from chengxin.tls import Trust, pool
+
+log = structlog.get_logger()
 
 ALGORITHMS: Final = ["EdDSA", "ES256"]
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -212,22 +215,45 @@ class TokenSource:
         self._renewal = self._expiry = Expiry(0)
 
     def token(self) -> str:
-        """A token that is good for a minute, or while the gateway is away as long as the last one is good.
+        """A token that is good: the one in hand as long as it is, while the next one is asked for in the background from a
+        minute before on. So nobody waits for a gateway that does not answer before that is necessary.
 
         Raises the gateway's Problem, or UPSTREAM_UNAVAILABLE.
         """
+        if self._renewal.has_come() and not self._expiry.has_come():
+            self._renew_in_background()
+            return self._token
         with self._lock:
             if self._renewal.has_come():
-                try:
-                    self._token, lifetime = self._obtain()
-                except Problem as e:
-                    if e.type is not UPSTREAM_UNAVAILABLE or self._expiry.has_come():
-                        raise
-                    self._renewal = Expiry(1)
-                else:
-                    self._renewal = Expiry(max(lifetime - 60, 1))
-                    self._expiry = Expiry(lifetime - _LEEWAY)
+                self._renew()
             return self._token
+
+    def _renew_in_background(self) -> None:
+        if self._lock.acquire(blocking=False):
+
+            def renew() -> None:
+                try:
+                    self._renew()
+                except Problem as e:
+                    # Refused: the one in hand serves no more, and the next who asks is told why.
+                    self._expiry = Expiry(0)
+                    log.warning("no new token", reason=str(e)[:200])
+                finally:
+                    self._lock.release()
+
+            threading.Thread(target=renew, name="token-renewal", daemon=True).start()
+
+    def _renew(self) -> None:
+        try:
+            self._token, lifetime = self._obtain()
+        except Problem as e:
+            if e.type is not UPSTREAM_UNAVAILABLE or self._expiry.has_come():
+                raise
+            self._renewal = Expiry(1)
+        else:
+            # In this order: whoever looks meanwhile takes what is good.
+            self._expiry = Expiry(lifetime - _LEEWAY)
+            self._renewal = Expiry(max(lifetime - 60, 1))
 
     def forget(self) -> None:
         """Drops the token in hand, for one that was refused."""

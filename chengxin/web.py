@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import errno
 import functools
 import json
 from collections.abc import Callable
@@ -26,9 +27,9 @@ from chengxin.context import (
     RequestContext,
     pick_language,
     request_id_of,
-    serving,
 )
 from chengxin.errors import (
+    DISK_FULL,
     INPUT_INVALID,
     INTERNAL,
     METHOD_NOT_ALLOWED,
@@ -40,16 +41,28 @@ from chengxin.errors import (
 )
 from chengxin.field_words import words_of
 from chengxin.ids import new_id
+from chengxin.mongo import is_passing
 from chengxin.policy import Admission, open_to_all
+from chengxin.readiness import ALL_CHANGES, HEAD_ADDRESS, Readiness, is_ready
 from chengxin.rpc import as_problem
 
 log = structlog.get_logger()
 
 PROBLEM_JSON: Final = "application/problem+json"
 _LONGEST_KEY: Final = 200
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+_RETRY_SECONDS: Final = 5
 # How JSON may name half of a character.
 _HALF: Final = b"\\u"
 _encoder = msgspec.json.Encoder()
+
+
+def _in_wsgi(header: str) -> str:
+    return "HTTP_" + header.upper().replace("-", "_")
+
+
+_REQUEST_ID: Final = _in_wsgi(REQUEST_ID_HEADER)
+_TRACEPARENT: Final = _in_wsgi(TRACEPARENT_HEADER)
 
 
 def _must_be_file(value: Any) -> Any:
@@ -106,9 +119,11 @@ class PageQuery(Parameters):
 def make_app(name: str, admission: Admission | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
     """An app whose every route (but health, metrics and its description) has a verified caller in its context.
 
-    Without an admission the app can be described (`policy_table`) but serves nobody. `ready()` names what the service needs and whether it has it.
+    Without an admission the app can be described (`policy_table`) but serves nobody. `ready()` names what the service needs
+    and whether it has it; a `Readiness` also tells of feeds.
     """
     app = bare_app(name, admission)
+    feeds = ready if isinstance(ready, Readiness) else Readiness({})
 
     @app.route("/healthz")
     @open_to_all("the process is up")
@@ -119,7 +134,17 @@ def make_app(name: str, admission: Admission | None, ready: Callable[[], dict[st
     @open_to_all("whether the service can serve")
     def readyz() -> Response:
         state = ready()
-        return answer(state, 200 if all(state.values()) else 503)
+        lag = feeds.lag()
+        return answer(state | ({"lag": lag} if lag else {}), 200 if is_ready(state) else 503)
+
+    @app.route(HEAD_ADDRESS)
+    @open_to_all("inner address only: how far a feed is, for those who follow it")
+    def feedz() -> Response:
+        try:
+            after = int(request.args.get("after", "0"))
+        except ValueError:
+            raise INPUT_INVALID(fields=[FieldError("after", "integer", "≥ 0")]) from None
+        return answer(feeds.head(request.args.get("stream", ALL_CHANGES), after))
 
     @app.route("/metrics")
     @open_to_all("inner address only: operations")
@@ -149,27 +174,34 @@ def bare_app(name: str, admission: Admission | None) -> OpenAPI:
 
     @app.before_request
     def begin() -> None:
+        # Read where WSGI has them: three of them through `request.headers` take longer than verifying the token.
+        given = request.environ.get
         asked = RequestContext(
-            request_id_of(request.headers.get(REQUEST_ID_HEADER, "")),
-            pick_language(request.headers.get("Accept-Language", "")),
-            traceparent=request.headers.get(TRACEPARENT_HEADER, ""),
+            request_id_of(given(_REQUEST_ID, "")),
+            pick_language(given("HTTP_ACCEPT_LANGUAGE", "")),
+            traceparent=given(_TRACEPARENT, ""),
         )
-        _enter(asked)
+        g.asked = asked
+        # A request has one thread, and one context in it.
+        g.begun = context.begin(asked)
         if not _open(app):
             if admission is None:
                 raise UNAUTHENTICATED(reason="this app only describes itself")
-            caller = admission.verify(request.headers.get("Authorization", ""))
-            _enter(replace(asked, principal=caller))
+            caller = admission.verify(given("HTTP_AUTHORIZATION", ""))
+            context.begin(replace(asked, principal=caller))
             admission.check(caller, app.view_functions[request.endpoint or ""])
         _must_be_json()
 
     @app.teardown_request
     def end(_: BaseException | None) -> None:
-        for scope in reversed(g.pop("scopes", [])):
-            scope.__exit__(None, None, None)
+        # Whatever began since ends with it.
+        if (begun := g.pop("begun", None)) is not None:
+            context.end(begun)
 
     @app.errorhandler(Exception)
     def failed(error: Exception) -> Response:
+        if admission is not None and is_passing(error):
+            admission.suspect_silence()
         return problem_answer(_foreseen(error))
 
     return app
@@ -188,10 +220,15 @@ def problem_answer(problem: Problem) -> Response:
     body = _encoder.encode(problem.to_json(asked.language, asked.request_id))
     response = Response(body, problem.type.status, content_type=PROBLEM_JSON)
     response.headers["Content-Language"] = asked.language
-    if problem.retry_after is not None:
-        response.headers["Retry-After"] = str(max(1, round(problem.retry_after)))
     if problem.type.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
+    return told_when(problem, response)
+
+
+def told_when(problem: Problem, response: Response) -> Response:
+    """An answer, or a page, of a problem, with when to try again where that is known."""
+    if problem.retry_after is not None:
+        response.headers["Retry-After"] = str(max(1, round(problem.retry_after)))
     return response
 
 
@@ -228,17 +265,13 @@ def _open(app: Flask) -> bool:
     return request.endpoint == "static" or view is None or hasattr(view, "open_to_all")
 
 
-def _enter(asked: RequestContext) -> None:
-    g.asked = asked
-    scope = serving(asked)
-    scope.__enter__()
-    g.setdefault("scopes", []).append(scope)
-
-
 def _foreseen(error: Exception) -> Problem:
     problem = as_problem(error)
     if problem is not None:
         return problem
+    if isinstance(error, OSError) and error.errno in _FULL:
+        # An upload found no room in the temporary directory.
+        return DISK_FULL(retry_after=_RETRY_SECONDS)
     if isinstance(error, HTTPException):
         if error.code == 404:
             return NOT_FOUND(what=request.path)
@@ -272,7 +305,8 @@ def _in_chinese(e: Any) -> str:
 
 def _must_be_json() -> None:
     """Raises INPUT_INVALID for a JSON body that is none: what reads it later takes it for an empty one."""
-    if not (request.is_json and (body := request.get_data())):
+    # Most requests have no body, and nothing in them needs to be parsed to see that.
+    if not (request.content_type and request.is_json and (body := request.get_data())):
         return
     try:
         value = json.loads(body)

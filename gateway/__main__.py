@@ -26,6 +26,9 @@ def compose(inner: Path | None) -> Service:
     from chengxin.audit_client import AuditTrail, Relay
     from chengxin.clock import SystemClock
     from chengxin.disclosure.v1 import disclosure_pb2_grpc
+    from chengxin.operations import Operations
+    from chengxin.quarantine import QUARANTINE, Quarantine, Retrying
+    from chengxin.readiness import Readiness as OwnReadiness
     from chengxin.revocation import Reloading, Revocations
     from chengxin.rpc import make_channel
     from chengxin.settings import Settings
@@ -38,7 +41,7 @@ def compose(inner: Path | None) -> Service:
     from gateway.keys import OwnToken, SigningKeys
     from gateway.limits import Limiter, Limits
     from gateway.passwords import Passwords
-    from gateway.readiness import Readiness, works
+    from gateway.readiness import Readiness
     from gateway.revoking import RELOAD_SECONDS, STALE_SECONDS
     from gateway.room import Gateway
     from gateway.routes import ROOMS
@@ -62,7 +65,14 @@ def compose(inner: Path | None) -> Service:
     verifier = Verifier(settings.issuer, settings.audience, keys.jwks, revocations, 0, settings.demo)
 
     http = {room: str(getattr(settings, f"{room}_http")) for room in ROOMS}
-    readiness = Readiness(lambda: {"store": works(accounts.store.ping), "signing_key": bool(keys.jwks()["keys"])}, http)
+    quarantine = Quarantine(accounts.store, clock)
+    relay = Relay(accounts.store, stub, own.metadata, quarantine)
+    needs = {
+        "store": accounts.store.ping,
+        "signing_key": lambda: bool(keys.jwks()["keys"]),
+        QUARANTINE: quarantine.is_empty,
+    }
+    readiness = Readiness(OwnReadiness(needs, [relay], settings.lag_limit_seconds), http)
     app = make_own_app(
         gateway,
         DemoRegister(accounts, subject_key) if settings.demo else None,
@@ -70,6 +80,7 @@ def compose(inner: Path | None) -> Service:
         Description(settings.issuer, http),
         verifier,
         _provider(settings),
+        Operations(audit, quarantine),
     )
     rates = (settings.client_rate, settings.address_rate, settings.proof_rate)
     limits = Limits(*(Limiter(rate, 2 * rate) for rate in rates))
@@ -83,13 +94,12 @@ def compose(inner: Path | None) -> Service:
 
     def close() -> None:
         readiness.close()
-        audit.close()
         for upstream in upstreams.values():
             upstream.close()
         accounts.store.close()
 
     reloading = Reloading(revocations, RELOAD_SECONDS)
-    background: list[Background] = [keys, reloading, health, Relay(accounts.store, stub, own.metadata)]
+    background: list[Background] = [keys, reloading, health, relay, Retrying(quarantine)]
     if inner is None:
         return Service(edge, grpc_server, background, close)
     front = _front(settings, inner)
@@ -149,7 +159,7 @@ def _accounts(settings: "Settings") -> "Accounts":
     patiently = retry(
         retry=retry_if_exception_type(ConnectionFailure), wait=wait_fixed(0.2), stop=stop_after_delay(60), reraise=True
     )
-    patiently(accounts.create_indexes)()
+    store.prepare(patiently(accounts.create_indexes))
     return accounts
 
 

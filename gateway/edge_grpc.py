@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
@@ -27,6 +28,7 @@ from chengxin.errors import INTERNAL, UNAUTHENTICATED, UPSTREAM_UNAVAILABLE, Pro
 from chengxin.ids import new_id
 from chengxin.ingest.v1 import ingest_pb2
 from chengxin.objection.v1 import objection_pb2
+from chengxin.quarantine import reason_of
 from chengxin.rpc import OPTIONS, as_problem, make_channel
 from chengxin.tls import certificate_thumbprint
 from chengxin.tokens import Verifier
@@ -144,7 +146,9 @@ class _Forwarder(grpc.GenericRpcHandler):
                         answer = upstream.result()
                 else:
                     answer = upstream.result()
-                context.send_initial_metadata(upstream.initial_metadata() or ())
+                # Rooms tell nothing there, and what is sent by itself is an event of its own on the way.
+                if initial := upstream.initial_metadata():
+                    context.send_initial_metadata(initial)
                 context.set_trailing_metadata(upstream.trailing_metadata() or ())
                 asked.ended("OK")
             except Exception as e:
@@ -259,10 +263,21 @@ class HealthWatch:
         # The edge itself serves: without one room it still answers for the others.
         self._healthy.set("", health_pb2.HealthCheckResponse.SERVING)
         while not self._stopped.is_set():
+            # What goes wrong with one is told and keeps no other from being looked at: streams whose token is revoked
+            # end whatever the rooms say.
             for service, stub in self._stubs.items():
-                self._healthy.set(service, _health(service, stub))
-            self._live.end_revoked()
+                self._tried(service, partial(self._look, service, stub))
+            self._tried("live calls", self._live.end_revoked)
             self._stopped.wait(_HEALTH_SECONDS)
+
+    def _look(self, service: str, stub: Any) -> None:
+        self._healthy.set(service, _health(service, stub))
+
+    def _tried(self, what: str, look: Callable[[], object]) -> None:
+        try:
+            look()
+        except Exception as e:
+            log.error("not looked at", what=what, **reason_of(e))
 
 
 def _health(service: str, stub: Any) -> Any:

@@ -39,6 +39,8 @@ _WHOLE: Final = 256 * 1024
 _PIECE: Final = 64 * 1024
 # Where people and machines prove who they are.
 _PROVING: Final = ("/oauth/", "/v1/identity/", *(entrance.sign_in for entrance in cookies.PAGES.values()))
+# The gateway's own addresses that have a rule: callers are admitted as elsewhere.
+_RULED: Final = ("/v1/identity/", "/v1/operations/")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 
 # The only headers that pass, in either direction.
@@ -230,11 +232,11 @@ class HttpEdge:
     def _look_at_own(self, environ: Environ, request_id: str) -> None:
         """What the edge does for the gateway's own addresses. Raises UNAUTHENTICATED, RATE_LIMITED."""
         path, authorization = environ["PATH_INFO"], environ.get("HTTP_AUTHORIZATION", "")
-        if authorization and path.startswith("/v1/identity/"):
+        if authorization and path.startswith(_RULED):
             self._admit(authorization, environ, request_id)
-        elif path.startswith(_PROVING):
+        elif path.startswith((*_PROVING, *_RULED)):
             self._limits.by_proof(address_of(environ.get("REMOTE_ADDR", "")))
-            if path.startswith("/v1/identity/"):
+            if path.startswith(_RULED):
                 # Who has no token is the public here too.
                 environ["HTTP_AUTHORIZATION"] = f"Bearer {self._anonymous()}"
 

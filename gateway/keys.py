@@ -1,6 +1,7 @@
 """The keys that sign access tokens, and the tokens that the gateway makes with them."""
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -81,7 +82,7 @@ class SigningKeys:
             now = self._clock.now()
             self.add(GATEWAY, now)
             return
-        self._keys = [_load(pem, signs_from) for pem, signs_from in pems]
+        self._keys = _readable(pems)
         for key in self.outlived(self._clock.now()):
             self.drop(GATEWAY, key.jwk["kid"], "signing_key.dropped")
 
@@ -224,6 +225,20 @@ class OwnToken:
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """The token as gRPC metadata."""
         return (("authorization", f"Bearer {self.token()}"),)
+
+
+def _readable(pems: Iterable[tuple[bytes, datetime]]) -> list[SigningKey]:
+    """Those of the stored keys that can be read. One that cannot be is told, and keeps no other from being used. Raises
+    `ValueError` when there is none."""
+    keys = []
+    for pem, signs_from in pems:
+        try:
+            keys.append(_load(pem, signs_from))
+        except (ValueError, TypeError) as e:
+            log.error("a signing key cannot be read", signs_from=rfc3339(signs_from), reason=type(e).__name__)
+    if not keys:
+        raise ValueError("no signing key in the store can be read")
+    return keys
 
 
 def _load(pem: bytes, signs_from: datetime) -> SigningKey:

@@ -21,27 +21,35 @@ class Slots:
     """Slots for all rooms together, and for each."""
 
     def __init__(self, total: int = _TOTAL, each: int = _EACH) -> None:
-        self._total = threading.BoundedSemaphore(total)
-        self._each = {room: threading.BoundedSemaphore(each) for room in ROOMS}
+        self._total = total
+        self._each = dict.fromkeys(ROOMS, each)
+        self._lock = threading.Lock()
 
     def take(self, room: str) -> "Slot":
         """A slot on the way to a room. Raises EDGE_BUSY."""
-        if not self._total.acquire(blocking=False):
-            raise EDGE_BUSY(retry_after=1)
-        if not self._each[room].acquire(blocking=False):
-            self._total.release()
-            raise EDGE_BUSY(retry_after=1)
-        return Slot(self._total, self._each[room])
+        with self._lock:
+            if not (self._total and self._each[room]):
+                raise EDGE_BUSY(retry_after=1)
+            self._total -= 1
+            self._each[room] -= 1
+        return Slot(self, room)
+
+    def give_back(self, room: str) -> None:
+        """What was taken is free again."""
+        with self._lock:
+            self._total += 1
+            self._each[room] += 1
 
 
 class Slot:
     """One request on its way. Ending it twice changes nothing."""
 
-    def __init__(self, *taken: threading.BoundedSemaphore) -> None:
-        self._taken = taken
+    def __init__(self, slots: Slots, room: str) -> None:
+        self._slots: Slots | None = slots
+        self._room = room
 
     def release(self) -> None:
         """The request is done."""
-        taken, self._taken = self._taken, ()
-        for semaphore in taken:
-            semaphore.release()
+        slots, self._slots = self._slots, None
+        if slots is not None:
+            slots.give_back(self._room)

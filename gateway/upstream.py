@@ -7,10 +7,12 @@ The rooms are our own servers: whatever of theirs is not plain HTTP/1.1 ends the
 
 import select
 import socket
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from typing import Final
+from io import BufferedReader
+from typing import Final, cast
 
 import structlog
 
@@ -21,13 +23,27 @@ log = structlog.get_logger()
 _CONNECT_SECONDS: Final = 2.0
 # An upload of the greatest size is validated and stored before it is answered.
 _ANSWER_SECONDS: Final = 120.0
+# A room that has not answered a reader for so long is asked whether it lives. It tells by itself when its store does not
+# answer; a process that stands still tells nothing. Together less than the 5 s after which a reader is told (decision 23).
+_QUIET_SECONDS: Final = 3.0
+_LIFE_SECONDS: Final = 1.5
+_AGAIN_SECONDS: Final = 1.0
+# The rest of an answer whose head is there, and whose length is known.
+_BODY_SECONDS: Final = 5.0
 # Shorter than the rooms' own patience with idle connections (granian: 30 s).
 _IDLE_SECONDS: Final = 20.0
+# Where a room says that its process is up, and what it says then.
+_LIFE: Final = "/healthz"
+_OK: Final = 200
+# Queries whose subject, or what is compared, is in a body.
+_QUERIES: Final = ("/queries", "/differences")
 _REPEATABLE: Final = frozenset({"GET", "HEAD"})
 _BODILESS: Final = frozenset({204, 304})
 _PIECE: Final = 64 * 1024
 _LINE: Final = 16 * 1024
 _LINES: Final = 100
+# What is read at once: most answers whole. A read waits for its socket before, and gives up the interpreter twice.
+_BUFFER: Final = 32 * 1024
 
 Headers = list[tuple[str, str]]
 
@@ -88,6 +104,9 @@ class Upstream:
         self._address = (host, int(port or 0))
         self._host = address
         self._idle: deque[_Line] = deque()
+        self._asking = threading.Lock()
+        self._asked_at = float("-inf")
+        self._alive = True
 
     def send(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None
@@ -102,10 +121,14 @@ class Upstream:
             line, kept = self._take()
             try:
                 line.send(head, body, chunked=_is_chunked(headers, body))
+                if _is_read(method, target):
+                    self._await(line)
                 return self._answer(line, method)
             except (OSError, ValueError) as e:
                 line.close()
-                if not (kept and method in _REPEATABLE and body is None):
+                # A room that said nothing has not closed the connection: asked again it would be waited for twice.
+                closed = kept and not isinstance(e, TimeoutError)
+                if not (closed and method in _REPEATABLE and body is None):
                     log.info("a room does not answer", room=self._host, reason=repr(e)[:200])
                     raise UPSTREAM_UNAVAILABLE(retry_after=1) from None
             except BaseException:
@@ -145,6 +168,36 @@ class Upstream:
         except OSError:
             raise UPSTREAM_UNAVAILABLE(retry_after=1) from None
 
+    def _await(self, line: "_Line") -> None:
+        """Waits for the beginning of an answer, as long as the room lives. Raises `OSError`."""
+        deadline = time.monotonic() + _ANSWER_SECONDS
+        quiet = _QUIET_SECONDS
+        while not line.has_more(quiet):
+            if time.monotonic() > deadline or not self._lives():
+                raise TimeoutError("nothing, and it does not say that it lives")
+            quiet = _AGAIN_SECONDS
+
+    def _lives(self) -> bool:
+        """Whether the room says that it is there; all who wait for it ask together."""
+        with self._asking:
+            if time.monotonic() - self._asked_at > _AGAIN_SECONDS:
+                self._alive = self._says_that_it_lives()
+                self._asked_at = time.monotonic()
+            return self._alive
+
+    def _says_that_it_lives(self) -> bool:
+        try:
+            line = _Line(self._address, _LIFE_SECONDS)
+        except OSError:
+            return False
+        try:
+            line.send(self._head("GET", _LIFE, {"Connection": "close"}, None), None, chunked=False)
+            return line.status()[0] == _OK
+        except (OSError, ValueError):
+            return False
+        finally:
+            line.close()
+
     def _answer(self, line: "_Line", method: str) -> Answer:
         status, version = line.status()
         while 100 <= status < 200:
@@ -172,11 +225,12 @@ class Upstream:
 class _Line:
     """A connection, and what is read from it."""
 
-    def __init__(self, address: tuple[str, int]) -> None:
-        self._socket = socket.create_connection(address, _CONNECT_SECONDS)
+    def __init__(self, address: tuple[str, int], seconds: float = _ANSWER_SECONDS) -> None:
+        self._socket = socket.create_connection(address, min(_CONNECT_SECONDS, seconds))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket.settimeout(_ANSWER_SECONDS)
-        self._reader = self._socket.makefile("rb")
+        self._socket.settimeout(seconds)
+        self._seconds = seconds
+        self._reader = cast(BufferedReader, self._socket.makefile("rb", _BUFFER))
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN | select.POLLHUP | select.POLLERR)
         self.used_at = time.monotonic()
@@ -186,6 +240,10 @@ class _Line:
     def usable(self) -> bool:
         """Whether an idle connection is still open, as far as can be seen: nothing is to be read from it."""
         return time.monotonic() - self.used_at < _IDLE_SECONDS and not self._poll.poll(0)
+
+    def has_more(self, seconds: float) -> bool:
+        """Whether there is something to read within so long, or the connection has ended."""
+        return bool(self._poll.poll(seconds * 1000))
 
     def send(self, head: bytes, body: bytes | Iterable[bytes] | None, *, chunked: bool) -> None:
         if body is None or isinstance(body, bytes):
@@ -232,7 +290,9 @@ class _Line:
             raise Broken("a chunk is longer than announced")
 
     def read(self, length: int) -> bytes:
+        self._socket.settimeout(_BODY_SECONDS)
         body = self._reader.read(length)
+        self._socket.settimeout(self._seconds)
         if len(body) != length:
             raise Broken("the answer ends too early")
         return body
@@ -252,6 +312,11 @@ class _Line:
     def close(self) -> None:
         self._reader.close()
         self._socket.close()
+
+
+def _is_read(method: str, target: str) -> bool:
+    """Whether somebody waits for an answer that changes nothing."""
+    return method in _REPEATABLE or target.partition("?")[0].endswith(_QUERIES)
 
 
 def _is_chunked(headers: Mapping[str, str], body: bytes | Iterable[bytes] | None) -> bool:

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from flask import Response, render_template, request
 from flask_openapi3.models.tag import Tag
@@ -13,10 +13,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
 from chengxin.errors import Problem
+from chengxin.operations import Operations
 from chengxin.policy import Admission, open_to_all
+from chengxin.readiness import is_ready
 from chengxin.rpc import as_problem
 from chengxin.tokens import ASSERTION_TYPE, CONSENT_CODE, TOKEN_EXCHANGE, Verifier
 from chengxin.web import ProblemDocument, answer, bare_app, problem_answer
+from chengxin.web_operations import add_operations
 from gateway import identity, officers, revoking, tokens
 from gateway.consents import ACCESS_TOKEN
 from gateway.keys import Minted
@@ -94,19 +97,21 @@ class OfficerProof(BaseModel):
 def make_own_app(
     gateway: Gateway,
     citizens: identity.IdentityVerifier | None,
-    ready: Callable[[], dict[str, dict[str, bool]]],
+    ready: Callable[[], dict[str, dict[str, Any]]],
     describe: Callable[[dict[str, Any]], dict[str, Any]],
     verifier: Verifier | None = None,
     provider: Provider | None = None,
+    operations: Operations | None = None,
 ) -> OpenAPI:
     """The app. `ready()` is the state of each room, `describe(own)` the whole interface given this app's own part.
 
     Without a way for citizens to prove who they are, there is no address for it.
     """
-    app = bare_app("gateway", Admission(verifier, gateway.audit) if verifier else None)
+    app = bare_app("gateway", Admission(verifier, gateway.audit, gateway.store.silence) if verifier else None)
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
     app.template_folder = str(Path(__file__).with_name("templates"))
     _add_operations(app, ready, describe)
+    add_operations(app, "gateway", cast(Operations, operations))
     _add_oauth(app, gateway)
     _add_revocation(app, gateway, verifier)
     _add_officers(app, gateway)
@@ -204,7 +209,7 @@ def _add_demo_identity(app: OpenAPI, gateway: Gateway, citizens: identity.Identi
 
 def _add_operations(
     app: OpenAPI,
-    ready: Callable[[], dict[str, dict[str, bool]]],
+    ready: Callable[[], dict[str, dict[str, Any]]],
     describe: Callable[[dict[str, Any]], dict[str, Any]],
 ) -> None:
     @app.route("/healthz")
@@ -216,7 +221,7 @@ def _add_operations(
     @open_to_all("whether the whole suite can serve")
     def readyz() -> Response:
         state = ready()
-        return answer(state, 200 if all(all(room.values()) for room in state.values()) else 503)
+        return answer(state, 200 if all(is_ready(room) for room in state.values()) else 503)
 
     @app.route("/metrics")
     @open_to_all("operations")

@@ -11,6 +11,7 @@ from chengxin.errors import Problem
 from chengxin.pages import Templates, page, page_language
 from chengxin.policy import open_to_all
 from chengxin.tokens import Verifier
+from chengxin.web import told_when
 from gateway import cookies, identity, officers, revoking
 from gateway.cookies import CITIZENS, OFFICERS, Entrance
 from gateway.keys import Minted
@@ -83,9 +84,7 @@ class _Desk:
         told = refusal.text(language) if refusal else ""
         html = self._templates.render(template, language, refusal=told, code=refusal.code if refusal else "")
         found = page(html, language, refusal.type.status if refusal else 200)
-        if refusal and refusal.retry_after is not None:
-            found.headers["Retry-After"] = str(max(1, round(refusal.retry_after)))
-        return _not_kept(found)
+        return _not_kept(told_when(refusal, found) if refusal else found)
 
     def sign_in(self, entrance: Entrance, template: str, proved: Callable[[], Minted]) -> Response:
         """Begins a session of whoever `proved` finds. Raises FOREIGN_FORM."""

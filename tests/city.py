@@ -19,6 +19,7 @@ from google.protobuf import descriptor_pool
 from chengxin.audit.v1 import audit_pb2  # noqa: F401  for its descriptor
 from chengxin.cli.home import PDEATHSIG, Home
 from chengxin.client import Caller, Edge
+from services.disclosure.store.generations import reached
 from tests.support import free_port, until
 
 # What the court's client is registered with in the demonstration world.
@@ -96,16 +97,21 @@ class City:
 
     def last_change(self, service: str) -> int:
         """The position of the newest change in a service's feed; positions after it hold audit events only."""
-        rows = self.store(service)["outbox"].find({}, {"changes": {"$slice": 1}})
-        return max((row["_id"] for row in rows if row["changes"]), default=0)
+        database = self.store(service)
+        counter = database["counters"].find_one({"_id": "outbox"})
+        for position in range(counter["n"] if counter else 0, 0, -1):
+            row = database["outbox"].find_one({"_id": position}, {"changes": {"$slice": 1}})
+            if row and row["changes"]:
+                return position
+        return 0
 
     def await_disclosure(self, position: int, seconds: float = 200) -> None:
         """Until disclosure has taken in what ingest's feed tells up to a position."""
-        positions = self.store("disclosure")["positions"]
+        database = self.store("disclosure")
 
         def followed() -> bool:
-            found = positions.find_one({"_id": "feed.ingest"})
-            return bool(found and found["position"] >= position)
+            number = database["generations"].find_one({"_id": "current"})["number"]
+            return reached(database, "ingest", number) >= position
 
         until(followed, "disclosure has followed", seconds)
 

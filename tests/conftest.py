@@ -8,6 +8,11 @@ from tests.city import City, running_city
 from tests.support import Issuer, store_daemon
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that start whole suites come last: one that waits for its next test takes half a processor."""
+    items.sort(key=lambda item: item.path.parent.name in ("demo", "e2e", "compose"))
+
+
 @pytest.fixture(scope="session")
 def stores() -> Iterator[Callable[[str], str]]:
     """A real store daemon: database name to URI. Use a fresh database name per test module."""

@@ -36,8 +36,8 @@ def command() -> None:
 def verify(receipt_file: Path, keys_file: Path | None, delivered: Path | None, key_file: Path | None) -> None:
     """Verify RECEIPT_FILE: the system's word on a delivery or a change, and the provider's word that it holds."""
     try:
-        told = json.loads(receipt_file.read_text())
-        keys = json.loads(keys_file.read_text()) if keys_file else {"keys": told.get("keys", [])}
+        told = _object(receipt_file)
+        keys = _object(keys_file) if keys_file else {"keys": told.get("keys", [])}
         says = system_says(told, keys)
         lines = [f"system: signed by key {jwt.get_unverified_header(told['jws'])['kid']}"]
         if keys_file is None:
@@ -60,6 +60,17 @@ def verify(receipt_file: Path, keys_file: Path | None, delivered: Path | None, k
         raise click.ClickException(f"{receipt_file.name}: {e}") from None
     for line in lines:
         click.echo(line)
+
+
+def _object(file: Path) -> dict[str, Any]:
+    """The JSON object in a file. Raises ReceiptRefused, ValueError."""
+    try:
+        found = json.loads(file.read_text())
+    except RecursionError:
+        raise ReceiptRefused("it is nested too deeply") from None
+    if not isinstance(found, dict):
+        raise ReceiptRefused("it is not a JSON object")
+    return found
 
 
 def system_says(told: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -54,12 +54,16 @@ class Officer:
 
     def show_all(self, path: str, name: str) -> None:
         """Prints a list, all pages, one JSON object a line."""
+        for item in self.all(path, name):
+            click.echo(json.dumps(item, ensure_ascii=False))
+
+    def all(self, path: str, name: str) -> Iterator[dict[str, Any]]:
+        """A list, all pages."""
         token = ""
         separator = "&" if "?" in path else "?"
         while True:
             page = self.call("GET", f"{path}{separator}page_size=200&page_token={token}")
-            for item in page[name]:
-                click.echo(json.dumps(item, ensure_ascii=False))
+            yield from page[name]
             if not (token := page["next_page_token"]):
                 return
 

@@ -2,8 +2,8 @@
 
 import contextlib
 import itertools
-import json
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -19,12 +19,13 @@ import pymongo
 from pymongo.errors import OperationFailure, PyMongoError
 
 from chengxin.cli.home import PDEATHSIG, PROCESSES, Home, parental
-from chengxin.mongo import STORE_BROKEN
 
 _MARK: Final = "account-created"
 _CACHE: Final = "256M"
 _START_SECONDS: Final = 30
-_WATCH_SECONDS: Final = 10.0
+_COMMAND_SECONDS: Final = 5.0
+_END_SECONDS: Final = 15
+_ATTEMPTS: Final = 3
 
 
 # Below the ports that Linux gives to outgoing connections (from 32768): there one that is free now may belong to
@@ -73,42 +74,6 @@ def uri(home: Home, process: str, port: int) -> str:
     return f"mongodb://{process}:{password}@127.0.0.1:{port}/{process}?{options}"
 
 
-class Watch:
-    """Asks each store now and then whether it still works: one whose disk was full answers, but serves nobody until it
-    is started again."""
-
-    def __init__(self, home: Home) -> None:
-        uris = json.loads((home.path / "keys" / "store-uris.json").read_text())
-        self._clients: dict[str, pymongo.MongoClient[dict[str, object]]] = {
-            name: pymongo.MongoClient(uri, serverSelectionTimeoutMS=500, socketTimeoutMS=2000)
-            for name, uri in uris.items()
-        }
-        self._next = time.monotonic() + _WATCH_SECONDS
-
-    def failed(self) -> list[str]:
-        """The programs of stores that report an internal error; nothing when it is not yet time to ask again."""
-        if time.monotonic() < self._next:
-            return []
-        self._next = time.monotonic() + _WATCH_SECONDS
-        return [f"{name}-store" for name, client in self._clients.items() if _reports_error(client, name)]
-
-    def close(self) -> None:
-        """Closes the connections."""
-        for client in self._clients.values():
-            client.close()
-
-
-def _reports_error(client: "pymongo.MongoClient[dict[str, object]]", name: str) -> bool:
-    try:
-        client[name]["counters"].find_one({"_id": "outbox"})
-    except OperationFailure as e:
-        return e.code == STORE_BROKEN
-    # One that is away is started again by others.
-    except PyMongoError:
-        pass
-    return False
-
-
 def create_accounts(home: Home) -> None:
     """Gives each new store its account, which only a start without authentication can do."""
     missing = [p for p in PROCESSES if not (home.store(p) / _MARK).exists()]
@@ -118,6 +83,15 @@ def create_accounts(home: Home) -> None:
 
 def _create_account(home: Home, process: str, port: int) -> None:
     home.store(process).mkdir(parents=True, exist_ok=True)
+    for _ in range(_ATTEMPTS):
+        if _account_created(home, process, port):
+            (home.store(process) / _MARK).touch()
+            return
+    raise TimeoutError(f"the store of {process} does not end")
+
+
+def _account_created(home: Home, process: str, port: int) -> bool:
+    """Whether the store has ended in good order after it: one that has not may have lost it."""
     # When this process is killed, the store ends with it.
     daemon = subprocess.Popen(
         [sys.executable, "-I", str(PDEATHSIG), *command(home, process, port)],
@@ -126,7 +100,7 @@ def _create_account(home: Home, process: str, port: int) -> None:
     )
     try:
         client: pymongo.MongoClient[dict[str, object]] = pymongo.MongoClient(
-            "127.0.0.1", port, directConnection=True, retryWrites=False, serverSelectionTimeoutMS=500
+            "127.0.0.1", port, directConnection=True, retryWrites=False, timeoutMS=round(_COMMAND_SECONDS * 1000)
         )
         _wait_for(client, daemon, process)
         with contextlib.suppress(OperationFailure):  # left by an interrupted first start
@@ -140,8 +114,13 @@ def _create_account(home: Home, process: str, port: int) -> None:
         client.close()
     finally:
         daemon.terminate()
-        daemon.wait(30)
-    (home.store(process) / _MARK).touch()
+        try:
+            daemon.wait(_END_SECONDS)
+        # Seen once in a hundred first starts of a busy machine.
+        except subprocess.TimeoutExpired:
+            daemon.kill()
+            daemon.wait()
+    return daemon.returncode != -signal.SIGKILL
 
 
 def _wait_for(client: pymongo.MongoClient[dict[str, object]], daemon: "subprocess.Popen[bytes]", name: str) -> None:

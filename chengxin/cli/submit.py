@@ -21,7 +21,7 @@ from chengxin.tabular.batches import in_batches
 from chengxin.tabular.columns import Columns
 from chengxin.tabular.problems import FILE_NO_RECORDS
 from chengxin.tabular.rejects import write_rejects
-from chengxin.tabular.source import id_of_file, open_source
+from chengxin.tabular.source import Source, id_of_file, open_source
 from chengxin.tokens import load_private_key
 
 # What the shell is told: everything recorded, some rejected, or not delivered (1; 2 for a wrong command line).
@@ -76,16 +76,42 @@ def _deliver(
     console = Console(stderr=True)
     mapping = provider.get(f"/v1/submissions/mappings/{entry['code']}")["columns"]
     columns = Columns.of_entry(entry, mapping)
-    source = open_source(file, file.name)
+    with file.open("rb") as content:
+        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+        with console.status(f"{file.name}: …"):
+            source = open_source(content, file.name)
+    with source:
+        return _send(
+            provider,
+            entry,
+            file,
+            source,
+            columns,
+            sha256,
+            submission_id or id_of_file(entry["code"], sha256, mapping),
+            key_file,
+            console,
+        )
+
+
+def _send(
+    provider: Caller,
+    entry: dict[str, Any],
+    file: Path,
+    source: Source,
+    columns: Columns,
+    sha256: str,
+    name: str,
+    key_file: Path | None,
+    console: Console,
+) -> int:
     if source.unread:
         click.echo(f"{file.name}: only the first visible sheet is read, not {', '.join(source.unread)}", err=True)
     delivered = [(column.label.strip(), column.code) for column in source.columns(columns) if column.code]
     with console.status(f"{file.name}: …"):
         count, content = digest_of(in_batches(source.rows(columns)))
-        sha256 = _digest(file)
     if not count:
         raise FILE_NO_RECORDS()
-    name = submission_id or id_of_file(entry["code"], sha256, mapping)
     says = statement(name, entry["code"], count, content, sha256)
     signature = signed_by(says, load_private_key(key_file)) if key_file else ""
     sending = Sending(provider, name, entry["code"], file.name, sha256, count, console, signature)
@@ -166,11 +192,6 @@ def _demo_client(home: Home, entry: dict[str, Any]) -> dict[str, Any] | None:
     clients = json.loads((demo / "accounts.json").read_text())["clients"]
     by_org = {client["org"]: keys[client["client_id"]] for client in clients if client["client_id"] in keys}
     return next((by_org[p["uscc"]] for p in entry["providers"] if p["uscc"] in by_org), None)
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def told(problem: Problem, language: str) -> str:

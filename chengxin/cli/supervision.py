@@ -22,6 +22,10 @@ from chengxin.cli.home import PDEATHSIG, Home, parental, write_private
 
 _GROUPS: Final = ("stores", "services", "edge")
 _DOWN: Final = {"BACKOFF", "FATAL"}
+# How a supervisor that is starting or away shows.
+UNREACHABLE: Final = (OSError, xmlrpc.client.Error, http.client.HTTPException)
+# How long a program that is started again has to end by itself.
+_ENDING_SECONDS: Final = 3.0
 
 
 class UnixTransport(xmlrpc.client.Transport):
@@ -52,6 +56,8 @@ class Supervision:
         # Last seen state and pid of each program.
         self._seen: dict[str, tuple[str, int]] = {}
         self._wanted: set[str] = set()
+        # Those that were ended to be started again.
+        self._restarted: set[str] = set()
 
     def __enter__(self) -> "Supervision":
         self._launch()
@@ -81,11 +87,25 @@ class Supervision:
                 rpc.supervisor.startProcess(f"{self._programs[name]['group']}:{name}", False)
 
     def restart(self, name: str) -> None:
-        """Stops and starts a program."""
+        """Stops and starts a program; one that SIGTERM does not end is killed."""
         program = f"{self._programs[name]['group']}:{name}"
-        with self._rpc() as rpc, contextlib.suppress(xmlrpc.client.Fault):  # it is being started again already
-            rpc.supervisor.stopProcess(program)
+        self._restarted.add(name)
+        # It is being started again already, or the supervisor is away.
+        with contextlib.suppress(*UNREACHABLE), self._rpc() as rpc:
+            rpc.supervisor.stopProcess(program, False)
+            deadline = time.monotonic() + _ENDING_SECONDS
+            while not self._has_ended(rpc, program) and time.monotonic() < deadline:
+                time.sleep(0.1)
+            if not self._has_ended(rpc, program):
+                rpc.supervisor.signalProcess(program, "KILL")
+            while not self._has_ended(rpc, program):
+                time.sleep(0.1)
             rpc.supervisor.startProcess(program, False)
+
+    @staticmethod
+    def _has_ended(rpc: xmlrpc.client.ServerProxy, program: str) -> bool:
+        info: Any = rpc.supervisor.getProcessInfo(program)
+        return not info["pid"]
 
     def states(self) -> list[dict[str, Any]]:
         """Each program's name, state and pid, as supervisord tells them."""
@@ -101,7 +121,7 @@ class Supervision:
             self.start(sorted(self._wanted))
         try:
             states = self.states()
-        except (OSError, xmlrpc.client.Error, http.client.HTTPException):
+        except UNREACHABLE:
             return
         for info in states:
             yield from self._news(info["name"], info["statename"], info["pid"], info["spawnerr"])
@@ -112,7 +132,9 @@ class Supervision:
         if state in _DOWN and before != state:
             yield f"{name} is down ({error or 'it ended at once'}); it is tried again, see {self._home.log(name)}"
         elif former and pid and pid != former:
-            yield f"{name} (pid {former}) died; started again as pid {pid}"
+            how = "was ended" if name in self._restarted else "died"
+            self._restarted.discard(name)
+            yield f"{name} (pid {former}) {how}; started again as pid {pid}"
 
     def _launch(self) -> None:
         config = self._home.path / "supervisord.conf"
@@ -133,7 +155,7 @@ class Supervision:
             try:
                 self.states()
                 return
-            except (OSError, xmlrpc.client.Error, http.client.HTTPException):
+            except UNREACHABLE:
                 if time.monotonic() > deadline or self._process.poll() is not None:
                     raise click.ClickException(
                         f"supervisord did not start; see {self._home.log('supervisord')}"

@@ -11,6 +11,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,10 +22,15 @@ import urllib3
 from chengxin.cli import stores
 from chengxin.cli.edge_tls import TRUST_VARIABLES, trust_of_edges
 from chengxin.cli.home import PROCESSES, SERVICES, Home, held, write_private
-from chengxin.cli.supervision import Supervision
+from chengxin.cli.stores_watch import StoreAsker, StoreWatch
+from chengxin.cli.supervision import UNREACHABLE, Supervision
+from chengxin.quarantine import QUARANTINE
 from chengxin.tls import Trust, pool
 
 _READY_SECONDS: Final = 60
+# What disclosure makes from the feeds before it answers queries. In a large city, the first time, that takes an hour;
+# everything else works meanwhile, and the stores must be watched.
+_MADE_ANEW: Final = {("disclosure", "views"), ("disclosure", "search")}
 _PORT: Final = click.IntRange(1, 65535)
 
 
@@ -72,21 +79,43 @@ def _run(home: Home, demo: bool, base: str, grpc_port: int, supervision: Supervi
     }
     write_private(home.suite, json.dumps(suite).encode())
     supervision.start(PROCESSES)
-    if not _wait_ready(base, supervision, stop):
+    missing = _wait_ready(base, supervision, stop)
+    if missing is None or not missing <= _MADE_ANEW:
         _must_go_on(stop)
         raise click.ClickException(f"not ready within {_READY_SECONDS} s; see the logs in {home.path / 'logs'}")
-    click.echo(f"ready after {time.monotonic() - began:.1f} s")
+    if missing:
+        click.echo(
+            "what is shown is being made from the feeds; until then queries are refused, chengxin status tells how far"
+        )
+    else:
+        click.echo(f"ready after {time.monotonic() - began:.1f} s")
     if demo and not (home.path / "demo" / "loaded").exists():
         click.echo("loading the demonstration world …")
         _call([sys.executable, "-m", "demo", "load", str(home.path)], "loading", stop)
     _greet(home, base, grpc_port, demo)
-    with contextlib.closing(stores.Watch(home)) as watch:
+    _stay(home, supervision, stop)
+
+
+def _stay(home: Home, supervision: Supervision, stop: threading.Event) -> None:
+    """Reports what happens, and has stores started again that serve nobody."""
+    asker = StoreAsker(home)
+    # Ending a store that does not answer takes the supervisor ten seconds, in which others are watched.
+    with contextlib.closing(StoreWatch(asker, asker.processes)) as watch, ThreadPoolExecutor() as restarts:
         while not stop.wait(1):
             for report in supervision.reports():
                 click.echo(report, err=True)
-            for name in watch.failed():
-                click.echo(f"{name} reports an internal error, as after a full disk; it is started again", err=True)
-                supervision.restart(name)
+            for name, answer in watch.round(partial(_store_pids, supervision)).items():
+                click.echo(f"{name}-store {answer.value}; it is started again", err=True)
+                restarts.submit(supervision.restart, f"{name}-store")
+
+
+def _store_pids(supervision: Supervision) -> dict[str, int]:
+    """The pid of each store that runs, by its process; none while the supervisor does not tell."""
+    with contextlib.suppress(*UNREACHABLE):
+        return {
+            s["name"].removesuffix("-store"): s["pid"] for s in supervision.states() if s["name"].endswith("-store")
+        }
+    return {}
 
 
 def _bootstrap(home: Home, demo: bool, supervision: Supervision, stop: threading.Event) -> None:
@@ -130,6 +159,7 @@ def _programs(home: Home, demo: bool, base: str, grpc_port: int) -> dict[str, di
         "CHENGXIN_GATEWAY_HTTP": base.partition("://")[2],
         "CHENGXIN_FIELD_KEYS_FILE": str(home.field_keys),
         "CHENGXIN_SUBJECT_KEY_FILE": str(home.subject_key),
+        "CHENGXIN_SEARCH_DIR": str(home.path / "search"),
         "CHENGXIN_DEMO": "true" if demo else "false",
         # Fewer malloc arenas: a third of the memory at rest, no measurable difference in speed.
         "MALLOC_ARENA_MAX": "2",
@@ -175,19 +205,28 @@ def _check_free(port: int, option: str) -> None:
             ) from None
 
 
-def _wait_ready(base: str, supervision: Supervision, stop: threading.Event) -> bool:
+def _wait_ready(base: str, supervision: Supervision, stop: threading.Event) -> set[tuple[str, str]] | None:
+    """Waits until the suite can serve; which needs of which services are missing when the time is over, None when the
+    gateway does not say it."""
     http = pool(Trust.of_environment(), retries=False, timeout=2)
     deadline = time.monotonic() + _READY_SECONDS
+    missing: set[tuple[str, str]] | None = None
     while time.monotonic() < deadline and not stop.is_set():
         for report in supervision.reports():
             click.echo(report, err=True)
-        try:
-            if http.request("GET", f"{base}/readyz").status == 200:
-                return True
-        except urllib3.exceptions.HTTPError:
-            pass  # not listening yet
+        # Refused: not listening yet.
+        with contextlib.suppress(urllib3.exceptions.HTTPError, ValueError):
+            answer = http.request("GET", f"{base}/readyz")
+            if answer.status == 200:
+                return set()
+            missing = _missing(answer.json())
         stop.wait(0.1)
-    return False
+    return missing
+
+
+def _missing(told: dict[str, dict[str, Any]]) -> set[tuple[str, str]]:
+    needs = ((service, need, there) for service, state in told.items() for need, there in state.items())
+    return {(service, need) for service, need, there in needs if there is False and need != QUARANTINE}
 
 
 @contextlib.contextmanager

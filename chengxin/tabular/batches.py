@@ -3,22 +3,22 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from chengxin.tabular.bounds import MOST_BYTES_OF_BATCH, bytes_of
 from chengxin.tabular.source import Row
 
 _RECORDS: Final = 1000
-# Well under the 16 MiB of a message at three bytes a character.
-_CHARACTERS: Final = 2_000_000
 
 
 def in_batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    """Batches of up to 1,000 rows, fewer where rows are very long."""
+    """Batches of up to 1,000 rows, fewer where rows are long; one that is longer than a batch is one."""
     batch: list[Row] = []
     size = 0
     for row in rows:
-        batch.append(row)
-        size += sum(map(len, row.items.values()))
-        if len(batch) == _RECORDS or size >= _CHARACTERS:
+        more = bytes_of(row.items)
+        if batch and (len(batch) == _RECORDS or size + more > MOST_BYTES_OF_BATCH):
             yield batch
             batch, size = [], 0
+        batch.append(row)
+        size += more
     if batch:
         yield batch

@@ -1,4 +1,5 @@
-"""What one record may hold, whichever way it comes: a rejected one is kept as delivered, in one document of 16 MB. Pure."""
+"""What a record, a batch and a book may hold, whichever way they come. A rejected record is kept as delivered, in one
+document of 16 MB. Pure."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -7,11 +8,21 @@ from typing import Final
 MOST_ITEMS: Final = 500
 # Characters of a record.
 LONGEST_RECORD: Final = 1 << 20
+# Bytes of a batch of more than one record. One transaction writes it up to three times (what is current, what that
+# supersedes, what was delivered), and the embedded store stands still for good when what is not committed fills its cache.
+MOST_BYTES_OF_BATCH: Final = 2 * 1024 * 1024
+# Rows of a sheet of a book that is held whole.
+MOST_ROWS_OF_BOOK: Final = 50_000
 
 
 def length_of(items: Mapping[str, str]) -> int:
     """Characters of all values of a record, and of the names of their items."""
     return len("".join(items)) + len("".join(items.values()))
+
+
+def bytes_of(items: Mapping[str, str]) -> int:
+    """The same in bytes of UTF-8."""
+    return len("".join(items).encode()) + len("".join(items.values()).encode())
 
 
 def is_bounded(items: Mapping[str, str]) -> bool:

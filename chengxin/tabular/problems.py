@@ -1,6 +1,8 @@
 """What can be wrong with a file as a whole: what, where, and how to mend it. A file with one of these stores nothing."""
 
-from chengxin.errors import exhausted, invalid
+from typing import Final
+
+from chengxin.errors import exhausted, invalid, unavailable
 
 FILE_KIND_UNKNOWN = invalid(
     "FILE_KIND_UNKNOWN",
@@ -117,3 +119,41 @@ FILE_WORKBOOK_TOO_LARGE = exhausted(
     "Excel 文件展开后超过上限（{limit}），请分成几个文件，或另存为 CSV",
     "The Excel file unpacks to more than the limit ({limit}); split it, or save it as CSV",
 )
+FILE_UNREADABLE = invalid(
+    "FILE_UNREADABLE",
+    "文件没有读完（{reason}），没有保存任何内容；请确认文件没有损坏，很大的文件请分成几个后重新报送",
+    "The file was not read to its end ({reason}), and nothing of it is stored; check that it is not damaged, and split it if"
+    " it is very large",
+)
+FILE_READERS_BUSY = unavailable(
+    "FILE_READERS_BUSY",
+    "正在读取的文件太多，您的文件没有被读取；请稍后重试",
+    "Too many files are being read, so yours was not; try again shortly",
+)
+FILE_NOT_READ_NOW = unavailable(
+    "FILE_NOT_READ_NOW",
+    "文件没有读完（{reason}），没有保存任何内容；请稍后重试，仍然如此时请把文件分成几个",
+    "The file was not read to its end ({reason}), and nothing of it is stored; try again shortly, and split the file if it"
+    " happens again",
+)
+
+# What a reader may say of a file, by its code.
+OF_READERS: Final = {
+    problem.code: problem
+    for problem in (
+        FILE_EMPTY,
+        FILE_ENCODING_UNKNOWN,
+        FILE_QUOTES_BROKEN,
+        FILE_ROW_WIDTH,
+        FILE_TOO_WIDE,
+        FILE_LINE_NOT_JSON,
+        FILE_LINE_TOO_LONG,
+        FILE_CHARACTER_BROKEN,
+        FILE_WORKBOOK_BROKEN,
+        FILE_WORKBOOK_VALUE_MISSING,
+        FILE_WORKBOOK_MERGED,
+        FILE_CELL_OUTSIDE,
+        FILE_SHEET_TOO_LARGE,
+        FILE_WORKBOOK_TOO_LARGE,
+    )
+}

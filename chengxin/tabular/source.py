@@ -4,20 +4,32 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import IO, Final, NamedTuple, Self
 
+import msgspec
+
+from chengxin.tabular import frames
 from chengxin.tabular.bounds import LONGEST_RECORD, is_bounded
 from chengxin.tabular.columns import Column, Columns
+from chengxin.tabular.frames import Cells, Pairs
 from chengxin.tabular.problems import (
+    FILE_CHARACTER_BROKEN,
+    FILE_COLUMN_TWICE,
     FILE_EMPTY,
     FILE_KIND_UNKNOWN,
+    FILE_LINE_NOT_JSON,
     FILE_LINE_TOO_LONG,
     FILE_NO_RECORDS,
     FILE_WORKBOOK_OTHER,
 )
+from chengxin.tabular.reading import READERS, Content
+from chengxin.tabular.rejects import armed
 
 # What Office wrote before it wrote ZIP files, and still writes around an encrypted one.
 _OLE: Final = bytes.fromhex("d0cf11e0a1b11ae1")
+_HEADER: Final = msgspec.msgpack.Decoder(list[str])
+_ROWS: Final = msgspec.msgpack.Decoder(list[Cells])
+_LINES: Final = msgspec.msgpack.Decoder(list[Pairs])
 
 
 class Row(NamedTuple):
@@ -27,45 +39,120 @@ class Row(NamedTuple):
     items: dict[str, str]
 
 
-class Source(Protocol):
-    """A readable file of records."""
+class Source:
+    """A file of records that was read: its content is in pieces in a file without a name, until it is closed."""
 
-    # What its text is encoded in, as Python names it.
-    encoding: str
-    # `csv`, `xlsx` or `jsonl`.
-    kind: str
-    # Names of its further sheets that people see and that hold something: they are not read, and whoever delivers is told.
-    unread: Sequence[str]
+    def __init__(self, content: Content, kind: str) -> None:
+        about = content.about()
+        self._content = content
+        # `csv`, `xlsx` or `jsonl`.
+        self.kind = kind
+        # What its text is encoded in, as Python names it.
+        self.encoding = about.encoding
+        # Names of its further sheets that people see and that hold something: they are not read, and whoever delivers is
+        # told.
+        self.unread: Sequence[str] = about.unread
+
+    def close(self) -> None:
+        """Frees what it takes; its rows cannot be asked for any more."""
+        self._content.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def columns(self, entry: Columns) -> list[Column]:
         """Its columns in order. Raises the problem of the header."""
-        ...
+        if self.kind == "jsonl":
+            # Lines name their items themselves: all items of the entry.
+            return [Column(item.code, item.code) for item in entry.items]
+        labels: list[str] = self._content.first(frames.HEADER, _HEADER)
+        return entry.of_header(labels)
 
     def rows(self, entry: Columns) -> Iterator[Row]:
         """Its records in order; empty cells and empty rows are left out. Raises the problem of the first bad row."""
-        ...
+        return self._of_lines(entry) if self.kind == "jsonl" else self._of_table(entry)
+
+    def _of_table(self, entry: Columns) -> Iterator[Row]:
+        codes = [column.code for column in self.columns(entry)]
+        # A rejects file has its formulas disarmed; mended and delivered again, the mark comes off.
+        disarmed = "" in codes
+        for sort, piece in self._content.pieces():
+            if sort != frames.ROWS:
+                continue
+            for number, cells in self._content.decoded(_ROWS, piece):
+                items = {code: cell for code, cell in zip(codes, cells, strict=False) if code and cell.strip()}
+                if items:
+                    yield Row(number, {c: armed(v) for c, v in items.items()} if disarmed else items)
+
+    def _of_lines(self, entry: Columns) -> Iterator[Row]:
+        for sort, piece in self._content.pieces():
+            if sort != frames.ROWS:
+                continue
+            for number, pairs in self._content.decoded(_LINES, piece):
+                if items := _items(entry, number, pairs):
+                    yield Row(number, items)
 
 
-def open_source(path: Path, name: str) -> Source:
-    """The file at `path`, called `name`. Raises FILE_EMPTY, FILE_KIND_UNKNOWN, FILE_WORKBOOK_OTHER, or what is wrong."""
-    from chengxin.tabular.csv_source import CsvSource
-    from chengxin.tabular.jsonl_source import JsonlSource
-    from chengxin.tabular.xlsx_source import XlsxSource
+def _items(entry: Columns, number: int, pairs: Sequence[str | int]) -> dict[str, str]:
+    """The items of a line of JSON, of which labels and values are given in turn."""
+    items: dict[str, str] = {}
+    labels: dict[str, str] = {}
+    unknown = []
+    for label, value in zip(map(str, pairs[::2]), pairs[1::2], strict=False):
+        code = entry.code(label)
+        if code is None:
+            unknown.append(label)
+        elif code in labels:
+            raise FILE_COLUMN_TWICE(item=code, columns=f"“{labels[code]}”, “{label}”（{number}）")
+        elif code:
+            labels[code] = label
+            if not isinstance(value, str):
+                raise _no_text(number, label, value)
+            if value.strip():
+                items[code] = value
+    if unknown:
+        raise entry.unknown([f"{label}（{number}）" for label in unknown], set(items))
+    return items
 
-    with path.open("rb") as file:
-        head = file.read(8)
+
+def _no_text(number: int, label: str, value: int) -> Exception:
+    if value:
+        return FILE_CHARACTER_BROKEN(row=number, column=label[:40], character=f"\\u{value:04x}")
+    return FILE_LINE_NOT_JSON(row=number, reason=f"“{label[:40]}”: list or object")
+
+
+def open_source(file: IO[bytes], name: str, most: int = 0) -> Source:
+    """Reads the open file, called `name`, in a process of its own; at least the first `most` records when that is not 0.
+
+    Raises FILE_EMPTY, FILE_KIND_UNKNOWN, FILE_WORKBOOK_OTHER, what is wrong with it before its first row, or that it could
+    not be read at all (`chengxin.tabular.reading`).
+    """
+    file.seek(0)
+    head = file.read(8)
     if not head:
         raise FILE_EMPTY()
     if head == _OLE:
         raise FILE_WORKBOOK_OTHER(name=name[:80])
-    suffix = Path(name.lower()).suffix
+    kind = _kind(head, Path(name.lower()).suffix)
+    if not kind:
+        raise FILE_KIND_UNKNOWN(name=name[:80])
+    content = READERS.read(file, kind, most)
+    try:
+        return Source(content, kind)
+    except BaseException:
+        content.close()
+        raise
+
+
+def _kind(head: bytes, suffix: str) -> str:
     if head.startswith(b"PK\x03\x04") or suffix == ".xlsx":
-        return XlsxSource(path)
+        return "xlsx"
     if suffix in (".jsonl", ".ndjson") or (suffix not in (".csv", ".txt") and head.lstrip()[:1] == b"{"):
-        return JsonlSource(path)
-    if suffix in (".csv", ".txt", ".tsv"):
-        return CsvSource(path)
-    raise FILE_KIND_UNKNOWN(name=name[:80])
+        return "jsonl"
+    return "csv" if suffix in (".csv", ".txt", ".tsv") else ""
 
 
 def must_be_whole(source: Source, entry: Columns) -> int:

@@ -55,8 +55,8 @@ def compose() -> Service:
     def prepare() -> None:
         room.store.create_indexes()
 
-    prepare()
-    admission = Admission(verifying(settings, revocations), room.audit)
+    store.prepare(prepare)
+    admission = Admission(verifying(settings, revocations), room.audit, store.silence)
     app, servicers = faces(room, admission, room.ready)
     server = make_server(settings.grpc_listen, admission, servicers)
     # The room's threads are background work; they begin before the first call, since calls wait for them.

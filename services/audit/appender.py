@@ -24,7 +24,8 @@ log = structlog.get_logger()
 # Of one group. The store takes documents of 16 MB; half of it leaves room for whatever a document needs besides.
 _MOST_ENTRIES: Final = 2_000
 _MOST_BYTES: Final = 8 * 1024 * 1024
-_ANSWER_SECONDS: Final = 8.0
+# A little longer than one operation of the store: whoever waits for a store that does not answer is told.
+_ANSWER_SECONDS: Final = 4.5
 # How many of the newest groups are hashed again when the tree is loaded.
 _CHECKED: Final = 8
 

@@ -61,6 +61,7 @@ class Integrator:
         self._published: Published | None = None
         self._due = 0.0
         self._altered = False
+        self._interruptions = 0
         self._thread = threading.Thread(target=self._run, name="integrator", daemon=True)
 
     def start(self) -> None:
@@ -87,7 +88,8 @@ class Integrator:
         return published
 
     def wait(self, size: int) -> None:
-        """Returns once the index covers the first `size` entries. Raises LOG_ALTERED, STORE_UNAVAILABLE."""
+        """Returns once the index covers the first `size` entries. Raises LOG_ALTERED; STORE_UNAVAILABLE when integration
+        is interrupted meanwhile, as by a store that does not answer, or takes too long."""
 
         def covered() -> bool:
             frontier = self._frontier
@@ -96,7 +98,8 @@ class Integrator:
         with self._changed:
             if not covered():
                 self._wake.set()
-                self._changed.wait_for(covered, _WAIT_SECONDS)
+                before = self._interruptions
+                self._changed.wait_for(lambda: covered() or self._interruptions > before, _WAIT_SECONDS)
             if self._altered:
                 raise LOG_ALTERED(retry_after=10)
             if not covered():
@@ -123,6 +126,7 @@ class Integrator:
     def _forget(self, altered: bool) -> None:
         with self._changed:
             self._frontier, self._altered = None, altered
+            self._interruptions += 1
             self._changed.notify_all()
 
     def _load(self) -> tlog.Frontier:

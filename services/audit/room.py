@@ -2,8 +2,10 @@
 
 import threading
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from chengxin.clock import Clock
+from chengxin.readiness import Readiness
 from services.audit.appender import Appender
 from services.audit.index import SearchIndex
 from services.audit.integrator import Integrator
@@ -28,18 +30,14 @@ class AuditRoom:
     # Deliveries that repeat positions are looked at one after the other.
     redelivery: threading.Lock = field(default_factory=threading.Lock)
 
-    def ready(self) -> dict[str, bool]:
+    @cached_property
+    def ready(self) -> Readiness:
         """Whether events can be appended, and whether the store is what was signed."""
-        return {"log": self._works(), "sound": self.integrator.sound}
+        return Readiness({"log": self._must_work, "sound": lambda: self.integrator.sound})
 
-    def _works(self) -> bool:
-        try:
-            self.store.store.ping()
-            self.appender.size()
-        # A probe answers yes or no; why not is in the log.
-        except Exception:
-            return False
-        return True
+    def _must_work(self) -> None:
+        self.store.store.ping()
+        self.appender.size()
 
     def start(self) -> None:
         """Begins to append and to integrate."""

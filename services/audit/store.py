@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import pymongo
 from bson.binary import Binary
 from mongoengine import BinaryField, DictField, Document, ListField, LongField, StringField
 from pymongo import ReplaceOne
@@ -24,8 +23,6 @@ from services.audit.model import Delivered, Logged
 
 Plain = dict[str, Any]
 
-# A store that does not answer a write within this many seconds is treated as lost: the outcome is unknown.
-_WRITE_SECONDS: Final = 4.0
 _PROGRESS: Final = "log"
 _LATEST: Final = "latest"
 # Documents asked for at once.
@@ -171,8 +168,7 @@ class AuditStore:
             "frontier": Binary(frontier),
             "delivered": {service: [d.position, d.events] for service, d in delivered.items()},
         }
-        with pymongo.timeout(_WRITE_SECONDS):
-            self._rows(GroupRow).insert_one(row)
+        self._rows(GroupRow).insert_one(row)
 
     def last_group(self) -> int:
         """The number of the newest group; 0 for none. They are numbered from 1 without gaps, so it is found by a few

@@ -9,18 +9,29 @@ from chengxin.runtime import Service, serve
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from chengxin.operations import Operations
     from chengxin.policy import Admission
     from services.catalog.room import Catalog
 
 
-def faces(catalog: "Catalog", admission: "Admission | None", ready: "Callable[[], dict[str, bool]]") -> tuple[Any, Any]:
+def faces(
+    catalog: "Catalog",
+    admission: "Admission | None",
+    ready: "Callable[[], dict[str, bool]]",
+    operations: "Operations | None" = None,
+) -> tuple[Any, Any]:
     """The app, and the servicers as `make_server` takes them. To read the rules nothing is needed."""
+    from typing import cast
+
     from chengxin.catalog.v1 import catalog_pb2_grpc
+    from chengxin.web_operations import add_operations
     from services.catalog.rpc import NAME, CatalogServicer
     from services.catalog.web import make_catalog_app
 
     servicers = [(catalog_pb2_grpc.add_CatalogServiceServicer_to_server, CatalogServicer(catalog), NAME)]
-    return make_catalog_app(catalog, admission, ready), servicers
+    app = make_catalog_app(catalog, admission, ready)
+    add_operations(app, "catalog", cast("Operations", operations))
+    return app, servicers
 
 
 def compose() -> Service:
@@ -47,10 +58,10 @@ def compose() -> Service:
         store.create_indexes()
         seed(catalog)
 
-    prepare()
-    app, servicers = faces(catalog, assembly.admission, assembly.ready)
+    assembly.store.prepare(prepare)
+    app, servicers = faces(catalog, assembly.admission, assembly.ready(), assembly.operations)
     server = make_server(settings.grpc_listen, assembly.admission, servicers)
-    return Service(app, server, [assembly.relay, Keeper(catalog)], assembly.close)
+    return Service(app, server, [assembly.relay, Keeper(catalog), assembly.retrying], assembly.close)
 
 
 def policy() -> list[dict[str, Any]]:

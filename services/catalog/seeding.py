@@ -39,11 +39,22 @@ def seed(catalog: Catalog) -> None:
     every year up to the coming one. A provisional year that the library knows by now is replaced; what the authority has
     loaded never is.
     """
+    for step in _STEPS:
+        step(catalog)
+
+
+def _seed_deadlines(catalog: Catalog) -> None:
     if catalog.store.newest_rule_set(_OBJECTION.name) is None:
         rules.publish(catalog, OWN, _OBJECTION)
+
+
+def _seed_lists(catalog: Catalog) -> None:
     newest = catalog.store.newest_code_list
     if due := [content for content in standard_lists() if lists.to_be_seeded(newest(content.name), content)]:
         lists.seed_lists(catalog, OWN, due, FIRST_DAY)
+
+
+def _seed_calendar(catalog: Catalog) -> None:
     there = {year.year: year.announced for year in catalog.store.calendar_years()}
     for number in range(_FIRST_YEAR, catalog.clock.today().year + 2):
         if there.get(number):
@@ -52,6 +63,9 @@ def seed(catalog: Catalog) -> None:
             calendars.load(catalog, OWN, announced)
         elif number not in there:
             calendars.load(catalog, OWN, provisional_year(number))
+
+
+_STEPS: Final = (_seed_deadlines, _seed_lists, _seed_calendar)
 
 
 class Keeper:
@@ -73,8 +87,10 @@ class Keeper:
 
     def _run(self) -> None:
         while not self._stopped.wait(self._seconds):
-            try:
-                seed(self._catalog)
-            # A store that is away today is there tomorrow, long before the year ends.
-            except Exception as e:
-                log.warning("seeding failed", reason=repr(e))
+            for step in _STEPS:
+                try:
+                    step(self._catalog)
+                # A store that is away today is there tomorrow, long before the year ends; and what keeps one step from
+                # being done keeps no other.
+                except Exception as e:
+                    log.warning("seeding failed", step=step.__name__.strip("_"), reason=repr(e)[:200])

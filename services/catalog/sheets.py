@@ -13,10 +13,8 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
-from python_calamine import CalamineError, CalamineWorkbook
 
-from chengxin.tabular.problems import FILE_WORKBOOK_BROKEN
-from chengxin.tabular.xlsx_bounds import must_be_bounded
+from chengxin.tabular.book import tables
 
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -89,20 +87,6 @@ def saved(book: Workbook) -> bytes:
 
 
 def read_book(file: bytes) -> dict[str, list[list[str]]]:
-    """Sheet name to its rows of texts. Raises FILE_WORKBOOK_BROKEN, FILE_WORKBOOK_TOO_LARGE, FILE_SHEET_TOO_LARGE."""
-    must_be_bounded(io.BytesIO(file))
-    try:
-        book = CalamineWorkbook.from_filelike(io.BytesIO(file))
-        sheets = {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names}
-    except CalamineError as e:
-        raise FILE_WORKBOOK_BROKEN(reason=str(e)[:120] or type(e).__name__) from None
-    return {name: [[_text(cell) for cell in row] for row in rows] for name, rows in sheets.items()}
-
-
-def _text(cell: object) -> str:
-    """A cell as a text; a spreadsheet keeps what looks like a number as one."""
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    return original(str(cell))
+    """Sheet name to its rows of texts. Raises FILE_WORKBOOK_BROKEN, FILE_WORKBOOK_TOO_LARGE, FILE_SHEET_TOO_LARGE, and
+    that it could not be read (`chengxin.tabular.reading`)."""
+    return {name: [[original(cell) for cell in row] for row in rows] for name, rows in tables(io.BytesIO(file)).items()}

@@ -11,6 +11,7 @@ from chengxin.errors import FieldError
 from services.catalog.item_validation import item_findings
 from services.catalog.model import (
     Attribute,
+    CodeValue,
     CrossRule,
     CrossRuleKind,
     DisclosureRule,
@@ -30,6 +31,9 @@ _RESOURCE_CODE: Final = re.compile(r"[0-9A-Z]{1,20}/[0-9]{1,12}\Z")
 # Control characters, line breaks among them, and halves of characters: neither JSON nor a spreadsheet keeps them all.
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _MOST_ITEMS: Final = 300
+# Of the permitted values of all items, which each version of an entry holds, however many refer to the same list. A
+# publication writes it up to six times at once, and the embedded store stands still when that fills its cache.
+_MOST_BYTES_OF_CODES: Final = 2 * 1024 * 1024
 _MOST_WORKING_DAYS: Final = 250
 _MOST_YEARS: Final = 100
 _ORGANISATION_IDS: Final = {Identifier.USCC, Identifier.ORGANISATION_CODE}
@@ -130,10 +134,18 @@ def _items(content: EntryContent) -> Findings:
     yield from _repeated("items", [item.name.zh for item in content.items], "name.zh")
     if len(content.items) > _MOST_ITEMS:
         yield Finding("items", "too_many", {"limit": _MOST_ITEMS})
+    size = sum(_size(value) for item in content.items for value in item.code_list)
+    if size > _MOST_BYTES_OF_CODES:
+        yield Finding("items", "codes.large", {"limit": _MOST_BYTES_OF_CODES, "size": size})
     for n, item in enumerate(content.items):
         yield from text_findings(f"items.{n}.name", item.name, 200)
         for where, rule, words in item_findings(item, content.modes):
             yield Finding(f"items.{n}.{where}", rule, words)
+
+
+def _size(value: CodeValue) -> int:
+    """About the bytes that a permitted value takes in a document."""
+    return 64 + sum(len(text.encode()) for text in (value.code, value.name.zh, value.name.en))
 
 
 def _identity(content: EntryContent) -> Findings:

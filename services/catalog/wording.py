@@ -154,6 +154,10 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "a group has at least two items; else make the item required",
     ),
     "too_many": ("最多 {limit} 项", "at most {limit}"),
+    "codes.large": (
+        "各信息项的取值合计 {size} 字节，最多 {limit} 字节；请减少引用大代码表的信息项",
+        "the permitted values of all items have {size} bytes, at most {limit}; let fewer items refer to large code lists",
+    ),
     "rules.name": (
         "名称应为 2 到 64 位小写字母、数字或下划线",
         "a name has 2 to 64 lower-case letters, digits or underscores",

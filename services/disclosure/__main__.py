@@ -2,92 +2,99 @@
 
 import json
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from chengxin.runtime import Service, serve
+from chengxin.runtime import Background, Service, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from chengxin.operations import Operations
     from chengxin.policy import Admission
-    from services.disclosure.room import Disclosure
+    from services.disclosure.context import DisclosureContext
 
 
-def faces(room: "Disclosure", admission: "Admission | None", ready: "Callable[[], dict[str, bool]]") -> tuple[Any, Any]:
+def faces(
+    ctx: "DisclosureContext",
+    admission: "Admission | None",
+    ready: Callable[[], dict[str, bool]],
+    operations: "Operations | None" = None,
+) -> tuple[Any, Any]:
     """The app, and the servicers as `make_server` takes them. To read the rules nothing is needed."""
-    from chengxin.disclosure.v1 import disclosure_pb2_grpc
-    from services.disclosure.rpc import NAME, DisclosureServicer
-    from services.disclosure.web import make_disclosure_app
+    from typing import cast
 
-    servicers = [(disclosure_pb2_grpc.add_DisclosureServiceServicer_to_server, DisclosureServicer(room), NAME)]
-    return make_disclosure_app(room, admission, ready), servicers
+    from chengxin.disclosure.v1 import disclosure_pb2_grpc
+    from chengxin.web_operations import add_operations
+    from services.disclosure.grpc.servicer import NAME, DisclosureServicer
+    from services.disclosure.http.app import make_disclosure_app
+
+    servicers = [(disclosure_pb2_grpc.add_DisclosureServiceServicer_to_server, DisclosureServicer(ctx), NAME)]
+    app = make_disclosure_app(ctx, admission, ready)
+    add_operations(app, "disclosure", cast("Operations", operations))
+    return app, servicers
 
 
 def compose() -> Service:
     """Wires disclosure."""
-    from functools import partial
-
-    from pymongo.errors import ConnectionFailure
-    from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+    from typing import cast
 
     from chengxin.assembly import assemble
-    from chengxin.catalog.v1 import catalog_pb2, catalog_pb2_grpc
     from chengxin.crypto import KeyRing
     from chengxin.ids import SubjectKey
-    from chengxin.ingest.v1 import ingest_pb2, ingest_pb2_grpc
-    from chengxin.objection.v1 import objection_pb2, objection_pb2_grpc
+    from chengxin.lease import Holder
     from chengxin.rpc import make_server
     from chengxin.settings import Settings
-    from services.disclosure.archiving import Archiver
-    from services.disclosure.feeds import Pieces, apply_catalog, apply_objection
-    from services.disclosure.room import Disclosure
-    from services.disclosure.searching import Directory
-    from services.disclosure.store import DisclosureStore
+    from services.disclosure.context import BeingFilled, DisclosureContext
+    from services.disclosure.projections.feeds import Feeds, Projection
+    from services.disclosure.projections.name_index import Directory
+    from services.disclosure.projections.sources import InnerSources
+    from services.disclosure.store.disclosure_store import DisclosureStore
+    from services.disclosure.store.generations import Generations, carry_decisions
+    from services.disclosure.usecases.archive_records import Archiver
+    from services.disclosure.usecases.rebuild import Rebuilder
 
     settings = Settings()
     if settings.field_keys_file is None or settings.subject_key_file is None:
         sys.exit("disclosure needs CHENGXIN_FIELD_KEYS_FILE and CHENGXIN_SUBJECT_KEY_FILE")
     assembly = assemble("disclosure", settings)
-    store = DisclosureStore(assembly.store)
-    room = Disclosure(
-        store,
-        Directory(store),
+    generations = Generations(assembly.store)
+
+    def prepare() -> DisclosureStore:
+        generations.prepare()
+        current = generations.current()
+        store = DisclosureStore(assembly.store, current["number"])
+        store.create_indexes()
+        if current["filling"]:
+            carry_decisions(assembly.store, current["previous"], store)
+        return store
+
+    store = assembly.store.prepare(prepare)
+    keys, subject_key = KeyRing.load(settings.field_keys_file), SubjectKey(settings.subject_key_file.read_bytes())
+    filling = bool(generations.current()["filling"])
+    ctx = DisclosureContext(
+        cast(DisclosureStore, BeingFilled()) if filling else store,
+        Directory(store, settings.search_dir),
         assembly.audit,
         assembly.clock,
-        KeyRing.load(settings.field_keys_file),
-        SubjectKey(settings.subject_key_file.read_bytes()),
+        keys,
+        subject_key,
         own_page=settings.demo,
     )
-
-    @retry(
-        retry=retry_if_exception_type(ConnectionFailure), wait=wait_fixed(0.2), stop=stop_after_delay(60), reraise=True
-    )
-    def prepare() -> None:
-        store.create_indexes()
-        room.directory.refresh()
-
-    prepare()
-    pieces = Pieces()
-    catalog = catalog_pb2_grpc.CatalogServiceStub(assembly.channel("catalog"))
-    ingest = ingest_pb2_grpc.IngestServiceStub(assembly.channel("ingest"))
-    objection = objection_pb2_grpc.ObjectionServiceStub(assembly.channel("objection"))
-    feeds = [
-        assembly.follow(
-            "catalog", catalog.Watch, lambda n: catalog_pb2.WatchRequest(after=n), partial(apply_catalog, room)
-        ),
-        assembly.follow(
-            "ingest",
-            lambda request, metadata: pieces.of(ingest.Watch(request, metadata=metadata)),
-            lambda n: ingest_pb2.WatchRequest(after=n),
-            partial(pieces.apply, room),
-        ),
-        assembly.follow(
-            "objection", objection.Watch, lambda n: objection_pb2.WatchRequest(after=n), partial(apply_objection, room)
-        ),
-    ]
-    app, servicers = faces(room, assembly.admission, lambda: assembly.ready(feeds))
+    holder = Holder(assembly.store)
+    projection = Projection(store, keys, subject_key, assembly.clock)
+    feeds = Feeds(InnerSources(assembly), projection, holder, settings.intake_shares)
+    ctx.is_current = feeds.is_current
+    rebuilder = Rebuilder(ctx, feeds, holder, lambda other: Directory(other, settings.search_dir), generations)
+    needs = {"search": lambda: ctx.directory.ready, "views": lambda: not isinstance(ctx.store, BeingFilled)}
+    app, servicers = faces(ctx, assembly.admission, assembly.ready(feeds.followed, more=needs), assembly.operations)
+    archiver = Archiver(ctx, assembly.quarantine)
     server = make_server(settings.grpc_listen, assembly.admission, servicers)
-    return Service(app, server, [assembly.relay, *feeds, Archiver(room)], assembly.close)
+
+    def close() -> None:
+        ctx.directory.close()
+        assembly.close()
+
+    background: list[Background] = [ctx.directory, assembly.relay, feeds, rebuilder, archiver, assembly.retrying]
+    return Service(app, server, background, close)
 
 
 def policy() -> list[dict[str, Any]]:
@@ -95,9 +102,9 @@ def policy() -> list[dict[str, Any]]:
     from typing import cast
 
     from chengxin.policy_table import policy_table
-    from services.disclosure.room import Disclosure
+    from services.disclosure.context import DisclosureContext
 
-    app, servicers = faces(cast(Disclosure, None), None, dict)
+    app, servicers = faces(cast(DisclosureContext, None), None, dict)
     return policy_table("disclosure", app, [(type(servicer), name) for _, servicer, name in servicers])
 
 

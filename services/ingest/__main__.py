@@ -9,13 +9,22 @@ from chengxin.runtime import Service, serve
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from chengxin.operations import Operations
     from chengxin.policy import Admission
     from services.ingest.room import Ingest
 
 
-def faces(ingest: "Ingest", admission: "Admission | None", ready: "Callable[[], dict[str, bool]]") -> tuple[Any, Any]:
+def faces(
+    ingest: "Ingest",
+    admission: "Admission | None",
+    ready: "Callable[[], dict[str, bool]]",
+    operations: "Operations | None" = None,
+) -> tuple[Any, Any]:
     """The app, and the servicers as `make_server` takes them. To read the rules nothing is needed."""
+    from typing import cast
+
     from chengxin.ingest.v1 import ingest_pb2_grpc
+    from chengxin.web_operations import add_operations
     from services.ingest.rpc import NAME, IngestServicer
     from services.ingest.web import make_ingest_app
     from services.ingest.web_quality import add_quality
@@ -25,6 +34,7 @@ def faces(ingest: "Ingest", admission: "Admission | None", ready: "Callable[[], 
     app = make_ingest_app(ingest, admission, ready)
     add_quality(app, ingest)
     add_records(app, ingest)
+    add_operations(app, "ingest", cast("Operations", operations))
     return app, servicers
 
 
@@ -36,12 +46,14 @@ def compose() -> Service:
     from chengxin.assembly import assemble
     from chengxin.catalog.v1 import catalog_pb2, catalog_pb2_grpc
     from chengxin.crypto import KeyRing
+    from chengxin.feed_parts import CatalogParts
     from chengxin.ids import SubjectKey
     from chengxin.rpc import make_server
     from chengxin.settings import Settings
     from chengxin.tokens import load_private_key
     from services.ingest.directory import Directory
     from services.ingest.findings import Inspector
+    from services.ingest.reading import is_told
     from services.ingest.receipts import Signer
     from services.ingest.record import Recorder
     from services.ingest.room import Ingest
@@ -71,14 +83,21 @@ def compose() -> Service:
         store.create_indexes()
         store.keep_receipt_key(signer.jwk)
 
-    prepare()
+    assembly.store.prepare(prepare)
     stub = catalog_pb2_grpc.CatalogServiceStub(assembly.channel("catalog"))
     catalog = assembly.follow(
-        "catalog", stub.Watch, lambda after: catalog_pb2.WatchRequest(after=after), ingest.directory.apply
+        "catalog",
+        stub.Watch,
+        lambda after: catalog_pb2.WatchRequest(after=after),
+        ingest.directory.apply,
+        CatalogParts(),
     )
-    app, servicers = faces(ingest, assembly.admission, lambda: assembly.ready([catalog]))
+    app, servicers = faces(
+        ingest, assembly.admission, assembly.ready([catalog], {"corrections": is_told}), assembly.operations
+    )
+    inspector = Inspector(ingest, quarantine=assembly.quarantine)
     server = make_server(settings.grpc_listen, assembly.admission, servicers)
-    return Service(app, server, [assembly.relay, catalog, Inspector(ingest)], assembly.close)
+    return Service(app, server, [assembly.relay, catalog, inspector, assembly.retrying], assembly.close)
 
 
 def policy() -> list[dict[str, Any]]:

@@ -61,7 +61,8 @@ def commit(
 
     def work(unit: Unit) -> tuple[list[Became], Receipt | None]:
         outcomes = [became for batch in batches for became in _write(ingest, caller, delivery, batch, unit)]
-        return outcomes, _close(ingest, caller, delivery, unit) if close else None
+        digests = [batch.digest for batch in batches]
+        return outcomes, _close(ingest, caller, delivery, unit, digests) if close else None
 
     def attempt() -> tuple[list[Became], Receipt | None]:
         try:
@@ -74,17 +75,24 @@ def commit(
 
     again = Retrying(retry=retry_if_exception_type(_Met), stop=stop_after_attempt(_ATTEMPTS), reraise=True)
     try:
-        return again(lambda: ingest.patiently(attempt))
+        return again(lambda: ingest.persistently(attempt))
     except _Overtaken:
         # Also when the store went away while a commit was on its way, and the next attempt found it done.
         if len(batches) == 1:
-            return ingest.patiently(lambda: _recognised(ingest, delivery, batches[0])), None
+            return ingest.persistently(lambda: _recognised(ingest, delivery, batches[0])), None
     return [became for batch in batches for became in commit(ingest, caller, delivery, [batch])[0]], None
 
 
 def close(ingest: Ingest, caller: Principal, delivery: Delivery) -> Receipt:
     """Ends a submission with its receipt; the same one when it is closed already. Raises SUBMISSION_EMPTY."""
-    return ingest.patiently(lambda: ingest.store.transact(lambda unit: _close(ingest, caller, delivery, unit)))
+
+    def attempt() -> Receipt:
+        # Beforehand: of very many batches they take longer than others may be kept waiting for their turn to write.
+        submission = ingest.store.submission(delivery.key)
+        digests = ingest.store.digests(delivery.key, submission["batches_committed"]) if submission else []
+        return ingest.store.transact(lambda unit: _close(ingest, caller, delivery, unit, digests))
+
+    return ingest.persistently(attempt)
 
 
 def _write(ingest: Ingest, caller: Principal, delivery: Delivery, batch: Prepared, unit: Unit) -> list[Became]:
@@ -127,7 +135,8 @@ def _is_duplicate(error: DuplicateKeyError | BulkWriteError) -> bool:
     return any(wrong["code"] == _DUPLICATE for wrong in (error.details or {}).get("writeErrors", ()))
 
 
-def _close(ingest: Ingest, caller: Principal, delivery: Delivery, unit: Unit) -> Receipt:
+def _close(ingest: Ingest, caller: Principal, delivery: Delivery, unit: Unit, digests: list[str]) -> Receipt:
+    """With the digests of all batches, as they are known before."""
     submission = ingest.store.submission(delivery.key, unit.session)
     if submission is None or not submission["batches_committed"]:
         raise SUBMISSION_EMPTY()
@@ -137,7 +146,9 @@ def _close(ingest: Ingest, caller: Principal, delivery: Delivery, unit: Unit) ->
     records = submission["counts"]["total"]
     if delivery.record_count not in (0, records):
         raise DELIVERY_BROKEN_OFF(committed=batches, records=records)
-    digests = ingest.store.digests(delivery.key, batches, unit.session)
+    if len(digests) != batches:
+        # One was committed in between.
+        digests = ingest.store.digests(delivery.key, batches, unit.session)
     signature: Plain = {}
     if (signed := delivery.signed) is not None:
         must_agree(signed, content_sha256=content_sha256(digests), record_count=records)

@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Final
 
+from chengxin.tabular.bounds import MOST_BYTES_OF_BATCH
 from services.ingest.prepare import Prepared
 
 # Batches that share a transaction when they are ready together: half of a commit's time is the same for one and for two.
@@ -27,6 +28,8 @@ class Committer:
 
     def add(self, batch: Prepared) -> None:
         """Takes the next batch; waits while as many as a transaction takes are ready, so that no more are read."""
+        if self._ready and sum(ready.size for ready in self._ready) + batch.size > MOST_BYTES_OF_BATCH:
+            self._hand_over()
         self._ready.append(batch)
         if self._waiting is None or self._waiting.done() or len(self._ready) == TOGETHER:
             self._hand_over()

@@ -1,12 +1,13 @@
 """Counts what was committed (Art. 30): reads the outbox where it left off, keeps figures and place in one transaction."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 from chengxin.clock import shanghai_date
-from chengxin.mongo import OutboxRow, Unit
+from chengxin.mongo import Document, OutboxRow, Unit
+from chengxin.quarantine import Handler, Label, Quarantine, is_transient
 from services.ingest.periods import LOOKED_BACK
 from services.ingest.quality_model import Figures, change
 from services.ingest.quality_store import Plain, series_key
@@ -15,6 +16,8 @@ from services.ingest.room import Ingest
 
 # Transactions counted at once: one short transaction for many batches.
 _ROWS: Final = 50
+# What could not be counted is set aside under this name.
+JOB: Final = "job.count"
 
 # (provider, entry, region, day, figures)
 Addition = tuple[str, str, str, date, Figures]
@@ -33,11 +36,11 @@ def count(ingest: Ingest) -> int:
     return count_next(ingest).rows
 
 
-def count_next(ingest: Ingest) -> Counted:
+def count_next(ingest: Ingest, most: int = _ROWS) -> Counted:
     """Counts some transactions of the outbox that are not counted yet; which."""
     quality = ingest.quality
     after = int(quality.state().get("position", 0))
-    rows = ingest.store.rows(after, _ROWS)
+    rows = ingest.store.rows(after, most)
     if not rows:
         return Counted()
     grouped = _grouped(_additions(ingest, rows))
@@ -54,6 +57,48 @@ def count_next(ingest: Ingest) -> Counted:
         return Counted(len(rows), frozenset(grouped))
 
     return ingest.store.transact(work)
+
+
+def count_or_set_aside(ingest: Ingest, quarantine: Quarantine) -> Counted:
+    """Counts some transactions; of those that cannot be counted together each by itself, and one that cannot is set
+    aside."""
+    try:
+        return count_next(ingest)
+    except Exception as e:
+        if is_transient(e):
+            raise
+    try:
+        return count_next(ingest, 1)
+    except Exception as e:
+        if is_transient(e):
+            raise
+        error = e
+
+    def work(unit: Unit) -> Counted:
+        state = ingest.quality.state(unit.session)
+        position = int(state.get("position", 0)) + 1
+        quarantine.put(JOB, Label(str(position)), b"", error, unit, position)
+        began = state.get("began") or ingest.clock.today().isoformat()
+        ingest.quality.set_state({"position": position, "began": began}, unit.session)
+        return Counted(1)
+
+    return ingest.store.transact(work)
+
+
+def count_again(ingest: Ingest) -> Handler:
+    """How a transaction that was set aside is counted after all."""
+
+    def prepare(row: Document) -> Callable[[Unit], None]:
+        rows = ingest.store.rows(row["position"] - 1, 1)
+        grouped = _grouped(_additions(ingest, rows))
+
+        def work(unit: Unit) -> None:
+            for (provider, entry), some in grouped.items():
+                _add(ingest, unit, provider, entry, some)
+
+        return work
+
+    return prepare
 
 
 def new_series(provider: str, entry: str) -> Plain:

@@ -9,11 +9,16 @@ from typing import Final, TypeVar
 
 import structlog
 
+from chengxin.tabular.problems import FILE_READERS_BUSY
+
 T = TypeVar("T")
 log = structlog.get_logger()
 
 # Files taken at once; their batches take turns at the store anyway.
 _AT_ONCE: Final = 4
+# And those that wait for their turn: each takes its room on the disk meanwhile.
+_WAITING: Final = 16
+_RETRY_SECONDS: Final = 60
 
 
 class Desk:
@@ -25,12 +30,23 @@ class Desk:
     def __init__(self, patience: float = 60) -> None:
         self.patience = patience
         self._places = threading.BoundedSemaphore(_AT_ONCE)
+        self._queue = threading.BoundedSemaphore(_AT_ONCE + _WAITING)
 
     def take(self, work: Callable[[], T]) -> T | None:
-        """What `work` gives, or None when it is not done yet. Raises what `work` raises meanwhile."""
+        """What `work` gives, or None when it is not done yet.
+
+        Raises FILE_READERS_BUSY when too much waits already, and what `work` raises meanwhile.
+        """
+        if not self._queue.acquire(blocking=False):
+            raise FILE_READERS_BUSY(retry_after=_RETRY_SECONDS)
         done: Future[T] = Future()
         scope = contextvars.copy_context()
-        threading.Thread(target=scope.run, args=(self._run, work, done), name="file", daemon=True).start()
+        try:
+            threading.Thread(target=scope.run, args=(self._run, work, done), name="file", daemon=True).start()
+        except RuntimeError:
+            # The system gives no thread.
+            self._queue.release()
+            raise FILE_READERS_BUSY(retry_after=_RETRY_SECONDS) from None
         try:
             return done.result(self.patience)
         except FutureTimeout:
@@ -40,12 +56,16 @@ class Desk:
             return None
 
     def _run(self, work: Callable[[], T], done: "Future[T]") -> None:
-        with self._places:
-            try:
-                done.set_result(work())
-            # Whatever it is, whoever waits is told.
-            except BaseException as e:
-                done.set_exception(e)
+        try:
+            with self._places:
+                result = work()
+        # Whatever it is, whoever waits is told.
+        except BaseException as e:
+            self._queue.release()
+            done.set_exception(e)
+        else:
+            self._queue.release()
+            done.set_result(result)
 
 
 def _tell(done: "Future[T]") -> None:

@@ -1,6 +1,7 @@
 """The catalog as ingest keeps it, by the catalog's feed: entry versions with their validators, and the calendar."""
 
 import threading
+from datetime import date
 from typing import Any, Final
 
 from cachetools import LRUCache
@@ -29,8 +30,9 @@ class Directory:
         """Keeps one change of the catalog (`chengxin.catalog.v1.Change`)."""
         match change.WhichOneof("change"):
             case "entry":
-                message = MessageToDict(change.entry, preserving_proto_field_name=True)
-                self._store.put_entry(plain(read_entry(message)), unit.session)
+                entry = read_entry(MessageToDict(change.entry, preserving_proto_field_name=True))
+                _must_be_usable(entry)
+                self._store.put_entry(plain(entry), unit.session)
             case "rule_set" if change.rule_set.name == RULE_SET:
                 rules = change.rule_set
                 self._store.quality.put_rules(rules.version, rules.effective_from, dict(rules.values), unit.session)
@@ -41,6 +43,8 @@ class Directory:
                     "days_off": list(year.days_off),
                     "days_worked": list(year.days_worked),
                 }
+                # What is no date is told now, not to whoever reads the calendar.
+                CalendarYear.of(year.year, year.announced, year.days_off, year.days_worked)
                 self._store.put_calendar_year(year.year, days, unit.session)
 
     def in_force(self, code: str, today: str) -> Entry | None:
@@ -90,3 +94,11 @@ class Directory:
     def versions(self, code: str) -> list[Entry]:
         """Every published version of an entry, newest first."""
         return [read_entry(entry) for entry in self._store.entry_versions(code)]
+
+
+def _must_be_usable(entry: Entry) -> None:
+    """Raises what using the entry would raise: set aside by itself, it keeps nobody from delivering to the others, and the
+    quality of those from being counted."""
+    Validator(entry)
+    for day in (entry.effective_from, entry.effective_to or entry.effective_from):
+        date.fromisoformat(day)

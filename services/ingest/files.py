@@ -1,11 +1,11 @@
-"""Delivering a file (Art. 10): read twice, once to see that it is whole, once to take it in batches."""
+"""Delivering a file (Art. 10): what was read of it is gone through twice, to see that it is whole, and to take it in batches."""
 
 import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from io import BufferedReader
+from typing import Any, NamedTuple
 
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
@@ -21,14 +21,6 @@ from services.ingest.opening import FileForm, begin, open_delivery
 from services.ingest.room import Ingest
 
 
-class NamedFile(Protocol):
-    """A delivered file, gone when it is closed."""
-
-    @property
-    def name(self) -> str: ...
-    def close(self) -> None: ...
-
-
 class Taken(NamedTuple):
     """A file as it was taken."""
 
@@ -42,21 +34,20 @@ class Taken(NamedTuple):
 
 
 @rule(DELIVERED, roles={Role.PROVIDER}, articles=("9", "10", "12"), when=(provides,))
-def submit_file(ingest: Ingest, caller: Principal, header: Header, file: NamedFile) -> Taken:
-    """Takes a named file whole or not at all: what is wrong with it as a file is told before anything is stored.
+def submit_file(ingest: Ingest, caller: Principal, header: Header, file: BufferedReader) -> Taken:
+    """Takes an open file whole or not at all: what is wrong with it as a file is told before anything is stored.
 
     Without a submission id the id comes from the entry and the file's digest, so that the same file again is the same
     delivery. Closes the file. Raises the problems of `chengxin.tabular`, and those of `submit`.
     """
     with contextlib.ExitStack() as stack:
         stack.callback(file.close)
-        path = Path(file.name)
-        sha256 = _digest(path)
+        sha256 = _digest(file)
         today = ingest.clock.today().isoformat()
         entry = ingest.directory.to_deliver(header.entry_code, header.entry_version, today)
         mapping = ingest.store.providers.mapping(caller.org, entry.code)
         columns = columns_of(entry, mapping)
-        source = open_source(path, header.file_name)
+        source = stack.enter_context(open_source(file, header.file_name))
         read = [(c.label.strip(), c.code) for c in source.columns(columns) if c.code]
         form = FileForm(read, source.kind, source.encoding, source.unread)
         whole = replace(
@@ -72,10 +63,15 @@ def submit_file(ingest: Ingest, caller: Principal, header: Header, file: NamedFi
 
     def take() -> Receipt:
         with mine:
-            _keep(ingest, caller, path, sha256)
+            _keep(ingest, caller, file, sha256)
             return submit(ingest, caller, whole, _batches(source.rows(columns)), file=form)
 
-    receipt = ingest.desk.take(take)
+    try:
+        receipt = ingest.desk.take(take)
+    except BaseException:
+        # Also when it was not begun.
+        mine.close()
+        raise
     if receipt is None:
         # Whoever is told to ask for the submission finds it, even before its turn has come.
         begin(ingest, caller, opened)
@@ -97,18 +93,18 @@ def _batches(rows: Iterable[Row]) -> Iterator[Batch]:
         yield Batch(number, [Delivered(row.number, row.items) for row in batch])
 
 
-def _keep(ingest: Ingest, caller: Principal, path: Path, sha256: str) -> None:
+def _keep(ingest: Ingest, caller: Principal, file: BufferedReader, sha256: str) -> None:
     # Named by its content: the same file again, or twice at once, changes nothing.
     name = f"{caller.org}/{sha256}"
-    with path.open("rb") as file:
-        for piece in originals.file_pieces(name, file, sha256, ingest.ring):
-            _keep_piece(ingest, piece)
+    file.seek(0)
+    for piece in originals.file_pieces(name, file, sha256, ingest.ring):
+        _keep_piece(ingest, piece)
 
 
 def _keep_piece(ingest: Ingest, piece: dict[str, Any]) -> None:
-    ingest.patiently(lambda: ingest.store.keep_piece(piece))
+    ingest.persistently(lambda: ingest.store.keep_piece(piece))
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _digest(file: BufferedReader) -> str:
+    file.seek(0)
+    return hashlib.file_digest(file, "sha256").hexdigest()

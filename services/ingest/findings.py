@@ -14,7 +14,8 @@ from chengxin.errors import NOT_FOUND, ROLE_NOT_ALLOWED, Problem, precondition
 from chengxin.mongo import Unit
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
-from services.ingest.counting import count, count_next
+from chengxin.quarantine import Quarantine, is_transient, reason_of
+from services.ingest.counting import JOB, count, count_again, count_or_set_aside
 from services.ingest.obligations import Owed
 from services.ingest.periods import Period, before, known_cycle, period_of
 from services.ingest.quality import READERS, Picture, Wanted, described, only_own, seen
@@ -77,7 +78,7 @@ def recompute(ingest: Ingest, caller: Principal) -> Searched:
         pass
     picture = Picture(ingest)
     owed = [one for one in picture.wanted(Wanted()) if known_cycle(one.cycle)]
-    raised = sum(_search(ingest, picture, one) for one in owed)
+    raised = sum(_searched(ingest, picture, one) for one in owed)
 
     def work(unit: Unit) -> None:
         today = picture.today.isoformat()
@@ -94,7 +95,19 @@ def search(ingest: Ingest, series: Iterable[tuple[str, str]]) -> None:
     picture = Picture(ingest)
     for one in (picture.owed[key] for key in sorted(series)):
         if known_cycle(one.cycle):
-            _search(ingest, picture, one)
+            _searched(ingest, picture, one)
+
+
+def _searched(ingest: Ingest, picture: Picture, owed: Owed) -> int:
+    """Searches one series. One that cannot be searched is told, and searched again on another day or delivery: it keeps
+    no other series from being searched."""
+    try:
+        return _search(ingest, picture, owed)
+    except Exception as e:
+        if is_transient(e):
+            raise
+        log.error("series not searched", provider=owed.provider, entry=owed.entry_code, **reason_of(e))
+        return 0
 
 
 def _search(ingest: Ingest, picture: Picture, owed: Owed) -> int:
@@ -244,8 +257,10 @@ def _event(ingest: Ingest, act: str, caller: Principal, provider: str, entry: st
 class Inspector:
     """Counts what is delivered and looks for anomalies in what got something, and once on every day in everything."""
 
-    def __init__(self, ingest: Ingest, seconds: float = 2) -> None:
+    def __init__(self, ingest: Ingest, seconds: float = 2, quarantine: Quarantine | None = None) -> None:
         self._ingest = ingest
+        self._quarantine = quarantine or Quarantine(ingest.store.store, ingest.clock)
+        self._quarantine.handle(JOB, count_again(ingest))
         self._seconds = seconds
         self._stopped = threading.Event()
         # Series that got something and are not searched yet; after a crash the day's search finds what was in it.
@@ -263,7 +278,7 @@ class Inspector:
     def round(self) -> None:
         """Counts what there is and searches it; on a day that has not been searched on, earlier or later than the last,
         everything."""
-        while not self._stopped.is_set() and (counted := count_next(self._ingest)).rows:
+        while not self._stopped.is_set() and (counted := count_or_set_aside(self._ingest, self._quarantine)).rows:
             self._unsearched |= counted.series
         if self._ingest.quality.state().get("searched_on") != self._ingest.clock.today().isoformat():
             recompute(self._ingest, _OWN)
@@ -277,4 +292,4 @@ class Inspector:
                 self.round()
             # A store that is away is there again in another round; nothing is lost, for the place is kept.
             except Exception as e:
-                log.warning("inspecting failed", reason=repr(e)[:200])
+                log.warning("inspecting failed", reason=reason_of(e))

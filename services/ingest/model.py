@@ -13,7 +13,7 @@ from chengxin.clock import rfc3339
 from chengxin.delivery import Asked, batch_bytes
 from chengxin.errors import INPUT_INVALID, FieldError, Problem, conflict, forbidden, invalid, not_found, precondition
 from chengxin.ids import is_objection_no, names_identity_number
-from chengxin.tabular.bounds import LONGEST_RECORD, MOST_ITEMS, is_bounded, length_of
+from chengxin.tabular.bounds import LONGEST_RECORD, MOST_BYTES_OF_BATCH, MOST_ITEMS, bytes_of, is_bounded, length_of
 from chengxin.workdays import WorkCalendar
 from services.ingest.standard import is_date
 from services.ingest.validation import Violation
@@ -47,8 +47,8 @@ NOT_A_PROVIDER = forbidden(
 )
 BATCH_TOO_LARGE = invalid(
     "BATCH_TOO_LARGE",
-    "一批最多 {limit} 条记录，本批 {actual} 条，请分批报送",
-    "A batch has at most {limit} records, this one has {actual}; split it",
+    "一批最多 {limit} 条记录、{most} 字节，本批 {actual} 条、{bytes} 字节，请分批报送",
+    "A batch has at most {limit} records and {most} bytes, this one has {actual} and {bytes}; split it",
 )
 RECORD_TOO_LARGE = invalid(
     "RECORD_TOO_LARGE",
@@ -203,8 +203,6 @@ class Batch:
 
     def checked(self) -> "Batch":
         """The batch itself. Raises BATCH_TOO_LARGE, RECORD_TOO_LARGE or INPUT_INVALID."""
-        if len(self.records) > BATCH_LIMIT:
-            raise BATCH_TOO_LARGE(limit=BATCH_LIMIT, actual=len(self.records))
         if not self.records:
             raise INPUT_INVALID(fields=[_wrong("records", "批次不能为空", "a batch must not be empty")])
         for record in self.records:
@@ -216,6 +214,9 @@ class Batch:
                     most=MOST_ITEMS,
                     longest=LONGEST_RECORD,
                 )
+        count, size = len(self.records), sum(bytes_of(record.items) for record in self.records)
+        if count > BATCH_LIMIT or (count > 1 and size > MOST_BYTES_OF_BATCH):
+            raise BATCH_TOO_LARGE(limit=BATCH_LIMIT, most=MOST_BYTES_OF_BATCH, actual=count, bytes=size)
         return self
 
 

@@ -90,7 +90,7 @@ def begin(ingest: Ingest, caller: Principal, delivery: Delivery) -> None:
             unit.record(event.encode())
 
     try:
-        ingest.patiently(lambda: ingest.store.transact(work))
+        ingest.persistently(lambda: ingest.store.transact(work))
     except DuplicateKeyError:
         return
 

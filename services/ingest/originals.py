@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from chengxin.canonical import digest
 from chengxin.crypto import KeyRing
@@ -21,7 +21,7 @@ def pieces(name: str, content: bytes, ring: KeyRing) -> Iterator[dict[str, Any]]
         yield {"_id": f"{name}/{number:04}", "sha256": whole, "size": len(piece), "body": body}
 
 
-def file_pieces(name: str, file: BinaryIO, sha256: str, ring: KeyRing) -> Iterator[dict[str, Any]]:
+def file_pieces(name: str, file: IO[bytes], sha256: str, ring: KeyRing) -> Iterator[dict[str, Any]]:
     """The documents that keep a file under a name, one at a time: it need not fit into memory."""
     number = 0
     while piece := file.read(CHUNK):

@@ -47,7 +47,7 @@ class Prepared:
 
 
 def prepare(ingest: Ingest, delivery: Delivery, batch: Batch) -> Prepared:
-    """Validates a batch and works out what it writes. Raises BATCH_TOO_LARGE, INPUT_INVALID."""
+    """Validates a batch and works out what it writes. Raises BATCH_TOO_LARGE, RECORD_TOO_LARGE, INPUT_INVALID."""
     batch.checked()
     content = batch.encoded()
     prepared = Prepared(batch.number, batch.records, digest(content), len(content), ())

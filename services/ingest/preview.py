@@ -3,8 +3,7 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
@@ -12,12 +11,14 @@ from chengxin.tabular.columns import ItemName
 from chengxin.tabular.lenient import LenientColumns
 from chengxin.tabular.source import Row, open_source
 from services.ingest.delivery import provides
-from services.ingest.files import NamedFile, names_of
+from services.ingest.files import names_of
 from services.ingest.model import Header
 from services.ingest.room import Ingest
 from services.ingest.validation import Validator, Violation
 
 ROWS: Final = 20
+# Some may have nothing in the columns that are read.
+_READ: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -56,16 +57,16 @@ class Preview:
 
 
 @rule("submission.previewed", roles={Role.PROVIDER}, articles=("9", "10"), when=(provides,))
-def preview(ingest: Ingest, caller: Principal, header: Header, file: NamedFile) -> Preview:
+def preview(ingest: Ingest, caller: Principal, header: Header, file: IO[bytes]) -> Preview:
     """Looks at the first rows of a file and stores nothing. Raises the problems of `chengxin.tabular`."""
     entry = ingest.directory.to_deliver(header.entry_code, header.entry_version, ingest.clock.today().isoformat())
     ingest.audit.record(ingest.audit.event("submission.previewed", caller, entries=[entry.code]))
     columns = LenientColumns(names_of(entry), ingest.store.providers.mapping(caller.org, entry.code))
-    source = open_source(Path(file.name), header.file_name)
-    if source.kind != "jsonl":
-        source.columns(columns)
-    validator = ingest.directory.validator(entry)
-    rows = [_seen(validator, row) for row in itertools.islice(source.rows(columns), ROWS)]
+    with open_source(file, header.file_name, _READ) as source:
+        if source.kind != "jsonl":
+            source.columns(columns)
+        validator = ingest.directory.validator(entry)
+        rows = [_seen(validator, row) for row in itertools.islice(source.rows(columns), ROWS)]
     seen = [SeenColumn(c.label, c.code, columns.found_by(label)) for label, c in columns.met.items()]
     told = [replace(c, suggestions=columns.suggestions(c.label)) if c.found_by == "unknown" else c for c in seen]
     form = (source.kind, source.encoding, source.unread)

@@ -21,8 +21,10 @@ from services.ingest.validation import Violation
 T = TypeVar("T")
 
 _READERS: Final = {Role.PROVIDER, Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR}
-# Records in one message of the feed: well under the greatest message at 16 KB a record.
+# Records in one message of the feed, and their characters: a message has 16 MB at most, a character four bytes. A record
+# has 2^20 characters at most.
 _PART: Final = 500
+_PART_CHARACTERS: Final = 2_000_000
 # Positions without a correction of which one is told: its follower commits each, and reads no more again than so many.
 _TOLD: Final = 100
 
@@ -134,9 +136,14 @@ def corrections(ingest: Ingest, caller: Principal, after: int, running: Callable
     ingest.audit.record(ingest.audit.event("corrections.followed", caller, details={"after": after}))
     for row in ingest.store.follow(after, running):
         # Only a change of a single record names an objection, and its outbox row says which.
-        made = [(change["record"], change["version"]) for change in row.changes if change.get("objection_no")]
-        if made or not row.position % _TOLD:
+        if is_told(row):
+            made = [(change["record"], change["version"]) for change in row.changes if change.get("objection_no")]
             yield Part(row.position, row.at, ingest.store.exactly(made), last=True)
+
+
+def is_told(row: OutboxRow) -> bool:
+    """Whether those who follow corrections are told of a row."""
+    return not row.position % _TOLD or any(change.get("objection_no") for change in row.changes)
 
 
 @rule("record.head_read", roles={Role.SERVICE}, articles=("23",), when=(objection_only,))
@@ -181,8 +188,27 @@ def _opened(row: int, content: RejectContent) -> RejectRow:
 
 def _parts(ingest: Ingest, row: OutboxRow) -> Iterator[Part]:
     pieces = [piece for change in row.changes for piece in _pieces(ingest, change)]
+    if row.changes and not pieces:
+        # A batch of which nothing was accepted: whoever follows goes on to its position, and is not behind.
+        yield Part(row.position, row.at, (), last=True)
     for number, read in enumerate(pieces, 1):
-        yield Part(row.position, row.at, read(), number == len(pieces))
+        bearable = _bearable(read())
+        for place, records in enumerate(bearable, 1):
+            yield Part(row.position, row.at, records, number == len(pieces) and place == len(bearable))
+
+
+def _bearable(records: Sequence[Plain]) -> list[Sequence[Plain]]:
+    """Records cut so that each message can be sent; a message that is too large would stop who follows for ever."""
+    found: list[list[Plain]] = [[]]
+    size = 0
+    for record in records:
+        length = sum(map(len, record["items"].values()))
+        if found[-1] and size + length > _PART_CHARACTERS:
+            found.append([])
+            size = 0
+        found[-1].append(record)
+        size += length
+    return list(found)
 
 
 def _pieces(ingest: Ingest, change: Plain) -> Iterator[Callable[[], Sequence[Plain]]]:

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from chengxin.audit_client import AuditTrail
 from chengxin.clock import Clock
 from chengxin.crypto import KeyRing
+from chengxin.deadlines import BULK_SECONDS, patience, within
+from chengxin.mongo import is_passing
 from services.ingest.desk import Desk
 from services.ingest.directory import Directory
 from services.ingest.quality_store import QualityStore
@@ -20,9 +21,9 @@ from services.ingest.store import IngestStore
 
 T = TypeVar("T")
 
-# Longer than a store takes to come back after a crash (1 to 3 s); then the caller is told, and resumes.
-_PATIENCE_SECONDS: Final = 20
-_NO_SUCH_TRANSACTION: Final = 251
+# For a delivery under way: longer than a store takes to come back after a crash (1 to 3 s), or that does not answer to be
+# started again (about 15 s, more on a busy machine). Then the caller is told, and resumes.
+_DELIVERY_SECONDS: Final = 40
 
 
 @dataclass(frozen=True)
@@ -46,19 +47,27 @@ class Ingest:
 
     @staticmethod
     def patiently(work: Callable[[], T]) -> T:
-        """Does `work` again while the store is away, within bounds; `work` must find out what it has done already."""
-        again = Retrying(
-            retry=retry_if_exception(_passing),
-            wait=wait_random_exponential(0.1, 1),
-            stop=stop_after_delay(_PATIENCE_SECONDS),
-            reraise=True,
-        )
-        return again(work)
+        """Does `work` again while the store is away, as long as a request may wait; `work` must find out what it has done
+        already."""
+        seconds = patience()
+        with within(seconds):
+            return _again(seconds)(work)
+
+    @staticmethod
+    def persistently(work: Callable[[], T]) -> T:
+        """As `patiently`, for a delivery under way: it waits until a store has been started again."""
+
+        def attempt() -> T:
+            with within(BULK_SECONDS):
+                return work()
+
+        return _again(_DELIVERY_SECONDS)(attempt)
 
 
-def _passing(error: BaseException) -> bool:
-    if isinstance(error, OperationFailure) and error.code == _NO_SUCH_TRANSACTION:
-        return True
-    return isinstance(error, ConnectionFailure) or (
-        isinstance(error, PyMongoError) and error.has_error_label("TransientTransactionError")
+def _again(seconds: float) -> Retrying:
+    return Retrying(
+        retry=retry_if_exception(is_passing),
+        wait=wait_random_exponential(0.1, 1),
+        stop=stop_after_delay(seconds),
+        reraise=True,
     )

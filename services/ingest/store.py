@@ -26,6 +26,7 @@ class IngestStore:
     """Everything ingest asks of its store."""
 
     def __init__(self, store: Store) -> None:
+        self.store = store
         self.transact = store.transact
         self.once = store.once
         self.follow = store.follow
@@ -122,7 +123,7 @@ class IngestStore:
         """A committed batch by its id."""
         return self.batches.find_one({"_id": name})
 
-    def digests(self, key: str, batches: int, session: ClientSession) -> list[str]:
+    def digests(self, key: str, batches: int, session: ClientSession | None = None) -> list[str]:
         """The digests of a submission's batches, in order."""
         ids = [batch_id(key, number) for number in range(1, batches + 1)]
         found = {row["_id"]: row["digest"] for row in find_among(self.batches, "_id", ids, {"digest": 1}, session)}

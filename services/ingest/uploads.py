@@ -1,29 +1,21 @@
-"""Uploaded files as named files, which readers can open, and which stay until they are closed."""
+"""Uploaded files without a name: they are gone when they are closed, and with the process, however it ends."""
 
 import os
 import tempfile
-from pathlib import Path
+from io import BufferedReader
 from typing import IO, Any, cast
 
 from flask import Request
 
 
 class UploadRequest(Request):
-    """A request whose files go to named files."""
+    """A request whose files go to files without a name."""
 
     def _get_file_stream(self, *_: Any, **__: Any) -> IO[bytes]:
-        return cast(IO[bytes], tempfile.NamedTemporaryFile(prefix="chengxin-upload-"))
+        return cast(IO[bytes], tempfile.TemporaryFile(prefix="chengxin-upload-"))
 
 
-class Upload:
-    """An upload that stays when its request has ended, until it is closed."""
-
-    def __init__(self, upload: Any) -> None:
-        upload.stream.flush()
-        self.name = f"{upload.stream.name}-taken"
-        # A second name of the same bytes: the first goes with the request.
-        os.link(upload.stream.name, self.name)
-
-    def close(self) -> None:
-        """Forgets the file."""
-        Path(self.name).unlink(missing_ok=True)
+def kept(upload: Any) -> BufferedReader:
+    """The file of an upload, open beyond its request, until it is closed."""
+    upload.stream.flush()
+    return os.fdopen(os.dup(upload.stream.fileno()), "rb")

@@ -19,7 +19,7 @@ from services.ingest.paging import reject_position, submission_position
 from services.ingest.receipts import receipt_of
 from services.ingest.room import Ingest
 from services.ingest.store import Plain
-from services.ingest.uploads import Upload, UploadRequest
+from services.ingest.uploads import UploadRequest, kept
 from services.ingest.web_pages import add_pages
 from services.ingest.web_reporting import add_agreements, add_mappings, add_preview
 
@@ -191,7 +191,7 @@ def _add_upload(app: OpenAPI, ingest: Ingest) -> None:
         """
         name = Path(form.file.filename or "").name
         header = Header(form.submission_id, form.catalog, file_name=name, signature=form.signature)
-        upload = Upload(form.file)
+        upload = kept(form.file)
         try:
             taken = files.submit_file(ingest, caller(), header, upload)
         except BaseException:

@@ -6,6 +6,7 @@ from flask_openapi3.openapi import OpenAPI
 from chengxin.errors import Problem
 from chengxin.pages import page, page_language
 from chengxin.policy import open_to_all, serves
+from chengxin.web import told_when
 from services.ingest import reading
 from services.ingest.pages import SCRIPT, Pages
 from services.ingest.paging import submission_position
@@ -27,7 +28,7 @@ def add_pages(app: OpenAPI, ingest: Ingest) -> None:
             # Programs are told as by the API.
             if "text/html" not in request.headers.get("Accept", ""):
                 raise
-            return page(pages.refused(problem, language), language, problem.type.status)
+            return told_when(problem, page(pages.refused(problem, language), language, problem.type.status))
 
     @app.route("/report/report.js")
     @open_to_all("the page's script")

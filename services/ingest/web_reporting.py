@@ -18,7 +18,7 @@ from services.ingest import mappings, preview, terms
 from services.ingest.model import Header
 from services.ingest.room import Ingest
 from services.ingest.terms import Terms
-from services.ingest.uploads import Upload
+from services.ingest.uploads import kept
 
 _REPORTING: Final = Tag(name="reporting", description="How providers report: agreements, mappings, previews (Art. 10)")
 
@@ -183,12 +183,8 @@ def add_preview(app: OpenAPI, ingest: Ingest) -> None:
     def look(form: PreviewForm) -> Response:
         """Its columns, and the first 20 rows as they would be recorded. Nothing is stored."""
         header = Header("", form.catalog, file_name=Path(form.file.filename or "").name)
-        upload = Upload(form.file)
-        try:
+        with kept(form.file) as upload:
             seen = preview.preview(ingest, caller(), header, upload)
-        finally:
-            # Also when the rule refuses the caller.
-            upload.close()
         return answer(_preview(seen))
 
 

@@ -11,18 +11,29 @@ if TYPE_CHECKING:
 
     from chengxin.assembly import Assembly
     from chengxin.feed import Follower
+    from chengxin.operations import Operations
     from chengxin.policy import Admission
     from services.objection.room import Objections
 
 
-def faces(room: "Objections", admission: "Admission | None", ready: "Callable[[], dict[str, bool]]") -> tuple[Any, Any]:
+def faces(
+    room: "Objections",
+    admission: "Admission | None",
+    ready: "Callable[[], dict[str, bool]]",
+    operations: "Operations | None" = None,
+) -> tuple[Any, Any]:
     """The app, and the servicers as `make_server` takes them. To read the rules nothing is needed."""
+    from typing import cast
+
     from chengxin.objection.v1 import objection_pb2_grpc
+    from chengxin.web_operations import add_operations
     from services.objection.rpc import NAME, ObjectionServicer
     from services.objection.web import make_objection_app
 
     servicers = [(objection_pb2_grpc.add_ObjectionServiceServicer_to_server, ObjectionServicer(room), NAME)]
-    return make_objection_app(room, admission, ready), servicers
+    app = make_objection_app(room, admission, ready)
+    add_operations(app, "objection", cast("Operations", operations))
+    return app, servicers
 
 
 def compose() -> Service:
@@ -62,11 +73,12 @@ def compose() -> Service:
         store.create_indexes()
         store.drop_left(assembly.clock.now() - timedelta(hours=1))
 
-    prepare()
+    assembly.store.prepare(prepare)
     followed = feeds(room, assembly)
-    app, servicers = faces(room, assembly.admission, lambda: assembly.ready(followed))
+    app, servicers = faces(room, assembly.admission, assembly.ready(followed), assembly.operations)
+    recounter = Recounter(room, quarantine=assembly.quarantine)
     server = make_server(settings.grpc_listen, assembly.admission, servicers)
-    return Service(app, server, [assembly.relay, *followed, Recounter(room)], assembly.close)
+    return Service(app, server, [assembly.relay, *followed, recounter, assembly.retrying], assembly.close)
 
 
 def feeds(room: "Objections", assembly: "Assembly") -> "list[Follower]":
@@ -74,20 +86,27 @@ def feeds(room: "Objections", assembly: "Assembly") -> "list[Follower]":
     from functools import partial
 
     from chengxin.catalog.v1 import catalog_pb2, catalog_pb2_grpc
+    from chengxin.feed_parts import CatalogParts
     from chengxin.ingest.v1 import ingest_pb2, ingest_pb2_grpc
-    from services.objection.feeds import apply_catalog, apply_ingest
+    from services.objection.feeds import CorrectionParts, apply_catalog, apply_ingest
 
     catalog = catalog_pb2_grpc.CatalogServiceStub(assembly.channel("catalog"))
     ingest = ingest_pb2_grpc.IngestServiceStub(assembly.channel("ingest"))
     return [
         assembly.follow(
-            "catalog", catalog.Watch, lambda after: catalog_pb2.WatchRequest(after=after), partial(apply_catalog, room)
+            "catalog",
+            catalog.Watch,
+            lambda after: catalog_pb2.WatchRequest(after=after),
+            partial(apply_catalog, room),
+            CatalogParts(),
         ),
         assembly.follow(
             "ingest",
             ingest.WatchCorrections,
             lambda after: ingest_pb2.WatchRequest(after=after),
             partial(apply_ingest, room),
+            CorrectionParts(),
+            "corrections",
         ),
     ]
 

@@ -9,6 +9,7 @@ from chengxin.errors import INPUT_INVALID, FieldError, Problem, forbidden, not_f
 from chengxin.mongo import Unit
 from chengxin.policy import rule
 from chengxin.principal import Assurance, Principal, Role
+from chengxin.tabular.attachments import told_types
 from services.objection import model
 from services.objection.evidence import Attachment, Evidence, checked, numbered
 from services.objection.model import OBJECTION_OPEN, Case, Challenged
@@ -73,7 +74,7 @@ def file(room: Objections, caller: Principal, filing: Filing, key: str = "") -> 
     Raises RECORD_UNKNOWN, ENTRY_NOT_THERE, INPUT_INVALID, EVIDENCE_INVALID, OBJECTION_OPEN, DEADLINE_UNKNOWN.
     """
     statement = model.said("statement", filing.statement, _LONGEST_STATEMENT)
-    evidence = checked(filing.evidence)
+    evidence = checked(filing.evidence, told_types)
     digests = [a.sha256 for a in evidence]
     asked = canonical(["objection.filed", filing.record_id, sorted(set(filing.items)), statement, digests])
     if (record := room.records(filing.record_id)) is None:
@@ -112,7 +113,7 @@ def supplement(
     Raises INPUT_INVALID, EVIDENCE_INVALID, OBJECTION_STATE, OBJECTION_CLOSED.
     """
     said = model.said("statement", statement, _LONGEST_STATEMENT)
-    files = checked(attachments)
+    files = checked(attachments, told_types)
 
     digests = [a.sha256 for a in files]
     with room.uploaded(files) as keys:

@@ -7,10 +7,12 @@ from typing import Final
 import structlog
 
 from chengxin.catalog.v1 import catalog_pb2
+from chengxin.feed_parts import RecordParts
 from chengxin.ingest.v1 import ingest_pb2
 from chengxin.mongo import OutboxRow, Unit
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
+from chengxin.quarantine import Label
 from chengxin.workdays import CalendarYear
 from services.objection.deadlines import RULE_SET
 from services.objection.model import Correction
@@ -62,6 +64,25 @@ def see_correction(room: Objections, caller: Principal, record: ingest_pb2.Recor
         room.store.save(after, before, unit)
         details = {"record_version": record.version, "revoked": record.revoked}
         room.put_on_record(unit, "correction.seen", caller, after, **details)
+
+
+class CorrectionParts(RecordParts):
+    """Corrections are seen one by one, in order for the record. What they say of the record is not kept."""
+
+    def split(self, change: ingest_pb2.Change) -> list[ingest_pb2.Change]:
+        """One correction each, and no more of it than `see_correction` reads."""
+        return [ingest_pb2.Change(position=change.position, records=[_named(record)]) for record in change.records]
+
+    def label(self, part: ingest_pb2.Change) -> Label:
+        """The version, and its record."""
+        [record] = part.records
+        return Label(f"{record.record_id}:{record.version}", (record.record_id,))
+
+
+def _named(record: ingest_pb2.RecordVersion) -> ingest_pb2.RecordVersion:
+    return ingest_pb2.RecordVersion(
+        record_id=record.record_id, version=record.version, revoked=record.revoked, objection_no=record.objection_no
+    )
 
 
 def _names(entry: catalog_pb2.Entry) -> EntryNames:

@@ -1,6 +1,7 @@
 """Deadlines are counted again when the calendar of a year changes (Art. 24 to 27, 29)."""
 
 import threading
+from collections.abc import Sequence
 from typing import Any, Final
 
 import structlog
@@ -9,6 +10,7 @@ from chengxin.errors import Problem
 from chengxin.mongo import Unit
 from chengxin.policy import rule
 from chengxin.principal import Principal, Role
+from chengxin.quarantine import Quarantine, reason_of
 from services.objection.deadlines import DEADLINE_UNKNOWN
 from services.objection.model import Case
 from services.objection.room import OWN, Objections, only_itself
@@ -16,6 +18,7 @@ from services.objection.room import OWN, Objections, only_itself
 log = structlog.get_logger()
 
 _AT_ONCE: Final = 100
+_JOB: Final = "job.recount"
 
 
 @rule("deadline.recounted", roles={Role.SERVICE}, articles=("24", "25", "26", "27", "29"), when=(only_itself,))
@@ -47,8 +50,10 @@ class Recounter:
     Which years are still to be counted is kept with the calendar, so a process that ends in between goes on later.
     """
 
-    def __init__(self, room: Objections, seconds: float = 0.5) -> None:
+    def __init__(self, room: Objections, seconds: float = 0.5, quarantine: Quarantine | None = None) -> None:
         self._room = room
+        self._quarantine = quarantine or Quarantine(room.store.store, room.clock)
+        self._quarantine.handle_job(_JOB, self._count)
         self._seconds = seconds
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recounter", daemon=True)
@@ -68,7 +73,12 @@ class Recounter:
                     self._recount(year, mark)
             # A store that is away is asked again.
             except Exception as e:
-                log.warning("recounting interrupted", reason=repr(e)[:200])
+                log.warning("recounting interrupted", reason=reason_of(e))
+
+    def _count(self, named: Sequence[str]) -> None:
+        for one in named:
+            objection_no, _, year = one.rpartition(" ")
+            recount(self._room, OWN, objection_no, int(year))
 
     def _recount(self, year: int, mark: str) -> None:
         after = ""
@@ -76,7 +86,7 @@ class Recounter:
             for objection_no in found:
                 if self._stopped.is_set():
                     return
-                recount(self._room, OWN, objection_no, year)
+                self._quarantine.settle(_JOB, [f"{objection_no} {year}"], self._count)
             after = found[-1]
         self._room.store.recounted(year, mark)
 

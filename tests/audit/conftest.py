@@ -105,7 +105,7 @@ def run(issuer: Issuer, log_key: Ed25519PrivateKey) -> Iterator[Run]:
         store = Store(uri, "audit", clock)
         room = make_room(AuditStore(store), Signer.of(log_key), clock, INTERVAL)
         room.store.create_indexes()
-        admission = Admission(issuer.verifier, room.audit)
+        admission = Admission(issuer.verifier, room.audit, store.silence)
         app, servicers = faces(room, admission, room.ready)
         address = f"127.0.0.1:{free_port()}"
         server = make_server(address, admission, servicers)

@@ -144,3 +144,7 @@ def test_an_event_is_found_under_what_it_holds() -> None:
     assert other is not None
     assert not set(terms_for(Search(queried="s_1"))) & terms_of(other)
     assert index_row(Logged(0, b"not json")) is None
+
+
+def test_an_altered_entry_that_is_nested_without_end_is_no_event_and_stops_no_index() -> None:
+    assert index_row(Logged(1, b"[" * 30_000)) is None

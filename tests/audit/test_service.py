@@ -65,7 +65,6 @@ def test_an_event_that_is_refused_fails_no_other(audit: Running) -> None:
 
     with ThreadPoolExecutor(40) as pool:
         answered = list(pool.map(record, range(40)))
-    trail.close()
     assert answered == [n != 20 for n in range(40)]
     assert len(audit.entries()) == 39
 

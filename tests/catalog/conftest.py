@@ -116,7 +116,6 @@ def seeded(stores: Callable[[str], str]) -> dict[str, list[dict[str, Any]]]:
     room = Catalog(CatalogStore(store), trail, clock)
     room.store.create_indexes()
     seed(room)
-    trail.close()
     found = {name: list(store.db[name].find()) for name in store.db.list_collection_names()}
     store.close()
     return found
@@ -143,7 +142,7 @@ def catalog(stores: Callable[[str], str], issuer: Issuer, seeded: dict[str, list
             store.db[name].insert_many(rows)
     # Finds all of it there.
     seed(room)
-    admission = Admission(issuer.verifier, room.audit)
+    admission = Admission(issuer.verifier, room.audit, store.silence)
     app, servicers = faces(room, admission, lambda: {"store": True})
     port = free_port()
     server = make_server(f"127.0.0.1:{port}", admission, servicers)
@@ -154,7 +153,6 @@ def catalog(stores: Callable[[str], str], issuer: Issuer, seeded: dict[str, list
     relay.stop()
     server.stop(None)
     until(lambda: not relay._thread.is_alive(), "the relay ends")
-    trail.close()
     audit_server.stop(None)
     store.close()
 

@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import tempfile
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import fastjsonschema
@@ -24,6 +26,7 @@ from services.catalog.validation import findings
 from tests.catalog.conftest import DEMO, Running, demo_entry
 from tests.catalog.test_comparison import accepts
 from tests.catalog.test_model import CONTENT, NOW, TODAY, Entry
+from tests.hostile import WORKBOOKS, mutant
 
 CODES = sorted(path.stem for path in (DEMO / "catalog").glob("*.json"))
 # Texts of an entry have no white space around them; a sheet does not tell a cell of white space from an empty one.
@@ -258,3 +261,27 @@ def test_the_schema_of_a_version_is_kept_for_ever(catalog: Running, licensing: d
     # The version in force changes, so its address must be asked again.
     assert "Cache-Control" not in catalog.anybody.get("/v1/catalog/entries/XZXK/schema").headers
     assert catalog.anybody.get("/v1/catalog/entries/XZXK/versions/3/schema").json["code"] == "ENTRY_UNKNOWN"
+
+
+@pytest.mark.parametrize("name", WORKBOOKS)
+def test_a_workbook_that_stops_its_reader_is_refused_and_the_catalog_stays(
+    catalog: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    answer = imports(catalog, WORKBOOKS[name]())
+    assert (answer.status_code, answer.json["code"]) == (400, "FILE_WORKBOOK_BROKEN")
+    assert "另存为 .xlsx" in answer.json["detail"]
+    assert list(tmp_path.iterdir()) == []
+    assert imports(catalog, write_entry(CONTENT)).status_code == 201
+
+
+def test_mutated_workbooks_are_read_or_told(catalog: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    entry = write_entry(CONTENT)
+    answers = [imports(catalog, mutant(number, entry)) for number in range(25)]
+    assert {answer.status_code for answer in answers} <= {201, 400, 413}
+    codes = {answer.json["code"] for answer in answers if answer.status_code != 201}
+    files = {"FILE_WORKBOOK_BROKEN", "FILE_SHEET_TOO_LARGE", "FILE_WORKBOOK_TOO_LARGE"}
+    assert codes <= {"ENTRY_SHEET_INVALID", "INPUT_INVALID", *files}
+    assert "FILE_WORKBOOK_BROKEN" in codes
+    assert list(tmp_path.iterdir()) == []

@@ -46,6 +46,20 @@ def priced(entry: dict[str, Any]) -> None:
     crossed(entry, "not_less", "BZ", "XK_XKBH")
 
 
+def test_values_of_all_items_are_bounded_in_bytes_however_few_lists_they_refer_to() -> None:
+    values = [{"code": f"{n:06}", "name": {"zh": "阳江市" * 20, "en": ""}} for n in range(3_000)]
+
+    def listed(number: int) -> Change:
+        def change(entry: dict[str, Any]) -> None:
+            for one in [i for i in entry["items"] if i["type"] == "text" and not i.get("identifier")][:number]:
+                one.update(code_list=values, pattern="", length=6)
+
+        return change
+
+    assert ("items", "codes.large") not in found(listed(2))
+    assert ("items", "codes.large") in found(listed(4))
+
+
 def test_sums_in_one_unit_can_be_compared() -> None:
     assert found(priced) == []
 

@@ -5,6 +5,9 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
+from services.catalog import seeding
 from services.catalog.notice import announced_year, plain
 from services.catalog.seeding import Keeper, seed
 from tests.catalog.conftest import Running
@@ -111,3 +114,17 @@ def test_the_example_of_a_notice_is_a_whole_one() -> None:
     assert known is not None
     told = plain(known)
     assert json.loads(example[1]) == {name: told[name] for name in ("days_off", "days_worked")}
+
+
+def test_the_calendar_is_kept_whatever_is_wrong_with_the_other_steps(
+    catalog: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> None:
+        raise ValueError
+
+    monkeypatch.setattr(seeding, "_STEPS", (broken, *seeding._STEPS))
+    keeper = Keeper(catalog.room, seconds=0.02)
+    keeper.start()
+    catalog.clock.instant = datetime(2028, 1, 1, 0, 0, tzinfo=UTC)
+    until(lambda: catalog.anybody.get("/v1/catalog/calendar/2029").status_code == 200, "2029 is there")
+    keeper.stop()

@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
+from pymongo.errors import AutoReconnect
 
 from chengxin.catalog.v1 import catalog_pb2, catalog_pb2_grpc
 from chengxin.feed import Follower
@@ -53,11 +54,12 @@ class Both:
         self.server.start()
         self.stub = catalog_pb2_grpc.CatalogServiceStub(make_channel(f"127.0.0.1:{port}"))
         self.fails_at: dict[int, int] = {}
+        self.error: Exception = RuntimeError("cannot be applied now")
 
     def apply(self, unit: Unit, change: Any) -> None:
         if self.fails_at.get(change.position, 0) > 0:
             self.fails_at[change.position] -= 1
-            raise RuntimeError("cannot be applied now")
+            raise self.error
         self.store.db["things"].insert_one({"_id": change.position}, session=unit.session)
 
     def follower(self) -> Follower:
@@ -104,13 +106,28 @@ def test_a_source_that_ends_its_stream_at_once_is_not_asked_without_pause(both: 
     ends(follower)
 
 
-def test_a_change_that_cannot_be_applied_is_tried_again_and_nothing_is_skipped(both: Both) -> None:
+def test_a_change_that_cannot_be_applied_stops_no_other_and_is_not_lost(both: Both) -> None:
     both.fails_at = {5: 2}
+    follower = both.follower()
+    follower.start()
+    until(lambda: both.store.position("feed.catalog") == 20, "all changes")
+    assert both.applied() == [n for n in range(1, 21) if n != 5]
+    assert both.source.opened == [0]
+    [row] = follower.quarantine.rows()
+    assert not follower.quarantine.retry(row["_id"])
+    assert follower.quarantine.retry(row["_id"])
+    assert both.applied() == list(range(1, 21))
+    ends(follower)
+
+
+def test_a_store_that_is_away_for_a_moment_is_tried_again_and_nothing_is_set_aside(both: Both) -> None:
+    both.fails_at, both.error = {5: 2}, AutoReconnect("away")
     follower = both.follower()
     follower.start()
     until(lambda: both.store.position("feed.catalog") == 20, "all changes")
     assert both.applied() == list(range(1, 21))
     assert both.source.opened == [0, 4, 4]
+    assert follower.quarantine.is_empty()
     ends(follower)
 
 

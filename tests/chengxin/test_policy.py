@@ -10,6 +10,7 @@ from chengxin.errors import Problem
 from chengxin.policy import Admission, rule, serves
 from chengxin.policy_table import policy_table
 from chengxin.principal import ACR_LEVELS, Assurance, Principal, Role
+from chengxin.silence import Silence
 from chengxin.tokens import Verifier
 from tests.support import AUDIENCE, ISSUER, Issuer
 
@@ -87,7 +88,7 @@ def test_admission_asks_before_anything_is_read(issuer: Issuer) -> None:
     def view() -> None: ...
 
     with pytest.raises(Problem) as refused:
-        Admission(issuer.verifier, trail).check(caller(Role.SUBJECT, "oidc"), view)
+        Admission(issuer.verifier, trail, Silence(lambda: None)).check(caller(Role.SUBJECT, "oidc"), view)
     assert refused.value.code == "STEP_UP_REQUIRED"
     assert trail.refusals == [("thing.done", "STEP_UP_REQUIRED")]
 

@@ -17,7 +17,7 @@ from chengxin.clock import Expiry
 from chengxin.errors import UNAUTHENTICATED, UPSTREAM_UNAVAILABLE, Problem
 from chengxin.principal import Role
 from chengxin.tokens import TokenSource, Verifier, public_jwk
-from tests.support import AUDIENCE, ISSUER, Issuer
+from tests.support import AUDIENCE, ISSUER, Issuer, until
 
 NOW = int(time.time())
 
@@ -212,18 +212,42 @@ def test_while_the_gateway_is_away_the_last_token_serves_as_long_as_it_is_good()
     source.token()
     source._renewal = Expiry(0)
     assert source.token() == "first"
+    until(lambda: len(source.answers) == 1 and not source._lock.locked(), "it has asked")
     # Not asked again at once.
     assert source.token() == "first"
     source._renewal = Expiry(0)
-    assert source.token() == "second"
+    until(lambda: source.token() == "second", "the next one")
+
+
+def test_nobody_waits_for_a_gateway_that_does_not_answer_while_the_last_token_is_good() -> None:
+    answers, asked = threading.Event(), []
+
+    class Silent(Endpoint):
+        def _obtain(self) -> tuple[str, float]:
+            if asked:
+                assert answers.wait(20)
+            asked.append(1)
+            return super()._obtain()
+
+    source = Silent(("first", 600.0), ("second", 600.0))
+    source.token()
+    source._renewal = Expiry(0)
+    assert [source.token() for _ in range(5)] == ["first"] * 5
+    answers.set()
+    until(lambda: source.token() == "second", "the next one")
+    assert len(asked) == 2
 
 
 def test_a_token_that_has_expired_or_is_refused_does_not_serve() -> None:
-    source = Endpoint(("first", 600.0), UPSTREAM_UNAVAILABLE(), UNAUTHENTICATED(reason="key revoked"))
+    refused = UNAUTHENTICATED(reason="key revoked")
+    source = Endpoint(("first", 600.0), UPSTREAM_UNAVAILABLE(), refused, refused)
     source.token()
     source._renewal = source._expiry = Expiry(0)
     with pytest.raises(Problem, match="UPSTREAM_UNAVAILABLE"):
         source.token()
     source._expiry = Expiry(3600)
+    # Found out in the background, and from then on told to everybody.
+    source.token()
+    until(lambda: not source._lock.locked() and source._expiry.has_come(), "it is refused")
     with pytest.raises(Problem, match="UNAUTHENTICATED"):
         source.token()

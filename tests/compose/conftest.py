@@ -75,12 +75,16 @@ class Suite:
                 return answer.json()
         return None
 
+    def up(self) -> subprocess.CompletedProcess[str]:
+        """Brings up what is not up, with two containers of disclosure that share its work."""
+        return self.compose("up", "-d", "--scale", "disclosure=2", check=False)
+
     def containers(self) -> dict[str, Container]:
-        """Every container by the name of its service, those that have ended too."""
+        """Every container by the name of its service, those that have ended too; a second one is `disclosure-2`."""
         found = self.engine.client.containers.list(
             all=True, filters={"label": f"com.docker.compose.project={self.project}"}
         )
-        return {c.labels["com.docker.compose.service"]: c for c in found}
+        return {_name(c.labels): c for c in found}
 
     def running(self) -> dict[str, Container]:
         """The containers that run."""
@@ -101,6 +105,11 @@ class Suite:
     def await_ready(self, seconds: float = 180) -> None:
         """Until the gateway says that everything behind it is ready."""
         until(lambda: self.get("/readyz"), "the suite is ready", seconds)
+
+
+def _name(labels: dict[str, str]) -> str:
+    number = labels.get("com.docker.compose.container-number", "1")
+    return labels["com.docker.compose.service"] + ("" if number == "1" else f"-{number}")
 
 
 @pytest.fixture(scope="session")
@@ -156,7 +165,7 @@ def _private_engine() -> Iterator[Engine]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def suite(engine: Engine) -> Iterator[Suite]:
     """The whole suite with the demonstration world, built from this checkout."""
     if not (shutil.which("docker-compose") or shutil.which("docker")):
@@ -165,7 +174,7 @@ def suite(engine: Engine) -> Iterator[Suite]:
         made = _suite(engine, Path(stores))
         try:
             made.compose("build")
-            up = made.compose("up", "-d", check=False)
+            up = made.up()
             if up.returncode or made.containers()["demo"].wait(timeout=300)["StatusCode"]:
                 raise AssertionError(f"{up.stderr[-2000:]}\n{_reasons(made)}")
             made.await_ready()
@@ -181,6 +190,7 @@ def _suite(engine: Engine, stores: Path) -> Suite:
     environment = os.environ | {
         "DOCKER_HOST": engine.host,
         "CHENGXIN_DEMO": "true",
+        "CHENGXIN_INTAKE_SHARES": "2",
         "CHENGXIN_HTTP_PORT": str(http),
         "CHENGXIN_GRPC_PORT": str(grpc),
         "CHENGXIN_ISSUER": f"http://127.0.0.1:{http}",

@@ -1,6 +1,7 @@
 """The composed suite does the main job, and each of its walls holds."""
 
 import json
+import subprocess
 
 import pytest
 
@@ -44,12 +45,30 @@ print(json.dumps(answer))
 """
 
 
+def tour(suite: Suite) -> subprocess.CompletedProcess[str]:
+    return suite.compose("run", "--rm", "--no-deps", "-T", "demo", "chengxin", "tour", "--json", check=False)
+
+
 def test_an_outside_client_walks_the_main_job(suite: Suite) -> None:
-    done = suite.compose("run", "--rm", "--no-deps", "-T", "demo", "chengxin", "tour", "--json", check=False)
+    done = tour(suite)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     report = json.loads(done.stdout)
     assert report["ok"]
     assert len(report["steps"]) == report["of"] >= 15
+
+
+def test_two_containers_of_disclosure_share_the_work_and_either_goes_on_alone(suite: Suite) -> None:
+    both = ("disclosure", "disclosure-2")
+    for one in both:
+        until(lambda one=one: b"lease taken" in suite.containers()[one].logs(), f"{one} has a share", 60)
+    for one in both:
+        suite.containers()[one].kill()
+        try:
+            # Within seconds: calls that were on their way to it break off.
+            until(lambda: tour(suite).returncode == 0, "the other one does all the work", 60)
+        finally:
+            suite.containers()[one].start()
+            suite.await_ready()
 
 
 def test_the_gateway_is_reached_from_outside_by_its_published_port(suite: Suite) -> None:
@@ -64,7 +83,7 @@ def test_only_the_gateway_publishes_ports(suite: Suite) -> None:
 
 def test_the_jobs_have_ended_well_and_everything_else_is_healthy(suite: Suite) -> None:
     found = suite.containers()
-    assert set(found) == {*JOBS, *PROCESSES, *(f"{p}-store" for p in PROCESSES)}
+    assert set(found) == {*JOBS, *PROCESSES, "disclosure-2", *(f"{p}-store" for p in PROCESSES)}
     assert {found[job].wait(timeout=5)["StatusCode"] for job in JOBS} == {0}
 
     def unwell() -> set[str]:
@@ -142,7 +161,7 @@ def test_a_store_serves_nobody_without_a_name(suite: Suite) -> None:
 def test_bringing_up_what_is_up_changes_nothing(suite: Suite) -> None:
     before = {name: c.id for name, c in suite.running().items()}
     keys = suite.get("/.well-known/jwks.json")
-    suite.compose("up", "-d")
+    assert not suite.up().returncode
     after = suite.containers()
     assert {after[job].wait(timeout=120)["StatusCode"] for job in JOBS} == {0}
     assert {name: c.id for name, c in suite.running().items()} == before

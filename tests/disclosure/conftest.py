@@ -21,17 +21,26 @@ from chengxin.clock import FixedClock
 from chengxin.crypto import KeyRing
 from chengxin.disclosure.v1 import disclosure_pb2_grpc
 from chengxin.feed import Follower
+from chengxin.feed_parts import CatalogParts, ObjectionParts
 from chengxin.ids import SubjectKey, new_id
 from chengxin.ingest.v1 import ingest_pb2
 from chengxin.mongo import Store, Unit
 from chengxin.objection.v1 import objection_pb2
+from chengxin.operations import Operations
 from chengxin.policy import Admission
+from chengxin.quarantine import QUARANTINE, Quarantine
 from chengxin.rpc import make_channel, make_server
 from services.disclosure.__main__ import faces
-from services.disclosure.feeds import Pieces, apply_catalog, apply_ingest, apply_objection
-from services.disclosure.room import Disclosure
-from services.disclosure.searching import Directory
-from services.disclosure.store import DisclosureStore
+from services.disclosure.context import DisclosureContext
+from services.disclosure.projections.consumers import (
+    Pieces,
+    SealedRecords,
+    apply_catalog,
+    apply_ingest,
+    apply_objection,
+)
+from services.disclosure.projections.name_index import Directory
+from services.disclosure.store.disclosure_store import DisclosureStore
 from tests.support import Issuer, free_port, until
 
 DEMO = Path(__file__).parents[2] / "demo"
@@ -107,13 +116,14 @@ class Desk:
 class Running:
     """The running service and everything that its tests know."""
 
-    room: Disclosure
+    ctx: DisclosureContext
     clock: FixedClock
     issuer: Issuer
     audit: AuditService
     app: Any
     stub: disclosure_pb2_grpc.DisclosureServiceStub
     relay: Relay
+    quarantine: Quarantine
     kept: dict[str, Any] = field(default_factory=dict)
     position: int = 0
 
@@ -135,7 +145,7 @@ class Running:
 
     def ref(self, identifier: str) -> str:
         scheme = "identity_number" if identifier[:6] == "441702" else "uscc"
-        return self.room.subject_key.subject_ref(scheme, identifier)
+        return self.ctx.subject_key.subject_ref(scheme, identifier)
 
     def publishes(self, code: str, version: int = 1, **changes: Any) -> None:
         """The catalog publishes a demonstration entry, changed at will."""
@@ -169,7 +179,7 @@ class Running:
                 scheme="identity_number" if individual else "uscc",
                 uscc="" if individual else identifier,
             ),
-            items={k: self.room.keys.encrypt(v, k) if k in sealed else v for k, v in values.items()},
+            items={k: self.ctx.keys.encrypt(v, k) if k in sealed else v for k, v in values.items()},
             revoked=revoked,
         )
         made.recorded_at.FromDatetime(at)
@@ -190,13 +200,13 @@ class Running:
         )
         self.position += 1
         change.position = position or self.position
-        self.room.store.transact(lambda unit: apply_objection(self.room, unit, change))
+        self.ctx.store.transact(lambda unit: apply_objection(self.ctx, unit, change))
 
     def told(self, apply: Callable[..., None], change: Any) -> None:
         """A change arrives."""
         self.position += 1
         change.position = self.position
-        self.room.store.transact(lambda unit: apply(self.room, unit, change))
+        self.ctx.store.transact(lambda unit: apply(self.ctx, unit, change))
 
     def public(self, identifier: str = COMPANY, query: str = "") -> list[dict[str, Any]]:
         """The public records of a subject, all those on the first page."""
@@ -223,23 +233,24 @@ def disclosure(stores: Callable[[str], str], issuer: Issuer) -> Iterator[Running
 
     store = Store(stores(new_id("disclosure")), "disclosure", clock)
     trail = AuditTrail("disclosure", audit_stub, tuple, clock)
-    relay = Relay(store, audit_stub, tuple)
+    quarantine = Quarantine(store, clock)
+    relay = Relay(store, audit_stub, tuple, quarantine)
     kept = DisclosureStore(store)
     keys = KeyRing({1: b"k" * 32})
-    room = Disclosure(kept, Directory(kept), trail, clock, keys, SubjectKey(b"s" * 32))
+    ctx = DisclosureContext(kept, Directory(kept), trail, clock, keys, SubjectKey(b"s" * 32))
     kept.create_indexes()
-    admission = Admission(issuer.verifier, room.audit)
-    app, servicers = faces(room, admission, lambda: {"store": True})
+    admission = Admission(issuer.verifier, ctx.audit, store.silence)
+    state = lambda: {"store": True, QUARANTINE: quarantine.is_empty()}  # noqa: E731
+    app, servicers = faces(ctx, admission, state, Operations(trail, quarantine))
     port = free_port()
     server = make_server(f"127.0.0.1:{port}", admission, servicers)
     server.start()
     relay.start()
     stub = disclosure_pb2_grpc.DisclosureServiceStub(make_channel(f"127.0.0.1:{port}"))
-    yield Running(room, clock, issuer, audit, app, stub, relay)
+    yield Running(ctx, clock, issuer, audit, app, stub, relay, quarantine)
     relay.stop()
     server.stop(None)
     until(lambda: not relay._thread.is_alive(), "the relay ends")
-    trail.close()
     audit_server.stop(None)
     store.close()
 
@@ -251,22 +262,25 @@ def city(disclosure: Running) -> Running:
 
     def publish(unit: Unit) -> None:
         for entry in entries:
-            apply_catalog(disclosure.room, unit, catalog_pb2.Change(entry=entry))
+            apply_catalog(disclosure.ctx, unit, catalog_pb2.Change(entry=entry))
 
-    disclosure.room.store.transact(publish)
+    disclosure.ctx.store.transact(publish)
     return disclosure
 
 
-def follower(running: Running, source: str, feed: Feed) -> Follower:
+def follower(running: Running, source: str, feed: Feed, patience: float = 30) -> Follower:
     """A real follower of a feed."""
-    pieces = Pieces()
+    pieces = Pieces(running.ctx)
     apply = {
-        "catalog": lambda unit, change: apply_catalog(running.room, unit, change),
-        "ingest": lambda unit, change: pieces.apply(running.room, unit, change),
-        "objection": lambda unit, change: apply_objection(running.room, unit, change),
+        "catalog": lambda unit, change: apply_catalog(running.ctx, unit, change),
+        "ingest": lambda unit, change: pieces.apply(running.ctx, unit, change),
+        "objection": lambda unit, change: apply_objection(running.ctx, unit, change),
     }[source]
     watch = (lambda after: pieces.of(feed(after))) if source == "ingest" else feed
-    return Follower(source, running.room.store.store, watch, apply)
+    parts = {"catalog": CatalogParts(), "ingest": SealedRecords(running.ctx.keys), "objection": ObjectionParts()}[
+        source
+    ]
+    return Follower(source, running.ctx.store.store, watch, apply, parts, running.quarantine, patience)
 
 
 def demo_entry(code: str) -> dict[str, Any]:

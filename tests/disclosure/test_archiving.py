@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
-from services.disclosure.archiving import archive
-from services.disclosure.room import OWN
+from services.disclosure.context import OWN
+from services.disclosure.usecases.archive_records import archive
 from tests.disclosure.conftest import COMPANY, LI_NA, Running
 from tests.support import until
 
@@ -44,16 +44,16 @@ def test_the_subject_still_sees_it_marked_as_archived(city: Running) -> None:
     assert "archived" not in owner.get("/v1/me/records").json["records"][0]
     city.clock.instant = MIDNIGHT
     assert owner.get("/v1/me/records").json["records"][0]["archived"] is True
-    archive(city.room, OWN)
+    archive(city.ctx, OWN)
     assert owner.get("/v1/me/records").json["records"][0]["archived"] is True
 
 
 def test_archiving_is_on_record_once(city: Running) -> None:
     licence(city)
-    assert archive(city.room, OWN) == 0
+    assert archive(city.ctx, OWN) == 0
     city.clock.instant = MIDNIGHT
-    assert archive(city.room, OWN) == 1
-    assert archive(city.room, OWN) == 0
+    assert archive(city.ctx, OWN) == 1
+    assert archive(city.ctx, OWN) == 0
     [event] = until(lambda: city.audit.of("record.archived"), "the relay delivers")
     assert event["records"] == ["r_a"]
     assert event["subject_refs"] == [city.ref(COMPANY)]
@@ -63,7 +63,7 @@ def test_archiving_is_on_record_once(city: Running) -> None:
 def test_an_amendment_with_a_later_end_is_disclosed_again(city: Running) -> None:
     licence(city)
     city.clock.instant = MIDNIGHT
-    archive(city.room, OWN)
+    archive(city.ctx, OWN)
     city.delivers(city.record("XZXK", COMPANY, NAME, "a", version=2, XK_WSH="1", XK_YXQZI="2031-01-01"))
     assert set(seen(city).values()) == {1}
 

@@ -5,7 +5,7 @@ import pytest
 
 from chengxin.disclosure.v1 import disclosure_pb2 as pb
 from chengxin.errors import Problem
-from services.disclosure.rows import ConsentRow
+from services.disclosure.store.documents import ConsentRow
 from tests.disclosure.conftest import COMPANY, LI_NA, Running
 from tests.disclosure.test_consent import BANK, TERMS
 
@@ -40,7 +40,7 @@ def test_a_code_leads_to_its_consent(city: Running) -> None:
 
 def test_a_code_is_kept_as_a_digest_only(city: Running) -> None:
     code = city.person().post("/v1/me/consents", TERMS, **{"Idempotency-Key": "k"}).json["code"]
-    rows = list(ConsentRow._get_collection().find()) + list(city.room.store.store.db["idempotency"].find())
+    rows = list(ConsentRow._get_collection().find()) + list(city.ctx.store.store.db["idempotency"].find())
     assert len(rows) == 2
     assert code not in str(rows)
     assert code not in str(city.audit.events)

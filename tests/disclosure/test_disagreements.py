@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demo.identifiers import demo_uscc
-from services.disclosure.archiving import archive
-from services.disclosure.room import OWN
-from services.disclosure.said import NOTHING, Said, Word, is_newer, packed, unpacked
+from services.disclosure.context import OWN
+from services.disclosure.domain.assertions import NOTHING, Assertion, Assertions, is_newer, packed, unpacked
+from services.disclosure.usecases.archive_records import archive
 from tests.disclosure.conftest import COMPANY, LI_NA, REGULATOR, TODAY, Desk, Running
 from tests.disclosure.test_subjects import COURT, NAME, by_code, licence, of_code
 from tests.support import until
@@ -76,7 +76,7 @@ def test_a_revoked_record_and_an_archived_one_say_nothing_any_more(city: Running
     city.delivers(short)
     assert len(listed(officer)) == 1
     city.clock.instant = TODAY + timedelta(days=1)
-    assert archive(city.room, OWN) == 1
+    assert archive(city.ctx, OWN) == 1
     assert listed(officer) == []
 
 
@@ -215,7 +215,7 @@ def test_the_list_says_what_the_pages_say_whatever_happens(city: Running, office
 
 
 WORDS = st.builds(
-    Word,
+    Assertion,
     st.sampled_from(("name", "status")),
     st.sampled_from((REGULATOR, COURT)),
     st.sampled_from(("2026-01-01", "2026-01-02", "2026-01-03")),
@@ -225,8 +225,8 @@ WORDS = st.builds(
 
 
 @st.composite
-def saids(draw: st.DrawFn) -> Said:
-    words: dict[tuple[str, str], Word] = {}
+def saids(draw: st.DrawFn) -> Assertions:
+    words: dict[tuple[str, str], Assertion] = {}
     registered: dict[str, str] = {}
     for word in draw(st.lists(WORDS, max_size=5)):
         known = words.get((word.fact, word.provider))
@@ -234,16 +234,18 @@ def saids(draw: st.DrawFn) -> Said:
             words[word.fact, word.provider] = word
         if word.basic:
             registered[word.fact] = max(registered.get(word.fact, ""), word.recorded_at)
-    return Said(tuple(words.values()), registered)
+    return Assertions(tuple(words.values()), registered)
 
 
-def meaning(said: Said) -> Any:
+def meaning(said: Assertions) -> Any:
     """What it says, whatever the order; a statement's class may be that of either of two equal ones."""
     return {(w.fact, w.provider, w.recorded_at, w.value) for w in said.words}, said.registered
 
 
 @given(saids(), saids(), saids())
-def test_what_is_said_is_the_same_however_pages_are_put_together(one: Said, two: Said, three: Said) -> None:
+def test_what_is_said_is_the_same_however_pages_are_put_together(
+    one: Assertions, two: Assertions, three: Assertions
+) -> None:
     assert meaning(one.merged(two).merged(three)) == meaning(one.merged(two.merged(three)))
     assert meaning(one.merged(two)) == meaning(two.merged(one))
     assert one.merged(NOTHING) == one == NOTHING.merged(one) == unpacked(packed(one))

@@ -12,11 +12,11 @@ from pymongo.errors import OperationFailure
 from chengxin.catalog.v1 import catalog_pb2
 from chengxin.feed import Follower
 from chengxin.ingest.v1 import ingest_pb2
-from chengxin.mongo import Unit
-from services.disclosure import feeds
-from services.disclosure.holdings import Location
-from services.disclosure.rewriting import EntryNotYet
-from services.disclosure.store import DisclosureStore
+from services.disclosure.projections import consumers as feeds
+from services.disclosure.projections.records import EntryNotYet
+from services.disclosure.store.disclosure_store import DisclosureStore
+from services.disclosure.store.subject_state import RecordLocation
+from services.disclosure.store.writes import Writes
 from tests.disclosure.conftest import COMPANY, LI_NA, Feed, Running, demo_entry, follower
 from tests.support import until
 
@@ -86,7 +86,7 @@ def test_a_record_waits_for_its_catalog_entry(disclosure: Running) -> None:
     follows.start()
     until(lambda: not follows.connected, "the feed is interrupted")
     assert disclosure.public() == []
-    assert disclosure.room.store.store.position("feed.ingest") == 0
+    assert disclosure.ctx.store.store.position("feed.ingest") == 0
     disclosure.publishes("XZXK")
     # The source gives again what was not remembered.
     feed.tell(ingest_pb2.Change(position=1, records=[record], last=True))
@@ -178,7 +178,7 @@ def test_a_page_has_1_to_200_records(city: Running, size: str) -> None:
 
 def test_a_large_change_comes_in_pieces_and_its_position_at_the_end(city: Running) -> None:
     records = [licence(city, str(n)) for n in range(120)]
-    pieces = feeds.Pieces(50)
+    pieces = feeds.Pieces(city.ctx, most=50)
     cut = list(pieces.cut(ingest_pb2.Change(position=7, records=records, last=True)))
     assert [(len(c.records), c.last, c.position) for c in cut] == [(50, False, 7), (50, False, 7), (20, True, 7)]
     open_end = list(pieces.cut(ingest_pb2.Change(position=7, records=records[:60], last=False)))
@@ -195,30 +195,31 @@ class Small:
     def __getattr__(self, name: str) -> object:
         return getattr(self._store, name)
 
-    def save_locations(self, changed: list[tuple[Location, bool]], unit: Unit) -> None:
+    def write_locations(self, changed: list[tuple[RecordLocation, bool]], writes: Writes) -> None:
         if len(changed) > 30:
             labels = [] if self._code == 388 else ["TransientTransactionError"]
             raise OperationFailure("too large", self._code, {"code": self._code, "errorLabels": labels})
-        self._store.save_locations(changed, unit)
+        self._store.write_locations(changed, writes)
 
 
 @pytest.mark.parametrize("code", [388, 112])
 def test_what_the_store_refuses_for_its_size_is_cut_finer(city: Running, code: int) -> None:
     """It says so, or it just fails the transaction each time."""
-    small = replace(city.room, store=cast(DisclosureStore, Small(city.room.store, code)))
-    records = [licence(city, str(n)) for n in range(200)]
-    feed = Feed()
-    pieces = feeds.Pieces(100)
+    small = replace(city.ctx, store=cast(DisclosureStore, Small(city.ctx.store, code)))
+    feed, pieces = Feed(), feeds.Pieces(small)
     follows = Follower(
-        "ingest", city.room.store.store, lambda after: pieces.of(feed(after)), partial(pieces.apply, small)
+        "ingest",
+        city.ctx.store.store,
+        lambda after: pieces.of(feed(after)),
+        partial(pieces.apply, small),
+        feeds.SealedRecords(city.ctx.keys),
     )
-    # The source sends the whole position again each time, until it is remembered.
-    for _ in range(4):
-        feed.tell(ingest_pb2.Change(position=1, records=records, last=True))
+    feed.tell(ingest_pb2.Change(position=1, records=[licence(city, str(n)) for n in range(200)], last=True))
     follows.start()
-    until(lambda: city.room.store.store.position("feed.ingest") == 1, "the position is remembered", 60)
+    until(lambda: city.ctx.store.store.position("feed.ingest") == 1, "the position is remembered", 60)
     follows.stop()
     assert len(everything(city)) == 200
+    assert city.quarantine.is_empty()
 
 
 def test_the_follower_remembers_a_position_when_it_is_complete(city: Running) -> None:
@@ -227,9 +228,9 @@ def test_the_follower_remembers_a_position_when_it_is_complete(city: Running) ->
     feed.tell(ingest_pb2.Change(position=5, records=[licence(city, "a")], last=False))
     follows.start()
     until(city.public, "the first part is applied")
-    assert city.room.store.store.position("feed.ingest") == 0
+    assert city.ctx.store.store.position("feed.ingest") == 0
     feed.tell(ingest_pb2.Change(position=5, records=[licence(city, "b")], last=True))
-    until(lambda: city.room.store.store.position("feed.ingest") == 5, "the position is remembered")
+    until(lambda: city.ctx.store.store.position("feed.ingest") == 5, "the position is remembered")
     follows.stop()
     assert len(city.public()) == 2
 

@@ -5,7 +5,7 @@ from itertools import permutations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.disclosure.identity import (
+from services.disclosure.domain.entity_resolution import (
     STRONG,
     Decision,
     Groups,

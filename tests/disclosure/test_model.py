@@ -6,13 +6,22 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
-from services.disclosure.entry import DisclosurePeriod, Entry
-from services.disclosure.masking import is_identity_number, mask_identifier, mask_name, scrub
-from services.disclosure.model import Delivered, View, full_view, mode_view
-from services.disclosure.names import as_code, normalised
-from services.disclosure.period import disclosed_until, is_over
-from services.disclosure.shelf import Page, Sight, pack, unpack
+from services.disclosure.domain.catalog_entry import DisclosurePeriod, Entry
+from services.disclosure.domain.disclosure_period import disclosed_until, is_over
+from services.disclosure.domain.masking import is_identity_number, mask_identifier, mask_name, scrub
+from services.disclosure.domain.record_fragments import (
+    Fragment,
+    archived,
+    fragment_of,
+    packed,
+    takes_another,
+    unpacked,
+    with_items,
+)
+from services.disclosure.domain.record_views import Delivered, View
+from services.disclosure.domain.text_normalisation import as_code, normalised
 from tests.disclosure.conftest import COMPANY, LI_NA, demo_entry
 
 CODES = ("XZXK", "XZCF", "CFGR", "SXBZX", "SBJF", "SDQQF", "TQNMGGZ", "XKGR", "ZDSSWF", "ZYFWRY", "ZYZG")
@@ -88,15 +97,13 @@ def test_no_identity_number_of_a_record_is_in_its_public_or_shared_view(
     written = data.draw(st.lists(st.sampled_from(texts), min_size=1, max_size=3))
     items = dict.fromkeys(written, f"（身份证号{number}）") | dict.fromkeys(sealed, "enc:1:sealed")
     until = {entry.disclosure_period.item: "2026-01-01"} if entry.disclosure_period.item else {}
-    full = full_view(delivered(entry, items | until), entry, sealed, False)
-    for mode in (View.PUBLIC, View.SHARED):
-        for kind in ("individual", "enterprise"):
-            shown = mode_view(full, entry, kind, mode, sealed)
-            if shown is not None:
-                assert number not in json.dumps(shown.items, ensure_ascii=False)
-                assert set(shown.items) <= {i.code for i in entry.items if mode.value in i.modes}
-    public = mode_view(full, entry, "individual", View.PUBLIC, sealed)
-    assert public is None or not set(sealed) & set(public.items)
+    for kind in ("individual", "enterprise"):
+        kept = fragment(entry, items | until, sealed, kind)
+        for mode in (View.PUBLIC, View.SHARED):
+            if kept.shows_in(mode):
+                assert number not in json.dumps(kept.items(mode), ensure_ascii=False)
+                assert set(kept.items(mode)) <= {i.code for i in entry.items if mode.value in i.modes}
+        assert not (kept.shows_in(View.PUBLIC) and set(sealed) & set(kept.items(View.PUBLIC)))
 
 
 def test_an_identity_number_is_not_public_even_when_an_entry_says_so() -> None:
@@ -106,22 +113,16 @@ def test_an_identity_number_is_not_public_even_when_an_entry_says_so() -> None:
             item |= {"modes": ["public", "shared"], "masking": ""}
     entry = Entry.read(plain)
     opened = {"CF_XDR_ZJHM": LI_NA}
-    full = full_view(delivered(entry, {"CF_XDR_ZJHM": "enc:1:x"}), entry, opened, False)
-    public = mode_view(full, entry, "individual", View.PUBLIC, opened)
-    shared = mode_view(full, entry, "individual", View.SHARED, opened)
-    assert public is not None
-    assert public.items == {}
-    assert shared is not None
-    assert shared.items == {"CF_XDR_ZJHM": "441702********0020"}
+    kept = fragment(entry, {"CF_XDR_ZJHM": "enc:1:x"}, opened, "individual")
+    assert kept.items(View.PUBLIC) == {}
+    assert kept.items(View.SHARED) == {"CF_XDR_ZJHM": "441702********0020"}
 
 
 def test_an_organisations_name_is_no_secret_where_a_persons_is_masked() -> None:
     entry = ENTRIES["SDQQF"]
-    full = full_view(delivered(entry, {"QF_MC": "阳江市海陵食品有限公司"}), entry, {}, False)
     for kind, name in (("enterprise", "阳江市海陵食品有限公司"), ("individual", "阳**")):
-        shown = mode_view(full, entry, kind, View.SHARED, {})
-        assert shown is not None
-        assert shown.items == {"QF_MC": name}
+        kept = fragment(entry, {"QF_MC": "阳江市海陵食品有限公司"}, {}, kind)
+        assert kept.items(View.SHARED) == {"QF_MC": name}
 
 
 @pytest.mark.parametrize(
@@ -147,23 +148,33 @@ def test_the_last_day_of_disclosure_counts() -> None:
     assert not is_over("", "2999-01-01")
 
 
-@given(st.lists(st.tuples(st.integers(0, 24), st.booleans()), max_size=40))
-def test_a_page_is_packed_newest_first_and_comes_back(changes: list[tuple[int, bool]]) -> None:
+@given(st.lists(st.text(max_size=2000), max_size=20), st.booleans())
+def test_a_page_is_kept_and_comes_back(texts: list[str], closed: bool) -> None:
     entry = ENTRIES["XZXK"]
-    page, model = Page(0), {}
-    for seat, there in changes:
-        if there:
-            shown = full_view(delivered(entry, {"XK_NR": str(seat)}), entry, {}, False)
-            page.put(seat, shown)
-            model[seat] = str(seat)
-        else:
-            page.take(seat)
-            model.pop(seat, None)
-    packed = pack(page, "enterprise", lambda code, version: entry, lambda shown: {})
-    leaf = unpack(packed.views.get("public"))
-    assert leaf.seats == sorted(model, reverse=True)
-    assert [r.items["XK_NR"] for r in leaf.records] == [model[s] for s in leaf.seats]
-    assert (packed.sight == Sight()) == (not model)
+    made = [fragment_of(n, delivered(entry, {"XK_NR": text}), entry, {}, False) for n, text in enumerate(texts)]
+    kept = unpacked(packed((f for f, _ in made), closed=closed))
+    assert kept == [f for f, _ in made]
+    whole = [with_items(f, items) if f.long else f for f, (_, items) in zip(kept, made, strict=True)]
+    assert [f.items(View.OWN)["XK_NR"] for f in whole] == texts
+    assert len(packed((f for f, _ in made))) < 8 * 1024 + sum(len(t.encode()) for t in texts) * 4
+
+
+@given(st.lists(st.integers(0, 6000), max_size=60))
+def test_what_is_written_for_a_further_record_is_bounded_whatever_the_texts(lengths: list[int]) -> None:
+    entry = ENTRIES["XZXK"]
+    page: list[Fragment] = []
+    for slot, length in enumerate(lengths):
+        kept, _ = fragment_of(slot, delivered(entry, {"XK_NR": "文" * length}), entry, {}, False)
+        size = sum(f.size() for f in page)
+        page = [*page, kept] if takes_another(len(page), size, kept) else [kept]
+        assert len(packed(page)) < 16 * 1024
+
+
+def test_an_archived_record_is_in_the_full_view_alone() -> None:
+    kept = archived(fragment(ENTRIES["XZXK"], {"XK_NR": "食品经营"}, {}, "enterprise"))
+    assert [view for view in View if kept.shows_in(view)] == [View.OWN]
+    assert kept.items(View.OWN) == {"XK_NR": "食品经营"}
+    assert kept.items(View.PUBLIC) == {}
 
 
 @pytest.mark.parametrize(
@@ -178,6 +189,10 @@ def test_names_are_searched_without_width_case_and_spaces(text: str, same: str) 
 )
 def test_what_looks_like_a_code_is_one(text: str, code: str) -> None:
     assert as_code(text) == code
+
+
+def fragment(entry: Entry, items: dict[str, str], opened: dict[str, str], kind: str) -> Fragment:
+    return fragment_of(0, structs.replace(delivered(entry, items), kind=kind), entry, opened, False)[0]
 
 
 def delivered(entry: Entry, items: dict[str, str]) -> Delivered:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from chengxin.ingest.v1 import ingest_pb2
+from services.disclosure.store.documents import NameRow
 from tests.disclosure.conftest import COMPANY, Running
 
 OLD, NEW, OTHER = "阳江市旧名贸易有限公司", "阳江市新名贸易有限公司", "阳江市别名贸易行"
@@ -81,7 +82,7 @@ def test_a_register_that_takes_its_record_back_names_nobody(city: Running) -> No
 def test_a_further_record_under_the_same_name_is_no_change_of_names(city: Running) -> None:
     """Each would be written, and read again by every process at its next search."""
     city.delivers(by_bureau(city, NEW, "one", 0))
-    names = city.room.store.store.db["names"]
+    names = city.ctx.store.rows(NameRow)
     before = names.find_one({"_id": city.ref(COMPANY)})
     city.delivers(by_bureau(city, NEW, "two", 1))
     assert names.find_one({"_id": city.ref(COMPANY)}) == before

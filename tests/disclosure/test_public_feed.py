@@ -12,8 +12,8 @@ import pytest
 from chengxin.disclosure.v1 import disclosure_pb2 as pb
 from chengxin.errors import Problem
 from chengxin.ingest.v1 import ingest_pb2
-from services.disclosure.archiving import archive
-from services.disclosure.room import OWN
+from services.disclosure.context import OWN
+from services.disclosure.usecases.archive_records import archive
 from tests.disclosure.conftest import COMPANY, LI_NA, REGULATOR, Desk, Running, demo_entry
 from tests.disclosure.test_archiving import MIDNIGHT
 from tests.disclosure.test_subjects import COURT, by_code, of_code
@@ -140,7 +140,7 @@ def test_what_was_never_public_is_never_named(city: Running) -> None:
     assert compared(city, {})["missing"] == []
     city.delivers(licence(city, "hidden", version=3, entry_version=2, revoked=True))
     city.delivers(licence(city, "late", XK_YXQZI="2026-11-01"))
-    archive(city.room, OWN)
+    archive(city.ctx, OWN)
     city.delivers(licence(city, "late", version=2, revoked=True))
     assert feed(city.anybody)["changes"] == []
 
@@ -160,7 +160,7 @@ def test_archiving_takes_it_down_and_a_later_end_shows_it_again(city: Running, p
     city.delivers(licence(city, XK_YXQZI="2026-11-30"), licence(city, "b"))
     assert set(portal.follow()) == {"r_a", "r_b"}
     city.clock.instant = MIDNIGHT
-    assert archive(city.room, OWN) == 1
+    assert archive(city.ctx, OWN) == 1
     assert set(portal.follow()) == {"r_b"}
     assert compared(city, {"r_a": 1, "r_b": 1})["take_down"] == ["r_a"]
     city.delivers(licence(city, version=2, XK_YXQZI="2031-01-01"))
@@ -328,16 +328,16 @@ def test_who_waits_is_answered_when_there_is_something(city: Running) -> None:
     answers: list[dict[str, Any]] = []
     asked = threading.Thread(target=lambda: answers.append(feed(city.anybody, f"?wait=30&provider={COURT}")))
     asked.start()
-    until(lambda: city.room.waiting._free._value < 6, "it waits")
+    until(lambda: city.ctx.waiting._free._value < 6, "it waits")
     city.delivers(licence(city))
     city.delivers(by_code(city))
     asked.join(20)
     assert [c["record_id"] for c in answers[0]["changes"]] == ["r_fine"]
-    assert city.room.waiting._free._value == 6
+    assert city.ctx.waiting._free._value == 6
 
 
 def test_who_finds_no_place_to_wait_in_is_answered_at_once(city: Running) -> None:
-    taken = [city.room.waiting.one() for _ in range(6)]
+    taken = [city.ctx.waiting.one() for _ in range(6)]
     assert [place.__enter__() for place in taken] == [True] * 6
     assert feed(city.anybody, "?wait=30")["changes"] == []
     for place in taken:
@@ -363,11 +363,11 @@ def test_a_stream_begins_from_nothing_goes_on_and_resumes(city: Running) -> None
     told = next(part for part in again if part.changes)
     again.cancel()
     assert [c.record_id for c in told.changes] == ["r_a"]
-    until(lambda: city.room.following._free._value == 24, "ended streams give their places back")
+    until(lambda: city.ctx.following._free._value == 24, "ended streams give their places back")
 
 
 def test_too_many_streams_are_refused(city: Running) -> None:
-    taken = [city.room.following.one() for _ in range(24)]
+    taken = [city.ctx.following.one() for _ in range(24)]
     assert all(place.__enter__() for place in taken)
     with pytest.raises(grpc.RpcError) as refused:
         next(city.stub.WatchPublic(pb.WatchPublicRequest(), metadata=city.metadata("public", sub="p"), timeout=10))
@@ -450,7 +450,7 @@ def test_a_large_portal_asks_slice_by_slice(city: Running) -> None:
 
 
 def test_a_report_says_how_far_it_goes(city: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.disclosure.differences.GREATEST_SIZE", 8)
+    monkeypatch.setattr("services.disclosure.usecases.portal_reconciliation.GREATEST_SIZE", 8)
     city.delivers(*(licence(city, f"{n:02}") for n in range(20)))
     shows = {"r_03": 1, "r_15": 1, "r_99": 1}
     missing, taken, through = [], [], ""

@@ -7,6 +7,7 @@ import pytest
 
 from chengxin.disclosure.v1 import disclosure_pb2 as pb
 from chengxin.errors import Problem
+from services.disclosure.usecases.view_reader import strongest_first
 from tests.disclosure.conftest import COMPANY, LI_NA, Running
 
 
@@ -158,21 +159,19 @@ def test_an_identity_number_reaches_neither_audit_nor_the_store_in_plain(city: R
     city.person().get("/v1/me/records")
     city.anybody.get(f"/v1/public/subjects?q={LI_NA}")
     assert LI_NA not in json.dumps(city.audit.events)
-    db = city.room.store.store.db
+    db = city.ctx.store.store.db
     for name in db.list_collection_names():
         for document in db[name].find():
             assert LI_NA not in unpacked(document), name
 
 
 def unpacked(document: dict[str, object]) -> str:
+    """A document as text; blobs are MessagePack, in which texts are as they are, some of them compressed."""
     import zlib
 
-    blobs = {name: v for name, v in document.items() if isinstance(v, bytes)}
-    # What is said is MessagePack, in which texts are as they are.
-    texts = [blob.decode(errors="replace") for name, blob in blobs.items() if name.startswith("said")]
-    views = [blob for name, blob in blobs.items() if not name.startswith("said")]
-    texts += [(blob if blob[:1] == b"{" else zlib.decompress(blob)).decode() for blob in views]
-    texts.append(str(document))
+    texts = [str(document)]
+    for blob in (value for value in document.values() if isinstance(value, bytes)):
+        texts.append((zlib.decompress(blob) if blob[:1] == b"x" else blob).decode(errors="replace"))
     return "\n".join(texts)
 
 
@@ -227,3 +226,8 @@ def refusal(call: object) -> str:
     with pytest.raises(grpc.RpcError) as caught:
         call()  # type: ignore[operator]
     return Problem.from_rpc(caught.value).code
+
+
+def test_of_many_references_those_by_which_subjects_ask_come_first() -> None:
+    subjects = [["a1", "a2", "a3"], ["b1"], [], ["c1", "a2"]]
+    assert strongest_first(subjects) == ["a1", "b1", "c1", "a2", "a3"]

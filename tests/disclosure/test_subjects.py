@@ -7,7 +7,8 @@ import pytest
 from chengxin.clock import rfc3339
 from chengxin.disclosure.v1 import disclosure_pb2
 from chengxin.ingest.v1 import ingest_pb2
-from services.disclosure.identity import link_id
+from services.disclosure.domain.entity_resolution import link_id
+from services.disclosure.store.documents import LinkRow
 from tests.disclosure.conftest import COMPANY, LI_NA, REGULATOR, Desk, Running
 from tests.support import until
 
@@ -43,7 +44,7 @@ def by_code(city: Running, key: str = "fine", code: str = CODE, name: str = NAME
 
 
 def of_code(city: Running, code: str = CODE) -> str:
-    return city.room.subject_key.subject_ref("organisation_code", code)
+    return city.ctx.subject_key.subject_ref("organisation_code", code)
 
 
 def records(desk: Desk, path: str) -> list[str]:
@@ -106,6 +107,37 @@ def test_together_in_one_delivery_is_the_same(city: Running) -> None:
     assert records(city.anybody, f"/v1/public/subjects/{of_code(city)}") == ["r_licence", "r_fine"]
 
 
+def test_a_record_of_one_subject_beside_the_first_of_another_leaves_the_first_one_whole(
+    city: Running, officer: Desk
+) -> None:
+    """All groups that a transaction had loaded were taken for those whose links it changes, and dropped."""
+    city.delivers(licence(city), by_code(city))
+    stranger = city.record("XZXK", OTHER, "阳江市闸坡渔业有限公司", "stranger", XK_WSH="1", XK_YXQZI="2031-01-01")
+    city.delivers(licence(city, "second"), stranger)
+    for ref in (city.ref(COMPANY), of_code(city)):
+        assert records(city.anybody, f"/v1/public/subjects/{ref}") == ["r_second", "r_licence", "r_fine"]
+    city.delivers(by_code(city, "third"))
+    assert records(city.anybody, f"/v1/public/subjects/{of_code(city)}")[-2:] == ["r_third", "r_fine"]
+    assert records(city.anybody, f"/v1/public/subjects/{city.ref(OTHER)}") == ["r_stranger"]
+
+
+def test_a_code_without_records_has_nothing_again_once_it_is_split_from_those_of_another(
+    city: Running, officer: Desk
+) -> None:
+    """The strongest reference of a group is in it without a record of its own."""
+    made = by_code(city, CF_XDR_GSZC="441702000012345")
+    made.subject.scheme = "registration_number"
+    made.subject.subject_ref = number = city.ctx.subject_key.subject_ref("registration_number", "441702000012345")
+    city.delivers(made)
+    assert records(city.anybody, f"/v1/public/subjects/{of_code(city)}") == ["r_fine"]
+    split = f"/v1/subjects/links/{link_id(of_code(city), number)}/split"
+    assert officer.post(split, {"reason": "不是"}).status_code == 200
+    assert records(city.anybody, f"/v1/public/subjects/{number}") == ["r_fine"]
+    assert city.anybody.get(f"/v1/public/subjects/{of_code(city)}").json["code"] == "SUBJECT_NOT_PUBLIC"
+    city.delivers(by_code(city, "own"))
+    assert records(city.anybody, f"/v1/public/subjects/{of_code(city)}") == ["r_own"]
+
+
 def test_a_subject_that_the_public_knows_only_by_its_code_is_found_under_its_strongest_reference(city: Running) -> None:
     city.delivers(licence(city), by_code(city))
     city.delivers(licence(city, version=2, revoked=True))
@@ -133,7 +165,7 @@ def test_a_registration_number_that_a_record_names_leads_to_the_company_as_long_
 ) -> None:
     old = by_code(city, "old", CF_XDR_GSZC="441702000012345")
     old.subject.scheme = "registration_number"
-    old.subject.subject_ref = number = city.room.subject_key.subject_ref("registration_number", "441702000012345")
+    old.subject.subject_ref = number = city.ctx.subject_key.subject_ref("registration_number", "441702000012345")
     del old.items["CF_XDR_ZZJG"]
     city.delivers(old)
     assert officer.get(f"/v1/subjects/{number}").json["members"][0]["scheme"] == "registration_number"
@@ -234,12 +266,12 @@ def test_acts_are_on_record_with_every_reference_and_without_words(city: Running
     city.delivers(licence(city), by_code(city))
     number = link_id(city.ref(COMPANY), of_code(city))
     officer.post(f"/v1/subjects/links/{number}/split", {"reason": "张三说不是"})
-    [row] = city.room.store.store.rows(0)[-1:]
+    [row] = city.ctx.store.store.rows(0)[-1:]
     assert b"subject.split" in row.events[0]
     assert city.ref(COMPANY).encode() in row.events[0]
     assert of_code(city).encode() in row.events[0]
     assert "张三".encode() not in row.events[0]
-    kept = city.room.store.store.db["links"].find_one({"_id": number})
+    kept = city.ctx.store.rows(LinkRow).find_one({"_id": number})
     assert kept is not None
     assert "张三" not in str(kept)
     assert officer.post(f"/v1/subjects/links/{number}/split", {"reason": "再"}).json["code"] == "LINK_SPLIT_ALREADY"

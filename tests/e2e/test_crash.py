@@ -1,4 +1,5 @@
-"""Any single process is killed during a delivery of 5,000 records: everything acknowledged is there exactly once."""
+"""Any single process is killed, or a store stops answering, during a delivery of 5,000 records: everything acknowledged is
+there exactly once."""
 
 import json
 import os
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from chengxin.cli.home import PROCESSES
+from chengxin.mongo import find_among
 from tests.city import City, running_city
 from tests.e2e.registrations import registrations, write
 from tests.support import figure, until
@@ -19,7 +21,13 @@ from tests.support import figure, until
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 RECORDS = 5_000
-VICTIMS = [*PROCESSES, *(f"{p}-store" for p in PROCESSES), "client"]
+STOPPED = " stopped"
+VICTIMS = [
+    *PROCESSES,
+    *(f"{p}-store" for p in PROCESSES),
+    "client",
+    *(f"{p}-store{STOPPED}" for p in ("ingest", "disclosure", "audit", "gateway")),
+]
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +40,14 @@ def doomed() -> Iterator[City]:
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_a_process_is_killed_during_a_delivery(doomed: City, victim: str, tmp_path: Path) -> None:
     rows = registrations(RECORDS, 300_000 + VICTIMS.index(victim) * RECORDS)
-    file = write(tmp_path / f"{victim}.csv", rows)
+    file = write(tmp_path / f"{victim.replace(' ', '-')}.csv", rows)
     pids = doomed.pids()
     client = submit(doomed, file, "QYDJ")
     try:
         until(lambda: _begun(doomed, file), "some of it is committed", 60)
-        os.kill(client.pid if victim == "client" else pids[victim], signal.SIGKILL)
+        # Those that are only stopped are started again by the suite.
+        number = signal.SIGSTOP if victim.endswith(STOPPED) else signal.SIGKILL
+        os.kill(client.pid if victim == "client" else pids[victim.removesuffix(STOPPED)], number)
         output, _ = client.communicate(timeout=300)
         if victim == "client":
             client = submit(doomed, file, "QYDJ")
@@ -45,6 +55,9 @@ def test_a_process_is_killed_during_a_delivery(doomed: City, victim: str, tmp_pa
     finally:
         client.kill()
     assert client.returncode == 0, output
+    if victim.endswith(STOPPED):
+        stopped = victim.removesuffix(STOPPED)
+        until(lambda: doomed.pids()[stopped] not in (0, pids[stopped]), "it was started again", 60)
     until(lambda: doomed.edge.call("GET", "/readyz").status == 200, "the suite is ready again", 60)
 
     receipt = json.loads(file.with_name(file.name + ".receipt.json").read_text())["receipt"]
@@ -59,8 +72,8 @@ def test_a_process_is_killed_during_a_delivery(doomed: City, victim: str, tmp_pa
     assert sorted(r["subject"]["uscc"] for r in kept) == sorted(codes)
     assert {r["version"] for r in kept} == {1}
     doomed.await_disclosure(doomed.last_change("ingest"))
-    # One seat a subject: the feed brought each record once.
-    assert _seats(disclosure, codes) == [1] * RECORDS
+    # One slot a subject: the feed brought each record once.
+    assert _slots(disclosure, codes) == [1] * RECORDS
     done = doomed.verify_log()
     assert done.returncode == 0, done.stdout + done.stderr
     figure("crash.kills", VICTIMS.index(victim) + 1)
@@ -83,6 +96,8 @@ def _begun(city: City, file: Path) -> Any:
     return found and found["batches_committed"] > 0
 
 
-def _seats(disclosure: Any, codes: list[str]) -> list[int]:
+def _slots(disclosure: Any, codes: list[str]) -> list[int]:
+    """How many records each of the organisations with these codes has had."""
     query = {"uscc": {"$gte": min(codes), "$lte": max(codes)}}
-    return [s["seats"] for s in disclosure["subjects"].find(query, {"seats": 1})]
+    refs = [row["_id"] for row in disclosure["names.2"].find(query, {"_id": 1})]
+    return [row["slots"] for row in find_among(disclosure["subjects.2"], "_id", refs, {"slots": 1})]

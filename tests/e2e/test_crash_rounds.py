@@ -44,10 +44,12 @@ def test_a_delivery_that_is_broken_off_arrives_once(
     documents = licences.write(file, doomed.people["licence"], RECORDS)
     store = doomed.store("ingest")
     before = doomed.last_change("ingest")
+    # Asked before: it takes a moment, in which the delivery would arrive.
+    pids = doomed.pids()
     client = submit(doomed, file, "XZXK")
     try:
         until(lambda: _committed(store, file) > after or client.poll() is not None, "the point is reached", 120)
-        os.kill(client.pid if victim == "client" else doomed.pids()[victim], signal.SIGKILL)
+        os.kill(client.pid if victim == "client" else pids[victim], signal.SIGKILL)
         if victim == "client":
             client.wait()
             client = submit(doomed, file, "XZXK")

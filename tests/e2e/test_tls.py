@@ -58,6 +58,7 @@ def test_a_provider_submits_over_tls(secured: City, tmp_path: Path) -> None:
     assert (tmp_path / "november.csv.receipt.json").exists()
 
 
+@pytest.mark.long
 def test_the_grpc_edge_demands_a_certificate_and_the_http_edge_asks(
     secured: City, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -300,7 +300,9 @@ def test_many_callers_at_once_each_get_their_own_answer(gate: Gate) -> None:
 def test_readyz_tells_of_each_room_and_of_its_own_store(gate: Gate) -> None:
     answer = gate.edge.call("GET", "/readyz")
     assert answer.status == 503
-    assert answer.body["gateway"] == {"store": True, "signing_key": True}
+    own = answer.body["gateway"]
+    assert own.pop("lag")["consumers"].keys() == {"relay.audit"}
+    assert own == {"store": True, "signing_key": True, "quarantine": True}
     assert answer.body["catalog"] == {"reachable": False}
     assert answer.body["disclosure"] == {"reachable": True, "store": True, "token": True}
     gate.http_room.ready["token"] = False

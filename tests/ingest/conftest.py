@@ -249,7 +249,7 @@ def running_ingest(uri: str, issuer: Issuer) -> Iterator[Running]:
     follower = Follower(
         "catalog", store, lambda after: watch(catalog_pb2.WatchRequest(after=after)), room.directory.apply
     )
-    admission = Admission(issuer.verifier, room.audit)
+    admission = Admission(issuer.verifier, room.audit, store.silence)
     app, servicers = faces(room, admission, lambda: {"store": True})
     mine = free_port()
     server = make_server(f"127.0.0.1:{mine}", admission, servicers)
@@ -264,7 +264,6 @@ def running_ingest(uri: str, issuer: Issuer) -> Iterator[Running]:
     relay.stop()
     server.stop(None)
     until(lambda: not relay._thread.is_alive(), "the relay ends")
-    trail.close()
     others.stop(None)
     store.close()
 

@@ -57,6 +57,16 @@ def test_what_is_held_in_memory_is_told_as_the_store_has_it(ingest: Running, mon
     assert held == ingest.watched(5)
 
 
+def test_who_follows_comes_past_a_batch_of_which_nothing_was_accepted(ingest: Running) -> None:
+    ingest.regulator.submits([licence(1, XK_XDR_SHXYM="无")])
+    ingest.regulator.submits([licence(2)])
+    changes = ingest.watched(1)
+    assert [(len(c.records), c.last) for c in changes] == [(0, True), (1, True)]
+    # A whole batch that was rejected is no lag.
+    [rejected, *_] = [row.position for row in ingest.room.store.rows(0) if row.changes]
+    assert changes[0].position == rejected
+
+
 def test_memory_holds_the_last_batches_and_no_more() -> None:
     recent = Recent(most=100)
     for n in range(4):

@@ -12,11 +12,17 @@ from chengxin.client import Caller, Edge
 from chengxin.errors import Problem
 from chengxin.ingest.v1 import ingest_pb2 as pb
 from chengxin.tabular.columns import Columns
-from chengxin.tabular.source import must_be_whole, open_source
+from chengxin.tabular.source import Source, must_be_whole, open_source
 from tests.ingest.conftest import Running, demo_entry, licence, licences
 from tests.ingest.test_files import table
 
 COLUMNS = Columns.of_entry(demo_entry("XZXK"))
+
+
+def opened(file: Path) -> Source:
+    """The file as it was read."""
+    with file.open("rb") as content:
+        return open_source(content, file.name)
 
 
 def sending(ingest: Running, file: Path, count: int, name: str = "from-a-client") -> Sending:
@@ -31,7 +37,7 @@ def sending(ingest: Running, file: Path, count: int, name: str = "from-a-client"
 def test_a_file_is_delivered_and_receipted(ingest: Running, tmp_path: Path) -> None:
     file = tmp_path / "licences.csv"
     file.write_bytes(table([*licences(1500), licence(1501, XK_ZT="9")], "gb18030"))
-    source = open_source(file, file.name)
+    source = opened(file)
     client = sending(ingest, file, must_be_whole(source, COLUMNS))
     assert client.delivered() is None
     receipt = client.send(source, COLUMNS)
@@ -50,7 +56,7 @@ def test_the_client_goes_on_where_a_delivery_broke_off(ingest: Running, tmp_path
     records = licences(2500)
     file = tmp_path / "licences.csv"
     file.write_bytes(table(records))
-    source = open_source(file, file.name)
+    source = opened(file)
     client = sending(ingest, file, 2500)
     rows = list(source.rows(COLUMNS))
     broken = [
@@ -77,5 +83,5 @@ def test_by_http_or_by_grpc_a_file_is_the_same_delivery(ingest: Running, tmp_pat
     file.write_bytes(table(licences(30)))
     told = ingest.regulator.uploads(file.read_bytes(), file.name).json
     client = sending(ingest, file, 30, told["submission_id"])
-    receipt = client.send(open_source(file, file.name), COLUMNS)
+    receipt = client.send(opened(file), COLUMNS)
     assert receipt.jws == told["receipt"]["jws"]

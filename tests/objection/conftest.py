@@ -23,6 +23,7 @@ from chengxin.ids import new_id
 from chengxin.ingest.v1 import ingest_pb2_grpc
 from chengxin.mongo import Store
 from chengxin.objection.v1 import objection_pb2_grpc
+from chengxin.quarantine import Quarantine, Retrying
 from chengxin.rpc import make_channel, make_server
 from chengxin.settings import Settings
 from services.objection.__main__ import faces, feeds
@@ -201,20 +202,25 @@ class running:
         )
         store = Store(self._uri, "objection", clock)
         audit_stub = audit_pb2_grpc.AuditServiceStub(make_channel(addresses["audit_grpc"]))
-        trail, relay = AuditTrail("objection", audit_stub, tuple, clock), Relay(store, audit_stub, tuple)
-        self._assembly = Assembly("objection", settings, clock, store, self._issuer.verifier, _NoToken(), trail, relay)
+        trail, quarantine = AuditTrail("objection", audit_stub, tuple, clock), Quarantine(store, clock)
+        relay = Relay(store, audit_stub, tuple, quarantine)
+        self._assembly = Assembly(
+            "objection", settings, clock, store, self._issuer.verifier, _NoToken(), trail, relay, quarantine
+        )
         stub_of_disclosure = disclosure_pb2_grpc.DisclosureServiceStub(self._assembly.channel("disclosure"))
         references = references_of(stub_of_disclosure, tuple)
         records = records_of(ingest_pb2_grpc.IngestServiceStub(self._assembly.channel("ingest")), tuple)
         room = Objections(ObjectionStore(store, self._keys), trail, clock, records, references)
         room.store.create_indexes()
         self._followed = feeds(room, self._assembly)
-        app, servicers = faces(room, self._assembly.admission, lambda: self._assembly.ready(self._followed))
+        app, servicers = faces(
+            room, self._assembly.admission, self._assembly.ready(self._followed), self._assembly.operations
+        )
         port = free_port()
         server = make_server(f"127.0.0.1:{port}", self._assembly.admission, servicers)
         server.start()
         self._servers.append(server)
-        self._background = [relay, *self._followed, Recounter(room, 0.02)]
+        self._background = [relay, *self._followed, Recounter(room, 0.02, quarantine), Retrying(quarantine)]
         for work in self._background:
             work.start()
         stub = objection_pb2_grpc.ObjectionServiceStub(make_channel(f"127.0.0.1:{port}"))

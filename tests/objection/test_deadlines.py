@@ -184,4 +184,5 @@ def test_before_the_rules_have_arrived_nothing_is_filed(city: Running) -> None:
 
 def test_the_readiness_names_both_feeds(city: Running) -> None:
     ready = until(lambda: (r := city.desk("public").get("/readyz")).status_code == 200 and r.json, "ready")
-    assert ready == {"store": True, "token": True, "feed.catalog": True, "feed.ingest": True}
+    assert ready.pop("lag")["consumers"].keys() == {"relay.audit", "feed.catalog", "feed.ingest"}
+    assert ready == {"store": True, "token": True, "feed.catalog": True, "feed.ingest": True, "quarantine": True}

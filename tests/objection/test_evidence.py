@@ -3,11 +3,15 @@
 import base64
 import hashlib
 import io
+import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chengxin.tabular.reading import READERS
 from tests.objection.conftest import RECORD, TEXT, Running
 
 PDF = b"%PDF-1.7\n1 0 obj\n%%EOF\n"
@@ -127,3 +131,33 @@ def test_an_altered_attachment_is_not_told(city: Running) -> None:
     sealed = bytes(row["content"])
     rows.update_one({"_id": row["_id"]}, {"$set": {"content": sealed[:-1] + bytes([sealed[-1] ^ 1])}})
     assert city.centre.get(f"/v1/objections/{number}/evidence/1").status_code == 500
+
+
+@pytest.mark.parametrize("way", ["json", "form"])
+def test_attachments_are_looked_at_outside_the_service(
+    city: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    # Whatever a reader ends by is an answer to whoever files, and nothing is kept.
+    monkeypatch.setattr(READERS, "limits", replace(READERS.limits, memory=1 << 20))
+
+    def files() -> Any:
+        if way == "json":
+            return city.company.files(evidence=[attached(b"x" * 5_000_000, "text/plain")])
+        file = (io.BytesIO(b"x" * 5_000_000), "a.txt", "text/plain")
+        return city.company.form("/v1/me/objections", {"record_id": RECORD, "statement": "不符", "evidence": file})
+
+    refused = files()
+    assert (refused.status_code, refused.json["code"]) == (400, "FILE_UNREADABLE")
+    assert city.company.get("/v1/me/objections").json["objections"] == []
+    monkeypatch.undo()
+    assert files().status_code == 201
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_many_attachments_at_once_are_told_to_come_again(city: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(READERS, "patience", 0)
+    with READERS._place(), READERS._place(), READERS._place(), READERS._place():
+        refused = city.company.files()
+    assert (refused.status_code, refused.json["code"]) == (503, "FILE_READERS_BUSY")
+    assert city.company.files().status_code == 201

@@ -49,6 +49,8 @@ def test_the_rules_hold(tree: Path) -> None:
         ("services/catalog/model.py", "import pymongo", "Models know no framework"),
         ("services/catalog/web.py", "import mongoengine", "Faces do not talk to the store's engine"),
         ("services/catalog/store.py", "import flask", "Stores know no face's framework"),
+        ("services/catalog/sheets.py", "import chengxin.tabular.reader.xlsx_file", "Files from outside are parsed by"),
+        ("chengxin/tabular/reader/csv_file.py", "import chengxin.errors", "A reader knows nothing of services"),
     ],
 )
 def test_a_forbidden_import_is_named(tree: Path, file: str, line: str, broken: str) -> None:

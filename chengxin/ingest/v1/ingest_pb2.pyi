@@ -173,6 +173,8 @@ Global___SubmissionHeader: _TypeAlias = SubmissionHeader  # noqa: Y015
 
 @_typing.final
 class RecordBatch(_message.Message):
+    """At most 1,000 records, and 2 MiB of names and values of items in UTF-8; a longer record is a batch by itself."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NUMBER_FIELD_NUMBER: _builtins.int

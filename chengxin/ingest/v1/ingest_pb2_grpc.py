@@ -101,7 +101,7 @@ class IngestServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SubmitBatch(self, request, context):
-        """A small delivery in one call (at most 1,000 records).
+        """A small delivery in one call (at most 1,000 records and 2 MiB).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,7 +39,7 @@ class IngestServiceStub:
     broken delivery is resumed by calling Submit again from GetSubmission().batches_committed + 1.
     """
     SubmitBatch: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.SubmitBatchRequest, _ingest_pb2.SubmitBatchResponse]
-    """A small delivery in one call (at most 1,000 records)."""
+    """A small delivery in one call (at most 1,000 records and 2 MiB)."""
     Amend: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.AmendRequest, _ingest_pb2.RecordOutcome]
     """A lawful later change of one record (Art. 11)."""
     Revoke: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.RevokeRequest, _ingest_pb2.RecordOutcome]
@@ -67,7 +67,7 @@ class IngestServiceAsyncStub(IngestServiceStub):
     broken delivery is resumed by calling Submit again from GetSubmission().batches_committed + 1.
     """
     SubmitBatch: _aio.UnaryUnaryMultiCallable[_ingest_pb2.SubmitBatchRequest, _ingest_pb2.SubmitBatchResponse]  # type: ignore[assignment]
-    """A small delivery in one call (at most 1,000 records)."""
+    """A small delivery in one call (at most 1,000 records and 2 MiB)."""
     Amend: _aio.UnaryUnaryMultiCallable[_ingest_pb2.AmendRequest, _ingest_pb2.RecordOutcome]  # type: ignore[assignment]
     """A lawful later change of one record (Art. 11)."""
     Revoke: _aio.UnaryUnaryMultiCallable[_ingest_pb2.RevokeRequest, _ingest_pb2.RecordOutcome]  # type: ignore[assignment]
@@ -104,7 +104,7 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingest_pb2.SubmitBatchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ingest_pb2.SubmitBatchResponse, _abc.Awaitable[_ingest_pb2.SubmitBatchResponse]]:
-        """A small delivery in one call (at most 1,000 records)."""
+        """A small delivery in one call (at most 1,000 records and 2 MiB)."""
 
     @_abc_1.abstractmethod
     def Amend(

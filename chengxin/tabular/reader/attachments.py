@@ -1,0 +1,46 @@
+"""What attachments are, by their content: each comes with its length before it."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from chengxin.tabular import frames
+from chengxin.tabular.frames import About, Writer
+from chengxin.tabular.reader.given import as_bytes
+
+_LENGTH: Final = 8
+_MAGIC: Final = {
+    "application/pdf": b"%PDF-",
+    "image/png": b"\x89PNG\r\n\x1a\n",
+    "image/jpeg": b"\xff\xd8\xff",
+}
+# Printing characters and the white space of a text file.
+_BAD_IN_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
+
+
+def read_attachments(out: Writer, most: int) -> None:
+    """Writes the media type of each, empty where it is none of those that are known."""
+    out.put(frames.ABOUT, About(types=[_type(content) for content in _contents()]))
+
+
+def _contents() -> Iterator[bytes]:
+    with as_bytes() as file:
+        while length := file.read(_LENGTH):
+            yield file.read(int.from_bytes(length, "big"))
+
+
+def _type(content: bytes) -> str:
+    for kind, magic in _MAGIC.items():
+        # Readers of PDF accept the header anywhere in the first kilobyte.
+        if content.startswith(magic) or (kind == "application/pdf" and magic in content[:1024]):
+            return kind
+    return "text/plain" if _is_text(content) else ""
+
+
+def _is_text(content: bytes) -> bool:
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            return not _BAD_IN_TEXT.search(content.decode(encoding))
+        except UnicodeDecodeError:
+            continue
+    return False

@@ -1,0 +1,155 @@
+"""Excel workbooks: the first visible sheet, the values as last calculated; nothing is evaluated or fetched."""
+
+import datetime
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
+
+from chengxin.tabular import frames
+from chengxin.tabular.bounds import LONGEST_RECORD, MOST_ITEMS, MOST_ROWS_OF_BOOK
+from chengxin.tabular.frames import About, Writer
+from chengxin.tabular.reader.fault import Fault
+from chengxin.tabular.reader.given import PATH, as_bytes
+from chengxin.tabular.reader.xlsx_bounds import column_name, must_be_bounded
+
+_SHOWN: Final = 5
+# From here on a spreadsheet's number has lost digits.
+_INEXACT: Final = 1e15
+# A whole book is held by whoever asks for it: an entry of 500 items with long code lists has a tenth of that.
+_MOST_CELLS_OF_BOOK: Final = 400_000
+_MOST_CHARACTERS_OF_BOOK: Final = 8 << 20
+
+
+def read_xlsx(out: Writer, most: int) -> None:
+    """Writes the header and the first `most` rows that hold something of the first visible sheet. Raises what is wrong."""
+    with as_bytes() as file:
+        parts = must_be_bounded(file)
+    try:
+        workbook = CalamineWorkbook.from_path(PATH)
+        shown = [
+            n
+            for n, sheet in enumerate(workbook.sheets_metadata)
+            if sheet.typ == SheetTypeEnum.WorkSheet and sheet.visible == SheetVisibleEnum.Visible
+        ]
+        if not shown:
+            raise Fault("FILE_EMPTY")
+        parts.must_know(workbook.sheet_names[shown[0]])
+        sheet: CalamineSheet = workbook.get_sheet_by_index(shown[0])
+        names = [workbook.sheet_names[n] for n in shown[1:]]
+        unread = [name for name in names if parts.is_filled(name)]
+    except (CalamineError, OSError) as e:
+        raise Fault("FILE_WORKBOOK_BROKEN", reason=str(e)[:120] or type(e).__name__) from None
+    if sheet.start is None:
+        raise Fault("FILE_EMPTY")
+    if missing := parts.without_value(sheet.name):
+        raise Fault("FILE_WORKBOOK_VALUE_MISSING", cells=", ".join(missing))
+    if merged := sheet.merged_cell_ranges:
+        raise Fault("FILE_WORKBOOK_MERGED", ranges=", ".join(map(_range, merged[:_SHOWN])))
+    out.put(frames.ABOUT, About(unread=unread))
+    _write(out, sheet, most)
+
+
+def read_book(out: Writer, most: int) -> None:
+    """Writes the rows of every sheet, from its first cell on."""
+    with as_bytes() as file:
+        parts = must_be_bounded(file)
+    cells = characters = 0
+    try:
+        workbook = CalamineWorkbook.from_path(PATH)
+        for name in workbook.sheet_names:
+            parts.must_know(name)
+            sheet = workbook.get_sheet_by_name(name)
+            out.put(frames.SHEET, name)
+            for number, row in _records(sheet, _text_of_book):
+                while row and not row[-1]:
+                    row.pop()
+                cells += len(row)
+                characters += (size := sum(map(len, row)))
+                if cells > _MOST_CELLS_OF_BOOK or characters > _MOST_CHARACTERS_OF_BOOK:
+                    limit = f"{_MOST_CELLS_OF_BOOK:,} cells, {_MOST_CHARACTERS_OF_BOOK >> 20} Mi characters"
+                    raise Fault("FILE_WORKBOOK_TOO_LARGE", limit=limit)
+                if row and number > MOST_ROWS_OF_BOOK:
+                    raise Fault("FILE_SHEET_TOO_LARGE", cell=f"A{number}", limit=f"{MOST_ROWS_OF_BOOK:,} rows")
+                if row:
+                    out.add(number, row, size)
+    except (CalamineError, OSError) as e:
+        raise Fault("FILE_WORKBOOK_BROKEN", reason=str(e)[:120] or type(e).__name__) from None
+
+
+def _write(out: Writer, sheet: CalamineSheet, most: int) -> None:
+    records = _records(sheet, _text)
+    _, header = next(records, (0, []))
+    while header and not header[-1].strip():
+        header.pop()
+    if not header:
+        raise Fault("FILE_EMPTY")
+    if (width := len(header)) > MOST_ITEMS:
+        raise Fault("FILE_TOO_WIDE", actual=width, limit=MOST_ITEMS)
+    if sum(map(len, header)) > LONGEST_RECORD:
+        raise Fault("FILE_LINE_TOO_LONG", row=1, limit=LONGEST_RECORD)
+    out.put(frames.HEADER, header)
+    for number, cells in records:
+        if len(cells) > width:
+            outside = next((n for n, cell in enumerate(cells[width:], width) if cell.strip()), None)
+            if outside is not None:
+                raise Fault("FILE_CELL_OUTSIDE", cell=f"{column_name(outside + 1)}{number}", last=column_name(width))
+            del cells[width:]
+        if not (size := sum(map(len, cells))):
+            continue
+        if size > frames.LONGEST_ROW:
+            raise Fault("FILE_LINE_TOO_LONG", row=number, limit=LONGEST_RECORD)
+        out.add(number, cells, size)
+        most -= 1
+        if not most:
+            return
+
+
+def _records(sheet: CalamineSheet, text: Callable[[Any], str]) -> Iterator[tuple[int, list[str]]]:
+    """The rows that the sheet has, by their numbers."""
+    if sheet.start is None:
+        return
+    # Rows above and columns left of the first value are not given.
+    number, before = sheet.start[0], [""] * sheet.start[1]
+    rows = sheet.iter_rows()
+    while True:
+        number += 1
+        try:
+            cells = next(rows, None)
+        # A panic of Rust, which is no Exception: calamine has one for a date before the first day.
+        except BaseException as e:
+            if isinstance(e, (Exception, SystemExit)):
+                raise
+            reason = f"第 {number} 行有读不出的值，例如负的日期 / row {number} has a value that cannot be read, such as a negative date"
+            raise Fault("FILE_WORKBOOK_BROKEN", reason=reason) from None
+        if cells is None:
+            return
+        yield number, before + [text(cell) for cell in cells]
+
+
+def _text(cell: Any) -> str:
+    if isinstance(cell, str):
+        return cell
+    if isinstance(cell, bool):
+        return "TRUE" if cell else "FALSE"
+    if isinstance(cell, (int, float)):
+        # As a spreadsheet shows it: 15 digits. A longer number was rounded when it was typed: it stays in exponent form,
+        # which no text item takes (rule `spreadsheet_number`).
+        return f"{cell:.0f}" if abs(cell) < _INEXACT and cell == int(cell) else f"{cell:.15g}"
+    if isinstance(cell, datetime.datetime):
+        return cell.date().isoformat() if cell.time() == datetime.time() else cell.isoformat(" ")
+    return cell.isoformat() if isinstance(cell, (datetime.date, datetime.time)) else str(cell)
+
+
+def _text_of_book(cell: Any) -> str:
+    """A cell of a catalog as a text; a spreadsheet keeps what looks like a number as one."""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return str(cell)
+
+
+def _range(cells: tuple[tuple[int, int], tuple[int, int]]) -> str:
+    (top, left), (bottom, right) = cells
+    return f"{column_name(left + 1)}{top + 1}:{column_name(right + 1)}{bottom + 1}"

@@ -1,0 +1,78 @@
+"""What disclosure's use cases have around them."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from chengxin.audit_client import AuditTrail
+from chengxin.clock import Clock
+from chengxin.crypto import KeyRing
+from chengxin.errors import STORE_UNAVAILABLE
+from chengxin.ids import SubjectKey
+from chengxin.principal import Principal, Role
+from services.disclosure.projections.name_index import Directory
+from services.disclosure.store.disclosure_store import DisclosureStore
+
+# What disclosure does of itself is on record as done by it.
+OWN: Final = Principal("disclosure", frozenset({Role.SERVICE}), client_id="disclosure")
+
+
+# How many may wait for news of the public feed at once. Each holds a thread of its face: of 16 over HTTP, of 64 over gRPC.
+_WAITING: Final = 6
+_FOLLOWING: Final = 24
+
+
+class Places:
+    """So many that may do something at once."""
+
+    def __init__(self, count: int) -> None:
+        self._free = threading.BoundedSemaphore(count)
+
+    @contextmanager
+    def one(self) -> Iterator[bool]:
+        """A place as long as the block lasts, or the news that there is none."""
+        taken = self._free.acquire(blocking=False)
+        try:
+            yield taken
+        finally:
+            if taken:
+                self._free.release()
+
+
+class BeingFilled:
+    """In place of a store whose generation is still being filled from nothing: nothing is answered from it."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise STORE_UNAVAILABLE(retry_after=5)
+
+
+@dataclass
+class DisclosureContext:
+    """The first argument of every use case here."""
+
+    store: DisclosureStore
+    directory: Directory
+    audit: AuditTrail
+    clock: Clock
+    keys: KeyRing
+    subject_key: SubjectKey
+    waiting: Places = field(default_factory=lambda: Places(_WAITING))
+    following: Places = field(default_factory=lambda: Places(_FOLLOWING))
+    # Whether a citizen can sign in with a browser, so that the portal offers it: in the demonstration world.
+    own_page: bool = False
+    # Whether changes that are taken in are told to the public feed.
+    announces: bool = True
+    # Whether a generation is surely the one in use.
+    is_current: Callable[[int], bool] = lambda generation: True
+
+    def pinned(self) -> "DisclosureContext":
+        """The same, with the generation in use as it is now: of two reads for one answer both are from it. Raises
+        STORE_UNAVAILABLE when this process cannot be sure which one is in use."""
+        store = self.store
+        if not self.is_current(store.generation):
+            raise STORE_UNAVAILABLE(retry_after=1)
+        return replace(self, store=store)

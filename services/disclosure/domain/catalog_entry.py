@@ -1,0 +1,122 @@
+"""The catalog entry as disclosure reads it (Art. 8, 14, 18): one published, immutable version, named as in the contract."""
+
+from functools import cached_property
+from typing import Any, Final
+
+import msgspec
+
+NAME: Final = "name"
+# The class of registers.
+BASIC: Final = "basic"
+# What basic entries call the facts of which there is one at a time.
+FACTS: Final = {
+    "法定代表人": "legal_representative",
+    "法定代表人姓名": "legal_representative",
+    "登记状态": "status",
+    "状态": "status",
+    "主体类型": "type",
+    "成立日期": "established",
+    "住所": "domicile",
+}
+
+
+class LocalText(msgspec.Struct, frozen=True):
+    """A text in both languages."""
+
+    zh: str = ""
+    en: str = ""
+
+    def told(self, language: str) -> str:
+        """The text in `zh-CN` or `en`; the Chinese one where there is no other."""
+        return self.en if language == "en" and self.en else self.zh
+
+
+class CodeValue(msgspec.Struct, frozen=True):
+    """A permitted value."""
+
+    code: str = ""
+    name: LocalText = msgspec.field(default_factory=LocalText)
+
+
+class DisclosurePeriod(msgspec.Struct, frozen=True):
+    """How long a record is disclosed (Art. 18)."""
+
+    rule: str = "unlimited"
+    item: str = ""
+    years: int = 0
+
+
+class Item(msgspec.Struct, frozen=True, dict=True):
+    """One information item (信息项)."""
+
+    code: str
+    name: LocalText = msgspec.field(default_factory=LocalText)
+    type: str = "text"
+    code_list: tuple[CodeValue, ...] = ()
+    multiple: bool = False
+    identifier: str = ""
+    sensitivity: str = "open"
+    modes: tuple[str, ...] = ()
+    masking: str = ""
+
+    @cached_property
+    def free_text(self) -> bool:
+        """Whether people write it: codes and dates are checked by the entry, this may hold anything."""
+        return self.type == "text" and not self.identifier and not self.code_list
+
+    @cached_property
+    def personal_identifier(self) -> bool:
+        """Whether its values name a natural person beyond doubt: never public, never shared in full."""
+        return self.sensitivity == "identifier" or self.identifier == "identity_number"
+
+
+class Entry(msgspec.Struct, frozen=True, dict=True):
+    """What disclosure needs to know of one version of a catalog entry."""
+
+    code: str
+    version: int
+    name: LocalText = msgspec.field(default_factory=LocalText)
+    information_class: str = ""
+    modes: tuple[str, ...] = ()
+    items: tuple[Item, ...] = ()
+    subject_name_item: str = ""
+    subject_id_items: tuple[str, ...] = ()
+    disclosure_period: DisclosurePeriod = msgspec.field(default_factory=DisclosurePeriod)
+
+    @classmethod
+    def read(cls, document: dict[str, Any]) -> "Entry":
+        """From the JSON of the contract's Entry; fields that disclosure does not need are passed over."""
+        return msgspec.convert(document, cls)
+
+    @cached_property
+    def shown_in(self) -> dict[str, dict[str, Item]]:
+        """Mode to the items that it shows, by code; a mode that the entry does not have is absent."""
+        return {m: {item.code: item for item in self.items if m in item.modes} for m in self.modes}
+
+    @cached_property
+    def plans(self) -> dict[str, Any]:
+        """How its items are kept, by kind of subject, as far as that was asked for (`record_fragments.py`)."""
+        return {}
+
+    @cached_property
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """The facts of which a subject has one at a time that its records tell, and the items that tell them."""
+        told = [(NAME, self.subject_name_item)] if self.subject_name_item else []
+        if self.information_class == BASIC:
+            told += [(FACTS[item.name.zh], item.code) for item in self.items if item.name.zh in FACTS]
+        # What is kept sealed cannot be compared as it is kept.
+        return tuple((fact, code) for fact, code in told if code not in self.identifiers)
+
+    @cached_property
+    def identifying(self) -> tuple[tuple[str, str], ...]:
+        """Code and scheme of the items that name the subject: as ingest makes references of them."""
+        return tuple(
+            (item.code, item.identifier or f"item:{item.code}")
+            for item in self.items
+            if item.code in self.subject_id_items
+        )
+
+    @cached_property
+    def identifiers(self) -> tuple[str, ...]:
+        """Codes of the items whose values are kept sealed."""
+        return tuple(item.code for item in self.items if item.sensitivity == "identifier")

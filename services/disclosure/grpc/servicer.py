@@ -1,0 +1,112 @@
+"""gRPC face: message to use case to message. No decisions here."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+import grpc
+
+from chengxin.context import caller
+from chengxin.disclosure.v1 import disclosure_pb2 as pb
+from chengxin.disclosure.v1 import disclosure_pb2_grpc
+from chengxin.errors import INPUT_INVALID, FieldError
+from chengxin.policy import serves
+from chengxin.web import decode_page_token, encode_page_token
+from services.disclosure.context import DisclosureContext
+from services.disclosure.domain.record_views import RecordView
+from services.disclosure.usecases import consents as consent
+from services.disclosure.usecases import public_feed
+from services.disclosure.usecases import query_records as query
+from services.disclosure.usecases import subject_identity as subjects
+from services.disclosure.usecases.query_records import SubjectIdentifier
+from services.disclosure.usecases.view_reader import DEFAULT_SIZE, GREATEST_SIZE, RecordsQuery
+
+NAME: Final = "chengxin.disclosure.v1.DisclosureService"
+
+
+class DisclosureServicer(disclosure_pb2_grpc.DisclosureServiceServicer):
+    """chengxin.disclosure.v1.DisclosureService."""
+
+    def __init__(self, ctx: DisclosureContext) -> None:
+        self._ctx = ctx
+
+    @serves(query.by_role)
+    def Query(self, request: pb.QueryRequest, context: grpc.ServicerContext) -> pb.QueryResponse:
+        """Records of one subject in the view that the token's role gives."""
+        about = request.subject
+        whom = SubjectIdentifier(about.subject_ref, about.uscc, about.identity_number, about.organisation_code)
+        answered = query.by_role(self._ctx, caller(), whom, _ask(request))
+        subject = answered.subject
+        return pb.QueryResponse(
+            subject=pb.Subject(
+                subject_ref=subject.subject_ref, kind=subject.kind, name=subject.name, uscc=subject.uscc
+            ),
+            records=[_record(seen.shown) for seen in answered.records],
+            next_page_token=encode_page_token(answered.following) if answered.following else "",
+            audit_event_id=answered.event_id,
+        )
+
+    @serves(consent.resolve)
+    def ResolveConsent(
+        self, request: pb.ResolveConsentRequest, context: grpc.ServicerContext
+    ) -> pb.ResolveConsentResponse:
+        """What a consent code stands for."""
+        found = consent.resolve(self._ctx, caller(), request.code, request.grantee)
+        return pb.ResolveConsentResponse(consent_id=found.consent_id, purpose=found.purpose)
+
+    @serves(subjects.references)
+    def ListReferences(
+        self, request: pb.ListReferencesRequest, context: grpc.ServicerContext
+    ) -> pb.ListReferencesResponse:
+        """All references of a subject."""
+        return pb.ListReferencesResponse(subject_refs=subjects.references(self._ctx, caller(), request.subject_ref))
+
+    @serves(public_feed.follow)
+    def WatchPublic(
+        self, request: pb.WatchPublicRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.WatchPublicResponse]:
+        """Changes of what the public sees."""
+        if request.after < 0:
+            raise INPUT_INVALID(fields=[FieldError("after", "range", "≥ 0")])
+        asked = public_feed.FeedRequest(request.after, request.provider_uscc)
+        for part in public_feed.follow(self._ctx, caller(), asked, context.is_active):
+            changes = map(_change, part.changes)
+            yield pb.WatchPublicResponse(changes=changes, position=part.position, audit_event_id=part.event_id)
+
+
+def _change(change: public_feed.RecordChange) -> pb.PublicChange:
+    return pb.PublicChange(
+        position=change.position,
+        record_id=change.record_id,
+        provider_uscc=change.provider_uscc,
+        entry_code=change.entry_code,
+        subject_ref=change.subject_ref,
+        record=_record(change.record.shown) if change.record else None,
+    )
+
+
+def _ask(request: pb.QueryRequest) -> RecordsQuery:
+    size = request.page_size or DEFAULT_SIZE
+    if not 1 <= size <= GREATEST_SIZE:
+        raise INPUT_INVALID(fields=[FieldError("page_size", "range", f"1 … {GREATEST_SIZE}")])
+    after = decode_page_token(request.page_token) or ""
+    if not isinstance(after, str):
+        raise INPUT_INVALID(fields=[FieldError("page_token", "page_token", "next_page_token of the answer before")])
+    return RecordsQuery(size, after, frozenset(request.entries))
+
+
+def _record(shown: RecordView) -> pb.RecordView:
+    view = pb.RecordView(
+        record_id=shown.record_id,
+        version=shown.version,
+        entry_code=shown.entry_code,
+        entry_name=shown.entry_name,
+        information_class=shown.information_class,
+        provider_uscc=shown.provider_uscc,
+        provider_name=shown.provider_name,
+        items=shown.items,
+        disclosed_until=shown.disclosed_until,
+        under_objection=shown.under_objection,
+    )
+    view.recorded_at.FromDatetime(datetime.fromisoformat(shown.recorded_at))
+    return view

@@ -1,0 +1,193 @@
+"""HTTP face of the public feed and of its report of differences. No decisions here."""
+
+from typing import Annotated, Any, Final
+
+from flask import Response
+from flask_openapi3.models.tag import Tag
+from flask_openapi3.openapi import OpenAPI
+from pydantic import BaseModel, ConfigDict, Field
+
+from chengxin.context import caller
+from chengxin.errors import INPUT_INVALID, FieldError
+from chengxin.policy import serves
+from chengxin.web import answer
+from services.disclosure.context import DisclosureContext
+from services.disclosure.http import schemas as bodies
+from services.disclosure.usecases import portal_reconciliation as differences
+from services.disclosure.usecases import public_feed
+from services.disclosure.usecases.public_feed import RecordChange
+
+_FEED: Final = Tag(name="feed", description="What is public, offered to other portals as it changes (Art. 15, 22)")
+_LONGEST_WAIT: Final = 30
+# JSON has no greater whole number that every reader reads exactly.
+_LAST: Final = 2**53 - 1
+_RECORD_ID: Final = r"^r_[a-z0-9]{1,62}$"
+RecordId = Annotated[str, Field(pattern=_RECORD_ID)]
+
+
+class RecordPath(BaseModel):
+    """A record."""
+
+    record_id: str = Field(max_length=64)
+
+
+class FeedQuery(BaseModel):
+    """From where on, and of whom."""
+
+    after: int = Field(
+        0, ge=0, le=_LAST, description="`position` of the answer before; 0 begins with everything public"
+    )
+    provider: str = Field(
+        "", pattern=r"^([0-9A-HJ-NPQRTUWXY]{18})?$", description="Unified social credit code; empty: all providers"
+    )
+    page_size: int = Field(
+        public_feed.GREATEST_SIZE,
+        ge=1,
+        le=public_feed.GREATEST_SIZE,
+        description="Greatest number of changes in the answer",
+    )
+    wait: int = Field(0, ge=0, le=_LONGEST_WAIT, description="Seconds to wait for a change when there is none yet")
+
+
+class PublicRecordAnswer(BaseModel):
+    """A public record, and on whose page it is."""
+
+    subject_ref: str
+    record: bodies.RecordAnswer
+    audit_event_id: str
+
+
+class ChangeAnswer(BaseModel):
+    """A record that is public now, or not any more."""
+
+    position: int
+    record_id: str
+    provider_uscc: str
+    entry_code: str
+    subject_ref: str = Field(description="Of the subject's page; empty when the record is not public any more")
+    record: bodies.RecordAnswer | None = Field(description="As the subject's page shows it; null: take it down")
+
+
+class FeedAnswer(BaseModel):
+    """Changes in order."""
+
+    changes: list[ChangeAnswer]
+    position: int = Field(description="`after` of the next request")
+    more: bool = Field(description="There is more already: ask again at once")
+    audit_event_id: str
+
+
+class ShownBody(BaseModel):
+    """A record as a portal shows it."""
+
+    model_config = ConfigDict(extra="forbid")
+    record_id: RecordId
+    version: int = Field(ge=1)
+
+
+class DifferencesBody(BaseModel):
+    """What the caller's portal shows; in slices, in the order of record ids, where it is more than one request takes."""
+
+    model_config = ConfigDict(extra="forbid")
+    after: str = Field("", pattern=rf"{_RECORD_ID}|^$", description="The slice begins after this record")
+    through: str = Field(
+        "", pattern=rf"{_RECORD_ID}|^$", description="The slice ends with this record; empty: the last"
+    )
+    records: list[ShownBody] = Field(
+        max_length=differences.GREATEST_SIZE, description="All that the portal shows of it"
+    )
+
+
+class VersionAnswer(BaseModel):
+    """A record and its version on the platform."""
+
+    record_id: str
+    version: int
+
+
+class OutdatedAnswer(VersionAnswer):
+    """A record whose version on the portal is another one."""
+
+    shown_version: int
+
+
+class DifferencesAnswer(BaseModel):
+    """What differs."""
+
+    missing: list[VersionAnswer] = Field(description="Public, and not shown by the portal")
+    outdated: list[OutdatedAnswer]
+    take_down: list[str] = Field(description="Shown by the portal, and not public, or no record of the caller's")
+    same: int
+    through: str = Field(
+        description="The last record that this report covers: ask again `after` it. Empty: the slice is covered"
+    )
+    audit_event_id: str
+
+
+def add_feed(app: OpenAPI, ctx: DisclosureContext) -> None:
+    """The addresses under `/v1/public/feed`, and single records."""
+
+    @app.get("/v1/public/feed", tags=[_FEED], summary="Changes of what is public", responses={200: FeedAnswer})
+    @serves(public_feed.read)
+    def feed(query: FeedQuery) -> Response:
+        """Of each record its newest state, at least once; from position 0 on everything that is public."""
+        ask = public_feed.FeedRequest(query.after, query.provider, query.page_size)
+        part = public_feed.read(ctx, caller(), ask, query.wait)
+        return answer(
+            {
+                "changes": [_change(change) for change in part.changes],
+                "position": part.position,
+                "more": part.more,
+                "audit_event_id": part.event_id,
+            }
+        )
+
+    @app.get(
+        "/v1/public/records/<record_id>", tags=[_FEED], summary="One public record", responses={200: PublicRecordAnswer}
+    )
+    @serves(public_feed.record)
+    def record(path: RecordPath) -> Response:
+        """As the subject's page shows it."""
+        ref, shown, event_id = public_feed.record(ctx, caller(), path.record_id)
+        return answer({"subject_ref": ref, "record": shown.to_json(), "audit_event_id": event_id})
+
+    @app.post(
+        "/v1/public/feed/differences",
+        tags=[_FEED],
+        summary="What a provider's portal shows differently",
+        responses={200: DifferencesAnswer},
+    )
+    @serves(differences.compare)
+    def compare(body: DifferencesBody) -> Response:
+        """For a provider's client, about the provider's own records."""
+        told = differences.PortalRecords(body.after, body.through, _versions(body))
+        report = differences.compare(ctx, caller(), told)
+        return answer(
+            {
+                "missing": report.missing,
+                "outdated": report.outdated,
+                "take_down": report.take_down,
+                "same": report.same,
+                "through": report.through,
+                "audit_event_id": report.event_id,
+            }
+        )
+
+
+def _change(change: RecordChange) -> dict[str, Any]:
+    return {
+        "position": change.position,
+        "record_id": change.record_id,
+        "provider_uscc": change.provider_uscc,
+        "entry_code": change.entry_code,
+        "subject_ref": change.subject_ref,
+        "record": change.record.to_json() if change.record else None,
+    }
+
+
+def _versions(body: DifferencesBody) -> dict[str, int]:
+    versions = {shown.record_id: shown.version for shown in body.records}
+    if len(versions) < len(body.records):
+        told = "同一记录只应出现一次 / each record once"
+        raise INPUT_INVALID(fields=[FieldError("records", "unique", told)])
+    return versions

@@ -1,0 +1,176 @@
+"""What the HTTP face takes and gives, as OpenAPI describes it."""
+
+from datetime import date
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from chengxin.web import PageQuery
+
+
+class RefPath(BaseModel):
+    """A subject."""
+
+    subject_ref: str = Field(max_length=64)
+
+
+class SearchQuery(PageQuery):
+    """What to search for."""
+
+    q: str = Field(
+        "", max_length=200, description="A name or part of one, or a unified social credit code or its beginning"
+    )
+
+
+class RecordsParameters(PageQuery):
+    """Which records."""
+
+    entry: str = Field("", max_length=64, description="Only records of this catalog entry; empty: all")
+
+
+class SelectorBody(BaseModel):
+    """Whom a query is about: exactly one."""
+
+    model_config = ConfigDict(extra="forbid")
+    subject_ref: str = Field("", max_length=64)
+    uscc: str = Field("", max_length=32)
+    identity_number: str = Field("", max_length=32)
+    organisation_code: str = Field("", max_length=32)
+
+
+class QueryBody(BaseModel):
+    """A query under agreement, law or consent."""
+
+    model_config = ConfigDict(extra="forbid")
+    subject: SelectorBody = Field(
+        default_factory=SelectorBody, description="May be left out under a consent: then it is who gave it"
+    )
+    entries: list[str] = Field(default_factory=list, max_length=200, description="Entry codes; empty: all there are")
+    page_size: int = Field(50, ge=1, le=200)
+    page_token: str = Field("", max_length=512)
+
+
+class SubjectAnswer(BaseModel):
+    """A subject."""
+
+    subject_ref: str
+    kind: str = Field(
+        description="enterprise, public_institution, social_organization, individual; empty: unknown here"
+    )
+    name: str
+    uscc: str = Field(description="Empty for a natural person")
+    former_names: list[str]
+
+
+class RecordAnswer(BaseModel):
+    """A record as one view shows it."""
+
+    record_id: str
+    version: int
+    entry_code: str
+    entry_version: int
+    entry_name: str
+    information_class: str
+    provider_uscc: str
+    provider_name: str
+    items: dict[str, str]
+    disclosed_until: str = Field(description="Last day of disclosure, Shanghai date; empty when there is none")
+    recorded_at: str
+    under_objection: bool = Field(description="An objection to the record is being handled")
+    archived: bool | None = Field(None, description="True when disclosure has ended and only the subject sees it")
+
+
+class RecordsAnswer(BaseModel):
+    """A page of a subject's records, newest first."""
+
+    subject: SubjectAnswer
+    records: list[RecordAnswer]
+    next_page_token: str
+    audit_event_id: str = Field(description="Number of this query in the audit log")
+
+
+class StatementAnswer(BaseModel):
+    """What a provider says of a fact."""
+
+    provider_uscc: str
+    provider_name: str
+    record_id: str
+    entry_code: str
+    item: str
+    value: str = Field(description="As the asker may see it; empty where it is not shared")
+    recorded_at: str
+    basic: bool = Field(description="A record of basic information says so")
+
+
+class DisagreementAnswer(BaseModel):
+    """One fact, told differently by providers at the same time."""
+
+    fact: str
+    statements: list[StatementAnswer]
+
+
+class OwnRecordsAnswer(RecordsAnswer):
+    """A page of one's own records."""
+
+    conflicts: list[DisagreementAnswer] = Field(
+        description="What providers say differently of oneself; on the first page only"
+    )
+
+
+class SubjectsAnswer(BaseModel):
+    """Subjects found, best first."""
+
+    subjects: list[SubjectAnswer]
+    total: int
+    next_page_token: str
+
+
+class ConsentPath(BaseModel):
+    """A consent."""
+
+    consent_id: str = Field(max_length=64)
+
+
+class ConsentBody(BaseModel):
+    """What a subject agrees to (Art. 16)."""
+
+    model_config = ConfigDict(extra="forbid")
+    grantee: str = Field(
+        pattern=r"^[0-9A-HJ-NPQRTUWXY]{18}$", description="Unified social credit code of the organisation that may ask"
+    )
+    purpose: str = Field(pattern=r"^[a-z][a-z0-9_]{1,63}$", description="For example loan_application")
+    entries: list[str] = Field(
+        default_factory=list, max_length=200, description="Entry codes; empty: all that may be disclosed by consent"
+    )
+    valid_from: date | None = Field(None, description="Shanghai date; today when left out")
+    valid_to: date = Field(description="Shanghai date, included")
+    uses: int | None = Field(None, ge=1, le=1_000_000, description="How many queries; as many as needed when left out")
+
+
+class ConsentAnswer(BaseModel):
+    """A consent."""
+
+    consent_id: str
+    subject_ref: str
+    grantee: str
+    purpose: str
+    entries: list[str]
+    valid_from: date
+    valid_to: date
+    uses_left: int | None
+    given_at: str
+    withdrawn_at: str = Field(description="Empty while it stands")
+
+
+class GivenConsentAnswer(ConsentAnswer):
+    """A consent with the code for the organisation that may ask."""
+
+    code: str = Field(
+        description="To hand over: its client exchanges it at POST /oauth/token. Told once; empty when a request is repeated"
+    )
+
+
+class ConsentsAnswer(BaseModel):
+    """Consents, newest first."""
+
+    consents: list[ConsentAnswer]
+    next_page_token: str

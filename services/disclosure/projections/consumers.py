@@ -1,0 +1,330 @@
+"""What disclosure learns from the feeds of the catalog, of ingest and of objections (decision 5).
+
+Each change is applied in one transaction with the position. Applying it again, or after a newer one, changes nothing.
+"""
+
+import contextlib
+import queue
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC
+from types import MappingProxyType
+from typing import Any, Final, Protocol
+
+import structlog
+from google.protobuf.json_format import MessageToDict
+from prometheus_client import Counter
+
+from chengxin.catalog.v1 import catalog_pb2
+from chengxin.clock import Clock, rfc3339, shanghai_date
+from chengxin.crypto import KeyRing
+from chengxin.feed_parts import RecordParts
+from chengxin.ids import SubjectKey
+from chengxin.ingest.v1 import ingest_pb2
+from chengxin.mongo import Unit
+from chengxin.objection.v1 import objection_pb2
+from chengxin.quarantine import Quarantine, is_transient, reason_of
+from services.disclosure.domain.record_fragments import fragment_of
+from services.disclosure.domain.record_views import Delivered
+from services.disclosure.projections.links import LinkProjection
+from services.disclosure.projections.public_changes import PublicChanges
+from services.disclosure.projections.records import MOST_BYTES, Prepared, RecordProjection, TooMuchAtOnce, opened
+from services.disclosure.store.disclosure_store import DisclosureStore
+
+
+class ProjectionContext(Protocol):
+    """What following the feeds needs."""
+
+    @property
+    def store(self) -> DisclosureStore: ...
+    @property
+    def keys(self) -> KeyRing: ...
+    @property
+    def subject_key(self) -> SubjectKey: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def announces(self) -> bool: ...
+
+
+log = structlog.get_logger()
+
+# Records that one transaction takes at most, and what it may write of what a transaction bears.
+_MOST_RECORDS: Final = 800
+_SHARE: Final = 0.8
+# Bytes that a record's transaction writes: until that is seen, and at least.
+_FIRST_GUESS: Final = 8 * 1024.0
+_LEAST_GUESS: Final = 1024.0
+# Pieces that are prepared while one is applied.
+_AHEAD: Final = 2
+
+_RECORDS = Counter("chengxin_intake_records", "Versions of records that were taken in")
+_BYTES = Counter("chengxin_intake_bytes", "Bytes of the documents that were written for them")
+
+
+def apply_catalog(ctx: ProjectionContext, unit: Unit, change: catalog_pb2.Change) -> None:
+    """Takes a change of the catalog: versions of entries are kept, the rest concerns others."""
+    if change.WhichOneof("change") == "entry":
+        plain = MessageToDict(change.entry, preserving_proto_field_name=True)
+        ctx.store.save_entry(plain, unit)
+        # Records that came before it are applied now.
+        Quarantine(ctx.store.store, ctx.clock).arrived(f"{change.entry.code}:{change.entry.version}", unit)
+
+
+def apply_ingest(
+    ctx: ProjectionContext,
+    unit: Unit,
+    change: ingest_pb2.Change,
+    prepared: Mapping[tuple[str, int], Prepared] = MappingProxyType({}),
+) -> tuple[int, int]:
+    """Takes versions of records; how many bytes were written for how many. Raises `EntryNotYet`, to be tried again, for
+    one whose entry has not come yet, and `TooMuchAtOnce` before anything is written."""
+    newest: dict[str, ingest_pb2.RecordVersion] = {}
+    for version in change.records:
+        known = newest.get(version.record_id)
+        if known is None or known.version < version.version:
+            newest[version.record_id] = version
+    if not newest:
+        return 0, 0
+    work = RecordProjection(ctx.store, ctx.keys, unit, ctx.clock.today().isoformat())
+    work.load(newest, [v.subject.subject_ref for v in newest.values()])
+    fresh = [
+        v for v in newest.values() if (where := work.locations.get(v.record_id)) is None or where.version < v.version
+    ]
+    if not fresh:
+        return 0, 0
+    new = [v.record_id for v in fresh if v.record_id not in work.locations]
+    awaited = ctx.store.awaited(new, unit) if new else set()
+    links = LinkProjection(ctx.store, ctx.subject_key, ctx.keys, unit, rfc3339(ctx.clock.now()))
+    announced = PublicChanges(unit, work.today)
+    for version in fresh:
+        made = prepared.get((version.record_id, version.version))
+        delivered = made.delivered if made else _delivered(version)
+        where, subject = work.locations.get(delivered.record_id), work.subjects[delivered.subject_ref]
+        if not delivered.revoked and not subject.state.scheme:
+            links.stand(delivered)
+        earlier, shown = (list(where.links), where.shown) if where else ([], "")
+        work.deliver(delivered, where.objected if where else delivered.record_id in awaited, made)
+        entry = ctx.store.entry(delivered.entry_code, delivered.entry_version)
+        now = work.locations[delivered.record_id]
+        now.links = links.take(delivered, earlier, entry)
+        now.shown = announced.deliver(delivered, entry, now.due, shown)
+    work.settle()
+    work.save(links.settle(work))
+    announced.move(ctx.store, links.moved)
+    if ctx.announces:
+        announced.publish()
+    return work.writes.bytes, len(fresh)
+
+
+def apply_objection(ctx: ProjectionContext, unit: Unit, change: objection_pb2.Change) -> None:
+    """Takes the state of an objection: its record is marked while any objection to it is open."""
+    record_id = change.record_id
+    known = record_id in ctx.store.locations([record_id], unit)
+    if ctx.store.save_objection(change.objection_no, record_id, change.open, change.position, known, unit):
+        _mark(ctx, unit, record_id, record_id in ctx.store.objected([record_id], unit))
+
+
+def mark_awaited(ctx: ProjectionContext) -> None:
+    """Marks records that came at the same moment as an objection to them, in another process: neither saw the other."""
+    for record_id in ctx.store.awaited_in_vain():
+
+        def work(unit: Unit, record_id: str = record_id) -> None:
+            _mark(ctx, unit, record_id, record_id in ctx.store.awaited([record_id], unit))
+
+        try:
+            ctx.store.store.transact(work)
+        # One that cannot be marked is tried again, and the others do not wait for it.
+        except Exception as e:
+            if is_transient(e):
+                raise
+            log.warning("not marked as objected to", record_id=record_id, reason=reason_of(e))
+
+
+def _mark(ctx: ProjectionContext, unit: Unit, record_id: str, under_objection: bool) -> None:
+    """Marks a record, if it is here, and tells the public feed."""
+    work = RecordProjection(ctx.store, ctx.keys, unit, ctx.clock.today().isoformat())
+    work.load([record_id])
+    announced = PublicChanges(unit, work.today)
+    announced.mark(work, record_id, under_objection)
+    work.settle()
+    work.save()
+    if ctx.announces:
+        announced.publish()
+
+
+class SealedRecords(RecordParts):
+    """Records that are set aside are kept sealed, for they name their subjects."""
+
+    def __init__(self, keys: KeyRing) -> None:
+        self._keys = keys
+
+    def pack(self, part: ingest_pb2.Change) -> bytes:
+        """Sealed."""
+        return self._keys.encrypt_bytes(super().pack(part), "quarantine")
+
+    def unpack(self, kind: str, message: bytes) -> Any:
+        """What was sealed."""
+        return super().unpack(kind, self._keys.decrypt_bytes(message, "quarantine"))
+
+
+class Pieces:
+    """The stream of ingest's changes in transactions of bearable size, prepared ahead of them.
+
+    A position that comes in several pieces is remembered at the last one, so a piece is applied again after an
+    interruption, which changes nothing. How many records a piece has follows from the bytes that those before it wrote.
+    """
+
+    def __init__(
+        self,
+        ctx: ProjectionContext,
+        has: Callable[[str], bool] = lambda subject_ref: True,
+        most: int = _MOST_RECORDS,
+    ) -> None:
+        """Of the subjects that `has` says."""
+        self._ctx = ctx
+        self._has = has
+        self._most = most
+        # Bytes that a record's transaction writes, as seen last.
+        self._bytes = _FIRST_GUESS
+        # What was made of versions before their turn, by record and version.
+        self._prepared: dict[tuple[str, int], Prepared] = {}
+
+    def of(self, call: Any) -> "PiecedCall":
+        """The stream of a call, cut."""
+        return PiecedCall(call, self)
+
+    def cut(self, change: ingest_pb2.Change) -> Iterator[ingest_pb2.Change]:
+        """A change in pieces; all but the last leave the position unremembered."""
+        some: list[ingest_pb2.RecordVersion] = []
+        received = 0
+        for version in change.records:
+            if not self._has(version.subject.subject_ref):
+                continue
+            size = version.ByteSize()
+            if some and (len(some) >= self.size() or received + size > MOST_BYTES // 4):
+                yield ingest_pb2.Change(position=change.position, records=some, last=False)
+                some, received = [], 0
+            some.append(version)
+            received += size
+        yield ingest_pb2.Change(position=change.position, records=some, last=change.last)
+
+    def size(self) -> int:
+        """How many records the next piece may have."""
+        return max(1, min(self._most, int(MOST_BYTES * _SHARE / self._bytes)))
+
+    def prepare(self, change: ingest_pb2.Change) -> None:
+        """Makes what does not depend on what is kept, so that it is ready when the store is."""
+        for version in change.records:
+            if not version.revoked and (made := _prepared(self._ctx, version)) is not None:
+                self._prepared[version.record_id, version.version] = made
+
+    def forget(self) -> None:
+        """Nothing that was prepared is going to be applied."""
+        self._prepared.clear()
+
+    def apply(self, ctx: ProjectionContext, unit: Unit, change: ingest_pb2.Change) -> None:
+        """`apply_ingest`, learning how much a record writes."""
+        try:
+            written, records = apply_ingest(ctx, unit, change, self._prepared)
+        except TooMuchAtOnce:
+            self._bytes *= 2
+            raise
+        if records:
+            unit.committed += (lambda: _BYTES.inc(written), lambda: _RECORDS.inc(records))
+            self._bytes = max(written / records, 0.7 * self._bytes, _LEAST_GUESS)
+        unit.committed.append(lambda: self._applied(change))
+
+    def _applied(self, change: ingest_pb2.Change) -> None:
+        for version in change.records:
+            self._prepared.pop((version.record_id, version.version), None)
+
+
+class PiecedCall:
+    """A gRPC stream as the follower uses it: while one piece is applied, the next ones are read and prepared."""
+
+    def __init__(self, call: Any, pieces: Pieces) -> None:
+        self._call = call
+        self._pieces = pieces
+
+    def initial_metadata(self) -> Any:
+        """When the stream is open."""
+        return self._call.initial_metadata()
+
+    def cancel(self) -> Any:
+        """Ends the stream."""
+        return self._call.cancel()
+
+    def __iter__(self) -> Iterator[ingest_pb2.Change]:
+        ahead: queue.Queue[ingest_pb2.Change | Exception | None] = queue.Queue(_AHEAD)
+        given_up = threading.Event()
+        reader = threading.Thread(target=self._read, args=(ahead, given_up), name="feed-reader", daemon=True)
+        reader.start()
+        ended = False
+        try:
+            while (piece := ahead.get()) is not None:
+                if isinstance(piece, Exception):
+                    ended = True
+                    raise piece
+                yield piece
+            ended = True
+        finally:
+            given_up.set()
+            if not ended:
+                self._call.cancel()
+            self._pieces.forget()
+
+    def _read(self, ahead: "queue.Queue[ingest_pb2.Change | Exception | None]", given_up: threading.Event) -> None:
+        def put(piece: ingest_pb2.Change | Exception | None) -> None:
+            while not given_up.is_set():
+                with contextlib.suppress(queue.Full):
+                    ahead.put(piece, timeout=1)
+                    return
+
+        try:
+            for change in self._call:
+                for piece in self._pieces.cut(change):
+                    self._pieces.prepare(piece)
+                    put(piece)
+                if given_up.is_set():
+                    return
+        # Whoever follows is told.
+        except Exception as e:
+            put(e)
+        else:
+            put(None)
+
+
+def _prepared(ctx: ProjectionContext, version: ingest_pb2.RecordVersion) -> Prepared | None:
+    """What is kept of a version; None while its entry has not come, or when something is wrong with it."""
+    try:
+        entry = ctx.store.entry(version.entry_code, version.entry_version)
+        if entry is None:
+            return None
+        delivered = _delivered(version)
+        fragment, items = fragment_of(0, delivered, entry, opened(ctx.keys, delivered.items, entry), False)
+        return Prepared(delivered, fragment, items)
+    # It is made again when it is applied: there it is told.
+    except Exception:
+        return None
+
+
+def _delivered(version: ingest_pb2.RecordVersion) -> Delivered:
+    recorded = version.recorded_at.ToDatetime(UTC)
+    return Delivered(
+        version.record_id,
+        version.version,
+        version.entry_code,
+        version.entry_version,
+        version.provider_uscc,
+        version.provider_name,
+        version.subject.subject_ref,
+        version.subject.scheme,
+        version.subject.kind,
+        version.subject.name,
+        version.subject.uscc,
+        {code: value for code, value in version.items.items() if value},
+        version.revoked,
+        rfc3339(recorded),
+        shanghai_date(recorded),
+    )

@@ -1,0 +1,69 @@
+"""The services that disclosure follows: how each is asked, applied, and tried again."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from chengxin.assembly import Assembly
+from chengxin.catalog.v1 import catalog_pb2, catalog_pb2_grpc
+from chengxin.feed import Follower
+from chengxin.feed_parts import CatalogParts, ObjectionParts
+from chengxin.ingest.v1 import ingest_pb2, ingest_pb2_grpc
+from chengxin.mongo import Unit
+from chengxin.objection.v1 import objection_pb2, objection_pb2_grpc
+from chengxin.quarantine import Parts, message_handler
+from services.disclosure.projections.consumers import (
+    PiecedCall,
+    Pieces,
+    SealedRecords,
+    apply_catalog,
+    apply_objection,
+)
+from services.disclosure.projections.feeds import WHOLE, AskHead, FeedPart, Projection, aside
+
+
+class InnerSources:
+    """The other services of the suite, over gRPC (`feeds.Sources`)."""
+
+    def __init__(self, assembly: Assembly) -> None:
+        self._assembly = assembly
+        self._catalog = catalog_pb2_grpc.CatalogServiceStub(assembly.channel("catalog"))
+        self._ingest = ingest_pb2_grpc.IngestServiceStub(assembly.channel("ingest"))
+        self._objection = objection_pb2_grpc.ObjectionServiceStub(assembly.channel("objection"))
+
+    def head(self, source: str) -> AskHead:
+        """Asks a source how far it is, seen from a position."""
+        return self._assembly.head_of(source)
+
+    def follower(self, projection: Projection, part: FeedPart, word: str, confirm: Callable[[Unit], None]) -> Follower:
+        """The follower of a part for a generation, called with a word after its source; every transaction begins with
+        `confirm`, which may refuse it. Not started."""
+        watch, ask, apply, cut = self._consumer(projection, part)
+        generation = projection.store.generation
+        key, place = aside(part.source, generation), part.place(generation)
+        return self._assembly.follow_part(
+            part.source + word, watch, lambda position: ask(after=position), apply, cut, key, place, confirm
+        )
+
+    def retry(self, projection: Projection) -> None:
+        """Has what a generation has set aside tried again here, whichever process follows the part that it came by."""
+        for part in WHOLE:
+            _, _, apply, cut = self._consumer(projection, part)
+            key = aside(part.source, projection.store.generation)
+            self._assembly.quarantine.handle(key, message_handler(cut, apply))
+
+    def _consumer(self, projection: Projection, part: FeedPart) -> tuple[Any, Any, Callable[[Unit, Any], None], Parts]:
+        """How a part is watched, asked for, applied and taken apart."""
+        if part.source == "catalog":
+            apply = partial(apply_catalog, projection)
+            return self._catalog.Watch, catalog_pb2.WatchRequest, apply, CatalogParts()
+        if part.source == "objection":
+            mark = partial(apply_objection, projection)
+            return self._objection.Watch, objection_pb2.WatchRequest, mark, ObjectionParts()
+        pieces = Pieces(projection, part.has)
+
+        def watch(request: ingest_pb2.WatchRequest, metadata: Any) -> PiecedCall:
+            return pieces.of(self._ingest.Watch(request, metadata=metadata))
+
+        take = partial(pieces.apply, projection)
+        return watch, ingest_pb2.WatchRequest, take, SealedRecords(projection.keys)

@@ -1,0 +1,65 @@
+"""The list of subjects whose facts are told differently: kept as their records are written, never searched for."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo import DeleteOne, ReplaceOne
+from pymongo.collection import Collection
+
+from services.disclosure.domain.assertions import DisputedFact
+from services.disclosure.store.documents import DifferingRow
+from services.disclosure.store.writes import Writes
+
+Plain = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ListedSubject:
+    """A subject whose facts are told differently, by its strongest reference, with its place in the list."""
+
+    ref: str
+    refs: Sequence[str]
+    facts: Sequence[DisputedFact]
+    place: str
+
+
+class DisagreementStore:
+    """Which subjects' facts are told differently."""
+
+    def __init__(self, rows: Callable[[Any], Collection[Plain]]) -> None:
+        self._rows = rows
+
+    def listed(self, after: str, limit: int) -> list[ListedSubject]:
+        """Subjects after a place in the list, those that differ for the longest time first."""
+        found = self._rows(DifferingRow).find({"place": {"$gt": after}}).sort("place", 1).limit(limit)
+        return [
+            ListedSubject(row["_id"], row["refs"], [_differing(f) for f in row["facts"]], row["place"]) for row in found
+        ]
+
+    def has(self, ref: str) -> bool:
+        """Whether a subject is on the list, by its strongest reference."""
+        return self._rows(DifferingRow).find_one({"_id": ref}, {"_id": 1}) is not None
+
+    def write(self, told: Mapping[str, tuple[Sequence[str], Sequence[DisputedFact]]], writes: Writes) -> None:
+        """Puts subjects on the list, by strongest reference: all references, and what differs; nothing takes it off."""
+        for ref, (refs, facts) in told.items():
+            if facts:
+                row = _row(ref, refs, facts)
+                writes.add(DifferingRow, ReplaceOne({"_id": ref}, row, upsert=True), 300 + 40 * len(refs))
+            else:
+                writes.add(DifferingRow, DeleteOne({"_id": ref}), 50)
+
+
+def _row(ref: str, refs: Sequence[str], facts: Sequence[DisputedFact]) -> Plain:
+    return {
+        "_id": ref,
+        "refs": list(refs),
+        "place": f"{min(f.since for f in facts)} {ref}",
+        "facts": [[f.fact, f.values, list(f.providers), f.since] for f in facts],
+    }
+
+
+def _differing(row: Sequence[Any]) -> DisputedFact:
+    fact, values, providers, since = row
+    return DisputedFact(fact, values, tuple(providers), since)

@@ -1,0 +1,414 @@
+"""Disclosure's collections and every query on subjects, pages and records.
+
+Hot reads go to pymongo with a projection. Habits come from the embedded server (SecantusDB 0.7): long `$in` lists are asked
+in chunks, because their cost there grows with the square of their length; ranges are asked on secondary indexes, because
+a range of `_id` reads the whole collection; a document that is written again and again has no secondary index, which would
+double what that costs.
+
+What is derived from the feeds belongs to a generation: a rebuild fills another one beside that which is in use.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+from pymongo import DeleteOne, InsertOne, ReplaceOne, ReturnDocument, UpdateOne
+from pymongo.collection import Collection
+
+from chengxin.deadlines import patience, within
+from chengxin.errors import STORE_UNAVAILABLE
+from chengxin.ids import new_id
+from chengxin.mongo import Store, Unit, find_among, session_of
+from chengxin.together import Together
+from services.disclosure.domain.catalog_entry import Entry
+from services.disclosure.domain.record_fragments import Fragment, packed, unpacked, with_items
+from services.disclosure.domain.subject_names import NameHistory
+from services.disclosure.domain.subject_state import (
+    Summary,
+    state_packed,
+    state_unpacked,
+    summaries_packed,
+    summaries_unpacked,
+)
+from services.disclosure.domain.view_pages import PublicName, PublicVisibility
+from services.disclosure.store.consents import ConsentStore
+from services.disclosure.store.disagreements import DisagreementStore
+from services.disclosure.store.documents import (
+    DERIVED,
+    ConsentRow,
+    DueRow,
+    EntryRow,
+    LongRecordRow,
+    NameRow,
+    ObjectionRow,
+    PageRow,
+    RecordRow,
+    ShownRow,
+    SubjectRow,
+    SummaryRow,
+)
+from services.disclosure.store.links import LinkStore
+from services.disclosure.store.public_feed import FeedStore, part_of
+from services.disclosure.store.subject_state import EditablePage, Group, RecordLocation, Subject, SubjectDocument
+from services.disclosure.store.writes import Writes
+
+T = TypeVar("T")
+Plain = dict[str, Any]
+
+# The first generation of this shape. Collections of the version before had no generation in their names.
+FIRST: Final = 2
+# Awaited records that are looked at in one round.
+_MOST_AWAITED: Final = 1000
+# Pages whose summaries are kept together.
+_BLOCK: Final = 32
+# Documents of some kilobytes, asked for at once.
+_LARGE_AT_ONCE: Final = 16
+# How long queries that come together are waited for, to be read together.
+_COMPANY_SECONDS: Final = 0.001
+
+
+class DisclosureStore:
+    """What disclosure keeps, in one generation."""
+
+    def __init__(self, store: Store, generation: int = FIRST) -> None:
+        self.store = store
+        self.generation = generation
+        self.links = LinkStore(self.rows)
+        self.feed = FeedStore(self.rows, self.pages, self.locations)
+        self.said = DisagreementStore(self.rows)
+        self.consents = ConsentStore(store)
+        self._entries: dict[tuple[str, int], Entry] = {}
+        self._heads = Together(self._rows_of, _LARGE_AT_ONCE, _COMPANY_SECONDS)
+
+    def rows(self, document: Any) -> Collection[Plain]:
+        """The collection of derived documents of this generation."""
+        return self.store.db[f"{document._get_collection_name()}.{self.generation}"]
+
+    def create_indexes(self) -> None:
+        """Makes the collections and their indexes; doing it again changes nothing."""
+        there = set(self.store.db.list_collection_names())
+        for document in DERIVED:
+            collection = self.rows(document)
+            if collection.name not in there:
+                # In a transaction the embedded server makes none.
+                self.store.db.create_collection(collection.name)
+            for spec in document._meta["index_specs"]:
+                collection.create_index(spec["fields"], **{k: v for k, v in spec.items() if k != "fields"})
+        ConsentRow.ensure_indexes()
+
+    def transact(self, work: Callable[[Unit], T]) -> T:
+        """Runs `work` in a transaction."""
+        return self.store.transact(work)
+
+    # Reading for queries.
+
+    def head(self, ref: str) -> SubjectDocument | None:
+        """A subject and its newest page: the read of most queries, which are read together when they come together."""
+        try:
+            found = self._heads.ask(ref, patience())
+        except TimeoutError:
+            raise STORE_UNAVAILABLE(retry_after=1) from None
+        return None if found is None else _head(found)
+
+    def _rows_of(self, refs: Sequence[str], seconds: float) -> list[Plain | None]:
+        with within(seconds):
+            each_once = list(dict.fromkeys(refs))
+            found = {row["_id"]: row for row in self._in(SubjectRow, each_once, None, at_once=_LARGE_AT_ONCE)}
+        return [found.get(ref) for ref in refs]
+
+    def heads(self, refs: Sequence[str]) -> dict[str, SubjectDocument]:
+        """Those of the subjects that have records, by reference."""
+        return {row["_id"]: _head(row) for row in self._in(SubjectRow, refs, None, at_once=_LARGE_AT_ONCE)}
+
+    def pages(self, keys: Iterable[tuple[str, int]], unit: Unit | None = None) -> dict[tuple[str, int], list[Fragment]]:
+        """Older pages, by subject and number."""
+        by_key = {_page_key(ref, number): (ref, number) for ref, number in keys}
+        rows = self._in(PageRow, list(by_key), unit, at_once=_LARGE_AT_ONCE)
+        return {by_key[row["_id"]]: unpacked(row["fragments"]) for row in rows}
+
+    def in_full(self, fragments: Sequence[Fragment]) -> list[Fragment]:
+        """The same, with the items of long ones."""
+        wanted = [f.record_id for f in fragments if f.long]
+        if not wanted:
+            return list(fragments)
+        blobs = {row["_id"]: row["items"] for row in self._in(LongRecordRow, wanted, None, at_once=_LARGE_AT_ONCE)}
+        return [with_items(f, blobs[f.record_id]) if f.record_id in blobs else f for f in fragments]
+
+    def location(self, record_id: str) -> RecordLocation | None:
+        """Where a record is."""
+        return self.locations([record_id]).get(record_id)
+
+    def group_of(self, ref: str) -> Group | None:
+        """The group that a reference is in."""
+        return self.links.groups_with([ref]).get(ref)
+
+    def entry(self, code: str, version: int) -> Entry | None:
+        """One version of an entry. Versions never change, so each is read once."""
+        if (known := self._entries.get((code, version))) is not None:
+            return known
+        found = self.rows(EntryRow).find_one({"_id": f"{code}:{version}"})
+        if found is None:
+            return None
+        self._entries[code, version] = entry = Entry.read(found)
+        return entry
+
+    @property
+    def name_rows(self) -> Collection[Plain]:
+        """What the public finds subjects by."""
+        return self.rows(NameRow)
+
+    def names_after(self, seq: int) -> Iterator[Plain]:
+        """Changes of what the public finds subjects by, after one."""
+        yield from self.rows(NameRow).find({"seq": {"$gt": seq}}, batch_size=5000)
+
+    # Writing from the feeds.
+
+    def _in(
+        self, document: Any, keys: Sequence[str], unit: Unit | None, fields: Plain | None = None, at_once: int = 0
+    ) -> Iterator[Plain]:
+        return find_among(
+            self.rows(document), "_id", keys, fields, session_of(unit), **({"at_once": at_once} if at_once else {})
+        )
+
+    def save_entry(self, entry: Plain, unit: Unit) -> None:
+        """Keeps a version of an entry."""
+        key = f"{entry['code']}:{entry['version']}"
+        self.rows(EntryRow).replace_one({"_id": key}, {"_id": key, **entry}, upsert=True, session=unit.session)
+
+    def locations(self, record_ids: Sequence[str], unit: Unit | None = None) -> dict[str, RecordLocation]:
+        """Where records are; unknown ones are left out."""
+        return {
+            r["_id"]: RecordLocation(
+                r["_id"],
+                r["ref"],
+                r["page"],
+                r["slot"],
+                r["version"],
+                r.get("revoked", False),
+                r.get("due", ""),
+                r.get("links") or [],
+                r.get("shown", ""),
+                r.get("objected", False),
+            )
+            for r in self._in(RecordRow, record_ids, unit)
+        }
+
+    def write_locations(self, changed: Iterable[tuple[RecordLocation, bool]], writes: Writes) -> None:
+        """Writes where records are; the flag says that it was not known before."""
+        days: dict[str, list[str]] = {}
+        parts: dict[str, list[str]] = {}
+        for location, new in changed:
+            row: Plain = {
+                "_id": location.record_id,
+                "ref": location.ref,
+                "page": location.page,
+                "slot": location.slot,
+                "version": location.version,
+            }
+            if location.revoked:
+                row["revoked"] = True
+            if location.due:
+                row["due"] = location.due
+                days.setdefault(location.due, []).append(location.record_id)
+            if location.links:
+                row["links"] = location.links
+            if location.shown:
+                row["shown"] = location.shown
+            if location.shown and location.shown != location.shown_before:
+                parts.setdefault(part_of(location.shown, location.record_id), []).append(location.record_id)
+            if location.objected:
+                row["objected"] = True
+            size = 300 + sum(map(len, location.links))
+            writes.add(RecordRow, InsertOne(row) if new else ReplaceOne({"_id": row["_id"]}, row, upsert=True), size)
+        for part, records in parts.items():
+            row = {"_id": new_id("p"), "part": part, "records": records}
+            writes.add(ShownRow, InsertOne(row), 80 + 40 * len(records))
+        for day, records in days.items():
+            writes.add(DueRow, InsertOne({"_id": new_id("d"), "day": day, "records": records}), 60 + 40 * len(records))
+
+    def due(self, today: str, limit: int) -> list[tuple[str, list[str]]]:
+        """Lists of records whose disclosure was to end before a day, by number, the oldest days first."""
+        found = self.rows(DueRow).find({"day": {"$lt": today}}).sort("day", 1).limit(limit)
+        return [(row["_id"], row["records"]) for row in found]
+
+    def drop_due(self, numbers: Iterable[str], unit: Unit) -> None:
+        """Forgets lists of records that have been looked at."""
+        for number in numbers:
+            self.rows(DueRow).delete_one({"_id": number}, session=unit.session)
+
+    def objected(self, record_ids: Sequence[str], unit: Unit) -> set[str]:
+        """Those of the records to which an objection is open."""
+        found = find_among(self.rows(ObjectionRow), "record_id", record_ids, None, unit.session)
+        return {o["record_id"] for o in found if o["open"]}
+
+    def awaited(self, record_ids: Sequence[str], unit: Unit) -> set[str]:
+        """Those of new records to which an objection came before them; they are not awaited any more."""
+        rows = self.rows(ObjectionRow)
+        if rows.find_one({"waiting": True}, {"_id": 1}, session=unit.session) is None:
+            return set()
+        found = self.objected(record_ids, unit)
+        for record_id in record_ids:
+            rows.update_many(
+                {"record_id": record_id, "waiting": True}, {"$unset": {"waiting": ""}}, session=unit.session
+            )
+        return found
+
+    def awaited_in_vain(self) -> list[str]:
+        """Records that are known and still awaited: they came at the same moment as the objection, in another process."""
+        rows = self.rows(ObjectionRow).find({"waiting": True}, {"record_id": 1}).limit(_MOST_AWAITED)
+        return list(self.locations(list(dict.fromkeys(row["record_id"] for row in rows))))
+
+    def save_objection(
+        self, number: str, record_id: str, is_open: bool, position: int, known_record: bool, unit: Unit
+    ) -> bool:
+        """Keeps the state of an objection; False when a newer one is known."""
+        rows = self.rows(ObjectionRow)
+        known = rows.find_one({"_id": number}, session=unit.session)
+        if known is not None and known["position"] > position:
+            return False
+        row: Plain = {"_id": number, "record_id": record_id, "open": is_open, "position": position}
+        if not known_record:
+            row["waiting"] = True
+        rows.replace_one({"_id": number}, row, upsert=True, session=unit.session)
+        return True
+
+    def subjects(self, refs: Sequence[str], unit: Unit) -> dict[str, Subject]:
+        """Subjects with their newest pages, to be changed; unknown ones begin empty."""
+        found = {ref: Subject(ref) for ref in refs}
+        for row in self._in(SubjectRow, refs, unit, at_once=_LARGE_AT_ONCE):
+            found[row["_id"]] = _subject(row)
+        return found
+
+    def load_pages(self, wanted: Mapping[str, set[int]], subjects: Mapping[str, Subject], unit: Unit) -> None:
+        """Loads older pages of subjects into them."""
+        keys = [(ref, number) for ref, numbers in wanted.items() for number in numbers]
+        for (ref, number), fragments in self.pages(keys, unit).items():
+            subjects[ref].pages[number] = EditablePage(number, {f.slot: f for f in fragments})
+
+    def summaries(self, ref: str, tail: int, unit: Unit) -> dict[int, Summary]:
+        """The summaries of a subject's older pages, by number."""
+        keys = [f"{ref}:{block}" for block in range((tail + _BLOCK - 1) // _BLOCK)]
+        found: dict[int, Summary] = {}
+        for row in self._in(SummaryRow, keys, unit, at_once=_LARGE_AT_ONCE):
+            found |= summaries_unpacked(row["pages"])
+        return found
+
+    def write_summaries(self, changed: Mapping[str, Mapping[int, Summary]], writes: Writes, unit: Unit) -> None:
+        """Keeps summaries of older pages, by subject and number."""
+        blocks: dict[str, dict[int, Summary]] = {}
+        for ref, summaries in changed.items():
+            for number, summary in summaries.items():
+                blocks.setdefault(f"{ref}:{number // _BLOCK}", {})[number] = summary
+        there = {
+            row["_id"]: summaries_unpacked(row["pages"])
+            for row in self._in(SummaryRow, list(blocks), unit, at_once=_LARGE_AT_ONCE)
+        }
+        for key, block in blocks.items():
+            blob = summaries_packed(there.get(key, {}) | block)
+            writes.add(SummaryRow, ReplaceOne({"_id": key}, {"_id": key, "pages": blob}, upsert=True), len(blob) + 100)
+
+    def write_subject(self, subject: Subject, writes: Writes) -> None:
+        """Writes a subject with its changed pages; long items are written apart."""
+        for page in subject.pages.values():
+            if not page.changed:
+                continue
+            kept = [page.fragments[slot] for slot in sorted(page.fragments)]
+            if page.number < subject.tail:
+                key = _page_key(subject.ref, page.number)
+                blob = packed(kept, closed=True)
+                older = {"_id": key, "fragments": blob}
+                writes.add(PageRow, ReplaceOne({"_id": key}, older, upsert=True), len(blob) + 100)
+            else:
+                tail = packed(kept)
+        for record_id, blob in subject.long_items.items():
+            if blob:
+                long = {"_id": record_id, "items": blob}
+                writes.add(LongRecordRow, ReplaceOne({"_id": record_id}, long, upsert=True), len(blob) + 80)
+            else:
+                writes.add(LongRecordRow, DeleteOne({"_id": record_id}), 50)
+        state = state_packed(subject.state)
+        row: Plain = {"_id": subject.ref, "page": subject.tail, "slots": subject.slots, "state": state}
+        if subject.grouped:
+            row["grouped"] = True
+        if subject.tail in subject.pages and subject.pages[subject.tail].changed:
+            row["tail"] = tail
+            write: Any = InsertOne(row) if subject.new else ReplaceOne({"_id": subject.ref}, row)
+        else:
+            write = UpdateOne({"_id": subject.ref}, {"$set": {k: v for k, v in row.items() if k != "_id"}})
+        writes.add(SubjectRow, write, len(row.get("tail", b"")) + len(state) + 120)
+
+    def write_names(self, changed: Sequence[tuple[Subject, Group | None]], seq: int, writes: Writes) -> None:
+        """Writes what the public finds subjects by."""
+        for subject, group in changed:
+            row = _name_row(subject, group, seq)
+            write = InsertOne(row) if subject.new else ReplaceOne({"_id": subject.ref}, row, upsert=True)
+            writes.add(NameRow, write, 200 + 100 * len(row["names"]))
+
+    def write(self, writes: Writes, unit: Unit) -> None:
+        """Writes it all."""
+        for document, some in writes.items():
+            self.rows(document).bulk_write(some, ordered=False, session=unit.session)
+
+    def next_seq(self, unit: Unit) -> int:
+        """The number of a change of names."""
+        # Written in the transaction, so that numbers are committed in order.
+        counter = self.store.db["counters"].find_one_and_update(
+            {"_id": f"names.{self.generation}"},
+            {"$inc": {"n": 1}},
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+            session=unit.session,
+        )
+        if counter is None:
+            raise RuntimeError("an upsert answered without its document")
+        return int(counter["n"])
+
+
+def _subject(row: Plain) -> Subject:
+    fragments = {f.slot: f for f in unpacked(row["tail"])}
+    return Subject(
+        row["_id"],
+        state_unpacked(row["state"]),
+        row["page"],
+        row["slots"],
+        {row["page"]: EditablePage(row["page"], fragments)},
+        new=False,
+        grouped=row.get("grouped", False),
+    )
+
+
+def _head(row: Plain) -> SubjectDocument:
+    state = state_unpacked(row["state"])
+    return SubjectDocument(row["_id"], state, row["page"], unpacked(row["tail"]), row.get("grouped", False))
+
+
+def _name_row(subject: Subject, group: Group | None, seq: int) -> Plain:
+    state, visible = subject.state, subject.state.summary.visible
+    row = {"_id": subject.ref, "kind": state.kind, "uscc": state.uscc or (group.uscc if group else ""), "seq": seq}
+    # Nothing else can be found by the directory than what the public sees.
+    called = state.called.among([n.name for n in visible.names])
+    row |= {
+        "name": called.name,
+        "former": list(called.former),
+        "named_at": called.at,
+        "registered_at": called.registered,
+        "until": visible.until,
+        "names": [[n.name, n.until, n.seat] for n in visible.names],
+    }
+    if group is not None:
+        row["into"] = group.refs[0]
+    return row
+
+
+def called_of(row: Plain) -> NameHistory:
+    """What a subject is called, of a row of `names_after`."""
+    registered = row.get("registered_at", "")
+    return NameHistory(row.get("name", ""), row.get("former", ()), row.get("named_at", ""), registered)
+
+
+def read_names(row: Plain) -> PublicVisibility:
+    """What the public finds a subject by, of a row of `names_after`."""
+    return PublicVisibility(row["until"], tuple(PublicName(*n) for n in row["names"]))
+
+
+def _page_key(ref: str, number: int) -> str:
+    return f"{ref}:{number:06d}"

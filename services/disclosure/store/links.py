@@ -1,0 +1,210 @@
+"""The links between references, as they are kept. Every query on them is here."""
+
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pymongo import DeleteOne, InsertOne, ReplaceOne, UpdateOne
+from pymongo.collection import Collection
+
+from chengxin.mongo import Unit, find_among, session_of
+from services.disclosure.domain.entity_resolution import Decision, Groups, Identifier, Link, State, grouped
+from services.disclosure.domain.subject_state import SubjectState, members_packed, members_unpacked, state_unpacked
+from services.disclosure.store.documents import GroupRow, LinkRow, MemberRow, NameRow, SubjectRow
+from services.disclosure.store.subject_state import Group
+from services.disclosure.store.writes import Writes
+
+Plain = dict[str, Any]
+
+# Groups may have some hundred kilobytes.
+_LARGE_AT_ONCE: Final = 4
+_LOOKS: Final = 3
+
+
+@dataclass
+class LinkAct:
+    """What an officer did to a link."""
+
+    decision: str
+    by: str
+    at: str
+    # Sealed: people wrote it.
+    reason: str
+    undone_by: str = ""
+    undone_at: str = ""
+    undone_reason: str = ""
+
+
+@dataclass
+class StoredLink:
+    """A link with what it stands on."""
+
+    one: Identifier
+    other: Identifier
+    # By how many records it is named, and one of them.
+    records: int = 0
+    record: str = ""
+    # One code contains the other by its standard.
+    standard: bool = False
+    history: list[LinkAct] = field(default_factory=list)
+    state: str = ""
+    conflict_since: str = ""
+    # Not written yet.
+    new: bool = True
+
+    @property
+    def decision(self) -> Decision:
+        """The last decision that was not undone."""
+        standing = [act for act in self.history if not act.undone_at]
+        return Decision(standing[-1].decision) if standing else Decision.NONE
+
+    @property
+    def link(self) -> Link:
+        """What it says."""
+        return Link(self.one, self.other, self.standard or self.records > 0, self.decision)
+
+
+class LinkStore:
+    """Links, and the groups that subjects are in because of them."""
+
+    def __init__(self, rows: Callable[[Any], Collection[Plain]]) -> None:
+        self._rows = rows
+
+    def by_id(self, ids: Sequence[str], unit: Unit | None = None) -> dict[str, StoredLink]:
+        """Links; unknown ones are left out."""
+        return _read(find_among(self._rows(LinkRow), "_id", ids, None, session_of(unit)))
+
+    def around(
+        self, refs: Iterable[str], unit: Unit | None = None, over: dict[str, StoredLink] | None = None
+    ) -> list[StoredLink]:
+        """All links that can be reached from references, whether they join or not; `over` are those changed in hand."""
+        changed = over or {}
+        found: dict[str, StoredLink] = {}
+        frontier, seen = list(dict.fromkeys(refs)), set[str]()
+        by_end: dict[str, list[str]] = {}
+        for link_id, kept in changed.items():
+            for end in (kept.one.ref, kept.other.ref):
+                by_end.setdefault(end, []).append(link_id)
+        while frontier:
+            seen.update(frontier)
+            reached = _read(find_among(self._rows(LinkRow), "refs", frontier, None, session_of(unit)))
+            reached |= {i: changed[i] for ref in frontier for i in by_end.get(ref, ())}
+            for link_id, kept in reached.items():
+                found[link_id] = changed.get(link_id, kept)
+            ends = (end.ref for kept in reached.values() for end in (kept.one, kept.other))
+            frontier = [ref for ref in dict.fromkeys(ends) if ref not in seen]
+        return list(found.values())
+
+    def subject_of(self, ref: str) -> tuple[str, ...]:
+        """All references of the subject that has this one, strongest first."""
+        return groups_of(self.around([ref])).of(ref)
+
+    def conflicts(self, after: str, limit: int) -> list[StoredLink]:
+        """Links that records claim and that are not made, oldest first, after one."""
+        query: Plain = {"conflict_since": {"$gt": after}}
+        found = self._rows(LinkRow).find(query).sort("conflict_since", 1).limit(limit)
+        return list(_read(found).values())
+
+    def write(self, changed: Iterable[StoredLink], writes: Writes) -> None:
+        """Writes links."""
+        for kept in changed:
+            row = _row(kept)
+            size = 500 + sum(len(str(act)) for act in row["history"])
+            writes.add(LinkRow, InsertOne(row) if kept.new else ReplaceOne({"_id": row["_id"]}, row), size)
+
+    def states(self, refs: Sequence[str], unit: Unit | None = None) -> dict[str, SubjectState]:
+        """What is known of the subjects that have records here."""
+        rows = find_among(self._rows(SubjectRow), "_id", refs, {"state": 1}, session_of(unit))
+        return {row["_id"]: state_unpacked(row["state"]) for row in rows}
+
+    def groups_with(self, refs: Sequence[str], unit: Unit | None = None) -> dict[str, Group]:
+        """The groups that references are in, by reference; those that are alone are left out."""
+        # Outside a transaction a group may be dissolved between the question who is in it and the one what it is.
+        for _ in range(_LOOKS - 1):
+            with suppress(KeyError):
+                return self._groups_with(refs, unit)
+        return self._groups_with(refs, unit)
+
+    def _groups_with(self, refs: Sequence[str], unit: Unit | None) -> dict[str, Group]:
+        members = find_among(self._rows(MemberRow), "_id", refs, None, session_of(unit))
+        group_of = {row["_id"]: row["group"] for row in members}
+        wanted = list(dict.fromkeys(group_of.values()))
+        rows = find_among(self._rows(GroupRow), "_id", wanted, None, session_of(unit), _LARGE_AT_ONCE)
+        groups = {
+            row["_id"]: Group(row["_id"], row["refs"], members_unpacked(zlib.decompress(row["members"])), row["uscc"])
+            for row in rows
+        }
+        return {ref: groups[group_id] for ref, group_id in group_of.items()}
+
+    def write_group(self, group: Group, writes: Writes) -> None:
+        """Writes a group with the states of its members."""
+        blob = zlib.compress(members_packed(group.members), 1)
+        row = {"_id": group.group_id, "refs": group.refs, "uscc": group.uscc, "members": blob}
+        size = len(blob) + 40 * len(group.refs) + 100
+        writes.add(GroupRow, ReplaceOne({"_id": group.group_id}, row, upsert=True), size)
+
+    def drop_group(self, group_id: str, writes: Writes) -> None:
+        """Forgets a group."""
+        writes.add(GroupRow, DeleteOne({"_id": group_id}), 50)
+
+    def write_member(self, ref: str, group_id: str, writes: Writes) -> None:
+        """Says in which group a reference is; in none with an empty one."""
+        if group_id:
+            row = {"_id": ref, "group": group_id}
+            writes.add(MemberRow, ReplaceOne({"_id": ref}, row, upsert=True), 120)
+        else:
+            writes.add(MemberRow, DeleteOne({"_id": ref}), 50)
+
+    def write_grouped(self, ref: str, writes: Writes) -> None:
+        """Says of a subject with records that it is, or was, in a group."""
+        # The whole document is written anew; how large it is is not known here.
+        writes.add(SubjectRow, UpdateOne({"_id": ref}, {"$set": {"grouped": True}}), 16 * 1024)
+
+    def write_leader(self, ref: str, leader: str, uscc: str, seq: int, writes: Writes) -> None:
+        """Says under which reference, and by which code, the public finds a subject; alone with an empty one."""
+        shown: Plain = {"$set": {"seq": seq, "uscc": uscc}}
+        if leader:
+            shown["$set"]["into"] = leader
+        else:
+            shown["$unset"] = {"into": ""}
+        writes.add(NameRow, UpdateOne({"_id": ref}, shown), 600)
+
+
+def groups_of(kept: Iterable[StoredLink]) -> Groups:
+    """The subjects that links make."""
+    return grouped(k.link for k in kept)
+
+
+def _row(kept: StoredLink) -> Plain:
+    row: Plain = {
+        "_id": kept.link.id,
+        "refs": [kept.one.ref, kept.other.ref],
+        "schemes": [kept.one.scheme, kept.other.scheme],
+        "records": kept.records,
+        "record": kept.record,
+        "standard": kept.standard,
+        "history": [vars(act) for act in kept.history],
+        "state": kept.state,
+    }
+    if kept.state == State.CONFLICT:
+        row["conflict_since"] = kept.conflict_since
+    return row
+
+
+def _read(rows: Iterable[Plain]) -> dict[str, StoredLink]:
+    return {
+        row["_id"]: StoredLink(
+            Identifier(row["refs"][0], row["schemes"][0]),
+            Identifier(row["refs"][1], row["schemes"][1]),
+            row["records"],
+            row["record"],
+            row["standard"],
+            [LinkAct(**act) for act in row["history"]],
+            row["state"],
+            row.get("conflict_since", ""),
+            new=False,
+        )
+        for row in rows
+    }

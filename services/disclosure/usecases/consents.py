@@ -1,0 +1,301 @@
+"""Consents (Art. 16): a subject lets one organisation see named entries for one purpose, for a time, and takes it back.
+
+The subject hands the organisation a code; the organisation's client exchanges it at the gateway for a token that names the
+consent (RFC 8693). The consent is looked at again on every query, so that the token is never good for longer than it.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any, Final
+
+from chengxin.canonical import canonical
+from chengxin.clock import rfc3339
+from chengxin.errors import INPUT_INVALID, FieldError, Problem, forbidden, not_found
+from chengxin.ids import new_id
+from chengxin.mongo import Unit
+from chengxin.policy import rule
+from chengxin.principal import Assurance, Principal, Role
+from services.disclosure.context import DisclosureContext
+
+CONSENT_ABSENT = not_found("CONSENT_ABSENT", "没有编号为 {consent_id} 的授权", "You gave no consent {consent_id}")
+CONSENT_CODE_UNKNOWN = forbidden(
+    "CONSENT_CODE_UNKNOWN",
+    "授权码不存在或已被新码取代，请向信息主体索取新的授权码",
+    "There is no such consent code, or a newer one has replaced it; ask the subject for one",
+)
+NOT_THE_GATEWAY = forbidden("NOT_THE_GATEWAY", "授权码只由网关核验", "Consent codes are resolved for the gateway only")
+CONSENT_UNKNOWN = forbidden(
+    "CONSENT_UNKNOWN",
+    "没有找到令牌所述的授权，请向信息主体重新取得授权",
+    "There is no such consent as the token names; ask the subject for one",
+)
+CONSENT_WITHDRAWN = forbidden(
+    "CONSENT_WITHDRAWN", "信息主体已撤回授权，不能再查询", "The subject has withdrawn the consent"
+)
+CONSENT_OTHER_GRANTEE = forbidden(
+    "CONSENT_OTHER_GRANTEE", "该授权是给其他单位的", "The consent was given to another organisation"
+)
+CONSENT_OTHER_SUBJECT = forbidden(
+    "CONSENT_OTHER_SUBJECT", "该授权不是被查询主体作出的", "The consent was not given by the subject asked about"
+)
+CONSENT_OTHER_PURPOSE = forbidden(
+    "CONSENT_OTHER_PURPOSE", "查询用途与授权用途不一致", "The consent was given for another purpose"
+)
+CONSENT_OTHER_ENTRIES = forbidden(
+    "CONSENT_OTHER_ENTRIES", "授权不包含所查询的目录：{entries}", "The consent does not cover these entries: {entries}"
+)
+CONSENT_NOT_IN_TIME = forbidden(
+    "CONSENT_NOT_IN_TIME",
+    "授权的有效期为 {valid_from} 至 {valid_to}，今天不在其内",
+    "The consent is valid from {valid_from} to {valid_to}, which does not include today",
+)
+CONSENT_USED_UP = forbidden(
+    "CONSENT_USED_UP", "授权的查询次数已用完", "The consent has been used as often as it allows"
+)
+
+
+# 256 bits by chance: nobody guesses one, so its digest needs no salt.
+_CODE_PREFIX: Final = "consent-code_"
+_CODE_BYTES: Final = 32
+
+
+@dataclass(frozen=True)
+class Consent:
+    """A subject's permission for one grantee to see named entries for one purpose."""
+
+    consent_id: str
+    subject_ref: str
+    # USCC of the organisation that may ask.
+    grantee: str
+    purpose: str
+    # Entry codes; none named means every entry of mode `authorized`.
+    entries: frozenset[str]
+    # Shanghai dates, both included.
+    valid_from: date
+    valid_to: date
+    # None: as often as needed.
+    uses_left: int | None
+    given_at: str
+    withdrawn_at: str = ""
+
+    def refusal(self, caller: Principal, ref: str, entries: Set[str], today: date) -> Problem | None:
+        """Why this consent does not cover a query; None when it does."""
+        if (closed := self.closed_to(caller.org, today)) is not None:
+            return closed
+        if ref and ref != self.subject_ref:
+            return CONSENT_OTHER_SUBJECT()
+        if caller.purpose and caller.purpose != self.purpose:
+            return CONSENT_OTHER_PURPOSE()
+        if self.entries and (outside := entries - self.entries):
+            return CONSENT_OTHER_ENTRIES(entries=", ".join(sorted(outside)))
+        return None
+
+    def closed_to(self, org: str, today: date) -> Problem | None:
+        """Why an organisation may ask nothing under this consent today; None when it may."""
+        if self.grantee != org:
+            return CONSENT_OTHER_GRANTEE()
+        if self.withdrawn_at:
+            return CONSENT_WITHDRAWN()
+        if not self.valid_from <= today <= self.valid_to:
+            return CONSENT_NOT_IN_TIME(valid_from=self.valid_from, valid_to=self.valid_to)
+        if self.uses_left is not None and self.uses_left <= 0:
+            return CONSENT_USED_UP()
+        return None
+
+    def withdrawn(self, at: str) -> "Consent":
+        """The same consent, taken back; taking back twice changes nothing."""
+        return self if self.withdrawn_at else replace(self, withdrawn_at=at)
+
+    def plain(self) -> dict[str, Any]:
+        """As it travels and is kept."""
+        return {
+            "consent_id": self.consent_id,
+            "subject_ref": self.subject_ref,
+            "grantee": self.grantee,
+            "purpose": self.purpose,
+            "entries": sorted(self.entries),
+            "valid_from": self.valid_from.isoformat(),
+            "valid_to": self.valid_to.isoformat(),
+            "uses_left": self.uses_left,
+            "given_at": self.given_at,
+            "withdrawn_at": self.withdrawn_at,
+        }
+
+
+def read_consent(plain: Mapping[str, Any]) -> Consent:
+    """From what `plain` gave."""
+    return Consent(
+        plain["consent_id"],
+        plain["subject_ref"],
+        plain["grantee"],
+        plain["purpose"],
+        frozenset(plain["entries"]),
+        date.fromisoformat(plain["valid_from"]),
+        date.fromisoformat(plain["valid_to"]),
+        plain["uses_left"],
+        plain["given_at"],
+        plain["withdrawn_at"],
+    )
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a subject agrees to."""
+
+    grantee: str
+    purpose: str
+    entries: frozenset[str]
+    valid_from: date
+    valid_to: date
+    uses: int | None
+
+
+@rule("consent.given", roles={Role.SUBJECT}, articles=("16",), assurance=Assurance.ONLINE)
+def give(ctx: DisclosureContext, caller: Principal, terms: Terms, key: str = "") -> tuple[Consent, str]:
+    """The subject gives a consent, and gets the code to hand over; it is told once, and empty when a request is repeated.
+
+    Raises INPUT_INVALID for one that could never be used.
+    """
+    if terms.valid_to < max(terms.valid_from, ctx.clock.today()):
+        told = "有效期须在今天或以后结束，且不早于起始日 / must end today or later, and not before it begins"
+        raise INPUT_INVALID(fields=[FieldError("valid_to", "period", told)])
+    consent = Consent(
+        new_id("consent"),
+        caller.sub,
+        terms.grantee,
+        terms.purpose,
+        terms.entries,
+        terms.valid_from,
+        terms.valid_to,
+        terms.uses,
+        rfc3339(ctx.clock.now()),
+    )
+
+    code = _new_code()
+
+    def work(unit: Unit) -> dict[str, Any]:
+        _save(ctx, caller, unit, "consent.given", consent, digest_of(code))
+        return consent.plain()
+
+    asked = canonical(["consent.given", {**consent.plain(), "consent_id": "", "given_at": ""}])
+    given = read_consent(ctx.store.store.once(caller.sub, key, asked, work))
+    return given, code if given.consent_id == consent.consent_id else ""
+
+
+@rule("consent.code_renewed", roles={Role.SUBJECT}, articles=("16",), assurance=Assurance.ONLINE)
+def renew_code(ctx: DisclosureContext, caller: Principal, consent_id: str) -> tuple[Consent, str]:
+    """Another code in place of one that was lost or seen by others, which is dead from now on. Raises CONSENT_ABSENT,
+    CONSENT_WITHDRAWN."""
+    code = _new_code()
+
+    def work(unit: Unit) -> Consent:
+        consent = _own(ctx, caller, consent_id, unit)
+        if consent.withdrawn_at:
+            raise CONSENT_WITHDRAWN()
+        _save(ctx, caller, unit, "consent.code_renewed", consent, digest_of(code))
+        return consent
+
+    return ctx.store.transact(work), code
+
+
+def by_the_gateway(_ctx: DisclosureContext, caller: Principal, *_: object, **__: object) -> Problem | None:
+    """the gateway itself asks"""
+    return None if caller.client_id == "gateway" else NOT_THE_GATEWAY()
+
+
+@rule("consent.resolved", roles={Role.SERVICE}, articles=("16",), when=(by_the_gateway,))
+def resolve(ctx: DisclosureContext, caller: Principal, code: str, grantee: str) -> Consent:
+    """The consent of a code, when the organisation that presents it may ask under it now; nothing of it is used up.
+
+    Raises CONSENT_CODE_UNKNOWN, CONSENT_OTHER_GRANTEE, CONSENT_WITHDRAWN, CONSENT_NOT_IN_TIME, CONSENT_USED_UP.
+    """
+    plain = ctx.store.consents.by_code(digest_of(code))
+    consent = read_consent(plain) if plain else None
+    problem = consent.closed_to(grantee, ctx.clock.today()) if consent else CONSENT_CODE_UNKNOWN()
+    refs = [consent.subject_ref] if consent else []
+    details = {"grantee": grantee} if consent is None else {"grantee": grantee, "consent_id": consent.consent_id}
+    if problem is not None:
+        details |= {"code": problem.code}
+    outcome = "refused" if problem else "ok"
+    ctx.audit.record(ctx.audit.event("consent.resolved", caller, outcome=outcome, subject_refs=refs, details=details))
+    if consent is None or problem is not None:
+        raise problem or CONSENT_CODE_UNKNOWN()
+    return consent
+
+
+def digest_of(code: str) -> str:
+    """How a code is kept."""
+    return hashlib.sha256(code.encode("utf-8", "replace")).hexdigest()
+
+
+@rule("consent.listed", roles={Role.SUBJECT}, articles=("16",))
+def listed(ctx: DisclosureContext, caller: Principal, after: str, size: int) -> list[Consent]:
+    """One's own consents, newest first, withdrawn and used ones among them; one more than `size` if there are more."""
+    found = [read_consent(plain) for plain in ctx.store.consents.of_subject(caller.sub, after, size + 1)]
+    details = {"found": min(len(found), size)}
+    ctx.audit.record(ctx.audit.event("consent.listed", caller, subject_refs=[caller.sub], details=details))
+    return found
+
+
+@rule("consent.withdrawn", roles={Role.SUBJECT}, articles=("16",))
+def withdraw(ctx: DisclosureContext, caller: Principal, consent_id: str) -> Consent:
+    """The subject takes a consent back; it ends at once, also for tokens already issued. Raises CONSENT_ABSENT."""
+
+    def work(unit: Unit) -> Consent:
+        consent = _own(ctx, caller, consent_id, unit)
+        taken_back = consent.withdrawn(rfc3339(ctx.clock.now()))
+        if taken_back != consent:
+            _save(ctx, caller, unit, "consent.withdrawn", taken_back)
+        return taken_back
+
+    return ctx.store.transact(work)
+
+
+def use(
+    ctx: DisclosureContext, caller: Principal, ref: str, entries: Set[str]
+) -> tuple[Consent | None, Problem | None]:
+    """The consent that the caller's token names, one use taken from it; or why it does not cover the query."""
+
+    def work(unit: Unit) -> tuple[Consent | None, Problem | None]:
+        plain = ctx.store.consents.by_id(caller.consent_id, unit) if caller.consent_id else None
+        if plain is None:
+            return None, CONSENT_UNKNOWN()
+        consent = read_consent(plain)
+        problem = consent.refusal(caller, ref, entries, ctx.clock.today())
+        if problem is None and consent.uses_left is not None:
+            ctx.store.consents.save({**plain, "uses_left": consent.uses_left - 1}, unit)
+        return consent, problem
+
+    return ctx.store.transact(work)
+
+
+def give_back(ctx: DisclosureContext, consent: Consent) -> None:
+    """Returns a use that was taken for a query that was not answered."""
+    if consent.uses_left is not None:
+        ctx.store.consents.return_use(consent.consent_id)
+
+
+def _new_code() -> str:
+    return _CODE_PREFIX + secrets.token_urlsafe(_CODE_BYTES)
+
+
+def _own(ctx: DisclosureContext, caller: Principal, consent_id: str, unit: Unit) -> Consent:
+    plain = ctx.store.consents.by_id(consent_id, unit)
+    if plain is None or plain["subject_ref"] != caller.sub:
+        raise CONSENT_ABSENT(consent_id=consent_id)
+    return read_consent(plain)
+
+
+def _save(
+    ctx: DisclosureContext, caller: Principal, unit: Unit, act: str, consent: Consent, code_digest: str | None = None
+) -> None:
+    """Writes a consent; with the digest of its code when that is another one now."""
+    ctx.store.consents.save(consent.plain() | ({} if code_digest is None else {"code_digest": code_digest}), unit)
+    details = {"consent_id": consent.consent_id, "grantee": consent.grantee}
+    event = ctx.audit.event(
+        act, caller, subject_refs=[consent.subject_ref], entries=sorted(consent.entries), details=details
+    )
+    unit.record(event.encode())

@@ -1,0 +1,241 @@
+"""The public feed (Art. 15, decision 17): what the portal shows, offered to the providers' portals as it changes.
+
+A position is a row of the outbox and a place in it, in one number. What a record looks like is read when somebody follows,
+never from the row: so a follower gets each change at its newest state, and nothing past its disclosure period.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Final
+
+from chengxin.errors import FEED_POSITION_UNKNOWN, exhausted, not_found
+from chengxin.mongo import OutboxRow
+from chengxin.policy import rule
+from chengxin.principal import Principal, Role
+from services.disclosure.context import DisclosureContext
+from services.disclosure.domain.disclosure_period import is_over
+from services.disclosure.domain.record_fragments import Fragment
+from services.disclosure.domain.record_views import View
+from services.disclosure.projections.public_changes import KIND
+from services.disclosure.usecases.view_reader import LazyRecordView, strongest_first
+
+EVERYBODY: Final = set(Role)
+GREATEST_SIZE: Final = 200
+# Places in a row. A row of the outbox is a document, of 16 MB at most: it has room for half as many record ids.
+_PLACE_BITS: Final = 20
+_ROWS: Final = 200
+# How often one answer looks at that many rows in which there is nothing for whoever asks.
+_LOOKS: Final = 10
+# An event names so many records; it says how many there were.
+_NAMED_RECORDS: Final = 20
+
+RECORD_NOT_PUBLIC = not_found(
+    "RECORD_NOT_PUBLIC",
+    "没有这条依法公开且在披露期限内的信用信息",
+    "There is no such record that is public and within its disclosure period",
+)
+FEED_BUSY = exhausted(
+    "FEED_BUSY",
+    429,
+    "同时订阅公开数据流的客户端过多，请稍后重试，或改用 GET /v1/public/feed",
+    "Too many follow the public feed at the moment; try again shortly, or use GET /v1/public/feed",
+)
+
+
+@dataclass(frozen=True)
+class FeedRequest:
+    """What of the feed: after a position, of one provider (empty: of all), and how many changes at once."""
+
+    after: int
+    provider: str = ""
+    size: int = GREATEST_SIZE
+
+
+@dataclass(frozen=True)
+class RecordChange:
+    """A record that is public now, as the subject page shows it, or none any more."""
+
+    position: int
+    record_id: str
+    provider_uscc: str
+    entry_code: str
+    # On whose page it is; empty when it is on none.
+    subject_ref: str
+    record: LazyRecordView | None
+
+
+@dataclass(frozen=True)
+class FeedBatch:
+    """Changes in order, and the position after which the next ones come."""
+
+    changes: Sequence[RecordChange]
+    position: int
+    # There is more already.
+    more: bool
+    event_id: str = ""
+
+
+@dataclass(frozen=True)
+class _Item:
+    position: int
+    record_id: str
+    provider: str
+    entry: str
+
+
+@dataclass(frozen=True)
+class _Window:
+    items: Sequence[_Item]
+    position: int
+    more: bool
+
+
+@rule("feed.read.public", roles=EVERYBODY, articles=("15", "18", "22"))
+def read(ctx: DisclosureContext, caller: Principal, ask: FeedRequest, patience: float) -> FeedBatch:
+    """Changes after a position. When there are none yet, waits for them so many seconds, as long as there is a place to
+    wait in. Raises FEED_POSITION_UNKNOWN."""
+    window = _looked(ctx, ask, ask.after, lambda: False)
+    if patience and not window.items and not window.more:
+        with ctx.waiting.one() as free:
+            ends = time.monotonic() + (patience if free else 0)
+            window = _looked(ctx, ask, window.position, lambda: time.monotonic() < ends)
+    return _told(ctx, caller, ask, window)
+
+
+@rule("feed.read.public", roles=EVERYBODY, articles=("15", "18", "22"))
+def follow(
+    ctx: DisclosureContext, caller: Principal, ask: FeedRequest, running: Callable[[], bool]
+) -> Iterator[FeedBatch]:
+    """Changes after a position, without end. What lies between two positions and is nothing for whoever follows is passed
+    over. Raises FEED_POSITION_UNKNOWN, FEED_BUSY."""
+    with ctx.following.one() as free:
+        if not free:
+            raise FEED_BUSY(retry_after=5)
+        position, window = ask.after, _window(ctx, ask, ask.after)
+        ctx.audit.record(ctx.audit.event("feed.read.public", caller, details=_details(ask, position)))
+        while running():
+            if window.items:
+                yield _told(ctx, caller, ask, window)
+            elif window.position > position:
+                yield FeedBatch([], window.position, window.more)
+            position = window.position
+            if not window.more:
+                _waited(ctx, position, running)
+            window = _window(ctx, ask, position)
+
+
+@rule("record.read.public", roles=EVERYBODY, articles=("15", "18"))
+def record(ctx: DisclosureContext, caller: Principal, record_id: str) -> tuple[str, LazyRecordView, str]:
+    """On whose page a record is, the record as it is shown there, and the number of this query in the audit log. Raises
+    RECORD_NOT_PUBLIC."""
+    refs, shown = _shown(ctx, [record_id]).get(record_id, ((), None))
+    named = {} if shown is None else {"records": [record_id], "entries": [shown.entry_code]}
+    event = ctx.audit.event("record.read.public", caller, subject_refs=list(refs), **named)
+    ctx.audit.record(event)
+    if shown is None:
+        raise RECORD_NOT_PUBLIC()
+    return refs[0], shown, event.event_id
+
+
+def _looked(ctx: DisclosureContext, ask: FeedRequest, after: int, waiting: Callable[[], bool]) -> _Window:
+    """The first window after a position with something in it for whoever asks, or the last one that was looked at."""
+    for look in count(1):
+        window = _window(ctx, ask, after)
+        after = window.position
+        if window.items or (window.more and look >= _LOOKS):
+            break
+        if not window.more and not _waited(ctx, after, waiting):
+            break
+    return window
+
+
+def _window(ctx: DisclosureContext, ask: FeedRequest, after: int) -> _Window:
+    """What comes after a position in the rows that are there."""
+    row = after >> _PLACE_BITS
+    # From the row in which it is, which may have more.
+    rows = ctx.store.store.rows(max(0, row - 1), _ROWS)
+    if row and not rows:
+        raise FEED_POSITION_UNKNOWN(after=after)
+    items: list[_Item] = []
+    position = after
+    for found in rows:
+        at = found.position << _PLACE_BITS
+        for item in _items(found):
+            at = item.position
+            if at > after and ask.provider in ("", item.provider):
+                items.append(item)
+                if len(items) == ask.size:
+                    return _Window(items, at, more=True)
+        position = max(position, at)
+    return _Window(items, position, more=len(rows) == _ROWS)
+
+
+def _items(row: OutboxRow) -> Iterator[_Item]:
+    position = row.position << _PLACE_BITS
+    for change in row.changes:
+        if change["kind"] != KIND:
+            continue
+        for group in change["groups"]:
+            for record_id in group["records"]:
+                position += 1
+                yield _Item(position, record_id, group["provider"], group["entry"])
+
+
+def _waited(ctx: DisclosureContext, position: int, running: Callable[[], bool]) -> bool:
+    """Waits for a row after that of a position while `running()`; whether one came."""
+    return next(ctx.store.store.follow(position >> _PLACE_BITS, running), None) is not None
+
+
+def _told(ctx: DisclosureContext, caller: Principal, ask: FeedRequest, window: _Window) -> FeedBatch:
+    """Puts on record what is given out, then gives it out. Of a record that changed several times, its newest state once,
+    at the last of the positions."""
+    latest: dict[str, _Item] = {}
+    for item in window.items:
+        latest.pop(item.record_id, None)
+        latest[item.record_id] = item
+    shown = _shown(ctx, list(latest))
+    changes = []
+    for item in latest.values():
+        refs, record = shown.get(item.record_id, (("",), None))
+        changes.append(RecordChange(item.position, item.record_id, item.provider, item.entry, refs[0], record))
+    event = ctx.audit.event(
+        "feed.read.public",
+        caller,
+        # Each subject's own first, so that each finds it.
+        subject_refs=strongest_first(refs for refs, _ in shown.values()),
+        entries=sorted({change.entry_code for change in changes}),
+        records=[change.record_id for change in changes[:_NAMED_RECORDS]],
+        details=_details(ask, window.position) | {"changes": len(changes), "public": len(shown)},
+    )
+    ctx.audit.record(event)
+    return FeedBatch(changes, window.position, window.more, event.event_id)
+
+
+def _details(ask: FeedRequest, position: int) -> dict[str, object]:
+    details: dict[str, object] = {"position": position}
+    return details | {"provider": ask.provider} if ask.provider else details
+
+
+def _shown(ctx: DisclosureContext, record_ids: Sequence[str]) -> dict[str, tuple[Sequence[str], LazyRecordView]]:
+    """Those of the records that are public today, as they are shown, and the references under which they are: the one of
+    the subject's page first."""
+    ctx = ctx.pinned()
+    today = ctx.clock.today().isoformat()
+    places = {i: where for i, where in ctx.store.locations(record_ids).items() if where.shown}
+    heads = ctx.store.heads(list(dict.fromkeys(where.ref for where in places.values())))
+    leaders = ctx.store.links.groups_with([head.ref for head in heads.values() if head.grouped])
+    older = {(w.ref, w.page) for w in places.values() if w.ref in heads and w.page < heads[w.ref].tail}
+    pages = ctx.store.pages(older) | {(head.ref, head.tail): head.fragments for head in heads.values()}
+    found: list[Fragment] = []
+    for where in places.values():
+        # A record that has moved away meanwhile comes again with its new position.
+        found += (f for f in pages.get((where.ref, where.page), ()) if f.record_id == where.record_id)
+    shown: dict[str, tuple[Sequence[str], LazyRecordView]] = {}
+    for fragment in ctx.store.in_full(found):
+        if fragment.shows_in(View.PUBLIC) and not is_over(fragment.disclosed_until, today):
+            ref = places[fragment.record_id].ref
+            leader = leaders[ref].refs[0] if ref in leaders else ref
+            shown[fragment.record_id] = list(dict.fromkeys((leader, ref))), LazyRecordView(ctx, fragment, View.PUBLIC)
+    return shown

@@ -1,0 +1,272 @@
+"""Queries of credit records (Art. 14 to 18). Each answers only after its audit event is durable (decision 3)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Final
+
+from chengxin.deadlines import OPERATION_SECONDS, in_time, within
+from chengxin.errors import INPUT_INVALID, FieldError, Problem, forbidden, not_found
+from chengxin.ids import is_subject_ref
+from chengxin.policy import rule
+from chengxin.principal import Assurance, Principal, Role
+from chengxin.subjects import INDIVIDUAL
+from services.disclosure.context import DisclosureContext
+from services.disclosure.domain.disagreements import Disagreement, disagreements
+from services.disclosure.domain.masking import is_identity_number, mask_name
+from services.disclosure.domain.record_views import View, shown_name
+from services.disclosure.domain.text_normalisation import as_code, normalised
+from services.disclosure.domain.view_pages import seen_names
+from services.disclosure.projections.name_index import FoundSubject
+from services.disclosure.usecases import consents as consent
+from services.disclosure.usecases.view_reader import ALL, LazyRecordView, RecordsQuery, ResultPage, WholeSubject, read
+
+EVERYBODY: Final = set(Role)
+# An event names so many records; it says how many there were.
+_NAMED_RECORDS: Final = 20
+_ORGANISATION_CODE_LENGTH: Final = 9
+# For a consent of which no use was made, on top of the time that the answer had.
+_GIVING_BACK_SECONDS: Final = 0.8
+
+PURPOSE_REQUIRED = forbidden(
+    "PURPOSE_REQUIRED",
+    "行政机关共享须说明用途：请用约定的 purpose 换取令牌后再查询",
+    "Sharing is bound to a purpose: obtain the token with a purpose of your agreement",
+)
+CASE_REQUIRED = forbidden(
+    "CASE_REQUIRED",
+    "法定授权查询须具备法律依据、案号和经办人，令牌缺少：{missing}",
+    "A statutory query takes a legal basis, a case number and an officer; the token lacks: {missing}",
+)
+SUBJECT_NOT_PUBLIC = not_found(
+    "SUBJECT_NOT_PUBLIC",
+    "没有该主体依法公开且在披露期限内的信用信息",
+    "There is no public credit information, within its disclosure period, about such a subject",
+)
+
+
+@dataclass(frozen=True)
+class SubjectIdentifier:
+    """Whom a query is about: exactly one of them is given."""
+
+    subject_ref: str = ""
+    uscc: str = ""
+    identity_number: str = ""
+    organisation_code: str = ""
+
+
+@dataclass(frozen=True)
+class NamedSubject:
+    """The subject as an answer names it."""
+
+    subject_ref: str
+    kind: str = ""
+    name: str = ""
+    uscc: str = ""
+    former_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class QueryResult:
+    """What a query answers."""
+
+    subject: NamedSubject
+    records: list[LazyRecordView]
+    # The record after which the next page begins; empty on the last page.
+    following: str
+    event_id: str
+    # What providers say differently of the subject; told to herself only, on the first page.
+    conflicts: Sequence[Disagreement] = ()
+
+
+def with_purpose(ctx: DisclosureContext, caller: Principal, *_: object, **__: object) -> Problem | None:
+    """The token is bound to a purpose (Art. 17)."""
+    return None if caller.purpose else PURPOSE_REQUIRED()
+
+
+def with_case(ctx: DisclosureContext, caller: Principal, *_: object, **__: object) -> Problem | None:
+    """The token names legal basis, case number and officer (Art. 16)."""
+    missing = [name for name in ("legal_basis", "case_no", "officer") if not getattr(caller, name)]
+    return CASE_REQUIRED(missing=", ".join(missing)) if missing else None
+
+
+@rule("record.queried.own", roles={Role.SUBJECT}, articles=("16",), assurance=Assurance.ONLINE)
+@in_time
+def own(ctx: DisclosureContext, caller: Principal, ask: RecordsQuery) -> QueryResult:
+    """Everything about oneself, in full; archived records are marked."""
+    sheet = read(ctx, caller.sub, View.OWN, ask, archived=True)
+    answered = _answered(ctx, "record.queried.own", caller, caller.sub, sheet, _in_full)
+    if ask.after or not sheet.may_differ:
+        return answered
+    whole = sheet if not (sheet.following or ask.entries) else read(ctx, caller.sub, View.OWN, RecordsQuery(ALL))
+    current = [r.shown for r in whole.records if not r.fragment.archived]
+    return replace(answered, conflicts=disagreements(current, ctx.store.entry))
+
+
+@rule("record.queried.public", roles=EVERYBODY, articles=("14", "15", "18"))
+@in_time
+def public(ctx: DisclosureContext, caller: Principal, ref: str, ask: RecordsQuery) -> QueryResult:
+    """What is public about a subject. Raises SUBJECT_NOT_PUBLIC when nothing is."""
+    sheet = read(ctx, ref, View.PUBLIC, ask)
+    answered = _answered(ctx, "record.queried.public", caller, ref if sheet.records else "", sheet, _publicly)
+    if not sheet.records and not ask.after and not ask.entries:
+        raise SUBJECT_NOT_PUBLIC()
+    return answered
+
+
+@rule("record.queried.shared", roles={Role.AGENCY}, articles=("14", "17", "18"), when=(with_purpose,))
+@in_time
+def shared(ctx: DisclosureContext, caller: Principal, whom: SubjectIdentifier, ask: RecordsQuery) -> QueryResult:
+    """What is shared among administrative organs about a subject, for the token's purpose."""
+    ref = ref_of(ctx, whom)
+    sheet = read(ctx, ref, View.SHARED, ask)
+    return _answered(ctx, "record.queried.shared", caller, ref, sheet, _as_records_show)
+
+
+@rule("record.queried.statutory", roles={Role.STATUTORY}, articles=("16", "18"), when=(with_case,))
+@in_time
+def statutory(ctx: DisclosureContext, caller: Principal, whom: SubjectIdentifier, ask: RecordsQuery) -> QueryResult:
+    """The full view of the subject of a case, under the token's legal basis; no consent is needed."""
+    ref = ref_of(ctx, whom)
+    sheet = read(ctx, ref, View.OWN, ask)
+    return _answered(ctx, "record.queried.statutory", caller, ref, sheet, _in_full)
+
+
+@rule("record.queried.authorized", roles={Role.SUBJECT_AUTHORIZED}, articles=("14", "16", "18"))
+def authorized(ctx: DisclosureContext, caller: Principal, whom: SubjectIdentifier, ask: RecordsQuery) -> QueryResult:
+    """What a subject's consent names, as long as it stands. Raises CONSENT_UNKNOWN and the other refusals of
+    `consents.py`. Nobody named means the one who gave the consent."""
+    given: consent.Consent | None = None
+    try:
+        with within(OPERATION_SECONDS):
+            given = _used(ctx, caller, whom, ask)
+            ref = given.subject_ref
+            sheet = read(ctx, ref, View.AUTHORIZED, replace(ask, entries=ask.entries or given.entries))
+            return _answered(ctx, "record.queried.authorized", caller, ref, sheet, _as_records_show)
+    except Exception:
+        if given is not None:
+            # Whatever kept the answer back, it was not a use.
+            with within(_GIVING_BACK_SECONDS):
+                consent.give_back(ctx, given)
+        raise
+
+
+def _used(ctx: DisclosureContext, caller: Principal, whom: SubjectIdentifier, ask: RecordsQuery) -> consent.Consent:
+    ref = ref_of(ctx, whom) if whom != SubjectIdentifier() else ""
+    given, problem = consent.use(ctx, caller, ref, ask.entries)
+    if given is None or problem is not None:
+        refusal = problem or consent.CONSENT_UNKNOWN()
+        ctx.audit.refused("record.queried.authorized", caller, refusal)
+        raise refusal
+    return given
+
+
+@rule("record.queried", roles={Role.AGENCY, Role.STATUTORY, Role.SUBJECT_AUTHORIZED}, articles=("14", "16", "17"))
+def by_role(ctx: DisclosureContext, caller: Principal, whom: SubjectIdentifier, ask: RecordsQuery) -> QueryResult:
+    """Records in the view that the token's role gives: shared, by law, or by consent."""
+    if Role.AGENCY in caller.roles:
+        return shared(ctx, caller, whom, ask)
+    if Role.STATUTORY in caller.roles:
+        return statutory(ctx, caller, whom, ask)
+    return authorized(ctx, caller, whom, ask)
+
+
+@rule("subject.searched.public", roles=EVERYBODY, articles=("15",))
+@in_time
+def search(
+    ctx: DisclosureContext, caller: Principal, query: str, start: int, size: int
+) -> tuple[list[FoundSubject], int]:
+    """Subjects with something public today, by name, pinyin initials or code, from the `start`th on; and how many there
+    are in all, where a thousand stands for so many or more.
+
+    What was searched for is not put on record, for it may be a name; what was found is.
+    """
+    ctx = ctx.pinned()
+    today = ctx.clock.today().isoformat()
+    code = as_code(query)
+    # An identity number finds nobody, and is not compared with anything.
+    nobody: tuple[list[FoundSubject], int] = ([], 0)
+    hidden = is_identity_number(normalised(query))
+    page, total = nobody if hidden else ctx.directory.found(query, code, today, start, size)
+    ctx.audit.record(
+        ctx.audit.event(
+            "subject.searched.public",
+            caller,
+            subject_refs=[listed.ref for listed in page[:_NAMED_RECORDS]],
+            details={"by": "code" if code else "name", "found": total},
+        )
+    )
+    return page, total
+
+
+def _answered(
+    ctx: DisclosureContext,
+    act: str,
+    caller: Principal,
+    ref: str,
+    sheet: ResultPage,
+    name: Callable[[DisclosureContext, WholeSubject, list[LazyRecordView]], NamedSubject],
+) -> QueryResult:
+    """Puts a query on record, then answers it."""
+    records = sheet.records
+    event = ctx.audit.event(
+        act,
+        caller,
+        # Under the subject's references, so that it is found under each (Art. 15); the strongest are named first.
+        subject_refs=list(dict.fromkeys((*sheet.refs, ref))) if ref else [],
+        entries=sorted({r.entry_code for r in records}),
+        records=[r.record_id for r in records[:_NAMED_RECORDS]],
+        details={"records": len(records)},
+    )
+    ctx.audit.record(event)
+    subject = NamedSubject(ref) if sheet.subject is None else name(ctx, sheet.subject, records)
+    return QueryResult(subject, records, sheet.following, event.event_id)
+
+
+def _in_full(ctx: DisclosureContext, whole: WholeSubject, records: list[LazyRecordView]) -> NamedSubject:
+    return NamedSubject(whole.ref, whole.kind, whole.called.name, whole.uscc, tuple(whole.called.former))
+
+
+def _publicly(ctx: DisclosureContext, whole: WholeSubject, records: list[LazyRecordView]) -> NamedSubject:
+    """Under the names that its public records show today, newest first."""
+    today = ctx.clock.today().isoformat()
+    names = seen_names(whole.names, whole.called, today) or [_least(whole)]
+    return NamedSubject(whole.ref, whole.kind, names[0], whole.uscc, tuple(names[1:]))
+
+
+def _as_records_show(ctx: DisclosureContext, whole: WholeSubject, records: list[LazyRecordView]) -> NamedSubject:
+    """An organisation under its name, a person as the records show it."""
+    if whole.kind != INDIVIDUAL:
+        return NamedSubject(whole.ref, whole.kind, whole.called.name, whole.uscc, tuple(whole.called.former))
+    for seen in records:
+        if seen.entry is not None and (name := shown_name(seen.shown, seen.entry)):
+            return NamedSubject(whole.ref, whole.kind, name)
+    return NamedSubject(whole.ref, whole.kind, _least(whole))
+
+
+def _least(whole: WholeSubject) -> str:
+    return mask_name(whole.called.name) if whole.kind == INDIVIDUAL else whole.called.name
+
+
+def ref_of(ctx: DisclosureContext, whom: SubjectIdentifier) -> str:
+    """The pseudonym of whom a query is about. Raises INPUT_INVALID."""
+    given: dict[str, str] = {scheme: value for scheme, value in asdict(whom).items() if value}
+    if len(given) != 1:
+        told = f"请给出其中之一 / give one of {', '.join(asdict(whom))}"
+        raise INPUT_INVALID(fields=[FieldError("subject", "one_of", told)])
+    [(scheme, value)] = given.items()
+    if scheme == "subject_ref":
+        if not is_subject_ref(value):
+            told = "不是主体代号，请使用系统返回的 subject_ref / not a pseudonym; use a subject_ref that an answer gave"
+            raise INPUT_INVALID(fields=[FieldError("subject.subject_ref", "subject_ref", told)])
+        return value
+    plain = normalised(value).upper()
+    if scheme == "identity_number" and not is_identity_number(plain):
+        told = "不是有效的公民身份号码（GB 11643），请核对 / not a valid identity number (GB 11643)"
+        raise INPUT_INVALID(fields=[FieldError("subject.identity_number", "identity_number", told)])
+    if scheme == "uscc" and len(as_code(plain)) != 18:
+        told = "不是有效的统一社会信用代码（GB 32100），请核对 / not a unified social credit code (GB 32100)"
+        raise INPUT_INVALID(fields=[FieldError("subject.uscc", "uscc", told)])
+    if scheme == "organisation_code" and len(plain := plain.replace("-", "")) != _ORGANISATION_CODE_LENGTH:
+        told = "不是有效的组织机构代码（GB 11714），请核对 / not an organisation code (GB 11714)"
+        raise INPUT_INVALID(fields=[FieldError("subject.organisation_code", "organisation_code", told)])
+    return ctx.subject_key.subject_ref(scheme, plain)

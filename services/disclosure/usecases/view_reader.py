@@ -1,0 +1,231 @@
+"""A subject's records in one view, page by page: mostly one read by number and one time filter (decision 6)."""
+
+from collections.abc import Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from chengxin import context
+from chengxin.errors import INPUT_INVALID, FieldError
+from services.disclosure.context import DisclosureContext
+from services.disclosure.domain.catalog_entry import Entry
+from services.disclosure.domain.disclosure_period import is_over
+from services.disclosure.domain.record_fragments import Fragment, shown, shown_json
+from services.disclosure.domain.record_views import EncodedRecordView, RecordView, View
+from services.disclosure.domain.subject_names import NameHistory, together
+from services.disclosure.domain.subject_state import SubjectState
+from services.disclosure.domain.view_pages import PublicName, each_once
+from services.disclosure.store.subject_state import Group, SubjectDocument
+
+GREATEST_SIZE: Final = 200
+DEFAULT_SIZE: Final = 50
+# More records than a subject has.
+ALL: Final = 1_000_000
+_PAGE_TOKEN: Final = "use next_page_token of the previous answer unchanged / 请原样使用上一页返回的 next_page_token"
+
+
+@dataclass(frozen=True)
+class RecordsQuery:
+    """Which records: of which entries (none named: all), how many, after which."""
+
+    size: int = DEFAULT_SIZE
+    # The record that ended the page before; empty for the first page.
+    after: str = ""
+    entries: Set[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class WholeSubject:
+    """The subject as all its references show it together."""
+
+    ref: str
+    kind: str
+    uscc: str
+    called: NameHistory
+    names: Sequence[PublicName]
+
+
+class LazyRecordView:
+    """A record as a view shows it, opened and put into words when it is told."""
+
+    def __init__(self, ctx: DisclosureContext, fragment: Fragment, view: View) -> None:
+        self.fragment = fragment
+        self.record_id = fragment.record_id
+        self.entry_code = fragment.entry_code
+        self.provider_uscc = fragment.provider_uscc
+        self.archived = fragment.archived
+        self._ctx = ctx
+        self._view = view
+
+    @property
+    def entry(self) -> Entry | None:
+        """The entry version that the record was validated against."""
+        return self._ctx.store.entry(self.fragment.entry_code, self.fragment.entry_version)
+
+    def to_json(self) -> EncodedRecordView:
+        """The record as it is answered, in the language asked for, with its items as JSON."""
+        language = context.current().language
+        return shown_json(self.fragment, self._view, self.entry, language, self._ctx.keys.decrypt)
+
+    @cached_property
+    def shown(self) -> RecordView:
+        """The record as it is answered, in the language asked for."""
+        record = shown(self.fragment, self._view, self.entry)
+        for code, sealed in self.fragment.sealed:
+            if record.items.get(code) == sealed:
+                record.items[code] = self._ctx.keys.decrypt(sealed, code)
+        if self.entry is not None:
+            record.entry_name = self.entry.name.told(context.current().language)
+        return record
+
+
+@dataclass(frozen=True)
+class ResultPage:
+    """A page of a subject's records, and the record after which the next one begins.
+
+    Newest first; those under its strongest reference before those under others that are the same subject.
+    """
+
+    subject: WholeSubject | None
+    records: list[LazyRecordView]
+    following: str
+    # All the references that were read, the strongest first.
+    refs: Sequence[str]
+    # Whether providers tell facts of it differently, as far as that is known without reading all its records.
+    may_differ: bool = False
+
+
+def strongest_first(subjects: Iterable[Sequence[str]]) -> list[str]:
+    """The references of some subjects, each once: the first of each, by which it is asked for, before all others."""
+    kept = [refs for refs in subjects if refs]
+    return list(dict.fromkeys([*(refs[0] for refs in kept), *(ref for refs in kept for ref in refs)]))
+
+
+def read(ctx: DisclosureContext, ref: str, view: View, ask: RecordsQuery, archived: bool = False) -> ResultPage:
+    """Reads a page. Records whose disclosure has ended by today are left out, or with `archived` marked.
+
+    Raises INPUT_INVALID when the page is said to begin after a record that is not the subject's.
+    """
+    ctx = ctx.pinned()
+    head = ctx.store.head(ref)
+    group = ctx.store.group_of(ref) if head is None or head.grouped else None
+    if head is None and group is None:
+        return _stranger(ctx, ref, view, ask, archived)
+    refs: Sequence[str]
+    if group is None and head is not None:
+        refs, subject = (ref,), _whole(ref, [head.state])
+        may_differ = bool(head.state.summary.said.differing())
+    else:
+        assert group is not None
+        refs, subject = tuple(group.refs), _of_group(group)
+        may_differ = ctx.store.said.has(group.refs[0])
+    found = list(_page(ctx, refs, head, view, ask, archived))
+    records = [LazyRecordView(ctx, f, view) for f in ctx.store.in_full(found[: ask.size])]
+    following = records[-1].record_id if len(found) > ask.size else ""
+    return ResultPage(subject, records, following, refs, may_differ)
+
+
+def _stranger(ctx: DisclosureContext, ref: str, view: View, ask: RecordsQuery, archived: bool) -> ResultPage:
+    """What there is of a reference without records: those of references that links name with it."""
+    refs = ctx.store.links.subject_of(ref)
+    known = next((other for other in refs if other != ref and ctx.store.head(other) is not None), None)
+    if known is not None:
+        sheet = read(ctx, known, view, ask, archived)
+        return ResultPage(sheet.subject, sheet.records, sheet.following, refs, sheet.may_differ)
+    if ask.after:
+        raise INPUT_INVALID(fields=[FieldError("page_token", "page_token", _PAGE_TOKEN)])
+    return ResultPage(None, [], "", refs)
+
+
+def _of_group(group: Group) -> WholeSubject:
+    return _whole(group.refs[0], [group.members[ref] for ref in group.refs if ref in group.members])
+
+
+def _whole(ref: str, states: Sequence[SubjectState]) -> WholeSubject:
+    if len(states) == 1:
+        [state] = states
+        return WholeSubject(ref, state.kind, state.uscc, state.called, state.summary.visible.names)
+    return WholeSubject(
+        ref,
+        states[0].kind,
+        next((state.uscc for state in states if state.uscc), ""),
+        together(state.called for state in states),
+        list(each_once(n for state in states for n in state.summary.visible.names)),
+    )
+
+
+def _page(
+    ctx: DisclosureContext,
+    refs: Sequence[str],
+    head: SubjectDocument | None,
+    view: View,
+    ask: RecordsQuery,
+    archived: bool,
+) -> Iterator[Fragment]:
+    """The fragments of a page, and one more if there is one."""
+    today = ctx.clock.today().isoformat()
+    left = ask.size + 1
+    for fragment in _remaining(ctx, refs, head, ask.after):
+        if not fragment.shows_in(view) or (ask.entries and fragment.entry_code not in ask.entries):
+            continue
+        if is_over(fragment.disclosed_until, today):
+            if not archived:
+                continue
+            fragment.archived = True
+        yield fragment
+        if not (left := left - 1):
+            return
+
+
+def _remaining(
+    ctx: DisclosureContext, refs: Sequence[str], head: SubjectDocument | None, after: str
+) -> Iterator[Fragment]:
+    """All fragments of some references, each newest first, after that of a record."""
+    before: tuple[int, int] | None = None
+    if after:
+        where = ctx.store.location(after)
+        if where is None or where.ref not in refs:
+            raise INPUT_INVALID(fields=[FieldError("page_token", "page_token", _PAGE_TOKEN)])
+        refs, before = refs[refs.index(where.ref) :], (where.page, where.slot)
+    for heads in _heads(ctx, refs, head):
+        for one in heads:
+            yield from _newest_first(ctx, one, before)
+            before = None
+
+
+def _heads(
+    ctx: DisclosureContext, refs: Sequence[str], head: SubjectDocument | None
+) -> Iterator[list[SubjectDocument]]:
+    # Of a subject with many references mostly the first ones fill the page.
+    count, start = 1 if head is not None and refs[0] == head.ref else 4, 0
+    while start < len(refs):
+        some = refs[start : start + count]
+        if head is not None and list(some) == [head.ref]:
+            yield [head]
+        else:
+            found = ctx.store.heads(some)
+            yield [found[ref] for ref in some if ref in found]
+        start, count = start + count, min(count * 4, 64)
+
+
+def _newest_first(ctx: DisclosureContext, head: SubjectDocument, before: tuple[int, int] | None) -> Iterator[Fragment]:
+    """A subject's fragments, those of a place and after it left out."""
+    number = head.tail if before is None else before[0]
+    if number >= head.tail:
+        yield from _after(head.fragments, before)
+        number = head.tail - 1
+    # Mostly the first of these are all that is needed; of a large subject a reader may go through many.
+    count = 4
+    while number >= 0:
+        numbers = range(number, max(-1, number - count), -1)
+        pages = ctx.store.pages((head.ref, n) for n in numbers)
+        for n in numbers:
+            yield from _after(pages.get((head.ref, n), ()), before)
+        number -= count
+        count = min(count * 2, 64)
+
+
+def _after(fragments: Sequence[Fragment], before: tuple[int, int] | None) -> Iterator[Fragment]:
+    for fragment in reversed(fragments):
+        if before is None or fragment.slot < before[1]:
+            yield fragment

@@ -1,0 +1,374 @@
+"""Files from outside are read in a process that may die: its limits, its ends, and that nothing else comes to harm."""
+
+import ast
+import contextlib
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from hypothesis import event, settings
+from hypothesis import given as drawn
+from hypothesis import strategies as st
+from python_calamine import CalamineWorkbook
+
+from chengxin.errors import Problem
+from chengxin.tabular import reading
+from chengxin.tabular.attachments import told_types
+from chengxin.tabular.book import tables
+from chengxin.tabular.columns import Columns, ItemName
+from chengxin.tabular.problems import OF_READERS
+from chengxin.tabular.reader.fault import Fault
+from chengxin.tabular.reader.xlsx_bounds import must_be_bounded
+from chengxin.tabular.reading import READERS, Readers
+from chengxin.tabular.source import Source, open_source
+from tests.hostile import MAIN, SHEET, WORKBOOKS, changed, long_text, packed, parts_of, plain_book
+from tests.support import until
+
+ROOT = Path(__file__).parents[2]
+NUMBER = "441702199003071234"
+
+
+@contextlib.contextmanager
+def given(content: bytes) -> Iterator[Any]:
+    """A file of this content."""
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        file.seek(0)
+        yield file
+
+
+def opened(content: bytes, name: str) -> Source:
+    """The file as it was read."""
+    with given(content) as file:
+        return open_source(file, name)
+
+
+def refused(content: bytes, name: str) -> Problem:
+    """Why a file is refused."""
+    with pytest.raises(Problem) as told, opened(content, name) as source:
+        for _ in source._content.pieces():
+            pass
+    return told.value
+
+
+def readers() -> list[psutil.Process]:
+    """The readers of this process."""
+    mine = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            if reading._READER in child.cmdline():
+                mine.append(child)
+    return mine
+
+
+@pytest.fixture
+def limited(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Sets limits of readers."""
+    return lambda **limits: monkeypatch.setattr(READERS, "limits", replace(READERS.limits, **limits))
+
+
+@pytest.fixture
+def held() -> Iterator[psutil.Process]:
+    """A reader at work on a large file, stopped in it."""
+    with ThreadPoolExecutor(1) as pool:
+        work = pool.submit(refused, b"a,b\n" + b"1,2\n" * 8_000_000, "a.csv")
+        reader = until(lambda: [r for r in readers() if r.cpu_times().user > 0.3], "it reads")[0]
+        reader.suspend()
+        reader.work = work
+        yield reader
+        with contextlib.suppress(psutil.Error):
+            reader.kill()
+
+
+@pytest.mark.parametrize("name", WORKBOOKS)
+def test_a_workbook_that_stops_its_reader_is_refused_and_that_is_all(name: str) -> None:
+    problem = refused(WORKBOOKS[name](), "a.xlsx")
+    assert (problem.code, problem.type.status) == ("FILE_WORKBOOK_BROKEN", 400)
+    assert problem.params["reason"]
+    assert readers() == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "content", "name", "code", "reason"),
+    [
+        ({"memory": 96 << 20}, b"a" + b"," * 20_000_000, "a.csv", "FILE_UNREADABLE", "memory"),
+        ({"memory": 160 << 20}, long_text(), "a.xlsx", "FILE_WORKBOOK_BROKEN", "memory"),
+        ({"seconds": 1}, b"a,b\n" + b"1,2\n" * 12_000_000, "a.csv", "FILE_UNREADABLE", "processor time"),
+        ({"disk": 1 << 18}, b"a,b\n" + b"1,2\n" * 1_000_000, "a.csv", "FILE_UNREADABLE", "unpacked"),
+    ],
+    ids=["memory", "memory of a workbook", "time", "disk"],
+)
+def test_each_limit_ends_the_reader_with_an_answer(
+    limited: Callable[..., None], limits: dict[str, int], content: bytes, name: str, code: str, reason: str
+) -> None:
+    limited(**limits)
+    problem = refused(content, name)
+    assert (problem.code, problem.type.status, problem.retry_after) == (code, 400, None)
+    assert reason in problem.text("en")
+    assert readers() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_reader_that_the_system_ends_says_nothing_of_the_file(held: Any, number: signal.Signals) -> None:
+    held.send_signal(number)
+    held.resume()
+    problem = told(held)
+    assert (problem.code, problem.type.status, problem.retry_after) == ("FILE_NOT_READ_NOW", 503, 5)
+
+
+def told(reader: Any) -> Problem:
+    """What whoever waits for a reader is told; it fails as `refused` does when that is nothing."""
+    found: Problem = reader.work.result(30)
+    return found
+
+
+def test_a_reader_that_comes_no_further_is_given_up(limited: Callable[..., None]) -> None:
+    limited(still_seconds=1)
+    with ThreadPoolExecutor(1) as pool:
+        work = pool.submit(refused, b"a,b\n" + b"1,2\n" * 8_000_000, "a.csv")
+        until(lambda: [r for r in readers() if r.cpu_times().user > 0.3], "it reads")[0].suspend()
+        assert work.result(30).code == "FILE_NOT_READ_NOW"
+    assert readers() == []
+
+
+def test_one_too_many_is_told_to_try_again() -> None:
+    few = Readers(at_once=1, waiting=1, patience=0)
+    with given(b"a\n1\n") as file:
+        with few._place():
+            with pytest.raises(Problem) as busy:
+                few.read(file, "csv")
+            assert (busy.value.code, busy.value.type.status, busy.value.retry_after) == ("FILE_READERS_BUSY", 503, 5)
+            few.patience = 60
+            waits = threading.Thread(target=lambda: few.read(file, "csv").close())
+            waits.start()
+            until(lambda: few._queue._value == 0, "one waits")
+            with pytest.raises(Problem) as full:
+                few.read(file, "csv")
+            assert full.value.code == "FILE_READERS_BUSY"
+        waits.join(30)
+        assert not waits.is_alive()
+
+
+def test_a_reader_knows_nothing_of_the_service(monkeypatch: pytest.MonkeyPatch, held: Any) -> None:
+    monkeypatch.setenv("CHENGXIN_MONGO_URI", "mongodb://secret")
+    assert set(held.environ()) <= {"LD_LIBRARY_PATH", "LC_CTYPE"}
+    assert NUMBER not in " ".join(held.cmdline())
+    # The file, what it writes, and the sign that it lives.
+    links = {os.readlink(f"/proc/{held.pid}/fd/{n}") for n in os.listdir(f"/proc/{held.pid}/fd")}
+    assert len(links) == 3
+    assert not [link for link in links if link.startswith("socket:")]
+    assert held.rlimit(psutil.RLIMIT_AS) == (READERS.limits.memory,) * 2
+    assert held.rlimit(psutil.RLIMIT_CORE) == (0, 0)
+    assert Path(f"/proc/{held.pid}/oom_score_adj").read_text().strip() == "1000"
+    modules = Path(f"/proc/{held.pid}/maps").read_text()
+    assert "grpc" not in modules
+
+
+_HOLDER = """
+import sys, tempfile
+from chengxin.tabular.source import open_source
+from services.ingest.uploads import UploadRequest, kept
+
+class Uploaded:
+    stream = UploadRequest({})._get_file_stream()
+
+tempfile.tempdir = sys.argv[1]
+Uploaded.stream = UploadRequest({})._get_file_stream()
+Uploaded.stream.write(b"a,b\\n" + b"1,2\\n" * 20_000_000)
+open_source(kept(Uploaded), "a.csv")
+"""
+
+
+def test_nothing_is_left_of_a_service_that_is_killed(tmp_path: Path) -> None:
+    service = subprocess.Popen([sys.executable, "-c", _HOLDER, str(tmp_path)])
+    try:
+        holder = psutil.Process(service.pid)
+        [reader] = until(holder.children, "it reads")
+        until(lambda: reader.cpu_times().user > 0.3, "it reads")
+    finally:
+        service.kill()
+        service.wait()
+    until(lambda: not reader.is_running() or reader.status() == psutil.STATUS_ZOMBIE, "the reader ends with it")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "writes",
+    [
+        "",
+        "R",
+        "E" * 100,
+        "A\\0\\377\\377\\377\\377",
+        "A\\0\\0\\0\\0\\1x",
+        "A\\1\\0\\0\\0\\1xE\\0\\0\\0\\0\\1\\300",
+        "A\\0\\0\\0\\0\\1\\200H\\0\\0\\0\\0\\003\\221\\241aR\\0\\0\\0\\0\\1\\1E\\0\\0\\0\\0\\1\\300",
+        "F\\0\\0\\0\\0\\007\\222\\244NONE\\200",
+    ],
+)
+def test_a_reader_that_is_not_itself_any_more_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: str
+) -> None:
+    other = tmp_path / "python"
+    other.write_text(f"#!/bin/sh\nprintf '{writes}'\n")
+    other.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(other))
+    with pytest.raises(Problem) as told, opened(b"a\n1\n", "a.csv") as source:
+        list(source.rows(Columns([ItemName("a")])))
+    assert told.value.code == "FILE_UNREADABLE"
+
+
+def test_no_line_of_the_log_holds_what_is_in_a_file() -> None:
+    program = f"""
+import sys, tempfile
+from chengxin.errors import Problem
+from chengxin.runtime import configure_logging
+from chengxin.tabular.reading import READERS
+from tests.hostile import long_text
+configure_logging("ingest")
+object.__setattr__(READERS.limits, "memory", 160 << 20)
+for content, kind in ((long_text(), "xlsx"), (b"{NUMBER}," * 4_000_000, "csv")):
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        try:
+            READERS.read(file, kind)
+        except Problem as problem:
+            print(problem.code)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["FILE_WORKBOOK_BROKEN", "FILE_UNREADABLE"]
+    lines = done.stderr.splitlines()
+    assert len([line for line in lines if "did not come to its end" in line]) == len(lines) == 2
+    assert NUMBER not in done.stderr
+
+
+def test_a_book_is_bounded_for_whoever_holds_it() -> None:
+    with given(changed(plain_book(), "xl/worksheets/sheet1.xml", b'<row r="3"', b'<row r="50003"')) as file:
+        # Its cells still say row 3.
+        assert len(tables(file)["数据"]) == 3
+    sheet = b'<row r="60000"><c r="A60000"><v>1</v></c></row></sheetData>'
+    far = changed(plain_book(), "xl/worksheets/sheet1.xml", b"</sheetData>", sheet)
+    with given(far) as file, pytest.raises(Problem) as told:
+        tables(file)
+    assert told.value.code == "FILE_SHEET_TOO_LARGE"
+
+
+def test_what_attachments_are_is_told_in_their_order() -> None:
+    assert told_types([]) == []
+    contents = [b"%PDF-1.7", b"\x89PNG\r\n\x1a\n1", b"\xff\xd8\xff1", "文".encode("gb18030"), b"\0", b""]
+    assert told_types(contents) == ["application/pdf", "image/png", "image/jpeg", "text/plain", "", "text/plain"]
+
+
+def test_every_fault_of_a_reader_has_its_words() -> None:
+    files = sorted((ROOT / "chengxin/tabular/reader").glob("*.py"))
+    codes = {code for file in files for code in re.findall(r'Fault\(\s*"([A-Z_]+)"', file.read_text())}
+    assert codes == set(OF_READERS)
+
+
+# What takes files from outside, each with a test of hostile ones: tests/ingest/test_hostile_files.py (delivered, looked at,
+# and by the provider's command), tests/catalog/test_forms.py, tests/objection/test_evidence.py.
+_DOORS = {
+    "services/ingest/web.py",
+    "services/ingest/web_reporting.py",
+    "services/catalog/web_forms.py",
+    "services/objection/uploads.py",
+    "chengxin/cli/submit.py",
+}
+# What reads formats, or decodes them.
+_PARSERS = {
+    "python_calamine",
+    "zipfile",
+    "xml",
+    "tarfile",
+    "lzma",
+    "bz2",
+    "gzip",
+    "lxml",
+    "PIL",
+    "pypdf",
+    "charset_normalizer",
+}
+# The names of what it wrote itself, in a workbook beside its own.
+_MAY = {"chengxin/cli/kept.py": {"zipfile"}}
+
+
+def _modules() -> Iterator[tuple[str, ast.AST, str]]:
+    for top in ("chengxin", "services", "gateway"):
+        for file in sorted((ROOT / top).rglob("*.py")):
+            name = file.relative_to(ROOT).as_posix()
+            if not name.startswith("chengxin/tabular/reader/") and "_pb2" not in name:
+                text = file.read_text()
+                yield name, ast.parse(text), text
+
+
+def test_files_are_parsed_by_readers_alone_and_every_door_is_known() -> None:
+    doors, parsers = set(), {}
+    for name, tree, text in _modules():
+        imported = {
+            alias.split(".")[0]
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for alias in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names])
+        }
+        if found := (imported & _PARSERS) - _MAY.get(name, set()):
+            parsers[name] = found
+        if re.search(r"load_workbook|csv\.(reader|DictReader)|chengxin\.tabular\.reader\.", text):
+            parsers[name] = {"reads"}
+        if re.search(r": UploadedFile\b|request\.files|open_source\(content", text):
+            doors.add(name)
+    assert parsers == {}
+    assert doors == _DOORS
+
+
+references = st.one_of(
+    st.none(),
+    st.from_regex(r"[A-Za-z]{1,3}[0-9]{1,4}", fullmatch=True),
+    st.tuples(st.sampled_from("ABCZ"), st.integers(1, 9)).map(lambda at: f"{at[0]}{at[1]}"),
+    st.sampled_from(["", "A", "1", "A01", "$A$1", "A1:B2", "Ａ1", "A+1", "A 1", " A1", "a1"]),
+)
+rows = st.lists(
+    st.tuples(
+        st.one_of(st.none(), st.integers(1, 9).map(str), st.sampled_from(["0", "01", "", "x", "+1"])), references
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@drawn(rows)
+def test_a_cell_is_where_the_check_and_calamine_say(told: list[tuple[str | None, str | None]]) -> None:
+    def attribute(value: str | None) -> str:
+        return "" if value is None else f' r="{value}"'
+
+    cells = "".join(
+        f"<row{attribute(row)}><c{attribute(cell)}><v>{n}</v></c></row>" for n, (row, cell) in enumerate(told, 1)
+    )
+    parts = parts_of(plain_book())
+    sheet = f'<worksheet xmlns="{MAIN.decode()}"><sheetData>{cells}</sheetData></worksheet>'
+    book = packed(parts | {SHEET: sheet.encode()})
+    try:
+        seen = must_be_bounded(io.BytesIO(book))
+    except Fault:
+        event("refused")
+        return
+    event("understood")
+    [found] = seen._cells.values()
+    laid_out = CalamineWorkbook.from_filelike(io.BytesIO(book)).get_sheet_by_index(0)
+    values = [value for row in laid_out.to_python() for value in row if value != ""]
+    # Each cell is there once, in the order in which it was told, and the last row and column are the same.
+    assert values == list(range(1, len(told) + 1))
+    assert laid_out.end == (found.lowest - 1, found._rightmost - 1)

@@ -1,0 +1,82 @@
+"""While a store is silent nobody but one caller at a time waits for it; while it is not, nobody is told that it is."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from pymongo.errors import NetworkTimeout
+
+from chengxin.errors import Problem
+from chengxin.silence import Silence
+
+
+class Asked:
+    """A store that is asked: it says nothing, or answers, when it is let."""
+
+    def __init__(self, answers: bool = False) -> None:
+        self.count = 0
+        self.answers = answers
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def __call__(self) -> None:
+        self.count += 1
+        self.begun.set()
+        assert self.go_on.wait(30)
+        if not self.answers:
+            raise NetworkTimeout("nothing")
+
+
+def told(silence: Silence) -> str:
+    """What a caller is told; empty when she is let through."""
+    try:
+        silence.must_be_over()
+    except Problem as e:
+        return e.code if e.retry_after else "not told when"
+    return ""
+
+
+def test_a_store_that_nobody_suspects_is_not_asked() -> None:
+    asked = Asked()
+    assert told(Silence(asked)) == ""
+    assert asked.count == 0
+
+
+def test_where_silence_is_certain_one_asks_again_and_the_others_are_told_at_once() -> None:
+    asked = Asked()
+    silence = Silence(asked)
+    silence.suspect()
+    asked.go_on.set()
+    assert told(silence) == "STORE_UNAVAILABLE"
+    asked.go_on.clear()
+    asked.begun.clear()
+    with ThreadPoolExecutor(1) as pool:
+        one = pool.submit(told, silence)
+        assert asked.begun.wait(30)
+        # It still asks; these would wait for ever if they did, too.
+        assert [told(silence) for _ in range(100)] == ["STORE_UNAVAILABLE"] * 100
+        asked.go_on.set()
+        assert one.result(30) == "STORE_UNAVAILABLE"
+    assert asked.count == 2
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_at_first_the_others_wait_for_the_answer(answers: bool) -> None:
+    asked = Asked(answers)
+    silence = Silence(asked)
+    silence.suspect()
+    with ThreadPoolExecutor(8) as pool:
+        callers = [pool.submit(told, silence) for _ in range(8)]
+        assert asked.begun.wait(30)
+        asked.go_on.set()
+        assert {caller.result(30) for caller in callers} == {"" if answers else "STORE_UNAVAILABLE"}
+
+
+def test_when_it_answers_it_is_over() -> None:
+    asked = Asked()
+    silence = Silence(asked)
+    silence.suspect()
+    asked.go_on.set()
+    assert told(silence) == "STORE_UNAVAILABLE"
+    asked.answers = True
+    assert [told(silence), told(silence)] == ["", ""]
+    assert asked.count == 2

@@ -1,0 +1,127 @@
+"""What a generation derived is dropped once another one is in use, whatever interrupted that, and without holding up the store."""
+
+from collections.abc import Iterator
+
+import pymongo
+import pytest
+from pymongo.monitoring import CommandListener, CommandStartedEvent
+
+from chengxin.mongo import Unit
+from services.disclosure.store.documents import DERIVED
+from services.disclosure.store.generations import DONE, UNNUMBERED, Generations
+from tests.disclosure.conftest import Running
+
+ROWS = 450
+
+
+@pytest.fixture
+def generations(city: Running) -> Generations:
+    """With the first generation in use, which was filled beside what the version before had."""
+    db = city.ctx.store.store.db
+    db["subjects"].insert_many([{"_id": f"s_{n}"} for n in range(ROWS)])
+    db["positions"].insert_one({"_id": "feed.ingest", "position": 7})
+    found = Generations(city.ctx.store.store)
+    found.prepare()
+    found.filled()
+    return found
+
+
+def switched(generations: Generations, before: int, after: int) -> None:
+    """Another generation is in use."""
+    generations.store.db[f"subjects.{after}"].insert_many([{"_id": f"s_{n}"} for n in range(ROWS)])
+    for number in (before, after):
+        generations.store.db["positions"].replace_one({"_id": f"feed.ingest.{number}"}, {"position": 1}, upsert=True)
+
+    def work(unit: Unit) -> None:
+        generations.switch(unit, before, after, {})
+
+    generations.store.transact(work)
+
+
+def numbers(generations: Generations) -> set[int]:
+    """The generations of which there is anything."""
+    bases = {document._get_collection_name() for document in DERIVED}
+    found: set[int] = set()
+    for name in generations.store.db.list_collection_names():
+        base, _, number = name.rpartition(".")
+        found |= {UNNUMBERED} if name in bases - {"consents"} else {int(number)} if base in bases else set()
+    return found
+
+
+def test_the_first_generation_looks_up_in_what_was_before_it(generations: Generations) -> None:
+    generations.drop_unused()
+    assert numbers(generations) == {UNNUMBERED, 2}
+    assert generations.store.db["subjects"].count_documents({}) == ROWS
+
+
+def test_all_but_the_one_in_use_are_dropped_after_a_switch(generations: Generations) -> None:
+    switched(generations, 2, 3)
+    generations.drop_unused()
+    assert numbers(generations) == {3}
+    assert {row["_id"] for row in generations.store.db["positions"].find()} == {"feed.ingest.3"}
+    assert generations.store.db["subjects.3"].count_documents({}) == ROWS
+
+
+def test_what_an_interruption_left_is_dropped_later(generations: Generations, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was forgotten: the first deadline that passed in a large collection left it there for good."""
+    switched(generations, 2, 3)
+
+    def silent(*_: object) -> None:
+        raise pymongo.errors.NetworkTimeout("no answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Generations, "_drop", silent)
+        with pytest.raises(pymongo.errors.NetworkTimeout):
+            generations.drop_unused()
+    assert UNNUMBERED in numbers(generations)
+    generations.drop_unused()
+    assert numbers(generations) == {3}
+
+
+def test_one_that_is_being_filled_is_left_alone(generations: Generations) -> None:
+    switched(generations, 2, 3)
+    asked = generations.ask("officer", "2026-11-29T00:00:00Z")
+    generations.store.db[f"subjects.{asked['number']}"].insert_one({"_id": "s_new"})
+    generations.drop_unused()
+    assert numbers(generations) == {3, asked["number"]}
+    generations.tell(state=DONE)
+    generations.drop_unused()
+    assert numbers(generations) == {3}
+
+
+class Heard(CommandListener):
+    """What is dropped, and what was in it then."""
+
+    def __init__(self) -> None:
+        self.dropped: list[str] = []
+        self.deleted: list[int] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        if event.command_name == "drop":
+            self.dropped.append(event.command["drop"])
+        if event.command_name == "delete":
+            self.deleted.append(len(event.command["deletes"]))
+
+    def succeeded(self, event: object) -> None: ...
+    def failed(self, event: object) -> None: ...
+
+
+@pytest.fixture
+def heard() -> Iterator[Heard]:
+    """Listens to the clients that are made from now on."""
+    found = Heard()
+    pymongo.monitoring.register(found)
+    yield found
+    pymongo.monitoring._LISTENERS.command_listeners.remove(found)
+
+
+def test_a_collection_is_emptied_in_small_transactions_before_it_is_dropped(
+    heard: Heard, generations: Generations
+) -> None:
+    """While the embedded store drops one it answers nothing: a millisecond for each document."""
+    switched(generations, 2, 3)
+    heard.deleted.clear()
+    generations.drop_unused()
+    assert "subjects" in heard.dropped
+    assert sum(heard.deleted) >= ROWS
+    assert max(heard.deleted) <= 200

@@ -1,0 +1,190 @@
+"""Several processes on one store: none stands in another's way, and none answers what it cannot be sure of."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+
+from chengxin.feed import Follower
+from chengxin.lag import Head
+from chengxin.lease import Holder
+from chengxin.mongo import Unit
+from services.disclosure.__main__ import policy
+from services.disclosure.context import OWN, BeingFilled
+from services.disclosure.projections.consumers import mark_awaited
+from services.disclosure.projections.feeds import FeedPart, Feeds, Projection
+from services.disclosure.projections.name_index import Directory
+from services.disclosure.usecases.archive_records import archive
+from tests.disclosure.conftest import COMPANY, REGULATOR, Feed, Running
+from tests.support import until
+
+NAME = "阳江市海陵食品有限公司"
+SHARES = 4
+BY_LAW = {"legal_basis": "《民事诉讼法》", "case_no": "（2026）演1702执1号", "officer": "F0001"}
+
+
+def licence(city: Running, **items: object) -> None:
+    city.delivers(city.record("XZXK", COMPANY, NAME, "a", XK_WSH="1", **items))
+
+
+class Silent:
+    """Sources that tell nothing."""
+
+    def head(self, source: str) -> Callable[[int], Head]:
+        return Head
+
+    def follower(self, projection: Projection, part: FeedPart, word: str, confirm: Callable[[Unit], None]) -> Follower:
+        place = part.place(projection.store.generation)
+        return Follower(part.source, projection.store.store, Feed(), lambda unit, change: None, place=place)
+
+    def retry(self, projection: Projection) -> None: ...
+
+
+@pytest.fixture
+def process(city: Running) -> Iterator[Callable[[], tuple[Feeds, Holder]]]:
+    """Starts the feeds of a process, which are told nothing."""
+    started: list[Feeds] = []
+
+    def start() -> tuple[Feeds, Holder]:
+        holder = Holder(city.ctx.store.store)
+        projection = Projection(city.ctx.store, city.ctx.keys, city.ctx.subject_key, city.ctx.clock)
+        feeds = Feeds(Silent(), projection, holder, SHARES)
+        feeds.start()
+        started.append(feeds)
+        return feeds, holder
+
+    yield start
+    for feeds in started:
+        feeds.stop()
+
+
+def held(city: Running, holder: Holder) -> int:
+    """How many shares of ingest's changes a process has."""
+    rows = city.ctx.store.store.db["leases"].find({"holder": holder.id})
+    return sum(row["_id"].startswith("feed.ingest ") for row in rows)
+
+
+def test_one_that_joins_while_all_stands_still_for_a_switch_gets_its_share(
+    city: Running, process: Callable[[], tuple[Feeds, Holder]]
+) -> None:
+    """The first once held shares that it had not begun, and never followed anything again."""
+    feeds, holder = process()
+    until(lambda: held(city, holder) == SHARES, "the first has all")
+    feeds.pause()
+    other, second = process()
+    until(lambda: holder.processes == 2, "they know of each other")
+    feeds.go_on(feeds.projection)
+    until(lambda: held(city, holder) == held(city, second) == SHARES // 2, "each has its share")
+    both = feeds.followed + other.followed
+    until(lambda: all(followed.connected for followed in both), "all of it is followed")
+    assert holder.processes == second.processes == 2
+
+
+def test_what_one_leaves_the_other_takes_at_once(city: Running, process: Callable[[], tuple[Feeds, Holder]]) -> None:
+    feeds, holder = process()
+    _, second = process()
+    until(lambda: held(city, holder) == held(city, second) == SHARES // 2, "each has its share")
+    feeds.stop()
+    until(lambda: held(city, second) == SHARES, "the second has all")
+    assert held(city, holder) == 0
+
+
+def test_an_objection_and_its_record_that_do_not_see_each_other_meet_in_the_end(city: Running) -> None:
+    """Two processes take them in at the same moment: each finds that the other is not there."""
+    licence(city)
+    city.objection("YJ1", "a", is_open=True)
+    city.objection("YJ1", "a", is_open=False)
+    store = city.ctx.store
+    store.store.transact(lambda unit: store.save_objection("YJ2", city.record_id("a"), True, 99, False, unit))
+    assert not city.public()[0].get("under_objection")
+    mark_awaited(city.ctx)
+    assert city.public()[0]["under_objection"]
+    assert store.awaited_in_vain() == []
+
+
+def test_two_who_archive_the_same_put_it_on_record_once(city: Running) -> None:
+    licence(city, XK_YXQZI="2026-11-01")
+    store = city.ctx.store.store
+    assert archive(city.ctx, OWN, [city.record_id("a")]) == 1
+    events = sum(len(row.events) for row in store.rows(0))
+    assert archive(city.ctx, OWN, [city.record_id("a")]) == 0
+    assert sum(len(row.events) for row in store.rows(0)) == events
+
+
+REF = "s_" + "a" * 26
+BODY = {"subject": {"uscc": COMPANY}}
+# Who asks what at each face that tells of what is derived.
+ASKED: dict[str, tuple[str, dict[str, str], dict[str, object] | None]] = {
+    "GET /": ("public", {}, None),
+    "GET /me": ("subject", {}, None),
+    "GET /subjects/<subject_ref>": ("public", {}, None),
+    "GET /v1/me/records": ("subject", {}, None),
+    "GET /v1/public/feed": ("public", {}, None),
+    "GET /v1/public/records/<record_id>": ("public", {}, None),
+    "GET /v1/public/subjects": ("public", {}, None),
+    "GET /v1/public/subjects/<subject_ref>": ("public", {}, None),
+    "POST /v1/public/feed/differences": ("provider", {"org": REGULATOR}, {"records": []}),
+    "POST /v1/shared/queries": ("agency", {"purpose": "p"}, BODY),
+    "POST /v1/statutory/queries": ("statutory", BY_LAW, BODY),
+    "GET /v1/subjects/<subject_ref>": ("centre", {}, None),
+    "GET /v1/subjects/<subject_ref>/conflicts": ("centre", {}, None),
+    "GET /v1/subjects/conflicts": ("centre", {}, None),
+    "GET /v1/subjects/disagreements": ("centre", {}, None),
+    "POST /v1/subjects/links": ("centre", {}, {"subjects": [{"uscc": COMPANY}, {"subject_ref": REF}], "reason": "r"}),
+    "POST /v1/subjects/links/<link_id>/split": ("centre", {}, {"reason": "r"}),
+    "POST /v1/subjects/links/<link_id>/undo": ("centre", {}, {"reason": "r"}),
+    "POST /v1/subjects/queries": ("centre", {}, {"uscc": COMPANY}),
+}
+# Consents, rebuilds and what is set aside belong to no generation; queries by consent are tried where consents are
+# (`test_consent.py`), by reading the same page as the others; what gRPC tells are the same use cases.
+OTHERS = (
+    "GET /feedz",
+    "GET /healthz",
+    "GET /metrics",
+    "GET /openapi.json",
+    "GET /readyz",
+    "POST /v1/authorized/queries",
+)
+PLACES = ("/v1/me/consents", "/v1/operations/disclosure")
+
+
+def test_every_face_is_here() -> None:
+    faces = {row["face"] for row in policy() if " " in row["face"]}
+    other = {f for f in faces if f in OTHERS or f.partition(" ")[2].startswith(PLACES)}
+    assert faces - other == ASKED.keys()
+
+
+def ask(city: Running, face: str) -> int:
+    """What the face answers."""
+    role, claims, body = ASKED[face]
+    method, _, path = face.partition(" ")
+    path = path.replace("<subject_ref>", city.ref(COMPANY)).replace("<record_id>", city.record_id("a"))
+    path = path.replace("<link_id>", "l_" + "a" * 26) + (
+        "?q=海陵" if face in ("GET /", "GET /v1/public/subjects") else ""
+    )
+    desk = city.desk(role, sub=city.ref(COMPANY), **claims)
+    return (desk.get(path) if method == "GET" else desk.post(path, body)).status_code
+
+
+@pytest.mark.parametrize("face", ASKED)
+def test_who_cannot_be_sure_which_generation_is_in_use_tells_nothing_of_it(city: Running, face: str) -> None:
+    licence(city, XK_YXQZI="2031-01-01")
+    assert ask(city, face) in (200, 404)
+    city.ctx.is_current = lambda generation: False
+    assert ask(city, face) == 503
+
+
+@pytest.mark.parametrize("face", ASKED)
+def test_nothing_is_told_from_what_is_still_being_filled(city: Running, face: str) -> None:
+    licence(city, XK_YXQZI="2031-01-01")
+    city.ctx.store = BeingFilled()  # type: ignore[assignment]
+    assert ask(city, face) == 503
+
+
+def test_a_search_in_names_that_are_not_all_there_is_refused(city: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    licence(city, XK_YXQZI="2031-01-01")
+    with closing(Directory(city.ctx.store)) as directory:
+        monkeypatch.setattr(Directory, "_taken_in_at_once", lambda self: False)
+        monkeypatch.setattr(Directory, "_go_on_beside", lambda self: None)
+        city.ctx.directory = directory
+        assert city.anybody.get("/v1/public/subjects?q=海陵").status_code == 503

@@ -1,0 +1,178 @@
+"""Two processes of disclosure share what is taken in and both answer; when one is killed, the other goes on with all."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import urllib3
+
+from chengxin.cli.home import PDEATHSIG
+from services.disclosure.store.generations import reached
+from tests.city import City, running_city
+from tests.e2e.registrations import registrations, write
+from tests.support import free_port, freeze, until
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+
+RECORDS = 4_000
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
+    """A city whose subjects are cut in two shares."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHENGXIN_INTAKE_SHARES", "2")
+        with running_city(tmp_path_factory.mktemp("shared")) as found:
+            yield found
+
+
+class Second:
+    """Another process of disclosure, beside the suite's own."""
+
+    def __init__(self, city: City) -> None:
+        self._agency = city.machine("credit_agency", scope="public")
+        with open(f"/proc/{city.pids()['disclosure']}/environ") as environ:
+            told = dict(pair.split("=", 1) for pair in environ.read().split("\0") if "=" in pair)
+        self.http, grpc = free_port(), free_port()
+        told |= {"CHENGXIN_HTTP_LISTEN": f"127.0.0.1:{self.http}", "CHENGXIN_GRPC_LISTEN": f"127.0.0.1:{grpc}"}
+        told.pop("CHENGXIN_SEARCH_DIR", None)
+        command = [sys.executable, "-I", str(PDEATHSIG), sys.executable, "-m", "services.disclosure"]
+        with (city.home / "logs" / "disclosure-second.log").open("ab") as log:
+            told["PDEATHSIG_PARENT"] = str(os.getpid())
+            self.process = subprocess.Popen(command, env=told, stdout=log, stderr=subprocess.STDOUT)
+        until(lambda: self.get("/readyz") is not None, "the second one answers", 60)
+
+    def get(self, path: str) -> Any:
+        """What it answers with 200 to one who sees what is public."""
+        headers = {"Authorization": f"Bearer {self._agency.token()}"}
+        try:
+            answer = urllib3.request(
+                "GET", f"http://127.0.0.1:{self.http}{path}", headers=headers, timeout=10, retries=False
+            )
+        except urllib3.exceptions.HTTPError:
+            return None
+        return answer.json() if answer.status == 200 else None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends it a signal: to its worker, and to the process that keeps that."""
+        keeper = psutil.Process(self.process.pid)
+        for process in [keeper, *keeper.children(recursive=True)]:
+            if number == signal.SIGSTOP:
+                freeze(process.pid)
+            else:
+                process.send_signal(number)
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        self.process.kill()
+        self.process.wait(10)
+
+
+@pytest.fixture
+def second(shared: City) -> Iterator[Second]:
+    found = Second(shared)
+    yield found
+    found.kill()
+
+
+def holders(city: City) -> dict[str, str]:
+    """Who follows which part."""
+    rows = city.store("disclosure")["leases"].find({"holder": {"$exists": True}})
+    return {row["_id"]: row["holder"] for row in rows}
+
+
+def shares(city: City) -> list[str]:
+    """Who follows the shares of ingest."""
+    return [holder for part, holder in holders(city).items() if part.startswith("feed.ingest ")]
+
+
+def taken_in(city: City) -> int:
+    """Up to where all of ingest's feed is taken in."""
+    database = city.store("disclosure")
+    number = database["generations"].find_one({"_id": "current"})["number"]
+    return reached(database, "ingest", number)
+
+
+def deliver(city: City, tmp_path: Path, start: int) -> list[str]:
+    """Registrations of so many organisations; their codes."""
+    rows = registrations(RECORDS, start)
+    done = city.chengxin("submit", str(write(tmp_path / f"{start}.csv", rows)), "--catalog", "QYDJ")
+    assert done.returncode == 0, done.stderr
+    return [row["统一社会信用代码"] for row in rows]
+
+
+def answers(city: City, ask: Any, codes: list[str]) -> list[Any]:
+    """What the public is told of some of them, without the numbers of the questions."""
+    found = []
+    for code in codes[:: len(codes) // 20]:
+        [listed] = ask(f"/v1/public/subjects?q={code}")["subjects"]
+        answer = ask(f"/v1/public/subjects/{listed['subject_ref']}")
+        answer.pop("audit_event_id")
+        found.append(answer)
+    return found
+
+
+def same_answers(city: City, second: Second, codes: list[str]) -> None:
+    """Both tell the same, once both know all names."""
+    for ask in (second.get, city.anybody.get):
+        until(
+            lambda ask=ask: (ask(f"/v1/public/subjects?q={codes[-1]}") or {}).get("subjects"), "the name is known", 60
+        )
+    assert answers(city, second.get, codes) == answers(city, city.anybody.get, codes)
+
+
+def no_difference(city: City) -> None:
+    """What was taken in by two is what one takes in."""
+    begun = city.centre.post("/v1/operations/disclosure/rebuild", {})
+
+    def done() -> Any:
+        told = city.edge.call("GET", "/v1/operations/disclosure/rebuild", city.centre.token())
+        over = told.status == 200 and told.body["generation"] == begun["generation"] and told.body["state"] == "done"
+        return told.body if over else None
+
+    assert until(done, "it is rebuilt", 240)["differences"] == 0
+
+
+def test_two_share_the_work_and_answer_alike(shared: City, second: Second, tmp_path: Path) -> None:
+    until(lambda: len(set(shares(shared))) == 2, "each has a share")
+    codes = deliver(shared, tmp_path, 700_000)
+    until(lambda: taken_in(shared) >= shared.last_change("ingest"), "both have taken in their share", 120)
+    same_answers(shared, second, codes)
+    no_difference(shared)
+    until(lambda: len(set(shares(shared))) == 2, "they go on sharing")
+    until(lambda: second.get("/readyz"), "the second has gone on with the other generation", 60)
+    same_answers(shared, second, codes)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_when_one_falls_silent_the_other_goes_on(
+    shared: City, second: Second, tmp_path: Path, number: signal.Signals
+) -> None:
+    until(lambda: len(set(shares(shared))) == 2, "each has a share")
+    before = set(shares(shared))
+    begun = taken_in(shared)
+    start = 710_000 + number * RECORDS
+    file = write(tmp_path / f"{start}.csv", registrations(RECORDS, start))
+    command = [str(Path(sys.executable).with_name("chengxin")), "submit", str(file), "--catalog", "QYDJ"]
+    with subprocess.Popen(command, env=os.environ | {"CHENGXIN_HOME": str(shared.home)}) as client:
+        until(lambda: taken_in(shared) > begun, "some of it is taken in", 60)
+        second.signal(number)
+        until(lambda: len(set(shares(shared))) == 1 and set(shares(shared)) < before, "one has both shares")
+        assert client.wait(120) == 0
+    until(lambda: taken_in(shared) >= shared.last_change("ingest"), "it has taken in all", 120)
+    if number == signal.SIGSTOP:
+        # What it was about to write when it was stopped does no harm.
+        second.signal(signal.SIGCONT)
+        until(lambda: len(set(shares(shared))) == 2, "each has a share again")
+        same_answers(shared, second, [row["统一社会信用代码"] for row in registrations(RECORDS, start)])
+    no_difference(shared)
+    assert shared.verify_log().returncode == 0
+    listed = shared.centre.get("/v1/operations/disclosure/quarantine")
+    assert json.dumps(listed).count('"feed') == 0
