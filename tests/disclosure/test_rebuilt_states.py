@@ -18,7 +18,7 @@ from services.disclosure.projections.consumers import apply_catalog, apply_inges
 from services.disclosure.projections.feeds import Projection
 from services.disclosure.store.disclosure_store import DisclosureStore
 from services.disclosure.usecases.archive_records import archive
-from services.disclosure.usecases.rebuild import _archive_as_before, _differences, _state_as_seen, _subject
+from services.disclosure.usecases.rebuild import _archive_as_before, _differences, _fragments, _state_as_seen
 from tests.disclosure.conftest import TODAY, Running, demo_entry
 
 COMPANIES = [demo_uscc("91", 810_000 + n, "MD") for n in range(3)]
@@ -75,9 +75,11 @@ def test_a_generation_made_anew_knows_the_same_whatever_happened(city: Running, 
     assert not list(_differences(live.store, other.store, lambda _: None))
     for projection in (live, other):
         for code in COMPANIES:
-            state = projection.store.head(city.ref(code)).state  # type: ignore[union-attr]
-            said = summary_of(_subject(city.ref(code), projection.store)[1].values(), projection.store.entry)
-            assert _state_as_seen(state) == _state_as_seen(msgspec.structs.replace(state, summary=said))
+            ref = city.ref(code)
+            head = projection.store.head(ref)
+            assert head is not None
+            said = summary_of(_fragments(ref, head, projection.store), projection.store.entry)
+            assert _state_as_seen(head.state) == _state_as_seen(msgspec.structs.replace(head.state, summary=said))
 
 
 def drawn(city: Running, chance: random.Random) -> Iterator[list[ingest_pb2.RecordVersion]]:

@@ -43,6 +43,7 @@ from services.disclosure.store.generations import (
     carry_decisions,
     reached,
 )
+from services.disclosure.store.subject_state import SubjectDocument
 
 log = structlog.get_logger()
 
@@ -383,13 +384,16 @@ def _subject(ref: str, store: DisclosureStore) -> tuple[Any, dict[str, bytes]]:
     head = store.head(ref)
     if head is None:
         return None, {}
-    records: dict[str, bytes] = {}
-    for number in range(head.tail):
-        page = store.pages([(ref, number)]).get((ref, number), [])
-        records |= {f.record_id: _digest(f) for f in store.in_full(page)}
-    records |= {f.record_id: _digest(f) for f in store.in_full(head.fragments)}
+    records = {f.record_id: _digest(f) for f in _fragments(ref, head, store)}
     group = store.group_of(ref) if head.grouped else None
     return (_state_as_seen(head.state), group.refs if group else None), records
+
+
+def _fragments(ref: str, head: SubjectDocument, store: DisclosureStore) -> Iterator[Fragment]:
+    """What is shown of a subject's records, in order, read page by page."""
+    for number in range(head.tail):
+        yield from store.in_full(store.pages([(ref, number)]).get((ref, number), []))
+    yield from store.in_full(head.fragments)
 
 
 def _digest(fragment: Fragment) -> bytes:
