@@ -49,6 +49,7 @@ def compose() -> Service:
     from services.disclosure.projections.sources import InnerSources
     from services.disclosure.store.disclosure_store import DisclosureStore
     from services.disclosure.store.generations import Generations, carry_decisions
+    from services.disclosure.usecases.announce_later import Announcer
     from services.disclosure.usecases.archive_records import Archiver
     from services.disclosure.usecases.rebuild import Rebuilder
 
@@ -86,14 +87,22 @@ def compose() -> Service:
     rebuilder = Rebuilder(ctx, feeds, holder, lambda other: Directory(other, settings.search_dir), generations)
     needs = {"search": lambda: ctx.directory.ready, "views": lambda: not isinstance(ctx.store, BeingFilled)}
     app, servicers = faces(ctx, assembly.admission, assembly.ready(feeds.followed, more=needs), assembly.operations)
-    archiver = Archiver(ctx, assembly.quarantine)
+    archiver, announcer = Archiver(ctx, assembly.quarantine), Announcer(ctx, assembly.quarantine)
     server = make_server(settings.grpc_listen, assembly.admission, servicers)
 
     def close() -> None:
         ctx.directory.close()
         assembly.close()
 
-    background: list[Background] = [ctx.directory, assembly.relay, feeds, rebuilder, archiver, assembly.retrying]
+    background: list[Background] = [
+        ctx.directory,
+        assembly.relay,
+        feeds,
+        rebuilder,
+        archiver,
+        announcer,
+        assembly.retrying,
+    ]
     return Service(app, server, background, close)
 
 

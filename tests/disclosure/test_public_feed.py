@@ -13,6 +13,8 @@ from chengxin.disclosure.v1 import disclosure_pb2 as pb
 from chengxin.errors import Problem
 from chengxin.ingest.v1 import ingest_pb2
 from services.disclosure.context import OWN
+from services.disclosure.store.public_feed import PAGES_AT_ONCE, Announcement
+from services.disclosure.usecases.announce_later import Announcer
 from services.disclosure.usecases.archive_records import archive
 from tests.disclosure.conftest import COMPANY, LI_NA, REGULATOR, Desk, Running, demo_entry
 from tests.disclosure.test_archiving import MIDNIGHT
@@ -280,6 +282,47 @@ def test_subjects_that_become_one_move_to_its_page_and_back(city: Running, porta
     portal.follow()
     assert portal.pages["r_fine"] == portal.pages["r_more3"] == of_code(city, code)
     assert portal.pages["r_licence"] == city.ref(COMPANY)
+
+
+def test_a_move_of_more_records_than_one_transaction_bears_is_told_bit_by_bit(city: Running, portal: Portal) -> None:
+    """Each of its records once came into one row of the feed, read in the transaction of the merge."""
+    code, count = "MA000777X", 16 * PAGES_AT_ONCE + 100
+    city.delivers(licence_of(city, "licence"))
+    city.delivers(*(by_code(city, f"more{n}", code=code) for n in range(count)))
+    portal.follow()
+    officer = city.desk("centre", sub="officer-1")
+    merged = officer.post(
+        "/v1/subjects/links",
+        {"subjects": [{"uscc": COMPANY}, {"subject_ref": of_code(city, code)}], "reason": "同一主体"},
+    )
+    assert merged.status_code in (200, 201), merged.text
+    portal.follow()
+    told = [ref for ref in portal.pages.values() if ref == city.ref(COMPANY)]
+    assert 1 < len(told) <= count
+    announcer = Announcer(city.ctx, city.quarantine)
+    rounds = 0
+    while announcer.round():
+        rounds += 1
+    assert rounds == 1
+    portal.follow()
+    assert list(portal.pages.values()) == [city.ref(COMPANY)] * (count + 1)
+    assert not announcer.round()
+
+
+def test_what_cannot_be_announced_is_set_aside_and_the_rest_is_told(city: Running, portal: Portal) -> None:
+    feed_of, generation = city.ctx.store.feed, city.ctx.store.generation
+    city.delivers(licence(city))
+    portal.follow()
+    feed_of.tell_later(generation, Announcement("broken", records=[("r_a",)]))  # type: ignore[list-item]
+    feed_of.tell_later(generation, Announcement("good", records=[("r_a", REGULATOR, "XZXK")]))
+    feed_of.tell_later(generation + 1, Announcement("later", records=[("r_a", REGULATOR, "XZXK")]))
+    announcer = Announcer(city.ctx, city.quarantine)
+    while announcer.round():
+        pass
+    before = len(portal.positions)
+    portal.follow()
+    assert len(portal.positions) > before
+    assert feed_of.to_tell(generation, 10) == ["broken"]
 
 
 def test_a_subject_that_records_join_moves_too(city: Running, portal: Portal) -> None:

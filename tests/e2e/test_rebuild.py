@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from demo.people import people
+from services.disclosure.domain.record_fragments import packed
 from tests.city import City, running_city
 from tests.e2e.registrations import registrations, write
 from tests.support import freeze, serving, until
@@ -88,12 +89,35 @@ def test_what_was_altered_is_listed_and_as_it_was_again(town: City) -> None:
     tail = row["tail"].replace("李娜".encode(), "李婷".encode())
     assert tail != row["tail"]
     store[f"subjects.{number}"].update_one({"_id": ref}, {"$set": {"tail": tail}})
+    company = town.anybody.get("/v1/public/subjects?q=工程")["subjects"][0]["subject_ref"]
+    store[f"subjects.{number}"].update_one({"_id": company}, {"$set": {"tail": packed([])}})
     assert seen(town) != before
+    position = followed(town)
     told = rebuilt(town)
     assert told["differences"] > 0
-    assert {d["subject_ref"] for d in told["listed"]} == {ref}
-    assert {d["what"] for d in told["listed"]} == {"differs"}
+    assert {(d["subject_ref"], d["what"]) for d in told["listed"]} >= {(ref, "differs"), (company, "more")}
+    assert {d["subject_ref"] for d in told["listed"]} == {ref, company}
     assert seen(town) == before
+    # Whoever follows the public feed is told what is different.
+    shown = {record["record_id"] for record in before[company]["records"]}
+    lost = {d["record_id"] for d in told["listed"] if d["subject_ref"] == company} & shown
+    assert lost
+    found: set[str] = set()
+
+    def told_again() -> bool:
+        page = town.anybody.get(f"/v1/public/feed?after={position}")
+        found.update(c["record_id"] for c in page["changes"] if c["record"])
+        return lost <= found
+
+    until(told_again, "the feed tells it", 30)
+
+
+def followed(city: City) -> int:
+    """Up to where the public feed goes."""
+    position = 0
+    while (page := city.anybody.get(f"/v1/public/feed?after={position}"))["position"] > position:
+        position = page["position"]
+    return position
 
 
 def test_a_rebuild_that_is_killed_goes_on(town: City) -> None:

@@ -15,9 +15,12 @@ from services.disclosure.domain.record_fragments import Fragment
 from services.disclosure.domain.record_views import Delivered, View
 from services.disclosure.projections.records import RecordProjection
 from services.disclosure.store.disclosure_store import DisclosureStore
+from services.disclosure.store.public_feed import PAGES_AT_ONCE, Announcement, PublicPart
 
 # Of a change in the outbox.
 KIND: Final = "public"
+# What moves is told whichever generation is in use.
+ANY_GENERATION: Final = 0
 
 
 @dataclass
@@ -53,21 +56,34 @@ class PublicChanges:
             where.shown = ""
 
     def move(self, store: DisclosureStore, refs: Iterable[str]) -> None:
-        """These references belong to another subject than before, and their records are on its page."""
+        """These references belong to another subject than before, and their records are on its page. What is too much for
+        this transaction is left to the `Announcer`."""
+        left = PAGES_AT_ONCE
         for ref in refs:
-            for shown in store.feed.public_of(ref, self.unit):
-                if not is_over(shown.disclosed_until, self.today):
-                    self._take(shown)
+            rest = 0
+            if left > 0:
+                part = store.feed.public_of(ref, 0, left, self.unit)
+                self._take_public(part)
+                left, rest = left - part.pages, part.rest
+                if not rest:
+                    continue
+            store.feed.tell_later(ANY_GENERATION, Announcement("", ref, rest, store.generation), self.unit)
 
-    def again(self, store: DisclosureStore, record_ids: Iterable[str]) -> None:
-        """These records are told anew, whatever they are now."""
-        by_ref: dict[str, set[str]] = {}
-        for where in store.locations(list(record_ids), self.unit).values():
-            by_ref.setdefault(where.ref, set()).add(where.record_id)
-        for ref, wanted in by_ref.items():
-            for fragment in store.feed.public_of(ref, self.unit):
-                if fragment.record_id in wanted:
-                    self._take(fragment)
+    def told_later(self, store: DisclosureStore, announcement: Announcement) -> None:
+        """Something that was left, or as much of it as is borne at once."""
+        for record_id, provider, entry in announcement.records:
+            self._records[record_id] = provider, entry
+        number, ref, rest = announcement.number, announcement.subject_ref, 0
+        if ref:
+            # Another generation has other pages.
+            page = announcement.page if announcement.generation == store.generation else 0
+            part = store.feed.public_of(ref, page, PAGES_AT_ONCE, self.unit)
+            self._take_public(part)
+            rest = part.rest
+        if rest:
+            store.feed.tell_later(ANY_GENERATION, Announcement(number, ref, rest, store.generation), self.unit)
+        else:
+            store.feed.told(number, self.unit)
 
     def publish(self) -> None:
         """Puts what was gathered into the outbox, as one change."""
@@ -77,6 +93,11 @@ class PublicChanges:
         if groups:
             told = [{"provider": p, "entry": entry, "records": ids} for (p, entry), ids in groups.items()]
             self.unit.publish(KIND, groups=told)
+
+    def _take_public(self, part: PublicPart) -> None:
+        for shown in part.shown:
+            if not is_over(shown.disclosed_until, self.today):
+                self._take(shown)
 
     def _take(self, fragment: Fragment | None) -> None:
         if fragment is not None:

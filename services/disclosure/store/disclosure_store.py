@@ -34,6 +34,7 @@ from services.disclosure.store.consents import ConsentStore
 from services.disclosure.store.disagreements import DisagreementStore
 from services.disclosure.store.documents import (
     DERIVED,
+    AnnouncementRow,
     ConsentRow,
     DueRow,
     EntryRow,
@@ -73,7 +74,7 @@ class DisclosureStore:
         self.store = store
         self.generation = generation
         self.links = LinkStore(self.rows)
-        self.feed = FeedStore(self.rows, self.pages, self.locations)
+        self.feed = FeedStore(self.rows, self.pages, self.locations, store.db)
         self.said = DisagreementStore(self.rows)
         self.consents = ConsentStore(store)
         self._entries: dict[tuple[str, int], Entry] = {}
@@ -86,8 +87,8 @@ class DisclosureStore:
     def create_indexes(self) -> None:
         """Makes the collections and their indexes; doing it again changes nothing."""
         there = set(self.store.db.list_collection_names())
-        for document in DERIVED:
-            collection = self.rows(document)
+        announcements = AnnouncementRow, self.store.db[AnnouncementRow._get_collection_name()]
+        for document, collection in (*((document, self.rows(document)) for document in DERIVED), announcements):
             if collection.name not in there:
                 # In a transaction the embedded server makes none.
                 self.store.db.create_collection(collection.name)

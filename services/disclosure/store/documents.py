@@ -147,6 +147,16 @@ class DifferingRow(DynamicDocument):
     meta = {"db_alias": "disclosure", "collection": "differing", "indexes": ["place"]}
 
 
+class AnnouncementRow(DynamicDocument):
+    """What the public feed is still to be told, for it was too much for one transaction: records with provider and entry, or
+    those of a reference from a page on. Of no generation."""
+
+    number = StringField(primary_key=True)
+    # The generation with which it is told.
+    since = IntField(required=True)
+    meta = {"db_alias": "disclosure", "collection": "announcements", "indexes": ["since"]}
+
+
 class ConsentRow(DynamicDocument):
     """A consent, as JSON. Given by its subject, derived from nothing."""
 

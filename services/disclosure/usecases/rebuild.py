@@ -7,7 +7,7 @@ what is filled keeps its own positions in the feeds. What it finds different is 
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -24,12 +24,12 @@ from chengxin.quarantine import reason_of
 from chengxin.regions import of_the_city
 from services.disclosure.context import BeingFilled, DisclosureContext
 from services.disclosure.domain.record_fragments import Fragment
+from services.disclosure.domain.record_views import View
 from services.disclosure.domain.subject_state import SubjectState
 from services.disclosure.domain.view_pages import PublicVisibility
 from services.disclosure.projections.feeds import ENDING_SECONDS, SOURCES, Feeds, Projection
 from services.disclosure.projections.links import LinkProjection
 from services.disclosure.projections.name_index import Directory
-from services.disclosure.projections.public_changes import PublicChanges
 from services.disclosure.projections.records import RecordProjection
 from services.disclosure.store.disclosure_store import DisclosureStore
 from services.disclosure.store.documents import LinkRow, SubjectRow
@@ -43,6 +43,7 @@ from services.disclosure.store.generations import (
     carry_decisions,
     reached,
 )
+from services.disclosure.store.public_feed import RECORDS_TOLD, Announcement
 from services.disclosure.store.subject_state import SubjectDocument
 
 log = structlog.get_logger()
@@ -83,6 +84,27 @@ class Difference:
     subject_ref: str
     record_id: str
     what: str
+    # Of a record that the public sees in either.
+    provider: str = ""
+    entry: str = ""
+
+
+@dataclass(frozen=True)
+class SeenRecord:
+    """What everybody sees of a record, as a digest, and what the public feed says of it."""
+
+    digest: bytes
+    provider: str
+    entry: str
+    is_public: bool
+
+
+@dataclass(frozen=True)
+class Found:
+    """How many differences there are, and the first of them."""
+
+    differences: int
+    listed: list[list[str]]
 
 
 class Rebuilder:
@@ -175,12 +197,34 @@ class Rebuilder:
         try:
             self._fill(live, number)
             _archive_as_before(projection, live)
-            found = list(self._compared(live, projection))
+            found = self._kept(self._compared(live, projection), projection)
             directory = self._filled_directory(projection.store)
             if not self._stopped.is_set():
                 self._switch(live, projection, found, followers, directory)
         finally:
             _end(followers)
+
+    @staticmethod
+    def _kept(differences: Iterable[Difference], other: Projection) -> Found:
+        """Counts what differs, and leaves it to be told to the public feed once the other generation is in use."""
+        feed, number = other.store.feed, other.store.generation
+        # What an interrupted comparison had left.
+        feed.forget(number)
+        count = 0
+        listed: list[list[str]] = []
+        told: list[tuple[str, str, str]] = []
+        for d in differences:
+            count += 1
+            if len(listed) < _LISTED:
+                listed.append([d.subject_ref, d.record_id, d.what])
+            if d.provider:
+                told.append((d.record_id, d.provider, d.entry))
+            if len(told) == RECORDS_TOLD:
+                feed.tell_later(number, Announcement("", records=told))
+                told = []
+        if told:
+            feed.tell_later(number, Announcement("", records=told))
+        return Found(count, listed)
 
     def _filled_directory(self, store: DisclosureStore) -> Directory:
         """The names of a generation, ready to be searched."""
@@ -250,24 +294,20 @@ class Rebuilder:
         self,
         live: Projection,
         other: Projection,
-        found: list[Difference],
+        found: Found,
         followers: Sequence[Follower],
         directory: Directory,
     ) -> None:
         announcing = replace(other, announces=True)
-        listed = [[d.subject_ref, d.record_id, d.what] for d in found[:_LISTED]]
 
         def work(unit: Unit) -> None:
             self._holder.confirm(_LEASE, unit)
             _bring_decisions(live, announcing, unit)
-            announced = PublicChanges(unit, announcing.clock.today().isoformat())
-            announced.again(announcing.store, {d.record_id for d in found if d.record_id})
-            announced.publish()
             told = {
                 "state": DONE,
                 "done_at": rfc3339(self._ctx.clock.now()),
-                "differences": len(found),
-                "listed": listed,
+                "differences": found.differences,
+                "listed": found.listed,
             }
             self._generations.switch(unit, live.store.generation, other.store.generation, told)
 
@@ -287,7 +327,7 @@ class Rebuilder:
             self._feeds.go_on(going_on)
             if going_on is live:
                 directory.close()
-        log.info("rebuilt", generation=other.store.generation, differences=len(found))
+        log.info("rebuilt", generation=other.store.generation, differences=found.differences)
 
 
 def _end(followers: Sequence[Follower]) -> None:
@@ -371,20 +411,22 @@ def _differences_of(ref: str, one: DisclosureStore, other: DisclosureStore) -> I
     for record_id in mine[1].keys() | others[1].keys():
         if mine[1].get(record_id) != others[1].get(record_id):
             what = "missing" if record_id not in others[1] else "more" if record_id not in mine[1] else "differs"
-            yield Difference(ref, record_id, what)
+            seen = [records[record_id] for records in (mine[1], others[1]) if record_id in records]
+            told = (seen[-1].provider, seen[-1].entry) if any(s.is_public for s in seen) else ("", "")
+            yield Difference(ref, record_id, what, *told)
     if [*mine[1]] != [*others[1]] and mine[1].keys() == others[1].keys():
         yield Difference(ref, "", "order")
     if mine[0] != others[0]:
         yield Difference(ref, "", "subject")
 
 
-def _subject(ref: str, store: DisclosureStore) -> tuple[Any, dict[str, bytes]]:
-    """A subject's state and digests of its records in order, as far as anybody sees them: of very long records not more
+def _subject(ref: str, store: DisclosureStore) -> tuple[Any, dict[str, SeenRecord]]:
+    """A subject's state and its records in order, as far as anybody sees them: of very long records not more
     than a page is in memory."""
     head = store.head(ref)
     if head is None:
         return None, {}
-    records = {f.record_id: _digest(f) for f in _fragments(ref, head, store)}
+    records = {f.record_id: _seen(f) for f in _fragments(ref, head, store)}
     group = store.group_of(ref) if head.grouped else None
     return (_state_as_seen(head.state), group.refs if group else None), records
 
@@ -396,10 +438,10 @@ def _fragments(ref: str, head: SubjectDocument, store: DisclosureStore) -> Itera
     yield from store.in_full(head.fragments)
 
 
-def _digest(fragment: Fragment) -> bytes:
+def _seen(fragment: Fragment) -> SeenRecord:
     # Slots are places, and sealed values are sealed anew in each delivery, not in each generation.
-    seen = msgspec.structs.replace(fragment, slot=0)
-    return hashlib.sha256(msgspec.msgpack.encode(seen)).digest()
+    digest = hashlib.sha256(msgspec.msgpack.encode(msgspec.structs.replace(fragment, slot=0))).digest()
+    return SeenRecord(digest, fragment.provider_uscc, fragment.entry_code, fragment.shows_in(View.PUBLIC))
 
 
 def _state_as_seen(state: SubjectState) -> SubjectState:
