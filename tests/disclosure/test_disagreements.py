@@ -1,6 +1,7 @@
 """All subjects of whom providers tell facts differently, listed for the organs that oversee (Art. 2, 5)."""
 
 import random
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from demo.identifiers import demo_uscc
 from services.disclosure.context import OWN
 from services.disclosure.domain.assertions import NOTHING, Assertion, Assertions, is_newer, packed, unpacked
+from services.disclosure.store.disclosure_store import DisclosureStore
 from services.disclosure.usecases.archive_records import archive
 from tests.disclosure.conftest import COMPANY, LI_NA, REGULATOR, TODAY, Desk, Running
 from tests.disclosure.test_subjects import COURT, NAME, by_code, licence, of_code
@@ -61,6 +63,30 @@ def test_a_subject_is_listed_as_long_as_providers_differ(city: Running, officer:
     mended.recorded_at.FromDatetime(TODAY + timedelta(minutes=2))
     city.delivers(mended)
     assert listed(officer) == []
+
+
+def test_what_differs_is_told_without_reading_all_records(
+    city: Running, officer: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of its records was once read in full, long texts and all, whenever somebody looked at the first page."""
+    other = licence(city, "other", called="海陵食品厂")
+    other.provider_uscc = COURT
+    city.delivers(other, *(licence(city, f"l{number}") for number in range(400)))
+    read: list[int] = []
+    pages = DisclosureStore.pages
+
+    def counted(self: DisclosureStore, keys: Iterable[tuple[str, int]], unit: Any = None) -> Any:
+        wanted = list(keys)
+        read.append(len(wanted))
+        return pages(self, wanted, unit)
+
+    monkeypatch.setattr(DisclosureStore, "pages", counted)
+    answer = officer.get(f"/v1/subjects/{city.ref(COMPANY)}/conflicts").json
+    [told] = answer["conflicts"]
+    assert {s["provider_uscc"] for s in told["statements"]} == {COURT, REGULATOR}
+    own = city.desk("subject", sub=city.ref(COMPANY)).get("/v1/me/records?page_size=10").json
+    assert [len(c["statements"]) for c in own["conflicts"]] == [2]
+    assert sum(read) <= 16
 
 
 def test_a_revoked_record_and_an_archived_one_say_nothing_any_more(city: Running, officer: Desk) -> None:

@@ -1,5 +1,6 @@
 """What the providers say of one subject's facts, in short: kept beside its pages, to know without reading them where
-providers differ (Art. 5, 12). The same rule as `conflicts.py`, which tells of one subject in words. Pure."""
+providers differ (Art. 5, 12), and in which records. Of each provider its newest statement counts, in a register before
+elsewhere; what others than a register said before the newest basic record was made is history. Pure."""
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -26,6 +27,9 @@ class ProviderAssertion(Protocol):
     def basic(self) -> bool: ...
 
     @property
+    def record_id(self) -> str: ...
+
+    @property
     def mark(self) -> bytes: ...
 
 
@@ -40,6 +44,7 @@ class Assertion(msgspec.Struct, frozen=True, array_like=True, gc=False):
     recorded_at: str
     value: str
     basic: bool
+    record_id: str
 
     @property
     def mark(self) -> bytes:
@@ -91,7 +96,7 @@ class Assertions(msgspec.Struct, frozen=True, array_like=True, gc=False):
             for fact, item in entry.facts:
                 if not (value := items.get(item)):
                     continue
-                word, known = Assertion(fact, provider, at, value, basic), words.get((fact, provider))
+                word, known = Assertion(fact, provider, at, value, basic, shown.record_id), words.get((fact, provider))
                 if known is None or is_newer(word, known):
                     words[fact, provider] = word
                 if basic and registered.get(fact, "") < at:
@@ -128,7 +133,7 @@ def is_newer(one: ProviderAssertion, other: ProviderAssertion) -> bool:
     if one.basic != other.basic:
         return one.basic
     if one.recorded_at == other.recorded_at:
-        return one.mark > other.mark
+        return (one.mark, one.record_id) > (other.mark, other.record_id)
     return one.recorded_at > other.recorded_at
 
 

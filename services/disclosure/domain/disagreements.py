@@ -1,16 +1,14 @@
-"""Where providers say different things of one subject at the same time (Art. 12). Pure: shown, never resolved.
+"""Where providers say different things of one subject at the same time, in words (Art. 12). Pure: shown, never resolved.
 
-Compared are the subject's name, in every record, and what a basic record says of the subject itself. Of each provider its
-newest statement counts, in a register before elsewhere. What others than a register said before the newest basic record was
-made is history.
+Compared are the subject's name, in every record, and what a basic record says of the subject itself (`assertions.py`).
 """
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
-from services.disclosure.domain.assertions import differing, is_newer, mark_of
-from services.disclosure.domain.catalog_entry import BASIC, Entry, LocalText
+from services.disclosure.domain.assertions import Assertion, Assertions, differing
+from services.disclosure.domain.catalog_entry import Entry, LocalText
 from services.disclosure.domain.record_views import RecordView
 
 _WORDS: Final = {
@@ -36,11 +34,6 @@ class Statement:
     recorded_at: str
     basic: bool = False
 
-    @property
-    def mark(self) -> bytes:
-        """What only equal values share."""
-        return mark_of(self.value)
-
 
 @dataclass(frozen=True)
 class Disagreement:
@@ -50,49 +43,24 @@ class Disagreement:
     statements: tuple[Statement, ...]
 
 
-@dataclass
-class _Fact:
-    said: dict[str, Statement] = field(default_factory=dict)
-    # When the newest basic record told it.
-    registered: str = ""
+def told_in(said: Assertions) -> list[str]:
+    """The records in which facts are told differently."""
+    facts = {disputed.fact for disputed in said.differing()}
+    return list(dict.fromkeys(word.record_id for word in said.words if word.fact in facts))
 
 
-def disagreements(records: Collection[RecordView], entry_of: Callable[[str, int], Entry | None]) -> list[Disagreement]:
-    """What the providers of these records, in full, say differently of their subject."""
-    # Mostly nothing: to find that out is all that most queries pay for.
-    return _weighed(records, entry_of) if _differ(records, entry_of) else []
-
-
-def _differ(records: Collection[RecordView], entry_of: Callable[[str, int], Entry | None]) -> bool:
-    told: dict[str, str] = {}
-    for shown in records:
-        if (entry := entry_of(shown.entry_code, shown.entry_version)) is not None:
-            for name, item in entry.facts:
-                if (value := shown.items.get(item)) and told.setdefault(name, value) != value:
-                    return True
-    return False
-
-
-def _weighed(records: Collection[RecordView], entry_of: Callable[[str, int], Entry | None]) -> list[Disagreement]:
-    facts: dict[str, _Fact] = {}
-    for shown in records:
-        if (entry := entry_of(shown.entry_code, shown.entry_version)) is None:
-            continue
-        basic = entry.information_class == BASIC
-        for name, item in entry.facts:
-            if not (value := shown.items.get(item, "")):
-                continue
-            if (fact := facts.get(name)) is None:
-                fact = facts[name] = _Fact()
-            one, known = _statement(shown, item, value, basic), fact.said.get(shown.provider_uscc)
-            if known is None or is_newer(one, known):
-                fact.said[shown.provider_uscc] = one
-            if basic:
-                fact.registered = max(fact.registered, shown.recorded_at)
+def disagreements(
+    said: Assertions, records: Mapping[str, RecordView], entry_of: Callable[[str, int], Entry | None]
+) -> list[Disagreement]:
+    """What providers say differently of a subject in those of the records `told_in` that stand, in their order."""
     found = []
-    for name, fact in facts.items():
-        if standing := differing(fact.said.values(), fact.registered):
-            found.append(Disagreement(_WORDS[name], tuple(standing)))
+    order = {record_id: number for number, record_id in enumerate(records)}
+    words_of = sorted((w for w in said.words if w.record_id in order), key=lambda w: order[w.record_id])
+    for fact, words in _WORDS.items():
+        standing = [w for w in words_of if w.fact == fact]
+        if told := differing(standing, said.registered.get(fact, "")):
+            statements = (_statement(word, records[word.record_id], entry_of) for word in told)
+            found.append(Disagreement(words, tuple(statements)))
     return found
 
 
@@ -101,14 +69,17 @@ def fact_named(name: str) -> LocalText:
     return _WORDS[name]
 
 
-def _statement(shown: RecordView, item: str, value: str, basic: bool) -> Statement:
+def _statement(word: Assertion, shown: RecordView, entry_of: Callable[[str, int], Entry | None]) -> Statement:
+    entry = entry_of(shown.entry_code, shown.entry_version)
+    items = [item for name, item in entry.facts if name == word.fact and shown.items.get(item)] if entry else []
+    item = items[0] if items else ""
     return Statement(
         shown.provider_uscc,
         shown.provider_name,
         shown.record_id,
         shown.entry_code,
         item,
-        value,
+        shown.items.get(item, ""),
         shown.recorded_at,
-        basic,
+        word.basic,
     )

@@ -37,10 +37,6 @@ class DisagreementStore:
             ListedSubject(row["_id"], row["refs"], [_differing(f) for f in row["facts"]], row["place"]) for row in found
         ]
 
-    def has(self, ref: str) -> bool:
-        """Whether a subject is on the list, by its strongest reference."""
-        return self._rows(DifferingRow).find_one({"_id": ref}, {"_id": 1}) is not None
-
     def write(self, told: Mapping[str, tuple[Sequence[str], Sequence[DisputedFact]]], writes: Writes) -> None:
         """Puts subjects on the list, by strongest reference: all references, and what differs; nothing takes it off."""
         for ref, (refs, facts) in told.items():

@@ -134,6 +134,16 @@ class DisclosureStore:
         blobs = {row["_id"]: row["items"] for row in self._in(LongRecordRow, wanted, None, at_once=_LARGE_AT_ONCE)}
         return [with_items(f, blobs[f.record_id]) if f.record_id in blobs else f for f in fragments]
 
+    def fragments(self, places: Sequence[RecordLocation], heads: Mapping[str, SubjectDocument]) -> list[Fragment]:
+        """What is kept of the records at these places of some subjects, items of long ones left out; one that has moved away
+        meanwhile is left out."""
+        older = {(w.ref, w.page) for w in places if w.ref in heads and w.page < heads[w.ref].tail}
+        pages = self.pages(older) | {(head.ref, head.tail): head.fragments for head in heads.values()}
+        found: list[Fragment] = []
+        for where in places:
+            found += (f for f in pages.get((where.ref, where.page), ()) if f.record_id == where.record_id)
+        return found
+
     def location(self, record_id: str) -> RecordLocation | None:
         """Where a record is."""
         return self.locations([record_id]).get(record_id)

@@ -16,7 +16,6 @@ from chengxin.policy import rule
 from chengxin.principal import Principal, Role
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.disclosure_period import is_over
-from services.disclosure.domain.record_fragments import Fragment
 from services.disclosure.domain.record_views import View
 from services.disclosure.projections.public_changes import KIND
 from services.disclosure.usecases.view_reader import LazyRecordView, strongest_first
@@ -226,12 +225,8 @@ def _shown(ctx: DisclosureContext, record_ids: Sequence[str]) -> dict[str, tuple
     places = {i: where for i, where in ctx.store.locations(record_ids).items() if where.shown}
     heads = ctx.store.heads(list(dict.fromkeys(where.ref for where in places.values())))
     leaders = ctx.store.links.groups_with([head.ref for head in heads.values() if head.grouped])
-    older = {(w.ref, w.page) for w in places.values() if w.ref in heads and w.page < heads[w.ref].tail}
-    pages = ctx.store.pages(older) | {(head.ref, head.tail): head.fragments for head in heads.values()}
-    found: list[Fragment] = []
-    for where in places.values():
-        # A record that has moved away meanwhile comes again with its new position.
-        found += (f for f in pages.get((where.ref, where.page), ()) if f.record_id == where.record_id)
+    # A record that has moved away meanwhile comes again with its new position.
+    found = ctx.store.fragments(list(places.values()), heads)
     shown: dict[str, tuple[Sequence[str], LazyRecordView]] = {}
     for fragment in ctx.store.in_full(found):
         if fragment.shows_in(View.PUBLIC) and not is_over(fragment.disclosed_until, today):

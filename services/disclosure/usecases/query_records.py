@@ -11,14 +11,21 @@ from chengxin.policy import rule
 from chengxin.principal import Assurance, Principal, Role
 from chengxin.subjects import INDIVIDUAL
 from services.disclosure.context import DisclosureContext
-from services.disclosure.domain.disagreements import Disagreement, disagreements
+from services.disclosure.domain.disagreements import Disagreement
 from services.disclosure.domain.masking import is_identity_number, mask_name
 from services.disclosure.domain.record_views import View, shown_name
 from services.disclosure.domain.text_normalisation import as_code, normalised
 from services.disclosure.domain.view_pages import seen_names
 from services.disclosure.projections.name_index import FoundSubject
 from services.disclosure.usecases import consents as consent
-from services.disclosure.usecases.view_reader import ALL, LazyRecordView, RecordsQuery, ResultPage, WholeSubject, read
+from services.disclosure.usecases.view_reader import (
+    LazyRecordView,
+    RecordsQuery,
+    ResultPage,
+    WholeSubject,
+    disagreed,
+    read,
+)
 
 EVERYBODY: Final = set(Role)
 # An event names so many records; it says how many there were.
@@ -95,11 +102,7 @@ def own(ctx: DisclosureContext, caller: Principal, ask: RecordsQuery) -> QueryRe
     """Everything about oneself, in full; archived records are marked."""
     sheet = read(ctx, caller.sub, View.OWN, ask, archived=True)
     answered = _answered(ctx, "record.queried.own", caller, caller.sub, sheet, _in_full)
-    if ask.after or not sheet.may_differ:
-        return answered
-    whole = sheet if not (sheet.following or ask.entries) else read(ctx, caller.sub, View.OWN, RecordsQuery(ALL))
-    current = [r.shown for r in whole.records if not r.fragment.archived]
-    return replace(answered, conflicts=disagreements(current, ctx.store.entry))
+    return answered if ask.after else replace(answered, conflicts=disagreed(ctx, sheet)[0])
 
 
 @rule("record.queried.public", roles=EVERYBODY, articles=("14", "15", "18"))

@@ -14,7 +14,7 @@ from chengxin.regions import of_the_city
 from chengxin.subjects import INDIVIDUAL
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.assertions import DisputedFact
-from services.disclosure.domain.disagreements import Disagreement, disagreements
+from services.disclosure.domain.disagreements import Disagreement
 from services.disclosure.domain.entity_resolution import Decision, Groups, Identifier, State, link_id, mixes_kinds
 from services.disclosure.domain.masking import mask_name
 from services.disclosure.domain.record_views import RecordView, View, form_of, formed
@@ -25,7 +25,7 @@ from services.disclosure.projections.records import RecordProjection
 from services.disclosure.store.generations import Generations
 from services.disclosure.store.links import LinkAct, StoredLink, groups_of
 from services.disclosure.usecases.query_records import SubjectIdentifier, ref_of
-from services.disclosure.usecases.view_reader import ALL, RecordsQuery, read, strongest_first
+from services.disclosure.usecases.view_reader import RecordsQuery, disagreed, read, strongest_first
 
 SUBJECT_UNKNOWN = not_found(
     "SUBJECT_UNKNOWN",
@@ -228,8 +228,7 @@ def conflicts_of(
     ctx = ctx.pinned()
     ref = ref_of(ctx, whom)
     found = _identity(ctx, ref)
-    records = {r.record_id: r.shown for r in read(ctx, ref, View.OWN, RecordsQuery(ALL)).records}
-    differing = disagreements(records.values(), ctx.store.entry)
+    differing, records = disagreed(ctx, read(ctx, ref, View.OWN, RecordsQuery(1)))
     individual = any(member.kind == INDIVIDUAL for member in found.members)
     shown = [
         replace(

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Final
 
 from chengxin import context
 from chengxin.errors import INPUT_INVALID, FieldError
 from services.disclosure.context import DisclosureContext
+from services.disclosure.domain.assertions import NOTHING, Assertions
 from services.disclosure.domain.catalog_entry import Entry
+from services.disclosure.domain.disagreements import Disagreement, disagreements, told_in
 from services.disclosure.domain.disclosure_period import is_over
 from services.disclosure.domain.record_fragments import Fragment, shown, shown_json
 from services.disclosure.domain.record_views import EncodedRecordView, RecordView, View
@@ -19,8 +21,6 @@ from services.disclosure.store.subject_state import Group, SubjectDocument
 
 GREATEST_SIZE: Final = 200
 DEFAULT_SIZE: Final = 50
-# More records than a subject has.
-ALL: Final = 1_000_000
 _PAGE_TOKEN: Final = "use next_page_token of the previous answer unchanged / 请原样使用上一页返回的 next_page_token"
 
 
@@ -91,8 +91,8 @@ class ResultPage:
     following: str
     # All the references that were read, the strongest first.
     refs: Sequence[str]
-    # Whether providers tell facts of it differently, as far as that is known without reading all its records.
-    may_differ: bool = False
+    # What providers say of it.
+    said: Assertions = NOTHING
 
 
 def strongest_first(subjects: Iterable[Sequence[str]]) -> list[str]:
@@ -113,16 +113,29 @@ def read(ctx: DisclosureContext, ref: str, view: View, ask: RecordsQuery, archiv
         return _stranger(ctx, ref, view, ask, archived)
     refs: Sequence[str]
     if group is None and head is not None:
-        refs, subject = (ref,), _whole(ref, [head.state])
-        may_differ = bool(head.state.summary.said.differing())
+        refs, subject, said = (ref,), _whole(ref, [head.state]), head.state.summary.said
     else:
         assert group is not None
         refs, subject = tuple(group.refs), _of_group(group)
-        may_differ = ctx.store.said.has(group.refs[0])
+        said = reduce(Assertions.merged, (state.summary.said for state in group.members.values()), NOTHING)
     found = list(_page(ctx, refs, head, view, ask, archived))
     records = [LazyRecordView(ctx, f, view) for f in ctx.store.in_full(found[: ask.size])]
     following = records[-1].record_id if len(found) > ask.size else ""
-    return ResultPage(subject, records, following, refs, may_differ)
+    return ResultPage(subject, records, following, refs, said)
+
+
+def disagreed(ctx: DisclosureContext, sheet: ResultPage) -> tuple[list[Disagreement], dict[str, RecordView]]:
+    """What providers say differently of a subject today, and the records in which they do, in full."""
+    if not (told := told_in(sheet.said)):
+        return [], {}
+    today = ctx.clock.today().isoformat()
+    order = {ref: number for number, ref in enumerate(sheet.refs)}
+    # Of statements of the same instant that of the record comes first that is shown first.
+    places = sorted(ctx.store.locations(told).values(), key=lambda w: (order.get(w.ref, 0), -w.page, -w.slot))
+    found = ctx.store.fragments(places, ctx.store.heads(list(dict.fromkeys(where.ref for where in places))))
+    standing = [f for f in found if not f.archived and not is_over(f.disclosed_until, today)]
+    records = {f.record_id: LazyRecordView(ctx, f, View.OWN).shown for f in standing}
+    return disagreements(sheet.said, records, ctx.store.entry), records
 
 
 def _stranger(ctx: DisclosureContext, ref: str, view: View, ask: RecordsQuery, archived: bool) -> ResultPage:
@@ -131,7 +144,7 @@ def _stranger(ctx: DisclosureContext, ref: str, view: View, ask: RecordsQuery, a
     known = next((other for other in refs if other != ref and ctx.store.head(other) is not None), None)
     if known is not None:
         sheet = read(ctx, known, view, ask, archived)
-        return ResultPage(sheet.subject, sheet.records, sheet.following, refs, sheet.may_differ)
+        return ResultPage(sheet.subject, sheet.records, sheet.following, refs, sheet.said)
     if ask.after:
         raise INPUT_INVALID(fields=[FieldError("page_token", "page_token", _PAGE_TOKEN)])
     return ResultPage(None, [], "", refs)
