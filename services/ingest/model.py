@@ -20,6 +20,8 @@ from services.ingest.validation import Violation
 
 # Greatest number of records in one batch: one transaction, and well under 16 MB of messages and documents.
 BATCH_LIMIT: Final = 1000
+# Of one submission: closing it looks at each of them once more.
+MOST_BATCHES: Final = 10_000
 
 # `/v1/submissions/findings` and `/v1/submissions/nothing-to-report` are addresses of their own.
 _SUBMISSION_ID: Final = re.compile(r"(?!(?:findings|nothing-to-report)\Z)[A-Za-z0-9_-]{8,64}\Z")
@@ -49,6 +51,11 @@ BATCH_TOO_LARGE = invalid(
     "BATCH_TOO_LARGE",
     "一批最多 {limit} 条记录、{most} 字节，本批 {actual} 条、{bytes} 字节，请分批报送",
     "A batch has at most {limit} records and {most} bytes, this one has {actual} and {bytes}; split it",
+)
+TOO_MANY_BATCHES = invalid(
+    "TOO_MANY_BATCHES",
+    "一次报送最多 {limit} 批，请加大每批记录数，或者分几次报送",
+    "A submission has at most {limit} batches; put more records into each, or deliver in several submissions",
 )
 RECORD_TOO_LARGE = invalid(
     "RECORD_TOO_LARGE",
@@ -202,7 +209,9 @@ class Batch:
         return batch_bytes((r.row, r.items) for r in self.records)
 
     def checked(self) -> "Batch":
-        """The batch itself. Raises BATCH_TOO_LARGE, RECORD_TOO_LARGE or INPUT_INVALID."""
+        """The batch itself. Raises BATCH_TOO_LARGE, TOO_MANY_BATCHES, RECORD_TOO_LARGE or INPUT_INVALID."""
+        if self.number > MOST_BATCHES:
+            raise TOO_MANY_BATCHES(limit=MOST_BATCHES)
         if not self.records:
             raise INPUT_INVALID(fields=[_wrong("records", "批次不能为空", "a batch must not be empty")])
         for record in self.records:

@@ -11,6 +11,7 @@ from chengxin.errors import Problem
 from chengxin.ids import new_id
 from chengxin.ingest.v1 import ingest_pb2 as pb
 from services.ingest import originals
+from services.ingest.model import Batch, Delivered
 from services.ingest.rejects import opened_reject
 from services.ingest.store import batch_id
 from tests.ingest.conftest import HOUSING, REGULATOR, STRANGER, Running, head, licence, licences, stream, wrong_digit
@@ -276,6 +277,8 @@ def test_headers_and_batches_are_checked(ingest: Running) -> None:
     assert refused(ingest.regulator.submits, []).code == "SUBMISSION_EMPTY"
     assert refused(ingest.regulator.rpc, "Submit", iter([])).fields[0].field == "header"
     assert refused(ingest.regulator.submits, licences(1001), 1001).code == "BATCH_TOO_LARGE"
+    with pytest.raises(Problem, match="TOO_MANY_BATCHES"):
+        Batch(10_001, [Delivered(1, licences(1)[0])]).checked()
     assert refused(ingest.regulator.submits_batch).fields[0].field == "records"
 
 
