@@ -40,6 +40,8 @@ _serial = count()
 def intake(city: City) -> Iterator[Any]:
     """Rates, bytes, times."""
     deliver(city, licences(city, BATCH, "warm"), BATCH)
+    # How soon is told of an idle system.
+    city.await_disclosure(city.last_change("ingest"), 100)
     yield from _soon(city)
     yield from _rates(city)
     yield from _bytes(city)
