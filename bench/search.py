@@ -137,12 +137,12 @@ def fill(city: City, rows: list[dict[str, Any]]) -> None:
     db = city.store("disclosure")
     seq = int((db["counters"].find_one({"_id": "names.2"}) or {"n": 0})["n"])
     called = {"former": [], "named_at": "2026-11-01T00:00:00Z", "registered_at": "2026-11-01T00:00:00Z"}
-    for start in range(0, len(rows), _TOGETHER * 20):
+    for start in range(0, len(rows), _TOGETHER * 4):
         batch = [
             row
             | called
             | {"until": "9999-12-31", "names": [[row["name"], "9999-12-31", 0]], "seq": seq + 1 + n // _TOGETHER}
-            for n, row in enumerate(rows[start : start + _TOGETHER * 20])
+            for n, row in enumerate(rows[start : start + _TOGETHER * 4])
         ]
         db["names.2"].insert_many(batch, ordered=False)
         seq = batch[-1]["seq"]
