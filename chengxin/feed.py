@@ -35,7 +35,7 @@ class Follower:
     """Follows another service's `Watch` and applies each change in one transaction with the position.
 
     `watch(after)` opens the stream; `apply(unit, change)` derives from one message. A message without a field `last`
-    is a position of its own; with one, the position is remembered at the message that sets it.
+    is a position of its own; with one, the position is remembered at the message that sets it, and at others that it has begun.
 
     What passes by itself (a lost connection, a store that is away) is tried again from the last position without end. A
     change that cannot be applied, or not in the time of a transaction, is taken apart until the part that fails is
@@ -210,8 +210,7 @@ class Follower:
         ready = self._not_held(change, unit) if self.quarantine.has(self.key, unit) else change
         if ready is not None:
             self._apply(unit, ready)
-        if last:
-            self._store.set_position(self.place, change.position, unit.session)
+        self._remember(change, last, unit)
 
     def _not_held(self, change: Any, unit: Unit) -> Any:
         """Sets aside what concerns something that is set aside already; answers the rest, or None."""
@@ -232,8 +231,11 @@ class Follower:
 
     def _set_aside(self, change: Any, part: Any, error: Exception, last: bool, unit: Unit) -> None:
         self._put(change, part, error, unit)
-        if last:
-            self._store.set_position(self.place, change.position, unit.session)
+        self._remember(change, last, unit)
+
+    def _remember(self, change: Any, last: bool, unit: Unit) -> None:
+        remember = self._store.set_position if last else self._store.set_begun
+        remember(self.place, change.position, unit.session)
 
     def _put(self, change: Any, part: Any, error: Exception | None, unit: Unit) -> None:
         kind, label = part.DESCRIPTOR.full_name, self.parts.label(part)

@@ -408,6 +408,11 @@ class Store:
         """Remembers where a consumer is, within the transaction of what it derived."""
         self._positions.update_one({"_id": of}, {"$max": {"position": position}}, upsert=True, session=session)
 
+    def set_begun(self, of: str, position: int, session: ClientSession | None = None) -> None:
+        """Remembers that a consumer has derived something of a position, and not all of it."""
+        begun = {"$max": {"position": 0, "begun": position}}
+        self._positions.update_one({"_id": of}, begun, upsert=True, session=session)
+
     def close(self) -> None:
         """Closes the connections; the same service may then be connected to another store."""
         self._left.close()

@@ -25,6 +25,7 @@ from tests.support import until
 
 NAME = "阳江市海陵食品有限公司"
 OTHER = "91000000MA0009028J"
+OTHER_COMPANY = demo_uscc("91", 500_001, "MC")
 
 
 def licence(city: Running, key: str = "a", **items: object) -> ingest_pb2.RecordVersion:
@@ -198,13 +199,29 @@ def test_what_has_come_is_taken_in_subject_by_subject(city: Running) -> None:
     changes.append(ingest_pb2.Change(position=13, records=[licence(city, "begun", code=codes[0])], last=False))
     pieces = feeds.Pieces(city.ctx, most=30)
     cut = list(pieces.cut(changes))
-    assert [len(piece.records) for piece in cut] == [30, 30, 30, 30, 1]
+    assert [len(piece.records) for piece in cut] == [30, 30, 30, 30, 1, 0]
     came = [version.subject.subject_ref for piece in cut for version in piece.records]
     assert [ref for ref, _ in groupby(came)] == [city.ref(code) for code in codes]
     own = [v.record_id for piece in cut for v in piece.records if v.subject.subject_ref == city.ref(codes[0])]
     assert own == [*(f"r_{codes[0]}{n}" for n in range(12)), "r_begun"]
-    # The thirteenth position is not complete.
-    assert [(piece.position, piece.last) for piece in cut] == [*[(12, False)] * 4, (12, True)]
+    # The thirteenth position is begun and not complete.
+    assert [(piece.position, piece.last) for piece in cut] == [*[(13, False)] * 5, (12, True)]
+
+
+def test_each_version_is_taken_in_though_several_wait(city: Running) -> None:
+    """A name that only an earlier version told is a former name, however far behind disclosure is."""
+    called = [licence(city, version=n + 1, name=name) for n, name in enumerate(("海陵食品厂", NAME))]
+    gone = [
+        licence(city, "gone", code=OTHER_COMPANY),
+        licence(city, "gone", code=OTHER_COMPANY, version=2, revoked=True),
+    ]
+    pieces = feeds.Pieces(city.ctx)
+    changes = [ingest_pb2.Change(position=n, records=[v], last=True) for n, v in enumerate((*called, *gone), 1)]
+    for piece in pieces.cut(changes):
+        city.ctx.store.transact(lambda unit, piece=piece: pieces.apply(city.ctx, unit, piece))
+    subject = city.desk("subject", sub=city.ref(COMPANY)).get("/v1/me/records").json["subject"]
+    assert (subject["name"], subject["former_names"]) == (NAME, ["海陵食品厂"])
+    assert city.ctx.store.head(city.ref(OTHER_COMPANY)) is not None
 
 
 def test_no_more_of_a_stream_is_read_ahead_than_memory_allows(city: Running) -> None:
@@ -305,7 +322,9 @@ def test_the_follower_remembers_a_position_when_it_is_complete(city: Running) ->
     feed.tell(ingest_pb2.Change(position=5, records=[licence(city, "a")], last=False))
     follows.start()
     until(city.public, "the first part is applied")
-    assert city.ctx.store.store.position("feed.ingest") == 0
+    # It is told that it has begun: a rebuild that takes its place must have as much.
+    place = city.ctx.store.store.db["positions"].find_one({"_id": "feed.ingest"})
+    assert (place["position"], place["begun"]) == (0, 5)
     feed.tell(ingest_pb2.Change(position=5, records=[licence(city, "b")], last=True))
     until(lambda: city.ctx.store.store.position("feed.ingest") == 5, "the position is remembered")
     follows.stop()

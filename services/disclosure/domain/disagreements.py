@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from services.disclosure.domain.assertions import Assertion, Assertions, differing
+from services.disclosure.domain.assertions import Assertion, Assertions, differing, mark_of
 from services.disclosure.domain.catalog_entry import Entry, LocalText
 from services.disclosure.domain.record_views import RecordView
 
@@ -71,8 +71,8 @@ def fact_named(name: str) -> LocalText:
 
 def _statement(word: Assertion, shown: RecordView, entry_of: Callable[[str, int], Entry | None]) -> Statement:
     entry = entry_of(shown.entry_code, shown.entry_version)
-    items = [item for name, item in entry.facts if name == word.fact and shown.items.get(item)] if entry else []
-    item = items[0] if items else ""
+    items = [item for name, item in entry.facts if name == word.fact] if entry else []
+    item = next((item for item in items if mark_of(shown.items.get(item, "")) == word.mark), "")
     return Statement(
         shown.provider_uscc,
         shown.provider_name,

@@ -1,6 +1,7 @@
 """What disclosure learns from the feeds of the catalog, of ingest and of objections (decision 5).
 
-Each change is applied in one transaction with the position. Applying it again, or after a newer one, changes nothing.
+A change is applied in one transaction or in several, and the position is remembered with the last one. Applying it again, or
+after a newer one, changes nothing.
 """
 
 import threading
@@ -112,8 +113,8 @@ def apply_ingest(
         now.shown = announced.deliver(delivered, entry, now.due, shown)
     work.settle()
     work.save(links.settle(work))
-    announced.move(ctx.store, links.moved)
     if ctx.announces:
+        announced.move(ctx.store, links.moved)
         announced.publish()
     return work.writes.bytes, len(fresh)
 
@@ -198,26 +199,31 @@ class Pieces:
         return PiecedCall(call, self)
 
     def cut(self, changes: Sequence[ingest_pb2.Change]) -> Iterator[ingest_pb2.Change]:
-        """Changes that came one after the other in pieces; only the last one may remember a position."""
+        """Changes that came one after the other in pieces; only the last one may remember a position. Two versions of a
+        record are never in one piece: each says something, its name for one."""
         complete = [change.position for change in changes if change.last]
-        position = complete[-1] if complete else changes[-1].position
+        # What is begun is told with every piece but the last one.
+        begun, ends = changes[-1].position, changes[-1].last
         by_subject: dict[str, list[ingest_pb2.RecordVersion]] = {}
         for change in changes:
             for version in change.records:
                 if self._has(version.subject.subject_ref):
                     by_subject.setdefault(version.subject.subject_ref, []).append(version)
-        some: list[ingest_pb2.RecordVersion] = []
+        some: dict[str, ingest_pb2.RecordVersion] = {}
         subjects: set[str] = set()
         received = 0
         for version in chain.from_iterable(by_subject.values()):
             size = version.ByteSize()
-            if some and (received + size > MOST_BYTES // 4 or not self._bears(len(subjects), len(some))):
-                yield ingest_pb2.Change(position=position, records=some, last=False)
-                some, subjects, received = [], set(), 0
-            some.append(version)
+            full = received + size > MOST_BYTES // 4 or not self._bears(len(subjects), len(some))
+            if some and (full or version.record_id in some):
+                yield ingest_pb2.Change(position=begun, records=some.values(), last=False)
+                some, subjects, received = {}, set(), 0
+            some[version.record_id] = version
             subjects.add(version.subject.subject_ref)
             received += size
-        yield ingest_pb2.Change(position=position, records=some, last=bool(complete))
+        yield ingest_pb2.Change(position=begun, records=some.values(), last=ends)
+        if complete and not ends:
+            yield ingest_pb2.Change(position=complete[-1], last=True)
 
     def prepare(self, change: ingest_pb2.Change) -> None:
         """Makes what does not depend on what is kept, so that it is ready when the store is."""
@@ -232,7 +238,7 @@ class Pieces:
         self._prepared.clear()
 
     def apply(self, ctx: ProjectionContext, unit: Unit, change: ingest_pb2.Change) -> None:
-        """`apply_ingest`, learning how much a record writes."""
+        """`apply_ingest`, learning how much a subject and a record write."""
         try:
             written, records = apply_ingest(ctx, unit, change, self._prepared)
         except TooMuchAtOnce:

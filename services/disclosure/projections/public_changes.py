@@ -25,7 +25,7 @@ ANY_GENERATION: Final = 0
 
 @dataclass
 class PublicChanges:
-    """One transaction's worth. `deliver`, `mark`, `end`, `move`, then `publish`."""
+    """One transaction's worth. `deliver`, `mark`, `end`, `move`, `told_later`, then `publish`."""
 
     unit: Unit
     today: str

@@ -154,9 +154,19 @@ def reached(db: Database[Plain], source: str, generation: int) -> int:
     counts that is furthest behind, and of several cuts the one that is furthest."""
     place = f"feed.{source}.{generation}"
     cuts: dict[int, list[int]] = {}
-    for row in db["positions"].find({"_id": {"$regex": rf"^{place.replace('.', '[.]')}([.]|$)"}}):
+    for row in _positions(db, place):
         cuts.setdefault(int(row["_id"].removeprefix(place).rpartition("of")[2] or 1), []).append(int(row["position"]))
     return max((min(found) for cut, found in cuts.items() if len(found) == cut), default=0)
+
+
+def begun(db: Database[Plain], source: str, generation: int) -> int:
+    """Up to where a generation may have taken in something of what a source tells, though not all."""
+    rows = _positions(db, f"feed.{source}.{generation}")
+    return max((max(int(row["position"]), int(row.get("begun", 0))) for row in rows), default=0)
+
+
+def _positions(db: Database[Plain], place: str) -> list[Plain]:
+    return list(db["positions"].find({"_id": {"$regex": rf"^{place.replace('.', '[.]')}([.]|$)"}}))
 
 
 def carry_decisions(store: Store, before: int, into: DisclosureStore) -> None:

@@ -73,7 +73,8 @@ class FeedStore:
         self._announcements = db[AnnouncementRow._get_collection_name()]
 
     def public_of(self, ref: str, page: int, most: int, unit: Unit) -> PublicPart:
-        """What is public under a reference on so many pages at most, from one on; items of long records left out."""
+        """What is public under a reference on so many older pages at most, from one on, and on the newest one after them;
+        items of long records left out."""
         found = self._rows(SubjectRow).find_one({"_id": ref}, {"tail": 1, "page": 1}, session=unit.session)
         if found is None:
             return PublicPart([], 1, 0)
@@ -106,9 +107,9 @@ class FeedStore:
         """Nothing of it is left to be told."""
         self._announcements.delete_one({"_id": number}, session=unit.session)
 
-    def forget(self, since: int) -> None:
-        """Nothing is to be told with this generation: it is compared anew."""
-        for row in list(self._announcements.find({"since": since}, {"_id": 1})):
+    def forget(self, after: int) -> None:
+        """Nothing is to be told with later generations: they are compared anew."""
+        for row in list(self._announcements.find({"since": {"$gt": after}}, {"_id": 1})):
             self._announcements.delete_one({"_id": row["_id"]})
 
     def shown_by(self, provider: str, after: str, through: str, limit: int) -> list[StandingRecord]:

@@ -19,7 +19,7 @@ _JOB: Final = "job.announce"
 class Announcer:
     """Looks every so often for what is still to be told."""
 
-    def __init__(self, ctx: DisclosureContext, quarantine: Quarantine | None = None, seconds: float = 1) -> None:
+    def __init__(self, ctx: DisclosureContext, quarantine: Quarantine | None = None, seconds: float = 5) -> None:
         self._ctx = ctx
         self._quarantine = quarantine or Quarantine(ctx.store.store, ctx.clock)
         self._quarantine.handle_job(_JOB, self._announce)
@@ -45,7 +45,7 @@ class Announcer:
         return True
 
     def _announce(self, numbers: Sequence[str]) -> None:
-        store, today = self._ctx.store, self._ctx.clock.today().isoformat()
+        store, today = self._ctx.pinned().store, self._ctx.clock.today().isoformat()
 
         def work(unit: Unit) -> None:
             announced = PublicChanges(unit, today)

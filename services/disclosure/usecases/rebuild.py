@@ -40,6 +40,7 @@ from services.disclosure.store.generations import (
     FILLING,
     Generations,
     archived_before,
+    begun,
     carry_decisions,
     reached,
 )
@@ -197,7 +198,7 @@ class Rebuilder:
         try:
             self._fill(live, number)
             _archive_as_before(projection, live)
-            found = self._kept(self._compared(live, projection), projection)
+            found = self._kept(self._compared(live, projection), live, projection)
             directory = self._filled_directory(projection.store)
             if not self._stopped.is_set():
                 self._switch(live, projection, found, followers, directory)
@@ -205,11 +206,11 @@ class Rebuilder:
             _end(followers)
 
     @staticmethod
-    def _kept(differences: Iterable[Difference], other: Projection) -> Found:
+    def _kept(differences: Iterable[Difference], live: Projection, other: Projection) -> Found:
         """Counts what differs, and leaves it to be told to the public feed once the other generation is in use."""
         feed, number = other.store.feed, other.store.generation
         # What an interrupted comparison had left.
-        feed.forget(number)
+        feed.forget(live.store.generation)
         count = 0
         listed: list[list[str]] = []
         told: list[tuple[str, str, str]] = []
@@ -242,7 +243,7 @@ class Rebuilder:
         while not self._stopped.wait(_EVERY_SECONDS):
             self._hold()
             before, at = at, {source: reached(store.db, source, number) for source in SOURCES}
-            goal = {source: reached(store.db, source, live.store.generation) for source in SOURCES}
+            goal = {source: begun(store.db, source, live.store.generation) for source in SOURCES}
             self._generations.tell(positions=at, goal=goal)
             if all(at[source] >= goal[source] for source in SOURCES):
                 return
@@ -264,27 +265,22 @@ class Rebuilder:
             # The archiver has gone on in the one that is in use.
             _archive_as_before(other, live)
             candidates = {ref for ref in candidates if any(True for _ in _differences_of(ref, live.store, other.store))}
-            if not candidates or self._stopped.is_set() or at == self._positions(live) == self._positions(other):
+            if not candidates or self._stopped.is_set() or (_is_at(live, at) and _is_at(other, at)):
                 break
         for ref in sorted(candidates):
             yield from _differences_of(ref, live.store, other.store)
 
     def _level(self, live: Projection, other: Projection) -> dict[str, int]:
         """Waits until both have reached what the one that is ahead has now; where that is."""
-        one, two = self._positions(live), self._positions(other)
+        one, two = _begun(live), _begun(other)
         goal = {source: max(one[source], two[source]) for source in SOURCES}
         for _ in range(_STANDSTILL_SECONDS):
-            at = self._positions(live), self._positions(other)
+            at = _reached(live), _reached(other)
             if all(each[source] >= goal[source] for each in at for source in SOURCES) or self._stopped.is_set():
                 break
             self._hold()
             self._stopped.wait(_EVERY_SECONDS)
         return goal
-
-    @staticmethod
-    def _positions(projection: Projection) -> dict[str, int]:
-        store = projection.store
-        return {source: reached(store.store.db, source, store.generation) for source in SOURCES}
 
     def _tell_compared(self, subjects: int) -> None:
         self._hold()
@@ -328,6 +324,23 @@ class Rebuilder:
             if going_on is live:
                 directory.close()
         log.info("rebuilt", generation=other.store.generation, differences=found.differences)
+
+
+def _reached(projection: Projection) -> dict[str, int]:
+    """Up to where a generation has all that the sources tell."""
+    store = projection.store
+    return {source: reached(store.store.db, source, store.generation) for source in SOURCES}
+
+
+def _begun(projection: Projection) -> dict[str, int]:
+    """Up to where it may have something of what they tell."""
+    store = projection.store
+    return {source: begun(store.store.db, source, store.generation) for source in SOURCES}
+
+
+def _is_at(projection: Projection, positions: dict[str, int]) -> bool:
+    """Whether it has all up to these positions and nothing beyond them."""
+    return _reached(projection) == positions == _begun(projection)
 
 
 def _end(followers: Sequence[Follower]) -> None:

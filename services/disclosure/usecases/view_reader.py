@@ -125,7 +125,7 @@ def read(ctx: DisclosureContext, ref: str, view: View, ask: RecordsQuery, archiv
 
 
 def disagreed(ctx: DisclosureContext, sheet: ResultPage) -> tuple[list[Disagreement], dict[str, RecordView]]:
-    """What providers say differently of a subject today, and the records in which they do, in full."""
+    """What providers say differently of a subject today, and the records in which they do."""
     if not (told := told_in(sheet.said)):
         return [], {}
     today = ctx.clock.today().isoformat()
