@@ -1,7 +1,6 @@
 """What the feeds do to the views: once, in any order, and never in part."""
 
 import random
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -222,61 +221,6 @@ def test_each_version_is_taken_in_though_several_wait(city: Running) -> None:
     subject = city.desk("subject", sub=city.ref(COMPANY)).get("/v1/me/records").json["subject"]
     assert (subject["name"], subject["former_names"]) == (NAME, ["海陵食品厂"])
     assert city.ctx.store.head(city.ref(OTHER_COMPANY)) is not None
-
-
-def test_no_more_of_a_stream_is_read_ahead_than_memory_allows(city: Running) -> None:
-    """Of a stream without end, while one piece is being applied; what was read is given before the stream's error."""
-    size, read = 500, []
-
-    def stream() -> Iterator[ingest_pb2.Change]:
-        records = [licence(city, str(n)) for n in range(size)]
-        for position in range(1, 101):
-            read.append(position)
-            yield ingest_pb2.Change(position=position, records=records, last=True)
-        raise OSError("the line is cut")
-
-    call = Stream(stream())
-    given = iter(feeds.Pieces(city.ctx).of(call))
-    next(given)
-    enough = -(-feeds.MOST_GATHERED // size)
-    until(lambda: len(read) > enough, "it is full")
-    assert len(read) <= 2 * enough + 2
-    remembered = []
-
-    def read_on() -> None:
-        for piece in given:
-            remembered.append(piece.position if piece.last else 0)
-
-    with pytest.raises(OSError, match="cut"):
-        read_on()
-    assert remembered[-1] == 100
-    assert call.cancelled
-
-
-def test_a_stream_that_is_cancelled_ends_after_the_piece_in_hand(city: Running) -> None:
-    feed = Feed()
-    for position in range(1, 4):
-        records = [licence(city, f"{position}-{n}") for n in range(200)]
-        feed.tell(ingest_pb2.Change(position=position, records=records, last=True))
-    call = feeds.Pieces(city.ctx, most=10).of(feed(0))
-    given = iter(call)
-    assert len(next(given).records) == 10
-    call.cancel()
-    assert list(given) == []
-
-
-class Stream:
-    """A call that answers what it is told."""
-
-    def __init__(self, changes: Iterator[ingest_pb2.Change]) -> None:
-        self._changes = changes
-        self.cancelled = False
-
-    def __iter__(self) -> Iterator[ingest_pb2.Change]:
-        return self._changes
-
-    def cancel(self) -> None:
-        self.cancelled = True
 
 
 class Small:

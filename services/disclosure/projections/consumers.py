@@ -4,6 +4,8 @@ A change is applied in one transaction or in several, and the position is rememb
 after a newer one, changes nothing.
 """
 
+import contextlib
+import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC
@@ -55,10 +57,8 @@ _SHARE: Final = 0.8
 # Bytes that a transaction writes for each of its subjects, and for each of its records: until that is seen, and at least.
 _FIRST_GUESS: Final = 8 * 1024.0
 _LEAST_GUESS: Final = 1024.0
-# Records and bytes of the changes that are read while others are applied: enough to write most subjects once for several of
-# their records. Once more as much is being applied, and what is made of both is some five times as large.
-MOST_GATHERED: Final = 10_000
-_MOST_BYTES_GATHERED: Final = 8 * 1024 * 1024
+# Pieces that are prepared while one is applied.
+_AHEAD: Final = 2
 
 _RECORDS = Counter("chengxin_intake_records", "Versions of records that were taken in")
 _BYTES = Counter("chengxin_intake_bytes", "Bytes of the documents that were written for them")
@@ -173,10 +173,9 @@ class SealedRecords(RecordParts):
 class Pieces:
     """The stream of ingest's changes in transactions of bearable size, prepared ahead of them.
 
-    What has come is taken in subject by subject: all that is there of a subject is written at once, so one that is far behind
-    writes each subject seldom. A position is remembered when all of it is taken in, so after an interruption some of it is
-    applied again, which changes nothing. How many subjects and records a piece has follows from the bytes that those before
-    it wrote.
+    What has come is taken in subject by subject: all that there is of a subject is written at once. A position that comes in
+    several pieces is remembered at the last one, so a piece is applied again after an interruption, which changes nothing.
+    How many subjects and records a piece has follows from the bytes that those before it wrote.
     """
 
     def __init__(
@@ -262,102 +261,59 @@ class Pieces:
             self._prepared.pop((version.record_id, version.version), None)
 
 
-class _Gathering:
-    """What a stream has told and nobody has taken yet: as much as memory allows."""
-
-    def __init__(self) -> None:
-        self._condition = threading.Condition()
-        self._changes: list[ingest_pb2.Change] = []
-        self._records = self._bytes = 0
-        self._error: Exception | None = None
-        self._ended = self._given_up = False
-
-    def put(self, change: ingest_pb2.Change) -> bool:
-        """Adds a change when there is room; False when nobody is going to take it."""
-        with self._condition:
-            self._condition.wait_for(lambda: self._given_up or self._has_room())
-            self._changes.append(change)
-            self._records += len(change.records)
-            self._bytes += change.ByteSize()
-            self._condition.notify_all()
-            return not self._given_up
-
-    def end(self, error: Exception | None = None) -> None:
-        """The stream has ended, with an error or in good order."""
-        with self._condition:
-            self._ended, self._error = True, error
-            self._condition.notify_all()
-
-    def give_up(self) -> None:
-        """Nobody is going to take anything any more."""
-        with self._condition:
-            self._given_up = True
-            self._condition.notify_all()
-
-    def is_given_up(self) -> bool:
-        """Whether nobody is going to take anything any more."""
-        with self._condition:
-            return self._given_up
-
-    def take(self) -> list[ingest_pb2.Change]:
-        """All that is there, once there is something; nothing when the stream has ended. Raises its error."""
-        with self._condition:
-            self._condition.wait_for(lambda: self._changes or self._ended or self._given_up)
-            if self._given_up:
-                return []
-            if not self._changes and self._error is not None:
-                raise self._error
-            taken, self._changes = self._changes, []
-            self._records = self._bytes = 0
-            self._condition.notify_all()
-            return taken
-
-    def _has_room(self) -> bool:
-        return self._records < MOST_GATHERED and self._bytes < _MOST_BYTES_GATHERED
-
-
 class PiecedCall:
-    """A gRPC stream as the follower uses it: while what has come is applied, what comes next is read and prepared."""
+    """A gRPC stream as the follower uses it: while one piece is applied, the next ones are read and prepared."""
 
     def __init__(self, call: Any, pieces: Pieces) -> None:
         self._call = call
         self._pieces = pieces
-        self._gathering = _Gathering()
 
     def initial_metadata(self) -> Any:
         """When the stream is open."""
         return self._call.initial_metadata()
 
     def cancel(self) -> Any:
-        """Ends the stream; what has come is left to whoever asks for it again."""
-        self._gathering.give_up()
+        """Ends the stream."""
         return self._call.cancel()
 
     def __iter__(self) -> Iterator[ingest_pb2.Change]:
-        reader = threading.Thread(target=self._read, name="feed-reader", daemon=True)
+        ahead: queue.Queue[ingest_pb2.Change | Exception | None] = queue.Queue(_AHEAD)
+        given_up = threading.Event()
+        reader = threading.Thread(target=self._read, args=(ahead, given_up), name="feed-reader", daemon=True)
         reader.start()
+        ended = False
         try:
-            while changes := self._gathering.take():
-                for piece in self._pieces.cut(changes):
-                    yield piece
-                    if self._gathering.is_given_up():
-                        return
+            while (piece := ahead.get()) is not None:
+                if isinstance(piece, Exception):
+                    ended = True
+                    raise piece
+                yield piece
+            ended = True
         finally:
-            self.cancel()
-            reader.join()
+            given_up.set()
+            if not ended:
+                self._call.cancel()
             self._pieces.forget()
 
-    def _read(self) -> None:
+    def _read(self, ahead: "queue.Queue[ingest_pb2.Change | Exception | None]", given_up: threading.Event) -> None:
+        def put(piece: ingest_pb2.Change | Exception | None) -> None:
+            while not given_up.is_set():
+                with contextlib.suppress(queue.Full):
+                    ahead.put(piece, timeout=1)
+                    return
+
         try:
             for change in self._call:
-                self._pieces.prepare(change)
-                if not self._gathering.put(change):
+                for piece in self._pieces.cut([change]):
+                    self._pieces.prepare(piece)
+                    put(piece)
+                if given_up.is_set():
                     return
         # Whoever follows is told.
         except Exception as e:
-            self._gathering.end(e)
+            put(e)
         else:
-            self._gathering.end()
+            put(None)
 
 
 def _prepared(ctx: ProjectionContext, version: ingest_pb2.RecordVersion) -> Prepared | None:
