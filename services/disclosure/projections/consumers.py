@@ -7,7 +7,7 @@ after a newer one, changes nothing.
 import contextlib
 import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC
 from itertools import chain
 from types import MappingProxyType
@@ -173,8 +173,8 @@ class SealedRecords(RecordParts):
 class Pieces:
     """The stream of ingest's changes in transactions of bearable size, prepared ahead of them.
 
-    What has come is taken in subject by subject: all that there is of a subject is written at once. A position that comes in
-    several pieces is remembered at the last one, so a piece is applied again after an interruption, which changes nothing.
+    A change is taken in subject by subject: all that it says of one is written at once. A position that comes in several pieces
+    is remembered at the last one, so a piece is applied again after an interruption, which changes nothing.
     How many subjects and records a piece has follows from the bytes that those before it wrote.
     """
 
@@ -197,17 +197,13 @@ class Pieces:
         """The stream of a call, cut."""
         return PiecedCall(call, self)
 
-    def cut(self, changes: Sequence[ingest_pb2.Change]) -> Iterator[ingest_pb2.Change]:
-        """Changes that came one after the other in pieces; only the last one may remember a position. Two versions of a
-        record are never in one piece: each says something, its name for one."""
-        complete = [change.position for change in changes if change.last]
-        # What is begun is told with every piece but the last one.
-        begun, ends = changes[-1].position, changes[-1].last
+    def cut(self, change: ingest_pb2.Change) -> Iterator[ingest_pb2.Change]:
+        """A change in pieces, subject by subject; all but the last leave the position unremembered. Two versions of a record
+        are never in one piece: each says something, its name for one."""
         by_subject: dict[str, list[ingest_pb2.RecordVersion]] = {}
-        for change in changes:
-            for version in change.records:
-                if self._has(version.subject.subject_ref):
-                    by_subject.setdefault(version.subject.subject_ref, []).append(version)
+        for version in change.records:
+            if self._has(version.subject.subject_ref):
+                by_subject.setdefault(version.subject.subject_ref, []).append(version)
         some: dict[str, ingest_pb2.RecordVersion] = {}
         subjects: set[str] = set()
         received = 0
@@ -215,21 +211,17 @@ class Pieces:
             size = version.ByteSize()
             full = received + size > MOST_BYTES // 4 or not self._bears(len(subjects), len(some))
             if some and (full or version.record_id in some):
-                yield ingest_pb2.Change(position=begun, records=some.values(), last=False)
+                yield ingest_pb2.Change(position=change.position, records=some.values(), last=False)
                 some, subjects, received = {}, set(), 0
             some[version.record_id] = version
             subjects.add(version.subject.subject_ref)
             received += size
-        yield ingest_pb2.Change(position=begun, records=some.values(), last=ends)
-        if complete and not ends:
-            yield ingest_pb2.Change(position=complete[-1], last=True)
+        yield ingest_pb2.Change(position=change.position, records=some.values(), last=change.last)
 
     def prepare(self, change: ingest_pb2.Change) -> None:
         """Makes what does not depend on what is kept, so that it is ready when the store is."""
         for version in change.records:
-            if version.revoked or not self._has(version.subject.subject_ref):
-                continue
-            if (made := _prepared(self._ctx, version)) is not None:
+            if not version.revoked and (made := _prepared(self._ctx, version)) is not None:
                 self._prepared[version.record_id, version.version] = made
 
     def forget(self) -> None:
@@ -304,7 +296,7 @@ class PiecedCall:
 
         try:
             for change in self._call:
-                for piece in self._pieces.cut([change]):
+                for piece in self._pieces.cut(change):
                     self._pieces.prepare(piece)
                     put(piece)
                 if given_up.is_set():
