@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,10 +32,14 @@ _ATTEMPTS: Final = 3
 # Below the ports that Linux gives to outgoing connections (from 32768): there one that is free now may belong to
 # somebody's connection before its service listens, and the service is started in vain until that ends.
 _PORTS: Final = range(20_000, 32_768)
+# The newest that were chosen, bound until this process ends, so that nobody else chooses them before their service listens.
+# Linux lets a service listen beside a socket that only is bound, when both say SO_REUSEADDR, as all of ours do.
+_HELD: Final[deque[socket.socket]] = deque(maxlen=256)
 
 
 def free_ports(count: int) -> list[int]:
-    """Distinct TCP ports that nobody uses at the moment and no outgoing connection will be given.
+    """Distinct TCP ports that nobody uses, no outgoing connection will be given, and nobody else is given by this function
+    for some time.
 
     Raises `OSError` when there are not so many.
     """
@@ -46,9 +51,19 @@ def free_ports(count: int) -> list[int]:
 
 def _free() -> Iterator[int]:
     for port in secrets.SystemRandom().sample(_PORTS, len(_PORTS)):
-        with contextlib.suppress(OSError), socket.socket() as probe:
+        probe = socket.socket()
+        try:
+            # Without SO_REUSEADDR at first: so it is refused where anybody holds the port.
             probe.bind(("127.0.0.1", port))
-            yield port
+        except OSError:
+            probe.close()
+            continue
+        if sys.platform == "linux":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            _HELD.append(probe)
+        else:
+            probe.close()
+        yield port
 
 
 def command(home: Home, process: str, port: int, *extra: str) -> list[str]:

@@ -24,6 +24,8 @@ _GROUPS: Final = ("stores", "services", "edge")
 _DOWN: Final = {"BACKOFF", "FATAL"}
 # How a supervisor that is starting or away shows.
 UNREACHABLE: Final = (OSError, xmlrpc.client.Error, http.client.HTTPException)
+# Bytes of a program's log of which the last line is told.
+_LAST_WORDS: Final = 300
 # How long a program that is started again has to end by itself.
 _ENDING_SECONDS: Final = 3.0
 
@@ -132,9 +134,20 @@ class Supervision:
         if state in _DOWN and before != state:
             yield f"{name} is down ({error or 'it ended at once'}); it is tried again, see {self._home.log(name)}"
         elif former and pid and pid != former:
-            how = "was ended" if name in self._restarted else "died"
-            self._restarted.discard(name)
-            yield f"{name} (pid {former}) {how}; started again as pid {pid}"
+            if name in self._restarted:
+                self._restarted.discard(name)
+                yield f"{name} (pid {former}) was ended; started again as pid {pid}"
+            else:
+                words = self._last_words(name)
+                yield f"{name} (pid {former}) died; started again as pid {pid}; its log ends with: {words}"
+
+    def _last_words(self, name: str) -> str:
+        """The end of a program's log, which mostly says why it died over and over again."""
+        with contextlib.suppress(OSError), self._home.log(name).open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - _LAST_WORDS))
+            lines = log.read().decode(errors="replace").split("\n")
+            return next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
+        return "nothing"
 
     def _launch(self) -> None:
         config = self._home.path / "supervisord.conf"
