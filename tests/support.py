@@ -19,7 +19,7 @@ import pymongo
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chengxin.cli.home import PDEATHSIG, parental
-from chengxin.cli.stores import free_ports
+from chengxin.cli.stores import ENVIRONMENT, command, free_ports
 from chengxin.ids import new_id
 from chengxin.tokens import Verifier, public_jwk
 
@@ -116,12 +116,10 @@ class StoreDaemon:
     def start(self) -> None:
         """Starts it, and waits until it answers."""
         self._directory.mkdir(exist_ok=True)
-        daemon = Path(sys.executable).with_name("secantusd-py")
-        place = ["--port", str(self.port), "--storage-path", str(self._directory)]
-        arguments = [*place, "--sync-on-commit", "--standalone", "--cache-size", self._cache, "--log-level", "ERROR"]
+        program = command(self.port, self._directory, "--cache", self._cache)
         # Even a test run that is killed leaves no store behind.
-        ending = [sys.executable, "-I", str(PDEATHSIG), str(daemon), *arguments]
-        self.process = subprocess.Popen(ending, env=parental())
+        ending = [sys.executable, "-I", str(PDEATHSIG), *program]
+        self.process = subprocess.Popen(ending, env=parental() | ENVIRONMENT)
         until(self._answers, "the store answers")
 
     def signal(self, number: signal.Signals) -> None:
@@ -131,6 +129,12 @@ class StoreDaemon:
             freeze(self.process.pid)
         else:
             self.process.send_signal(number)
+
+    def end(self) -> None:
+        """Ends it in good order."""
+        self.signal(signal.SIGTERM)
+        assert self.process is not None
+        self.process.wait(30)
 
     def kill(self) -> None:
         """Ends it at once, also when it is stopped."""

@@ -175,8 +175,8 @@ def _programs(home: Home, demo: bool, base: str, grpc_port: int) -> dict[str, di
     programs: dict[str, dict[str, Any]] = {}
     for name in PROCESSES:
         programs[f"{name}-store"] = {
-            "command": stores.command(home, name, store_ports[name], "--auth"),
-            "environment": {"MALLOC_ARENA_MAX": "2"},
+            "command": stores.command(store_ports[name], home.store(name), "--auth"),
+            "environment": stores.ENVIRONMENT,
             "group": "stores",
         }
         http, grpc = addresses[name]

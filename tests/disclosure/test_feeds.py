@@ -1,6 +1,7 @@
 """What the feeds do to the views: once, in any order, and never in part."""
 
 import random
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -182,37 +183,100 @@ def test_a_page_has_1_to_200_records(city: Running, size: str) -> None:
 def test_a_large_change_comes_in_pieces_and_its_position_at_the_end(city: Running) -> None:
     records = [licence(city, str(n)) for n in range(120)]
     pieces = feeds.Pieces(city.ctx, most=50)
-    cut = list(pieces.cut(ingest_pb2.Change(position=7, records=records, last=True)))
+    cut = list(pieces.cut([ingest_pb2.Change(position=7, records=records, last=True)]))
     assert [(len(c.records), c.last, c.position) for c in cut] == [(50, False, 7), (50, False, 7), (20, True, 7)]
-    open_end = list(pieces.cut(ingest_pb2.Change(position=7, records=records[:60], last=False)))
+    open_end = list(pieces.cut([ingest_pb2.Change(position=7, records=records[:60], last=False)]))
     assert [c.last for c in open_end] == [False, False]
 
 
-def test_a_change_is_taken_in_subject_by_subject(city: Running) -> None:
+def test_what_has_come_is_taken_in_subject_by_subject(city: Running) -> None:
     """Each subject is written once for all its records, in the order in which they came."""
     codes = [demo_uscc("91", 500_000 + n, "MC") for n in range(10)]
-    records = [licence(city, f"{code}{n}", code=code) for n in range(12) for code in codes]
+    changes = [
+        ingest_pb2.Change(position=n + 1, records=[licence(city, f"{code}{n}", code=code) for code in codes], last=True)
+        for n in range(12)
+    ]
+    changes.append(ingest_pb2.Change(position=13, records=[licence(city, "begun", code=codes[0])], last=False))
     pieces = feeds.Pieces(city.ctx, most=30)
-    cut = list(pieces.cut(ingest_pb2.Change(position=7, records=records, last=True)))
-    assert [len(piece.records) for piece in cut] == [30, 30, 30, 30]
-    came = [version for piece in cut for version in piece.records]
-    assert [ref for ref, _ in groupby(v.subject.subject_ref for v in came)] == [city.ref(code) for code in codes]
-    assert [v.record_id for v in came[:12]] == [f"r_{codes[0]}{n}" for n in range(12)]
+    cut = list(pieces.cut(changes))
+    assert [len(piece.records) for piece in cut] == [30, 30, 30, 30, 1, 0]
+    came = [version.subject.subject_ref for piece in cut for version in piece.records]
+    assert [ref for ref, _ in groupby(came)] == [city.ref(code) for code in codes]
+    own = [v.record_id for piece in cut for v in piece.records if v.subject.subject_ref == city.ref(codes[0])]
+    assert own == [*(f"r_{codes[0]}{n}" for n in range(12)), "r_begun"]
+    # The thirteenth position is begun and not complete.
+    assert [(piece.position, piece.last) for piece in cut] == [*[(13, False)] * 5, (12, True)]
 
 
-def test_each_version_of_a_record_is_taken_in(city: Running) -> None:
-    """A name that only an earlier version told is a former name, though both come in one change."""
+def test_each_version_is_taken_in_though_several_wait(city: Running) -> None:
+    """A name that only an earlier version told is a former name, however far behind disclosure is."""
     called = [licence(city, version=n + 1, name=name) for n, name in enumerate(("海陵食品厂", NAME))]
     gone = [
         licence(city, "gone", code=OTHER_COMPANY),
         licence(city, "gone", code=OTHER_COMPANY, version=2, revoked=True),
     ]
     pieces = feeds.Pieces(city.ctx)
-    for piece in pieces.cut(ingest_pb2.Change(position=1, records=[*called, *gone], last=True)):
+    changes = [ingest_pb2.Change(position=n, records=[v], last=True) for n, v in enumerate((*called, *gone), 1)]
+    for piece in pieces.cut(changes):
         city.ctx.store.transact(lambda unit, piece=piece: pieces.apply(city.ctx, unit, piece))
     subject = city.desk("subject", sub=city.ref(COMPANY)).get("/v1/me/records").json["subject"]
     assert (subject["name"], subject["former_names"]) == (NAME, ["海陵食品厂"])
     assert city.ctx.store.head(city.ref(OTHER_COMPANY)) is not None
+
+
+def test_no_more_of_a_stream_is_read_ahead_than_memory_allows(city: Running) -> None:
+    """Of a stream without end, while one piece is being applied; what was read is given before the stream's error."""
+    size, read = 500, []
+
+    def stream() -> Iterator[ingest_pb2.Change]:
+        records = [licence(city, str(n)) for n in range(size)]
+        for position in range(1, 101):
+            read.append(position)
+            yield ingest_pb2.Change(position=position, records=records, last=True)
+        raise OSError("the line is cut")
+
+    call = Stream(stream())
+    given = iter(feeds.Pieces(city.ctx).of(call))
+    next(given)
+    enough = -(-feeds.MOST_GATHERED // size)
+    until(lambda: len(read) > enough, "it is full")
+    assert len(read) <= 2 * enough + 2
+    remembered = []
+
+    def read_on() -> None:
+        for piece in given:
+            remembered.append(piece.position if piece.last else 0)
+
+    with pytest.raises(OSError, match="cut"):
+        read_on()
+    assert remembered[-1] == 100
+    assert call.cancelled
+
+
+def test_a_stream_that_is_cancelled_ends_after_the_piece_in_hand(city: Running) -> None:
+    feed = Feed()
+    for position in range(1, 4):
+        records = [licence(city, f"{position}-{n}") for n in range(200)]
+        feed.tell(ingest_pb2.Change(position=position, records=records, last=True))
+    call = feeds.Pieces(city.ctx, most=10).of(feed(0))
+    given = iter(call)
+    assert len(next(given).records) == 10
+    call.cancel()
+    assert list(given) == []
+
+
+class Stream:
+    """A call that answers what it is told."""
+
+    def __init__(self, changes: Iterator[ingest_pb2.Change]) -> None:
+        self._changes = changes
+        self.cancelled = False
+
+    def __iter__(self) -> Iterator[ingest_pb2.Change]:
+        return self._changes
+
+    def cancel(self) -> None:
+        self.cancelled = True
 
 
 class Small:

@@ -33,7 +33,7 @@ def small_store(tmp_path: Path) -> Iterator[StoreDaemon]:
 def delivered(city: Running, pieces: Pieces, records: list[ingest_pb2.RecordVersion]) -> None:
     """Ingest publishes records, taken in as the follower does."""
     city.position += 1
-    for piece in pieces.cut(ingest_pb2.Change(position=city.position, records=records, last=True)):
+    for piece in pieces.cut([ingest_pb2.Change(position=city.position, records=records, last=True)]):
         try:
             city.ctx.store.transact(lambda unit, piece=piece: pieces.apply(city.ctx, unit, piece))
         except TooMuchAtOnce:

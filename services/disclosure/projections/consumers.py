@@ -4,10 +4,8 @@ A change is applied in one transaction or in several, and the position is rememb
 after a newer one, changes nothing.
 """
 
-import contextlib
-import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC
 from itertools import chain
 from types import MappingProxyType
@@ -57,8 +55,10 @@ _SHARE: Final = 0.8
 # Bytes that a transaction writes for each of its subjects, and for each of its records: until that is seen, and at least.
 _FIRST_GUESS: Final = 8 * 1024.0
 _LEAST_GUESS: Final = 1024.0
-# Pieces that are prepared while one is applied.
-_AHEAD: Final = 2
+# Records and bytes of the changes that are read while others are applied: enough to write most subjects once for several of
+# their records. Once more as much is being applied, and what is made of both is some five times as large.
+MOST_GATHERED: Final = 10_000
+_MOST_BYTES_GATHERED: Final = 8 * 1024 * 1024
 
 _RECORDS = Counter("chengxin_intake_records", "Versions of records that were taken in")
 _BYTES = Counter("chengxin_intake_bytes", "Bytes of the documents that were written for them")
@@ -173,9 +173,10 @@ class SealedRecords(RecordParts):
 class Pieces:
     """The stream of ingest's changes in transactions of bearable size, prepared ahead of them.
 
-    A change is taken in subject by subject: all that it says of one is written at once. A position that comes in several pieces
-    is remembered at the last one, so a piece is applied again after an interruption, which changes nothing.
-    How many subjects and records a piece has follows from the bytes that those before it wrote.
+    What has come is taken in subject by subject: all that is there of a subject is written at once, so one that is far behind
+    writes each subject seldom. A position is remembered when all of it is taken in, so after an interruption some of it is
+    applied again, which changes nothing. How many subjects and records a piece has follows from the bytes that those before
+    it wrote.
     """
 
     def __init__(
@@ -197,13 +198,17 @@ class Pieces:
         """The stream of a call, cut."""
         return PiecedCall(call, self)
 
-    def cut(self, change: ingest_pb2.Change) -> Iterator[ingest_pb2.Change]:
-        """A change in pieces, subject by subject; all but the last leave the position unremembered. Two versions of a record
-        are never in one piece: each says something, its name for one."""
+    def cut(self, changes: Sequence[ingest_pb2.Change]) -> Iterator[ingest_pb2.Change]:
+        """Changes that came one after the other in pieces; only the last one may remember a position. Two versions of a
+        record are never in one piece: each says something, its name for one."""
+        complete = [change.position for change in changes if change.last]
+        # What is begun is told with every piece but the last one.
+        begun, ends = changes[-1].position, changes[-1].last
         by_subject: dict[str, list[ingest_pb2.RecordVersion]] = {}
-        for version in change.records:
-            if self._has(version.subject.subject_ref):
-                by_subject.setdefault(version.subject.subject_ref, []).append(version)
+        for change in changes:
+            for version in change.records:
+                if self._has(version.subject.subject_ref):
+                    by_subject.setdefault(version.subject.subject_ref, []).append(version)
         some: dict[str, ingest_pb2.RecordVersion] = {}
         subjects: set[str] = set()
         received = 0
@@ -211,17 +216,21 @@ class Pieces:
             size = version.ByteSize()
             full = received + size > MOST_BYTES // 4 or not self._bears(len(subjects), len(some))
             if some and (full or version.record_id in some):
-                yield ingest_pb2.Change(position=change.position, records=some.values(), last=False)
+                yield ingest_pb2.Change(position=begun, records=some.values(), last=False)
                 some, subjects, received = {}, set(), 0
             some[version.record_id] = version
             subjects.add(version.subject.subject_ref)
             received += size
-        yield ingest_pb2.Change(position=change.position, records=some.values(), last=change.last)
+        yield ingest_pb2.Change(position=begun, records=some.values(), last=ends)
+        if complete and not ends:
+            yield ingest_pb2.Change(position=complete[-1], last=True)
 
     def prepare(self, change: ingest_pb2.Change) -> None:
         """Makes what does not depend on what is kept, so that it is ready when the store is."""
         for version in change.records:
-            if not version.revoked and (made := _prepared(self._ctx, version)) is not None:
+            if version.revoked or not self._has(version.subject.subject_ref):
+                continue
+            if (made := _prepared(self._ctx, version)) is not None:
                 self._prepared[version.record_id, version.version] = made
 
     def forget(self) -> None:
@@ -253,59 +262,102 @@ class Pieces:
             self._prepared.pop((version.record_id, version.version), None)
 
 
+class _Gathering:
+    """What a stream has told and nobody has taken yet: as much as memory allows."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._changes: list[ingest_pb2.Change] = []
+        self._records = self._bytes = 0
+        self._error: Exception | None = None
+        self._ended = self._given_up = False
+
+    def put(self, change: ingest_pb2.Change) -> bool:
+        """Adds a change when there is room; False when nobody is going to take it."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._given_up or self._has_room())
+            self._changes.append(change)
+            self._records += len(change.records)
+            self._bytes += change.ByteSize()
+            self._condition.notify_all()
+            return not self._given_up
+
+    def end(self, error: Exception | None = None) -> None:
+        """The stream has ended, with an error or in good order."""
+        with self._condition:
+            self._ended, self._error = True, error
+            self._condition.notify_all()
+
+    def give_up(self) -> None:
+        """Nobody is going to take anything any more."""
+        with self._condition:
+            self._given_up = True
+            self._condition.notify_all()
+
+    def is_given_up(self) -> bool:
+        """Whether nobody is going to take anything any more."""
+        with self._condition:
+            return self._given_up
+
+    def take(self) -> list[ingest_pb2.Change]:
+        """All that is there, once there is something; nothing when the stream has ended. Raises its error."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._changes or self._ended or self._given_up)
+            if self._given_up:
+                return []
+            if not self._changes and self._error is not None:
+                raise self._error
+            taken, self._changes = self._changes, []
+            self._records = self._bytes = 0
+            self._condition.notify_all()
+            return taken
+
+    def _has_room(self) -> bool:
+        return self._records < MOST_GATHERED and self._bytes < _MOST_BYTES_GATHERED
+
+
 class PiecedCall:
-    """A gRPC stream as the follower uses it: while one piece is applied, the next ones are read and prepared."""
+    """A gRPC stream as the follower uses it: while what has come is applied, what comes next is read and prepared."""
 
     def __init__(self, call: Any, pieces: Pieces) -> None:
         self._call = call
         self._pieces = pieces
+        self._gathering = _Gathering()
 
     def initial_metadata(self) -> Any:
         """When the stream is open."""
         return self._call.initial_metadata()
 
     def cancel(self) -> Any:
-        """Ends the stream."""
+        """Ends the stream; what has come is left to whoever asks for it again."""
+        self._gathering.give_up()
         return self._call.cancel()
 
     def __iter__(self) -> Iterator[ingest_pb2.Change]:
-        ahead: queue.Queue[ingest_pb2.Change | Exception | None] = queue.Queue(_AHEAD)
-        given_up = threading.Event()
-        reader = threading.Thread(target=self._read, args=(ahead, given_up), name="feed-reader", daemon=True)
+        reader = threading.Thread(target=self._read, name="feed-reader", daemon=True)
         reader.start()
-        ended = False
         try:
-            while (piece := ahead.get()) is not None:
-                if isinstance(piece, Exception):
-                    ended = True
-                    raise piece
-                yield piece
-            ended = True
+            while changes := self._gathering.take():
+                for piece in self._pieces.cut(changes):
+                    yield piece
+                    if self._gathering.is_given_up():
+                        return
         finally:
-            given_up.set()
-            if not ended:
-                self._call.cancel()
+            self.cancel()
+            reader.join()
             self._pieces.forget()
 
-    def _read(self, ahead: "queue.Queue[ingest_pb2.Change | Exception | None]", given_up: threading.Event) -> None:
-        def put(piece: ingest_pb2.Change | Exception | None) -> None:
-            while not given_up.is_set():
-                with contextlib.suppress(queue.Full):
-                    ahead.put(piece, timeout=1)
-                    return
-
+    def _read(self) -> None:
         try:
             for change in self._call:
-                for piece in self._pieces.cut(change):
-                    self._pieces.prepare(piece)
-                    put(piece)
-                if given_up.is_set():
+                self._pieces.prepare(change)
+                if not self._gathering.put(change):
                     return
         # Whoever follows is told.
         except Exception as e:
-            put(e)
+            self._gathering.end(e)
         else:
-            put(None)
+            self._gathering.end()
 
 
 def _prepared(ctx: ProjectionContext, version: ingest_pb2.RecordVersion) -> Prepared | None:
