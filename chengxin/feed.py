@@ -4,6 +4,7 @@ import contextlib
 import functools
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
@@ -67,8 +68,8 @@ class Follower:
         self.quarantine = quarantine or Quarantine(store)
         self.quarantine.handle(self.key, message_handler(self.parts, apply))
         self._patience = patience
-        # How often in a row all the time of a transaction was taken, though the store answers.
-        self._slow = 0
+        # How often what concerns these names took all the time of a transaction, though the store answers.
+        self._slow: Counter[str] = Counter()
         # Since when a change has waited for what it needs.
         self._awaited: dict[str, float] = {}
         # Whether the stream is open: true from the first answer of the source until the stream breaks.
@@ -149,36 +150,44 @@ class Follower:
 
     def _process(self, change: Any) -> None:
         try:
-            self._transact(functools.partial(self._take, change))
+            self._transact(functools.partial(self._take, change), change)
         except Exception as e:
-            if self._passes(e):
+            if self._passes(e, change):
                 raise
             self._narrow(change, self.parts.split(change) or [change], e, getattr(change, "last", True))
-        self._slow = 0
+        if self._slow:
+            for name in self._names(change):
+                del self._slow[name]
 
     def _narrow(self, change: Any, parts: Sequence[Any], error: Exception, last: bool) -> None:
         """Of parts that fail together each half is applied by itself; one part that fails is set aside."""
         if len(parts) == 1:
-            self._transact(functools.partial(self._set_aside, change, parts[0], error, last))
+            self._transact(functools.partial(self._set_aside, change, parts[0], error, last), change)
             return
         middle = len(parts) // 2
         for some, ends in ((parts[:middle], False), (parts[middle:], last)):
+            joined = self.parts.join(change, some, ends)
             try:
-                self._transact(functools.partial(self._take, self.parts.join(change, some, ends)))
+                self._transact(functools.partial(self._take, joined), joined)
             except Exception as e:
-                if self._passes(e):
+                if self._passes(e, joined):
                     raise
                 self._narrow(change, some, e, ends)
 
-    def _passes(self, error: Exception) -> bool:
+    def _passes(self, error: Exception, change: Any) -> bool:
         """Whether an error is one that passes by itself, so that the change is tried again."""
         if not isinstance(error, NotYet):
-            # What is too slow each time does not pass: it would be tried for ever, and stop everybody behind it.
-            return is_transient(error) and self._slow < _SLOW_ATTEMPTS
+            # What is too slow each time does not pass: it would be tried for ever, and stop everybody behind it. Told by
+            # its names, for what else comes with it, or before it, differs each time.
+            slowest = max((self._slow[name] for name in self._names(change)), default=0) if self._slow else 0
+            return is_transient(error) and slowest < _SLOW_ATTEMPTS
         now = time.monotonic()
         return now - self._awaited.setdefault(str(error), now) < self._patience
 
-    def _transact(self, work: Callable[[Unit], None]) -> None:
+    def _names(self, change: Any) -> set[str]:
+        return {self.parts.label(part).name for part in self.parts.split(change)}
+
+    def _transact(self, work: Callable[[Unit], None], change: Any) -> None:
         attempts = 0
 
         def counted(unit: Unit) -> None:
@@ -196,7 +205,7 @@ class Follower:
         except Exception:
             # The driver gives up a little before, when an answer could not come in time.
             if time.monotonic() - began > 0.8 * BULK_SECONDS and self._answers():
-                self._slow += 1
+                self._slow.update(self._names(change))
             raise
 
     def _answers(self) -> bool:

@@ -12,7 +12,6 @@ from stdnum.iso7064 import mod_11_2
 
 from chengxin.canonical import canonical
 from chengxin.clock import rfc3339
-from chengxin.deadlines import in_time
 from chengxin.errors import INPUT_INVALID, FieldError, not_found, unauthenticated
 from chengxin.ids import new_id
 from chengxin.mongo import Unit
@@ -72,7 +71,6 @@ def issue_code(gateway: Gateway, caller: Principal, identity_number: str, docume
     return {"code": code, "expires_at": rfc3339(expires_at)}
 
 
-@in_time
 def exchange(gateway: Gateway, identity_number: str, code: str, uscc: str = "") -> Minted:
     """The token of the person whom the code was handed to. Raises COUNTER_CODE_REFUSED, NOT_REPRESENTATIVE."""
 

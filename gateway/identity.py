@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from chengxin.deadlines import in_time
 from chengxin.errors import Problem
 from chengxin.ids import SubjectKey
 from chengxin.principal import Principal, Role
@@ -53,7 +52,6 @@ class DemoRegister:
         return found
 
 
-@in_time
 def identify(gateway: Gateway, verifier: IdentityVerifier, claimed: ClaimedIdentity, uscc: str = "") -> Minted:
     """A citizen proves who she is, and gets a token for herself or for the organisation `uscc` that she represents."""
     return admit(gateway, verifier.acr, lambda: verifier.verify(claimed), uscc)

@@ -3,7 +3,6 @@
 from typing import Any, Final
 
 from chengxin.clock import rfc3339
-from chengxin.deadlines import in_time
 from chengxin.errors import Problem
 from chengxin.mongo import Unit
 from chengxin.policy import rule
@@ -42,7 +41,6 @@ def revocations(gateway: Gateway, _caller: Principal) -> list[dict[str, Any]]:
     return [revocation.plain() for revocation in gateway.administration.revocations(gateway.clock.now())]
 
 
-@in_time
 def revoke(gateway: Gateway, verifier: Verifier, proof: ClientProof, token: str) -> None:
     """RFC 7009: a client revokes a token of its own; who holds a person's token proves herself by it.
 

@@ -7,7 +7,6 @@ from typing import Any, Final
 import jwt
 
 from chengxin.audit_client import AuditEvent
-from chengxin.deadlines import in_time
 from chengxin.errors import Problem
 from chengxin.principal import Role
 from chengxin.revocation import is_revoked
@@ -45,7 +44,6 @@ class ClientProof:
     assertion: str = field(default="", repr=False)
 
 
-@in_time
 def issue(gateway: Gateway, proof: ClientProof, asked: TokenRequest) -> Minted:
     """An access token for a registered client. Raises the refusal, after putting it on record."""
     client: Client | None = None

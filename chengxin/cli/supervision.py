@@ -24,7 +24,8 @@ _GROUPS: Final = ("stores", "services", "edge")
 _DOWN: Final = {"BACKOFF", "FATAL"}
 # How a supervisor that is starting or away shows.
 UNREACHABLE: Final = (OSError, xmlrpc.client.Error, http.client.HTTPException)
-# Bytes of a program's log of which the last line is told.
+# Bytes of a program's log in which the last line is looked for, and characters of it that are told.
+_LOG_END: Final = 8 * 1024
 _LAST_WORDS: Final = 300
 # How long a program that is started again has to end by itself.
 _ENDING_SECONDS: Final = 3.0
@@ -144,9 +145,9 @@ class Supervision:
     def _last_words(self, name: str) -> str:
         """The end of a program's log, which mostly says why it died over and over again."""
         with contextlib.suppress(OSError), self._home.log(name).open("rb") as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - _LAST_WORDS))
+            log.seek(max(0, log.seek(0, os.SEEK_END) - _LOG_END))
             lines = log.read().decode(errors="replace").split("\n")
-            return next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
+            return next((line.strip()[:_LAST_WORDS] for line in reversed(lines) if line.strip()), "nothing")
         return "nothing"
 
     def _launch(self) -> None:

@@ -225,6 +225,27 @@ def test_what_takes_too_long_each_time_is_set_aside_and_stops_no_other(
     assert {record for record, _ in consumer.applied()} == {"r1", "r2"}
 
 
+def test_what_takes_too_long_is_set_aside_also_when_something_comes_before_it_each_time(
+    consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "BULK_SECONDS", 0.3)
+    takes = consumer.follower._apply
+
+    def slowly(unit: Unit, change: ingest_pb2.Change) -> None:
+        while any(record.record_id == "slow" for record in change.records):
+            consumer.store.db["applied"].find_one({}, session=unit.session)
+        takes(unit, change)
+
+    monkeypatch.setattr(consumer.follower, "_apply", slowly)
+    for again in range(2):
+        consumer.told((f"before {again}", 1, "s1"), last=False)
+        with pytest.raises(PyMongoError):
+            consumer.told(("slow", 1, "s2"))
+    consumer.told(("before 2", 1, "s1"), last=False)
+    consumer.told(("slow", 1, "s2"))
+    assert consumer.aside() == [("slow", "failed")]
+
+
 def test_a_job_does_everything_but_the_item_that_fails(consumer: Consumer) -> None:
     done: list[str] = []
 

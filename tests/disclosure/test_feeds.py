@@ -224,6 +224,27 @@ def test_each_version_is_taken_in_though_several_wait(city: Running) -> None:
     assert city.ctx.store.head(city.ref(OTHER_COMPANY)) is not None
 
 
+def test_versions_of_a_record_that_went_to_another_subject_come_in_their_order(city: Running) -> None:
+    """All of a subject comes together, so the newer version, of a subject that was named before, once came first."""
+    theirs, hers = licence(city, "theirs", code=OTHER_COMPANY), licence(city, "moved")
+    moved = licence(city, "moved", code=OTHER_COMPANY, version=2)
+    changes = [ingest_pb2.Change(position=n, records=[v], last=True) for n, v in enumerate((theirs, hers, moved), 1)]
+    cut = [(v.record_id, v.version) for piece in feeds.Pieces(city.ctx).cut(changes) for v in piece.records]
+    assert cut == [(v.record_id, v.version) for v in (theirs, hers, moved)]
+
+
+def test_of_other_shares_a_stream_keeps_nothing_but_the_position(city: Running) -> None:
+    mine = city.ref(COMPANY)
+    records = [licence(city, "mine"), licence(city, "theirs", code=OTHER_COMPANY)]
+    changes = [
+        ingest_pb2.Change(position=1, records=records, last=True),
+        ingest_pb2.Change(position=2, records=records[1:], last=True),
+    ]
+    pieces = list(feeds.Pieces(city.ctx, lambda ref: ref == mine).of(Stream(iter(changes))))
+    assert [v.record_id for piece in pieces for v in piece.records] == [records[0].record_id]
+    assert (pieces[-1].position, pieces[-1].last) == (2, True)
+
+
 def test_no_more_of_a_stream_is_read_ahead_than_memory_allows(city: Running) -> None:
     """Of a stream without end, while one piece is being applied; what was read is given before the stream's error."""
     size, read = 500, []

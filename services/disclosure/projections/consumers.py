@@ -198,21 +198,23 @@ class Pieces:
         """The stream of a call, cut."""
         return PiecedCall(call, self)
 
+    def own(self, change: ingest_pb2.Change) -> ingest_pb2.Change:
+        """What a change says of the subjects that are taken in here."""
+        mine = [version for version in change.records if self._has(version.subject.subject_ref)]
+        if len(mine) == len(change.records):
+            return change
+        return ingest_pb2.Change(position=change.position, records=mine, last=change.last)
+
     def cut(self, changes: Sequence[ingest_pb2.Change]) -> Iterator[ingest_pb2.Change]:
         """Changes that came one after the other in pieces; only the last one may remember a position. Two versions of a
-        record are never in one piece: each says something, its name for one."""
+        record are never in one piece, and come in their order: each says something, its name for one."""
         complete = [change.position for change in changes if change.last]
         # What is begun is told with every piece but the last one.
         begun, ends = changes[-1].position, changes[-1].last
-        by_subject: dict[str, list[ingest_pb2.RecordVersion]] = {}
-        for change in changes:
-            for version in change.records:
-                if self._has(version.subject.subject_ref):
-                    by_subject.setdefault(version.subject.subject_ref, []).append(version)
         some: dict[str, ingest_pb2.RecordVersion] = {}
         subjects: set[str] = set()
         received = 0
-        for version in chain.from_iterable(by_subject.values()):
+        for version in _by_subject(changes):
             size = version.ByteSize()
             full = received + size > MOST_BYTES // 4 or not self._bears(len(subjects), len(some))
             if some and (full or version.record_id in some):
@@ -226,12 +228,16 @@ class Pieces:
             yield ingest_pb2.Change(position=complete[-1], last=True)
 
     def prepare(self, change: ingest_pb2.Change) -> None:
-        """Makes what does not depend on what is kept, so that it is ready when the store is."""
+        """Makes what does not depend on what is kept, so that it is ready when the store is. Raises the errors of a store that
+        does not answer."""
         for version in change.records:
-            if version.revoked or not self._has(version.subject.subject_ref):
-                continue
-            if (made := _prepared(self._ctx, version)) is not None:
+            if not version.revoked and (made := _prepared(self._ctx, version)) is not None:
                 self._prepared[version.record_id, version.version] = made
+
+    def done(self, piece: ingest_pb2.Change) -> None:
+        """A piece was applied, or set aside."""
+        for version in piece.records:
+            self._prepared.pop((version.record_id, version.version), None)
 
     def forget(self) -> None:
         """Nothing that was prepared is going to be applied."""
@@ -249,7 +255,6 @@ class Pieces:
             subjects = len({version.subject.subject_ref for version in change.records})
             self._by_subject = max(written / subjects, 0.7 * self._by_subject, _LEAST_GUESS)
             self._by_record = max(written / records, 0.7 * self._by_record, _LEAST_GUESS)
-        unit.committed.append(lambda: self._applied(change))
 
     def _bears(self, subjects: int, records: int) -> bool:
         """Whether a piece of so many bears one more of each. What it writes is a part for each subject and a part for each
@@ -257,9 +262,20 @@ class Pieces:
         written = max((subjects + 1) * self._by_subject, (records + 1) * self._by_record)
         return records < self._most and written <= MOST_BYTES * _SHARE
 
-    def _applied(self, change: ingest_pb2.Change) -> None:
+
+def _by_subject(changes: Sequence[ingest_pb2.Change]) -> Iterator[ingest_pb2.RecordVersion]:
+    """Versions of records, those of a subject together. Of a record that went to another subject the earlier version comes
+    earlier: what comes after a newer one is not applied any more."""
+    groups: dict[str, list[ingest_pb2.RecordVersion]] = {}
+    whose: dict[str, str] = {}
+    for change in changes:
         for version in change.records:
-            self._prepared.pop((version.record_id, version.version), None)
+            ref = version.subject.subject_ref
+            if whose.setdefault(version.record_id, ref) != ref:
+                yield from chain.from_iterable(groups.values())
+                groups, whose = {}, {version.record_id: ref}
+            groups.setdefault(ref, []).append(version)
+    yield from chain.from_iterable(groups.values())
 
 
 class _Gathering:
@@ -277,7 +293,8 @@ class _Gathering:
         with self._condition:
             self._condition.wait_for(lambda: self._given_up or self._has_room())
             self._changes.append(change)
-            self._records += len(change.records)
+            # One without records takes room, too.
+            self._records += max(1, len(change.records))
             self._bytes += change.ByteSize()
             self._condition.notify_all()
             return not self._given_up
@@ -340,6 +357,7 @@ class PiecedCall:
             while changes := self._gathering.take():
                 for piece in self._pieces.cut(changes):
                     yield piece
+                    self._pieces.done(piece)
                     if self._gathering.is_given_up():
                         return
         finally:
@@ -350,8 +368,9 @@ class PiecedCall:
     def _read(self) -> None:
         try:
             for change in self._call:
-                self._pieces.prepare(change)
-                if not self._gathering.put(change):
+                mine = self._pieces.own(change)
+                self._pieces.prepare(mine)
+                if not self._gathering.put(mine):
                     return
         # Whoever follows is told.
         except Exception as e:
@@ -369,8 +388,10 @@ def _prepared(ctx: ProjectionContext, version: ingest_pb2.RecordVersion) -> Prep
         delivered = _delivered(version)
         fragment, items = fragment_of(0, delivered, entry, opened(ctx.keys, delivered.items, entry), False)
         return Prepared(delivered, fragment, items)
-    # It is made again when it is applied: there it is told.
-    except Exception:
+    except Exception as e:
+        if is_transient(e):
+            raise
+        # It is made again when it is applied: there it is told.
         return None
 
 
