@@ -37,7 +37,9 @@ def test_a_port_that_somebody_uses_is_not_chosen(only_two: list[int], monkeypatc
             stores.free_ports(1)
 
 
-def test_a_port_that_was_chosen_is_nobody_elses_before_its_service_listens(only_two: list[int]) -> None:
+def test_a_port_that_was_chosen_is_nobody_elses_before_its_service_listens(
+    only_two: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two suites that started together once chose the same port: the store of one was started in vain for ever."""
     another_suite = [
         *(sys.executable, "-c"),
@@ -51,6 +53,10 @@ def test_a_port_that_was_chosen_is_nobody_elses_before_its_service_listens(only_
         [theirs] = json.loads(other.stdout.readline())
         [ours] = stores.free_ports(1)
         assert {ours, theirs} == set(only_two)
+        for taken in only_two:
+            monkeypatch.setattr(stores, "_PORTS", range(taken, taken + 1))
+            with pytest.raises(OSError, match="fewer than 1 ports"):
+                stores.free_ports(1)
         # The one that it was chosen for can have it.
         socket.create_server(("127.0.0.1", theirs)).close()
         other.stdin.close()
