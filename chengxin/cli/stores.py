@@ -44,8 +44,8 @@ _HELD: Final[deque[socket.socket]] = deque(maxlen=256)
 
 
 def free_ports(count: int) -> list[int]:
-    """Distinct TCP ports that nobody uses, no outgoing connection will be given, and nobody else is given by this function
-    for some time.
+    """Distinct TCP ports that nobody uses and no outgoing connection will be given. On Linux nobody else is given them by
+    this function, until this process ends or has chosen 256 others.
 
     Raises `OSError` when there are not so many.
     """

@@ -202,9 +202,9 @@ def test_a_transaction_that_the_store_fails_without_end_is_set_aside(consumer: C
     assert consumer.aside() == [("r1", "failed")]
 
 
-def test_what_takes_too_long_each_time_is_set_aside_and_stops_no_other(
-    consumer: Consumer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def slow_one(consumer: Consumer, monkeypatch: pytest.MonkeyPatch) -> Consumer:
+    """A consumer that never ends with the record `slow` in the time of a transaction."""
     monkeypatch.setattr(feed, "BULK_SECONDS", 0.3)
     takes = consumer.follower._apply
 
@@ -214,36 +214,29 @@ def test_what_takes_too_long_each_time_is_set_aside_and_stops_no_other(
         takes(unit, change)
 
     monkeypatch.setattr(consumer.follower, "_apply", slowly)
+    return consumer
+
+
+def test_what_takes_too_long_each_time_is_set_aside_and_stops_no_other(slow_one: Consumer) -> None:
     records = (("r1", 1, "s1"), ("slow", 1, "s2"), ("r2", 1, "s3"))
     # Twice the stream is interrupted and begins again at the same place.
     for _ in range(2):
         with pytest.raises(PyMongoError):
-            consumer.told(*records)
-        assert (consumer.aside(), consumer.applied()) == ([], [])
-    consumer.told(*records)
-    assert consumer.aside() == [("slow", "failed")]
-    assert {record for record, _ in consumer.applied()} == {"r1", "r2"}
+            slow_one.told(*records)
+        assert (slow_one.aside(), slow_one.applied()) == ([], [])
+    slow_one.told(*records)
+    assert slow_one.aside() == [("slow", "failed")]
+    assert {record for record, _ in slow_one.applied()} == {"r1", "r2"}
 
 
-def test_what_takes_too_long_is_set_aside_also_when_something_comes_before_it_each_time(
-    consumer: Consumer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(feed, "BULK_SECONDS", 0.3)
-    takes = consumer.follower._apply
-
-    def slowly(unit: Unit, change: ingest_pb2.Change) -> None:
-        while any(record.record_id == "slow" for record in change.records):
-            consumer.store.db["applied"].find_one({}, session=unit.session)
-        takes(unit, change)
-
-    monkeypatch.setattr(consumer.follower, "_apply", slowly)
+def test_what_takes_too_long_is_set_aside_also_when_something_comes_before_it_each_time(slow_one: Consumer) -> None:
     for again in range(2):
-        consumer.told((f"before {again}", 1, "s1"), last=False)
+        slow_one.told((f"before {again}", 1, "s1"), last=False)
         with pytest.raises(PyMongoError):
-            consumer.told(("slow", 1, "s2"))
-    consumer.told(("before 2", 1, "s1"), last=False)
-    consumer.told(("slow", 1, "s2"))
-    assert consumer.aside() == [("slow", "failed")]
+            slow_one.told(("slow", 1, "s2"))
+    slow_one.told(("before 2", 1, "s1"), last=False)
+    slow_one.told(("slow", 1, "s2"))
+    assert slow_one.aside() == [("slow", "failed")]
 
 
 def test_a_job_does_everything_but_the_item_that_fails(consumer: Consumer) -> None:

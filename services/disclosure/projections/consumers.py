@@ -214,7 +214,7 @@ class Pieces:
         some: dict[str, ingest_pb2.RecordVersion] = {}
         subjects: set[str] = set()
         received = 0
-        for version in _by_subject(changes):
+        for version in _subject_by_subject(changes):
             size = version.ByteSize()
             full = received + size > MOST_BYTES // 4 or not self._bears(len(subjects), len(some))
             if some and (full or version.record_id in some):
@@ -263,7 +263,7 @@ class Pieces:
         return records < self._most and written <= MOST_BYTES * _SHARE
 
 
-def _by_subject(changes: Sequence[ingest_pb2.Change]) -> Iterator[ingest_pb2.RecordVersion]:
+def _subject_by_subject(changes: Sequence[ingest_pb2.Change]) -> Iterator[ingest_pb2.RecordVersion]:
     """Versions of records, those of a subject together. Of a record that went to another subject the earlier version comes
     earlier: what comes after a newer one is not applied any more."""
     groups: dict[str, list[ingest_pb2.RecordVersion]] = {}
