@@ -72,6 +72,14 @@ def test_a_revoked_record_is_disclosed_to_nobody(city: Running) -> None:
     assert city.desk("subject", sub=city.ref(COMPANY)).get("/v1/me/records").json["records"] == []
 
 
+@pytest.mark.parametrize("length", [10, 4000])
+def test_what_a_record_says_goes_with_it_to_another_subject(city: Running, length: int) -> None:
+    """Of a long one, whose items have a document of their own, that was once written and then deleted."""
+    city.delivers(licence(city, XK_NR="长" * length))
+    city.delivers(licence(city, version=2, code=OTHER, XK_NR="变" * length))
+    assert [r["items"].get("XK_NR") for r in city.public(OTHER)] == ["变" * length]
+
+
 def test_a_record_given_to_another_subject_leaves_the_first(city: Running) -> None:
     city.delivers(licence(city))
     city.delivers(licence(city, version=2, code=OTHER, name="阳江市东平渔业有限公司"))

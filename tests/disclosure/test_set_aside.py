@@ -29,7 +29,6 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> set[str]:
         return project(slot, delivered, *rest)
 
     monkeypatch.setattr(records, "fragment_of", fragment_of)
-    monkeypatch.setattr(consumers, "fragment_of", fragment_of)
     return bad
 
 
@@ -147,11 +146,11 @@ def test_a_record_whose_entry_never_comes_stops_nothing_and_follows_its_entry_wh
 def test_one_record_too_large_for_the_store_stops_nothing(city: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     apply = consumers.apply_ingest
 
-    def refused(ctx: Any, unit: Any, change: Any, prepared: Any) -> Any:
+    def refused(ctx: Any, unit: Any, change: Any) -> Any:
         if any(record.record_id == "r_a" for record in change.records):
             # The store refuses a transaction for its size, whatever it is cut to.
             raise consumers.TooMuchAtOnce
-        return apply(ctx, unit, change, prepared)
+        return apply(ctx, unit, change)
 
     monkeypatch.setattr(consumers, "apply_ingest", refused)
     with Following(city) as feed:

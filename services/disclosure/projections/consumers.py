@@ -5,10 +5,9 @@ after a newer one, changes nothing.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC
 from itertools import chain
-from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 import structlog
@@ -24,11 +23,10 @@ from chengxin.ingest.v1 import ingest_pb2
 from chengxin.mongo import Unit
 from chengxin.objection.v1 import objection_pb2
 from chengxin.quarantine import Quarantine, is_transient, reason_of
-from services.disclosure.domain.record_fragments import fragment_of
 from services.disclosure.domain.record_views import Delivered
 from services.disclosure.projections.links import LinkProjection
 from services.disclosure.projections.public_changes import PublicChanges
-from services.disclosure.projections.records import MOST_BYTES, Prepared, RecordProjection, TooMuchAtOnce, opened
+from services.disclosure.projections.records import MOST_BYTES, RecordProjection, TooMuchAtOnce
 from services.disclosure.store.disclosure_store import DisclosureStore
 
 
@@ -73,12 +71,7 @@ def apply_catalog(ctx: ProjectionContext, unit: Unit, change: catalog_pb2.Change
         Quarantine(ctx.store.store, ctx.clock).arrived(f"{change.entry.code}:{change.entry.version}", unit)
 
 
-def apply_ingest(
-    ctx: ProjectionContext,
-    unit: Unit,
-    change: ingest_pb2.Change,
-    prepared: Mapping[tuple[str, int], Prepared] = MappingProxyType({}),
-) -> tuple[int, int]:
+def apply_ingest(ctx: ProjectionContext, unit: Unit, change: ingest_pb2.Change) -> tuple[int, int]:
     """Takes versions of records; how many bytes were written for how many. Raises `EntryNotYet`, to be tried again, for
     one whose entry has not come yet, and `TooMuchAtOnce` before anything is written."""
     newest: dict[str, ingest_pb2.RecordVersion] = {}
@@ -100,13 +93,12 @@ def apply_ingest(
     links = LinkProjection(ctx.store, ctx.subject_key, ctx.keys, unit, rfc3339(ctx.clock.now()))
     announced = PublicChanges(unit, work.today)
     for version in fresh:
-        made = prepared.get((version.record_id, version.version))
-        delivered = made.delivered if made else _delivered(version)
+        delivered = _delivered(version)
         where, subject = work.locations.get(delivered.record_id), work.subjects[delivered.subject_ref]
         if not delivered.revoked and not subject.state.scheme:
             links.stand(delivered)
         earlier, shown = (list(where.links), where.shown) if where else ([], "")
-        work.deliver(delivered, where.objected if where else delivered.record_id in awaited, made)
+        work.deliver(delivered, where.objected if where else delivered.record_id in awaited)
         entry = ctx.store.entry(delivered.entry_code, delivered.entry_version)
         now = work.locations[delivered.record_id]
         now.links = links.take(delivered, earlier, entry)
@@ -171,7 +163,7 @@ class SealedRecords(RecordParts):
 
 
 class Pieces:
-    """The stream of ingest's changes in transactions of bearable size, prepared ahead of them.
+    """The stream of ingest's changes in transactions of bearable size.
 
     What has come is taken in subject by subject: all that is there of a subject is written at once, so one that is far behind
     writes each subject seldom. A position is remembered when all of it is taken in, so after an interruption some of it is
@@ -191,8 +183,6 @@ class Pieces:
         self._most = most
         # Bytes that a transaction wrote for each of its subjects, and for each of its records, as seen last.
         self._by_subject = self._by_record = _FIRST_GUESS
-        # What was made of versions before their turn, by record and version.
-        self._prepared: dict[tuple[str, int], Prepared] = {}
 
     def of(self, call: Any) -> "PiecedCall":
         """The stream of a call, cut."""
@@ -227,26 +217,10 @@ class Pieces:
         if complete and not ends:
             yield ingest_pb2.Change(position=complete[-1], last=True)
 
-    def prepare(self, change: ingest_pb2.Change) -> None:
-        """Makes what does not depend on what is kept, so that it is ready when the store is. Raises the errors of a store that
-        does not answer."""
-        for version in change.records:
-            if not version.revoked and (made := _prepared(self._ctx, version)) is not None:
-                self._prepared[version.record_id, version.version] = made
-
-    def done(self, piece: ingest_pb2.Change) -> None:
-        """A piece was applied, or set aside."""
-        for version in piece.records:
-            self._prepared.pop((version.record_id, version.version), None)
-
-    def forget(self) -> None:
-        """Nothing that was prepared is going to be applied."""
-        self._prepared.clear()
-
     def apply(self, ctx: ProjectionContext, unit: Unit, change: ingest_pb2.Change) -> None:
         """`apply_ingest`, learning how much a subject and a record write."""
         try:
-            written, records = apply_ingest(ctx, unit, change, self._prepared)
+            written, records = apply_ingest(ctx, unit, change)
         except TooMuchAtOnce:
             self._by_subject, self._by_record = 2 * self._by_subject, 2 * self._by_record
             raise
@@ -334,7 +308,10 @@ class _Gathering:
 
 
 class PiecedCall:
-    """A gRPC stream as the follower uses it: while what has come is applied, what comes next is read and prepared."""
+    """A gRPC stream as the follower uses it: while what has come is applied, what comes next is read.
+
+    It is only read: what else a second thread does at that time delays every answer of the store by the interpreter's turn.
+    """
 
     def __init__(self, call: Any, pieces: Pieces) -> None:
         self._call = call
@@ -357,42 +334,22 @@ class PiecedCall:
             while changes := self._gathering.take():
                 for piece in self._pieces.cut(changes):
                     yield piece
-                    self._pieces.done(piece)
                     if self._gathering.is_given_up():
                         return
         finally:
             self.cancel()
             reader.join()
-            self._pieces.forget()
 
     def _read(self) -> None:
         try:
             for change in self._call:
-                mine = self._pieces.own(change)
-                self._pieces.prepare(mine)
-                if not self._gathering.put(mine):
+                if not self._gathering.put(self._pieces.own(change)):
                     return
         # Whoever follows is told.
         except Exception as e:
             self._gathering.end(e)
         else:
             self._gathering.end()
-
-
-def _prepared(ctx: ProjectionContext, version: ingest_pb2.RecordVersion) -> Prepared | None:
-    """What is kept of a version; None while its entry has not come, or when something is wrong with it."""
-    try:
-        entry = ctx.store.entry(version.entry_code, version.entry_version)
-        if entry is None:
-            return None
-        delivered = _delivered(version)
-        fragment, items = fragment_of(0, delivered, entry, opened(ctx.keys, delivered.items, entry), False)
-        return Prepared(delivered, fragment, items)
-    except Exception as e:
-        if is_transient(e):
-            raise
-        # It is made again when it is applied: there it is told.
-        return None
 
 
 def _delivered(version: ingest_pb2.RecordVersion) -> Delivered:

@@ -1,7 +1,6 @@
 """Records of many subjects changed together: load what they touch, change it in memory, write it in bulk."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -33,15 +32,6 @@ class TooMuchAtOnce(Exception):
     """A transaction would write more than the store bears."""
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """What is made of a delivered version before its turn: a fragment without a slot, and the items of a long one."""
-
-    delivered: Delivered
-    fragment: Fragment
-    items: bytes
-
-
 @dataclass
 class GroupChanges:
     """What links change of who is one subject with whom."""
@@ -65,7 +55,10 @@ class RecordProjection:
     # By reference.
     groups: dict[str, Group] = field(default_factory=dict)
     writes: Writes = field(default_factory=Writes)
+    # Whether the record is new.
     _changed: dict[str, bool] = field(default_factory=dict)
+    # Items that get a document of their own, by record; empty for a record that had one and has none any more.
+    _long_items: dict[str, bytes] = field(default_factory=dict)
     _visible: list[Subject] = field(default_factory=list)
     _summaries: dict[str, dict[int, Summary]] = field(default_factory=dict)
     # Subjects of one reference whose facts are told differently, or no more.
@@ -89,7 +82,7 @@ class RecordProjection:
         if grouped := [subject.ref for subject in self.subjects.values() if subject.grouped]:
             self.groups = self.store.links.groups_with(grouped, self.unit)
 
-    def deliver(self, delivered: Delivered, under_objection: bool, made: Prepared | None = None) -> None:
+    def deliver(self, delivered: Delivered, under_objection: bool) -> None:
         """Takes a version of a record, newer than what is kept."""
         where = self.locations.get(delivered.record_id)
         new = where is None
@@ -108,7 +101,7 @@ class RecordProjection:
             basic = self.entry(delivered.entry_code, delivered.entry_version).information_class == BASIC
             known = subject.incoming_names.get(delivered.name, False)
             subject.incoming_names[delivered.name] = basic or known
-            self._place(subject, where, delivered, made)
+            self._place(subject, where, delivered)
         self.locations[where.record_id] = where
         self._changed[where.record_id] = self._changed.get(where.record_id, new)
 
@@ -179,6 +172,8 @@ class RecordProjection:
         for subject in self.subjects.values():
             if subject.changed:
                 self.store.write_subject(subject, self.writes)
+        new = {record_id for record_id, is_new in self._changed.items() if is_new}
+        self.store.write_long_items(self._long_items, new, self.writes)
         if self._summaries:
             self.store.write_summaries(self._summaries, self.writes, self.unit)
         for group in self._groups.values():
@@ -215,18 +210,13 @@ class RecordProjection:
         entry = self.entry(fragment.entry_code, fragment.entry_version)
         subject.withdrawn.add(fragment.items(View.OWN).get(entry.subject_name_item, ""))
         if fragment.long:
-            subject.long_items[where.record_id] = b""
+            self._long_items[where.record_id] = b""
         subject.reduced = where.revoked = True
 
-    def _place(self, subject: Subject, where: RecordLocation, delivered: Delivered, made: Prepared | None) -> None:
-        if made is not None:
-            # A copy: a transaction may be tried again.
-            fragment, items = copy(made.fragment), made.items
-            fragment.slot, fragment.under_objection = where.slot, where.objected
-        else:
-            entry = self.entry(delivered.entry_code, delivered.entry_version)
-            plain = opened(self.keys, delivered.items, entry)
-            fragment, items = fragment_of(where.slot, delivered, entry, plain, where.objected)
+    def _place(self, subject: Subject, where: RecordLocation, delivered: Delivered) -> None:
+        entry = self.entry(delivered.entry_code, delivered.entry_version)
+        plain = opened(self.keys, delivered.items, entry)
+        fragment, items = fragment_of(where.slot, delivered, entry, plain, where.objected)
         where.due = fragment.disclosed_until
         if where.slot == subject.slots:
             subject.slots += 1
@@ -235,9 +225,9 @@ class RecordProjection:
         else:
             subject.reduced = True
             if subject.pages[where.page].fragments[where.slot].long and not items:
-                subject.long_items[where.record_id] = b""
+                self._long_items[where.record_id] = b""
         if items:
-            subject.long_items[where.record_id] = items
+            self._long_items[where.record_id] = items
         self._put(where, fragment)
 
     def _put(self, where: RecordLocation, fragment: Fragment) -> None:

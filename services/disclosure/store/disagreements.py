@@ -42,9 +42,9 @@ class DisagreementStore:
         for ref, (refs, facts) in told.items():
             if facts:
                 row = _row(ref, refs, facts)
-                writes.add(DifferingRow, ReplaceOne({"_id": ref}, row, upsert=True), 300 + 40 * len(refs))
+                writes.add(DifferingRow, ref, ReplaceOne({"_id": ref}, row, upsert=True), 300 + 40 * len(refs))
             else:
-                writes.add(DifferingRow, DeleteOne({"_id": ref}), 50)
+                writes.add(DifferingRow, ref, DeleteOne({"_id": ref}), 50)
 
 
 def _row(ref: str, refs: Sequence[str], facts: Sequence[DisputedFact]) -> Plain:

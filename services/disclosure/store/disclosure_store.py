@@ -8,7 +8,7 @@ double what that costs.
 What is derived from the feeds belongs to a generation: a rebuild fills another one beside that which is in use.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any, Final, TypeVar
 
 from pymongo import DeleteOne, InsertOne, ReplaceOne, ReturnDocument, UpdateOne
@@ -229,12 +229,14 @@ class DisclosureStore:
             if location.objected:
                 row["objected"] = True
             size = 300 + sum(map(len, location.links))
-            writes.add(RecordRow, InsertOne(row) if new else ReplaceOne({"_id": row["_id"]}, row, upsert=True), size)
+            write = InsertOne(row) if new else ReplaceOne({"_id": row["_id"]}, row, upsert=True)
+            writes.add(RecordRow, location.record_id, write, size)
         for part, records in parts.items():
             row = {"_id": new_id("p"), "part": part, "records": records}
-            writes.add(ShownRow, InsertOne(row), 80 + 40 * len(records))
+            writes.add(ShownRow, row["_id"], InsertOne(row), 80 + 40 * len(records))
         for day, records in days.items():
-            writes.add(DueRow, InsertOne({"_id": new_id("d"), "day": day, "records": records}), 60 + 40 * len(records))
+            row = {"_id": new_id("d"), "day": day, "records": records}
+            writes.add(DueRow, row["_id"], InsertOne(row), 60 + 40 * len(records))
 
     def due(self, today: str, limit: int) -> list[tuple[str, list[str]]]:
         """Lists of records whose disclosure was to end before a day, by number, the oldest days first."""
@@ -315,10 +317,11 @@ class DisclosureStore:
         }
         for key, block in blocks.items():
             blob = summaries_packed(there.get(key, {}) | block)
-            writes.add(SummaryRow, ReplaceOne({"_id": key}, {"_id": key, "pages": blob}, upsert=True), len(blob) + 100)
+            row = {"_id": key, "pages": blob}
+            writes.add(SummaryRow, key, ReplaceOne({"_id": key}, row, upsert=True), len(blob) + 100)
 
     def write_subject(self, subject: Subject, writes: Writes) -> None:
-        """Writes a subject with its changed pages; long items are written apart."""
+        """Writes a subject with its changed pages."""
         for page in subject.pages.values():
             if not page.changed:
                 continue
@@ -327,15 +330,9 @@ class DisclosureStore:
                 key = _page_key(subject.ref, page.number)
                 blob = packed(kept, closed=True)
                 older = {"_id": key, "fragments": blob}
-                writes.add(PageRow, ReplaceOne({"_id": key}, older, upsert=True), len(blob) + 100)
+                writes.add(PageRow, key, ReplaceOne({"_id": key}, older, upsert=True), len(blob) + 100)
             else:
                 tail = packed(kept)
-        for record_id, blob in subject.long_items.items():
-            if blob:
-                long = {"_id": record_id, "items": blob}
-                writes.add(LongRecordRow, ReplaceOne({"_id": record_id}, long, upsert=True), len(blob) + 80)
-            else:
-                writes.add(LongRecordRow, DeleteOne({"_id": record_id}), 50)
         state = state_packed(subject.state)
         row: Plain = {"_id": subject.ref, "page": subject.tail, "slots": subject.slots, "state": state}
         if subject.grouped:
@@ -345,14 +342,26 @@ class DisclosureStore:
             write: Any = InsertOne(row) if subject.new else ReplaceOne({"_id": subject.ref}, row)
         else:
             write = UpdateOne({"_id": subject.ref}, {"$set": {k: v for k, v in row.items() if k != "_id"}})
-        writes.add(SubjectRow, write, len(row.get("tail", b"")) + len(state) + 120)
+        writes.add(SubjectRow, subject.ref, write, len(row.get("tail", b"")) + len(state) + 120)
+
+    def write_long_items(self, changed: Mapping[str, bytes], new: Set[str], writes: Writes) -> None:
+        """Writes items that have a document of their own, by record; empty ones have none any more. Of the records in `new`
+        nothing was known before."""
+        for record_id, items in changed.items():
+            row = {"_id": record_id, "items": items}
+            if not items:
+                writes.add(LongRecordRow, record_id, DeleteOne({"_id": record_id}), 50)
+            elif record_id in new:
+                writes.add(LongRecordRow, record_id, InsertOne(row), len(items) + 80)
+            else:
+                writes.add(LongRecordRow, record_id, ReplaceOne({"_id": record_id}, row, upsert=True), len(items) + 80)
 
     def write_names(self, changed: Sequence[tuple[Subject, Group | None]], seq: int, writes: Writes) -> None:
         """Writes what the public finds subjects by."""
         for subject, group in changed:
             row = _name_row(subject, group, seq)
             write = InsertOne(row) if subject.new else ReplaceOne({"_id": subject.ref}, row, upsert=True)
-            writes.add(NameRow, write, 200 + 100 * len(row["names"]))
+            writes.add(NameRow, subject.ref, write, 200 + 100 * len(row["names"]))
 
     def write(self, writes: Writes, unit: Unit) -> None:
         """Writes it all."""

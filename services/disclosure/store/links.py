@@ -112,7 +112,8 @@ class LinkStore:
         for kept in changed:
             row = _row(kept)
             size = 500 + sum(len(str(act)) for act in row["history"])
-            writes.add(LinkRow, InsertOne(row) if kept.new else ReplaceOne({"_id": row["_id"]}, row), size)
+            write = InsertOne(row) if kept.new else ReplaceOne({"_id": row["_id"]}, row)
+            writes.add(LinkRow, row["_id"], write, size)
 
     def states(self, refs: Sequence[str], unit: Unit | None = None) -> dict[str, SubjectState]:
         """What is known of the subjects that have records here."""
@@ -143,24 +144,24 @@ class LinkStore:
         blob = zlib.compress(members_packed(group.members), 1)
         row = {"_id": group.group_id, "refs": group.refs, "uscc": group.uscc, "members": blob}
         size = len(blob) + 40 * len(group.refs) + 100
-        writes.add(GroupRow, ReplaceOne({"_id": group.group_id}, row, upsert=True), size)
+        writes.add(GroupRow, group.group_id, ReplaceOne({"_id": group.group_id}, row, upsert=True), size)
 
     def drop_group(self, group_id: str, writes: Writes) -> None:
         """Forgets a group."""
-        writes.add(GroupRow, DeleteOne({"_id": group_id}), 50)
+        writes.add(GroupRow, group_id, DeleteOne({"_id": group_id}), 50)
 
     def write_member(self, ref: str, group_id: str, writes: Writes) -> None:
         """Says in which group a reference is; in none with an empty one."""
         if group_id:
             row = {"_id": ref, "group": group_id}
-            writes.add(MemberRow, ReplaceOne({"_id": ref}, row, upsert=True), 120)
+            writes.add(MemberRow, ref, ReplaceOne({"_id": ref}, row, upsert=True), 120)
         else:
-            writes.add(MemberRow, DeleteOne({"_id": ref}), 50)
+            writes.add(MemberRow, ref, DeleteOne({"_id": ref}), 50)
 
     def write_grouped(self, ref: str, writes: Writes) -> None:
         """Says of a subject with records that it is, or was, in a group."""
         # The whole document is written anew; how large it is is not known here.
-        writes.add(SubjectRow, UpdateOne({"_id": ref}, {"$set": {"grouped": True}}), 16 * 1024)
+        writes.add(SubjectRow, ref, UpdateOne({"_id": ref}, {"$set": {"grouped": True}}), 16 * 1024)
 
     def write_leader(self, ref: str, leader: str, uscc: str, seq: int, writes: Writes) -> None:
         """Says under which reference, and by which code, the public finds a subject; alone with an empty one."""
@@ -169,7 +170,7 @@ class LinkStore:
             shown["$set"]["into"] = leader
         else:
             shown["$unset"] = {"into": ""}
-        writes.add(NameRow, UpdateOne({"_id": ref}, shown), 600)
+        writes.add(NameRow, ref, UpdateOne({"_id": ref}, shown), 600)
 
 
 def groups_of(kept: Iterable[StoredLink]) -> Groups:

@@ -76,8 +76,6 @@ class Subject:
     # The names that the changes in hand bring, in order, and whether a register does; those of records that they take back.
     incoming_names: dict[str, bool] = field(default_factory=dict)
     withdrawn: set[str] = field(default_factory=set)
-    # Items that get a document of their own, by record; empty for a record that had one and has none any more.
-    long_items: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def changed(self) -> bool:

@@ -5,17 +5,21 @@ from typing import Any
 
 
 class Writes:
-    """What a transaction is going to write, with its bytes, so that one that is too large does not begin."""
+    """What a transaction is going to write, with its bytes, so that one that is too large does not begin.
+
+    They are sent kind by kind in no order: what is written twice to one document could be undone by the first of the two.
+    """
 
     def __init__(self) -> None:
         self.bytes = 0
-        self._by_document: dict[Any, list[Any]] = {}
+        self._by_kind: dict[Any, dict[str, Any]] = {}
 
-    def add(self, document: Any, write: Any, size: int) -> None:
-        """A write of so many bytes."""
+    def add(self, kind: Any, key: str, write: Any, size: int) -> None:
+        """A write of so many bytes to the document of that kind with that `_id`. Raises `ValueError` for a second one."""
         self.bytes += size
-        self._by_document.setdefault(document, []).append(write)
+        if self._by_kind.setdefault(kind, {}).setdefault(key, write) is not write:
+            raise ValueError(f"{kind.__name__} {key} would be written twice")
 
     def items(self) -> Iterable[tuple[Any, list[Any]]]:
         """The writes by kind of document."""
-        return self._by_document.items()
+        return ((kind, list(writes.values())) for kind, writes in self._by_kind.items())
