@@ -54,7 +54,7 @@ _SHARE: Final = 0.8
 _FIRST_GUESS: Final = 8 * 1024.0
 _LEAST_GUESS: Final = 1024.0
 # Records and bytes of the changes that are read while others are applied: enough to write most subjects once for several of
-# their records. Once more as much is being applied, and what is made of both is some five times as large.
+# their records. Once more as much is being applied.
 MOST_GATHERED: Final = 10_000
 _MOST_BYTES_GATHERED: Final = 8 * 1024 * 1024
 
@@ -206,7 +206,7 @@ class Pieces:
         received = 0
         for version in _subject_by_subject(changes):
             size = version.ByteSize()
-            full = received + size > MOST_BYTES // 4 or not self._bears(len(subjects), len(some))
+            full = received + size > MOST_BYTES // 2 or not self._bears(len(subjects), len(some))
             if some and (full or version.record_id in some):
                 yield ingest_pb2.Change(position=begun, records=some.values(), last=False)
                 some, subjects, received = {}, set(), 0
