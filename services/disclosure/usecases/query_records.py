@@ -102,7 +102,8 @@ def own(ctx: DisclosureContext, caller: Principal, ask: RecordsQuery) -> QueryRe
     """Everything about oneself, in full; archived records are marked."""
     sheet = read(ctx, caller.sub, View.OWN, ask, archived=True)
     answered = _answered(ctx, "record.queried.own", caller, caller.sub, sheet, _in_full)
-    return answered if ask.after else replace(answered, conflicts=disagreed(ctx, sheet)[0])
+    conflicts = () if ask.after else disagreed(ctx, sheet)[0]
+    return replace(answered, conflicts=conflicts) if conflicts else answered
 
 
 @rule("record.queried.public", roles=EVERYBODY, articles=("14", "15", "18"))
