@@ -1,7 +1,7 @@
 """What the feeds do to the views: once, in any order, and never in part."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -15,9 +15,11 @@ from chengxin.catalog.v1 import catalog_pb2
 from chengxin.feed import Follower
 from chengxin.ingest.v1 import ingest_pb2
 from demo.identifiers import demo_uscc
+from services.disclosure.domain.record_fragments import Fragment
 from services.disclosure.projections import consumers as feeds
 from services.disclosure.projections.records import EntryNotYet
 from services.disclosure.store.disclosure_store import DisclosureStore
+from services.disclosure.store.documents import LongRecordRow
 from services.disclosure.store.subject_state import RecordLocation
 from services.disclosure.store.writes import Writes
 from tests.disclosure.conftest import COMPANY, LI_NA, Feed, Running, demo_entry, follower
@@ -78,6 +80,31 @@ def test_what_a_record_says_goes_with_it_to_another_subject(city: Running, lengt
     city.delivers(licence(city, XK_NR="长" * length))
     city.delivers(licence(city, version=2, code=OTHER, XK_NR="变" * length))
     assert [r["items"].get("XK_NR") for r in city.public(OTHER)] == ["变" * length]
+
+
+def test_a_long_record_that_is_shortened_while_it_is_read_is_read_again(
+    city: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its items have a document of their own, which is read last: it was answered without them."""
+    city.delivers(licence(city, XK_NR="长" * 4000))
+    amended = iter([licence(city, version=2, XK_NR="短")])
+    in_full = DisclosureStore.in_full
+
+    def amend_and_read(store: DisclosureStore, fragments: Sequence[Fragment]) -> list[Fragment]:
+        city.delivers(*amended)
+        return in_full(store, fragments)
+
+    monkeypatch.setattr(DisclosureStore, "in_full", amend_and_read)
+    assert [r["items"]["XK_NR"] for r in city.public()] == ["短"]
+
+
+def test_a_record_whose_items_are_lost_is_not_answered_in_part(city: Running) -> None:
+    city.delivers(licence(city, XK_NR="长" * 4000), licence(city, "b", code=OTHER))
+    city.ctx.store.rows(LongRecordRow).delete_many({})
+    nobody = city.desk("public")
+    for path in (f"/v1/public/subjects/{city.ref(COMPANY)}", "/v1/public/records/r_a", "/v1/public/feed"):
+        assert nobody.get(path).json["code"] == "STORE_UNAVAILABLE", path
+    assert [r["record_id"] for r in city.public(OTHER)] == ["r_b"]
 
 
 def test_a_record_given_to_another_subject_leaves_the_first(city: Running) -> None:

@@ -18,7 +18,7 @@ from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.disclosure_period import is_over
 from services.disclosure.domain.record_views import View
 from services.disclosure.projections.public_changes import KIND
-from services.disclosure.usecases.view_reader import LazyRecordView, strongest_first
+from services.disclosure.usecases.view_reader import LazyRecordView, read_in_full, strongest_first
 
 EVERYBODY: Final = set(Role)
 GREATEST_SIZE: Final = 200
@@ -219,8 +219,13 @@ def _details(ask: FeedRequest, position: int) -> dict[str, object]:
 
 def _shown(ctx: DisclosureContext, record_ids: Sequence[str]) -> dict[str, tuple[Sequence[str], LazyRecordView]]:
     """Those of the records that are public today, as they are shown, and the references under which they are: the one of
-    the subject's page first."""
-    ctx = ctx.pinned()
+    the subject's page first. Raises STORE_UNAVAILABLE."""
+    return read_in_full(
+        lambda: _read_shown(ctx.pinned(), record_ids), lambda told: (record.fragment for _, record in told.values())
+    )
+
+
+def _read_shown(ctx: DisclosureContext, record_ids: Sequence[str]) -> dict[str, tuple[Sequence[str], LazyRecordView]]:
     today = ctx.clock.today().isoformat()
     places = {i: where for i, where in ctx.store.locations(record_ids).items() if where.shown}
     heads = ctx.store.heads(list(dict.fromkeys(where.ref for where in places.values())))

@@ -1,12 +1,14 @@
 """A subject's records in one view, page by page: mostly one read by number and one time filter (decision 6)."""
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property, reduce
-from typing import Final
+from typing import Final, TypeVar
+
+import structlog
 
 from chengxin import context
-from chengxin.errors import INPUT_INVALID, FieldError
+from chengxin.errors import INPUT_INVALID, STORE_UNAVAILABLE, FieldError
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.assertions import NOTHING, Assertions
 from services.disclosure.domain.catalog_entry import Entry
@@ -19,8 +21,14 @@ from services.disclosure.domain.subject_state import SubjectState
 from services.disclosure.domain.view_pages import PublicName, each_once
 from services.disclosure.store.subject_state import Group, SubjectDocument
 
+T = TypeVar("T")
+
+log = structlog.get_logger()
+
 GREATEST_SIZE: Final = 200
 DEFAULT_SIZE: Final = 50
+# How often records are read whose items are being replaced.
+_LOOKS: Final = 3
 _PAGE_TOKEN: Final = "use next_page_token of the previous answer unchanged / 请原样使用上一页返回的 next_page_token"
 
 
@@ -104,9 +112,27 @@ def strongest_first(subjects: Iterable[Sequence[str]]) -> list[str]:
 def read(ctx: DisclosureContext, ref: str, view: View, ask: RecordsQuery, archived: bool = False) -> ResultPage:
     """Reads a page. Records whose disclosure has ended by today are left out, or with `archived` marked.
 
-    Raises INPUT_INVALID when the page is said to begin after a record that is not the subject's.
+    Raises INPUT_INVALID when the page is said to begin after a record that is not the subject's, and STORE_UNAVAILABLE.
     """
-    ctx = ctx.pinned()
+    return read_in_full(
+        lambda: _read(ctx.pinned(), ref, view, ask, archived), lambda page: (r.fragment for r in page.records)
+    )
+
+
+def read_in_full(look: Callable[[], T], fragments_of: Callable[[T], Iterable[Fragment]]) -> T:
+    """What is read, once no record in it is without its items: those of a long one are read after it, and may have been
+    replaced or taken back in between. Raises STORE_UNAVAILABLE: a part of a record is no answer."""
+    short: list[str] = []
+    for _ in range(_LOOKS):
+        found = look()
+        short = [fragment.record_id for fragment in fragments_of(found) if fragment.long]
+        if not short:
+            return found
+    log.error("items of records are missing; `chengxin disclosure rebuild` makes them anew", records=short)
+    raise STORE_UNAVAILABLE(retry_after=1)
+
+
+def _read(ctx: DisclosureContext, ref: str, view: View, ask: RecordsQuery, archived: bool) -> ResultPage:
     head = ctx.store.head(ref)
     group = ctx.store.group_of(ref) if head is None or head.grouped else None
     if head is None and group is None:
