@@ -82,12 +82,22 @@ def test_what_a_record_says_goes_with_it_to_another_subject(city: Running, lengt
     assert [r["items"].get("XK_NR") for r in city.public(OTHER)] == ["变" * length]
 
 
-def test_a_long_record_that_is_shortened_while_it_is_read_is_read_again(
-    city: Running, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("change", "seen"),
+    [
+        ({"XK_NR": "短"}, ["短"]),
+        ({"XK_NR": "变" * 4000}, ["变" * 4000]),
+        # What another subject is told is not shown to this one.
+        ({"XK_NR": "变" * 4000, "code": OTHER}, []),
+        ({"revoked": True}, []),
+    ],
+)
+def test_a_long_record_that_changes_while_it_is_read_is_read_again(
+    city: Running, monkeypatch: pytest.MonkeyPatch, change: dict[str, object], seen: list[str]
 ) -> None:
-    """Its items have a document of their own, which is read last: it was answered without them."""
+    """Its items have a document of their own, which is read last: it was answered without them, or with others."""
     city.delivers(licence(city, XK_NR="长" * 4000))
-    amended = iter([licence(city, version=2, XK_NR="短")])
+    amended = iter([licence(city, version=2, **change)])
     in_full = DisclosureStore.in_full
 
     def amend_and_read(store: DisclosureStore, fragments: Sequence[Fragment]) -> list[Fragment]:
@@ -95,16 +105,23 @@ def test_a_long_record_that_is_shortened_while_it_is_read_is_read_again(
         return in_full(store, fragments)
 
     monkeypatch.setattr(DisclosureStore, "in_full", amend_and_read)
-    assert [r["items"]["XK_NR"] for r in city.public()] == ["短"]
+    assert [r["items"]["XK_NR"] for r in city.public()] == seen
 
 
-def test_a_record_whose_items_are_lost_is_not_answered_in_part(city: Running) -> None:
+def test_a_record_whose_items_are_lost_is_not_answered_in_part_and_stops_no_other(city: Running) -> None:
     city.delivers(licence(city, XK_NR="长" * 4000), licence(city, "b", code=OTHER))
     city.ctx.store.rows(LongRecordRow).delete_many({})
     nobody = city.desk("public")
-    for path in (f"/v1/public/subjects/{city.ref(COMPANY)}", "/v1/public/records/r_a", "/v1/public/feed"):
-        assert nobody.get(path).json["code"] == "STORE_UNAVAILABLE", path
+    for path in (f"/v1/public/subjects/{city.ref(COMPANY)}", "/v1/public/records/r_a"):
+        assert nobody.get(path).json["code"] == "RECORD_INCOMPLETE", path
     assert [r["record_id"] for r in city.public(OTHER)] == ["r_b"]
+    assert [change["record_id"] for change in nobody.get("/v1/public/feed").json["changes"]] == ["r_b"]
+
+
+def test_items_that_the_software_before_kept_without_a_version_are_shown(city: Running) -> None:
+    city.delivers(licence(city, XK_NR="长" * 4000))
+    city.ctx.store.rows(LongRecordRow).update_many({}, {"$unset": {"version": ""}})
+    assert [r["items"]["XK_NR"] for r in city.public()] == ["长" * 4000]
 
 
 def test_a_record_given_to_another_subject_leaves_the_first(city: Running) -> None:

@@ -57,8 +57,8 @@ class RecordProjection:
     writes: Writes = field(default_factory=Writes)
     # Whether the record is new.
     _changed: dict[str, bool] = field(default_factory=dict)
-    # Items that get a document of their own, by record; empty for a record that had one and has none any more.
-    _long_items: dict[str, bytes] = field(default_factory=dict)
+    # Items that get a document of their own, by record, with its version; empty ones when it has none any more.
+    _long_items: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     _visible: list[Subject] = field(default_factory=list)
     _summaries: dict[str, dict[int, Summary]] = field(default_factory=dict)
     # Subjects of one reference whose facts are told differently, or no more.
@@ -210,7 +210,7 @@ class RecordProjection:
         entry = self.entry(fragment.entry_code, fragment.entry_version)
         subject.withdrawn.add(fragment.items(View.OWN).get(entry.subject_name_item, ""))
         if fragment.long:
-            self._long_items[where.record_id] = b""
+            self._long_items[where.record_id] = where.version, b""
         subject.reduced = where.revoked = True
 
     def _place(self, subject: Subject, where: RecordLocation, delivered: Delivered) -> None:
@@ -225,9 +225,9 @@ class RecordProjection:
         else:
             subject.reduced = True
             if subject.pages[where.page].fragments[where.slot].long and not items:
-                self._long_items[where.record_id] = b""
+                self._long_items[where.record_id] = where.version, b""
         if items:
-            self._long_items[where.record_id] = items
+            self._long_items[where.record_id] = delivered.version, items
         self._put(where, fragment)
 
     def _put(self, where: RecordLocation, fragment: Fragment) -> None:

@@ -127,12 +127,12 @@ class DisclosureStore:
         return {by_key[row["_id"]]: unpacked(row["fragments"]) for row in rows}
 
     def in_full(self, fragments: Sequence[Fragment]) -> list[Fragment]:
-        """The same, with the items of long ones."""
+        """The same, with the items of long ones; those of which there are items of another version stay as they are."""
         wanted = [f.record_id for f in fragments if f.long]
         if not wanted:
             return list(fragments)
-        blobs = {row["_id"]: row["items"] for row in self._in(LongRecordRow, wanted, None, at_once=_LARGE_AT_ONCE)}
-        return [with_items(f, blobs[f.record_id]) if f.record_id in blobs else f for f in fragments]
+        rows = {row["_id"]: row for row in self._in(LongRecordRow, wanted, None, at_once=_LARGE_AT_ONCE)}
+        return [_with_items(f, rows.get(f.record_id)) for f in fragments]
 
     def fragments(self, places: Sequence[RecordLocation], heads: Mapping[str, SubjectDocument]) -> list[Fragment]:
         """What is kept of the records at these places of some subjects, items of long ones left out; one that has moved away
@@ -344,11 +344,11 @@ class DisclosureStore:
             write = UpdateOne({"_id": subject.ref}, {"$set": {k: v for k, v in row.items() if k != "_id"}})
         writes.add(SubjectRow, subject.ref, write, len(row.get("tail", b"")) + len(state) + 120)
 
-    def write_long_items(self, changed: Mapping[str, bytes], new: Set[str], writes: Writes) -> None:
-        """Writes items that have a document of their own, by record; empty ones have none any more. Of the records in `new`
-        nothing was known before."""
-        for record_id, items in changed.items():
-            row = {"_id": record_id, "items": items}
+    def write_long_items(self, changed: Mapping[str, tuple[int, bytes]], new: Set[str], writes: Writes) -> None:
+        """Writes items that have a document of their own, by record, with its version; empty ones have none any more. Of
+        the records in `new` nothing was known before."""
+        for record_id, (version, items) in changed.items():
+            row = {"_id": record_id, "version": version, "items": items}
             if not items:
                 writes.add(LongRecordRow, record_id, DeleteOne({"_id": record_id}), 50)
             elif record_id in new:
@@ -428,6 +428,13 @@ def called_of(row: Plain) -> NameHistory:
 def read_names(row: Plain) -> PublicVisibility:
     """What the public finds a subject by, of a row of `names_after`."""
     return PublicVisibility(row["until"], tuple(PublicName(*n) for n in row["names"]))
+
+
+def _with_items(fragment: Fragment, row: Plain | None) -> Fragment:
+    """A long fragment with its items, when the row is of its version. Rows of the software before this tell none."""
+    if not fragment.long or row is None or row.get("version", fragment.version) != fragment.version:
+        return fragment
+    return with_items(fragment, row["items"])
 
 
 def _page_key(ref: str, number: int) -> str:

@@ -5,7 +5,7 @@ never from the row: so a follower gets each change at its newest state, and noth
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import count
 from typing import Final
@@ -18,7 +18,13 @@ from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.disclosure_period import is_over
 from services.disclosure.domain.record_views import View
 from services.disclosure.projections.public_changes import KIND
-from services.disclosure.usecases.view_reader import LazyRecordView, read_in_full, strongest_first
+from services.disclosure.usecases.view_reader import (
+    MENDED_SECONDS,
+    RECORD_INCOMPLETE,
+    LazyRecordView,
+    read_in_full,
+    strongest_first,
+)
 
 EVERYBODY: Final = set(Role)
 GREATEST_SIZE: Final = 200
@@ -129,7 +135,10 @@ def follow(
 def record(ctx: DisclosureContext, caller: Principal, record_id: str) -> tuple[str, LazyRecordView, str]:
     """On whose page a record is, the record as it is shown there, and the number of this query in the audit log. Raises
     RECORD_NOT_PUBLIC."""
-    refs, shown = _shown(ctx, [record_id]).get(record_id, ((), None))
+    found, incomplete = _shown(ctx, [record_id])
+    if incomplete:
+        raise RECORD_INCOMPLETE(retry_after=MENDED_SECONDS)
+    refs, shown = found.get(record_id, ((), None))
     named = {} if shown is None else {"records": [record_id], "entries": [shown.entry_code]}
     event = ctx.audit.event("record.read.public", caller, subject_refs=list(refs), **named)
     ctx.audit.record(event)
@@ -194,8 +203,11 @@ def _told(ctx: DisclosureContext, caller: Principal, ask: FeedRequest, window: _
     for item in window.items:
         latest.pop(item.record_id, None)
         latest[item.record_id] = item
-    shown = _shown(ctx, list(latest))
+    shown, incomplete = _shown(ctx, list(latest))
     changes = []
+    # Who follows is told of them when they have been made anew: a rebuild tells what differs.
+    for record_id in incomplete:
+        del latest[record_id], shown[record_id]
     for item in latest.values():
         refs, record = shown.get(item.record_id, (("",), None))
         changes.append(RecordChange(item.position, item.record_id, item.provider, item.entry, refs[0], record))
@@ -217,9 +229,11 @@ def _details(ask: FeedRequest, position: int) -> dict[str, object]:
     return details | {"provider": ask.provider} if ask.provider else details
 
 
-def _shown(ctx: DisclosureContext, record_ids: Sequence[str]) -> dict[str, tuple[Sequence[str], LazyRecordView]]:
+def _shown(
+    ctx: DisclosureContext, record_ids: Sequence[str]
+) -> tuple[dict[str, tuple[Sequence[str], LazyRecordView]], Set[str]]:
     """Those of the records that are public today, as they are shown, and the references under which they are: the one of
-    the subject's page first. Raises STORE_UNAVAILABLE."""
+    the subject's page first. And those among them whose items are lost."""
     return read_in_full(
         lambda: _read_shown(ctx.pinned(), record_ids), lambda told: (record.fragment for _, record in told.values())
     )

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 import structlog
 
 from chengxin import context
-from chengxin.errors import INPUT_INVALID, STORE_UNAVAILABLE, FieldError
+from chengxin.errors import INPUT_INVALID, FieldError, unavailable
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.assertions import NOTHING, Assertions
 from services.disclosure.domain.catalog_entry import Entry
@@ -29,7 +29,15 @@ GREATEST_SIZE: Final = 200
 DEFAULT_SIZE: Final = 50
 # How often records are read whose items are being replaced.
 _LOOKS: Final = 3
+MENDED_SECONDS: Final = 60
 _PAGE_TOKEN: Final = "use next_page_token of the previous answer unchanged / 请原样使用上一页返回的 next_page_token"
+
+RECORD_INCOMPLETE = unavailable(
+    "RECORD_INCOMPLETE",
+    "所查记录的内容不完整，系统不作部分答复；请联系信用中心，由其重建披露数据后再试",
+    "A record asked for is not whole, and is not answered in part: ask the credit centre, which makes what is disclosed "
+    "anew (`chengxin disclosure rebuild`), and try again",
+)
 
 
 @dataclass(frozen=True)
@@ -112,24 +120,29 @@ def strongest_first(subjects: Iterable[Sequence[str]]) -> list[str]:
 def read(ctx: DisclosureContext, ref: str, view: View, ask: RecordsQuery, archived: bool = False) -> ResultPage:
     """Reads a page. Records whose disclosure has ended by today are left out, or with `archived` marked.
 
-    Raises INPUT_INVALID when the page is said to begin after a record that is not the subject's, and STORE_UNAVAILABLE.
+    Raises INPUT_INVALID when the page is said to begin after a record that is not the subject's, and RECORD_INCOMPLETE.
     """
-    return read_in_full(
+    page, incomplete = read_in_full(
         lambda: _read(ctx.pinned(), ref, view, ask, archived), lambda page: (r.fragment for r in page.records)
     )
+    if incomplete:
+        raise RECORD_INCOMPLETE(retry_after=MENDED_SECONDS)
+    return page
 
 
-def read_in_full(look: Callable[[], T], fragments_of: Callable[[T], Iterable[Fragment]]) -> T:
-    """What is read, once no record in it is without its items: those of a long one are read after it, and may have been
-    replaced or taken back in between. Raises STORE_UNAVAILABLE: a part of a record is no answer."""
-    short: list[str] = []
+def read_in_full(look: Callable[[], T], fragments_of: Callable[[T], Iterable[Fragment]]) -> tuple[T, Set[str]]:
+    """What is read, and the records in it whose items are lost. Those of a long record are read last: when they have been
+    replaced meanwhile, or taken away to another subject, it is looked again."""
+    missing: set[tuple[str, int]] = set()
     for _ in range(_LOOKS):
-        found = look()
-        short = [fragment.record_id for fragment in fragments_of(found) if fragment.long]
-        if not short:
-            return found
-    log.error("items of records are missing; `chengxin disclosure rebuild` makes them anew", records=short)
-    raise STORE_UNAVAILABLE(retry_after=1)
+        found, before = look(), missing
+        missing = {(fragment.record_id, fragment.version) for fragment in fragments_of(found) if fragment.long}
+        if missing == before:
+            break
+    if missing:
+        told = sorted(record_id for record_id, _ in missing)
+        log.error("items of records are missing; `chengxin disclosure rebuild` makes them anew", records=told)
+    return found, {record_id for record_id, _ in missing}
 
 
 def _read(ctx: DisclosureContext, ref: str, view: View, ask: RecordsQuery, archived: bool) -> ResultPage:
