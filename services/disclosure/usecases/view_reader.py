@@ -34,9 +34,9 @@ _PAGE_TOKEN: Final = "use next_page_token of the previous answer unchanged / 请
 
 RECORD_INCOMPLETE = unavailable(
     "RECORD_INCOMPLETE",
-    "所查记录的内容不完整，系统不作部分答复；请联系信用中心，由其重建披露数据后再试",
-    "A record asked for is not whole, and is not answered in part: ask the credit centre, which makes what is disclosed "
-    "anew (`chengxin disclosure rebuild`), and try again",
+    "所查记录的内容不完整，系统不作部分答复；请告知信用中心，由其重建披露数据后再试",
+    "A record asked for is not whole, and is not answered in part; tell the credit centre, which makes what is disclosed "
+    "anew, and try again",
 )
 
 
