@@ -270,7 +270,7 @@ def city(disclosure: Running) -> Running:
 
 def follower(running: Running, source: str, feed: Feed, patience: float = 30) -> Follower:
     """A real follower of a feed."""
-    pieces = Pieces(running.ctx)
+    pieces = Pieces()
     apply = {
         "catalog": lambda unit, change: apply_catalog(running.ctx, unit, change),
         "ingest": lambda unit, change: pieces.apply(running.ctx, unit, change),

@@ -33,7 +33,7 @@ class World:
         for one in self.accepting:
             message = catalog_pb2.Change(entry=entry_message(one.catalog))
             self.ctx.store.transact(lambda unit, change=message: apply_catalog(self.ctx, unit, change))
-        pieces = Pieces(self.ctx)
+        pieces = Pieces()
 
         def apply(unit: Unit, change: Any) -> None:
             pieces.apply(self.ctx, unit, change)

@@ -234,7 +234,7 @@ def test_a_page_has_1_to_200_records(city: Running, size: str) -> None:
 
 def test_a_large_change_comes_in_pieces_and_its_position_at_the_end(city: Running) -> None:
     records = [licence(city, str(n)) for n in range(120)]
-    pieces = feeds.Pieces(city.ctx, most=50)
+    pieces = feeds.Pieces(most=50)
     cut = list(pieces.cut([ingest_pb2.Change(position=7, records=records, last=True)]))
     assert [(len(c.records), c.last, c.position) for c in cut] == [(50, False, 7), (50, False, 7), (20, True, 7)]
     open_end = list(pieces.cut([ingest_pb2.Change(position=7, records=records[:60], last=False)]))
@@ -249,7 +249,7 @@ def test_what_has_come_is_taken_in_subject_by_subject(city: Running) -> None:
         for n in range(12)
     ]
     changes.append(ingest_pb2.Change(position=13, records=[licence(city, "begun", code=codes[0])], last=False))
-    pieces = feeds.Pieces(city.ctx, most=30)
+    pieces = feeds.Pieces(most=30)
     cut = list(pieces.cut(changes))
     assert [len(piece.records) for piece in cut] == [30, 30, 30, 30, 1, 0]
     came = [version.subject.subject_ref for piece in cut for version in piece.records]
@@ -267,7 +267,7 @@ def test_each_version_is_taken_in_though_several_wait(city: Running) -> None:
         licence(city, "gone", code=OTHER_COMPANY),
         licence(city, "gone", code=OTHER_COMPANY, version=2, revoked=True),
     ]
-    pieces = feeds.Pieces(city.ctx)
+    pieces = feeds.Pieces()
     changes = [ingest_pb2.Change(position=n, records=[v], last=True) for n, v in enumerate((*called, *gone), 1)]
     for piece in pieces.cut(changes):
         city.ctx.store.transact(lambda unit, piece=piece: pieces.apply(city.ctx, unit, piece))
@@ -281,7 +281,7 @@ def test_versions_of_a_record_that_went_to_another_subject_come_in_their_order(c
     theirs, hers = licence(city, "theirs", code=OTHER_COMPANY), licence(city, "moved")
     moved = licence(city, "moved", code=OTHER_COMPANY, version=2)
     changes = [ingest_pb2.Change(position=n, records=[v], last=True) for n, v in enumerate((theirs, hers, moved), 1)]
-    cut = [(v.record_id, v.version) for piece in feeds.Pieces(city.ctx).cut(changes) for v in piece.records]
+    cut = [(v.record_id, v.version) for piece in feeds.Pieces().cut(changes) for v in piece.records]
     assert cut == [(v.record_id, v.version) for v in (theirs, hers, moved)]
 
 
@@ -292,7 +292,7 @@ def test_of_other_shares_a_stream_keeps_nothing_but_the_position(city: Running) 
         ingest_pb2.Change(position=1, records=records, last=True),
         ingest_pb2.Change(position=2, records=records[1:], last=True),
     ]
-    pieces = list(feeds.Pieces(city.ctx, lambda ref: ref == mine).of(Stream(iter(changes))))
+    pieces = list(feeds.Pieces(lambda ref: ref == mine).of(Stream(iter(changes))))
     assert [v.record_id for piece in pieces for v in piece.records] == [records[0].record_id]
     assert (pieces[-1].position, pieces[-1].last) == (2, True)
 
@@ -309,7 +309,7 @@ def test_no_more_of_a_stream_is_read_ahead_than_memory_allows(city: Running) -> 
         raise OSError("the line is cut")
 
     call = Stream(stream())
-    given = iter(feeds.Pieces(city.ctx).of(call))
+    given = iter(feeds.Pieces().of(call))
     next(given)
     enough = -(-feeds.MOST_GATHERED // size)
     until(lambda: len(read) > enough, "it is full")
@@ -331,7 +331,7 @@ def test_a_stream_that_is_cancelled_ends_after_the_piece_in_hand(city: Running) 
     for position in range(1, 4):
         records = [licence(city, f"{position}-{n}") for n in range(200)]
         feed.tell(ingest_pb2.Change(position=position, records=records, last=True))
-    call = feeds.Pieces(city.ctx, most=10).of(feed(0))
+    call = feeds.Pieces(most=10).of(feed(0))
     given = iter(call)
     assert len(next(given).records) == 10
     call.cancel()
@@ -373,7 +373,7 @@ class Small:
 def test_what_the_store_refuses_for_its_size_is_cut_finer(city: Running, code: int) -> None:
     """It says so, or it just fails the transaction each time."""
     small = replace(city.ctx, store=cast(DisclosureStore, Small(city.ctx.store, code)))
-    feed, pieces = Feed(), feeds.Pieces(small)
+    feed, pieces = Feed(), feeds.Pieces()
     follows = Follower(
         "ingest",
         city.ctx.store.store,

@@ -53,7 +53,7 @@ def test_long_texts_of_many_companies_round_after_round_leave_the_store_answerin
     entry = ParseDict(demo_entry("XZXK") | {"version": 1}, catalog_pb2.Entry())
     store.transact(lambda unit: apply_catalog(city.ctx, unit, catalog_pb2.Change(entry=entry)))
     codes = [demo_uscc("91", 500_000 + n, "MC") for n in range(250)]
-    pieces = Pieces(city.ctx)
+    pieces = Pieces()
     for number in range(rounds):
         texts = {"XK_NR": chr(0x4E00 + number) * length, "XK_YXQZI": "2031-01-01"}
         records = [city.record("XZXK", c, NAME, f"{c}x{number}", XK_WSH=f"{c}{number}", **texts) for c in codes]
@@ -75,7 +75,7 @@ def test_no_transaction_writes_more_than_the_store_bears(city: Running, monkeypa
 
     monkeypatch.setattr(DisclosureStore, "write", seen)
     codes = [demo_uscc("91", 500_000 + n, "MC") for n in range(200)]
-    pieces = Pieces(city.ctx)
+    pieces = Pieces()
     for number in range(3):
         texts = {f"XK_{item}": "文" * 1500 for item in ("NR", "XKZS")} | {"XK_YXQZI": "2031-01-01"}
         delivered(
@@ -90,7 +90,7 @@ def told(name: str) -> float:
 
 
 def test_what_a_further_record_writes_is_told_and_does_not_grow_with_its_subject(city: Running) -> None:
-    pieces = Pieces(city.ctx)
+    pieces = Pieces()
 
     def written(first: int) -> float:
         """The most that one of some records has written, delivered one by one: a page fills and begins anew."""
@@ -113,7 +113,7 @@ def test_what_a_further_record_writes_is_told_and_does_not_grow_with_its_subject
 def test_a_company_with_very_many_references_is_one_subject_like_any_other(city: Running, count: int) -> None:
     """Each reference has a record of its own. A further one once wrote all that came before."""
     own = city.ref(COMPANY)
-    pieces = Pieces(city.ctx)
+    pieces = Pieces()
 
     def known_by(number: int, key: str) -> ingest_pb2.RecordVersion:
         made = city.record("XZXK", COMPANY, NAME, key, XK_WSH=key, XK_YXQZI="2031-01-01")

@@ -173,12 +173,10 @@ class Pieces:
 
     def __init__(
         self,
-        ctx: ProjectionContext,
         has: Callable[[str], bool] = lambda subject_ref: True,
         most: int = _MOST_RECORDS,
     ) -> None:
         """Of the subjects that `has` says."""
-        self._ctx = ctx
         self._has = has
         self._most = most
         # Bytes that a transaction wrote for each of its subjects, and for each of its records, as seen last.

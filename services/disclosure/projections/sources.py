@@ -60,7 +60,7 @@ class InnerSources:
         if part.source == "objection":
             mark = partial(apply_objection, projection)
             return self._objection.Watch, objection_pb2.WatchRequest, mark, ObjectionParts()
-        pieces = Pieces(projection, part.has)
+        pieces = Pieces(part.has)
 
         def watch(request: ingest_pb2.WatchRequest, metadata: Any) -> PiecedCall:
             return pieces.of(self._ingest.Watch(request, metadata=metadata))

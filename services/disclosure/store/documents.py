@@ -30,7 +30,7 @@ class PageRow(DynamicDocument):
 
 
 class LongRecordRow(DynamicDocument):
-    """The items of a record that is too long to be kept among others: a blob."""
+    """The items of a version of a record that is too long to be kept among others: a blob, and which version it is."""
 
     record_id = StringField(primary_key=True)
     meta = {"db_alias": "disclosure", "collection": "long_records"}

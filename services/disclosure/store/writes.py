@@ -16,9 +16,11 @@ class Writes:
 
     def add(self, kind: Any, key: str, write: Any, size: int) -> None:
         """A write of so many bytes to the document of that kind with that `_id`. Raises `ValueError` for a second one."""
-        self.bytes += size
-        if self._by_kind.setdefault(kind, {}).setdefault(key, write) is not write:
+        writes = self._by_kind.setdefault(kind, {})
+        if key in writes:
             raise ValueError(f"{kind.__name__} {key} would be written twice")
+        writes[key] = write
+        self.bytes += size
 
     def items(self) -> Iterable[tuple[Any, list[Any]]]:
         """The writes by kind of document."""

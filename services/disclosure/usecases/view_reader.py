@@ -137,7 +137,7 @@ def read_in_full(look: Callable[[], T], fragments_of: Callable[[T], Iterable[Fra
     for _ in range(_LOOKS):
         found, before = look(), missing
         missing = {(fragment.record_id, fragment.version) for fragment in fragments_of(found) if fragment.long}
-        if missing == before:
+        if not missing or missing == before:
             break
     if missing:
         told = sorted(record_id for record_id, _ in missing)
