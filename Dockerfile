@@ -22,7 +22,7 @@ COPY . .
 # setuptools builds what `pip install` needs of us, in the version of the lock.
 RUN grep '^setuptools==' requirements-dev.lock >/tmp/build.lock \
     && PIP_CONSTRAINT=/tmp/build.lock PIP_BUILD_CONSTRAINT=/tmp/build.lock pip install --no-deps --editable . \
-    && python -m compileall -q chengxin services gateway demo deploy \
+    && python -m compileall -q chengxin chengxin_api chengxin_cli services gateway demo deploy \
     && rm /tmp/build.lock
 
 USER 10001:10001

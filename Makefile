@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: run test test-long test-rounds test-all check bench generate docs lock clean
 
 run: $(VENV)/.runtime
-	$(BIN)/python -I chengxin/cli/pdeathsig.py $(BIN)/chengxin up --demo
+	$(BIN)/python -I chengxin_cli/suite/pdeathsig.py $(BIN)/chengxin up --demo
 
 # Two at a time, a file of tests by one, in the order of tests/conftest.py.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
@@ -53,8 +53,8 @@ check: $(VENV)/.dev $(BUF)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/mypy chengxin services gateway demo deploy $(wildcard tools/*.py)
-	$(BIN)/bandit -q -r chengxin services gateway demo deploy -c pyproject.toml
+	$(BIN)/mypy chengxin chengxin_cli services gateway demo deploy $(wildcard tools/*.py)
+	$(BIN)/bandit -q -r chengxin chengxin_cli services gateway demo deploy -c pyproject.toml
 	$(BUF) lint proto
 	$(BUF) format --diff --exit-code proto
 	tools/check_breaking $(BUF)

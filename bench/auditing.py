@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from bench.figures import figure, interleaved
-from chengxin.audit.v1 import audit_pb2_grpc
-from chengxin.audit_client import AuditTrail
-from chengxin.clock import SystemClock
-from chengxin.principal import Principal, Role
-from chengxin.rpc import make_channel
+from chengxin.audit.trail import AuditTrail
+from chengxin.auth.principal import Principal, Role
+from chengxin.grpc.rpc import make_channel
+from chengxin.values.clock import SystemClock
+from chengxin_api.audit.v1 import audit_pb2_grpc
 from tests.city import City
 
 CALLERS = 16

@@ -19,8 +19,8 @@ from bench.load import Target
 from bench.queries import eve_bulk
 from bench.records import deliver, licences
 from demo.records import deliveries
-from services.ingest.entry import read_entry
-from services.ingest.validation import Validator
+from services.ingest.domain.catalog_entry import read_entry
+from services.ingest.domain.validator import Validator
 from tests.city import City, running_city
 
 BATCH = 1000

@@ -13,9 +13,9 @@ import psutil
 
 from bench.figures import figure, interleaved
 from bench.records import deliver, licences
-from chengxin.disclosure.v1 import disclosure_pb2
 from chengxin.errors import Problem
-from chengxin.ingest.v1 import ingest_pb2
+from chengxin_api.disclosure.v1 import disclosure_pb2
+from chengxin_api.ingest.v1 import ingest_pb2
 from demo.identifiers import demo_uscc
 from tests.city import City
 

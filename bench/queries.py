@@ -14,8 +14,8 @@ from bench import floors, peer_eve
 from bench.apps import running
 from bench.figures import ROUNDS, figure, interleaved
 from bench.load import Target, calls_per_second, percentiles, requests_per_second
-from chengxin.disclosure.v1 import disclosure_pb2
-from chengxin.tokens import Verifier, fetch_jwks
+from chengxin.auth.access_tokens import Verifier, fetch_jwks
+from chengxin_api.disclosure.v1 import disclosure_pb2
 from tests.city import City
 
 RECORDS = 10

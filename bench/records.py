@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from chengxin.ids import new_id
-from chengxin.ingest.v1 import ingest_pb2
+from chengxin.values.ids import new_id
+from chengxin_api.ingest.v1 import ingest_pb2
 from demo.identifiers import demo_uscc
 from tests.city import City
 

@@ -14,8 +14,8 @@ import urllib3
 
 from bench.figures import figure
 from bench.records import rows
-from chengxin.ids import new_id
-from chengxin.ingest.v1 import ingest_pb2
+from chengxin.values.ids import new_id
+from chengxin_api.ingest.v1 import ingest_pb2
 from tests.city import City
 from tests.support import until
 

@@ -6,9 +6,9 @@ from typing import Final
 
 import urllib3
 
-from chengxin.cli.home import Home
-from chengxin.client import Refused
 from chengxin.errors import Problem
+from chengxin_cli.gateway_client import Refused
+from chengxin_cli.suite.home import Home
 from demo.access import Access, NotThere, code_of
 from demo.load import LoadFailed, load
 from demo.people import make_people

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyotp
 
-from chengxin.client import Caller, Edge
+from chengxin_cli.gateway_client import Caller, Edge
 
 
 class NotThere(Exception):

@@ -9,10 +9,10 @@ from typing import Any, Final, TypeVar
 
 import urllib3
 
-from chengxin.client import Caller, Edge, Refused
-from chengxin.clock import SystemClock
 from chengxin.errors import Problem
-from chengxin.ingest.v1 import ingest_pb2
+from chengxin.values.clock import SystemClock
+from chengxin_api.ingest.v1 import ingest_pb2
+from chengxin_cli.gateway_client import Caller, Edge, Refused
 from demo.access import Access
 from demo.dates import ago
 from demo.records import Delivery, deliveries

@@ -10,9 +10,10 @@ from typing import Any, Final
 
 import pyotp
 
-from chengxin.cli.home import make_private_key, write_private
-from chengxin.clock import SystemClock
-from chengxin.tokens import load_private_key, public_jwk
+from chengxin.auth.access_tokens import load_private_key
+from chengxin.values.clock import SystemClock
+from chengxin.values.jwk import public_jwk
+from chengxin_cli.suite.home import make_private_key, write_private
 from demo.world import REGION, catalog, companies, licence_of, organs, people
 
 # What organisations may do beside supplying records: purposes of their agreements (Art. 17), provisions of law (Art. 16).

@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-from chengxin.cli.home import Home
-from chengxin.settings import Settings
+from chengxin.process.settings import Settings
+from chengxin_cli.suite.home import Home
 
 _SERVICES: Final = Path("/run/secrets/services.json")
 

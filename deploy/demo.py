@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-from chengxin.cli.home import Home, write_private
+from chengxin_cli.suite.home import Home, write_private
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from chengxin.cli.home import PROCESSES, Home, write_private
+from chengxin_cli.suite.home import PROCESSES, Home, write_private
 
 ROOT: Final = Path("/secrets")
 # The group of mongod in the image `mongo`, which alone reads the secrets of a store beside us.

@@ -7,46 +7,46 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from chengxin.runtime import Background, Service, Tls, serve
+from chengxin.process.runtime import Background, Service, Tls, serve
 
 if TYPE_CHECKING:
     import grpc
 
-    from chengxin.crypto import KeyRing
-    from chengxin.ids import SubjectKey
-    from chengxin.settings import Settings
-    from gateway.oidc import Provider
-    from gateway.store import Accounts
-    from gateway.tls_front import TlsFront
+    from chengxin.process.settings import Settings
+    from chengxin.store.field_encryption import KeyRing
+    from chengxin.values.ids import SubjectKey
+    from gateway.edge.tls_terminator import TlsFront
+    from gateway.store.accounts import Accounts
+    from gateway.usecases.oidc_relying_party import Provider
 
 
 def compose(inner: Path | None) -> Service:
     """Wires the gateway; `inner` is the Unix socket of the HTTP edge behind TLS of ours, where there is such."""
-    from chengxin.audit.v1 import audit_pb2_grpc
-    from chengxin.audit_client import AuditTrail, Relay
-    from chengxin.clock import SystemClock
-    from chengxin.disclosure.v1 import disclosure_pb2_grpc
-    from chengxin.operations import Operations
-    from chengxin.quarantine import QUARANTINE, Quarantine, Retrying
-    from chengxin.readiness import Readiness as OwnReadiness
-    from chengxin.revocation import Reloading, Revocations
-    from chengxin.rpc import make_channel
-    from chengxin.settings import Settings
-    from chengxin.tokens import Verifier
-    from gateway.consents import consents_of
-    from gateway.description import Description
-    from gateway.edge_grpc import Door, make_edge
-    from gateway.edge_http import HttpEdge
-    from gateway.identity import DemoRegister
-    from gateway.keys import OwnToken, SigningKeys
-    from gateway.limits import Limiter, Limits
-    from gateway.passwords import Passwords
-    from gateway.readiness import Readiness
-    from gateway.revoking import RELOAD_SECONDS, STALE_SECONDS
-    from gateway.room import Gateway
-    from gateway.routes import ROOMS
-    from gateway.upstream import Upstream
-    from gateway.web import make_own_app
+    from chengxin.audit.trail import AuditTrail, Relay
+    from chengxin.auth.access_tokens import Verifier
+    from chengxin.auth.revocation import Reloading, Revocations
+    from chengxin.feeds.quarantine import QUARANTINE, Quarantine, Retrying
+    from chengxin.grpc.rpc import make_channel
+    from chengxin.process.operations import Operations
+    from chengxin.process.readiness import Readiness as OwnReadiness
+    from chengxin.process.settings import Settings
+    from chengxin.values.clock import SystemClock
+    from chengxin_api.audit.v1 import audit_pb2_grpc
+    from chengxin_api.disclosure.v1 import disclosure_pb2_grpc
+    from gateway.clients.disclosure import consents_of
+    from gateway.context import Gateway
+    from gateway.edge.grpc import Door, make_edge
+    from gateway.edge.http import HttpEdge
+    from gateway.edge.rate_limits import Limiter, Limits
+    from gateway.edge.routes import ROOMS
+    from gateway.edge.upstream import Upstream
+    from gateway.http.gateway import make_own_app
+    from gateway.http.openapi_merge import Description
+    from gateway.store.passwords import Passwords
+    from gateway.store.signing_keys import OwnToken, SigningKeys
+    from gateway.usecases.readiness import Readiness
+    from gateway.usecases.revocation import RELOAD_SECONDS, STALE_SECONDS
+    from gateway.usecases.verify_identity import DemoRegister
 
     settings = Settings()
     clock = SystemClock()
@@ -110,10 +110,10 @@ def bootstrap(file: Path) -> None:
     """Writes the accounts of a file into the store. Only the store is needed."""
     from pydantic import ValidationError
 
-    from chengxin.clock import SystemClock
-    from chengxin.settings import Settings
-    from gateway.bootstrap import AccountsFile, load
-    from gateway.passwords import Passwords
+    from chengxin.process.settings import Settings
+    from chengxin.values.clock import SystemClock
+    from gateway.store.passwords import Passwords
+    from gateway.usecases.bootstrap import AccountsFile, load
 
     try:
         known = AccountsFile.model_validate_json(file.read_bytes())
@@ -133,11 +133,11 @@ def policy() -> list[dict[str, Any]]:
     """The rules of the gateway's own addresses; those that it forwards are their rooms'."""
     from typing import cast
 
-    from chengxin.policy_table import policy_table
-    from gateway.identity import IdentityVerifier
-    from gateway.oidc import Provider
-    from gateway.room import Gateway
-    from gateway.web import make_own_app
+    from chengxin.auth.policy_table import policy_table
+    from gateway.context import Gateway
+    from gateway.http.gateway import make_own_app
+    from gateway.usecases.oidc_relying_party import Provider
+    from gateway.usecases.verify_identity import IdentityVerifier
 
     nothing = cast(Gateway, None)
     provider = cast(Provider, object())
@@ -150,9 +150,9 @@ def _accounts(settings: "Settings") -> "Accounts":
     from pymongo.errors import ConnectionFailure
     from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-    from chengxin.clock import SystemClock
-    from chengxin.mongo import Store
-    from gateway.store import Accounts
+    from chengxin.store.database import Store
+    from chengxin.values.clock import SystemClock
+    from gateway.store.accounts import Accounts
 
     store = Store(settings.mongo_uri.get_secret_value(), "gateway", SystemClock())
     accounts = Accounts(store, _key_ring(settings))
@@ -165,8 +165,8 @@ def _accounts(settings: "Settings") -> "Accounts":
 
 def run() -> None:
     """Serves, with TLS as the settings say: granian's own, or ours in front of it where clients' certificates are seen."""
-    from chengxin.settings import Settings
-    from gateway.slots import THREADS
+    from chengxin.process.settings import Settings
+    from gateway.edge.concurrency_limits import THREADS
 
     settings = Settings()
     if settings.tls_client_ca_file is not None:
@@ -180,7 +180,7 @@ def run() -> None:
 
 def _front(settings: "Settings", inner: Path) -> "TlsFront":
     """What speaks TLS in front of the HTTP edge, and asks for clients' certificates."""
-    from gateway.tls_front import TlsFront, server_context
+    from gateway.edge.tls_terminator import TlsFront, server_context
 
     certificate, key, clients = settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file
     if certificate is None or key is None or clients is None:
@@ -202,7 +202,7 @@ def _credentials(settings: "Settings") -> "grpc.ServerCredentials | None":
 
 def _provider(settings: "Settings") -> "Provider | None":
     """The identity provider of this deployment, if it has one."""
-    from gateway.oidc import Provider, Registration
+    from gateway.usecases.oidc_relying_party import Provider, Registration
 
     if not settings.oidc_issuer:
         return None
@@ -223,7 +223,7 @@ def _provider(settings: "Settings") -> "Provider | None":
 
 
 def _key_ring(settings: "Settings") -> "KeyRing":
-    from chengxin.crypto import KeyRing
+    from chengxin.store.field_encryption import KeyRing
 
     if settings.field_keys_file is None:
         sys.exit("CHENGXIN_FIELD_KEYS_FILE is not set")
@@ -231,7 +231,7 @@ def _key_ring(settings: "Settings") -> "KeyRing":
 
 
 def _subject_key(settings: "Settings") -> "SubjectKey":
-    from chengxin.ids import SubjectKey
+    from chengxin.values.ids import SubjectKey
 
     if settings.subject_key_file is None:
         sys.exit("CHENGXIN_SUBJECT_KEY_FILE is not set")

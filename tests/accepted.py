@@ -7,16 +7,16 @@ from typing import Any
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from chengxin.catalog.v1 import catalog_pb2
-from chengxin.crypto import KeyRing
-from chengxin.ids import SubjectKey
-from chengxin.ingest.v1 import ingest_pb2
+from chengxin.store.field_encryption import KeyRing
+from chengxin.values.ids import SubjectKey
+from chengxin_api.catalog.v1 import catalog_pb2
+from chengxin_api.ingest.v1 import ingest_pb2
 from demo.identifiers import demo_identity_number, demo_uscc, organisation_code
-from services.ingest import messages
-from services.ingest.entry import Entry, Item, Organisation, read_entry
-from services.ingest.model import Delivered
-from services.ingest.record import Recorder
-from services.ingest.validation import Validator
+from services.ingest.domain.catalog_entry import Entry, Item, Organisation, read_entry
+from services.ingest.domain.submission import Delivered
+from services.ingest.domain.validator import Validator
+from services.ingest.grpc import mapping
+from services.ingest.store.record_factory import Recorder
 
 # Texts that have meant something to a program before; each is accepted as a text.
 ODD_TEXTS = (
@@ -140,7 +140,7 @@ class Accepting:
 
 def version_of(document: Mapping[str, Any], version: int, at: Any, revoked: bool = False) -> ingest_pb2.RecordVersion:
     """A version of a record as ingest's feed tells it."""
-    return messages._version({**document, "version": version, "recorded_at": at, "revoked": revoked})
+    return mapping._version({**document, "version": version, "recorded_at": at, "revoked": revoked})
 
 
 def entry_message(entry: dict[str, Any]) -> catalog_pb2.Entry:

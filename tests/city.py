@@ -16,9 +16,9 @@ from typing import Any
 import pymongo
 from google.protobuf import descriptor_pool
 
-from chengxin.audit.v1 import audit_pb2  # noqa: F401  for its descriptor
-from chengxin.cli.home import PDEATHSIG, Home
-from chengxin.client import Caller, Edge
+from chengxin_api.audit.v1 import audit_pb2  # noqa: F401  for its descriptor
+from chengxin_cli.gateway_client import Caller, Edge
+from chengxin_cli.suite.home import PDEATHSIG, Home
 from services.disclosure.store.generations import reached
 from tests.support import free_port, until
 

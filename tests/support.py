@@ -18,10 +18,11 @@ import psutil
 import pymongo
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chengxin.cli.home import PDEATHSIG, parental
-from chengxin.cli.stores import ENVIRONMENT, command, free_ports
-from chengxin.ids import new_id
-from chengxin.tokens import Verifier, public_jwk
+from chengxin.auth.access_tokens import Verifier
+from chengxin.values.ids import new_id
+from chengxin.values.jwk import public_jwk
+from chengxin_cli.suite.home import PDEATHSIG, parental
+from chengxin_cli.suite.stores import ENVIRONMENT, command, free_ports
 
 T = TypeVar("T")
 

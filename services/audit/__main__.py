@@ -4,20 +4,20 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from chengxin.runtime import Service, serve
+from chengxin.process.runtime import Service, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chengxin.policy import Admission
-    from services.audit.room import AuditRoom
+    from chengxin.auth.policy import Admission
+    from services.audit.context import AuditRoom
 
 
 def faces(room: "AuditRoom", admission: "Admission | None", ready: "Callable[[], dict[str, bool]]") -> tuple[Any, Any]:
     """The app, and the servicers as `make_server` takes them. To read the rules nothing is needed."""
-    from chengxin.audit.v1 import audit_pb2_grpc
-    from services.audit.rpc import NAME, AuditServicer
-    from services.audit.web import make_audit_app
+    from chengxin_api.audit.v1 import audit_pb2_grpc
+    from services.audit.grpc.servicer import NAME, AuditServicer
+    from services.audit.http.events import make_audit_app
 
     servicers = [(audit_pb2_grpc.add_AuditServiceServicer_to_server, AuditServicer(room), NAME)]
     return make_audit_app(room, admission, ready), servicers
@@ -29,18 +29,18 @@ def compose() -> Service:
     from pymongo.errors import ConnectionFailure
     from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-    from chengxin.assembly import own_tokens, verifying
-    from chengxin.clock import SystemClock
-    from chengxin.mongo import Store
-    from chengxin.policy import Admission
-    from chengxin.revocation import Reloading, Revocations, fetch_revocations
-    from chengxin.rpc import make_server
-    from chengxin.settings import Settings
-    from chengxin.tokens import load_private_key
-    from services.audit.hearing import RELOAD_SECONDS, anew
-    from services.audit.room import make_room
-    from services.audit.signer import Signer
-    from services.audit.store import AuditStore
+    from chengxin.auth.access_tokens import load_private_key
+    from chengxin.auth.policy import Admission
+    from chengxin.auth.revocation import Reloading, Revocations, fetch_revocations
+    from chengxin.grpc.rpc import make_server
+    from chengxin.process.bootstrap import own_tokens, verifying
+    from chengxin.process.settings import Settings
+    from chengxin.store.database import Store
+    from chengxin.values.clock import SystemClock
+    from services.audit.clients.revocations import RELOAD_SECONDS, anew
+    from services.audit.context import make_room
+    from services.audit.log.checkpoint_signer import Signer
+    from services.audit.store.log import AuditStore
 
     settings = Settings()
     clock = SystemClock()
@@ -67,8 +67,8 @@ def policy() -> list[dict[str, Any]]:
     """The rules of both faces."""
     from typing import cast
 
-    from chengxin.policy_table import policy_table
-    from services.audit.room import AuditRoom
+    from chengxin.auth.policy_table import policy_table
+    from services.audit.context import AuditRoom
 
     app, servicers = faces(cast(AuditRoom, None), None, dict)
     return policy_table("audit", app, [(type(servicer), name) for _, servicer, name in servicers])
@@ -78,7 +78,7 @@ def main(arguments: list[str]) -> None:
     """Runs what the arguments ask for."""
     match arguments:
         case []:
-            from chengxin.settings import Settings
+            from chengxin.process.settings import Settings
 
             serve("audit", Settings().http_listen, compose)
         case ["--policy"]:

@@ -4,14 +4,14 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from chengxin.runtime import Service, serve
+from chengxin.process.runtime import Service, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chengxin.operations import Operations
-    from chengxin.policy import Admission
-    from services.catalog.room import Catalog
+    from chengxin.auth.policy import Admission
+    from chengxin.process.operations import Operations
+    from services.catalog.context import Catalog
 
 
 def faces(
@@ -23,10 +23,10 @@ def faces(
     """The app, and the servicers as `make_server` takes them. To read the rules nothing is needed."""
     from typing import cast
 
-    from chengxin.catalog.v1 import catalog_pb2_grpc
-    from chengxin.web_operations import add_operations
-    from services.catalog.rpc import NAME, CatalogServicer
-    from services.catalog.web import make_catalog_app
+    from chengxin.http.operations import add_operations
+    from chengxin_api.catalog.v1 import catalog_pb2_grpc
+    from services.catalog.grpc.servicer import NAME, CatalogServicer
+    from services.catalog.http.entries import make_catalog_app
 
     servicers = [(catalog_pb2_grpc.add_CatalogServiceServicer_to_server, CatalogServicer(catalog), NAME)]
     app = make_catalog_app(catalog, admission, ready)
@@ -39,12 +39,12 @@ def compose() -> Service:
     from pymongo.errors import ConnectionFailure
     from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-    from chengxin.assembly import assemble
-    from chengxin.rpc import make_server
-    from chengxin.settings import Settings
-    from services.catalog.room import Catalog
-    from services.catalog.seeding import Keeper, seed
-    from services.catalog.store import CatalogStore
+    from chengxin.grpc.rpc import make_server
+    from chengxin.process.bootstrap import assemble
+    from chengxin.process.settings import Settings
+    from services.catalog.context import Catalog
+    from services.catalog.store.catalog import CatalogStore
+    from services.catalog.usecases.initial_data import Keeper, seed
 
     settings = Settings()
     assembly = assemble("catalog", settings)
@@ -68,8 +68,8 @@ def policy() -> list[dict[str, Any]]:
     """The rules of both faces."""
     from typing import cast
 
-    from chengxin.policy_table import policy_table
-    from services.catalog.room import Catalog
+    from chengxin.auth.policy_table import policy_table
+    from services.catalog.context import Catalog
 
     app, servicers = faces(cast(Catalog, None), None, dict)
     return policy_table("catalog", app, [(type(servicer), name) for _, servicer, name in servicers])
@@ -79,7 +79,7 @@ def main(arguments: list[str]) -> None:
     """Runs what the arguments ask for."""
     match arguments:
         case []:
-            from chengxin.settings import Settings
+            from chengxin.process.settings import Settings
 
             serve("catalog", Settings().http_listen, compose)
         case ["--policy"]:

@@ -5,11 +5,11 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from chengxin.runtime import Background, Service, serve
+from chengxin.process.runtime import Background, Service, serve
 
 if TYPE_CHECKING:
-    from chengxin.operations import Operations
-    from chengxin.policy import Admission
+    from chengxin.auth.policy import Admission
+    from chengxin.process.operations import Operations
     from services.disclosure.context import DisclosureContext
 
 
@@ -22,8 +22,8 @@ def faces(
     """The app, and the servicers as `make_server` takes them. To read the rules nothing is needed."""
     from typing import cast
 
-    from chengxin.disclosure.v1 import disclosure_pb2_grpc
-    from chengxin.web_operations import add_operations
+    from chengxin.http.operations import add_operations
+    from chengxin_api.disclosure.v1 import disclosure_pb2_grpc
     from services.disclosure.grpc.servicer import NAME, DisclosureServicer
     from services.disclosure.http.app import make_disclosure_app
 
@@ -37,12 +37,12 @@ def compose() -> Service:
     """Wires disclosure."""
     from typing import cast
 
-    from chengxin.assembly import assemble
-    from chengxin.crypto import KeyRing
-    from chengxin.ids import SubjectKey
-    from chengxin.lease import Holder
-    from chengxin.rpc import make_server
-    from chengxin.settings import Settings
+    from chengxin.grpc.rpc import make_server
+    from chengxin.process.bootstrap import assemble
+    from chengxin.process.settings import Settings
+    from chengxin.store.field_encryption import KeyRing
+    from chengxin.store.leases import Holder
+    from chengxin.values.ids import SubjectKey
     from services.disclosure.context import BeingFilled, DisclosureContext
     from services.disclosure.projections.feeds import Feeds, Projection
     from services.disclosure.projections.name_index import Directory
@@ -110,7 +110,7 @@ def policy() -> list[dict[str, Any]]:
     """The rules of both faces."""
     from typing import cast
 
-    from chengxin.policy_table import policy_table
+    from chengxin.auth.policy_table import policy_table
     from services.disclosure.context import DisclosureContext
 
     app, servicers = faces(cast(DisclosureContext, None), None, dict)
@@ -121,7 +121,7 @@ def main(arguments: list[str]) -> None:
     """Runs what the arguments ask for."""
     match arguments:
         case []:
-            from chengxin.settings import Settings
+            from chengxin.process.settings import Settings
 
             serve("disclosure", Settings().http_listen, compose)
         case ["--policy"]:

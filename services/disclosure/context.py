@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from chengxin.audit_client import AuditTrail
-from chengxin.clock import Clock
-from chengxin.crypto import KeyRing
+from chengxin.audit.trail import AuditTrail
+from chengxin.auth.principal import Principal, Role
 from chengxin.errors import STORE_UNAVAILABLE
-from chengxin.ids import SubjectKey
-from chengxin.principal import Principal, Role
+from chengxin.store.field_encryption import KeyRing
+from chengxin.values.clock import Clock
+from chengxin.values.ids import SubjectKey
 from services.disclosure.projections.name_index import Directory
 from services.disclosure.store.disclosure_store import DisclosureStore
 

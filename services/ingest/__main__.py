@@ -4,14 +4,14 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from chengxin.runtime import Service, serve
+from chengxin.process.runtime import Service, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chengxin.operations import Operations
-    from chengxin.policy import Admission
-    from services.ingest.room import Ingest
+    from chengxin.auth.policy import Admission
+    from chengxin.process.operations import Operations
+    from services.ingest.context import Ingest
 
 
 def faces(
@@ -23,12 +23,12 @@ def faces(
     """The app, and the servicers as `make_server` takes them. To read the rules nothing is needed."""
     from typing import cast
 
-    from chengxin.ingest.v1 import ingest_pb2_grpc
-    from chengxin.web_operations import add_operations
-    from services.ingest.rpc import NAME, IngestServicer
-    from services.ingest.web import make_ingest_app
-    from services.ingest.web_quality import add_quality
-    from services.ingest.web_recorded import add_records
+    from chengxin.http.operations import add_operations
+    from chengxin_api.ingest.v1 import ingest_pb2_grpc
+    from services.ingest.grpc.servicer import NAME, IngestServicer
+    from services.ingest.http.quality import add_quality
+    from services.ingest.http.records import add_records
+    from services.ingest.http.submissions import make_ingest_app
 
     servicers = [(ingest_pb2_grpc.add_IngestServiceServicer_to_server, IngestServicer(ingest), NAME)]
     app = make_ingest_app(ingest, admission, ready)
@@ -43,21 +43,21 @@ def compose() -> Service:
     from pymongo.errors import ConnectionFailure
     from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-    from chengxin.assembly import assemble
-    from chengxin.catalog.v1 import catalog_pb2, catalog_pb2_grpc
-    from chengxin.crypto import KeyRing
-    from chengxin.feed_parts import CatalogParts
-    from chengxin.ids import SubjectKey
-    from chengxin.rpc import make_server
-    from chengxin.settings import Settings
-    from chengxin.tokens import load_private_key
-    from services.ingest.directory import Directory
-    from services.ingest.findings import Inspector
-    from services.ingest.reading import is_told
-    from services.ingest.receipts import Signer
-    from services.ingest.record import Recorder
-    from services.ingest.room import Ingest
-    from services.ingest.store import IngestStore
+    from chengxin.auth.access_tokens import load_private_key
+    from chengxin.feeds.parts import CatalogParts
+    from chengxin.grpc.rpc import make_server
+    from chengxin.process.bootstrap import assemble
+    from chengxin.process.settings import Settings
+    from chengxin.store.field_encryption import KeyRing
+    from chengxin.values.ids import SubjectKey
+    from chengxin_api.catalog.v1 import catalog_pb2, catalog_pb2_grpc
+    from services.ingest.context import Ingest
+    from services.ingest.domain.receipt import Signer
+    from services.ingest.projections.catalog_replica import Directory
+    from services.ingest.store.record_factory import Recorder
+    from services.ingest.store.submissions import IngestStore
+    from services.ingest.usecases.anomalies import Inspector
+    from services.ingest.usecases.read_submissions import is_told
 
     settings = Settings()
     if settings.field_keys_file is None or settings.subject_key_file is None:
@@ -104,8 +104,8 @@ def policy() -> list[dict[str, Any]]:
     """The rules of both faces."""
     from typing import cast
 
-    from chengxin.policy_table import policy_table
-    from services.ingest.room import Ingest
+    from chengxin.auth.policy_table import policy_table
+    from services.ingest.context import Ingest
 
     app, servicers = faces(cast(Ingest, None), None, dict)
     return policy_table("ingest", app, [(type(servicer), name) for _, servicer, name in servicers])
@@ -115,7 +115,7 @@ def main(arguments: list[str]) -> None:
     """Runs what the arguments ask for."""
     match arguments:
         case []:
-            from chengxin.settings import Settings
+            from chengxin.process.settings import Settings
 
             serve("ingest", Settings().http_listen, compose)
         case ["--policy"]:

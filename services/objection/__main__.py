@@ -4,16 +4,16 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from chengxin.runtime import Service, serve
+from chengxin.process.runtime import Service, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chengxin.assembly import Assembly
-    from chengxin.feed import Follower
-    from chengxin.operations import Operations
-    from chengxin.policy import Admission
-    from services.objection.room import Objections
+    from chengxin.auth.policy import Admission
+    from chengxin.feeds.follower import Follower
+    from chengxin.process.bootstrap import Assembly
+    from chengxin.process.operations import Operations
+    from services.objection.context import Objections
 
 
 def faces(
@@ -25,10 +25,10 @@ def faces(
     """The app, and the servicers as `make_server` takes them. To read the rules nothing is needed."""
     from typing import cast
 
-    from chengxin.objection.v1 import objection_pb2_grpc
-    from chengxin.web_operations import add_operations
-    from services.objection.rpc import NAME, ObjectionServicer
-    from services.objection.web import make_objection_app
+    from chengxin.http.operations import add_operations
+    from chengxin_api.objection.v1 import objection_pb2_grpc
+    from services.objection.grpc.servicer import NAME, ObjectionServicer
+    from services.objection.http.cases import make_objection_app
 
     servicers = [(objection_pb2_grpc.add_ObjectionServiceServicer_to_server, ObjectionServicer(room), NAME)]
     app = make_objection_app(room, admission, ready)
@@ -43,17 +43,17 @@ def compose() -> Service:
     from pymongo.errors import ConnectionFailure
     from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-    from chengxin.assembly import assemble
-    from chengxin.crypto import KeyRing
-    from chengxin.disclosure.v1 import disclosure_pb2_grpc
-    from chengxin.ingest.v1 import ingest_pb2_grpc
-    from chengxin.rpc import make_server
-    from chengxin.settings import Settings
-    from services.objection.records import records_of
-    from services.objection.recounting import Recounter
-    from services.objection.references import references_of
-    from services.objection.room import Objections
-    from services.objection.store import ObjectionStore
+    from chengxin.grpc.rpc import make_server
+    from chengxin.process.bootstrap import assemble
+    from chengxin.process.settings import Settings
+    from chengxin.store.field_encryption import KeyRing
+    from chengxin_api.disclosure.v1 import disclosure_pb2_grpc
+    from chengxin_api.ingest.v1 import ingest_pb2_grpc
+    from services.objection.clients.disclosure import references_of
+    from services.objection.clients.ingest import records_of
+    from services.objection.context import Objections
+    from services.objection.store.cases import ObjectionStore
+    from services.objection.usecases.recompute_deadlines import Recounter
 
     settings = Settings()
     if settings.field_keys_file is None:
@@ -85,10 +85,10 @@ def feeds(room: "Objections", assembly: "Assembly") -> "list[Follower]":
     """What the service follows: the catalog's feed and ingest's."""
     from functools import partial
 
-    from chengxin.catalog.v1 import catalog_pb2, catalog_pb2_grpc
-    from chengxin.feed_parts import CatalogParts
-    from chengxin.ingest.v1 import ingest_pb2, ingest_pb2_grpc
-    from services.objection.feeds import CorrectionParts, apply_catalog, apply_ingest
+    from chengxin.feeds.parts import CatalogParts
+    from chengxin_api.catalog.v1 import catalog_pb2, catalog_pb2_grpc
+    from chengxin_api.ingest.v1 import ingest_pb2, ingest_pb2_grpc
+    from services.objection.usecases.follow_feeds import CorrectionParts, apply_catalog, apply_ingest
 
     catalog = catalog_pb2_grpc.CatalogServiceStub(assembly.channel("catalog"))
     ingest = ingest_pb2_grpc.IngestServiceStub(assembly.channel("ingest"))
@@ -115,8 +115,8 @@ def policy() -> list[dict[str, Any]]:
     """The rules of both faces."""
     from typing import cast
 
-    from chengxin.policy_table import policy_table
-    from services.objection.room import Objections
+    from chengxin.auth.policy_table import policy_table
+    from services.objection.context import Objections
 
     app, servicers = faces(cast(Objections, None), None, dict)
     return policy_table("objection", app, [(type(servicer), name) for _, servicer, name in servicers])
@@ -126,13 +126,13 @@ def main(arguments: list[str]) -> None:
     """Runs what the arguments ask for."""
     match arguments:
         case []:
-            from chengxin.settings import Settings
+            from chengxin.process.settings import Settings
 
             serve("objection", Settings().http_listen, compose)
         case ["--policy"]:
             print(json.dumps(policy(), ensure_ascii=False))
         case ["--guideline"]:
-            from services.objection.guideline import document
+            from services.objection.domain.guideline import document
 
             print(document(), end="")
         case _:

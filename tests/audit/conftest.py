@@ -9,19 +9,19 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from werkzeug.test import TestResponse
 
-from chengxin.audit.v1 import audit_pb2, audit_pb2_grpc
-from chengxin.audit_client import AuditEvent
-from chengxin.clock import FixedClock, rfc3339
-from chengxin.ids import new_id
-from chengxin.mongo import Store
-from chengxin.policy import Admission
-from chengxin.principal import Principal, Role
-from chengxin.rpc import make_channel, make_server
+from chengxin.audit.trail import AuditEvent
+from chengxin.auth.policy import Admission
+from chengxin.auth.principal import Principal, Role
+from chengxin.grpc.rpc import make_channel, make_server
+from chengxin.store.database import Store
+from chengxin.values.clock import FixedClock, rfc3339
+from chengxin.values.ids import new_id
+from chengxin_api.audit.v1 import audit_pb2, audit_pb2_grpc
 from services.audit.__main__ import faces
-from services.audit.model import Logged
-from services.audit.room import AuditRoom, make_room
-from services.audit.signer import Signer
-from services.audit.store import AuditStore
+from services.audit.context import AuditRoom, make_room
+from services.audit.domain.event import Logged
+from services.audit.log.checkpoint_signer import Signer
+from services.audit.store.log import AuditStore
 from tests.support import Issuer, free_port, until
 
 NOW = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)

@@ -10,10 +10,10 @@ import grpc
 import pytest
 from bson.binary import Binary
 
-from chengxin import tlog
 from chengxin.errors import Problem
-from chengxin.ids import new_id
-from services.audit.appender import load
+from chengxin.tlog import merkle
+from chengxin.values.ids import new_id
+from services.audit.log.appender import load
 from tests.audit.conftest import Run, Running, an_event
 from tests.support import StoreDaemon, until
 
@@ -61,9 +61,9 @@ def test_a_restart_goes_on_where_it_was(stores: Callable[[str], str], run: Run) 
         audit.close()
     audit = run(uri)
     assert [logged.entry for logged in audit.entries()] == events
-    root = tlog.Frontier()
+    root = merkle.Frontier()
     for event in events:
-        root.append(tlog.leaf_hash(event))
+        root.append(merkle.leaf_hash(event))
     assert audit.room.integrator.sound
     proof = audit.get(f"/v1/audit/proofs/inclusion?index=0&tree_size={len(events)}", "public").json
     assert proof["root_hash"] == root.root().hex()
@@ -177,9 +177,9 @@ def test_a_second_service_on_the_same_store_cannot_fork_the_log(stores: Callable
     tree = load(audit.room.store)
     # Another one appends what this one does not know of.
     entry = an_event(details={"by": "another"})
-    tree.frontier.append(tlog.leaf_hash(entry))
+    tree.frontier.append(merkle.leaf_hash(entry))
     frontier = tree.frontier.pack()
-    audit.room.store.append(tree.groups + 1, 1, [entry], tlog.leaf_hash(entry), frontier, tree.delivered)
+    audit.room.store.append(tree.groups + 1, 1, [entry], merkle.leaf_hash(entry), frontier, tree.delivered)
     assert not appended(audit, [an_event()])
     assert appended(audit, [an_event()])
     assert audit.entries()[1].entry == entry

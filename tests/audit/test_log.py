@@ -3,7 +3,7 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 
-from chengxin import tlog
+from chengxin.tlog import merkle
 from tests.audit.conftest import Running, an_event
 
 
@@ -14,11 +14,11 @@ def test_an_event_is_appended_published_and_proved(audit: Running) -> None:
     event_id = json.loads(event)["event_id"]
     audit.published(1)
     proof = audit.get(f"/v1/audit/proofs/inclusion?event_id={event_id}", "supervisor").json
-    assert proof["leaf_hash"] == tlog.leaf_hash(event).hex()
-    assert tlog.verify_inclusion(
+    assert proof["leaf_hash"] == merkle.leaf_hash(event).hex()
+    assert merkle.verify_inclusion(
         proof["index"],
         proof["tree_size"],
-        tlog.leaf_hash(event),
+        merkle.leaf_hash(event),
         [bytes.fromhex(h) for h in proof["path"]],
         bytes.fromhex(proof["root_hash"]),
     )

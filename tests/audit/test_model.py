@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chengxin.canonical import canonical
-from services.audit.model import Delivered, Logged, Search, Wrong, index_row, instant, read_event, undelivered
-from services.audit.postings import BUCKETS, bucket, find, pack, term, terms_for, terms_of
+from chengxin.values.canonical_json import canonical
+from services.audit.domain.event import Delivered, Logged, Search, Wrong, index_row, instant, read_event, undelivered
+from services.audit.domain.search_encoding import BUCKETS, bucket, find, pack, term, terms_for, terms_of
 from tests.audit.conftest import an_event
 
 EVENT: dict[str, Any] = json.loads(an_event())

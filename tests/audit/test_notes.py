@@ -8,15 +8,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chengxin import notes
-from chengxin.notes import Checkpoint, NoteError, VerifierKey
-from chengxin.tlog import leaf_hash
+from chengxin.tlog import signed_note
+from chengxin.tlog.merkle import leaf_hash
+from chengxin.tlog.signed_note import Checkpoint, NoteError, VerifierKey
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 NAME = "log.example/audit"
 VKEY = VerifierKey.of(NAME, KEY)
 CHECKPOINT = Checkpoint(NAME, 20852163, leaf_hash(b"x"))
-NOTE = notes.sign(CHECKPOINT.text, NAME, KEY)
+NOTE = signed_note.sign(CHECKPOINT.text, NAME, KEY)
 
 # The vkey that golang.org/x/mod/sumdb/note documents.
 PETER = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
@@ -39,7 +39,7 @@ def test_a_checkpoint_comes_back() -> None:
 
 
 def test_a_checkpoint_of_another_log_is_refused() -> None:
-    other = notes.sign(Checkpoint("another.example", 1, CHECKPOINT.root).text, NAME, KEY)
+    other = signed_note.sign(Checkpoint("another.example", 1, CHECKPOINT.root).text, NAME, KEY)
     with pytest.raises(NoteError, match=r"another\.example"):
         Checkpoint.open(other, VKEY)
 
@@ -53,11 +53,11 @@ def test_no_altered_note_opens_as_another_checkpoint(at: int, character: str) ->
 
 def test_a_cosignature_is_over_the_time_too() -> None:
     witness = Ed25519PrivateKey.generate()
-    cosigned = notes.cosign(NOTE, "witness.example/w1", witness, 1679315147)
+    cosigned = signed_note.cosign(NOTE, "witness.example/w1", witness, 1679315147)
     key = VerifierKey.parse(str(VerifierKey.of_witness("witness.example/w1", witness)))
     assert key.verify(cosigned) == CHECKPOINT.text
     assert Checkpoint.open(cosigned, VKEY) == CHECKPOINT
-    _, [_, (name, signature)] = notes.split_note(cosigned)
+    _, [_, (name, signature)] = signed_note.split_note(cosigned)
     assert (name, int.from_bytes(signature[4:12], "big"), len(signature)) == ("witness.example/w1", 1679315147, 76)
     later = bytearray(signature)
     later[11] += 1

@@ -8,13 +8,13 @@ from typing import Any
 import grpc
 import pytest
 
-from chengxin import tlog
-from chengxin.audit.v1 import audit_pb2
-from chengxin.audit_client import AuditTrail
-from chengxin.clock import FixedClock
+from chengxin.audit.trail import AuditTrail
+from chengxin.auth.principal import Principal, Role
 from chengxin.errors import Problem
-from chengxin.notes import Checkpoint, VerifierKey
-from chengxin.principal import Principal, Role
+from chengxin.tlog import merkle
+from chengxin.tlog.signed_note import Checkpoint, VerifierKey
+from chengxin.values.clock import FixedClock
+from chengxin_api.audit.v1 import audit_pb2
 from services.audit.__main__ import policy
 from tests.audit.conftest import NOW, Running, an_event
 
@@ -206,13 +206,13 @@ def test_hashes_are_for_everybody(audit: Running) -> None:
     assert checkpoint.content_type == "text/plain; charset=utf-8"
     assert Checkpoint.open(checkpoint.text, key).size == 300
     full = audit.get("/tlog/tile/0/000")
-    assert full.data == b"".join(map(tlog.leaf_hash, events[:256]))
+    assert full.data == b"".join(map(merkle.leaf_hash, events[:256]))
     assert "immutable" in full.headers["Cache-Control"]
-    assert audit.get("/tlog/tile/0/001.p/44").data == b"".join(map(tlog.leaf_hash, events[256:]))
+    assert audit.get("/tlog/tile/0/001.p/44").data == b"".join(map(merkle.leaf_hash, events[256:]))
     assert audit.get("/tlog/tile/0/000.p/3").data == full.data[:96]
-    assert audit.get("/tlog/tile/1/000.p/1").data == tlog.subtree_root(tlog.split(full.data))
+    assert audit.get("/tlog/tile/1/000.p/1").data == merkle.subtree_root(merkle.split(full.data))
     bundle = audit.get("/tlog/tile/entries/001.p/44", "supervisor")
-    assert tlog.unpack_bundle(bundle.data) == events[256:]
+    assert merkle.unpack_bundle(bundle.data) == events[256:]
     for absent in (
         "0/001",
         "0/001.p/45",
@@ -233,8 +233,8 @@ def test_proofs_hold_at_every_size(audit: Running) -> None:
     for start in range(0, 260, 13):
         audit.append(events[start : start + 13])
     audit.published(260)
-    leaves = [tlog.leaf_hash(e) for e in events]
-    frontier, roots = tlog.Frontier(), []
+    leaves = [merkle.leaf_hash(e) for e in events]
+    frontier, roots = merkle.Frontier(), []
     for leaf in leaves:
         frontier.append(leaf)
         roots.append(frontier.root())
@@ -243,10 +243,10 @@ def test_proofs_hold_at_every_size(audit: Running) -> None:
             request = audit_pb2.GetInclusionProofRequest(index=index, tree_size=size)
             proof = audit.stub.GetInclusionProof(request, metadata=audit.metadata("public"))
             assert proof.root_hash == roots[size - 1]
-            assert tlog.verify_inclusion(index, size, leaves[index], list(proof.path), proof.root_hash)
+            assert merkle.verify_inclusion(index, size, leaves[index], list(proof.path), proof.root_hash)
         body = audit.get(f"/v1/audit/proofs/consistency?first_size={size}", "public").json
         path = [bytes.fromhex(h) for h in body["path"]]
-        assert tlog.verify_consistency(size, 260, roots[size - 1], roots[-1], path)
+        assert merkle.verify_consistency(size, 260, roots[size - 1], roots[-1], path)
     checkpoint = audit.stub.GetCheckpoint(audit_pb2.GetCheckpointRequest(), metadata=audit.metadata("public"))
     assert (checkpoint.tree_size, checkpoint.root_hash) == (260, roots[-1])
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chengxin import tlog
-from chengxin.tlog import Frontier, Tile, TileTree, leaf_hash, node_hash
+from chengxin.tlog import merkle
+from chengxin.tlog.merkle import Frontier, Tile, TileTree, leaf_hash, node_hash
 
 Entries = list[bytes]
 sizes = st.integers(1, 700)
@@ -80,11 +80,11 @@ def test_roots_and_proofs_are_those_of_the_rfc(size: int, data: st.DataObject) -
     index = data.draw(st.integers(0, size - 1))
     path = tree.inclusion(index)
     assert path == naive_inclusion(index, leaves)
-    assert tlog.verify_inclusion(index, size, leaves[index], path, root)
+    assert merkle.verify_inclusion(index, size, leaves[index], path, root)
     first = data.draw(st.integers(1, size))
     proof = tree.consistency(first)
     assert proof == naive_consistency(first, leaves)
-    assert tlog.verify_consistency(first, size, naive_root(leaves[:first]), root, proof)
+    assert merkle.verify_consistency(first, size, naive_root(leaves[:first]), root, proof)
     assert tree.root(first) == naive_root(leaves[:first])
 
 
@@ -96,18 +96,18 @@ def test_no_other_proof_holds(size: int, data: st.DataObject) -> None:
     index = data.draw(st.integers(0, size - 1))
     path = tree.inclusion(index)
     other = data.draw(st.integers(0, size - 1).filter(lambda n: n != index) if size > 1 else st.just(size))
-    assert not tlog.verify_inclusion(other, size, leaves[index], path, root)
-    assert not tlog.verify_inclusion(index, size, leaf_hash(b"other"), path, root)
-    assert not tlog.verify_inclusion(index, size, leaves[index], [*path, root], root)
+    assert not merkle.verify_inclusion(other, size, leaves[index], path, root)
+    assert not merkle.verify_inclusion(index, size, leaf_hash(b"other"), path, root)
+    assert not merkle.verify_inclusion(index, size, leaves[index], [*path, root], root)
     if path:
-        assert not tlog.verify_inclusion(index, size, leaves[index], path[:-1], root)
+        assert not merkle.verify_inclusion(index, size, leaves[index], path[:-1], root)
     first = data.draw(st.integers(1, size))
     proof, old = tree.consistency(first), naive_root(leaves[:first])
-    assert not tlog.verify_consistency(first, size, leaf_hash(b"old"), root, proof)
-    assert not tlog.verify_consistency(first, size, old, leaf_hash(b"new"), proof)
-    assert not tlog.verify_consistency(first, size, old, root, [*proof, root])
+    assert not merkle.verify_consistency(first, size, leaf_hash(b"old"), root, proof)
+    assert not merkle.verify_consistency(first, size, old, leaf_hash(b"new"), proof)
+    assert not merkle.verify_consistency(first, size, old, root, [*proof, root])
     if proof:
-        assert not tlog.verify_consistency(first, size, old, root, proof[:-1])
+        assert not merkle.verify_consistency(first, size, old, root, proof[:-1])
 
 
 @given(st.integers(1, 200), st.data())
@@ -137,29 +137,29 @@ def test_pymerkle_finds_the_same(size: int, data: st.DataObject) -> None:
     ],
 )
 def test_tile_numbers(index: int, width: int, path: str) -> None:
-    assert tlog.tile_number(index, width) == path
-    assert tlog.parse_tile_number(path) == (index, width)
+    assert merkle.tile_number(index, width) == path
+    assert merkle.parse_tile_number(path) == (index, width)
 
 
 @pytest.mark.parametrize(
     "text", ["", "0", "00", "0000", "x000/001", "001.p/0", "001.p/256", "001.p/", "001.p/01", "1/001", "x1/001", "-01"]
 )
 def test_what_is_no_tile_number(text: str) -> None:
-    assert tlog.parse_tile_number(text) is None
+    assert merkle.parse_tile_number(text) is None
 
 
 def test_the_tiles_of_the_example_in_the_specification() -> None:
-    tiles = [t for level in tlog.levels(70_000) for t in tlog.tiles_of_level(70_000, level)]
+    tiles = [t for level in merkle.levels(70_000) for t in merkle.tiles_of_level(70_000, level)]
     assert [(t.index, t.width) for t in tiles if t.level == 0][-2:] == [(272, 256), (273, 112)]
     assert [(t.index, t.width) for t in tiles if t.level == 1] == [(0, 256), (1, 17)]
     assert [(t.index, t.width) for t in tiles if t.level == 2] == [(0, 1)]
-    assert tlog.levels(256) == range(2)
+    assert merkle.levels(256) == range(2)
 
 
 @given(st.lists(st.binary(max_size=300), max_size=30))
 def test_bundles_come_back(entries: list[bytes]) -> None:
-    bundle = tlog.pack_bundle(entries)
-    assert tlog.unpack_bundle(bundle) == entries
+    bundle = merkle.pack_bundle(entries)
+    assert merkle.unpack_bundle(bundle) == entries
     if bundle:
         with pytest.raises(ValueError, match="breaks off"):
-            tlog.unpack_bundle(bundle + b"\x00")
+            merkle.unpack_bundle(bundle + b"\x00")

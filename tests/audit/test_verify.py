@@ -13,11 +13,13 @@ from click.testing import CliRunner
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from werkzeug.serving import make_server
 
-from chengxin import notes, tlog
-from chengxin.cli.audit import command, export_log, verify_directory
-from chengxin.cli.witness import command as witness_command
-from chengxin.ids import new_id
-from chengxin.notes import Checkpoint, VerifierKey
+from chengxin.tlog import merkle, signed_note
+from chengxin.tlog.signed_note import Checkpoint, VerifierKey
+from chengxin.values.ids import new_id
+from chengxin_cli.audit_log.export import export_log
+from chengxin_cli.audit_log.verify import verify_directory
+from chengxin_cli.commands.audit import command
+from chengxin_cli.commands.witness import command as witness_command
 from tests.audit.conftest import Run, Running, an_event
 from tests.support import free_port
 
@@ -97,19 +99,19 @@ def test_one_flipped_byte_in_any_file_is_found_and_located(audit: Running, copy:
 
 def test_an_altered_event_is_told_from_an_altered_hash(audit: Running, copy: Path) -> None:
     bundle = copy / "tile/entries/001"
-    entries = tlog.unpack_bundle(bundle.read_bytes())
-    bundle.write_bytes(tlog.pack_bundle([*entries[:44], entries[44].replace(b"own", b"owm"), *entries[45:]]))
+    entries = merkle.unpack_bundle(bundle.read_bytes())
+    bundle.write_bytes(merkle.pack_bundle([*entries[:44], entries[44].replace(b"own", b"owm"), *entries[45:]]))
     [place] = verify_directory(copy, vkey(audit)).problems
     assert (place.index, place.path) == (300, "tile/entries/001")
     assert (place.expected, place.found) == (
-        tlog.leaf_hash(entries[44]).hex(),
-        tlog.leaf_hash(entries[44].replace(b"own", b"owm")).hex(),
+        merkle.leaf_hash(entries[44]).hex(),
+        merkle.leaf_hash(entries[44].replace(b"own", b"owm")).hex(),
     )
     assert "event was altered" in place.what
-    bundle.write_bytes(tlog.pack_bundle(entries))
+    bundle.write_bytes(merkle.pack_bundle(entries))
     for name, index, number in (("tile/0/001", 300, 44), (f"tile/0/002.p/{_rest(copy)}", 515, 3)):
         tile = copy / name
-        hashes = tlog.split(tile.read_bytes())
+        hashes = merkle.split(tile.read_bytes())
         tile.write_bytes(b"".join([*hashes[:number], bytes(32), *hashes[number + 1 :]]))
         first = verify_directory(copy, vkey(audit)).problems[0]
         assert (first.index, first.path) == (index, name)
@@ -125,15 +127,15 @@ def _rest(copy: Path) -> int:
 def test_files_that_are_not_whole(audit: Running, copy: Path) -> None:
     path = copy / "tile/entries/000"
     data = path.read_bytes()
-    entries = tlog.unpack_bundle(data)
+    entries = merkle.unpack_bundle(data)
     for wrong in (
         None,
         data[:-1],
         data + b"\x00",
         b"",
-        tlog.pack_bundle(entries[:-1]),
-        tlog.pack_bundle([*entries, entries[0]]),
-        tlog.pack_bundle([entries[1], entries[0], *entries[2:]]),
+        merkle.pack_bundle(entries[:-1]),
+        merkle.pack_bundle([*entries, entries[0]]),
+        merkle.pack_bundle([entries[1], entries[0], *entries[2:]]),
     ):
         path.unlink() if wrong is None else path.write_bytes(wrong)
         findings = verify_directory(copy, vkey(audit))
@@ -164,8 +166,8 @@ def test_an_event_and_its_hash_altered_in_the_store_are_found(audit: Running, ht
     entries = [bytes(e) for e in row["entries"]]
     entries[5] = entries[5].replace(b'"ok"', b'"no"')
     tile = db["tiles"].find_one({"_id": "0/0"})
-    hashes = tlog.split(bytes(tile["hashes"]))
-    hashes[5] = tlog.leaf_hash(entries[5])
+    hashes = merkle.split(bytes(tile["hashes"]))
+    hashes[5] = merkle.leaf_hash(entries[5])
     leaves = Binary(b"".join(hashes[:100]))
     db["groups"].update_one({"_id": 1}, {"$set": {"entries": [Binary(e) for e in entries], "leaves": leaves}})
     db["tiles"].update_one({"_id": "0/0"}, {"$set": {"hashes": Binary(b"".join(hashes))}})
@@ -204,13 +206,13 @@ def test_the_commands(audit: Running, http: str, tmp_path: Path) -> None:
 
 
 def test_another_log_is_no_continuation(audit: Running, copy: Path) -> None:
-    root = tlog.leaf_hash(b"rewritten")
+    root = merkle.leaf_hash(b"rewritten")
     signer = audit.room.signer
     past = verify_directory(copy, vkey(audit), signer.sign(600, root)).problems
     assert "history was rewritten" in past[0].what
     shrunk = verify_directory(copy, vkey(audit), signer.sign(10_000, root)).problems
     assert "shrunk" in shrunk[0].what
-    forged = notes.sign(Checkpoint(signer.name, 600, root).text, signer.name, Ed25519PrivateKey.generate())
+    forged = signed_note.sign(Checkpoint(signer.name, 600, root).text, signer.name, Ed25519PrivateKey.generate())
     assert not verify_directory(copy, vkey(audit), forged).ok
 
 

@@ -12,18 +12,18 @@ import grpc
 import pytest
 from werkzeug.test import TestResponse
 
-from chengxin.audit.v1 import audit_pb2, audit_pb2_grpc
-from chengxin.audit_client import AuditTrail, Relay
-from chengxin.catalog.v1 import catalog_pb2, catalog_pb2_grpc
-from chengxin.clock import FixedClock
-from chengxin.ids import new_id
-from chengxin.mongo import Store
-from chengxin.policy import Admission
-from chengxin.rpc import make_channel, make_server
+from chengxin.audit.trail import AuditTrail, Relay
+from chengxin.auth.policy import Admission
+from chengxin.grpc.rpc import make_channel, make_server
+from chengxin.store.database import Store
+from chengxin.values.clock import FixedClock
+from chengxin.values.ids import new_id
+from chengxin_api.audit.v1 import audit_pb2, audit_pb2_grpc
+from chengxin_api.catalog.v1 import catalog_pb2, catalog_pb2_grpc
 from services.catalog.__main__ import faces
-from services.catalog.room import Catalog
-from services.catalog.seeding import seed
-from services.catalog.store import CatalogStore
+from services.catalog.context import Catalog
+from services.catalog.store.catalog import CatalogStore
+from services.catalog.usecases.initial_data import seed
 from tests.support import Issuer, free_port, until
 
 DEMO = Path(__file__).parents[2] / "demo"

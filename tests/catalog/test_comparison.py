@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.catalog.comparison import Compatibility, compare
-from services.catalog.example import example_record
-from services.catalog.model import Entry, EntryContent, read_content
-from services.catalog.record_schema import record_schema
-from services.catalog.validation import findings
+from services.catalog.domain.entry import Entry, EntryContent, read_content
+from services.catalog.domain.entry_diff import Compatibility, compare
+from services.catalog.domain.entry_validation import findings
+from services.catalog.domain.record_schema import record_schema
+from services.catalog.domain.sample_record import example_record
 from tests.catalog.conftest import demo_entry
 from tests.catalog.test_model import NOW, TODAY, item
 

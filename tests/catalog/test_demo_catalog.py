@@ -6,8 +6,8 @@ from datetime import date
 import pytest
 
 from demo.identifiers import demo_identity_number, demo_uscc
-from services.catalog.model import InformationClass, Mode, Sensitivity, SubjectKind, read_content
-from services.catalog.validation import findings
+from services.catalog.domain.entry import InformationClass, Mode, Sensitivity, SubjectKind, read_content
+from services.catalog.domain.entry_validation import findings
 from tests.catalog.conftest import DEMO
 
 ENTRIES = {p.stem: read_content(json.loads(p.read_text())) for p in sorted((DEMO / "catalog").glob("*.json"))}

@@ -6,8 +6,8 @@ import fastjsonschema
 import grpc
 import pytest
 
-from chengxin.catalog.v1 import catalog_pb2 as pb
 from chengxin.errors import Problem
+from chengxin_api.catalog.v1 import catalog_pb2 as pb
 from tests.catalog.conftest import DEMO, Running, demo_entry
 from tests.support import until
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chengxin.errors import Problem
-from services.catalog.entry_sheet import write_entry
-from services.catalog.entry_sheet_reading import read_entry_sheet
-from services.catalog.wording import RULES
+from services.catalog.domain.entry_workbook import write_entry
+from services.catalog.domain.findings_messages import RULES
+from services.catalog.usecases.read_entry_workbook import read_entry_sheet
 from tests.catalog.conftest import Running
 from tests.catalog.test_forms import edited, imports
 from tests.catalog.test_model import CONTENT

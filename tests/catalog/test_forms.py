@@ -15,14 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from services.catalog.entry_sheet import write_entry
-from services.catalog.entry_sheet_reading import read_entry_sheet
-from services.catalog.example import example_record
-from services.catalog.model import read_content
-from services.catalog.record_schema import record_schema
-from services.catalog.sheets import read_book, write_book
-from services.catalog.template import template_book
-from services.catalog.validation import findings
+from services.catalog.domain.delivery_template import template_book
+from services.catalog.domain.entry import read_content
+from services.catalog.domain.entry_validation import findings
+from services.catalog.domain.entry_workbook import write_entry
+from services.catalog.domain.record_schema import record_schema
+from services.catalog.domain.sample_record import example_record
+from services.catalog.domain.workbook import write_book
+from services.catalog.usecases.read_entry_workbook import read_book, read_entry_sheet
 from tests.catalog.conftest import DEMO, Running, demo_entry
 from tests.catalog.test_comparison import accepts
 from tests.catalog.test_model import CONTENT, NOW, TODAY, Entry

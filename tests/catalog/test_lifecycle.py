@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chengxin.catalog.v1 import catalog_pb2 as pb
+from chengxin_api.catalog.v1 import catalog_pb2 as pb
 from tests.catalog.conftest import Desk, Running
 from tests.support import until
 

@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chengxin.errors import Problem
-from services.catalog.code_list import CodeListContent, following
-from services.catalog.lifecycle import Decision, Draft, read_draft
-from services.catalog.model import CodeValue, Entry, LocalText, read_content
-from services.catalog.pattern import pattern_fault
-from services.catalog.rule_set import RuleSet
-from services.catalog.validation import findings
-from services.catalog.versions import Period, publish, read_entry
-from services.catalog.wording import RULES
+from services.catalog.domain.code_list import CodeListContent, following
+from services.catalog.domain.draft import Decision, Draft, read_draft
+from services.catalog.domain.entry import CodeValue, Entry, LocalText, read_content
+from services.catalog.domain.entry_validation import findings
+from services.catalog.domain.entry_versions import Period, publish, read_entry
+from services.catalog.domain.findings_messages import RULES
+from services.catalog.domain.regex_safety import pattern_fault
+from services.catalog.domain.rule_set import RuleSet
 from tests.catalog.conftest import demo_entry
 
 LICENSING = demo_entry("XZXK")

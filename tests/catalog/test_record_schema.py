@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chengxin.identifiers import FORMS
+from chengxin.values.identifiers import FORMS
 from demo.identifiers import demo_identity_number, demo_uscc, organisation_code
-from services.catalog.example import example_record
-from services.catalog.model import Entry, Identifier, read_content
-from services.catalog.record_schema import record_schema
-from services.catalog.validation import findings
-from services.ingest.entry import read_entry
-from services.ingest.identifiers import FAULTS
-from services.ingest.validation import Validator
+from services.catalog.domain.entry import Entry, Identifier, read_content
+from services.catalog.domain.entry_validation import findings
+from services.catalog.domain.record_schema import record_schema
+from services.catalog.domain.sample_record import example_record
+from services.ingest.domain.catalog_entry import read_entry
+from services.ingest.domain.identifiers import FAULTS
+from services.ingest.domain.validator import Validator
 from tests.catalog.conftest import demo_entry
 from tests.catalog.test_comparison import accepts
 from tests.catalog.test_model import NOW, TODAY

@@ -2,7 +2,7 @@
 
 import re
 
-from services.catalog.regions import current_name, regions
+from services.catalog.domain.regions import current_name, regions
 from tests.catalog.conftest import Running
 
 

@@ -6,8 +6,8 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 from stdnum.cn import uscc as credit_code
 
-from chengxin.canonical import canonical, digest
-from services.catalog.seeding import seed
+from chengxin.values.canonical_json import canonical, digest
+from services.catalog.usecases.initial_data import seed
 from tests.catalog.conftest import DEMO, Running
 from tests.support import until
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from services.catalog import seeding
-from services.catalog.notice import announced_year, plain
-from services.catalog.seeding import Keeper, seed
+from services.catalog.domain.holiday_notice import announced_year, plain
+from services.catalog.usecases import initial_data
+from services.catalog.usecases.initial_data import Keeper, seed
 from tests.catalog.conftest import Running
 from tests.support import until
 
@@ -122,7 +122,7 @@ def test_the_calendar_is_kept_whatever_is_wrong_with_the_other_steps(
     def broken(_: object) -> None:
         raise ValueError
 
-    monkeypatch.setattr(seeding, "_STEPS", (broken, *seeding._STEPS))
+    monkeypatch.setattr(initial_data, "_STEPS", (broken, *initial_data._STEPS))
     keeper = Keeper(catalog.room, seconds=0.02)
     keeper.start()
     catalog.clock.instant = datetime(2028, 1, 1, 0, 0, tzinfo=UTC)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chengxin.subjects import subject_kind
+from chengxin.values.subject_kinds import subject_kind
 
 ORGANISATIONS = ["enterprise", "public_institution", "social_organization"]
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chengxin.errors import Problem
-from chengxin.workdays import CalendarYear, WorkCalendar
-from services.catalog.notice import announced_year, provisional_year
+from chengxin.values.workdays import CalendarYear, WorkCalendar
+from services.catalog.domain.holiday_notice import announced_year, provisional_year
 
 YEARS = [announced_year(year) or provisional_year(year) for year in range(2018, 2028)]
 CALENDAR = WorkCalendar(YEARS)

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import mongoengine
 import pytest
 
-from chengxin.clock import FixedClock
-from chengxin.ids import new_id
-from chengxin.mongo import Store
+from chengxin.store.database import Store
+from chengxin.values.clock import FixedClock
+from chengxin.values.ids import new_id
 
 NOW = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
 _aliases = itertools.count()

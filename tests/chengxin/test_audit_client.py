@@ -9,15 +9,15 @@ import grpc
 import pytest
 from grpc_status import rpc_status
 
-from chengxin.audit.v1 import audit_pb2, audit_pb2_grpc
-from chengxin.audit_client import EVENT_LIMIT, AuditTrail, Relay
-from chengxin.clock import FixedClock
+from chengxin.audit.trail import EVENT_LIMIT, AuditTrail, Relay
+from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError, Problem
-from chengxin.mongo import Store
-from chengxin.principal import Principal, Role
-from chengxin.quarantine import Quarantine, to_dict
-from chengxin.rpc import make_channel
-from services.audit.model import MAX_ENTRY
+from chengxin.feeds.quarantine import Quarantine, to_dict
+from chengxin.grpc.rpc import make_channel
+from chengxin.store.database import Store
+from chengxin.values.clock import FixedClock
+from chengxin_api.audit.v1 import audit_pb2, audit_pb2_grpc
+from services.audit.domain.event import MAX_ENTRY
 from tests.chengxin.conftest import NOW
 from tests.support import free_port, until
 

@@ -7,7 +7,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chengxin.canonical import canonical
+from chengxin.values.canonical_json import canonical
 
 texts = st.text(st.characters(exclude_categories=("Cs",)))
 values = st.recursive(

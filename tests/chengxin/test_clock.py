@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from chengxin.clock import Expiry
+from chengxin.values.clock import Expiry
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chengxin.crypto import DecryptionError, KeyRing, is_encrypted
+from chengxin.store.field_encryption import DecryptionError, KeyRing, is_encrypted
 
 RING = KeyRing({1: b"1" * 32, 2: b"2" * 32})
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chengxin import errors
-from chengxin.catalog.v1 import catalog_pb2, catalog_pb2_grpc
 from chengxin.errors import FieldError, Problem, ProblemType, known_problems
-from chengxin.rpc import make_channel
+from chengxin.grpc.rpc import make_channel
+from chengxin_api.catalog.v1 import catalog_pb2, catalog_pb2_grpc
 from tests.support import free_port
 
 

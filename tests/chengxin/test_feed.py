@@ -9,10 +9,10 @@ import grpc
 import pytest
 from pymongo.errors import AutoReconnect
 
-from chengxin.catalog.v1 import catalog_pb2, catalog_pb2_grpc
-from chengxin.feed import Follower
-from chengxin.mongo import Store, Unit
-from chengxin.rpc import make_channel
+from chengxin.feeds.follower import Follower
+from chengxin.grpc.rpc import make_channel
+from chengxin.store.database import Store, Unit
+from chengxin_api.catalog.v1 import catalog_pb2, catalog_pb2_grpc
 from tests.support import free_port, until
 
 
@@ -164,7 +164,7 @@ def test_it_stops_while_a_stream_is_being_opened(both: Both) -> None:
 
 
 def test_a_position_is_remembered_at_its_last_part_only(store: Store) -> None:
-    from chengxin.ingest.v1 import ingest_pb2
+    from chengxin_api.ingest.v1 import ingest_pb2
 
     seen: list[int] = []
     follower = Follower("ingest", store, lambda after: iter(()), lambda unit, change: seen.append(change.position))

@@ -6,7 +6,7 @@ import hmac
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chengxin import ids
+from chengxin.values import ids
 
 
 def test_new_ids_sort_by_the_millisecond_in_which_they_were_made(monkeypatch) -> None:  # type: ignore[no-untyped-def]

@@ -10,15 +10,15 @@ import pytest
 from flask.testing import FlaskClient
 from prometheus_client import generate_latest
 
-from chengxin.audit.v1 import audit_pb2
-from chengxin.audit_client import Relay
+from chengxin.audit.trail import Relay
 from chengxin.errors import Problem
-from chengxin.feed import Follower
-from chengxin.ids import new_id
-from chengxin.lag import Head, Lag, LagMeter
-from chengxin.mongo import Store, Unit
-from chengxin.readiness import Readiness
-from chengxin.web import make_app
+from chengxin.feeds.follower import Follower
+from chengxin.feeds.lag import Lag, LagMeter
+from chengxin.http.web import make_app
+from chengxin.process.readiness import Readiness
+from chengxin.store.database import FeedHead, Store, Unit
+from chengxin.values.ids import new_id
+from chengxin_api.audit.v1 import audit_pb2
 from tests.chengxin.conftest import NOW
 from tests.support import until
 
@@ -63,26 +63,26 @@ def tell(store: Store, changes: int = 1, events: int = 0) -> None:
     store.transact(work)
 
 
-def head(store: Store, after: int) -> Head:
+def head(store: Store, after: int) -> FeedHead:
     return store.head(after, "changes", lambda row: row.changes)
 
 
 def test_a_feed_is_as_far_as_its_newest_change(source: Store, clock: Clock) -> None:
-    assert head(source, 0) == Head(0)
+    assert head(source, 0) == FeedHead(0)
     tell(source)
     clock.at += timedelta(seconds=10)
     tell(source)
     tell(source, changes=0, events=1)
     clock.at += timedelta(seconds=5)
-    assert head(source, 0) == Head(2, 15)
-    assert head(source, 1) == Head(2, 5)
+    assert head(source, 0) == FeedHead(2, 15)
+    assert head(source, 1) == FeedHead(2, 5)
     # What comes after it is only for the log.
-    assert head(source, 2) == Head(2)
-    assert source.head(2, "events", lambda row: row.events) == Head(3, 5)
+    assert head(source, 2) == FeedHead(2)
+    assert source.head(2, "events", lambda row: row.events) == FeedHead(3, 5)
     for _ in range(45):
         tell(source, changes=0, events=1)
     tell(source)
-    assert head(source, 2) == Head(49)
+    assert head(source, 2) == FeedHead(49)
     assert head(source, 2).oldest_seconds == 0
     with pytest.raises(Problem, match="FEED_POSITION_UNKNOWN"):
         head(source, 50)
@@ -94,9 +94,9 @@ def test_another_process_finds_the_newest_change_from_the_end(source: Store, pla
         tell(source, changes=0, events=1)
     other = Store(place, "lag-other", clock)  # type: ignore[arg-type]
     try:
-        assert head(other, 0) == Head(1)
+        assert head(other, 0) == FeedHead(1)
         tell(source)
-        assert head(other, 0) == Head(47)
+        assert head(other, 0) == FeedHead(47)
     finally:
         other.close()
         mongoengine.disconnect("lag-other")
@@ -106,10 +106,10 @@ class Meter:
     """A meter with a hand on its time, its consumer and its source."""
 
     def __init__(self) -> None:
-        self.now, self.position, self.head, self.away = 100.0, 0, Head(0), False
+        self.now, self.position, self.head, self.away = 100.0, 0, FeedHead(0), False
         self.meter = LagMeter("feed.test", lambda: self.position, self._ask, now=lambda: self.now)
 
-    def _ask(self, position: int) -> Head:
+    def _ask(self, position: int) -> FeedHead:
         if self.away:
             raise OSError("away")
         return self.head
@@ -122,7 +122,7 @@ def test_lag_grows_while_the_consumer_is_stuck_and_is_0_when_it_has_everything()
     it = Meter()
     it.meter.measure()
     assert it.lag() == Lag(0, 0.0)
-    it.head = Head(7, 30)
+    it.head = FeedHead(7, 30)
     it.meter.measure()
     assert it.lag() == Lag(7, 30)
     it.now += 50
@@ -139,7 +139,7 @@ def test_lag_is_told_as_unknown_while_the_source_is_away() -> None:
     it.away = True
     it.now += 5
     assert it.lag() == Lag(None, None, 5)
-    it.away, it.head = False, Head(2, 3)
+    it.away, it.head = False, FeedHead(2, 3)
     it.meter.measure()
     it.away = True
     it.now += 20
@@ -151,7 +151,7 @@ def test_lag_is_told_as_unknown_while_the_source_is_away() -> None:
     assert not it.lag().exceeds(30)
     it.now += 11
     assert it.lag().exceeds(30)
-    it.away, it.head = False, Head(2)
+    it.away, it.head = False, FeedHead(2)
     it.meter.measure()
     assert it.lag() == Lag(0, 0.0)
 
@@ -260,7 +260,7 @@ def test_readiness_says_when_the_bound_is_not_kept_and_the_service_serves_on() -
 
 
 def test_readiness_answers_while_what_it_needs_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chengxin.readiness._ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr("chengxin.process.readiness._ANSWER_SECONDS", 0.1)
     hangs, asked = threading.Event(), []
 
     def probe() -> None:

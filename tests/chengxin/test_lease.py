@@ -2,8 +2,8 @@
 
 import pytest
 
-from chengxin.lease import Holder, LeaseLost
-from chengxin.mongo import Store, Unit
+from chengxin.store.database import Store, Unit
+from chengxin.store.leases import Holder, LeaseLost
 from tests.chengxin.conftest import Opened
 
 # After so many beats of another whoever says nothing is gone.

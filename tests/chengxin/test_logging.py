@@ -6,7 +6,7 @@ import sys
 
 _PROGRAM = """
 import structlog
-from chengxin.runtime import configure_logging
+from chengxin.process.runtime import configure_logging
 
 configure_logging("ingest")
 try:

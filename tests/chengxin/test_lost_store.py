@@ -9,8 +9,8 @@ import pytest
 from pymongo.errors import PyMongoError
 
 from chengxin.errors import Problem
-from chengxin.mongo import Store
-from chengxin.rpc import as_problem
+from chengxin.grpc.rpc import as_problem
+from chengxin.store.database import Store
 from tests.chengxin.conftest import Opened
 from tests.support import StoreDaemon, until
 

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from chengxin.auth.access_tokens import Verifier
+from chengxin.auth.policy import Admission, rule, serves
+from chengxin.auth.policy_table import policy_table
+from chengxin.auth.principal import ACR_LEVELS, Assurance, Principal, Role
 from chengxin.errors import Problem
-from chengxin.policy import Admission, rule, serves
-from chengxin.policy_table import policy_table
-from chengxin.principal import ACR_LEVELS, Assurance, Principal, Role
-from chengxin.silence import Silence
-from chengxin.tokens import Verifier
+from chengxin.store.silent_store import Silence
 from tests.support import AUDIENCE, ISSUER, Issuer
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chengxin.cli import stores
+from chengxin_cli.suite import stores
 
 
 def test_no_outgoing_connection_is_given_one_of_them() -> None:
@@ -43,7 +43,7 @@ def test_a_port_that_was_chosen_is_nobody_elses_before_its_service_listens(
     """Two suites that started together once chose the same port: the store of one was started in vain for ever."""
     another_suite = [
         *(sys.executable, "-c"),
-        "import sys; from chengxin.cli import stores; stores._PORTS = [int(p) for p in sys.argv[1:]];"
+        "import sys; from chengxin_cli import stores; stores._PORTS = [int(p) for p in sys.argv[1:]];"
         "print(stores.free_ports(1), flush=True); sys.stdin.read()",
         *map(str, only_two),
     ]

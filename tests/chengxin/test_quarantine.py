@@ -9,15 +9,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError
 
-from chengxin import feed
-from chengxin.clock import FixedClock
 from chengxin.errors import INPUT_INVALID, STORE_UNAVAILABLE, FieldError
-from chengxin.feed import Follower
-from chengxin.feed_parts import RecordParts
-from chengxin.ids import new_id
-from chengxin.ingest.v1 import ingest_pb2
-from chengxin.mongo import Store, Unit
-from chengxin.quarantine import NotYet, Quarantine, Retrying, is_transient, reason_of, to_dict
+from chengxin.feeds import follower
+from chengxin.feeds.follower import Follower
+from chengxin.feeds.parts import RecordParts
+from chengxin.feeds.quarantine import NotYet, Quarantine, Retrying, is_transient, reason_of, to_dict
+from chengxin.store.database import Store, Unit
+from chengxin.values.clock import FixedClock
+from chengxin.values.ids import new_id
+from chengxin_api.ingest.v1 import ingest_pb2
 from tests.chengxin.conftest import NOW
 from tests.support import until
 
@@ -205,7 +205,7 @@ def test_a_transaction_that_the_store_fails_without_end_is_set_aside(consumer: C
 @pytest.fixture
 def slow_one(consumer: Consumer, monkeypatch: pytest.MonkeyPatch) -> Consumer:
     """A consumer that never ends with the record `slow` in the time of a transaction."""
-    monkeypatch.setattr(feed, "BULK_SECONDS", 0.3)
+    monkeypatch.setattr(follower, "BULK_SECONDS", 0.3)
     takes = consumer.follower._apply
 
     def slowly(unit: Unit, change: ingest_pb2.Change) -> None:

@@ -180,7 +180,7 @@ def test_a_reader_knows_nothing_of_the_service(monkeypatch: pytest.MonkeyPatch, 
 _HOLDER = """
 import sys, tempfile
 from chengxin.tabular.source import open_source
-from services.ingest.uploads import UploadRequest, kept
+from services.ingest.http.uploads import UploadRequest, kept
 
 class Uploaded:
     stream = UploadRequest({})._get_file_stream()
@@ -234,7 +234,7 @@ def test_no_line_of_the_log_holds_what_is_in_a_file() -> None:
     program = f"""
 import sys, tempfile
 from chengxin.errors import Problem
-from chengxin.runtime import configure_logging
+from chengxin.process.runtime import configure_logging
 from chengxin.tabular.reading import READERS
 from tests.hostile import long_text
 configure_logging("ingest")
@@ -281,11 +281,11 @@ def test_every_fault_of_a_reader_has_its_words() -> None:
 # What takes files from outside, each with a test of hostile ones: tests/ingest/test_hostile_files.py (delivered, looked at,
 # and by the provider's command), tests/catalog/test_forms.py, tests/objection/test_evidence.py.
 _DOORS = {
-    "services/ingest/web.py",
-    "services/ingest/web_reporting.py",
-    "services/catalog/web_forms.py",
-    "services/objection/uploads.py",
-    "chengxin/cli/submit.py",
+    "services/ingest/http/submissions.py",
+    "services/ingest/http/reporting.py",
+    "services/catalog/http/workbooks.py",
+    "services/objection/http/uploads.py",
+    "chengxin_cli/commands/submit.py",
 }
 # What reads formats, or decodes them.
 _PARSERS = {
@@ -302,7 +302,7 @@ _PARSERS = {
     "charset_normalizer",
 }
 # The names of what it wrote itself, in a workbook beside its own.
-_MAY = {"chengxin/cli/kept.py": {"zipfile"}}
+_MAY = {"chengxin_cli/output_files.py": {"zipfile"}}
 
 
 def _modules() -> Iterator[tuple[str, ast.AST, str]]:

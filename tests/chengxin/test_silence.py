@@ -7,7 +7,7 @@ import pytest
 from pymongo.errors import NetworkTimeout
 
 from chengxin.errors import Problem
-from chengxin.silence import Silence
+from chengxin.store.silent_store import Silence
 
 
 class Asked:

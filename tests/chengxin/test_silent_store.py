@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from pymongo.errors import PyMongoError
 
-from chengxin import deadlines
-from chengxin.deadlines import patience, within
 from chengxin.errors import Problem
-from chengxin.mongo import Store, Unit
-from chengxin.rpc import as_problem
+from chengxin.grpc.rpc import as_problem
+from chengxin.store import deadlines
+from chengxin.store.database import Store, Unit
+from chengxin.store.deadlines import patience, within
 from tests.chengxin.conftest import Opened
 from tests.support import StoreDaemon, until
 
@@ -230,8 +230,8 @@ def test_conflicts_are_still_retried(store: Store) -> None:
 
 _BEGINS = """
 import sys, time
-from chengxin.clock import SystemClock
-from chengxin.mongo import Store
+from chengxin.values.clock import SystemClock
+from chengxin.store.database import Store
 store = Store(sys.argv[1], "x", SystemClock())
 def work(unit):
     store.db["counters"].update_one({"_id": "outbox"}, {"$inc": {"other": 1}}, session=unit.session)

@@ -13,9 +13,9 @@ import mongoengine
 import pytest
 from pymongo.errors import InvalidOperation
 
-from chengxin.clock import FixedClock
 from chengxin.errors import Problem
-from chengxin.mongo import Store, Unit
+from chengxin.store.database import Store, Unit
+from chengxin.values.clock import FixedClock
 from tests.chengxin.conftest import NOW, Opened
 from tests.support import until
 from tests.tools.loading import ROOT
@@ -55,7 +55,7 @@ def following(store: Store) -> Iterator[list[int]]:
 
 
 def _adds(uri: str, prefix: str, count: int) -> None:
-    from chengxin.clock import FixedClock
+    from chengxin.values.clock import FixedClock
 
     store = Store(uri, "other", FixedClock(datetime(2026, 11, 24, tzinfo=UTC)))
     for n in range(count):
@@ -168,7 +168,7 @@ def test_who_follows_gets_rows_as_the_store_has_them(store: Store, opened: Opene
 
 
 def test_who_follows_closely_does_not_ask_the_store(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chengxin.mongo._POLL_SECONDS", 60)
+    monkeypatch.setattr("chengxin.store.database._POLL_SECONDS", 60)
     asked: list[int] = []
     monkeypatch.setattr(store, "rows", lambda after: asked.append(after) or [])
     with following(store) as seen:

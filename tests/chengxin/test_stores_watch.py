@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from chengxin.cli.home import Home
-from chengxin.cli.stores_watch import Answer, StoreAsker, StoreWatch
+from chengxin_cli.suite.home import Home
+from chengxin_cli.suite.stores_watch import Answer, StoreAsker, StoreWatch
 from tests.support import StoreDaemon, until
 
 

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from chengxin.context import RequestContext, current, serving
-from chengxin.together import Together
+from chengxin.auth.request_context import RequestContext, current, serving
+from chengxin.concurrency.coalescing import Together
 from tests.support import until
 
 

@@ -13,10 +13,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chengxin.clock import Expiry
+from chengxin.auth.access_tokens import TokenSource, Verifier
+from chengxin.auth.principal import Role
 from chengxin.errors import UNAUTHENTICATED, UPSTREAM_UNAVAILABLE, Problem
-from chengxin.principal import Role
-from chengxin.tokens import TokenSource, Verifier, public_jwk
+from chengxin.values.clock import Expiry
+from chengxin.values.jwk import public_jwk
 from tests.support import AUDIENCE, ISSUER, Issuer, until
 
 NOW = int(time.time())

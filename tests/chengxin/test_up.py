@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chengxin.cli import up
+from chengxin_cli.commands import up
 
 READY = {"gateway": {"store": True}, "disclosure": {"store": True, "views": True, "search": True, "quarantine": True}}
 

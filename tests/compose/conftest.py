@@ -17,7 +17,7 @@ import pytest
 import urllib3
 from docker.models.containers import Container
 
-from chengxin.cli.home import PROCESSES
+from chengxin_cli.suite.home import PROCESSES
 from tests.support import free_port, until
 
 ROOT = Path(__file__).parents[2]

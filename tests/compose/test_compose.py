@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from chengxin.cli.home import PROCESSES, SERVICES
+from chengxin_cli.suite.home import PROCESSES, SERVICES
 from tests.compose.conftest import Suite
 from tests.support import until
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from chengxin.cli.home import PROCESSES
-from chengxin.crypto import KeyRing
-from chengxin.settings import Settings
-from chengxin.tokens import load_private_key, public_jwk
+from chengxin.auth.access_tokens import load_private_key
+from chengxin.process.settings import Settings
+from chengxin.store.field_encryption import KeyRing
+from chengxin.values.jwk import public_jwk
+from chengxin_cli.suite.home import PROCESSES
 from deploy import keys
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from chengxin.tokens import load_private_key, public_jwk
+from chengxin.auth.access_tokens import load_private_key
+from chengxin.values.jwk import public_jwk
 from demo.access import NotThere, code_of
 from demo.people import make_people
 from demo.world import associations, catalog, companies, institutions, organs, people
-from gateway.bootstrap import AccountsFile
-from gateway.model import matching_step
-from services.ingest.identifiers import identity_number_fault, uscc_fault
+from gateway.domain.clients_and_officers import matching_step
+from gateway.usecases.bootstrap import AccountsFile
+from services.ingest.domain.identifiers import identity_number_fault, uscc_fault
 
 
 @pytest.fixture

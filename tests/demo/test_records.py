@@ -8,8 +8,8 @@ import pytest
 
 from demo.records import BUILDERS, deliveries
 from demo.world import HERE, catalog, companies, licence_of, organs, people
-from services.ingest.entry import Entry, read_entry
-from services.ingest.validation import Validator
+from services.ingest.domain.catalog_entry import Entry, read_entry
+from services.ingest.domain.validator import Validator
 from tests.demo.periods import last_day
 
 # Leap day, turn of the year, and an ordinary day.

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chengxin.clock import SystemClock
+from chengxin.values.clock import SystemClock
 from demo.records import deliveries
 from demo.world import associations, catalog, companies, institutions, people, providers_of
 from tests.city import City

@@ -14,22 +14,22 @@ import pytest
 from google.protobuf.json_format import ParseDict
 from werkzeug.test import TestResponse
 
-from chengxin.audit.v1 import audit_pb2, audit_pb2_grpc
-from chengxin.audit_client import AuditTrail, Relay
-from chengxin.catalog.v1 import catalog_pb2
-from chengxin.clock import FixedClock
-from chengxin.crypto import KeyRing
-from chengxin.disclosure.v1 import disclosure_pb2_grpc
-from chengxin.feed import Follower
-from chengxin.feed_parts import CatalogParts, ObjectionParts
-from chengxin.ids import SubjectKey, new_id
-from chengxin.ingest.v1 import ingest_pb2
-from chengxin.mongo import Store, Unit
-from chengxin.objection.v1 import objection_pb2
-from chengxin.operations import Operations
-from chengxin.policy import Admission
-from chengxin.quarantine import QUARANTINE, Quarantine
-from chengxin.rpc import make_channel, make_server
+from chengxin.audit.trail import AuditTrail, Relay
+from chengxin.auth.policy import Admission
+from chengxin.feeds.follower import Follower
+from chengxin.feeds.parts import CatalogParts, ObjectionParts
+from chengxin.feeds.quarantine import QUARANTINE, Quarantine
+from chengxin.grpc.rpc import make_channel, make_server
+from chengxin.process.operations import Operations
+from chengxin.store.database import Store, Unit
+from chengxin.store.field_encryption import KeyRing
+from chengxin.values.clock import FixedClock
+from chengxin.values.ids import SubjectKey, new_id
+from chengxin_api.audit.v1 import audit_pb2, audit_pb2_grpc
+from chengxin_api.catalog.v1 import catalog_pb2
+from chengxin_api.disclosure.v1 import disclosure_pb2_grpc
+from chengxin_api.ingest.v1 import ingest_pb2
+from chengxin_api.objection.v1 import objection_pb2
 from services.disclosure.__main__ import faces
 from services.disclosure.context import DisclosureContext
 from services.disclosure.projections.consumers import (

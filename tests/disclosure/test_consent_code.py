@@ -3,8 +3,8 @@
 import grpc
 import pytest
 
-from chengxin.disclosure.v1 import disclosure_pb2 as pb
 from chengxin.errors import Problem
+from chengxin_api.disclosure.v1 import disclosure_pb2 as pb
 from services.disclosure.store.documents import ConsentRow
 from tests.disclosure.conftest import COMPANY, LI_NA, Running
 from tests.disclosure.test_consent import BANK, TERMS

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from chengxin.catalog.v1 import catalog_pb2
-from chengxin.disclosure.v1 import disclosure_pb2
-from chengxin.feed import Follower
-from chengxin.ingest.v1 import ingest_pb2
-from chengxin.mongo import Unit
+from chengxin.feeds.follower import Follower
+from chengxin.store.database import Unit
+from chengxin_api.catalog.v1 import catalog_pb2
+from chengxin_api.disclosure.v1 import disclosure_pb2
+from chengxin_api.ingest.v1 import ingest_pb2
 from services.disclosure.context import OWN
 from services.disclosure.projections.consumers import Pieces, SealedRecords, apply_catalog, apply_objection
 from services.disclosure.usecases.archive_records import Archiver, archive
@@ -55,7 +55,7 @@ class World:
         self.ctx.store.transact(lambda unit: apply_objection(self.ctx, unit, change))
 
     def running_objection(self, number: str, record_id: str, is_open: bool) -> Any:
-        from chengxin.objection.v1 import objection_pb2
+        from chengxin_api.objection.v1 import objection_pb2
 
         return objection_pb2.Change(
             objection_no=number, record_id=record_id, state="filed", open=is_open, position=self.position

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from google.protobuf.json_format import ParseDict
 
-from chengxin.catalog.v1 import catalog_pb2
-from chengxin.ingest.v1 import ingest_pb2
-from chengxin.objection.v1 import objection_pb2
+from chengxin_api.catalog.v1 import catalog_pb2
+from chengxin_api.ingest.v1 import ingest_pb2
+from chengxin_api.objection.v1 import objection_pb2
 from tests.disclosure.conftest import COMPANY, LI_NA, Feed, Running, demo_entry, follower
 from tests.disclosure.test_feeds import OTHER, licence
 from tests.extremes import extremes

@@ -11,9 +11,9 @@ from typing import cast
 import pytest
 from pymongo.errors import OperationFailure
 
-from chengxin.catalog.v1 import catalog_pb2
-from chengxin.feed import Follower
-from chengxin.ingest.v1 import ingest_pb2
+from chengxin.feeds.follower import Follower
+from chengxin_api.catalog.v1 import catalog_pb2
+from chengxin_api.ingest.v1 import ingest_pb2
 from demo.identifiers import demo_uscc
 from services.disclosure.domain.record_fragments import Fragment
 from services.disclosure.projections import consumers as feeds

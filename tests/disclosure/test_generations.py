@@ -6,7 +6,7 @@ import pymongo
 import pytest
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
-from chengxin.mongo import Unit
+from chengxin.store.database import Unit
 from services.disclosure.store.documents import DERIVED
 from services.disclosure.store.generations import DONE, UNNUMBERED, Generations
 from tests.disclosure.conftest import Running

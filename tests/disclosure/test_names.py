@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from chengxin.ingest.v1 import ingest_pb2
+from chengxin_api.ingest.v1 import ingest_pb2
 from services.disclosure.store.documents import NameRow
 from tests.disclosure.conftest import COMPANY, Running
 

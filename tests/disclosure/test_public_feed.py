@@ -9,9 +9,9 @@ from typing import Any
 import grpc
 import pytest
 
-from chengxin.disclosure.v1 import disclosure_pb2 as pb
 from chengxin.errors import Problem
-from chengxin.ingest.v1 import ingest_pb2
+from chengxin_api.disclosure.v1 import disclosure_pb2 as pb
+from chengxin_api.ingest.v1 import ingest_pb2
 from services.disclosure.context import OWN
 from services.disclosure.store.public_feed import PAGES_AT_ONCE, Announcement
 from services.disclosure.usecases.announce_later import Announcer

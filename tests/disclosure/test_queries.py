@@ -5,8 +5,8 @@ import json
 import grpc
 import pytest
 
-from chengxin.disclosure.v1 import disclosure_pb2 as pb
 from chengxin.errors import Problem
+from chengxin_api.disclosure.v1 import disclosure_pb2 as pb
 from services.disclosure.usecases.view_reader import strongest_first
 from tests.disclosure.conftest import COMPANY, LI_NA, Running
 

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from chengxin.deadlines import within
+from chengxin.concurrency.coalescing import Together
 from chengxin.errors import Problem
-from chengxin.together import Together
+from chengxin.store.deadlines import within
 from tests.disclosure.conftest import LI_NA, Running
 from tests.support import until
 

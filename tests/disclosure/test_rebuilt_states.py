@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from google.protobuf.json_format import ParseDict
 
-from chengxin.catalog.v1 import catalog_pb2
-from chengxin.ingest.v1 import ingest_pb2
+from chengxin_api.catalog.v1 import catalog_pb2
+from chengxin_api.ingest.v1 import ingest_pb2
 from demo.identifiers import demo_uscc
 from services.disclosure.context import OWN
 from services.disclosure.domain.subject_state import summary_of

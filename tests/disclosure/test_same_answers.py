@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from chengxin.disclosure.v1 import disclosure_pb2 as pb
-from chengxin.ids import SubjectKey
-from chengxin.ingest.v1 import ingest_pb2
+from chengxin.values.ids import SubjectKey
+from chengxin_api.disclosure.v1 import disclosure_pb2 as pb
+from chengxin_api.ingest.v1 import ingest_pb2
 from demo.records import deliveries
 from tests.disclosure.conftest import CODES, Running, demo_entry
 

@@ -17,16 +17,16 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from chengxin.clock import SystemClock
-from chengxin.deadlines import within
 from chengxin.errors import STORE_UNAVAILABLE, Problem
-from chengxin.ids import new_id
-from chengxin.mongo import Store
+from chengxin.store.database import Store
+from chengxin.store.deadlines import within
+from chengxin.values.clock import SystemClock
+from chengxin.values.ids import new_id
 from services.disclosure.domain.text_normalisation import as_code, as_initials, normalised, readings
 from services.disclosure.projections import name_index, search_file
 from services.disclosure.projections.name_index import Directory
 from services.disclosure.store.disclosure_store import DisclosureStore
-from services.ingest.standard import to_name
+from services.ingest.domain.normalisation import to_name
 from tests.disclosure.conftest import COMPANY, Running
 from tests.disclosure.names_store import FOREVER, MemoryNames, Row, fill, row, scan
 from tests.support import until
@@ -423,10 +423,10 @@ def test_an_index_whose_process_is_killed_at_any_statement_goes_on_where_it_was(
 SEARCHING = """
 import sys
 from pathlib import Path
-from chengxin.clock import SystemClock
-from chengxin.deadlines import within
+from chengxin.values.clock import SystemClock
+from chengxin.store.deadlines import within
 from chengxin.errors import STORE_UNAVAILABLE, Problem
-from chengxin.mongo import Store
+from chengxin.store.database import Store
 from services.disclosure.projections.name_index import Directory
 from services.disclosure.store.disclosure_store import DisclosureStore
 here = Directory(DisclosureStore(Store(sys.argv[1], "disclosure", SystemClock())), Path(sys.argv[2]))

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from chengxin.catalog.v1 import catalog_pb2
-from chengxin.ingest.v1 import ingest_pb2
+from chengxin_api.catalog.v1 import catalog_pb2
+from chengxin_api.ingest.v1 import ingest_pb2
 from services.disclosure.context import OWN
 from services.disclosure.domain import disclosure_period
 from services.disclosure.projections import consumers, records

@@ -5,10 +5,9 @@ from contextlib import closing
 
 import pytest
 
-from chengxin.feed import Follower
-from chengxin.lag import Head
-from chengxin.lease import Holder
-from chengxin.mongo import Unit
+from chengxin.feeds.follower import Follower
+from chengxin.store.database import FeedHead, Unit
+from chengxin.store.leases import Holder
 from services.disclosure.__main__ import policy
 from services.disclosure.context import OWN, BeingFilled
 from services.disclosure.projections.consumers import mark_awaited
@@ -30,8 +29,8 @@ def licence(city: Running, **items: object) -> None:
 class Silent:
     """Sources that tell nothing."""
 
-    def head(self, source: str) -> Callable[[int], Head]:
-        return Head
+    def head(self, source: str) -> Callable[[int], FeedHead]:
+        return FeedHead
 
     def follower(self, projection: Projection, part: FeedPart, word: str, confirm: Callable[[Unit], None]) -> Follower:
         place = part.place(projection.store.generation)

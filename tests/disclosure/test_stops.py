@@ -7,9 +7,9 @@ import pytest
 from google.protobuf.json_format import ParseDict
 from prometheus_client import REGISTRY
 
-from chengxin.catalog.v1 import catalog_pb2
-from chengxin.ingest.v1 import ingest_pb2
-from chengxin.mongo import Store
+from chengxin.store.database import Store
+from chengxin_api.catalog.v1 import catalog_pb2
+from chengxin_api.ingest.v1 import ingest_pb2
 from demo.identifiers import demo_uscc
 from services.disclosure.projections.consumers import Pieces, apply_catalog
 from services.disclosure.projections.records import MOST_BYTES, RecordProjection, TooMuchAtOnce

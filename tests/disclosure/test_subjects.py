@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from chengxin.clock import rfc3339
-from chengxin.disclosure.v1 import disclosure_pb2
-from chengxin.ingest.v1 import ingest_pb2
+from chengxin.values.clock import rfc3339
+from chengxin_api.disclosure.v1 import disclosure_pb2
+from chengxin_api.ingest.v1 import ingest_pb2
 from services.disclosure.domain.entity_resolution import link_id
 from services.disclosure.store.documents import LinkRow
 from tests.disclosure.conftest import COMPANY, LI_NA, REGULATOR, Desk, Running

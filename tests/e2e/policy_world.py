@@ -10,15 +10,15 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from chengxin.cli.home import Home
-from chengxin.client import Caller
-from chengxin.crypto import KeyRing
-from chengxin.disclosure.v1 import disclosure_pb2
-from chengxin.ids import new_id
-from chengxin.ingest.v1 import ingest_pb2
-from chengxin.objection.v1 import objection_pb2
-from chengxin.principal import Role
-from chengxin.tokens import public_jwk
+from chengxin.auth.principal import Role
+from chengxin.store.field_encryption import KeyRing
+from chengxin.values.ids import new_id
+from chengxin.values.jwk import public_jwk
+from chengxin_api.disclosure.v1 import disclosure_pb2
+from chengxin_api.ingest.v1 import ingest_pb2
+from chengxin_api.objection.v1 import objection_pb2
+from chengxin_cli.gateway_client import Caller
+from chengxin_cli.suite.home import Home
 from demo.world import catalog, organs
 from tests.city import LEGAL_BASIS, City
 from tests.support import until

@@ -19,10 +19,10 @@ from typing import Any, Final
 import grpc
 import psutil
 
-from chengxin.client import GATEWAY_UNREACHABLE, Caller, Edge
 from chengxin.errors import Problem
-from chengxin.ids import new_id
-from chengxin.ingest.v1 import ingest_pb2
+from chengxin.values.ids import new_id
+from chengxin_api.ingest.v1 import ingest_pb2
+from chengxin_cli.gateway_client import GATEWAY_UNREACHABLE, Caller, Edge
 from demo.identifiers import demo_uscc
 from tests.accepted import DAYS
 from tests.city import City

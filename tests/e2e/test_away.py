@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from chengxin.cli.home import PROCESSES
-from chengxin.cli.supervision import UnixTransport
-from chengxin.client import Refused
-from chengxin.disclosure.v1 import disclosure_pb2
 from chengxin.errors import Problem
+from chengxin_api.disclosure.v1 import disclosure_pb2
+from chengxin_cli.gateway_client import Refused
+from chengxin_cli.suite.home import PROCESSES
+from chengxin_cli.suite.supervision import UnixTransport
 from tests.city import City, running_city
 from tests.e2e.registrations import registrations, write
 from tests.support import freeze, until

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from chengxin.cli.home import PROCESSES
-from chengxin.mongo import find_among
+from chengxin.store.database import find_among
+from chengxin_cli.suite.home import PROCESSES
 from tests.city import City, running_city
 from tests.e2e.registrations import registrations, write
 from tests.support import figure, until

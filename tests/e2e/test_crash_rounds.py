@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 import pytest
 
-from chengxin.ingest.v1 import ingest_pb2, ingest_pb2_grpc
+from chengxin_api.ingest.v1 import ingest_pb2, ingest_pb2_grpc
 from tests.city import City, running_city
 from tests.e2e import licences
 from tests.e2e.test_crash import submit

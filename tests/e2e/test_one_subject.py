@@ -3,8 +3,8 @@
 from datetime import date
 from pathlib import Path
 
-from chengxin.ids import new_id
-from chengxin.ingest.v1 import ingest_pb2
+from chengxin.values.ids import new_id
+from chengxin_api.ingest.v1 import ingest_pb2
 from demo.records import deliveries
 from tests.city import City
 from tests.e2e.registrations import registrations, write

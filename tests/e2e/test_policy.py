@@ -9,10 +9,10 @@ from typing import Any
 import grpc
 import pytest
 
-from chengxin.client import Caller
+from chengxin.auth.principal import Role
 from chengxin.errors import Problem
-from chengxin.principal import Role
-from gateway.routes import prefix_of
+from chengxin_cli.gateway_client import Caller
+from gateway.edge.routes import prefix_of
 from tests.city import City
 from tests.e2e.policy_world import Side, World, confined, has_owner, in_order
 from tests.support import figure

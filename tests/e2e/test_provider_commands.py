@@ -10,8 +10,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chengxin.ids import new_id
-from chengxin.ingest.v1 import ingest_pb2
+from chengxin.values.ids import new_id
+from chengxin_api.ingest.v1 import ingest_pb2
 from demo.records import deliveries
 from tests.city import City
 from tests.e2e.registrations import registrations, with_another_digit, write

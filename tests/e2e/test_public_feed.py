@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from chengxin.client import Caller
-from chengxin.disclosure.v1 import disclosure_pb2
-from chengxin.ids import new_id
-from chengxin.ingest.v1 import ingest_pb2
+from chengxin.values.ids import new_id
+from chengxin_api.disclosure.v1 import disclosure_pb2
+from chengxin_api.ingest.v1 import ingest_pb2
+from chengxin_cli.gateway_client import Caller
 from demo.records import deliveries
 from demo.world import organs
 from tests.city import City

@@ -205,9 +205,9 @@ def test_the_command_tells_how_far_it_is(town: City) -> None:
     proof = town.people["officers"]["centre"]
     token = town.centre.token()
     sessions = {"": {"username": proof["username"]}, proof["username"]: {"token": token, "until": 4e9}}
-    from chengxin.cli import session
+    from chengxin_cli import officer_session
 
-    (town.home / session._FILE).write_text(json.dumps(sessions))
+    (town.home / officer_session._FILE).write_text(json.dumps(sessions))
     done = town.chengxin("disclosure", "rebuild")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["state"] == "done"

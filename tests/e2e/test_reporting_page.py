@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 import pyotp
 import pytest
 
-from chengxin.cli.submission import verified
-from chengxin.client import Answer
+from chengxin_cli.gateway_client import Answer
+from chengxin_cli.submission import verified
 from demo.world import organs
 from tests.city import City
 from tests.e2e.registrations import registrations, with_another_digit

@@ -11,14 +11,14 @@ from typing import Any
 import grpc
 import pytest
 
-from chengxin.audit.v1 import audit_pb2
-from chengxin.cli.home import PROCESSES
-from chengxin.client import Caller
-from chengxin.disclosure.v1 import disclosure_pb2
+from chengxin.auth.principal import Role
 from chengxin.errors import Problem
-from chengxin.principal import Role
+from chengxin_api.audit.v1 import audit_pb2
+from chengxin_api.disclosure.v1 import disclosure_pb2
+from chengxin_cli.gateway_client import Caller
+from chengxin_cli.suite.home import PROCESSES
 from demo.world import catalog
-from gateway.routes import prefix_of
+from gateway.edge.routes import prefix_of
 from tests.city import City, running_city
 from tests.e2e.policy_world import World, in_order
 from tests.support import figure, freeze, until

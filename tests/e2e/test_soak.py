@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import pytest
 
-from chengxin.clock import SystemClock
-from chengxin.mongo import find_among
+from chengxin.store.database import find_among
+from chengxin.values.clock import SystemClock
 from services.disclosure.domain.subject_state import state_unpacked
 from tests.city import City, running_city
 from tests.e2e.soaking import Asked, Provider, Reader, Record, Tormentor, Worker, providers, readers

@@ -120,7 +120,7 @@ def test_a_stopped_suite_leaves_nothing_behind_and_starts_again_with_its_data(an
 
 @pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-@pytest.mark.parametrize("program", ["chengxin.cli.store_process", "services.catalog"])
+@pytest.mark.parametrize("program", ["chengxin_cli.suite.store_process", "services.catalog"])
 def test_ended_while_it_starts_it_leaves_nothing_behind(tmp_path: Path, number: signal.Signals, program: str) -> None:
     home = tmp_path / "home"
     with contextlib.ExitStack() as running:

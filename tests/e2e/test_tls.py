@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from chengxin.disclosure.v1 import disclosure_pb2
 from chengxin.errors import Problem
+from chengxin_api.disclosure.v1 import disclosure_pb2
 from tests.city import City, running_city
 from tests.e2e import licences
 

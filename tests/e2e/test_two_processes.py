@@ -13,7 +13,7 @@ import psutil
 import pytest
 import urllib3
 
-from chengxin.cli.home import PDEATHSIG
+from chengxin_cli.suite.home import PDEATHSIG
 from services.disclosure.store.generations import reached
 from tests.city import City, running_city
 from tests.e2e.registrations import registrations, write

@@ -17,11 +17,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pymongo import MongoClient
 
-from chengxin.cli.home import Home
-from chengxin.client import Answer, Caller, Edge
+from chengxin.auth.access_tokens import ASSERTION_TYPE, CONSENT_CODE, TOKEN_EXCHANGE, load_private_key
 from chengxin.errors import Problem
-from chengxin.ids import SubjectKey, new_id
-from chengxin.tokens import ASSERTION_TYPE, CONSENT_CODE, TOKEN_EXCHANGE, load_private_key, public_jwk
+from chengxin.values.ids import SubjectKey, new_id
+from chengxin.values.jwk import public_jwk
+from chengxin_cli.gateway_client import Answer, Caller, Edge
+from chengxin_cli.suite.home import Home
 from tests.gateway.rooms import GrpcRoom, HttpRoom
 from tests.support import free_port, until
 

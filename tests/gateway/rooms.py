@@ -13,8 +13,8 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
-from chengxin.audit.v1 import audit_pb2
-from chengxin.disclosure.v1 import disclosure_pb2
+from chengxin_api.audit.v1 import audit_pb2
+from chengxin_api.disclosure.v1 import disclosure_pb2
 from tests.support import free_port
 
 READY = {"store": True, "token": True}

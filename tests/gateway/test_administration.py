@@ -9,10 +9,10 @@ import pyotp
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chengxin.client import Answer, Caller
 from chengxin.errors import Problem
-from chengxin.ids import new_id
-from chengxin.tokens import public_jwk
+from chengxin.values.ids import new_id
+from chengxin.values.jwk import public_jwk
+from chengxin_cli.gateway_client import Answer, Caller
 from tests.gateway.conftest import Gate
 from tests.support import until
 

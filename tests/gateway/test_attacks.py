@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chengxin.client import Answer
 from chengxin.errors import Problem
-from chengxin.tokens import public_jwk
+from chengxin.values.jwk import public_jwk
+from chengxin_cli.gateway_client import Answer
 from tests.gateway import test_edge_tokens, test_tokens
 from tests.gateway.conftest import BANK, LI_NA, Gate, exchange
 from tests.support import figure, until

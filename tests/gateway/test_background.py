@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from grpc_health.v1 import health, health_pb2
 
-from gateway import edge_grpc
-from gateway.keys import _readable
+from gateway.edge import grpc
+from gateway.store.signing_keys import _readable
 from tests.support import until
 
 NOW = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
@@ -45,15 +45,15 @@ def test_calls_of_revoked_tokens_end_and_health_is_told_whatever_goes_wrong_with
             raise ValueError
         return health_pb2.HealthCheckResponse.SERVING
 
-    monkeypatch.setattr(edge_grpc, "_health", look)
-    monkeypatch.setattr(edge_grpc, "_HEALTH_SECONDS", 0.01)
+    monkeypatch.setattr(grpc, "_health", look)
+    monkeypatch.setattr(grpc, "_HEALTH_SECONDS", 0.01)
     live, healthy = Live(), health.HealthServicer()
-    watch = edge_grpc.HealthWatch.__new__(edge_grpc.HealthWatch)
-    watch._healthy, watch._live, watch._stubs = healthy, live, dict.fromkeys(edge_grpc._SERVICES)  # type: ignore[assignment]
+    watch = grpc.HealthWatch.__new__(grpc.HealthWatch)
+    watch._healthy, watch._live, watch._stubs = healthy, live, dict.fromkeys(grpc._SERVICES)  # type: ignore[assignment]
     watch._stopped = threading.Event()
     watch._thread = threading.Thread(target=watch._run, daemon=True)
     watch.start()
     until(lambda: live.ended >= 3, "it goes on")
     serving = {name for name, status in healthy._server_status.items() if status == 1}
-    assert {name for name in edge_grpc._SERVICES if not name.endswith("CatalogService")} <= serving
+    assert {name for name in grpc._SERVICES if not name.endswith("CatalogService")} <= serving
     watch.stop()

@@ -10,9 +10,9 @@ import pyotp
 import pytest
 from click.testing import CliRunner, Result
 
-from chengxin.cli import main
-from chengxin.ids import new_id
-from chengxin.tokens import load_private_key
+from chengxin.auth.access_tokens import load_private_key
+from chengxin.values.ids import new_id
+from chengxin_cli import main
 from demo.identifiers import demo_identity_number
 from tests.gateway.conftest import PASSWORD, Gate
 

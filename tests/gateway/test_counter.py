@@ -7,8 +7,8 @@ import jwt
 import pytest
 from pymongo import MongoClient
 
-from chengxin.client import Answer
-from chengxin.clock import SystemClock
+from chengxin.values.clock import SystemClock
+from chengxin_cli.gateway_client import Answer
 from demo.identifiers import demo_identity_number
 from tests.gateway.conftest import Gate
 from tests.support import until

@@ -1,6 +1,6 @@
 """The rooms' descriptions become one without mixing their words up."""
 
-from gateway.description import merge
+from gateway.http.openapi_merge import merge
 
 
 def _part(path: str, schema: dict[str, object]) -> dict[str, object]:

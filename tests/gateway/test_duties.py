@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chengxin.principal import Principal, Role
-from chengxin.regions import covers
-from gateway.duties import FOUR_EYES, PROPOSAL_DAYS, SUPERVISOR_MUST_APPROVE, Grants, Proposal
-from gateway.model import Agreement
+from chengxin.auth.principal import Principal, Role
+from chengxin.auth.regions import covers
+from gateway.domain.clients_and_officers import Agreement
+from gateway.domain.separation_of_duties import FOUR_EYES, PROPOSAL_DAYS, SUPERVISOR_MUST_APPROVE, Grants, Proposal
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 _grants = st.builds(

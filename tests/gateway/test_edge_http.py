@@ -14,8 +14,8 @@ import pytest
 import urllib3
 
 from chengxin.errors import Problem
-from gateway.edge_http import _REQUEST_HEADERS
-from gateway.routes import PREFIXES, prefix_of
+from gateway.edge.http import _REQUEST_HEADERS
+from gateway.edge.routes import PREFIXES, prefix_of
 from tests.gateway.conftest import Gate
 from tests.support import until
 

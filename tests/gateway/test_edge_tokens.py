@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pymongo import MongoClient
 
-from chengxin.crypto import KeyRing
-from chengxin.tokens import public_jwk
+from chengxin.store.field_encryption import KeyRing
+from chengxin.values.jwk import public_jwk
 from tests.gateway.conftest import Gate
 
 

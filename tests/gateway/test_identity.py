@@ -9,7 +9,7 @@ import pytest
 from argon2 import PasswordHasher
 from pymongo import MongoClient
 
-from gateway.passwords import Passwords
+from gateway.store.passwords import Passwords
 from tests.gateway.conftest import LI_NA, PASSWORD, Gate
 
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chengxin.errors import Problem
-from gateway.limits import Limiter, address_of
-from gateway.trace import next_hop
+from gateway.edge.rate_limits import Limiter, address_of
+from gateway.edge.trace_context import next_hop
 
 
 class _Clock:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chengxin.auth.principal import Role
 from chengxin.errors import Problem
-from chengxin.principal import Role
-from gateway.model import (
+from gateway.domain.clients_and_officers import (
     Agreement,
     Client,
     TokenRequest,

@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from chengxin.client import Answer
-from gateway import cookies
+from chengxin_cli.gateway_client import Answer
+from gateway.domain import browser_sessions
 from tests.gateway.conftest import LI_NA, PASSWORD, Gate
 from tests.support import until
 
@@ -36,7 +36,7 @@ def session(answer: Answer) -> dict[str, str]:
     """The headers with which a page's script asks in this session."""
     set_ = morsels(answer)
     cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in set_.items())
-    return {"Cookie": cookie, "X-CSRF-Token": set_[cookies.CSRF_NAME].value}
+    return {"Cookie": cookie, "X-CSRF-Token": set_[browser_sessions.CSRF_NAME].value}
 
 
 @pytest.fixture(scope="module")
@@ -56,20 +56,23 @@ def as_whom(answer: Answer) -> Any:
 
 
 def token_in(who: dict[str, str]) -> str:
-    return SimpleCookie(who["Cookie"])[cookies.NAME].value
+    return SimpleCookie(who["Cookie"])[browser_sessions.NAME].value
 
 
 def test_the_session_is_kept_from_scripts_and_its_proof_from_other_sites(gate: Gate) -> None:
     answer = signs_in(gate, "leaver", step=-1)
     assert answer.headers["Cache-Control"] == "no-store"
     set_ = morsels(answer)
-    assert set_.keys() == {cookies.NAME, cookies.CSRF_NAME}
+    assert set_.keys() == {browser_sessions.NAME, browser_sessions.CSRF_NAME}
     assert {m["samesite"] for m in set_.values()} == {"Strict"}
     assert {m["max-age"] for m in set_.values()} == {"600"}
-    assert (bool(set_[cookies.NAME]["httponly"]), bool(set_[cookies.CSRF_NAME]["httponly"])) == (True, False)
-    assert set_[cookies.CSRF_NAME].value not in set_[cookies.NAME].value
+    assert (bool(set_[browser_sessions.NAME]["httponly"]), bool(set_[browser_sessions.CSRF_NAME]["httponly"])) == (
+        True,
+        False,
+    )
+    assert set_[browser_sessions.CSRF_NAME].value not in set_[browser_sessions.NAME].value
     # Over TLS both are bound to this host.
-    assert cookies.name_of("https://credit.example", cookies.CSRF_NAME) == "__Host-chengxin_csrf"
+    assert browser_sessions.name_of("https://credit.example", browser_sessions.CSRF_NAME) == "__Host-chengxin_csrf"
 
 
 @pytest.mark.parametrize(
@@ -120,7 +123,7 @@ def test_the_gateways_own_addresses_take_no_session(gate: Gate, reporter: dict[s
     [
         {"X-CSRF-Token": ""},
         {"X-CSRF-Token": "x"},
-        {"X-CSRF-Token": cookies.csrf_of("another session")},
+        {"X-CSRF-Token": browser_sessions.csrf_of("another session")},
         {"X-CSRF-Token": "é"},
         {"Origin": ""},
         {"Origin": "null"},
@@ -139,8 +142,11 @@ def test_nothing_is_changed_that_the_page_did_not_ask(
 
 def test_a_session_is_for_the_page_of_whom_it_is(gate: Gate, reporter: dict[str, str]) -> None:
     citizen = posted(gate, "/sign-in", {"name": LI_NA["name"], "number": LI_NA["identity_number"]})
-    assert morsels(citizen).keys() == {cookies.NAME}
-    li_na = {"Cookie": f"{cookies.NAME}={morsels(citizen)[cookies.NAME].value}", "Origin": gate.issuer}
+    assert morsels(citizen).keys() == {browser_sessions.NAME}
+    li_na = {
+        "Cookie": f"{browser_sessions.NAME}={morsels(citizen)[browser_sessions.NAME].value}",
+        "Origin": gate.issuer,
+    }
     html = {"Accept": "text/html"}
     for who, page, sign_in in ((li_na, "/report", SIGN_IN), (reporter, "/me", "/sign-in"), ({}, "/report", SIGN_IN)):
         answer = asked(gate, who, path=page, **html)

@@ -13,7 +13,7 @@ import jwt
 import pytest
 import urllib3
 
-from chengxin.client import Answer, Edge
+from chengxin_cli.gateway_client import Answer, Edge
 from tests.gateway.conftest import LI_NA, Gate, answers
 from tests.support import free_port, until
 

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from chengxin.client import Answer
+from chengxin_cli.gateway_client import Answer
 from tests.gateway.conftest import LI_NA, Gate
 
 FORM = {"name": LI_NA["name"], "number": LI_NA["identity_number"]}

@@ -2,7 +2,7 @@
 
 import signal
 
-from chengxin.client import Edge
+from chengxin_cli.gateway_client import Edge
 from tests.gateway.conftest import Gate, answers
 from tests.support import free_port, until
 

@@ -12,12 +12,12 @@ import grpc
 import pytest
 import urllib3
 
-from chengxin.client import Edge
+from chengxin.auth.access_tokens import ASSERTION_TYPE, TokenSource, Verifier, fetch_jwks, load_private_key
+from chengxin.auth.principal import Principal, Role
+from chengxin.auth.revocation import Revocation, Revocations, fetch_revocations
 from chengxin.errors import Problem
-from chengxin.principal import Principal, Role
-from chengxin.revocation import Revocation, Revocations, fetch_revocations
-from chengxin.tokens import ASSERTION_TYPE, TokenSource, Verifier, fetch_jwks, load_private_key
-from services.audit.hearing import anew
+from chengxin_cli.gateway_client import Edge
+from services.audit.clients.revocations import anew
 from tests.gateway.conftest import LI_NA, Gate, answers
 from tests.support import Issuer, free_port, until
 

@@ -3,7 +3,7 @@
 import pytest
 
 from chengxin.errors import Problem
-from gateway.slots import Slots
+from gateway.edge.concurrency_limits import Slots
 
 
 def test_one_room_that_hangs_leaves_slots_to_the_others() -> None:

@@ -17,11 +17,11 @@ import urllib3
 from click.testing import CliRunner
 from cryptography.hazmat.primitives import serialization
 
-from chengxin.cli.keys import command
-from chengxin.client import Caller, Edge
+from chengxin.auth.tls import Trust, pool
 from chengxin.errors import Problem
-from chengxin.tls import Trust, pool
-from gateway.tls_front import TlsFront, server_context
+from chengxin_cli.commands.keys import command
+from chengxin_cli.gateway_client import Caller, Edge
+from gateway.edge.tls_terminator import TlsFront, server_context
 from tests.gateway.conftest import Gate, answers
 from tests.support import free_port, until
 

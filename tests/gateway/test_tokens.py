@@ -11,7 +11,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chengxin.tokens import Verifier, public_jwk
+from chengxin.auth.access_tokens import Verifier
+from chengxin.values.jwk import public_jwk
 from tests.gateway.conftest import Gate
 from tests.support import until
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from chengxin.errors import UPSTREAM_UNAVAILABLE, Problem
-from gateway import upstream
-from gateway.upstream import Upstream
+from gateway.edge import upstream
+from gateway.edge.upstream import Upstream
 
 # Within which a reader is answered (decision 23).
 PROMISED = 5

@@ -15,26 +15,26 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.protobuf.json_format import ParseDict
 from werkzeug.test import TestResponse
 
-from chengxin.audit.v1 import audit_pb2, audit_pb2_grpc
-from chengxin.audit_client import AuditTrail, Relay
-from chengxin.catalog.v1 import catalog_pb2, catalog_pb2_grpc
-from chengxin.clock import FixedClock
-from chengxin.crypto import KeyRing
+from chengxin.audit.trail import AuditTrail, Relay
+from chengxin.auth.policy import Admission
 from chengxin.errors import Problem
-from chengxin.feed import Follower
-from chengxin.ids import SubjectKey, new_id
-from chengxin.ingest.v1 import ingest_pb2 as pb
-from chengxin.ingest.v1 import ingest_pb2_grpc
-from chengxin.mongo import Store
-from chengxin.policy import Admission
-from chengxin.rpc import make_channel, make_server
+from chengxin.feeds.follower import Follower
+from chengxin.grpc.rpc import make_channel, make_server
+from chengxin.store.database import Store
+from chengxin.store.field_encryption import KeyRing
+from chengxin.values.clock import FixedClock
+from chengxin.values.ids import SubjectKey, new_id
+from chengxin_api.audit.v1 import audit_pb2, audit_pb2_grpc
+from chengxin_api.catalog.v1 import catalog_pb2, catalog_pb2_grpc
+from chengxin_api.ingest.v1 import ingest_pb2 as pb
+from chengxin_api.ingest.v1 import ingest_pb2_grpc
 from demo.identifiers import demo_identity_number, demo_uscc
 from services.ingest.__main__ import faces
-from services.ingest.directory import Directory
-from services.ingest.receipts import Signer
-from services.ingest.record import Recorder
-from services.ingest.room import Ingest
-from services.ingest.store import IngestStore
+from services.ingest.context import Ingest
+from services.ingest.domain.receipt import Signer
+from services.ingest.projections.catalog_replica import Directory
+from services.ingest.store.record_factory import Recorder
+from services.ingest.store.submissions import IngestStore
 from tests.support import Issuer, free_port, until
 
 DEMO = Path(__file__).parents[2] / "demo"

@@ -4,7 +4,7 @@ import jwt
 import pytest
 
 from chengxin.errors import Problem
-from chengxin.ingest.v1 import ingest_pb2 as pb
+from chengxin_api.ingest.v1 import ingest_pb2 as pb
 from tests.ingest.conftest import Organ, Running, licence, wrong_digit
 from tests.support import until
 

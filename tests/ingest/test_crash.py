@@ -9,8 +9,8 @@ import grpc
 import pymongo
 import pytest
 
-from chengxin.delivery import content_sha256
 from chengxin.errors import Problem
+from chengxin.values.provider_statement import content_sha256
 from tests.ingest.conftest import REGULATOR, Running, licences, running_ingest, stream
 from tests.support import Issuer, StoreDaemon, until
 

@@ -8,12 +8,12 @@ import jwt
 import pytest
 
 from chengxin.errors import Problem
-from chengxin.ids import new_id
-from chengxin.ingest.v1 import ingest_pb2 as pb
-from services.ingest import originals
-from services.ingest.model import Batch, Delivered
-from services.ingest.rejects import opened_reject
-from services.ingest.store import batch_id
+from chengxin.values.ids import new_id
+from chengxin_api.ingest.v1 import ingest_pb2 as pb
+from services.ingest.domain.submission import Batch, Delivered
+from services.ingest.store import originals
+from services.ingest.store.rejects import opened_reject
+from services.ingest.store.submissions import batch_id
 from tests.ingest.conftest import HOUSING, REGULATOR, STRANGER, Running, head, licence, licences, stream, wrong_digit
 from tests.support import until
 

@@ -4,8 +4,8 @@ import grpc
 import pytest
 
 from chengxin.errors import Problem
-from chengxin.ingest.v1 import ingest_pb2 as pb
-from services.ingest.recent import Recent
+from chengxin_api.ingest.v1 import ingest_pb2 as pb
+from services.ingest.store.recent_versions import Recent
 from tests.ingest.conftest import Running, licence, licences
 
 

@@ -16,7 +16,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from demo.identifiers import demo_uscc
-from services.ingest import originals
+from services.ingest.store import originals
 from tests.ingest.conftest import REGULATOR, STRANGER, Running, demo_entry, licence, licences, wrong_digit
 from tests.support import until
 

@@ -16,9 +16,9 @@ import pytest
 from click.testing import CliRunner
 from werkzeug.test import TestResponse
 
-from chengxin.cli import receipt, submit
 from chengxin.tabular.problems import OF_READERS
 from chengxin.tabular.reading import READERS
+from chengxin_cli.commands import receipt, submit
 from tests.hostile import WORKBOOKS, mutant, plain_book
 from tests.ingest.conftest import Organ, Running, demo_entry
 from tests.ingest.test_files import refusal, registration, table
@@ -156,7 +156,7 @@ def test_a_full_temporary_directory_is_told(ingest: Running, monkeypatch: pytest
         def close(self) -> None:
             """Nothing is open."""
 
-    monkeypatch.setattr("services.ingest.uploads.tempfile.TemporaryFile", lambda **_: Full())
+    monkeypatch.setattr("services.ingest.http.uploads.tempfile.TemporaryFile", lambda **_: Full())
     answer = ingest.regulator.uploads(table([registration()]), catalog="QYDJ")
     assert (answer.status_code, answer.json["code"], answer.headers["Retry-After"]) == (503, "DISK_FULL", "5")
 

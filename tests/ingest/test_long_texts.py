@@ -9,7 +9,7 @@ from chengxin.errors import Problem
 from chengxin.tabular.batches import in_batches
 from chengxin.tabular.bounds import LONGEST_RECORD, MOST_BYTES_OF_BATCH, bytes_of
 from chengxin.tabular.source import Row
-from services.ingest.model import Batch, Delivered
+from services.ingest.domain.submission import Batch, Delivered
 from tests.ingest.conftest import Running, licences, running_ingest
 from tests.support import Issuer, StoreDaemon
 

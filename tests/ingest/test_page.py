@@ -7,7 +7,7 @@ from html import unescape
 import pytest
 
 from chengxin.errors import Problem
-from services.ingest.pages import SCRIPT
+from services.ingest.http.pages import SCRIPT
 from tests.ingest.conftest import HOUSING, REGULATOR, STRANGER, Organ, Running, demo_entry, licences
 from tests.ingest.test_files import registration, table
 

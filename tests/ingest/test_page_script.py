@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from services.ingest.page_words import WORDS
-from services.ingest.pages import SCRIPT
+from services.ingest.http.page_messages import WORDS
+from services.ingest.http.pages import SCRIPT
 
 NODE = shutil.which("node")
 COUNTS = {"total": 3000, "accepted": 3000, "amended": 0, "unchanged": 0, "rejected": 0}

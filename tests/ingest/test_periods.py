@@ -7,10 +7,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from chengxin.workdays import CalendarYear, WorkCalendar
-from services.ingest.entry import Entry, Organisation
-from services.ingest.obligations import Rules, all_owed
-from services.ingest.periods import (
+from chengxin.values.workdays import CalendarYear, WorkCalendar
+from services.ingest.domain.catalog_entry import Entry, Organisation
+from services.ingest.domain.reporting_duties import Rules, all_owed
+from services.ingest.domain.reporting_periods import (
     Period,
     Span,
     Standing,

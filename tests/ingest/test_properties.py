@@ -8,15 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chengxin.crypto import KeyRing, is_encrypted
-from chengxin.ids import SubjectKey
+from chengxin.store.field_encryption import KeyRing, is_encrypted
+from chengxin.values.ids import SubjectKey
 from demo.identifiers import demo_identity_number, demo_uscc
-from services.ingest.entry import Entry, Item, Organisation, read_entry
-from services.ingest.identifiers import identity_number_fault, organisation_code_fault, uscc_fault
-from services.ingest.model import Delivered, Outcome
-from services.ingest.record import Known, Recorder, decide
-from services.ingest.standard import to_date, to_name, to_number
-from services.ingest.validation import Validator
+from services.ingest.domain.catalog_entry import Entry, Item, Organisation, read_entry
+from services.ingest.domain.identifiers import identity_number_fault, organisation_code_fault, uscc_fault
+from services.ingest.domain.normalisation import to_date, to_name, to_number
+from services.ingest.domain.record_versioning import Known, decide
+from services.ingest.domain.submission import Delivered, Outcome
+from services.ingest.domain.validator import Validator
+from services.ingest.store.record_factory import Recorder
 from tests.ingest.conftest import DEMO, REGULATOR, demo_entry, licence, wrong_digit
 
 

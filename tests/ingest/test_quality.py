@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from pymongo.errors import AutoReconnect
 
-from chengxin.catalog.v1 import catalog_pb2
 from chengxin.errors import Problem
-from chengxin.ingest.v1 import ingest_pb2 as pb
-from services.ingest.counting import count
-from services.ingest.findings import Inspector
+from chengxin_api.catalog.v1 import catalog_pb2
+from chengxin_api.ingest.v1 import ingest_pb2 as pb
+from services.ingest.usecases.anomalies import Inspector
+from services.ingest.usecases.count_deliveries import count
 from tests.ingest.conftest import (
     HOUSING,
     REGULATOR,

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ingest.entry import Entry, Item, LegalDocument
-from services.ingest.model import Became, Outcome
-from services.ingest.periods import period_of
-from services.ingest.quality_model import DEFAULTS, Counted, Figures, Kind, anomalies, change, tally, thresholds
-from services.ingest.record import Checked
-from services.ingest.validation import Violation
+from services.ingest.domain.catalog_entry import Entry, Item, LegalDocument
+from services.ingest.domain.quality import DEFAULTS, Counted, Figures, Kind, anomalies, change, tally, thresholds
+from services.ingest.domain.record_versioning import Checked
+from services.ingest.domain.reporting_periods import period_of
+from services.ingest.domain.submission import Became, Outcome
+from services.ingest.domain.validator import Violation
 
 ENTRY = Entry(
     "E",

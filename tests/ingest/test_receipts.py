@@ -10,10 +10,11 @@ from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chengxin.canonical import canonical, digest
-from chengxin.cli.receipt import ReceiptRefused, command, provider_says, system_says
-from chengxin.delivery import sign, statement
-from chengxin.tokens import load_private_key, public_jwk
+from chengxin.auth.access_tokens import load_private_key
+from chengxin.values.canonical_json import canonical, digest
+from chengxin.values.jwk import public_jwk
+from chengxin.values.provider_statement import sign, statement
+from chengxin_cli.commands.receipt import ReceiptRefused, command, provider_says, system_says
 from tests.ingest.conftest import Running, licences
 from tests.ingest.test_files import table
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from chengxin.errors import Problem
-from chengxin.ingest.v1 import ingest_pb2 as pb
-from chengxin.web import encode_page_token
+from chengxin.values.page_tokens import encode_page_token
+from chengxin_api.ingest.v1 import ingest_pb2 as pb
 from tests.ingest.conftest import HOUSING, Organ, Running, demo_entry, licence
 from tests.support import until
 

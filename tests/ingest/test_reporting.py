@@ -15,10 +15,10 @@ from werkzeug.test import TestResponse
 
 from chengxin.tabular.lenient import LenientColumns
 from chengxin.tabular.rejects import armed, disarmed
-from services.catalog.model import Entry, read_content
-from services.catalog.template import template_book, template_csv
-from services.ingest.entry import read_entry
-from services.ingest.files import names_of
+from services.catalog.domain.delivery_template import template_book, template_csv
+from services.catalog.domain.entry import Entry, read_content
+from services.ingest.domain.catalog_entry import read_entry
+from services.ingest.usecases.submit_file import names_of
 from tests.ingest.conftest import STRANGER, Organ, Running, demo_entry, licence, licences
 from tests.ingest.test_files import as_sheet, registration, table, workbook
 from tests.support import until

@@ -5,13 +5,14 @@ from typing import Any
 import pytest
 from google.protobuf.json_format import ParseDict
 
-from chengxin.catalog.v1 import catalog_pb2
-from chengxin.feed import Follower
-from chengxin.feed_parts import CatalogParts
-from chengxin.quarantine import Quarantine
-from chengxin.rpc import MAX_MESSAGE
-from services.ingest import counting, findings, messages, reading
-from services.ingest.findings import Inspector
+from chengxin.feeds.follower import Follower
+from chengxin.feeds.parts import CatalogParts
+from chengxin.feeds.quarantine import Quarantine
+from chengxin.grpc.rpc import MAX_MESSAGE
+from chengxin_api.catalog.v1 import catalog_pb2
+from services.ingest.grpc import mapping
+from services.ingest.usecases import anomalies, count_deliveries, read_submissions
+from services.ingest.usecases.anomalies import Inspector
 from tests.extremes import extremes
 from tests.ingest.conftest import REGULATOR, Running, demo_entry, licence, licences
 
@@ -65,8 +66,8 @@ def test_a_transaction_that_cannot_be_counted_is_set_aside_and_counted_later(
             raise KeyError("figures")
         return original(room, rows)
 
-    original = counting._additions
-    monkeypatch.setattr(counting, "_additions", additions)
+    original = count_deliveries._additions
+    monkeypatch.setattr(count_deliveries, "_additions", additions)
     inspector.round()
     assert quarantine.names("job.count") == {str(bad)}
     assert _counted(ingest) == sum(1 for row in ingest.room.store.rows(0) if row.position != bad and row.changes)
@@ -90,7 +91,7 @@ def test_a_series_that_cannot_be_searched_keeps_no_other(ingest: Running, monkey
             raise OverflowError("date value out of range")
         return 0
 
-    monkeypatch.setattr(findings, "_search", search)
+    monkeypatch.setattr(anomalies, "_search", search)
     Inspector(ingest.room).round()
     assert {"QYDJ", "XZXK"} <= set(searched)
     assert ingest.room.quality.state()["searched_on"] == ingest.clock.today().isoformat()
@@ -112,8 +113,8 @@ def test_a_message_of_the_feed_can_be_sent_however_long_its_records(ingest: Runn
         return {"_id": f"r_{n}", "version": 1, "items": items, "recorded_at": ingest.clock.now(), **about}
 
     records = [record(n, long if n % 250 else longest) for n in range(1000)]
-    told = [part for piece in (records[:500], records[500:]) for part in reading._bearable(piece)]
+    told = [part for piece in (records[:500], records[500:]) for part in read_submissions._bearable(piece)]
     assert [r["_id"] for part in told for r in part] == [r["_id"] for r in records]
     for part in told:
-        assert messages.change(reading.Part(1, ingest.clock.now(), part, True)).ByteSize() < MAX_MESSAGE
-    assert reading._bearable([]) == [[]]
+        assert mapping.change(read_submissions.Part(1, ingest.clock.now(), part, True)).ByteSize() < MAX_MESSAGE
+    assert read_submissions._bearable([]) == [[]]

@@ -10,14 +10,15 @@ import pytest
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chengxin.cli import receipt as receipts
-from chengxin.cli.home import make_private_key
-from chengxin.cli.record import ask, receipt_of, versions
-from chengxin.client import Caller, Edge
-from chengxin.delivery import Asked, change_statement, read_signed, sign, statement
+from chengxin.auth.access_tokens import load_private_key
 from chengxin.errors import Problem
-from chengxin.ingest.v1 import ingest_pb2 as pb
-from chengxin.tokens import load_private_key, public_jwk
+from chengxin.values.jwk import public_jwk
+from chengxin.values.provider_statement import Asked, change_statement, read_signed, sign, statement
+from chengxin_api.ingest.v1 import ingest_pb2 as pb
+from chengxin_cli.commands import receipt as receipts
+from chengxin_cli.commands.record import ask, receipt_of, versions
+from chengxin_cli.gateway_client import Caller, Edge
+from chengxin_cli.suite.home import make_private_key
 from tests.ingest.conftest import HOUSING, Organ, Running, licence
 from tests.ingest.test_signing import KEY, agrees
 from tests.support import until

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm
 
-from chengxin.canonical import canonical, digest
-from chengxin.delivery import TYPE, digest_of, read_signed, sign, statement
 from chengxin.errors import Problem
-from chengxin.ingest.v1 import ingest_pb2 as pb
-from chengxin.tokens import public_jwk, thumbprint
+from chengxin.values.canonical_json import canonical, digest
+from chengxin.values.jwk import public_jwk, thumbprint
+from chengxin.values.provider_statement import TYPE, digest_of, read_signed, sign, statement
+from chengxin_api.ingest.v1 import ingest_pb2 as pb
 from tests.ingest.conftest import HOUSING, REGULATOR, Organ, Running, licence, licences, stream
 from tests.ingest.test_files import table
 from tests.support import until

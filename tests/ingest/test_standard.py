@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chengxin.crypto import is_encrypted
-from services.ingest.entry import CodeValue, Item, LocalText, read_entry
-from services.ingest.model import Delivered
-from services.ingest.standard import Standard, to_date, to_name, to_number, to_text
-from services.ingest.validation import Validator
+from chengxin.store.field_encryption import is_encrypted
+from services.ingest.domain.catalog_entry import CodeValue, Item, LocalText, read_entry
+from services.ingest.domain.normalisation import Standard, to_date, to_name, to_number, to_text
+from services.ingest.domain.submission import Delivered
+from services.ingest.domain.validator import Validator
 from tests.ingest.conftest import Running, demo_entry, licence
 from tests.ingest.test_properties import PROVIDER, RECORDER, VALIDATOR
 

@@ -6,13 +6,13 @@ import jwt
 import pytest
 from rich.console import Console
 
-from chengxin.canonical import digest
-from chengxin.cli.submission import Sending, verified
-from chengxin.client import Caller, Edge
 from chengxin.errors import Problem
-from chengxin.ingest.v1 import ingest_pb2 as pb
 from chengxin.tabular.columns import Columns
 from chengxin.tabular.source import Source, must_be_whole, open_source
+from chengxin.values.canonical_json import digest
+from chengxin_api.ingest.v1 import ingest_pb2 as pb
+from chengxin_cli.gateway_client import Caller, Edge
+from chengxin_cli.submission import Sending, verified
 from tests.ingest.conftest import Running, demo_entry, licence, licences
 from tests.ingest.test_files import table
 

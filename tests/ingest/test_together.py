@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from chengxin.auth.principal import Principal, Role
 from chengxin.errors import Problem
-from chengxin.principal import Principal, Role
-from services.ingest.commit import DELIVERED
-from services.ingest.delivery import submit
-from services.ingest.model import Batch, Delivered, Header
+from services.ingest.domain.submission import Batch, Delivered, Header
+from services.ingest.usecases.commit_batch import DELIVERED
+from services.ingest.usecases.submit import submit
 from tests.ingest.conftest import REGULATOR, Running, licence, licences
 
 CALLER = Principal(f"client:{REGULATOR}", frozenset({Role.PROVIDER}), client_id=f"client:{REGULATOR}", org=REGULATOR)

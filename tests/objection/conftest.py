@@ -11,27 +11,27 @@ import pytest
 from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
-from chengxin.assembly import Assembly
-from chengxin.audit.v1 import audit_pb2_grpc
-from chengxin.audit_client import AuditTrail, Relay
-from chengxin.catalog.v1 import catalog_pb2_grpc
-from chengxin.clock import FixedClock
-from chengxin.crypto import KeyRing
-from chengxin.disclosure.v1 import disclosure_pb2_grpc
-from chengxin.feed import Follower
-from chengxin.ids import new_id
-from chengxin.ingest.v1 import ingest_pb2_grpc
-from chengxin.mongo import Store
-from chengxin.objection.v1 import objection_pb2_grpc
-from chengxin.quarantine import Quarantine, Retrying
-from chengxin.rpc import make_channel, make_server
-from chengxin.settings import Settings
+from chengxin.audit.trail import AuditTrail, Relay
+from chengxin.feeds.follower import Follower
+from chengxin.feeds.quarantine import Quarantine, Retrying
+from chengxin.grpc.rpc import make_channel, make_server
+from chengxin.process.bootstrap import Assembly
+from chengxin.process.settings import Settings
+from chengxin.store.database import Store
+from chengxin.store.field_encryption import KeyRing
+from chengxin.values.clock import FixedClock
+from chengxin.values.ids import new_id
+from chengxin_api.audit.v1 import audit_pb2_grpc
+from chengxin_api.catalog.v1 import catalog_pb2_grpc
+from chengxin_api.disclosure.v1 import disclosure_pb2_grpc
+from chengxin_api.ingest.v1 import ingest_pb2_grpc
+from chengxin_api.objection.v1 import objection_pb2_grpc
 from services.objection.__main__ import faces, feeds
-from services.objection.records import records_of
-from services.objection.recounting import Recounter
-from services.objection.references import references_of
-from services.objection.room import Objections
-from services.objection.store import ObjectionStore
+from services.objection.clients.disclosure import references_of
+from services.objection.clients.ingest import records_of
+from services.objection.context import Objections
+from services.objection.store.cases import ObjectionStore
+from services.objection.usecases.recompute_deadlines import Recounter
 from tests.objection.sources import (
     REGULATOR,
     YEARS,

@@ -8,10 +8,10 @@ from typing import Any
 
 import grpc
 
-from chengxin.audit.v1 import audit_pb2, audit_pb2_grpc
-from chengxin.catalog.v1 import catalog_pb2, catalog_pb2_grpc
-from chengxin.disclosure.v1 import disclosure_pb2, disclosure_pb2_grpc
-from chengxin.ingest.v1 import ingest_pb2, ingest_pb2_grpc
+from chengxin_api.audit.v1 import audit_pb2, audit_pb2_grpc
+from chengxin_api.catalog.v1 import catalog_pb2, catalog_pb2_grpc
+from chengxin_api.disclosure.v1 import disclosure_pb2, disclosure_pb2_grpc
+from chengxin_api.ingest.v1 import ingest_pb2, ingest_pb2_grpc
 from tests.support import free_port
 
 OBJECTION_RULES = {

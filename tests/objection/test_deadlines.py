@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chengxin.catalog.v1 import catalog_pb2
+from chengxin_api.catalog.v1 import catalog_pb2
 from tests.objection.conftest import Running
 from tests.support import until
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from services.objection import guideline
-from services.objection.deadlines import Rules
-from services.objection.guideline import REGULATION
+from services.objection.domain import guideline
+from services.objection.domain.deadlines import Rules
+from services.objection.domain.guideline import REGULATION
 from tests.objection.conftest import Running
 from tests.objection.sources import OBJECTION_RULES
 

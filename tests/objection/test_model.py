@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chengxin.clock import shanghai_date
-from chengxin.crypto import KeyRing
 from chengxin.errors import Problem
-from chengxin.ids import is_objection_no
-from chengxin.workdays import CalendarYear, WorkCalendar
-from services.objection import guideline, model
-from services.objection.deadlines import Rules, Step, Timetable
-from services.objection.evidence import Attachment, numbered
-from services.objection.model import Answer, Case, Challenged, Correction, Finding, Outcome, State
-from services.objection.rows import case_row, read_case
+from chengxin.store.field_encryption import KeyRing
+from chengxin.values.clock import shanghai_date
+from chengxin.values.ids import is_objection_no
+from chengxin.values.workdays import CalendarYear, WorkCalendar
+from services.objection.domain import cases, guideline
+from services.objection.domain.cases import Answer, Case, Challenged, Correction, Finding, Outcome, State
+from services.objection.domain.deadlines import Rules, Step, Timetable
+from services.objection.domain.evidence import Attachment, numbered
+from services.objection.store.case_mapper import case_row, read_case
 
 RULES = guideline.REGULATION
 WEEKENDS = WorkCalendar([CalendarYear(year, year < 2027, frozenset(), frozenset()) for year in range(2026, 2031)])
@@ -32,7 +32,7 @@ Act = Callable[[Case, datetime], Case]
 
 def new_case() -> Case:
     evidence = numbered(FILES[:1], ["file_a"], 0, START)
-    return model.filed("YY-20261124-0001", LICENCE, ["XK_NR"], "许可内容与证书不符", evidence, START, TIMETABLE)
+    return cases.filed("YY-20261124-0001", LICENCE, ["XK_NR"], "许可内容与证书不符", evidence, START, TIMETABLE)
 
 
 ACTS: dict[str, Act] = {
@@ -87,7 +87,7 @@ def must_be_valid(case: Case) -> None:
     # One period runs, the one of the state; none of a closed case.
     assert all(p.done_on is not None for p in case.periods[:-1])
     assert (case.running.step if case.running else None) is RUNS.get(case.state)
-    assert case.open == (case.state not in model.CLOSED)
+    assert case.open == (case.state not in cases.CLOSED)
     for period in case.periods:
         assert period.start < period.due
         assert period.done_on is None or period.done_on >= period.start
@@ -166,13 +166,13 @@ def test_a_rule_that_is_not_there_is_not_guessed() -> None:
     [(["A"], ["A", "B"], True), (["A"], ["B"], False), ([], ["B"], True), (["A"], [], True)],
 )
 def test_what_a_case_is_about(challenged: list[str], again: list[str], covered: bool) -> None:
-    case = model.filed("YY-1", LICENCE, challenged, "x", (), START, TIMETABLE)
+    case = cases.filed("YY-1", LICENCE, challenged, "x", (), START, TIMETABLE)
     assert case.covers(again) is covered
 
 
 def test_numbers_are_quoted_by_day() -> None:
-    assert model.number(shanghai_date(START), 12) == "YY-20261124-0012"
-    assert model.number(shanghai_date(START), 12345) == "YY-20261124-12345"
+    assert cases.number(shanghai_date(START), 12) == "YY-20261124-0012"
+    assert cases.number(shanghai_date(START), 12345) == "YY-20261124-12345"
     assert is_objection_no("YY-20261124-0012")
     assert is_objection_no("YY-20261124-12345")
 

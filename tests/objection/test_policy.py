@@ -6,11 +6,11 @@ from typing import Any
 import grpc
 import pytest
 
-from chengxin.crypto import KeyRing
+from chengxin.auth.principal import Role
 from chengxin.errors import Problem
-from chengxin.ids import new_id
-from chengxin.objection.v1 import objection_pb2 as pb
-from chengxin.principal import Role
+from chengxin.store.field_encryption import KeyRing
+from chengxin.values.ids import new_id
+from chengxin_api.objection.v1 import objection_pb2 as pb
 from services.objection.__main__ import policy
 from tests.objection.conftest import RECORD, Running, running
 from tests.objection.sources import REGULATOR

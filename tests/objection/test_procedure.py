@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chengxin.objection.v1 import objection_pb2 as pb
+from chengxin_api.objection.v1 import objection_pb2 as pb
 from tests.objection.conftest import COMPANY, RECORD, Running
 from tests.objection.sources import REGULATOR
 

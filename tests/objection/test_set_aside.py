@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from google.protobuf.message import Message
 
-from chengxin.catalog.v1 import catalog_pb2
-from chengxin.feed import Follower
-from chengxin.feed_parts import CatalogParts
-from chengxin.ingest.v1 import ingest_pb2
-from chengxin.quarantine import Parts, Quarantine
-from services.objection import recounting
-from services.objection.feeds import CorrectionParts, apply_catalog, apply_ingest
-from services.objection.recounting import Recounter
+from chengxin.feeds.follower import Follower
+from chengxin.feeds.parts import CatalogParts
+from chengxin.feeds.quarantine import Parts, Quarantine
+from chengxin_api.catalog.v1 import catalog_pb2
+from chengxin_api.ingest.v1 import ingest_pb2
+from services.objection.usecases import recompute_deadlines
+from services.objection.usecases.follow_feeds import CorrectionParts, apply_catalog, apply_ingest
+from services.objection.usecases.recompute_deadlines import Recounter
 from tests.extremes import extremes
 from tests.objection.conftest import COMPANY, RECORD, Running
 from tests.support import until
@@ -105,7 +105,7 @@ def test_a_case_that_cannot_be_counted_again_keeps_no_other(city: Running, monke
             raise OverflowError("date value out of range")
         counted.append(number)
 
-    monkeypatch.setattr(recounting, "recount", recount)
+    monkeypatch.setattr(recompute_deadlines, "recount", recount)
     pages = iter([["YY-1", "YY-2", "YY-3"], []])
     monkeypatch.setattr(type(city.room.store), "running_through", lambda *_: next(pages))
     Recounter(city.room, 60, quarantine)._recount(2026, "mark")

@@ -7,7 +7,7 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from chengxin.subjects import INDIVIDUAL
+from chengxin.values.subject_kinds import INDIVIDUAL
 from services.disclosure.domain.catalog_entry import Entry, Item
 from services.disclosure.domain.masking import mask_identifier, mask_name, scrub
 

@@ -9,7 +9,7 @@ from services.disclosure.domain.pinyin_letters import CHARACTERS
 
 _SPACES: Final = re.compile(r"\s+")
 _CODE: Final = re.compile(r"[0-9A-HJ-NPQRTUWXY]{4,18}")
-# As collection records them (services/ingest/standard.py): the dots of foreign names are all `·`. A test compares both.
+# As collection records them (services/ingest/domain/normalisation.py): the dots of foreign names are all `·`. A test compares both.
 _DOTS: Final = str.maketrans("•‧∙⋅・･", "······")
 # Digits and Latin letters stand for themselves.
 _LETTERS: Final[dict[str, str]] = {

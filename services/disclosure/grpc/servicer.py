@@ -6,12 +6,12 @@ from typing import Final
 
 import grpc
 
-from chengxin.context import caller
-from chengxin.disclosure.v1 import disclosure_pb2 as pb
-from chengxin.disclosure.v1 import disclosure_pb2_grpc
+from chengxin.auth.policy import serves
+from chengxin.auth.request_context import caller
 from chengxin.errors import INPUT_INVALID, FieldError
-from chengxin.policy import serves
-from chengxin.web import decode_page_token, encode_page_token
+from chengxin.values.page_tokens import encode_page_token, text_after
+from chengxin_api.disclosure.v1 import disclosure_pb2 as pb
+from chengxin_api.disclosure.v1 import disclosure_pb2_grpc
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.record_views import RecordView
 from services.disclosure.usecases import consents as consent
@@ -42,7 +42,7 @@ class DisclosureServicer(disclosure_pb2_grpc.DisclosureServiceServicer):
                 subject_ref=subject.subject_ref, kind=subject.kind, name=subject.name, uscc=subject.uscc
             ),
             records=[_record(seen.shown) for seen in answered.records],
-            next_page_token=encode_page_token(answered.following) if answered.following else "",
+            next_page_token=encode_page_token(answered.following),
             audit_event_id=answered.event_id,
         )
 
@@ -89,10 +89,7 @@ def _ask(request: pb.QueryRequest) -> RecordsQuery:
     size = request.page_size or DEFAULT_SIZE
     if not 1 <= size <= GREATEST_SIZE:
         raise INPUT_INVALID(fields=[FieldError("page_size", "range", f"1 … {GREATEST_SIZE}")])
-    after = decode_page_token(request.page_token) or ""
-    if not isinstance(after, str):
-        raise INPUT_INVALID(fields=[FieldError("page_token", "page_token", "next_page_token of the answer before")])
-    return RecordsQuery(size, after, frozenset(request.entries))
+    return RecordsQuery(size, text_after(request.page_token), frozenset(request.entries))
 
 
 def _record(shown: RecordView) -> pb.RecordView:

@@ -8,11 +8,12 @@ from flask import Response, request
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
 
-from chengxin.context import caller
-from chengxin.errors import INPUT_INVALID, FieldError, Problem
-from chengxin.pages import page, page_language
-from chengxin.policy import Admission, serves
-from chengxin.web import PageQuery, answer, decode_page_token, encode_page_token, idempotency_key, make_app, told_when
+from chengxin.auth.policy import Admission, serves
+from chengxin.auth.request_context import caller
+from chengxin.errors import Problem
+from chengxin.http.pages import page, page_language
+from chengxin.http.web import PageQuery, answer, idempotency_key, make_app, told_when
+from chengxin.values.page_tokens import decode_page_token, encode_page_token, refused_page_token, text_after
 from services.disclosure.context import DisclosureContext
 from services.disclosure.http import schemas as bodies
 from services.disclosure.http.pages import PageRenderer
@@ -123,9 +124,9 @@ def _add_consents(app: OpenAPI, ctx: DisclosureContext) -> None:
     @serves(consent.listed)
     def consents(query: PageQuery) -> Response:
         """Newest first, withdrawn and used ones among them."""
-        found = consent.listed(ctx, caller(), _after(query.page_token), query.page_size)
+        found = consent.listed(ctx, caller(), text_after(query.page_token), query.page_size)
         page = found[: query.page_size]
-        following = encode_page_token(page[-1].consent_id) if len(found) > len(page) else ""
+        following = encode_page_token(page[-1].consent_id if len(found) > len(page) else None)
         return answer({"consents": [c.plain() for c in page], "next_page_token": following})
 
     @app.post(
@@ -178,13 +179,15 @@ def _add_pages(app: OpenAPI, ctx: DisclosureContext) -> None:
     @serves(query.own)
     def own_page() -> Response:
         after = request.args.get("page", "")
-        return shown(lambda language: (pages.own(RecordsQuery(after=_after(after)), language), 200))
+        return shown(lambda language: (pages.own(RecordsQuery(after=text_after(after)), language), 200))
 
     @app.route("/subjects/<subject_ref>")
     @serves(query.public)
     def subject_page(subject_ref: str) -> Response:
         after = request.args.get("page", "")
-        return shown(lambda language: (pages.subject(subject_ref, RecordsQuery(after=_after(after)), language), 200))
+        return shown(
+            lambda language: (pages.subject(subject_ref, RecordsQuery(after=text_after(after)), language), 200)
+        )
 
 
 def _public(ctx: DisclosureContext, ref: str, asked: bodies.RecordsParameters) -> QueryResult:
@@ -198,36 +201,24 @@ def _own(ctx: DisclosureContext, asked: bodies.RecordsParameters) -> QueryResult
 def _search(ctx: DisclosureContext, q: str, token: str, size: int) -> tuple[list[FoundSubject], int, str]:
     start = _start(token)
     found, total = query.search(ctx, caller(), q, start, size)
-    following = encode_page_token(start + size) if total > start + size else ""
+    following = encode_page_token(start + size if total > start + size else None)
     return found, total, following
 
 
 def _ask(asked: bodies.RecordsParameters) -> RecordsQuery:
     entries = frozenset({asked.entry} if asked.entry else ())
-    return RecordsQuery(asked.page_size, _after(asked.page_token), entries)
+    return RecordsQuery(asked.page_size, text_after(asked.page_token), entries)
 
 
 def _ask_of(body: bodies.QueryBody) -> RecordsQuery:
-    return RecordsQuery(body.page_size, _after(body.page_token), frozenset(body.entries))
-
-
-def _after(token: str) -> str:
-    after = decode_page_token(token)
-    if after is None:
-        return ""
-    return after if isinstance(after, str) else _wrong_token()
+    return RecordsQuery(body.page_size, text_after(body.page_token), frozenset(body.entries))
 
 
 def _start(token: str) -> int:
-    start = decode_page_token(token)
-    if start is None:
-        return 0
-    return start if isinstance(start, int) and start >= 0 else int(_wrong_token())
-
-
-def _wrong_token() -> str:
-    told = "use next_page_token of the previous answer unchanged / 请原样使用上一页返回的 next_page_token"
-    raise INPUT_INVALID(fields=[FieldError("page_token", "page_token", told)])
+    [start] = decode_page_token(token, int) or [0]
+    if start < 0:
+        raise refused_page_token()
+    return int(start)
 
 
 def _records(answered: QueryResult, **more: Any) -> Response:
@@ -235,7 +226,7 @@ def _records(answered: QueryResult, **more: Any) -> Response:
         {
             "subject": answered.subject,
             "records": [seen.to_json() for seen in answered.records],
-            "next_page_token": encode_page_token(answered.following) if answered.following else "",
+            "next_page_token": encode_page_token(answered.following),
             "audit_event_id": answered.event_id,
             **more,
         }

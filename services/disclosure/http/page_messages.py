@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from chengxin.pages import Words
+from chengxin.http.pages import Words
 
 WORDS: Final[Words] = {
     "home": ("首页", "Home"),

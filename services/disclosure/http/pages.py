@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from chengxin.clock import shanghai_date
-from chengxin.context import caller
+from chengxin.auth.request_context import caller
 from chengxin.errors import Problem
-from chengxin.pages import Templates
-from chengxin.web import encode_page_token
+from chengxin.http.pages import Templates
+from chengxin.values.clock import shanghai_date
+from chengxin.values.page_tokens import encode_page_token
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.catalog_entry import Entry, Item
 from services.disclosure.domain.disclosure_period import OPEN_ENDED
@@ -51,7 +51,7 @@ class PageRenderer:
         today = self._ctx.clock.today().isoformat()
         found, total = query.search(self._ctx, caller(), asked, start, _PER_PAGE) if asked else ([], 0)
         subjects = [{"listed": s, "name": s.name(today), "former": s.former(today)} for s in found]
-        more = encode_page_token(start + _PER_PAGE) if total > start + _PER_PAGE else ""
+        more = encode_page_token(start + _PER_PAGE if total > start + _PER_PAGE else None)
         return self._render(
             "portal.html",
             language,
@@ -75,7 +75,7 @@ class PageRenderer:
             groups=[(c, found) for c, found in groups if found],
             count=len(blocks),
             first=not ask.after,
-            more=encode_page_token(answered.following) if answered.following else "",
+            more=encode_page_token(answered.following),
             today=self._ctx.clock.today().isoformat(),
         )
 
@@ -87,7 +87,7 @@ class PageRenderer:
             language,
             subject=answered.subject,
             blocks=[self._block(seen.shown, language) for seen in answered.records],
-            more=encode_page_token(answered.following) if answered.following else "",
+            more=encode_page_token(answered.following),
         )
 
     def problem(self, problem: Problem, language: str) -> str:

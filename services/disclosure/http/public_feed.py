@@ -7,10 +7,10 @@ from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
 from pydantic import BaseModel, ConfigDict, Field
 
-from chengxin.context import caller
+from chengxin.auth.policy import serves
+from chengxin.auth.request_context import caller
 from chengxin.errors import INPUT_INVALID, FieldError
-from chengxin.policy import serves
-from chengxin.web import answer
+from chengxin.http.web import answer
 from services.disclosure.context import DisclosureContext
 from services.disclosure.http import schemas as bodies
 from services.disclosure.usecases import portal_reconciliation as differences

@@ -7,10 +7,10 @@ from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
 from pydantic import BaseModel, Field
 
-from chengxin.context import caller
+from chengxin.auth.policy import serves
+from chengxin.auth.request_context import caller
 from chengxin.errors import NOT_FOUND
-from chengxin.policy import serves
-from chengxin.web import answer
+from chengxin.http.web import answer
 from services.disclosure.context import DisclosureContext
 from services.disclosure.usecases import rebuild as rebuilding
 

@@ -4,7 +4,7 @@ from datetime import date
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from chengxin.web import PageQuery
+from chengxin.http.web import PageQuery
 
 
 class RefPath(BaseModel):

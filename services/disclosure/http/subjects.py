@@ -9,11 +9,11 @@ from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
 from pydantic import BaseModel, ConfigDict, Field
 
-from chengxin import context
-from chengxin.context import caller
-from chengxin.errors import INPUT_INVALID, FieldError
-from chengxin.policy import serves
-from chengxin.web import PageQuery, answer, decode_page_token, encode_page_token, idempotency_key
+from chengxin.auth import request_context
+from chengxin.auth.policy import serves
+from chengxin.auth.request_context import caller
+from chengxin.http.web import PageQuery, answer, idempotency_key
+from chengxin.values.page_tokens import encode_page_token, text_after
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.disagreements import Disagreement, fact_named
 from services.disclosure.http import schemas as bodies
@@ -151,9 +151,9 @@ def _add_reading(app: OpenAPI, ctx: DisclosureContext) -> None:
     @serves(subjects.conflicts)
     def listed(query: PageQuery) -> Response:
         """Oldest first."""
-        found = subjects.conflicts(ctx, caller(), _after(query), query.page_size)
+        found = subjects.conflicts(ctx, caller(), text_after(query.page_token), query.page_size)
         place = f"{found[-1].conflict_since} {found[-1].link_id}" if len(found) == query.page_size else ""
-        following = encode_page_token(place) if place else ""
+        following = encode_page_token(place)
         return answer({"conflicts": found, "next_page_token": following})
 
     @app.get(
@@ -165,8 +165,8 @@ def _add_reading(app: OpenAPI, ctx: DisclosureContext) -> None:
     @serves(subjects.differing)
     def differing(query: PageQuery) -> Response:
         """Of all subjects, those that differ for the longest time first."""
-        found, following = subjects.differing(ctx, caller(), _after(query), query.page_size)
-        token = encode_page_token(following) if following else ""
+        found, following = subjects.differing(ctx, caller(), text_after(query.page_token), query.page_size)
+        token = encode_page_token(following)
         return answer({"disagreements": [_differs(one) for one in found], "next_page_token": token})
 
     @app.get("/v1/subjects/<subject_ref>", tags=[_SUBJECTS], summary="Who is who", responses={200: IdentityAnswer})
@@ -229,20 +229,11 @@ def selector_of(body: bodies.SelectorBody) -> SubjectIdentifier:
 
 def told_conflicts(found: Sequence[Disagreement]) -> list[dict[str, Any]]:
     """Facts that are told differently, in the caller's language."""
-    language = context.current().language
+    language = request_context.current().language
     return [{"fact": d.fact.told(language), "statements": d.statements} for d in found]
 
 
 def _differs(found: subjects.SubjectWithDisagreements) -> dict[str, Any]:
-    language = context.current().language
+    language = request_context.current().language
     facts = [asdict(fact) | {"fact": fact_named(fact.fact).told(language), "item": fact.fact} for fact in found.facts]
     return vars(found) | {"facts": facts}
-
-
-def _after(query: PageQuery) -> str:
-    after = decode_page_token(query.page_token)
-    if after is None:
-        return ""
-    if not isinstance(after, str):
-        raise INPUT_INVALID(fields=[FieldError("page_token", "page_token", "next_page_token of the answer before")])
-    return after

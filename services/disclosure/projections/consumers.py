@@ -14,15 +14,15 @@ import structlog
 from google.protobuf.json_format import MessageToDict
 from prometheus_client import Counter
 
-from chengxin.catalog.v1 import catalog_pb2
-from chengxin.clock import Clock, rfc3339, shanghai_date
-from chengxin.crypto import KeyRing
-from chengxin.feed_parts import RecordParts
-from chengxin.ids import SubjectKey
-from chengxin.ingest.v1 import ingest_pb2
-from chengxin.mongo import Unit
-from chengxin.objection.v1 import objection_pb2
-from chengxin.quarantine import Quarantine, is_transient, reason_of
+from chengxin.feeds.parts import RecordParts
+from chengxin.feeds.quarantine import Quarantine, is_transient, reason_of
+from chengxin.store.database import Unit
+from chengxin.store.field_encryption import KeyRing
+from chengxin.values.clock import Clock, rfc3339, shanghai_date
+from chengxin.values.ids import SubjectKey
+from chengxin_api.catalog.v1 import catalog_pb2
+from chengxin_api.ingest.v1 import ingest_pb2
+from chengxin_api.objection.v1 import objection_pb2
 from services.disclosure.domain.record_views import Delivered
 from services.disclosure.projections.links import LinkProjection
 from services.disclosure.projections.public_changes import PublicChanges

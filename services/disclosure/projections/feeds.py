@@ -10,13 +10,13 @@ from typing import Final, Protocol
 import structlog
 from pymongo.errors import PyMongoError
 
-from chengxin.clock import Clock
-from chengxin.crypto import KeyRing
-from chengxin.feed import Follower
-from chengxin.ids import SubjectKey
-from chengxin.lag import Head, Lag, LagMeter
-from chengxin.lease import BEAT_SECONDS, Holder, LeaseLost
-from chengxin.mongo import Unit
+from chengxin.feeds.follower import Follower
+from chengxin.feeds.lag import Lag, LagMeter
+from chengxin.store.database import FeedHead, Unit
+from chengxin.store.field_encryption import KeyRing
+from chengxin.store.leases import BEAT_SECONDS, Holder, LeaseLost
+from chengxin.values.clock import Clock
+from chengxin.values.ids import SubjectKey
 from services.disclosure.projections.consumers import mark_awaited
 from services.disclosure.store.disclosure_store import DisclosureStore
 from services.disclosure.store.generations import Generations, reached
@@ -87,7 +87,7 @@ def parts(shares: int) -> list[FeedPart]:
 
 
 # Asks a source how far it is, seen from a position.
-AskHead = Callable[[int], Head]
+AskHead = Callable[[int], FeedHead]
 
 
 class Sources(Protocol):

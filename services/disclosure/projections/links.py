@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chengxin.crypto import KeyRing, is_encrypted
-from chengxin.ids import SubjectKey, new_id
-from chengxin.mongo import Unit
+from chengxin.store.database import Unit
+from chengxin.store.field_encryption import KeyRing, is_encrypted
+from chengxin.values.ids import SubjectKey, new_id
 from services.disclosure.domain.catalog_entry import Entry
 from services.disclosure.domain.entity_resolution import Groups, Identifier, State, link_id, organisation_code_in
 from services.disclosure.domain.record_views import Delivered

@@ -19,8 +19,8 @@ import structlog
 from prometheus_client import Gauge
 from pymongo.errors import PyMongoError
 
-from chengxin.deadlines import in_turn, patience
 from chengxin.errors import STORE_UNAVAILABLE, Problem
+from chengxin.store.deadlines import in_turn, patience
 from services.disclosure.domain.subject_names import NameHistory, together
 from services.disclosure.domain.text_normalisation import as_initials, normalised, words_of
 from services.disclosure.domain.view_pages import PublicName, each_once, seen_names

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from chengxin.mongo import Unit
+from chengxin.store.database import Unit
 from services.disclosure.domain.catalog_entry import Entry
 from services.disclosure.domain.disclosure_period import is_over
 from services.disclosure.domain.record_fragments import Fragment

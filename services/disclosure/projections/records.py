@@ -6,9 +6,9 @@ from typing import Final
 
 import msgspec
 
-from chengxin.crypto import KeyRing, is_encrypted
-from chengxin.mongo import Unit
-from chengxin.quarantine import NotYet
+from chengxin.feeds.quarantine import NotYet
+from chengxin.store.database import Unit
+from chengxin.store.field_encryption import KeyRing, is_encrypted
 from services.disclosure.domain.assertions import NOTHING, DisputedFact
 from services.disclosure.domain.catalog_entry import BASIC, Entry
 from services.disclosure.domain.disclosure_period import is_over

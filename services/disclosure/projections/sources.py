@@ -4,14 +4,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from chengxin.assembly import Assembly
-from chengxin.catalog.v1 import catalog_pb2, catalog_pb2_grpc
-from chengxin.feed import Follower
-from chengxin.feed_parts import CatalogParts, ObjectionParts
-from chengxin.ingest.v1 import ingest_pb2, ingest_pb2_grpc
-from chengxin.mongo import Unit
-from chengxin.objection.v1 import objection_pb2, objection_pb2_grpc
-from chengxin.quarantine import Parts, message_handler
+from chengxin.feeds.follower import Follower
+from chengxin.feeds.parts import CatalogParts, ObjectionParts
+from chengxin.feeds.quarantine import Parts, message_handler
+from chengxin.process.bootstrap import Assembly
+from chengxin.store.database import Unit
+from chengxin_api.catalog.v1 import catalog_pb2, catalog_pb2_grpc
+from chengxin_api.ingest.v1 import ingest_pb2, ingest_pb2_grpc
+from chengxin_api.objection.v1 import objection_pb2, objection_pb2_grpc
 from services.disclosure.projections.consumers import (
     PiecedCall,
     Pieces,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chengxin.mongo import Store, Unit
+from chengxin.store.database import Store, Unit
 from services.disclosure.store.documents import ConsentRow
 
 Plain = dict[str, Any]

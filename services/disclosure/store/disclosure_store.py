@@ -14,11 +14,11 @@ from typing import Any, Final, TypeVar
 from pymongo import DeleteOne, InsertOne, ReplaceOne, ReturnDocument, UpdateOne
 from pymongo.collection import Collection
 
-from chengxin.deadlines import patience, within
+from chengxin.concurrency.coalescing import Together
 from chengxin.errors import STORE_UNAVAILABLE
-from chengxin.ids import new_id
-from chengxin.mongo import Store, Unit, find_among, session_of
-from chengxin.together import Together
+from chengxin.store.database import Store, Unit, find_among, session_of
+from chengxin.store.deadlines import patience, within
+from chengxin.values.ids import new_id
 from services.disclosure.domain.catalog_entry import Entry
 from services.disclosure.domain.record_fragments import Fragment, packed, unpacked, with_items
 from services.disclosure.domain.subject_names import NameHistory

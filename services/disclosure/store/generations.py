@@ -8,7 +8,7 @@ from pymongo import DeleteOne, ReturnDocument
 from pymongo.database import Database
 
 from chengxin.errors import STORE_UNAVAILABLE
-from chengxin.mongo import Store, Unit
+from chengxin.store.database import Store, Unit
 from services.disclosure.store.disclosure_store import FIRST, DisclosureStore
 from services.disclosure.store.documents import DERIVED, LinkRow, LongRecordRow, RecordRow
 

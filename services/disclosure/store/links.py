@@ -9,7 +9,7 @@ from typing import Any, Final
 from pymongo import DeleteOne, InsertOne, ReplaceOne, UpdateOne
 from pymongo.collection import Collection
 
-from chengxin.mongo import Unit, find_among, session_of
+from chengxin.store.database import Unit, find_among, session_of
 from services.disclosure.domain.entity_resolution import Decision, Groups, Identifier, Link, State, grouped
 from services.disclosure.domain.subject_state import SubjectState, members_packed, members_unpacked, state_unpacked
 from services.disclosure.store.documents import GroupRow, LinkRow, MemberRow, NameRow, SubjectRow

@@ -8,8 +8,8 @@ from typing import Any, Final
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from chengxin.ids import new_id
-from chengxin.mongo import Unit, session_of
+from chengxin.store.database import Unit, session_of
+from chengxin.values.ids import new_id
 from services.disclosure.domain.record_fragments import Fragment, unpacked
 from services.disclosure.domain.record_views import View
 from services.disclosure.store.documents import AnnouncementRow, ShownRow, SubjectRow

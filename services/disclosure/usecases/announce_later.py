@@ -6,8 +6,8 @@ from typing import Final
 
 import structlog
 
-from chengxin.mongo import Unit
-from chengxin.quarantine import Quarantine, reason_of
+from chengxin.feeds.quarantine import Quarantine, reason_of
+from chengxin.store.database import Unit
 from services.disclosure.context import BeingFilled, DisclosureContext
 from services.disclosure.projections.public_changes import PublicChanges
 

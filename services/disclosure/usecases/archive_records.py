@@ -6,11 +6,11 @@ from typing import Final
 
 import structlog
 
+from chengxin.auth.policy import rule
+from chengxin.auth.principal import Principal, Role
 from chengxin.errors import ROLE_NOT_ALLOWED, Problem
-from chengxin.mongo import Unit
-from chengxin.policy import rule
-from chengxin.principal import Principal, Role
-from chengxin.quarantine import Quarantine, reason_of
+from chengxin.feeds.quarantine import Quarantine, reason_of
+from chengxin.store.database import Unit
 from services.disclosure.context import OWN, DisclosureContext
 from services.disclosure.domain.disclosure_period import is_over
 from services.disclosure.projections.public_changes import PublicChanges

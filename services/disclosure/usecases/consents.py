@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 
-from chengxin.canonical import canonical
-from chengxin.clock import rfc3339
+from chengxin.auth.policy import rule
+from chengxin.auth.principal import Assurance, Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError, Problem, forbidden, not_found
-from chengxin.ids import new_id
-from chengxin.mongo import Unit
-from chengxin.policy import rule
-from chengxin.principal import Assurance, Principal, Role
+from chengxin.store.database import Unit
+from chengxin.values.canonical_json import canonical
+from chengxin.values.clock import rfc3339
+from chengxin.values.ids import new_id
 from services.disclosure.context import DisclosureContext
 
 CONSENT_ABSENT = not_found("CONSENT_ABSENT", "没有编号为 {consent_id} 的授权", "You gave no consent {consent_id}")

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from chengxin.auth.policy import rule
+from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError
-from chengxin.policy import rule
-from chengxin.principal import Principal, Role
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.disclosure_period import is_over
 

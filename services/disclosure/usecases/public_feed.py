@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
+from chengxin.auth.policy import rule
+from chengxin.auth.principal import Principal, Role
 from chengxin.errors import FEED_POSITION_UNKNOWN, exhausted, not_found
-from chengxin.mongo import OutboxRow
-from chengxin.policy import rule
-from chengxin.principal import Principal, Role
+from chengxin.store.database import OutboxRow
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.disclosure_period import is_over
 from services.disclosure.domain.record_views import View

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
-from chengxin.deadlines import OPERATION_SECONDS, in_time, within
+from chengxin.auth.policy import rule
+from chengxin.auth.principal import Assurance, Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError, Problem, forbidden, not_found
-from chengxin.ids import is_subject_ref
-from chengxin.policy import rule
-from chengxin.principal import Assurance, Principal, Role
-from chengxin.subjects import INDIVIDUAL
+from chengxin.store.deadlines import OPERATION_SECONDS, in_time, within
+from chengxin.values.ids import is_subject_ref
+from chengxin.values.subject_kinds import INDIVIDUAL
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.disagreements import Disagreement
 from services.disclosure.domain.masking import is_identity_number, mask_name

@@ -14,14 +14,14 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from chengxin.clock import rfc3339
-from chengxin.feed import Follower
-from chengxin.lease import Holder, LeaseLost
-from chengxin.mongo import Unit
-from chengxin.policy import rule
-from chengxin.principal import Principal, Role
-from chengxin.quarantine import reason_of
-from chengxin.regions import of_the_city
+from chengxin.auth.policy import rule
+from chengxin.auth.principal import Principal, Role
+from chengxin.auth.regions import of_the_city
+from chengxin.feeds.follower import Follower
+from chengxin.feeds.quarantine import reason_of
+from chengxin.store.database import Unit
+from chengxin.store.leases import Holder, LeaseLost
+from chengxin.values.clock import rfc3339
 from services.disclosure.context import BeingFilled, DisclosureContext
 from services.disclosure.domain.record_fragments import Fragment
 from services.disclosure.domain.record_views import View

@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from chengxin.canonical import canonical
-from chengxin.clock import rfc3339
+from chengxin.auth.policy import rule
+from chengxin.auth.principal import Principal, Role
+from chengxin.auth.regions import of_the_city
 from chengxin.errors import conflict, not_found
-from chengxin.mongo import Unit
-from chengxin.policy import rule
-from chengxin.principal import Principal, Role
-from chengxin.regions import of_the_city
-from chengxin.subjects import INDIVIDUAL
+from chengxin.store.database import Unit
+from chengxin.values.canonical_json import canonical
+from chengxin.values.clock import rfc3339
+from chengxin.values.subject_kinds import INDIVIDUAL
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.assertions import DisputedFact
 from services.disclosure.domain.disagreements import Disagreement

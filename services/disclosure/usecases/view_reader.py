@@ -7,8 +7,9 @@ from typing import Final, TypeVar
 
 import structlog
 
-from chengxin import context
-from chengxin.errors import INPUT_INVALID, FieldError, unavailable
+from chengxin.auth import request_context
+from chengxin.errors import unavailable
+from chengxin.values.page_tokens import refused_page_token
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.assertions import NOTHING, Assertions
 from services.disclosure.domain.catalog_entry import Entry
@@ -30,7 +31,6 @@ DEFAULT_SIZE: Final = 50
 # How often records are read whose items are being replaced.
 _LOOKS: Final = 3
 MENDED_SECONDS: Final = 60
-_PAGE_TOKEN: Final = "use next_page_token of the previous answer unchanged / 请原样使用上一页返回的 next_page_token"
 
 RECORD_INCOMPLETE = unavailable(
     "RECORD_INCOMPLETE",
@@ -80,7 +80,7 @@ class LazyRecordView:
 
     def to_json(self) -> EncodedRecordView:
         """The record as it is answered, in the language asked for, with its items as JSON."""
-        language = context.current().language
+        language = request_context.current().language
         return shown_json(self.fragment, self._view, self.entry, language, self._ctx.keys.decrypt)
 
     @cached_property
@@ -91,7 +91,7 @@ class LazyRecordView:
             if record.items.get(code) == sealed:
                 record.items[code] = self._ctx.keys.decrypt(sealed, code)
         if self.entry is not None:
-            record.entry_name = self.entry.name.told(context.current().language)
+            record.entry_name = self.entry.name.told(request_context.current().language)
         return record
 
 
@@ -185,7 +185,7 @@ def _stranger(ctx: DisclosureContext, ref: str, view: View, ask: RecordsQuery, a
         sheet = read(ctx, known, view, ask, archived)
         return ResultPage(sheet.subject, sheet.records, sheet.following, refs, sheet.said)
     if ask.after:
-        raise INPUT_INVALID(fields=[FieldError("page_token", "page_token", _PAGE_TOKEN)])
+        raise refused_page_token()
     return ResultPage(None, [], "", refs)
 
 
@@ -237,7 +237,7 @@ def _remaining(
     if after:
         where = ctx.store.location(after)
         if where is None or where.ref not in refs:
-            raise INPUT_INVALID(fields=[FieldError("page_token", "page_token", _PAGE_TOKEN)])
+            raise refused_page_token()
         refs, before = refs[refs.index(where.ref) :], (where.page, where.slot)
     for heads in _heads(ctx, refs, head):
         for one in heads:

@@ -1,0 +1,240 @@
+"""The audit trail as services use it: events, the durable append of queries, the relay of modifications."""
+
+import re
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import grpc
+import structlog
+
+from chengxin.auth import request_context
+from chengxin.auth.principal import Principal
+from chengxin.concurrency.coalescing import Together
+from chengxin.errors import AUDIT_UNAVAILABLE, Problem
+from chengxin.feeds.lag import Lag, LagMeter
+from chengxin.feeds.quarantine import Label, Quarantine
+from chengxin.store.database import Document, Store, Unit
+from chengxin.store.deadlines import patience
+from chengxin.values.canonical_json import canonical
+from chengxin.values.clock import Clock, rfc3339
+from chengxin.values.ids import new_id
+from chengxin_api.audit.v1 import audit_pb2, audit_pb2_grpc
+
+log = structlog.get_logger()
+
+_APPEND_SECONDS: Final = 3.0
+# For whoever has waited for the store already.
+_LEAST_SECONDS: Final = 0.5
+_GROUP: Final = 500
+# How long events of queries that come together are waited for. A call costs the suite 1.8 ms of processor time, one event
+# more in it 50 µs.
+_COMPANY_SECONDS: Final = 0.003
+# How the audit service names an event of a call that it does not take.
+_ENTRY: Final = re.compile(r"entries\[([0-9]{1,9})\]")
+# What the audit service takes; an event beyond it could never be delivered.
+EVENT_LIMIT: Final = 32 * 1024
+# An event names so many references of subjects, half of what it may hold, and says how many there were.
+_MOST_REFERENCES: Final = 500
+
+Metadata = Callable[[], tuple[tuple[str, str], ...]]
+
+
+@dataclass(frozen=True)
+class AuditEvent:
+    """One query or modification by a named actor (Art. 31). Holds pseudonyms only, never a personal identifier."""
+
+    service: str
+    act: str
+    actor: Principal
+    at: str
+    outcome: str = "ok"
+    subject_refs: Sequence[str] = ()
+    entries: Sequence[str] = ()
+    records: Sequence[str] = ()
+    details: dict[str, Any] = field(default_factory=dict)
+    event_id: str = field(default_factory=lambda: new_id("ev"))
+    request_id: str = field(default_factory=lambda: request_context.current().request_id)
+
+    def encode(self) -> bytes:
+        """The canonical JSON that becomes the leaf of the log (docs/audit-event.md). Raises `ValueError` beyond 32 KiB:
+        what cannot be put on record is not done."""
+        event: dict[str, Any] = {
+            "v": 1,
+            "event_id": self.event_id,
+            "at": self.at,
+            "service": self.service,
+            "act": self.act,
+            "outcome": self.outcome,
+            "actor": self.actor.to_actor(),
+            "request_id": self.request_id,
+        }
+        for name in ("purpose", "legal_basis", "case_no", "consent_id"):
+            if value := getattr(self.actor, name):
+                event[name] = value
+        for name in ("subject_refs", "entries", "records"):
+            if values := getattr(self, name):
+                event[name] = list(values)
+        if self.details:
+            event["details"] = self.details
+        encoded = canonical(event)
+        if len(encoded) > EVENT_LIMIT:
+            raise ValueError(f"the audit event {self.act} has {len(encoded)} bytes, more than {EVENT_LIMIT}")
+        return encoded
+
+
+class AuditTrail:
+    """Builds this service's events and makes those of queries and refusals durable before it returns."""
+
+    def __init__(self, service: str, stub: audit_pb2_grpc.AuditServiceStub, metadata: Metadata, clock: Clock) -> None:
+        self._service = service
+        self._stub = stub
+        self._metadata = metadata
+        self._clock = clock
+        # One group is on its way at a time, while the next one gathers. A second one at the same time halves the groups.
+        self._together = Together(self._append, _GROUP, _COMPANY_SECONDS)
+
+    def event(self, act: str, actor: Principal, **what: Any) -> AuditEvent:
+        """An event of this service, now. Keywords are fields of `AuditEvent`. Of very many references of subjects the first
+        are named: callers put those by which subjects ask for their events first."""
+        refs = what.get("subject_refs", ())
+        if len(refs) > _MOST_REFERENCES:
+            details = what.get("details", {}) | {"subject_refs": len(refs)}
+            what |= {"subject_refs": refs[:_MOST_REFERENCES], "details": details}
+        return AuditEvent(self._service, act, actor, rfc3339(self._clock.now()), **what)
+
+    def record(self, event: AuditEvent) -> AuditEvent:
+        """Waits until the event is durable in the audit service. Raises AUDIT_UNAVAILABLE: then answer nothing."""
+        try:
+            seconds = min(_APPEND_SECONDS, max(_LEAST_SECONDS, patience()))
+            problem = self._together.ask(event.encode(), seconds)
+        except TimeoutError:
+            problem = AUDIT_UNAVAILABLE(retry_after=1)
+        if problem is not None:
+            raise problem
+        return event
+
+    def refused(self, act: str, actor: Principal, problem: Problem) -> None:
+        """Puts a refusal on record. Raises AUDIT_UNAVAILABLE in its place when that cannot be done."""
+        self.record(self.event(act, actor, outcome="refused", details={"code": problem.code}))
+
+    def _append(self, group: Sequence[bytes], seconds: float) -> list[Problem | None]:
+        """Why each of a group is not on record, None when it is."""
+        try:
+            self._stub.Append(audit_pb2.AppendRequest(entries=group), metadata=self._metadata(), timeout=seconds)
+        # Whatever it is, those who wait are refused.
+        except Exception as e:
+            if _is_invalid(e) and len(group) > 1:
+                # One event that the log does not take must not fail those that only travel with it.
+                end = time.monotonic() + seconds
+                return [self._append([one], end - time.monotonic())[0] for one in group]
+            log.warning("audit append failed", events=len(group), reason=_reason(e))
+            return [AUDIT_UNAVAILABLE(retry_after=1) for _ in group]
+        return [None] * len(group)
+
+
+class Relay:
+    """Delivers the audit events of committed modifications from the outbox, at least once, in order.
+
+    The audit service recognises positions it already has, so they are appended exactly once. An event that it does not
+    take (INVALID_ARGUMENT) is set aside (chengxin.feeds.quarantine); whatever else keeps one back is tried again.
+    """
+
+    _NAME: Final = "relay.audit"
+
+    def __init__(
+        self,
+        store: Store,
+        stub: audit_pb2_grpc.AuditServiceStub,
+        metadata: Metadata,
+        quarantine: Quarantine | None = None,
+    ) -> None:
+        self._store = store
+        self._stub = stub
+        self._metadata = metadata
+        self._quarantine = quarantine or Quarantine(store)
+        self._quarantine.handle(self._NAME, self._again)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="audit-relay", daemon=True)
+        self._position: int | None = None
+        self._meter = LagMeter(
+            self._NAME, lambda: self._position, lambda after: store.head(after, self._NAME, lambda row: row.events)
+        )
+
+    @property
+    def name(self) -> str:
+        """As readiness and metrics call it."""
+        return self._NAME
+
+    def start(self) -> None:
+        """Begins in the background."""
+        self._thread.start()
+        self._meter.start()
+
+    def lag(self) -> Lag:
+        """How far the audit service is behind what is committed."""
+        return self._meter.lag()
+
+    def stop(self) -> None:
+        """Ends after the row in hand."""
+        self._stopped.set()
+        self._meter.stop()
+        self._store.wake()
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                after = self._position = self._store.position(self._NAME)
+                for row in self._store.follow(after, lambda: not self._stopped.is_set()):
+                    if row.events:
+                        self._deliver(row.position, row.events)
+                    self._store.set_position(self._NAME, row.position)
+                    self._position = row.position
+            # Whatever stops the relay, a store or an audit service that is away, it goes on where it was.
+            except Exception as e:
+                log.warning("audit relay interrupted", reason=_reason(e))
+                self._stopped.wait(1)
+
+    def _deliver(self, position: int, events: list[bytes]) -> None:
+        remaining = dict(enumerate(events))
+        while remaining:
+            try:
+                return self._append(position, list(remaining.values()))
+            except grpc.RpcError as e:
+                if not _is_invalid(e):
+                    raise
+                # The log takes all events of a call or none, and says which ones it does not take.
+                for number in _refused(e, list(remaining)):
+                    self._set_aside(position, number, remaining.pop(number), Problem.from_rpc(e))
+
+    def _set_aside(self, position: int, number: int, event: bytes, error: Exception) -> None:
+        label = Label(f"{position}.{number}")
+        self._store.transact(lambda unit: self._quarantine.put(self._NAME, label, event, error, unit, position))
+
+    def _again(self, row: Document) -> Callable[[Unit], None]:
+        # By a position that it has had, the log recognises what it has, and appends what it has not.
+        self._append(row["position"], [bytes(row["message"])])
+        return lambda unit: None
+
+    def _append(self, position: int, events: list[bytes]) -> None:
+        self._stub.Append(
+            audit_pb2.AppendRequest(entries=events, positions=[position] * len(events)),
+            metadata=self._metadata(),
+            timeout=10,
+        )
+
+
+def _is_invalid(error: Exception) -> bool:
+    return isinstance(error, grpc.Call) and error.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def _refused(error: grpc.RpcError, numbers: list[int]) -> list[int]:
+    """Which of these events the log does not take, by what it says of the entries of the call; all, if that is not told."""
+    told = {int(found[1]) for f in Problem.from_rpc(error).fields if (found := _ENTRY.match(f.field))}
+    return [numbers[n] for n in sorted(told) if n < len(numbers)] or numbers
+
+
+def _reason(error: Exception) -> str:
+    return f"{error.code().name}: {error.details()}" if isinstance(error, grpc.Call) else repr(error)

@@ -1,0 +1,174 @@
+"""One policy, two faces (decision 1): the rule of a use case is declared where the act is."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar, cast
+
+from chengxin.auth.access_tokens import Verifier
+from chengxin.auth.principal import ACR_LEVELS, DEMO_ACR, Assurance, Principal, Role
+from chengxin.errors import ROLE_NOT_ALLOWED, STEP_UP_REQUIRED, UNAUTHENTICATED, Problem
+from chengxin.store.silent_store import Silence
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Refusals(Protocol):
+    """Where refusals are put on record."""
+
+    def refused(self, act: str, actor: Principal, problem: Problem) -> None: ...
+
+
+class Context(Protocol):
+    """What a service's use cases are given (store, clock, audit trail …), the first argument of each use case."""
+
+    @property
+    def audit(self) -> Refusals: ...
+
+
+# Why this caller may not do this to these arguments, or None. Gets (ctx, caller, *arguments) of the use case.
+Condition = Callable[..., Problem | None]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Who may do one thing, and under which name it goes on record."""
+
+    act: str
+    roles: frozenset[Role]
+    articles: tuple[str, ...]
+    conditions: tuple[Condition, ...]
+    summary: str
+    use_case: str
+    # Of a subject's identity; other callers have proved who they are in their own ways.
+    assurance: Assurance = Assurance.NONE
+
+    def to_json(self) -> dict[str, Any]:
+        """A row of `chengxin policy`."""
+        return {
+            "act": self.act,
+            "roles": sorted(self.roles),
+            "assurance": self.assurance.name.lower(),
+            "conditions": [inspect.getdoc(c) or c.__name__ for c in self.conditions],
+            "articles": list(self.articles),
+            "summary": self.summary,
+            "use_case": self.use_case,
+        }
+
+
+def rule(
+    act: str,
+    *,
+    roles: set[Role],
+    articles: tuple[str, ...],
+    when: tuple[Condition, ...] = (),
+    assurance: Assurance = Assurance.NONE,
+) -> Callable[[F], F]:
+    """Guards a use case `f(ctx, caller, …)`: a caller without one of `roles`, a subject whose identity is not verified
+    as `assurance` takes it, or whom a condition refuses, gets the refusal, which goes on record before it is answered.
+
+    `act` is the name of the act in the audit log, `articles` are those of the regulation that it serves.
+    """
+
+    def guard(use_case: F) -> F:
+        declared = Rule(
+            act,
+            frozenset(roles),
+            articles,
+            when,
+            (inspect.getdoc(use_case) or "").split("\n")[0],
+            f"{use_case.__module__}.{use_case.__qualname__}",
+            assurance,
+        )
+
+        @functools.wraps(use_case)
+        def guarded(ctx: Context, caller: Principal, *args: Any, **kwargs: Any) -> Any:
+            problem = _refusal(declared, ctx, caller, args, kwargs)
+            if problem is not None:
+                ctx.audit.refused(act, caller, problem)
+                raise problem
+            return use_case(ctx, caller, *args, **kwargs)
+
+        guarded.rule = declared  # type: ignore[attr-defined]
+        return cast(F, guarded)
+
+    return guard
+
+
+class Admission:
+    """Lets callers in to a face: the token is verified and the capacity checked before anything they sent is read.
+
+    So somebody without the role learns nothing of what the input should be or what exists, and her refusal is on record.
+    """
+
+    def __init__(self, verifier: Verifier, audit: Refusals, silence: Silence) -> None:
+        self._verifier = verifier
+        self._audit = audit
+        self._silence = silence
+
+    def verify(self, authorization: str) -> Principal:
+        """The caller of an `Authorization: Bearer <token>`. Raises UNAUTHENTICATED."""
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise UNAUTHENTICATED(reason="Authorization: Bearer <token> is missing")
+        return self._verifier.verify(token)
+
+    def check(self, caller: Principal, view: Any) -> None:
+        """Raises ROLE_NOT_ALLOWED or STEP_UP_REQUIRED, after putting it on record, when the view's rule says so;
+        STORE_UNAVAILABLE while the store is silent."""
+        declared: Rule | None = getattr(view, "rule", None)
+        if declared is not None and (problem := _wrong_capacity(declared, caller)) is not None:
+            self._audit.refused(declared.act, caller, problem)
+            raise problem
+        self._silence.must_be_over()
+
+    def suspect_silence(self) -> None:
+        """The store has not answered a caller of the face."""
+        self._silence.suspect()
+
+
+def serves(use_case: Callable[..., Any]) -> Callable[[F], F]:
+    """Says which guarded use case an HTTP view or a gRPC method answers with; `chengxin policy` reads it."""
+    declared = rule_of(use_case)
+
+    def mark(view: F) -> F:
+        view.rule = declared  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def open_to_all(reason: str) -> Callable[[F], F]:
+    """Marks a view or method that needs no rule, and says why; `chengxin policy` shows the reason."""
+
+    def mark(view: F) -> F:
+        view.open_to_all = reason  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def rule_of(use_case: Callable[..., Any]) -> Rule:
+    """The rule that guards a use case. Raises `AttributeError` for one without."""
+    return cast(Rule, cast(Any, use_case).rule)
+
+
+def _refusal(
+    declared: Rule, ctx: Context, caller: Principal, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Problem | None:
+    if (wrong := _wrong_capacity(declared, caller)) is not None:
+        return wrong
+    for condition in declared.conditions:
+        if (problem := condition(ctx, caller, *args, **kwargs)) is not None:
+            return problem
+    return None
+
+
+def _wrong_capacity(declared: Rule, caller: Principal) -> Problem | None:
+    if caller.roles & declared.roles:
+        if Role.SUBJECT not in caller.roles or caller.assurance >= declared.assurance:
+            return None
+        good = sorted(acr for acr, level in ACR_LEVELS.items() if level >= declared.assurance and acr != DEMO_ACR)
+        return STEP_UP_REQUIRED(required=", ".join(good), acr=caller.acr or "-")
+    return ROLE_NOT_ALLOWED(roles=", ".join(sorted(caller.roles)) or "-", required=", ".join(sorted(declared.roles)))

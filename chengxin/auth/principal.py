@@ -1,0 +1,99 @@
+"""Who is asking, and in what capacity: the claims of an access token (RFC 9068)."""
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import Any, Final
+
+from chengxin.auth.tls import confirmation
+
+
+class Role(StrEnum):
+    """Capacities a token can give; see the table in docs/identity.md."""
+
+    PUBLIC = "public"
+    SUBJECT = "subject"
+    SUBJECT_AUTHORIZED = "subject_authorized"
+    STATUTORY = "statutory"
+    AGENCY = "agency"
+    PROVIDER = "provider"
+    CENTRE = "centre"
+    AUTHORITY = "authority"
+    SUPERVISOR = "supervisor"
+    SERVICE = "service"
+
+
+class Assurance(IntEnum):
+    """How surely a person is the one her token names (Art. 16), from the least."""
+
+    NONE = 0
+    # A provider that knows her asserted it.
+    ONLINE = 1
+    # An officer saw her and her document.
+    IN_PERSON = 2
+
+
+# What an `acr` is worth. That of the demonstration world counts for everything there, and is refused everywhere else
+# (chengxin.auth.access_tokens.Verifier).
+DEMO_ACR: Final = "demo"
+ACR_LEVELS: Final = {"oidc": Assurance.ONLINE, "counter": Assurance.IN_PERSON, DEMO_ACR: Assurance.IN_PERSON}
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A verified caller. `sub` is a subject_ref for citizens, an officer or client id for others."""
+
+    sub: str
+    roles: frozenset[Role]
+    client_id: str = ""
+    org: str = ""
+    region: str = ""
+    acr: str = ""
+    jti: str = ""
+    purpose: str = ""
+    legal_basis: str = ""
+    case_no: str = ""
+    officer: str = ""
+    consent_id: str = ""
+    # Thumbprint (RFC 7638) of the registered key by which a client proved who it is; it signs deliveries with it.
+    client_key: str = ""
+    # Thumbprint of the certificate to which the token is bound (RFC 8705); empty: to none.
+    certificate: str = ""
+
+    @classmethod
+    def from_claims(cls, claims: dict[str, Any]) -> "Principal":
+        """Reads verified claims; an unknown role is dropped, so that it can give nothing. Raises `ValueError`."""
+        known = {r.value for r in Role}
+        return cls(
+            sub=claims["sub"],
+            roles=frozenset(Role(r) for r in claims.get("roles", ()) if r in known),
+            certificate=confirmation(claims),
+            **{
+                name: str(claims.get(name, ""))
+                for name in (
+                    "client_id",
+                    "org",
+                    "region",
+                    "acr",
+                    "jti",
+                    "purpose",
+                    "legal_basis",
+                    "case_no",
+                    "officer",
+                    "consent_id",
+                    "client_key",
+                )
+            },
+        )
+
+    @property
+    def assurance(self) -> Assurance:
+        """How surely the caller is the person that the token names."""
+        return ACR_LEVELS.get(self.acr, Assurance.NONE)
+
+    def to_actor(self) -> dict[str, Any]:
+        """The caller as an audit event names it; empty fields left out, no personal identifier in any of them."""
+        actor: dict[str, Any] = {"sub": self.sub, "roles": sorted(role.value for role in self.roles)}
+        for name in ("client_id", "org", "region", "acr", "officer"):
+            if value := getattr(self, name):
+                actor[name] = value
+        return actor

@@ -1,0 +1,92 @@
+"""What belongs to the request being served: its id, the caller, the caller's language."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
+from dataclasses import dataclass
+from typing import Final
+
+from chengxin.auth.principal import Principal
+from chengxin.errors import UNAUTHENTICATED
+from chengxin.values.ids import new_id
+
+REQUEST_ID_HEADER: Final = "x-request-id"
+# W3C Trace Context; the gateway sees to it that each request has one.
+TRACEPARENT_HEADER: Final = "traceparent"
+
+
+# As the gateway makes them (`chengxin.values.ids.new_id`).
+_REQUEST_ID: Final = re.compile(r"req_[0-9a-v]{26}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """One request on its way through the services."""
+
+    request_id: str
+    language: str = "zh-CN"
+    principal: Principal | None = None
+    traceparent: str = ""
+
+
+_current: ContextVar[RequestContext | None] = ContextVar("chengxin_request", default=None)
+
+
+def request_id_of(given: str) -> str:
+    """The id that came with a request; a new one when it is not of the gateway's form.
+
+    It goes on record, and whoever reaches a service past the gateway, with a token that is good, may send anything.
+    """
+    return given if _REQUEST_ID.match(given) else new_id("req")
+
+
+def current() -> RequestContext:
+    """The request being served; outside one, a fresh context for background work."""
+    return _current.get() or RequestContext(new_id("req"))
+
+
+def caller() -> Principal:
+    """The verified caller of the request being served. Raises UNAUTHENTICATED when there is none."""
+    if (principal := current().principal) is None:
+        raise UNAUTHENTICATED(reason="no token")
+    return principal
+
+
+def hop() -> tuple[tuple[str, str], ...]:
+    """What a call to another service takes along of the request being served; nothing outside one."""
+    if (request := _current.get()) is None:
+        return ()
+    trace = ((TRACEPARENT_HEADER, request.traceparent),) if request.traceparent else ()
+    return ((REQUEST_ID_HEADER, request.request_id), *trace)
+
+
+def begin(request: RequestContext) -> Token[RequestContext | None]:
+    """Makes `request` the current one, until `end` is called with what this returns."""
+    return _current.set(request)
+
+
+def end(begun: Token[RequestContext | None]) -> None:
+    """What was current before is so again."""
+    _current.reset(begun)
+
+
+@contextmanager
+def serving(request: RequestContext) -> Iterator[RequestContext]:
+    """Makes `request` the current one in this thread."""
+    begun = begin(request)
+    try:
+        yield request
+    finally:
+        end(begun)
+
+
+def pick_language(accept_language: str) -> str:
+    """`zh-CN` unless the header's first known choice is English (RFC 9110 section 12.5.4, order only)."""
+    for part in accept_language.split(","):
+        tag = part.split(";")[0].strip().lower()
+        if tag.startswith("zh"):
+            return "zh-CN"
+        if tag.startswith("en"):
+            return "en"
+    return "zh-CN"

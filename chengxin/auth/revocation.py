@@ -1,0 +1,158 @@
+"""Tokens that end before they expire: what the gateway revoked, as every verifier hears of it.
+
+Within 60 s everywhere: the gateway reads its store every 2 s, a service asks the gateway every 10 s while it is busy.
+It fails closed: who has not heard for so long that a revocation could have been missed refuses until it hears again.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import structlog
+import urllib3
+
+from chengxin.auth.principal import Principal
+from chengxin.auth.tls import Trust, pool
+from chengxin.errors import UNAUTHENTICATED, UPSTREAM_UNAVAILABLE, Problem
+
+log = structlog.get_logger()
+
+EVERY_SECONDS: Final = 10.0
+STALE_SECONDS: Final = 30.0
+# After an attempt that failed, the next one is at most this soon.
+_RETRY_SECONDS: Final = 2.0
+# `issued_before` of what is revoked whenever it was issued.
+ALWAYS: Final = 2**53
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """Tokens that are no longer good: those whose `kind` is `value` and whose `iat` is before `issued_before`.
+
+    Kinds: `jti` (one token), `sub` and `client_id` (everything issued so far), `kid` (whatever a signing key signed).
+    """
+
+    kind: str
+    value: str
+    issued_before: int = ALWAYS
+
+    def plain(self) -> dict[str, Any]:
+        """As it travels."""
+        return {"kind": self.kind, "value": self.value, "issued_before": self.issued_before}
+
+
+class Revocations:
+    """What is revoked, as last heard from `fetch`; asked again in a caller's thread when it is `every` seconds old."""
+
+    def __init__(
+        self,
+        fetch: Callable[[], Iterable[Revocation]],
+        every: float = EVERY_SECONDS,
+        stale: float = STALE_SECONDS,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._fetch = fetch
+        self._every = every
+        self._stale = stale
+        self._now = now
+        self._dead: dict[tuple[str, str], int] = {}
+        # A process that just began has as long as one that lost the gateway.
+        self._heard = now()
+        self._due = float("-inf")
+        self._turn = threading.Lock()
+
+    def check(self, principal: Principal, kid: str, iat: float) -> None:
+        """Raises UNAUTHENTICATED for a revoked token, UPSTREAM_UNAVAILABLE when that cannot be known."""
+        if self._now() >= self._due:
+            self._ask()
+        dead = self._dead
+        if not dead:
+            return
+        named = (
+            ("jti", principal.jti),
+            ("sub", principal.sub),
+            ("client_id", principal.client_id),
+            ("kid", kid),
+        )
+        if any(iat < dead.get(name, 0) for name in named):
+            raise UNAUTHENTICATED(reason="the token was revoked")
+
+    def refresh(self) -> None:
+        """Asks now. Whatever keeps it from hearing, what it knows stays."""
+        try:
+            found = {(r.kind, r.value): r.issued_before for r in self._fetch()}
+        # A store or a gateway that is away; `check` refuses once that lasts too long.
+        except Exception as e:
+            self._due = self._now() + _RETRY_SECONDS
+            log.warning("revocations not heard", reason=repr(e)[:200])
+        else:
+            self._dead = found
+            self._heard = self._now()
+            self._due = self._heard + self._every
+
+    def _ask(self) -> None:
+        # One asks while the others go on with what is known; when that is too old, they wait for her.
+        if self._turn.acquire(blocking=self._now() - self._heard > self._stale):
+            try:
+                if self._now() >= self._due:
+                    self.refresh()
+            finally:
+                self._turn.release()
+        if self._now() - self._heard > self._stale:
+            raise UPSTREAM_UNAVAILABLE(retry_after=_RETRY_SECONDS)
+
+
+class Tokens(Protocol):
+    """Where a service has its own token from (`chengxin.auth.access_tokens.TokenSource`)."""
+
+    def token(self) -> str: ...
+    def forget(self) -> None: ...
+
+
+class Reloading:
+    """Asks in the background, so that no caller has to."""
+
+    def __init__(self, revocations: Revocations, every: float) -> None:
+        self._revocations = revocations
+        self._every = every
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="revocations", daemon=True)
+
+    def start(self) -> None:
+        """Begins."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends."""
+        self._stopped.set()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._every):
+            self._revocations.refresh()
+
+
+def fetch_revocations(gateway: str, tokens: Tokens, trust: Trust | None = None) -> Callable[[], list[Revocation]]:
+    """Reads the gateway's list over HTTP, with the service's own token; one that is refused is not used again."""
+    url = f"{gateway}/v1/identity/revocations"
+    http = pool(trust, retries=False, timeout=urllib3.Timeout(connect=2, read=3))
+
+    def fetch() -> list[Revocation]:
+        answer = http.request("GET", url, headers={"Authorization": f"Bearer {tokens.token()}"})
+        if answer.status == 401:
+            tokens.forget()
+        if answer.status != 200:
+            raise ValueError(f"the gateway answers {answer.status}")
+        return [Revocation(r["kind"], r["value"], int(r["issued_before"])) for r in answer.json()["revocations"]]
+
+    return fetch
+
+
+def is_revoked(revocations: Revocations, principal: Principal, kid: str, iat: float) -> bool:
+    """Whether a token that was good when it came is revoked by now; not knowing is not being revoked."""
+    try:
+        revocations.check(principal, kid, iat)
+    except Problem as e:
+        return e.type is UNAUTHENTICATED
+    return False

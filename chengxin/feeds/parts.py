@@ -1,0 +1,49 @@
+"""How the changes of the feeds come apart, for those who follow them (chengxin.feeds.quarantine)."""
+
+from collections.abc import Sequence
+
+from chengxin.feeds.quarantine import Label, Parts
+from chengxin_api.catalog.v1 import catalog_pb2
+from chengxin_api.ingest.v1 import ingest_pb2
+from chengxin_api.objection.v1 import objection_pb2
+
+
+class CatalogParts(Parts):
+    """A change of the catalog is one version of one thing; a later change of the same takes its place."""
+
+    def label(self, part: catalog_pb2.Change) -> Label:
+        """What it is about."""
+        match part.WhichOneof("change"):
+            case "entry":
+                return Label(f"{part.entry.code}:{part.entry.version}")
+            case "rule_set":
+                return Label(f"rules {part.rule_set.name}:{part.rule_set.version}")
+            case "calendar_year":
+                return Label(f"year {part.calendar_year.year}")
+        return super().label(part)
+
+
+class ObjectionParts(Parts):
+    """A change of an objection is one, in order for its record."""
+
+    def label(self, part: objection_pb2.Change) -> Label:
+        """The objection and its record."""
+        return Label(part.objection_no, (part.record_id,))
+
+
+class RecordParts(Parts):
+    """A change of ingest is of many records. Each is by itself, in order for its subject."""
+
+    def split(self, change: ingest_pb2.Change) -> list[ingest_pb2.Change]:
+        """One record each."""
+        return [ingest_pb2.Change(position=change.position, records=[record]) for record in change.records]
+
+    def join(self, change: ingest_pb2.Change, parts: Sequence[ingest_pb2.Change], last: bool) -> ingest_pb2.Change:
+        """The records of the parts."""
+        records = [record for part in parts for record in part.records]
+        return ingest_pb2.Change(position=change.position, records=records, last=last)
+
+    def label(self, part: ingest_pb2.Change) -> Label:
+        """The record, and whose it is."""
+        [record] = part.records
+        return Label(record.record_id, (record.subject.subject_ref,), record.version)

@@ -1,0 +1,189 @@
+"""gRPC plumbing: servers that know the caller and answer with rich errors, channels that reconnect quickly."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Final
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from grpc_status import rpc_status
+from pymongo.errors import OperationFailure
+
+from chengxin.auth.policy import Admission
+from chengxin.auth.request_context import (
+    REQUEST_ID_HEADER,
+    TRACEPARENT_HEADER,
+    RequestContext,
+    pick_language,
+    request_id_of,
+    serving,
+)
+from chengxin.auth.tls import Trust
+from chengxin.errors import INTERNAL, STORE_UNAVAILABLE, Problem
+from chengxin.store.database import STORE_BROKEN, is_passing
+
+log = structlog.get_logger()
+
+MAX_MESSAGE: Final = 16 * 1024 * 1024
+# A Watch stream holds a thread as long as it lasts.
+_THREADS: Final = 64
+OPTIONS: Final = [
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.max_send_message_length", MAX_MESSAGE),
+    ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+]
+_OPEN_TO_ALL: Final = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerReflection/")
+
+
+def make_server(
+    listen: str, admission: Admission, services: Sequence[tuple[Callable[[Any, grpc.Server], None], Any, str]]
+) -> grpc.Server:
+    """A server for `(add_to_server, servicer, full name)`, with health and reflection, listening on `host:port`.
+
+    Raises `RuntimeError` when the address cannot be bound.
+    """
+    server = grpc.server(
+        ThreadPoolExecutor(_THREADS, thread_name_prefix="rpc"), interceptors=[_Caller(admission)], options=OPTIONS
+    )
+    healthy = health.HealthServicer()
+    names = [name for _, _, name in services]
+    for add, servicer, name in services:
+        add(servicer, server)
+        healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
+    healthy.set("", health_pb2.HealthCheckResponse.SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    server.add_insecure_port(listen)
+    return server
+
+
+def make_channel(address: str, trust: Trust | None = None, more: Sequence[tuple[str, int]] = ()) -> grpc.Channel:
+    """A channel to `host:port` that tries again within a second of a lost connection; over TLS with `trust`.
+
+    `more` are further arguments of the channel (`grpc.…`).
+    """
+    options = [
+        *OPTIONS,
+        *more,
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 1000),
+        # Of several containers under one name another one is found, half a minute earlier than by default.
+        ("grpc.dns_min_time_between_resolutions_ms", 1000),
+        ("grpc.keepalive_time_ms", 20_000),
+        ("grpc.keepalive_timeout_ms", 5_000),
+        ("grpc.enable_retries", 0),
+    ]
+    if trust is not None:
+        return grpc.secure_channel(address, trust.channel_credentials(), options=options)
+    return grpc.insecure_channel(address, options=options)
+
+
+class _Caller(grpc.ServerInterceptor):
+    """Verifies the caller, makes the request current, turns errors into google.rpc.Status."""
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
+        # By method. A service has some twenty, and does not change them while it serves.
+        self._guarded: dict[str, Any] = {}
+
+    def intercept_service(self, continuation: Any, details: Any) -> Any:
+        guarded = self._guarded.get(details.method)
+        if guarded is None:
+            handler = continuation(details)
+            if handler is None or details.method.startswith(_OPEN_TO_ALL):
+                return handler
+            guarded = self._guarded[details.method] = self._guard(handler)
+        return guarded
+
+    def _guard(self, handler: Any) -> Any:
+        wrap = self._stream if handler.response_streaming else self._unary
+        kinds = {
+            (False, False): grpc.unary_unary_rpc_method_handler,
+            (False, True): grpc.unary_stream_rpc_method_handler,
+            (True, False): grpc.stream_unary_rpc_method_handler,
+            (True, True): grpc.stream_stream_rpc_method_handler,
+        }
+        behaviour = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+        return kinds[handler.request_streaming, handler.response_streaming](
+            wrap(behaviour),
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+    def _unary(self, behaviour: Any) -> Any:
+        def call(request: Any, context: grpc.ServicerContext) -> Any:
+            metadata = _texts(context)
+            with serving(_request(metadata)) as anonymous:
+                try:
+                    with self._admitted(anonymous, metadata, behaviour):
+                        return behaviour(request, context)
+                except Exception as e:
+                    self._abort(context, e, anonymous)
+
+        return call
+
+    def _stream(self, behaviour: Any) -> Any:
+        def call(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+            metadata = _texts(context)
+            with serving(_request(metadata)) as anonymous:
+                try:
+                    with self._admitted(anonymous, metadata, behaviour):
+                        # At once, so that a follower knows it is connected before there is anything to tell.
+                        context.send_initial_metadata(())
+                        yield from behaviour(request, context)
+                except Exception as e:
+                    self._abort(context, e, anonymous)
+
+        return call
+
+    def _abort(self, context: grpc.ServicerContext, error: Exception, request: RequestContext) -> None:
+        if not context.is_active():
+            return
+        if is_passing(error):
+            self._admission.suspect_silence()
+        problem = as_problem(error)
+        if problem is None:
+            # Not an error of ours: grpc's own abort, on its way out.
+            if type(error) is Exception:
+                raise error
+            log.exception("unexpected error", request_id=request.request_id, error=repr(error)[:200])
+            problem = INTERNAL()
+        context.abort_with_status(rpc_status.to_status(problem.to_rpc(request.language, request.request_id)))
+
+    @contextmanager
+    def _admitted(self, request: RequestContext, metadata: dict[str, str], behaviour: Any) -> Iterator[None]:
+        caller = self._admission.verify(metadata.get("authorization", ""))
+        with serving(replace(request, principal=caller)):
+            self._admission.check(caller, behaviour)
+            yield
+
+
+def _texts(context: grpc.ServicerContext) -> dict[str, str]:
+    return {k: v for k, v in context.invocation_metadata() or () if isinstance(v, str)}
+
+
+def _request(metadata: dict[str, str]) -> RequestContext:
+    return RequestContext(
+        request_id_of(metadata.get(REQUEST_ID_HEADER, "")),
+        pick_language(metadata.get("accept-language", "")),
+        traceparent=metadata.get(TRACEPARENT_HEADER, ""),
+    )
+
+
+def as_problem(error: Exception) -> Problem | None:
+    """What a face tells of an exception that came out of a use case; None when it was not foreseen."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, OperationFailure) and error.code == STORE_BROKEN:
+        return STORE_UNAVAILABLE(retry_after=5)
+    if is_passing(error):
+        return STORE_UNAVAILABLE(retry_after=1)
+    if isinstance(error, grpc.RpcError):
+        return Problem.from_rpc(error)
+    return None

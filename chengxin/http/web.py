@@ -1,0 +1,300 @@
+"""Flask plumbing: apps that know the caller, answer problem documents, and describe themselves in OpenAPI 3.1."""
+
+import errno
+import functools
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Annotated, Any, Final, cast
+
+import msgspec
+import structlog
+import werkzeug.datastructures
+from flask import Flask, Response, g, request
+from flask_openapi3.models.file import FileStorage
+from flask_openapi3.models.info import Info
+from flask_openapi3.openapi import OpenAPI
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from werkzeug.exceptions import HTTPException
+
+from chengxin import __version__
+from chengxin.auth import request_context
+from chengxin.auth.policy import Admission, open_to_all
+from chengxin.auth.request_context import (
+    REQUEST_ID_HEADER,
+    TRACEPARENT_HEADER,
+    RequestContext,
+    pick_language,
+    request_id_of,
+)
+from chengxin.errors import (
+    DISK_FULL,
+    INPUT_INVALID,
+    INTERNAL,
+    METHOD_NOT_ALLOWED,
+    NOT_FOUND,
+    TOO_LARGE,
+    UNAUTHENTICATED,
+    FieldError,
+    Problem,
+)
+from chengxin.grpc.rpc import as_problem
+from chengxin.http.validation_messages import words_of
+from chengxin.process.readiness import ALL_CHANGES, HEAD_ADDRESS, Readiness, is_ready
+from chengxin.store.database import is_passing
+from chengxin.values.ids import new_id
+
+log = structlog.get_logger()
+
+PROBLEM_JSON: Final = "application/problem+json"
+_LONGEST_KEY: Final = 200
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+_RETRY_SECONDS: Final = 5
+# How JSON may name half of a character.
+_HALF: Final = b"\\u"
+_encoder = msgspec.json.Encoder()
+
+
+def _in_wsgi(header: str) -> str:
+    return "HTTP_" + header.upper().replace("-", "_")
+
+
+_REQUEST_ID: Final = _in_wsgi(REQUEST_ID_HEADER)
+_TRACEPARENT: Final = _in_wsgi(TRACEPARENT_HEADER)
+
+
+def _must_be_file(value: Any) -> Any:
+    if not isinstance(value, werkzeug.datastructures.FileStorage):
+        raise ValueError("send a file: a part of multipart/form-data with a file name / 请以文件形式上传")
+    return value
+
+
+# A file of a form; pydantic alone takes a text field of the same name.
+UploadedFile = Annotated[FileStorage, AfterValidator(_must_be_file)]
+
+
+class ProblemDocument(BaseModel):
+    """RFC 9457 problem document."""
+
+    type: str = Field(description="Stable URN of the kind of problem")
+    title: str
+    status: int
+    code: str = Field(description="Stable code, for example AUDIT_UNAVAILABLE")
+    detail: str = Field(description="What is wrong and how to mend it, in the language asked for")
+    request_id: str
+    errors: list[dict[str, str]] | None = Field(None, description="Per field: field, rule, message")
+    retry_after: float | None = Field(None, description="Seconds after which to try again")
+
+
+class Parameters(BaseModel):
+    """Parameters of an address.
+
+    flask-openapi3 asks for their JSON Schema on every request, and pydantic makes it anew each time: a fifth of the time
+    of a query that is answered from one read. It is made once.
+    """
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The JSON Schema; the plain one is remembered."""
+        if args or kwargs:
+            return super().model_json_schema(*args, **kwargs)
+        return _schema_of(cls)
+
+
+@functools.cache
+def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    # The method of BaseModel itself, which for its class argument takes the model.
+    return cast(dict[str, Any], BaseModel.model_json_schema.__func__(model))  # type: ignore[attr-defined]
+
+
+class PageQuery(Parameters):
+    """Paging of a list."""
+
+    page_size: int = Field(50, ge=1, le=200, description="Greatest number of items in the answer")
+    page_token: str = Field("", max_length=512, description="From the previous answer; empty for the first page")
+
+
+def make_app(name: str, admission: Admission | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
+    """An app whose every route (but health, metrics and its description) has a verified caller in its context.
+
+    Without an admission the app can be described (`policy_table`) but serves nobody. `ready()` names what the service needs
+    and whether it has it; a `Readiness` also tells of feeds.
+    """
+    app = bare_app(name, admission)
+    feeds = ready if isinstance(ready, Readiness) else Readiness({})
+
+    @app.route("/healthz")
+    @open_to_all("the process is up")
+    def healthz() -> Response:
+        return answer({"status": "ok"})
+
+    @app.route("/readyz")
+    @open_to_all("whether the service can serve")
+    def readyz() -> Response:
+        state = ready()
+        lag = feeds.lag()
+        return answer(state | ({"lag": lag} if lag else {}), 200 if is_ready(state) else 503)
+
+    @app.route(HEAD_ADDRESS)
+    @open_to_all("inner address only: how far a feed is, for those who follow it")
+    def feedz() -> Response:
+        try:
+            after = int(request.args.get("after", "0"))
+        except ValueError:
+            raise INPUT_INVALID(fields=[FieldError("after", "integer", "≥ 0")]) from None
+        return answer(feeds.head(request.args.get("stream", ALL_CHANGES), after))
+
+    @app.route("/metrics")
+    @open_to_all("inner address only: operations")
+    def metrics() -> Response:
+        return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+
+    @app.route("/openapi.json")
+    @open_to_all("the description of the interface")
+    def openapi() -> Response:
+        return answer(app.api_doc)
+
+    return app
+
+
+def bare_app(name: str, admission: Admission | None) -> OpenAPI:
+    """An app without routes, with request contexts and problem documents. Views that are not marked as open to all have
+    a verified caller; see `make_app` for one without an admission."""
+    app = OpenAPI(
+        name,
+        info=Info(title=f"chengxin {name}", version=__version__),
+        doc_ui=False,
+        validation_error_status=400,
+        validation_error_model=ProblemDocument,
+        validation_error_callback=_invalid,
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+
+    @app.before_request
+    def begin() -> None:
+        # Read where WSGI has them: three of them through `request.headers` take longer than verifying the token.
+        given = request.environ.get
+        asked = RequestContext(
+            request_id_of(given(_REQUEST_ID, "")),
+            pick_language(given("HTTP_ACCEPT_LANGUAGE", "")),
+            traceparent=given(_TRACEPARENT, ""),
+        )
+        g.asked = asked
+        # A request has one thread, and one context in it.
+        g.begun = request_context.begin(asked)
+        if not _open(app):
+            if admission is None:
+                raise UNAUTHENTICATED(reason="this app only describes itself")
+            caller = admission.verify(given("HTTP_AUTHORIZATION", ""))
+            request_context.begin(replace(asked, principal=caller))
+            admission.check(caller, app.view_functions[request.endpoint or ""])
+        _must_be_json()
+
+    @app.teardown_request
+    def end(_: BaseException | None) -> None:
+        # Whatever began since ends with it.
+        if (begun := g.pop("begun", None)) is not None:
+            request_context.end(begun)
+
+    @app.errorhandler(Exception)
+    def failed(error: Exception) -> Response:
+        if admission is not None and is_passing(error):
+            admission.suspect_silence()
+        return problem_answer(_foreseen(error))
+
+    return app
+
+
+def answer(value: Any, status: int = 200) -> Response:
+    """A JSON answer of plain values, dataclasses, dates or pydantic models."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
+    return Response(_encoder.encode(value), status, content_type="application/json")
+
+
+def problem_answer(problem: Problem) -> Response:
+    """An RFC 9457 answer to the current request."""
+    asked = g.get("asked") or RequestContext(new_id("req"))
+    body = _encoder.encode(problem.to_json(asked.language, asked.request_id))
+    response = Response(body, problem.type.status, content_type=PROBLEM_JSON)
+    response.headers["Content-Language"] = asked.language
+    if problem.type.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return told_when(problem, response)
+
+
+def told_when(problem: Problem, response: Response) -> Response:
+    """An answer, or a page, of a problem, with when to try again where that is known."""
+    if problem.retry_after is not None:
+        response.headers["Retry-After"] = str(max(1, round(problem.retry_after)))
+    return response
+
+
+def idempotency_key() -> str:
+    """The `Idempotency-Key` of the current request; empty when it has none. Raises INPUT_INVALID."""
+    key = request.headers.get("Idempotency-Key", "")
+    if len(key) > _LONGEST_KEY:
+        raise INPUT_INVALID(fields=[FieldError("Idempotency-Key", "length", f"≤ {_LONGEST_KEY}")])
+    return key
+
+
+def _open(app: Flask) -> bool:
+    """Whether the view of this request is marked as open to all; an address without a view is not found anyway."""
+    view = app.view_functions.get(request.endpoint or "")
+    return request.endpoint == "static" or view is None or hasattr(view, "open_to_all")
+
+
+def _foreseen(error: Exception) -> Problem:
+    problem = as_problem(error)
+    if problem is not None:
+        return problem
+    if isinstance(error, OSError) and error.errno in _FULL:
+        # An upload found no room in the temporary directory.
+        return DISK_FULL(retry_after=_RETRY_SECONDS)
+    if isinstance(error, HTTPException):
+        if error.code == 404:
+            return NOT_FOUND(what=request.path)
+        if error.code == 405:
+            return METHOD_NOT_ALLOWED()
+        if error.code == 413:
+            return TOO_LARGE(limit=request.max_content_length or "-")
+        if error.code is not None and 400 <= error.code < 500:
+            return INPUT_INVALID(fields=[FieldError("", "http", error.description or error.name)])
+    log.exception("unexpected error", path=request.path, error=repr(error)[:200])
+    return INTERNAL()
+
+
+def _invalid(error: ValidationError) -> Response:
+    return problem_answer(validation_problem(error))
+
+
+def validation_problem(error: ValidationError) -> Problem:
+    """Pydantic's findings, field by field, in the language asked for."""
+    told = (lambda e: e["msg"]) if request_context.current().language == "en" else _in_chinese
+    fields = [
+        FieldError(".".join(str(part) for part in e["loc"]), e["type"], told(e))
+        for e in error.errors(include_url=False, include_input=False)
+    ]
+    return INPUT_INVALID(fields=fields)
+
+
+def _in_chinese(e: Any) -> str:
+    return words_of(e["type"], e.get("ctx", {}), e["msg"])
+
+
+def _must_be_json() -> None:
+    """Raises INPUT_INVALID for a JSON body that is none: what reads it later takes it for an empty one."""
+    # Most requests have no body, and nothing in them needs to be parsed to see that.
+    if not (request.content_type and request.is_json and (body := request.get_data())):
+        return
+    try:
+        value = json.loads(body)
+        if _HALF in body:
+            # JSON can name halves of characters, which no answer and no store takes.
+            json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        raise INPUT_INVALID(fields=[FieldError("", "json", "嵌套过深 / nested too deeply")]) from None
+    except ValueError as e:
+        told = f"不是有效的 JSON（UTF-8），请核对 / not valid JSON in UTF-8: {e}"
+        raise INPUT_INVALID(fields=[FieldError("", "json", told[:300])]) from None

@@ -1,0 +1,159 @@
+"""What a delivery or a change is, to whoever signs it: the digest of its content, and the provider's word (Art. 11, 12).
+
+Used by the provider's client, which signs, by ingest, which verifies, and by whoever holds a receipt.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import jwt
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from chengxin.errors import conflict
+from chengxin.values.canonical_json import canonical, digest
+from chengxin.values.jwk import public_jwk, thumbprint
+
+TYPE: Final = "chengxin-delivery+jws"
+AMENDMENT: Final = "amendment"
+REVOCATION: Final = "revocation"
+# What a receipt and a statement both say of what was delivered.
+_CONTENT: Final = ("entry_code", "content_sha256", "file_sha256")
+_LONGEST: Final = 4096
+_ALGORITHMS: Final = {("OKP", "Ed25519"): "EdDSA", ("EC", "P-256"): "ES256"}
+_encoder: Final = msgspec.json.Encoder(order="sorted")
+
+SUBMISSION_CONFLICT = conflict(
+    "SUBMISSION_CONFLICT",
+    "报送编号 {submission_id} 已用于条目 {entry} 第 {version} 版的另一次报送，请换一个编号",
+    "Submission id {submission_id} belongs to another delivery for entry {entry} version {version}; use a new one",
+)
+
+
+def batch_bytes(records: Iterable[tuple[int, Mapping[str, str]]]) -> bytes:
+    """The JSON of `[[row, items], …]`, items by code; its SHA-256 is the batch's digest."""
+    return _encoder.encode([(row, items) for row, items in records])
+
+
+def content_sha256(digests: Iterable[str]) -> str:
+    """SHA-256 over the 32-byte digests of all batches in order, lower-case hex."""
+    return hashlib.sha256(b"".join(bytes.fromhex(d) for d in digests)).hexdigest()
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A provider's signed word: what it says, and by which key (RFC 7638 thumbprint, public JWK)."""
+
+    says: Mapping[str, Any]
+    kid: str
+    jwk: Mapping[str, str]
+
+
+def sign(says: Mapping[str, Any], key: Ed25519PrivateKey) -> str:
+    """The word of whoever has the key on a delivery or a change: a compact JWS with the public key in its header."""
+    jwk = {name: value for name, value in public_jwk(key).items() if name in ("kty", "crv", "x")}
+    return jwt.api_jws.encode(canonical(dict(says)), key, algorithm="EdDSA", headers={"typ": TYPE, "jwk": jwk})
+
+
+def read_signed(jws: str) -> Signed:
+    """What a signed word says, by the key in its header: whose key that is, the caller must know.
+
+    Raises `ValueError` with the reason when it is not well formed or the key did not sign it.
+    """
+    if len(jws) > _LONGEST:
+        raise ValueError(f"longer than {_LONGEST} characters")
+    try:
+        header = jwt.get_unverified_header(jws)
+        jwk = header.get("jwk")
+        if header.get("typ") != TYPE:
+            raise ValueError(f"its typ is not {TYPE}")
+        if not isinstance(jwk, dict) or "d" in jwk:
+            raise ValueError("its header has no public jwk")
+        algorithm = _ALGORITHMS.get((str(jwk.get("kty")), str(jwk.get("crv"))))
+        if algorithm is None or header.get("alg") != algorithm:
+            raise ValueError("its key must be Ed25519 (EdDSA) or P-256 (ES256)")
+        payload = jwt.api_jws.decode(jws, jwt.PyJWK(jwk, algorithm).key, algorithms=[algorithm])
+        says = json.loads(payload)
+        if not isinstance(says, dict):
+            raise ValueError("it is not a JSON object")
+        return Signed(says, thumbprint(jwk), jwk)
+    # PyJWT lets some errors of malformed input through as they are.
+    except (jwt.PyJWTError, KeyError, TypeError, RecursionError) as e:
+        raise ValueError(str(e)[:120] or type(e).__name__) from None
+
+
+def statement(
+    submission_id: str, entry_code: str, record_count: int, content: str = "", file_sha256: str = ""
+) -> dict[str, Any]:
+    """What a provider signs of a delivery: with the digest of its content, of its file, or of both."""
+    digests = {"content_sha256": content, "file_sha256": file_sha256}
+    return {
+        "submission_id": submission_id,
+        "entry_code": entry_code,
+        "record_count": record_count,
+        **{name: value for name, value in digests.items() if value},
+    }
+
+
+def must_be_about(says: Mapping[str, Any], stated: Mapping[str, Any]) -> None:
+    """Raises SUBMISSION_CONFLICT unless what a receipt says is about the delivery that is stated (`statement`)."""
+    # A digest that was not told, now or then, differs from nothing.
+    if any(says[name] and says[name] != stated[name] for name in _CONTENT if name in stated):
+        raise SUBMISSION_CONFLICT(
+            submission_id=says["submission_id"], entry=says["entry_code"], version=says["entry_version"]
+        )
+
+
+def digest_of(batches: Iterable[Sequence[tuple[int, Mapping[str, str]]]]) -> tuple[int, str]:
+    """How many records batches hold, and the digest of their content."""
+    count, digests = 0, []
+    for batch in batches:
+        count += len(batch)
+        digests.append(hashlib.sha256(batch_bytes(batch)).hexdigest())
+    return count, content_sha256(digests)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a change of a record says; its signature holds the digest of all of it.
+
+    The request's id is part of it and is told nowhere else: where it is random, nobody who sees the digest can try out
+    what the items may have been.
+    """
+
+    request_id: str
+    reason: str
+    document_number: str = ""
+    effective_date: str = ""
+    objection_no: str = ""
+    # The full set of items after an amendment; None revokes.
+    items: Mapping[str, str] | None = None
+
+    @property
+    def act(self) -> str:
+        """What it does to the record."""
+        return REVOCATION if self.items is None else AMENDMENT
+
+    def sha256(self) -> str:
+        """SHA-256 over the canonical JSON of its fields, `items` of an amendment only; lower-case hex."""
+        told: dict[str, Any] = {
+            "request_id": self.request_id,
+            "reason": self.reason,
+            "document_number": self.document_number,
+            "effective_date": self.effective_date,
+            "objection_no": self.objection_no,
+        }
+        return digest(canonical(told if self.items is None else told | {"items": dict(self.items)}))
+
+
+def change_statement(asked: Asked, record_id: str, based_on_version: int) -> dict[str, Any]:
+    """What a provider signs of a change of a record, made from one of its versions."""
+    return {
+        "act": asked.act,
+        "record_id": record_id,
+        "based_on_version": based_on_version,
+        "content_sha256": asked.sha256(),
+    }

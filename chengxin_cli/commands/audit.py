@@ -1,0 +1,126 @@
+"""`chengxin audit`: verifying and exporting the audit log."""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from chengxin.errors import Problem
+from chengxin.tlog.signed_note import NoteError
+from chengxin_cli.audit_log.export import KEY, FetchError, export_log
+from chengxin_cli.audit_log.verify import Findings, verify_directory
+from chengxin_cli.gateway_client import Edge, Refused
+from chengxin_cli.suite.home import Home
+
+_HOME = click.option(
+    "--home", type=click.Path(path_type=Path), help="Directory of the suite [$CHENGXIN_HOME, ~/.chengxin]."
+)
+_HTTP = click.option("--http", help="HTTP address of the gateway [from the home].")
+_TOKEN = click.option(
+    "--token-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File with a supervisor's access token [signs in as the demonstration supervisor].",
+)
+
+
+@click.group("audit")
+def command() -> None:
+    """Verify or export the audit log."""
+
+
+@command.command("verify")
+@_HOME
+@_HTTP
+@_TOKEN
+@click.option(
+    "--directory",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A log exported before; nothing is fetched.",
+)
+@click.option(
+    "--checkpoint",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A checkpoint kept from earlier: the log must be a continuation of it.",
+)
+@click.option("--vkey", help="Key of the log, name+hash+base64 [the key file in the directory].")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def verify(
+    home: Path | None,
+    http: str | None,
+    token_file: Path | None,
+    directory: Path | None,
+    checkpoint: Path | None,
+    vkey: str | None,
+    as_json: bool,
+) -> None:
+    """Verify the whole log from its tiles; exits 1 and says where when anything is wrong."""
+    earlier = checkpoint.read_text() if checkpoint else ""
+    if directory is not None:
+        findings = _verify(directory, vkey, earlier)
+    else:
+        with tempfile.TemporaryDirectory(prefix="chengxin-log-") as temporary:
+            copy = Path(temporary)
+            _export(home, http, token_file, copy)
+            findings = _verify(copy, vkey, earlier)
+    if as_json:
+        click.echo(json.dumps(findings.to_json(), indent=1))
+    elif findings.ok:
+        click.echo(f"✓ {findings.tree_size} events of {findings.origin}, root {findings.root_hash}")
+        if earlier:
+            click.echo("✓ a continuation of the earlier checkpoint")
+    else:
+        for place in findings.problems:
+            click.echo(f"✗ {place}", err=True)
+        if findings.more:
+            click.echo(f"✗ and {findings.more} more", err=True)
+    sys.exit(0 if findings.ok else 1)
+
+
+@command.command("export")
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@_HOME
+@_HTTP
+@_TOKEN
+def export(directory: Path, home: Path | None, http: str | None, token_file: Path | None) -> None:
+    """Copy the log into DIRECTORY: checkpoint, key, tiles, entries, as C2SP tlog-tiles lays them out."""
+    size = _export(home, http, token_file, directory)
+    click.echo(f"{size} events in {directory}")
+
+
+def _verify(directory: Path, vkey: str | None, earlier: str) -> Findings:
+    if vkey is None:
+        if not (directory / KEY).exists():
+            raise click.ClickException(f"{directory} has no file {KEY}; give the log's key with --vkey")
+        vkey = (directory / KEY).read_text()
+    return verify_directory(directory, vkey, earlier)
+
+
+def _export(home: Path | None, http: str | None, token_file: Path | None, directory: Path) -> int:
+    here = Home(home.absolute()) if home else Home.default()
+    if http is None:
+        if not (known := here.addresses()):
+            raise click.ClickException(f"no suite runs in {here.path}; start one, or give --http or --directory")
+        http = str(known["http"])
+    try:
+        token = _token(token_file) if token_file else _supervisor(here, http)
+        return export_log(http, directory, token)
+    except (FetchError, Refused, Problem, NoteError, UnicodeDecodeError) as e:
+        raise click.ClickException(f"the log cannot be copied: {e}") from None
+
+
+def _token(file: Path) -> str:
+    token = file.read_text().strip()
+    if not token.isascii() or len(token.split()) != 1:
+        raise click.ClickException(f"{file} is not an access token: one line of ASCII without spaces is one")
+    return token
+
+
+def _supervisor(home: Home, http: str) -> str:
+    people = home.path / "demo" / "credentials.json"
+    if not people.exists():
+        raise click.ClickException(f"no demonstration people in {home.path}; give a supervisor's --token-file")
+    proof = json.loads(people.read_text())["officers"]["supervisor"]
+    officer = Edge(http, "").officer(proof["username"], proof["password"], proof["totp_secret"])
+    return officer.token()

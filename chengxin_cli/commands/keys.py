@@ -1,0 +1,107 @@
+"""`chengxin keys`: the gateway's signing keys, and the key files that processes and clients are given."""
+
+import base64
+import json
+import secrets
+from pathlib import Path
+
+import click
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from chengxin.auth.access_tokens import load_private_key
+from chengxin.auth.tls import certificate_thumbprint
+from chengxin.values.jwk import public_jwk
+from chengxin_cli.commands.dev_ca import certify, make_ca
+from chengxin_cli.officer_session import Officer, as_officer
+from chengxin_cli.suite.home import make_private_key, write_private
+
+_BASE = "/v1/identity/signing-keys"
+_FILE = click.argument("file", type=click.Path(path_type=Path))
+
+
+@click.group("keys")
+def command() -> None:
+    """Signing keys of the gateway; key files."""
+
+
+@command.command("list")
+@as_officer
+def list_(officer: Officer) -> None:
+    """The keys that verify tokens."""
+    officer.show("GET", _BASE)
+
+
+@command.command("rotate")
+@as_officer
+def rotate(officer: Officer) -> None:
+    """A new signing key; tokens signed by the old one verify until they expire."""
+    officer.show("POST", _BASE)
+
+
+# A kid may begin with a hyphen.
+@command.command("revoke", context_settings={"ignore_unknown_options": True})
+@click.argument("kid")
+@click.confirmation_option(prompt="Everybody whose token this key signed must obtain another. Go on?")
+@as_officer
+def revoke(officer: Officer, kid: str) -> None:
+    """For a key that may be known to somebody: what it signed is dead within a minute."""
+    officer.show("POST", f"{_BASE}/{kid}/revoke")
+
+
+@command.command("new")
+@_FILE
+def new(file: Path) -> None:
+    """Write a new private key (Ed25519, PEM) for a client or a process; prints its public JWK."""
+    _must_be_new(file)
+    make_private_key(file)
+    click.echo(json.dumps(public_jwk(load_private_key(file))))
+
+
+@command.command("public")
+@_FILE
+def public(file: Path) -> None:
+    """Print the public JWK of a private key file."""
+    click.echo(json.dumps(public_jwk(load_private_key(file))))
+
+
+@command.command("field-ring")
+@_FILE
+def field_ring(file: Path) -> None:
+    """Write a field key ring, or add a key to the one there is.
+
+    New values are sealed with the newest key once the processes are started again; old values stay readable, so keep
+    the old keys.
+    """
+    ring = json.loads(file.read_text()) if file.exists() else {}
+    version = max((int(v) for v in ring), default=0) + 1
+    ring[str(version)] = base64.b64encode(AESGCM.generate_key(256)).decode()
+    write_private(file, json.dumps(ring).encode())
+    click.echo(f"key {version} is the newest of {len(ring)} in {file}")
+
+
+@command.command("subject-key")
+@_FILE
+def subject_key(file: Path) -> None:
+    """Write the secret that makes pseudonyms: once for a system, never changed."""
+    _must_be_new(file)
+    write_private(file, secrets.token_bytes(32))
+
+
+@command.command("dev-ca")
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--server", "servers", multiple=True, default=("localhost", "127.0.0.1"), help="Host name or address.")
+@click.option("--client", "clients", multiple=True, help="A client_id; may be repeated.")
+def dev_ca(directory: Path, servers: tuple[str, ...], clients: tuple[str, ...]) -> None:
+    """Make a CA for development in DIRECTORY, once, and certificates of it: the gateway's, and one for each client.
+
+    Run again, it makes new certificates of the same CA. They are good for 90 days, and for nothing in production.
+    """
+    make_ca(directory)
+    certify(directory, "server", servers[0], servers)
+    made = {client: certificate_thumbprint(certify(directory, client, client).read_bytes()) for client in clients}
+    click.echo(json.dumps({"ca": str(directory / "ca.pem"), "server": list(servers), "clients": made}))
+
+
+def _must_be_new(file: Path) -> None:
+    if file.exists():
+        raise click.ClickException(f"{file} exists already")

@@ -1,0 +1,200 @@
+"""`chengxin officer`: signing in, officers' accounts, and the grants that take two of them."""
+
+from pathlib import Path
+
+import click
+
+from chengxin_cli.officer_session import Officer, as_officer, present_code
+
+_BASE = "/v1/identity/officers"
+# Not an argument: it would stay in the shell's history and be seen in the list of processes.
+_ASKED = "The person's identity number, in place of asking for it."
+_USERNAME = click.argument("target", metavar="USERNAME")
+
+
+@click.group("officer")
+def command() -> None:
+    """Sign in; officers' accounts; grants."""
+
+
+@command.command("sign-in")
+@click.argument("who", metavar="USERNAME")
+@click.option("--password-file", type=click.Path(exists=True, path_type=Path), help="Else it is asked for.")
+@click.option("--totp-secret-file", type=click.Path(exists=True, path_type=Path), help="Makes the code of itself.")
+@click.option("--totp", help="The present code, else it is asked for.")
+@click.option("--change-password", is_flag=True, help="Asks for another; required in place of an initial one.")
+@click.option("--new-password-file", type=click.Path(exists=True, path_type=Path), help="In place of asking.")
+@as_officer
+def sign_in(
+    officer: Officer,
+    who: str,
+    password_file: Path | None,
+    totp_secret_file: Path | None,
+    totp: str | None,
+    change_password: bool,
+    new_password_file: Path | None,
+) -> None:
+    """Sign in; the other commands use this session until it expires."""
+    password = password_file.read_text().strip() if password_file else click.prompt("Password", hide_input=True)
+    proof = {"password": password, "totp": present_code(totp_secret_file, totp)}
+    if new_password_file:
+        proof["new_password"] = new_password_file.read_text().strip()
+    elif change_password:
+        proof["new_password"] = click.prompt("New password", hide_input=True, confirmation_prompt=True)
+    officer.sign_in(who, proof)
+
+
+@command.command("sign-out")
+@as_officer
+def sign_out(officer: Officer) -> None:
+    """End the session, everywhere."""
+    officer.sign_out()
+
+
+@command.command("list")
+@as_officer
+def list_(officer: Officer) -> None:
+    """Officers of one's region."""
+    officer.show_all(_BASE, "officers")
+
+
+@command.command("show")
+@_USERNAME
+@as_officer
+def show(officer: Officer, target: str) -> None:
+    """One officer: account, lock, sign-ins that are alive."""
+    officer.show("GET", f"{_BASE}/{target}")
+
+
+@command.command("create")
+@_USERNAME
+@click.option("--name", required=True)
+@click.option("--org", required=True, help="Unified social credit code of her organisation.")
+@click.option("--region", default="", help="Where she acts, six digits; left out: everywhere.")
+@as_officer
+def create(officer: Officer, target: str, name: str, org: str, region: str) -> None:
+    """Make an account. Prints its initial password and TOTP secret, once."""
+    officer.show("POST", _BASE, json={"username": target, "name": name, "org": org, "region": region})
+
+
+@command.command("roles")
+@_USERNAME
+@click.argument("roles", nargs=-1)
+@as_officer
+def roles(officer: Officer, target: str, roles: tuple[str, ...]) -> None:
+    """Propose which ROLES an officer holds; none takes all away."""
+    officer.show("POST", f"{_BASE}/{target}/roles", json={"roles": list(roles)})
+
+
+@command.command("proposals")
+@click.option("--state", default="open", help="open, applied, approved, rejected; empty: all.")
+@as_officer
+def proposals(officer: Officer, state: str) -> None:
+    """Grants that wait for a second officer."""
+    officer.show_all(f"/v1/identity/proposals?state={state}", "proposals")
+
+
+@command.command("approve")
+@click.argument("proposal_id")
+@as_officer
+def approve(officer: Officer, proposal_id: str) -> None:
+    """Approve a grant, as the second officer."""
+    officer.show("POST", f"/v1/identity/proposals/{proposal_id}/approve")
+
+
+@command.command("reject")
+@click.argument("proposal_id")
+@as_officer
+def reject(officer: Officer, proposal_id: str) -> None:
+    """Reject a grant, or take back one's own."""
+    officer.show("POST", f"/v1/identity/proposals/{proposal_id}/reject")
+
+
+@command.command("reset")
+@_USERNAME
+@as_officer
+def reset(officer: Officer, target: str) -> None:
+    """New password and TOTP secret, printed once; every sign-in of before is over."""
+    officer.show("POST", f"{_BASE}/{target}/reset")
+
+
+@command.command("suspend")
+@_USERNAME
+@as_officer
+def suspend(officer: Officer, target: str) -> None:
+    """Suspend an officer; her tokens are dead within a minute."""
+    officer.show("POST", f"{_BASE}/{target}/suspend")
+
+
+@command.command("resume")
+@_USERNAME
+@as_officer
+def resume(officer: Officer, target: str) -> None:
+    """End an officer's suspension."""
+    officer.show("POST", f"{_BASE}/{target}/resume")
+
+
+@command.command("unlock")
+@_USERNAME
+@as_officer
+def unlock(officer: Officer, target: str) -> None:
+    """Forget the failed sign-ins that lock a user name."""
+    officer.show("POST", f"{_BASE}/{target}/unlock")
+
+
+@command.command("end-sessions")
+@_USERNAME
+@click.option("--session", default="", help="Only this one (its jti).")
+@as_officer
+def end_sessions(officer: Officer, target: str, session: str) -> None:
+    """Sign an officer out."""
+    if session:
+        officer.show("DELETE", f"{_BASE}/{target}/sessions/{session}")
+    else:
+        officer.show("POST", f"{_BASE}/{target}/sign-out")
+
+
+@command.command("counter-code")
+@click.option("--document", default="resident_identity_card", help="resident_identity_card, temporary_identity_card.")
+@click.option("--identity-number-file", type=click.Path(exists=True, path_type=Path), help=_ASKED)
+@as_officer
+def counter_code(officer: Officer, document: str, identity_number_file: Path | None) -> None:
+    """A one-time code for the person whose document one has checked, printed once."""
+    body = {"identity_number": _number(identity_number_file), "document": document}
+    officer.show("POST", "/v1/identity/counter/codes", json=body)
+
+
+@command.command("represent")
+@click.argument("uscc")
+@click.option("--capacity", required=True, help="legal_representative, or agent.")
+@click.option("--authorization", default="", help="For an agent: number of the authorization.")
+@click.option("--until", default="", help="For an agent: its last day, YYYY-MM-DD.")
+@click.option("--identity-number-file", type=click.Path(exists=True, path_type=Path), help=_ASKED)
+@as_officer
+def represent(
+    officer: Officer, uscc: str, capacity: str, authorization: str, until: str, identity_number_file: Path | None
+) -> None:
+    """Record that a person may act for an organisation."""
+    body = {"identity_number": _number(identity_number_file), "uscc": uscc, "capacity": capacity}
+    body |= {"authorization": authorization, "until": until}
+    officer.show("POST", "/v1/identity/representations", json=body)
+
+
+@command.command("representatives")
+@click.argument("uscc")
+@as_officer
+def representatives(officer: Officer, uscc: str) -> None:
+    """Who may act for an organisation, by pseudonym."""
+    officer.show("GET", f"/v1/identity/representations?uscc={uscc}")
+
+
+@command.command("end-representation")
+@click.argument("representation_id")
+@as_officer
+def end_representation(officer: Officer, representation_id: str) -> None:
+    """End it; tokens for the organisation are dead within a minute."""
+    officer.show("DELETE", f"/v1/identity/representations/{representation_id}")
+
+
+def _number(file: Path | None) -> str:
+    return file.read_text().strip() if file else str(click.prompt("Identity number")).strip()

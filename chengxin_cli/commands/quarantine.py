@@ -1,0 +1,48 @@
+"""`chengxin quarantine`: what the services could not apply and have set aside, and having it tried again."""
+
+import json
+from typing import Final
+
+import click
+
+from chengxin_cli.officer_session import Officer, as_officer
+
+# Each service has what it set aside in its own store.
+_SERVICES: Final = ("gateway", "catalog", "ingest", "disclosure", "objection")
+_SERVICE = click.option(
+    "--service", "services", multiple=True, type=click.Choice(_SERVICES), help="Of which service [all]."
+)
+
+
+@click.group("quarantine")
+def command() -> None:
+    """What could not be applied: why, and another attempt. For officers of the centre."""
+
+
+@command.command("list")
+@_SERVICE
+@as_officer
+def list_(officer: Officer, services: tuple[str, ...]) -> None:
+    """What is set aside, one JSON object a line, with the service."""
+    for service in services or _SERVICES:
+        for item in officer.all(f"/v1/operations/{service}/quarantine", "items"):
+            click.echo(json.dumps({"service": service} | item, ensure_ascii=False))
+
+
+@command.command("retry")
+@click.argument("row_id", required=False)
+@_SERVICE
+@as_officer
+def retry(officer: Officer, row_id: str | None, services: tuple[str, ...]) -> None:
+    """Try ROW_ID again, or all that failed; exits 1 when something is still set aside."""
+    left = 0
+    for service in services or _SERVICES:
+        base = f"/v1/operations/{service}/quarantine"
+        found = list(officer.all(base, "items"))
+        for item in found:
+            if row_id == item["id"] or (row_id is None and item["state"] == "failed"):
+                answer = officer.call("POST", f"{base}/{item['id']}/retry")
+                left += not answer["resolved"]
+                click.echo(json.dumps({"service": service, "id": item["id"]} | answer, ensure_ascii=False))
+    if left:
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,130 @@
+"""`chengxin receipt`: what a receipt proves, without asking anybody."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import jwt
+
+from chengxin.auth.access_tokens import load_private_key
+from chengxin.errors import Problem
+from chengxin.values.jwk import public_jwk
+from chengxin.values.provider_statement import Asked, read_signed
+from chengxin_cli.submission import verified
+
+_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class ReceiptRefused(ValueError):
+    """A receipt does not prove what it seems to."""
+
+
+@click.group("receipt")
+def command() -> None:
+    """Receipts of deliveries, and of changes of records."""
+
+
+@command.command("verify")
+@click.argument("receipt_file", type=_FILE)
+@click.option(
+    "--keys", "keys_file", type=_FILE, help="Keys of the system (JWKS) that you trust [those in the receipt]."
+)
+@click.option("--delivered", type=_FILE, help="The file that was delivered, to compare.")
+@click.option("--key", "key_file", type=_FILE, help="Your private key, to see that it signed.")
+def verify(receipt_file: Path, keys_file: Path | None, delivered: Path | None, key_file: Path | None) -> None:
+    """Verify RECEIPT_FILE: the system's word on a delivery or a change, and the provider's word that it holds."""
+    try:
+        told = _object(receipt_file)
+        keys = _object(keys_file) if keys_file else {"keys": told.get("keys", [])}
+        says = system_says(told, keys)
+        lines = [f"system: signed by key {jwt.get_unverified_header(told['jws'])['kid']}"]
+        if keys_file is None:
+            lines.append("  the key came with the receipt: compare it with the one that the system published (--keys)")
+        lines.append(_provider_line(says, public_jwk(load_private_key(key_file))["kid"] if key_file else ""))
+        if delivered is not None:
+            if "record_id" in says:
+                raise ReceiptRefused(
+                    f"it is of a change of record {says['record_id']}, not of a file: leave out --delivered"
+                )
+            _must_be(says, "file_sha256", hashlib.sha256(delivered.read_bytes()).hexdigest())
+            lines.append(f"file: {delivered.name} is what was delivered")
+        if "asked" in told:
+            _must_be(says, "content_sha256", Asked(**told["asked"]).sha256())
+            lines.append("request: what it holds is what was asked")
+        lines.append(_about(says))
+    except Problem as e:
+        raise click.ClickException(str(e)) from None
+    except (ReceiptRefused, jwt.PyJWTError, ValueError, KeyError, TypeError) as e:
+        raise click.ClickException(f"{receipt_file.name}: {e}") from None
+    for line in lines:
+        click.echo(line)
+
+
+def _object(file: Path) -> dict[str, Any]:
+    """The JSON object in a file. Raises ReceiptRefused, ValueError."""
+    try:
+        found = json.loads(file.read_text())
+    except RecursionError:
+        raise ReceiptRefused("it is nested too deeply") from None
+    if not isinstance(found, dict):
+        raise ReceiptRefused("it is not a JSON object")
+    return found
+
+
+def system_says(told: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, Any]:
+    """What the system signed. Raises `jwt.InvalidTokenError`, ReceiptRefused when the readable part says otherwise."""
+    if jwt.get_unverified_header(told["jws"]).get("typ") != "chengxin-receipt+jws":
+        raise ReceiptRefused("this is not a receipt")
+    says = verified(told["jws"], keys)
+    if "receipt" in told and told["receipt"] != says:
+        raise ReceiptRefused("what can be read is not what was signed")
+    return says
+
+
+def provider_says(says: Mapping[str, Any]) -> str:
+    """The thumbprint of the provider's key whose word a receipt holds; empty when it did not sign.
+
+    Raises ReceiptRefused when that word is about something else than the receipt.
+    """
+    if not says.get("provider_signature"):
+        return ""
+    signed = read_signed(says["provider_signature"])
+    if "record_id" in says:
+        for name in ("act", "record_id", "based_on_version", "content_sha256"):
+            _must_be(signed.says, name, says[name])
+        return signed.kid
+    facts = {name: says[name] for name in ("submission_id", "entry_code", "content_sha256", "file_sha256")}
+    for name, value in (facts | {"record_count": says["counts"]["total"]}).items():
+        if name in signed.says:
+            _must_be(signed.says, name, value)
+    return signed.kid
+
+
+def _about(says: Mapping[str, Any]) -> str:
+    if "record_id" in says:
+        return (
+            f"{says['act']} of record {says['record_id']} of {says['provider']}: {says['outcome']}, from version"
+            f" {says['based_on_version']} to {says['version']}, recorded {says['recorded_at']}"
+        )
+    counts = says["counts"]
+    return (
+        f"submission {says['submission_id']} of {says['provider']}: {counts['total']} records, {counts['rejected']}"
+        f" rejected, closed {says['closed_at']}"
+    )
+
+
+def _provider_line(says: Mapping[str, Any], expected: str) -> str:
+    kid = provider_says(says)
+    if expected and kid != expected:
+        raise ReceiptRefused(f"it was signed by key {kid or '-'}, not by {expected}")
+    if not kid:
+        return "provider: it was not signed"
+    return f"provider: {says['provider_client']} signed by key {kid}"
+
+
+def _must_be(says: Mapping[str, Any], name: str, value: Any) -> None:
+    if says.get(name) != value:
+        raise ReceiptRefused(f"{name} is {says.get(name)}, not {value}")

@@ -1,0 +1,130 @@
+"""`chengxin status`: how a running suite is."""
+
+import contextlib
+import json
+import sys
+import xmlrpc.client
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import urllib3
+from rich.console import Console
+from rich.table import Table
+
+from chengxin.auth.tls import Trust, pool
+from chengxin.feeds.quarantine import QUARANTINE
+from chengxin_cli.suite.home import Home
+from chengxin_cli.suite.stores_watch import Answer, StoreAsker
+from chengxin_cli.suite.supervision import UnixTransport
+
+_ANSWER_SECONDS: Final = 3.0
+
+
+@click.command("status")
+@click.option("--home", type=click.Path(path_type=Path), help="Directory of the suite [$CHENGXIN_HOME, ~/.chengxin].")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def command(home: Path | None, as_json: bool) -> None:
+    """Each process, whether each store answers, the readiness of each service, how far each feed is behind, the last
+    checkpoint; exits 1 unless all is well."""
+    here = Home(home.absolute()) if home else Home.default()
+    addresses = here.running()
+    ready = _get(f"{addresses['http']}/readyz")
+    report: dict[str, Any] = {
+        "processes": _processes(Path(addresses["supervisor"]), _stores(here)),
+        "ready": ready,
+        "lag": _lag(ready["body"]),
+        "checkpoint": _get(f"{addresses['http']}/tlog/checkpoint"),
+    }
+    if as_json:
+        click.echo(json.dumps(report, ensure_ascii=False, indent=1))
+    else:
+        _show(report)
+    sys.exit(0 if _is_well(report) else 1)
+
+
+def _is_well(report: dict[str, Any]) -> bool:
+    """Whether everything runs, answers, is ready, and is not too far behind."""
+    running = all(p["state"] == "RUNNING" and p.get("answers", True) for p in report["processes"])
+    behind = not all(row["within_limit"] for row in report["lag"])
+    return running and report["ready"]["status"] == 200 and not behind and not _set_aside(report["ready"]["body"])
+
+
+def _show(report: dict[str, Any]) -> None:
+    processes = Table("process", "state", "pid", "store")
+    for process in report["processes"]:
+        processes.add_row(process["name"], process["state"], str(process["pid"]), process.get("says", ""))
+    lag = Table("service", "follows", "changes behind", "seconds behind", "")
+    for row in report["lag"]:
+        lag.add_row(row["service"], row["consumer"], _told(row["changes"]), _told(row["seconds"]), _remark(row))
+    Console().print(processes)
+    Console().print(lag)
+    click.echo(f"ready: {json.dumps(_without_lag(report['ready']['body']), ensure_ascii=False)}")
+    if aside := _set_aside(report["ready"]["body"]):
+        click.echo(f"set aside in {', '.join(aside)}: see chengxin quarantine list")
+    click.echo(f"checkpoint:\n{report['checkpoint']['body']}")
+
+
+def _set_aside(ready: Any) -> list[str]:
+    """The services that have set something aside."""
+    rooms = ready.items() if isinstance(ready, dict) else ()
+    return [name for name, says in rooms if isinstance(says, dict) and says.get(QUARANTINE) is False]
+
+
+def _stores(home: Home) -> dict[str, Answer]:
+    asker = StoreAsker(home, _ANSWER_SECONDS)
+    with contextlib.closing(asker), ThreadPoolExecutor() as pool:
+        return dict(zip(asker.processes, pool.map(asker, asker.processes), strict=True))
+
+
+def _lag(ready: Any) -> list[dict[str, Any]]:
+    """One row a consumer, of what each service says."""
+    rows = []
+    for service, state in ready.items() if isinstance(ready, dict) else ():
+        told: dict[str, Any] = state.get("lag", {}) if isinstance(state, dict) else {}
+        for consumer, lag in told.get("consumers", {}).items():
+            unknown = lag.get("unknown_seconds", 0)
+            kept = max(lag["seconds"] or 0, unknown) <= told["limit_seconds"]
+            rows.append({"service": service, "consumer": consumer, **lag, "within_limit": kept})
+    return rows
+
+
+def _remark(row: dict[str, Any]) -> str:
+    unknown = f"not known for {row['unknown_seconds']} s" if row.get("unknown_seconds") else ""
+    return ", ".join(filter(None, (unknown, "" if row["within_limit"] else "above the limit")))
+
+
+def _told(figure: float | None) -> str:
+    return "?" if figure is None else str(figure)
+
+
+def _without_lag(ready: Any) -> Any:
+    if not isinstance(ready, dict):
+        return ready
+    return {
+        service: {name: has for name, has in state.items() if name != "lag"} if isinstance(state, dict) else state
+        for service, state in ready.items()
+    }
+
+
+def _processes(socket: Path, stores: dict[str, Answer]) -> list[dict[str, Any]]:
+    try:
+        with xmlrpc.client.ServerProxy("http://localhost", transport=UnixTransport(socket)) as rpc:
+            found: Any = rpc.supervisor.getAllProcessInfo()
+    except OSError as e:
+        raise click.ClickException(f"the suite is starting or stopping: its supervisor does not answer ({e})") from None
+    rows = [{"name": p["name"], "state": p["statename"], "pid": p["pid"]} for p in found]
+    for row in rows:
+        if (answer := stores.get(str(row["name"]).removesuffix("-store"))) and row["name"].endswith("-store"):
+            row |= {"answers": answer is Answer.WORKS, "says": answer.value}
+    return rows
+
+
+def _get(url: str) -> dict[str, Any]:
+    try:
+        answer = pool(Trust.of_environment(), retries=False, timeout=5).request("GET", url)
+    except urllib3.exceptions.HTTPError as e:
+        return {"status": 0, "body": str(e)}
+    parsed = answer.json() if "json" in answer.headers.get("Content-Type", "") else answer.data.decode()
+    return {"status": answer.status, "body": parsed}

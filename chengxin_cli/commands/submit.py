@@ -1,0 +1,201 @@
+"""`chengxin submit`: a provider's client. Delivers a file over gRPC, goes on where it broke off, keeps the receipt."""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from chengxin.auth.access_tokens import load_private_key
+from chengxin.errors import Problem
+from chengxin.tabular.batches import in_batches
+from chengxin.tabular.columns import Columns
+from chengxin.tabular.problems import FILE_NO_RECORDS
+from chengxin.tabular.rejects import write_rejects
+from chengxin.tabular.source import Source, id_of_file, open_source
+from chengxin.values.provider_statement import digest_of, must_be_about, statement
+from chengxin.values.provider_statement import sign as signed_by
+from chengxin_cli.gateway_client import Caller, Edge, Refused
+from chengxin_cli.output_files import keep
+from chengxin_cli.submission import Sending, verified
+from chengxin_cli.suite.home import Home
+
+# What the shell is told: everything recorded, some rejected, or not delivered (1; 2 for a wrong command line).
+_SOME_REJECTED: Final = 3
+
+
+@click.command("submit")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--catalog", "entry_code", required=True, help="Code of the catalog entry, for example XZXK.")
+@click.option("--client-id", help="Your client id [demonstration: the entry's provider].")
+@click.option(
+    "--key", "key_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Its private key."
+)
+@click.option("--sign/--no-sign", default=True, show_default=True, help="Sign the delivery by that key.")
+@click.option("--submission-id", help="Name of this delivery [from the entry and the file's content].")
+@click.option(
+    "--home", type=click.Path(path_type=Path), help="Directory of a suite here [$CHENGXIN_HOME, ~/.chengxin]."
+)
+@click.option("--http", help="HTTP address of the gateway, with http:// or https:// [from the home].")
+@click.option("--grpc", "grpc_address", help="gRPC address of the gateway, host:port [from the home].")
+@click.option("--language", type=click.Choice(["zh-CN", "en"]), default="zh-CN", show_default=True, help="Of reasons.")
+def command(
+    file: Path,
+    entry_code: str,
+    client_id: str | None,
+    key_file: Path | None,
+    sign: bool,
+    submission_id: str | None,
+    home: Path | None,
+    http: str | None,
+    grpc_address: str | None,
+    language: str,
+) -> None:
+    """Deliver FILE (CSV, XLSX or JSON Lines) of records; ends with a receipt, and a file of what was rejected."""
+    here = Home(home.absolute()) if home else Home.default()
+    try:
+        edge = edge_of(home, http, grpc_address, language)
+        entry = edge.anonymous().get(f"/v1/catalog/entries/{entry_code}")
+        client_id, key_file = _client(here, entry, client_id, key_file)
+        provider = edge.machine(client_id, key_file, scope="provider")
+        rejected = _deliver(provider, entry, file, submission_id, key_file if sign else None)
+    except Problem as e:
+        raise click.ClickException(told(e, language)) from None
+    except Refused as e:
+        raise click.ClickException(str(e)) from None
+    sys.exit(_SOME_REJECTED if rejected else 0)
+
+
+def _deliver(
+    provider: Caller, entry: dict[str, Any], file: Path, submission_id: str | None, key_file: Path | None
+) -> int:
+    console = Console(stderr=True)
+    mapping = provider.get(f"/v1/submissions/mappings/{entry['code']}")["columns"]
+    columns = Columns.of_entry(entry, mapping)
+    with file.open("rb") as content:
+        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+        with console.status(f"{file.name}: …"):
+            source = open_source(content, file.name)
+    with source:
+        return _send(
+            provider,
+            entry,
+            file,
+            source,
+            columns,
+            sha256,
+            submission_id or id_of_file(entry["code"], sha256, mapping),
+            key_file,
+            console,
+        )
+
+
+def _send(
+    provider: Caller,
+    entry: dict[str, Any],
+    file: Path,
+    source: Source,
+    columns: Columns,
+    sha256: str,
+    name: str,
+    key_file: Path | None,
+    console: Console,
+) -> int:
+    if source.unread:
+        click.echo(f"{file.name}: only the first visible sheet is read, not {', '.join(source.unread)}", err=True)
+    delivered = [(column.label.strip(), column.code) for column in source.columns(columns) if column.code]
+    with console.status(f"{file.name}: …"):
+        count, content = digest_of(in_batches(source.rows(columns)))
+    if not count:
+        raise FILE_NO_RECORDS()
+    says = statement(name, entry["code"], count, content, sha256)
+    signature = signed_by(says, load_private_key(key_file)) if key_file else ""
+    sending = Sending(provider, name, entry["code"], file.name, sha256, count, console, signature)
+    known = sending.delivered()
+    receipt = known or sending.send(source, columns)
+    keys = provider.get("/v1/submissions/keys")
+    signed = verified(receipt.jws, keys)
+    # An id that somebody chose may have been another file's: its receipt is none for this one.
+    must_be_about(signed, says)
+    kept = {"receipt": signed, "jws": receipt.jws, "keys": keys["keys"]}
+    proof = json.dumps(kept, ensure_ascii=False, indent=1).encode() + b"\n"
+    receipt_file = keep(file.with_name(f"{file.name}.receipt.json"), lambda out: out.write(proof))
+    if known:
+        click.echo("this file was delivered before: nothing is added, this is what became of it then")
+    _print(receipt, signed, receipt_file)
+    if receipt.counts.rejected:
+        rejects_file = keep(
+            file.with_name(f"{file.name}.rejects.{source.kind}"),
+            lambda out: write_rejects(out, source.kind, source.encoding, delivered, sending.rejects()),
+        )
+        _print_rejects(sending, receipt.counts.rejected, rejects_file)
+    return int(receipt.counts.rejected)
+
+
+def _print_rejects(sending: Sending, count: int, file: Path) -> None:
+    click.echo(f"{count} rejected: mend {file} and deliver it")
+    shown = sending.first_rejects()
+    for reject in shown:
+        reasons = "; ".join(v.message for v in reject.violations)
+        click.echo(f"  row {reject.row}: {reasons}")
+    if count > len(shown):
+        click.echo(f"  … and {count - len(shown)} more in that file")
+
+
+def _print(receipt: Any, signed: dict[str, Any], receipt_file: Path) -> None:
+    table = Table("accepted", "amended", "unchanged", "rejected", "total")
+    counts = receipt.counts
+    table.add_row(*(str(n) for n in (counts.accepted, counts.amended, counts.unchanged, counts.rejected, counts.total)))
+    Console().print(table)
+    click.echo(f"submission {signed['submission_id']}, closed {signed['closed_at']}")
+    click.echo(f"receipt, signature verified: {receipt_file}")
+
+
+def edge_of(home: Path | None, http: str | None, grpc_address: str | None, language: str) -> Edge:
+    """The gateway at these addresses, else that of a suite in this directory, or in the usual one; asked in a language."""
+    if http and not http.startswith(("http://", "https://")):
+        raise click.BadParameter(f"'{http}' must begin with http:// or https://", param_hint="--http")
+    if grpc_address and "/" in grpc_address:
+        raise click.BadParameter(f"'{grpc_address}' must be host:port, without http:// and path", param_hint="--grpc")
+    here = Home(home.absolute()) if home else Home.default()
+    known = here.addresses()
+    http, grpc_address = http or known.get("http"), grpc_address or known.get("grpc")
+    if not http or not grpc_address:
+        raise click.ClickException(f"no suite runs in {here.path}; give the gateway's addresses by --http and --grpc")
+    return Edge(http, grpc_address, language=language)
+
+
+def _client(home: Home, entry: dict[str, Any], client_id: str | None, key_file: Path | None) -> tuple[str, Path]:
+    if client_id and key_file:
+        return client_id, key_file
+    if client_id or key_file:
+        raise click.ClickException("--client-id and --key belong together")
+    found = _demo_client(home, entry)
+    if found is None:
+        raise click.ClickException("give --client-id and --key of your organisation's system")
+    return str(found["client_id"]), home.path / "demo" / found["key_file"]
+
+
+def _demo_client(home: Home, entry: dict[str, Any]) -> dict[str, Any] | None:
+    """The demonstration client of the first of the entry's providers that has one."""
+    demo = home.path / "demo"
+    if not (demo / "credentials.json").exists():
+        return None
+    keys = {
+        client["client_id"]: client
+        for client in json.loads((demo / "credentials.json").read_text())["clients"].values()
+    }
+    clients = json.loads((demo / "accounts.json").read_text())["clients"]
+    by_org = {client["org"]: keys[client["client_id"]] for client in clients if client["client_id"] in keys}
+    return next((by_org[p["uscc"]] for p in entry["providers"] if p["uscc"] in by_org), None)
+
+
+def told(problem: Problem, language: str) -> str:
+    """A problem in words, field by field."""
+    lines = [f"{problem.code}: {problem.text(language)}"]
+    lines += [f"  {f.field}: {f.message}" for f in problem.fields]
+    return "\n".join(lines)

@@ -1,0 +1,133 @@
+"""`chengxin witness`: an independent process that cosigns the audit log as long as it only grows."""
+
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import click
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from chengxin.auth.access_tokens import load_private_key
+from chengxin.tlog import merkle, signed_note
+from chengxin.tlog.signed_note import Checkpoint, NoteError, VerifierKey
+from chengxin_cli.audit_log.export import CHECKPOINT, KEY, Fetch, FetchError, fetcher
+from chengxin_cli.suite.home import make_private_key, write_private
+
+_LOG_KEY: Final = "log.vkey"
+_OWN_KEY: Final = "witness.pem"
+_OWN_VKEY: Final = "witness.vkey"
+_SEEN: Final = "checkpoint"
+
+
+class Rewritten(Exception):
+    """The log is not a continuation of what this witness cosigned before."""
+
+
+@dataclass
+class Witness:
+    """A witness with its directory: its key, the log's key, the checkpoint that it cosigned last."""
+
+    directory: Path
+    name: str
+    key: Ed25519PrivateKey
+    log_key: VerifierKey
+
+    @classmethod
+    def open(cls, directory: Path, name: str, vkey: str | None, fetch: Fetch) -> "Witness":
+        """Opens a directory, or makes one. The log's key is the one given, or the one that was seen first.
+
+        Raises `NoteError` for a key other than that of before, `FetchError`.
+        """
+        own, known = directory / _OWN_KEY, directory / _LOG_KEY
+        make_private_key(own)
+        given = VerifierKey.parse(vkey) if vkey else None
+        if not known.exists():
+            log_key = given or VerifierKey.parse(fetch(KEY).decode())
+            write_private(known, f"{log_key}\n".encode())
+        log_key = VerifierKey.parse(known.read_text())
+        if given is not None and given != log_key:
+            raise NoteError(f"{known} holds another log's key; a witness serves one log, use another --directory")
+        witness = cls(directory, name, load_private_key(own), log_key)
+        write_private(directory / _OWN_VKEY, f"{VerifierKey.of_witness(name, witness.key)}\n".encode())
+        return witness
+
+    @property
+    def seen(self) -> Checkpoint | None:
+        """The checkpoint that was cosigned last."""
+        path = self.directory / _SEEN
+        return Checkpoint.open(path.read_text(), self.log_key) if path.exists() else None
+
+    def witness(self, fetch: Fetch, now: int) -> Checkpoint:
+        """Cosigns the latest checkpoint (`now` in seconds since 1970) when the log only grew. Raises `Rewritten`,
+        `NoteError` for a checkpoint that the log did not sign, `FetchError`."""
+        note = fetch(CHECKPOINT).decode()
+        latest, seen = Checkpoint.open(note, self.log_key), self.seen
+        if seen is not None and (seen.size, seen.root) == (latest.size, latest.root):
+            return latest
+        if seen is not None:
+            _must_continue(seen, latest, fetch)
+        _, signatures = signed_note.split_note(note)
+        if any(name == self.name for name, _ in signatures):
+            raise NoteError(f"the checkpoint has a signature of {self.name} already")
+        write_private(self.directory / _SEEN, signed_note.cosign(note, self.name, self.key, now).encode())
+        return latest
+
+
+def _must_continue(seen: Checkpoint, latest: Checkpoint, fetch: Fetch) -> None:
+    if latest.size < seen.size:
+        raise Rewritten(f"the log has shrunk from {seen.size} to {latest.size} entries")
+    if latest.size == seen.size:
+        raise Rewritten(f"two signed checkpoints of {seen.size} entries: {seen.root.hex()} and {latest.root.hex()}")
+    tree = merkle.TileTree(latest.size, lambda tile: fetch(tile.path))
+    try:
+        root = tree.root()
+        path = tree.consistency(seen.size) if seen.size else []
+    except ValueError as e:
+        raise Rewritten(f"the tiles are not those of a log of {latest.size} entries: {e}") from None
+    if root != latest.root:
+        raise Rewritten(f"the tiles give the root {root.hex()}, the checkpoint says {latest.root.hex()}")
+    if seen.size and not merkle.verify_consistency(seen.size, latest.size, seen.root, latest.root, path):
+        raise Rewritten(
+            f"the first {seen.size} entries are not those cosigned: their root was {seen.root.hex()}, "
+            f"the tiles give {tree.root(seen.size).hex()}"
+        )
+
+
+@click.command("witness")
+@click.option("--http", required=True, help="HTTP address of the gateway of the log.")
+@click.option(
+    "--directory", required=True, type=click.Path(file_okay=False, path_type=Path), help="The witness's own directory."
+)
+@click.option("--name", default="witness", show_default=True, help="Name of the witness in its cosignatures.")
+@click.option("--vkey", help="Key of the log [the first one seen, kept in the directory].")
+@click.option("--once", is_flag=True, help="Once, and end.")
+@click.option("--interval", default=10.0, show_default=True, help="Seconds between looks at the log.")
+def command(http: str, directory: Path, name: str, vkey: str | None, once: bool, interval: float) -> None:
+    """Cosign the audit log's checkpoints while it only grows; refuse, and exit 1, when its history was rewritten.
+
+    The cosigned checkpoint (C2SP tlog-cosignature) is kept in the directory; give it to `chengxin audit verify
+    --checkpoint`.
+    """
+    fetch = fetcher(http)
+    pause = threading.Event()
+    while True:
+        try:
+            witness = Witness.open(directory, name, vkey, fetch)
+            latest = witness.witness(fetch, int(time.time()))
+            click.echo(f"✓ {latest.size} entries, root {latest.root.hex()}")
+        except Rewritten as e:
+            click.echo(f"✗ history was rewritten, not cosigned: {e}", err=True)
+            sys.exit(1)
+        except (NoteError, UnicodeDecodeError) as e:
+            click.echo(f"✗ not cosigned: {e}", err=True)
+            sys.exit(1)
+        except FetchError as e:
+            click.echo(f"✗ not cosigned: {e}", err=True)
+            if once:
+                sys.exit(1)
+        if once:
+            return
+        pause.wait(interval)

@@ -1,0 +1,219 @@
+"""A client of a running suite from outside: HTTP and gRPC through the gateway. Used by the commands and the tests."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+import pyotp
+import urllib3
+from werkzeug.http import parse_options_header
+
+from chengxin.auth.access_tokens import TokenSource, load_private_key
+from chengxin.auth.tls import Trust, pool
+from chengxin.errors import UPSTREAM_UNAVAILABLE, Problem, unavailable
+from chengxin.grpc.rpc import make_channel
+from chengxin.values.clock import Expiry
+from chengxin_api.catalog.v1 import catalog_pb2_grpc
+from chengxin_api.disclosure.v1 import disclosure_pb2_grpc
+from chengxin_api.ingest.v1 import ingest_pb2_grpc
+from chengxin_api.objection.v1 import objection_pb2_grpc
+
+_TOTP_SECONDS: Final = 30
+
+GATEWAY_UNREACHABLE = unavailable(
+    "GATEWAY_UNREACHABLE",
+    "无法连接网关 {address}（{reason}），请确认地址并稍后重试",
+    "The gateway at {address} cannot be reached ({reason}); check the address, try again shortly",
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+    @property
+    def request_id(self) -> str:
+        """The id under which the gateway put the request on record."""
+        return self.headers.get("X-Request-Id", "")
+
+
+class Refused(Exception):
+    """An HTTP answer that is not a success, where one was expected."""
+
+    def __init__(self, what: str, answer: Answer) -> None:
+        body = answer.body if isinstance(answer.body, dict) else {}
+        code = body.get("code", body.get("error", ""))
+        super().__init__(f"{what}: {answer.status} {code} {body.get('detail', body.get('error_description', ''))}")
+        self.answer = answer
+        self.code = str(code)
+
+
+class Edge:
+    """The two addresses of a suite."""
+
+    def __init__(self, http: str, grpc_address: str, trust: Trust | None = None, language: str = "") -> None:
+        """With `trust`, or what the environment says of it, gRPC is over TLS, and so is HTTP at an https address.
+
+        `language` (`zh-CN`, `en`) is asked for with every request; empty leaves it to the system.
+        """
+        self.language = language
+        self.trust = trust or Trust.of_environment()
+        self.http = http.rstrip("/")
+        self.grpc = grpc_address
+        # What a client's assertion is made out to: the public address, where we come to the gateway by another one.
+        self.issuer = os.environ.get("CHENGXIN_ISSUER", self.http)
+        timeout = urllib3.Timeout(connect=3, read=60)
+        self._pool = pool(self.trust, maxsize=16, retries=False, timeout=timeout)
+        self._channel: grpc.Channel | None = None
+
+    @property
+    def channel(self) -> grpc.Channel:
+        """The gRPC channel, opened when it is first needed."""
+        if self._channel is None:
+            self._channel = make_channel(self.grpc, self.trust)
+        return self._channel
+
+    def call(self, method: str, path: str, token: str = "", **options: Any) -> Answer:
+        """One HTTP request; options are those of urllib3 (`json`, `fields`, `body`, `headers`).
+
+        Raises GATEWAY_UNREACHABLE.
+        """
+        headers = ({"Accept-Language": self.language} if self.language else {}) | dict(options.pop("headers", {}))
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        try:
+            got = self._pool.request(method, self.http + path, headers=headers, **options)
+        except urllib3.exceptions.HTTPError as e:
+            raise GATEWAY_UNREACHABLE(address=self.http, reason=str(e)[:200], retry_after=1) from None
+        parsed: Any = got.data
+        if "json" in got.headers.get("Content-Type", ""):
+            parsed = got.json()
+        elif got.headers.get("Content-Type", "").startswith("text/"):
+            _, parameters = parse_options_header(got.headers["Content-Type"])
+            # A file of rejects is in the encoding that was delivered.
+            parsed = got.data.decode(parameters.get("charset", "utf-8"))
+        return Answer(got.status, parsed, got.headers)
+
+    def problem(self, error: grpc.RpcError) -> Problem:
+        """The error of a gRPC call; GATEWAY_UNREACHABLE for one that did not get there, or got no answer in time."""
+        problem = Problem.from_rpc(error)
+        if problem.type is not UPSTREAM_UNAVAILABLE or not isinstance(error, grpc.Call):
+            return problem
+        return GATEWAY_UNREACHABLE(address=self.grpc, reason=str(error.details())[:200], retry_after=1)
+
+    def anonymous(self) -> "Caller":
+        """Somebody without a token."""
+        return Caller(self, lambda: "")
+
+    def machine(self, client_id: str, key_file: Path, **parameters: str) -> "Caller":
+        """A registered client, by `private_key_jwt`; parameters go into the token request (`scope`, `purpose` …)."""
+        url, audience = f"{self.http}/oauth/token", f"{self.issuer}/oauth/token"
+        source = TokenSource(url, audience, client_id, load_private_key(key_file), self.trust, **parameters)
+        return Caller(self, source.token)
+
+    def citizen(self, name: str, identity_number: str, uscc: str = "") -> "Caller":
+        """A person of the demonstration world, for herself or for the organisation that she represents."""
+        proof = {"name": name, "identity_number": identity_number} | ({"uscc": uscc} if uscc else {})
+        return Caller(self, _renewed(lambda: self._sign_in("/v1/identity/demo", proof)))
+
+    def officer(self, username: str, password: str, totp_secret: str) -> "Caller":
+        """An officer; a code that was used already is replaced by the next one."""
+        return Caller(self, _renewed(lambda: self._officer_token(username, password, pyotp.TOTP(totp_secret))))
+
+    def _officer_token(self, username: str, password: str, totp: pyotp.TOTP) -> tuple[str, float]:
+        # A code is good once, and the next one is accepted half a minute early: two sign-ins in a row need no waiting,
+        # a third one waits for the code after that.
+        began = int(time.time())
+        for ahead in (0, _TOTP_SECONDS, 2 * _TOTP_SECONDS):
+            if ahead > _TOTP_SECONDS:
+                print("the one-time codes of now are used up; waiting for the next …", file=sys.stderr)
+                time.sleep(_TOTP_SECONDS - began % _TOTP_SECONDS)
+            proof = {"username": username, "password": password, "totp": totp.at(began + ahead)}
+            try:
+                return self._sign_in("/v1/identity/officers/sign-in", proof)
+            except Refused as e:
+                refusal = e
+                if e.answer.status != 401:
+                    break
+        raise refusal
+
+    def _sign_in(self, path: str, proof: dict[str, str]) -> tuple[str, float]:
+        answer = self.call("POST", path, json=proof)
+        if answer.status != 200:
+            raise Refused(f"POST {path}", answer)
+        return str(answer.body["access_token"]), float(answer.body["expires_in"])
+
+
+class Caller:
+    """Somebody at the gateway, with the token of one capacity."""
+
+    def __init__(self, edge: Edge, token: Callable[[], str]) -> None:
+        self.edge = edge
+        self.token = token
+
+    def call(self, method: str, path: str, **options: Any) -> Answer:
+        """One HTTP request, whatever its status."""
+        return self.edge.call(method, path, self.token(), **options)
+
+    def get(self, path: str) -> Any:
+        """The body of a successful GET. Raises `Refused`."""
+        return self._expect("GET", path)
+
+    def post(self, path: str, json: Any = None, **options: Any) -> Any:
+        """The body of a successful POST. Raises `Refused`."""
+        return self._expect("POST", path, **(options if json is None else options | {"json": json}))
+
+    def put(self, path: str, json: Any) -> Any:
+        """The body of a successful PUT. Raises `Refused`."""
+        return self._expect("PUT", path, json=json)
+
+    def _expect(self, method: str, path: str, **options: Any) -> Any:
+        answer = self.call(method, path, **options)
+        if not 200 <= answer.status < 300:
+            raise Refused(f"{method} {path}", answer)
+        return answer.body
+
+    def rpc(self, method: str, request: Any, timeout: float | None = 60) -> Any:
+        """One gRPC call by `Service/Method`; a stream of requests is an iterator. Raises `Problem`."""
+        service, _, name = method.partition("/")
+        stub = _STUBS[service](self.edge.channel)
+        try:
+            return getattr(stub, name)(request, metadata=self.metadata(), timeout=timeout)
+        except grpc.RpcError as e:
+            raise self.edge.problem(e) from None
+
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """The token, of somebody who has one, and the language asked for, as gRPC metadata."""
+        token, language = self.token(), self.edge.language
+        told = {"authorization": f"Bearer {token}" if token else "", "accept-language": language}
+        return tuple((name, value) for name, value in told.items() if value)
+
+
+_STUBS: Final[dict[str, Any]] = {
+    "CatalogService": catalog_pb2_grpc.CatalogServiceStub,
+    "IngestService": ingest_pb2_grpc.IngestServiceStub,
+    "DisclosureService": disclosure_pb2_grpc.DisclosureServiceStub,
+    "ObjectionService": objection_pb2_grpc.ObjectionServiceStub,
+}
+
+
+def _renewed(obtain: Callable[[], tuple[str, float]]) -> Callable[[], str]:
+    """A token that is obtained when it is first needed, and again a minute before it expires."""
+    kept: dict[str, Any] = {"token": "", "renewal": Expiry(0)}
+
+    def token() -> str:
+        if kept["renewal"].has_come():
+            kept["token"], lifetime = obtain()
+            kept["renewal"] = Expiry(lifetime - 60)
+        return str(kept["token"])
+
+    return token

@@ -1,0 +1,161 @@
+"""The directory in which an embedded suite keeps its stores, keys, logs and addresses."""
+
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from chengxin.auth.access_tokens import load_private_key
+from chengxin.store.field_encryption import KeyRing
+from chengxin.values.jwk import public_jwk
+
+SERVICES = ("catalog", "ingest", "disclosure", "objection", "audit")
+PROCESSES = (*SERVICES, "gateway")
+# Run before a command, it lets the command end with its parent.
+PDEATHSIG = Path(__file__).with_name("pdeathsig.py")
+
+
+def parental() -> dict[str, str]:
+    """The environment of what this process runs by PDEATHSIG: it tells whose end to follow, also when it came before."""
+    return os.environ | {"PDEATHSIG_PARENT": str(os.getpid())}
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where one suite lives."""
+
+    path: Path
+
+    @classmethod
+    def default(cls) -> "Home":
+        """`$CHENGXIN_HOME`, or `~/.chengxin`."""
+        return cls(Path(os.environ.get("CHENGXIN_HOME") or Path.home() / ".chengxin").absolute())
+
+    def key_file(self, process: str) -> Path:
+        """The Ed25519 private key of a process."""
+        return self.path / "keys" / f"{process}.pem"
+
+    @property
+    def field_keys(self) -> Path:
+        """The field key ring."""
+        return self.path / "keys" / "field-keys.json"
+
+    @property
+    def subject_key(self) -> Path:
+        """The secret that makes pseudonyms."""
+        return self.path / "keys" / "subject.key"
+
+    @property
+    def suite(self) -> Path:
+        """Addresses of the running suite, for the other commands."""
+        return self.path / "suite.json"
+
+    def addresses(self) -> dict[str, Any]:
+        """Addresses of the suite that runs here; empty when none does, though one that was killed left its file."""
+        if not self.suite.exists() or not _is_held(self.path / "lock"):
+            return {}
+        return dict(json.loads(self.suite.read_text()))
+
+    def running(self) -> dict[str, Any]:
+        """Addresses of the suite that runs here. Raises `ClickException` when none does."""
+        if not (found := self.addresses()):
+            raise click.ClickException(f"no suite runs in {self.path}; start one, or give another one with --home")
+        return found
+
+    def store(self, process: str) -> Path:
+        """The data directory of a process's store."""
+        return self.path / "stores" / process
+
+    def log(self, program: str) -> Path:
+        """The log of a program."""
+        return self.path / "logs" / f"{program}.log"
+
+    def store_passwords(self) -> dict[str, str]:
+        """The password of each store's account."""
+        return dict(json.loads((self.path / "keys" / "stores.json").read_text()))
+
+    def make(self) -> None:
+        """Creates directories and whatever keys are missing; keeps those there are."""
+        for directory in ("keys", "stores", "logs"):
+            (self.path / directory).mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.path.chmod(0o700)
+        for process in PROCESSES:
+            make_private_key(self.key_file(process))
+        _write_once(self.field_keys, lambda: json.dumps(KeyRing.generate()).encode())
+        _write_once(self.subject_key, lambda: secrets.token_bytes(32))
+        passwords = {process: secrets.token_urlsafe(24) for process in PROCESSES}
+        _write_once(self.path / "keys" / "stores.json", lambda: json.dumps(passwords).encode())
+
+    def service_clients(self) -> list[dict[str, Any]]:
+        """The services as the gateway's bootstrap file names them."""
+        return [{"client_id": name, "jwk": public_jwk(load_private_key(self.key_file(name)))} for name in SERVICES]
+
+
+def make_private_key(path: Path) -> None:
+    """Writes a new Ed25519 private key as PEM, unless there is one."""
+    _write_once(
+        path,
+        lambda: Ed25519PrivateKey.generate().private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ),
+    )
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Writes a file only its owner reads, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _write_once(path: Path, content: Any) -> None:
+    if not path.exists():
+        write_private(path, content())
+
+
+def _is_held(lock: Path) -> bool:
+    import fcntl
+
+    # Where the suite runs in containers, there is none.
+    if not lock.exists():
+        return True
+    with lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+@contextmanager
+def held(home: Home) -> Iterator[None]:
+    """Holds the home for one suite. Raises `ClickException` when another one runs in it."""
+    import fcntl
+
+    home.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (home.path / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise click.ClickException(
+                f"a suite already runs in {home.path} (pid {lock.read().strip() or 'unknown'}); "
+                "stop it, or choose another directory with --home"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield

@@ -1,0 +1,75 @@
+"""The embedded store of one service: `python -m chengxin_cli.suite.store_process --port PORT --directory DIRECTORY`.
+
+`secantusd-py` would do, but for two threads of it that are left standing on what they read last: the main one, which opens the
+data, for ever, and the one that prunes expired documents, for a minute at a time. The engine keeps every version of every
+document that is written after what such a thread sees: a store grew to five to twelve times its data, its writes became
+slower the longer it ran, and once such versions filled the cache it stood still (decision 19).
+"""
+
+import argparse
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from secantus.server import SecantusDBServer
+
+_DEFAULT_CACHE: Final = "256M"
+
+
+class StoreServer:
+    """A store on 127.0.0.1, durable on every commit, of which no idle thread holds on to what is outdated.
+
+    Without the operations log that a replica set has: nobody reads it, and every document would be written twice.
+    """
+
+    def __init__(self, port: int, directory: Path, cache: str, authenticates: bool) -> None:
+        self._server: Any = SecantusDBServer(
+            "127.0.0.1",
+            port,
+            str(directory),
+            replica_set_name=None,
+            require_auth=authenticates,
+            enable_test_commands=False,
+            cache_size=cache,
+            sync_on_commit=True,
+        )
+        storage = self._server.storage
+        prune = storage.prune_ttl_all_collections
+
+        def prune_and_let_go() -> Any:
+            try:
+                return prune()
+            finally:
+                storage.release_thread_snapshot()
+
+        storage.prune_ttl_all_collections = prune_and_let_go
+
+    def serve(self) -> None:
+        """Until SIGTERM or SIGINT."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: self._end())
+        self._server.start()
+        self._server.storage.release_thread_snapshot()
+        self._server.wait()
+
+    def _end(self) -> None:
+        self._server.stop()
+        sys.exit(0)
+
+
+def main() -> None:
+    """Runs a store until it is told to stop."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--directory", type=Path, required=True)
+    parser.add_argument("--cache", default=_DEFAULT_CACHE, help="bytes of memory, such as 256M")
+    parser.add_argument("--auth", action="store_true", help="only for those who have an account")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    StoreServer(options.port, options.directory, options.cache, options.auth).serve()
+
+
+if __name__ == "__main__":
+    main()

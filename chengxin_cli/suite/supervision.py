@@ -1,0 +1,226 @@
+"""The suite's processes under supervisord: started in order, restarted when they die, stopped in reverse order."""
+
+import configparser
+import contextlib
+import http.client
+import io
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import xmlrpc.client
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from chengxin_cli.suite.home import PDEATHSIG, Home, parental, write_private
+
+_GROUPS: Final = ("stores", "services", "edge")
+_DOWN: Final = {"BACKOFF", "FATAL"}
+# How a supervisor that is starting or away shows.
+UNREACHABLE: Final = (OSError, xmlrpc.client.Error, http.client.HTTPException)
+# Bytes of a program's log in which the last line is looked for, and characters of it that are told.
+_LOG_END: Final = 8 * 1024
+_LAST_WORDS: Final = 300
+# How long a program that is started again has to end by itself.
+_ENDING_SECONDS: Final = 3.0
+
+
+class UnixTransport(xmlrpc.client.Transport):
+    """XML-RPC over a unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = str(path)
+
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:
+        connection = http.client.HTTPConnection("localhost")
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(30)
+        connection.sock.connect(self._path)
+        return connection
+
+
+class Supervision:
+    """Runs `programs` ({name: {command, environment, group}}) until the context ends."""
+
+    def __init__(self, home: Home, programs: dict[str, dict[str, Any]]) -> None:
+        self._home = home
+        self._programs = programs
+        # Unix socket paths are limited to about 100 characters; that of the home may be longer.
+        self._runtime = tempfile.TemporaryDirectory(prefix="chengxin-")
+        self.socket = Path(self._runtime.name) / "supervisor.sock"
+        self._process: subprocess.Popen[bytes] | None = None
+        # Last seen state and pid of each program.
+        self._seen: dict[str, tuple[str, int]] = {}
+        self._wanted: set[str] = set()
+        # Those that were ended to be started again.
+        self._restarted: set[str] = set()
+
+    def __enter__(self) -> "Supervision":
+        self._launch()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        process = self._process
+        if process is None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(40)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        self._runtime.cleanup()
+
+    def environment(self, program: str) -> dict[str, str]:
+        """The environment variables that a program is given beside those of this process."""
+        return dict(self._programs[program]["environment"])
+
+    def start(self, names: Iterable[str]) -> None:
+        """Starts programs that are not running; returns once they were started, which is before they are ready."""
+        for name in names:
+            self._wanted.add(name)
+            with self._rpc() as rpc, contextlib.suppress(xmlrpc.client.Fault):  # already started
+                rpc.supervisor.startProcess(f"{self._programs[name]['group']}:{name}", False)
+
+    def restart(self, name: str) -> None:
+        """Stops and starts a program; one that SIGTERM does not end is killed."""
+        program = f"{self._programs[name]['group']}:{name}"
+        self._restarted.add(name)
+        # It is being started again already, or the supervisor is away.
+        with contextlib.suppress(*UNREACHABLE), self._rpc() as rpc:
+            rpc.supervisor.stopProcess(program, False)
+            deadline = time.monotonic() + _ENDING_SECONDS
+            while not self._has_ended(rpc, program) and time.monotonic() < deadline:
+                time.sleep(0.1)
+            if not self._has_ended(rpc, program):
+                rpc.supervisor.signalProcess(program, "KILL")
+            while not self._has_ended(rpc, program):
+                time.sleep(0.1)
+            rpc.supervisor.startProcess(program, False)
+
+    @staticmethod
+    def _has_ended(rpc: xmlrpc.client.ServerProxy, program: str) -> bool:
+        info: Any = rpc.supervisor.getProcessInfo(program)
+        return not info["pid"]
+
+    def states(self) -> list[dict[str, Any]]:
+        """Each program's name, state and pid, as supervisord tells them."""
+        with self._rpc() as rpc:
+            found: Any = rpc.supervisor.getAllProcessInfo()
+            return list(found)
+
+    def reports(self) -> Iterator[str]:
+        """What happened since the last call that somebody should know: a program died, or is back."""
+        if self._process is not None and self._process.poll() is not None:
+            yield f"supervisord ended (exit {self._process.returncode}); starting it again"
+            self._launch()
+            self.start(sorted(self._wanted))
+        try:
+            states = self.states()
+        except UNREACHABLE:
+            return
+        for info in states:
+            yield from self._news(info["name"], info["statename"], info["pid"], info["spawnerr"])
+
+    def _news(self, name: str, state: str, pid: int, error: str) -> Iterator[str]:
+        before, former = self._seen.get(name, ("", 0))
+        self._seen[name] = state, pid or former
+        if state in _DOWN and before != state:
+            yield f"{name} is down ({error or 'it ended at once'}); it is tried again, see {self._home.log(name)}"
+        elif former and pid and pid != former:
+            if name in self._restarted:
+                self._restarted.discard(name)
+                yield f"{name} (pid {former}) was ended; started again as pid {pid}"
+            else:
+                words = self._last_words(name)
+                yield f"{name} (pid {former}) died; started again as pid {pid}; its log ends with: {words}"
+
+    def _last_words(self, name: str) -> str:
+        """The end of a program's log, which mostly says why it died over and over again."""
+        with contextlib.suppress(OSError), self._home.log(name).open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - _LOG_END))
+            lines = log.read().decode(errors="replace").split("\n")
+            return next((line.strip()[:_LAST_WORDS] for line in reversed(lines) if line.strip()), "nothing")
+        return "nothing"
+
+    def _launch(self) -> None:
+        config = self._home.path / "supervisord.conf"
+        write_private(config, self._config().encode())
+        self.socket.unlink(missing_ok=True)
+        daemon = Path(sys.executable).with_name("supervisord")
+        # A session of its own: Ctrl-C in the terminal reaches only `chengxin up`, which then stops all in order.
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", str(PDEATHSIG), sys.executable, str(daemon), "-n", "-c", str(config)],
+            cwd=self._home.path,
+            env=parental(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + 15
+        while True:
+            try:
+                self.states()
+                return
+            except UNREACHABLE:
+                if time.monotonic() > deadline or self._process.poll() is not None:
+                    raise click.ClickException(
+                        f"supervisord did not start; see {self._home.log('supervisord')}"
+                    ) from None
+                time.sleep(0.05)
+
+    @contextlib.contextmanager
+    def _rpc(self) -> Iterator[xmlrpc.client.ServerProxy]:
+        with xmlrpc.client.ServerProxy("http://localhost", transport=UnixTransport(self.socket)) as proxy:
+            yield proxy
+
+    def _config(self) -> str:
+        parser = configparser.RawConfigParser()
+        parser.optionxform = str  # type: ignore[assignment,method-assign]
+        parser["unix_http_server"] = {"file": _escape(str(self.socket)), "chmod": "0600"}
+        parser["supervisord"] = {
+            "logfile": _escape(str(self._home.log("supervisord"))),
+            "logfile_maxbytes": "5MB",
+            "pidfile": _escape(str(self._home.path / "supervisord.pid")),
+            "nodaemon": "true",
+        }
+        parser["rpcinterface:supervisor"] = {
+            "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
+        }
+        for number, group in enumerate(_GROUPS):
+            members = [n for n, p in self._programs.items() if p["group"] == group]
+            parser[f"group:{group}"] = {"programs": ",".join(members), "priority": str(number)}
+        for name, program in self._programs.items():
+            line = [sys.executable, "-I", str(PDEATHSIG), *program["command"]]
+            parser[f"program:{name}"] = {
+                "command": " ".join(f'"{_escape(part)}"' for part in line),
+                "environment": ",".join(f'{k}="{_escape(v)}"' for k, v in program["environment"].items()),
+                "directory": _escape(os.getcwd()),
+                "autostart": "false",
+                "autorestart": "true",
+                "startsecs": "1",
+                # The pause before each further try grows by a second.
+                "startretries": "1000",
+                "stopwaitsecs": "10",
+                "stopasgroup": "false",
+                "killasgroup": "true",
+                "redirect_stderr": "true",
+                "stdout_logfile": _escape(str(self._home.log(name))),
+                "stdout_logfile_maxbytes": "10MB",
+                "stdout_logfile_backups": "2",
+            }
+
+        text = io.StringIO()
+        parser.write(text)
+        return text.getvalue()
+
+
+def _escape(text: str) -> str:
+    return text.replace("%", "%%")

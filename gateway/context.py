@@ -1,0 +1,50 @@
+"""What the gateway's use cases have around them."""
+
+from dataclasses import dataclass
+
+from chengxin.audit.trail import AuditTrail
+from chengxin.auth.revocation import Revocations
+from chengxin.errors import UNAUTHENTICATED, Problem
+from chengxin.store.database import Store
+from chengxin.values.clock import Clock
+from chengxin.values.ids import SubjectKey
+from gateway.clients.disclosure import Consents
+from gateway.domain.clients_and_officers import ANONYMOUS
+from gateway.store.accounts import Accounts
+from gateway.store.administration import Administration
+from gateway.store.passwords import Passwords
+from gateway.store.signing_keys import SigningKeys
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """The first argument of every use case here."""
+
+    issuer: str
+    accounts: Accounts
+    keys: SigningKeys
+    audit: AuditTrail
+    clock: Clock
+    subject_key: SubjectKey
+    passwords: Passwords
+    revocations: Revocations
+    consents: Consents
+
+    @property
+    def store(self) -> Store:
+        """The store under the accounts, for what is done once per Idempotency-Key."""
+        return self.accounts.store
+
+    @property
+    def administration(self) -> Administration:
+        """What officers' administration keeps."""
+        return self.accounts.administration
+
+    def refused_at_edge(self, problem: Problem, edge: str, request_id: str) -> None:
+        """Puts a token that is not good on record, of which nothing is believed. Raises AUDIT_UNAVAILABLE."""
+        # That something behind the gateway is away is nobody's attempt.
+        if problem.type is UNAUTHENTICATED:
+            details = {"code": problem.code, "edge": edge}
+            self.audit.record(
+                self.audit.event("edge.refused", ANONYMOUS, outcome="refused", details=details, request_id=request_id)
+            )

@@ -1,0 +1,386 @@
+"""Clients, officers, citizens, and what a token request may get. Pure."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import pyotp
+
+from chengxin.auth.access_tokens import TOKEN_EXCHANGE
+from chengxin.auth.principal import Principal, Role
+from chengxin.errors import ProblemType, exhausted, forbidden, invalid, unauthenticated, unavailable
+from chengxin.values.ids import names_identity_number
+
+# A client assertion is good for at most this long (RFC 7523 leaves it to us), and clocks may differ by a little.
+ASSERTION_SECONDS: Final = 300
+SKEW_SECONDS: Final = 5
+TOTP_SECONDS: Final = 30
+
+# Who an anonymous request is, and under which client citizens and officers act: the suite's own pages.
+PORTAL: Final = "portal"
+ANONYMOUS: Final = Principal("anonymous", frozenset({Role.PUBLIC}), client_id=PORTAL)
+
+CLIENT_ROLES: Final = frozenset({Role.PUBLIC, Role.AGENCY, Role.STATUTORY, Role.PROVIDER, Role.SUBJECT_AUTHORIZED})
+OFFICER_ROLES: Final = frozenset({Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR, Role.PROVIDER})
+_SUPERVISED: Final = frozenset({Role.CENTRE, Role.AUTHORITY, Role.PROVIDER})
+
+_OFFICER_NO: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
+_JTI_LENGTH: Final = 128
+
+CLIENT_NOT_AUTHENTICATED = unauthenticated(
+    "CLIENT_NOT_AUTHENTICATED", "客户端断言不被接受：{reason}", "The client assertion is not accepted: {reason}"
+)
+ASSERTION_REPLAYED = unauthenticated(
+    "ASSERTION_REPLAYED",
+    "客户端断言已使用过，请为每次请求签发新的断言（新的 jti）",
+    "The client assertion was used before; sign a new one with a new jti for each request",
+)
+CLIENT_SUSPENDED = forbidden(
+    "CLIENT_SUSPENDED",
+    "客户端 {client_id} 已被暂停，请联系信用中心",
+    "Client {client_id} is suspended; ask the credit centre",
+)
+GRANT_UNSUPPORTED = invalid(
+    "GRANT_UNSUPPORTED", "不支持的 grant_type，请用：{supported}", "This grant_type is not supported; use {supported}"
+)
+TOKEN_REQUEST_INVALID = invalid("TOKEN_REQUEST_INVALID", "令牌请求有误：{what}", "The token request is invalid: {what}")
+SCOPE_NOT_ALLOWED = invalid(
+    "SCOPE_NOT_ALLOWED", "scope 须为下列之一：{allowed}", "scope must be one role of this client: {allowed}"
+)
+PURPOSE_MISSING = invalid(
+    "PURPOSE_MISSING", "缺少 purpose；协议载明的用途：{agreed}", "purpose is missing; agreed purposes are: {agreed}"
+)
+PURPOSE_NOT_AGREED = invalid(
+    "PURPOSE_NOT_AGREED",
+    "该用途不在贵单位的协议中；协议载明的用途：{agreed}",
+    "This purpose is not in the agreement; agreed purposes are: {agreed}",
+)
+LEGAL_BASIS_NOT_ENTITLED = invalid(
+    "LEGAL_BASIS_NOT_ENTITLED",
+    "该法律依据未登记；已登记的依据：{entitled}",
+    "This legal basis is not registered for the client; registered are: {entitled}",
+)
+EXCHANGE_NOT_ALLOWED = forbidden(
+    "EXCHANGE_NOT_ALLOWED",
+    "该客户端未登记 subject_authorized 角色，不能兑换授权码，请联系信用中心",
+    "This client does not hold the role subject_authorized and exchanges no consent codes; ask the credit centre",
+)
+SIGN_IN_REFUSED = unauthenticated(
+    "SIGN_IN_REFUSED",
+    "用户名、密码或动态口令不正确（每个动态口令只能使用一次）",
+    "User name, password or code is wrong (each code is good once)",
+)
+OFFICER_NOT_ACTIVE = forbidden(
+    "OFFICER_NOT_ACTIVE",
+    "该账号已停用或尚未授予角色，请联系主管部门",
+    "This account is suspended or holds no role yet; ask the authority",
+)
+PASSWORD_CHANGE_REQUIRED = forbidden(
+    "PASSWORD_CHANGE_REQUIRED",
+    "初始密码只能用于设置新密码：请给出至少 12 位的新密码（new_password），并使用下一个动态口令",
+    "An initial password is only good for choosing another: give a new one (new_password) of at least 12 characters, with the next code",
+)
+SIGN_IN_LOCKED = exhausted(
+    "SIGN_IN_LOCKED",
+    429,
+    "连续多次登录失败，请在 {seconds} 秒后重试",
+    "Too many failed sign-ins in a row; try again in {seconds} s",
+)
+SIGN_IN_BUSY = exhausted(
+    "SIGN_IN_BUSY", 429, "登录请求过多，请稍后重试", "Too many sign-ins at once; try again shortly"
+)
+REVOKED_JUST_NOW = unavailable(
+    "REVOKED_JUST_NOW",
+    "该客户端的令牌刚被撤销，请在两秒后重新申请",
+    "This client's tokens were revoked a moment ago; ask again in two seconds",
+)
+EDGE_BUSY = unavailable(
+    "EDGE_BUSY", "同时处理的请求过多，请稍后重试", "Too many requests are being worked on; try again shortly"
+)
+IDENTITY_NOT_CONFIRMED = unauthenticated(
+    "IDENTITY_NOT_CONFIRMED", "姓名与身份证号码核验不一致", "Name and identity number were not confirmed"
+)
+NOT_REPRESENTATIVE = forbidden(
+    "NOT_REPRESENTATIVE",
+    "本人未登记为统一社会信用代码 {uscc} 的法定代表人或经办人",
+    "This person is not registered as a representative of {uscc}",
+)
+
+# RFC 6749 section 5.2: which of its errors a refusal at the token endpoint is.
+OAUTH_ERRORS: Final[Mapping[str, str]] = {
+    kind.code: error
+    for error, kinds in {
+        "invalid_client": (CLIENT_NOT_AUTHENTICATED, ASSERTION_REPLAYED),
+        "unauthorized_client": (CLIENT_SUSPENDED, EXCHANGE_NOT_ALLOWED),
+        "unsupported_grant_type": (GRANT_UNSUPPORTED,),
+        "invalid_request": (TOKEN_REQUEST_INVALID, PURPOSE_MISSING),
+        "invalid_scope": (SCOPE_NOT_ALLOWED, PURPOSE_NOT_AGREED, LEGAL_BASIS_NOT_ENTITLED),
+    }.items()
+    for kind in kinds
+} | dict.fromkeys(
+    # Disclosure's refusals of a consent code: what RFC 8693 section 2.2.2 says of a subject token that is not accepted.
+    (
+        "CONSENT_CODE_UNKNOWN",
+        "CONSENT_OTHER_GRANTEE",
+        "CONSENT_WITHDRAWN",
+        "CONSENT_NOT_IN_TIME",
+        "CONSENT_USED_UP",
+    ),
+    "invalid_request",
+)
+
+
+@dataclass(frozen=True)
+class TokenRequest:
+    """What a client asks for beside proving who it is."""
+
+    scope: str = ""
+    purpose: str = ""
+    legal_basis: str = ""
+    case_no: str = ""
+    officer: str = ""
+    # Of an exchange (RFC 8693 section 2.1).
+    subject_token: str = field(default="", repr=False)
+    subject_token_type: str = ""
+    requested_token_type: str = ""
+    actor_token: str = field(default="", repr=False)
+    audience: str = ""
+    resource: str = ""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """A stated purpose of an agency, and the agreement that states it (Art. 17)."""
+
+    purpose: str
+    number: str
+
+
+@dataclass(frozen=True)
+class Client:
+    """A registered machine: an organisation's system, or one of the services."""
+
+    client_id: str
+    name: str
+    org: str
+    region: str
+    jwks: tuple[Mapping[str, str], ...]
+    roles: frozenset[Role]
+    agreements: tuple[Agreement, ...] = ()
+    # Provisions of law under which it may query without consent (Art. 16).
+    legal_bases: tuple[str, ...] = ()
+    suspended: bool = False
+    # The service number of the officer who answers for it (Art. 17).
+    responsible: str = ""
+
+    def live_keys(self, now: float) -> list[Mapping[str, str]]:
+        """Its keys that are not retired: a key that is being replaced has an `exp`."""
+        return [jwk for jwk in self.jwks if "exp" not in jwk or float(jwk["exp"]) > now]
+
+    def granted(self, asked: TokenRequest) -> Principal:
+        """Whom the token will name. Raises the refusal."""
+        if self.suspended:
+            raise CLIENT_SUSPENDED(client_id=self.client_id)
+        role = self._role(asked.scope)
+        return self.named(role, **_BINDINGS.get(role, unbound)(self, asked))
+
+    def named(self, role: Role, **bound: str) -> Principal:
+        """As a token names it in one of its roles, bound to a purpose, a case or a consent."""
+        return Principal(
+            self.client_id,
+            frozenset({role}),
+            client_id=self.client_id,
+            org=self.org,
+            region=self.region,
+            acr="private_key_jwt",
+            **bound,
+        )
+
+    def _role(self, scope: str) -> Role:
+        if not scope and len(self.roles) == 1:
+            return next(iter(self.roles))
+        found = next((role for role in self.roles if role.value == scope), None)
+        if found is None:
+            raise SCOPE_NOT_ALLOWED(allowed=_listed(self.roles))
+        return found
+
+
+def unbound(_client: Client, asked: TokenRequest) -> dict[str, str]:
+    """Refuses what is for other roles. Raises TOKEN_REQUEST_INVALID."""
+    named = [n for n in ("purpose", "legal_basis", "case_no", "officer") if getattr(asked, n)]
+    if named:
+        raise TOKEN_REQUEST_INVALID(what=f"{', '.join(named)} cannot be given for this role")
+    return {}
+
+
+def _purpose(client: Client, asked: TokenRequest) -> dict[str, str]:
+    agreed = _listed(a.purpose for a in client.agreements)
+    if not asked.purpose:
+        raise PURPOSE_MISSING(agreed=agreed)
+    if asked.purpose not in {a.purpose for a in client.agreements}:
+        raise PURPOSE_NOT_AGREED(agreed=agreed)
+    return {"purpose": asked.purpose}
+
+
+def _legal_basis(client: Client, asked: TokenRequest) -> dict[str, str]:
+    entitled = _listed(client.legal_bases)
+    if missing := [n for n in ("legal_basis", "case_no", "officer") if not getattr(asked, n)]:
+        raise TOKEN_REQUEST_INVALID(what=f"missing {', '.join(missing)}; registered legal bases are: {entitled}")
+    if asked.legal_basis not in client.legal_bases:
+        raise LEGAL_BASIS_NOT_ENTITLED(entitled=entitled)
+    # Both go on record, where no personal identifier may be.
+    if not is_service_number(asked.officer):
+        raise TOKEN_REQUEST_INVALID(what="officer must be a service number: letters, digits, '_', '.', '-'")
+    if not asked.case_no.isprintable() or len(asked.case_no) > 100 or names_identity_number(asked.case_no):
+        raise TOKEN_REQUEST_INVALID(what="case_no must be at most 100 printable characters, without identity numbers")
+    given = {"legal_basis": asked.legal_basis, "case_no": asked.case_no, "officer": asked.officer}
+    return given | ({"purpose": asked.purpose} if asked.purpose else {})
+
+
+def _by_exchange(_client: Client, _asked: TokenRequest) -> dict[str, str]:
+    raise TOKEN_REQUEST_INVALID(what=f"for this role exchange a consent code: grant_type {TOKEN_EXCHANGE}")
+
+
+_BINDINGS: Final = {
+    Role.AGENCY: _purpose,
+    Role.STATUTORY: _legal_basis,
+    Role.SUBJECT_AUTHORIZED: _by_exchange,
+}
+
+
+def assertion_fault(claims: Mapping[str, Any], client_id: str, audiences: Iterable[str], now: float) -> str | None:
+    """What is wrong with the claims of a client assertion whose signature is good (RFC 7523 section 3), or None."""
+    if claims.get("iss") != client_id or claims.get("sub") != client_id:
+        return "iss and sub must both be the client_id"
+    audience = claims.get("aud")
+    if isinstance(audience, list) and len(audience) == 1:
+        audience = audience[0]
+    if not isinstance(audience, str) or audience not in audiences:
+        return "aud must be the issuer or the token endpoint alone"
+    exp, iat = _time(claims, "exp"), _time(claims, "iat")
+    if exp is None or iat is None:
+        return "exp and iat must be numbers"
+    if exp <= now - SKEW_SECONDS:
+        return "it is expired"
+    if exp > now + ASSERTION_SECONDS + SKEW_SECONDS:
+        return f"exp may be at most {ASSERTION_SECONDS} s ahead"
+    starts = _time(claims, "nbf") if "nbf" in claims else iat
+    if starts is None or max(starts, iat) > now + SKEW_SECONDS:
+        return "it is not valid yet"
+    jti = claims.get("jti")
+    if not isinstance(jti, str) or not 1 <= len(jti) <= _JTI_LENGTH:
+        return f"jti must be a text of 1 to {_JTI_LENGTH} characters"
+    return None
+
+
+def algorithm_of(jwk: Mapping[str, Any]) -> str:
+    """The one JWS algorithm for which a registered public key may be used. Raises `ValueError` for another key."""
+    if "d" in jwk or "k" in jwk:
+        raise ValueError("only public keys are registered")
+    found = {("OKP", "Ed25519"): "EdDSA", ("EC", "P-256"): "ES256"}.get((str(jwk.get("kty")), str(jwk.get("crv"))))
+    if found is None or jwk.get("alg", found) != found:
+        raise ValueError("a registered key must be Ed25519 (EdDSA) or P-256 (ES256)")
+    return found
+
+
+@dataclass(frozen=True)
+class Officer:
+    """A person who works in the system on behalf of an organisation."""
+
+    username: str
+    roles: frozenset[Role]
+    org: str
+    region: str
+    password_hash: str
+    totp_secret: str = field(repr=False)
+    suspended: bool = False
+    # The password was made by the system: it is good for choosing another one only.
+    initial: bool = False
+
+    @property
+    def sub(self) -> str:
+        """The `sub` of the officer's tokens."""
+        return f"officer:{self.username}"
+
+    def principal(self) -> Principal:
+        """The officer, signed in."""
+        return Principal(self.sub, self.roles, client_id=PORTAL, org=self.org, region=self.region, acr="pwd+totp")
+
+
+def duties_fault(roles: Iterable[Role]) -> str | None:
+    """Why one officer may not hold these roles together, or None: who supervises does not operate (Art. 30)."""
+    held = frozenset(roles)
+    if not held or not held <= OFFICER_ROLES:
+        return f"an officer's roles are some of: {_listed(OFFICER_ROLES)}"
+    if Role.SUPERVISOR in held and held & _SUPERVISED:
+        return f"a supervisor cannot also be: {_listed(held & _SUPERVISED)}"
+    return None
+
+
+def client_roles_fault(roles: Iterable[Role]) -> str | None:
+    """Why a client may not be given these roles, or None."""
+    held = frozenset(roles)
+    if not held or not held <= CLIENT_ROLES:
+        return f"a client's roles are some of: {_listed(CLIENT_ROLES)}"
+    return None
+
+
+def matching_step(secret: str, code: str, now: float) -> int | None:
+    """The time step whose TOTP code (RFC 6238) this is: the present one or a neighbour; None when it is none of them."""
+    totp = pyotp.TOTP(secret, interval=TOTP_SECONDS)
+    present = int(now) // TOTP_SECONDS
+    found = None
+    for step in (present - 1, present, present + 1):
+        if pyotp.utils.strings_equal(totp.generate_otp(step), code):
+            found = step
+    return found
+
+
+def is_service_number(text: str) -> bool:
+    """Whether it may go on record as somebody's service number: no name, no identity number."""
+    return bool(_OFFICER_NO.match(text)) and not names_identity_number(text)
+
+
+_LONGEST_LOCK: Final = timedelta(minutes=15)
+
+
+def lock_seconds(failures: int) -> int:
+    """How long a user name is locked after so many failures in a row: from the fifth on, doubling up to 15 minutes."""
+    return 0 if failures < 5 else min(int(_LONGEST_LOCK.total_seconds()), 30 * 2 ** min(failures - 5, 10))
+
+
+def locked_for(until: datetime | None, now: datetime) -> int:
+    """For how many seconds a user name is still locked. A longer lock than there is was made before the clock was set back:
+    it would not end for as long as that."""
+    if until is None or not now < until <= now + _LONGEST_LOCK:
+        return 0
+    return int((until - now).total_seconds()) + 1
+
+
+@dataclass(frozen=True)
+class Citizen:
+    """A person whose identity was verified."""
+
+    subject_ref: str
+    name: str = field(repr=False)
+    represents: Sequence[str] = ()
+
+
+def oauth_status(kind: ProblemType) -> int:
+    """The HTTP status of a refusal at the token endpoint (RFC 6749 section 5.2)."""
+    if kind.status in (429, 503):
+        return kind.status
+    return 401 if OAUTH_ERRORS.get(kind.code) == "invalid_client" else 400
+
+
+def _listed(values: Iterable[str]) -> str:
+    return ", ".join(sorted(values)) or "-"
+
+
+def _time(claims: Mapping[str, Any], name: str) -> float | None:
+    value = claims.get(name)
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if good and value is not None else None

@@ -1,0 +1,349 @@
+"""The HTTP edge: checks the token, stamps the request, forwards bytes. Payloads are never parsed here.
+
+A bare WSGI callable, because every request of the suite passes through it; the gateway's own addresses are behind it in
+a Flask app.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
+from urllib.parse import quote
+from wsgiref.types import StartResponse, WSGIApplication
+
+import msgspec
+import structlog
+from prometheus_client import Histogram
+from werkzeug.wsgi import ClosingIterator
+
+from chengxin.auth.access_tokens import Verifier
+from chengxin.auth.request_context import pick_language
+from chengxin.errors import INTERNAL, METHOD_NOT_ALLOWED, TOO_LARGE, UNAUTHENTICATED, Problem
+from chengxin.grpc.rpc import as_problem
+from chengxin.http.web import PROBLEM_JSON
+from chengxin.values.ids import new_id
+from gateway.domain import browser_sessions
+from gateway.edge.concurrency_limits import Slot, Slots
+from gateway.edge.rate_limits import Limits, address_of
+from gateway.edge.routes import PREFIXES, limit_of, prefix_of
+from gateway.edge.tls_terminator import CERTIFICATE
+from gateway.edge.trace_context import next_hop
+from gateway.edge.upstream import Answer, Upstream
+
+log = structlog.get_logger()
+
+Environ = dict[str, Any]
+Headers = list[tuple[str, str]]
+
+# Bodies up to this size are read at once; greater ones are passed on in pieces as they come.
+_WHOLE: Final = 256 * 1024
+_PIECE: Final = 64 * 1024
+# Where people and machines prove who they are.
+_PROVING: Final = ("/oauth/", "/v1/identity/", *(entrance.sign_in for entrance in browser_sessions.PAGES.values()))
+# The gateway's own addresses that have a rule: callers are admitted as elsewhere.
+_RULED: Final = ("/v1/identity/", "/v1/operations/")
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+
+# The only headers that pass, in either direction.
+_REQUEST_HEADERS: Final = (
+    ("CONTENT_TYPE", "Content-Type"),
+    ("HTTP_ACCEPT", "Accept"),
+    ("HTTP_ACCEPT_LANGUAGE", "Accept-Language"),
+    ("HTTP_IDEMPOTENCY_KEY", "Idempotency-Key"),
+    ("HTTP_IF_MATCH", "If-Match"),
+    ("HTTP_IF_NONE_MATCH", "If-None-Match"),
+)
+_RESPONSE_HEADERS: Final = frozenset(
+    {
+        "allow",
+        "cache-control",
+        "content-disposition",
+        "content-language",
+        # Kept so that an answer that breaks off cannot be taken for whole: granian ends a chunked one as if it were.
+        "content-length",
+        "content-security-policy",
+        "content-type",
+        "etag",
+        "last-modified",
+        "link",
+        "location",
+        "retry-after",
+        "vary",
+        "www-authenticate",
+    }
+)
+_SECURITY: Final = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+)
+_CONTENT_POLICY: Final = (
+    "Content-Security-Policy",
+    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+)
+
+_seconds = Histogram(
+    "chengxin_edge_http_seconds",
+    "Requests at the HTTP edge, until the answer starts",
+    ["route", "status"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60),
+)
+
+
+class HttpEdge:
+    """The WSGI application that granian runs."""
+
+    def __init__(
+        self,
+        own: WSGIApplication,
+        upstreams: Mapping[str, Upstream],
+        verifier: Verifier,
+        anonymous: Callable[[], str],
+        limits: Limits,
+        refused: Callable[[Problem, str, str], None],
+        issuer: str = "",
+    ) -> None:
+        """`refused(problem, edge, request_id)` puts a token that is not good on record."""
+        self._issuer = issuer
+        self._own = own
+        self._upstreams = {prefix: upstreams[room] for prefix, room in PREFIXES.items()}
+        self._verifier = verifier
+        self._anonymous = anonymous
+        self._limits = limits
+        self._refused = refused
+        self._slots = Slots()
+        self._observed: dict[tuple[str, int], Any] = {}
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        began = time.perf_counter()
+        request_id = new_id("req")
+        prefix = prefix_of(environ["PATH_INFO"])
+        if prefix is None:
+            return self._answer_own(environ, start_response, request_id, began)
+        try:
+            status, headers, body = self._forward(environ, prefix, request_id)
+        # Every error becomes a problem document here: there is nobody above to do it.
+        except Exception as e:
+            status, headers, body = _refusal(e, environ, request_id)
+        self._observe(prefix, status, began)
+        start_response(f"{status} -", headers)
+        return body
+
+    def _forward(self, environ: Environ, prefix: str, request_id: str) -> tuple[int, Headers, Iterable[bytes]]:
+        method = environ["REQUEST_METHOD"]
+        if method not in _METHODS:
+            raise METHOD_NOT_ALLOWED()
+        page = browser_sessions.PAGES.get(environ["PATH_INFO"])
+        authorization = environ.get("HTTP_AUTHORIZATION", "") or self._of_session(environ, method)
+        private = bool(authorization or page)
+        if authorization:
+            self._admit(authorization, environ, request_id)
+        elif page and method == "GET" and "text/html" in environ.get("HTTP_ACCEPT", ""):
+            return 303, [("Location", page.sign_in), ("X-Request-Id", request_id), *_SECURITY], []
+        else:
+            self._limits.by_address(address_of(environ.get("REMOTE_ADDR", "")))
+            authorization = f"Bearer {self._anonymous()}"
+        sent = {
+            "Authorization": authorization,
+            "X-Request-Id": request_id,
+            "traceparent": next_hop(environ.get("HTTP_TRACEPARENT", "")),
+        }
+        for key, name in _REQUEST_HEADERS:
+            if value := environ.get(key):
+                sent[name] = value
+        # WSGI gives the path decoded (as latin-1); what must be encoded is encoded again.
+        target = quote(environ["PATH_INFO"].encode("latin-1"), safe="/:@!$&'()*+,;=~")
+        if query := environ["QUERY_STRING"]:
+            target = f"{target}?{query}"
+        slot = self._slots.take(PREFIXES[prefix])
+        streaming = False
+        try:
+            body = _body(environ, limit_of(prefix), sent)
+            answer = self._upstreams[prefix].send(method, target, sent, body)
+            headers = _headers(answer, request_id, private)
+            streaming = answer.length is None or answer.length > _WHOLE
+            content: Iterable[bytes] = _Stream(answer, slot) if streaming else [answer.whole()]
+        finally:
+            if not streaming:
+                slot.release()
+        return answer.status, headers, content
+
+    def _of_session(self, environ: Environ, method: str) -> str:
+        """The token of a browser's session as a client shows it; empty without a session that counts here.
+
+        Raises FOREIGN_FORM, UNAUTHENTICATED.
+        """
+        entrance = browser_sessions.entrance_to(method, environ["PATH_INFO"])
+        token = browser_sessions.token_of(environ.get("HTTP_COOKIE", ""), self._issuer) if entrance else ""
+        if entrance is None or not token:
+            return ""
+        if method != "GET" and not _is_own_script(environ, token):
+            raise browser_sessions.FOREIGN_FORM()
+        try:
+            caller = self._verifier.verify(token)
+        except Problem as problem:
+            # One that is over is no attempt: its owner signs in again. A script is told so, a page sends her there.
+            if problem.type is not UNAUTHENTICATED or environ["PATH_INFO"] not in browser_sessions.PAGES:
+                raise
+            return ""
+        return f"Bearer {token}" if caller.roles & entrance.roles else ""
+
+    def _admit(self, authorization: str, environ: Environ, request_id: str) -> None:
+        """Raises UNAUTHENTICATED, RATE_LIMITED."""
+        try:
+            scheme, _, token = authorization.partition(" ")
+            if scheme.lower() != "bearer" or not token:
+                raise UNAUTHENTICATED(reason="Authorization must be: Bearer <token>")
+            caller = self._verifier.verify(token)
+            if caller.certificate and caller.certificate != environ.get(CERTIFICATE, ""):
+                raise UNAUTHENTICATED(reason="the token is bound to another certificate than the one shown")
+        except Problem as problem:
+            # Guesses cost as much as proofs.
+            self._limits.by_proof(address_of(environ.get("REMOTE_ADDR", "")))
+            self._refused(problem, "http", request_id)
+            raise
+        self._limits.by_client(caller.client_id, caller.sub)
+
+    def _answer_own(
+        self, environ: Environ, start_response: StartResponse, request_id: str, began: float
+    ) -> Iterable[bytes]:
+        environ["HTTP_X_REQUEST_ID"] = request_id
+        try:
+            self._look_at_own(environ, request_id)
+        except Problem as e:
+            refused, headers, body = _refusal(e, environ, request_id)
+            self._observe("own", refused, began)
+            start_response(f"{refused} -", headers)
+            return body
+
+        def start(status: str, headers: Headers, exc_info: Any = None, /) -> Callable[[bytes], object]:
+            self._observe("own", int(status[:3]), began)
+            policy = () if any(n.lower() == "content-security-policy" for n, _ in headers) else (_CONTENT_POLICY,)
+            return start_response(status, [*headers, ("X-Request-Id", request_id), *_SECURITY, *policy])
+
+        found = self._own(environ, start)
+        try:
+            return list(found)
+        finally:
+            if isinstance(found, ClosingIterator):
+                found.close()
+
+    def _look_at_own(self, environ: Environ, request_id: str) -> None:
+        """What the edge does for the gateway's own addresses. Raises UNAUTHENTICATED, RATE_LIMITED."""
+        path, authorization = environ["PATH_INFO"], environ.get("HTTP_AUTHORIZATION", "")
+        if authorization and path.startswith(_RULED):
+            self._admit(authorization, environ, request_id)
+        elif path.startswith((*_PROVING, *_RULED)):
+            self._limits.by_proof(address_of(environ.get("REMOTE_ADDR", "")))
+            if path.startswith(_RULED):
+                # Who has no token is the public here too.
+                environ["HTTP_AUTHORIZATION"] = f"Bearer {self._anonymous()}"
+
+    def _observe(self, route: str, status: int, began: float) -> None:
+        found = self._observed.get((route, status))
+        if found is None:
+            found = self._observed[route, status] = _seconds.labels(route, str(status))
+        found.observe(time.perf_counter() - began)
+
+
+def _is_own_script(environ: Environ, token: str) -> bool:
+    """Whether a page of this site asks for something in this session."""
+    told = [environ.get(f"HTTP_{name}", "") for name in ("ORIGIN", "SEC_FETCH_SITE", "HOST")]
+    return browser_sessions.is_from_here(*told) and browser_sessions.is_csrf_of(
+        token, environ.get("HTTP_X_CSRF_TOKEN", "")
+    )
+
+
+def _body(environ: Environ, limit: int, sent: dict[str, str]) -> bytes | Iterator[bytes] | None:
+    """The request's body: whole when it is small, else in pieces. Raises TOO_LARGE."""
+    source = environ["wsgi.input"]
+    length = environ.get("CONTENT_LENGTH")
+    if length is None and "HTTP_TRANSFER_ENCODING" not in environ:
+        return None
+    if length is not None:
+        announced = int(length)
+        if announced > limit:
+            raise TOO_LARGE(limit=_size(limit))
+        if announced <= _WHOLE:
+            return bytes(source.read(announced))
+        sent["Content-Length"] = length
+    return _pieces(source, limit)
+
+
+def _pieces(source: Any, limit: int) -> Iterator[bytes]:
+    total = 0
+    while piece := source.read(_PIECE):
+        total += len(piece)
+        if total > limit:
+            raise TOO_LARGE(limit=_size(limit))
+        yield bytes(piece)
+
+
+def _headers(answer: Answer, request_id: str, private: bool) -> Headers:
+    found = [(name, value) for name, value in answer.headers if name.lower() in _RESPONSE_HEADERS]
+    names = {name.lower() for name, _ in found}
+    found.append(("X-Request-Id", request_id))
+    found.extend(_SECURITY)
+    if "content-security-policy" not in names:
+        found.append(_CONTENT_POLICY)
+    if private and "cache-control" not in names:
+        found.append(("Cache-Control", "no-store"))
+    return found
+
+
+class _Stream:
+    """An answer passed on as it comes; ends its slot however it ends, read or not."""
+
+    def __init__(self, answer: Answer, slot: Slot) -> None:
+        self._pieces = answer.pieces()
+        self._slot = slot
+
+    def __iter__(self) -> "_Stream":
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._pieces)
+        except OSError as e:
+            # The status is out already; a body that ends too early is all that can be told.
+            log.warning("an answer broke off", reason=repr(e))
+            raise
+
+    def close(self) -> None:
+        self._pieces.close()
+        self._slot.release()
+
+    __del__ = close
+
+
+def _refusal(error: Exception, environ: Environ, request_id: str) -> tuple[int, Headers, Iterable[bytes]]:
+    problem = as_problem(error)
+    if problem is None:
+        log.exception("unexpected error at the edge", request_id=request_id, error=repr(error))
+        problem = INTERNAL()
+    language = pick_language(environ.get("HTTP_ACCEPT_LANGUAGE", ""))
+    return (
+        problem.type.status,
+        _problem_headers(problem, language, request_id),
+        [msgspec.json.encode(problem.to_json(language, request_id))],
+    )
+
+
+def _problem_headers(problem: Problem, language: str, request_id: str) -> Headers:
+    headers = [
+        ("Content-Type", PROBLEM_JSON),
+        ("Content-Language", language),
+        ("X-Request-Id", request_id),
+        *_SECURITY,
+        ("Cache-Control", "no-store"),
+    ]
+    if problem.retry_after is not None:
+        headers.append(("Retry-After", str(max(1, round(problem.retry_after)))))
+    if problem.type.status == 401:
+        headers.append(("WWW-Authenticate", "Bearer"))
+    return headers
+
+
+def _size(limit: int) -> str:
+    return f"{limit // (1024 * 1024)} MiB"

@@ -1,0 +1,334 @@
+"""HTTP face of administration: clients, officers, grants, signing keys, revocations. No decisions here."""
+
+from typing import Any, Final
+
+from flask import Response
+from flask_openapi3.models.tag import Tag
+from flask_openapi3.openapi import OpenAPI
+from pydantic import BaseModel, Field
+
+from chengxin.auth.policy import serves
+from chengxin.auth.principal import Role
+from chengxin.auth.request_context import caller
+from chengxin.http.web import PageQuery, answer, idempotency_key
+from chengxin.values.page_tokens import encode_page_token, text_after
+from gateway.context import Gateway
+from gateway.domain.clients_and_officers import Agreement
+from gateway.domain.separation_of_duties import Grants
+from gateway.usecases import (
+    client_administration,
+    grants,
+    officer_administration,
+    revocation,
+    signing_key_administration,
+)
+
+_CLIENTS: Final = Tag(name="identity: clients", description="Organisations' systems, for the authority and the centre")
+_OFFICERS: Final = Tag(name="identity: officers", description="Officers' accounts, for the authority")
+_GRANTS: Final = Tag(name="identity: grants", description="Roles and entitlements take two officers")
+_KEYS: Final = Tag(name="identity: keys", description="Signing keys and revocation")
+
+
+class ClientPath(BaseModel):
+    """A client."""
+
+    client_id: str = Field(max_length=64)
+
+
+class ClientKeyPath(ClientPath):
+    """A key of a client."""
+
+    kid: str = Field(max_length=200)
+
+
+class ClientBody(BaseModel):
+    """A new client."""
+
+    client_id: str = Field(pattern=r"^[a-z0-9_.-]{1,64}$")
+    name: str = Field(min_length=1, max_length=200)
+    org: str = Field(pattern=r"^[0-9A-Z]{18}$", description="Unified social credit code of its organisation")
+    region: str = Field(pattern=r"^[0-9]{6}$", description="GB/T 2260 code")
+    responsible: str = Field(max_length=64, description="Service number of the officer who answers for it")
+    jwk: dict[str, Any] = Field(description="Public key: Ed25519 or P-256")
+
+
+class PurposeBody(BaseModel):
+    """A stated purpose, and the agreement that states it."""
+
+    purpose: str = Field(min_length=1, max_length=100)
+    agreement: str = Field(min_length=1, max_length=200)
+
+
+class ClientGrantsBody(BaseModel):
+    """Everything that a client may do from now on."""
+
+    roles: list[Role] = Field(max_length=10)
+    purposes: list[PurposeBody] = Field([], max_length=100)
+    legal_bases: list[str] = Field([], max_length=100)
+
+    def grants(self) -> Grants:
+        """As the use case takes them."""
+        agreements = frozenset(Agreement(p.purpose, p.agreement) for p in self.purposes)
+        return Grants(frozenset(self.roles), agreements, frozenset(self.legal_bases))
+
+
+class KeyBody(BaseModel):
+    """A new key of a client."""
+
+    jwk: dict[str, Any]
+    overlap_hours: int | None = Field(
+        None, ge=0, le=24 * 90, description="The keys before it retire after so long; left out: they stay"
+    )
+
+
+class OfficerPath(BaseModel):
+    """An officer."""
+
+    username: str = Field(max_length=64)
+
+
+class SessionPath(OfficerPath):
+    """A sign-in of an officer."""
+
+    jti: str = Field(max_length=64)
+
+
+class OfficerBody(BaseModel):
+    """A new officer."""
+
+    username: str = Field(pattern=r"^[a-z0-9_.-]{1,64}$")
+    name: str = Field(min_length=1, max_length=100)
+    org: str = Field(pattern=r"^[0-9A-Z]{18}$")
+    region: str = Field("", pattern=r"^([0-9]{6})?$", description="Where she acts; empty: everywhere")
+
+
+class RolesBody(BaseModel):
+    """Every role that an officer holds from now on."""
+
+    roles: list[Role] = Field(max_length=10)
+
+
+class ProposalPath(BaseModel):
+    """A proposal."""
+
+    proposal_id: str = Field(max_length=64)
+
+
+class ProposalsQuery(PageQuery):
+    """Which proposals."""
+
+    state: str = Field("", pattern=r"^(open|applied|approved|rejected)?$")
+
+
+class KeyPath(BaseModel):
+    """A signing key."""
+
+    kid: str = Field(max_length=100)
+
+
+def add_administration(app: OpenAPI, gateway: Gateway) -> None:
+    """Adds the addresses."""
+    _add_clients(app, gateway)
+    _add_client_keys(app, gateway)
+    _add_officers(app, gateway)
+    _add_sessions(app, gateway)
+    _add_grants(app, gateway)
+    _add_keys(app, gateway)
+
+
+def _add_clients(app: OpenAPI, gateway: Gateway) -> None:
+    @app.post("/v1/identity/clients", tags=[_CLIENTS], summary="Register a client")
+    @serves(client_administration.register)
+    def register_client(body: ClientBody) -> Response:
+        """With its first key. It can do nothing until grants are approved."""
+        return answer(
+            client_administration.register(
+                gateway, caller(), client_administration.Registration(**body.model_dump()), idempotency_key()
+            ),
+            201,
+        )
+
+    @app.get("/v1/identity/clients", tags=[_CLIENTS], summary="Clients of one's region")
+    @serves(client_administration.listed)
+    def list_clients(query: PageQuery) -> Response:
+        """By id."""
+        found = client_administration.listed(gateway, caller(), text_after(query.page_token), query.page_size + 1)
+        return _page("clients", found, query.page_size, "client_id")
+
+    @app.get("/v1/identity/clients/<client_id>", tags=[_CLIENTS], summary="One client")
+    @serves(client_administration.read)
+    def read_client(path: ClientPath) -> Response:
+        """Registration, keys and grants."""
+        return answer(client_administration.read(gateway, caller(), path.client_id))
+
+    @app.post("/v1/identity/clients/<client_id>/grants", tags=[_CLIENTS], summary="Propose what a client may do")
+    @serves(grants.propose_for_client)
+    def propose_client_grants(path: ClientPath, body: ClientGrantsBody) -> Response:
+        """In force at once when it only takes away (`state` applied), else when a second officer approves (open)."""
+        return _proposed(grants.propose_for_client(gateway, caller(), path.client_id, body.grants(), idempotency_key()))
+
+    @app.post("/v1/identity/clients/<client_id>/suspend", tags=[_CLIENTS], summary="Suspend a client")
+    @serves(client_administration.suspend)
+    def suspend_client(path: ClientPath) -> Response:
+        """No token from now on; those that it has are dead within a minute everywhere."""
+        return answer(client_administration.suspend(gateway, caller(), path.client_id))
+
+    @app.post("/v1/identity/clients/<client_id>/resume", tags=[_CLIENTS], summary="End a suspension")
+    @serves(client_administration.resume)
+    def resume_client(path: ClientPath) -> Response:
+        """It may obtain tokens again."""
+        return answer(client_administration.resume(gateway, caller(), path.client_id))
+
+
+def _add_client_keys(app: OpenAPI, gateway: Gateway) -> None:
+    @app.post("/v1/identity/clients/<client_id>/keys", tags=[_CLIENTS], summary="Add or rotate a client's key")
+    @serves(client_administration.add_key)
+    def add_client_key(path: ClientPath, body: KeyBody) -> Response:
+        """With `overlap_hours`, the keys before it retire by themselves."""
+        found = client_administration.add_key(
+            gateway, caller(), path.client_id, body.jwk, body.overlap_hours, idempotency_key()
+        )
+        return answer(found, 201)
+
+    @app.delete("/v1/identity/clients/<client_id>/keys/<kid>", tags=[_CLIENTS], summary="Retire a client's key")
+    @serves(client_administration.retire_key)
+    def retire_client_key(path: ClientKeyPath) -> Response:
+        """At once."""
+        return answer(client_administration.retire_key(gateway, caller(), path.client_id, path.kid))
+
+
+def _add_officers(app: OpenAPI, gateway: Gateway) -> None:
+    @app.post("/v1/identity/officers", tags=[_OFFICERS], summary="Make an officer's account")
+    @serves(officer_administration.register)
+    def register_officer(body: OfficerBody) -> Response:
+        """The answer tells the initial password and the TOTP secret, once."""
+        return _secret(
+            answer(
+                officer_administration.register(
+                    gateway, caller(), officer_administration.NewOfficer(**body.model_dump())
+                ),
+                201,
+            )
+        )
+
+    @app.get("/v1/identity/officers", tags=[_OFFICERS], summary="Officers of one's region")
+    @serves(officer_administration.listed)
+    def list_officers(query: PageQuery) -> Response:
+        """By user name."""
+        found = officer_administration.listed(gateway, caller(), text_after(query.page_token), query.page_size + 1)
+        return _page("officers", found, query.page_size, "username")
+
+    @app.get("/v1/identity/officers/<username>", tags=[_OFFICERS], summary="One officer, with her sign-ins")
+    @serves(officer_administration.read)
+    def read_officer(path: OfficerPath) -> Response:
+        """Account, whether it is locked, and the sign-ins that are alive."""
+        return answer(officer_administration.read(gateway, caller(), path.username))
+
+    @app.post("/v1/identity/officers/<username>/roles", tags=[_OFFICERS], summary="Propose an officer's roles")
+    @serves(grants.propose_for_officer)
+    def propose_roles(path: OfficerPath, body: RolesBody) -> Response:
+        """Who supervises does not operate. In force as for clients."""
+        asked = Grants(frozenset(body.roles))
+        return _proposed(grants.propose_for_officer(gateway, caller(), path.username, asked, idempotency_key()))
+
+    @app.post("/v1/identity/officers/<username>/reset", tags=[_OFFICERS], summary="Reset password and TOTP")
+    @serves(officer_administration.reset)
+    def reset_officer(path: OfficerPath) -> Response:
+        """Told once; every sign-in of before is over."""
+        return _secret(answer(officer_administration.reset(gateway, caller(), path.username)))
+
+    @app.post("/v1/identity/officers/<username>/suspend", tags=[_OFFICERS], summary="Suspend an officer")
+    @serves(officer_administration.suspend)
+    def suspend_officer(path: OfficerPath) -> Response:
+        """No sign-in, and tokens are dead within a minute everywhere."""
+        return answer(officer_administration.suspend(gateway, caller(), path.username))
+
+    @app.post("/v1/identity/officers/<username>/resume", tags=[_OFFICERS], summary="End an officer's suspension")
+    @serves(officer_administration.resume)
+    def resume_officer(path: OfficerPath) -> Response:
+        """She may sign in again."""
+        return answer(officer_administration.resume(gateway, caller(), path.username))
+
+
+def _add_sessions(app: OpenAPI, gateway: Gateway) -> None:
+    @app.post("/v1/identity/officers/<username>/unlock", tags=[_OFFICERS], summary="Unlock a user name")
+    @serves(officer_administration.unlock)
+    def unlock_officer(path: OfficerPath) -> Response:
+        """Forgets failed sign-ins."""
+        return answer(officer_administration.unlock(gateway, caller(), path.username))
+
+    @app.post("/v1/identity/officers/<username>/sign-out", tags=[_OFFICERS], summary="End all sign-ins of an officer")
+    @serves(officer_administration.sign_out)
+    def sign_out_officer(path: OfficerPath) -> Response:
+        """Her tokens are dead within a minute everywhere."""
+        return answer(officer_administration.sign_out(gateway, caller(), path.username))
+
+    @app.delete(
+        "/v1/identity/officers/<username>/sessions/<jti>", tags=[_OFFICERS], summary="End one sign-in of an officer"
+    )
+    @serves(officer_administration.sign_out)
+    def end_officer_session(path: SessionPath) -> Response:
+        """Only this one."""
+        return answer(officer_administration.sign_out(gateway, caller(), path.username, path.jti))
+
+
+def _add_grants(app: OpenAPI, gateway: Gateway) -> None:
+    @app.get("/v1/identity/proposals", tags=[_GRANTS], summary="Proposed grants of one's region")
+    @serves(grants.listed)
+    def list_proposals(query: ProposalsQuery) -> Response:
+        """The newest first."""
+        found = grants.listed(gateway, caller(), query.state, text_after(query.page_token), query.page_size + 1)
+        return _page("proposals", found, query.page_size, "proposal_id")
+
+    @app.post("/v1/identity/proposals/<proposal_id>/approve", tags=[_GRANTS], summary="Approve a grant")
+    @serves(grants.approve)
+    def approve_proposal(path: ProposalPath) -> Response:
+        """By a second officer; the grants are in force."""
+        return answer(grants.approve(gateway, caller(), path.proposal_id))
+
+    @app.post("/v1/identity/proposals/<proposal_id>/reject", tags=[_GRANTS], summary="Reject or take back a grant")
+    @serves(grants.reject)
+    def reject_proposal(path: ProposalPath) -> Response:
+        """Nothing comes of it."""
+        return answer(grants.reject(gateway, caller(), path.proposal_id))
+
+
+def _add_keys(app: OpenAPI, gateway: Gateway) -> None:
+    @app.get("/v1/identity/signing-keys", tags=[_KEYS], summary="The keys that verify tokens")
+    @serves(signing_key_administration.listed)
+    def list_signing_keys() -> Response:
+        """The newest first."""
+        return answer({"signing_keys": signing_key_administration.listed(gateway, caller())})
+
+    @app.post("/v1/identity/signing-keys", tags=[_KEYS], summary="Rotate the signing key")
+    @serves(signing_key_administration.rotate)
+    def rotate_signing_key() -> Response:
+        """Nobody notices: old tokens verify until they expire."""
+        return answer(signing_key_administration.rotate(gateway, caller()), 201)
+
+    @app.post("/v1/identity/signing-keys/<kid>/revoke", tags=[_KEYS], summary="Revoke a signing key")
+    @serves(signing_key_administration.revoke)
+    def revoke_signing_key(path: KeyPath) -> Response:
+        """When it may be known to somebody: everybody signs in again."""
+        return answer(signing_key_administration.revoke(gateway, caller(), path.kid))
+
+    @app.get("/v1/identity/revocations", tags=[_KEYS], summary="What is revoked")
+    @serves(revocation.revocations)
+    def list_revocations() -> Response:
+        """For the services' verifiers."""
+        return answer({"revocations": revocation.revocations(gateway, caller())})
+
+
+def _proposed(proposal: dict[str, Any]) -> Response:
+    return answer(proposal, 202 if proposal["state"] == "open" else 200)
+
+
+def _secret(found: Response) -> Response:
+    found.headers["Cache-Control"] = "no-store"
+    return found
+
+
+def _page(name: str, found: list[dict[str, Any]], size: int, key: str) -> Response:
+    page = found[:size]
+    more = encode_page_token(page[-1][key] if len(found) > size else None)
+    return answer({name: page, "next_page_token": more})

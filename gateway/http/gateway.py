@@ -1,0 +1,305 @@
+"""The gateway's own addresses: tokens, keys, identity, operations, the description of the whole interface."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Final, cast
+
+from flask import Response, render_template, request
+from flask_openapi3.models.tag import Tag
+from flask_openapi3.openapi import OpenAPI
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, Field
+
+from chengxin.auth.access_tokens import ASSERTION_TYPE, CONSENT_CODE, TOKEN_EXCHANGE, Verifier
+from chengxin.auth.policy import Admission, open_to_all
+from chengxin.errors import Problem
+from chengxin.grpc.rpc import as_problem
+from chengxin.http.operations import add_operations
+from chengxin.http.web import ProblemDocument, answer, bare_app, problem_answer
+from chengxin.process.operations import Operations
+from chengxin.process.readiness import is_ready
+from gateway.context import Gateway
+from gateway.domain.clients_and_officers import OAUTH_ERRORS, TOKEN_REQUEST_INVALID, TokenRequest, oauth_status
+from gateway.http.administration import add_administration
+from gateway.http.identity import add_identity
+from gateway.http.pages import add_citizens_pages, add_pages
+from gateway.store.signing_keys import Minted
+from gateway.usecases import issue_token, officer_sign_in, revocation, verify_identity
+from gateway.usecases.exchange_consent import ACCESS_TOKEN
+from gateway.usecases.oidc_relying_party import Provider
+
+_MAX_BODY: Final = 64 * 1024
+_BEARER: Final = "Bearer"
+_TOKENS: Final = Tag(name="tokens", description="Access tokens and the keys that verify them")
+_IDENTITY: Final = Tag(name="identity", description="People prove who they are")
+
+
+class TokenForm(BaseModel):
+    """A token request (RFC 6749 section 4.4, RFC 7523, RFC 8693)."""
+
+    grant_type: str = Field(description=" or ".join(issue_token.GRANT_TYPES))
+    client_assertion_type: str = Field(description=ASSERTION_TYPE)
+    client_assertion: str = Field(description="JWT signed by the client's registered key, good for one use")
+    client_id: str = Field("", description="If given, the sub of the assertion")
+    scope: str = Field("", description="One role of the client; may be left out when it has only one")
+    purpose: str = Field("", description="For role agency: a purpose of its agreement")
+    legal_basis: str = Field("", description="For role statutory: a registered provision of law")
+    case_no: str = Field("", description="For role statutory")
+    officer: str = Field("", description="For role statutory: the officer's service number")
+    subject_token: str = Field("", description="For an exchange: the consent code that a subject handed over")
+    subject_token_type: str = Field("", description=f"For an exchange: {CONSENT_CODE}")
+    requested_token_type: str = Field("", description=f"For an exchange, if given: {ACCESS_TOKEN}")
+
+
+class TokenAnswer(BaseModel):
+    """An access token (RFC 6749 section 5.1)."""
+
+    access_token: str
+    token_type: str = Field(description="Bearer")
+    expires_in: int
+    scope: str = ""
+    issued_token_type: str | None = Field(None, description="Of an exchange (RFC 8693)")
+
+
+class SubjectTokenAnswer(TokenAnswer):
+    """An access token for a subject."""
+
+    subject_ref: str = Field(description="The subject's pseudonym, also the token's sub")
+
+
+class OAuthError(BaseModel):
+    """RFC 6749 section 5.2."""
+
+    error: str
+    error_description: str
+    code: str = Field(description="Stable code of the refusal")
+
+
+class DemoProof(BaseModel):
+    """A person of the demonstration world."""
+
+    name: str = Field(min_length=1, max_length=100)
+    identity_number: str = Field(min_length=15, max_length=18)
+    uscc: str = Field("", max_length=18, description="The organisation that she acts for; empty: for herself")
+
+
+class OfficerProof(BaseModel):
+    """What an officer knows and has."""
+
+    username: str = Field(min_length=1, max_length=64)
+    password: str = Field(min_length=1, max_length=256)
+    totp: str = Field(pattern=r"^\d{6}$", description="The present one-time code (RFC 6238)")
+    new_password: str = Field("", max_length=256, description="To change it; required in place of an initial one")
+
+
+def make_own_app(
+    gateway: Gateway,
+    citizens: verify_identity.IdentityVerifier | None,
+    ready: Callable[[], dict[str, dict[str, Any]]],
+    describe: Callable[[dict[str, Any]], dict[str, Any]],
+    verifier: Verifier | None = None,
+    provider: Provider | None = None,
+    operations: Operations | None = None,
+) -> OpenAPI:
+    """The app. `ready()` is the state of each room, `describe(own)` the whole interface given this app's own part.
+
+    Without a way for citizens to prove who they are, there is no address for it.
+    """
+    app = bare_app("gateway", Admission(verifier, gateway.audit, gateway.store.silence) if verifier else None)
+    app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
+    app.template_folder = str(Path(__file__).parents[1] / "templates")
+    _add_operations(app, ready, describe)
+    add_operations(app, "gateway", cast(Operations, operations))
+    _add_oauth(app, gateway)
+    _add_revocation(app, gateway, verifier)
+    _add_officers(app, gateway)
+    add_administration(app, gateway)
+    add_identity(app, gateway, provider, lambda minted: _token_answer(minted, subject_ref=minted.principal.sub))
+    add_pages(app, gateway, verifier)
+    if citizens is not None:
+        _add_demo_identity(app, gateway, citizens)
+        add_citizens_pages(app, gateway, citizens)
+    return app
+
+
+def _add_oauth(app: OpenAPI, gateway: Gateway) -> None:
+    form = {"application/x-www-form-urlencoded": {"schema": TokenForm.model_json_schema()}}
+
+    @app.post(
+        "/oauth/token",
+        tags=[_TOKENS],
+        summary="Obtain an access token",
+        responses={200: TokenAnswer, 400: OAuthError, 401: OAuthError},
+        openapi_extensions={"requestBody": {"required": True, "content": form}},
+    )
+    @open_to_all("the client proves itself by its signed assertion")
+    def token() -> Response:
+        """By a client assertion (`private_key_jwt`), alone or together with a consent code. One role a token."""
+        try:
+            given = _single_values()
+            proof = _proof(given)
+            asked = TokenRequest(**{name.name: given.get(name.name, "") for name in fields(TokenRequest)})
+            more = {"issued_token_type": ACCESS_TOKEN} if proof.grant_type == TOKEN_EXCHANGE else {}
+            return _token_answer(issue_token.issue(gateway, proof, asked), **more)
+        except Exception as e:
+            problem = as_problem(e)
+            if problem is None:
+                raise
+            return _oauth_refusal(problem)
+
+    @app.route("/.well-known/jwks.json")
+    @open_to_all("public keys")
+    def jwks() -> Response:
+        return _cacheable(answer(gateway.keys.jwks()))
+
+    @app.route("/.well-known/oauth-authorization-server")
+    @open_to_all("how to obtain tokens (RFC 8414)")
+    def metadata() -> Response:
+        return _cacheable(answer(_metadata(gateway.issuer)))
+
+
+def _add_revocation(app: OpenAPI, gateway: Gateway, verifier: Verifier | None) -> None:
+    @app.post("/oauth/revoke", tags=[_TOKENS], summary="Revoke an access token (RFC 7009)")
+    @open_to_all("a client proves itself by its assertion, a person by the token itself")
+    def revoke() -> Response:
+        """Form fields `token`, and for a client `client_assertion_type` and `client_assertion`. Dead within a minute."""
+        try:
+            given = _single_values()
+            if not given.get("token") or verifier is None:
+                raise TOKEN_REQUEST_INVALID(what="token is missing")
+            revocation.revoke(gateway, verifier, _proof(given), given["token"])
+            return answer({})
+        except Exception as e:
+            problem = as_problem(e)
+            if problem is None:
+                raise
+            return _oauth_refusal(problem)
+
+
+def _add_officers(app: OpenAPI, gateway: Gateway) -> None:
+    @app.post(
+        "/v1/identity/officers/sign-in",
+        tags=[_IDENTITY],
+        summary="An officer signs in",
+        responses={200: TokenAnswer, 401: ProblemDocument, 429: ProblemDocument},
+    )
+    @open_to_all("the officer proves herself by password and one-time code")
+    def sign_in(body: OfficerProof) -> Response:
+        """Password and one-time code. Each code is good once; repeated failures lock the user name for a while."""
+        proof = officer_sign_in.Proof(body.username, body.password, body.totp, body.new_password)
+        return _token_answer(officer_sign_in.sign_in(gateway, proof))
+
+
+def _add_demo_identity(app: OpenAPI, gateway: Gateway, citizens: verify_identity.IdentityVerifier) -> None:
+    @app.post(
+        "/v1/identity/demo",
+        tags=[_IDENTITY],
+        summary="A person of the demonstration world says who she is",
+        responses={200: SubjectTokenAnswer, 401: ProblemDocument, 403: ProblemDocument},
+    )
+    @open_to_all("only in the demonstration world: name and identity number are the proof")
+    def demo(body: DemoProof) -> Response:
+        """A token for herself, or for an organisation that she represents."""
+        claimed = verify_identity.ClaimedIdentity(body.name, body.identity_number)
+        minted = verify_identity.identify(gateway, citizens, claimed, body.uscc.strip().upper())
+        return _token_answer(minted, subject_ref=minted.principal.sub)
+
+
+def _add_operations(
+    app: OpenAPI,
+    ready: Callable[[], dict[str, dict[str, Any]]],
+    describe: Callable[[dict[str, Any]], dict[str, Any]],
+) -> None:
+    @app.route("/healthz")
+    @open_to_all("the process is up")
+    def healthz() -> Response:
+        return answer({"status": "ok"})
+
+    @app.route("/readyz")
+    @open_to_all("whether the whole suite can serve")
+    def readyz() -> Response:
+        state = ready()
+        return answer(state, 200 if all(is_ready(room) for room in state.values()) else 503)
+
+    @app.route("/metrics")
+    @open_to_all("operations")
+    def metrics() -> Response:
+        return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+
+    @app.route("/openapi.json")
+    @open_to_all("the description of the whole interface")
+    def openapi() -> Response:
+        return answer(describe(app.api_doc))
+
+    @app.route("/docs")
+    @open_to_all("the description of the whole interface, for people")
+    def docs() -> Response:
+        nonce = secrets.token_urlsafe(16)
+        page = Response(render_template("docs.html", api=describe(app.api_doc), nonce=nonce))
+        policy = f"default-src 'none'; style-src 'nonce-{nonce}'; frame-ancestors 'none'; base-uri 'none'"
+        page.headers["Content-Security-Policy"] = policy
+        return page
+
+
+def _proof(given: dict[str, str]) -> issue_token.ClientProof:
+    return issue_token.ClientProof(
+        given.get("grant_type", ""),
+        given.get("client_id", ""),
+        given.get("client_assertion_type", ""),
+        given.get("client_assertion", ""),
+    )
+
+
+def _single_values() -> dict[str, str]:
+    if request.mimetype != "application/x-www-form-urlencoded":
+        raise TOKEN_REQUEST_INVALID(what="the content type must be application/x-www-form-urlencoded")
+    if "Authorization" in request.headers:
+        raise TOKEN_REQUEST_INVALID(what="use client_assertion, not the Authorization header")
+    values = dict(request.form.lists())
+    # RFC 6749 section 3.2: a parameter may not come twice.
+    if repeated := sorted(name for name, given in values.items() if len(given) > 1):
+        raise TOKEN_REQUEST_INVALID(what=f"parameters given more than once: {len(repeated)}")
+    return {name: given[0] for name, given in values.items()}
+
+
+def _token_answer(minted: Minted, **more: str) -> Response:
+    scope = " ".join(sorted(minted.principal.roles))
+    issued = TokenAnswer(access_token=minted.token, token_type=_BEARER, expires_in=minted.seconds, scope=scope)
+    found = answer(issued.model_dump(exclude_none=True) | more)
+    found.headers["Cache-Control"] = "no-store"
+    return found
+
+
+def _oauth_refusal(problem: Problem) -> Response:
+    error = OAUTH_ERRORS.get(problem.code)
+    if error is None:
+        # Not for the client to mend: the suite's own errors, as everywhere.
+        refused = problem_answer(problem)
+    else:
+        body = {"error": error, "error_description": problem.text("en"), "code": problem.code}
+        refused = answer(body, oauth_status(problem.type))
+    refused.headers["Cache-Control"] = "no-store"
+    return refused
+
+
+def _cacheable(found: Response) -> Response:
+    found.headers["Cache-Control"] = "public, max-age=60"
+    return found
+
+
+def _metadata(issuer: str) -> dict[str, Any]:
+    return {
+        "issuer": issuer,
+        "token_endpoint": f"{issuer}/oauth/token",
+        "revocation_endpoint": f"{issuer}/oauth/revoke",
+        "revocation_endpoint_auth_methods_supported": ["private_key_jwt", "none"],
+        "jwks_uri": f"{issuer}/.well-known/jwks.json",
+        "grant_types_supported": list(issue_token.GRANT_TYPES),
+        "response_types_supported": [],
+        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported": ["EdDSA", "ES256"],
+        "scopes_supported": ["public", "agency", "provider", "statutory", "subject_authorized"],
+        "service_documentation": f"{issuer}/docs",
+    }

@@ -1,0 +1,39 @@
+"""The words of the gateway's pages, in both languages."""
+
+from typing import Final
+
+from chengxin.http.pages import Words
+
+WORDS: Final[Words] = {
+    "sign.in": ("登录", "Sign in"),
+    "citizen.title": ("查询本人信用信息", "Your own record"),
+    "citizen.hint": (
+        "演示环境：仅凭演示人员的姓名和身份证号码登录，不作真实核验。",
+        "The demonstration world: name and identity number of a demonstration person are all the proof it takes.",
+    ),
+    "citizen.name": ("姓名", "Name"),
+    "citizen.number": ("身份证号码", "Identity number"),
+    "citizen.uscc": (
+        "代表的单位（统一社会信用代码，办理本人事项请留空）",
+        "Acting for an organisation (its code; empty: for yourself)",
+    ),
+    "officer.title": ("工作人员登录", "Officers sign in"),
+    "officer.hint": (
+        "信息提供单位填报员和工作人员凭用户名、密码和动态口令登录。登录有效十分钟；到时再登录即可，已报送的数据不受影响。",
+        "Providers' and other officers sign in with user name, password and one-time code. A session lasts ten minutes; "
+        "sign in again when it is over, what was delivered stays.",
+    ),
+    "officer.username": ("用户名", "User name"),
+    "officer.password": ("密码", "Password"),
+    "officer.totp": ("动态口令", "One-time code"),
+    "officer.totp.hint": (
+        "身份验证器上的 6 位数字，每半分钟更换，每个只能使用一次。",
+        "The six digits of your authenticator; they change every half minute and are good once.",
+    ),
+    "officer.change": ("首次登录或更换密码", "First sign-in, or another password"),
+    "officer.new": ("新密码", "New password"),
+    "officer.new.hint": (
+        "至少 12 位，不得与现密码相同；不更换请留空。",
+        "At least 12 characters, not the present one; empty to keep the present one.",
+    ),
+}

@@ -1,0 +1,134 @@
+"""Signing in with a browser: officers, and citizens of the demonstration world; and the way out. No decisions here."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from flask import Response, request
+from flask_openapi3.openapi import OpenAPI
+
+from chengxin.auth.access_tokens import Verifier
+from chengxin.auth.policy import open_to_all
+from chengxin.errors import Problem
+from chengxin.http.pages import Templates, page, page_language
+from chengxin.http.web import told_when
+from gateway.context import Gateway
+from gateway.domain import browser_sessions
+from gateway.domain.browser_sessions import CITIZENS, OFFICERS, Entrance
+from gateway.http.page_messages import WORDS
+from gateway.store.signing_keys import Minted
+from gateway.usecases import officer_sign_in, revocation, verify_identity
+from gateway.usecases.issue_token import ClientProof
+
+_START: Final = "/"
+
+
+def add_pages(app: OpenAPI, gateway: Gateway, verifier: Verifier | None) -> None:
+    """Officers' way in, and everybody's way out."""
+    desk = _Desk(gateway)
+
+    @app.get(OFFICERS.sign_in, doc_ui=False)
+    @open_to_all("a form")
+    def officers_page() -> Response:
+        return desk.form("officer.html")
+
+    @app.post(OFFICERS.sign_in, doc_ui=False)
+    @open_to_all("the officer proves herself by password and one-time code")
+    def officer_signs_in() -> Response:
+        given = request.form
+        proof = officer_sign_in.Proof(
+            given.get("username", "").strip()[:64],
+            given.get("password", "")[:256],
+            given.get("totp", "").strip()[:6],
+            given.get("new_password", "")[:256],
+        )
+        return desk.sign_in(OFFICERS, "officer.html", lambda: officer_sign_in.sign_in(gateway, proof))
+
+    @app.post("/sign-out", doc_ui=False)
+    @open_to_all("whoever has the session may end it")
+    def browser_signs_out() -> Response:
+        _from_here()
+        token = browser_sessions.token_of(request.headers.get("Cookie", ""), gateway.issuer)
+        if token and verifier is not None:
+            revocation.revoke(gateway, verifier, ClientProof(), token)
+        return desk.forget()
+
+
+def add_citizens_pages(app: OpenAPI, gateway: Gateway, citizens: verify_identity.IdentityVerifier) -> None:
+    """The demonstration world's way in."""
+    desk = _Desk(gateway)
+
+    @app.get(CITIZENS.sign_in, doc_ui=False)
+    @open_to_all("a form")
+    def sign_in_page() -> Response:
+        return desk.form("citizen.html")
+
+    @app.post(CITIZENS.sign_in, doc_ui=False)
+    @open_to_all("only in the demonstration world: name and identity number are the proof")
+    def browser_signs_in() -> Response:
+        given = request.form
+        claimed = verify_identity.ClaimedIdentity(given.get("name", "")[:100], given.get("number", "")[:18])
+        uscc = given.get("uscc", "").strip().upper()[:18]
+        return desk.sign_in(
+            CITIZENS, "citizen.html", lambda: verify_identity.identify(gateway, citizens, claimed, uscc)
+        )
+
+
+class _Desk:
+    """Shows forms, and begins and ends browsers' sessions."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._templates = Templates(Path(__file__).parents[1] / "templates", WORDS)
+
+    def form(self, template: str, refusal: Problem | None = None) -> Response:
+        """A form, with what was wrong with the one before."""
+        language = page_language()
+        told = refusal.text(language) if refusal else ""
+        html = self._templates.render(template, language, refusal=told, code=refusal.code if refusal else "")
+        found = page(html, language, refusal.type.status if refusal else 200)
+        return _not_kept(told_when(refusal, found) if refusal else found)
+
+    def sign_in(self, entrance: Entrance, template: str, proved: Callable[[], Minted]) -> Response:
+        """Begins a session of whoever `proved` finds. Raises FOREIGN_FORM."""
+        _from_here()
+        try:
+            minted = proved()
+        except Problem as refusal:
+            return self.form(template, refusal)
+        found = Response(status=303, headers={"Location": _in_language(entrance.page)})
+        self._set(found, browser_sessions.NAME, minted.token, minted.seconds)
+        if entrance is OFFICERS:
+            # As long as the session, and no secret without it: the page's script reads it to show it.
+            self._set(found, browser_sessions.CSRF_NAME, browser_sessions.csrf_of(minted.token), minted.seconds)
+        return _not_kept(found)
+
+    def forget(self) -> Response:
+        """Ends the browser's session; its token is the caller's to revoke."""
+        found = Response(status=303, headers={"Location": _in_language(_START)})
+        for name in (browser_sessions.NAME, browser_sessions.CSRF_NAME):
+            self._set(found, name, "", 0)
+        return found
+
+    def _set(self, found: Response, name: str, value: str, seconds: int) -> None:
+        issuer = self._gateway.issuer
+        named, secure = browser_sessions.name_of(issuer, name), issuer.startswith("https:")
+        hidden = name == browser_sessions.NAME
+        found.set_cookie(named, value, seconds, secure=secure, httponly=hidden, samesite="Strict")
+
+
+def _in_language(path: str) -> str:
+    """The page in the language that was chosen, if one was."""
+    return f"{path}?lang={page_language()}" if request.args.get("lang") else path
+
+
+def _not_kept(found: Response) -> Response:
+    found.headers["Cache-Control"] = "no-store"
+    return found
+
+
+def _from_here() -> None:
+    """Raises FOREIGN_FORM."""
+    told = request.headers
+    if not browser_sessions.is_from_here(told.get("Origin", ""), told.get("Sec-Fetch-Site", ""), request.host):
+        raise browser_sessions.FOREIGN_FORM()

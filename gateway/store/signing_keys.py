@@ -1,0 +1,248 @@
+"""The keys that sign access tokens, and the tokens that the gateway makes with them."""
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import jwt
+import structlog
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from chengxin.audit.trail import AuditEvent
+from chengxin.auth.principal import Principal, Role
+from chengxin.auth.revocation import Revocation
+from chengxin.store.database import Unit
+from chengxin.values.clock import Clock, Expiry, rfc3339
+from chengxin.values.ids import new_id
+from chengxin.values.jwk import public_jwk
+from gateway.domain.clients_and_officers import ANONYMOUS
+from gateway.store.accounts import Accounts
+
+log = structlog.get_logger()
+
+TOKEN_SECONDS: Final = 600
+# How soon a key that another gateway process added is known here.
+_RELOAD_SECONDS: Final = 5.0
+# A new key is published this long before it signs: every gateway has reloaded by then, and a service that meets it can
+# fetch it, however recently an unknown `kid` made it look (chengxin.auth.access_tokens).
+_PUBLISHED_BEFORE: Final = timedelta(seconds=12)
+# After the next key began to sign, until the last token of the one before is expired everywhere.
+_KEPT_AFTER: Final = timedelta(seconds=TOKEN_SECONDS + 60)
+
+GATEWAY: Final = Principal("gateway", frozenset({Role.SERVICE}), client_id="gateway")
+
+
+@dataclass(frozen=True)
+class Minted:
+    """A signed access token, whom it names, and for how many seconds."""
+
+    token: str
+    principal: Principal
+    seconds: int
+    kid: str
+    issued_at: int
+
+    @property
+    def jti(self) -> str:
+        """The token's id."""
+        return self.principal.jti
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    """A key pair, and the instant from which it signs."""
+
+    jwk: dict[str, str]
+    private: Ed25519PrivateKey
+    signs_from: datetime
+
+
+class SigningKeys:
+    """Ed25519 keys from the store, reloaded now and then in the background; the newest that is due signs, all verify.
+
+    What is asked of them never waits for the store: while it is away, tokens are verified and made as before.
+    """
+
+    def __init__(self, accounts: Accounts, issuer: str, audience: str, clock: Clock) -> None:
+        self._accounts = accounts
+        self._issuer = issuer
+        self._audience = audience
+        self._clock = clock
+        self._keys: list[SigningKey] = []
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="signing-keys", daemon=True)
+
+    def load(self) -> None:
+        """Reads the keys, after generating the first when there is none. Raises `pymongo.errors.PyMongoError`."""
+        pems = self._accounts.signing_keys()
+        if not pems:
+            now = self._clock.now()
+            self.add(GATEWAY, now)
+            return
+        self._keys = _readable(pems)
+        for key in self.outlived(self._clock.now()):
+            self.drop(GATEWAY, key.jwk["kid"], "signing_key.dropped")
+
+    def start(self) -> None:
+        """Begins to reload in the background."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends reloading."""
+        self._stopped.set()
+
+    def jwks(self) -> dict[str, Any]:
+        """The public keys (RFC 7517)."""
+        return {"keys": [key.jwk for key in self._keys]}
+
+    def has(self, kid: str) -> bool:
+        """Whether this key verifies."""
+        return any(key.jwk["kid"] == kid for key in self._keys)
+
+    def all(self) -> list[SigningKey]:
+        """Every key that verifies, the newest first."""
+        return list(self._keys)
+
+    def signing(self) -> SigningKey:
+        """The key that signs now."""
+        now = self._clock.now()
+        return next((key for key in self._keys if key.signs_from <= now), self._keys[-1])
+
+    def outlived(self, now: datetime) -> list[SigningKey]:
+        """Keys whose last token is expired, because a newer one signs for so long."""
+        successors = [key.signs_from for key in self._keys]
+        return [key for n, key in enumerate(self._keys) if any(s + _KEPT_AFTER <= now for s in successors[:n])]
+
+    def mint(self, principal: Principal, seconds: int = TOKEN_SECONDS) -> Minted:
+        """An access token (RFC 9068) that names `principal`."""
+        key = self.signing()
+        named = replace(principal, jti=new_id("t"))
+        now = int(self._clock.now().timestamp())
+        claims: dict[str, Any] = {
+            "iss": self._issuer,
+            "aud": self._audience,
+            "sub": named.sub,
+            "client_id": named.client_id,
+            "roles": sorted(named.roles),
+            "jti": named.jti,
+            "iat": now,
+            "exp": now + seconds,
+        }
+        for name in (
+            "org",
+            "region",
+            "acr",
+            "purpose",
+            "legal_basis",
+            "case_no",
+            "officer",
+            "consent_id",
+            "client_key",
+        ):
+            if value := getattr(named, name):
+                claims[name] = value
+        if named.certificate:
+            claims["cnf"] = {"x5t#S256": named.certificate}
+        token = jwt.encode(claims, key.private, algorithm="EdDSA", headers={"typ": "at+jwt", "kid": key.jwk["kid"]})
+        return Minted(token, named, seconds, key.jwk["kid"], now)
+
+    def add(self, by: Principal, signs_from: datetime | None = None) -> SigningKey:
+        """Generates a key: published at once, it signs a little later unless another instant is given."""
+        private = Ed25519PrivateKey.generate()
+        now = self._clock.now()
+        key = SigningKey(public_jwk(private), private, signs_from or now + _PUBLISHED_BEFORE)
+        pem = private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        details = {"kid": key.jwk["kid"], "signs_from": rfc3339(key.signs_from)}
+        event = AuditEvent("gateway", "signing_key.created", by, rfc3339(now), details=details).encode()
+
+        def write(unit: Unit) -> None:
+            self._accounts.add_signing_key(key.jwk["kid"], pem, now, key.signs_from, unit)
+            unit.record(event)
+
+        self._accounts.transact(write)
+        self._keys = [key, *self._keys]
+        return key
+
+    def drop(self, by: Principal, kid: str, act: str, revoked: bool = False) -> None:
+        """Forgets a key; when it is `revoked`, services refuse what it signed though they may still know it."""
+        now = self._clock.now()
+        event = AuditEvent("gateway", act, by, rfc3339(now), details={"kid": kid}).encode()
+
+        def write(unit: Unit) -> None:
+            # Of several gateways that see it outlived, one puts it on record.
+            if self._accounts.drop_signing_key(kid, unit):
+                unit.record(event)
+            if revoked:
+                self._accounts.administration.revoke(Revocation("kid", kid), now, unit)
+
+        self._accounts.transact(write)
+        self._keys = [key for key in self._keys if key.jwk["kid"] != kid]
+
+    def _run(self) -> None:
+        while not self._stopped.wait(_RELOAD_SECONDS):
+            try:
+                self.load()
+            # Whatever keeps the keys from being read, those in hand stay good.
+            except Exception as e:
+                log.warning("signing keys not reloaded", reason=repr(e)[:200])
+
+
+class OwnToken:
+    """A token that the gateway mints for itself and uses again until shortly before it expires."""
+
+    def __init__(self, keys: SigningKeys, principal: Principal, lifetime: int, renew_after: float) -> None:
+        self._keys = keys
+        self._principal = principal
+        self._lifetime = lifetime
+        self._renew_after = renew_after
+        self._lock = threading.Lock()
+        self._minted: Minted | None = None
+        self._renewal = Expiry(0)
+
+    @classmethod
+    def of_gateway(cls, keys: SigningKeys) -> "OwnToken":
+        """With which the gateway talks to the audit service."""
+        return cls(keys, GATEWAY, TOKEN_SECONDS, TOKEN_SECONDS - 60)
+
+    @classmethod
+    def of_anonymous(cls, keys: SigningKeys) -> "OwnToken":
+        """Which requests without a token are given."""
+        return cls(keys, ANONYMOUS, 180, 60)
+
+    def token(self) -> str:
+        """The token, good for at least a minute."""
+        with self._lock:
+            if self._minted is None or self._renewal.has_come() or not self._keys.has(self._minted.kid):
+                self._minted = self._keys.mint(self._principal, self._lifetime)
+                self._renewal = Expiry(self._renew_after)
+            return self._minted.token
+
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """The token as gRPC metadata."""
+        return (("authorization", f"Bearer {self.token()}"),)
+
+
+def _readable(pems: Iterable[tuple[bytes, datetime]]) -> list[SigningKey]:
+    """Those of the stored keys that can be read. One that cannot be is told, and keeps no other from being used. Raises
+    `ValueError` when there is none."""
+    keys = []
+    for pem, signs_from in pems:
+        try:
+            keys.append(_load(pem, signs_from))
+        except (ValueError, TypeError) as e:
+            log.error("a signing key cannot be read", signs_from=rfc3339(signs_from), reason=type(e).__name__)
+    if not keys:
+        raise ValueError("no signing key in the store can be read")
+    return keys
+
+
+def _load(pem: bytes, signs_from: datetime) -> SigningKey:
+    key = serialization.load_pem_private_key(pem, None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError("a signing key in the store is not an Ed25519 key")
+    return SigningKey(public_jwk(key), key, signs_from)

@@ -1,0 +1,220 @@
+"""Clients' registrations: organisations' systems, their keys and their suspension (Art. 17). Grants are in `grants.py`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Final
+
+from chengxin.auth.policy import rule
+from chengxin.auth.principal import Principal, Role
+from chengxin.auth.regions import covers, outside
+from chengxin.errors import Problem
+from chengxin.store.database import Unit
+from chengxin.values.canonical_json import canonical
+from gateway.context import Gateway
+from gateway.domain.clients_and_officers import Client, is_service_number
+from gateway.domain.separation_of_duties import (
+    CLIENT_EXISTS,
+    CLIENT_INVALID,
+    CLIENT_UNKNOWN,
+    KEY_EXISTS,
+    KEY_UNKNOWN,
+    LAST_KEY,
+    Grants,
+    listed_keys,
+)
+from gateway.usecases.bootstrap import usable_jwk
+from gateway.usecases.revocation import end_client_tokens
+
+_REGISTRARS: Final = {Role.AUTHORITY, Role.CENTRE}
+_READERS: Final = {Role.AUTHORITY, Role.CENTRE, Role.SUPERVISOR}
+_ARTICLES: Final = ("14", "17")
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What is written of a client when it is registered."""
+
+    client_id: str
+    name: str
+    org: str
+    region: str
+    responsible: str
+    jwk: Mapping[str, Any]
+
+
+def in_region(gateway: Gateway, caller: Principal, client_id: str, *_: object, **__: object) -> Problem | None:
+    """the client's region lies within the officer's"""
+    client = gateway.accounts.client(client_id)
+    return outside(caller, client.region) if client and Role.SERVICE not in client.roles else None
+
+
+def region_is_own(gateway: Gateway, caller: Principal, asked: Registration, *_: object) -> Problem | None:
+    """the new client's region lies within the officer's"""
+    return outside(caller, asked.region)
+
+
+@rule("client.registered", roles=_REGISTRARS, articles=_ARTICLES, when=(region_is_own,))
+def register(gateway: Gateway, caller: Principal, asked: Registration, key: str = "") -> dict[str, Any]:
+    """Registers a client with its first key. It can do nothing until grants are approved.
+
+    Raises CLIENT_EXISTS, CLIENT_INVALID.
+    """
+    if not is_service_number(asked.responsible):
+        raise CLIENT_INVALID(what="responsible must be a service number: letters, digits, '_', '.', '-'")
+    client = Client(
+        asked.client_id,
+        asked.name,
+        asked.org,
+        asked.region,
+        (_usable(asked.jwk),),
+        frozenset(),
+        responsible=asked.responsible,
+    )
+
+    def work(unit: Unit) -> dict[str, Any]:
+        if gateway.accounts.client(asked.client_id, unit.session) is not None:
+            raise CLIENT_EXISTS(client_id=asked.client_id)
+        _save(gateway, caller, unit, "client.registered", client)
+        return plain(client)
+
+    asked_for = canonical(["client.registered", {**plain(client)}])
+    return gateway.store.once(caller.sub, key, asked_for, work)
+
+
+@rule("client.read", roles=_READERS, articles=_ARTICLES, when=(in_region,))
+def read(gateway: Gateway, caller: Principal, client_id: str) -> dict[str, Any]:
+    """One client's registration. Raises CLIENT_UNKNOWN."""
+    found = plain(_known(gateway, client_id))
+    gateway.audit.record(gateway.audit.event("client.read", caller, details={"client_id": client_id}))
+    return found
+
+
+@rule("client.listed", roles=_READERS, articles=_ARTICLES)
+def listed(gateway: Gateway, caller: Principal, after: str, limit: int) -> list[dict[str, Any]]:
+    """Clients of the officer's region, by id."""
+    found: list[dict[str, Any]] = []
+    # Of a page, those of other regions are passed over: a deployment has hundreds of clients, not millions.
+    while len(found) < limit and (page := gateway.accounts.clients(after, 200)):
+        found += [plain(client) for client in page if covers(caller.region, client.region)]
+        after = page[-1].client_id
+    gateway.audit.record(gateway.audit.event("client.listed", caller))
+    return found[:limit]
+
+
+@rule("client.key_added", roles=_REGISTRARS, articles=_ARTICLES, when=(in_region,))
+def add_key(
+    gateway: Gateway,
+    caller: Principal,
+    client_id: str,
+    jwk: Mapping[str, Any],
+    overlap_hours: int | None = None,
+    key: str = "",
+) -> dict[str, Any]:
+    """Adds a key; with an overlap, the keys before it retire when it ends. Raises CLIENT_UNKNOWN, KEY_EXISTS."""
+    added = _usable(jwk)
+
+    def change(client: Client) -> Client:
+        if any(known["kid"] == added["kid"] for known in client.jwks):
+            raise KEY_EXISTS(kid=added["kid"])
+        now = gateway.clock.now()
+        kept = client.live_keys(now.timestamp())
+        if overlap_hours is not None:
+            ends = str(int((now + timedelta(hours=overlap_hours)).timestamp()))
+            kept = [known if "exp" in known else {**known, "exp": ends} for known in kept]
+        return replace(client, jwks=(*kept, added))
+
+    asked = ["client.key_added", client_id, added, overlap_hours]
+    return _changed(gateway, caller, client_id, "client.key_added", change, asked, key, kid=added["kid"])
+
+
+@rule("client.key_retired", roles=_REGISTRARS, articles=_ARTICLES, when=(in_region,))
+def retire_key(gateway: Gateway, caller: Principal, client_id: str, kid: str) -> dict[str, Any]:
+    """Retires a key at once. Raises CLIENT_UNKNOWN, KEY_UNKNOWN, LAST_KEY."""
+
+    def change(client: Client) -> Client:
+        kept = tuple(known for known in client.jwks if known["kid"] != kid)
+        if len(kept) == len(client.jwks):
+            raise KEY_UNKNOWN(kid=kid)
+        left = replace(client, jwks=kept)
+        if not left.live_keys(gateway.clock.now().timestamp()):
+            raise LAST_KEY()
+        return left
+
+    return _changed(gateway, caller, client_id, "client.key_retired", change, [], "", kid=kid)
+
+
+@rule("client.suspended", roles=_READERS, articles=("17", "31"), when=(in_region,))
+def suspend(gateway: Gateway, caller: Principal, client_id: str) -> dict[str, Any]:
+    """Suspends a client: no token from now on, and those that it has are dead within a minute. One officer suffices."""
+    found = _changed(
+        gateway, caller, client_id, "client.suspended", lambda c: replace(c, suspended=True), [], "", ends_tokens=True
+    )
+    gateway.revocations.refresh()
+    return found
+
+
+@rule("client.resumed", roles={Role.AUTHORITY}, articles=("17", "31"), when=(in_region,))
+def resume(gateway: Gateway, caller: Principal, client_id: str) -> dict[str, Any]:
+    """Lets a suspended client work again."""
+    return _changed(gateway, caller, client_id, "client.resumed", lambda c: replace(c, suspended=False), [], "")
+
+
+def plain(client: Client) -> dict[str, Any]:
+    """A client as it is shown."""
+    return {
+        "client_id": client.client_id,
+        "name": client.name,
+        "org": client.org,
+        "region": client.region,
+        "responsible": client.responsible,
+        "suspended": client.suspended,
+        "keys": [dict(jwk) for jwk in listed_keys(client)],
+        **Grants.of(client).plain(),
+    }
+
+
+def known(gateway: Gateway, client_id: str, unit: Unit) -> Client:
+    """A client within a unit. Raises CLIENT_UNKNOWN; the services themselves are not administered here."""
+    client = gateway.accounts.client(client_id, unit.session)
+    if client is None or Role.SERVICE in client.roles:
+        raise CLIENT_UNKNOWN(client_id=client_id)
+    return client
+
+
+def _known(gateway: Gateway, client_id: str) -> Client:
+    return gateway.accounts.transact(lambda unit: known(gateway, client_id, unit))
+
+
+def _changed(
+    gateway: Gateway,
+    caller: Principal,
+    client_id: str,
+    act: str,
+    change: Callable[[Client], Client],
+    asked: list[Any],
+    key: str,
+    ends_tokens: bool = False,
+    **details: str,
+) -> dict[str, Any]:
+    def work(unit: Unit) -> dict[str, Any]:
+        client = change(known(gateway, client_id, unit))
+        _save(gateway, caller, unit, act, client, **details)
+        if ends_tokens:
+            end_client_tokens(gateway, unit, client_id)
+        return plain(client)
+
+    return gateway.store.once(caller.sub, key, canonical(asked), work)
+
+
+def _save(gateway: Gateway, caller: Principal, unit: Unit, act: str, client: Client, **details: str) -> None:
+    gateway.accounts.put_client(client, unit)
+    named = {"client_id": client.client_id, **details}
+    unit.record(gateway.audit.event(act, caller, details=named).encode())
+
+
+def _usable(jwk: Mapping[str, Any]) -> dict[str, str]:
+    try:
+        return usable_jwk(jwk)
+    except (ValueError, TypeError) as e:
+        raise CLIENT_INVALID(what=str(e)) from None

@@ -1,0 +1,188 @@
+"""The service counter (Art. 16): an officer sees the document and the person, and hands out a code that is good once."""
+
+import base64
+import hashlib
+import os
+import re
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any, Final
+
+from stdnum.iso7064 import mod_11_2
+
+from chengxin.auth.policy import rule
+from chengxin.auth.principal import Principal, Role
+from chengxin.auth.revocation import Revocation
+from chengxin.errors import INPUT_INVALID, FieldError, not_found, unauthenticated
+from chengxin.store.database import Unit
+from chengxin.values.canonical_json import canonical
+from chengxin.values.clock import rfc3339
+from chengxin.values.ids import new_id
+from gateway.context import Gateway
+from gateway.domain.clients_and_officers import Citizen
+from gateway.store.signing_keys import Minted
+from gateway.usecases.verify_identity import admit
+
+_COUNTER: Final = {Role.CENTRE}
+_CODE_HOURS: Final = 24
+_NUMBER: Final = re.compile(r"\d{17}[\dX]\Z")
+ACR: Final = "counter"
+
+COUNTER_CODE_REFUSED = unauthenticated(
+    "COUNTER_CODE_REFUSED",
+    "核验码无效：不存在、已使用、已过期，或与身份证号码不符",
+    "The code is not good: unknown, used, expired, or another person's",
+)
+REPRESENTATION_UNKNOWN = not_found(
+    "REPRESENTATION_UNKNOWN", "没有代表登记 {representation_id}", "There is no representation {representation_id}"
+)
+
+
+@dataclass(frozen=True)
+class Representation:
+    """Who may act for an organisation: its legal representative, or an agent until a day."""
+
+    identity_number: str = field(repr=False)
+    uscc: str
+    capacity: str
+    authorization: str = ""
+    until: str = ""
+
+
+@rule("counter.code_issued", roles=_COUNTER, articles=("16",))
+def issue_code(gateway: Gateway, caller: Principal, identity_number: str, document: str) -> dict[str, Any]:
+    """A one-time code for the person whose document the officer has before her; told once.
+
+    Raises INPUT_INVALID for a number whose check digit is wrong.
+    """
+    ref = _subject_ref(gateway, identity_number)
+    code = _new_code()
+    now = gateway.clock.now()
+    expires_at = now + timedelta(hours=_CODE_HOURS)
+    details = {"document": document}
+    event = gateway.audit.event("counter.code_issued", caller, subject_refs=[ref], details=details).encode()
+    row = {"_id": _digest(code), "subject_ref": ref, "issued_by": caller.sub, "expires_at": expires_at}
+
+    def work(unit: Unit) -> None:
+        gateway.administration.add_counter_code(row, unit)
+        unit.record(event)
+
+    gateway.accounts.transact(work)
+    return {"code": code, "expires_at": rfc3339(expires_at)}
+
+
+def exchange(gateway: Gateway, identity_number: str, code: str, uscc: str = "") -> Minted:
+    """The token of the person whom the code was handed to. Raises COUNTER_CODE_REFUSED, NOT_REPRESENTATIVE."""
+
+    def verified() -> Citizen:
+        ref = gateway.subject_key.subject_ref("identity_number", identity_number)
+        digest = _digest(code.strip().upper())
+        if gateway.administration.spend_counter_code(digest, ref, gateway.clock.now()) is None:
+            raise COUNTER_CODE_REFUSED()
+        return Citizen(ref, "")
+
+    return admit(gateway, ACR, verified, uscc)
+
+
+@rule("representation.recorded", roles=_COUNTER, articles=("16",))
+def record_representation(gateway: Gateway, caller: Principal, asked: Representation, key: str = "") -> dict[str, Any]:
+    """Records who may act for an organisation; an agent by an authorization, until its last day. Raises INPUT_INVALID."""
+    ref = _subject_ref(gateway, asked.identity_number)
+    if asked.capacity == "agent":
+        _must_be_authorized(asked, gateway.clock.today())
+    row = {
+        "_id": new_id("rep"),
+        "subject_ref": ref,
+        "uscc": asked.uscc,
+        "capacity": asked.capacity,
+        "authorization": asked.authorization,
+        "until": asked.until,
+        "recorded_by": caller.sub,
+        "recorded_at": gateway.clock.now(),
+    }
+    org = gateway.subject_key.subject_ref("uscc", asked.uscc)
+    details = {"representation_id": row["_id"], "capacity": asked.capacity, "until": asked.until}
+
+    def work(unit: Unit) -> dict[str, Any]:
+        gateway.administration.add_representation(dict(row), unit)
+        unit.record(
+            gateway.audit.event("representation.recorded", caller, subject_refs=[ref, org], details=details).encode()
+        )
+        return _plain(row)
+
+    asked_for = canonical([ref, asked.uscc, asked.capacity, asked.authorization, asked.until])
+    return gateway.store.once(caller.sub, key, asked_for, work)
+
+
+@rule("representation.listed", roles={Role.CENTRE, Role.SUPERVISOR}, articles=("16",))
+def representations(gateway: Gateway, caller: Principal, uscc: str) -> list[dict[str, Any]]:
+    """Who may act for an organisation, by pseudonym."""
+    org = gateway.subject_key.subject_ref("uscc", uscc)
+    gateway.audit.record(gateway.audit.event("representation.listed", caller, subject_refs=[org]))
+    return [_plain(row) for row in gateway.administration.representations(uscc)]
+
+
+@rule("representation.ended", roles=_COUNTER, articles=("16",))
+def end_representation(gateway: Gateway, caller: Principal, representation_id: str) -> dict[str, Any]:
+    """Ends it; tokens for the organisation are dead within a minute. Raises REPRESENTATION_UNKNOWN."""
+
+    def work(unit: Unit) -> dict[str, Any]:
+        row = gateway.administration.representation(representation_id, unit.session)
+        if row is None:
+            raise REPRESENTATION_UNKNOWN(representation_id=representation_id)
+        gateway.administration.end_representation(representation_id, unit)
+        org = gateway.subject_key.subject_ref("uscc", row["uscc"])
+        now = gateway.clock.now()
+        # An organisation's tokens do not name the person: all of them end, her colleagues sign in again.
+        gateway.administration.revoke(Revocation("sub", org, int(now.timestamp()) + 1), now, unit)
+        refs = [row["subject_ref"], org]
+        details = {"representation_id": representation_id}
+        unit.record(gateway.audit.event("representation.ended", caller, subject_refs=refs, details=details).encode())
+        return _plain(row)
+
+    found = gateway.accounts.transact(work)
+    gateway.revocations.refresh()
+    return found
+
+
+def _must_be_authorized(asked: Representation, today: date) -> None:
+    try:
+        good = date.fromisoformat(asked.until) >= today
+    except ValueError:
+        good = False
+    if not good:
+        told = "代理须有截止日期（YYYY-MM-DD，不早于今日） / an agent's authorization ends on a day not before today"
+        raise INPUT_INVALID(fields=[FieldError("until", "date", told)])
+    if not asked.authorization:
+        told = "代理须有授权书编号 / an agent needs the number of the authorization"
+        raise INPUT_INVALID(fields=[FieldError("authorization", "required", told)])
+
+
+def _subject_ref(gateway: Gateway, identity_number: str) -> str:
+    number = identity_number.strip().upper()
+    # A digit mistyped at the counter would open somebody else's record.
+    if not _NUMBER.match(number) or not mod_11_2.is_valid(number):
+        told = "身份证号码校验码不符 / the check digit of the identity number is wrong"
+        raise INPUT_INVALID(fields=[FieldError("identity_number", "check_digit", told)])
+    return gateway.subject_key.subject_ref("identity_number", number)
+
+
+def _new_code() -> str:
+    text = base64.b32encode(os.urandom(10)).decode()
+    return "-".join(text[n : n + 4] for n in range(0, 16, 4))
+
+
+def _digest(code: str) -> str:
+    return hashlib.sha256(code.encode()).hexdigest()
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "representation_id": row["_id"],
+        "subject_ref": row["subject_ref"],
+        "uscc": row["uscc"],
+        "capacity": row["capacity"],
+        "authorization": row["authorization"],
+        "until": row["until"],
+        "recorded_by": row["recorded_by"],
+    }

@@ -1,0 +1,48 @@
+"""Exchange of a consent code for a token (Art. 16; RFC 8693): disclosure decides, the gateway issues."""
+
+from typing import Final
+
+from chengxin.auth.access_tokens import CONSENT_CODE
+from chengxin.auth.principal import Principal, Role
+from gateway.clients.disclosure import Consents
+from gateway.domain.clients_and_officers import (
+    CLIENT_SUSPENDED,
+    EXCHANGE_NOT_ALLOWED,
+    SCOPE_NOT_ALLOWED,
+    TOKEN_REQUEST_INVALID,
+    Client,
+    TokenRequest,
+    unbound,
+)
+
+# What an exchange gives (RFC 8693 section 3).
+ACCESS_TOKEN: Final = "urn:ietf:params:oauth:token-type:access_token"
+_LONGEST_CODE: Final = 128
+
+
+def exchanged(client: Client, asked: TokenRequest, consents: Consents) -> Principal:
+    """Whom the token for a consent code will name. Raises the refusal."""
+    if client.suspended:
+        raise CLIENT_SUSPENDED(client_id=client.client_id)
+    if fault := exchange_fault(asked):
+        raise TOKEN_REQUEST_INVALID(what=fault)
+    if Role.SUBJECT_AUTHORIZED not in client.roles:
+        raise EXCHANGE_NOT_ALLOWED()
+    if asked.scope not in ("", Role.SUBJECT_AUTHORIZED):
+        raise SCOPE_NOT_ALLOWED(allowed=Role.SUBJECT_AUTHORIZED)
+    unbound(client, asked)
+    consent = consents(asked.subject_token, client.org)
+    return client.named(Role.SUBJECT_AUTHORIZED, consent_id=consent.consent_id, purpose=consent.purpose)
+
+
+def exchange_fault(asked: TokenRequest) -> str | None:
+    """What is wrong with a request to exchange a consent code (RFC 8693 section 2.1), or None."""
+    if asked.subject_token_type != CONSENT_CODE:
+        return f"subject_token_type must be {CONSENT_CODE}"
+    if not 1 <= len(asked.subject_token) <= _LONGEST_CODE:
+        return "subject_token must be the consent code"
+    if asked.requested_token_type not in ("", ACCESS_TOKEN):
+        return f"requested_token_type must be {ACCESS_TOKEN}"
+    if named := [n for n in ("actor_token", "audience", "resource") if getattr(asked, n)]:
+        return f"{', '.join(named)} cannot be given here"
+    return None

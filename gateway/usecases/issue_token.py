@@ -1,0 +1,169 @@
+"""Clients prove who they are by a signed assertion and get access tokens (RFC 6749, RFC 7523, RFC 8693, RFC 9068)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import jwt
+
+from chengxin.audit.trail import AuditEvent
+from chengxin.auth.access_tokens import ASSERTION_TYPE, TOKEN_EXCHANGE
+from chengxin.auth.principal import Role
+from chengxin.auth.revocation import is_revoked
+from chengxin.auth.tls import confirmation
+from chengxin.errors import Problem
+from chengxin.values.jwk import thumbprint
+from gateway.context import Gateway
+from gateway.domain.clients_and_officers import (
+    ANONYMOUS,
+    ASSERTION_REPLAYED,
+    CLIENT_NOT_AUTHENTICATED,
+    GRANT_UNSUPPORTED,
+    REVOKED_JUST_NOW,
+    TOKEN_REQUEST_INVALID,
+    Client,
+    TokenRequest,
+    algorithm_of,
+    assertion_fault,
+)
+from gateway.store.signing_keys import Minted
+from gateway.usecases.exchange_consent import exchanged
+
+GRANT_TYPES: Final = ("client_credentials", TOKEN_EXCHANGE)
+_MAX_ASSERTION: Final = 8192
+# Of a client assertion; others, above all at+jwt, are tokens made for another purpose.
+_ASSERTION_TYPES: Final = ("JWT", "client-authentication+jwt")
+
+
+@dataclass(frozen=True)
+class ClientProof:
+    """How a client proves who it is (RFC 7521 section 4.2)."""
+
+    grant_type: str = ""
+    client_id: str = ""
+    assertion_type: str = ""
+    assertion: str = field(default="", repr=False)
+
+
+def issue(gateway: Gateway, proof: ClientProof, asked: TokenRequest) -> Minted:
+    """An access token for a registered client. Raises the refusal, after putting it on record."""
+    client: Client | None = None
+    try:
+        claimed_by, claims = _read(proof)
+        client = gateway.accounts.client(claimed_by)
+        if client is None:
+            raise CLIENT_NOT_AUTHENTICATED(reason="the client is not registered")
+        proved_by = _authenticate(gateway, client, proof.assertion, claims)
+        exchange = proof.grant_type == TOKEN_EXCHANGE
+        granted = exchanged(client, asked, gateway.consents) if exchange else client.granted(asked)
+        if Role.PROVIDER in granted.roles:
+            # By the same key a provider signs what it delivers: ingest takes our word for whose key it is.
+            granted = replace(granted, client_key=thumbprint(proved_by))
+        minted = gateway.keys.mint(replace(granted, certificate=_bound(claims)))
+        if is_revoked(gateway.revocations, minted.principal, minted.kid, minted.issued_at):
+            raise REVOKED_JUST_NOW(retry_after=2)
+    except Problem as refusal:
+        # A client_id that is nobody's may be anything: it is not put on record.
+        details = {"code": refusal.code} | ({"client_id": client.client_id} if client else {})
+        _record(gateway, client, gateway.audit.event("token.issued", ANONYMOUS, outcome="refused", details=details))
+        raise
+    _record(
+        gateway, client, gateway.audit.event("token.issued", minted.principal, details={"jti": minted.principal.jti})
+    )
+    return minted
+
+
+def authenticated(gateway: Gateway, proof: ClientProof) -> Client:
+    """The client that an assertion is from, at an address other than the token endpoint. Raises the refusal."""
+    claimed_by, claims = _claimed(proof)
+    client = gateway.accounts.client(claimed_by)
+    if client is None:
+        raise CLIENT_NOT_AUTHENTICATED(reason="the client is not registered")
+    _authenticate(gateway, client, proof.assertion, claims)
+    return client
+
+
+def _read(proof: ClientProof) -> tuple[str, dict[str, Any]]:
+    """Who the assertion says it is from, before anything of it is believed."""
+    if proof.grant_type not in GRANT_TYPES:
+        raise GRANT_UNSUPPORTED(supported=", ".join(GRANT_TYPES))
+    return _claimed(proof)
+
+
+def _claimed(proof: ClientProof) -> tuple[str, dict[str, Any]]:
+    if proof.assertion_type != ASSERTION_TYPE:
+        raise TOKEN_REQUEST_INVALID(what=f"client_assertion_type must be {ASSERTION_TYPE}")
+    if not proof.assertion:
+        raise TOKEN_REQUEST_INVALID(what="client_assertion is missing")
+    if len(proof.assertion) > _MAX_ASSERTION:
+        raise CLIENT_NOT_AUTHENTICATED(reason=f"it is longer than {_MAX_ASSERTION} characters")
+    claims = _decoded(proof.assertion)
+    claimed_by = claims.get("sub")
+    if not isinstance(claimed_by, str) or not claimed_by:
+        raise CLIENT_NOT_AUTHENTICATED(reason="it has no sub")
+    if proof.client_id and proof.client_id != claimed_by:
+        raise CLIENT_NOT_AUTHENTICATED(reason="client_id is not its sub")
+    return claimed_by, claims
+
+
+def _decoded(assertion: str) -> dict[str, Any]:
+    try:
+        return dict(jwt.decode(assertion, options={"verify_signature": False}))
+    # PyJWT lets some errors of malformed input through as they are.
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+        raise CLIENT_NOT_AUTHENTICATED(reason="it is not a JWT") from None
+
+
+def _authenticate(gateway: Gateway, client: Client, assertion: str, claims: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The registered key by which the client proved who it is."""
+    now = gateway.clock.now().timestamp()
+    jwk = _signed_by(client, assertion, now)
+    audiences = (gateway.issuer, f"{gateway.issuer}/oauth/token")
+    fault = assertion_fault(claims, client.client_id, audiences, now)
+    if fault is not None:
+        raise CLIENT_NOT_AUTHENTICATED(reason=fault)
+    if not gateway.accounts.spend_assertion(client.client_id, claims["jti"], float(claims["exp"])):
+        raise ASSERTION_REPLAYED()
+    return jwk
+
+
+def _signed_by(client: Client, assertion: str, now: float) -> Mapping[str, Any]:
+    """By one of the client's registered keys, under the one algorithm that belongs to that key."""
+    try:
+        header = jwt.get_unverified_header(assertion)
+    except (jwt.PyJWTError, ValueError, TypeError):
+        raise CLIENT_NOT_AUTHENTICATED(reason="its header is malformed") from None
+    if header.get("typ", "JWT") not in _ASSERTION_TYPES:
+        raise CLIENT_NOT_AUTHENTICATED(reason="its typ is that of another kind of token")
+    kid = header.get("kid")
+    candidates = [jwk for jwk in client.live_keys(now) if kid is None or jwk.get("kid") == kid]
+    if len(candidates) != 1:
+        raise CLIENT_NOT_AUTHENTICATED(reason="its kid is not that of a registered key")
+    jwk = dict(candidates[0])
+    algorithm = algorithm_of(jwk)
+    if header.get("alg") != algorithm:
+        raise CLIENT_NOT_AUTHENTICATED(reason=f"its alg must be {algorithm}, as the key is registered")
+    checks = {"verify_signature": True} | {
+        f"verify_{n}": False for n in ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")
+    }
+    try:
+        jwt.decode(assertion, jwt.PyJWK(jwk).key, algorithms=[algorithm], options=checks)  # type: ignore[arg-type]
+    except (jwt.PyJWTError, ValueError, TypeError):
+        raise CLIENT_NOT_AUTHENTICATED(reason="its signature is wrong") from None
+    return jwk
+
+
+def _bound(claims: Mapping[str, Any]) -> str:
+    """The certificate to which a client wants its token bound: it says so under its signature (`cnf`)."""
+    try:
+        return confirmation(claims)
+    except ValueError as e:
+        raise TOKEN_REQUEST_INVALID(what=str(e)) from None
+
+
+def _record(gateway: Gateway, client: Client | None, event: AuditEvent) -> None:
+    if client is not None and Role.SERVICE in client.roles:
+        # A service needs its token before the audit service can be reached: its event takes the outbox.
+        gateway.accounts.transact(lambda unit: unit.record(event.encode()))
+    else:
+        gateway.audit.record(event)

@@ -1,0 +1,122 @@
+"""Officers sign in with password and one-time code."""
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Final
+
+from chengxin.errors import Problem
+from chengxin.store.database import Unit
+from gateway.context import Gateway
+from gateway.domain.clients_and_officers import (
+    ANONYMOUS,
+    OFFICER_NOT_ACTIVE,
+    PASSWORD_CHANGE_REQUIRED,
+    SIGN_IN_LOCKED,
+    SIGN_IN_REFUSED,
+    Officer,
+    lock_seconds,
+    locked_for,
+    matching_step,
+)
+from gateway.store.signing_keys import Minted
+
+# Checked for user names that do not exist, so that they take as long; nobody holds it.
+_NOBODYS_SECRET: Final = "A" * 32
+
+
+# NIST SP 800-63B asks for 8 at least; these accounts see everything that their role may.
+_SHORTEST_PASSWORD: Final = 12
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What an officer knows and has, and the password that she wants from now on."""
+
+    username: str
+    password: str = field(repr=False)
+    code: str = field(repr=False)
+    new_password: str = field(default="", repr=False)
+
+
+def sign_in(gateway: Gateway, proof: Proof) -> Minted:
+    """A token with the officer's roles.
+
+    Raises SIGN_IN_REFUSED, whatever was wrong, or SIGN_IN_LOCKED; to who has proved herself also OFFICER_NOT_ACTIVE and
+    PASSWORD_CHANGE_REQUIRED.
+    """
+    officer: Officer | None = None
+    try:
+        _check_lock(gateway, proof.username)
+        officer = gateway.accounts.officer(proof.username)
+        _check_proof(gateway, proof.username, officer, proof.password, proof.code)
+        if officer is None:
+            raise SIGN_IN_REFUSED()
+        if officer.suspended or not officer.roles:
+            raise OFFICER_NOT_ACTIVE()
+        officer = _with_new_password(gateway, officer, proof)
+        minted = gateway.keys.mint(officer.principal())
+        _open_session(gateway, officer, minted)
+    except Problem as refusal:
+        # A user name that is nobody's may be anything that was typed by mistake: it is not put on record.
+        known = {"officer": officer.sub} if officer else {}
+        details = {"code": refusal.code, **known}
+        gateway.audit.record(gateway.audit.event("officer.signed_in", ANONYMOUS, outcome="refused", details=details))
+        raise
+    gateway.audit.record(gateway.audit.event("officer.signed_in", minted.principal, details={"jti": minted.jti}))
+    return minted
+
+
+def _with_new_password(gateway: Gateway, officer: Officer, proof: Proof) -> Officer:
+    if not officer.initial and not proof.new_password:
+        return officer
+    if len(proof.new_password) < _SHORTEST_PASSWORD or proof.new_password == proof.password:
+        raise PASSWORD_CHANGE_REQUIRED()
+    hashed = gateway.passwords.hash(proof.new_password)
+    changed = replace(officer, password_hash=hashed, initial=False)
+    event = gateway.audit.event("officer.password_changed", officer.principal()).encode()
+
+    def work(unit: Unit) -> None:
+        _still(gateway, unit, officer)
+        gateway.accounts.put_officer(changed, unit)
+        unit.record(event)
+
+    gateway.accounts.transact(work)
+    return changed
+
+
+def _open_session(gateway: Gateway, officer: Officer, minted: Minted) -> None:
+    now = gateway.clock.now()
+    ends = now + timedelta(seconds=minted.seconds)
+
+    def work(unit: Unit) -> None:
+        _still(gateway, unit, officer)
+        gateway.administration.open_session(minted.jti, officer.sub, now, ends, unit)
+
+    gateway.accounts.transact(work)
+
+
+def _still(gateway: Gateway, unit: Unit, officer: Officer) -> None:
+    """Whoever was suspended or lost a role while she signed in does not get a token of before."""
+    if gateway.accounts.officer(officer.username, unit.session) != officer:
+        raise SIGN_IN_REFUSED()
+
+
+def _check_lock(gateway: Gateway, username: str) -> None:
+    if seconds := locked_for(gateway.accounts.locked_until(username), gateway.clock.now()):
+        raise SIGN_IN_LOCKED(seconds=seconds, retry_after=seconds)
+
+
+def _check_proof(gateway: Gateway, username: str, officer: Officer | None, password: str, code: str) -> None:
+    """Takes the same time and gives the same answer, whatever is wrong."""
+    known = gateway.passwords.matches(officer.password_hash if officer else None, password)
+    now = gateway.clock.now()
+    step = matching_step(officer.totp_secret if officer else _NOBODYS_SECRET, code, now.timestamp())
+    if not known or step is None:
+        failures = gateway.accounts.add_failure(username, now)
+        if seconds := lock_seconds(failures):
+            gateway.accounts.lock(username, now + timedelta(seconds=seconds))
+        raise SIGN_IN_REFUSED()
+    # A code that was good but is used up is no guess: it does not count towards the lock.
+    if not gateway.accounts.spend_totp(username, step):
+        raise SIGN_IN_REFUSED()
+    gateway.accounts.forget_failures(username)

@@ -1,0 +1,184 @@
+"""An OpenID Connect relying party: citizens prove who they are at a provider that asserts name and identity number.
+
+Authorization code with PKCE, state and nonce (RFC 9700). The browser that began is the one that comes back: a cookie
+says so.
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import jwt
+import urllib3
+
+from chengxin.errors import UPSTREAM_UNAVAILABLE, unauthenticated
+from gateway.context import Gateway
+from gateway.domain.clients_and_officers import Citizen
+from gateway.store.signing_keys import Minted
+from gateway.usecases.verify_identity import admit
+
+ACR: Final = "oidc"
+_FLOW: Final = timedelta(minutes=10)
+_FRESH_SECONDS: Final = 3600.0
+_ALGORITHMS: Final = ["RS256", "PS256", "ES256", "EdDSA"]
+_LEEWAY: Final = 30
+
+OIDC_REFUSED = unauthenticated(
+    "OIDC_REFUSED", "身份认证平台的应答不被接受：{reason}", "The identity provider's answer is not accepted: {reason}"
+)
+
+
+@dataclass(frozen=True)
+class Registration:
+    """How this system is known at the provider, and which claims tell who somebody is."""
+
+    issuer: str
+    client_id: str
+    client_secret: str
+    redirect_uri: str
+    scope: str = "openid profile"
+    number_claim: str = "identity_number"
+
+
+@dataclass(frozen=True)
+class Begun:
+    """Where to send the browser, and the cookie that it is to bring back."""
+
+    location: str
+    cookie: str
+
+
+class Provider:
+    """The provider's metadata, keys and token endpoint."""
+
+    def __init__(self, registration: Registration) -> None:
+        self.registration = registration
+        self._http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=3, read=10))
+        self._lock = threading.Lock()
+        self._metadata: dict[str, Any] = {}
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._fetched = float("-inf")
+
+    def metadata(self) -> Mapping[str, Any]:
+        """OpenID Connect Discovery 1.0. Raises UPSTREAM_UNAVAILABLE."""
+        with self._lock:
+            if time.monotonic() - self._fetched > _FRESH_SECONDS:
+                issuer = self.registration.issuer
+                found = self._get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+                if found.get("issuer") != issuer:
+                    raise OIDC_REFUSED(reason="its metadata names another issuer")
+                keys = self._get(str(found["jwks_uri"]))["keys"]
+                self._keys = {str(k.get("kid", "")): jwt.PyJWK(k) for k in keys if k.get("use", "sig") == "sig"}
+                self._metadata, self._fetched = found, time.monotonic()
+            return self._metadata
+
+    def redeem(self, code: str, verifier: str) -> dict[str, Any]:
+        """The tokens for a code (RFC 6749 section 4.1.3, RFC 7636). Raises OIDC_REFUSED, UPSTREAM_UNAVAILABLE."""
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": self.registration.redirect_uri,
+            "code_verifier": verifier,
+        }
+        account = f"{self.registration.client_id}:{self.registration.client_secret}"
+        headers = urllib3.make_headers(basic_auth=account)
+        url = str(self.metadata()["token_endpoint"])
+        try:
+            answer = self._http.request("POST", url, fields=form, encode_multipart=False, headers=headers)
+            body = answer.json()
+        except (urllib3.exceptions.HTTPError, ValueError):
+            raise UPSTREAM_UNAVAILABLE(retry_after=2) from None
+        if answer.status != 200 or not isinstance(body.get("id_token"), str):
+            raise OIDC_REFUSED(reason="the code was not exchanged")
+        return dict(body)
+
+    def claims(self, id_token: str, nonce: str) -> dict[str, Any]:
+        """What an ID token asserts, once signature, issuer, audience, time and nonce are good. Raises OIDC_REFUSED."""
+        self.metadata()
+        try:
+            header = jwt.get_unverified_header(id_token)
+            key = self._key(str(header.get("kid", "")))
+            claims = jwt.decode(
+                id_token,
+                key.key,
+                algorithms=_ALGORITHMS,
+                audience=self.registration.client_id,
+                issuer=self.registration.issuer,
+                leeway=_LEEWAY,
+                options={"require": ["exp", "iat", "iss", "aud", "sub"]},
+            )
+        except (jwt.PyJWTError, ValueError, TypeError, KeyError):
+            raise OIDC_REFUSED(reason="its ID token is not good") from None
+        if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()):
+            raise OIDC_REFUSED(reason="its ID token was made for another sign-in")
+        if claims.get("azp", self.registration.client_id) != self.registration.client_id:
+            raise OIDC_REFUSED(reason="its ID token was made for another client")
+        return dict(claims)
+
+    def _key(self, kid: str) -> jwt.PyJWK:
+        if not kid and len(self._keys) == 1:
+            return next(iter(self._keys.values()))
+        return self._keys[kid]
+
+    def _get(self, url: str) -> dict[str, Any]:
+        try:
+            answer = self._http.request("GET", url)
+            if answer.status != 200:
+                raise UPSTREAM_UNAVAILABLE(retry_after=2)
+            return dict(answer.json())
+        except (urllib3.exceptions.HTTPError, ValueError):
+            raise UPSTREAM_UNAVAILABLE(retry_after=2) from None
+
+
+def begin(gateway: Gateway, provider: Provider, uscc: str = "") -> Begun:
+    """A sign-in begins: for oneself, or for an organisation that one represents."""
+    state, nonce, verifier, cookie = (secrets.token_urlsafe(32) for _ in range(4))
+    flow = {"nonce": nonce, "verifier": verifier, "cookie": _digest(cookie), "uscc": uscc}
+    gateway.administration.begin_oidc(_digest(state), flow, gateway.clock.now() + _FLOW)
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+    registration = provider.registration
+    asked = {
+        "response_type": "code",
+        "client_id": registration.client_id,
+        "redirect_uri": registration.redirect_uri,
+        "scope": registration.scope,
+        "state": state,
+        "nonce": nonce,
+        "code_challenge": challenge,
+        "code_challenge_method": "S256",
+    }
+    return Begun(f"{provider.metadata()['authorization_endpoint']}?{urlencode(asked)}", cookie)
+
+
+def finish(gateway: Gateway, provider: Provider, state: str, code: str, cookie: str) -> Minted:
+    """The browser comes back with a code. Raises OIDC_REFUSED, NOT_REPRESENTATIVE."""
+    # Taken out whatever comes of it: one state, one attempt.
+    flow = gateway.administration.end_oidc(_digest(state), gateway.clock.now()) or {}
+
+    def verified() -> Citizen:
+        if not flow:
+            raise OIDC_REFUSED(reason="this sign-in was not begun here, or too long ago")
+        if not hmac.compare_digest(flow["cookie"], _digest(cookie)):
+            raise OIDC_REFUSED(reason="another browser began this sign-in")
+        if not code:
+            raise OIDC_REFUSED(reason="there is no code")
+        tokens = provider.redeem(code, flow["verifier"])
+        claims = provider.claims(tokens["id_token"], flow["nonce"])
+        number = str(claims.get(provider.registration.number_claim, "")).strip()
+        if not number:
+            raise OIDC_REFUSED(reason="it does not assert an identity number")
+        return Citizen(gateway.subject_key.subject_ref("identity_number", number), "")
+
+    return admit(gateway, ACR, verified, flow.get("uscc", ""))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,55 @@
+"""Whether the whole suite can serve: the gateway's own needs, and what each room says of itself; and how far each is behind."""
+
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import urllib3
+
+from chengxin.process import readiness
+
+# Asked by anybody as often as they like; the rooms are asked at most this often.
+_FRESH_SECONDS: Final = 0.2
+
+
+class Readiness:
+    """Asks the rooms at `addresses` (name to host:port) for their `/readyz`, all at once."""
+
+    def __init__(self, own: readiness.Readiness, addresses: Mapping[str, str]) -> None:
+        self._own = own
+        self._addresses = dict(addresses)
+        self._http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=1, read=3), maxsize=4)
+        self._askers = ThreadPoolExecutor(len(self._addresses) or 1, thread_name_prefix="readiness")
+        self._turn = threading.Lock()
+        self._found: dict[str, dict[str, Any]] = {}
+        self._at = float("-inf")
+
+    def __call__(self) -> dict[str, dict[str, Any]]:
+        """Per room: what it needs, and whether it has it; `lag` is how far it is behind. A room that does not answer is not
+        `reachable`."""
+        began = time.monotonic()
+        with self._turn:
+            # Whoever waited while another asked has the other's answer.
+            if self._at < began - _FRESH_SECONDS:
+                asked = {name: self._askers.submit(self._ask, address) for name, address in self._addresses.items()}
+                own = {**self._own(), "lag": self._own.lag()}
+                self._found = {"gateway": own} | {name: answer.result() for name, answer in asked.items()}
+                self._at = time.monotonic()
+            return self._found
+
+    def close(self) -> None:
+        """Ends the askers."""
+        self._askers.shutdown(wait=False, cancel_futures=True)
+
+    def _ask(self, address: str) -> dict[str, Any]:
+        try:
+            answer = self._http.request("GET", f"http://{address}/readyz")
+            said = answer.json()
+        except (urllib3.exceptions.HTTPError, ValueError):
+            return {"reachable": False}
+        if not isinstance(said, dict) or answer.status not in (200, 503):
+            return {"reachable": True, "ready": False}
+        lag = {"lag": said.pop("lag")} if "lag" in said else {}
+        return {"reachable": True} | {str(name): bool(value) for name, value in said.items()} | lag

@@ -1,0 +1,59 @@
+"""What the audit service's use cases have around them."""
+
+import threading
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from chengxin.process.readiness import Readiness
+from chengxin.values.clock import Clock
+from services.audit.log.appender import Appender
+from services.audit.log.checkpoint_signer import Signer
+from services.audit.log.integrator import Integrator
+from services.audit.log.own_trail import OwnTrail
+from services.audit.store.log import AuditStore
+from services.audit.store.log_reader import Shelf
+from services.audit.store.search_index import SearchIndex
+
+
+@dataclass(frozen=True)
+class AuditRoom:
+    """The first argument of every use case here."""
+
+    store: AuditStore
+    appender: Appender
+    shelf: Shelf
+    index: SearchIndex
+    integrator: Integrator
+    signer: Signer
+    audit: OwnTrail
+    clock: Clock
+    # Deliveries that repeat positions are looked at one after the other.
+    redelivery: threading.Lock = field(default_factory=threading.Lock)
+
+    @cached_property
+    def ready(self) -> Readiness:
+        """Whether events can be appended, and whether the store is what was signed."""
+        return Readiness({"log": self._must_work, "sound": lambda: self.integrator.sound})
+
+    def _must_work(self) -> None:
+        self.store.store.ping()
+        self.appender.size()
+
+    def start(self) -> None:
+        """Begins to append and to integrate."""
+        self.appender.start()
+        self.integrator.start()
+
+    def stop(self) -> None:
+        """Ends both; what was answered is durable."""
+        self.appender.stop()
+        self.integrator.stop()
+
+
+def make_room(store: AuditStore, signer: Signer, clock: Clock, interval: float = 1.0) -> AuditRoom:
+    """Wires a room on a store; `interval` is that of checkpoints, in seconds."""
+    appender = Appender(store)
+    shelf = Shelf(store)
+    index = SearchIndex(store, shelf)
+    integrator = Integrator(store, shelf, index, signer, clock, interval)
+    return AuditRoom(store, appender, shelf, index, integrator, signer, OwnTrail(appender, clock), clock)

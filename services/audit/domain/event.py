@@ -1,0 +1,223 @@
+"""What an audit event must be to become an entry of the log, and what is asked of the log. Pure."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from chengxin.errors import FieldError, Problem, forbidden, not_found, unavailable
+from chengxin.values.canonical_json import canonical
+from chengxin.values.clock import rfc3339
+
+Event = dict[str, Any]
+
+MAX_ENTRY: Final = 32 * 1024
+# Acts that are queries of somebody's records: what a subject finds in `/v1/me/accesses`.
+QUERIES: Final = "record.queried"
+
+EVENT_OF_ANOTHER_SERVICE = forbidden(
+    "EVENT_OF_ANOTHER_SERVICE",
+    "事件属于服务 {service}，而调用方是 {caller}：各服务只能记录自己的事件",
+    "The event is of the service {service}, the caller is {caller}: a service puts only its own events on record",
+)
+EVENT_NOT_FOUND = not_found(
+    "EVENT_NOT_FOUND",
+    "日志中没有此事件：{what}。请核对事件编号或序号",
+    "The log has no such event: {what}. Check the event id or index",
+)
+TILE_NOT_FOUND = not_found(
+    "TILE_NOT_FOUND",
+    "没有此分片：{what}。请先取最新检查点，再按其大小计算分片地址",
+    "There is no such tile: {what}. Get the latest checkpoint and work the address out from its size",
+)
+NOT_YET_PUBLISHED = unavailable(
+    "NOT_YET_PUBLISHED",
+    "尚未发布包含 {what} 的检查点，请稍后重试",
+    "No checkpoint covers {what} yet; try again shortly",
+)
+LOG_ALTERED = unavailable(
+    "LOG_ALTERED",
+    "审计日志的存储与已签名的内容不符，已停止发布检查点；请用 chengxin audit verify 查明位置并联系监管人员",
+    "The stored audit log is not what was signed, so no checkpoint is published; find the place with "
+    "`chengxin audit verify` and tell the supervisors",
+)
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}(\.[a-z][a-z0-9_]{0,63}){0,4}", re.ASCII)
+_EVENT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
+_LISTS: Final = ("subject_refs", "entries", "records")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """One thing wrong with an event: which member, which rule, and how to mend it, in both languages."""
+
+    member: str
+    rule: str
+    zh: str
+    en: str
+
+    def told(self, number: int) -> FieldError:
+        """As the caller reads it; `number` is that of the entry in the call."""
+        member = f".{self.member}" if self.member else ""
+        return FieldError(f"entries[{number}]{member}", self.rule, f"{self.zh} / {self.en}")
+
+
+def read_event(entry: bytes) -> Event | Wrong:
+    """The event that an entry holds, or why it cannot be one (docs/audit-event.md)."""
+    if len(entry) > MAX_ENTRY:
+        return Wrong("", "size", f"事件超过 {MAX_ENTRY} 字节", f"an event is at most {MAX_ENTRY} bytes")
+    try:
+        event = msgspec.json.decode(entry)
+    except (msgspec.DecodeError, RecursionError):
+        return Wrong("", "json", "不是 JSON", "this is not JSON")
+    if not isinstance(event, dict):
+        return Wrong("", "object", "应为 JSON 对象", "an event is a JSON object")
+    if not _is_canonical(entry, event):
+        return Wrong("", "canonical", "不是 RFC 8785 规范形式", "this is not the canonical form (RFC 8785)")
+    return _wrong(event) or event
+
+
+def of_another_service(event: Event, caller: str) -> Problem | None:
+    """The refusal of an event that is not the caller's own."""
+    return None if event["service"] == caller else EVENT_OF_ANOTHER_SERVICE(service=event["service"], caller=caller)
+
+
+def instant(text: str) -> str | None:
+    """An instant with all six decimals, so that instants sort as texts; None for what is none."""
+    if not _INSTANT.fullmatch(text):
+        return None
+    try:
+        return rfc3339(datetime.fromisoformat(text).astimezone(UTC))
+    except ValueError:
+        return None
+
+
+def microseconds(at: str) -> int:
+    """An instant, as `instant` gives it, in microseconds since 1970; what lies before is 0."""
+    return max((datetime.fromisoformat(at) - _EPOCH) // timedelta(microseconds=1), 0)
+
+
+def _is_canonical(entry: bytes, event: Event) -> bool:
+    try:
+        return entry == canonical(event)
+    except ValueError:
+        return False
+
+
+def _wrong(event: Event) -> Wrong | None:
+    if event.get("v") != 1 or type(event["v"]) is not int:
+        return Wrong("v", "version", "应为 1", "must be 1")
+    if not _matches(_EVENT_ID, event.get("event_id")):
+        return Wrong("event_id", "format", "应为 1 至 64 个字母、数字、_ 或 -", "1 to 64 letters, digits, _ or -")
+    if not isinstance(event.get("at"), str) or instant(event["at"]) is None:
+        return Wrong("at", "instant", "应为 RFC 3339 UTC 时刻", "must be an RFC 3339 instant in UTC, ending in Z")
+    for member in ("service", "act"):
+        if not _matches(_NAME, event.get(member)):
+            return Wrong(member, "format", "应为小写词，以点分隔", "lower-case words with dots between them")
+    actor = event.get("actor")
+    if not isinstance(actor, dict) or not isinstance(actor.get("sub"), str) or not actor["sub"]:
+        return Wrong("actor", "actor", "应为对象，sub 为非空文本", "an object whose sub is a text that is not empty")
+    if not isinstance(event.get("request_id", ""), str):
+        return Wrong("request_id", "text", "应为文本", "must be a text")
+    for member in _LISTS:
+        values = event.get(member, [])
+        if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
+            return Wrong(member, "texts", "应为文本列表", "must be a list of texts")
+    return None
+
+
+def _matches(pattern: re.Pattern[str], value: object) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """How far a service's outbox is on the log: a position, and how many of its events."""
+
+    position: int = 0
+    events: int = 0
+
+
+def undelivered(positions: Sequence[int], so_far: Delivered) -> Iterator[tuple[int, Delivered]]:
+    """Which of a relay's entries (their numbers in the call) are not on the log yet, and how far each brings it.
+
+    A call holds the events of a position whole and in order; a group may end between them.
+    """
+    nth, current = 0, 0
+    for number, position in enumerate(positions):
+        nth = nth + 1 if position == current else 1
+        current = position
+        reached = Delivered(position, nth)
+        if (reached.position, reached.events) > (so_far.position, so_far.events):
+            yield number, reached
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Which events; every condition that is not empty must hold. Instants as `instant` gives them."""
+
+    subject_ref: str = ""
+    actor: str = ""
+    act: str = ""
+    event_id: str = ""
+    request_id: str = ""
+    # Whose records were queried.
+    queried: str = ""
+    since: str = ""
+    until: str = ""
+
+    def conditions(self) -> list[str]:
+        """The names of the conditions in use."""
+        return [name for name in self.__slots__ if getattr(self, name)]
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """An entry of the log as it is stored."""
+
+    index: int
+    entry: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRow:
+    """What the search index keeps of an entry."""
+
+    at: str
+    event_id: str
+    request_id: str
+    act: str
+    actor: str
+    subject_refs: tuple[str, ...]
+
+    @property
+    def queried(self) -> tuple[str, ...]:
+        """Whose records the event looked at."""
+        return self.subject_refs if self.act.startswith(QUERIES) else ()
+
+
+def index_row(logged: Logged) -> IndexRow | None:
+    """What is searched for; None for an entry that is no event any more."""
+    try:
+        event = msgspec.json.decode(logged.entry)
+        return IndexRow(
+            _instant_of(event),
+            event["event_id"],
+            event.get("request_id", ""),
+            event["act"],
+            event["actor"]["sub"],
+            tuple(dict.fromkeys(event.get("subject_refs", ()))),
+        )
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError, RecursionError):
+        return None
+
+
+def _instant_of(event: Event) -> str:
+    if (found := instant(event["at"])) is None:
+        raise ValueError("an event without a time")
+    return found

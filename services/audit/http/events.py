@@ -1,0 +1,149 @@
+"""HTTP face: JSON in, JSON out, and the log's static resources. No decisions here."""
+
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+from flask import Response
+from flask_openapi3.models.tag import Tag
+from flask_openapi3.openapi import OpenAPI
+
+from chengxin.auth.policy import Admission, open_to_all, serves
+from chengxin.auth.request_context import caller
+from chengxin.http.web import PageQuery, answer, make_app
+from chengxin.tlog import merkle
+from chengxin.values.page_tokens import encode_page_token
+from services.audit.context import AuditRoom
+from services.audit.domain.event import Logged
+from services.audit.http import schemas
+from services.audit.usecases import proofs, read_events
+from services.audit.usecases.search_params import below, search
+
+_AUDIT: Final = Tag(name="audit", description="What is on record, for supervisors and subjects; proofs for everybody")
+_TLOG: Final = Tag(name="tlog", description="The audit log as a transparency log (C2SP tlog-tiles)")
+_HASHES: Final = "hashes, from which nothing of an event can be learned; anybody may verify the log"
+# What never changes may be kept; a partial tile goes out of use when its full tile is there.
+_IMMUTABLE: Final = "public, max-age=31536000, immutable"
+_PARTIAL: Final = "public, max-age=86400"
+_FLEETING: Final = "public, max-age=1"
+_PRIVATE: Final = "private, no-store"
+
+
+def make_audit_app(room: AuditRoom, admission: Admission | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
+    """The app."""
+    app = make_app("audit", admission, ready)
+    _add_reading(app, room)
+    _add_proofs(app, room)
+    _add_tlog(app, room)
+    return app
+
+
+def _add_reading(app: OpenAPI, room: AuditRoom) -> None:
+    @app.get("/v1/audit/events", tags=[_AUDIT], summary="Events on record", responses={200: schemas.EventsAnswer})
+    @serves(read_events.events)
+    def events(query: schemas.EventsQuery) -> Response:
+        """Newest first, for supervisors."""
+        wanted = search(**query.model_dump(exclude={"page_size", "page_token"}))
+        page = read_events.events(room, caller(), wanted, below(query.page_token), query.page_size)
+        return _private({"events": [_event(e) for e in page.events], "next_page_token": encode_page_token(page.below)})
+
+    @app.get(
+        "/v1/me/accesses",
+        tags=[_AUDIT],
+        summary="Who looked at my records, and why",
+        responses={200: schemas.AccessesAnswer},
+    )
+    @serves(read_events.accesses)
+    def accesses(query: PageQuery) -> Response:
+        """Newest first, for the subject."""
+        found, rest = read_events.accesses(room, caller(), below(query.page_token), query.page_size)
+        return _private({"accesses": found, "next_page_token": encode_page_token(rest)})
+
+
+def _add_proofs(app: OpenAPI, room: AuditRoom) -> None:
+    @app.get(
+        "/v1/audit/proofs/inclusion",
+        tags=[_AUDIT],
+        summary="Proof that an event is in the log",
+        responses={200: schemas.InclusionAnswer},
+    )
+    @serves(proofs.inclusion)
+    def inclusion(query: schemas.InclusionQuery) -> Response:
+        """By event id or index, at a tree size."""
+        proof = proofs.inclusion(room, caller(), query.index, query.event_id, query.tree_size)
+        return answer(
+            {
+                "index": proof.index,
+                "tree_size": proof.tree_size,
+                "leaf_hash": proof.leaf_hash.hex(),
+                "path": [h.hex() for h in proof.path],
+                "root_hash": proof.root_hash.hex(),
+            }
+        )
+
+    @app.get(
+        "/v1/audit/proofs/consistency",
+        tags=[_AUDIT],
+        summary="Proof that the log only grew",
+        responses={200: schemas.ConsistencyAnswer},
+    )
+    @serves(proofs.consistency)
+    def consistency(query: schemas.ConsistencyQuery) -> Response:
+        """Between two tree sizes."""
+        proof = proofs.consistency(room, caller(), query.first_size, query.second_size)
+        path = [h.hex() for h in proof.path]
+        return answer({"first_size": proof.first_size, "second_size": proof.second_size, "path": path})
+
+
+def _add_tlog(app: OpenAPI, room: AuditRoom) -> None:
+    @app.get("/tlog/checkpoint", tags=[_TLOG], summary="Latest signed checkpoint")
+    @open_to_all(_HASHES)
+    def checkpoint() -> Response:
+        """A signed note (C2SP tlog-checkpoint)."""
+        return _text(room.integrator.published.note, _FLEETING)
+
+    @app.get("/tlog/key", tags=[_TLOG], summary="Key that verifies checkpoints")
+    @open_to_all(_HASHES)
+    def key() -> Response:
+        """A verifier key (C2SP signed-note)."""
+        return _text(f"{room.signer.vkey}\n", _PARTIAL)
+
+    @app.get("/tlog/tile/<level>/<path:number>", tags=[_TLOG], summary="Tile of hashes")
+    @open_to_all(_HASHES)
+    def tile(path: schemas.TilePath) -> Response:
+        """`<L>/<N>[.p/<W>]`: up to 256 hashes of 32 bytes."""
+        wanted = proofs.parse_tile(path.level, path.number)
+        kept = _IMMUTABLE if wanted.width == merkle.WIDTH else _PARTIAL
+        return _bytes(proofs.tile(room, wanted), kept)
+
+    @app.get("/tlog/tile/entries/<path:number>", tags=[_TLOG], summary="Bundle of entries")
+    @serves(read_events.entries)
+    def entries(path: schemas.BundlePath) -> Response:
+        """Up to 256 events, each after its length in two bytes; for supervisors."""
+        return _bytes(read_events.entries(room, caller(), proofs.parse_tile("0", path.number)), _PRIVATE)
+
+
+def _event(logged: Logged) -> dict[str, Any]:
+    try:
+        event = json.loads(logged.entry)
+    except ValueError:
+        event = None
+    return {"index": logged.index, "event": event}
+
+
+def _private(value: Any) -> Response:
+    found = answer(value)
+    found.headers["Cache-Control"] = _PRIVATE
+    return found
+
+
+def _text(text: str, kept: str) -> Response:
+    found = Response(text, content_type="text/plain; charset=utf-8")
+    found.headers["Cache-Control"] = kept
+    return found
+
+
+def _bytes(data: bytes, kept: str) -> Response:
+    found = Response(data, content_type="application/octet-stream")
+    found.headers["Cache-Control"] = kept
+    return found

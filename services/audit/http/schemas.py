@@ -1,0 +1,109 @@
+"""What the HTTP face takes and answers, for validation and its description."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from chengxin.http.web import PageQuery
+
+
+class EventsQuery(PageQuery):
+    """Which events; all given conditions hold together."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    page_size: int = Field(100, ge=1, le=500, description="Greatest number of events in the answer")
+    subject_ref: str = Field("", max_length=64, description="Pseudonym of a subject that the event concerns")
+    actor: str = Field("", max_length=200, description="`sub` of who acted")
+    act: str = Field("", max_length=200, description="For example record.queried.own")
+    event_id: str = Field("", max_length=64)
+    request_id: str = Field("", max_length=200, description="X-Request-Id of the request")
+    since: str = Field("", alias="from", max_length=40, description="RFC 3339 UTC, included")
+    until: str = Field("", max_length=40, description="RFC 3339 UTC, not included")
+
+
+class LoggedEvent(BaseModel):
+    """An event of the log."""
+
+    index: int
+    event: dict[str, Any] | None = Field(description="See docs/audit-event.md; null when the stored entry is no JSON")
+
+
+class EventsAnswer(BaseModel):
+    """Events, newest first."""
+
+    events: list[LoggedEvent]
+    next_page_token: str
+
+
+class Access(BaseModel):
+    """A query of the caller's own records."""
+
+    index: int
+    event_id: str
+    at: str
+    act: str
+    outcome: str
+    own: bool = Field(description="Whether it was the caller herself")
+    org: str = Field(description="Unified social credit code of the organisation that looked")
+    client_id: str
+    roles: list[str]
+    purpose: str
+    legal_basis: str
+    case_no: str
+    consent_id: str
+    entries: list[str] = Field(description="Codes of the catalog entries that were asked for")
+    description: str = Field(description="One sentence, in the language asked for")
+
+
+class AccessesAnswer(BaseModel):
+    """Who looked, newest first."""
+
+    accesses: list[Access]
+    next_page_token: str
+
+
+class InclusionQuery(BaseModel):
+    """Which entry, in which tree."""
+
+    index: int | None = Field(None, ge=0, le=2**62)
+    event_id: str = Field("", max_length=64)
+    tree_size: int = Field(0, ge=0, le=2**62, description="0: the latest checkpoint's")
+
+
+class InclusionAnswer(BaseModel):
+    """RFC 6962 section 2.1.1; hashes in hex."""
+
+    index: int
+    tree_size: int
+    leaf_hash: str
+    path: list[str]
+    root_hash: str
+
+
+class ConsistencyQuery(BaseModel):
+    """Which two trees."""
+
+    first_size: int = Field(ge=1, le=2**62)
+    second_size: int = Field(0, ge=0, le=2**62, description="0: the latest checkpoint's")
+
+
+class ConsistencyAnswer(BaseModel):
+    """RFC 6962 section 2.1.2; hashes in hex."""
+
+    first_size: int
+    second_size: int
+    path: list[str]
+
+
+class TilePath(BaseModel):
+    """Address of a tile."""
+
+    level: str = Field(max_length=2)
+    number: str = Field(max_length=64)
+
+
+class BundlePath(BaseModel):
+    """Address of an entry bundle."""
+
+    number: str = Field(max_length=64)

@@ -1,0 +1,232 @@
+"""What follows an append in the background: full tiles, the search index, signed checkpoints."""
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Final
+
+import structlog
+from prometheus_client import Gauge
+from pymongo.errors import PyMongoError
+
+from chengxin.errors import STORE_UNAVAILABLE
+from chengxin.tlog import merkle, signed_note
+from chengxin.values.clock import Clock, rfc3339
+from services.audit.domain.event import LOG_ALTERED
+from services.audit.log.checkpoint_signer import Signer
+from services.audit.store.log import AuditStore, Group, Published
+from services.audit.store.log_reader import Shelf
+from services.audit.store.search_index import SearchIndex
+
+log = structlog.get_logger()
+
+# Entries taken at once, before how far it came is written.
+_BATCH: Final = 1_000
+# A search waits this long for the index to catch up, which takes six seconds after 200,000 events at once.
+_WAIT_SECONDS: Final = 15.0
+
+
+class Altered(Exception):
+    """The store does not hold what was appended or signed."""
+
+
+class Integrator:
+    """Derives tiles and index from the groups, in order, and signs checkpoints of what it has seen whole.
+
+    It hashes the tree itself: a checkpoint is signed only when the appender's frontier, the tiles and the checkpoint
+    before it all agree.
+    """
+
+    def __init__(
+        self,
+        store: AuditStore,
+        shelf: Shelf,
+        index: SearchIndex,
+        signer: Signer,
+        clock: Clock,
+        interval: float = 1.0,
+    ) -> None:
+        self._store = store
+        self._signer = signer
+        self._clock = clock
+        self._shelf = shelf
+        self._index = index
+        self._interval = interval
+        self._wake = threading.Event()
+        self._stopped = threading.Event()
+        self._changed = threading.Condition()
+        self._frontier: merkle.Frontier | None = None
+        # Hashes of the tiles that are not full yet, by level.
+        self._partial: list[list[bytes]] = []
+        self._published: Published | None = None
+        self._due = 0.0
+        self._altered = False
+        self._interruptions = 0
+        self._thread = threading.Thread(target=self._run, name="integrator", daemon=True)
+
+    def start(self) -> None:
+        """Begins in the background."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends after the batch in hand."""
+        self._stopped.set()
+        self._wake.set()
+        self._thread.join(_WAIT_SECONDS)
+
+    @property
+    def sound(self) -> bool:
+        """Whether the store agrees with what was signed, as far as is known."""
+        return not self._altered
+
+    @property
+    def published(self) -> Published:
+        """The latest checkpoint. Raises LOG_ALTERED, or STORE_UNAVAILABLE before the first."""
+        published = self._published
+        if published is None:
+            raise LOG_ALTERED(retry_after=10) if self._altered else STORE_UNAVAILABLE(retry_after=1)
+        return published
+
+    def wait(self, size: int) -> None:
+        """Returns once the index covers the first `size` entries. Raises LOG_ALTERED; STORE_UNAVAILABLE when integration
+        is interrupted meanwhile, as by a store that does not answer, or takes too long."""
+
+        def covered() -> bool:
+            frontier = self._frontier
+            return self._altered or (frontier is not None and frontier.size >= size)
+
+        with self._changed:
+            if not covered():
+                self._wake.set()
+                before = self._interruptions
+                self._changed.wait_for(lambda: covered() or self._interruptions > before, _WAIT_SECONDS)
+            if self._altered:
+                raise LOG_ALTERED(retry_after=10)
+            if not covered():
+                raise STORE_UNAVAILABLE(retry_after=1)
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                frontier = self._frontier or self._load()
+                frontier = self._integrate(frontier)
+                self._publish(frontier)
+                self._altered = False
+            except Altered as e:
+                log.error("the stored log is not what was signed; no checkpoint is published", reason=str(e))
+                self._forget(altered=True)
+            # Whatever it is, everything here can be derived again from where it was.
+            except Exception as e:
+                known = isinstance(e, PyMongoError)
+                log.warning("integration interrupted", reason=repr(e), exc_info=None if known else e)
+                self._forget(altered=False)
+            self._wake.wait(self._interval)
+            self._wake.clear()
+
+    def _forget(self, altered: bool) -> None:
+        with self._changed:
+            self._frontier, self._altered = None, altered
+            self._interruptions += 1
+            self._changed.notify_all()
+
+    def _load(self) -> merkle.Frontier:
+        try:
+            groups, frontier = self._store.progress()
+            self._index.load()
+            for batch in _batches(self._store.groups(range(self._shelf.groups + 1, groups + 1))):
+                self._index.add(batch)
+            if self._shelf.groups != groups or self._index.end != frontier.size:
+                raise Altered(f"{groups} groups of {frontier.size} entries were seen, {self._shelf.groups} are there")
+            if merkle.TileTree(frontier.size, self._shelf.tile).root() != frontier.root():
+                raise Altered(f"the tiles do not give the root of the first {frontier.size} entries")
+            published = self._store.checkpoint()
+            if published is not None:
+                self._agree(published, frontier.size)
+            self._partial = [self._partial_tile(frontier.size, level) for level in merkle.levels(frontier.size)]
+        except ValueError as e:
+            raise Altered(str(e)) from None
+        self._published = published
+        return frontier
+
+    def _agree(self, published: Published, size: int) -> None:
+        signed = signed_note.Checkpoint.open(published.note, self._signer.vkey)
+        if signed.size != published.size or signed.size > size:
+            raise Altered(f"a checkpoint of {signed.size} entries was signed, the tiles cover {size}")
+        if merkle.TileTree(signed.size, self._shelf.tile).root() != signed.root:
+            raise Altered(f"the tiles do not give the root of the signed checkpoint of {signed.size} entries")
+
+    def _partial_tile(self, size: int, level: int) -> list[bytes]:
+        index, width = divmod(merkle.level_size(size, level), merkle.WIDTH)
+        return merkle.split(self._shelf.tile(merkle.Tile(level, index, width))) if width else []
+
+    def _integrate(self, frontier: merkle.Frontier) -> merkle.Frontier:
+        for batch in _batches(self._store.groups_after(self._shelf.groups)):
+            frontier = frontier.copy()
+            for group in batch:
+                self._take(group, frontier)
+            self._store.save_progress(batch[-1].number, frontier)
+            self._index.add(batch)
+            with self._changed:
+                self._frontier = frontier
+                self._changed.notify_all()
+            self._publish(frontier)
+            if self._stopped.is_set():
+                break
+        if self._frontier is None:
+            with self._changed:
+                self._frontier = frontier
+                self._changed.notify_all()
+        return frontier
+
+    def _take(self, group: Group, frontier: merkle.Frontier) -> None:
+        if group.first != frontier.size:
+            raise Altered(f"the group at entry {frontier.size} is missing")
+        for leaf in group.leaves:
+            frontier.append(leaf)
+            self._add(leaf, frontier.size)
+        if frontier.pack() != group.frontier:
+            raise Altered(f"the leaf hashes of entries {group.first} to {group.end - 1} are not those appended")
+
+    def _add(self, leaf: bytes, size: int) -> None:
+        """Adds the leaf that makes the log `size` entries long to its tile; a tile that becomes full is kept, and its
+        root added to the level above."""
+        node = leaf
+        for level in range(len(self._partial) + 1):
+            if level == len(self._partial):
+                self._partial.append([])
+            hashes = self._partial[level]
+            hashes.append(node)
+            if len(hashes) < merkle.WIDTH:
+                return
+            self._partial[level] = []
+            node = merkle.subtree_root(hashes)
+            tile = merkle.Tile(level, merkle.level_size(size, level + 1) - 1)
+            if not self._store.save_tile(tile, b"".join(hashes), node):
+                raise Altered(f"{tile.path} is in the store with other hashes")
+
+    def _publish(self, frontier: merkle.Frontier) -> None:
+        before = self._published
+        if (before is not None and before.size >= frontier.size) or time.monotonic() < self._due:
+            return
+        note = self._signer.sign(frontier.size, frontier.root())
+        published = Published(frontier.size, note, rfc3339(self._clock.now()))
+        self._store.save_checkpoint(published)
+        self._published = published
+        self._due = time.monotonic() + self._interval
+        _SIZE.set(frontier.size)
+
+
+def _batches(groups: Iterator[Group]) -> Iterator[list[Group]]:
+    batch: list[Group] = []
+    entries = 0
+    for group in groups:
+        batch.append(group)
+        entries += len(group.leaves)
+        if entries >= _BATCH:
+            yield batch
+            batch, entries = [], 0
+    if batch:
+        yield batch
+
+
+_SIZE = Gauge("chengxin_audit_checkpoint_entries", "Entries under the latest checkpoint")

@@ -1,0 +1,145 @@
+"""Searching the log: segments in the store, and the newest entries in memory until they make a segment."""
+
+import itertools
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from services.audit.domain.event import IndexRow, Search, index_row, microseconds
+from services.audit.domain.search_encoding import (
+    Term,
+    bucket,
+    common,
+    find,
+    pack,
+    pack_times,
+    terms_for,
+    terms_of,
+    unpack_times,
+)
+from services.audit.store.log import AuditStore, Group, Segment
+from services.audit.store.log_reader import Shelf
+
+# Entries of a segment, or more where a batch ends later. Those since the last one are read again when the service
+# starts: more would make that slow, fewer would make searching slow.
+_SEGMENT: Final = 8_192
+
+Newer = Callable[[int, int], bool]
+
+
+@dataclass
+class _Fresh:
+    """Entries that are in no segment yet."""
+
+    start: int = 0
+    times: list[int] = field(default_factory=list)
+    postings: dict[Term, list[int]] = field(default_factory=dict)
+
+    @property
+    def end(self) -> int:
+        """The index after the last one."""
+        return self.start + len(self.times)
+
+    def add(self, row: IndexRow | None) -> None:
+        """Adds the next entry; None for one that cannot be read."""
+        index = self.end
+        self.times.append(microseconds(row.at) if row else 0)
+        for of in terms_of(row) if row else ():
+            self.postings.setdefault(of, []).append(index)
+
+
+class SearchIndex:
+    """Written by the integrator's thread alone, searched by any."""
+
+    def __init__(self, store: AuditStore, shelf: Shelf) -> None:
+        self._store = store
+        self._shelf = shelf
+        self._lock = threading.Lock()
+        self._segments: list[Segment] = []
+        self._fresh = _Fresh()
+
+    @property
+    def end(self) -> int:
+        """How many entries can be found."""
+        with self._lock:
+            return self._fresh.end
+
+    def load(self) -> None:
+        """Begins again from what is stored, and so does the shelf: what comes after the last segment is to be added to
+        both again."""
+        stored = self._store.segments()
+        segments = [segment for segment, _ in stored]
+        self._shelf.load([firsts for _, firsts in stored])
+        with self._lock:
+            self._segments = segments
+            self._fresh = _Fresh(segments[-1].end if segments else 0)
+
+    def add(self, groups: Iterable[Group]) -> None:
+        """Adds the next groups, and keeps a segment when there are enough entries."""
+        for group in groups:
+            rows = [index_row(logged) for logged in group.logged()][: len(group.leaves)]
+            rows += [None] * (len(group.leaves) - len(rows))
+            with self._lock:
+                for row in rows:
+                    self._fresh.add(row)
+            self._shelf.add(group)
+        if len(self._fresh.times) >= _SEGMENT:
+            self._keep()
+
+    def _keep(self) -> None:
+        fresh = self._fresh
+        segment = Segment(len(self._segments), fresh.start, fresh.end, min(fresh.times), max(fresh.times))
+        buckets = pack(fresh.postings, fresh.start)
+        self._store.save_segment(segment, buckets, pack_times(fresh.times), self._shelf.pack(fresh.start))
+        with self._lock:
+            self._segments = [*self._segments, segment]
+            self._fresh = _Fresh(fresh.end)
+
+    def search(self, search: Search, before: int, limit: int) -> list[int]:
+        """Indexes of entries, newest first, below `before` (0: from the end)."""
+        return list(itertools.islice(self._found(search, before), limit))
+
+    def _found(self, search: Search, before: int) -> Iterator[int]:
+        terms = terms_for(search)
+        span = (
+            microseconds(search.since) if search.since else 0,
+            microseconds(search.until) if search.until else 2**63,
+        )
+        with self._lock:
+            segments, fresh = self._segments, self._fresh
+            lists: list[Sequence[int]] = [fresh.postings.get(of, [])[:] for of in terms]
+            lists = lists or [range(fresh.start, fresh.end)]
+            times: Sequence[int] = fresh.times[:] if search.since or search.until else ()
+        below = before or 2**63
+        yield from _within(common(lists[0], lists[1:]), below, span, fresh.start, times)
+        wanted = [s for s in segments[::-1] if s.start < below and s.earliest < span[1] and s.latest >= span[0]]
+        for segment, found in self._in_segments(terms, wanted):
+            whole = segment.earliest >= span[0] and segment.latest < span[1]
+            times = () if whole or not found else unpack_times(self._store.times(segment.number))
+            yield from _within(iter(found), below, span, segment.start, times)
+
+    def _in_segments(self, terms: Sequence[Term], segments: Sequence[Segment]) -> Iterator[tuple[Segment, list[int]]]:
+        """What each of the segments holds of all terms, descending."""
+        if not terms or not segments:
+            yield from ((s, list(range(s.end - 1, s.start - 1, -1))) for s in segments)
+            return
+        first, *others = terms
+        known = {segment.number: segment for segment in segments}
+        # One pass over the bucket of the most telling term; of the others only what can matter.
+        for number, packed in self._store.buckets(bucket(first), [*known]):
+            start = known[number].start
+            if not (found := find(packed, first, start)):
+                continue
+            rest = [self._find(of, known[number]) for of in others]
+            yield known[number], list(common(found, rest))
+
+    def _find(self, of: Term, segment: Segment) -> list[int]:
+        packed = next((p for _, p in self._store.buckets(bucket(of), [segment.number])), b"")
+        return find(packed, of, segment.start)
+
+
+def _within(found: Iterator[int], below: int, span: tuple[int, int], start: int, times: Sequence[int]) -> Iterator[int]:
+    for index in found:
+        if index < below and (not times or span[0] <= times[index - start] < span[1]):
+            yield index

@@ -1,0 +1,58 @@
+"""Services put events on record."""
+
+import itertools
+from collections.abc import Sequence
+
+from chengxin.auth.policy import rule
+from chengxin.auth.principal import Principal, Role
+from chengxin.errors import INPUT_INVALID, FieldError
+from services.audit.context import AuditRoom
+from services.audit.domain.event import Search, Wrong, of_another_service, read_event
+from services.audit.log.appender import Appended
+
+_GREATEST_POSITION = 2**63 - 1
+
+
+@rule("audit.appended", roles={Role.SERVICE}, articles=("31",))
+def append(room: AuditRoom, caller: Principal, entries: Sequence[bytes], positions: Sequence[int]) -> Appended:
+    """Puts events on the log; answered when they are durable. A relay's positions are recognised (Art. 31)."""
+    read = [read_event(entry) for entry in entries]
+    if wrong := [found.told(n) for n, found in enumerate(read) if isinstance(found, Wrong)]:
+        raise INPUT_INVALID(fields=wrong[:20])
+    if fault := _wrong_positions(positions, len(entries)):
+        raise INPUT_INVALID(fields=[fault])
+    for event in read:
+        if isinstance(event, dict) and (problem := of_another_service(event, caller.sub)):
+            raise problem
+    appended = room.appender.append(caller.sub, entries, positions)
+    if not appended.recognised:
+        return appended
+    return _append_unknown(room, caller.sub, entries, appended)
+
+
+def _append_unknown(room: AuditRoom, service: str, entries: Sequence[bytes], appended: Appended) -> Appended:
+    """Appends what was recognised by its position but is not on the log: a service whose store was restored from a
+    backup gives positions a second time, to other events."""
+    with room.redelivery:
+        room.integrator.wait(room.appender.size())
+        unknown = [entry for n in appended.recognised if not _known(room, entry := entries[n])]
+        if not unknown:
+            return appended
+        more = room.appender.append(service, unknown)
+    return Appended(appended.first if appended.count else more.first, appended.count + more.count)
+
+
+def _known(room: AuditRoom, entry: bytes) -> bool:
+    event = read_event(entry)
+    return isinstance(event, dict) and bool(room.index.search(Search(event_id=event["event_id"]), 0, 1))
+
+
+def _wrong_positions(positions: Sequence[int], entries: int) -> FieldError | None:
+    if not positions:
+        return None
+    if len(positions) != entries:
+        return FieldError("positions", "count", f"每个事件一个位置，或全部省略 / one for each entry or none: {entries}")
+    ascending = all(a <= b for a, b in itertools.pairwise(positions))
+    if not ascending or positions[0] < 1 or positions[-1] > _GREATEST_POSITION:
+        return FieldError("positions", "ascending", "应为递增的正整数 / must be positive and ascending")
+    return None

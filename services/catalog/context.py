@@ -1,0 +1,41 @@
+"""What the catalog's use cases have around them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from chengxin.audit.trail import AuditTrail
+from chengxin.auth import request_context
+from chengxin.errors import INPUT_INVALID, FieldError, ProblemType
+from chengxin.values.clock import Clock
+from services.catalog.domain.entry_validation import Finding
+from services.catalog.store.catalog import CatalogStore
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The first argument of every use case here."""
+
+    store: CatalogStore
+    audit: AuditTrail
+    clock: Clock
+
+
+def must_be_sound(findings: Iterable[Finding], problem: ProblemType = INPUT_INVALID) -> None:
+    """Raises `problem` with every finding, told in the language of the request."""
+    if found := [finding.told(request_context.current().language) for finding in findings]:
+        raise problem(fields=found)
+
+
+def day(field: str, text: str) -> date | None:
+    """A date as it travels, None for an empty text. Raises INPUT_INVALID."""
+    if not text:
+        return None
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.isoformat() != text:
+        told = "应为 YYYY-MM-DD / must be YYYY-MM-DD"
+        raise INPUT_INVALID(fields=[FieldError(field, "date", told)])
+    return found

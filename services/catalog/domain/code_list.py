@@ -1,0 +1,197 @@
+"""Code lists as things of their own, published in versions like entries (Art. 9). Pure."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any, Final
+
+import msgspec
+
+from chengxin.errors import invalid, not_found, precondition
+from chengxin.values.clock import rfc3339
+from services.catalog.domain.effective_dates import must_be_plausible
+from services.catalog.domain.entry import CodeListRef, CodeValue, EntryContent, LocalText
+from services.catalog.domain.entry_validation import Finding, text_findings
+from services.catalog.domain.item_validation import code_value_findings
+
+CODE_LIST_INVALID = invalid(
+    "CODE_LIST_INVALID",
+    "代码表不符合要求，请按 errors 逐项修正",
+    "The code list does not obey the rules; see errors for each field",
+)
+CODE_LIST_UNKNOWN = not_found(
+    "CODE_LIST_UNKNOWN",
+    "没有已发布的代码表 {name}（版本 {version}）",
+    "There is no published code list {name} (version {version})",
+)
+CODE_LIST_DRAFT_UNKNOWN = not_found(
+    "CODE_LIST_DRAFT_UNKNOWN", "没有代码表草案 {draft_id}", "There is no draft code list {draft_id}"
+)
+CODE_LIST_PUBLISHED = precondition(
+    "CODE_LIST_PUBLISHED",
+    "代码表草案 {draft_id} 已发布为第 {version} 版；如需变更请新建草案",
+    "Draft code list {draft_id} was published as version {version}; make a new draft for a change",
+)
+CODE_LIST_RENAMED = precondition(
+    "CODE_LIST_RENAMED",
+    "草案是代码表 {name} 的，名称不能更改",
+    "The draft is of code list {name}, which cannot be changed",
+)
+CODE_LIST_BACKDATED = precondition(
+    "CODE_LIST_BACKDATED",
+    "生效日期 {effective_from} 早于今日（{today}），请选择今日或以后的日期",
+    "The list would be effective from {effective_from}, before today ({today}); choose today or later",
+)
+CODE_LIST_OVERLAPS = precondition(
+    "CODE_LIST_OVERLAPS",
+    "代码表 {name} 第 {version} 版自 {effective_from} 起生效，新版本的生效日期必须晚于该日",
+    "Version {version} of code list {name} is effective from {effective_from}; a new one must begin later than that",
+)
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{1,63}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class CodeListContent:
+    """What a code list says: its values, and the standard that they come from."""
+
+    name: str
+    title: LocalText
+    values: tuple[CodeValue, ...]
+    standard: str = ""
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON."""
+        return dict(msgspec.to_builtins(self))
+
+    def findings(self) -> Iterator[Finding]:
+        """Everything wrong with the list."""
+        # The address of a list of that name is that of the drafts.
+        if not _NAME.match(self.name) or self.name == "drafts":
+            yield Finding("name", "rules.name")
+        yield from text_findings("title", self.title, 200)
+        if not self.values:
+            yield Finding("values", "empty")
+        if len(self.standard) > 200:
+            yield Finding("standard", "text.long", {"limit": 200})
+        for where, rule, words in code_value_findings("values", self.values):
+            yield Finding(where, rule, words)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeList:
+    """One published, immutable version; in force until the next one is."""
+
+    content: CodeListContent
+    version: int
+    effective_from: date
+    published_at: datetime
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON."""
+        return self.content.plain() | {
+            "version": self.version,
+            "effective_from": self.effective_from.isoformat(),
+            "published_at": rfc3339(self.published_at),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CodeListSummary:
+    """A published version without its values, as lists of lists tell it."""
+
+    codes: CodeList
+
+    @property
+    def name(self) -> str:
+        """Of the list."""
+        return self.codes.content.name
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON."""
+        told = self.codes.plain()
+        return told | {"value_count": len(told.pop("values"))}
+
+
+@dataclass(frozen=True, slots=True)
+class CodeListDraft:
+    """A version in preparation."""
+
+    draft_id: str
+    content: CodeListContent
+    # The version it was published as; 0 before.
+    version: int = 0
+
+    def edited(self, content: CodeListContent) -> "CodeListDraft":
+        """The draft with other content. Raises CODE_LIST_PUBLISHED, CODE_LIST_RENAMED."""
+        self._must_be_open()
+        if content.name != self.content.name:
+            raise CODE_LIST_RENAMED(name=self.content.name)
+        return replace(self, content=content)
+
+    def published(self, version: int) -> "CodeListDraft":
+        """The draft after its publication. Raises CODE_LIST_PUBLISHED."""
+        self._must_be_open()
+        return replace(self, version=version)
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"draft_id": self.draft_id, "version": self.version, "code_list": self.content.plain()}
+
+    def _must_be_open(self) -> None:
+        if self.version:
+            raise CODE_LIST_PUBLISHED(draft_id=self.draft_id, version=self.version)
+
+
+def following(content: CodeListContent, first: date, before: CodeList | None, now: datetime, today: date) -> CodeList:
+    """The version after `before`, the newest. The first one of a name may be effective from any past day.
+
+    Raises CODE_LIST_BACKDATED, CODE_LIST_OVERLAPS, EFFECTIVE_IMPLAUSIBLE.
+    """
+    must_be_plausible(first, today)
+    if before is None:
+        return CodeList(content, 1, first, now)
+    if first < today:
+        raise CODE_LIST_BACKDATED(effective_from=first, today=today)
+    if first <= before.effective_from:
+        raise CODE_LIST_OVERLAPS(name=content.name, version=before.version, effective_from=before.effective_from)
+    return CodeList(content, before.version + 1, first, now)
+
+
+def read_code_list(plain: Mapping[str, Any]) -> CodeList:
+    """A published version from its JSON."""
+    return CodeList(
+        msgspec.convert(plain, CodeListContent),
+        plain["version"],
+        date.fromisoformat(plain["effective_from"]),
+        datetime.fromisoformat(plain["published_at"]),
+    )
+
+
+def read_list_draft(plain: Mapping[str, Any]) -> CodeListDraft:
+    """A draft from its JSON."""
+    return CodeListDraft(plain["draft_id"], msgspec.convert(plain["code_list"], CodeListContent), plain["version"])
+
+
+def with_values(
+    content: EntryContent, lists: Mapping[CodeListRef, CodeList | None]
+) -> tuple[EntryContent, list[Finding]]:
+    """The content with the values of the lists that its items refer to, and what is wrong with the references.
+
+    An item that names a list and values of its own must name that list's values.
+    """
+    items, wrong = [], []
+    for n, item in enumerate(content.items):
+        if item.code_list_ref is not None:
+            words: dict[str, object] = {"value": item.code_list_ref.name, "version": item.code_list_ref.version}
+            found = lists[item.code_list_ref]
+            if found is None:
+                wrong.append(Finding(f"items.{n}.code_list_ref", "code_list.unknown", words))
+            elif item.code_list and item.code_list != found.content.values:
+                wrong.append(Finding(f"items.{n}.code_list", "code_list.differs", words))
+            else:
+                reference = CodeListRef(found.content.name, found.version)
+                item = replace(item, code_list=found.content.values, code_list_ref=reference)
+        items.append(item)
+    return replace(content, items=tuple(items)), wrong

@@ -1,0 +1,92 @@
+"""Templates for direct reporting, made from an entry: columns, choices, an example and notes (Art. 10). Pure."""
+
+import csv
+import io
+from typing import Any, Final
+
+from openpyxl import Workbook
+from openpyxl.utils import get_column_letter
+
+from services.catalog.domain.entry import Entry, EntryContent, Item, ItemType
+from services.catalog.domain.labels import TYPES
+from services.catalog.domain.sample_record import example_record
+from services.catalog.domain.workbook import neutral, offer, saved, write_rows
+
+_DATA: Final = "数据"
+_EXAMPLE: Final = "填报示例"
+_NOTES: Final = "填报说明"
+_CODES: Final = "代码"
+# How far down the choices of a column reach.
+_LAST_ROW: Final = 10_000
+
+
+def template_book(entry: Entry) -> bytes:
+    """The workbook: an empty table whose columns offer their codes, a filled example, notes on every column.
+
+    The example is on a sheet of its own, so that nobody delivers it by mistake.
+    """
+    content = entry.content
+    book = Workbook(write_only=True)
+    data = book.create_sheet(_DATA)
+    _add_choices(data, content)
+    write_rows(data, [_heading(content)])
+    write_rows(book.create_sheet(_EXAMPLE), [_heading(content), _example(content)])
+    write_rows(book.create_sheet(_NOTES), [["信息项", "代码", "必填", "类型", "填报要求"], *map(_note, content.items)])
+    codes = book.create_sheet(_CODES)
+    coded = _coded(content)
+    longest = max((len(item.code_list) for item in coded), default=0)
+    columns = [[item.name.zh, *(value.code for value in item.code_list)] for item in coded]
+    write_rows(codes, ([c[n] if n < len(c) else "" for c in columns] for n in range(longest + 1 if coded else 0)))
+    return saved(book)
+
+
+def template_csv(entry: Entry, example: bool) -> bytes:
+    """The heading as a file of values separated by commas, UTF-8 with its mark, which spreadsheets need."""
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(map(neutral, _heading(entry.content)))
+    if example:
+        writer.writerow(map(neutral, _example(entry.content)))
+    return file.getvalue().encode("utf-8-sig")
+
+
+def _heading(content: EntryContent) -> list[str]:
+    return [item.name.zh for item in content.items]
+
+
+def _example(content: EntryContent) -> list[str]:
+    record = example_record(content)
+    return [record.get(item.code, "") for item in content.items]
+
+
+def _coded(content: EntryContent) -> list[Item]:
+    return [item for item in content.items if item.code_list]
+
+
+def _add_choices(sheet: Any, content: EntryContent) -> None:
+    coded = [item.code for item in _coded(content)]
+    for column, item in enumerate(content.items, 1):
+        if item.code not in coded:
+            continue
+        letter = get_column_letter(coded.index(item.code) + 1)
+        offer(
+            sheet,
+            f"{get_column_letter(column)}2:{get_column_letter(column)}{_LAST_ROW}",
+            f"'{_CODES}'!${letter}$2:${letter}${len(item.code_list) + 1}",
+            blank=not item.required,
+            # Several codes joined by ";" are none of the choices.
+            strict=not item.multiple,
+        )
+
+
+def _note(item: Item) -> list[str]:
+    demands = [
+        f"最多 {item.length} 个字符" if item.type is ItemType.TEXT else "",
+        "YYYY-MM-DD" if item.type is ItemType.DATE else "",
+        f"最多 {item.length} 位，其中小数 {item.scale} 位" if item.type is ItemType.NUMBER else "",
+        f"单位：{item.unit}" if item.unit else "",
+        "从代码表选择，可多选，以“;”连接" if item.multiple else "从代码表选择" if item.code_list else "",
+        f"格式：{item.pattern}" if item.pattern else "",
+        item.note,
+    ]
+    return [item.name.zh, item.code, "是" if item.required else "", TYPES[item.type], "；".join(filter(None, demands))]

@@ -1,0 +1,254 @@
+"""A draft's way from its first words to publication: comments, submission, review (Art. 7). Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from chengxin.errors import forbidden, not_found, precondition
+from chengxin.values.clock import rfc3339
+from services.catalog.domain.entry import EntryContent, read_content
+
+DRAFT_UNKNOWN = not_found("DRAFT_UNKNOWN", "没有草案 {draft_id}", "There is no draft {draft_id}")
+DRAFT_PUBLISHED = precondition(
+    "DRAFT_PUBLISHED",
+    "草案 {draft_id} 已发布为 {code} 第 {version} 版，不能再修改或发布；如需变更请新建草案",
+    "Draft {draft_id} was published as version {version} of {code}; make a new draft for a change",
+)
+DRAFT_CHANGED = precondition(
+    "DRAFT_CHANGED",
+    "草案已被他人修改（当前修订号 {revision}），请重新读取后再提交",
+    "The draft was changed meanwhile (its revision is {revision}); read it again first",
+)
+DRAFT_CODE_CHANGED = precondition(
+    "DRAFT_CODE_CHANGED",
+    "草案的条目代码是 {code}，不能更改；如需其他代码请新建草案",
+    "The draft is of entry {code}, which cannot be changed; make a new draft for another code",
+)
+DRAFT_NOT_OPEN = precondition(
+    "DRAFT_NOT_OPEN",
+    "草案当前状态为 {state}，只有编制中的草案可以提交审核",
+    "The draft is {state}; only a draft that is being written can be submitted for review",
+)
+DRAFT_NOT_SUBMITTED = precondition(
+    "DRAFT_NOT_SUBMITTED",
+    "草案当前状态为 {state}，须先提交审核",
+    "The draft is {state}; it must be submitted for review first",
+)
+REVIEW_OWN_WORK = forbidden(
+    "REVIEW_OWN_WORK",
+    "编制人不能审核自己参与编制或提交的草案，请由另一名工作人员审核",
+    "Nobody reviews a draft that they wrote or submitted; another officer must review it",
+)
+REVIEW_MISSING = precondition(
+    "REVIEW_MISSING",
+    "按现行规则（catalog.review_required）草案须经审核通过后才能发布，当前状态为 {state}",
+    "By the rules in force (catalog.review_required) a draft is published after its review; it is {state}",
+)
+
+
+class DraftState(StrEnum):
+    """How far a draft has come."""
+
+    DRAFT = "draft"
+    SUBMITTED = "submitted"
+    REVIEWED = "reviewed"
+    PUBLISHED = "published"
+
+
+class Decision(StrEnum):
+    """What a reviewer decides."""
+
+    APPROVE = "approve"
+    RETURN = "return"
+
+
+class Stance(StrEnum):
+    """How a comment stands to the draft."""
+
+    AGREE = "agree"
+    OBJECT = "object"
+    REMARK = "remark"
+
+
+@dataclass(frozen=True)
+class Review:
+    """A decision about one revision of a draft, with its grounds."""
+
+    decision: Decision
+    opinion: str
+    reviewer: str
+    revision: int
+    at: datetime
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "decision": self.decision.value,
+            "opinion": self.opinion,
+            "reviewer": self.reviewer,
+            "revision": self.revision,
+            "at": rfc3339(self.at),
+        }
+
+
+@dataclass(frozen=True)
+class Comment:
+    """What an organisation says about a draft, on the revision that it saw."""
+
+    comment_id: str
+    draft_id: str
+    revision: int
+    where: str
+    stance: Stance
+    text: str
+    org: str
+    author: str
+    at: datetime
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "comment_id": self.comment_id,
+            "draft_id": self.draft_id,
+            "revision": self.revision,
+            "where": self.where,
+            "stance": self.stance.value,
+            "text": self.text,
+            "org": self.org,
+            "author": self.author,
+            "at": rfc3339(self.at),
+        }
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An entry version in preparation (Art. 7)."""
+
+    draft_id: str
+    content: EntryContent
+    created_at: datetime
+    updated_at: datetime
+    state: DraftState = DraftState.DRAFT
+    # Counts edits, for If-Match.
+    revision: int = 1
+    # The version it was published as.
+    version: int = 0
+    # Who wrote or submitted it, in the order in which they did.
+    authors: tuple[str, ...] = ()
+    reviews: tuple[Review, ...] = ()
+
+    def edited(self, content: EntryContent, author: str, at: datetime, revision: int | None) -> "Draft":
+        """The draft with other content; `revision` is what the editor saw, if said. It must be reviewed anew.
+
+        Raises DRAFT_PUBLISHED, DRAFT_CHANGED, DRAFT_CODE_CHANGED.
+        """
+        self.must_be_open()
+        self._must_be_seen(revision)
+        if content.code != self.content.code:
+            raise DRAFT_CODE_CHANGED(code=self.content.code)
+        edited = replace(self, content=content, updated_at=at, revision=self.revision + 1, state=DraftState.DRAFT)
+        return edited._by(author)
+
+    def submitted(self, author: str, at: datetime, revision: int | None) -> "Draft":
+        """The draft, laid before a reviewer. Raises DRAFT_PUBLISHED, DRAFT_CHANGED, DRAFT_NOT_OPEN."""
+        self.must_be_open()
+        self._must_be_seen(revision)
+        if self.state is not DraftState.DRAFT:
+            raise DRAFT_NOT_OPEN(state=self.state)
+        return replace(self, state=DraftState.SUBMITTED, updated_at=at)._by(author)
+
+    def reviewed(self, decision: Decision, opinion: str, reviewer: str, at: datetime, revision: int) -> "Draft":
+        """The draft after a second officer's decision: free to be published, or back with its authors.
+
+        Raises DRAFT_PUBLISHED, DRAFT_CHANGED, DRAFT_NOT_SUBMITTED, REVIEW_OWN_WORK.
+        """
+        self.must_be_open()
+        self._must_be_seen(revision)
+        if self.state is not DraftState.SUBMITTED:
+            raise DRAFT_NOT_SUBMITTED(state=self.state)
+        # Also here: she may have written it since she was let in.
+        if reviewer in self.authors:
+            raise REVIEW_OWN_WORK()
+        review = Review(decision, opinion, reviewer, self.revision, at)
+        state = DraftState.REVIEWED if decision is Decision.APPROVE else DraftState.DRAFT
+        return replace(self, state=state, reviews=(*self.reviews, review), updated_at=at)
+
+    def published(self, version: int, at: datetime, review_required: bool = False) -> "Draft":
+        """The draft after its publication. Raises DRAFT_PUBLISHED, REVIEW_MISSING."""
+        self.must_be_open()
+        if review_required and self.state is not DraftState.REVIEWED:
+            raise REVIEW_MISSING(state=self.state)
+        return replace(self, state=DraftState.PUBLISHED, version=version, updated_at=at)
+
+    def must_be_open(self) -> None:
+        """Raises DRAFT_PUBLISHED for one that nothing more can happen to."""
+        if self.state is DraftState.PUBLISHED:
+            raise DRAFT_PUBLISHED(draft_id=self.draft_id, code=self.content.code, version=self.version)
+
+    def names(self, org: str) -> bool:
+        """Whether an organisation is one of the providers."""
+        return any(provider.uscc == org for provider in self.content.providers)
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "draft_id": self.draft_id,
+            "code": self.content.code,
+            "state": self.state.value,
+            "revision": self.revision,
+            "version": self.version,
+            "created_at": rfc3339(self.created_at),
+            "updated_at": rfc3339(self.updated_at),
+            "authors": list(self.authors),
+            "reviews": [review.plain() for review in self.reviews],
+            "entry": self.content.plain(),
+        }
+
+    def _must_be_seen(self, revision: int | None) -> None:
+        if revision is not None and revision != self.revision:
+            raise DRAFT_CHANGED(revision=self.revision)
+
+    def _by(self, author: str) -> "Draft":
+        return self if author in self.authors else replace(self, authors=(*self.authors, author))
+
+
+def read_draft(plain: Mapping[str, Any]) -> Draft:
+    """A draft from its JSON. Raises `msgspec.ValidationError`."""
+    return Draft(
+        plain["draft_id"],
+        read_content(plain["entry"]),
+        datetime.fromisoformat(plain["created_at"]),
+        datetime.fromisoformat(plain["updated_at"]),
+        DraftState(plain["state"]),
+        plain["revision"],
+        plain["version"],
+        # Drafts of before there were reviews have neither.
+        tuple(plain.get("authors", ())),
+        tuple(
+            Review(
+                Decision(review["decision"]),
+                review["opinion"],
+                review["reviewer"],
+                review["revision"],
+                datetime.fromisoformat(review["at"]),
+            )
+            for review in plain.get("reviews", ())
+        ),
+    )
+
+
+def read_comment(plain: Mapping[str, Any]) -> Comment:
+    """A comment from its JSON."""
+    return Comment(
+        plain["comment_id"],
+        plain["draft_id"],
+        plain["revision"],
+        plain["where"],
+        Stance(plain["stance"]),
+        plain["text"],
+        plain["org"],
+        plain["author"],
+        datetime.fromisoformat(plain["at"]),
+    )

@@ -1,0 +1,307 @@
+"""What the catalog speaks of: entries and their items (Art. 7, 8, 13, 14, 18).
+
+Pure. Field names are those of proto/chengxin/catalog/v1/catalog.proto. Contents have slots: of a class without them
+msgspec says only the fields that were set, not those that have their defaults.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from chengxin.errors import invalid, not_found
+from chengxin.values.clock import rfc3339
+
+ENTRY_INVALID = invalid(
+    "ENTRY_INVALID",
+    "目录条目草案不符合编制要求，请按 errors 逐项修正",
+    "The draft entry does not obey the rules of the catalog; see errors for each field",
+)
+ENTRY_UNKNOWN = not_found(
+    "ENTRY_UNKNOWN",
+    "目录中没有已发布的条目 {code}（版本 {version}），请核对条目代码和版本",
+    "The catalog has no published entry {code} (version {version}); check code and version",
+)
+
+
+class SubjectKind(StrEnum):
+    """Whom information is about (Art. 13)."""
+
+    ENTERPRISE = "enterprise"
+    PUBLIC_INSTITUTION = "public_institution"
+    SOCIAL_ORGANIZATION = "social_organization"
+    INDIVIDUAL = "individual"
+
+
+class InformationClass(StrEnum):
+    """What information is of its nature (Art. 13)."""
+
+    BASIC = "basic"
+    LICENSING_AND_PENALTY = "licensing_and_penalty"
+    JUDICIAL = "judicial"
+    EVALUATION = "evaluation"
+    QUALIFICATION = "qualification"
+
+
+class Mode(StrEnum):
+    """Who may see it (Art. 14)."""
+
+    PUBLIC = "public"
+    AUTHORIZED = "authorized"
+    SHARED = "shared"
+
+
+class UpdateCycle(StrEnum):
+    """How often a provider delivers (Art. 8)."""
+
+    REALTIME = "realtime"
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+    QUARTERLY = "quarterly"
+    YEARLY = "yearly"
+
+
+class Extent(StrEnum):
+    """Value of the sharing and the openness attribute (Art. 8)."""
+
+    UNCONDITIONAL = "unconditional"
+    CONDITIONAL = "conditional"
+    NONE = "none"
+
+
+class ItemType(StrEnum):
+    """What an item's value is."""
+
+    TEXT = "text"
+    DATE = "date"
+    NUMBER = "number"
+
+
+class Identifier(StrEnum):
+    """What a text identifies: checked by GB 32100, GB 11643, GB 11714; a registration number only named as one."""
+
+    NONE = ""
+    USCC = "uscc"
+    IDENTITY_NUMBER = "identity_number"
+    ORGANISATION_CODE = "organisation_code"
+    # 工商注册号, from before the unified social credit code: 15 digits, once 13.
+    REGISTRATION_NUMBER = "registration_number"
+
+
+class Sensitivity(StrEnum):
+    """How an item is protected (Art. 4); `identifier` is encrypted at rest."""
+
+    OPEN = "open"
+    PERSONAL = "personal"
+    IDENTIFIER = "identifier"
+
+
+class Masking(StrEnum):
+    """How the public and shared views show a value."""
+
+    NONE = ""
+    NAME = "name"
+    IDENTIFIER = "identifier"
+
+
+class DisclosureRule(StrEnum):
+    """When disclosure ends (Art. 18)."""
+
+    UNLIMITED = "unlimited"
+    YEARS_FROM_ITEM = "years_from_item"
+    UNTIL_ITEM = "until_item"
+    UNTIL_REVOKED = "until_revoked"
+
+
+class CrossRuleKind(StrEnum):
+    """What a rule across items demands."""
+
+    NOT_BEFORE = "not_before"
+    NOT_LESS = "not_less"
+    REQUIRED_WHEN = "required_when"
+    FORBIDDEN_WHEN = "forbidden_when"
+
+    @property
+    def orders(self) -> bool:
+        """Whether it is about the order of two values; else about one item being there when another has some value."""
+        return self in (CrossRuleKind.NOT_BEFORE, CrossRuleKind.NOT_LESS)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalText:
+    """A text in both languages; English may be missing."""
+
+    zh: str
+    en: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """An organisation by its unified social credit code."""
+
+    uscc: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """Sharing or openness, with its condition in words."""
+
+    value: Extent
+    condition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CodeValue:
+    """A permitted value."""
+
+    code: str
+    name: LocalText
+
+
+@dataclass(frozen=True, slots=True)
+class CodeListRef:
+    """A version of a code list; version 0 asks for the one in force."""
+
+    name: str
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One information item (信息项) of an entry."""
+
+    code: str
+    name: LocalText
+    type: ItemType = ItemType.TEXT
+    # Greatest length in characters (text) or digits (number); 0 for dates.
+    length: int = 0
+    scale: int = 0
+    required: bool = False
+    code_list: tuple[CodeValue, ...] = ()
+    multiple: bool = False
+    identifier: Identifier = Identifier.NONE
+    pattern: str = ""
+    sensitivity: Sensitivity = Sensitivity.OPEN
+    modes: tuple[Mode, ...] = ()
+    masking: Masking = Masking.NONE
+    # The list that `code_list` was taken from; None for values of the item's own.
+    code_list_ref: CodeListRef | None = None
+    # Of a number, for example 万元.
+    unit: str = ""
+    # What to fill in, for the person who reports.
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemGroup:
+    """Items of which at least one must be present."""
+
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CrossRule:
+    """A rule across items of one record."""
+
+    rule: CrossRuleKind
+    item: str
+    other: str
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LegalDocumentItems:
+    """Codes of the items that name a record's legal document (Art. 3)."""
+
+    number: str
+    date: str
+    organ: str
+
+
+@dataclass(frozen=True, slots=True)
+class DisclosurePeriod:
+    """How long a record is disclosed (Art. 18)."""
+
+    rule: DisclosureRule
+    item: str = ""
+    years: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryContent:
+    """What an entry says, published or not."""
+
+    code: str
+    name: LocalText
+    providers: tuple[Organisation, ...]
+    subject_kinds: tuple[SubjectKind, ...]
+    information_class: InformationClass
+    regions: tuple[str, ...]
+    update_cycle: UpdateCycle
+    sharing: Attribute
+    openness: Attribute
+    modes: tuple[Mode, ...]
+    items: tuple[Item, ...]
+    natural_key: tuple[str, ...]
+    subject_name_item: str
+    subject_id_items: tuple[str, ...]
+    reporting_limit_working_days: int
+    disclosure_period: DisclosurePeriod
+    legal_basis: tuple[str, ...]
+    legal_document: LegalDocumentItems
+    required_one_of: tuple[ItemGroup, ...] = ()
+    cross_rules: tuple[CrossRule, ...] = ()
+    # What the information resource is about.
+    description: str = ""
+    # In the government information resource catalog (Art. 6), once the data bureau has assigned it.
+    resource_code: str = ""
+    # What regions and subject kinds cannot say of the coverage.
+    coverage_note: str = ""
+
+    def plain(self) -> dict[str, Any]:
+        """As the contract's JSON says it."""
+        return dict(msgspec.to_builtins(self))
+
+    def item(self, code: str) -> Item | None:
+        """The item with a code."""
+        return next((item for item in self.items if item.code == code), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One published, immutable version; only its last day may still be set, by the next version or by retirement."""
+
+    content: EntryContent
+    version: int
+    effective_from: date
+    effective_to: date | None
+    published_at: datetime
+    # The document by which it was published.
+    publication_document: str = ""
+    # Why it ends, when it was retired.
+    retirement_basis: str = ""
+
+    def in_force(self, day: date) -> bool:
+        """Whether the version is in force on a Shanghai date."""
+        return self.effective_from <= day and (self.effective_to is None or day <= self.effective_to)
+
+    def plain(self) -> dict[str, Any]:
+        """As the contract's JSON says it."""
+        return self.content.plain() | {
+            "version": self.version,
+            "effective_from": self.effective_from.isoformat(),
+            "effective_to": self.effective_to.isoformat() if self.effective_to else "",
+            "published_at": rfc3339(self.published_at),
+            "publication_document": self.publication_document,
+            "retirement_basis": self.retirement_basis,
+        }
+
+
+def read_content(plain: Mapping[str, Any]) -> EntryContent:
+    """Content from the contract's JSON; other fields are left alone. Raises `msgspec.ValidationError`."""
+    return msgspec.convert(plain, EntryContent)

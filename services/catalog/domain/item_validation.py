@@ -1,0 +1,107 @@
+"""What one item of an entry must be (Art. 4, 9, 14). Pure."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from services.catalog.domain.entry import CodeValue, Identifier, Item, ItemType, Masking, Mode, Sensitivity
+from services.catalog.domain.regex_safety import pattern_fault
+
+# Where in the item, which rule, the words of its message.
+Found = tuple[str, str, dict[str, object]]
+
+_ITEM_CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\Z")
+_LENGTHS: Final = {ItemType.TEXT: (1, 4000), ItemType.NUMBER: (1, 38), ItemType.DATE: (0, 0)}
+_IDENTIFIER_LENGTHS: Final = {
+    Identifier.USCC: 18,
+    Identifier.IDENTITY_NUMBER: 18,
+    Identifier.ORGANISATION_CODE: 9,
+    Identifier.REGISTRATION_NUMBER: 15,
+}
+# The regions of GB/T 2260 are 3,514.
+_MOST_CODES: Final = 5000
+
+
+def item_findings(item: Item, entry_modes: Sequence[Mode]) -> Iterator[Found]:
+    """Everything wrong with an item of an entry with these modes, except its name."""
+    if not _ITEM_CODE.match(item.code):
+        yield "code", "item.code.format", {}
+    yield from _size(item)
+    yield from _code_list(item)
+    yield from _identifier(item)
+    if item.pattern:
+        if item.type is not ItemType.TEXT:
+            yield "pattern", "item.text_only", {}
+        elif fault := pattern_fault(item.pattern, item.length):
+            yield "pattern", f"pattern.{fault}", {}
+    if item.unit and item.type is not ItemType.NUMBER:
+        yield "unit", "item.number_only", {}
+    for field, limit in (("unit", 20), ("note", 500)):
+        if len(getattr(item, field)) > limit:
+            yield field, "text.long", {"limit": limit}
+    yield from _visibility(item, entry_modes)
+
+
+def code_value_findings(where: str, values: Sequence[CodeValue]) -> Iterator[Found]:
+    """Everything wrong with permitted values, of an item or of a list of their own."""
+    if len(values) > _MOST_CODES:
+        yield where, "too_many", {"limit": _MOST_CODES}
+    seen = set()
+    for n, value in enumerate(values):
+        if not value.code.strip():
+            yield f"{where}.{n}.code", "text.missing", {}
+        if not value.name.zh.strip():
+            yield f"{where}.{n}.name", "text.missing", {}
+        if value.code in seen:
+            yield f"{where}.{n}.code", "duplicate", {"value": value.code}
+        seen.add(value.code)
+
+
+def _size(item: Item) -> Iterator[Found]:
+    least, most = _LENGTHS[item.type]
+    if not least <= item.length <= most:
+        yield "length", "item.length", {"type": item.type, "least": least, "most": most}
+    if not 0 <= item.scale <= (item.length if item.type is ItemType.NUMBER else 0):
+        yield "scale", "item.scale", {}
+
+
+def _code_list(item: Item) -> Iterator[Found]:
+    if item.multiple and not item.code_list:
+        yield "multiple", "multiple.without_code_list", {}
+    if item.code_list and item.type is not ItemType.TEXT:
+        yield "code_list", "item.text_only", {}
+    yield from code_value_findings("code_list", item.code_list)
+    for n, value in enumerate(item.code_list):
+        where = f"code_list.{n}.code"
+        if len(value.code) > item.length > 0:
+            yield where, "code_list.too_long", {"value": value.code, "limit": item.length}
+        if item.multiple and ";" in value.code:
+            yield where, "code_list.separator", {"value": value.code}
+
+
+def _identifier(item: Item) -> Iterator[Found]:
+    if item.identifier is not Identifier.NONE:
+        least = _IDENTIFIER_LENGTHS[item.identifier]
+        if item.type is not ItemType.TEXT:
+            yield "identifier", "item.text_only", {}
+        elif item.length < least:
+            yield "length", "identifier.length", {"least": least}
+        if item.code_list:
+            yield "code_list", "identifier.code_list", {}
+    if item.identifier is Identifier.IDENTITY_NUMBER and item.sensitivity is not Sensitivity.IDENTIFIER:
+        yield "sensitivity", "identifier.sensitivity", {}
+
+
+def _visibility(item: Item, entry_modes: Sequence[Mode]) -> Iterator[Found]:
+    for mode in item.modes:
+        if mode not in entry_modes:
+            yield "modes", "mode.outside_entry", {"value": mode}
+    for mode in {m for m in item.modes if item.modes.count(m) > 1}:
+        yield "modes", "duplicate", {"value": mode}
+    if item.masking is not Masking.NONE and item.type is not ItemType.TEXT:
+        yield "masking", "item.text_only", {}
+    personal = Identifier.IDENTITY_NUMBER is item.identifier or item.sensitivity is Sensitivity.IDENTIFIER
+    if personal and Mode.PUBLIC in item.modes:
+        yield "modes", "identifier.public", {}
+    if personal and Mode.SHARED in item.modes and item.masking is not Masking.IDENTIFIER:
+        yield "masking", "identifier.masking", {}

@@ -1,0 +1,108 @@
+"""Management rules as data with effective dates (Art. 29, 33): a change never rewrites past decisions. Pure."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from chengxin.errors import precondition
+from services.catalog.domain.effective_dates import must_be_plausible
+from services.catalog.domain.entry_validation import Finding
+
+RULES_BACKDATED = precondition(
+    "RULES_BACKDATED",
+    "生效日期 {effective_from} 早于今日（{today}），规则变更不溯及既往，请选择今日或以后的日期",
+    "The rules would be effective from {effective_from}, before today ({today}); choose today or later",
+)
+RULES_OVERLAP = precondition(
+    "RULES_OVERLAP",
+    "规则集 {name} 第 {version} 版自 {effective_from} 起生效，新版本的生效日期必须晚于该日",
+    "Version {version} of rule set {name} is effective from {effective_from}; a new one must begin later than that",
+)
+
+# What the services ask of a rule set; others may hold anything.
+ASKED_FOR: Final[dict[str, tuple[str, ...]]] = {
+    "objection": (
+        "acceptance_working_days",
+        "verification_working_days",
+        "answer_working_days",
+        "answer_extended_working_days",
+        "conclusion_working_days",
+    ),
+    # 0: the authority may publish a draft without review; anything else: not.
+    "catalog": ("review_required",),
+}
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{1,63}\Z")
+_GREATEST: Final = 1_000_000
+_MOST_VALUES: Final = 200
+
+
+@dataclass(frozen=True)
+class RuleSet:
+    """One version of the rules of a name; in force until the next version is."""
+
+    name: str
+    effective_from: date
+    values: Mapping[str, int]
+    # 0 until it is published.
+    version: int = 0
+
+    def plain(self) -> dict[str, Any]:
+        """As the contract's JSON says it."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "effective_from": self.effective_from.isoformat(),
+            "values": dict(self.values),
+        }
+
+    def findings(self) -> Iterator[Finding]:
+        """Everything wrong with the rules."""
+        if not _NAME.match(self.name):
+            yield Finding("name", "rules.name")
+        if not self.values:
+            yield Finding("values", "empty")
+        if len(self.values) > _MOST_VALUES:
+            yield Finding("values", "too_many", {"limit": _MOST_VALUES})
+        asked_for = ASKED_FOR.get(self.name)
+        for key, value in self.values.items():
+            if not _NAME.match(key):
+                yield Finding(f"values.{key}", "rules.name")
+            if not 0 <= value <= _GREATEST:
+                yield Finding(f"values.{key}", "rules.value", {"most": _GREATEST})
+            if asked_for and key not in asked_for:
+                yield Finding(f"values.{key}", "rules.unknown", {"set": self.name, "value": key})
+        for key in asked_for or ():
+            if key not in self.values:
+                yield Finding("values", "rules.missing", {"set": self.name, "value": key})
+
+    def changes(self, before: "RuleSet | None") -> list[dict[str, Any]]:
+        """What differs from other rules of the name, by value; None is a value that is not there."""
+        old = before.values if before else {}
+        return [
+            {"name": name, "before": old.get(name), "after": self.values.get(name)}
+            for name in sorted({*old, *self.values})
+            if old.get(name) != self.values.get(name)
+        ]
+
+    def following(self, before: "RuleSet | None", today: date) -> "RuleSet":
+        """These rules as the version after `before`, the newest.
+
+        The first rules of a name may be effective from any past day: nothing was decided without them.
+        Raises RULES_BACKDATED, RULES_OVERLAP, EFFECTIVE_IMPLAUSIBLE.
+        """
+        must_be_plausible(self.effective_from, today)
+        if before is None:
+            return RuleSet(self.name, self.effective_from, self.values, 1)
+        if self.effective_from < today:
+            raise RULES_BACKDATED(effective_from=self.effective_from, today=today)
+        if self.effective_from <= before.effective_from:
+            raise RULES_OVERLAP(name=self.name, version=before.version, effective_from=before.effective_from)
+        return RuleSet(self.name, self.effective_from, self.values, before.version + 1)
+
+
+def read_rule_set(plain: Mapping[str, Any]) -> RuleSet:
+    """Rules from their JSON."""
+    return RuleSet(plain["name"], date.fromisoformat(plain["effective_from"]), dict(plain["values"]), plain["version"])

@@ -1,0 +1,262 @@
+"""HTTP face of code lists and of the directory of organisations. No decisions here."""
+
+from datetime import date
+from typing import Any, Final
+
+from flask import Response
+from flask_openapi3.models.tag import Tag
+from flask_openapi3.openapi import OpenAPI
+from pydantic import BaseModel, Field
+
+from chengxin.auth.policy import serves
+from chengxin.auth.request_context import caller
+from chengxin.errors import INPUT_INVALID, FieldError
+from chengxin.http.web import PageQuery, answer, idempotency_key
+from chengxin.values.page_tokens import text_after
+from services.catalog.context import Catalog
+from services.catalog.domain.code_list import CodeListContent
+from services.catalog.domain.entry import CodeValue, LocalText
+from services.catalog.domain.organisation import Function, OrganisationKind, read_organisation
+from services.catalog.http.responses import VersionQuery, page
+from services.catalog.http.schemas import Strict
+from services.catalog.usecases import code_lists as lists
+from services.catalog.usecases import organisations as directory
+from services.catalog.usecases.organisations import Wanted
+
+_LISTS: Final = Tag(name="catalog code lists", description="Permitted values, versioned, that items refer to")
+_DIRECTORY: Final = Tag(name="catalog directory", description="Organisations of the city and its counties (Art. 6)")
+
+
+class ListPath(BaseModel):
+    """A code list."""
+
+    name: str = Field(max_length=64)
+
+
+class ListDraftPath(BaseModel):
+    """A draft of a code list."""
+
+    draft_id: str = Field(max_length=64)
+
+
+class CodeListBody(Strict):
+    """A code list as its draft says it."""
+
+    output_only = frozenset({"version", "effective_from", "published_at"})
+    name: str = Field(description="Small letters, digits and underscores, for example penalty_category")
+    title: LocalText
+    values: tuple[CodeValue, ...]
+    standard: str = Field("", description="Where the values come from, for example GB/T 2260")
+
+    def content(self) -> CodeListContent:
+        """As the use cases take it."""
+        return CodeListContent(self.name, self.title, self.values, self.standard)
+
+
+class CodeListAnswer(CodeListBody):
+    """One published version of a code list."""
+
+    version: int
+    effective_from: date
+    published_at: str
+
+
+class CodeListSummary(BaseModel):
+    """One published version of a code list, without its values."""
+
+    name: str
+    title: LocalText
+    standard: str
+    version: int
+    effective_from: date
+    published_at: str
+    value_count: int
+
+
+class CodeListsAnswer(BaseModel):
+    """Code lists, one version each."""
+
+    code_lists: list[CodeListSummary]
+    next_page_token: str
+
+
+class ListDraftAnswer(BaseModel):
+    """A draft of a code list."""
+
+    draft_id: str
+    version: int = Field(description="The version it was published as; 0 before")
+    code_list: CodeListBody
+
+
+class ListDraftsAnswer(BaseModel):
+    """Drafts of code lists."""
+
+    drafts: list[ListDraftAnswer]
+    next_page_token: str
+
+
+class FirstDayBody(Strict):
+    """The day from which a version is in force."""
+
+    effective_from: date = Field(
+        description="Shanghai date, from today to two years ahead; the first version of a list: any past day too"
+    )
+
+
+class DesignatedOfficerBody(Strict):
+    """Whom the organisation has designated (Art. 6)."""
+
+    name: str
+    duty: str
+    telephone: str = Field("", description="Of the office")
+
+
+class OrganisationBody(Strict):
+    """What the directory says of an organisation."""
+
+    uscc: str | None = Field(None, description="If given, that in the address")
+    name: str
+    kind: OrganisationKind
+    region: str = Field(description="Where it is competent, a code of the list region")
+    functions: tuple[Function, ...]
+    responsible_unit: str = Field("", description="The unit that a provider designates (Art. 6)")
+    contact_function: str = Field("", description="Who answers there, by function; everybody reads it")
+    telephone: str = Field("", description="Of the office")
+    officers: tuple[DesignatedOfficerBody, ...] = Field((), description="Read by agencies, providers and organs only")
+    active: bool = True
+
+
+class OrganisationAnswer(OrganisationBody):
+    """An organisation of the directory."""
+
+    uscc: str
+
+
+class OrganisationsAnswer(BaseModel):
+    """Organisations."""
+
+    organisations: list[OrganisationAnswer]
+    next_page_token: str
+
+
+class OrganisationPath(BaseModel):
+    """An organisation."""
+
+    uscc: str = Field(max_length=18)
+
+
+class OrganisationsQuery(PageQuery):
+    """Which organisations."""
+
+    region: str = Field("", max_length=6, description="Empty: all")
+    function: Function | None = Field(None, description="Absent: all")
+
+
+def add_code_lists(app: OpenAPI, catalog: Catalog) -> None:
+    """The views of code lists."""
+    common: dict[str, Any] = {"tags": [_LISTS]}
+
+    @app.get("/v1/catalog/code-lists", summary="Code lists in force today", responses={200: CodeListsAnswer}, **common)
+    @serves(lists.listed)
+    def code_lists(query: PageQuery) -> Response:
+        """One version each, by name; the values are told list by list."""
+        after = text_after(query.page_token)
+        found = lists.listed(catalog, caller(), after, query.page_size)
+        return page("code_lists", found, query.page_size, lambda codes: [codes.name])
+
+    @app.get("/v1/catalog/code-lists/<name>", summary="A code list", responses={200: CodeListAnswer}, **common)
+    @serves(lists.read)
+    def code_list(path: ListPath, query: VersionQuery) -> Response:
+        """The version in force today, or the one named."""
+        return answer(lists.read(catalog, caller(), path.name, query.version).plain())
+
+    @app.post("/v1/catalog/code-lists/drafts", summary="Begin a code list", responses={201: ListDraftAnswer}, **common)
+    @serves(lists.draft)
+    def begin_list(body: CodeListBody) -> Response:
+        """A new list, or the next version of one."""
+        return answer(lists.draft(catalog, caller(), body.content(), idempotency_key()).plain(), 201)
+
+    @app.get(
+        "/v1/catalog/code-lists/drafts",
+        summary="Code lists in preparation",
+        responses={200: ListDraftsAnswer},
+        **common,
+    )
+    @serves(lists.drafts)
+    def code_list_drafts(query: PageQuery) -> Response:
+        """Oldest first, published ones among them."""
+        after = text_after(query.page_token)
+        found = lists.drafts(catalog, caller(), after, query.page_size)
+        return page("drafts", found, query.page_size, lambda draft: [draft.draft_id])
+
+    @app.get("/v1/catalog/code-lists/drafts/<draft_id>", summary="A draft", responses={200: ListDraftAnswer}, **common)
+    @serves(lists.read_draft)
+    def read_list_draft(path: ListDraftPath) -> Response:
+        """As it stands."""
+        return answer(lists.read_draft(catalog, caller(), path.draft_id).plain())
+
+    @app.put(
+        "/v1/catalog/code-lists/drafts/<draft_id>",
+        summary="Replace a draft",
+        responses={200: ListDraftAnswer},
+        **common,
+    )
+    @serves(lists.edit)
+    def edit_list(path: ListDraftPath, body: CodeListBody) -> Response:
+        """Until it is published."""
+        return answer(lists.edit(catalog, caller(), path.draft_id, body.content(), idempotency_key()).plain())
+
+    @app.post(
+        "/v1/catalog/code-lists/drafts/<draft_id>/publish",
+        summary="Publish a draft as the next version of its list",
+        responses={200: CodeListAnswer},
+        **common,
+    )
+    @serves(lists.publish)
+    def publish_list(path: ListDraftPath, body: FirstDayBody) -> Response:
+        """Published entries keep the values that they were published with."""
+        published = lists.publish(catalog, caller(), path.draft_id, body.effective_from, idempotency_key())
+        return answer(published.plain())
+
+
+def add_directory(app: OpenAPI, catalog: Catalog) -> None:
+    """The views of the directory."""
+
+    @app.get(
+        "/v1/catalog/organisations",
+        tags=[_DIRECTORY],
+        summary="Organisations of the city and its counties",
+        responses={200: OrganisationsAnswer},
+    )
+    @serves(directory.listed)
+    def organisations(query: OrganisationsQuery) -> Response:
+        """By credit code."""
+        after = text_after(query.page_token)
+        wanted = Wanted(query.region, query.function or "")
+        found = directory.listed(catalog, caller(), wanted, after, query.page_size)
+        return page("organisations", found, query.page_size, lambda organisation: [organisation.uscc])
+
+    @app.get(
+        "/v1/catalog/organisations/<uscc>",
+        tags=[_DIRECTORY],
+        summary="An organisation",
+        responses={200: OrganisationAnswer},
+    )
+    @serves(directory.read)
+    def organisation(path: OrganisationPath) -> Response:
+        """By its unified social credit code."""
+        return answer(directory.read(catalog, caller(), path.uscc).plain())
+
+    @app.put(
+        "/v1/catalog/organisations/<uscc>",
+        tags=[_DIRECTORY],
+        summary="Enter or change an organisation",
+        responses={200: OrganisationAnswer},
+    )
+    @serves(directory.record)
+    def record_organisation(path: OrganisationPath, body: OrganisationBody) -> Response:
+        """Repeating it changes nothing."""
+        if body.uscc not in (None, path.uscc):
+            raise INPUT_INVALID(fields=[FieldError("uscc", "uscc", f"{body.uscc} ≠ {path.uscc}")])
+        entry = read_organisation(body.model_dump(mode="json") | {"uscc": path.uscc})
+        return answer(directory.record(catalog, caller(), entry, idempotency_key()).plain())

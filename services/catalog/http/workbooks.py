@@ -1,0 +1,158 @@
+"""HTTP face of the forms in which the catalog goes in and out: workbooks, templates, the resource catalog."""
+
+from typing import Final
+
+from flask import Response
+from flask_openapi3.models.tag import Tag
+from flask_openapi3.openapi import OpenAPI
+from pydantic import BaseModel, Field
+
+from chengxin.auth.policy import serves
+from chengxin.auth.request_context import caller
+from chengxin.http.web import PageQuery, UploadedFile, answer, idempotency_key
+from services.catalog.context import Catalog
+from services.catalog.domain.delivery_template import template_book, template_csv
+from services.catalog.domain.entry_workbook import write_entry
+from services.catalog.domain.resource_catalog import resource, resource_book
+from services.catalog.domain.workbook import XLSX
+from services.catalog.http import schemas
+from services.catalog.http.drafts import DraftPath, draft_answer
+from services.catalog.http.responses import EntryPath, VersionQuery
+from services.catalog.usecases import drafts, read_catalog
+from services.catalog.usecases.paging import entries_page
+from services.catalog.usecases.read_entry_workbook import read_entry_sheet
+
+_FORMS: Final = Tag(
+    name="catalog forms", description="The catalog as workbooks, templates and resource catalog (Art. 6)"
+)
+_CSV: Final = "text/csv; charset=utf-8"
+
+
+class SheetForm(BaseModel):
+    """A workbook of an entry."""
+
+    file: UploadedFile
+
+
+class TemplateQuery(VersionQuery):
+    """Which template."""
+
+    example: bool = Field(False, description="Whether a filled example row follows the heading")
+
+
+class ResourceAnswer(BaseModel):
+    """An entry version as an information resource; texts are those of the national form."""
+
+    resource_code: str
+    name: str
+    provider: str
+    provider_code: str
+    abstract: str
+    format_class: str
+    format_type: str
+    sharing_type: str
+    sharing_condition: str
+    sharing_channel: str
+    open: str
+    open_condition: str
+    update_cycle: str
+    published_on: str
+    entry_code: str
+    entry_version: str
+    items: list[dict[str, str]]
+
+
+class ResourcesAnswer(BaseModel):
+    """Information resources."""
+
+    resources: list[ResourceAnswer]
+    next_page_token: str
+
+
+def add_forms(app: OpenAPI, catalog: Catalog) -> None:
+    """The views of the forms."""
+    _add_sheets(app, catalog)
+    _add_templates(app, catalog)
+    _add_resources(app, catalog)
+
+
+def _add_sheets(app: OpenAPI, catalog: Catalog) -> None:
+    @app.get("/v1/catalog/entries/<code>/entry.xlsx", tags=[_FORMS], summary="An entry as a workbook")
+    @serves(read_catalog.entry)
+    def entry_sheet(path: EntryPath, query: VersionQuery) -> Response:
+        """The form in which catalogs are circulated; what is compiled in it can be imported."""
+        entry = read_catalog.entry(catalog, caller(), path.code, query.version)
+        return _file(write_entry(entry.content), XLSX, f"{path.code}-{entry.version}.xlsx")
+
+    @app.get("/v1/catalog/drafts/<draft_id>/entry.xlsx", tags=[_FORMS], summary="A draft as a workbook")
+    @serves(drafts.read)
+    def draft_sheet(path: DraftPath) -> Response:
+        """To be circulated among the providers."""
+        draft = drafts.read(catalog, caller(), path.draft_id)
+        return _file(write_entry(draft.content), XLSX, f"{draft.content.code}-draft-{draft.revision}.xlsx")
+
+    @app.post(
+        "/v1/catalog/drafts/import",
+        tags=[_FORMS],
+        summary="Begin a draft from a workbook",
+        responses={201: schemas.DraftAnswer},
+    )
+    @serves(drafts.create)
+    def import_sheet(form: SheetForm) -> Response:
+        """The same as beginning it from JSON."""
+        content = read_entry_sheet(form.file.read())
+        return draft_answer(drafts.create(catalog, caller(), content, idempotency_key()), 201)
+
+
+def _add_templates(app: OpenAPI, catalog: Catalog) -> None:
+    @app.get("/v1/catalog/entries/<code>/template.xlsx", tags=[_FORMS], summary="Template for direct reporting")
+    @serves(read_catalog.entry)
+    def template(path: EntryPath, query: VersionQuery) -> Response:
+        """With choices from the code lists, a filled example and notes on sheets of their own."""
+        entry = read_catalog.entry(catalog, caller(), path.code, query.version)
+        return _file(template_book(entry), XLSX, f"{path.code}-{entry.version}-template.xlsx")
+
+    @app.get("/v1/catalog/entries/<code>/template.csv", tags=[_FORMS], summary="Template for direct reporting")
+    @serves(read_catalog.entry)
+    def csv_template(path: EntryPath, query: TemplateQuery) -> Response:
+        """The heading; with `example=true` a row that obeys the rules, about nobody."""
+        entry = read_catalog.entry(catalog, caller(), path.code, query.version)
+        return _file(template_csv(entry, query.example), _CSV, f"{path.code}-{entry.version}-template.csv")
+
+
+def _add_resources(app: OpenAPI, catalog: Catalog) -> None:
+    @app.get(
+        "/v1/catalog/entries/<code>/resource",
+        tags=[_FORMS],
+        summary="An entry in the form of the government resource catalog",
+        responses={200: ResourceAnswer},
+    )
+    @serves(read_catalog.entry)
+    def entry_resource(path: EntryPath, query: VersionQuery) -> Response:
+        """One version."""
+        return answer(resource(read_catalog.entry(catalog, caller(), path.code, query.version)))
+
+    @app.get(
+        "/v1/catalog/resources",
+        tags=[_FORMS],
+        summary="Entries in force in the form of the government resource catalog",
+        responses={200: ResourcesAnswer},
+    )
+    @serves(read_catalog.entries)
+    def resources(query: PageQuery) -> Response:
+        """One version each, ordered by code."""
+        found = entries_page(catalog, caller(), "", query.page_token, query.page_size)
+        return answer({"resources": list(map(resource, found.entries)), "next_page_token": found.next_page_token})
+
+    @app.get("/v1/catalog/resources.xlsx", tags=[_FORMS], summary="The government resource catalog as a workbook")
+    @serves(read_catalog.entries_in_force)
+    def resources_book() -> Response:
+        """Every entry in force today."""
+        return _file(resource_book(read_catalog.entries_in_force(catalog, caller())), XLSX, "resources.xlsx")
+
+
+def _file(content: bytes, content_type: str, name: str) -> Response:
+    found = Response(content, content_type=content_type)
+    found.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    found.headers["X-Content-Type-Options"] = "nosniff"
+    return found

@@ -1,0 +1,325 @@
+"""The catalog's collections and every query on them. Documents are the JSON of what they keep, with an `_id`."""
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import Any, Final, TypeVar
+
+from mongoengine import BooleanField, DictField, Document, DynamicDocument, IntField, ListField, StringField
+
+from chengxin.store.database import OutboxRow, Store, Unit, session_of
+from chengxin.values.workdays import CalendarYear
+from services.catalog.domain import holiday_notice
+from services.catalog.domain.code_list import CodeList, CodeListDraft, read_code_list, read_list_draft
+from services.catalog.domain.draft import Comment, Draft, read_comment, read_draft
+from services.catalog.domain.entry import Entry
+from services.catalog.domain.entry_versions import read_entry
+from services.catalog.domain.organisation import DirectoryEntry, read_organisation
+from services.catalog.domain.rule_set import RuleSet, read_rule_set
+
+T = TypeVar("T")
+Plain = dict[str, Any]
+
+# Sorts after every date: the last day of a version that has none.
+_OPEN_END: Final = "9999-12-31"
+
+
+class DraftRow(Document):
+    """A draft."""
+
+    draft_id = StringField(primary_key=True)
+    code = StringField(required=True)
+    state = StringField(required=True)
+    revision = IntField(required=True)
+    version = IntField()
+    created_at = StringField(required=True)
+    updated_at = StringField(required=True)
+    entry = DictField(required=True)
+    meta = {"db_alias": "catalog", "collection": "drafts"}
+
+
+class EntryRow(DynamicDocument):
+    """A published version; its other fields are those of the contract's Entry."""
+
+    key = StringField(primary_key=True)  # <code>:<version, 6 digits>
+    code = StringField(required=True)
+    version = IntField(required=True)
+    effective_from = StringField(required=True)
+    # The last day in force, or a day after all others.
+    until = StringField(required=True)
+    meta = {
+        "db_alias": "catalog",
+        "collection": "entries",
+        "indexes": [{"fields": ["code", "version"], "unique": True}, ["effective_from", "until", "code"]],
+    }
+
+
+class RuleSetRow(Document):
+    """A version of a rule set."""
+
+    key = StringField(primary_key=True)  # <name>:<version, 6 digits>
+    name = StringField(required=True)
+    version = IntField(required=True)
+    effective_from = StringField(required=True)
+    values = DictField(required=True)
+    meta = {
+        "db_alias": "catalog",
+        "collection": "rule_sets",
+        "indexes": [{"fields": ["name", "version"], "unique": True}],
+    }
+
+
+class CalendarYearRow(Document):
+    """The working days of a year."""
+
+    year = IntField(primary_key=True)
+    announced = BooleanField(required=True)
+    days_off = ListField(StringField())
+    days_worked = ListField(StringField())
+    meta = {"db_alias": "catalog", "collection": "calendar_years"}
+
+
+class CommentRow(Document):
+    """What was said about a draft."""
+
+    comment_id = StringField(primary_key=True)
+    draft_id = StringField(required=True)
+    meta = {"db_alias": "catalog", "collection": "draft_comments", "indexes": [["draft_id", "comment_id"]]}
+
+
+class CodeListRow(Document):
+    """A published version of a code list."""
+
+    key = StringField(primary_key=True)  # <name>:<version, 6 digits>
+    name = StringField(required=True)
+    version = IntField(required=True)
+    effective_from = StringField(required=True)
+    meta = {
+        "db_alias": "catalog",
+        "collection": "code_lists",
+        "indexes": [{"fields": ["name", "version"], "unique": True}],
+    }
+
+
+class CodeListDraftRow(Document):
+    """A version of a code list in preparation."""
+
+    draft_id = StringField(primary_key=True)
+    meta = {"db_alias": "catalog", "collection": "code_list_drafts"}
+
+
+class OrganisationRow(Document):
+    """An organisation of the directory."""
+
+    uscc = StringField(primary_key=True)
+    region = StringField(required=True)
+    meta = {"db_alias": "catalog", "collection": "organisations", "indexes": [["region", "uscc"]]}
+
+
+_ROWS: Final = (
+    *(DraftRow, EntryRow, RuleSetRow, CalendarYearRow, CommentRow),
+    *(CodeListRow, CodeListDraftRow, OrganisationRow),
+)
+
+
+class CatalogStore:
+    """What the catalog keeps."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._rows = store.collection
+
+    def create_indexes(self) -> None:
+        """Makes the collections and their indexes; doing it again changes nothing."""
+        for row in _ROWS:
+            row.ensure_indexes()
+
+    def once(self, caller: str, key: str, request: bytes, work: Callable[[Unit], Plain]) -> Plain:
+        """Runs `work` in a transaction, at most once per idempotency key of a caller."""
+        return self.store.once(caller, key, request, work)
+
+    def transact(self, work: Callable[[Unit], T]) -> T:
+        """Runs `work` in a transaction."""
+        return self.store.transact(work)
+
+    def follow(self, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
+        """Committed changes after a position, in order, without end."""
+        return self.store.follow(after, running)
+
+    def draft(self, draft_id: str, unit: Unit | None = None) -> Draft | None:
+        """A draft by id."""
+        found = self._rows(DraftRow).find_one({"_id": draft_id}, session=session_of(unit))
+        return read_draft(found | {"draft_id": found["_id"]}) if found else None
+
+    def drafts(self, after: str, limit: int, provider: str | None = None) -> list[Draft]:
+        """Drafts, oldest first, after an id; only those that name a provider, if one is given."""
+        query: Plain = {"_id": {"$gt": after}}
+        if provider is not None:
+            query["entry.providers.uscc"] = provider
+        found = self._rows(DraftRow).find(query).sort("_id", 1).limit(limit)
+        return [read_draft(row | {"draft_id": row["_id"]}) for row in found]
+
+    def save_draft(self, draft: Draft, unit: Unit) -> None:
+        """Writes a draft, new or edited."""
+        row = _as_row(draft.plain(), "draft_id")
+        self._rows(DraftRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
+
+    def comments(self, draft_id: str, after: str, limit: int) -> list[Comment]:
+        """What was said about a draft, oldest first, after an id."""
+        query = {"draft_id": draft_id, "_id": {"$gt": after}}
+        found = self._rows(CommentRow).find(query).sort("_id", 1).limit(limit)
+        return [read_comment(row | {"comment_id": row["_id"]}) for row in found]
+
+    def save_comment(self, comment: Comment, unit: Unit) -> None:
+        """Writes a new comment."""
+        self._rows(CommentRow).insert_one(_as_row(comment.plain(), "comment_id"), session=unit.session)
+
+    def entry(self, code: str, version: int) -> Entry | None:
+        """One published version."""
+        found = self._rows(EntryRow).find_one({"_id": _key(code, version)})
+        return read_entry(found) if found else None
+
+    def entry_in_force(self, code: str, day: date) -> Entry | None:
+        """The version in force on a day."""
+        found = self._rows(EntryRow).find_one({"code": code, **_in_force(day)})
+        return read_entry(found) if found else None
+
+    def entries_in_force(self, day: date, after: str, limit: int) -> list[Entry]:
+        """The versions in force on a day, by code, after a code."""
+        found = self._rows(EntryRow).find({"code": {"$gt": after}, **_in_force(day)}).sort("code", 1).limit(limit)
+        return [read_entry(row) for row in found]
+
+    def versions(self, code: str, after: int, limit: int) -> list[Entry]:
+        """Every version of an entry, oldest first, after a version."""
+        found = self._rows(EntryRow).find({"code": code, "version": {"$gt": after}}).sort("version", 1).limit(limit)
+        return [read_entry(row) for row in found]
+
+    def newest(self, code: str, unit: Unit | None = None) -> Entry | None:
+        """The newest version of an entry, in force or not."""
+        found = self._rows(EntryRow).find_one({"code": code}, sort=[("version", -1)], session=session_of(unit))
+        return read_entry(found) if found else None
+
+    def save_entry(self, entry: Entry, unit: Unit) -> None:
+        """Writes a new version, or the last day of one."""
+        row = entry.plain()
+        row |= {"_id": _key(row["code"], entry.version), "until": row["effective_to"] or _OPEN_END}
+        self._rows(EntryRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
+
+    def rule_sets(self, name: str, after: tuple[str, int], limit: int) -> list[RuleSet]:
+        """Every version of the rule sets, or of those of one name, after a name and version."""
+        query: Plain = {"$or": [{"name": {"$gt": after[0]}}, {"name": after[0], "version": {"$gt": after[1]}}]}
+        if name:
+            query["name"] = name
+        found = self._rows(RuleSetRow).find(query).sort([("name", 1), ("version", 1)]).limit(limit)
+        return [read_rule_set(row) for row in found]
+
+    def newest_rule_set(self, name: str, unit: Unit | None = None) -> RuleSet | None:
+        """The newest rules of a name, in force or not."""
+        found = self._rows(RuleSetRow).find_one({"name": name}, sort=[("version", -1)], session=session_of(unit))
+        return read_rule_set(found) if found else None
+
+    def rule_set_in_force(self, name: str, day: date, unit: Unit | None = None) -> RuleSet | None:
+        """The newest rules of a name that are effective on a day."""
+        query = {"name": name, "effective_from": {"$lte": day.isoformat()}}
+        found = self._rows(RuleSetRow).find_one(query, sort=[("version", -1)], session=session_of(unit))
+        return read_rule_set(found) if found else None
+
+    def save_rule_set(self, rules: RuleSet, unit: Unit) -> None:
+        """Writes a new version."""
+        row = {"_id": _key(rules.name, rules.version), **rules.plain()}
+        self._rows(RuleSetRow).insert_one(row, session=unit.session)
+
+    def calendar_year(self, year: int, unit: Unit | None = None) -> CalendarYear | None:
+        """The working days of a year."""
+        found = self._rows(CalendarYearRow).find_one({"_id": year}, session=session_of(unit))
+        return holiday_notice.read_year(found | {"year": year}) if found else None
+
+    def calendar_years(self) -> list[CalendarYear]:
+        """All years there are."""
+        return [
+            holiday_notice.read_year(row | {"year": row["_id"]})
+            for row in self._rows(CalendarYearRow).find().sort("_id", 1)
+        ]
+
+    def save_calendar_year(self, year: CalendarYear, unit: Unit) -> None:
+        """Writes a year, new or corrected."""
+        row = _as_row(holiday_notice.plain(year), "year")
+        self._rows(CalendarYearRow).replace_one({"_id": year.year}, row, upsert=True, session=unit.session)
+
+    def code_list(self, name: str, version: int) -> CodeList | None:
+        """One published version of a code list."""
+        found = self._rows(CodeListRow).find_one({"_id": _key(name, version)})
+        return read_code_list(found) if found else None
+
+    def code_list_in_force(self, name: str, day: date) -> CodeList | None:
+        """The newest version of a code list that is effective on a day."""
+        query = {"name": name, "effective_from": {"$lte": day.isoformat()}}
+        found = self._rows(CodeListRow).find_one(query, sort=[("version", -1)])
+        return read_code_list(found) if found else None
+
+    def code_lists_in_force(self, day: date, after: str, limit: int) -> list[CodeList]:
+        """The lists in force on a day, one version each, by name, after a name."""
+        query = {"name": {"$gt": after}, "effective_from": {"$lte": day.isoformat()}}
+        newest: dict[str, Plain] = {}
+        # There are tens of lists, and few versions of each.
+        for row in self._rows(CodeListRow).find(query).sort([("name", 1), ("version", 1)]):
+            if len(newest | {row["name"]: row}) > limit:
+                break
+            newest[row["name"]] = row
+        return [read_code_list(row) for row in newest.values()]
+
+    def newest_code_list(self, name: str, unit: Unit | None = None) -> CodeList | None:
+        """The newest version of a code list, in force or not."""
+        found = self._rows(CodeListRow).find_one({"name": name}, sort=[("version", -1)], session=session_of(unit))
+        return read_code_list(found) if found else None
+
+    def save_code_list(self, codes: CodeList, unit: Unit) -> None:
+        """Writes a new version."""
+        row = {"_id": _key(codes.content.name, codes.version), **codes.plain()}
+        self._rows(CodeListRow).insert_one(row, session=unit.session)
+
+    def list_draft(self, draft_id: str, unit: Unit | None = None) -> CodeListDraft | None:
+        """A draft of a code list by id."""
+        found = self._rows(CodeListDraftRow).find_one({"_id": draft_id}, session=session_of(unit))
+        return read_list_draft(found | {"draft_id": found["_id"]}) if found else None
+
+    def list_drafts(self, after: str, limit: int) -> list[CodeListDraft]:
+        """Drafts of code lists, oldest first, after an id."""
+        found = self._rows(CodeListDraftRow).find({"_id": {"$gt": after}}).sort("_id", 1).limit(limit)
+        return [read_list_draft(row | {"draft_id": row["_id"]}) for row in found]
+
+    def save_list_draft(self, draft: CodeListDraft, unit: Unit) -> None:
+        """Writes a draft of a code list, new or edited."""
+        row = _as_row(draft.plain(), "draft_id")
+        self._rows(CodeListDraftRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
+
+    def organisation(self, uscc: str, unit: Unit | None = None) -> DirectoryEntry | None:
+        """An organisation by its credit code."""
+        found = self._rows(OrganisationRow).find_one({"_id": uscc}, session=session_of(unit))
+        return read_organisation(found | {"uscc": found["_id"]}) if found else None
+
+    def organisations(self, region: str, function: str, after: str, limit: int) -> list[DirectoryEntry]:
+        """Organisations by credit code, after one; of a region and with a function, if given."""
+        query: Plain = {"_id": {"$gt": after}}
+        if region:
+            query["region"] = region
+        if function:
+            query["functions"] = function
+        found = self._rows(OrganisationRow).find(query).sort("_id", 1).limit(limit)
+        return [read_organisation(row | {"uscc": row["_id"]}) for row in found]
+
+    def save_organisation(self, organisation: DirectoryEntry, unit: Unit) -> None:
+        """Writes an organisation, new or changed."""
+        row = _as_row(organisation.plain(), "uscc")
+        self._rows(OrganisationRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
+
+
+def _as_row(plain: Plain, key: str) -> Plain:
+    return {"_id": plain.pop(key), **plain}
+
+
+def _key(name: str, version: int) -> str:
+    return f"{name}:{version:06d}"
+
+
+def _in_force(day: date) -> Plain:
+    return {"effective_from": {"$lte": day.isoformat()}, "until": {"$gte": day.isoformat()}}

@@ -1,0 +1,174 @@
+"""Code lists: drafted and published by the authority, read by everybody, referred to by items (Art. 9)."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Final
+
+from chengxin.auth.policy import rule
+from chengxin.auth.principal import Principal, Role
+from chengxin.auth.regions import of_the_city
+from chengxin.store.database import Unit
+from chengxin.values.canonical_json import canonical, digest
+from chengxin.values.ids import new_id
+from services.catalog.context import Catalog, must_be_sound
+from services.catalog.domain.code_list import (
+    CODE_LIST_DRAFT_UNKNOWN,
+    CODE_LIST_INVALID,
+    CODE_LIST_UNKNOWN,
+    CodeList,
+    CodeListContent,
+    CodeListDraft,
+    CodeListSummary,
+    following,
+    read_code_list,
+    read_list_draft,
+    with_values,
+)
+from services.catalog.domain.entry import ENTRY_INVALID, CodeListRef, EntryContent
+from services.catalog.usecases.read_catalog import EVERYBODY
+from services.catalog.usecases.rule_sets import no_other_service
+
+_REGIONS: Final = "region"
+
+
+@rule("code_list.listed", roles=EVERYBODY, articles=("9",))
+def listed(catalog: Catalog, caller: Principal, after: str, size: int) -> list[CodeListSummary]:
+    """The lists in force today, by name; one more than `size` when there are more."""
+    return [CodeListSummary(c) for c in catalog.store.code_lists_in_force(catalog.clock.today(), after, size + 1)]
+
+
+@rule("code_list.read", roles=EVERYBODY, articles=("9",))
+def read(catalog: Catalog, caller: Principal, name: str, version: int = 0) -> CodeList:
+    """One version of a list, the one in force today unless a version is named. Raises CODE_LIST_UNKNOWN."""
+    if (found := _find(catalog, CodeListRef(name, version))) is None:
+        raise CODE_LIST_UNKNOWN(name=name, version=version or "现行 / in force")
+    return found
+
+
+@rule("code_list.drafted", roles={Role.AUTHORITY}, articles=("9",))
+def draft(catalog: Catalog, caller: Principal, content: CodeListContent, key: str = "") -> CodeListDraft:
+    """Begins a draft of a list. Raises CODE_LIST_INVALID."""
+    must_be_sound(content.findings(), CODE_LIST_INVALID)
+    begun = CodeListDraft(new_id("codes"), content)
+
+    def work(unit: Unit) -> dict[str, object]:
+        _save(catalog, caller, unit, "code_list.drafted", begun)
+        return begun.plain()
+
+    asked = canonical(["code_list.drafted", content.plain()])
+    return read_list_draft(catalog.store.once(caller.sub, key, asked, work))
+
+
+@rule("code_list.draft_edited", roles={Role.AUTHORITY}, articles=("9",))
+def edit(catalog: Catalog, caller: Principal, draft_id: str, content: CodeListContent, key: str = "") -> CodeListDraft:
+    """Replaces a draft. Raises CODE_LIST_DRAFT_UNKNOWN, CODE_LIST_PUBLISHED, CODE_LIST_RENAMED, CODE_LIST_INVALID."""
+    must_be_sound(content.findings(), CODE_LIST_INVALID)
+
+    def work(unit: Unit) -> dict[str, object]:
+        edited = _draft(catalog, draft_id, unit).edited(content)
+        _save(catalog, caller, unit, "code_list.draft_edited", edited)
+        return edited.plain()
+
+    asked = canonical(["code_list.draft_edited", draft_id, content.plain()])
+    return read_list_draft(catalog.store.once(caller.sub, key, asked, work))
+
+
+@rule("code_list.drafts_listed", roles={Role.AUTHORITY, Role.CENTRE}, articles=("9",))
+def drafts(catalog: Catalog, caller: Principal, after: str, size: int) -> list[CodeListDraft]:
+    """Drafts, oldest first; one more than `size` when there are more."""
+    return catalog.store.list_drafts(after, size + 1)
+
+
+@rule("code_list.draft_read", roles={Role.AUTHORITY, Role.CENTRE}, articles=("9",))
+def read_draft(catalog: Catalog, caller: Principal, draft_id: str) -> CodeListDraft:
+    """One draft. Raises CODE_LIST_DRAFT_UNKNOWN."""
+    return _draft(catalog, draft_id)
+
+
+@rule("code_list.published", roles={Role.AUTHORITY}, articles=("6", "9"), when=(of_the_city,))
+def publish(catalog: Catalog, caller: Principal, draft_id: str, first: date, key: str = "") -> CodeList:
+    """Publishes a draft as the next version of its list. Entries keep the values that they were published with.
+
+    Raises CODE_LIST_DRAFT_UNKNOWN, CODE_LIST_PUBLISHED, CODE_LIST_BACKDATED, CODE_LIST_OVERLAPS, EFFECTIVE_IMPLAUSIBLE.
+    """
+
+    def work(unit: Unit) -> dict[str, object]:
+        begun = _draft(catalog, draft_id, unit)
+        must_be_sound(begun.content.findings(), CODE_LIST_INVALID)
+        published = _publish(catalog, caller, unit, begun.content, first)
+        catalog.store.save_list_draft(begun.published(published.version), unit)
+        return published.plain()
+
+    asked = canonical(["code_list.published", draft_id, first.isoformat()])
+    return read_code_list(catalog.store.once(caller.sub, key, asked, work))
+
+
+@rule("code_list.seeded", roles={Role.SERVICE}, articles=("9",), when=(no_other_service,))
+def seed_lists(catalog: Catalog, caller: Principal, contents: Sequence[CodeListContent], first: date) -> None:
+    """The catalog publishes the standard lists that are not there yet, and, from today on, those that a release changed."""
+
+    def work(unit: Unit) -> None:
+        for content in contents:
+            there = catalog.store.newest_code_list(content.name, unit)
+            if to_be_seeded(there, content):
+                _publish(catalog, caller, unit, content, catalog.clock.today() if there else first)
+
+    catalog.store.transact(work)
+
+
+def to_be_seeded(there: CodeList | None, content: CodeListContent) -> bool:
+    """Whether a standard list must be published: the first version is always the catalog's own, any later one may be the
+    authority's and stays."""
+    return there is None or (there.version == 1 and there.content != content)
+
+
+def resolved(catalog: Catalog, content: EntryContent) -> EntryContent:
+    """The content with the values of the code lists that it refers to. Raises ENTRY_INVALID."""
+    references = {item.code_list_ref for item in content.items if item.code_list_ref is not None}
+    content, wrong = with_values(content, {reference: _find(catalog, reference) for reference in references})
+    must_be_sound(wrong, ENTRY_INVALID)
+    return content
+
+
+def known_regions(catalog: Catalog) -> frozenset[str]:
+    """The codes of the region list in force today."""
+    regions = catalog.store.code_list_in_force(_REGIONS, catalog.clock.today())
+    return frozenset(value.code for value in regions.content.values) if regions else frozenset()
+
+
+def _find(catalog: Catalog, reference: CodeListRef) -> CodeList | None:
+    store = catalog.store
+    if reference.version:
+        return store.code_list(reference.name, reference.version)
+    return store.code_list_in_force(reference.name, catalog.clock.today())
+
+
+def _draft(catalog: Catalog, draft_id: str, unit: Unit | None = None) -> CodeListDraft:
+    if (found := catalog.store.list_draft(draft_id, unit)) is None:
+        raise CODE_LIST_DRAFT_UNKNOWN(draft_id=draft_id)
+    return found
+
+
+def _save(catalog: Catalog, caller: Principal, unit: Unit, act: str, begun: CodeListDraft) -> None:
+    catalog.store.save_list_draft(begun, unit)
+    details = {"draft_id": begun.draft_id, "name": begun.content.name, "content_sha256": _sha256(begun.content)}
+    unit.record(catalog.audit.event(act, caller, details=details).encode())
+
+
+def _publish(catalog: Catalog, caller: Principal, unit: Unit, content: CodeListContent, first: date) -> CodeList:
+    before = catalog.store.newest_code_list(content.name, unit)
+    published = following(content, first, before, catalog.clock.now(), catalog.clock.today())
+    catalog.store.save_code_list(published, unit)
+    unit.publish("code_list", code_list=published.plain())
+    details = {
+        "name": content.name,
+        "version": published.version,
+        "effective_from": first.isoformat(),
+        "content_sha256": _sha256(content),
+    }
+    unit.record(catalog.audit.event("code_list.published", caller, details=details).encode())
+    return published
+
+
+def _sha256(content: CodeListContent) -> str:
+    return digest(canonical(content.plain()))

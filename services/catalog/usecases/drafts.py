@@ -1,0 +1,128 @@
+"""Drafts of entries: compiled by the authority together with the providers that they name (Art. 7)."""
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Final
+
+from chengxin.auth.policy import rule
+from chengxin.auth.principal import Principal, Role
+from chengxin.errors import Problem
+from chengxin.store.database import Unit
+from chengxin.values.canonical_json import canonical, digest
+from chengxin.values.ids import new_id
+from services.catalog.context import Catalog, must_be_sound
+from services.catalog.domain.draft import DRAFT_UNKNOWN, Draft, read_draft
+from services.catalog.domain.entry import ENTRY_INVALID, EntryContent
+from services.catalog.domain.entry_diff import Difference, compare
+from services.catalog.domain.entry_validation import Finding, findings, region_findings
+from services.catalog.usecases.code_lists import known_regions, resolved
+
+COMPILERS: Final = {Role.AUTHORITY}
+# The centre sets the standards (Art. 6), so it sees what is being prepared; providers see what they are to provide.
+CONCERNED: Final = {Role.AUTHORITY, Role.CENTRE, Role.PROVIDER}
+
+
+def provider_is_named(catalog: Catalog, caller: Principal, draft_id: str, *_: object, **__: object) -> Problem | None:
+    """A provider only when the draft names it; to others of them it is as if it did not exist."""
+    if caller.roles & {Role.AUTHORITY, Role.CENTRE}:
+        return None
+    draft = catalog.store.draft(draft_id)
+    return None if draft is not None and draft.names(caller.org) else DRAFT_UNKNOWN(draft_id=draft_id)
+
+
+@rule("draft.created", roles=COMPILERS, articles=("7", "8"))
+def create(catalog: Catalog, caller: Principal, content: EntryContent, key: str = "") -> Draft:
+    """Begins a draft of an entry. Raises ENTRY_INVALID."""
+    sound = _sound(catalog, content)
+    asked = canonical(["draft.created", content.plain()])
+    now = catalog.clock.now()
+    draft = Draft(new_id("draft"), sound, now, now, authors=(caller.sub,))
+
+    def work(unit: Unit) -> dict[str, object]:
+        save(catalog, caller, unit, "draft.created", draft)
+        return draft.plain()
+
+    return read_draft(catalog.store.once(caller.sub, key, asked, work))
+
+
+@rule("draft.edited", roles=COMPILERS, articles=("7", "8"))
+def edit(
+    catalog: Catalog,
+    caller: Principal,
+    draft_id: str,
+    content: EntryContent,
+    revision: int | None = None,
+    key: str = "",
+) -> Draft:
+    """Replaces the content of a draft. `revision` is the one that the editor saw, if said.
+
+    Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED, DRAFT_CHANGED, DRAFT_CODE_CHANGED, ENTRY_INVALID.
+    """
+    sound = _sound(catalog, content)
+    asked = canonical(["draft.edited", draft_id, revision, content.plain()])
+
+    def work(unit: Unit) -> dict[str, object]:
+        draft = known_draft(catalog, draft_id, unit).edited(sound, caller.sub, catalog.clock.now(), revision)
+        save(catalog, caller, unit, "draft.edited", draft)
+        return draft.plain()
+
+    return read_draft(catalog.store.once(caller.sub, key, asked, work))
+
+
+@rule("draft.read", roles=CONCERNED, articles=("7",), when=(provider_is_named,))
+def read(catalog: Catalog, caller: Principal, draft_id: str) -> Draft:
+    """One draft. Raises DRAFT_UNKNOWN."""
+    return known_draft(catalog, draft_id)
+
+
+@rule("draft.listed", roles=CONCERNED, articles=("7",))
+def listed(catalog: Catalog, caller: Principal, after: str, size: int) -> list[Draft]:
+    """Drafts, oldest first; one more than `size` when there are more. A provider gets those that name it."""
+    everything = bool(caller.roles & {Role.AUTHORITY, Role.CENTRE})
+    return catalog.store.drafts(after, size + 1, None if everything else caller.org)
+
+
+@rule("draft.compared", roles=CONCERNED, articles=("7",), when=(provider_is_named,))
+def difference(catalog: Catalog, caller: Principal, draft_id: str) -> tuple[int, Draft, Difference]:
+    """What a draft would change in its entry's newest version, whose number comes first; 0 for a new entry.
+
+    Raises DRAFT_UNKNOWN.
+    """
+    draft = known_draft(catalog, draft_id)
+    newest = catalog.store.newest(draft.content.code)
+    if newest is None:
+        return 0, draft, Difference(())
+    return newest.version, draft, compare(newest.content, draft.content)
+
+
+def known_draft(catalog: Catalog, draft_id: str, unit: Unit | None = None) -> Draft:
+    """A draft by its id. Raises DRAFT_UNKNOWN."""
+    if (draft := catalog.store.draft(draft_id, unit)) is None:
+        raise DRAFT_UNKNOWN(draft_id=draft_id)
+    return draft
+
+
+def wrong(catalog: Catalog, content: EntryContent) -> Iterator[Finding]:
+    """Everything wrong with a content whose code lists are resolved, as the lists are today."""
+    return chain(findings(content), region_findings(content, known_regions(catalog)))
+
+
+def save(catalog: Catalog, caller: Principal, unit: Unit, act: str, draft: Draft, **details: object) -> None:
+    """Keeps a draft, and puts what happened to it on record in the same transaction."""
+    catalog.store.save_draft(draft, unit)
+    details |= {
+        "draft_id": draft.draft_id,
+        "revision": draft.revision,
+        "content_sha256": digest(canonical(draft.content.plain())),
+    }
+    unit.record(catalog.audit.event(act, caller, entries=[draft.content.code], details=details).encode())
+
+
+def _sound(catalog: Catalog, content: EntryContent) -> EntryContent:
+    """The content with the values of the code lists that it refers to. Raises ENTRY_INVALID.
+
+    Before it is made canonical: that cannot be done with whole numbers of more than 53 bits.
+    """
+    content = resolved(catalog, content)
+    must_be_sound(wrong(catalog, content), ENTRY_INVALID)
+    return content

@@ -1,0 +1,114 @@
+"""What others say and decide about a draft before it is published: comments and review (Art. 7)."""
+
+from dataclasses import dataclass
+
+from chengxin.auth.policy import rule
+from chengxin.auth.principal import Principal, Role
+from chengxin.errors import Problem
+from chengxin.store.database import Unit
+from chengxin.values.canonical_json import canonical, digest
+from chengxin.values.ids import new_id
+from services.catalog.context import Catalog
+from services.catalog.domain.draft import REVIEW_OWN_WORK, Comment, Decision, Draft, Stance, read_comment, read_draft
+from services.catalog.usecases.drafts import COMPILERS, CONCERNED, known_draft, provider_is_named, save
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """A comment as it is made: on what, how it stands, the words."""
+
+    stance: Stance
+    text: str
+    where: str = ""
+
+
+@rule("draft.commented", roles=CONCERNED, articles=("7",), when=(provider_is_named,))
+def comment(catalog: Catalog, caller: Principal, draft_id: str, opinion: Opinion, key: str = "") -> Comment:
+    """Says something about a draft that is not published yet; the words stay out of the audit log.
+
+    Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED.
+    """
+    at = catalog.clock.now()
+
+    def work(unit: Unit) -> dict[str, object]:
+        draft = known_draft(catalog, draft_id, unit)
+        draft.must_be_open()
+        comment_id = new_id("comment")
+        said = Comment(
+            comment_id,
+            draft_id,
+            draft.revision,
+            opinion.where,
+            opinion.stance,
+            opinion.text,
+            caller.org,
+            caller.sub,
+            at,
+        )
+        catalog.store.save_comment(said, unit)
+        details = {
+            "draft_id": draft_id,
+            "comment_id": comment_id,
+            "revision": draft.revision,
+            "stance": opinion.stance.value,
+            "text_sha256": digest(opinion.text.encode()),
+        }
+        event = catalog.audit.event("draft.commented", caller, entries=[draft.content.code], details=details)
+        unit.record(event.encode())
+        return said.plain()
+
+    asked = canonical(["draft.commented", draft_id, opinion.stance, opinion.where, opinion.text])
+    return read_comment(catalog.store.once(caller.sub, key, asked, work))
+
+
+@rule("draft.comments_listed", roles=CONCERNED, articles=("7",), when=(provider_is_named,))
+def comments(catalog: Catalog, caller: Principal, draft_id: str, after: str, size: int) -> list[Comment]:
+    """What was said about a draft, oldest first; one more than `size` when there are more. Raises DRAFT_UNKNOWN."""
+    known_draft(catalog, draft_id)
+    return catalog.store.comments(draft_id, after, size + 1)
+
+
+@rule("draft.submitted", roles=COMPILERS, articles=("7",))
+def submit(catalog: Catalog, caller: Principal, draft_id: str, revision: int | None, key: str = "") -> Draft:
+    """Lays a draft before a reviewer. Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED, DRAFT_CHANGED, DRAFT_NOT_OPEN."""
+
+    def work(unit: Unit) -> dict[str, object]:
+        draft = known_draft(catalog, draft_id, unit).submitted(caller.sub, catalog.clock.now(), revision)
+        save(catalog, caller, unit, "draft.submitted", draft)
+        return draft.plain()
+
+    asked = canonical(["draft.submitted", draft_id, revision])
+    return read_draft(catalog.store.once(caller.sub, key, asked, work))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A reviewer's decision about a revision, with its grounds."""
+
+    decision: Decision
+    opinion: str
+    revision: int
+
+
+def not_own_work(catalog: Catalog, caller: Principal, draft_id: str, *_: object, **__: object) -> Problem | None:
+    """Not who created, edited or submitted the draft."""
+    draft = catalog.store.draft(draft_id)
+    return REVIEW_OWN_WORK() if draft is not None and caller.sub in draft.authors else None
+
+
+@rule("draft.reviewed", roles={Role.AUTHORITY, Role.CENTRE}, articles=("6", "7"), when=(not_own_work,))
+def review(catalog: Catalog, caller: Principal, draft_id: str, verdict: Verdict, key: str = "") -> Draft:
+    """A second officer approves a submitted draft or returns it; nobody reviews what they wrote or submitted.
+
+    Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED, DRAFT_CHANGED, DRAFT_NOT_SUBMITTED, REVIEW_OWN_WORK.
+    """
+
+    def work(unit: Unit) -> dict[str, object]:
+        draft = known_draft(catalog, draft_id, unit).reviewed(
+            verdict.decision, verdict.opinion, caller.sub, catalog.clock.now(), verdict.revision
+        )
+        save(catalog, caller, unit, "draft.reviewed", draft, decision=verdict.decision.value)
+        return draft.plain()
+
+    asked = canonical(["draft.reviewed", draft_id, verdict.decision, verdict.opinion, verdict.revision])
+    return read_draft(catalog.store.once(caller.sub, key, asked, work))

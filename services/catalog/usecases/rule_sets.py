@@ -1,0 +1,60 @@
+"""Rule sets: deadlines, periods and thresholds with effective dates (Art. 29, 33)."""
+
+from typing import Final
+
+from chengxin.auth.policy import rule
+from chengxin.auth.principal import Principal, Role
+from chengxin.auth.regions import of_the_city
+from chengxin.errors import ROLE_NOT_ALLOWED, Problem
+from chengxin.store.database import Unit
+from chengxin.values.canonical_json import canonical
+from services.catalog.context import Catalog, must_be_sound
+from services.catalog.domain.rule_set import RuleSet, read_rule_set
+from services.catalog.usecases.read_catalog import EVERYBODY
+
+# The catalog itself, when it seeds what a new system needs.
+OWN: Final = Principal("catalog", frozenset({Role.SERVICE}), client_id="catalog")
+
+
+def no_other_service(catalog: Catalog, caller: Principal, *_: object, **__: object) -> Problem | None:
+    """Of the services only the catalog itself, to seed what a new system needs."""
+    if Role.AUTHORITY in caller.roles or caller.sub == OWN.sub:
+        return None
+    return ROLE_NOT_ALLOWED(roles=", ".join(sorted(caller.roles)), required=Role.AUTHORITY)
+
+
+@rule("rules.listed", roles=EVERYBODY, articles=("29", "33"))
+def listed(catalog: Catalog, caller: Principal, name: str, after: tuple[str, int], size: int) -> list[RuleSet]:
+    """Every version of the rule sets, by name and version; one more than `size` when there are more."""
+    return catalog.store.rule_sets(name, after, size + 1)
+
+
+@rule(
+    "rules.published", roles={Role.AUTHORITY, Role.SERVICE}, articles=("29", "33"), when=(no_other_service, of_the_city)
+)
+def publish(catalog: Catalog, caller: Principal, rules: RuleSet, key: str = "") -> RuleSet:
+    """Publishes the next version of a rule set. Raises INPUT_INVALID, RULES_BACKDATED, RULES_OVERLAP,
+    EFFECTIVE_IMPLAUSIBLE.
+    """
+    must_be_sound(rules.findings())
+
+    def work(unit: Unit) -> dict[str, object]:
+        published = rules.following(catalog.store.newest_rule_set(rules.name, unit), catalog.clock.today())
+        catalog.store.save_rule_set(published, unit)
+        unit.publish("rule_set", rule_set=published.plain())
+        unit.record(catalog.audit.event("rules.published", caller, details=published.plain()).encode())
+        return published.plain()
+
+    asked = canonical(["rules.published", rules.plain()])
+    return read_rule_set(catalog.store.once(caller.sub, key, asked, work))
+
+
+@rule("rules.previewed", roles={Role.AUTHORITY, Role.CENTRE}, articles=("29", "33"))
+def preview(catalog: Catalog, caller: Principal, rules: RuleSet) -> dict[str, object]:
+    """What publishing rules would change, value by value; nothing is published.
+
+    Raises INPUT_INVALID, RULES_BACKDATED, RULES_OVERLAP, EFFECTIVE_IMPLAUSIBLE.
+    """
+    must_be_sound(rules.findings())
+    before = catalog.store.newest_rule_set(rules.name)
+    return {"rule_set": rules.following(before, catalog.clock.today()).plain(), "changes": rules.changes(before)}

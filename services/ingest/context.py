@@ -1,0 +1,73 @@
+"""What ingest's use cases have around them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+
+from chengxin.audit.trail import AuditTrail
+from chengxin.store.database import is_passing
+from chengxin.store.deadlines import BULK_SECONDS, patience, within
+from chengxin.store.field_encryption import KeyRing
+from chengxin.values.clock import Clock
+from services.ingest.domain.receipt import Signer
+from services.ingest.projections.catalog_replica import Directory
+from services.ingest.store.quality import QualityStore
+from services.ingest.store.recent_versions import Recent
+from services.ingest.store.record_factory import Recorder
+from services.ingest.store.submissions import IngestStore
+from services.ingest.workers.upload_executor import Desk
+
+T = TypeVar("T")
+
+# For a delivery under way: longer than a store takes to come back after a crash (1 to 3 s), or that does not answer to be
+# started again (about 15 s, more on a busy machine). Then the caller is told, and resumes.
+_DELIVERY_SECONDS: Final = 40
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """The first argument of every use case here."""
+
+    store: IngestStore
+    audit: AuditTrail
+    clock: Clock
+    directory: Directory
+    recorder: Recorder
+    ring: KeyRing
+    signer: Signer
+    desk: Desk = field(default_factory=Desk)
+    recent: Recent = field(default_factory=Recent)
+
+    @property
+    def quality(self) -> QualityStore:
+        """The collections of quality and timeliness."""
+        return self.store.quality
+
+    @staticmethod
+    def patiently(work: Callable[[], T]) -> T:
+        """Does `work` again while the store is away, as long as a request may wait; `work` must find out what it has done
+        already."""
+        seconds = patience()
+        with within(seconds):
+            return _again(seconds)(work)
+
+    @staticmethod
+    def persistently(work: Callable[[], T]) -> T:
+        """As `patiently`, for a delivery under way: it waits until a store has been started again."""
+
+        def attempt() -> T:
+            with within(BULK_SECONDS):
+                return work()
+
+        return _again(_DELIVERY_SECONDS)(attempt)
+
+
+def _again(seconds: float) -> Retrying:
+    return Retrying(
+        retry=retry_if_exception(is_passing),
+        wait=wait_random_exponential(0.1, 1),
+        stop=stop_after_delay(seconds),
+        reraise=True,
+    )

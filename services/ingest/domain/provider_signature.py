@@ -1,0 +1,108 @@
+"""A provider's signed word on a delivery or on a change (Art. 11, 12): whose key, what it says, and whether that is so.
+
+Pure.
+"""
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any, Final
+
+from chengxin.auth.principal import Principal
+from chengxin.errors import conflict, invalid, precondition
+from chengxin.values.provider_statement import Signed, change_statement, read_signed
+from services.ingest.domain.submission import Change, Header
+
+SIGNATURE_INVALID = invalid(
+    "SIGNATURE_INVALID",
+    "签名不能接受：{reason}。请用登记的客户端密钥重新签名：报送签 submission_id、entry_code、record_count 与 content_sha256（文件可用"
+    " file_sha256），变更与撤销签 act、record_id、based_on_version 与 content_sha256",
+    "The signature is not accepted: {reason}. Sign again by your client's registered key: of a delivery submission_id,"
+    " entry_code, record_count and content_sha256 (of a file also file_sha256), of a change of a record act, record_id,"
+    " based_on_version and content_sha256",
+)
+SIGNATURE_REQUIRED = precondition(
+    "SIGNATURE_REQUIRED",
+    "按归集协议（{document}），贵单位的报送、变更与撤销须附签名，请用登记的客户端密钥签名后再提交",
+    "By the agreement {document} your deliveries, amendments and revocations must be signed; sign by your client's"
+    " registered key",
+)
+SIGNATURE_DIFFERS = conflict(
+    "SIGNATURE_DIFFERS",
+    "签名载明的 {field} 为 {signed}，而实际提交的为 {actual}；请核对内容后重新签名，报送编号或请求编号可继续使用",
+    "The signature says {field} {signed}, but what was sent is {actual}; check it and sign again, under the same id",
+)
+
+_TOLD: Final = frozenset({"submission_id", "entry_code", "record_count"})
+_DIGESTS: Final = frozenset({"content_sha256", "file_sha256"})
+# It keeps the digest from telling what the items may be.
+_SHORTEST_REQUEST: Final = 16
+
+Agreement = Mapping[str, Any] | None
+
+
+def word_on(header: Header, caller: Principal, agreement: Agreement, is_file: bool) -> Signed | None:
+    """The provider's word on a delivery, as far as its header goes; None where none is given and none is agreed.
+
+    `is_file` tells whether we have the file, so that its digest is as good as that of the records.
+    Raises SIGNATURE_REQUIRED, SIGNATURE_INVALID, SIGNATURE_DIFFERS.
+    """
+    if (signed := _word(header.signature, caller, agreement)) is None:
+        return None
+    _must_tell(signed, _TOLD, _DIGESTS)
+    enough = _DIGESTS if is_file else {"content_sha256"}
+    if not enough & signed.says.keys():
+        raise SIGNATURE_INVALID(reason=f"it does not tell {' or '.join(sorted(enough))}")
+    must_agree(signed, submission_id=header.submission_id, entry_code=header.entry_code)
+    if header.file_sha256:
+        must_agree(signed, file_sha256=header.file_sha256)
+    if header.record_count:
+        must_agree(signed, record_count=header.record_count)
+    return signed
+
+
+def word_on_change(change: Change, caller: Principal, agreement: Agreement) -> Signed | None:
+    """The provider's word on a change of one record; None where none is given and none is agreed.
+
+    It names the version that the change was made from, so that it is good once.
+    Raises SIGNATURE_REQUIRED, SIGNATURE_INVALID, SIGNATURE_DIFFERS.
+    """
+    if (signed := _word(change.signature, caller, agreement)) is None:
+        return None
+    if not change.based_on_version:
+        raise SIGNATURE_INVALID(reason="a signed change tells based_on_version")
+    if len(change.request_id) < _SHORTEST_REQUEST:
+        raise SIGNATURE_INVALID(
+            reason=f"a signed change has a random request_id of at least {_SHORTEST_REQUEST} characters"
+        )
+    facts = change_statement(change.asked, change.record_id, change.based_on_version)
+    _must_tell(signed, facts.keys(), frozenset())
+    must_agree(signed, **facts)
+    return signed
+
+
+def must_agree(signed: Signed, **facts: Any) -> None:
+    """Raises SIGNATURE_DIFFERS where the word says something else than is the case."""
+    for field, actual in facts.items():
+        if field in signed.says and signed.says[field] != actual:
+            raise SIGNATURE_DIFFERS(field=field, signed=str(signed.says[field])[:80], actual=actual)
+
+
+def _word(signature: str, caller: Principal, agreement: Agreement) -> Signed | None:
+    if not signature:
+        if agreement and agreement.get("signature_required"):
+            raise SIGNATURE_REQUIRED(document=agreement.get("document") or "-")
+        return None
+    try:
+        signed = read_signed(signature)
+    except ValueError as e:
+        raise SIGNATURE_INVALID(reason=e) from None
+    if not caller.client_key or signed.kid != caller.client_key:
+        raise SIGNATURE_INVALID(reason="the key is not the one by which the client obtained its token")
+    return signed
+
+
+def _must_tell(signed: Signed, told: AbstractSet[str], besides: AbstractSet[str]) -> None:
+    if missing := told - signed.says.keys():
+        raise SIGNATURE_INVALID(reason=f"it does not tell {', '.join(sorted(missing))}")
+    if unknown := signed.says.keys() - told - besides:
+        raise SIGNATURE_INVALID(reason=f"it tells more than it should: {', '.join(sorted(unknown))[:80]}")

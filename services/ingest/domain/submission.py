@@ -1,0 +1,379 @@
+"""What ingest speaks of: deliveries, their batches and records, what became of them. Pure."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from chengxin.errors import INPUT_INVALID, FieldError, Problem, conflict, forbidden, invalid, not_found, precondition
+from chengxin.tabular.bounds import LONGEST_RECORD, MOST_BYTES_OF_BATCH, MOST_ITEMS, bytes_of, is_bounded, length_of
+from chengxin.values.clock import rfc3339
+from chengxin.values.ids import is_objection_no, names_identity_number
+from chengxin.values.provider_statement import Asked, batch_bytes
+from chengxin.values.workdays import WorkCalendar
+from services.ingest.domain.normalisation import is_date
+from services.ingest.domain.validator import Violation
+
+# Greatest number of records in one batch: one transaction, and well under 16 MB of messages and documents.
+BATCH_LIMIT: Final = 1000
+# Of one submission: closing it looks at each of them once more.
+MOST_BATCHES: Final = 10_000
+
+# `/v1/submissions/findings` and `/v1/submissions/nothing-to-report` are addresses of their own.
+_SUBMISSION_ID: Final = re.compile(r"(?!(?:findings|nothing-to-report)\Z)[A-Za-z0-9_-]{8,64}\Z")
+# Addresses beside those of submissions.
+_NO_IDS: Final = frozenset({"agreements", "findings", "mappings", "nothing-to-report"})
+# No document of an organ of the state is older (1949-10-01).
+_FOUNDED: Final = "1949-10-01"
+_SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
+_encoder: Final = msgspec.json.Encoder(order="sorted")
+
+DELIVERY_ENTRY_UNKNOWN = not_found(
+    "DELIVERY_ENTRY_UNKNOWN",
+    "目录中没有已发布的条目 {entry}，请核对条目代码",
+    "The catalog has no published entry {entry}; check the code",
+)
+DELIVERY_ENTRY_NOT_IN_FORCE = precondition(
+    "DELIVERY_ENTRY_NOT_IN_FORCE",
+    "目录条目 {entry} 第 {version} 版今日不在有效期内，现行版本：{current}",
+    "Version {version} of entry {entry} is not in force today; in force: {current}",
+)
+NOT_A_PROVIDER = forbidden(
+    "NOT_A_PROVIDER",
+    "贵单位（{org}）不是目录条目 {entry} 的信息提供单位",
+    "Your organisation ({org}) is not a provider of entry {entry}",
+)
+BATCH_TOO_LARGE = invalid(
+    "BATCH_TOO_LARGE",
+    "一批最多 {limit} 条记录、{most} 字节，本批 {actual} 条、{bytes} 字节，请分批报送",
+    "A batch has at most {limit} records and {most} bytes, this one has {actual} and {bytes}; split it",
+)
+TOO_MANY_BATCHES = invalid(
+    "TOO_MANY_BATCHES",
+    "一次报送最多 {limit} 批，请加大每批记录数，或者分几次报送",
+    "A submission has at most {limit} batches; put more records into each, or deliver in several submissions",
+)
+RECORD_TOO_LARGE = invalid(
+    "RECORD_TOO_LARGE",
+    "第 {row} 行的记录有 {items} 个信息项、{characters} 个字符，最多 {most} 项、{longest} 个字符；请只报送目录条目中的信息项",
+    "The record in row {row} has {items} items of {characters} characters, the limits are {most} and {longest}; send only"
+    " items of the catalog entry",
+)
+BATCH_OUT_OF_ORDER = precondition(
+    "BATCH_OUT_OF_ORDER",
+    "批次号应为 {expected}，收到 {actual}，请从第 {expected} 批续传",
+    "Batch {expected} is expected, got {actual}; continue from batch {expected}",
+)
+BATCH_CONFLICT = conflict(
+    "BATCH_CONFLICT",
+    "第 {number} 批已报送且内容不同；新内容请使用新的报送编号",
+    "Batch {number} was delivered with other content; use a new submission id for new content",
+)
+SUBMISSION_CLOSED = precondition(
+    "SUBMISSION_CLOSED",
+    "报送 {submission_id} 已办结并出具回执，不能再追加批次",
+    "Submission {submission_id} is closed with its receipt; it takes no more batches",
+)
+SUBMISSION_EMPTY = invalid(
+    "SUBMISSION_EMPTY",
+    "本次报送没有任何记录",
+    "The submission has no records",
+)
+DELIVERY_BROKEN_OFF = precondition(
+    "DELIVERY_BROKEN_OFF",
+    "传输中断，已提交 {committed} 批、共 {records} 条，请从下一批续传；如果全部记录就是这 {records} 条，请用同一报送编号再次提交"
+    " header，写明 record_count 为 {records}，不带批次，即可办结",
+    "The delivery broke off after {committed} committed batches of {records} records in all; continue from the next. If"
+    " these are all, send the header with the same id and a record_count of {records} again, without batches, to end it",
+)
+DELIVERY_OVER_COUNT = precondition(
+    "DELIVERY_OVER_COUNT",
+    "header 中写明共 {told} 条，加上第 {number} 批将达到 {reached} 条，该批未入库；请核对条数，多出的记录请用新的报送编号报送",
+    "The header tells {told} records, with batch {number} there would be {reached}; the batch is not recorded. Check the"
+    " count, and deliver what is beyond it under a new submission id",
+)
+DELIVERY_END_MISSING = precondition(
+    "DELIVERY_END_MISSING",
+    "无法确认报送是否完整，已提交 {committed} 批：请在 header 中写明 record_count，或在最后发送 end",
+    "It is not clear that the delivery is whole, {committed} batches are committed: tell record_count in the header, or"
+    " send end at last",
+)
+RECORD_INVALID = invalid(
+    "RECORD_INVALID",
+    "记录不符合目录要求，请按 errors 逐项修正",
+    "The record does not obey the catalog entry; see errors for each item",
+)
+RECORD_KEY_CHANGED = precondition(
+    "RECORD_KEY_CHANGED",
+    "变更后的标识项（{items}）与原记录不同，请撤销原记录后重新报送",
+    "The change alters the items that identify the record ({items}); revoke it and deliver a new one",
+)
+RECORD_REVOKED = precondition(
+    "RECORD_REVOKED",
+    "记录 {record_id} 已撤销，不能再变更",
+    "Record {record_id} is revoked and cannot be changed",
+)
+RECORD_CHANGED_SINCE = conflict(
+    "RECORD_CHANGED_SINCE",
+    "变更依据的是记录 {record_id} 第 {based_on} 版，现行为第 {current} 版；请读取现行版本，重新提出变更",
+    "The change was made from version {based_on} of record {record_id}, which is at version {current} now; read it and"
+    " ask again",
+)
+RECORD_NOT_YOURS = forbidden(
+    "RECORD_NOT_YOURS",
+    "该记录由其他单位提供，只有提供单位可以变更或查看",
+    "The record belongs to another provider; only its provider may see or change it",
+)
+OBJECTION_REQUIRED = forbidden(
+    "OBJECTION_REQUIRED",
+    "信用中心只能依据异议更正记录，请填写异议编号 objection_no",
+    "The centre changes a record only for an objection; give its objection_no",
+)
+FEED_NOT_FOR_YOU = forbidden(
+    "FEED_NOT_FOR_YOU",
+    "变更流只供信息披露和异议处理服务使用",
+    "The feed of records is for the disclosure and objection services only",
+)
+
+
+class Outcome(StrEnum):
+    """What became of a delivered record."""
+
+    ACCEPTED = "accepted"
+    AMENDED = "amended"
+    UNCHANGED = "unchanged"
+    REJECTED = "rejected"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a provider says of a delivery before its batches."""
+
+    submission_id: str
+    entry_code: str
+    entry_version: int = 0
+    file_name: str = ""
+    file_sha256: str = ""
+    # How many records follow in all; 0: not told. When told, the submission closes only when all have come; when not,
+    # the sender must say where the delivery ends.
+    record_count: int = 0
+    # The provider's signed word on the delivery (`chengxin.values.provider_statement`); empty: none.
+    signature: str = ""
+
+    def checked(self) -> "Header":
+        """The header itself. Raises INPUT_INVALID naming each wrong field."""
+        wrong = []
+        if (
+            not _SUBMISSION_ID.match(self.submission_id)
+            or names_identity_number(self.submission_id)
+            or self.submission_id in _NO_IDS
+        ):
+            wrong.append(_wrong("submission_id", "8 到 64 位字母、数字、_ 或 -", "8 to 64 of A-Z a-z 0-9 _ -"))
+        if not self.entry_code:
+            wrong.append(_wrong("entry_code", "请填写目录条目代码", "give the code of the catalog entry"))
+        if self.entry_version < 0:
+            wrong.append(_wrong("entry_version", "不能为负数", "must not be negative"))
+        if self.record_count < 0:
+            wrong.append(_wrong("record_count", "不能为负数", "must not be negative"))
+        if len(self.file_name) > 255:
+            wrong.append(_wrong("file_name", "不能超过 255 个字符", "at most 255 characters"))
+        if self.file_sha256 and not _SHA256.match(self.file_sha256):
+            wrong.append(_wrong("file_sha256", "64 位小写十六进制", "64 lower-case hexadecimal digits"))
+        if wrong:
+            raise INPUT_INVALID(fields=wrong)
+        return self
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """One record as delivered: position in the source, item code to value."""
+
+    row: int
+    items: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some records of a delivery."""
+
+    number: int
+    records: Sequence[Delivered]
+
+    def encoded(self) -> bytes:
+        """The JSON of `[[row, items], …]`, items by code: kept as delivered (Art. 12); its SHA-256 is the batch's digest."""
+        return batch_bytes((r.row, r.items) for r in self.records)
+
+    def checked(self) -> "Batch":
+        """The batch itself. Raises BATCH_TOO_LARGE, TOO_MANY_BATCHES, RECORD_TOO_LARGE or INPUT_INVALID."""
+        if self.number > MOST_BATCHES:
+            raise TOO_MANY_BATCHES(limit=MOST_BATCHES)
+        if not self.records:
+            raise INPUT_INVALID(fields=[_wrong("records", "批次不能为空", "a batch must not be empty")])
+        for record in self.records:
+            if not is_bounded(record.items):
+                raise RECORD_TOO_LARGE(
+                    row=record.row,
+                    items=len(record.items),
+                    characters=length_of(record.items),
+                    most=MOST_ITEMS,
+                    longest=LONGEST_RECORD,
+                )
+        count, size = len(self.records), sum(bytes_of(record.items) for record in self.records)
+        if count > BATCH_LIMIT or (count > 1 and size > MOST_BYTES_OF_BATCH):
+            raise BATCH_TOO_LARGE(limit=BATCH_LIMIT, most=MOST_BYTES_OF_BATCH, actual=count, bytes=size)
+        return self
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The system's signed word on a closed submission (Art. 12)."""
+
+    submission_id: str
+    counts: Mapping[str, int]
+    content_sha256: str
+    closed_at: datetime
+    jws: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As answers name it."""
+        return {
+            "submission_id": self.submission_id,
+            "counts": dict(self.counts),
+            "content_sha256": self.content_sha256,
+            "closed_at": rfc3339(self.closed_at),
+            "jws": self.jws,
+        }
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many records became what."""
+
+    accepted: int = 0
+    amended: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+
+    @property
+    def total(self) -> int:
+        """All records delivered."""
+        return self.accepted + self.amended + self.unchanged + self.rejected
+
+    @classmethod
+    def of(cls, outcomes: Iterable[Outcome]) -> "Counts":
+        """Counts of these outcomes."""
+        tally = dict.fromkeys(("accepted", "amended", "unchanged", "rejected"), 0)
+        for outcome in outcomes:
+            tally[outcome.value] += 1
+        return cls(**tally)
+
+    def to_json(self) -> dict[str, int]:
+        """As documents, receipts and answers name them."""
+        return {
+            "total": self.total,
+            "accepted": self.accepted,
+            "amended": self.amended,
+            "unchanged": self.unchanged,
+            "rejected": self.rejected,
+        }
+
+
+@dataclass(frozen=True)
+class Change:
+    """A lawful later change of one record as asked for (Art. 11)."""
+
+    record_id: str
+    reason: str
+    document_number: str = ""
+    effective_date: str = ""
+    objection_no: str = ""
+    request_id: str = ""
+    # The full set of items after an amendment; None revokes.
+    items: Mapping[str, str] | None = None
+    # The version that the change was made from; 0: not told.
+    based_on_version: int = 0
+    # The provider's signed word on it (`chengxin.values.provider_statement`); empty: none.
+    signature: str = ""
+
+    @property
+    def asked(self) -> Asked:
+        """What it says of the record, as it is signed."""
+        told = (self.request_id, self.reason, self.document_number, self.effective_date, self.objection_no)
+        return Asked(*told, items=self.items)
+
+    def checked(self, today: date) -> "Change":
+        """The change itself; `today` is the Shanghai date. Raises INPUT_INVALID naming each wrong field."""
+        wrong = []
+        if not self.record_id:
+            wrong.append(_wrong("record_id", "请填写记录编号", "give the id of the record"))
+        if not self.reason.strip():
+            wrong.append(_wrong("reason", "请说明变更或撤销的理由", "say why, in words"))
+        if self.effective_date and not is_date(self.effective_date):
+            wrong.append(_wrong("effective_date", "应为 YYYY-MM-DD", "must be YYYY-MM-DD"))
+        elif self.effective_date and not _FOUNDED <= self.effective_date <= today.isoformat():
+            told = (f"应在 {_FOUNDED} 至今日（{today}）之间", f"must be from {_FOUNDED} up to and with today, {today}")
+            wrong.append(_wrong("effective_date", *told))
+        # Whether there is one, and about this record, only the objection service knows (README, what it cannot see).
+        if self.objection_no and not is_objection_no(self.objection_no):
+            told = (
+                "异议编号应形如 YY-20261124-0001，没有异议请留空",
+                "must be like YY-20261124-0001; empty without one",
+            )
+            wrong.append(_wrong("objection_no", *told))
+        if not is_bounded(self.items or {}):
+            zh = f"最多 {MOST_ITEMS} 项、{LONGEST_RECORD} 个字符"
+            wrong.append(_wrong("items", zh, f"at most {MOST_ITEMS} items and {LONGEST_RECORD} characters"))
+        if self.based_on_version < 0:
+            wrong.append(_wrong("based_on_version", "不能为负数", "must not be negative"))
+        for name, limit in (("reason", 2000), ("document_number", 200), ("request_id", 128)):
+            if len(getattr(self, name)) > limit:
+                wrong.append(_wrong(name, f"不能超过 {limit} 个字符", f"at most {limit} characters"))
+        if wrong:
+            raise INPUT_INVALID(fields=wrong)
+        return self
+
+    def canonical(self) -> bytes:
+        """What was asked, to tell a repeat from another request under the same request id."""
+        # The same may be signed again, and some signatures differ each time.
+        return _encoder.encode(replace(self, signature=""))
+
+
+@dataclass(frozen=True)
+class Became:
+    """What became of one delivered record, with the reasons of a rejection."""
+
+    row: int
+    outcome: Outcome
+    record_id: str = ""
+    version: int = 0
+    violations: Sequence[Violation] = ()
+    # Working days by which a change was reported after its reporting limit (Art. 11): 0 in time, or no date was told;
+    # None where a year's calendar is missing.
+    late_working_days: int | None = 0
+    # Of a changed record: the system's signed word on it (Art. 12).
+    receipt: str = ""
+
+
+def days_late(calendar: WorkCalendar, effective: date, limit: int, today: date) -> int | None:
+    """Working days by which a change that took effect on `effective` is reported after its limit (Art. 11).
+
+    None where a year's calendar is missing: a change is never refused for that, and no lateness is guessed.
+    """
+    try:
+        return max(0, calendar.working_days_between(effective, today) - limit)
+    except Problem:
+        return None
+
+
+def owned(provider: str, submission_id: str) -> str:
+    """The key of a submission: ids are chosen by providers, each for itself."""
+    return f"{provider}/{submission_id}"
+
+
+def _wrong(name: str, zh: str, en: str) -> FieldError:
+    return FieldError(name, "format", f"{zh} / {en}")

@@ -1,0 +1,179 @@
+"""What a violation tells the person who delivered the record: what is wrong and how to mend it, in both languages."""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from services.ingest.domain.catalog_entry import Item
+
+_SHOWN_CODES: Final = 20
+
+
+class Words(NamedTuple):
+    """The same words in both languages."""
+
+    zh: str
+    en: str
+
+
+def both(rule: str, **words: object) -> Words:
+    """The message of a rule; `Words` among the words are told in their language."""
+    zh, en = _WORDS[rule]
+    return Words(
+        zh.format(**{k: w.zh if isinstance(w, Words) else w for k, w in words.items()}),
+        en.format(**{k: w.en if isinstance(w, Words) else w for k, w in words.items()}),
+    )
+
+
+def named(item: Item) -> Words:
+    """An item's name, with its code."""
+    zh, en = item.name.zh, item.name.en or item.name.zh
+    return Words(f"“{zh}”（{item.code}）" if zh else item.code, f"“{en}” ({item.code})" if en else item.code)
+
+
+def listed(items: Sequence[Item]) -> Words:
+    """Several items' names."""
+    names = [named(item) for item in items]
+    return Words("、".join(n.zh for n in names), ", ".join(n.en for n in names))
+
+
+def permitted(item: Item) -> Words:
+    """The values of an item's code list, with their names where these say more."""
+    shown = item.code_list[:_SHOWN_CODES]
+    more = "…" if len(item.code_list) > _SHOWN_CODES else ""
+    zh = [f"{v.code}（{v.name.zh}）" if v.name.zh not in ("", v.code) else v.code for v in shown]
+    en = [f"{v.code} ({v.name.en})" if v.name.en not in ("", v.code) else v.code for v in shown]
+    return Words("、".join(zh) + more, ", ".join(en) + more)
+
+
+# Rule to (Chinese, English). `{item}` is the item's name with its code; other words depend on the rule.
+_WORDS: Final[dict[str, tuple[str, str]]] = {
+    "unknown_item": (
+        "目录条目中没有信息项“{item}”，请按目录核对列名或删除该列",
+        "the catalog entry has no item “{item}”; check the column against the catalog or remove it",
+    ),
+    "required": ("{item}为必填项，请补充", "{item} is required; supply it"),
+    "length": (
+        "{item}共 {actual} 个字符，超过上限 {limit}，请缩短",
+        "{item} has {actual} characters, the limit is {limit}; shorten it",
+    ),
+    "characters": (
+        "{item}含有不可见、改变文字方向或私用区的字符（{found}），请删除，或改用标准字符",
+        "{item} holds characters that are invisible, change the direction of text or are of private use ({found}); remove"
+        " them, or use standard ones",
+    ),
+    "code_list": (
+        "{item}的值不在代码表中，可用值：{permitted}",
+        "{item} is not in the code list; permitted: {permitted}",
+    ),
+    "pattern": (
+        "{item}的格式不符合要求（{pattern}），请核对",
+        "{item} does not have the required form ({pattern}); check it",
+    ),
+    "date": (
+        "{item}不是有效的公历日期，请写作 YYYY-MM-DD，例如 2024-01-05；长期请写 2099-12-31",
+        "{item} is not a date of the calendar; write YYYY-MM-DD, for example 2024-01-05; open-ended is 2099-12-31",
+    ),
+    "date.serial": (
+        "{item}是电子表格的日期序号，可能是 {meant}；请将该列设为日期或文本格式后重新填写",
+        "{item} is a spreadsheet's serial number, perhaps {meant}; format the column as date or text and enter it again",
+    ),
+    "spreadsheet_number": (
+        "{item}被电子表格当作数字四舍五入（科学计数法），已丢失末尾数字；请将该列设为文本格式后重新填写",
+        "{item} was rounded by a spreadsheet as a number, its last digits are lost; format the column as text and enter"
+        " it again",
+    ),
+    "number.format": (
+        "{item}不是数值，请只写数字和小数点，例如 1250.5",
+        "{item} is not a number; write digits and a decimal point only, for example 1250.5",
+    ),
+    "number.length": (
+        "{item}共 {actual} 位数字，超过上限 {limit}，请核对",
+        "{item} has {actual} digits, the limit is {limit}; check it",
+    ),
+    "number.scale": (
+        "{item}有 {actual} 位小数，最多 {limit} 位，请核对单位或四舍五入",
+        "{item} has {actual} decimal places, the limit is {limit}; check the unit or round it",
+    ),
+    "uscc.length": (
+        "{item}应为 18 位统一社会信用代码，实为 {actual} 位，请核对",
+        "{item} must be a unified social credit code of 18 characters, it has {actual}; check it",
+    ),
+    "uscc.format": (
+        "{item}含有统一社会信用代码不使用的字符（不用 I、O、S、V、Z，第 1 至 8 位为数字），请核对",
+        "{item} holds characters that no unified social credit code has (no I, O, S, V, Z; digits up to the 8th)",
+    ),
+    "uscc.check_digit": (
+        "{item}的校验码（第 18 位）不正确，至少有一位填错，请与证照核对（GB 32100）",
+        "the check digit (18th) of {item} is wrong, so at least one character is; compare with the licence (GB 32100)",
+    ),
+    "identity_number.length": (
+        "{item}应为 18 位公民身份号码，实为 {actual} 位，请核对",
+        "{item} must be an identity number of 18 characters, it has {actual}; check it",
+    ),
+    "identity_number.format": (
+        "{item}应为 17 位数字加校验码（数字或 X），请核对",
+        "{item} must be 17 digits and a check digit (digit or X); check it",
+    ),
+    "identity_number.check_digit": (
+        "{item}的校验码（第 18 位）不正确，至少有一位填错，请与证件核对（GB 11643）",
+        "the check digit (18th) of {item} is wrong, so at least one character is; compare with the card (GB 11643)",
+    ),
+    "identity_number.birth_date": (
+        "{item}中的出生日期（第 7 至 14 位）不存在，请与证件核对",
+        "the date of birth in {item} (7th to 14th) does not exist; compare with the card",
+    ),
+    "identity_number.region": (
+        "{item}中的地区码（第 1 至 2 位）不存在，请与证件核对",
+        "the region in {item} (first two digits) does not exist; compare with the card",
+    ),
+    "organisation_code.length": (
+        "{item}应为 9 位组织机构代码，实为 {actual} 位，请核对",
+        "{item} must be an organisation code of 9 characters, it has {actual}; check it",
+    ),
+    "organisation_code.format": (
+        "{item}应为 8 位数字或大写字母加校验码，请核对",
+        "{item} must be 8 digits or capitals and a check digit; check it",
+    ),
+    "organisation_code.check_digit": (
+        "{item}的校验码（第 9 位）不正确，请核对（GB 11714）",
+        "the check digit (9th) of {item} is wrong; check it (GB 11714)",
+    ),
+    "required_one_of": (
+        "{items}至少填一项",
+        "at least one of {items} is required",
+    ),
+    "not_before": (
+        "{item}早于{other}，请核对两个日期",
+        "{item} is before {other}; check both dates",
+    ),
+    "not_less": (
+        "{item}小于{other}，请核对两个数值",
+        "{item} is less than {other}; check both numbers",
+    ),
+    "forbidden_when": (
+        "{other}含“{values}”时不得填写{item}，请删除该项或核对{other}",
+        "{item} must be empty when {other} has “{values}”; remove it, or check {other}",
+    ),
+    "required_when": (
+        "{other}含“{values}”时，{item}为必填项，请补充",
+        "{item} is required when {other} has “{values}”; supply it",
+    ),
+    "subject": (
+        "无法确定信用主体，请填写{items}中的一项",
+        "the subject cannot be told; supply one of {items}",
+    ),
+    "natural_key": (
+        "标识本条记录的信息项（{items}）全部为空，请至少填一项",
+        "the items that identify the record ({items}) are all empty; supply at least one",
+    ),
+    "example": (
+        "{item}是模板中的填报示例，不是实际信息，请删除该行",
+        "{item} is that of the template's example, which is about nobody; remove the row",
+    ),
+    "record.revoked": (
+        "该记录已被撤销，不能重新报送；如撤销有误，请联系信用中心",
+        "the record was revoked and cannot be delivered again; if that was a mistake, contact the credit centre",
+    ),
+}
+
+RULES: Final = frozenset(_WORDS)

@@ -1,0 +1,36 @@
+"""The page for direct reporting, and its script. No decisions here."""
+
+from flask import Response, request, send_file
+from flask_openapi3.openapi import OpenAPI
+
+from chengxin.auth.policy import open_to_all, serves
+from chengxin.errors import Problem
+from chengxin.http.pages import page, page_language
+from chengxin.http.web import told_when
+from services.ingest.context import Ingest
+from services.ingest.http.pages import SCRIPT, Pages
+from services.ingest.usecases import read_submissions
+from services.ingest.usecases.paging import submission_position
+
+
+def add_pages(app: OpenAPI, ingest: Ingest) -> None:
+    """The views."""
+    pages = Pages(ingest)
+
+    @app.route("/report")
+    @serves(read_submissions.submissions)
+    def report() -> Response:
+        language = page_language()
+        try:
+            after = submission_position(request.args.get("page", ""))
+            return page(pages.report(request.args.get("provider", ""), after, language), language)
+        except Problem as problem:
+            # Programs are told as by the API.
+            if "text/html" not in request.headers.get("Accept", ""):
+                raise
+            return told_when(problem, page(pages.refused(problem, language), language, problem.type.status))
+
+    @app.route("/report/report.js")
+    @open_to_all("the page's script")
+    def script() -> Response:
+        return send_file(SCRIPT, "text/javascript")

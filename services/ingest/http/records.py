@@ -1,0 +1,191 @@
+"""HTTP face of delivered records: what became of them, and their later changes. No decisions here."""
+
+from dataclasses import asdict, replace
+from typing import Any, Final
+
+from flask import Response
+from flask_openapi3.models.tag import Tag
+from flask_openapi3.openapi import OpenAPI
+from pydantic import BaseModel, Field
+
+from chengxin.auth.policy import serves
+from chengxin.auth.request_context import caller
+from chengxin.http.web import PageQuery, Parameters, answer, idempotency_key
+from chengxin.values.clock import rfc3339
+from chengxin.values.page_tokens import encode_page_token
+from services.ingest.context import Ingest
+from services.ingest.domain.submission import Became, Change
+from services.ingest.usecases import amend_record, record_history
+from services.ingest.usecases.paging import version_position
+
+_RECORDS: Final = Tag(name="records", description="What was made of the records that providers delivered")
+
+
+_LATE: Final = "Beyond the entry's reporting limit (Art. 11); null where the calendar of a year is missing"
+
+
+class RecordPath(BaseModel):
+    """A record."""
+
+    record_id: str = Field(max_length=64)
+
+
+class VersionAnswer(BaseModel):
+    """One version of a record."""
+
+    version: int
+    entry_version: int
+    items: dict[str, str] = Field(description="Standard values")
+    raw: dict[str, str] = Field(description="Values as delivered where the standard form is another")
+    withheld: list[str] = Field(
+        description="Items that are there and not shown: personal identifiers, to all but the record's provider"
+    )
+    revoked: bool
+    submission_id: str = Field(description="Empty when the single record was changed")
+    row: int = Field(description="Position in the submission; 0 when the single record was changed")
+    reason: str = Field(description="Empty for a first delivery")
+    document_number: str
+    effective_date: str
+    objection_no: str
+    late_working_days: int | None = Field(description=_LATE)
+    recorded_at: str
+    receipt: str = Field(
+        description="Of a change of the single record: the system's signed word on it, with the provider's if it gave one;"
+        " an unsigned change's is shown to the provider only"
+    )
+    signed_by: str = Field(description="Thumbprint of the key by which the provider signed such a change")
+
+
+class RecordAnswer(BaseModel):
+    """A record with a page of its versions, oldest first."""
+
+    record_id: str
+    entry_code: str
+    provider_uscc: str
+    provider_name: str
+    versions: list[VersionAnswer]
+    next_page_token: str
+
+
+class KeyBody(PageQuery):
+    """A record by what identifies it within its entry."""
+
+    catalog: str = Field(max_length=64, description="Code of the catalog entry, for example QYDJ")
+    key: dict[str, str] = Field(
+        min_length=1,
+        max_length=32,
+        description="The items of the entry's natural key, in any form that a delivery takes",
+    )
+
+
+class RevocationBody(Parameters):
+    """Why and from when a record has no effect."""
+
+    reason: str = Field(max_length=2000)
+    document_number: str = Field("", max_length=200, description="Number of the legal document of the change")
+    effective_date: str = Field("", max_length=10, description="Shanghai date of its legal effect, YYYY-MM-DD")
+    objection_no: str = Field("", max_length=64, description="Objection that led to it, if one did")
+    based_on_version: int = Field(
+        0, ge=0, le=1_000_000, description="The version it was made from; when another is current, nothing is changed"
+    )
+    signature: str = Field(
+        "", max_length=4096, description="Your signed word on it: JWS, see docs/operations/submit.md"
+    )
+
+
+class AmendmentBody(RevocationBody):
+    """What a record says from now on."""
+
+    items: dict[str, str] = Field(description="The full set of items after the change")
+
+
+class ChangedAnswer(BaseModel):
+    """A record that was changed."""
+
+    record_id: str
+    version: int
+    outcome: str = Field(description="amended, unchanged, revoked")
+    late_working_days: int | None = Field(description=_LATE)
+    receipt: str = Field(description="The system's signed word on it: JWS, keys at /v1/submissions/keys")
+
+
+def add_records(app: OpenAPI, ingest: Ingest) -> None:
+    """Adds the addresses."""
+
+    @app.get("/v1/records/<record_id>", tags=[_RECORDS], summary="One record", responses={200: RecordAnswer})
+    @serves(record_history.record)
+    def record(path: RecordPath, query: PageQuery) -> Response:
+        """Its versions, oldest first; a provider sees its own records."""
+        after = version_position(query.page_token)
+        return _history(record_history.record(ingest, caller(), path.record_id, after, query.page_size))
+
+    # Not by GET: what identifies a record may be personal, and addresses are kept in logs.
+    @app.post(
+        "/v1/records/queries",
+        tags=[_RECORDS],
+        summary="One record of one's own, by its natural key",
+        responses={200: RecordAnswer},
+    )
+    @serves(record_history.find)
+    def find(body: KeyBody) -> Response:
+        """Its id and its versions, oldest first: for a provider, who knows the record by what identifies it."""
+        named = record_history.Named(body.catalog, body.key)
+        return _history(record_history.find(ingest, caller(), named, version_position(body.page_token), body.page_size))
+
+    @app.post(
+        "/v1/records/<record_id>/amendments",
+        tags=[_RECORDS],
+        summary="Amend a record",
+        responses={200: ChangedAnswer},
+    )
+    @serves(amend_record.amend)
+    def amend(path: RecordPath, body: AmendmentBody) -> Response:
+        """A new version with these items; by its provider, or by the centre for an objection."""
+        change = _change(path.record_id, body)
+        return _changed(amend_record.amend(ingest, caller(), replace(change, items=body.items)))
+
+    @app.post(
+        "/v1/records/<record_id>/revocation",
+        tags=[_RECORDS],
+        summary="Revoke a record",
+        responses={200: ChangedAnswer},
+    )
+    @serves(amend_record.revoke)
+    def revoke(path: RecordPath, body: RevocationBody) -> Response:
+        """It ceases to have effect and stays in history; by its provider, or by the centre for an objection."""
+        return _changed(amend_record.revoke(ingest, caller(), _change(path.record_id, body)))
+
+
+def _history(found: record_history.History) -> Response:
+    told = asdict(found) | {"versions": [_version(v) for v in found.versions]}
+    following = told.pop("following")
+    return answer(told | {"next_page_token": encode_page_token([following] if following else None)})
+
+
+def _change(record_id: str, body: RevocationBody) -> Change:
+    return Change(
+        record_id,
+        body.reason,
+        body.document_number,
+        body.effective_date,
+        body.objection_no,
+        idempotency_key(),
+        based_on_version=body.based_on_version,
+        signature=body.signature,
+    )
+
+
+def _changed(became: Became) -> Response:
+    return answer(
+        {
+            "record_id": became.record_id,
+            "version": became.version,
+            "outcome": became.outcome,
+            "late_working_days": became.late_working_days,
+            "receipt": became.receipt,
+        }
+    )
+
+
+def _version(found: record_history.Version) -> dict[str, Any]:
+    return asdict(found) | {"recorded_at": rfc3339(found.recorded_at)}

@@ -1,0 +1,219 @@
+"""HTTP face of what surrounds direct reporting: agreements, column mappings, previews. No decisions here."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from flask import Response
+from flask_openapi3.models.tag import Tag
+from flask_openapi3.openapi import OpenAPI
+from pydantic import BaseModel, Field
+
+from chengxin.auth import request_context
+from chengxin.auth.policy import serves
+from chengxin.auth.request_context import caller
+from chengxin.http.web import UploadedFile, answer
+from chengxin.tabular.columns import ItemName
+from services.ingest.context import Ingest
+from services.ingest.domain.submission import Header
+from services.ingest.http.uploads import kept
+from services.ingest.usecases import agreements, column_mappings, preview_file
+from services.ingest.usecases.agreements import Terms
+
+_REPORTING: Final = Tag(name="reporting", description="How providers report: agreements, mappings, previews (Art. 10)")
+
+
+class ProviderPath(BaseModel):
+    """A provider."""
+
+    provider: str = Field(max_length=18, description="Unified social credit code")
+
+
+class AgreementBody(BaseModel):
+    """What was agreed."""
+
+    signature_required: bool = Field(description="Whether every delivery must be signed by the provider's key")
+    document: str = Field(min_length=1, max_length=200, description="The agreement, for example its number")
+
+
+class AgreementAnswer(AgreementBody):
+    """What was agreed with a provider."""
+
+    provider_uscc: str
+    changed_at: str
+
+
+class EntryPath(BaseModel):
+    """An entry."""
+
+    entry: str = Field(max_length=64, description="Code of the catalog entry, for example XZXK")
+
+
+class MappingBody(BaseModel):
+    """Which item each column holds."""
+
+    columns: dict[str, str] = Field(
+        description="Text of a header to the code of an item; to an empty text for a column that is not read"
+    )
+
+
+class MappingAnswer(MappingBody):
+    """Which item each of the provider's columns holds."""
+
+    entry_code: str
+
+
+class PreviewForm(BaseModel):
+    """A file to look at."""
+
+    catalog: str = Field(max_length=64, description="Code of the catalog entry, for example XZXK")
+    file: UploadedFile = Field(description="CSV (UTF-8, UTF-16, GB18030), XLSX or JSON Lines")
+
+
+class ItemAnswer(BaseModel):
+    """An item of the entry."""
+
+    item: str
+    name: str
+
+
+class ColumnAnswer(BaseModel):
+    """A column of the file."""
+
+    label: str
+    item: str = Field(description="Code of the item; empty when the column is not read or unknown")
+    found_by: str = Field(description="mapping, code, name, not_read, unknown")
+    suggestions: list[ItemAnswer] = Field(description="For an unknown column: items that may be meant")
+
+
+class SeenViolation(BaseModel):
+    """One thing wrong with a row."""
+
+    item: str
+    rule: str
+    message: str
+
+
+class RowAnswer(BaseModel):
+    """A row as it would be recorded."""
+
+    row: int
+    items: dict[str, str] = Field(description="Standard values")
+    raw: dict[str, str] = Field(description="Values as delivered where the standard form is another")
+    violations: list[SeenViolation] = Field(description="Empty when the row would be taken")
+
+
+class PreviewAnswer(BaseModel):
+    """What a file looks like; nothing of it is stored."""
+
+    entry_code: str
+    entry_version: int
+    kind: str
+    encoding: str
+    sheets_not_read: list[str] = Field(description="Further sheets that hold something: only the first is read")
+    columns: list[ColumnAnswer]
+    missing: list[ItemAnswer] = Field(description="Required items without a column")
+    rows: list[RowAnswer]
+
+
+def add_agreements(app: OpenAPI, ingest: Ingest) -> None:
+    """The terms of providers."""
+
+    @app.put(
+        "/v1/submissions/agreements/<provider>",
+        tags=[_REPORTING],
+        summary="Put down what was agreed with a provider",
+        responses={200: AgreementAnswer},
+    )
+    @serves(agreements.agree)
+    def agree(path: ProviderPath, body: AgreementBody) -> Response:
+        """It holds from the next delivery; doing it again changes nothing."""
+        wanted = Terms(body.signature_required, body.document)
+        return answer(agreements.agree(ingest, caller(), path.provider, wanted))
+
+    @app.get(
+        "/v1/submissions/agreements/<provider>",
+        tags=[_REPORTING],
+        summary="What was agreed with a provider",
+        responses={200: AgreementAnswer},
+    )
+    @serves(agreements.agreed)
+    def agreed(path: ProviderPath) -> Response:
+        """A provider sees its own."""
+        return answer(agreements.agreed(ingest, caller(), path.provider))
+
+
+def add_mappings(app: OpenAPI, ingest: Ingest) -> None:
+    """What providers call their columns."""
+
+    @app.get(
+        "/v1/submissions/mappings/<entry>",
+        tags=[_REPORTING],
+        summary="Which item each of one's columns holds",
+        responses={200: MappingAnswer},
+    )
+    @serves(column_mappings.mapping)
+    def mapping(path: EntryPath) -> Response:
+        """Empty when nothing was put down: columns are found by code and name."""
+        return answer({"entry_code": path.entry, "columns": column_mappings.mapping(ingest, caller(), path.entry)})
+
+    @app.put(
+        "/v1/submissions/mappings/<entry>",
+        tags=[_REPORTING],
+        summary="Put down which item each of one's columns holds",
+        responses={200: MappingAnswer},
+    )
+    @serves(column_mappings.remember)
+    def remember(path: EntryPath, body: MappingBody) -> Response:
+        """In place of the mapping before; uploads and `chengxin submit` follow it. Doing it again changes nothing."""
+        kept = column_mappings.remember(ingest, caller(), path.entry, body.columns)
+        return answer({"entry_code": path.entry, "columns": kept})
+
+
+def add_preview(app: OpenAPI, ingest: Ingest) -> None:
+    """A look at a file."""
+
+    @app.post(
+        "/v1/submissions/preview",
+        tags=[_REPORTING],
+        summary="Look at a file before it is delivered",
+        responses={200: PreviewAnswer},
+    )
+    @serves(preview_file.preview)
+    def look(form: PreviewForm) -> Response:
+        """Its columns, and the first 20 rows as they would be recorded. Nothing is stored."""
+        header = Header("", form.catalog, file_name=Path(form.file.filename or "").name)
+        with kept(form.file) as upload:
+            seen = preview_file.preview(ingest, caller(), header, upload)
+        return answer(_preview(seen))
+
+
+def _preview(seen: preview_file.Preview) -> dict[str, Any]:
+    language = request_context.current().language
+    return {
+        "entry_code": seen.entry_code,
+        "entry_version": seen.entry_version,
+        "kind": seen.kind,
+        "encoding": seen.encoding,
+        "sheets_not_read": list(seen.unread),
+        "columns": [
+            {"label": c.label, "item": c.item, "found_by": c.found_by, "suggestions": _items(c.suggestions, language)}
+            for c in seen.columns
+        ],
+        "missing": _items(seen.missing, language),
+        "rows": [
+            {
+                "row": row.row,
+                "items": row.items,
+                "raw": row.raw,
+                "violations": [
+                    {"item": v.item, "rule": v.rule, "message": v.message(language)} for v in row.violations
+                ],
+            }
+            for row in seen.rows
+        ],
+    }
+
+
+def _items(items: Iterable[ItemName], language: str) -> list[dict[str, str]]:
+    return [{"item": i.code, "name": (i.en if language == "en" else i.zh) or i.code} for i in items]

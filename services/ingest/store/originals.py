@@ -1,0 +1,35 @@
+"""The bytes as received, kept with their digest (Art. 12): deflated, sealed, in pieces."""
+
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import IO, Any
+
+from chengxin.store.field_encryption import KeyRing
+from chengxin.values.canonical_json import digest
+from services.ingest.store.submissions import CHUNK
+
+_CONTEXT = "original"
+
+
+def pieces(name: str, content: bytes, ring: KeyRing) -> Iterator[dict[str, Any]]:
+    """The documents that keep `content` under a name."""
+    whole = digest(content)
+    for number, start in enumerate(range(0, len(content), CHUNK)):
+        piece = content[start : start + CHUNK]
+        # Level 1: 2 ms a megabyte, and a fifth of the bytes to write.
+        body = ring.encrypt_bytes(zlib.compress(piece, 1), _CONTEXT)
+        yield {"_id": f"{name}/{number:04}", "sha256": whole, "size": len(piece), "body": body}
+
+
+def file_pieces(name: str, file: IO[bytes], sha256: str, ring: KeyRing) -> Iterator[dict[str, Any]]:
+    """The documents that keep a file under a name, one at a time: it need not fit into memory."""
+    number = 0
+    while piece := file.read(CHUNK):
+        body = ring.encrypt_bytes(zlib.compress(piece, 1), _CONTEXT)
+        yield {"_id": f"{name}/{number:04}", "sha256": sha256, "size": len(piece), "body": body}
+        number += 1
+
+
+def joined(kept: Iterable[dict[str, Any]], ring: KeyRing) -> bytes:
+    """The bytes that the pieces keep."""
+    return b"".join(zlib.decompress(ring.decrypt_bytes(bytes(piece["body"]), _CONTEXT)) for piece in kept)

@@ -1,0 +1,177 @@
+"""The collections of quality and timeliness, and every query on them. All of it is derived, but for declarations."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Final
+
+from mongoengine import DateTimeField, DictField, Document, IntField, ListField, StringField
+from pymongo.client_session import ClientSession
+
+from chengxin.store.database import Store, find_among
+
+Plain = dict[str, Any]
+
+_STATE: Final = "derived"
+
+
+class QualityState(Document):
+    """How far the outbox is counted, the day on which counting began, the day of the last search for anomalies."""
+
+    id = StringField(primary_key=True)
+    position = IntField()
+    began = StringField()
+    searched_on = StringField()
+    meta: Final = {"db_alias": "ingest", "collection": "quality_state", "auto_create_index": False}
+
+
+class QualitySeries(Document):
+    """What one provider delivers for one entry: on which days, for which periods it declared that there is nothing."""
+
+    id = StringField(primary_key=True)  # <provider>/<entry>
+    provider = StringField()
+    entry_code = StringField()
+    # Of the client that delivered last, where its token names one.
+    region = StringField()
+    # Days on which something was delivered, latest `LOOKED_BACK`.
+    days = ListField(StringField())
+    # [period, day, when, by whom] of each declaration.
+    declared = ListField(ListField(StringField()))
+    # Records in force: accepted without those revoked, since counting began.
+    on_record = IntField()
+    meta: Final = {
+        "db_alias": "ingest",
+        "collection": "quality_series",
+        "auto_create_index": False,
+        "indexes": ["provider"],
+    }
+
+
+class QualityDay(Document):
+    """The figures of a series on a Shanghai date."""
+
+    id = StringField(primary_key=True)  # <provider>/<entry>/<day>
+    series = StringField()
+    day = StringField()
+    figures = DictField()
+    meta: Final = {
+        "db_alias": "ingest",
+        "collection": "quality_days",
+        "auto_create_index": False,
+        "indexes": [("series", "day")],
+    }
+
+
+class QualityFinding(Document):
+    """An anomaly of a period, and what its provider and the supervisor said of it."""
+
+    id = StringField(primary_key=True)
+    kind = StringField()
+    provider = StringField()
+    entry_code = StringField()
+    period = StringField()
+    first_day = StringField()
+    last_day = StringField()
+    figures = DictField()
+    state = StringField()
+    first_seen = DateTimeField()
+    last_seen = DateTimeField()
+    # {act, by, at, text} in order.
+    acts = ListField(DictField())
+    meta: Final = {
+        "db_alias": "ingest",
+        "collection": "quality_findings",
+        "auto_create_index": False,
+        "indexes": [("provider", "-first_seen", "-id"), ("-first_seen", "-id")],
+    }
+
+
+class RuleSetRow(Document):
+    """A version of the thresholds, as the catalog's feed brought it."""
+
+    id = IntField(primary_key=True)  # version
+    effective_from = StringField()
+    values = DictField()
+    meta: Final = {"db_alias": "ingest", "collection": "quality_rules", "auto_create_index": False}
+
+
+DOCUMENTS: Final = (QualityState, QualitySeries, QualityDay, QualityFinding, RuleSetRow)
+
+
+class QualityStore:
+    """Everything that quality and timeliness ask of ingest's store."""
+
+    def __init__(self, store: Store) -> None:
+        self.states = store.collection(QualityState)
+        self.series = store.collection(QualitySeries)
+        self.days = store.collection(QualityDay)
+        self.findings = store.collection(QualityFinding)
+        self.rules = store.collection(RuleSetRow)
+
+    def state(self, session: ClientSession | None = None) -> Plain:
+        """How far counting is; empty before it began."""
+        return self.states.find_one({"_id": _STATE}, session=session) or {}
+
+    def set_state(self, values: Mapping[str, Any], session: ClientSession) -> None:
+        """Remembers how far it is, within the transaction of what was derived."""
+        self.states.update_one({"_id": _STATE}, {"$set": dict(values)}, upsert=True, session=session)
+
+    def one_series(self, key: str, session: ClientSession | None = None) -> Plain | None:
+        """A series by its key."""
+        return self.series.find_one({"_id": key}, session=session)
+
+    def put_series(self, row: Plain, session: ClientSession) -> None:
+        """Keeps a series."""
+        self.series.replace_one({"_id": row["_id"]}, row, upsert=True, session=session)
+
+    def series_of(self, provider: str) -> dict[str, Plain]:
+        """The series of a provider by key, of all providers when none is named."""
+        return {row["_id"]: row for row in self.series.find({"provider": provider} if provider else {})}
+
+    def day(self, series: str, day: str, session: ClientSession) -> Plain | None:
+        """The figures of a day."""
+        return self.days.find_one({"_id": f"{series}/{day}"}, session=session)
+
+    def put_day(self, series: str, day: str, figures: Plain, session: ClientSession) -> None:
+        """Keeps the figures of a day."""
+        row = {"_id": f"{series}/{day}", "series": series, "day": day, "figures": figures}
+        self.days.replace_one({"_id": row["_id"]}, row, upsert=True, session=session)
+
+    def days_of(self, series: str, first: date, last: date) -> Iterator[tuple[date, Plain]]:
+        """The figures of a series from day to day, days without any left out."""
+        query = {"series": series, "day": {"$gte": first.isoformat(), "$lte": last.isoformat()}}
+        for row in self.days.find(query):
+            yield date.fromisoformat(row["day"]), row["figures"]
+
+    def finding(self, finding_id: str, session: ClientSession | None = None) -> Plain | None:
+        """A finding by its id."""
+        return self.findings.find_one({"_id": finding_id}, session=session)
+
+    def findings_named(self, ids: Sequence[str], session: ClientSession) -> dict[str, Plain]:
+        """Those of these findings that there are, by id."""
+        return {row["_id"]: row for row in find_among(self.findings, "_id", ids, session=session)}
+
+    def put_finding(self, row: Plain, session: ClientSession) -> None:
+        """Keeps a finding."""
+        self.findings.replace_one({"_id": row["_id"]}, row, upsert=True, session=session)
+
+    def findings_of(self, wanted: Mapping[str, str], before: Any, limit: int) -> list[Plain]:
+        """Findings with these values, latest first, after the position (first_seen, _id); 0 is no limit."""
+        query: Plain = {name: value for name, value in wanted.items() if value}
+        if before is not None:
+            at = datetime.fromisoformat(before[0])
+            query["$or"] = [{"first_seen": {"$lt": at}}, {"first_seen": at, "_id": {"$lt": before[1]}}]
+        return list(self.findings.find(query).sort([("first_seen", -1), ("_id", -1)]).limit(limit))
+
+    def put_rules(self, version: int, effective_from: str, values: Mapping[str, int], session: ClientSession) -> None:
+        """Keeps a version of the thresholds."""
+        row = {"effective_from": effective_from, "values": dict(values)}
+        self.rules.replace_one({"_id": version}, row, upsert=True, session=session)
+
+    def rule_versions(self) -> list[Plain]:
+        """Every version of the thresholds."""
+        return list(self.rules.find())
+
+
+def series_key(provider: str, entry: str) -> str:
+    """The key of a series."""
+    return f"{provider}/{entry}"

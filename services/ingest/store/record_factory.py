@@ -1,0 +1,82 @@
+"""Makes the document of a record from a valid delivery: its id, its subject, its sealed items."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from chengxin.store.field_encryption import KeyRing
+from chengxin.values.ids import SubjectKey
+from chengxin.values.subject_kinds import subject_kind
+from services.ingest.domain.catalog_entry import Entry, Organisation
+from services.ingest.domain.record_versioning import Checked, Document
+from services.ingest.domain.submission import Delivered
+from services.ingest.domain.validator import Validator
+
+_sorted: Final = msgspec.json.Encoder(order="sorted")
+
+
+class Recorder:
+    """Makes the documents of records: pseudonyms by the subject key, personal identifiers sealed by the key ring."""
+
+    def __init__(self, keys: SubjectKey, ring: KeyRing) -> None:
+        self._keys = keys
+        self._ring = ring
+
+    def check(self, validator: Validator, provider: Organisation, delivered: Delivered) -> Checked:
+        """Validates one record and prepares its document, without version and time."""
+        items, violations = validator.check(delivered.items)
+        if violations:
+            return Checked(delivered.row, None, violations)
+        return Checked(delivered.row, self.document(validator.entry, provider, items, delivered.items))
+
+    def document(
+        self, entry: Entry, provider: Organisation, items: dict[str, str], delivered: Mapping[str, str]
+    ) -> Document:
+        """The document of valid, standardised items, and in `raw` of those that were delivered in another form."""
+        document = {
+            "_id": self.record_id(entry, provider.uscc, items),
+            "entry_code": entry.code,
+            "entry_version": entry.version,
+            "provider": provider.uscc,
+            "provider_name": provider.name,
+            "subject": self._subject(entry, items),
+            "items": self._sealed(entry, items),
+            "tag": self._tag(entry, items),
+        }
+        # The same objects, mostly: no text is compared.
+        if items != delivered:
+            raw = {code: value for code, value in delivered.items() if code in items and items[code] != value}
+            if raw:
+                document["raw"] = self._sealed(entry, raw)
+        return document
+
+    def record_id(self, entry: Entry, provider: str, items: Mapping[str, str]) -> str:
+        """The id of the record that these items identify."""
+        return self._keys.record_id(entry.code, provider, tuple(items.get(code, "") for code in entry.natural_key))
+
+    def _subject(self, entry: Entry, items: dict[str, str]) -> Document:
+        code = next(code for code in entry.subject_id_items if code in items)
+        identifier = items[code]
+        scheme = entry.by_code[code].identifier or f"item:{code}"
+        return {
+            "ref": self._keys.subject_ref(scheme, identifier),
+            "kind": subject_kind(scheme, identifier, entry.subject_kinds),
+            "name": items.get(entry.subject_name_item, ""),
+            "scheme": scheme,
+            "uscc": identifier if scheme == "uscc" else "",
+        }
+
+    def _sealed(self, entry: Entry, items: dict[str, str]) -> dict[str, str]:
+        sealed = [code for code in entry.sealed if code in items]
+        if not sealed:
+            return items
+        return items | {code: self._ring.encrypt(items[code], code) for code in sealed}
+
+    def _tag(self, entry: Entry, items: dict[str, str]) -> str:
+        return self._keys.content_tag(entry.code, _sorted.encode(items))
+
+    def opened(self, entry: Entry, document: Document, part: str = "items") -> dict[str, str]:
+        """The items of a stored record in plain, or its `raw` values. Raises `DecryptionError`."""
+        items = dict(document.get(part) or {})
+        return items | {code: self._ring.decrypt(items[code], code) for code in entry.sealed if code in items}

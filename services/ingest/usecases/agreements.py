@@ -1,0 +1,72 @@
+"""What was agreed with a provider on how it delivers (Art. 10, 12)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from chengxin.auth.policy import rule
+from chengxin.auth.principal import Principal, Role
+from chengxin.errors import INPUT_INVALID, NOT_FOUND, FieldError, Problem
+from chengxin.store.database import Unit
+from chengxin.values.clock import rfc3339
+from services.ingest.context import Ingest
+from services.ingest.domain.identifiers import uscc_fault
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The terms of an agreement: whether every delivery must be signed, and the agreement's name or number."""
+
+    signature_required: bool
+    document: str
+
+
+def own(ingest: Ingest, caller: Principal, provider: str, *_: Any) -> Problem | None:
+    """a provider reads only its own"""
+    if Role.PROVIDER in caller.roles and provider != caller.org:
+        return NOT_FOUND(what=provider)
+    return None
+
+
+@rule("agreement.changed", roles={Role.CENTRE}, articles=("10", "12"))
+def agree(ingest: Ingest, caller: Principal, provider: str, terms: Terms) -> dict[str, Any]:
+    """Puts down what was agreed with a provider; it holds from the next delivery. Raises INPUT_INVALID."""
+    if uscc_fault(provider):
+        told = "统一社会信用代码不正确 / not a unified social credit code"
+        raise INPUT_INVALID(fields=[FieldError("provider", "uscc", told)])
+    kept = {
+        "signature_required": terms.signature_required,
+        "document": terms.document.strip(),
+        "changed_at": ingest.clock.now(),
+    }
+    details = {"provider": provider, "signature_required": terms.signature_required}
+
+    def work(unit: Unit) -> None:
+        ingest.store.providers.keep_agreement(provider, kept, unit.session)
+        unit.record(ingest.audit.event("agreement.changed", caller, details=details).encode())
+
+    ingest.patiently(lambda: ingest.store.transact(work))
+    return _told(provider, kept)
+
+
+@rule(
+    "agreement.read",
+    roles={Role.PROVIDER, Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR},
+    articles=("10", "12"),
+    when=(own,),
+)
+def agreed(ingest: Ingest, caller: Principal, provider: str) -> dict[str, Any]:
+    """What was agreed with a provider. Raises NOT_FOUND."""
+    ingest.audit.record(ingest.audit.event("agreement.read", caller, details={"provider": provider}))
+    found = ingest.store.providers.agreement(provider)
+    if found is None:
+        raise NOT_FOUND(what=provider)
+    return _told(provider, found)
+
+
+def _told(provider: str, kept: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "provider_uscc": provider,
+        "signature_required": bool(kept["signature_required"]),
+        "document": kept["document"],
+        "changed_at": rfc3339(kept["changed_at"]),
+    }

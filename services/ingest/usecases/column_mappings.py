@@ -1,0 +1,64 @@
+"""Which item a provider's columns hold, remembered for each entry (Art. 10): its files need not be renamed every month."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from chengxin.auth.policy import rule
+from chengxin.auth.principal import Principal, Role
+from chengxin.errors import INPUT_INVALID, FieldError, Problem
+from chengxin.store.database import Unit
+from chengxin.values.canonical_json import canonical, digest
+from services.ingest.context import Ingest
+from services.ingest.domain.submission import NOT_A_PROVIDER
+
+_MOST: Final = 500
+_LONGEST: Final = 200
+
+
+def provides(ingest: Ingest, caller: Principal, entry_code: str, *_: Any) -> Problem | None:
+    """the entry names the caller's organisation as a provider"""
+    entry = ingest.directory.in_force(entry_code, ingest.clock.today().isoformat())
+    if entry is None or entry.provider(caller.org) is not None:
+        return None
+    return NOT_A_PROVIDER(org=caller.org or "-", entry=entry.code)
+
+
+@rule("mapping.read", roles={Role.PROVIDER}, articles=("10",), when=(provides,))
+def mapping(ingest: Ingest, caller: Principal, entry_code: str) -> dict[str, str]:
+    """The provider's own header texts of an entry, with the item code of each; empty when there are none."""
+    ingest.audit.record(ingest.audit.event("mapping.read", caller, entries=[entry_code]))
+    return ingest.store.providers.mapping(caller.org, entry_code)
+
+
+@rule("mapping.changed", roles={Role.PROVIDER}, articles=("10",), when=(provides,))
+def remember(ingest: Ingest, caller: Principal, entry_code: str, columns: Mapping[str, str]) -> dict[str, str]:
+    """Puts a mapping in place of the one before; it holds from the next file, by whatever way it comes.
+
+    Raises DELIVERY_ENTRY_UNKNOWN, DELIVERY_ENTRY_NOT_IN_FORCE, INPUT_INVALID naming each column that cannot be.
+    """
+    entry = ingest.directory.to_deliver(entry_code, 0, ingest.clock.today().isoformat())
+    wanted = {label.strip(): code for label, code in columns.items()}
+    if wrong := _wrong(wanted, entry.by_code):
+        raise INPUT_INVALID(fields=wrong)
+    # What people wrote is told by its digest.
+    details = {"columns": len(wanted), "digest": digest(canonical(wanted))}
+
+    def work(unit: Unit) -> None:
+        ingest.store.providers.keep_mapping(caller.org, entry.code, wanted, ingest.clock.now(), unit.session)
+        unit.record(ingest.audit.event("mapping.changed", caller, entries=[entry.code], details=details).encode())
+
+    ingest.patiently(lambda: ingest.store.transact(work))
+    return wanted
+
+
+def _wrong(columns: Mapping[str, str], known: Mapping[str, Any]) -> list[FieldError]:
+    if len(columns) > _MOST:
+        return [FieldError("columns", "length", f"最多 {_MOST} 列 / at most {_MOST} columns")]
+    wrong = []
+    for label, code in columns.items():
+        if not label or len(label) > _LONGEST:
+            wrong.append(FieldError("columns", "label", f"列名应为 1 到 {_LONGEST} 字 / 1 to {_LONGEST} characters"))
+        if code and code not in known:
+            told = f"目录条目没有信息项 {code[:40]} / the entry has no item {code[:40]}"
+            wrong.append(FieldError(f"columns.{label[:40]}", "unknown_item", told))
+    return wrong

@@ -1,0 +1,159 @@
+"""Counts what was committed (Art. 30): reads the outbox where it left off, keeps figures and place in one transaction."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from chengxin.feeds.quarantine import Handler, Label, Quarantine, is_transient
+from chengxin.store.database import Document, OutboxRow, Unit
+from chengxin.values.clock import shanghai_date
+from services.ingest.context import Ingest
+from services.ingest.domain.quality import Figures, change
+from services.ingest.domain.record_versioning import lateness
+from services.ingest.domain.reporting_periods import LOOKED_BACK
+from services.ingest.store.quality import Plain, series_key
+
+# Transactions counted at once: one short transaction for many batches.
+_ROWS: Final = 50
+# What could not be counted is set aside under this name.
+JOB: Final = "job.count"
+
+# (provider, entry, region, day, figures)
+Addition = tuple[str, str, str, date, Figures]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Transactions that were counted, and the series, as (provider, entry), that got something by them."""
+
+    rows: int = 0
+    series: frozenset[tuple[str, str]] = frozenset()
+
+
+def count(ingest: Ingest) -> int:
+    """Counts some transactions of the outbox that are not counted yet; how many."""
+    return count_next(ingest).rows
+
+
+def count_next(ingest: Ingest, most: int = _ROWS) -> Counted:
+    """Counts some transactions of the outbox that are not counted yet; which."""
+    quality = ingest.quality
+    after = int(quality.state().get("position", 0))
+    rows = ingest.store.rows(after, most)
+    if not rows:
+        return Counted()
+    grouped = _grouped(_additions(ingest, rows))
+
+    def work(unit: Unit) -> Counted:
+        state = quality.state(unit.session)
+        # Somebody else, who was asked to, may have counted them meanwhile.
+        if int(state.get("position", 0)) != after:
+            return Counted()
+        for (provider, entry), some in grouped.items():
+            _add(ingest, unit, provider, entry, some)
+        began = state.get("began") or ingest.clock.today().isoformat()
+        quality.set_state({"position": rows[-1].position, "began": began}, unit.session)
+        return Counted(len(rows), frozenset(grouped))
+
+    return ingest.store.transact(work)
+
+
+def count_or_set_aside(ingest: Ingest, quarantine: Quarantine) -> Counted:
+    """Counts some transactions; of those that cannot be counted together each by itself, and one that cannot is set
+    aside."""
+    try:
+        return count_next(ingest)
+    except Exception as e:
+        if is_transient(e):
+            raise
+    try:
+        return count_next(ingest, 1)
+    except Exception as e:
+        if is_transient(e):
+            raise
+        error = e
+
+    def work(unit: Unit) -> Counted:
+        state = ingest.quality.state(unit.session)
+        position = int(state.get("position", 0)) + 1
+        quarantine.put(JOB, Label(str(position)), b"", error, unit, position)
+        began = state.get("began") or ingest.clock.today().isoformat()
+        ingest.quality.set_state({"position": position, "began": began}, unit.session)
+        return Counted(1)
+
+    return ingest.store.transact(work)
+
+
+def count_again(ingest: Ingest) -> Handler:
+    """How a transaction that was set aside is counted after all."""
+
+    def prepare(row: Document) -> Callable[[Unit], None]:
+        rows = ingest.store.rows(row["position"] - 1, 1)
+        grouped = _grouped(_additions(ingest, rows))
+
+        def work(unit: Unit) -> None:
+            for (provider, entry), some in grouped.items():
+                _add(ingest, unit, provider, entry, some)
+
+        return work
+
+    return prepare
+
+
+def new_series(provider: str, entry: str) -> Plain:
+    """A series of which nothing is known."""
+    return {
+        "_id": series_key(provider, entry),
+        "provider": provider,
+        "entry_code": entry,
+        "region": "",
+        "days": [],
+        "declared": [],
+        "on_record": 0,
+    }
+
+
+def _additions(ingest: Ingest, rows: list[OutboxRow]) -> Iterator[Addition]:
+    for row in rows:
+        day = shanghai_date(row.at)
+        for made in row.changes:
+            # A batch from before figures were taken has none.
+            if made["kind"] == "batch" and "figures" in made:
+                yield made["provider"], made["entry"], made["region"], day, Figures.read(made["figures"])
+            elif made["kind"] == "record":
+                [record] = ingest.store.exactly([(made["record"], made["version"])])
+                figures = change(lateness(record), bool(record.get("revoked")), bool(record.get("objection_no")))
+                yield record["provider"], record["entry_code"], "", day, figures
+
+
+def _grouped(additions: Iterable[Addition]) -> dict[tuple[str, str], list[Addition]]:
+    found: dict[tuple[str, str], list[Addition]] = {}
+    for one in additions:
+        found.setdefault(one[:2], []).append(one)
+    return found
+
+
+def _add(ingest: Ingest, unit: Unit, provider: str, entry: str, additions: list[Addition]) -> None:
+    quality = ingest.quality
+    key = series_key(provider, entry)
+    series = quality.one_series(key, unit.session) or new_series(provider, entry)
+    by_day: dict[date, Figures] = {}
+    for _, _, region, day, figures in additions:
+        by_day[day] = by_day.get(day, Figures()).plus(figures)
+        series["region"] = region or series["region"]
+        series["on_record"] += figures.accepted - figures.revoked
+    for day, figures in by_day.items():
+        known = quality.day(key, day.isoformat(), unit.session)
+        if known:
+            figures = Figures.read(known["figures"]).plus(figures)
+        quality.put_day(key, day.isoformat(), figures.plain(), unit.session)
+        if figures.total:
+            series["days"] = _with(series["days"], day)
+    quality.put_series(series, unit.session)
+
+
+def _with(days: list[str], day: date) -> list[str]:
+    found = sorted({*days, day.isoformat()})
+    oldest = (date.fromisoformat(found[-1]) - LOOKED_BACK).isoformat()
+    return [one for one in found if one >= oldest]

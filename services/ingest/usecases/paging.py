@@ -1,0 +1,29 @@
+"""Where pages begin, the same from both faces."""
+
+from typing import Any
+
+from chengxin.values.page_tokens import decode_page_token, must_be_instant
+
+
+def reject_position(token: str) -> list[Any] | None:
+    """The row and id after which a page of rejects begins. Raises INPUT_INVALID."""
+    return decode_page_token(token, int, str)
+
+
+def submission_position(token: str) -> list[Any] | None:
+    """The time and id after which a page of submissions begins. Raises INPUT_INVALID."""
+    found = decode_page_token(token, str, str)
+    if found is not None:
+        must_be_instant(found[0])
+    return found
+
+
+def version_position(token: str) -> int:
+    """The version after which a page of a record's versions begins. Raises INPUT_INVALID."""
+    found = decode_page_token(token, int)
+    return found[0] if found else 0
+
+
+def series_position(token: str, parts: int) -> list[Any] | None:
+    """The provider, entry (and first day of a period) after which a page of series begins. Raises INPUT_INVALID."""
+    return decode_page_token(token, *[str] * parts)

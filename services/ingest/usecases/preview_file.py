@@ -1,0 +1,79 @@
+"""A look at a file before it is delivered (Art. 10): its columns, and its first rows as they would be recorded."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import IO, Final
+
+from chengxin.auth.policy import rule
+from chengxin.auth.principal import Principal, Role
+from chengxin.tabular.columns import ItemName
+from chengxin.tabular.lenient import LenientColumns
+from chengxin.tabular.source import Row, open_source
+from services.ingest.context import Ingest
+from services.ingest.domain.submission import Header
+from services.ingest.domain.validator import Validator, Violation
+from services.ingest.usecases.submit import provides
+from services.ingest.usecases.submit_file import names_of
+
+ROWS: Final = 20
+# Some may have nothing in the columns that are read.
+_READ: Final = 1000
+
+
+@dataclass(frozen=True)
+class SeenColumn:
+    """A column as it is read: its item, and by what it was found; for an unknown one, items that may be meant."""
+
+    label: str
+    item: str
+    found_by: str
+    suggestions: Sequence[ItemName] = ()
+
+
+@dataclass(frozen=True)
+class SeenRow:
+    """A row as it would be recorded: standard values, values as delivered where they differ, what is wrong."""
+
+    row: int
+    items: Mapping[str, str]
+    raw: Mapping[str, str]
+    violations: Sequence[Violation]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a file looks like."""
+
+    entry_code: str
+    entry_version: int
+    kind: str
+    encoding: str
+    # Sheets that are not read, though they hold something.
+    unread: Sequence[str]
+    columns: Sequence[SeenColumn]
+    missing: Sequence[ItemName]
+    rows: Sequence[SeenRow]
+
+
+@rule("submission.previewed", roles={Role.PROVIDER}, articles=("9", "10"), when=(provides,))
+def preview(ingest: Ingest, caller: Principal, header: Header, file: IO[bytes]) -> Preview:
+    """Looks at the first rows of a file and stores nothing. Raises the problems of `chengxin.tabular`."""
+    entry = ingest.directory.to_deliver(header.entry_code, header.entry_version, ingest.clock.today().isoformat())
+    ingest.audit.record(ingest.audit.event("submission.previewed", caller, entries=[entry.code]))
+    columns = LenientColumns(names_of(entry), ingest.store.providers.mapping(caller.org, entry.code))
+    with open_source(file, header.file_name, _READ) as source:
+        if source.kind != "jsonl":
+            source.columns(columns)
+        validator = ingest.directory.validator(entry)
+        rows = [_seen(validator, row) for row in itertools.islice(source.rows(columns), ROWS)]
+    seen = [SeenColumn(c.label, c.code, columns.found_by(label)) for label, c in columns.met.items()]
+    told = [replace(c, suggestions=columns.suggestions(c.label)) if c.found_by == "unknown" else c for c in seen]
+    form = (source.kind, source.encoding, source.unread)
+    return Preview(entry.code, entry.version, *form, told, columns.missing(), rows)
+
+
+def _seen(validator: Validator, row: Row) -> SeenRow:
+    items, violations = validator.check(row.items)
+    raw = {code: value for code, value in row.items.items() if items.get(code, value) != value}
+    return SeenRow(row.number, items, raw, violations)

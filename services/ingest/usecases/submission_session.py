@@ -1,0 +1,135 @@
+"""A submission is opened: what its header says is checked, against what was begun under its id before."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pymongo.errors import DuplicateKeyError
+
+from chengxin.auth.principal import Principal
+from chengxin.store.database import Unit
+from chengxin.values.provider_statement import SUBMISSION_CONFLICT, Signed
+from services.ingest.context import Ingest
+from services.ingest.domain.catalog_entry import Entry, Organisation
+from services.ingest.domain.provider_signature import word_on
+from services.ingest.domain.receipt import receipt_of
+from services.ingest.domain.submission import NOT_A_PROVIDER, Counts, Header, Receipt, owned
+from services.ingest.store.submissions import Plain
+
+OPENED: Final = "submission.opened"
+
+
+@dataclass(frozen=True)
+class FileForm:
+    """What is known of a delivered file that we keep: its columns in order, as (label, item code), its kind, what its
+    text is encoded in, as Python names it, and the sheets that were not read."""
+
+    columns: Sequence[tuple[str, str]]
+    kind: str
+    encoding: str
+    unread: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A submission as its provider delivers it."""
+
+    key: str
+    header: Header
+    entry: Entry
+    provider: Organisation
+    # How far it was when it was opened, and its receipt if it was closed.
+    committed: int = 0
+    # How many records were said to come in all, now or when it was begun; 0: not told.
+    record_count: int = 0
+    receipt: Receipt | None = None
+    file: FileForm | None = None
+    # The provider's signed word on it.
+    signed: Signed | None = None
+    # Set once one of its records was on record before.
+    met_known: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What audit events name it by."""
+        return {"submission_id": self.header.submission_id}
+
+
+def open_delivery(ingest: Ingest, caller: Principal, header: Header, file: FileForm | None = None) -> Delivery:
+    """A new delivery, or the one that was begun under this id. Raises what is wrong with its header."""
+    header.checked()
+    key = owned(caller.org, header.submission_id)
+    found = ingest.patiently(lambda: ingest.store.submission(key))
+    if found is None:
+        today = ingest.clock.today().isoformat()
+        entry = ingest.directory.to_deliver(header.entry_code, header.entry_version, today)
+    else:
+        must_be_same(found, header)
+        entry = ingest.directory.version(found["entry_code"], found["entry_version"])
+    provider = entry.provider(caller.org)
+    if provider is None:
+        raise NOT_A_PROVIDER(org=caller.org or "-", entry=entry.code)
+    receipt = receipt_of(found) if found else None
+    signed = None
+    if receipt is None:
+        agreement = ingest.patiently(lambda: ingest.store.providers.agreement(caller.org))
+        signed = word_on(header, caller, agreement, file is not None)
+    committed = found["batches_committed"] if found else 0
+    count = header.record_count or (found or {}).get("record_count") or 0
+    return Delivery(key, header, entry, provider, committed, count, receipt, file, signed)
+
+
+def begin(ingest: Ingest, caller: Principal, delivery: Delivery) -> None:
+    """Makes a delivery known before its first batch is committed; nothing when it is known already."""
+
+    def work(unit: Unit) -> None:
+        if ingest.store.submission(delivery.key, unit.session) is None:
+            ingest.store.open_submission(submission_row(ingest, delivery), unit.session)
+            event = ingest.audit.event(OPENED, caller, entries=[delivery.entry.code], details=delivery.about)
+            unit.record(event.encode())
+
+    try:
+        ingest.persistently(lambda: ingest.store.transact(work))
+    except DuplicateKeyError:
+        return
+
+
+def submission_row(ingest: Ingest, delivery: Delivery) -> Plain:
+    """The document of a submission that begins now."""
+    header = delivery.header
+    document: Plain = {
+        "_id": delivery.key,
+        "provider": delivery.provider.uscc,
+        "submission_id": header.submission_id,
+        "entry_code": delivery.entry.code,
+        "entry_version": delivery.entry.version,
+        "batches_committed": 0,
+        "counts": Counts().to_json(),
+        "record_count": header.record_count,
+        "file_name": header.file_name,
+        "file_sha256": header.file_sha256,
+        "created_at": ingest.clock.now(),
+    }
+    if delivery.file:
+        columns = [list(column) for column in delivery.file.columns]
+        form = {"file_kind": delivery.file.kind, "file_encoding": delivery.file.encoding, "columns": columns}
+        document |= {"file_kept": True, **form, "sheets_not_read": list(delivery.file.unread)}
+    return document
+
+
+def must_be_same(submission: Mapping[str, Any], header: Header) -> None:
+    """Raises SUBMISSION_CONFLICT when an id is used for something else than it was begun for."""
+    # What was not told, now or then, differs from nothing.
+    same: Callable[[str, Any], bool] = lambda name, given: not given or submission.get(name) in (None, "", 0, given)  # noqa: E731
+    if submission["entry_code"] != header.entry_code or not (
+        same("entry_version", header.entry_version)
+        and same("file_sha256", header.file_sha256)
+        # A count of what is committed ends a delivery whose first count was wrong.
+        and (same("record_count", header.record_count) or header.record_count == submission["counts"]["total"])
+    ):
+        raise SUBMISSION_CONFLICT(
+            submission_id=header.submission_id,
+            entry=submission["entry_code"],
+            version=submission["entry_version"],
+        )

@@ -1,0 +1,110 @@
+"""Delivering a file (Art. 10): what was read of it is gone through twice, to see that it is whole, and to take it in batches."""
+
+import contextlib
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from io import BufferedReader
+from typing import Any, NamedTuple
+
+from chengxin.auth.policy import rule
+from chengxin.auth.principal import Principal, Role
+from chengxin.tabular.batches import in_batches
+from chengxin.tabular.columns import Columns, ItemName
+from chengxin.tabular.source import Row, id_of_file, must_be_whole, open_source
+from services.ingest.context import Ingest
+from services.ingest.domain.catalog_entry import Entry
+from services.ingest.domain.submission import Batch, Delivered, Header, Receipt
+from services.ingest.store import originals
+from services.ingest.usecases.commit_batch import DELIVERED
+from services.ingest.usecases.submission_session import FileForm, begin, open_delivery
+from services.ingest.usecases.submit import provides, submit
+
+
+class Taken(NamedTuple):
+    """A file as it was taken."""
+
+    submission_id: str
+    # None while it is not taken to its end.
+    receipt: Receipt | None
+    # Whether the same delivery had its receipt before.
+    before: bool
+    # Which sheets of a workbook are not read.
+    unread: Sequence[str]
+
+
+@rule(DELIVERED, roles={Role.PROVIDER}, articles=("9", "10", "12"), when=(provides,))
+def submit_file(ingest: Ingest, caller: Principal, header: Header, file: BufferedReader) -> Taken:
+    """Takes an open file whole or not at all: what is wrong with it as a file is told before anything is stored.
+
+    Without a submission id the id comes from the entry and the file's digest, so that the same file again is the same
+    delivery. Closes the file. Raises the problems of `chengxin.tabular`, and those of `submit`.
+    """
+    with contextlib.ExitStack() as stack:
+        stack.callback(file.close)
+        sha256 = _digest(file)
+        today = ingest.clock.today().isoformat()
+        entry = ingest.directory.to_deliver(header.entry_code, header.entry_version, today)
+        mapping = ingest.store.providers.mapping(caller.org, entry.code)
+        columns = columns_of(entry, mapping)
+        source = stack.enter_context(open_source(file, header.file_name))
+        read = [(c.label.strip(), c.code) for c in source.columns(columns) if c.code]
+        form = FileForm(read, source.kind, source.encoding, source.unread)
+        whole = replace(
+            header,
+            submission_id=header.submission_id or id_of_file(entry.code, sha256, mapping),
+            file_name=header.file_name[:255],
+            file_sha256=sha256,
+            record_count=must_be_whole(source, columns),
+        ).checked()
+        # What is wrong with id or signature is told before anything is stored, too.
+        opened = open_delivery(ingest, caller, whole, form)
+        mine = stack.pop_all()
+
+    def take() -> Receipt:
+        with mine:
+            _keep(ingest, caller, file, sha256)
+            return submit(ingest, caller, whole, _batches(source.rows(columns)), file=form)
+
+    try:
+        receipt = ingest.desk.take(take)
+    except BaseException:
+        # Also when it was not begun.
+        mine.close()
+        raise
+    if receipt is None:
+        # Whoever is told to ask for the submission finds it, even before its turn has come.
+        begin(ingest, caller, opened)
+    return Taken(whole.submission_id, receipt, opened.receipt is not None, source.unread)
+
+
+def names_of(entry: Entry) -> list[ItemName]:
+    """The names of an entry's items."""
+    return [ItemName(item.code, item.name.zh, item.name.en, item.required) for item in entry.items]
+
+
+def columns_of(entry: Entry, mapping: Mapping[str, str] | None = None) -> Columns:
+    """An entry's items by name, and by what the provider calls them."""
+    return Columns(names_of(entry), mapping)
+
+
+def _batches(rows: Iterable[Row]) -> Iterator[Batch]:
+    for number, batch in enumerate(in_batches(rows), 1):
+        yield Batch(number, [Delivered(row.number, row.items) for row in batch])
+
+
+def _keep(ingest: Ingest, caller: Principal, file: BufferedReader, sha256: str) -> None:
+    # Named by its content: the same file again, or twice at once, changes nothing.
+    name = f"{caller.org}/{sha256}"
+    file.seek(0)
+    for piece in originals.file_pieces(name, file, sha256, ingest.ring):
+        _keep_piece(ingest, piece)
+
+
+def _keep_piece(ingest: Ingest, piece: dict[str, Any]) -> None:
+    ingest.persistently(lambda: ingest.store.keep_piece(piece))
+
+
+def _digest(file: BufferedReader) -> str:
+    file.seek(0)
+    return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,201 @@
+"""What the objection service's use cases have around them, and how an act is done."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import structlog
+from pymongo.errors import PyMongoError
+
+from chengxin.audit.trail import AuditEvent, AuditTrail
+from chengxin.auth.principal import Principal, Role
+from chengxin.errors import ROLE_NOT_ALLOWED, Problem, not_found
+from chengxin.store.database import Unit
+from chengxin.values.canonical_json import canonical
+from chengxin.values.clock import Clock, as_stored
+from services.objection.clients.disclosure import References, alone
+from services.objection.clients.ingest import Records
+from services.objection.domain.case_views import Sight
+from services.objection.domain.cases import OBJECTION_CHANGED, Case
+from services.objection.domain.evidence import Attachment, Evidence
+from services.objection.store.case_mapper import Plain
+from services.objection.store.cases import ObjectionStore
+
+log = structlog.get_logger()
+
+# The service itself, for what it does on its own: following feeds, counting deadlines again.
+OWN: Final = Principal("objection", frozenset({Role.SERVICE}), client_id="objection")
+
+OBJECTION_UNKNOWN = not_found(
+    "OBJECTION_UNKNOWN",
+    "未找到异议 {objection_no}，请核对编号",
+    "There is no objection {objection_no} that you may see; check the number",
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How a caller asks for an act: its idempotency key, and the version of the case that the caller saw."""
+
+    key: str = ""
+    # None: whatever it is.
+    seen_version: int | None = None
+
+
+@dataclass(frozen=True)
+class Objections:
+    """The first argument of every use case here."""
+
+    store: ObjectionStore
+    audit: AuditTrail
+    clock: Clock
+    records: Records
+    # All references of the subject that has one.
+    references: References = alone
+
+    def now(self) -> datetime:
+        """The present instant, as exact as the store keeps it."""
+        return as_stored(self.clock.now())
+
+    def sight(self, case: Case) -> Sight:
+        """A case as it is looked at today."""
+        [found] = self.sights([case])
+        return found
+
+    def sights(self, cases: Sequence[Case]) -> list[Sight]:
+        """Cases as they are looked at today."""
+        today = self.clock.today()
+        versions = {(c.record.entry_code, c.record.entry_version) for c in cases}
+        names = {version: self.store.entry(*version) for version in versions}
+        return [Sight(c, names[c.record.entry_code, c.record.entry_version], today) for c in cases]
+
+    def event(self, act: str, caller: Principal, *cases: Case, **details: object) -> AuditEvent:
+        """An audit event about cases: pseudonyms, codes and states, never a word of what was written."""
+        if len(cases) == 1:
+            details = {"objection_no": cases[0].objection_no, "state": cases[0].state.value} | details
+        else:
+            details = {"objections": [c.objection_no for c in cases]} | details
+        return self.audit.event(
+            act,
+            caller,
+            subject_refs=_each(c.record.subject_ref for c in cases),
+            entries=_each(c.record.entry_code for c in cases),
+            records=_each(c.record.record_id for c in cases),
+            details=details,
+        )
+
+    def put_on_record(self, unit: Unit, act: str, caller: Principal, case: Case, **details: object) -> None:
+        """The audit event of a change, in the transaction of the change."""
+        unit.record(self.event(act, caller, case, **details).encode())
+
+    def read(self, act: str, caller: Principal, objection_no: str) -> Sight:
+        """A case, the reading of it on record first. Raises OBJECTION_UNKNOWN, AUDIT_UNAVAILABLE."""
+        if (case := self.store.case(objection_no)) is None:
+            raise OBJECTION_UNKNOWN(objection_no=objection_no)
+        self.audit.record(self.event(act, caller, case))
+        return self.sight(case)
+
+    def read_all(self, act: str, caller: Principal, cases: Sequence[Case], size: int) -> tuple[list[Sight], bool]:
+        """The first `size` cases, the reading of them on record first, and whether there are more."""
+        page = cases[:size]
+        self.audit.record(self.event(act, caller, *page))
+        return self.sights(page), len(cases) > size
+
+    def evidence(self, act: str, caller: Principal, objection_no: str, number: int) -> tuple[Evidence, bytes]:
+        """An attachment and its content, on record first. Raises OBJECTION_UNKNOWN, AUDIT_UNAVAILABLE."""
+        case = self.store.case(objection_no)
+        kept = next((e for e in case.evidence if e.number == number), None) if case else None
+        content = self.store.content(kept.key) if kept else None
+        if case is None or kept is None or content is None:
+            raise OBJECTION_UNKNOWN(objection_no=f"{objection_no}/{number}")
+        self.audit.record(self.event(act, caller, case, evidence=number, sha256=kept.sha256))
+        return kept, content
+
+    @contextmanager
+    def uploaded(self, files: Sequence[Attachment]) -> Iterator[list[str]]:
+        """Keeps attachments for the transaction inside, and drops what no case took over in it."""
+        keys = self.store.upload([file.data for file in files], self.now())
+        try:
+            yield keys
+        # Not after an error of the store: then it may have committed. `drop_left` knows later.
+        except Problem:
+            self._drop(keys)
+            raise
+        self._drop(keys)
+
+    def _drop(self, keys: Sequence[str]) -> None:
+        try:
+            self.store.drop(keys)
+        except PyMongoError as e:
+            log.warning("attachments left", reason=repr(e)[:200])
+
+    def act(
+        self,
+        name: str,
+        caller: Principal,
+        objection_no: str,
+        does: Callable[[Case, Unit], Case],
+        asked: Asked,
+        *words: Any,
+        **details: object,
+    ) -> Sight:
+        """Changes a case: state, feed and audit event in one transaction. A repeat changes nothing and is on record
+        as a reading, for it is answered with the case.
+
+        `words` are what was asked beside the number, to tell a repeat from another request under the same key;
+        `details` are codes for the event. Raises OBJECTION_UNKNOWN, OBJECTION_CHANGED, and what `does` raises.
+        """
+        changed: list[Case] = []
+
+        def work(unit: Unit) -> Plain:
+            changed.clear()
+            if (before := self.store.case(objection_no, unit)) is None:
+                raise OBJECTION_UNKNOWN(objection_no=objection_no)
+            stale = asked.seen_version not in (None, before.version)
+            try:
+                after = does(before, unit)
+            except Problem:
+                # What the caller saw is no more, which tells her more than what it has become.
+                if stale:
+                    raise OBJECTION_CHANGED(objection_no=objection_no) from None
+                raise
+            if after is before:
+                return {}
+            if stale:
+                raise OBJECTION_CHANGED(objection_no=objection_no)
+            self.store.save(after, before, unit)
+            if after.state is not before.state:
+                publish(unit, after)
+            self.put_on_record(unit, name, caller, after, **details)
+            changed.append(after)
+            return {}
+
+        self.store.once(caller.sub, asked.key, canonical([name, objection_no, *words]), work)
+        if not changed:
+            if (case := self.store.case(objection_no)) is None:
+                raise OBJECTION_UNKNOWN(objection_no=objection_no)
+            self.audit.record(self.event(name, caller, case, repeated=True))
+            return self.sight(case)
+        return self.sight(changed[0])
+
+
+def only_itself(room: Objections, caller: Principal, *_: object, **__: object) -> Problem | None:
+    """Only the objection service, for what it does on its own."""
+    return None if caller.sub == OWN.sub else ROLE_NOT_ALLOWED(roles=caller.sub, required=OWN.sub)
+
+
+def publish(unit: Unit, case: Case) -> None:
+    """Tells those who follow what has become of a case (disclosure marks a record that is under objection)."""
+    unit.publish(
+        "objection",
+        objection_no=case.objection_no,
+        record_id=case.record.record_id,
+        state=case.state.value,
+        open=case.open,
+    )
+
+
+def _each(values: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(values))

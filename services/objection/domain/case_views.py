@@ -1,0 +1,146 @@
+"""What each party sees of a case. Pure: plain values, the same for both faces.
+
+Everybody involved sees the course: states, deadlines, lateness. Beside it the applicant sees what she and the centre wrote
+to each other; the centre sees all; the provider sees its task, and nothing of who filed it; who supervises sees only the
+course.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from chengxin.values.clock import rfc3339
+from services.objection.domain.cases import STATE_EN, STATE_ZH, Case
+from services.objection.domain.deadlines import Period
+from services.objection.domain.evidence import Evidence
+
+Plain = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class EntryNames:
+    """What an entry version and its items are called, in `zh` and `en`."""
+
+    code: str
+    version: int
+    name: dict[str, str]
+    items: dict[str, dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A case as it is looked at on a day, with the names of what it is about as far as they are known."""
+
+    case: Case
+    names: EntryNames | None
+    today: date
+
+    def course(self) -> Plain:
+        """How the case goes, without a word that anybody wrote."""
+        case, running = self.case, self.case.running
+        return {
+            "objection_no": case.objection_no,
+            "version": case.version,
+            "state": case.state.value,
+            "state_name": {"zh": STATE_ZH[case.state], "en": STATE_EN[case.state]},
+            "open": case.open,
+            **self._subject_matter(),
+            "provider_uscc": case.record.provider_uscc,
+            "provider_name": case.record.provider_name,
+            "filed_at": rfc3339(case.filed_at),
+            "rules_version": case.rules_version,
+            "due": running.due.isoformat() if running else "",
+            "provisional": running.provisional if running else False,
+            "overdue": bool(running and running.late(self.today)),
+            "extended": case.extended,
+            "periods": [self._period(p) for p in case.periods],
+            "history": [{"state": m.state.value, "by": m.by.value, "at": rfc3339(m.at)} for m in case.history],
+            "finding": case.finding.value if case.finding else "",
+            "answer": case.answer.value if case.answer else "",
+            "outcome": case.outcome.value if case.outcome else "",
+            "correction": self._correction(),
+        }
+
+    def for_applicant(self) -> Plain:
+        """The course, what she wrote, and what the centre told her."""
+        case = self.case
+        return self.course() | {
+            "statement": case.statement,
+            "evidence": [evidence_plain(e) for e in case.evidence],
+            "missing": list(case.missing),
+            "supplement": case.supplement,
+            "refusal_reason": case.refusal_reason,
+            "explanation": case.explanation,
+        }
+
+    def for_centre(self) -> Plain:
+        """All of it."""
+        case = self.case
+        return self.for_applicant() | {
+            "subject_ref": case.applicant,
+            "verification_note": case.verification_note,
+            "extension_reason": case.extension_reason,
+            "answer_evidence": case.answer_evidence,
+        }
+
+    def task(self) -> Plain:
+        """What the provider has to verify. Who filed it, and what was attached, is not the provider's to know."""
+        case, period = self.case, self.case.answer_period
+        return {
+            "objection_no": case.objection_no,
+            **self._subject_matter(),
+            "statement": "\n\n".join(filter(None, (case.statement, case.supplement))),
+            "state": case.state.value,
+            "state_name": {"zh": STATE_ZH[case.state], "en": STATE_EN[case.state]},
+            "answer_due": period.due.isoformat() if period else "",
+            "provisional": period.provisional if period else False,
+            "late": bool(period and period.late(self.today)),
+            "extended": case.extended,
+            "notified_at": rfc3339(case.notified_at) if case.notified_at else "",
+            "answer": case.answer.value if case.answer else "",
+        }
+
+    def _subject_matter(self) -> Plain:
+        record, names = self.case.record, self.names
+        return {
+            "record_id": record.record_id,
+            "record_version": record.record_version,
+            "entry_code": record.entry_code,
+            "entry_version": record.entry_version,
+            "entry_name": names.name if names else {},
+            "items": list(self.case.items),
+            "item_names": {code: names.items[code] for code in self.case.items if code in names.items} if names else {},
+        }
+
+    def _period(self, period: Period) -> Plain:
+        return {
+            "step": period.step.value,
+            "start": period.start.isoformat(),
+            "working_days": period.working_days,
+            "due": period.due.isoformat(),
+            "provisional": period.provisional and period.done_on is None,
+            "done_on": period.done_on.isoformat() if period.done_on else "",
+            "late": period.late(self.today),
+        }
+
+    def _correction(self) -> Plain | None:
+        found = self.case.correction
+        if found is None:
+            return None
+        return {
+            "record_version": found.record_version,
+            "revoked": found.revoked,
+            "seen_at": rfc3339(found.seen_at),
+        }
+
+
+def evidence_plain(evidence: Evidence) -> Plain:
+    """What is told of an attachment."""
+    return {
+        "number": evidence.number,
+        "name": evidence.name,
+        "content_type": evidence.content_type,
+        "size": evidence.size,
+        "sha256": evidence.sha256,
+        "added_at": rfc3339(evidence.added_at),
+    }

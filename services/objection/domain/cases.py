@@ -1,0 +1,399 @@
+"""An objection and what may become of it (Art. 23 to 27). Pure: acts give the case as it is after them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from chengxin.errors import INPUT_INVALID, FieldError, Problem, conflict, precondition
+from chengxin.values.clock import shanghai_date
+from services.objection.domain.deadlines import Period, Step, Timetable
+from services.objection.domain.evidence import Evidence
+
+OBJECTION_STATE = precondition(
+    "OBJECTION_STATE",
+    "异议 {objection_no} 当前为“{state_zh}”，不能执行此操作",
+    "Objection {objection_no} is {state}; this cannot be done now",
+)
+OBJECTION_CLOSED = precondition(
+    "OBJECTION_CLOSED",
+    "异议 {objection_no} 已办结（{state_zh}），如有新的理由请另行提出",
+    "Objection {objection_no} is closed ({state}); file a new one if there are new grounds",
+)
+OBJECTION_OPEN = conflict(
+    "OBJECTION_OPEN",
+    "您对该记录的这些信息项已提出异议 {objection_no}，正在办理，请勿重复提出",
+    "Your objection {objection_no} to these items of the record is being handled; it needs no second one",
+)
+OBJECTION_CHANGED = precondition(
+    "OBJECTION_CHANGED",
+    "异议 {objection_no} 刚被他人处理，请刷新后再试",
+    "Objection {objection_no} was changed by somebody else just now; read it again",
+)
+SUPPLEMENT_ALREADY_REQUESTED = precondition(
+    "SUPPLEMENT_ALREADY_REQUESTED",
+    "异议 {objection_no} 已一次性告知补正内容，不得再次要求补正，请受理或不予受理",
+    "A supplement of objection {objection_no} was requested already, which may be done once; accept or refuse it",
+)
+EXTENSION_ALREADY_GRANTED = precondition(
+    "EXTENSION_ALREADY_GRANTED",
+    "异议 {objection_no} 的核查期限已延长一次，不得再次延长",
+    "The period to answer objection {objection_no} was extended already, which may be done once",
+)
+EXTENSION_TOO_LATE = precondition(
+    "EXTENSION_TOO_LATE",
+    "异议 {objection_no} 的核查期限已于 {due} 届满，不能延长，请尽快答复",
+    "The period to answer objection {objection_no} ended on {due}; it can no longer be extended, answer it",
+)
+CORRECTION_NOT_SEEN = precondition(
+    "CORRECTION_NOT_SEEN",
+    "尚未收到注明异议 {objection_no} 的变更或撤销，请先更正记录再办结",
+    "No amendment or revocation naming objection {objection_no} has arrived; have the record corrected first",
+)
+CORRECTION_WAS_MADE = precondition(
+    "CORRECTION_WAS_MADE",
+    "记录已因异议 {objection_no} 更正（第 {record_version} 版），不能以维持原状办结",
+    "The record was corrected because of objection {objection_no} (version {record_version}); it is not as recorded",
+)
+
+
+class State(StrEnum):
+    """Where a case is."""
+
+    FILED = "filed"
+    SUPPLEMENT_REQUESTED = "supplement_requested"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    SYSTEM_FAULT = "system_fault"
+    PROVIDER_NOTIFIED = "provider_notified"
+    ANSWERED_WRONG = "answered_wrong"
+    ANSWERED_RIGHT = "answered_right"
+    CORRECTED = "corrected"
+    UPHELD = "upheld"
+    WITHDRAWN = "withdrawn"
+
+
+CLOSED: Final = frozenset({State.REFUSED, State.CORRECTED, State.UPHELD, State.WITHDRAWN})
+
+STATE_ZH: Final = {
+    State.FILED: "已提出，待受理",
+    State.SUPPLEMENT_REQUESTED: "待申请人补正",
+    State.ACCEPTED: "已受理，待核查",
+    State.REFUSED: "不予受理",
+    State.SYSTEM_FAULT: "系统差错，待更正",
+    State.PROVIDER_NOTIFIED: "提供单位核查中",
+    State.ANSWERED_WRONG: "提供单位确认有误，待更正",
+    State.ANSWERED_RIGHT: "提供单位确认无误，待办结",
+    State.CORRECTED: "已更正",
+    State.UPHELD: "维持原状",
+    State.WITHDRAWN: "已撤回",
+}
+
+
+STATE_EN: Final = {state: state.value.replace("_", " ") for state in State}
+
+
+class Finding(StrEnum):
+    """What the centre's verification finds (Art. 25)."""
+
+    SYSTEM_FAULT = "system_fault"
+    CONSISTENT_WITH_SOURCE = "consistent_with_source"
+
+
+class Answer(StrEnum):
+    """What the provider's verification finds (Art. 26)."""
+
+    WRONG = "wrong"
+    RIGHT = "right"
+
+
+class Outcome(StrEnum):
+    """How a case is decided (Art. 27)."""
+
+    CORRECTED = "corrected"
+    UPHELD = "upheld"
+
+
+class Party(StrEnum):
+    """Who moved a case."""
+
+    APPLICANT = "applicant"
+    CENTRE = "centre"
+    PROVIDER = "provider"
+
+
+_BY_ANSWER: Final = {Answer.WRONG: State.ANSWERED_WRONG, Answer.RIGHT: State.ANSWERED_RIGHT}
+
+
+@dataclass(frozen=True)
+class Challenged:
+    """The record objected to, as it was when the objection was filed."""
+
+    record_id: str
+    subject_ref: str
+    record_version: int
+    entry_code: str
+    entry_version: int
+    provider_uscc: str
+    provider_name: str
+
+
+@dataclass(frozen=True)
+class Milestone:
+    """A state reached."""
+
+    state: State
+    by: Party
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Correction:
+    """The amendment or revocation at ingest that names the case."""
+
+    record_version: int
+    revoked: bool
+    seen_at: datetime
+
+
+@dataclass(frozen=True)
+class Case:
+    """One objection. `version` counts its changes."""
+
+    objection_no: str
+    record: Challenged
+    # Codes of the items challenged; none: the record as a whole.
+    items: tuple[str, ...]
+    statement: str
+    filed_at: datetime
+    rules_version: int
+    state: State
+    periods: tuple[Period, ...]
+    history: tuple[Milestone, ...]
+    evidence: tuple[Evidence, ...] = ()
+    missing: tuple[str, ...] = ()
+    supplement: str = ""
+    refusal_reason: str = ""
+    finding: Finding | None = None
+    verification_note: str = ""
+    extension_reason: str = ""
+    answer: Answer | None = None
+    answer_evidence: str = ""
+    correction: Correction | None = None
+    outcome: Outcome | None = None
+    explanation: str = ""
+    version: int = 1
+
+    @property
+    def applicant(self) -> str:
+        """Who filed it: the subject of the record, and nobody else."""
+        return self.record.subject_ref
+
+    @property
+    def open(self) -> bool:
+        """Whether somebody still has to do something."""
+        return self.state not in CLOSED
+
+    @property
+    def running(self) -> Period | None:
+        """The period that runs; none while the applicant is to supplement, and once the case is closed."""
+        return self.periods[-1] if self.periods[-1].done_on is None else None
+
+    @property
+    def answer_period(self) -> Period | None:
+        """The provider's time to answer; none before it is notified."""
+        return next((p for p in reversed(self.periods) if p.step is Step.ANSWER), None)
+
+    @property
+    def notified_at(self) -> datetime | None:
+        """When the case became a task of the provider."""
+        return next((m.at for m in self.history if m.state is State.PROVIDER_NOTIFIED), None)
+
+    @property
+    def extended(self) -> bool:
+        """Whether the provider's time was extended."""
+        return bool(self.extension_reason)
+
+    def covers(self, items: Sequence[str]) -> bool:
+        """Whether the case is about any of these items, none meaning all."""
+        return not self.items or not items or not set(self.items).isdisjoint(items)
+
+    def supplement_requested(self, missing: Sequence[str], at: datetime) -> "Case":
+        """Sent back, ONCE, with everything that is missing (Art. 24)."""
+        if self.state is State.SUPPLEMENT_REQUESTED and self.missing == tuple(missing):
+            return self
+        self._must_be(State.FILED, State.SUPPLEMENT_REQUESTED)
+        if self.missing:
+            raise SUPPLEMENT_ALREADY_REQUESTED(objection_no=self.objection_no)
+        return self._moved(State.SUPPLEMENT_REQUESTED, Party.CENTRE, at, missing=tuple(missing))
+
+    def supplemented(self, statement: str, evidence: Sequence[Evidence], at: datetime, timetable: Timetable) -> "Case":
+        """Filed again with what was missing: the time for acceptance begins anew."""
+        if self.state is State.FILED and self.missing and self.supplement == statement and self._has(evidence):
+            return self
+        self._must_be(State.SUPPLEMENT_REQUESTED)
+        acceptance = timetable.period(Step.ACCEPTANCE, shanghai_date(at))
+        added = (*self.evidence, *evidence)
+        return self._moved(State.FILED, Party.APPLICANT, at, acceptance, supplement=statement, evidence=added)
+
+    def accepted(self, at: datetime, timetable: Timetable) -> "Case":
+        """Accepted: the centre verifies."""
+        if self.state is State.ACCEPTED:
+            return self
+        self._must_be(State.FILED)
+        verification = timetable.period(Step.VERIFICATION, shanghai_date(at))
+        return self._moved(State.ACCEPTED, Party.CENTRE, at, verification)
+
+    def refused(self, reason: str, at: datetime) -> "Case":
+        """Not accepted, with the reason."""
+        if self.state is State.REFUSED and self.refusal_reason == reason:
+            return self
+        self._must_be(State.FILED)
+        return self._moved(State.REFUSED, Party.CENTRE, at, refusal_reason=reason)
+
+    def verified(self, finding: Finding, note: str, at: datetime, timetable: Timetable) -> "Case":
+        """The system's own fault is to be corrected; what is consistent with its source goes to the provider."""
+        if self.finding is finding and self.verification_note == note and self.open:
+            return self
+        self._must_be(State.ACCEPTED)
+        today = shanghai_date(at)
+        own_fault = finding is Finding.SYSTEM_FAULT
+        following = timetable.period(Step.CONCLUSION if own_fault else Step.ANSWER, today)
+        state = State.SYSTEM_FAULT if own_fault else State.PROVIDER_NOTIFIED
+        return self._moved(state, Party.CENTRE, at, following, finding=finding, verification_note=note)
+
+    def given_more_time(self, reason: str, at: datetime, timetable: Timetable) -> "Case":
+        """A complex case: the provider's longer time, once, counted from its notification as before (Art. 26)."""
+        if self.extended and self.extension_reason == reason and self.open:
+            return self
+        self._must_be(State.PROVIDER_NOTIFIED)
+        period = self.periods[-1]
+        if self.extended:
+            raise EXTENSION_ALREADY_GRANTED(objection_no=self.objection_no)
+        if period.late(shanghai_date(at)):
+            raise EXTENSION_TOO_LATE(objection_no=self.objection_no, due=period.due)
+        longer = timetable.period(Step.ANSWER, period.start, extended=True)
+        return self._changed(periods=(*self.periods[:-1], longer), extension_reason=reason)
+
+    def answered(self, answer: Answer, evidence: str, at: datetime, timetable: Timetable) -> "Case":
+        """The provider has verified. A record that is right needs evidence (Art. 26)."""
+        if self.answer is answer and self.answer_evidence == evidence and self.open:
+            return self
+        self._must_be(State.PROVIDER_NOTIFIED)
+        if answer is Answer.RIGHT and not evidence:
+            raise required("evidence")
+        conclusion = timetable.period(Step.CONCLUSION, shanghai_date(at))
+        return self._moved(_BY_ANSWER[answer], Party.PROVIDER, at, conclusion, answer=answer, answer_evidence=evidence)
+
+    def decided(self, outcome: Outcome, explanation: str, at: datetime) -> "Case":
+        """Concluded, and the applicant told (Art. 27): corrected once the correction is there, or as recorded."""
+        if self.outcome is outcome and self.explanation == explanation:
+            return self
+        if outcome is Outcome.CORRECTED:
+            self._must_be(State.SYSTEM_FAULT, State.ANSWERED_WRONG, State.ANSWERED_RIGHT)
+            if self.correction is None:
+                raise CORRECTION_NOT_SEEN(objection_no=self.objection_no)
+        else:
+            self._must_be(State.ANSWERED_RIGHT)
+            if self.correction is not None:
+                version = self.correction.record_version
+                raise CORRECTION_WAS_MADE(objection_no=self.objection_no, record_version=version)
+        return self._moved(State(outcome), Party.CENTRE, at, outcome=outcome, explanation=explanation)
+
+    def withdrawn(self, at: datetime) -> "Case":
+        """Taken back by the applicant; taking back twice changes nothing."""
+        if self.state is State.WITHDRAWN:
+            return self
+        self._must_be_open()
+        return self._moved(State.WITHDRAWN, Party.APPLICANT, at)
+
+    def correction_seen(self, correction: Correction) -> "Case":
+        """An amendment or revocation naming this case has arrived; the newest counts. Nothing changes a closed case."""
+        known = self.correction.record_version if self.correction else self.record.record_version
+        if not self.open or correction.record_version <= known:
+            return self
+        return self._changed(correction=correction)
+
+    def rescheduled(self, timetable: Timetable) -> "Case":
+        """The running period by the calendar of now; periods that are over stay as they were."""
+        if self.running is None:
+            return self
+        again = timetable.again(self.running)
+        return self if again == self.running else self._changed(periods=(*self.periods[:-1], again))
+
+    def _has(self, evidence: Sequence[Evidence]) -> bool:
+        return {e.sha256 for e in evidence} <= {e.sha256 for e in self.evidence}
+
+    def _must_be(self, *states: State) -> None:
+        self._must_be_open()
+        if self.state not in states:
+            raise OBJECTION_STATE(objection_no=self.objection_no, state=self.state, state_zh=STATE_ZH[self.state])
+
+    def _must_be_open(self) -> None:
+        if not self.open:
+            raise OBJECTION_CLOSED(objection_no=self.objection_no, state=self.state, state_zh=STATE_ZH[self.state])
+
+    def _moved(self, state: State, by: Party, at: datetime, following: Period | None = None, **changes: Any) -> "Case":
+        ended = self.periods
+        if self.running is not None:
+            ended = (*self.periods[:-1], self.running.done(shanghai_date(at)))
+        return self._changed(
+            state=state,
+            periods=(*ended, following) if following else ended,
+            history=(*self.history, Milestone(state, by, at)),
+            **changes,
+        )
+
+    def _changed(self, **changes: Any) -> "Case":
+        return replace(self, version=self.version + 1, **changes)
+
+
+def filed(
+    objection_no: str,
+    record: Challenged,
+    items: Sequence[str],
+    statement: str,
+    evidence: Sequence[Evidence],
+    at: datetime,
+    timetable: Timetable,
+) -> Case:
+    """A new objection by the subject of the record (Art. 23)."""
+    return Case(
+        objection_no=objection_no,
+        record=record,
+        items=tuple(sorted(set(items))),
+        statement=statement,
+        filed_at=at,
+        rules_version=timetable.rules.version,
+        state=State.FILED,
+        periods=(timetable.period(Step.ACCEPTANCE, shanghai_date(at)),),
+        history=(Milestone(State.FILED, Party.APPLICANT, at),),
+        evidence=tuple(evidence),
+    )
+
+
+def number(day: date, count: int) -> str:
+    """The number of the `count`-th objection of a day, as people quote it: `YY-20261124-0001` (YY: 异议)."""
+    return f"YY-{day:%Y%m%d}-{count:04d}"
+
+
+def said(field: str, text: str, most: int) -> str:
+    """A text that somebody has to give, without the white space around it. Raises INPUT_INVALID."""
+    told = text.strip()
+    if not told:
+        raise required(field)
+    return may_say(field, told, most)
+
+
+def may_say(field: str, text: str, most: int) -> str:
+    """A text that somebody may give, without the white space around it. Raises INPUT_INVALID."""
+    told = text.strip()
+    if len(told) > most:
+        raise INPUT_INVALID(fields=[FieldError(field, "length", f"≤ {most}")])
+    return told
+
+
+def required(field: str) -> Problem:
+    """INPUT_INVALID for something that is missing."""
+    return INPUT_INVALID(fields=[FieldError(field, "required", "必填 / required")])

@@ -1,0 +1,93 @@
+"""By when each step of the procedure is due (Art. 24 to 27): working days by the rules of the case. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from enum import StrEnum
+from typing import Final
+
+from chengxin.errors import Problem, unavailable
+from chengxin.values.workdays import CALENDAR_YEAR_UNKNOWN, WorkCalendar
+
+DEADLINE_UNKNOWN = unavailable(
+    "DEADLINE_UNKNOWN",
+    "系统尚未收到{what}，无法计算法定期限，操作未执行，请稍后重试",
+    "The deadline cannot be computed before {what_en} arrives, so nothing was done; try again shortly",
+)
+
+# The rule set of the catalog that has the deadlines.
+RULE_SET: Final = "objection"
+
+
+class Step(StrEnum):
+    """What somebody has to do within a period."""
+
+    ACCEPTANCE = "acceptance"
+    VERIFICATION = "verification"
+    ANSWER = "answer"
+    CONCLUSION = "conclusion"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """One version of the deadlines; a case keeps the version that it was filed under."""
+
+    version: int
+    values: Mapping[str, int]
+
+    def working_days(self, step: Step, extended: bool = False) -> int:
+        """The length of a period. Raises DEADLINE_UNKNOWN for rules that do not say."""
+        name = f"{step}_extended_working_days" if extended else f"{step}_working_days"
+        if name not in self.values:
+            raise DEADLINE_UNKNOWN(what=f"期限规则 {name}", what_en=f"rule {name}")
+        return self.values[name]
+
+
+@dataclass(frozen=True)
+class Period:
+    """The time for one step: `working_days` after `start`, which does not count itself."""
+
+    step: Step
+    start: date
+    working_days: int
+    due: date
+    # A notice of the State Council still to come may move the due date.
+    provisional: bool
+    done_on: date | None = None
+
+    def late(self, today: date) -> bool:
+        """Whether the step was, or by today is, not done in time."""
+        return (self.done_on or today) > self.due
+
+    def done(self, day: date) -> "Period":
+        """The same period, its step done."""
+        return replace(self, done_on=day)
+
+
+@dataclass(frozen=True)
+class Timetable:
+    """The rules of a case and the calendar as it is known."""
+
+    rules: Rules
+    calendar: WorkCalendar
+
+    def period(self, step: Step, start: date, extended: bool = False) -> Period:
+        """The time for a step that begins on `start`. Raises DEADLINE_UNKNOWN: a date is never guessed."""
+        return self._counted(step, start, self.rules.working_days(step, extended))
+
+    def again(self, period: Period) -> Period:
+        """A running period, counted again by the calendar of now. Raises DEADLINE_UNKNOWN."""
+        return self._counted(period.step, period.start, period.working_days)
+
+    def _counted(self, step: Step, start: date, working_days: int) -> Period:
+        try:
+            due, provisional = self.calendar.add_working_days(start, working_days)
+        except Problem as e:
+            if e.type is not CALENDAR_YEAR_UNKNOWN:
+                raise
+            year = e.params["year"]
+            problem = DEADLINE_UNKNOWN(
+                what=f" {year} 年工作日历", what_en=f"the working-day calendar of {year}", retry_after=5
+            )
+            raise problem from None
+        return Period(step, start, working_days, due, provisional)

@@ -1,0 +1,98 @@
+"""What may be attached to an objection: few files, not large, of a kind that is what it says it is. Pure."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from chengxin.errors import FieldError, invalid
+from chengxin.values.canonical_json import digest
+
+EVIDENCE_INVALID = invalid(
+    "EVIDENCE_INVALID",
+    "附件不符合要求，请按 errors 逐项修正（每次最多 5 个，每个不超过 5 MB，仅限 PDF、PNG、JPEG、纯文本）",
+    "The attachments are not acceptable; see errors (at most 5 files of at most 5 MB: PDF, PNG, JPEG, plain text)",
+)
+
+MOST_FILES: Final = 5
+MOST_BYTES: Final = 5 * 1024 * 1024
+_LONGEST_NAME: Final = 200
+_BAD_IN_NAME: Final = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
+
+TYPES: Final = ("application/pdf", "image/png", "image/jpeg", "text/plain")
+
+# What contents are, by their media types.
+Types = Callable[[Sequence[bytes]], Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A file as it is delivered."""
+
+    name: str
+    content_type: str
+    data: bytes
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the content, lower-case hex."""
+        return digest(self.data)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A kept file, without its content, which is under `key`."""
+
+    number: int
+    key: str
+    name: str
+    content_type: str
+    size: int
+    sha256: str
+    added_at: datetime
+
+
+def checked(attachments: Sequence[Attachment], told_types: Types) -> tuple[Attachment, ...]:
+    """The attachments with their types in plain form. Raises EVIDENCE_INVALID, naming every fault."""
+    faults = []
+    if len(attachments) > MOST_FILES:
+        faults.append(FieldError("evidence", "count", f"最多 {MOST_FILES} 个 / at most {MOST_FILES} files"))
+    plain = [Attachment(a.name, a.content_type.split(";")[0].strip().lower(), a.data) for a in attachments[:MOST_FILES]]
+    for n, attachment in enumerate(plain):
+        faults += [FieldError(f"evidence.{n}.{field}", name, told) for field, name, told in _faults(attachment)]
+    of_a_type = [n for n, a in enumerate(plain) if a.data and a.content_type in TYPES]
+    types = told_types([plain[n].data[:MOST_BYTES] for n in of_a_type])
+    for n, found in zip(of_a_type, types, strict=True):
+        if found != plain[n].content_type:
+            faults.append(FieldError(f"evidence.{n}.content", "type.mismatch", _MISMATCH))
+    if faults:
+        raise EVIDENCE_INVALID(fields=faults)
+    return tuple(plain)
+
+
+def numbered(attachments: Sequence[Attachment], keys: Sequence[str], before: int, at: datetime) -> tuple[Evidence, ...]:
+    """What is known of the attachments, kept under `keys`, numbered after those that there are already."""
+    return tuple(
+        Evidence(before + n, key, a.name, a.content_type, len(a.data), a.sha256, at)
+        for n, (key, a) in enumerate(zip(keys, attachments, strict=True), start=1)
+    )
+
+
+def _faults(attachment: Attachment) -> list[tuple[str, str, str]]:
+    return [(field, name, told) for field, name, told, wrong in _RULES if wrong(attachment)]
+
+
+_MISMATCH: Final = "文件内容与所声明的类型不符 / the content is not of the declared type"
+_RULES: Final[tuple[tuple[str, str, str, Callable[[Attachment], bool]], ...]] = (
+    ("name", "name.length", f"1 … {_LONGEST_NAME}", lambda a: not 1 <= len(a.name.strip()) <= _LONGEST_NAME),
+    (
+        "name",
+        "name.characters",
+        "文件名不得含路径或控制字符 / no path and no control characters",
+        lambda a: bool(_BAD_IN_NAME.search(a.name)),
+    ),
+    ("content_type", "type.allowed", ", ".join(TYPES), lambda a: a.content_type not in TYPES),
+    ("content", "size.empty", "文件为空 / the file is empty", lambda a: not a.data),
+    ("content", "size.limit", "≤ 5 MB", lambda a: len(a.data) > MOST_BYTES),
+)

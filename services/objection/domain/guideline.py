@@ -1,0 +1,119 @@
+"""The working guideline of the objection procedure (Art. 28), with the deadlines of a rule set. Pure.
+
+`docs/objection-guideline.md` is this text with the deadlines of the regulation:
+`python -m services.objection --guideline`.
+"""
+
+from typing import Final
+
+from services.objection.domain.deadlines import Rules, Step
+from services.objection.domain.evidence import MOST_BYTES, MOST_FILES
+
+# Art. 24 to 27.
+REGULATION: Final = Rules(
+    1,
+    {
+        "acceptance_working_days": 3,
+        "verification_working_days": 3,
+        "answer_working_days": 10,
+        "answer_extended_working_days": 20,
+        "conclusion_working_days": 3,
+    },
+)
+
+_ZH: Final = """# 公共信用信息异议处理工作指引
+
+依据《阳江市公共信用信息管理暂行办法》第二十三条至第二十八条制定。本指引由异议处理系统按现行期限规则（第 {version} 版）生成；\
+每件异议自始至终适用其提出时有效的规则版本。
+
+## 一、谁可以提出
+信息主体（自然人本人，或者单位的法定代表人、经办人代表该单位）对本系统记载的关于自己的信息，认为其采集、保存、共享、公开的\
+真实性、完整性存疑的，可以向市信用中心提出异议。他人不能代为提出关于别人的异议。
+
+## 二、怎样提出
+1. 登录后在“我的信用记录”中选定记录和有异议的信息项（不选定信息项即对整条记录提出），写明理由。
+2. 附证明材料：每次最多 {files} 个文件，每个不超过 {megabytes} MB，仅限 PDF、PNG、JPEG、纯文本，文件内容须与类型相符。
+3. 提出后得到异议编号（如 YY-20261124-0001），凭编号可随时查询进度。同一记录的同一信息项正在办理的，不重复受理。
+4. 异议办理期间，公开页面对该记录作“异议处理中”标注，但不停止披露。办结前可以撤回。
+
+## 三、办理步骤和期限
+期限一律按工作日计算，以国务院办公厅公布的放假调休安排为准；事件发生当日不计入，从次日起算。
+
+| 步骤 | 由谁 | 期限 |
+|---|---|---|
+| 受理：决定受理、不予受理（说明理由），或者一次性告知需要补正的全部内容 | 市信用中心 | 收到之日起 {acceptance} 个工作日 |
+| 补正：申请人补正后，受理期限重新计算；补正只要求一次 | 申请人 | 不计入办理期限 |
+| 核查：属于系统自身差错的立即更正；与信息来源一致的，通知信息提供单位核查 | 市信用中心 | 受理之日起 {verification} 个工作日 |
+| 答复：确认有误的，重新报送更正后的信息；确认无误的，提供证明材料 | 信息提供单位 | 接到通知之日起 {answer} 个工作日；情况复杂的，期满前可延长一次，至 {answer_extended} 个工作日 |
+| 办结：告知申请人，更正信息或者维持原状 | 市信用中心 | 收到核查结果之日起 {conclusion} 个工作日 |
+
+期限跨入尚未公布放假安排的年度的，先按法定节假日暂定，标注“暂定”；安排公布后系统自动重新计算，并留存审计记录。\
+已经完成的步骤不因此改变。逾期的步骤在系统中标明，供监督检查。
+
+## 四、更正
+1. 更正只有一条途径：提供单位（属于系统差错的由市信用中心）向归集系统报送变更或者撤销，并注明异议编号。
+2. 系统收到注明该编号的变更或者撤销后，方可以“已更正”办结；收到更正的，不得以“维持原状”办结。
+3. 更正随变更通知送达已获得该记录的各平台。
+4. 已办结的异议不再改变；有新的理由的，另行提出。
+
+## 五、谁能看到什么
+| 谁 | 能看到 |
+|---|---|
+| 申请人 | 自己的异议：进度、期限、自己提交的内容和附件、补正要求、不予受理的理由、办结说明 |
+| 信息提供单位 | 本单位的核查任务：记录、信息项、异议理由、答复期限；看不到申请人身份和附件 |
+| 市信用中心 | 全部内容 |
+| 监督人员 | 进度、期限、是否逾期；看不到理由、说明和附件 |
+| 其他人 | 公开页面上“异议处理中”的标注 |
+
+理由、说明、附件加密保存，不进入审计记录。每一次查看和每一次办理都记入审计记录。
+"""
+
+_EN: Final = """# Working guideline of the objection procedure (summary)
+
+By Art. 23 to 28 of the regulation; made from the deadlines in force (rules version {version}). A case keeps the rules that it \
+was filed under.
+
+- **Who**: the subject of a record, or who represents it; nobody for others.
+- **How**: name the record and the items (none: the whole record), say why, attach at most {files} files of {megabytes} MB \
+(PDF, PNG, JPEG, plain text). The case gets a number. What is being handled already needs no second objection. The record stays \
+disclosed, marked as under objection. An open case can be withdrawn.
+- **Acceptance**, centre, {acceptance} working days: accepted, refused with the reason, or sent back once listing everything \
+that is missing; then the time begins anew.
+- **Verification**, centre, {verification} working days of acceptance: the system's own fault is corrected at once; what is \
+consistent with its source goes to the provider.
+- **Answer**, provider, {answer} working days; in a complex case {answer_extended}, taken once and before the first period ends. \
+Wrong: it delivers the corrected record, naming the objection. Right: it supplies evidence.
+- **Conclusion**, centre, {conclusion} working days: the applicant is told; corrected, once the correction has arrived, or \
+upheld as recorded.
+- Working days are those of the State Council's notice; the day of the event does not count. A period that reaches into a year \
+without a notice is provisional and is counted again when the notice is loaded.
+- The provider does not learn who filed and does not see attachments; who supervises sees states, deadlines and lateness only.
+"""
+
+
+def zh(rules: Rules) -> str:
+    """The guideline, Markdown. Raises DEADLINE_UNKNOWN for rules that lack a period."""
+    return _filled(_ZH, rules)
+
+
+def en(rules: Rules) -> str:
+    """Its summary, Markdown. Raises DEADLINE_UNKNOWN for rules that lack a period."""
+    return _filled(_EN, rules)
+
+
+def document() -> str:
+    """`docs/objection-guideline.md`."""
+    made = (
+        "<!-- made by `python -m services.objection --guideline`; change services/objection/domain/guideline.py -->\n\n"
+    )
+    return f"{made}{zh(REGULATION)}\n---\n\n{en(REGULATION)}"
+
+
+def _filled(text: str, rules: Rules) -> str:
+    return text.format(
+        version=rules.version,
+        files=MOST_FILES,
+        megabytes=MOST_BYTES // 1024**2,
+        answer_extended=rules.working_days(Step.ANSWER, extended=True),
+        **{step.value: rules.working_days(step) for step in Step},
+    )

@@ -1,0 +1,272 @@
+"""HTTP face: JSON in, JSON out. No decisions here."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+from flask import Response, request
+from flask_openapi3.models.tag import Tag
+from flask_openapi3.openapi import OpenAPI
+
+from chengxin.auth.policy import Admission, open_to_all, serves
+from chengxin.auth.request_context import caller
+from chengxin.errors import INPUT_INVALID, FieldError
+from chengxin.http.web import PageQuery, answer, idempotency_key, make_app
+from chengxin.values.page_tokens import encode_page_token, text_after
+from services.objection.context import Asked, Objections
+from services.objection.domain import guideline
+from services.objection.domain.case_views import Sight
+from services.objection.domain.evidence import Evidence
+from services.objection.http import schemas
+from services.objection.http.uploads import FilingBody, SupplementBody, Upload, received
+from services.objection.usecases import applicant, centre, oversight, provider
+from services.objection.usecases.paging import tasks_page
+
+_OWN: Final = Tag(name="objections", description="A subject challenges a record about it (Art. 23)")
+_CENTRE: Final = Tag(name="objections: centre", description="Acceptance, verification, decision (Art. 24 to 27)")
+_PROVIDER: Final = Tag(name="objections: provider", description="Verification tasks (Art. 25, 26)")
+_OVERSIGHT: Final = Tag(name="objections: supervision", description="How objections are handled (Art. 28, 30)")
+# Five attachments of 5 MiB in base64, and words.
+_MAX_BODY: Final = 36 * 1024 * 1024
+
+
+def make_objection_app(room: Objections, admission: Admission | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
+    """The app."""
+    app = make_app("objection", admission, ready)
+    app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
+    # Words in a form, beside its files.
+    app.config["MAX_FORM_MEMORY_SIZE"] = 1024 * 1024
+    _add_applicant(app, room)
+    _add_centre_acts(app, room)
+    _add_centre_reading(app, room)
+    _add_provider(app, room)
+    _add_oversight(app, room)
+    return app
+
+
+def _add_applicant(app: OpenAPI, room: Objections) -> None:
+    @app.post("/v1/me/objections", tags=[_OWN], summary="File an objection", responses={201: schemas.OwnCaseAnswer})
+    @serves(applicant.file)
+    def file(raw: Upload) -> Response:
+        """{record_id, items, statement, evidence:[{name, content_type, content}]}, or the same as a form with files."""
+        words, attachments = received(request, FilingBody)
+        filing = applicant.Filing(words.record_id, words.items, words.statement, attachments)
+        return _case(applicant.file(room, caller(), filing, idempotency_key()), Sight.for_applicant, 201)
+
+    @app.get("/v1/me/objections", tags=[_OWN], summary="Own objections", responses={200: schemas.OwnCasesAnswer})
+    @serves(applicant.listed)
+    def own(query: PageQuery) -> Response:
+        """Newest first."""
+        before = text_after(query.page_token)
+        return _page(applicant.listed(room, caller(), before, query.page_size), Sight.for_applicant)
+
+    @app.get(
+        "/v1/me/objections/<objection_no>",
+        tags=[_OWN],
+        summary="An objection of one's own",
+        responses={200: schemas.OwnCaseAnswer},
+    )
+    @serves(applicant.read)
+    def own_case(path: schemas.NumberPath) -> Response:
+        """With its course and what the centre said."""
+        return _case(applicant.read(room, caller(), path.objection_no), Sight.for_applicant)
+
+    @app.post(
+        "/v1/me/objections/<objection_no>/supplement",
+        tags=[_OWN],
+        summary="Supply what was missing",
+        responses={200: schemas.OwnCaseAnswer},
+    )
+    @serves(applicant.supplement)
+    def supplement(path: schemas.NumberPath, raw: Upload) -> Response:
+        """{statement, evidence}, or the same as a form with files."""
+        words, attachments = received(request, SupplementBody)
+        found = applicant.supplement(room, caller(), path.objection_no, words.statement, attachments, _asked())
+        return _case(found, Sight.for_applicant)
+
+    @app.post(
+        "/v1/me/objections/<objection_no>/withdraw",
+        tags=[_OWN],
+        summary="Withdraw an objection",
+        responses={200: schemas.OwnCaseAnswer},
+    )
+    @serves(applicant.withdraw)
+    def withdraw(path: schemas.NumberPath) -> Response:
+        """While it is open."""
+        return _case(applicant.withdraw(room, caller(), path.objection_no, _asked()), Sight.for_applicant)
+
+    @app.get(
+        "/v1/me/objections/<objection_no>/evidence/<int:number>", tags=[_OWN], summary="An attachment of one's own"
+    )
+    @serves(applicant.evidence)
+    def own_evidence(path: schemas.EvidencePath) -> Response:
+        """As it was delivered."""
+        return _file(*applicant.evidence(room, caller(), path.objection_no, path.number))
+
+
+def _add_centre_acts(app: OpenAPI, room: Objections) -> None:
+    answers: dict[str, Any] = {"tags": [_CENTRE], "responses": {200: schemas.CaseAnswer}}
+
+    @app.post("/v1/objections/<objection_no>/accept", summary="Accept", **answers)
+    @serves(centre.accept)
+    def accept(path: schemas.NumberPath) -> Response:
+        """Verification begins."""
+        return _case(centre.accept(room, caller(), path.objection_no, _asked()), Sight.for_centre)
+
+    @app.post("/v1/objections/<objection_no>/refuse", summary="Refuse, with the reason", **answers)
+    @serves(centre.refuse)
+    def refuse(path: schemas.NumberPath, body: schemas.RefusalBody) -> Response:
+        """The case is closed."""
+        return _case(centre.refuse(room, caller(), path.objection_no, body.reason, _asked()), Sight.for_centre)
+
+    @app.post("/v1/objections/<objection_no>/request-supplement", summary="Send back, once", **answers)
+    @serves(centre.request_supplement)
+    def request_supplement(path: schemas.NumberPath, body: schemas.MissingBody) -> Response:
+        """Listing everything that is missing."""
+        found = centre.request_supplement(room, caller(), path.objection_no, body.missing, _asked())
+        return _case(found, Sight.for_centre)
+
+    @app.post("/v1/objections/<objection_no>/verify", summary="The centre's finding", **answers)
+    @serves(centre.verify)
+    def verify(path: schemas.NumberPath, body: schemas.VerificationBody) -> Response:
+        """consistent_with_source makes the case a task of the provider."""
+        found = centre.verify(room, caller(), path.objection_no, body.finding, body.note, _asked())
+        return _case(found, Sight.for_centre)
+
+    @app.post("/v1/objections/<objection_no>/decide", summary="Conclude", **answers)
+    @serves(centre.decide)
+    def decide(path: schemas.NumberPath, body: schemas.DecisionBody) -> Response:
+        """corrected needs the amendment that names the objection."""
+        found = centre.decide(room, caller(), path.objection_no, body.outcome, body.explanation, _asked())
+        return _case(found, Sight.for_centre)
+
+
+def _add_centre_reading(app: OpenAPI, room: Objections) -> None:
+    @app.get("/v1/objections", tags=[_CENTRE], summary="Objections", responses={200: schemas.CasesAnswer})
+    @serves(centre.listed)
+    def cases(query: schemas.CasesQuery) -> Response:
+        """Oldest first."""
+        after = text_after(query.page_token)
+        found = centre.listed(room, caller(), query.state, query.overdue, after, query.page_size)
+        return _page(found, Sight.for_centre)
+
+    @app.get(
+        "/v1/objections/<objection_no>", tags=[_CENTRE], summary="An objection", responses={200: schemas.CaseAnswer}
+    )
+    @serves(centre.read)
+    def case(path: schemas.NumberPath) -> Response:
+        """With its version as ETag."""
+        return _case(centre.read(room, caller(), path.objection_no), Sight.for_centre)
+
+    @app.get("/v1/objections/<objection_no>/evidence/<int:number>", tags=[_CENTRE], summary="An attachment")
+    @serves(centre.evidence)
+    def evidence(path: schemas.EvidencePath) -> Response:
+        """As it was delivered."""
+        return _file(*centre.evidence(room, caller(), path.objection_no, path.number))
+
+
+def _add_provider(app: OpenAPI, room: Objections) -> None:
+    answers: dict[str, Any] = {"tags": [_PROVIDER], "responses": {200: schemas.TaskAnswer}}
+
+    @app.get(
+        "/v1/objections/tasks",
+        tags=[_PROVIDER],
+        summary="Tasks of one's organisation",
+        responses={200: schemas.TasksAnswer},
+    )
+    @serves(provider.tasks)
+    def tasks(query: schemas.TasksQuery) -> Response:
+        """By due date."""
+        page = tasks_page(room, caller(), query.open_only, query.page_token, query.page_size)
+        return answer({"tasks": [s.task() for s in page.sights], "next_page_token": page.next_page_token})
+
+    @app.get("/v1/objections/tasks/<objection_no>", summary="A task", **answers)
+    @serves(provider.task)
+    def task(path: schemas.NumberPath) -> Response:
+        """What is to be verified, and by when."""
+        return answer(provider.task(room, caller(), path.objection_no).task())
+
+    @app.post("/v1/objections/<objection_no>/answer", summary="Answer a task", **answers)
+    @serves(provider.answer)
+    def answer_task(path: schemas.NumberPath, body: schemas.AnswerBody) -> Response:
+        """wrong goes with an amendment delivered to ingest, right with evidence."""
+        found = provider.answer(room, caller(), path.objection_no, body.finding, body.evidence, _asked())
+        return answer(found.task())
+
+    @app.post("/v1/objections/<objection_no>/extension", summary="Take the longer time, once", **answers)
+    @serves(provider.extend)
+    def extension(path: schemas.NumberPath, body: schemas.ExtensionBody) -> Response:
+        """In a complex case, before the time is over."""
+        return answer(provider.extend(room, caller(), path.objection_no, body.reason, _asked()).task())
+
+
+def _add_oversight(app: OpenAPI, room: Objections) -> None:
+    @app.get(
+        "/v1/objections/courses", tags=[_OVERSIGHT], summary="How cases go", responses={200: schemas.CoursesAnswer}
+    )
+    @serves(oversight.courses)
+    def courses(query: schemas.CasesQuery) -> Response:
+        """Oldest first."""
+        after = text_after(query.page_token)
+        found = oversight.courses(room, caller(), query.state, query.overdue, after, query.page_size)
+        return _page(found, Sight.course)
+
+    @app.get(
+        "/v1/objections/<objection_no>/course",
+        tags=[_OVERSIGHT],
+        summary="How a case goes",
+        responses={200: schemas.CourseAnswer},
+    )
+    @serves(oversight.course)
+    def course(path: schemas.NumberPath) -> Response:
+        """States, deadlines, lateness."""
+        return _case(oversight.course(room, caller(), path.objection_no), Sight.course)
+
+    @app.get(
+        "/v1/objections/guideline",
+        tags=[_OVERSIGHT],
+        summary="The working guideline of the procedure",
+        responses={200: schemas.GuidelineAnswer},
+    )
+    @open_to_all("the guideline of the procedure is published (Art. 28)")
+    def read_guideline() -> Response:
+        """With the deadlines in force."""
+        rules = oversight.rules_in_force(room)
+        texts = {"zh": guideline.zh(rules), "en": guideline.en(rules)}
+        return answer({"rules_version": rules.version, "deadlines": dict(rules.values), **texts})
+
+
+def _case(sight: Sight, seen_by: Callable[[Sight], dict[str, Any]], status: int = 200) -> Response:
+    found = answer(seen_by(sight), status)
+    found.set_etag(str(sight.case.version))
+    return found
+
+
+def _page(found: tuple[Sequence[Sight], bool], seen_by: Callable[[Sight], dict[str, Any]]) -> Response:
+    sights, more = found
+    token = encode_page_token([sights[-1].case.objection_no] if more else None)
+    return answer({"objections": [seen_by(s) for s in sights], "next_page_token": token})
+
+
+def _file(evidence: Evidence, content: bytes) -> Response:
+    found = Response(content, content_type=evidence.content_type)
+    # Never shown in place: what an applicant attached is not this site's own page.
+    found.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(evidence.name, safe='')}"
+    found.headers["X-Content-Type-Options"] = "nosniff"
+    found.headers["Cache-Control"] = "no-store"
+    return found
+
+
+def _asked() -> Asked:
+    return Asked(idempotency_key(), _seen_version())
+
+
+def _seen_version() -> int | None:
+    """The version named in If-Match; None for none and for `*`."""
+    text = request.headers.get("If-Match", "").strip()
+    if text in ("", "*"):
+        return None
+    number = text.strip('"')
+    if not number.isascii() or not number.isdigit():
+        raise INPUT_INVALID(fields=[FieldError("If-Match", "etag", "ETag of the objection / 异议的 ETag")])
+    return int(number)

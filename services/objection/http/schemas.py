@@ -1,0 +1,232 @@
+"""What the HTTP face takes and gives, as OpenAPI describes it."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from chengxin.http.web import PageQuery
+from services.objection.domain.cases import Answer, Finding, Outcome, Party, State
+from services.objection.domain.deadlines import Step
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class NumberPath(BaseModel):
+    """An objection."""
+
+    objection_no: str = Field(max_length=64)
+
+
+class EvidencePath(NumberPath):
+    """An attachment."""
+
+    number: int = Field(ge=1, le=1_000)
+
+
+class CasesQuery(PageQuery):
+    """Which objections."""
+
+    state: State | Literal[""] = Field("", description="Empty: all")
+    overdue: bool = Field(False, description="Only those whose running period has ended")
+
+
+class TasksQuery(PageQuery):
+    """Which tasks."""
+
+    open_only: bool = Field(False, description="Only those that still wait for an answer")
+
+
+class NoBody(_Strict):
+    """Nothing to say."""
+
+
+class RefusalBody(_Strict):
+    """Why an objection is not accepted."""
+
+    reason: str
+
+
+class MissingBody(_Strict):
+    """Everything that is missing, at once (Art. 24)."""
+
+    missing: list[str]
+
+
+class VerificationBody(_Strict):
+    """What the centre found (Art. 25)."""
+
+    finding: Finding
+    note: str
+
+
+class DecisionBody(_Strict):
+    """How a case is decided (Art. 27)."""
+
+    outcome: Outcome
+    explanation: str
+
+
+class AnswerBody(_Strict):
+    """What the provider found (Art. 26)."""
+
+    finding: Answer
+    evidence: str = Field("", description="In words; required for right")
+
+
+class ExtensionBody(_Strict):
+    """Why the case is complex."""
+
+    reason: str
+
+
+class LocalText(BaseModel):
+    """A text in two languages."""
+
+    zh: str = ""
+    en: str = ""
+
+
+class PeriodAnswer(BaseModel):
+    """The time for one step."""
+
+    step: Step
+    start: str = Field(description="Shanghai date; does not count itself")
+    working_days: int
+    due: str
+    provisional: bool = Field(description="A notice still to come may move the due date")
+    done_on: str = Field(description="Empty while it runs")
+    late: bool
+
+
+class MilestoneAnswer(BaseModel):
+    """A state reached."""
+
+    state: State
+    by: Party
+    at: str
+
+
+class CorrectionAnswer(BaseModel):
+    """The amendment or revocation that names the case."""
+
+    record_version: int
+    revoked: bool
+    seen_at: str
+
+
+class EvidenceAnswer(BaseModel):
+    """What is told of an attachment."""
+
+    number: int
+    name: str
+    content_type: str
+    size: int
+    sha256: str
+    added_at: str
+
+
+class MatterAnswer(BaseModel):
+    """What a case is about."""
+
+    objection_no: str
+    record_id: str
+    record_version: int
+    entry_code: str
+    entry_version: int
+    entry_name: LocalText
+    items: list[str]
+    item_names: dict[str, LocalText]
+    state: State
+    state_name: LocalText
+
+
+class CourseAnswer(MatterAnswer):
+    """How a case goes."""
+
+    version: int = Field(description="Counts changes; send it as If-Match to act only on what you saw")
+    open: bool
+    provider_uscc: str
+    provider_name: str
+    filed_at: str
+    rules_version: int
+    due: str
+    provisional: bool
+    overdue: bool
+    extended: bool
+    periods: list[PeriodAnswer]
+    history: list[MilestoneAnswer]
+    finding: Finding | Literal[""]
+    answer: Answer | Literal[""]
+    outcome: Outcome | Literal[""]
+    correction: CorrectionAnswer | None
+
+
+class OwnCaseAnswer(CourseAnswer):
+    """An objection as its applicant sees it."""
+
+    statement: str
+    evidence: list[EvidenceAnswer]
+    missing: list[str]
+    supplement: str
+    refusal_reason: str
+    explanation: str
+
+
+class CaseAnswer(OwnCaseAnswer):
+    """An objection as the centre sees it."""
+
+    subject_ref: str
+    verification_note: str
+    extension_reason: str
+    answer_evidence: str
+
+
+class TaskAnswer(MatterAnswer):
+    """A verification task."""
+
+    statement: str
+    answer_due: str
+    provisional: bool
+    late: bool
+    extended: bool
+    notified_at: str
+    answer: Answer | Literal[""]
+
+
+class OwnCasesAnswer(BaseModel):
+    """An applicant's objections."""
+
+    objections: list[OwnCaseAnswer]
+    next_page_token: str
+
+
+class CasesAnswer(BaseModel):
+    """Objections."""
+
+    objections: list[CaseAnswer]
+    next_page_token: str
+
+
+class CoursesAnswer(BaseModel):
+    """How cases go."""
+
+    objections: list[CourseAnswer]
+    next_page_token: str
+
+
+class TasksAnswer(BaseModel):
+    """Verification tasks."""
+
+    tasks: list[TaskAnswer]
+    next_page_token: str
+
+
+class GuidelineAnswer(BaseModel):
+    """The guideline (Art. 28)."""
+
+    rules_version: int
+    deadlines: dict[str, int] = Field(description="Working days")
+    zh: str = Field(description="Markdown")
+    en: str = Field(description="Summary, Markdown")

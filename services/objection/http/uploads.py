@@ -1,0 +1,98 @@
+"""Words with attachments, as JSON with base64 or as multipart form."""
+
+import base64
+import binascii
+from typing import Any, Final, TypeVar
+
+from flask import Request
+from flask_openapi3.models import RawModel
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from werkzeug.datastructures import FileStorage
+
+from chengxin.errors import INPUT_INVALID, FieldError
+from chengxin.http.web import validation_problem
+from services.objection.domain.evidence import MOST_FILES, Attachment
+
+B = TypeVar("B", bound="WithEvidence")
+
+_FORM: Final = "multipart/form-data"
+
+
+class EvidenceBody(BaseModel):
+    """An attachment in JSON."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    content_type: str = Field(description="application/pdf, image/png, image/jpeg or text/plain")
+    content: str = Field(description="Base64")
+
+
+class WithEvidence(BaseModel):
+    """Words with attachments. As a form: the same fields, one part `evidence` a file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    statement: str
+    evidence: list[EvidenceBody] = []
+
+
+class FilingBody(WithEvidence):
+    """An objection."""
+
+    record_id: str = Field(max_length=64)
+    items: list[str] = Field([], description="Codes of the items challenged; none: the record as a whole")
+
+
+class SupplementBody(WithEvidence):
+    """What was missing."""
+
+
+class Upload(RawModel):
+    """JSON, or a form with files."""
+
+    mimetypes = ["application/json", _FORM]
+
+
+def received(request: Request, body: type[B]) -> tuple[B, list[Attachment]]:
+    """The words and the attachments of a request. Raises INPUT_INVALID."""
+    is_form = request.mimetype == _FORM
+    plain = _form_fields(request, body) if is_form else None
+    try:
+        # As JSON, because that refuses halves of characters, which no store takes.
+        words = body.model_validate(plain) if is_form else body.model_validate_json(request.get_data())
+    except ValidationError as e:
+        raise validation_problem(e) from None
+    if is_form:
+        return words, [_attachment(file) for file in request.files.getlist("evidence")]
+    return words, _decoded(words.evidence)
+
+
+def _form_fields(request: Request, body: type[WithEvidence]) -> dict[str, Any]:
+    fields: dict[str, Any] = request.form.to_dict()
+    if "items" in body.model_fields:
+        # One field an item, or the codes with commas between them.
+        given = ",".join(request.form.getlist("items"))
+        fields["items"] = [code for code in map(str.strip, given.split(",")) if code]
+    if unknown := set(request.files) - {"evidence"}:
+        raise INPUT_INVALID(fields=[FieldError(name, "extra_forbidden", "evidence") for name in sorted(unknown)])
+    return fields
+
+
+def _attachment(file: FileStorage) -> Attachment:
+    return Attachment(file.filename or "", file.mimetype, file.stream.read())
+
+
+def _decoded(evidence: list[EvidenceBody]) -> list[Attachment]:
+    if len(evidence) > MOST_FILES:
+        # Told by the rule for attachments; nothing needs decoding to know it.
+        return [Attachment(e.name, e.content_type, b"") for e in evidence]
+    found, faults = [], []
+    for n, e in enumerate(evidence):
+        try:
+            found.append(Attachment(e.name, e.content_type, base64.b64decode(e.content, validate=True)))
+        except (binascii.Error, ValueError):
+            faults.append(FieldError(f"evidence.{n}.content", "base64", "不是有效的 Base64 / not valid base64"))
+    if faults:
+        raise INPUT_INVALID(fields=faults)
+    return found

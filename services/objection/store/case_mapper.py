@@ -1,0 +1,112 @@
+"""Cases as documents and back: what people wrote, and the names of their files, is sealed."""
+
+import json
+from dataclasses import asdict
+from datetime import date
+from typing import Any, Final
+
+from chengxin.store.field_encryption import KeyRing
+from services.objection.domain.cases import (
+    Answer,
+    Case,
+    Challenged,
+    Correction,
+    Finding,
+    Milestone,
+    Outcome,
+    Party,
+    State,
+)
+from services.objection.domain.deadlines import Period, Step
+from services.objection.domain.evidence import Evidence
+
+Plain = dict[str, Any]
+
+_WORDS: Final = (
+    "statement",
+    "supplement",
+    "missing",
+    "refusal_reason",
+    "verification_note",
+    "extension_reason",
+    "answer_evidence",
+    "explanation",
+)
+
+
+def case_row(case: Case, keys: KeyRing) -> Plain:
+    """The document of a case."""
+    words = {name: getattr(case, name) for name in _WORDS} | {"file_names": [e.name for e in case.evidence]}
+    running, answer = case.running, case.answer_period
+    return {
+        "_id": case.objection_no,
+        "applicant": case.applicant,
+        "record": asdict(case.record),
+        "items": list(case.items),
+        "state": case.state.value,
+        "open": case.open,
+        "rules_version": case.rules_version,
+        "periods": [_period_row(p) for p in case.periods],
+        "history": [{"state": m.state.value, "by": m.by.value, "at": m.at} for m in case.history],
+        "evidence": [{k: v for k, v in asdict(e).items() if k != "name"} for e in case.evidence],
+        "finding": case.finding.value if case.finding else "",
+        "answer": case.answer.value if case.answer else "",
+        "outcome": case.outcome.value if case.outcome else "",
+        "correction": asdict(case.correction) if case.correction else None,
+        "filed_at": case.filed_at,
+        "words": keys.encrypt(json.dumps(words, ensure_ascii=False), _context(case.objection_no)),
+        "version": case.version,
+        "started": running.start.isoformat() if running else "",
+        "due": running.due.isoformat() if running else "",
+        "answer_due": answer.due.isoformat() if answer else "",
+    }
+
+
+def read_case(row: Plain, keys: KeyRing) -> Case:
+    """The case of a document. Raises `DecryptionError`."""
+    words = json.loads(keys.decrypt(row["words"], _context(row["_id"])))
+    names = words.pop("file_names")
+    words["missing"] = tuple(words["missing"])
+    return Case(
+        objection_no=row["_id"],
+        record=Challenged(**row["record"]),
+        items=tuple(row["items"]),
+        filed_at=row["filed_at"],
+        rules_version=row["rules_version"],
+        state=State(row["state"]),
+        periods=tuple(_read_period(p) for p in row["periods"]),
+        history=tuple(Milestone(State(m["state"]), Party(m["by"]), m["at"]) for m in row["history"]),
+        evidence=tuple(Evidence(name=name, **e) for name, e in zip(names, row["evidence"], strict=True)),
+        finding=Finding(row["finding"]) if row["finding"] else None,
+        answer=Answer(row["answer"]) if row["answer"] else None,
+        outcome=Outcome(row["outcome"]) if row["outcome"] else None,
+        correction=Correction(**row["correction"]) if row["correction"] else None,
+        version=row["version"],
+        **words,
+    )
+
+
+def _period_row(period: Period) -> Plain:
+    return {
+        "step": period.step.value,
+        "start": period.start.isoformat(),
+        "working_days": period.working_days,
+        "due": period.due.isoformat(),
+        "provisional": period.provisional,
+        "done_on": period.done_on.isoformat() if period.done_on else "",
+    }
+
+
+def _read_period(row: Plain) -> Period:
+    return Period(
+        Step(row["step"]),
+        date.fromisoformat(row["start"]),
+        row["working_days"],
+        date.fromisoformat(row["due"]),
+        row["provisional"],
+        date.fromisoformat(row["done_on"]) if row["done_on"] else None,
+    )
+
+
+def _context(objection_no: str) -> str:
+    return f"objection.words:{objection_no}"

@@ -1,0 +1,219 @@
+"""What the objection service keeps: cases, their evidence, and what it learns from the feeds it follows."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, datetime
+from itertools import islice
+
+from pymongo import ReturnDocument
+
+from chengxin.store.database import OutboxRow, Store, Unit, session_of
+from chengxin.store.field_encryption import KeyRing
+from chengxin.values.ids import new_id
+from chengxin.values.workdays import CalendarYear, WorkCalendar
+from services.objection.domain.case_views import EntryNames
+from services.objection.domain.cases import OBJECTION_CHANGED, Case
+from services.objection.domain.deadlines import DEADLINE_UNKNOWN, Rules, Timetable
+from services.objection.store import documents
+from services.objection.store.case_mapper import Plain, case_row, read_case
+
+
+class ObjectionStore:
+    """The service's own database. A `unit` makes a read part of its transaction."""
+
+    def __init__(self, store: Store, keys: KeyRing) -> None:
+        self.store = store
+        self._keys = keys
+        self._cases = store.collection(documents.CaseRow)
+        self._evidence = store.collection(documents.EvidenceRow)
+        self._uploads = store.collection(documents.UploadRow)
+        self._entries = store.collection(documents.EntryRow)
+        self._rules = store.collection(documents.RulesRow)
+        self._years = store.collection(documents.CalendarRow)
+        self._recounts = store.collection(documents.RecountRow)
+        self._numbers = store.collection(documents.NumberRow)
+
+    def create_indexes(self) -> None:
+        """Makes the collections and their indexes; doing it again changes nothing."""
+        there = set(self.store.db.list_collection_names())
+        for document in documents.ALL:
+            # Not within the first transaction that writes to it.
+            if document._get_collection_name() not in there:
+                self.store.db.create_collection(document._get_collection_name())
+            document.ensure_indexes()
+
+    def once(self, caller: str, key: str, request: bytes, work: Callable[[Unit], Plain]) -> Plain:
+        """Runs `work` in a transaction, at most once per idempotency key of a caller."""
+        return self.store.once(caller, key, request, work)
+
+    def follow(self, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
+        """Committed changes after a position, in order, without end."""
+        return self.store.follow(after, running)
+
+    # Cases
+
+    def case(self, objection_no: str, unit: Unit | None = None) -> Case | None:
+        """A case by number."""
+        row = self._cases.find_one({"_id": objection_no}, session=session_of(unit))
+        return read_case(row, self._keys) if row else None
+
+    def cases_of(self, applicant: str, before: str, limit: int) -> list[Case]:
+        """An applicant's cases, newest first, before a number."""
+        query: Plain = {"applicant": applicant} | ({"_id": {"$lt": before}} if before else {})
+        return self._read(self._cases.find(query).sort("_id", -1).limit(limit))
+
+    def cases(self, state: str, late_on: date | None, after: str, limit: int) -> list[Case]:
+        """Cases in a state, or all, oldest first, after a number; with a day only those that are overdue on it."""
+        query: Plain = {"_id": {"$gt": after}} | ({"state": state} if state else {})
+        if late_on is not None:
+            query |= {"open": True, "due": {"$gt": "", "$lt": late_on.isoformat()}}
+        return self._read(self._cases.find(query).sort("_id", 1).limit(limit))
+
+    def tasks(self, provider: str, waiting_in: str, after: tuple[str, str], limit: int) -> list[Case]:
+        """A provider's cases since it was notified, those in state `waiting_in` or all, by due date and number."""
+        due, _ = after
+        query: Plain = {
+            "record.provider_uscc": provider,
+            "answer_due": {"$gte": due} if due else {"$gt": ""},
+        }
+        if waiting_in:
+            query["state"] = waiting_in
+        # Those of the day `due` that come before `after` are passed over here: asked with `$or`, SecantusDB scans all.
+        found = self._cases.find(query).sort([("answer_due", 1), ("_id", 1)]).batch_size(limit + 1)
+        following = (row for row in found if (row["answer_due"], row["_id"]) > after)
+        return self._read(islice(following, limit))
+
+    def open_cases(self, record_id: str, applicant: str, unit: Unit) -> list[Case]:
+        """What an applicant has open about a record."""
+        query = {"record.record_id": record_id, "open": True, "applicant": applicant}
+        return self._read(self._cases.find(query, session=unit.session))
+
+    def running_through(self, year: int, after: str, limit: int) -> list[str]:
+        """Numbers, after one, of open cases with a period that touches a year, or the end of the one before, which
+        its notice settles."""
+        query = {
+            "_id": {"$gt": after},
+            "open": True,
+            "due": {"$gte": f"{year - 1}-12-01"},
+            "started": {"$lte": f"{year}-12-31"},
+        }
+        return [row["_id"] for row in self._cases.find(query, {"_id": 1}).sort("_id", 1).limit(limit)]
+
+    def add(self, case: Case, unit: Unit) -> None:
+        """Writes a new case."""
+        self._cases.insert_one(case_row(case, self._keys), session=unit.session)
+
+    def save(self, case: Case, before: Case, unit: Unit) -> None:
+        """Writes a change of the case as it was `before`. Raises OBJECTION_CHANGED when it no longer is."""
+        done = self._cases.replace_one(
+            {"_id": case.objection_no, "version": before.version}, case_row(case, self._keys), session=unit.session
+        )
+        if not done.matched_count:
+            raise OBJECTION_CHANGED(objection_no=case.objection_no)
+
+    def next_number(self, day: date, unit: Unit) -> int:
+        """1, 2, 3 … on each day."""
+        row = self._numbers.find_one_and_update(
+            {"_id": day.isoformat()},
+            {"$inc": {"count": 1}},
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+            session=unit.session,
+        )
+        if row is None:
+            raise RuntimeError("an upsert answered without its document")
+        return int(row["count"])
+
+    def upload(self, contents: Sequence[bytes], at: datetime) -> list[str]:
+        """Keeps attachments, sealed, and gives their keys; a case is to take them over in its transaction.
+
+        They are not written in that transaction, because a store takes no transaction of such a size (SecantusDB with
+        a cache of 64 MiB refuses 5 MiB).
+        """
+        keys = [new_id("file") for _ in contents]
+        if keys:
+            self._uploads.insert_many([{"_id": key, "at": at} for key in keys])
+        for key, content in zip(keys, contents, strict=True):
+            self._evidence.insert_one({"_id": key, "content": self._keys.encrypt_bytes(content, key)})
+        return keys
+
+    def take_over(self, keys: Sequence[str], unit: Unit) -> None:
+        """Attachments that a case has from now on."""
+        if keys:
+            self._uploads.delete_many({"_id": {"$in": list(keys)}}, session=unit.session)
+
+    def drop(self, keys: Sequence[str]) -> None:
+        """Drops those of the attachments that no case has taken over."""
+        if not keys:
+            return
+        left = [row["_id"] for row in self._uploads.find({"_id": {"$in": list(keys)}})]
+        self._evidence.delete_many({"_id": {"$in": left}})
+        self._uploads.delete_many({"_id": {"$in": left}})
+
+    def drop_left(self, before: datetime) -> None:
+        """Drops attachments of before an instant that no case has taken over: a process ended in between."""
+        self.drop([row["_id"] for row in self._uploads.find({"at": {"$lt": before}})])
+
+    def content(self, key: str) -> bytes | None:
+        """The content of an attachment. Raises `DecryptionError` when it was altered."""
+        row = self._evidence.find_one({"_id": key})
+        return self._keys.decrypt_bytes(bytes(row["content"]), key) if row else None
+
+    # What the feeds tell
+
+    def entry(self, code: str, version: int, unit: Unit | None = None) -> EntryNames | None:
+        """The names of an entry version."""
+        row = self._entries.find_one({"_id": f"{code}:{version}"}, session=session_of(unit))
+        return EntryNames(code, version, row["name"], row["items"]) if row else None
+
+    def save_entry(self, entry: EntryNames, unit: Unit) -> None:
+        """Writes the names of an entry version."""
+        name = f"{entry.code}:{entry.version}"
+        row = {"name": entry.name, "items": entry.items}
+        self._entries.replace_one({"_id": name}, row, upsert=True, session=unit.session)
+
+    def save_rules(self, version: int, effective_from: date, values: dict[str, int], unit: Unit) -> None:
+        """Writes a version of the deadlines."""
+        row = {"effective_from": effective_from.isoformat(), "values": values}
+        self._rules.replace_one({"_id": version}, row, upsert=True, session=unit.session)
+
+    def save_year(self, year: CalendarYear, unit: Unit) -> None:
+        """Writes a year of the calendar; when that changes anything, deadlines are to be counted again."""
+        row = {
+            "announced": year.announced,
+            "days_off": sorted(d.isoformat() for d in year.days_off),
+            "days_worked": sorted(d.isoformat() for d in year.days_worked),
+        }
+        before = self._years.find_one_and_replace({"_id": year.year}, row, upsert=True, session=unit.session)
+        if before is None or {k: before[k] for k in row} != row:
+            mark = {"mark": new_id("recount")}
+            self._recounts.replace_one({"_id": year.year}, mark, upsert=True, session=unit.session)
+
+    def years_to_recount(self) -> list[tuple[int, str]]:
+        """Years that have changed, with deadlines still to be counted again; and the mark of the change."""
+        return [(row["_id"], row["mark"]) for row in self._recounts.find().sort("_id", 1)]
+
+    def recounted(self, year: int, mark: str) -> None:
+        """All deadlines that touch a year are counted again, unless it has changed again meanwhile."""
+        self._recounts.delete_one({"_id": year, "mark": mark})
+
+    def timetable_in_force(self, day: date, unit: Unit | None = None) -> Timetable:
+        """The deadlines in force on a day, with the calendar. Raises DEADLINE_UNKNOWN."""
+        query = {"effective_from": {"$lte": day.isoformat()}}
+        row = self._rules.find_one(query, sort=[("_id", -1)], session=session_of(unit))
+        return self._timetable(row, unit)
+
+    def timetable_of(self, case: Case, unit: Unit) -> Timetable:
+        """The deadlines that a case was filed under, with the calendar. Raises DEADLINE_UNKNOWN."""
+        return self._timetable(self._rules.find_one({"_id": case.rules_version}, session=unit.session), unit)
+
+    def _timetable(self, rules: Plain | None, unit: Unit | None) -> Timetable:
+        if rules is None:
+            raise DEADLINE_UNKNOWN(what="异议处理期限规则", what_en="the rule set of objections", retry_after=5)
+        years = [
+            CalendarYear.of(row["_id"], row["announced"], row["days_off"], row["days_worked"])
+            for row in self._years.find({}, session=session_of(unit))
+        ]
+        return Timetable(Rules(rules["_id"], rules["values"]), WorkCalendar(years))
+
+    def _read(self, rows: Iterable[Plain]) -> list[Case]:
+        return [read_case(row, self._keys) for row in rows]

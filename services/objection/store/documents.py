@@ -1,0 +1,116 @@
+"""The objection service's collections. Documents describe and index; `cases.py` reads and writes them by pymongo."""
+
+from typing import Final
+
+from mongoengine import BinaryField, BooleanField, DateTimeField, DictField, Document, IntField, ListField, StringField
+
+
+class CaseRow(Document):
+    """An objection; everything that people wrote is sealed in `words`."""
+
+    id = StringField(primary_key=True)
+    applicant = StringField(required=True)
+    record = DictField()
+    items = ListField(StringField())
+    state = StringField(required=True)
+    open = BooleanField(required=True)
+    rules_version = IntField()
+    periods = ListField(DictField())
+    history = ListField(DictField())
+    evidence = ListField(DictField())
+    finding = StringField()
+    answer = StringField()
+    outcome = StringField()
+    correction = DictField()
+    filed_at = DateTimeField()
+    words = StringField()
+    version = IntField(required=True)
+    # For queries, derived from the above: when the running period began and ends, the provider's due date.
+    started = StringField()
+    due = StringField()
+    answer_due = StringField()
+    meta: Final = {
+        "db_alias": "objection",
+        "collection": "cases",
+        "auto_create_index": False,
+        "indexes": [
+            ("applicant", "-id"),
+            ("record.record_id", "open"),
+            ("state", "id"),
+            ("record.provider_uscc", "answer_due", "id"),
+            ("open", "due"),
+        ],
+    }
+
+
+class EvidenceRow(Document):
+    """The sealed content of an attachment."""
+
+    id = StringField(primary_key=True)
+    content = BinaryField()
+    meta: Final = {"db_alias": "objection", "collection": "evidence", "auto_create_index": False}
+
+
+class UploadRow(Document):
+    """An attachment that no case has taken over yet."""
+
+    id = StringField(primary_key=True)  # that of the evidence
+    at = DateTimeField()
+    meta: Final = {"db_alias": "objection", "collection": "uploads", "auto_create_index": False}
+
+
+class EntryRow(Document):
+    """Names of a catalog entry version and its items, by the catalog's feed."""
+
+    id = StringField(primary_key=True)  # <code>:<version>
+    name = DictField()
+    items = DictField()
+    meta: Final = {"db_alias": "objection", "collection": "entries", "auto_create_index": False}
+
+
+class RulesRow(Document):
+    """A version of the deadlines, by the catalog's feed."""
+
+    id = IntField(primary_key=True)
+    effective_from = StringField()
+    values = DictField()
+    meta: Final = {"db_alias": "objection", "collection": "rules", "auto_create_index": False}
+
+
+class CalendarRow(Document):
+    """A year of the calendar, by the catalog's feed."""
+
+    id = IntField(primary_key=True)
+    announced = BooleanField()
+    days_off = ListField(StringField())
+    days_worked = ListField(StringField())
+    meta: Final = {"db_alias": "objection", "collection": "calendar_years", "auto_create_index": False}
+
+
+class RecountRow(Document):
+    """A year of the calendar that has changed, and deadlines still to be counted again."""
+
+    id = IntField(primary_key=True)
+    # Tells a later change of the same year from this one.
+    mark = StringField()
+    meta: Final = {"db_alias": "objection", "collection": "recounts", "auto_create_index": False}
+
+
+class NumberRow(Document):
+    """How many objections were filed on a day."""
+
+    id = StringField(primary_key=True)
+    count = IntField()
+    meta: Final = {"db_alias": "objection", "collection": "numbers", "auto_create_index": False}
+
+
+ALL: Final = (
+    CaseRow,
+    EvidenceRow,
+    UploadRow,
+    EntryRow,
+    RulesRow,
+    CalendarRow,
+    RecountRow,
+    NumberRow,
+)

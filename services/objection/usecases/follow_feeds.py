@@ -1,0 +1,93 @@
+"""What the service learns from the feeds of the catalog and of ingest, and what it tells those who follow (decision 3)."""
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import Final
+
+import structlog
+
+from chengxin.auth.policy import rule
+from chengxin.auth.principal import Principal, Role
+from chengxin.feeds.parts import RecordParts
+from chengxin.feeds.quarantine import Label
+from chengxin.store.database import OutboxRow, Unit
+from chengxin.values.workdays import CalendarYear
+from chengxin_api.catalog.v1 import catalog_pb2
+from chengxin_api.ingest.v1 import ingest_pb2
+from services.objection.context import OWN, Objections, only_itself
+from services.objection.domain.case_views import EntryNames
+from services.objection.domain.cases import Correction
+from services.objection.domain.deadlines import RULE_SET
+
+log = structlog.get_logger()
+
+_FOLLOWERS: Final = {Role.SERVICE}
+
+
+@rule("objections.followed", roles=_FOLLOWERS, articles=("27",))
+def changes(room: Objections, caller: Principal, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
+    """Changes of state after a position, in order, without end."""
+    return (row for row in room.store.follow(after, running) if row.changes)
+
+
+def apply_catalog(room: Objections, unit: Unit, change: catalog_pb2.Change) -> None:
+    """Takes a change of the catalog: names, deadlines, calendar."""
+    match change.WhichOneof("change"):
+        case "entry":
+            room.store.save_entry(_names(change.entry), unit)
+        case "rule_set" if change.rule_set.name == RULE_SET:
+            rules = change.rule_set
+            effective = date.fromisoformat(rules.effective_from)
+            room.store.save_rules(rules.version, effective, dict(rules.values), unit)
+        case "calendar_year":
+            told = change.calendar_year
+            year = CalendarYear.of(told.year, told.announced, told.days_off, told.days_worked)
+            room.store.save_year(year, unit)
+
+
+def apply_ingest(room: Objections, unit: Unit, change: ingest_pb2.Change) -> None:
+    """Takes corrections that name an objection."""
+    for record in change.records:
+        see_correction(room, OWN, record, unit)
+
+
+@rule("correction.seen", roles=_FOLLOWERS, articles=("25", "26", "27"), when=(only_itself,))
+def see_correction(room: Objections, caller: Principal, record: ingest_pb2.RecordVersion, unit: Unit) -> None:
+    """Notes on a case that an amendment or revocation naming it has arrived."""
+    before = room.store.case(record.objection_no, unit)
+    if before is None or before.record.record_id != record.record_id:
+        # Whoever amended wrote a number that is not of this record. Ingest has it on record as it was written.
+        log.warning("correction names no objection to its record", record_id=record.record_id)
+        return
+    after = before.correction_seen(Correction(record.version, record.revoked, room.now()))
+    if after is not before:
+        room.store.save(after, before, unit)
+        details = {"record_version": record.version, "revoked": record.revoked}
+        room.put_on_record(unit, "correction.seen", caller, after, **details)
+
+
+class CorrectionParts(RecordParts):
+    """Corrections are seen one by one, in order for the record. What they say of the record is not kept."""
+
+    def split(self, change: ingest_pb2.Change) -> list[ingest_pb2.Change]:
+        """One correction each, and no more of it than `see_correction` reads."""
+        return [ingest_pb2.Change(position=change.position, records=[_named(record)]) for record in change.records]
+
+    def label(self, part: ingest_pb2.Change) -> Label:
+        """The version, and its record."""
+        [record] = part.records
+        return Label(f"{record.record_id}:{record.version}", (record.record_id,))
+
+
+def _named(record: ingest_pb2.RecordVersion) -> ingest_pb2.RecordVersion:
+    return ingest_pb2.RecordVersion(
+        record_id=record.record_id, version=record.version, revoked=record.revoked, objection_no=record.objection_no
+    )
+
+
+def _names(entry: catalog_pb2.Entry) -> EntryNames:
+    return EntryNames(entry.code, entry.version, _text(entry.name), {i.code: _text(i.name) for i in entry.items})
+
+
+def _text(text: catalog_pb2.LocalText) -> dict[str, str]:
+    return {"zh": text.zh, "en": text.en}

@@ -1,0 +1,101 @@
+"""Deadlines are counted again when the calendar of a year changes (Art. 24 to 27, 29)."""
+
+import threading
+from collections.abc import Sequence
+from typing import Any, Final
+
+import structlog
+
+from chengxin.auth.policy import rule
+from chengxin.auth.principal import Principal, Role
+from chengxin.errors import Problem
+from chengxin.feeds.quarantine import Quarantine, reason_of
+from chengxin.store.database import Unit
+from services.objection.context import OWN, Objections, only_itself
+from services.objection.domain.cases import Case
+from services.objection.domain.deadlines import DEADLINE_UNKNOWN
+
+log = structlog.get_logger()
+
+_AT_ONCE: Final = 100
+_JOB: Final = "job.recount"
+
+
+@rule("deadline.recounted", roles={Role.SERVICE}, articles=("24", "25", "26", "27", "29"), when=(only_itself,))
+def recount(room: Objections, caller: Principal, objection_no: str, year: int) -> None:
+    """Counts the running period of a case again, by the calendar of now; periods that are over stay as they were."""
+
+    def work(unit: Unit) -> None:
+        before = room.store.case(objection_no, unit)
+        if before is None or not before.open:
+            return
+        try:
+            after = before.rescheduled(room.store.timetable_of(before, unit))
+        except Problem as e:
+            if e.type is not DEADLINE_UNKNOWN:
+                raise
+            # More days off moved the end into a year that is not there yet; it is counted again when that arrives.
+            log.warning("deadline not recounted", objection_no=objection_no, year=year)
+            return
+        if after is not before:
+            room.store.save(after, before, unit)
+            room.put_on_record(unit, "deadline.recounted", caller, after, year=year, **_moved(before, after))
+
+    room.store.store.transact(work)
+
+
+class Recounter:
+    """Counts again in the background, each case in a transaction of its own: those of a year may be many.
+
+    Which years are still to be counted is kept with the calendar, so a process that ends in between goes on later.
+    """
+
+    def __init__(self, room: Objections, seconds: float = 0.5, quarantine: Quarantine | None = None) -> None:
+        self._room = room
+        self._quarantine = quarantine or Quarantine(room.store.store, room.clock)
+        self._quarantine.handle_job(_JOB, self._count)
+        self._seconds = seconds
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="recounter", daemon=True)
+
+    def start(self) -> None:
+        """Begins in the background."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends after the case in hand."""
+        self._stopped.set()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._seconds):
+            try:
+                for year, mark in self._room.store.years_to_recount():
+                    self._recount(year, mark)
+            # A store that is away is asked again.
+            except Exception as e:
+                log.warning("recounting interrupted", reason=reason_of(e))
+
+    def _count(self, named: Sequence[str]) -> None:
+        for one in named:
+            objection_no, _, year = one.rpartition(" ")
+            recount(self._room, OWN, objection_no, int(year))
+
+    def _recount(self, year: int, mark: str) -> None:
+        after = ""
+        while found := self._room.store.running_through(year, after, _AT_ONCE):
+            for objection_no in found:
+                if self._stopped.is_set():
+                    return
+                self._quarantine.settle(_JOB, [f"{objection_no} {year}"], self._count)
+            after = found[-1]
+        self._room.store.recounted(year, mark)
+
+
+def _moved(before: Case, after: Case) -> dict[str, Any]:
+    was, became = before.periods[-1], after.periods[-1]
+    return {
+        "step": became.step.value,
+        "from": was.due.isoformat(),
+        "to": became.due.isoformat(),
+        "provisional": became.provisional,
+    }
