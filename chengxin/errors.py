@@ -60,7 +60,7 @@ class Problem(Exception):
         template = self.type.en if language == "en" else self.type.zh
         return template.format_map(_Missing(self.params))
 
-    def to_json(self, language: str, request_id: str) -> dict[str, Any]:
+    def to_dict(self, language: str, request_id: str) -> dict[str, Any]:
         """The RFC 9457 problem document."""
         document: dict[str, Any] = {
             "type": f"urn:chengxin:problem:{self.code.lower().replace('_', '-')}",

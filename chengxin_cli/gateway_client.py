@@ -33,7 +33,7 @@ GATEWAY_UNREACHABLE = unavailable(
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpAnswer:
     """An HTTP answer."""
 
     status: int
@@ -46,10 +46,10 @@ class Answer:
         return self.headers.get("X-Request-Id", "")
 
 
-class Refused(Exception):
+class HttpRefused(Exception):
     """An HTTP answer that is not a success, where one was expected."""
 
-    def __init__(self, what: str, answer: Answer) -> None:
+    def __init__(self, what: str, answer: HttpAnswer) -> None:
         body = answer.body if isinstance(answer.body, dict) else {}
         code = body.get("code", body.get("error", ""))
         super().__init__(f"{what}: {answer.status} {code} {body.get('detail', body.get('error_description', ''))}")
@@ -82,7 +82,7 @@ class Edge:
             self._channel = make_channel(self.grpc, self.trust)
         return self._channel
 
-    def call(self, method: str, path: str, token: str = "", **options: Any) -> Answer:
+    def call(self, method: str, path: str, token: str = "", **options: Any) -> HttpAnswer:
         """One HTTP request; options are those of urllib3 (`json`, `fields`, `body`, `headers`).
 
         Raises GATEWAY_UNREACHABLE.
@@ -101,7 +101,7 @@ class Edge:
             _, parameters = parse_options_header(got.headers["Content-Type"])
             # A file of rejects is in the encoding that was delivered.
             parsed = got.data.decode(parameters.get("charset", "utf-8"))
-        return Answer(got.status, parsed, got.headers)
+        return HttpAnswer(got.status, parsed, got.headers)
 
     def problem(self, error: grpc.RpcError) -> Problem:
         """The error of a gRPC call; GATEWAY_UNREACHABLE for one that did not get there, or got no answer in time."""
@@ -140,7 +140,7 @@ class Edge:
             proof = {"username": username, "password": password, "totp": totp.at(began + ahead)}
             try:
                 return self._sign_in("/v1/identity/officers/sign-in", proof)
-            except Refused as e:
+            except HttpRefused as e:
                 refusal = e
                 if e.answer.status != 401:
                     break
@@ -149,7 +149,7 @@ class Edge:
     def _sign_in(self, path: str, proof: dict[str, str]) -> tuple[str, float]:
         answer = self.call("POST", path, json=proof)
         if answer.status != 200:
-            raise Refused(f"POST {path}", answer)
+            raise HttpRefused(f"POST {path}", answer)
         return str(answer.body["access_token"]), float(answer.body["expires_in"])
 
 
@@ -160,26 +160,26 @@ class Caller:
         self.edge = edge
         self.token = token
 
-    def call(self, method: str, path: str, **options: Any) -> Answer:
+    def call(self, method: str, path: str, **options: Any) -> HttpAnswer:
         """One HTTP request, whatever its status."""
         return self.edge.call(method, path, self.token(), **options)
 
     def get(self, path: str) -> Any:
-        """The body of a successful GET. Raises `Refused`."""
+        """The body of a successful GET. Raises `HttpRefused`."""
         return self._expect("GET", path)
 
     def post(self, path: str, json: Any = None, **options: Any) -> Any:
-        """The body of a successful POST. Raises `Refused`."""
+        """The body of a successful POST. Raises `HttpRefused`."""
         return self._expect("POST", path, **(options if json is None else options | {"json": json}))
 
     def put(self, path: str, json: Any) -> Any:
-        """The body of a successful PUT. Raises `Refused`."""
+        """The body of a successful PUT. Raises `HttpRefused`."""
         return self._expect("PUT", path, json=json)
 
     def _expect(self, method: str, path: str, **options: Any) -> Any:
         answer = self.call(method, path, **options)
         if not 200 <= answer.status < 300:
-            raise Refused(f"{method} {path}", answer)
+            raise HttpRefused(f"{method} {path}", answer)
         return answer.body
 
     def rpc(self, method: str, request: Any, timeout: float | None = 60) -> Any:

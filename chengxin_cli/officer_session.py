@@ -10,7 +10,7 @@ import click
 import pyotp
 import urllib3
 
-from chengxin_cli.gateway_client import Answer, Edge
+from chengxin_cli.gateway_client import Edge, HttpAnswer
 from chengxin_cli.suite.home import Home, write_private
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -18,7 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _FILE: Final = "officer-sessions.json"
 
 
-class Officer:
+class OfficerOptions:
     """The options `--home`, `--url`, `--as`, and the token that they lead to."""
 
     def __init__(self, home: Path | None, url: str | None, username: str | None) -> None:
@@ -67,13 +67,13 @@ class Officer:
             if not (token := page["next_page_token"]):
                 return
 
-    def _call(self, method: str, path: str, token: str = "", **options: Any) -> Answer:
+    def _call(self, method: str, path: str, token: str = "", **options: Any) -> HttpAnswer:
         try:
             return self._edge.call(method, path, token, **options)
         except urllib3.exceptions.HTTPError as e:
             raise click.ClickException(f"no gateway answers at {self._edge.http}: {e}") from None
 
-    def _told(self, answer: Answer) -> Any:
+    def _told(self, answer: HttpAnswer) -> Any:
         if 200 <= answer.status < 300:
             return answer.body
         body = answer.body if isinstance(answer.body, dict) else {}
@@ -101,10 +101,10 @@ class Officer:
 
 
 def as_officer(function: F) -> F:
-    """The options that every administrative command has; the command gets an `Officer` as `officer`."""
+    """The options that every administrative command has; the command gets an `OfficerOptions` as `officer`."""
 
     def run(home: Path | None, url: str | None, username: str | None, **given: Any) -> Any:
-        return function(officer=Officer(home, url, username), **given)
+        return function(officer=OfficerOptions(home, url, username), **given)
 
     run.__doc__ = function.__doc__
     run.__name__ = function.__name__

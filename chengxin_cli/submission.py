@@ -32,7 +32,7 @@ _PASSING: Final = {
 
 
 @dataclass
-class Sending:
+class FileSubmission:
     """One delivery of one file."""
 
     provider: Caller

@@ -7,9 +7,9 @@ from typing import Final
 import urllib3
 
 from chengxin.errors import Problem
-from chengxin_cli.gateway_client import Refused
+from chengxin_cli.gateway_client import HttpRefused
 from chengxin_cli.suite.home import Home
-from demo.access import Access, NotThere, code_of
+from demo.access import DemoAccess, DemoMissing, code_of
 from demo.load import LoadFailed, load
 from demo.people import make_people
 
@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> None:
     """Runs one of the commands; messages for people go to standard output."""
     try:
         _run(arguments)
-    except (LoadFailed, NotThere, Problem, Refused, urllib3.exceptions.HTTPError) as e:
+    except (LoadFailed, DemoMissing, Problem, HttpRefused, urllib3.exceptions.HTTPError) as e:
         sys.exit(f"demo: {e}")
 
 
@@ -36,7 +36,7 @@ def _run(arguments: list[str]) -> None:
             load(Path(home))
         case ["token", who, *parameters] if all("=" in p for p in parameters):
             named = dict(p.split("=", 1) for p in parameters)
-            print(Access.of(Home.default().path).anybody(who, **named).token())
+            print(DemoAccess.of(Home.default().path).anybody(who, **named).token())
         case ["code", officer]:
             print(code_of(Home.default().path, officer))
         case _:

@@ -10,12 +10,12 @@ import pyotp
 from chengxin_cli.gateway_client import Caller, Edge
 
 
-class NotThere(Exception):
+class DemoMissing(Exception):
     """A suite, or a person of it, that is not there; the message says what is."""
 
 
 @dataclass(frozen=True)
-class Access:
+class DemoAccess:
     """The credentials of a home, and the addresses of its suite."""
 
     directory: Path
@@ -23,7 +23,7 @@ class Access:
     edge: Edge
 
     @classmethod
-    def of(cls, home: Path) -> "Access":
+    def of(cls, home: Path) -> "DemoAccess":
         """Reads them. Raises NotThere."""
         suite, people = _read(home / "suite.json"), _read(home / "demo" / "credentials.json")
         return cls(home / "demo", people, Edge(suite["http"], suite["grpc"]))
@@ -58,11 +58,11 @@ def code_of(home: Path, officer: str) -> str:
 
 def _known(what: str, key: str, there: dict[str, Any]) -> Any:
     if key not in there:
-        raise NotThere(f"no {what} {key}; there are: {', '.join(there)}")
+        raise DemoMissing(f"no {what} {key}; there are: {', '.join(there)}")
     return there[key]
 
 
 def _read(file: Path) -> dict[str, Any]:
     if not file.exists():
-        raise NotThere(f"{file} is missing; start the suite with `chengxin up --demo` first")
+        raise DemoMissing(f"{file} is missing; start the suite with `chengxin up --demo` first")
     return dict(json.loads(file.read_text()))

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Final
 
 from demo.dates import OPEN_ENDED, ago, ahead
-from demo.world import Organ, Organisation, associations, companies, institutions, licence_of, organs, people
+from demo.world import DemoOrganisation, Organ, associations, companies, institutions, licence_of, organs, people
 
 Items = dict[str, str]
 
@@ -163,7 +163,7 @@ def _filed_late(since: date) -> Iterator[tuple[Organ, Items]]:
         yield organ, penalty | {"CF_YXQ": OPEN_ENDED, "CF_GSJZQ": ahead(since, 300)}
 
 
-def _company_penalty(body: Organisation, decided: str, number: int, row: tuple[str, ...]) -> tuple[Organ, Items]:
+def _company_penalty(body: DemoOrganisation, decided: str, number: int, row: tuple[str, ...]) -> tuple[Organ, Items]:
     key, violation, ground, category, content, fine, confiscated, certificate = row
     organ = organs()[key]
     return organ, _penalty(organ, decided, number) | {

@@ -12,10 +12,10 @@ import urllib3
 from chengxin.errors import Problem
 from chengxin.values.clock import SystemClock
 from chengxin_api.ingest.v1 import ingest_pb2
-from chengxin_cli.gateway_client import Caller, Edge, Refused
-from demo.access import Access
+from chengxin_cli.gateway_client import Caller, Edge, HttpRefused
+from demo.access import DemoAccess
 from demo.dates import ago
-from demo.records import Delivery, deliveries
+from demo.records import DemoDelivery, deliveries
 from demo.world import catalog, companies, organs
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ class LoadFailed(Exception):
 def load(home: Path) -> None:
     """Publishes the catalog and delivers the records; touches `HOME/demo/loaded` at the end. Raises LoadFailed, NotThere."""
     began = time.monotonic()
-    access = Access.of(home)
+    access = DemoAccess.of(home)
     try:
         # One sign-in for both: a one-time code is good once.
         authority = access.officer("authority")
@@ -43,13 +43,13 @@ def load(home: Path) -> None:
         counts = _deliver_all(access)
         raised = authority.post("/v1/submissions/quality/recompute", {})["raised"]
         print(f"  quality: {raised} findings", flush=True)
-    except (Problem, Refused, urllib3.exceptions.HTTPError) as e:
+    except (Problem, HttpRefused, urllib3.exceptions.HTTPError) as e:
         raise LoadFailed(f"the suite at {access.edge.http} refused: {e}") from e
     (access.directory / "loaded").touch()
     print(f"  {entries} entries, {counts} in {time.monotonic() - began:.1f} s", flush=True)
 
 
-def _publish_catalog(access: Access, authority: Caller) -> int:
+def _publish_catalog(access: DemoAccess, authority: Caller) -> int:
     there = access.edge.anonymous().get("/v1/catalog/entries?page_size=200")["entries"]
     missing = catalog().keys() - {e["code"] for e in there}
     if missing:
@@ -65,7 +65,7 @@ def _publish_catalog(access: Access, authority: Caller) -> int:
     return len(catalog())
 
 
-def _fill_directory(access: Access, authority: Caller) -> None:
+def _fill_directory(access: DemoAccess, authority: Caller) -> None:
     listed = {o.uscc: o for o in organs().values() if o.kind and o.functions}
     there = access.edge.anonymous().get("/v1/catalog/organisations?page_size=200")["organisations"]
     missing = listed.keys() - {o["uscc"] for o in there}
@@ -83,7 +83,7 @@ def _fill_directory(access: Access, authority: Caller) -> None:
     print(f"  directory: {len(missing)} organisations entered, {len(listed) - len(missing)} were there", flush=True)
 
 
-def _deliver_all(access: Access) -> str:
+def _deliver_all(access: DemoAccess) -> str:
     since = date.fromisoformat(access.people["since"])
     providers: dict[str, Caller] = {}
     answers = {}
@@ -99,7 +99,7 @@ def _deliver_all(access: Access) -> str:
     return f"{total} records, one amended and one revoked"
 
 
-def _deliver(provider: Caller, delivery: Delivery) -> Any:
+def _deliver(provider: Caller, delivery: DemoDelivery) -> Any:
     request = ingest_pb2.SubmitBatchRequest(
         header=ingest_pb2.SubmissionHeader(submission_id=delivery.submission_id, entry_code=delivery.entry_code),
         records=[ingest_pb2.Record(row=row, items=items) for row, items in enumerate(delivery.records, 1)],

@@ -12,8 +12,8 @@ from demo.dates import OPEN_ENDED, ago, ahead
 from demo.decisions import company_licences, company_penalties, personal_licences, personal_penalties
 from demo.lists import defaulters, serious_tax_violations, taxpayers_of_grade_a, wage_arrears
 from demo.world import (
+    DemoOrganisation,
     Organ,
-    Organisation,
     associations,
     companies,
     institutions,
@@ -27,7 +27,7 @@ Builder = Callable[[date], Iterable[tuple[Organ, Items]]]
 
 
 @dataclass(frozen=True)
-class Delivery:
+class DemoDelivery:
     """What one provider delivers under one entry; the id is the same each time."""
 
     entry_code: str
@@ -40,14 +40,14 @@ class Delivery:
         return f"demo-{self.entry_code}-{self.provider.key}"
 
 
-def deliveries(since: date) -> list[Delivery]:
+def deliveries(since: date) -> list[DemoDelivery]:
     """Everything that the providers deliver, in order of entry and provider. Empty values are left out."""
     made = []
     for code, builder in BUILDERS.items():
         by_provider: dict[str, list[Items]] = {}
         for organ, items in builder(since):
             by_provider.setdefault(organ.key, []).append({k: v for k, v in items.items() if v})
-        made += [Delivery(code, organs()[key], tuple(records)) for key, records in by_provider.items()]
+        made += [DemoDelivery(code, organs()[key], tuple(records)) for key, records in by_provider.items()]
     return made
 
 
@@ -75,7 +75,7 @@ def _registrations(since: date) -> Iterator[tuple[Organ, Items]]:
         )
 
 
-def _scope(company: Organisation, repeated: int) -> str:
+def _scope(company: DemoOrganisation, repeated: int) -> str:
     licensed = "（依法须经批准的项目，经相关部门批准后方可开展经营活动）"
     return "；".join([f"{company.trade}"] * repeated) + licensed
 

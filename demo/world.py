@@ -42,7 +42,7 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Organisation:
+class DemoOrganisation:
     """A company, a public institution or a social organisation that records are about."""
 
     name: str
@@ -166,33 +166,33 @@ def _company_uscc(number: int) -> str:
 
 
 @cache
-def companies() -> list[Organisation]:
+def companies() -> list[DemoOrganisation]:
     """The companies."""
     return [
-        Organisation(name, _company_uscc(number), form, trade, people()[head])
+        DemoOrganisation(name, _company_uscc(number), form, trade, people()[head])
         for number, (head, name, form, trade) in enumerate(_COMPANIES)
     ]
 
 
 @cache
-def institutions() -> list[Organisation]:
+def institutions() -> list[DemoOrganisation]:
     """The public institutions."""
     return [
-        Organisation(name, demo_uscc("12", 2001 + number), "事业单位法人", purpose, people()[head])
+        DemoOrganisation(name, demo_uscc("12", 2001 + number), "事业单位法人", purpose, people()[head])
         for number, (head, name, purpose) in enumerate(_INSTITUTIONS)
     ]
 
 
 @cache
-def associations() -> list[Organisation]:
+def associations() -> list[DemoOrganisation]:
     """The social organisations."""
     return [
-        Organisation(name, demo_uscc(registrar, 3001 + number), form, "", people()[head])
+        DemoOrganisation(name, demo_uscc(registrar, 3001 + number), form, "", people()[head])
         for number, (registrar, head, name, form) in enumerate(_ASSOCIATIONS)
     ]
 
 
-def licence_of(company: Organisation, organ: Organ) -> dict[str, str]:
+def licence_of(company: DemoOrganisation, organ: Organ) -> dict[str, str]:
     """An administrative licence (XZXK) of a company, for whoever wants to deliver one more."""
     return {
         "XK_XDR_MC": company.name,

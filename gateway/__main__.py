@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from chengxin.values.ids import SubjectKey
     from gateway.edge.tls_terminator import TlsFront
     from gateway.store.accounts import Accounts
-    from gateway.usecases.oidc_relying_party import Provider
+    from gateway.usecases.oidc_relying_party import IdentityProvider
 
 
 def compose(inner: Path | None) -> Service:
     """Wires the gateway; `inner` is the Unix socket of the HTTP edge behind TLS of ours, where there is such."""
     from chengxin.audit.trail import AuditTrail, Relay
     from chengxin.auth.access_tokens import Verifier
-    from chengxin.auth.revocation import Reloading, Revocations
-    from chengxin.feeds.quarantine import QUARANTINE, Quarantine, Retrying
+    from chengxin.auth.revocation import RevocationReloader, Revocations
+    from chengxin.feeds.quarantine import QUARANTINE, Quarantine, QuarantineRetrier
     from chengxin.grpc.rpc import make_channel
     from chengxin.process.operations import Operations
     from chengxin.process.readiness import Readiness as OwnReadiness
@@ -34,17 +34,17 @@ def compose(inner: Path | None) -> Service:
     from chengxin_api.audit.v1 import audit_pb2_grpc
     from chengxin_api.disclosure.v1 import disclosure_pb2_grpc
     from gateway.clients.disclosure import consents_of
-    from gateway.context import Gateway
-    from gateway.edge.grpc import Door, make_edge
+    from gateway.context import GatewayContext
+    from gateway.edge.grpc import CallAdmission, make_edge
     from gateway.edge.http import HttpEdge
-    from gateway.edge.rate_limits import Limiter, Limits
-    from gateway.edge.routes import ROOMS
+    from gateway.edge.rate_limits import Limiter, RateLimits
+    from gateway.edge.routes import SERVICES
     from gateway.edge.upstream import Upstream
     from gateway.http.gateway import make_own_app
     from gateway.http.openapi_merge import Description
     from gateway.store.passwords import Passwords
     from gateway.store.signing_keys import OwnToken, SigningKeys
-    from gateway.usecases.readiness import Readiness
+    from gateway.usecases.readiness import SuiteReadiness
     from gateway.usecases.revocation import RELOAD_SECONDS, STALE_SECONDS
     from gateway.usecases.verify_identity import DemoRegister
 
@@ -61,10 +61,12 @@ def compose(inner: Path | None) -> Service:
     revocations.refresh()
     disclosure = disclosure_pb2_grpc.DisclosureServiceStub(make_channel(settings.disclosure_grpc))
     consents = consents_of(disclosure, own.metadata)
-    gateway = Gateway(settings.issuer, accounts, keys, audit, clock, subject_key, Passwords(), revocations, consents)
+    gateway = GatewayContext(
+        settings.issuer, accounts, keys, audit, clock, subject_key, Passwords(), revocations, consents
+    )
     verifier = Verifier(settings.issuer, settings.audience, keys.jwks, revocations, 0, settings.demo)
 
-    http = {room: str(getattr(settings, f"{room}_http")) for room in ROOMS}
+    http = {service: str(getattr(settings, f"{service}_http")) for service in SERVICES}
     quarantine = Quarantine(accounts.store, clock)
     relay = Relay(accounts.store, stub, own.metadata, quarantine)
     needs = {
@@ -72,7 +74,7 @@ def compose(inner: Path | None) -> Service:
         "signing_key": lambda: bool(keys.jwks()["keys"]),
         QUARANTINE: quarantine.is_empty,
     }
-    readiness = Readiness(OwnReadiness(needs, [relay], settings.lag_limit_seconds), http)
+    readiness = SuiteReadiness(OwnReadiness(needs, [relay], settings.lag_limit_seconds), http)
     app = make_own_app(
         gateway,
         DemoRegister(accounts, subject_key) if settings.demo else None,
@@ -83,13 +85,13 @@ def compose(inner: Path | None) -> Service:
         Operations(audit, quarantine),
     )
     rates = (settings.client_rate, settings.address_rate, settings.proof_rate)
-    limits = Limits(*(Limiter(rate, 2 * rate) for rate in rates))
-    upstreams = {room: Upstream(address) for room, address in http.items()}
+    limits = RateLimits(*(Limiter(rate, 2 * rate) for rate in rates))
+    upstreams = {service: Upstream(address) for service, address in http.items()}
     anonymous = OwnToken.of_anonymous(keys).token
     edge = HttpEdge(app, upstreams, verifier, anonymous, limits, gateway.refused_at_edge, settings.issuer)
-    peers = {room: settings.peer(room) for room in ROOMS}
+    peers = {service: settings.peer(service) for service in SERVICES}
     grpc_server, health = make_edge(
-        settings.grpc_listen, peers, Door(verifier, limits, gateway.refused_at_edge), _credentials(settings)
+        settings.grpc_listen, peers, CallAdmission(verifier, limits, gateway.refused_at_edge), _credentials(settings)
     )
 
     def close() -> None:
@@ -98,8 +100,8 @@ def compose(inner: Path | None) -> Service:
             upstream.close()
         accounts.store.close()
 
-    reloading = Reloading(revocations, RELOAD_SECONDS)
-    background: list[Background] = [keys, reloading, health, relay, Retrying(quarantine)]
+    reloading = RevocationReloader(revocations, RELOAD_SECONDS)
+    background: list[Background] = [keys, reloading, health, relay, QuarantineRetrier(quarantine)]
     if inner is None:
         return Service(edge, grpc_server, background, close)
     front = _front(settings, inner)
@@ -130,17 +132,17 @@ def bootstrap(file: Path) -> None:
 
 
 def policy() -> list[dict[str, Any]]:
-    """The rules of the gateway's own addresses; those that it forwards are their rooms'."""
+    """The rules of the gateway's own addresses; those that it forwards are their services'."""
     from typing import cast
 
     from chengxin.auth.policy_table import policy_table
-    from gateway.context import Gateway
+    from gateway.context import GatewayContext
     from gateway.http.gateway import make_own_app
-    from gateway.usecases.oidc_relying_party import Provider
+    from gateway.usecases.oidc_relying_party import IdentityProvider
     from gateway.usecases.verify_identity import IdentityVerifier
 
-    nothing = cast(Gateway, None)
-    provider = cast(Provider, object())
+    nothing = cast(GatewayContext, None)
+    provider = cast(IdentityProvider, object())
     app = make_own_app(nothing, cast(IdentityVerifier, object()), dict, lambda own: own, provider=provider)
     return policy_table("gateway", app, [])
 
@@ -200,9 +202,9 @@ def _credentials(settings: "Settings") -> "grpc.ServerCredentials | None":
     return grpc.ssl_server_credentials(own, clients.read_bytes() if clients else None, clients is not None)
 
 
-def _provider(settings: "Settings") -> "Provider | None":
+def _provider(settings: "Settings") -> "IdentityProvider | None":
     """The identity provider of this deployment, if it has one."""
-    from gateway.usecases.oidc_relying_party import Provider, Registration
+    from gateway.usecases.oidc_relying_party import IdentityProvider, RelyingPartyRegistration
 
     if not settings.oidc_issuer:
         return None
@@ -210,8 +212,8 @@ def _provider(settings: "Settings") -> "Provider | None":
         sys.exit("CHENGXIN_OIDC_ISSUER also takes CHENGXIN_OIDC_CLIENT_ID and CHENGXIN_OIDC_CLIENT_SECRET_FILE")
     secret = settings.oidc_client_secret_file.read_text().strip()
     back = f"{settings.issuer}/v1/identity/oidc/callback"
-    return Provider(
-        Registration(
+    return IdentityProvider(
+        RelyingPartyRegistration(
             settings.oidc_issuer,
             settings.oidc_client_id,
             secret,

@@ -17,7 +17,7 @@ from gateway.store.signing_keys import SigningKeys
 
 
 @dataclass(frozen=True)
-class Gateway:
+class GatewayContext:
     """The first argument of every use case here."""
 
     issuer: str

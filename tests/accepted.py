@@ -12,11 +12,11 @@ from chengxin.values.ids import SubjectKey
 from chengxin_api.catalog.v1 import catalog_pb2
 from chengxin_api.ingest.v1 import ingest_pb2
 from demo.identifiers import demo_identity_number, demo_uscc, organisation_code
-from services.ingest.domain.catalog_entry import Entry, Item, Organisation, read_entry
-from services.ingest.domain.submission import Delivered
+from services.ingest.domain.catalog_entry import DeliveryEntry, DeliveryItem, EntryProvider, read_entry
+from services.ingest.domain.submission import DeliveredRecord
 from services.ingest.domain.validator import Validator
 from services.ingest.grpc import mapping
-from services.ingest.store.record_factory import Recorder
+from services.ingest.store.record_factory import RecordFactory
 
 # Texts that have meant something to a program before; each is accepted as a text.
 ODD_TEXTS = (
@@ -52,10 +52,10 @@ ODD_TEXTS = (
 DAYS = ("0001-01-01", "0001-12-31", "0004-02-29", "1900-02-28", "2024-02-29", "2026-11-24", "2026-11-25", "2099-12-31")
 DAYS += ("2100-01-01", "9898-12-31", "9899-01-01", "9996-02-29", "9998-12-31", "9999-12-31")
 _PLAIN = {r"20\d{2}": "2025", r"（\d{4}）.{1,40}号": "（2026）粤1702执1号"}
-PROVIDER = Organisation("11441700007332458X", "阳江市市场监督管理局")
+PROVIDER = EntryProvider("11441700007332458X", "阳江市市场监督管理局")
 
 
-def value_of(item: Item) -> st.SearchStrategy[str]:
+def value_of(item: DeliveryItem) -> st.SearchStrategy[str]:
     """Values of an item, extremes first."""
     if item.type == "date":
         return st.sampled_from(DAYS) | st.dates().map(date.isoformat)
@@ -98,10 +98,10 @@ class Accepting:
     """Ingest's own validation and recording of one entry."""
 
     def __init__(self, entry: dict[str, Any], keys: SubjectKey, ring: KeyRing) -> None:
-        self.entry: Entry = read_entry(entry | {"version": 1})
+        self.entry: DeliveryEntry = read_entry(entry | {"version": 1})
         self.catalog = entry | {"version": 1}
         self._validator = Validator(self.entry)
-        self._recorder = Recorder(keys, ring)
+        self._recorder = RecordFactory(keys, ring)
 
     def records(self) -> st.SearchStrategy[dict[str, Any]]:
         """Documents of records that are accepted, without version and time."""
@@ -113,13 +113,13 @@ class Accepting:
     def _accepted(self, items: Mapping[str, str], left_out: set[str]) -> dict[str, Any]:
         """The document of these items, put right where a rule across items is broken."""
         chosen = {code: value for code, value in items.items() if code not in left_out}
-        checked = self._recorder.check(self._validator, PROVIDER, Delivered(1, chosen))
+        checked = self._recorder.check(self._validator, PROVIDER, DeliveredRecord(1, chosen))
         for _ in range(8):
             if checked.document is not None:
                 return checked.document
             for wrong in checked.violations:
                 self._put_right(chosen, items, wrong.item, wrong.rule)
-            checked = self._recorder.check(self._validator, PROVIDER, Delivered(1, chosen))
+            checked = self._recorder.check(self._validator, PROVIDER, DeliveredRecord(1, chosen))
         assume(checked.document is not None)
         raise AssertionError(checked.violations)
 

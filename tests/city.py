@@ -136,7 +136,7 @@ class City:
 
     @staticmethod
     def method(full_name: str) -> Any:
-        """What the protos say of a gRPC method, `chengxin.<room>.v1.<Service>/<Method>`."""
+        """What the protos say of a gRPC method, `chengxin.<service>.v1.<Service>/<Method>`."""
         service, _, name = full_name.partition("/")
         return descriptor_pool.Default().FindServiceByName(service).methods_by_name[name]
 

@@ -22,7 +22,7 @@ _TICKED: Final = re.compile(r"`([^`]+)`")
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One row of the table."""
 
     articles: str
@@ -34,12 +34,12 @@ class Row:
         return f"row Art. {self.articles}"
 
 
-def rows(text: str) -> Iterator[Row]:
+def rows(text: str) -> Iterator[TableRow]:
     """The rows of the table whose first column is one or more articles."""
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
         if line.startswith("|") and len(cells) == _COLUMNS and re.fullmatch(r"\d+(, ?\d+)*", cells[0]):
-            yield Row(cells[0], cells[2], tuple(_TICKED.findall(cells[3])), tuple(_TICKED.findall(cells[4])))
+            yield TableRow(cells[0], cells[2], tuple(_TICKED.findall(cells[3])), tuple(_TICKED.findall(cells[4])))
 
 
 def faults(directory: Path) -> list[str]:

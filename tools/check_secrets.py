@@ -38,7 +38,7 @@ ALLOWED: Final = (
 
 
 @dataclass(frozen=True)
-class Found:
+class Leak:
     """Something that must not be in the repository."""
 
     path: str
@@ -96,13 +96,13 @@ _KINDS: Final[tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...]] = 
 )
 
 
-def findings_in(path: str, text: str) -> Iterator[Found]:
+def findings_in(path: str, text: str) -> Iterator[Leak]:
     """What must not be in a file with this text."""
     for kind, pattern, real in _KINDS:
         for match in pattern.finditer(text):
             value = match[match.lastindex or 0]
             if real(value):
-                yield Found(path, text.count("\n", 0, match.start()) + 1, kind, value)
+                yield Leak(path, text.count("\n", 0, match.start()) + 1, kind, value)
 
 
 def check(directory: Path, allowed: tuple[Allowed, ...] = ALLOWED) -> list[str]:
@@ -123,7 +123,7 @@ def check(directory: Path, allowed: tuple[Allowed, ...] = ALLOWED) -> list[str]:
     return found + needless
 
 
-def _covers(allowed: Allowed, finding: Found) -> bool:
+def _covers(allowed: Allowed, finding: Leak) -> bool:
     return (allowed.path, allowed.kind, allowed.text) == (finding.path, finding.kind, finding.text)
 
 

@@ -12,14 +12,15 @@ import structlog
 
 from chengxin.auth import request_context
 from chengxin.auth.principal import Principal
-from chengxin.concurrency.coalescing import Together
+from chengxin.concurrency.coalescing import Coalescer
 from chengxin.errors import AUDIT_UNAVAILABLE, Problem
 from chengxin.feeds.lag import Lag, LagMeter
 from chengxin.feeds.quarantine import Label, Quarantine
-from chengxin.store.database import Document, Store, Unit
+from chengxin.store.database import Store, UnitOfWork
 from chengxin.store.deadlines import patience
 from chengxin.values.canonical_json import canonical
 from chengxin.values.clock import Clock, rfc3339
+from chengxin.values.document import RawDocument
 from chengxin.values.ids import new_id
 from chengxin_api.audit.v1 import audit_pb2, audit_pb2_grpc
 
@@ -94,7 +95,7 @@ class AuditTrail:
         self._metadata = metadata
         self._clock = clock
         # One group is on its way at a time, while the next one gathers. A second one at the same time halves the groups.
-        self._together = Together(self._append, _GROUP, _COMPANY_SECONDS)
+        self._together = Coalescer(self._append, _GROUP, _COMPANY_SECONDS)
 
     def event(self, act: str, actor: Principal, **what: Any) -> AuditEvent:
         """An event of this service, now. Keywords are fields of `AuditEvent`. Of very many references of subjects the first
@@ -213,7 +214,7 @@ class Relay:
         label = Label(f"{position}.{number}")
         self._store.transact(lambda unit: self._quarantine.put(self._NAME, label, event, error, unit, position))
 
-    def _again(self, row: Document) -> Callable[[Unit], None]:
+    def _again(self, row: RawDocument) -> Callable[[UnitOfWork], None]:
         # By a position that it has had, the log recognises what it has, and appends what it has not.
         self._append(row["position"], [bytes(row["message"])])
         return lambda unit: None

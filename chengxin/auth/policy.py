@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar, cast
 from chengxin.auth.access_tokens import Verifier
 from chengxin.auth.principal import ACR_LEVELS, DEMO_ACR, Assurance, Principal, Role
 from chengxin.errors import ROLE_NOT_ALLOWED, STEP_UP_REQUIRED, UNAUTHENTICATED, Problem
-from chengxin.store.silent_store import Silence
+from chengxin.store.silent_store import StoreSilence
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,7 +44,7 @@ class Rule:
     # Of a subject's identity; other callers have proved who they are in their own ways.
     assurance: Assurance = Assurance.NONE
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """A row of `chengxin policy`."""
         return {
             "act": self.act,
@@ -102,7 +102,7 @@ class Admission:
     So somebody without the role learns nothing of what the input should be or what exists, and her refusal is on record.
     """
 
-    def __init__(self, verifier: Verifier, audit: Refusals, silence: Silence) -> None:
+    def __init__(self, verifier: Verifier, audit: Refusals, silence: StoreSilence) -> None:
         self._verifier = verifier
         self._audit = audit
         self._silence = silence

@@ -26,7 +26,7 @@ def policy_table(service: str, app: Flask, servicers: Sequence[tuple[type, str]]
 def _row(service: str, face: str, view: Any) -> dict[str, Any]:
     rule: Rule | None = getattr(view, "rule", None)
     if rule is not None:
-        return {"service": service, "face": face, **rule.to_json()}
+        return {"service": service, "face": face, **rule.to_dict()}
     reason = getattr(view, "open_to_all", None)
     if reason is None:
         raise LookupError(f"{service}: {face} has no rule; mark it with @serves(use_case) or @open_to_all(reason)")

@@ -27,7 +27,7 @@ def outside(caller: Principal, region: str) -> Problem | None:
     return None if covers(caller.region, region) else OUTSIDE_REGION(region=region or "-", own=caller.region)
 
 
-def of_the_city(room: Any, caller: Principal, *_: object, **__: object) -> Problem | None:
+def of_the_city(ctx: Any, caller: Principal, *_: object, **__: object) -> Problem | None:
     """the officer acts for the whole city, not for a county"""
     county = caller.region and not caller.region.endswith("00")
     return OUTSIDE_REGION(region="全市 / the whole city", own=caller.region) if county else None

@@ -38,7 +38,7 @@ class Revocation:
     value: str
     issued_before: int = ALWAYS
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As it travels."""
         return {"kind": self.kind, "value": self.value, "issued_before": self.issued_before}
 
@@ -104,14 +104,14 @@ class Revocations:
             raise UPSTREAM_UNAVAILABLE(retry_after=_RETRY_SECONDS)
 
 
-class Tokens(Protocol):
+class OwnTokens(Protocol):
     """Where a service has its own token from (`chengxin.auth.access_tokens.TokenSource`)."""
 
     def token(self) -> str: ...
     def forget(self) -> None: ...
 
 
-class Reloading:
+class RevocationReloader:
     """Asks in the background, so that no caller has to."""
 
     def __init__(self, revocations: Revocations, every: float) -> None:
@@ -133,7 +133,7 @@ class Reloading:
             self._revocations.refresh()
 
 
-def fetch_revocations(gateway: str, tokens: Tokens, trust: Trust | None = None) -> Callable[[], list[Revocation]]:
+def fetch_revocations(gateway: str, tokens: OwnTokens, trust: Trust | None = None) -> Callable[[], list[Revocation]]:
     """Reads the gateway's list over HTTP, with the service's own token; one that is refused is not used again."""
     url = f"{gateway}/v1/identity/revocations"
     http = pool(trust, retries=False, timeout=urllib3.Timeout(connect=2, read=3))

@@ -31,7 +31,7 @@ class _Call(Generic[Asked, Told]):
         self.woken.acquire()
 
 
-class Together(Generic[Asked, Told]):
+class Coalescer(Generic[Asked, Told]):
     """Groups callers: one of them does the work of all who wait, while the next ones gather.
 
     Who is alone goes at once. Where the group before was of several, the one that leads waits a moment for as many again:

@@ -13,8 +13,8 @@ import structlog
 from pymongo.errors import PyMongoError
 
 from chengxin.feeds.lag import Lag, LagMeter
-from chengxin.feeds.quarantine import NotYet, Parts, Quarantine, is_transient, message_handler, reason_of
-from chengxin.store.database import FeedHead, Store, Unit
+from chengxin.feeds.quarantine import FeedParts, NotYet, Quarantine, is_transient, message_handler, reason_of
+from chengxin.store.database import FeedHead, Store, UnitOfWork
 from chengxin.store.deadlines import BULK_SECONDS, within
 
 log = structlog.get_logger()
@@ -28,7 +28,7 @@ _SLOW_ATTEMPTS: Final = 3
 _ATTEMPTS: Final = 8
 
 
-class Stubborn(Exception):
+class TransactionKeepsFailing(Exception):
     """The store fails the same transaction as often as it is tried."""
 
 
@@ -49,14 +49,14 @@ class Follower:
         source: str,
         store: Store,
         watch: Callable[[int], Any],
-        apply: Callable[[Unit, Any], None],
-        parts: Parts | None = None,
+        apply: Callable[[UnitOfWork, Any], None],
+        parts: FeedParts | None = None,
         quarantine: Quarantine | None = None,
         patience: float = _PATIENCE_SECONDS,
         head: Callable[[int], FeedHead] | None = None,
         key: str = "",
         place: str = "",
-        confirm: Callable[[Unit], None] = lambda unit: None,
+        confirm: Callable[[UnitOfWork], None] = lambda unit: None,
     ) -> None:
         """`head(position)` asks the source how far it is, seen from there; without it somebody else tells the lag. What is
         set aside is kept under `key`, mostly the name, and the position under `place`, mostly the key. Every transaction begins
@@ -64,7 +64,7 @@ class Follower:
         self.name = f"feed.{source}"
         self.key = key or self.name
         self.place = place or self.key
-        self.parts = parts or Parts()
+        self.parts = parts or FeedParts()
         self.quarantine = quarantine or Quarantine(store)
         self.quarantine.handle(self.key, message_handler(self.parts, apply))
         self._patience = patience
@@ -187,14 +187,14 @@ class Follower:
     def _names(self, change: Any) -> set[str]:
         return {self.parts.label(part).name for part in self.parts.split(change)}
 
-    def _transact(self, work: Callable[[Unit], None], change: Any) -> None:
+    def _transact(self, work: Callable[[UnitOfWork], None], change: Any) -> None:
         attempts = 0
 
-        def counted(unit: Unit) -> None:
+        def counted(unit: UnitOfWork) -> None:
             nonlocal attempts
             attempts += 1
             if attempts > _ATTEMPTS:
-                raise Stubborn
+                raise TransactionKeepsFailing
             self._confirm(unit)
             work(unit)
 
@@ -214,14 +214,14 @@ class Follower:
             return True
         return False
 
-    def _take(self, change: Any, unit: Unit) -> None:
+    def _take(self, change: Any, unit: UnitOfWork) -> None:
         last = getattr(change, "last", True)
         ready = self._not_held(change, unit) if self.quarantine.has(self.key, unit) else change
         if ready is not None:
             self._apply(unit, ready)
         self._remember(change, last, unit)
 
-    def _not_held(self, change: Any, unit: Unit) -> Any:
+    def _not_held(self, change: Any, unit: UnitOfWork) -> Any:
         """Sets aside what concerns something that is set aside already; answers the rest, or None."""
         parts = [(part, self.parts.label(part)) for part in self.parts.split(change)]
         named = [key for _, label in parts for key in (label.name, *label.keys)]
@@ -238,14 +238,14 @@ class Follower:
             return change
         return self.parts.join(change, rest, getattr(change, "last", True)) if rest else None
 
-    def _set_aside(self, change: Any, part: Any, error: Exception, last: bool, unit: Unit) -> None:
+    def _set_aside(self, change: Any, part: Any, error: Exception, last: bool, unit: UnitOfWork) -> None:
         self._put(change, part, error, unit)
         self._remember(change, last, unit)
 
-    def _remember(self, change: Any, last: bool, unit: Unit) -> None:
+    def _remember(self, change: Any, last: bool, unit: UnitOfWork) -> None:
         remember = self._store.set_position if last else self._store.set_begun
         remember(self.place, change.position, unit.session)
 
-    def _put(self, change: Any, part: Any, error: Exception | None, unit: Unit) -> None:
+    def _put(self, change: Any, part: Any, error: Exception | None, unit: UnitOfWork) -> None:
         kind, label = part.DESCRIPTOR.full_name, self.parts.label(part)
         self.quarantine.put(self.key, label, self.parts.pack(part), error, unit, change.position, kind)

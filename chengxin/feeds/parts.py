@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from chengxin.feeds.quarantine import Label, Parts
+from chengxin.feeds.quarantine import FeedParts, Label
 from chengxin_api.catalog.v1 import catalog_pb2
 from chengxin_api.ingest.v1 import ingest_pb2
 from chengxin_api.objection.v1 import objection_pb2
 
 
-class CatalogParts(Parts):
+class CatalogParts(FeedParts):
     """A change of the catalog is one version of one thing; a later change of the same takes its place."""
 
     def label(self, part: catalog_pb2.Change) -> Label:
@@ -23,7 +23,7 @@ class CatalogParts(Parts):
         return super().label(part)
 
 
-class ObjectionParts(Parts):
+class ObjectionParts(FeedParts):
     """A change of an objection is one, in order for its record."""
 
     def label(self, part: objection_pb2.Change) -> Label:
@@ -31,7 +31,7 @@ class ObjectionParts(Parts):
         return Label(part.objection_no, (part.record_id,))
 
 
-class RecordParts(Parts):
+class RecordParts(FeedParts):
     """A change of ingest is of many records. Each is by itself, in order for its subject."""
 
     def split(self, change: ingest_pb2.Change) -> list[ingest_pb2.Change]:

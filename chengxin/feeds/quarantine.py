@@ -24,9 +24,10 @@ from pymongo.errors import ConnectionFailure, ExecutionTimeout, PyMongoError
 
 from chengxin import __version__
 from chengxin.errors import Problem
-from chengxin.store.database import Document, Store, Unit, find_among
+from chengxin.store.database import Store, UnitOfWork, find_among
 from chengxin.values.canonical_json import digest
 from chengxin.values.clock import Clock, SystemClock, rfc3339
+from chengxin.values.document import RawDocument
 
 log = structlog.get_logger()
 
@@ -58,7 +59,7 @@ class Label:
     version: int = 0
 
 
-class Parts:
+class FeedParts:
     """How a consumer takes a feed's changes apart, names the parts and keeps them. This one leaves changes whole."""
 
     def split(self, change: Any) -> list[Any]:
@@ -85,7 +86,7 @@ class Parts:
 
 
 # Prepares what is kept in a row (`kind`, `message`) outside a transaction; answers what to do within it.
-Handler = Callable[[Document], Callable[[Unit], None]]
+Handler = Callable[[RawDocument], Callable[[UnitOfWork], None]]
 
 
 class Quarantine:
@@ -94,7 +95,7 @@ class Quarantine:
     def __init__(self, store: Store, clock: Clock | None = None) -> None:
         self._store = store
         self._clock = clock or SystemClock()
-        self._rows: Collection[Document] = store.db["quarantine"]
+        self._rows: Collection[RawDocument] = store.db["quarantine"]
         self._handlers: dict[str, Handler] = {}
         self._wake = threading.Event()
 
@@ -111,7 +112,7 @@ class Quarantine:
         label: Label,
         message: bytes,
         error: Exception | None,
-        unit: Unit,
+        unit: UnitOfWork,
         position: int = 0,
         kind: str = "",
     ) -> None:
@@ -175,13 +176,13 @@ class Quarantine:
     def handle_job(self, job: str, act: Callable[[Sequence[str]], object]) -> None:
         """Says how an item of a background job is tried again: doing it twice must change nothing."""
 
-        def prepare(row: Document) -> Callable[[Unit], None]:
+        def prepare(row: RawDocument) -> Callable[[UnitOfWork], None]:
             act([row["name"]])
             return lambda unit: None
 
         self.handle(job, prepare)
 
-    def _next(self, unit: Unit) -> int:
+    def _next(self, unit: UnitOfWork) -> int:
         counter = self._store.db["counters"].find_one_and_update(
             {"_id": "quarantine"},
             {"$inc": {"n": 1}},
@@ -191,13 +192,13 @@ class Quarantine:
         )
         return int(counter["n"]) if counter else 1
 
-    def waiting(self, feed: str, keys: Sequence[str], unit: Unit) -> set[str]:
+    def waiting(self, feed: str, keys: Sequence[str], unit: UnitOfWork) -> set[str]:
         """Those of the keys under which something of a feed is set aside."""
         wanted = set(keys)
         rows = find_among(self._rows, "keys", list(dict.fromkeys(keys)), {"feed": 1, "keys": 1}, unit.session)
         return {key for row in rows if row["feed"] == feed for key in row["keys"]} & wanted
 
-    def has(self, feed: str, unit: Unit) -> bool:
+    def has(self, feed: str, unit: UnitOfWork) -> bool:
         """Whether anything of a feed is set aside."""
         return self._rows.find_one({"feed": feed}, {"_id": 1}, session=unit.session) is not None
 
@@ -205,7 +206,7 @@ class Quarantine:
         """The names of all that is set aside of a feed."""
         return {row["name"] for row in self._rows.find({"feed": feed}, {"name": 1})}
 
-    def arrived(self, name: str, unit: Unit) -> None:
+    def arrived(self, name: str, unit: UnitOfWork) -> None:
         """What some have waited for is there: they are tried at once."""
         due = {"$set": {"due": self._clock.now()}}
         if self._rows.update_many({"waits_for": name}, due, session=unit.session).modified_count:
@@ -213,12 +214,12 @@ class Quarantine:
 
     # Telling.
 
-    def rows(self, after: int = 0, limit: int = 0, feed: str = "") -> list[Document]:
+    def rows(self, after: int = 0, limit: int = 0, feed: str = "") -> list[RawDocument]:
         """What is set aside, in the order in which it came, without what is kept of it."""
-        query: Document = {"seq": {"$gt": after}} | ({"feed": feed} if feed else {})
+        query: RawDocument = {"seq": {"$gt": after}} | ({"feed": feed} if feed else {})
         return list(self._rows.find(query, {"message": 0}).sort([("seq", 1)]).limit(limit))
 
-    def row(self, row_id: str) -> Document | None:
+    def row(self, row_id: str) -> RawDocument | None:
         """One row, without what is kept of it."""
         return self._rows.find_one({"_id": row_id}, {"message": 0})
 
@@ -266,7 +267,7 @@ class Quarantine:
         """All that failed is due: the software may be another one than the one that failed."""
         self._rows.update_many({"due": {"$lt": _BEHIND}}, {"$set": {"due": self._clock.now()}})
 
-    def _order(self) -> list[Document]:
+    def _order(self) -> list[RawDocument]:
         return sorted(self._rows.find({}, {"feed": 1, "keys": 1, "due": 1, "seq": 1}), key=lambda row: int(row["seq"]))
 
     def _pass(self) -> bool:
@@ -293,7 +294,7 @@ class Quarantine:
         try:
             apply = handler(row)
 
-            def work(unit: Unit) -> bool:
+            def work(unit: UnitOfWork) -> bool:
                 mine = {"_id": row_id, "revision": row["revision"]}
                 if self._rows.find_one(mine, {"_id": 1}, session=unit.session) is None:
                     return False
@@ -312,10 +313,10 @@ class Quarantine:
             log.info("applied after all", feed=row["feed"], name=row["name"], attempts=row["attempts"] + 1)
         return resolved
 
-    def _failed(self, row: Document, error: Exception) -> None:
+    def _failed(self, row: RawDocument, error: Exception) -> None:
         now = self._clock.now()
         pause = min(_FIRST_PAUSE * 2 ** min(row["attempts"], 20), _LONGEST_PAUSE)
-        told: Document = {"due": now + pause, "tried_at": now}
+        told: RawDocument = {"due": now + pause, "tried_at": now}
         if is_transient(error):
             told["due"] = now + _FIRST_PAUSE
         else:
@@ -341,7 +342,7 @@ class Quarantine:
         self._wake.set()
 
 
-class Retrying:
+class QuarantineRetrier:
     """Tries again in the background, with growing pauses: after a start of the process everything, for the software may
     be another one by then."""
 
@@ -374,10 +375,10 @@ class Retrying:
             self._quarantine.wait()
 
 
-def message_handler(parts: Parts, apply: Callable[[Unit, Any], None]) -> Handler:
+def message_handler(parts: FeedParts, apply: Callable[[UnitOfWork, Any], None]) -> Handler:
     """How a part of a feed is tried again."""
 
-    def prepare(row: Document) -> Callable[[Unit], None]:
+    def prepare(row: RawDocument) -> Callable[[UnitOfWork], None]:
         part = parts.unpack(row["kind"], bytes(row["message"]))
         return lambda unit: apply(unit, part)
 
@@ -408,7 +409,7 @@ def reason_of(error: Exception) -> dict[str, str]:
     return {"error": type(error).__name__, "text": text}
 
 
-def to_dict(row: Document) -> Document:
+def to_dict(row: RawDocument) -> RawDocument:
     """A row as officers read it."""
     behind = row["due"] == _BEHIND
     return {

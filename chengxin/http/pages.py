@@ -1,4 +1,4 @@
-"""Pages for people: one shell, one look and two languages for every room that has some.
+"""Pages for people: one shell, one look and two languages for every service that has some.
 
 The shell is `templates/base.html` here; its style sheet is the portal's (`/static`, which disclosure serves).
 """
@@ -34,7 +34,7 @@ _SHELL: Final[Words] = {
 
 
 class Templates:
-    """A room's templates and their words, with the shell. What is put into them is escaped."""
+    """A service's templates and their words, with the shell. What is put into them is escaped."""
 
     def __init__(self, directory: Path, words: Words) -> None:
         self._words = {**_SHELL, **words}

@@ -216,7 +216,7 @@ def answer(value: Any, status: int = 200) -> Response:
 def problem_answer(problem: Problem) -> Response:
     """An RFC 9457 answer to the current request."""
     asked = g.get("asked") or RequestContext(new_id("req"))
-    body = _encoder.encode(problem.to_json(asked.language, asked.request_id))
+    body = _encoder.encode(problem.to_dict(asked.language, asked.request_id))
     response = Response(body, problem.type.status, content_type=PROBLEM_JSON)
     response.headers["Content-Language"] = asked.language
     if problem.type.status == 401:

@@ -12,12 +12,12 @@ from chengxin.auth.access_tokens import TokenSource, Verifier, fetch_jwks, load_
 from chengxin.auth.policy import Admission
 from chengxin.auth.revocation import Revocations, fetch_revocations
 from chengxin.feeds.follower import Follower
-from chengxin.feeds.quarantine import QUARANTINE, Parts, Quarantine, Retrying
+from chengxin.feeds.quarantine import QUARANTINE, FeedParts, Quarantine, QuarantineRetrier
 from chengxin.grpc.rpc import make_channel
 from chengxin.process.operations import Operations
-from chengxin.process.readiness import ALL_CHANGES, Followed, Readiness, head_of
+from chengxin.process.readiness import ALL_CHANGES, FollowedFeed, Readiness, head_of
 from chengxin.process.settings import Settings
-from chengxin.store.database import FeedHead, OutboxRow, Store, Unit
+from chengxin.store.database import FeedHead, OutboxRow, Store, UnitOfWork
 from chengxin.values.clock import Clock, SystemClock
 from chengxin_api.audit.v1 import audit_pb2_grpc
 
@@ -27,7 +27,7 @@ _SMALL_WINDOWS: Final = (("grpc.http2.bdp_probe", 0),)
 
 
 @dataclass
-class Assembly:
+class WiredService:
     """What a service stands on once it is wired."""
 
     name: str
@@ -41,9 +41,9 @@ class Assembly:
     quarantine: Quarantine
 
     @property
-    def retrying(self) -> Retrying:
+    def retrying(self) -> QuarantineRetrier:
         """What tries again what was set aside."""
-        return Retrying(self.quarantine)
+        return QuarantineRetrier(self.quarantine)
 
     @property
     def operations(self) -> Operations:
@@ -64,8 +64,8 @@ class Assembly:
         source: str,
         watch: Any,
         request: Callable[[int], Any],
-        apply: Callable[[Unit, Any], None],
-        parts: Parts,
+        apply: Callable[[UnitOfWork, Any], None],
+        parts: FeedParts,
         stream: str = ALL_CHANGES,
     ) -> Follower:
         """A follower of another service's feed: `watch` is the stub's method, `request(after)` its message, `parts` how
@@ -78,11 +78,11 @@ class Assembly:
         name: str,
         watch: Any,
         request: Callable[[int], Any],
-        apply: Callable[[Unit, Any], None],
-        parts: Parts,
+        apply: Callable[[UnitOfWork, Any], None],
+        parts: FeedParts,
         key: str,
         place: str,
-        confirm: Callable[[Unit], None],
+        confirm: Callable[[UnitOfWork], None],
     ) -> Follower:
         """A follower of a part of a feed, of which others follow the rest: what all set aside is kept under `key`, this
         one's position under `place`; every transaction begins with `confirm`, and the lag is told by whoever knows all."""
@@ -98,7 +98,7 @@ class Assembly:
 
     def ready(
         self,
-        feeds: Sequence[Followed] = (),
+        feeds: Sequence[FollowedFeed] = (),
         streams: Mapping[str, Callable[[OutboxRow], object]] | None = None,
         more: Mapping[str, Callable[[], object]] | None = None,
     ) -> Readiness:
@@ -141,7 +141,7 @@ def verifying(settings: Settings, revocations: Revocations) -> Verifier:
     return Verifier(settings.issuer, settings.audience, jwks, revocations, demo=settings.demo)
 
 
-def assemble(name: str, settings: Settings) -> Assembly:
+def assemble(name: str, settings: Settings) -> WiredService:
     """Wires service `name` from its settings."""
     clock = SystemClock()
     store = Store(settings.mongo_uri.get_secret_value(), name, clock)
@@ -149,7 +149,7 @@ def assemble(name: str, settings: Settings) -> Assembly:
     stub = audit_pb2_grpc.AuditServiceStub(make_channel(settings.audit_grpc))
     revocations = Revocations(fetch_revocations(settings.gateway_url, tokens, settings.trust))
     quarantine = Quarantine(store, clock)
-    return Assembly(
+    return WiredService(
         name=name,
         settings=settings,
         clock=clock,

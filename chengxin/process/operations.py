@@ -8,7 +8,7 @@ from chengxin.auth.policy import rule
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import NOT_FOUND
 from chengxin.feeds.quarantine import Quarantine
-from chengxin.store.database import Document
+from chengxin.values.document import RawDocument
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Operations:
 
 
 @rule("quarantine.listed", roles={Role.CENTRE}, articles=("12", "31"))
-def set_aside(ops: Operations, caller: Principal, after: int, size: int) -> Sequence[Document]:
+def set_aside(ops: Operations, caller: Principal, after: int, size: int) -> Sequence[RawDocument]:
     """What this service could not apply and has set aside, in the order in which it came; one row more than `size` when
     there are more."""
     ops.audit.record(ops.audit.event("quarantine.listed", caller, details={"after": after}))
@@ -28,7 +28,7 @@ def set_aside(ops: Operations, caller: Principal, after: int, size: int) -> Sequ
 
 
 @rule("quarantine.retried", roles={Role.CENTRE}, articles=("12", "31"))
-def retry(ops: Operations, caller: Principal, row_id: str) -> Document | None:
+def retry(ops: Operations, caller: Principal, row_id: str) -> RawDocument | None:
     """Tries at once what was set aside, and first what comes before it; what is still set aside, or None when it is
     applied. Raises NOT_FOUND."""
     if (row := ops.quarantine.row(row_id)) is None:

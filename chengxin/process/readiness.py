@@ -27,7 +27,7 @@ class Consumer(Protocol):
     def lag(self) -> Lag: ...
 
 
-class Followed(Consumer, Protocol):
+class FollowedFeed(Consumer, Protocol):
     """A feed that is followed."""
 
     @property

@@ -41,9 +41,10 @@ from chengxin.store.deadlines import (
     patience,
     within,
 )
-from chengxin.store.silent_store import Silence
+from chengxin.store.silent_store import StoreSilence
 from chengxin.values.canonical_json import digest
 from chengxin.values.clock import Clock
+from chengxin.values.document import RawDocument
 
 T = TypeVar("T")
 
@@ -53,7 +54,6 @@ log = structlog.get_logger()
 STORE_BROKEN: Final = 1
 # What a store answers to a transaction that ended when it was started again.
 NO_SUCH_TRANSACTION: Final = 251
-Document = dict[str, Any]
 
 # How often a feed looks for rows that another process committed; rows of this process wake it at once.
 _POLL_SECONDS: Final = 0.5
@@ -81,7 +81,7 @@ class OutboxRow:
 
     position: int
     at: datetime
-    changes: list[Document]
+    changes: list[RawDocument]
     events: list[bytes]
 
 
@@ -95,11 +95,11 @@ class FeedHead:
 
 
 @dataclass
-class Unit:
+class UnitOfWork:
     """One transaction: what is written with `session` commits together with the changes and events added here."""
 
     session: ClientSession
-    changes: list[Document] = field(default_factory=list)
+    changes: list[RawDocument] = field(default_factory=list)
     events: list[bytes] = field(default_factory=list)
     # What this process does once it has committed, before those who follow are woken. It must not fail.
     committed: list[Callable[[], None]] = field(default_factory=list)
@@ -120,7 +120,7 @@ class Store:
 
     def __init__(self, uri: str, alias: str, clock: Clock) -> None:
         self._alias = alias
-        self.client: MongoClient[Document] = mongoengine.connect(
+        self.client: MongoClient[RawDocument] = mongoengine.connect(
             alias=alias,
             host=uri,
             tz_aware=True,
@@ -132,12 +132,12 @@ class Store:
             w="majority",
             journal=True,
         )
-        self.db: Database[Document] = mongoengine.get_db(alias)
+        self.db: Database[RawDocument] = mongoengine.get_db(alias)
         self._clock = clock
-        self._outbox: Collection[Document] = self.db["outbox"]
-        self._counters: Collection[Document] = self.db["counters"]
-        self._positions: Collection[Document] = self.db["positions"]
-        self._answers: Collection[Document] = self.db["idempotency"]
+        self._outbox: Collection[RawDocument] = self.db["outbox"]
+        self._counters: Collection[RawDocument] = self.db["counters"]
+        self._positions: Collection[RawDocument] = self.db["positions"]
+        self._answers: Collection[RawDocument] = self.db["idempotency"]
         # Transactions of one process take turns: they would only conflict on the outbox counter.
         self._turn = threading.Lock()
         # What this process committed last, for those who follow: three of them read each row of ingest.
@@ -149,10 +149,10 @@ class Store:
         # The session of this process's transactions, known to others by its id: see `end_transactions`.
         self._session: ClientSession | None = None
         # For the faces of the service.
-        self.silence = Silence(self.ping)
-        self._sessions: Collection[Document] = self.db["transaction_sessions"]
+        self.silence = StoreSilence(self.ping)
+        self._sessions: Collection[RawDocument] = self.db["transaction_sessions"]
 
-    def collection(self, document: type[mongoengine.Document]) -> Collection[Document]:
+    def collection(self, document: type[mongoengine.Document]) -> Collection[RawDocument]:
         """The collection of a document class in this store.
 
         mongoengine keeps the collection at the class, for the whole process: whoever asked there could be given that of
@@ -192,7 +192,7 @@ class Store:
         if others:
             self.client.admin.command("killSessions", [{"id": bson.Binary.from_uuid(one)} for one in others])
 
-    def transact(self, work: Callable[[Unit], T]) -> T:
+    def transact(self, work: Callable[[UnitOfWork], T]) -> T:
         """Runs `work` in one transaction, majority and journalled, retried on transient conflicts while there is patience
         (`chengxin.store.deadlines`).
 
@@ -221,7 +221,7 @@ class Store:
                 self._committed.notify_all()
         return result
 
-    def _attempt_again(self, work: Callable[[Unit], T]) -> tuple[T, Unit]:
+    def _attempt_again(self, work: Callable[[UnitOfWork], T]) -> tuple[T, UnitOfWork]:
         again = Retrying(
             retry=retry_if_exception(_conflicted),
             wait=wait_random_exponential(0.01, 0.5),
@@ -229,20 +229,20 @@ class Store:
             reraise=True,
         )
 
-        def work_alone(unit: Unit) -> T:
+        def work_alone(unit: UnitOfWork) -> T:
             # It conflicts with another process at once now, or not at all: not at its end, again and again.
             self._counters.update_one({"_id": "outbox"}, {"$inc": {"turns": 1}}, session=unit.session)
             return work(unit)
 
-        done: tuple[T, Unit] = again(self._attempt, work_alone)
+        done: tuple[T, UnitOfWork] = again(self._attempt, work_alone)
         return done
 
-    def _attempt(self, work: Callable[[Unit], T]) -> tuple[T, Unit]:
+    def _attempt(self, work: Callable[[UnitOfWork], T]) -> tuple[T, UnitOfWork]:
         # Not by the driver's `with_transaction`: it goes on for two minutes with a store that does not answer.
         session = self._own_session()
         try:
             session.start_transaction(ReadConcern("snapshot"), WriteConcern(w="majority", j=True))
-            unit = Unit(session)
+            unit = UnitOfWork(session)
             result = work(unit)
             if unit.changes or unit.events:
                 self._append(unit)
@@ -269,7 +269,7 @@ class Store:
             self._session = session
         return self._session
 
-    def once(self, caller: str, key: str, request: bytes, work: Callable[[Unit], Document]) -> Document:
+    def once(self, caller: str, key: str, request: bytes, work: Callable[[UnitOfWork], RawDocument]) -> RawDocument:
         """Runs `work` in a transaction at most once per `Idempotency-Key` of a caller; a repeat gets the first answer.
 
         `request` is what was asked, to tell a repeat from another request under the same key (IDEMPOTENCY_CONFLICT).
@@ -279,7 +279,7 @@ class Store:
             return self.transact(work)
         name, asked = f"{caller}\0{key}", digest(request)
 
-        def first_time(unit: Unit) -> Document:
+        def first_time(unit: UnitOfWork) -> RawDocument:
             known = self._answers.find_one({"_id": name}, session=unit.session)
             if known is not None:
                 if known["asked"] != asked:
@@ -293,7 +293,7 @@ class Store:
 
         return self.transact(first_time)
 
-    def _append(self, unit: Unit) -> None:
+    def _append(self, unit: UnitOfWork) -> None:
         # The counter is written inside the transaction: a second writer conflicts and retries, so positions are
         # committed in order and without gaps.
         counter = self._counters.find_one_and_update(
@@ -448,9 +448,9 @@ class _LeftTransactions:
     outbox counter with it, and with that every write of the service.
     """
 
-    def __init__(self, client: MongoClient[Document]) -> None:
+    def __init__(self, client: MongoClient[RawDocument]) -> None:
         self._client = client
-        self._sessions: dict[bytes, tuple[Document, float]] = {}
+        self._sessions: dict[bytes, tuple[RawDocument, float]] = {}
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
@@ -505,23 +505,23 @@ def is_passing(error: BaseException) -> bool:
     return isinstance(error, PyMongoError) and error.has_error_label("TransientTransactionError")
 
 
-def _row(found: Document) -> OutboxRow:
+def _row(found: RawDocument) -> OutboxRow:
     return OutboxRow(found["_id"], found["at"], found["changes"], [bytes(event) for event in found["events"]])
 
 
-def session_of(unit: Unit | None) -> ClientSession | None:
+def session_of(unit: UnitOfWork | None) -> ClientSession | None:
     """The session that makes a read part of a transaction; none outside of one."""
     return unit.session if unit else None
 
 
 def find_among(
-    collection: Collection[Document],
+    collection: Collection[RawDocument],
     name: str,
     values: Sequence[str],
-    fields: Document | None = None,
+    fields: RawDocument | None = None,
     session: ClientSession | None = None,
     at_once: int = _AMONG,
-) -> Iterator[Document]:
+) -> Iterator[RawDocument]:
     """The documents that have one of these values, in no order; asked for so many at once."""
     for start in range(0, len(values), at_once):
         some = {name: {"$in": list(values[start : start + at_once])}}

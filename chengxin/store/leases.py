@@ -12,7 +12,7 @@ from typing import Any, Final
 import structlog
 from pymongo.errors import DuplicateKeyError
 
-from chengxin.store.database import Store, Unit
+from chengxin.store.database import Store, UnitOfWork
 from chengxin.values.ids import new_id
 
 log = structlog.get_logger()
@@ -112,7 +112,7 @@ class Holder:
             self._leases.update_many({"holder": self.id}, {"$set": {"holder": ""}})
             self._leases.delete_one({"_id": _HERE + self.id})
 
-    def confirm(self, name: str, unit: Unit) -> None:
+    def confirm(self, name: str, unit: UnitOfWork) -> None:
         """Makes a transaction fail unless the lease is held until it is committed. Raises `LeaseLost`."""
         mine: dict[str, Any] = {"_id": name, "holder": self.id}
         if not self._leases.update_one(mine, {"$inc": {"acts": 1}}, session=unit.session).matched_count:

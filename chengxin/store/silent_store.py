@@ -13,7 +13,7 @@ from chengxin.errors import STORE_UNAVAILABLE
 from chengxin.store.deadlines import ASKED_AGAIN_SECONDS, within
 
 
-class Silence:
+class StoreSilence:
     """Whether the store of this process is silent: in doubt when it has not answered somebody, which may have been that
     one's alone (a conflict, a lost connection), and certain when it does not answer the question either."""
 

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from chengxin.tabular.bounds import MOST_BYTES_OF_BATCH, bytes_of
-from chengxin.tabular.source import Row
+from chengxin.tabular.source import SourceRow
 
 _RECORDS: Final = 1000
 
 
-def in_batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+def in_batches(rows: Iterable[SourceRow]) -> Iterator[list[SourceRow]]:
     """Batches of up to 1,000 rows, fewer where rows are long; one that is longer than a batch is one."""
-    batch: list[Row] = []
+    batch: list[SourceRow] = []
     size = 0
     for row in rows:
         more = bytes_of(row.items)

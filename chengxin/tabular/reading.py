@@ -66,7 +66,7 @@ _NOT_ITS_FAULT: Final = {exits.DISK_FULL: _FULL, -signal.SIGKILL: _KILLED, -sign
 
 
 @dataclass(frozen=True)
-class Limits:
+class ReaderLimits:
     """Of one reader."""
 
     # A workbook at the bounds of `reader.xlsx_bounds` takes some 700 MiB.
@@ -136,7 +136,7 @@ class Readers:
     """Readers at work, so many at once; who finds all places taken waits a little, and so many may wait."""
 
     def __init__(self, at_once: int = 4, waiting: int = 8, patience: float = 10) -> None:
-        self.limits = Limits()
+        self.limits = ReaderLimits()
         self.patience = patience
         self._places = threading.BoundedSemaphore(at_once)
         self._queue = threading.BoundedSemaphore(at_once + waiting)
@@ -191,7 +191,7 @@ def _died(kind: str, status: int | str) -> Problem:
     return (FILE_WORKBOOK_BROKEN if kind in _WORKBOOKS else FILE_UNREADABLE)(reason=reason)
 
 
-def _run(file: IO[bytes], written: IO[bytes], kind: str, most: int, limits: Limits) -> int | str:
+def _run(file: IO[bytes], written: IO[bytes], kind: str, most: int, limits: ReaderLimits) -> int | str:
     """The exit status of a reader, or why it was given up."""
     numbers = (most, limits.memory, limits.seconds, limits.disk, os.getpid())
     try:

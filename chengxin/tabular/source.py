@@ -32,7 +32,7 @@ _ROWS: Final = msgspec.msgpack.Decoder(list[Cells])
 _LINES: Final = msgspec.msgpack.Decoder(list[Pairs])
 
 
-class Row(NamedTuple):
+class SourceRow(NamedTuple):
     """One record: its row as a spreadsheet counts (the header is row 1; a JSON line counts from 1), item code to value."""
 
     number: int
@@ -71,11 +71,11 @@ class Source:
         labels: list[str] = self._content.first(frames.HEADER, _HEADER)
         return entry.of_header(labels)
 
-    def rows(self, entry: Columns) -> Iterator[Row]:
+    def rows(self, entry: Columns) -> Iterator[SourceRow]:
         """Its records in order; empty cells and empty rows are left out. Raises the problem of the first bad row."""
         return self._of_lines(entry) if self.kind == "jsonl" else self._of_table(entry)
 
-    def _of_table(self, entry: Columns) -> Iterator[Row]:
+    def _of_table(self, entry: Columns) -> Iterator[SourceRow]:
         codes = [column.code for column in self.columns(entry)]
         # A rejects file has its formulas disarmed; mended and delivered again, the mark comes off.
         disarmed = "" in codes
@@ -85,15 +85,15 @@ class Source:
             for number, cells in self._content.decoded(_ROWS, piece):
                 items = {code: cell for code, cell in zip(codes, cells, strict=False) if code and cell.strip()}
                 if items:
-                    yield Row(number, {c: armed(v) for c, v in items.items()} if disarmed else items)
+                    yield SourceRow(number, {c: armed(v) for c, v in items.items()} if disarmed else items)
 
-    def _of_lines(self, entry: Columns) -> Iterator[Row]:
+    def _of_lines(self, entry: Columns) -> Iterator[SourceRow]:
         for sort, piece in self._content.pieces():
             if sort != frames.ROWS:
                 continue
             for number, pairs in self._content.decoded(_LINES, piece):
                 if items := _items(entry, number, pairs):
-                    yield Row(number, items)
+                    yield SourceRow(number, items)
 
 
 def _items(entry: Columns, number: int, pairs: Sequence[str | int]) -> dict[str, str]:

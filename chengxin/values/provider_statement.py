@@ -44,7 +44,7 @@ def content_sha256(digests: Iterable[str]) -> str:
 
 
 @dataclass(frozen=True)
-class Signed:
+class ProviderStatement:
     """A provider's signed word: what it says, and by which key (RFC 7638 thumbprint, public JWK)."""
 
     says: Mapping[str, Any]
@@ -58,7 +58,7 @@ def sign(says: Mapping[str, Any], key: Ed25519PrivateKey) -> str:
     return jwt.api_jws.encode(canonical(dict(says)), key, algorithm="EdDSA", headers={"typ": TYPE, "jwk": jwk})
 
 
-def read_signed(jws: str) -> Signed:
+def read_signed(jws: str) -> ProviderStatement:
     """What a signed word says, by the key in its header: whose key that is, the caller must know.
 
     Raises `ValueError` with the reason when it is not well formed or the key did not sign it.
@@ -79,7 +79,7 @@ def read_signed(jws: str) -> Signed:
         says = json.loads(payload)
         if not isinstance(says, dict):
             raise ValueError("it is not a JSON object")
-        return Signed(says, thumbprint(jwk), jwk)
+        return ProviderStatement(says, thumbprint(jwk), jwk)
     # PyJWT lets some errors of malformed input through as they are.
     except (jwt.PyJWTError, KeyError, TypeError, RecursionError) as e:
         raise ValueError(str(e)[:120] or type(e).__name__) from None
@@ -117,7 +117,7 @@ def digest_of(batches: Iterable[Sequence[tuple[int, Mapping[str, str]]]]) -> tup
 
 
 @dataclass(frozen=True)
-class Asked:
+class ChangeStatement:
     """What a change of a record says; its signature holds the digest of all of it.
 
     The request's id is part of it and is told nowhere else: where it is random, nobody who sees the digest can try out
@@ -149,7 +149,7 @@ class Asked:
         return digest(canonical(told if self.items is None else told | {"items": dict(self.items)}))
 
 
-def change_statement(asked: Asked, record_id: str, based_on_version: int) -> dict[str, Any]:
+def change_statement(asked: ChangeStatement, record_id: str, based_on_version: int) -> dict[str, Any]:
     """What a provider signs of a change of a record, made from one of its versions."""
     return {
         "act": asked.act,

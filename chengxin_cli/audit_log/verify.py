@@ -51,7 +51,7 @@ class Findings:
         else:
             self.more += 1
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """For `--json`."""
         return {
             "ok": self.ok,

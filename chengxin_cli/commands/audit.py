@@ -11,7 +11,7 @@ from chengxin.errors import Problem
 from chengxin.tlog.signed_note import NoteError
 from chengxin_cli.audit_log.export import KEY, FetchError, export_log
 from chengxin_cli.audit_log.verify import Findings, verify_directory
-from chengxin_cli.gateway_client import Edge, Refused
+from chengxin_cli.gateway_client import Edge, HttpRefused
 from chengxin_cli.suite.home import Home
 
 _HOME = click.option(
@@ -65,7 +65,7 @@ def verify(
             _export(home, http, token_file, copy)
             findings = _verify(copy, vkey, earlier)
     if as_json:
-        click.echo(json.dumps(findings.to_json(), indent=1))
+        click.echo(json.dumps(findings.to_dict(), indent=1))
     elif findings.ok:
         click.echo(f"✓ {findings.tree_size} events of {findings.origin}, root {findings.root_hash}")
         if earlier:
@@ -106,7 +106,7 @@ def _export(home: Path | None, http: str | None, token_file: Path | None, direct
     try:
         token = _token(token_file) if token_file else _supervisor(here, http)
         return export_log(http, directory, token)
-    except (FetchError, Refused, Problem, NoteError, UnicodeDecodeError) as e:
+    except (FetchError, HttpRefused, Problem, NoteError, UnicodeDecodeError) as e:
         raise click.ClickException(f"the log cannot be copied: {e}") from None
 
 

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm
 
-from chengxin_cli.officer_session import Officer, as_officer
+from chengxin_cli.officer_session import OfficerOptions, as_officer
 
 _BASE = "/v1/identity/clients"
 _CLIENT = click.argument("client_id")
@@ -30,7 +30,7 @@ def command() -> None:
 
 @command.command("list")
 @as_officer
-def list_(officer: Officer) -> None:
+def list_(officer: OfficerOptions) -> None:
     """Clients of one's region."""
     officer.show_all(_BASE, "clients")
 
@@ -38,7 +38,7 @@ def list_(officer: Officer) -> None:
 @command.command("show")
 @_CLIENT
 @as_officer
-def show(officer: Officer, client_id: str) -> None:
+def show(officer: OfficerOptions, client_id: str) -> None:
     """One client: registration, keys, grants."""
     officer.show("GET", f"{_BASE}/{client_id}")
 
@@ -52,7 +52,7 @@ def show(officer: Officer, client_id: str) -> None:
 @_KEY_FILE
 @as_officer
 def register(
-    officer: Officer, client_id: str, name: str, org: str, region: str, responsible: str, key_file: Path
+    officer: OfficerOptions, client_id: str, name: str, org: str, region: str, responsible: str, key_file: Path
 ) -> None:
     """Register a client with its first key. It can do nothing until grants are approved."""
     body = {"client_id": client_id, "name": name, "org": org, "region": region, "responsible": responsible}
@@ -66,7 +66,7 @@ def register(
 @click.option("--legal-basis", "legal_bases", multiple=True, help="For role statutory.")
 @as_officer
 def grant(
-    officer: Officer,
+    officer: OfficerOptions,
     client_id: str,
     roles: tuple[str, ...],
     purposes: tuple[str, ...],
@@ -83,7 +83,7 @@ def grant(
 @_KEY_FILE
 @click.option("--overlap-hours", type=int, help="The keys before it retire after so long; left out: they stay.")
 @as_officer
-def add_key(officer: Officer, client_id: str, key_file: Path, overlap_hours: int | None) -> None:
+def add_key(officer: OfficerOptions, client_id: str, key_file: Path, overlap_hours: int | None) -> None:
     """Add a key, or rotate to it."""
     body = {"jwk": _public(key_file), "overlap_hours": overlap_hours}
     officer.show("POST", f"{_BASE}/{client_id}/keys", json=body)
@@ -94,7 +94,7 @@ def add_key(officer: Officer, client_id: str, key_file: Path, overlap_hours: int
 @_CLIENT
 @click.argument("kid")
 @as_officer
-def retire_key(officer: Officer, client_id: str, kid: str) -> None:
+def retire_key(officer: OfficerOptions, client_id: str, kid: str) -> None:
     """Retire a key at once."""
     officer.show("DELETE", f"{_BASE}/{client_id}/keys/{kid}")
 
@@ -102,7 +102,7 @@ def retire_key(officer: Officer, client_id: str, kid: str) -> None:
 @command.command("suspend")
 @_CLIENT
 @as_officer
-def suspend(officer: Officer, client_id: str) -> None:
+def suspend(officer: OfficerOptions, client_id: str) -> None:
     """Suspend a client; its tokens are dead within a minute."""
     officer.show("POST", f"{_BASE}/{client_id}/suspend")
 
@@ -110,7 +110,7 @@ def suspend(officer: Officer, client_id: str) -> None:
 @command.command("resume")
 @_CLIENT
 @as_officer
-def resume(officer: Officer, client_id: str) -> None:
+def resume(officer: OfficerOptions, client_id: str) -> None:
     """End a suspension."""
     officer.show("POST", f"{_BASE}/{client_id}/resume")
 

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from chengxin_cli.officer_session import Officer, as_officer
+from chengxin_cli.officer_session import OfficerOptions, as_officer
 
 _ADDRESS = "/v1/operations/disclosure/rebuild"
 
@@ -21,7 +21,7 @@ def command() -> None:
 @command.command("rebuild")
 @click.option("--status", is_flag=True, help="Only tell how far the last one is.")
 @as_officer
-def rebuild(officer: Officer, status: bool) -> None:
+def rebuild(officer: OfficerOptions, status: bool) -> None:
     """Make everything derived again, beside what is in use; compare it, list differences, and put it in its place.
 
     Ctrl-C ends the waiting, not the rebuild. Exits 1 when it failed.
@@ -40,7 +40,7 @@ def rebuild(officer: Officer, status: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _again(officer: Officer, found: dict[str, Any]) -> dict[str, Any]:
+def _again(officer: OfficerOptions, found: dict[str, Any]) -> dict[str, Any]:
     try:
         return dict(officer.call("GET", _ADDRESS))
     except click.ClickException as e:

@@ -12,7 +12,7 @@ from chengxin.auth.access_tokens import load_private_key
 from chengxin.auth.tls import certificate_thumbprint
 from chengxin.values.jwk import public_jwk
 from chengxin_cli.commands.dev_ca import certify, make_ca
-from chengxin_cli.officer_session import Officer, as_officer
+from chengxin_cli.officer_session import OfficerOptions, as_officer
 from chengxin_cli.suite.home import make_private_key, write_private
 
 _BASE = "/v1/identity/signing-keys"
@@ -26,14 +26,14 @@ def command() -> None:
 
 @command.command("list")
 @as_officer
-def list_(officer: Officer) -> None:
+def list_(officer: OfficerOptions) -> None:
     """The keys that verify tokens."""
     officer.show("GET", _BASE)
 
 
 @command.command("rotate")
 @as_officer
-def rotate(officer: Officer) -> None:
+def rotate(officer: OfficerOptions) -> None:
     """A new signing key; tokens signed by the old one verify until they expire."""
     officer.show("POST", _BASE)
 
@@ -43,7 +43,7 @@ def rotate(officer: Officer) -> None:
 @click.argument("kid")
 @click.confirmation_option(prompt="Everybody whose token this key signed must obtain another. Go on?")
 @as_officer
-def revoke(officer: Officer, kid: str) -> None:
+def revoke(officer: OfficerOptions, kid: str) -> None:
     """For a key that may be known to somebody: what it signed is dead within a minute."""
     officer.show("POST", f"{_BASE}/{kid}/revoke")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from chengxin_cli.officer_session import Officer, as_officer, present_code
+from chengxin_cli.officer_session import OfficerOptions, as_officer, present_code
 
 _BASE = "/v1/identity/officers"
 # Not an argument: it would stay in the shell's history and be seen in the list of processes.
@@ -26,7 +26,7 @@ def command() -> None:
 @click.option("--new-password-file", type=click.Path(exists=True, path_type=Path), help="In place of asking.")
 @as_officer
 def sign_in(
-    officer: Officer,
+    officer: OfficerOptions,
     who: str,
     password_file: Path | None,
     totp_secret_file: Path | None,
@@ -46,14 +46,14 @@ def sign_in(
 
 @command.command("sign-out")
 @as_officer
-def sign_out(officer: Officer) -> None:
+def sign_out(officer: OfficerOptions) -> None:
     """End the session, everywhere."""
     officer.sign_out()
 
 
 @command.command("list")
 @as_officer
-def list_(officer: Officer) -> None:
+def list_(officer: OfficerOptions) -> None:
     """Officers of one's region."""
     officer.show_all(_BASE, "officers")
 
@@ -61,7 +61,7 @@ def list_(officer: Officer) -> None:
 @command.command("show")
 @_USERNAME
 @as_officer
-def show(officer: Officer, target: str) -> None:
+def show(officer: OfficerOptions, target: str) -> None:
     """One officer: account, lock, sign-ins that are alive."""
     officer.show("GET", f"{_BASE}/{target}")
 
@@ -72,7 +72,7 @@ def show(officer: Officer, target: str) -> None:
 @click.option("--org", required=True, help="Unified social credit code of her organisation.")
 @click.option("--region", default="", help="Where she acts, six digits; left out: everywhere.")
 @as_officer
-def create(officer: Officer, target: str, name: str, org: str, region: str) -> None:
+def create(officer: OfficerOptions, target: str, name: str, org: str, region: str) -> None:
     """Make an account. Prints its initial password and TOTP secret, once."""
     officer.show("POST", _BASE, json={"username": target, "name": name, "org": org, "region": region})
 
@@ -81,7 +81,7 @@ def create(officer: Officer, target: str, name: str, org: str, region: str) -> N
 @_USERNAME
 @click.argument("roles", nargs=-1)
 @as_officer
-def roles(officer: Officer, target: str, roles: tuple[str, ...]) -> None:
+def roles(officer: OfficerOptions, target: str, roles: tuple[str, ...]) -> None:
     """Propose which ROLES an officer holds; none takes all away."""
     officer.show("POST", f"{_BASE}/{target}/roles", json={"roles": list(roles)})
 
@@ -89,7 +89,7 @@ def roles(officer: Officer, target: str, roles: tuple[str, ...]) -> None:
 @command.command("proposals")
 @click.option("--state", default="open", help="open, applied, approved, rejected; empty: all.")
 @as_officer
-def proposals(officer: Officer, state: str) -> None:
+def proposals(officer: OfficerOptions, state: str) -> None:
     """Grants that wait for a second officer."""
     officer.show_all(f"/v1/identity/proposals?state={state}", "proposals")
 
@@ -97,7 +97,7 @@ def proposals(officer: Officer, state: str) -> None:
 @command.command("approve")
 @click.argument("proposal_id")
 @as_officer
-def approve(officer: Officer, proposal_id: str) -> None:
+def approve(officer: OfficerOptions, proposal_id: str) -> None:
     """Approve a grant, as the second officer."""
     officer.show("POST", f"/v1/identity/proposals/{proposal_id}/approve")
 
@@ -105,7 +105,7 @@ def approve(officer: Officer, proposal_id: str) -> None:
 @command.command("reject")
 @click.argument("proposal_id")
 @as_officer
-def reject(officer: Officer, proposal_id: str) -> None:
+def reject(officer: OfficerOptions, proposal_id: str) -> None:
     """Reject a grant, or take back one's own."""
     officer.show("POST", f"/v1/identity/proposals/{proposal_id}/reject")
 
@@ -113,7 +113,7 @@ def reject(officer: Officer, proposal_id: str) -> None:
 @command.command("reset")
 @_USERNAME
 @as_officer
-def reset(officer: Officer, target: str) -> None:
+def reset(officer: OfficerOptions, target: str) -> None:
     """New password and TOTP secret, printed once; every sign-in of before is over."""
     officer.show("POST", f"{_BASE}/{target}/reset")
 
@@ -121,7 +121,7 @@ def reset(officer: Officer, target: str) -> None:
 @command.command("suspend")
 @_USERNAME
 @as_officer
-def suspend(officer: Officer, target: str) -> None:
+def suspend(officer: OfficerOptions, target: str) -> None:
     """Suspend an officer; her tokens are dead within a minute."""
     officer.show("POST", f"{_BASE}/{target}/suspend")
 
@@ -129,7 +129,7 @@ def suspend(officer: Officer, target: str) -> None:
 @command.command("resume")
 @_USERNAME
 @as_officer
-def resume(officer: Officer, target: str) -> None:
+def resume(officer: OfficerOptions, target: str) -> None:
     """End an officer's suspension."""
     officer.show("POST", f"{_BASE}/{target}/resume")
 
@@ -137,7 +137,7 @@ def resume(officer: Officer, target: str) -> None:
 @command.command("unlock")
 @_USERNAME
 @as_officer
-def unlock(officer: Officer, target: str) -> None:
+def unlock(officer: OfficerOptions, target: str) -> None:
     """Forget the failed sign-ins that lock a user name."""
     officer.show("POST", f"{_BASE}/{target}/unlock")
 
@@ -146,7 +146,7 @@ def unlock(officer: Officer, target: str) -> None:
 @_USERNAME
 @click.option("--session", default="", help="Only this one (its jti).")
 @as_officer
-def end_sessions(officer: Officer, target: str, session: str) -> None:
+def end_sessions(officer: OfficerOptions, target: str, session: str) -> None:
     """Sign an officer out."""
     if session:
         officer.show("DELETE", f"{_BASE}/{target}/sessions/{session}")
@@ -158,7 +158,7 @@ def end_sessions(officer: Officer, target: str, session: str) -> None:
 @click.option("--document", default="resident_identity_card", help="resident_identity_card, temporary_identity_card.")
 @click.option("--identity-number-file", type=click.Path(exists=True, path_type=Path), help=_ASKED)
 @as_officer
-def counter_code(officer: Officer, document: str, identity_number_file: Path | None) -> None:
+def counter_code(officer: OfficerOptions, document: str, identity_number_file: Path | None) -> None:
     """A one-time code for the person whose document one has checked, printed once."""
     body = {"identity_number": _number(identity_number_file), "document": document}
     officer.show("POST", "/v1/identity/counter/codes", json=body)
@@ -172,7 +172,7 @@ def counter_code(officer: Officer, document: str, identity_number_file: Path | N
 @click.option("--identity-number-file", type=click.Path(exists=True, path_type=Path), help=_ASKED)
 @as_officer
 def represent(
-    officer: Officer, uscc: str, capacity: str, authorization: str, until: str, identity_number_file: Path | None
+    officer: OfficerOptions, uscc: str, capacity: str, authorization: str, until: str, identity_number_file: Path | None
 ) -> None:
     """Record that a person may act for an organisation."""
     body = {"identity_number": _number(identity_number_file), "uscc": uscc, "capacity": capacity}
@@ -183,7 +183,7 @@ def represent(
 @command.command("representatives")
 @click.argument("uscc")
 @as_officer
-def representatives(officer: Officer, uscc: str) -> None:
+def representatives(officer: OfficerOptions, uscc: str) -> None:
     """Who may act for an organisation, by pseudonym."""
     officer.show("GET", f"/v1/identity/representations?uscc={uscc}")
 
@@ -191,7 +191,7 @@ def representatives(officer: Officer, uscc: str) -> None:
 @command.command("end-representation")
 @click.argument("representation_id")
 @as_officer
-def end_representation(officer: Officer, representation_id: str) -> None:
+def end_representation(officer: OfficerOptions, representation_id: str) -> None:
     """End it; tokens for the organisation are dead within a minute."""
     officer.show("DELETE", f"/v1/identity/representations/{representation_id}")
 

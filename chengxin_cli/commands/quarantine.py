@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-from chengxin_cli.officer_session import Officer, as_officer
+from chengxin_cli.officer_session import OfficerOptions, as_officer
 
 # Each service has what it set aside in its own store.
 _SERVICES: Final = ("gateway", "catalog", "ingest", "disclosure", "objection")
@@ -22,7 +22,7 @@ def command() -> None:
 @command.command("list")
 @_SERVICE
 @as_officer
-def list_(officer: Officer, services: tuple[str, ...]) -> None:
+def list_(officer: OfficerOptions, services: tuple[str, ...]) -> None:
     """What is set aside, one JSON object a line, with the service."""
     for service in services or _SERVICES:
         for item in officer.all(f"/v1/operations/{service}/quarantine", "items"):
@@ -33,7 +33,7 @@ def list_(officer: Officer, services: tuple[str, ...]) -> None:
 @click.argument("row_id", required=False)
 @_SERVICE
 @as_officer
-def retry(officer: Officer, row_id: str | None, services: tuple[str, ...]) -> None:
+def retry(officer: OfficerOptions, row_id: str | None, services: tuple[str, ...]) -> None:
     """Try ROW_ID again, or all that failed; exits 1 when something is still set aside."""
     left = 0
     for service in services or _SERVICES:

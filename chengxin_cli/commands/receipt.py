@@ -12,7 +12,7 @@ import jwt
 from chengxin.auth.access_tokens import load_private_key
 from chengxin.errors import Problem
 from chengxin.values.jwk import public_jwk
-from chengxin.values.provider_statement import Asked, read_signed
+from chengxin.values.provider_statement import ChangeStatement, read_signed
 from chengxin_cli.submission import verified
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -52,7 +52,7 @@ def verify(receipt_file: Path, keys_file: Path | None, delivered: Path | None, k
             _must_be(says, "file_sha256", hashlib.sha256(delivered.read_bytes()).hexdigest())
             lines.append(f"file: {delivered.name} is what was delivered")
         if "asked" in told:
-            _must_be(says, "content_sha256", Asked(**told["asked"]).sha256())
+            _must_be(says, "content_sha256", ChangeStatement(**told["asked"]).sha256())
             lines.append("request: what it holds is what was asked")
         lines.append(_about(says))
     except Problem as e:

@@ -12,11 +12,11 @@ import click
 from chengxin.auth.access_tokens import load_private_key
 from chengxin.errors import IDEMPOTENCY_CONFLICT, Problem
 from chengxin.values.canonical_json import canonical
-from chengxin.values.provider_statement import Asked, change_statement, sign
+from chengxin.values.provider_statement import ChangeStatement, change_statement, sign
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
 from chengxin_cli.commands.receipt import provider_says, system_says
 from chengxin_cli.commands.submit import edge_of, told
-from chengxin_cli.gateway_client import Caller, Refused
+from chengxin_cli.gateway_client import Caller, HttpRefused
 from chengxin_cli.output_files import keep
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -112,7 +112,7 @@ def show(
             found = provider.post("/v1/records/queries", asked | {"page_token": token})
     except Problem as e:
         raise click.ClickException(told(e, language)) from None
-    except Refused as e:
+    except HttpRefused as e:
         raise click.ClickException(str(e)) from None
     current = found["versions"][-1]
     shown = {"record_id": found["record_id"]} | {name: current[name] for name in ("version", "revoked", "items")}
@@ -167,13 +167,13 @@ def _run(
         provider = edge.machine(client_id, key_file, scope="provider")
         name = request_id or secrets.token_urlsafe(24)
         asking = {
-            version.version: Asked(name, items=items(version.items) if items else None, **words)
+            version.version: ChangeStatement(name, items=items(version.items) if items else None, **words)
             for version in versions(provider, record_id)
         }
         asked, outcome = ask_again(provider, record_id, asking, key_file if signing else None)
     except Problem as e:
         raise click.ClickException(told(e, language)) from None
-    except Refused as e:
+    except HttpRefused as e:
         raise click.ClickException(str(e)) from None
     kept = receipt_of(outcome.receipt, asked, keys["keys"])
     content = json.dumps(kept, ensure_ascii=False, indent=1).encode()
@@ -202,8 +202,8 @@ def versions(provider: Caller, record_id: str) -> list[pb.DeliveredVersion]:
 
 
 def ask_again(
-    provider: Caller, record_id: str, asking: Mapping[int, Asked], key_file: Path | None
-) -> tuple[Asked, pb.RecordOutcome]:
+    provider: Caller, record_id: str, asking: Mapping[int, ChangeStatement], key_file: Path | None
+) -> tuple[ChangeStatement, pb.RecordOutcome]:
     """Asks for the change that was or will be made under a request id; `asking` is what it says, by version it bases on.
 
     A request id is new, and good for the latest version; or it was used for an earlier one, and is good for that alone:
@@ -219,7 +219,9 @@ def ask_again(
     return asking[first], ask(provider, record_id, first, asking[first], key_file)
 
 
-def ask(provider: Caller, record_id: str, version: int, asked: Asked, key_file: Path | None) -> pb.RecordOutcome:
+def ask(
+    provider: Caller, record_id: str, version: int, asked: ChangeStatement, key_file: Path | None
+) -> pb.RecordOutcome:
     """Asks for a change of a version of a record, signed when there is a key. Raises `Problem`."""
     signature = sign(change_statement(asked, record_id, version), load_private_key(key_file)) if key_file else ""
     fields = {name: value for name, value in asdict(asked).items() if value is not None}
@@ -229,7 +231,7 @@ def ask(provider: Caller, record_id: str, version: int, asked: Asked, key_file: 
     return outcome
 
 
-def receipt_of(jws: str, asked: Asked, keys: list[dict[str, str]]) -> dict[str, Any]:
+def receipt_of(jws: str, asked: ChangeStatement, keys: list[dict[str, str]]) -> dict[str, Any]:
     """What to keep of a change: its receipt, verified, with what was asked. Raises `ValueError`, `jwt.PyJWTError`."""
     says = system_says({"jws": jws}, {"keys": keys})
     provider_says(says)

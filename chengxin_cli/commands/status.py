@@ -16,7 +16,7 @@ from rich.table import Table
 from chengxin.auth.tls import Trust, pool
 from chengxin.feeds.quarantine import QUARANTINE
 from chengxin_cli.suite.home import Home
-from chengxin_cli.suite.stores_watch import Answer, StoreAsker
+from chengxin_cli.suite.stores_watch import StoreAnswer, StoreAsker
 from chengxin_cli.suite.supervision import UnixTransport
 
 _ANSWER_SECONDS: Final = 3.0
@@ -68,11 +68,11 @@ def _show(report: dict[str, Any]) -> None:
 
 def _set_aside(ready: Any) -> list[str]:
     """The services that have set something aside."""
-    rooms = ready.items() if isinstance(ready, dict) else ()
-    return [name for name, says in rooms if isinstance(says, dict) and says.get(QUARANTINE) is False]
+    services = ready.items() if isinstance(ready, dict) else ()
+    return [name for name, says in services if isinstance(says, dict) and says.get(QUARANTINE) is False]
 
 
-def _stores(home: Home) -> dict[str, Answer]:
+def _stores(home: Home) -> dict[str, StoreAnswer]:
     asker = StoreAsker(home, _ANSWER_SECONDS)
     with contextlib.closing(asker), ThreadPoolExecutor() as pool:
         return dict(zip(asker.processes, pool.map(asker, asker.processes), strict=True))
@@ -108,7 +108,7 @@ def _without_lag(ready: Any) -> Any:
     }
 
 
-def _processes(socket: Path, stores: dict[str, Answer]) -> list[dict[str, Any]]:
+def _processes(socket: Path, stores: dict[str, StoreAnswer]) -> list[dict[str, Any]]:
     try:
         with xmlrpc.client.ServerProxy("http://localhost", transport=UnixTransport(socket)) as rpc:
             found: Any = rpc.supervisor.getAllProcessInfo()
@@ -117,7 +117,7 @@ def _processes(socket: Path, stores: dict[str, Answer]) -> list[dict[str, Any]]:
     rows = [{"name": p["name"], "state": p["statename"], "pid": p["pid"]} for p in found]
     for row in rows:
         if (answer := stores.get(str(row["name"]).removesuffix("-store"))) and row["name"].endswith("-store"):
-            row |= {"answers": answer is Answer.WORKS, "says": answer.value}
+            row |= {"answers": answer is StoreAnswer.WORKS, "says": answer.value}
     return rows
 
 

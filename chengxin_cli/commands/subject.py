@@ -2,7 +2,7 @@
 
 import click
 
-from chengxin_cli.officer_session import Officer, as_officer
+from chengxin_cli.officer_session import OfficerOptions, as_officer
 
 
 @click.group("subject")
@@ -12,6 +12,6 @@ def command() -> None:
 
 @command.command("disagreements")
 @as_officer
-def disagreements(officer: Officer) -> None:
+def disagreements(officer: OfficerOptions) -> None:
     """Every subject of which providers tell a fact differently, the longest standing first, one a line."""
     officer.show_all("/v1/subjects/disagreements", "disagreements")

@@ -19,9 +19,9 @@ from chengxin.tabular.rejects import write_rejects
 from chengxin.tabular.source import Source, id_of_file, open_source
 from chengxin.values.provider_statement import digest_of, must_be_about, statement
 from chengxin.values.provider_statement import sign as signed_by
-from chengxin_cli.gateway_client import Caller, Edge, Refused
+from chengxin_cli.gateway_client import Caller, Edge, HttpRefused
 from chengxin_cli.output_files import keep
-from chengxin_cli.submission import Sending, verified
+from chengxin_cli.submission import FileSubmission, verified
 from chengxin_cli.suite.home import Home
 
 # What the shell is told: everything recorded, some rejected, or not delivered (1; 2 for a wrong command line).
@@ -65,7 +65,7 @@ def command(
         rejected = _deliver(provider, entry, file, submission_id, key_file if sign else None)
     except Problem as e:
         raise click.ClickException(told(e, language)) from None
-    except Refused as e:
+    except HttpRefused as e:
         raise click.ClickException(str(e)) from None
     sys.exit(_SOME_REJECTED if rejected else 0)
 
@@ -114,7 +114,7 @@ def _send(
         raise FILE_NO_RECORDS()
     says = statement(name, entry["code"], count, content, sha256)
     signature = signed_by(says, load_private_key(key_file)) if key_file else ""
-    sending = Sending(provider, name, entry["code"], file.name, sha256, count, console, signature)
+    sending = FileSubmission(provider, name, entry["code"], file.name, sha256, count, console, signature)
     known = sending.delivered()
     receipt = known or sending.send(source, columns)
     keys = provider.get("/v1/submissions/keys")
@@ -136,7 +136,7 @@ def _send(
     return int(receipt.counts.rejected)
 
 
-def _print_rejects(sending: Sending, count: int, file: Path) -> None:
+def _print_rejects(sending: FileSubmission, count: int, file: Path) -> None:
     click.echo(f"{count} rejected: mend {file} and deliver it")
     shown = sending.first_rejects()
     for reject in shown:

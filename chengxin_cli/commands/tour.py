@@ -10,9 +10,9 @@ import click
 import urllib3
 
 from chengxin.errors import Problem
-from chengxin_cli.gateway_client import Edge, Refused
+from chengxin_cli.gateway_client import Edge, HttpRefused
 from chengxin_cli.suite.home import Home
-from chengxin_cli.tour.frame import Failed, Tour
+from chengxin_cli.tour.frame import StepFailed, Tour
 from chengxin_cli.tour.steps import STEPS
 
 
@@ -68,7 +68,7 @@ def _walk(tour: Tour, number: int, step: Any) -> dict[str, Any]:
     entry: dict[str, Any] = {"number": number, "step": step.__doc__.strip().split("\n")[0], "ok": True, "figures": {}}
     try:
         entry["figures"] = step(tour) or {}
-    except (Failed, Refused, Problem, urllib3.exceptions.HTTPError, KeyError) as e:
+    except (StepFailed, HttpRefused, Problem, urllib3.exceptions.HTTPError, KeyError) as e:
         entry |= {"ok": False, "error": f"{type(e).__name__}: {e}"}
     entry["milliseconds"] = round((time.perf_counter() - began) * 1000)
     return entry

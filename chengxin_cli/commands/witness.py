@@ -22,7 +22,7 @@ _OWN_VKEY: Final = "witness.vkey"
 _SEEN: Final = "checkpoint"
 
 
-class Rewritten(Exception):
+class LogRewritten(Exception):
     """The log is not a continuation of what this witness cosigned before."""
 
 
@@ -61,7 +61,7 @@ class Witness:
         return Checkpoint.open(path.read_text(), self.log_key) if path.exists() else None
 
     def witness(self, fetch: Fetch, now: int) -> Checkpoint:
-        """Cosigns the latest checkpoint (`now` in seconds since 1970) when the log only grew. Raises `Rewritten`,
+        """Cosigns the latest checkpoint (`now` in seconds since 1970) when the log only grew. Raises `LogRewritten`,
         `NoteError` for a checkpoint that the log did not sign, `FetchError`."""
         note = fetch(CHECKPOINT).decode()
         latest, seen = Checkpoint.open(note, self.log_key), self.seen
@@ -78,19 +78,19 @@ class Witness:
 
 def _must_continue(seen: Checkpoint, latest: Checkpoint, fetch: Fetch) -> None:
     if latest.size < seen.size:
-        raise Rewritten(f"the log has shrunk from {seen.size} to {latest.size} entries")
+        raise LogRewritten(f"the log has shrunk from {seen.size} to {latest.size} entries")
     if latest.size == seen.size:
-        raise Rewritten(f"two signed checkpoints of {seen.size} entries: {seen.root.hex()} and {latest.root.hex()}")
+        raise LogRewritten(f"two signed checkpoints of {seen.size} entries: {seen.root.hex()} and {latest.root.hex()}")
     tree = merkle.TileTree(latest.size, lambda tile: fetch(tile.path))
     try:
         root = tree.root()
         path = tree.consistency(seen.size) if seen.size else []
     except ValueError as e:
-        raise Rewritten(f"the tiles are not those of a log of {latest.size} entries: {e}") from None
+        raise LogRewritten(f"the tiles are not those of a log of {latest.size} entries: {e}") from None
     if root != latest.root:
-        raise Rewritten(f"the tiles give the root {root.hex()}, the checkpoint says {latest.root.hex()}")
+        raise LogRewritten(f"the tiles give the root {root.hex()}, the checkpoint says {latest.root.hex()}")
     if seen.size and not merkle.verify_consistency(seen.size, latest.size, seen.root, latest.root, path):
-        raise Rewritten(
+        raise LogRewritten(
             f"the first {seen.size} entries are not those cosigned: their root was {seen.root.hex()}, "
             f"the tiles give {tree.root(seen.size).hex()}"
         )
@@ -118,7 +118,7 @@ def command(http: str, directory: Path, name: str, vkey: str | None, once: bool,
             witness = Witness.open(directory, name, vkey, fetch)
             latest = witness.witness(fetch, int(time.time()))
             click.echo(f"✓ {latest.size} entries, root {latest.root.hex()}")
-        except Rewritten as e:
+        except LogRewritten as e:
             click.echo(f"✗ history was rewritten, not cosigned: {e}", err=True)
             sys.exit(1)
         except (NoteError, UnicodeDecodeError) as e:

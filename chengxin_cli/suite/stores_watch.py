@@ -29,7 +29,7 @@ _LONGEST_PAUSE: Final = 600.0
 _STOOD_STILL_SECONDS: Final = 10.0
 
 
-class Answer(Enum):
+class StoreAnswer(Enum):
     """What a store says to the watch."""
 
     WORKS = "answers"
@@ -44,7 +44,7 @@ class Answer(Enum):
 class Asking(Protocol):
     """What asks stores."""
 
-    def __call__(self, process: str) -> Answer: ...
+    def __call__(self, process: str) -> StoreAnswer: ...
     def close(self) -> None: ...
 
 
@@ -64,19 +64,19 @@ class StoreAsker:
         """Whose stores there are."""
         return list(self._clients)
 
-    def __call__(self, process: str) -> Answer:
+    def __call__(self, process: str) -> StoreAnswer:
         """Whether the store of a process works."""
         try:
             self._clients[process][process]["counters"].find_one({"_id": "outbox"})
         except OperationFailure as e:
             if isinstance(e, ExecutionTimeout):
-                return Answer.SILENT
-            return Answer.BROKEN if e.code == STORE_BROKEN else Answer.WORKS
+                return StoreAnswer.SILENT
+            return StoreAnswer.BROKEN if e.code == STORE_BROKEN else StoreAnswer.WORKS
         except ConnectionFailure as e:
-            return Answer.AWAY if "refused" in str(e) else Answer.SILENT
+            return StoreAnswer.AWAY if "refused" in str(e) else StoreAnswer.SILENT
         except PyMongoError:
-            return Answer.SILENT
-        return Answer.WORKS
+            return StoreAnswer.SILENT
+        return StoreAnswer.WORKS
 
     def close(self) -> None:
         """Closes the connections."""
@@ -116,7 +116,7 @@ class StoreWatch:
         self._next = self.now() + _EVERY_SECONDS
         self._seen_at = self.now(), self.wall()
 
-    def round(self, pids: Callable[[], Mapping[str, int]]) -> dict[str, Answer]:
+    def round(self, pids: Callable[[], Mapping[str, int]]) -> dict[str, StoreAnswer]:
         """Whose stores are to be started again, and what they said; `pids` are those of the stores now, by process.
 
         Nothing when it is not yet time to ask again.
@@ -154,16 +154,16 @@ class StoreWatch:
                 known.missed, known.excused_until = 0, self.now() + _STARTING_SECONDS
             known.pid = pid
 
-    def _must_restart(self, known: _Known, answer: Answer) -> bool:
-        if answer is Answer.WORKS:
+    def _must_restart(self, known: _Known, answer: StoreAnswer) -> bool:
+        if answer is StoreAnswer.WORKS:
             known.missed, known.excused_until = 0, 0.0
             if self.now() > known.next_restart:
                 known.restarts = 0
             return False
-        if answer is Answer.AWAY:
+        if answer is StoreAnswer.AWAY:
             known.missed = 0
             return False
-        if answer is Answer.SILENT:
+        if answer is StoreAnswer.SILENT:
             if self.now() < known.excused_until:
                 return False
             known.missed += 1

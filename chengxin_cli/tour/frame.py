@@ -14,14 +14,14 @@ from chengxin_cli.gateway_client import Caller, Edge
 _SECONDS: Final = 20
 
 
-class Failed(Exception):
+class StepFailed(Exception):
     """A step saw something else than it should have."""
 
 
 def expect(condition: object, what: str) -> None:
     """Fails the step unless `condition` holds."""
     if not condition:
-        raise Failed(what)
+        raise StepFailed(what)
 
 
 @dataclass
@@ -74,4 +74,4 @@ def refusal(call: Callable[[], Any]) -> Problem:
         call()
     except Problem as e:
         return e
-    raise Failed("it was not refused")
+    raise StepFailed("it was not refused")

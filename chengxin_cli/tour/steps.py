@@ -14,7 +14,7 @@ from chengxin.values.clock import SystemClock
 from chengxin_api.disclosure.v1 import disclosure_pb2
 from chengxin_api.ingest.v1 import ingest_pb2
 from chengxin_api.objection.v1 import objection_pb2
-from chengxin_cli.gateway_client import Answer, Caller
+from chengxin_cli.gateway_client import Caller, HttpAnswer
 from chengxin_cli.tour.consent import a_citizen_lets_a_bank_ask, a_consent_is_withdrawn
 from chengxin_cli.tour.frame import Tour, expect, refusal, until
 
@@ -228,7 +228,7 @@ def an_objection_is_filed(tour: Tour) -> dict[str, Any]:
         "evidence": [evidence],
     }
 
-    def file() -> Answer | None:
+    def file() -> HttpAnswer | None:
         # The objection service learns of new records by the feed.
         answer = company.call("POST", "/v1/me/objections", json=body)
         return answer if answer.status == 201 else None

@@ -14,7 +14,7 @@ _SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True)
-class Consented:
+class ResolvedConsent:
     """A consent that may be used now, as a token names it."""
 
     consent_id: str
@@ -22,7 +22,7 @@ class Consented:
 
 
 # The consent of a code, for the organisation (USCC) that presents it. Raises disclosure's refusal.
-Consents = Callable[[str, str], Consented]
+Consents = Callable[[str, str], ResolvedConsent]
 
 
 def consents_of(
@@ -30,12 +30,12 @@ def consents_of(
 ) -> Consents:
     """Asks disclosure, with the gateway's own token in `metadata`. What it gives may raise UPSTREAM_UNAVAILABLE too."""
 
-    def resolved(code: str, grantee: str) -> Consented:
+    def resolved(code: str, grantee: str) -> ResolvedConsent:
         request = disclosure_pb2.ResolveConsentRequest(code=code, grantee=grantee)
         try:
             found = stub.ResolveConsent(request, metadata=(*metadata(), *request_context.hop()), timeout=_SECONDS)
         except grpc.RpcError as e:
             raise Problem.from_rpc(e) from None
-        return Consented(found.consent_id, found.purpose)
+        return ResolvedConsent(found.consent_id, found.purpose)
 
     return resolved

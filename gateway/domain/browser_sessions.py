@@ -31,7 +31,7 @@ CSRF_HEADER: Final = "X-CSRF-Token"
 
 
 @dataclass(frozen=True)
-class Entrance:
+class SignInPage:
     """Where a session begins, and of whom it is."""
 
     sign_in: str
@@ -40,16 +40,16 @@ class Entrance:
     page: str
 
 
-CITIZENS: Final = Entrance("/sign-in", frozenset({Role.SUBJECT}), "/me")
-OFFICERS: Final = Entrance("/officers/sign-in", OFFICER_ROLES, "/report")
+CITIZENS: Final = SignInPage("/sign-in", frozenset({Role.SUBJECT}), "/me")
+OFFICERS: Final = SignInPage("/officers/sign-in", OFFICER_ROLES, "/report")
 # Pages that take a session; only to be read.
-PAGES: Final[Mapping[str, Entrance]] = {entrance.page: entrance for entrance in (CITIZENS, OFFICERS)}
+PAGES: Final[Mapping[str, SignInPage]] = {entrance.page: entrance for entrance in (CITIZENS, OFFICERS)}
 _ASKED: Final = re.compile(
     r"GET /v1/submissions(/.*)?|POST /v1/submissions(/preview)?|PUT /v1/submissions/mappings/[^/]+", re.DOTALL
 )
 
 
-def entrance_to(method: str, path: str) -> Entrance | None:
+def entrance_to(method: str, path: str) -> SignInPage | None:
     """Whose sessions count for a request; None where none does."""
     if method == "GET" and path in PAGES:
         return PAGES[path]

@@ -65,7 +65,7 @@ class Grants:
         agreements = frozenset(Agreement(a["purpose"], a["agreement"]) for a in plain.get("purposes", ()))
         return cls(frozenset(Role(r) for r in plain["roles"]), agreements, frozenset(plain.get("legal_bases", ())))
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As it is stored and shown."""
         purposes = [
             {"purpose": a.purpose, "agreement": a.number}

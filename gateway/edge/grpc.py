@@ -1,6 +1,6 @@
-"""The gRPC edge: any method of `chengxin.<room>.v1` as raw bytes to its room, in all four streaming kinds.
+"""The gRPC edge: any method of `chengxin.<service>.v1` as raw bytes to its service, in all four streaming kinds.
 
-Not on asyncio: with grpc.aio a room's refusal of a stream that is still being sent reached the caller as INTERNAL in two
+Not on asyncio: with grpc.aio a service's refusal of a stream that is still being sent reached the caller as INTERNAL in two
 of five calls (grpcio 1.85: a write that fails overwrites the status that is about to arrive).
 """
 
@@ -34,7 +34,7 @@ from chengxin_api.disclosure.v1 import disclosure_pb2
 from chengxin_api.ingest.v1 import ingest_pb2
 from chengxin_api.objection.v1 import objection_pb2
 from gateway.edge.open_streams import LiveCalls
-from gateway.edge.rate_limits import Limits, address_of
+from gateway.edge.rate_limits import RateLimits, address_of
 from gateway.edge.trace_context import next_hop
 
 if TYPE_CHECKING:
@@ -48,12 +48,12 @@ _CALLS: Final = 384
 # For a unary call whose caller set no deadline.
 _UNARY_SECONDS: Final = 60.0
 _HEALTH_SECONDS: Final = 2.0
-# What a room says of an error, in its trailing metadata.
+# What a service says of an error, in its trailing metadata.
 _DETAILS: Final = "grpc-status-details-bin"
 
-_SERVICES: Final = {
-    service.full_name: room
-    for room, module in {
+_NAMES: Final = {
+    service.full_name: name
+    for name, module in {
         "catalog": catalog_pb2,
         "ingest": ingest_pb2,
         "disclosure": disclosure_pb2,
@@ -67,29 +67,29 @@ _calls = Counter("chengxin_edge_grpc_calls", "Calls that ended at the gRPC edge"
 
 
 @dataclass(frozen=True)
-class Door:
+class CallAdmission:
     """What every call passes: its token is verified, its caller limited, and a token that is not good put on record."""
 
     verifier: Verifier
-    limits: Limits
+    limits: RateLimits
     refused: Callable[[Problem, str, str], None]
 
 
 def make_edge(
-    listen: str, addresses: Mapping[str, str], door: Door, tls: grpc.ServerCredentials | None = None
+    listen: str, addresses: Mapping[str, str], door: CallAdmission, tls: grpc.ServerCredentials | None = None
 ) -> tuple[grpc.Server, "HealthWatch"]:
-    """The server on `listen` (host:port) in front of the rooms at `addresses`, and what keeps its health answers true.
+    """The server on `listen` (host:port) in front of the services at `addresses`, and what keeps its health answers true.
 
     Raises `RuntimeError` when the address cannot be bound.
     """
-    channels = {room: make_channel(address) for room, address in addresses.items()}
+    channels = {service: make_channel(address) for service, address in addresses.items()}
     threads = ThreadPoolExecutor(_CALLS, thread_name_prefix="edge")
     live = LiveCalls(door.verifier)
     server = grpc.server(threads, options=OPTIONS, maximum_concurrent_rpcs=_CALLS)
     server.add_generic_rpc_handlers((_Forwarder(channels, door, live),))
     healthy = health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
-    reflection.enable_server_reflection([*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    reflection.enable_server_reflection([*_NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
     if tls is None:
         server.add_insecure_port(listen)
     else:
@@ -98,9 +98,9 @@ def make_edge(
 
 
 class _Forwarder(grpc.GenericRpcHandler):
-    """Finds the room of a method, and forwards the call in the method's own kind."""
+    """Finds the service of a method, and forwards the call in the method's own kind."""
 
-    def __init__(self, channels: Mapping[str, grpc.Channel], door: Door, live: LiveCalls) -> None:
+    def __init__(self, channels: Mapping[str, grpc.Channel], door: CallAdmission, live: LiveCalls) -> None:
         self._channels = channels
         self._door = door
         self._live = live
@@ -117,10 +117,12 @@ class _Forwarder(grpc.GenericRpcHandler):
         return found
 
     def _make(self, method: str) -> "Handler | None":
-        channel = next((c for room, c in self._channels.items() if method.startswith(f"/chengxin.{room}.v1.")), None)
+        channel = next(
+            (c for service, c in self._channels.items() if method.startswith(f"/chengxin.{service}.v1.")), None
+        )
         if channel is None:
             return None
-        # A method that only the room knows is taken as a stream both ways: on the wire one message is a stream of one.
+        # A method that only the service knows is taken as a stream both ways: on the wire one message is a stream of one.
         match _kind(method) or (True, True):
             case (False, False):
                 single = self._single(method, channel.unary_unary(method), _UNARY_SECONDS)
@@ -136,7 +138,7 @@ class _Forwarder(grpc.GenericRpcHandler):
         """Forwards calls that are answered with one message."""
 
         def call(request: Any, context: grpc.ServicerContext) -> bytes:
-            asked = _Asked(method, context)
+            asked = _EdgeCall(method, context)
             answer = b""
             try:
                 metadata = asked.admitted(self._door)
@@ -147,7 +149,7 @@ class _Forwarder(grpc.GenericRpcHandler):
                         answer = upstream.result()
                 else:
                     answer = upstream.result()
-                # Rooms tell nothing there, and what is sent by itself is an event of its own on the way.
+                # Services tell nothing there, and what is sent by itself is an event of its own on the way.
                 if initial := upstream.initial_metadata():
                     context.send_initial_metadata(initial)
                 context.set_trailing_metadata(upstream.trailing_metadata() or ())
@@ -162,7 +164,7 @@ class _Forwarder(grpc.GenericRpcHandler):
         """Forwards calls that are answered with a stream; a message is taken when the one before it is on its way."""
 
         def call(request: Any, context: grpc.ServicerContext) -> Iterator[bytes]:
-            asked = _Asked(method, context)
+            asked = _EdgeCall(method, context)
             try:
                 metadata = asked.admitted(self._door)
                 upstream = send(request, metadata=metadata, timeout=_remaining(context, None))
@@ -179,7 +181,7 @@ class _Forwarder(grpc.GenericRpcHandler):
         return call
 
 
-class _Asked:
+class _EdgeCall:
     """One call at the edge."""
 
     def __init__(self, method: str, context: grpc.ServicerContext) -> None:
@@ -191,7 +193,7 @@ class _Asked:
         self.token = ""
         self.language = pick_language(self._given.get("accept-language", ""))
 
-    def admitted(self, door: "Door") -> tuple[tuple[str, str], ...]:
+    def admitted(self, door: "CallAdmission") -> tuple[tuple[str, str], ...]:
         """The metadata to forward; nothing else that the caller sent passes. Raises UNAUTHENTICATED, RATE_LIMITED."""
         authorization = self._given.get("authorization", "")
         try:
@@ -219,7 +221,7 @@ class _Asked:
         _calls.labels(self._label, code).inc()
 
     def fail(self, error: Exception) -> None:
-        """Ends the call with the room's own answer, or with a problem of the edge; nothing when nobody waits for it."""
+        """Ends the call with the service's own answer, or with a problem of the edge; nothing when nobody waits for it."""
         if not self._context.is_active():
             return self.ended("CANCELLED")
         if isinstance(error, grpc.Call):
@@ -239,7 +241,7 @@ class _Asked:
 
 
 class HealthWatch:
-    """Keeps the edge's health answers true: a service is serving while its room says so.
+    """Keeps the edge's health answers true: a service is serving while its service says so.
 
     Also ends, in the same rhythm, the calls whose token was revoked.
     """
@@ -247,7 +249,7 @@ class HealthWatch:
     def __init__(self, healthy: health.HealthServicer, channels: Mapping[str, grpc.Channel], live: LiveCalls) -> None:
         self._healthy = healthy
         self._live = live
-        self._stubs = {service: health_pb2_grpc.HealthStub(channels[room]) for service, room in _SERVICES.items()}
+        self._stubs = {service: health_pb2_grpc.HealthStub(channels[name]) for service, name in _NAMES.items()}
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="health", daemon=True)
 
@@ -261,11 +263,11 @@ class HealthWatch:
         self._healthy.enter_graceful_shutdown()
 
     def _run(self) -> None:
-        # The edge itself serves: without one room it still answers for the others.
+        # The edge itself serves: without one service it still answers for the others.
         self._healthy.set("", health_pb2.HealthCheckResponse.SERVING)
         while not self._stopped.is_set():
             # What goes wrong with one is told and keeps no other from being looked at: streams whose token is revoked
-            # end whatever the rooms say.
+            # end whatever the services say.
             for service, stub in self._stubs.items():
                 self._tried(service, partial(self._look, service, stub))
             self._tried("live calls", self._live.end_revoked)

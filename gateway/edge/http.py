@@ -22,12 +22,12 @@ from chengxin.grpc.rpc import as_problem
 from chengxin.http.web import PROBLEM_JSON
 from chengxin.values.ids import new_id
 from gateway.domain import browser_sessions
-from gateway.edge.concurrency_limits import Slot, Slots
-from gateway.edge.rate_limits import Limits, address_of
+from gateway.edge.concurrency_limits import ForwardingPermits, Permit
+from gateway.edge.rate_limits import RateLimits, address_of
 from gateway.edge.routes import PREFIXES, limit_of, prefix_of
 from gateway.edge.tls_terminator import CERTIFICATE
 from gateway.edge.trace_context import next_hop
-from gateway.edge.upstream import Answer, Upstream
+from gateway.edge.upstream import Upstream, UpstreamAnswer
 
 log = structlog.get_logger()
 
@@ -100,19 +100,19 @@ class HttpEdge:
         upstreams: Mapping[str, Upstream],
         verifier: Verifier,
         anonymous: Callable[[], str],
-        limits: Limits,
+        limits: RateLimits,
         refused: Callable[[Problem, str, str], None],
         issuer: str = "",
     ) -> None:
         """`refused(problem, edge, request_id)` puts a token that is not good on record."""
         self._issuer = issuer
         self._own = own
-        self._upstreams = {prefix: upstreams[room] for prefix, room in PREFIXES.items()}
+        self._upstreams = {prefix: upstreams[service] for prefix, service in PREFIXES.items()}
         self._verifier = verifier
         self._anonymous = anonymous
         self._limits = limits
         self._refused = refused
-        self._slots = Slots()
+        self._slots = ForwardingPermits()
         self._observed: dict[tuple[str, int], Any] = {}
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -280,7 +280,7 @@ def _pieces(source: Any, limit: int) -> Iterator[bytes]:
         yield bytes(piece)
 
 
-def _headers(answer: Answer, request_id: str, private: bool) -> Headers:
+def _headers(answer: UpstreamAnswer, request_id: str, private: bool) -> Headers:
     found = [(name, value) for name, value in answer.headers if name.lower() in _RESPONSE_HEADERS]
     names = {name.lower() for name, _ in found}
     found.append(("X-Request-Id", request_id))
@@ -295,7 +295,7 @@ def _headers(answer: Answer, request_id: str, private: bool) -> Headers:
 class _Stream:
     """An answer passed on as it comes; ends its slot however it ends, read or not."""
 
-    def __init__(self, answer: Answer, slot: Slot) -> None:
+    def __init__(self, answer: UpstreamAnswer, slot: Permit) -> None:
         self._pieces = answer.pieces()
         self._slot = slot
 
@@ -326,7 +326,7 @@ def _refusal(error: Exception, environ: Environ, request_id: str) -> tuple[int, 
     return (
         problem.type.status,
         _problem_headers(problem, language, request_id),
-        [msgspec.json.encode(problem.to_json(language, request_id))],
+        [msgspec.json.encode(problem.to_dict(language, request_id))],
     )
 
 

@@ -45,7 +45,7 @@ class Limiter:
         raise RATE_LIMITED(seconds=max(1, round(wait)), retry_after=wait)
 
 
-class Limits:
+class RateLimits:
     """The limits of both edges."""
 
     def __init__(self, client: Limiter, address: Limiter, proof: Limiter) -> None:
@@ -54,7 +54,7 @@ class Limits:
         self._proof = proof
 
     @classmethod
-    def none(cls) -> "Limits":
+    def none(cls) -> "RateLimits":
         """Nobody is limited."""
         return cls(Limiter(0, 1), Limiter(0, 1), Limiter(0, 1))
 

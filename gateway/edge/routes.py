@@ -1,8 +1,8 @@
-"""Which room answers which address."""
+"""Which service answers which address."""
 
 from typing import Final
 
-ROOMS: Final = ("catalog", "ingest", "disclosure", "objection", "audit")
+SERVICES: Final = ("catalog", "ingest", "disclosure", "objection", "audit")
 
 # A prefix covers itself and what is below it; `/` is only itself. What is not here is the gateway's own.
 PREFIXES: Final = {

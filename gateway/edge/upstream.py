@@ -1,8 +1,8 @@
-"""HTTP/1.1 to the rooms: kept connections, bytes in and out, nothing parsed but the framing.
+"""HTTP/1.1 to the services: kept connections, bytes in and out, nothing parsed but the framing.
 
 The suite's hottest path. A request and its answer through urllib3 cost 185 µs of processor time, through http.client
 96 µs, through this 30 µs (1 KiB answers, 2 cores): header objects are what they spend it on, and here nobody reads them.
-The rooms are our own servers: whatever of theirs is not plain HTTP/1.1 ends the connection.
+The services are our own servers: whatever of theirs is not plain HTTP/1.1 ends the connection.
 """
 
 import select
@@ -23,16 +23,16 @@ log = structlog.get_logger()
 _CONNECT_SECONDS: Final = 2.0
 # An upload of the greatest size is validated and stored before it is answered.
 _ANSWER_SECONDS: Final = 120.0
-# A room that has not answered a reader for so long is asked whether it lives. It tells by itself when its store does not
+# A service that has not answered a reader for so long is asked whether it lives. It tells by itself when its store does not
 # answer; a process that stands still tells nothing. Together less than the 5 s after which a reader is told (decision 23).
 _QUIET_SECONDS: Final = 3.0
 _LIFE_SECONDS: Final = 1.5
 _AGAIN_SECONDS: Final = 1.0
 # The rest of an answer whose head is there, and whose length is known.
 _BODY_SECONDS: Final = 5.0
-# Shorter than the rooms' own patience with idle connections (granian: 30 s).
+# Shorter than the services' own patience with idle connections (granian: 30 s).
 _IDLE_SECONDS: Final = 20.0
-# Where a room says that its process is up, and what it says then.
+# Where a service says that its process is up, and what it says then.
 _LIFE: Final = "/healthz"
 _OK: Final = 200
 # Queries whose subject, or what is compared, is in a body.
@@ -48,12 +48,12 @@ _BUFFER: Final = 32 * 1024
 Headers = list[tuple[str, str]]
 
 
-class Broken(ConnectionError):
-    """The room's answer is not in order, or ends too early."""
+class UpstreamBroken(ConnectionError):
+    """The service's answer is not in order, or ends too early."""
 
 
-class Answer:
-    """A room's answer, its body not read yet: take `whole()` or `pieces()`, once."""
+class UpstreamAnswer:
+    """A service's answer, its body not read yet: take `whole()` or `pieces()`, once."""
 
     def __init__(
         self, status: int, headers: Headers, length: int | None, chunked: bool, line: "_Line", done: Callable[[], None]
@@ -97,7 +97,7 @@ class Answer:
 
 
 class Upstream:
-    """One room's HTTP face."""
+    """One service's HTTP face."""
 
     def __init__(self, address: str) -> None:
         host, _, port = address.rpartition(":")
@@ -110,7 +110,7 @@ class Upstream:
 
     def send(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None
-    ) -> Answer:
+    ) -> UpstreamAnswer:
         """Sends a request and reads the head of its answer. Raises UPSTREAM_UNAVAILABLE.
 
         Nothing that may have been carried out is sent twice: only a request that changes nothing is repeated, when a
@@ -126,10 +126,10 @@ class Upstream:
                 return self._answer(line, method)
             except (OSError, ValueError) as e:
                 line.close()
-                # A room that said nothing has not closed the connection: asked again it would be waited for twice.
+                # A service that said nothing has not closed the connection: asked again it would be waited for twice.
                 closed = kept and not isinstance(e, TimeoutError)
                 if not (closed and method in _REPEATABLE and body is None):
-                    log.info("a room does not answer", room=self._host, reason=repr(e)[:200])
+                    log.info("a service does not answer", service=self._host, reason=repr(e)[:200])
                     raise UPSTREAM_UNAVAILABLE(retry_after=1) from None
             except BaseException:
                 line.close()
@@ -169,7 +169,7 @@ class Upstream:
             raise UPSTREAM_UNAVAILABLE(retry_after=1) from None
 
     def _await(self, line: "_Line") -> None:
-        """Waits for the beginning of an answer, as long as the room lives. Raises `OSError`."""
+        """Waits for the beginning of an answer, as long as the service lives. Raises `OSError`."""
         deadline = time.monotonic() + _ANSWER_SECONDS
         quiet = _QUIET_SECONDS
         while not line.has_more(quiet):
@@ -178,7 +178,7 @@ class Upstream:
             quiet = _AGAIN_SECONDS
 
     def _lives(self) -> bool:
-        """Whether the room says that it is there; all who wait for it ask together."""
+        """Whether the service says that it is there; all who wait for it ask together."""
         with self._asking:
             if time.monotonic() - self._asked_at > _AGAIN_SECONDS:
                 self._alive = self._says_that_it_lives()
@@ -198,7 +198,7 @@ class Upstream:
         finally:
             line.close()
 
-    def _answer(self, line: "_Line", method: str) -> Answer:
+    def _answer(self, line: "_Line", method: str) -> UpstreamAnswer:
         status, version = line.status()
         while 100 <= status < 200:
             line.headers()
@@ -219,7 +219,7 @@ class Upstream:
             else:
                 line.close()
 
-        return Answer(status, headers, length, chunked, line, done)
+        return UpstreamAnswer(status, headers, length, chunked, line, done)
 
 
 class _Line:
@@ -234,7 +234,7 @@ class _Line:
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN | select.POLLHUP | select.POLLERR)
         self.used_at = time.monotonic()
-        # The room answered before it had read the whole request.
+        # The service answered before it had read the whole request.
         self.cut_short = False
 
     def usable(self) -> bool:
@@ -254,7 +254,7 @@ class _Line:
             try:
                 self._socket.sendall(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
             except (BrokenPipeError, ConnectionResetError):
-                # A room that refuses an upload answers and hangs up; its answer may be there to read.
+                # A service that refuses an upload answers and hangs up; its answer may be there to read.
                 self.cut_short = True
                 return
         if chunked:
@@ -264,7 +264,7 @@ class _Line:
         version, _, rest = self.text().partition(" ")
         code = rest[:3]
         if not version.startswith("HTTP/1.") or not code.isdecimal() or len(code) != 3:
-            raise Broken("no status line")
+            raise UpstreamBroken("no status line")
         return int(code), version
 
     def headers(self) -> Headers:
@@ -272,14 +272,14 @@ class _Line:
         while text := self.text():
             name, colon, value = text.partition(":")
             if not colon or len(found) >= _LINES:
-                raise Broken("no header")
+                raise UpstreamBroken("no header")
             found.append((name, value.strip()))
         return found
 
     def text(self) -> str:
         line = self._reader.readline(_LINE)
         if not line.endswith(b"\r\n"):
-            raise Broken("the answer ends in its head")
+            raise UpstreamBroken("the answer ends in its head")
         return line[:-2].decode("latin-1")
 
     def chunk_size(self) -> int:
@@ -287,14 +287,14 @@ class _Line:
 
     def expect_end_of_line(self) -> None:
         if self.text():
-            raise Broken("a chunk is longer than announced")
+            raise UpstreamBroken("a chunk is longer than announced")
 
     def read(self, length: int) -> bytes:
         self._socket.settimeout(_BODY_SECONDS)
         body = self._reader.read(length)
         self._socket.settimeout(self._seconds)
         if len(body) != length:
-            raise Broken("the answer ends too early")
+            raise UpstreamBroken("the answer ends too early")
         return body
 
     def stream(self, length: int | None) -> Iterator[bytes]:
@@ -304,7 +304,7 @@ class _Line:
             if not piece:
                 if length is None:
                     return
-                raise Broken("the answer ends too early")
+                raise UpstreamBroken("the answer ends too early")
             if length is not None:
                 length -= len(piece)
             yield piece

@@ -12,7 +12,7 @@ from chengxin.auth.principal import Role
 from chengxin.auth.request_context import caller
 from chengxin.http.web import PageQuery, answer, idempotency_key
 from chengxin.values.page_tokens import encode_page_token, text_after
-from gateway.context import Gateway
+from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import Agreement
 from gateway.domain.separation_of_duties import Grants
 from gateway.usecases import (
@@ -72,7 +72,7 @@ class ClientGrantsBody(BaseModel):
         return Grants(frozenset(self.roles), agreements, frozenset(self.legal_bases))
 
 
-class KeyBody(BaseModel):
+class ClientKeyBody(BaseModel):
     """A new key of a client."""
 
     jwk: dict[str, Any]
@@ -126,24 +126,24 @@ class KeyPath(BaseModel):
     kid: str = Field(max_length=100)
 
 
-def add_administration(app: OpenAPI, gateway: Gateway) -> None:
+def add_administration(app: OpenAPI, ctx: GatewayContext) -> None:
     """Adds the addresses."""
-    _add_clients(app, gateway)
-    _add_client_keys(app, gateway)
-    _add_officers(app, gateway)
-    _add_sessions(app, gateway)
-    _add_grants(app, gateway)
-    _add_keys(app, gateway)
+    _add_clients(app, ctx)
+    _add_client_keys(app, ctx)
+    _add_officers(app, ctx)
+    _add_sessions(app, ctx)
+    _add_grants(app, ctx)
+    _add_keys(app, ctx)
 
 
-def _add_clients(app: OpenAPI, gateway: Gateway) -> None:
+def _add_clients(app: OpenAPI, ctx: GatewayContext) -> None:
     @app.post("/v1/identity/clients", tags=[_CLIENTS], summary="Register a client")
     @serves(client_administration.register)
     def register_client(body: ClientBody) -> Response:
         """With its first key. It can do nothing until grants are approved."""
         return answer(
             client_administration.register(
-                gateway, caller(), client_administration.Registration(**body.model_dump()), idempotency_key()
+                ctx, caller(), client_administration.ClientRegistration(**body.model_dump()), idempotency_key()
             ),
             201,
         )
@@ -152,41 +152,41 @@ def _add_clients(app: OpenAPI, gateway: Gateway) -> None:
     @serves(client_administration.listed)
     def list_clients(query: PageQuery) -> Response:
         """By id."""
-        found = client_administration.listed(gateway, caller(), text_after(query.page_token), query.page_size + 1)
+        found = client_administration.listed(ctx, caller(), text_after(query.page_token), query.page_size + 1)
         return _page("clients", found, query.page_size, "client_id")
 
     @app.get("/v1/identity/clients/<client_id>", tags=[_CLIENTS], summary="One client")
     @serves(client_administration.read)
     def read_client(path: ClientPath) -> Response:
         """Registration, keys and grants."""
-        return answer(client_administration.read(gateway, caller(), path.client_id))
+        return answer(client_administration.read(ctx, caller(), path.client_id))
 
     @app.post("/v1/identity/clients/<client_id>/grants", tags=[_CLIENTS], summary="Propose what a client may do")
     @serves(grants.propose_for_client)
     def propose_client_grants(path: ClientPath, body: ClientGrantsBody) -> Response:
         """In force at once when it only takes away (`state` applied), else when a second officer approves (open)."""
-        return _proposed(grants.propose_for_client(gateway, caller(), path.client_id, body.grants(), idempotency_key()))
+        return _proposed(grants.propose_for_client(ctx, caller(), path.client_id, body.grants(), idempotency_key()))
 
     @app.post("/v1/identity/clients/<client_id>/suspend", tags=[_CLIENTS], summary="Suspend a client")
     @serves(client_administration.suspend)
     def suspend_client(path: ClientPath) -> Response:
         """No token from now on; those that it has are dead within a minute everywhere."""
-        return answer(client_administration.suspend(gateway, caller(), path.client_id))
+        return answer(client_administration.suspend(ctx, caller(), path.client_id))
 
     @app.post("/v1/identity/clients/<client_id>/resume", tags=[_CLIENTS], summary="End a suspension")
     @serves(client_administration.resume)
     def resume_client(path: ClientPath) -> Response:
         """It may obtain tokens again."""
-        return answer(client_administration.resume(gateway, caller(), path.client_id))
+        return answer(client_administration.resume(ctx, caller(), path.client_id))
 
 
-def _add_client_keys(app: OpenAPI, gateway: Gateway) -> None:
+def _add_client_keys(app: OpenAPI, ctx: GatewayContext) -> None:
     @app.post("/v1/identity/clients/<client_id>/keys", tags=[_CLIENTS], summary="Add or rotate a client's key")
     @serves(client_administration.add_key)
-    def add_client_key(path: ClientPath, body: KeyBody) -> Response:
+    def add_client_key(path: ClientPath, body: ClientKeyBody) -> Response:
         """With `overlap_hours`, the keys before it retire by themselves."""
         found = client_administration.add_key(
-            gateway, caller(), path.client_id, body.jwk, body.overlap_hours, idempotency_key()
+            ctx, caller(), path.client_id, body.jwk, body.overlap_hours, idempotency_key()
         )
         return answer(found, 201)
 
@@ -194,19 +194,17 @@ def _add_client_keys(app: OpenAPI, gateway: Gateway) -> None:
     @serves(client_administration.retire_key)
     def retire_client_key(path: ClientKeyPath) -> Response:
         """At once."""
-        return answer(client_administration.retire_key(gateway, caller(), path.client_id, path.kid))
+        return answer(client_administration.retire_key(ctx, caller(), path.client_id, path.kid))
 
 
-def _add_officers(app: OpenAPI, gateway: Gateway) -> None:
+def _add_officers(app: OpenAPI, ctx: GatewayContext) -> None:
     @app.post("/v1/identity/officers", tags=[_OFFICERS], summary="Make an officer's account")
     @serves(officer_administration.register)
     def register_officer(body: OfficerBody) -> Response:
         """The answer tells the initial password and the TOTP secret, once."""
         return _secret(
             answer(
-                officer_administration.register(
-                    gateway, caller(), officer_administration.NewOfficer(**body.model_dump())
-                ),
+                officer_administration.register(ctx, caller(), officer_administration.NewOfficer(**body.model_dump())),
                 201,
             )
         )
@@ -215,53 +213,53 @@ def _add_officers(app: OpenAPI, gateway: Gateway) -> None:
     @serves(officer_administration.listed)
     def list_officers(query: PageQuery) -> Response:
         """By user name."""
-        found = officer_administration.listed(gateway, caller(), text_after(query.page_token), query.page_size + 1)
+        found = officer_administration.listed(ctx, caller(), text_after(query.page_token), query.page_size + 1)
         return _page("officers", found, query.page_size, "username")
 
     @app.get("/v1/identity/officers/<username>", tags=[_OFFICERS], summary="One officer, with her sign-ins")
     @serves(officer_administration.read)
     def read_officer(path: OfficerPath) -> Response:
         """Account, whether it is locked, and the sign-ins that are alive."""
-        return answer(officer_administration.read(gateway, caller(), path.username))
+        return answer(officer_administration.read(ctx, caller(), path.username))
 
     @app.post("/v1/identity/officers/<username>/roles", tags=[_OFFICERS], summary="Propose an officer's roles")
     @serves(grants.propose_for_officer)
     def propose_roles(path: OfficerPath, body: RolesBody) -> Response:
         """Who supervises does not operate. In force as for clients."""
         asked = Grants(frozenset(body.roles))
-        return _proposed(grants.propose_for_officer(gateway, caller(), path.username, asked, idempotency_key()))
+        return _proposed(grants.propose_for_officer(ctx, caller(), path.username, asked, idempotency_key()))
 
     @app.post("/v1/identity/officers/<username>/reset", tags=[_OFFICERS], summary="Reset password and TOTP")
     @serves(officer_administration.reset)
     def reset_officer(path: OfficerPath) -> Response:
         """Told once; every sign-in of before is over."""
-        return _secret(answer(officer_administration.reset(gateway, caller(), path.username)))
+        return _secret(answer(officer_administration.reset(ctx, caller(), path.username)))
 
     @app.post("/v1/identity/officers/<username>/suspend", tags=[_OFFICERS], summary="Suspend an officer")
     @serves(officer_administration.suspend)
     def suspend_officer(path: OfficerPath) -> Response:
         """No sign-in, and tokens are dead within a minute everywhere."""
-        return answer(officer_administration.suspend(gateway, caller(), path.username))
+        return answer(officer_administration.suspend(ctx, caller(), path.username))
 
     @app.post("/v1/identity/officers/<username>/resume", tags=[_OFFICERS], summary="End an officer's suspension")
     @serves(officer_administration.resume)
     def resume_officer(path: OfficerPath) -> Response:
         """She may sign in again."""
-        return answer(officer_administration.resume(gateway, caller(), path.username))
+        return answer(officer_administration.resume(ctx, caller(), path.username))
 
 
-def _add_sessions(app: OpenAPI, gateway: Gateway) -> None:
+def _add_sessions(app: OpenAPI, ctx: GatewayContext) -> None:
     @app.post("/v1/identity/officers/<username>/unlock", tags=[_OFFICERS], summary="Unlock a user name")
     @serves(officer_administration.unlock)
     def unlock_officer(path: OfficerPath) -> Response:
         """Forgets failed sign-ins."""
-        return answer(officer_administration.unlock(gateway, caller(), path.username))
+        return answer(officer_administration.unlock(ctx, caller(), path.username))
 
     @app.post("/v1/identity/officers/<username>/sign-out", tags=[_OFFICERS], summary="End all sign-ins of an officer")
     @serves(officer_administration.sign_out)
     def sign_out_officer(path: OfficerPath) -> Response:
         """Her tokens are dead within a minute everywhere."""
-        return answer(officer_administration.sign_out(gateway, caller(), path.username))
+        return answer(officer_administration.sign_out(ctx, caller(), path.username))
 
     @app.delete(
         "/v1/identity/officers/<username>/sessions/<jti>", tags=[_OFFICERS], summary="End one sign-in of an officer"
@@ -269,54 +267,54 @@ def _add_sessions(app: OpenAPI, gateway: Gateway) -> None:
     @serves(officer_administration.sign_out)
     def end_officer_session(path: SessionPath) -> Response:
         """Only this one."""
-        return answer(officer_administration.sign_out(gateway, caller(), path.username, path.jti))
+        return answer(officer_administration.sign_out(ctx, caller(), path.username, path.jti))
 
 
-def _add_grants(app: OpenAPI, gateway: Gateway) -> None:
+def _add_grants(app: OpenAPI, ctx: GatewayContext) -> None:
     @app.get("/v1/identity/proposals", tags=[_GRANTS], summary="Proposed grants of one's region")
     @serves(grants.listed)
     def list_proposals(query: ProposalsQuery) -> Response:
         """The newest first."""
-        found = grants.listed(gateway, caller(), query.state, text_after(query.page_token), query.page_size + 1)
+        found = grants.listed(ctx, caller(), query.state, text_after(query.page_token), query.page_size + 1)
         return _page("proposals", found, query.page_size, "proposal_id")
 
     @app.post("/v1/identity/proposals/<proposal_id>/approve", tags=[_GRANTS], summary="Approve a grant")
     @serves(grants.approve)
     def approve_proposal(path: ProposalPath) -> Response:
         """By a second officer; the grants are in force."""
-        return answer(grants.approve(gateway, caller(), path.proposal_id))
+        return answer(grants.approve(ctx, caller(), path.proposal_id))
 
     @app.post("/v1/identity/proposals/<proposal_id>/reject", tags=[_GRANTS], summary="Reject or take back a grant")
     @serves(grants.reject)
     def reject_proposal(path: ProposalPath) -> Response:
         """Nothing comes of it."""
-        return answer(grants.reject(gateway, caller(), path.proposal_id))
+        return answer(grants.reject(ctx, caller(), path.proposal_id))
 
 
-def _add_keys(app: OpenAPI, gateway: Gateway) -> None:
+def _add_keys(app: OpenAPI, ctx: GatewayContext) -> None:
     @app.get("/v1/identity/signing-keys", tags=[_KEYS], summary="The keys that verify tokens")
     @serves(signing_key_administration.listed)
     def list_signing_keys() -> Response:
         """The newest first."""
-        return answer({"signing_keys": signing_key_administration.listed(gateway, caller())})
+        return answer({"signing_keys": signing_key_administration.listed(ctx, caller())})
 
     @app.post("/v1/identity/signing-keys", tags=[_KEYS], summary="Rotate the signing key")
     @serves(signing_key_administration.rotate)
     def rotate_signing_key() -> Response:
         """Nobody notices: old tokens verify until they expire."""
-        return answer(signing_key_administration.rotate(gateway, caller()), 201)
+        return answer(signing_key_administration.rotate(ctx, caller()), 201)
 
     @app.post("/v1/identity/signing-keys/<kid>/revoke", tags=[_KEYS], summary="Revoke a signing key")
     @serves(signing_key_administration.revoke)
     def revoke_signing_key(path: KeyPath) -> Response:
         """When it may be known to somebody: everybody signs in again."""
-        return answer(signing_key_administration.revoke(gateway, caller(), path.kid))
+        return answer(signing_key_administration.revoke(ctx, caller(), path.kid))
 
     @app.get("/v1/identity/revocations", tags=[_KEYS], summary="What is revoked")
     @serves(revocation.revocations)
     def list_revocations() -> Response:
         """For the services' verifiers."""
-        return answer({"revocations": revocation.revocations(gateway, caller())})
+        return answer({"revocations": revocation.revocations(ctx, caller())})
 
 
 def _proposed(proposal: dict[str, Any]) -> Response:

@@ -20,15 +20,15 @@ from chengxin.http.operations import add_operations
 from chengxin.http.web import ProblemDocument, answer, bare_app, problem_answer
 from chengxin.process.operations import Operations
 from chengxin.process.readiness import is_ready
-from gateway.context import Gateway
+from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import OAUTH_ERRORS, TOKEN_REQUEST_INVALID, TokenRequest, oauth_status
 from gateway.http.administration import add_administration
 from gateway.http.identity import add_identity
 from gateway.http.pages import add_citizens_pages, add_pages
-from gateway.store.signing_keys import Minted
+from gateway.store.signing_keys import IssuedToken
 from gateway.usecases import issue_token, officer_sign_in, revocation, verify_identity
 from gateway.usecases.exchange_consent import ACCESS_TOKEN
-from gateway.usecases.oidc_relying_party import Provider
+from gateway.usecases.oidc_relying_party import IdentityProvider
 
 _MAX_BODY: Final = 64 * 1024
 _BEARER: Final = "Bearer"
@@ -95,36 +95,36 @@ class OfficerProof(BaseModel):
 
 
 def make_own_app(
-    gateway: Gateway,
+    ctx: GatewayContext,
     citizens: verify_identity.IdentityVerifier | None,
     ready: Callable[[], dict[str, dict[str, Any]]],
     describe: Callable[[dict[str, Any]], dict[str, Any]],
     verifier: Verifier | None = None,
-    provider: Provider | None = None,
+    provider: IdentityProvider | None = None,
     operations: Operations | None = None,
 ) -> OpenAPI:
-    """The app. `ready()` is the state of each room, `describe(own)` the whole interface given this app's own part.
+    """The app. `ready()` is the state of each service, `describe(own)` the whole interface given this app's own part.
 
     Without a way for citizens to prove who they are, there is no address for it.
     """
-    app = bare_app("gateway", Admission(verifier, gateway.audit, gateway.store.silence) if verifier else None)
+    app = bare_app("gateway", Admission(verifier, ctx.audit, ctx.store.silence) if verifier else None)
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
     app.template_folder = str(Path(__file__).parents[1] / "templates")
     _add_operations(app, ready, describe)
     add_operations(app, "gateway", cast(Operations, operations))
-    _add_oauth(app, gateway)
-    _add_revocation(app, gateway, verifier)
-    _add_officers(app, gateway)
-    add_administration(app, gateway)
-    add_identity(app, gateway, provider, lambda minted: _token_answer(minted, subject_ref=minted.principal.sub))
-    add_pages(app, gateway, verifier)
+    _add_oauth(app, ctx)
+    _add_revocation(app, ctx, verifier)
+    _add_officers(app, ctx)
+    add_administration(app, ctx)
+    add_identity(app, ctx, provider, lambda minted: _token_answer(minted, subject_ref=minted.principal.sub))
+    add_pages(app, ctx, verifier)
     if citizens is not None:
-        _add_demo_identity(app, gateway, citizens)
-        add_citizens_pages(app, gateway, citizens)
+        _add_demo_identity(app, ctx, citizens)
+        add_citizens_pages(app, ctx, citizens)
     return app
 
 
-def _add_oauth(app: OpenAPI, gateway: Gateway) -> None:
+def _add_oauth(app: OpenAPI, ctx: GatewayContext) -> None:
     form = {"application/x-www-form-urlencoded": {"schema": TokenForm.model_json_schema()}}
 
     @app.post(
@@ -142,7 +142,7 @@ def _add_oauth(app: OpenAPI, gateway: Gateway) -> None:
             proof = _proof(given)
             asked = TokenRequest(**{name.name: given.get(name.name, "") for name in fields(TokenRequest)})
             more = {"issued_token_type": ACCESS_TOKEN} if proof.grant_type == TOKEN_EXCHANGE else {}
-            return _token_answer(issue_token.issue(gateway, proof, asked), **more)
+            return _token_answer(issue_token.issue(ctx, proof, asked), **more)
         except Exception as e:
             problem = as_problem(e)
             if problem is None:
@@ -152,15 +152,15 @@ def _add_oauth(app: OpenAPI, gateway: Gateway) -> None:
     @app.route("/.well-known/jwks.json")
     @open_to_all("public keys")
     def jwks() -> Response:
-        return _cacheable(answer(gateway.keys.jwks()))
+        return _cacheable(answer(ctx.keys.jwks()))
 
     @app.route("/.well-known/oauth-authorization-server")
     @open_to_all("how to obtain tokens (RFC 8414)")
     def metadata() -> Response:
-        return _cacheable(answer(_metadata(gateway.issuer)))
+        return _cacheable(answer(_metadata(ctx.issuer)))
 
 
-def _add_revocation(app: OpenAPI, gateway: Gateway, verifier: Verifier | None) -> None:
+def _add_revocation(app: OpenAPI, ctx: GatewayContext, verifier: Verifier | None) -> None:
     @app.post("/oauth/revoke", tags=[_TOKENS], summary="Revoke an access token (RFC 7009)")
     @open_to_all("a client proves itself by its assertion, a person by the token itself")
     def revoke() -> Response:
@@ -169,7 +169,7 @@ def _add_revocation(app: OpenAPI, gateway: Gateway, verifier: Verifier | None) -
             given = _single_values()
             if not given.get("token") or verifier is None:
                 raise TOKEN_REQUEST_INVALID(what="token is missing")
-            revocation.revoke(gateway, verifier, _proof(given), given["token"])
+            revocation.revoke(ctx, verifier, _proof(given), given["token"])
             return answer({})
         except Exception as e:
             problem = as_problem(e)
@@ -178,7 +178,7 @@ def _add_revocation(app: OpenAPI, gateway: Gateway, verifier: Verifier | None) -
             return _oauth_refusal(problem)
 
 
-def _add_officers(app: OpenAPI, gateway: Gateway) -> None:
+def _add_officers(app: OpenAPI, ctx: GatewayContext) -> None:
     @app.post(
         "/v1/identity/officers/sign-in",
         tags=[_IDENTITY],
@@ -188,11 +188,11 @@ def _add_officers(app: OpenAPI, gateway: Gateway) -> None:
     @open_to_all("the officer proves herself by password and one-time code")
     def sign_in(body: OfficerProof) -> Response:
         """Password and one-time code. Each code is good once; repeated failures lock the user name for a while."""
-        proof = officer_sign_in.Proof(body.username, body.password, body.totp, body.new_password)
-        return _token_answer(officer_sign_in.sign_in(gateway, proof))
+        proof = officer_sign_in.SignInProof(body.username, body.password, body.totp, body.new_password)
+        return _token_answer(officer_sign_in.sign_in(ctx, proof))
 
 
-def _add_demo_identity(app: OpenAPI, gateway: Gateway, citizens: verify_identity.IdentityVerifier) -> None:
+def _add_demo_identity(app: OpenAPI, ctx: GatewayContext, citizens: verify_identity.IdentityVerifier) -> None:
     @app.post(
         "/v1/identity/demo",
         tags=[_IDENTITY],
@@ -203,7 +203,7 @@ def _add_demo_identity(app: OpenAPI, gateway: Gateway, citizens: verify_identity
     def demo(body: DemoProof) -> Response:
         """A token for herself, or for an organisation that she represents."""
         claimed = verify_identity.ClaimedIdentity(body.name, body.identity_number)
-        minted = verify_identity.identify(gateway, citizens, claimed, body.uscc.strip().upper())
+        minted = verify_identity.identify(ctx, citizens, claimed, body.uscc.strip().upper())
         return _token_answer(minted, subject_ref=minted.principal.sub)
 
 
@@ -221,7 +221,7 @@ def _add_operations(
     @open_to_all("whether the whole suite can serve")
     def readyz() -> Response:
         state = ready()
-        return answer(state, 200 if all(is_ready(room) for room in state.values()) else 503)
+        return answer(state, 200 if all(is_ready(service) for service in state.values()) else 503)
 
     @app.route("/metrics")
     @open_to_all("operations")
@@ -264,7 +264,7 @@ def _single_values() -> dict[str, str]:
     return {name: given[0] for name, given in values.items()}
 
 
-def _token_answer(minted: Minted, **more: str) -> Response:
+def _token_answer(minted: IssuedToken, **more: str) -> Response:
     scope = " ".join(sorted(minted.principal.roles))
     issued = TokenAnswer(access_token=minted.token, token_type=_BEARER, expires_in=minted.seconds, scope=scope)
     found = answer(issued.model_dump(exclude_none=True) | more)

@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 from chengxin.auth.policy import open_to_all, serves
 from chengxin.auth.request_context import caller
 from chengxin.http.web import answer
-from gateway.context import Gateway
-from gateway.store.signing_keys import Minted
+from gateway.context import GatewayContext
+from gateway.store.signing_keys import IssuedToken
 from gateway.usecases import counter_verification, oidc_relying_party
 
 _IDENTITY: Final = Tag(name="identity", description="People prove who they are")
@@ -20,7 +20,7 @@ _COOKIE: Final = "chengxin_oidc"
 _PATH: Final = "/v1/identity/oidc"
 _USCC: Final = r"^([0-9A-Z]{18})?$"
 
-Answered = Callable[[Minted], Response]
+Answered = Callable[[IssuedToken], Response]
 
 
 class CounterBody(BaseModel):
@@ -68,21 +68,21 @@ class CallbackQuery(BaseModel):
 
 
 def add_identity(
-    app: OpenAPI, gateway: Gateway, provider: oidc_relying_party.Provider | None, answered: Answered
+    app: OpenAPI, ctx: GatewayContext, provider: oidc_relying_party.IdentityProvider | None, answered: Answered
 ) -> None:
     """Adds the addresses; those of a provider only when there is one."""
-    _add_counter(app, gateway, answered)
-    _add_representations(app, gateway)
+    _add_counter(app, ctx, answered)
+    _add_representations(app, ctx)
     if provider is not None:
-        _add_oidc(app, gateway, provider, answered)
+        _add_oidc(app, ctx, provider, answered)
 
 
-def _add_counter(app: OpenAPI, gateway: Gateway, answered: Answered) -> None:
+def _add_counter(app: OpenAPI, ctx: GatewayContext, answered: Answered) -> None:
     @app.post("/v1/identity/counter/codes", tags=[_IDENTITY], summary="Hand out a code at the service counter")
     @serves(counter_verification.issue_code)
     def issue_code(body: CounterBody) -> Response:
         """For the person whose document the officer has checked. Told once, good once, for a day."""
-        found = answer(counter_verification.issue_code(gateway, caller(), body.identity_number, body.document), 201)
+        found = answer(counter_verification.issue_code(ctx, caller(), body.identity_number, body.document), 201)
         found.headers["Cache-Control"] = "no-store"
         return found
 
@@ -90,39 +90,41 @@ def _add_counter(app: OpenAPI, gateway: Gateway, answered: Answered) -> None:
     @open_to_all("the citizen proves herself by the code that she was handed in person")
     def exchange_code(body: CodeBody) -> Response:
         """A token for herself, or for an organisation that she represents."""
-        return answered(counter_verification.exchange(gateway, body.identity_number, body.code, body.uscc))
+        return answered(counter_verification.exchange(ctx, body.identity_number, body.code, body.uscc))
 
 
-def _add_representations(app: OpenAPI, gateway: Gateway) -> None:
+def _add_representations(app: OpenAPI, ctx: GatewayContext) -> None:
     @app.post("/v1/identity/representations", tags=[_IDENTITY], summary="Record who may act for an organisation")
     @serves(counter_verification.record_representation)
     def record_representation(body: RepresentationBody) -> Response:
         """Its legal representative, or an agent until the last day of her authorization."""
         asked = counter_verification.Representation(**body.model_dump())
         key = request.headers.get("Idempotency-Key", "")[:200]
-        return answer(counter_verification.record_representation(gateway, caller(), asked, key), 201)
+        return answer(counter_verification.record_representation(ctx, caller(), asked, key), 201)
 
     @app.get("/v1/identity/representations", tags=[_IDENTITY], summary="Who may act for an organisation")
     @serves(counter_verification.representations)
     def list_representations(query: UsccQuery) -> Response:
         """By pseudonym."""
-        return answer({"representations": counter_verification.representations(gateway, caller(), query.uscc)})
+        return answer({"representations": counter_verification.representations(ctx, caller(), query.uscc)})
 
     @app.delete("/v1/identity/representations/<representation_id>", tags=[_IDENTITY], summary="End a representation")
     @serves(counter_verification.end_representation)
     def end_representation(path: RepresentationPath) -> Response:
         """Tokens for the organisation are dead within a minute."""
-        return answer(counter_verification.end_representation(gateway, caller(), path.representation_id))
+        return answer(counter_verification.end_representation(ctx, caller(), path.representation_id))
 
 
-def _add_oidc(app: OpenAPI, gateway: Gateway, provider: oidc_relying_party.Provider, answered: Answered) -> None:
+def _add_oidc(
+    app: OpenAPI, ctx: GatewayContext, provider: oidc_relying_party.IdentityProvider, answered: Answered
+) -> None:
     @app.get(f"{_PATH}/sign-in", tags=[_IDENTITY], summary="Prove who one is at the identity provider")
     @open_to_all("the citizen proves herself at the provider")
     def begin(query: UsccQuery) -> Response:
         """Sends the browser to the provider."""
-        begun = oidc_relying_party.begin(gateway, provider, query.uscc)
+        begun = oidc_relying_party.begin(ctx, provider, query.uscc)
         found = Response(status=302, headers={"Location": begun.location, "Cache-Control": "no-store"})
-        secure = gateway.issuer.startswith("https://")
+        secure = ctx.issuer.startswith("https://")
         # Lax: the provider sends the browser back by a link.
         found.set_cookie(_COOKIE, begun.cookie, 600, path=_PATH, secure=secure, httponly=True, samesite="Lax")
         return found
@@ -132,6 +134,6 @@ def _add_oidc(app: OpenAPI, gateway: Gateway, provider: oidc_relying_party.Provi
     def callback(query: CallbackQuery) -> Response:
         """A token for herself, or for the organisation with which she began."""
         cookie = request.cookies.get(_COOKIE, "")
-        found = answered(oidc_relying_party.finish(gateway, provider, query.state, query.code, cookie))
+        found = answered(oidc_relying_party.finish(ctx, provider, query.state, query.code, cookie))
         found.delete_cookie(_COOKIE, path=_PATH)
         return found

@@ -1,4 +1,4 @@
-"""The description of the whole HTTP interface, put together from each room's own."""
+"""The description of the whole HTTP interface, put together from each service's own."""
 
 import threading
 import time
@@ -9,29 +9,28 @@ import structlog
 import urllib3
 
 from chengxin import __version__
+from chengxin.values.document import RawDocument
 
 log = structlog.get_logger()
 
 _FRESH_SECONDS: Final = 30.0
-# While a room does not answer, it is asked again soon.
+# While a service does not answer, it is asked again soon.
 _INCOMPLETE_SECONDS: Final = 2.0
-
-Document = dict[str, Any]
 
 
 class Description:
-    """Fetches the OpenAPI 3.1 documents of the rooms at `addresses` and merges them, now and then."""
+    """Fetches the OpenAPI 3.1 documents of the services at `addresses` and merges them, now and then."""
 
     def __init__(self, issuer: str, addresses: Mapping[str, str]) -> None:
         self._issuer = issuer
         self._addresses = dict(addresses)
         self._http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=1, read=5))
         self._turn = threading.Lock()
-        self._merged: Document = {}
+        self._merged: RawDocument = {}
         self._until = float("-inf")
 
-    def __call__(self, own: Document) -> Document:
-        """The whole interface, given the gateway's own part. A room that does not answer is left out for now."""
+    def __call__(self, own: RawDocument) -> RawDocument:
+        """The whole interface, given the gateway's own part. A service that does not answer is left out for now."""
         with self._turn:
             if time.monotonic() >= self._until:
                 parts = {name: self._fetch(name, address) for name, address in self._addresses.items()}
@@ -39,22 +38,24 @@ class Description:
                 self._until = time.monotonic() + (_FRESH_SECONDS if all(parts.values()) else _INCOMPLETE_SECONDS)
             return self._merged
 
-    def _fetch(self, name: str, address: str) -> Document:
+    def _fetch(self, name: str, address: str) -> RawDocument:
         try:
             return dict(self._http.request("GET", f"http://{address}/openapi.json").json())
         except (urllib3.exceptions.HTTPError, ValueError) as e:
-            log.info("a room does not describe itself", room=name, reason=repr(e)[:200])
+            log.info("a service does not describe itself", service=name, reason=repr(e)[:200])
             return {}
 
 
-def merge(issuer: str, parts: Mapping[str, Document]) -> Document:
-    """One document of several; a schema whose name means something else in another part is renamed after its room."""
-    paths: Document = {}
-    schemas: Document = {}
-    tags: dict[str, Document] = {}
-    for room, part in parts.items():
-        own: Document = part.get("components", {}).get("schemas", {})
-        renamed = {name: f"{room.title()}{name}" for name, schema in own.items() if schemas.get(name, schema) != schema}
+def merge(issuer: str, parts: Mapping[str, RawDocument]) -> RawDocument:
+    """One document of several; a schema whose name means something else in another part is renamed after its service."""
+    paths: RawDocument = {}
+    schemas: RawDocument = {}
+    tags: dict[str, RawDocument] = {}
+    for service, part in parts.items():
+        own: RawDocument = part.get("components", {}).get("schemas", {})
+        renamed = {
+            name: f"{service.title()}{name}" for name, schema in own.items() if schemas.get(name, schema) != schema
+        }
         schemas |= {renamed.get(name, name): _refer(schema, renamed) for name, schema in own.items()}
         paths |= _refer(part.get("paths", {}), renamed)
         tags |= {tag["name"]: tag for tag in part.get("tags", [])}

@@ -12,20 +12,20 @@ from chengxin.auth.policy import open_to_all
 from chengxin.errors import Problem
 from chengxin.http.pages import Templates, page, page_language
 from chengxin.http.web import told_when
-from gateway.context import Gateway
+from gateway.context import GatewayContext
 from gateway.domain import browser_sessions
-from gateway.domain.browser_sessions import CITIZENS, OFFICERS, Entrance
+from gateway.domain.browser_sessions import CITIZENS, OFFICERS, SignInPage
 from gateway.http.page_messages import WORDS
-from gateway.store.signing_keys import Minted
+from gateway.store.signing_keys import IssuedToken
 from gateway.usecases import officer_sign_in, revocation, verify_identity
 from gateway.usecases.issue_token import ClientProof
 
 _START: Final = "/"
 
 
-def add_pages(app: OpenAPI, gateway: Gateway, verifier: Verifier | None) -> None:
+def add_pages(app: OpenAPI, ctx: GatewayContext, verifier: Verifier | None) -> None:
     """Officers' way in, and everybody's way out."""
-    desk = _Desk(gateway)
+    desk = _Desk(ctx)
 
     @app.get(OFFICERS.sign_in, doc_ui=False)
     @open_to_all("a form")
@@ -36,27 +36,27 @@ def add_pages(app: OpenAPI, gateway: Gateway, verifier: Verifier | None) -> None
     @open_to_all("the officer proves herself by password and one-time code")
     def officer_signs_in() -> Response:
         given = request.form
-        proof = officer_sign_in.Proof(
+        proof = officer_sign_in.SignInProof(
             given.get("username", "").strip()[:64],
             given.get("password", "")[:256],
             given.get("totp", "").strip()[:6],
             given.get("new_password", "")[:256],
         )
-        return desk.sign_in(OFFICERS, "officer.html", lambda: officer_sign_in.sign_in(gateway, proof))
+        return desk.sign_in(OFFICERS, "officer.html", lambda: officer_sign_in.sign_in(ctx, proof))
 
     @app.post("/sign-out", doc_ui=False)
     @open_to_all("whoever has the session may end it")
     def browser_signs_out() -> Response:
         _from_here()
-        token = browser_sessions.token_of(request.headers.get("Cookie", ""), gateway.issuer)
+        token = browser_sessions.token_of(request.headers.get("Cookie", ""), ctx.issuer)
         if token and verifier is not None:
-            revocation.revoke(gateway, verifier, ClientProof(), token)
+            revocation.revoke(ctx, verifier, ClientProof(), token)
         return desk.forget()
 
 
-def add_citizens_pages(app: OpenAPI, gateway: Gateway, citizens: verify_identity.IdentityVerifier) -> None:
+def add_citizens_pages(app: OpenAPI, ctx: GatewayContext, citizens: verify_identity.IdentityVerifier) -> None:
     """The demonstration world's way in."""
-    desk = _Desk(gateway)
+    desk = _Desk(ctx)
 
     @app.get(CITIZENS.sign_in, doc_ui=False)
     @open_to_all("a form")
@@ -69,16 +69,14 @@ def add_citizens_pages(app: OpenAPI, gateway: Gateway, citizens: verify_identity
         given = request.form
         claimed = verify_identity.ClaimedIdentity(given.get("name", "")[:100], given.get("number", "")[:18])
         uscc = given.get("uscc", "").strip().upper()[:18]
-        return desk.sign_in(
-            CITIZENS, "citizen.html", lambda: verify_identity.identify(gateway, citizens, claimed, uscc)
-        )
+        return desk.sign_in(CITIZENS, "citizen.html", lambda: verify_identity.identify(ctx, citizens, claimed, uscc))
 
 
 class _Desk:
     """Shows forms, and begins and ends browsers' sessions."""
 
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
+    def __init__(self, ctx: GatewayContext) -> None:
+        self._ctx = ctx
         self._templates = Templates(Path(__file__).parents[1] / "templates", WORDS)
 
     def form(self, template: str, refusal: Problem | None = None) -> Response:
@@ -89,7 +87,7 @@ class _Desk:
         found = page(html, language, refusal.type.status if refusal else 200)
         return _not_kept(told_when(refusal, found) if refusal else found)
 
-    def sign_in(self, entrance: Entrance, template: str, proved: Callable[[], Minted]) -> Response:
+    def sign_in(self, entrance: SignInPage, template: str, proved: Callable[[], IssuedToken]) -> Response:
         """Begins a session of whoever `proved` finds. Raises FOREIGN_FORM."""
         _from_here()
         try:
@@ -111,7 +109,7 @@ class _Desk:
         return found
 
     def _set(self, found: Response, name: str, value: str, seconds: int) -> None:
-        issuer = self._gateway.issuer
+        issuer = self._ctx.issuer
         named, secure = browser_sessions.name_of(issuer, name), issuer.startswith("https:")
         hidden = name == browser_sessions.NAME
         found.set_cookie(named, value, seconds, secure=secure, httponly=hidden, samesite="Strict")

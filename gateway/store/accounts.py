@@ -21,7 +21,7 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
 from chengxin.auth.principal import Role
-from chengxin.store.database import Store, Unit
+from chengxin.store.database import Store, UnitOfWork
 from chengxin.store.field_encryption import KeyRing
 from gateway.domain.clients_and_officers import Agreement, Citizen, Client, Officer
 from gateway.store.administration import Administration
@@ -142,7 +142,7 @@ class Accounts:
             document.ensure_indexes()
         self.administration.create_indexes()
 
-    def transact(self, work: Callable[[Unit], T]) -> T:
+    def transact(self, work: Callable[[UnitOfWork], T]) -> T:
         """One transaction; see `Store.transact`."""
         return self.store.transact(work)
 
@@ -156,12 +156,12 @@ class Accounts:
         wanted = {"_id": {"$gt": after}, "roles": {"$ne": Role.SERVICE.value}}
         return [_client(row) for row in self._rows(ClientRow).find(wanted).sort("_id", 1).limit(limit)]
 
-    def put_client(self, client: Client, unit: Unit) -> None:
+    def put_client(self, client: Client, unit: UnitOfWork) -> None:
         """Writes a client as an officer wants it; the bootstrap file has no say in it from now on."""
         fields = _client_fields(client) | {"suspended": client.suspended, "administered": True}
         self._rows(ClientRow).update_one({"_id": client.client_id}, {"$set": fields}, upsert=True, session=unit.session)
 
-    def save_client(self, client: Client, unit: Unit) -> bool:
+    def save_client(self, client: Client, unit: UnitOfWork) -> bool:
         """Registers a client, or replaces its registration but for `suspended`; whether anything changed.
 
         What an officer changed stays as she left it.
@@ -202,7 +202,7 @@ class Accounts:
         row = self._rows(OfficerRow).find_one({"_id": username})
         return bool(row and row.get("administered"))
 
-    def put_officer(self, officer: Officer, unit: Unit, name: str = "", forget_codes: bool = False) -> None:
+    def put_officer(self, officer: Officer, unit: UnitOfWork, name: str = "", forget_codes: bool = False) -> None:
         """Writes an account as an officer wants it; its name only when one is given.
 
         `forget_codes` lets codes of a new TOTP secret be used at once.
@@ -245,7 +245,7 @@ class Accounts:
             "totp_secret": self._ring.encrypt(officer.totp_secret, "officer.totp"),
         }
 
-    def save_officer(self, officer: Officer, name: str, unit: Unit) -> None:
+    def save_officer(self, officer: Officer, name: str, unit: UnitOfWork) -> None:
         """Creates or replaces an officer's account."""
         fields = self._officer_fields(officer) | {"name": self._ring.encrypt(name, "officer.name")}
         self._rows(OfficerRow).update_one(
@@ -294,7 +294,7 @@ class Accounts:
             return None
         return Citizen(row["_id"], self._ring.decrypt(row["name"], "citizen.name"), tuple(row["represents"]))
 
-    def save_citizen(self, citizen: Citizen, identity_number: str, unit: Unit) -> None:
+    def save_citizen(self, citizen: Citizen, identity_number: str, unit: UnitOfWork) -> None:
         """Creates or replaces a person of the demonstration world."""
         fields = {
             "name": self._ring.encrypt(citizen.name, "citizen.name"),
@@ -316,7 +316,9 @@ class Accounts:
             for row in rows
         ]
 
-    def add_signing_key(self, kid: str, pem: bytes, created_at: datetime, signs_from: datetime, unit: Unit) -> None:
+    def add_signing_key(
+        self, kid: str, pem: bytes, created_at: datetime, signs_from: datetime, unit: UnitOfWork
+    ) -> None:
         """Adds a signing key."""
         row = {
             "_id": kid,
@@ -326,7 +328,7 @@ class Accounts:
         }
         self._rows(SigningKeyRow).insert_one(row, session=unit.session)
 
-    def drop_signing_key(self, kid: str, unit: Unit) -> bool:
+    def drop_signing_key(self, kid: str, unit: UnitOfWork) -> bool:
         """Forgets a signing key; whether there was one."""
         return bool(self._rows(SigningKeyRow).delete_one({"_id": kid}, session=unit.session).deleted_count)
 

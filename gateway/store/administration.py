@@ -7,7 +7,7 @@ from mongoengine import DateTimeField, DictField, Document, IntField, StringFiel
 from pymongo.client_session import ClientSession
 
 from chengxin.auth.revocation import ALWAYS, Revocation
-from chengxin.store.database import Store, Unit
+from chengxin.store.database import Store, UnitOfWork
 from gateway.domain.separation_of_duties import Grants, Proposal
 
 # A revocation is forgotten when nothing that it could end is alive any more: tokens last ten minutes.
@@ -127,13 +127,13 @@ class Administration:
             wanted["_id"] = {"$lt": before}
         return [_proposal(row) for row in self._rows(ProposalRow).find(wanted).sort("_id", -1).limit(limit)]
 
-    def save_proposal(self, proposal: Proposal, unit: Unit) -> None:
+    def save_proposal(self, proposal: Proposal, unit: UnitOfWork) -> None:
         """Creates or replaces a proposal."""
         row = {
             "kind": proposal.kind,
             "target": proposal.target,
             "region": proposal.region,
-            "grants": proposal.grants.plain(),
+            "grants": proposal.grants.to_dict(),
             "proposed_by": proposal.proposed_by,
             "proposed_at": proposal.proposed_at,
             "state": proposal.state,
@@ -142,7 +142,7 @@ class Administration:
         }
         self._rows(ProposalRow).replace_one({"_id": proposal.proposal_id}, row, upsert=True, session=unit.session)
 
-    def open_session(self, jti: str, sub: str, at: datetime, expires_at: datetime, unit: Unit) -> None:
+    def open_session(self, jti: str, sub: str, at: datetime, expires_at: datetime, unit: UnitOfWork) -> None:
         """Remembers a sign-in."""
         row = {"_id": jti, "sub": sub, "signed_in_at": at, "expires_at": expires_at}
         self._rows(SessionRow).insert_one(row, session=unit.session)
@@ -152,11 +152,11 @@ class Administration:
         rows = self._rows(SessionRow).find({"sub": sub, "expires_at": {"$gt": now}}, session=session)
         return sorted(rows, key=lambda row: (row["signed_in_at"], row["_id"]), reverse=True)
 
-    def end_session(self, sub: str, jti: str, unit: Unit) -> None:
+    def end_session(self, sub: str, jti: str, unit: UnitOfWork) -> None:
         """Forgets a sign-in of an officer."""
         self._rows(SessionRow).delete_one({"_id": jti, "sub": sub}, session=unit.session)
 
-    def revoke(self, revocation: Revocation, now: datetime, unit: Unit) -> None:
+    def revoke(self, revocation: Revocation, now: datetime, unit: UnitOfWork) -> None:
         """Ends tokens."""
         # The later of two wins: what is dead stays dead.
         self._rows(RevocationRow).update_one(
@@ -178,7 +178,7 @@ class Administration:
         rows = self._rows(RevocationRow).find({"expires_at": {"$gt": now}})
         return [Revocation(row["kind"], row["value"], int(row["issued_before"])) for row in rows]
 
-    def add_counter_code(self, row: dict[str, Any], unit: Unit) -> None:
+    def add_counter_code(self, row: dict[str, Any], unit: UnitOfWork) -> None:
         """Keeps a one-time code."""
         self._rows(CounterCodeRow).insert_one(row, session=unit.session)
 
@@ -197,7 +197,7 @@ class Administration:
         row = self._rows(OidcFlowRow).find_one_and_delete({"_id": state, "expires_at": {"$gt": now}})
         return None if row is None else dict(row["flow"])
 
-    def add_representation(self, row: dict[str, Any], unit: Unit) -> None:
+    def add_representation(self, row: dict[str, Any], unit: UnitOfWork) -> None:
         """Records who may act for an organisation."""
         self._rows(RepresentationRow).insert_one(row, session=unit.session)
 
@@ -206,7 +206,7 @@ class Administration:
         row = self._rows(RepresentationRow).find_one({"_id": representation_id}, session=session)
         return None if row is None else dict(row)
 
-    def end_representation(self, representation_id: str, unit: Unit) -> None:
+    def end_representation(self, representation_id: str, unit: UnitOfWork) -> None:
         """Ends one."""
         self._rows(RepresentationRow).delete_one({"_id": representation_id}, session=unit.session)
 

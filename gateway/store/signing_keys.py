@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from chengxin.audit.trail import AuditEvent
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.revocation import Revocation
-from chengxin.store.database import Unit
+from chengxin.store.database import UnitOfWork
 from chengxin.values.clock import Clock, Expiry, rfc3339
 from chengxin.values.ids import new_id
 from chengxin.values.jwk import public_jwk
@@ -36,7 +36,7 @@ GATEWAY: Final = Principal("gateway", frozenset({Role.SERVICE}), client_id="gate
 
 
 @dataclass(frozen=True)
-class Minted:
+class IssuedToken:
     """A signed access token, whom it names, and for how many seconds."""
 
     token: str
@@ -116,7 +116,7 @@ class SigningKeys:
         successors = [key.signs_from for key in self._keys]
         return [key for n, key in enumerate(self._keys) if any(s + _KEPT_AFTER <= now for s in successors[:n])]
 
-    def mint(self, principal: Principal, seconds: int = TOKEN_SECONDS) -> Minted:
+    def mint(self, principal: Principal, seconds: int = TOKEN_SECONDS) -> IssuedToken:
         """An access token (RFC 9068) that names `principal`."""
         key = self.signing()
         named = replace(principal, jti=new_id("t"))
@@ -147,7 +147,7 @@ class SigningKeys:
         if named.certificate:
             claims["cnf"] = {"x5t#S256": named.certificate}
         token = jwt.encode(claims, key.private, algorithm="EdDSA", headers={"typ": "at+jwt", "kid": key.jwk["kid"]})
-        return Minted(token, named, seconds, key.jwk["kid"], now)
+        return IssuedToken(token, named, seconds, key.jwk["kid"], now)
 
     def add(self, by: Principal, signs_from: datetime | None = None) -> SigningKey:
         """Generates a key: published at once, it signs a little later unless another instant is given."""
@@ -160,7 +160,7 @@ class SigningKeys:
         details = {"kid": key.jwk["kid"], "signs_from": rfc3339(key.signs_from)}
         event = AuditEvent("gateway", "signing_key.created", by, rfc3339(now), details=details).encode()
 
-        def write(unit: Unit) -> None:
+        def write(unit: UnitOfWork) -> None:
             self._accounts.add_signing_key(key.jwk["kid"], pem, now, key.signs_from, unit)
             unit.record(event)
 
@@ -173,7 +173,7 @@ class SigningKeys:
         now = self._clock.now()
         event = AuditEvent("gateway", act, by, rfc3339(now), details={"kid": kid}).encode()
 
-        def write(unit: Unit) -> None:
+        def write(unit: UnitOfWork) -> None:
             # Of several gateways that see it outlived, one puts it on record.
             if self._accounts.drop_signing_key(kid, unit):
                 unit.record(event)
@@ -201,7 +201,7 @@ class OwnToken:
         self._lifetime = lifetime
         self._renew_after = renew_after
         self._lock = threading.Lock()
-        self._minted: Minted | None = None
+        self._minted: IssuedToken | None = None
         self._renewal = Expiry(0)
 
     @classmethod

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from chengxin.audit.trail import AuditEvent
 from chengxin.auth.principal import Principal, Role
-from chengxin.store.database import Unit
+from chengxin.store.database import UnitOfWork
 from chengxin.values.clock import Clock, rfc3339
 from chengxin.values.ids import SubjectKey
 from chengxin.values.jwk import thumbprint
@@ -30,11 +30,11 @@ from gateway.store.passwords import Passwords
 OPERATOR = Principal("operator", frozenset(), acr="local")
 
 
-class _Strict(BaseModel):
+class _StrictEntry(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class ServiceEntry(_Strict):
+class ServiceEntry(_StrictEntry):
     """One of the suite's services."""
 
     client_id: str = Field(min_length=1)
@@ -46,7 +46,7 @@ class ServiceEntry(_Strict):
         return usable_jwk(jwk)
 
 
-class PurposeEntry(_Strict):
+class PurposeEntry(_StrictEntry):
     """A stated purpose and its agreement."""
 
     purpose: str = Field(min_length=1)
@@ -75,7 +75,7 @@ class ClientEntry(ServiceEntry):
         return self
 
 
-class OfficerEntry(_Strict):
+class OfficerEntry(_StrictEntry):
     """An officer's account."""
 
     username: str = Field(pattern=r"^[a-z0-9_.-]{1,64}$")
@@ -104,7 +104,7 @@ class OfficerEntry(_Strict):
         return self
 
 
-class CitizenEntry(_Strict):
+class CitizenEntry(_StrictEntry):
     """A person of the demonstration world."""
 
     name: str = Field(min_length=1, repr=False)
@@ -112,7 +112,7 @@ class CitizenEntry(_Strict):
     represents: list[str] = []
 
 
-class AccountsFile(_Strict):
+class AccountsFile(_StrictEntry):
     """The whole file."""
 
     services: list[ServiceEntry] = []
@@ -154,7 +154,7 @@ def load(file: AccountsFile, accounts: Accounts, subject_key: SubjectKey, passwo
 def _save_client(accounts: Accounts, client: Client, clock: Clock) -> bool:
     event = _event(clock, "client.registered", client_id=client.client_id, roles=sorted(client.roles))
 
-    def write(unit: Unit) -> bool:
+    def write(unit: UnitOfWork) -> bool:
         if changed := accounts.save_client(client, unit):
             unit.record(event)
         return changed
@@ -179,7 +179,7 @@ def _save_officer(accounts: Accounts, entry: OfficerEntry, passwords: Passwords,
         return False
     event = _event(clock, "officer.registered", officer=officer.sub, roles=sorted(officer.roles))
 
-    def write(unit: Unit) -> None:
+    def write(unit: UnitOfWork) -> None:
         accounts.save_officer(officer, entry.name, unit)
         unit.record(event)
 
@@ -194,7 +194,7 @@ def _save_citizen(accounts: Accounts, entry: CitizenEntry, subject_key: SubjectK
         return False
     event = _event(clock, "citizen.registered", subject_ref=ref)
 
-    def write(unit: Unit) -> None:
+    def write(unit: UnitOfWork) -> None:
         accounts.save_citizen(citizen, entry.identity_number, unit)
         unit.record(event)
 

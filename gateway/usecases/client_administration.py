@@ -9,9 +9,9 @@ from chengxin.auth.policy import rule
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import covers, outside
 from chengxin.errors import Problem
-from chengxin.store.database import Unit
+from chengxin.store.database import UnitOfWork
 from chengxin.values.canonical_json import canonical
-from gateway.context import Gateway
+from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import Client, is_service_number
 from gateway.domain.separation_of_duties import (
     CLIENT_EXISTS,
@@ -32,7 +32,7 @@ _ARTICLES: Final = ("14", "17")
 
 
 @dataclass(frozen=True)
-class Registration:
+class ClientRegistration:
     """What is written of a client when it is registered."""
 
     client_id: str
@@ -43,19 +43,19 @@ class Registration:
     jwk: Mapping[str, Any]
 
 
-def in_region(gateway: Gateway, caller: Principal, client_id: str, *_: object, **__: object) -> Problem | None:
+def in_region(ctx: GatewayContext, caller: Principal, client_id: str, *_: object, **__: object) -> Problem | None:
     """the client's region lies within the officer's"""
-    client = gateway.accounts.client(client_id)
+    client = ctx.accounts.client(client_id)
     return outside(caller, client.region) if client and Role.SERVICE not in client.roles else None
 
 
-def region_is_own(gateway: Gateway, caller: Principal, asked: Registration, *_: object) -> Problem | None:
+def region_is_own(ctx: GatewayContext, caller: Principal, asked: ClientRegistration, *_: object) -> Problem | None:
     """the new client's region lies within the officer's"""
     return outside(caller, asked.region)
 
 
 @rule("client.registered", roles=_REGISTRARS, articles=_ARTICLES, when=(region_is_own,))
-def register(gateway: Gateway, caller: Principal, asked: Registration, key: str = "") -> dict[str, Any]:
+def register(ctx: GatewayContext, caller: Principal, asked: ClientRegistration, key: str = "") -> dict[str, Any]:
     """Registers a client with its first key. It can do nothing until grants are approved.
 
     Raises CLIENT_EXISTS, CLIENT_INVALID.
@@ -72,39 +72,39 @@ def register(gateway: Gateway, caller: Principal, asked: Registration, key: str 
         responsible=asked.responsible,
     )
 
-    def work(unit: Unit) -> dict[str, Any]:
-        if gateway.accounts.client(asked.client_id, unit.session) is not None:
+    def work(unit: UnitOfWork) -> dict[str, Any]:
+        if ctx.accounts.client(asked.client_id, unit.session) is not None:
             raise CLIENT_EXISTS(client_id=asked.client_id)
-        _save(gateway, caller, unit, "client.registered", client)
-        return plain(client)
+        _save(ctx, caller, unit, "client.registered", client)
+        return client_to_dict(client)
 
-    asked_for = canonical(["client.registered", {**plain(client)}])
-    return gateway.store.once(caller.sub, key, asked_for, work)
+    asked_for = canonical(["client.registered", {**client_to_dict(client)}])
+    return ctx.store.once(caller.sub, key, asked_for, work)
 
 
 @rule("client.read", roles=_READERS, articles=_ARTICLES, when=(in_region,))
-def read(gateway: Gateway, caller: Principal, client_id: str) -> dict[str, Any]:
+def read(ctx: GatewayContext, caller: Principal, client_id: str) -> dict[str, Any]:
     """One client's registration. Raises CLIENT_UNKNOWN."""
-    found = plain(_known(gateway, client_id))
-    gateway.audit.record(gateway.audit.event("client.read", caller, details={"client_id": client_id}))
+    found = client_to_dict(_known(ctx, client_id))
+    ctx.audit.record(ctx.audit.event("client.read", caller, details={"client_id": client_id}))
     return found
 
 
 @rule("client.listed", roles=_READERS, articles=_ARTICLES)
-def listed(gateway: Gateway, caller: Principal, after: str, limit: int) -> list[dict[str, Any]]:
+def listed(ctx: GatewayContext, caller: Principal, after: str, limit: int) -> list[dict[str, Any]]:
     """Clients of the officer's region, by id."""
     found: list[dict[str, Any]] = []
     # Of a page, those of other regions are passed over: a deployment has hundreds of clients, not millions.
-    while len(found) < limit and (page := gateway.accounts.clients(after, 200)):
-        found += [plain(client) for client in page if covers(caller.region, client.region)]
+    while len(found) < limit and (page := ctx.accounts.clients(after, 200)):
+        found += [client_to_dict(client) for client in page if covers(caller.region, client.region)]
         after = page[-1].client_id
-    gateway.audit.record(gateway.audit.event("client.listed", caller))
+    ctx.audit.record(ctx.audit.event("client.listed", caller))
     return found[:limit]
 
 
 @rule("client.key_added", roles=_REGISTRARS, articles=_ARTICLES, when=(in_region,))
 def add_key(
-    gateway: Gateway,
+    ctx: GatewayContext,
     caller: Principal,
     client_id: str,
     jwk: Mapping[str, Any],
@@ -117,7 +117,7 @@ def add_key(
     def change(client: Client) -> Client:
         if any(known["kid"] == added["kid"] for known in client.jwks):
             raise KEY_EXISTS(kid=added["kid"])
-        now = gateway.clock.now()
+        now = ctx.clock.now()
         kept = client.live_keys(now.timestamp())
         if overlap_hours is not None:
             ends = str(int((now + timedelta(hours=overlap_hours)).timestamp()))
@@ -125,11 +125,11 @@ def add_key(
         return replace(client, jwks=(*kept, added))
 
     asked = ["client.key_added", client_id, added, overlap_hours]
-    return _changed(gateway, caller, client_id, "client.key_added", change, asked, key, kid=added["kid"])
+    return _changed(ctx, caller, client_id, "client.key_added", change, asked, key, kid=added["kid"])
 
 
 @rule("client.key_retired", roles=_REGISTRARS, articles=_ARTICLES, when=(in_region,))
-def retire_key(gateway: Gateway, caller: Principal, client_id: str, kid: str) -> dict[str, Any]:
+def retire_key(ctx: GatewayContext, caller: Principal, client_id: str, kid: str) -> dict[str, Any]:
     """Retires a key at once. Raises CLIENT_UNKNOWN, KEY_UNKNOWN, LAST_KEY."""
 
     def change(client: Client) -> Client:
@@ -137,30 +137,30 @@ def retire_key(gateway: Gateway, caller: Principal, client_id: str, kid: str) ->
         if len(kept) == len(client.jwks):
             raise KEY_UNKNOWN(kid=kid)
         left = replace(client, jwks=kept)
-        if not left.live_keys(gateway.clock.now().timestamp()):
+        if not left.live_keys(ctx.clock.now().timestamp()):
             raise LAST_KEY()
         return left
 
-    return _changed(gateway, caller, client_id, "client.key_retired", change, [], "", kid=kid)
+    return _changed(ctx, caller, client_id, "client.key_retired", change, [], "", kid=kid)
 
 
 @rule("client.suspended", roles=_READERS, articles=("17", "31"), when=(in_region,))
-def suspend(gateway: Gateway, caller: Principal, client_id: str) -> dict[str, Any]:
+def suspend(ctx: GatewayContext, caller: Principal, client_id: str) -> dict[str, Any]:
     """Suspends a client: no token from now on, and those that it has are dead within a minute. One officer suffices."""
     found = _changed(
-        gateway, caller, client_id, "client.suspended", lambda c: replace(c, suspended=True), [], "", ends_tokens=True
+        ctx, caller, client_id, "client.suspended", lambda c: replace(c, suspended=True), [], "", ends_tokens=True
     )
-    gateway.revocations.refresh()
+    ctx.revocations.refresh()
     return found
 
 
 @rule("client.resumed", roles={Role.AUTHORITY}, articles=("17", "31"), when=(in_region,))
-def resume(gateway: Gateway, caller: Principal, client_id: str) -> dict[str, Any]:
+def resume(ctx: GatewayContext, caller: Principal, client_id: str) -> dict[str, Any]:
     """Lets a suspended client work again."""
-    return _changed(gateway, caller, client_id, "client.resumed", lambda c: replace(c, suspended=False), [], "")
+    return _changed(ctx, caller, client_id, "client.resumed", lambda c: replace(c, suspended=False), [], "")
 
 
-def plain(client: Client) -> dict[str, Any]:
+def client_to_dict(client: Client) -> dict[str, Any]:
     """A client as it is shown."""
     return {
         "client_id": client.client_id,
@@ -170,24 +170,24 @@ def plain(client: Client) -> dict[str, Any]:
         "responsible": client.responsible,
         "suspended": client.suspended,
         "keys": [dict(jwk) for jwk in listed_keys(client)],
-        **Grants.of(client).plain(),
+        **Grants.of(client).to_dict(),
     }
 
 
-def known(gateway: Gateway, client_id: str, unit: Unit) -> Client:
+def known(ctx: GatewayContext, client_id: str, unit: UnitOfWork) -> Client:
     """A client within a unit. Raises CLIENT_UNKNOWN; the services themselves are not administered here."""
-    client = gateway.accounts.client(client_id, unit.session)
+    client = ctx.accounts.client(client_id, unit.session)
     if client is None or Role.SERVICE in client.roles:
         raise CLIENT_UNKNOWN(client_id=client_id)
     return client
 
 
-def _known(gateway: Gateway, client_id: str) -> Client:
-    return gateway.accounts.transact(lambda unit: known(gateway, client_id, unit))
+def _known(ctx: GatewayContext, client_id: str) -> Client:
+    return ctx.accounts.transact(lambda unit: known(ctx, client_id, unit))
 
 
 def _changed(
-    gateway: Gateway,
+    ctx: GatewayContext,
     caller: Principal,
     client_id: str,
     act: str,
@@ -197,20 +197,20 @@ def _changed(
     ends_tokens: bool = False,
     **details: str,
 ) -> dict[str, Any]:
-    def work(unit: Unit) -> dict[str, Any]:
-        client = change(known(gateway, client_id, unit))
-        _save(gateway, caller, unit, act, client, **details)
+    def work(unit: UnitOfWork) -> dict[str, Any]:
+        client = change(known(ctx, client_id, unit))
+        _save(ctx, caller, unit, act, client, **details)
         if ends_tokens:
-            end_client_tokens(gateway, unit, client_id)
-        return plain(client)
+            end_client_tokens(ctx, unit, client_id)
+        return client_to_dict(client)
 
-    return gateway.store.once(caller.sub, key, canonical(asked), work)
+    return ctx.store.once(caller.sub, key, canonical(asked), work)
 
 
-def _save(gateway: Gateway, caller: Principal, unit: Unit, act: str, client: Client, **details: str) -> None:
-    gateway.accounts.put_client(client, unit)
+def _save(ctx: GatewayContext, caller: Principal, unit: UnitOfWork, act: str, client: Client, **details: str) -> None:
+    ctx.accounts.put_client(client, unit)
     named = {"client_id": client.client_id, **details}
-    unit.record(gateway.audit.event(act, caller, details=named).encode())
+    unit.record(ctx.audit.event(act, caller, details=named).encode())
 
 
 def _usable(jwk: Mapping[str, Any]) -> dict[str, str]:

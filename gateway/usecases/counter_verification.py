@@ -14,13 +14,13 @@ from chengxin.auth.policy import rule
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.revocation import Revocation
 from chengxin.errors import INPUT_INVALID, FieldError, not_found, unauthenticated
-from chengxin.store.database import Unit
+from chengxin.store.database import UnitOfWork
 from chengxin.values.canonical_json import canonical
 from chengxin.values.clock import rfc3339
 from chengxin.values.ids import new_id
-from gateway.context import Gateway
+from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import Citizen
-from gateway.store.signing_keys import Minted
+from gateway.store.signing_keys import IssuedToken
 from gateway.usecases.verify_identity import admit
 
 _COUNTER: Final = {Role.CENTRE}
@@ -50,46 +50,48 @@ class Representation:
 
 
 @rule("counter.code_issued", roles=_COUNTER, articles=("16",))
-def issue_code(gateway: Gateway, caller: Principal, identity_number: str, document: str) -> dict[str, Any]:
+def issue_code(ctx: GatewayContext, caller: Principal, identity_number: str, document: str) -> dict[str, Any]:
     """A one-time code for the person whose document the officer has before her; told once.
 
     Raises INPUT_INVALID for a number whose check digit is wrong.
     """
-    ref = _subject_ref(gateway, identity_number)
+    ref = _subject_ref(ctx, identity_number)
     code = _new_code()
-    now = gateway.clock.now()
+    now = ctx.clock.now()
     expires_at = now + timedelta(hours=_CODE_HOURS)
     details = {"document": document}
-    event = gateway.audit.event("counter.code_issued", caller, subject_refs=[ref], details=details).encode()
+    event = ctx.audit.event("counter.code_issued", caller, subject_refs=[ref], details=details).encode()
     row = {"_id": _digest(code), "subject_ref": ref, "issued_by": caller.sub, "expires_at": expires_at}
 
-    def work(unit: Unit) -> None:
-        gateway.administration.add_counter_code(row, unit)
+    def work(unit: UnitOfWork) -> None:
+        ctx.administration.add_counter_code(row, unit)
         unit.record(event)
 
-    gateway.accounts.transact(work)
+    ctx.accounts.transact(work)
     return {"code": code, "expires_at": rfc3339(expires_at)}
 
 
-def exchange(gateway: Gateway, identity_number: str, code: str, uscc: str = "") -> Minted:
+def exchange(ctx: GatewayContext, identity_number: str, code: str, uscc: str = "") -> IssuedToken:
     """The token of the person whom the code was handed to. Raises COUNTER_CODE_REFUSED, NOT_REPRESENTATIVE."""
 
     def verified() -> Citizen:
-        ref = gateway.subject_key.subject_ref("identity_number", identity_number)
+        ref = ctx.subject_key.subject_ref("identity_number", identity_number)
         digest = _digest(code.strip().upper())
-        if gateway.administration.spend_counter_code(digest, ref, gateway.clock.now()) is None:
+        if ctx.administration.spend_counter_code(digest, ref, ctx.clock.now()) is None:
             raise COUNTER_CODE_REFUSED()
         return Citizen(ref, "")
 
-    return admit(gateway, ACR, verified, uscc)
+    return admit(ctx, ACR, verified, uscc)
 
 
 @rule("representation.recorded", roles=_COUNTER, articles=("16",))
-def record_representation(gateway: Gateway, caller: Principal, asked: Representation, key: str = "") -> dict[str, Any]:
+def record_representation(
+    ctx: GatewayContext, caller: Principal, asked: Representation, key: str = ""
+) -> dict[str, Any]:
     """Records who may act for an organisation; an agent by an authorization, until its last day. Raises INPUT_INVALID."""
-    ref = _subject_ref(gateway, asked.identity_number)
+    ref = _subject_ref(ctx, asked.identity_number)
     if asked.capacity == "agent":
-        _must_be_authorized(asked, gateway.clock.today())
+        _must_be_authorized(asked, ctx.clock.today())
     row = {
         "_id": new_id("rep"),
         "subject_ref": ref,
@@ -98,50 +100,50 @@ def record_representation(gateway: Gateway, caller: Principal, asked: Representa
         "authorization": asked.authorization,
         "until": asked.until,
         "recorded_by": caller.sub,
-        "recorded_at": gateway.clock.now(),
+        "recorded_at": ctx.clock.now(),
     }
-    org = gateway.subject_key.subject_ref("uscc", asked.uscc)
+    org = ctx.subject_key.subject_ref("uscc", asked.uscc)
     details = {"representation_id": row["_id"], "capacity": asked.capacity, "until": asked.until}
 
-    def work(unit: Unit) -> dict[str, Any]:
-        gateway.administration.add_representation(dict(row), unit)
+    def work(unit: UnitOfWork) -> dict[str, Any]:
+        ctx.administration.add_representation(dict(row), unit)
         unit.record(
-            gateway.audit.event("representation.recorded", caller, subject_refs=[ref, org], details=details).encode()
+            ctx.audit.event("representation.recorded", caller, subject_refs=[ref, org], details=details).encode()
         )
-        return _plain(row)
+        return _to_dict(row)
 
     asked_for = canonical([ref, asked.uscc, asked.capacity, asked.authorization, asked.until])
-    return gateway.store.once(caller.sub, key, asked_for, work)
+    return ctx.store.once(caller.sub, key, asked_for, work)
 
 
 @rule("representation.listed", roles={Role.CENTRE, Role.SUPERVISOR}, articles=("16",))
-def representations(gateway: Gateway, caller: Principal, uscc: str) -> list[dict[str, Any]]:
+def representations(ctx: GatewayContext, caller: Principal, uscc: str) -> list[dict[str, Any]]:
     """Who may act for an organisation, by pseudonym."""
-    org = gateway.subject_key.subject_ref("uscc", uscc)
-    gateway.audit.record(gateway.audit.event("representation.listed", caller, subject_refs=[org]))
-    return [_plain(row) for row in gateway.administration.representations(uscc)]
+    org = ctx.subject_key.subject_ref("uscc", uscc)
+    ctx.audit.record(ctx.audit.event("representation.listed", caller, subject_refs=[org]))
+    return [_to_dict(row) for row in ctx.administration.representations(uscc)]
 
 
 @rule("representation.ended", roles=_COUNTER, articles=("16",))
-def end_representation(gateway: Gateway, caller: Principal, representation_id: str) -> dict[str, Any]:
+def end_representation(ctx: GatewayContext, caller: Principal, representation_id: str) -> dict[str, Any]:
     """Ends it; tokens for the organisation are dead within a minute. Raises REPRESENTATION_UNKNOWN."""
 
-    def work(unit: Unit) -> dict[str, Any]:
-        row = gateway.administration.representation(representation_id, unit.session)
+    def work(unit: UnitOfWork) -> dict[str, Any]:
+        row = ctx.administration.representation(representation_id, unit.session)
         if row is None:
             raise REPRESENTATION_UNKNOWN(representation_id=representation_id)
-        gateway.administration.end_representation(representation_id, unit)
-        org = gateway.subject_key.subject_ref("uscc", row["uscc"])
-        now = gateway.clock.now()
+        ctx.administration.end_representation(representation_id, unit)
+        org = ctx.subject_key.subject_ref("uscc", row["uscc"])
+        now = ctx.clock.now()
         # An organisation's tokens do not name the person: all of them end, her colleagues sign in again.
-        gateway.administration.revoke(Revocation("sub", org, int(now.timestamp()) + 1), now, unit)
+        ctx.administration.revoke(Revocation("sub", org, int(now.timestamp()) + 1), now, unit)
         refs = [row["subject_ref"], org]
         details = {"representation_id": representation_id}
-        unit.record(gateway.audit.event("representation.ended", caller, subject_refs=refs, details=details).encode())
-        return _plain(row)
+        unit.record(ctx.audit.event("representation.ended", caller, subject_refs=refs, details=details).encode())
+        return _to_dict(row)
 
-    found = gateway.accounts.transact(work)
-    gateway.revocations.refresh()
+    found = ctx.accounts.transact(work)
+    ctx.revocations.refresh()
     return found
 
 
@@ -158,13 +160,13 @@ def _must_be_authorized(asked: Representation, today: date) -> None:
         raise INPUT_INVALID(fields=[FieldError("authorization", "required", told)])
 
 
-def _subject_ref(gateway: Gateway, identity_number: str) -> str:
+def _subject_ref(ctx: GatewayContext, identity_number: str) -> str:
     number = identity_number.strip().upper()
     # A digit mistyped at the counter would open somebody else's record.
     if not _NUMBER.match(number) or not mod_11_2.is_valid(number):
         told = "身份证号码校验码不符 / the check digit of the identity number is wrong"
         raise INPUT_INVALID(fields=[FieldError("identity_number", "check_digit", told)])
-    return gateway.subject_key.subject_ref("identity_number", number)
+    return ctx.subject_key.subject_ref("identity_number", number)
 
 
 def _new_code() -> str:
@@ -176,7 +178,7 @@ def _digest(code: str) -> str:
     return hashlib.sha256(code.encode()).hexdigest()
 
 
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
+def _to_dict(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "representation_id": row["_id"],
         "subject_ref": row["subject_ref"],

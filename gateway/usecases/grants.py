@@ -7,11 +7,11 @@ from chengxin.auth.policy import rule
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import covers, outside
 from chengxin.errors import Problem
-from chengxin.store.database import Unit
+from chengxin.store.database import UnitOfWork
 from chengxin.values.canonical_json import canonical
 from chengxin.values.clock import rfc3339
 from chengxin.values.ids import new_id
-from gateway.context import Gateway
+from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import Client, Officer
 from gateway.domain.separation_of_duties import (
     CLIENT_INVALID,
@@ -30,22 +30,22 @@ _EVERY: Final = _PROPOSERS | _APPROVERS
 _ARTICLES: Final = ("16", "17", "30")
 
 
-def proposal_in_region(gateway: Gateway, caller: Principal, proposal_id: str, *_: object) -> Problem | None:
+def proposal_in_region(ctx: GatewayContext, caller: Principal, proposal_id: str, *_: object) -> Problem | None:
     """the proposal's region lies within the officer's"""
-    proposal = gateway.administration.proposal(proposal_id)
+    proposal = ctx.administration.proposal(proposal_id)
     return outside(caller, proposal.region) if proposal is not None else None
 
 
-def by_a_second_officer(gateway: Gateway, caller: Principal, proposal_id: str, *_: object) -> Problem | None:
+def by_a_second_officer(ctx: GatewayContext, caller: Principal, proposal_id: str, *_: object) -> Problem | None:
     """another officer proposed it, for another; the role supervisor takes a supervisor"""
-    proposal = gateway.administration.proposal(proposal_id)
+    proposal = ctx.administration.proposal(proposal_id)
     kind = proposal.refusal(caller, approve=True) if proposal else None
     return kind() if kind else None
 
 
 @rule("client.grants_proposed", roles=_PROPOSERS, articles=_ARTICLES, when=(client_administration.in_region,))
 def propose_for_client(
-    gateway: Gateway, caller: Principal, client_id: str, grants: Grants, key: str = ""
+    ctx: GatewayContext, caller: Principal, client_id: str, grants: Grants, key: str = ""
 ) -> dict[str, Any]:
     """What a client may do from now on: in force at once when it only takes away, else after a second officer.
 
@@ -54,10 +54,10 @@ def propose_for_client(
     if fault := grants.client_fault():
         raise CLIENT_INVALID(what=fault)
 
-    def work(unit: Unit) -> dict[str, Any]:
-        return _propose(gateway, caller, unit, client_administration.known(gateway, client_id, unit), grants)
+    def work(unit: UnitOfWork) -> dict[str, Any]:
+        return _propose(ctx, caller, unit, client_administration.known(ctx, client_id, unit), grants)
 
-    return _settled(gateway, caller, key, ["client", client_id, grants.plain()], work)
+    return _settled(ctx, caller, key, ["client", client_id, grants.to_dict()], work)
 
 
 @rule(
@@ -67,65 +67,63 @@ def propose_for_client(
     when=(officer_administration.not_oneself, officer_administration.in_region),
 )
 def propose_for_officer(
-    gateway: Gateway, caller: Principal, username: str, grants: Grants, key: str = ""
+    ctx: GatewayContext, caller: Principal, username: str, grants: Grants, key: str = ""
 ) -> dict[str, Any]:
     """Which roles an officer holds from now on, as for clients. Raises OFFICER_UNKNOWN, OFFICER_INVALID."""
     if fault := grants.officer_fault():
         raise OFFICER_INVALID(what=fault)
 
-    def work(unit: Unit) -> dict[str, Any]:
-        return _propose(gateway, caller, unit, officer_administration.known(gateway, username, unit), grants)
+    def work(unit: UnitOfWork) -> dict[str, Any]:
+        return _propose(ctx, caller, unit, officer_administration.known(ctx, username, unit), grants)
 
-    return _settled(gateway, caller, key, ["officer", username, grants.plain()], work)
+    return _settled(ctx, caller, key, ["officer", username, grants.to_dict()], work)
 
 
 @rule("grant.listed", roles=_EVERY, articles=_ARTICLES)
-def listed(gateway: Gateway, caller: Principal, state: str, before: str, limit: int) -> list[dict[str, Any]]:
+def listed(ctx: GatewayContext, caller: Principal, state: str, before: str, limit: int) -> list[dict[str, Any]]:
     """Proposals of the officer's region, the newest first."""
     found: list[dict[str, Any]] = []
-    now = gateway.clock.now()
-    while len(found) < limit and (page := gateway.administration.proposals(state, before, 200)):
-        found += [plain(p.seen(now)) for p in page if covers(caller.region, p.region)]
+    now = ctx.clock.now()
+    while len(found) < limit and (page := ctx.administration.proposals(state, before, 200)):
+        found += [proposal_to_dict(p.seen(now)) for p in page if covers(caller.region, p.region)]
         before = page[-1].proposal_id
-    gateway.audit.record(gateway.audit.event("grant.listed", caller))
+    ctx.audit.record(ctx.audit.event("grant.listed", caller))
     return found[:limit]
 
 
 @rule("grant.approved", roles=_APPROVERS, articles=_ARTICLES, when=(proposal_in_region, by_a_second_officer))
-def approve(gateway: Gateway, caller: Principal, proposal_id: str) -> dict[str, Any]:
+def approve(ctx: GatewayContext, caller: Principal, proposal_id: str) -> dict[str, Any]:
     """The second officer agrees, and the grants are in force. Raises PROPOSAL_UNKNOWN, PROPOSAL_DECIDED."""
 
-    def work(unit: Unit) -> dict[str, Any]:
-        proposal = _open(gateway, unit, proposal_id)
+    def work(unit: UnitOfWork) -> dict[str, Any]:
+        proposal = _open(ctx, unit, proposal_id)
         holder: Client | Officer
         if proposal.kind == "client":
-            holder = client_administration.known(gateway, proposal.target, unit)
+            holder = client_administration.known(ctx, proposal.target, unit)
         else:
-            holder = officer_administration.known(gateway, proposal.target, unit)
-        _apply(gateway, unit, holder, proposal.grants)
-        return _decide(gateway, caller, unit, proposal, "approved")
+            holder = officer_administration.known(ctx, proposal.target, unit)
+        _apply(ctx, unit, holder, proposal.grants)
+        return _decide(ctx, caller, unit, proposal, "approved")
 
-    found = gateway.accounts.transact(work)
-    gateway.revocations.refresh()
+    found = ctx.accounts.transact(work)
+    ctx.revocations.refresh()
     return found
 
 
 @rule("grant.rejected", roles=_EVERY, articles=_ARTICLES, when=(proposal_in_region,))
-def reject(gateway: Gateway, caller: Principal, proposal_id: str) -> dict[str, Any]:
+def reject(ctx: GatewayContext, caller: Principal, proposal_id: str) -> dict[str, Any]:
     """Nothing comes of it; who proposed it may take it back so. Raises PROPOSAL_UNKNOWN, PROPOSAL_DECIDED."""
-    return gateway.accounts.transact(
-        lambda unit: _decide(gateway, caller, unit, _open(gateway, unit, proposal_id), "rejected")
-    )
+    return ctx.accounts.transact(lambda unit: _decide(ctx, caller, unit, _open(ctx, unit, proposal_id), "rejected"))
 
 
-def plain(proposal: Proposal) -> dict[str, Any]:
+def proposal_to_dict(proposal: Proposal) -> dict[str, Any]:
     """A proposal as it is shown."""
     return {
         "proposal_id": proposal.proposal_id,
         "kind": proposal.kind,
         "target": proposal.target,
         "region": proposal.region,
-        "grants": proposal.grants.plain(),
+        "grants": proposal.grants.to_dict(),
         "state": proposal.state,
         "proposed_by": proposal.proposed_by,
         "proposed_at": rfc3339(proposal.proposed_at),
@@ -135,57 +133,57 @@ def plain(proposal: Proposal) -> dict[str, Any]:
 
 
 def _propose(
-    gateway: Gateway, caller: Principal, unit: Unit, holder: Client | Officer, grants: Grants
+    ctx: GatewayContext, caller: Principal, unit: UnitOfWork, holder: Client | Officer, grants: Grants
 ) -> dict[str, Any]:
     kind, target = ("officer", holder.username) if isinstance(holder, Officer) else ("client", holder.client_id)
-    now = gateway.clock.now()
+    now = ctx.clock.now()
     proposal = Proposal(new_id("grant"), kind, target, holder.region, grants, caller.sub, now)
     act = "officer.roles_proposed" if kind == "officer" else "client.grants_proposed"
     if grants.only_less_than(Grants.of(holder)):
-        _apply(gateway, unit, holder, grants)
+        _apply(ctx, unit, holder, grants)
         proposal, act = proposal.decided(caller, "applied", now), "grant.reduced"
-    gateway.administration.save_proposal(proposal, unit)
-    _record(gateway, caller, unit, act, proposal)
-    return plain(proposal)
+    ctx.administration.save_proposal(proposal, unit)
+    _record(ctx, caller, unit, act, proposal)
+    return proposal_to_dict(proposal)
 
 
-def _apply(gateway: Gateway, unit: Unit, holder: Client | Officer, grants: Grants) -> None:
+def _apply(ctx: GatewayContext, unit: UnitOfWork, holder: Client | Officer, grants: Grants) -> None:
     if isinstance(holder, Officer):
-        gateway.accounts.put_officer(replace(holder, roles=grants.roles), unit)
+        ctx.accounts.put_officer(replace(holder, roles=grants.roles), unit)
         # Tokens name the roles of before.
-        end_all_sessions(gateway, unit, holder.sub)
+        end_all_sessions(ctx, unit, holder.sub)
         return
     agreements = tuple(sorted(grants.agreements, key=lambda a: (a.purpose, a.number)))
     changed = replace(holder, roles=grants.roles, agreements=agreements, legal_bases=tuple(sorted(grants.legal_bases)))
-    gateway.accounts.put_client(changed, unit)
+    ctx.accounts.put_client(changed, unit)
     if not Grants.of(holder).only_less_than(grants):
-        end_client_tokens(gateway, unit, holder.client_id)
+        end_client_tokens(ctx, unit, holder.client_id)
 
 
-def _open(gateway: Gateway, unit: Unit, proposal_id: str) -> Proposal:
-    proposal = gateway.administration.proposal(proposal_id, unit.session)
+def _open(ctx: GatewayContext, unit: UnitOfWork, proposal_id: str) -> Proposal:
+    proposal = ctx.administration.proposal(proposal_id, unit.session)
     if proposal is None:
         raise PROPOSAL_UNKNOWN(proposal_id=proposal_id)
-    proposal = proposal.seen(gateway.clock.now())
+    proposal = proposal.seen(ctx.clock.now())
     if proposal.state != "open":
         raise PROPOSAL_DECIDED(state=proposal.state)
     return proposal
 
 
-def _decide(gateway: Gateway, caller: Principal, unit: Unit, proposal: Proposal, state: str) -> dict[str, Any]:
-    decided = proposal.decided(caller, state, gateway.clock.now())
-    gateway.administration.save_proposal(decided, unit)
-    _record(gateway, caller, unit, f"grant.{state}", decided)
-    return plain(decided)
+def _decide(ctx: GatewayContext, caller: Principal, unit: UnitOfWork, proposal: Proposal, state: str) -> dict[str, Any]:
+    decided = proposal.decided(caller, state, ctx.clock.now())
+    ctx.administration.save_proposal(decided, unit)
+    _record(ctx, caller, unit, f"grant.{state}", decided)
+    return proposal_to_dict(decided)
 
 
-def _record(gateway: Gateway, caller: Principal, unit: Unit, act: str, proposal: Proposal) -> None:
-    details = {"proposal_id": proposal.proposal_id, proposal.kind: proposal.target} | proposal.grants.plain()
-    unit.record(gateway.audit.event(act, caller, details=details).encode())
+def _record(ctx: GatewayContext, caller: Principal, unit: UnitOfWork, act: str, proposal: Proposal) -> None:
+    details = {"proposal_id": proposal.proposal_id, proposal.kind: proposal.target} | proposal.grants.to_dict()
+    unit.record(ctx.audit.event(act, caller, details=details).encode())
 
 
-def _settled(gateway: Gateway, caller: Principal, key: str, asked: list[Any], work: Any) -> dict[str, Any]:
-    found = gateway.store.once(caller.sub, key, canonical(asked), work)
+def _settled(ctx: GatewayContext, caller: Principal, key: str, asked: list[Any], work: Any) -> dict[str, Any]:
+    found = ctx.store.once(caller.sub, key, canonical(asked), work)
     if found["state"] == "applied":
-        gateway.revocations.refresh()
+        ctx.revocations.refresh()
     return dict(found)

@@ -13,7 +13,7 @@ from chengxin.auth.revocation import is_revoked
 from chengxin.auth.tls import confirmation
 from chengxin.errors import Problem
 from chengxin.values.jwk import thumbprint
-from gateway.context import Gateway
+from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import (
     ANONYMOUS,
     ASSERTION_REPLAYED,
@@ -26,7 +26,7 @@ from gateway.domain.clients_and_officers import (
     algorithm_of,
     assertion_fault,
 )
-from gateway.store.signing_keys import Minted
+from gateway.store.signing_keys import IssuedToken
 from gateway.usecases.exchange_consent import exchanged
 
 GRANT_TYPES: Final = ("client_credentials", TOKEN_EXCHANGE)
@@ -45,41 +45,39 @@ class ClientProof:
     assertion: str = field(default="", repr=False)
 
 
-def issue(gateway: Gateway, proof: ClientProof, asked: TokenRequest) -> Minted:
+def issue(ctx: GatewayContext, proof: ClientProof, asked: TokenRequest) -> IssuedToken:
     """An access token for a registered client. Raises the refusal, after putting it on record."""
     client: Client | None = None
     try:
         claimed_by, claims = _read(proof)
-        client = gateway.accounts.client(claimed_by)
+        client = ctx.accounts.client(claimed_by)
         if client is None:
             raise CLIENT_NOT_AUTHENTICATED(reason="the client is not registered")
-        proved_by = _authenticate(gateway, client, proof.assertion, claims)
+        proved_by = _authenticate(ctx, client, proof.assertion, claims)
         exchange = proof.grant_type == TOKEN_EXCHANGE
-        granted = exchanged(client, asked, gateway.consents) if exchange else client.granted(asked)
+        granted = exchanged(client, asked, ctx.consents) if exchange else client.granted(asked)
         if Role.PROVIDER in granted.roles:
             # By the same key a provider signs what it delivers: ingest takes our word for whose key it is.
             granted = replace(granted, client_key=thumbprint(proved_by))
-        minted = gateway.keys.mint(replace(granted, certificate=_bound(claims)))
-        if is_revoked(gateway.revocations, minted.principal, minted.kid, minted.issued_at):
+        minted = ctx.keys.mint(replace(granted, certificate=_bound(claims)))
+        if is_revoked(ctx.revocations, minted.principal, minted.kid, minted.issued_at):
             raise REVOKED_JUST_NOW(retry_after=2)
     except Problem as refusal:
         # A client_id that is nobody's may be anything: it is not put on record.
         details = {"code": refusal.code} | ({"client_id": client.client_id} if client else {})
-        _record(gateway, client, gateway.audit.event("token.issued", ANONYMOUS, outcome="refused", details=details))
+        _record(ctx, client, ctx.audit.event("token.issued", ANONYMOUS, outcome="refused", details=details))
         raise
-    _record(
-        gateway, client, gateway.audit.event("token.issued", minted.principal, details={"jti": minted.principal.jti})
-    )
+    _record(ctx, client, ctx.audit.event("token.issued", minted.principal, details={"jti": minted.principal.jti}))
     return minted
 
 
-def authenticated(gateway: Gateway, proof: ClientProof) -> Client:
+def authenticated(ctx: GatewayContext, proof: ClientProof) -> Client:
     """The client that an assertion is from, at an address other than the token endpoint. Raises the refusal."""
     claimed_by, claims = _claimed(proof)
-    client = gateway.accounts.client(claimed_by)
+    client = ctx.accounts.client(claimed_by)
     if client is None:
         raise CLIENT_NOT_AUTHENTICATED(reason="the client is not registered")
-    _authenticate(gateway, client, proof.assertion, claims)
+    _authenticate(ctx, client, proof.assertion, claims)
     return client
 
 
@@ -114,15 +112,15 @@ def _decoded(assertion: str) -> dict[str, Any]:
         raise CLIENT_NOT_AUTHENTICATED(reason="it is not a JWT") from None
 
 
-def _authenticate(gateway: Gateway, client: Client, assertion: str, claims: Mapping[str, Any]) -> Mapping[str, Any]:
+def _authenticate(ctx: GatewayContext, client: Client, assertion: str, claims: Mapping[str, Any]) -> Mapping[str, Any]:
     """The registered key by which the client proved who it is."""
-    now = gateway.clock.now().timestamp()
+    now = ctx.clock.now().timestamp()
     jwk = _signed_by(client, assertion, now)
-    audiences = (gateway.issuer, f"{gateway.issuer}/oauth/token")
+    audiences = (ctx.issuer, f"{ctx.issuer}/oauth/token")
     fault = assertion_fault(claims, client.client_id, audiences, now)
     if fault is not None:
         raise CLIENT_NOT_AUTHENTICATED(reason=fault)
-    if not gateway.accounts.spend_assertion(client.client_id, claims["jti"], float(claims["exp"])):
+    if not ctx.accounts.spend_assertion(client.client_id, claims["jti"], float(claims["exp"])):
         raise ASSERTION_REPLAYED()
     return jwk
 
@@ -161,9 +159,9 @@ def _bound(claims: Mapping[str, Any]) -> str:
         raise TOKEN_REQUEST_INVALID(what=str(e)) from None
 
 
-def _record(gateway: Gateway, client: Client | None, event: AuditEvent) -> None:
+def _record(ctx: GatewayContext, client: Client | None, event: AuditEvent) -> None:
     if client is not None and Role.SERVICE in client.roles:
         # A service needs its token before the audit service can be reached: its event takes the outbox.
-        gateway.accounts.transact(lambda unit: unit.record(event.encode()))
+        ctx.accounts.transact(lambda unit: unit.record(event.encode()))
     else:
-        gateway.audit.record(event)
+        ctx.audit.record(event)

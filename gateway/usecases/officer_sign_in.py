@@ -5,8 +5,8 @@ from datetime import timedelta
 from typing import Final
 
 from chengxin.errors import Problem
-from chengxin.store.database import Unit
-from gateway.context import Gateway
+from chengxin.store.database import UnitOfWork
+from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import (
     ANONYMOUS,
     OFFICER_NOT_ACTIVE,
@@ -18,7 +18,7 @@ from gateway.domain.clients_and_officers import (
     locked_for,
     matching_step,
 )
-from gateway.store.signing_keys import Minted
+from gateway.store.signing_keys import IssuedToken
 
 # Checked for user names that do not exist, so that they take as long; nobody holds it.
 _NOBODYS_SECRET: Final = "A" * 32
@@ -29,7 +29,7 @@ _SHORTEST_PASSWORD: Final = 12
 
 
 @dataclass(frozen=True)
-class Proof:
+class SignInProof:
     """What an officer knows and has, and the password that she wants from now on."""
 
     username: str
@@ -38,7 +38,7 @@ class Proof:
     new_password: str = field(default="", repr=False)
 
 
-def sign_in(gateway: Gateway, proof: Proof) -> Minted:
+def sign_in(ctx: GatewayContext, proof: SignInProof) -> IssuedToken:
     """A token with the officer's roles.
 
     Raises SIGN_IN_REFUSED, whatever was wrong, or SIGN_IN_LOCKED; to who has proved herself also OFFICER_NOT_ACTIVE and
@@ -46,77 +46,77 @@ def sign_in(gateway: Gateway, proof: Proof) -> Minted:
     """
     officer: Officer | None = None
     try:
-        _check_lock(gateway, proof.username)
-        officer = gateway.accounts.officer(proof.username)
-        _check_proof(gateway, proof.username, officer, proof.password, proof.code)
+        _check_lock(ctx, proof.username)
+        officer = ctx.accounts.officer(proof.username)
+        _check_proof(ctx, proof.username, officer, proof.password, proof.code)
         if officer is None:
             raise SIGN_IN_REFUSED()
         if officer.suspended or not officer.roles:
             raise OFFICER_NOT_ACTIVE()
-        officer = _with_new_password(gateway, officer, proof)
-        minted = gateway.keys.mint(officer.principal())
-        _open_session(gateway, officer, minted)
+        officer = _with_new_password(ctx, officer, proof)
+        minted = ctx.keys.mint(officer.principal())
+        _open_session(ctx, officer, minted)
     except Problem as refusal:
         # A user name that is nobody's may be anything that was typed by mistake: it is not put on record.
         known = {"officer": officer.sub} if officer else {}
         details = {"code": refusal.code, **known}
-        gateway.audit.record(gateway.audit.event("officer.signed_in", ANONYMOUS, outcome="refused", details=details))
+        ctx.audit.record(ctx.audit.event("officer.signed_in", ANONYMOUS, outcome="refused", details=details))
         raise
-    gateway.audit.record(gateway.audit.event("officer.signed_in", minted.principal, details={"jti": minted.jti}))
+    ctx.audit.record(ctx.audit.event("officer.signed_in", minted.principal, details={"jti": minted.jti}))
     return minted
 
 
-def _with_new_password(gateway: Gateway, officer: Officer, proof: Proof) -> Officer:
+def _with_new_password(ctx: GatewayContext, officer: Officer, proof: SignInProof) -> Officer:
     if not officer.initial and not proof.new_password:
         return officer
     if len(proof.new_password) < _SHORTEST_PASSWORD or proof.new_password == proof.password:
         raise PASSWORD_CHANGE_REQUIRED()
-    hashed = gateway.passwords.hash(proof.new_password)
+    hashed = ctx.passwords.hash(proof.new_password)
     changed = replace(officer, password_hash=hashed, initial=False)
-    event = gateway.audit.event("officer.password_changed", officer.principal()).encode()
+    event = ctx.audit.event("officer.password_changed", officer.principal()).encode()
 
-    def work(unit: Unit) -> None:
-        _still(gateway, unit, officer)
-        gateway.accounts.put_officer(changed, unit)
+    def work(unit: UnitOfWork) -> None:
+        _still(ctx, unit, officer)
+        ctx.accounts.put_officer(changed, unit)
         unit.record(event)
 
-    gateway.accounts.transact(work)
+    ctx.accounts.transact(work)
     return changed
 
 
-def _open_session(gateway: Gateway, officer: Officer, minted: Minted) -> None:
-    now = gateway.clock.now()
+def _open_session(ctx: GatewayContext, officer: Officer, minted: IssuedToken) -> None:
+    now = ctx.clock.now()
     ends = now + timedelta(seconds=minted.seconds)
 
-    def work(unit: Unit) -> None:
-        _still(gateway, unit, officer)
-        gateway.administration.open_session(minted.jti, officer.sub, now, ends, unit)
+    def work(unit: UnitOfWork) -> None:
+        _still(ctx, unit, officer)
+        ctx.administration.open_session(minted.jti, officer.sub, now, ends, unit)
 
-    gateway.accounts.transact(work)
+    ctx.accounts.transact(work)
 
 
-def _still(gateway: Gateway, unit: Unit, officer: Officer) -> None:
+def _still(ctx: GatewayContext, unit: UnitOfWork, officer: Officer) -> None:
     """Whoever was suspended or lost a role while she signed in does not get a token of before."""
-    if gateway.accounts.officer(officer.username, unit.session) != officer:
+    if ctx.accounts.officer(officer.username, unit.session) != officer:
         raise SIGN_IN_REFUSED()
 
 
-def _check_lock(gateway: Gateway, username: str) -> None:
-    if seconds := locked_for(gateway.accounts.locked_until(username), gateway.clock.now()):
+def _check_lock(ctx: GatewayContext, username: str) -> None:
+    if seconds := locked_for(ctx.accounts.locked_until(username), ctx.clock.now()):
         raise SIGN_IN_LOCKED(seconds=seconds, retry_after=seconds)
 
 
-def _check_proof(gateway: Gateway, username: str, officer: Officer | None, password: str, code: str) -> None:
+def _check_proof(ctx: GatewayContext, username: str, officer: Officer | None, password: str, code: str) -> None:
     """Takes the same time and gives the same answer, whatever is wrong."""
-    known = gateway.passwords.matches(officer.password_hash if officer else None, password)
-    now = gateway.clock.now()
+    known = ctx.passwords.matches(officer.password_hash if officer else None, password)
+    now = ctx.clock.now()
     step = matching_step(officer.totp_secret if officer else _NOBODYS_SECRET, code, now.timestamp())
     if not known or step is None:
-        failures = gateway.accounts.add_failure(username, now)
+        failures = ctx.accounts.add_failure(username, now)
         if seconds := lock_seconds(failures):
-            gateway.accounts.lock(username, now + timedelta(seconds=seconds))
+            ctx.accounts.lock(username, now + timedelta(seconds=seconds))
         raise SIGN_IN_REFUSED()
     # A code that was good but is used up is no guess: it does not count towards the lock.
-    if not gateway.accounts.spend_totp(username, step):
+    if not ctx.accounts.spend_totp(username, step):
         raise SIGN_IN_REFUSED()
-    gateway.accounts.forget_failures(username)
+    ctx.accounts.forget_failures(username)

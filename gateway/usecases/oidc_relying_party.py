@@ -20,9 +20,9 @@ import jwt
 import urllib3
 
 from chengxin.errors import UPSTREAM_UNAVAILABLE, unauthenticated
-from gateway.context import Gateway
+from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import Citizen
-from gateway.store.signing_keys import Minted
+from gateway.store.signing_keys import IssuedToken
 from gateway.usecases.verify_identity import admit
 
 ACR: Final = "oidc"
@@ -37,7 +37,7 @@ OIDC_REFUSED = unauthenticated(
 
 
 @dataclass(frozen=True)
-class Registration:
+class RelyingPartyRegistration:
     """How this system is known at the provider, and which claims tell who somebody is."""
 
     issuer: str
@@ -49,17 +49,17 @@ class Registration:
 
 
 @dataclass(frozen=True)
-class Begun:
+class SignInBegun:
     """Where to send the browser, and the cookie that it is to bring back."""
 
     location: str
     cookie: str
 
 
-class Provider:
+class IdentityProvider:
     """The provider's metadata, keys and token endpoint."""
 
-    def __init__(self, registration: Registration) -> None:
+    def __init__(self, registration: RelyingPartyRegistration) -> None:
         self.registration = registration
         self._http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=3, read=10))
         self._lock = threading.Lock()
@@ -138,11 +138,11 @@ class Provider:
             raise UPSTREAM_UNAVAILABLE(retry_after=2) from None
 
 
-def begin(gateway: Gateway, provider: Provider, uscc: str = "") -> Begun:
+def begin(ctx: GatewayContext, provider: IdentityProvider, uscc: str = "") -> SignInBegun:
     """A sign-in begins: for oneself, or for an organisation that one represents."""
     state, nonce, verifier, cookie = (secrets.token_urlsafe(32) for _ in range(4))
     flow = {"nonce": nonce, "verifier": verifier, "cookie": _digest(cookie), "uscc": uscc}
-    gateway.administration.begin_oidc(_digest(state), flow, gateway.clock.now() + _FLOW)
+    ctx.administration.begin_oidc(_digest(state), flow, ctx.clock.now() + _FLOW)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
     registration = provider.registration
     asked = {
@@ -155,13 +155,13 @@ def begin(gateway: Gateway, provider: Provider, uscc: str = "") -> Begun:
         "code_challenge": challenge,
         "code_challenge_method": "S256",
     }
-    return Begun(f"{provider.metadata()['authorization_endpoint']}?{urlencode(asked)}", cookie)
+    return SignInBegun(f"{provider.metadata()['authorization_endpoint']}?{urlencode(asked)}", cookie)
 
 
-def finish(gateway: Gateway, provider: Provider, state: str, code: str, cookie: str) -> Minted:
+def finish(ctx: GatewayContext, provider: IdentityProvider, state: str, code: str, cookie: str) -> IssuedToken:
     """The browser comes back with a code. Raises OIDC_REFUSED, NOT_REPRESENTATIVE."""
     # Taken out whatever comes of it: one state, one attempt.
-    flow = gateway.administration.end_oidc(_digest(state), gateway.clock.now()) or {}
+    flow = ctx.administration.end_oidc(_digest(state), ctx.clock.now()) or {}
 
     def verified() -> Citizen:
         if not flow:
@@ -175,9 +175,9 @@ def finish(gateway: Gateway, provider: Provider, state: str, code: str, cookie: 
         number = str(claims.get(provider.registration.number_claim, "")).strip()
         if not number:
             raise OIDC_REFUSED(reason="it does not assert an identity number")
-        return Citizen(gateway.subject_key.subject_ref("identity_number", number), "")
+        return Citizen(ctx.subject_key.subject_ref("identity_number", number), "")
 
-    return admit(gateway, ACR, verified, flow.get("uscc", ""))
+    return admit(ctx, ACR, verified, flow.get("uscc", ""))
 
 
 def _digest(text: str) -> str:

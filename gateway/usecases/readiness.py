@@ -1,4 +1,4 @@
-"""Whether the whole suite can serve: the gateway's own needs, and what each room says of itself; and how far each is behind."""
+"""Whether the whole suite can serve: the gateway's own needs, and what each service says of itself; and how far each is behind."""
 
 import threading
 import time
@@ -10,12 +10,12 @@ import urllib3
 
 from chengxin.process import readiness
 
-# Asked by anybody as often as they like; the rooms are asked at most this often.
+# Asked by anybody as often as they like; the services are asked at most this often.
 _FRESH_SECONDS: Final = 0.2
 
 
-class Readiness:
-    """Asks the rooms at `addresses` (name to host:port) for their `/readyz`, all at once."""
+class SuiteReadiness:
+    """Asks the services at `addresses` (name to host:port) for their `/readyz`, all at once."""
 
     def __init__(self, own: readiness.Readiness, addresses: Mapping[str, str]) -> None:
         self._own = own
@@ -27,7 +27,7 @@ class Readiness:
         self._at = float("-inf")
 
     def __call__(self) -> dict[str, dict[str, Any]]:
-        """Per room: what it needs, and whether it has it; `lag` is how far it is behind. A room that does not answer is not
+        """Per service: what it needs, and whether it has it; `lag` is how far it is behind. A service that does not answer is not
         `reachable`."""
         began = time.monotonic()
         with self._turn:

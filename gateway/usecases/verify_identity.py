@@ -8,10 +8,10 @@ from typing import Protocol
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import Problem
 from chengxin.values.ids import SubjectKey
-from gateway.context import Gateway
+from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import ANONYMOUS, IDENTITY_NOT_CONFIRMED, NOT_REPRESENTATIVE, PORTAL, Citizen
 from gateway.store.accounts import Accounts
-from gateway.store.signing_keys import Minted
+from gateway.store.signing_keys import IssuedToken
 
 
 @dataclass(frozen=True)
@@ -52,39 +52,39 @@ class DemoRegister:
         return found
 
 
-def identify(gateway: Gateway, verifier: IdentityVerifier, claimed: ClaimedIdentity, uscc: str = "") -> Minted:
+def identify(ctx: GatewayContext, verifier: IdentityVerifier, claimed: ClaimedIdentity, uscc: str = "") -> IssuedToken:
     """A citizen proves who she is, and gets a token for herself or for the organisation `uscc` that she represents."""
-    return admit(gateway, verifier.acr, lambda: verifier.verify(claimed), uscc)
+    return admit(ctx, verifier.acr, lambda: verifier.verify(claimed), uscc)
 
 
-def admit(gateway: Gateway, acr: str, verified: Callable[[], Citizen], uscc: str = "") -> Minted:
+def admit(ctx: GatewayContext, acr: str, verified: Callable[[], Citizen], uscc: str = "") -> IssuedToken:
     """The token of whoever `verified()` finds; what it raises is on record before it is answered."""
     person: Citizen | None = None
     try:
         person = verified()
-        if uscc and not _represents(gateway, person, uscc):
+        if uscc and not _represents(ctx, person, uscc):
             raise NOT_REPRESENTATIVE(uscc=uscc)
     except Problem as refusal:
         refs = [person.subject_ref] if person else []
         details = {"code": refusal.code, "acr": acr}
-        gateway.audit.record(
-            gateway.audit.event("citizen.identified", ANONYMOUS, outcome="refused", subject_refs=refs, details=details)
+        ctx.audit.record(
+            ctx.audit.event("citizen.identified", ANONYMOUS, outcome="refused", subject_refs=refs, details=details)
         )
         raise
     self_ = Principal(person.subject_ref, frozenset({Role.SUBJECT}), client_id=PORTAL, acr=acr)
-    represented = replace(self_, sub=gateway.subject_key.subject_ref("uscc", uscc), org=uscc) if uscc else self_
-    minted = gateway.keys.mint(represented)
+    represented = replace(self_, sub=ctx.subject_key.subject_ref("uscc", uscc), org=uscc) if uscc else self_
+    minted = ctx.keys.mint(represented)
     # An organisation's token does not name the person; this event does, by pseudonym (Art. 31).
     refs = [person.subject_ref] + ([represented.sub] if uscc else [])
-    gateway.audit.record(
-        gateway.audit.event(
+    ctx.audit.record(
+        ctx.audit.event(
             "citizen.identified", minted.principal, subject_refs=refs, details={"jti": minted.principal.jti}
         )
     )
     return minted
 
 
-def _represents(gateway: Gateway, person: Citizen, uscc: str) -> bool:
+def _represents(ctx: GatewayContext, person: Citizen, uscc: str) -> bool:
     """Its legal representative, or an agent whose authorization is recorded and has not expired (Art. 16)."""
-    today = gateway.clock.today().isoformat()
-    return uscc in person.represents or gateway.administration.represents(person.subject_ref, uscc, today)
+    today = ctx.clock.today().isoformat()
+    return uscc in person.represents or ctx.administration.represents(person.subject_ref, uscc, today)

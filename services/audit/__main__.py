@@ -10,17 +10,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chengxin.auth.policy import Admission
-    from services.audit.context import AuditRoom
+    from services.audit.context import AuditContext
 
 
-def faces(room: "AuditRoom", admission: "Admission | None", ready: "Callable[[], dict[str, bool]]") -> tuple[Any, Any]:
+def faces(
+    ctx: "AuditContext", admission: "Admission | None", ready: "Callable[[], dict[str, bool]]"
+) -> tuple[Any, Any]:
     """The app, and the servicers as `make_server` takes them. To read the rules nothing is needed."""
     from chengxin_api.audit.v1 import audit_pb2_grpc
     from services.audit.grpc.servicer import NAME, AuditServicer
     from services.audit.http.events import make_audit_app
 
-    servicers = [(audit_pb2_grpc.add_AuditServiceServicer_to_server, AuditServicer(room), NAME)]
-    return make_audit_app(room, admission, ready), servicers
+    servicers = [(audit_pb2_grpc.add_AuditServiceServicer_to_server, AuditServicer(ctx), NAME)]
+    return make_audit_app(ctx, admission, ready), servicers
 
 
 def compose() -> Service:
@@ -31,15 +33,15 @@ def compose() -> Service:
 
     from chengxin.auth.access_tokens import load_private_key
     from chengxin.auth.policy import Admission
-    from chengxin.auth.revocation import Reloading, Revocations, fetch_revocations
+    from chengxin.auth.revocation import RevocationReloader, Revocations, fetch_revocations
     from chengxin.grpc.rpc import make_server
     from chengxin.process.bootstrap import own_tokens, verifying
     from chengxin.process.settings import Settings
     from chengxin.store.database import Store
     from chengxin.values.clock import SystemClock
     from services.audit.clients.revocations import RELOAD_SECONDS, anew
-    from services.audit.context import make_room
-    from services.audit.log.checkpoint_signer import Signer
+    from services.audit.context import make_context
+    from services.audit.log.checkpoint_signer import CheckpointSigner
     from services.audit.store.log import AuditStore
 
     settings = Settings()
@@ -47,20 +49,20 @@ def compose() -> Service:
     store = Store(settings.mongo_uri.get_secret_value(), "audit", clock)
     tokens = own_tokens("audit", settings)
     revocations = Revocations(anew(fetch_revocations(settings.gateway_url, tokens, settings.trust), tokens))
-    room = make_room(AuditStore(store), Signer.of(load_private_key(settings.key_file)), clock)
+    ctx = make_context(AuditStore(store), CheckpointSigner.of(load_private_key(settings.key_file)), clock)
 
     @retry(
         retry=retry_if_exception_type(ConnectionFailure), wait=wait_fixed(0.2), stop=stop_after_delay(60), reraise=True
     )
     def prepare() -> None:
-        room.store.create_indexes()
+        ctx.store.create_indexes()
 
     store.prepare(prepare)
-    admission = Admission(verifying(settings, revocations), room.audit, store.silence)
-    app, servicers = faces(room, admission, room.ready)
+    admission = Admission(verifying(settings, revocations), ctx.audit, store.silence)
+    app, servicers = faces(ctx, admission, ctx.ready)
     server = make_server(settings.grpc_listen, admission, servicers)
-    # The room's threads are background work; they begin before the first call, since calls wait for them.
-    return Service(app, server, [room, Reloading(revocations, RELOAD_SECONDS)], store.close)
+    # The log's threads are background work; they begin before the first call, since calls wait for them.
+    return Service(app, server, [ctx, RevocationReloader(revocations, RELOAD_SECONDS)], store.close)
 
 
 def policy() -> list[dict[str, Any]]:
@@ -68,9 +70,9 @@ def policy() -> list[dict[str, Any]]:
     from typing import cast
 
     from chengxin.auth.policy_table import policy_table
-    from services.audit.context import AuditRoom
+    from services.audit.context import AuditContext
 
-    app, servicers = faces(cast(AuditRoom, None), None, dict)
+    app, servicers = faces(cast(AuditContext, None), None, dict)
     return policy_table("audit", app, [(type(servicer), name) for _, servicer, name in servicers])
 
 

@@ -7,25 +7,25 @@ from functools import cached_property
 from chengxin.process.readiness import Readiness
 from chengxin.values.clock import Clock
 from services.audit.log.appender import Appender
-from services.audit.log.checkpoint_signer import Signer
+from services.audit.log.checkpoint_signer import CheckpointSigner
 from services.audit.log.integrator import Integrator
-from services.audit.log.own_trail import OwnTrail
+from services.audit.log.own_trail import OwnAuditTrail
 from services.audit.store.log import AuditStore
-from services.audit.store.log_reader import Shelf
+from services.audit.store.log_reader import LogReader
 from services.audit.store.search_index import SearchIndex
 
 
 @dataclass(frozen=True)
-class AuditRoom:
+class AuditContext:
     """The first argument of every use case here."""
 
     store: AuditStore
     appender: Appender
-    shelf: Shelf
+    shelf: LogReader
     index: SearchIndex
     integrator: Integrator
-    signer: Signer
-    audit: OwnTrail
+    signer: CheckpointSigner
+    audit: OwnAuditTrail
     clock: Clock
     # Deliveries that repeat positions are looked at one after the other.
     redelivery: threading.Lock = field(default_factory=threading.Lock)
@@ -50,10 +50,10 @@ class AuditRoom:
         self.integrator.stop()
 
 
-def make_room(store: AuditStore, signer: Signer, clock: Clock, interval: float = 1.0) -> AuditRoom:
-    """Wires a room on a store; `interval` is that of checkpoints, in seconds."""
+def make_context(store: AuditStore, signer: CheckpointSigner, clock: Clock, interval: float = 1.0) -> AuditContext:
+    """Wires the context on a store; `interval` is that of checkpoints, in seconds."""
     appender = Appender(store)
-    shelf = Shelf(store)
+    shelf = LogReader(store)
     index = SearchIndex(store, shelf)
     integrator = Integrator(store, shelf, index, signer, clock, interval)
-    return AuditRoom(store, appender, shelf, index, integrator, signer, OwnTrail(appender, clock), clock)
+    return AuditContext(store, appender, shelf, index, integrator, signer, OwnAuditTrail(appender, clock), clock)

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
     from chengxin.auth.policy import Admission
     from chengxin.process.operations import Operations
-    from services.catalog.context import Catalog
+    from services.catalog.context import CatalogContext
 
 
 def faces(
-    catalog: "Catalog",
+    ctx: "CatalogContext",
     admission: "Admission | None",
     ready: "Callable[[], dict[str, bool]]",
     operations: "Operations | None" = None,
@@ -28,8 +28,8 @@ def faces(
     from services.catalog.grpc.servicer import NAME, CatalogServicer
     from services.catalog.http.entries import make_catalog_app
 
-    servicers = [(catalog_pb2_grpc.add_CatalogServiceServicer_to_server, CatalogServicer(catalog), NAME)]
-    app = make_catalog_app(catalog, admission, ready)
+    servicers = [(catalog_pb2_grpc.add_CatalogServiceServicer_to_server, CatalogServicer(ctx), NAME)]
+    app = make_catalog_app(ctx, admission, ready)
     add_operations(app, "catalog", cast("Operations", operations))
     return app, servicers
 
@@ -42,14 +42,14 @@ def compose() -> Service:
     from chengxin.grpc.rpc import make_server
     from chengxin.process.bootstrap import assemble
     from chengxin.process.settings import Settings
-    from services.catalog.context import Catalog
+    from services.catalog.context import CatalogContext
     from services.catalog.store.catalog import CatalogStore
     from services.catalog.usecases.initial_data import Keeper, seed
 
     settings = Settings()
     assembly = assemble("catalog", settings)
     store = CatalogStore(assembly.store)
-    catalog = Catalog(store, assembly.audit, assembly.clock)
+    catalog = CatalogContext(store, assembly.audit, assembly.clock)
 
     @retry(
         retry=retry_if_exception_type(ConnectionFailure), wait=wait_fixed(0.2), stop=stop_after_delay(60), reraise=True
@@ -69,9 +69,9 @@ def policy() -> list[dict[str, Any]]:
     from typing import cast
 
     from chengxin.auth.policy_table import policy_table
-    from services.catalog.context import Catalog
+    from services.catalog.context import CatalogContext
 
-    app, servicers = faces(cast(Catalog, None), None, dict)
+    app, servicers = faces(cast(CatalogContext, None), None, dict)
     return policy_table("catalog", app, [(type(servicer), name) for _, servicer, name in servicers])
 
 

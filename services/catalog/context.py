@@ -13,7 +13,7 @@ from services.catalog.store.catalog import CatalogStore
 
 
 @dataclass(frozen=True)
-class Catalog:
+class CatalogContext:
     """The first argument of every use case here."""
 
     store: CatalogStore
@@ -23,7 +23,7 @@ class Catalog:
 
 def must_be_sound(findings: Iterable[Finding], problem: ProblemType = INPUT_INVALID) -> None:
     """Raises `problem` with every finding, told in the language of the request."""
-    if found := [finding.told(request_context.current().language) for finding in findings]:
+    if found := [finding.field_error(request_context.current().language) for finding in findings]:
         raise problem(fields=found)
 
 

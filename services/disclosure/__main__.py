@@ -45,7 +45,7 @@ def compose() -> Service:
     from chengxin.values.ids import SubjectKey
     from services.disclosure.context import BeingFilled, DisclosureContext
     from services.disclosure.projections.feeds import Feeds, Projection
-    from services.disclosure.projections.name_index import Directory
+    from services.disclosure.projections.name_index import NameIndex
     from services.disclosure.projections.sources import InnerSources
     from services.disclosure.store.disclosure_store import DisclosureStore
     from services.disclosure.store.generations import Generations, carry_decisions
@@ -73,7 +73,7 @@ def compose() -> Service:
     filling = bool(generations.current()["filling"])
     ctx = DisclosureContext(
         cast(DisclosureStore, BeingFilled()) if filling else store,
-        Directory(store, settings.search_dir),
+        NameIndex(store, settings.search_dir),
         assembly.audit,
         assembly.clock,
         keys,
@@ -84,7 +84,7 @@ def compose() -> Service:
     projection = Projection(store, keys, subject_key, assembly.clock)
     feeds = Feeds(InnerSources(assembly), projection, holder, settings.intake_shares)
     ctx.is_current = feeds.is_current
-    rebuilder = Rebuilder(ctx, feeds, holder, lambda other: Directory(other, settings.search_dir), generations)
+    rebuilder = Rebuilder(ctx, feeds, holder, lambda other: NameIndex(other, settings.search_dir), generations)
     needs = {"search": lambda: ctx.directory.ready, "views": lambda: not isinstance(ctx.store, BeingFilled)}
     app, servicers = faces(ctx, assembly.admission, assembly.ready(feeds.followed, more=needs), assembly.operations)
     archiver, announcer = Archiver(ctx, assembly.quarantine), Announcer(ctx, assembly.quarantine)

@@ -12,7 +12,7 @@ from chengxin.errors import STORE_UNAVAILABLE
 from chengxin.store.field_encryption import KeyRing
 from chengxin.values.clock import Clock
 from chengxin.values.ids import SubjectKey
-from services.disclosure.projections.name_index import Directory
+from services.disclosure.projections.name_index import NameIndex
 from services.disclosure.store.disclosure_store import DisclosureStore
 
 # What disclosure does of itself is on record as done by it.
@@ -55,7 +55,7 @@ class DisclosureContext:
     """The first argument of every use case here."""
 
     store: DisclosureStore
-    directory: Directory
+    directory: NameIndex
     audit: AuditTrail
     clock: Clock
     keys: KeyRing

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
     from chengxin.auth.policy import Admission
     from chengxin.process.operations import Operations
-    from services.ingest.context import Ingest
+    from services.ingest.context import IngestContext
 
 
 def faces(
-    ingest: "Ingest",
+    ctx: "IngestContext",
     admission: "Admission | None",
     ready: "Callable[[], dict[str, bool]]",
     operations: "Operations | None" = None,
@@ -30,10 +30,10 @@ def faces(
     from services.ingest.http.records import add_records
     from services.ingest.http.submissions import make_ingest_app
 
-    servicers = [(ingest_pb2_grpc.add_IngestServiceServicer_to_server, IngestServicer(ingest), NAME)]
-    app = make_ingest_app(ingest, admission, ready)
-    add_quality(app, ingest)
-    add_records(app, ingest)
+    servicers = [(ingest_pb2_grpc.add_IngestServiceServicer_to_server, IngestServicer(ctx), NAME)]
+    app = make_ingest_app(ctx, admission, ready)
+    add_quality(app, ctx)
+    add_records(app, ctx)
     add_operations(app, "ingest", cast("Operations", operations))
     return app, servicers
 
@@ -51,12 +51,12 @@ def compose() -> Service:
     from chengxin.store.field_encryption import KeyRing
     from chengxin.values.ids import SubjectKey
     from chengxin_api.catalog.v1 import catalog_pb2, catalog_pb2_grpc
-    from services.ingest.context import Ingest
-    from services.ingest.domain.receipt import Signer
-    from services.ingest.projections.catalog_replica import Directory
-    from services.ingest.store.record_factory import Recorder
+    from services.ingest.context import IngestContext
+    from services.ingest.domain.receipt import ReceiptSigner
+    from services.ingest.projections.catalog_replica import CatalogReplica
+    from services.ingest.store.record_factory import RecordFactory
     from services.ingest.store.submissions import IngestStore
-    from services.ingest.usecases.anomalies import Inspector
+    from services.ingest.usecases.anomalies import QualityInspector
     from services.ingest.usecases.read_submissions import is_told
 
     settings = Settings()
@@ -65,13 +65,13 @@ def compose() -> Service:
     assembly = assemble("ingest", settings)
     store = IngestStore(assembly.store)
     ring = KeyRing.load(settings.field_keys_file)
-    signer = Signer(load_private_key(settings.key_file))
-    ingest = Ingest(
+    signer = ReceiptSigner(load_private_key(settings.key_file))
+    ingest = IngestContext(
         store,
         assembly.audit,
         assembly.clock,
-        Directory(store),
-        Recorder(SubjectKey(settings.subject_key_file.read_bytes()), ring),
+        CatalogReplica(store),
+        RecordFactory(SubjectKey(settings.subject_key_file.read_bytes()), ring),
         ring,
         signer,
     )
@@ -95,7 +95,7 @@ def compose() -> Service:
     app, servicers = faces(
         ingest, assembly.admission, assembly.ready([catalog], {"corrections": is_told}), assembly.operations
     )
-    inspector = Inspector(ingest, quarantine=assembly.quarantine)
+    inspector = QualityInspector(ingest, quarantine=assembly.quarantine)
     server = make_server(settings.grpc_listen, assembly.admission, servicers)
     return Service(app, server, [assembly.relay, catalog, inspector, assembly.retrying], assembly.close)
 
@@ -105,9 +105,9 @@ def policy() -> list[dict[str, Any]]:
     from typing import cast
 
     from chengxin.auth.policy_table import policy_table
-    from services.ingest.context import Ingest
+    from services.ingest.context import IngestContext
 
-    app, servicers = faces(cast(Ingest, None), None, dict)
+    app, servicers = faces(cast(IngestContext, None), None, dict)
     return policy_table("ingest", app, [(type(servicer), name) for _, servicer, name in servicers])
 
 

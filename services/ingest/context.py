@@ -11,13 +11,13 @@ from chengxin.store.database import is_passing
 from chengxin.store.deadlines import BULK_SECONDS, patience, within
 from chengxin.store.field_encryption import KeyRing
 from chengxin.values.clock import Clock
-from services.ingest.domain.receipt import Signer
-from services.ingest.projections.catalog_replica import Directory
+from services.ingest.domain.receipt import ReceiptSigner
+from services.ingest.projections.catalog_replica import CatalogReplica
 from services.ingest.store.quality import QualityStore
-from services.ingest.store.recent_versions import Recent
-from services.ingest.store.record_factory import Recorder
+from services.ingest.store.recent_versions import RecentVersions
+from services.ingest.store.record_factory import RecordFactory
 from services.ingest.store.submissions import IngestStore
-from services.ingest.workers.upload_executor import Desk
+from services.ingest.workers.upload_executor import UploadExecutor
 
 T = TypeVar("T")
 
@@ -27,18 +27,18 @@ _DELIVERY_SECONDS: Final = 40
 
 
 @dataclass(frozen=True)
-class Ingest:
+class IngestContext:
     """The first argument of every use case here."""
 
     store: IngestStore
     audit: AuditTrail
     clock: Clock
-    directory: Directory
-    recorder: Recorder
+    directory: CatalogReplica
+    recorder: RecordFactory
     ring: KeyRing
-    signer: Signer
-    desk: Desk = field(default_factory=Desk)
-    recent: Recent = field(default_factory=Recent)
+    signer: ReceiptSigner
+    desk: UploadExecutor = field(default_factory=UploadExecutor)
+    recent: RecentVersions = field(default_factory=RecentVersions)
 
     @property
     def quality(self) -> QualityStore:

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
     from chengxin.auth.policy import Admission
     from chengxin.feeds.follower import Follower
-    from chengxin.process.bootstrap import Assembly
+    from chengxin.process.bootstrap import WiredService
     from chengxin.process.operations import Operations
-    from services.objection.context import Objections
+    from services.objection.context import ObjectionContext
 
 
 def faces(
-    room: "Objections",
+    ctx: "ObjectionContext",
     admission: "Admission | None",
     ready: "Callable[[], dict[str, bool]]",
     operations: "Operations | None" = None,
@@ -30,8 +30,8 @@ def faces(
     from services.objection.grpc.servicer import NAME, ObjectionServicer
     from services.objection.http.cases import make_objection_app
 
-    servicers = [(objection_pb2_grpc.add_ObjectionServiceServicer_to_server, ObjectionServicer(room), NAME)]
-    app = make_objection_app(room, admission, ready)
+    servicers = [(objection_pb2_grpc.add_ObjectionServiceServicer_to_server, ObjectionServicer(ctx), NAME)]
+    app = make_objection_app(ctx, admission, ready)
     add_operations(app, "objection", cast("Operations", operations))
     return app, servicers
 
@@ -51,9 +51,9 @@ def compose() -> Service:
     from chengxin_api.ingest.v1 import ingest_pb2_grpc
     from services.objection.clients.disclosure import references_of
     from services.objection.clients.ingest import records_of
-    from services.objection.context import Objections
+    from services.objection.context import ObjectionContext
     from services.objection.store.cases import ObjectionStore
-    from services.objection.usecases.recompute_deadlines import Recounter
+    from services.objection.usecases.recompute_deadlines import DeadlineRecounter
 
     settings = Settings()
     if settings.field_keys_file is None:
@@ -64,7 +64,7 @@ def compose() -> Service:
     ingest = ingest_pb2_grpc.IngestServiceStub(assembly.channel("ingest"))
     records = records_of(ingest, assembly.tokens.metadata)
     references = references_of(disclosure, assembly.tokens.metadata)
-    room = Objections(store, assembly.audit, assembly.clock, records, references)
+    ctx = ObjectionContext(store, assembly.audit, assembly.clock, records, references)
 
     @retry(
         retry=retry_if_exception_type(ConnectionFailure), wait=wait_fixed(0.2), stop=stop_after_delay(60), reraise=True
@@ -74,14 +74,14 @@ def compose() -> Service:
         store.drop_left(assembly.clock.now() - timedelta(hours=1))
 
     assembly.store.prepare(prepare)
-    followed = feeds(room, assembly)
-    app, servicers = faces(room, assembly.admission, assembly.ready(followed), assembly.operations)
-    recounter = Recounter(room, quarantine=assembly.quarantine)
+    followed = feeds(ctx, assembly)
+    app, servicers = faces(ctx, assembly.admission, assembly.ready(followed), assembly.operations)
+    recounter = DeadlineRecounter(ctx, quarantine=assembly.quarantine)
     server = make_server(settings.grpc_listen, assembly.admission, servicers)
     return Service(app, server, [assembly.relay, *followed, recounter, assembly.retrying], assembly.close)
 
 
-def feeds(room: "Objections", assembly: "Assembly") -> "list[Follower]":
+def feeds(ctx: "ObjectionContext", assembly: "WiredService") -> "list[Follower]":
     """What the service follows: the catalog's feed and ingest's."""
     from functools import partial
 
@@ -97,14 +97,14 @@ def feeds(room: "Objections", assembly: "Assembly") -> "list[Follower]":
             "catalog",
             catalog.Watch,
             lambda after: catalog_pb2.WatchRequest(after=after),
-            partial(apply_catalog, room),
+            partial(apply_catalog, ctx),
             CatalogParts(),
         ),
         assembly.follow(
             "ingest",
             ingest.WatchCorrections,
             lambda after: ingest_pb2.WatchRequest(after=after),
-            partial(apply_ingest, room),
+            partial(apply_ingest, ctx),
             CorrectionParts(),
             "corrections",
         ),
@@ -116,9 +116,9 @@ def policy() -> list[dict[str, Any]]:
     from typing import cast
 
     from chengxin.auth.policy_table import policy_table
-    from services.objection.context import Objections
+    from services.objection.context import ObjectionContext
 
-    app, servicers = faces(cast(Objections, None), None, dict)
+    app, servicers = faces(cast(ObjectionContext, None), None, dict)
     return policy_table("objection", app, [(type(servicer), name) for _, servicer, name in servicers])
 
 

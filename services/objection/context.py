@@ -12,15 +12,15 @@ from pymongo.errors import PyMongoError
 from chengxin.audit.trail import AuditEvent, AuditTrail
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import ROLE_NOT_ALLOWED, Problem, not_found
-from chengxin.store.database import Unit
+from chengxin.store.database import UnitOfWork
 from chengxin.values.canonical_json import canonical
 from chengxin.values.clock import Clock, as_stored
+from chengxin.values.document import RawDocument
 from services.objection.clients.disclosure import References, alone
 from services.objection.clients.ingest import Records
-from services.objection.domain.case_views import Sight
+from services.objection.domain.case_views import CaseView
 from services.objection.domain.cases import OBJECTION_CHANGED, Case
 from services.objection.domain.evidence import Attachment, Evidence
-from services.objection.store.case_mapper import Plain
 from services.objection.store.cases import ObjectionStore
 
 log = structlog.get_logger()
@@ -36,7 +36,7 @@ OBJECTION_UNKNOWN = not_found(
 
 
 @dataclass(frozen=True)
-class Asked:
+class ActRequest:
     """How a caller asks for an act: its idempotency key, and the version of the case that the caller saw."""
 
     key: str = ""
@@ -45,7 +45,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Objections:
+class ObjectionContext:
     """The first argument of every use case here."""
 
     store: ObjectionStore
@@ -59,17 +59,17 @@ class Objections:
         """The present instant, as exact as the store keeps it."""
         return as_stored(self.clock.now())
 
-    def sight(self, case: Case) -> Sight:
+    def sight(self, case: Case) -> CaseView:
         """A case as it is looked at today."""
         [found] = self.sights([case])
         return found
 
-    def sights(self, cases: Sequence[Case]) -> list[Sight]:
+    def sights(self, cases: Sequence[Case]) -> list[CaseView]:
         """Cases as they are looked at today."""
         today = self.clock.today()
         versions = {(c.record.entry_code, c.record.entry_version) for c in cases}
         names = {version: self.store.entry(*version) for version in versions}
-        return [Sight(c, names[c.record.entry_code, c.record.entry_version], today) for c in cases]
+        return [CaseView(c, names[c.record.entry_code, c.record.entry_version], today) for c in cases]
 
     def event(self, act: str, caller: Principal, *cases: Case, **details: object) -> AuditEvent:
         """An audit event about cases: pseudonyms, codes and states, never a word of what was written."""
@@ -86,18 +86,18 @@ class Objections:
             details=details,
         )
 
-    def put_on_record(self, unit: Unit, act: str, caller: Principal, case: Case, **details: object) -> None:
+    def put_on_record(self, unit: UnitOfWork, act: str, caller: Principal, case: Case, **details: object) -> None:
         """The audit event of a change, in the transaction of the change."""
         unit.record(self.event(act, caller, case, **details).encode())
 
-    def read(self, act: str, caller: Principal, objection_no: str) -> Sight:
+    def read(self, act: str, caller: Principal, objection_no: str) -> CaseView:
         """A case, the reading of it on record first. Raises OBJECTION_UNKNOWN, AUDIT_UNAVAILABLE."""
         if (case := self.store.case(objection_no)) is None:
             raise OBJECTION_UNKNOWN(objection_no=objection_no)
         self.audit.record(self.event(act, caller, case))
         return self.sight(case)
 
-    def read_all(self, act: str, caller: Principal, cases: Sequence[Case], size: int) -> tuple[list[Sight], bool]:
+    def read_all(self, act: str, caller: Principal, cases: Sequence[Case], size: int) -> tuple[list[CaseView], bool]:
         """The first `size` cases, the reading of them on record first, and whether there are more."""
         page = cases[:size]
         self.audit.record(self.event(act, caller, *page))
@@ -136,11 +136,11 @@ class Objections:
         name: str,
         caller: Principal,
         objection_no: str,
-        does: Callable[[Case, Unit], Case],
-        asked: Asked,
+        does: Callable[[Case, UnitOfWork], Case],
+        asked: ActRequest,
         *words: Any,
         **details: object,
-    ) -> Sight:
+    ) -> CaseView:
         """Changes a case: state, feed and audit event in one transaction. A repeat changes nothing and is on record
         as a reading, for it is answered with the case.
 
@@ -149,7 +149,7 @@ class Objections:
         """
         changed: list[Case] = []
 
-        def work(unit: Unit) -> Plain:
+        def work(unit: UnitOfWork) -> RawDocument:
             changed.clear()
             if (before := self.store.case(objection_no, unit)) is None:
                 raise OBJECTION_UNKNOWN(objection_no=objection_no)
@@ -181,12 +181,12 @@ class Objections:
         return self.sight(changed[0])
 
 
-def only_itself(room: Objections, caller: Principal, *_: object, **__: object) -> Problem | None:
+def only_itself(ctx: ObjectionContext, caller: Principal, *_: object, **__: object) -> Problem | None:
     """Only the objection service, for what it does on its own."""
     return None if caller.sub == OWN.sub else ROLE_NOT_ALLOWED(roles=caller.sub, required=OWN.sub)
 
 
-def publish(unit: Unit, case: Case) -> None:
+def publish(unit: UnitOfWork, case: Case) -> None:
     """Tells those who follow what has become of a case (disclosure marks a record that is under objection)."""
     unit.publish(
         "objection",

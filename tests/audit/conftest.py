@@ -18,9 +18,9 @@ from chengxin.values.clock import FixedClock, rfc3339
 from chengxin.values.ids import new_id
 from chengxin_api.audit.v1 import audit_pb2, audit_pb2_grpc
 from services.audit.__main__ import faces
-from services.audit.context import AuditRoom, make_room
-from services.audit.domain.event import Logged
-from services.audit.log.checkpoint_signer import Signer
+from services.audit.context import AuditContext, make_context
+from services.audit.domain.event import LoggedEntry
+from services.audit.log.checkpoint_signer import CheckpointSigner
 from services.audit.store.log import AuditStore
 from tests.support import Issuer, free_port, until
 
@@ -39,7 +39,7 @@ def an_event(act: str = "record.queried.own", service: str = "disclosure", **wha
 class Running:
     """A running audit service and everything that its tests know."""
 
-    room: AuditRoom
+    ctx: AuditContext
     issuer: Issuer
     app: Any
     stub: audit_pb2_grpc.AuditServiceStub
@@ -74,11 +74,11 @@ class Running:
         """Returns once a checkpoint covers `size` entries."""
         until(lambda: self.size() >= size, f"a checkpoint of {size} entries")
 
-    def entries(self) -> list[Logged]:
+    def entries(self) -> list[LoggedEntry]:
         """Everything that is durable, as it is stored."""
-        size = self.room.appender.size()
-        self.room.integrator.wait(size)
-        return self.room.shelf.entries(0, size)
+        size = self.ctx.appender.size()
+        self.ctx.integrator.wait(size)
+        return self.ctx.shelf.entries(0, size)
 
     def size(self) -> int:
         """The size of the latest checkpoint."""
@@ -103,14 +103,14 @@ def run(issuer: Issuer, log_key: Ed25519PrivateKey) -> Iterator[Run]:
     def start(uri: str) -> Running:
         clock = FixedClock(NOW)
         store = Store(uri, "audit", clock)
-        room = make_room(AuditStore(store), Signer.of(log_key), clock, INTERVAL)
-        room.store.create_indexes()
-        admission = Admission(issuer.verifier, room.audit, store.silence)
-        app, servicers = faces(room, admission, room.ready)
+        ctx = make_context(AuditStore(store), CheckpointSigner.of(log_key), clock, INTERVAL)
+        ctx.store.create_indexes()
+        admission = Admission(issuer.verifier, ctx.audit, store.silence)
+        app, servicers = faces(ctx, admission, ctx.ready)
         address = f"127.0.0.1:{free_port()}"
         server = make_server(address, admission, servicers)
         server.start()
-        room.start()
+        ctx.start()
         channel = make_channel(address)
         closed = []
 
@@ -120,10 +120,10 @@ def run(issuer: Issuer, log_key: Ed25519PrivateKey) -> Iterator[Run]:
             closed.append(True)
             channel.close()
             server.stop(None).wait()
-            room.stop()
+            ctx.stop()
             store.close()
 
-        running = Running(room, issuer, app, audit_pb2_grpc.AuditServiceStub(channel), address, uri, close)
+        running = Running(ctx, issuer, app, audit_pb2_grpc.AuditServiceStub(channel), address, uri, close)
         opened.append(running)
         return running
 

@@ -42,7 +42,7 @@ def ready(audit: Running) -> bool:
 
 
 def collection(audit: Running, name: str) -> Any:
-    return audit.room.store.store.db[name]
+    return audit.ctx.store.store.db[name]
 
 
 def test_a_restart_goes_on_where_it_was(stores: Callable[[str], str], run: Run) -> None:
@@ -64,7 +64,7 @@ def test_a_restart_goes_on_where_it_was(stores: Callable[[str], str], run: Run) 
     root = merkle.Frontier()
     for event in events:
         root.append(merkle.leaf_hash(event))
-    assert audit.room.integrator.sound
+    assert audit.ctx.integrator.sound
     proof = audit.get(f"/v1/audit/proofs/inclusion?index=0&tree_size={len(events)}", "public").json
     assert proof["root_hash"] == root.root().hex()
 
@@ -136,10 +136,10 @@ def test_killing_the_store_loses_and_repeats_nothing(daemon: StoreDaemon, run: R
     of_relay = [e for e in kept if e in set(relayed)]
     assert of_relay == relayed, "the relay's events are not each there once and in order"
     # What is in memory is what is in the store.
-    tree = load(audit.room.store)
-    assert audit.room.appender.size() == tree.frontier.size == len(kept)
+    tree = load(audit.ctx.store)
+    assert audit.ctx.appender.size() == tree.frontier.size == len(kept)
     audit.published(len(kept))
-    assert audit.room.integrator.sound
+    assert audit.ctx.integrator.sound
 
 
 def test_without_its_store_nothing_is_answered(daemon: StoreDaemon, run: Run) -> None:
@@ -168,18 +168,18 @@ def test_a_write_of_unknown_outcome(daemon: StoreDaemon, run: Run) -> None:
     until(lambda: appended(audit, [an_event()]), "others append")
     kept = [logged.entry for logged in audit.entries()]
     assert kept.count(late[0]) == 1
-    assert load(audit.room.store).frontier.size == audit.room.appender.size() == 3
+    assert load(audit.ctx.store).frontier.size == audit.ctx.appender.size() == 3
 
 
 def test_a_second_service_on_the_same_store_cannot_fork_the_log(stores: Callable[[str], str], run: Run) -> None:
     audit = run(stores(new_id("audit")))
     audit.append([an_event()])
-    tree = load(audit.room.store)
+    tree = load(audit.ctx.store)
     # Another one appends what this one does not know of.
     entry = an_event(details={"by": "another"})
     tree.frontier.append(merkle.leaf_hash(entry))
     frontier = tree.frontier.pack()
-    audit.room.store.append(tree.groups + 1, 1, [entry], merkle.leaf_hash(entry), frontier, tree.delivered)
+    audit.ctx.store.append(tree.groups + 1, 1, [entry], merkle.leaf_hash(entry), frontier, tree.delivered)
     assert not appended(audit, [an_event()])
     assert appended(audit, [an_event()])
     assert audit.entries()[1].entry == entry
@@ -199,12 +199,12 @@ def test_hashes_altered_in_the_store_stop_the_checkpoints(stores: Callable[[str]
     collection(audit, "tiles").update_one({"_id": "0/0"}, {"$set": {"root": Binary(bytes(32))}})
     audit.close()
     audit = run(uri)
-    until(lambda: not audit.room.integrator.sound, "the alteration is noticed")
+    until(lambda: not audit.ctx.integrator.sound, "the alteration is noticed")
     assert audit.get("/readyz").json == {"log": True, "sound": False}
     assert audit.get("/v1/audit/events", "supervisor").json["code"] == "LOG_ALTERED"
     # What happens is still put on record.
     assert appended(audit, [an_event()])
     collection(audit, "tiles").replace_one({"_id": "0/0"}, tile)
     audit.published(301)
-    assert audit.room.integrator.sound
+    assert audit.ctx.integrator.sound
     assert checkpoint != audit.get("/tlog/checkpoint").text

@@ -36,7 +36,7 @@ def test_concurrent_callers_lose_and_repeat_nothing(audit: Running) -> None:
 
     with ThreadPoolExecutor(16) as pool:
         answered = [pair for found in pool.map(call, range(16)) for pair in found]
-    size = audit.room.appender.size()
+    size = audit.ctx.appender.size()
     assert size == 16 * sum(1 + n % 3 for n in range(20))
     kept = [logged.entry for logged in audit.entries()]
     assert len(kept) == len(set(kept)) == size
@@ -45,4 +45,4 @@ def test_concurrent_callers_lose_and_repeat_nothing(audit: Running) -> None:
     for caller in range(16):
         mine = [e["details"] for e in map(json.loads, kept) if e["details"]["caller"] == caller]
         assert mine == sorted(mine, key=lambda d: (d["n"], d["of"]))
-    assert audit.room.store.last_group() < 16 * 20
+    assert audit.ctx.store.last_group() < 16 * 20

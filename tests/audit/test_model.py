@@ -8,7 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chengxin.values.canonical_json import canonical
-from services.audit.domain.event import Delivered, Logged, Search, Wrong, index_row, instant, read_event, undelivered
+from services.audit.domain.event import (
+    EventFault,
+    EventSearch,
+    LoggedEntry,
+    RelayPosition,
+    index_row,
+    instant,
+    read_event,
+    undelivered,
+)
 from services.audit.domain.search_encoding import BUCKETS, bucket, find, pack, term, terms_for, terms_of
 from tests.audit.conftest import an_event
 
@@ -34,7 +43,7 @@ def test_exactly_the_canonical_form_is_taken(details: Any) -> None:
     assert read_event(entry) == json.loads(entry)
     for other in (json.dumps(json.loads(entry)), json.dumps(json.loads(entry), separators=(",", ":"))):
         if other.encode() != entry:
-            assert isinstance(read_event(other.encode()), Wrong)
+            assert isinstance(read_event(other.encode()), EventFault)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +63,7 @@ def test_exactly_the_canonical_form_is_taken(details: Any) -> None:
 )
 def test_what_is_no_event(entry: bytes, rule: str) -> None:
     found = read_event(entry)
-    assert isinstance(found, Wrong)
+    assert isinstance(found, EventFault)
     assert found.rule == rule
     assert found.zh
     assert found.en
@@ -83,15 +92,15 @@ def test_what_is_no_event(entry: bytes, rule: str) -> None:
 )
 def test_members_that_are_wrong(member: str, value: object) -> None:
     found = read_event(canonical(EVENT | {member: value}))
-    assert isinstance(found, Wrong)
+    assert isinstance(found, EventFault)
     assert found.member == member
-    assert found.told(3).field == f"entries[3].{member}"
+    assert found.field_error(3).field == f"entries[3].{member}"
 
 
 @pytest.mark.parametrize("member", ["v", "event_id", "at", "service", "act", "actor"])
 def test_members_that_are_missing(member: str) -> None:
     found = read_event(canonical({k: v for k, v in EVENT.items() if k != member}))
-    assert isinstance(found, Wrong)
+    assert isinstance(found, EventFault)
     assert found.member == member
 
 
@@ -106,7 +115,7 @@ def test_whatever_of_a_feed_was_delivered_the_rest_comes_once(rows: list[int], d
     """A relay delivers rows of some events each; wherever it broke off, at group or row, it begins some rows earlier."""
     events = [(position, n) for position, count in enumerate(rows, 1) for n in range(count)]
     log: list[tuple[int, int]] = []
-    reached = Delivered()
+    reached = RelayPosition()
     start = 1
     while len(log) < len(events):
         positions = [position for position, _ in events if position >= start]
@@ -131,20 +140,20 @@ def test_postings_come_back(pairs: list[tuple[str, int]]) -> None:
 
 
 def test_an_event_is_found_under_what_it_holds() -> None:
-    row = index_row(Logged(0, an_event(subject_refs=["s_1", "s_2"], request_id="req_1")))
+    row = index_row(LoggedEntry(0, an_event(subject_refs=["s_1", "s_2"], request_id="req_1")))
     assert row is not None
     for search in (
-        Search(subject_ref="s_2"),
-        Search(queried="s_1"),
-        Search(request_id="req_1", act="record.queried.own"),
+        EventSearch(subject_ref="s_2"),
+        EventSearch(queried="s_1"),
+        EventSearch(request_id="req_1", act="record.queried.own"),
     ):
         assert set(terms_for(search)) <= terms_of(row)
-    assert not set(terms_for(Search(subject_ref="s_3"))) & terms_of(row)
-    other = index_row(Logged(0, an_event("record.received", subject_refs=["s_1"])))
+    assert not set(terms_for(EventSearch(subject_ref="s_3"))) & terms_of(row)
+    other = index_row(LoggedEntry(0, an_event("record.received", subject_refs=["s_1"])))
     assert other is not None
-    assert not set(terms_for(Search(queried="s_1"))) & terms_of(other)
-    assert index_row(Logged(0, b"not json")) is None
+    assert not set(terms_for(EventSearch(queried="s_1"))) & terms_of(other)
+    assert index_row(LoggedEntry(0, b"not json")) is None
 
 
 def test_an_altered_entry_that_is_nested_without_end_is_no_event_and_stops_no_index() -> None:
-    assert index_row(Logged(1, b"[" * 30_000)) is None
+    assert index_row(LoggedEntry(1, b"[" * 30_000)) is None

@@ -94,7 +94,7 @@ def test_a_call_of_more_than_a_group_is_whole(audit: Running) -> None:
     assert answer.appended == 4_500
     assert audit.append(events, [7] * len(events)).appended == 0
     assert [logged.entry for logged in audit.entries()] == events
-    assert audit.room.store.last_group() == 3
+    assert audit.ctx.store.last_group() == 3
 
 
 def test_supervisors_find_events(audit: Running) -> None:
@@ -132,7 +132,7 @@ def test_pages_go_through_segments_without_gap_or_repetition(audit: Running) -> 
     for start in range(0, size, 1_000):
         audit.append([an_event(actor=BUREAU, subject_refs=[f"s_{n % 10}"]) for n in range(start, start + 1_000)])
     audit.entries()
-    assert audit.room.store.segments()
+    assert audit.ctx.store.segments()
     seen: list[int] = []
     token = ""
     while True:

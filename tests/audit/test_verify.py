@@ -51,12 +51,12 @@ def fill(audit: Running, size: int = SIZE) -> list[bytes]:
     events = [an_event(details={"n": n}) for n in range(size)]
     for start in range(0, size, 100):
         audit.append(events[start : start + 100])
-    audit.published(audit.room.appender.size())
+    audit.published(audit.ctx.appender.size())
     return events
 
 
 def vkey(audit: Running) -> str:
-    return str(audit.room.signer.vkey)
+    return str(audit.ctx.signer.vkey)
 
 
 def token(audit: Running) -> str:
@@ -146,7 +146,7 @@ def test_files_that_are_not_whole(audit: Running, copy: Path) -> None:
 def test_an_event_altered_in_the_store_is_found(audit: Running, http: str, tmp_path: Path) -> None:
     """By somebody with the store's password, while the service runs."""
     fill(audit)
-    groups = audit.room.store.store.db["groups"]
+    groups = audit.ctx.store.store.db["groups"]
     row = groups.find_one({"_id": 3})
     entries = [bytes(e) for e in row["entries"]]
     entries[17] = entries[17].replace(b'"ok"', b'"no"')
@@ -161,7 +161,7 @@ def test_an_event_altered_in_the_store_is_found(audit: Running, http: str, tmp_p
 
 def test_an_event_and_its_hash_altered_in_the_store_are_found(audit: Running, http: str, tmp_path: Path) -> None:
     fill(audit)
-    db = audit.room.store.store.db
+    db = audit.ctx.store.store.db
     row = db["groups"].find_one({"_id": 1})
     entries = [bytes(e) for e in row["entries"]]
     entries[5] = entries[5].replace(b'"ok"', b'"no"')
@@ -207,7 +207,7 @@ def test_the_commands(audit: Running, http: str, tmp_path: Path) -> None:
 
 def test_another_log_is_no_continuation(audit: Running, copy: Path) -> None:
     root = merkle.leaf_hash(b"rewritten")
-    signer = audit.room.signer
+    signer = audit.ctx.signer
     past = verify_directory(copy, vkey(audit), signer.sign(600, root)).problems
     assert "history was rewritten" in past[0].what
     shrunk = verify_directory(copy, vkey(audit), signer.sign(10_000, root)).problems

@@ -21,7 +21,7 @@ from chengxin.values.ids import new_id
 from chengxin_api.audit.v1 import audit_pb2, audit_pb2_grpc
 from chengxin_api.catalog.v1 import catalog_pb2, catalog_pb2_grpc
 from services.catalog.__main__ import faces
-from services.catalog.context import Catalog
+from services.catalog.context import CatalogContext
 from services.catalog.store.catalog import CatalogStore
 from services.catalog.usecases.initial_data import seed
 from tests.support import Issuer, free_port, until
@@ -73,7 +73,7 @@ class Desk:
 class Running:
     """The running catalog and everything that its tests know."""
 
-    room: Catalog
+    ctx: CatalogContext
     clock: FixedClock
     issuer: Issuer
     audit: AuditService
@@ -113,9 +113,9 @@ def seeded(stores: Callable[[str], str]) -> dict[str, list[dict[str, Any]]]:
     store = Store(stores(new_id("catalog")), "catalog", clock)
     # What is seeded goes on record through the outbox: nobody listens here.
     trail = AuditTrail("catalog", audit_pb2_grpc.AuditServiceStub(make_channel("127.0.0.1:1")), tuple, clock)
-    room = Catalog(CatalogStore(store), trail, clock)
-    room.store.create_indexes()
-    seed(room)
+    ctx = CatalogContext(CatalogStore(store), trail, clock)
+    ctx.store.create_indexes()
+    seed(ctx)
     found = {name: list(store.db[name].find()) for name in store.db.list_collection_names()}
     store.close()
     return found
@@ -135,21 +135,21 @@ def catalog(stores: Callable[[str], str], issuer: Issuer, seeded: dict[str, list
     store = Store(stores(new_id("catalog")), "catalog", clock)
     trail = AuditTrail("catalog", audit_stub, tuple, clock)
     relay = Relay(store, audit_stub, tuple)
-    room = Catalog(CatalogStore(store), trail, clock)
-    room.store.create_indexes()
+    ctx = CatalogContext(CatalogStore(store), trail, clock)
+    ctx.store.create_indexes()
     for name, rows in seeded.items():
         if rows:
             store.db[name].insert_many(rows)
     # Finds all of it there.
-    seed(room)
-    admission = Admission(issuer.verifier, room.audit, store.silence)
-    app, servicers = faces(room, admission, lambda: {"store": True})
+    seed(ctx)
+    admission = Admission(issuer.verifier, ctx.audit, store.silence)
+    app, servicers = faces(ctx, admission, lambda: {"store": True})
     port = free_port()
     server = make_server(f"127.0.0.1:{port}", admission, servicers)
     server.start()
     relay.start()
     stub = catalog_pb2_grpc.CatalogServiceStub(make_channel(f"127.0.0.1:{port}"))
-    yield Running(room, clock, issuer, audit, app, stub)
+    yield Running(ctx, clock, issuer, audit, app, stub)
     relay.stop()
     server.stop(None)
     until(lambda: not relay._thread.is_alive(), "the relay ends")

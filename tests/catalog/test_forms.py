@@ -116,7 +116,7 @@ def test_an_entry_is_exported_mended_and_imported(catalog: Running, licensing: d
     difference = catalog.authority.get(f"/v1/catalog/drafts/{draft.json['draft_id']}/diff").json
     assert [c["where"] for c in difference["changes"]] == ["reporting_limit_working_days"]
     again = catalog.authority.get(f"/v1/catalog/drafts/{draft.json['draft_id']}/entry.xlsx")
-    assert json.loads(json.dumps(read_entry_sheet(again.data).plain())) == draft.json["entry"]
+    assert json.loads(json.dumps(read_entry_sheet(again.data).to_dict())) == draft.json["entry"]
     assert catalog.desk("centre").get("/v1/catalog/entries/NOPE/entry.xlsx").json["code"] == "ENTRY_UNKNOWN"
 
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from chengxin.errors import Problem
 from services.catalog.domain.code_list import CodeListContent, following
-from services.catalog.domain.draft import Decision, Draft, read_draft
+from services.catalog.domain.draft import Draft, ReviewDecision, read_draft
 from services.catalog.domain.entry import CodeValue, Entry, LocalText, read_content
 from services.catalog.domain.entry_validation import findings
-from services.catalog.domain.entry_versions import Period, publish, read_entry
+from services.catalog.domain.entry_versions import InForcePeriod, publish, read_entry
 from services.catalog.domain.findings_messages import RULES
 from services.catalog.domain.regex_safety import pattern_fault
 from services.catalog.domain.rule_set import RuleSet
@@ -71,7 +71,7 @@ def found(change: Change, code: str = "XZXK") -> list[tuple[str, str]]:
     wrong = findings(read_content(entry))
     for finding in wrong:
         assert finding.rule in RULES
-        zh, en = finding.told("zh-CN"), finding.told("en")
+        zh, en = finding.field_error("zh-CN"), finding.field_error("en")
         assert zh.message != en.message
         assert "{" not in zh.message + en.message.replace(str(finding.words.get("value", "")), "")
     return [(f.where, f.rule) for f in wrong]
@@ -207,9 +207,9 @@ def test_never_are_two_versions_in_force_on_one_day(asked: list[tuple[date, int 
         last = None if length is None else first + timedelta(length)
         if before is not None and first <= before.effective_from:
             with pytest.raises(Problem, match="PUBLICATION_OVERLAPS"):
-                publish(CONTENT, Period(first, last), before, NOW, TODAY)
+                publish(CONTENT, InForcePeriod(first, last), before, NOW, TODAY)
             continue
-        publication = publish(CONTENT, Period(first, last), before, NOW, TODAY)
+        publication = publish(CONTENT, InForcePeriod(first, last), before, NOW, TODAY)
         if publication.closed:
             entries[-1] = publication.closed
         entries.append(publication.entry)
@@ -221,27 +221,27 @@ def test_never_are_two_versions_in_force_on_one_day(asked: list[tuple[date, int 
 
 
 def test_a_new_version_closes_the_one_before_the_day_before() -> None:
-    first = publish(CONTENT, Period(TODAY), None, NOW, TODAY).entry
-    second = publish(CONTENT, Period(date(2027, 1, 1)), first, NOW, TODAY)
+    first = publish(CONTENT, InForcePeriod(TODAY), None, NOW, TODAY).entry
+    second = publish(CONTENT, InForcePeriod(date(2027, 1, 1)), first, NOW, TODAY)
     assert second.closed is not None
     assert second.closed.effective_to == date(2026, 12, 31)
     assert second.closed.content == first.content
 
 
 def test_a_version_with_an_end_of_its_own_is_left_as_it_is() -> None:
-    first = publish(CONTENT, Period(TODAY, date(2026, 12, 1)), None, NOW, TODAY).entry
-    assert publish(CONTENT, Period(date(2027, 1, 1)), first, NOW, TODAY).closed is None
+    first = publish(CONTENT, InForcePeriod(TODAY, date(2026, 12, 1)), None, NOW, TODAY).entry
+    assert publish(CONTENT, InForcePeriod(date(2027, 1, 1)), first, NOW, TODAY).closed is None
 
 
 def test_nothing_is_published_for_a_day_that_is_past() -> None:
     with pytest.raises(Problem) as refused:
-        publish(CONTENT, Period(TODAY - timedelta(1)), None, NOW, TODAY)
+        publish(CONTENT, InForcePeriod(TODAY - timedelta(1)), None, NOW, TODAY)
     assert refused.value.code == "PUBLICATION_BACKDATED"
 
 
 def test_a_version_survives_its_json() -> None:
-    entry = publish(CONTENT, Period(TODAY, date(2030, 1, 1)), None, NOW, TODAY).entry
-    assert read_entry(entry.plain()) == entry
+    entry = publish(CONTENT, InForcePeriod(TODAY, date(2030, 1, 1)), None, NOW, TODAY).entry
+    assert read_entry(entry.to_dict()) == entry
 
 
 def test_rules_do_not_reach_back() -> None:
@@ -264,7 +264,7 @@ def test_nothing_begins_on_a_day_that_is_a_slip() -> None:
     def begins(day: date) -> list[str]:
         told = []
         for begin in (
-            lambda: publish(CONTENT, Period(day), None, NOW, TODAY),
+            lambda: publish(CONTENT, InForcePeriod(day), None, NOW, TODAY),
             lambda: following(codes, day, None, NOW, TODAY),
             lambda: RuleSet("archive", day, {"years": 5}).following(None, TODAY),
         ):
@@ -280,9 +280,9 @@ def test_nothing_begins_on_a_day_that_is_a_slip() -> None:
     past = ["PUBLICATION_BACKDATED"]
     assert begins(date(1949, 10, 1)) == past
     assert begins(date(1949, 9, 30)) == past + ["EFFECTIVE_IMPLAUSIBLE"] * 2
-    newest = publish(CONTENT, Period(TODAY), None, NOW, TODAY).entry
+    newest = publish(CONTENT, InForcePeriod(TODAY), None, NOW, TODAY).entry
     with pytest.raises(Problem, match="EFFECTIVE_IMPLAUSIBLE"):
-        publish(CONTENT, Period(date(2206, 12, 1)), newest, NOW, TODAY)
+        publish(CONTENT, InForcePeriod(date(2206, 12, 1)), newest, NOW, TODAY)
 
 
 def test_the_objection_rules_must_be_complete() -> None:
@@ -294,14 +294,14 @@ def test_the_objection_rules_must_be_complete() -> None:
 
 
 def test_what_was_kept_before_there_were_reviews_is_read_as_it_was() -> None:
-    entry = publish(CONTENT, Period(TODAY), None, NOW, TODAY).entry
+    entry = publish(CONTENT, InForcePeriod(TODAY), None, NOW, TODAY).entry
     old = {
-        k: v for k, v in entry.plain().items() if k not in ("publication_document", "retirement_basis", "description")
+        k: v for k, v in entry.to_dict().items() if k not in ("publication_document", "retirement_basis", "description")
     }
     assert read_entry(old) == entry
     draft = Draft("draft_1", CONTENT, NOW, NOW, authors=("officer:a",))
-    assert read_draft(draft.plain()) == draft
-    kept = {k: v for k, v in draft.plain().items() if k not in ("authors", "reviews")}
+    assert read_draft(draft.to_dict()) == draft
+    kept = {k: v for k, v in draft.to_dict().items() if k not in ("authors", "reviews")}
     assert read_draft(kept).authors == ()
 
 
@@ -309,6 +309,6 @@ def test_who_has_written_a_draft_meanwhile_cannot_review_it() -> None:
     draft = Draft("draft_1", CONTENT, NOW, NOW, authors=("officer:a",)).submitted("officer:b", NOW, 1)
     for author in ("officer:a", "officer:b"):
         with pytest.raises(Problem) as refused:
-            draft.reviewed(Decision.APPROVE, "同意", author, NOW, 1)
+            draft.reviewed(ReviewDecision.APPROVE, "同意", author, NOW, 1)
         assert refused.value.code == "REVIEW_OWN_WORK"
-    assert draft.reviewed(Decision.RETURN, "不同意", "officer:c", NOW, 1).state == "draft"
+    assert draft.reviewed(ReviewDecision.RETURN, "不同意", "officer:c", NOW, 1).state == "draft"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chengxin.values.identifiers import FORMS
 from demo.identifiers import demo_identity_number, demo_uscc, organisation_code
-from services.catalog.domain.entry import Entry, Identifier, read_content
+from services.catalog.domain.entry import Entry, IdentifierScheme, read_content
 from services.catalog.domain.entry_validation import findings
 from services.catalog.domain.record_schema import record_schema
 from services.catalog.domain.sample_record import example_record
@@ -71,7 +71,7 @@ def test_check_digits_are_what_it_cannot_say() -> None:
 
 
 def test_every_identifier_that_is_checked_has_its_form() -> None:
-    assert FORMS.keys() == FAULTS.keys() == {str(i) for i in Identifier} - {"", "registration_number"}
+    assert FORMS.keys() == FAULTS.keys() == {str(i) for i in IdentifierScheme} - {"", "registration_number"}
 
 
 items = st.sampled_from(

@@ -58,11 +58,11 @@ def test_a_new_system_has_the_standard_lists(catalog: Running) -> None:
 
 def test_a_list_that_a_release_changed_is_seeded_again_unless_the_authority_has_its_own(catalog: Running) -> None:
     """As on a system of before, whose region list had one code."""
-    lists = catalog.room.store.store.db["code_lists"]
+    lists = catalog.ctx.store.store.db["code_lists"]
     one = [{"code": "441700", "name": {"zh": "阳江市", "en": ""}}]
     lists.update_one({"_id": "region:000001"}, {"$set": {"values": one}})
-    seed(catalog.room)
-    seed(catalog.room)
+    seed(catalog.ctx)
+    seed(catalog.ctx)
     newest = catalog.anybody.get("/v1/catalog/code-lists/region").json
     assert (newest["version"], newest["effective_from"]) == (2, "2026-11-24")
     assert len(newest["values"]) > 3_500
@@ -70,7 +70,7 @@ def test_a_list_that_a_release_changed_is_seeded_again_unless_the_authority_has_
     lists.update_one({"_id": "subject_kind:000001"}, {"$set": {"values": one}})
     own = {"name": "subject_kind", "title": {"zh": "类别"}, "values": one}
     assert publishes(catalog, own, "2026-11-24").json["version"] == 2
-    seed(catalog.room)
+    seed(catalog.ctx)
     assert catalog.anybody.get("/v1/catalog/code-lists/subject_kind").json["version"] == 2
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.catalog.domain.holiday_notice import announced_year, plain
+from services.catalog.domain.holiday_notice import announced_year, year_to_dict
 from services.catalog.usecases import initial_data
 from services.catalog.usecases.initial_data import Keeper, seed
 from tests.catalog.conftest import Running
@@ -31,13 +31,13 @@ def test_a_new_system_has_the_deadlines_of_the_regulation_on_record(catalog: Run
 
 
 def test_starting_again_changes_nothing(catalog: Running) -> None:
-    before = catalog.room.store.store.rows(0)
-    seed(catalog.room)
-    assert catalog.room.store.store.rows(0) == before
+    before = catalog.ctx.store.store.rows(0)
+    seed(catalog.ctx)
+    assert catalog.ctx.store.store.rows(0) == before
 
 
 def test_a_process_that_runs_into_the_next_year_gets_the_one_after(catalog: Running) -> None:
-    keeper = Keeper(catalog.room, seconds=0.02)
+    keeper = Keeper(catalog.ctx, seconds=0.02)
     keeper.start()
     catalog.clock.instant = datetime(2027, 1, 1, 0, 0, tzinfo=UTC)
     until(lambda: catalog.anybody.get("/v1/catalog/calendar/2028").status_code == 200, "2028 is there")
@@ -86,7 +86,7 @@ def test_the_authority_loads_the_notice_of_the_state_council(catalog: Running) -
     loaded = catalog.authority.put("/v1/catalog/calendar/2027", notice)
     assert loaded.json == {"year": 2027, "announced": True, **notice}
     assert catalog.authority.put("/v1/catalog/calendar/2027", loaded.json).json == loaded.json
-    seed(catalog.room)
+    seed(catalog.ctx)
     assert catalog.anybody.get("/v1/catalog/calendar/2027").json == loaded.json
     events = until(lambda: len(found := catalog.audit.of("calendar.loaded")) == 11 and found, "loaded once")
     assert events[-1]["details"]["days_worked"] == notice["days_worked"]
@@ -112,7 +112,7 @@ def test_the_example_of_a_notice_is_a_whole_one() -> None:
     assert example is not None
     known = announced_year(2026)
     assert known is not None
-    told = plain(known)
+    told = year_to_dict(known)
     assert json.loads(example[1]) == {name: told[name] for name in ("days_off", "days_worked")}
 
 
@@ -123,7 +123,7 @@ def test_the_calendar_is_kept_whatever_is_wrong_with_the_other_steps(
         raise ValueError
 
     monkeypatch.setattr(initial_data, "_STEPS", (broken, *initial_data._STEPS))
-    keeper = Keeper(catalog.room, seconds=0.02)
+    keeper = Keeper(catalog.ctx, seconds=0.02)
     keeper.start()
     catalog.clock.instant = datetime(2028, 1, 1, 0, 0, tzinfo=UTC)
     until(lambda: catalog.anybody.get("/v1/catalog/calendar/2029").status_code == 200, "2029 is there")

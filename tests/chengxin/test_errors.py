@@ -54,7 +54,7 @@ def test_every_error_crosses_grpc_intact(refusing: Any, kind: ProblemType) -> No
     sent = kind(fields=fields, retry_after=1.5, **params)
     got = crossed(refusing, sent)
     for language in errors.LANGUAGES:
-        assert got.to_json(language, "req_2") == sent.to_json(language, "req_2")
+        assert got.to_dict(language, "req_2") == sent.to_dict(language, "req_2")
     assert got.type.grpc_code is kind.grpc_code
 
 

@@ -11,7 +11,7 @@ from pymongo.errors import AutoReconnect
 
 from chengxin.feeds.follower import Follower
 from chengxin.grpc.rpc import make_channel
-from chengxin.store.database import Store, Unit
+from chengxin.store.database import Store, UnitOfWork
 from chengxin_api.catalog.v1 import catalog_pb2, catalog_pb2_grpc
 from tests.support import free_port, until
 
@@ -56,7 +56,7 @@ class Both:
         self.fails_at: dict[int, int] = {}
         self.error: Exception = RuntimeError("cannot be applied now")
 
-    def apply(self, unit: Unit, change: Any) -> None:
+    def apply(self, unit: UnitOfWork, change: Any) -> None:
         if self.fails_at.get(change.position, 0) > 0:
             self.fails_at[change.position] -= 1
             raise self.error

@@ -16,7 +16,7 @@ from chengxin.feeds.follower import Follower
 from chengxin.feeds.lag import Lag, LagMeter
 from chengxin.http.web import make_app
 from chengxin.process.readiness import Readiness
-from chengxin.store.database import FeedHead, Store, Unit
+from chengxin.store.database import FeedHead, Store, UnitOfWork
 from chengxin.values.ids import new_id
 from chengxin_api.audit.v1 import audit_pb2
 from tests.chengxin.conftest import NOW
@@ -54,7 +54,7 @@ def source(place: str, clock: Clock) -> Iterator[Store]:
 
 
 def tell(store: Store, changes: int = 1, events: int = 0) -> None:
-    def work(unit: Unit) -> None:
+    def work(unit: UnitOfWork) -> None:
         for n in range(changes):
             unit.publish("thing", n=n)
         for _ in range(events):
@@ -178,7 +178,7 @@ def test_a_follower_that_is_stuck_tells_it_and_is_at_0_when_it_is_through(
 ) -> None:
     gate = threading.Event()
 
-    def apply(unit: Unit, change: Any) -> None:
+    def apply(unit: UnitOfWork, change: Any) -> None:
         assert gate.wait(20)
 
     follower = Follower("x", store, lambda after: Changes(source, after), apply, head=lambda after: head(source, after))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chengxin.store.database import Store, Unit
+from chengxin.store.database import Store, UnitOfWork
 from chengxin.store.leases import Holder, LeaseLost
 from tests.chengxin.conftest import Opened
 
@@ -31,7 +31,7 @@ def beat(*holders: Holder) -> None:
 def write(store: Store, holder: Holder, name: str = "work") -> None:
     """Does a piece of the work."""
 
-    def work(unit: Unit) -> None:
+    def work(unit: UnitOfWork) -> None:
         holder.confirm(name, unit)
         store.db["things"].update_one({"_id": name}, {"$inc": {"n": 1}}, upsert=True, session=unit.session)
 
@@ -101,7 +101,7 @@ def test_what_the_silent_one_had_begun_holds_nobody_up_and_is_not_committed(
     one.take("work")
     runs: list[str] = []
 
-    def work(unit: Unit) -> None:
+    def work(unit: UnitOfWork) -> None:
         one.confirm("work", unit)
         stores_of_two[0].db["things"].insert_one({"_id": "of the silent one"}, session=unit.session)
         runs.append("silent")

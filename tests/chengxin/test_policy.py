@@ -11,7 +11,7 @@ from chengxin.auth.policy import Admission, rule, serves
 from chengxin.auth.policy_table import policy_table
 from chengxin.auth.principal import ACR_LEVELS, Assurance, Principal, Role
 from chengxin.errors import Problem
-from chengxin.store.silent_store import Silence
+from chengxin.store.silent_store import StoreSilence
 from tests.support import AUDIENCE, ISSUER, Issuer
 
 
@@ -29,13 +29,13 @@ class Desk:
 
 
 @rule("thing.done", roles={Role.SUBJECT, Role.CENTRE}, articles=("16",), assurance=Assurance.IN_PERSON)
-def in_person(room: Desk, caller: Principal) -> str:
+def in_person(ctx: Desk, caller: Principal) -> str:
     """Does it."""
     return "done"
 
 
 @rule("thing.read", roles={Role.SUBJECT}, articles=("16",), assurance=Assurance.ONLINE)
-def online(room: Desk, caller: Principal) -> str:
+def online(ctx: Desk, caller: Principal) -> str:
     """Reads it."""
     return "read"
 
@@ -88,7 +88,7 @@ def test_admission_asks_before_anything_is_read(issuer: Issuer) -> None:
     def view() -> None: ...
 
     with pytest.raises(Problem) as refused:
-        Admission(issuer.verifier, trail, Silence(lambda: None)).check(caller(Role.SUBJECT, "oidc"), view)
+        Admission(issuer.verifier, trail, StoreSilence(lambda: None)).check(caller(Role.SUBJECT, "oidc"), view)
     assert refused.value.code == "STEP_UP_REQUIRED"
     assert trail.refusals == [("thing.done", "STEP_UP_REQUIRED")]
 

@@ -13,8 +13,8 @@ from chengxin.errors import INPUT_INVALID, STORE_UNAVAILABLE, FieldError
 from chengxin.feeds import follower
 from chengxin.feeds.follower import Follower
 from chengxin.feeds.parts import RecordParts
-from chengxin.feeds.quarantine import NotYet, Quarantine, Retrying, is_transient, reason_of, to_dict
-from chengxin.store.database import Store, Unit
+from chengxin.feeds.quarantine import NotYet, Quarantine, QuarantineRetrier, is_transient, reason_of, to_dict
+from chengxin.store.database import Store, UnitOfWork
 from chengxin.values.clock import FixedClock
 from chengxin.values.ids import new_id
 from chengxin_api.ingest.v1 import ingest_pb2
@@ -35,7 +35,7 @@ class Consumer:
         self.position = 0
         self.attempts = 0
 
-    def apply(self, unit: Unit, change: ingest_pb2.Change) -> None:
+    def apply(self, unit: UnitOfWork, change: ingest_pb2.Change) -> None:
         self.attempts += 1
         for record in change.records:
             if error := self.fails.get((record.record_id, record.version)):
@@ -137,7 +137,7 @@ def test_pauses_grow_and_a_start_of_the_process_tries_at_once(consumer: Consumer
     consumer.later(minutes=15)
     assert consumer.attempts == attempts + 1
     consumer.fails.clear()
-    retrying = Retrying(consumer.quarantine)
+    retrying = QuarantineRetrier(consumer.quarantine)
     retrying.start()
     until(lambda: consumer.aside() == [], "it is applied by the next process")
     retrying.stop()
@@ -208,7 +208,7 @@ def slow_one(consumer: Consumer, monkeypatch: pytest.MonkeyPatch) -> Consumer:
     monkeypatch.setattr(follower, "BULK_SECONDS", 0.3)
     takes = consumer.follower._apply
 
-    def slowly(unit: Unit, change: ingest_pb2.Change) -> None:
+    def slowly(unit: UnitOfWork, change: ingest_pb2.Change) -> None:
         while any(record.record_id == "slow" for record in change.records):
             consumer.store.db["applied"].find_one({}, session=unit.session)
         takes(unit, change)

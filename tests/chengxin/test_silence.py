@@ -7,7 +7,7 @@ import pytest
 from pymongo.errors import NetworkTimeout
 
 from chengxin.errors import Problem
-from chengxin.store.silent_store import Silence
+from chengxin.store.silent_store import StoreSilence
 
 
 class Asked:
@@ -26,7 +26,7 @@ class Asked:
             raise NetworkTimeout("nothing")
 
 
-def told(silence: Silence) -> str:
+def told(silence: StoreSilence) -> str:
     """What a caller is told; empty when she is let through."""
     try:
         silence.must_be_over()
@@ -37,13 +37,13 @@ def told(silence: Silence) -> str:
 
 def test_a_store_that_nobody_suspects_is_not_asked() -> None:
     asked = Asked()
-    assert told(Silence(asked)) == ""
+    assert told(StoreSilence(asked)) == ""
     assert asked.count == 0
 
 
 def test_where_silence_is_certain_one_asks_again_and_the_others_are_told_at_once() -> None:
     asked = Asked()
-    silence = Silence(asked)
+    silence = StoreSilence(asked)
     silence.suspect()
     asked.go_on.set()
     assert told(silence) == "STORE_UNAVAILABLE"
@@ -62,7 +62,7 @@ def test_where_silence_is_certain_one_asks_again_and_the_others_are_told_at_once
 @pytest.mark.parametrize("answers", [True, False])
 def test_at_first_the_others_wait_for_the_answer(answers: bool) -> None:
     asked = Asked(answers)
-    silence = Silence(asked)
+    silence = StoreSilence(asked)
     silence.suspect()
     with ThreadPoolExecutor(8) as pool:
         callers = [pool.submit(told, silence) for _ in range(8)]
@@ -73,7 +73,7 @@ def test_at_first_the_others_wait_for_the_answer(answers: bool) -> None:
 
 def test_when_it_answers_it_is_over() -> None:
     asked = Asked()
-    silence = Silence(asked)
+    silence = StoreSilence(asked)
     silence.suspect()
     asked.go_on.set()
     assert told(silence) == "STORE_UNAVAILABLE"

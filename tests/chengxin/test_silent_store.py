@@ -17,7 +17,7 @@ from pymongo.errors import PyMongoError
 from chengxin.errors import Problem
 from chengxin.grpc.rpc import as_problem
 from chengxin.store import deadlines
-from chengxin.store.database import Store, Unit
+from chengxin.store.database import Store, UnitOfWork
 from chengxin.store.deadlines import patience, within
 from tests.chengxin.conftest import Opened
 from tests.support import StoreDaemon, until
@@ -53,7 +53,7 @@ def silent(daemon: StoreDaemon) -> Iterator[None]:
 
 
 def add(store: Store, name: str, then: Any = lambda: None) -> None:
-    def work(unit: Unit) -> None:
+    def work(unit: UnitOfWork) -> None:
         store.db["things"].insert_one({"_id": name}, session=unit.session)
         unit.publish("thing", name=name)
         then()
@@ -137,7 +137,7 @@ def test_a_transaction_cut_at_its_commit_is_done_or_not_and_is_not_told_as_done(
     monkeypatch.setattr(ClientSession, "commit_transaction", commit_to_nobody)
     seen: list[str] = []
 
-    def work(unit: Unit) -> dict[str, Any]:
+    def work(unit: UnitOfWork) -> dict[str, Any]:
         store.db["things"].insert_one({"_id": "once"}, session=unit.session)
         unit.publish("thing", name="once")
         unit.committed.append(lambda: seen.append("committed"))
@@ -216,7 +216,7 @@ def test_conflicts_are_still_retried(store: Store) -> None:
     store.db["counters"].update_one({"_id": "outbox"}, {"$inc": {"other": 1}}, session=session)
     runs: list[int] = []
 
-    def work(unit: Unit) -> None:
+    def work(unit: UnitOfWork) -> None:
         store.db["things"].find_one({"_id": "before"}, session=unit.session)
         runs.append(1)
         if len(runs) == 1:
@@ -261,7 +261,7 @@ def test_who_starts_does_not_harm_the_transaction_of_one_who_lives(
 ) -> None:
     runs: list[int] = []
 
-    def work(unit: Unit) -> None:
+    def work(unit: UnitOfWork) -> None:
         store.db["things"].insert_one({"_id": "slow"}, session=unit.session)
         runs.append(1)
         if len(runs) == 1:

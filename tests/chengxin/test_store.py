@@ -14,7 +14,7 @@ import pytest
 from pymongo.errors import InvalidOperation
 
 from chengxin.errors import Problem
-from chengxin.store.database import Store, Unit
+from chengxin.store.database import Store, UnitOfWork
 from chengxin.values.clock import FixedClock
 from tests.chengxin.conftest import NOW, Opened
 from tests.support import until
@@ -24,7 +24,7 @@ from tests.tools.loading import ROOT
 def add(store: Store, name: str) -> None:
     """Writes a thing, with a change and an event."""
 
-    def work(unit: Unit) -> None:
+    def work(unit: UnitOfWork) -> None:
         store.db["things"].insert_one({"_id": name}, session=unit.session)
         unit.publish("thing", name=name)
         unit.record(name.encode())
@@ -121,7 +121,7 @@ def test_reading_the_newest_row_does_not_depend_on_how_many_there_are(store: Sto
 
 
 def test_what_fails_leaves_nothing(store: Store) -> None:
-    def work(unit: Unit) -> None:
+    def work(unit: UnitOfWork) -> None:
         store.db["things"].insert_one({"_id": "half"}, session=unit.session)
         unit.record(b"half")
         raise RuntimeError("in the middle")
@@ -150,7 +150,7 @@ def test_who_follows_gets_rows_as_the_store_has_them(store: Store, opened: Opene
     live = store.follow(0, lambda: True)
     told = [next(live)]
 
-    def odd(unit: Unit) -> None:
+    def odd(unit: UnitOfWork) -> None:
         # What the store keeps in another form: times to the millisecond, lists for tuples.
         unit.publish("odd", at=datetime(2026, 11, 24, 1, 2, 3, 4567, tzinfo=UTC), pair=(1, 2))
         unit.record(b"odd")
@@ -197,7 +197,7 @@ def test_a_position_never_goes_back(store: Store) -> None:
 def test_the_second_click_gets_the_first_answer(store: Store) -> None:
     runs: list[int] = []
 
-    def work(unit: Unit) -> dict[str, Any]:
+    def work(unit: UnitOfWork) -> dict[str, Any]:
         runs.append(1)
         unit.record(b"done")
         return {"number": len(runs)}
@@ -216,7 +216,7 @@ def test_the_second_click_gets_the_first_answer(store: Store) -> None:
 def test_a_refused_request_may_be_made_again_under_its_key(store: Store) -> None:
     answers = iter([False, True])
 
-    def work(unit: Unit) -> dict[str, Any]:
+    def work(unit: UnitOfWork) -> dict[str, Any]:
         if not next(answers):
             raise RuntimeError("not now")
         return {"ok": True}

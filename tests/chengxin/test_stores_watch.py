@@ -10,21 +10,21 @@ from pathlib import Path
 import pytest
 
 from chengxin_cli.suite.home import Home
-from chengxin_cli.suite.stores_watch import Answer, StoreAsker, StoreWatch
+from chengxin_cli.suite.stores_watch import StoreAnswer, StoreAsker, StoreWatch
 from tests.support import StoreDaemon, until
 
 
-class Room:
+class Watched:
     """A watch with a hand on time, answers and pids."""
 
     def __init__(self) -> None:
         self.now, self.wall = 1000.0, 50_000.0
-        self.answers = {"a": Answer.WORKS, "b": Answer.WORKS}
+        self.answers = {"a": StoreAnswer.WORKS, "b": StoreAnswer.WORKS}
         self.pids = {"a": 1, "b": 2}
         self.asked = 0
         self.watch = StoreWatch(self, ["a", "b"], lambda: self.now, lambda: self.wall)
 
-    def __call__(self, process: str) -> Answer:
+    def __call__(self, process: str) -> StoreAnswer:
         self.asked += 1
         return self.answers[process]
 
@@ -44,45 +44,45 @@ class Room:
 
 
 @pytest.fixture
-def room() -> Iterator[Room]:
-    found = Room()
+def watched() -> Iterator[Watched]:
+    found = Watched()
     # Everybody has answered once.
     assert found.rounds(5) == []
     yield found
     found.watch.close()
 
 
-def test_who_works_is_left_alone_and_not_asked_all_the_time(room: Room) -> None:
-    room.asked = 0
-    assert room.rounds(60) == []
-    assert 2 * 15 <= room.asked <= 2 * 30
+def test_who_works_is_left_alone_and_not_asked_all_the_time(watched: Watched) -> None:
+    watched.asked = 0
+    assert watched.rounds(60) == []
+    assert 2 * 15 <= watched.asked <= 2 * 30
 
 
-def test_a_store_is_started_again_after_two_missed_answers_in_a_row(room: Room) -> None:
-    room.answers["a"] = Answer.SILENT
-    assert room.rounds(2) == []
-    room.answers["a"] = Answer.WORKS
-    assert room.rounds(2) == []
-    room.answers["a"] = Answer.SILENT
-    assert room.rounds(2) == []
-    assert room.rounds(2) == ["a"]
+def test_a_store_is_started_again_after_two_missed_answers_in_a_row(watched: Watched) -> None:
+    watched.answers["a"] = StoreAnswer.SILENT
+    assert watched.rounds(2) == []
+    watched.answers["a"] = StoreAnswer.WORKS
+    assert watched.rounds(2) == []
+    watched.answers["a"] = StoreAnswer.SILENT
+    assert watched.rounds(2) == []
+    assert watched.rounds(2) == ["a"]
 
 
-def test_an_internal_error_is_enough_once(room: Room) -> None:
-    room.answers["b"] = Answer.BROKEN
-    assert room.rounds(2) == ["b"]
+def test_an_internal_error_is_enough_once(watched: Watched) -> None:
+    watched.answers["b"] = StoreAnswer.BROKEN
+    assert watched.rounds(2) == ["b"]
 
 
-def test_a_store_whose_process_is_away_is_its_supervisors_matter(room: Room) -> None:
-    room.answers["a"] = Answer.AWAY
-    assert room.rounds(600) == []
+def test_a_store_whose_process_is_away_is_its_supervisors_matter(watched: Watched) -> None:
+    watched.answers["a"] = StoreAnswer.AWAY
+    assert watched.rounds(600) == []
 
 
-def test_a_store_that_starts_is_given_time_and_then_longer_each_time(room: Room) -> None:
-    room.answers["a"] = Answer.SILENT
+def test_a_store_that_starts_is_given_time_and_then_longer_each_time(watched: Watched) -> None:
+    watched.answers["a"] = StoreAnswer.SILENT
     restarted = []
     for second in range(3600):
-        if room.rounds(1):
+        if watched.rounds(1):
             restarted.append(second)
     # Never for ever, never in a rush: half a minute to begin with, ten minutes in the end.
     pauses = [after - before for before, after in itertools.pairwise(restarted)]
@@ -90,25 +90,25 @@ def test_a_store_that_starts_is_given_time_and_then_longer_each_time(room: Room)
     assert 30 <= pauses[0] <= 40
     assert 600 <= pauses[-1] <= 610
     # Once it works, it is as any other again.
-    room.answers["a"] = Answer.WORKS
-    assert room.rounds(601) == []
-    room.answers["a"] = Answer.SILENT
-    assert room.rounds(4) == ["a"]
+    watched.answers["a"] = StoreAnswer.WORKS
+    assert watched.rounds(601) == []
+    watched.answers["a"] = StoreAnswer.SILENT
+    assert watched.rounds(4) == ["a"]
 
 
-def test_a_store_that_its_supervisor_started_meanwhile_is_given_time_too(room: Room) -> None:
-    room.pids["a"], room.answers["a"] = 77, Answer.SILENT
-    assert room.rounds(28) == []
-    assert room.rounds(8) == ["a"]
+def test_a_store_that_its_supervisor_started_meanwhile_is_given_time_too(watched: Watched) -> None:
+    watched.pids["a"], watched.answers["a"] = 77, StoreAnswer.SILENT
+    assert watched.rounds(28) == []
+    assert watched.rounds(8) == ["a"]
 
 
 @pytest.mark.parametrize("clock", ["now", "wall"])
-def test_a_machine_that_was_suspended_holds_nothing_against_anybody(room: Room, clock: str) -> None:
-    room.answers["a"] = Answer.SILENT
-    assert room.rounds(2) == []
-    setattr(room, clock, getattr(room, clock) + 3600)
-    assert room.rounds(3) == []
-    assert room.rounds(3) == ["a"]
+def test_a_machine_that_was_suspended_holds_nothing_against_anybody(watched: Watched, clock: str) -> None:
+    watched.answers["a"] = StoreAnswer.SILENT
+    assert watched.rounds(2) == []
+    setattr(watched, clock, getattr(watched, clock) + 3600)
+    assert watched.rounds(3) == []
+    assert watched.rounds(3) == ["a"]
 
 
 def test_what_real_stores_say(tmp_path: Path) -> None:
@@ -118,13 +118,13 @@ def test_what_real_stores_say(tmp_path: Path) -> None:
     (tmp_path / "keys" / "store-uris.json").write_text(json.dumps({"x": daemon.uri("x")}))
     with closing(StoreAsker(home, 1)) as ask:
         assert ask.processes == ["x"]
-        assert ask("x") is Answer.AWAY
+        assert ask("x") is StoreAnswer.AWAY
         daemon.start()
-        until(lambda: ask("x") is Answer.WORKS, "it answers")
+        until(lambda: ask("x") is StoreAnswer.WORKS, "it answers")
         daemon.signal(signal.SIGSTOP)
         # On the connection that it has, and on new ones.
-        assert [ask("x"), ask("x")] == [Answer.SILENT] * 2
+        assert [ask("x"), ask("x")] == [StoreAnswer.SILENT] * 2
         daemon.signal(signal.SIGCONT)
-        until(lambda: ask("x") is Answer.WORKS, "it answers again")
+        until(lambda: ask("x") is StoreAnswer.WORKS, "it answers again")
         daemon.kill()
-        until(lambda: ask("x") is Answer.AWAY, "it is away")
+        until(lambda: ask("x") is StoreAnswer.AWAY, "it is away")

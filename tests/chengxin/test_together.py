@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from chengxin.auth.request_context import RequestContext, current, serving
-from chengxin.concurrency.coalescing import Together
+from chengxin.concurrency.coalescing import Coalescer
 from tests.support import until
 
 
@@ -33,7 +33,7 @@ def work() -> Work:
     return Work()
 
 
-def held_up(work: Work, together: Together[int, int], pool: ThreadPoolExecutor, first: int) -> None:
+def held_up(work: Work, together: Coalescer[int, int], pool: ThreadPoolExecutor, first: int) -> None:
     """Whoever comes now finds one at work."""
     work.free.clear()
     pool.submit(together.ask, first, 10)
@@ -41,7 +41,7 @@ def held_up(work: Work, together: Together[int, int], pool: ThreadPoolExecutor, 
 
 
 def test_whoever_is_alone_does_its_own_work_at_once(work: Work) -> None:
-    together: Together[int, int] = Together(work, 10, company=5)
+    together: Coalescer[int, int] = Coalescer(work, 10, company=5)
     began = time.monotonic()
     assert [together.ask(n, 1) for n in range(3)] == [0, 2, 4]
     assert work.groups == [[0], [1], [2]]
@@ -49,7 +49,7 @@ def test_whoever_is_alone_does_its_own_work_at_once(work: Work) -> None:
 
 
 def test_those_who_come_meanwhile_make_one_group_and_each_has_its_answer(work: Work) -> None:
-    together: Together[int, int] = Together(work, 10, company=0)
+    together: Coalescer[int, int] = Coalescer(work, 10, company=0)
     with ThreadPoolExecutor(8) as pool:
         held_up(work, together, pool, 0)
         asked = [pool.submit(together.ask, n, 10) for n in range(1, 6)]
@@ -60,7 +60,7 @@ def test_those_who_come_meanwhile_make_one_group_and_each_has_its_answer(work: W
 
 
 def test_a_group_is_never_greater_than_it_may_be(work: Work) -> None:
-    together: Together[int, int] = Together(work, 3, company=0)
+    together: Coalescer[int, int] = Coalescer(work, 3, company=0)
     with ThreadPoolExecutor(9) as pool:
         held_up(work, together, pool, 0)
         asked = [pool.submit(together.ask, n, 10) for n in range(1, 8)]
@@ -71,7 +71,7 @@ def test_a_group_is_never_greater_than_it_may_be(work: Work) -> None:
 
 
 def test_after_a_group_of_several_as_many_are_waited_for_and_no_more(work: Work) -> None:
-    together: Together[int, int] = Together(work, 10, company=30)
+    together: Coalescer[int, int] = Coalescer(work, 10, company=30)
     with ThreadPoolExecutor(8) as pool:
         held_up(work, together, pool, 0)
         several = [pool.submit(together.ask, n, 10) for n in (1, 2, 3)]
@@ -87,7 +87,7 @@ def test_after_a_group_of_several_as_many_are_waited_for_and_no_more(work: Work)
 
 
 def test_company_that_does_not_come_is_not_waited_for_long(work: Work) -> None:
-    together: Together[int, int] = Together(work, 10, company=0.3)
+    together: Coalescer[int, int] = Coalescer(work, 10, company=0.3)
     with ThreadPoolExecutor(8) as pool:
         held_up(work, together, pool, 0)
         several = [pool.submit(together.ask, n, 10) for n in (1, 2, 3)]
@@ -104,7 +104,7 @@ def test_company_that_does_not_come_is_not_waited_for_long(work: Work) -> None:
 
 
 def test_what_goes_wrong_goes_wrong_for_the_whole_group_and_for_no_other(work: Work) -> None:
-    together: Together[int, int] = Together(work, 10, company=0)
+    together: Coalescer[int, int] = Coalescer(work, 10, company=0)
     troubles = iter([ValueError("away")])
 
     def meanwhile() -> None:
@@ -123,7 +123,7 @@ def test_what_goes_wrong_goes_wrong_for_the_whole_group_and_for_no_other(work: W
 
 def test_whoever_is_left_without_an_answer_is_not_taken_for_answered(work: Work) -> None:
     """An audit event counts as durable when nothing is said against it."""
-    together: Together[int, int] = Together(work, 10, company=0)
+    together: Coalescer[int, int] = Coalescer(work, 10, company=0)
     with ThreadPoolExecutor(8) as pool:
         held_up(work, together, pool, 0)
 
@@ -141,13 +141,13 @@ def test_whoever_is_left_without_an_answer_is_not_taken_for_answered(work: Work)
 
 
 def test_an_answer_too_few_is_nobodys_answer() -> None:
-    together: Together[int, int] = Together(lambda group, seconds: [], 10, company=0)
+    together: Coalescer[int, int] = Coalescer(lambda group, seconds: [], 10, company=0)
     with pytest.raises(ValueError, match="shorter"):
         together.ask(1, 1)
 
 
 def test_whoever_has_waited_long_enough_gives_up_and_the_others_go_on(work: Work) -> None:
-    together: Together[int, int] = Together(work, 10, company=0)
+    together: Coalescer[int, int] = Coalescer(work, 10, company=0)
     with ThreadPoolExecutor(8) as pool:
         held_up(work, together, pool, 0)
         patient = pool.submit(together.ask, 1, 10)
@@ -170,7 +170,7 @@ def test_the_one_who_leads_has_the_most_time_left() -> None:
         assert free.wait(10)
         return group
 
-    together: Together[int, int] = Together(work, 10, company=0)
+    together: Coalescer[int, int] = Coalescer(work, 10, company=0)
     with ThreadPoolExecutor(4) as pool:
         pool.submit(together.ask, 0, 10)
         until(lambda: len(left) == 1, "one is at work")
@@ -184,7 +184,7 @@ def test_the_one_who_leads_has_the_most_time_left() -> None:
 
 
 def test_whoever_has_no_time_left_does_not_have_all_the_time_there_is() -> None:
-    together: Together[int, float] = Together(lambda group, seconds: [seconds] * len(group), 10, company=0)
+    together: Coalescer[int, float] = Coalescer(lambda group, seconds: [seconds] * len(group), 10, company=0)
     assert 0 < together.ask(1, 0) < 0.1
     assert 0 < together.ask(1, -1) < 0.1
 
@@ -197,13 +197,13 @@ def test_the_work_belongs_to_no_request() -> None:
         return group
 
     with serving(RequestContext("req_mine")):
-        assert Together(work, 10, company=0).ask(1, 1) == 1
+        assert Coalescer(work, 10, company=0).ask(1, 1) == 1
         assert current().request_id == "req_mine"
     assert seen != ["req_mine"]
 
 
 def test_many_callers_lose_nothing(work: Work) -> None:
-    together: Together[int, int] = Together(work, 7, company=0.001)
+    together: Coalescer[int, int] = Coalescer(work, 7, company=0.001)
     with ThreadPoolExecutor(24) as pool:
         assert list(pool.map(lambda n: together.ask(n, 30), range(3000))) == [2 * n for n in range(3000)]
     assert sorted(n for group in work.groups for n in group) == list(range(3000))

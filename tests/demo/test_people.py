@@ -10,7 +10,7 @@ import pytest
 
 from chengxin.auth.access_tokens import load_private_key
 from chengxin.values.jwk import public_jwk
-from demo.access import NotThere, code_of
+from demo.access import DemoMissing, code_of
 from demo.people import make_people
 from demo.world import associations, catalog, companies, institutions, organs, people
 from gateway.domain.clients_and_officers import matching_step
@@ -92,7 +92,7 @@ def test_identifiers_have_right_check_digits_and_belong_to_nobody() -> None:
 def test_a_code_is_the_one_the_gateway_expects(home: Path) -> None:
     secret = json.loads((home / "demo/credentials.json").read_text())["officers"]["centre"]["totp_secret"]
     assert matching_step(secret, code_of(home, "centre"), time.time()) is not None
-    with pytest.raises(NotThere, match="no officer nobody"):
+    with pytest.raises(DemoMissing, match="no officer nobody"):
         code_of(home, "nobody")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from demo.records import BUILDERS, deliveries
 from demo.world import HERE, catalog, companies, licence_of, organs, people
-from services.ingest.domain.catalog_entry import Entry, read_entry
+from services.ingest.domain.catalog_entry import DeliveryEntry, read_entry
 from services.ingest.domain.validator import Validator
 from tests.demo.periods import last_day
 
@@ -16,7 +16,7 @@ from tests.demo.periods import last_day
 DAYS = [date(2028, 2, 29), date(2026, 12, 31), date(2027, 6, 15)]
 
 
-def _entry(code: str) -> Entry:
+def _entry(code: str) -> DeliveryEntry:
     return read_entry(catalog()[code] | {"version": 1, "effective_from": "2026-01-01", "effective_to": ""})
 
 

@@ -21,7 +21,7 @@ from chengxin.feeds.parts import CatalogParts, ObjectionParts
 from chengxin.feeds.quarantine import QUARANTINE, Quarantine
 from chengxin.grpc.rpc import make_channel, make_server
 from chengxin.process.operations import Operations
-from chengxin.store.database import Store, Unit
+from chengxin.store.database import Store, UnitOfWork
 from chengxin.store.field_encryption import KeyRing
 from chengxin.values.clock import FixedClock
 from chengxin.values.ids import SubjectKey, new_id
@@ -39,7 +39,7 @@ from services.disclosure.projections.consumers import (
     apply_ingest,
     apply_objection,
 )
-from services.disclosure.projections.name_index import Directory
+from services.disclosure.projections.name_index import NameIndex
 from services.disclosure.store.disclosure_store import DisclosureStore
 from tests.support import Issuer, free_port, until
 
@@ -237,7 +237,7 @@ def disclosure(stores: Callable[[str], str], issuer: Issuer) -> Iterator[Running
     relay = Relay(store, audit_stub, tuple, quarantine)
     kept = DisclosureStore(store)
     keys = KeyRing({1: b"k" * 32})
-    ctx = DisclosureContext(kept, Directory(kept), trail, clock, keys, SubjectKey(b"s" * 32))
+    ctx = DisclosureContext(kept, NameIndex(kept), trail, clock, keys, SubjectKey(b"s" * 32))
     kept.create_indexes()
     admission = Admission(issuer.verifier, ctx.audit, store.silence)
     state = lambda: {"store": True, QUARANTINE: quarantine.is_empty()}  # noqa: E731
@@ -260,7 +260,7 @@ def city(disclosure: Running) -> Running:
     """With the entries that most tests speak of."""
     entries = [ParseDict(demo_entry(code) | {"version": 1}, catalog_pb2.Entry()) for code in CODES]
 
-    def publish(unit: Unit) -> None:
+    def publish(unit: UnitOfWork) -> None:
         for entry in entries:
             apply_catalog(disclosure.ctx, unit, catalog_pb2.Change(entry=entry))
 

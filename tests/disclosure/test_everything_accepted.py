@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from chengxin.feeds.follower import Follower
-from chengxin.store.database import Unit
+from chengxin.store.database import UnitOfWork
 from chengxin_api.catalog.v1 import catalog_pb2
 from chengxin_api.disclosure.v1 import disclosure_pb2
 from chengxin_api.ingest.v1 import ingest_pb2
@@ -35,7 +35,7 @@ class World:
             self.ctx.store.transact(lambda unit, change=message: apply_catalog(self.ctx, unit, change))
         pieces = Pieces()
 
-        def apply(unit: Unit, change: Any) -> None:
+        def apply(unit: UnitOfWork, change: Any) -> None:
             pieces.apply(self.ctx, unit, change)
 
         parts = SealedRecords(self.ctx.keys)

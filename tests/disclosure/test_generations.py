@@ -6,7 +6,7 @@ import pymongo
 import pytest
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
-from chengxin.store.database import Unit
+from chengxin.store.database import UnitOfWork
 from services.disclosure.store.documents import DERIVED
 from services.disclosure.store.generations import DONE, UNNUMBERED, Generations
 from tests.disclosure.conftest import Running
@@ -32,7 +32,7 @@ def switched(generations: Generations, before: int, after: int) -> None:
     for number in (before, after):
         generations.store.db["positions"].replace_one({"_id": f"feed.ingest.{number}"}, {"position": 1}, upsert=True)
 
-    def work(unit: Unit) -> None:
+    def work(unit: UnitOfWork) -> None:
         generations.switch(unit, before, after, {})
 
     generations.store.transact(work)

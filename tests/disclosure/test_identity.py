@@ -7,29 +7,29 @@ from hypothesis import strategies as st
 
 from services.disclosure.domain.entity_resolution import (
     STRONG,
-    Decision,
     Groups,
-    Identifier,
     Link,
-    State,
+    LinkDecision,
+    LinkState,
+    SchemedReference,
     grouped,
     link_id,
     mixes_kinds,
     organisation_code_in,
 )
 
-COMPANY = Identifier("s_a", "uscc")
-OTHER = Identifier("s_b", "uscc")
-PERSON = Identifier("s_c", "identity_number")
-CODE = Identifier("s_d", "organisation_code")
-REGISTRATION = Identifier("s_e", "registration_number")
+COMPANY = SchemedReference("s_a", "uscc")
+OTHER = SchemedReference("s_b", "uscc")
+PERSON = SchemedReference("s_c", "identity_number")
+CODE = SchemedReference("s_d", "organisation_code")
+REGISTRATION = SchemedReference("s_e", "registration_number")
 
 _SCHEMES = ("uscc", "uscc", "identity_number", "organisation_code", "registration_number")
-_IDENTIFIERS = [Identifier(f"s_{n}", _SCHEMES[n % len(_SCHEMES)]) for n in range(10)]
+_IDENTIFIERS = [SchemedReference(f"s_{n}", _SCHEMES[n % len(_SCHEMES)]) for n in range(10)]
 
 
 @st.composite
-def links(draw: st.DrawFn, decisions: tuple[Decision, ...] = tuple(Decision)) -> list[Link]:
+def links(draw: st.DrawFn, decisions: tuple[LinkDecision, ...] = tuple(LinkDecision)) -> list[Link]:
     """Any links between a few references of all kinds."""
     pairs = draw(st.sets(st.tuples(st.sampled_from(_IDENTIFIERS), st.sampled_from(_IDENTIFIERS)), max_size=14))
     unique = {link_id(a.ref, b.ref): (a, b) for a, b in pairs if a != b}
@@ -52,7 +52,7 @@ def test_the_order_of_arrival_changes_nothing(found: list[Link], chance: object)
     assert grouped(turned).states == grouped(found).states
 
 
-@given(links((Decision.NONE, Decision.DIFFERENT)))
+@given(links((LinkDecision.NONE, LinkDecision.DIFFERENT)))
 def test_records_alone_never_join_two_of_which_nobody_has_two(found: list[Link]) -> None:
     groups = grouped(found)
     for members in groups.members.values():
@@ -62,19 +62,21 @@ def test_records_alone_never_join_two_of_which_nobody_has_two(found: list[Link])
 
 @given(links())
 def test_a_record_joins_no_more_than_officers_did_of_the_strongest(found: list[Link]) -> None:
-    decided = grouped(link for link in found if link.decision is Decision.SAME)
+    decided = grouped(link for link in found if link.decision is LinkDecision.SAME)
     for members in grouped(found).members.values():
         strong = [i.ref for i in members if i.scheme in STRONG]
         assert all(set(strong) <= set(decided.of(ref)) for ref in strong)
 
 
 @given(links(), st.sampled_from(_IDENTIFIERS), st.sampled_from(_IDENTIFIERS))
-def test_a_merge_joins_and_its_undoing_restores(found: list[Link], one: Identifier, other: Identifier) -> None:
+def test_a_merge_joins_and_its_undoing_restores(
+    found: list[Link], one: SchemedReference, other: SchemedReference
+) -> None:
     number = link_id(one.ref, other.ref)
     known = next((link for link in found if link.id == number), Link(one, other, claimed=False))
     rest = [link for link in found if link.id != number]
     before = answers(grouped(found))
-    merged = grouped([*rest, Link(known.one, known.other, known.claimed, Decision.SAME)])
+    merged = grouped([*rest, Link(known.one, known.other, known.claimed, LinkDecision.SAME)])
     assert one == other or other.ref in merged.of(one.ref)
     undone = [*rest, known]
     assert answers(grouped(undone)) == before
@@ -95,23 +97,23 @@ def test_a_code_named_with_two_companies_joins_neither() -> None:
         groups = grouped(order)
         assert groups.of("s_d") == ("s_d",)
         assert groups.of("s_a") == ("s_a", "s_e")
-        assert groups.states[link_id("s_a", "s_d")] == State.CONFLICT
-        assert groups.states[link_id("s_b", "s_d")] == State.CONFLICT
-        assert groups.states[link_id("s_a", "s_e")] == State.AUTOMATIC
+        assert groups.states[link_id("s_a", "s_d")] == LinkState.CONFLICT
+        assert groups.states[link_id("s_b", "s_d")] == LinkState.CONFLICT
+        assert groups.states[link_id("s_a", "s_e")] == LinkState.AUTOMATIC
 
 
 def test_an_officer_says_whose_the_code_is_and_the_conflict_is_over() -> None:
-    said = [Link(COMPANY, CODE, decision=Decision.DIFFERENT), Link(OTHER, CODE)]
+    said = [Link(COMPANY, CODE, decision=LinkDecision.DIFFERENT), Link(OTHER, CODE)]
     assert grouped(said).of("s_d") == ("s_b", "s_d")
-    said = [Link(COMPANY, CODE, decision=Decision.SAME), Link(OTHER, CODE)]
+    said = [Link(COMPANY, CODE, decision=LinkDecision.SAME), Link(OTHER, CODE)]
     assert grouped(said).of("s_d") == ("s_a", "s_d")
-    assert grouped(said).states[link_id("s_b", "s_d")] == State.CONFLICT
+    assert grouped(said).states[link_id("s_b", "s_d")] == LinkState.CONFLICT
 
 
 def test_a_record_with_a_company_and_its_owner_joins_them_not() -> None:
     groups = grouped([Link(COMPANY, PERSON)])
     assert groups.of("s_a") == ("s_a",)
-    assert groups.states[link_id("s_a", "s_c")] == State.CONFLICT
+    assert groups.states[link_id("s_a", "s_c")] == LinkState.CONFLICT
 
 
 def test_a_chain_of_weak_references_reaches_its_company() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from services.disclosure.domain.catalog_entry import DisclosurePeriod, Entry
+from services.disclosure.domain.catalog_entry import DisclosureEntry, DisclosurePeriodRule
 from services.disclosure.domain.disclosure_period import disclosed_until, is_over
 from services.disclosure.domain.masking import is_identity_number, mask_identifier, mask_name, scrub
 from services.disclosure.domain.record_fragments import (
@@ -20,12 +20,12 @@ from services.disclosure.domain.record_fragments import (
     unpacked,
     with_items,
 )
-from services.disclosure.domain.record_views import Delivered, View
+from services.disclosure.domain.record_views import RecordVersion, View
 from services.disclosure.domain.text_normalisation import as_code, normalised
 from tests.disclosure.conftest import COMPANY, LI_NA, demo_entry
 
 CODES = ("XZXK", "XZCF", "CFGR", "SXBZX", "SBJF", "SDQQF", "TQNMGGZ", "XKGR", "ZDSSWF", "ZYFWRY", "ZYZG")
-ENTRIES = {code: Entry.read(demo_entry(code) | {"version": 1}) for code in CODES}
+ENTRIES = {code: DisclosureEntry.read(demo_entry(code) | {"version": 1}) for code in CODES}
 
 
 def check_character(seventeen: str) -> str:
@@ -111,7 +111,7 @@ def test_an_identity_number_is_not_public_even_when_an_entry_says_so() -> None:
     for item in plain["items"]:
         if item["code"] == "CF_XDR_ZJHM":
             item |= {"modes": ["public", "shared"], "masking": ""}
-    entry = Entry.read(plain)
+    entry = DisclosureEntry.read(plain)
     opened = {"CF_XDR_ZJHM": LI_NA}
     kept = fragment(entry, {"CF_XDR_ZJHM": "enc:1:x"}, opened, "individual")
     assert kept.items(View.PUBLIC) == {}
@@ -128,17 +128,17 @@ def test_an_organisations_name_is_no_secret_where_a_persons_is_masked() -> None:
 @pytest.mark.parametrize(
     ("period", "items", "until"),
     [
-        (DisclosurePeriod("unlimited"), {}, ""),
-        (DisclosurePeriod("until_revoked"), {}, ""),
-        (DisclosurePeriod("until_item", "D"), {"D": "2027-01-31"}, "2027-01-31"),
-        (DisclosurePeriod("until_item", "D"), {"D": "2099-12-31"}, ""),
-        (DisclosurePeriod("until_item", "D"), {}, ""),
-        (DisclosurePeriod("years_from_item", "D", 3), {"D": "2024-03-01"}, "2027-03-01"),
-        (DisclosurePeriod("years_from_item", "D", 1), {"D": "2024-02-29"}, "2025-02-28"),
-        (DisclosurePeriod("years_from_item", "D", 2), {}, "2028-11-24"),
+        (DisclosurePeriodRule("unlimited"), {}, ""),
+        (DisclosurePeriodRule("until_revoked"), {}, ""),
+        (DisclosurePeriodRule("until_item", "D"), {"D": "2027-01-31"}, "2027-01-31"),
+        (DisclosurePeriodRule("until_item", "D"), {"D": "2099-12-31"}, ""),
+        (DisclosurePeriodRule("until_item", "D"), {}, ""),
+        (DisclosurePeriodRule("years_from_item", "D", 3), {"D": "2024-03-01"}, "2027-03-01"),
+        (DisclosurePeriodRule("years_from_item", "D", 1), {"D": "2024-02-29"}, "2025-02-28"),
+        (DisclosurePeriodRule("years_from_item", "D", 2), {}, "2028-11-24"),
     ],
 )
-def test_how_long_a_record_is_disclosed(period: DisclosurePeriod, items: dict[str, str], until: str) -> None:
+def test_how_long_a_record_is_disclosed(period: DisclosurePeriodRule, items: dict[str, str], until: str) -> None:
     assert disclosed_until(period, items, date(2026, 11, 24)) == until
 
 
@@ -191,13 +191,13 @@ def test_what_looks_like_a_code_is_one(text: str, code: str) -> None:
     assert as_code(text) == code
 
 
-def fragment(entry: Entry, items: dict[str, str], opened: dict[str, str], kind: str) -> Fragment:
+def fragment(entry: DisclosureEntry, items: dict[str, str], opened: dict[str, str], kind: str) -> Fragment:
     return fragment_of(0, structs.replace(delivered(entry, items), kind=kind), entry, opened, False)[0]
 
 
-def delivered(entry: Entry, items: dict[str, str]) -> Delivered:
+def delivered(entry: DisclosureEntry, items: dict[str, str]) -> RecordVersion:
     at = datetime(2026, 11, 24, tzinfo=UTC) + timedelta(0)
-    return Delivered(
+    return RecordVersion(
         "r_1",
         1,
         entry.code,

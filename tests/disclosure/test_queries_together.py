@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from chengxin.concurrency.coalescing import Together
+from chengxin.concurrency.coalescing import Coalescer
 from chengxin.errors import Problem
 from chengxin.store.deadlines import within
 from tests.disclosure.conftest import LI_NA, Running
@@ -52,7 +52,7 @@ def test_subjects_that_are_asked_for_together_are_one_read(city: Running) -> Non
         assert held.wait(10)
         return store._rows_of(refs, seconds)
 
-    store._heads = Together(read, 16, company=0)
+    store._heads = Coalescer(read, 16, company=0)
     asked = [city.ref(number) for number in (*PEOPLE, LI_NA)]
     with ThreadPoolExecutor(8) as pool:
         first = pool.submit(store.head, city.ref(LI_NA))
@@ -70,7 +70,7 @@ def test_subjects_that_are_asked_for_together_are_one_read(city: Running) -> Non
 def test_whoever_waits_for_a_read_that_does_not_end_is_told_so_in_time(city: Running) -> None:
     store = city.ctx.store
     held = threading.Event()
-    store._heads = Together(lambda refs, seconds: [None] * (len(refs) * held.wait(10)), 16, company=0)
+    store._heads = Coalescer(lambda refs, seconds: [None] * (len(refs) * held.wait(10)), 16, company=0)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(store.head, city.ref(LI_NA))
         until(lambda: store._heads._led and not store._heads._waiting, "one is at it")

@@ -24,7 +24,7 @@ from chengxin.values.clock import SystemClock
 from chengxin.values.ids import new_id
 from services.disclosure.domain.text_normalisation import as_code, as_initials, normalised, readings
 from services.disclosure.projections import name_index, search_file
-from services.disclosure.projections.name_index import Directory
+from services.disclosure.projections.name_index import NameIndex
 from services.disclosure.store.disclosure_store import DisclosureStore
 from services.ingest.domain.normalisation import to_name
 from tests.disclosure.conftest import COMPANY, Running
@@ -34,17 +34,17 @@ from tests.support import until
 TODAY = "2026-11-29"
 
 
-def directory(store: Any, folder: Path | None = None) -> Directory:
-    return Directory(store, folder)
+def directory(store: Any, folder: Path | None = None) -> NameIndex:
+    return NameIndex(store, folder)
 
 
-def found(where: Directory, query: str, start: int = 0, size: int = 200) -> list[tuple[str, str, list[str]]]:
+def found(where: NameIndex, query: str, start: int = 0, size: int = 200) -> list[tuple[str, str, list[str]]]:
     page, total = where.found(query, as_code(query), TODAY, start, size)
     assert total >= len(page)
     return [(listed.ref, listed.name(TODAY), listed.former(TODAY)) for listed in page]
 
 
-def refs(where: Directory, query: str) -> list[str]:
+def refs(where: NameIndex, query: str) -> list[str]:
     return [ref for ref, *_ in found(where, query)]
 
 

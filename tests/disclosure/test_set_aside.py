@@ -223,7 +223,7 @@ def test_an_entry_that_cannot_be_read_waits_and_others_come(city: Running) -> No
 @pytest.mark.parametrize("day", ["0001-01-01", "0001-12-31", "2024-02-29", "9999-02-28", "9999-12-31"])
 @pytest.mark.parametrize("years", [0, 1, 5, 100, 9998, 10**9])
 def test_every_period_has_a_last_day(day: str, years: int) -> None:
-    period = disclosure_period.DisclosurePeriod("years_from_item", "D", years)
+    period = disclosure_period.DisclosurePeriodRule("years_from_item", "D", years)
     from datetime import date
 
     until_day = disclosure_period.disclosed_until(period, {"D": day}, date(2026, 11, 24))

@@ -6,13 +6,13 @@ from contextlib import closing
 import pytest
 
 from chengxin.feeds.follower import Follower
-from chengxin.store.database import FeedHead, Unit
+from chengxin.store.database import FeedHead, UnitOfWork
 from chengxin.store.leases import Holder
 from services.disclosure.__main__ import policy
 from services.disclosure.context import OWN, BeingFilled
 from services.disclosure.projections.consumers import mark_awaited
 from services.disclosure.projections.feeds import FeedPart, Feeds, Projection
-from services.disclosure.projections.name_index import Directory
+from services.disclosure.projections.name_index import NameIndex
 from services.disclosure.usecases.archive_records import archive
 from tests.disclosure.conftest import COMPANY, REGULATOR, Feed, Running
 from tests.support import until
@@ -32,7 +32,9 @@ class Silent:
     def head(self, source: str) -> Callable[[int], FeedHead]:
         return FeedHead
 
-    def follower(self, projection: Projection, part: FeedPart, word: str, confirm: Callable[[Unit], None]) -> Follower:
+    def follower(
+        self, projection: Projection, part: FeedPart, word: str, confirm: Callable[[UnitOfWork], None]
+    ) -> Follower:
         place = part.place(projection.store.generation)
         return Follower(part.source, projection.store.store, Feed(), lambda unit, change: None, place=place)
 
@@ -182,8 +184,8 @@ def test_nothing_is_told_from_what_is_still_being_filled(city: Running, face: st
 
 def test_a_search_in_names_that_are_not_all_there_is_refused(city: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     licence(city, XK_YXQZI="2031-01-01")
-    with closing(Directory(city.ctx.store)) as directory:
-        monkeypatch.setattr(Directory, "_taken_in_at_once", lambda self: False)
-        monkeypatch.setattr(Directory, "_go_on_beside", lambda self: None)
+    with closing(NameIndex(city.ctx.store)) as directory:
+        monkeypatch.setattr(NameIndex, "_taken_in_at_once", lambda self: False)
+        monkeypatch.setattr(NameIndex, "_go_on_beside", lambda self: None)
         city.ctx.directory = directory
         assert city.anybody.get("/v1/public/subjects?q=海陵").status_code == 503

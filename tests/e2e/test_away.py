@@ -12,7 +12,7 @@ import pytest
 
 from chengxin.errors import Problem
 from chengxin_api.disclosure.v1 import disclosure_pb2
-from chengxin_cli.gateway_client import Refused
+from chengxin_cli.gateway_client import HttpRefused
 from chengxin_cli.suite.home import PROCESSES
 from chengxin_cli.suite.supervision import UnixTransport
 from tests.city import City, running_city
@@ -85,7 +85,7 @@ def test_without_the_audit_service_every_query_is_refused_and_with_it_back_all_i
 
 
 def _signed_in(city: City) -> bool:
-    with contextlib.suppress(Refused):
+    with contextlib.suppress(HttpRefused):
         return bool(city.supervisor.token())
     return False
 

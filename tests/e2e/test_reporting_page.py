@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import pyotp
 import pytest
 
-from chengxin_cli.gateway_client import Answer
+from chengxin_cli.gateway_client import HttpAnswer
 from chengxin_cli.submission import verified
 from demo.world import organs
 from tests.city import City
@@ -26,7 +26,7 @@ class Browser:
         self._city = city
         self.jar: dict[str, str] = {}
 
-    def asks(self, method: str, path: str, **options: Any) -> Answer:
+    def asks(self, method: str, path: str, **options: Any) -> HttpAnswer:
         told = {"Origin": self._city.edge.http} if method != "GET" else {}
         sent = told | {"Cookie": "; ".join(f"{name}={value}" for name, value in self.jar.items())}
         answer = self._city.edge.call(
@@ -39,11 +39,11 @@ class Browser:
                     del self.jar[name]
         return answer
 
-    def scripted(self, method: str, path: str, **options: Any) -> Answer:
+    def scripted(self, method: str, path: str, **options: Any) -> HttpAnswer:
         """As the page's script asks."""
         return self.asks(method, path, headers={"X-CSRF-Token": self.jar["chengxin_csrf"]}, **options)
 
-    def sends(self, form: dict[str, str], path: str) -> Answer:
+    def sends(self, form: dict[str, str], path: str) -> HttpAnswer:
         """As a form is sent."""
         return self.asks(
             "POST", path, body=urlencode(form), headers={"Content-Type": "application/x-www-form-urlencoded"}

@@ -1,4 +1,4 @@
-"""A gateway as it runs: its own process on a real store, with rooms behind it that are not ours."""
+"""A gateway as it runs: its own process on a real store, with services behind it that are not ours."""
 
 import json
 import os
@@ -21,12 +21,12 @@ from chengxin.auth.access_tokens import ASSERTION_TYPE, CONSENT_CODE, TOKEN_EXCH
 from chengxin.errors import Problem
 from chengxin.values.ids import SubjectKey, new_id
 from chengxin.values.jwk import public_jwk
-from chengxin_cli.gateway_client import Answer, Caller, Edge
+from chengxin_cli.gateway_client import Caller, Edge, HttpAnswer
 from chengxin_cli.suite.home import Home
-from tests.gateway.rooms import GrpcRoom, HttpRoom
+from tests.gateway.upstreams import GrpcUpstream, HttpUpstream
 from tests.support import free_port, until
 
-ROOMS = ("catalog", "ingest", "disclosure", "objection", "audit")
+SERVICES = ("catalog", "ingest", "disclosure", "objection", "audit")
 PASSWORD = "正确 的 马 电池 订书钉"
 LI_NA = {"name": "李娜", "identity_number": "441702188803020027", "represents": ["11000000MA00000019"]}
 BANK = "91000000MA0000242C"
@@ -61,8 +61,8 @@ class Gate:
     home: Home
     environment: dict[str, str]
     edge: Edge
-    http_room: HttpRoom
-    grpc_room: GrpcRoom
+    http_room: HttpUpstream
+    grpc_room: GrpcUpstream
     accounts: dict[str, Any]
     keys: dict[str, Any] = field(default_factory=dict)
     signed_in: dict[str, Caller] = field(default_factory=dict)
@@ -113,7 +113,7 @@ class Gate:
         assert answer.status == 200, answer.body
         return str(answer.body["access_token"])
 
-    def ask(self, assertion: str, **parameters: str) -> Answer:
+    def ask(self, assertion: str, **parameters: str) -> HttpAnswer:
         """A token request."""
         form = {
             "grant_type": "client_credentials",
@@ -128,7 +128,7 @@ class Gate:
         assert answer.status == 200, answer.body
         return str(answer.body["access_token"])
 
-    def sign_in(self, username: str, password: str = PASSWORD, totp: str = "", step: int = 0) -> Answer:
+    def sign_in(self, username: str, password: str = PASSWORD, totp: str = "", step: int = 0) -> HttpAnswer:
         """An officer signs in, with the present code unless another is given."""
         if not totp:
             totp = self.totp(username, step)
@@ -156,7 +156,7 @@ def gate(stores: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory)
     home = Home(tmp_path_factory.mktemp("gateway"))
     home.make()
     http, grpc_port = free_port(), free_port()
-    http_room, grpc_room = HttpRoom(), GrpcRoom()
+    http_room, grpc_room = HttpUpstream(), GrpcUpstream()
     environment = os.environ | {
         "CHENGXIN_MONGO_URI": stores("gateway"),
         "CHENGXIN_HTTP_LISTEN": f"127.0.0.1:{http}",
@@ -166,8 +166,8 @@ def gate(stores: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory)
         "CHENGXIN_FIELD_KEYS_FILE": str(home.field_keys),
         "CHENGXIN_SUBJECT_KEY_FILE": str(home.subject_key),
         "CHENGXIN_DEMO": "true",
-        **{f"CHENGXIN_{room.upper()}_HTTP": http_room.address for room in ROOMS},
-        **{f"CHENGXIN_{room.upper()}_GRPC": grpc_room.address for room in ROOMS},
+        **{f"CHENGXIN_{service.upper()}_HTTP": http_room.address for service in SERVICES},
+        **{f"CHENGXIN_{service.upper()}_GRPC": grpc_room.address for service in SERVICES},
         # Nobody listens there.
         "CHENGXIN_CATALOG_HTTP": f"127.0.0.1:{free_port()}",
         "CHENGXIN_CATALOG_GRPC": f"127.0.0.1:{free_port()}",
@@ -199,7 +199,7 @@ def answers(edge: Edge) -> bool:
 
 
 def _keys(home: Home) -> dict[str, Any]:
-    keys: dict[str, Any] = {name: load_private_key(home.key_file(name)) for name in ROOMS}
+    keys: dict[str, Any] = {name: load_private_key(home.key_file(name)) for name in SERVICES}
     for name in ("market_regulator", "housing_bureau", "court", "credit_agency", "bank", "suspended", "frozen"):
         keys[name] = Ed25519PrivateKey.generate()
     keys["p256"] = ec.generate_private_key(ec.SECP256R1())

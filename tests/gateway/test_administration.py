@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from chengxin.errors import Problem
 from chengxin.values.ids import new_id
 from chengxin.values.jwk import public_jwk
-from chengxin_cli.gateway_client import Answer, Caller
+from chengxin_cli.gateway_client import Caller, HttpAnswer
 from tests.gateway.conftest import Gate
 from tests.support import until
 
@@ -37,11 +37,11 @@ def _register(gate: Gate, by: str = "operator", **changed: Any) -> str:
     return client_id
 
 
-def _propose(gate: Gate, client_id: str, grants: dict[str, Any] = PROVIDER, by: str = "operator") -> Answer:
+def _propose(gate: Gate, client_id: str, grants: dict[str, Any] = PROVIDER, by: str = "operator") -> HttpAnswer:
     return gate.officer(by).call("POST", f"/v1/identity/clients/{client_id}/grants", json=grants)
 
 
-def _decide(gate: Gate, proposal: Answer, by: str, act: str = "approve") -> Answer:
+def _decide(gate: Gate, proposal: HttpAnswer, by: str, act: str = "approve") -> HttpAnswer:
     return gate.officer(by).call("POST", f"/v1/identity/proposals/{proposal.body['proposal_id']}/{act}")
 
 
@@ -54,7 +54,7 @@ def _granted(gate: Gate, grants: dict[str, Any] = PROVIDER) -> str:
     return client_id
 
 
-def _event(gate: Gate, act: str, answer: Answer, outcome: str = "ok") -> dict[str, Any]:
+def _event(gate: Gate, act: str, answer: HttpAnswer, outcome: str = "ok") -> dict[str, Any]:
     return until(
         lambda: next((e for e in gate.grpc_room.acts(act, outcome) if e["request_id"] == answer.request_id), None),
         f"{act} is on record",
@@ -237,13 +237,13 @@ def _new_officer(gate: Gate, **changed: str) -> dict[str, Any]:
     return dict(answer.body)
 
 
-def _signs_in(gate: Gate, officer: dict[str, Any], step: int = 0, new_password: str = "") -> Answer:
+def _signs_in(gate: Gate, officer: dict[str, Any], step: int = 0, new_password: str = "") -> HttpAnswer:
     code = pyotp.TOTP(officer["totp_secret"]).at(int(time.time()) + 30 * step)
     body = {"username": officer["username"], "password": officer["password"], "totp": code}
     return gate.edge.call("POST", "/v1/identity/officers/sign-in", json=body | {"new_password": new_password})
 
 
-def _roles(gate: Gate, username: str, roles: list[str], by: str = "first") -> Answer:
+def _roles(gate: Gate, username: str, roles: list[str], by: str = "first") -> HttpAnswer:
     return gate.officer(by).call("POST", f"/v1/identity/officers/{username}/roles", json={"roles": roles})
 
 

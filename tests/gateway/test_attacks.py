@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chengxin.errors import Problem
 from chengxin.values.jwk import public_jwk
-from chengxin_cli.gateway_client import Answer
+from chengxin_cli.gateway_client import HttpAnswer
 from tests.gateway import test_edge_tokens, test_tokens
 from tests.gateway.conftest import BANK, LI_NA, Gate, exchange
 from tests.support import figure, until
@@ -213,20 +213,20 @@ def test_an_assertion(gate: Gate, attack: str) -> None:
     assert _recorded(gate, "token.issued", answer.request_id)["details"]["code"] == "CLIENT_NOT_AUTHENTICATED"
 
 
-def _ask(client_id: str, **parameters: str) -> Callable[[Gate], Answer]:
+def _ask(client_id: str, **parameters: str) -> Callable[[Gate], HttpAnswer]:
     return lambda gate: gate.ask(gate.assertion(client_id), **parameters)
 
 
-def _replayed(gate: Gate) -> Answer:
+def _replayed(gate: Gate) -> HttpAnswer:
     assertion = gate.assertion("market_regulator")
     assert gate.ask(assertion).status == 200
     return gate.ask(assertion)
 
 
-def _raced(gate: Gate) -> Answer:
+def _raced(gate: Gate) -> HttpAnswer:
     """Two at once with one assertion: the one that loses."""
     assertion = gate.assertion("p256")
-    found: list[Answer] = []
+    found: list[HttpAnswer] = []
     threads = [threading.Thread(target=lambda: found.append(gate.ask(assertion))) for _ in range(2)]
     for thread in threads:
         thread.start()
@@ -247,10 +247,10 @@ _CONSENTS = {
 }
 
 
-def _exchange(code: str, client_id: str = "bank", **changed: str) -> Callable[[Gate], Answer]:
+def _exchange(code: str, client_id: str = "bank", **changed: str) -> Callable[[Gate], HttpAnswer]:
     """The exchange of a consent code, but for changed parameters."""
 
-    def ask(gate: Gate) -> Answer:
+    def ask(gate: Gate) -> HttpAnswer:
         gate.grpc_room.consents.update(_CONSENTS)
         return gate.ask(gate.assertion(client_id), **(exchange(code) | changed))
 
@@ -263,7 +263,7 @@ def _frozen(gate: Gate) -> str:
 
 
 # Grants: what is asked for is more than there is. (How, the code.)
-GRANTS: dict[str, tuple[Callable[[Gate], Answer], str]] = {
+GRANTS: dict[str, tuple[Callable[[Gate], HttpAnswer], str]] = {
     "a replayed assertion": (_replayed, "ASSERTION_REPLAYED"),
     "a replayed assertion, at the same time": (_raced, "ASSERTION_REPLAYED"),
     "scope of another role": (_ask("market_regulator", scope="agency"), "SCOPE_NOT_ALLOWED"),
@@ -349,7 +349,7 @@ GRANTS: dict[str, tuple[Callable[[Gate], Answer], str]] = {
 }
 
 
-def _suspended(gate: Gate) -> Answer:
+def _suspended(gate: Gate) -> HttpAnswer:
     gate.officer("first").call("POST", "/v1/identity/clients/frozen/suspend")
     return gate.ask(gate.assertion("frozen"))
 

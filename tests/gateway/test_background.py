@@ -49,11 +49,11 @@ def test_calls_of_revoked_tokens_end_and_health_is_told_whatever_goes_wrong_with
     monkeypatch.setattr(grpc, "_HEALTH_SECONDS", 0.01)
     live, healthy = Live(), health.HealthServicer()
     watch = grpc.HealthWatch.__new__(grpc.HealthWatch)
-    watch._healthy, watch._live, watch._stubs = healthy, live, dict.fromkeys(grpc._SERVICES)  # type: ignore[assignment]
+    watch._healthy, watch._live, watch._stubs = healthy, live, dict.fromkeys(grpc._NAMES)  # type: ignore[assignment]
     watch._stopped = threading.Event()
     watch._thread = threading.Thread(target=watch._run, daemon=True)
     watch.start()
     until(lambda: live.ended >= 3, "it goes on")
     serving = {name for name, status in healthy._server_status.items() if status == 1}
-    assert {name for name in grpc._SERVICES if not name.endswith("CatalogService")} <= serving
+    assert {name for name in grpc._NAMES if not name.endswith("CatalogService")} <= serving
     watch.stop()

@@ -8,7 +8,7 @@ import pytest
 from pymongo import MongoClient
 
 from chengxin.values.clock import SystemClock
-from chengxin_cli.gateway_client import Answer
+from chengxin_cli.gateway_client import HttpAnswer
 from demo.identifiers import demo_identity_number
 from tests.gateway.conftest import Gate
 from tests.support import until
@@ -32,17 +32,17 @@ def _code(gate: Gate, number: str = WANG) -> str:
     return str(answer.body["code"])
 
 
-def _exchange(gate: Gate, code: str, number: str = WANG, uscc: str = "") -> Answer:
+def _exchange(gate: Gate, code: str, number: str = WANG, uscc: str = "") -> HttpAnswer:
     body = {"identity_number": number, "code": code, "uscc": uscc}
     return gate.edge.call("POST", "/v1/identity/counter/token", json=body)
 
 
-def _claims(answer: Answer) -> dict[str, Any]:
+def _claims(answer: HttpAnswer) -> dict[str, Any]:
     assert answer.status == 200, answer.body
     return jwt.decode(answer.body["access_token"], options={"verify_signature": False})
 
 
-def _represent(gate: Gate, **more: str) -> Answer:
+def _represent(gate: Gate, **more: str) -> HttpAnswer:
     body = {"identity_number": WANG, "uscc": COMPANY, **more}
     return gate.officer("operator").call("POST", "/v1/identity/representations", json=body)
 

@@ -1,4 +1,4 @@
-"""The rooms' descriptions become one without mixing their words up."""
+"""The services' descriptions become one without mixing their words up."""
 
 from gateway.http.openapi_merge import merge
 

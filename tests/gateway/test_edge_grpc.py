@@ -152,7 +152,7 @@ def test_a_deadline_is_kept(gate: Gate, metadata: tuple[tuple[str, str], ...]) -
     with pytest.raises(grpc.RpcError) as refused:
         gate.edge.channel.unary_unary(f"{OBJECTION}/ListTasks")(b"", metadata=metadata, timeout=0.3)
     assert refused.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    assert gate.grpc_room.cancelled.wait(5), "the room works on for nobody"
+    assert gate.grpc_room.cancelled.wait(5), "the service works on for nobody"
 
 
 def test_a_caller_who_hangs_up_is_not_worked_for_any_more(gate: Gate, metadata: tuple[tuple[str, str], ...]) -> None:
@@ -183,8 +183,8 @@ def test_a_slow_watcher_slows_the_room_down(gate: Gate, metadata: tuple[tuple[st
         threading.Event().wait(0.2)
         return taken == before
 
-    until(quiet, "the room stops sending to somebody who does not read")
-    # 64 kB each: what is on its way is bounded by the windows of two connections, not by the room's speed.
+    until(quiet, "the service stops sending to somebody who does not read")
+    # 64 kB each: what is on its way is bounded by the windows of two connections, not by the service's speed.
     assert gate.grpc_room.taken < 400
     call.cancel()
 
@@ -215,6 +215,6 @@ def test_reflection_is_open_and_knows_all_five_services(gate: Gate) -> None:
     ]
     listed, described = stub.ServerReflectionInfo(iter(asked), timeout=5)
     names = {s.name for s in listed.list_services_response.service}
-    rooms = ("catalog", "ingest", "disclosure", "objection", "audit")
-    assert {f"chengxin.{r}.v1.{r.title()}Service" for r in rooms} <= names
+    services = ("catalog", "ingest", "disclosure", "objection", "audit")
+    assert {f"chengxin.{r}.v1.{r.title()}Service" for r in services} <= names
     assert described.file_descriptor_response.file_descriptor_proto

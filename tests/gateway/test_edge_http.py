@@ -61,7 +61,7 @@ def test_the_route_is_chosen_by_whole_segments() -> None:
         assert prefix_of(nowhere) is None, nowhere
 
 
-@pytest.mark.parametrize("prefix", sorted(p for p, room in PREFIXES.items() if room != "catalog"))
+@pytest.mark.parametrize("prefix", sorted(p for p, service in PREFIXES.items() if service != "catalog"))
 def test_every_prefix_reaches_its_room(gate: Gate, prefix: str) -> None:
     answer = gate.edge.call("GET", prefix)
     assert answer.status == 200
@@ -128,7 +128,7 @@ def test_only_known_headers_pass_and_the_request_id_is_the_gateways(gate: Gate) 
 
 def test_every_header_that_a_service_reads_passes() -> None:
     own = {"Authorization", "X-Request-Id", "traceparent"}
-    sources = [path for room in ("services", "chengxin") for path in (ROOT / room).rglob("*.py")]
+    sources = [path for service in ("services", "chengxin") for path in (ROOT / service).rglob("*.py")]
     read = {name for path in sources for name in re.findall(r'request\.headers\.get\("([^"]+)"', path.read_text())}
     assert read
     assert read - own <= {name for _, name in _REQUEST_HEADERS}
@@ -201,7 +201,7 @@ def test_a_body_that_grows_beyond_the_limit_is_refused(gate: Gate) -> None:
         assert answer.status == 413
     except urllib3.exceptions.ProtocolError:
         pass  # the edge hung up while the client was still sending
-    # The room never saw a whole request.
+    # The service never saw a whole request.
     assert gate.http_room.requests <= before + 1
 
 
@@ -323,7 +323,7 @@ def test_the_whole_interface_is_described_in_one_document(gate: Gate) -> None:
     api = gate.edge.call("GET", "/openapi.json").body
     assert api["openapi"] == "3.1.0"
     port = gate.http_room.address.rpartition(":")[2]
-    assert {"/oauth/token", "/v1/identity/officers/sign-in", f"/v1/room-{port}"} <= api["paths"].keys()
+    assert {"/oauth/token", "/v1/identity/officers/sign-in", f"/v1/service-{port}"} <= api["paths"].keys()
     form = api["paths"]["/oauth/token"]["post"]["requestBody"]["content"]["application/x-www-form-urlencoded"]
     assert "client_assertion" in form["schema"]["properties"]
     page = gate.edge.call("GET", "/docs")

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from chengxin_cli.gateway_client import Answer
+from chengxin_cli.gateway_client import HttpAnswer
 from gateway.domain import browser_sessions
 from tests.gateway.conftest import LI_NA, PASSWORD, Gate
 from tests.support import until
@@ -15,24 +15,24 @@ SIGN_IN = "/officers/sign-in"
 UPLOAD = "/v1/submissions"
 
 
-def posted(gate: Gate, path: str, form: dict[str, str], **headers: str) -> Answer:
+def posted(gate: Gate, path: str, form: dict[str, str], **headers: str) -> HttpAnswer:
     sent = {"Origin": gate.issuer, "Content-Type": "application/x-www-form-urlencoded"} | headers
     return gate.edge.call("POST", path, body=urlencode(form), headers=sent, redirect=False)
 
 
-def signs_in(gate: Gate, username: str, path: str = SIGN_IN, step: int = 0, **changed: str) -> Answer:
+def signs_in(gate: Gate, username: str, path: str = SIGN_IN, step: int = 0, **changed: str) -> HttpAnswer:
     form = {"username": username, "password": PASSWORD, "totp": gate.totp(username, step)} | changed
     return posted(gate, path, form)
 
 
-def morsels(answer: Answer) -> dict[str, Morsel[str]]:
+def morsels(answer: HttpAnswer) -> dict[str, Morsel[str]]:
     found: dict[str, Morsel[str]] = {}
     for line in answer.headers.getlist("Set-Cookie"):  # type: ignore[attr-defined]
         found |= SimpleCookie(line)
     return found
 
 
-def session(answer: Answer) -> dict[str, str]:
+def session(answer: HttpAnswer) -> dict[str, str]:
     """The headers with which a page's script asks in this session."""
     set_ = morsels(answer)
     cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in set_.items())
@@ -46,12 +46,12 @@ def reporter(gate: Gate) -> dict[str, str]:
     return session(answer) | {"Origin": gate.issuer}
 
 
-def asked(gate: Gate, who: dict[str, str], method: str = "GET", path: str = UPLOAD, **changed: str) -> Answer:
+def asked(gate: Gate, who: dict[str, str], method: str = "GET", path: str = UPLOAD, **changed: str) -> HttpAnswer:
     return gate.edge.call(method, path, headers=who | changed, redirect=False)
 
 
-def as_whom(answer: Answer) -> Any:
-    """The token that reached the room."""
+def as_whom(answer: HttpAnswer) -> Any:
+    """The token that reached the service."""
     return answer.body["headers"]["authorization"].removeprefix("Bearer ")
 
 
@@ -91,7 +91,7 @@ def test_what_the_page_asks_is_asked_by_the_officer(
 ) -> None:
     answer = asked(gate, reporter, method, path)
     assert as_whom(answer) == token_in(reporter)
-    # The room behind knows nothing of cookies, and what it answers is kept nowhere.
+    # The service behind knows nothing of cookies, and what it answers is kept nowhere.
     assert not {"cookie", "x-csrf-token"} & answer.body["headers"].keys()
     assert answer.headers["Cache-Control"] == "no-store"
 

@@ -13,7 +13,7 @@ import jwt
 import pytest
 import urllib3
 
-from chengxin_cli.gateway_client import Answer, Edge
+from chengxin_cli.gateway_client import Edge, HttpAnswer
 from tests.gateway.conftest import LI_NA, Gate, answers
 from tests.support import free_port, until
 
@@ -43,7 +43,7 @@ class Browser:
         assert answer.status == 302, answer.data
         return {k: v[0] for k, v in parse_qs(urlsplit(answer.headers["Location"]).query).items()}
 
-    def come_back(self, given: dict[str, str], cookie: str) -> Answer:
+    def come_back(self, given: dict[str, str], cookie: str) -> HttpAnswer:
         """At the gateway again."""
         query = "&".join(f"{k}={v}" for k, v in given.items())
         return self.edge.call("GET", f"{PATH}/callback?{query}", headers={"Cookie": cookie})
@@ -88,7 +88,7 @@ def _answers(pool: urllib3.PoolManager, url: str) -> bool:
         return False
 
 
-def _refused(answer: Answer) -> str:
+def _refused(answer: HttpAnswer) -> str:
     assert (answer.status, answer.body["code"]) == (401, "OIDC_REFUSED"), answer.body
     assert "access_token" not in answer.body
     return str(answer.body["params"]["reason"])

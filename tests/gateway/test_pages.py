@@ -5,13 +5,13 @@ from urllib.parse import urlencode
 
 import pytest
 
-from chengxin_cli.gateway_client import Answer
+from chengxin_cli.gateway_client import HttpAnswer
 from tests.gateway.conftest import LI_NA, Gate
 
 FORM = {"name": LI_NA["name"], "number": LI_NA["identity_number"]}
 
 
-def posted(gate: Gate, path: str, form: dict[str, object], **headers: str) -> Answer:
+def posted(gate: Gate, path: str, form: dict[str, object], **headers: str) -> HttpAnswer:
     sent = {"Origin": gate.issuer, "Content-Type": "application/x-www-form-urlencoded"} | headers
     return gate.edge.call("POST", path, body=urlencode(form), headers=sent, redirect=False)
 
@@ -22,7 +22,7 @@ def signed_in(gate: Gate) -> str:
     return next(f"{m.key}={m.value}" for m in SimpleCookie(answer.headers["Set-Cookie"]).values())
 
 
-def own_page(gate: Gate, cookie: str = "", path: str = "/me", method: str = "GET") -> Answer:
+def own_page(gate: Gate, cookie: str = "", path: str = "/me", method: str = "GET") -> HttpAnswer:
     headers = {"Accept": "text/html", "Cookie": cookie}
     return gate.edge.call(method, path, headers=headers, redirect=False)
 
@@ -30,7 +30,7 @@ def own_page(gate: Gate, cookie: str = "", path: str = "/me", method: str = "GET
 def test_a_session_opens_ones_own_page(gate: Gate) -> None:
     answer = own_page(gate, signed_in(gate))
     assert answer.status == 200
-    # The room behind gets the token, never the cookie.
+    # The service behind gets the token, never the cookie.
     assert answer.body["headers"]["authorization"].startswith("Bearer ey")
     assert "cookie" not in answer.body["headers"]
     assert answer.headers["Cache-Control"] == "no-store"

@@ -1,13 +1,13 @@
-"""Forwarding never takes every thread, and one room never takes every slot."""
+"""Forwarding never takes every thread, and one service never takes every slot."""
 
 import pytest
 
 from chengxin.errors import Problem
-from gateway.edge.concurrency_limits import Slots
+from gateway.edge.concurrency_limits import ForwardingPermits
 
 
 def test_one_room_that_hangs_leaves_slots_to_the_others() -> None:
-    slots = Slots(total=3, each=2)
+    slots = ForwardingPermits(total=3, each=2)
     hanging = [slots.take("objection"), slots.take("objection")]
     with pytest.raises(Problem, match="EDGE_BUSY"):
         slots.take("objection")
@@ -21,7 +21,7 @@ def test_one_room_that_hangs_leaves_slots_to_the_others() -> None:
 
 
 def test_a_slot_is_given_back_once() -> None:
-    slots = Slots(total=1, each=1)
+    slots = ForwardingPermits(total=1, each=1)
     slot = slots.take("audit")
     slot.release()
     slot.release()

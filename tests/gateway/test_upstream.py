@@ -1,4 +1,4 @@
-"""A room that does not answer: who reads is told so in time, and a room that only takes long is waited for."""
+"""A service that does not answer: who reads is told so in time, and a service that only takes long is waited for."""
 
 import json
 import socket
@@ -22,9 +22,9 @@ PROMISED = 5
 def frozen() -> Iterator[Upstream]:
     """A process that stands still: its machine takes connections for it, and nobody reads from them."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listening:
-        room = Upstream(f"127.0.0.1:{listening.getsockname()[1]}")
-        yield room
-        room.close()
+        service = Upstream(f"127.0.0.1:{listening.getsockname()[1]}")
+        yield service
+        service.close()
 
 
 @pytest.mark.parametrize(
@@ -82,13 +82,13 @@ def test_a_room_that_lives_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(upstream, "_AGAIN_SECONDS", 0.1)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Busy)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    room = Upstream(f"127.0.0.1:{server.server_port}")
+    service = Upstream(f"127.0.0.1:{server.server_port}")
     try:
-        answer = room.send("GET", "/slow", {}, None)
+        answer = service.send("GET", "/slow", {}, None)
         assert json.loads(answer.whole()) == {"path": "/slow"}
         assert Busy.asked >= 2
     finally:
-        room.close()
+        service.close()
         server.shutdown()
         server.server_close()
 

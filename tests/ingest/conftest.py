@@ -30,10 +30,10 @@ from chengxin_api.ingest.v1 import ingest_pb2 as pb
 from chengxin_api.ingest.v1 import ingest_pb2_grpc
 from demo.identifiers import demo_identity_number, demo_uscc
 from services.ingest.__main__ import faces
-from services.ingest.context import Ingest
-from services.ingest.domain.receipt import Signer
-from services.ingest.projections.catalog_replica import Directory
-from services.ingest.store.record_factory import Recorder
+from services.ingest.context import IngestContext
+from services.ingest.domain.receipt import ReceiptSigner
+from services.ingest.projections.catalog_replica import CatalogReplica
+from services.ingest.store.record_factory import RecordFactory
 from services.ingest.store.submissions import IngestStore
 from tests.support import Issuer, free_port, until
 
@@ -154,7 +154,7 @@ def stream(records: list[dict[str, str]], batch: int = 100, first: int = 1, **he
 class Running:
     """The running ingest and everything that its tests know."""
 
-    room: Ingest
+    ctx: IngestContext
     clock: FixedClock
     issuer: Issuer
     audit: AuditService
@@ -241,23 +241,25 @@ def running_ingest(uri: str, issuer: Issuer) -> Iterator[Running]:
     relay = Relay(store, audit_stub, tuple)
     ours = IngestStore(store)
     ring = KeyRing({1: bytes(32)})
-    signer = Signer(Ed25519PrivateKey.generate())
-    room = Ingest(ours, trail, clock, Directory(ours), Recorder(SubjectKey(b"s" * 32), ring), ring, signer)
+    signer = ReceiptSigner(Ed25519PrivateKey.generate())
+    ctx = IngestContext(
+        ours, trail, clock, CatalogReplica(ours), RecordFactory(SubjectKey(b"s" * 32), ring), ring, signer
+    )
     ours.create_indexes()
     ours.keep_receipt_key(signer.jwk)
     watch = catalog_pb2_grpc.CatalogServiceStub(channel).Watch
     follower = Follower(
-        "catalog", store, lambda after: watch(catalog_pb2.WatchRequest(after=after)), room.directory.apply
+        "catalog", store, lambda after: watch(catalog_pb2.WatchRequest(after=after)), ctx.directory.apply
     )
-    admission = Admission(issuer.verifier, room.audit, store.silence)
-    app, servicers = faces(room, admission, lambda: {"store": True})
+    admission = Admission(issuer.verifier, ctx.audit, store.silence)
+    app, servicers = faces(ctx, admission, lambda: {"store": True})
     mine = free_port()
     server = make_server(f"127.0.0.1:{mine}", admission, servicers)
     server.start()
     relay.start()
     follower.start()
     stub = ingest_pb2_grpc.IngestServiceStub(make_channel(f"127.0.0.1:{mine}"))
-    running = Running(room, clock, issuer, audit, catalog, app, stub, follower, f"127.0.0.1:{mine}")
+    running = Running(ctx, clock, issuer, audit, catalog, app, stub, follower, f"127.0.0.1:{mine}")
     running.knows(len(catalog.changes))
     yield running
     follower.stop()

@@ -47,7 +47,7 @@ def test_an_amendment_is_a_new_version_with_its_reason(ingest: Running, record_i
         "录入错误",
         "YY-20261124-0001",
     )
-    [old] = ingest.room.store.history(record_id)
+    [old] = ingest.ctx.store.history(record_id)
     assert (old["version"], old["items"]["XK_NR"]) == (1, "食品经营")
     until(lambda: ingest.audit.of("record.amended"), "the relay delivers")
     [event] = ingest.audit.of("record.amended")
@@ -59,10 +59,10 @@ def test_an_amendment_is_a_new_version_with_its_reason(ingest: Running, record_i
 def test_a_version_keeps_the_values_that_it_was_delivered_with(ingest: Running) -> None:
     name = str(ingest.regulator.submits_batch(licence(XK_JDRQ="2026/11/2")).outcomes[0].record_id)
     amends(ingest.regulator, name, licence(XK_NR="餐饮服务", XK_ZT="有效"))
-    assert ingest.room.store.record(name)["raw"] == {"XK_ZT": "有效"}
+    assert ingest.ctx.store.record(name)["raw"] == {"XK_ZT": "有效"}
     amends(ingest.regulator, name, licence(XK_NR="餐饮"))
-    assert "raw" not in ingest.room.store.record(name)
-    [first, second] = ingest.room.store.history(name)
+    assert "raw" not in ingest.ctx.store.record(name)
+    [first, second] = ingest.ctx.store.history(name)
     assert (first["raw"], second["raw"]) == ({"XK_JDRQ": "2026/11/2"}, {"XK_ZT": "有效"})
 
 
@@ -70,7 +70,7 @@ def test_a_request_id_is_done_once(ingest: Running, record_id: str) -> None:
     first = amends(ingest.regulator, record_id, licence(XK_NR="餐饮服务"), request_id="once")
     again = amends(ingest.regulator, record_id, licence(XK_NR="餐饮服务"), request_id="once")
     assert again == first
-    assert ingest.room.store.record(record_id)["version"] == 2
+    assert ingest.ctx.store.record(record_id)["version"] == 2
     problem = refused(amends, ingest.regulator, record_id, licence(XK_NR="其他"), request_id="once")
     assert problem.code == "IDEMPOTENCY_CONFLICT"
 
@@ -84,7 +84,7 @@ def test_an_amendment_obeys_the_catalog(ingest: Running, record_id: str) -> None
     problem = refused(amends, ingest.regulator, record_id, licence(XK_JDRQ="2026-02-30", XK_ZT="7"))
     assert problem.code == "RECORD_INVALID"
     assert {(f.field, f.rule) for f in problem.fields} == {("XK_JDRQ", "date"), ("XK_ZT", "code_list")}
-    assert ingest.room.store.record(record_id)["version"] == 1
+    assert ingest.ctx.store.record(record_id)["version"] == 1
 
 
 def test_what_identifies_a_record_cannot_be_amended(ingest: Running, record_id: str) -> None:
@@ -113,8 +113,8 @@ def test_who_may_change_a_record(ingest: Running, record_id: str) -> None:
     assert refused(amends, ingest.organ("authority"), record_id, items).code == "ROLE_NOT_ALLOWED"
     assert refused(revokes, ingest.regulator, "r_nothing").code == "NOT_FOUND"
     assert amends(ingest.centre, record_id, items, objection_no="YY-20261124-0007").version == 2
-    assert ingest.room.store.record(record_id)["changed_by"] == "officer:centre"
-    assert ingest.room.store.record(record_id)["provider"] == ingest.room.store.history(record_id)[0]["provider"]
+    assert ingest.ctx.store.record(record_id)["changed_by"] == "officer:centre"
+    assert ingest.ctx.store.record(record_id)["provider"] == ingest.ctx.store.history(record_id)[0]["provider"]
 
 
 @pytest.mark.parametrize("number", ["O-1", "YY-1", "YY-20261124-0001x", "有异议", "１"])
@@ -123,7 +123,7 @@ def test_an_objection_is_named_by_what_can_be_its_number(ingest: Running, record
         problem = refused(amends, organ, record_id, licence(XK_NR="其他"), objection_no=number)
         assert (problem.code, [f.field for f in problem.fields]) == ("INPUT_INVALID", ["objection_no"])
         assert refused(revokes, organ, record_id, objection_no=number).fields[0].field == "objection_no"
-    assert ingest.room.store.record(record_id)["version"] == 1
+    assert ingest.ctx.store.record(record_id)["version"] == 1
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_an_objection_is_named_by_what_can_be_its_number(ingest: Running, record
 def test_lateness_is_counted_in_working_days(ingest: Running, record_id: str, effective: str, late: int) -> None:
     outcome = amends(ingest.regulator, record_id, licence(XK_NR="餐饮服务"), effective_date=effective)
     assert (outcome.late_working_days, outcome.late_undetermined) == (late, False)
-    assert ingest.room.store.record(record_id).get("late_working_days", 0) == late
+    assert ingest.ctx.store.record(record_id).get("late_working_days", 0) == late
 
 
 @pytest.mark.parametrize("effective", ["2019-05-05", "1949-10-01"])

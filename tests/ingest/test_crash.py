@@ -54,7 +54,7 @@ def test_a_killed_store_loses_and_doubles_nothing(ingest: Running, daemon: Store
     records, receipts = licences(RECORDS), []
     client = threading.Thread(target=deliver, args=(ingest, records, "through-crashes", receipts))
     client.start()
-    store = ingest.room.store
+    store = ingest.ctx.store
     for committed in (5, 15, 25):
 
         def far_enough(n: int = committed) -> bool:
@@ -83,7 +83,7 @@ def test_a_killed_store_loses_and_doubles_nothing(ingest: Running, daemon: Store
 
 def test_a_commit_of_unknown_outcome_is_found_again(ingest: Running) -> None:
     """The commit is done and its answer lost: the next attempt recognises the batch."""
-    transact = ingest.room.store.transact
+    transact = ingest.ctx.store.transact
     lost = [pymongo.errors.AutoReconnect("the answer is lost")]
 
     def losing(work: Any) -> Any:
@@ -92,8 +92,8 @@ def test_a_commit_of_unknown_outcome_is_found_again(ingest: Running) -> None:
             raise lost.pop()
         return result
 
-    object.__setattr__(ingest.room.store, "transact", losing)
+    object.__setattr__(ingest.ctx.store, "transact", losing)
     receipt = ingest.regulator.submits(licences(300), 100)
     assert not lost
     assert receipt.counts.accepted == 300
-    assert ingest.room.store.records.count_documents({}) == 300
+    assert ingest.ctx.store.records.count_documents({}) == 300

@@ -10,7 +10,7 @@ import pytest
 from chengxin.errors import Problem
 from chengxin.values.ids import new_id
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
-from services.ingest.domain.submission import Batch, Delivered
+from services.ingest.domain.submission import Batch, DeliveredRecord
 from services.ingest.store import originals
 from services.ingest.store.rejects import opened_reject
 from services.ingest.store.submissions import batch_id
@@ -33,7 +33,7 @@ def test_a_submission_id_that_holds_an_identity_number_is_refused(ingest: Runnin
 def test_a_stream_is_recorded_and_receipted(ingest: Running) -> None:
     receipt = ingest.regulator.submits(licences(250), submission_id="monthly-2026-11")
     assert (receipt.counts.total, receipt.counts.accepted) == (250, 250)
-    assert ingest.room.store.records.count_documents({}) == 250
+    assert ingest.ctx.store.records.count_documents({}) == 250
     found = ingest.regulator.submission("monthly-2026-11")
     assert found.state == pb.SUBMISSION_STATE_CLOSED
     assert found.batches_committed == 3
@@ -57,14 +57,14 @@ def test_the_same_delivery_gives_the_same_receipt(ingest: Running) -> None:
     first = ingest.regulator.submits(records, 10, submission_id="again-and-again")
     again = ingest.regulator.submits(records, 10, submission_id="again-and-again")
     assert again == first
-    assert ingest.room.store.batches.count_documents({}) == 3
+    assert ingest.ctx.store.batches.count_documents({}) == 3
 
 
 def test_the_same_records_under_another_id_are_unchanged(ingest: Running) -> None:
     ingest.regulator.submits(licences(20))
     again = ingest.regulator.submits(licences(20))
     assert (again.counts.unchanged, again.counts.accepted) == (20, 0)
-    assert ingest.room.store.records.count_documents({}) == 20
+    assert ingest.ctx.store.records.count_documents({}) == 20
 
 
 def test_other_content_is_a_new_version(ingest: Running) -> None:
@@ -72,7 +72,7 @@ def test_other_content_is_a_new_version(ingest: Running) -> None:
     answer = ingest.regulator.submits_batch(licence(XK_NR="餐饮服务"))
     [outcome] = answer.outcomes
     assert (outcome.outcome, outcome.version) == (pb.OUTCOME_AMENDED, 2)
-    [old] = ingest.room.store.history(outcome.record_id)
+    [old] = ingest.ctx.store.history(outcome.record_id)
     assert (old["version"], old["items"]["XK_NR"]) == (1, "食品经营")
 
 
@@ -118,7 +118,7 @@ def test_what_a_text_may_hold_beside_letters_stays(ingest: Running) -> None:
     text = "食品经营\n餐饮\t服务 邊\U000e0101 \U000323b0"
     [outcome] = ingest.regulator.submits_batch(licence(XK_NR=text)).outcomes
     assert outcome.outcome == pb.OUTCOME_ACCEPTED
-    assert ingest.room.store.record(outcome.record_id)["items"]["XK_NR"] == text
+    assert ingest.ctx.store.record(outcome.record_id)["items"]["XK_NR"] == text
 
 
 def test_rejects_come_in_pages(ingest: Running) -> None:
@@ -245,8 +245,8 @@ def test_the_same_submission_twice_at_once_is_recorded_once(ingest: Running) -> 
         receipts = [d.result() for d in deliveries]
     assert receipts[0] == receipts[1] == receipts[2]
     assert receipts[0].counts.accepted == 200
-    assert ingest.room.store.records.count_documents({}) == 200
-    assert ingest.room.store.versions.count_documents({}) == 0
+    assert ingest.ctx.store.records.count_documents({}) == 200
+    assert ingest.ctx.store.versions.count_documents({}) == 0
 
 
 def test_several_providers_deliver_at_once(ingest: Running) -> None:
@@ -260,7 +260,7 @@ def test_the_same_key_of_two_providers_is_two_records(ingest: Running) -> None:
     ingest.regulator.submits_batch(licence(), submission_id="the-same-id")
     answer = ingest.housing.submits_batch(licence(), submission_id="the-same-id")
     assert answer.outcomes[0].outcome == pb.OUTCOME_ACCEPTED
-    assert {r["provider"] for r in ingest.room.store.records.find()} == {REGULATOR, HOUSING}
+    assert {r["provider"] for r in ingest.ctx.store.records.find()} == {REGULATOR, HOUSING}
 
 
 def test_who_may_deliver(ingest: Running) -> None:
@@ -278,7 +278,7 @@ def test_headers_and_batches_are_checked(ingest: Running) -> None:
     assert refused(ingest.regulator.rpc, "Submit", iter([])).fields[0].field == "header"
     assert refused(ingest.regulator.submits, licences(1001), 1001).code == "BATCH_TOO_LARGE"
     with pytest.raises(Problem, match="TOO_MANY_BATCHES"):
-        Batch(10_001, [Delivered(1, licences(1)[0])]).checked()
+        Batch(10_001, [DeliveredRecord(1, licences(1)[0])]).checked()
     assert refused(ingest.regulator.submits_batch).fields[0].field == "records"
 
 
@@ -296,7 +296,7 @@ def test_a_record_that_no_reject_could_hold_is_refused_by_its_row(ingest: Runnin
     name = str(ingest.regulator.submits_batch(licence(1)).outcomes[0].record_id)
     problem = refused(ingest.regulator.rpc, "Amend", pb.AmendRequest(record_id=name, items=large, reason="变更"))
     assert problem.fields[0].field == "items"
-    assert ingest.room.store.records.count_documents({}) == 1
+    assert ingest.ctx.store.records.count_documents({}) == 1
 
 
 def test_a_record_within_the_bounds_is_rejected_for_what_is_wrong_with_it(ingest: Running) -> None:
@@ -363,23 +363,23 @@ def test_a_delivery_is_on_record_without_identifiers(ingest: Running) -> None:
 def test_identifiers_are_sealed_in_the_store(ingest: Running) -> None:
     person = licence()["XK_FR_ZJHM"]
     receipt = ingest.regulator.submits([licence(1), licence(2, XK_ZT="9")])
-    store = ingest.room.store
+    store = ingest.ctx.store
     for collection in (store.records, store.rejects, store.originals, store.batches, store.submissions):
         for document in collection.find():
             assert person not in str(document)
             assert person.encode() not in b"".join(v for v in document.values() if isinstance(v, bytes))
     [reject] = store.rejects.find()
-    assert opened_reject(ingest.room.ring, reject).items["XK_FR_ZJHM"] == person
+    assert opened_reject(ingest.ctx.ring, reject).items["XK_FR_ZJHM"] == person
     assert receipt.counts.rejected == 1
 
 
 def test_the_bytes_are_kept_with_their_digest(ingest: Running) -> None:
     ingest.regulator.submits([licence(1)], submission_id="kept-bytes")
     name = batch_id(f"{REGULATOR}/kept-bytes", 1)
-    kept = originals.joined(ingest.room.store.pieces(name), ingest.room.ring)
+    kept = originals.joined(ingest.ctx.store.pieces(name), ingest.ctx.ring)
     assert json.loads(kept) == [[1, licence(1)]]
-    [piece] = ingest.room.store.pieces(name)
-    assert piece["sha256"] == ingest.room.store.batch(f"{REGULATOR}/kept-bytes", 1)["digest"]
+    [piece] = ingest.ctx.store.pieces(name)
+    assert piece["sha256"] == ingest.ctx.store.batch(f"{REGULATOR}/kept-bytes", 1)["digest"]
 
 
 def test_what_is_no_request_id_of_the_gateways_goes_on_no_record(ingest: Running) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from chengxin.errors import Problem
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
-from services.ingest.store.recent_versions import Recent
+from services.ingest.store.recent_versions import RecentVersions
 from tests.ingest.conftest import Running, licence, licences
 
 
@@ -50,7 +50,7 @@ def test_what_is_held_in_memory_is_told_as_the_store_has_it(ingest: Running, mon
     ingest.regulator.submits(first)
     ingest.regulator.submits([licence(2), licence(3), licence(1, XK_NR="食品零售")])
     held = ingest.watched(5)
-    monkeypatch.setattr(ingest.room.recent, "of", lambda batch: None)
+    monkeypatch.setattr(ingest.ctx.recent, "of", lambda batch: None)
     assert [[(r.record_id, r.version) for r in c.records] for c in held] == [
         [(r.record_id, r.version) for r in c.records] for c in ingest.watched(5)
     ]
@@ -63,12 +63,12 @@ def test_who_follows_comes_past_a_batch_of_which_nothing_was_accepted(ingest: Ru
     changes = ingest.watched(1)
     assert [(len(c.records), c.last) for c in changes] == [(0, True), (1, True)]
     # A whole batch that was rejected is no lag.
-    [rejected, *_] = [row.position for row in ingest.room.store.rows(0) if row.changes]
+    [rejected, *_] = [row.position for row in ingest.ctx.store.rows(0) if row.changes]
     assert changes[0].position == rejected
 
 
 def test_memory_holds_the_last_batches_and_no_more() -> None:
-    recent = Recent(most=100)
+    recent = RecentVersions(most=100)
     for n in range(4):
         recent.keep(f"b{n}", [{"n": n}], 40)
     assert [recent.of(f"b{n}") for n in range(4)] == [None, None, [{"n": 2}], [{"n": 3}]]
@@ -83,8 +83,8 @@ def test_objections_hear_of_corrections_only_and_of_every_hundredth_position(ing
     ids = [r.record_id for c in ingest.watched(2) for r in c.records]
     amended = {"items": licence(1, XK_NR="餐饮服务"), "reason": "更正", "request_id": "amend-0001"}
     ingest.regulator.rpc("Amend", pb.AmendRequest(record_id=ids[0], **amended))
-    for _ in range(101 - len(ingest.room.store.rows(0))):
-        ingest.room.store.transact(lambda unit: unit.publish("other"))
+    for _ in range(101 - len(ingest.ctx.store.rows(0))):
+        ingest.ctx.store.transact(lambda unit: unit.publish("other"))
     revoked = {"reason": "异议成立", "request_id": "revoke-0001", "objection_no": "YY-20261124-0001"}
     ingest.regulator.rpc("Revoke", pb.RevokeRequest(record_id=ids[1], **revoked))
     told = ingest.corrections(1)

@@ -77,7 +77,7 @@ def refusal(answer: TestResponse, ingest: Running) -> dict[str, Any]:
     """The problem document of a refused file, of which nothing is stored."""
     assert answer.status_code >= 400, answer.json
     for collection in ("records", "submissions", "batches", "rejects", "originals"):
-        assert getattr(ingest.room.store, collection).count_documents({}) == 0, collection
+        assert getattr(ingest.ctx.store, collection).count_documents({}) == 0, collection
     return dict(answer.json)
 
 
@@ -87,7 +87,7 @@ def test_a_registrars_file_comes_in_whatever_its_encoding(ingest: Running, encod
     answer = ingest.regulator.uploads(table(rows, encoding), catalog="QYDJ")
     assert answer.status_code == 201, answer.json
     assert answer.json["counts"]["accepted"] == 20
-    record = ingest.room.store.records.find_one({"row": 2})
+    record = ingest.ctx.store.records.find_one({"row": 2})
     assert len(record["items"]) == len(rows[0])
     assert record["items"]["JYFW"] == rows[0]["经营范围"]
     assert record["items"]["ZCZB"] == "5000000"
@@ -106,7 +106,7 @@ def test_the_second_click_adds_nothing(ingest: Running) -> None:
     assert ingest.regulator.uploads(content, catalog="QYDJ").json == first.json | {"delivered_before": True}
     other = ingest.regulator.uploads(content, catalog="QYDJ", submission_id="another-id").json
     assert other["counts"]["unchanged"] == 5
-    assert ingest.room.store.records.count_documents({}) == 5
+    assert ingest.ctx.store.records.count_documents({}) == 5
 
 
 def test_an_id_belongs_to_one_file(ingest: Running) -> None:
@@ -123,7 +123,7 @@ def test_columns_are_found_by_code_and_by_either_name(ingest: Running) -> None:
     ]
     answer = ingest.regulator.uploads(table([dict(zip(names, licence().values(), strict=True))]))
     assert answer.status_code == 201, answer.json
-    record = ingest.room.store.records.find_one({})
+    record = ingest.ctx.store.records.find_one({})
     assert record["items"].keys() == licence().keys()
 
 
@@ -131,7 +131,7 @@ def test_the_file_is_kept_as_it_came(ingest: Running) -> None:
     content = table([registration()], "gb18030")
     told = ingest.regulator.uploads(content, catalog="QYDJ").json
     file = ingest.regulator.get(f"/v1/submissions/{told['submission_id']}").json
-    kept = originals.joined(ingest.room.store.pieces(f"{REGULATOR}/{file['file_sha256']}"), ingest.room.ring)
+    kept = originals.joined(ingest.ctx.store.pieces(f"{REGULATOR}/{file['file_sha256']}"), ingest.ctx.ring)
     assert kept == content
     assert file["file_name"] == "records.csv"
 
@@ -161,7 +161,7 @@ def test_rejects_go_back_in_the_delivered_columns_to_be_mended(ingest: Running) 
     assert "代码表" in reject["退回原因"]
     mended = table([reject | {"登记状态": "存续"}])
     assert ingest.regulator.uploads(mended, catalog="QYDJ").json["counts"]["accepted"] == 1
-    assert ingest.room.store.records.find_one({"subject.name": rows[1]["主体名称"]})
+    assert ingest.ctx.store.records.find_one({"subject.name": rows[1]["主体名称"]})
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_a_workbook_comes_in(ingest: Running) -> None:
     sheet[2][9] = 12
     told = ingest.regulator.uploads(workbook(sheet), "records.xlsx", "QYDJ").json
     assert told["counts"]["accepted"] == 3
-    found = {r["row"]: r["items"] for r in ingest.room.store.records.find()}
+    found = {r["row"]: r["items"] for r in ingest.ctx.store.records.find()}
     assert found[2]["CLRQ"] == "2019-07-31"
     assert (found[2]["ZCZB"], found[3]["ZCZB"]) == ("5000000.5", "12")
     assert found[2]["JYFW"] == rows[0]["经营范围"]
@@ -389,7 +389,7 @@ def test_the_three_kinds_of_file_have_the_same_outcome(ingest: Running) -> None:
 
 def test_a_file_that_takes_long_is_taken_beside_the_request(ingest: Running) -> None:
     content = table([registration(n) for n in range(1, 3001)])
-    ingest.room.desk.patience = 0
+    ingest.ctx.desk.patience = 0
     answer = ingest.regulator.uploads(content, catalog="QYDJ")
     assert (answer.status_code, answer.json["state"]) == (202, "open")
     path = f"/v1/submissions/{answer.json['submission_id']}"
@@ -403,13 +403,13 @@ def test_a_file_that_takes_long_is_taken_beside_the_request(ingest: Running) -> 
 
     closed = until(receipt, "the submission is closed")
     assert closed["counts"]["accepted"] == 3000
-    ingest.room.desk.patience = 60
+    ingest.ctx.desk.patience = 60
     assert ingest.regulator.uploads(content, catalog="QYDJ").json["receipt"] == closed
 
 
 def test_a_file_that_waits_for_its_turn_is_known(ingest: Running) -> None:
     content = table([registration(n) for n in range(1, 11)])
-    desk = ingest.room.desk
+    desk = ingest.ctx.desk
     desk.patience = 0
     for _ in range(4):
         assert desk._places.acquire(timeout=5)

@@ -134,7 +134,7 @@ def test_too_many_files_at_once_are_told_to_come_again(ingest: Running) -> None:
 
 
 def test_no_more_deliveries_wait_than_there_is_room_for(ingest: Running) -> None:
-    desk = ingest.room.desk
+    desk = ingest.ctx.desk
     desk.patience = 0
     for _ in range(4):
         assert desk._places.acquire(timeout=5)
@@ -143,7 +143,7 @@ def test_no_more_deliveries_wait_than_there_is_room_for(ingest: Running) -> None
     assert answers[-1].json["code"] == "FILE_READERS_BUSY"
     for _ in range(4):
         desk._places.release()
-    until(lambda: ingest.room.store.records.count_documents({}) == 20, "those that waited are taken")
+    until(lambda: ingest.ctx.store.records.count_documents({}) == 20, "those that waited are taken")
     desk.patience = 60
     assert ingest.regulator.uploads(table([registration(21)]), catalog="QYDJ").status_code == 201
 

@@ -8,8 +8,8 @@ import pytest
 from chengxin.errors import Problem
 from chengxin.tabular.batches import in_batches
 from chengxin.tabular.bounds import LONGEST_RECORD, MOST_BYTES_OF_BATCH, bytes_of
-from chengxin.tabular.source import Row
-from services.ingest.domain.submission import Batch, Delivered
+from chengxin.tabular.source import SourceRow
+from services.ingest.domain.submission import Batch, DeliveredRecord
 from tests.ingest.conftest import Running, licences, running_ingest
 from tests.support import Issuer, StoreDaemon
 
@@ -36,7 +36,7 @@ def test_long_texts_delivered_and_amended_leave_the_store_answering(ingest: Runn
     for letter in "许可":
         counts = ingest.regulator.submits(long(records, letter), size, submission_id=f"long-{ord(letter)}").counts
         assert counts.accepted + counts.amended == len(records)
-    assert ingest.room.store.records.count_documents({"version": 2}) == len(records)
+    assert ingest.ctx.store.records.count_documents({"version": 2}) == len(records)
 
 
 def test_a_batch_of_too_many_bytes_is_refused_and_told(ingest: Running) -> None:
@@ -50,10 +50,10 @@ def test_a_batch_of_too_many_bytes_is_refused_and_told(ingest: Running) -> None:
 def test_rows_of_any_length_are_cut_into_batches_that_are_taken() -> None:
     full, half = MOST_BYTES_OF_BATCH // 3, MOST_BYTES_OF_BATCH // 6
     lengths = [1, full - 1, 1, 1, half, half, LONGEST_RECORD - 1, *[7] * 1001]
-    rows = [Row(n, {"x": "文" * length}) for n, length in enumerate(lengths, 1)]
+    rows = [SourceRow(n, {"x": "文" * length}) for n, length in enumerate(lengths, 1)]
     cut = list(in_batches(rows))
     assert [row for batch in cut for row in batch] == rows
     assert all(cut)
     for batch in cut:
         # What ingest takes.
-        assert Batch(1, [Delivered(row.number, row.items) for row in batch]).checked()
+        assert Batch(1, [DeliveredRecord(row.number, row.items) for row in batch]).checked()

@@ -8,14 +8,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from chengxin.values.workdays import CalendarYear, WorkCalendar
-from services.ingest.domain.catalog_entry import Entry, Organisation
-from services.ingest.domain.reporting_duties import Rules, all_owed
+from services.ingest.domain.catalog_entry import DeliveryEntry, EntryProvider
+from services.ingest.domain.reporting_duties import Thresholds, all_owed
 from services.ingest.domain.reporting_periods import (
-    Period,
+    DueDates,
+    PeriodStanding,
+    PeriodState,
+    ReportingPeriod,
     Span,
-    Standing,
-    State,
-    Timetable,
     before,
     following,
     joined,
@@ -38,16 +38,18 @@ days = st.dates(date(1990, 1, 1), date(2060, 12, 31))
 days_2026 = st.dates(date(2026, 1, 1), date(2026, 12, 31))
 
 
-def told(cycle: str, delivered: list[str], today: str, since: str = "2026-01-01", **options: object) -> list[Standing]:
+def told(
+    cycle: str, delivered: list[str], today: str, since: str = "2026-01-01", **options: object
+) -> list[PeriodStanding]:
     """How it stands with every period since a day, with a grace of two working days."""
     span = Span(cycle, date.fromisoformat(since))
     periods = [(p, 2) for p in span.periods(date.min, date.fromisoformat(today))]
     declared = {k: date.fromisoformat(str(v)) for k, v in dict(options).items()}
     came = map(date.fromisoformat, delivered)
-    return standings(periods, Timetable(CALENDAR), came, declared, date.fromisoformat(today))
+    return standings(periods, DueDates(CALENDAR), came, declared, date.fromisoformat(today))
 
 
-def states(found: list[Standing]) -> dict[str, State]:
+def states(found: list[PeriodStanding]) -> dict[str, PeriodState]:
     return {s.period.name: s.state for s in found}
 
 
@@ -114,8 +116,8 @@ def test_who_delivers_in_every_period_is_never_overdue(
     periods = [(p, 2) for p in Span(cycle, first).periods(date.min, today)]
     came = [data.draw(st.dates(p.first, p.last), label=p.name) for p, _ in periods]
     extra = data.draw(st.lists(st.dates(first, today), max_size=10))
-    found = standings(periods, Timetable(CALENDAR), [*came, *extra], {}, today)
-    assert not [s for s in found if s.state is State.OVERDUE]
+    found = standings(periods, DueDates(CALENDAR), [*came, *extra], {}, today)
+    assert not [s for s in found if s.state is PeriodState.OVERDUE]
 
 
 @settings(deadline=None)
@@ -125,7 +127,7 @@ def test_who_always_delivers_in_grace_is_never_overdue(
 ) -> None:
     assume(first + DAY * length < date(2027, 6, 1))
     today = first + DAY * length
-    timetable = Timetable(CALENDAR)
+    timetable = DueDates(CALENDAR)
     periods = [(p, 2) for p in Span(cycle, first).periods(date.min, today)]
     came = []
     for period, grace in periods:
@@ -136,7 +138,7 @@ def test_who_always_delivers_in_grace_is_never_overdue(
             came.append(data.draw(st.dates(period.last + DAY, expectation[1].date), label=period.name))
     assume(len(set(came)) == len(came))
     found = standings(periods, timetable, came, {}, today)
-    assert not [s for s in found if s.state is State.OVERDUE]
+    assert not [s for s in found if s.state is PeriodState.OVERDUE]
 
 
 @settings(deadline=None)
@@ -146,14 +148,14 @@ def test_a_delivery_covers_at_most_one_period_and_none_of_the_future(
 ) -> None:
     today = min(first + DAY * length, date(2027, 6, 1))
     periods = [(p, 2) for p in Span(cycle, first).periods(date.min, today)]
-    found = standings(periods, Timetable(CALENDAR), came, {}, today)
+    found = standings(periods, DueDates(CALENDAR), came, {}, today)
     assert [s.period for s in found] == [p for p, _ in periods]
     covering = [s.covered_on for s in found if s.covered_on]
     assert len(set(covering)) == len(covering)
     assert set(covering) <= {day for day in came if day <= today}
     assert all(s.period.first <= s.covered_on for s in found if s.covered_on)
     for s in found:
-        if s.state is State.DELIVERED:
+        if s.state is PeriodState.DELIVERED:
             assert s.due is not None
             assert s.covered_on is not None
             assert s.covered_on <= s.due
@@ -168,7 +170,7 @@ def test_one_more_delivery_makes_nothing_else_overdue(
     periods = [(p, 2) for p in Span(cycle, first).periods(date.min, today)]
 
     def overdue(days: list[date]) -> int:
-        return sum(s.state is State.OVERDUE for s in standings(periods, Timetable(CALENDAR), days, {}, today))
+        return sum(s.state is PeriodState.OVERDUE for s in standings(periods, DueDates(CALENDAR), days, {}, today))
 
     assert overdue([*came, more]) <= overdue(came)
 
@@ -176,9 +178,9 @@ def test_one_more_delivery_makes_nothing_else_overdue(
 def test_no_week_without_a_working_day_is_owed() -> None:
     # 2026-02-16 to 22 is Spring Festival; the Monday after it, too, is off.
     found = {s.period.name: s for s in told("weekly", ["2026-02-10", "2026-02-25"], "2026-03-05", "2026-02-09")}
-    assert found["2026-W07"].state is State.DELIVERED
-    assert found["2026-W08"].state is State.NOT_EXPECTED
-    assert found["2026-W09"].state is State.DELIVERED
+    assert found["2026-W07"].state is PeriodState.DELIVERED
+    assert found["2026-W08"].state is PeriodState.NOT_EXPECTED
+    assert found["2026-W09"].state is PeriodState.DELIVERED
 
 
 def test_days_off_move_what_is_due_past_them() -> None:
@@ -186,38 +188,46 @@ def test_days_off_move_what_is_due_past_them() -> None:
     found = {s.period.name: s for s in told("daily", [], "2026-02-27", "2026-02-13")}
     assert found["2026-02-13"].due == date(2026, 2, 24)
     assert found["2026-02-14"].due == date(2026, 2, 25)
-    assert {found[f"2026-02-{d}"].state for d in range(15, 24)} == {State.NOT_EXPECTED}
-    assert found["2026-02-24"].state is State.OVERDUE
-    assert found["2026-02-26"].state is State.AWAITED
+    assert {found[f"2026-02-{d}"].state for d in range(15, 24)} == {PeriodState.NOT_EXPECTED}
+    assert found["2026-02-24"].state is PeriodState.OVERDUE
+    assert found["2026-02-26"].state is PeriodState.AWAITED
 
 
 def test_national_day_moves_what_the_third_quarter_is_due() -> None:
     [first, _] = told("quarterly", [], "2026-10-09", "2026-07-01")
     # Two working days after 2026-09-30 are Thursday, the 8th, and Friday, the 9th of October.
-    assert (first.due, first.state) == (date(2026, 10, 9), State.AWAITED)
+    assert (first.due, first.state) == (date(2026, 10, 9), PeriodState.AWAITED)
     # The 10th is a Saturday, and worked.
-    assert told("quarterly", [], "2026-10-10", "2026-07-01")[0].state is State.OVERDUE
+    assert told("quarterly", [], "2026-10-10", "2026-07-01")[0].state is PeriodState.OVERDUE
 
 
 def test_a_missed_month_stays_missed_until_more_comes() -> None:
     late = ["2026-01-20", "2026-03-20"]
-    assert states(told("monthly", late, "2026-03-31"))["2026-02"] is State.OVERDUE
-    assert states(told("monthly", [*late, "2026-03-25"], "2026-03-31"))["2026-02"] is State.DELIVERED_LATE
+    assert states(told("monthly", late, "2026-03-31"))["2026-02"] is PeriodState.OVERDUE
+    assert states(told("monthly", [*late, "2026-03-25"], "2026-03-31"))["2026-02"] is PeriodState.DELIVERED_LATE
 
 
 def test_a_declaration_covers_what_it_names_and_nothing_else() -> None:
     found = states(told("monthly", ["2026-01-20", "2026-03-20"], "2026-03-31", **{"2026-02": "2026-02-28"}))
-    assert found == {"2026-01": State.DELIVERED, "2026-02": State.DECLARED, "2026-03": State.DELIVERED}
+    assert found == {
+        "2026-01": PeriodState.DELIVERED,
+        "2026-02": PeriodState.DECLARED,
+        "2026-03": PeriodState.DELIVERED,
+    }
     found = states(told("monthly", [], "2026-03-31", **{"2026-02": "2026-03-04"}))
-    assert found == {"2026-01": State.OVERDUE, "2026-02": State.DECLARED_LATE, "2026-03": State.AWAITED}
+    assert found == {
+        "2026-01": PeriodState.OVERDUE,
+        "2026-02": PeriodState.DECLARED_LATE,
+        "2026-03": PeriodState.AWAITED,
+    }
 
 
 def test_without_a_calendar_nothing_is_late() -> None:
-    timetable = Timetable(WorkCalendar([]))
+    timetable = DueDates(WorkCalendar([]))
     periods = [(p, 2) for p in Span("monthly", date(2026, 1, 1)).periods(date.min, date(2026, 12, 31))]
     found = standings(periods, timetable, [date(2026, 2, 10)], {}, date(2026, 12, 31))
-    assert {s.state for s in found} == {State.UNDETERMINED, State.DELIVERED}
-    assert states(found)["2026-02"] is State.DELIVERED
+    assert {s.state for s in found} == {PeriodState.UNDETERMINED, PeriodState.DELIVERED}
+    assert states(found)["2026-02"] is PeriodState.DELIVERED
 
 
 def test_a_due_date_that_a_notice_may_move_says_so() -> None:
@@ -225,9 +235,9 @@ def test_a_due_date_that_a_notice_may_move_says_so() -> None:
     assert (found.due, found.provisional) == (date(2027, 1, 4), True)
 
 
-def entry(version: int, begins: str, ends: str = "", cycle: str = "monthly", published: str = "") -> Entry:
-    providers = (Organisation("A", "甲"),)
-    return Entry(
+def entry(version: int, begins: str, ends: str = "", cycle: str = "monthly", published: str = "") -> DeliveryEntry:
+    providers = (EntryProvider("A", "甲"),)
+    return DeliveryEntry(
         "E", version, providers=providers, effective_from=begins, effective_to=ends, update_cycle=cycle,
         published_at=published,
     )  # fmt: skip
@@ -267,7 +277,9 @@ def test_joined_spans_hold_the_same_days(parts: list[tuple[str, date, int]]) -> 
 
 
 def test_thresholds_are_those_in_force_on_the_day() -> None:
-    rules = Rules([("2026-07-01", {"monthly_due_working_days": 3}), ("2026-01-01", {"monthly_due_working_days": 9})])
+    rules = Thresholds(
+        [("2026-07-01", {"monthly_due_working_days": 3}), ("2026-01-01", {"monthly_due_working_days": 9})]
+    )
     assert rules.on(date(2025, 12, 31))["monthly_due_working_days"] == 5
     assert rules.on(date(2026, 6, 30))["monthly_due_working_days"] == 9
     assert rules.on(date(2026, 7, 1))["monthly_due_working_days"] == 3
@@ -276,5 +288,8 @@ def test_thresholds_are_those_in_force_on_the_day() -> None:
 
 def test_periods_sort_by_time() -> None:
     assert (
-        sorted([period_of("daily", date(2026, 1, 2)), Period(date(2026, 1, 1), date(2026, 1, 31), "x")])[0].name == "x"
+        sorted([period_of("daily", date(2026, 1, 2)), ReportingPeriod(date(2026, 1, 1), date(2026, 1, 31), "x")])[
+            0
+        ].name
+        == "x"
     )

@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 from chengxin.store.field_encryption import KeyRing, is_encrypted
 from chengxin.values.ids import SubjectKey
 from demo.identifiers import demo_identity_number, demo_uscc
-from services.ingest.domain.catalog_entry import Entry, Item, Organisation, read_entry
+from services.ingest.domain.catalog_entry import DeliveryEntry, DeliveryItem, EntryProvider, read_entry
 from services.ingest.domain.identifiers import identity_number_fault, organisation_code_fault, uscc_fault
 from services.ingest.domain.normalisation import to_date, to_name, to_number
-from services.ingest.domain.record_versioning import Known, decide
-from services.ingest.domain.submission import Delivered, Outcome
+from services.ingest.domain.record_versioning import ExistingVersion, decide
+from services.ingest.domain.submission import DeliveredRecord, OutcomeKind
 from services.ingest.domain.validator import Validator
-from services.ingest.store.record_factory import Recorder
+from services.ingest.store.record_factory import RecordFactory
 from tests.ingest.conftest import DEMO, REGULATOR, demo_entry, licence, wrong_digit
 
 
-def _entry() -> Entry:
+def _entry() -> DeliveryEntry:
     """The licensing entry, with two sums and a reason that only some states may have."""
     entry = demo_entry("XZXK")
     for code in ("PAID", "DUE"):
@@ -34,10 +34,10 @@ def _entry() -> Entry:
     return read_entry(entry | {"version": 1})
 
 
-ENTRY: Entry = _entry()
+ENTRY: DeliveryEntry = _entry()
 VALIDATOR = Validator(ENTRY)
-RECORDER = Recorder(SubjectKey(b"k" * 32), KeyRing({1: bytes(32)}))
-PROVIDER = Organisation(REGULATOR, "阳江市市场监督管理局")
+RECORDER = RecordFactory(SubjectKey(b"k" * 32), KeyRing({1: bytes(32)}))
+PROVIDER = EntryProvider(REGULATOR, "阳江市市场监督管理局")
 AT = datetime(2026, 11, 24, tzinfo=UTC)
 
 _SIGNS = st.characters(categories=("L", "N", "P", "S"), exclude_characters="+")
@@ -49,7 +49,7 @@ REGISTRATIONS = st.from_regex(r"[0-9]{15}", fullmatch=True, alphabet="0123456789
 PEOPLE = st.builds(demo_identity_number, st.dates(date(1886, 1, 1), date(1899, 12, 31)), st.integers(1, 999))
 
 
-def values(item: Item) -> st.SearchStrategy[str]:
+def values(item: DeliveryItem) -> st.SearchStrategy[str]:
     """Valid values of an item, as they are recorded."""
     if item.type == "date":
         return DATES.map(date.isoformat)
@@ -83,7 +83,7 @@ def records(draw: Any) -> dict[str, str]:
 
 @given(records())
 def test_a_valid_record_round_trips(record: dict[str, str]) -> None:
-    checked = RECORDER.check(VALIDATOR, PROVIDER, Delivered(1, record))
+    checked = RECORDER.check(VALIDATOR, PROVIDER, DeliveredRecord(1, record))
     assert checked.violations == ()
     document = checked.document
     assert document is not None
@@ -117,7 +117,7 @@ MUTATIONS = {
 @settings(max_examples=25)
 @given(record=records())
 def test_a_record_that_breaks_a_rule_is_rejected_naming_it(rule: str, record: dict[str, str]) -> None:
-    checked = RECORDER.check(VALIDATOR, PROVIDER, Delivered(1, MUTATIONS[rule](record)))
+    checked = RECORDER.check(VALIDATOR, PROVIDER, DeliveredRecord(1, MUTATIONS[rule](record)))
     assert checked.document is None
     assert rule in {violation.rule for violation in checked.violations}
     for violation in checked.violations:
@@ -134,8 +134,8 @@ def test_a_value_written_another_way_is_the_same_record(record: dict[str, str]) 
         "XK_XKJGDM": record["XK_XKJGDM"].translate(wide).lower(),
         "XK_NR": f"  {record['XK_NR']}\t",
     }
-    first = RECORDER.check(VALIDATOR, PROVIDER, Delivered(1, record)).document
-    second = RECORDER.check(VALIDATOR, PROVIDER, Delivered(1, other)).document
+    first = RECORDER.check(VALIDATOR, PROVIDER, DeliveredRecord(1, record)).document
+    second = RECORDER.check(VALIDATOR, PROVIDER, DeliveredRecord(1, other)).document
     assert first is not None
     assert second is not None
     assert "raw" not in first
@@ -146,11 +146,11 @@ def test_a_value_written_another_way_is_the_same_record(record: dict[str, str]) 
 def test_versions_of_a_record_follow_each_other(deliveries: list[tuple[int, str]]) -> None:
     """However a batch repeats records, versions count on by one and history misses none."""
     checked = [
-        RECORDER.check(VALIDATOR, PROVIDER, Delivered(row, licence(number, XK_NR=words)))
+        RECORDER.check(VALIDATOR, PROVIDER, DeliveredRecord(row, licence(number, XK_NR=words)))
         for row, (number, words) in enumerate(deliveries)
     ]
     known_id = RECORDER.record_id(ENTRY, REGULATOR, licence(1))
-    known = {known_id: Known(7, "another content")}
+    known = {known_id: ExistingVersion(7, "another content")}
     history = decide(checked, known, {}, AT)
     written: dict[str, list[int]] = {}
     for document in (*history.superseded, *history.created.values(), *history.replaced.values()):
@@ -159,15 +159,15 @@ def test_versions_of_a_record_follow_each_other(deliveries: list[tuple[int, str]
         first = 8 if record_id == known_id else 1
         assert sorted(versions) == list(range(first, first + len(versions)))
     assert len(history.outcomes) == len(deliveries)
-    changed = sum(became.outcome in (Outcome.ACCEPTED, Outcome.AMENDED) for became in history.outcomes)
+    changed = sum(became.outcome in (OutcomeKind.ACCEPTED, OutcomeKind.AMENDED) for became in history.outcomes)
     assert changed == sum(map(len, written.values()))
 
 
 def test_identifier_items_are_sealed() -> None:
-    document = RECORDER.check(VALIDATOR, PROVIDER, Delivered(1, licence())).document
+    document = RECORDER.check(VALIDATOR, PROVIDER, DeliveredRecord(1, licence())).document
     assert document is not None
     assert [code for code, value in document["items"].items() if is_encrypted(value)] == ["XK_FR_ZJHM"]
-    [violation] = RECORDER.check(VALIDATOR, PROVIDER, Delivered(1, licence(XK_FR_ZJHM="1" * 65))).violations
+    [violation] = RECORDER.check(VALIDATOR, PROVIDER, DeliveredRecord(1, licence(XK_FR_ZJHM="1" * 65))).violations
     assert violation.value == ""
 
 

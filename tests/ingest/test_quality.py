@@ -12,7 +12,7 @@ from pymongo.errors import AutoReconnect
 from chengxin.errors import Problem
 from chengxin_api.catalog.v1 import catalog_pb2
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
-from services.ingest.usecases.anomalies import Inspector
+from services.ingest.usecases.anomalies import QualityInspector
 from services.ingest.usecases.count_deliveries import count
 from tests.ingest.conftest import (
     HOUSING,
@@ -49,14 +49,14 @@ def watched(ingest: Running) -> Running:
         changes.append(catalog_pb2.Change(position=len(changes) + 1, calendar_year=days))
     ingest.knows(len(ingest.catalog.changes))
     ingest.clock.instant = at("2026-01-02")
-    Inspector(ingest.room).round()
+    QualityInspector(ingest.ctx).round()
     return ingest
 
 
 def goes_to(running: Running, day: str) -> None:
     """It is another day, and the inspector has been round."""
     running.clock.instant = at(day)
-    Inspector(running.room).round()
+    QualityInspector(running.ctx).round()
 
 
 def owes(running: Running, cycle: str, version: int = 2, begins: str = "2026-01-01") -> None:
@@ -259,7 +259,7 @@ def test_what_is_not_owed_is_not_declared(watched: Running) -> None:
         body = {"catalog": catalog, "period": period, "through": through}
         answer = post(watched.housing, "/v1/submissions/nothing-to-report", body)
         assert answer.json["code"] == code, (body, answer.json)
-    assert watched.room.quality.series_of(HOUSING) == {}
+    assert watched.ctx.quality.series_of(HOUSING) == {}
 
 
 def weekly_volumes(running: Running, volumes: list[int], organ: Organ | None = None) -> None:
@@ -339,11 +339,11 @@ def test_what_is_looked_at_at_once_is_found_on_the_same_day(watched: Running) ->
     goes_to(watched, "2026-11-24")
     assert listed(watched.centre) == []
     watched.regulator.submits([licence(n, XK_JDRQ="2022-01-04", XK_YXQZ="2022-01-04") for n in range(1, 41)])
-    Inspector(watched.room).round()
+    QualityInspector(watched.ctx).round()
     assert [f["kind"] for f in listed(watched.centre)] == ["backdating"]
     searched = len(watched.audit.of("quality.recomputed"))
     watched.regulator.submits([licence(n, XK_JDRQ="2022-01-04", XK_YXQZ="2022-01-04") for n in range(41, 51)])
-    Inspector(watched.room).round()
+    QualityInspector(watched.ctx).round()
     [found] = listed(watched.centre)
     assert (found["figures"]["backdated"], len(watched.audit.of("quality.recomputed"))) == (50, searched)
 
@@ -501,7 +501,7 @@ def test_every_batch_is_counted_once_whoever_counts_and_whatever_breaks(
     watched: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watched.regulator.submits(licences(300), batch=5)
-    quality = watched.room.quality
+    quality = watched.ctx.quality
     put = quality.put_series
 
     def breaks(*arguments: Any) -> None:
@@ -511,19 +511,19 @@ def test_every_batch_is_counted_once_whoever_counts_and_whatever_breaks(
 
     monkeypatch.setattr(quality, "put_series", breaks)
     with pytest.raises(AutoReconnect):
-        count(watched.room)
+        count(watched.ctx)
     # Four count at once; the place is kept with the figures, so that none counts what another did.
-    workers = [threading.Thread(target=Inspector(watched.room).round) for _ in range(4)]
+    workers = [threading.Thread(target=QualityInspector(watched.ctx).round) for _ in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    assert count(watched.room) == 0
+    assert count(watched.ctx) == 0
     assert report(watched.centre)["records"]["accepted"] == 300
 
 
 def test_the_inspector_counts_beside_the_deliveries(watched: Running) -> None:
-    inspector = Inspector(watched.room, seconds=0.05)
+    inspector = QualityInspector(watched.ctx, seconds=0.05)
     inspector.start()
     watched.regulator.submits(licences(30), batch=10)
     until(lambda: report(watched.centre)["records"]["accepted"] == 30, "it is counted")

@@ -103,7 +103,7 @@ def test_to_another_provider_there_is_no_such_record_and_that_is_on_record(inges
 def test_it_is_on_record_before_it_is_answered_and_its_subject_finds_it(ingest: Running, record_id: str) -> None:
     seen(ingest.centre, record_id)
     [event] = until(lambda: ingest.audit.of("record.queried.delivered"))
-    subject = ingest.room.store.record(record_id)["subject"]["ref"]
+    subject = ingest.ctx.store.record(record_id)["subject"]["ref"]
     assert (event["records"], event["subject_refs"], event["entries"]) == ([record_id], [subject], ["XZXK"])
     assert event["details"] == {"versions": 3}
     ingest.audit.away = True

@@ -50,7 +50,7 @@ def test_a_preview_shows_rows_as_they_would_be_recorded_and_stores_nothing(inges
     assert [(v["item"], v["rule"]) for v in second["violations"]] == [("DJZT", "code_list")]
     assert {c["found_by"] for c in seen["columns"]} == {"name"}
     for collection in ("records", "submissions", "batches", "rejects", "originals"):
-        assert getattr(ingest.room.store, collection).count_documents({}) == 0
+        assert getattr(ingest.ctx.store, collection).count_documents({}) == 0
     [event] = ingest.audit.of("submission.previewed")
     assert event["entries"] == ["QYDJ"]
 
@@ -97,7 +97,7 @@ def test_columns_are_remembered_as_the_provider_calls_them(ingest: Running) -> N
         told = regulator.uploads(content, name, "QYDJ").json
         assert told["counts"]["rejected"] == 0, name
         assert told["counts"]["total"] == 1, name
-    [record] = ingest.room.store.records.find()
+    [record] = ingest.ctx.store.records.find()
     assert record["items"]["ZTMC"] == "阳江演示1有限公司"
     # It is this provider's, for this entry.
     assert ingest.housing.get("/v1/submissions/mappings/XZXK").json["columns"] == {}
@@ -191,11 +191,11 @@ def test_rejects_come_back_in_the_form_they_came_in_and_are_taken_when_mended(in
     assert again["counts"]["accepted"] == 2, ingest.regulator.get(
         f"/v1/submissions/{again['submission_id']}/rejects"
     ).json
-    record = ingest.room.store.records.find_one({"subject.name": NASTY["主体名称"]})
+    record = ingest.ctx.store.records.find_one({"subject.name": NASTY["主体名称"]})
     assert record is not None
     assert record["items"]["JYFW"] == NASTY["经营范围"]
     assert record["items"]["DJJG"] == NASTY["登记机关"]
-    assert ingest.room.store.records.count_documents({"items.DJJG": "#N/A"}) == 1
+    assert ingest.ctx.store.records.count_documents({"items.DJJG": "#N/A"}) == 1
 
 
 def test_what_a_workbook_cannot_hold_does_not_break_it(ingest: Running) -> None:

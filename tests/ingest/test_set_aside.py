@@ -12,7 +12,7 @@ from chengxin.grpc.rpc import MAX_MESSAGE
 from chengxin_api.catalog.v1 import catalog_pb2
 from services.ingest.grpc import mapping
 from services.ingest.usecases import anomalies, count_deliveries, read_submissions
-from services.ingest.usecases.anomalies import Inspector
+from services.ingest.usecases.anomalies import QualityInspector
 from tests.extremes import extremes
 from tests.ingest.conftest import REGULATOR, Running, demo_entry, licence, licences
 
@@ -29,10 +29,8 @@ def test_changes_of_the_catalog_with_every_field_at_its_extremes(ingest: Running
         ),
         "calendar_year": extremes(catalog_pb2.CalendarYear(year=2050, announced=True, days_off=["2050-01-01"])),
     }
-    store, quarantine = ingest.room.store.store, Quarantine(ingest.room.store.store, ingest.clock)
-    follower = Follower(
-        "odd", store, lambda after: iter(()), ingest.room.directory.apply, CatalogParts(), quarantine, 0
-    )
+    store, quarantine = ingest.ctx.store.store, Quarantine(ingest.ctx.store.store, ingest.clock)
+    follower = Follower("odd", store, lambda after: iter(()), ingest.ctx.directory.apply, CatalogParts(), quarantine, 0)
     fine = ParseDict(
         demo_entry("XZXK") | {"code": "FINE", "version": 1, "effective_from": "2026-01-01"}, catalog_pb2.Entry()
     )
@@ -45,11 +43,11 @@ def test_changes_of_the_catalog_with_every_field_at_its_extremes(ingest: Running
         change.position = position
         follower._process(change)
     assert store.position("feed.odd") == len(changes) + 1
-    assert ingest.room.directory.versions("FINE")
+    assert ingest.ctx.directory.versions("FINE")
     # Deliveries are taken, counted and searched as before.
     ingest.regulator.submits(licences(3))
-    Inspector(ingest.room, quarantine=quarantine).round()
-    assert ingest.room.directory.calendar()
+    QualityInspector(ingest.ctx, quarantine=quarantine).round()
+    assert ingest.ctx.directory.calendar()
 
 
 def test_a_transaction_that_cannot_be_counted_is_set_aside_and_counted_later(
@@ -57,20 +55,20 @@ def test_a_transaction_that_cannot_be_counted_is_set_aside_and_counted_later(
 ) -> None:
     for n in range(4):
         ingest.regulator.submits([licence(n)])
-    quarantine = Quarantine(ingest.room.store.store, ingest.clock)
-    inspector = Inspector(ingest.room, quarantine=quarantine)
-    bad = ingest.room.store.rows(0)[2].position
+    quarantine = Quarantine(ingest.ctx.store.store, ingest.clock)
+    inspector = QualityInspector(ingest.ctx, quarantine=quarantine)
+    bad = ingest.ctx.store.rows(0)[2].position
 
-    def additions(room: Any, rows: Any) -> Any:
+    def additions(ctx: Any, rows: Any) -> Any:
         if any(row.position == bad for row in rows):
             raise KeyError("figures")
-        return original(room, rows)
+        return original(ctx, rows)
 
     original = count_deliveries._additions
     monkeypatch.setattr(count_deliveries, "_additions", additions)
     inspector.round()
     assert quarantine.names("job.count") == {str(bad)}
-    assert _counted(ingest) == sum(1 for row in ingest.room.store.rows(0) if row.position != bad and row.changes)
+    assert _counted(ingest) == sum(1 for row in ingest.ctx.store.rows(0) if row.position != bad and row.changes)
     monkeypatch.undo()
     [row] = quarantine.rows(feed="job.count")
     assert quarantine.retry(row["_id"])
@@ -78,23 +76,23 @@ def test_a_transaction_that_cannot_be_counted_is_set_aside_and_counted_later(
 
 
 def _counted(ingest: Running) -> int:
-    return sum(int(series["on_record"]) for series in ingest.room.quality.series_of(REGULATOR).values())
+    return sum(int(series["on_record"]) for series in ingest.ctx.quality.series_of(REGULATOR).values())
 
 
 def test_a_series_that_cannot_be_searched_keeps_no_other(ingest: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     ingest.regulator.submits([licence()])
     searched: list[str] = []
 
-    def search(room: Any, picture: Any, owed: Any) -> int:
+    def search(ctx: Any, picture: Any, owed: Any) -> int:
         searched.append(owed.entry_code)
         if owed.entry_code == "QYDJ":
             raise OverflowError("date value out of range")
         return 0
 
     monkeypatch.setattr(anomalies, "_search", search)
-    Inspector(ingest.room).round()
+    QualityInspector(ingest.ctx).round()
     assert {"QYDJ", "XZXK"} <= set(searched)
-    assert ingest.room.quality.state()["searched_on"] == ingest.clock.today().isoformat()
+    assert ingest.ctx.quality.state()["searched_on"] == ingest.clock.today().isoformat()
 
 
 def test_a_message_of_the_feed_can_be_sent_however_long_its_records(ingest: Running) -> None:
@@ -116,5 +114,7 @@ def test_a_message_of_the_feed_can_be_sent_however_long_its_records(ingest: Runn
     told = [part for piece in (records[:500], records[500:]) for part in read_submissions._bearable(piece)]
     assert [r["_id"] for part in told for r in part] == [r["_id"] for r in records]
     for part in told:
-        assert mapping.change(read_submissions.Part(1, ingest.clock.now(), part, True)).ByteSize() < MAX_MESSAGE
+        assert (
+            mapping.change(read_submissions.FeedBatchPart(1, ingest.clock.now(), part, True)).ByteSize() < MAX_MESSAGE
+        )
     assert read_submissions._bearable([]) == [[]]

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from chengxin.auth.access_tokens import load_private_key
 from chengxin.errors import Problem
 from chengxin.values.jwk import public_jwk
-from chengxin.values.provider_statement import Asked, change_statement, read_signed, sign, statement
+from chengxin.values.provider_statement import ChangeStatement, change_statement, read_signed, sign, statement
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
 from chengxin_cli.commands import receipt as receipts
 from chengxin_cli.commands.record import ask, receipt_of, versions
@@ -24,8 +24,8 @@ from tests.ingest.test_signing import KEY, agrees
 from tests.support import until
 
 REQUEST = "a-random-request-id"
-AMENDED = Asked(REQUEST, "许可事项变更", "演更字〔2026〕1号", "2026-11-20", items=licence(XK_NR="餐饮服务"))
-REVOKED = Asked(REQUEST, "决定被撤销", "演撤字〔2026〕1号", "2026-11-20")
+AMENDED = ChangeStatement(REQUEST, "许可事项变更", "演更字〔2026〕1号", "2026-11-20", items=licence(XK_NR="餐饮服务"))
+REVOKED = ChangeStatement(REQUEST, "决定被撤销", "演撤字〔2026〕1号", "2026-11-20")
 
 
 @pytest.fixture
@@ -40,20 +40,20 @@ def record_id(provider: Organ) -> str:
     return str(provider.submits_batch(licence()).outcomes[0].record_id)
 
 
-def word(asked: Asked, record: str, version: int = 1, key: Ed25519PrivateKey = KEY, **changes: Any) -> str:
+def word(asked: ChangeStatement, record: str, version: int = 1, key: Ed25519PrivateKey = KEY, **changes: Any) -> str:
     """The provider's word on a change."""
     says = change_statement(asked, record, version) | changes
     return sign({name: value for name, value in says.items() if value is not None}, key)
 
 
-def by_grpc(organ: Organ, asked: Asked, record_id: str, version: int = 1, signature: str = "") -> Any:
+def by_grpc(organ: Organ, asked: ChangeStatement, record_id: str, version: int = 1, signature: str = "") -> Any:
     method, request = ("Revoke", pb.RevokeRequest) if asked.items is None else ("Amend", pb.AmendRequest)
     fields = {name: value for name, value in vars(asked).items() if value is not None}
     what = {"record_id": record_id, "based_on_version": version, "signature": signature}
     return organ.rpc(method, request(**fields, **what))
 
 
-def by_http(organ: Organ, asked: Asked, record_id: str, version: int = 1, signature: str = "") -> Any:
+def by_http(organ: Organ, asked: ChangeStatement, record_id: str, version: int = 1, signature: str = "") -> Any:
     path = f"/v1/records/{record_id}/{'revocation' if asked.items is None else 'amendments'}"
     body = {name: value for name, value in vars(asked).items() if value is not None and name != "request_id"}
     body |= {"based_on_version": version, "signature": signature}
@@ -74,7 +74,7 @@ def says_of(organ: Organ, jws: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("asked", [AMENDED, REVOKED])
 def test_both_words_are_on_the_receipt_of_a_change(
-    ingest: Running, provider: Organ, record_id: str, asked: Asked
+    ingest: Running, provider: Organ, record_id: str, asked: ChangeStatement
 ) -> None:
     signature = word(asked, record_id)
     outcome = by_grpc(provider, asked, record_id, signature=signature)
@@ -100,7 +100,7 @@ def test_both_words_are_on_the_receipt_of_a_change(
 
 def test_the_store_does_not_tell_a_digest_of_items(ingest: Running, provider: Organ, record_id: str) -> None:
     by_grpc(provider, AMENDED, record_id, signature=word(AMENDED, record_id))
-    kept = ingest.room.store.record(record_id)
+    kept = ingest.ctx.store.record(record_id)
     assert kept is not None
     assert kept["receipt"].startswith("enc:")
 
@@ -136,7 +136,7 @@ def test_a_word_on_something_else_is_refused(
     signature = word(AMENDED, record_id, **changes)
     assert refused(by_grpc, provider, AMENDED, record_id, signature=signature).code == code
     assert by_http(provider, AMENDED, record_id, signature=signature).json["code"] == code
-    assert ingest.room.store.record(record_id)["version"] == 1
+    assert ingest.ctx.store.record(record_id)["version"] == 1
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_a_change_altered_after_it_was_signed_is_refused(
     signature = word(AMENDED, record_id)
     problem = refused(by_grpc, provider, replace(AMENDED, **altered), record_id, signature=signature)
     assert (problem.code, problem.params["field"]) == ("SIGNATURE_DIFFERS", "content_sha256")
-    assert ingest.room.store.record(record_id)["version"] == 1
+    assert ingest.ctx.store.record(record_id)["version"] == 1
 
 
 def test_a_signed_revocation_is_no_amendment_and_the_other_way_round(provider: Organ, record_id: str) -> None:
@@ -179,7 +179,7 @@ def test_the_word_of_another_key_is_refused(ingest: Running, provider: Organ, re
     stranger = ingest.organ(org=HOUSING, client_key=public_jwk(other)["kid"])
     problem = refused(by_grpc, stranger, AMENDED, record_id, signature=word(AMENDED, record_id, key=other))
     assert problem.code == "RECORD_NOT_YOURS"
-    assert ingest.room.store.record(record_id)["version"] == 1
+    assert ingest.ctx.store.record(record_id)["version"] == 1
 
 
 def test_a_signed_change_is_good_once(ingest: Running, provider: Organ, record_id: str) -> None:
@@ -193,7 +193,7 @@ def test_a_signed_change_is_good_once(ingest: Running, provider: Organ, record_i
     again = ingest.organ(client_id="client:another", client_key=public_jwk(KEY)["kid"])
     problem = refused(by_grpc, again, AMENDED, record_id, signature=word(AMENDED, record_id))
     assert (problem.code, problem.params["current"]) == ("RECORD_CHANGED_SINCE", "2")
-    assert ingest.room.store.record(record_id)["version"] == 2
+    assert ingest.ctx.store.record(record_id)["version"] == 2
 
 
 def test_where_the_agreement_says_so_no_change_comes_in_unsigned(
@@ -205,7 +205,7 @@ def test_where_the_agreement_says_so_no_change_comes_in_unsigned(
         assert (problem.code, problem.params["document"]) == ("SIGNATURE_REQUIRED", "归集协议 2026-7")
         answer = by_http(provider, asked, record_id)
         assert (answer.status_code, answer.json["code"]) == (409, "SIGNATURE_REQUIRED")
-    assert ingest.room.store.record(record_id)["version"] == 1
+    assert ingest.ctx.store.record(record_id)["version"] == 1
     # What the centre corrects for an objection is no act of the provider.
     corrected = replace(AMENDED, objection_no="YY-20261124-0007", request_id="the-centre-corrects")
     outcome = by_grpc(ingest.centre, corrected, record_id)

@@ -51,7 +51,7 @@ def test_both_words_are_on_the_receipt(ingest: Running, provider: Organ) -> None
     theirs = read_signed(says["provider_signature"])
     assert theirs.kid == public_jwk(KEY)["kid"]
     assert theirs.says["content_sha256"] == says["content_sha256"] == receipt.content_sha256
-    kept = ingest.room.store.submission(f"{REGULATOR}/signed-one")
+    kept = ingest.ctx.store.submission(f"{REGULATOR}/signed-one")
     assert kept is not None
     assert kept["signature"] == {"jws": signature, "kid": theirs.kid, "client_id": f"client:{REGULATOR}"}
     # The same delivery again gives the same receipt, signed or not.
@@ -72,7 +72,7 @@ def test_the_word_of_another_key_is_refused(ingest: Running, provider: Organ) ->
     for organ, signature in ((provider, strange), (ingest.regulator, word("strange-key", [licence()]))):
         problem = refused(organ.submits_batch, licence(), submission_id="strange-key", signature=signature)
         assert problem.code == "SIGNATURE_INVALID"
-    assert ingest.room.store.records.count_documents({}) == 0
+    assert ingest.ctx.store.records.count_documents({}) == 0
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_word_on_something_else_is_refused(
     problem = refused(provider.submits_batch, licence(), submission_id="something-else", signature=signature)
     assert problem.code == code
     # With its last batch, a small delivery is refused whole.
-    assert ingest.room.store.submissions.count_documents({}) == 0
+    assert ingest.ctx.store.submissions.count_documents({}) == 0
 
 
 def test_a_file_by_grpc_needs_a_word_on_its_records(ingest: Running, provider: Organ) -> None:
@@ -124,7 +124,7 @@ def test_an_uploaded_file_is_signed_by_its_digest(ingest: Running, provider: Org
     says = statement("signed-file", "XZXK", 3, file_sha256=digest(content))
     wrong = provider.uploads(content + b"\r\n", submission_id="signed-file", signature=sign(says, KEY))
     assert (wrong.status_code, wrong.json["code"]) == (409, "SIGNATURE_DIFFERS")
-    assert ingest.room.store.originals.count_documents({}) == 0
+    assert ingest.ctx.store.originals.count_documents({}) == 0
     told = provider.uploads(content, submission_id="signed-file", signature=sign(says, KEY)).json
     assert told["counts"]["accepted"] == 3
     receipt = jwt.decode(told["receipt"]["jws"], options={"verify_signature": False})
@@ -143,7 +143,7 @@ def test_where_the_agreement_says_so_nothing_comes_in_unsigned(ingest: Running, 
     assert (problem.code, problem.params["document"]) == ("SIGNATURE_REQUIRED", "归集协议 2026-7")
     answer = provider.uploads(table(licences(2)))
     assert (answer.status_code, answer.json["code"]) == (409, "SIGNATURE_REQUIRED")
-    assert ingest.room.store.submissions.count_documents({}) == 0
+    assert ingest.ctx.store.submissions.count_documents({}) == 0
     signature = word("agreed-signed", licences(2))
     assert provider.submits(licences(2), submission_id="agreed-signed", signature=signature).counts.accepted == 2
     # Others agreed on nothing, and what was agreed may change.

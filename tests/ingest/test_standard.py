@@ -8,34 +8,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chengxin.store.field_encryption import is_encrypted
-from services.ingest.domain.catalog_entry import CodeValue, Item, LocalText, read_entry
-from services.ingest.domain.normalisation import Standard, to_date, to_name, to_number, to_text
-from services.ingest.domain.submission import Delivered
+from chengxin.values.catalog_contract import NamedCode, TranslatedText
+from services.ingest.domain.catalog_entry import DeliveryItem, read_entry
+from services.ingest.domain.normalisation import ItemNormaliser, to_date, to_name, to_number, to_text
+from services.ingest.domain.submission import DeliveredRecord
 from services.ingest.domain.validator import Validator
 from tests.ingest.conftest import Running, demo_entry, licence
 from tests.ingest.test_properties import PROVIDER, RECORDER, VALIDATOR
 
 STATES = (
-    CodeValue("1", LocalText("有效", "Valid")),
-    CodeValue("2", LocalText("无效", "Invalid")),
-    CodeValue("3", LocalText("其他", "Other")),
-    CodeValue("4", LocalText("其他", "Miscellaneous")),
-    CodeValue("财政补助、非财政补助", LocalText("财政补助、非财政补助", "Both")),
+    NamedCode("1", TranslatedText("有效", "Valid")),
+    NamedCode("2", TranslatedText("无效", "Invalid")),
+    NamedCode("3", TranslatedText("其他", "Other")),
+    NamedCode("4", TranslatedText("其他", "Miscellaneous")),
+    NamedCode("财政补助、非财政补助", TranslatedText("财政补助、非财政补助", "Both")),
 )
 ITEMS = (
-    Item("DATE", type="date"),
-    Item("SUM", type="number", unit="万元"),
-    Item("AREA", type="number", unit="平方米"),
-    Item("COUNT", type="number"),
-    Item("NAME"),
-    Item("PERSON", masking="name"),
-    Item("USCC", identifier="uscc"),
-    Item("ORG", identifier="organisation_code"),
-    Item("STATE", code_list=STATES),
-    Item("STATES", code_list=STATES, multiple=True),
-    Item("TEXT"),
+    DeliveryItem("DATE", type="date"),
+    DeliveryItem("SUM", type="number", unit="万元"),
+    DeliveryItem("AREA", type="number", unit="平方米"),
+    DeliveryItem("COUNT", type="number"),
+    DeliveryItem("NAME"),
+    DeliveryItem("PERSON", masking="name"),
+    DeliveryItem("USCC", identifier="uscc"),
+    DeliveryItem("ORG", identifier="organisation_code"),
+    DeliveryItem("STATE", code_list=STATES),
+    DeliveryItem("STATES", code_list=STATES, multiple=True),
+    DeliveryItem("TEXT"),
 )
-STANDARD = Standard(ITEMS, "NAME")
+STANDARD = ItemNormaliser(ITEMS, "NAME")
 
 # A way in which a value comes, and how it is recorded.
 EXAMPLES = [
@@ -129,7 +130,7 @@ def test_the_forms_by_themselves() -> None:
 
 def test_the_value_as_delivered_is_kept_beside_the_standard_one() -> None:
     delivered = licence(XK_JDRQ="2026年11月2日", XK_ZT="有效", XK_FR_ZJHM=_wide(licence()["XK_FR_ZJHM"]))
-    document = RECORDER.check(VALIDATOR, PROVIDER, Delivered(1, delivered)).document
+    document = RECORDER.check(VALIDATOR, PROVIDER, DeliveredRecord(1, delivered)).document
     assert document is not None
     assert RECORDER.opened(VALIDATOR.entry, document) == licence()
     raw: dict[str, Any] = document["raw"]
@@ -145,7 +146,7 @@ def test_the_same_fact_in_another_form_is_unchanged(ingest: Running) -> None:
     assert (receipt.counts.unchanged, receipt.counts.amended) == (1, 0)
     receipt = ingest.regulator.submits_batch(licence(XK_ZT="无效")).receipt
     assert receipt.counts.amended == 1
-    found = ingest.room.store.records.find_one({})
+    found = ingest.ctx.store.records.find_one({})
     assert found is not None
     assert (found["items"]["XK_ZT"], found["raw"]) == ("2", {"XK_ZT": "无效"})
 

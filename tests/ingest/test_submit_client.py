@@ -12,7 +12,7 @@ from chengxin.tabular.source import Source, must_be_whole, open_source
 from chengxin.values.canonical_json import digest
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
 from chengxin_cli.gateway_client import Caller, Edge
-from chengxin_cli.submission import Sending, verified
+from chengxin_cli.submission import FileSubmission, verified
 from tests.ingest.conftest import Running, demo_entry, licence, licences
 from tests.ingest.test_files import table
 
@@ -25,13 +25,13 @@ def opened(file: Path) -> Source:
         return open_source(content, file.name)
 
 
-def sending(ingest: Running, file: Path, count: int, name: str = "from-a-client") -> Sending:
+def sending(ingest: Running, file: Path, count: int, name: str = "from-a-client") -> FileSubmission:
     """A delivery of a file, straight to ingest."""
     edge = Edge("http://nowhere", ingest.address)
     token = ingest.regulator.headers["Authorization"].removeprefix("Bearer ")
     provider = Caller(edge, lambda: token)
     sha256 = digest(file.read_bytes())
-    return Sending(provider, name, "XZXK", file.name, sha256, count, Console(quiet=True))
+    return FileSubmission(provider, name, "XZXK", file.name, sha256, count, Console(quiet=True))
 
 
 def test_a_file_is_delivered_and_receipted(ingest: Running, tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_the_client_goes_on_where_a_delivery_broke_off(ingest: Running, tmp_path
     with pytest.raises(Problem, match="DELIVERY_BROKEN_OFF"):
         ingest.regulator.rpc("Submit", iter(broken))
     assert client.send(source, COLUMNS).counts.accepted == 2500
-    assert ingest.room.store.batches.count_documents({}) == 3
+    assert ingest.ctx.store.batches.count_documents({}) == 3
 
 
 def test_by_http_or_by_grpc_a_file_is_the_same_delivery(ingest: Running, tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from werkzeug.test import TestResponse
 
 from chengxin.audit.trail import AuditTrail, Relay
 from chengxin.feeds.follower import Follower
-from chengxin.feeds.quarantine import Quarantine, Retrying
+from chengxin.feeds.quarantine import Quarantine, QuarantineRetrier
 from chengxin.grpc.rpc import make_channel, make_server
-from chengxin.process.bootstrap import Assembly
+from chengxin.process.bootstrap import WiredService
 from chengxin.process.settings import Settings
 from chengxin.store.database import Store
 from chengxin.store.field_encryption import KeyRing
@@ -29,9 +29,9 @@ from chengxin_api.objection.v1 import objection_pb2_grpc
 from services.objection.__main__ import faces, feeds
 from services.objection.clients.disclosure import references_of
 from services.objection.clients.ingest import records_of
-from services.objection.context import Objections
+from services.objection.context import ObjectionContext
 from services.objection.store.cases import ObjectionStore
-from services.objection.usecases.recompute_deadlines import Recounter
+from services.objection.usecases.recompute_deadlines import DeadlineRecounter
 from tests.objection.sources import (
     REGULATOR,
     YEARS,
@@ -88,7 +88,7 @@ class Desk:
 class Running:
     """The running service and everything that its tests know."""
 
-    room: Objections
+    ctx: ObjectionContext
     clock: FixedClock
     issuer: Issuer
     audit: AuditService
@@ -133,10 +133,10 @@ class Running:
     def caught_up(self) -> None:
         """Waits until the feeds are applied."""
         catalog, ingest = self.feeds
-        store = self.room.store.store
+        store = self.ctx.store.store
         until(lambda: store.position(catalog.name) == self.catalog.feed.position, "the catalog's feed is applied")
         until(lambda: store.position(ingest.name) == self.ingest.feed.position, "ingest's feed is applied")
-        until(lambda: not self.room.store.years_to_recount(), "deadlines are counted again")
+        until(lambda: not self.ctx.store.years_to_recount(), "deadlines are counted again")
 
     def on(self, day: str) -> None:
         """Noon in Shanghai of a day."""
@@ -204,28 +204,33 @@ class running:
         audit_stub = audit_pb2_grpc.AuditServiceStub(make_channel(addresses["audit_grpc"]))
         trail, quarantine = AuditTrail("objection", audit_stub, tuple, clock), Quarantine(store, clock)
         relay = Relay(store, audit_stub, tuple, quarantine)
-        self._assembly = Assembly(
+        self._assembly = WiredService(
             "objection", settings, clock, store, self._issuer.verifier, _NoToken(), trail, relay, quarantine
         )
         stub_of_disclosure = disclosure_pb2_grpc.DisclosureServiceStub(self._assembly.channel("disclosure"))
         references = references_of(stub_of_disclosure, tuple)
         records = records_of(ingest_pb2_grpc.IngestServiceStub(self._assembly.channel("ingest")), tuple)
-        room = Objections(ObjectionStore(store, self._keys), trail, clock, records, references)
-        room.store.create_indexes()
-        self._followed = feeds(room, self._assembly)
+        ctx = ObjectionContext(ObjectionStore(store, self._keys), trail, clock, records, references)
+        ctx.store.create_indexes()
+        self._followed = feeds(ctx, self._assembly)
         app, servicers = faces(
-            room, self._assembly.admission, self._assembly.ready(self._followed), self._assembly.operations
+            ctx, self._assembly.admission, self._assembly.ready(self._followed), self._assembly.operations
         )
         port = free_port()
         server = make_server(f"127.0.0.1:{port}", self._assembly.admission, servicers)
         server.start()
         self._servers.append(server)
-        self._background = [relay, *self._followed, Recounter(room, 0.02, quarantine), Retrying(quarantine)]
+        self._background = [
+            relay,
+            *self._followed,
+            DeadlineRecounter(ctx, 0.02, quarantine),
+            QuarantineRetrier(quarantine),
+        ]
         for work in self._background:
             work.start()
         stub = objection_pb2_grpc.ObjectionServiceStub(make_channel(f"127.0.0.1:{port}"))
         return Running(
-            room,
+            ctx,
             clock,
             self._issuer,
             audit,

@@ -112,7 +112,7 @@ def test_a_form_is_told_what_is_wrong_with_it(city: Running) -> None:
 
 
 def test_attachments_of_what_is_not_filed_are_dropped(city: Running) -> None:
-    store = city.room.store
+    store = city.ctx.store
     city.filed(key="k1")
     city.filed(key="k1")
     assert city.company.files().json["code"] == "OBJECTION_OPEN"
@@ -126,7 +126,7 @@ def test_attachments_of_what_is_not_filed_are_dropped(city: Running) -> None:
 
 def test_an_altered_attachment_is_not_told(city: Running) -> None:
     number = city.filed()
-    rows = city.room.store._evidence
+    rows = city.ctx.store._evidence
     [row] = rows.find()
     sealed = bytes(row["content"])
     rows.update_one({"_id": row["_id"]}, {"$set": {"content": sealed[:-1] + bytes([sealed[-1] ^ 1])}})

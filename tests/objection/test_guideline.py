@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from services.objection.domain import guideline
-from services.objection.domain.deadlines import Rules
+from services.objection.domain.deadlines import DeadlineRules
 from services.objection.domain.guideline import REGULATION
 from tests.objection.conftest import Running
 from tests.objection.sources import OBJECTION_RULES
@@ -25,6 +25,6 @@ def test_anybody_reads_it_with_the_deadlines_in_force(city: Running) -> None:
 
 
 def test_other_deadlines_make_another_text() -> None:
-    changed = Rules(2, {**REGULATION.values, "answer_working_days": 8})
+    changed = DeadlineRules(2, {**REGULATION.values, "answer_working_days": 8})
     assert "接到通知之日起 8 个工作日" in guideline.zh(changed)
     assert "provider, 8 working days" in guideline.en(changed)

@@ -15,16 +15,24 @@ from chengxin.values.clock import shanghai_date
 from chengxin.values.ids import is_objection_no
 from chengxin.values.workdays import CalendarYear, WorkCalendar
 from services.objection.domain import cases, guideline
-from services.objection.domain.cases import Answer, Case, Challenged, Correction, Finding, Outcome, State
-from services.objection.domain.deadlines import Rules, Step, Timetable
+from services.objection.domain.cases import (
+    Case,
+    CaseOutcome,
+    CaseState,
+    CentreFinding,
+    ChallengedRecord,
+    Correction,
+    ProviderFinding,
+)
+from services.objection.domain.deadlines import CaseTimetable, DeadlineRules, Step
 from services.objection.domain.evidence import Attachment, numbered
 from services.objection.store.case_mapper import case_row, read_case
 
 RULES = guideline.REGULATION
 WEEKENDS = WorkCalendar([CalendarYear(year, year < 2027, frozenset(), frozenset()) for year in range(2026, 2031)])
-TIMETABLE = Timetable(RULES, WEEKENDS)
+TIMETABLE = CaseTimetable(RULES, WEEKENDS)
 START = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
-LICENCE = Challenged("r_licence", "s_company", 1, "XZXK", 1, "11000000000000027K", "市场监管局")
+LICENCE = ChallengedRecord("r_licence", "s_company", 1, "XZXK", 1, "11000000000000027K", "市场监管局")
 FILES = [Attachment("a.txt", "text/plain", b"a"), Attachment("b.txt", "text/plain", b"b")]
 
 Act = Callable[[Case, datetime], Case]
@@ -43,46 +51,46 @@ ACTS: dict[str, Act] = {
     "supplement": lambda c, at: c.supplemented(
         "补交", numbered(FILES[1:], ["file_b"], len(c.evidence), at), at, TIMETABLE
     ),
-    "find own fault": lambda c, at: c.verified(Finding.SYSTEM_FAULT, "截断", at, TIMETABLE),
-    "find consistent": lambda c, at: c.verified(Finding.CONSISTENT_WITH_SOURCE, "一致", at, TIMETABLE),
+    "find own fault": lambda c, at: c.verified(CentreFinding.SYSTEM_FAULT, "截断", at, TIMETABLE),
+    "find consistent": lambda c, at: c.verified(CentreFinding.CONSISTENT_WITH_SOURCE, "一致", at, TIMETABLE),
     "extend": lambda c, at: c.given_more_time("复杂", at, TIMETABLE),
-    "answer wrong": lambda c, at: c.answered(Answer.WRONG, "", at, TIMETABLE),
-    "answer right": lambda c, at: c.answered(Answer.RIGHT, "档案", at, TIMETABLE),
+    "answer wrong": lambda c, at: c.answered(ProviderFinding.WRONG, "", at, TIMETABLE),
+    "answer right": lambda c, at: c.answered(ProviderFinding.RIGHT, "档案", at, TIMETABLE),
     "correct": lambda c, at: c.correction_seen(Correction(2, False, at)),
     "revoke": lambda c, at: c.correction_seen(Correction(3, True, at)),
-    "decide corrected": lambda c, at: c.decided(Outcome.CORRECTED, "已更正", at),
-    "decide upheld": lambda c, at: c.decided(Outcome.UPHELD, "维持", at),
+    "decide corrected": lambda c, at: c.decided(CaseOutcome.CORRECTED, "已更正", at),
+    "decide upheld": lambda c, at: c.decided(CaseOutcome.UPHELD, "维持", at),
     "withdraw": lambda c, at: c.withdrawn(at),
     "recount": lambda c, at: c.rescheduled(TIMETABLE),
 }
 FOLLOWS = {
-    State.FILED: {State.SUPPLEMENT_REQUESTED, State.ACCEPTED, State.REFUSED},
-    State.SUPPLEMENT_REQUESTED: {State.FILED},
-    State.ACCEPTED: {State.SYSTEM_FAULT, State.PROVIDER_NOTIFIED},
-    State.SYSTEM_FAULT: {State.CORRECTED},
-    State.PROVIDER_NOTIFIED: {State.ANSWERED_WRONG, State.ANSWERED_RIGHT},
-    State.ANSWERED_WRONG: {State.CORRECTED},
-    State.ANSWERED_RIGHT: {State.CORRECTED, State.UPHELD},
+    CaseState.FILED: {CaseState.SUPPLEMENT_REQUESTED, CaseState.ACCEPTED, CaseState.REFUSED},
+    CaseState.SUPPLEMENT_REQUESTED: {CaseState.FILED},
+    CaseState.ACCEPTED: {CaseState.SYSTEM_FAULT, CaseState.PROVIDER_NOTIFIED},
+    CaseState.SYSTEM_FAULT: {CaseState.CORRECTED},
+    CaseState.PROVIDER_NOTIFIED: {CaseState.ANSWERED_WRONG, CaseState.ANSWERED_RIGHT},
+    CaseState.ANSWERED_WRONG: {CaseState.CORRECTED},
+    CaseState.ANSWERED_RIGHT: {CaseState.CORRECTED, CaseState.UPHELD},
 }
 # What runs in a state.
 RUNS = {
-    State.FILED: Step.ACCEPTANCE,
-    State.ACCEPTED: Step.VERIFICATION,
-    State.PROVIDER_NOTIFIED: Step.ANSWER,
-    State.SYSTEM_FAULT: Step.CONCLUSION,
-    State.ANSWERED_WRONG: Step.CONCLUSION,
-    State.ANSWERED_RIGHT: Step.CONCLUSION,
+    CaseState.FILED: Step.ACCEPTANCE,
+    CaseState.ACCEPTED: Step.VERIFICATION,
+    CaseState.PROVIDER_NOTIFIED: Step.ANSWER,
+    CaseState.SYSTEM_FAULT: Step.CONCLUSION,
+    CaseState.ANSWERED_WRONG: Step.CONCLUSION,
+    CaseState.ANSWERED_RIGHT: Step.CONCLUSION,
 }
 
 
 def must_be_valid(case: Case) -> None:
     """What holds of every case at any time."""
     states = [m.state for m in case.history]
-    assert states[0] is State.FILED
+    assert states[0] is CaseState.FILED
     assert states[-1] is case.state
     for before, after in pairwise(states):
-        assert after in FOLLOWS.get(before, set()) | {State.WITHDRAWN}, (before, after)
-    assert states.count(State.SUPPLEMENT_REQUESTED) <= 1
+        assert after in FOLLOWS.get(before, set()) | {CaseState.WITHDRAWN}, (before, after)
+    assert states.count(CaseState.SUPPLEMENT_REQUESTED) <= 1
     assert [m.at for m in case.history] == sorted(m.at for m in case.history)
     # One period runs, the one of the state; none of a closed case.
     assert all(p.done_on is not None for p in case.periods[:-1])
@@ -91,13 +99,13 @@ def must_be_valid(case: Case) -> None:
     for period in case.periods:
         assert period.start < period.due
         assert period.done_on is None or period.done_on >= period.start
-    if case.state is State.CORRECTED:
+    if case.state is CaseState.CORRECTED:
         assert case.correction is not None
         assert case.correction.record_version > case.record.record_version
-    if case.state is State.UPHELD:
+    if case.state is CaseState.UPHELD:
         assert case.correction is None
         assert case.answer_evidence
-    if case.state is State.REFUSED:
+    if case.state is CaseState.REFUSED:
         assert case.refusal_reason
     assert [e.number for e in case.evidence] == list(range(1, len(case.evidence) + 1))
 
@@ -134,7 +142,7 @@ def test_no_act_leaves_an_invalid_case_and_no_repeat_changes_one(steps: list[tup
 
 
 def test_every_state_can_be_reached() -> None:
-    reached, found = {State.FILED}, [new_case()]
+    reached, found = {CaseState.FILED}, [new_case()]
     while found:
         case = found.pop()
         for act in ACTS.values():
@@ -142,7 +150,7 @@ def test_every_state_can_be_reached() -> None:
             if after is not case and len(after.history) + after.version < 14:
                 reached.add(after.state)
                 found.append(after)
-    assert reached == set(State)
+    assert reached == set(CaseState)
 
 
 @given(st.dates(date(2026, 1, 1), date(2028, 12, 31)), st.sampled_from(list(Step)))
@@ -158,7 +166,7 @@ def test_a_period_has_as_many_working_days_as_the_rules_say(start: date, step: S
 
 def test_a_rule_that_is_not_there_is_not_guessed() -> None:
     with pytest.raises(Problem, match="DEADLINE_UNKNOWN"):
-        Rules(2, {}).working_days(Step.ANSWER)
+        DeadlineRules(2, {}).working_days(Step.ANSWER)
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ from google.protobuf.message import Message
 
 from chengxin.feeds.follower import Follower
 from chengxin.feeds.parts import CatalogParts
-from chengxin.feeds.quarantine import Parts, Quarantine
+from chengxin.feeds.quarantine import FeedParts, Quarantine
 from chengxin_api.catalog.v1 import catalog_pb2
 from chengxin_api.ingest.v1 import ingest_pb2
 from services.objection.usecases import recompute_deadlines
 from services.objection.usecases.follow_feeds import CorrectionParts, apply_catalog, apply_ingest
-from services.objection.usecases.recompute_deadlines import Recounter
+from services.objection.usecases.recompute_deadlines import DeadlineRecounter
 from tests.extremes import extremes
 from tests.objection.conftest import COMPANY, RECORD, Running
 from tests.support import until
@@ -21,18 +21,18 @@ from tests.support import until
 LIST = "/v1/operations/objection/quarantine"
 
 
-def _follower(city: Running, source: str, apply: Any, parts: Parts) -> Follower:
+def _follower(city: Running, source: str, apply: Any, parts: FeedParts) -> Follower:
     """Another follower on the service's store, beside those that run."""
-    store = city.room.store.store
+    store = city.ctx.store.store
     quarantine = Quarantine(store, city.clock)
-    return Follower(source, store, lambda after: iter(()), partial(apply, city.room), parts, quarantine, 0)
+    return Follower(source, store, lambda after: iter(()), partial(apply, city.ctx), parts, quarantine, 0)
 
 
 def _goes_on(city: Running, follower: Follower, changes: list[Any], last: Any) -> None:
     for position, change in enumerate([*changes, last], 1):
         change.position = position
         follower._process(change)
-    assert city.room.store.store.position(follower.name) == len(changes) + 1
+    assert city.ctx.store.store.position(follower.name) == len(changes) + 1
 
 
 def test_corrections_with_every_field_at_its_extremes(city: Running) -> None:
@@ -45,7 +45,7 @@ def test_corrections_with_every_field_at_its_extremes(city: Running) -> None:
     last = ingest_pb2.Change(last=True)
     last.records.add(record_id=RECORD, version=2, objection_no=number)
     _goes_on(city, _follower(city, "odd-ingest", apply_ingest, CorrectionParts()), changes, last)
-    case = city.room.store.case(number)
+    case = city.ctx.store.case(number)
     assert case is not None
     assert case.correction is not None
     assert case.correction.record_version == 2
@@ -65,7 +65,7 @@ def test_changes_of_the_catalog_with_every_field_at_its_extremes(city: Running, 
     _goes_on(
         city, _follower(city, "odd-catalog", apply_catalog, CatalogParts()), changes, catalog_pb2.Change(entry=fine)
     )
-    assert city.room.store.entry("FINE", 1) is not None
+    assert city.ctx.store.entry("FINE", 1) is not None
     # Cases are filed and counted as before.
     assert city.filed()
 
@@ -74,7 +74,7 @@ def test_a_correction_that_cannot_be_seen_keeps_no_other_and_the_centre_has_it_t
     city: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = city.filed()
-    see = type(city.room.store).case
+    see = type(city.ctx.store).case
     bad = {first}
 
     def case(self: Any, number: str, *rest: Any) -> Any:
@@ -82,14 +82,14 @@ def test_a_correction_that_cannot_be_seen_keeps_no_other_and_the_centre_has_it_t
             raise RuntimeError
         return see(self, number, *rest)
 
-    monkeypatch.setattr(type(city.room.store), "case", case)
+    monkeypatch.setattr(type(city.ctx.store), "case", case)
     city.corrected(first)
     ready = city.desk("public").get("/readyz")
     assert (ready.status_code, ready.json["quarantine"]) == (200, False)
     [item] = city.desk("centre").get(LIST).json["items"]
     assert (item["name"], item["error"]) == (f"{RECORD}:2", "RuntimeError")
     # What the record says is not kept with it.
-    [row] = city.room.store.store.db["quarantine"].find()
+    [row] = city.ctx.store.store.db["quarantine"].find()
     assert COMPANY.encode() not in bytes(row["message"])
     bad.clear()
     assert city.desk("centre").post(f"{LIST}/{item['id']}/retry", {}).json["resolved"]
@@ -97,18 +97,18 @@ def test_a_correction_that_cannot_be_seen_keeps_no_other_and_the_centre_has_it_t
 
 
 def test_a_case_that_cannot_be_counted_again_keeps_no_other(city: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    quarantine = Quarantine(city.room.store.store, city.clock)
+    quarantine = Quarantine(city.ctx.store.store, city.clock)
     counted: list[str] = []
 
-    def recount(room: Any, caller: Any, number: str, year: int) -> None:
+    def recount(ctx: Any, caller: Any, number: str, year: int) -> None:
         if number == "YY-2":
             raise OverflowError("date value out of range")
         counted.append(number)
 
     monkeypatch.setattr(recompute_deadlines, "recount", recount)
     pages = iter([["YY-1", "YY-2", "YY-3"], []])
-    monkeypatch.setattr(type(city.room.store), "running_through", lambda *_: next(pages))
-    Recounter(city.room, 60, quarantine)._recount(2026, "mark")
+    monkeypatch.setattr(type(city.ctx.store), "running_through", lambda *_: next(pages))
+    DeadlineRecounter(city.ctx, 60, quarantine)._recount(2026, "mark")
     assert counted == ["YY-1", "YY-3"]
     assert quarantine.names("job.recount") == {"YY-2 2026"}
     monkeypatch.undo()

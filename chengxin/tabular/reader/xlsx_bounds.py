@@ -38,7 +38,7 @@ _COUNTED: Final = {"sst": "uniqueCount", "cellXfs": "count"}
 _SHORTEST: Final = 5
 
 
-class Parts:
+class WorkbookParts:
     """What was seen of a workbook's parts."""
 
     def __init__(self) -> None:
@@ -81,12 +81,12 @@ class Parts:
         return self._cells.get(self._targets.get(self._relations.get(sheet, ""), ""))
 
 
-def must_be_bounded(file: IO[bytes]) -> Parts:
+def must_be_bounded(file: IO[bytes]) -> WorkbookParts:
     """Unpacks the parts once; sizes in the directory can lie. Raises FILE_WORKBOOK_TOO_LARGE, FILE_WORKBOOK_BROKEN,
     FILE_SHEET_TOO_LARGE."""
     unpacked = 0
     texts = _Texts()
-    seen = Parts()
+    seen = WorkbookParts()
     try:
         with zipfile.ZipFile(file) as parts:
             # Shared texts first: sheets name them by number.
@@ -133,7 +133,7 @@ def _refuse_encoding(part: str, encoding: str) -> NoReturn:
     raise Fault("FILE_WORKBOOK_BROKEN", reason=f"{part}: 编码 {encoding} / encoding {encoding}"[:120])
 
 
-def _parser(name: str, texts: "_Texts", seen: Parts, counts: "_Counts") -> expat.XMLParserType | None:
+def _parser(name: str, texts: "_Texts", seen: WorkbookParts, counts: "_Counts") -> expat.XMLParserType | None:
     """Reads one XML part: none may have a document type, and what sheets and shared texts come to is bounded."""
     if not name.lower().endswith((".xml", ".rels")):
         return None

@@ -8,13 +8,13 @@ so a token with which nothing was heard is not used again.
 from collections.abc import Callable
 from typing import Final
 
-from chengxin.auth.revocation import Revocation, Tokens
+from chengxin.auth.revocation import OwnTokens, Revocation
 
 # More often than a caller would have to ask: the gateway's threads may all be waiting for a call that asked the gateway.
 RELOAD_SECONDS: Final = 5.0
 
 
-def anew(fetch: Callable[[], list[Revocation]], tokens: Tokens) -> Callable[[], list[Revocation]]:
+def anew(fetch: Callable[[], list[Revocation]], tokens: OwnTokens) -> Callable[[], list[Revocation]]:
     """As `fetch`, but with another token after any failure."""
 
     def fetched() -> list[Revocation]:

@@ -53,7 +53,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Wrong:
+class EventFault:
     """One thing wrong with an event: which member, which rule, and how to mend it, in both languages."""
 
     member: str
@@ -61,24 +61,24 @@ class Wrong:
     zh: str
     en: str
 
-    def told(self, number: int) -> FieldError:
+    def field_error(self, number: int) -> FieldError:
         """As the caller reads it; `number` is that of the entry in the call."""
         member = f".{self.member}" if self.member else ""
         return FieldError(f"entries[{number}]{member}", self.rule, f"{self.zh} / {self.en}")
 
 
-def read_event(entry: bytes) -> Event | Wrong:
+def read_event(entry: bytes) -> Event | EventFault:
     """The event that an entry holds, or why it cannot be one (docs/audit-event.md)."""
     if len(entry) > MAX_ENTRY:
-        return Wrong("", "size", f"事件超过 {MAX_ENTRY} 字节", f"an event is at most {MAX_ENTRY} bytes")
+        return EventFault("", "size", f"事件超过 {MAX_ENTRY} 字节", f"an event is at most {MAX_ENTRY} bytes")
     try:
         event = msgspec.json.decode(entry)
     except (msgspec.DecodeError, RecursionError):
-        return Wrong("", "json", "不是 JSON", "this is not JSON")
+        return EventFault("", "json", "不是 JSON", "this is not JSON")
     if not isinstance(event, dict):
-        return Wrong("", "object", "应为 JSON 对象", "an event is a JSON object")
+        return EventFault("", "object", "应为 JSON 对象", "an event is a JSON object")
     if not _is_canonical(entry, event):
-        return Wrong("", "canonical", "不是 RFC 8785 规范形式", "this is not the canonical form (RFC 8785)")
+        return EventFault("", "canonical", "不是 RFC 8785 规范形式", "this is not the canonical form (RFC 8785)")
     return _wrong(event) or event
 
 
@@ -109,25 +109,27 @@ def _is_canonical(entry: bytes, event: Event) -> bool:
         return False
 
 
-def _wrong(event: Event) -> Wrong | None:
+def _wrong(event: Event) -> EventFault | None:
     if event.get("v") != 1 or type(event["v"]) is not int:
-        return Wrong("v", "version", "应为 1", "must be 1")
+        return EventFault("v", "version", "应为 1", "must be 1")
     if not _matches(_EVENT_ID, event.get("event_id")):
-        return Wrong("event_id", "format", "应为 1 至 64 个字母、数字、_ 或 -", "1 to 64 letters, digits, _ or -")
+        return EventFault("event_id", "format", "应为 1 至 64 个字母、数字、_ 或 -", "1 to 64 letters, digits, _ or -")
     if not isinstance(event.get("at"), str) or instant(event["at"]) is None:
-        return Wrong("at", "instant", "应为 RFC 3339 UTC 时刻", "must be an RFC 3339 instant in UTC, ending in Z")
+        return EventFault("at", "instant", "应为 RFC 3339 UTC 时刻", "must be an RFC 3339 instant in UTC, ending in Z")
     for member in ("service", "act"):
         if not _matches(_NAME, event.get(member)):
-            return Wrong(member, "format", "应为小写词，以点分隔", "lower-case words with dots between them")
+            return EventFault(member, "format", "应为小写词，以点分隔", "lower-case words with dots between them")
     actor = event.get("actor")
     if not isinstance(actor, dict) or not isinstance(actor.get("sub"), str) or not actor["sub"]:
-        return Wrong("actor", "actor", "应为对象，sub 为非空文本", "an object whose sub is a text that is not empty")
+        return EventFault(
+            "actor", "actor", "应为对象，sub 为非空文本", "an object whose sub is a text that is not empty"
+        )
     if not isinstance(event.get("request_id", ""), str):
-        return Wrong("request_id", "text", "应为文本", "must be a text")
+        return EventFault("request_id", "text", "应为文本", "must be a text")
     for member in _LISTS:
         values = event.get(member, [])
         if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
-            return Wrong(member, "texts", "应为文本列表", "must be a list of texts")
+            return EventFault(member, "texts", "应为文本列表", "must be a list of texts")
     return None
 
 
@@ -136,14 +138,14 @@ def _matches(pattern: re.Pattern[str], value: object) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
+class RelayPosition:
     """How far a service's outbox is on the log: a position, and how many of its events."""
 
     position: int = 0
     events: int = 0
 
 
-def undelivered(positions: Sequence[int], so_far: Delivered) -> Iterator[tuple[int, Delivered]]:
+def undelivered(positions: Sequence[int], so_far: RelayPosition) -> Iterator[tuple[int, RelayPosition]]:
     """Which of a relay's entries (their numbers in the call) are not on the log yet, and how far each brings it.
 
     A call holds the events of a position whole and in order; a group may end between them.
@@ -152,13 +154,13 @@ def undelivered(positions: Sequence[int], so_far: Delivered) -> Iterator[tuple[i
     for number, position in enumerate(positions):
         nth = nth + 1 if position == current else 1
         current = position
-        reached = Delivered(position, nth)
+        reached = RelayPosition(position, nth)
         if (reached.position, reached.events) > (so_far.position, so_far.events):
             yield number, reached
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class EventSearch:
     """Which events; every condition that is not empty must hold. Instants as `instant` gives them."""
 
     subject_ref: str = ""
@@ -177,7 +179,7 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
-class Logged:
+class LoggedEntry:
     """An entry of the log as it is stored."""
 
     index: int
@@ -201,7 +203,7 @@ class IndexRow:
         return self.subject_refs if self.act.startswith(QUERIES) else ()
 
 
-def index_row(logged: Logged) -> IndexRow | None:
+def index_row(logged: LoggedEntry) -> IndexRow | None:
     """What is searched for; None for an entry that is no event any more."""
     try:
         event = msgspec.json.decode(logged.entry)

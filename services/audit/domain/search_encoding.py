@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from services.audit.domain.event import IndexRow, Search
+from services.audit.domain.event import EventSearch, IndexRow
 
 BUCKETS: Final = 64
 _DIGEST: Final = 12
@@ -42,7 +42,7 @@ def terms_of(row: IndexRow) -> set[Term]:
     return found
 
 
-def terms_for(search: Search) -> list[Term]:
+def terms_for(search: EventSearch) -> list[Term]:
     """The terms that an event must have, the most telling first."""
     kinds = ("event_id", "request_id", "subject_ref", "actor", "act", "queried")
     return [term(kind, value) for kind in kinds if (value := getattr(search, kind))]

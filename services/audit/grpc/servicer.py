@@ -14,7 +14,7 @@ from chengxin.values.clock import rfc3339
 from chengxin.values.page_tokens import encode_page_token
 from chengxin_api.audit.v1 import audit_pb2 as pb
 from chengxin_api.audit.v1 import audit_pb2_grpc
-from services.audit.context import AuditRoom
+from services.audit.context import AuditContext
 from services.audit.usecases import append_events, proofs, read_events
 from services.audit.usecases.search_params import below, search
 
@@ -26,19 +26,19 @@ _GREATEST_SIZE: Final = 500
 class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
     """chengxin.audit.v1.AuditService."""
 
-    def __init__(self, room: AuditRoom) -> None:
-        self._room = room
+    def __init__(self, ctx: AuditContext) -> None:
+        self._ctx = ctx
 
     @serves(append_events.append)
     def Append(self, request: pb.AppendRequest, context: grpc.ServicerContext) -> pb.AppendResponse:
         """Puts events on the log."""
-        appended = append_events.append(self._room, caller(), request.entries, request.positions)
+        appended = append_events.append(self._ctx, caller(), request.entries, request.positions)
         return pb.AppendResponse(first_index=appended.first, appended=appended.count)
 
     @serves(proofs.checkpoint)
     def GetCheckpoint(self, request: pb.GetCheckpointRequest, context: grpc.ServicerContext) -> pb.Checkpoint:
         """The latest checkpoint."""
-        published = proofs.checkpoint(self._room, caller())
+        published = proofs.checkpoint(self._ctx, caller())
         root = Checkpoint.parse(split_note(published.note)[0]).root
         message = pb.Checkpoint(note=published.note, tree_size=published.size, root_hash=root)
         message.published_at.FromJsonString(published.at)
@@ -50,7 +50,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
     ) -> pb.InclusionProof:
         """That an entry is in the log."""
         index = request.index if request.WhichOneof("leaf") == "index" else None
-        proof = proofs.inclusion(self._room, caller(), index, request.event_id, request.tree_size)
+        proof = proofs.inclusion(self._ctx, caller(), index, request.event_id, request.tree_size)
         return pb.InclusionProof(
             index=proof.index,
             tree_size=proof.tree_size,
@@ -64,7 +64,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
         self, request: pb.GetConsistencyProofRequest, context: grpc.ServicerContext
     ) -> pb.ConsistencyProof:
         """That the log only grew."""
-        proof = proofs.consistency(self._room, caller(), request.first_size, request.second_size)
+        proof = proofs.consistency(self._ctx, caller(), request.first_size, request.second_size)
         return pb.ConsistencyProof(first_size=proof.first_size, second_size=proof.second_size, path=proof.path)
 
     @serves(read_events.events)
@@ -83,7 +83,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
             since=_instant(request, "from"),
             until=_instant(request, "until"),
         )
-        page = read_events.events(self._room, caller(), wanted, below(request.page_token), size)
+        page = read_events.events(self._ctx, caller(), wanted, below(request.page_token), size)
         found = [pb.Event(index=logged.index, entry=logged.entry) for logged in page.events]
         return pb.ListEventsResponse(events=found, next_page_token=encode_page_token(page.below))
 

@@ -13,8 +13,8 @@ from chengxin.auth.request_context import caller
 from chengxin.http.web import PageQuery, answer, make_app
 from chengxin.tlog import merkle
 from chengxin.values.page_tokens import encode_page_token
-from services.audit.context import AuditRoom
-from services.audit.domain.event import Logged
+from services.audit.context import AuditContext
+from services.audit.domain.event import LoggedEntry
 from services.audit.http import schemas
 from services.audit.usecases import proofs, read_events
 from services.audit.usecases.search_params import below, search
@@ -29,22 +29,22 @@ _FLEETING: Final = "public, max-age=1"
 _PRIVATE: Final = "private, no-store"
 
 
-def make_audit_app(room: AuditRoom, admission: Admission | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
+def make_audit_app(ctx: AuditContext, admission: Admission | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
     """The app."""
     app = make_app("audit", admission, ready)
-    _add_reading(app, room)
-    _add_proofs(app, room)
-    _add_tlog(app, room)
+    _add_reading(app, ctx)
+    _add_proofs(app, ctx)
+    _add_tlog(app, ctx)
     return app
 
 
-def _add_reading(app: OpenAPI, room: AuditRoom) -> None:
+def _add_reading(app: OpenAPI, ctx: AuditContext) -> None:
     @app.get("/v1/audit/events", tags=[_AUDIT], summary="Events on record", responses={200: schemas.EventsAnswer})
     @serves(read_events.events)
     def events(query: schemas.EventsQuery) -> Response:
         """Newest first, for supervisors."""
         wanted = search(**query.model_dump(exclude={"page_size", "page_token"}))
-        page = read_events.events(room, caller(), wanted, below(query.page_token), query.page_size)
+        page = read_events.events(ctx, caller(), wanted, below(query.page_token), query.page_size)
         return _private({"events": [_event(e) for e in page.events], "next_page_token": encode_page_token(page.below)})
 
     @app.get(
@@ -56,11 +56,11 @@ def _add_reading(app: OpenAPI, room: AuditRoom) -> None:
     @serves(read_events.accesses)
     def accesses(query: PageQuery) -> Response:
         """Newest first, for the subject."""
-        found, rest = read_events.accesses(room, caller(), below(query.page_token), query.page_size)
+        found, rest = read_events.accesses(ctx, caller(), below(query.page_token), query.page_size)
         return _private({"accesses": found, "next_page_token": encode_page_token(rest)})
 
 
-def _add_proofs(app: OpenAPI, room: AuditRoom) -> None:
+def _add_proofs(app: OpenAPI, ctx: AuditContext) -> None:
     @app.get(
         "/v1/audit/proofs/inclusion",
         tags=[_AUDIT],
@@ -70,7 +70,7 @@ def _add_proofs(app: OpenAPI, room: AuditRoom) -> None:
     @serves(proofs.inclusion)
     def inclusion(query: schemas.InclusionQuery) -> Response:
         """By event id or index, at a tree size."""
-        proof = proofs.inclusion(room, caller(), query.index, query.event_id, query.tree_size)
+        proof = proofs.inclusion(ctx, caller(), query.index, query.event_id, query.tree_size)
         return answer(
             {
                 "index": proof.index,
@@ -90,23 +90,23 @@ def _add_proofs(app: OpenAPI, room: AuditRoom) -> None:
     @serves(proofs.consistency)
     def consistency(query: schemas.ConsistencyQuery) -> Response:
         """Between two tree sizes."""
-        proof = proofs.consistency(room, caller(), query.first_size, query.second_size)
+        proof = proofs.consistency(ctx, caller(), query.first_size, query.second_size)
         path = [h.hex() for h in proof.path]
         return answer({"first_size": proof.first_size, "second_size": proof.second_size, "path": path})
 
 
-def _add_tlog(app: OpenAPI, room: AuditRoom) -> None:
+def _add_tlog(app: OpenAPI, ctx: AuditContext) -> None:
     @app.get("/tlog/checkpoint", tags=[_TLOG], summary="Latest signed checkpoint")
     @open_to_all(_HASHES)
     def checkpoint() -> Response:
         """A signed note (C2SP tlog-checkpoint)."""
-        return _text(room.integrator.published.note, _FLEETING)
+        return _text(ctx.integrator.published.note, _FLEETING)
 
     @app.get("/tlog/key", tags=[_TLOG], summary="Key that verifies checkpoints")
     @open_to_all(_HASHES)
     def key() -> Response:
         """A verifier key (C2SP signed-note)."""
-        return _text(f"{room.signer.vkey}\n", _PARTIAL)
+        return _text(f"{ctx.signer.vkey}\n", _PARTIAL)
 
     @app.get("/tlog/tile/<level>/<path:number>", tags=[_TLOG], summary="Tile of hashes")
     @open_to_all(_HASHES)
@@ -114,16 +114,16 @@ def _add_tlog(app: OpenAPI, room: AuditRoom) -> None:
         """`<L>/<N>[.p/<W>]`: up to 256 hashes of 32 bytes."""
         wanted = proofs.parse_tile(path.level, path.number)
         kept = _IMMUTABLE if wanted.width == merkle.WIDTH else _PARTIAL
-        return _bytes(proofs.tile(room, wanted), kept)
+        return _bytes(proofs.tile(ctx, wanted), kept)
 
     @app.get("/tlog/tile/entries/<path:number>", tags=[_TLOG], summary="Bundle of entries")
     @serves(read_events.entries)
     def entries(path: schemas.BundlePath) -> Response:
         """Up to 256 events, each after its length in two bytes; for supervisors."""
-        return _bytes(read_events.entries(room, caller(), proofs.parse_tile("0", path.number)), _PRIVATE)
+        return _bytes(read_events.entries(ctx, caller(), proofs.parse_tile("0", path.number)), _PRIVATE)
 
 
-def _event(logged: Logged) -> dict[str, Any]:
+def _event(logged: LoggedEntry) -> dict[str, Any]:
     try:
         event = json.loads(logged.entry)
     except ValueError:

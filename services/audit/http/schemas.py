@@ -36,7 +36,7 @@ class EventsAnswer(BaseModel):
     next_page_token: str
 
 
-class Access(BaseModel):
+class AccessAnswer(BaseModel):
     """A query of the caller's own records."""
 
     index: int
@@ -59,7 +59,7 @@ class Access(BaseModel):
 class AccessesAnswer(BaseModel):
     """Who looked, newest first."""
 
-    accesses: list[Access]
+    accesses: list[AccessAnswer]
     next_page_token: str
 
 

@@ -16,8 +16,8 @@ from pymongo.errors import PyMongoError
 
 from chengxin.errors import AUDIT_UNAVAILABLE
 from chengxin.tlog import merkle
-from services.audit.domain.event import Delivered, undelivered
-from services.audit.store.log import AuditStore, Group
+from services.audit.domain.event import RelayPosition, undelivered
+from services.audit.store.log import AuditStore, LogGroup
 
 log = structlog.get_logger()
 
@@ -41,12 +41,12 @@ class Appended:
 
 
 @dataclass
-class Tree:
+class LogTree:
     """The log as the appender knows it: groups, its frontier, and how far each outbox is on it."""
 
     groups: int
     frontier: merkle.Frontier
-    delivered: dict[str, Delivered]
+    delivered: dict[str, RelayPosition]
 
 
 class LogDamaged(Exception):
@@ -54,7 +54,7 @@ class LogDamaged(Exception):
 
 
 @dataclass
-class _Call:
+class _AppendCall:
     service: str
     entries: Sequence[bytes]
     leaves: Sequence[bytes]
@@ -77,13 +77,13 @@ class _Group:
     """What goes into one write."""
 
     frontier: merkle.Frontier
-    delivered: dict[str, Delivered]
+    delivered: dict[str, RelayPosition]
     entries: list[bytes] = field(default_factory=list)
     leaves: list[bytes] = field(default_factory=list)
     size: int = 0
-    finished: list[_Call] = field(default_factory=list)
+    finished: list[_AppendCall] = field(default_factory=list)
 
-    def take(self, call: _Call) -> bool:
+    def take(self, call: _AppendCall) -> bool:
         """Takes of a call what is not on the log yet; False when the group was full before the call ended."""
         for number, reached in _rest(call, self.delivered):
             entry = call.entries[number]
@@ -109,8 +109,8 @@ class Appender:
     def __init__(self, store: AuditStore, appended: Callable[[], None] = lambda: None) -> None:
         self._store = store
         self._appended = appended
-        self._waiting: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
-        self._tree: Tree | None = None
+        self._waiting: queue.SimpleQueue[_AppendCall | None] = queue.SimpleQueue()
+        self._tree: LogTree | None = None
         self._thread = threading.Thread(target=self._run, name="appender", daemon=True)
 
     def start(self) -> None:
@@ -125,7 +125,7 @@ class Appender:
     def append(self, service: str, entries: Sequence[bytes], positions: Sequence[int] = ()) -> Appended:
         """Appends entries, unless the relay's position of one says that it was delivered before; returns once they are
         durable. Raises AUDIT_UNAVAILABLE: then they may be on the log or not."""
-        call = _Call(service, entries, [merkle.leaf_hash(e) for e in entries], positions)
+        call = _AppendCall(service, entries, [merkle.leaf_hash(e) for e in entries], positions)
         self._waiting.put(call)
         try:
             return call.done.result(_ANSWER_SECONDS)
@@ -139,7 +139,7 @@ class Appender:
         return tree.frontier.size if tree else self.append("", []).first
 
     def _run(self) -> None:
-        held: deque[_Call] = deque()
+        held: deque[_AppendCall] = deque()
         while True:
             if not held:
                 first = self._waiting.get()
@@ -152,7 +152,7 @@ class Appender:
                 self._refuse(held)
                 break
 
-    def _gather(self, held: "deque[_Call]") -> bool:
+    def _gather(self, held: "deque[_AppendCall]") -> bool:
         """Takes what waits, as much as fits a group; True when the end was asked for."""
         entries = sum(len(c.entries) for c in held)
         while entries < _MOST_ENTRIES:
@@ -166,7 +166,7 @@ class Appender:
             held.append(call)
         return False
 
-    def _write(self, held: "deque[_Call]") -> None:
+    def _write(self, held: "deque[_AppendCall]") -> None:
         try:
             tree = self._tree = self._tree or load(self._store)
         # Whatever is wrong, nothing is appended to a tree that is not known.
@@ -198,43 +198,43 @@ class Appender:
             self._refuse([*group.finished, *held])
             held.clear()
             return
-        self._tree = Tree(tree.groups + bool(group.entries), group.frontier, group.delivered)
+        self._tree = LogTree(tree.groups + bool(group.entries), group.frontier, group.delivered)
         for call in group.finished:
             call.done.set_result(call.appended(group.frontier.size))
         if group.entries:
             self._appended()
 
-    def _refuse(self, calls: "Sequence[_Call] | deque[_Call]") -> None:
+    def _refuse(self, calls: "Sequence[_AppendCall] | deque[_AppendCall]") -> None:
         for call in list(calls):
             call.done.set_exception(AUDIT_UNAVAILABLE(retry_after=1))
         if isinstance(calls, deque):
             calls.clear()
 
 
-def _rest(call: _Call, delivered: Mapping[str, Delivered]) -> "list[tuple[int, Delivered | None]]":
+def _rest(call: _AppendCall, delivered: Mapping[str, RelayPosition]) -> "list[tuple[int, RelayPosition | None]]":
     if not call.positions:
         return [(number, None) for number in range(call.settled, len(call.entries))]
-    return [*undelivered(call.positions, delivered.get(call.service, Delivered()))]
+    return [*undelivered(call.positions, delivered.get(call.service, RelayPosition()))]
 
 
-def load(store: AuditStore) -> Tree:
+def load(store: AuditStore) -> LogTree:
     """The tree as the newest group says it is, after hashing the newest groups again. Raises `LogDamaged`, and
     `PyMongoError` when the store is away."""
     last = store.last_group()
     groups = [*store.groups(range(max(last - _CHECKED, 0) + 1, last + 1))]
     if not groups:
-        return Tree(0, merkle.Frontier(), {})
+        return LogTree(0, merkle.Frontier(), {})
     try:
         for before, group in itertools.pairwise(groups):
             _check(group, merkle.Frontier.unpack(before.end, before.frontier))
         if groups[0].number == 1:
             _check(groups[0], merkle.Frontier())
-        return Tree(last, merkle.Frontier.unpack(groups[-1].end, groups[-1].frontier), groups[-1].delivered)
+        return LogTree(last, merkle.Frontier.unpack(groups[-1].end, groups[-1].frontier), groups[-1].delivered)
     except ValueError as e:
         raise LogDamaged(str(e)) from None
 
 
-def _check(group: Group, frontier: merkle.Frontier) -> None:
+def _check(group: LogGroup, frontier: merkle.Frontier) -> None:
     if group.first != frontier.size:
         raise LogDamaged(f"the group before entry {group.first} ends at {frontier.size}")
     for leaf in group.leaves:

@@ -10,7 +10,7 @@ from chengxin.tlog import signed_note
 
 
 @dataclass(frozen=True)
-class Signer:
+class CheckpointSigner:
     """A log's name and key."""
 
     name: str

@@ -13,9 +13,9 @@ from chengxin.errors import STORE_UNAVAILABLE
 from chengxin.tlog import merkle, signed_note
 from chengxin.values.clock import Clock, rfc3339
 from services.audit.domain.event import LOG_ALTERED
-from services.audit.log.checkpoint_signer import Signer
-from services.audit.store.log import AuditStore, Group, Published
-from services.audit.store.log_reader import Shelf
+from services.audit.log.checkpoint_signer import CheckpointSigner
+from services.audit.store.log import AuditStore, LogGroup, Published
+from services.audit.store.log_reader import LogReader
 from services.audit.store.search_index import SearchIndex
 
 log = structlog.get_logger()
@@ -26,7 +26,7 @@ _BATCH: Final = 1_000
 _WAIT_SECONDS: Final = 15.0
 
 
-class Altered(Exception):
+class LogAltered(Exception):
     """The store does not hold what was appended or signed."""
 
 
@@ -40,9 +40,9 @@ class Integrator:
     def __init__(
         self,
         store: AuditStore,
-        shelf: Shelf,
+        shelf: LogReader,
         index: SearchIndex,
-        signer: Signer,
+        signer: CheckpointSigner,
         clock: Clock,
         interval: float = 1.0,
     ) -> None:
@@ -112,7 +112,7 @@ class Integrator:
                 frontier = self._integrate(frontier)
                 self._publish(frontier)
                 self._altered = False
-            except Altered as e:
+            except LogAltered as e:
                 log.error("the stored log is not what was signed; no checkpoint is published", reason=str(e))
                 self._forget(altered=True)
             # Whatever it is, everything here can be derived again from where it was.
@@ -136,24 +136,26 @@ class Integrator:
             for batch in _batches(self._store.groups(range(self._shelf.groups + 1, groups + 1))):
                 self._index.add(batch)
             if self._shelf.groups != groups or self._index.end != frontier.size:
-                raise Altered(f"{groups} groups of {frontier.size} entries were seen, {self._shelf.groups} are there")
+                raise LogAltered(
+                    f"{groups} groups of {frontier.size} entries were seen, {self._shelf.groups} are there"
+                )
             if merkle.TileTree(frontier.size, self._shelf.tile).root() != frontier.root():
-                raise Altered(f"the tiles do not give the root of the first {frontier.size} entries")
+                raise LogAltered(f"the tiles do not give the root of the first {frontier.size} entries")
             published = self._store.checkpoint()
             if published is not None:
                 self._agree(published, frontier.size)
             self._partial = [self._partial_tile(frontier.size, level) for level in merkle.levels(frontier.size)]
         except ValueError as e:
-            raise Altered(str(e)) from None
+            raise LogAltered(str(e)) from None
         self._published = published
         return frontier
 
     def _agree(self, published: Published, size: int) -> None:
         signed = signed_note.Checkpoint.open(published.note, self._signer.vkey)
         if signed.size != published.size or signed.size > size:
-            raise Altered(f"a checkpoint of {signed.size} entries was signed, the tiles cover {size}")
+            raise LogAltered(f"a checkpoint of {signed.size} entries was signed, the tiles cover {size}")
         if merkle.TileTree(signed.size, self._shelf.tile).root() != signed.root:
-            raise Altered(f"the tiles do not give the root of the signed checkpoint of {signed.size} entries")
+            raise LogAltered(f"the tiles do not give the root of the signed checkpoint of {signed.size} entries")
 
     def _partial_tile(self, size: int, level: int) -> list[bytes]:
         index, width = divmod(merkle.level_size(size, level), merkle.WIDTH)
@@ -178,14 +180,14 @@ class Integrator:
                 self._changed.notify_all()
         return frontier
 
-    def _take(self, group: Group, frontier: merkle.Frontier) -> None:
+    def _take(self, group: LogGroup, frontier: merkle.Frontier) -> None:
         if group.first != frontier.size:
-            raise Altered(f"the group at entry {frontier.size} is missing")
+            raise LogAltered(f"the group at entry {frontier.size} is missing")
         for leaf in group.leaves:
             frontier.append(leaf)
             self._add(leaf, frontier.size)
         if frontier.pack() != group.frontier:
-            raise Altered(f"the leaf hashes of entries {group.first} to {group.end - 1} are not those appended")
+            raise LogAltered(f"the leaf hashes of entries {group.first} to {group.end - 1} are not those appended")
 
     def _add(self, leaf: bytes, size: int) -> None:
         """Adds the leaf that makes the log `size` entries long to its tile; a tile that becomes full is kept, and its
@@ -202,7 +204,7 @@ class Integrator:
             node = merkle.subtree_root(hashes)
             tile = merkle.Tile(level, merkle.level_size(size, level + 1) - 1)
             if not self._store.save_tile(tile, b"".join(hashes), node):
-                raise Altered(f"{tile.path} is in the store with other hashes")
+                raise LogAltered(f"{tile.path} is in the store with other hashes")
 
     def _publish(self, frontier: merkle.Frontier) -> None:
         before = self._published
@@ -216,8 +218,8 @@ class Integrator:
         _SIZE.set(frontier.size)
 
 
-def _batches(groups: Iterator[Group]) -> Iterator[list[Group]]:
-    batch: list[Group] = []
+def _batches(groups: Iterator[LogGroup]) -> Iterator[list[LogGroup]]:
+    batch: list[LogGroup] = []
     entries = 0
     for group in groups:
         batch.append(group)

@@ -11,7 +11,7 @@ from services.audit.log.appender import Appender
 SERVICE: Final = "audit"
 
 
-class OwnTrail:
+class OwnAuditTrail:
     """What `AuditTrail` is to the other services."""
 
     def __init__(self, appender: Appender, clock: Clock) -> None:

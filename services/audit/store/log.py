@@ -11,7 +11,7 @@ quick in every store, while the embedded one reads a whole collection for a rang
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from bson.binary import Binary
 from mongoengine import BinaryField, DictField, Document, ListField, LongField, StringField
@@ -19,9 +19,8 @@ from pymongo import ReplaceOne
 
 from chengxin.store.database import Store
 from chengxin.tlog import merkle
-from services.audit.domain.event import Delivered, Logged
-
-Plain = dict[str, Any]
+from chengxin.values.document import RawDocument
+from services.audit.domain.event import LoggedEntry, RelayPosition
 
 _PROGRESS: Final = "log"
 _LATEST: Final = "latest"
@@ -29,7 +28,7 @@ _LATEST: Final = "latest"
 _AT_ONCE: Final = 64
 
 
-class GroupRow(Document):
+class LogGroupRow(Document):
     """One durable write of the log."""
 
     number = LongField(primary_key=True)
@@ -95,7 +94,7 @@ class ProgressRow(Document):
 
 
 @dataclass(frozen=True)
-class Group:
+class LogGroup:
     """One write of the log as it is stored."""
 
     number: int
@@ -103,16 +102,16 @@ class Group:
     entries: list[bytes]
     leaves: list[bytes]
     frontier: bytes
-    delivered: dict[str, Delivered]
+    delivered: dict[str, RelayPosition]
 
     @property
     def end(self) -> int:
         """The size of the log after it."""
         return self.first + len(self.leaves)
 
-    def logged(self) -> Iterator[Logged]:
+    def logged(self) -> Iterator[LoggedEntry]:
         """Its entries with their index."""
-        return (Logged(self.first + n, entry) for n, entry in enumerate(self.entries))
+        return (LoggedEntry(self.first + n, entry) for n, entry in enumerate(self.entries))
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ class AuditStore:
 
     def create_indexes(self) -> None:
         """Makes the collections and their indexes; doing it again changes nothing."""
-        for row in (GroupRow, TileRow, CheckpointRow, SegmentRow, BucketRow, ProgressRow):
+        for row in (LogGroupRow, TileRow, CheckpointRow, SegmentRow, BucketRow, ProgressRow):
             row.ensure_indexes()
 
     # The log
@@ -156,7 +155,7 @@ class AuditStore:
         entries: Sequence[bytes],
         leaves: bytes,
         frontier: bytes,
-        delivered: Mapping[str, Delivered],
+        delivered: Mapping[str, RelayPosition],
     ) -> None:
         """Writes a group, majority and journalled, in one round trip. Whoever writes a second group of that number gets
         `DuplicateKeyError`; after any error the outcome is unknown."""
@@ -168,7 +167,7 @@ class AuditStore:
             "frontier": Binary(frontier),
             "delivered": {service: [d.position, d.events] for service, d in delivered.items()},
         }
-        self._rows(GroupRow).insert_one(row)
+        self._rows(LogGroupRow).insert_one(row)
 
     def last_group(self) -> int:
         """The number of the newest group; 0 for none. They are numbered from 1 without gaps, so it is found by a few
@@ -184,19 +183,19 @@ class AuditStore:
         return low
 
     def _has_group(self, number: int) -> bool:
-        return self._rows(GroupRow).find_one({"_id": number}, {"_id": 1}) is not None
+        return self._rows(LogGroupRow).find_one({"_id": number}, {"_id": 1}) is not None
 
-    def groups(self, numbers: Iterable[int]) -> Iterator[Group]:
+    def groups(self, numbers: Iterable[int]) -> Iterator[LogGroup]:
         """Groups by number, ascending, read some at a time; ends where one is missing."""
         wanted = iter(numbers)
         while chunk := list(itertools.islice(wanted, _AT_ONCE)):
-            found = {row["_id"]: row for row in self._rows(GroupRow).find({"_id": {"$in": chunk}})}
+            found = {row["_id"]: row for row in self._rows(LogGroupRow).find({"_id": {"$in": chunk}})}
             for number in chunk:
                 if number not in found:
                     return
                 yield _group(found[number])
 
-    def groups_after(self, number: int) -> Iterator[Group]:
+    def groups_after(self, number: int) -> Iterator[LogGroup]:
         """Groups after a number, to the newest."""
         return self.groups(itertools.count(number + 1))
 
@@ -289,12 +288,12 @@ def _key(level: int, index: int) -> str:
     return f"{level}/{index}"
 
 
-def _group(row: Plain) -> Group:
-    return Group(
+def _group(row: RawDocument) -> LogGroup:
+    return LogGroup(
         row["_id"],
         row["first"],
         [bytes(e) for e in row["entries"]],
         merkle.split(bytes(row["leaves"])),
         bytes(row["frontier"]),
-        {service: Delivered(*reached) for service, reached in row["delivered"].items()},
+        {service: RelayPosition(*reached) for service, reached in row["delivered"].items()},
     )

@@ -6,11 +6,11 @@ from array import array
 from collections.abc import Iterator, Sequence
 
 from chengxin.tlog import merkle
-from services.audit.domain.event import Logged
-from services.audit.store.log import AuditStore, Group
+from services.audit.domain.event import LoggedEntry
+from services.audit.store.log import AuditStore, LogGroup
 
 
-class Shelf:
+class LogReader:
     """Knows where each group begins: eight bytes a group, kept in memory. Written by the integrator's thread alone."""
 
     def __init__(self, store: AuditStore) -> None:
@@ -31,7 +31,7 @@ class Shelf:
         with self._lock:
             self._firsts = firsts
 
-    def add(self, group: Group) -> None:
+    def add(self, group: LogGroup) -> None:
         """Adds the next group."""
         with self._lock:
             self._firsts.append(group.first)
@@ -40,12 +40,12 @@ class Shelf:
         """The indexes of the first entries of the groups from entry `start` on."""
         return self._firsts[bisect.bisect_left(self._firsts, start) :].tobytes()
 
-    def entries(self, start: int, end: int) -> list[Logged]:
+    def entries(self, start: int, end: int) -> list[LoggedEntry]:
         """Entries of a range of indexes, in order; those that are gone are left out."""
         found = (logged for group in self._holding(start, end) for logged in group.logged())
         return [logged for logged in found if start <= logged.index < end]
 
-    def entries_at(self, indexes: Sequence[int]) -> list[Logged]:
+    def entries_at(self, indexes: Sequence[int]) -> list[LoggedEntry]:
         """Entries by index, in the order asked for; one that is gone is left out."""
         with self._lock:
             numbers = sorted({bisect.bisect_right(self._firsts, index) for index in indexes})
@@ -63,7 +63,7 @@ class Shelf:
         groups = self._holding(start, end)
         return b"".join(h for g in groups for n, h in enumerate(g.leaves, g.first) if start <= n < end)
 
-    def _holding(self, start: int, end: int) -> Iterator[Group]:
+    def _holding(self, start: int, end: int) -> Iterator[LogGroup]:
         with self._lock:
             first, last = bisect.bisect_right(self._firsts, start), bisect.bisect_left(self._firsts, end)
         return self._store.groups(range(first, last + 1))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from services.audit.domain.event import IndexRow, Search, index_row, microseconds
+from services.audit.domain.event import EventSearch, IndexRow, index_row, microseconds
 from services.audit.domain.search_encoding import (
     Term,
     bucket,
@@ -18,8 +18,8 @@ from services.audit.domain.search_encoding import (
     terms_of,
     unpack_times,
 )
-from services.audit.store.log import AuditStore, Group, Segment
-from services.audit.store.log_reader import Shelf
+from services.audit.store.log import AuditStore, LogGroup, Segment
+from services.audit.store.log_reader import LogReader
 
 # Entries of a segment, or more where a batch ends later. Those since the last one are read again when the service
 # starts: more would make that slow, fewer would make searching slow.
@@ -52,7 +52,7 @@ class _Fresh:
 class SearchIndex:
     """Written by the integrator's thread alone, searched by any."""
 
-    def __init__(self, store: AuditStore, shelf: Shelf) -> None:
+    def __init__(self, store: AuditStore, shelf: LogReader) -> None:
         self._store = store
         self._shelf = shelf
         self._lock = threading.Lock()
@@ -75,7 +75,7 @@ class SearchIndex:
             self._segments = segments
             self._fresh = _Fresh(segments[-1].end if segments else 0)
 
-    def add(self, groups: Iterable[Group]) -> None:
+    def add(self, groups: Iterable[LogGroup]) -> None:
         """Adds the next groups, and keeps a segment when there are enough entries."""
         for group in groups:
             rows = [index_row(logged) for logged in group.logged()][: len(group.leaves)]
@@ -96,11 +96,11 @@ class SearchIndex:
             self._segments = [*self._segments, segment]
             self._fresh = _Fresh(fresh.end)
 
-    def search(self, search: Search, before: int, limit: int) -> list[int]:
+    def search(self, search: EventSearch, before: int, limit: int) -> list[int]:
         """Indexes of entries, newest first, below `before` (0: from the end)."""
         return list(itertools.islice(self._found(search, before), limit))
 
-    def _found(self, search: Search, before: int) -> Iterator[int]:
+    def _found(self, search: EventSearch, before: int) -> Iterator[int]:
         terms = terms_for(search)
         span = (
             microseconds(search.since) if search.since else 0,

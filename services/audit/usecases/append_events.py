@@ -6,45 +6,45 @@ from collections.abc import Sequence
 from chengxin.auth.policy import rule
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError
-from services.audit.context import AuditRoom
-from services.audit.domain.event import Search, Wrong, of_another_service, read_event
+from services.audit.context import AuditContext
+from services.audit.domain.event import EventFault, EventSearch, of_another_service, read_event
 from services.audit.log.appender import Appended
 
 _GREATEST_POSITION = 2**63 - 1
 
 
 @rule("audit.appended", roles={Role.SERVICE}, articles=("31",))
-def append(room: AuditRoom, caller: Principal, entries: Sequence[bytes], positions: Sequence[int]) -> Appended:
+def append(ctx: AuditContext, caller: Principal, entries: Sequence[bytes], positions: Sequence[int]) -> Appended:
     """Puts events on the log; answered when they are durable. A relay's positions are recognised (Art. 31)."""
     read = [read_event(entry) for entry in entries]
-    if wrong := [found.told(n) for n, found in enumerate(read) if isinstance(found, Wrong)]:
+    if wrong := [found.field_error(n) for n, found in enumerate(read) if isinstance(found, EventFault)]:
         raise INPUT_INVALID(fields=wrong[:20])
     if fault := _wrong_positions(positions, len(entries)):
         raise INPUT_INVALID(fields=[fault])
     for event in read:
         if isinstance(event, dict) and (problem := of_another_service(event, caller.sub)):
             raise problem
-    appended = room.appender.append(caller.sub, entries, positions)
+    appended = ctx.appender.append(caller.sub, entries, positions)
     if not appended.recognised:
         return appended
-    return _append_unknown(room, caller.sub, entries, appended)
+    return _append_unknown(ctx, caller.sub, entries, appended)
 
 
-def _append_unknown(room: AuditRoom, service: str, entries: Sequence[bytes], appended: Appended) -> Appended:
+def _append_unknown(ctx: AuditContext, service: str, entries: Sequence[bytes], appended: Appended) -> Appended:
     """Appends what was recognised by its position but is not on the log: a service whose store was restored from a
     backup gives positions a second time, to other events."""
-    with room.redelivery:
-        room.integrator.wait(room.appender.size())
-        unknown = [entry for n in appended.recognised if not _known(room, entry := entries[n])]
+    with ctx.redelivery:
+        ctx.integrator.wait(ctx.appender.size())
+        unknown = [entry for n in appended.recognised if not _known(ctx, entry := entries[n])]
         if not unknown:
             return appended
-        more = room.appender.append(service, unknown)
+        more = ctx.appender.append(service, unknown)
     return Appended(appended.first if appended.count else more.first, appended.count + more.count)
 
 
-def _known(room: AuditRoom, entry: bytes) -> bool:
+def _known(ctx: AuditContext, entry: bytes) -> bool:
     event = read_event(entry)
-    return isinstance(event, dict) and bool(room.index.search(Search(event_id=event["event_id"]), 0, 1))
+    return isinstance(event, dict) and bool(ctx.index.search(EventSearch(event_id=event["event_id"]), 0, 1))
 
 
 def _wrong_positions(positions: Sequence[int], entries: int) -> FieldError | None:

@@ -6,8 +6,8 @@ from chengxin.auth.policy import rule
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.tlog import merkle
-from services.audit.context import AuditRoom
-from services.audit.domain.event import EVENT_NOT_FOUND, NOT_YET_PUBLISHED, TILE_NOT_FOUND, Search
+from services.audit.context import AuditContext
+from services.audit.domain.event import EVENT_NOT_FOUND, NOT_YET_PUBLISHED, TILE_NOT_FOUND, EventSearch
 from services.audit.store.log import Published
 
 _EVERYBODY = set(Role)
@@ -34,47 +34,47 @@ class Consistency:
 
 
 @rule("checkpoint.read", roles=_EVERYBODY, articles=("31",))
-def checkpoint(room: AuditRoom, caller: Principal) -> Published:
+def checkpoint(ctx: AuditContext, caller: Principal) -> Published:
     """The latest signed checkpoint."""
-    return room.integrator.published
+    return ctx.integrator.published
 
 
 @rule("inclusion.proved", roles=_EVERYBODY, articles=("31",))
-def inclusion(room: AuditRoom, caller: Principal, index: int | None, event_id: str, tree_size: int = 0) -> Inclusion:
+def inclusion(ctx: AuditContext, caller: Principal, index: int | None, event_id: str, tree_size: int = 0) -> Inclusion:
     """That an event, by index or id, is in the log as it was at a size; 0 is the latest checkpoint's."""
-    size = _size(room, "tree_size", tree_size)
+    size = _size(ctx, "tree_size", tree_size)
     if (index is None) == (not event_id):
         raise INPUT_INVALID(fields=[FieldError("event_id", "one", "event_id 或 index 之一 / either event_id or index")])
-    at = _index_of(room, event_id) if index is None else index
-    if not 0 <= at < room.appender.size():
+    at = _index_of(ctx, event_id) if index is None else index
+    if not 0 <= at < ctx.appender.size():
         raise EVENT_NOT_FOUND(what=at)
     if at >= size:
         if tree_size:
             told = f"序号 {at} 不在其中 / entry {at} is not in it"
             raise INPUT_INVALID(fields=[FieldError("tree_size", "range", told)])
         raise NOT_YET_PUBLISHED(what=event_id or at, retry_after=1)
-    tree = merkle.TileTree(size, room.shelf.tile)
+    tree = merkle.TileTree(size, ctx.shelf.tile)
     return Inclusion(at, size, tree.leaf(at), tree.inclusion(at), tree.root())
 
 
 @rule("consistency.proved", roles=_EVERYBODY, articles=("31",))
-def consistency(room: AuditRoom, caller: Principal, first_size: int, second_size: int = 0) -> Consistency:
+def consistency(ctx: AuditContext, caller: Principal, first_size: int, second_size: int = 0) -> Consistency:
     """That the log at one size is the beginning of the log at another; 0 is the latest checkpoint's."""
-    second = _size(room, "second_size", second_size)
+    second = _size(ctx, "second_size", second_size)
     if not 1 <= first_size <= second:
         raise INPUT_INVALID(fields=[FieldError("first_size", "range", f"1 … {second}")])
-    return Consistency(first_size, second, merkle.TileTree(second, room.shelf.tile).consistency(first_size))
+    return Consistency(first_size, second, merkle.TileTree(second, ctx.shelf.tile).consistency(first_size))
 
 
-def tile(room: AuditRoom, wanted: merkle.Tile) -> bytes:
+def tile(ctx: AuditContext, wanted: merkle.Tile) -> bytes:
     """The hashes of a tile under the latest checkpoint. Raises TILE_NOT_FOUND."""
-    must_exist(room, wanted, wanted.path)
-    return room.shelf.tile(wanted)
+    must_exist(ctx, wanted, wanted.path)
+    return ctx.shelf.tile(wanted)
 
 
-def must_exist(room: AuditRoom, wanted: merkle.Tile, path: str) -> None:
+def must_exist(ctx: AuditContext, wanted: merkle.Tile, path: str) -> None:
     """Raises TILE_NOT_FOUND for a tile that the latest checkpoint does not cover."""
-    if wanted.start + wanted.width > merkle.level_size(room.integrator.published.size, wanted.level):
+    if wanted.start + wanted.width > merkle.level_size(ctx.integrator.published.size, wanted.level):
         raise TILE_NOT_FOUND(what=path)
 
 
@@ -87,16 +87,16 @@ def parse_tile(level: str, number: str) -> merkle.Tile:
     return merkle.Tile(int(level), *found)
 
 
-def _size(room: AuditRoom, name: str, asked: int) -> int:
-    published = room.integrator.published.size
+def _size(ctx: AuditContext, name: str, asked: int) -> int:
+    published = ctx.integrator.published.size
     if not 0 <= asked <= published:
         raise INPUT_INVALID(fields=[FieldError(name, "range", f"0 … {published}")])
     return asked or published
 
 
-def _index_of(room: AuditRoom, event_id: str) -> int:
-    room.integrator.wait(room.appender.size())
-    found = room.index.search(Search(event_id=event_id), 0, 1)
+def _index_of(ctx: AuditContext, event_id: str) -> int:
+    ctx.integrator.wait(ctx.appender.size())
+    found = ctx.index.search(EventSearch(event_id=event_id), 0, 1)
     if not found:
         raise EVENT_NOT_FOUND(what=event_id[:64])
     return found[0]

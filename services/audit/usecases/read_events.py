@@ -2,61 +2,59 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
 from chengxin.auth import request_context
 from chengxin.auth.policy import rule
 from chengxin.auth.principal import Principal, Role
 from chengxin.tlog import merkle
-from services.audit.context import AuditRoom
+from chengxin.values.document import RawDocument
+from services.audit.context import AuditContext
 from services.audit.domain.access_messages import described
-from services.audit.domain.event import Logged, Search
+from services.audit.domain.event import EventSearch, LoggedEntry
 from services.audit.usecases import proofs
-
-Plain = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Page:
     """A page of events, and the index below which the next one is; 0 for the last."""
 
-    events: list[Logged]
+    events: list[LoggedEntry]
     below: int
 
 
 @rule("events.listed", roles={Role.SUPERVISOR}, articles=("31",))
-def events(room: AuditRoom, caller: Principal, search: Search, below: int, size: int) -> Page:
+def events(ctx: AuditContext, caller: Principal, search: EventSearch, below: int, size: int) -> Page:
     """Events by subject, actor, act, time, newest first; none that is durable is missed (Art. 31)."""
-    room.integrator.wait(room.appender.size())
-    page = _page(room, search, below, size)
+    ctx.integrator.wait(ctx.appender.size())
+    page = _page(ctx, search, below, size)
     refs = [search.subject_ref] if _is_subject_ref(search.subject_ref) else []
     details = {"conditions": search.conditions(), "events": len(page.events)}
-    room.audit.record(room.audit.event("events.listed", caller, subject_refs=refs, details=details))
+    ctx.audit.record(ctx.audit.event("events.listed", caller, subject_refs=refs, details=details))
     return page
 
 
 @rule("entries.read", roles={Role.SUPERVISOR}, articles=("31",))
-def entries(room: AuditRoom, caller: Principal, wanted: merkle.Tile) -> bytes:
+def entries(ctx: AuditContext, caller: Principal, wanted: merkle.Tile) -> bytes:
     """A bundle of entries under the latest checkpoint, to verify the log as a whole (Art. 31)."""
-    proofs.must_exist(room, wanted, wanted.entries_path)
-    found = room.shelf.entries(wanted.start, wanted.start + wanted.width)
+    proofs.must_exist(ctx, wanted, wanted.entries_path)
+    found = ctx.shelf.entries(wanted.start, wanted.start + wanted.width)
     details = {"first": wanted.start, "events": wanted.width}
-    room.audit.record(room.audit.event("entries.read", caller, details=details))
+    ctx.audit.record(ctx.audit.event("entries.read", caller, details=details))
     return merkle.pack_bundle([logged.entry for logged in found])
 
 
 @rule("accesses.listed", roles={Role.SUBJECT}, articles=("31",))
-def accesses(room: AuditRoom, caller: Principal, below: int, size: int) -> tuple[list[Plain], int]:
+def accesses(ctx: AuditContext, caller: Principal, below: int, size: int) -> tuple[list[RawDocument], int]:
     """Who looked at the caller's own records and why, newest first: organs and purposes, no names of officers."""
-    room.integrator.wait(room.appender.size())
-    page = _page(room, Search(queried=caller.sub), below, size)
+    ctx.integrator.wait(ctx.appender.size())
+    page = _page(ctx, EventSearch(queried=caller.sub), below, size)
     details = {"events": len(page.events)}
-    room.audit.record(room.audit.event("accesses.listed", caller, subject_refs=[caller.sub], details=details))
+    ctx.audit.record(ctx.audit.event("accesses.listed", caller, subject_refs=[caller.sub], details=details))
     language = request_context.current().language
     return [access(logged, caller.sub, language) for logged in page.events], page.below
 
 
-def access(logged: Logged, subject_ref: str, language: str) -> Plain:
+def access(logged: LoggedEntry, subject_ref: str, language: str) -> RawDocument:
     """What a subject is told of a query of her records."""
     event = json.loads(logged.entry)
     actor = event["actor"]
@@ -79,10 +77,10 @@ def access(logged: Logged, subject_ref: str, language: str) -> Plain:
     }
 
 
-def _page(room: AuditRoom, search: Search, below: int, size: int) -> Page:
-    indexes = room.index.search(search, below, size + 1)
+def _page(ctx: AuditContext, search: EventSearch, below: int, size: int) -> Page:
+    indexes = ctx.index.search(search, below, size + 1)
     more = len(indexes) > size
-    return Page(room.shelf.entries_at(indexes[:size]), indexes[size - 1] if more else 0)
+    return Page(ctx.shelf.entries_at(indexes[:size]), indexes[size - 1] if more else 0)
 
 
 def _is_subject_ref(text: str) -> bool:

@@ -4,12 +4,12 @@ from typing import Final
 
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.values.page_tokens import decode_page_token, refused_page_token
-from services.audit.domain.event import Search, instant
+from services.audit.domain.event import EventSearch, instant
 
 _GREATEST_INDEX: Final = 2**62
 
 
-def search(**conditions: str) -> Search:
+def search(**conditions: str) -> EventSearch:
     """The search for these conditions; `since` and `until` are RFC 3339 in UTC. Raises INPUT_INVALID."""
     wrong = []
     for name, shown in (("since", "from"), ("until", "until")):
@@ -21,7 +21,7 @@ def search(**conditions: str) -> Search:
                 conditions[name] = found
     if wrong:
         raise INPUT_INVALID(fields=wrong)
-    return Search(**conditions)
+    return EventSearch(**conditions)
 
 
 def below(page_token: str) -> int:

@@ -61,7 +61,7 @@ class CodeListContent:
     values: tuple[CodeValue, ...]
     standard: str = ""
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         return dict(msgspec.to_builtins(self))
 
@@ -88,9 +88,9 @@ class CodeList:
     effective_from: date
     published_at: datetime
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As JSON."""
-        return self.content.plain() | {
+        return self.content.to_dict() | {
             "version": self.version,
             "effective_from": self.effective_from.isoformat(),
             "published_at": rfc3339(self.published_at),
@@ -108,9 +108,9 @@ class CodeListSummary:
         """Of the list."""
         return self.codes.content.name
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As JSON."""
-        told = self.codes.plain()
+        told = self.codes.to_dict()
         return told | {"value_count": len(told.pop("values"))}
 
 
@@ -135,9 +135,9 @@ class CodeListDraft:
         self._must_be_open()
         return replace(self, version=version)
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As JSON."""
-        return {"draft_id": self.draft_id, "version": self.version, "code_list": self.content.plain()}
+        return {"draft_id": self.draft_id, "version": self.version, "code_list": self.content.to_dict()}
 
     def _must_be_open(self) -> None:
         if self.version:

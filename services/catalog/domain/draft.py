@@ -57,7 +57,7 @@ class DraftState(StrEnum):
     PUBLISHED = "published"
 
 
-class Decision(StrEnum):
+class ReviewDecision(StrEnum):
     """What a reviewer decides."""
 
     APPROVE = "approve"
@@ -76,13 +76,13 @@ class Stance(StrEnum):
 class Review:
     """A decision about one revision of a draft, with its grounds."""
 
-    decision: Decision
+    decision: ReviewDecision
     opinion: str
     reviewer: str
     revision: int
     at: datetime
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         return {
             "decision": self.decision.value,
@@ -107,7 +107,7 @@ class Comment:
     author: str
     at: datetime
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         return {
             "comment_id": self.comment_id,
@@ -159,7 +159,7 @@ class Draft:
             raise DRAFT_NOT_OPEN(state=self.state)
         return replace(self, state=DraftState.SUBMITTED, updated_at=at)._by(author)
 
-    def reviewed(self, decision: Decision, opinion: str, reviewer: str, at: datetime, revision: int) -> "Draft":
+    def reviewed(self, decision: ReviewDecision, opinion: str, reviewer: str, at: datetime, revision: int) -> "Draft":
         """The draft after a second officer's decision: free to be published, or back with its authors.
 
         Raises DRAFT_PUBLISHED, DRAFT_CHANGED, DRAFT_NOT_SUBMITTED, REVIEW_OWN_WORK.
@@ -172,7 +172,7 @@ class Draft:
         if reviewer in self.authors:
             raise REVIEW_OWN_WORK()
         review = Review(decision, opinion, reviewer, self.revision, at)
-        state = DraftState.REVIEWED if decision is Decision.APPROVE else DraftState.DRAFT
+        state = DraftState.REVIEWED if decision is ReviewDecision.APPROVE else DraftState.DRAFT
         return replace(self, state=state, reviews=(*self.reviews, review), updated_at=at)
 
     def published(self, version: int, at: datetime, review_required: bool = False) -> "Draft":
@@ -191,7 +191,7 @@ class Draft:
         """Whether an organisation is one of the providers."""
         return any(provider.uscc == org for provider in self.content.providers)
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         return {
             "draft_id": self.draft_id,
@@ -202,8 +202,8 @@ class Draft:
             "created_at": rfc3339(self.created_at),
             "updated_at": rfc3339(self.updated_at),
             "authors": list(self.authors),
-            "reviews": [review.plain() for review in self.reviews],
-            "entry": self.content.plain(),
+            "reviews": [review.to_dict() for review in self.reviews],
+            "entry": self.content.to_dict(),
         }
 
     def _must_be_seen(self, revision: int | None) -> None:
@@ -228,7 +228,7 @@ def read_draft(plain: Mapping[str, Any]) -> Draft:
         tuple(plain.get("authors", ())),
         tuple(
             Review(
-                Decision(review["decision"]),
+                ReviewDecision(review["decision"]),
                 review["opinion"],
                 review["reviewer"],
                 review["revision"],

@@ -81,7 +81,7 @@ class ItemType(StrEnum):
     NUMBER = "number"
 
 
-class Identifier(StrEnum):
+class IdentifierScheme(StrEnum):
     """What a text identifies: checked by GB 32100, GB 11643, GB 11714; a registration number only named as one."""
 
     NONE = ""
@@ -184,7 +184,7 @@ class Item:
     required: bool = False
     code_list: tuple[CodeValue, ...] = ()
     multiple: bool = False
-    identifier: Identifier = Identifier.NONE
+    identifier: IdentifierScheme = IdentifierScheme.NONE
     pattern: str = ""
     sensitivity: Sensitivity = Sensitivity.OPEN
     modes: tuple[Mode, ...] = ()
@@ -263,7 +263,7 @@ class EntryContent:
     # What regions and subject kinds cannot say of the coverage.
     coverage_note: str = ""
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As the contract's JSON says it."""
         return dict(msgspec.to_builtins(self))
 
@@ -290,9 +290,9 @@ class Entry:
         """Whether the version is in force on a Shanghai date."""
         return self.effective_from <= day and (self.effective_to is None or day <= self.effective_to)
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As the contract's JSON says it."""
-        return self.content.plain() | {
+        return self.content.to_dict() | {
             "version": self.version,
             "effective_from": self.effective_from.isoformat(),
             "effective_to": self.effective_to.isoformat() if self.effective_to else "",

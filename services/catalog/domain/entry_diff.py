@@ -20,7 +20,7 @@ from services.catalog.domain.entry import (
     LocalText,
     UpdateCycle,
 )
-from services.catalog.domain.item_diff import Change, Compatibility, Exposure, item_changes, reordered, widening
+from services.catalog.domain.item_diff import Compatibility, ContentChange, Exposure, item_changes, reordered, widening
 from services.catalog.domain.labels import (
     DISCLOSURE_RULES,
     INFORMATION_CLASSES,
@@ -31,7 +31,7 @@ from services.catalog.domain.labels import (
     Terms,
 )
 
-__all__ = ["Change", "Compatibility", "Difference", "Exposure", "compare"]
+__all__ = ["Compatibility", "ContentChange", "EntryDifference", "Exposure", "compare"]
 
 _FASTEST_FIRST: Final = list(UpdateCycle)
 _OPENEST_FIRST: Final = [Extent.UNCONDITIONAL, Extent.CONDITIONAL, Extent.NONE]
@@ -61,10 +61,10 @@ _COVERING: Final = {
 
 
 @dataclass(frozen=True)
-class Difference:
+class EntryDifference:
     """Every change between two contents, and the gravest of their classes."""
 
-    changes: tuple[Change, ...]
+    changes: tuple[ContentChange, ...]
 
     @property
     def compatibility(self) -> Compatibility:
@@ -76,82 +76,82 @@ class Difference:
         """Whether somebody may see what nobody in that mode saw before."""
         return any(c.exposure in (Exposure.WIDENS, Exposure.CHANGES) for c in self.changes)
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         return {
             "compatibility": self.compatibility.value,
             "widens_exposure": self.widens_exposure,
-            "changes": [change.plain() for change in self.changes],
+            "changes": [change.to_dict() for change in self.changes],
         }
 
 
-def compare(old: EntryContent, new: EntryContent) -> Difference:
+def compare(old: EntryContent, new: EntryContent) -> EntryDifference:
     """What differs, in the order of an entry's fields."""
     checks = (_told, _covered, _identified, _terms, _exposed, item_changes, _groups, _cross_rules)
-    return Difference(tuple(change for check in checks for change in check(old, new)))
+    return EntryDifference(tuple(change for check in checks for change in check(old, new)))
 
 
-def _told(old: EntryContent, new: EntryContent) -> Iterator[Change]:
+def _told(old: EntryContent, new: EntryContent) -> Iterator[ContentChange]:
     for field, (zh, en) in _TOLD_ONLY.items():
         before, after = getattr(old, field), getattr(new, field)
         if before != after:
             (zh_before, en_before), (zh_after, en_after) = _words(before), _words(after)
             told = f"{zh}由“{zh_before}”改为“{zh_after}”", f"{en} is “{en_after}”, not “{en_before}”"
-            yield Change.of(field, Compatibility.NONE, before, after, *told)
+            yield ContentChange.of(field, Compatibility.NONE, before, after, *told)
 
 
-def _covered(old: EntryContent, new: EntryContent) -> Iterator[Change]:
+def _covered(old: EntryContent, new: EntryContent) -> Iterator[ContentChange]:
     for field, (zh, en) in _COVERING.items():
         before, after = _names(getattr(old, field)), _names(getattr(new, field))
         if lost := [v for v in before if v not in after]:
             told = "、".join(lost)
-            yield Change.of(
+            yield ContentChange.of(
                 field, Compatibility.TIGHTENS, lost, None, f"{zh}减少：{told}", f"{en} lost: {', '.join(lost)}"
             )
         if gained := [v for v in after if v not in before]:
             told = "、".join(gained)
-            yield Change.of(
+            yield ContentChange.of(
                 field, Compatibility.LOOSENS, None, gained, f"{zh}增加：{told}", f"{en} added: {', '.join(gained)}"
             )
         yield from reordered(field, before, after, zh, f"the order of {en}")
     yield from _renamed(old, new)
 
 
-def _renamed(old: EntryContent, new: EntryContent) -> Iterator[Change]:
+def _renamed(old: EntryContent, new: EntryContent) -> Iterator[ContentChange]:
     before = {provider.uscc: provider.name for provider in old.providers}
     for provider in new.providers:
         name = before.get(provider.uscc, provider.name)
         if name != provider.name:
             zh = f"信息提供单位 {provider.uscc} 名称由“{name}”改为“{provider.name}”"
             en = f"provider {provider.uscc} is called “{provider.name}”, not “{name}”"
-            yield Change.of("providers", Compatibility.NONE, name, provider.name, zh, en)
+            yield ContentChange.of("providers", Compatibility.NONE, name, provider.name, zh, en)
 
 
-def _identified(old: EntryContent, new: EntryContent) -> Iterator[Change]:
+def _identified(old: EntryContent, new: EntryContent) -> Iterator[ContentChange]:
     for field, (zh, en) in _IDENTIFYING.items():
         before, after = getattr(old, field), getattr(new, field)
         if before != after:
             (zh_before, en_before), (zh_after, en_after) = _words(before), _words(after)
             told = f"{zh}由“{zh_before}”改为“{zh_after}”", f"{en}: “{en_after}”, not “{en_before}”"
-            yield Change.of(field, Compatibility.BREAKS, before, after, *told)
+            yield ContentChange.of(field, Compatibility.BREAKS, before, after, *told)
 
 
-def _terms(old: EntryContent, new: EntryContent) -> Iterator[Change]:
+def _terms(old: EntryContent, new: EntryContent) -> Iterator[ContentChange]:
     before, after = old.reporting_limit_working_days, new.reporting_limit_working_days
     if before != after:
         effect = Compatibility.TIGHTENS if after < before else Compatibility.LOOSENS
         zh = f"变更、撤销信息的报送时限由 {before} 个工作日改为 {after} 个工作日"
         en = f"amendments and revocations are due within {after} working days, not {before}"
-        yield Change.of("reporting_limit_working_days", effect, before, after, zh, en)
+        yield ContentChange.of("reporting_limit_working_days", effect, before, after, zh, en)
     if old.update_cycle != new.update_cycle:
         faster = _FASTEST_FIRST.index(new.update_cycle) < _FASTEST_FIRST.index(old.update_cycle)
         effect = Compatibility.TIGHTENS if faster else Compatibility.LOOSENS
         zh = f"更新周期由{UPDATE_CYCLES[old.update_cycle]}改为{UPDATE_CYCLES[new.update_cycle]}"
         en = f"the update cycle is {new.update_cycle}, not {old.update_cycle}"
-        yield Change.of("update_cycle", effect, old.update_cycle, new.update_cycle, zh, en)
+        yield ContentChange.of("update_cycle", effect, old.update_cycle, new.update_cycle, zh, en)
 
 
-def _exposed(old: EntryContent, new: EntryContent) -> Iterator[Change]:
+def _exposed(old: EntryContent, new: EntryContent) -> Iterator[ContentChange]:
     for field, zh, en, words in (
         ("sharing", "共享属性", "sharing", SHARING),
         ("openness", "开放属性", "openness", OPENNESS),
@@ -165,19 +165,19 @@ def _exposed(old: EntryContent, new: EntryContent) -> Iterator[Change]:
             exposure = Exposure.WIDENS if opener else Exposure.NARROWS
         zh = f"{zh}由{_extent(before, words)}改为{_extent(after, words)}"
         told = zh, f"{en} is {_extent(after)}, not {_extent(before)}"
-        yield Change.of(field, Compatibility.NONE, before, after, *told, exposure)
+        yield ContentChange.of(field, Compatibility.NONE, before, after, *told, exposure)
     if set(old.modes) != set(new.modes):
         exposure = widening(old.modes, new.modes)
         zh_before, zh_after = ("、".join(MODES[mode] for mode in modes) for modes in (old.modes, new.modes))
         zh = f"公开方式由{zh_before}改为{zh_after}"
         en = f"the modes are {_joined(new.modes)}, not {_joined(old.modes)}"
-        yield Change.of("modes", Compatibility.NONE, old.modes, new.modes, zh, en, exposure)
+        yield ContentChange.of("modes", Compatibility.NONE, old.modes, new.modes, zh, en, exposure)
     if old.disclosure_period != new.disclosure_period:
         before, after = old.disclosure_period, new.disclosure_period
         zh = f"披露期限由“{_period(before, DISCLOSURE_RULES)}”改为“{_period(after, DISCLOSURE_RULES)}”"
         en = f"the disclosure period is {_period(after)}, not {_period(before)}"
         longer = _disclosure_exposure(before, after)
-        yield Change.of("disclosure_period", Compatibility.NONE, before, after, zh, en, longer)
+        yield ContentChange.of("disclosure_period", Compatibility.NONE, before, after, zh, en, longer)
 
 
 def _disclosure_exposure(old: DisclosurePeriod, new: DisclosurePeriod) -> Exposure:
@@ -186,7 +186,7 @@ def _disclosure_exposure(old: DisclosurePeriod, new: DisclosurePeriod) -> Exposu
     return Exposure.CHANGES
 
 
-def _groups(old: EntryContent, new: EntryContent) -> Iterator[Change]:
+def _groups(old: EntryContent, new: EntryContent) -> Iterator[ContentChange]:
     before, after = _sets(old), _sets(new)
     required = {item.code for item in old.items if item.required}
     for group in after:
@@ -195,26 +195,28 @@ def _groups(old: EntryContent, new: EntryContent) -> Iterator[Change]:
             implied = bool(group & required) or any(known <= group for known in before)
             effect = Compatibility.LOOSENS if implied else Compatibility.TIGHTENS
             told = _joined(sorted(group))
-            yield Change.of(
+            yield ContentChange.of(
                 "required_one_of", effect, None, sorted(group), f"至少填一项：{told}", f"one of {told} is required"
             )
     for group in before:
         if group not in after:
             told = _joined(sorted(group))
             zh, en = f"不再要求至少填一项：{told}", f"one of {told} is required no more"
-            yield Change.of("required_one_of", Compatibility.LOOSENS, sorted(group), None, zh, en)
+            yield ContentChange.of("required_one_of", Compatibility.LOOSENS, sorted(group), None, zh, en)
 
 
-def _cross_rules(old: EntryContent, new: EntryContent) -> Iterator[Change]:
+def _cross_rules(old: EntryContent, new: EntryContent) -> Iterator[ContentChange]:
     for rule in new.cross_rules:
         if rule not in old.cross_rules:
             effect = Compatibility.LOOSENS if _implied(rule, old) else Compatibility.TIGHTENS
             zh, en = _rule_told(rule)
-            yield Change.of("cross_rules", effect, None, rule, f"增加规则：{zh}", f"rule added: {en}")
+            yield ContentChange.of("cross_rules", effect, None, rule, f"增加规则：{zh}", f"rule added: {en}")
     for rule in old.cross_rules:
         if rule not in new.cross_rules:
             zh, en = _rule_told(rule)
-            yield Change.of("cross_rules", Compatibility.LOOSENS, rule, None, f"取消规则：{zh}", f"rule dropped: {en}")
+            yield ContentChange.of(
+                "cross_rules", Compatibility.LOOSENS, rule, None, f"取消规则：{zh}", f"rule dropped: {en}"
+            )
 
 
 def _implied(rule: CrossRule, old: EntryContent) -> bool:

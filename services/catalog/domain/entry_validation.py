@@ -16,7 +16,7 @@ from services.catalog.domain.entry import (
     DisclosureRule,
     EntryContent,
     Extent,
-    Identifier,
+    IdentifierScheme,
     ItemType,
     LocalText,
     Mode,
@@ -36,7 +36,7 @@ _MOST_ITEMS: Final = 300
 _MOST_BYTES_OF_CODES: Final = 2 * 1024 * 1024
 _MOST_WORKING_DAYS: Final = 250
 _MOST_YEARS: Final = 100
-_ORGANISATION_IDS: Final = {Identifier.USCC, Identifier.ORGANISATION_CODE}
+_ORGANISATION_IDS: Final = {IdentifierScheme.USCC, IdentifierScheme.ORGANISATION_CODE}
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Finding:
     rule: str
     words: dict[str, object] = field(default_factory=dict)
 
-    def told(self, language: str) -> FieldError:
+    def field_error(self, language: str) -> FieldError:
         """As it is answered, in `zh-CN` or `en`."""
         return FieldError(self.where, self.rule, message(self.rule, language, **self.words))
 
@@ -69,7 +69,7 @@ def _heading(content: EntryContent) -> Findings:
             yield Finding(name, "text.long", {"limit": 1000})
     if content.resource_code and not _RESOURCE_CODE.match(content.resource_code):
         yield Finding("resource_code", "resource_code")
-    for where, text in _texts("", content.plain()):
+    for where, text in _texts("", content.to_dict()):
         if _UNPRINTABLE.search(text):
             yield Finding(where, "text.unprintable")
         # Sheets do not keep it, and columns are found by their names. In a pattern it means something.
@@ -156,7 +156,7 @@ def _identity(content: EntryContent) -> Findings:
     yield from _known(content, "subject_id_items", content.subject_id_items)
     ids = {item.identifier for item in content.items if item.code in content.subject_id_items}
     for kind in content.subject_kinds:
-        wanted = {Identifier.IDENTITY_NUMBER} if kind is SubjectKind.INDIVIDUAL else _ORGANISATION_IDS
+        wanted = {IdentifierScheme.IDENTITY_NUMBER} if kind is SubjectKind.INDIVIDUAL else _ORGANISATION_IDS
         if not ids & wanted:
             yield Finding("subject_id_items", "subject_id.kind", {"value": kind})
     identifying = set(content.subject_id_items)

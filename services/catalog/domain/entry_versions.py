@@ -42,7 +42,7 @@ RETIREMENT_LATE = precondition(
 
 
 @dataclass(frozen=True)
-class Period:
+class InForcePeriod:
     """First and last day in force, both included; without a last day until further notice."""
 
     first: date
@@ -58,7 +58,7 @@ class Publication:
 
 
 def publish(
-    content: EntryContent, period: Period, before: Entry | None, now: datetime, today: date, document: str = ""
+    content: EntryContent, period: InForcePeriod, before: Entry | None, now: datetime, today: date, document: str = ""
 ) -> Publication:
     """The next version of an entry; the version before it ends the day before it begins.
 

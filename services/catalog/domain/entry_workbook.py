@@ -9,11 +9,10 @@ from typing import Any, Final
 from openpyxl import Workbook
 from openpyxl.utils import get_column_letter
 
+from chengxin.values.document import RawDocument
 from services.catalog.domain import labels
 from services.catalog.domain.entry import EntryContent
 from services.catalog.domain.workbook import offer, saved, write_rows
-
-Plain = dict[str, Any]
 
 ENTRY: Final = "目录条目"
 PROVIDERS: Final = "提供单位"
@@ -106,7 +105,7 @@ _LAST_COLUMN: Final = "M"
 
 def write_entry(content: EntryContent) -> bytes:
     """The workbook of an entry; where only certain words may stand, cells offer them."""
-    plain = content.plain()
+    plain = content.to_dict()
     book = Workbook(write_only=True)
     choices: list[list[str]] = [["项目", "可选值"]]
 
@@ -142,16 +141,16 @@ def _offered_columns() -> Iterator[tuple[str, str, str]]:
             yield label, path, f"{letter}2:{letter}{_LAST_ROW}"
 
 
-def _field_row(plain: Plain, label: str, path: str) -> list[str]:
+def _field_row(plain: RawDocument, label: str, path: str) -> list[str]:
     value = _get(plain, path.rstrip("*"))
     return [label, *(_cell(path, one) for one in value)] if path.endswith("*") else [label, _cell(path, value)]
 
 
-def _item_row(item: Plain) -> list[str]:
+def _item_row(item: RawDocument) -> list[str]:
     return [_item_cell(item, path) for path in ITEM_FIELDS.values()]
 
 
-def _item_cell(item: Plain, path: str) -> str:
+def _item_cell(item: RawDocument, path: str) -> str:
     if path in FLAGS:
         field, _, mode = path.partition(":")
         return _cell(path, str(mode in item[field] if mode else item[field]).lower())
@@ -164,20 +163,20 @@ def _cell(path: str, value: object) -> str:
     return TERMS[path][str(value)] if path in TERMS else str(value)
 
 
-def _code_rows(plain: Plain) -> Iterator[list[str]]:
+def _code_rows(plain: RawDocument) -> Iterator[list[str]]:
     for item in plain["items"]:
         for value in item["code_list"]:
             yield [item["code"], value["code"], value["name"]["zh"], value["name"]["en"]]
 
 
-def _rule_rows(plain: Plain) -> Iterator[list[str]]:
+def _rule_rows(plain: RawDocument) -> Iterator[list[str]]:
     for group in plain["required_one_of"]:
         yield [_cell("rule", ONE_OF), *group["items"]]
     for rule in plain["cross_rules"]:
         yield [_cell("rule", rule["rule"]), rule["item"], rule["other"], *rule["values"]]
 
 
-def _get(plain: Plain, path: str) -> Any:
+def _get(plain: RawDocument, path: str) -> Any:
     value: Any = plain
     for part in path.split("."):
         value = value[part]

@@ -27,7 +27,7 @@ _MOST_DAYS_OFF: Final = 60
 _MOST_DAYS_WORKED: Final = 30
 
 
-def plain(year: CalendarYear) -> dict[str, Any]:
+def year_to_dict(year: CalendarYear) -> dict[str, Any]:
     """As the contract's JSON says it."""
     return {
         "year": year.year,

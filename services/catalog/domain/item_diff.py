@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from services.catalog.domain.entry import EntryContent, Identifier, Item, Masking, Mode, Sensitivity
+from services.catalog.domain.entry import EntryContent, IdentifierScheme, Item, Masking, Mode, Sensitivity
 from services.catalog.domain.labels import IDENTIFIERS, MASKINGS, MODES, SENSITIVITIES, TYPES
 
 
@@ -35,7 +35,7 @@ class Exposure(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ContentChange:
     """One thing that differs: where, what it means for records and for who sees them, and the words for it."""
 
     where: str
@@ -56,11 +56,11 @@ class Change:
         zh: str,
         en: str,
         exposure: Exposure = Exposure.SAME,
-    ) -> "Change":
+    ) -> "ContentChange":
         """A change whose values are made plain."""
         return cls(where, effect, exposure, msgspec.to_builtins(before), msgspec.to_builtins(after), zh, en)
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         return dict(msgspec.to_builtins(self))
 
@@ -76,34 +76,34 @@ _NONE, _LOOSENS, _TIGHTENS, _BREAKS = (
 _SAME = Exposure.SAME
 
 
-def item_changes(old: EntryContent, new: EntryContent) -> Iterator[Change]:
+def item_changes(old: EntryContent, new: EntryContent) -> Iterator[ContentChange]:
     """What differs between the items of two contents. Their order means nothing to a record, only to who reads it."""
     for item in old.items:
         if new.item(item.code) is None:
             zh, en = f"删除信息项 {item.code}（{item.name.zh}）", f"item {item.code} is dropped"
-            yield Change.of(f"items.{item.code}", _BREAKS, item, None, zh, en, Exposure.NARROWS)
+            yield ContentChange.of(f"items.{item.code}", _BREAKS, item, None, zh, en, Exposure.NARROWS)
     for item in new.items:
         before = old.item(item.code)
         if before is None:
             effect = _BREAKS if item.required else Compatibility.ADDS_OPTIONAL
             zh = f"增加{'必填' if item.required else '选填'}信息项 {item.code}（{item.name.zh}）"
             en = f"{'required' if item.required else 'optional'} item {item.code} is added"
-            yield Change.of(f"items.{item.code}", effect, None, item, zh, en, widening((), item.modes))
+            yield ContentChange.of(f"items.{item.code}", effect, None, item, zh, en, widening((), item.modes))
             continue
         for field, effect, exposure, zh, en in _differing(before, item):
             told = f"信息项 {item.code}（{item.name.zh}）{zh}", f"item {item.code}: {en}"
             values = getattr(before, field), getattr(item, field)
-            yield Change.of(f"items.{item.code}.{field}", effect, *values, *told, exposure)
+            yield ContentChange.of(f"items.{item.code}.{field}", effect, *values, *told, exposure)
     codes = [item.code for item in old.items], [item.code for item in new.items]
     yield from reordered("items", *codes, "信息项", "the order of items")
 
 
-def reordered(where: str, old: Sequence[str], new: Sequence[str], zh: str, en: str) -> Iterator[Change]:
+def reordered(where: str, old: Sequence[str], new: Sequence[str], zh: str, en: str) -> Iterator[ContentChange]:
     """That what is there before and after stands in another order; `en` names the order."""
     before, after = ([v for v in dict.fromkeys(some) if v in old and v in new] for some in (old, new))
     if before != after:
         told = f"{zh}的顺序由 {'、'.join(before)} 改为 {'、'.join(after)}", f"{en} is {', '.join(after)}"
-        yield Change.of(where, _NONE, before, after, *told)
+        yield ContentChange.of(where, _NONE, before, after, *told)
 
 
 def widening(old: Sequence[Mode], new: Sequence[Mode]) -> Exposure:
@@ -184,7 +184,7 @@ def _values(old: Item, new: Item) -> Iterator[Found]:
         zh = f"格式要求由“{old.pattern or '无'}”改为“{new.pattern or '无'}”"
         yield "pattern", effect, _SAME, zh, f"its pattern is “{new.pattern}”, not “{old.pattern}”"
     if old.identifier != new.identifier:
-        effect = _LOOSENS if new.identifier is Identifier.NONE else _TIGHTENS
+        effect = _LOOSENS if new.identifier is IdentifierScheme.NONE else _TIGHTENS
         en = f"its identifier check is “{new.identifier}”, not “{old.identifier}”"
         zh = f"标识校验由“{IDENTIFIERS[old.identifier]}”改为“{IDENTIFIERS[new.identifier]}”"
         yield "identifier", effect, _SAME, zh, en

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from services.catalog.domain.entry import CodeValue, Identifier, Item, ItemType, Masking, Mode, Sensitivity
+from services.catalog.domain.entry import CodeValue, IdentifierScheme, Item, ItemType, Masking, Mode, Sensitivity
 from services.catalog.domain.regex_safety import pattern_fault
 
 # Where in the item, which rule, the words of its message.
@@ -13,10 +13,10 @@ Found = tuple[str, str, dict[str, object]]
 _ITEM_CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\Z")
 _LENGTHS: Final = {ItemType.TEXT: (1, 4000), ItemType.NUMBER: (1, 38), ItemType.DATE: (0, 0)}
 _IDENTIFIER_LENGTHS: Final = {
-    Identifier.USCC: 18,
-    Identifier.IDENTITY_NUMBER: 18,
-    Identifier.ORGANISATION_CODE: 9,
-    Identifier.REGISTRATION_NUMBER: 15,
+    IdentifierScheme.USCC: 18,
+    IdentifierScheme.IDENTITY_NUMBER: 18,
+    IdentifierScheme.ORGANISATION_CODE: 9,
+    IdentifierScheme.REGISTRATION_NUMBER: 15,
 }
 # The regions of GB/T 2260 are 3,514.
 _MOST_CODES: Final = 5000
@@ -80,7 +80,7 @@ def _code_list(item: Item) -> Iterator[Found]:
 
 
 def _identifier(item: Item) -> Iterator[Found]:
-    if item.identifier is not Identifier.NONE:
+    if item.identifier is not IdentifierScheme.NONE:
         least = _IDENTIFIER_LENGTHS[item.identifier]
         if item.type is not ItemType.TEXT:
             yield "identifier", "item.text_only", {}
@@ -88,7 +88,7 @@ def _identifier(item: Item) -> Iterator[Found]:
             yield "length", "identifier.length", {"least": least}
         if item.code_list:
             yield "code_list", "identifier.code_list", {}
-    if item.identifier is Identifier.IDENTITY_NUMBER and item.sensitivity is not Sensitivity.IDENTIFIER:
+    if item.identifier is IdentifierScheme.IDENTITY_NUMBER and item.sensitivity is not Sensitivity.IDENTIFIER:
         yield "sensitivity", "identifier.sensitivity", {}
 
 
@@ -100,7 +100,7 @@ def _visibility(item: Item, entry_modes: Sequence[Mode]) -> Iterator[Found]:
         yield "modes", "duplicate", {"value": mode}
     if item.masking is not Masking.NONE and item.type is not ItemType.TEXT:
         yield "masking", "item.text_only", {}
-    personal = Identifier.IDENTITY_NUMBER is item.identifier or item.sensitivity is Sensitivity.IDENTIFIER
+    personal = IdentifierScheme.IDENTITY_NUMBER is item.identifier or item.sensitivity is Sensitivity.IDENTIFIER
     if personal and Mode.PUBLIC in item.modes:
         yield "modes", "identifier.public", {}
     if personal and Mode.SHARED in item.modes and item.masking is not Masking.IDENTIFIER:

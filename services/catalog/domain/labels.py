@@ -7,7 +7,7 @@ from services.catalog.domain.entry import (
     CrossRuleKind,
     DisclosureRule,
     Extent,
-    Identifier,
+    IdentifierScheme,
     InformationClass,
     ItemType,
     Masking,
@@ -57,11 +57,11 @@ OPENNESS: Final[Terms] = {
 }
 TYPES: Final[Terms] = {ItemType.TEXT: "文本", ItemType.DATE: "日期", ItemType.NUMBER: "数值"}
 IDENTIFIERS: Final[Terms] = {
-    Identifier.NONE: "无",
-    Identifier.USCC: "统一社会信用代码",
-    Identifier.IDENTITY_NUMBER: "公民身份号码",
-    Identifier.ORGANISATION_CODE: "组织机构代码",
-    Identifier.REGISTRATION_NUMBER: "工商注册号",
+    IdentifierScheme.NONE: "无",
+    IdentifierScheme.USCC: "统一社会信用代码",
+    IdentifierScheme.IDENTITY_NUMBER: "公民身份号码",
+    IdentifierScheme.ORGANISATION_CODE: "组织机构代码",
+    IdentifierScheme.REGISTRATION_NUMBER: "工商注册号",
 }
 SENSITIVITIES: Final[Terms] = {
     Sensitivity.OPEN: "一般",

@@ -69,7 +69,7 @@ class DirectoryEntry:
         """Without the names of officers."""
         return replace(self, officers=())
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         return dict(msgspec.to_builtins(self))
 

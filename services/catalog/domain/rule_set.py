@@ -49,7 +49,7 @@ class RuleSet:
     # 0 until it is published.
     version: int = 0
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As the contract's JSON says it."""
         return {
             "name": self.name,

@@ -11,7 +11,7 @@ from typing import Any, Final
 from stdnum.cn import ric, uscc
 
 from chengxin.values.sample_marker import example_text
-from services.catalog.domain.entry import CrossRuleKind, EntryContent, Identifier, Item, ItemType
+from services.catalog.domain.entry import CrossRuleKind, EntryContent, IdentifierScheme, Item, ItemType
 
 _DAY: Final = "2026-01-05"
 # No organisation is registered in region 000000, and nobody born then is alive.
@@ -20,10 +20,10 @@ _USCC_BODY: Final = f"91000000{_ORGANISATION}"
 _PERSON_BODY: Final = "44170218990101001"
 _PROBES: Final = "1aA阳-_ 0/."
 _SAMPLES: Final = {
-    Identifier.USCC: _USCC_BODY + str(uscc.calc_check_digit(_USCC_BODY)),
-    Identifier.IDENTITY_NUMBER: _PERSON_BODY + str(ric.calc_check_digit(_PERSON_BODY + "0")),
-    Identifier.ORGANISATION_CODE: _ORGANISATION,
-    Identifier.REGISTRATION_NUMBER: "0" * 15,
+    IdentifierScheme.USCC: _USCC_BODY + str(uscc.calc_check_digit(_USCC_BODY)),
+    IdentifierScheme.IDENTITY_NUMBER: _PERSON_BODY + str(ric.calc_check_digit(_PERSON_BODY + "0")),
+    IdentifierScheme.ORGANISATION_CODE: _ORGANISATION,
+    IdentifierScheme.REGISTRATION_NUMBER: "0" * 15,
 }
 
 
@@ -48,7 +48,7 @@ def example_record(content: EntryContent) -> dict[str, str]:
 
 
 def _value(item: Item, rather_not: Container[str]) -> str:
-    if item.identifier is not Identifier.NONE:
+    if item.identifier is not IdentifierScheme.NONE:
         return _SAMPLES[item.identifier]
     if item.type is ItemType.DATE:
         return _DAY

@@ -11,7 +11,7 @@ from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.store.database import OutboxRow
 from chengxin_api.catalog.v1 import catalog_pb2 as pb
 from chengxin_api.catalog.v1 import catalog_pb2_grpc
-from services.catalog.context import Catalog
+from services.catalog.context import CatalogContext
 from services.catalog.domain.entry import Entry
 from services.catalog.usecases import read_catalog
 from services.catalog.usecases.paging import entries_page
@@ -24,8 +24,8 @@ _GREATEST_SIZE = 200
 class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
     """chengxin.catalog.v1.CatalogService."""
 
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
+    def __init__(self, ctx: CatalogContext) -> None:
+        self._ctx = ctx
 
     @serves(read_catalog.entries)
     def ListEntries(self, request: pb.ListEntriesRequest, context: grpc.ServicerContext) -> pb.ListEntriesResponse:
@@ -33,23 +33,23 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
         size = request.page_size or _DEFAULT_SIZE
         if not 1 <= size <= _GREATEST_SIZE:
             raise INPUT_INVALID(fields=[FieldError("page_size", "range", f"1 … {_GREATEST_SIZE}")])
-        page = entries_page(self._catalog, caller(), request.as_of, request.page_token, size)
+        page = entries_page(self._ctx, caller(), request.as_of, request.page_token, size)
         return pb.ListEntriesResponse(entries=map(_entry, page.entries), next_page_token=page.next_page_token)
 
     @serves(read_catalog.entry)
     def GetEntry(self, request: pb.GetEntryRequest, context: grpc.ServicerContext) -> pb.Entry:
         """One version of one entry."""
-        return _entry(read_catalog.entry(self._catalog, caller(), request.code, request.version))
+        return _entry(read_catalog.entry(self._ctx, caller(), request.code, request.version))
 
     @serves(read_catalog.changes)
     def Watch(self, request: pb.WatchRequest, context: grpc.ServicerContext) -> Iterator[pb.Change]:
         """Committed changes."""
-        for row in read_catalog.changes(self._catalog, caller(), request.after, context.is_active):
+        for row in read_catalog.changes(self._ctx, caller(), request.after, context.is_active):
             yield from _changes(row)
 
 
 def _entry(entry: Entry) -> pb.Entry:
-    return ParseDict(entry.plain(), pb.Entry())
+    return ParseDict(entry.to_dict(), pb.Entry())
 
 
 def _changes(row: OutboxRow) -> Iterator[pb.Change]:

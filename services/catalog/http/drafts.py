@@ -11,9 +11,9 @@ from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
 from chengxin.http.web import PageQuery, answer, idempotency_key
 from chengxin.values.page_tokens import text_after
-from services.catalog.context import Catalog
+from services.catalog.context import CatalogContext
 from services.catalog.domain.draft import Draft
-from services.catalog.domain.entry_versions import Period
+from services.catalog.domain.entry_versions import InForcePeriod
 from services.catalog.http import schemas
 from services.catalog.http.responses import EntryPath, page, seen_revision
 from services.catalog.usecases import drafts, publish, review
@@ -30,22 +30,22 @@ class DraftPath(BaseModel):
     draft_id: str = Field(max_length=64)
 
 
-def add_drafts(app: OpenAPI, catalog: Catalog) -> None:
+def add_drafts(app: OpenAPI, ctx: CatalogContext) -> None:
     """The views of drafts."""
-    _add_writing(app, catalog)
-    _add_comments(app, catalog)
-    _add_review(app, catalog)
-    _add_publication(app, catalog)
+    _add_writing(app, ctx)
+    _add_comments(app, ctx)
+    _add_review(app, ctx)
+    _add_publication(app, ctx)
 
 
 def draft_answer(draft: Draft, status: int = 200) -> Response:
     """A draft, with its revision as ETag."""
-    found = answer(draft.plain(), status)
+    found = answer(draft.to_dict(), status)
     found.set_etag(str(draft.revision))
     return found
 
 
-def _add_writing(app: OpenAPI, catalog: Catalog) -> None:
+def _add_writing(app: OpenAPI, ctx: CatalogContext) -> None:
     @app.post(
         "/v1/catalog/drafts",
         tags=[_DRAFTS],
@@ -55,21 +55,21 @@ def _add_writing(app: OpenAPI, catalog: Catalog) -> None:
     @serves(drafts.create)
     def create_draft(body: schemas.EntryBody) -> Response:
         """Of a new entry, or of the next version of one."""
-        return draft_answer(drafts.create(catalog, caller(), body.content(), idempotency_key()), 201)
+        return draft_answer(drafts.create(ctx, caller(), body.content(), idempotency_key()), 201)
 
     @app.get("/v1/catalog/drafts", tags=[_DRAFTS], summary="Drafts", responses={200: schemas.DraftsAnswer})
     @serves(drafts.listed)
     def list_drafts(query: PageQuery) -> Response:
         """Oldest first, published ones among them; a provider gets those that name it."""
         after = text_after(query.page_token)
-        found = drafts.listed(catalog, caller(), after, query.page_size)
+        found = drafts.listed(ctx, caller(), after, query.page_size)
         return page("drafts", found, query.page_size, lambda draft: [draft.draft_id])
 
     @app.get("/v1/catalog/drafts/<draft_id>", tags=[_DRAFTS], summary="A draft", responses={200: schemas.DraftAnswer})
     @serves(drafts.read)
     def read_draft(path: DraftPath) -> Response:
         """With its revision as ETag."""
-        return draft_answer(drafts.read(catalog, caller(), path.draft_id))
+        return draft_answer(drafts.read(ctx, caller(), path.draft_id))
 
     @app.put(
         "/v1/catalog/drafts/<draft_id>",
@@ -81,22 +81,22 @@ def _add_writing(app: OpenAPI, catalog: Catalog) -> None:
     def edit_draft(path: DraftPath, body: schemas.EntryBody) -> Response:
         """With If-Match only when it is still the revision that you saw. It must be reviewed anew."""
         revision, key = seen_revision(), idempotency_key()
-        return draft_answer(drafts.edit(catalog, caller(), path.draft_id, body.content(), revision, key))
+        return draft_answer(drafts.edit(ctx, caller(), path.draft_id, body.content(), revision, key))
 
     @app.get(
         "/v1/catalog/drafts/<draft_id>/diff",
         tags=[_DRAFTS],
         summary="What a draft would change",
-        responses={200: schemas.DifferenceAnswer},
+        responses={200: schemas.EntryDifferenceAnswer},
     )
     @serves(drafts.difference)
     def draft_difference(path: DraftPath) -> Response:
         """Against the newest version of its entry; `from` 0 and no changes for a new entry."""
-        version, draft, found = drafts.difference(catalog, caller(), path.draft_id)
-        return answer({"code": draft.content.code, "from": version, "revision": draft.revision} | found.plain())
+        version, draft, found = drafts.difference(ctx, caller(), path.draft_id)
+        return answer({"code": draft.content.code, "from": version, "revision": draft.revision} | found.to_dict())
 
 
-def _add_comments(app: OpenAPI, catalog: Catalog) -> None:
+def _add_comments(app: OpenAPI, ctx: CatalogContext) -> None:
     @app.post(
         "/v1/catalog/drafts/<draft_id>/comments",
         tags=[_DRAFTS],
@@ -107,7 +107,7 @@ def _add_comments(app: OpenAPI, catalog: Catalog) -> None:
     def add_comment(path: DraftPath, body: schemas.CommentBody) -> Response:
         """By the providers that it names, the centre and the authority."""
         opinion = Opinion(body.stance, body.text, body.where)
-        return answer(review.comment(catalog, caller(), path.draft_id, opinion, idempotency_key()).plain(), 201)
+        return answer(review.comment(ctx, caller(), path.draft_id, opinion, idempotency_key()).to_dict(), 201)
 
     @app.get(
         "/v1/catalog/drafts/<draft_id>/comments",
@@ -119,11 +119,11 @@ def _add_comments(app: OpenAPI, catalog: Catalog) -> None:
     def list_comments(path: DraftPath, query: PageQuery) -> Response:
         """Oldest first."""
         after = text_after(query.page_token)
-        found = review.comments(catalog, caller(), path.draft_id, after, query.page_size)
+        found = review.comments(ctx, caller(), path.draft_id, after, query.page_size)
         return page("comments", found, query.page_size, lambda comment: [comment.comment_id])
 
 
-def _add_review(app: OpenAPI, catalog: Catalog) -> None:
+def _add_review(app: OpenAPI, ctx: CatalogContext) -> None:
     @app.post(
         "/v1/catalog/drafts/<draft_id>/submit",
         tags=[_DRAFTS],
@@ -133,7 +133,7 @@ def _add_review(app: OpenAPI, catalog: Catalog) -> None:
     @serves(review.submit)
     def submit_draft(path: DraftPath, body: schemas.SubmissionBody) -> Response:
         """Whoever submits it cannot review it."""
-        return draft_answer(review.submit(catalog, caller(), path.draft_id, body.revision, idempotency_key()))
+        return draft_answer(review.submit(ctx, caller(), path.draft_id, body.revision, idempotency_key()))
 
     @app.post(
         "/v1/catalog/drafts/<draft_id>/review",
@@ -145,10 +145,10 @@ def _add_review(app: OpenAPI, catalog: Catalog) -> None:
     def review_draft(path: DraftPath, body: schemas.ReviewBody) -> Response:
         """By an officer of the authority or the centre who did not write it."""
         verdict = Verdict(body.decision, body.opinion, body.revision)
-        return draft_answer(review.review(catalog, caller(), path.draft_id, verdict, idempotency_key()))
+        return draft_answer(review.review(ctx, caller(), path.draft_id, verdict, idempotency_key()))
 
 
-def _add_publication(app: OpenAPI, catalog: Catalog) -> None:
+def _add_publication(app: OpenAPI, ctx: CatalogContext) -> None:
     @app.post(
         "/v1/catalog/drafts/<draft_id>/publish",
         tags=[_DRAFTS],
@@ -158,9 +158,9 @@ def _add_publication(app: OpenAPI, catalog: Catalog) -> None:
     @serves(publish.publish_draft)
     def publish_draft(path: DraftPath, body: schemas.PeriodBody) -> Response:
         """The version before it ends the day before it begins."""
-        period, document = Period(body.effective_from, body.effective_to or None), body.publication_document
-        published = publish.publish_draft(catalog, caller(), path.draft_id, period, document, idempotency_key())
-        return answer(published.plain())
+        period, document = InForcePeriod(body.effective_from, body.effective_to or None), body.publication_document
+        published = publish.publish_draft(ctx, caller(), path.draft_id, period, document, idempotency_key())
+        return answer(published.to_dict())
 
     @app.post(
         "/v1/catalog/entries/<code>/retire",
@@ -171,5 +171,5 @@ def _add_publication(app: OpenAPI, catalog: Catalog) -> None:
     @serves(publish.retire_entry)
     def retire_entry(path: EntryPath, body: schemas.RetirementBody) -> Response:
         """Its newest version gets a last day; what was delivered under it is kept and disclosed as it says."""
-        retired = publish.retire_entry(catalog, caller(), path.code, body.effective_to, body.basis, idempotency_key())
-        return answer(retired.plain())
+        retired = publish.retire_entry(ctx, caller(), path.code, body.effective_to, body.basis, idempotency_key())
+        return answer(retired.to_dict())

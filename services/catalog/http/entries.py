@@ -14,7 +14,7 @@ from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.http.web import PageQuery, answer, idempotency_key, make_app
 from chengxin.values.page_tokens import decode_page_token
 from chengxin.values.workdays import CalendarYear
-from services.catalog.context import Catalog
+from services.catalog.context import CatalogContext
 from services.catalog.domain import holiday_notice
 from services.catalog.domain.entry import Entry
 from services.catalog.domain.record_schema import DIALECT_REVISION, record_schema
@@ -64,21 +64,21 @@ class YearPath(BaseModel):
     year: int = Field(ge=holiday_notice.YEARS.start, lt=holiday_notice.YEARS.stop)
 
 
-def make_catalog_app(catalog: Catalog, admission: Admission | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
+def make_catalog_app(ctx: CatalogContext, admission: Admission | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
     """The app."""
     app = make_app("catalog", admission, ready)
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
-    _add_entries(app, catalog)
-    add_drafts(app, catalog)
-    add_forms(app, catalog)
-    add_code_lists(app, catalog)
-    add_directory(app, catalog)
-    _add_rules(app, catalog)
-    _add_calendar(app, catalog)
+    _add_entries(app, ctx)
+    add_drafts(app, ctx)
+    add_forms(app, ctx)
+    add_code_lists(app, ctx)
+    add_directory(app, ctx)
+    _add_rules(app, ctx)
+    _add_calendar(app, ctx)
     return app
 
 
-def _add_entries(app: OpenAPI, catalog: Catalog) -> None:
+def _add_entries(app: OpenAPI, ctx: CatalogContext) -> None:
     @app.get(
         "/v1/catalog/entries",
         tags=[_ENTRIES],
@@ -88,8 +88,8 @@ def _add_entries(app: OpenAPI, catalog: Catalog) -> None:
     @serves(read_catalog.entries)
     def entries(query: EntriesQuery) -> Response:
         """One version each, ordered by code."""
-        found = entries_page(catalog, caller(), query.as_of, query.page_token, query.page_size)
-        return answer({"entries": [e.plain() for e in found.entries], "next_page_token": found.next_page_token})
+        found = entries_page(ctx, caller(), query.as_of, query.page_token, query.page_size)
+        return answer({"entries": [e.to_dict() for e in found.entries], "next_page_token": found.next_page_token})
 
     @app.get(
         "/v1/catalog/entries/<code>",
@@ -100,7 +100,7 @@ def _add_entries(app: OpenAPI, catalog: Catalog) -> None:
     @serves(read_catalog.entry)
     def entry(path: EntryPath, query: VersionQuery) -> Response:
         """The version in force today, or the one named."""
-        return answer(read_catalog.entry(catalog, caller(), path.code, query.version).plain())
+        return answer(read_catalog.entry(ctx, caller(), path.code, query.version).to_dict())
 
     @app.get(
         "/v1/catalog/entries/<code>/versions",
@@ -112,7 +112,7 @@ def _add_entries(app: OpenAPI, catalog: Catalog) -> None:
     def versions(path: EntryPath, query: PageQuery) -> Response:
         """Past, present and coming ones, oldest first."""
         [after] = decode_page_token(query.page_token, int) or [0]
-        found = read_catalog.versions(catalog, caller(), path.code, after, query.page_size)
+        found = read_catalog.versions(ctx, caller(), path.code, after, query.page_size)
         return page("entries", found, query.page_size, lambda entry: [entry.version])
 
     @app.get(
@@ -124,7 +124,7 @@ def _add_entries(app: OpenAPI, catalog: Catalog) -> None:
     @serves(read_catalog.entry)
     def schema(path: EntryPath, query: VersionQuery) -> Response:
         """JSON Schema 2020-12: item code to text. For an address that never changes, name the version in the path."""
-        return _schema(read_catalog.entry(catalog, caller(), path.code, query.version))
+        return _schema(read_catalog.entry(ctx, caller(), path.code, query.version))
 
     @app.get(
         "/v1/catalog/entries/<code>/versions/<int:version>/schema",
@@ -135,7 +135,7 @@ def _add_entries(app: OpenAPI, catalog: Catalog) -> None:
     @serves(read_catalog.entry)
     def version_schema(path: EntryVersionPath) -> Response:
         """May be kept without asking again."""
-        found = _schema(read_catalog.entry(catalog, caller(), path.code, path.version))
+        found = _schema(read_catalog.entry(ctx, caller(), path.code, path.version))
         found.headers["Cache-Control"] = FOR_EVER
         return found
 
@@ -143,16 +143,16 @@ def _add_entries(app: OpenAPI, catalog: Catalog) -> None:
         "/v1/catalog/entries/<code>/diff",
         tags=[_ENTRIES],
         summary="What differs between two versions of an entry",
-        responses={200: schemas.DifferenceAnswer},
+        responses={200: schemas.EntryDifferenceAnswer},
     )
     @serves(read_catalog.difference)
     def difference(path: EntryPath, query: BetweenQuery) -> Response:
         """In words, and what it means for records and for who sees them."""
-        before, after, found = read_catalog.difference(catalog, caller(), path.code, query.before, query.after)
-        return answer({"code": path.code, "from": before, "to": after} | found.plain())
+        before, after, found = read_catalog.difference(ctx, caller(), path.code, query.before, query.after)
+        return answer({"code": path.code, "from": before, "to": after} | found.to_dict())
 
 
-def _add_rules(app: OpenAPI, catalog: Catalog) -> None:
+def _add_rules(app: OpenAPI, ctx: CatalogContext) -> None:
     @app.get(
         "/v1/catalog/rules",
         tags=[_RULES],
@@ -163,7 +163,7 @@ def _add_rules(app: OpenAPI, catalog: Catalog) -> None:
     def rule_sets(query: RulesQuery) -> Response:
         """In force is the newest version that is effective."""
         name, version = decode_page_token(query.page_token, str, int) or ["", 0]
-        found = rules.listed(catalog, caller(), query.name, (name, version), query.page_size)
+        found = rules.listed(ctx, caller(), query.name, (name, version), query.page_size)
         return page("rule_sets", found, query.page_size, lambda rules: [rules.name, rules.version])
 
     @app.post(
@@ -176,9 +176,9 @@ def _add_rules(app: OpenAPI, catalog: Catalog) -> None:
     def publish_rules(body: schemas.RuleSetBody) -> Response:
         """Effective from today or later; past decisions keep the version that they were made under."""
         published = rules.publish(
-            catalog, caller(), RuleSet(body.name, body.effective_from, body.values), idempotency_key()
+            ctx, caller(), RuleSet(body.name, body.effective_from, body.values), idempotency_key()
         )
-        return answer(published.plain(), 201)
+        return answer(published.to_dict(), 201)
 
     @app.post(
         "/v1/catalog/rules/preview",
@@ -190,10 +190,10 @@ def _add_rules(app: OpenAPI, catalog: Catalog) -> None:
     def preview_rules(body: schemas.RuleSetBody) -> Response:
         """Publishes nothing; the same rules are refused as when publishing."""
         asked = RuleSet(body.name, body.effective_from, body.values)
-        return answer(rules.preview(catalog, caller(), asked))
+        return answer(rules.preview(ctx, caller(), asked))
 
 
-def _add_calendar(app: OpenAPI, catalog: Catalog) -> None:
+def _add_calendar(app: OpenAPI, ctx: CatalogContext) -> None:
     @app.get(
         "/v1/catalog/calendar",
         tags=[_RULES],
@@ -203,7 +203,7 @@ def _add_calendar(app: OpenAPI, catalog: Catalog) -> None:
     @serves(calendar.years)
     def years() -> Response:
         """Every year there is."""
-        return answer({"calendar_years": [holiday_notice.plain(y) for y in calendar.years(catalog, caller())]})
+        return answer({"calendar_years": [holiday_notice.year_to_dict(y) for y in calendar.years(ctx, caller())]})
 
     @app.get(
         "/v1/catalog/calendar/<int:year>",
@@ -214,7 +214,7 @@ def _add_calendar(app: OpenAPI, catalog: Catalog) -> None:
     @serves(calendar.year)
     def year(path: YearPath) -> Response:
         """Days that are not what their weekday says."""
-        return answer(holiday_notice.plain(calendar.year(catalog, caller(), path.year)))
+        return answer(holiday_notice.year_to_dict(calendar.year(ctx, caller(), path.year)))
 
     @app.put(
         "/v1/catalog/calendar/<int:year>",
@@ -228,7 +228,7 @@ def _add_calendar(app: OpenAPI, catalog: Catalog) -> None:
         if body.year not in (None, path.year):
             raise INPUT_INVALID(fields=[FieldError("year", "year", f"{body.year} ≠ {path.year}")])
         loaded = CalendarYear(path.year, True, frozenset(body.days_off), frozenset(body.days_worked))
-        return answer(holiday_notice.plain(calendar.load(catalog, caller(), loaded, idempotency_key())))
+        return answer(holiday_notice.year_to_dict(calendar.load(ctx, caller(), loaded, idempotency_key())))
 
 
 def _schema(entry: Entry) -> Response:

@@ -13,7 +13,7 @@ from chengxin.auth.request_context import caller
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.http.web import PageQuery, answer, idempotency_key
 from chengxin.values.page_tokens import text_after
-from services.catalog.context import Catalog
+from services.catalog.context import CatalogContext
 from services.catalog.domain.code_list import CodeListContent
 from services.catalog.domain.entry import CodeValue, LocalText
 from services.catalog.domain.organisation import Function, OrganisationKind, read_organisation
@@ -21,7 +21,7 @@ from services.catalog.http.responses import VersionQuery, page
 from services.catalog.http.schemas import Strict
 from services.catalog.usecases import code_lists as lists
 from services.catalog.usecases import organisations as directory
-from services.catalog.usecases.organisations import Wanted
+from services.catalog.usecases.organisations import OrganisationFilter
 
 _LISTS: Final = Tag(name="catalog code lists", description="Permitted values, versioned, that items refer to")
 _DIRECTORY: Final = Tag(name="catalog directory", description="Organisations of the city and its counties (Art. 6)")
@@ -61,7 +61,7 @@ class CodeListAnswer(CodeListBody):
     published_at: str
 
 
-class CodeListSummary(BaseModel):
+class CodeListSummaryAnswer(BaseModel):
     """One published version of a code list, without its values."""
 
     name: str
@@ -76,7 +76,7 @@ class CodeListSummary(BaseModel):
 class CodeListsAnswer(BaseModel):
     """Code lists, one version each."""
 
-    code_lists: list[CodeListSummary]
+    code_lists: list[CodeListSummaryAnswer]
     next_page_token: str
 
 
@@ -152,7 +152,7 @@ class OrganisationsQuery(PageQuery):
     function: Function | None = Field(None, description="Absent: all")
 
 
-def add_code_lists(app: OpenAPI, catalog: Catalog) -> None:
+def add_code_lists(app: OpenAPI, ctx: CatalogContext) -> None:
     """The views of code lists."""
     common: dict[str, Any] = {"tags": [_LISTS]}
 
@@ -161,20 +161,20 @@ def add_code_lists(app: OpenAPI, catalog: Catalog) -> None:
     def code_lists(query: PageQuery) -> Response:
         """One version each, by name; the values are told list by list."""
         after = text_after(query.page_token)
-        found = lists.listed(catalog, caller(), after, query.page_size)
+        found = lists.listed(ctx, caller(), after, query.page_size)
         return page("code_lists", found, query.page_size, lambda codes: [codes.name])
 
     @app.get("/v1/catalog/code-lists/<name>", summary="A code list", responses={200: CodeListAnswer}, **common)
     @serves(lists.read)
     def code_list(path: ListPath, query: VersionQuery) -> Response:
         """The version in force today, or the one named."""
-        return answer(lists.read(catalog, caller(), path.name, query.version).plain())
+        return answer(lists.read(ctx, caller(), path.name, query.version).to_dict())
 
     @app.post("/v1/catalog/code-lists/drafts", summary="Begin a code list", responses={201: ListDraftAnswer}, **common)
     @serves(lists.draft)
     def begin_list(body: CodeListBody) -> Response:
         """A new list, or the next version of one."""
-        return answer(lists.draft(catalog, caller(), body.content(), idempotency_key()).plain(), 201)
+        return answer(lists.draft(ctx, caller(), body.content(), idempotency_key()).to_dict(), 201)
 
     @app.get(
         "/v1/catalog/code-lists/drafts",
@@ -186,14 +186,14 @@ def add_code_lists(app: OpenAPI, catalog: Catalog) -> None:
     def code_list_drafts(query: PageQuery) -> Response:
         """Oldest first, published ones among them."""
         after = text_after(query.page_token)
-        found = lists.drafts(catalog, caller(), after, query.page_size)
+        found = lists.drafts(ctx, caller(), after, query.page_size)
         return page("drafts", found, query.page_size, lambda draft: [draft.draft_id])
 
     @app.get("/v1/catalog/code-lists/drafts/<draft_id>", summary="A draft", responses={200: ListDraftAnswer}, **common)
     @serves(lists.read_draft)
     def read_list_draft(path: ListDraftPath) -> Response:
         """As it stands."""
-        return answer(lists.read_draft(catalog, caller(), path.draft_id).plain())
+        return answer(lists.read_draft(ctx, caller(), path.draft_id).to_dict())
 
     @app.put(
         "/v1/catalog/code-lists/drafts/<draft_id>",
@@ -204,7 +204,7 @@ def add_code_lists(app: OpenAPI, catalog: Catalog) -> None:
     @serves(lists.edit)
     def edit_list(path: ListDraftPath, body: CodeListBody) -> Response:
         """Until it is published."""
-        return answer(lists.edit(catalog, caller(), path.draft_id, body.content(), idempotency_key()).plain())
+        return answer(lists.edit(ctx, caller(), path.draft_id, body.content(), idempotency_key()).to_dict())
 
     @app.post(
         "/v1/catalog/code-lists/drafts/<draft_id>/publish",
@@ -215,11 +215,11 @@ def add_code_lists(app: OpenAPI, catalog: Catalog) -> None:
     @serves(lists.publish)
     def publish_list(path: ListDraftPath, body: FirstDayBody) -> Response:
         """Published entries keep the values that they were published with."""
-        published = lists.publish(catalog, caller(), path.draft_id, body.effective_from, idempotency_key())
-        return answer(published.plain())
+        published = lists.publish(ctx, caller(), path.draft_id, body.effective_from, idempotency_key())
+        return answer(published.to_dict())
 
 
-def add_directory(app: OpenAPI, catalog: Catalog) -> None:
+def add_directory(app: OpenAPI, ctx: CatalogContext) -> None:
     """The views of the directory."""
 
     @app.get(
@@ -232,8 +232,8 @@ def add_directory(app: OpenAPI, catalog: Catalog) -> None:
     def organisations(query: OrganisationsQuery) -> Response:
         """By credit code."""
         after = text_after(query.page_token)
-        wanted = Wanted(query.region, query.function or "")
-        found = directory.listed(catalog, caller(), wanted, after, query.page_size)
+        wanted = OrganisationFilter(query.region, query.function or "")
+        found = directory.listed(ctx, caller(), wanted, after, query.page_size)
         return page("organisations", found, query.page_size, lambda organisation: [organisation.uscc])
 
     @app.get(
@@ -245,7 +245,7 @@ def add_directory(app: OpenAPI, catalog: Catalog) -> None:
     @serves(directory.read)
     def organisation(path: OrganisationPath) -> Response:
         """By its unified social credit code."""
-        return answer(directory.read(catalog, caller(), path.uscc).plain())
+        return answer(directory.read(ctx, caller(), path.uscc).to_dict())
 
     @app.put(
         "/v1/catalog/organisations/<uscc>",
@@ -259,4 +259,4 @@ def add_directory(app: OpenAPI, catalog: Catalog) -> None:
         if body.uscc not in (None, path.uscc):
             raise INPUT_INVALID(fields=[FieldError("uscc", "uscc", f"{body.uscc} ≠ {path.uscc}")])
         entry = read_organisation(body.model_dump(mode="json") | {"uscc": path.uscc})
-        return answer(directory.record(catalog, caller(), entry, idempotency_key()).plain())
+        return answer(directory.record(ctx, caller(), entry, idempotency_key()).to_dict())

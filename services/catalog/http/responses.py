@@ -32,7 +32,7 @@ def page(name: str, found: Sequence[Any], size: int, last: Callable[[Any], list[
     """The first `size` of what was found, and where the rest begins."""
     values = found[:size]
     token = encode_page_token(last(values[-1]) if len(found) > size else None)
-    return answer({name: [value.plain() for value in values], "next_page_token": token})
+    return answer({name: [value.to_dict() for value in values], "next_page_token": token})
 
 
 def seen_revision() -> int | None:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from services.catalog.domain.draft import Decision, Stance
+from services.catalog.domain.draft import ReviewDecision, Stance
 from services.catalog.domain.entry import (
     Attribute,
     CrossRule,
@@ -208,7 +208,7 @@ class SubmissionBody(Strict):
 class ReviewBody(Strict):
     """A reviewer's decision."""
 
-    decision: Decision
+    decision: ReviewDecision
     opinion: str = Field(min_length=1, max_length=2000, pattern=r"\S", description="The grounds, kept with the draft")
     revision: int = Field(lt=10**9, description="The revision that was reviewed")
 
@@ -251,7 +251,7 @@ class RetirementBody(Strict):
     )
 
 
-class DifferenceAnswer(BaseModel):
+class EntryDifferenceAnswer(BaseModel):
     """What differs between two contents of an entry, and what that means for records."""
 
     code: str

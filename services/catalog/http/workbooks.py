@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
 from chengxin.http.web import PageQuery, UploadedFile, answer, idempotency_key
-from services.catalog.context import Catalog
+from services.catalog.context import CatalogContext
 from services.catalog.domain.delivery_template import template_book, template_csv
 from services.catalog.domain.entry_workbook import write_entry
 from services.catalog.domain.resource_catalog import resource, resource_book
@@ -69,26 +69,26 @@ class ResourcesAnswer(BaseModel):
     next_page_token: str
 
 
-def add_forms(app: OpenAPI, catalog: Catalog) -> None:
+def add_forms(app: OpenAPI, ctx: CatalogContext) -> None:
     """The views of the forms."""
-    _add_sheets(app, catalog)
-    _add_templates(app, catalog)
-    _add_resources(app, catalog)
+    _add_sheets(app, ctx)
+    _add_templates(app, ctx)
+    _add_resources(app, ctx)
 
 
-def _add_sheets(app: OpenAPI, catalog: Catalog) -> None:
+def _add_sheets(app: OpenAPI, ctx: CatalogContext) -> None:
     @app.get("/v1/catalog/entries/<code>/entry.xlsx", tags=[_FORMS], summary="An entry as a workbook")
     @serves(read_catalog.entry)
     def entry_sheet(path: EntryPath, query: VersionQuery) -> Response:
         """The form in which catalogs are circulated; what is compiled in it can be imported."""
-        entry = read_catalog.entry(catalog, caller(), path.code, query.version)
+        entry = read_catalog.entry(ctx, caller(), path.code, query.version)
         return _file(write_entry(entry.content), XLSX, f"{path.code}-{entry.version}.xlsx")
 
     @app.get("/v1/catalog/drafts/<draft_id>/entry.xlsx", tags=[_FORMS], summary="A draft as a workbook")
     @serves(drafts.read)
     def draft_sheet(path: DraftPath) -> Response:
         """To be circulated among the providers."""
-        draft = drafts.read(catalog, caller(), path.draft_id)
+        draft = drafts.read(ctx, caller(), path.draft_id)
         return _file(write_entry(draft.content), XLSX, f"{draft.content.code}-draft-{draft.revision}.xlsx")
 
     @app.post(
@@ -101,26 +101,26 @@ def _add_sheets(app: OpenAPI, catalog: Catalog) -> None:
     def import_sheet(form: SheetForm) -> Response:
         """The same as beginning it from JSON."""
         content = read_entry_sheet(form.file.read())
-        return draft_answer(drafts.create(catalog, caller(), content, idempotency_key()), 201)
+        return draft_answer(drafts.create(ctx, caller(), content, idempotency_key()), 201)
 
 
-def _add_templates(app: OpenAPI, catalog: Catalog) -> None:
+def _add_templates(app: OpenAPI, ctx: CatalogContext) -> None:
     @app.get("/v1/catalog/entries/<code>/template.xlsx", tags=[_FORMS], summary="Template for direct reporting")
     @serves(read_catalog.entry)
     def template(path: EntryPath, query: VersionQuery) -> Response:
         """With choices from the code lists, a filled example and notes on sheets of their own."""
-        entry = read_catalog.entry(catalog, caller(), path.code, query.version)
+        entry = read_catalog.entry(ctx, caller(), path.code, query.version)
         return _file(template_book(entry), XLSX, f"{path.code}-{entry.version}-template.xlsx")
 
     @app.get("/v1/catalog/entries/<code>/template.csv", tags=[_FORMS], summary="Template for direct reporting")
     @serves(read_catalog.entry)
     def csv_template(path: EntryPath, query: TemplateQuery) -> Response:
         """The heading; with `example=true` a row that obeys the rules, about nobody."""
-        entry = read_catalog.entry(catalog, caller(), path.code, query.version)
+        entry = read_catalog.entry(ctx, caller(), path.code, query.version)
         return _file(template_csv(entry, query.example), _CSV, f"{path.code}-{entry.version}-template.csv")
 
 
-def _add_resources(app: OpenAPI, catalog: Catalog) -> None:
+def _add_resources(app: OpenAPI, ctx: CatalogContext) -> None:
     @app.get(
         "/v1/catalog/entries/<code>/resource",
         tags=[_FORMS],
@@ -130,7 +130,7 @@ def _add_resources(app: OpenAPI, catalog: Catalog) -> None:
     @serves(read_catalog.entry)
     def entry_resource(path: EntryPath, query: VersionQuery) -> Response:
         """One version."""
-        return answer(resource(read_catalog.entry(catalog, caller(), path.code, query.version)))
+        return answer(resource(read_catalog.entry(ctx, caller(), path.code, query.version)))
 
     @app.get(
         "/v1/catalog/resources",
@@ -141,14 +141,14 @@ def _add_resources(app: OpenAPI, catalog: Catalog) -> None:
     @serves(read_catalog.entries)
     def resources(query: PageQuery) -> Response:
         """One version each, ordered by code."""
-        found = entries_page(catalog, caller(), "", query.page_token, query.page_size)
+        found = entries_page(ctx, caller(), "", query.page_token, query.page_size)
         return answer({"resources": list(map(resource, found.entries)), "next_page_token": found.next_page_token})
 
     @app.get("/v1/catalog/resources.xlsx", tags=[_FORMS], summary="The government resource catalog as a workbook")
     @serves(read_catalog.entries_in_force)
     def resources_book() -> Response:
         """Every entry in force today."""
-        return _file(resource_book(read_catalog.entries_in_force(catalog, caller())), XLSX, "resources.xlsx")
+        return _file(resource_book(read_catalog.entries_in_force(ctx, caller())), XLSX, "resources.xlsx")
 
 
 def _file(content: bytes, content_type: str, name: str) -> Response:

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from datetime import date
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from mongoengine import BooleanField, DictField, Document, DynamicDocument, IntField, ListField, StringField
 
-from chengxin.store.database import OutboxRow, Store, Unit, session_of
+from chengxin.store.database import OutboxRow, Store, UnitOfWork, session_of
+from chengxin.values.document import RawDocument
 from chengxin.values.workdays import CalendarYear
 from services.catalog.domain import holiday_notice
 from services.catalog.domain.code_list import CodeList, CodeListDraft, read_code_list, read_list_draft
@@ -17,7 +18,6 @@ from services.catalog.domain.organisation import DirectoryEntry, read_organisati
 from services.catalog.domain.rule_set import RuleSet, read_rule_set
 
 T = TypeVar("T")
-Plain = dict[str, Any]
 
 # Sorts after every date: the last day of a version that has none.
 _OPEN_END: Final = "9999-12-31"
@@ -133,11 +133,11 @@ class CatalogStore:
         for row in _ROWS:
             row.ensure_indexes()
 
-    def once(self, caller: str, key: str, request: bytes, work: Callable[[Unit], Plain]) -> Plain:
+    def once(self, caller: str, key: str, request: bytes, work: Callable[[UnitOfWork], RawDocument]) -> RawDocument:
         """Runs `work` in a transaction, at most once per idempotency key of a caller."""
         return self.store.once(caller, key, request, work)
 
-    def transact(self, work: Callable[[Unit], T]) -> T:
+    def transact(self, work: Callable[[UnitOfWork], T]) -> T:
         """Runs `work` in a transaction."""
         return self.store.transact(work)
 
@@ -145,22 +145,22 @@ class CatalogStore:
         """Committed changes after a position, in order, without end."""
         return self.store.follow(after, running)
 
-    def draft(self, draft_id: str, unit: Unit | None = None) -> Draft | None:
+    def draft(self, draft_id: str, unit: UnitOfWork | None = None) -> Draft | None:
         """A draft by id."""
         found = self._rows(DraftRow).find_one({"_id": draft_id}, session=session_of(unit))
         return read_draft(found | {"draft_id": found["_id"]}) if found else None
 
     def drafts(self, after: str, limit: int, provider: str | None = None) -> list[Draft]:
         """Drafts, oldest first, after an id; only those that name a provider, if one is given."""
-        query: Plain = {"_id": {"$gt": after}}
+        query: RawDocument = {"_id": {"$gt": after}}
         if provider is not None:
             query["entry.providers.uscc"] = provider
         found = self._rows(DraftRow).find(query).sort("_id", 1).limit(limit)
         return [read_draft(row | {"draft_id": row["_id"]}) for row in found]
 
-    def save_draft(self, draft: Draft, unit: Unit) -> None:
+    def save_draft(self, draft: Draft, unit: UnitOfWork) -> None:
         """Writes a draft, new or edited."""
-        row = _as_row(draft.plain(), "draft_id")
+        row = _as_row(draft.to_dict(), "draft_id")
         self._rows(DraftRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
 
     def comments(self, draft_id: str, after: str, limit: int) -> list[Comment]:
@@ -169,9 +169,9 @@ class CatalogStore:
         found = self._rows(CommentRow).find(query).sort("_id", 1).limit(limit)
         return [read_comment(row | {"comment_id": row["_id"]}) for row in found]
 
-    def save_comment(self, comment: Comment, unit: Unit) -> None:
+    def save_comment(self, comment: Comment, unit: UnitOfWork) -> None:
         """Writes a new comment."""
-        self._rows(CommentRow).insert_one(_as_row(comment.plain(), "comment_id"), session=unit.session)
+        self._rows(CommentRow).insert_one(_as_row(comment.to_dict(), "comment_id"), session=unit.session)
 
     def entry(self, code: str, version: int) -> Entry | None:
         """One published version."""
@@ -193,42 +193,42 @@ class CatalogStore:
         found = self._rows(EntryRow).find({"code": code, "version": {"$gt": after}}).sort("version", 1).limit(limit)
         return [read_entry(row) for row in found]
 
-    def newest(self, code: str, unit: Unit | None = None) -> Entry | None:
+    def newest(self, code: str, unit: UnitOfWork | None = None) -> Entry | None:
         """The newest version of an entry, in force or not."""
         found = self._rows(EntryRow).find_one({"code": code}, sort=[("version", -1)], session=session_of(unit))
         return read_entry(found) if found else None
 
-    def save_entry(self, entry: Entry, unit: Unit) -> None:
+    def save_entry(self, entry: Entry, unit: UnitOfWork) -> None:
         """Writes a new version, or the last day of one."""
-        row = entry.plain()
+        row = entry.to_dict()
         row |= {"_id": _key(row["code"], entry.version), "until": row["effective_to"] or _OPEN_END}
         self._rows(EntryRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
 
     def rule_sets(self, name: str, after: tuple[str, int], limit: int) -> list[RuleSet]:
         """Every version of the rule sets, or of those of one name, after a name and version."""
-        query: Plain = {"$or": [{"name": {"$gt": after[0]}}, {"name": after[0], "version": {"$gt": after[1]}}]}
+        query: RawDocument = {"$or": [{"name": {"$gt": after[0]}}, {"name": after[0], "version": {"$gt": after[1]}}]}
         if name:
             query["name"] = name
         found = self._rows(RuleSetRow).find(query).sort([("name", 1), ("version", 1)]).limit(limit)
         return [read_rule_set(row) for row in found]
 
-    def newest_rule_set(self, name: str, unit: Unit | None = None) -> RuleSet | None:
+    def newest_rule_set(self, name: str, unit: UnitOfWork | None = None) -> RuleSet | None:
         """The newest rules of a name, in force or not."""
         found = self._rows(RuleSetRow).find_one({"name": name}, sort=[("version", -1)], session=session_of(unit))
         return read_rule_set(found) if found else None
 
-    def rule_set_in_force(self, name: str, day: date, unit: Unit | None = None) -> RuleSet | None:
+    def rule_set_in_force(self, name: str, day: date, unit: UnitOfWork | None = None) -> RuleSet | None:
         """The newest rules of a name that are effective on a day."""
         query = {"name": name, "effective_from": {"$lte": day.isoformat()}}
         found = self._rows(RuleSetRow).find_one(query, sort=[("version", -1)], session=session_of(unit))
         return read_rule_set(found) if found else None
 
-    def save_rule_set(self, rules: RuleSet, unit: Unit) -> None:
+    def save_rule_set(self, rules: RuleSet, unit: UnitOfWork) -> None:
         """Writes a new version."""
-        row = {"_id": _key(rules.name, rules.version), **rules.plain()}
+        row = {"_id": _key(rules.name, rules.version), **rules.to_dict()}
         self._rows(RuleSetRow).insert_one(row, session=unit.session)
 
-    def calendar_year(self, year: int, unit: Unit | None = None) -> CalendarYear | None:
+    def calendar_year(self, year: int, unit: UnitOfWork | None = None) -> CalendarYear | None:
         """The working days of a year."""
         found = self._rows(CalendarYearRow).find_one({"_id": year}, session=session_of(unit))
         return holiday_notice.read_year(found | {"year": year}) if found else None
@@ -240,9 +240,9 @@ class CatalogStore:
             for row in self._rows(CalendarYearRow).find().sort("_id", 1)
         ]
 
-    def save_calendar_year(self, year: CalendarYear, unit: Unit) -> None:
+    def save_calendar_year(self, year: CalendarYear, unit: UnitOfWork) -> None:
         """Writes a year, new or corrected."""
-        row = _as_row(holiday_notice.plain(year), "year")
+        row = _as_row(holiday_notice.year_to_dict(year), "year")
         self._rows(CalendarYearRow).replace_one({"_id": year.year}, row, upsert=True, session=unit.session)
 
     def code_list(self, name: str, version: int) -> CodeList | None:
@@ -259,7 +259,7 @@ class CatalogStore:
     def code_lists_in_force(self, day: date, after: str, limit: int) -> list[CodeList]:
         """The lists in force on a day, one version each, by name, after a name."""
         query = {"name": {"$gt": after}, "effective_from": {"$lte": day.isoformat()}}
-        newest: dict[str, Plain] = {}
+        newest: dict[str, RawDocument] = {}
         # There are tens of lists, and few versions of each.
         for row in self._rows(CodeListRow).find(query).sort([("name", 1), ("version", 1)]):
             if len(newest | {row["name"]: row}) > limit:
@@ -267,17 +267,17 @@ class CatalogStore:
             newest[row["name"]] = row
         return [read_code_list(row) for row in newest.values()]
 
-    def newest_code_list(self, name: str, unit: Unit | None = None) -> CodeList | None:
+    def newest_code_list(self, name: str, unit: UnitOfWork | None = None) -> CodeList | None:
         """The newest version of a code list, in force or not."""
         found = self._rows(CodeListRow).find_one({"name": name}, sort=[("version", -1)], session=session_of(unit))
         return read_code_list(found) if found else None
 
-    def save_code_list(self, codes: CodeList, unit: Unit) -> None:
+    def save_code_list(self, codes: CodeList, unit: UnitOfWork) -> None:
         """Writes a new version."""
-        row = {"_id": _key(codes.content.name, codes.version), **codes.plain()}
+        row = {"_id": _key(codes.content.name, codes.version), **codes.to_dict()}
         self._rows(CodeListRow).insert_one(row, session=unit.session)
 
-    def list_draft(self, draft_id: str, unit: Unit | None = None) -> CodeListDraft | None:
+    def list_draft(self, draft_id: str, unit: UnitOfWork | None = None) -> CodeListDraft | None:
         """A draft of a code list by id."""
         found = self._rows(CodeListDraftRow).find_one({"_id": draft_id}, session=session_of(unit))
         return read_list_draft(found | {"draft_id": found["_id"]}) if found else None
@@ -287,19 +287,19 @@ class CatalogStore:
         found = self._rows(CodeListDraftRow).find({"_id": {"$gt": after}}).sort("_id", 1).limit(limit)
         return [read_list_draft(row | {"draft_id": row["_id"]}) for row in found]
 
-    def save_list_draft(self, draft: CodeListDraft, unit: Unit) -> None:
+    def save_list_draft(self, draft: CodeListDraft, unit: UnitOfWork) -> None:
         """Writes a draft of a code list, new or edited."""
-        row = _as_row(draft.plain(), "draft_id")
+        row = _as_row(draft.to_dict(), "draft_id")
         self._rows(CodeListDraftRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
 
-    def organisation(self, uscc: str, unit: Unit | None = None) -> DirectoryEntry | None:
+    def organisation(self, uscc: str, unit: UnitOfWork | None = None) -> DirectoryEntry | None:
         """An organisation by its credit code."""
         found = self._rows(OrganisationRow).find_one({"_id": uscc}, session=session_of(unit))
         return read_organisation(found | {"uscc": found["_id"]}) if found else None
 
     def organisations(self, region: str, function: str, after: str, limit: int) -> list[DirectoryEntry]:
         """Organisations by credit code, after one; of a region and with a function, if given."""
-        query: Plain = {"_id": {"$gt": after}}
+        query: RawDocument = {"_id": {"$gt": after}}
         if region:
             query["region"] = region
         if function:
@@ -307,13 +307,13 @@ class CatalogStore:
         found = self._rows(OrganisationRow).find(query).sort("_id", 1).limit(limit)
         return [read_organisation(row | {"uscc": row["_id"]}) for row in found]
 
-    def save_organisation(self, organisation: DirectoryEntry, unit: Unit) -> None:
+    def save_organisation(self, organisation: DirectoryEntry, unit: UnitOfWork) -> None:
         """Writes an organisation, new or changed."""
-        row = _as_row(organisation.plain(), "uscc")
+        row = _as_row(organisation.to_dict(), "uscc")
         self._rows(OrganisationRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
 
 
-def _as_row(plain: Plain, key: str) -> Plain:
+def _as_row(plain: RawDocument, key: str) -> RawDocument:
     return {"_id": plain.pop(key), **plain}
 
 
@@ -321,5 +321,5 @@ def _key(name: str, version: int) -> str:
     return f"{name}:{version:06d}"
 
 
-def _in_force(day: date) -> Plain:
+def _in_force(day: date) -> RawDocument:
     return {"effective_from": {"$lte": day.isoformat()}, "until": {"$gte": day.isoformat()}}

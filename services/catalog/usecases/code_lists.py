@@ -7,10 +7,10 @@ from typing import Final
 from chengxin.auth.policy import rule
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import of_the_city
-from chengxin.store.database import Unit
+from chengxin.store.database import UnitOfWork
 from chengxin.values.canonical_json import canonical, digest
 from chengxin.values.ids import new_id
-from services.catalog.context import Catalog, must_be_sound
+from services.catalog.context import CatalogContext, must_be_sound
 from services.catalog.domain.code_list import (
     CODE_LIST_DRAFT_UNKNOWN,
     CODE_LIST_INVALID,
@@ -32,88 +32,90 @@ _REGIONS: Final = "region"
 
 
 @rule("code_list.listed", roles=EVERYBODY, articles=("9",))
-def listed(catalog: Catalog, caller: Principal, after: str, size: int) -> list[CodeListSummary]:
+def listed(ctx: CatalogContext, caller: Principal, after: str, size: int) -> list[CodeListSummary]:
     """The lists in force today, by name; one more than `size` when there are more."""
-    return [CodeListSummary(c) for c in catalog.store.code_lists_in_force(catalog.clock.today(), after, size + 1)]
+    return [CodeListSummary(c) for c in ctx.store.code_lists_in_force(ctx.clock.today(), after, size + 1)]
 
 
 @rule("code_list.read", roles=EVERYBODY, articles=("9",))
-def read(catalog: Catalog, caller: Principal, name: str, version: int = 0) -> CodeList:
+def read(ctx: CatalogContext, caller: Principal, name: str, version: int = 0) -> CodeList:
     """One version of a list, the one in force today unless a version is named. Raises CODE_LIST_UNKNOWN."""
-    if (found := _find(catalog, CodeListRef(name, version))) is None:
+    if (found := _find(ctx, CodeListRef(name, version))) is None:
         raise CODE_LIST_UNKNOWN(name=name, version=version or "现行 / in force")
     return found
 
 
 @rule("code_list.drafted", roles={Role.AUTHORITY}, articles=("9",))
-def draft(catalog: Catalog, caller: Principal, content: CodeListContent, key: str = "") -> CodeListDraft:
+def draft(ctx: CatalogContext, caller: Principal, content: CodeListContent, key: str = "") -> CodeListDraft:
     """Begins a draft of a list. Raises CODE_LIST_INVALID."""
     must_be_sound(content.findings(), CODE_LIST_INVALID)
     begun = CodeListDraft(new_id("codes"), content)
 
-    def work(unit: Unit) -> dict[str, object]:
-        _save(catalog, caller, unit, "code_list.drafted", begun)
-        return begun.plain()
+    def work(unit: UnitOfWork) -> dict[str, object]:
+        _save(ctx, caller, unit, "code_list.drafted", begun)
+        return begun.to_dict()
 
-    asked = canonical(["code_list.drafted", content.plain()])
-    return read_list_draft(catalog.store.once(caller.sub, key, asked, work))
+    asked = canonical(["code_list.drafted", content.to_dict()])
+    return read_list_draft(ctx.store.once(caller.sub, key, asked, work))
 
 
 @rule("code_list.draft_edited", roles={Role.AUTHORITY}, articles=("9",))
-def edit(catalog: Catalog, caller: Principal, draft_id: str, content: CodeListContent, key: str = "") -> CodeListDraft:
+def edit(
+    ctx: CatalogContext, caller: Principal, draft_id: str, content: CodeListContent, key: str = ""
+) -> CodeListDraft:
     """Replaces a draft. Raises CODE_LIST_DRAFT_UNKNOWN, CODE_LIST_PUBLISHED, CODE_LIST_RENAMED, CODE_LIST_INVALID."""
     must_be_sound(content.findings(), CODE_LIST_INVALID)
 
-    def work(unit: Unit) -> dict[str, object]:
-        edited = _draft(catalog, draft_id, unit).edited(content)
-        _save(catalog, caller, unit, "code_list.draft_edited", edited)
-        return edited.plain()
+    def work(unit: UnitOfWork) -> dict[str, object]:
+        edited = _draft(ctx, draft_id, unit).edited(content)
+        _save(ctx, caller, unit, "code_list.draft_edited", edited)
+        return edited.to_dict()
 
-    asked = canonical(["code_list.draft_edited", draft_id, content.plain()])
-    return read_list_draft(catalog.store.once(caller.sub, key, asked, work))
+    asked = canonical(["code_list.draft_edited", draft_id, content.to_dict()])
+    return read_list_draft(ctx.store.once(caller.sub, key, asked, work))
 
 
 @rule("code_list.drafts_listed", roles={Role.AUTHORITY, Role.CENTRE}, articles=("9",))
-def drafts(catalog: Catalog, caller: Principal, after: str, size: int) -> list[CodeListDraft]:
+def drafts(ctx: CatalogContext, caller: Principal, after: str, size: int) -> list[CodeListDraft]:
     """Drafts, oldest first; one more than `size` when there are more."""
-    return catalog.store.list_drafts(after, size + 1)
+    return ctx.store.list_drafts(after, size + 1)
 
 
 @rule("code_list.draft_read", roles={Role.AUTHORITY, Role.CENTRE}, articles=("9",))
-def read_draft(catalog: Catalog, caller: Principal, draft_id: str) -> CodeListDraft:
+def read_draft(ctx: CatalogContext, caller: Principal, draft_id: str) -> CodeListDraft:
     """One draft. Raises CODE_LIST_DRAFT_UNKNOWN."""
-    return _draft(catalog, draft_id)
+    return _draft(ctx, draft_id)
 
 
 @rule("code_list.published", roles={Role.AUTHORITY}, articles=("6", "9"), when=(of_the_city,))
-def publish(catalog: Catalog, caller: Principal, draft_id: str, first: date, key: str = "") -> CodeList:
+def publish(ctx: CatalogContext, caller: Principal, draft_id: str, first: date, key: str = "") -> CodeList:
     """Publishes a draft as the next version of its list. Entries keep the values that they were published with.
 
     Raises CODE_LIST_DRAFT_UNKNOWN, CODE_LIST_PUBLISHED, CODE_LIST_BACKDATED, CODE_LIST_OVERLAPS, EFFECTIVE_IMPLAUSIBLE.
     """
 
-    def work(unit: Unit) -> dict[str, object]:
-        begun = _draft(catalog, draft_id, unit)
+    def work(unit: UnitOfWork) -> dict[str, object]:
+        begun = _draft(ctx, draft_id, unit)
         must_be_sound(begun.content.findings(), CODE_LIST_INVALID)
-        published = _publish(catalog, caller, unit, begun.content, first)
-        catalog.store.save_list_draft(begun.published(published.version), unit)
-        return published.plain()
+        published = _publish(ctx, caller, unit, begun.content, first)
+        ctx.store.save_list_draft(begun.published(published.version), unit)
+        return published.to_dict()
 
     asked = canonical(["code_list.published", draft_id, first.isoformat()])
-    return read_code_list(catalog.store.once(caller.sub, key, asked, work))
+    return read_code_list(ctx.store.once(caller.sub, key, asked, work))
 
 
 @rule("code_list.seeded", roles={Role.SERVICE}, articles=("9",), when=(no_other_service,))
-def seed_lists(catalog: Catalog, caller: Principal, contents: Sequence[CodeListContent], first: date) -> None:
+def seed_lists(ctx: CatalogContext, caller: Principal, contents: Sequence[CodeListContent], first: date) -> None:
     """The catalog publishes the standard lists that are not there yet, and, from today on, those that a release changed."""
 
-    def work(unit: Unit) -> None:
+    def work(unit: UnitOfWork) -> None:
         for content in contents:
-            there = catalog.store.newest_code_list(content.name, unit)
+            there = ctx.store.newest_code_list(content.name, unit)
             if to_be_seeded(there, content):
-                _publish(catalog, caller, unit, content, catalog.clock.today() if there else first)
+                _publish(ctx, caller, unit, content, ctx.clock.today() if there else first)
 
-    catalog.store.transact(work)
+    ctx.store.transact(work)
 
 
 def to_be_seeded(there: CodeList | None, content: CodeListContent) -> bool:
@@ -122,53 +124,55 @@ def to_be_seeded(there: CodeList | None, content: CodeListContent) -> bool:
     return there is None or (there.version == 1 and there.content != content)
 
 
-def resolved(catalog: Catalog, content: EntryContent) -> EntryContent:
+def resolved(ctx: CatalogContext, content: EntryContent) -> EntryContent:
     """The content with the values of the code lists that it refers to. Raises ENTRY_INVALID."""
     references = {item.code_list_ref for item in content.items if item.code_list_ref is not None}
-    content, wrong = with_values(content, {reference: _find(catalog, reference) for reference in references})
+    content, wrong = with_values(content, {reference: _find(ctx, reference) for reference in references})
     must_be_sound(wrong, ENTRY_INVALID)
     return content
 
 
-def known_regions(catalog: Catalog) -> frozenset[str]:
+def known_regions(ctx: CatalogContext) -> frozenset[str]:
     """The codes of the region list in force today."""
-    regions = catalog.store.code_list_in_force(_REGIONS, catalog.clock.today())
+    regions = ctx.store.code_list_in_force(_REGIONS, ctx.clock.today())
     return frozenset(value.code for value in regions.content.values) if regions else frozenset()
 
 
-def _find(catalog: Catalog, reference: CodeListRef) -> CodeList | None:
-    store = catalog.store
+def _find(ctx: CatalogContext, reference: CodeListRef) -> CodeList | None:
+    store = ctx.store
     if reference.version:
         return store.code_list(reference.name, reference.version)
-    return store.code_list_in_force(reference.name, catalog.clock.today())
+    return store.code_list_in_force(reference.name, ctx.clock.today())
 
 
-def _draft(catalog: Catalog, draft_id: str, unit: Unit | None = None) -> CodeListDraft:
-    if (found := catalog.store.list_draft(draft_id, unit)) is None:
+def _draft(ctx: CatalogContext, draft_id: str, unit: UnitOfWork | None = None) -> CodeListDraft:
+    if (found := ctx.store.list_draft(draft_id, unit)) is None:
         raise CODE_LIST_DRAFT_UNKNOWN(draft_id=draft_id)
     return found
 
 
-def _save(catalog: Catalog, caller: Principal, unit: Unit, act: str, begun: CodeListDraft) -> None:
-    catalog.store.save_list_draft(begun, unit)
+def _save(ctx: CatalogContext, caller: Principal, unit: UnitOfWork, act: str, begun: CodeListDraft) -> None:
+    ctx.store.save_list_draft(begun, unit)
     details = {"draft_id": begun.draft_id, "name": begun.content.name, "content_sha256": _sha256(begun.content)}
-    unit.record(catalog.audit.event(act, caller, details=details).encode())
+    unit.record(ctx.audit.event(act, caller, details=details).encode())
 
 
-def _publish(catalog: Catalog, caller: Principal, unit: Unit, content: CodeListContent, first: date) -> CodeList:
-    before = catalog.store.newest_code_list(content.name, unit)
-    published = following(content, first, before, catalog.clock.now(), catalog.clock.today())
-    catalog.store.save_code_list(published, unit)
-    unit.publish("code_list", code_list=published.plain())
+def _publish(
+    ctx: CatalogContext, caller: Principal, unit: UnitOfWork, content: CodeListContent, first: date
+) -> CodeList:
+    before = ctx.store.newest_code_list(content.name, unit)
+    published = following(content, first, before, ctx.clock.now(), ctx.clock.today())
+    ctx.store.save_code_list(published, unit)
+    unit.publish("code_list", code_list=published.to_dict())
     details = {
         "name": content.name,
         "version": published.version,
         "effective_from": first.isoformat(),
         "content_sha256": _sha256(content),
     }
-    unit.record(catalog.audit.event("code_list.published", caller, details=details).encode())
+    unit.record(ctx.audit.event("code_list.published", caller, details=details).encode())
     return published
 
 
 def _sha256(content: CodeListContent) -> str:
-    return digest(canonical(content.plain()))
+    return digest(canonical(content.to_dict()))

@@ -7,13 +7,13 @@ from typing import Final
 from chengxin.auth.policy import rule
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import Problem
-from chengxin.store.database import Unit
+from chengxin.store.database import UnitOfWork
 from chengxin.values.canonical_json import canonical, digest
 from chengxin.values.ids import new_id
-from services.catalog.context import Catalog, must_be_sound
+from services.catalog.context import CatalogContext, must_be_sound
 from services.catalog.domain.draft import DRAFT_UNKNOWN, Draft, read_draft
 from services.catalog.domain.entry import ENTRY_INVALID, EntryContent
-from services.catalog.domain.entry_diff import Difference, compare
+from services.catalog.domain.entry_diff import EntryDifference, compare
 from services.catalog.domain.entry_validation import Finding, findings, region_findings
 from services.catalog.usecases.code_lists import known_regions, resolved
 
@@ -22,32 +22,34 @@ COMPILERS: Final = {Role.AUTHORITY}
 CONCERNED: Final = {Role.AUTHORITY, Role.CENTRE, Role.PROVIDER}
 
 
-def provider_is_named(catalog: Catalog, caller: Principal, draft_id: str, *_: object, **__: object) -> Problem | None:
+def provider_is_named(
+    ctx: CatalogContext, caller: Principal, draft_id: str, *_: object, **__: object
+) -> Problem | None:
     """A provider only when the draft names it; to others of them it is as if it did not exist."""
     if caller.roles & {Role.AUTHORITY, Role.CENTRE}:
         return None
-    draft = catalog.store.draft(draft_id)
+    draft = ctx.store.draft(draft_id)
     return None if draft is not None and draft.names(caller.org) else DRAFT_UNKNOWN(draft_id=draft_id)
 
 
 @rule("draft.created", roles=COMPILERS, articles=("7", "8"))
-def create(catalog: Catalog, caller: Principal, content: EntryContent, key: str = "") -> Draft:
+def create(ctx: CatalogContext, caller: Principal, content: EntryContent, key: str = "") -> Draft:
     """Begins a draft of an entry. Raises ENTRY_INVALID."""
-    sound = _sound(catalog, content)
-    asked = canonical(["draft.created", content.plain()])
-    now = catalog.clock.now()
+    sound = _sound(ctx, content)
+    asked = canonical(["draft.created", content.to_dict()])
+    now = ctx.clock.now()
     draft = Draft(new_id("draft"), sound, now, now, authors=(caller.sub,))
 
-    def work(unit: Unit) -> dict[str, object]:
-        save(catalog, caller, unit, "draft.created", draft)
-        return draft.plain()
+    def work(unit: UnitOfWork) -> dict[str, object]:
+        save(ctx, caller, unit, "draft.created", draft)
+        return draft.to_dict()
 
-    return read_draft(catalog.store.once(caller.sub, key, asked, work))
+    return read_draft(ctx.store.once(caller.sub, key, asked, work))
 
 
 @rule("draft.edited", roles=COMPILERS, articles=("7", "8"))
 def edit(
-    catalog: Catalog,
+    ctx: CatalogContext,
     caller: Principal,
     draft_id: str,
     content: EntryContent,
@@ -58,71 +60,71 @@ def edit(
 
     Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED, DRAFT_CHANGED, DRAFT_CODE_CHANGED, ENTRY_INVALID.
     """
-    sound = _sound(catalog, content)
-    asked = canonical(["draft.edited", draft_id, revision, content.plain()])
+    sound = _sound(ctx, content)
+    asked = canonical(["draft.edited", draft_id, revision, content.to_dict()])
 
-    def work(unit: Unit) -> dict[str, object]:
-        draft = known_draft(catalog, draft_id, unit).edited(sound, caller.sub, catalog.clock.now(), revision)
-        save(catalog, caller, unit, "draft.edited", draft)
-        return draft.plain()
+    def work(unit: UnitOfWork) -> dict[str, object]:
+        draft = known_draft(ctx, draft_id, unit).edited(sound, caller.sub, ctx.clock.now(), revision)
+        save(ctx, caller, unit, "draft.edited", draft)
+        return draft.to_dict()
 
-    return read_draft(catalog.store.once(caller.sub, key, asked, work))
+    return read_draft(ctx.store.once(caller.sub, key, asked, work))
 
 
 @rule("draft.read", roles=CONCERNED, articles=("7",), when=(provider_is_named,))
-def read(catalog: Catalog, caller: Principal, draft_id: str) -> Draft:
+def read(ctx: CatalogContext, caller: Principal, draft_id: str) -> Draft:
     """One draft. Raises DRAFT_UNKNOWN."""
-    return known_draft(catalog, draft_id)
+    return known_draft(ctx, draft_id)
 
 
 @rule("draft.listed", roles=CONCERNED, articles=("7",))
-def listed(catalog: Catalog, caller: Principal, after: str, size: int) -> list[Draft]:
+def listed(ctx: CatalogContext, caller: Principal, after: str, size: int) -> list[Draft]:
     """Drafts, oldest first; one more than `size` when there are more. A provider gets those that name it."""
     everything = bool(caller.roles & {Role.AUTHORITY, Role.CENTRE})
-    return catalog.store.drafts(after, size + 1, None if everything else caller.org)
+    return ctx.store.drafts(after, size + 1, None if everything else caller.org)
 
 
 @rule("draft.compared", roles=CONCERNED, articles=("7",), when=(provider_is_named,))
-def difference(catalog: Catalog, caller: Principal, draft_id: str) -> tuple[int, Draft, Difference]:
+def difference(ctx: CatalogContext, caller: Principal, draft_id: str) -> tuple[int, Draft, EntryDifference]:
     """What a draft would change in its entry's newest version, whose number comes first; 0 for a new entry.
 
     Raises DRAFT_UNKNOWN.
     """
-    draft = known_draft(catalog, draft_id)
-    newest = catalog.store.newest(draft.content.code)
+    draft = known_draft(ctx, draft_id)
+    newest = ctx.store.newest(draft.content.code)
     if newest is None:
-        return 0, draft, Difference(())
+        return 0, draft, EntryDifference(())
     return newest.version, draft, compare(newest.content, draft.content)
 
 
-def known_draft(catalog: Catalog, draft_id: str, unit: Unit | None = None) -> Draft:
+def known_draft(ctx: CatalogContext, draft_id: str, unit: UnitOfWork | None = None) -> Draft:
     """A draft by its id. Raises DRAFT_UNKNOWN."""
-    if (draft := catalog.store.draft(draft_id, unit)) is None:
+    if (draft := ctx.store.draft(draft_id, unit)) is None:
         raise DRAFT_UNKNOWN(draft_id=draft_id)
     return draft
 
 
-def wrong(catalog: Catalog, content: EntryContent) -> Iterator[Finding]:
+def wrong(ctx: CatalogContext, content: EntryContent) -> Iterator[Finding]:
     """Everything wrong with a content whose code lists are resolved, as the lists are today."""
-    return chain(findings(content), region_findings(content, known_regions(catalog)))
+    return chain(findings(content), region_findings(content, known_regions(ctx)))
 
 
-def save(catalog: Catalog, caller: Principal, unit: Unit, act: str, draft: Draft, **details: object) -> None:
+def save(ctx: CatalogContext, caller: Principal, unit: UnitOfWork, act: str, draft: Draft, **details: object) -> None:
     """Keeps a draft, and puts what happened to it on record in the same transaction."""
-    catalog.store.save_draft(draft, unit)
+    ctx.store.save_draft(draft, unit)
     details |= {
         "draft_id": draft.draft_id,
         "revision": draft.revision,
-        "content_sha256": digest(canonical(draft.content.plain())),
+        "content_sha256": digest(canonical(draft.content.to_dict())),
     }
-    unit.record(catalog.audit.event(act, caller, entries=[draft.content.code], details=details).encode())
+    unit.record(ctx.audit.event(act, caller, entries=[draft.content.code], details=details).encode())
 
 
-def _sound(catalog: Catalog, content: EntryContent) -> EntryContent:
+def _sound(ctx: CatalogContext, content: EntryContent) -> EntryContent:
     """The content with the values of the code lists that it refers to. Raises ENTRY_INVALID.
 
     Before it is made canonical: that cannot be done with whole numbers of more than 53 bits.
     """
-    content = resolved(catalog, content)
-    must_be_sound(wrong(catalog, content), ENTRY_INVALID)
+    content = resolved(ctx, content)
+    must_be_sound(wrong(ctx, content), ENTRY_INVALID)
     return content

@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from services.catalog.context import Catalog
+from services.catalog.context import CatalogContext
 from services.catalog.domain.holiday_notice import announced_year, provisional_year
 from services.catalog.domain.rule_set import RuleSet
 from services.catalog.domain.standard_code_lists import FIRST_DAY, standard_lists
@@ -32,7 +32,7 @@ _OBJECTION: Final = RuleSet(
 )
 
 
-def seed(catalog: Catalog) -> None:
+def seed(ctx: CatalogContext) -> None:
     """Publishes what is missing, by the same use cases as an officer, on record as the catalog itself.
 
     A code list that a release changed gets a second version, unless the authority has published one. The calendar has
@@ -40,29 +40,29 @@ def seed(catalog: Catalog) -> None:
     loaded never is.
     """
     for step in _STEPS:
-        step(catalog)
+        step(ctx)
 
 
-def _seed_deadlines(catalog: Catalog) -> None:
-    if catalog.store.newest_rule_set(_OBJECTION.name) is None:
-        rule_sets.publish(catalog, OWN, _OBJECTION)
+def _seed_deadlines(ctx: CatalogContext) -> None:
+    if ctx.store.newest_rule_set(_OBJECTION.name) is None:
+        rule_sets.publish(ctx, OWN, _OBJECTION)
 
 
-def _seed_lists(catalog: Catalog) -> None:
-    newest = catalog.store.newest_code_list
+def _seed_lists(ctx: CatalogContext) -> None:
+    newest = ctx.store.newest_code_list
     if due := [content for content in standard_lists() if code_lists.to_be_seeded(newest(content.name), content)]:
-        code_lists.seed_lists(catalog, OWN, due, FIRST_DAY)
+        code_lists.seed_lists(ctx, OWN, due, FIRST_DAY)
 
 
-def _seed_calendar(catalog: Catalog) -> None:
-    there = {year.year: year.announced for year in catalog.store.calendar_years()}
-    for number in range(_FIRST_YEAR, catalog.clock.today().year + 2):
+def _seed_calendar(ctx: CatalogContext) -> None:
+    there = {year.year: year.announced for year in ctx.store.calendar_years()}
+    for number in range(_FIRST_YEAR, ctx.clock.today().year + 2):
         if there.get(number):
             continue
         if (announced := announced_year(number)) is not None:
-            calendar.load(catalog, OWN, announced)
+            calendar.load(ctx, OWN, announced)
         elif number not in there:
-            calendar.load(catalog, OWN, provisional_year(number))
+            calendar.load(ctx, OWN, provisional_year(number))
 
 
 _STEPS: Final = (_seed_deadlines, _seed_lists, _seed_calendar)
@@ -71,8 +71,8 @@ _STEPS: Final = (_seed_deadlines, _seed_lists, _seed_calendar)
 class Keeper:
     """Seeds again every day, so that a process that runs for years has the coming year in its calendar."""
 
-    def __init__(self, catalog: Catalog, seconds: float = 24 * 3600) -> None:
-        self._catalog = catalog
+    def __init__(self, ctx: CatalogContext, seconds: float = 24 * 3600) -> None:
+        self._ctx = ctx
         self._seconds = seconds
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="calendar-keeper", daemon=True)
@@ -89,7 +89,7 @@ class Keeper:
         while not self._stopped.wait(self._seconds):
             for step in _STEPS:
                 try:
-                    step(self._catalog)
+                    step(self._ctx)
                 # A store that is away today is there tomorrow, long before the year ends; and what keeps one step from
                 # being done keeps no other.
                 except Exception as e:

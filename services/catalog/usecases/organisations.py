@@ -7,9 +7,9 @@ from chengxin.auth.policy import rule
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import outside
 from chengxin.errors import Problem
-from chengxin.store.database import Unit
+from chengxin.store.database import UnitOfWork
 from chengxin.values.canonical_json import canonical, digest
-from services.catalog.context import Catalog, must_be_sound
+from services.catalog.context import CatalogContext, must_be_sound
 from services.catalog.domain.organisation import ORGANISATION_UNKNOWN, DirectoryEntry, read_organisation
 from services.catalog.usecases.code_lists import known_regions
 from services.catalog.usecases.read_catalog import EVERYBODY
@@ -19,7 +19,7 @@ _COLLEAGUES: Final = {Role.AGENCY, Role.PROVIDER, Role.CENTRE, Role.AUTHORITY, R
 
 
 @dataclass(frozen=True)
-class Wanted:
+class OrganisationFilter:
     """Which organisations; an empty text is all."""
 
     region: str = ""
@@ -27,47 +27,51 @@ class Wanted:
 
 
 @rule("organisation.listed", roles=EVERYBODY, articles=("6",))
-def listed(catalog: Catalog, caller: Principal, wanted: Wanted, after: str, size: int) -> list[DirectoryEntry]:
+def listed(
+    ctx: CatalogContext, caller: Principal, wanted: OrganisationFilter, after: str, size: int
+) -> list[DirectoryEntry]:
     """Organisations by credit code, officers for colleagues only; one more than `size` when there are more."""
-    found = catalog.store.organisations(wanted.region, wanted.function, after, size + 1)
+    found = ctx.store.organisations(wanted.region, wanted.function, after, size + 1)
     return [_seen(caller, entry) for entry in found]
 
 
 @rule("organisation.read", roles=EVERYBODY, articles=("6",))
-def read(catalog: Catalog, caller: Principal, uscc: str) -> DirectoryEntry:
+def read(ctx: CatalogContext, caller: Principal, uscc: str) -> DirectoryEntry:
     """One organisation, its officers for colleagues only. Raises ORGANISATION_UNKNOWN."""
-    if (found := catalog.store.organisation(uscc)) is None:
+    if (found := ctx.store.organisation(uscc)) is None:
         raise ORGANISATION_UNKNOWN(uscc=uscc)
     return _seen(caller, found)
 
 
-def in_region(catalog: Catalog, caller: Principal, entry: DirectoryEntry, *_: object, **__: object) -> Problem | None:
+def in_region(
+    ctx: CatalogContext, caller: Principal, entry: DirectoryEntry, *_: object, **__: object
+) -> Problem | None:
     """the organisation's region, and the one that it had, lie within the officer's"""
-    before = catalog.store.organisation(entry.uscc)
+    before = ctx.store.organisation(entry.uscc)
     regions = {entry.region, before.region if before else entry.region}
     return next(filter(None, (outside(caller, region) for region in regions)), None)
 
 
 @rule("organisation.recorded", roles={Role.AUTHORITY}, articles=("6",), when=(in_region,))
-def record(catalog: Catalog, caller: Principal, entry: DirectoryEntry, key: str = "") -> DirectoryEntry:
+def record(ctx: CatalogContext, caller: Principal, entry: DirectoryEntry, key: str = "") -> DirectoryEntry:
     """Enters an organisation, or changes what the directory says of it. Raises INPUT_INVALID."""
-    must_be_sound(entry.findings(known_regions(catalog)))
+    must_be_sound(entry.findings(known_regions(ctx)))
 
-    def work(unit: Unit) -> dict[str, object]:
-        if catalog.store.organisation(entry.uscc, unit) != entry:
-            catalog.store.save_organisation(entry, unit)
+    def work(unit: UnitOfWork) -> dict[str, object]:
+        if ctx.store.organisation(entry.uscc, unit) != entry:
+            ctx.store.save_organisation(entry, unit)
             details = {
                 "uscc": entry.uscc,
                 "region": entry.region,
                 "functions": [function.value for function in entry.functions],
                 "active": entry.active,
-                "content_sha256": digest(canonical(entry.plain())),
+                "content_sha256": digest(canonical(entry.to_dict())),
             }
-            unit.record(catalog.audit.event("organisation.recorded", caller, details=details).encode())
-        return entry.plain()
+            unit.record(ctx.audit.event("organisation.recorded", caller, details=details).encode())
+        return entry.to_dict()
 
-    asked = canonical(["organisation.recorded", entry.plain()])
-    return read_organisation(catalog.store.once(caller.sub, key, asked, work))
+    asked = canonical(["organisation.recorded", entry.to_dict()])
+    return read_organisation(ctx.store.once(caller.sub, key, asked, work))
 
 
 def _seen(caller: Principal, entry: DirectoryEntry) -> DirectoryEntry:

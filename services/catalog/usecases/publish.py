@@ -8,13 +8,13 @@ from typing import Any, Final
 from chengxin.auth.policy import rule
 from chengxin.auth.principal import Principal
 from chengxin.auth.regions import of_the_city
-from chengxin.store.database import Unit
+from chengxin.store.database import UnitOfWork
 from chengxin.values.canonical_json import canonical, digest
-from services.catalog.context import Catalog, must_be_sound
+from services.catalog.context import CatalogContext, must_be_sound
 from services.catalog.domain.entry import ENTRY_INVALID, ENTRY_UNKNOWN, Entry, EntryContent
 from services.catalog.domain.entry_diff import compare
 from services.catalog.domain.entry_validation import Finding
-from services.catalog.domain.entry_versions import Period, Publication, publish, read_entry, retire
+from services.catalog.domain.entry_versions import InForcePeriod, Publication, publish, read_entry, retire
 from services.catalog.usecases.code_lists import resolved
 from services.catalog.usecases.drafts import COMPILERS, known_draft, wrong
 
@@ -25,7 +25,7 @@ _REVIEW_REQUIRED: Final = "review_required"
 
 @rule("entry.published", roles=COMPILERS, articles=("6", "7"), when=(of_the_city,))
 def publish_draft(
-    catalog: Catalog, caller: Principal, draft_id: str, period: Period, document: str = "", key: str = ""
+    ctx: CatalogContext, caller: Principal, draft_id: str, period: InForcePeriod, document: str = "", key: str = ""
 ) -> Entry:
     """Publishes a draft as the next version of its entry; the version before it ends the day before.
 
@@ -33,65 +33,65 @@ def publish_draft(
     PUBLICATION_BACKDATED, PUBLICATION_OVERLAPS, PERIOD_REVERSED, EFFECTIVE_IMPLAUSIBLE.
     """
 
-    def work(unit: Unit) -> dict[str, object]:
-        draft = known_draft(catalog, draft_id, unit)
+    def work(unit: UnitOfWork) -> dict[str, object]:
+        draft = known_draft(ctx, draft_id, unit)
         content = draft.content
-        now, today = catalog.clock.now(), catalog.clock.today()
-        before = catalog.store.newest(content.code, unit)
-        published = draft.published(before.version + 1 if before else 1, now, _review_required(catalog, today, unit))
+        now, today = ctx.clock.now(), ctx.clock.today()
+        before = ctx.store.newest(content.code, unit)
+        published = draft.published(before.version + 1 if before else 1, now, _review_required(ctx, today, unit))
         # The rules may have become stricter since it was written.
-        faults = chain(wrong(catalog, resolved(catalog, content)), _closed(catalog, content, unit))
+        faults = chain(wrong(ctx, resolved(ctx, content)), _closed(ctx, content, unit))
         must_be_sound(faults, ENTRY_INVALID)
         publication = publish(content, period, before, now, today, document)
         for entry in filter(None, (publication.closed, publication.entry)):
-            catalog.store.save_entry(entry, unit)
-            unit.publish("entry", entry=entry.plain())
-        catalog.store.save_draft(published, unit)
+            ctx.store.save_entry(entry, unit)
+            unit.publish("entry", entry=entry.to_dict())
+        ctx.store.save_draft(published, unit)
         details = _details(publication, before) | {"draft_id": draft_id, "revision": draft.revision}
-        event = catalog.audit.event("entry.published", caller, entries=[content.code], details=details)
+        event = ctx.audit.event("entry.published", caller, entries=[content.code], details=details)
         unit.record(event.encode())
-        return publication.entry.plain()
+        return publication.entry.to_dict()
 
     days = [period.first.isoformat(), period.last.isoformat() if period.last else ""]
     asked = canonical(["entry.published", draft_id, *days, *filter(None, [document])])
-    return read_entry(catalog.store.once(caller.sub, key, asked, work))
+    return read_entry(ctx.store.once(caller.sub, key, asked, work))
 
 
 @rule("entry.retired", roles=COMPILERS, articles=("6", "7", "18"), when=(of_the_city,))
-def retire_entry(catalog: Catalog, caller: Principal, code: str, last: date, basis: str, key: str = "") -> Entry:
+def retire_entry(ctx: CatalogContext, caller: Principal, code: str, last: date, basis: str, key: str = "") -> Entry:
     """Gives an entry's newest version a last day, after which nothing is delivered under the entry.
 
     Raises ENTRY_UNKNOWN, RETIREMENT_BACKDATED, RETIREMENT_BEFORE_START, RETIREMENT_LATE.
     """
 
-    def work(unit: Unit) -> dict[str, object]:
-        if (newest := catalog.store.newest(code, unit)) is None:
+    def work(unit: UnitOfWork) -> dict[str, object]:
+        if (newest := ctx.store.newest(code, unit)) is None:
             raise ENTRY_UNKNOWN(code=code, version="-")
-        retired = retire(newest, last, basis, catalog.clock.today())
-        catalog.store.save_entry(retired, unit)
-        unit.publish("entry", entry=retired.plain())
+        retired = retire(newest, last, basis, ctx.clock.today())
+        ctx.store.save_entry(retired, unit)
+        unit.publish("entry", entry=retired.to_dict())
         details = {
             "version": retired.version,
             "effective_to": last.isoformat(),
             "basis_sha256": digest(basis.encode()),
         }
-        unit.record(catalog.audit.event("entry.retired", caller, entries=[code], details=details).encode())
-        return retired.plain()
+        unit.record(ctx.audit.event("entry.retired", caller, entries=[code], details=details).encode())
+        return retired.to_dict()
 
     asked = canonical(["entry.retired", code, last.isoformat(), basis])
-    return read_entry(catalog.store.once(caller.sub, key, asked, work))
+    return read_entry(ctx.store.once(caller.sub, key, asked, work))
 
 
-def _closed(catalog: Catalog, content: EntryContent, unit: Unit) -> Iterator[Finding]:
+def _closed(ctx: CatalogContext, content: EntryContent, unit: UnitOfWork) -> Iterator[Finding]:
     """Providers that the directory knows to be closed (Art. 6); one that it does not know may be entered later."""
     for n, provider in enumerate(content.providers):
-        known = catalog.store.organisation(provider.uscc, unit)
+        known = ctx.store.organisation(provider.uscc, unit)
         if known is not None and not known.active:
             yield Finding(f"providers.{n}.uscc", "provider.closed", {"value": provider.uscc})
 
 
-def _review_required(catalog: Catalog, today: date, unit: Unit) -> bool:
-    rules = catalog.store.rule_set_in_force(_RULES, today, unit)
+def _review_required(ctx: CatalogContext, today: date, unit: UnitOfWork) -> bool:
+    rules = ctx.store.rule_set_in_force(_RULES, today, unit)
     return rules is not None and rules.values.get(_REVIEW_REQUIRED, 0) > 0
 
 
@@ -101,7 +101,7 @@ def _details(publication: Publication, before: Entry | None) -> dict[str, Any]:
         "version": entry.version,
         "effective_from": entry.effective_from.isoformat(),
         "effective_to": entry.effective_to.isoformat() if entry.effective_to else "",
-        "content_sha256": digest(canonical(entry.content.plain())),
+        "content_sha256": digest(canonical(entry.content.to_dict())),
     }
     if before is not None:
         details["compatibility"] = compare(before.content, entry.content).compatibility.value

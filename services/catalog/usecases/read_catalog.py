@@ -7,9 +7,9 @@ from typing import Final
 from chengxin.auth.policy import rule
 from chengxin.auth.principal import Principal, Role
 from chengxin.store.database import OutboxRow
-from services.catalog.context import Catalog
+from services.catalog.context import CatalogContext
 from services.catalog.domain.entry import ENTRY_UNKNOWN, Entry
-from services.catalog.domain.entry_diff import Difference, compare
+from services.catalog.domain.entry_diff import EntryDifference, compare
 
 EVERYBODY: Final = set(Role)
 _MOST_EXPORTED: Final = 2000
@@ -18,47 +18,47 @@ _FOLLOWERS: Final = {Role.SERVICE, Role.AGENCY, Role.PROVIDER, Role.CENTRE, Role
 
 
 @rule("entry.listed", roles=EVERYBODY, articles=("7", "8"))
-def entries(catalog: Catalog, caller: Principal, as_of: date, after: str, size: int) -> list[Entry]:
+def entries(ctx: CatalogContext, caller: Principal, as_of: date, after: str, size: int) -> list[Entry]:
     """The entries in force on a day, by code; one more than `size` when there are more."""
-    return catalog.store.entries_in_force(as_of, after, size + 1)
+    return ctx.store.entries_in_force(as_of, after, size + 1)
 
 
 @rule("entry.exported", roles=EVERYBODY, articles=("6", "7", "8"))
-def entries_in_force(catalog: Catalog, caller: Principal) -> list[Entry]:
+def entries_in_force(ctx: CatalogContext, caller: Principal) -> list[Entry]:
     """Every entry in force today, by code. A city has some hundreds."""
-    return catalog.store.entries_in_force(catalog.clock.today(), "", _MOST_EXPORTED)
+    return ctx.store.entries_in_force(ctx.clock.today(), "", _MOST_EXPORTED)
 
 
 @rule("entry.read", roles=EVERYBODY, articles=("7", "8"))
-def entry(catalog: Catalog, caller: Principal, code: str, version: int = 0) -> Entry:
+def entry(ctx: CatalogContext, caller: Principal, code: str, version: int = 0) -> Entry:
     """One version of an entry, the one in force today unless a version is named. Raises ENTRY_UNKNOWN."""
-    return _version(catalog, code, version)
+    return _version(ctx, code, version)
 
 
 @rule("entry.compared", roles=EVERYBODY, articles=("7", "33"))
 def difference(
-    catalog: Catalog, caller: Principal, code: str, before: int, after: int = 0
-) -> tuple[int, int, Difference]:
+    ctx: CatalogContext, caller: Principal, code: str, before: int, after: int = 0
+) -> tuple[int, int, EntryDifference]:
     """What differs between two versions of an entry; `after` 0 is the one in force today. Raises ENTRY_UNKNOWN."""
-    old, new = _version(catalog, code, before), _version(catalog, code, after)
+    old, new = _version(ctx, code, before), _version(ctx, code, after)
     return old.version, new.version, compare(old.content, new.content)
 
 
 @rule("entry.history_read", roles=EVERYBODY, articles=("7", "33"))
-def versions(catalog: Catalog, caller: Principal, code: str, after: int, size: int) -> list[Entry]:
+def versions(ctx: CatalogContext, caller: Principal, code: str, after: int, size: int) -> list[Entry]:
     """Every version of an entry, oldest first; one more than `size` when there are more."""
-    return catalog.store.versions(code, after, size + 1)
+    return ctx.store.versions(code, after, size + 1)
 
 
 @rule("catalog.followed", roles=_FOLLOWERS, articles=("7",))
-def changes(catalog: Catalog, caller: Principal, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
+def changes(ctx: CatalogContext, caller: Principal, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
     """Committed changes of the catalog after a position, in order, without end."""
-    return (row for row in catalog.store.follow(after, running) if row.changes)
+    return (row for row in ctx.store.follow(after, running) if row.changes)
 
 
-def _version(catalog: Catalog, code: str, version: int) -> Entry:
-    store = catalog.store
-    found = store.entry(code, version) if version else store.entry_in_force(code, catalog.clock.today())
+def _version(ctx: CatalogContext, code: str, version: int) -> Entry:
+    store = ctx.store
+    found = store.entry(code, version) if version else store.entry_in_force(code, ctx.clock.today())
     if found is None:
         raise ENTRY_UNKNOWN(code=code, version=version or "现行 / in force")
     return found

@@ -14,6 +14,7 @@ from openpyxl.utils import get_column_letter
 
 from chengxin.errors import invalid
 from chengxin.tabular.book import tables
+from chengxin.values.document import RawDocument
 from services.catalog.context import must_be_sound
 from services.catalog.domain import entry_workbook as form
 from services.catalog.domain.entry import EntryContent, read_content
@@ -26,7 +27,6 @@ ENTRY_SHEET_INVALID = invalid(
     "The workbook is not in the form of a catalog; mend what errors names, place by place, and import it again",
 )
 
-Plain = dict[str, Any]
 
 _NUMBER: Final = re.compile(r"-?[0-9]{1,9}\Z")
 # Where an empty cell says something, and what.
@@ -73,7 +73,7 @@ class _Reader:
                 self.findings.append(Finding(name, "sheet.twice", {"sheet": name.strip()}))
             self._book[name.strip()] = table
 
-    def entry(self) -> Plain:
+    def entry(self) -> RawDocument:
         """The entry's JSON; whole when there are no findings."""
         plain = self._fields()
         plain["providers"] = [
@@ -84,8 +84,8 @@ class _Reader:
         self._codes({item["code"]: item for item in reversed(plain["items"]) if "code" in item})
         return plain | self._rules()
 
-    def _fields(self) -> Plain:
-        plain: Plain = {}
+    def _fields(self) -> RawDocument:
+        plain: RawDocument = {}
         found: set[str] = set()
         for row in self._rows(form.ENTRY, form.FIELD_HEADING, open_ended=True):
             label, cells = row.cells.get("项目", ""), [row.cells.get("内容", ""), *row.rest]
@@ -102,7 +102,7 @@ class _Reader:
                 self.findings.append(Finding(form.ENTRY, "sheet.row_missing", {"sheet": form.ENTRY, "heading": label}))
         return plain
 
-    def _field(self, plain: Plain, row: _Row, label: str, cells: Sequence[str]) -> None:
+    def _field(self, plain: RawDocument, row: _Row, label: str, cells: Sequence[str]) -> None:
         path = form.FIELDS[label]
         if path.endswith("*"):
             plain[path[:-1]] = [self._value(row, label, path, cell) for cell in cells]
@@ -111,8 +111,8 @@ class _Reader:
         else:
             _set(plain, path, self._value(row, label, path, cells[0] if cells else ""))
 
-    def _item(self, row: _Row) -> Plain:
-        item: Plain = {"modes": []}
+    def _item(self, row: _Row) -> RawDocument:
+        item: RawDocument = {"modes": []}
         for label, path in form.ITEM_FIELDS.items():
             if label not in row.cells:
                 continue
@@ -128,7 +128,7 @@ class _Reader:
             self.findings.append(row.wrong("sheet.cell_missing", "引用代码表"))
         return item
 
-    def _codes(self, items: Mapping[str, Plain]) -> None:
+    def _codes(self, items: Mapping[str, RawDocument]) -> None:
         above = ""
         for row in self._rows(form.CODES, form.CODE_HEADING):
             # A merged cell has its value in its first row.
@@ -141,9 +141,9 @@ class _Reader:
                 rule = "sheet.item_unknown" if code else "sheet.cell_missing"
                 self.findings.append(row.wrong(rule, "信息项代码", value=code))
 
-    def _rules(self) -> Plain:
-        groups: list[Plain] = []
-        rules: list[Plain] = []
+    def _rules(self) -> RawDocument:
+        groups: list[RawDocument] = []
+        rules: list[RawDocument] = []
         for row in self._rows(form.RULES, form.RULE_HEADING, open_ended=True):
             kind = self._required(row, "规则", "rule")
             values = [cell for cell in (row.cells.get("取值", ""), *row.rest) if cell]
@@ -236,7 +236,7 @@ def _place(sheet: str, row: int, column: int) -> str:
     return f"{sheet}!{get_column_letter(column)}{row}"
 
 
-def _set(plain: Plain, path: str, value: object) -> None:
+def _set(plain: RawDocument, path: str, value: object) -> None:
     *parents, last = path.split(".")
     for part in parents:
         plain = plain.setdefault(part, {})

@@ -5,11 +5,19 @@ from dataclasses import dataclass
 from chengxin.auth.policy import rule
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import Problem
-from chengxin.store.database import Unit
+from chengxin.store.database import UnitOfWork
 from chengxin.values.canonical_json import canonical, digest
 from chengxin.values.ids import new_id
-from services.catalog.context import Catalog
-from services.catalog.domain.draft import REVIEW_OWN_WORK, Comment, Decision, Draft, Stance, read_comment, read_draft
+from services.catalog.context import CatalogContext
+from services.catalog.domain.draft import (
+    REVIEW_OWN_WORK,
+    Comment,
+    Draft,
+    ReviewDecision,
+    Stance,
+    read_comment,
+    read_draft,
+)
 from services.catalog.usecases.drafts import COMPILERS, CONCERNED, known_draft, provider_is_named, save
 
 
@@ -23,15 +31,15 @@ class Opinion:
 
 
 @rule("draft.commented", roles=CONCERNED, articles=("7",), when=(provider_is_named,))
-def comment(catalog: Catalog, caller: Principal, draft_id: str, opinion: Opinion, key: str = "") -> Comment:
+def comment(ctx: CatalogContext, caller: Principal, draft_id: str, opinion: Opinion, key: str = "") -> Comment:
     """Says something about a draft that is not published yet; the words stay out of the audit log.
 
     Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED.
     """
-    at = catalog.clock.now()
+    at = ctx.clock.now()
 
-    def work(unit: Unit) -> dict[str, object]:
-        draft = known_draft(catalog, draft_id, unit)
+    def work(unit: UnitOfWork) -> dict[str, object]:
+        draft = known_draft(ctx, draft_id, unit)
         draft.must_be_open()
         comment_id = new_id("comment")
         said = Comment(
@@ -45,7 +53,7 @@ def comment(catalog: Catalog, caller: Principal, draft_id: str, opinion: Opinion
             caller.sub,
             at,
         )
-        catalog.store.save_comment(said, unit)
+        ctx.store.save_comment(said, unit)
         details = {
             "draft_id": draft_id,
             "comment_id": comment_id,
@@ -53,62 +61,62 @@ def comment(catalog: Catalog, caller: Principal, draft_id: str, opinion: Opinion
             "stance": opinion.stance.value,
             "text_sha256": digest(opinion.text.encode()),
         }
-        event = catalog.audit.event("draft.commented", caller, entries=[draft.content.code], details=details)
+        event = ctx.audit.event("draft.commented", caller, entries=[draft.content.code], details=details)
         unit.record(event.encode())
-        return said.plain()
+        return said.to_dict()
 
     asked = canonical(["draft.commented", draft_id, opinion.stance, opinion.where, opinion.text])
-    return read_comment(catalog.store.once(caller.sub, key, asked, work))
+    return read_comment(ctx.store.once(caller.sub, key, asked, work))
 
 
 @rule("draft.comments_listed", roles=CONCERNED, articles=("7",), when=(provider_is_named,))
-def comments(catalog: Catalog, caller: Principal, draft_id: str, after: str, size: int) -> list[Comment]:
+def comments(ctx: CatalogContext, caller: Principal, draft_id: str, after: str, size: int) -> list[Comment]:
     """What was said about a draft, oldest first; one more than `size` when there are more. Raises DRAFT_UNKNOWN."""
-    known_draft(catalog, draft_id)
-    return catalog.store.comments(draft_id, after, size + 1)
+    known_draft(ctx, draft_id)
+    return ctx.store.comments(draft_id, after, size + 1)
 
 
 @rule("draft.submitted", roles=COMPILERS, articles=("7",))
-def submit(catalog: Catalog, caller: Principal, draft_id: str, revision: int | None, key: str = "") -> Draft:
+def submit(ctx: CatalogContext, caller: Principal, draft_id: str, revision: int | None, key: str = "") -> Draft:
     """Lays a draft before a reviewer. Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED, DRAFT_CHANGED, DRAFT_NOT_OPEN."""
 
-    def work(unit: Unit) -> dict[str, object]:
-        draft = known_draft(catalog, draft_id, unit).submitted(caller.sub, catalog.clock.now(), revision)
-        save(catalog, caller, unit, "draft.submitted", draft)
-        return draft.plain()
+    def work(unit: UnitOfWork) -> dict[str, object]:
+        draft = known_draft(ctx, draft_id, unit).submitted(caller.sub, ctx.clock.now(), revision)
+        save(ctx, caller, unit, "draft.submitted", draft)
+        return draft.to_dict()
 
     asked = canonical(["draft.submitted", draft_id, revision])
-    return read_draft(catalog.store.once(caller.sub, key, asked, work))
+    return read_draft(ctx.store.once(caller.sub, key, asked, work))
 
 
 @dataclass(frozen=True)
 class Verdict:
     """A reviewer's decision about a revision, with its grounds."""
 
-    decision: Decision
+    decision: ReviewDecision
     opinion: str
     revision: int
 
 
-def not_own_work(catalog: Catalog, caller: Principal, draft_id: str, *_: object, **__: object) -> Problem | None:
+def not_own_work(ctx: CatalogContext, caller: Principal, draft_id: str, *_: object, **__: object) -> Problem | None:
     """Not who created, edited or submitted the draft."""
-    draft = catalog.store.draft(draft_id)
+    draft = ctx.store.draft(draft_id)
     return REVIEW_OWN_WORK() if draft is not None and caller.sub in draft.authors else None
 
 
 @rule("draft.reviewed", roles={Role.AUTHORITY, Role.CENTRE}, articles=("6", "7"), when=(not_own_work,))
-def review(catalog: Catalog, caller: Principal, draft_id: str, verdict: Verdict, key: str = "") -> Draft:
+def review(ctx: CatalogContext, caller: Principal, draft_id: str, verdict: Verdict, key: str = "") -> Draft:
     """A second officer approves a submitted draft or returns it; nobody reviews what they wrote or submitted.
 
     Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED, DRAFT_CHANGED, DRAFT_NOT_SUBMITTED, REVIEW_OWN_WORK.
     """
 
-    def work(unit: Unit) -> dict[str, object]:
-        draft = known_draft(catalog, draft_id, unit).reviewed(
-            verdict.decision, verdict.opinion, caller.sub, catalog.clock.now(), verdict.revision
+    def work(unit: UnitOfWork) -> dict[str, object]:
+        draft = known_draft(ctx, draft_id, unit).reviewed(
+            verdict.decision, verdict.opinion, caller.sub, ctx.clock.now(), verdict.revision
         )
-        save(catalog, caller, unit, "draft.reviewed", draft, decision=verdict.decision.value)
-        return draft.plain()
+        save(ctx, caller, unit, "draft.reviewed", draft, decision=verdict.decision.value)
+        return draft.to_dict()
 
     asked = canonical(["draft.reviewed", draft_id, verdict.decision, verdict.opinion, verdict.revision])
-    return read_draft(catalog.store.once(caller.sub, key, asked, work))
+    return read_draft(ctx.store.once(caller.sub, key, asked, work))

@@ -6,9 +6,9 @@ from chengxin.auth.policy import rule
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import of_the_city
 from chengxin.errors import ROLE_NOT_ALLOWED, Problem
-from chengxin.store.database import Unit
+from chengxin.store.database import UnitOfWork
 from chengxin.values.canonical_json import canonical
-from services.catalog.context import Catalog, must_be_sound
+from services.catalog.context import CatalogContext, must_be_sound
 from services.catalog.domain.rule_set import RuleSet, read_rule_set
 from services.catalog.usecases.read_catalog import EVERYBODY
 
@@ -16,7 +16,7 @@ from services.catalog.usecases.read_catalog import EVERYBODY
 OWN: Final = Principal("catalog", frozenset({Role.SERVICE}), client_id="catalog")
 
 
-def no_other_service(catalog: Catalog, caller: Principal, *_: object, **__: object) -> Problem | None:
+def no_other_service(ctx: CatalogContext, caller: Principal, *_: object, **__: object) -> Problem | None:
     """Of the services only the catalog itself, to seed what a new system needs."""
     if Role.AUTHORITY in caller.roles or caller.sub == OWN.sub:
         return None
@@ -24,37 +24,37 @@ def no_other_service(catalog: Catalog, caller: Principal, *_: object, **__: obje
 
 
 @rule("rules.listed", roles=EVERYBODY, articles=("29", "33"))
-def listed(catalog: Catalog, caller: Principal, name: str, after: tuple[str, int], size: int) -> list[RuleSet]:
+def listed(ctx: CatalogContext, caller: Principal, name: str, after: tuple[str, int], size: int) -> list[RuleSet]:
     """Every version of the rule sets, by name and version; one more than `size` when there are more."""
-    return catalog.store.rule_sets(name, after, size + 1)
+    return ctx.store.rule_sets(name, after, size + 1)
 
 
 @rule(
     "rules.published", roles={Role.AUTHORITY, Role.SERVICE}, articles=("29", "33"), when=(no_other_service, of_the_city)
 )
-def publish(catalog: Catalog, caller: Principal, rules: RuleSet, key: str = "") -> RuleSet:
+def publish(ctx: CatalogContext, caller: Principal, rules: RuleSet, key: str = "") -> RuleSet:
     """Publishes the next version of a rule set. Raises INPUT_INVALID, RULES_BACKDATED, RULES_OVERLAP,
     EFFECTIVE_IMPLAUSIBLE.
     """
     must_be_sound(rules.findings())
 
-    def work(unit: Unit) -> dict[str, object]:
-        published = rules.following(catalog.store.newest_rule_set(rules.name, unit), catalog.clock.today())
-        catalog.store.save_rule_set(published, unit)
-        unit.publish("rule_set", rule_set=published.plain())
-        unit.record(catalog.audit.event("rules.published", caller, details=published.plain()).encode())
-        return published.plain()
+    def work(unit: UnitOfWork) -> dict[str, object]:
+        published = rules.following(ctx.store.newest_rule_set(rules.name, unit), ctx.clock.today())
+        ctx.store.save_rule_set(published, unit)
+        unit.publish("rule_set", rule_set=published.to_dict())
+        unit.record(ctx.audit.event("rules.published", caller, details=published.to_dict()).encode())
+        return published.to_dict()
 
-    asked = canonical(["rules.published", rules.plain()])
-    return read_rule_set(catalog.store.once(caller.sub, key, asked, work))
+    asked = canonical(["rules.published", rules.to_dict()])
+    return read_rule_set(ctx.store.once(caller.sub, key, asked, work))
 
 
 @rule("rules.previewed", roles={Role.AUTHORITY, Role.CENTRE}, articles=("29", "33"))
-def preview(catalog: Catalog, caller: Principal, rules: RuleSet) -> dict[str, object]:
+def preview(ctx: CatalogContext, caller: Principal, rules: RuleSet) -> dict[str, object]:
     """What publishing rules would change, value by value; nothing is published.
 
     Raises INPUT_INVALID, RULES_BACKDATED, RULES_OVERLAP, EFFECTIVE_IMPLAUSIBLE.
     """
     must_be_sound(rules.findings())
-    before = catalog.store.newest_rule_set(rules.name)
-    return {"rule_set": rules.following(before, catalog.clock.today()).plain(), "changes": rules.changes(before)}
+    before = ctx.store.newest_rule_set(rules.name)
+    return {"rule_set": rules.following(before, ctx.clock.today()).to_dict(), "changes": rules.changes(before)}

@@ -9,7 +9,7 @@ from typing import Final, Protocol, TypeVar
 
 import msgspec
 
-from services.disclosure.domain.catalog_entry import BASIC, NAME, Entry
+from services.disclosure.domain.catalog_entry import BASIC, NAME, DisclosureEntry
 from services.disclosure.domain.record_fragments import Fragment
 from services.disclosure.domain.record_views import View
 from services.disclosure.domain.text_normalisation import normalised
@@ -83,7 +83,7 @@ class Assertions(msgspec.Struct, frozen=True, array_like=True, gc=False):
             registered[fact] = max(registered.get(fact, ""), at)
         return Assertions(tuple(words.values()), registered)
 
-    def taking(self, records: Iterable[Fragment], entry_of: Callable[[str, int], Entry]) -> "Assertions":
+    def taking(self, records: Iterable[Fragment], entry_of: Callable[[str, int], DisclosureEntry]) -> "Assertions":
         """This, and what the providers of further records say; archived ones say nothing any more."""
         words, registered = {(w.fact, w.provider): w for w in self.words}, dict(self.registered)
         for shown in records:

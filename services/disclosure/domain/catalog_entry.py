@@ -5,6 +5,8 @@ from typing import Any, Final
 
 import msgspec
 
+from chengxin.values.catalog_contract import NamedCode, TranslatedText
+
 NAME: Final = "name"
 # The class of registers.
 BASIC: Final = "basic"
@@ -20,25 +22,7 @@ FACTS: Final = {
 }
 
 
-class LocalText(msgspec.Struct, frozen=True):
-    """A text in both languages."""
-
-    zh: str = ""
-    en: str = ""
-
-    def told(self, language: str) -> str:
-        """The text in `zh-CN` or `en`; the Chinese one where there is no other."""
-        return self.en if language == "en" and self.en else self.zh
-
-
-class CodeValue(msgspec.Struct, frozen=True):
-    """A permitted value."""
-
-    code: str = ""
-    name: LocalText = msgspec.field(default_factory=LocalText)
-
-
-class DisclosurePeriod(msgspec.Struct, frozen=True):
+class DisclosurePeriodRule(msgspec.Struct, frozen=True):
     """How long a record is disclosed (Art. 18)."""
 
     rule: str = "unlimited"
@@ -46,13 +30,13 @@ class DisclosurePeriod(msgspec.Struct, frozen=True):
     years: int = 0
 
 
-class Item(msgspec.Struct, frozen=True, dict=True):
+class DisclosureItem(msgspec.Struct, frozen=True, dict=True):
     """One information item (信息项)."""
 
     code: str
-    name: LocalText = msgspec.field(default_factory=LocalText)
+    name: TranslatedText = msgspec.field(default_factory=TranslatedText)
     type: str = "text"
-    code_list: tuple[CodeValue, ...] = ()
+    code_list: tuple[NamedCode, ...] = ()
     multiple: bool = False
     identifier: str = ""
     sensitivity: str = "open"
@@ -70,26 +54,26 @@ class Item(msgspec.Struct, frozen=True, dict=True):
         return self.sensitivity == "identifier" or self.identifier == "identity_number"
 
 
-class Entry(msgspec.Struct, frozen=True, dict=True):
+class DisclosureEntry(msgspec.Struct, frozen=True, dict=True):
     """What disclosure needs to know of one version of a catalog entry."""
 
     code: str
     version: int
-    name: LocalText = msgspec.field(default_factory=LocalText)
+    name: TranslatedText = msgspec.field(default_factory=TranslatedText)
     information_class: str = ""
     modes: tuple[str, ...] = ()
-    items: tuple[Item, ...] = ()
+    items: tuple[DisclosureItem, ...] = ()
     subject_name_item: str = ""
     subject_id_items: tuple[str, ...] = ()
-    disclosure_period: DisclosurePeriod = msgspec.field(default_factory=DisclosurePeriod)
+    disclosure_period: DisclosurePeriodRule = msgspec.field(default_factory=DisclosurePeriodRule)
 
     @classmethod
-    def read(cls, document: dict[str, Any]) -> "Entry":
+    def read(cls, document: dict[str, Any]) -> "DisclosureEntry":
         """From the JSON of the contract's Entry; fields that disclosure does not need are passed over."""
         return msgspec.convert(document, cls)
 
     @cached_property
-    def shown_in(self) -> dict[str, dict[str, Item]]:
+    def shown_in(self) -> dict[str, dict[str, DisclosureItem]]:
         """Mode to the items that it shows, by code; a mode that the entry does not have is absent."""
         return {m: {item.code: item for item in self.items if m in item.modes} for m in self.modes}
 

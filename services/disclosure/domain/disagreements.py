@@ -7,17 +7,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from chengxin.values.catalog_contract import TranslatedText
 from services.disclosure.domain.assertions import Assertion, Assertions, differing, mark_of
-from services.disclosure.domain.catalog_entry import Entry, LocalText
+from services.disclosure.domain.catalog_entry import DisclosureEntry
 from services.disclosure.domain.record_views import RecordView
 
 _WORDS: Final = {
-    "name": LocalText("名称或者姓名", "Name"),
-    "legal_representative": LocalText("法定代表人", "Legal representative"),
-    "status": LocalText("登记状态", "Registration status"),
-    "type": LocalText("主体类型", "Type of subject"),
-    "established": LocalText("成立日期", "Date of establishment"),
-    "domicile": LocalText("住所", "Domicile"),
+    "name": TranslatedText("名称或者姓名", "Name"),
+    "legal_representative": TranslatedText("法定代表人", "Legal representative"),
+    "status": TranslatedText("登记状态", "Registration status"),
+    "type": TranslatedText("主体类型", "Type of subject"),
+    "established": TranslatedText("成立日期", "Date of establishment"),
+    "domicile": TranslatedText("住所", "Domicile"),
 }
 
 
@@ -39,7 +40,7 @@ class Statement:
 class Disagreement:
     """One fact, and what each provider says of it, newest first."""
 
-    fact: LocalText
+    fact: TranslatedText
     statements: tuple[Statement, ...]
 
 
@@ -50,7 +51,7 @@ def told_in(said: Assertions) -> list[str]:
 
 
 def disagreements(
-    said: Assertions, records: Mapping[str, RecordView], entry_of: Callable[[str, int], Entry | None]
+    said: Assertions, records: Mapping[str, RecordView], entry_of: Callable[[str, int], DisclosureEntry | None]
 ) -> list[Disagreement]:
     """What providers say differently of a subject in those of the records `told_in` that stand, in their order."""
     found = []
@@ -64,12 +65,12 @@ def disagreements(
     return found
 
 
-def fact_named(name: str) -> LocalText:
+def fact_named(name: str) -> TranslatedText:
     """A fact in words."""
     return _WORDS[name]
 
 
-def _statement(word: Assertion, shown: RecordView, entry_of: Callable[[str, int], Entry | None]) -> Statement:
+def _statement(word: Assertion, shown: RecordView, entry_of: Callable[[str, int], DisclosureEntry | None]) -> Statement:
     entry = entry_of(shown.entry_code, shown.entry_version)
     items = [item for name, item in entry.facts if name == word.fact] if entry else []
     item = next((item for item in items if mark_of(shown.items.get(item, "")) == word.mark), "")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Final
 
-from services.disclosure.domain.catalog_entry import DisclosurePeriod
+from services.disclosure.domain.catalog_entry import DisclosurePeriodRule
 
 # What providers write for 长期.
 OPEN_ENDED: Final = "2099-12-31"
@@ -12,7 +12,7 @@ OPEN_ENDED: Final = "2099-12-31"
 NEVER: Final = "9999-12-31"
 
 
-def disclosed_until(period: DisclosurePeriod, items: Mapping[str, str], recorded_on: date) -> str:
+def disclosed_until(period: DisclosurePeriodRule, items: Mapping[str, str], recorded_on: date) -> str:
     """The last day of disclosure; empty when there is none.
 
     A period that ends with an item (removal from a list, payment) has no end while the item is empty. One that is

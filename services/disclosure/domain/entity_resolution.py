@@ -20,7 +20,7 @@ _ORGANISATION_CODE: Final = slice(8, 17)
 _USCC_LENGTH: Final = 18
 
 
-class Decision(StrEnum):
+class LinkDecision(StrEnum):
     """What an officer decided of a link; nothing leaves it to the records."""
 
     NONE = ""
@@ -28,7 +28,7 @@ class Decision(StrEnum):
     DIFFERENT = "different"
 
 
-class State(StrEnum):
+class LinkState(StrEnum):
     """Whether a link joins."""
 
     # Records name both, or a code contains the other.
@@ -42,7 +42,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Identifier:
+class SchemedReference:
     """A reference and the scheme of what it stands for."""
 
     ref: str
@@ -58,10 +58,10 @@ class Identifier:
 class Link:
     """Two references that something or somebody calls one subject."""
 
-    one: Identifier
-    other: Identifier
+    one: SchemedReference
+    other: SchemedReference
     claimed: bool = True
-    decision: Decision = Decision.NONE
+    decision: LinkDecision = LinkDecision.NONE
 
     @property
     def id(self) -> str:
@@ -74,8 +74,8 @@ class Groups:
     """The subjects that links make, and which links do not join."""
 
     # Each reference to the members of its subject, strongest first.
-    members: Mapping[str, Sequence[Identifier]]
-    states: Mapping[str, State]
+    members: Mapping[str, Sequence[SchemedReference]]
+    states: Mapping[str, LinkState]
 
     def of(self, ref: str) -> tuple[str, ...]:
         """The references of a subject, strongest first; one that no link names is alone."""
@@ -128,10 +128,10 @@ def grouped(links: Iterable[Link]) -> Groups:
     ends = {i.ref: i for link in known.values() for i in (link.one, link.other)}
     decided, weak = _Sets(), _Sets()
     for link in known.values():
-        if link.decision is Decision.SAME:
+        if link.decision is LinkDecision.SAME:
             decided.join(link.one.ref, link.other.ref)
     anchored = {decided.top(i.ref) for i in ends.values() if i.scheme in STRONG}
-    open_links = [link for link in known.values() if link.claimed and link.decision is Decision.NONE]
+    open_links = [link for link in known.values() if link.claimed and link.decision is LinkDecision.NONE]
     tops = {link.id: (decided.top(link.one.ref), decided.top(link.other.ref)) for link in open_links}
     for one, other in tops.values():
         if one not in anchored and other not in anchored:
@@ -149,20 +149,20 @@ def grouped(links: Iterable[Link]) -> Groups:
         if len(fast) > 1 or (loose in organisations and not fast.isdisjoint(persons))
     }
     states = {
-        link.id: State.MERGED if link.decision is Decision.SAME else State.SPLIT
+        link.id: LinkState.MERGED if link.decision is LinkDecision.SAME else LinkState.SPLIT
         for link in known.values()
-        if link.decision is not Decision.NONE
+        if link.decision is not LinkDecision.NONE
     }
     whole = _Sets(dict(decided.above))
     for link in open_links:
         firm = {top for top in tops[link.id] if top in anchored}
         free = {weak.top(top) for top in tops[link.id] if top not in anchored}
-        states[link.id] = State.AUTOMATIC
+        states[link.id] = LinkState.AUTOMATIC
         if len(firm) == 2 or (firm and free & torn):
-            states[link.id] = State.CONFLICT
+            states[link.id] = LinkState.CONFLICT
         else:
             whole.join(*tops[link.id])
-    members: dict[str, list[Identifier]] = {}
+    members: dict[str, list[SchemedReference]] = {}
     for identifier in sorted(ends.values(), key=lambda i: i.rank):
         members.setdefault(whole.top(identifier.ref), []).append(identifier)
     return Groups({ref: members[whole.top(ref)] for ref in ends}, states)

@@ -11,13 +11,13 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from services.disclosure.domain.catalog_entry import Entry
+from services.disclosure.domain.catalog_entry import DisclosureEntry
 from services.disclosure.domain.disclosure_period import disclosed_until
 from services.disclosure.domain.record_views import (
     MODES,
-    Delivered,
     EncodedRecordView,
     Form,
+    RecordVersion,
     RecordView,
     View,
     form_of,
@@ -90,7 +90,7 @@ _pack: Final = msgspec.msgpack.Encoder().encode
 
 
 def fragment_of(
-    slot: int, delivered: Delivered, entry: Entry, opened: Mapping[str, str], under_objection: bool
+    slot: int, delivered: RecordVersion, entry: DisclosureEntry, opened: Mapping[str, str], under_objection: bool
 ) -> tuple[Fragment, bytes]:
     """What is kept of a delivered version; and of a long one the items, to be kept in a document of their own.
 
@@ -133,7 +133,7 @@ class _ItemPlan(msgspec.Struct, frozen=True):
     others: tuple[tuple[Form, int], ...]
 
 
-def _plan_of(entry: Entry, kind: str) -> list[_ItemPlan]:
+def _plan_of(entry: DisclosureEntry, kind: str) -> list[_ItemPlan]:
     # In the order of the entry: the order in which items come is a map's, another one each time.
     plans = []
     for item in entry.items:
@@ -146,7 +146,9 @@ def _plan_of(entry: Entry, kind: str) -> list[_ItemPlan]:
     return plans
 
 
-def _runs_of(items: Mapping[str, str], kind: str, entry: Entry, opened: Mapping[str, str]) -> list[tuple[int, bytes]]:
+def _runs_of(
+    items: Mapping[str, str], kind: str, entry: DisclosureEntry, opened: Mapping[str, str]
+) -> list[tuple[int, bytes]]:
     if (plans := entry.plans.get(kind)) is None:
         plans = entry.plans[kind] = _plan_of(entry, kind)
     runs: list[tuple[int, list[bytes]]] = []
@@ -173,13 +175,13 @@ def archived(fragment: Fragment) -> Fragment:
     return msgspec.structs.replace(fragment, archived=True, views=own, runs=runs)
 
 
-def shown(fragment: Fragment, view: View, entry: Entry | None) -> RecordView:
+def shown(fragment: Fragment, view: View, entry: DisclosureEntry | None) -> RecordView:
     """The record as a view shows it, sealed values still sealed."""
     return _shown(RecordView, fragment, entry, entry.name.zh if entry else "", fragment.items(view))
 
 
 def shown_json(
-    fragment: Fragment, view: View, entry: Entry | None, language: str, open_value: Callable[[str, str], str]
+    fragment: Fragment, view: View, entry: DisclosureEntry | None, language: str, open_value: Callable[[str, str], str]
 ) -> EncodedRecordView:
     """The record as a view shows it, sealed values opened by `open_value(sealed, code)`."""
     items = fragment.items_json(view)
@@ -187,10 +189,10 @@ def shown_json(
         token = sealed.encode()
         if token in items:
             items = items.replace(b'"%b"' % token, _encode(open_value(sealed, code)))
-    return _shown(EncodedRecordView, fragment, entry, entry.name.told(language) if entry else "", msgspec.Raw(items))
+    return _shown(EncodedRecordView, fragment, entry, entry.name.text(language) if entry else "", msgspec.Raw(items))
 
 
-def _shown(kind: Callable[..., T], fragment: Fragment, entry: Entry | None, name: str, items: object) -> T:
+def _shown(kind: Callable[..., T], fragment: Fragment, entry: DisclosureEntry | None, name: str, items: object) -> T:
     return kind(
         fragment.record_id,
         fragment.version,

@@ -8,7 +8,7 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from chengxin.values.subject_kinds import INDIVIDUAL
-from services.disclosure.domain.catalog_entry import Entry, Item
+from services.disclosure.domain.catalog_entry import DisclosureEntry, DisclosureItem
 from services.disclosure.domain.masking import mask_identifier, mask_name, scrub
 
 
@@ -58,7 +58,7 @@ class EncodedRecordView(RecordViewOf[msgspec.Raw]):
     """With its items as JSON."""
 
 
-class Delivered(msgspec.Struct, frozen=True):
+class RecordVersion(msgspec.Struct, frozen=True):
     """A record version as ingest publishes it."""
 
     record_id: str
@@ -89,7 +89,7 @@ class Form(StrEnum):
     SCRUBBED = "scrubbed"
 
 
-def form_of(item: Item, entry: Entry, kind: str, mode: View) -> Form | None:
+def form_of(item: DisclosureItem, entry: DisclosureEntry, kind: str, mode: View) -> Form | None:
     """How a disclosure mode shows one of its items of a subject of this kind (Art. 4, 14); None when it does not."""
     if not MODES[mode]:
         return Form.PLAIN
@@ -119,6 +119,6 @@ def formed(form: Form, code: str, value: str, opened: Mapping[str, str]) -> str:
             return scrub(value, opened.values())
 
 
-def shown_name(shown: RecordView, entry: Entry) -> str:
+def shown_name(shown: RecordView, entry: DisclosureEntry) -> str:
     """The subject's name as a view of one of its records shows it; empty when it does not."""
     return shown.items.get(entry.subject_name_item, "")

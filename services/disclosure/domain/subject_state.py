@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from services.disclosure.domain.assertions import NOTHING, Assertions
-from services.disclosure.domain.catalog_entry import Entry
+from services.disclosure.domain.catalog_entry import DisclosureEntry
 from services.disclosure.domain.disclosure_period import NEVER
 from services.disclosure.domain.record_fragments import Fragment
 from services.disclosure.domain.record_views import View
@@ -57,7 +57,7 @@ _members: Final = msgspec.msgpack.Decoder(dict[str, SubjectState])
 _summaries: Final = msgspec.msgpack.Decoder(dict[int, Summary])
 
 
-def summary_of(fragments: Iterable[Fragment], entry_of: Callable[[str, int], Entry]) -> Summary:
+def summary_of(fragments: Iterable[Fragment], entry_of: Callable[[str, int], DisclosureEntry]) -> Summary:
     """What these records show and say; archived ones nothing any more."""
     standing = [f for f in fragments if not f.archived]
     until, names = "", []

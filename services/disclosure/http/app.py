@@ -117,7 +117,7 @@ def _add_consents(app: OpenAPI, ctx: DisclosureContext) -> None:
         """To one organisation, for one purpose, for a time; with the code to hand over to it."""
         begins = body.valid_from or ctx.clock.today()
         entries = frozenset(body.entries)
-        terms = consent.Terms(body.grantee, body.purpose, entries, begins, body.valid_to, body.uses)
+        terms = consent.ConsentTerms(body.grantee, body.purpose, entries, begins, body.valid_to, body.uses)
         return _with_code(*consent.give(ctx, caller(), terms, idempotency_key()), 201)
 
     @app.get("/v1/me/consents", tags=[_OWN], summary="One's own consents", responses={200: bodies.ConsentsAnswer})
@@ -127,7 +127,7 @@ def _add_consents(app: OpenAPI, ctx: DisclosureContext) -> None:
         found = consent.listed(ctx, caller(), text_after(query.page_token), query.page_size)
         page = found[: query.page_size]
         following = encode_page_token(page[-1].consent_id if len(found) > len(page) else None)
-        return answer({"consents": [c.plain() for c in page], "next_page_token": following})
+        return answer({"consents": [c.to_dict() for c in page], "next_page_token": following})
 
     @app.post(
         "/v1/me/consents/<consent_id>/code",
@@ -149,11 +149,11 @@ def _add_consents(app: OpenAPI, ctx: DisclosureContext) -> None:
     @serves(consent.withdraw)
     def withdraw(path: bodies.ConsentPath) -> Response:
         """It ends at once, also for tokens already issued."""
-        return answer(consent.withdraw(ctx, caller(), path.consent_id).plain())
+        return answer(consent.withdraw(ctx, caller(), path.consent_id).to_dict())
 
 
 def _with_code(given: consent.Consent, code: str, status: int) -> Response:
-    found = answer(given.plain() | {"code": code}, status)
+    found = answer(given.to_dict() | {"code": code}, status)
     found.headers["Cache-Control"] = "no-store"
     return found
 
@@ -225,7 +225,7 @@ def _records(answered: QueryResult, **more: Any) -> Response:
     return answer(
         {
             "subject": answered.subject,
-            "records": [seen.to_json() for seen in answered.records],
+            "records": [seen.to_dict() for seen in answered.records],
             "next_page_token": encode_page_token(answered.following),
             "audit_event_id": answered.event_id,
             **more,

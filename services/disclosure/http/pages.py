@@ -11,7 +11,7 @@ from chengxin.http.pages import Templates
 from chengxin.values.clock import shanghai_date
 from chengxin.values.page_tokens import encode_page_token
 from services.disclosure.context import DisclosureContext
-from services.disclosure.domain.catalog_entry import Entry, Item
+from services.disclosure.domain.catalog_entry import DisclosureEntry, DisclosureItem
 from services.disclosure.domain.disclosure_period import OPEN_ENDED
 from services.disclosure.domain.record_views import INFORMATION_CLASSES, RecordView
 from services.disclosure.http.page_messages import WORDS
@@ -99,27 +99,27 @@ class PageRenderer:
 
     def _block(self, shown: RecordView, language: str) -> RecordBlock:
         entry = self._ctx.store.entry(shown.entry_code, shown.entry_version)
-        title = entry.name.told(language) if entry else shown.entry_name
+        title = entry.name.text(language) if entry else shown.entry_name
         recorded = shanghai_date(datetime.fromisoformat(shown.recorded_at).astimezone(UTC)).isoformat()
         return RecordBlock(shown, title, _lines(shown, entry, language), recorded)
 
 
-def _lines(shown: RecordView, entry: Entry | None, language: str) -> list[ItemLine]:
+def _lines(shown: RecordView, entry: DisclosureEntry | None, language: str) -> list[ItemLine]:
     """The items in the order of the catalog entry."""
     if entry is None:
         return [ItemLine(code, value) for code, value in shown.items.items()]
     return [
-        ItemLine(item.name.told(language), _value(item, shown.items[item.code], language))
+        ItemLine(item.name.text(language), _value(item, shown.items[item.code], language))
         for item in entry.items
         if item.code in shown.items
     ]
 
 
-def _value(item: Item, value: str, language: str) -> str:
+def _value(item: DisclosureItem, value: str, language: str) -> str:
     """A value of a code list by its name, where it has one; the day that providers write for no end, in words."""
     if item.type == "date" and value == OPEN_ENDED:
         return WORDS["until.none"][int(language == "en")]
-    names = {c.code: c.name.told(language) for c in item.code_list}
+    names = {c.code: c.name.text(language) for c in item.code_list}
     if not names:
         return value
     parts = value.split(";") if item.multiple else [value]

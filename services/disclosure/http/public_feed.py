@@ -25,7 +25,7 @@ _RECORD_ID: Final = r"^r_[a-z0-9]{1,62}$"
 RecordId = Annotated[str, Field(pattern=_RECORD_ID)]
 
 
-class RecordPath(BaseModel):
+class PublicRecordPath(BaseModel):
     """A record."""
 
     record_id: str = Field(max_length=64)
@@ -98,14 +98,14 @@ class DifferencesBody(BaseModel):
     )
 
 
-class VersionAnswer(BaseModel):
+class PlatformVersionAnswer(BaseModel):
     """A record and its version on the platform."""
 
     record_id: str
     version: int
 
 
-class OutdatedAnswer(VersionAnswer):
+class OutdatedAnswer(PlatformVersionAnswer):
     """A record whose version on the portal is another one."""
 
     shown_version: int
@@ -114,7 +114,7 @@ class OutdatedAnswer(VersionAnswer):
 class DifferencesAnswer(BaseModel):
     """What differs."""
 
-    missing: list[VersionAnswer] = Field(description="Public, and not shown by the portal")
+    missing: list[PlatformVersionAnswer] = Field(description="Public, and not shown by the portal")
     outdated: list[OutdatedAnswer]
     take_down: list[str] = Field(description="Shown by the portal, and not public, or no record of the caller's")
     same: int
@@ -146,10 +146,10 @@ def add_feed(app: OpenAPI, ctx: DisclosureContext) -> None:
         "/v1/public/records/<record_id>", tags=[_FEED], summary="One public record", responses={200: PublicRecordAnswer}
     )
     @serves(public_feed.record)
-    def record(path: RecordPath) -> Response:
+    def record(path: PublicRecordPath) -> Response:
         """As the subject's page shows it."""
         ref, shown, event_id = public_feed.record(ctx, caller(), path.record_id)
-        return answer({"subject_ref": ref, "record": shown.to_json(), "audit_event_id": event_id})
+        return answer({"subject_ref": ref, "record": shown.to_dict(), "audit_event_id": event_id})
 
     @app.post(
         "/v1/public/feed/differences",
@@ -181,7 +181,7 @@ def _change(change: RecordChange) -> dict[str, Any]:
         "provider_uscc": change.provider_uscc,
         "entry_code": change.entry_code,
         "subject_ref": change.subject_ref,
-        "record": change.record.to_json() if change.record else None,
+        "record": change.record.to_dict() if change.record else None,
     }
 
 

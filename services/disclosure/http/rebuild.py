@@ -18,7 +18,7 @@ _OPERATIONS: Final = Tag(name="operations", description="The centre: making anew
 _ADDRESS: Final = "/v1/operations/disclosure/rebuild"
 
 
-class DifferenceAnswer(BaseModel):
+class RebuildDifferenceAnswer(BaseModel):
     """What was found different."""
 
     subject_ref: str
@@ -38,7 +38,7 @@ class RebuildAnswer(BaseModel):
     goal: dict[str, int] = Field(description="By feed, how far what is in use is")
     compared: int = Field(description="Subjects compared so far")
     differences: int
-    listed: list[DifferenceAnswer] = Field(description="The first 200 of them")
+    listed: list[RebuildDifferenceAnswer] = Field(description="The first 200 of them")
 
 
 def add_rebuild(app: OpenAPI, ctx: DisclosureContext) -> None:

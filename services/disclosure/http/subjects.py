@@ -59,7 +59,7 @@ class MemberAnswer(BaseModel):
     uscc: str
 
 
-class ActAnswer(BaseModel):
+class SubjectDecisionAnswer(BaseModel):
     """What an officer decided; undone when the later fields are filled."""
 
     decision: str
@@ -82,7 +82,7 @@ class LinkAnswer(BaseModel):
     record_id: str = Field(description="One of them")
     standard: bool = Field(description="One code contains the other (GB 32100, GB 11714)")
     conflict_since: str
-    history: list[ActAnswer]
+    history: list[SubjectDecisionAnswer]
 
 
 class IdentityAnswer(BaseModel):
@@ -230,10 +230,10 @@ def selector_of(body: bodies.SelectorBody) -> SubjectIdentifier:
 def told_conflicts(found: Sequence[Disagreement]) -> list[dict[str, Any]]:
     """Facts that are told differently, in the caller's language."""
     language = request_context.current().language
-    return [{"fact": d.fact.told(language), "statements": d.statements} for d in found]
+    return [{"fact": d.fact.text(language), "statements": d.statements} for d in found]
 
 
 def _differs(found: subjects.SubjectWithDisagreements) -> dict[str, Any]:
     language = request_context.current().language
-    facts = [asdict(fact) | {"fact": fact_named(fact.fact).told(language), "item": fact.fact} for fact in found.facts]
+    facts = [asdict(fact) | {"fact": fact_named(fact.fact).text(language), "item": fact.fact} for fact in found.facts]
     return vars(found) | {"facts": facts}

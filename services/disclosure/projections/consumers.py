@@ -16,14 +16,14 @@ from prometheus_client import Counter
 
 from chengxin.feeds.parts import RecordParts
 from chengxin.feeds.quarantine import Quarantine, is_transient, reason_of
-from chengxin.store.database import Unit
+from chengxin.store.database import UnitOfWork
 from chengxin.store.field_encryption import KeyRing
 from chengxin.values.clock import Clock, rfc3339, shanghai_date
 from chengxin.values.ids import SubjectKey
 from chengxin_api.catalog.v1 import catalog_pb2
 from chengxin_api.ingest.v1 import ingest_pb2
 from chengxin_api.objection.v1 import objection_pb2
-from services.disclosure.domain.record_views import Delivered
+from services.disclosure.domain.record_views import RecordVersion
 from services.disclosure.projections.links import LinkProjection
 from services.disclosure.projections.public_changes import PublicChanges
 from services.disclosure.projections.records import MOST_BYTES, RecordProjection, TooMuchAtOnce
@@ -62,7 +62,7 @@ _RECORDS = Counter("chengxin_intake_records", "Versions of records that were tak
 _BYTES = Counter("chengxin_intake_bytes", "Bytes of the documents that were written for them")
 
 
-def apply_catalog(ctx: ProjectionContext, unit: Unit, change: catalog_pb2.Change) -> None:
+def apply_catalog(ctx: ProjectionContext, unit: UnitOfWork, change: catalog_pb2.Change) -> None:
     """Takes a change of the catalog: versions of entries are kept, the rest concerns others."""
     if change.WhichOneof("change") == "entry":
         plain = MessageToDict(change.entry, preserving_proto_field_name=True)
@@ -71,7 +71,7 @@ def apply_catalog(ctx: ProjectionContext, unit: Unit, change: catalog_pb2.Change
         Quarantine(ctx.store.store, ctx.clock).arrived(f"{change.entry.code}:{change.entry.version}", unit)
 
 
-def apply_ingest(ctx: ProjectionContext, unit: Unit, change: ingest_pb2.Change) -> tuple[int, int]:
+def apply_ingest(ctx: ProjectionContext, unit: UnitOfWork, change: ingest_pb2.Change) -> tuple[int, int]:
     """Takes versions of records; how many bytes were written for how many. Raises `EntryNotYet`, to be tried again, for
     one whose entry has not come yet, and `TooMuchAtOnce` before anything is written."""
     newest: dict[str, ingest_pb2.RecordVersion] = {}
@@ -111,7 +111,7 @@ def apply_ingest(ctx: ProjectionContext, unit: Unit, change: ingest_pb2.Change) 
     return work.writes.bytes, len(fresh)
 
 
-def apply_objection(ctx: ProjectionContext, unit: Unit, change: objection_pb2.Change) -> None:
+def apply_objection(ctx: ProjectionContext, unit: UnitOfWork, change: objection_pb2.Change) -> None:
     """Takes the state of an objection: its record is marked while any objection to it is open."""
     record_id = change.record_id
     known = record_id in ctx.store.locations([record_id], unit)
@@ -123,7 +123,7 @@ def mark_awaited(ctx: ProjectionContext) -> None:
     """Marks records that came at the same moment as an objection to them, in another process: neither saw the other."""
     for record_id in ctx.store.awaited_in_vain():
 
-        def work(unit: Unit, record_id: str = record_id) -> None:
+        def work(unit: UnitOfWork, record_id: str = record_id) -> None:
             _mark(ctx, unit, record_id, record_id in ctx.store.awaited([record_id], unit))
 
         try:
@@ -135,7 +135,7 @@ def mark_awaited(ctx: ProjectionContext) -> None:
             log.warning("not marked as objected to", record_id=record_id, reason=reason_of(e))
 
 
-def _mark(ctx: ProjectionContext, unit: Unit, record_id: str, under_objection: bool) -> None:
+def _mark(ctx: ProjectionContext, unit: UnitOfWork, record_id: str, under_objection: bool) -> None:
     """Marks a record, if it is here, and tells the public feed."""
     work = RecordProjection(ctx.store, ctx.keys, unit, ctx.clock.today().isoformat())
     work.load([record_id])
@@ -215,7 +215,7 @@ class Pieces:
         if complete and not ends:
             yield ingest_pb2.Change(position=complete[-1], last=True)
 
-    def apply(self, ctx: ProjectionContext, unit: Unit, change: ingest_pb2.Change) -> None:
+    def apply(self, ctx: ProjectionContext, unit: UnitOfWork, change: ingest_pb2.Change) -> None:
         """`apply_ingest`, learning how much a subject and a record write."""
         try:
             written, records = apply_ingest(ctx, unit, change)
@@ -350,9 +350,9 @@ class PiecedCall:
             self._gathering.end()
 
 
-def _delivered(version: ingest_pb2.RecordVersion) -> Delivered:
+def _delivered(version: ingest_pb2.RecordVersion) -> RecordVersion:
     recorded = version.recorded_at.ToDatetime(UTC)
-    return Delivered(
+    return RecordVersion(
         version.record_id,
         version.version,
         version.entry_code,

@@ -12,7 +12,7 @@ from pymongo.errors import PyMongoError
 
 from chengxin.feeds.follower import Follower
 from chengxin.feeds.lag import Lag, LagMeter
-from chengxin.store.database import FeedHead, Unit
+from chengxin.store.database import FeedHead, UnitOfWork
 from chengxin.store.field_encryption import KeyRing
 from chengxin.store.leases import BEAT_SECONDS, Holder, LeaseLost
 from chengxin.values.clock import Clock
@@ -95,12 +95,12 @@ class Sources(Protocol):
 
     def head(self, source: str) -> AskHead: ...
     def follower(
-        self, projection: Projection, part: FeedPart, word: str, confirm: Callable[[Unit], None]
+        self, projection: Projection, part: FeedPart, word: str, confirm: Callable[[UnitOfWork], None]
     ) -> Follower: ...
     def retry(self, projection: Projection) -> None: ...
 
 
-class Followed:
+class FollowedSource:
     """A source, as readiness asks about it: whichever processes follow its parts."""
 
     def __init__(self, source: str, head: AskHead) -> None:
@@ -126,7 +126,7 @@ class Feeds:
         holder: Holder,
         shares: int = 1,
     ) -> None:
-        self.followed = [Followed(source, sources.head(source)) for source in SOURCES]
+        self.followed = [FollowedSource(source, sources.head(source)) for source in SOURCES]
         self.projection = projection
         self._sources = sources
         self._holder = holder
@@ -261,8 +261,8 @@ class Feeds:
         for follower in ending:
             follower.ended(seconds)
 
-    def _confirms(self, lease: str) -> Callable[[Unit], None]:
-        def confirm(unit: Unit) -> None:
+    def _confirms(self, lease: str) -> Callable[[UnitOfWork], None]:
+        def confirm(unit: UnitOfWork) -> None:
             if not self._holder.holds(lease):
                 raise LeaseLost(lease)
             self._holder.confirm(lease, unit)

@@ -4,17 +4,23 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chengxin.store.database import Unit
+from chengxin.store.database import UnitOfWork
 from chengxin.store.field_encryption import KeyRing, is_encrypted
 from chengxin.values.ids import SubjectKey, new_id
-from services.disclosure.domain.catalog_entry import Entry
-from services.disclosure.domain.entity_resolution import Groups, Identifier, State, link_id, organisation_code_in
-from services.disclosure.domain.record_views import Delivered
+from services.disclosure.domain.catalog_entry import DisclosureEntry
+from services.disclosure.domain.entity_resolution import (
+    Groups,
+    LinkState,
+    SchemedReference,
+    link_id,
+    organisation_code_in,
+)
+from services.disclosure.domain.record_views import RecordVersion
 from services.disclosure.domain.subject_state import SubjectState
 from services.disclosure.projections.records import GroupChanges, RecordProjection
 from services.disclosure.store.disclosure_store import DisclosureStore
 from services.disclosure.store.links import StoredLink, groups_of
-from services.disclosure.store.subject_state import Group
+from services.disclosure.store.subject_state import SubjectGroup
 
 
 @dataclass
@@ -24,7 +30,7 @@ class LinkProjection:
     store: DisclosureStore
     key: SubjectKey
     keys: KeyRing
-    unit: Unit
+    unit: UnitOfWork
     # When, RFC 3339: conflicts are listed by it.
     at: str
     _claims: Counter[str] = field(default_factory=Counter)
@@ -35,7 +41,7 @@ class LinkProjection:
     # References whose records `save` has put under another strongest one.
     moved: list[str] = field(default_factory=list)
 
-    def take(self, delivered: Delivered, earlier: Iterable[str], entry: Entry | None) -> list[str]:
+    def take(self, delivered: RecordVersion, earlier: Iterable[str], entry: DisclosureEntry | None) -> list[str]:
         """Takes what a version of a record says of its subject in place of the version before, which said `earlier`.
         Answers the numbers of the links that it is evidence of."""
         named = [] if delivered.revoked or entry is None else self._links_named(delivered, entry)
@@ -47,9 +53,9 @@ class LinkProjection:
         self._claims.subtract(list(earlier))
         return ids
 
-    def stand(self, delivered: Delivered) -> None:
+    def stand(self, delivered: RecordVersion) -> None:
         """A subject has its first record here: the code within its code is its own, too."""
-        own = Identifier(delivered.subject_ref, delivered.scheme)
+        own = SchemedReference(delivered.subject_ref, delivered.scheme)
         self._roots.add(own.ref)
         if (inner := self._inner(delivered.uscc)) is not None:
             kept = _between(own, inner)
@@ -75,7 +81,7 @@ class LinkProjection:
         around = list(known.values())
         groups = groups_of(around)
         for kept in around:
-            state = groups.states.get(kept.link.id, State.NONE)
+            state = groups.states.get(kept.link.id, LinkState.NONE)
             if state != kept.state:
                 kept.state, kept.conflict_since = state, f"{self.at} {kept.link.id}"
                 changed[kept.link.id] = kept
@@ -117,7 +123,7 @@ class LinkProjection:
                 continue
             known = Counter(before[ref].group_id for ref in listed if ref in before)
             taken = next((group_id for group_id, _ in known.most_common() if group_id not in kept), "")
-            group = Group(taken or new_id("g"), listed, {ref: states[ref] for ref in listed if ref in states})
+            group = SubjectGroup(taken or new_id("g"), listed, {ref: states[ref] for ref in listed if ref in states})
             kept.add(group.group_id)
             self._move(group, members, states, before, work, changes)
         for group_id in {group.group_id for group in before.values()} - kept:
@@ -126,10 +132,10 @@ class LinkProjection:
 
     def _move(
         self,
-        group: Group,
+        group: SubjectGroup,
         members: Sequence[str],
         states: Mapping[str, SubjectState],
-        before: Mapping[str, Group],
+        before: Mapping[str, SubjectGroup],
         work: RecordProjection,
         changes: GroupChanges,
     ) -> None:
@@ -165,19 +171,19 @@ class LinkProjection:
         if subject is None or not subject.changed:
             self.store.links.write_grouped(ref, work.writes)
 
-    def _links_named(self, delivered: Delivered, entry: Entry) -> list[StoredLink]:
+    def _links_named(self, delivered: RecordVersion, entry: DisclosureEntry) -> list[StoredLink]:
         """The subject's own identifier with each other one that the record gives for it."""
         present = [(code, scheme) for code, scheme in entry.identifying if code in delivered.items]
         if len(present) < 2:
             # Mostly: the one by which ingest knows the subject.
             return []
-        own = Identifier(delivered.subject_ref, delivered.scheme)
+        own = SchemedReference(delivered.subject_ref, delivered.scheme)
         found: list[StoredLink] = []
         for code, scheme in present:
             value = delivered.items[code]
             if code in entry.identifiers and is_encrypted(value):
                 value = self.keys.decrypt(value, code)
-            other = Identifier(self.key.subject_ref(scheme, value), scheme)
+            other = SchemedReference(self.key.subject_ref(scheme, value), scheme)
             if other.ref == own.ref:
                 continue
             found.append(_between(own, other))
@@ -188,11 +194,11 @@ class LinkProjection:
         standard = link_id(own.ref, inner.ref) if inner else ""
         return [kept for kept in found if kept.link.id != standard]
 
-    def _inner(self, uscc: str) -> Identifier | None:
+    def _inner(self, uscc: str) -> SchemedReference | None:
         code = organisation_code_in(uscc)
-        return Identifier(self.key.subject_ref("organisation_code", code), "organisation_code") if code else None
+        return SchemedReference(self.key.subject_ref("organisation_code", code), "organisation_code") if code else None
 
 
-def _between(one: Identifier, other: Identifier) -> StoredLink:
+def _between(one: SchemedReference, other: SchemedReference) -> StoredLink:
     low, high = sorted((one, other), key=lambda i: i.ref)
     return StoredLink(low, high)

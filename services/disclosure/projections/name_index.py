@@ -78,7 +78,7 @@ class FoundSubject:
         return seen_names(self.names, self.called, today)[1:]
 
 
-class Directory:
+class NameIndex:
     """Finds subjects by parts of their names, by pinyin initials and by the beginning of their code."""
 
     def __init__(self, store: DisclosureStore, folder: Path | None = None) -> None:

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from chengxin.store.database import Unit
-from services.disclosure.domain.catalog_entry import Entry
+from chengxin.store.database import UnitOfWork
+from services.disclosure.domain.catalog_entry import DisclosureEntry
 from services.disclosure.domain.disclosure_period import is_over
 from services.disclosure.domain.record_fragments import Fragment
-from services.disclosure.domain.record_views import Delivered, View
+from services.disclosure.domain.record_views import RecordVersion, View
 from services.disclosure.projections.records import RecordProjection
 from services.disclosure.store.disclosure_store import DisclosureStore
 from services.disclosure.store.public_feed import PAGES_AT_ONCE, Announcement, PublicPart
@@ -27,12 +27,12 @@ ANY_GENERATION: Final = 0
 class PublicChanges:
     """One transaction's worth. `deliver`, `mark`, `end`, `move`, `told_later`, then `publish`."""
 
-    unit: Unit
+    unit: UnitOfWork
     today: str
     # Provider and entry by record.
     _records: dict[str, tuple[str, str]] = field(default_factory=dict)
 
-    def deliver(self, delivered: Delivered, entry: Entry | None, due: str, before: str) -> str:
+    def deliver(self, delivered: RecordVersion, entry: DisclosureEntry | None, due: str, before: str) -> str:
         """A version of a record, disclosed until `due`, takes the place of the one that `before` showed. Answers
         which provider shows it from now on."""
         public = not delivered.revoked and entry is not None and View.PUBLIC in entry.modes

@@ -7,16 +7,16 @@ from typing import Final
 import msgspec
 
 from chengxin.feeds.quarantine import NotYet
-from chengxin.store.database import Unit
+from chengxin.store.database import UnitOfWork
 from chengxin.store.field_encryption import KeyRing, is_encrypted
 from services.disclosure.domain.assertions import NOTHING, DisputedFact
-from services.disclosure.domain.catalog_entry import BASIC, Entry
+from services.disclosure.domain.catalog_entry import BASIC, DisclosureEntry
 from services.disclosure.domain.disclosure_period import is_over
 from services.disclosure.domain.record_fragments import Fragment, archived, fragment_of, takes_another
-from services.disclosure.domain.record_views import Delivered, View
+from services.disclosure.domain.record_views import RecordVersion, View
 from services.disclosure.domain.subject_state import SubjectState, Summary, summary_of
 from services.disclosure.store.disclosure_store import DisclosureStore
-from services.disclosure.store.subject_state import EditablePage, Group, RecordLocation, Subject
+from services.disclosure.store.subject_state import EditablePage, RecordLocation, Subject, SubjectGroup
 from services.disclosure.store.writes import Writes
 
 # Bytes that one transaction may write. The embedded store stands still for good when the uncommitted pages of one fill its
@@ -48,12 +48,12 @@ class RecordProjection:
 
     store: DisclosureStore
     keys: KeyRing
-    unit: Unit
+    unit: UnitOfWork
     today: str
     subjects: dict[str, Subject] = field(default_factory=dict)
     locations: dict[str, RecordLocation] = field(default_factory=dict)
     # By reference.
-    groups: dict[str, Group] = field(default_factory=dict)
+    groups: dict[str, SubjectGroup] = field(default_factory=dict)
     writes: Writes = field(default_factory=Writes)
     # Whether the record is new.
     _changed: dict[str, bool] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class RecordProjection:
     # Subjects of one reference whose facts are told differently, or no more.
     _told: dict[str, tuple[Sequence[str], Sequence[DisputedFact]]] = field(default_factory=dict)
     # Groups whose members have changed, and whether what is told of them may differ, by number.
-    _groups: dict[str, Group] = field(default_factory=dict)
+    _groups: dict[str, SubjectGroup] = field(default_factory=dict)
     _seq: int = 0
 
     def load(self, record_ids: Iterable[str], refs: Iterable[str] = ()) -> None:
@@ -82,7 +82,7 @@ class RecordProjection:
         if grouped := [subject.ref for subject in self.subjects.values() if subject.grouped]:
             self.groups = self.store.links.groups_with(grouped, self.unit)
 
-    def deliver(self, delivered: Delivered, under_objection: bool) -> None:
+    def deliver(self, delivered: RecordVersion, under_objection: bool) -> None:
         """Takes a version of a record, newer than what is kept."""
         where = self.locations.get(delivered.record_id)
         new = where is None
@@ -153,7 +153,7 @@ class RecordProjection:
             elif (now := after.said.differing()) or before.said.differing():
                 self._told[subject.ref] = [subject.ref], now
 
-    def touch(self, group: Group) -> None:
+    def touch(self, group: SubjectGroup) -> None:
         """A group has changed, or one of its members: it is written anew."""
         for ref in group.refs:
             if (subject := self.subjects.get(ref)) is not None and subject.state.scheme:
@@ -198,7 +198,7 @@ class RecordProjection:
             self._seq = self.store.next_seq(self.unit)
         return self._seq
 
-    def entry(self, code: str, version: int) -> Entry:
+    def entry(self, code: str, version: int) -> DisclosureEntry:
         """A version of an entry. Raises `EntryNotYet`."""
         if (entry := self.store.entry(code, version)) is None:
             raise EntryNotYet(f"{code}:{version}")
@@ -213,7 +213,7 @@ class RecordProjection:
             self._long_items[where.record_id] = where.version, b""
         subject.reduced = where.revoked = True
 
-    def _place(self, subject: Subject, where: RecordLocation, delivered: Delivered) -> None:
+    def _place(self, subject: Subject, where: RecordLocation, delivered: RecordVersion) -> None:
         entry = self.entry(delivered.entry_code, delivered.entry_version)
         plain = opened(self.keys, delivered.items, entry)
         fragment, items = fragment_of(where.slot, delivered, entry, plain, where.objected)
@@ -279,7 +279,7 @@ class RecordProjection:
         return self.store.links.states([ref], self.unit).get(ref)
 
 
-def opened(keys: KeyRing, items: Mapping[str, str], entry: Entry) -> dict[str, str]:
+def opened(keys: KeyRing, items: Mapping[str, str], entry: DisclosureEntry) -> dict[str, str]:
     """The plain values of the items that the entry says are sealed. Others may look as if they were."""
     sealed = {code: items[code] for code in entry.identifiers if code in items}
     return {code: keys.decrypt(value, code) for code, value in sealed.items() if is_encrypted(value)}

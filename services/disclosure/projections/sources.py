@@ -6,9 +6,9 @@ from typing import Any
 
 from chengxin.feeds.follower import Follower
 from chengxin.feeds.parts import CatalogParts, ObjectionParts
-from chengxin.feeds.quarantine import Parts, message_handler
-from chengxin.process.bootstrap import Assembly
-from chengxin.store.database import Unit
+from chengxin.feeds.quarantine import FeedParts, message_handler
+from chengxin.process.bootstrap import WiredService
+from chengxin.store.database import UnitOfWork
 from chengxin_api.catalog.v1 import catalog_pb2, catalog_pb2_grpc
 from chengxin_api.ingest.v1 import ingest_pb2, ingest_pb2_grpc
 from chengxin_api.objection.v1 import objection_pb2, objection_pb2_grpc
@@ -25,7 +25,7 @@ from services.disclosure.projections.feeds import WHOLE, AskHead, FeedPart, Proj
 class InnerSources:
     """The other services of the suite, over gRPC (`feeds.Sources`)."""
 
-    def __init__(self, assembly: Assembly) -> None:
+    def __init__(self, assembly: WiredService) -> None:
         self._assembly = assembly
         self._catalog = catalog_pb2_grpc.CatalogServiceStub(assembly.channel("catalog"))
         self._ingest = ingest_pb2_grpc.IngestServiceStub(assembly.channel("ingest"))
@@ -35,7 +35,9 @@ class InnerSources:
         """Asks a source how far it is, seen from a position."""
         return self._assembly.head_of(source)
 
-    def follower(self, projection: Projection, part: FeedPart, word: str, confirm: Callable[[Unit], None]) -> Follower:
+    def follower(
+        self, projection: Projection, part: FeedPart, word: str, confirm: Callable[[UnitOfWork], None]
+    ) -> Follower:
         """The follower of a part for a generation, called with a word after its source; every transaction begins with
         `confirm`, which may refuse it. Not started."""
         watch, ask, apply, cut = self._consumer(projection, part)
@@ -52,7 +54,9 @@ class InnerSources:
             key = aside(part.source, projection.store.generation)
             self._assembly.quarantine.handle(key, message_handler(cut, apply))
 
-    def _consumer(self, projection: Projection, part: FeedPart) -> tuple[Any, Any, Callable[[Unit, Any], None], Parts]:
+    def _consumer(
+        self, projection: Projection, part: FeedPart
+    ) -> tuple[Any, Any, Callable[[UnitOfWork, Any], None], FeedParts]:
         """How a part is watched, asked for, applied and taken apart."""
         if part.source == "catalog":
             apply = partial(apply_catalog, projection)

@@ -7,11 +7,10 @@ from typing import Any
 from pymongo import DeleteOne, ReplaceOne
 from pymongo.collection import Collection
 
+from chengxin.values.document import RawDocument
 from services.disclosure.domain.assertions import DisputedFact
 from services.disclosure.store.documents import DifferingRow
 from services.disclosure.store.writes import Writes
-
-Plain = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class ListedSubject:
 class DisagreementStore:
     """Which subjects' facts are told differently."""
 
-    def __init__(self, rows: Callable[[Any], Collection[Plain]]) -> None:
+    def __init__(self, rows: Callable[[Any], Collection[RawDocument]]) -> None:
         self._rows = rows
 
     def listed(self, after: str, limit: int) -> list[ListedSubject]:
@@ -47,7 +46,7 @@ class DisagreementStore:
                 writes.add(DifferingRow, ref, DeleteOne({"_id": ref}), 50)
 
 
-def _row(ref: str, refs: Sequence[str], facts: Sequence[DisputedFact]) -> Plain:
+def _row(ref: str, refs: Sequence[str], facts: Sequence[DisputedFact]) -> RawDocument:
     return {
         "_id": ref,
         "refs": list(refs),

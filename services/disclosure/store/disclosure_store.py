@@ -14,12 +14,13 @@ from typing import Any, Final, TypeVar
 from pymongo import DeleteOne, InsertOne, ReplaceOne, ReturnDocument, UpdateOne
 from pymongo.collection import Collection
 
-from chengxin.concurrency.coalescing import Together
+from chengxin.concurrency.coalescing import Coalescer
 from chengxin.errors import STORE_UNAVAILABLE
-from chengxin.store.database import Store, Unit, find_among, session_of
+from chengxin.store.database import Store, UnitOfWork, find_among, session_of
 from chengxin.store.deadlines import patience, within
+from chengxin.values.document import RawDocument
 from chengxin.values.ids import new_id
-from services.disclosure.domain.catalog_entry import Entry
+from services.disclosure.domain.catalog_entry import DisclosureEntry
 from services.disclosure.domain.record_fragments import Fragment, packed, unpacked, with_items
 from services.disclosure.domain.subject_names import NameHistory
 from services.disclosure.domain.subject_state import (
@@ -37,7 +38,7 @@ from services.disclosure.store.documents import (
     AnnouncementRow,
     ConsentRow,
     DueRow,
-    EntryRow,
+    FollowedEntryRow,
     LongRecordRow,
     NameRow,
     ObjectionRow,
@@ -49,11 +50,10 @@ from services.disclosure.store.documents import (
 )
 from services.disclosure.store.links import LinkStore
 from services.disclosure.store.public_feed import FeedStore, part_of
-from services.disclosure.store.subject_state import EditablePage, Group, RecordLocation, Subject, SubjectDocument
+from services.disclosure.store.subject_state import EditablePage, RecordLocation, Subject, SubjectDocument, SubjectGroup
 from services.disclosure.store.writes import Writes
 
 T = TypeVar("T")
-Plain = dict[str, Any]
 
 # The first generation of this shape. Collections of the version before had no generation in their names.
 FIRST: Final = 2
@@ -77,10 +77,10 @@ class DisclosureStore:
         self.feed = FeedStore(self.rows, self.pages, self.locations, store.db)
         self.said = DisagreementStore(self.rows)
         self.consents = ConsentStore(store)
-        self._entries: dict[tuple[str, int], Entry] = {}
-        self._heads = Together(self._rows_of, _LARGE_AT_ONCE, _COMPANY_SECONDS)
+        self._entries: dict[tuple[str, int], DisclosureEntry] = {}
+        self._heads = Coalescer(self._rows_of, _LARGE_AT_ONCE, _COMPANY_SECONDS)
 
-    def rows(self, document: Any) -> Collection[Plain]:
+    def rows(self, document: Any) -> Collection[RawDocument]:
         """The collection of derived documents of this generation."""
         return self.store.db[f"{document._get_collection_name()}.{self.generation}"]
 
@@ -96,7 +96,7 @@ class DisclosureStore:
                 collection.create_index(spec["fields"], **{k: v for k, v in spec.items() if k != "fields"})
         ConsentRow.ensure_indexes()
 
-    def transact(self, work: Callable[[Unit], T]) -> T:
+    def transact(self, work: Callable[[UnitOfWork], T]) -> T:
         """Runs `work` in a transaction."""
         return self.store.transact(work)
 
@@ -110,7 +110,7 @@ class DisclosureStore:
             raise STORE_UNAVAILABLE(retry_after=1) from None
         return None if found is None else _head(found)
 
-    def _rows_of(self, refs: Sequence[str], seconds: float) -> list[Plain | None]:
+    def _rows_of(self, refs: Sequence[str], seconds: float) -> list[RawDocument | None]:
         with within(seconds):
             each_once = list(dict.fromkeys(refs))
             found = {row["_id"]: row for row in self._in(SubjectRow, each_once, None, at_once=_LARGE_AT_ONCE)}
@@ -120,7 +120,9 @@ class DisclosureStore:
         """Those of the subjects that have records, by reference."""
         return {row["_id"]: _head(row) for row in self._in(SubjectRow, refs, None, at_once=_LARGE_AT_ONCE)}
 
-    def pages(self, keys: Iterable[tuple[str, int]], unit: Unit | None = None) -> dict[tuple[str, int], list[Fragment]]:
+    def pages(
+        self, keys: Iterable[tuple[str, int]], unit: UnitOfWork | None = None
+    ) -> dict[tuple[str, int], list[Fragment]]:
         """Older pages, by subject and number."""
         by_key = {_page_key(ref, number): (ref, number) for ref, number in keys}
         rows = self._in(PageRow, list(by_key), unit, at_once=_LARGE_AT_ONCE)
@@ -148,44 +150,49 @@ class DisclosureStore:
         """Where a record is."""
         return self.locations([record_id]).get(record_id)
 
-    def group_of(self, ref: str) -> Group | None:
+    def group_of(self, ref: str) -> SubjectGroup | None:
         """The group that a reference is in."""
         return self.links.groups_with([ref]).get(ref)
 
-    def entry(self, code: str, version: int) -> Entry | None:
+    def entry(self, code: str, version: int) -> DisclosureEntry | None:
         """One version of an entry. Versions never change, so each is read once."""
         if (known := self._entries.get((code, version))) is not None:
             return known
-        found = self.rows(EntryRow).find_one({"_id": f"{code}:{version}"})
+        found = self.rows(FollowedEntryRow).find_one({"_id": f"{code}:{version}"})
         if found is None:
             return None
-        self._entries[code, version] = entry = Entry.read(found)
+        self._entries[code, version] = entry = DisclosureEntry.read(found)
         return entry
 
     @property
-    def name_rows(self) -> Collection[Plain]:
+    def name_rows(self) -> Collection[RawDocument]:
         """What the public finds subjects by."""
         return self.rows(NameRow)
 
-    def names_after(self, seq: int) -> Iterator[Plain]:
+    def names_after(self, seq: int) -> Iterator[RawDocument]:
         """Changes of what the public finds subjects by, after one."""
         yield from self.rows(NameRow).find({"seq": {"$gt": seq}}, batch_size=5000)
 
     # Writing from the feeds.
 
     def _in(
-        self, document: Any, keys: Sequence[str], unit: Unit | None, fields: Plain | None = None, at_once: int = 0
-    ) -> Iterator[Plain]:
+        self,
+        document: Any,
+        keys: Sequence[str],
+        unit: UnitOfWork | None,
+        fields: RawDocument | None = None,
+        at_once: int = 0,
+    ) -> Iterator[RawDocument]:
         return find_among(
             self.rows(document), "_id", keys, fields, session_of(unit), **({"at_once": at_once} if at_once else {})
         )
 
-    def save_entry(self, entry: Plain, unit: Unit) -> None:
+    def save_entry(self, entry: RawDocument, unit: UnitOfWork) -> None:
         """Keeps a version of an entry."""
         key = f"{entry['code']}:{entry['version']}"
-        self.rows(EntryRow).replace_one({"_id": key}, {"_id": key, **entry}, upsert=True, session=unit.session)
+        self.rows(FollowedEntryRow).replace_one({"_id": key}, {"_id": key, **entry}, upsert=True, session=unit.session)
 
-    def locations(self, record_ids: Sequence[str], unit: Unit | None = None) -> dict[str, RecordLocation]:
+    def locations(self, record_ids: Sequence[str], unit: UnitOfWork | None = None) -> dict[str, RecordLocation]:
         """Where records are; unknown ones are left out."""
         return {
             r["_id"]: RecordLocation(
@@ -208,7 +215,7 @@ class DisclosureStore:
         days: dict[str, list[str]] = {}
         parts: dict[str, list[str]] = {}
         for location, new in changed:
-            row: Plain = {
+            row: RawDocument = {
                 "_id": location.record_id,
                 "ref": location.ref,
                 "page": location.page,
@@ -243,17 +250,17 @@ class DisclosureStore:
         found = self.rows(DueRow).find({"day": {"$lt": today}}).sort("day", 1).limit(limit)
         return [(row["_id"], row["records"]) for row in found]
 
-    def drop_due(self, numbers: Iterable[str], unit: Unit) -> None:
+    def drop_due(self, numbers: Iterable[str], unit: UnitOfWork) -> None:
         """Forgets lists of records that have been looked at."""
         for number in numbers:
             self.rows(DueRow).delete_one({"_id": number}, session=unit.session)
 
-    def objected(self, record_ids: Sequence[str], unit: Unit) -> set[str]:
+    def objected(self, record_ids: Sequence[str], unit: UnitOfWork) -> set[str]:
         """Those of the records to which an objection is open."""
         found = find_among(self.rows(ObjectionRow), "record_id", record_ids, None, unit.session)
         return {o["record_id"] for o in found if o["open"]}
 
-    def awaited(self, record_ids: Sequence[str], unit: Unit) -> set[str]:
+    def awaited(self, record_ids: Sequence[str], unit: UnitOfWork) -> set[str]:
         """Those of new records to which an objection came before them; they are not awaited any more."""
         rows = self.rows(ObjectionRow)
         if rows.find_one({"waiting": True}, {"_id": 1}, session=unit.session) is None:
@@ -271,33 +278,33 @@ class DisclosureStore:
         return list(self.locations(list(dict.fromkeys(row["record_id"] for row in rows))))
 
     def save_objection(
-        self, number: str, record_id: str, is_open: bool, position: int, known_record: bool, unit: Unit
+        self, number: str, record_id: str, is_open: bool, position: int, known_record: bool, unit: UnitOfWork
     ) -> bool:
         """Keeps the state of an objection; False when a newer one is known."""
         rows = self.rows(ObjectionRow)
         known = rows.find_one({"_id": number}, session=unit.session)
         if known is not None and known["position"] > position:
             return False
-        row: Plain = {"_id": number, "record_id": record_id, "open": is_open, "position": position}
+        row: RawDocument = {"_id": number, "record_id": record_id, "open": is_open, "position": position}
         if not known_record:
             row["waiting"] = True
         rows.replace_one({"_id": number}, row, upsert=True, session=unit.session)
         return True
 
-    def subjects(self, refs: Sequence[str], unit: Unit) -> dict[str, Subject]:
+    def subjects(self, refs: Sequence[str], unit: UnitOfWork) -> dict[str, Subject]:
         """Subjects with their newest pages, to be changed; unknown ones begin empty."""
         found = {ref: Subject(ref) for ref in refs}
         for row in self._in(SubjectRow, refs, unit, at_once=_LARGE_AT_ONCE):
             found[row["_id"]] = _subject(row)
         return found
 
-    def load_pages(self, wanted: Mapping[str, set[int]], subjects: Mapping[str, Subject], unit: Unit) -> None:
+    def load_pages(self, wanted: Mapping[str, set[int]], subjects: Mapping[str, Subject], unit: UnitOfWork) -> None:
         """Loads older pages of subjects into them."""
         keys = [(ref, number) for ref, numbers in wanted.items() for number in numbers]
         for (ref, number), fragments in self.pages(keys, unit).items():
             subjects[ref].pages[number] = EditablePage(number, {f.slot: f for f in fragments})
 
-    def summaries(self, ref: str, tail: int, unit: Unit) -> dict[int, Summary]:
+    def summaries(self, ref: str, tail: int, unit: UnitOfWork) -> dict[int, Summary]:
         """The summaries of a subject's older pages, by number."""
         keys = [f"{ref}:{block}" for block in range((tail + _BLOCK - 1) // _BLOCK)]
         found: dict[int, Summary] = {}
@@ -305,7 +312,7 @@ class DisclosureStore:
             found |= summaries_unpacked(row["pages"])
         return found
 
-    def write_summaries(self, changed: Mapping[str, Mapping[int, Summary]], writes: Writes, unit: Unit) -> None:
+    def write_summaries(self, changed: Mapping[str, Mapping[int, Summary]], writes: Writes, unit: UnitOfWork) -> None:
         """Keeps summaries of older pages, by subject and number."""
         blocks: dict[str, dict[int, Summary]] = {}
         for ref, summaries in changed.items():
@@ -334,7 +341,7 @@ class DisclosureStore:
             else:
                 tail = packed(kept)
         state = state_packed(subject.state)
-        row: Plain = {"_id": subject.ref, "page": subject.tail, "slots": subject.slots, "state": state}
+        row: RawDocument = {"_id": subject.ref, "page": subject.tail, "slots": subject.slots, "state": state}
         if subject.grouped:
             row["grouped"] = True
         if subject.tail in subject.pages and subject.pages[subject.tail].changed:
@@ -356,19 +363,19 @@ class DisclosureStore:
             else:
                 writes.add(LongRecordRow, record_id, ReplaceOne({"_id": record_id}, row, upsert=True), len(items) + 80)
 
-    def write_names(self, changed: Sequence[tuple[Subject, Group | None]], seq: int, writes: Writes) -> None:
+    def write_names(self, changed: Sequence[tuple[Subject, SubjectGroup | None]], seq: int, writes: Writes) -> None:
         """Writes what the public finds subjects by."""
         for subject, group in changed:
             row = _name_row(subject, group, seq)
             write = InsertOne(row) if subject.new else ReplaceOne({"_id": subject.ref}, row, upsert=True)
             writes.add(NameRow, subject.ref, write, 200 + 100 * len(row["names"]))
 
-    def write(self, writes: Writes, unit: Unit) -> None:
+    def write(self, writes: Writes, unit: UnitOfWork) -> None:
         """Writes it all."""
         for document, some in writes.items():
             self.rows(document).bulk_write(some, ordered=False, session=unit.session)
 
-    def next_seq(self, unit: Unit) -> int:
+    def next_seq(self, unit: UnitOfWork) -> int:
         """The number of a change of names."""
         # Written in the transaction, so that numbers are committed in order.
         counter = self.store.db["counters"].find_one_and_update(
@@ -383,7 +390,7 @@ class DisclosureStore:
         return int(counter["n"])
 
 
-def _subject(row: Plain) -> Subject:
+def _subject(row: RawDocument) -> Subject:
     fragments = {f.slot: f for f in unpacked(row["tail"])}
     return Subject(
         row["_id"],
@@ -396,12 +403,12 @@ def _subject(row: Plain) -> Subject:
     )
 
 
-def _head(row: Plain) -> SubjectDocument:
+def _head(row: RawDocument) -> SubjectDocument:
     state = state_unpacked(row["state"])
     return SubjectDocument(row["_id"], state, row["page"], unpacked(row["tail"]), row.get("grouped", False))
 
 
-def _name_row(subject: Subject, group: Group | None, seq: int) -> Plain:
+def _name_row(subject: Subject, group: SubjectGroup | None, seq: int) -> RawDocument:
     state, visible = subject.state, subject.state.summary.visible
     row = {"_id": subject.ref, "kind": state.kind, "uscc": state.uscc or (group.uscc if group else ""), "seq": seq}
     # Nothing else can be found by the directory than what the public sees.
@@ -419,18 +426,18 @@ def _name_row(subject: Subject, group: Group | None, seq: int) -> Plain:
     return row
 
 
-def called_of(row: Plain) -> NameHistory:
+def called_of(row: RawDocument) -> NameHistory:
     """What a subject is called, of a row of `names_after`."""
     registered = row.get("registered_at", "")
     return NameHistory(row.get("name", ""), row.get("former", ()), row.get("named_at", ""), registered)
 
 
-def read_names(row: Plain) -> PublicVisibility:
+def read_names(row: RawDocument) -> PublicVisibility:
     """What the public finds a subject by, of a row of `names_after`."""
     return PublicVisibility(row["until"], tuple(PublicName(*n) for n in row["names"]))
 
 
-def _with_items(fragment: Fragment, row: Plain | None) -> Fragment:
+def _with_items(fragment: Fragment, row: RawDocument | None) -> Fragment:
     """A long fragment with its items, when the row is of its version. Rows of the software before this tell none."""
     if not fragment.long or row is None or row.get("version", fragment.version) != fragment.version:
         return fragment

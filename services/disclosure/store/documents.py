@@ -3,7 +3,7 @@
 from mongoengine import BooleanField, Document, DynamicDocument, IntField, ListField, StringField
 
 
-class EntryRow(DynamicDocument):
+class FollowedEntryRow(DynamicDocument):
     """A published version of a catalog entry, as the catalog's feed gave it."""
 
     key = StringField(primary_key=True)  # <code>:<version>
@@ -121,7 +121,7 @@ class LinkRow(DynamicDocument):
     }
 
 
-class GroupRow(DynamicDocument):
+class SubjectGroupRow(DynamicDocument):
     """References that are one subject: those that have records, and the strongest, with their states in a blob."""
 
     group_id = StringField(primary_key=True)
@@ -172,7 +172,7 @@ class ConsentRow(DynamicDocument):
 
 
 DERIVED = (
-    EntryRow,
+    FollowedEntryRow,
     SubjectRow,
     PageRow,
     LongRecordRow,
@@ -183,7 +183,7 @@ DERIVED = (
     ObjectionRow,
     NameRow,
     LinkRow,
-    GroupRow,
+    SubjectGroupRow,
     MemberRow,
     DifferingRow,
 )

@@ -8,11 +8,10 @@ from pymongo import DeleteOne, ReturnDocument
 from pymongo.database import Database
 
 from chengxin.errors import STORE_UNAVAILABLE
-from chengxin.store.database import Store, Unit
+from chengxin.store.database import Store, UnitOfWork
+from chengxin.values.document import RawDocument
 from services.disclosure.store.disclosure_store import FIRST, DisclosureStore
 from services.disclosure.store.documents import DERIVED, LinkRow, LongRecordRow, RecordRow
-
-Plain = dict[str, Any]
 
 # What the version before the first generation called its collections.
 UNNUMBERED: Final = 0
@@ -46,7 +45,7 @@ class Generations:
         first = {"number": FIRST, "previous": UNNUMBERED if old else None, "filling": old, "acts": 0}
         self._rows.update_one({"_id": _CURRENT}, {"$setOnInsert": first}, upsert=True)
 
-    def current(self) -> Plain:
+    def current(self) -> RawDocument:
         """The generation in use: its number, the one before it, and whether it is still being filled from nothing."""
         return self._rows.find_one({"_id": _CURRENT}) or {"number": FIRST, "previous": None, "filling": False}
 
@@ -54,7 +53,7 @@ class Generations:
         """The generation in use has all that the feeds tell."""
         self._rows.update_one({"_id": _CURRENT}, {"$set": {"filling": False}})
 
-    def note_act(self, unit: Unit, number: int) -> None:
+    def note_act(self, unit: UnitOfWork, number: int) -> None:
         """An officer's decision is made in a generation, which a rebuild must not miss. Raises STORE_UNAVAILABLE when
         another generation is in use by now."""
         found = self._rows.find_one_and_update(
@@ -67,7 +66,7 @@ class Generations:
         if found is None or found["number"] != number:
             raise STORE_UNAVAILABLE(retry_after=1)
 
-    def switch(self, unit: Unit, before: int, after: int, told: Plain) -> None:
+    def switch(self, unit: UnitOfWork, before: int, after: int, told: RawDocument) -> None:
         """Another generation is in use from now on, and how the rebuild ended is told. Conflicts with decisions that are
         being made."""
         self._rows.update_one(
@@ -79,11 +78,11 @@ class Generations:
 
     # Rebuilding.
 
-    def rebuild(self) -> Plain | None:
+    def rebuild(self) -> RawDocument | None:
         """The rebuild that was asked for last."""
         return self._rows.find_one({"_id": _REBUILD})
 
-    def ask(self, by: str, at: str) -> Plain:
+    def ask(self, by: str, at: str) -> RawDocument:
         """Asks for a rebuild, unless one is under way; how it stands."""
         known = self.rebuild()
         if known is not None and known["state"] in (ASKED, FILLING):
@@ -149,7 +148,7 @@ def _generation_of(collection: str) -> int | None:
     return UNNUMBERED if collection in _BASES else None
 
 
-def reached(db: Database[Plain], source: str, generation: int) -> int:
+def reached(db: Database[RawDocument], source: str, generation: int) -> int:
     """Up to where a generation has taken in what a source tells, in how many parts ever. Of all parts of one cut the one
     counts that is furthest behind, and of several cuts the one that is furthest."""
     place = f"feed.{source}.{generation}"
@@ -159,13 +158,13 @@ def reached(db: Database[Plain], source: str, generation: int) -> int:
     return max((min(found) for cut, found in cuts.items() if len(found) == cut), default=0)
 
 
-def begun(db: Database[Plain], source: str, generation: int) -> int:
+def begun(db: Database[RawDocument], source: str, generation: int) -> int:
     """Up to where a generation may have taken in something of what a source tells, though not all."""
     rows = _positions(db, f"feed.{source}.{generation}")
     return max((max(int(row["position"]), int(row.get("begun", 0))) for row in rows), default=0)
 
 
-def _positions(db: Database[Plain], place: str) -> list[Plain]:
+def _positions(db: Database[RawDocument], place: str) -> list[RawDocument]:
     return list(db["positions"].find({"_id": {"$regex": rf"^{place.replace('.', '[.]')}([.]|$)"}}))
 
 

@@ -9,14 +9,20 @@ from typing import Any, Final
 from pymongo import DeleteOne, InsertOne, ReplaceOne, UpdateOne
 from pymongo.collection import Collection
 
-from chengxin.store.database import Unit, find_among, session_of
-from services.disclosure.domain.entity_resolution import Decision, Groups, Identifier, Link, State, grouped
+from chengxin.store.database import UnitOfWork, find_among, session_of
+from chengxin.values.document import RawDocument
+from services.disclosure.domain.entity_resolution import (
+    Groups,
+    Link,
+    LinkDecision,
+    LinkState,
+    SchemedReference,
+    grouped,
+)
 from services.disclosure.domain.subject_state import SubjectState, members_packed, members_unpacked, state_unpacked
-from services.disclosure.store.documents import GroupRow, LinkRow, MemberRow, NameRow, SubjectRow
-from services.disclosure.store.subject_state import Group
+from services.disclosure.store.documents import LinkRow, MemberRow, NameRow, SubjectGroupRow, SubjectRow
+from services.disclosure.store.subject_state import SubjectGroup
 from services.disclosure.store.writes import Writes
-
-Plain = dict[str, Any]
 
 # Groups may have some hundred kilobytes.
 _LARGE_AT_ONCE: Final = 4
@@ -41,8 +47,8 @@ class LinkAct:
 class StoredLink:
     """A link with what it stands on."""
 
-    one: Identifier
-    other: Identifier
+    one: SchemedReference
+    other: SchemedReference
     # By how many records it is named, and one of them.
     records: int = 0
     record: str = ""
@@ -55,10 +61,10 @@ class StoredLink:
     new: bool = True
 
     @property
-    def decision(self) -> Decision:
+    def decision(self) -> LinkDecision:
         """The last decision that was not undone."""
         standing = [act for act in self.history if not act.undone_at]
-        return Decision(standing[-1].decision) if standing else Decision.NONE
+        return LinkDecision(standing[-1].decision) if standing else LinkDecision.NONE
 
     @property
     def link(self) -> Link:
@@ -69,15 +75,15 @@ class StoredLink:
 class LinkStore:
     """Links, and the groups that subjects are in because of them."""
 
-    def __init__(self, rows: Callable[[Any], Collection[Plain]]) -> None:
+    def __init__(self, rows: Callable[[Any], Collection[RawDocument]]) -> None:
         self._rows = rows
 
-    def by_id(self, ids: Sequence[str], unit: Unit | None = None) -> dict[str, StoredLink]:
+    def by_id(self, ids: Sequence[str], unit: UnitOfWork | None = None) -> dict[str, StoredLink]:
         """Links; unknown ones are left out."""
         return _read(find_among(self._rows(LinkRow), "_id", ids, None, session_of(unit)))
 
     def around(
-        self, refs: Iterable[str], unit: Unit | None = None, over: dict[str, StoredLink] | None = None
+        self, refs: Iterable[str], unit: UnitOfWork | None = None, over: dict[str, StoredLink] | None = None
     ) -> list[StoredLink]:
         """All links that can be reached from references, whether they join or not; `over` are those changed in hand."""
         changed = over or {}
@@ -103,7 +109,7 @@ class LinkStore:
 
     def conflicts(self, after: str, limit: int) -> list[StoredLink]:
         """Links that records claim and that are not made, oldest first, after one."""
-        query: Plain = {"conflict_since": {"$gt": after}}
+        query: RawDocument = {"conflict_since": {"$gt": after}}
         found = self._rows(LinkRow).find(query).sort("conflict_since", 1).limit(limit)
         return list(_read(found).values())
 
@@ -115,12 +121,12 @@ class LinkStore:
             write = InsertOne(row) if kept.new else ReplaceOne({"_id": row["_id"]}, row)
             writes.add(LinkRow, row["_id"], write, size)
 
-    def states(self, refs: Sequence[str], unit: Unit | None = None) -> dict[str, SubjectState]:
+    def states(self, refs: Sequence[str], unit: UnitOfWork | None = None) -> dict[str, SubjectState]:
         """What is known of the subjects that have records here."""
         rows = find_among(self._rows(SubjectRow), "_id", refs, {"state": 1}, session_of(unit))
         return {row["_id"]: state_unpacked(row["state"]) for row in rows}
 
-    def groups_with(self, refs: Sequence[str], unit: Unit | None = None) -> dict[str, Group]:
+    def groups_with(self, refs: Sequence[str], unit: UnitOfWork | None = None) -> dict[str, SubjectGroup]:
         """The groups that references are in, by reference; those that are alone are left out."""
         # Outside a transaction a group may be dissolved between the question who is in it and the one what it is.
         for _ in range(_LOOKS - 1):
@@ -128,27 +134,29 @@ class LinkStore:
                 return self._groups_with(refs, unit)
         return self._groups_with(refs, unit)
 
-    def _groups_with(self, refs: Sequence[str], unit: Unit | None) -> dict[str, Group]:
+    def _groups_with(self, refs: Sequence[str], unit: UnitOfWork | None) -> dict[str, SubjectGroup]:
         members = find_among(self._rows(MemberRow), "_id", refs, None, session_of(unit))
         group_of = {row["_id"]: row["group"] for row in members}
         wanted = list(dict.fromkeys(group_of.values()))
-        rows = find_among(self._rows(GroupRow), "_id", wanted, None, session_of(unit), _LARGE_AT_ONCE)
+        rows = find_among(self._rows(SubjectGroupRow), "_id", wanted, None, session_of(unit), _LARGE_AT_ONCE)
         groups = {
-            row["_id"]: Group(row["_id"], row["refs"], members_unpacked(zlib.decompress(row["members"])), row["uscc"])
+            row["_id"]: SubjectGroup(
+                row["_id"], row["refs"], members_unpacked(zlib.decompress(row["members"])), row["uscc"]
+            )
             for row in rows
         }
         return {ref: groups[group_id] for ref, group_id in group_of.items()}
 
-    def write_group(self, group: Group, writes: Writes) -> None:
+    def write_group(self, group: SubjectGroup, writes: Writes) -> None:
         """Writes a group with the states of its members."""
         blob = zlib.compress(members_packed(group.members), 1)
         row = {"_id": group.group_id, "refs": group.refs, "uscc": group.uscc, "members": blob}
         size = len(blob) + 40 * len(group.refs) + 100
-        writes.add(GroupRow, group.group_id, ReplaceOne({"_id": group.group_id}, row, upsert=True), size)
+        writes.add(SubjectGroupRow, group.group_id, ReplaceOne({"_id": group.group_id}, row, upsert=True), size)
 
     def drop_group(self, group_id: str, writes: Writes) -> None:
         """Forgets a group."""
-        writes.add(GroupRow, group_id, DeleteOne({"_id": group_id}), 50)
+        writes.add(SubjectGroupRow, group_id, DeleteOne({"_id": group_id}), 50)
 
     def write_member(self, ref: str, group_id: str, writes: Writes) -> None:
         """Says in which group a reference is; in none with an empty one."""
@@ -165,7 +173,7 @@ class LinkStore:
 
     def write_leader(self, ref: str, leader: str, uscc: str, seq: int, writes: Writes) -> None:
         """Says under which reference, and by which code, the public finds a subject; alone with an empty one."""
-        shown: Plain = {"$set": {"seq": seq, "uscc": uscc}}
+        shown: RawDocument = {"$set": {"seq": seq, "uscc": uscc}}
         if leader:
             shown["$set"]["into"] = leader
         else:
@@ -178,8 +186,8 @@ def groups_of(kept: Iterable[StoredLink]) -> Groups:
     return grouped(k.link for k in kept)
 
 
-def _row(kept: StoredLink) -> Plain:
-    row: Plain = {
+def _row(kept: StoredLink) -> RawDocument:
+    row: RawDocument = {
         "_id": kept.link.id,
         "refs": [kept.one.ref, kept.other.ref],
         "schemes": [kept.one.scheme, kept.other.scheme],
@@ -189,16 +197,16 @@ def _row(kept: StoredLink) -> Plain:
         "history": [vars(act) for act in kept.history],
         "state": kept.state,
     }
-    if kept.state == State.CONFLICT:
+    if kept.state == LinkState.CONFLICT:
         row["conflict_since"] = kept.conflict_since
     return row
 
 
-def _read(rows: Iterable[Plain]) -> dict[str, StoredLink]:
+def _read(rows: Iterable[RawDocument]) -> dict[str, StoredLink]:
     return {
         row["_id"]: StoredLink(
-            Identifier(row["refs"][0], row["schemes"][0]),
-            Identifier(row["refs"][1], row["schemes"][1]),
+            SchemedReference(row["refs"][0], row["schemes"][0]),
+            SchemedReference(row["refs"][1], row["schemes"][1]),
             row["records"],
             row["record"],
             row["standard"],

@@ -6,14 +6,13 @@ The embedded store evaluates a whole range of an index before a limit or an orde
 import contextlib
 import secrets
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
+from chengxin.values.document import RawDocument
 from services.disclosure.store.disclosure_store import DisclosureStore
-
-Plain = dict[str, Any]
 
 _BATCH: Final = 2000
 
@@ -24,7 +23,7 @@ def newest_change(store: DisclosureStore) -> int:
     return int(found["n"]) if found else 0
 
 
-def names_changed_in(store: DisclosureStore, after: int, upto: int) -> Iterator[Plain]:
+def names_changed_in(store: DisclosureStore, after: int, upto: int) -> Iterator[RawDocument]:
     """Names whose last change is after one and not after another, in no order."""
     query = {"seq": {"$gt": after, "$lte": upto}}
     yield from store.name_rows.find(query, batch_size=_BATCH)

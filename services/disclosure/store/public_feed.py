@@ -8,15 +8,15 @@ from typing import Any, Final
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from chengxin.store.database import Unit, session_of
+from chengxin.store.database import UnitOfWork, session_of
+from chengxin.values.document import RawDocument
 from chengxin.values.ids import new_id
 from services.disclosure.domain.record_fragments import Fragment, unpacked
 from services.disclosure.domain.record_views import View
 from services.disclosure.store.documents import AnnouncementRow, ShownRow, SubjectRow
 from services.disclosure.store.subject_state import RecordLocation
 
-Plain = dict[str, Any]
-Pages = Callable[[Iterable[tuple[str, int]], Unit | None], Mapping[tuple[str, int], list[Fragment]]]
+Pages = Callable[[Iterable[tuple[str, int]], UnitOfWork | None], Mapping[tuple[str, int], list[Fragment]]]
 Locations = Callable[[Sequence[str]], Mapping[str, RecordLocation]]
 
 # Pages that are looked through for what is public in one transaction.
@@ -65,14 +65,18 @@ class FeedStore:
     """Public records by subject and by provider, and what is still to be told of them."""
 
     def __init__(
-        self, rows: Callable[[Any], Collection[Plain]], pages: Pages, locations: Locations, db: Database[Plain]
+        self,
+        rows: Callable[[Any], Collection[RawDocument]],
+        pages: Pages,
+        locations: Locations,
+        db: Database[RawDocument],
     ) -> None:
         self._rows = rows
         self._pages = pages
         self._locations = locations
         self._announcements = db[AnnouncementRow._get_collection_name()]
 
-    def public_of(self, ref: str, page: int, most: int, unit: Unit) -> PublicPart:
+    def public_of(self, ref: str, page: int, most: int, unit: UnitOfWork) -> PublicPart:
         """What is public under a reference on so many older pages at most, from one on, and on the newest one after them;
         items of long records left out."""
         found = self._rows(SubjectRow).find_one({"_id": ref}, {"tail": 1, "page": 1}, session=unit.session)
@@ -84,7 +88,7 @@ class FeedStore:
             return PublicPart(shown, end - page, end)
         return PublicPart([*shown, *_public(unpacked(found["tail"]))], end - page + 1, 0)
 
-    def tell_later(self, since: int, announcement: Announcement, unit: Unit | None = None) -> None:
+    def tell_later(self, since: int, announcement: Announcement, unit: UnitOfWork | None = None) -> None:
         """Leaves something to be told, once this generation or a later one is in use."""
         row = asdict(announcement) | {"since": since}
         row["_id"] = row.pop("number") or new_id("an")
@@ -95,7 +99,7 @@ class FeedStore:
         rows = self._announcements.find({"since": {"$lte": generation}}, {"_id": 1}).sort("since").limit(limit)
         return [row["_id"] for row in rows]
 
-    def announcement(self, number: str, unit: Unit) -> Announcement | None:
+    def announcement(self, number: str, unit: UnitOfWork) -> Announcement | None:
         """What is to be told; None when it has been."""
         row = self._announcements.find_one({"_id": number}, session=unit.session)
         if row is None:
@@ -103,7 +107,7 @@ class FeedStore:
         records = [(record, provider, entry) for record, provider, entry in row["records"]]
         return Announcement(number, row["subject_ref"], row["page"], row["generation"], records)
 
-    def told(self, number: str, unit: Unit) -> None:
+    def told(self, number: str, unit: UnitOfWork) -> None:
         """Nothing of it is left to be told."""
         self._announcements.delete_one({"_id": number}, session=unit.session)
 

@@ -84,7 +84,7 @@ class Subject:
 
 
 @dataclass
-class Group:
+class SubjectGroup:
     """References that are one subject: those with records and the strongest, strongest first, and the states of the former."""
 
     group_id: str

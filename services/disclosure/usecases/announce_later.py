@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from chengxin.feeds.quarantine import Quarantine, reason_of
-from chengxin.store.database import Unit
+from chengxin.store.database import UnitOfWork
 from services.disclosure.context import BeingFilled, DisclosureContext
 from services.disclosure.projections.public_changes import PublicChanges
 
@@ -47,7 +47,7 @@ class Announcer:
     def _announce(self, numbers: Sequence[str]) -> None:
         store, today = self._ctx.pinned().store, self._ctx.clock.today().isoformat()
 
-        def work(unit: Unit) -> None:
+        def work(unit: UnitOfWork) -> None:
             announced = PublicChanges(unit, today)
             for number in numbers:
                 if (announcement := store.feed.announcement(number, unit)) is not None:

@@ -10,7 +10,7 @@ from chengxin.auth.policy import rule
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import ROLE_NOT_ALLOWED, Problem
 from chengxin.feeds.quarantine import Quarantine, reason_of
-from chengxin.store.database import Unit
+from chengxin.store.database import UnitOfWork
 from services.disclosure.context import OWN, DisclosureContext
 from services.disclosure.domain.disclosure_period import is_over
 from services.disclosure.projections.public_changes import PublicChanges
@@ -45,7 +45,7 @@ def archive(ctx: DisclosureContext, caller: Principal, named: Sequence[str] | No
     if not due:
         return 0
 
-    def work(unit: Unit) -> int:
+    def work(unit: UnitOfWork) -> int:
         change = RecordProjection(ctx.store, ctx.keys, unit, today)
         change.load(some)
         done = [record_id for record_id in some if change.archive(record_id)]

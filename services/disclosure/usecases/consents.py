@@ -14,7 +14,7 @@ from typing import Any, Final
 from chengxin.auth.policy import rule
 from chengxin.auth.principal import Assurance, Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError, Problem, forbidden, not_found
-from chengxin.store.database import Unit
+from chengxin.store.database import UnitOfWork
 from chengxin.values.canonical_json import canonical
 from chengxin.values.clock import rfc3339
 from chengxin.values.ids import new_id
@@ -109,7 +109,7 @@ class Consent:
         """The same consent, taken back; taking back twice changes nothing."""
         return self if self.withdrawn_at else replace(self, withdrawn_at=at)
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As it travels and is kept."""
         return {
             "consent_id": self.consent_id,
@@ -142,7 +142,7 @@ def read_consent(plain: Mapping[str, Any]) -> Consent:
 
 
 @dataclass(frozen=True)
-class Terms:
+class ConsentTerms:
     """What a subject agrees to."""
 
     grantee: str
@@ -154,7 +154,7 @@ class Terms:
 
 
 @rule("consent.given", roles={Role.SUBJECT}, articles=("16",), assurance=Assurance.ONLINE)
-def give(ctx: DisclosureContext, caller: Principal, terms: Terms, key: str = "") -> tuple[Consent, str]:
+def give(ctx: DisclosureContext, caller: Principal, terms: ConsentTerms, key: str = "") -> tuple[Consent, str]:
     """The subject gives a consent, and gets the code to hand over; it is told once, and empty when a request is repeated.
 
     Raises INPUT_INVALID for one that could never be used.
@@ -176,11 +176,11 @@ def give(ctx: DisclosureContext, caller: Principal, terms: Terms, key: str = "")
 
     code = _new_code()
 
-    def work(unit: Unit) -> dict[str, Any]:
+    def work(unit: UnitOfWork) -> dict[str, Any]:
         _save(ctx, caller, unit, "consent.given", consent, digest_of(code))
-        return consent.plain()
+        return consent.to_dict()
 
-    asked = canonical(["consent.given", {**consent.plain(), "consent_id": "", "given_at": ""}])
+    asked = canonical(["consent.given", {**consent.to_dict(), "consent_id": "", "given_at": ""}])
     given = read_consent(ctx.store.store.once(caller.sub, key, asked, work))
     return given, code if given.consent_id == consent.consent_id else ""
 
@@ -191,7 +191,7 @@ def renew_code(ctx: DisclosureContext, caller: Principal, consent_id: str) -> tu
     CONSENT_WITHDRAWN."""
     code = _new_code()
 
-    def work(unit: Unit) -> Consent:
+    def work(unit: UnitOfWork) -> Consent:
         consent = _own(ctx, caller, consent_id, unit)
         if consent.withdrawn_at:
             raise CONSENT_WITHDRAWN()
@@ -244,7 +244,7 @@ def listed(ctx: DisclosureContext, caller: Principal, after: str, size: int) -> 
 def withdraw(ctx: DisclosureContext, caller: Principal, consent_id: str) -> Consent:
     """The subject takes a consent back; it ends at once, also for tokens already issued. Raises CONSENT_ABSENT."""
 
-    def work(unit: Unit) -> Consent:
+    def work(unit: UnitOfWork) -> Consent:
         consent = _own(ctx, caller, consent_id, unit)
         taken_back = consent.withdrawn(rfc3339(ctx.clock.now()))
         if taken_back != consent:
@@ -259,7 +259,7 @@ def use(
 ) -> tuple[Consent | None, Problem | None]:
     """The consent that the caller's token names, one use taken from it; or why it does not cover the query."""
 
-    def work(unit: Unit) -> tuple[Consent | None, Problem | None]:
+    def work(unit: UnitOfWork) -> tuple[Consent | None, Problem | None]:
         plain = ctx.store.consents.by_id(caller.consent_id, unit) if caller.consent_id else None
         if plain is None:
             return None, CONSENT_UNKNOWN()
@@ -282,7 +282,7 @@ def _new_code() -> str:
     return _CODE_PREFIX + secrets.token_urlsafe(_CODE_BYTES)
 
 
-def _own(ctx: DisclosureContext, caller: Principal, consent_id: str, unit: Unit) -> Consent:
+def _own(ctx: DisclosureContext, caller: Principal, consent_id: str, unit: UnitOfWork) -> Consent:
     plain = ctx.store.consents.by_id(consent_id, unit)
     if plain is None or plain["subject_ref"] != caller.sub:
         raise CONSENT_ABSENT(consent_id=consent_id)
@@ -290,10 +290,15 @@ def _own(ctx: DisclosureContext, caller: Principal, consent_id: str, unit: Unit)
 
 
 def _save(
-    ctx: DisclosureContext, caller: Principal, unit: Unit, act: str, consent: Consent, code_digest: str | None = None
+    ctx: DisclosureContext,
+    caller: Principal,
+    unit: UnitOfWork,
+    act: str,
+    consent: Consent,
+    code_digest: str | None = None,
 ) -> None:
     """Writes a consent; with the digest of its code when that is another one now."""
-    ctx.store.consents.save(consent.plain() | ({} if code_digest is None else {"code_digest": code_digest}), unit)
+    ctx.store.consents.save(consent.to_dict() | ({} if code_digest is None else {"code_digest": code_digest}), unit)
     details = {"consent_id": consent.consent_id, "grantee": consent.grantee}
     event = ctx.audit.event(
         act, caller, subject_refs=[consent.subject_ref], entries=sorted(consent.entries), details=details

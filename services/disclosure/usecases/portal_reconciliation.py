@@ -25,7 +25,7 @@ class PortalRecords:
 
 
 @dataclass(frozen=True)
-class Version:
+class PortalVersion:
     """A record and a version of it."""
 
     record_id: str
@@ -46,7 +46,7 @@ class ReconciliationReport:
     """What differs, by record ids."""
 
     # Public, and not on the portal.
-    missing: Sequence[Version]
+    missing: Sequence[PortalVersion]
     outdated: Sequence[Outdated]
     # On the portal, and not public here, or not the provider's.
     take_down: Sequence[str]
@@ -71,7 +71,7 @@ def compare(ctx: DisclosureContext, caller: Principal, told: PortalRecords) -> R
     through = standing[-1].record_id if len(standing) == GREATEST_SIZE else ""
     public = {s.record_id: s.version for s in standing if not is_over(s.due, today)}
     shown = {i: version for i, version in sorted(told.records.items()) if not through or i <= through}
-    missing = [Version(i, version) for i, version in public.items() if i not in shown]
+    missing = [PortalVersion(i, version) for i, version in public.items() if i not in shown]
     outdated = [Outdated(i, public[i], v) for i, v in shown.items() if i in public and public[i] != v]
     take_down = [i for i in shown if i not in public]
     event = ctx.audit.event(

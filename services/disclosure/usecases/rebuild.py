@@ -19,7 +19,7 @@ from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import of_the_city
 from chengxin.feeds.follower import Follower
 from chengxin.feeds.quarantine import reason_of
-from chengxin.store.database import Unit
+from chengxin.store.database import UnitOfWork
 from chengxin.store.leases import Holder, LeaseLost
 from chengxin.values.clock import rfc3339
 from services.disclosure.context import BeingFilled, DisclosureContext
@@ -29,7 +29,7 @@ from services.disclosure.domain.subject_state import SubjectState
 from services.disclosure.domain.view_pages import PublicVisibility
 from services.disclosure.projections.feeds import ENDING_SECONDS, SOURCES, Feeds, Projection
 from services.disclosure.projections.links import LinkProjection
-from services.disclosure.projections.name_index import Directory
+from services.disclosure.projections.name_index import NameIndex
 from services.disclosure.projections.records import RecordProjection
 from services.disclosure.store.disclosure_store import DisclosureStore
 from services.disclosure.store.documents import LinkRow, SubjectRow
@@ -79,7 +79,7 @@ def progress(ctx: DisclosureContext, caller: Principal) -> dict[str, Any] | None
 
 
 @dataclass(frozen=True)
-class Difference:
+class RebuildDifference:
     """What another generation has differently: of a subject, and of which record, if of one."""
 
     subject_ref: str
@@ -101,7 +101,7 @@ class SeenRecord:
 
 
 @dataclass(frozen=True)
-class Found:
+class DifferencesFound:
     """How many differences there are, and the first of them."""
 
     differences: int
@@ -116,7 +116,7 @@ class Rebuilder:
         ctx: DisclosureContext,
         feeds: Feeds,
         holder: Holder,
-        directory: Callable[[DisclosureStore], Directory],
+        directory: Callable[[DisclosureStore], NameIndex],
         generations: Generations,
     ) -> None:
         self._ctx = ctx
@@ -171,7 +171,7 @@ class Rebuilder:
         elif time.monotonic() - self._since[1] > _ADOPTED_SECONDS:
             self._generations.drop_unused(self._hold)
 
-    def _use(self, store: DisclosureStore, directory: Directory) -> None:
+    def _use(self, store: DisclosureStore, directory: NameIndex) -> None:
         """Answers from a generation from now on."""
         before = self._ctx.directory
         self._ctx.store, self._ctx.directory = store, directory
@@ -206,7 +206,7 @@ class Rebuilder:
             _end(followers)
 
     @staticmethod
-    def _kept(differences: Iterable[Difference], live: Projection, other: Projection) -> Found:
+    def _kept(differences: Iterable[RebuildDifference], live: Projection, other: Projection) -> DifferencesFound:
         """Counts what differs, and leaves it to be told to the public feed once the other generation is in use."""
         feed, number = other.store.feed, other.store.generation
         # What an interrupted comparison had left.
@@ -225,9 +225,9 @@ class Rebuilder:
                 told = []
         if told:
             feed.tell_later(number, Announcement("", records=told))
-        return Found(count, listed)
+        return DifferencesFound(count, listed)
 
-    def _filled_directory(self, store: DisclosureStore) -> Directory:
+    def _filled_directory(self, store: DisclosureStore) -> NameIndex:
         """The names of a generation, ready to be searched."""
         directory = self._directory(store)
         directory.start()
@@ -256,7 +256,7 @@ class Rebuilder:
         if not self._holder.holds(_LEASE):
             raise LeaseLost(_LEASE)
 
-    def _compared(self, live: Projection, other: Projection) -> Iterator[Difference]:
+    def _compared(self, live: Projection, other: Projection) -> Iterator[RebuildDifference]:
         """What differs, once the generation in use has come to where the other one is."""
         candidates = {d.subject_ref for d in _differences(live.store, other.store, self._tell_compared)}
         # Both go on meanwhile: what differs is looked at again where both are level, until nothing comes in between.
@@ -290,13 +290,13 @@ class Rebuilder:
         self,
         live: Projection,
         other: Projection,
-        found: Found,
+        found: DifferencesFound,
         followers: Sequence[Follower],
-        directory: Directory,
+        directory: NameIndex,
     ) -> None:
         announcing = replace(other, announces=True)
 
-        def work(unit: Unit) -> None:
+        def work(unit: UnitOfWork) -> None:
             self._holder.confirm(_LEASE, unit)
             _bring_decisions(live, announcing, unit)
             told = {
@@ -358,7 +358,7 @@ def _archive_as_before(projection: Projection, live: Projection) -> None:
         for start in range(0, len(done), 50):
             some = done[start : start + 50]
 
-            def work(unit: Unit, some: list[str] = some) -> None:
+            def work(unit: UnitOfWork, some: list[str] = some) -> None:
                 change = RecordProjection(projection.store, projection.keys, unit, today)
                 change.load(some)
                 for record_id in some:
@@ -370,7 +370,7 @@ def _archive_as_before(projection: Projection, live: Projection) -> None:
             projection.store.transact(work)
 
 
-def _bring_decisions(live: Projection, other: Projection, unit: Unit) -> None:
+def _bring_decisions(live: Projection, other: Projection, unit: UnitOfWork) -> None:
     """Decisions on links that officers made while the other generation was filled."""
     today = other.clock.today().isoformat()
     rows = live.store.rows(LinkRow).find({"history": {"$ne": []}}, {"history": 1}, session=unit.session)
@@ -390,7 +390,9 @@ def _bring_decisions(live: Projection, other: Projection, unit: Unit) -> None:
         work.save(links.settle(work))
 
 
-def _differences(one: DisclosureStore, other: DisclosureStore, tell: Callable[[int], None]) -> Iterator[Difference]:
+def _differences(
+    one: DisclosureStore, other: DisclosureStore, tell: Callable[[int], None]
+) -> Iterator[RebuildDifference]:
     """What two generations have differently, subject by subject; tells how many subjects have been compared."""
     compared = 0
     for refs in _subjects_of(one):
@@ -419,18 +421,18 @@ def _subjects_of(store: DisclosureStore) -> Iterator[list[str]]:
     yield refs
 
 
-def _differences_of(ref: str, one: DisclosureStore, other: DisclosureStore) -> Iterator[Difference]:
+def _differences_of(ref: str, one: DisclosureStore, other: DisclosureStore) -> Iterator[RebuildDifference]:
     mine, others = _subject(ref, one), _subject(ref, other)
     for record_id in mine[1].keys() | others[1].keys():
         if mine[1].get(record_id) != others[1].get(record_id):
             what = "missing" if record_id not in others[1] else "more" if record_id not in mine[1] else "differs"
             seen = [records[record_id] for records in (mine[1], others[1]) if record_id in records]
             told = (seen[-1].provider, seen[-1].entry) if any(s.is_public for s in seen) else ("", "")
-            yield Difference(ref, record_id, what, *told)
+            yield RebuildDifference(ref, record_id, what, *told)
     if [*mine[1]] != [*others[1]] and mine[1].keys() == others[1].keys():
-        yield Difference(ref, "", "order")
+        yield RebuildDifference(ref, "", "order")
     if mine[0] != others[0]:
-        yield Difference(ref, "", "subject")
+        yield RebuildDifference(ref, "", "subject")
 
 
 def _subject(ref: str, store: DisclosureStore) -> tuple[Any, dict[str, SeenRecord]]:

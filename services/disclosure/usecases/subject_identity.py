@@ -8,14 +8,21 @@ from chengxin.auth.policy import rule
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import of_the_city
 from chengxin.errors import conflict, not_found
-from chengxin.store.database import Unit
+from chengxin.store.database import UnitOfWork
 from chengxin.values.canonical_json import canonical
 from chengxin.values.clock import rfc3339
 from chengxin.values.subject_kinds import INDIVIDUAL
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.assertions import DisputedFact
 from services.disclosure.domain.disagreements import Disagreement
-from services.disclosure.domain.entity_resolution import Decision, Groups, Identifier, State, link_id, mixes_kinds
+from services.disclosure.domain.entity_resolution import (
+    Groups,
+    LinkDecision,
+    LinkState,
+    SchemedReference,
+    link_id,
+    mixes_kinds,
+)
 from services.disclosure.domain.masking import mask_name
 from services.disclosure.domain.record_views import RecordView, View, form_of, formed
 from services.disclosure.domain.subject_state import SubjectState
@@ -131,7 +138,7 @@ def merge(
     if one == other:
         raise ONE_SUBJECT_ALREADY()
 
-    def work(unit: Unit) -> None:
+    def work(unit: UnitOfWork) -> None:
         around = ctx.store.links.around([one, other], unit)
         groups = groups_of(around)
         if other in groups.of(one):
@@ -143,7 +150,7 @@ def merge(
             raise PERSON_AND_ORGANISATION()
         known = {kept.link.id: kept for kept in around}
         kept = known.get(link_id(one, other)) or StoredLink(low, high)
-        _decide(ctx, caller, unit, "subject.merged", kept, Decision.SAME, reason)
+        _decide(ctx, caller, unit, "subject.merged", kept, LinkDecision.SAME, reason)
 
     return _once(ctx, caller, key, ["subject.merged", sorted((one, other)), reason], work, one)
 
@@ -153,11 +160,11 @@ def split(ctx: DisclosureContext, caller: Principal, number: str, reason: str, k
     """A link joins no more, whoever says so. Raises LINK_UNKNOWN, LINK_SPLIT_ALREADY."""
     ctx = ctx.pinned()
 
-    def work(unit: Unit) -> None:
+    def work(unit: UnitOfWork) -> None:
         kept = _link(ctx, number, unit)
-        if kept.decision is Decision.DIFFERENT:
+        if kept.decision is LinkDecision.DIFFERENT:
             raise LINK_SPLIT_ALREADY()
-        _decide(ctx, caller, unit, "subject.split", kept, Decision.DIFFERENT, reason)
+        _decide(ctx, caller, unit, "subject.split", kept, LinkDecision.DIFFERENT, reason)
 
     return _once(ctx, caller, key, ["subject.split", number, reason], work, _first(number))
 
@@ -168,7 +175,7 @@ def undo(ctx: DisclosureContext, caller: Principal, number: str, reason: str, ke
     NOTHING_TO_UNDO."""
     ctx = ctx.pinned()
 
-    def work(unit: Unit) -> None:
+    def work(unit: UnitOfWork) -> None:
         kept = _link(ctx, number, unit)
         standing = [n for n, act in enumerate(kept.history) if not act.undone_at]
         if not standing:
@@ -247,17 +254,17 @@ def conflicts_of(
             records=list(dict.fromkeys(s.record_id for d in shown for s in d.statements))[:20],
         )
     )
-    held = [link for link in found.links if link.state == State.CONFLICT]
+    held = [link for link in found.links if link.state == LinkState.CONFLICT]
     return replace(found, links=held), shown
 
 
 def _once(
-    ctx: DisclosureContext, caller: Principal, key: str, asked: list[Any], work: Callable[[Unit], None], ref: str
+    ctx: DisclosureContext, caller: Principal, key: str, asked: list[Any], work: Callable[[UnitOfWork], None], ref: str
 ) -> Identity:
     """Does an act, at most once under a key, and answers whom it made of `ref`. A repeat is on record as a reading."""
     done: list[bool] = []
 
-    def first_time(unit: Unit) -> dict[str, Any]:
+    def first_time(unit: UnitOfWork) -> dict[str, Any]:
         done[:] = [True]
         work(unit)
         return {}
@@ -270,14 +277,20 @@ def _once(
 
 
 def _decide(
-    ctx: DisclosureContext, caller: Principal, unit: Unit, act: str, kept: StoredLink, decision: Decision, reason: str
+    ctx: DisclosureContext,
+    caller: Principal,
+    unit: UnitOfWork,
+    act: str,
+    kept: StoredLink,
+    decision: LinkDecision,
+    reason: str,
 ) -> None:
     sealed = ctx.keys.encrypt(reason, "reason")
     kept.history.append(LinkAct(decision.value, caller.sub, rfc3339(ctx.clock.now()), sealed))
     _save(ctx, caller, unit, act, kept)
 
 
-def _save(ctx: DisclosureContext, caller: Principal, unit: Unit, act: str, kept: StoredLink) -> None:
+def _save(ctx: DisclosureContext, caller: Principal, unit: UnitOfWork, act: str, kept: StoredLink) -> None:
     today = ctx.clock.today().isoformat()
     links = LinkProjection(ctx.store, ctx.subject_key, ctx.keys, unit, rfc3339(ctx.clock.now()))
     links.put(kept)
@@ -306,7 +319,7 @@ def _identity(ctx: DisclosureContext, ref: str) -> Identity:
     return Identity(refs[0], [_member(i, known.get(i.ref)) for i in members], [_seen(ctx, k) for k in links])
 
 
-def _identifier(ctx: DisclosureContext, groups: Groups, ref: str, unit: Unit | None) -> Identifier:
+def _identifier(ctx: DisclosureContext, groups: Groups, ref: str, unit: UnitOfWork | None) -> SchemedReference:
     """The reference with its scheme. Raises SUBJECT_UNKNOWN."""
     for member in groups.members.get(ref, ()):
         if member.ref == ref:
@@ -314,10 +327,10 @@ def _identifier(ctx: DisclosureContext, groups: Groups, ref: str, unit: Unit | N
     known = ctx.store.links.states([ref], unit).get(ref)
     if known is None:
         raise SUBJECT_UNKNOWN(subject=ref)
-    return Identifier(ref, known.scheme)
+    return SchemedReference(ref, known.scheme)
 
 
-def _member(identifier: Identifier, state: SubjectState | None) -> Member:
+def _member(identifier: SchemedReference, state: SubjectState | None) -> Member:
     return Member(identifier.ref, identifier.scheme, *_called([state] if state else []), state.uscc if state else "")
 
 
@@ -350,7 +363,7 @@ def _seen(ctx: DisclosureContext, kept: StoredLink) -> LinkDetails:
     )
 
 
-def _link(ctx: DisclosureContext, number: str, unit: Unit) -> StoredLink:
+def _link(ctx: DisclosureContext, number: str, unit: UnitOfWork) -> StoredLink:
     kept = ctx.store.links.by_id([number], unit).get(number)
     if kept is None:
         raise LINK_UNKNOWN(link_id=number)

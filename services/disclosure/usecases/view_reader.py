@@ -12,7 +12,7 @@ from chengxin.errors import unavailable
 from chengxin.values.page_tokens import refused_page_token
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.assertions import NOTHING, Assertions
-from services.disclosure.domain.catalog_entry import Entry
+from services.disclosure.domain.catalog_entry import DisclosureEntry
 from services.disclosure.domain.disagreements import Disagreement, disagreements, told_in
 from services.disclosure.domain.disclosure_period import is_over
 from services.disclosure.domain.record_fragments import Fragment, shown, shown_json
@@ -20,7 +20,7 @@ from services.disclosure.domain.record_views import EncodedRecordView, RecordVie
 from services.disclosure.domain.subject_names import NameHistory, together
 from services.disclosure.domain.subject_state import SubjectState
 from services.disclosure.domain.view_pages import PublicName, each_once
-from services.disclosure.store.subject_state import Group, SubjectDocument
+from services.disclosure.store.subject_state import SubjectDocument, SubjectGroup
 
 T = TypeVar("T")
 
@@ -74,11 +74,11 @@ class LazyRecordView:
         self._view = view
 
     @property
-    def entry(self) -> Entry | None:
+    def entry(self) -> DisclosureEntry | None:
         """The entry version that the record was validated against."""
         return self._ctx.store.entry(self.fragment.entry_code, self.fragment.entry_version)
 
-    def to_json(self) -> EncodedRecordView:
+    def to_dict(self) -> EncodedRecordView:
         """The record as it is answered, in the language asked for, with its items as JSON."""
         language = request_context.current().language
         return shown_json(self.fragment, self._view, self.entry, language, self._ctx.keys.decrypt)
@@ -91,7 +91,7 @@ class LazyRecordView:
             if record.items.get(code) == sealed:
                 record.items[code] = self._ctx.keys.decrypt(sealed, code)
         if self.entry is not None:
-            record.entry_name = self.entry.name.told(request_context.current().language)
+            record.entry_name = self.entry.name.text(request_context.current().language)
         return record
 
 
@@ -189,7 +189,7 @@ def _stranger(ctx: DisclosureContext, ref: str, view: View, ask: RecordsQuery, a
     return ResultPage(None, [], "", refs)
 
 
-def _of_group(group: Group) -> WholeSubject:
+def _of_group(group: SubjectGroup) -> WholeSubject:
     return _whole(group.refs[0], [group.members[ref] for ref in group.refs if ref in group.members])
 
 

@@ -5,42 +5,26 @@ from typing import Any
 
 import msgspec
 
-
-class LocalText(msgspec.Struct, frozen=True):
-    """A text in both languages."""
-
-    zh: str = ""
-    en: str = ""
-
-    def told(self, language: str) -> str:
-        """The text in `zh-CN` or `en`; the Chinese one where there is no other."""
-        return self.en if language == "en" and self.en else self.zh
+from chengxin.values.catalog_contract import NamedCode, TranslatedText
 
 
-class Organisation(msgspec.Struct, frozen=True):
+class EntryProvider(msgspec.Struct, frozen=True):
     """An organisation by its unified social credit code."""
 
     uscc: str = ""
     name: str = ""
 
 
-class CodeValue(msgspec.Struct, frozen=True):
-    """A permitted value."""
-
-    code: str = ""
-    name: LocalText = msgspec.field(default_factory=LocalText)
-
-
-class Item(msgspec.Struct, frozen=True):
+class DeliveryItem(msgspec.Struct, frozen=True):
     """One information item (信息项)."""
 
     code: str
-    name: LocalText = msgspec.field(default_factory=LocalText)
+    name: TranslatedText = msgspec.field(default_factory=TranslatedText)
     type: str = "text"
     length: int = 0
     scale: int = 0
     required: bool = False
-    code_list: tuple[CodeValue, ...] = ()
+    code_list: tuple[NamedCode, ...] = ()
     multiple: bool = False
     identifier: str = ""
     pattern: str = ""
@@ -56,13 +40,13 @@ class Item(msgspec.Struct, frozen=True):
         return self.sensitivity == "identifier"
 
 
-class ItemGroup(msgspec.Struct, frozen=True):
+class DeliveryItemGroup(msgspec.Struct, frozen=True):
     """Items of which at least one must be present."""
 
     items: tuple[str, ...] = ()
 
 
-class CrossRule(msgspec.Struct, frozen=True):
+class DeliveryCrossRule(msgspec.Struct, frozen=True):
     """A rule across items of one record."""
 
     rule: str = ""
@@ -77,15 +61,15 @@ class LegalDocument(msgspec.Struct, frozen=True):
     date: str = ""
 
 
-class Entry(msgspec.Struct, frozen=True, dict=True):
+class DeliveryEntry(msgspec.Struct, frozen=True, dict=True):
     """What ingest needs to know of one version of a catalog entry."""
 
     code: str
     version: int
-    name: LocalText = msgspec.field(default_factory=LocalText)
-    providers: tuple[Organisation, ...] = ()
+    name: TranslatedText = msgspec.field(default_factory=TranslatedText)
+    providers: tuple[EntryProvider, ...] = ()
     subject_kinds: tuple[str, ...] = ()
-    items: tuple[Item, ...] = ()
+    items: tuple[DeliveryItem, ...] = ()
     natural_key: tuple[str, ...] = ()
     subject_name_item: str = ""
     subject_id_items: tuple[str, ...] = ()
@@ -93,8 +77,8 @@ class Entry(msgspec.Struct, frozen=True, dict=True):
     reporting_limit_working_days: int = 0
     effective_from: str = ""
     effective_to: str = ""
-    required_one_of: tuple[ItemGroup, ...] = ()
-    cross_rules: tuple[CrossRule, ...] = ()
+    required_one_of: tuple[DeliveryItemGroup, ...] = ()
+    cross_rules: tuple[DeliveryCrossRule, ...] = ()
     update_cycle: str = ""
     legal_document: LegalDocument = msgspec.field(default_factory=LegalDocument)
     published_at: str = ""
@@ -105,7 +89,7 @@ class Entry(msgspec.Struct, frozen=True, dict=True):
         return tuple(item.code for item in self.items if item.sealed)
 
     @cached_property
-    def by_code(self) -> dict[str, Item]:
+    def by_code(self) -> dict[str, DeliveryItem]:
         """The items by code."""
         return {item.code: item for item in self.items}
 
@@ -124,16 +108,16 @@ class Entry(msgspec.Struct, frozen=True, dict=True):
         """Whether the version is in force on a Shanghai date."""
         return self.effective_from <= today and (not self.effective_to or today <= self.effective_to)
 
-    def provider(self, uscc: str) -> Organisation | None:
+    def provider(self, uscc: str) -> EntryProvider | None:
         """The provider with this code; None when the entry does not name it."""
         return next((p for p in self.providers if p.uscc == uscc), None)
 
 
-def read_entry(value: dict[str, Any]) -> Entry:
+def read_entry(value: dict[str, Any]) -> DeliveryEntry:
     """An entry from plain values (the contract's JSON). Raises `msgspec.ValidationError`."""
-    return msgspec.convert(value, Entry)
+    return msgspec.convert(value, DeliveryEntry)
 
 
-def plain(entry: Entry) -> dict[str, Any]:
+def entry_to_dict(entry: DeliveryEntry) -> dict[str, Any]:
     """The plain values of an entry."""
     return dict(msgspec.to_builtins(entry))

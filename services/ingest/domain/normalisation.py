@@ -11,7 +11,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from services.ingest.domain.catalog_entry import Item
+from services.ingest.domain.catalog_entry import DeliveryItem
 
 # What is open-ended is recorded as this day (docs/operations/submit.md).
 OPEN_ENDED: Final = "2099-12-31"
@@ -57,10 +57,10 @@ _MONEY: Final = {
 _SEVERAL: Final = (re.compile(r"[;；]"), re.compile(r"[;；、,，/\n]"))
 
 
-class Standard:
+class ItemNormaliser:
     """The items of one entry version with the standard form of each."""
 
-    def __init__(self, items: Iterable[Item], subject_name_item: str = "") -> None:
+    def __init__(self, items: Iterable[DeliveryItem], subject_name_item: str = "") -> None:
         known = tuple(items)
         self._names = tuple(i.code for i in known if _is_name(i, subject_name_item))
         self._forms = {item.code: _form(item, item.code in self._names) for item in known}
@@ -126,12 +126,12 @@ def is_date(text: str) -> bool:
         return False
 
 
-def _is_name(item: Item, subject_name_item: str) -> bool:
+def _is_name(item: DeliveryItem, subject_name_item: str) -> bool:
     text = item.type == "text" and not item.identifier and not item.code_list
     return text and (item.code == subject_name_item or item.masking == "name")
 
 
-def _form(item: Item, name: bool) -> Callable[[str], str]:
+def _form(item: DeliveryItem, name: bool) -> Callable[[str], str]:
     if item.type == "date":
         return to_date
     if item.type == "number":
@@ -154,7 +154,7 @@ def _organisation_code(text: str) -> str:
 class _Codes:
     """Values of a code list, by code or by the name of one in either language."""
 
-    def __init__(self, item: Item) -> None:
+    def __init__(self, item: DeliveryItem) -> None:
         self._multiple = item.multiple
         self._codes = {value.code for value in item.code_list}
         named: dict[str, set[str]] = {}

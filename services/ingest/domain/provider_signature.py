@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from chengxin.auth.principal import Principal
 from chengxin.errors import conflict, invalid, precondition
-from chengxin.values.provider_statement import Signed, change_statement, read_signed
-from services.ingest.domain.submission import Change, Header
+from chengxin.values.provider_statement import ProviderStatement, change_statement, read_signed
+from services.ingest.domain.submission import Header, LawfulChange
 
 SIGNATURE_INVALID = invalid(
     "SIGNATURE_INVALID",
@@ -40,7 +40,7 @@ _SHORTEST_REQUEST: Final = 16
 Agreement = Mapping[str, Any] | None
 
 
-def word_on(header: Header, caller: Principal, agreement: Agreement, is_file: bool) -> Signed | None:
+def word_on(header: Header, caller: Principal, agreement: Agreement, is_file: bool) -> ProviderStatement | None:
     """The provider's word on a delivery, as far as its header goes; None where none is given and none is agreed.
 
     `is_file` tells whether we have the file, so that its digest is as good as that of the records.
@@ -60,7 +60,7 @@ def word_on(header: Header, caller: Principal, agreement: Agreement, is_file: bo
     return signed
 
 
-def word_on_change(change: Change, caller: Principal, agreement: Agreement) -> Signed | None:
+def word_on_change(change: LawfulChange, caller: Principal, agreement: Agreement) -> ProviderStatement | None:
     """The provider's word on a change of one record; None where none is given and none is agreed.
 
     It names the version that the change was made from, so that it is good once.
@@ -80,14 +80,14 @@ def word_on_change(change: Change, caller: Principal, agreement: Agreement) -> S
     return signed
 
 
-def must_agree(signed: Signed, **facts: Any) -> None:
+def must_agree(signed: ProviderStatement, **facts: Any) -> None:
     """Raises SIGNATURE_DIFFERS where the word says something else than is the case."""
     for field, actual in facts.items():
         if field in signed.says and signed.says[field] != actual:
             raise SIGNATURE_DIFFERS(field=field, signed=str(signed.says[field])[:80], actual=actual)
 
 
-def _word(signature: str, caller: Principal, agreement: Agreement) -> Signed | None:
+def _word(signature: str, caller: Principal, agreement: Agreement) -> ProviderStatement | None:
     if not signature:
         if agreement and agreement.get("signature_required"):
             raise SIGNATURE_REQUIRED(document=agreement.get("document") or "-")
@@ -101,7 +101,7 @@ def _word(signature: str, caller: Principal, agreement: Agreement) -> Signed | N
     return signed
 
 
-def _must_tell(signed: Signed, told: AbstractSet[str], besides: AbstractSet[str]) -> None:
+def _must_tell(signed: ProviderStatement, told: AbstractSet[str], besides: AbstractSet[str]) -> None:
     if missing := told - signed.says.keys():
         raise SIGNATURE_INVALID(reason=f"it does not tell {', '.join(sorted(missing))}")
     if unknown := signed.says.keys() - told - besides:

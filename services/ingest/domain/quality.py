@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import msgspec
 
-from services.ingest.domain.catalog_entry import Entry
-from services.ingest.domain.record_versioning import Checked
-from services.ingest.domain.reporting_periods import Period
-from services.ingest.domain.submission import Became, Outcome
+from services.ingest.domain.catalog_entry import DeliveryEntry
+from services.ingest.domain.record_versioning import ValidatedRecord
+from services.ingest.domain.reporting_periods import ReportingPeriod
+from services.ingest.domain.submission import OutcomeKind, RecordOutcome
 
 # The rule set of the catalog with the thresholds. What it does not say is as here.
 RULE_SET: Final = "ingest_quality"
@@ -101,7 +101,7 @@ class Figures(msgspec.Struct, frozen=True, omit_defaults=True):
             total = total.plus(one)
         return total
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As it is stored: no name of a field is made of what others chose."""
         body = dict(msgspec.to_builtins(self))
         return body | {
@@ -124,7 +124,9 @@ class Figures(msgspec.Struct, frozen=True, omit_defaults=True):
         }
 
 
-def tally(entry: Entry, checked: Sequence[Checked], outcomes: Sequence[Became], today: date) -> Figures:
+def tally(
+    entry: DeliveryEntry, checked: Sequence[ValidatedRecord], outcomes: Sequence[RecordOutcome], today: date
+) -> Figures:
     """The figures of a batch. Costs a count in C for each record; texts of people are nowhere in it."""
     became = Counter(one.outcome for one in outcomes)
     documents = [one.document for one in checked if one.document is not None]
@@ -134,19 +136,19 @@ def tally(entry: Entry, checked: Sequence[Checked], outcomes: Sequence[Became], 
     for filled, count in Counter(tuple(document["items"]) for document in documents).items():
         counted.update(dict.fromkeys(filled, count))
     broken: Counter[str] = Counter()
-    if became[Outcome.REJECTED]:
+    if became[OutcomeKind.REJECTED]:
         broken.update(v.rule for one in outcomes for v in one.violations)
     return Figures(
         batches=1,
-        accepted=became[Outcome.ACCEPTED],
-        amended=became[Outcome.AMENDED],
-        unchanged=became[Outcome.UNCHANGED],
-        rejected=became[Outcome.REJECTED],
+        accepted=became[OutcomeKind.ACCEPTED],
+        amended=became[OutcomeKind.AMENDED],
+        unchanged=became[OutcomeKind.UNCHANGED],
+        rejected=became[OutcomeKind.REJECTED],
         optional=len(documents) * len(optional),
         valid=len(documents),
         filled={code: counted[code] for code in optional} if documents else {},
         broken=dict(broken),
-        ages=_ages(entry.document_date, checked, outcomes, today) if became[Outcome.ACCEPTED] else {},
+        ages=_ages(entry.document_date, checked, outcomes, today) if became[OutcomeKind.ACCEPTED] else {},
     )
 
 
@@ -164,13 +166,15 @@ def change(late_working_days: int | None, revoked: bool, objection: bool) -> Fig
     )
 
 
-def _ages(item: str, checked: Sequence[Checked], outcomes: Sequence[Became], today: date) -> dict[int, int]:
+def _ages(
+    item: str, checked: Sequence[ValidatedRecord], outcomes: Sequence[RecordOutcome], today: date
+) -> dict[int, int]:
     if not item:
         return {}
     months = Counter(
         one.document["items"].get(item, "")[:7]
         for one, became in zip(checked, outcomes, strict=True)
-        if became.outcome is Outcome.ACCEPTED and one.document is not None
+        if became.outcome is OutcomeKind.ACCEPTED and one.document is not None
     )
     ages: Counter[int] = Counter()
     for month, count in months.items():
@@ -183,7 +187,7 @@ def _share(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
 
 
-class Kind(StrEnum):
+class AnomalyKind(StrEnum):
     """What is out of the ordinary."""
 
     VOLUME_DROP = "volume_drop"
@@ -193,10 +197,10 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Counted:
+class PeriodFigures:
     """A period with its figures, and what is known of it."""
 
-    period: Period
+    period: ReportingPeriod
     figures: Figures
     # Whether a day of it was worked; only such periods tell of the volume that is usual.
     worked: bool
@@ -209,12 +213,12 @@ class Counted:
 class Anomaly:
     """Something out of the ordinary in a period; its figures say how much, and against what."""
 
-    kind: Kind
-    period: Period
+    kind: AnomalyKind
+    period: ReportingPeriod
     figures: Mapping[str, int | float]
 
 
-def anomalies(periods: Sequence[Counted], today: date) -> list[Anomaly]:
+def anomalies(periods: Sequence[PeriodFigures], today: date) -> list[Anomaly]:
     """What is out of the ordinary in periods that follow each other, each by the rules of its own.
 
     Volume and rejections are looked at when a period is over, revocations and backdating while it goes on.
@@ -227,7 +231,7 @@ def anomalies(periods: Sequence[Counted], today: date) -> list[Anomaly]:
     return [anomaly for anomaly in found if anomaly is not None]
 
 
-def _volume_drop(one: Counted, earlier: Sequence[Counted]) -> Anomaly | None:
+def _volume_drop(one: PeriodFigures, earlier: Sequence[PeriodFigures]) -> Anomaly | None:
     rules = one.rules
     usual = _median([e.figures.total for e in earlier if e.worked], rules)
     total = one.figures.total
@@ -236,10 +240,10 @@ def _volume_drop(one: Counted, earlier: Sequence[Counted]) -> Anomaly | None:
         return None
     if total * 100 >= usual * rules["volume_drop_percent"]:
         return None
-    return Anomaly(Kind.VOLUME_DROP, one.period, {"records": total, "median": usual})
+    return Anomaly(AnomalyKind.VOLUME_DROP, one.period, {"records": total, "median": usual})
 
 
-def _rejection_change(one: Counted, earlier: Sequence[Counted]) -> Anomaly | None:
+def _rejection_change(one: PeriodFigures, earlier: Sequence[PeriodFigures]) -> Anomaly | None:
     rules = one.rules
     least = max(1, rules["rejection_least_records"])
     usual = _median([_percent(e.figures) for e in earlier if e.figures.total >= least], rules)
@@ -249,18 +253,18 @@ def _rejection_change(one: Counted, earlier: Sequence[Counted]) -> Anomaly | Non
     if abs(now - usual) < max(1, rules["rejection_change_points"]):
         return None
     figures = {"records": one.figures.total, "rejected_percent": round(now, 1), "median_percent": round(usual, 1)}
-    return Anomaly(Kind.REJECTION_CHANGE, one.period, figures)
+    return Anomaly(AnomalyKind.REJECTION_CHANGE, one.period, figures)
 
 
-def _mass_revocation(one: Counted) -> Anomaly | None:
+def _mass_revocation(one: PeriodFigures) -> Anomaly | None:
     revoked = one.figures.revoked
     least = max(1, one.rules["mass_revocation_least_records"])
     if revoked < least or revoked * 100 < one.on_record * one.rules["mass_revocation_percent"]:
         return None
-    return Anomaly(Kind.MASS_REVOCATION, one.period, {"revoked": revoked, "on_record_before": one.on_record})
+    return Anomaly(AnomalyKind.MASS_REVOCATION, one.period, {"revoked": revoked, "on_record_before": one.on_record})
 
 
-def _backdating(one: Counted) -> Anomaly | None:
+def _backdating(one: PeriodFigures) -> Anomaly | None:
     rules = one.rules
     old = sum(count for age, count in one.figures.ages.items() if age >= rules["backdated_months"])
     if old < max(1, rules["backdating_least_records"]):
@@ -268,7 +272,7 @@ def _backdating(one: Counted) -> Anomaly | None:
     if old * 100 < one.figures.accepted * rules["backdating_percent"]:
         return None
     figures = {"backdated": old, "new": one.figures.accepted, "oldest_months": max(one.figures.ages)}
-    return Anomaly(Kind.BACKDATING, one.period, figures)
+    return Anomaly(AnomalyKind.BACKDATING, one.period, figures)
 
 
 def _percent(figures: Figures) -> float:

@@ -11,10 +11,10 @@ from chengxin.values.canonical_json import canonical
 from chengxin.values.clock import rfc3339
 from chengxin.values.jwk import public_jwk
 from chengxin.values.provider_statement import change_statement, content_sha256
-from services.ingest.domain.submission import Became, Change, Receipt
+from services.ingest.domain.submission import LawfulChange, Receipt, RecordOutcome
 
 
-class Signer:
+class ReceiptSigner:
     """Signs with one key; its public half is `jwk`."""
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
@@ -41,7 +41,12 @@ class Signer:
         return Receipt(submission["submission_id"], payload["counts"], content, at, jws)
 
     def sign_change(
-        self, change: Change, record: Mapping[str, Any], became: Became, at: datetime, signature: Mapping[str, str]
+        self,
+        change: LawfulChange,
+        record: Mapping[str, Any],
+        became: RecordOutcome,
+        at: datetime,
+        signature: Mapping[str, str],
     ) -> str:
         """The receipt of a change of `record` as it was before, with its provider's signed word, if it gave one."""
         payload = change_statement(change.asked, change.record_id, record["version"]) | {

@@ -5,20 +5,21 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import zip_longest
 
+from chengxin.values.catalog_contract import TranslatedText
 from chengxin.values.clock import shanghai_date
-from services.ingest.domain.catalog_entry import Entry, LocalText
+from services.ingest.domain.catalog_entry import DeliveryEntry
 from services.ingest.domain.quality import thresholds
 from services.ingest.domain.reporting_periods import Span, joined, known_cycle
 
 
 @dataclass(frozen=True)
-class Owed:
+class ReportingDuty:
     """What one provider owes of one entry."""
 
     provider: str
     provider_name: str
     entry_code: str
-    entry_name: LocalText
+    entry_name: TranslatedText
     spans: Sequence[Span]
 
     @property
@@ -27,10 +28,10 @@ class Owed:
         return self.spans[-1].cycle if self.spans else ""
 
 
-def all_owed(entries: Iterable[Entry], began: date) -> dict[tuple[str, str], Owed]:
+def all_owed(entries: Iterable[DeliveryEntry], began: date) -> dict[tuple[str, str], ReportingDuty]:
     """What is owed, by provider and entry. Nothing is before a version was published, nor before counting began."""
     spans: dict[tuple[str, str], list[Span]] = {}
-    named: dict[tuple[str, str], tuple[str, LocalText]] = {}
+    named: dict[tuple[str, str], tuple[str, TranslatedText]] = {}
     ordered = sorted(entries, key=lambda e: (e.code, e.version))
     for entry, following in zip_longest(ordered, ordered[1:]):
         superseded_on = following.effective_from if following and following.code == entry.code else ""
@@ -40,10 +41,13 @@ def all_owed(entries: Iterable[Entry], began: date) -> dict[tuple[str, str], Owe
             named[key] = (provider.name, entry.name)
             if span is not None:
                 spans.setdefault(key, []).append(span)
-    return {key: Owed(key[0], name, key[1], title, joined(spans.get(key, ()))) for key, (name, title) in named.items()}
+    return {
+        key: ReportingDuty(key[0], name, key[1], title, joined(spans.get(key, ())))
+        for key, (name, title) in named.items()
+    }
 
 
-def _span(entry: Entry, superseded_on: str, began: date) -> Span | None:
+def _span(entry: DeliveryEntry, superseded_on: str, began: date) -> Span | None:
     """The days of a version; it ends with its retirement, or on the day before the next version's first."""
     if not known_cycle(entry.update_cycle):
         return None
@@ -57,7 +61,7 @@ def _span(entry: Entry, superseded_on: str, began: date) -> Span | None:
     return None if last is not None and last < first else Span(entry.update_cycle, first, last)
 
 
-class Rules:
+class Thresholds:
     """The versions of the thresholds; without one in force the defaults."""
 
     def __init__(self, versions: Iterable[tuple[str, Mapping[str, int]]]) -> None:

@@ -33,7 +33,7 @@ _LENGTHS: Final = {
 
 
 @dataclass(frozen=True, order=True)
-class Period:
+class ReportingPeriod:
     """A day, an ISO week, a month, a quarter or a year, by Shanghai dates; both days are within it."""
 
     first: date
@@ -46,36 +46,36 @@ def known_cycle(cycle: str) -> bool:
     return cycle in _LENGTHS
 
 
-def period_of(cycle: str, day: date) -> Period:
+def period_of(cycle: str, day: date) -> ReportingPeriod:
     """The period of a cycle in which a day lies: every day lies in exactly one. Raises `KeyError` for no cycle."""
     match _LENGTHS[cycle]:
         case "day":
-            return Period(day, day, day.isoformat())
+            return ReportingPeriod(day, day, day.isoformat())
         case "week":
             year, week, weekday = day.isocalendar()
             first = day - _DAY * (weekday - 1)
-            return Period(first, first + _DAY * 6, f"{year:04}-W{week:02}")
+            return ReportingPeriod(first, first + _DAY * 6, f"{year:04}-W{week:02}")
         case "month":
-            return Period(day.replace(day=1), _end_of_month(day.year, day.month), f"{day:%Y-%m}")
+            return ReportingPeriod(day.replace(day=1), _end_of_month(day.year, day.month), f"{day:%Y-%m}")
         case "quarter":
             quarter = (day.month + 2) // 3
             last = _end_of_month(day.year, quarter * 3)
-            return Period(date(day.year, quarter * 3 - 2, 1), last, f"{day.year:04}-Q{quarter}")
+            return ReportingPeriod(date(day.year, quarter * 3 - 2, 1), last, f"{day.year:04}-Q{quarter}")
         case _:
-            return Period(date(day.year, 1, 1), date(day.year, 12, 31), f"{day.year:04}")
+            return ReportingPeriod(date(day.year, 1, 1), date(day.year, 12, 31), f"{day.year:04}")
 
 
-def following(cycle: str, period: Period) -> Period:
+def following(cycle: str, period: ReportingPeriod) -> ReportingPeriod:
     """The next period."""
     return period_of(cycle, period.last + _DAY)
 
 
-def before(cycle: str, period: Period) -> Period:
+def before(cycle: str, period: ReportingPeriod) -> ReportingPeriod:
     """The previous period."""
     return period_of(cycle, period.first - _DAY)
 
 
-def named(cycle: str, name: str) -> Period | None:
+def named(cycle: str, name: str) -> ReportingPeriod | None:
     """The period of a cycle with this name: `2026-11-24`, `2026-W48`, `2026-11`, `2026-Q4`, `2026`; None for no such."""
     length = _LENGTHS[cycle]
     if (found := _NAMES[length].match(name)) is None:
@@ -105,7 +105,7 @@ class Span:
     first: date
     last: date | None = None
 
-    def periods(self, since: date, today: date) -> Iterator[Period]:
+    def periods(self, since: date, today: date) -> Iterator[ReportingPeriod]:
         """Whole periods of the span that begin from `since` up to `today`, in order."""
         first = max(self.first, since)
         period = period_of(self.cycle, first)
@@ -129,7 +129,7 @@ def joined(spans: Iterable[Span]) -> list[Span]:
     return found
 
 
-class State(StrEnum):
+class PeriodState(StrEnum):
     """How it stands with a period."""
 
     AWAITED = "awaited"
@@ -145,11 +145,11 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Standing:
+class PeriodStanding:
     """A period, by when something was due for it, and what became of that."""
 
-    period: Period
-    state: State
+    period: ReportingPeriod
+    state: PeriodState
     due: date | None = None
     # A notice of the State Council still to come may move the due date.
     provisional: bool = False
@@ -157,26 +157,26 @@ class Standing:
     covered_on: date | None = None
 
 
-class Timetable:
+class DueDates:
     """When periods are due by a calendar: so many working days after their last day. Remembers what it computed."""
 
     def __init__(self, calendar: WorkCalendar) -> None:
         self._calendar = calendar
-        self._known: dict[tuple[Period, int], tuple[bool, Deadline] | None] = {}
+        self._known: dict[tuple[ReportingPeriod, int], tuple[bool, Deadline] | None] = {}
 
-    def expectation(self, period: Period, working_days: int) -> tuple[bool, Deadline] | None:
+    def expectation(self, period: ReportingPeriod, working_days: int) -> tuple[bool, Deadline] | None:
         """Whether anything is owed for a period, and its due date; None without the calendar of a year concerned."""
         key = (period, working_days)
         if key not in self._known:
             self._known[key] = self._computed(period, working_days)
         return self._known[key]
 
-    def worked(self, period: Period) -> bool:
+    def worked(self, period: ReportingPeriod) -> bool:
         """Whether a day of the period is known to be a working day."""
         found = self.expectation(period, 0)
         return found is not None and found[0]
 
-    def _computed(self, period: Period, working_days: int) -> tuple[bool, Deadline] | None:
+    def _computed(self, period: ReportingPeriod, working_days: int) -> tuple[bool, Deadline] | None:
         days = ((period.first + _DAY * n) for n in range((period.last - period.first).days + 1))
         try:
             worked = any(map(self._calendar.is_working_day, days))
@@ -189,7 +189,7 @@ class Timetable:
 class _Open:
     """A period for which something is owed and nothing has come."""
 
-    period: Period
+    period: ReportingPeriod
     due: date | None
     provisional: bool
 
@@ -197,38 +197,38 @@ class _Open:
         # Without a due date only what came within the period is known to be for it.
         return day <= (self.due or self.period.last)
 
-    def standing(self, state: State, covered_on: date | None = None) -> Standing:
-        return Standing(self.period, state, self.due, self.provisional, covered_on)
+    def standing(self, state: PeriodState, covered_on: date | None = None) -> PeriodStanding:
+        return PeriodStanding(self.period, state, self.due, self.provisional, covered_on)
 
 
 def standings(
-    periods: Sequence[tuple[Period, int]],
-    timetable: Timetable,
+    periods: Sequence[tuple[ReportingPeriod, int]],
+    timetable: DueDates,
     delivered: Iterable[date],
     declared: Mapping[str, date],
     today: date,
-) -> list[Standing]:
+) -> list[PeriodStanding]:
     """How it stands with periods, each with its grace in working days, in order.
 
     A day on which something was delivered covers one period: the oldest that is not covered, has begun and is not past
     its due date; without such a one the oldest that is overdue, late. So who delivers in every period is never overdue,
     whether it delivers for the period or, in its grace, for the one before. A declaration covers what it names.
     """
-    found: dict[Period, Standing] = {}
+    found: dict[ReportingPeriod, PeriodStanding] = {}
     owed: list[_Open] = []
     for period, working_days in periods:
         expectation = timetable.expectation(period, working_days)
         if expectation is not None and not expectation[0]:
-            found[period] = Standing(period, State.NOT_EXPECTED)
+            found[period] = PeriodStanding(period, PeriodState.NOT_EXPECTED)
             continue
         one = _Open(period, *(expectation[1] if expectation else (None, False)))
         if (day := declared.get(period.name)) is not None and day <= today:
             late = one.due is not None and day > one.due
-            found[period] = one.standing(State.DECLARED_LATE if late else State.DECLARED, day)
+            found[period] = one.standing(PeriodState.DECLARED_LATE if late else PeriodState.DECLARED, day)
         else:
             owed.append(one)
     for one, day in _covered(owed, sorted(day for day in set(delivered) if day <= today)):
-        found[one.period] = one.standing(State.DELIVERED if one.in_time(day) else State.DELIVERED_LATE, day)
+        found[one.period] = one.standing(PeriodState.DELIVERED if one.in_time(day) else PeriodState.DELIVERED_LATE, day)
     for one in owed:
         if one.period not in found:
             found[one.period] = one.standing(_uncovered(one, today))
@@ -253,10 +253,10 @@ def _covered(owed: Sequence[_Open], delivered: Sequence[date]) -> Iterator[tuple
             missed += 1
 
 
-def _uncovered(one: _Open, today: date) -> State:
+def _uncovered(one: _Open, today: date) -> PeriodState:
     if one.due is None:
-        return State.UNDETERMINED
-    return State.OVERDUE if today > one.due else State.AWAITED
+        return PeriodState.UNDETERMINED
+    return PeriodState.OVERDUE if today > one.due else PeriodState.AWAITED
 
 
 def _end_of_month(year: int, month: int) -> date:

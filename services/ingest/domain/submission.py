@@ -13,7 +13,7 @@ from chengxin.errors import INPUT_INVALID, FieldError, Problem, conflict, forbid
 from chengxin.tabular.bounds import LONGEST_RECORD, MOST_BYTES_OF_BATCH, MOST_ITEMS, bytes_of, is_bounded, length_of
 from chengxin.values.clock import rfc3339
 from chengxin.values.ids import is_objection_no, names_identity_number
-from chengxin.values.provider_statement import Asked, batch_bytes
+from chengxin.values.provider_statement import ChangeStatement, batch_bytes
 from chengxin.values.workdays import WorkCalendar
 from services.ingest.domain.normalisation import is_date
 from services.ingest.domain.validator import Violation
@@ -140,7 +140,7 @@ FEED_NOT_FOR_YOU = forbidden(
 )
 
 
-class Outcome(StrEnum):
+class OutcomeKind(StrEnum):
     """What became of a delivered record."""
 
     ACCEPTED = "accepted"
@@ -190,7 +190,7 @@ class Header:
 
 
 @dataclass(frozen=True)
-class Delivered:
+class DeliveredRecord:
     """One record as delivered: position in the source, item code to value."""
 
     row: int
@@ -202,7 +202,7 @@ class Batch:
     """Some records of a delivery."""
 
     number: int
-    records: Sequence[Delivered]
+    records: Sequence[DeliveredRecord]
 
     def encoded(self) -> bytes:
         """The JSON of `[[row, items], …]`, items by code: kept as delivered (Art. 12); its SHA-256 is the batch's digest."""
@@ -239,7 +239,7 @@ class Receipt:
     closed_at: datetime
     jws: str
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As answers name it."""
         return {
             "submission_id": self.submission_id,
@@ -265,14 +265,14 @@ class Counts:
         return self.accepted + self.amended + self.unchanged + self.rejected
 
     @classmethod
-    def of(cls, outcomes: Iterable[Outcome]) -> "Counts":
+    def of(cls, outcomes: Iterable[OutcomeKind]) -> "Counts":
         """Counts of these outcomes."""
         tally = dict.fromkeys(("accepted", "amended", "unchanged", "rejected"), 0)
         for outcome in outcomes:
             tally[outcome.value] += 1
         return cls(**tally)
 
-    def to_json(self) -> dict[str, int]:
+    def to_dict(self) -> dict[str, int]:
         """As documents, receipts and answers name them."""
         return {
             "total": self.total,
@@ -284,7 +284,7 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Change:
+class LawfulChange:
     """A lawful later change of one record as asked for (Art. 11)."""
 
     record_id: str
@@ -301,12 +301,12 @@ class Change:
     signature: str = ""
 
     @property
-    def asked(self) -> Asked:
+    def asked(self) -> ChangeStatement:
         """What it says of the record, as it is signed."""
         told = (self.request_id, self.reason, self.document_number, self.effective_date, self.objection_no)
-        return Asked(*told, items=self.items)
+        return ChangeStatement(*told, items=self.items)
 
-    def checked(self, today: date) -> "Change":
+    def checked(self, today: date) -> "LawfulChange":
         """The change itself; `today` is the Shanghai date. Raises INPUT_INVALID naming each wrong field."""
         wrong = []
         if not self.record_id:
@@ -344,11 +344,11 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Became:
+class RecordOutcome:
     """What became of one delivered record, with the reasons of a rejection."""
 
     row: int
-    outcome: Outcome
+    outcome: OutcomeKind
     record_id: str = ""
     version: int = 0
     violations: Sequence[Violation] = ()

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from chengxin.values.sample_marker import example_text
-from services.ingest.domain.catalog_entry import CrossRule, Entry, Item
+from services.ingest.domain.catalog_entry import DeliveryCrossRule, DeliveryEntry, DeliveryItem
 from services.ingest.domain.identifiers import FAULTS
-from services.ingest.domain.normalisation import Standard, is_date
+from services.ingest.domain.normalisation import ItemNormaliser, is_date
 from services.ingest.domain.violations import both, listed, named, permitted
 
 # Control, format (also what changes the direction of a text, and the zero-width joiners that no Chinese record needs),
@@ -51,10 +51,10 @@ Rule = Callable[[Items], Violation | None]
 class Validator:
     """The rules of one entry version."""
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: DeliveryEntry) -> None:
         self.entry = entry
         self._known = entry.by_code
-        self._standard = Standard(entry.items, entry.subject_name_item)
+        self._standard = ItemNormaliser(entry.items, entry.subject_name_item)
         self._shape = _shape(entry)
         self._identifiers = [(item.code, FAULTS[item.identifier]) for item in entry.items if item.identifier in FAULTS]
         self._rules: list[Rule] = [
@@ -65,7 +65,7 @@ class Validator:
             *self._not_the_example(entry),
         ]
 
-    def _not_the_example(self, entry: Entry) -> Iterator[Rule]:
+    def _not_the_example(self, entry: DeliveryEntry) -> Iterator[Rule]:
         """The row that a template shows how to fill in is about nobody, and obeys every other rule."""
         if (item := self._known.get(entry.subject_name_item)) is None:
             return
@@ -131,7 +131,7 @@ def _unseen(text: str) -> list[str]:
     return list(islice(there, _SHOWN))
 
 
-def _shape(entry: Entry) -> type[msgspec.Struct]:
+def _shape(entry: DeliveryEntry) -> type[msgspec.Struct]:
     fields: list[Any] = []
     names = {}
     for number, item in enumerate(entry.items):
@@ -142,7 +142,7 @@ def _shape(entry: Entry) -> type[msgspec.Struct]:
     return msgspec.defstruct(entry.code, fields, kw_only=True, forbid_unknown_fields=True, rename=names, gc=False)
 
 
-def _type(item: Item) -> Any:
+def _type(item: DeliveryItem) -> Any:
     if item.type == "date":
         return date
     if item.type == "number":
@@ -157,20 +157,20 @@ def _type(item: Item) -> Any:
     return Annotated[str, msgspec.Meta(max_length=longest)]
 
 
-def _codes_pattern(item: Item) -> str:
+def _codes_pattern(item: DeliveryItem) -> str:
     if not item.code_list:
         return ""
     one = "(?:" + "|".join(re.escape(v.code) for v in item.code_list) + ")"
     return f"{one}(?:;{one})*" if item.multiple else one
 
 
-def _number_pattern(item: Item) -> str:
+def _number_pattern(item: DeliveryItem) -> str:
     decimals = rf"(?:\.[0-9]{{0,{item.scale - 1}}}[1-9])?" if item.scale else ""
     digits = rf"(?=-?(?:[0-9]\.?){{1,{item.length}}}\Z)" if item.length else ""
     return rf"^(?!-0\Z){digits}-?(?:0|[1-9][0-9]*){decimals}\Z"
 
 
-def _item_violations(item: Item, text: str) -> list[Violation]:
+def _item_violations(item: DeliveryItem, text: str) -> list[Violation]:
     if item.type == "date":
         if _SERIAL.match(text):
             meant = (_SERIAL_ZERO + timedelta(days=int(text))).isoformat()
@@ -194,7 +194,7 @@ def _item_violations(item: Item, text: str) -> list[Violation]:
     return found
 
 
-def _number_violations(item: Item, text: str) -> list[Violation]:
+def _number_violations(item: DeliveryItem, text: str) -> list[Violation]:
     if not _CANONICAL.match(text):
         return [_violation(item, "number.format", text)]
     found = []
@@ -207,7 +207,7 @@ def _number_violations(item: Item, text: str) -> list[Violation]:
     return found
 
 
-def _one_of(rule: str, codes: Sequence[str], known: Mapping[str, Item]) -> Rule:
+def _one_of(rule: str, codes: Sequence[str], known: Mapping[str, DeliveryItem]) -> Rule:
     missing = Violation("", rule, *both(rule, items=listed([known[c] for c in codes if c in known])))
     if len(codes) == 1:
         (only,) = codes
@@ -222,7 +222,7 @@ def _one_of(rule: str, codes: Sequence[str], known: Mapping[str, Item]) -> Rule:
     return check
 
 
-def _cross(rule: CrossRule, known: Mapping[str, Item]) -> Rule:
+def _cross(rule: DeliveryCrossRule, known: Mapping[str, DeliveryItem]) -> Rule:
     item, other = known[rule.item], known[rule.other]
     match rule.rule:
         case "not_before":
@@ -234,7 +234,7 @@ def _cross(rule: CrossRule, known: Mapping[str, Item]) -> Rule:
     raise ValueError(f"unknown cross rule {rule.rule}")
 
 
-def _ordered(rule: str, item: Item, other: Item, wrong: Callable[[str, str], bool]) -> Rule:
+def _ordered(rule: str, item: DeliveryItem, other: DeliveryItem, wrong: Callable[[str, str], bool]) -> Rule:
     def check(items: Items) -> Violation | None:
         this, that = items.get(item.code), items.get(other.code)
         if this is None or that is None or not wrong(this, that):
@@ -249,7 +249,7 @@ def _less(this: str, that: str) -> bool:
     return bool(_CANONICAL.match(this) and _CANONICAL.match(that)) and Decimal(this) < Decimal(that)
 
 
-def _conditional(rule: CrossRule, item: Item, other: Item) -> Rule:
+def _conditional(rule: DeliveryCrossRule, item: DeliveryItem, other: DeliveryItem) -> Rule:
     values = frozenset(rule.values)
     words: dict[str, Any] = {"other": named(other), "values": "/".join(rule.values)}
     there_is_wrong = rule.rule == "forbidden_when"
@@ -264,6 +264,6 @@ def _conditional(rule: CrossRule, item: Item, other: Item) -> Rule:
     return check
 
 
-def _violation(item: Item, rule: str, value: str, **words: object) -> Violation:
+def _violation(item: DeliveryItem, rule: str, value: str, **words: object) -> Violation:
     shown = "" if item.sealed else value[:200]
     return Violation(item.code, rule, *both(rule, item=named(item), **words), shown)

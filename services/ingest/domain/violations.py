@@ -3,46 +3,46 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from services.ingest.domain.catalog_entry import Item
+from services.ingest.domain.catalog_entry import DeliveryItem
 
 _SHOWN_CODES: Final = 20
 
 
-class Words(NamedTuple):
+class BothLanguages(NamedTuple):
     """The same words in both languages."""
 
     zh: str
     en: str
 
 
-def both(rule: str, **words: object) -> Words:
-    """The message of a rule; `Words` among the words are told in their language."""
+def both(rule: str, **words: object) -> BothLanguages:
+    """The message of a rule; `BothLanguages` among the words are told in their language."""
     zh, en = _WORDS[rule]
-    return Words(
-        zh.format(**{k: w.zh if isinstance(w, Words) else w for k, w in words.items()}),
-        en.format(**{k: w.en if isinstance(w, Words) else w for k, w in words.items()}),
+    return BothLanguages(
+        zh.format(**{k: w.zh if isinstance(w, BothLanguages) else w for k, w in words.items()}),
+        en.format(**{k: w.en if isinstance(w, BothLanguages) else w for k, w in words.items()}),
     )
 
 
-def named(item: Item) -> Words:
+def named(item: DeliveryItem) -> BothLanguages:
     """An item's name, with its code."""
     zh, en = item.name.zh, item.name.en or item.name.zh
-    return Words(f"“{zh}”（{item.code}）" if zh else item.code, f"“{en}” ({item.code})" if en else item.code)
+    return BothLanguages(f"“{zh}”（{item.code}）" if zh else item.code, f"“{en}” ({item.code})" if en else item.code)
 
 
-def listed(items: Sequence[Item]) -> Words:
+def listed(items: Sequence[DeliveryItem]) -> BothLanguages:
     """Several items' names."""
     names = [named(item) for item in items]
-    return Words("、".join(n.zh for n in names), ", ".join(n.en for n in names))
+    return BothLanguages("、".join(n.zh for n in names), ", ".join(n.en for n in names))
 
 
-def permitted(item: Item) -> Words:
+def permitted(item: DeliveryItem) -> BothLanguages:
     """The values of an item's code list, with their names where these say more."""
     shown = item.code_list[:_SHOWN_CODES]
     more = "…" if len(item.code_list) > _SHOWN_CODES else ""
     zh = [f"{v.code}（{v.name.zh}）" if v.name.zh not in ("", v.code) else v.code for v in shown]
     en = [f"{v.code} ({v.name.en})" if v.name.en not in ("", v.code) else v.code for v in shown]
-    return Words("、".join(zh) + more, ", ".join(en) + more)
+    return BothLanguages("、".join(zh) + more, ", ".join(en) + more)
 
 
 # Rule to (Chinese, English). `{item}` is the item's name with its code; other words depend on the rule.

@@ -6,21 +6,21 @@ from functools import lru_cache
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from chengxin.values.document import RawDocument
 from chengxin.values.page_tokens import encode_page_token
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
 from services.ingest.domain.receipt import receipt_of
-from services.ingest.domain.submission import Became, Change, Delivered, Header, Outcome, Receipt
+from services.ingest.domain.submission import DeliveredRecord, Header, LawfulChange, OutcomeKind, Receipt, RecordOutcome
 from services.ingest.domain.validator import Violation
-from services.ingest.store.submissions import Plain
 from services.ingest.usecases import read_submissions
-from services.ingest.usecases.record_history import History, Version
+from services.ingest.usecases.record_history import HistoricVersion, RecordHistory
 
 _OUTCOMES = {
-    Outcome.ACCEPTED: pb.OUTCOME_ACCEPTED,
-    Outcome.AMENDED: pb.OUTCOME_AMENDED,
-    Outcome.UNCHANGED: pb.OUTCOME_UNCHANGED,
-    Outcome.REJECTED: pb.OUTCOME_REJECTED,
-    Outcome.REVOKED: pb.OUTCOME_REVOKED,
+    OutcomeKind.ACCEPTED: pb.OUTCOME_ACCEPTED,
+    OutcomeKind.AMENDED: pb.OUTCOME_AMENDED,
+    OutcomeKind.UNCHANGED: pb.OUTCOME_UNCHANGED,
+    OutcomeKind.REJECTED: pb.OUTCOME_REJECTED,
+    OutcomeKind.REVOKED: pb.OUTCOME_REVOKED,
 }
 
 
@@ -37,14 +37,14 @@ def header(message: pb.SubmissionHeader) -> Header:
     )
 
 
-def delivered(records: Iterable[pb.Record]) -> list[Delivered]:
+def delivered(records: Iterable[pb.Record]) -> list[DeliveredRecord]:
     """The records of a batch."""
-    return [Delivered(record.row, dict(record.items)) for record in records]
+    return [DeliveredRecord(record.row, dict(record.items)) for record in records]
 
 
-def amendment(message: pb.AmendRequest) -> Change:
+def amendment(message: pb.AmendRequest) -> LawfulChange:
     """The change that the message asks for."""
-    return Change(
+    return LawfulChange(
         message.record_id,
         message.reason,
         message.document_number,
@@ -57,9 +57,9 @@ def amendment(message: pb.AmendRequest) -> Change:
     )
 
 
-def revocation(message: pb.RevokeRequest) -> Change:
+def revocation(message: pb.RevokeRequest) -> LawfulChange:
     """The change that the message asks for."""
-    return Change(
+    return LawfulChange(
         message.record_id,
         message.reason,
         message.document_number,
@@ -83,7 +83,7 @@ def receipt(found: Receipt) -> pb.Receipt:
     return message
 
 
-def outcome(became: Became, language: str) -> pb.RecordOutcome:
+def outcome(became: RecordOutcome, language: str) -> pb.RecordOutcome:
     """What became of a record."""
     return pb.RecordOutcome(
         row=became.row,
@@ -102,7 +102,7 @@ def violation(found: Violation, language: str) -> pb.Violation:
     return pb.Violation(item=found.item, rule=found.rule, message=found.message(language), value=found.value)
 
 
-def submission(found: Plain) -> pb.Submission:
+def submission(found: RawDocument) -> pb.Submission:
     """A submission with its receipt."""
     closed = receipt_of(found)
     message = pb.Submission(
@@ -127,14 +127,14 @@ def reject(found: read_submissions.RejectRow, language: str) -> pb.Reject:
     return pb.Reject(row=found.row, items=found.items, violations=[violation(v, language) for v in found.violations])
 
 
-def change(part: read_submissions.Part) -> pb.Change:
+def change(part: read_submissions.FeedBatchPart) -> pb.Change:
     """Some record versions of one transaction."""
     message = pb.Change(position=part.position, records=map(_version, part.records), last=part.last)
     message.committed_at.FromDatetime(part.at)
     return message
 
 
-def head(record: Plain) -> pb.RecordHead:
+def head(record: RawDocument) -> pb.RecordHead:
     """Whose a record is and who answers for it."""
     return pb.RecordHead(
         record_id=record["_id"],
@@ -147,7 +147,7 @@ def head(record: Plain) -> pb.RecordHead:
     )
 
 
-def history(found: History) -> pb.RecordHistory:
+def history(found: RecordHistory) -> pb.RecordHistory:
     """A record with a page of its versions."""
     return pb.RecordHistory(
         record_id=found.record_id,
@@ -159,7 +159,7 @@ def history(found: History) -> pb.RecordHistory:
     )
 
 
-def _delivered_version(found: Version) -> pb.DeliveredVersion:
+def _delivered_version(found: HistoricVersion) -> pb.DeliveredVersion:
     message = pb.DeliveredVersion(
         version=found.version,
         entry_version=found.entry_version,
@@ -190,7 +190,7 @@ def _timestamp(at: datetime) -> Timestamp:
     return message
 
 
-def _version(record: Plain) -> pb.RecordVersion:
+def _version(record: RawDocument) -> pb.RecordVersion:
     subject = record["subject"]
     return pb.RecordVersion(
         record_id=record["_id"],

@@ -11,7 +11,7 @@ from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.values.page_tokens import encode_page_token
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
 from chengxin_api.ingest.v1 import ingest_pb2_grpc
-from services.ingest.context import Ingest
+from services.ingest.context import IngestContext
 from services.ingest.domain.submission import Batch, Header
 from services.ingest.grpc import mapping
 from services.ingest.usecases import amend_record, read_submissions, record_history, submit
@@ -26,8 +26,8 @@ _GREATEST_SIZE = 1000
 class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
     """chengxin.ingest.v1.IngestService."""
 
-    def __init__(self, ingest: Ingest) -> None:
-        self._ingest = ingest
+    def __init__(self, ctx: IngestContext) -> None:
+        self._ctx = ctx
 
     @serves(submit.submit)
     def Submit(self, request_iterator: Iterator[pb.SubmitRequest], context: grpc.ServicerContext) -> pb.Receipt:
@@ -35,40 +35,40 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         header = _header(request_iterator)
         batches = _Batches(request_iterator)
         sender = Sender(context.is_active, lambda: batches.ended)
-        return mapping.receipt(submit.submit(self._ingest, caller(), header, batches, sender))
+        return mapping.receipt(submit.submit(self._ctx, caller(), header, batches, sender))
 
     @serves(submit.submit_batch)
     def SubmitBatch(self, request: pb.SubmitBatchRequest, context: grpc.ServicerContext) -> pb.SubmitBatchResponse:
         """A small delivery in one call."""
         header, records = mapping.header(request.header), mapping.delivered(request.records)
-        receipt, outcomes = submit.submit_batch(self._ingest, caller(), header, records)
+        receipt, outcomes = submit.submit_batch(self._ctx, caller(), header, records)
         told = [mapping.outcome(became, _language()) for became in outcomes]
         return pb.SubmitBatchResponse(receipt=mapping.receipt(receipt), outcomes=told)
 
     @serves(amend_record.amend)
     def Amend(self, request: pb.AmendRequest, context: grpc.ServicerContext) -> pb.RecordOutcome:
         """A new version of one record."""
-        became = amend_record.amend(self._ingest, caller(), mapping.amendment(request))
+        became = amend_record.amend(self._ctx, caller(), mapping.amendment(request))
         return mapping.outcome(became, _language())
 
     @serves(amend_record.revoke)
     def Revoke(self, request: pb.RevokeRequest, context: grpc.ServicerContext) -> pb.RecordOutcome:
         """The end of one record."""
-        became = amend_record.revoke(self._ingest, caller(), mapping.revocation(request))
+        became = amend_record.revoke(self._ctx, caller(), mapping.revocation(request))
         return mapping.outcome(became, _language())
 
     @serves(read_submissions.submission)
     def GetSubmission(self, request: pb.GetSubmissionRequest, context: grpc.ServicerContext) -> pb.Submission:
         """How far a submission is, or its receipt."""
         whose, named = request.provider_uscc, request.submission_id
-        return mapping.submission(read_submissions.submission(self._ingest, caller(), whose, named))
+        return mapping.submission(read_submissions.submission(self._ctx, caller(), whose, named))
 
     @serves(read_submissions.rejects)
     def ListRejects(self, request: pb.ListRejectsRequest, context: grpc.ServicerContext) -> pb.ListRejectsResponse:
         """Rejected records with their reasons."""
         size = _size(request.page_size)
         after = reject_position(request.page_token)
-        page, following = read_submissions.rejects(self._ingest, caller(), "", request.submission_id, after, size)
+        page, following = read_submissions.rejects(self._ctx, caller(), "", request.submission_id, after, size)
         told = [mapping.reject(found, _language()) for found in page]
         token = encode_page_token(following)
         return pb.ListRejectsResponse(rejects=told, next_page_token=token)
@@ -77,24 +77,24 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
     def GetRecord(self, request: pb.GetRecordRequest, context: grpc.ServicerContext) -> pb.RecordHistory:
         """What was made of a delivered record."""
         after, size = version_position(request.page_token), _size(request.page_size)
-        return mapping.history(record_history.record(self._ingest, caller(), request.record_id, after, size))
+        return mapping.history(record_history.record(self._ctx, caller(), request.record_id, after, size))
 
     @serves(read_submissions.changes)
     def Watch(self, request: pb.WatchRequest, context: grpc.ServicerContext) -> Iterator[pb.Change]:
         """Committed record versions."""
-        for part in read_submissions.changes(self._ingest, caller(), request.after, context.is_active):
+        for part in read_submissions.changes(self._ctx, caller(), request.after, context.is_active):
             yield mapping.change(part)
 
     @serves(read_submissions.corrections)
     def WatchCorrections(self, request: pb.WatchRequest, context: grpc.ServicerContext) -> Iterator[pb.Change]:
         """Committed record versions that were made for an objection."""
-        for part in read_submissions.corrections(self._ingest, caller(), request.after, context.is_active):
+        for part in read_submissions.corrections(self._ctx, caller(), request.after, context.is_active):
             yield mapping.change(part)
 
     @serves(read_submissions.head)
     def GetRecordHead(self, request: pb.GetRecordHeadRequest, context: grpc.ServicerContext) -> pb.RecordHead:
         """Whose a record is and who answers for it."""
-        return mapping.head(read_submissions.head(self._ingest, caller(), request.record_id))
+        return mapping.head(read_submissions.head(self._ctx, caller(), request.record_id))
 
 
 def _size(asked: int) -> int:

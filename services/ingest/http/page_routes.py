@@ -7,15 +7,15 @@ from chengxin.auth.policy import open_to_all, serves
 from chengxin.errors import Problem
 from chengxin.http.pages import page, page_language
 from chengxin.http.web import told_when
-from services.ingest.context import Ingest
+from services.ingest.context import IngestContext
 from services.ingest.http.pages import SCRIPT, Pages
 from services.ingest.usecases import read_submissions
 from services.ingest.usecases.paging import submission_position
 
 
-def add_pages(app: OpenAPI, ingest: Ingest) -> None:
+def add_pages(app: OpenAPI, ctx: IngestContext) -> None:
     """The views."""
-    pages = Pages(ingest)
+    pages = Pages(ctx)
 
     @app.route("/report")
     @serves(read_submissions.submissions)

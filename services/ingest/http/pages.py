@@ -13,10 +13,10 @@ from chengxin.auth.request_context import caller
 from chengxin.errors import Problem
 from chengxin.http.pages import Templates
 from chengxin.values.clock import SHANGHAI
+from chengxin.values.document import RawDocument
 from chengxin.values.page_tokens import encode_page_token
-from services.ingest.context import Ingest
+from services.ingest.context import IngestContext
 from services.ingest.http.page_messages import WORDS
-from services.ingest.store.submissions import Plain
 from services.ingest.usecases import read_submissions
 
 SCRIPT: Final = Path(__file__).parents[1] / "static" / "report.js"
@@ -42,17 +42,17 @@ class Line:
 class Pages:
     """Renders the page. What providers wrote is escaped."""
 
-    def __init__(self, ingest: Ingest) -> None:
-        self._ingest = ingest
+    def __init__(self, ctx: IngestContext) -> None:
+        self._ctx = ctx
         self._templates = Templates(Path(__file__).parents[1] / "templates", WORDS)
 
     def report(self, provider: str, after: Any, language: str) -> str:
         """The form for the entries that name the caller's organisation, and the last submissions (an organ: of all
         providers, or of one)."""
-        found, following = read_submissions.submissions(self._ingest, caller(), provider, after, _PER_PAGE)
-        heads = self._ingest.directory.heads()
-        names = {entry.code: entry.name.told(language) for entry in heads}
-        today = self._ingest.clock.today().isoformat()
+        found, following = read_submissions.submissions(self._ctx, caller(), provider, after, _PER_PAGE)
+        heads = self._ctx.directory.heads()
+        names = {entry.code: entry.name.text(language) for entry in heads}
+        today = self._ctx.clock.today().isoformat()
         called = {p.uscc: p.name for entry in heads for p in entry.providers}
         own = [entry for entry in heads if entry.in_force(today) and entry.provider(caller().org)]
         return self._templates.render(
@@ -61,7 +61,7 @@ class Pages:
             delivers=Role.PROVIDER in caller().roles,
             organisation=called.get(caller().org) or self._organ(language),
             agreement=self._signing_agreement(),
-            entries=[(entry.code, entry.name.told(language)) for entry in own],
+            entries=[(entry.code, entry.name.text(language)) for entry in own],
             narrowed=provider,
             lines=[_line(row, names, called) for row in found],
             first=after is None,
@@ -82,11 +82,11 @@ class Pages:
 
     def _signing_agreement(self) -> str:
         """The caller's agreement where it demands that deliveries are signed; empty where it does not."""
-        found = self._ingest.store.providers.agreement(caller().org)
+        found = self._ctx.store.providers.agreement(caller().org)
         return str(found["document"]) if found and found["signature_required"] else ""
 
 
-def _line(row: Plain, names: dict[str, str], called: dict[str, str]) -> Line:
+def _line(row: RawDocument, names: dict[str, str], called: dict[str, str]) -> Line:
     return Line(
         row["submission_id"],
         row["provider"],

@@ -12,7 +12,7 @@ from chengxin.auth.request_context import caller
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.http.web import answer, idempotency_key
 from chengxin.values.page_tokens import encode_page_token
-from services.ingest.context import Ingest
+from services.ingest.context import IngestContext
 from services.ingest.domain.reporting_periods import LOOKED_BACK
 from services.ingest.http.quality_schemas import (
     FINDING_COLUMNS,
@@ -48,24 +48,24 @@ _QUARTER: Final = timedelta(days=90)
 _EARLIEST: Final = date(1990, 1, 1)
 
 
-def add_quality(app: OpenAPI, ingest: Ingest) -> None:
+def add_quality(app: OpenAPI, ctx: IngestContext) -> None:
     """Adds the addresses."""
-    _add_lists(app, ingest)
-    _add_declaration(app, ingest)
-    _add_findings(app, ingest)
-    _add_remarks(app, ingest)
+    _add_lists(app, ctx)
+    _add_declaration(app, ctx)
+    _add_findings(app, ctx)
+    _add_remarks(app, ctx)
 
 
-def _add_lists(app: OpenAPI, ingest: Ingest) -> None:
+def _add_lists(app: OpenAPI, ctx: IngestContext) -> None:
     @app.get(
         "/v1/submissions/quality", tags=[_QUALITY], summary="Quality of deliveries", responses={200: ReportsAnswer}
     )
     @serves(quality_reports.reports)
     def reports(query: QualityQuery) -> Response:
         """By provider and entry, over some days."""
-        first, last = _days(query, ingest.clock.today())
+        first, last = _days(query, ctx.clock.today())
         after, size = _page(query, series_position(query.page_token, 2))
-        found, following = quality_reports.reports(ingest, caller(), query.wanted(), first, last, after, size)
+        found, following = quality_reports.reports(ctx, caller(), query.wanted(), first, last, after, size)
         if query.format == "csv":
             return csv_answer("quality", REPORT_COLUMNS, map(report_row, map(report_answer, found)))
         days = {"first_day": first.isoformat(), "last_day": last.isoformat()}
@@ -78,7 +78,7 @@ def _add_lists(app: OpenAPI, ingest: Ingest) -> None:
     def overdue(query: SeriesQuery) -> Response:
         """By provider, entry and time."""
         after, size = _page(query, series_position(query.page_token, 3))
-        found, following = quality_reports.overdue(ingest, caller(), query.wanted(), after, size)
+        found, following = quality_reports.overdue(ctx, caller(), query.wanted(), after, size)
         rows = [overdue_answer(one) for one in found]
         if query.format == "csv":
             columns = [name for name in OverdueAnswer.model_fields if name != "entry_name"]
@@ -86,7 +86,7 @@ def _add_lists(app: OpenAPI, ingest: Ingest) -> None:
         return answer({"overdue": rows, "next_page_token": encode_page_token(following)})
 
 
-def _add_declaration(app: OpenAPI, ingest: Ingest) -> None:
+def _add_declaration(app: OpenAPI, ctx: IngestContext) -> None:
     @app.post(
         "/v1/submissions/nothing-to-report",
         tags=[_QUALITY],
@@ -97,11 +97,11 @@ def _add_declaration(app: OpenAPI, ingest: Ingest) -> None:
     def declare(body: DeclarationBody) -> Response:
         """A provider says that there was nothing to report in a period that is over."""
         declaration = quality_reports.Declaration(body.catalog, body.period, body.through)
-        periods = quality_reports.declare_nothing(ingest, caller(), declaration, idempotency_key())
+        periods = quality_reports.declare_nothing(ctx, caller(), declaration, idempotency_key())
         return answer({"catalog": body.catalog, "periods": periods})
 
 
-def _add_findings(app: OpenAPI, ingest: Ingest) -> None:
+def _add_findings(app: OpenAPI, ctx: IngestContext) -> None:
     @app.post(
         "/v1/submissions/quality/recompute",
         tags=[_QUALITY],
@@ -111,14 +111,14 @@ def _add_findings(app: OpenAPI, ingest: Ingest) -> None:
     @serves(anomalies.recompute)
     def recompute() -> Response:
         """What happens every day by itself."""
-        return answer(anomalies.recompute(ingest, caller()))
+        return answer(anomalies.recompute(ctx, caller()))
 
     @app.get("/v1/submissions/findings", tags=[_QUALITY], summary="Findings", responses={200: FindingsAnswer})
     @serves(anomalies.findings)
     def listed(query: FindingsQuery) -> Response:
         """Latest first."""
         after, size = _page(query, submission_position(query.page_token))
-        found, following = anomalies.findings(ingest, caller(), query.wanted(), query.state, query.kind, after, size)
+        found, following = anomalies.findings(ctx, caller(), query.wanted(), query.state, query.kind, after, size)
         rows = [finding_answer(row) for row in found]
         if query.format == "csv":
             return csv_answer("findings", FINDING_COLUMNS, map(finding_row, rows))
@@ -130,10 +130,10 @@ def _add_findings(app: OpenAPI, ingest: Ingest) -> None:
     @serves(anomalies.finding)
     def finding(path: FindingPath) -> Response:
         """With what was said of it."""
-        return answer(finding_answer(anomalies.finding(ingest, caller(), path.finding_id)))
+        return answer(finding_answer(anomalies.finding(ctx, caller(), path.finding_id)))
 
 
-def _add_remarks(app: OpenAPI, ingest: Ingest) -> None:
+def _add_remarks(app: OpenAPI, ctx: IngestContext) -> None:
     @app.post(
         "/v1/submissions/findings/<finding_id>/explain",
         tags=[_QUALITY],
@@ -144,7 +144,7 @@ def _add_remarks(app: OpenAPI, ingest: Ingest) -> None:
     def explain(path: FindingPath, body: RemarkBody) -> Response:
         """Its provider says how it came about."""
         remark = anomalies.Remark(path.finding_id, body.text)
-        return answer(finding_answer(anomalies.explain(ingest, caller(), remark, idempotency_key())))
+        return answer(finding_answer(anomalies.explain(ctx, caller(), remark, idempotency_key())))
 
     @app.post(
         "/v1/submissions/findings/<finding_id>/close",
@@ -156,7 +156,7 @@ def _add_remarks(app: OpenAPI, ingest: Ingest) -> None:
     def close(path: FindingPath, body: RemarkBody) -> Response:
         """The supervisor is done with it."""
         remark = anomalies.Remark(path.finding_id, body.text)
-        return answer(finding_answer(anomalies.close(ingest, caller(), remark, idempotency_key())))
+        return answer(finding_answer(anomalies.close(ctx, caller(), remark, idempotency_key())))
 
 
 def _days(query: QualityQuery, today: date) -> tuple[date, date]:

@@ -12,9 +12,9 @@ from pydantic import BaseModel, Field
 from chengxin.http.web import PageQuery
 from chengxin.tabular.rejects import disarmed
 from chengxin.values.clock import rfc3339
-from services.ingest.domain.quality import Kind
-from services.ingest.domain.reporting_periods import State
-from services.ingest.store.quality import Plain
+from chengxin.values.document import RawDocument
+from services.ingest.domain.quality import AnomalyKind
+from services.ingest.domain.reporting_periods import PeriodState
 from services.ingest.usecases import quality_reports
 
 _Format = Literal["json", "csv"]
@@ -28,9 +28,9 @@ class SeriesQuery(PageQuery):
     region: str = Field("", max_length=12, description="GB/T 2260 region of the provider, where its client has one")
     format: _Format = Field("json", description="csv: all of them as a file")
 
-    def wanted(self) -> quality_reports.Wanted:
+    def wanted(self) -> quality_reports.SeriesFilter:
         """Which series."""
-        return quality_reports.Wanted(self.provider, self.entry, self.region)
+        return quality_reports.SeriesFilter(self.provider, self.entry, self.region)
 
 
 class QualityQuery(SeriesQuery):
@@ -78,7 +78,7 @@ class DeclarationAnswer(BaseModel):
     periods: list[str]
 
 
-class Rule(BaseModel):
+class BrokenRuleAnswer(BaseModel):
     """How often a rule was broken."""
 
     rule: str
@@ -92,13 +92,13 @@ class ItemShare(BaseModel):
     filled: float
 
 
-class PeriodAnswer(BaseModel):
+class ReportingPeriodAnswer(BaseModel):
     """A period and how it stands with it."""
 
     period: str
     first_day: str
     last_day: str
-    state: str = Field(description=", ".join(State))
+    state: str = Field(description=", ".join(PeriodState))
     due: str | None
     provisional: bool
     covered_on: str | None
@@ -114,13 +114,13 @@ class ReportAnswer(BaseModel):
     region: str
     update_cycle: str
     periods: dict[str, int] = Field(description="How many periods are in each state")
-    latest_periods: list[PeriodAnswer] = Field(description="The latest ten")
+    latest_periods: list[ReportingPeriodAnswer] = Field(description="The latest ten")
     records: dict[str, int]
     rejection_rate: float | None
     unchanged_rate: float | None
     completeness: float | None = Field(description="Share of optional items filled in valid records")
     least_filled: list[ItemShare] = Field(description="The five optional items that are filled least")
-    broken_rules: list[Rule]
+    broken_rules: list[BrokenRuleAnswer]
     changes: dict[str, int] = Field(
         description="Amendments and revocations, and how late they were in working days; of how many that is undetermined"
     )
@@ -160,7 +160,7 @@ class OverduesAnswer(BaseModel):
     next_page_token: str
 
 
-class ActAnswer(BaseModel):
+class FindingRemarkAnswer(BaseModel):
     """What somebody said of a finding."""
 
     act: str
@@ -173,7 +173,7 @@ class FindingAnswer(BaseModel):
     """Something out of the ordinary."""
 
     finding_id: str
-    kind: str = Field(description=", ".join(Kind))
+    kind: str = Field(description=", ".join(AnomalyKind))
     provider_uscc: str
     provider_name: str = Field(description="As the entry names it")
     entry_code: str
@@ -185,7 +185,7 @@ class FindingAnswer(BaseModel):
     state: str = Field(description="open, explained, closed")
     first_seen: str
     last_seen: str
-    acts: list[ActAnswer]
+    acts: list[FindingRemarkAnswer]
 
 
 class FindingsAnswer(BaseModel):
@@ -208,8 +208,8 @@ def report_answer(one: quality_reports.Report) -> dict[str, Any]:
     least = sorted((count, item) for item, count in figures.filled.items())[:5]
     return _who(one.owed, one.region) | {
         "update_cycle": one.owed.cycle,
-        "periods": {"expected": sum(s is not State.NOT_EXPECTED for s in states)}
-        | {state.value: states.count(state) for state in State},
+        "periods": {"expected": sum(s is not PeriodState.NOT_EXPECTED for s in states)}
+        | {state.value: states.count(state) for state in PeriodState},
         "latest_periods": [_period(s) for s in one.standings[-10:]],
         "records": {
             "total": figures.total,
@@ -268,7 +268,7 @@ def overdue_answer(one: quality_reports.Overdue) -> dict[str, Any]:
     return _who(one.owed, one.region) | told | {"working_days_late": one.working_days_late}
 
 
-def finding_answer(row: Plain) -> dict[str, Any]:
+def finding_answer(row: RawDocument) -> dict[str, Any]:
     """A finding."""
     return {
         "finding_id": row["_id"],

@@ -13,8 +13,8 @@ from chengxin.auth.request_context import caller
 from chengxin.http.web import PageQuery, Parameters, answer, idempotency_key
 from chengxin.values.clock import rfc3339
 from chengxin.values.page_tokens import encode_page_token
-from services.ingest.context import Ingest
-from services.ingest.domain.submission import Became, Change
+from services.ingest.context import IngestContext
+from services.ingest.domain.submission import LawfulChange, RecordOutcome
 from services.ingest.usecases import amend_record, record_history
 from services.ingest.usecases.paging import version_position
 
@@ -30,7 +30,7 @@ class RecordPath(BaseModel):
     record_id: str = Field(max_length=64)
 
 
-class VersionAnswer(BaseModel):
+class RecordVersionAnswer(BaseModel):
     """One version of a record."""
 
     version: int
@@ -56,18 +56,18 @@ class VersionAnswer(BaseModel):
     signed_by: str = Field(description="Thumbprint of the key by which the provider signed such a change")
 
 
-class RecordAnswer(BaseModel):
+class RecordHistoryAnswer(BaseModel):
     """A record with a page of its versions, oldest first."""
 
     record_id: str
     entry_code: str
     provider_uscc: str
     provider_name: str
-    versions: list[VersionAnswer]
+    versions: list[RecordVersionAnswer]
     next_page_token: str
 
 
-class KeyBody(PageQuery):
+class NaturalKeyBody(PageQuery):
     """A record by what identifies it within its entry."""
 
     catalog: str = Field(max_length=64, description="Code of the catalog entry, for example QYDJ")
@@ -109,28 +109,28 @@ class ChangedAnswer(BaseModel):
     receipt: str = Field(description="The system's signed word on it: JWS, keys at /v1/submissions/keys")
 
 
-def add_records(app: OpenAPI, ingest: Ingest) -> None:
+def add_records(app: OpenAPI, ctx: IngestContext) -> None:
     """Adds the addresses."""
 
-    @app.get("/v1/records/<record_id>", tags=[_RECORDS], summary="One record", responses={200: RecordAnswer})
+    @app.get("/v1/records/<record_id>", tags=[_RECORDS], summary="One record", responses={200: RecordHistoryAnswer})
     @serves(record_history.record)
     def record(path: RecordPath, query: PageQuery) -> Response:
         """Its versions, oldest first; a provider sees its own records."""
         after = version_position(query.page_token)
-        return _history(record_history.record(ingest, caller(), path.record_id, after, query.page_size))
+        return _history(record_history.record(ctx, caller(), path.record_id, after, query.page_size))
 
     # Not by GET: what identifies a record may be personal, and addresses are kept in logs.
     @app.post(
         "/v1/records/queries",
         tags=[_RECORDS],
         summary="One record of one's own, by its natural key",
-        responses={200: RecordAnswer},
+        responses={200: RecordHistoryAnswer},
     )
     @serves(record_history.find)
-    def find(body: KeyBody) -> Response:
+    def find(body: NaturalKeyBody) -> Response:
         """Its id and its versions, oldest first: for a provider, who knows the record by what identifies it."""
-        named = record_history.Named(body.catalog, body.key)
-        return _history(record_history.find(ingest, caller(), named, version_position(body.page_token), body.page_size))
+        named = record_history.NamedRecord(body.catalog, body.key)
+        return _history(record_history.find(ctx, caller(), named, version_position(body.page_token), body.page_size))
 
     @app.post(
         "/v1/records/<record_id>/amendments",
@@ -142,7 +142,7 @@ def add_records(app: OpenAPI, ingest: Ingest) -> None:
     def amend(path: RecordPath, body: AmendmentBody) -> Response:
         """A new version with these items; by its provider, or by the centre for an objection."""
         change = _change(path.record_id, body)
-        return _changed(amend_record.amend(ingest, caller(), replace(change, items=body.items)))
+        return _changed(amend_record.amend(ctx, caller(), replace(change, items=body.items)))
 
     @app.post(
         "/v1/records/<record_id>/revocation",
@@ -153,17 +153,17 @@ def add_records(app: OpenAPI, ingest: Ingest) -> None:
     @serves(amend_record.revoke)
     def revoke(path: RecordPath, body: RevocationBody) -> Response:
         """It ceases to have effect and stays in history; by its provider, or by the centre for an objection."""
-        return _changed(amend_record.revoke(ingest, caller(), _change(path.record_id, body)))
+        return _changed(amend_record.revoke(ctx, caller(), _change(path.record_id, body)))
 
 
-def _history(found: record_history.History) -> Response:
+def _history(found: record_history.RecordHistory) -> Response:
     told = asdict(found) | {"versions": [_version(v) for v in found.versions]}
     following = told.pop("following")
     return answer(told | {"next_page_token": encode_page_token([following] if following else None)})
 
 
-def _change(record_id: str, body: RevocationBody) -> Change:
-    return Change(
+def _change(record_id: str, body: RevocationBody) -> LawfulChange:
+    return LawfulChange(
         record_id,
         body.reason,
         body.document_number,
@@ -175,7 +175,7 @@ def _change(record_id: str, body: RevocationBody) -> Change:
     )
 
 
-def _changed(became: Became) -> Response:
+def _changed(became: RecordOutcome) -> Response:
     return answer(
         {
             "record_id": became.record_id,
@@ -187,5 +187,5 @@ def _changed(became: Became) -> Response:
     )
 
 
-def _version(found: record_history.Version) -> dict[str, Any]:
+def _version(found: record_history.HistoricVersion) -> dict[str, Any]:
     return asdict(found) | {"recorded_at": rfc3339(found.recorded_at)}

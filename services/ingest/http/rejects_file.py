@@ -10,8 +10,8 @@ from flask import Response
 
 from chengxin.auth import request_context
 from chengxin.tabular.rejects import write_rejects
-from services.ingest.context import Ingest
-from services.ingest.store.submissions import Plain
+from chengxin.values.document import RawDocument
+from services.ingest.context import IngestContext
 from services.ingest.usecases.read_submissions import RejectRow
 
 _TYPES: Final = {
@@ -22,7 +22,7 @@ _TYPES: Final = {
 _PIECE: Final = 1 << 16
 
 
-def answer(ingest: Ingest, found: Plain, rows: Iterable[RejectRow], kind: str) -> Response:
+def answer(ctx: IngestContext, found: RawDocument, rows: Iterable[RejectRow], kind: str) -> Response:
     """The file of a submission's rejects, of this kind in UTF-8; in the kind and encoding that were delivered if none is
     named, CSV when no file was."""
     encoding = "utf-8" if kind else found.get("file_encoding") or "utf-8"
@@ -30,7 +30,7 @@ def answer(ingest: Ingest, found: Plain, rows: Iterable[RejectRow], kind: str) -
     language = request_context.current().language
     columns = [(label, code) for label, code in found.get("columns") or ()]
     if not columns:
-        entry = ingest.directory.version(found["entry_code"], found["entry_version"])
+        entry = ctx.directory.version(found["entry_code"], found["entry_version"])
         columns = [(item.name.zh or item.code, item.code) for item in entry.items]
     rejected = ((row.row, row.items, [v.message(language) for v in row.violations]) for row in rows)
     # Whole before its first byte is sent: what breaks meanwhile is told, and the length is announced, so that an answer

@@ -14,11 +14,11 @@ from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
 from chengxin.http.web import UploadedFile, answer
 from chengxin.tabular.columns import ItemName
-from services.ingest.context import Ingest
+from services.ingest.context import IngestContext
 from services.ingest.domain.submission import Header
 from services.ingest.http.uploads import kept
 from services.ingest.usecases import agreements, column_mappings, preview_file
-from services.ingest.usecases.agreements import Terms
+from services.ingest.usecases.agreements import AgreementTerms
 
 _REPORTING: Final = Tag(name="reporting", description="How providers report: agreements, mappings, previews (Art. 10)")
 
@@ -43,7 +43,7 @@ class AgreementAnswer(AgreementBody):
     changed_at: str
 
 
-class EntryPath(BaseModel):
+class MappedEntryPath(BaseModel):
     """An entry."""
 
     entry: str = Field(max_length=64, description="Code of the catalog entry, for example XZXK")
@@ -116,7 +116,7 @@ class PreviewAnswer(BaseModel):
     rows: list[RowAnswer]
 
 
-def add_agreements(app: OpenAPI, ingest: Ingest) -> None:
+def add_agreements(app: OpenAPI, ctx: IngestContext) -> None:
     """The terms of providers."""
 
     @app.put(
@@ -128,8 +128,8 @@ def add_agreements(app: OpenAPI, ingest: Ingest) -> None:
     @serves(agreements.agree)
     def agree(path: ProviderPath, body: AgreementBody) -> Response:
         """It holds from the next delivery; doing it again changes nothing."""
-        wanted = Terms(body.signature_required, body.document)
-        return answer(agreements.agree(ingest, caller(), path.provider, wanted))
+        wanted = AgreementTerms(body.signature_required, body.document)
+        return answer(agreements.agree(ctx, caller(), path.provider, wanted))
 
     @app.get(
         "/v1/submissions/agreements/<provider>",
@@ -140,10 +140,10 @@ def add_agreements(app: OpenAPI, ingest: Ingest) -> None:
     @serves(agreements.agreed)
     def agreed(path: ProviderPath) -> Response:
         """A provider sees its own."""
-        return answer(agreements.agreed(ingest, caller(), path.provider))
+        return answer(agreements.agreed(ctx, caller(), path.provider))
 
 
-def add_mappings(app: OpenAPI, ingest: Ingest) -> None:
+def add_mappings(app: OpenAPI, ctx: IngestContext) -> None:
     """What providers call their columns."""
 
     @app.get(
@@ -153,9 +153,9 @@ def add_mappings(app: OpenAPI, ingest: Ingest) -> None:
         responses={200: MappingAnswer},
     )
     @serves(column_mappings.mapping)
-    def mapping(path: EntryPath) -> Response:
+    def mapping(path: MappedEntryPath) -> Response:
         """Empty when nothing was put down: columns are found by code and name."""
-        return answer({"entry_code": path.entry, "columns": column_mappings.mapping(ingest, caller(), path.entry)})
+        return answer({"entry_code": path.entry, "columns": column_mappings.mapping(ctx, caller(), path.entry)})
 
     @app.put(
         "/v1/submissions/mappings/<entry>",
@@ -164,13 +164,13 @@ def add_mappings(app: OpenAPI, ingest: Ingest) -> None:
         responses={200: MappingAnswer},
     )
     @serves(column_mappings.remember)
-    def remember(path: EntryPath, body: MappingBody) -> Response:
+    def remember(path: MappedEntryPath, body: MappingBody) -> Response:
         """In place of the mapping before; uploads and `chengxin submit` follow it. Doing it again changes nothing."""
-        kept = column_mappings.remember(ingest, caller(), path.entry, body.columns)
+        kept = column_mappings.remember(ctx, caller(), path.entry, body.columns)
         return answer({"entry_code": path.entry, "columns": kept})
 
 
-def add_preview(app: OpenAPI, ingest: Ingest) -> None:
+def add_preview(app: OpenAPI, ctx: IngestContext) -> None:
     """A look at a file."""
 
     @app.post(
@@ -184,7 +184,7 @@ def add_preview(app: OpenAPI, ingest: Ingest) -> None:
         """Its columns, and the first 20 rows as they would be recorded. Nothing is stored."""
         header = Header("", form.catalog, file_name=Path(form.file.filename or "").name)
         with kept(form.file) as upload:
-            seen = preview_file.preview(ingest, caller(), header, upload)
+            seen = preview_file.preview(ctx, caller(), header, upload)
         return answer(_preview(seen))
 
 

@@ -13,15 +13,15 @@ from chengxin.auth import request_context
 from chengxin.auth.policy import Admission, open_to_all, serves
 from chengxin.auth.request_context import caller
 from chengxin.http.web import PageQuery, UploadedFile, answer, make_app
+from chengxin.values.document import RawDocument
 from chengxin.values.page_tokens import encode_page_token
-from services.ingest.context import Ingest
+from services.ingest.context import IngestContext
 from services.ingest.domain.receipt import receipt_of
 from services.ingest.domain.submission import Header
 from services.ingest.http import rejects_file
 from services.ingest.http.page_routes import add_pages
 from services.ingest.http.reporting import add_agreements, add_mappings, add_preview
 from services.ingest.http.uploads import UploadRequest, kept
-from services.ingest.store.submissions import Plain
 from services.ingest.usecases import read_submissions, submit_file
 from services.ingest.usecases.paging import reject_position, submission_position
 
@@ -162,22 +162,22 @@ class KeysAnswer(BaseModel):
     keys: list[dict[str, str]]
 
 
-def make_ingest_app(ingest: Ingest, admission: Admission | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
+def make_ingest_app(ctx: IngestContext, admission: Admission | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
     """The app."""
     app = make_app("ingest", admission, ready)
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
     app.request_class = UploadRequest
-    _add_upload(app, ingest)
-    _add_submissions(app, ingest)
-    _add_rejects(app, ingest)
-    add_agreements(app, ingest)
-    add_mappings(app, ingest)
-    add_preview(app, ingest)
-    add_pages(app, ingest)
+    _add_upload(app, ctx)
+    _add_submissions(app, ctx)
+    _add_rejects(app, ctx)
+    add_agreements(app, ctx)
+    add_mappings(app, ctx)
+    add_preview(app, ctx)
+    add_pages(app, ctx)
     return app
 
 
-def _add_upload(app: OpenAPI, ingest: Ingest) -> None:
+def _add_upload(app: OpenAPI, ctx: IngestContext) -> None:
     @app.post(
         "/v1/submissions",
         tags=[_SUBMISSIONS],
@@ -195,7 +195,7 @@ def _add_upload(app: OpenAPI, ingest: Ingest) -> None:
         header = Header(form.submission_id, form.catalog, file_name=name, signature=form.signature)
         upload = kept(form.file)
         try:
-            taken = submit_file.submit_file(ingest, caller(), header, upload)
+            taken = submit_file.submit_file(ctx, caller(), header, upload)
         except BaseException:
             # Also when the rule refuses the caller.
             upload.close()
@@ -203,24 +203,24 @@ def _add_upload(app: OpenAPI, ingest: Ingest) -> None:
         told: dict[str, Any] = {"submission_id": taken.submission_id, "sheets_not_read": list(taken.unread)}
         if (receipt := taken.receipt) is None:
             return answer(told | {"state": "open"}, 202)
-        told |= {"counts": receipt.counts, "receipt": receipt.to_json(), "delivered_before": taken.before}
+        told |= {"counts": receipt.counts, "receipt": receipt.to_dict(), "delivered_before": taken.before}
         return answer(told, 201)
 
 
-def _add_submissions(app: OpenAPI, ingest: Ingest) -> None:
+def _add_submissions(app: OpenAPI, ctx: IngestContext) -> None:
     @app.get("/v1/submissions", tags=[_SUBMISSIONS], summary="Submissions", responses={200: SubmissionsAnswer})
     @serves(read_submissions.submissions)
     def submissions(query: SubmissionsQuery) -> Response:
         """Latest first."""
         after = submission_position(query.page_token)
-        page, following = read_submissions.submissions(ingest, caller(), query.provider, after, query.page_size)
+        page, following = read_submissions.submissions(ctx, caller(), query.provider, after, query.page_size)
         return answer({"submissions": [_submission(s) for s in page], "next_page_token": encode_page_token(following)})
 
     @app.get("/v1/submissions/keys", tags=[_SUBMISSIONS], summary="Receipt keys", responses={200: KeysAnswer})
     @open_to_all("receipts are verified by anybody who holds one")
     def keys() -> Response:
         """Every public key that receipts were ever signed with."""
-        return answer({"keys": ingest.store.jwks()})
+        return answer({"keys": ctx.store.jwks()})
 
     @app.get(
         "/v1/submissions/<submission_id>",
@@ -231,7 +231,7 @@ def _add_submissions(app: OpenAPI, ingest: Ingest) -> None:
     @serves(read_submissions.submission)
     def submission(path: SubmissionPath, query: OfProvider) -> Response:
         """How far it is, or its receipt."""
-        return answer(_submission(read_submissions.submission(ingest, caller(), query.provider, path.submission_id)))
+        return answer(_submission(read_submissions.submission(ctx, caller(), query.provider, path.submission_id)))
 
     @app.get(
         "/v1/submissions/<submission_id>/receipt",
@@ -242,10 +242,10 @@ def _add_submissions(app: OpenAPI, ingest: Ingest) -> None:
     @serves(read_submissions.receipt)
     def receipt(path: SubmissionPath, query: OfProvider) -> Response:
         """Once it is closed."""
-        return answer(read_submissions.receipt(ingest, caller(), query.provider, path.submission_id).to_json())
+        return answer(read_submissions.receipt(ctx, caller(), query.provider, path.submission_id).to_dict())
 
 
-def _add_rejects(app: OpenAPI, ingest: Ingest) -> None:
+def _add_rejects(app: OpenAPI, ctx: IngestContext) -> None:
     @app.get(
         "/v1/submissions/<submission_id>/rejects",
         tags=[_SUBMISSIONS],
@@ -256,16 +256,16 @@ def _add_rejects(app: OpenAPI, ingest: Ingest) -> None:
     def rejects(path: SubmissionPath, query: RejectsQuery) -> Response:
         """In order of row; as a file in the delivered columns, to mend and deliver again."""
         if query.format != "json":
-            found, rows = read_submissions.all_rejects(ingest, caller(), "", path.submission_id)
-            return rejects_file.answer(ingest, found, rows, "" if query.format == "file" else query.format)
+            found, rows = read_submissions.all_rejects(ctx, caller(), "", path.submission_id)
+            return rejects_file.answer(ctx, found, rows, "" if query.format == "file" else query.format)
         after = reject_position(query.page_token)
-        page, following = read_submissions.rejects(ingest, caller(), "", path.submission_id, after, query.page_size)
+        page, following = read_submissions.rejects(ctx, caller(), "", path.submission_id, after, query.page_size)
         return answer({"rejects": [_reject(row) for row in page], "next_page_token": encode_page_token(following)})
 
 
-def _submission(found: Plain) -> dict[str, Any]:
+def _submission(found: RawDocument) -> dict[str, Any]:
     receipt = receipt_of(found)
-    return read_submissions.as_json(found) | {"receipt": receipt.to_json() if receipt else None}
+    return read_submissions.submission_to_dict(found) | {"receipt": receipt.to_dict() if receipt else None}
 
 
 def _reject(row: read_submissions.RejectRow) -> dict[str, Any]:

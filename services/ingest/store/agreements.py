@@ -7,8 +7,7 @@ from mongoengine import BooleanField, DateTimeField, Document, ListField, String
 from pymongo.client_session import ClientSession
 
 from chengxin.store.database import Store
-
-Plain = dict[str, Any]
+from chengxin.values.document import RawDocument
 
 
 class ProviderAgreement(Document):
@@ -39,12 +38,12 @@ class ProviderStore:
         self.agreements = store.collection(ProviderAgreement)
         self.mappings = store.collection(ColumnMapping)
 
-    def agreement(self, provider: str) -> Plain | None:
+    def agreement(self, provider: str) -> RawDocument | None:
         """The terms of a provider; None where nothing was agreed."""
-        found: Plain | None = self.agreements.find_one({"_id": provider})
+        found: RawDocument | None = self.agreements.find_one({"_id": provider})
         return found
 
-    def keep_agreement(self, provider: str, terms: Plain, session: ClientSession) -> None:
+    def keep_agreement(self, provider: str, terms: RawDocument, session: ClientSession) -> None:
         """Puts a provider's terms in place of those before."""
         self.agreements.replace_one({"_id": provider}, terms, upsert=True, session=session)
 

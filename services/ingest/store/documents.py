@@ -29,7 +29,7 @@ class CatalogEntry(Document):
     }
 
 
-class CalendarYearRow(Document):
+class FollowedCalendarYear(Document):
     """The working days of a year, as the catalog's feed brought them."""
 
     id = IntField(primary_key=True)
@@ -71,7 +71,7 @@ class Record(Document):
     meta: Final = {"db_alias": "ingest", "collection": "records", "auto_create_index": False}
 
 
-class RecordVersion(Document):
+class SupersededVersion(Document):
     """A superseded version of a record, kept for ever; otherwise as `Record`, with the record's id in `record`."""
 
     id = StringField(primary_key=True)  # <record id>:<version, 6 digits>
@@ -175,9 +175,9 @@ class ReceiptKey(Document):
 
 ALL: Final = (
     CatalogEntry,
-    CalendarYearRow,
+    FollowedCalendarYear,
     Record,
-    RecordVersion,
+    SupersededVersion,
     Submission,
     BatchRow,
     Reject,

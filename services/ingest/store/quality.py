@@ -8,8 +8,7 @@ from mongoengine import DateTimeField, DictField, Document, IntField, ListField,
 from pymongo.client_session import ClientSession
 
 from chengxin.store.database import Store, find_among
-
-Plain = dict[str, Any]
+from chengxin.values.document import RawDocument
 
 _STATE: Final = "derived"
 
@@ -85,7 +84,7 @@ class QualityFinding(Document):
     }
 
 
-class RuleSetRow(Document):
+class FollowedRuleSet(Document):
     """A version of the thresholds, as the catalog's feed brought it."""
 
     id = IntField(primary_key=True)  # version
@@ -94,7 +93,7 @@ class RuleSetRow(Document):
     meta: Final = {"db_alias": "ingest", "collection": "quality_rules", "auto_create_index": False}
 
 
-DOCUMENTS: Final = (QualityState, QualitySeries, QualityDay, QualityFinding, RuleSetRow)
+DOCUMENTS: Final = (QualityState, QualitySeries, QualityDay, QualityFinding, FollowedRuleSet)
 
 
 class QualityStore:
@@ -105,9 +104,9 @@ class QualityStore:
         self.series = store.collection(QualitySeries)
         self.days = store.collection(QualityDay)
         self.findings = store.collection(QualityFinding)
-        self.rules = store.collection(RuleSetRow)
+        self.rules = store.collection(FollowedRuleSet)
 
-    def state(self, session: ClientSession | None = None) -> Plain:
+    def state(self, session: ClientSession | None = None) -> RawDocument:
         """How far counting is; empty before it began."""
         return self.states.find_one({"_id": _STATE}, session=session) or {}
 
@@ -115,48 +114,48 @@ class QualityStore:
         """Remembers how far it is, within the transaction of what was derived."""
         self.states.update_one({"_id": _STATE}, {"$set": dict(values)}, upsert=True, session=session)
 
-    def one_series(self, key: str, session: ClientSession | None = None) -> Plain | None:
+    def one_series(self, key: str, session: ClientSession | None = None) -> RawDocument | None:
         """A series by its key."""
         return self.series.find_one({"_id": key}, session=session)
 
-    def put_series(self, row: Plain, session: ClientSession) -> None:
+    def put_series(self, row: RawDocument, session: ClientSession) -> None:
         """Keeps a series."""
         self.series.replace_one({"_id": row["_id"]}, row, upsert=True, session=session)
 
-    def series_of(self, provider: str) -> dict[str, Plain]:
+    def series_of(self, provider: str) -> dict[str, RawDocument]:
         """The series of a provider by key, of all providers when none is named."""
         return {row["_id"]: row for row in self.series.find({"provider": provider} if provider else {})}
 
-    def day(self, series: str, day: str, session: ClientSession) -> Plain | None:
+    def day(self, series: str, day: str, session: ClientSession) -> RawDocument | None:
         """The figures of a day."""
         return self.days.find_one({"_id": f"{series}/{day}"}, session=session)
 
-    def put_day(self, series: str, day: str, figures: Plain, session: ClientSession) -> None:
+    def put_day(self, series: str, day: str, figures: RawDocument, session: ClientSession) -> None:
         """Keeps the figures of a day."""
         row = {"_id": f"{series}/{day}", "series": series, "day": day, "figures": figures}
         self.days.replace_one({"_id": row["_id"]}, row, upsert=True, session=session)
 
-    def days_of(self, series: str, first: date, last: date) -> Iterator[tuple[date, Plain]]:
+    def days_of(self, series: str, first: date, last: date) -> Iterator[tuple[date, RawDocument]]:
         """The figures of a series from day to day, days without any left out."""
         query = {"series": series, "day": {"$gte": first.isoformat(), "$lte": last.isoformat()}}
         for row in self.days.find(query):
             yield date.fromisoformat(row["day"]), row["figures"]
 
-    def finding(self, finding_id: str, session: ClientSession | None = None) -> Plain | None:
+    def finding(self, finding_id: str, session: ClientSession | None = None) -> RawDocument | None:
         """A finding by its id."""
         return self.findings.find_one({"_id": finding_id}, session=session)
 
-    def findings_named(self, ids: Sequence[str], session: ClientSession) -> dict[str, Plain]:
+    def findings_named(self, ids: Sequence[str], session: ClientSession) -> dict[str, RawDocument]:
         """Those of these findings that there are, by id."""
         return {row["_id"]: row for row in find_among(self.findings, "_id", ids, session=session)}
 
-    def put_finding(self, row: Plain, session: ClientSession) -> None:
+    def put_finding(self, row: RawDocument, session: ClientSession) -> None:
         """Keeps a finding."""
         self.findings.replace_one({"_id": row["_id"]}, row, upsert=True, session=session)
 
-    def findings_of(self, wanted: Mapping[str, str], before: Any, limit: int) -> list[Plain]:
+    def findings_of(self, wanted: Mapping[str, str], before: Any, limit: int) -> list[RawDocument]:
         """Findings with these values, latest first, after the position (first_seen, _id); 0 is no limit."""
-        query: Plain = {name: value for name, value in wanted.items() if value}
+        query: RawDocument = {name: value for name, value in wanted.items() if value}
         if before is not None:
             at = datetime.fromisoformat(before[0])
             query["$or"] = [{"first_seen": {"$lt": at}}, {"first_seen": at, "_id": {"$lt": before[1]}}]
@@ -167,7 +166,7 @@ class QualityStore:
         row = {"effective_from": effective_from, "values": dict(values)}
         self.rules.replace_one({"_id": version}, row, upsert=True, session=session)
 
-    def rule_versions(self) -> list[Plain]:
+    def rule_versions(self) -> list[RawDocument]:
         """Every version of the thresholds."""
         return list(self.rules.find())
 

@@ -3,24 +3,24 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-Document = dict[str, Any]
+from chengxin.values.document import RawDocument
 
 # Bytes of all batches together as they were delivered: 20,000 records of 25 items. As objects they take three times that.
 _MOST: Final = 16_000_000
 
 
-class Recent:
+class RecentVersions:
     """Versions of records by the batch that committed them. What is not here is in the store, the same."""
 
     def __init__(self, most: int = _MOST) -> None:
         self._most = most
-        self._batches: OrderedDict[str, tuple[Sequence[Document], int]] = OrderedDict()
+        self._batches: OrderedDict[str, tuple[Sequence[RawDocument], int]] = OrderedDict()
         self._held = 0
         self._lock = threading.Lock()
 
-    def keep(self, batch: str, versions: Sequence[Document], size: int) -> None:
+    def keep(self, batch: str, versions: Sequence[RawDocument], size: int) -> None:
         """Remembers what a batch of `size` bytes has committed, and forgets the oldest ones."""
         with self._lock:
             self._batches[batch] = versions, size
@@ -29,7 +29,7 @@ class Recent:
                 _, (_, oldest) = self._batches.popitem(last=False)
                 self._held -= oldest
 
-    def of(self, batch: str) -> Sequence[Document] | None:
+    def of(self, batch: str) -> Sequence[RawDocument] | None:
         """The versions that a batch committed, in order of delivery; None when they are not held."""
         with self._lock:
             held = self._batches.get(batch)

@@ -6,33 +6,34 @@ from typing import Final
 import msgspec
 
 from chengxin.store.field_encryption import KeyRing
+from chengxin.values.document import RawDocument
 from chengxin.values.ids import SubjectKey
 from chengxin.values.subject_kinds import subject_kind
-from services.ingest.domain.catalog_entry import Entry, Organisation
-from services.ingest.domain.record_versioning import Checked, Document
-from services.ingest.domain.submission import Delivered
+from services.ingest.domain.catalog_entry import DeliveryEntry, EntryProvider
+from services.ingest.domain.record_versioning import ValidatedRecord
+from services.ingest.domain.submission import DeliveredRecord
 from services.ingest.domain.validator import Validator
 
 _sorted: Final = msgspec.json.Encoder(order="sorted")
 
 
-class Recorder:
+class RecordFactory:
     """Makes the documents of records: pseudonyms by the subject key, personal identifiers sealed by the key ring."""
 
     def __init__(self, keys: SubjectKey, ring: KeyRing) -> None:
         self._keys = keys
         self._ring = ring
 
-    def check(self, validator: Validator, provider: Organisation, delivered: Delivered) -> Checked:
+    def check(self, validator: Validator, provider: EntryProvider, delivered: DeliveredRecord) -> ValidatedRecord:
         """Validates one record and prepares its document, without version and time."""
         items, violations = validator.check(delivered.items)
         if violations:
-            return Checked(delivered.row, None, violations)
-        return Checked(delivered.row, self.document(validator.entry, provider, items, delivered.items))
+            return ValidatedRecord(delivered.row, None, violations)
+        return ValidatedRecord(delivered.row, self.document(validator.entry, provider, items, delivered.items))
 
     def document(
-        self, entry: Entry, provider: Organisation, items: dict[str, str], delivered: Mapping[str, str]
-    ) -> Document:
+        self, entry: DeliveryEntry, provider: EntryProvider, items: dict[str, str], delivered: Mapping[str, str]
+    ) -> RawDocument:
         """The document of valid, standardised items, and in `raw` of those that were delivered in another form."""
         document = {
             "_id": self.record_id(entry, provider.uscc, items),
@@ -51,11 +52,11 @@ class Recorder:
                 document["raw"] = self._sealed(entry, raw)
         return document
 
-    def record_id(self, entry: Entry, provider: str, items: Mapping[str, str]) -> str:
+    def record_id(self, entry: DeliveryEntry, provider: str, items: Mapping[str, str]) -> str:
         """The id of the record that these items identify."""
         return self._keys.record_id(entry.code, provider, tuple(items.get(code, "") for code in entry.natural_key))
 
-    def _subject(self, entry: Entry, items: dict[str, str]) -> Document:
+    def _subject(self, entry: DeliveryEntry, items: dict[str, str]) -> RawDocument:
         code = next(code for code in entry.subject_id_items if code in items)
         identifier = items[code]
         scheme = entry.by_code[code].identifier or f"item:{code}"
@@ -67,16 +68,16 @@ class Recorder:
             "uscc": identifier if scheme == "uscc" else "",
         }
 
-    def _sealed(self, entry: Entry, items: dict[str, str]) -> dict[str, str]:
+    def _sealed(self, entry: DeliveryEntry, items: dict[str, str]) -> dict[str, str]:
         sealed = [code for code in entry.sealed if code in items]
         if not sealed:
             return items
         return items | {code: self._ring.encrypt(items[code], code) for code in sealed}
 
-    def _tag(self, entry: Entry, items: dict[str, str]) -> str:
+    def _tag(self, entry: DeliveryEntry, items: dict[str, str]) -> str:
         return self._keys.content_tag(entry.code, _sorted.encode(items))
 
-    def opened(self, entry: Entry, document: Document, part: str = "items") -> dict[str, str]:
+    def opened(self, entry: DeliveryEntry, document: RawDocument, part: str = "items") -> dict[str, str]:
         """The items of a stored record in plain, or its `raw` values. Raises `DecryptionError`."""
         items = dict(document.get(part) or {})
         return items | {code: self._ring.decrypt(items[code], code) for code in entry.sealed if code in items}

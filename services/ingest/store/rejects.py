@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from chengxin.store.field_encryption import KeyRing
-from services.ingest.domain.submission import Became, Delivered
+from services.ingest.domain.submission import DeliveredRecord, RecordOutcome
 from services.ingest.domain.validator import Violation
 
 _CONTEXT: Final = "reject"
@@ -20,7 +20,7 @@ class RejectContent(msgspec.Struct):
     violations: list[Violation]
 
 
-def sealed_reject(ring: KeyRing, delivered: Delivered, became: Became) -> bytes:
+def sealed_reject(ring: KeyRing, delivered: DeliveredRecord, became: RecordOutcome) -> bytes:
     """The content of a reject as the store keeps it."""
     content = RejectContent(dict(delivered.items), list(became.violations))
     return ring.encrypt_bytes(_encoder.encode(content), _CONTEXT)

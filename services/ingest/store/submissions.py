@@ -10,11 +10,11 @@ from pymongo import ReplaceOne
 from pymongo.client_session import ClientSession
 
 from chengxin.store.database import Store, find_among
-from services.ingest.domain.record_versioning import History, Known
+from chengxin.values.document import RawDocument
+from services.ingest.domain.record_versioning import BatchChanges, ExistingVersion
 from services.ingest.store import documents, quality
 from services.ingest.store.agreements import ProviderStore
 
-Plain = dict[str, Any]
 # A document as the store takes it.
 Encoded = RawBSONDocument
 
@@ -33,9 +33,9 @@ class IngestStore:
         self.rows = store.rows
         self.quality = quality.QualityStore(store)
         self.entries = store.collection(documents.CatalogEntry)
-        self.calendar = store.collection(documents.CalendarYearRow)
+        self.calendar = store.collection(documents.FollowedCalendarYear)
         self.records = store.collection(documents.Record)
-        self.versions = store.collection(documents.RecordVersion)
+        self.versions = store.collection(documents.SupersededVersion)
         self.submissions = store.collection(documents.Submission)
         self.batches = store.collection(documents.BatchRow)
         self.rejects = store.collection(documents.Reject)
@@ -49,46 +49,46 @@ class IngestStore:
         for document in (*documents.ALL, *quality.DOCUMENTS):
             document.ensure_indexes()
 
-    def entry_versions(self, code: str) -> list[Plain]:
+    def entry_versions(self, code: str) -> list[RawDocument]:
         """Every published version of an entry, newest first."""
         return [row["entry"] for row in self.entries.find({"code": code}).sort("version", -1)]
 
-    def entry_heads(self) -> list[Plain]:
+    def entry_heads(self) -> list[RawDocument]:
         """Every published version of every entry, without its items and their rules."""
         left_out = {"entry.items": 0, "entry.cross_rules": 0, "entry.required_one_of": 0}
         return [row["entry"] for row in self.entries.find({}, left_out)]
 
-    def put_entry(self, entry: Plain, session: ClientSession) -> None:
+    def put_entry(self, entry: RawDocument, session: ClientSession) -> None:
         """Keeps a published version."""
         row = {"code": entry["code"], "version": entry["version"], "entry": entry}
         self.entries.replace_one({"_id": f"{row['code']}:{row['version']}"}, row, upsert=True, session=session)
 
-    def put_calendar_year(self, year: int, days: Plain, session: ClientSession) -> None:
+    def put_calendar_year(self, year: int, days: RawDocument, session: ClientSession) -> None:
         """Keeps the working days of a year."""
         self.calendar.replace_one({"_id": year}, days, upsert=True, session=session)
 
-    def calendar_years(self) -> list[Plain]:
+    def calendar_years(self) -> list[RawDocument]:
         """All years there are."""
         return list(self.calendar.find())
 
-    def open_submission(self, document: Plain, session: ClientSession) -> None:
+    def open_submission(self, document: RawDocument, session: ClientSession) -> None:
         """Begins a submission with its first batch. Raises `DuplicateKeyError` when it has begun."""
         self.submissions.insert_one(document, session=session)
 
-    def close_submission(self, key: str, batches: int, kept: Plain, session: ClientSession) -> bool:
+    def close_submission(self, key: str, batches: int, kept: RawDocument, session: ClientSession) -> bool:
         """Keeps receipt and signature of an open submission of so many batches; False when it is closed or went on."""
         done = self.submissions.update_one(
             {"_id": key, "receipt": None, "batches_committed": batches}, {"$set": kept}, session=session
         )
         return done.matched_count == 1
 
-    def submission(self, key: str, session: ClientSession | None = None) -> Plain | None:
+    def submission(self, key: str, session: ClientSession | None = None) -> RawDocument | None:
         """A submission by its key."""
         return self.submissions.find_one({"_id": key}, session=session)
 
-    def submissions_of(self, provider: str, before: Any, limit: int) -> list[Plain]:
+    def submissions_of(self, provider: str, before: Any, limit: int) -> list[RawDocument]:
         """A provider's submissions, or all when none is named, latest first, after the position (created_at, _id)."""
-        query: Plain = {"provider": provider} if provider else {}
+        query: RawDocument = {"provider": provider} if provider else {}
         if before is not None:
             at = datetime.fromisoformat(before[0])
             query["$or"] = [{"created_at": {"$lt": at}}, {"created_at": at, "_id": {"$lt": before[1]}}]
@@ -97,20 +97,20 @@ class IngestStore:
     def advance(self, key: str, number: int, counts: Mapping[str, int], limit: int, session: ClientSession) -> bool:
         """Counts batch `number` to an open submission that stands at the one before and has `limit` records at most
         then (0: any number); False when it does not."""
-        room = {"counts.total": {"$lte": limit - counts["total"]}} if limit else {}
+        within_limit = {"counts.total": {"$lte": limit - counts["total"]}} if limit else {}
         done = self.submissions.update_one(
-            {"_id": key, "batches_committed": number - 1, "receipt": None, **room},
+            {"_id": key, "batches_committed": number - 1, "receipt": None, **within_limit},
             {"$set": {"batches_committed": number}, "$inc": {f"counts.{k}": n for k, n in counts.items()}},
             session=session,
         )
         return done.matched_count == 1
 
-    def batch(self, key: str, number: int) -> Plain | None:
+    def batch(self, key: str, number: int) -> RawDocument | None:
         """A committed batch of a submission."""
         return self.batches.find_one({"_id": batch_id(key, number)})
 
     def keep_batch(
-        self, row: Plain, rejects: Sequence[Plain], originals: Sequence[Plain], session: ClientSession
+        self, row: RawDocument, rejects: Sequence[RawDocument], originals: Sequence[RawDocument], session: ClientSession
     ) -> None:
         """Keeps what became of a batch, its rejects and the bytes it came in."""
         self.batches.insert_one(row, session=session)
@@ -119,7 +119,7 @@ class IngestStore:
         if originals:
             self.originals.insert_many(originals, session=session)
 
-    def batch_named(self, name: str) -> Plain | None:
+    def batch_named(self, name: str) -> RawDocument | None:
         """A committed batch by its id."""
         return self.batches.find_one({"_id": name})
 
@@ -129,12 +129,12 @@ class IngestStore:
         found = {row["_id"]: row["digest"] for row in find_among(self.batches, "_id", ids, {"digest": 1}, session)}
         return [found[name] for name in ids]
 
-    def known(self, ids: Sequence[str], session: ClientSession) -> dict[str, Known]:
+    def known(self, ids: Sequence[str], session: ClientSession) -> dict[str, ExistingVersion]:
         """What is on record under these ids."""
         found = find_among(self.records, "_id", ids, {"version": 1, "tag": 1, "revoked": 1}, session)
-        return {row["_id"]: Known(row["version"], row["tag"], bool(row.get("revoked"))) for row in found}
+        return {row["_id"]: ExistingVersion(row["version"], row["tag"], bool(row.get("revoked"))) for row in found}
 
-    def write(self, history: History, created: Sequence[Encoded], session: ClientSession) -> None:
+    def write(self, history: BatchChanges, created: Sequence[Encoded], session: ClientSession) -> None:
         """Writes new records (`created`, as `encoded`), new versions of known ones, and moves what they supersede to
         history."""
         old = [*history.superseded]
@@ -150,21 +150,21 @@ class IngestStore:
                 session=session,
             )
 
-    def record(self, record_id: str, session: ClientSession | None = None) -> Plain | None:
+    def record(self, record_id: str, session: ClientSession | None = None) -> RawDocument | None:
         """The current version of a record."""
         return self.records.find_one({"_id": record_id}, session=session)
 
-    def replace(self, before: Plain, after: Plain, session: ClientSession) -> None:
+    def replace(self, before: RawDocument, after: RawDocument, session: ClientSession) -> None:
         """Puts a new version in place of the current one, which goes to history."""
         self.versions.insert_one(superseded(before), session=session)
         self.records.replace_one({"_id": before["_id"]}, after, session=session)
 
-    def history(self, record_id: str, after: int = 0, limit: int = 0) -> list[Plain]:
+    def history(self, record_id: str, after: int = 0, limit: int = 0) -> list[RawDocument]:
         """The superseded versions of a record after one of them, oldest first; a limit of 0 is none."""
         found = self.versions.find({"record": record_id, "version": {"$gt": after}}).sort("version", 1).limit(limit)
         return [current(row) for row in found]
 
-    def exactly(self, versions: Sequence[tuple[str, int]]) -> list[Plain]:
+    def exactly(self, versions: Sequence[tuple[str, int]]) -> list[RawDocument]:
         """These versions of records, in this order, wherever they are kept by now."""
         ids = list(dict.fromkeys(record for record, _ in versions))
         found = {(row["_id"], row["version"]): row for row in find_among(self.records, "_id", ids)}
@@ -173,31 +173,31 @@ class IngestStore:
                 found[row["record"], row["version"]] = current(row)
         return [found[wanted] for wanted in versions]
 
-    def rejects_of(self, key: str, after: Any, limit: int) -> list[Plain]:
+    def rejects_of(self, key: str, after: Any, limit: int) -> list[RawDocument]:
         """Rejects of a submission in order of row, after the position (row, _id) of the previous page."""
-        query: Plain = {"submission": key}
+        query: RawDocument = {"submission": key}
         if after is not None:
             row, reject = after
             query["$or"] = [{"row": {"$gt": row}}, {"row": row, "_id": {"$gt": reject}}]
         return list(self.rejects.find(query).sort([("row", 1), ("_id", 1)]).limit(limit))
 
-    def every_reject(self, key: str) -> Iterator[Plain]:
+    def every_reject(self, key: str) -> Iterator[RawDocument]:
         """Every reject of a submission in order of row."""
         return iter(self.rejects.find({"submission": key}).sort([("row", 1), ("_id", 1)]))
 
-    def rejects_at(self, batch: str, places: Sequence[int]) -> dict[int, Plain]:
+    def rejects_at(self, batch: str, places: Sequence[int]) -> dict[int, RawDocument]:
         """The rejects of one batch at these places in its order of delivery, by place."""
         by_id = {reject_id(batch, place): place for place in places}
         return {by_id[row["_id"]]: row for row in find_among(self.rejects, "_id", list(by_id))}
 
-    def pieces(self, name: str) -> Iterator[Plain]:
+    def pieces(self, name: str) -> Iterator[RawDocument]:
         """The kept pieces of an original, in order."""
         number = 0
         while (piece := self.originals.find_one({"_id": f"{name}/{number:04}"})) is not None:
             yield piece
             number += 1
 
-    def keep_piece(self, piece: Plain) -> None:
+    def keep_piece(self, piece: RawDocument) -> None:
         """Keeps a piece of a file; the same piece again changes nothing."""
         self.originals.update_one({"_id": piece["_id"]}, {"$setOnInsert": piece}, upsert=True)
 
@@ -205,12 +205,12 @@ class IngestStore:
         """Remembers a public key that receipts are signed with."""
         self.receipt_keys.update_one({"_id": jwk["kid"]}, {"$set": {"jwk": dict(jwk)}}, upsert=True)
 
-    def jwks(self) -> list[Plain]:
+    def jwks(self) -> list[RawDocument]:
         """Every public key that receipts were signed with."""
         return [row["jwk"] for row in self.receipt_keys.find().sort("_id", 1)]
 
 
-def encoded(documents: Iterable[Plain]) -> list[Encoded]:
+def encoded(documents: Iterable[RawDocument]) -> list[Encoded]:
     """New documents as the store takes them, worked out ahead of the transaction that inserts them."""
     return [Encoded(bson.encode(document)) for document in documents]
 
@@ -230,12 +230,12 @@ def version_id(record: str, version: int) -> str:
     return f"{record}:{version:06}"
 
 
-def superseded(document: Plain) -> Plain:
+def superseded(document: RawDocument) -> RawDocument:
     """A record's document as history keeps it."""
     return document | {"_id": version_id(document["_id"], document["version"]), "record": document["_id"]}
 
 
-def current(row: Plain) -> Plain:
+def current(row: RawDocument) -> RawDocument:
     """A document of history as it was when it was current."""
     document = row | {"_id": row["record"]}
     del document["record"]

@@ -6,21 +6,21 @@ from typing import Any
 from chengxin.auth.policy import rule
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, NOT_FOUND, FieldError, Problem
-from chengxin.store.database import Unit
+from chengxin.store.database import UnitOfWork
 from chengxin.values.clock import rfc3339
-from services.ingest.context import Ingest
+from services.ingest.context import IngestContext
 from services.ingest.domain.identifiers import uscc_fault
 
 
 @dataclass(frozen=True)
-class Terms:
+class AgreementTerms:
     """The terms of an agreement: whether every delivery must be signed, and the agreement's name or number."""
 
     signature_required: bool
     document: str
 
 
-def own(ingest: Ingest, caller: Principal, provider: str, *_: Any) -> Problem | None:
+def own(ctx: IngestContext, caller: Principal, provider: str, *_: Any) -> Problem | None:
     """a provider reads only its own"""
     if Role.PROVIDER in caller.roles and provider != caller.org:
         return NOT_FOUND(what=provider)
@@ -28,7 +28,7 @@ def own(ingest: Ingest, caller: Principal, provider: str, *_: Any) -> Problem | 
 
 
 @rule("agreement.changed", roles={Role.CENTRE}, articles=("10", "12"))
-def agree(ingest: Ingest, caller: Principal, provider: str, terms: Terms) -> dict[str, Any]:
+def agree(ctx: IngestContext, caller: Principal, provider: str, terms: AgreementTerms) -> dict[str, Any]:
     """Puts down what was agreed with a provider; it holds from the next delivery. Raises INPUT_INVALID."""
     if uscc_fault(provider):
         told = "统一社会信用代码不正确 / not a unified social credit code"
@@ -36,15 +36,15 @@ def agree(ingest: Ingest, caller: Principal, provider: str, terms: Terms) -> dic
     kept = {
         "signature_required": terms.signature_required,
         "document": terms.document.strip(),
-        "changed_at": ingest.clock.now(),
+        "changed_at": ctx.clock.now(),
     }
     details = {"provider": provider, "signature_required": terms.signature_required}
 
-    def work(unit: Unit) -> None:
-        ingest.store.providers.keep_agreement(provider, kept, unit.session)
-        unit.record(ingest.audit.event("agreement.changed", caller, details=details).encode())
+    def work(unit: UnitOfWork) -> None:
+        ctx.store.providers.keep_agreement(provider, kept, unit.session)
+        unit.record(ctx.audit.event("agreement.changed", caller, details=details).encode())
 
-    ingest.patiently(lambda: ingest.store.transact(work))
+    ctx.patiently(lambda: ctx.store.transact(work))
     return _told(provider, kept)
 
 
@@ -54,10 +54,10 @@ def agree(ingest: Ingest, caller: Principal, provider: str, terms: Terms) -> dic
     articles=("10", "12"),
     when=(own,),
 )
-def agreed(ingest: Ingest, caller: Principal, provider: str) -> dict[str, Any]:
+def agreed(ctx: IngestContext, caller: Principal, provider: str) -> dict[str, Any]:
     """What was agreed with a provider. Raises NOT_FOUND."""
-    ingest.audit.record(ingest.audit.event("agreement.read", caller, details={"provider": provider}))
-    found = ingest.store.providers.agreement(provider)
+    ctx.audit.record(ctx.audit.event("agreement.read", caller, details={"provider": provider}))
+    found = ctx.store.providers.agreement(provider)
     if found is None:
         raise NOT_FOUND(what=provider)
     return _told(provider, found)

@@ -12,16 +12,16 @@ from chengxin.auth.policy import rule
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import NOT_FOUND, ROLE_NOT_ALLOWED, Problem, precondition
 from chengxin.feeds.quarantine import Quarantine, is_transient, reason_of
-from chengxin.store.database import Unit
+from chengxin.store.database import UnitOfWork
 from chengxin.values.canonical_json import digest
 from chengxin.values.clock import rfc3339
-from services.ingest.context import Ingest
-from services.ingest.domain.quality import Anomaly, Counted, Figures, anomalies
-from services.ingest.domain.reporting_duties import Owed
-from services.ingest.domain.reporting_periods import Period, before, known_cycle, period_of
-from services.ingest.store.quality import Plain
+from chengxin.values.document import RawDocument
+from services.ingest.context import IngestContext
+from services.ingest.domain.quality import Anomaly, Figures, PeriodFigures, anomalies
+from services.ingest.domain.reporting_duties import ReportingDuty
+from services.ingest.domain.reporting_periods import ReportingPeriod, before, known_cycle, period_of
 from services.ingest.usecases.count_deliveries import JOB, count, count_again, count_or_set_aside
-from services.ingest.usecases.quality_reports import READERS, Picture, Wanted, described, only_own, seen
+from services.ingest.usecases.quality_reports import READERS, QualityPicture, SeriesFilter, described, only_own, seen
 
 log = structlog.get_logger()
 
@@ -52,14 +52,14 @@ class Remark:
 
 
 @dataclass(frozen=True)
-class Searched:
+class AnomalySearchResult:
     """What a search did."""
 
     series: int
     raised: int
 
 
-def itself_or_organ(ingest: Ingest, caller: Principal, *_: Any) -> Problem | None:
+def itself_or_organ(ctx: IngestContext, caller: Principal, *_: Any) -> Problem | None:
     """of the services only ingest itself"""
     if Role.SERVICE in caller.roles and caller.client_id != _OWN.client_id:
         return ROLE_NOT_ALLOWED(roles=caller.client_id, required=_OWN.client_id)
@@ -72,37 +72,37 @@ def itself_or_organ(ingest: Ingest, caller: Principal, *_: Any) -> Problem | Non
     articles=("30",),
     when=(itself_or_organ,),
 )
-def recompute(ingest: Ingest, caller: Principal) -> Searched:
+def recompute(ctx: IngestContext, caller: Principal) -> AnomalySearchResult:
     """Counts what is not counted yet and looks for anomalies in every series; the same one again is no new finding."""
-    while count(ingest):
+    while count(ctx):
         pass
-    picture = Picture(ingest)
-    owed = [one for one in picture.wanted(Wanted()) if known_cycle(one.cycle)]
-    raised = sum(_searched(ingest, picture, one) for one in owed)
+    picture = QualityPicture(ctx)
+    owed = [one for one in picture.wanted(SeriesFilter()) if known_cycle(one.cycle)]
+    raised = sum(_searched(ctx, picture, one) for one in owed)
 
-    def work(unit: Unit) -> None:
+    def work(unit: UnitOfWork) -> None:
         today = picture.today.isoformat()
-        ingest.quality.set_state({"searched_on": today, "began": picture.began.isoformat()}, unit.session)
+        ctx.quality.set_state({"searched_on": today, "began": picture.began.isoformat()}, unit.session)
         details = {"on": today, "series": len(owed), "raised": raised}
-        unit.record(ingest.audit.event("quality.recomputed", caller, details=details).encode())
+        unit.record(ctx.audit.event("quality.recomputed", caller, details=details).encode())
 
-    ingest.store.transact(work)
-    return Searched(len(owed), raised)
+    ctx.store.transact(work)
+    return AnomalySearchResult(len(owed), raised)
 
 
-def search(ingest: Ingest, series: Iterable[tuple[str, str]]) -> None:
+def search(ctx: IngestContext, series: Iterable[tuple[str, str]]) -> None:
     """Looks for anomalies in these series, by (provider, entry): what is looked at at once does not wait for the day."""
-    picture = Picture(ingest)
+    picture = QualityPicture(ctx)
     for one in (picture.owed[key] for key in sorted(series)):
         if known_cycle(one.cycle):
-            _searched(ingest, picture, one)
+            _searched(ctx, picture, one)
 
 
-def _searched(ingest: Ingest, picture: Picture, owed: Owed) -> int:
+def _searched(ctx: IngestContext, picture: QualityPicture, owed: ReportingDuty) -> int:
     """Searches one series. One that cannot be searched is told, and searched again on another day or delivery: it keeps
     no other series from being searched."""
     try:
-        return _search(ingest, picture, owed)
+        return _search(ctx, picture, owed)
     except Exception as e:
         if is_transient(e):
             raise
@@ -110,33 +110,33 @@ def _searched(ingest: Ingest, picture: Picture, owed: Owed) -> int:
         return 0
 
 
-def _search(ingest: Ingest, picture: Picture, owed: Owed) -> int:
-    found = anomalies(_counted(ingest, picture, owed), picture.today)
+def _search(ctx: IngestContext, picture: QualityPicture, owed: ReportingDuty) -> int:
+    found = anomalies(_counted(ctx, picture, owed), picture.today)
     if not found:
         return 0
     by_id = {_finding_id(owed, anomaly): anomaly for anomaly in found}
 
-    def work(unit: Unit) -> int:
-        known = ingest.quality.findings_named(list(by_id), unit.session)
+    def work(unit: UnitOfWork) -> int:
+        known = ctx.quality.findings_named(list(by_id), unit.session)
         for finding_id, anomaly in by_id.items():
             if (row := known.get(finding_id)) is None:
-                ingest.quality.put_finding(_raised(ingest, owed, finding_id, anomaly), unit.session)
-                unit.record(_event(ingest, "finding.raised", _OWN, owed.provider, owed.entry_code, finding_id).encode())
+                ctx.quality.put_finding(_raised(ctx, owed, finding_id, anomaly), unit.session)
+                unit.record(_event(ctx, "finding.raised", _OWN, owed.provider, owed.entry_code, finding_id).encode())
             elif row["state"] != CLOSED and row["figures"] != anomaly.figures:
-                changed = row | {"figures": dict(anomaly.figures), "last_seen": ingest.clock.now()}
-                ingest.quality.put_finding(changed, unit.session)
+                changed = row | {"figures": dict(anomaly.figures), "last_seen": ctx.clock.now()}
+                ctx.quality.put_finding(changed, unit.session)
         return len(by_id) - len(known)
 
-    return ingest.store.transact(work)
+    return ctx.store.transact(work)
 
 
-def _counted(ingest: Ingest, picture: Picture, owed: Owed) -> list[Counted]:
+def _counted(ctx: IngestContext, picture: QualityPicture, owed: ReportingDuty) -> list[PeriodFigures]:
     """The latest periods of a series that have figures or follow such a one, with what is needed to compare them."""
     series = picture.of(owed)
     if not series["days"]:
         return []
     cycle, rules = owed.cycle, picture.rules.on(picture.today)
-    periods: list[Period] = []
+    periods: list[ReportingPeriod] = []
     period = period_of(cycle, picture.today)
     began = date.fromisoformat(series["days"][0])
     # Twice as many: the oldest that are looked at have their median, too.
@@ -145,27 +145,30 @@ def _counted(ingest: Ingest, picture: Picture, owed: Owed) -> list[Counted]:
         period = before(cycle, period)
     if not periods:
         return []
-    by_period: dict[Period, Figures] = {}
-    for day, body in ingest.quality.days_of(series["_id"], periods[0].first, picture.today):
+    by_period: dict[ReportingPeriod, Figures] = {}
+    for day, body in ctx.quality.days_of(series["_id"], periods[0].first, picture.today):
         one = period_of(cycle, day)
         by_period[one] = by_period.get(one, Figures()).plus(Figures.read(body))
     return _since(picture, periods, by_period, series["on_record"])
 
 
 def _since(
-    picture: Picture, periods: Sequence[Period], by_period: Mapping[Period, Figures], on_record: int
-) -> list[Counted]:
-    found: list[Counted] = []
+    picture: QualityPicture,
+    periods: Sequence[ReportingPeriod],
+    by_period: Mapping[ReportingPeriod, Figures],
+    on_record: int,
+) -> list[PeriodFigures]:
+    found: list[PeriodFigures] = []
     for period in reversed(periods):
         figures = by_period.get(period, Figures())
         on_record -= figures.accepted - figures.revoked
         worked = picture.timetable.worked(period)
-        found.insert(0, Counted(period, figures, worked, max(0, on_record), picture.rules.on(period.last)))
+        found.insert(0, PeriodFigures(period, figures, worked, max(0, on_record), picture.rules.on(period.last)))
     return found
 
 
-def _raised(ingest: Ingest, owed: Owed, finding_id: str, anomaly: Anomaly) -> Plain:
-    now = ingest.clock.now()
+def _raised(ctx: IngestContext, owed: ReportingDuty, finding_id: str, anomaly: Anomaly) -> RawDocument:
+    now = ctx.clock.now()
     return {
         "_id": finding_id,
         "kind": anomaly.kind.value,
@@ -184,7 +187,7 @@ def _raised(ingest: Ingest, owed: Owed, finding_id: str, anomaly: Anomaly) -> Pl
     }
 
 
-def _finding_id(owed: Owed, anomaly: Anomaly) -> str:
+def _finding_id(owed: ReportingDuty, anomaly: Anomaly) -> str:
     """The same for the same anomaly in the same period, so that there is one finding of it."""
     name = "\0".join((anomaly.kind, owed.provider, owed.entry_code, anomaly.period.name))
     return f"fnd_{digest(name.encode())[:24]}"
@@ -192,75 +195,75 @@ def _finding_id(owed: Owed, anomaly: Anomaly) -> str:
 
 @rule("finding.listed", roles=READERS, articles=("30",), when=(only_own,))
 def findings(
-    ingest: Ingest, caller: Principal, wanted: Wanted, state: str, kind: str, after: Any, size: int
-) -> tuple[list[Plain], Any]:
+    ctx: IngestContext, caller: Principal, wanted: SeriesFilter, state: str, kind: str, after: Any, size: int
+) -> tuple[list[RawDocument], Any]:
     """Findings, latest first, and the position of the next page; a size of 0 is all of them."""
     wanted = seen(caller, wanted)
     details = described(wanted) | {name: value for name, value in (("state", state), ("kind", kind)) if value}
-    ingest.audit.record(ingest.audit.event("finding.listed", caller, details=details))
+    ctx.audit.record(ctx.audit.event("finding.listed", caller, details=details))
     query = {"provider": wanted.provider, "entry_code": wanted.entry, "state": state, "kind": kind}
-    rows = ingest.quality.findings_of(query, after, size + 1 if size else 0)
+    rows = ctx.quality.findings_of(query, after, size + 1 if size else 0)
     page = rows[:size] if size else rows
     following = [page[-1]["first_seen"].isoformat(), page[-1]["_id"]] if len(rows) > len(page) else None
     return page, following
 
 
 @rule("finding.read", roles=READERS, articles=("30",))
-def finding(ingest: Ingest, caller: Principal, finding_id: str) -> Plain:
+def finding(ctx: IngestContext, caller: Principal, finding_id: str) -> RawDocument:
     """One finding. Raises NOT_FOUND, also for what is another provider's."""
-    found = _found(ingest, caller, finding_id)
-    ingest.audit.record(_event(ingest, "finding.read", caller, found["provider"], found["entry_code"], finding_id))
+    found = _found(ctx, caller, finding_id)
+    ctx.audit.record(_event(ctx, "finding.read", caller, found["provider"], found["entry_code"], finding_id))
     return found
 
 
 @rule("finding.explained", roles={Role.PROVIDER}, articles=("12", "30"))
-def explain(ingest: Ingest, caller: Principal, remark: Remark, key: str) -> Plain:
+def explain(ctx: IngestContext, caller: Principal, remark: Remark, key: str) -> RawDocument:
     """The provider says how it came about. Raises NOT_FOUND, FINDING_CLOSED."""
-    return _remarked(ingest, caller, remark, key, "finding.explained", EXPLAINED)
+    return _remarked(ctx, caller, remark, key, "finding.explained", EXPLAINED)
 
 
 @rule("finding.closed", roles={Role.SUPERVISOR}, articles=("30",))
-def close(ingest: Ingest, caller: Principal, remark: Remark, key: str) -> Plain:
+def close(ctx: IngestContext, caller: Principal, remark: Remark, key: str) -> RawDocument:
     """The supervisor is done with it, explained or not. Raises NOT_FOUND, FINDING_CLOSED."""
-    return _remarked(ingest, caller, remark, key, "finding.closed", CLOSED)
+    return _remarked(ctx, caller, remark, key, "finding.closed", CLOSED)
 
 
-def _remarked(ingest: Ingest, caller: Principal, remark: Remark, key: str, act: str, state: str) -> Plain:
+def _remarked(ctx: IngestContext, caller: Principal, remark: Remark, key: str, act: str, state: str) -> RawDocument:
     by = caller.client_id or caller.sub
 
-    def work(unit: Unit) -> dict[str, Any]:
-        row = _found(ingest, caller, remark.finding_id, unit)
+    def work(unit: UnitOfWork) -> dict[str, Any]:
+        row = _found(ctx, caller, remark.finding_id, unit)
         if row["state"] == CLOSED:
             raise FINDING_CLOSED(finding=remark.finding_id)
-        said = {"act": state, "by": by, "at": rfc3339(ingest.clock.now()), "text": remark.text}
-        ingest.quality.put_finding(row | {"state": state, "acts": [*row["acts"], said]}, unit.session)
-        unit.record(_event(ingest, act, caller, row["provider"], row["entry_code"], remark.finding_id).encode())
+        said = {"act": state, "by": by, "at": rfc3339(ctx.clock.now()), "text": remark.text}
+        ctx.quality.put_finding(row | {"state": state, "acts": [*row["acts"], said]}, unit.session)
+        unit.record(_event(ctx, act, caller, row["provider"], row["entry_code"], remark.finding_id).encode())
         return {}
 
     asked = f"{act}\0".encode() + remark.canonical()
-    ingest.patiently(lambda: ingest.store.once(by, key, asked, work))
-    return _found(ingest, caller, remark.finding_id)
+    ctx.patiently(lambda: ctx.store.once(by, key, asked, work))
+    return _found(ctx, caller, remark.finding_id)
 
 
-def _found(ingest: Ingest, caller: Principal, finding_id: str, unit: Unit | None = None) -> Plain:
-    row = ingest.quality.finding(finding_id, unit.session if unit else None)
+def _found(ctx: IngestContext, caller: Principal, finding_id: str, unit: UnitOfWork | None = None) -> RawDocument:
+    row = ctx.quality.finding(finding_id, unit.session if unit else None)
     if row is None or (Role.PROVIDER in caller.roles and row["provider"] != caller.org):
         raise NOT_FOUND(what=finding_id)
     return row
 
 
-def _event(ingest: Ingest, act: str, caller: Principal, provider: str, entry: str, finding_id: str) -> Any:
+def _event(ctx: IngestContext, act: str, caller: Principal, provider: str, entry: str, finding_id: str) -> Any:
     details = {"finding": finding_id, "provider": provider}
-    return ingest.audit.event(act, caller, entries=[entry], details=details)
+    return ctx.audit.event(act, caller, entries=[entry], details=details)
 
 
-class Inspector:
+class QualityInspector:
     """Counts what is delivered and looks for anomalies in what got something, and once on every day in everything."""
 
-    def __init__(self, ingest: Ingest, seconds: float = 2, quarantine: Quarantine | None = None) -> None:
-        self._ingest = ingest
-        self._quarantine = quarantine or Quarantine(ingest.store.store, ingest.clock)
-        self._quarantine.handle(JOB, count_again(ingest))
+    def __init__(self, ctx: IngestContext, seconds: float = 2, quarantine: Quarantine | None = None) -> None:
+        self._ctx = ctx
+        self._quarantine = quarantine or Quarantine(ctx.store.store, ctx.clock)
+        self._quarantine.handle(JOB, count_again(ctx))
         self._seconds = seconds
         self._stopped = threading.Event()
         # Series that got something and are not searched yet; after a crash the day's search finds what was in it.
@@ -278,12 +281,12 @@ class Inspector:
     def round(self) -> None:
         """Counts what there is and searches it; on a day that has not been searched on, earlier or later than the last,
         everything."""
-        while not self._stopped.is_set() and (counted := count_or_set_aside(self._ingest, self._quarantine)).rows:
+        while not self._stopped.is_set() and (counted := count_or_set_aside(self._ctx, self._quarantine)).rows:
             self._unsearched |= counted.series
-        if self._ingest.quality.state().get("searched_on") != self._ingest.clock.today().isoformat():
-            recompute(self._ingest, _OWN)
+        if self._ctx.quality.state().get("searched_on") != self._ctx.clock.today().isoformat():
+            recompute(self._ctx, _OWN)
         elif self._unsearched:
-            search(self._ingest, self._unsearched)
+            search(self._ctx, self._unsearched)
         self._unsearched = set()
 
     def _run(self) -> None:

@@ -13,7 +13,7 @@ from services.ingest.usecases.prepare_batch import Prepared
 TOGETHER: Final = 2
 
 
-class Committer:
+class BatchCommitter:
     """Gives batches to `commit`: one at once, and while it is committed those that come after it together.
 
     What `commit` raises is raised by `add` or at the end; nothing is committed after it. Whatever else ends the block,
@@ -41,7 +41,7 @@ class Committer:
         self._waiting = self._thread.submit(scope.run, self._commit, self._ready)
         self._ready = []
 
-    def __enter__(self) -> "Committer":
+    def __enter__(self) -> "BatchCommitter":
         return self
 
     def __exit__(

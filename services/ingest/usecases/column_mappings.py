@@ -6,48 +6,48 @@ from typing import Any, Final
 from chengxin.auth.policy import rule
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError, Problem
-from chengxin.store.database import Unit
+from chengxin.store.database import UnitOfWork
 from chengxin.values.canonical_json import canonical, digest
-from services.ingest.context import Ingest
+from services.ingest.context import IngestContext
 from services.ingest.domain.submission import NOT_A_PROVIDER
 
 _MOST: Final = 500
 _LONGEST: Final = 200
 
 
-def provides(ingest: Ingest, caller: Principal, entry_code: str, *_: Any) -> Problem | None:
+def provides(ctx: IngestContext, caller: Principal, entry_code: str, *_: Any) -> Problem | None:
     """the entry names the caller's organisation as a provider"""
-    entry = ingest.directory.in_force(entry_code, ingest.clock.today().isoformat())
+    entry = ctx.directory.in_force(entry_code, ctx.clock.today().isoformat())
     if entry is None or entry.provider(caller.org) is not None:
         return None
     return NOT_A_PROVIDER(org=caller.org or "-", entry=entry.code)
 
 
 @rule("mapping.read", roles={Role.PROVIDER}, articles=("10",), when=(provides,))
-def mapping(ingest: Ingest, caller: Principal, entry_code: str) -> dict[str, str]:
+def mapping(ctx: IngestContext, caller: Principal, entry_code: str) -> dict[str, str]:
     """The provider's own header texts of an entry, with the item code of each; empty when there are none."""
-    ingest.audit.record(ingest.audit.event("mapping.read", caller, entries=[entry_code]))
-    return ingest.store.providers.mapping(caller.org, entry_code)
+    ctx.audit.record(ctx.audit.event("mapping.read", caller, entries=[entry_code]))
+    return ctx.store.providers.mapping(caller.org, entry_code)
 
 
 @rule("mapping.changed", roles={Role.PROVIDER}, articles=("10",), when=(provides,))
-def remember(ingest: Ingest, caller: Principal, entry_code: str, columns: Mapping[str, str]) -> dict[str, str]:
+def remember(ctx: IngestContext, caller: Principal, entry_code: str, columns: Mapping[str, str]) -> dict[str, str]:
     """Puts a mapping in place of the one before; it holds from the next file, by whatever way it comes.
 
     Raises DELIVERY_ENTRY_UNKNOWN, DELIVERY_ENTRY_NOT_IN_FORCE, INPUT_INVALID naming each column that cannot be.
     """
-    entry = ingest.directory.to_deliver(entry_code, 0, ingest.clock.today().isoformat())
+    entry = ctx.directory.to_deliver(entry_code, 0, ctx.clock.today().isoformat())
     wanted = {label.strip(): code for label, code in columns.items()}
     if wrong := _wrong(wanted, entry.by_code):
         raise INPUT_INVALID(fields=wrong)
     # What people wrote is told by its digest.
     details = {"columns": len(wanted), "digest": digest(canonical(wanted))}
 
-    def work(unit: Unit) -> None:
-        ingest.store.providers.keep_mapping(caller.org, entry.code, wanted, ingest.clock.now(), unit.session)
-        unit.record(ingest.audit.event("mapping.changed", caller, entries=[entry.code], details=details).encode())
+    def work(unit: UnitOfWork) -> None:
+        ctx.store.providers.keep_mapping(caller.org, entry.code, wanted, ctx.clock.now(), unit.session)
+        unit.record(ctx.audit.event("mapping.changed", caller, entries=[entry.code], details=details).encode())
 
-    ingest.patiently(lambda: ingest.store.transact(work))
+    ctx.patiently(lambda: ctx.store.transact(work))
     return wanted
 
 

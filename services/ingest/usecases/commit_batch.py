@@ -10,10 +10,11 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from chengxin.auth.principal import Principal
-from chengxin.store.database import Unit
+from chengxin.store.database import UnitOfWork
 from chengxin.values.clock import as_stored
+from chengxin.values.document import RawDocument
 from chengxin.values.provider_statement import content_sha256
-from services.ingest.context import Ingest
+from services.ingest.context import IngestContext
 from services.ingest.domain.provider_signature import must_agree
 from services.ingest.domain.receipt import kept, receipt_of
 from services.ingest.domain.submission import (
@@ -23,15 +24,14 @@ from services.ingest.domain.submission import (
     DELIVERY_OVER_COUNT,
     SUBMISSION_CLOSED,
     SUBMISSION_EMPTY,
-    Became,
-    Delivered,
-    Outcome,
+    DeliveredRecord,
+    OutcomeKind,
     Receipt,
+    RecordOutcome,
 )
 from services.ingest.store.rejects import opened_reject
-from services.ingest.store.submissions import Plain
-from services.ingest.usecases.prepare_batch import Prepared, Writes, writes_of
-from services.ingest.usecases.submission_session import Delivery, must_be_same, submission_row
+from services.ingest.usecases.prepare_batch import BatchWrites, Prepared, writes_of
+from services.ingest.usecases.submission_session import SubmissionSession, must_be_same, submission_row
 
 DELIVERED: Final = "submission.delivered"
 CLOSED: Final = "submission.closed"
@@ -51,22 +51,26 @@ class _Met(Exception):
 
 
 def commit(
-    ingest: Ingest, caller: Principal, delivery: Delivery, batches: Sequence[Prepared], close: bool = False
-) -> tuple[list[Became], Receipt | None]:
+    ctx: IngestContext,
+    caller: Principal,
+    delivery: SubmissionSession,
+    batches: Sequence[Prepared],
+    close: bool = False,
+) -> tuple[list[RecordOutcome], Receipt | None]:
     """Commits batches exactly once, and with `close` the submission with them; recognises one that is committed.
 
     Gives what became of their records, in order. Raises BATCH_CONFLICT, BATCH_OUT_OF_ORDER, DELIVERY_OVER_COUNT,
     SUBMISSION_CLOSED, SUBMISSION_CONFLICT; the batches before the one that it is about are committed then.
     """
 
-    def work(unit: Unit) -> tuple[list[Became], Receipt | None]:
-        outcomes = [became for batch in batches for became in _write(ingest, caller, delivery, batch, unit)]
+    def work(unit: UnitOfWork) -> tuple[list[RecordOutcome], Receipt | None]:
+        outcomes = [became for batch in batches for became in _write(ctx, caller, delivery, batch, unit)]
         digests = [batch.digest for batch in batches]
-        return outcomes, _close(ingest, caller, delivery, unit, digests) if close else None
+        return outcomes, _close(ctx, caller, delivery, unit, digests) if close else None
 
-    def attempt() -> tuple[list[Became], Receipt | None]:
+    def attempt() -> tuple[list[RecordOutcome], Receipt | None]:
         try:
-            return ingest.store.transact(work)
+            return ctx.store.transact(work)
         except (DuplicateKeyError, BulkWriteError) as e:
             if not _is_duplicate(e):
                 raise
@@ -75,57 +79,59 @@ def commit(
 
     again = Retrying(retry=retry_if_exception_type(_Met), stop=stop_after_attempt(_ATTEMPTS), reraise=True)
     try:
-        return again(lambda: ingest.persistently(attempt))
+        return again(lambda: ctx.persistently(attempt))
     except _Overtaken:
         # Also when the store went away while a commit was on its way, and the next attempt found it done.
         if len(batches) == 1:
-            return ingest.persistently(lambda: _recognised(ingest, delivery, batches[0])), None
-    return [became for batch in batches for became in commit(ingest, caller, delivery, [batch])[0]], None
+            return ctx.persistently(lambda: _recognised(ctx, delivery, batches[0])), None
+    return [became for batch in batches for became in commit(ctx, caller, delivery, [batch])[0]], None
 
 
-def close(ingest: Ingest, caller: Principal, delivery: Delivery) -> Receipt:
+def close(ctx: IngestContext, caller: Principal, delivery: SubmissionSession) -> Receipt:
     """Ends a submission with its receipt; the same one when it is closed already. Raises SUBMISSION_EMPTY."""
 
     def attempt() -> Receipt:
         # Beforehand: of very many batches they take longer than others may be kept waiting for their turn to write.
-        submission = ingest.store.submission(delivery.key)
-        digests = ingest.store.digests(delivery.key, submission["batches_committed"]) if submission else []
-        return ingest.store.transact(lambda unit: _close(ingest, caller, delivery, unit, digests))
+        submission = ctx.store.submission(delivery.key)
+        digests = ctx.store.digests(delivery.key, submission["batches_committed"]) if submission else []
+        return ctx.store.transact(lambda unit: _close(ctx, caller, delivery, unit, digests))
 
-    return ingest.persistently(attempt)
+    return ctx.persistently(attempt)
 
 
-def _write(ingest: Ingest, caller: Principal, delivery: Delivery, batch: Prepared, unit: Unit) -> list[Became]:
+def _write(
+    ctx: IngestContext, caller: Principal, delivery: SubmissionSession, batch: Prepared, unit: UnitOfWork
+) -> list[RecordOutcome]:
     if batch.number <= delivery.committed:
         raise _Overtaken
-    store, session = ingest.store, unit.session
-    writes = _writes(ingest, delivery, batch, unit)
+    store, session = ctx.store, unit.session
+    writes = _writes(ctx, delivery, batch, unit)
     history, counts, name = writes.history, writes.counts, writes.row["_id"]
     if batch.number == 1 and store.submission(delivery.key, session) is None:
         _must_fit(delivery, batch, 0)
-        store.open_submission(submission_row(ingest, delivery) | {"batches_committed": 1, "counts": counts}, session)
+        store.open_submission(submission_row(ctx, delivery) | {"batches_committed": 1, "counts": counts}, session)
     elif not store.advance(delivery.key, batch.number, counts, delivery.record_count, session):
         raise _Overtaken
     store.write(history, writes.created, session)
-    row = writes.row | {"committed_at": as_stored(ingest.clock.now())}
+    row = writes.row | {"committed_at": as_stored(ctx.clock.now())}
     store.keep_batch(row, writes.rejects, batch.originals, session)
     about = {"provider": delivery.provider.uscc, "entry": delivery.entry.code, "region": caller.region}
     unit.publish("batch", batch=name, **about, figures=writes.figures)
     details = {**delivery.about, "batch": batch.number, "counts": counts, "digest": batch.digest}
-    unit.record(ingest.audit.event(DELIVERED, caller, entries=[delivery.entry.code], details=details).encode())
-    unit.committed.append(lambda: ingest.recent.keep(name, history.versions, batch.size))
+    unit.record(ctx.audit.event(DELIVERED, caller, entries=[delivery.entry.code], details=details).encode())
+    unit.committed.append(lambda: ctx.recent.keep(name, history.versions, batch.size))
     return history.outcomes
 
 
-def _writes(ingest: Ingest, delivery: Delivery, batch: Prepared, unit: Unit) -> Writes:
+def _writes(ctx: IngestContext, delivery: SubmissionSession, batch: Prepared, unit: UnitOfWork) -> BatchWrites:
     # Most deliveries are of new records, which inserting them shows by itself (a tenth faster): only one that has met
     # a record that was known looks first.
     known = {}
     if delivery.met_known.is_set():
         ids = [one.document["_id"] for one in batch.checked if one.document]
-        known = ingest.store.known(ids, unit.session)
+        known = ctx.store.known(ids, unit.session)
     if known or batch.writes is None:
-        return writes_of(ingest, delivery, batch, known)
+        return writes_of(ctx, delivery, batch, known)
     return batch.writes
 
 
@@ -135,9 +141,11 @@ def _is_duplicate(error: DuplicateKeyError | BulkWriteError) -> bool:
     return any(wrong["code"] == _DUPLICATE for wrong in (error.details or {}).get("writeErrors", ()))
 
 
-def _close(ingest: Ingest, caller: Principal, delivery: Delivery, unit: Unit, digests: list[str]) -> Receipt:
+def _close(
+    ctx: IngestContext, caller: Principal, delivery: SubmissionSession, unit: UnitOfWork, digests: list[str]
+) -> Receipt:
     """With the digests of all batches, as they are known before."""
-    submission = ingest.store.submission(delivery.key, unit.session)
+    submission = ctx.store.submission(delivery.key, unit.session)
     if submission is None or not submission["batches_committed"]:
         raise SUBMISSION_EMPTY()
     if (receipt := receipt_of(submission)) is not None:
@@ -148,29 +156,29 @@ def _close(ingest: Ingest, caller: Principal, delivery: Delivery, unit: Unit, di
         raise DELIVERY_BROKEN_OFF(committed=batches, records=records)
     if len(digests) != batches:
         # One was committed in between.
-        digests = ingest.store.digests(delivery.key, batches, unit.session)
-    signature: Plain = {}
+        digests = ctx.store.digests(delivery.key, batches, unit.session)
+    signature: RawDocument = {}
     if (signed := delivery.signed) is not None:
         must_agree(signed, content_sha256=content_sha256(digests), record_count=records)
         signature = {"jws": delivery.header.signature, "kid": signed.kid, "client_id": caller.client_id}
-    receipt = ingest.signer.sign(submission, digests, ingest.clock.now(), signature)
+    receipt = ctx.signer.sign(submission, digests, ctx.clock.now(), signature)
     closing = {"receipt": kept(receipt), "record_count": delivery.record_count} | (
         {"signature": signature} if signature else {}
     )
-    ingest.store.close_submission(delivery.key, batches, closing, unit.session)
+    ctx.store.close_submission(delivery.key, batches, closing, unit.session)
     details = {**delivery.about, "counts": dict(receipt.counts), "content_sha256": receipt.content_sha256}
-    unit.record(ingest.audit.event(CLOSED, caller, entries=[delivery.entry.code], details=details).encode())
+    unit.record(ctx.audit.event(CLOSED, caller, entries=[delivery.entry.code], details=details).encode())
     return receipt
 
 
-def _recognised(ingest: Ingest, delivery: Delivery, batch: Prepared) -> list[Became]:
+def _recognised(ctx: IngestContext, delivery: SubmissionSession, batch: Prepared) -> list[RecordOutcome]:
     """What became of a batch that is committed. Raises why the submission does not take it."""
-    row = ingest.store.batch(delivery.key, batch.number)
+    row = ctx.store.batch(delivery.key, batch.number)
     if row is not None:
         if row["digest"] != batch.digest:
             raise BATCH_CONFLICT(number=batch.number)
-        return _outcomes(ingest, row, batch.records)
-    submission = ingest.store.submission(delivery.key)
+        return _outcomes(ctx, row, batch.records)
+    submission = ctx.store.submission(delivery.key)
     if submission is None:
         raise BATCH_OUT_OF_ORDER(expected=1, actual=batch.number)
     must_be_same(submission, delivery.header)
@@ -182,21 +190,21 @@ def _recognised(ingest: Ingest, delivery: Delivery, batch: Prepared) -> list[Bec
     raise BATCH_OUT_OF_ORDER(expected=expected, actual=batch.number)
 
 
-def _must_fit(delivery: Delivery, batch: Prepared, committed: int) -> None:
+def _must_fit(delivery: SubmissionSession, batch: Prepared, committed: int) -> None:
     """Raises DELIVERY_OVER_COUNT when a batch goes over the count of records that was told."""
     told, reached = delivery.record_count, committed + len(batch.records)
     if 0 < told < reached:
         raise DELIVERY_OVER_COUNT(told=told, number=batch.number, reached=reached)
 
 
-def _outcomes(ingest: Ingest, row: Plain, records: Sequence[Delivered]) -> list[Became]:
+def _outcomes(ctx: IngestContext, row: RawDocument, records: Sequence[DeliveredRecord]) -> list[RecordOutcome]:
     others: dict[str, list[Any]] = row["others"]
-    rejected = [int(n) for n, (outcome, _) in others.items() if outcome == Outcome.REJECTED]
-    rows = ingest.store.rejects_at(row["_id"], rejected)
-    rejects = {n: opened_reject(ingest.ring, reject) for n, reject in rows.items()}
+    rejected = [int(n) for n, (outcome, _) in others.items() if outcome == OutcomeKind.REJECTED]
+    rows = ctx.store.rejects_at(row["_id"], rejected)
+    rejects = {n: opened_reject(ctx.ring, reject) for n, reject in rows.items()}
     found = []
     for n, (record, record_id) in enumerate(zip(records, row["records"], strict=True)):
-        outcome, version = others.get(str(n), (Outcome.ACCEPTED, 1))
+        outcome, version = others.get(str(n), (OutcomeKind.ACCEPTED, 1))
         violations = rejects[n].violations if n in rejects else ()
-        found.append(Became(record.row, Outcome(outcome), record_id, version, violations))
+        found.append(RecordOutcome(record.row, OutcomeKind(outcome), record_id, version, violations))
     return found

@@ -6,13 +6,14 @@ from datetime import date
 from typing import Final
 
 from chengxin.feeds.quarantine import Handler, Label, Quarantine, is_transient
-from chengxin.store.database import Document, OutboxRow, Unit
+from chengxin.store.database import OutboxRow, UnitOfWork
 from chengxin.values.clock import shanghai_date
-from services.ingest.context import Ingest
+from chengxin.values.document import RawDocument
+from services.ingest.context import IngestContext
 from services.ingest.domain.quality import Figures, change
 from services.ingest.domain.record_versioning import lateness
 from services.ingest.domain.reporting_periods import LOOKED_BACK
-from services.ingest.store.quality import Plain, series_key
+from services.ingest.store.quality import series_key
 
 # Transactions counted at once: one short transaction for many batches.
 _ROWS: Final = 50
@@ -24,84 +25,84 @@ Addition = tuple[str, str, str, date, Figures]
 
 
 @dataclass(frozen=True)
-class Counted:
+class CountedTransactions:
     """Transactions that were counted, and the series, as (provider, entry), that got something by them."""
 
     rows: int = 0
     series: frozenset[tuple[str, str]] = frozenset()
 
 
-def count(ingest: Ingest) -> int:
+def count(ctx: IngestContext) -> int:
     """Counts some transactions of the outbox that are not counted yet; how many."""
-    return count_next(ingest).rows
+    return count_next(ctx).rows
 
 
-def count_next(ingest: Ingest, most: int = _ROWS) -> Counted:
+def count_next(ctx: IngestContext, most: int = _ROWS) -> CountedTransactions:
     """Counts some transactions of the outbox that are not counted yet; which."""
-    quality = ingest.quality
+    quality = ctx.quality
     after = int(quality.state().get("position", 0))
-    rows = ingest.store.rows(after, most)
+    rows = ctx.store.rows(after, most)
     if not rows:
-        return Counted()
-    grouped = _grouped(_additions(ingest, rows))
+        return CountedTransactions()
+    grouped = _grouped(_additions(ctx, rows))
 
-    def work(unit: Unit) -> Counted:
+    def work(unit: UnitOfWork) -> CountedTransactions:
         state = quality.state(unit.session)
         # Somebody else, who was asked to, may have counted them meanwhile.
         if int(state.get("position", 0)) != after:
-            return Counted()
+            return CountedTransactions()
         for (provider, entry), some in grouped.items():
-            _add(ingest, unit, provider, entry, some)
-        began = state.get("began") or ingest.clock.today().isoformat()
+            _add(ctx, unit, provider, entry, some)
+        began = state.get("began") or ctx.clock.today().isoformat()
         quality.set_state({"position": rows[-1].position, "began": began}, unit.session)
-        return Counted(len(rows), frozenset(grouped))
+        return CountedTransactions(len(rows), frozenset(grouped))
 
-    return ingest.store.transact(work)
+    return ctx.store.transact(work)
 
 
-def count_or_set_aside(ingest: Ingest, quarantine: Quarantine) -> Counted:
+def count_or_set_aside(ctx: IngestContext, quarantine: Quarantine) -> CountedTransactions:
     """Counts some transactions; of those that cannot be counted together each by itself, and one that cannot is set
     aside."""
     try:
-        return count_next(ingest)
+        return count_next(ctx)
     except Exception as e:
         if is_transient(e):
             raise
     try:
-        return count_next(ingest, 1)
+        return count_next(ctx, 1)
     except Exception as e:
         if is_transient(e):
             raise
         error = e
 
-    def work(unit: Unit) -> Counted:
-        state = ingest.quality.state(unit.session)
+    def work(unit: UnitOfWork) -> CountedTransactions:
+        state = ctx.quality.state(unit.session)
         position = int(state.get("position", 0)) + 1
         quarantine.put(JOB, Label(str(position)), b"", error, unit, position)
-        began = state.get("began") or ingest.clock.today().isoformat()
-        ingest.quality.set_state({"position": position, "began": began}, unit.session)
-        return Counted(1)
+        began = state.get("began") or ctx.clock.today().isoformat()
+        ctx.quality.set_state({"position": position, "began": began}, unit.session)
+        return CountedTransactions(1)
 
-    return ingest.store.transact(work)
+    return ctx.store.transact(work)
 
 
-def count_again(ingest: Ingest) -> Handler:
+def count_again(ctx: IngestContext) -> Handler:
     """How a transaction that was set aside is counted after all."""
 
-    def prepare(row: Document) -> Callable[[Unit], None]:
-        rows = ingest.store.rows(row["position"] - 1, 1)
-        grouped = _grouped(_additions(ingest, rows))
+    def prepare(row: RawDocument) -> Callable[[UnitOfWork], None]:
+        rows = ctx.store.rows(row["position"] - 1, 1)
+        grouped = _grouped(_additions(ctx, rows))
 
-        def work(unit: Unit) -> None:
+        def work(unit: UnitOfWork) -> None:
             for (provider, entry), some in grouped.items():
-                _add(ingest, unit, provider, entry, some)
+                _add(ctx, unit, provider, entry, some)
 
         return work
 
     return prepare
 
 
-def new_series(provider: str, entry: str) -> Plain:
+def new_series(provider: str, entry: str) -> RawDocument:
     """A series of which nothing is known."""
     return {
         "_id": series_key(provider, entry),
@@ -114,7 +115,7 @@ def new_series(provider: str, entry: str) -> Plain:
     }
 
 
-def _additions(ingest: Ingest, rows: list[OutboxRow]) -> Iterator[Addition]:
+def _additions(ctx: IngestContext, rows: list[OutboxRow]) -> Iterator[Addition]:
     for row in rows:
         day = shanghai_date(row.at)
         for made in row.changes:
@@ -122,7 +123,7 @@ def _additions(ingest: Ingest, rows: list[OutboxRow]) -> Iterator[Addition]:
             if made["kind"] == "batch" and "figures" in made:
                 yield made["provider"], made["entry"], made["region"], day, Figures.read(made["figures"])
             elif made["kind"] == "record":
-                [record] = ingest.store.exactly([(made["record"], made["version"])])
+                [record] = ctx.store.exactly([(made["record"], made["version"])])
                 figures = change(lateness(record), bool(record.get("revoked")), bool(record.get("objection_no")))
                 yield record["provider"], record["entry_code"], "", day, figures
 
@@ -134,8 +135,8 @@ def _grouped(additions: Iterable[Addition]) -> dict[tuple[str, str], list[Additi
     return found
 
 
-def _add(ingest: Ingest, unit: Unit, provider: str, entry: str, additions: list[Addition]) -> None:
-    quality = ingest.quality
+def _add(ctx: IngestContext, unit: UnitOfWork, provider: str, entry: str, additions: list[Addition]) -> None:
+    quality = ctx.quality
     key = series_key(provider, entry)
     series = quality.one_series(key, unit.session) or new_series(provider, entry)
     by_day: dict[date, Figures] = {}
@@ -147,7 +148,7 @@ def _add(ingest: Ingest, unit: Unit, provider: str, entry: str, additions: list[
         known = quality.day(key, day.isoformat(), unit.session)
         if known:
             figures = Figures.read(known["figures"]).plus(figures)
-        quality.put_day(key, day.isoformat(), figures.plain(), unit.session)
+        quality.put_day(key, day.isoformat(), figures.to_dict(), unit.session)
         if figures.total:
             series["days"] = _with(series["days"], day)
     quality.put_series(series, unit.session)

@@ -8,27 +8,28 @@ from dataclasses import dataclass, field, replace
 
 from chengxin.values.canonical_json import digest
 from chengxin.values.clock import as_stored, shanghai_date
-from services.ingest.context import Ingest
+from chengxin.values.document import RawDocument
+from services.ingest.context import IngestContext
 from services.ingest.domain.quality import tally
-from services.ingest.domain.record_versioning import Checked, History, Known, decide
-from services.ingest.domain.submission import Batch, Counts, Delivered, Outcome
+from services.ingest.domain.record_versioning import BatchChanges, ExistingVersion, ValidatedRecord, decide
+from services.ingest.domain.submission import Batch, Counts, DeliveredRecord, OutcomeKind
 from services.ingest.store import originals
 from services.ingest.store.rejects import sealed_reject
-from services.ingest.store.submissions import Encoded, Plain, batch_id, encoded, reject_id
-from services.ingest.usecases.submission_session import Delivery
+from services.ingest.store.submissions import Encoded, batch_id, encoded, reject_id
+from services.ingest.usecases.submission_session import SubmissionSession
 
 
 @dataclass(frozen=True)
-class Writes:
+class BatchWrites:
     """What a batch writes of its records, given what was on record."""
 
-    history: History
+    history: BatchChanges
     # The documents of `history.created`.
     created: Sequence[Encoded] = field(repr=False)
-    counts: Plain
-    figures: Plain
-    row: Plain
-    rejects: Sequence[Plain] = field(repr=False)
+    counts: RawDocument
+    figures: RawDocument
+    row: RawDocument
+    rejects: Sequence[RawDocument] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -36,17 +37,17 @@ class Prepared:
     """A batch after validation, ready to be committed."""
 
     number: int
-    records: Sequence[Delivered] = field(repr=False)
+    records: Sequence[DeliveredRecord] = field(repr=False)
     digest: str
     # Bytes of the batch as delivered.
     size: int
-    checked: Sequence[Checked] = field(repr=False)
-    originals: Sequence[Plain] = field(default=(), repr=False)
+    checked: Sequence[ValidatedRecord] = field(repr=False)
+    originals: Sequence[RawDocument] = field(default=(), repr=False)
     # What it writes if none of its records are on record; None when that is not expected.
-    writes: Writes | None = None
+    writes: BatchWrites | None = None
 
 
-def prepare(ingest: Ingest, delivery: Delivery, batch: Batch) -> Prepared:
+def prepare(ctx: IngestContext, delivery: SubmissionSession, batch: Batch) -> Prepared:
     """Validates a batch and works out what it writes. Raises BATCH_TOO_LARGE, RECORD_TOO_LARGE, INPUT_INVALID."""
     batch.checked()
     content = batch.encoded()
@@ -54,24 +55,26 @@ def prepare(ingest: Ingest, delivery: Delivery, batch: Batch) -> Prepared:
     # What is committed already is only recognised, by its digest.
     if batch.number <= delivery.committed:
         return prepared
-    validator = ingest.directory.validator(delivery.entry)
-    checked = [ingest.recorder.check(validator, delivery.provider, record) for record in batch.records]
+    validator = ctx.directory.validator(delivery.entry)
+    checked = [ctx.recorder.check(validator, delivery.provider, record) for record in batch.records]
     name = batch_id(delivery.key, batch.number)
     # A file is kept itself.
-    kept = () if delivery.file else tuple(originals.pieces(name, content, ingest.ring))
+    kept = () if delivery.file else tuple(originals.pieces(name, content, ctx.ring))
     prepared = replace(prepared, checked=checked, originals=kept)
     if delivery.met_known.is_set():
         return prepared
-    return replace(prepared, writes=writes_of(ingest, delivery, prepared, {}))
+    return replace(prepared, writes=writes_of(ctx, delivery, prepared, {}))
 
 
-def writes_of(ingest: Ingest, delivery: Delivery, batch: Prepared, known: dict[str, Known]) -> Writes:
+def writes_of(
+    ctx: IngestContext, delivery: SubmissionSession, batch: Prepared, known: dict[str, ExistingVersion]
+) -> BatchWrites:
     """What a batch writes when this is on record."""
-    now = as_stored(ingest.clock.now())
+    now = as_stored(ctx.clock.now())
     name = batch_id(delivery.key, batch.number)
     history = decide(batch.checked, known, {"batch": name}, now)
     outcomes = history.outcomes
-    counts = Counts.of(became.outcome for became in outcomes).to_json()
+    counts = Counts.of(became.outcome for became in outcomes).to_dict()
     row = {
         "_id": name,
         "submission": delivery.key,
@@ -83,7 +86,7 @@ def writes_of(ingest: Ingest, delivery: Delivery, batch: Prepared, known: dict[s
         "others": {
             str(n): [became.outcome.value, became.version]
             for n, became in enumerate(outcomes)
-            if became.outcome is not Outcome.ACCEPTED
+            if became.outcome is not OutcomeKind.ACCEPTED
         },
         "counts": counts,
     }
@@ -92,10 +95,10 @@ def writes_of(ingest: Ingest, delivery: Delivery, batch: Prepared, known: dict[s
             "_id": reject_id(name, n),
             "submission": delivery.key,
             "row": became.row,
-            "sealed": sealed_reject(ingest.ring, batch.records[n], became),
+            "sealed": sealed_reject(ctx.ring, batch.records[n], became),
         }
         for n, became in enumerate(outcomes)
-        if became.outcome is Outcome.REJECTED
+        if became.outcome is OutcomeKind.REJECTED
     ]
-    figures = tally(delivery.entry, batch.checked, outcomes, shanghai_date(now)).plain()
-    return Writes(history, encoded(history.created.values()), counts, figures, row, rejects)
+    figures = tally(delivery.entry, batch.checked, outcomes, shanghai_date(now)).to_dict()
+    return BatchWrites(history, encoded(history.created.values()), counts, figures, row, rejects)

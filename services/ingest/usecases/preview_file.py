@@ -9,8 +9,8 @@ from chengxin.auth.policy import rule
 from chengxin.auth.principal import Principal, Role
 from chengxin.tabular.columns import ItemName
 from chengxin.tabular.lenient import LenientColumns
-from chengxin.tabular.source import Row, open_source
-from services.ingest.context import Ingest
+from chengxin.tabular.source import SourceRow, open_source
+from services.ingest.context import IngestContext
 from services.ingest.domain.submission import Header
 from services.ingest.domain.validator import Validator, Violation
 from services.ingest.usecases.submit import provides
@@ -57,15 +57,15 @@ class Preview:
 
 
 @rule("submission.previewed", roles={Role.PROVIDER}, articles=("9", "10"), when=(provides,))
-def preview(ingest: Ingest, caller: Principal, header: Header, file: IO[bytes]) -> Preview:
+def preview(ctx: IngestContext, caller: Principal, header: Header, file: IO[bytes]) -> Preview:
     """Looks at the first rows of a file and stores nothing. Raises the problems of `chengxin.tabular`."""
-    entry = ingest.directory.to_deliver(header.entry_code, header.entry_version, ingest.clock.today().isoformat())
-    ingest.audit.record(ingest.audit.event("submission.previewed", caller, entries=[entry.code]))
-    columns = LenientColumns(names_of(entry), ingest.store.providers.mapping(caller.org, entry.code))
+    entry = ctx.directory.to_deliver(header.entry_code, header.entry_version, ctx.clock.today().isoformat())
+    ctx.audit.record(ctx.audit.event("submission.previewed", caller, entries=[entry.code]))
+    columns = LenientColumns(names_of(entry), ctx.store.providers.mapping(caller.org, entry.code))
     with open_source(file, header.file_name, _READ) as source:
         if source.kind != "jsonl":
             source.columns(columns)
-        validator = ingest.directory.validator(entry)
+        validator = ctx.directory.validator(entry)
         rows = [_seen(validator, row) for row in itertools.islice(source.rows(columns), ROWS)]
     seen = [SeenColumn(c.label, c.code, columns.found_by(label)) for label, c in columns.met.items()]
     told = [replace(c, suggestions=columns.suggestions(c.label)) if c.found_by == "unknown" else c for c in seen]
@@ -73,7 +73,7 @@ def preview(ingest: Ingest, caller: Principal, header: Header, file: IO[bytes]) 
     return Preview(entry.code, entry.version, *form, told, columns.missing(), rows)
 
 
-def _seen(validator: Validator, row: Row) -> SeenRow:
+def _seen(validator: Validator, row: SourceRow) -> SeenRow:
     items, violations = validator.check(row.items)
     raw = {code: value for code, value in row.items.items() if items.get(code, value) != value}
     return SeenRow(row.number, items, raw, violations)

@@ -8,15 +8,24 @@ from typing import Any, Final
 from chengxin.auth.policy import rule
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import Problem, precondition
-from chengxin.store.database import Unit
+from chengxin.store.database import UnitOfWork
+from chengxin.values.catalog_contract import TranslatedText
 from chengxin.values.clock import rfc3339
-from services.ingest.context import Ingest
-from services.ingest.domain.catalog_entry import LocalText, read_entry
+from chengxin.values.document import RawDocument
+from services.ingest.context import IngestContext
+from services.ingest.domain.catalog_entry import read_entry
 from services.ingest.domain.quality import Figures
-from services.ingest.domain.reporting_duties import Owed, Rules, all_owed
-from services.ingest.domain.reporting_periods import LOOKED_BACK, Period, Standing, State, Timetable, standings
+from services.ingest.domain.reporting_duties import ReportingDuty, Thresholds, all_owed
+from services.ingest.domain.reporting_periods import (
+    LOOKED_BACK,
+    DueDates,
+    PeriodStanding,
+    PeriodState,
+    ReportingPeriod,
+    standings,
+)
 from services.ingest.domain.submission import DELIVERY_ENTRY_UNKNOWN, NOT_A_PROVIDER
-from services.ingest.store.quality import Plain, series_key
+from services.ingest.store.quality import series_key
 from services.ingest.usecases.count_deliveries import new_series
 from services.ingest.usecases.read_submissions import own
 
@@ -36,7 +45,7 @@ _SHOWN: Final = 5
 
 
 @dataclass(frozen=True)
-class Wanted:
+class SeriesFilter:
     """Which series; empty is all."""
 
     provider: str = ""
@@ -61,9 +70,9 @@ class Declaration:
 class Report:
     """How one provider does with one entry."""
 
-    owed: Owed
+    owed: ReportingDuty
     region: str
-    standings: Sequence[Standing]
+    standings: Sequence[PeriodStanding]
     figures: Figures
     # Records in force now, since counting began.
     on_record: int
@@ -73,33 +82,33 @@ class Report:
 class Overdue:
     """A period for which nothing came in time."""
 
-    owed: Owed
+    owed: ReportingDuty
     region: str
-    standing: Standing
+    standing: PeriodStanding
     # None where the calendar of this year is missing.
     working_days_late: int | None
 
 
-class Picture:
+class QualityPicture:
     """How it stands with everybody, as it is read at one moment."""
 
-    def __init__(self, ingest: Ingest, provider: str = "") -> None:
-        quality = ingest.quality
-        self.today = ingest.clock.today()
-        self.calendar = ingest.directory.calendar()
-        self.timetable = Timetable(self.calendar)
+    def __init__(self, ctx: IngestContext, provider: str = "") -> None:
+        quality = ctx.quality
+        self.today = ctx.clock.today()
+        self.calendar = ctx.directory.calendar()
+        self.timetable = DueDates(self.calendar)
         began = quality.state().get("began")
         self.began = date.fromisoformat(began) if began else self.today
-        self.rules = Rules((row["effective_from"], row["values"]) for row in quality.rule_versions())
-        owed = all_owed(ingest.directory.heads(), self.began)
+        self.rules = Thresholds((row["effective_from"], row["values"]) for row in quality.rule_versions())
+        owed = all_owed(ctx.directory.heads(), self.began)
         self.owed = {k: o for k, o in owed.items() if provider in ("", k[0])}
         self.series = quality.series_of(provider)
         # An entry whose catalog version is not known any more keeps its figures.
         for row in self.series.values():
             key = (row["provider"], row["entry_code"])
-            self.owed.setdefault(key, Owed(*key[:1], "", key[1], LocalText(), ()))
+            self.owed.setdefault(key, ReportingDuty(*key[:1], "", key[1], TranslatedText(), ()))
 
-    def wanted(self, wanted: Wanted) -> list[Owed]:
+    def wanted(self, wanted: SeriesFilter) -> list[ReportingDuty]:
         """What is asked for, by provider and entry."""
         return [
             owed
@@ -109,16 +118,16 @@ class Picture:
             and wanted.region in ("", self.region(owed))
         ]
 
-    def of(self, owed: Owed) -> Plain:
+    def of(self, owed: ReportingDuty) -> RawDocument:
         """What is kept of a series."""
         key = series_key(owed.provider, owed.entry_code)
         return self.series.get(key) or new_series(owed.provider, owed.entry_code)
 
-    def region(self, owed: Owed) -> str:
+    def region(self, owed: ReportingDuty) -> str:
         """Where its provider is, as far as known."""
         return str(self.of(owed)["region"])
 
-    def periods(self, owed: Owed) -> list[tuple[Period, int]]:
+    def periods(self, owed: ReportingDuty) -> list[tuple[ReportingPeriod, int]]:
         """The periods that are owed, with their grace in working days."""
         return [
             (period, self.rules.on(period.last)[f"{span.cycle}_due_working_days"])
@@ -126,7 +135,7 @@ class Picture:
             for period in span.periods(self.today - LOOKED_BACK, self.today)
         ]
 
-    def standings(self, owed: Owed) -> list[Standing]:
+    def standings(self, owed: ReportingDuty) -> list[PeriodStanding]:
         """How it stands with each of these."""
         series = self.of(owed)
         delivered = map(date.fromisoformat, series["days"])
@@ -134,51 +143,53 @@ class Picture:
         return standings(self.periods(owed), self.timetable, delivered, declared, self.today)
 
 
-def described(wanted: Wanted) -> dict[str, Any]:
+def described(wanted: SeriesFilter) -> dict[str, Any]:
     """What an audit event says of a question."""
     return {name: value for name, value in vars(wanted).items() if value}
 
 
-def seen(caller: Principal, wanted: Wanted) -> Wanted:
+def seen(caller: Principal, wanted: SeriesFilter) -> SeriesFilter:
     """A provider is shown its own only."""
-    return Wanted(caller.org, wanted.entry, wanted.region) if Role.PROVIDER in caller.roles else wanted
+    return SeriesFilter(caller.org, wanted.entry, wanted.region) if Role.PROVIDER in caller.roles else wanted
 
 
-def only_own(ingest: Ingest, caller: Principal, wanted: Wanted, *_: Any, **__: Any) -> Problem | None:
+def only_own(ctx: IngestContext, caller: Principal, wanted: SeriesFilter, *_: Any, **__: Any) -> Problem | None:
     """a provider reads only its own"""
-    return own(ingest, caller, wanted.provider)
+    return own(ctx, caller, wanted.provider)
 
 
 @rule("quality.listed", roles=READERS, articles=("11", "12", "30"), when=(only_own,))
 def reports(
-    ingest: Ingest, caller: Principal, wanted: Wanted, first: date, last: date, after: Any, size: int
+    ctx: IngestContext, caller: Principal, wanted: SeriesFilter, first: date, last: date, after: Any, size: int
 ) -> tuple[list[Report], Any]:
     """Reports over some days by provider and entry, and the position of the next page; a size of 0 is all of them."""
     wanted = seen(caller, wanted)
     told = described(wanted) | {"from": first.isoformat(), "until": last.isoformat()}
-    ingest.audit.record(ingest.audit.event("quality.listed", caller, entries=_entries(wanted), details=told))
-    picture = Picture(ingest, wanted.provider)
+    ctx.audit.record(ctx.audit.event("quality.listed", caller, entries=_entries(wanted), details=told))
+    picture = QualityPicture(ctx, wanted.provider)
     found = [o for o in picture.wanted(wanted) if after is None or [o.provider, o.entry_code] > after]
     page = found[:size] if size else found
     following = [page[-1].provider, page[-1].entry_code] if len(page) < len(found) else None
-    return [_report(ingest, picture, owed, first, last) for owed in page], following
+    return [_report(ctx, picture, owed, first, last) for owed in page], following
 
 
-def _report(ingest: Ingest, picture: Picture, owed: Owed, first: date, last: date) -> Report:
+def _report(ctx: IngestContext, picture: QualityPicture, owed: ReportingDuty, first: date, last: date) -> Report:
     series = picture.of(owed)
-    days = ingest.quality.days_of(series["_id"], first, last)
+    days = ctx.quality.days_of(series["_id"], first, last)
     within = [s for s in picture.standings(owed) if first <= s.period.last and s.period.first <= last]
     figures = Figures.sum(Figures.read(body) for _, body in days)
     return Report(owed, series["region"], within, figures, series["on_record"])
 
 
 @rule("overdue.listed", roles=READERS, articles=("12", "30"), when=(only_own,))
-def overdue(ingest: Ingest, caller: Principal, wanted: Wanted, after: Any, size: int) -> tuple[list[Overdue], Any]:
+def overdue(
+    ctx: IngestContext, caller: Principal, wanted: SeriesFilter, after: Any, size: int
+) -> tuple[list[Overdue], Any]:
     """Overdue periods by provider, entry and time, and the position of the next page; a size of 0 is all of them."""
     wanted = seen(caller, wanted)
     details = described(wanted)
-    ingest.audit.record(ingest.audit.event("overdue.listed", caller, entries=_entries(wanted), details=details))
-    picture = Picture(ingest, wanted.provider)
+    ctx.audit.record(ctx.audit.event("overdue.listed", caller, entries=_entries(wanted), details=details))
+    picture = QualityPicture(ctx, wanted.provider)
     page: list[Overdue] = []
     for one in _overdue(picture, wanted, after):
         if size and len(page) == size:
@@ -187,19 +198,19 @@ def overdue(ingest: Ingest, caller: Principal, wanted: Wanted, after: Any, size:
     return page, None
 
 
-def _overdue(picture: Picture, wanted: Wanted, after: Any) -> Iterator[Overdue]:
+def _overdue(picture: QualityPicture, wanted: SeriesFilter, after: Any) -> Iterator[Overdue]:
     for owed in picture.wanted(wanted):
         if after is not None and [owed.provider, owed.entry_code] < after[:2]:
             continue
         for standing in picture.standings(owed):
-            if standing.state is State.OVERDUE and standing.due:
+            if standing.state is PeriodState.OVERDUE and standing.due:
                 late = _late(picture, standing.due)
                 one = Overdue(owed, picture.region(owed), standing, late)
                 if after is None or _place(one) > after:
                     yield one
 
 
-def _late(picture: Picture, due: date) -> int | None:
+def _late(picture: QualityPicture, due: date) -> int | None:
     try:
         return picture.calendar.working_days_between(due, picture.today)
     except Problem:
@@ -211,9 +222,9 @@ def _place(one: Overdue) -> list[str]:
     return [one.owed.provider, one.owed.entry_code, one.standing.period.first.isoformat()]
 
 
-def named_by_entry(ingest: Ingest, caller: Principal, declaration: Declaration, *_: Any) -> Problem | None:
+def named_by_entry(ctx: IngestContext, caller: Principal, declaration: Declaration, *_: Any) -> Problem | None:
     """the entry names the caller's organisation as provider"""
-    versions = [read_entry(entry) for entry in ingest.store.entry_versions(declaration.entry)]
+    versions = [read_entry(entry) for entry in ctx.store.entry_versions(declaration.entry)]
     if not versions:
         return DELIVERY_ENTRY_UNKNOWN(entry=declaration.entry)
     if not any(entry.provider(caller.org) for entry in versions):
@@ -222,34 +233,34 @@ def named_by_entry(ingest: Ingest, caller: Principal, declaration: Declaration, 
 
 
 @rule("period.declared", roles={Role.PROVIDER}, articles=("8", "12"), when=(named_by_entry,))
-def declare_nothing(ingest: Ingest, caller: Principal, declaration: Declaration, key: str) -> list[str]:
+def declare_nothing(ctx: IngestContext, caller: Principal, declaration: Declaration, key: str) -> list[str]:
     """A provider says that there was nothing to report; the names of the periods. Again, it changes nothing.
 
     Raises PERIOD_UNKNOWN, PERIOD_NOT_OVER.
     """
-    picture = Picture(ingest, caller.org)
+    picture = QualityPicture(ctx, caller.org)
     owed = picture.owed[caller.org, declaration.entry]
     periods = _meant(picture, owed, declaration)
     by = caller.client_id or caller.sub
 
-    def work(unit: Unit) -> Mapping[str, Any]:
-        at, today = rfc3339(ingest.clock.now()), picture.today.isoformat()
+    def work(unit: UnitOfWork) -> Mapping[str, Any]:
+        at, today = rfc3339(ctx.clock.now()), picture.today.isoformat()
         series_id = series_key(caller.org, declaration.entry)
-        series = ingest.quality.one_series(series_id, unit.session) or new_series(caller.org, declaration.entry)
+        series = ctx.quality.one_series(series_id, unit.session) or new_series(caller.org, declaration.entry)
         known = {name for name, *_ in series["declared"]}
         series["declared"] += [[name, today, at, by] for name in periods if name not in known]
         series["region"] = caller.region or series["region"]
-        ingest.quality.put_series(series, unit.session)
+        ctx.quality.put_series(series, unit.session)
         details = {"from": periods[0], "through": periods[-1], "periods": len(periods)}
-        unit.record(ingest.audit.event("period.declared", caller, entries=[owed.entry_code], details=details).encode())
+        unit.record(ctx.audit.event("period.declared", caller, entries=[owed.entry_code], details=details).encode())
         return {"periods": periods}
 
-    answer = ingest.patiently(lambda: ingest.store.once(by, key, declaration.canonical(), lambda u: dict(work(u))))
+    answer = ctx.patiently(lambda: ctx.store.once(by, key, declaration.canonical(), lambda u: dict(work(u))))
     return list(answer["periods"])
 
 
-def _meant(picture: Picture, owed: Owed, declaration: Declaration) -> list[str]:
-    expected = [s.period for s in picture.standings(owed) if s.state is not State.NOT_EXPECTED]
+def _meant(picture: QualityPicture, owed: ReportingDuty, declaration: Declaration) -> list[str]:
+    expected = [s.period for s in picture.standings(owed) if s.state is not PeriodState.NOT_EXPECTED]
     names = [period.name for period in expected]
     through = declaration.through or declaration.period
     for name in (declaration.period, through):
@@ -264,5 +275,5 @@ def _meant(picture: Picture, owed: Owed, declaration: Declaration) -> list[str]:
     return [period.name for period in meant]
 
 
-def _entries(wanted: Wanted) -> list[str]:
+def _entries(wanted: SeriesFilter) -> list[str]:
     return [wanted.entry] if wanted.entry else []

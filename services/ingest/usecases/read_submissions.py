@@ -11,12 +11,12 @@ from chengxin.auth.principal import Principal, Role
 from chengxin.errors import NOT_FOUND, Problem
 from chengxin.store.database import OutboxRow
 from chengxin.values.clock import rfc3339
-from services.ingest.context import Ingest
+from chengxin.values.document import RawDocument
+from services.ingest.context import IngestContext
 from services.ingest.domain.receipt import receipt_of
-from services.ingest.domain.submission import FEED_NOT_FOR_YOU, Outcome, Receipt, owned
+from services.ingest.domain.submission import FEED_NOT_FOR_YOU, OutcomeKind, Receipt, owned
 from services.ingest.domain.validator import Violation
 from services.ingest.store.rejects import RejectContent, opened_reject
-from services.ingest.store.submissions import Plain
 
 T = TypeVar("T")
 
@@ -39,16 +39,16 @@ class RejectRow:
 
 
 @dataclass(frozen=True)
-class Part:
+class FeedBatchPart:
     """Some record versions of one committed transaction."""
 
     position: int
     at: datetime
-    records: Sequence[Plain]
+    records: Sequence[RawDocument]
     last: bool
 
 
-def own(ingest: Ingest, caller: Principal, provider: str, *_: Any) -> Problem | None:
+def own(ctx: IngestContext, caller: Principal, provider: str, *_: Any) -> Problem | None:
     """a provider reads only its own"""
     if Role.PROVIDER in caller.roles and provider not in ("", caller.org):
         return NOT_FOUND(what=provider)
@@ -56,31 +56,33 @@ def own(ingest: Ingest, caller: Principal, provider: str, *_: Any) -> Problem | 
 
 
 @rule("submission.listed", roles=_READERS, articles=("12", "30"), when=(own,))
-def submissions(ingest: Ingest, caller: Principal, provider: str, after: Any, size: int) -> tuple[list[Plain], Any]:
+def submissions(
+    ctx: IngestContext, caller: Principal, provider: str, after: Any, size: int
+) -> tuple[list[RawDocument], Any]:
     """Submissions, latest first, and the position of the next page; of all providers when an organ names none."""
     of = caller.org if Role.PROVIDER in caller.roles else provider
-    ingest.audit.record(ingest.audit.event("submission.listed", caller, details={"provider": of} if of else {}))
-    found = ingest.store.submissions_of(of, after, size + 1)
+    ctx.audit.record(ctx.audit.event("submission.listed", caller, details={"provider": of} if of else {}))
+    found = ctx.store.submissions_of(of, after, size + 1)
     page = found[:size]
     following = [page[-1]["created_at"].isoformat(), page[-1]["_id"]] if len(found) > size else None
     return page, following
 
 
 @rule("submission.read", roles=_READERS, articles=("12", "30"), when=(own,))
-def submission(ingest: Ingest, caller: Principal, provider: str, submission_id: str) -> Plain:
+def submission(ctx: IngestContext, caller: Principal, provider: str, submission_id: str) -> RawDocument:
     """One submission with its receipt. Raises NOT_FOUND."""
-    found = _submission(ingest, caller, provider, submission_id)
+    found = _submission(ctx, caller, provider, submission_id)
     details = {"submission_id": submission_id}
-    ingest.audit.record(ingest.audit.event("submission.read", caller, entries=[found["entry_code"]], details=details))
+    ctx.audit.record(ctx.audit.event("submission.read", caller, entries=[found["entry_code"]], details=details))
     return found
 
 
 @rule("receipt.read", roles=_READERS, articles=("12",), when=(own,))
-def receipt(ingest: Ingest, caller: Principal, provider: str, submission_id: str) -> Receipt:
+def receipt(ctx: IngestContext, caller: Principal, provider: str, submission_id: str) -> Receipt:
     """The receipt of a closed submission. Raises NOT_FOUND."""
-    found = _submission(ingest, caller, provider, submission_id)
+    found = _submission(ctx, caller, provider, submission_id)
     details = {"submission_id": submission_id}
-    ingest.audit.record(ingest.audit.event("receipt.read", caller, entries=[found["entry_code"]], details=details))
+    ctx.audit.record(ctx.audit.event("receipt.read", caller, entries=[found["entry_code"]], details=details))
     if (told := receipt_of(found)) is None:
         raise NOT_FOUND(what=f"{submission_id}/receipt")
     return told
@@ -88,57 +90,59 @@ def receipt(ingest: Ingest, caller: Principal, provider: str, submission_id: str
 
 @rule("rejects.read", roles={Role.PROVIDER}, articles=("9", "12"), when=(own,))
 def rejects(
-    ingest: Ingest, caller: Principal, provider: str, submission_id: str, after: Any, size: int
+    ctx: IngestContext, caller: Principal, provider: str, submission_id: str, after: Any, size: int
 ) -> tuple[list[RejectRow], Any]:
     """Rejected records in order of row as they were delivered, and the position of the next page."""
-    found = _submission(ingest, caller, provider, submission_id)
+    found = _submission(ctx, caller, provider, submission_id)
     details = {"submission_id": submission_id}
-    ingest.audit.record(ingest.audit.event("rejects.read", caller, entries=[found["entry_code"]], details=details))
-    rows = ingest.store.rejects_of(found["_id"], after, size + 1)
+    ctx.audit.record(ctx.audit.event("rejects.read", caller, entries=[found["entry_code"]], details=details))
+    rows = ctx.store.rejects_of(found["_id"], after, size + 1)
     page = rows[:size]
     following = [page[-1]["row"], page[-1]["_id"]] if len(rows) > size else None
-    return [_opened(row["row"], opened_reject(ingest.ring, row)) for row in page], following
+    return [_opened(row["row"], opened_reject(ctx.ring, row)) for row in page], following
 
 
 @rule("rejects.read", roles={Role.PROVIDER}, articles=("9", "12"), when=(own,))
 def all_rejects(
-    ingest: Ingest, caller: Principal, provider: str, submission_id: str
-) -> tuple[Plain, Iterator[RejectRow]]:
+    ctx: IngestContext, caller: Principal, provider: str, submission_id: str
+) -> tuple[RawDocument, Iterator[RejectRow]]:
     """The submission and every rejected record, read as they are asked for."""
-    found = _submission(ingest, caller, provider, submission_id)
+    found = _submission(ctx, caller, provider, submission_id)
     details = {"submission_id": submission_id}
-    ingest.audit.record(ingest.audit.event("rejects.read", caller, entries=[found["entry_code"]], details=details))
-    rows = ingest.store.every_reject(found["_id"])
-    return found, (_opened(row["row"], opened_reject(ingest.ring, row)) for row in rows)
+    ctx.audit.record(ctx.audit.event("rejects.read", caller, entries=[found["entry_code"]], details=details))
+    rows = ctx.store.every_reject(found["_id"])
+    return found, (_opened(row["row"], opened_reject(ctx.ring, row)) for row in rows)
 
 
-def disclosure_only(ingest: Ingest, caller: Principal, *_: Any) -> Problem | None:
+def disclosure_only(ctx: IngestContext, caller: Principal, *_: Any) -> Problem | None:
     """the service is disclosure"""
     return None if caller.client_id == "disclosure" else FEED_NOT_FOR_YOU()
 
 
-def objection_only(ingest: Ingest, caller: Principal, *_: Any) -> Problem | None:
+def objection_only(ctx: IngestContext, caller: Principal, *_: Any) -> Problem | None:
     """the service is objection"""
     return None if caller.client_id == "objection" else FEED_NOT_FOR_YOU()
 
 
 @rule("records.followed", roles={Role.SERVICE}, articles=("15",), when=(disclosure_only,))
-def changes(ingest: Ingest, caller: Principal, after: int, running: Callable[[], bool]) -> Iterator[Part]:
+def changes(ctx: IngestContext, caller: Principal, after: int, running: Callable[[], bool]) -> Iterator[FeedBatchPart]:
     """Committed record versions after a position, in order, without end."""
-    ingest.audit.record(ingest.audit.event("records.followed", caller, details={"after": after}))
-    for row in ingest.store.follow(after, running):
-        yield from _parts(ingest, row)
+    ctx.audit.record(ctx.audit.event("records.followed", caller, details={"after": after}))
+    for row in ctx.store.follow(after, running):
+        yield from _parts(ctx, row)
 
 
 @rule("corrections.followed", roles={Role.SERVICE}, articles=("25", "27"), when=(objection_only,))
-def corrections(ingest: Ingest, caller: Principal, after: int, running: Callable[[], bool]) -> Iterator[Part]:
+def corrections(
+    ctx: IngestContext, caller: Principal, after: int, running: Callable[[], bool]
+) -> Iterator[FeedBatchPart]:
     """Versions after a position that were made for an objection, in order, without end, and every hundredth position."""
-    ingest.audit.record(ingest.audit.event("corrections.followed", caller, details={"after": after}))
-    for row in ingest.store.follow(after, running):
+    ctx.audit.record(ctx.audit.event("corrections.followed", caller, details={"after": after}))
+    for row in ctx.store.follow(after, running):
         # Only a change of a single record names an objection, and its outbox row says which.
         if is_told(row):
             made = [(change["record"], change["version"]) for change in row.changes if change.get("objection_no")]
-            yield Part(row.position, row.at, ingest.store.exactly(made), last=True)
+            yield FeedBatchPart(row.position, row.at, ctx.store.exactly(made), last=True)
 
 
 def is_told(row: OutboxRow) -> bool:
@@ -147,16 +151,16 @@ def is_told(row: OutboxRow) -> bool:
 
 
 @rule("record.head_read", roles={Role.SERVICE}, articles=("23",), when=(objection_only,))
-def head(ingest: Ingest, caller: Principal, record_id: str) -> Plain:
+def head(ctx: IngestContext, caller: Principal, record_id: str) -> RawDocument:
     """The current version of a record, for whose it is and who answers for it. Raises NOT_FOUND."""
-    if (found := ingest.store.record(record_id)) is None:
+    if (found := ctx.store.record(record_id)) is None:
         raise NOT_FOUND(what=record_id)
     about = {"subject_refs": [found["subject"]["ref"]], "entries": [found["entry_code"]], "records": [record_id]}
-    ingest.audit.record(ingest.audit.event("record.head_read", caller, **about))
+    ctx.audit.record(ctx.audit.event("record.head_read", caller, **about))
     return found
 
 
-def as_json(found: Plain) -> dict[str, Any]:
+def submission_to_dict(found: RawDocument) -> dict[str, Any]:
     """A submission as answers name it."""
     receipt = found.get("receipt")
     return {
@@ -175,8 +179,8 @@ def as_json(found: Plain) -> dict[str, Any]:
     }
 
 
-def _submission(ingest: Ingest, caller: Principal, provider: str, submission_id: str) -> Plain:
-    found = ingest.store.submission(owned(provider or caller.org, submission_id))
+def _submission(ctx: IngestContext, caller: Principal, provider: str, submission_id: str) -> RawDocument:
+    found = ctx.store.submission(owned(provider or caller.org, submission_id))
     if found is None:
         raise NOT_FOUND(what=submission_id)
     return found
@@ -186,20 +190,20 @@ def _opened(row: int, content: RejectContent) -> RejectRow:
     return RejectRow(row, content.items, content.violations)
 
 
-def _parts(ingest: Ingest, row: OutboxRow) -> Iterator[Part]:
-    pieces = [piece for change in row.changes for piece in _pieces(ingest, change)]
+def _parts(ctx: IngestContext, row: OutboxRow) -> Iterator[FeedBatchPart]:
+    pieces = [piece for change in row.changes for piece in _pieces(ctx, change)]
     if row.changes and not pieces:
         # A batch of which nothing was accepted: whoever follows goes on to its position, and is not behind.
-        yield Part(row.position, row.at, (), last=True)
+        yield FeedBatchPart(row.position, row.at, (), last=True)
     for number, read in enumerate(pieces, 1):
         bearable = _bearable(read())
         for place, records in enumerate(bearable, 1):
-            yield Part(row.position, row.at, records, number == len(pieces) and place == len(bearable))
+            yield FeedBatchPart(row.position, row.at, records, number == len(pieces) and place == len(bearable))
 
 
-def _bearable(records: Sequence[Plain]) -> list[Sequence[Plain]]:
+def _bearable(records: Sequence[RawDocument]) -> list[Sequence[RawDocument]]:
     """Records cut so that each message can be sent; a message that is too large would stop who follows for ever."""
-    found: list[list[Plain]] = [[]]
+    found: list[list[RawDocument]] = [[]]
     size = 0
     for record in records:
         length = sum(map(len, record["items"].values()))
@@ -211,27 +215,27 @@ def _bearable(records: Sequence[Plain]) -> list[Sequence[Plain]]:
     return list(found)
 
 
-def _pieces(ingest: Ingest, change: Plain) -> Iterator[Callable[[], Sequence[Plain]]]:
+def _pieces(ctx: IngestContext, change: RawDocument) -> Iterator[Callable[[], Sequence[RawDocument]]]:
     """Readers of a change's versions, in order, so many at once as a message takes."""
-    held = ingest.recent.of(change["batch"]) if change["kind"] == "batch" else None
+    held = ctx.recent.of(change["batch"]) if change["kind"] == "batch" else None
     if held is not None:
         return (partial(list, piece) for piece in _cut(held))
-    return (partial(ingest.store.exactly, piece) for piece in _cut(_versions(ingest, change)))
+    return (partial(ctx.store.exactly, piece) for piece in _cut(_versions(ctx, change)))
 
 
 def _cut(rows: Sequence[T]) -> Iterator[Sequence[T]]:
     return (rows[start : start + _PART] for start in range(0, len(rows), _PART))
 
 
-def _versions(ingest: Ingest, change: Plain) -> list[tuple[str, int]]:
+def _versions(ctx: IngestContext, change: RawDocument) -> list[tuple[str, int]]:
     if change["kind"] == "record":
         return [(change["record"], change["version"])]
-    batch = ingest.store.batch_named(change["batch"])
+    batch = ctx.store.batch_named(change["batch"])
     if batch is None:
         raise RuntimeError("the outbox names a batch that is not there")
     found = []
     for n, record in enumerate(batch["records"]):
-        outcome, version = batch["others"].get(str(n), (Outcome.ACCEPTED, 1))
-        if outcome in (Outcome.ACCEPTED, Outcome.AMENDED):
+        outcome, version = batch["others"].get(str(n), (OutcomeKind.ACCEPTED, 1))
+        if outcome in (OutcomeKind.ACCEPTED, OutcomeKind.AMENDED):
             found.append((record, version))
     return found

@@ -8,19 +8,19 @@ from typing import Any, Final
 from chengxin.auth.policy import rule
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, NOT_FOUND, FieldError, Problem
-from services.ingest.context import Ingest
-from services.ingest.domain.catalog_entry import Entry
+from chengxin.values.document import RawDocument
+from services.ingest.context import IngestContext
+from services.ingest.domain.catalog_entry import DeliveryEntry
 from services.ingest.domain.record_versioning import lateness
 from services.ingest.domain.submission import DELIVERY_ENTRY_UNKNOWN
 from services.ingest.domain.violations import listed
-from services.ingest.store.submissions import Plain
 from services.ingest.usecases.amend_record import RECEIPT
 
 _READERS: Final = {Role.PROVIDER, Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR}
 
 
 @dataclass(frozen=True)
-class Version:
+class HistoricVersion:
     """One version of a record, as its reader may see it."""
 
     version: int
@@ -46,69 +46,69 @@ class Version:
 
 
 @dataclass(frozen=True)
-class History:
+class RecordHistory:
     """A record with a page of its versions, oldest first."""
 
     record_id: str
     entry_code: str
     provider_uscc: str
     provider_name: str
-    versions: Sequence[Version]
+    versions: Sequence[HistoricVersion]
     # The version after which the next page begins; 0 when this is the last.
     following: int
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedRecord:
     """A record as its provider knows it: the entry's code, and the values that identify a record within it by item."""
 
     entry_code: str
     key: Mapping[str, str]
 
 
-def own_record(ingest: Ingest, caller: Principal, record_id: str, *_: Any) -> Problem | None:
+def own_record(ctx: IngestContext, caller: Principal, record_id: str, *_: Any) -> Problem | None:
     """a provider reads only records of its own"""
     if Role.PROVIDER not in caller.roles:
         return None
-    record = ingest.store.record(record_id)
+    record = ctx.store.record(record_id)
     return None if record is None or record["provider"] == caller.org else NOT_FOUND(what=record_id)
 
 
 # Whoever looks at somebody's record, its subject finds her among those who did.
 @rule("record.queried.delivered", roles=_READERS, articles=("9", "11", "12"), when=(own_record,))
-def record(ingest: Ingest, caller: Principal, record_id: str, after: int, size: int) -> History:
+def record(ctx: IngestContext, caller: Principal, record_id: str, after: int, size: int) -> RecordHistory:
     """Versions of a record after one of them. Personal identifiers are opened for its provider alone. Raises NOT_FOUND."""
     # First the current one: what supersedes it while this reads is not told.
-    if (current := ingest.store.record(record_id)) is None:
+    if (current := ctx.store.record(record_id)) is None:
         raise NOT_FOUND(what=record_id)
-    return _history(ingest, caller, current, after, size)
+    return _history(ctx, caller, current, after, size)
 
 
 # Not for the organs: they could try out whose number is in a record that they see without it (decision 16).
 @rule("record.queried.delivered", roles={Role.PROVIDER}, articles=("9", "11", "12"))
-def find(ingest: Ingest, caller: Principal, named: Named, after: int, size: int) -> History:
+def find(ctx: IngestContext, caller: Principal, named: NamedRecord, after: int, size: int) -> RecordHistory:
     """The caller's own record with these values of the entry's natural key, as `record` tells it.
 
     Values may be in any form that a delivery takes. Raises NOT_FOUND, DELIVERY_ENTRY_UNKNOWN, INPUT_INVALID when these
     are not items of the natural key.
     """
-    for record_id in _ids(ingest, caller.org, named):
-        if (current := ingest.store.record(record_id)) is not None:
-            return _history(ingest, caller, current, after, size)
+    for record_id in _ids(ctx, caller.org, named):
+        if (current := ctx.store.record(record_id)) is not None:
+            return _history(ctx, caller, current, after, size)
     # The values may be personal: they are in no message.
     raise NOT_FOUND(what=named.entry_code)
 
 
-def _ids(ingest: Ingest, provider: str, named: Named) -> Sequence[str]:
+def _ids(ctx: IngestContext, provider: str, named: NamedRecord) -> Sequence[str]:
     """What such a record's id may be: a version of the entry may identify records by other items than the next one."""
-    versions = ingest.directory.versions(named.entry_code)
+    versions = ctx.directory.versions(named.entry_code)
     if not versions:
         raise DELIVERY_ENTRY_UNKNOWN(entry=named.entry_code)
     ids: dict[str, None] = {}
     for entry in versions:
-        key = ingest.directory.validator(entry).standard(named.key)
+        key = ctx.directory.validator(entry).standard(named.key)
         if key and key.keys() <= set(entry.natural_key):
-            ids[ingest.recorder.record_id(entry, provider, key)] = None
+            ids[ctx.recorder.record_id(entry, provider, key)] = None
     if not ids:
         newest = versions[0]
         words = listed([newest.by_code[code] for code in newest.natural_key])
@@ -117,32 +117,34 @@ def _ids(ingest: Ingest, provider: str, named: Named) -> Sequence[str]:
     return list(ids)
 
 
-def _history(ingest: Ingest, caller: Principal, current: Plain, after: int, size: int) -> History:
+def _history(ctx: IngestContext, caller: Principal, current: RawDocument, after: int, size: int) -> RecordHistory:
     record_id = current["_id"]
-    older = ingest.store.history(record_id, after, size + 1)
+    older = ctx.store.history(record_id, after, size + 1)
     found = [row for row in (*older, current) if after < row["version"] <= current["version"]]
     page = found[:size]
     about = {"subject_refs": [current["subject"]["ref"]], "entries": [current["entry_code"]], "records": [record_id]}
     details = {"versions": len(page)}
-    ingest.audit.record(ingest.audit.event("record.queried.delivered", caller, **about, details=details))
+    ctx.audit.record(ctx.audit.event("record.queried.delivered", caller, **about, details=details))
     own = Role.PROVIDER in caller.roles
-    versions = [_version(ingest, row, own) for row in page]
+    versions = [_version(ctx, row, own) for row in page]
     following = page[-1]["version"] if len(found) > size else 0
-    return History(record_id, current["entry_code"], current["provider"], current["provider_name"], versions, following)
+    return RecordHistory(
+        record_id, current["entry_code"], current["provider"], current["provider_name"], versions, following
+    )
 
 
-def without_identifiers(entry: Entry, row: Plain, part: str) -> dict[str, str]:
+def without_identifiers(entry: DeliveryEntry, row: RawDocument, part: str) -> dict[str, str]:
     """A part of a record but for its personal identifiers."""
     return {code: value for code, value in (row.get(part) or {}).items() if code not in entry.sealed}
 
 
-def _version(ingest: Ingest, row: Plain, own: bool) -> Version:
-    entry = ingest.directory.version(row["entry_code"], row["entry_version"])
-    show = ingest.recorder.opened if own else without_identifiers
+def _version(ctx: IngestContext, row: RawDocument, own: bool) -> HistoricVersion:
+    entry = ctx.directory.version(row["entry_code"], row["entry_version"])
+    show = ctx.recorder.opened if own else without_identifiers
     items = show(entry, row, "items")
     # <provider>/<submission id>:<number>
     submission = str(row.get("batch") or "").rpartition(":")[0].partition("/")[2]
-    return Version(
+    return HistoricVersion(
         version=row["version"],
         entry_version=entry.version,
         items=items,
@@ -157,11 +159,11 @@ def _version(ingest: Ingest, row: Plain, own: bool) -> Version:
         objection_no=row.get("objection_no") or "",
         late_working_days=lateness(row),
         recorded_at=row["recorded_at"],
-        receipt=_receipt(ingest, row) if own or row.get("signed_by") else "",
+        receipt=_receipt(ctx, row) if own or row.get("signed_by") else "",
         signed_by=row.get("signed_by") or "",
     )
 
 
-def _receipt(ingest: Ingest, row: Plain) -> str:
+def _receipt(ctx: IngestContext, row: RawDocument) -> str:
     # The digest of an unsigned change may be of nothing but what can be guessed: it is for its provider, who knows.
-    return ingest.ring.decrypt(row["receipt"], RECEIPT) if row.get("receipt") else ""
+    return ctx.ring.decrypt(row["receipt"], RECEIPT) if row.get("receipt") else ""

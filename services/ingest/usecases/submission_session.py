@@ -8,14 +8,14 @@ from typing import Any, Final
 from pymongo.errors import DuplicateKeyError
 
 from chengxin.auth.principal import Principal
-from chengxin.store.database import Unit
-from chengxin.values.provider_statement import SUBMISSION_CONFLICT, Signed
-from services.ingest.context import Ingest
-from services.ingest.domain.catalog_entry import Entry, Organisation
+from chengxin.store.database import UnitOfWork
+from chengxin.values.document import RawDocument
+from chengxin.values.provider_statement import SUBMISSION_CONFLICT, ProviderStatement
+from services.ingest.context import IngestContext
+from services.ingest.domain.catalog_entry import DeliveryEntry, EntryProvider
 from services.ingest.domain.provider_signature import word_on
 from services.ingest.domain.receipt import receipt_of
 from services.ingest.domain.submission import NOT_A_PROVIDER, Counts, Header, Receipt, owned
-from services.ingest.store.submissions import Plain
 
 OPENED: Final = "submission.opened"
 
@@ -32,13 +32,13 @@ class FileForm:
 
 
 @dataclass(frozen=True)
-class Delivery:
+class SubmissionSession:
     """A submission as its provider delivers it."""
 
     key: str
     header: Header
-    entry: Entry
-    provider: Organisation
+    entry: DeliveryEntry
+    provider: EntryProvider
     # How far it was when it was opened, and its receipt if it was closed.
     committed: int = 0
     # How many records were said to come in all, now or when it was begun; 0: not told.
@@ -46,7 +46,7 @@ class Delivery:
     receipt: Receipt | None = None
     file: FileForm | None = None
     # The provider's signed word on it.
-    signed: Signed | None = None
+    signed: ProviderStatement | None = None
     # Set once one of its records was on record before.
     met_known: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
 
@@ -56,60 +56,62 @@ class Delivery:
         return {"submission_id": self.header.submission_id}
 
 
-def open_delivery(ingest: Ingest, caller: Principal, header: Header, file: FileForm | None = None) -> Delivery:
+def open_delivery(
+    ctx: IngestContext, caller: Principal, header: Header, file: FileForm | None = None
+) -> SubmissionSession:
     """A new delivery, or the one that was begun under this id. Raises what is wrong with its header."""
     header.checked()
     key = owned(caller.org, header.submission_id)
-    found = ingest.patiently(lambda: ingest.store.submission(key))
+    found = ctx.patiently(lambda: ctx.store.submission(key))
     if found is None:
-        today = ingest.clock.today().isoformat()
-        entry = ingest.directory.to_deliver(header.entry_code, header.entry_version, today)
+        today = ctx.clock.today().isoformat()
+        entry = ctx.directory.to_deliver(header.entry_code, header.entry_version, today)
     else:
         must_be_same(found, header)
-        entry = ingest.directory.version(found["entry_code"], found["entry_version"])
+        entry = ctx.directory.version(found["entry_code"], found["entry_version"])
     provider = entry.provider(caller.org)
     if provider is None:
         raise NOT_A_PROVIDER(org=caller.org or "-", entry=entry.code)
     receipt = receipt_of(found) if found else None
     signed = None
     if receipt is None:
-        agreement = ingest.patiently(lambda: ingest.store.providers.agreement(caller.org))
+        agreement = ctx.patiently(lambda: ctx.store.providers.agreement(caller.org))
         signed = word_on(header, caller, agreement, file is not None)
     committed = found["batches_committed"] if found else 0
     count = header.record_count or (found or {}).get("record_count") or 0
-    return Delivery(key, header, entry, provider, committed, count, receipt, file, signed)
+    return SubmissionSession(key, header, entry, provider, committed, count, receipt, file, signed)
 
 
-def begin(ingest: Ingest, caller: Principal, delivery: Delivery) -> None:
+def begin(ctx: IngestContext, caller: Principal, delivery: SubmissionSession) -> None:
     """Makes a delivery known before its first batch is committed; nothing when it is known already."""
 
-    def work(unit: Unit) -> None:
-        if ingest.store.submission(delivery.key, unit.session) is None:
-            ingest.store.open_submission(submission_row(ingest, delivery), unit.session)
-            event = ingest.audit.event(OPENED, caller, entries=[delivery.entry.code], details=delivery.about)
+    def work(unit: UnitOfWork) -> None:
+        if ctx.store.submission(delivery.key, unit.session) is None:
+            ctx.store.open_submission(submission_row(ctx, delivery), unit.session)
+            event = ctx.audit.event(OPENED, caller, entries=[delivery.entry.code], details=delivery.about)
             unit.record(event.encode())
 
     try:
-        ingest.persistently(lambda: ingest.store.transact(work))
+        ctx.persistently(lambda: ctx.store.transact(work))
     except DuplicateKeyError:
         return
 
 
-def submission_row(ingest: Ingest, delivery: Delivery) -> Plain:
+def submission_row(ctx: IngestContext, delivery: SubmissionSession) -> RawDocument:
     """The document of a submission that begins now."""
     header = delivery.header
-    document: Plain = {
+    document: RawDocument = {
         "_id": delivery.key,
         "provider": delivery.provider.uscc,
         "submission_id": header.submission_id,
         "entry_code": delivery.entry.code,
         "entry_version": delivery.entry.version,
         "batches_committed": 0,
-        "counts": Counts().to_json(),
+        "counts": Counts().to_dict(),
         "record_count": header.record_count,
         "file_name": header.file_name,
         "file_sha256": header.file_sha256,
-        "created_at": ingest.clock.now(),
+        "created_at": ctx.clock.now(),
     }
     if delivery.file:
         columns = [list(column) for column in delivery.file.columns]

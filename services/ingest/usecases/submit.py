@@ -8,21 +8,21 @@ from typing import Any, Final
 from chengxin.auth.policy import rule
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError, Problem
-from services.ingest.context import Ingest
+from services.ingest.context import IngestContext
 from services.ingest.domain.submission import (
     DELIVERY_BROKEN_OFF,
     DELIVERY_END_MISSING,
     NOT_A_PROVIDER,
     Batch,
-    Became,
-    Delivered,
+    DeliveredRecord,
     Header,
     Receipt,
+    RecordOutcome,
 )
-from services.ingest.usecases.batch_pipeline import Committer
+from services.ingest.usecases.batch_pipeline import BatchCommitter
 from services.ingest.usecases.commit_batch import DELIVERED, close, commit
 from services.ingest.usecases.prepare_batch import prepare
-from services.ingest.usecases.submission_session import Delivery, FileForm, open_delivery
+from services.ingest.usecases.submission_session import FileForm, SubmissionSession, open_delivery
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class Sender:
 PRESENT: Final = Sender(lambda: True, lambda: True)
 
 
-def provides(ingest: Ingest, caller: Principal, header: Header, *_: Any, **__: Any) -> Problem | None:
+def provides(ctx: IngestContext, caller: Principal, header: Header, *_: Any, **__: Any) -> Problem | None:
     """the entry names the caller's organisation as a provider"""
-    entry = ingest.directory.in_force(header.entry_code, ingest.clock.today().isoformat())
+    entry = ctx.directory.in_force(header.entry_code, ctx.clock.today().isoformat())
     if entry is None or entry.provider(caller.org) is not None:
         return None
     return NOT_A_PROVIDER(org=caller.org or "-", entry=entry.code)
@@ -47,7 +47,7 @@ def provides(ingest: Ingest, caller: Principal, header: Header, *_: Any, **__: A
 
 @rule(DELIVERED, roles={Role.PROVIDER}, articles=("9", "10", "12"), when=(provides,))
 def submit(
-    ingest: Ingest,
+    ctx: IngestContext,
     caller: Principal,
     header: Header,
     batches: Iterable[Batch],
@@ -61,22 +61,22 @@ def submit(
     Raises DELIVERY_BROKEN_OFF when the sender is gone or records are missing, DELIVERY_OVER_COUNT when more come than
     were told, DELIVERY_END_MISSING when nobody said where the delivery ends, and whatever the submission does not take.
     """
-    delivery = open_delivery(ingest, caller, header, file)
-    with Committer(partial(commit, ingest, caller, delivery)) as committer:
+    delivery = open_delivery(ctx, caller, header, file)
+    with BatchCommitter(partial(commit, ctx, caller, delivery)) as committer:
         for batch in batches:
-            committer.add(prepare(ingest, delivery, batch))
+            committer.add(prepare(ctx, delivery, batch))
     if not sender.connected():
-        committed, records = _progress(ingest, delivery)
+        committed, records = _progress(ctx, delivery)
         raise DELIVERY_BROKEN_OFF(committed=committed, records=records)
     if not header.record_count and not sender.ended():
-        raise DELIVERY_END_MISSING(committed=_progress(ingest, delivery)[0])
-    return close(ingest, caller, delivery)
+        raise DELIVERY_END_MISSING(committed=_progress(ctx, delivery)[0])
+    return close(ctx, caller, delivery)
 
 
 @rule(DELIVERED, roles={Role.PROVIDER}, articles=("9", "10", "12"), when=(provides,))
 def submit_batch(
-    ingest: Ingest, caller: Principal, header: Header, records: list[Delivered]
-) -> tuple[Receipt, list[Became]]:
+    ctx: IngestContext, caller: Principal, header: Header, records: list[DeliveredRecord]
+) -> tuple[Receipt, list[RecordOutcome]]:
     """Takes a whole small delivery in one transaction, with its receipt and what became of each record.
 
     Raises INPUT_INVALID when the header tells another count, and whatever the submission does not take.
@@ -84,15 +84,15 @@ def submit_batch(
     if header.record_count not in (0, len(records)):
         told = f"本次共 {len(records)} 条 / {len(records)} records are sent"
         raise INPUT_INVALID(fields=[FieldError("record_count", "count", told)])
-    delivery = open_delivery(ingest, caller, header)
-    prepared = prepare(ingest, delivery, Batch(1, records))
-    outcomes, receipt = commit(ingest, caller, delivery, [prepared], close=True)
-    return receipt or close(ingest, caller, delivery), outcomes
+    delivery = open_delivery(ctx, caller, header)
+    prepared = prepare(ctx, delivery, Batch(1, records))
+    outcomes, receipt = commit(ctx, caller, delivery, [prepared], close=True)
+    return receipt or close(ctx, caller, delivery), outcomes
 
 
-def _progress(ingest: Ingest, delivery: Delivery) -> tuple[int, int]:
+def _progress(ctx: IngestContext, delivery: SubmissionSession) -> tuple[int, int]:
     """How many batches and records are committed."""
-    found = ingest.store.submission(delivery.key)
+    found = ctx.store.submission(delivery.key)
     if found is None:
         return 0, 0
     return found["batches_committed"], found["counts"]["total"]

@@ -11,17 +11,17 @@ from chengxin.auth.policy import rule
 from chengxin.auth.principal import Principal, Role
 from chengxin.tabular.batches import in_batches
 from chengxin.tabular.columns import Columns, ItemName
-from chengxin.tabular.source import Row, id_of_file, must_be_whole, open_source
-from services.ingest.context import Ingest
-from services.ingest.domain.catalog_entry import Entry
-from services.ingest.domain.submission import Batch, Delivered, Header, Receipt
+from chengxin.tabular.source import SourceRow, id_of_file, must_be_whole, open_source
+from services.ingest.context import IngestContext
+from services.ingest.domain.catalog_entry import DeliveryEntry
+from services.ingest.domain.submission import Batch, DeliveredRecord, Header, Receipt
 from services.ingest.store import originals
 from services.ingest.usecases.commit_batch import DELIVERED
 from services.ingest.usecases.submission_session import FileForm, begin, open_delivery
 from services.ingest.usecases.submit import provides, submit
 
 
-class Taken(NamedTuple):
+class UploadResult(NamedTuple):
     """A file as it was taken."""
 
     submission_id: str
@@ -34,7 +34,7 @@ class Taken(NamedTuple):
 
 
 @rule(DELIVERED, roles={Role.PROVIDER}, articles=("9", "10", "12"), when=(provides,))
-def submit_file(ingest: Ingest, caller: Principal, header: Header, file: BufferedReader) -> Taken:
+def submit_file(ctx: IngestContext, caller: Principal, header: Header, file: BufferedReader) -> UploadResult:
     """Takes an open file whole or not at all: what is wrong with it as a file is told before anything is stored.
 
     Without a submission id the id comes from the entry and the file's digest, so that the same file again is the same
@@ -43,9 +43,9 @@ def submit_file(ingest: Ingest, caller: Principal, header: Header, file: Buffere
     with contextlib.ExitStack() as stack:
         stack.callback(file.close)
         sha256 = _digest(file)
-        today = ingest.clock.today().isoformat()
-        entry = ingest.directory.to_deliver(header.entry_code, header.entry_version, today)
-        mapping = ingest.store.providers.mapping(caller.org, entry.code)
+        today = ctx.clock.today().isoformat()
+        entry = ctx.directory.to_deliver(header.entry_code, header.entry_version, today)
+        mapping = ctx.store.providers.mapping(caller.org, entry.code)
         columns = columns_of(entry, mapping)
         source = stack.enter_context(open_source(file, header.file_name))
         read = [(c.label.strip(), c.code) for c in source.columns(columns) if c.code]
@@ -58,51 +58,51 @@ def submit_file(ingest: Ingest, caller: Principal, header: Header, file: Buffere
             record_count=must_be_whole(source, columns),
         ).checked()
         # What is wrong with id or signature is told before anything is stored, too.
-        opened = open_delivery(ingest, caller, whole, form)
+        opened = open_delivery(ctx, caller, whole, form)
         mine = stack.pop_all()
 
     def take() -> Receipt:
         with mine:
-            _keep(ingest, caller, file, sha256)
-            return submit(ingest, caller, whole, _batches(source.rows(columns)), file=form)
+            _keep(ctx, caller, file, sha256)
+            return submit(ctx, caller, whole, _batches(source.rows(columns)), file=form)
 
     try:
-        receipt = ingest.desk.take(take)
+        receipt = ctx.desk.take(take)
     except BaseException:
         # Also when it was not begun.
         mine.close()
         raise
     if receipt is None:
         # Whoever is told to ask for the submission finds it, even before its turn has come.
-        begin(ingest, caller, opened)
-    return Taken(whole.submission_id, receipt, opened.receipt is not None, source.unread)
+        begin(ctx, caller, opened)
+    return UploadResult(whole.submission_id, receipt, opened.receipt is not None, source.unread)
 
 
-def names_of(entry: Entry) -> list[ItemName]:
+def names_of(entry: DeliveryEntry) -> list[ItemName]:
     """The names of an entry's items."""
     return [ItemName(item.code, item.name.zh, item.name.en, item.required) for item in entry.items]
 
 
-def columns_of(entry: Entry, mapping: Mapping[str, str] | None = None) -> Columns:
+def columns_of(entry: DeliveryEntry, mapping: Mapping[str, str] | None = None) -> Columns:
     """An entry's items by name, and by what the provider calls them."""
     return Columns(names_of(entry), mapping)
 
 
-def _batches(rows: Iterable[Row]) -> Iterator[Batch]:
+def _batches(rows: Iterable[SourceRow]) -> Iterator[Batch]:
     for number, batch in enumerate(in_batches(rows), 1):
-        yield Batch(number, [Delivered(row.number, row.items) for row in batch])
+        yield Batch(number, [DeliveredRecord(row.number, row.items) for row in batch])
 
 
-def _keep(ingest: Ingest, caller: Principal, file: BufferedReader, sha256: str) -> None:
+def _keep(ctx: IngestContext, caller: Principal, file: BufferedReader, sha256: str) -> None:
     # Named by its content: the same file again, or twice at once, changes nothing.
     name = f"{caller.org}/{sha256}"
     file.seek(0)
-    for piece in originals.file_pieces(name, file, sha256, ingest.ring):
-        _keep_piece(ingest, piece)
+    for piece in originals.file_pieces(name, file, sha256, ctx.ring):
+        _keep_piece(ctx, piece)
 
 
-def _keep_piece(ingest: Ingest, piece: dict[str, Any]) -> None:
-    ingest.persistently(lambda: ingest.store.keep_piece(piece))
+def _keep_piece(ctx: IngestContext, piece: dict[str, Any]) -> None:
+    ctx.persistently(lambda: ctx.store.keep_piece(piece))
 
 
 def _digest(file: BufferedReader) -> str:

@@ -16,12 +16,12 @@ log = structlog.get_logger()
 
 # Files taken at once; their batches take turns at the store anyway.
 _AT_ONCE: Final = 4
-# And those that wait for their turn: each takes its room on the disk meanwhile.
+# And those that wait for their turn: each takes its space on the disk meanwhile.
 _WAITING: Final = 16
 _RETRY_SECONDS: Final = 60
 
 
-class Desk:
+class UploadExecutor:
     """Does work and waits for it, `patience` seconds at most; what takes longer goes on.
 
     When the process ends, work ends with it: the submission is open, and the same file again goes on from there.

@@ -7,14 +7,12 @@ course.
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from chengxin.values.clock import rfc3339
+from chengxin.values.document import RawDocument
 from services.objection.domain.cases import STATE_EN, STATE_ZH, Case
-from services.objection.domain.deadlines import Period
+from services.objection.domain.deadlines import StepPeriod
 from services.objection.domain.evidence import Evidence
-
-Plain = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -28,14 +26,14 @@ class EntryNames:
 
 
 @dataclass(frozen=True)
-class Sight:
+class CaseView:
     """A case as it is looked at on a day, with the names of what it is about as far as they are known."""
 
     case: Case
     names: EntryNames | None
     today: date
 
-    def course(self) -> Plain:
+    def course(self) -> RawDocument:
         """How the case goes, without a word that anybody wrote."""
         case, running = self.case, self.case.running
         return {
@@ -61,7 +59,7 @@ class Sight:
             "correction": self._correction(),
         }
 
-    def for_applicant(self) -> Plain:
+    def for_applicant(self) -> RawDocument:
         """The course, what she wrote, and what the centre told her."""
         case = self.case
         return self.course() | {
@@ -73,7 +71,7 @@ class Sight:
             "explanation": case.explanation,
         }
 
-    def for_centre(self) -> Plain:
+    def for_centre(self) -> RawDocument:
         """All of it."""
         case = self.case
         return self.for_applicant() | {
@@ -83,7 +81,7 @@ class Sight:
             "answer_evidence": case.answer_evidence,
         }
 
-    def task(self) -> Plain:
+    def task(self) -> RawDocument:
         """What the provider has to verify. Who filed it, and what was attached, is not the provider's to know."""
         case, period = self.case, self.case.answer_period
         return {
@@ -100,7 +98,7 @@ class Sight:
             "answer": case.answer.value if case.answer else "",
         }
 
-    def _subject_matter(self) -> Plain:
+    def _subject_matter(self) -> RawDocument:
         record, names = self.case.record, self.names
         return {
             "record_id": record.record_id,
@@ -112,7 +110,7 @@ class Sight:
             "item_names": {code: names.items[code] for code in self.case.items if code in names.items} if names else {},
         }
 
-    def _period(self, period: Period) -> Plain:
+    def _period(self, period: StepPeriod) -> RawDocument:
         return {
             "step": period.step.value,
             "start": period.start.isoformat(),
@@ -123,7 +121,7 @@ class Sight:
             "late": period.late(self.today),
         }
 
-    def _correction(self) -> Plain | None:
+    def _correction(self) -> RawDocument | None:
         found = self.case.correction
         if found is None:
             return None
@@ -134,7 +132,7 @@ class Sight:
         }
 
 
-def evidence_plain(evidence: Evidence) -> Plain:
+def evidence_plain(evidence: Evidence) -> RawDocument:
     """What is told of an attachment."""
     return {
         "number": evidence.number,

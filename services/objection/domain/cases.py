@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from chengxin.errors import INPUT_INVALID, FieldError, Problem, conflict, precondition
 from chengxin.values.clock import shanghai_date
-from services.objection.domain.deadlines import Period, Step, Timetable
+from services.objection.domain.deadlines import CaseTimetable, Step, StepPeriod
 from services.objection.domain.evidence import Evidence
 
 OBJECTION_STATE = precondition(
@@ -58,7 +58,7 @@ CORRECTION_WAS_MADE = precondition(
 )
 
 
-class State(StrEnum):
+class CaseState(StrEnum):
     """Where a case is."""
 
     FILED = "filed"
@@ -74,41 +74,41 @@ class State(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-CLOSED: Final = frozenset({State.REFUSED, State.CORRECTED, State.UPHELD, State.WITHDRAWN})
+CLOSED: Final = frozenset({CaseState.REFUSED, CaseState.CORRECTED, CaseState.UPHELD, CaseState.WITHDRAWN})
 
 STATE_ZH: Final = {
-    State.FILED: "已提出，待受理",
-    State.SUPPLEMENT_REQUESTED: "待申请人补正",
-    State.ACCEPTED: "已受理，待核查",
-    State.REFUSED: "不予受理",
-    State.SYSTEM_FAULT: "系统差错，待更正",
-    State.PROVIDER_NOTIFIED: "提供单位核查中",
-    State.ANSWERED_WRONG: "提供单位确认有误，待更正",
-    State.ANSWERED_RIGHT: "提供单位确认无误，待办结",
-    State.CORRECTED: "已更正",
-    State.UPHELD: "维持原状",
-    State.WITHDRAWN: "已撤回",
+    CaseState.FILED: "已提出，待受理",
+    CaseState.SUPPLEMENT_REQUESTED: "待申请人补正",
+    CaseState.ACCEPTED: "已受理，待核查",
+    CaseState.REFUSED: "不予受理",
+    CaseState.SYSTEM_FAULT: "系统差错，待更正",
+    CaseState.PROVIDER_NOTIFIED: "提供单位核查中",
+    CaseState.ANSWERED_WRONG: "提供单位确认有误，待更正",
+    CaseState.ANSWERED_RIGHT: "提供单位确认无误，待办结",
+    CaseState.CORRECTED: "已更正",
+    CaseState.UPHELD: "维持原状",
+    CaseState.WITHDRAWN: "已撤回",
 }
 
 
-STATE_EN: Final = {state: state.value.replace("_", " ") for state in State}
+STATE_EN: Final = {state: state.value.replace("_", " ") for state in CaseState}
 
 
-class Finding(StrEnum):
+class CentreFinding(StrEnum):
     """What the centre's verification finds (Art. 25)."""
 
     SYSTEM_FAULT = "system_fault"
     CONSISTENT_WITH_SOURCE = "consistent_with_source"
 
 
-class Answer(StrEnum):
+class ProviderFinding(StrEnum):
     """What the provider's verification finds (Art. 26)."""
 
     WRONG = "wrong"
     RIGHT = "right"
 
 
-class Outcome(StrEnum):
+class CaseOutcome(StrEnum):
     """How a case is decided (Art. 27)."""
 
     CORRECTED = "corrected"
@@ -123,11 +123,11 @@ class Party(StrEnum):
     PROVIDER = "provider"
 
 
-_BY_ANSWER: Final = {Answer.WRONG: State.ANSWERED_WRONG, Answer.RIGHT: State.ANSWERED_RIGHT}
+_BY_ANSWER: Final = {ProviderFinding.WRONG: CaseState.ANSWERED_WRONG, ProviderFinding.RIGHT: CaseState.ANSWERED_RIGHT}
 
 
 @dataclass(frozen=True)
-class Challenged:
+class ChallengedRecord:
     """The record objected to, as it was when the objection was filed."""
 
     record_id: str
@@ -143,7 +143,7 @@ class Challenged:
 class Milestone:
     """A state reached."""
 
-    state: State
+    state: CaseState
     by: Party
     at: datetime
 
@@ -162,26 +162,26 @@ class Case:
     """One objection. `version` counts its changes."""
 
     objection_no: str
-    record: Challenged
+    record: ChallengedRecord
     # Codes of the items challenged; none: the record as a whole.
     items: tuple[str, ...]
     statement: str
     filed_at: datetime
     rules_version: int
-    state: State
-    periods: tuple[Period, ...]
+    state: CaseState
+    periods: tuple[StepPeriod, ...]
     history: tuple[Milestone, ...]
     evidence: tuple[Evidence, ...] = ()
     missing: tuple[str, ...] = ()
     supplement: str = ""
     refusal_reason: str = ""
-    finding: Finding | None = None
+    finding: CentreFinding | None = None
     verification_note: str = ""
     extension_reason: str = ""
-    answer: Answer | None = None
+    answer: ProviderFinding | None = None
     answer_evidence: str = ""
     correction: Correction | None = None
-    outcome: Outcome | None = None
+    outcome: CaseOutcome | None = None
     explanation: str = ""
     version: int = 1
 
@@ -196,19 +196,19 @@ class Case:
         return self.state not in CLOSED
 
     @property
-    def running(self) -> Period | None:
+    def running(self) -> StepPeriod | None:
         """The period that runs; none while the applicant is to supplement, and once the case is closed."""
         return self.periods[-1] if self.periods[-1].done_on is None else None
 
     @property
-    def answer_period(self) -> Period | None:
+    def answer_period(self) -> StepPeriod | None:
         """The provider's time to answer; none before it is notified."""
         return next((p for p in reversed(self.periods) if p.step is Step.ANSWER), None)
 
     @property
     def notified_at(self) -> datetime | None:
         """When the case became a task of the provider."""
-        return next((m.at for m in self.history if m.state is State.PROVIDER_NOTIFIED), None)
+        return next((m.at for m in self.history if m.state is CaseState.PROVIDER_NOTIFIED), None)
 
     @property
     def extended(self) -> bool:
@@ -221,53 +221,55 @@ class Case:
 
     def supplement_requested(self, missing: Sequence[str], at: datetime) -> "Case":
         """Sent back, ONCE, with everything that is missing (Art. 24)."""
-        if self.state is State.SUPPLEMENT_REQUESTED and self.missing == tuple(missing):
+        if self.state is CaseState.SUPPLEMENT_REQUESTED and self.missing == tuple(missing):
             return self
-        self._must_be(State.FILED, State.SUPPLEMENT_REQUESTED)
+        self._must_be(CaseState.FILED, CaseState.SUPPLEMENT_REQUESTED)
         if self.missing:
             raise SUPPLEMENT_ALREADY_REQUESTED(objection_no=self.objection_no)
-        return self._moved(State.SUPPLEMENT_REQUESTED, Party.CENTRE, at, missing=tuple(missing))
+        return self._moved(CaseState.SUPPLEMENT_REQUESTED, Party.CENTRE, at, missing=tuple(missing))
 
-    def supplemented(self, statement: str, evidence: Sequence[Evidence], at: datetime, timetable: Timetable) -> "Case":
+    def supplemented(
+        self, statement: str, evidence: Sequence[Evidence], at: datetime, timetable: CaseTimetable
+    ) -> "Case":
         """Filed again with what was missing: the time for acceptance begins anew."""
-        if self.state is State.FILED and self.missing and self.supplement == statement and self._has(evidence):
+        if self.state is CaseState.FILED and self.missing and self.supplement == statement and self._has(evidence):
             return self
-        self._must_be(State.SUPPLEMENT_REQUESTED)
+        self._must_be(CaseState.SUPPLEMENT_REQUESTED)
         acceptance = timetable.period(Step.ACCEPTANCE, shanghai_date(at))
         added = (*self.evidence, *evidence)
-        return self._moved(State.FILED, Party.APPLICANT, at, acceptance, supplement=statement, evidence=added)
+        return self._moved(CaseState.FILED, Party.APPLICANT, at, acceptance, supplement=statement, evidence=added)
 
-    def accepted(self, at: datetime, timetable: Timetable) -> "Case":
+    def accepted(self, at: datetime, timetable: CaseTimetable) -> "Case":
         """Accepted: the centre verifies."""
-        if self.state is State.ACCEPTED:
+        if self.state is CaseState.ACCEPTED:
             return self
-        self._must_be(State.FILED)
+        self._must_be(CaseState.FILED)
         verification = timetable.period(Step.VERIFICATION, shanghai_date(at))
-        return self._moved(State.ACCEPTED, Party.CENTRE, at, verification)
+        return self._moved(CaseState.ACCEPTED, Party.CENTRE, at, verification)
 
     def refused(self, reason: str, at: datetime) -> "Case":
         """Not accepted, with the reason."""
-        if self.state is State.REFUSED and self.refusal_reason == reason:
+        if self.state is CaseState.REFUSED and self.refusal_reason == reason:
             return self
-        self._must_be(State.FILED)
-        return self._moved(State.REFUSED, Party.CENTRE, at, refusal_reason=reason)
+        self._must_be(CaseState.FILED)
+        return self._moved(CaseState.REFUSED, Party.CENTRE, at, refusal_reason=reason)
 
-    def verified(self, finding: Finding, note: str, at: datetime, timetable: Timetable) -> "Case":
+    def verified(self, finding: CentreFinding, note: str, at: datetime, timetable: CaseTimetable) -> "Case":
         """The system's own fault is to be corrected; what is consistent with its source goes to the provider."""
         if self.finding is finding and self.verification_note == note and self.open:
             return self
-        self._must_be(State.ACCEPTED)
+        self._must_be(CaseState.ACCEPTED)
         today = shanghai_date(at)
-        own_fault = finding is Finding.SYSTEM_FAULT
+        own_fault = finding is CentreFinding.SYSTEM_FAULT
         following = timetable.period(Step.CONCLUSION if own_fault else Step.ANSWER, today)
-        state = State.SYSTEM_FAULT if own_fault else State.PROVIDER_NOTIFIED
+        state = CaseState.SYSTEM_FAULT if own_fault else CaseState.PROVIDER_NOTIFIED
         return self._moved(state, Party.CENTRE, at, following, finding=finding, verification_note=note)
 
-    def given_more_time(self, reason: str, at: datetime, timetable: Timetable) -> "Case":
+    def given_more_time(self, reason: str, at: datetime, timetable: CaseTimetable) -> "Case":
         """A complex case: the provider's longer time, once, counted from its notification as before (Art. 26)."""
         if self.extended and self.extension_reason == reason and self.open:
             return self
-        self._must_be(State.PROVIDER_NOTIFIED)
+        self._must_be(CaseState.PROVIDER_NOTIFIED)
         period = self.periods[-1]
         if self.extended:
             raise EXTENSION_ALREADY_GRANTED(objection_no=self.objection_no)
@@ -276,37 +278,37 @@ class Case:
         longer = timetable.period(Step.ANSWER, period.start, extended=True)
         return self._changed(periods=(*self.periods[:-1], longer), extension_reason=reason)
 
-    def answered(self, answer: Answer, evidence: str, at: datetime, timetable: Timetable) -> "Case":
+    def answered(self, answer: ProviderFinding, evidence: str, at: datetime, timetable: CaseTimetable) -> "Case":
         """The provider has verified. A record that is right needs evidence (Art. 26)."""
         if self.answer is answer and self.answer_evidence == evidence and self.open:
             return self
-        self._must_be(State.PROVIDER_NOTIFIED)
-        if answer is Answer.RIGHT and not evidence:
+        self._must_be(CaseState.PROVIDER_NOTIFIED)
+        if answer is ProviderFinding.RIGHT and not evidence:
             raise required("evidence")
         conclusion = timetable.period(Step.CONCLUSION, shanghai_date(at))
         return self._moved(_BY_ANSWER[answer], Party.PROVIDER, at, conclusion, answer=answer, answer_evidence=evidence)
 
-    def decided(self, outcome: Outcome, explanation: str, at: datetime) -> "Case":
+    def decided(self, outcome: CaseOutcome, explanation: str, at: datetime) -> "Case":
         """Concluded, and the applicant told (Art. 27): corrected once the correction is there, or as recorded."""
         if self.outcome is outcome and self.explanation == explanation:
             return self
-        if outcome is Outcome.CORRECTED:
-            self._must_be(State.SYSTEM_FAULT, State.ANSWERED_WRONG, State.ANSWERED_RIGHT)
+        if outcome is CaseOutcome.CORRECTED:
+            self._must_be(CaseState.SYSTEM_FAULT, CaseState.ANSWERED_WRONG, CaseState.ANSWERED_RIGHT)
             if self.correction is None:
                 raise CORRECTION_NOT_SEEN(objection_no=self.objection_no)
         else:
-            self._must_be(State.ANSWERED_RIGHT)
+            self._must_be(CaseState.ANSWERED_RIGHT)
             if self.correction is not None:
                 version = self.correction.record_version
                 raise CORRECTION_WAS_MADE(objection_no=self.objection_no, record_version=version)
-        return self._moved(State(outcome), Party.CENTRE, at, outcome=outcome, explanation=explanation)
+        return self._moved(CaseState(outcome), Party.CENTRE, at, outcome=outcome, explanation=explanation)
 
     def withdrawn(self, at: datetime) -> "Case":
         """Taken back by the applicant; taking back twice changes nothing."""
-        if self.state is State.WITHDRAWN:
+        if self.state is CaseState.WITHDRAWN:
             return self
         self._must_be_open()
-        return self._moved(State.WITHDRAWN, Party.APPLICANT, at)
+        return self._moved(CaseState.WITHDRAWN, Party.APPLICANT, at)
 
     def correction_seen(self, correction: Correction) -> "Case":
         """An amendment or revocation naming this case has arrived; the newest counts. Nothing changes a closed case."""
@@ -315,7 +317,7 @@ class Case:
             return self
         return self._changed(correction=correction)
 
-    def rescheduled(self, timetable: Timetable) -> "Case":
+    def rescheduled(self, timetable: CaseTimetable) -> "Case":
         """The running period by the calendar of now; periods that are over stay as they were."""
         if self.running is None:
             return self
@@ -325,7 +327,7 @@ class Case:
     def _has(self, evidence: Sequence[Evidence]) -> bool:
         return {e.sha256 for e in evidence} <= {e.sha256 for e in self.evidence}
 
-    def _must_be(self, *states: State) -> None:
+    def _must_be(self, *states: CaseState) -> None:
         self._must_be_open()
         if self.state not in states:
             raise OBJECTION_STATE(objection_no=self.objection_no, state=self.state, state_zh=STATE_ZH[self.state])
@@ -334,7 +336,9 @@ class Case:
         if not self.open:
             raise OBJECTION_CLOSED(objection_no=self.objection_no, state=self.state, state_zh=STATE_ZH[self.state])
 
-    def _moved(self, state: State, by: Party, at: datetime, following: Period | None = None, **changes: Any) -> "Case":
+    def _moved(
+        self, state: CaseState, by: Party, at: datetime, following: StepPeriod | None = None, **changes: Any
+    ) -> "Case":
         ended = self.periods
         if self.running is not None:
             ended = (*self.periods[:-1], self.running.done(shanghai_date(at)))
@@ -351,12 +355,12 @@ class Case:
 
 def filed(
     objection_no: str,
-    record: Challenged,
+    record: ChallengedRecord,
     items: Sequence[str],
     statement: str,
     evidence: Sequence[Evidence],
     at: datetime,
-    timetable: Timetable,
+    timetable: CaseTimetable,
 ) -> Case:
     """A new objection by the subject of the record (Art. 23)."""
     return Case(
@@ -366,9 +370,9 @@ def filed(
         statement=statement,
         filed_at=at,
         rules_version=timetable.rules.version,
-        state=State.FILED,
+        state=CaseState.FILED,
         periods=(timetable.period(Step.ACCEPTANCE, shanghai_date(at)),),
-        history=(Milestone(State.FILED, Party.APPLICANT, at),),
+        history=(Milestone(CaseState.FILED, Party.APPLICANT, at),),
         evidence=tuple(evidence),
     )
 

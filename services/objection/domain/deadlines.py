@@ -29,7 +29,7 @@ class Step(StrEnum):
 
 
 @dataclass(frozen=True)
-class Rules:
+class DeadlineRules:
     """One version of the deadlines; a case keeps the version that it was filed under."""
 
     version: int
@@ -44,7 +44,7 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Period:
+class StepPeriod:
     """The time for one step: `working_days` after `start`, which does not count itself."""
 
     step: Step
@@ -59,27 +59,27 @@ class Period:
         """Whether the step was, or by today is, not done in time."""
         return (self.done_on or today) > self.due
 
-    def done(self, day: date) -> "Period":
+    def done(self, day: date) -> "StepPeriod":
         """The same period, its step done."""
         return replace(self, done_on=day)
 
 
 @dataclass(frozen=True)
-class Timetable:
+class CaseTimetable:
     """The rules of a case and the calendar as it is known."""
 
-    rules: Rules
+    rules: DeadlineRules
     calendar: WorkCalendar
 
-    def period(self, step: Step, start: date, extended: bool = False) -> Period:
+    def period(self, step: Step, start: date, extended: bool = False) -> StepPeriod:
         """The time for a step that begins on `start`. Raises DEADLINE_UNKNOWN: a date is never guessed."""
         return self._counted(step, start, self.rules.working_days(step, extended))
 
-    def again(self, period: Period) -> Period:
+    def again(self, period: StepPeriod) -> StepPeriod:
         """A running period, counted again by the calendar of now. Raises DEADLINE_UNKNOWN."""
         return self._counted(period.step, period.start, period.working_days)
 
-    def _counted(self, step: Step, start: date, working_days: int) -> Period:
+    def _counted(self, step: Step, start: date, working_days: int) -> StepPeriod:
         try:
             due, provisional = self.calendar.add_working_days(start, working_days)
         except Problem as e:
@@ -90,4 +90,4 @@ class Timetable:
                 what=f" {year} 年工作日历", what_en=f"the working-day calendar of {year}", retry_after=5
             )
             raise problem from None
-        return Period(step, start, working_days, due, provisional)
+        return StepPeriod(step, start, working_days, due, provisional)

@@ -6,11 +6,11 @@
 
 from typing import Final
 
-from services.objection.domain.deadlines import Rules, Step
+from services.objection.domain.deadlines import DeadlineRules, Step
 from services.objection.domain.evidence import MOST_BYTES, MOST_FILES
 
 # Art. 24 to 27.
-REGULATION: Final = Rules(
+REGULATION: Final = DeadlineRules(
     1,
     {
         "acceptance_working_days": 3,
@@ -91,12 +91,12 @@ without a notice is provisional and is counted again when the notice is loaded.
 """
 
 
-def zh(rules: Rules) -> str:
+def zh(rules: DeadlineRules) -> str:
     """The guideline, Markdown. Raises DEADLINE_UNKNOWN for rules that lack a period."""
     return _filled(_ZH, rules)
 
 
-def en(rules: Rules) -> str:
+def en(rules: DeadlineRules) -> str:
     """Its summary, Markdown. Raises DEADLINE_UNKNOWN for rules that lack a period."""
     return _filled(_EN, rules)
 
@@ -109,7 +109,7 @@ def document() -> str:
     return f"{made}{zh(REGULATION)}\n---\n\n{en(REGULATION)}"
 
 
-def _filled(text: str, rules: Rules) -> str:
+def _filled(text: str, rules: DeadlineRules) -> str:
     return text.format(
         version=rules.version,
         files=MOST_FILES,

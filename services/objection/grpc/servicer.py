@@ -12,9 +12,9 @@ from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.store.database import OutboxRow
 from chengxin_api.objection.v1 import objection_pb2 as pb
 from chengxin_api.objection.v1 import objection_pb2_grpc
-from services.objection.context import Asked, Objections
-from services.objection.domain.case_views import Sight
-from services.objection.domain.cases import Answer
+from services.objection.context import ActRequest, ObjectionContext
+from services.objection.domain.case_views import CaseView
+from services.objection.domain.cases import ProviderFinding
 from services.objection.usecases import follow_feeds, provider
 from services.objection.usecases.paging import tasks_page
 
@@ -22,14 +22,14 @@ NAME: Final = "chengxin.objection.v1.ObjectionService"
 _DEFAULT_SIZE: Final = 50
 _GREATEST_SIZE: Final = 200
 _LONGEST_KEY: Final = 200
-_ANSWERS: Final = {pb.FINDING_WRONG: Answer.WRONG, pb.FINDING_RIGHT: Answer.RIGHT}
+_ANSWERS: Final = {pb.FINDING_WRONG: ProviderFinding.WRONG, pb.FINDING_RIGHT: ProviderFinding.RIGHT}
 
 
 class ObjectionServicer(objection_pb2_grpc.ObjectionServiceServicer):
     """chengxin.objection.v1.ObjectionService."""
 
-    def __init__(self, room: Objections) -> None:
-        self._room = room
+    def __init__(self, ctx: ObjectionContext) -> None:
+        self._ctx = ctx
 
     @serves(provider.tasks)
     def ListTasks(self, request: pb.ListTasksRequest, context: grpc.ServicerContext) -> pb.ListTasksResponse:
@@ -37,35 +37,35 @@ class ObjectionServicer(objection_pb2_grpc.ObjectionServiceServicer):
         size = request.page_size or _DEFAULT_SIZE
         if not 1 <= size <= _GREATEST_SIZE:
             raise INPUT_INVALID(fields=[FieldError("page_size", "range", f"1 … {_GREATEST_SIZE}")])
-        page = tasks_page(self._room, caller(), request.open_only, request.page_token, size)
+        page = tasks_page(self._ctx, caller(), request.open_only, request.page_token, size)
         return pb.ListTasksResponse(tasks=map(_task, page.sights), next_page_token=page.next_page_token)
 
     @serves(provider.task)
     def GetTask(self, request: pb.GetTaskRequest, context: grpc.ServicerContext) -> pb.Task:
         """One of them."""
-        return _task(provider.task(self._room, caller(), request.objection_no))
+        return _task(provider.task(self._ctx, caller(), request.objection_no))
 
     @serves(provider.answer)
     def AnswerTask(self, request: pb.AnswerTaskRequest, context: grpc.ServicerContext) -> pb.Task:
         """The provider's answer."""
         if (finding := _ANSWERS.get(request.finding)) is None:
             raise INPUT_INVALID(fields=[FieldError("finding", "required", "FINDING_WRONG, FINDING_RIGHT")])
-        asked = Asked(_key(request.request_id))
-        return _task(provider.answer(self._room, caller(), request.objection_no, finding, request.evidence, asked))
+        asked = ActRequest(_key(request.request_id))
+        return _task(provider.answer(self._ctx, caller(), request.objection_no, finding, request.evidence, asked))
 
     @serves(provider.extend)
     def RequestExtension(self, request: pb.RequestExtensionRequest, context: grpc.ServicerContext) -> pb.Task:
         """The longer time."""
-        return _task(provider.extend(self._room, caller(), request.objection_no, request.reason, Asked()))
+        return _task(provider.extend(self._ctx, caller(), request.objection_no, request.reason, ActRequest()))
 
     @serves(follow_feeds.changes)
     def Watch(self, request: pb.WatchRequest, context: grpc.ServicerContext) -> Iterator[pb.Change]:
         """Changes of state."""
-        for row in follow_feeds.changes(self._room, caller(), request.after, context.is_active):
+        for row in follow_feeds.changes(self._ctx, caller(), request.after, context.is_active):
             yield from _changes(row)
 
 
-def _task(sight: Sight) -> pb.Task:
+def _task(sight: CaseView) -> pb.Task:
     plain = sight.task()
     found = pb.Task(
         **{name: plain[name] for name in ("objection_no", "record_id", "entry_code", "items", "statement", "state")},

@@ -13,9 +13,9 @@ from chengxin.auth.request_context import caller
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.http.web import PageQuery, answer, idempotency_key, make_app
 from chengxin.values.page_tokens import encode_page_token, text_after
-from services.objection.context import Asked, Objections
+from services.objection.context import ActRequest, ObjectionContext
 from services.objection.domain import guideline
-from services.objection.domain.case_views import Sight
+from services.objection.domain.case_views import CaseView
 from services.objection.domain.evidence import Evidence
 from services.objection.http import schemas
 from services.objection.http.uploads import FilingBody, SupplementBody, Upload, received
@@ -30,35 +30,37 @@ _OVERSIGHT: Final = Tag(name="objections: supervision", description="How objecti
 _MAX_BODY: Final = 36 * 1024 * 1024
 
 
-def make_objection_app(room: Objections, admission: Admission | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
+def make_objection_app(
+    ctx: ObjectionContext, admission: Admission | None, ready: Callable[[], dict[str, bool]]
+) -> OpenAPI:
     """The app."""
     app = make_app("objection", admission, ready)
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
     # Words in a form, beside its files.
     app.config["MAX_FORM_MEMORY_SIZE"] = 1024 * 1024
-    _add_applicant(app, room)
-    _add_centre_acts(app, room)
-    _add_centre_reading(app, room)
-    _add_provider(app, room)
-    _add_oversight(app, room)
+    _add_applicant(app, ctx)
+    _add_centre_acts(app, ctx)
+    _add_centre_reading(app, ctx)
+    _add_provider(app, ctx)
+    _add_oversight(app, ctx)
     return app
 
 
-def _add_applicant(app: OpenAPI, room: Objections) -> None:
+def _add_applicant(app: OpenAPI, ctx: ObjectionContext) -> None:
     @app.post("/v1/me/objections", tags=[_OWN], summary="File an objection", responses={201: schemas.OwnCaseAnswer})
     @serves(applicant.file)
     def file(raw: Upload) -> Response:
         """{record_id, items, statement, evidence:[{name, content_type, content}]}, or the same as a form with files."""
         words, attachments = received(request, FilingBody)
         filing = applicant.Filing(words.record_id, words.items, words.statement, attachments)
-        return _case(applicant.file(room, caller(), filing, idempotency_key()), Sight.for_applicant, 201)
+        return _case(applicant.file(ctx, caller(), filing, idempotency_key()), CaseView.for_applicant, 201)
 
     @app.get("/v1/me/objections", tags=[_OWN], summary="Own objections", responses={200: schemas.OwnCasesAnswer})
     @serves(applicant.listed)
     def own(query: PageQuery) -> Response:
         """Newest first."""
         before = text_after(query.page_token)
-        return _page(applicant.listed(room, caller(), before, query.page_size), Sight.for_applicant)
+        return _page(applicant.listed(ctx, caller(), before, query.page_size), CaseView.for_applicant)
 
     @app.get(
         "/v1/me/objections/<objection_no>",
@@ -69,7 +71,7 @@ def _add_applicant(app: OpenAPI, room: Objections) -> None:
     @serves(applicant.read)
     def own_case(path: schemas.NumberPath) -> Response:
         """With its course and what the centre said."""
-        return _case(applicant.read(room, caller(), path.objection_no), Sight.for_applicant)
+        return _case(applicant.read(ctx, caller(), path.objection_no), CaseView.for_applicant)
 
     @app.post(
         "/v1/me/objections/<objection_no>/supplement",
@@ -81,8 +83,8 @@ def _add_applicant(app: OpenAPI, room: Objections) -> None:
     def supplement(path: schemas.NumberPath, raw: Upload) -> Response:
         """{statement, evidence}, or the same as a form with files."""
         words, attachments = received(request, SupplementBody)
-        found = applicant.supplement(room, caller(), path.objection_no, words.statement, attachments, _asked())
-        return _case(found, Sight.for_applicant)
+        found = applicant.supplement(ctx, caller(), path.objection_no, words.statement, attachments, _asked())
+        return _case(found, CaseView.for_applicant)
 
     @app.post(
         "/v1/me/objections/<objection_no>/withdraw",
@@ -93,7 +95,7 @@ def _add_applicant(app: OpenAPI, room: Objections) -> None:
     @serves(applicant.withdraw)
     def withdraw(path: schemas.NumberPath) -> Response:
         """While it is open."""
-        return _case(applicant.withdraw(room, caller(), path.objection_no, _asked()), Sight.for_applicant)
+        return _case(applicant.withdraw(ctx, caller(), path.objection_no, _asked()), CaseView.for_applicant)
 
     @app.get(
         "/v1/me/objections/<objection_no>/evidence/<int:number>", tags=[_OWN], summary="An attachment of one's own"
@@ -101,54 +103,54 @@ def _add_applicant(app: OpenAPI, room: Objections) -> None:
     @serves(applicant.evidence)
     def own_evidence(path: schemas.EvidencePath) -> Response:
         """As it was delivered."""
-        return _file(*applicant.evidence(room, caller(), path.objection_no, path.number))
+        return _file(*applicant.evidence(ctx, caller(), path.objection_no, path.number))
 
 
-def _add_centre_acts(app: OpenAPI, room: Objections) -> None:
+def _add_centre_acts(app: OpenAPI, ctx: ObjectionContext) -> None:
     answers: dict[str, Any] = {"tags": [_CENTRE], "responses": {200: schemas.CaseAnswer}}
 
     @app.post("/v1/objections/<objection_no>/accept", summary="Accept", **answers)
     @serves(centre.accept)
     def accept(path: schemas.NumberPath) -> Response:
         """Verification begins."""
-        return _case(centre.accept(room, caller(), path.objection_no, _asked()), Sight.for_centre)
+        return _case(centre.accept(ctx, caller(), path.objection_no, _asked()), CaseView.for_centre)
 
     @app.post("/v1/objections/<objection_no>/refuse", summary="Refuse, with the reason", **answers)
     @serves(centre.refuse)
     def refuse(path: schemas.NumberPath, body: schemas.RefusalBody) -> Response:
         """The case is closed."""
-        return _case(centre.refuse(room, caller(), path.objection_no, body.reason, _asked()), Sight.for_centre)
+        return _case(centre.refuse(ctx, caller(), path.objection_no, body.reason, _asked()), CaseView.for_centre)
 
     @app.post("/v1/objections/<objection_no>/request-supplement", summary="Send back, once", **answers)
     @serves(centre.request_supplement)
     def request_supplement(path: schemas.NumberPath, body: schemas.MissingBody) -> Response:
         """Listing everything that is missing."""
-        found = centre.request_supplement(room, caller(), path.objection_no, body.missing, _asked())
-        return _case(found, Sight.for_centre)
+        found = centre.request_supplement(ctx, caller(), path.objection_no, body.missing, _asked())
+        return _case(found, CaseView.for_centre)
 
     @app.post("/v1/objections/<objection_no>/verify", summary="The centre's finding", **answers)
     @serves(centre.verify)
     def verify(path: schemas.NumberPath, body: schemas.VerificationBody) -> Response:
         """consistent_with_source makes the case a task of the provider."""
-        found = centre.verify(room, caller(), path.objection_no, body.finding, body.note, _asked())
-        return _case(found, Sight.for_centre)
+        found = centre.verify(ctx, caller(), path.objection_no, body.finding, body.note, _asked())
+        return _case(found, CaseView.for_centre)
 
     @app.post("/v1/objections/<objection_no>/decide", summary="Conclude", **answers)
     @serves(centre.decide)
     def decide(path: schemas.NumberPath, body: schemas.DecisionBody) -> Response:
         """corrected needs the amendment that names the objection."""
-        found = centre.decide(room, caller(), path.objection_no, body.outcome, body.explanation, _asked())
-        return _case(found, Sight.for_centre)
+        found = centre.decide(ctx, caller(), path.objection_no, body.outcome, body.explanation, _asked())
+        return _case(found, CaseView.for_centre)
 
 
-def _add_centre_reading(app: OpenAPI, room: Objections) -> None:
+def _add_centre_reading(app: OpenAPI, ctx: ObjectionContext) -> None:
     @app.get("/v1/objections", tags=[_CENTRE], summary="Objections", responses={200: schemas.CasesAnswer})
     @serves(centre.listed)
     def cases(query: schemas.CasesQuery) -> Response:
         """Oldest first."""
         after = text_after(query.page_token)
-        found = centre.listed(room, caller(), query.state, query.overdue, after, query.page_size)
-        return _page(found, Sight.for_centre)
+        found = centre.listed(ctx, caller(), query.state, query.overdue, after, query.page_size)
+        return _page(found, CaseView.for_centre)
 
     @app.get(
         "/v1/objections/<objection_no>", tags=[_CENTRE], summary="An objection", responses={200: schemas.CaseAnswer}
@@ -156,16 +158,16 @@ def _add_centre_reading(app: OpenAPI, room: Objections) -> None:
     @serves(centre.read)
     def case(path: schemas.NumberPath) -> Response:
         """With its version as ETag."""
-        return _case(centre.read(room, caller(), path.objection_no), Sight.for_centre)
+        return _case(centre.read(ctx, caller(), path.objection_no), CaseView.for_centre)
 
     @app.get("/v1/objections/<objection_no>/evidence/<int:number>", tags=[_CENTRE], summary="An attachment")
     @serves(centre.evidence)
     def evidence(path: schemas.EvidencePath) -> Response:
         """As it was delivered."""
-        return _file(*centre.evidence(room, caller(), path.objection_no, path.number))
+        return _file(*centre.evidence(ctx, caller(), path.objection_no, path.number))
 
 
-def _add_provider(app: OpenAPI, room: Objections) -> None:
+def _add_provider(app: OpenAPI, ctx: ObjectionContext) -> None:
     answers: dict[str, Any] = {"tags": [_PROVIDER], "responses": {200: schemas.TaskAnswer}}
 
     @app.get(
@@ -177,30 +179,30 @@ def _add_provider(app: OpenAPI, room: Objections) -> None:
     @serves(provider.tasks)
     def tasks(query: schemas.TasksQuery) -> Response:
         """By due date."""
-        page = tasks_page(room, caller(), query.open_only, query.page_token, query.page_size)
+        page = tasks_page(ctx, caller(), query.open_only, query.page_token, query.page_size)
         return answer({"tasks": [s.task() for s in page.sights], "next_page_token": page.next_page_token})
 
     @app.get("/v1/objections/tasks/<objection_no>", summary="A task", **answers)
     @serves(provider.task)
     def task(path: schemas.NumberPath) -> Response:
         """What is to be verified, and by when."""
-        return answer(provider.task(room, caller(), path.objection_no).task())
+        return answer(provider.task(ctx, caller(), path.objection_no).task())
 
     @app.post("/v1/objections/<objection_no>/answer", summary="Answer a task", **answers)
     @serves(provider.answer)
     def answer_task(path: schemas.NumberPath, body: schemas.AnswerBody) -> Response:
         """wrong goes with an amendment delivered to ingest, right with evidence."""
-        found = provider.answer(room, caller(), path.objection_no, body.finding, body.evidence, _asked())
+        found = provider.answer(ctx, caller(), path.objection_no, body.finding, body.evidence, _asked())
         return answer(found.task())
 
     @app.post("/v1/objections/<objection_no>/extension", summary="Take the longer time, once", **answers)
     @serves(provider.extend)
     def extension(path: schemas.NumberPath, body: schemas.ExtensionBody) -> Response:
         """In a complex case, before the time is over."""
-        return answer(provider.extend(room, caller(), path.objection_no, body.reason, _asked()).task())
+        return answer(provider.extend(ctx, caller(), path.objection_no, body.reason, _asked()).task())
 
 
-def _add_oversight(app: OpenAPI, room: Objections) -> None:
+def _add_oversight(app: OpenAPI, ctx: ObjectionContext) -> None:
     @app.get(
         "/v1/objections/courses", tags=[_OVERSIGHT], summary="How cases go", responses={200: schemas.CoursesAnswer}
     )
@@ -208,8 +210,8 @@ def _add_oversight(app: OpenAPI, room: Objections) -> None:
     def courses(query: schemas.CasesQuery) -> Response:
         """Oldest first."""
         after = text_after(query.page_token)
-        found = oversight.courses(room, caller(), query.state, query.overdue, after, query.page_size)
-        return _page(found, Sight.course)
+        found = oversight.courses(ctx, caller(), query.state, query.overdue, after, query.page_size)
+        return _page(found, CaseView.course)
 
     @app.get(
         "/v1/objections/<objection_no>/course",
@@ -220,7 +222,7 @@ def _add_oversight(app: OpenAPI, room: Objections) -> None:
     @serves(oversight.course)
     def course(path: schemas.NumberPath) -> Response:
         """States, deadlines, lateness."""
-        return _case(oversight.course(room, caller(), path.objection_no), Sight.course)
+        return _case(oversight.course(ctx, caller(), path.objection_no), CaseView.course)
 
     @app.get(
         "/v1/objections/guideline",
@@ -231,18 +233,18 @@ def _add_oversight(app: OpenAPI, room: Objections) -> None:
     @open_to_all("the guideline of the procedure is published (Art. 28)")
     def read_guideline() -> Response:
         """With the deadlines in force."""
-        rules = oversight.rules_in_force(room)
+        rules = oversight.rules_in_force(ctx)
         texts = {"zh": guideline.zh(rules), "en": guideline.en(rules)}
         return answer({"rules_version": rules.version, "deadlines": dict(rules.values), **texts})
 
 
-def _case(sight: Sight, seen_by: Callable[[Sight], dict[str, Any]], status: int = 200) -> Response:
+def _case(sight: CaseView, seen_by: Callable[[CaseView], dict[str, Any]], status: int = 200) -> Response:
     found = answer(seen_by(sight), status)
     found.set_etag(str(sight.case.version))
     return found
 
 
-def _page(found: tuple[Sequence[Sight], bool], seen_by: Callable[[Sight], dict[str, Any]]) -> Response:
+def _page(found: tuple[Sequence[CaseView], bool], seen_by: Callable[[CaseView], dict[str, Any]]) -> Response:
     sights, more = found
     token = encode_page_token([sights[-1].case.objection_no] if more else None)
     return answer({"objections": [seen_by(s) for s in sights], "next_page_token": token})
@@ -257,8 +259,8 @@ def _file(evidence: Evidence, content: bytes) -> Response:
     return found
 
 
-def _asked() -> Asked:
-    return Asked(idempotency_key(), _seen_version())
+def _asked() -> ActRequest:
+    return ActRequest(idempotency_key(), _seen_version())
 
 
 def _seen_version() -> int | None:

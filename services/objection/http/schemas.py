@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from chengxin.http.web import PageQuery
-from services.objection.domain.cases import Answer, Finding, Outcome, Party, State
+from services.objection.domain.cases import CaseOutcome, CaseState, CentreFinding, Party, ProviderFinding
 from services.objection.domain.deadlines import Step
 
 
@@ -28,7 +28,7 @@ class EvidencePath(NumberPath):
 class CasesQuery(PageQuery):
     """Which objections."""
 
-    state: State | Literal[""] = Field("", description="Empty: all")
+    state: CaseState | Literal[""] = Field("", description="Empty: all")
     overdue: bool = Field(False, description="Only those whose running period has ended")
 
 
@@ -57,21 +57,21 @@ class MissingBody(_Strict):
 class VerificationBody(_Strict):
     """What the centre found (Art. 25)."""
 
-    finding: Finding
+    finding: CentreFinding
     note: str
 
 
 class DecisionBody(_Strict):
     """How a case is decided (Art. 27)."""
 
-    outcome: Outcome
+    outcome: CaseOutcome
     explanation: str
 
 
 class AnswerBody(_Strict):
     """What the provider found (Art. 26)."""
 
-    finding: Answer
+    finding: ProviderFinding
     evidence: str = Field("", description="In words; required for right")
 
 
@@ -81,14 +81,14 @@ class ExtensionBody(_Strict):
     reason: str
 
 
-class LocalText(BaseModel):
+class LocalTextAnswer(BaseModel):
     """A text in two languages."""
 
     zh: str = ""
     en: str = ""
 
 
-class PeriodAnswer(BaseModel):
+class StepPeriodAnswer(BaseModel):
     """The time for one step."""
 
     step: Step
@@ -103,7 +103,7 @@ class PeriodAnswer(BaseModel):
 class MilestoneAnswer(BaseModel):
     """A state reached."""
 
-    state: State
+    state: CaseState
     by: Party
     at: str
 
@@ -135,11 +135,11 @@ class MatterAnswer(BaseModel):
     record_version: int
     entry_code: str
     entry_version: int
-    entry_name: LocalText
+    entry_name: LocalTextAnswer
     items: list[str]
-    item_names: dict[str, LocalText]
-    state: State
-    state_name: LocalText
+    item_names: dict[str, LocalTextAnswer]
+    state: CaseState
+    state_name: LocalTextAnswer
 
 
 class CourseAnswer(MatterAnswer):
@@ -155,11 +155,11 @@ class CourseAnswer(MatterAnswer):
     provisional: bool
     overdue: bool
     extended: bool
-    periods: list[PeriodAnswer]
+    periods: list[StepPeriodAnswer]
     history: list[MilestoneAnswer]
-    finding: Finding | Literal[""]
-    answer: Answer | Literal[""]
-    outcome: Outcome | Literal[""]
+    finding: CentreFinding | Literal[""]
+    answer: ProviderFinding | Literal[""]
+    outcome: CaseOutcome | Literal[""]
     correction: CorrectionAnswer | None
 
 
@@ -192,7 +192,7 @@ class TaskAnswer(MatterAnswer):
     late: bool
     extended: bool
     notified_at: str
-    answer: Answer | Literal[""]
+    answer: ProviderFinding | Literal[""]
 
 
 class OwnCasesAnswer(BaseModel):

@@ -3,24 +3,23 @@
 import json
 from dataclasses import asdict
 from datetime import date
-from typing import Any, Final
+from typing import Final
 
 from chengxin.store.field_encryption import KeyRing
+from chengxin.values.document import RawDocument
 from services.objection.domain.cases import (
-    Answer,
     Case,
-    Challenged,
+    CaseOutcome,
+    CaseState,
+    CentreFinding,
+    ChallengedRecord,
     Correction,
-    Finding,
     Milestone,
-    Outcome,
     Party,
-    State,
+    ProviderFinding,
 )
-from services.objection.domain.deadlines import Period, Step
+from services.objection.domain.deadlines import Step, StepPeriod
 from services.objection.domain.evidence import Evidence
-
-Plain = dict[str, Any]
 
 _WORDS: Final = (
     "statement",
@@ -34,7 +33,7 @@ _WORDS: Final = (
 )
 
 
-def case_row(case: Case, keys: KeyRing) -> Plain:
+def case_row(case: Case, keys: KeyRing) -> RawDocument:
     """The document of a case."""
     words = {name: getattr(case, name) for name in _WORDS} | {"file_names": [e.name for e in case.evidence]}
     running, answer = case.running, case.answer_period
@@ -62,31 +61,31 @@ def case_row(case: Case, keys: KeyRing) -> Plain:
     }
 
 
-def read_case(row: Plain, keys: KeyRing) -> Case:
+def read_case(row: RawDocument, keys: KeyRing) -> Case:
     """The case of a document. Raises `DecryptionError`."""
     words = json.loads(keys.decrypt(row["words"], _context(row["_id"])))
     names = words.pop("file_names")
     words["missing"] = tuple(words["missing"])
     return Case(
         objection_no=row["_id"],
-        record=Challenged(**row["record"]),
+        record=ChallengedRecord(**row["record"]),
         items=tuple(row["items"]),
         filed_at=row["filed_at"],
         rules_version=row["rules_version"],
-        state=State(row["state"]),
+        state=CaseState(row["state"]),
         periods=tuple(_read_period(p) for p in row["periods"]),
-        history=tuple(Milestone(State(m["state"]), Party(m["by"]), m["at"]) for m in row["history"]),
+        history=tuple(Milestone(CaseState(m["state"]), Party(m["by"]), m["at"]) for m in row["history"]),
         evidence=tuple(Evidence(name=name, **e) for name, e in zip(names, row["evidence"], strict=True)),
-        finding=Finding(row["finding"]) if row["finding"] else None,
-        answer=Answer(row["answer"]) if row["answer"] else None,
-        outcome=Outcome(row["outcome"]) if row["outcome"] else None,
+        finding=CentreFinding(row["finding"]) if row["finding"] else None,
+        answer=ProviderFinding(row["answer"]) if row["answer"] else None,
+        outcome=CaseOutcome(row["outcome"]) if row["outcome"] else None,
         correction=Correction(**row["correction"]) if row["correction"] else None,
         version=row["version"],
         **words,
     )
 
 
-def _period_row(period: Period) -> Plain:
+def _period_row(period: StepPeriod) -> RawDocument:
     return {
         "step": period.step.value,
         "start": period.start.isoformat(),
@@ -97,8 +96,8 @@ def _period_row(period: Period) -> Plain:
     }
 
 
-def _read_period(row: Plain) -> Period:
-    return Period(
+def _read_period(row: RawDocument) -> StepPeriod:
+    return StepPeriod(
         Step(row["step"]),
         date.fromisoformat(row["start"]),
         row["working_days"],

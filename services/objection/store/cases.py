@@ -6,15 +6,16 @@ from itertools import islice
 
 from pymongo import ReturnDocument
 
-from chengxin.store.database import OutboxRow, Store, Unit, session_of
+from chengxin.store.database import OutboxRow, Store, UnitOfWork, session_of
 from chengxin.store.field_encryption import KeyRing
+from chengxin.values.document import RawDocument
 from chengxin.values.ids import new_id
 from chengxin.values.workdays import CalendarYear, WorkCalendar
 from services.objection.domain.case_views import EntryNames
 from services.objection.domain.cases import OBJECTION_CHANGED, Case
-from services.objection.domain.deadlines import DEADLINE_UNKNOWN, Rules, Timetable
+from services.objection.domain.deadlines import DEADLINE_UNKNOWN, CaseTimetable, DeadlineRules
 from services.objection.store import documents
-from services.objection.store.case_mapper import Plain, case_row, read_case
+from services.objection.store.case_mapper import case_row, read_case
 
 
 class ObjectionStore:
@@ -26,7 +27,7 @@ class ObjectionStore:
         self._cases = store.collection(documents.CaseRow)
         self._evidence = store.collection(documents.EvidenceRow)
         self._uploads = store.collection(documents.UploadRow)
-        self._entries = store.collection(documents.EntryRow)
+        self._entries = store.collection(documents.EntryNamesRow)
         self._rules = store.collection(documents.RulesRow)
         self._years = store.collection(documents.CalendarRow)
         self._recounts = store.collection(documents.RecountRow)
@@ -41,7 +42,7 @@ class ObjectionStore:
                 self.store.db.create_collection(document._get_collection_name())
             document.ensure_indexes()
 
-    def once(self, caller: str, key: str, request: bytes, work: Callable[[Unit], Plain]) -> Plain:
+    def once(self, caller: str, key: str, request: bytes, work: Callable[[UnitOfWork], RawDocument]) -> RawDocument:
         """Runs `work` in a transaction, at most once per idempotency key of a caller."""
         return self.store.once(caller, key, request, work)
 
@@ -51,19 +52,19 @@ class ObjectionStore:
 
     # Cases
 
-    def case(self, objection_no: str, unit: Unit | None = None) -> Case | None:
+    def case(self, objection_no: str, unit: UnitOfWork | None = None) -> Case | None:
         """A case by number."""
         row = self._cases.find_one({"_id": objection_no}, session=session_of(unit))
         return read_case(row, self._keys) if row else None
 
     def cases_of(self, applicant: str, before: str, limit: int) -> list[Case]:
         """An applicant's cases, newest first, before a number."""
-        query: Plain = {"applicant": applicant} | ({"_id": {"$lt": before}} if before else {})
+        query: RawDocument = {"applicant": applicant} | ({"_id": {"$lt": before}} if before else {})
         return self._read(self._cases.find(query).sort("_id", -1).limit(limit))
 
     def cases(self, state: str, late_on: date | None, after: str, limit: int) -> list[Case]:
         """Cases in a state, or all, oldest first, after a number; with a day only those that are overdue on it."""
-        query: Plain = {"_id": {"$gt": after}} | ({"state": state} if state else {})
+        query: RawDocument = {"_id": {"$gt": after}} | ({"state": state} if state else {})
         if late_on is not None:
             query |= {"open": True, "due": {"$gt": "", "$lt": late_on.isoformat()}}
         return self._read(self._cases.find(query).sort("_id", 1).limit(limit))
@@ -71,7 +72,7 @@ class ObjectionStore:
     def tasks(self, provider: str, waiting_in: str, after: tuple[str, str], limit: int) -> list[Case]:
         """A provider's cases since it was notified, those in state `waiting_in` or all, by due date and number."""
         due, _ = after
-        query: Plain = {
+        query: RawDocument = {
             "record.provider_uscc": provider,
             "answer_due": {"$gte": due} if due else {"$gt": ""},
         }
@@ -82,7 +83,7 @@ class ObjectionStore:
         following = (row for row in found if (row["answer_due"], row["_id"]) > after)
         return self._read(islice(following, limit))
 
-    def open_cases(self, record_id: str, applicant: str, unit: Unit) -> list[Case]:
+    def open_cases(self, record_id: str, applicant: str, unit: UnitOfWork) -> list[Case]:
         """What an applicant has open about a record."""
         query = {"record.record_id": record_id, "open": True, "applicant": applicant}
         return self._read(self._cases.find(query, session=unit.session))
@@ -98,11 +99,11 @@ class ObjectionStore:
         }
         return [row["_id"] for row in self._cases.find(query, {"_id": 1}).sort("_id", 1).limit(limit)]
 
-    def add(self, case: Case, unit: Unit) -> None:
+    def add(self, case: Case, unit: UnitOfWork) -> None:
         """Writes a new case."""
         self._cases.insert_one(case_row(case, self._keys), session=unit.session)
 
-    def save(self, case: Case, before: Case, unit: Unit) -> None:
+    def save(self, case: Case, before: Case, unit: UnitOfWork) -> None:
         """Writes a change of the case as it was `before`. Raises OBJECTION_CHANGED when it no longer is."""
         done = self._cases.replace_one(
             {"_id": case.objection_no, "version": before.version}, case_row(case, self._keys), session=unit.session
@@ -110,7 +111,7 @@ class ObjectionStore:
         if not done.matched_count:
             raise OBJECTION_CHANGED(objection_no=case.objection_no)
 
-    def next_number(self, day: date, unit: Unit) -> int:
+    def next_number(self, day: date, unit: UnitOfWork) -> int:
         """1, 2, 3 … on each day."""
         row = self._numbers.find_one_and_update(
             {"_id": day.isoformat()},
@@ -136,7 +137,7 @@ class ObjectionStore:
             self._evidence.insert_one({"_id": key, "content": self._keys.encrypt_bytes(content, key)})
         return keys
 
-    def take_over(self, keys: Sequence[str], unit: Unit) -> None:
+    def take_over(self, keys: Sequence[str], unit: UnitOfWork) -> None:
         """Attachments that a case has from now on."""
         if keys:
             self._uploads.delete_many({"_id": {"$in": list(keys)}}, session=unit.session)
@@ -160,23 +161,23 @@ class ObjectionStore:
 
     # What the feeds tell
 
-    def entry(self, code: str, version: int, unit: Unit | None = None) -> EntryNames | None:
+    def entry(self, code: str, version: int, unit: UnitOfWork | None = None) -> EntryNames | None:
         """The names of an entry version."""
         row = self._entries.find_one({"_id": f"{code}:{version}"}, session=session_of(unit))
         return EntryNames(code, version, row["name"], row["items"]) if row else None
 
-    def save_entry(self, entry: EntryNames, unit: Unit) -> None:
+    def save_entry(self, entry: EntryNames, unit: UnitOfWork) -> None:
         """Writes the names of an entry version."""
         name = f"{entry.code}:{entry.version}"
         row = {"name": entry.name, "items": entry.items}
         self._entries.replace_one({"_id": name}, row, upsert=True, session=unit.session)
 
-    def save_rules(self, version: int, effective_from: date, values: dict[str, int], unit: Unit) -> None:
+    def save_rules(self, version: int, effective_from: date, values: dict[str, int], unit: UnitOfWork) -> None:
         """Writes a version of the deadlines."""
         row = {"effective_from": effective_from.isoformat(), "values": values}
         self._rules.replace_one({"_id": version}, row, upsert=True, session=unit.session)
 
-    def save_year(self, year: CalendarYear, unit: Unit) -> None:
+    def save_year(self, year: CalendarYear, unit: UnitOfWork) -> None:
         """Writes a year of the calendar; when that changes anything, deadlines are to be counted again."""
         row = {
             "announced": year.announced,
@@ -196,24 +197,24 @@ class ObjectionStore:
         """All deadlines that touch a year are counted again, unless it has changed again meanwhile."""
         self._recounts.delete_one({"_id": year, "mark": mark})
 
-    def timetable_in_force(self, day: date, unit: Unit | None = None) -> Timetable:
+    def timetable_in_force(self, day: date, unit: UnitOfWork | None = None) -> CaseTimetable:
         """The deadlines in force on a day, with the calendar. Raises DEADLINE_UNKNOWN."""
         query = {"effective_from": {"$lte": day.isoformat()}}
         row = self._rules.find_one(query, sort=[("_id", -1)], session=session_of(unit))
         return self._timetable(row, unit)
 
-    def timetable_of(self, case: Case, unit: Unit) -> Timetable:
+    def timetable_of(self, case: Case, unit: UnitOfWork) -> CaseTimetable:
         """The deadlines that a case was filed under, with the calendar. Raises DEADLINE_UNKNOWN."""
         return self._timetable(self._rules.find_one({"_id": case.rules_version}, session=unit.session), unit)
 
-    def _timetable(self, rules: Plain | None, unit: Unit | None) -> Timetable:
+    def _timetable(self, rules: RawDocument | None, unit: UnitOfWork | None) -> CaseTimetable:
         if rules is None:
             raise DEADLINE_UNKNOWN(what="异议处理期限规则", what_en="the rule set of objections", retry_after=5)
         years = [
             CalendarYear.of(row["_id"], row["announced"], row["days_off"], row["days_worked"])
             for row in self._years.find({}, session=session_of(unit))
         ]
-        return Timetable(Rules(rules["_id"], rules["values"]), WorkCalendar(years))
+        return CaseTimetable(DeadlineRules(rules["_id"], rules["values"]), WorkCalendar(years))
 
-    def _read(self, rows: Iterable[Plain]) -> list[Case]:
+    def _read(self, rows: Iterable[RawDocument]) -> list[Case]:
         return [read_case(row, self._keys) for row in rows]

@@ -59,7 +59,7 @@ class UploadRow(Document):
     meta: Final = {"db_alias": "objection", "collection": "uploads", "auto_create_index": False}
 
 
-class EntryRow(Document):
+class EntryNamesRow(Document):
     """Names of a catalog entry version and its items, by the catalog's feed."""
 
     id = StringField(primary_key=True)  # <code>:<version>
@@ -108,7 +108,7 @@ ALL: Final = (
     CaseRow,
     EvidenceRow,
     UploadRow,
-    EntryRow,
+    EntryNamesRow,
     RulesRow,
     CalendarRow,
     RecountRow,

@@ -7,15 +7,15 @@ from typing import Final
 from chengxin.auth.policy import rule
 from chengxin.auth.principal import Assurance, Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError, Problem, forbidden, not_found, unavailable
-from chengxin.store.database import Unit
+from chengxin.store.database import UnitOfWork
 from chengxin.tabular.attachments import told_types
 from chengxin.values.canonical_json import canonical
-from services.objection.context import OBJECTION_UNKNOWN, Asked, Objections, publish
+from chengxin.values.document import RawDocument
+from services.objection.context import OBJECTION_UNKNOWN, ActRequest, ObjectionContext, publish
 from services.objection.domain import cases
-from services.objection.domain.case_views import Sight
-from services.objection.domain.cases import OBJECTION_OPEN, Case, Challenged
+from services.objection.domain.case_views import CaseView
+from services.objection.domain.cases import OBJECTION_OPEN, Case, ChallengedRecord
 from services.objection.domain.evidence import Attachment, Evidence, checked, numbered
-from services.objection.store.case_mapper import Plain
 
 RECORD_UNKNOWN = not_found(
     "RECORD_UNKNOWN",
@@ -48,27 +48,27 @@ class Filing:
     evidence: Sequence[Attachment]
 
 
-def own_record(room: Objections, caller: Principal, filing: Filing, *_: object, **__: object) -> Problem | None:
+def own_record(ctx: ObjectionContext, caller: Principal, filing: Filing, *_: object, **__: object) -> Problem | None:
     """Only the subject of the record."""
-    record = room.records(filing.record_id)
+    record = ctx.records(filing.record_id)
     if record is None or record.subject_ref == caller.sub:
         return None
     # It came under another identifier, perhaps, that is hers.
-    if record.subject_ref in room.references(caller.sub):
+    if record.subject_ref in ctx.references(caller.sub):
         return None
     return NOT_YOUR_RECORD(record_id=filing.record_id)
 
 
-def own_case(room: Objections, caller: Principal, objection_no: str, *_: object, **__: object) -> Problem | None:
+def own_case(ctx: ObjectionContext, caller: Principal, objection_no: str, *_: object, **__: object) -> Problem | None:
     """Only the applicant; to others there is no such case."""
-    case = room.store.case(objection_no)
+    case = ctx.store.case(objection_no)
     if case is not None and case.applicant == caller.sub:
         return None
     return OBJECTION_UNKNOWN(objection_no=objection_no)
 
 
 @rule("objection.filed", roles={Role.SUBJECT}, articles=("16", "23"), when=(own_record,), assurance=Assurance.ONLINE)
-def file(room: Objections, caller: Principal, filing: Filing, key: str = "") -> Sight:
+def file(ctx: ObjectionContext, caller: Principal, filing: Filing, key: str = "") -> CaseView:
     """The subject of a record files an objection to it, with evidence.
 
     Raises RECORD_UNKNOWN, ENTRY_NOT_THERE, INPUT_INVALID, EVIDENCE_INVALID, OBJECTION_OPEN, DEADLINE_UNKNOWN.
@@ -77,37 +77,37 @@ def file(room: Objections, caller: Principal, filing: Filing, key: str = "") -> 
     evidence = checked(filing.evidence, told_types)
     digests = [a.sha256 for a in evidence]
     asked = canonical(["objection.filed", filing.record_id, sorted(set(filing.items)), statement, digests])
-    if (record := room.records(filing.record_id)) is None:
+    if (record := ctx.records(filing.record_id)) is None:
         raise RECORD_UNKNOWN(record_id=filing.record_id)
     # The case is the applicant's, under whichever of her identifiers the record came.
     record = replace(record, subject_ref=caller.sub)
     new: list[Case] = []
 
-    with room.uploaded(evidence) as keys:
+    with ctx.uploaded(evidence) as keys:
 
-        def work(unit: Unit) -> Plain:
+        def work(unit: UnitOfWork) -> RawDocument:
             new.clear()
-            case = _case(room, unit, record, filing, statement, keys, evidence)
-            room.store.add(case, unit)
-            room.store.take_over(keys, unit)
+            case = _case(ctx, unit, record, filing, statement, keys, evidence)
+            ctx.store.add(case, unit)
+            ctx.store.take_over(keys, unit)
             publish(unit, case)
-            room.put_on_record(unit, "objection.filed", caller, case, items=list(case.items), evidence=len(keys))
+            ctx.put_on_record(unit, "objection.filed", caller, case, items=list(case.items), evidence=len(keys))
             new.append(case)
             return {"objection_no": case.objection_no}
 
-        answer = room.store.once(caller.sub, key, asked, work)
-    return room.sight(new[0]) if new else room.read("objection.read_own", caller, answer["objection_no"])
+        answer = ctx.store.once(caller.sub, key, asked, work)
+    return ctx.sight(new[0]) if new else ctx.read("objection.read_own", caller, answer["objection_no"])
 
 
 @rule("objection.supplemented", roles={Role.SUBJECT}, articles=("24",), when=(own_case,))
 def supplement(
-    room: Objections,
+    ctx: ObjectionContext,
     caller: Principal,
     objection_no: str,
     statement: str,
     attachments: Sequence[Attachment],
-    asked: Asked,
-) -> Sight:
+    asked: ActRequest,
+) -> CaseView:
     """The applicant supplies what was missing; the time for acceptance begins anew.
 
     Raises INPUT_INVALID, EVIDENCE_INVALID, OBJECTION_STATE, OBJECTION_CLOSED.
@@ -116,62 +116,62 @@ def supplement(
     files = checked(attachments, told_types)
 
     digests = [a.sha256 for a in files]
-    with room.uploaded(files) as keys:
+    with ctx.uploaded(files) as keys:
 
-        def does(case: Case, unit: Unit) -> Case:
-            now = room.now()
+        def does(case: Case, unit: UnitOfWork) -> Case:
+            now = ctx.now()
             added = numbered(files, keys, len(case.evidence), now)
-            after = case.supplemented(said, added, now, room.store.timetable_of(case, unit))
+            after = case.supplemented(said, added, now, ctx.store.timetable_of(case, unit))
             if after is not case:
-                room.store.take_over(keys, unit)
+                ctx.store.take_over(keys, unit)
             return after
 
-        return room.act("objection.supplemented", caller, objection_no, does, asked, said, digests, added=len(files))
+        return ctx.act("objection.supplemented", caller, objection_no, does, asked, said, digests, added=len(files))
 
 
 @rule("objection.withdrawn", roles={Role.SUBJECT}, articles=("23",), when=(own_case,))
-def withdraw(room: Objections, caller: Principal, objection_no: str, asked: Asked) -> Sight:
+def withdraw(ctx: ObjectionContext, caller: Principal, objection_no: str, asked: ActRequest) -> CaseView:
     """The applicant takes an open objection back. Raises OBJECTION_CLOSED."""
-    return room.act("objection.withdrawn", caller, objection_no, lambda case, _: case.withdrawn(room.now()), asked)
+    return ctx.act("objection.withdrawn", caller, objection_no, lambda case, _: case.withdrawn(ctx.now()), asked)
 
 
 @rule("objection.read_own", roles={Role.SUBJECT}, articles=("27",), when=(own_case,))
-def read(room: Objections, caller: Principal, objection_no: str) -> Sight:
+def read(ctx: ObjectionContext, caller: Principal, objection_no: str) -> CaseView:
     """The applicant reads her own objection."""
-    return room.read("objection.read_own", caller, objection_no)
+    return ctx.read("objection.read_own", caller, objection_no)
 
 
 @rule("objection.listed_own", roles={Role.SUBJECT}, articles=("27",))
-def listed(room: Objections, caller: Principal, before: str, size: int) -> tuple[list[Sight], bool]:
+def listed(ctx: ObjectionContext, caller: Principal, before: str, size: int) -> tuple[list[CaseView], bool]:
     """The applicant's objections, newest first, before a number; and whether there are more."""
-    return room.read_all("objection.listed_own", caller, room.store.cases_of(caller.sub, before, size + 1), size)
+    return ctx.read_all("objection.listed_own", caller, ctx.store.cases_of(caller.sub, before, size + 1), size)
 
 
 @rule("evidence.read_own", roles={Role.SUBJECT}, articles=("23",), when=(own_case,))
-def evidence(room: Objections, caller: Principal, objection_no: str, number: int) -> tuple[Evidence, bytes]:
+def evidence(ctx: ObjectionContext, caller: Principal, objection_no: str, number: int) -> tuple[Evidence, bytes]:
     """The applicant reads an attachment of hers. Raises OBJECTION_UNKNOWN."""
-    return room.evidence("evidence.read_own", caller, objection_no, number)
+    return ctx.evidence("evidence.read_own", caller, objection_no, number)
 
 
 def _case(
-    room: Objections,
-    unit: Unit,
-    record: Challenged,
+    ctx: ObjectionContext,
+    unit: UnitOfWork,
+    record: ChallengedRecord,
     filing: Filing,
     statement: str,
     keys: Sequence[str],
     files: Sequence[Attachment],
 ) -> Case:
-    if (entry := room.store.entry(record.entry_code, record.entry_version, unit)) is None:
+    if (entry := ctx.store.entry(record.entry_code, record.entry_version, unit)) is None:
         raise ENTRY_NOT_THERE(entry=record.entry_code, retry_after=1)
     _must_be_items(filing.items, entry.items)
-    for other in room.store.open_cases(record.record_id, record.subject_ref, unit):
+    for other in ctx.store.open_cases(record.record_id, record.subject_ref, unit):
         if other.covers(filing.items):
             raise OBJECTION_OPEN(objection_no=other.objection_no)
-    now, today = room.now(), room.clock.today()
+    now, today = ctx.now(), ctx.clock.today()
     kept = numbered(files, keys, 0, now)
-    timetable = room.store.timetable_in_force(today, unit)
-    number = cases.number(today, room.store.next_number(today, unit))
+    timetable = ctx.store.timetable_in_force(today, unit)
+    number = cases.number(today, ctx.store.next_number(today, unit))
     return cases.filed(number, record, filing.items, statement, kept, now, timetable)
 
 

@@ -10,11 +10,11 @@ from chengxin.auth.policy import rule
 from chengxin.auth.principal import Principal, Role
 from chengxin.feeds.parts import RecordParts
 from chengxin.feeds.quarantine import Label
-from chengxin.store.database import OutboxRow, Unit
+from chengxin.store.database import OutboxRow, UnitOfWork
 from chengxin.values.workdays import CalendarYear
 from chengxin_api.catalog.v1 import catalog_pb2
 from chengxin_api.ingest.v1 import ingest_pb2
-from services.objection.context import OWN, Objections, only_itself
+from services.objection.context import OWN, ObjectionContext, only_itself
 from services.objection.domain.case_views import EntryNames
 from services.objection.domain.cases import Correction
 from services.objection.domain.deadlines import RULE_SET
@@ -25,45 +25,47 @@ _FOLLOWERS: Final = {Role.SERVICE}
 
 
 @rule("objections.followed", roles=_FOLLOWERS, articles=("27",))
-def changes(room: Objections, caller: Principal, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
+def changes(ctx: ObjectionContext, caller: Principal, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
     """Changes of state after a position, in order, without end."""
-    return (row for row in room.store.follow(after, running) if row.changes)
+    return (row for row in ctx.store.follow(after, running) if row.changes)
 
 
-def apply_catalog(room: Objections, unit: Unit, change: catalog_pb2.Change) -> None:
+def apply_catalog(ctx: ObjectionContext, unit: UnitOfWork, change: catalog_pb2.Change) -> None:
     """Takes a change of the catalog: names, deadlines, calendar."""
     match change.WhichOneof("change"):
         case "entry":
-            room.store.save_entry(_names(change.entry), unit)
+            ctx.store.save_entry(_names(change.entry), unit)
         case "rule_set" if change.rule_set.name == RULE_SET:
             rules = change.rule_set
             effective = date.fromisoformat(rules.effective_from)
-            room.store.save_rules(rules.version, effective, dict(rules.values), unit)
+            ctx.store.save_rules(rules.version, effective, dict(rules.values), unit)
         case "calendar_year":
             told = change.calendar_year
             year = CalendarYear.of(told.year, told.announced, told.days_off, told.days_worked)
-            room.store.save_year(year, unit)
+            ctx.store.save_year(year, unit)
 
 
-def apply_ingest(room: Objections, unit: Unit, change: ingest_pb2.Change) -> None:
+def apply_ingest(ctx: ObjectionContext, unit: UnitOfWork, change: ingest_pb2.Change) -> None:
     """Takes corrections that name an objection."""
     for record in change.records:
-        see_correction(room, OWN, record, unit)
+        see_correction(ctx, OWN, record, unit)
 
 
 @rule("correction.seen", roles=_FOLLOWERS, articles=("25", "26", "27"), when=(only_itself,))
-def see_correction(room: Objections, caller: Principal, record: ingest_pb2.RecordVersion, unit: Unit) -> None:
+def see_correction(
+    ctx: ObjectionContext, caller: Principal, record: ingest_pb2.RecordVersion, unit: UnitOfWork
+) -> None:
     """Notes on a case that an amendment or revocation naming it has arrived."""
-    before = room.store.case(record.objection_no, unit)
+    before = ctx.store.case(record.objection_no, unit)
     if before is None or before.record.record_id != record.record_id:
         # Whoever amended wrote a number that is not of this record. Ingest has it on record as it was written.
         log.warning("correction names no objection to its record", record_id=record.record_id)
         return
-    after = before.correction_seen(Correction(record.version, record.revoked, room.now()))
+    after = before.correction_seen(Correction(record.version, record.revoked, ctx.now()))
     if after is not before:
-        room.store.save(after, before, unit)
+        ctx.store.save(after, before, unit)
         details = {"record_version": record.version, "revoked": record.revoked}
-        room.put_on_record(unit, "correction.seen", caller, after, **details)
+        ctx.put_on_record(unit, "correction.seen", caller, after, **details)
 
 
 class CorrectionParts(RecordParts):

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from chengxin.auth.principal import Principal
 from chengxin.values.page_tokens import decode_page_token, encode_page_token
-from services.objection.context import Objections
-from services.objection.domain.case_views import Sight
+from services.objection.context import ObjectionContext
+from services.objection.domain.case_views import CaseView
 from services.objection.usecases import provider
 
 
@@ -13,14 +13,14 @@ from services.objection.usecases import provider
 class TasksPage:
     """Some tasks, and where the next ones are."""
 
-    sights: list[Sight]
+    sights: list[CaseView]
     next_page_token: str
 
 
-def tasks_page(room: Objections, caller: Principal, open_only: bool, token: str, size: int) -> TasksPage:
+def tasks_page(ctx: ObjectionContext, caller: Principal, open_only: bool, token: str, size: int) -> TasksPage:
     """A provider's tasks by due date. Raises INPUT_INVALID."""
     due, number = decode_page_token(token, str, str) or ("", "")
-    sights, more = provider.tasks(room, caller, open_only, (due, number), size)
+    sights, more = provider.tasks(ctx, caller, open_only, (due, number), size)
     if not more:
         return TasksPage(sights, "")
     last = sights[-1].case

@@ -10,8 +10,8 @@ from chengxin.auth.policy import rule
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import Problem
 from chengxin.feeds.quarantine import Quarantine, reason_of
-from chengxin.store.database import Unit
-from services.objection.context import OWN, Objections, only_itself
+from chengxin.store.database import UnitOfWork
+from services.objection.context import OWN, ObjectionContext, only_itself
 from services.objection.domain.cases import Case
 from services.objection.domain.deadlines import DEADLINE_UNKNOWN
 
@@ -22,15 +22,15 @@ _JOB: Final = "job.recount"
 
 
 @rule("deadline.recounted", roles={Role.SERVICE}, articles=("24", "25", "26", "27", "29"), when=(only_itself,))
-def recount(room: Objections, caller: Principal, objection_no: str, year: int) -> None:
+def recount(ctx: ObjectionContext, caller: Principal, objection_no: str, year: int) -> None:
     """Counts the running period of a case again, by the calendar of now; periods that are over stay as they were."""
 
-    def work(unit: Unit) -> None:
-        before = room.store.case(objection_no, unit)
+    def work(unit: UnitOfWork) -> None:
+        before = ctx.store.case(objection_no, unit)
         if before is None or not before.open:
             return
         try:
-            after = before.rescheduled(room.store.timetable_of(before, unit))
+            after = before.rescheduled(ctx.store.timetable_of(before, unit))
         except Problem as e:
             if e.type is not DEADLINE_UNKNOWN:
                 raise
@@ -38,21 +38,21 @@ def recount(room: Objections, caller: Principal, objection_no: str, year: int) -
             log.warning("deadline not recounted", objection_no=objection_no, year=year)
             return
         if after is not before:
-            room.store.save(after, before, unit)
-            room.put_on_record(unit, "deadline.recounted", caller, after, year=year, **_moved(before, after))
+            ctx.store.save(after, before, unit)
+            ctx.put_on_record(unit, "deadline.recounted", caller, after, year=year, **_moved(before, after))
 
-    room.store.store.transact(work)
+    ctx.store.store.transact(work)
 
 
-class Recounter:
+class DeadlineRecounter:
     """Counts again in the background, each case in a transaction of its own: those of a year may be many.
 
     Which years are still to be counted is kept with the calendar, so a process that ends in between goes on later.
     """
 
-    def __init__(self, room: Objections, seconds: float = 0.5, quarantine: Quarantine | None = None) -> None:
-        self._room = room
-        self._quarantine = quarantine or Quarantine(room.store.store, room.clock)
+    def __init__(self, ctx: ObjectionContext, seconds: float = 0.5, quarantine: Quarantine | None = None) -> None:
+        self._ctx = ctx
+        self._quarantine = quarantine or Quarantine(ctx.store.store, ctx.clock)
         self._quarantine.handle_job(_JOB, self._count)
         self._seconds = seconds
         self._stopped = threading.Event()
@@ -69,7 +69,7 @@ class Recounter:
     def _run(self) -> None:
         while not self._stopped.wait(self._seconds):
             try:
-                for year, mark in self._room.store.years_to_recount():
+                for year, mark in self._ctx.store.years_to_recount():
                     self._recount(year, mark)
             # A store that is away is asked again.
             except Exception as e:
@@ -78,17 +78,17 @@ class Recounter:
     def _count(self, named: Sequence[str]) -> None:
         for one in named:
             objection_no, _, year = one.rpartition(" ")
-            recount(self._room, OWN, objection_no, int(year))
+            recount(self._ctx, OWN, objection_no, int(year))
 
     def _recount(self, year: int, mark: str) -> None:
         after = ""
-        while found := self._room.store.running_through(year, after, _AT_ONCE):
+        while found := self._ctx.store.running_through(year, after, _AT_ONCE):
             for objection_no in found:
                 if self._stopped.is_set():
                     return
                 self._quarantine.settle(_JOB, [f"{objection_no} {year}"], self._count)
             after = found[-1]
-        self._room.store.recounted(year, mark)
+        self._ctx.store.recounted(year, mark)
 
 
 def _moved(before: Case, after: Case) -> dict[str, Any]:

@@ -20,11 +20,11 @@ from tests.support import free_port
 READY = {"store": True, "token": True}
 
 
-class HttpRoom:
+class HttpUpstream:
     """An HTTP server that tells what reached it."""
 
     def __init__(self) -> None:
-        room = self
+        service = self
         self.ready = dict(READY)
         self.connections = 0
         self.requests = 0
@@ -34,7 +34,7 @@ class HttpRoom:
         class Handler(_Handler):
             pass
 
-        Handler.room = room
+        Handler.service = service
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.address = f"127.0.0.1:{self.server.server_address[1]}"
@@ -48,24 +48,24 @@ class HttpRoom:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    room: HttpRoom
+    service: HttpUpstream
 
     def setup(self) -> None:
         super().setup()
-        self.room.connections += 1
+        self.service.connections += 1
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
 
     def handle_one_request(self) -> None:
         super().handle_one_request()
-        self.room.requests += 1
+        self.service.requests += 1
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         if path == "/readyz":
-            status = 200 if all(self.room.ready.values()) else 503
-            return self._json(self.room.ready, status)
+            status = 200 if all(self.service.ready.values()) else 503
+            return self._json(self.service.ready, status)
         if path == "/openapi.json":
             return self._json(_description(self.server.server_address[1]))
         if path == "/v1/public/feed":
@@ -143,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
             ("ETag", '"v1"'),
             ("Server", "secret/1.0"),
             ("X-Powered-By", "inside"),
-            ("X-Request-Id", "chosen-by-the-room"),
+            ("X-Request-Id", "chosen-by-the-service"),
             ("Set-Cookie", "a=b"),
             ("Access-Control-Allow-Origin", "*"),
             ("Content-Security-Policy", "default-src 'none'"),
@@ -158,9 +158,9 @@ def _description(port: int) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "paths": {
-            f"/v1/room-{port}": {
+            f"/v1/service-{port}": {
                 "get": {
-                    "summary": f"room {port}",
+                    "summary": f"service {port}",
                     "responses": {
                         "200": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Entry"}}}}
                     },
@@ -171,7 +171,7 @@ def _description(port: int) -> dict[str, Any]:
     }
 
 
-class GrpcRoom:
+class GrpcUpstream:
     """All five services in one server that speaks raw bytes, and an audit log that can be taken away."""
 
     def __init__(self) -> None:
@@ -201,8 +201,8 @@ class GrpcRoom:
 
 
 class _Methods(grpc.GenericRpcHandler):
-    def __init__(self, room: GrpcRoom) -> None:
-        self._room = room
+    def __init__(self, service: GrpcUpstream) -> None:
+        self._room = service
 
     def service(self, details: grpc.HandlerCallDetails) -> Any:
         name = details.method.rpartition("/")[2]
@@ -214,7 +214,7 @@ class _Methods(grpc.GenericRpcHandler):
             "ListTasks": grpc.unary_unary_rpc_method_handler(self._wait),
             "Watch": grpc.unary_stream_rpc_method_handler(self._watch),
             "Submit": grpc.stream_unary_rpc_method_handler(self._submit),
-            # Not in the gateway's protos: a room newer than it.
+            # Not in the gateway's protos: a service newer than it.
             "Converse": grpc.stream_stream_rpc_method_handler(self._converse),
         }.get(name)
 
