@@ -62,6 +62,9 @@ check: $(VENV)/.dev $(BUF)
 	$(BIN)/python tools/check_regulation.py
 	$(BIN)/python tools/check_secrets.py
 	$(BIN)/python tools/list_errors.py --check
+	$(BIN)/python tools/list_acts.py --check
+	$(BIN)/python tools/check_documents.py
+	$(BIN)/python tools/check_names.py
 
 # Protos to Python, with the tools of the lock file.
 generate: $(VENV)/.dev
@@ -70,6 +73,7 @@ generate: $(VENV)/.dev
 # Documents that are made from the code.
 docs: $(VENV)/.dev
 	$(BIN)/python tools/list_errors.py
+	$(BIN)/python tools/list_acts.py
 	$(BIN)/python -m services.objection --guideline > docs/objection-guideline.md
 
 # Exact versions of everything, from pyproject.toml.

@@ -1,4 +1,7 @@
-"""The command `chengxin`. Each subcommand is a module of `commands` with a click object `command`, loaded when it is called."""
+"""The command `chengxin`.
+
+Each subcommand is a module of `commands` with a click object `command`; it is loaded when it is called.
+"""
 
 import importlib
 
@@ -23,7 +26,7 @@ _COMMANDS = {
 }
 
 
-class _Lazy(click.Group):
+class _LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 
@@ -39,7 +42,7 @@ class _Lazy(click.Group):
             formatter.write_dl(list(_COMMANDS.items()))
 
 
-@click.group(cls=_Lazy)
+@click.group(cls=_LazyGroup)
 @click.version_option(package_name="chengxin")
 def main() -> None:
     """Chengxin (诚信): the public credit information system of a city."""

@@ -1,4 +1,4 @@
-"""A client of a running suite from outside: HTTP and gRPC through the gateway. Used by the commands and the tests."""
+"""A client of a running suite from outside: HTTP and gRPC through the gateway. Commands and tests use it."""
 
 import os
 import sys
@@ -61,15 +61,15 @@ class Edge:
     """The two addresses of a suite."""
 
     def __init__(self, http: str, grpc_address: str, trust: Trust | None = None, language: str = "") -> None:
-        """With `trust`, or what the environment says of it, gRPC is over TLS, and so is HTTP at an https address.
+        """With `trust`, or that of the environment, gRPC is over TLS, and so is HTTP at an https address.
 
-        `language` (`zh-CN`, `en`) is asked for with every request; empty leaves it to the system.
+        Every request asks for `language` (`zh-CN`, `en`); when it is empty, the system chooses.
         """
         self.language = language
         self.trust = trust or Trust.of_environment()
         self.http = http.rstrip("/")
         self.grpc = grpc_address
-        # What a client's assertion is made out to: the public address, where we come to the gateway by another one.
+        # The audience of a client's assertion: the public address, also when this client uses another one.
         self.issuer = os.environ.get("CHENGXIN_ISSUER", self.http)
         timeout = urllib3.Timeout(connect=3, read=60)
         self._pool = pool(self.trust, maxsize=16, retries=False, timeout=timeout)
@@ -91,27 +91,27 @@ class Edge:
         if token:
             headers["Authorization"] = f"Bearer {token}"
         try:
-            got = self._pool.request(method, self.http + path, headers=headers, **options)
+            response = self._pool.request(method, self.http + path, headers=headers, **options)
         except urllib3.exceptions.HTTPError as e:
             raise GATEWAY_UNREACHABLE(address=self.http, reason=str(e)[:200], retry_after=1) from None
-        parsed: Any = got.data
-        if "json" in got.headers.get("Content-Type", ""):
-            parsed = got.json()
-        elif got.headers.get("Content-Type", "").startswith("text/"):
-            _, parameters = parse_options_header(got.headers["Content-Type"])
-            # A file of rejects is in the encoding that was delivered.
-            parsed = got.data.decode(parameters.get("charset", "utf-8"))
-        return HttpAnswer(got.status, parsed, got.headers)
+        parsed: Any = response.data
+        if "json" in response.headers.get("Content-Type", ""):
+            parsed = response.json()
+        elif response.headers.get("Content-Type", "").startswith("text/"):
+            _, parameters = parse_options_header(response.headers["Content-Type"])
+            # A file of rejects has the encoding of the delivery.
+            parsed = response.data.decode(parameters.get("charset", "utf-8"))
+        return HttpAnswer(response.status, parsed, response.headers)
 
     def problem(self, error: grpc.RpcError) -> Problem:
-        """The error of a gRPC call; GATEWAY_UNREACHABLE for one that did not get there, or got no answer in time."""
+        """The problem of a failed gRPC call; GATEWAY_UNREACHABLE when it did not arrive, or got no answer in time."""
         problem = Problem.from_rpc(error)
         if problem.type is not UPSTREAM_UNAVAILABLE or not isinstance(error, grpc.Call):
             return problem
         return GATEWAY_UNREACHABLE(address=self.grpc, reason=str(error.details())[:200], retry_after=1)
 
     def anonymous(self) -> "Caller":
-        """Somebody without a token."""
+        """A caller without a token."""
         return Caller(self, lambda: "")
 
     def machine(self, client_id: str, key_file: Path, **parameters: str) -> "Caller":
@@ -121,17 +121,17 @@ class Edge:
         return Caller(self, source.token)
 
     def citizen(self, name: str, identity_number: str, uscc: str = "") -> "Caller":
-        """A person of the demonstration world, for herself or for the organisation that she represents."""
+        """A person of the demonstration world, as the subject or for the represented organisation `uscc`."""
         proof = {"name": name, "identity_number": identity_number} | ({"uscc": uscc} if uscc else {})
-        return Caller(self, _renewed(lambda: self._sign_in("/v1/identity/demo", proof)))
+        return Caller(self, _cache_token(lambda: self._sign_in("/v1/identity/demo", proof)))
 
     def officer(self, username: str, password: str, totp_secret: str) -> "Caller":
         """An officer; a code that was used already is replaced by the next one."""
-        return Caller(self, _renewed(lambda: self._officer_token(username, password, pyotp.TOTP(totp_secret))))
+        return Caller(self, _cache_token(lambda: self._officer_token(username, password, pyotp.TOTP(totp_secret))))
 
     def _officer_token(self, username: str, password: str, totp: pyotp.TOTP) -> tuple[str, float]:
-        # A code is good once, and the next one is accepted half a minute early: two sign-ins in a row need no waiting,
-        # a third one waits for the code after that.
+        # A code is good once, and the gateway accepts the next one half a minute early: two sign-ins in a row succeed
+        # at once, a third one waits for the code after that.
         began = int(time.time())
         for ahead in (0, _TOTP_SECONDS, 2 * _TOTP_SECONDS):
             if ahead > _TOTP_SECONDS:
@@ -154,14 +154,14 @@ class Edge:
 
 
 class Caller:
-    """Somebody at the gateway, with the token of one capacity."""
+    """A caller at the gateway, with the token of one capacity."""
 
     def __init__(self, edge: Edge, token: Callable[[], str]) -> None:
         self.edge = edge
         self.token = token
 
     def call(self, method: str, path: str, **options: Any) -> HttpAnswer:
-        """One HTTP request, whatever its status."""
+        """The answer to one HTTP request, whatever its status."""
         return self.edge.call(method, path, self.token(), **options)
 
     def get(self, path: str) -> Any:
@@ -183,7 +183,7 @@ class Caller:
         return answer.body
 
     def rpc(self, method: str, request: Any, timeout: float | None = 60) -> Any:
-        """One gRPC call by `Service/Method`; a stream of requests is an iterator. Raises `Problem`."""
+        """The answer to one gRPC call of `Service/Method`; a stream of requests is an iterator. Raises `Problem`."""
         service, _, name = method.partition("/")
         stub = _STUBS[service](self.edge.channel)
         try:
@@ -192,10 +192,10 @@ class Caller:
             raise self.edge.problem(e) from None
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """The token, of somebody who has one, and the language asked for, as gRPC metadata."""
+        """The token, when the caller has one, and the requested language, as gRPC metadata."""
         token, language = self.token(), self.edge.language
-        told = {"authorization": f"Bearer {token}" if token else "", "accept-language": language}
-        return tuple((name, value) for name, value in told.items() if value)
+        values = {"authorization": f"Bearer {token}" if token else "", "accept-language": language}
+        return tuple((name, value) for name, value in values.items() if value)
 
 
 _STUBS: Final[dict[str, Any]] = {
@@ -206,14 +206,14 @@ _STUBS: Final[dict[str, Any]] = {
 }
 
 
-def _renewed(obtain: Callable[[], tuple[str, float]]) -> Callable[[], str]:
-    """A token that is obtained when it is first needed, and again a minute before it expires."""
-    kept: dict[str, Any] = {"token": "", "renewal": Expiry(0)}
+def _cache_token(obtain: Callable[[], tuple[str, float]]) -> Callable[[], str]:
+    """Returns what gives a token: obtained when it is first needed, and again a minute before it expires."""
+    cache: dict[str, Any] = {"token": "", "renewal": Expiry(0)}
 
     def token() -> str:
-        if kept["renewal"].has_come():
-            kept["token"], lifetime = obtain()
-            kept["renewal"] = Expiry(lifetime - 60)
-        return str(kept["token"])
+        if cache["renewal"].has_come():
+            cache["token"], lifetime = obtain()
+            cache["renewal"] = Expiry(lifetime - 60)
+        return str(cache["token"])
 
     return token

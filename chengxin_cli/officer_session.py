@@ -1,4 +1,4 @@
-"""An officer at the command line: who she is signed in as, and what she asks of a running gateway."""
+"""An officer at the command line: the officer's session, and the calls to a running gateway that need it."""
 
 import json
 import time
@@ -28,37 +28,39 @@ class OfficerOptions:
 
     def sign_in(self, username: str, proof: dict[str, str]) -> None:
         """Signs in and keeps the token, in a file that only its owner reads, until it expires."""
-        body = self._told(self._call("POST", "/v1/identity/officers/sign-in", json={"username": username, **proof}))
-        kept = self._sessions() | {
+        body = self._require_success(
+            self._call("POST", "/v1/identity/officers/sign-in", json={"username": username, **proof})
+        )
+        sessions = self._sessions() | {
             username: {"token": body["access_token"], "until": time.time() + body["expires_in"]},
             "": {"username": username},
         }
-        write_private(self._home.path / _FILE, json.dumps(kept).encode())
+        write_private(self._home.path / _FILE, json.dumps(sessions).encode())
         click.echo(f"signed in as {username} ({body['scope']}) for {body['expires_in']} s", err=True)
 
     def sign_out(self) -> None:
         """Ends the session at the gateway and forgets it here."""
         username, token = self._session()
-        self._told(self._call("POST", "/oauth/revoke", fields={"token": token}, encode_multipart=False))
-        kept = self._sessions()
-        del kept[username]
-        write_private(self._home.path / _FILE, json.dumps(kept).encode())
+        self._require_success(self._call("POST", "/oauth/revoke", fields={"token": token}, encode_multipart=False))
+        sessions = self._sessions()
+        del sessions[username]
+        write_private(self._home.path / _FILE, json.dumps(sessions).encode())
 
     def call(self, method: str, path: str, **options: Any) -> Any:
-        """The body of a successful answer. Raises `ClickException` with what the gateway says."""
-        return self._told(self._call(method, path, self._session()[1], **options))
+        """Returns the body of a successful answer. Raises `ClickException` with the gateway's error."""
+        return self._require_success(self._call(method, path, self._session()[1], **options))
 
     def show(self, method: str, path: str, **options: Any) -> None:
-        """Prints what the gateway answers."""
+        """Prints the body of a successful answer. Raises `ClickException` with the gateway's error."""
         click.echo(json.dumps(self.call(method, path, **options), ensure_ascii=False, indent=1))
 
     def show_all(self, path: str, name: str) -> None:
-        """Prints a list, all pages, one JSON object a line."""
+        """Prints all pages of a list, one JSON object a line."""
         for item in self.all(path, name):
             click.echo(json.dumps(item, ensure_ascii=False))
 
     def all(self, path: str, name: str) -> Iterator[dict[str, Any]]:
-        """A list, all pages."""
+        """The items of a list, from all its pages."""
         token = ""
         separator = "&" if "?" in path else "?"
         while True:
@@ -73,7 +75,7 @@ class OfficerOptions:
         except urllib3.exceptions.HTTPError as e:
             raise click.ClickException(f"no gateway answers at {self._edge.http}: {e}") from None
 
-    def _told(self, answer: HttpAnswer) -> Any:
+    def _require_success(self, answer: HttpAnswer) -> Any:
         if 200 <= answer.status < 300:
             return answer.body
         body = answer.body if isinstance(answer.body, dict) else {}
@@ -83,28 +85,28 @@ class OfficerOptions:
         )
 
     def _session(self) -> tuple[str, str]:
-        kept = self._sessions()
-        username = self._username or str(kept.get("", {}).get("username", ""))
-        found = kept.get(username, {})
-        if not username or found.get("until", 0) < time.time():
+        sessions = self._sessions()
+        username = self._username or str(sessions.get("", {}).get("username", ""))
+        session = sessions.get(username, {})
+        if not username or session.get("until", 0) < time.time():
             raise click.ClickException(f"not signed in; use: chengxin officer sign-in {username or 'USERNAME'}")
-        return username, str(found["token"])
+        return username, str(session["token"])
 
     def _sessions(self) -> dict[str, Any]:
         file = self._home.path / _FILE
         return dict(json.loads(file.read_text())) if file.exists() else {}
 
     def _address(self) -> str:
-        if not (known := self._home.addresses()):
+        if not (addresses := self._home.addresses()):
             raise click.ClickException(f"no suite runs in {self._home.path}; name the gateway with --url")
-        return str(known["http"])
+        return str(addresses["http"])
 
 
 def as_officer(function: F) -> F:
-    """The options that every administrative command has; the command gets an `OfficerOptions` as `officer`."""
+    """Adds the options that every administrative command has; the command gets an `OfficerOptions` as `officer`."""
 
-    def run(home: Path | None, url: str | None, username: str | None, **given: Any) -> Any:
-        return function(officer=OfficerOptions(home, url, username), **given)
+    def run(home: Path | None, url: str | None, username: str | None, **options: Any) -> Any:
+        return function(officer=OfficerOptions(home, url, username), **options)
 
     run.__doc__ = function.__doc__
     run.__name__ = function.__name__
@@ -120,7 +122,7 @@ def as_officer(function: F) -> F:
 
 
 def present_code(secret_file: Path | None, code: str | None) -> str:
-    """The one-time code: given, made from a secret in a file, or asked for."""
+    """The one-time code: `code` itself, else one made from the secret in a file, else what the user types."""
     if code:
         return code
     if secret_file is not None:

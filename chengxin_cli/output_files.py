@@ -1,4 +1,4 @@
-"""Files that a command leaves to its user: whatever is there already, mended by hand or of another run, is not lost."""
+"""Files that a command leaves to its user. A file that is there already, mended by hand or of another run, stays."""
 
 import itertools
 import tempfile
@@ -7,31 +7,34 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, Final
 
-# Where a workbook says when it was written.
+# The part of a workbook that holds the time of writing.
 _WRITTEN: Final = "docProps/core.xml"
 
 
-def keep(wanted: Path, write: Callable[[IO[bytes]], object]) -> Path:
-    """Writes a file that only its owner reads, whole or not at all, and tells where.
+def save_without_loss(wanted: Path, write: Callable[[IO[bytes]], object]) -> Path:
+    """Writes a file that only its owner can read, whole or not at all, and returns its path.
 
-    At `wanted` (`a.receipt.json`); where a file of other content is, under the next free number (`a.receipt.2.json`).
+    The path is `wanted` (`a.receipt.json`); where a file of other content is, the next free number is added
+    (`a.receipt.2.json`).
     """
     wanted.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.NamedTemporaryFile(dir=wanted.parent, prefix=f".{wanted.name}.", delete=False) as file:
-        made = Path(file.name)
+        temporary = Path(file.name)
         try:
             write(file)
         except BaseException:
-            made.unlink()
+            temporary.unlink()
             raise
-    content = _content(made)
+    content = _read_content(temporary)
     numbered = (wanted.with_name(f"{wanted.stem}.{number}{wanted.suffix}") for number in itertools.count(2))
-    place = next(p for p in itertools.chain([wanted], numbered) if not p.exists() or _content(p) == content)
-    return made.replace(place)
+    target = next(
+        path for path in itertools.chain([wanted], numbered) if not path.exists() or _read_content(path) == content
+    )
+    return temporary.replace(target)
 
 
-def _content(file: Path) -> Any:
-    """What makes two files the same: their bytes; of workbooks, which tell the hour, the other parts."""
+def _read_content(file: Path) -> Any:
+    """What two files are compared by: their bytes, or all parts of a workbook but that with the time of writing."""
     if not zipfile.is_zipfile(file):
         return file.read_bytes()
     with zipfile.ZipFile(file) as parts:

@@ -1,4 +1,4 @@
-"""A delivery from the provider's side: batches over gRPC, resumed after whatever breaks it."""
+"""A provider's delivery of a file: it sends batches over gRPC, and resumes after an interruption."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -18,11 +18,11 @@ from chengxin.tabular.source import Source
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
 from chengxin_cli.gateway_client import Caller
 
-# A gateway or a store that is restarted is back well before; each committed batch begins the count anew.
+# A gateway or a store that is restarted is back well before; each committed batch starts the time again.
 _PATIENCE_SECONDS: Final = 120
-_PAGE: Final = 500
-_SHOWN: Final = 10
-_PASSING: Final = {
+_PAGE_SIZE: Final = 500
+_SHOWN_REJECTS: Final = 10
+_TRANSIENT_CODES: Final = {
     "GATEWAY_UNREACHABLE",
     "UPSTREAM_UNAVAILABLE",
     "STORE_UNAVAILABLE",
@@ -42,16 +42,16 @@ class FileSubmission:
     file_sha256: str
     count: int
     console: Console
-    # The provider's signed word on it (`chengxin.values.provider_statement`); empty: none.
+    # The provider's signed statement about it (`chengxin.values.provider_statement`); empty when there is none.
     signature: str = ""
-    # What was committed when it was last asked, and since when attempts fail without committing more.
+    # How many batches were committed at the last look, and since when attempts fail without a further one.
     _committed: int = 0
     _failing_since: float | None = None
 
     def delivered(self) -> pb.Receipt | None:
-        """The receipt of this very file, when it was delivered before. Raises `Problem`."""
-        found = self._found()
-        return found.receipt if found is not None and found.HasField("receipt") else None
+        """The receipt of this very file; None unless it was delivered before. Raises `Problem`."""
+        submission = self._fetch_submission()
+        return submission.receipt if submission is not None and submission.HasField("receipt") else None
 
     def send(self, source: Source, columns: Columns) -> pb.Receipt:
         """Streams what is not committed yet until the receipt comes. Raises `Problem`."""
@@ -61,22 +61,22 @@ class FileSubmission:
         ) as progress:  # fmt: skip
             bar = progress.add_task(self.file_name, total=self.count)
 
-            def exhausted(_: RetryCallState) -> bool:
+            def is_out_of_patience(_: RetryCallState) -> bool:
                 self._failing_since = self._failing_since or time.monotonic()
                 return time.monotonic() - self._failing_since > _PATIENCE_SECONDS
 
-            def wait(state: RetryCallState) -> None:
+            def report_error(state: RetryCallState) -> None:
                 error = state.outcome.exception() if state.outcome else None
                 progress.console.print(f"{error}; going on from the last committed batch")
 
-            again = Retrying(
-                retry=retry_if_exception(_passing),
+            retry = Retrying(
+                retry=retry_if_exception(_is_transient),
                 wait=wait_random_exponential(0.2, 5),
-                stop=exhausted,
-                before_sleep=wait,
+                stop=is_out_of_patience,
+                before_sleep=report_error,
                 reraise=True,
             )
-            receipt = again(self._attempt, source, columns, progress, bar)
+            receipt = retry(self._attempt, source, columns, progress, bar)
             progress.update(bar, completed=self.count)
         return receipt
 
@@ -84,26 +84,26 @@ class FileSubmission:
         """Every rejected record with its reasons."""
         token = ""
         while True:
-            page = self._page(_PAGE, token)
+            page = self._fetch_rejects(_PAGE_SIZE, token)
             for reject in page.rejects:
                 yield reject.row, dict(reject.items), [violation.message for violation in reject.violations]
             if not (token := page.next_page_token):
                 return
 
     def first_rejects(self) -> Any:
-        """The first few, to show."""
-        return self._page(_SHOWN, "").rejects
+        """The first few rejected records, to show to the user."""
+        return self._fetch_rejects(_SHOWN_REJECTS, "").rejects
 
     def _attempt(self, source: Source, columns: Columns, progress: Progress, bar: Any) -> pb.Receipt:
-        found = self._found()
-        committed = found.batches_committed if found else 0
+        submission = self._fetch_submission()
+        committed = submission.batches_committed if submission else 0
         if committed > self._committed:
             self._committed, self._failing_since = committed, None
-        parts = self._parts(source, columns, committed, progress, bar)
-        receipt: pb.Receipt = self.provider.rpc("IngestService/Submit", parts, None)
+        requests = self._make_requests(source, columns, committed, progress, bar)
+        receipt: pb.Receipt = self.provider.rpc("IngestService/Submit", requests, None)
         return receipt
 
-    def _parts(
+    def _make_requests(
         self, source: Source, columns: Columns, committed: int, progress: Progress, bar: Any
     ) -> Iterator[pb.SubmitRequest]:
         header = pb.SubmissionHeader(
@@ -123,23 +123,23 @@ class FileSubmission:
                 yield pb.SubmitRequest(batch=pb.RecordBatch(number=number, records=records))
             progress.update(bar, completed=sent)
 
-    def _found(self) -> pb.Submission | None:
+    def _fetch_submission(self) -> pb.Submission | None:
         request = pb.GetSubmissionRequest(submission_id=self.submission_id)
         try:
-            found: pb.Submission = self.provider.rpc("IngestService/GetSubmission", request, 30)
+            submission: pb.Submission = self.provider.rpc("IngestService/GetSubmission", request, 30)
         except Problem as e:
             if e.code == "NOT_FOUND":
                 return None
             raise
-        return found
+        return submission
 
-    def _page(self, size: int, token: str) -> Any:
+    def _fetch_rejects(self, size: int, token: str) -> Any:
         request = pb.ListRejectsRequest(submission_id=self.submission_id, page_size=size, page_token=token)
         return self.provider.rpc("IngestService/ListRejects", request)
 
 
 def verified(jws: str, keys: Mapping[str, Any]) -> dict[str, Any]:
-    """What a receipt says. Raises `jwt.InvalidTokenError` unless one of the keys signed it."""
+    """The content of a receipt `jws`. Raises `jwt.InvalidTokenError` unless one of the keys (JWKS) signed it."""
     kid = jwt.get_unverified_header(jws).get("kid")
     known = {key["kid"]: key for key in keys["keys"]}
     if kid not in known:
@@ -147,5 +147,5 @@ def verified(jws: str, keys: Mapping[str, Any]) -> dict[str, Any]:
     return dict(jwt.decode(jws, jwt.PyJWK(known[kid]).key, algorithms=["EdDSA"]))
 
 
-def _passing(error: BaseException) -> bool:
-    return isinstance(error, Problem) and error.code in _PASSING
+def _is_transient(error: BaseException) -> bool:
+    return isinstance(error, Problem) and error.code in _TRANSIENT_CODES

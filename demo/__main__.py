@@ -1,4 +1,4 @@
-"""`python -m demo people|load HOME`, and for trying things by hand `token` and `code`."""
+"""`python -m demo people|load HOME`; `token` and `code` help to try things by hand."""
 
 import sys
 from pathlib import Path
@@ -35,8 +35,8 @@ def _run(arguments: list[str]) -> None:
         case ["load", home]:
             load(Path(home))
         case ["token", who, *parameters] if all("=" in p for p in parameters):
-            named = dict(p.split("=", 1) for p in parameters)
-            print(DemoAccess.of(Home.default().path).anybody(who, **named).token())
+            fields = dict(p.split("=", 1) for p in parameters)
+            print(DemoAccess.of(Home.default().path).anybody(who, **fields).token())
         case ["code", officer]:
             print(code_of(Home.default().path, officer))
         case _:

@@ -7,10 +7,10 @@ OPEN_ENDED: Final = "2099-12-31"
 
 
 def ago(since: date, days: int) -> str:
-    """The day that many days before."""
+    """The day so many days before `since`, as ISO 8601 text."""
     return (since - timedelta(days=days)).isoformat()
 
 
 def ahead(since: date, days: int) -> str:
-    """The day that many days after."""
+    """The day so many days after `since`, as ISO 8601 text."""
     return ago(since, -days)

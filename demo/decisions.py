@@ -9,7 +9,7 @@ from demo.world import DemoOrganisation, Organ, associations, companies, institu
 
 Items = dict[str, str]
 
-# Organ, decision, certificate, category, what is licensed, number's word.
+# Columns: organ, decision, certificate, category, what is licensed, the character in its numbers.
 _LICENCES: Final = (
     ("market_regulator", "食品经营许可决定书", "食品经营许可证", "普通", "食品经营（预包装食品销售）", "食"),
     (
@@ -41,7 +41,7 @@ def company_licences(since: date) -> Iterator[tuple[Organ, Items]]:
     bodies = [*companies(), *institutions(), *associations()]
     for number in range(80):
         body = bodies[number % len(bodies)]
-        key, decision, certificate, category, content, word = _LICENCES[number % len(_LICENCES)]
+        key, decision, certificate, category, content, character = _LICENCES[number % len(_LICENCES)]
         organ = organs()[key]
         expired = number % 5 == 4
         decided = ago(since, 60 + 9 * number + (1100 if expired else 0))
@@ -50,10 +50,10 @@ def company_licences(since: date) -> Iterator[tuple[Organ, Items]]:
             licence_of(body, organ)
             | {
                 "XK_XKWS": decision,
-                "XK_WSH": f"演{word}许〔{decided[:4]}〕{number + 1}号",
+                "XK_WSH": f"演{character}许〔{decided[:4]}〕{number + 1}号",
                 "XK_XKLB": category,
                 "XK_XKZS": certificate,
-                "XK_XKBH": f"YJ{word}{number + 1:06d}",
+                "XK_XKBH": f"YJ{character}{number + 1:06d}",
                 "XK_NR": content,
                 "XK_JDRQ": decided,
                 "XK_YXQZ": decided,
@@ -64,7 +64,7 @@ def company_licences(since: date) -> Iterator[tuple[Organ, Items]]:
         )
 
 
-# Who, organ, decision, certificate, what is licensed, days left.
+# Columns: person, organ, decision, certificate, what is licensed, days left.
 _PERSONAL_LICENCES: Final = (
     ("li_na", "health_commission", "公共场所卫生许可决定书", "公共场所卫生许可证", "美容店卫生许可", 900),
     ("li_na", "market_regulator", "食品经营登记决定书", "食品小作坊登记证", "糕点小作坊", -200),
@@ -80,7 +80,7 @@ _PERSONAL_LICENCES: Final = (
 
 def personal_licences(since: date) -> Iterator[tuple[Organ, Items]]:
     """Licences of natural persons; one has expired."""
-    for number, (key, organ_key, decision, certificate, content, left) in enumerate(_PERSONAL_LICENCES, 1):
+    for number, (key, organ_key, decision, certificate, content, days_left) in enumerate(_PERSONAL_LICENCES, 1):
         person, organ = people()[key], organs()[organ_key]
         decided = ago(since, 500 + number)
         yield (
@@ -98,10 +98,10 @@ def personal_licences(since: date) -> Iterator[tuple[Organ, Items]]:
                 "XK_NR": content,
                 "XK_JDRQ": decided,
                 "XK_YXQZ": decided,
-                "XK_YXQZI": ahead(since, left),
+                "XK_YXQZI": ahead(since, days_left),
                 "XK_XKJG": organ.name,
                 "XK_XKJGDM": organ.uscc,
-                "XK_ZT": "1" if left > 0 else "2",
+                "XK_ZT": "1" if days_left > 0 else "2",
                 "XK_LYDW": organ.name,
                 "XK_LYDWDM": organ.uscc,
             },
@@ -113,7 +113,7 @@ _FACT: Final = (
     "经询问当事人并调取进货票据、监控录像及现场照片，上述事实有现场笔录、询问笔录、票据复印件等证据证实。"
 )
 
-# Organ, kind of violation, ground, category, content, fine, confiscated (万元), certificate.
+# Columns: organ, violation, ground, category, content, fine, confiscated (万元), certificate.
 _PENALTIES: Final = (
     ("market_regulator", "销售超过保质期的食品", "《中华人民共和国食品安全法》第一百二十四条第一款第五项",
      "罚款;没收违法所得", "没收违法所得人民币3260元；罚款人民币50000元", "5", "0.326", ""),
@@ -141,7 +141,7 @@ def company_penalties(since: date) -> Iterator[tuple[Organ, Items]]:
         body = bodies[(number * 5) % len(bodies)]
         past = number % 4 == 3
         decided = ago(since, 20 + 6 * number + (1300 if past else 0))
-        organ, penalty = _company_penalty(body, decided, number, _PENALTIES[number % len(_PENALTIES)])
+        organ, penalty = _make_company_penalty(body, decided, number, _PENALTIES[number % len(_PENALTIES)])
         yield (
             organ,
             penalty
@@ -151,22 +151,27 @@ def company_penalties(since: date) -> Iterator[tuple[Organ, Items]]:
                 "CF_GSJZQ": ago(since, 200) if past else ahead(since, 400 + 7 * number),
             },
         )
-    yield from _filed_late(since)
+    yield from _late_penalties(since)
 
 
-def _filed_late(since: date) -> Iterator[tuple[Organ, Items]]:
-    """What the environment bureau decided more than a year ago and delivers only now: the search for anomalies asks."""
+def _late_penalties(since: date) -> Iterator[tuple[Organ, Items]]:
+    """Penalties that the environment bureau decided over a year ago and delivers only now.
+
+    The search for anomalies asks about them.
+    """
     bodies = companies()[1:]
     for number in range(200, 224):
         decided = ago(since, 400 + 9 * (number - 200))
-        organ, penalty = _company_penalty(bodies[number % len(bodies)], decided, number, _PENALTIES[3])
+        organ, penalty = _make_company_penalty(bodies[number % len(bodies)], decided, number, _PENALTIES[3])
         yield organ, penalty | {"CF_YXQ": OPEN_ENDED, "CF_GSJZQ": ahead(since, 300)}
 
 
-def _company_penalty(body: DemoOrganisation, decided: str, number: int, row: tuple[str, ...]) -> tuple[Organ, Items]:
+def _make_company_penalty(
+    body: DemoOrganisation, decided: str, number: int, row: tuple[str, ...]
+) -> tuple[Organ, Items]:
     key, violation, ground, category, content, fine, confiscated, certificate = row
     organ = organs()[key]
-    return organ, _penalty(organ, decided, number) | {
+    return organ, _make_penalty(organ, decided, number) | {
         "CF_XDR_MC": body.name,
         "CF_XDR_LB": "法人及非法人组织",
         "CF_XDR_SHXYM": body.uscc,
@@ -184,7 +189,7 @@ def _company_penalty(body: DemoOrganisation, decided: str, number: int, row: tup
     }
 
 
-def _penalty(organ: Organ, decided: str, number: int) -> Items:
+def _make_penalty(organ: Organ, decided: str, number: int) -> Items:
     return {
         "CF_WSH": f"演罚〔{decided[:4]}〕{organ.key[:3].upper()}{number + 1}号",
         "CF_JDRQ": decided,
@@ -195,7 +200,7 @@ def _penalty(organ: Organ, decided: str, number: int) -> Items:
     }
 
 
-# Who, organ, violation, ground, category, content, fine, past its publication.
+# Columns: person, organ, violation, ground, category, content, fine, whether it is past its publication.
 _PERSONAL_PENALTIES: Final = (
     ("li_na", "market_regulator", "未经登记从事经营活动", "《无证无照经营查处办法》第十三条", "罚款",
      "罚款人民币800元", "0.08", False),
@@ -219,7 +224,7 @@ def personal_penalties(since: date) -> Iterator[tuple[Organ, Items]]:
         person, organ = people()[key], organs()[organ_key]
         yield (
             organ,
-            _penalty(organ, ago(since, 1000 if past else number), number)
+            _make_penalty(organ, ago(since, 1000 if past else number), number)
             | {
                 "CF_XDR_MC": person.name,
                 "CF_XDR_LB": "自然人",

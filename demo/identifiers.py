@@ -1,4 +1,4 @@
-"""Identifiers of the demonstration world: valid by their check digits, impossible as those of anybody real.
+"""Identifiers of the demonstration world, with right check digits, which no real organisation or person can have.
 
 `python -m demo.identifiers uscc 91 MA 7` and `python -m demo.identifiers person 1888-03-02 2` print one.
 """
@@ -13,7 +13,7 @@ from stdnum.cn import ric, uscc
 _NOWHERE: Final = "000000"
 _ORGANISATION_WEIGHTS: Final = (3, 7, 9, 10, 5, 8, 4, 2)
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-# Nobody born then is alive.
+# No person who was born in these years is alive.
 _BORN: Final = (1886, 1899)
 
 
@@ -29,7 +29,7 @@ def demo_uscc(registrar: str, number: int, prefix: str = "") -> str:
     `registrar` is two characters, for example `11` organ, `12` public institution, `51` social association,
     `91` company; `prefix` begins the organisation code, as `MA` does for new companies.
 
-    Both check digits are right: that of the organisation code inside (GB 11714), too. Numbers whose organisation code
+    Both check digits are right, also that of the organisation code inside (GB 11714). Numbers whose organisation code
     ends in X are used like any other. Raises `ValueError` when the number does not fit.
     """
     body = f"{prefix}{number:0{8 - len(prefix)}d}"
@@ -42,7 +42,7 @@ def demo_uscc(registrar: str, number: int, prefix: str = "") -> str:
 def demo_identity_number(born: date, sequence: int, region: str = "441702") -> str:
     """The identity number (GB 11643) of the `sequence`th person registered for a day; odd numbers are men.
 
-    Raises `ValueError` unless nobody born then can be alive.
+    Raises `ValueError` when a person of that year can be alive, or the sequence is not 1 to 999.
     """
     if not _BORN[0] <= born.year <= _BORN[1] or not 0 < sequence < 1000:
         raise ValueError(f"born in {_BORN[0]} to {_BORN[1]}, sequence 1 to 999")

@@ -18,9 +18,9 @@ def defaulters(since: date) -> Iterator[tuple[Organ, Items]]:
     """Judgment defaulters, companies and people; two were published longer ago than the two years of disclosure."""
     [court] = providers_of("SXBZX")
     bodies = [companies()[i] for i in (2, 6, 12)]
-    who = [(o.name, o.uscc, "", o.head.name) for o in bodies]
-    who += [(p.name, "", p.identity_number, "") for p in (people()[k] for k in ("zhang_wei", "xu_tao", "he_jun"))]
-    for number, (name, uscc, identity_number, head) in enumerate(who, 1):
+    subjects = [(o.name, o.uscc, "", o.head.name) for o in bodies]
+    subjects += [(p.name, "", p.identity_number, "") for p in (people()[k] for k in ("zhang_wei", "xu_tao", "he_jun"))]
+    for number, (name, uscc, identity_number, head) in enumerate(subjects, 1):
         past = number in (3, 6)
         year = since.year - (4 if past else 1)
         yield (
@@ -67,9 +67,9 @@ def taxpayers_of_grade_a(since: date) -> Iterator[tuple[Organ, Items]]:
 def serious_tax_violations(since: date) -> Iterator[tuple[Organ, Items]]:
     """A black list of companies and one person; one is no longer published."""
     [bureau] = providers_of("ZDSSWF")
-    who = [(o.name, o.uscc, "", o.head.name) for o in (companies()[i] for i in (6, 9, 10))]
-    who += [(p.name, "", p.identity_number, "") for p in (people()["deng_li"],)]
-    for number, (name, uscc, identity_number, head) in enumerate(who, 1):
+    subjects = [(o.name, o.uscc, "", o.head.name) for o in (companies()[i] for i in (6, 9, 10))]
+    subjects += [(p.name, "", p.identity_number, "") for p in (people()["deng_li"],)]
+    for number, (name, uscc, identity_number, head) in enumerate(subjects, 1):
         stopped = number == 3
         yield (
             bureau,
@@ -95,9 +95,9 @@ def serious_tax_violations(since: date) -> Iterator[tuple[Organ, Items]]:
 def wage_arrears(since: date) -> Iterator[tuple[Organ, Items]]:
     """A black list of wage arrears to migrant workers; one was removed."""
     [bureau] = providers_of("TQNMGGZ")
-    who = [(o.name, o.uscc, "", o.head.name) for o in (companies()[1], companies()[15], associations()[3])]
-    who += [(p.name, "", p.identity_number, "") for p in (people()["zhang_wei"],)]
-    for number, (name, uscc, identity_number, head) in enumerate(who, 1):
+    subjects = [(o.name, o.uscc, "", o.head.name) for o in (companies()[1], companies()[15], associations()[3])]
+    subjects += [(p.name, "", p.identity_number, "") for p in (people()["zhang_wei"],)]
+    for number, (name, uscc, identity_number, head) in enumerate(subjects, 1):
         removed = number == 2
         yield (
             bureau,

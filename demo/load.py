@@ -1,4 +1,4 @@
-"""Loads the demonstration world through the gateway, as the authority and the providers would; repeatable."""
+"""Loads the demonstration world through the gateway, as the authority and the providers do; it can be repeated."""
 
 import threading
 import time
@@ -20,9 +20,9 @@ from demo.world import catalog, companies, organs
 
 T = TypeVar("T")
 
-_SECONDS: Final = 60
-# What a system that has just started says for a moment: an entry has not come by the feed yet, a service is not there.
-_PASSING: Final = frozenset(
+_PATIENCE_SECONDS: Final = 60
+# Errors of a system that has just started: an entry has not come by the feed yet, or a service does not answer yet.
+_TRANSIENT_CODES: Final = frozenset(
     {"DELIVERY_ENTRY_UNKNOWN", "AUDIT_UNAVAILABLE", "GATEWAY_UNREACHABLE", "UPSTREAM_UNAVAILABLE", "UNAVAILABLE"}
 )
 
@@ -32,11 +32,14 @@ class LoadFailed(Exception):
 
 
 def load(home: Path) -> None:
-    """Publishes the catalog and delivers the records; touches `HOME/demo/loaded` at the end. Raises LoadFailed, NotThere."""
+    """Publishes the catalog and delivers the records; touches `HOME/demo/loaded` at the end.
+
+    Raises LoadFailed, DemoMissing.
+    """
     began = time.monotonic()
     access = DemoAccess.of(home)
     try:
-        # One sign-in for both: a one-time code is good once.
+        # Both use one sign-in, because a one-time code is good once.
         authority = access.officer("authority")
         entries = _publish_catalog(access, authority)
         _fill_directory(access, authority)
@@ -50,8 +53,8 @@ def load(home: Path) -> None:
 
 
 def _publish_catalog(access: DemoAccess, authority: Caller) -> int:
-    there = access.edge.anonymous().get("/v1/catalog/entries?page_size=200")["entries"]
-    missing = catalog().keys() - {e["code"] for e in there}
+    published = access.edge.anonymous().get("/v1/catalog/entries?page_size=200")["entries"]
+    missing = catalog().keys() - {e["code"] for e in published}
     if missing:
         today = SystemClock().today().isoformat()
         for code in sorted(missing):
@@ -67,11 +70,11 @@ def _publish_catalog(access: DemoAccess, authority: Caller) -> int:
 
 def _fill_directory(access: DemoAccess, authority: Caller) -> None:
     listed = {o.uscc: o for o in organs().values() if o.kind and o.functions}
-    there = access.edge.anonymous().get("/v1/catalog/organisations?page_size=200")["organisations"]
-    missing = listed.keys() - {o["uscc"] for o in there}
+    entered = access.edge.anonymous().get("/v1/catalog/organisations?page_size=200")["organisations"]
+    missing = listed.keys() - {o["uscc"] for o in entered}
     for uscc in sorted(missing):
         organ = listed[uscc]
-        says = {
+        details = {
             "name": organ.name,
             "kind": organ.kind,
             "region": organ.region,
@@ -79,7 +82,7 @@ def _fill_directory(access: DemoAccess, authority: Caller) -> None:
             "responsible_unit": "信用工作科室",
             "contact_function": "信用信息联络员",
         }
-        authority.put(f"/v1/catalog/organisations/{uscc}", says)
+        authority.put(f"/v1/catalog/organisations/{uscc}", details)
     print(f"  directory: {len(missing)} organisations entered, {len(listed) - len(missing)} were there", flush=True)
 
 
@@ -95,7 +98,7 @@ def _deliver_all(access: DemoAccess) -> str:
     regulator = providers["market_regulator"]
     _revoke(regulator, answers["demo-XZCF-market_regulator"].outcomes[1].record_id, since)
     amended = _amend(regulator, answers["demo-XZXK-market_regulator"].outcomes[0].record_id, since)
-    _wait(lambda: _is_public(access.edge, amended), "the records are public")
+    _wait_until(lambda: _is_public(access.edge, amended), "the records are public")
     return f"{total} records, one amended and one revoked"
 
 
@@ -104,7 +107,7 @@ def _deliver(provider: Caller, delivery: DemoDelivery) -> Any:
         header=ingest_pb2.SubmissionHeader(submission_id=delivery.submission_id, entry_code=delivery.entry_code),
         records=[ingest_pb2.Record(row=row, items=items) for row, items in enumerate(delivery.records, 1)],
     )
-    answer = _patiently(lambda: provider.rpc("IngestService/SubmitBatch", request))
+    answer = _retry_while_starting(lambda: provider.rpc("IngestService/SubmitBatch", request))
     if answer.receipt.counts.rejected:
         first = next(o for o in answer.outcomes if o.violations)
         raise LoadFailed(f"{delivery.submission_id}, row {first.row} was rejected: {first.violations[0].message}")
@@ -130,7 +133,7 @@ def _amend(provider: Caller, record_id: str, since: date) -> dict[str, str]:
         items=items,
         reason="许可事项变更",
         document_number=f"演食许变〔{since.year}〕1号",
-        # Later than the entry allows: lateness is there to be seen.
+        # This is later than the entry allows, so that the world shows lateness.
         effective_date=ago(since, 40),
         request_id="demo-amendment",
     )
@@ -139,38 +142,38 @@ def _amend(provider: Caller, record_id: str, since: date) -> dict[str, str]:
 
 
 def _is_public(edge: Edge, items: dict[str, str]) -> bool:
-    # What is committed last is seen last: everything else is there by then.
-    anybody = edge.anonymous()
-    found = anybody.get(f"/v1/public/subjects?q={companies()[0].uscc}")["subjects"]
-    if not found:
+    # The record that is committed last becomes public last: everything else is public by then.
+    anonymous = edge.anonymous()
+    subjects = anonymous.get(f"/v1/public/subjects?q={companies()[0].uscc}")["subjects"]
+    if not subjects:
         return False
     token = ""
     shown: dict[str, str] = {}
     while True:
-        page = anybody.get(f"/v1/public/subjects/{found[0]['subject_ref']}?page_size=200&page_token={token}")
+        page = anonymous.get(f"/v1/public/subjects/{subjects[0]['subject_ref']}?page_size=200&page_token={token}")
         shown |= {r["items"].get("XK_WSH"): r["items"].get("XK_NR") for r in page["records"]}
         if not (token := page["next_page_token"]):
             break
     return shown.get(items["XK_WSH"]) == items["XK_NR"]
 
 
-def _patiently(call: Callable[[], T]) -> T:
+def _retry_while_starting(call: Callable[[], T]) -> T:
     def attempt() -> list[T]:
         try:
             return [call()]
         except Problem as e:
-            if e.code not in _PASSING:
+            if e.code not in _TRANSIENT_CODES:
                 raise
             return []
 
-    return _wait(attempt, "ingest knows the catalog")[0]
+    return _wait_until(attempt, "ingest knows the catalog")[0]
 
 
-def _wait(probe: Callable[[], T], what: str) -> T:
-    deadline = time.monotonic() + _SECONDS
+def _wait_until(probe: Callable[[], T], what: str) -> T:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
     pause = threading.Event()
-    while not (found := probe()):
+    while not (result := probe()):
         if time.monotonic() > deadline:
-            raise LoadFailed(f"not within {_SECONDS} s: {what}; see the logs, then run it again")
+            raise LoadFailed(f"not within {_PATIENCE_SECONDS} s: {what}; see the logs, then run it again")
         pause.wait(0.1)
-    return found
+    return result

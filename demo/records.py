@@ -1,6 +1,6 @@
 """Records of every entry of the demonstration catalog, dated by the day on which the world was made. Pure.
 
-All are made up. Each builder covers what its entry can say: in force and expired, short and long, clean and not.
+All are made up. Each builder covers the cases of its entry: in force and expired, short and long, clean and not.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -42,13 +42,13 @@ class DemoDelivery:
 
 def deliveries(since: date) -> list[DemoDelivery]:
     """Everything that the providers deliver, in order of entry and provider. Empty values are left out."""
-    made = []
+    all_deliveries = []
     for code, builder in BUILDERS.items():
         by_provider: dict[str, list[Items]] = {}
         for organ, items in builder(since):
             by_provider.setdefault(organ.key, []).append({k: v for k, v in items.items() if v})
-        made += [DemoDelivery(code, organs()[key], tuple(records)) for key, records in by_provider.items()]
-    return made
+        all_deliveries += [DemoDelivery(code, organs()[key], tuple(records)) for key, records in by_provider.items()]
+    return all_deliveries
 
 
 def _registrations(since: date) -> Iterator[tuple[Organ, Items]]:
@@ -70,12 +70,12 @@ def _registrations(since: date) -> Iterator[tuple[Organ, Items]]:
                 "YYQXZI": OPEN_ENDED if number % 3 else ahead(since, 3650),
                 "ZCZB": f"{(number + 1) * 500000}",
                 "BZ": "人民币" if number % 5 else "",
-                "JYFW": _scope(company, repeated=40 if number == 3 else 1),
+                "JYFW": _make_scope(company, repeated=40 if number == 3 else 1),
             },
         )
 
 
-def _scope(company: DemoOrganisation, repeated: int) -> str:
+def _make_scope(company: DemoOrganisation, repeated: int) -> str:
     licensed = "（依法须经批准的项目，经相关部门批准后方可开展经营活动）"
     return "；".join([f"{company.trade}"] * repeated) + licensed
 
@@ -173,13 +173,13 @@ def _arrears(since: date) -> Iterator[tuple[Organ, Items]]:
                     "QF_CJRQ": ago(since, 60),
                     "QF_DW": utility.name,
                     "QF_ZT": "已缴清" if paid else "欠费",
-                    # Paid: the notice is no longer shared.
+                    # Once it is paid, the notice is no longer shared.
                     "QF_JQRQ": ago(since, 10) if paid else "",
                 },
             )
 
 
-def _abnormal(since: date) -> Iterator[tuple[Organ, Items]]:
+def _abnormal_operations(since: date) -> Iterator[tuple[Organ, Items]]:
     [regulator] = providers_of("JYYC")
     reasons = ("未按规定公示年度报告", "通过登记的住所或者经营场所无法联系", "公示企业信息隐瞒真实情况、弄虚作假")
     for number, company in enumerate([companies()[i] for i in (2, 6, 9, 11)]):
@@ -201,7 +201,7 @@ def _abnormal(since: date) -> Iterator[tuple[Organ, Items]]:
         )
 
 
-def _builders(since: date) -> Iterator[tuple[Organ, Items]]:
+def _construction_qualifications(since: date) -> Iterator[tuple[Organ, Items]]:
     [bureau] = providers_of("JZZZ")
     rows = (
         (1, "施工总承包", "乙级", -1500),
@@ -210,18 +210,18 @@ def _builders(since: date) -> Iterator[tuple[Organ, Items]]:
         (2, "专业作业", "不分等级", -200),
         (15, "专业承包", "乙级", -1200),
     )
-    for number, (which, category, grade, lapsed) in enumerate(rows, 1):
-        issued = 1700 if lapsed > 0 else 300
+    for number, (company_number, category, grade, days_since_expiry) in enumerate(rows, 1):
+        issued = 1700 if days_since_expiry > 0 else 300
         yield (
             bureau,
             {
-                "JZ_MC": companies()[which].name,
-                "JZ_SHXYM": companies()[which].uscc,
+                "JZ_MC": companies()[company_number].name,
+                "JZ_SHXYM": companies()[company_number].uscc,
                 "JZ_LB": category,
                 "JZ_DJ": grade,
                 "JZ_ZSBH": f"D244{number:06d}",
                 "JZ_FZRQ": ago(since, issued),
-                "JZ_YXQZI": ago(since, lapsed),
+                "JZ_YXQZI": ago(since, days_since_expiry),
                 "JZ_FZJG": bureau.name,
             },
         )
@@ -240,7 +240,7 @@ _PRACTICES: Final = (
 
 
 def _practices(since: date) -> Iterator[tuple[Organ, Items]]:
-    for number, (key, organ, category, scope, employer, state, left) in enumerate(_PRACTICES, 1):
+    for number, (key, organ, category, scope, employer, state, days_left) in enumerate(_PRACTICES, 1):
         person = people()[key]
         yield (
             organs()[organ],
@@ -253,7 +253,7 @@ def _practices(since: date) -> Iterator[tuple[Organ, Items]]:
                 "ZY_JGMC": employer,
                 "ZY_FZRQ": ago(since, 730),
                 "ZY_YXQZ": ago(since, 730),
-                "ZY_YXQZI": ahead(since, left),
+                "ZY_YXQZI": ahead(since, days_left),
                 "ZY_FZJG": organs()[organ].name,
                 "ZY_ZT": state,
                 "ZY_ZXRQ": "" if state == "有效" else ago(since, 45),
@@ -292,11 +292,11 @@ BUILDERS: Final[dict[str, Builder]] = {
     "XZCF": company_penalties,
     "CFGR": personal_penalties,
     "SXBZX": defaulters,
-    "JYYC": _abnormal,
+    "JYYC": _abnormal_operations,
     "AJNSR": taxpayers_of_grade_a,
     "ZDSSWF": serious_tax_violations,
     "TQNMGGZ": wage_arrears,
-    "JZZZ": _builders,
+    "JZZZ": _construction_qualifications,
     "ZYZG": _practices,
     "ZYFWRY": _honours,
     "SBJF": _insurance,

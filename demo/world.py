@@ -20,7 +20,7 @@ class Organ:
     key: str
     name: str
     uscc: str
-    # What it is and where it is competent, as the directory says (Art. 6); empty: it is not in the directory.
+    # Its kind, and where it is competent, as the directory says (Art. 6); empty when it is not in the directory.
     kind: str = ""
     region: str = ""
 
@@ -33,7 +33,7 @@ class Organ:
 
 @dataclass(frozen=True)
 class Person:
-    """A natural person; the identity number is nobody's."""
+    """A natural person; no real person has the identity number."""
 
     key: str
     name: str
@@ -85,7 +85,7 @@ _PEOPLE: Final = (
     ("deng_li", "邓丽", date(1895, 10, 21), 12),
 )
 
-# Key of the head, name, form, trade. The first is the company that wang_qiang represents.
+# Columns: key of the head, name, form, trade. The first is the company that wang_qiang represents.
 _COMPANIES: Final = (
     (
         "wang_qiang",
@@ -154,14 +154,14 @@ _ASSOCIATIONS: Final = (
 @cache
 def people() -> dict[str, Person]:
     """The people by key. Wang Qiang represents the demonstration company, Zhang Wei the two builders."""
-    made = {}
+    by_key = {}
     for key, name, born, sequence in _PEOPLE:
-        represents = tuple(_company_uscc(n) for n, c in enumerate(_COMPANIES) if c[0] == key)
-        made[key] = Person(key, name, demo_identity_number(born, sequence), represents)
-    return made
+        represents = tuple(_make_company_uscc(n) for n, c in enumerate(_COMPANIES) if c[0] == key)
+        by_key[key] = Person(key, name, demo_identity_number(born, sequence), represents)
+    return by_key
 
 
-def _company_uscc(number: int) -> str:
+def _make_company_uscc(number: int) -> str:
     return demo_uscc("91", 1001 + number, "MA")
 
 
@@ -169,7 +169,7 @@ def _company_uscc(number: int) -> str:
 def companies() -> list[DemoOrganisation]:
     """The companies."""
     return [
-        DemoOrganisation(name, _company_uscc(number), form, trade, people()[head])
+        DemoOrganisation(name, _make_company_uscc(number), form, trade, people()[head])
         for number, (head, name, form, trade) in enumerate(_COMPANIES)
     ]
 
@@ -193,7 +193,7 @@ def associations() -> list[DemoOrganisation]:
 
 
 def licence_of(company: DemoOrganisation, organ: Organ) -> dict[str, str]:
-    """An administrative licence (XZXK) of a company, for whoever wants to deliver one more."""
+    """The items of an administrative licence (XZXK) of a company, for one more delivery."""
     return {
         "XK_XDR_MC": company.name,
         "XK_XDR_LB": "法人及非法人组织",

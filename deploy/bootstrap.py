@@ -1,4 +1,4 @@
-"""The job `bootstrap`: makes the gateway know the services, and in the demonstration world its people; repeatable."""
+"""The job `bootstrap`: gives the gateway its accounts: services, and demonstration people; it can be repeated."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ def main() -> None:
         home = Home.default()
         subprocess.run([sys.executable, "-m", "demo", "people", str(home.path)], check=True)
         accounts |= json.loads((home.path / "demo" / "accounts.json").read_text())
-    # Holds passwords and demonstration people: a file only we read, on a tmpfs.
+    # The file holds passwords and demonstration people: only this job can read it, and it is on a tmpfs.
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(accounts, file)
         file.flush()

@@ -1,4 +1,4 @@
-"""The job `demo`: loads the demonstration records through the gateway, once; nothing without `CHENGXIN_DEMO=true`."""
+"""The job `demo`: loads the demonstration records through the gateway, once, if `CHENGXIN_DEMO` is `true`."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from chengxin_cli.suite.home import Home, write_private
 
 
 def main() -> None:
-    """Runs outside of the services' network, like anybody."""
+    """Runs outside of the services' network, like every client."""
     if os.environ.get("CHENGXIN_DEMO") != "true":
         print("no demonstration world (CHENGXIN_DEMO is not true)")
         return

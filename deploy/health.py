@@ -1,4 +1,7 @@
-"""Exits 0 when the process of this container is ready. The image's health check: small, for it starts every 10 s."""
+"""Exits 0 when the process of this container is ready.
+
+It is the image's health check, and small because it starts every 10 s.
+"""
 
 import os
 import socket

@@ -1,7 +1,7 @@
 """The job `stores-init`: makes each store a replica set of one with an account for its service; repeatable.
 
-It takes a store as it finds it: new, already a replica set, one that knows no `replSetInitiate`, with its accounts made
-already, or without authentication.
+It handles every store that it may find: a new one, one that is a replica set already, one that knows no
+`replSetInitiate`, one that has its accounts already, or one without authentication.
 """
 
 import json
@@ -32,12 +32,12 @@ class NotPrimary(ConnectionFailure):
 
 
 def connect(address: str, user: str | None, password: str | None) -> Client:
-    """A client of one store; without a name when `user` is None."""
+    """A client of one store; it signs in unless `user` is None."""
     uri = f"mongodb://{address}/?directConnection=true&retryWrites=false&serverSelectionTimeoutMS=2000"
     return pymongo.MongoClient(uri, username=user, password=password)
 
 
-# A new store stops and starts once while it makes its administrator: then all is asked again.
+# A new store stops and starts once while it makes its administrator: then this begins again.
 @retry(
     retry=retry_if_exception_type(ConnectionFailure),
     wait=wait_fixed(0.3),
@@ -50,25 +50,25 @@ def prepare(
     passwords: Mapping[str, str],
     connect: Callable[[str, str | None, str | None], Any] = connect,
 ) -> str:
-    """Makes the store of a process ready for it; what was found. `passwords` are those of `root` and `account`."""
-    own = _signed_in(connect(address, process, passwords["account"]))
-    if own is not None:
-        _check_primary(own)
+    """Prepares the store of a process; returns how it was found. `passwords` are those of `root` and `account`."""
+    account_client = _check_sign_in(connect(address, process, passwords["account"]))
+    if account_client is not None:
+        _check_primary(account_client)
         return "ready already"
-    root = _signed_in(connect(address, ROOT, passwords["root"]))
-    # Only a store that runs without authentication serves somebody without a name.
-    client = connect(address, None, None) if root is None else root
-    found = "initiated" if _initiate(client, address) else "a replica set already"
+    root_client = _check_sign_in(connect(address, ROOT, passwords["root"]))
+    # Only a store that runs without authentication serves a client that has not signed in.
+    client = connect(address, None, None) if root_client is None else root_client
+    state = "initiated" if _initiate(client, address) else "a replica set already"
     _check_primary(client)
-    if root is None:
+    if root_client is None:
         _save_account(client, ROOT, passwords["root"], [{"role": "root", "db": "admin"}])
-        found += ", without authentication"
+        state += ", without authentication"
     roles = [{"role": "readWrite", "db": process}, {"role": "dbAdmin", "db": process}]
     _save_account(client, process, passwords["account"], roles)
-    return found
+    return state
 
 
-def _signed_in(client: Client) -> Client | None:
+def _check_sign_in(client: Client) -> Client | None:
     """The client; None when the store does not know its account."""
     try:
         client.admin.command("ping")
@@ -80,7 +80,7 @@ def _signed_in(client: Client) -> Client | None:
 
 
 def _initiate(client: Client, address: str) -> bool:
-    """Whether the store had to be made a replica set."""
+    """Makes the store a replica set; returns whether that was necessary."""
     config = {"_id": REPLICA_SET, "members": [{"_id": 0, "host": address}]}
     try:
         client.admin.command("replSetInitiate", config)
@@ -106,20 +106,20 @@ def _save_account(client: Client, user: str, password: str, roles: list[dict[str
 
 
 def main() -> None:
-    """All stores at once; their addresses are `<process>-store:27017`."""
-    known: dict[str, dict[str, str]] = json.loads(_PASSWORDS.read_text())
+    """Prepares all stores at once; their addresses are `<process>-store:27017`."""
+    passwords: dict[str, dict[str, str]] = json.loads(_PASSWORDS.read_text())
 
-    def one(process: str) -> str | PyMongoError:
+    def prepare_store(process: str) -> str | PyMongoError:
         try:
-            return prepare(process, f"{process}-store:27017", known[process])
+            return prepare(process, f"{process}-store:27017", passwords[process])
         except PyMongoError as e:
             return e
 
-    with ThreadPoolExecutor(len(known)) as pool:
-        found = dict(zip(known, pool.map(one, known), strict=True))
-    for process, said in found.items():
-        print(f"{process}: {said}")
-    sys.exit(any(isinstance(said, PyMongoError) for said in found.values()))
+    with ThreadPoolExecutor(len(passwords)) as pool:
+        results = dict(zip(passwords, pool.map(prepare_store, passwords), strict=True))
+    for process, result in results.items():
+        print(f"{process}: {result}")
+    sys.exit(any(isinstance(result, PyMongoError) for result in results.values()))
 
 
 if __name__ == "__main__":

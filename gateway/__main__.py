@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from chengxin.process.settings import Settings
     from chengxin.store.field_encryption import KeyRing
     from chengxin.values.ids import SubjectKey
-    from gateway.edge.tls_terminator import TlsFront
+    from gateway.edge.tls_terminator import TlsTerminator
     from gateway.store.accounts import Accounts
     from gateway.usecases.oidc_relying_party import IdentityProvider
 
@@ -33,7 +33,7 @@ def compose(inner: Path | None) -> Service:
     from chengxin.values.clock import SystemClock
     from chengxin_api.audit.v1 import audit_pb2_grpc
     from chengxin_api.disclosure.v1 import disclosure_pb2_grpc
-    from gateway.clients.disclosure import consents_of
+    from gateway.clients.disclosure import make_consent_resolver
     from gateway.context import GatewayContext
     from gateway.edge.grpc import CallAdmission, make_edge
     from gateway.edge.http import HttpEdge
@@ -60,7 +60,7 @@ def compose(inner: Path | None) -> Service:
     revocations = Revocations(lambda: accounts.administration.revocations(clock.now()), stale=STALE_SECONDS)
     revocations.refresh()
     disclosure = disclosure_pb2_grpc.DisclosureServiceStub(make_channel(settings.disclosure_grpc))
-    consents = consents_of(disclosure, own.metadata)
+    consents = make_consent_resolver(disclosure, own.metadata)
     gateway = GatewayContext(
         settings.issuer, accounts, keys, audit, clock, subject_key, Passwords(), revocations, consents
     )
@@ -180,15 +180,15 @@ def run() -> None:
     serve("gateway", settings.http_listen, partial(compose, None), THREADS, tls)
 
 
-def _front(settings: "Settings", inner: Path) -> "TlsFront":
+def _front(settings: "Settings", inner: Path) -> "TlsTerminator":
     """What speaks TLS in front of the HTTP edge, and asks for clients' certificates."""
-    from gateway.edge.tls_terminator import TlsFront, server_context
+    from gateway.edge.tls_terminator import TlsTerminator, server_context
 
     certificate, key, clients = settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file
     if certificate is None or key is None or clients is None:
         raise ValueError("clients' certificates take CHENGXIN_TLS_CERT_FILE, …_KEY_FILE and …_CLIENT_CA_FILE")
     context = server_context(certificate, key, clients, settings.tls_http_mutual)
-    return TlsFront(settings.http_listen, inner, context)
+    return TlsTerminator(settings.http_listen, inner, context)
 
 
 def _credentials(settings: "Settings") -> "grpc.ServerCredentials | None":

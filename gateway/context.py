@@ -6,9 +6,10 @@ from chengxin.audit.trail import AuditTrail
 from chengxin.auth.revocation import Revocations
 from chengxin.errors import UNAUTHENTICATED, Problem
 from chengxin.store.database import Store
+from chengxin.values.acts import Act
 from chengxin.values.clock import Clock
 from chengxin.values.ids import SubjectKey
-from gateway.clients.disclosure import Consents
+from gateway.clients.disclosure import ResolveConsent
 from gateway.domain.clients_and_officers import ANONYMOUS
 from gateway.store.accounts import Accounts
 from gateway.store.administration import Administration
@@ -28,7 +29,7 @@ class GatewayContext:
     subject_key: SubjectKey
     passwords: Passwords
     revocations: Revocations
-    consents: Consents
+    consents: ResolveConsent
 
     @property
     def store(self) -> Store:
@@ -46,5 +47,5 @@ class GatewayContext:
         if problem.type is UNAUTHENTICATED:
             details = {"code": problem.code, "edge": edge}
             self.audit.record(
-                self.audit.event("edge.refused", ANONYMOUS, outcome="refused", details=details, request_id=request_id)
+                self.audit.event(Act.EDGE_REFUSED, ANONYMOUS, outcome="refused", details=details, request_id=request_id)
             )

@@ -43,7 +43,7 @@ ODD_TEXTS = (
         "'",
     ),
     *("<script>alert(1)</script>", "&amp;", "]]>", "<!--", "http://x/?a=b&c", "a\tb", "a\nb", "a\r\nb"),
-    # Not seen, yet letters or marks to Unicode; one that grows eighteenfold, ones that change length by case.
+    # Invisible, but letters or marks to Unicode; one grows eighteenfold when normalised, some change length with case.
     *("\u3164", "\u2800", "\u115f", "\ufe0f", "\u034f", "\ufdfa", "İ", "ß", "ﬀ", "e\u0301", "\u0e33"),
     *("𠮷", "🏢", "\U0003ffff", "٣" * 18, "１２３", "²", "Ⅷ", "㊀", "\ud7ff", "\ufffd"),
     # What masks look for.
@@ -95,7 +95,7 @@ def _identifiers(scheme: str) -> list[str]:
 
 
 class Accepting:
-    """Ingest's own validation and recording of one entry."""
+    """Validates and records one entry as ingest does."""
 
     def __init__(self, entry: dict[str, Any], keys: SubjectKey, ring: KeyRing) -> None:
         self.entry: DeliveryEntry = read_entry(entry | {"version": 1})
@@ -111,7 +111,7 @@ class Accepting:
         return st.builds(self._accepted, whole, st.sets(st.sampled_from(optional)) if optional else st.just(set()))
 
     def _accepted(self, items: Mapping[str, str], left_out: set[str]) -> dict[str, Any]:
-        """The document of these items, put right where a rule across items is broken."""
+        """The document of these items, corrected where it breaks a rule across items."""
         chosen = {code: value for code, value in items.items() if code not in left_out}
         checked = self._recorder.check(self._validator, PROVIDER, DeliveredRecord(1, chosen))
         for _ in range(8):
@@ -125,7 +125,7 @@ class Accepting:
 
     def _put_right(self, chosen: dict[str, str], items: Mapping[str, str], code: str, rule: str) -> None:
         if rule in ("required_when", "required"):
-            # A text of spaces, or of what is taken for them, is none.
+            # A text of spaces, or of characters that count as spaces, is empty.
             chosen[code] = items[code] if code not in chosen and items[code].strip() else "内容"
         elif rule == "not_before":
             other = next(r.other for r in self.entry.cross_rules if r.rule == rule and r.item == code)
@@ -139,12 +139,12 @@ class Accepting:
 
 
 def version_of(document: Mapping[str, Any], version: int, at: Any, revoked: bool = False) -> ingest_pb2.RecordVersion:
-    """A version of a record as ingest's feed tells it."""
+    """A version of a record as ingest's feed publishes it."""
     return mapping._version({**document, "version": version, "recorded_at": at, "revoked": revoked})
 
 
 def entry_message(entry: dict[str, Any]) -> catalog_pb2.Entry:
-    """A demonstration entry as the catalog's feed tells it."""
+    """A demonstration entry as the catalog's feed publishes it."""
     from google.protobuf.json_format import ParseDict
 
     return ParseDict(entry, catalog_pb2.Entry())

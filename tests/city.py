@@ -1,4 +1,4 @@
-"""One small city: the whole suite as a process, and its people and organs as tests speak of them."""
+"""One small city: the whole suite as a process, with its people and organs under the names that tests use."""
 
 import contextlib
 import json
@@ -46,7 +46,7 @@ class City:
 
     @cached_property
     def anybody(self) -> Caller:
-        """Somebody without a token."""
+        """A caller without a token."""
         return self.edge.anonymous()
 
     @cached_property
@@ -81,7 +81,7 @@ class City:
 
     @cached_property
     def statutory(self) -> Caller:
-        """An organ that the law lets query without consent, in a case."""
+        """An organ that may query without consent by law, in a case."""
         return self.machine(
             "court", scope="statutory", legal_basis=LEGAL_BASIS, case_no="（2026）演1702执1号", officer="F0001"
         )
@@ -106,7 +106,7 @@ class City:
         return 0
 
     def await_disclosure(self, position: int, seconds: float = 200) -> None:
-        """Until disclosure has taken in what ingest's feed tells up to a position."""
+        """Waits until disclosure has applied ingest's feed up to a position."""
         database = self.store("disclosure")
 
         def followed() -> bool:
@@ -120,7 +120,7 @@ class City:
         return str(json.loads((self.home / "keys" / "store-uris.json").read_text())[service])
 
     def citizen(self, name: str, uscc: str = "") -> Caller:
-        """A citizen by name, for herself or for the organisation that she represents."""
+        """A citizen by name, alone or for an organisation that the citizen represents."""
         proof = self.people["citizens"][name]
         return self.edge.citizen(proof["name"], proof["identity_number"], uscc)
 
@@ -136,7 +136,7 @@ class City:
 
     @staticmethod
     def method(full_name: str) -> Any:
-        """What the protos say of a gRPC method, `chengxin.<service>.v1.<Service>/<Method>`."""
+        """The descriptor of a gRPC method, `chengxin.<service>.v1.<Service>/<Method>`."""
         service, _, name = full_name.partition("/")
         return descriptor_pool.Default().FindServiceByName(service).methods_by_name[name]
 

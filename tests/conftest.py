@@ -9,7 +9,7 @@ from tests.support import Issuer, store_daemon
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that start whole suites come last: one that waits for its next test takes half a processor."""
+    """Tests that start whole suites come last: a suite that waits for its next test takes half a processor."""
     items.sort(key=lambda item: item.path.parent.name in ("demo", "e2e", "compose"))
 
 

@@ -1,4 +1,4 @@
-"""Files that are made to stop whoever reads them: some by hand, any number by chance."""
+"""Files that are made to stop their reader: some by hand, any number at random."""
 
 import io
 import random
@@ -89,7 +89,7 @@ def many_texts() -> bytes:
 
 
 def early_date() -> bytes:
-    """A date before any day that there was."""
+    """A date before the first day of the calendar."""
     sheet = parts_of(plain_book())[SHEET]
     [value, *_] = re.findall(rb'<c r="C2"[^>]*><v>([0-9]+)</v>', sheet)
     return changed(plain_book(), SHEET, b"<v>" + value + b"</v>", b"<v>-1e12</v>")
@@ -176,7 +176,7 @@ def _encoding(chance: random.Random, parts: Parts) -> Parts:
 
 
 def _part(chance: random.Random, parts: Parts) -> Parts:
-    """Parts that are gone, empty, somebody else's, twice or elsewhere."""
+    """Parts that are missing, empty, from another file, doubled or moved."""
     name, other = chance.choice(sorted(parts)), chance.choice(sorted(parts))
     rest = {n: c for n, c in parts.items() if n != name}
     return chance.choice(
@@ -194,7 +194,7 @@ def _part(chance: random.Random, parts: Parts) -> Parts:
 
 
 def _bytes(chance: random.Random, parts: Parts) -> Parts:
-    """Some bytes of a part are others, gone, or there again."""
+    """Some bytes of a part are changed, removed, or repeated."""
     name = chance.choice(sorted(parts))
     content = parts[name]
     begin = chance.randrange(len(content) or 1)

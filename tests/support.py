@@ -1,4 +1,5 @@
-"""What tests of a single service stand on: a real store, a real token issuer, free ports, waiting without sleeping."""
+"""What tests of a single service stand on: a real store, a real token issuer, an audit service, free ports, waiting
+without sleeping."""
 
 import contextlib
 import json
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import grpc
 import jwt
 import psutil
 import pymongo
@@ -21,7 +23,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from chengxin.auth.access_tokens import Verifier
 from chengxin.values.ids import new_id
 from chengxin.values.jwk import public_jwk
-from chengxin_cli.suite.home import PDEATHSIG, parental
+from chengxin_api.audit.v1 import audit_pb2, audit_pb2_grpc
+from chengxin_cli.suite.home import PDEATHSIG, parent_environment
 from chengxin_cli.suite.stores import ENVIRONMENT, command, free_ports
 
 T = TypeVar("T")
@@ -31,12 +34,12 @@ AUDIENCE = "chengxin"
 
 
 def free_port() -> int:
-    """A TCP port that nobody uses at the moment and no outgoing connection will be given."""
+    """A TCP port that is unused now and will not be given to an outgoing connection."""
     return free_ports(1)[0]
 
 
 def until(probe: Callable[[], T], what: str = "", seconds: float = 20) -> T:
-    """What `probe` answers once it is truthy. Fails when it is not within `seconds`."""
+    """The first truthy answer of `probe`. Fails when there is none within `seconds`."""
     deadline = time.monotonic() + seconds
     pause = threading.Event()
     while True:
@@ -60,7 +63,7 @@ class Issuer:
         """A signed access token with these roles and claims."""
         now = int(time.time())
         if "subject" in roles:
-            # As the service counter verifies people.
+            # The level of people who were verified at the service counter.
             claims = {"acr": "counter"} | claims
         return jwt.encode(
             {
@@ -84,13 +87,13 @@ class Issuer:
 
 
 def freeze(pid: int) -> None:
-    """Stops a process, and waits until it is: each of its threads goes on for a moment after the signal."""
+    """Stops a process and waits until it stands still: each thread runs on for a moment after the signal."""
     os.kill(pid, signal.SIGSTOP)
     until(lambda: set(_states(pid)) <= set("TtZX"), f"{pid} stands still")
 
 
 def serving(pid: int) -> int:
-    """The process that does the work of a service: whoever was started only keeps it."""
+    """The process that does the work of a service; the started process only supervises it."""
     children = psutil.Process(pid).children()
     return children[0].pid if children else pid
 
@@ -99,6 +102,33 @@ def _states(pid: int) -> Iterator[str]:
     for status in Path(f"/proc/{pid}/task").glob("*/stat"):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             yield status.read_text().rpartition(")")[2].split()[0]
+
+
+class RecordingAuditService(audit_pb2_grpc.AuditServiceServicer):
+    """Keeps events as the audit service does: those of a position once. It can be away."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.away = False
+        self._highest = 0
+
+    def Append(self, request: audit_pb2.AppendRequest, context: grpc.ServicerContext) -> audit_pb2.AppendResponse:
+        if self.away:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+        appended = 0
+        positions = list(request.positions) or [0] * len(request.entries)
+        known = self._highest
+        for position, entry in zip(positions, request.entries, strict=True):
+            if position and position <= known:
+                continue
+            self._highest = max(self._highest, position)
+            self.events.append(json.loads(entry))
+            appended += 1
+        return audit_pb2.AppendResponse(appended=appended)
+
+    def of(self, act: str) -> list[dict[str, Any]]:
+        """Events of an act."""
+        return [event for event in self.events if event["act"] == act]
 
 
 class StoreDaemon:
@@ -120,7 +150,7 @@ class StoreDaemon:
         program = command(self.port, self._directory, "--cache", self._cache)
         # Even a test run that is killed leaves no store behind.
         ending = [sys.executable, "-I", str(PDEATHSIG), *program]
-        self.process = subprocess.Popen(ending, env=parental() | ENVIRONMENT)
+        self.process = subprocess.Popen(ending, env=parent_environment() | ENVIRONMENT)
         until(self._answers, "the store answers")
 
     def signal(self, number: signal.Signals) -> None:

@@ -1,6 +1,7 @@
-"""Fails when a tracked file holds a secret, somebody's identifier, or a path of one machine.
+"""Fails when a tracked file holds a secret, an identifier that may be real, or a path of one machine.
 
-usage: python tools/check_secrets.py [DIRECTORY]. What is found is named by file, line and kind; never printed in full.
+usage: python tools/check_secrets.py [DIRECTORY]. It names each finding by file, line and kind, and never prints it in
+full.
 """
 
 import re
@@ -15,14 +16,15 @@ from stdnum import numdb
 from stdnum.cn import ric, uscc
 from stdnum.exceptions import ValidationError
 
-# Nobody born before is alive; the demonstration's people are (demo/identifiers.py).
+# No person who was born before this year is alive; the demonstration's people were
+# born before it (demo/identifiers.py).
 _LIVING_FROM: Final = 1900
 _BINARY: Final = b"\0"
 
 
 @dataclass(frozen=True)
 class Allowed:
-    """A finding that is none, and why."""
+    """A finding that is allowed, and why."""
 
     path: str
     kind: str
@@ -50,11 +52,11 @@ class Leak:
         return f"{self.path}:{self.line}: {self.kind}: {self.text[:6]}… ({len(self.text)} characters)"
 
 
-def _anything(_: str) -> bool:
+def _accept(_: str) -> bool:
     return True
 
 
-def _living(number: str) -> bool:
+def _may_be_living(number: str) -> bool:
     """Whether an identity number (GB 11643) could be a living person's."""
     if ric.calc_check_digit(number.upper()) != number[-1].upper() or int(number[6:10]) < _LIVING_FROM:
         return False
@@ -62,37 +64,37 @@ def _living(number: str) -> bool:
         ric.get_birth_date(number)
     except ValidationError:
         return False
-    return _known_region(number[:2])
+    return _is_known_region(number[:2])
 
 
-def _registered(code: str) -> bool:
+def _may_be_registered(code: str) -> bool:
     """Whether a unified social credit code (GB 32100) could be a real organisation's."""
-    return _known_region(code[2:4]) and uscc.calc_check_digit(code) == code[-1]
+    return _is_known_region(code[2:4]) and uscc.calc_check_digit(code) == code[-1]
 
 
-def _known_region(digits: str) -> bool:
+def _is_known_region(digits: str) -> bool:
     return any(properties for _, properties in numdb.get("cn/loc").info(digits))
 
 
 _KINDS: Final[tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...]] = (
-    ("private key", re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----\s*[\n\\]"), _anything),
-    ("private key", re.compile(r'"d"\s*:\s*"([A-Za-z0-9_-]{40,})"'), _anything),
-    ("token", re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{16,}"), _anything),
-    ("token", re.compile(r"\b(?:gh[pousr]_\w{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|AKIA[0-9A-Z]{16})"), _anything),
-    ("token", re.compile(r"\b(?:npm_\w{30,}|pypi-[\w-]{40,}|xox[abpr]-[\w-]{20,}|sk-[\w-]{30,})"), _anything),
+    ("private key", re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----\s*[\n\\]"), _accept),
+    ("private key", re.compile(r'"d"\s*:\s*"([A-Za-z0-9_-]{40,})"'), _accept),
+    ("token", re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{16,}"), _accept),
+    ("token", re.compile(r"\b(?:gh[pousr]_\w{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|AKIA[0-9A-Z]{16})"), _accept),
+    ("token", re.compile(r"\b(?:npm_\w{30,}|pypi-[\w-]{40,}|xox[abpr]-[\w-]{20,}|sk-[\w-]{30,})"), _accept),
     (
         "password",
         re.compile(r"""(?i)(?:passwo?r?d|secret|api_?key)\w*["']?\s*[:=]\s*["']([^"'{}$<>\s/]{8,})["']"""),
-        _anything,
+        _accept,
     ),
-    ("password in a URI", re.compile(r"://([^/\s:@\"'{}$]+:[^/\s@\"'{}$%]+@)"), _anything),
-    ("identity number", re.compile(r"(?<![0-9A-Za-z])(\d{17}[\dXx])(?![0-9A-Za-z])"), _living),
+    ("password in a URI", re.compile(r"://([^/\s:@\"'{}$]+:[^/\s@\"'{}$%]+@)"), _accept),
+    ("identity number", re.compile(r"(?<![0-9A-Za-z])(\d{17}[\dXx])(?![0-9A-Za-z])"), _may_be_living),
     (
         "unified social credit code",
         re.compile(r"(?<![0-9A-Za-z])([1-9A-HJ-NPQRTUWXY][1-9]\d{6}[0-9A-HJ-NPQRTUWXY]{10})(?![0-9A-Za-z])"),
-        _registered,
+        _may_be_registered,
     ),
-    ("path of one machine", re.compile(r"(?<![\w.\-/$}])(/(?:root|work|home/\w+|Users/\w+)/)"), _anything),
+    ("path of one machine", re.compile(r"(?<![\w.\-/$}])(/(?:root|work|home/\w+|Users/\w+)/)"), _accept),
 )
 
 
@@ -108,19 +110,21 @@ def findings_in(path: str, text: str) -> Iterator[Leak]:
 def check(directory: Path, allowed: tuple[Allowed, ...] = ALLOWED) -> list[str]:
     """A line for each finding, and for each allowance that nothing needs any more."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=directory, check=True, capture_output=True).stdout
-    found, used = [], set()
+    messages, used_allowances = [], set()
     for path in sorted(filter(None, listed.decode().split("\0"))):
         file = directory / path
-        # Deleted but not yet committed, or a link to elsewhere.
+        # The file is deleted but not yet committed, or a link to elsewhere, or not a text.
         if not file.is_file() or file.is_symlink() or _BINARY in (data := file.read_bytes()):
             continue
         for finding in findings_in(path, data.decode(errors="replace")):
-            excuse = next((a for a in allowed if _covers(a, finding)), None)
-            used.add(excuse)
-            if excuse is None:
-                found.append(str(finding))
-    needless = [f"{a.path}: nothing needs the allowance for {a.kind} ({a.reason})" for a in allowed if a not in used]
-    return found + needless
+            allowance = next((a for a in allowed if _covers(a, finding)), None)
+            used_allowances.add(allowance)
+            if allowance is None:
+                messages.append(str(finding))
+    unused = [
+        f"{a.path}: nothing needs the allowance for {a.kind} ({a.reason})" for a in allowed if a not in used_allowances
+    ]
+    return messages + unused
 
 
 def _covers(allowed: Allowed, finding: Leak) -> bool:

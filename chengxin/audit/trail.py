@@ -16,8 +16,10 @@ from chengxin.concurrency.coalescing import Coalescer
 from chengxin.errors import AUDIT_UNAVAILABLE, Problem
 from chengxin.feeds.lag import Lag, LagMeter
 from chengxin.feeds.quarantine import Label, Quarantine
+from chengxin.store import on_record
 from chengxin.store.database import Store, UnitOfWork
 from chengxin.store.deadlines import patience
+from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical
 from chengxin.values.clock import Clock, rfc3339
 from chengxin.values.document import RawDocument
@@ -48,7 +50,7 @@ class AuditEvent:
     """One query or modification by a named actor (Art. 31). Holds pseudonyms only, never a personal identifier."""
 
     service: str
-    act: str
+    act: Act
     actor: Principal
     at: str
     outcome: str = "ok"
@@ -97,7 +99,7 @@ class AuditTrail:
         # One group is on its way at a time, while the next one gathers. A second one at the same time halves the groups.
         self._together = Coalescer(self._append, _GROUP, _COMPANY_SECONDS)
 
-    def event(self, act: str, actor: Principal, **what: Any) -> AuditEvent:
+    def event(self, act: Act, actor: Principal, **what: Any) -> AuditEvent:
         """An event of this service, now. Keywords are fields of `AuditEvent`. Of very many references of subjects the first
         are named: callers put those by which subjects ask for their events first."""
         refs = what.get("subject_refs", ())
@@ -115,9 +117,10 @@ class AuditTrail:
             problem = AUDIT_UNAVAILABLE(retry_after=1)
         if problem is not None:
             raise problem
+        on_record.enter(1)
         return event
 
-    def refused(self, act: str, actor: Principal, problem: Problem) -> None:
+    def refused(self, act: Act, actor: Principal, problem: Problem) -> None:
         """Puts a refusal on record. Raises AUDIT_UNAVAILABLE in its place when that cannot be done."""
         self.record(self.event(act, actor, outcome="refused", details={"code": problem.code}))
 

@@ -2,14 +2,16 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Final, Protocol, TypeVar, cast
 
 from chengxin.auth.access_tokens import Verifier
 from chengxin.auth.principal import ACR_LEVELS, DEMO_ACR, Assurance, Principal, Role
 from chengxin.errors import ROLE_NOT_ALLOWED, STEP_UP_REQUIRED, UNAUTHENTICATED, Problem
+from chengxin.store.on_record import Account, account, must_be_on_record, resumed
 from chengxin.store.silent_store import StoreSilence
+from chengxin.values.acts import Act
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -17,7 +19,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Refusals(Protocol):
     """Where refusals are put on record."""
 
-    def refused(self, act: str, actor: Principal, problem: Problem) -> None: ...
+    def refused(self, act: Act, actor: Principal, problem: Problem) -> None: ...
 
 
 class Context(Protocol):
@@ -31,11 +33,14 @@ class Context(Protocol):
 Condition = Callable[..., Problem | None]
 
 
+_DECLARED: "Final[list[Rule]]" = []
+
+
 @dataclass(frozen=True)
 class Rule:
     """Who may do one thing, and under which name it goes on record."""
 
-    act: str
+    act: Act
     roles: frozenset[Role]
     articles: tuple[str, ...]
     conditions: tuple[Condition, ...]
@@ -43,6 +48,10 @@ class Rule:
     use_case: str
     # Of a subject's identity; other callers have proved who they are in their own ways.
     assurance: Assurance = Assurance.NONE
+    # Whether it changes something; else it only answers.
+    changes: bool = True
+    # Why its answers leave no audit event; empty: they do.
+    unrecorded: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """A row of `chengxin policy`."""
@@ -57,21 +66,49 @@ class Rule:
         }
 
 
-def rule(
-    act: str,
+def command(
+    act: Act,
     *,
     roles: set[Role],
     articles: tuple[str, ...],
     when: tuple[Condition, ...] = (),
     assurance: Assurance = Assurance.NONE,
 ) -> Callable[[F], F]:
-    """Guards a use case `f(ctx, caller, …)`: a caller without one of `roles`, a subject whose identity is not verified
-    as `assurance` takes it, or whom a condition refuses, gets the refusal, which goes on record before it is answered.
+    """Declares a use case `f(ctx, caller, …)` that changes something, and has it run by the executor.
 
-    `act` is the name of the act in the audit log, `articles` are those of the regulation that it serves.
+    The executor refuses a caller without one of `roles`, a subject whose identity is not verified as `assurance` takes
+    it, or whom a condition refuses; the refusal goes on record before it is answered. A transaction of the use case
+    commits with an audit event or not at all, unless it says that nothing was to be changed
+    (`UnitOfWork.leave_unchanged`). `articles` are those of the regulation that the use case serves.
     """
+    return _executed(act, roles, articles, when, assurance, changes=True)
 
-    def guard(use_case: F) -> F:
+
+def query(
+    act: Act,
+    *,
+    roles: set[Role],
+    articles: tuple[str, ...],
+    when: tuple[Condition, ...] = (),
+    assurance: Assurance = Assurance.NONE,
+    unrecorded: str = "",
+) -> Callable[[F], F]:
+    """Declares a use case `f(ctx, caller, …)` that only answers: as `command`, and the answer is released only when an
+    audit event is durable. `unrecorded` says why an answer that is no credit information leaves no event."""
+    return _executed(act, roles, articles, when, assurance, changes=False, unrecorded=unrecorded)
+
+
+def _executed(
+    act: Act,
+    roles: set[Role],
+    articles: tuple[str, ...],
+    when: tuple[Condition, ...],
+    assurance: Assurance,
+    *,
+    changes: bool,
+    unrecorded: str = "",
+) -> Callable[[F], F]:
+    def declare(use_case: F) -> F:
         declared = Rule(
             act,
             frozenset(roles),
@@ -80,20 +117,56 @@ def rule(
             (inspect.getdoc(use_case) or "").split("\n")[0],
             f"{use_case.__module__}.{use_case.__qualname__}",
             assurance,
+            changes,
+            unrecorded,
         )
 
         @functools.wraps(use_case)
         def guarded(ctx: Context, caller: Principal, *args: Any, **kwargs: Any) -> Any:
-            problem = _refusal(declared, ctx, caller, args, kwargs)
-            if problem is not None:
-                ctx.audit.refused(act, caller, problem)
-                raise problem
-            return use_case(ctx, caller, *args, **kwargs)
+            return _execute(guarded, ctx, caller, args, kwargs)
 
         guarded.rule = declared  # type: ignore[attr-defined]
+        _DECLARED.append(declared)
         return cast(F, guarded)
 
-    return guard
+    return declare
+
+
+def _execute(guarded: Any, ctx: Context, caller: Principal, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The one way to run a use case: authorise, carry out, and let go of the answer only with what is on record."""
+    declared: Rule = guarded.rule
+    problem = _refusal(declared, ctx, caller, args, kwargs)
+    if problem is not None:
+        ctx.audit.refused(declared.act, caller, problem)
+        raise problem
+    with account(declared.act, changes=declared.changes) as run:
+        answer = guarded.__wrapped__(ctx, caller, *args, **kwargs)
+        if inspect.isgenerator(answer):
+            return _released(cast(Generator[Any, Any, Any], answer), run, declared)
+        if not declared.unrecorded:
+            must_be_on_record(run)
+        return answer
+
+
+def _released(answer: Generator[Any, Any, Any], run: Account, declared: Rule) -> Iterator[Any]:
+    """An answer that is given bit by bit: none of it before the event is durable."""
+    try:
+        while True:
+            with resumed(run):
+                try:
+                    part = next(answer)
+                except StopIteration:
+                    return
+            if not declared.unrecorded:
+                must_be_on_record(run)
+            yield part
+    finally:
+        answer.close()
+
+
+def declared_rules() -> Sequence[Rule]:
+    """The rules of all use cases whose modules are imported, in the order of their declaration."""
+    return tuple(_DECLARED)
 
 
 class Admission:

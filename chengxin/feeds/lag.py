@@ -19,30 +19,34 @@ _EVERY_SECONDS: Final = 2.0
 
 @dataclass(frozen=True)
 class Lag:
-    """How far a consumer is behind: changes of its source that it has not applied, the age of the oldest of them, and for how
-    long the source has not said. `changes` and `seconds` are None before it has said anything."""
+    """How far a consumer is behind its source.
+
+    `changes` counts the changes that the consumer has not applied; `seconds` is the age of the oldest of them. Both are
+    None before the source has answered. `unknown_seconds` is how long the source has not answered.
+    """
 
     changes: int | None
     seconds: float | None
     unknown_seconds: float = 0.0
 
     def exceeds(self, limit: float) -> bool:
-        """Whether it is behind by more than so many seconds, or could be."""
+        """Whether the consumer is more than `limit` seconds behind, or may be."""
         return (self.seconds or 0.0) > limit or self.unknown_seconds > limit
 
     def to_dict(self) -> dict[str, Any]:
-        """As `/readyz` tells it; `unknown_seconds` only while it is not known."""
-        found: dict[str, Any] = {"changes": self.changes, "seconds": self.seconds and round(self.seconds, 1)}
+        """The lag as `/readyz` shows it, with `unknown_seconds` only while the source does not answer."""
+        shown: dict[str, Any] = {"changes": self.changes, "seconds": self.seconds and round(self.seconds, 1)}
         if self.unknown_seconds:
-            found["unknown_seconds"] = round(self.unknown_seconds, 1)
-        return found
+            shown["unknown_seconds"] = round(self.unknown_seconds, 1)
+        return shown
 
 
 class LagMeter:
-    """Asks the source of a consumer now and then, in the background: the consumer may be stuck, or its stream away.
+    """Asks a consumer's source for its head at intervals, in the background: the consumer may hang or lose its stream.
 
-    `position()` is that of the consumer, None before it knows it; `head(position)` asks the source. What is told needs neither: between two answers,
-    and while the source does not answer, the oldest change that is not applied grows older.
+    `position()` returns the consumer's position, None before the consumer knows it; `head(position)` asks the source.
+    `lag` does not wait for an answer: between two answers, and while the source does not answer, the oldest change that
+    is not applied grows older.
     """
 
     def __init__(
@@ -59,49 +63,49 @@ class LagMeter:
         self._every = every
         self._now = now
         self._answer: FeedHead | None = None
-        # When the source last answered; before its first answer, when asking began.
-        self._at = now()
-        self._fails = False
+        # When the source last answered; before its first answer, when this meter was made.
+        self._answered_at = now()
+        self._is_failing = False
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"lag-{name}", daemon=True)
-        _CHANGES.labels(name).set_function(lambda: _figure(self.lag().changes))
-        _SECONDS.labels(name).set_function(lambda: _figure(self.lag().seconds))
+        _CHANGES.labels(name).set_function(lambda: _gauge_value(self.lag().changes))
+        _SECONDS.labels(name).set_function(lambda: _gauge_value(self.lag().seconds))
         _UNKNOWN.labels(name).set_function(lambda: self.lag().unknown_seconds)
 
     def start(self) -> None:
-        """Begins in the background."""
+        """Starts to measure in the background."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends; the last that was known stays."""
+        """Stops measuring; the last answer stays."""
         self._stopped.set()
 
     def measure(self) -> None:
-        """Asks once."""
+        """Asks the source once."""
         position = self._position()
         if position is None:
             return
         try:
             answer = self._head(position)
-        # Whatever it is, the lag is not known for now, and that is told.
+        # After any error the lag is not known for now; the log reports the first error in a row.
         except Exception as e:
-            if not self._fails:
+            if not self._is_failing:
                 log.info("lag not known", of=self._name, reason=repr(e)[:200])
-            self._fails = True
+            self._is_failing = True
             return
-        self._answer, self._at, self._fails = answer, self._now(), False
+        self._answer, self._answered_at, self._is_failing = answer, self._now(), False
 
     def lag(self) -> Lag:
-        """As far as is known now."""
-        answer, since = self._answer, self._now() - self._at
-        unknown = since if self._fails or answer is None else 0.0
+        """The lag as far as it is known now."""
+        answer, since = self._answer, self._now() - self._answered_at
+        unknown = since if self._is_failing or answer is None else 0.0
         position = self._position()
         if answer is None or position is None:
             return Lag(None, None, unknown)
         changes = max(0, answer.position - position)
         if not changes:
             return Lag(0, 0.0, unknown)
-        # When it has gone on meanwhile, no more than that: the next answer tells.
+        # This is an upper bound if the consumer went on meanwhile; the next answer corrects it.
         return Lag(changes, answer.oldest_seconds + since, unknown)
 
     def _run(self) -> None:
@@ -110,7 +114,7 @@ class LagMeter:
             self._stopped.wait(self._every)
 
 
-def _figure(value: float | None) -> float:
+def _gauge_value(value: float | None) -> float:
     return math.nan if value is None else value
 
 

@@ -1,4 +1,4 @@
-"""How the changes of the feeds come apart, for those who follow them (chengxin.feeds.quarantine)."""
+"""Splits the changes of each feed into parts, for its followers (chengxin.feeds.quarantine)."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,10 @@ from chengxin_api.objection.v1 import objection_pb2
 
 
 class CatalogParts(FeedParts):
-    """A change of the catalog is one version of one thing; a later change of the same takes its place."""
+    """A change of the catalog is one version of one thing; a later change of the same version replaces it."""
 
     def label(self, part: catalog_pb2.Change) -> Label:
-        """What it is about."""
+        """The thing and its version."""
         match part.WhichOneof("change"):
             case "entry":
                 return Label(f"{part.entry.code}:{part.entry.version}")
@@ -24,7 +24,7 @@ class CatalogParts(FeedParts):
 
 
 class ObjectionParts(FeedParts):
-    """A change of an objection is one, in order for its record."""
+    """A change of the objection feed is one part; changes of the same record keep their order."""
 
     def label(self, part: objection_pb2.Change) -> Label:
         """The objection and its record."""
@@ -32,18 +32,18 @@ class ObjectionParts(FeedParts):
 
 
 class RecordParts(FeedParts):
-    """A change of ingest is of many records. Each is by itself, in order for its subject."""
+    """A change of ingest holds many records. Each is a part; the records of one subject keep their order."""
 
     def split(self, change: ingest_pb2.Change) -> list[ingest_pb2.Change]:
-        """One record each."""
+        """One part for each record."""
         return [ingest_pb2.Change(position=change.position, records=[record]) for record in change.records]
 
     def join(self, change: ingest_pb2.Change, parts: Sequence[ingest_pb2.Change], last: bool) -> ingest_pb2.Change:
-        """The records of the parts."""
+        """One change with the records of all the parts."""
         records = [record for part in parts for record in part.records]
         return ingest_pb2.Change(position=change.position, records=records, last=last)
 
     def label(self, part: ingest_pb2.Change) -> Label:
-        """The record, and whose it is."""
+        """The record, its subject and its version."""
         [record] = part.records
         return Label(record.record_id, (record.subject.subject_ref,), record.version)

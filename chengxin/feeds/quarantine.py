@@ -1,8 +1,8 @@
-"""What cannot be applied is set aside (decision 24): kept with its reason, in order for what it concerns, tried again, told.
+"""Sets aside what cannot be applied (decision 24): keeps it with its reason and in order, tries it again, reports it.
 
 A row is one part of a feed's change, one audit event, or one item of a background job. Rows of a feed that share a key
-are applied in order: what comes later for the same record or subject waits behind what failed. What comes later under
-the same name takes its place: a corrected version of a record is applied instead of the one that failed.
+are applied in order: a later part for the same record or subject waits behind the one that failed. A later part with
+the same name replaces the earlier one: a corrected version of a record is applied instead of the one that failed.
 """
 
 import threading
@@ -31,27 +31,27 @@ from chengxin.values.document import RawDocument
 
 log = structlog.get_logger()
 
-# Of a service's readiness: whether nothing is set aside. It is told there, and keeps no service out of work.
+# The name under which readiness shows whether the quarantine is empty. A service that has rows stays ready.
 QUARANTINE: Final = "quarantine"
 
 _FIRST_PAUSE: Final = timedelta(seconds=5)
 _LONGEST_PAUSE: Final = timedelta(hours=1)
 _ROUND_SECONDS: Final = 2.0
-# When a row is due that waits behind another one.
+# The due time of a row that waits behind another one.
 _BEHIND: Final = datetime(9999, 1, 1, tzinfo=UTC)
-_ROOT: Final = Path(__file__).parents[2]
-_AGAIN: Final = ("TransientTransactionError", "UnknownTransactionCommitResult", "RetryableWriteError")
+_PROJECT_ROOT: Final = Path(__file__).parents[2]
+_RETRYABLE_LABELS: Final = ("TransientTransactionError", "UnknownTransactionCommitResult", "RetryableWriteError")
 
 
 class NotYet(Exception):
-    """What a change needs has not come yet. The one argument names that (a catalog entry, say), never a value."""
+    """What a change needs has not arrived yet. The one argument names it (a catalog entry, say), never a value."""
 
 
 @dataclass(frozen=True)
 class Label:
-    """What a part is called, and the keys under which order matters: pseudonyms and codes, no personal data.
+    """The name of a part, and the keys under which order matters: pseudonyms and codes, no personal data.
 
-    Of parts with the same name the one with the greatest version counts; without one, that with the greatest position.
+    Of parts with the same name the one with the greatest version counts; without versions, the greatest position.
     """
 
     name: str
@@ -60,32 +60,32 @@ class Label:
 
 
 class FeedParts:
-    """How a consumer takes a feed's changes apart, names the parts and keeps them. This one leaves changes whole."""
+    """How a consumer splits a feed's changes, names the parts and stores them. This class leaves changes whole."""
 
     def split(self, change: Any) -> list[Any]:
-        """The parts that can be applied by themselves, in order."""
+        """The parts of a change that can each be applied alone, in order."""
         return [change]
 
     def join(self, change: Any, parts: Sequence[Any], last: bool) -> Any:
-        """Some parts of a change as one change; `last` when its position is remembered with it."""
+        """Some parts of a change as one change; `last` when its position is stored with it."""
         return parts[0]
 
     def label(self, part: Any) -> Label:
-        """What a part is called and concerns."""
+        """The name of a part, and the keys that it concerns."""
         return Label(str(part.position))
 
     def pack(self, part: Any) -> bytes:
-        """A part as it is kept: no more than it takes to apply it again, and no personal data in the clear."""
+        """A part as it is stored: no more than is needed to apply it again, and no personal data in clear text."""
         return bytes(part.SerializeToString())
 
     def unpack(self, kind: str, message: bytes) -> Any:
-        """What `pack` was given. `kind` is the full name of the message's type."""
-        made: Message = message_factory.GetMessageClass(descriptor_pool.Default().FindMessageTypeByName(kind))()
-        made.ParseFromString(message)
-        return made
+        """The part that `pack` was given. `kind` is the full name of its message type."""
+        part: Message = message_factory.GetMessageClass(descriptor_pool.Default().FindMessageTypeByName(kind))()
+        part.ParseFromString(message)
+        return part
 
 
-# Prepares what is kept in a row (`kind`, `message`) outside a transaction; answers what to do within it.
+# Prepares a row's part (`kind`, `message`) outside a transaction; returns what to do within the transaction.
 Handler = Callable[[RawDocument], Callable[[UnitOfWork], None]]
 
 
@@ -100,11 +100,11 @@ class Quarantine:
         self._wake = threading.Event()
 
     def handle(self, feed: str, handler: Handler) -> None:
-        """Says how what was set aside of a feed is tried again."""
+        """Sets the handler that tries the rows of a feed again."""
         self._handlers[feed] = handler
         _ITEMS.labels(feed).set(0)
 
-    # Setting aside.
+    # Set parts aside.
 
     def put(
         self,
@@ -116,16 +116,18 @@ class Quarantine:
         position: int = 0,
         kind: str = "",
     ) -> None:
-        """Sets a part aside because of `error`; without one, behind what was set aside before. What is there under the
-        same name is replaced, keeps its place, and is tried at once."""
+        """Sets a part aside because of `error`, or without an error behind the rows that share a key with it.
+
+        A row with the same name is replaced and keeps its place; without an error it is tried at once.
+        """
         now = self._clock.now()
         row_id = "q_" + digest(f"{feed}\0{label.name}".encode())[:24]
-        known = self._rows.find_one({"_id": row_id}, session=unit.session)
-        of = label.version or position
-        if known is not None and error is None and known["of"] >= of:
-            # Given again after an interruption.
+        existing = self._rows.find_one({"_id": row_id}, session=unit.session)
+        version = label.version or position
+        if existing is not None and error is None and existing["of"] >= version:
+            # The feed repeated this part after an interruption.
             return
-        told = (
+        reason = (
             reason_of(error)
             if error
             else {"error": "", "text": "waits behind another one of the same record or subject"}
@@ -134,29 +136,32 @@ class Quarantine:
             "_id": row_id,
             "feed": feed,
             "name": label.name,
-            "keys": list(dict.fromkeys([*(known["keys"] if known else ()), label.name, *label.keys])),
-            "seq": known["seq"] if known else self._next(unit),
-            "revision": known["revision"] + 1 if known else 1,
+            "keys": list(dict.fromkeys([*(existing["keys"] if existing else ()), label.name, *label.keys])),
+            "seq": existing["seq"] if existing else self._next_seq(unit),
+            "revision": existing["revision"] + 1 if existing else 1,
             "position": position,
-            "of": of,
+            "of": version,
             "kind": kind,
             "message": message,
-            "reason": told,
+            "reason": reason,
             "waits_for": str(error) if isinstance(error, NotYet) else "",
-            "since": known["since"] if known else now,
+            "since": existing["since"] if existing else now,
             "tried_at": now if error else None,
             "attempts": 1 if error else 0,
-            "due": now + _FIRST_PAUSE if error else now if known else _BEHIND,
+            "due": now + _FIRST_PAUSE if error else now if existing else _BEHIND,
             "version": __version__,
         }
         self._rows.replace_one({"_id": row_id}, row, upsert=True, session=unit.session)
         unit.committed.append(self._wake.set)
         if error is not None:
-            unit.committed.append(lambda: _tell(feed, label.name, told))
+            unit.committed.append(lambda: _report(feed, label.name, reason))
 
     def settle(self, job: str, items: Sequence[str], act: Callable[[Sequence[str]], object]) -> None:
-        """A background job does `act` with some items, at once; of those that fail together each half by itself, and one
-        that fails is set aside. What passes by itself is raised."""
+        """Calls `act` of a background job with all items at once.
+
+        When that fails, calls it for each half by itself, and sets an item aside when it fails alone. Raises an error
+        that passes by itself.
+        """
         try:
             act(items)
         except Exception as e:
@@ -170,11 +175,11 @@ class Quarantine:
             self._store.transact(lambda unit: self.put(job, Label(name), name.encode(), error, unit))
             return
         middle = len(items) // 2
-        for some in (items[:middle], items[middle:]):
-            self.settle(job, some, act)
+        for half in (items[:middle], items[middle:]):
+            self.settle(job, half, act)
 
     def handle_job(self, job: str, act: Callable[[Sequence[str]], object]) -> None:
-        """Says how an item of a background job is tried again: doing it twice must change nothing."""
+        """Sets how an item of a background job is tried again: a second `act` for the same item must change nothing."""
 
         def prepare(row: RawDocument) -> Callable[[UnitOfWork], None]:
             act([row["name"]])
@@ -182,7 +187,7 @@ class Quarantine:
 
         self.handle(job, prepare)
 
-    def _next(self, unit: UnitOfWork) -> int:
+    def _next_seq(self, unit: UnitOfWork) -> int:
         counter = self._store.db["counters"].find_one_and_update(
             {"_id": "quarantine"},
             {"$inc": {"n": 1}},
@@ -193,58 +198,58 @@ class Quarantine:
         return int(counter["n"]) if counter else 1
 
     def waiting(self, feed: str, keys: Sequence[str], unit: UnitOfWork) -> set[str]:
-        """Those of the keys under which something of a feed is set aside."""
+        """Those of the keys that a row of the feed has."""
         wanted = set(keys)
         rows = find_among(self._rows, "keys", list(dict.fromkeys(keys)), {"feed": 1, "keys": 1}, unit.session)
         return {key for row in rows if row["feed"] == feed for key in row["keys"]} & wanted
 
     def has(self, feed: str, unit: UnitOfWork) -> bool:
-        """Whether anything of a feed is set aside."""
+        """Whether the feed has a row."""
         return self._rows.find_one({"feed": feed}, {"_id": 1}, session=unit.session) is not None
 
     def names(self, feed: str) -> set[str]:
-        """The names of all that is set aside of a feed."""
+        """The names of all rows of a feed."""
         return {row["name"] for row in self._rows.find({"feed": feed}, {"name": 1})}
 
     def arrived(self, name: str, unit: UnitOfWork) -> None:
-        """What some have waited for is there: they are tried at once."""
-        due = {"$set": {"due": self._clock.now()}}
-        if self._rows.update_many({"waits_for": name}, due, session=unit.session).modified_count:
+        """Makes the rows due at once that have waited for `name`, which is there now."""
+        make_due = {"$set": {"due": self._clock.now()}}
+        if self._rows.update_many({"waits_for": name}, make_due, session=unit.session).modified_count:
             unit.committed.append(self._wake.set)
 
-    # Telling.
+    # Show rows.
 
     def rows(self, after: int = 0, limit: int = 0, feed: str = "") -> list[RawDocument]:
-        """What is set aside, in the order in which it came, without what is kept of it."""
+        """The rows in the order in which they were set aside, without their messages."""
         query: RawDocument = {"seq": {"$gt": after}} | ({"feed": feed} if feed else {})
         return list(self._rows.find(query, {"message": 0}).sort([("seq", 1)]).limit(limit))
 
     def row(self, row_id: str) -> RawDocument | None:
-        """One row, without what is kept of it."""
+        """One row, without its message."""
         return self._rows.find_one({"_id": row_id}, {"message": 0})
 
     def is_empty(self) -> bool:
         """Whether nothing is set aside. Raises `PyMongoError`."""
         return self._rows.find_one({}, {"_id": 1}) is None
 
-    # Trying again.
+    # Try rows again.
 
     def retry(self, row_id: str) -> bool:
-        """Tries a row again, and first those before it that concern the same; True when it is resolved."""
-        before: list[str] = []
+        """Tries a row again, after the rows before it that share a key. Returns whether it is resolved."""
+        row_ids: list[str] = []
         keys: set[str] = set()
         feed = ""
-        for row in reversed(self._order()):
+        for row in reversed(self._rows_in_order()):
             if row["_id"] == row_id or (row["feed"] == feed and not keys.isdisjoint(row["keys"])):
                 feed = row["feed"]
                 keys.update(row["keys"])
-                before.append(row["_id"])
-        return all(self._try(found) for found in reversed(before))
+                row_ids.append(row["_id"])
+        return all(self._try_row(each_id) for each_id in reversed(row_ids))
 
     def round(self) -> None:
-        """Tries what is due, in order, and what has waited behind it."""
-        self._let_go()
-        while self._rows.find_one({"due": {"$lte": self._clock.now()}}, {"_id": 1}) and self._pass():
+        """Tries the rows that are due, in order, then those that have waited behind them."""
+        self._release_unblocked()
+        while self._rows.find_one({"due": {"$lte": self._clock.now()}}, {"_id": 1}) and self._try_due_rows():
             pass
         counts: dict[str, int] = dict.fromkeys(self._handlers, 0)
         for row in self._rows.find({}, {"feed": 1}):
@@ -252,88 +257,88 @@ class Quarantine:
         for feed, count in counts.items():
             _ITEMS.labels(feed).set(count)
 
-    def _let_go(self) -> None:
-        """What waits behind something that another process has resolved at that very moment is due."""
+    def _release_unblocked(self) -> None:
+        """Makes a row due when another process resolved the one before it at the very moment it was put behind."""
         if self._rows.find_one({"due": _BEHIND}, {"_id": 1}) is None:
             return
-        before: set[tuple[str, str]] = set()
-        for row in self._order():
+        earlier_keys: set[tuple[str, str]] = set()
+        for row in self._rows_in_order():
             keys = {(row["feed"], key) for key in row["keys"]}
-            if row["due"] == _BEHIND and before.isdisjoint(keys):
+            if row["due"] == _BEHIND and earlier_keys.isdisjoint(keys):
                 self._rows.update_one({"_id": row["_id"], "due": _BEHIND}, {"$set": {"due": self._clock.now()}})
-            before |= keys
+            earlier_keys |= keys
 
     def release(self) -> None:
-        """All that failed is due: the software may be another one than the one that failed."""
+        """Makes all failed rows due: the software may have changed since they failed."""
         self._rows.update_many({"due": {"$lt": _BEHIND}}, {"$set": {"due": self._clock.now()}})
 
-    def _order(self) -> list[RawDocument]:
+    def _rows_in_order(self) -> list[RawDocument]:
         return sorted(self._rows.find({}, {"feed": 1, "keys": 1, "due": 1, "seq": 1}), key=lambda row: int(row["seq"]))
 
-    def _pass(self) -> bool:
-        """Tries each row that is due and has none before it; whether any was resolved."""
+    def _try_due_rows(self) -> bool:
+        """Tries each row that is due and that no row before it blocks. Returns whether one was resolved."""
         resolved = False
         blocked: set[tuple[str, str]] = set()
-        for row in self._order():
+        for row in self._rows_in_order():
             keys = {(row["feed"], key) for key in row["keys"]}
-            if blocked.isdisjoint(keys) and row["due"] <= self._clock.now() and self._try(row["_id"]):
+            if blocked.isdisjoint(keys) and row["due"] <= self._clock.now() and self._try_row(row["_id"]):
                 resolved = True
             else:
                 blocked |= keys
         return resolved
 
-    def _try(self, row_id: str) -> bool:
+    def _try_row(self, row_id: str) -> bool:
         row = self._rows.find_one({"_id": row_id})
         if row is None:
             return True
         handler = self._handlers.get(row["feed"])
         if handler is None:
-            # Of a feed that this version of the software no longer follows.
+            # This version of the software no longer follows the feed.
             self._rows.update_one({"_id": row_id}, {"$set": {"due": self._clock.now() + _LONGEST_PAUSE}})
             return False
         try:
             apply = handler(row)
 
             def work(unit: UnitOfWork) -> bool:
-                mine = {"_id": row_id, "revision": row["revision"]}
-                if self._rows.find_one(mine, {"_id": 1}, session=unit.session) is None:
+                same_revision = {"_id": row_id, "revision": row["revision"]}
+                if self._rows.find_one(same_revision, {"_id": 1}, session=unit.session) is None:
                     return False
                 apply(unit)
-                self._rows.delete_one(mine, session=unit.session)
+                self._rows.delete_one(same_revision, session=unit.session)
                 behind = {"feed": row["feed"], "keys": {"$in": row["keys"]}, "due": _BEHIND}
                 self._rows.update_many(behind, {"$set": {"due": self._clock.now()}}, session=unit.session)
                 return True
 
             resolved = self._store.transact(work)
-        # Whatever it is, it is what keeps this one aside.
+        # Any error is the reason why this row stays set aside.
         except Exception as e:
-            self._failed(row, e)
+            self._record_failure(row, e)
             return False
         if resolved:
             log.info("applied after all", feed=row["feed"], name=row["name"], attempts=row["attempts"] + 1)
         return resolved
 
-    def _failed(self, row: RawDocument, error: Exception) -> None:
+    def _record_failure(self, row: RawDocument, error: Exception) -> None:
         now = self._clock.now()
         pause = min(_FIRST_PAUSE * 2 ** min(row["attempts"], 20), _LONGEST_PAUSE)
-        told: RawDocument = {"due": now + pause, "tried_at": now}
+        changes: RawDocument = {"due": now + pause, "tried_at": now}
         if is_transient(error):
-            told["due"] = now + _FIRST_PAUSE
+            changes["due"] = now + _FIRST_PAUSE
         else:
-            told |= {"reason": reason_of(error), "version": __version__}
-            told["waits_for"] = str(error) if isinstance(error, NotYet) else ""
-        mine = {"_id": row["_id"], "revision": row["revision"]}
-        self._rows.update_one(mine, {"$set": told, "$inc": {"attempts": 1}})
+            changes |= {"reason": reason_of(error), "version": __version__}
+            changes["waits_for"] = str(error) if isinstance(error, NotYet) else ""
+        same_revision = {"_id": row["_id"], "revision": row["revision"]}
+        self._rows.update_one(same_revision, {"$set": changes, "$inc": {"attempts": 1}})
 
-    # In the background.
+    # Work in the background.
 
     def wait(self) -> None:
-        """Returns when there is news, or it is time for another round."""
+        """Waits until a row was added or made due, `wake` was called, or it is time for another round (2 s)."""
         self._wake.wait(_ROUND_SECONDS)
         self._wake.clear()
 
     def prepare(self) -> None:
-        """Makes the indexes; doing it again changes nothing."""
+        """Creates the indexes; a second call changes nothing."""
         for keys in ("seq", "due", "keys", "feed"):
             self._rows.create_index(keys)
 
@@ -343,8 +348,10 @@ class Quarantine:
 
 
 class QuarantineRetrier:
-    """Tries again in the background, with growing pauses: after a start of the process everything, for the software may
-    be another one by then."""
+    """Tries rows again in the background, with growing pauses.
+
+    When the process starts it tries all failed rows, because the software may have changed.
+    """
 
     def __init__(self, quarantine: Quarantine) -> None:
         self._quarantine = quarantine
@@ -352,31 +359,31 @@ class QuarantineRetrier:
         self._thread = threading.Thread(target=self._run, name="quarantine", daemon=True)
 
     def start(self) -> None:
-        """Begins in the background."""
+        """Starts in the background."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends after the row in hand."""
+        """Ends after the current round."""
         self._stopped.set()
         self._quarantine.wake()
 
     def _run(self) -> None:
-        begun = False
+        prepared = False
         while not self._stopped.is_set():
             try:
-                if not begun:
+                if not prepared:
                     self._quarantine.prepare()
                     self._quarantine.release()
-                    begun = True
+                    prepared = True
                 self._quarantine.round()
-            # A store that is away; what is set aside is still there in another round.
+            # The store may be unavailable; the rows are still there in the next round.
             except Exception as e:
                 log.warning("quarantine not tried", reason=reason_of(e))
             self._quarantine.wait()
 
 
 def message_handler(parts: FeedParts, apply: Callable[[UnitOfWork, Any], None]) -> Handler:
-    """How a part of a feed is tried again."""
+    """The handler that tries a part of a feed again."""
 
     def prepare(row: RawDocument) -> Callable[[UnitOfWork], None]:
         part = parts.unpack(row["kind"], bytes(row["message"]))
@@ -386,26 +393,28 @@ def message_handler(parts: FeedParts, apply: Callable[[UnitOfWork, Any], None]) 
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether the same may succeed in a moment though nothing has changed: another one is away, or two have conflicted."""
+    """Whether a new attempt may succeed soon: a service or store is unavailable, or two writers conflicted."""
     if isinstance(error, Problem):
         return error.type.status == 503
-    if isinstance(error, PyMongoError) and any(error.has_error_label(label) for label in _AGAIN):
+    if isinstance(error, PyMongoError) and any(error.has_error_label(label) for label in _RETRYABLE_LABELS):
         return True
     return isinstance(error, ConnectionFailure | ExecutionTimeout | grpc.RpcError | OSError)
 
 
 def reason_of(error: Exception) -> dict[str, str]:
-    """An error as it is kept and told: its class, and where in our code; not its message, which may hold what somebody
-    delivered."""
+    """An error as it is stored and shown: its class and its place in our code.
+
+    Its message is left out, because it may hold delivered data.
+    """
     if isinstance(error, NotYet):
         text = f"waits for {error}"
     elif isinstance(error, Problem):
-        # Which rule a field breaks, not what is in it.
+        # Names the rule that a field breaks, not its content.
         text = " ".join([error.code, *(f"{f.field}:{f.rule}" for f in error.fields[:5])])
     elif isinstance(error, grpc.RpcError) and isinstance(error, grpc.Call):
         text = error.code().name
     else:
-        text = _where(error)
+        text = _place_in_code(error)
     return {"error": type(error).__name__, "text": text}
 
 
@@ -429,15 +438,21 @@ def to_dict(row: RawDocument) -> RawDocument:
     }
 
 
-def _where(error: Exception) -> str:
+def _place_in_code(error: Exception) -> str:
     own: Iterable[traceback.FrameSummary] = (
-        frame for frame in reversed(traceback.extract_tb(error.__traceback__)) if frame.filename.startswith(f"{_ROOT}/")
+        frame
+        for frame in reversed(traceback.extract_tb(error.__traceback__))
+        if frame.filename.startswith(f"{_PROJECT_ROOT}/")
     )
-    found = next((f for f in own if ".venv" not in f.filename), None)
-    return f"{Path(found.filename).relative_to(_ROOT)}:{found.lineno} in {found.name}" if found else ""
+    innermost = next((f for f in own if ".venv" not in f.filename), None)
+    return (
+        f"{Path(innermost.filename).relative_to(_PROJECT_ROOT)}:{innermost.lineno} in {innermost.name}"
+        if innermost
+        else ""
+    )
 
 
-def _tell(feed: str, name: str, reason: dict[str, str]) -> None:
+def _report(feed: str, name: str, reason: dict[str, str]) -> None:
     _SET_ASIDE.labels(feed).inc()
     log.error("set aside", feed=feed, name=name, **reason)
 

@@ -1,6 +1,6 @@
 """HTTP face of a service's operation. No decisions here."""
 
-from typing import Any, Final
+from typing import Final
 
 from flask import Response
 from flask_openapi3.models.tag import Tag
@@ -9,12 +9,11 @@ from pydantic import BaseModel, Field
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
-from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.feeds.quarantine import to_dict
 from chengxin.http.web import PageQuery, answer
 from chengxin.process import operations
 from chengxin.process.operations import Operations
-from chengxin.values.page_tokens import decode_page_token, encode_page_token
+from chengxin.values.page_tokens import encode_page_token, number_after
 
 _OPERATIONS: Final = Tag(name="operations", description="The centre: what could not be applied, and trying it again")
 
@@ -65,9 +64,9 @@ def add_operations(app: OpenAPI, service: str, ops: Operations) -> None:
     @serves(operations.set_aside)
     def set_aside(query: PageQuery) -> Response:
         """Each with its reason; see docs/operations/quarantine.md."""
-        found = operations.set_aside(ops, caller(), _after(query.page_token), query.page_size)
+        found = operations.set_aside(ops, caller(), number_after(query.page_token), query.page_size)
         page = found[: query.page_size]
-        following = encode_page_token(page[-1]["seq"]) if len(found) > len(page) else ""
+        following = encode_page_token(page[-1]["seq"] if len(found) > len(page) else None)
         return answer({"items": [to_dict(row) for row in page], "next_page_token": following})
 
     @app.post(f"{base}/<row_id>/retry", tags=[_OPERATIONS], summary="Try it again", responses={200: RetriedAnswer})
@@ -76,13 +75,3 @@ def add_operations(app: OpenAPI, service: str, ops: Operations) -> None:
         """At once, and first what comes before it."""
         left = operations.retry(ops, caller(), path.row_id)
         return answer({"resolved": left is None, "item": to_dict(left) if left else None})
-
-
-def _after(token: str) -> int:
-    after: Any = decode_page_token(token)
-    if after is None:
-        return 0
-    if isinstance(after, int) and 0 <= after < 2**53:
-        return after
-    told = "use next_page_token of the previous answer unchanged / 请原样使用上一页返回的 next_page_token"
-    raise INPUT_INVALID(fields=[FieldError("page_token", "page_token", told)])

@@ -3,6 +3,7 @@
 import errno
 import functools
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any, Final, cast
@@ -227,7 +228,7 @@ def problem_answer(problem: Problem) -> Response:
 def told_when(problem: Problem, response: Response) -> Response:
     """An answer, or a page, of a problem, with when to try again where that is known."""
     if problem.retry_after is not None:
-        response.headers["Retry-After"] = str(max(1, round(problem.retry_after)))
+        response.headers["Retry-After"] = str(max(1, math.ceil(problem.retry_after)))
     return response
 
 

@@ -1,4 +1,4 @@
-"""The wiring that every composition root repeats: verifying callers, the service's own tokens, the audit trail."""
+"""The wiring that every composition root repeats: the callers' verifier, the service's own tokens, the audit trail."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ from chengxin.store.database import FeedHead, OutboxRow, Store, UnitOfWork
 from chengxin.values.clock import Clock, SystemClock
 from chengxin_api.audit.v1 import audit_pb2_grpc
 
-# A receiver's window is not made larger than 64 KiB: changes that a follower has not taken yet stay with their source.
-# With megabytes of window, ingest prepared a whole delivery for those who follow while it was still taking it in.
+# A receiver's window stays at 64 KiB, so that changes which a follower has not taken yet stay with their source.
+# With windows of megabytes, ingest prepared a whole delivery for its followers while it was still taking it in.
 _SMALL_WINDOWS: Final = (("grpc.http2.bdp_probe", 0),)
 
 
 @dataclass
 class WiredService:
-    """What a service stands on once it is wired."""
+    """What the wiring gives every service."""
 
     name: str
     settings: Settings
@@ -42,21 +42,21 @@ class WiredService:
 
     @property
     def retrying(self) -> QuarantineRetrier:
-        """What tries again what was set aside."""
+        """The background work that tries again what is set aside."""
         return QuarantineRetrier(self.quarantine)
 
     @property
     def operations(self) -> Operations:
-        """What officers see and do of the service's operation."""
+        """The context of the use cases in `chengxin.process.operations`."""
         return Operations(self.audit, self.quarantine)
 
     @property
     def admission(self) -> Admission:
-        """What lets callers in to the service's faces."""
+        """The check of every caller at the service's faces."""
         return Admission(self.verifier, self.audit, self.store.silence)
 
     def channel(self, service: str) -> grpc.Channel:
-        """A channel to another service."""
+        """A gRPC channel to another service."""
         return make_channel(self.settings.peer(service), more=_SMALL_WINDOWS)
 
     def follow(
@@ -68,10 +68,15 @@ class WiredService:
         parts: FeedParts,
         stream: str = ALL_CHANGES,
     ) -> Follower:
-        """A follower of another service's feed: `watch` is the stub's method, `request(after)` its message, `parts` how
-        its changes come apart, `stream` what the source calls what it tells there."""
-        asked = self._asked(watch, request)
-        return Follower(source, self.store, asked, apply, parts, self.quarantine, head=self.head_of(source, stream))
+        """A follower of another service's feed.
+
+        `watch` is the stub's method, `request(after)` makes its message, `parts` takes changes apart, and `stream` is
+        the source's name of what it sends there.
+        """
+        open_stream = self._bind_watch(watch, request)
+        return Follower(
+            source, self.store, open_stream, apply, parts, self.quarantine, head=self.head_of(source, stream)
+        )
 
     def follow_part(
         self,
@@ -84,16 +89,19 @@ class WiredService:
         place: str,
         confirm: Callable[[UnitOfWork], None],
     ) -> Follower:
-        """A follower of a part of a feed, of which others follow the rest: what all set aside is kept under `key`, this
-        one's position under `place`; every transaction begins with `confirm`, and the lag is told by whoever knows all."""
-        asked, own = self._asked(watch, request), self.quarantine
-        return Follower(name, self.store, asked, apply, parts, own, key=key, place=place, confirm=confirm)
+        """A follower of one part of a feed; other followers take the other parts.
+
+        What any of them sets aside is kept under `key`, the position of this one under `place`. Every transaction
+        begins with `confirm`. The follower reports no lag: that takes the positions of all parts.
+        """
+        open_stream, own = self._bind_watch(watch, request), self.quarantine
+        return Follower(name, self.store, open_stream, apply, parts, own, key=key, place=place, confirm=confirm)
 
     def head_of(self, source: str, stream: str = ALL_CHANGES) -> Callable[[int], FeedHead]:
-        """Asks another service how far its feed is, seen from a position."""
+        """A function that asks another service how far its feed is, seen from a position."""
         return head_of(str(getattr(self.settings, f"{source}_http")), stream)
 
-    def _asked(self, watch: Any, request: Callable[[int], Any]) -> Callable[[int], Any]:
+    def _bind_watch(self, watch: Any, request: Callable[[int], Any]) -> Callable[[int], Any]:
         return lambda after: watch(request(after), metadata=self.tokens.metadata())
 
     def ready(
@@ -102,29 +110,33 @@ class WiredService:
         streams: Mapping[str, Callable[[OutboxRow], object]] | None = None,
         more: Mapping[str, Callable[[], object]] | None = None,
     ) -> Readiness:
-        """What the service needs: its store, a token of its own, its feeds, and `more`; whether it has set anything aside; how far it
-        is behind; and how far those are who follow it, by stream with the rows that its followers are told."""
-        wanted = {ALL_CHANGES: lambda row: row.changes, **(streams or {})}
+        """What the service reports of itself.
+
+        It needs its store, a token of its own, its feeds, and `more`. It also reports whether anything is set aside,
+        how far it is behind, and to its followers how far each stream is: that of all changes, and each of `streams`,
+        by its name with the function that picks the rows that its followers get.
+        """
+        pickers = {ALL_CHANGES: lambda row: row.changes, **(streams or {})}
         return Readiness(
             {
                 "store": self.store.ping,
                 "token": self.tokens.token,
-                **{f.name: partial(getattr, f, "connected") for f in feeds},
+                **{feed.name: partial(getattr, feed, "connected") for feed in feeds},
                 QUARANTINE: self.quarantine.is_empty,
                 **(more or {}),
             },
             [self.relay, *feeds],
             self.settings.lag_limit_seconds,
-            {name: partial(self.store.head, stream=name, wanted=rows) for name, rows in wanted.items()},
+            {name: partial(self.store.head, stream=name, wanted=picks) for name, picks in pickers.items()},
         )
 
     def close(self) -> None:
-        """Ends what was opened here."""
+        """Closes the store."""
         self.store.close()
 
 
-def own_tokens(name: str, settings: Settings) -> TokenSource:
-    """The tokens of service `name` itself."""
+def make_token_source(name: str, settings: Settings) -> TokenSource:
+    """The source of service `name`'s own access tokens."""
     return TokenSource(
         f"{settings.gateway_url}/oauth/token",
         f"{settings.issuer}/oauth/token",
@@ -135,8 +147,8 @@ def own_tokens(name: str, settings: Settings) -> TokenSource:
     )
 
 
-def verifying(settings: Settings, revocations: Revocations) -> Verifier:
-    """What verifies callers by the gateway's keys."""
+def make_verifier(settings: Settings, revocations: Revocations) -> Verifier:
+    """The verifier of callers' tokens, by the gateway's keys."""
     jwks = fetch_jwks(f"{settings.gateway_url}/.well-known/jwks.json", settings.trust)
     return Verifier(settings.issuer, settings.audience, jwks, revocations, demo=settings.demo)
 
@@ -145,7 +157,7 @@ def assemble(name: str, settings: Settings) -> WiredService:
     """Wires service `name` from its settings."""
     clock = SystemClock()
     store = Store(settings.mongo_uri.get_secret_value(), name, clock)
-    tokens = own_tokens(name, settings)
+    tokens = make_token_source(name, settings)
     stub = audit_pb2_grpc.AuditServiceStub(make_channel(settings.audit_grpc))
     revocations = Revocations(fetch_revocations(settings.gateway_url, tokens, settings.trust))
     quarantine = Quarantine(store, clock)
@@ -154,7 +166,7 @@ def assemble(name: str, settings: Settings) -> WiredService:
         settings=settings,
         clock=clock,
         store=store,
-        verifier=verifying(settings, revocations),
+        verifier=make_verifier(settings, revocations),
         tokens=tokens,
         audit=AuditTrail(name, stub, tokens.metadata, clock),
         relay=Relay(store, stub, tokens.metadata, quarantine),

@@ -1,4 +1,4 @@
-"""What a service tells of itself at `/readyz`: what it needs, and how far what it follows is ahead of it."""
+"""What a service reports at `/readyz`: whether it has what it needs, and how far it is behind what it follows."""
 
 import threading
 import time
@@ -12,9 +12,9 @@ from chengxin.feeds.lag import Lag
 from chengxin.feeds.quarantine import QUARANTINE
 from chengxin.store.database import FeedHead
 
-# `/readyz` answers within this, whatever hangs: health checks wait four seconds.
+# `/readyz` answers within this time, whatever hangs: health checks wait four seconds.
 _ANSWER_SECONDS: Final = 2.5
-# Where a service tells how far its streams are, and what it calls the one with all its changes.
+# Where a service reports how far its streams are, and its name of the stream with all its changes.
 HEAD_ADDRESS: Final = "/feedz"
 ALL_CHANGES: Final = "changes"
 
@@ -28,17 +28,19 @@ class Consumer(Protocol):
 
 
 class FollowedFeed(Consumer, Protocol):
-    """A feed that is followed."""
+    """The follower of a feed, and whether it is connected."""
 
     @property
     def connected(self) -> bool: ...
 
 
 class Readiness:
-    """`needs` are asked at the same time, each within a deadline; one that has not answered by then is not there.
+    """Asks whether a service has what it needs, and how far it is behind.
 
-    Being behind makes no service unready: what it has it serves, and taking it away would help nobody. It is told, with
-    whether the bound is kept.
+    All `needs` are asked at the same time, within one deadline; a need that has not answered by then counts as missing.
+
+    A service that is behind stays ready: it serves what it has, and to take it out of work would help no client. It
+    reports the lag, and whether the lag is within the limit.
     """
 
     def __init__(
@@ -48,29 +50,29 @@ class Readiness:
         limit: float = 60.0,
         heads: Mapping[str, Callable[[int], FeedHead]] | None = None,
     ) -> None:
-        """`heads` answer those who follow this service, by the name of the stream."""
+        """`limit` is in seconds; `heads` answer the followers of this service, by the name of the stream."""
         self._needs = {name: _Need(name, probe) for name, probe in needs.items()}
         self._consumers = consumers
         self._limit = limit
         self._heads = dict(heads or {})
 
     def __call__(self) -> dict[str, bool]:
-        """What the service needs, and whether it has it."""
-        asked = {name: need.ask() for name, need in self._needs.items()}
-        # One deadline for all: of two that hang, the second is not waited for after the first.
+        """Whether the service has each thing that it needs, by name."""
+        answers = {name: need.ask() for name, need in self._needs.items()}
+        # All share one deadline: of two that hang, the second gets no further time after the first.
         deadline = time.monotonic() + _ANSWER_SECONDS
-        return {name: answer(deadline) for name, answer in asked.items()}
+        return {name: answer(deadline) for name, answer in answers.items()}
 
     def lag(self) -> dict[str, Any]:
-        """Each consumer's lag, the bound, and whether all keep it; empty where nothing is followed."""
+        """Each consumer's lag, the limit, and whether all are within it; empty when the service follows nothing."""
         if not self._consumers:
             return {}
-        found = {consumer.name: consumer.lag() for consumer in self._consumers}
-        kept = not any(lag.exceeds(self._limit) for lag in found.values())
+        lags = {consumer.name: consumer.lag() for consumer in self._consumers}
+        within_limit = not any(lag.exceeds(self._limit) for lag in lags.values())
         return {
-            "within_limit": kept,
+            "within_limit": within_limit,
             "limit_seconds": self._limit,
-            "consumers": {name: lag.to_dict() for name, lag in found.items()},
+            "consumers": {name: lag.to_dict() for name, lag in lags.items()},
         }
 
     def head(self, stream: str, after: int) -> FeedHead:
@@ -81,7 +83,7 @@ class Readiness:
 
 
 def head_of(address: str, stream: str) -> Callable[[int], FeedHead]:
-    """Asks the service at host:port how far a stream of it is."""
+    """A function that asks the service at host:port how far one of its streams is. It raises LookupError."""
     http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=1, read=5))
 
     def ask(position: int) -> FeedHead:
@@ -96,30 +98,33 @@ def head_of(address: str, stream: str) -> Callable[[int], FeedHead]:
 
 
 def is_ready(state: Mapping[str, Any]) -> bool:
-    """Whether a service has all that it needs. How far it is behind, and that it has set something aside, is told, and
-    makes it no less ready: it keeps nobody from what is not concerned."""
+    """Whether a service has all that it needs.
+
+    A lag, and rows that are set aside, are reported and leave the service ready: clients still get all that they do not
+    concern.
+    """
     return all(has for name, has in state.items() if name not in ("lag", QUARANTINE))
 
 
 class _Need:
-    """One thing that is needed. While its probe hangs, nobody starts another one."""
+    """One thing that the service needs. While its probe hangs, no other probe starts."""
 
     def __init__(self, name: str, probe: Callable[[], object]) -> None:
         self._name = name
         self._probe = probe
         self._lock = threading.Lock()
-        self._going: _Answer | None = None
+        self._running: _Answer | None = None
 
     def ask(self) -> Callable[[float], bool]:
-        """Begins to ask; the answer, by a deadline of the monotonic clock."""
+        """Starts the probe; returns the function that waits for its answer until a deadline of the monotonic clock."""
         with self._lock:
-            going = self._going
-            if going is None or going.done.is_set():
-                going = self._going = _Answer()
+            answer = self._running
+            if answer is None or answer.done.is_set():
+                answer = self._running = _Answer()
                 threading.Thread(
-                    target=going.find, args=(self._probe,), name=f"ready-{self._name}", daemon=True
+                    target=answer.run, args=(self._probe,), name=f"ready-{self._name}", daemon=True
                 ).start()
-        return going.wait
+        return answer.wait
 
 
 class _Answer:
@@ -127,11 +132,11 @@ class _Answer:
         self.done = threading.Event()
         self._works = False
 
-    def find(self, probe: Callable[[], object]) -> None:
+    def run(self, probe: Callable[[], object]) -> None:
         try:
-            found = probe()
-            self._works = found is not False
-        # A probe answers yes or no; why not is in the log of whoever needed it.
+            result = probe()
+            self._works = result is not False
+        # A probe answers yes or no; the code that needs the thing logs why it fails.
         except Exception:
             self._works = False
         self.done.set()

@@ -19,17 +19,17 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
-# A worker that has not ended by then is killed.
+# A worker that has not ended after so many seconds is killed.
 _STOP_SECONDS = 8
-# New objects between two looks of the cyclic collector; Python's own 700 is for small programs.
+# New objects between two runs of the cyclic collector; Python's own 700 is for small programs.
 _ALLOCATIONS = 50_000
-# Of a logged traceback: characters of a line, and the last lines.
+# How much of a traceback is logged: characters of a line, and how many of the last lines.
 _LONGEST_LINE = 200
 _MOST_LINES = 100
 
 
 class Background(Protocol):
-    """Work beside the faces."""
+    """Work that runs beside the faces."""
 
     def start(self) -> None: ...
     def stop(self) -> None: ...
@@ -37,7 +37,7 @@ class Background(Protocol):
 
 @dataclass
 class Service:
-    """What a composition root wires: faces, background work, what to close last."""
+    """What a composition root wires: the faces, the background work, and what to close last."""
 
     app: Any
     grpc_server: Any
@@ -60,18 +60,18 @@ def serve(
     threads: int = 16,
     tls: Tls | None = None,
 ) -> None:
-    """Runs a service until SIGTERM or SIGINT. `compose` is called in the worker process, where everything lives.
+    """Runs a service until SIGTERM or SIGINT. `compose` runs in the worker process, where everything lives.
 
-    `http_listen` is host:port, or unix: and a path. With `tls` its HTTP face speaks TLS 1.3.
+    `http_listen` is host:port, or unix: and a path. With `tls` the HTTP face speaks TLS 1.3.
 
-    The process that calls this only keeps the worker: it should import little before.
+    The calling process only keeps the worker alive: it should import little before the call.
     """
     host, _, port = http_listen.rpartition(":")
-    where: dict[str, Any] = {"uds": Path(port)} if host == "unix" else {"address": host, "port": int(port)}
-    keeper = os.getpid()
+    listen_options: dict[str, Any] = {"uds": Path(port)} if host == "unix" else {"address": host, "port": int(port)}
+    parent = os.getpid()
     server = Granian(
         name,
-        **where,
+        **listen_options,
         interface=Interfaces.WSGI,
         workers=1,
         blocking_threads=threads,
@@ -85,15 +85,15 @@ def serve(
     )
 
     def load(*_: Any) -> Any:
-        # granian's handlers, inherited by the fork, do nothing before the worker serves: a stop while the service is
-        # being wired would be lost.
+        # The fork inherits granian's handlers, which do nothing before the worker serves: a stop while `compose` wires
+        # the service would be lost.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
-        die_with_parent(keeper)
+        die_with_parent(parent)
         configure_logging(name)
         service = compose()
-        # What is there now stays: the collector need not look at it again, nor as often at what a batch of a thousand
-        # records allocates (a fifteenth of ingest's time).
+        # The objects that exist now stay, so the collector need not look at them again. It also need not look so often
+        # at what a batch of a thousand records allocates (that took a fifteenth of ingest's time).
         gc.freeze()
         gc.set_threshold(_ALLOCATIONS)
         service.grpc_server.start()
@@ -115,32 +115,33 @@ def _stop(service: Service) -> None:
 def die_with_parent(parent: int) -> None:
     """Ends this process at once when its parent, `parent`, ends or has ended already (Linux).
 
-    At once, because a worker that lost its keeper and is long in stopping holds the port of its successor; and whatever is
-    cut off was not acknowledged.
+    It ends at once because a worker that lost its parent and stops slowly holds the port of its successor. What this
+    cuts off was not acknowledged.
     """
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL, 0, 0, 0)
-        # It may have ended before it was asked for.
+        # The parent may have ended before the kernel was asked.
         if os.getppid() != parent:
             os._exit(1)
 
 
-def _traced(exc_info: tuple[type[BaseException], BaseException, TracebackType | None]) -> str:
-    # What a store says of a write that failed ends with the document: neither megabytes of it nor what is in it is logged.
+def _format_traceback(exc_info: tuple[type[BaseException], BaseException, TracebackType | None]) -> str:
+    # A store's message about a failed write ends with the document: the log must hold neither its megabytes nor its
+    # content.
     lines = "".join(traceback.format_exception(*exc_info)).splitlines()
     return "\n".join(line[:_LONGEST_LINE] for line in lines[-_MOST_LINES:])
 
 
 def configure_logging(service: str) -> None:
-    """One JSON object a line on standard error. Nothing logged may hold a personal identifier."""
+    """Logs one JSON object a line to standard error. No log line may hold a personal identifier."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.ExceptionRenderer(_traced),
+            structlog.processors.ExceptionRenderer(_format_traceback),
             structlog.processors.EventRenamer("message"),
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],

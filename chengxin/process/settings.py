@@ -11,7 +11,7 @@ from chengxin.auth.tls import Trust
 
 
 class Settings(BaseSettings):
-    """What every process of the suite is told. A service reads the fields it needs in its `__main__.py`."""
+    """The settings of every process of the suite. A service reads the fields that it needs in its `__main__.py`."""
 
     model_config = SettingsConfigDict(env_prefix="CHENGXIN_", hide_input_in_errors=True)
 
@@ -19,26 +19,28 @@ class Settings(BaseSettings):
     mongo_uri: SecretStr
     # A file with the password of the account that mongo_uri names, where secrets are mounted files.
     mongo_password_file: Path | None = None
-    # host:port each face listens on.
+    # host:port on which each face listens.
     http_listen: str
     grpc_listen: str
-    # The issuer and audience of access tokens, and where the gateway is reached from inside.
+    # The issuer and audience of access tokens, and host:port at which the gateway is reached from inside.
     issuer: str = "http://127.0.0.1:8080"
     audience: str = "chengxin"
     gateway_http: str = "127.0.0.1:8080"
-    # TLS at the gateway's edges (PEM): its certificate and key; and the CA of clients' certificates, which the gRPC edge
-    # then demands, and the HTTP edge asks for. Without a certificate the edges speak plainly, behind something that does not.
+    # TLS at the gateway's edges (PEM): its certificate and key; and the CA of clients' certificates. With that CA the
+    # gRPC edge demands a client's certificate, and the HTTP edge asks for one. Without a certificate of their own the
+    # edges speak without TLS, behind something that speaks TLS.
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
     tls_client_ca_file: Path | None = None
-    # The HTTP edge demands clients' certificates too: of a gateway for machines alone, since browsers have none.
+    # The HTTP edge demands clients' certificates, too. This is for a gateway that serves machines alone, because
+    # browsers have none.
     tls_http_mutual: bool = False
-    # The CA that the gateway's certificate is from, for those who reach it from inside; without one it speaks plainly.
-    # And the certificate and key that they show it.
+    # For processes that reach the gateway from inside: the CA that its certificate is from (without one the gateway
+    # speaks without TLS), and the certificate and key that they show to the gateway.
     ca_file: Path | None = None
     client_cert_file: Path | None = None
     client_key_file: Path | None = None
-    # Where the services are reached from inside.
+    # host:port at which the services are reached from inside.
     catalog_http: str = ""
     catalog_grpc: str = ""
     ingest_http: str = ""
@@ -53,30 +55,32 @@ class Settings(BaseSettings):
     key_file: Path
     field_keys_file: Path | None = None
     subject_key_file: Path | None = None
-    # The identity provider at which citizens prove who they are (OpenID Connect), how this system is known there, and the
+    # The identity provider at which citizens prove who they are (OpenID Connect), how it knows this system, and the
     # claim in which it asserts the identity number.
     oidc_issuer: str = ""
     oidc_client_id: str = ""
     oidc_client_secret_file: Path | None = None
     oidc_scope: str = "openid profile"
     oidc_number_claim: str = "identity_number"
-    # Requests a second that the gateway takes of one client, of one address without a token, and of one address that
-    # proves who it is (tokens, sign-ins); twice as many at once. 0: no limit.
+    # Requests a second that the gateway takes from one client, from one address without a token, and from one address
+    # that proves who it is (tokens, sign-ins). It takes twice as many at once. 0 means no limit.
     client_rate: float = 10_000
     address_rate: float = 10_000
     proof_rate: float = 500
-    # A feed or the relay of audit events may be so many seconds behind before `/readyz` and `chengxin status` say so.
+    # How many seconds a feed or the relay of audit events may be behind before `/readyz` and `chengxin status` say
+    # so.
     lag_limit_seconds: float = Field(60, gt=0)
-    # Where disclosure keeps the index of the public search; unset: a temporary directory, as long as the process lives.
+    # Where disclosure keeps the index of the public search. When this is unset, it is a temporary directory that lasts
+    # as long as the process.
     search_dir: Path | None = None
-    # Into so many shares disclosure cuts the subjects when it takes records in, so that as many of its processes can share
-    # that; all of them are told the same.
+    # How many shares disclosure cuts the subjects into when it takes records in, so that as many of its processes can
+    # share the work. All of them need the same number.
     intake_shares: int = Field(1, ge=1, le=64)
-    # The demonstration world: identity verification without proof. Never set in production.
+    # The demonstration world, which verifies identities without proof. Never set this in production.
     demo: bool = False
 
     @model_validator(mode="after")
-    def _with_both(self) -> Self:
+    def _check_tls(self) -> Self:
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
             raise ValueError("CHENGXIN_TLS_CERT_FILE and CHENGXIN_TLS_KEY_FILE are set together")
         if (self.client_cert_file is None) != (self.client_key_file is None):
@@ -88,24 +92,24 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _with_password(self) -> Self:
+    def _insert_password(self) -> Self:
         if self.mongo_password_file is not None:
             scheme, _, rest = self.mongo_uri.get_secret_value().partition("://")
-            account, at, where = rest.partition("@")
+            account, at, location = rest.partition("@")
             if not at or ":" in account:
                 raise ValueError("with CHENGXIN_MONGO_PASSWORD_FILE, CHENGXIN_MONGO_URI is mongodb://<account>@<host>…")
             password = quote(self.mongo_password_file.read_text().strip(), safe="")
-            self.mongo_uri = SecretStr(f"{scheme}://{account}:{password}@{where}")
+            self.mongo_uri = SecretStr(f"{scheme}://{account}:{password}@{location}")
         return self
 
     @property
     def trust(self) -> Trust | None:
-        """Whom to trust as the gateway; None when it speaks plainly."""
+        """How to verify the gateway; None when it speaks without TLS."""
         return Trust(self.ca_file, self.client_cert_file, self.client_key_file) if self.ca_file else None
 
     @property
     def gateway_url(self) -> str:
-        """Where the gateway's HTTP edge is reached from inside."""
+        """The URL at which the gateway's HTTP edge is reached from inside."""
         return f"{'https' if self.ca_file else 'http'}://{self.gateway_http}"
 
     def peer(self, service: str) -> str:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import bson
 import mongoengine
@@ -32,10 +32,11 @@ from pymongo.read_concern import ReadConcern
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed, wait_random_exponential
 
 from chengxin.errors import FEED_POSITION_UNKNOWN, IDEMPOTENCY_CONFLICT
+from chengxin.store import on_record
 from chengxin.store.deadlines import (
-    ASKED_AGAIN_SECONDS,
     OPERATION_SECONDS,
     PING_SECONDS,
+    RECHECK_SECONDS,
     START_SECONDS,
     in_turn,
     patience,
@@ -105,6 +106,10 @@ class UnitOfWork:
     committed: list[Callable[[], None]] = field(default_factory=list)
     # Rows of the outbox are numbered and written at the end of the transaction.
     row: OutboxRow | None = None
+    # Why there is no audit event, where there need not be one.
+    eventless: str = ""
+    # The use case that began the transaction. Others may be run inside of it: their events commit with it.
+    begun_by: on_record.Account | None = field(default_factory=on_record.running)
 
     def publish(self, kind: str, **payload: Any) -> None:
         """Adds a change to the service's feed."""
@@ -113,6 +118,29 @@ class UnitOfWork:
     def record(self, event: bytes) -> None:
         """Adds an audit event (canonical JSON, from `AuditEvent.encode`)."""
         self.events.append(event)
+        if on_record.running() is not self.begun_by:
+            on_record.enter(1)
+
+    def without_event(self, reason: str) -> None:
+        """Says why the transaction needs no audit event: nothing changes, or what changes is on record already."""
+        self.eventless = reason
+
+
+@dataclass(frozen=True)
+class Once(Generic[T]):
+    """What became of a request: `value` when it was carried out now, and the answer that is kept for its repeats."""
+
+    answer: RawDocument
+    value: T | None = None
+
+    @property
+    def first(self) -> bool:
+        """Whether the request was carried out now; else it is a repeat."""
+        return self.value is not None
+
+    def or_read(self, read: Callable[[RawDocument], T]) -> T:
+        """The value, or what `read` makes of the answer to the first request."""
+        return read(self.answer) if self.value is None else self.value
 
 
 class Store:
@@ -202,9 +230,9 @@ class Store:
         began = time.monotonic()
         with in_turn(self._turn):
             waited = time.monotonic() - began
-            if waited > ASKED_AGAIN_SECONDS:
+            if waited > RECHECK_SECONDS:
                 # Those before it may have met a store that does not answer: no second whole deadline for that.
-                with within(max(OPERATION_SECONDS - waited, ASKED_AGAIN_SECONDS)):
+                with within(max(OPERATION_SECONDS - waited, RECHECK_SECONDS)):
                     self._counters.find_one({"_id": "outbox"})
             try:
                 done = self._attempt(work)
@@ -213,6 +241,9 @@ class Store:
                     raise
                 done = self._attempt_again(work)
         result, unit = done
+        on_record.enter(len(unit.events))
+        if unit.eventless:
+            on_record.enter_nothing_new()
         for then in unit.committed:
             then()
         if unit.row is not None:
@@ -244,6 +275,7 @@ class Store:
             session.start_transaction(ReadConcern("snapshot"), WriteConcern(w="majority", j=True))
             unit = UnitOfWork(session)
             result = work(unit)
+            on_record.must_allow_commit(len(unit.events), unit.eventless)
             if unit.changes or unit.events:
                 self._append(unit)
             session.commit_transaction()
@@ -269,29 +301,39 @@ class Store:
             self._session = session
         return self._session
 
-    def once(self, caller: str, key: str, request: bytes, work: Callable[[UnitOfWork], RawDocument]) -> RawDocument:
+    def once(
+        self,
+        caller: str,
+        key: str,
+        request: bytes,
+        work: Callable[[UnitOfWork], T],
+        keep: Callable[[T], RawDocument],
+    ) -> Once[T]:
         """Runs `work` in a transaction at most once per `Idempotency-Key` of a caller; a repeat gets the first answer.
 
         `request` is what was asked, to tell a repeat from another request under the same key (IDEMPOTENCY_CONFLICT).
-        An empty key runs `work` every time.
+        `keep` makes of what `work` returns (never None) the answer that is kept. An empty key runs `work` every time.
         """
-        if not key:
-            return self.transact(work)
         name, asked = f"{caller}\0{key}", digest(request)
 
-        def first_time(unit: UnitOfWork) -> RawDocument:
+        def carry_out(unit: UnitOfWork) -> Once[T]:
+            value = work(unit)
+            return Once(keep(value), value)
+
+        def first_time(unit: UnitOfWork) -> Once[T]:
             known = self._answers.find_one({"_id": name}, session=unit.session)
             if known is not None:
                 if known["asked"] != asked:
                     raise IDEMPOTENCY_CONFLICT(key=key)
-                return dict(known["answer"])
-            answer = work(unit)
+                unit.without_event("a repeat gets the first answer")
+                return Once(dict(known["answer"]))
+            done = carry_out(unit)
             self._answers.insert_one(
-                {"_id": name, "asked": asked, "answer": answer, "at": self._clock.now()}, session=unit.session
+                {"_id": name, "asked": asked, "answer": done.answer, "at": self._clock.now()}, session=unit.session
             )
-            return answer
+            return done
 
-        return self.transact(first_time)
+        return self.transact(first_time if key else carry_out)
 
     def _append(self, unit: UnitOfWork) -> None:
         # The counter is written inside the transaction: a second writer conflicts and retries, so positions are

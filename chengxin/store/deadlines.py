@@ -1,7 +1,7 @@
 """How long the store may take to answer, by kind of call (decision 23).
 
-Every operation of every client has `OPERATION_SECONDS`: a request that meets a store that does not answer is told so by
-its first operation. Work that may take longer says so by `within`, and is bounded by that instead.
+Every operation of every client has `OPERATION_SECONDS`: when the store does not answer, a request fails at its first
+operation. Work that may take longer runs inside `within` and has that limit instead.
 """
 
 import functools
@@ -15,15 +15,15 @@ import pymongo
 
 from chengxin.errors import STORE_UNAVAILABLE
 
-# One operation, and the wait for the turn of a transaction. Together with the way through the gateway less than 5 s.
+# For one operation, and for a transaction's wait for its turn. With the way through the gateway it is less than 5 s.
 OPERATION_SECONDS: Final = 4.0
-# Whether the store answers at all. `/readyz` and the watch of the stores ask that.
+# For the question whether the store answers at all, which `/readyz` and the watch of the stores ask.
 PING_SECONDS: Final = 2.0
-# A store that did not answer somebody is asked whether it does again.
-ASKED_AGAIN_SECONDS: Final = 0.7
-# A whole transaction that nobody waits for with a short patience: a batch of a delivery, a change of a feed.
+# For the question whether a store answers again after it did not answer.
+RECHECK_SECONDS: Final = 0.7
+# For a whole transaction that no caller awaits with a short patience: a batch of a delivery, a change of a feed.
 BULK_SECONDS: Final = 20.0
-# What a service does before it serves: indexes of a full store, a directory read whole.
+# For the work before a service serves: it creates the indexes of a full store, or reads a whole directory.
 START_SECONDS: Final = 600.0
 
 P = ParamSpec("P")
@@ -34,8 +34,10 @@ _until: ContextVar[float | None] = ContextVar("until", default=None)
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """What the block asks of stores ends within so many seconds in all, in place of `OPERATION_SECONDS` for each operation.
-    Inside another such block the earlier end counts."""
+    """Limits all store operations of the block to `seconds` together, in place of `OPERATION_SECONDS` for each.
+
+    Inside another such block the earlier end counts.
+    """
     end = time.monotonic() + seconds
     outer = _until.get()
     token = _until.set(end if outer is None else min(outer, end))
@@ -46,7 +48,7 @@ def within(seconds: float) -> Iterator[None]:
         _until.reset(token)
 
 
-class Turn(Protocol):
+class AnyLock(Protocol):
     """A lock of either kind."""
 
     def acquire(self, blocking: bool = ..., timeout: float = ...) -> bool: ...
@@ -54,8 +56,10 @@ class Turn(Protocol):
 
 
 def in_time(use_case: Callable[P, T]) -> Callable[P, T]:
-    """A use case whose caller waits for its answer: all that it asks for ends within `OPERATION_SECONDS` together. With a
-    deadline for each operation alone a search whose turn came late waited for the store twice."""
+    """Limits all store operations of a use case to `OPERATION_SECONDS` together: its caller waits for the answer.
+
+    With a deadline for each operation alone, a search whose turn came late waited for the store twice.
+    """
 
     @functools.wraps(use_case)
     def bounded(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -66,9 +70,11 @@ def in_time(use_case: Callable[P, T]) -> Callable[P, T]:
 
 
 @contextmanager
-def in_turn(turn: Turn) -> Iterator[None]:
-    """Holds a lock, unless whoever has it waits for a store for longer than the caller may be kept waiting. Raises
-    STORE_UNAVAILABLE."""
+def in_turn(turn: AnyLock) -> Iterator[None]:
+    """Holds a lock during the block.
+
+    Raises STORE_UNAVAILABLE when the lock's holder waits for a store for longer than the caller may wait.
+    """
     if not turn.acquire(timeout=patience()):
         raise STORE_UNAVAILABLE(retry_after=1)
     try:
@@ -78,6 +84,6 @@ def in_turn(turn: Turn) -> Iterator[None]:
 
 
 def patience() -> float:
-    """For how many seconds the caller may still be kept waiting for the store; never below 0."""
+    """How many seconds the caller may still wait for the store; never below 0."""
     end = _until.get()
     return OPERATION_SECONDS if end is None else max(0.0, end - time.monotonic())

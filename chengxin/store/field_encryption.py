@@ -11,8 +11,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _PREFIX = "enc:"
-# A query opens a value of each of its records: `base64.urlsafe_b64decode` takes as long as the deciphering.
-_PLAIN_BASE64 = bytes.maketrans(b"-_", b"+/")
+# A query decrypts a value of each of its records, and `base64.urlsafe_b64decode` takes as long as the decryption.
+_URLSAFE_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 
 
 class DecryptionError(ValueError):
@@ -43,25 +43,25 @@ class KeyRing:
         return {"1": base64.b64encode(AESGCM.generate_key(256)).decode()}
 
     def encrypt(self, text: str, context: str) -> str:
-        """Seals a text field."""
+        """Encrypts a text field."""
         return f"{_PREFIX}{self._newest}:{base64.urlsafe_b64encode(self._seal(text.encode(), context)).decode()}"
 
     def decrypt(self, sealed: str, context: str) -> str:
-        """Opens what `encrypt` sealed. Raises `DecryptionError`."""
+        """Decrypts what `encrypt` returned. Raises `DecryptionError`."""
         try:
             _, version, body = sealed.split(":", 2)
             return self._open(
-                int(version), binascii.a2b_base64(body.encode().translate(_PLAIN_BASE64)), context
+                int(version), binascii.a2b_base64(body.encode().translate(_URLSAFE_TO_STANDARD)), context
             ).decode()
         except (ValueError, KeyError, InvalidTag) as e:
             raise DecryptionError(f"cannot decrypt a value of {context}") from e
 
     def encrypt_bytes(self, data: bytes, context: str) -> bytes:
-        """Seals a blob: four bytes of key version, nonce, ciphertext and tag."""
+        """Encrypts a blob: four bytes of key version, nonce, ciphertext and tag."""
         return self._newest.to_bytes(4, "big") + self._seal(data, context)
 
     def decrypt_bytes(self, sealed: bytes, context: str) -> bytes:
-        """Opens what `encrypt_bytes` sealed. Raises `DecryptionError`."""
+        """Decrypts what `encrypt_bytes` returned. Raises `DecryptionError`."""
         try:
             return self._open(int.from_bytes(sealed[:4], "big"), sealed[4:], context)
         except (ValueError, KeyError, InvalidTag) as e:
@@ -76,5 +76,5 @@ class KeyRing:
 
 
 def is_encrypted(text: str) -> bool:
-    """Whether a stored text is sealed."""
+    """Whether a stored text is encrypted."""
     return text.startswith(_PREFIX)

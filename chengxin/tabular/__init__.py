@@ -1,1 +1,1 @@
-"""Files of records as organs really send them: CSV, XLSX, JSON Lines. Used by ingest and by `chengxin submit`."""
+"""Reads files of records as organs really send them (CSV, XLSX, JSON Lines), for ingest and `chengxin submit`."""

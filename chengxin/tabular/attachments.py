@@ -1,4 +1,4 @@
-"""What attachments are, told by a reader: `application/pdf`, `image/png`, `image/jpeg`, `text/plain`, or nothing known."""
+"""Has a reader find the media types of attachments: `application/pdf`, `image/png`, `image/jpeg` or `text/plain`."""
 
 import tempfile
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ from chengxin.tabular.reading import READERS
 _LENGTH: Final = 8
 
 
-def told_types(contents: Sequence[bytes]) -> list[str]:
-    """The media type of each, empty for one that is not known. Raises that they could not be read."""
+def detect_media_types(contents: Sequence[bytes]) -> list[str]:
+    """The media type of each attachment, empty when it is not known. Raises what `Readers.read` raises."""
     if not contents:
         return []
     with tempfile.TemporaryFile(prefix="chengxin-upload-") as file:
@@ -19,8 +19,8 @@ def told_types(contents: Sequence[bytes]) -> list[str]:
             file.write(len(content).to_bytes(_LENGTH, "big"))
             file.write(content)
         file.flush()
-        with closing(READERS.read(file, "attachments")) as read:
-            types = read.about().types
-    # As its reader has seen to.
+        with closing(READERS.read(file, "attachments")) as result:
+            types = result.about().types
+    # The reader writes one for each.
     assert len(types) == len(contents)
     return types

@@ -1,4 +1,4 @@
-"""A workbook of several sheets, small enough to be held whole."""
+"""Reads a workbook of several sheets that is small enough to be held whole."""
 
 import shutil
 import tempfile
@@ -17,25 +17,25 @@ _ROWS: Final = msgspec.msgpack.Decoder(list[Cells])
 
 
 def tables(file: IO[bytes]) -> dict[str, list[list[str]]]:
-    """Sheet name to its rows of texts, from the first cell on; a row ends with its last cell that is not empty.
+    """The rows of each sheet as texts, by sheet name, from the first cell on; a row ends with its last filled cell.
 
-    Raises FILE_WORKBOOK_BROKEN, FILE_WORKBOOK_TOO_LARGE, FILE_SHEET_TOO_LARGE, and that it could not be read.
+    Raises FILE_WORKBOOK_BROKEN, FILE_WORKBOOK_TOO_LARGE, FILE_SHEET_TOO_LARGE, and what `Readers.read` raises.
     """
-    # Uploads that are small have no place on the disk.
+    # A small upload is in memory only, and a reader needs a file.
     with tempfile.TemporaryFile(prefix="chengxin-upload-") as copy:
         shutil.copyfileobj(file, copy)
         copy.flush()
         content = READERS.read(copy, "book")
-    found: dict[str, list[list[str]]] = {}
+    sheets: dict[str, list[list[str]]] = {}
     rows: list[list[str]] = []
     with closing(content):
         for sort, piece in content.pieces():
             if sort == frames.SHEET:
-                rows = found[content.decoded(_NAME, piece)] = []
+                rows = sheets[content.decoded(_NAME, piece)] = []
             elif sort == frames.ROWS:
                 for number, cells in content.decoded(_ROWS, piece):
-                    # As its reader has seen to.
+                    # The reader has checked it.
                     assert number <= MOST_ROWS_OF_BOOK
                     rows.extend([] for _ in range(number - 1 - len(rows)))
                     rows.append(cells)
-    return found
+    return sheets

@@ -1,5 +1,7 @@
-"""What a record, a batch and a book may hold, whichever way they come. A rejected record is kept as delivered, in one
-document of 16 MB. Pure."""
+"""What a record, a batch and a book may hold, by whatever way they arrive. Pure.
+
+A rejected record is stored as it was delivered, in one document of 16 MB.
+"""
 
 from collections.abc import Mapping
 from typing import Final
@@ -8,8 +10,8 @@ from typing import Final
 MOST_ITEMS: Final = 500
 # Characters of a record.
 LONGEST_RECORD: Final = 1 << 20
-# Bytes of a batch of more than one record. One transaction writes it up to three times (what is current, what that
-# supersedes, what was delivered), and the embedded store stands still for good when what is not committed fills its cache.
+# Bytes of a batch of more than one record. One transaction writes it up to three times (as current, as superseded and
+# as delivered records), and the embedded store stands still for good when uncommitted data fills its cache.
 MOST_BYTES_OF_BATCH: Final = 2 * 1024 * 1024
 # Rows of a sheet of a book that is held whole.
 MOST_ROWS_OF_BOOK: Final = 50_000
@@ -21,7 +23,7 @@ def length_of(items: Mapping[str, str]) -> int:
 
 
 def bytes_of(items: Mapping[str, str]) -> int:
-    """The same in bytes of UTF-8."""
+    """The bytes of the same texts in UTF-8."""
     return len("".join(items).encode()) + len("".join(items.values()).encode())
 
 

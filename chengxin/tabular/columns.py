@@ -1,4 +1,4 @@
-"""Which column holds which item: by code, by Chinese or by English name, in any mix; none is dropped silently."""
+"""Finds the item of each column by code, Chinese name or English name, in any mix; drops no column silently."""
 
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,10 +14,10 @@ from chengxin.tabular.problems import (
     FILE_TOO_WIDE,
 )
 
-# Columns that a rejects file has besides the delivered ones; a mended file may still have them, and they are not read.
+# Columns that a rejects file adds to the delivered ones. A corrected file may still have them; they are not read.
 REJECT_COLUMNS: Final = ("退回行号", "退回原因")
 
-_NAMED: Final = 10
+_MOST_NAMED: Final = 10
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ItemName:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the file and the item that it holds; no item for one that is not read."""
+    """A column of the file, and the code of the item that it holds: empty for a column that is not read."""
 
     label: str
     code: str
@@ -41,23 +41,24 @@ class Column:
 class Columns:
     """The items of one entry by every name, and by the names that a provider gives them.
 
-    `mapping` is the provider's: text of a header to item code, or to none for a column that is not read. It comes first.
+    `mapping` is the provider's: from a header's text to an item code, or to an empty one for a column that is not read.
+    It takes precedence.
     """
 
     def __init__(self, items: Sequence[ItemName], mapping: Mapping[str, str] | None = None) -> None:
         self.items = items
-        self._mapped = {_plain(label): code for label, code in (mapping or {}).items()}
+        self._mapped = {_normalize(label): code for label, code in (mapping or {}).items()}
         self._codes: dict[str, str] = {}
-        # Codes last: where one item's name is another's code, the code means what it says.
+        # Codes come last: when one item's name is another item's code, the code counts.
         for names in ("en", "zh", "code"):
             for item in items:
-                if name := _plain(getattr(item, names)):
+                if name := _normalize(getattr(item, names)):
                     self._codes[name] = item.code
-        self._kept: dict[str, str | None] = {}
+        self._codes_by_label: dict[str, str | None] = {}
 
     @classmethod
     def of_entry(cls, entry: Mapping[str, Any], mapping: Mapping[str, str] | None = None) -> "Columns":
-        """Of an entry in the contract's JSON."""
+        """The columns of an entry in the contract's JSON."""
         return cls(
             [
                 ItemName(
@@ -72,16 +73,16 @@ class Columns:
         )
 
     def code(self, label: str) -> str | None:
-        """The item that a column of this name holds; empty for a column that is not read, None for an unknown one."""
-        if label not in self._kept:
-            name = _plain(label)
-            found = self._mapped.get(name, self._codes.get(name))
-            self._kept[label] = "" if label.strip() in REJECT_COLUMNS else found
-        return self._kept[label]
+        """The code of the item that a column with this label holds; empty when it is not read, None when unknown."""
+        if label not in self._codes_by_label:
+            name = _normalize(label)
+            code = self._mapped.get(name, self._codes.get(name))
+            self._codes_by_label[label] = "" if label.strip() in REJECT_COLUMNS else code
+        return self._codes_by_label[label]
 
     def is_mapped(self, label: str) -> bool:
-        """Whether a column of this name is found by the provider's mapping."""
-        return _plain(label) in self._mapped
+        """Whether the provider's mapping names a column with this label."""
+        return _normalize(label) in self._mapped
 
     def of_header(self, labels: Sequence[str]) -> list[Column]:
         """The columns of a header. Raises FILE_TOO_WIDE, FILE_COLUMN_UNNAMED, _UNKNOWN, _TWICE, _MISSING."""
@@ -93,22 +94,22 @@ class Columns:
         columns = [Column(label, code) for label in labels if (code := self.code(label)) is not None]
         if unknown := [label for label in labels if self.code(label) is None]:
             raise self.unknown(unknown, {column.code for column in columns})
-        self._each_once(columns)
+        self._must_hold_items_once(columns)
         present = {column.code for column in columns}
         if missing := [item for item in self.items if item.required and item.code not in present]:
-            zh, en = _listed(missing)
+            zh, en = _list_names(missing)
             raise FILE_COLUMN_MISSING(columns=zh, columns_en=en)
         return columns
 
     def unknown(self, labels: Iterable[str], present: set[str]) -> Exception:
-        """The error that names columns that no item has, and the items that no column has."""
+        """FILE_COLUMN_UNKNOWN with the labels that name no item, and the items that no column holds."""
         shown = [f"“{label.strip()[:40]}”" for label in labels]
         missing = [item for item in self.items if item.code not in present]
-        zh, en = _listed(missing)
-        return FILE_COLUMN_UNKNOWN(columns=_some(shown), missing=zh or "-", missing_en=en or "-")
+        zh, en = _list_names(missing)
+        return FILE_COLUMN_UNKNOWN(columns=_join_first(shown), missing=zh or "-", missing_en=en or "-")
 
     @staticmethod
-    def _each_once(columns: Sequence[Column]) -> None:
+    def _must_hold_items_once(columns: Sequence[Column]) -> None:
         seen: dict[str, str] = {}
         for column in columns:
             if column.code and column.code in seen:
@@ -116,16 +117,16 @@ class Columns:
             seen[column.code] = column.label
 
 
-def _plain(name: str) -> str:
+def _normalize(name: str) -> str:
     return "".join(unicodedata.normalize("NFKC", name).split()).casefold()
 
 
-def _listed(items: Sequence[ItemName]) -> tuple[str, str]:
-    """Items by what they are called, in Chinese and in English."""
+def _list_names(items: Sequence[ItemName]) -> tuple[str, str]:
+    """The names of items, in Chinese and in English."""
     zh = [f"{item.zh}（{item.code}）" if item.zh else item.code for item in items]
     en = [f"{item.en} ({item.code})" if item.en else item.code for item in items]
-    return _some(zh), _some(en, ", ")
+    return _join_first(zh), _join_first(en, ", ")
 
 
-def _some(names: Sequence[str], separator: str = "、") -> str:
-    return separator.join(names[:_NAMED]) + ("…" if len(names) > _NAMED else "")
+def _join_first(names: Sequence[str], separator: str = "、") -> str:
+    return separator.join(names[:_MOST_NAMED]) + ("…" if len(names) > _MOST_NAMED else "")

@@ -1,9 +1,9 @@
-"""Exit statuses of a reader that did not come to its end."""
+"""Exit statuses of a reader that did not finish."""
 
 from typing import Final
 
 UNEXPECTED: Final = 70
 MEMORY: Final = 71
-# What it would write is longer than its limit.
+# Its output would be longer than its limit.
 FILE_TOO_LONG: Final = 72
 DISK_FULL: Final = 73

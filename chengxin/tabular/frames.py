@@ -1,4 +1,4 @@
-"""How a reader writes down what it has read, and how that is taken: pieces, each with its sort and its length."""
+"""The format in which a reader passes on what it has read: pieces, each with its sort and its length."""
 
 import os
 import struct
@@ -9,8 +9,8 @@ from typing import IO, Any, Final
 
 import msgspec
 
-# A sort: what is known of the file; the labels of its header; the name of a sheet, whose rows follow; rows; what is wrong;
-# the end, without which a reader has died.
+# The sorts of pieces: what is known about the file; the labels of its header; the name of a sheet, whose rows follow;
+# rows; what is wrong; the end. A reader whose last piece is neither of the last two has died.
 ABOUT: Final = b"A"
 HEADER: Final = b"H"
 SHEET: Final = b"S"
@@ -21,32 +21,33 @@ END: Final = b"E"
 # Characters of a row, well above those of a record (`bounds.LONGEST_RECORD`), since some columns may not be read.
 LONGEST_ROW: Final = 4 << 20
 # Characters after which a piece of rows ends.
-_PIECE: Final = 1 << 16
-# Bytes of a piece, unpacked: what no reader exceeds that is still itself.
-_MOST_BYTES: Final = 32 << 20
-# A sort, whether it is packed, its length.
+_PIECE_CHARACTERS: Final = 1 << 16
+# Bytes of a piece, unpacked: a reader that works as written stays below.
+_MOST_PIECE_BYTES: Final = 32 << 20
+# The head of a piece: its sort, whether it is packed, its length.
 _HEAD: Final = struct.Struct(">c?I")
-# Written before pieces are packed: a large file takes a fifth of its room then, for the temporary directory may be a small
-# one in memory; with a small one it would only take time.
-_PLAIN: Final = 8 << 20
+# Bytes that are written before pieces are packed. Packed, a large file takes a fifth of the space, which counts because
+# the temporary directory may be a small one in memory. For a small file packing would only take time.
+_UNPACKED_BYTES: Final = 8 << 20
 
-# A row's number and its cells; of JSON Lines a label before each value, where a number stands for what is no text.
+# A row's number and its cells. In JSON Lines a label comes before each value, and a number stands for a value that is
+# not text.
 Cells = tuple[int, list[str]]
 Pairs = tuple[int, list[str | int]]
 
 
 @dataclass(frozen=True)
 class About:
-    """What is known of a file beside its rows."""
+    """What is known about a file besides its rows."""
 
     encoding: str = "utf-8"
     unread: list[str] = field(default_factory=list)
-    # Of attachments: what each one is.
+    # Of attachments: the media type of each.
     types: list[str] = field(default_factory=list)
 
 
 class Writer:
-    """Writes pieces; rows are gathered until they fill one."""
+    """Writes pieces; gathers rows until they fill a piece."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -64,15 +65,15 @@ class Writer:
     def add(self, number: int, cells: list[Any], size: int) -> None:
         """Adds a row of about `size` characters."""
         self._rows.append((number, cells))
-        # What is empty takes room, too.
+        # Empty cells take space, too.
         self._size += size + len(cells)
-        if self._size >= _PIECE:
+        if self._size >= _PIECE_CHARACTERS:
             rows, self._rows, self._size = self._rows, [], 0
             self._write(ROWS, rows)
 
     def _write(self, sort: bytes, value: Any) -> None:
         content = msgspec.msgpack.encode(value)
-        if packed := self._written > _PLAIN:
+        if packed := self._written > _UNPACKED_BYTES:
             content = zlib.compress(content, 1)
         self._written += len(content)
         self._file.write(_HEAD.pack(sort, packed, len(content)))
@@ -80,7 +81,7 @@ class Writer:
 
 
 class BrokenFrames(Exception):
-    """These are no pieces of a reader."""
+    """The file does not consist of pieces that a reader wrote."""
 
 
 def last_sort(file: IO[bytes]) -> bytes:
@@ -88,38 +89,38 @@ def last_sort(file: IO[bytes]) -> bytes:
     descriptor, offset, sort = file.fileno(), 0, b""
     size = os.fstat(descriptor).st_size
     while offset < size:
-        sort, _, length = _head(os.pread(descriptor, _HEAD.size, offset))
+        sort, _, length = _parse_head(os.pread(descriptor, _HEAD.size, offset))
         offset += _HEAD.size + length
     if offset != size:
         raise BrokenFrames
     return sort
 
 
-def _head(content: bytes) -> tuple[bytes, bool, int]:
+def _parse_head(content: bytes) -> tuple[bytes, bool, int]:
     if len(content) < _HEAD.size:
         raise BrokenFrames
     sort, packed, length = _HEAD.unpack(content)
-    if length > _MOST_BYTES:
+    if length > _MOST_PIECE_BYTES:
         raise BrokenFrames
     return sort, packed, length
 
 
 def pieces(file: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """The pieces of a file, each by its sort. Raises BrokenFrames. Each walk reads at places of its own."""
+    """The pieces of a file, each with its sort. Raises BrokenFrames. Each iteration keeps its own position."""
     descriptor, offset = file.fileno(), 0
     while head := os.pread(descriptor, _HEAD.size, offset):
-        sort, packed, length = _head(head)
+        sort, packed, length = _parse_head(head)
         content = os.pread(descriptor, length, offset + _HEAD.size)
         offset += _HEAD.size + length
-        yield sort, _unpacked(content) if packed else content
+        yield sort, _unpack(content) if packed else content
 
 
-def _unpacked(content: bytes) -> bytes:
-    unpacking = zlib.decompressobj()
+def _unpack(content: bytes) -> bytes:
+    decompressor = zlib.decompressobj()
     try:
-        plain = unpacking.decompress(content, _MOST_BYTES)
+        unpacked = decompressor.decompress(content, _MOST_PIECE_BYTES)
     except zlib.error:
         raise BrokenFrames from None
-    if not unpacking.eof:
+    if not decompressor.eof:
         raise BrokenFrames
-    return plain
+    return unpacked

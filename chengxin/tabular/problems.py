@@ -1,4 +1,4 @@
-"""What can be wrong with a file as a whole: what, where, and how to mend it. A file with one of these stores nothing."""
+"""Problems of a whole file: what is wrong, where, and how to correct it. Nothing of such a file is stored."""
 
 from typing import Final
 
@@ -137,8 +137,8 @@ FILE_NOT_READ_NOW = unavailable(
     " happens again",
 )
 
-# What a reader may say of a file, by its code.
-OF_READERS: Final = {
+# The problems that a reader may report, by code.
+READER_PROBLEMS: Final = {
     problem.code: problem
     for problem in (
         FILE_EMPTY,

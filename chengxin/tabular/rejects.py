@@ -1,4 +1,4 @@
-"""Rejects as a file like the delivered one: its columns, and why each row came back; no cell can become a formula."""
+"""Writes rejects like the delivered file: its columns, and the reasons for each row. No cell can become a formula."""
 
 import codecs
 import csv
@@ -10,56 +10,56 @@ from typing import IO, Any, Final
 
 from chengxin.tabular.columns import REJECT_COLUMNS
 
-# With the marks that were before it when it was delivered, so that one comes off again and no other.
+# Also matches marks that were there when the cell was delivered, so that exactly the added one is removed again.
 _FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?\Z")
 
-# What no cell of a workbook can hold, and how much of a text one can.
+# The characters that no cell of a workbook can hold, and how many characters one can.
 _UNWRITABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
-_LONGEST: Final = 32_767
-_CODED: Final = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
+_LONGEST_CELL: Final = 32_767
+_ESCAPE_LIKE: Final = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 
-# (row in the delivered file, item code to value, reasons in words)
+# (row in the delivered file, items by code, reasons as texts)
 Rejected = tuple[int, Mapping[str, str], Sequence[str]]
 
 
 def write_rejects(
     file: IO[bytes], kind: str, encoding: str, columns: Sequence[tuple[str, str]], rejects: Iterable[Rejected]
 ) -> None:
-    """Writes the file as the kind that was delivered (`csv`, `xlsx`, `jsonl`), its text in `encoding`, as Python names it."""
+    """Writes the file as the delivered kind (`csv`, `xlsx`, `jsonl`), with text in `encoding`, by Python's name."""
     if kind == "xlsx":
         write_rejects_xlsx(file, columns, rejects)
         return
     lines = rejects_csv(columns, rejects) if kind == "csv" else rejects_jsonl(columns, rejects)
-    # Spreadsheets know UTF-8 by its mark.
-    marked = kind == "csv" and encoding == "utf-8"
-    # One for all lines: it writes its mark once.
-    encoder = codecs.getincrementalencoder("utf-8-sig" if marked else encoding)()
+    # Spreadsheets recognise UTF-8 by its byte order mark.
+    has_mark = kind == "csv" and encoding == "utf-8"
+    # One encoder serves all lines, so that it writes the mark once.
+    encoder = codecs.getincrementalencoder("utf-8-sig" if has_mark else encoding)()
     file.writelines(encoder.encode(line) for line in lines)
 
 
 def rejects_csv(columns: Sequence[tuple[str, str]], rejects: Iterable[Rejected]) -> Iterator[str]:
-    """The file in pieces: a header of the columns' labels, `columns` being (label, item code), then a line a reject."""
+    """The file in pieces: a header with the labels of `columns` (label, item code), then a line for each reject."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\r\n")
-    writer.writerow([*(disarmed(label) for label, _ in columns), *REJECT_COLUMNS])
-    yield _taken(buffer)
+    writer.writerow([*(escape_formula(label) for label, _ in columns), *REJECT_COLUMNS])
+    yield _drain(buffer)
     for row, items, reasons in rejects:
-        cells = [disarmed(items.get(code, "")) for _, code in columns]
-        writer.writerow([*cells, row, disarmed("；".join(reasons))])
-        yield _taken(buffer)
+        cells = [escape_formula(items.get(code, "")) for _, code in columns]
+        writer.writerow([*cells, row, escape_formula("；".join(reasons))])
+        yield _drain(buffer)
 
 
 def rejects_jsonl(columns: Sequence[tuple[str, str]], rejects: Iterable[Rejected]) -> Iterator[str]:
-    """The file in lines: an object a reject, with the items that it has under the labels of their columns."""
+    """The file in lines: an object for each reject, with its items under the labels of their columns."""
     row_name, reasons_name = REJECT_COLUMNS
     for row, items, reasons in rejects:
-        told: dict[str, Any] = {label: items[code] for label, code in columns if code in items}
-        yield json.dumps(told | {row_name: row, reasons_name: "；".join(reasons)}, ensure_ascii=False) + "\n"
+        items_by_label: dict[str, Any] = {label: items[code] for label, code in columns if code in items}
+        yield json.dumps(items_by_label | {row_name: row, reasons_name: "；".join(reasons)}, ensure_ascii=False) + "\n"
 
 
 def write_rejects_xlsx(file: IO[bytes], columns: Sequence[tuple[str, str]], rejects: Iterable[Rejected]) -> None:
-    """Writes the file as a workbook: every cell is text and stays text when it is mended, so that no digit is lost.
+    """Writes the file as a workbook: every cell is text and stays text when it is corrected, so that no digit is lost.
 
     What a cell cannot hold is replaced (control characters) or cut (at 32,767 characters).
     """
@@ -71,7 +71,9 @@ def write_rejects_xlsx(file: IO[bytes], columns: Sequence[tuple[str, str]], reje
     sheet = book.create_sheet("退回")
 
     def cell(text: str) -> Any:
-        made = WriteOnlyCell(sheet, _CODED.sub("_x005F_", _UNWRITABLE.sub("\ufffd", disarmed(text)))[:_LONGEST])
+        made = WriteOnlyCell(
+            sheet, _ESCAPE_LIKE.sub("_x005F_", _UNWRITABLE.sub("\ufffd", escape_formula(text)))[:_LONGEST_CELL]
+        )
         made.data_type, made.number_format = "s", "@"
         return made
 
@@ -84,17 +86,17 @@ def write_rejects_xlsx(file: IO[bytes], columns: Sequence[tuple[str, str]], reje
     book.save(file)
 
 
-def disarmed(cell: str) -> str:
+def escape_formula(cell: str) -> str:
     """The cell with a `'` before what a spreadsheet would take for a formula; a plain number stays."""
     return f"'{cell}" if _FORMULA.match(cell) and not _NUMBER.match(cell) else cell
 
 
-def armed(cell: str) -> str:
-    """A cell of a rejects file without the mark that keeps a spreadsheet from evaluating it: what was disarmed."""
+def unescape_formula(cell: str) -> str:
+    """A cell of a rejects file without the mark that `escape_formula` added to keep a spreadsheet from evaluating it."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
-def _taken(buffer: io.StringIO) -> str:
+def _drain(buffer: io.StringIO) -> str:
     text = buffer.getvalue()
     buffer.seek(0)
     buffer.truncate()

@@ -1,4 +1,4 @@
-"""A file of records, whatever its kind: its columns, and its rows one at a time."""
+"""Reads a file of records of any kind: its columns, and its rows one at a time."""
 
 import hashlib
 import json
@@ -23,9 +23,9 @@ from chengxin.tabular.problems import (
     FILE_WORKBOOK_OTHER,
 )
 from chengxin.tabular.reading import READERS, Content
-from chengxin.tabular.rejects import armed
+from chengxin.tabular.rejects import unescape_formula
 
-# What Office wrote before it wrote ZIP files, and still writes around an encrypted one.
+# The first bytes of the container that Office wrote before ZIP, and still writes around an encrypted file.
 _OLE: Final = bytes.fromhex("d0cf11e0a1b11ae1")
 _HEADER: Final = msgspec.msgpack.Decoder(list[str])
 _ROWS: Final = msgspec.msgpack.Decoder(list[Cells])
@@ -33,28 +33,27 @@ _LINES: Final = msgspec.msgpack.Decoder(list[Pairs])
 
 
 class SourceRow(NamedTuple):
-    """One record: its row as a spreadsheet counts (the header is row 1; a JSON line counts from 1), item code to value."""
+    """One record: its row as a spreadsheet counts (the header is row 1; JSON lines count from 1), its items by code."""
 
     number: int
     items: dict[str, str]
 
 
 class Source:
-    """A file of records that was read: its content is in pieces in a file without a name, until it is closed."""
+    """A file of records that was read: until `close`, its content is in pieces in a file without a name."""
 
     def __init__(self, content: Content, kind: str) -> None:
         about = content.about()
         self._content = content
         # `csv`, `xlsx` or `jsonl`.
         self.kind = kind
-        # What its text is encoded in, as Python names it.
+        # The encoding of its text, by Python's name.
         self.encoding = about.encoding
-        # Names of its further sheets that people see and that hold something: they are not read, and whoever delivers is
-        # told.
+        # Names of its further sheets that are visible and not empty: they are not read, and the provider is informed.
         self.unread: Sequence[str] = about.unread
 
     def close(self) -> None:
-        """Frees what it takes; its rows cannot be asked for any more."""
+        """Frees its disk space; afterwards its rows cannot be read."""
         self._content.close()
 
     def __enter__(self) -> Self:
@@ -66,38 +65,38 @@ class Source:
     def columns(self, entry: Columns) -> list[Column]:
         """Its columns in order. Raises the problem of the header."""
         if self.kind == "jsonl":
-            # Lines name their items themselves: all items of the entry.
+            # Each line names its items itself, so all items of the entry are possible.
             return [Column(item.code, item.code) for item in entry.items]
         labels: list[str] = self._content.first(frames.HEADER, _HEADER)
         return entry.of_header(labels)
 
     def rows(self, entry: Columns) -> Iterator[SourceRow]:
         """Its records in order; empty cells and empty rows are left out. Raises the problem of the first bad row."""
-        return self._of_lines(entry) if self.kind == "jsonl" else self._of_table(entry)
+        return self._read_lines(entry) if self.kind == "jsonl" else self._read_table(entry)
 
-    def _of_table(self, entry: Columns) -> Iterator[SourceRow]:
+    def _read_table(self, entry: Columns) -> Iterator[SourceRow]:
         codes = [column.code for column in self.columns(entry)]
-        # A rejects file has its formulas disarmed; mended and delivered again, the mark comes off.
-        disarmed = "" in codes
+        # In a rejects file a mark disarms each formula; when the file comes back corrected, the mark is removed.
+        has_marks = "" in codes
         for sort, piece in self._content.pieces():
             if sort != frames.ROWS:
                 continue
             for number, cells in self._content.decoded(_ROWS, piece):
                 items = {code: cell for code, cell in zip(codes, cells, strict=False) if code and cell.strip()}
                 if items:
-                    yield SourceRow(number, {c: armed(v) for c, v in items.items()} if disarmed else items)
+                    yield SourceRow(number, {c: unescape_formula(v) for c, v in items.items()} if has_marks else items)
 
-    def _of_lines(self, entry: Columns) -> Iterator[SourceRow]:
+    def _read_lines(self, entry: Columns) -> Iterator[SourceRow]:
         for sort, piece in self._content.pieces():
             if sort != frames.ROWS:
                 continue
             for number, pairs in self._content.decoded(_LINES, piece):
-                if items := _items(entry, number, pairs):
+                if items := _items_of_line(entry, number, pairs):
                     yield SourceRow(number, items)
 
 
-def _items(entry: Columns, number: int, pairs: Sequence[str | int]) -> dict[str, str]:
-    """The items of a line of JSON, of which labels and values are given in turn."""
+def _items_of_line(entry: Columns, number: int, pairs: Sequence[str | int]) -> dict[str, str]:
+    """The items of a JSON line; `pairs` holds its labels and values in turn."""
     items: dict[str, str] = {}
     labels: dict[str, str] = {}
     unknown = []
@@ -110,7 +109,7 @@ def _items(entry: Columns, number: int, pairs: Sequence[str | int]) -> dict[str,
         elif code:
             labels[code] = label
             if not isinstance(value, str):
-                raise _no_text(number, label, value)
+                raise _describe_bad_value(number, label, value)
             if value.strip():
                 items[code] = value
     if unknown:
@@ -118,17 +117,17 @@ def _items(entry: Columns, number: int, pairs: Sequence[str | int]) -> dict[str,
     return items
 
 
-def _no_text(number: int, label: str, value: int) -> Exception:
+def _describe_bad_value(number: int, label: str, value: int) -> Exception:
     if value:
         return FILE_CHARACTER_BROKEN(row=number, column=label[:40], character=f"\\u{value:04x}")
     return FILE_LINE_NOT_JSON(row=number, reason=f"“{label[:40]}”: list or object")
 
 
 def open_source(file: IO[bytes], name: str, most: int = 0) -> Source:
-    """Reads the open file, called `name`, in a process of its own; at least the first `most` records when that is not 0.
+    """Reads the open file `name` in a process of its own; at least the first `most` records when that is not 0.
 
-    Raises FILE_EMPTY, FILE_KIND_UNKNOWN, FILE_WORKBOOK_OTHER, what is wrong with it before its first row, or that it could
-    not be read at all (`chengxin.tabular.reading`).
+    Raises FILE_EMPTY, FILE_KIND_UNKNOWN, FILE_WORKBOOK_OTHER, a problem before its first row, or a problem of the reader
+    (`chengxin.tabular.reading`).
     """
     file.seek(0)
     head = file.read(8)
@@ -136,7 +135,7 @@ def open_source(file: IO[bytes], name: str, most: int = 0) -> Source:
         raise FILE_EMPTY()
     if head == _OLE:
         raise FILE_WORKBOOK_OTHER(name=name[:80])
-    kind = _kind(head, Path(name.lower()).suffix)
+    kind = _detect_kind(head, Path(name.lower()).suffix)
     if not kind:
         raise FILE_KIND_UNKNOWN(name=name[:80])
     content = READERS.read(file, kind, most)
@@ -147,7 +146,7 @@ def open_source(file: IO[bytes], name: str, most: int = 0) -> Source:
         raise
 
 
-def _kind(head: bytes, suffix: str) -> str:
+def _detect_kind(head: bytes, suffix: str) -> str:
     if head.startswith(b"PK\x03\x04") or suffix == ".xlsx":
         return "xlsx"
     if suffix in (".jsonl", ".ndjson") or (suffix not in (".csv", ".txt") and head.lstrip()[:1] == b"{"):
@@ -158,7 +157,7 @@ def _kind(head: bytes, suffix: str) -> str:
 def must_be_whole(source: Source, entry: Columns) -> int:
     """Reads a file to its end and counts its records, so that a broken one is found before anything is stored.
 
-    Raises whatever is wrong with it, FILE_LINE_TOO_LONG, FILE_NO_RECORDS.
+    Raises the first problem of the file, FILE_LINE_TOO_LONG, FILE_NO_RECORDS.
     """
     count = 0
     for row in source.rows(entry):
@@ -171,7 +170,9 @@ def must_be_whole(source: Source, entry: Columns) -> int:
 
 
 def id_of_file(entry: str, sha256: str, mapping: Mapping[str, str] | None = None) -> str:
-    """The submission id of a file that comes without one: the same file for the same entry, its columns read in the
-    same way, is the same delivery."""
-    read = json.dumps(sorted(mapping.items()), ensure_ascii=False) if mapping else ""
-    return "f-" + hashlib.sha256(f"{entry}\0{sha256}{read}".encode()).hexdigest()[:40]
+    """The submission id of a file that comes without one.
+
+    The same file for the same entry, with its columns read in the same way, is the same delivery.
+    """
+    columns_read = json.dumps(sorted(mapping.items()), ensure_ascii=False) if mapping else ""
+    return "f-" + hashlib.sha256(f"{entry}\0{sha256}{columns_read}".encode()).hexdigest()[:40]

@@ -1,6 +1,6 @@
 """The transparency log as pure functions: RFC 6962 tree hashes and proofs, C2SP tlog-tiles paths.
 
-Shared by the audit service, `chengxin audit`, `chengxin witness` and whoever verifies a proof. Nothing here does I/O.
+The audit service, `chengxin audit`, `chengxin witness` and all who verify a proof share it. It does no I/O.
 """
 
 import hashlib
@@ -71,25 +71,25 @@ def fold(roots: Sequence[bytes]) -> bytes:
     """The root of a tree from the roots of its complete subtrees, greatest first."""
     if not roots:
         return EMPTY_ROOT
-    found = roots[-1]
+    root = roots[-1]
     for left in reversed(roots[:-1]):
-        found = node_hash(left, found)
-    return found
+        root = node_hash(left, root)
+    return root
 
 
 def split(packed: bytes) -> list[bytes]:
-    """Hashes out of a tile. Raises `ValueError` for half a hash."""
+    """The hashes of a tile. Raises `ValueError` for half a hash."""
     if len(packed) % HASH:
         raise ValueError(f"{len(packed)} bytes are not a whole number of hashes")
     return [packed[n : n + HASH] for n in range(0, len(packed), HASH)]
 
 
 def subtree_root(hashes: Sequence[bytes]) -> bytes:
-    """The root over `hashes`, as over the hashes of a tile; any number but none."""
+    """The root over `hashes`, as over those of a tile; at least one."""
     row = list(hashes)
     while len(row) > 1:
         paired = [node_hash(row[n], row[n + 1]) for n in range(0, len(row) - 1, 2)]
-        # RFC 6962: the last of an odd number goes up as it is.
+        # RFC 6962: the last of an odd number of hashes moves up unchanged.
         row = paired + row[len(row) & ~1 :]
     return row[0]
 
@@ -104,17 +104,17 @@ class Tile:
 
     @property
     def path(self) -> str:
-        """As in a URL after the prefix, for example `tile/0/x001/234.p/17`."""
+        """Its path in a URL after the prefix, for example `tile/0/x001/234.p/17`."""
         return f"tile/{self.level}/{tile_number(self.index, self.width)}"
 
     @property
     def start(self) -> int:
-        """Of its first hash, the number within the level."""
+        """The number of its first hash within the level."""
         return self.index * WIDTH
 
     @property
     def entries_path(self) -> str:
-        """The bundle of entries that a tile of level 0 stands for."""
+        """The path of the bundle with the entries of a tile of level 0."""
         return f"tile/entries/{tile_number(self.index, self.width)}"
 
 
@@ -135,8 +135,8 @@ def parse_tile_number(text: str) -> tuple[int, int] | None:
     digits = number.replace("x", "").replace("/", "")
     if not digits.isascii() or not digits.isdigit() or len(digits) > 18 or not 1 <= width <= WIDTH:
         return None
-    found = int(digits), width
-    return found if tile_number(*found) == text else None
+    parsed = int(digits), width
+    return parsed if tile_number(*parsed) == text else None
 
 
 def level_size(size: int, level: int) -> int:
@@ -145,7 +145,7 @@ def level_size(size: int, level: int) -> int:
 
 
 def tiles_of_level(size: int, level: int) -> Iterator[Tile]:
-    """The tiles of a level of a tree, the last of them partial unless it comes out even."""
+    """The tiles of a level of a tree; the last is partial unless it is full."""
     full, rest = divmod(level_size(size, level), WIDTH)
     for index in range(full):
         yield Tile(level, index)
@@ -161,7 +161,7 @@ def levels(size: int) -> range:
     return range(top)
 
 
-# Gives the bytes of a tile. Whatever it raises passes through.
+# Returns the bytes of a tile. Its exceptions pass through.
 ReadTile = Callable[[Tile], bytes]
 
 
@@ -177,12 +177,12 @@ class TileTree:
         """The hash of the complete subtree over entries `number << height` up to `(number + 1) << height`."""
         level, up = divmod(height, 8)
         index, offset = divmod(number << up, WIDTH)
-        hashes = self._hashes(level, index)
+        hashes = self._read_hashes(level, index)
         return subtree_root(hashes[offset : offset + (1 << up)])
 
     def root(self, size: int | None = None) -> bytes:
         """The root of the tree, or as it was when it had `size` entries."""
-        return self._range(0, self.size if size is None else size)
+        return self._range_root(0, self.size if size is None else size)
 
     def leaf(self, index: int) -> bytes:
         """The hash of an entry."""
@@ -195,37 +195,37 @@ class TileTree:
             raise ValueError(f"entry {index} is not in a tree of {end} entries")
         path = []
         while end - start > 1:
-            middle = start + _split(end - start)
+            middle = start + _split_point(end - start)
             if index < middle:
-                path.append(self._range(middle, end))
+                path.append(self._range_root(middle, end))
                 end = middle
             else:
-                path.append(self._range(start, middle))
+                path.append(self._range_root(start, middle))
                 start = middle
         return path[::-1]
 
     def consistency(self, first: int, second: int | None = None) -> list[bytes]:
-        """RFC 6962 section 2.1.2: that the tree of `first` entries is the beginning of the tree of `second`."""
+        """RFC 6962 section 2.1.2: the proof that the tree of `first` entries begins the tree of `second` entries."""
         start, end = 0, self.size if second is None else second
         if not 0 < first <= end <= self.size:
             raise ValueError(f"a tree of {first} entries cannot be the beginning of one of {end}")
         path = []
         whole = True
         while first != end:
-            middle = start + _split(end - start)
+            middle = start + _split_point(end - start)
             if first <= middle:
-                path.append(self._range(middle, end))
+                path.append(self._range_root(middle, end))
                 end = middle
             else:
-                path.append(self._range(start, middle))
+                path.append(self._range_root(start, middle))
                 start = middle
                 whole = False
         if not whole:
-            path.append(self._range(start, end))
+            path.append(self._range_root(start, end))
         return path[::-1]
 
-    def _range(self, start: int, end: int) -> bytes:
-        """The hash over entries from `start` to `end`, where `start` is where a subtree of that size begins."""
+    def _range_root(self, start: int, end: int) -> bytes:
+        """The hash over the entries from `start` up to `end`; a subtree of that size must begin at `start`."""
         roots = []
         while start < end:
             height = (end - start).bit_length() - 1
@@ -233,7 +233,7 @@ class TileTree:
             start += 1 << height
         return fold(roots)
 
-    def _hashes(self, level: int, index: int) -> list[bytes]:
+    def _read_hashes(self, level: int, index: int) -> list[bytes]:
         if (level, index) not in self._tiles:
             width = min(WIDTH, level_size(self.size, level) - index * WIDTH)
             if width < 1:
@@ -249,18 +249,18 @@ def verify_inclusion(index: int, tree_size: int, leaf: bytes, path: Sequence[byt
     """Whether `path` shows that the entry `index` has this leaf hash in the tree with this root (RFC 9162, 2.1.3.2)."""
     if not 0 <= index < tree_size:
         return False
-    number, last, found = index, tree_size - 1, leaf
+    number, last, computed = index, tree_size - 1, leaf
     for sibling in path:
         if last == 0:
             return False
         if number & 1 or number == last:
-            found = node_hash(sibling, found)
+            computed = node_hash(sibling, computed)
             while not number & 1 and number:
                 number, last = number >> 1, last >> 1
         else:
-            found = node_hash(found, sibling)
+            computed = node_hash(computed, sibling)
         number, last = number >> 1, last >> 1
-    return last == 0 and found == root_hash
+    return last == 0 and computed == root_hash
 
 
 def verify_consistency(first: int, second: int, first_root: bytes, second_root: bytes, path: Sequence[bytes]) -> bool:
@@ -309,6 +309,6 @@ def unpack_bundle(bundle: bytes) -> list[bytes]:
     return entries
 
 
-def _split(size: int) -> int:
+def _split_point(size: int) -> int:
     """The greatest power of two below `size`."""
     return 1 << (size - 1).bit_length() - 1

@@ -1,6 +1,6 @@
-"""What every follower of the catalog reads of an entry in the same way (`proto/chengxin/catalog/v1/catalog.proto`). Pure.
+"""What every follower of the catalog reads alike in an entry (`proto/chengxin/catalog/v1/catalog.proto`). Pure.
 
-The contract's JSON leaves out what is empty, so everything has a default.
+The contract's JSON leaves out empty fields, so every field has a default.
 """
 
 import msgspec
@@ -18,7 +18,7 @@ class TranslatedText(msgspec.Struct, frozen=True):
 
 
 class NamedCode(msgspec.Struct, frozen=True):
-    """A permitted value."""
+    """A permitted value, by its code and its name."""
 
     code: str = ""
     name: TranslatedText = msgspec.field(default_factory=TranslatedText)

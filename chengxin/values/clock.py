@@ -9,7 +9,7 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
 class Clock(Protocol):
-    """Where use cases learn the time."""
+    """The clock from which use cases take the time."""
 
     def now(self) -> datetime:
         """The present instant, aware, in UTC."""
@@ -31,7 +31,7 @@ class SystemClock:
 
 
 class FixedClock:
-    """A clock that tells the instant it was set to, for tests and recomputation."""
+    """A clock that always shows the instant it was set to, for tests and recomputation."""
 
     def __init__(self, instant: datetime) -> None:
         self.instant = instant
@@ -44,24 +44,24 @@ class FixedClock:
 
 
 class Expiry:
-    """A moment some seconds ahead, for what others judge by the clock on the wall: a token.
+    """A moment some seconds ahead, for something that others judge by the wall clock, such as a token.
 
-    It has come when either clock says so: the steady one, or that on the wall, which a machine that slept finds moved. It has
-    also come when that one was set back, for what was made later than now is not good yet.
+    It has come when either clock has reached it: the monotonic clock, or the wall clock, which has moved on after the
+    machine slept. It has also come when the wall clock was set back: what was made later than now is not valid yet.
     """
 
     def __init__(self, seconds: float) -> None:
-        self._from = time.time()
-        self._until = self._from + seconds
-        self._steady = time.monotonic() + seconds
+        self._made_at = time.time()
+        self._until = self._made_at + seconds
+        self._until_monotonic = time.monotonic() + seconds
 
     def has_come(self) -> bool:
-        """Whether it is over."""
-        return time.monotonic() >= self._steady or not self._from <= time.time() < self._until
+        """Whether the moment has come."""
+        return time.monotonic() >= self._until_monotonic or not self._made_at <= time.time() < self._until
 
 
 def as_stored(instant: datetime) -> datetime:
-    """An instant as exact as a store keeps it: BSON has milliseconds."""
+    """An instant as exact as a store keeps it: BSON keeps milliseconds."""
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
 

@@ -1,4 +1,4 @@
-"""What a store keeps and what JSON says, as Python holds it: names to values."""
+"""A document of a store, or an object of JSON, as Python holds it: a dict from names to values."""
 
 from typing import Any
 

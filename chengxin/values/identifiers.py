@@ -1,7 +1,7 @@
 """Alphabet and length of the identifiers that a catalog entry can name, as regular expressions without anchors. Pure.
 
-By the values of the contract's Identifier. Check digits, birth dates and provinces are not among them. Python's `re` and
-ECMA-262, which JSON Schema takes, read them alike.
+`FORMS` has the values of the contract's Identifier as keys. The expressions do not test check digits, birth dates and
+provinces. Python's `re` and ECMA-262, which JSON Schema uses, read them alike.
 """
 
 from typing import Final

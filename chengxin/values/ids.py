@@ -1,4 +1,4 @@
-"""Identifiers: new ones, and those derived from what they name."""
+"""Makes identifiers: new ones, and those derived from what they name."""
 
 import hashlib
 import hmac
@@ -16,36 +16,36 @@ def _pairs_of(alphabet: str) -> list[str]:
 
 
 _PAIRS: Final = _pairs_of("abcdefghijklmnopqrstuvwxyz234567")
-# Not base32: there the digits come after the letters, and before them as text.
+# base32hex, because base32 orders the digits after the letters, while text orders them before.
 _SORTABLE_PAIRS: Final = _pairs_of("0123456789abcdefghijklmnopqrstuv")
 _SHIFTS: Final = range(120, -1, -10)
 
 _SUBJECT_REF = re.compile(r"s_[a-z2-7]{26}\Z")
-# Region, date of birth, sequence, check digit: digests have runs of digits as long, but hardly a date in them.
+# Region, date of birth, sequence, check digit. A digest may have as many digits in a row, hardly with a date.
 _IDENTITY_NUMBER = re.compile(r"(?<!\d)\d{6}(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx](?!\d)")
 
-# How the objection service numbers its cases.
+# The form of the objection service's case numbers.
 _OBJECTION_NO = re.compile(r"YY-20\d{6}-\d{4,9}\Z", re.ASCII)
 
 
 def is_subject_ref(text: str) -> bool:
-    """Whether a text has the form of a pseudonym: what does not is never looked up, nor put on record."""
+    """Whether a text has the form of a pseudonym. Any other text is neither looked up nor put on record."""
     return bool(_SUBJECT_REF.match(text))
 
 
 def is_objection_no(text: str) -> bool:
-    """Whether a text has the form of an objection's number, `YY-20261124-0001`; not whether there is such an objection."""
+    """Whether a text has the form of an objection's number, `YY-20261124-0001`; the objection need not exist."""
     return bool(_OBJECTION_NO.match(text))
 
 
 def names_identity_number(text: str) -> bool:
-    """Whether a text that people chose, and that goes on record, holds what looks like an identity number."""
+    """Whether a text that a person chose, and that goes on record, holds something like an identity number."""
     return bool(_IDENTITY_NUMBER.search(text))
 
 
 def new_id(prefix: str) -> str:
     """A fresh identifier, sortable by time: `<prefix>_` and 26 characters of base32hex (48 bits of ms, 80 random)."""
-    return f"{prefix}_{_encoded(int(time.time() * 1000).to_bytes(6, 'big') + os.urandom(10), _SORTABLE_PAIRS)}"
+    return f"{prefix}_{_encode(int(time.time() * 1000).to_bytes(6, 'big') + os.urandom(10), _SORTABLE_PAIRS)}"
 
 
 class SubjectKey:
@@ -57,26 +57,26 @@ class SubjectKey:
         self._secret = secret
 
     def subject_ref(self, scheme: str, identifier: str) -> SubjectRef:
-        """The subject known as `identifier` under `scheme` (`uscc`, `identity_number`), whoever reports it."""
-        return SubjectRef("s_" + self._keyed(f"subject\0{scheme}\0{identifier.strip().upper()}"))
+        """The pseudonym of `identifier` under `scheme` (`uscc`, `identity_number`), the same for every provider."""
+        return SubjectRef("s_" + self._derive(f"subject\0{scheme}\0{identifier.strip().upper()}"))
 
     def record_id(self, entry: str, provider: str, natural_key: tuple[str, ...]) -> str:
         """The record of `provider` under `entry` with these values of its natural key."""
-        return "r_" + self._keyed("\0".join(("record", entry, provider, *natural_key)))
+        return "r_" + self._derive("\0".join(("record", entry, provider, *natural_key)))
 
     def content_tag(self, entry: str, content: bytes) -> str:
-        """Tells whether a record's content is what it was: equal for equal bytes under `entry`. 32 hex digits.
+        """Shows whether a record's content is what it was: equal for equal bytes under `entry`. 32 hex digits.
 
-        Keyed, for a plain digest would let anybody with the store try out identity numbers.
+        The digest is keyed, because with a plain one anybody with the store could try out identity numbers.
         """
         return hmac.digest(self._secret, b"content\0%b\0%b" % (entry.encode(), content), hashlib.sha256)[:16].hex()
 
-    def _keyed(self, text: str) -> str:
-        return _encoded(hmac.digest(self._secret, text.encode(), hashlib.sha256)[:16], _PAIRS)
+    def _derive(self, text: str) -> str:
+        return _encode(hmac.digest(self._secret, text.encode(), hashlib.sha256)[:16], _PAIRS)
 
 
-def _encoded(raw: bytes, pairs: list[str]) -> str:
-    # 16 bytes as `base64.b32encode` or `b32hexencode` has them, without padding and in small letters, in half of its time:
-    # every record of a delivery has two, every query three.
+def _encode(raw: bytes, pairs: list[str]) -> str:
+    # Encodes 16 bytes as `base64.b32encode` or `b32hexencode` does, without padding, in lower case, in half the time:
+    # every record of a delivery needs two, every query three.
     bits = int.from_bytes(raw, "big") << 2
     return "".join([pairs[bits >> shift & 1023] for shift in _SHIFTS])

@@ -16,7 +16,7 @@ def public_jwk(key: Ed25519PrivateKey) -> dict[str, str]:
 
 
 def thumbprint(jwk: Mapping[str, Any]) -> str:
-    """The thumbprint (RFC 7638) of an OKP or EC key. Raises `KeyError` for a key without its members."""
+    """The thumbprint (RFC 7638) of an OKP or EC key. Raises `KeyError` for a key that lacks a member."""
     members = ("crv", "kty", "x", "y") if jwk["kty"] == "EC" else ("crv", "kty", "x")
     basis = json.dumps({name: jwk[name] for name in members}, separators=(",", ":"))
     return jwt.utils.base64url_encode(hashlib.sha256(basis.encode()).digest()).decode()

@@ -1,12 +1,15 @@
-"""Where the next page of a list begins, as a caller carries it from one answer to the next request. Pure."""
+"""Tokens of where the next page of a list begins; a caller carries them from an answer to the next request. Pure."""
 
 import base64
 import binascii
 import json
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from chengxin.errors import INPUT_INVALID, FieldError, Problem
+
+# Stores take no greater numbers.
+_GREATEST: Final = 2**62
 
 
 def encode_page_token(position: Any) -> str:
@@ -17,19 +20,21 @@ def encode_page_token(position: Any) -> str:
 
 
 def decode_page_token(token: str, *kinds: type) -> list[Any] | None:
-    """The parts of the position that `encode_page_token` was given; None for the first page. Raises INPUT_INVALID for a
-    token that holds anything but one part of each kind."""
+    """The parts of the position that `encode_page_token` was given; None for the first page.
+
+    Raises INPUT_INVALID for a token that does not hold exactly one part of each kind, in order.
+    """
     if not token:
         return None
     try:
-        found = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        # JSON can name halves of characters, which no answer and no store takes.
-        json.dumps(found, ensure_ascii=False).encode()
-    except (ValueError, binascii.Error):
-        raise refused_page_token() from None
-    parts = found if isinstance(found, list) else [found]
+        position = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        # JSON can spell half of a character, which no answer and no store accepts.
+        json.dumps(position, ensure_ascii=False).encode()
+    except (ValueError, RecursionError, binascii.Error):
+        raise page_token_problem() from None
+    parts = position if isinstance(position, list) else [position]
     if [type(part) for part in parts] != list(kinds):
-        raise refused_page_token()
+        raise page_token_problem()
     return parts
 
 
@@ -39,15 +44,23 @@ def text_after(token: str) -> str:
     return str(after)
 
 
+def number_after(token: str) -> int:
+    """The number after which a page begins, 0 for the first page. Raises INPUT_INVALID."""
+    [after] = decode_page_token(token, int) or [0]
+    if not 0 <= after < _GREATEST:
+        raise page_token_problem()
+    return int(after)
+
+
 def must_be_instant(text: str) -> None:
-    """Raises INPUT_INVALID for a part of a token that is no instant in ISO 8601."""
+    """Raises INPUT_INVALID when a part of a token is not an instant in ISO 8601."""
     try:
         datetime.fromisoformat(text)
     except ValueError:
-        raise refused_page_token() from None
+        raise page_token_problem() from None
 
 
-def refused_page_token() -> Problem:
-    """INPUT_INVALID: the token is not one that was handed out."""
-    told = "请原样使用上一页返回的 next_page_token / use next_page_token of the previous answer unchanged"
-    return INPUT_INVALID(fields=[FieldError("page_token", "page_token", told)])
+def page_token_problem() -> Problem:
+    """INPUT_INVALID for a token that was not handed out."""
+    message = "请原样使用上一页返回的 next_page_token / use next_page_token of the previous answer unchanged"
+    return INPUT_INVALID(fields=[FieldError("page_token", "page_token", message)])

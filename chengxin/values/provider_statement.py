@@ -1,6 +1,6 @@
-"""What a delivery or a change is, to whoever signs it: the digest of its content, and the provider's word (Art. 11, 12).
+"""What a provider signs of a delivery or a change: a statement with the digest of its content (Art. 11, 12).
 
-Used by the provider's client, which signs, by ingest, which verifies, and by whoever holds a receipt.
+The provider's client signs with this module, ingest verifies with it, and so can all who hold a receipt.
 """
 
 import hashlib
@@ -20,9 +20,9 @@ from chengxin.values.jwk import public_jwk, thumbprint
 TYPE: Final = "chengxin-delivery+jws"
 AMENDMENT: Final = "amendment"
 REVOCATION: Final = "revocation"
-# What a receipt and a statement both say of what was delivered.
-_CONTENT: Final = ("entry_code", "content_sha256", "file_sha256")
-_LONGEST: Final = 4096
+# The fields in which both a receipt and a statement describe what was delivered.
+_CONTENT_FIELDS: Final = ("entry_code", "content_sha256", "file_sha256")
+_LONGEST_JWS: Final = 4096
 _ALGORITHMS: Final = {("OKP", "Ed25519"): "EdDSA", ("EC", "P-256"): "ES256"}
 _encoder: Final = msgspec.json.Encoder(order="sorted")
 
@@ -45,7 +45,7 @@ def content_sha256(digests: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class ProviderStatement:
-    """A provider's signed word: what it says, and by which key (RFC 7638 thumbprint, public JWK)."""
+    """A provider's signed statement: its content, and the key that signed it (RFC 7638 thumbprint, public JWK)."""
 
     says: Mapping[str, Any]
     kid: str
@@ -53,18 +53,18 @@ class ProviderStatement:
 
 
 def sign(says: Mapping[str, Any], key: Ed25519PrivateKey) -> str:
-    """The word of whoever has the key on a delivery or a change: a compact JWS with the public key in its header."""
+    """Signs a statement on a delivery or a change: a compact JWS with the public key in its header."""
     jwk = {name: value for name, value in public_jwk(key).items() if name in ("kty", "crv", "x")}
     return jwt.api_jws.encode(canonical(dict(says)), key, algorithm="EdDSA", headers={"typ": TYPE, "jwk": jwk})
 
 
 def read_signed(jws: str) -> ProviderStatement:
-    """What a signed word says, by the key in its header: whose key that is, the caller must know.
+    """Reads a signed statement and verifies it by the key in its header. The caller must know whose key that is.
 
     Raises `ValueError` with the reason when it is not well formed or the key did not sign it.
     """
-    if len(jws) > _LONGEST:
-        raise ValueError(f"longer than {_LONGEST} characters")
+    if len(jws) > _LONGEST_JWS:
+        raise ValueError(f"longer than {_LONGEST_JWS} characters")
     try:
         header = jwt.get_unverified_header(jws)
         jwk = header.get("jwk")
@@ -88,7 +88,7 @@ def read_signed(jws: str) -> ProviderStatement:
 def statement(
     submission_id: str, entry_code: str, record_count: int, content: str = "", file_sha256: str = ""
 ) -> dict[str, Any]:
-    """What a provider signs of a delivery: with the digest of its content, of its file, or of both."""
+    """The statement that a provider signs of a delivery: with the digest of its content, of its file, or of both."""
     digests = {"content_sha256": content, "file_sha256": file_sha256}
     return {
         "submission_id": submission_id,
@@ -99,16 +99,16 @@ def statement(
 
 
 def must_be_about(says: Mapping[str, Any], stated: Mapping[str, Any]) -> None:
-    """Raises SUBMISSION_CONFLICT unless what a receipt says is about the delivery that is stated (`statement`)."""
-    # A digest that was not told, now or then, differs from nothing.
-    if any(says[name] and says[name] != stated[name] for name in _CONTENT if name in stated):
+    """Raises SUBMISSION_CONFLICT unless the receipt `says` is about the delivery of the statement `stated`."""
+    # A digest that is missing on either side is ignored.
+    if any(says[name] and says[name] != stated[name] for name in _CONTENT_FIELDS if name in stated):
         raise SUBMISSION_CONFLICT(
             submission_id=says["submission_id"], entry=says["entry_code"], version=says["entry_version"]
         )
 
 
 def digest_of(batches: Iterable[Sequence[tuple[int, Mapping[str, str]]]]) -> tuple[int, str]:
-    """How many records batches hold, and the digest of their content."""
+    """The number of records in the batches, and the digest of their content."""
     count, digests = 0, []
     for batch in batches:
         count += len(batch)
@@ -118,10 +118,10 @@ def digest_of(batches: Iterable[Sequence[tuple[int, Mapping[str, str]]]]) -> tup
 
 @dataclass(frozen=True)
 class ChangeStatement:
-    """What a change of a record says; its signature holds the digest of all of it.
+    """The content of a record's change; the signed statement holds the digest of all of it.
 
-    The request's id is part of it and is told nowhere else: where it is random, nobody who sees the digest can try out
-    what the items may have been.
+    The request's id is part of the digest and appears nowhere else. When it is random, those who see the digest cannot
+    try out what the items may have been.
     """
 
     request_id: str
@@ -134,23 +134,23 @@ class ChangeStatement:
 
     @property
     def act(self) -> str:
-        """What it does to the record."""
+        """What the change does to the record: `amendment` or `revocation`."""
         return REVOCATION if self.items is None else AMENDMENT
 
     def sha256(self) -> str:
         """SHA-256 over the canonical JSON of its fields, `items` of an amendment only; lower-case hex."""
-        told: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "request_id": self.request_id,
             "reason": self.reason,
             "document_number": self.document_number,
             "effective_date": self.effective_date,
             "objection_no": self.objection_no,
         }
-        return digest(canonical(told if self.items is None else told | {"items": dict(self.items)}))
+        return digest(canonical(fields if self.items is None else fields | {"items": dict(self.items)}))
 
 
 def change_statement(asked: ChangeStatement, record_id: str, based_on_version: int) -> dict[str, Any]:
-    """What a provider signs of a change of a record, made from one of its versions."""
+    """The statement that a provider signs of a change of a record, made from one of its versions."""
     return {
         "act": asked.act,
         "record_id": record_id,

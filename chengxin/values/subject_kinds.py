@@ -13,14 +13,14 @@ _KIND_BY_REGISTRAR: Final = {"1": "public_institution", "5": "social_organizatio
 def subject_kind(scheme: str, identifier: str, allowed_kinds: Collection[str]) -> str:
     """The kind of a subject known as `identifier` under `scheme`, among those that a catalog entry allows.
 
-    A person has an identity number. An organisation's kind is told by the registrar in its unified social credit code;
-    where the code does not tell, or tells a kind that the entry does not have, it is the entry's first organisation
-    kind. An entry without any gets the kind that the code tells.
+    A person has an identity number. An organisation's kind follows from the registrar in its unified social credit
+    code. When the code does not show a kind, or shows one that the entry does not allow, it is the entry's first
+    organisation kind. When the entry allows no organisation kind, it is the kind that the code shows, or else `individual`.
     """
     if scheme == "identity_number":
         return INDIVIDUAL
-    told = _KIND_BY_REGISTRAR.get(identifier[:1], "") if scheme == "uscc" else ""
-    if told and told in allowed_kinds:
-        return told
+    registered_kind = _KIND_BY_REGISTRAR.get(identifier[:1], "") if scheme == "uscc" else ""
+    if registered_kind and registered_kind in allowed_kinds:
+        return registered_kind
     organisations = [kind for kind in allowed_kinds if kind != INDIVIDUAL]
-    return organisations[0] if organisations else told or INDIVIDUAL
+    return organisations[0] if organisations else registered_kind or INDIVIDUAL

@@ -1,4 +1,4 @@
-"""Working days by the State Council's calendar (Art. 24 to 27). Pure: the calendar is data that the caller brings."""
+"""Working days by the State Council's calendar (Art. 24 to 27). Pure: the caller passes the calendar in as data."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,17 +22,17 @@ _SETTLED_BY_NEXT_NOTICE: Final = (12, 25)
 
 @dataclass(frozen=True)
 class CalendarYear:
-    """The days of one year that are not what their weekday says."""
+    """The days of one year on which the weekday does not decide."""
 
     year: int
-    # False: no notice yet, the days off are those that the law fixes and a guess at the rest.
+    # False: there is no notice yet; the days off are those that the law fixes, and a guess at the rest.
     announced: bool
     days_off: frozenset[date]
     days_worked: frozenset[date]
 
     @classmethod
     def of(cls, year: int, announced: bool, days_off: Iterable[str], days_worked: Iterable[str]) -> "CalendarYear":
-        """From the fields of the contract's CalendarYear. Raises `ValueError` for what is not a date."""
+        """A year from the fields of the contract's CalendarYear. Raises `ValueError` for a text that is not a date."""
         return cls(
             year,
             announced,
@@ -49,7 +49,7 @@ class Deadline(NamedTuple):
 
 
 class WorkCalendar:
-    """The working days of the years it was given. Every question about another year is CALENDAR_YEAR_UNKNOWN."""
+    """The working days of the years that it was given. Raises CALENDAR_YEAR_UNKNOWN for any other year."""
 
     def __init__(self, years: Iterable[CalendarYear]) -> None:
         self._years = {y.year: y for y in years}

@@ -1,4 +1,4 @@
-"""Copying a log over HTTP into a directory, as C2SP tlog-tiles lays it out, and reading it from there."""
+"""Reads a log over HTTP, and copies it into a directory as C2SP tlog-tiles lays it out."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +13,8 @@ from chengxin.tlog.signed_note import Checkpoint, split_note
 
 CHECKPOINT: Final = "checkpoint"
 KEY: Final = "key"
-# Few enough for a log to serve besides its work.
-_AT_ONCE: Final = 4
+# Requests at once: few enough for a log to serve beside its work.
+_REQUESTS_AT_ONCE: Final = 4
 
 Fetch = Callable[[str], bytes]
 
@@ -24,27 +24,27 @@ class FetchError(Exception):
 
 
 def fetcher(http: str, token: str = "") -> Fetch:
-    """Reads paths under `<http>/tlog/`. What it gives raises `FetchError`."""
-    patience = urllib3.Retry(3, backoff_factor=0.2)
+    """Returns a function that reads paths under `<http>/tlog/`; that function raises `FetchError`."""
+    retries = urllib3.Retry(3, backoff_factor=0.2)
     timeout = urllib3.Timeout(connect=3, read=30)
-    log = pool(Trust.of_environment(), maxsize=_AT_ONCE, retries=patience, timeout=timeout)
+    log = pool(Trust.of_environment(), maxsize=_REQUESTS_AT_ONCE, retries=retries, timeout=timeout)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def fetch(path: str) -> bytes:
         url = f"{http.rstrip('/')}/tlog/{path}"
         try:
-            got = log.request("GET", url, headers=headers)
+            response = log.request("GET", url, headers=headers)
         except urllib3.exceptions.HTTPError as e:
             raise FetchError(f"{url}: {e}") from None
-        if got.status != 200:
-            raise FetchError(f"{url} answers {got.status}: {got.data[:300].decode('utf-8', 'replace')}")
-        return got.data
+        if response.status != 200:
+            raise FetchError(f"{url} answers {response.status}: {response.data[:300].decode('utf-8', 'replace')}")
+        return response.data
 
     return fetch
 
 
 def export_log(http: str, directory: Path, token: str) -> int:
-    """Copies the log of a suite, as it is at its latest checkpoint, into `directory`; gives the number of events.
+    """Copies the log of a suite, as it is at its latest checkpoint, into `directory`; returns the number of events.
 
     `token` is a supervisor's: events are for supervisors only. Raises `FetchError`.
     """
@@ -56,10 +56,10 @@ def export_log(http: str, directory: Path, token: str) -> int:
     def copy(path: str) -> None:
         _write(directory / path, fetch(path))
 
-    with ThreadPoolExecutor(_AT_ONCE) as threads:
+    with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as threads:
         for _ in threads.map(copy, paths(size)):
             pass
-    # Last, so that a directory with a checkpoint is a whole copy.
+    # The checkpoint comes last, so that a directory with a checkpoint is a whole copy.
     _write(directory / CHECKPOINT, note)
     return size
 

@@ -1,4 +1,4 @@
-"""`chengxin audit`: verifying and exporting the audit log."""
+"""`chengxin audit`: verifies or exports the audit log."""
 
 import json
 import sys
@@ -98,29 +98,29 @@ def _verify(directory: Path, vkey: str | None, earlier: str) -> Findings:
 
 
 def _export(home: Path | None, http: str | None, token_file: Path | None, directory: Path) -> int:
-    here = Home(home.absolute()) if home else Home.default()
+    suite_home = Home(home.absolute()) if home else Home.default()
     if http is None:
-        if not (known := here.addresses()):
-            raise click.ClickException(f"no suite runs in {here.path}; start one, or give --http or --directory")
-        http = str(known["http"])
+        if not (addresses := suite_home.addresses()):
+            raise click.ClickException(f"no suite runs in {suite_home.path}; start one, or give --http or --directory")
+        http = str(addresses["http"])
     try:
-        token = _token(token_file) if token_file else _supervisor(here, http)
+        token = _read_token(token_file) if token_file else _obtain_supervisor_token(suite_home, http)
         return export_log(http, directory, token)
     except (FetchError, HttpRefused, Problem, NoteError, UnicodeDecodeError) as e:
         raise click.ClickException(f"the log cannot be copied: {e}") from None
 
 
-def _token(file: Path) -> str:
+def _read_token(file: Path) -> str:
     token = file.read_text().strip()
     if not token.isascii() or len(token.split()) != 1:
         raise click.ClickException(f"{file} is not an access token: one line of ASCII without spaces is one")
     return token
 
 
-def _supervisor(home: Home, http: str) -> str:
-    people = home.path / "demo" / "credentials.json"
-    if not people.exists():
+def _obtain_supervisor_token(home: Home, http: str) -> str:
+    credentials_file = home.path / "demo" / "credentials.json"
+    if not credentials_file.exists():
         raise click.ClickException(f"no demonstration people in {home.path}; give a supervisor's --token-file")
-    proof = json.loads(people.read_text())["officers"]["supervisor"]
-    officer = Edge(http, "").officer(proof["username"], proof["password"], proof["totp_secret"])
+    credentials = json.loads(credentials_file.read_text())["officers"]["supervisor"]
+    officer = Edge(http, "").officer(credentials["username"], credentials["password"], credentials["totp_secret"])
     return officer.token()

@@ -56,7 +56,7 @@ def register(
 ) -> None:
     """Register a client with its first key. It can do nothing until grants are approved."""
     body = {"client_id": client_id, "name": name, "org": org, "region": region, "responsible": responsible}
-    officer.show("POST", _BASE, json=body | {"jwk": _public(key_file)})
+    officer.show("POST", _BASE, json=body | {"jwk": _read_public_jwk(key_file)})
 
 
 @command.command("grant")
@@ -85,7 +85,7 @@ def grant(
 @as_officer
 def add_key(officer: OfficerOptions, client_id: str, key_file: Path, overlap_hours: int | None) -> None:
     """Add a key, or rotate to it."""
-    body = {"jwk": _public(key_file), "overlap_hours": overlap_hours}
+    body = {"jwk": _read_public_jwk(key_file), "overlap_hours": overlap_hours}
     officer.show("POST", f"{_BASE}/{client_id}/keys", json=body)
 
 
@@ -115,8 +115,8 @@ def resume(officer: OfficerOptions, client_id: str) -> None:
     officer.show("POST", f"{_BASE}/{client_id}/resume")
 
 
-def _public(file: Path) -> dict[str, Any]:
-    """The JWK in a file, or of the PEM public key in it."""
+def _read_public_jwk(file: Path) -> dict[str, Any]:
+    """The JWK in a file, or that of the PEM public key in it."""
     text = file.read_bytes()
     if b"PRIVATE KEY" in text:
         raise click.ClickException(f"{file} is a private key; give the public one (chengxin keys public {file})")

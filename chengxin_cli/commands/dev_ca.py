@@ -1,4 +1,4 @@
-"""A CA for development: certificates for the edges and for clients, from a CA that nobody but the developer trusts."""
+"""A CA for development, which only the developer trusts, and its certificates for the edges and for clients."""
 
 import ipaddress
 from datetime import UTC, datetime, timedelta
@@ -16,14 +16,14 @@ _DAYS: Final = 90
 
 
 def make_ca(directory: Path) -> None:
-    """Writes `ca.pem` and `ca.key.pem` (P-256), unless they are there."""
+    """Writes `ca.pem` and `ca.key.pem` (P-256), unless they exist."""
     if (directory / "ca.pem").exists():
         return
     key = ec.generate_private_key(ec.SECP256R1())
-    name = _named("Chengxin development CA")
+    name = _make_name("Chengxin development CA")
     usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
     builder = (
-        _builder(name, name, key)
+        _start_certificate(name, name, key)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -32,8 +32,11 @@ def make_ca(directory: Path) -> None:
 
 
 def certify(directory: Path, file: str, common_name: str, servers: tuple[str, ...] = ()) -> Path:
-    """Writes `<file>.pem` and `<file>.key.pem`, replacing what is there: of a server with these host names or addresses,
-    of a client without any. The path of the certificate."""
+    """Writes `<file>.pem` and `<file>.key.pem`, in place of existing ones; returns the path of the certificate.
+
+    It is the certificate of a server with the host names or addresses `servers`, or of a client when there are none.
+    Raises ValueError when the CA's key is no P-256 key.
+    """
     ca = x509.load_pem_x509_certificate((directory / "ca.pem").read_bytes())
     ca_key = serialization.load_pem_private_key((directory / "ca.key.pem").read_bytes(), None)
     if not isinstance(ca_key, ec.EllipticCurvePrivateKey):
@@ -41,18 +44,20 @@ def certify(directory: Path, file: str, common_name: str, servers: tuple[str, ..
     key = ec.generate_private_key(ec.SECP256R1())
     purpose = ExtendedKeyUsageOID.SERVER_AUTH if servers else ExtendedKeyUsageOID.CLIENT_AUTH
     builder = (
-        _builder(_named(common_name), ca.subject, key)
+        _start_certificate(_make_name(common_name), ca.subject, key)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
     )
     if servers:
-        names = x509.SubjectAlternativeName([_alternative(server) for server in servers])
+        names = x509.SubjectAlternativeName([_make_alternative_name(server) for server in servers])
         builder = builder.add_extension(names, critical=False)
     return _write(directory, file, key, builder.sign(ca_key, hashes.SHA256()))
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+def _start_certificate(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
+) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -65,11 +70,11 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivate
     )
 
 
-def _named(common_name: str) -> x509.Name:
+def _make_name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
-def _alternative(server: str) -> x509.GeneralName:
+def _make_alternative_name(server: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(server))
     except ValueError:
@@ -79,7 +84,7 @@ def _alternative(server: str) -> x509.GeneralName:
 def _write(directory: Path, file: str, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> Path:
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     write_private(directory / f"{file}.key.pem", pem)
-    written = directory / f"{file}.pem"
-    write_private(written, certificate.public_bytes(serialization.Encoding.PEM))
-    written.chmod(0o644)
-    return written
+    certificate_file = directory / f"{file}.pem"
+    write_private(certificate_file, certificate.public_bytes(serialization.Encoding.PEM))
+    certificate_file.chmod(0o644)
+    return certificate_file

@@ -1,4 +1,4 @@
-"""`chengxin disclosure`: making anew what the disclosure service derives from the feeds."""
+"""`chengxin disclosure`: makes anew what the disclosure service derives from the feeds."""
 
 import json
 import threading
@@ -10,7 +10,7 @@ from rich.progress import Progress
 
 from chengxin_cli.officer_session import OfficerOptions, as_officer
 
-_ADDRESS = "/v1/operations/disclosure/rebuild"
+_PATH = "/v1/operations/disclosure/rebuild"
 
 
 @click.group("disclosure")
@@ -26,25 +26,25 @@ def rebuild(officer: OfficerOptions, status: bool) -> None:
 
     Ctrl-C ends the waiting, not the rebuild. Exits 1 when it failed.
     """
-    found = officer.call("GET" if status else "POST", _ADDRESS)
+    progress = officer.call("GET" if status else "POST", _PATH)
     pause = threading.Event()
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("rebuilding", total=None)
-        while not status and found["state"] in ("asked", "filling"):
-            goal = sum(found["goal"].values())
-            bar.update(task, total=goal or None, completed=sum(found["positions"].values()))
+        while not status and progress["state"] in ("asked", "filling"):
+            goal = sum(progress["goal"].values())
+            bar.update(task, total=goal or None, completed=sum(progress["positions"].values()))
             pause.wait(1)
-            found = _again(officer, found)
-    click.echo(json.dumps(found, ensure_ascii=False, indent=1))
-    if found["state"] == "failed":
+            progress = _poll(officer, progress)
+    click.echo(json.dumps(progress, ensure_ascii=False, indent=1))
+    if progress["state"] == "failed":
         raise click.exceptions.Exit(1)
 
 
-def _again(officer: OfficerOptions, found: dict[str, Any]) -> dict[str, Any]:
+def _poll(officer: OfficerOptions, last_progress: dict[str, Any]) -> dict[str, Any]:
     try:
-        return dict(officer.call("GET", _ADDRESS))
+        return dict(officer.call("GET", _PATH))
     except click.ClickException as e:
-        # The service is started again, say; the rebuild goes on then.
+        # The service may be restarting; the rebuild goes on afterwards.
         if "UNAVAILABLE" not in e.message:
             raise
-        return found
+        return last_progress

@@ -1,4 +1,4 @@
-"""`chengxin keys`: the gateway's signing keys, and the key files that processes and clients are given."""
+"""`chengxin keys`: the gateway's signing keys, and the key files of processes and clients."""
 
 import base64
 import json
@@ -98,8 +98,10 @@ def dev_ca(directory: Path, servers: tuple[str, ...], clients: tuple[str, ...]) 
     """
     make_ca(directory)
     certify(directory, "server", servers[0], servers)
-    made = {client: certificate_thumbprint(certify(directory, client, client).read_bytes()) for client in clients}
-    click.echo(json.dumps({"ca": str(directory / "ca.pem"), "server": list(servers), "clients": made}))
+    thumbprints = {
+        client: certificate_thumbprint(certify(directory, client, client).read_bytes()) for client in clients
+    }
+    click.echo(json.dumps({"ca": str(directory / "ca.pem"), "server": list(servers), "clients": thumbprints}))
 
 
 def _must_be_new(file: Path) -> None:

@@ -1,4 +1,4 @@
-"""`chengxin officer`: signing in, officers' accounts, and the grants that take two of them."""
+"""`chengxin officer`: sign-in, officers' accounts, and the grants that take two officers."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ import click
 from chengxin_cli.officer_session import OfficerOptions, as_officer, present_code
 
 _BASE = "/v1/identity/officers"
-# Not an argument: it would stay in the shell's history and be seen in the list of processes.
-_ASKED = "The person's identity number, in place of asking for it."
+# The number is no argument: it would stay in the shell's history and show in the list of processes.
+_IDENTITY_NUMBER_HELP = "The person's identity number, in place of asking for it."
 _USERNAME = click.argument("target", metavar="USERNAME")
 
 
@@ -156,11 +156,11 @@ def end_sessions(officer: OfficerOptions, target: str, session: str) -> None:
 
 @command.command("counter-code")
 @click.option("--document", default="resident_identity_card", help="resident_identity_card, temporary_identity_card.")
-@click.option("--identity-number-file", type=click.Path(exists=True, path_type=Path), help=_ASKED)
+@click.option("--identity-number-file", type=click.Path(exists=True, path_type=Path), help=_IDENTITY_NUMBER_HELP)
 @as_officer
 def counter_code(officer: OfficerOptions, document: str, identity_number_file: Path | None) -> None:
     """A one-time code for the person whose document one has checked, printed once."""
-    body = {"identity_number": _number(identity_number_file), "document": document}
+    body = {"identity_number": _read_identity_number(identity_number_file), "document": document}
     officer.show("POST", "/v1/identity/counter/codes", json=body)
 
 
@@ -169,13 +169,13 @@ def counter_code(officer: OfficerOptions, document: str, identity_number_file: P
 @click.option("--capacity", required=True, help="legal_representative, or agent.")
 @click.option("--authorization", default="", help="For an agent: number of the authorization.")
 @click.option("--until", default="", help="For an agent: its last day, YYYY-MM-DD.")
-@click.option("--identity-number-file", type=click.Path(exists=True, path_type=Path), help=_ASKED)
+@click.option("--identity-number-file", type=click.Path(exists=True, path_type=Path), help=_IDENTITY_NUMBER_HELP)
 @as_officer
 def represent(
     officer: OfficerOptions, uscc: str, capacity: str, authorization: str, until: str, identity_number_file: Path | None
 ) -> None:
     """Record that a person may act for an organisation."""
-    body = {"identity_number": _number(identity_number_file), "uscc": uscc, "capacity": capacity}
+    body = {"identity_number": _read_identity_number(identity_number_file), "uscc": uscc, "capacity": capacity}
     body |= {"authorization": authorization, "until": until}
     officer.show("POST", "/v1/identity/representations", json=body)
 
@@ -196,5 +196,5 @@ def end_representation(officer: OfficerOptions, representation_id: str) -> None:
     officer.show("DELETE", f"/v1/identity/representations/{representation_id}")
 
 
-def _number(file: Path | None) -> str:
+def _read_identity_number(file: Path | None) -> str:
     return file.read_text().strip() if file else str(click.prompt("Identity number")).strip()

@@ -13,14 +13,16 @@ from chengxin_cli.suite.home import PROCESSES
 
 
 def rows() -> list[dict[str, Any]]:
-    """Every HTTP route and gRPC method with its rule, asked of each composition root."""
+    """Every HTTP route and gRPC method with its rule, as each composition root reports it. Raises `ClickException`."""
     table: list[dict[str, Any]] = []
     for name in PROCESSES:
         module = name if name == "gateway" else f"services.{name}"
-        done = subprocess.run([sys.executable, "-m", module, "--policy"], capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise click.ClickException(f"{name}: {done.stderr.strip().splitlines()[-1]}")
-        table.extend(json.loads(done.stdout))
+        completed = subprocess.run(
+            [sys.executable, "-m", module, "--policy"], capture_output=True, text=True, check=False
+        )
+        if completed.returncode:
+            raise click.ClickException(f"{name}: {completed.stderr.strip().splitlines()[-1]}")
+        table.extend(json.loads(completed.stdout))
     return table
 
 
@@ -28,19 +30,19 @@ def rows() -> list[dict[str, Any]]:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def command(as_json: bool) -> None:
     """Who may do what: every HTTP route and gRPC method with its rule."""
-    found = rows()
+    rules = rows()
     if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False, indent=1))
+        click.echo(json.dumps(rules, ensure_ascii=False, indent=1))
         return
     table = Table("service", "face", "roles", "identity", "conditions", "articles", "act")
-    for row in found:
-        if "open_to_all" in row:
-            table.add_row(row["service"], row["face"], "(open)", "", row["open_to_all"], "", "")
+    for rule in rules:
+        if "open_to_all" in rule:
+            table.add_row(rule["service"], rule["face"], "(open)", "", rule["open_to_all"], "", "")
         else:
-            conditions = "\n".join(row["conditions"])
-            articles = ", ".join(row["articles"])
-            identity = "" if row["assurance"] == "none" else row["assurance"]
-            roles = ", ".join(row["roles"])
-            table.add_row(row["service"], row["face"], roles, identity, conditions, articles, row["act"])
-    # Where it is read by a program or kept in a file, no cell is cut.
+            conditions = "\n".join(rule["conditions"])
+            articles = ", ".join(rule["articles"])
+            identity = "" if rule["assurance"] == "none" else rule["assurance"]
+            roles = ", ".join(rule["roles"])
+            table.add_row(rule["service"], rule["face"], roles, identity, conditions, articles, rule["act"])
+    # When a program reads the table or a file keeps it, no cell is cut.
     Console(width=None if sys.stdout.isatty() else 400).print(table)

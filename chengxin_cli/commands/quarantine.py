@@ -1,4 +1,4 @@
-"""`chengxin quarantine`: what the services could not apply and have set aside, and having it tried again."""
+"""`chengxin quarantine`: lists what the services could not apply and have set aside, and has it tried again."""
 
 import json
 from typing import Final
@@ -7,7 +7,7 @@ import click
 
 from chengxin_cli.officer_session import OfficerOptions, as_officer
 
-# Each service has what it set aside in its own store.
+# Each service keeps what it set aside in its own store.
 _SERVICES: Final = ("gateway", "catalog", "ingest", "disclosure", "objection")
 _SERVICE = click.option(
     "--service", "services", multiple=True, type=click.Choice(_SERVICES), help="Of which service [all]."
@@ -35,14 +35,14 @@ def list_(officer: OfficerOptions, services: tuple[str, ...]) -> None:
 @as_officer
 def retry(officer: OfficerOptions, row_id: str | None, services: tuple[str, ...]) -> None:
     """Try ROW_ID again, or all that failed; exits 1 when something is still set aside."""
-    left = 0
+    unresolved = 0
     for service in services or _SERVICES:
         base = f"/v1/operations/{service}/quarantine"
-        found = list(officer.all(base, "items"))
-        for item in found:
+        items = list(officer.all(base, "items"))
+        for item in items:
             if row_id == item["id"] or (row_id is None and item["state"] == "failed"):
                 answer = officer.call("POST", f"{base}/{item['id']}/retry")
-                left += not answer["resolved"]
+                unresolved += not answer["resolved"]
                 click.echo(json.dumps({"service": service, "id": item["id"]} | answer, ensure_ascii=False))
-    if left:
+    if unresolved:
         raise click.exceptions.Exit(1)

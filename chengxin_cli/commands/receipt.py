@@ -1,4 +1,4 @@
-"""`chengxin receipt`: what a receipt proves, without asking anybody."""
+"""`chengxin receipt`: verifies what a receipt proves, offline."""
 
 import hashlib
 import json
@@ -37,24 +37,24 @@ def command() -> None:
 def verify(receipt_file: Path, keys_file: Path | None, delivered: Path | None, key_file: Path | None) -> None:
     """Verify RECEIPT_FILE: the system's word on a delivery or a change, and the provider's word that it holds."""
     try:
-        told = _object(receipt_file)
-        keys = _object(keys_file) if keys_file else {"keys": told.get("keys", [])}
-        says = system_says(told, keys)
-        lines = [f"system: signed by key {jwt.get_unverified_header(told['jws'])['kid']}"]
+        receipt = _read_object(receipt_file)
+        keys = _read_object(keys_file) if keys_file else {"keys": receipt.get("keys", [])}
+        says = verify_system_statement(receipt, keys)
+        lines = [f"system: signed by key {jwt.get_unverified_header(receipt['jws'])['kid']}"]
         if keys_file is None:
             lines.append("  the key came with the receipt: compare it with the one that the system published (--keys)")
-        lines.append(_provider_line(says, public_jwk(load_private_key(key_file))["kid"] if key_file else ""))
+        lines.append(_describe_provider(says, public_jwk(load_private_key(key_file))["kid"] if key_file else ""))
         if delivered is not None:
             if "record_id" in says:
                 raise ReceiptRefused(
                     f"it is of a change of record {says['record_id']}, not of a file: leave out --delivered"
                 )
-            _must_be(says, "file_sha256", hashlib.sha256(delivered.read_bytes()).hexdigest())
+            _require(says, "file_sha256", hashlib.sha256(delivered.read_bytes()).hexdigest())
             lines.append(f"file: {delivered.name} is what was delivered")
-        if "asked" in told:
-            _must_be(says, "content_sha256", ChangeStatement(**told["asked"]).sha256())
+        if "asked" in receipt:
+            _require(says, "content_sha256", ChangeStatement(**receipt["asked"]).sha256())
             lines.append("request: what it holds is what was asked")
-        lines.append(_about(says))
+        lines.append(_describe(says))
     except Problem as e:
         raise click.ClickException(str(e)) from None
     except (ReceiptRefused, jwt.PyJWTError, ValueError, KeyError, TypeError) as e:
@@ -63,19 +63,19 @@ def verify(receipt_file: Path, keys_file: Path | None, delivered: Path | None, k
         click.echo(line)
 
 
-def _object(file: Path) -> dict[str, Any]:
+def _read_object(file: Path) -> dict[str, Any]:
     """The JSON object in a file. Raises ReceiptRefused, ValueError."""
     try:
-        found = json.loads(file.read_text())
+        parsed = json.loads(file.read_text())
     except RecursionError:
         raise ReceiptRefused("it is nested too deeply") from None
-    if not isinstance(found, dict):
+    if not isinstance(parsed, dict):
         raise ReceiptRefused("it is not a JSON object")
-    return found
+    return parsed
 
 
-def system_says(told: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, Any]:
-    """What the system signed. Raises `jwt.InvalidTokenError`, ReceiptRefused when the readable part says otherwise."""
+def verify_system_statement(told: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, Any]:
+    """What the system signed. Raises `jwt.InvalidTokenError`, ReceiptRefused when the readable part differs from it."""
     if jwt.get_unverified_header(told["jws"]).get("typ") != "chengxin-receipt+jws":
         raise ReceiptRefused("this is not a receipt")
     says = verified(told["jws"], keys)
@@ -84,26 +84,26 @@ def system_says(told: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, A
     return says
 
 
-def provider_says(says: Mapping[str, Any]) -> str:
-    """The thumbprint of the provider's key whose word a receipt holds; empty when it did not sign.
+def verify_provider_statement(says: Mapping[str, Any]) -> str:
+    """The thumbprint of the provider's key that signed the statement in a receipt; empty when it did not sign.
 
-    Raises ReceiptRefused when that word is about something else than the receipt.
+    Raises ReceiptRefused when that statement is about something else than the receipt.
     """
     if not says.get("provider_signature"):
         return ""
     signed = read_signed(says["provider_signature"])
     if "record_id" in says:
         for name in ("act", "record_id", "based_on_version", "content_sha256"):
-            _must_be(signed.says, name, says[name])
+            _require(signed.says, name, says[name])
         return signed.kid
     facts = {name: says[name] for name in ("submission_id", "entry_code", "content_sha256", "file_sha256")}
     for name, value in (facts | {"record_count": says["counts"]["total"]}).items():
         if name in signed.says:
-            _must_be(signed.says, name, value)
+            _require(signed.says, name, value)
     return signed.kid
 
 
-def _about(says: Mapping[str, Any]) -> str:
+def _describe(says: Mapping[str, Any]) -> str:
     if "record_id" in says:
         return (
             f"{says['act']} of record {says['record_id']} of {says['provider']}: {says['outcome']}, from version"
@@ -116,8 +116,8 @@ def _about(says: Mapping[str, Any]) -> str:
     )
 
 
-def _provider_line(says: Mapping[str, Any], expected: str) -> str:
-    kid = provider_says(says)
+def _describe_provider(says: Mapping[str, Any], expected: str) -> str:
+    kid = verify_provider_statement(says)
     if expected and kid != expected:
         raise ReceiptRefused(f"it was signed by key {kid or '-'}, not by {expected}")
     if not kid:
@@ -125,6 +125,6 @@ def _provider_line(says: Mapping[str, Any], expected: str) -> str:
     return f"provider: {says['provider_client']} signed by key {kid}"
 
 
-def _must_be(says: Mapping[str, Any], name: str, value: Any) -> None:
+def _require(says: Mapping[str, Any], name: str, value: Any) -> None:
     if says.get(name) != value:
         raise ReceiptRefused(f"{name} is {says.get(name)}, not {value}")

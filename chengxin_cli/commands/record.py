@@ -1,4 +1,4 @@
-"""`chengxin record`: a provider's later changes of its records (Art. 11), signed, and receipted to be kept."""
+"""`chengxin record`: a provider changes its records later (Art. 11), signs each change and keeps the receipt."""
 
 import json
 import secrets
@@ -14,10 +14,10 @@ from chengxin.errors import IDEMPOTENCY_CONFLICT, Problem
 from chengxin.values.canonical_json import canonical
 from chengxin.values.provider_statement import ChangeStatement, change_statement, sign
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
-from chengxin_cli.commands.receipt import provider_says, system_says
-from chengxin_cli.commands.submit import edge_of, told
+from chengxin_cli.commands.receipt import verify_provider_statement, verify_system_statement
+from chengxin_cli.commands.submit import describe_problem, edge_of
 from chengxin_cli.gateway_client import Caller, HttpRefused
-from chengxin_cli.output_files import keep
+from chengxin_cli.output_files import save_without_loss
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 _OUTCOMES: Final = {
@@ -32,19 +32,19 @@ def command() -> None:
     """Find, amend or revoke a record of yours (Art. 11)."""
 
 
-def _with(*options: Callable[..., Any]) -> Callable[..., Any]:
+def _add_options(*options: Callable[..., Any]) -> Callable[..., Any]:
     """Puts options on a command, in this order."""
 
-    def decorate(made: Callable[..., None]) -> Callable[..., None]:
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
         for option in reversed(options):
-            made = option(made)
-        return made
+            function = option(function)
+        return function
 
     return decorate
 
 
-# By whom, and where.
-_ASKING: Final = (
+# The client that asks, and where the gateway is.
+_CLIENT_OPTIONS: Final = (
     click.option("--client-id", required=True, help="Your client id."),
     click.option("--key", "key_file", type=_FILE, required=True, help="Its private key."),
     click.option("--home", type=click.Path(path_type=Path), help="Directory of a suite here."),
@@ -52,8 +52,8 @@ _ASKING: Final = (
     click.option("--grpc", "grpc_address", help="gRPC address of the gateway, host:port [from the home]."),
     click.option("--language", type=click.Choice(["zh-CN", "en"]), default="zh-CN", help="Of reasons."),
 )
-# What both acts take.
-_CHANGING: Final = _with(
+# The options of both acts.
+_CHANGE_OPTIONS: Final = _add_options(
     click.argument("record_id"),
     click.option("--reason", required=True, help="Why, in words."),
     click.option("--document-number", default="", help="The legal document of the change."),
@@ -67,18 +67,18 @@ _CHANGING: Final = _with(
         type=click.Path(dir_okay=False, path_type=Path),
         help="Where to keep the receipt [<record>.<version>.receipt.json here].",
     ),
-    *_ASKING,
+    *_CLIENT_OPTIONS,
 )
 
 
-def _items_given(_: click.Context, __: click.Parameter, changes: tuple[str, ...]) -> dict[str, str]:
-    given = {}
+def _parse_items(_: click.Context, __: click.Parameter, changes: tuple[str, ...]) -> dict[str, str]:
+    items = {}
     for change in changes:
-        code, equals, given[code] = change.partition("=")
-        # Without it nobody said what the value is: to take it for none would erase the item.
+        code, equals, items[code] = change.partition("=")
+        # Without the equals sign no value was typed: to take that for an empty value would erase the item.
         if not code or not equals:
             raise click.BadParameter(f"'{change}' is not ITEM=VALUE; ITEM= takes the item away")
-    return given
+    return items
 
 
 @command.command("show")
@@ -89,10 +89,10 @@ def _items_given(_: click.Context, __: click.Parameter, changes: tuple[str, ...]
     multiple=True,
     required=True,
     metavar="ITEM=VALUE",
-    callback=_items_given,
+    callback=_parse_items,
     help="What identifies the record.",
 )
-@_with(*_ASKING)
+@_add_options(*_CLIENT_OPTIONS)
 def show(
     catalog: str,
     key: dict[str, str],
@@ -104,18 +104,18 @@ def show(
     language: str,
 ) -> None:
     """Show your record of an entry by the items that identify it: its id, its version, its items."""
-    asked = {"catalog": catalog, "key": key, "page_size": 200}
+    query = {"catalog": catalog, "key": key, "page_size": 200}
     try:
         provider = edge_of(home, http, grpc_address, language).machine(client_id, key_file, scope="provider")
-        found = provider.post("/v1/records/queries", asked)
-        while token := found["next_page_token"]:
-            found = provider.post("/v1/records/queries", asked | {"page_token": token})
+        history = provider.post("/v1/records/queries", query)
+        while token := history["next_page_token"]:
+            history = provider.post("/v1/records/queries", query | {"page_token": token})
     except Problem as e:
-        raise click.ClickException(told(e, language)) from None
+        raise click.ClickException(describe_problem(e, language)) from None
     except HttpRefused as e:
         raise click.ClickException(str(e)) from None
-    current = found["versions"][-1]
-    shown = {"record_id": found["record_id"]} | {name: current[name] for name in ("version", "revoked", "items")}
+    current = history["versions"][-1]
+    shown = {"record_id": history["record_id"]} | {name: current[name] for name in ("version", "revoked", "items")}
     click.echo(json.dumps(shown, ensure_ascii=False, indent=1))
 
 
@@ -126,27 +126,27 @@ def show(
     multiple=True,
     required=True,
     metavar="ITEM=VALUE",
-    callback=_items_given,
+    callback=_parse_items,
     help="An item's new value; ITEM= takes the item away.",
 )
-@_CHANGING
+@_CHANGE_OPTIONS
 def amend(given: dict[str, str], **options: Any) -> None:
     """Amend RECORD_ID: the other items stay as they are."""
 
     def items(current: Mapping[str, str]) -> dict[str, str]:
         return {code: value for code, value in (dict(current) | given).items() if value}
 
-    _run(items, **options)
+    _change(items, **options)
 
 
 @command.command("revoke")
-@_CHANGING
+@_CHANGE_OPTIONS
 def revoke(**options: Any) -> None:
     """Revoke RECORD_ID: it ceases to have effect, and stays in history."""
-    _run(None, **options)
+    _change(None, **options)
 
 
-def _run(
+def _change(
     items: Callable[[Mapping[str, str]], dict[str, str]] | None,
     record_id: str,
     client_id: str,
@@ -158,32 +158,34 @@ def _run(
     grpc_address: str | None,
     language: str,
     request_id: str | None,
-    **words: str,
+    **statement_fields: str,
 ) -> None:
     try:
         edge = edge_of(home, http, grpc_address, language)
-        # Asked first, they say before anything is changed that the receipt can be verified.
+        # The keys are fetched first, so that before any change it is sure that the receipt can be verified.
         keys = edge.anonymous().get("/v1/submissions/keys")
         provider = edge.machine(client_id, key_file, scope="provider")
         name = request_id or secrets.token_urlsafe(24)
-        asking = {
-            version.version: ChangeStatement(name, items=items(version.items) if items else None, **words)
+        statements = {
+            version.version: ChangeStatement(name, items=items(version.items) if items else None, **statement_fields)
             for version in versions(provider, record_id)
         }
-        asked, outcome = ask_again(provider, record_id, asking, key_file if signing else None)
+        statement, outcome = ask_again(provider, record_id, statements, key_file if signing else None)
     except Problem as e:
-        raise click.ClickException(told(e, language)) from None
+        raise click.ClickException(describe_problem(e, language)) from None
     except HttpRefused as e:
         raise click.ClickException(str(e)) from None
-    kept = receipt_of(outcome.receipt, asked, keys["keys"])
-    content = json.dumps(kept, ensure_ascii=False, indent=1).encode()
+    receipt = receipt_of(outcome.receipt, statement, keys["keys"])
+    content = json.dumps(receipt, ensure_ascii=False, indent=1).encode()
     wanted = receipt_file or Path(f"{record_id}.{outcome.version}.receipt.json")
-    file = keep(wanted, lambda out: out.write(content))
-    click.echo(f"record {record_id} version {outcome.version}: {_OUTCOMES[outcome.outcome]}{_lateness(outcome)}")
+    file = save_without_loss(wanted, lambda out: out.write(content))
+    click.echo(
+        f"record {record_id} version {outcome.version}: {_OUTCOMES[outcome.outcome]}{_describe_lateness(outcome)}"
+    )
     click.echo(f"receipt, signatures verified: {file}")
 
 
-def _lateness(outcome: pb.RecordOutcome) -> str:
+def _describe_lateness(outcome: pb.RecordOutcome) -> str:
     if outcome.late_undetermined:
         return ", lateness undetermined: the calendar of a year is missing"
     return f", {outcome.late_working_days} working days late" if outcome.late_working_days else ""
@@ -192,22 +194,23 @@ def _lateness(outcome: pb.RecordOutcome) -> str:
 def versions(provider: Caller, record_id: str) -> list[pb.DeliveredVersion]:
     """Every version of a record of the provider, oldest first. Raises `Problem`."""
     request = pb.GetRecordRequest(record_id=record_id, page_size=1000)
-    found: list[pb.DeliveredVersion] = []
+    delivered: list[pb.DeliveredVersion] = []
     while True:
         page: pb.RecordHistory = provider.rpc("IngestService/GetRecord", request)
-        found.extend(page.versions)
+        delivered.extend(page.versions)
         if not page.next_page_token:
-            return found
+            return delivered
         request.page_token = page.next_page_token
 
 
 def ask_again(
     provider: Caller, record_id: str, asking: Mapping[int, ChangeStatement], key_file: Path | None
 ) -> tuple[ChangeStatement, pb.RecordOutcome]:
-    """Asks for the change that was or will be made under a request id; `asking` is what it says, by version it bases on.
+    """Asks for the change of one request id, whether it was made before or not; returns its statement and outcome.
 
-    A request id is new, and good for the latest version; or it was used for an earlier one, and is good for that alone:
-    for all others the system refuses it. Raises `Problem`; nothing is changed then.
+    `asking` holds the statement of the change by the version that it bases on. A new request id is good for the latest
+    version. One that was used for an earlier version is good for that version alone: the system refuses it for all
+    others. Raises `Problem`; nothing is changed then.
     """
     *later, first = sorted(asking, reverse=True)
     for version in later:
@@ -225,16 +228,16 @@ def ask(
     """Asks for a change of a version of a record, signed when there is a key. Raises `Problem`."""
     signature = sign(change_statement(asked, record_id, version), load_private_key(key_file)) if key_file else ""
     fields = {name: value for name, value in asdict(asked).items() if value is not None}
-    what = fields | {"record_id": record_id, "based_on_version": version, "signature": signature}
+    request_fields = fields | {"record_id": record_id, "based_on_version": version, "signature": signature}
     method, request = ("Revoke", pb.RevokeRequest) if asked.items is None else ("Amend", pb.AmendRequest)
-    outcome: pb.RecordOutcome = provider.rpc(f"IngestService/{method}", request(**what))
+    outcome: pb.RecordOutcome = provider.rpc(f"IngestService/{method}", request(**request_fields))
     return outcome
 
 
 def receipt_of(jws: str, asked: ChangeStatement, keys: list[dict[str, str]]) -> dict[str, Any]:
-    """What to keep of a change: its receipt, verified, with what was asked. Raises `ValueError`, `jwt.PyJWTError`."""
-    says = system_says({"jws": jws}, {"keys": keys})
-    provider_says(says)
+    """What to keep of a change: its verified receipt, and what was asked. Raises `ValueError`, `jwt.PyJWTError`."""
+    says = verify_system_statement({"jws": jws}, {"keys": keys})
+    verify_provider_statement(says)
     if says["content_sha256"] != asked.sha256():
         raise ValueError("the receipt is about something else than was asked")
     fields = {name: value for name, value in asdict(asked).items() if value is not None}

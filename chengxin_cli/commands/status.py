@@ -1,4 +1,4 @@
-"""`chengxin status`: how a running suite is."""
+"""`chengxin status`: the state of a running suite."""
 
 import contextlib
 import json
@@ -16,8 +16,8 @@ from rich.table import Table
 from chengxin.auth.tls import Trust, pool
 from chengxin.feeds.quarantine import QUARANTINE
 from chengxin_cli.suite.home import Home
-from chengxin_cli.suite.stores_watch import StoreAnswer, StoreAsker
-from chengxin_cli.suite.supervision import UnixTransport
+from chengxin_cli.suite.stores_watch import StoreAnswer, StoreProber
+from chengxin_cli.suite.supervision import UNREACHABLE, UnixTransport
 
 _ANSWER_SECONDS: Final = 3.0
 
@@ -28,14 +28,14 @@ _ANSWER_SECONDS: Final = 3.0
 def command(home: Path | None, as_json: bool) -> None:
     """Each process, whether each store answers, the readiness of each service, how far each feed is behind, the last
     checkpoint; exits 1 unless all is well."""
-    here = Home(home.absolute()) if home else Home.default()
-    addresses = here.running()
-    ready = _get(f"{addresses['http']}/readyz")
+    suite_home = Home(home.absolute()) if home else Home.default()
+    addresses = suite_home.running()
+    ready = _fetch(f"{addresses['http']}/readyz")
     report: dict[str, Any] = {
-        "processes": _processes(Path(addresses["supervisor"]), _stores(here)),
+        "processes": _list_processes(Path(addresses["supervisor"]), _ask_stores(suite_home)),
         "ready": ready,
-        "lag": _lag(ready["body"]),
-        "checkpoint": _get(f"{addresses['http']}/tlog/checkpoint"),
+        "lag": _list_lags(ready["body"]),
+        "checkpoint": _fetch(f"{addresses['http']}/tlog/checkpoint"),
     }
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False, indent=1))
@@ -48,7 +48,9 @@ def _is_well(report: dict[str, Any]) -> bool:
     """Whether everything runs, answers, is ready, and is not too far behind."""
     running = all(p["state"] == "RUNNING" and p.get("answers", True) for p in report["processes"])
     behind = not all(row["within_limit"] for row in report["lag"])
-    return running and report["ready"]["status"] == 200 and not behind and not _set_aside(report["ready"]["body"])
+    return (
+        running and report["ready"]["status"] == 200 and not behind and not _find_quarantines(report["ready"]["body"])
+    )
 
 
 def _show(report: dict[str, Any]) -> None:
@@ -57,36 +59,36 @@ def _show(report: dict[str, Any]) -> None:
         processes.add_row(process["name"], process["state"], str(process["pid"]), process.get("says", ""))
     lag = Table("service", "follows", "changes behind", "seconds behind", "")
     for row in report["lag"]:
-        lag.add_row(row["service"], row["consumer"], _told(row["changes"]), _told(row["seconds"]), _remark(row))
+        lag.add_row(row["service"], row["consumer"], _format(row["changes"]), _format(row["seconds"]), _remark(row))
     Console().print(processes)
     Console().print(lag)
-    click.echo(f"ready: {json.dumps(_without_lag(report['ready']['body']), ensure_ascii=False)}")
-    if aside := _set_aside(report["ready"]["body"]):
-        click.echo(f"set aside in {', '.join(aside)}: see chengxin quarantine list")
+    click.echo(f"ready: {json.dumps(_omit_lag(report['ready']['body']), ensure_ascii=False)}")
+    if services := _find_quarantines(report["ready"]["body"]):
+        click.echo(f"set aside in {', '.join(services)}: see chengxin quarantine list")
     click.echo(f"checkpoint:\n{report['checkpoint']['body']}")
 
 
-def _set_aside(ready: Any) -> list[str]:
+def _find_quarantines(ready: Any) -> list[str]:
     """The services that have set something aside."""
     services = ready.items() if isinstance(ready, dict) else ()
-    return [name for name, says in services if isinstance(says, dict) and says.get(QUARANTINE) is False]
+    return [name for name, state in services if isinstance(state, dict) and state.get(QUARANTINE) is False]
 
 
-def _stores(home: Home) -> dict[str, StoreAnswer]:
-    asker = StoreAsker(home, _ANSWER_SECONDS)
+def _ask_stores(home: Home) -> dict[str, StoreAnswer]:
+    asker = StoreProber(home, _ANSWER_SECONDS)
     with contextlib.closing(asker), ThreadPoolExecutor() as pool:
         return dict(zip(asker.processes, pool.map(asker, asker.processes), strict=True))
 
 
-def _lag(ready: Any) -> list[dict[str, Any]]:
-    """One row a consumer, of what each service says."""
+def _list_lags(ready: Any) -> list[dict[str, Any]]:
+    """One row for each consumer, from the report of each service."""
     rows = []
     for service, state in ready.items() if isinstance(ready, dict) else ():
-        told: dict[str, Any] = state.get("lag", {}) if isinstance(state, dict) else {}
-        for consumer, lag in told.get("consumers", {}).items():
+        report: dict[str, Any] = state.get("lag", {}) if isinstance(state, dict) else {}
+        for consumer, lag in report.get("consumers", {}).items():
             unknown = lag.get("unknown_seconds", 0)
-            kept = max(lag["seconds"] or 0, unknown) <= told["limit_seconds"]
-            rows.append({"service": service, "consumer": consumer, **lag, "within_limit": kept})
+            within_limit = max(lag["seconds"] or 0, unknown) <= report["limit_seconds"]
+            rows.append({"service": service, "consumer": consumer, **lag, "within_limit": within_limit})
     return rows
 
 
@@ -95,11 +97,11 @@ def _remark(row: dict[str, Any]) -> str:
     return ", ".join(filter(None, (unknown, "" if row["within_limit"] else "above the limit")))
 
 
-def _told(figure: float | None) -> str:
+def _format(figure: float | None) -> str:
     return "?" if figure is None else str(figure)
 
 
-def _without_lag(ready: Any) -> Any:
+def _omit_lag(ready: Any) -> Any:
     if not isinstance(ready, dict):
         return ready
     return {
@@ -108,11 +110,11 @@ def _without_lag(ready: Any) -> Any:
     }
 
 
-def _processes(socket: Path, stores: dict[str, StoreAnswer]) -> list[dict[str, Any]]:
+def _list_processes(socket: Path, stores: dict[str, StoreAnswer]) -> list[dict[str, Any]]:
     try:
         with xmlrpc.client.ServerProxy("http://localhost", transport=UnixTransport(socket)) as rpc:
             found: Any = rpc.supervisor.getAllProcessInfo()
-    except OSError as e:
+    except UNREACHABLE as e:
         raise click.ClickException(f"the suite is starting or stopping: its supervisor does not answer ({e})") from None
     rows = [{"name": p["name"], "state": p["statename"], "pid": p["pid"]} for p in found]
     for row in rows:
@@ -121,7 +123,7 @@ def _processes(socket: Path, stores: dict[str, StoreAnswer]) -> list[dict[str, A
     return rows
 
 
-def _get(url: str) -> dict[str, Any]:
+def _fetch(url: str) -> dict[str, Any]:
     try:
         answer = pool(Trust.of_environment(), retries=False, timeout=5).request("GET", url)
     except urllib3.exceptions.HTTPError as e:

@@ -1,4 +1,4 @@
-"""`chengxin submit`: a provider's client. Delivers a file over gRPC, goes on where it broke off, keeps the receipt."""
+"""`chengxin submit`: a provider's client. It delivers a file over gRPC, resumes after a break, keeps the receipt."""
 
 import hashlib
 import json
@@ -20,11 +20,12 @@ from chengxin.tabular.source import Source, id_of_file, open_source
 from chengxin.values.provider_statement import digest_of, must_be_about, statement
 from chengxin.values.provider_statement import sign as signed_by
 from chengxin_cli.gateway_client import Caller, Edge, HttpRefused
-from chengxin_cli.output_files import keep
+from chengxin_cli.output_files import save_without_loss
 from chengxin_cli.submission import FileSubmission, verified
 from chengxin_cli.suite.home import Home
 
-# What the shell is told: everything recorded, some rejected, or not delivered (1; 2 for a wrong command line).
+# The exit status when some records are rejected. It is 0 when all are recorded, 1 when the file is not delivered, and 2
+# for a wrong command line.
 _SOME_REJECTED: Final = 3
 
 
@@ -56,15 +57,15 @@ def command(
     language: str,
 ) -> None:
     """Deliver FILE (CSV, XLSX or JSON Lines) of records; ends with a receipt, and a file of what was rejected."""
-    here = Home(home.absolute()) if home else Home.default()
+    suite_home = Home(home.absolute()) if home else Home.default()
     try:
         edge = edge_of(home, http, grpc_address, language)
         entry = edge.anonymous().get(f"/v1/catalog/entries/{entry_code}")
-        client_id, key_file = _client(here, entry, client_id, key_file)
+        client_id, key_file = _choose_client(suite_home, entry, client_id, key_file)
         provider = edge.machine(client_id, key_file, scope="provider")
         rejected = _deliver(provider, entry, file, submission_id, key_file if sign else None)
     except Problem as e:
-        raise click.ClickException(told(e, language)) from None
+        raise click.ClickException(describe_problem(e, language)) from None
     except HttpRefused as e:
         raise click.ClickException(str(e)) from None
     sys.exit(_SOME_REJECTED if rejected else 0)
@@ -107,38 +108,38 @@ def _send(
 ) -> int:
     if source.unread:
         click.echo(f"{file.name}: only the first visible sheet is read, not {', '.join(source.unread)}", err=True)
-    delivered = [(column.label.strip(), column.code) for column in source.columns(columns) if column.code]
+    delivered_columns = [(column.label.strip(), column.code) for column in source.columns(columns) if column.code]
     with console.status(f"{file.name}: …"):
-        count, content = digest_of(in_batches(source.rows(columns)))
+        count, content_digest = digest_of(in_batches(source.rows(columns)))
     if not count:
         raise FILE_NO_RECORDS()
-    says = statement(name, entry["code"], count, content, sha256)
-    signature = signed_by(says, load_private_key(key_file)) if key_file else ""
-    sending = FileSubmission(provider, name, entry["code"], file.name, sha256, count, console, signature)
-    known = sending.delivered()
-    receipt = known or sending.send(source, columns)
+    provider_statement = statement(name, entry["code"], count, content_digest, sha256)
+    signature = signed_by(provider_statement, load_private_key(key_file)) if key_file else ""
+    submission = FileSubmission(provider, name, entry["code"], file.name, sha256, count, console, signature)
+    earlier_receipt = submission.delivered()
+    receipt = earlier_receipt or submission.send(source, columns)
     keys = provider.get("/v1/submissions/keys")
     signed = verified(receipt.jws, keys)
-    # An id that somebody chose may have been another file's: its receipt is none for this one.
-    must_be_about(signed, says)
-    kept = {"receipt": signed, "jws": receipt.jws, "keys": keys["keys"]}
-    proof = json.dumps(kept, ensure_ascii=False, indent=1).encode() + b"\n"
-    receipt_file = keep(file.with_name(f"{file.name}.receipt.json"), lambda out: out.write(proof))
-    if known:
+    # An id that the user chose may belong to another file, whose receipt proves nothing about this one.
+    must_be_about(signed, provider_statement)
+    saved = {"receipt": signed, "jws": receipt.jws, "keys": keys["keys"]}
+    proof = json.dumps(saved, ensure_ascii=False, indent=1).encode() + b"\n"
+    receipt_file = save_without_loss(file.with_name(f"{file.name}.receipt.json"), lambda out: out.write(proof))
+    if earlier_receipt:
         click.echo("this file was delivered before: nothing is added, this is what became of it then")
-    _print(receipt, signed, receipt_file)
+    _print_receipt(receipt, signed, receipt_file)
     if receipt.counts.rejected:
-        rejects_file = keep(
+        rejects_file = save_without_loss(
             file.with_name(f"{file.name}.rejects.{source.kind}"),
-            lambda out: write_rejects(out, source.kind, source.encoding, delivered, sending.rejects()),
+            lambda out: write_rejects(out, source.kind, source.encoding, delivered_columns, submission.rejects()),
         )
-        _print_rejects(sending, receipt.counts.rejected, rejects_file)
+        _print_rejects(submission, receipt.counts.rejected, rejects_file)
     return int(receipt.counts.rejected)
 
 
-def _print_rejects(sending: FileSubmission, count: int, file: Path) -> None:
+def _print_rejects(submission: FileSubmission, count: int, file: Path) -> None:
     click.echo(f"{count} rejected: mend {file} and deliver it")
-    shown = sending.first_rejects()
+    shown = submission.first_rejects()
     for reject in shown:
         reasons = "; ".join(v.message for v in reject.violations)
         click.echo(f"  row {reject.row}: {reasons}")
@@ -146,7 +147,7 @@ def _print_rejects(sending: FileSubmission, count: int, file: Path) -> None:
         click.echo(f"  … and {count - len(shown)} more in that file")
 
 
-def _print(receipt: Any, signed: dict[str, Any], receipt_file: Path) -> None:
+def _print_receipt(receipt: Any, signed: dict[str, Any], receipt_file: Path) -> None:
     table = Table("accepted", "amended", "unchanged", "rejected", "total")
     counts = receipt.counts
     table.add_row(*(str(n) for n in (counts.accepted, counts.amended, counts.unchanged, counts.rejected, counts.total)))
@@ -156,46 +157,53 @@ def _print(receipt: Any, signed: dict[str, Any], receipt_file: Path) -> None:
 
 
 def edge_of(home: Path | None, http: str | None, grpc_address: str | None, language: str) -> Edge:
-    """The gateway at these addresses, else that of a suite in this directory, or in the usual one; asked in a language."""
+    """The gateway at these addresses, else that of the suite in `home` or the default home; asked in `language`.
+
+    Raises `ClickException`.
+    """
     if http and not http.startswith(("http://", "https://")):
         raise click.BadParameter(f"'{http}' must begin with http:// or https://", param_hint="--http")
     if grpc_address and "/" in grpc_address:
         raise click.BadParameter(f"'{grpc_address}' must be host:port, without http:// and path", param_hint="--grpc")
-    here = Home(home.absolute()) if home else Home.default()
-    known = here.addresses()
-    http, grpc_address = http or known.get("http"), grpc_address or known.get("grpc")
+    suite_home = Home(home.absolute()) if home else Home.default()
+    addresses = suite_home.addresses()
+    http, grpc_address = http or addresses.get("http"), grpc_address or addresses.get("grpc")
     if not http or not grpc_address:
-        raise click.ClickException(f"no suite runs in {here.path}; give the gateway's addresses by --http and --grpc")
+        raise click.ClickException(
+            f"no suite runs in {suite_home.path}; give the gateway's addresses by --http and --grpc"
+        )
     return Edge(http, grpc_address, language=language)
 
 
-def _client(home: Home, entry: dict[str, Any], client_id: str | None, key_file: Path | None) -> tuple[str, Path]:
+def _choose_client(home: Home, entry: dict[str, Any], client_id: str | None, key_file: Path | None) -> tuple[str, Path]:
     if client_id and key_file:
         return client_id, key_file
     if client_id or key_file:
         raise click.ClickException("--client-id and --key belong together")
-    found = _demo_client(home, entry)
-    if found is None:
+    client = _find_demo_client(home, entry)
+    if client is None:
         raise click.ClickException("give --client-id and --key of your organisation's system")
-    return str(found["client_id"]), home.path / "demo" / found["key_file"]
+    return str(client["client_id"]), home.path / "demo" / client["key_file"]
 
 
-def _demo_client(home: Home, entry: dict[str, Any]) -> dict[str, Any] | None:
+def _find_demo_client(home: Home, entry: dict[str, Any]) -> dict[str, Any] | None:
     """The demonstration client of the first of the entry's providers that has one."""
-    demo = home.path / "demo"
-    if not (demo / "credentials.json").exists():
+    directory = home.path / "demo"
+    if not (directory / "credentials.json").exists():
         return None
-    keys = {
+    credentials = {
         client["client_id"]: client
-        for client in json.loads((demo / "credentials.json").read_text())["clients"].values()
+        for client in json.loads((directory / "credentials.json").read_text())["clients"].values()
     }
-    clients = json.loads((demo / "accounts.json").read_text())["clients"]
-    by_org = {client["org"]: keys[client["client_id"]] for client in clients if client["client_id"] in keys}
+    clients = json.loads((directory / "accounts.json").read_text())["clients"]
+    by_org = {
+        client["org"]: credentials[client["client_id"]] for client in clients if client["client_id"] in credentials
+    }
     return next((by_org[p["uscc"]] for p in entry["providers"] if p["uscc"] in by_org), None)
 
 
-def told(problem: Problem, language: str) -> str:
-    """A problem in words, field by field."""
+def describe_problem(problem: Problem, language: str) -> str:
+    """The text of a problem in a language, with a line for each field."""
     lines = [f"{problem.code}: {problem.text(language)}"]
     lines += [f"  {f.field}: {f.message}" for f in problem.fields]
     return "\n".join(lines)

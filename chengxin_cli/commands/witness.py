@@ -37,20 +37,22 @@ class Witness:
 
     @classmethod
     def open(cls, directory: Path, name: str, vkey: str | None, fetch: Fetch) -> "Witness":
-        """Opens a directory, or makes one. The log's key is the one given, or the one that was seen first.
+        """Opens a directory, or makes one. The log's key is `vkey`, or the first key that the witness saw.
 
-        Raises `NoteError` for a key other than that of before, `FetchError`.
+        Raises `NoteError` when the directory holds another key than `vkey`, and `FetchError`.
         """
-        own, known = directory / _OWN_KEY, directory / _LOG_KEY
-        make_private_key(own)
-        given = VerifierKey.parse(vkey) if vkey else None
-        if not known.exists():
-            log_key = given or VerifierKey.parse(fetch(KEY).decode())
-            write_private(known, f"{log_key}\n".encode())
-        log_key = VerifierKey.parse(known.read_text())
-        if given is not None and given != log_key:
-            raise NoteError(f"{known} holds another log's key; a witness serves one log, use another --directory")
-        witness = cls(directory, name, load_private_key(own), log_key)
+        own_key_file, log_key_file = directory / _OWN_KEY, directory / _LOG_KEY
+        make_private_key(own_key_file)
+        given_key = VerifierKey.parse(vkey) if vkey else None
+        if not log_key_file.exists():
+            log_key = given_key or VerifierKey.parse(fetch(KEY).decode())
+            write_private(log_key_file, f"{log_key}\n".encode())
+        log_key = VerifierKey.parse(log_key_file.read_text())
+        if given_key is not None and given_key != log_key:
+            raise NoteError(
+                f"{log_key_file} holds another log's key; a witness serves one log, use another --directory"
+            )
+        witness = cls(directory, name, load_private_key(own_key_file), log_key)
         write_private(directory / _OWN_VKEY, f"{VerifierKey.of_witness(name, witness.key)}\n".encode())
         return witness
 
@@ -68,7 +70,7 @@ class Witness:
         if seen is not None and (seen.size, seen.root) == (latest.size, latest.root):
             return latest
         if seen is not None:
-            _must_continue(seen, latest, fetch)
+            _require_continuation(seen, latest, fetch)
         _, signatures = signed_note.split_note(note)
         if any(name == self.name for name, _ in signatures):
             raise NoteError(f"the checkpoint has a signature of {self.name} already")
@@ -76,7 +78,7 @@ class Witness:
         return latest
 
 
-def _must_continue(seen: Checkpoint, latest: Checkpoint, fetch: Fetch) -> None:
+def _require_continuation(seen: Checkpoint, latest: Checkpoint, fetch: Fetch) -> None:
     if latest.size < seen.size:
         raise LogRewritten(f"the log has shrunk from {seen.size} to {latest.size} entries")
     if latest.size == seen.size:

@@ -1,4 +1,7 @@
-"""TLS at the edges of an embedded suite, as the environment says; its services and the commands read the same variables."""
+"""TLS at the edges of an embedded suite, as the environment sets it.
+
+The suite's services and the commands read the same variables.
+"""
 
 import os
 from pathlib import Path
@@ -8,9 +11,9 @@ import click
 
 from chengxin.auth.tls import Trust
 
-# What whoever comes to the gateway needs (`Trust.of_environment`).
+# What every client of the gateway needs (`Trust.of_environment`).
 TRUST_VARIABLES: Final = ("CHENGXIN_CA_FILE", "CHENGXIN_CLIENT_CERT_FILE", "CHENGXIN_CLIENT_KEY_FILE")
-_FILES: Final = (
+_FILE_VARIABLES: Final = (
     "CHENGXIN_TLS_CERT_FILE",
     "CHENGXIN_TLS_KEY_FILE",
     "CHENGXIN_TLS_CLIENT_CA_FILE",
@@ -19,14 +22,14 @@ _FILES: Final = (
 
 
 def trust_of_edges() -> Trust | None:
-    """How the suite's own processes come to its gateway; None when it speaks plainly.
+    """How the suite's own processes reach its gateway over TLS; None when it speaks without TLS.
 
-    Raises `ClickException` when one of them could not.
+    Raises `ClickException` when one of them could not reach it.
     """
-    for name in _FILES:
+    for name in _FILE_VARIABLES:
         if (value := os.environ.get(name)) and not Path(value).is_file():
             raise click.ClickException(f"{name}: there is no file {value}")
-    certificate, key, clients, ca, shown, _ = (bool(os.environ.get(name)) for name in _FILES)
+    certificate, key, client_ca, ca, client_certificate, _ = (bool(os.environ.get(name)) for name in _FILE_VARIABLES)
     if certificate != key:
         raise click.ClickException("CHENGXIN_TLS_CERT_FILE and CHENGXIN_TLS_KEY_FILE are set together")
     if certificate != ca:
@@ -34,7 +37,7 @@ def trust_of_edges() -> Trust | None:
             "CHENGXIN_TLS_CERT_FILE and CHENGXIN_CA_FILE, the CA that it is from, are set together: the suite's own "
             "processes come to the gateway as everybody does"
         )
-    if clients and not shown:
+    if client_ca and not client_certificate:
         raise click.ClickException(
             "with CHENGXIN_TLS_CLIENT_CA_FILE the suite's own processes show a certificate of that CA: "
             "CHENGXIN_CLIENT_CERT_FILE and CHENGXIN_CLIENT_KEY_FILE"

@@ -19,18 +19,21 @@ from chengxin.values.jwk import public_jwk
 
 SERVICES = ("catalog", "ingest", "disclosure", "objection", "audit")
 PROCESSES = (*SERVICES, "gateway")
-# Run before a command, it lets the command end with its parent.
+# The program that runs a command and makes it end with its parent.
 PDEATHSIG = Path(__file__).with_name("pdeathsig.py")
 
 
-def parental() -> dict[str, str]:
-    """The environment of what this process runs by PDEATHSIG: it tells whose end to follow, also when it came before."""
+def parent_environment() -> dict[str, str]:
+    """The environment for what this process runs by PDEATHSIG.
+
+    It names this process as the parent, so that PDEATHSIG also notices a parent that has ended before.
+    """
     return os.environ | {"PDEATHSIG_PARENT": str(os.getpid())}
 
 
 @dataclass(frozen=True)
 class Home:
-    """Where one suite lives."""
+    """The directory of one suite."""
 
     path: Path
 
@@ -59,16 +62,16 @@ class Home:
         return self.path / "suite.json"
 
     def addresses(self) -> dict[str, Any]:
-        """Addresses of the suite that runs here; empty when none does, though one that was killed left its file."""
+        """Addresses of the suite that runs here; empty when none does, also when a killed one left its file."""
         if not self.suite.exists() or not _is_held(self.path / "lock"):
             return {}
         return dict(json.loads(self.suite.read_text()))
 
     def running(self) -> dict[str, Any]:
         """Addresses of the suite that runs here. Raises `ClickException` when none does."""
-        if not (found := self.addresses()):
+        if not (addresses := self.addresses()):
             raise click.ClickException(f"no suite runs in {self.path}; start one, or give another one with --home")
-        return found
+        return addresses
 
     def store(self, process: str) -> Path:
         """The data directory of a process's store."""
@@ -83,7 +86,7 @@ class Home:
         return dict(json.loads((self.path / "keys" / "stores.json").read_text()))
 
     def make(self) -> None:
-        """Creates directories and whatever keys are missing; keeps those there are."""
+        """Creates the directories and keys that are missing; keeps those that exist."""
         for directory in ("keys", "stores", "logs"):
             (self.path / directory).mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path.chmod(0o700)
@@ -95,12 +98,12 @@ class Home:
         _write_once(self.path / "keys" / "stores.json", lambda: json.dumps(passwords).encode())
 
     def service_clients(self) -> list[dict[str, Any]]:
-        """The services as the gateway's bootstrap file names them."""
+        """The services as the gateway's bootstrap file lists them."""
         return [{"client_id": name, "jwk": public_jwk(load_private_key(self.key_file(name)))} for name in SERVICES]
 
 
 def make_private_key(path: Path) -> None:
-    """Writes a new Ed25519 private key as PEM, unless there is one."""
+    """Writes a new Ed25519 private key as PEM, unless the file exists."""
     _write_once(
         path,
         lambda: Ed25519PrivateKey.generate().private_bytes(
@@ -110,7 +113,7 @@ def make_private_key(path: Path) -> None:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Writes a file only its owner reads, whole or not at all."""
+    """Writes a file that only its owner can read, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -121,15 +124,15 @@ def write_private(path: Path, data: bytes) -> None:
     temporary.replace(path)
 
 
-def _write_once(path: Path, content: Any) -> None:
+def _write_once(path: Path, make_content: Any) -> None:
     if not path.exists():
-        write_private(path, content())
+        write_private(path, make_content())
 
 
 def _is_held(lock: Path) -> bool:
     import fcntl
 
-    # Where the suite runs in containers, there is none.
+    # A suite that runs in containers has no lock.
     if not lock.exists():
         return True
     with lock.open() as file:
@@ -141,8 +144,8 @@ def _is_held(lock: Path) -> bool:
 
 
 @contextmanager
-def held(home: Home) -> Iterator[None]:
-    """Holds the home for one suite. Raises `ClickException` when another one runs in it."""
+def lock_home(home: Home) -> Iterator[None]:
+    """Locks the home for one suite. Raises `ClickException` when another one runs in it."""
     import fcntl
 
     home.path.mkdir(parents=True, exist_ok=True, mode=0o700)

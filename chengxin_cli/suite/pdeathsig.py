@@ -1,7 +1,7 @@
 """Runs a command that gets SIGTERM when its parent ends: `python -I pdeathsig.py COMMAND ARGUMENTS…` (Linux).
 
-A parent that ended before the kernel could be asked is known by its pid (`PDEATHSIG_PARENT`): whoever runs this file tells
-it, and what runs by this file tells its own to what it starts.
+A parent may end before this program has asked the kernel. So its caller gives its own pid in `PDEATHSIG_PARENT`, and
+this program compares it with the pid of its parent. For what the command starts, the variable holds the command's pid.
 """
 
 import ctypes

@@ -1,9 +1,9 @@
 """The embedded store of one service: `python -m chengxin_cli.suite.store_process --port PORT --directory DIRECTORY`.
 
-`secantusd-py` would do, but for two threads of it that are left standing on what they read last: the main one, which opens the
-data, for ever, and the one that prunes expired documents, for a minute at a time. The engine keeps every version of every
-document that is written after what such a thread sees: a store grew to five to twelve times its data, its writes became
-slower the longer it ran, and once such versions filled the cache it stood still (decision 19).
+`secantusd-py` would do, but two of its threads hold on to a snapshot of what they read last: the main thread, which
+opens the data, for ever, and the thread that prunes expired documents, for a minute at a time. The engine keeps every
+version of every document that is written after such a snapshot: a store grew to five to twelve times its data, its
+writes became slower the longer it ran, and once such versions filled the cache it stood still (decision 19).
 """
 
 import argparse
@@ -19,9 +19,9 @@ _DEFAULT_CACHE: Final = "256M"
 
 
 class StoreServer:
-    """A store on 127.0.0.1, durable on every commit, of which no idle thread holds on to what is outdated.
+    """A store on 127.0.0.1, durable on every commit, of which no idle thread holds on to an outdated snapshot.
 
-    Without the operations log that a replica set has: nobody reads it, and every document would be written twice.
+    It keeps no operations log, which a replica set has: no process reads it, and every document would be written twice.
     """
 
     def __init__(self, port: int, directory: Path, cache: str, authenticates: bool) -> None:
@@ -38,29 +38,29 @@ class StoreServer:
         storage = self._server.storage
         prune = storage.prune_ttl_all_collections
 
-        def prune_and_let_go() -> Any:
+        def prune_and_release() -> Any:
             try:
                 return prune()
             finally:
                 storage.release_thread_snapshot()
 
-        storage.prune_ttl_all_collections = prune_and_let_go
+        storage.prune_ttl_all_collections = prune_and_release
 
     def serve(self) -> None:
-        """Until SIGTERM or SIGINT."""
+        """Serves until SIGTERM or SIGINT."""
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: self._end())
+            signal.signal(number, lambda *_: self._stop())
         self._server.start()
         self._server.storage.release_thread_snapshot()
         self._server.wait()
 
-    def _end(self) -> None:
+    def _stop(self) -> None:
         self._server.stop()
         sys.exit(0)
 
 
 def main() -> None:
-    """Runs a store until it is told to stop."""
+    """Runs a store until a signal stops it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--directory", type=Path, required=True)

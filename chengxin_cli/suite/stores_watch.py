@@ -15,40 +15,41 @@ from chengxin.store.database import STORE_BROKEN
 from chengxin.store.deadlines import within
 from chengxin_cli.suite.home import Home
 
-# Between two questions, and how long an answer may take. A store that does not answer is noticed in twice both at most.
+# The time between two requests, and how long an answer may take. A store that does not answer is noticed within twice
+# their sum.
 _EVERY_SECONDS: Final = 2.0
 _ANSWER_SECONDS: Final = 4.0
 _CLOSING_SECONDS: Final = 0.5
-_MISSED: Final = 2
-# Since it was started a store may be reading its journal: it is not held against it that it does not answer.
+_MISSED_ANSWERS: Final = 2
+# For so long after its start a store may still read its journal: a missed answer does not count then.
 _STARTING_SECONDS: Final = 30.0
-# Before the next restart of the same store when the last one did not help; doubled each time.
+# The pause before the next restart of the same store when the last one did not help; it doubles each time.
 _FIRST_PAUSE: Final = 30.0
 _LONGEST_PAUSE: Final = 600.0
-# A longer time between two rounds than it takes: the machine was suspended, or has stood still.
+# When more time passes between two rounds, the machine was suspended or has stood still.
 _STOOD_STILL_SECONDS: Final = 10.0
 
 
 class StoreAnswer(Enum):
-    """What a store says to the watch."""
+    """How a store answers the watch."""
 
     WORKS = "answers"
-    # Nothing, though its process takes connections.
+    # It does not answer, though its process takes connections.
     SILENT = "does not answer"
-    # That it can do nothing until it is started again.
+    # It reports that it can do nothing until it is started again.
     BROKEN = "reports an internal error"
-    # Its process is not there; the supervisor starts it again.
+    # Its process does not run; the supervisor starts it again.
     AWAY = "is not running"
 
 
-class Asking(Protocol):
-    """What asks stores."""
+class StoreProbe(Protocol):
+    """Asks the store of a process whether it works."""
 
     def __call__(self, process: str) -> StoreAnswer: ...
     def close(self) -> None: ...
 
 
-class StoreAsker:
+class StoreProber:
     """Asks each store for a document, on a connection of its own."""
 
     def __init__(self, home: Home, seconds: float = _ANSWER_SECONDS) -> None:
@@ -61,11 +62,11 @@ class StoreAsker:
 
     @property
     def processes(self) -> list[str]:
-        """Whose stores there are."""
+        """The processes that have a store."""
         return list(self._clients)
 
     def __call__(self, process: str) -> StoreAnswer:
-        """Whether the store of a process works."""
+        """Asks the store of a process whether it works."""
         try:
             self._clients[process][process]["counters"].find_one({"_id": "outbox"})
         except OperationFailure as e:
@@ -86,9 +87,9 @@ class StoreAsker:
 
 
 @dataclass
-class _Known:
+class _StoreState:
     missed: int = 0
-    # Until when it may take its time, having been started.
+    # Until then missed answers do not count, because it has just started.
     excused_until: float = 0.0
     restarts: int = 0
     next_restart: float = 0.0
@@ -97,33 +98,33 @@ class _Known:
 
 @dataclass
 class StoreWatch:
-    """Decides which stores are to be started again; `round` is called often and asks when it is time to.
+    """Decides which stores are to be started again. The caller calls `round` often; it asks when it is time to.
 
-    After two answers missed in a row a store is started again, and not held to an answer while it starts. When that did not
-    help, the next restart waits, longer each time: a store that needs long to recover is not killed for ever. When the
-    machine stood still between two rounds, nothing is held against anybody.
+    After two missed answers in a row a store is started again; while it starts, missed answers do not count. When that
+    did not help, the next restart waits, longer each time: a store that recovers slowly is not killed again and again.
+    When the machine stood still between two rounds, the answers missed until then do not count.
     """
 
-    ask: Asking
+    ask: StoreProbe
     processes: list[str]
     now: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
-    _known: dict[str, _Known] = field(default_factory=dict)
+    _states: dict[str, _StoreState] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._known = {name: _Known() for name in self.processes}
+        self._states = {name: _StoreState() for name in self.processes}
         self._pool = ThreadPoolExecutor(max(1, len(self.processes)), thread_name_prefix="store-watch")
         self._next = self.now() + _EVERY_SECONDS
         self._seen_at = self.now(), self.wall()
 
     def round(self, pids: Callable[[], Mapping[str, int]]) -> dict[str, StoreAnswer]:
-        """Whose stores are to be started again, and what they said; `pids` are those of the stores now, by process.
+        """The processes whose stores are to be started again, with how these answered; `pids` gives the stores' pids.
 
-        Nothing when it is not yet time to ask again.
+        Empty when it is not yet time to ask again.
         """
         if self._stood_still():
-            for known in self._known.values():
-                known.missed = 0
+            for state in self._states.values():
+                state.missed = 0
             self._next = self.now() + _EVERY_SECONDS
             return {}
         if self.now() < self._next:
@@ -132,46 +133,46 @@ class StoreWatch:
         answers = dict(zip(self.processes, self._pool.map(self.ask, self.processes), strict=True))
         self._next = self.now() + _EVERY_SECONDS
         self._seen_at = self.now(), self.wall()
-        return {name: answer for name, answer in answers.items() if self._must_restart(self._known[name], answer)}
+        return {name: answer for name, answer in answers.items() if self._must_restart(self._states[name], answer)}
 
     def close(self) -> None:
-        """Ends asking."""
+        """Stops asking."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         self.ask.close()
 
     def _stood_still(self) -> bool:
-        """Whether the machine was suspended since the last look: by either clock, for one of them may stand still too."""
+        """Whether the machine was suspended since the last round, by either clock: one of them may stand still, too."""
         before, self._seen_at = self._seen_at, (self.now(), self.wall())
         return max(now - then for now, then in zip(self._seen_at, before, strict=True)) > _STOOD_STILL_SECONDS
 
     def _notice_starts(self, pids: Mapping[str, int]) -> None:
-        for name, known in self._known.items():
+        for name, state in self._states.items():
             pid = pids.get(name, 0)
-            if not pid or pid == known.pid:
+            if not pid or pid == state.pid:
                 continue
-            # The first ones have served the suite already: it was ready before it was watched.
-            if known.pid:
-                known.missed, known.excused_until = 0, self.now() + _STARTING_SECONDS
-            known.pid = pid
+            # The first processes have served the suite already: it was ready before the watch began.
+            if state.pid:
+                state.missed, state.excused_until = 0, self.now() + _STARTING_SECONDS
+            state.pid = pid
 
-    def _must_restart(self, known: _Known, answer: StoreAnswer) -> bool:
+    def _must_restart(self, state: _StoreState, answer: StoreAnswer) -> bool:
         if answer is StoreAnswer.WORKS:
-            known.missed, known.excused_until = 0, 0.0
-            if self.now() > known.next_restart:
-                known.restarts = 0
+            state.missed, state.excused_until = 0, 0.0
+            if self.now() > state.next_restart:
+                state.restarts = 0
             return False
         if answer is StoreAnswer.AWAY:
-            known.missed = 0
+            state.missed = 0
             return False
         if answer is StoreAnswer.SILENT:
-            if self.now() < known.excused_until:
+            if self.now() < state.excused_until:
                 return False
-            known.missed += 1
-            if known.missed < _MISSED:
+            state.missed += 1
+            if state.missed < _MISSED_ANSWERS:
                 return False
-        if self.now() < known.next_restart:
+        if self.now() < state.next_restart:
             return False
-        known.missed = 0
-        known.next_restart = self.now() + min(_FIRST_PAUSE * 2**known.restarts, _LONGEST_PAUSE)
-        known.restarts += 1
+        state.missed = 0
+        state.next_restart = self.now() + min(_FIRST_PAUSE * 2**state.restarts, _LONGEST_PAUSE)
+        state.restarts += 1
         return True

@@ -18,16 +18,16 @@ from typing import Any, Final
 
 import click
 
-from chengxin_cli.suite.home import PDEATHSIG, Home, parental, write_private
+from chengxin_cli.suite.home import PDEATHSIG, Home, parent_environment, write_private
 
 _GROUPS: Final = ("stores", "services", "edge")
 _DOWN: Final = {"BACKOFF", "FATAL"}
-# How a supervisor that is starting or away shows.
+# The errors of a supervisor that is starting or does not run.
 UNREACHABLE: Final = (OSError, xmlrpc.client.Error, http.client.HTTPException)
-# Bytes of a program's log in which the last line is looked for, and characters of it that are told.
-_LOG_END: Final = 8 * 1024
-_LAST_WORDS: Final = 300
-# How long a program that is started again has to end by itself.
+# Bytes at the end of a program's log that are searched for the last line, and characters of it that are reported.
+_LOG_END_BYTES: Final = 8 * 1024
+_LAST_LINE_LENGTH: Final = 300
+# How long a program that is to be started again has to end by itself.
 _ENDING_SECONDS: Final = 3.0
 
 
@@ -59,7 +59,7 @@ class Supervision:
         # Last seen state and pid of each program.
         self._seen: dict[str, tuple[str, int]] = {}
         self._wanted: set[str] = set()
-        # Those that were ended to be started again.
+        # The programs that were ended to be started again.
         self._restarted: set[str] = set()
 
     def __enter__(self) -> "Supervision":
@@ -79,11 +79,11 @@ class Supervision:
         self._runtime.cleanup()
 
     def environment(self, program: str) -> dict[str, str]:
-        """The environment variables that a program is given beside those of this process."""
+        """The environment variables that a program gets beside those of this process."""
         return dict(self._programs[program]["environment"])
 
     def start(self, names: Iterable[str]) -> None:
-        """Starts programs that are not running; returns once they were started, which is before they are ready."""
+        """Starts programs that are not running; returns once they have started, which is before they are ready."""
         for name in names:
             self._wanted.add(name)
             with self._rpc() as rpc, contextlib.suppress(xmlrpc.client.Fault):  # already started
@@ -93,7 +93,7 @@ class Supervision:
         """Stops and starts a program; one that SIGTERM does not end is killed."""
         program = f"{self._programs[name]['group']}:{name}"
         self._restarted.add(name)
-        # It is being started again already, or the supervisor is away.
+        # An error means that it is being started again already, or that the supervisor does not run.
         with contextlib.suppress(*UNREACHABLE), self._rpc() as rpc:
             rpc.supervisor.stopProcess(program, False)
             deadline = time.monotonic() + _ENDING_SECONDS
@@ -111,13 +111,13 @@ class Supervision:
         return not info["pid"]
 
     def states(self) -> list[dict[str, Any]]:
-        """Each program's name, state and pid, as supervisord tells them."""
+        """Each program's name, state and pid, as supervisord reports them."""
         with self._rpc() as rpc:
-            found: Any = rpc.supervisor.getAllProcessInfo()
-            return list(found)
+            infos: Any = rpc.supervisor.getAllProcessInfo()
+            return list(infos)
 
     def reports(self) -> Iterator[str]:
-        """What happened since the last call that somebody should know: a program died, or is back."""
+        """What happened since the last call that the operator should know: a program died, or is back."""
         if self._process is not None and self._process.poll() is not None:
             yield f"supervisord ended (exit {self._process.returncode}); starting it again"
             self._launch()
@@ -127,39 +127,39 @@ class Supervision:
         except UNREACHABLE:
             return
         for info in states:
-            yield from self._news(info["name"], info["statename"], info["pid"], info["spawnerr"])
+            yield from self._describe_change(info["name"], info["statename"], info["pid"], info["spawnerr"])
 
-    def _news(self, name: str, state: str, pid: int, error: str) -> Iterator[str]:
-        before, former = self._seen.get(name, ("", 0))
-        self._seen[name] = state, pid or former
-        if state in _DOWN and before != state:
+    def _describe_change(self, name: str, state: str, pid: int, error: str) -> Iterator[str]:
+        last_state, last_pid = self._seen.get(name, ("", 0))
+        self._seen[name] = state, pid or last_pid
+        if state in _DOWN and last_state != state:
             yield f"{name} is down ({error or 'it ended at once'}); it is tried again, see {self._home.log(name)}"
-        elif former and pid and pid != former:
+        elif last_pid and pid and pid != last_pid:
             if name in self._restarted:
                 self._restarted.discard(name)
-                yield f"{name} (pid {former}) was ended; started again as pid {pid}"
+                yield f"{name} (pid {last_pid}) was ended; started again as pid {pid}"
             else:
-                words = self._last_words(name)
-                yield f"{name} (pid {former}) died; started again as pid {pid}; its log ends with: {words}"
+                last_line = self._read_last_line(name)
+                yield f"{name} (pid {last_pid}) died; started again as pid {pid}; its log ends with: {last_line}"
 
-    def _last_words(self, name: str) -> str:
-        """The end of a program's log, which mostly says why it died over and over again."""
+    def _read_last_line(self, name: str) -> str:
+        """The last line of a program's log, which mostly shows why it died over and over again."""
         with contextlib.suppress(OSError), self._home.log(name).open("rb") as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - _LOG_END))
+            log.seek(max(0, log.seek(0, os.SEEK_END) - _LOG_END_BYTES))
             lines = log.read().decode(errors="replace").split("\n")
-            return next((line.strip()[:_LAST_WORDS] for line in reversed(lines) if line.strip()), "nothing")
+            return next((line.strip()[:_LAST_LINE_LENGTH] for line in reversed(lines) if line.strip()), "nothing")
         return "nothing"
 
     def _launch(self) -> None:
         config = self._home.path / "supervisord.conf"
-        write_private(config, self._config().encode())
+        write_private(config, self._render_config().encode())
         self.socket.unlink(missing_ok=True)
         daemon = Path(sys.executable).with_name("supervisord")
-        # A session of its own: Ctrl-C in the terminal reaches only `chengxin up`, which then stops all in order.
+        # It has a session of its own: Ctrl-C in the terminal reaches only `chengxin up`, which then stops all in order.
         self._process = subprocess.Popen(
             [sys.executable, "-I", str(PDEATHSIG), sys.executable, str(daemon), "-n", "-c", str(config)],
             cwd=self._home.path,
-            env=parental(),
+            env=parent_environment(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -181,7 +181,7 @@ class Supervision:
         with xmlrpc.client.ServerProxy("http://localhost", transport=UnixTransport(self.socket)) as proxy:
             yield proxy
 
-    def _config(self) -> str:
+    def _render_config(self) -> str:
         parser = configparser.RawConfigParser()
         parser.optionxform = str  # type: ignore[assignment,method-assign]
         parser["unix_http_server"] = {"file": _escape(str(self.socket)), "chmod": "0600"}

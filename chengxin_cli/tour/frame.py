@@ -1,4 +1,4 @@
-"""What the steps of `chengxin tour` stand on: who takes part, what they know of each other, how a step fails."""
+"""What the steps of `chengxin tour` share: who takes part, what one step leaves to the next, how a step fails."""
 
 import threading
 import time
@@ -11,11 +11,11 @@ from chengxin.errors import Problem
 from chengxin.values.ids import new_id
 from chengxin_cli.gateway_client import Caller, Edge
 
-_SECONDS: Final = 20
+_PATIENCE_SECONDS: Final = 20
 
 
 class StepFailed(Exception):
-    """A step saw something else than it should have."""
+    """A step got something else than it should have."""
 
 
 def expect(condition: object, what: str) -> None:
@@ -26,7 +26,7 @@ def expect(condition: object, what: str) -> None:
 
 @dataclass
 class Tour:
-    """What the steps know of each other."""
+    """What the steps share."""
 
     edge: Edge
     people: dict[str, Any]
@@ -49,7 +49,7 @@ class Tour:
         return self.kept[name]  # type: ignore[no-any-return]
 
     def citizen(self, name: str, uscc: str = "") -> Caller:
-        """A citizen, for herself or for an organisation."""
+        """A citizen, as the subject or for the represented organisation `uscc`."""
         proof = self.people["citizens"][name]
         return self.edge.citizen(proof["name"], proof["identity_number"], uscc)
 
@@ -59,17 +59,17 @@ class Tour:
 
 
 def until(probe: Callable[[], Any], what: str) -> tuple[Any, int]:
-    """What `probe` finds once it is truthy, and after how many milliseconds."""
+    """What `probe` returns once it is truthy, and after how many milliseconds. Fails the step after 20 s."""
     began = time.perf_counter()
     pause = threading.Event()
-    while not (found := probe()):
-        expect(time.perf_counter() - began < _SECONDS, f"not within {_SECONDS} s: {what}")
+    while not (result := probe()):
+        expect(time.perf_counter() - began < _PATIENCE_SECONDS, f"not within {_PATIENCE_SECONDS} s: {what}")
         pause.wait(0.05)
-    return found, round((time.perf_counter() - began) * 1000)
+    return result, round((time.perf_counter() - began) * 1000)
 
 
-def refusal(call: Callable[[], Any]) -> Problem:
-    """With what `call` is refused. Fails when it is not."""
+def expect_refusal(call: Callable[[], Any]) -> Problem:
+    """The problem with which `call` is refused. Fails the step when it is not refused."""
     try:
         call()
     except Problem as e:

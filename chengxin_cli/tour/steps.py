@@ -16,7 +16,7 @@ from chengxin_api.ingest.v1 import ingest_pb2
 from chengxin_api.objection.v1 import objection_pb2
 from chengxin_cli.gateway_client import Caller, HttpAnswer
 from chengxin_cli.tour.consent import a_citizen_lets_a_bank_ask, a_consent_is_withdrawn
-from chengxin_cli.tour.frame import Tour, expect, refusal, until
+from chengxin_cli.tour.frame import Tour, expect, expect_refusal, until
 
 
 def the_suite_is_ready(tour: Tour) -> dict[str, Any]:
@@ -54,10 +54,13 @@ def records_come_in_over_grpc(tour: Tour) -> dict[str, Any]:
         for row in range(1, 201)
     ]
     began = time.perf_counter()
-    tour.kept["submission"] = submission = _stream(f"tour-{tour.run}", records)
+    tour.kept["submission"] = submission = _make_submission(f"tour-{tour.run}", records)
     receipt = provider.rpc("IngestService/Submit", iter(submission))
     seconds = time.perf_counter() - began
-    expect(receipt.counts.accepted == 200, f"accepted {receipt.counts.accepted} of 200: {_first_reject(tour, receipt)}")
+    expect(
+        receipt.counts.accepted == 200,
+        f"accepted {receipt.counts.accepted} of 200: {_describe_first_reject(tour, receipt)}",
+    )
     keys = provider.get("/v1/submissions/keys")["keys"]
     header = jwt.get_unverified_header(receipt.jws)
     key = next(jwt.PyJWK(k) for k in keys if k["kid"] == header["kid"])
@@ -66,7 +69,7 @@ def records_come_in_over_grpc(tour: Tour) -> dict[str, Any]:
     return {"accepted": 200, "records/s": round(200 / seconds)}
 
 
-def _stream(submission_id: str, records: list[Any]) -> list[Any]:
+def _make_submission(submission_id: str, records: list[Any]) -> list[Any]:
     header = ingest_pb2.SubmissionHeader(submission_id=submission_id, entry_code="XZXK", record_count=len(records))
     batches = [records[start : start + 100] for start in range(0, len(records), 100)]
     return [
@@ -78,7 +81,7 @@ def _stream(submission_id: str, records: list[Any]) -> list[Any]:
     ]
 
 
-def _first_reject(tour: Tour, receipt: Any) -> str:
+def _describe_first_reject(tour: Tour, receipt: Any) -> str:
     request = ingest_pb2.ListRejectsRequest(submission_id=receipt.submission_id)
     rejects = tour.kept["provider"].rpc("IngestService/ListRejects", request).rejects
     return str(rejects[0].violations) if rejects else "no rejects"
@@ -87,24 +90,24 @@ def _first_reject(tour: Tour, receipt: Any) -> str:
 def the_same_delivery_adds_nothing(tour: Tour) -> dict[str, Any]:
     """The same delivery again adds nothing."""
     provider: Caller = tour.kept["provider"]
-    again = provider.rpc("IngestService/Submit", iter(tour.kept["submission"]))
-    expect(again.counts.accepted == 200, "the receipt changed")
-    fresh = [*tour.kept["submission"]]
-    fresh[0] = ingest_pb2.SubmitRequest(
+    same_receipt = provider.rpc("IngestService/Submit", iter(tour.kept["submission"]))
+    expect(same_receipt.counts.accepted == 200, "the receipt changed")
+    requests = [*tour.kept["submission"]]
+    requests[0] = ingest_pb2.SubmitRequest(
         header=ingest_pb2.SubmissionHeader(submission_id=f"tour-{tour.run}-again", entry_code="XZXK", record_count=200)
     )
-    other = provider.rpc("IngestService/Submit", iter(fresh))
-    expect(other.counts.unchanged == 200, f"unchanged are {other.counts.unchanged} of 200")
-    return {"unchanged": other.counts.unchanged}
+    new_receipt = provider.rpc("IngestService/Submit", iter(requests))
+    expect(new_receipt.counts.unchanged == 200, f"unchanged are {new_receipt.counts.unchanged} of 200")
+    return {"unchanged": new_receipt.counts.unchanged}
 
 
 def a_wrong_record_is_rejected(tour: Tour) -> dict[str, Any]:
     """A wrong record is rejected with its reason."""
     code = tour.people["licence"]["XK_XDR_SHXYM"]
-    wrong = code[:-1] + ("1" if code[-1] != "1" else "2")
+    wrong_code = code[:-1] + ("1" if code[-1] != "1" else "2")
     request = ingest_pb2.SubmitBatchRequest(
         header=ingest_pb2.SubmissionHeader(submission_id=f"tour-{tour.run}-wrong", entry_code="XZXK"),
-        records=[ingest_pb2.Record(row=7, items=tour.licence(XK_XDR_SHXYM=wrong))],
+        records=[ingest_pb2.Record(row=7, items=tour.licence(XK_XDR_SHXYM=wrong_code))],
     )
     answer = tour.kept["provider"].rpc("IngestService/SubmitBatch", request)
     [outcome] = answer.outcomes
@@ -130,11 +133,11 @@ def the_public_finds_it(tour: Tour) -> dict[str, Any]:
     anonymous = tour.edge.anonymous()
 
     def page() -> Any:
-        found = anonymous.get(f"/v1/public/subjects?q={company['XK_XDR_SHXYM']}")["subjects"]
-        if not found:
+        subjects = anonymous.get(f"/v1/public/subjects?q={company['XK_XDR_SHXYM']}")["subjects"]
+        if not subjects:
             return None
-        tour.kept["company_ref"] = found[0]["subject_ref"]
-        return _public_record(tour, f"演许字〔2026〕{tour.run}-CSV号")
+        tour.kept["company_ref"] = subjects[0]["subject_ref"]
+        return _find_public_record(tour, f"演许字〔2026〕{tour.run}-CSV号")
 
     record, waited = until(page, "the record is public")
     names = anonymous.call("GET", "/v1/public/subjects", fields={"q": company["XK_XDR_MC"]}).body["subjects"]
@@ -147,7 +150,7 @@ def the_public_finds_it(tour: Tour) -> dict[str, Any]:
     return {"visible after ms": waited}
 
 
-def _public_record(tour: Tour, document: str) -> Any:
+def _find_public_record(tour: Tour, document: str) -> Any:
     token = ""
     while True:
         path = f"/v1/public/subjects/{tour.kept['company_ref']}?page_size=200&page_token={token}"
@@ -161,10 +164,10 @@ def _public_record(tour: Tour, document: str) -> Any:
 
 def a_stranger_is_refused(tour: Tour) -> dict[str, Any]:
     """Without a token, and in the wrong capacity, gRPC queries are refused."""
-    query = disclosure_pb2.QueryRequest(subject=_of(tour.people["citizens"]["li_na"]))
+    query = disclosure_pb2.QueryRequest(subject=_select_subject(tour.people["citizens"]["li_na"]))
     codes = [
-        refusal(lambda: tour.edge.anonymous().rpc("DisclosureService/Query", query)).code,
-        refusal(lambda: tour.kept["provider"].rpc("DisclosureService/Query", query)).code,
+        expect_refusal(lambda: tour.edge.anonymous().rpc("DisclosureService/Query", query)).code,
+        expect_refusal(lambda: tour.kept["provider"].rpc("DisclosureService/Query", query)).code,
     ]
     expect(codes == ["UNAUTHENTICATED", "ROLE_NOT_ALLOWED"], f"{codes}")
     own = tour.edge.call("GET", "/v1/me/records")
@@ -172,24 +175,24 @@ def a_stranger_is_refused(tour: Tour) -> dict[str, Any]:
     return {"refused with": ", ".join(codes)}
 
 
-def _of(citizen: dict[str, Any]) -> Any:
+def _select_subject(citizen: dict[str, Any]) -> Any:
     return disclosure_pb2.SubjectSelector(identity_number=citizen["identity_number"])
 
 
 def an_agency_names_its_purpose(tour: Tour) -> dict[str, Any]:
     """An agency without a purpose is refused, with one it gets the shared view."""
-    told = str(refusal(tour.machine("housing_bureau", scope="agency").token))
+    reason = str(expect_refusal(tour.machine("housing_bureau", scope="agency").token))
     agency = tour.machine("housing_bureau", scope="agency", purpose="qualification_review")
-    query = disclosure_pb2.QueryRequest(subject=_of(tour.people["citizens"]["li_na"]))
-    answer, _ = until(lambda: _with_records(agency.rpc("DisclosureService/Query", query)), "shared records")
-    plain = tour.people["citizens"]["li_na"]["identity_number"]
-    shown = [v for r in answer.records for v in r.items.values()]
-    expect(plain not in shown, "an identity number is shared in full")
+    query = disclosure_pb2.QueryRequest(subject=_select_subject(tour.people["citizens"]["li_na"]))
+    answer, _ = until(lambda: _discard_if_empty(agency.rpc("DisclosureService/Query", query)), "shared records")
+    identity_number = tour.people["citizens"]["li_na"]["identity_number"]
+    values = [v for r in answer.records for v in r.items.values()]
+    expect(identity_number not in values, "an identity number is shared in full")
     tour.kept["agency_event"] = answer.audit_event_id
-    return {"records": len(answer.records), "refusal": told[:80]}
+    return {"records": len(answer.records), "refusal": reason[:80]}
 
 
-def _with_records(answer: Any) -> Any:
+def _discard_if_empty(answer: Any) -> Any:
     return answer if answer.records else None
 
 
@@ -212,7 +215,7 @@ def a_citizen_sees_who_looked(tour: Tour) -> dict[str, Any]:
 
 def an_objection_is_filed(tour: Tour) -> dict[str, Any]:
     """The company's representative objects to a public record; the centre accepts and asks the provider."""
-    record = _public_record(tour, f"演许字〔2026〕{tour.run}-CSV号")
+    record = _find_public_record(tour, f"演许字〔2026〕{tour.run}-CSV号")
     tour.kept["record_id"] = record["record_id"]
     owner = tour.people["citizens"]["wang_qiang"]
     tour.kept["company"] = company = tour.citizen("wang_qiang", owner["represents"][0])
@@ -229,7 +232,7 @@ def an_objection_is_filed(tour: Tour) -> dict[str, Any]:
     }
 
     def file() -> HttpAnswer | None:
-        # The objection service learns of new records by the feed.
+        # The objection service learns of new records from the feed.
         answer = company.call("POST", "/v1/me/objections", json=body)
         return answer if answer.status == 201 else None
 
@@ -283,24 +286,28 @@ def the_correction_is_public(tour: Tour) -> dict[str, Any]:
     decided, _ = until(decide, "the correction reaches the objection service")
     tour.acts["objection.decided"] = decided.request_id
 
-    def shown() -> Any:
-        record = _public_record(tour, f"演许字〔2026〕{tour.run}-CSV号")
+    def corrected_record() -> Any:
+        record = _find_public_record(tour, f"演许字〔2026〕{tour.run}-CSV号")
         return record if record and record["items"]["XK_NR"] == "食品经营（不含网络经营）" else None
 
-    record, waited = until(shown, "the page shows the correction")
-    expect(not record.get("under_objection") or until(lambda: not shown()["under_objection"], "the mark is gone"), "")
-    told = [o for o in tour.kept["company"].get("/v1/me/objections")["objections"] if o["objection_no"] == number]
-    expect(told and told[0]["state"] == "corrected", f"the applicant is told {told}")
-    return {"state": told[0]["state"], "public after ms": waited}
+    record, waited = until(corrected_record, "the page shows the correction")
+    expect(
+        not record.get("under_objection")
+        or until(lambda: not corrected_record()["under_objection"], "the mark is gone"),
+        "",
+    )
+    objections = [o for o in tour.kept["company"].get("/v1/me/objections")["objections"] if o["objection_no"] == number]
+    expect(objections and objections[0]["state"] == "corrected", f"the applicant is told {objections}")
+    return {"state": objections[0]["state"], "public after ms": waited}
 
 
 def the_supervisor_finds_each(tour: Tour) -> dict[str, Any]:
     """The supervisor finds each of these events on record, with a proof that it is in the log."""
     supervisor = tour.officer("supervisor")
-    found = [*_events(supervisor, tour)]
+    events = [*_list_events(supervisor, tour)]
     proved = 0
-    for event in found:
-        proof, _ = until(partial(_proof, supervisor, event["event_id"]), "the event is under a checkpoint")
+    for event in events:
+        proof, _ = until(partial(_fetch_proof, supervisor, event["event_id"]), "the event is under a checkpoint")
         proved += merkle.verify_inclusion(
             int(proof["index"]),
             int(proof["tree_size"]),
@@ -308,24 +315,24 @@ def the_supervisor_finds_each(tour: Tour) -> dict[str, Any]:
             [bytes.fromhex(p) for p in proof["path"]],
             bytes.fromhex(proof["root_hash"]),
         )
-    expect(proved == len(found), f"{proved} of {len(found)} proofs hold")
-    return {"events": len(found), "proved": proved}
+    expect(proved == len(events), f"{proved} of {len(events)} proofs hold")
+    return {"events": len(events), "proved": proved}
 
 
-def _events(supervisor: Caller, tour: Tour) -> Iterator[dict[str, Any]]:
+def _list_events(supervisor: Caller, tour: Tour) -> Iterator[dict[str, Any]]:
     for act, request_id in tour.acts.items():
-        events, _ = until(partial(_events_of, supervisor, request_id), f"{act} is on record")
+        events, _ = until(partial(_find_events, supervisor, request_id), f"{act} is on record")
         yield events[0]["event"]
     events = supervisor.get(f"/v1/audit/events?event_id={tour.kept['agency_event']}")["events"]
     expect(events, "the agency's query is not on record")
     yield events[0]["event"]
 
 
-def _events_of(supervisor: Caller, request_id: str) -> Any:
+def _find_events(supervisor: Caller, request_id: str) -> Any:
     return supervisor.get(f"/v1/audit/events?request_id={request_id}")["events"]
 
 
-def _proof(supervisor: Caller, event_id: str) -> Any:
+def _fetch_proof(supervisor: Caller, event_id: str) -> Any:
     answer = supervisor.call("GET", f"/v1/audit/proofs/inclusion?event_id={event_id}")
     return answer.body if answer.status == 200 else None
 

@@ -1,4 +1,4 @@
-"""Disclosure, asked what a consent code stands for (Art. 16)."""
+"""The client of disclosure, which resolves consent codes (Art. 16)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,11 +6,10 @@ from typing import Final
 
 import grpc
 
-from chengxin.auth import request_context
 from chengxin.errors import Problem
 from chengxin_api.disclosure.v1 import disclosure_pb2, disclosure_pb2_grpc
 
-_SECONDS: Final = 5.0
+_TIMEOUT_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True)
@@ -21,21 +20,24 @@ class ResolvedConsent:
     purpose: str
 
 
-# The consent of a code, for the organisation (USCC) that presents it. Raises disclosure's refusal.
-Consents = Callable[[str, str], ResolvedConsent]
+# Returns the consent of a code, for the organisation (USCC) that presents the code. Raises disclosure's refusal.
+ResolveConsent = Callable[[str, str], ResolvedConsent]
 
 
-def consents_of(
+def make_consent_resolver(
     stub: disclosure_pb2_grpc.DisclosureServiceStub, metadata: Callable[[], tuple[tuple[str, str], ...]]
-) -> Consents:
-    """Asks disclosure, with the gateway's own token in `metadata`. What it gives may raise UPSTREAM_UNAVAILABLE too."""
+) -> ResolveConsent:
+    """Returns a function that asks disclosure, with the gateway's own token in `metadata`.
 
-    def resolved(code: str, grantee: str) -> ResolvedConsent:
+    The function may also raise UPSTREAM_UNAVAILABLE.
+    """
+
+    def resolve(code: str, grantee: str) -> ResolvedConsent:
         request = disclosure_pb2.ResolveConsentRequest(code=code, grantee=grantee)
         try:
-            found = stub.ResolveConsent(request, metadata=(*metadata(), *request_context.hop()), timeout=_SECONDS)
+            consent = stub.ResolveConsent(request, metadata=metadata(), timeout=_TIMEOUT_SECONDS)
         except grpc.RpcError as e:
             raise Problem.from_rpc(e) from None
-        return ResolvedConsent(found.consent_id, found.purpose)
+        return ResolvedConsent(consent.consent_id, consent.purpose)
 
-    return resolved
+    return resolve

@@ -1,9 +1,9 @@
-"""A browser's session: the access token itself in a cookie, good for a few pages and for what their scripts ask.
+"""A browser's session: a cookie holds the access token itself, for a few pages and for the requests of their scripts.
 
-Cookies come with whatever another site makes a browser send. So the edge looks at this one only for `PAGES`, which change
-nothing, and for exactly what the script of the officers' page asks (`_ASKED`). Whatever changes something must show that
-it comes from a page of this site: forms by where the browser says that they come from, scripts also by a token that only
-a page of this site can read (`csrf_of`). A cookie gives no right that its token does not give.
+A browser also sends cookies with requests that another site causes. So the edge reads this cookie only for `PAGES`,
+which change nothing, and for exactly the requests of the script on the officers' page (`_SCRIPT_REQUESTS`). A request
+that changes something must show that it comes from a page of this site: a form by the origin that the browser reports,
+a script also by a token that only a page of this site can read (`csrf_of`). A cookie gives only what its token gives.
 """
 
 import base64
@@ -25,65 +25,65 @@ FOREIGN_FORM = forbidden(
     "该请求不是从本站页面提交的，已拒绝；请重新打开本站页面再提交",
     "This was not sent from a page of this site; open the page again and send it from there",
 )
-NAME: Final = "chengxin_session"
-CSRF_NAME: Final = "chengxin_csrf"
+SESSION_COOKIE: Final = "chengxin_session"
+CSRF_COOKIE: Final = "chengxin_csrf"
 CSRF_HEADER: Final = "X-CSRF-Token"
 
 
 @dataclass(frozen=True)
 class SignInPage:
-    """Where a session begins, and of whom it is."""
+    """The page at which a session begins, and the roles of the callers who have such a session."""
 
     sign_in: str
     roles: frozenset[Role]
-    # Where she is sent who has signed in.
+    # The page to which a caller goes after the sign-in.
     page: str
 
 
 CITIZENS: Final = SignInPage("/sign-in", frozenset({Role.SUBJECT}), "/me")
 OFFICERS: Final = SignInPage("/officers/sign-in", OFFICER_ROLES, "/report")
-# Pages that take a session; only to be read.
-PAGES: Final[Mapping[str, SignInPage]] = {entrance.page: entrance for entrance in (CITIZENS, OFFICERS)}
-_ASKED: Final = re.compile(
+# The pages that accept a session; they are for reading only.
+PAGES: Final[Mapping[str, SignInPage]] = {sign_in_page.page: sign_in_page for sign_in_page in (CITIZENS, OFFICERS)}
+_SCRIPT_REQUESTS: Final = re.compile(
     r"GET /v1/submissions(/.*)?|POST /v1/submissions(/preview)?|PUT /v1/submissions/mappings/[^/]+", re.DOTALL
 )
 
 
-def entrance_to(method: str, path: str) -> SignInPage | None:
-    """Whose sessions count for a request; None where none does."""
+def sign_in_page_for(method: str, path: str) -> SignInPage | None:
+    """Returns the sign-in page whose sessions count for a request; None when no session counts."""
     if method == "GET" and path in PAGES:
         return PAGES[path]
-    return OFFICERS if _ASKED.fullmatch(f"{method} {path}") else None
+    return OFFICERS if _SCRIPT_REQUESTS.fullmatch(f"{method} {path}") else None
 
 
-def name_of(issuer: str, name: str = NAME) -> str:
-    """A cookie's name: one that binds it to this host, where there is TLS (RFC 6265bis)."""
+def name_of(issuer: str, name: str = SESSION_COOKIE) -> str:
+    """Returns a cookie's name; with TLS, the name binds the cookie to this host (RFC 6265bis)."""
     return f"__Host-{name}" if issuer.startswith("https:") else name
 
 
 def token_of(header: str, issuer: str) -> str:
-    """The token in a `Cookie` header; empty without one."""
+    """Returns the token in a `Cookie` header; empty without one."""
     try:
-        found = SimpleCookie(header).get(name_of(issuer))
+        cookie = SimpleCookie(header).get(name_of(issuer))
     except CookieError:
         return ""
-    return found.value if found else ""
+    return cookie.value if cookie else ""
 
 
 def csrf_of(token: str) -> str:
-    """What a page's script shows, from a cookie that it can read, with whatever it changes in this session."""
-    made = hashlib.sha256(f"chengxin csrf {token}".encode()).digest()
-    return base64.urlsafe_b64encode(made).decode().rstrip("=")
+    """Returns the token that a page's script reads from a cookie and sends with every change in this session."""
+    digest = hashlib.sha256(f"chengxin csrf {token}".encode()).digest()
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 def is_csrf_of(token: str, shown: str) -> bool:
-    """Whether this was shown for the session."""
+    """Returns whether `shown` is the CSRF token of the session."""
     return hmac.compare_digest(csrf_of(token).encode(), shown.encode())
 
 
-def is_from_here(origin: str, fetch_site: str, host: str) -> bool:
-    """Whether a form came from a page of this site, as the browser tells (`Origin`, `Sec-Fetch-Site`, `Host`).
+def is_same_origin(origin: str, fetch_site: str, host: str) -> bool:
+    """Returns whether a form comes from a page of this site, by the headers `Origin`, `Sec-Fetch-Site` and `Host`.
 
-    A request without `Origin` is no browser's form.
+    A request without `Origin` is not a browser's form.
     """
     return bool(origin) and urlsplit(origin).netloc == host and fetch_site in ("", "same-origin")

@@ -1,4 +1,4 @@
-"""Clients, officers, citizens, and what a token request may get. Pure."""
+"""Clients, officers and citizens, and the rules for what a token request may get."""
 
 import math
 import re
@@ -14,21 +14,22 @@ from chengxin.auth.principal import Principal, Role
 from chengxin.errors import ProblemType, exhausted, forbidden, invalid, unauthenticated, unavailable
 from chengxin.values.ids import names_identity_number
 
-# A client assertion is good for at most this long (RFC 7523 leaves it to us), and clocks may differ by a little.
+# A client assertion is good for at most `ASSERTION_SECONDS` (RFC 7523 leaves the limit to us); clocks may differ by
+# `SKEW_SECONDS`.
 ASSERTION_SECONDS: Final = 300
 SKEW_SECONDS: Final = 5
 TOTP_SECONDS: Final = 30
 
-# Who an anonymous request is, and under which client citizens and officers act: the suite's own pages.
+# Citizens and officers act under the client `PORTAL`, the suite's own pages; so does an anonymous request.
 PORTAL: Final = "portal"
 ANONYMOUS: Final = Principal("anonymous", frozenset({Role.PUBLIC}), client_id=PORTAL)
 
 CLIENT_ROLES: Final = frozenset({Role.PUBLIC, Role.AGENCY, Role.STATUTORY, Role.PROVIDER, Role.SUBJECT_AUTHORIZED})
 OFFICER_ROLES: Final = frozenset({Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR, Role.PROVIDER})
-_SUPERVISED: Final = frozenset({Role.CENTRE, Role.AUTHORITY, Role.PROVIDER})
+_SUPERVISED_ROLES: Final = frozenset({Role.CENTRE, Role.AUTHORITY, Role.PROVIDER})
 
-_OFFICER_NO: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
-_JTI_LENGTH: Final = 128
+_SERVICE_NUMBER: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
+_MAX_JTI_LENGTH: Final = 128
 
 CLIENT_NOT_AUTHENTICATED = unauthenticated(
     "CLIENT_NOT_AUTHENTICATED", "客户端断言不被接受：{reason}", "The client assertion is not accepted: {reason}"
@@ -109,7 +110,7 @@ NOT_REPRESENTATIVE = forbidden(
     "This person is not registered as a representative of {uscc}",
 )
 
-# RFC 6749 section 5.2: which of its errors a refusal at the token endpoint is.
+# The error of RFC 6749 (section 5.2) for each refusal at the token endpoint.
 OAUTH_ERRORS: Final[Mapping[str, str]] = {
     kind.code: error
     for error, kinds in {
@@ -121,7 +122,7 @@ OAUTH_ERRORS: Final[Mapping[str, str]] = {
     }.items()
     for kind in kinds
 } | dict.fromkeys(
-    # Disclosure's refusals of a consent code: what RFC 8693 section 2.2.2 says of a subject token that is not accepted.
+    # Disclosure's refusals of a consent code: RFC 8693 section 2.2.2 names this error for a refused subject token.
     (
         "CONSENT_CODE_UNKNOWN",
         "CONSENT_OTHER_GRANTEE",
@@ -135,14 +136,14 @@ OAUTH_ERRORS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class TokenRequest:
-    """What a client asks for beside proving who it is."""
+    """What a client asks for, besides the proof of who it is."""
 
     scope: str = ""
     purpose: str = ""
     legal_basis: str = ""
     case_no: str = ""
     officer: str = ""
-    # Of an exchange (RFC 8693 section 2.1).
+    # The fields from here on are those of an exchange (RFC 8693 section 2.1).
     subject_token: str = field(default="", repr=False)
     subject_token_type: str = ""
     requested_token_type: str = ""
@@ -153,7 +154,7 @@ class TokenRequest:
 
 @dataclass(frozen=True)
 class Agreement:
-    """A stated purpose of an agency, and the agreement that states it (Art. 17)."""
+    """A purpose of an agency, and the number of the agreement that states it (Art. 17)."""
 
     purpose: str
     number: str
@@ -177,18 +178,18 @@ class Client:
     responsible: str = ""
 
     def live_keys(self, now: float) -> list[Mapping[str, str]]:
-        """Its keys that are not retired: a key that is being replaced has an `exp`."""
+        """Returns the keys that are not retired at `now` (epoch seconds). A key under replacement has an `exp`."""
         return [jwk for jwk in self.jwks if "exp" not in jwk or float(jwk["exp"]) > now]
 
     def granted(self, asked: TokenRequest) -> Principal:
-        """Whom the token will name. Raises the refusal."""
+        """Returns the principal that the token will name. Raises the refusal of the request."""
         if self.suspended:
             raise CLIENT_SUSPENDED(client_id=self.client_id)
-        role = self._role(asked.scope)
-        return self.named(role, **_BINDINGS.get(role, unbound)(self, asked))
+        role = self._select_role(asked.scope)
+        return self.named(role, **_BINDINGS.get(role, refuse_binding)(self, asked))
 
     def named(self, role: Role, **bound: str) -> Principal:
-        """As a token names it in one of its roles, bound to a purpose, a case or a consent."""
+        """Returns the client's principal in one of its roles, bound to a purpose, a case or a consent."""
         return Principal(
             self.client_id,
             frozenset({role}),
@@ -199,25 +200,25 @@ class Client:
             **bound,
         )
 
-    def _role(self, scope: str) -> Role:
+    def _select_role(self, scope: str) -> Role:
         if not scope and len(self.roles) == 1:
             return next(iter(self.roles))
-        found = next((role for role in self.roles if role.value == scope), None)
-        if found is None:
-            raise SCOPE_NOT_ALLOWED(allowed=_listed(self.roles))
-        return found
+        role = next((role for role in self.roles if role.value == scope), None)
+        if role is None:
+            raise SCOPE_NOT_ALLOWED(allowed=_join_sorted(self.roles))
+        return role
 
 
-def unbound(_client: Client, asked: TokenRequest) -> dict[str, str]:
-    """Refuses what is for other roles. Raises TOKEN_REQUEST_INVALID."""
-    named = [n for n in ("purpose", "legal_basis", "case_no", "officer") if getattr(asked, n)]
-    if named:
-        raise TOKEN_REQUEST_INVALID(what=f"{', '.join(named)} cannot be given for this role")
+def refuse_binding(_client: Client, asked: TokenRequest) -> dict[str, str]:
+    """Refuses the parameters of other roles. Raises TOKEN_REQUEST_INVALID."""
+    unexpected = [n for n in ("purpose", "legal_basis", "case_no", "officer") if getattr(asked, n)]
+    if unexpected:
+        raise TOKEN_REQUEST_INVALID(what=f"{', '.join(unexpected)} cannot be given for this role")
     return {}
 
 
-def _purpose(client: Client, asked: TokenRequest) -> dict[str, str]:
-    agreed = _listed(a.purpose for a in client.agreements)
+def _bind_purpose(client: Client, asked: TokenRequest) -> dict[str, str]:
+    agreed = _join_sorted(a.purpose for a in client.agreements)
     if not asked.purpose:
         raise PURPOSE_MISSING(agreed=agreed)
     if asked.purpose not in {a.purpose for a in client.agreements}:
@@ -225,34 +226,36 @@ def _purpose(client: Client, asked: TokenRequest) -> dict[str, str]:
     return {"purpose": asked.purpose}
 
 
-def _legal_basis(client: Client, asked: TokenRequest) -> dict[str, str]:
-    entitled = _listed(client.legal_bases)
+def _bind_legal_basis(client: Client, asked: TokenRequest) -> dict[str, str]:
+    entitled = _join_sorted(client.legal_bases)
     if missing := [n for n in ("legal_basis", "case_no", "officer") if not getattr(asked, n)]:
         raise TOKEN_REQUEST_INVALID(what=f"missing {', '.join(missing)}; registered legal bases are: {entitled}")
     if asked.legal_basis not in client.legal_bases:
         raise LEGAL_BASIS_NOT_ENTITLED(entitled=entitled)
-    # Both go on record, where no personal identifier may be.
+    # Officer and case number both go on record, where no personal identifier may be.
     if not is_service_number(asked.officer):
         raise TOKEN_REQUEST_INVALID(what="officer must be a service number: letters, digits, '_', '.', '-'")
     if not asked.case_no.isprintable() or len(asked.case_no) > 100 or names_identity_number(asked.case_no):
         raise TOKEN_REQUEST_INVALID(what="case_no must be at most 100 printable characters, without identity numbers")
-    given = {"legal_basis": asked.legal_basis, "case_no": asked.case_no, "officer": asked.officer}
-    return given | ({"purpose": asked.purpose} if asked.purpose else {})
+    if not asked.purpose.isprintable() or len(asked.purpose) > 100 or names_identity_number(asked.purpose):
+        raise TOKEN_REQUEST_INVALID(what="purpose must be at most 100 printable characters, without identity numbers")
+    bound = {"legal_basis": asked.legal_basis, "case_no": asked.case_no, "officer": asked.officer}
+    return bound | ({"purpose": asked.purpose} if asked.purpose else {})
 
 
-def _by_exchange(_client: Client, _asked: TokenRequest) -> dict[str, str]:
+def _require_exchange(_client: Client, _asked: TokenRequest) -> dict[str, str]:
     raise TOKEN_REQUEST_INVALID(what=f"for this role exchange a consent code: grant_type {TOKEN_EXCHANGE}")
 
 
 _BINDINGS: Final = {
-    Role.AGENCY: _purpose,
-    Role.STATUTORY: _legal_basis,
-    Role.SUBJECT_AUTHORIZED: _by_exchange,
+    Role.AGENCY: _bind_purpose,
+    Role.STATUTORY: _bind_legal_basis,
+    Role.SUBJECT_AUTHORIZED: _require_exchange,
 }
 
 
 def assertion_fault(claims: Mapping[str, Any], client_id: str, audiences: Iterable[str], now: float) -> str | None:
-    """What is wrong with the claims of a client assertion whose signature is good (RFC 7523 section 3), or None."""
+    """Returns the fault in the claims of a client assertion whose signature is good (RFC 7523 section 3), or None."""
     if claims.get("iss") != client_id or claims.get("sub") != client_id:
         return "iss and sub must both be the client_id"
     audience = claims.get("aud")
@@ -260,30 +263,30 @@ def assertion_fault(claims: Mapping[str, Any], client_id: str, audiences: Iterab
         audience = audience[0]
     if not isinstance(audience, str) or audience not in audiences:
         return "aud must be the issuer or the token endpoint alone"
-    exp, iat = _time(claims, "exp"), _time(claims, "iat")
+    exp, iat = _read_time(claims, "exp"), _read_time(claims, "iat")
     if exp is None or iat is None:
         return "exp and iat must be numbers"
     if exp <= now - SKEW_SECONDS:
         return "it is expired"
     if exp > now + ASSERTION_SECONDS + SKEW_SECONDS:
         return f"exp may be at most {ASSERTION_SECONDS} s ahead"
-    starts = _time(claims, "nbf") if "nbf" in claims else iat
+    starts = _read_time(claims, "nbf") if "nbf" in claims else iat
     if starts is None or max(starts, iat) > now + SKEW_SECONDS:
         return "it is not valid yet"
     jti = claims.get("jti")
-    if not isinstance(jti, str) or not 1 <= len(jti) <= _JTI_LENGTH:
-        return f"jti must be a text of 1 to {_JTI_LENGTH} characters"
+    if not isinstance(jti, str) or not 1 <= len(jti) <= _MAX_JTI_LENGTH:
+        return f"jti must be a text of 1 to {_MAX_JTI_LENGTH} characters"
     return None
 
 
 def algorithm_of(jwk: Mapping[str, Any]) -> str:
-    """The one JWS algorithm for which a registered public key may be used. Raises `ValueError` for another key."""
+    """Returns the one JWS algorithm for a registered public key. Raises `ValueError` for a key of another kind."""
     if "d" in jwk or "k" in jwk:
         raise ValueError("only public keys are registered")
-    found = {("OKP", "Ed25519"): "EdDSA", ("EC", "P-256"): "ES256"}.get((str(jwk.get("kty")), str(jwk.get("crv"))))
-    if found is None or jwk.get("alg", found) != found:
+    algorithm = {("OKP", "Ed25519"): "EdDSA", ("EC", "P-256"): "ES256"}.get((str(jwk.get("kty")), str(jwk.get("crv"))))
+    if algorithm is None or jwk.get("alg", algorithm) != algorithm:
         raise ValueError("a registered key must be Ed25519 (EdDSA) or P-256 (ES256)")
-    return found
+    return algorithm
 
 
 @dataclass(frozen=True)
@@ -297,7 +300,7 @@ class Officer:
     password_hash: str
     totp_secret: str = field(repr=False)
     suspended: bool = False
-    # The password was made by the system: it is good for choosing another one only.
+    # The system made the password: the officer can only choose a new one with it.
     initial: bool = False
 
     @property
@@ -306,55 +309,61 @@ class Officer:
         return f"officer:{self.username}"
 
     def principal(self) -> Principal:
-        """The officer, signed in."""
+        """Returns the principal of the officer after the sign-in."""
         return Principal(self.sub, self.roles, client_id=PORTAL, org=self.org, region=self.region, acr="pwd+totp")
 
 
 def duties_fault(roles: Iterable[Role]) -> str | None:
-    """Why one officer may not hold these roles together, or None: who supervises does not operate (Art. 30)."""
+    """Returns why one officer may not hold these roles together, or None. A supervisor does not operate (Art. 30)."""
     held = frozenset(roles)
     if not held or not held <= OFFICER_ROLES:
-        return f"an officer's roles are some of: {_listed(OFFICER_ROLES)}"
-    if Role.SUPERVISOR in held and held & _SUPERVISED:
-        return f"a supervisor cannot also be: {_listed(held & _SUPERVISED)}"
+        return f"an officer's roles are some of: {_join_sorted(OFFICER_ROLES)}"
+    if Role.SUPERVISOR in held and held & _SUPERVISED_ROLES:
+        return f"a supervisor cannot also be: {_join_sorted(held & _SUPERVISED_ROLES)}"
     return None
 
 
 def client_roles_fault(roles: Iterable[Role]) -> str | None:
-    """Why a client may not be given these roles, or None."""
+    """Returns why a client may not hold these roles, or None."""
     held = frozenset(roles)
     if not held or not held <= CLIENT_ROLES:
-        return f"a client's roles are some of: {_listed(CLIENT_ROLES)}"
+        return f"a client's roles are some of: {_join_sorted(CLIENT_ROLES)}"
     return None
 
 
 def matching_step(secret: str, code: str, now: float) -> int | None:
-    """The time step whose TOTP code (RFC 6238) this is: the present one or a neighbour; None when it is none of them."""
+    """Returns the time step of a TOTP code (RFC 6238): the present one or a neighbour; None when no step matches."""
     totp = pyotp.TOTP(secret, interval=TOTP_SECONDS)
     present = int(now) // TOTP_SECONDS
-    found = None
+    matching = None
     for step in (present - 1, present, present + 1):
         if pyotp.utils.strings_equal(totp.generate_otp(step), code):
-            found = step
-    return found
+            matching = step
+    return matching
 
 
 def is_service_number(text: str) -> bool:
-    """Whether it may go on record as somebody's service number: no name, no identity number."""
-    return bool(_OFFICER_NO.match(text)) and not names_identity_number(text)
+    """Returns whether `text` may go on record as a service number: it is not a name and not an identity number."""
+    return bool(_SERVICE_NUMBER.match(text)) and not names_identity_number(text)
 
 
 _LONGEST_LOCK: Final = timedelta(minutes=15)
 
 
 def lock_seconds(failures: int) -> int:
-    """How long a user name is locked after so many failures in a row: from the fifth on, doubling up to 15 minutes."""
+    """Returns for how many seconds a user name is locked after so many failures in a row.
+
+    The lock begins with the fifth failure, and doubles up to 15 minutes.
+    """
     return 0 if failures < 5 else min(int(_LONGEST_LOCK.total_seconds()), 30 * 2 ** min(failures - 5, 10))
 
 
 def locked_for(until: datetime | None, now: datetime) -> int:
-    """For how many seconds a user name is still locked. A longer lock than there is was made before the clock was set back:
-    it would not end for as long as that."""
+    """Returns for how many seconds a user name is still locked.
+
+    A lock beyond the longest one was made before the clock was set back. It does not count, because it would not end
+    for as long as that.
+    """
     if until is None or not now < until <= now + _LONGEST_LOCK:
         return 0
     return int((until - now).total_seconds()) + 1
@@ -370,17 +379,17 @@ class Citizen:
 
 
 def oauth_status(kind: ProblemType) -> int:
-    """The HTTP status of a refusal at the token endpoint (RFC 6749 section 5.2)."""
+    """Returns the HTTP status of a refusal at the token endpoint (RFC 6749 section 5.2)."""
     if kind.status in (429, 503):
         return kind.status
     return 401 if OAUTH_ERRORS.get(kind.code) == "invalid_client" else 400
 
 
-def _listed(values: Iterable[str]) -> str:
+def _join_sorted(values: Iterable[str]) -> str:
     return ", ".join(sorted(values)) or "-"
 
 
-def _time(claims: Mapping[str, Any], name: str) -> float | None:
+def _read_time(claims: Mapping[str, Any], name: str) -> float | None:
     value = claims.get(name)
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if good and value is not None else None
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if is_number and value is not None else None

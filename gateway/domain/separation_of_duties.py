@@ -1,4 +1,4 @@
-"""Who may administer whom: regions, grants that take two, and what nobody may hold together. Pure."""
+"""The rules of administration: regions, grants that take two officers, and roles that exclude each other."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from chengxin.auth.principal import Principal, Role
 from chengxin.errors import ProblemType, conflict, forbidden, invalid, not_found, precondition
 from gateway.domain.clients_and_officers import Agreement, Client, Officer, client_roles_fault, duties_fault
 
-# A proposal that nobody decided is void after this.
+# A proposal is void when no officer decides it within this time.
 PROPOSAL_DAYS: Final = 14
 
 CLIENT_UNKNOWN = not_found("CLIENT_UNKNOWN", "没有客户端 {client_id}", "There is no client {client_id}")
@@ -46,7 +46,7 @@ SUPERVISOR_MUST_APPROVE = forbidden(
 
 @dataclass(frozen=True)
 class Grants:
-    """What somebody may do: roles, and for a client its agreed purposes and legal bases."""
+    """What a client or officer may do: roles, and for a client its agreed purposes and legal bases."""
 
     roles: frozenset[Role]
     agreements: frozenset[Agreement] = frozenset()
@@ -54,19 +54,19 @@ class Grants:
 
     @classmethod
     def of(cls, holder: Client | Officer) -> "Grants":
-        """Those that are held."""
+        """Returns the grants that a client or officer holds."""
         if isinstance(holder, Officer):
             return cls(holder.roles)
         return cls(holder.roles, frozenset(holder.agreements), frozenset(holder.legal_bases))
 
     @classmethod
     def read(cls, plain: Mapping[str, Any]) -> "Grants":
-        """What `plain` wrote. Raises `ValueError` for a role that does not exist."""
+        """Reads the output of `to_dict`. Raises `ValueError` for a role that does not exist."""
         agreements = frozenset(Agreement(a["purpose"], a["agreement"]) for a in plain.get("purposes", ()))
         return cls(frozenset(Role(r) for r in plain["roles"]), agreements, frozenset(plain.get("legal_bases", ())))
 
     def to_dict(self) -> dict[str, Any]:
-        """As it is stored and shown."""
+        """Returns the grants as they are stored and shown."""
         purposes = [
             {"purpose": a.purpose, "agreement": a.number}
             for a in sorted(self.agreements, key=lambda a: (a.purpose, a.number))
@@ -74,11 +74,11 @@ class Grants:
         return {"roles": sorted(self.roles), "purposes": purposes, "legal_bases": sorted(self.legal_bases)}
 
     def only_less_than(self, held: "Grants") -> bool:
-        """Whether nothing is given that is not held already."""
+        """Returns whether `held` includes all of these grants."""
         return self.roles <= held.roles and self.agreements <= held.agreements and self.legal_bases <= held.legal_bases
 
     def client_fault(self) -> str | None:
-        """Why a client may not hold these, or None. A client without any can do nothing, which is allowed."""
+        """Returns why a client may not hold these grants, or None. One without roles is allowed, but can do nothing."""
         if not self.roles:
             return None
         if fault := client_roles_fault(self.roles):
@@ -90,7 +90,7 @@ class Grants:
         return None
 
     def officer_fault(self) -> str | None:
-        """Why an officer may not hold these, or None. An officer without any cannot sign in, which is allowed."""
+        """Returns why an officer may not hold these grants, or None. One without any is allowed, but cannot sign in."""
         return duties_fault(self.roles) if self.roles else None
 
 
@@ -99,7 +99,7 @@ class Proposal:
     """A grant that waits for a second officer."""
 
     proposal_id: str
-    # "client" or "officer", and which.
+    # `kind` is "client" or "officer"; `target` is its client id or user name.
     kind: str
     target: str
     region: str
@@ -111,12 +111,12 @@ class Proposal:
     decided_at: datetime | None = None
 
     def seen(self, now: datetime) -> "Proposal":
-        """The same, void when nobody decided it in time."""
+        """Returns the proposal as it is at `now`: void when no officer decided it in time."""
         void = self.state == "open" and now >= self.proposed_at + timedelta(days=PROPOSAL_DAYS)
         return replace(self, state="void") if void else self
 
     def refusal(self, caller: Principal, approve: bool) -> ProblemType | None:
-        """Why this officer may not decide it, or None. Who proposed it may take it back, not approve it."""
+        """Returns why this officer may not decide, or None. The proposer may take the proposal back, not approve it."""
         if not approve:
             return None
         if caller.sub == self.proposed_by or (self.kind == "officer" and caller.sub == f"officer:{self.target}"):
@@ -126,10 +126,10 @@ class Proposal:
         return None
 
     def decided(self, caller: Principal, state: str, now: datetime) -> "Proposal":
-        """The same, decided."""
+        """Returns the proposal with the caller's decision."""
         return replace(self, state=state, decided_by=caller.sub, decided_at=now)
 
 
 def listed_keys(client: Client) -> Sequence[Mapping[str, str]]:
-    """A client's public keys as they are shown, with the instant (epoch seconds) at which one retires as `exp`."""
+    """Returns a client's public keys as they are shown; `exp` is the instant (epoch seconds) at which a key retires."""
     return [dict(jwk) for jwk in client.jwks]

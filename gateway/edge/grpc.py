@@ -1,7 +1,7 @@
-"""The gRPC edge: any method of `chengxin.<service>.v1` as raw bytes to its service, in all four streaming kinds.
+"""The gRPC edge: it forwards any method of `chengxin.<service>.v1` as raw bytes, in all four streaming kinds.
 
-Not on asyncio: with grpc.aio a service's refusal of a stream that is still being sent reached the caller as INTERNAL in two
-of five calls (grpcio 1.85: a write that fails overwrites the status that is about to arrive).
+It does not use asyncio: with grpc.aio, a service's refusal of a stream that the caller was still sending reached the
+caller as INTERNAL in two of five calls (grpcio 1.85: a write that fails overwrites the status that is about to arrive).
 """
 
 import threading
@@ -27,13 +27,13 @@ from chengxin.feeds.quarantine import reason_of
 from chengxin.grpc.rpc import OPTIONS, as_problem, make_channel
 from chengxin.values.ids import new_id
 
-# Imported for their descriptors: reflection serves them, and the edge reads the methods' kinds.
+# These imports load the descriptors: reflection serves them, and the edge reads the methods' kinds.
 from chengxin_api.audit.v1 import audit_pb2
 from chengxin_api.catalog.v1 import catalog_pb2
 from chengxin_api.disclosure.v1 import disclosure_pb2
 from chengxin_api.ingest.v1 import ingest_pb2
 from chengxin_api.objection.v1 import objection_pb2
-from gateway.edge.open_streams import LiveCalls
+from gateway.edge.open_streams import OpenStreams
 from gateway.edge.rate_limits import RateLimits, address_of
 from gateway.edge.trace_context import next_hop
 
@@ -42,14 +42,14 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-# Calls at the same time, each in a thread that is started when it is needed; beyond these the edge refuses at once, since
-# a call could wait as long as the streams before it last.
-_CALLS: Final = 384
-# For a unary call whose caller set no deadline.
+# The number of calls at the same time, each in a thread that starts when it is needed. The edge refuses more calls at
+# once, because a call could wait as long as the streams before it last.
+_MAX_CALLS: Final = 384
+# The deadline of a unary call whose caller set none.
 _UNARY_SECONDS: Final = 60.0
 _HEALTH_SECONDS: Final = 2.0
-# What a service says of an error, in its trailing metadata.
-_DETAILS: Final = "grpc-status-details-bin"
+# The key of the error details in a service's trailing metadata.
+_DETAILS_KEY: Final = "grpc-status-details-bin"
 
 _NAMES: Final = {
     service.full_name: name
@@ -63,12 +63,12 @@ _NAMES: Final = {
     for service in module.DESCRIPTOR.services_by_name.values()
 }
 
-_calls = Counter("chengxin_edge_grpc_calls", "Calls that ended at the gRPC edge", ["method", "code"])
+_ended_calls = Counter("chengxin_edge_grpc_calls", "Calls that ended at the gRPC edge", ["method", "code"])
 
 
 @dataclass(frozen=True)
 class CallAdmission:
-    """What every call passes: its token is verified, its caller limited, and a token that is not good put on record."""
+    """The checks that every call passes: they verify the token, limit the caller, and put a refused token on record."""
 
     verifier: Verifier
     limits: RateLimits
@@ -78,156 +78,169 @@ class CallAdmission:
 def make_edge(
     listen: str, addresses: Mapping[str, str], door: CallAdmission, tls: grpc.ServerCredentials | None = None
 ) -> tuple[grpc.Server, "HealthWatch"]:
-    """The server on `listen` (host:port) in front of the services at `addresses`, and what keeps its health answers true.
+    """Returns the server on `listen` (host:port) in front of the services at `addresses`, and its health watch.
 
     Raises `RuntimeError` when the address cannot be bound.
     """
     channels = {service: make_channel(address) for service, address in addresses.items()}
-    threads = ThreadPoolExecutor(_CALLS, thread_name_prefix="edge")
-    live = LiveCalls(door.verifier)
-    server = grpc.server(threads, options=OPTIONS, maximum_concurrent_rpcs=_CALLS)
-    server.add_generic_rpc_handlers((_Forwarder(channels, door, live),))
-    healthy = health.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    threads = ThreadPoolExecutor(_MAX_CALLS, thread_name_prefix="edge")
+    live_calls = OpenStreams(door.verifier)
+    server = grpc.server(threads, options=OPTIONS, maximum_concurrent_rpcs=_MAX_CALLS)
+    server.add_generic_rpc_handlers((_Forwarder(channels, door, live_calls),))
+    health_servicer = health.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     reflection.enable_server_reflection([*_NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
     if tls is None:
         server.add_insecure_port(listen)
     else:
         server.add_secure_port(listen, tls)
-    return server, HealthWatch(healthy, channels, live)
+    return server, HealthWatch(health_servicer, channels, live_calls)
 
 
 class _Forwarder(grpc.GenericRpcHandler):
-    """Finds the service of a method, and forwards the call in the method's own kind."""
+    """Forwards each call to the service of its method, in the method's own kind."""
 
-    def __init__(self, channels: Mapping[str, grpc.Channel], door: CallAdmission, live: LiveCalls) -> None:
+    def __init__(self, channels: Mapping[str, grpc.Channel], admission: CallAdmission, live_calls: OpenStreams) -> None:
         self._channels = channels
-        self._door = door
-        self._live = live
-        self._known: dict[str, Handler] = {}
+        self._admission = admission
+        self._live_calls = live_calls
+        self._handlers: dict[str, Handler] = {}
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "Handler | None":
         method = handler_call_details.method
-        found = self._known.get(method)
-        if found is None:
-            found = self._make(method)
-            # Only what the protos have is kept: others may ask for any number of names.
-            if found is not None and _kind(method) is not None:
-                self._known[method] = found
-        return found
+        handler = self._handlers.get(method)
+        if handler is None:
+            handler = self._make_handler(method)
+            # Only the handlers of methods in the protos are kept: a client may send any number of other names.
+            if handler is not None and _streaming_kind(method) is not None:
+                self._handlers[method] = handler
+        return handler
 
-    def _make(self, method: str) -> "Handler | None":
+    def _make_handler(self, method: str) -> "Handler | None":
         channel = next(
             (c for service, c in self._channels.items() if method.startswith(f"/chengxin.{service}.v1.")), None
         )
         if channel is None:
             return None
-        # A method that only the service knows is taken as a stream both ways: on the wire one message is a stream of one.
-        match _kind(method) or (True, True):
+        # A method that only the service knows counts as a stream both ways: one message on the wire is a stream of one.
+        match _streaming_kind(method) or (True, True):
             case (False, False):
-                single = self._single(method, channel.unary_unary(method), _UNARY_SECONDS)
-                return grpc.unary_unary_rpc_method_handler(single)
+                forward = self._make_single_forwarder(method, channel.unary_unary(method), _UNARY_SECONDS)
+                return grpc.unary_unary_rpc_method_handler(forward)
             case (True, False):
-                return grpc.stream_unary_rpc_method_handler(self._single(method, channel.stream_unary(method), None))
+                return grpc.stream_unary_rpc_method_handler(
+                    self._make_single_forwarder(method, channel.stream_unary(method), None)
+                )
             case (False, True):
-                return grpc.unary_stream_rpc_method_handler(self._stream(method, channel.unary_stream(method)))
+                return grpc.unary_stream_rpc_method_handler(
+                    self._make_stream_forwarder(method, channel.unary_stream(method))
+                )
             case _:
-                return grpc.stream_stream_rpc_method_handler(self._stream(method, channel.stream_stream(method)))
+                return grpc.stream_stream_rpc_method_handler(
+                    self._make_stream_forwarder(method, channel.stream_stream(method))
+                )
 
-    def _single(self, method: str, send: Any, seconds: float | None) -> Callable[[Any, grpc.ServicerContext], bytes]:
-        """Forwards calls that are answered with one message."""
+    def _make_single_forwarder(
+        self, method: str, send: Any, seconds: float | None
+    ) -> Callable[[Any, grpc.ServicerContext], bytes]:
+        """Returns a function that forwards calls with one answer message."""
 
-        def call(request: Any, context: grpc.ServicerContext) -> bytes:
-            asked = _EdgeCall(method, context)
+        def forward(request: Any, context: grpc.ServicerContext) -> bytes:
+            edge_call = _EdgeCall(method, context)
             answer = b""
             try:
-                metadata = asked.admitted(self._door)
-                upstream = send.future(request, metadata=metadata, timeout=_remaining(context, seconds))
-                _end_together(context, upstream)
+                metadata = edge_call.admit(self._admission)
+                upstream = send.future(request, metadata=metadata, timeout=_remaining_seconds(context, seconds))
+                _cancel_with_caller(context, upstream)
                 if seconds is None:
-                    with self._live.lasting(asked.token, upstream):
+                    with self._live_calls.lasting(edge_call.token, upstream):
                         answer = upstream.result()
                 else:
                     answer = upstream.result()
-                # Services tell nothing there, and what is sent by itself is an event of its own on the way.
+                # Services send no initial metadata, and sending it separately costs an event of its own on the way.
                 if initial := upstream.initial_metadata():
                     context.send_initial_metadata(initial)
                 context.set_trailing_metadata(upstream.trailing_metadata() or ())
-                asked.ended("OK")
+                edge_call.count("OK")
             except Exception as e:
-                asked.fail(e)
+                edge_call.fail(e)
             return answer
 
-        return call
+        return forward
 
-    def _stream(self, method: str, send: Any) -> Callable[[Any, grpc.ServicerContext], Iterator[bytes]]:
-        """Forwards calls that are answered with a stream; a message is taken when the one before it is on its way."""
+    def _make_stream_forwarder(self, method: str, send: Any) -> Callable[[Any, grpc.ServicerContext], Iterator[bytes]]:
+        """Returns a function that forwards calls with a stream of answers.
 
-        def call(request: Any, context: grpc.ServicerContext) -> Iterator[bytes]:
-            asked = _EdgeCall(method, context)
+        It takes a message when the one before it is on its way.
+        """
+
+        def forward(request: Any, context: grpc.ServicerContext) -> Iterator[bytes]:
+            edge_call = _EdgeCall(method, context)
             try:
-                metadata = asked.admitted(self._door)
-                upstream = send(request, metadata=metadata, timeout=_remaining(context, None))
-                _end_together(context, upstream)
-                # At once, so that a watcher knows that it is connected before there is anything to tell.
+                metadata = edge_call.admit(self._admission)
+                upstream = send(request, metadata=metadata, timeout=_remaining_seconds(context, None))
+                _cancel_with_caller(context, upstream)
+                # This goes out at once, so that a watcher knows that it is connected before the first message.
                 context.send_initial_metadata(upstream.initial_metadata() or ())
-                with self._live.lasting(asked.token, upstream):
+                with self._live_calls.lasting(edge_call.token, upstream):
                     yield from upstream
                 context.set_trailing_metadata(upstream.trailing_metadata() or ())
-                asked.ended("OK")
+                edge_call.count("OK")
             except Exception as e:
-                asked.fail(e)
+                edge_call.fail(e)
 
-        return call
+        return forward
 
 
 class _EdgeCall:
     """One call at the edge."""
 
     def __init__(self, method: str, context: grpc.ServicerContext) -> None:
-        # Names that no proto has would make ever new series.
-        self._label = method if _kind(method) is not None else "unknown"
+        # Method names that no proto has would create new metric series without end.
+        self._label = method if _streaming_kind(method) is not None else "unknown"
         self._context = context
-        self._given = {k: v for k, v in context.invocation_metadata() or () if isinstance(v, str)}
+        self._metadata = {k: v for k, v in context.invocation_metadata() or () if isinstance(v, str)}
         self.request_id = new_id("req")
         self.token = ""
-        self.language = pick_language(self._given.get("accept-language", ""))
+        self.language = pick_language(self._metadata.get("accept-language", ""))
 
-    def admitted(self, door: "CallAdmission") -> tuple[tuple[str, str], ...]:
-        """The metadata to forward; nothing else that the caller sent passes. Raises UNAUTHENTICATED, RATE_LIMITED."""
-        authorization = self._given.get("authorization", "")
+    def admit(self, admission: "CallAdmission") -> tuple[tuple[str, str], ...]:
+        """Returns the only metadata that the edge forwards. Raises UNAUTHENTICATED, RATE_LIMITED."""
+        authorization = self._metadata.get("authorization", "")
         try:
             scheme, _, token = authorization.partition(" ")
             if scheme.lower() != "bearer" or not token:
                 raise UNAUTHENTICATED(reason="authorization: Bearer <token> is missing")
-            caller = door.verifier.verify(token)
-            if caller.certificate and caller.certificate != _shown(self._context):
+            caller = admission.verifier.verify(token)
+            if caller.certificate and caller.certificate != _read_caller_thumbprint(self._context):
                 raise UNAUTHENTICATED(reason="the token is bound to another certificate than the one shown")
         except Problem as problem:
-            door.limits.by_proof(address_of(self._context.peer()))
-            door.refused(problem, "grpc", self.request_id)
+            admission.limits.by_proof(address_of(self._context.peer()))
+            admission.refused(problem, "grpc", self.request_id)
             raise
-        door.limits.by_client(caller.client_id, caller.sub)
+        admission.limits.by_client(caller.client_id, caller.sub)
         self.token = token
         return (
             ("authorization", authorization),
             ("accept-language", self.language),
             (REQUEST_ID_HEADER, self.request_id),
-            (TRACEPARENT_HEADER, next_hop(self._given.get(TRACEPARENT_HEADER, ""))),
+            (TRACEPARENT_HEADER, next_hop(self._metadata.get(TRACEPARENT_HEADER, ""))),
         )
 
-    def ended(self, code: str) -> None:
-        """Counts the call."""
-        _calls.labels(self._label, code).inc()
+    def count(self, code: str) -> None:
+        _ended_calls.labels(self._label, code).inc()
 
     def fail(self, error: Exception) -> None:
-        """Ends the call with the service's own answer, or with a problem of the edge; nothing when nobody waits for it."""
+        """Ends the call with the service's own error or with a problem of the edge.
+
+        It only counts the call when the caller is gone.
+        """
         if not self._context.is_active():
-            return self.ended("CANCELLED")
+            return self.count("CANCELLED")
         if isinstance(error, grpc.Call):
             trailing = tuple(error.trailing_metadata() or ())
-            if error.code() is not grpc.StatusCode.UNAVAILABLE or any(key == _DETAILS for key, _ in trailing):
-                self.ended(error.code().name)
+            if error.code() is not grpc.StatusCode.UNAVAILABLE or any(key == _DETAILS_KEY for key, _ in trailing):
+                self.count(error.code().name)
                 self._context.set_trailing_metadata(trailing)
                 self._context.abort(error.code(), error.details() or "")
             problem: Problem | None = UPSTREAM_UNAVAILABLE(retry_after=1)
@@ -236,17 +249,17 @@ class _EdgeCall:
         if problem is None:
             log.exception("unexpected error at the edge", request_id=self.request_id, error=repr(error))
             problem = INTERNAL()
-        self.ended(problem.type.grpc_code.name)
+        self.count(problem.type.grpc_code.name)
         self._context.abort_with_status(rpc_status.to_status(problem.to_rpc(self.language, self.request_id)))
 
 
 class HealthWatch:
-    """Keeps the edge's health answers true: a service is serving while its service says so.
+    """Updates the edge's health answers: a gRPC service is serving while the service behind it reports so.
 
-    Also ends, in the same rhythm, the calls whose token was revoked.
+    At the same interval it ends the calls whose tokens were revoked.
     """
 
-    def __init__(self, healthy: health.HealthServicer, channels: Mapping[str, grpc.Channel], live: LiveCalls) -> None:
+    def __init__(self, healthy: health.HealthServicer, channels: Mapping[str, grpc.Channel], live: OpenStreams) -> None:
         self._healthy = healthy
         self._live = live
         self._stubs = {service: health_pb2_grpc.HealthStub(channels[name]) for service, name in _NAMES.items()}
@@ -254,31 +267,31 @@ class HealthWatch:
         self._thread = threading.Thread(target=self._run, name="health", daemon=True)
 
     def start(self) -> None:
-        """Begins in the background."""
+        """Starts the watch in the background."""
         self._thread.start()
 
     def stop(self) -> None:
-        """From now on nothing is serving."""
+        """Ends the watch; from now on the edge reports no service as serving."""
         self._stopped.set()
         self._healthy.enter_graceful_shutdown()
 
     def _run(self) -> None:
-        # The edge itself serves: without one service it still answers for the others.
+        # The edge itself serves: when one service is missing, it still answers for the others.
         self._healthy.set("", health_pb2.HealthCheckResponse.SERVING)
         while not self._stopped.is_set():
-            # What goes wrong with one is told and keeps no other from being looked at: streams whose token is revoked
-            # end whatever the services say.
+            # When a check fails, its error is logged and the other checks go on: a stream whose token is revoked ends
+            # whatever the services report.
             for service, stub in self._stubs.items():
-                self._tried(service, partial(self._look, service, stub))
-            self._tried("live calls", self._live.end_revoked)
+                self._run_check(service, partial(self._update_health, service, stub))
+            self._run_check("live calls", self._live.end_revoked)
             self._stopped.wait(_HEALTH_SECONDS)
 
-    def _look(self, service: str, stub: Any) -> None:
+    def _update_health(self, service: str, stub: Any) -> None:
         self._healthy.set(service, _health(service, stub))
 
-    def _tried(self, what: str, look: Callable[[], object]) -> None:
+    def _run_check(self, what: str, check: Callable[[], object]) -> None:
         try:
-            look()
+            check()
         except Exception as e:
             log.error("not looked at", what=what, **reason_of(e))
 
@@ -290,29 +303,29 @@ def _health(service: str, stub: Any) -> Any:
         return health_pb2.HealthCheckResponse.NOT_SERVING
 
 
-def _shown(context: grpc.ServicerContext) -> str:
-    """The thumbprint of the certificate that the caller showed; empty when none was asked for."""
-    found: Any = context.auth_context().get("x509_pem_cert")
-    return certificate_thumbprint(found[0]) if found else ""
+def _read_caller_thumbprint(context: grpc.ServicerContext) -> str:
+    """Returns the thumbprint of the caller's certificate; empty when the edge asks for none."""
+    certificates: Any = context.auth_context().get("x509_pem_cert")
+    return certificate_thumbprint(certificates[0]) if certificates else ""
 
 
-def _kind(method: str) -> tuple[bool, bool] | None:
-    """Whether requests and answers of a method are streams; None when the protos do not have it."""
+def _streaming_kind(method: str) -> tuple[bool, bool] | None:
+    """Returns whether requests and answers of a method are streams; None when the protos do not have it."""
     service, _, name = method.removeprefix("/").rpartition("/")
     try:
-        described = descriptor_pool.Default().FindServiceByName(service).methods_by_name[name]
+        descriptor = descriptor_pool.Default().FindServiceByName(service).methods_by_name[name]
     except KeyError:
         return None
-    return described.client_streaming, described.server_streaming
+    return descriptor.client_streaming, descriptor.server_streaming
 
 
-def _remaining(context: grpc.ServicerContext, default: float | None) -> float | None:
+def _remaining_seconds(context: grpc.ServicerContext, default: float | None) -> float | None:
     remaining = context.time_remaining()
-    # Without a deadline grpc tells none, or a time beyond any process's life.
+    # Without a deadline grpc returns None, or a time beyond any process's life.
     return default if remaining is None or remaining > 1e7 else remaining
 
 
-def _end_together(context: grpc.ServicerContext, upstream: Any) -> None:
-    """A caller who hangs up is not worked for any more, not even when she did so before this."""
+def _cancel_with_caller(context: grpc.ServicerContext, upstream: Any) -> None:
+    """Cancels the upstream call when the caller hangs up, also when the caller already did."""
     if not context.add_callback(upstream.cancel):
         upstream.cancel()

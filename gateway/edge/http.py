@@ -1,9 +1,10 @@
-"""The HTTP edge: checks the token, stamps the request, forwards bytes. Payloads are never parsed here.
+"""The HTTP edge: it checks the token, stamps the request and forwards bytes. It never parses payloads.
 
-A bare WSGI callable, because every request of the suite passes through it; the gateway's own addresses are behind it in
-a Flask app.
+It is a bare WSGI callable, because every request of the suite passes through it; behind it, a Flask app answers the
+gateway's own addresses.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -34,16 +35,16 @@ log = structlog.get_logger()
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
 
-# Bodies up to this size are read at once; greater ones are passed on in pieces as they come.
-_WHOLE: Final = 256 * 1024
-_PIECE: Final = 64 * 1024
-# Where people and machines prove who they are.
-_PROVING: Final = ("/oauth/", "/v1/identity/", *(entrance.sign_in for entrance in browser_sessions.PAGES.values()))
-# The gateway's own addresses that have a rule: callers are admitted as elsewhere.
-_RULED: Final = ("/v1/identity/", "/v1/operations/")
+# Bodies up to this size are read at once; larger bodies are passed on in pieces as they arrive.
+_WHOLE_BODY_BYTES: Final = 256 * 1024
+_PIECE_BYTES: Final = 64 * 1024
+# The addresses at which people and machines prove who they are.
+_PROOF_PREFIXES: Final = ("/oauth/", "/v1/identity/", *(page.sign_in for page in browser_sessions.PAGES.values()))
+# The gateway's own addresses that have a rule: the edge admits callers there as elsewhere.
+_GUARDED_PREFIXES: Final = ("/v1/identity/", "/v1/operations/")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 
-# The only headers that pass, in either direction.
+# Only these headers pass, in either direction.
 _REQUEST_HEADERS: Final = (
     ("CONTENT_TYPE", "Content-Type"),
     ("HTTP_ACCEPT", "Accept"),
@@ -58,7 +59,7 @@ _RESPONSE_HEADERS: Final = frozenset(
         "cache-control",
         "content-disposition",
         "content-language",
-        # Kept so that an answer that breaks off cannot be taken for whole: granian ends a chunked one as if it were.
+        # This shows a client that an answer broke off: granian ends a broken chunked answer as if it were whole.
         "content-length",
         "content-security-policy",
         "content-type",
@@ -71,7 +72,7 @@ _RESPONSE_HEADERS: Final = frozenset(
         "www-authenticate",
     }
 )
-_SECURITY: Final = (
+_SECURITY_HEADERS: Final = (
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
     ("Referrer-Policy", "same-origin"),
@@ -83,7 +84,7 @@ _CONTENT_POLICY: Final = (
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
 )
 
-_seconds = Histogram(
+_answer_seconds = Histogram(
     "chengxin_edge_http_seconds",
     "Requests at the HTTP edge, until the answer starts",
     ["route", "status"],
@@ -104,16 +105,16 @@ class HttpEdge:
         refused: Callable[[Problem, str, str], None],
         issuer: str = "",
     ) -> None:
-        """`refused(problem, edge, request_id)` puts a token that is not good on record."""
+        """`refused(problem, edge, request_id)` puts a refused token on record."""
         self._issuer = issuer
-        self._own = own
+        self._own_app = own
         self._upstreams = {prefix: upstreams[service] for prefix, service in PREFIXES.items()}
         self._verifier = verifier
-        self._anonymous = anonymous
+        self._anonymous_token = anonymous
         self._limits = limits
-        self._refused = refused
-        self._slots = ForwardingPermits()
-        self._observed: dict[tuple[str, int], Any] = {}
+        self._record_refusal = refused
+        self._permits = ForwardingPermits()
+        self._histograms: dict[tuple[str, int], Any] = {}
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         began = time.perf_counter()
@@ -123,9 +124,9 @@ class HttpEdge:
             return self._answer_own(environ, start_response, request_id, began)
         try:
             status, headers, body = self._forward(environ, prefix, request_id)
-        # Every error becomes a problem document here: there is nobody above to do it.
+        # Every error becomes a problem document here, because no code above does it.
         except Exception as e:
-            status, headers, body = _refusal(e, environ, request_id)
+            status, headers, body = _make_problem_answer(e, environ, request_id)
         self._observe(prefix, status, began)
         start_response(f"{status} -", headers)
         return body
@@ -135,62 +136,63 @@ class HttpEdge:
         if method not in _METHODS:
             raise METHOD_NOT_ALLOWED()
         page = browser_sessions.PAGES.get(environ["PATH_INFO"])
-        authorization = environ.get("HTTP_AUTHORIZATION", "") or self._of_session(environ, method)
+        authorization = environ.get("HTTP_AUTHORIZATION", "") or self._authorize_by_session(environ, method)
         private = bool(authorization or page)
         if authorization:
             self._admit(authorization, environ, request_id)
         elif page and method == "GET" and "text/html" in environ.get("HTTP_ACCEPT", ""):
-            return 303, [("Location", page.sign_in), ("X-Request-Id", request_id), *_SECURITY], []
+            return 303, [("Location", page.sign_in), ("X-Request-Id", request_id), *_SECURITY_HEADERS], []
         else:
             self._limits.by_address(address_of(environ.get("REMOTE_ADDR", "")))
-            authorization = f"Bearer {self._anonymous()}"
-        sent = {
+            authorization = f"Bearer {self._anonymous_token()}"
+        request_headers = {
             "Authorization": authorization,
             "X-Request-Id": request_id,
             "traceparent": next_hop(environ.get("HTTP_TRACEPARENT", "")),
         }
         for key, name in _REQUEST_HEADERS:
             if value := environ.get(key):
-                sent[name] = value
-        # WSGI gives the path decoded (as latin-1); what must be encoded is encoded again.
+                request_headers[name] = value
+        # WSGI decodes the path (as latin-1); characters that must be encoded are encoded again.
         target = quote(environ["PATH_INFO"].encode("latin-1"), safe="/:@!$&'()*+,;=~")
         if query := environ["QUERY_STRING"]:
             target = f"{target}?{query}"
-        slot = self._slots.take(PREFIXES[prefix])
+        permit = self._permits.take(PREFIXES[prefix])
         streaming = False
         try:
-            body = _body(environ, limit_of(prefix), sent)
-            answer = self._upstreams[prefix].send(method, target, sent, body)
-            headers = _headers(answer, request_id, private)
-            streaming = answer.length is None or answer.length > _WHOLE
-            content: Iterable[bytes] = _Stream(answer, slot) if streaming else [answer.whole()]
+            body = _read_body(environ, limit_of(prefix), request_headers)
+            answer = self._upstreams[prefix].send(method, target, request_headers, body)
+            headers = _make_answer_headers(answer, request_id, private)
+            streaming = answer.length is None or answer.length > _WHOLE_BODY_BYTES
+            content: Iterable[bytes] = _StreamedBody(answer, permit) if streaming else [answer.whole()]
         finally:
             if not streaming:
-                slot.release()
+                permit.release()
         return answer.status, headers, content
 
-    def _of_session(self, environ: Environ, method: str) -> str:
-        """The token of a browser's session as a client shows it; empty without a session that counts here.
+    def _authorize_by_session(self, environ: Environ, method: str) -> str:
+        """Returns the token of a browser's session as a client sends it; empty without a session that counts here.
 
         Raises FOREIGN_FORM, UNAUTHENTICATED.
         """
-        entrance = browser_sessions.entrance_to(method, environ["PATH_INFO"])
-        token = browser_sessions.token_of(environ.get("HTTP_COOKIE", ""), self._issuer) if entrance else ""
-        if entrance is None or not token:
+        sign_in_page = browser_sessions.sign_in_page_for(method, environ["PATH_INFO"])
+        token = browser_sessions.token_of(environ.get("HTTP_COOKIE", ""), self._issuer) if sign_in_page else ""
+        if sign_in_page is None or not token:
             return ""
         if method != "GET" and not _is_own_script(environ, token):
             raise browser_sessions.FOREIGN_FORM()
         try:
             caller = self._verifier.verify(token)
         except Problem as problem:
-            # One that is over is no attempt: its owner signs in again. A script is told so, a page sends her there.
+            # An ended session does not count as an attempt: its owner signs in again. A script gets the error; a page
+            # redirects to the sign-in.
             if problem.type is not UNAUTHENTICATED or environ["PATH_INFO"] not in browser_sessions.PAGES:
                 raise
             return ""
-        return f"Bearer {token}" if caller.roles & entrance.roles else ""
+        return f"Bearer {token}" if caller.roles & sign_in_page.roles else ""
 
     def _admit(self, authorization: str, environ: Environ, request_id: str) -> None:
-        """Raises UNAUTHENTICATED, RATE_LIMITED."""
+        """Checks the token and the limits of its caller. Raises UNAUTHENTICATED, RATE_LIMITED."""
         try:
             scheme, _, token = authorization.partition(" ")
             if scheme.lower() != "bearer" or not token:
@@ -199,9 +201,9 @@ class HttpEdge:
             if caller.certificate and caller.certificate != environ.get(CERTIFICATE, ""):
                 raise UNAUTHENTICATED(reason="the token is bound to another certificate than the one shown")
         except Problem as problem:
-            # Guesses cost as much as proofs.
+            # A guessed token costs as much to check as a proof of identity.
             self._limits.by_proof(address_of(environ.get("REMOTE_ADDR", "")))
-            self._refused(problem, "http", request_id)
+            self._record_refusal(problem, "http", request_id)
             raise
         self._limits.by_client(caller.client_id, caller.sub)
 
@@ -210,53 +212,53 @@ class HttpEdge:
     ) -> Iterable[bytes]:
         environ["HTTP_X_REQUEST_ID"] = request_id
         try:
-            self._look_at_own(environ, request_id)
+            self._admit_own(environ, request_id)
         except Problem as e:
-            refused, headers, body = _refusal(e, environ, request_id)
-            self._observe("own", refused, began)
-            start_response(f"{refused} -", headers)
+            refusal_status, headers, body = _make_problem_answer(e, environ, request_id)
+            self._observe("own", refusal_status, began)
+            start_response(f"{refusal_status} -", headers)
             return body
 
-        def start(status: str, headers: Headers, exc_info: Any = None, /) -> Callable[[bytes], object]:
+        def start_own_answer(status: str, headers: Headers, exc_info: Any = None, /) -> Callable[[bytes], object]:
             self._observe("own", int(status[:3]), began)
             policy = () if any(n.lower() == "content-security-policy" for n, _ in headers) else (_CONTENT_POLICY,)
-            return start_response(status, [*headers, ("X-Request-Id", request_id), *_SECURITY, *policy])
+            return start_response(status, [*headers, ("X-Request-Id", request_id), *_SECURITY_HEADERS, *policy])
 
-        found = self._own(environ, start)
+        answer = self._own_app(environ, start_own_answer)
         try:
-            return list(found)
+            return list(answer)
         finally:
-            if isinstance(found, ClosingIterator):
-                found.close()
+            if isinstance(answer, ClosingIterator):
+                answer.close()
 
-    def _look_at_own(self, environ: Environ, request_id: str) -> None:
-        """What the edge does for the gateway's own addresses. Raises UNAUTHENTICATED, RATE_LIMITED."""
+    def _admit_own(self, environ: Environ, request_id: str) -> None:
+        """Admits a request to the gateway's own addresses. Raises UNAUTHENTICATED, RATE_LIMITED."""
         path, authorization = environ["PATH_INFO"], environ.get("HTTP_AUTHORIZATION", "")
-        if authorization and path.startswith(_RULED):
+        if authorization and path.startswith(_GUARDED_PREFIXES):
             self._admit(authorization, environ, request_id)
-        elif path.startswith((*_PROVING, *_RULED)):
+        elif path.startswith((*_PROOF_PREFIXES, *_GUARDED_PREFIXES)):
             self._limits.by_proof(address_of(environ.get("REMOTE_ADDR", "")))
-            if path.startswith(_RULED):
-                # Who has no token is the public here too.
-                environ["HTTP_AUTHORIZATION"] = f"Bearer {self._anonymous()}"
+            if path.startswith(_GUARDED_PREFIXES):
+                # A caller without a token is the public here, too.
+                environ["HTTP_AUTHORIZATION"] = f"Bearer {self._anonymous_token()}"
 
     def _observe(self, route: str, status: int, began: float) -> None:
-        found = self._observed.get((route, status))
-        if found is None:
-            found = self._observed[route, status] = _seconds.labels(route, str(status))
-        found.observe(time.perf_counter() - began)
+        histogram = self._histograms.get((route, status))
+        if histogram is None:
+            histogram = self._histograms[route, status] = _answer_seconds.labels(route, str(status))
+        histogram.observe(time.perf_counter() - began)
 
 
 def _is_own_script(environ: Environ, token: str) -> bool:
-    """Whether a page of this site asks for something in this session."""
-    told = [environ.get(f"HTTP_{name}", "") for name in ("ORIGIN", "SEC_FETCH_SITE", "HOST")]
-    return browser_sessions.is_from_here(*told) and browser_sessions.is_csrf_of(
+    """Returns whether a page of this site sends the request within this session."""
+    origin_headers = [environ.get(f"HTTP_{name}", "") for name in ("ORIGIN", "SEC_FETCH_SITE", "HOST")]
+    return browser_sessions.is_same_origin(*origin_headers) and browser_sessions.is_csrf_of(
         token, environ.get("HTTP_X_CSRF_TOKEN", "")
     )
 
 
-def _body(environ: Environ, limit: int, sent: dict[str, str]) -> bytes | Iterator[bytes] | None:
-    """The request's body: whole when it is small, else in pieces. Raises TOO_LARGE."""
+def _read_body(environ: Environ, limit: int, request_headers: dict[str, str]) -> bytes | Iterator[bytes] | None:
+    """Returns the request's body: whole when it is small, else in pieces. Raises TOO_LARGE."""
     source = environ["wsgi.input"]
     length = environ.get("CONTENT_LENGTH")
     if length is None and "HTTP_TRANSFER_ENCODING" not in environ:
@@ -264,60 +266,60 @@ def _body(environ: Environ, limit: int, sent: dict[str, str]) -> bytes | Iterato
     if length is not None:
         announced = int(length)
         if announced > limit:
-            raise TOO_LARGE(limit=_size(limit))
-        if announced <= _WHOLE:
+            raise TOO_LARGE(limit=_format_size(limit))
+        if announced <= _WHOLE_BODY_BYTES:
             return bytes(source.read(announced))
-        sent["Content-Length"] = length
-    return _pieces(source, limit)
+        request_headers["Content-Length"] = length
+    return _read_pieces(source, limit)
 
 
-def _pieces(source: Any, limit: int) -> Iterator[bytes]:
+def _read_pieces(source: Any, limit: int) -> Iterator[bytes]:
     total = 0
-    while piece := source.read(_PIECE):
+    while piece := source.read(_PIECE_BYTES):
         total += len(piece)
         if total > limit:
-            raise TOO_LARGE(limit=_size(limit))
+            raise TOO_LARGE(limit=_format_size(limit))
         yield bytes(piece)
 
 
-def _headers(answer: UpstreamAnswer, request_id: str, private: bool) -> Headers:
-    found = [(name, value) for name, value in answer.headers if name.lower() in _RESPONSE_HEADERS]
-    names = {name.lower() for name, _ in found}
-    found.append(("X-Request-Id", request_id))
-    found.extend(_SECURITY)
+def _make_answer_headers(answer: UpstreamAnswer, request_id: str, private: bool) -> Headers:
+    headers = [(name, value) for name, value in answer.headers if name.lower() in _RESPONSE_HEADERS]
+    names = {name.lower() for name, _ in headers}
+    headers.append(("X-Request-Id", request_id))
+    headers.extend(_SECURITY_HEADERS)
     if "content-security-policy" not in names:
-        found.append(_CONTENT_POLICY)
+        headers.append(_CONTENT_POLICY)
     if private and "cache-control" not in names:
-        found.append(("Cache-Control", "no-store"))
-    return found
+        headers.append(("Cache-Control", "no-store"))
+    return headers
 
 
-class _Stream:
-    """An answer passed on as it comes; ends its slot however it ends, read or not."""
+class _StreamedBody:
+    """An answer that is passed on as it arrives. However it ends, read or not, it releases its permit."""
 
-    def __init__(self, answer: UpstreamAnswer, slot: Permit) -> None:
-        self._pieces = answer.pieces()
-        self._slot = slot
+    def __init__(self, answer: UpstreamAnswer, permit: Permit) -> None:
+        self._content = answer.pieces()
+        self._permit = permit
 
-    def __iter__(self) -> "_Stream":
+    def __iter__(self) -> "_StreamedBody":
         return self
 
     def __next__(self) -> bytes:
         try:
-            return next(self._pieces)
+            return next(self._content)
         except OSError as e:
-            # The status is out already; a body that ends too early is all that can be told.
+            # The status is already sent; only the early end of the body can show the error.
             log.warning("an answer broke off", reason=repr(e))
             raise
 
     def close(self) -> None:
-        self._pieces.close()
-        self._slot.release()
+        self._content.close()
+        self._permit.release()
 
     __del__ = close
 
 
-def _refusal(error: Exception, environ: Environ, request_id: str) -> tuple[int, Headers, Iterable[bytes]]:
+def _make_problem_answer(error: Exception, environ: Environ, request_id: str) -> tuple[int, Headers, Iterable[bytes]]:
     problem = as_problem(error)
     if problem is None:
         log.exception("unexpected error at the edge", request_id=request_id, error=repr(error))
@@ -325,25 +327,25 @@ def _refusal(error: Exception, environ: Environ, request_id: str) -> tuple[int, 
     language = pick_language(environ.get("HTTP_ACCEPT_LANGUAGE", ""))
     return (
         problem.type.status,
-        _problem_headers(problem, language, request_id),
+        _make_problem_headers(problem, language, request_id),
         [msgspec.json.encode(problem.to_dict(language, request_id))],
     )
 
 
-def _problem_headers(problem: Problem, language: str, request_id: str) -> Headers:
+def _make_problem_headers(problem: Problem, language: str, request_id: str) -> Headers:
     headers = [
         ("Content-Type", PROBLEM_JSON),
         ("Content-Language", language),
         ("X-Request-Id", request_id),
-        *_SECURITY,
+        *_SECURITY_HEADERS,
         ("Cache-Control", "no-store"),
     ]
     if problem.retry_after is not None:
-        headers.append(("Retry-After", str(max(1, round(problem.retry_after)))))
+        headers.append(("Retry-After", str(max(1, math.ceil(problem.retry_after)))))
     if problem.type.status == 401:
         headers.append(("WWW-Authenticate", "Bearer"))
     return headers
 
 
-def _size(limit: int) -> str:
+def _format_size(limit: int) -> str:
     return f"{limit // (1024 * 1024)} MiB"

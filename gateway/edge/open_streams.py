@@ -1,4 +1,4 @@
-"""Calls that last: they end when the token that they began with is revoked."""
+"""Long calls at the gRPC edge: a call ends when the token with which it began is revoked."""
 
 import threading
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from chengxin.auth.access_tokens import Verifier
 from chengxin.errors import Problem
 
 
-class LiveCalls:
+class OpenStreams:
     """The streams at the gRPC edge, each with its token."""
 
     def __init__(self, verifier: Verifier) -> None:
@@ -20,16 +20,16 @@ class LiveCalls:
 
     @contextmanager
     def lasting(self, token: str, upstream: Any) -> Iterator[None]:
-        """While a call goes on."""
+        """Tracks a call while it goes on. Raises the refusal of the token when a revocation ended the call."""
         with self._lock:
             self._calls[id(upstream)] = (token, upstream)
         try:
             yield
         except Exception:
             with self._lock:
-                ended_here = id(upstream) in self._revoked
-            if ended_here:
-                # Says why: the token is refused.
+                was_revoked = id(upstream) in self._revoked
+            if was_revoked:
+                # This raises the reason why the token is refused.
                 self._verifier.verify(token)
             raise
         finally:
@@ -38,7 +38,7 @@ class LiveCalls:
                 self._revoked.discard(id(upstream))
 
     def end_revoked(self) -> None:
-        """Cancels the calls whose token was revoked since they began."""
+        """Cancels the calls whose tokens were revoked after the calls began."""
         with self._lock:
             calls = list(self._calls.items())
         for key, (token, upstream) in calls:
@@ -50,6 +50,6 @@ class LiveCalls:
     def _is_revoked(self, token: str) -> bool:
         try:
             return self._verifier.is_revoked(token)
-        # Forgotten and expired: it can be told no more whether it was revoked.
+        # The verifier no longer remembers the token, and the token is expired: nothing can show whether it was revoked.
         except Problem:
             return True

@@ -1,5 +1,6 @@
-"""How often somebody may ask: a token bucket for each client, and for each address that names none."""
+"""Limits on how often a caller may ask: a token bucket for each client, and for each address that names no client."""
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -14,39 +15,39 @@ RATE_LIMITED = exhausted(
     "请求过于频繁，请在 {seconds} 秒后重试",
     "Too many requests; try again in {seconds} s",
 )
-# Buckets kept: the least recently used one is forgotten, which fills it.
+# The number of buckets that are kept. The least recently used bucket is dropped; its name starts again with a full one.
 _BUCKETS = 50_000
 
 
 class Limiter:
-    """Lets each name take `rate` a second, and `burst` at once. A rate of 0 limits nobody."""
+    """Lets each name take `rate` requests a second, and `burst` requests at once. A rate of 0 sets no limit."""
 
     def __init__(self, rate: float, burst: float, now: Callable[[], float] = time.monotonic) -> None:
         self._rate = rate
         self._burst = max(burst, 1.0)
         self._now = now
-        # Per name: how much there was, and when.
+        # For each name: the level of its bucket, and the time of that level.
         self._buckets: LRUCache[str, tuple[float, float]] = LRUCache(_BUCKETS)
         self._lock = threading.Lock()
 
     def take(self, name: str) -> None:
-        """Takes one. Raises RATE_LIMITED with the time after which there is one again."""
+        """Takes one request from a bucket. Raises RATE_LIMITED with the seconds until the next request is possible."""
         if self._rate <= 0:
             return
         with self._lock:
             now = self._now()
-            level, at = self._buckets.get(name, (self._burst, now))
-            level = min(self._burst, level + (now - at) * self._rate)
+            level, updated_at = self._buckets.get(name, (self._burst, now))
+            level = min(self._burst, level + (now - updated_at) * self._rate)
             if level >= 1:
                 self._buckets[name] = (level - 1, now)
                 return
             self._buckets[name] = (level, now)
         wait = (1 - level) / self._rate
-        raise RATE_LIMITED(seconds=max(1, round(wait)), retry_after=wait)
+        raise RATE_LIMITED(seconds=max(1, math.ceil(wait)), retry_after=wait)
 
 
 class RateLimits:
-    """The limits of both edges."""
+    """The limits that both edges apply."""
 
     def __init__(self, client: Limiter, address: Limiter, proof: Limiter) -> None:
         self._client = client
@@ -55,36 +56,36 @@ class RateLimits:
 
     @classmethod
     def none(cls) -> "RateLimits":
-        """Nobody is limited."""
+        """Returns limits that let every request pass."""
         return cls(Limiter(0, 1), Limiter(0, 1), Limiter(0, 1))
 
     def by_client(self, client_id: str, sub: str) -> None:
-        """A request with a token: of a client, or of a person at the portal."""
+        """Counts a request with a token, from a client or from a person at the portal. Raises RATE_LIMITED."""
         self._client.take(f"{client_id}\0{sub}")
 
     def by_address(self, address: str) -> None:
-        """A request without a token."""
+        """Counts a request without a token. Raises RATE_LIMITED."""
         self._address.take(address)
 
     def by_proof(self, address: str) -> None:
-        """Somebody proves who she is, which costs a signature or a hash to check."""
+        """Counts a proof of identity, which costs a signature or a hash to check. Raises RATE_LIMITED."""
         self._proof.take(address)
 
 
 def address_of(peer: str) -> str:
-    """The address in what a transport tells of its peer (`127.0.0.1:5000`, `ipv4:…`, `ipv6:%5B::1%5D:5000`).
+    """Returns the address of a transport's peer (`127.0.0.1:5000`, `ipv4:…`, `ipv6:%5B::1%5D:5000`).
 
-    Of IPv6, the network of 64 bits: one host has as many addresses in it as it likes.
+    For IPv6 this is the network of 64 bits, because one host can use any number of addresses in it.
     """
     text = peer.removeprefix("ipv4:").removeprefix("ipv6:").replace("%5B", "[").replace("%5D", "]")
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
         text = text.partition(":")[0]
-    return _network(text) if ":" in text else text
+    return _ipv6_network(text) if ":" in text else text
 
 
-def _network(address: str) -> str:
+def _ipv6_network(address: str) -> str:
     import ipaddress
 
     try:

@@ -1,10 +1,10 @@
-"""Which service answers which address."""
+"""The table of address prefixes, and the service that answers each of them."""
 
 from typing import Final
 
 SERVICES: Final = ("catalog", "ingest", "disclosure", "objection", "audit")
 
-# A prefix covers itself and what is below it; `/` is only itself. What is not here is the gateway's own.
+# A prefix covers itself and every path below it; `/` covers only itself. The gateway answers all other addresses.
 PREFIXES: Final = {
     "/": "disclosure",
     "/me": "disclosure",
@@ -38,14 +38,14 @@ PREFIXES: Final = {
 }
 
 _MIB: Final = 1024 * 1024
-_LIMITS: Final = {"/v1/submissions": 256 * _MIB}
-_LIMIT: Final = 64 * _MIB
+_BODY_LIMITS: Final = {"/v1/submissions": 256 * _MIB}
+_DEFAULT_BODY_LIMIT: Final = 64 * _MIB
 
 
 def prefix_of(path: str) -> str | None:
-    """The prefix under which a path is forwarded; None for the gateway's own and for what does not exist."""
+    """Returns the prefix under which a path is forwarded; None for the gateway's own paths and for unknown paths."""
     parts = path.split("/", 4)
-    # "/v1/me/records/…" has its prefix in three segments, "/v1/public/…" in two, "/tlog/…" in one.
+    # The prefix of "/v1/me/records/…" has three segments, that of "/v1/public/…" has two, that of "/tlog/…" has one.
     for depth in (2, 3, 4):
         prefix = "/".join(parts[:depth])
         if prefix in PREFIXES and (prefix != "/" or path == "/"):
@@ -56,5 +56,5 @@ def prefix_of(path: str) -> str | None:
 
 
 def limit_of(prefix: str) -> int:
-    """The greatest request body under a prefix, in bytes."""
-    return _LIMITS.get(prefix, _LIMIT)
+    """Returns the size of the largest request body that a prefix accepts, in bytes."""
+    return _BODY_LIMITS.get(prefix, _DEFAULT_BODY_LIMIT)

@@ -95,23 +95,23 @@ class _Desk:
         except Problem as refusal:
             return self.form(template, refusal)
         found = Response(status=303, headers={"Location": _in_language(entrance.page)})
-        self._set(found, browser_sessions.NAME, minted.token, minted.seconds)
+        self._set(found, browser_sessions.SESSION_COOKIE, minted.token, minted.seconds)
         if entrance is OFFICERS:
             # As long as the session, and no secret without it: the page's script reads it to show it.
-            self._set(found, browser_sessions.CSRF_NAME, browser_sessions.csrf_of(minted.token), minted.seconds)
+            self._set(found, browser_sessions.CSRF_COOKIE, browser_sessions.csrf_of(minted.token), minted.seconds)
         return _not_kept(found)
 
     def forget(self) -> Response:
         """Ends the browser's session; its token is the caller's to revoke."""
         found = Response(status=303, headers={"Location": _in_language(_START)})
-        for name in (browser_sessions.NAME, browser_sessions.CSRF_NAME):
+        for name in (browser_sessions.SESSION_COOKIE, browser_sessions.CSRF_COOKIE):
             self._set(found, name, "", 0)
         return found
 
     def _set(self, found: Response, name: str, value: str, seconds: int) -> None:
         issuer = self._ctx.issuer
         named, secure = browser_sessions.name_of(issuer, name), issuer.startswith("https:")
-        hidden = name == browser_sessions.NAME
+        hidden = name == browser_sessions.SESSION_COOKIE
         found.set_cookie(named, value, seconds, secure=secure, httponly=hidden, samesite="Strict")
 
 
@@ -128,5 +128,5 @@ def _not_kept(found: Response) -> Response:
 def _from_here() -> None:
     """Raises FOREIGN_FORM."""
     told = request.headers
-    if not browser_sessions.is_from_here(told.get("Origin", ""), told.get("Sec-Fetch-Site", ""), request.host):
+    if not browser_sessions.is_same_origin(told.get("Origin", ""), told.get("Sec-Fetch-Site", ""), request.host):
         raise browser_sessions.FOREIGN_FORM()

@@ -28,9 +28,9 @@ from gateway.store.administration import Administration
 
 T = TypeVar("T")
 
-# Longer than any assertion is accepted, so that a jti is forgotten only when its assertion is expired.
+# A jti is kept longer than any assertion is accepted, so that it is forgotten only when its assertion is expired.
 _JTI_GRACE: Final = timedelta(seconds=60)
-_FAILURES_KEPT: Final = timedelta(hours=24)
+_FAILURES_LIFETIME: Final = timedelta(hours=24)
 
 
 class AgreementRow(EmbeddedDocument):
@@ -53,7 +53,7 @@ class ClientRow(Document):
     legal_bases = ListField(StringField())
     suspended = BooleanField(default=False)
     responsible = StringField(default="")
-    # An officer changed it: the bootstrap file has no say in it any more.
+    # True after an officer changed the client: from then on, the bootstrap file leaves it alone.
     administered = BooleanField(default=False)
     meta = {"db_alias": "gateway", "collection": "clients"}
 
@@ -68,17 +68,17 @@ class OfficerRow(Document):
     region = StringField(default="")
     password_hash = StringField(required=True)
     totp_secret = StringField(required=True)
-    # The newest TOTP step that was accepted; a code is good once.
+    # The newest TOTP step that was accepted: a code is good once.
     totp_step = IntField(default=0)
     suspended = BooleanField(default=False)
     initial = BooleanField(default=False)
-    # As of a client.
+    # This means the same as for a client.
     administered = BooleanField(default=False)
     meta = {"db_alias": "gateway", "collection": "officers"}
 
 
 class CitizenRow(Document):
-    """A person of the demonstration world, under her pseudonym; name and identity number are sealed."""
+    """A person of the demonstration world, under a pseudonym; name and identity number are sealed."""
 
     subject_ref = StringField(primary_key=True)
     name = StringField(required=True)
@@ -88,18 +88,18 @@ class CitizenRow(Document):
 
 
 class SigningKeyRow(Document):
-    """A key that signs tokens: the private key (PEM) sealed, `kid` its RFC 7638 thumbprint."""
+    """A key that signs tokens: the private key (PEM) is sealed, and `kid` is its RFC 7638 thumbprint."""
 
     kid = StringField(primary_key=True)
     private_key = StringField(required=True)
     created_at = DateTimeField(required=True)
-    # Published at once; signs from then on.
+    # The key is published at once, and signs from this instant on.
     signs_from = DateTimeField()
     meta = {"db_alias": "gateway", "collection": "signing_keys"}
 
 
 class UsedAssertionRow(Document):
-    """An assertion that was presented, until it is expired anyway."""
+    """An assertion that a client presented; it is kept until the assertion is expired."""
 
     key = StringField(primary_key=True)
     expires_at = DateTimeField(required=True)
@@ -111,7 +111,7 @@ class UsedAssertionRow(Document):
 
 
 class FailuresRow(Document):
-    """Failed sign-ins in a row under a user name, whether or not there is such an officer."""
+    """The failed sign-ins in a row under a user name, whether or not an officer has that name."""
 
     key = StringField(primary_key=True)
     failures = IntField(default=0)
@@ -128,11 +128,11 @@ _DOCUMENTS: Final = (ClientRow, OfficerRow, CitizenRow, SigningKeyRow, UsedAsser
 
 
 class Accounts:
-    """Clients, officers, citizens, signing keys, and what was used up."""
+    """Reads and writes clients, officers, citizens, signing keys, used assertions and failed sign-ins."""
 
     def __init__(self, store: Store, ring: KeyRing) -> None:
         self.store = store
-        self._rows = store.collection
+        self._collection = store.collection
         self._ring = ring
         self.administration = Administration(store)
 
@@ -143,91 +143,93 @@ class Accounts:
         self.administration.create_indexes()
 
     def transact(self, work: Callable[[UnitOfWork], T]) -> T:
-        """One transaction; see `Store.transact`."""
+        """Runs `work` in one transaction; see `Store.transact`."""
         return self.store.transact(work)
 
     def client(self, client_id: str, session: ClientSession | None = None) -> Client | None:
-        """A registered client."""
-        row = self._rows(ClientRow).find_one({"_id": client_id}, session=session)
-        return None if row is None else _client(row)
+        """Returns a registered client, or None."""
+        row = self._collection(ClientRow).find_one({"_id": client_id}, session=session)
+        return None if row is None else _client_from_row(row)
 
     def clients(self, after: str, limit: int) -> list[Client]:
-        """Registered clients but the services, by id, after one of them."""
-        wanted = {"_id": {"$gt": after}, "roles": {"$ne": Role.SERVICE.value}}
-        return [_client(row) for row in self._rows(ClientRow).find(wanted).sort("_id", 1).limit(limit)]
+        """Returns registered clients by id, from the one after `after` on; it leaves out the services."""
+        query = {"_id": {"$gt": after}, "roles": {"$ne": Role.SERVICE.value}}
+        return [_client_from_row(row) for row in self._collection(ClientRow).find(query).sort("_id", 1).limit(limit)]
 
     def put_client(self, client: Client, unit: UnitOfWork) -> None:
-        """Writes a client as an officer wants it; the bootstrap file has no say in it from now on."""
-        fields = _client_fields(client) | {"suspended": client.suspended, "administered": True}
-        self._rows(ClientRow).update_one({"_id": client.client_id}, {"$set": fields}, upsert=True, session=unit.session)
+        """Writes a client as an officer wants it; from now on, the bootstrap file leaves it alone."""
+        fields = _client_to_fields(client) | {"suspended": client.suspended, "administered": True}
+        self._collection(ClientRow).update_one(
+            {"_id": client.client_id}, {"$set": fields}, upsert=True, session=unit.session
+        )
 
     def save_client(self, client: Client, unit: UnitOfWork) -> bool:
-        """Registers a client, or replaces its registration but for `suspended`; whether anything changed.
+        """Registers a client, or replaces its registration except `suspended`; returns whether anything changed.
 
-        What an officer changed stays as she left it.
+        A client that an officer changed stays as it is.
         """
-        known = self._rows(ClientRow).find_one({"_id": client.client_id}, session=unit.session)
-        if known is not None and known.get("administered"):
+        existing = self._collection(ClientRow).find_one({"_id": client.client_id}, session=unit.session)
+        if existing is not None and existing.get("administered"):
             return False
-        done = self._rows(ClientRow).update_one(
+        result = self._collection(ClientRow).update_one(
             {"_id": client.client_id},
-            {"$set": _client_fields(client), "$setOnInsert": {"suspended": client.suspended}},
+            {"$set": _client_to_fields(client), "$setOnInsert": {"suspended": client.suspended}},
             upsert=True,
             session=unit.session,
         )
-        return bool(done.modified_count or done.upserted_id)
+        return bool(result.modified_count or result.upserted_id)
 
     def spend_assertion(self, client_id: str, jti: str, exp: float, session: ClientSession | None = None) -> bool:
-        """Uses up the `jti` of a client's assertion; False when it was used before."""
+        """Uses up a client's `jti` that expires at `exp` (epoch seconds); returns False when it was used before."""
         key = hashlib.sha256(f"{client_id}\0{jti}".encode()).hexdigest()
         row = {"_id": key, "expires_at": datetime.fromtimestamp(exp, UTC) + _JTI_GRACE}
         try:
-            self._rows(UsedAssertionRow).insert_one(row, session=session)
+            self._collection(UsedAssertionRow).insert_one(row, session=session)
         except DuplicateKeyError:
             return False
         return True
 
     def officer(self, username: str, session: ClientSession | None = None) -> Officer | None:
-        """An officer's account."""
-        row = self._rows(OfficerRow).find_one({"_id": username}, session=session)
-        return None if row is None else self._officer(row)
+        """Returns an officer's account, or None."""
+        row = self._collection(OfficerRow).find_one({"_id": username}, session=session)
+        return None if row is None else self._officer_from_row(row)
 
     def officers(self, after: str, limit: int) -> list[Officer]:
-        """Officers by user name, after one of them."""
-        rows = self._rows(OfficerRow).find({"_id": {"$gt": after}}).sort("_id", 1).limit(limit)
-        return [self._officer(row) for row in rows]
+        """Returns officers by user name, from the one after `after` on."""
+        rows = self._collection(OfficerRow).find({"_id": {"$gt": after}}).sort("_id", 1).limit(limit)
+        return [self._officer_from_row(row) for row in rows]
 
     def officer_is_administered(self, username: str) -> bool:
-        """Whether an officer changed this account, so that the bootstrap file has no say in it."""
-        row = self._rows(OfficerRow).find_one({"_id": username})
+        """Returns whether an officer changed this account, so that the bootstrap file leaves it alone."""
+        row = self._collection(OfficerRow).find_one({"_id": username})
         return bool(row and row.get("administered"))
 
     def put_officer(self, officer: Officer, unit: UnitOfWork, name: str = "", forget_codes: bool = False) -> None:
-        """Writes an account as an officer wants it; its name only when one is given.
+        """Writes an account as an officer wants it; its name is written only when one is given.
 
-        `forget_codes` lets codes of a new TOTP secret be used at once.
+        With `forget_codes`, codes of a new TOTP secret can be used at once.
         """
-        fields = self._officer_fields(officer) | {
+        fields = self._officer_to_fields(officer) | {
             "suspended": officer.suspended,
             "initial": officer.initial,
             "administered": True,
         }
         if name:
             fields["name"] = self._ring.encrypt(name, "officer.name")
-        first: dict[str, Any] = {"totp_step": 0}
+        on_insert: dict[str, Any] = {"totp_step": 0}
         if forget_codes:
-            fields, first = fields | first, {}
-        self._rows(OfficerRow).update_one(
+            fields, on_insert = fields | on_insert, {}
+        self._collection(OfficerRow).update_one(
             {"_id": officer.username},
-            {"$set": fields} | ({"$setOnInsert": first} if first else {}),
+            {"$set": fields} | ({"$setOnInsert": on_insert} if on_insert else {}),
             upsert=True,
             session=unit.session,
         )
 
-    def _officer(self, row: Mapping[str, Any]) -> Officer:
+    def _officer_from_row(self, row: Mapping[str, Any]) -> Officer:
         return Officer(
             row["_id"],
-            _roles(row["roles"]),
+            _parse_roles(row["roles"]),
             row["org"],
             row["region"],
             row["password_hash"],
@@ -236,7 +238,7 @@ class Accounts:
             row.get("initial", False),
         )
 
-    def _officer_fields(self, officer: Officer) -> dict[str, Any]:
+    def _officer_to_fields(self, officer: Officer) -> dict[str, Any]:
         return {
             "roles": sorted(officer.roles),
             "org": officer.org,
@@ -247,8 +249,8 @@ class Accounts:
 
     def save_officer(self, officer: Officer, name: str, unit: UnitOfWork) -> None:
         """Creates or replaces an officer's account."""
-        fields = self._officer_fields(officer) | {"name": self._ring.encrypt(name, "officer.name")}
-        self._rows(OfficerRow).update_one(
+        fields = self._officer_to_fields(officer) | {"name": self._ring.encrypt(name, "officer.name")}
+        self._collection(OfficerRow).update_one(
             {"_id": officer.username},
             {"$set": fields, "$setOnInsert": {"totp_step": 0}},
             upsert=True,
@@ -256,22 +258,22 @@ class Accounts:
         )
 
     def spend_totp(self, username: str, step: int) -> bool:
-        """Uses up an officer's codes up to this time step; False when it was used before."""
-        done = self._rows(OfficerRow).update_one(
+        """Uses up an officer's codes up to this time step; returns False when it was used before."""
+        result = self._collection(OfficerRow).update_one(
             {"_id": username, "totp_step": {"$lt": step}}, {"$set": {"totp_step": step}}
         )
-        return bool(done.modified_count)
+        return bool(result.modified_count)
 
     def locked_until(self, username: str) -> datetime | None:
-        """Until when sign-ins under this user name are refused."""
-        row = self._rows(FailuresRow).find_one({"_id": _failures_key(username)})
+        """Returns until when sign-ins under this user name are refused, or None."""
+        row = self._collection(FailuresRow).find_one({"_id": _failures_key(username)})
         return row.get("locked_until") if row else None
 
     def add_failure(self, username: str, now: datetime) -> int:
-        """Counts a failed sign-in; how many in a row that makes."""
-        row = self._rows(FailuresRow).find_one_and_update(
+        """Counts a failed sign-in; returns how many in a row that makes."""
+        row = self._collection(FailuresRow).find_one_and_update(
             {"_id": _failures_key(username)},
-            {"$inc": {"failures": 1}, "$set": {"expires_at": now + _FAILURES_KEPT}},
+            {"$inc": {"failures": 1}, "$set": {"expires_at": now + _FAILURES_LIFETIME}},
             upsert=True,
             return_document=ReturnDocument.AFTER,
         )
@@ -280,16 +282,16 @@ class Accounts:
         return int(row["failures"])
 
     def lock(self, username: str, until: datetime) -> None:
-        """Refuses sign-ins under a user name for a while."""
-        self._rows(FailuresRow).update_one({"_id": _failures_key(username)}, {"$set": {"locked_until": until}})
+        """Refuses sign-ins under a user name until an instant."""
+        self._collection(FailuresRow).update_one({"_id": _failures_key(username)}, {"$set": {"locked_until": until}})
 
     def forget_failures(self, username: str) -> None:
-        """A sign-in succeeded."""
-        self._rows(FailuresRow).delete_one({"_id": _failures_key(username)})
+        """Forgets the failures of a user name, because a sign-in succeeded."""
+        self._collection(FailuresRow).delete_one({"_id": _failures_key(username)})
 
     def citizen(self, subject_ref: str) -> Citizen | None:
-        """A person of the demonstration world."""
-        row = self._rows(CitizenRow).find_one({"_id": subject_ref})
+        """Returns a person of the demonstration world, or None."""
+        row = self._collection(CitizenRow).find_one({"_id": subject_ref})
         if row is None:
             return None
         return Citizen(row["_id"], self._ring.decrypt(row["name"], "citizen.name"), tuple(row["represents"]))
@@ -301,13 +303,13 @@ class Accounts:
             "identity_number": self._ring.encrypt(identity_number, "citizen.identity_number"),
             "represents": list(citizen.represents),
         }
-        self._rows(CitizenRow).update_one(
+        self._collection(CitizenRow).update_one(
             {"_id": citizen.subject_ref}, {"$set": fields}, upsert=True, session=unit.session
         )
 
     def signing_keys(self) -> list[tuple[bytes, datetime]]:
-        """Private keys (PEM) that are valid, each with the instant from which it signs; the newest first."""
-        rows = self._rows(SigningKeyRow).find().sort([("created_at", -1), ("_id", 1)])
+        """Returns the valid private keys (PEM), each with the instant from which it signs; the newest first."""
+        rows = self._collection(SigningKeyRow).find().sort([("created_at", -1), ("_id", 1)])
         return [
             (
                 self._ring.decrypt(row["private_key"], "signing_key").encode(),
@@ -326,14 +328,14 @@ class Accounts:
             "created_at": created_at,
             "signs_from": signs_from,
         }
-        self._rows(SigningKeyRow).insert_one(row, session=unit.session)
+        self._collection(SigningKeyRow).insert_one(row, session=unit.session)
 
     def drop_signing_key(self, kid: str, unit: UnitOfWork) -> bool:
-        """Forgets a signing key; whether there was one."""
-        return bool(self._rows(SigningKeyRow).delete_one({"_id": kid}, session=unit.session).deleted_count)
+        """Deletes a signing key; returns whether there was one."""
+        return bool(self._collection(SigningKeyRow).delete_one({"_id": kid}, session=unit.session).deleted_count)
 
 
-def _client_fields(client: Client) -> dict[str, Any]:
+def _client_to_fields(client: Client) -> dict[str, Any]:
     return {
         "name": client.name,
         "org": client.org,
@@ -346,14 +348,14 @@ def _client_fields(client: Client) -> dict[str, Any]:
     }
 
 
-def _client(row: dict[str, Any]) -> Client:
+def _client_from_row(row: dict[str, Any]) -> Client:
     return Client(
         row["_id"],
         row["name"],
         row["org"],
         row["region"],
         tuple(row["jwks"]),
-        _roles(row["roles"]),
+        _parse_roles(row["roles"]),
         tuple(Agreement(a["purpose"], a["number"]) for a in row["agreements"]),
         tuple(row["legal_bases"]),
         row["suspended"],
@@ -361,10 +363,10 @@ def _client(row: dict[str, Any]) -> Client:
     )
 
 
-def _roles(names: list[str]) -> frozenset[Role]:
+def _parse_roles(names: list[str]) -> frozenset[Role]:
     return frozenset(Role(name) for name in names)
 
 
 def _failures_key(username: str) -> str:
-    # What was typed as a user name may be anything, even a password: only its digest is kept.
+    # A person may type anything as a user name, even a password, so only its digest is kept.
     return hashlib.sha256(username.encode()).hexdigest()

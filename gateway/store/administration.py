@@ -1,4 +1,4 @@
-"""What officers' administration keeps: proposals, sessions, revocations, codes of the service counter, representations."""
+"""The documents of officers' administration: proposals, sessions, revocations, counter codes, representations."""
 
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -10,12 +10,12 @@ from chengxin.auth.revocation import ALWAYS, Revocation
 from chengxin.store.database import Store, UnitOfWork
 from gateway.domain.separation_of_duties import Grants, Proposal
 
-# A revocation is forgotten when nothing that it could end is alive any more: tokens last ten minutes.
-_REVOCATION_KEPT: Final = timedelta(minutes=15)
+# A revocation is forgotten when every token that it could end is expired: tokens last ten minutes.
+_REVOCATION_LIFETIME: Final = timedelta(minutes=15)
 
 
 class ProposalRow(Document):
-    """A grant that waits for a second officer, or did."""
+    """A grant that waits, or waited, for a second officer."""
 
     proposal_id = StringField(primary_key=True)
     kind = StringField(required=True)
@@ -31,7 +31,7 @@ class ProposalRow(Document):
 
 
 class SessionRow(Document):
-    """An officer's sign-in, until its token is expired."""
+    """An officer's sign-in; it is kept until its token is expired."""
 
     jti = StringField(primary_key=True)
     sub = StringField(required=True)
@@ -60,7 +60,7 @@ class RevocationRow(Document):
 
 
 class CounterCodeRow(Document):
-    """A one-time code of the service counter: its digest, whose it is, until it is used or expired."""
+    """A one-time code of the service counter: its digest and its subject; it is kept until it is used or expired."""
 
     digest = StringField(primary_key=True)
     subject_ref = StringField(required=True)
@@ -74,14 +74,14 @@ class CounterCodeRow(Document):
 
 
 class RepresentationRow(Document):
-    """Who may act for an organisation: its legal representative, or an agent until a day."""
+    """A person who may act for an organisation: its legal representative, or an agent until a day."""
 
     representation_id = StringField(primary_key=True)
     subject_ref = StringField(required=True)
     uscc = StringField(required=True)
     capacity = StringField(required=True)
     authorization = StringField(default="")
-    # Asia/Shanghai date, the last day on which it is good; empty for a legal representative.
+    # The last day on which it is good (Asia/Shanghai date); empty for a legal representative.
     until = StringField(default="")
     recorded_by = StringField(required=True)
     recorded_at = DateTimeField(required=True)
@@ -89,7 +89,7 @@ class RepresentationRow(Document):
 
 
 class OidcFlowRow(Document):
-    """A sign-in at an identity provider that was begun, until it comes back."""
+    """A sign-in that was begun at an identity provider; it is kept until the citizen comes back."""
 
     state = StringField(primary_key=True)
     flow = DictField(required=True)
@@ -105,10 +105,10 @@ DOCUMENTS: Final = (ProposalRow, SessionRow, RevocationRow, CounterCodeRow, Repr
 
 
 class Administration:
-    """Queries on what officers' administration keeps. Everything here is written within a unit."""
+    """Reads and writes the documents of officers' administration. A write with a `unit` is part of that unit."""
 
     def __init__(self, store: Store) -> None:
-        self._rows = store.collection
+        self._collection = store.collection
 
     def create_indexes(self) -> None:
         """Creates collections and indexes that are missing. Raises `pymongo.errors.PyMongoError`."""
@@ -116,16 +116,18 @@ class Administration:
             document.ensure_indexes()
 
     def proposal(self, proposal_id: str, session: ClientSession | None = None) -> Proposal | None:
-        """A proposal."""
-        row = self._rows(ProposalRow).find_one({"_id": proposal_id}, session=session)
-        return None if row is None else _proposal(row)
+        """Returns a proposal, or None."""
+        row = self._collection(ProposalRow).find_one({"_id": proposal_id}, session=session)
+        return None if row is None else _proposal_from_row(row)
 
     def proposals(self, state: str, before: str, limit: int) -> list[Proposal]:
-        """Proposals, the newest first, from the one before `before` on; of all states when none is said."""
-        wanted: dict[str, Any] = {"state": state} if state else {}
+        """Returns proposals in `state` (any state if empty), the newest first; with `before`, only smaller ids."""
+        query: dict[str, Any] = {"state": state} if state else {}
         if before:
-            wanted["_id"] = {"$lt": before}
-        return [_proposal(row) for row in self._rows(ProposalRow).find(wanted).sort("_id", -1).limit(limit)]
+            query["_id"] = {"$lt": before}
+        return [
+            _proposal_from_row(row) for row in self._collection(ProposalRow).find(query).sort("_id", -1).limit(limit)
+        ]
 
     def save_proposal(self, proposal: Proposal, unit: UnitOfWork) -> None:
         """Creates or replaces a proposal."""
@@ -140,32 +142,32 @@ class Administration:
             "decided_by": proposal.decided_by,
             "decided_at": proposal.decided_at,
         }
-        self._rows(ProposalRow).replace_one({"_id": proposal.proposal_id}, row, upsert=True, session=unit.session)
+        self._collection(ProposalRow).replace_one({"_id": proposal.proposal_id}, row, upsert=True, session=unit.session)
 
     def open_session(self, jti: str, sub: str, at: datetime, expires_at: datetime, unit: UnitOfWork) -> None:
-        """Remembers a sign-in."""
+        """Stores an officer's sign-in."""
         row = {"_id": jti, "sub": sub, "signed_in_at": at, "expires_at": expires_at}
-        self._rows(SessionRow).insert_one(row, session=unit.session)
+        self._collection(SessionRow).insert_one(row, session=unit.session)
 
     def sessions(self, sub: str, now: datetime, session: ClientSession | None = None) -> list[dict[str, Any]]:
-        """An officer's sign-ins whose tokens are alive, the newest first."""
-        rows = self._rows(SessionRow).find({"sub": sub, "expires_at": {"$gt": now}}, session=session)
+        """Returns an officer's sign-ins whose tokens are not expired, the newest first."""
+        rows = self._collection(SessionRow).find({"sub": sub, "expires_at": {"$gt": now}}, session=session)
         return sorted(rows, key=lambda row: (row["signed_in_at"], row["_id"]), reverse=True)
 
     def end_session(self, sub: str, jti: str, unit: UnitOfWork) -> None:
-        """Forgets a sign-in of an officer."""
-        self._rows(SessionRow).delete_one({"_id": jti, "sub": sub}, session=unit.session)
+        """Deletes a sign-in of an officer."""
+        self._collection(SessionRow).delete_one({"_id": jti, "sub": sub}, session=unit.session)
 
     def revoke(self, revocation: Revocation, now: datetime, unit: UnitOfWork) -> None:
-        """Ends tokens."""
-        # The later of two wins: what is dead stays dead.
-        self._rows(RevocationRow).update_one(
+        """Ends tokens before they expire."""
+        # The later of two revocations wins: a token that was ended stays ended.
+        self._collection(RevocationRow).update_one(
             {"_id": f"{revocation.kind}\0{revocation.value}"},
             {
                 "$set": {
                     "kind": revocation.kind,
                     "value": revocation.value,
-                    "expires_at": now + _REVOCATION_KEPT,
+                    "expires_at": now + _REVOCATION_LIFETIME,
                 },
                 "$max": {"issued_before": min(revocation.issued_before, ALWAYS)},
             },
@@ -174,53 +176,53 @@ class Administration:
         )
 
     def revocations(self, now: datetime) -> list[Revocation]:
-        """What is revoked, as far as it matters still."""
-        rows = self._rows(RevocationRow).find({"expires_at": {"$gt": now}})
+        """Returns the revocations that can still end a token."""
+        rows = self._collection(RevocationRow).find({"expires_at": {"$gt": now}})
         return [Revocation(row["kind"], row["value"], int(row["issued_before"])) for row in rows]
 
     def add_counter_code(self, row: dict[str, Any], unit: UnitOfWork) -> None:
-        """Keeps a one-time code."""
-        self._rows(CounterCodeRow).insert_one(row, session=unit.session)
+        """Stores a one-time code."""
+        self._collection(CounterCodeRow).insert_one(row, session=unit.session)
 
     def spend_counter_code(self, digest: str, subject_ref: str, now: datetime) -> dict[str, Any] | None:
-        """Uses up a person's one-time code; None when there is none, it is expired, or another person's."""
-        wanted = {"_id": digest, "subject_ref": subject_ref, "expires_at": {"$gt": now}}
-        row = self._rows(CounterCodeRow).find_one_and_delete(wanted)
+        """Uses up a person's one-time code; returns None when it is unknown, expired, or another person's."""
+        query = {"_id": digest, "subject_ref": subject_ref, "expires_at": {"$gt": now}}
+        row = self._collection(CounterCodeRow).find_one_and_delete(query)
         return None if row is None else dict(row)
 
     def begin_oidc(self, state: str, flow: dict[str, str], expires_at: datetime) -> None:
-        """Remembers a sign-in that was begun at an identity provider."""
-        self._rows(OidcFlowRow).insert_one({"_id": state, "flow": flow, "expires_at": expires_at})
+        """Stores a sign-in that was begun at an identity provider."""
+        self._collection(OidcFlowRow).insert_one({"_id": state, "flow": flow, "expires_at": expires_at})
 
     def end_oidc(self, state: str, now: datetime) -> dict[str, str] | None:
-        """Takes out a sign-in that came back; None when it was not begun here, or too long ago."""
-        row = self._rows(OidcFlowRow).find_one_and_delete({"_id": state, "expires_at": {"$gt": now}})
+        """Removes and returns a sign-in that came back; None when it was not begun here, or too long ago."""
+        row = self._collection(OidcFlowRow).find_one_and_delete({"_id": state, "expires_at": {"$gt": now}})
         return None if row is None else dict(row["flow"])
 
     def add_representation(self, row: dict[str, Any], unit: UnitOfWork) -> None:
-        """Records who may act for an organisation."""
-        self._rows(RepresentationRow).insert_one(row, session=unit.session)
+        """Stores that a person may act for an organisation."""
+        self._collection(RepresentationRow).insert_one(row, session=unit.session)
 
     def representation(self, representation_id: str, session: ClientSession | None = None) -> dict[str, Any] | None:
-        """One of them."""
-        row = self._rows(RepresentationRow).find_one({"_id": representation_id}, session=session)
+        """Returns a representation, or None."""
+        row = self._collection(RepresentationRow).find_one({"_id": representation_id}, session=session)
         return None if row is None else dict(row)
 
     def end_representation(self, representation_id: str, unit: UnitOfWork) -> None:
-        """Ends one."""
-        self._rows(RepresentationRow).delete_one({"_id": representation_id}, session=unit.session)
+        """Deletes a representation."""
+        self._collection(RepresentationRow).delete_one({"_id": representation_id}, session=unit.session)
 
     def represents(self, subject_ref: str, uscc: str, today: str) -> bool:
-        """Whether this person may act for an organisation on a Shanghai date."""
-        wanted = {"subject_ref": subject_ref, "uscc": uscc, "$or": [{"until": ""}, {"until": {"$gte": today}}]}
-        return self._rows(RepresentationRow).find_one(wanted) is not None
+        """Returns whether this person may act for an organisation on a Shanghai date."""
+        query = {"subject_ref": subject_ref, "uscc": uscc, "$or": [{"until": ""}, {"until": {"$gte": today}}]}
+        return self._collection(RepresentationRow).find_one(query) is not None
 
     def representations(self, uscc: str) -> list[dict[str, Any]]:
-        """Who may act for an organisation, as recorded."""
-        return list(self._rows(RepresentationRow).find({"uscc": uscc}).sort("_id", 1))
+        """Returns the representations of an organisation, as they were recorded."""
+        return list(self._collection(RepresentationRow).find({"uscc": uscc}).sort("_id", 1))
 
 
-def _proposal(row: dict[str, Any]) -> Proposal:
+def _proposal_from_row(row: dict[str, Any]) -> Proposal:
     return Proposal(
         row["_id"],
         row["kind"],

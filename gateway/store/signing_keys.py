@@ -1,4 +1,4 @@
-"""The keys that sign access tokens, and the tokens that the gateway makes with them."""
+"""The keys that sign access tokens, and the tokens that the gateway signs with them."""
 
 import threading
 from collections.abc import Iterable
@@ -15,6 +15,7 @@ from chengxin.audit.trail import AuditEvent
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.revocation import Revocation
 from chengxin.store.database import UnitOfWork
+from chengxin.values.acts import Act
 from chengxin.values.clock import Clock, Expiry, rfc3339
 from chengxin.values.ids import new_id
 from chengxin.values.jwk import public_jwk
@@ -24,20 +25,20 @@ from gateway.store.accounts import Accounts
 log = structlog.get_logger()
 
 TOKEN_SECONDS: Final = 600
-# How soon a key that another gateway process added is known here.
+# After at most this time, a gateway process knows a key that another process added.
 _RELOAD_SECONDS: Final = 5.0
-# A new key is published this long before it signs: every gateway has reloaded by then, and a service that meets it can
-# fetch it, however recently an unknown `kid` made it look (chengxin.auth.access_tokens).
-_PUBLISHED_BEFORE: Final = timedelta(seconds=12)
-# After the next key began to sign, until the last token of the one before is expired everywhere.
-_KEPT_AFTER: Final = timedelta(seconds=TOKEN_SECONDS + 60)
+# A new key is published this long before it signs. By then every gateway has reloaded, and a service that meets the key
+# can fetch it, however recently an unknown `kid` made the service look (chengxin.auth.access_tokens).
+_PUBLISHED_AHEAD: Final = timedelta(seconds=12)
+# A key is kept this long after the next key began to sign. By then its last token is expired everywhere.
+_KEPT_AFTER_SUCCESSOR: Final = timedelta(seconds=TOKEN_SECONDS + 60)
 
 GATEWAY: Final = Principal("gateway", frozenset({Role.SERVICE}), client_id="gateway")
 
 
 @dataclass(frozen=True)
 class IssuedToken:
-    """A signed access token, whom it names, and for how many seconds."""
+    """A signed access token, the principal that it names, and for how many seconds it is good."""
 
     token: str
     principal: Principal
@@ -61,9 +62,10 @@ class SigningKey:
 
 
 class SigningKeys:
-    """Ed25519 keys from the store, reloaded now and then in the background; the newest that is due signs, all verify.
+    """Ed25519 keys from the store: the newest key that is due signs, and all keys verify.
 
-    What is asked of them never waits for the store: while it is away, tokens are verified and made as before.
+    A background thread reloads the keys now and then. No caller waits for the store: while it does not answer, tokens
+    are verified and issued as before.
     """
 
     def __init__(self, accounts: Accounts, issuer: str, audience: str, clock: Clock) -> None:
@@ -76,7 +78,7 @@ class SigningKeys:
         self._thread = threading.Thread(target=self._run, name="signing-keys", daemon=True)
 
     def load(self) -> None:
-        """Reads the keys, after generating the first when there is none. Raises `pymongo.errors.PyMongoError`."""
+        """Reads the keys, and generates the first one when there is none. Raises `pymongo.errors.PyMongoError`."""
         pems = self._accounts.signing_keys()
         if not pems:
             now = self._clock.now()
@@ -84,50 +86,54 @@ class SigningKeys:
             return
         self._keys = _readable(pems)
         for key in self.outlived(self._clock.now()):
-            self.drop(GATEWAY, key.jwk["kid"], "signing_key.dropped")
+            self.drop(GATEWAY, key.jwk["kid"], Act.SIGNING_KEY_DROPPED)
 
     def start(self) -> None:
-        """Begins to reload in the background."""
+        """Starts the thread that reloads the keys."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends reloading."""
+        """Stops the thread that reloads the keys."""
         self._stopped.set()
 
     def jwks(self) -> dict[str, Any]:
-        """The public keys (RFC 7517)."""
+        """Returns the public keys (RFC 7517)."""
         return {"keys": [key.jwk for key in self._keys]}
 
     def has(self, kid: str) -> bool:
-        """Whether this key verifies."""
+        """Returns whether this key verifies."""
         return any(key.jwk["kid"] == kid for key in self._keys)
 
     def all(self) -> list[SigningKey]:
-        """Every key that verifies, the newest first."""
+        """Returns every key that verifies, the newest first."""
         return list(self._keys)
 
     def signing(self) -> SigningKey:
-        """The key that signs now."""
+        """Returns the key that signs now."""
         now = self._clock.now()
         return next((key for key in self._keys if key.signs_from <= now), self._keys[-1])
 
     def outlived(self, now: datetime) -> list[SigningKey]:
-        """Keys whose last token is expired, because a newer one signs for so long."""
+        """Returns the keys whose last token is expired, because a newer key has signed for long enough."""
         successors = [key.signs_from for key in self._keys]
-        return [key for n, key in enumerate(self._keys) if any(s + _KEPT_AFTER <= now for s in successors[:n])]
+        return [
+            key
+            for index, key in enumerate(self._keys)
+            if any(s + _KEPT_AFTER_SUCCESSOR <= now for s in successors[:index])
+        ]
 
     def mint(self, principal: Principal, seconds: int = TOKEN_SECONDS) -> IssuedToken:
-        """An access token (RFC 9068) that names `principal`."""
+        """Issues an access token (RFC 9068) that names `principal` and is good for `seconds`."""
         key = self.signing()
-        named = replace(principal, jti=new_id("t"))
+        token_principal = replace(principal, jti=new_id("t"))
         now = int(self._clock.now().timestamp())
         claims: dict[str, Any] = {
             "iss": self._issuer,
             "aud": self._audience,
-            "sub": named.sub,
-            "client_id": named.client_id,
-            "roles": sorted(named.roles),
-            "jti": named.jti,
+            "sub": token_principal.sub,
+            "client_id": token_principal.client_id,
+            "roles": sorted(token_principal.roles),
+            "jti": token_principal.jti,
             "iat": now,
             "exp": now + seconds,
         }
@@ -142,23 +148,23 @@ class SigningKeys:
             "consent_id",
             "client_key",
         ):
-            if value := getattr(named, name):
+            if value := getattr(token_principal, name):
                 claims[name] = value
-        if named.certificate:
-            claims["cnf"] = {"x5t#S256": named.certificate}
+        if token_principal.certificate:
+            claims["cnf"] = {"x5t#S256": token_principal.certificate}
         token = jwt.encode(claims, key.private, algorithm="EdDSA", headers={"typ": "at+jwt", "kid": key.jwk["kid"]})
-        return IssuedToken(token, named, seconds, key.jwk["kid"], now)
+        return IssuedToken(token, token_principal, seconds, key.jwk["kid"], now)
 
     def add(self, by: Principal, signs_from: datetime | None = None) -> SigningKey:
-        """Generates a key: published at once, it signs a little later unless another instant is given."""
+        """Generates a key. It is published at once, and signs a little later unless another instant is given."""
         private = Ed25519PrivateKey.generate()
         now = self._clock.now()
-        key = SigningKey(public_jwk(private), private, signs_from or now + _PUBLISHED_BEFORE)
+        key = SigningKey(public_jwk(private), private, signs_from or now + _PUBLISHED_AHEAD)
         pem = private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         details = {"kid": key.jwk["kid"], "signs_from": rfc3339(key.signs_from)}
-        event = AuditEvent("gateway", "signing_key.created", by, rfc3339(now), details=details).encode()
+        event = AuditEvent("gateway", Act.SIGNING_KEY_CREATED, by, rfc3339(now), details=details).encode()
 
         def write(unit: UnitOfWork) -> None:
             self._accounts.add_signing_key(key.jwk["kid"], pem, now, key.signs_from, unit)
@@ -168,15 +174,18 @@ class SigningKeys:
         self._keys = [key, *self._keys]
         return key
 
-    def drop(self, by: Principal, kid: str, act: str, revoked: bool = False) -> None:
-        """Forgets a key; when it is `revoked`, services refuse what it signed though they may still know it."""
+    def drop(self, by: Principal, kid: str, act: Act, revoked: bool = False) -> None:
+        """Deletes a key. With `revoked`, services refuse the tokens that it signed, even if they still know it."""
         now = self._clock.now()
         event = AuditEvent("gateway", act, by, rfc3339(now), details={"kid": kid}).encode()
 
         def write(unit: UnitOfWork) -> None:
-            # Of several gateways that see it outlived, one puts it on record.
-            if self._accounts.drop_signing_key(kid, unit):
+            # When several gateways drop a key that has outlived its tokens, only one of them puts that on record.
+            dropped = self._accounts.drop_signing_key(kid, unit)
+            if dropped or revoked:
                 unit.record(event)
+            else:
+                unit.without_event("nothing changes")
             if revoked:
                 self._accounts.administration.revoke(Revocation("kid", kid), now, unit)
 
@@ -187,13 +196,13 @@ class SigningKeys:
         while not self._stopped.wait(_RELOAD_SECONDS):
             try:
                 self.load()
-            # Whatever keeps the keys from being read, those in hand stay good.
+            # Whatever error prevents the reload, the loaded keys stay good.
             except Exception as e:
                 log.warning("signing keys not reloaded", reason=repr(e)[:200])
 
 
 class OwnToken:
-    """A token that the gateway mints for itself and uses again until shortly before it expires."""
+    """A token that the gateway issues to itself and uses until shortly before it expires."""
 
     def __init__(self, keys: SigningKeys, principal: Principal, lifetime: int, renew_after: float) -> None:
         self._keys = keys
@@ -201,39 +210,41 @@ class OwnToken:
         self._lifetime = lifetime
         self._renew_after = renew_after
         self._lock = threading.Lock()
-        self._minted: IssuedToken | None = None
+        self._issued: IssuedToken | None = None
         self._renewal = Expiry(0)
 
     @classmethod
     def of_gateway(cls, keys: SigningKeys) -> "OwnToken":
-        """With which the gateway talks to the audit service."""
+        """Returns the token with which the gateway calls the audit service and disclosure."""
         return cls(keys, GATEWAY, TOKEN_SECONDS, TOKEN_SECONDS - 60)
 
     @classmethod
     def of_anonymous(cls, keys: SigningKeys) -> "OwnToken":
-        """Which requests without a token are given."""
+        """Returns the token that the edge adds to requests without a token."""
         return cls(keys, ANONYMOUS, 180, 60)
 
     def token(self) -> str:
-        """The token, good for at least a minute."""
+        """Returns the token, which is good for at least a minute."""
         with self._lock:
-            if self._minted is None or self._renewal.has_come() or not self._keys.has(self._minted.kid):
-                self._minted = self._keys.mint(self._principal, self._lifetime)
+            if self._issued is None or self._renewal.has_come() or not self._keys.has(self._issued.kid):
+                self._issued = self._keys.mint(self._principal, self._lifetime)
                 self._renewal = Expiry(self._renew_after)
-            return self._minted.token
+            return self._issued.token
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """The token as gRPC metadata."""
+        """Returns the token as gRPC metadata."""
         return (("authorization", f"Bearer {self.token()}"),)
 
 
 def _readable(pems: Iterable[tuple[bytes, datetime]]) -> list[SigningKey]:
-    """Those of the stored keys that can be read. One that cannot be is told, and keeps no other from being used. Raises
-    `ValueError` when there is none."""
+    """Returns the stored keys that can be read.
+
+    A key that cannot be read is logged, and the others are still used. Raises `ValueError` when no key can be read.
+    """
     keys = []
     for pem, signs_from in pems:
         try:
-            keys.append(_load(pem, signs_from))
+            keys.append(_parse_key(pem, signs_from))
         except (ValueError, TypeError) as e:
             log.error("a signing key cannot be read", signs_from=rfc3339(signs_from), reason=type(e).__name__)
     if not keys:
@@ -241,7 +252,7 @@ def _readable(pems: Iterable[tuple[bytes, datetime]]) -> list[SigningKey]:
     return keys
 
 
-def _load(pem: bytes, signs_from: datetime) -> SigningKey:
+def _parse_key(pem: bytes, signs_from: datetime) -> SigningKey:
     key = serialization.load_pem_private_key(pem, None)
     if not isinstance(key, Ed25519PrivateKey):
         raise ValueError("a signing key in the store is not an Ed25519 key")

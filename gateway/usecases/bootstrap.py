@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from chengxin.audit.trail import AuditEvent
 from chengxin.auth.principal import Principal, Role
 from chengxin.store.database import UnitOfWork
+from chengxin.values.acts import Act
 from chengxin.values.clock import Clock, rfc3339
 from chengxin.values.ids import SubjectKey
 from chengxin.values.jwk import thumbprint
@@ -152,7 +153,7 @@ def load(file: AccountsFile, accounts: Accounts, subject_key: SubjectKey, passwo
 
 
 def _save_client(accounts: Accounts, client: Client, clock: Clock) -> bool:
-    event = _event(clock, "client.registered", client_id=client.client_id, roles=sorted(client.roles))
+    event = _event(clock, Act.CLIENT_REGISTERED, client_id=client.client_id, roles=sorted(client.roles))
 
     def write(unit: UnitOfWork) -> bool:
         if changed := accounts.save_client(client, unit):
@@ -177,7 +178,7 @@ def _save_officer(accounts: Accounts, entry: OfficerEntry, passwords: Passwords,
     )
     if officer == known:
         return False
-    event = _event(clock, "officer.registered", officer=officer.sub, roles=sorted(officer.roles))
+    event = _event(clock, Act.OFFICER_REGISTERED, officer=officer.sub, roles=sorted(officer.roles))
 
     def write(unit: UnitOfWork) -> None:
         accounts.save_officer(officer, entry.name, unit)
@@ -192,7 +193,7 @@ def _save_citizen(accounts: Accounts, entry: CitizenEntry, subject_key: SubjectK
     citizen = Citizen(ref, entry.name, tuple(entry.represents))
     if accounts.citizen(ref) == citizen:
         return False
-    event = _event(clock, "citizen.registered", subject_ref=ref)
+    event = _event(clock, Act.CITIZEN_REGISTERED, subject_ref=ref)
 
     def write(unit: UnitOfWork) -> None:
         accounts.save_citizen(citizen, entry.identity_number, unit)
@@ -202,5 +203,5 @@ def _save_citizen(accounts: Accounts, entry: CitizenEntry, subject_key: SubjectK
     return True
 
 
-def _event(clock: Clock, act: str, **details: object) -> bytes:
+def _event(clock: Clock, act: Act, **details: object) -> bytes:
     return AuditEvent("gateway", act, OPERATOR, rfc3339(clock.now()), details=details).encode()

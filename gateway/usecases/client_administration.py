@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import covers, outside
 from chengxin.errors import Problem
 from chengxin.store.database import UnitOfWork
+from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import Client, is_service_number
@@ -54,7 +55,7 @@ def region_is_own(ctx: GatewayContext, caller: Principal, asked: ClientRegistrat
     return outside(caller, asked.region)
 
 
-@rule("client.registered", roles=_REGISTRARS, articles=_ARTICLES, when=(region_is_own,))
+@command(Act.CLIENT_REGISTERED, roles=_REGISTRARS, articles=_ARTICLES, when=(region_is_own,))
 def register(ctx: GatewayContext, caller: Principal, asked: ClientRegistration, key: str = "") -> dict[str, Any]:
     """Registers a client with its first key. It can do nothing until grants are approved.
 
@@ -75,22 +76,22 @@ def register(ctx: GatewayContext, caller: Principal, asked: ClientRegistration, 
     def work(unit: UnitOfWork) -> dict[str, Any]:
         if ctx.accounts.client(asked.client_id, unit.session) is not None:
             raise CLIENT_EXISTS(client_id=asked.client_id)
-        _save(ctx, caller, unit, "client.registered", client)
+        _save(ctx, caller, unit, Act.CLIENT_REGISTERED, client)
         return client_to_dict(client)
 
-    asked_for = canonical(["client.registered", {**client_to_dict(client)}])
-    return ctx.store.once(caller.sub, key, asked_for, work)
+    asked_for = canonical([Act.CLIENT_REGISTERED, {**client_to_dict(client)}])
+    return ctx.store.once(caller.sub, key, asked_for, work, dict).answer
 
 
-@rule("client.read", roles=_READERS, articles=_ARTICLES, when=(in_region,))
+@query(Act.CLIENT_READ, roles=_READERS, articles=_ARTICLES, when=(in_region,))
 def read(ctx: GatewayContext, caller: Principal, client_id: str) -> dict[str, Any]:
     """One client's registration. Raises CLIENT_UNKNOWN."""
     found = client_to_dict(_known(ctx, client_id))
-    ctx.audit.record(ctx.audit.event("client.read", caller, details={"client_id": client_id}))
+    ctx.audit.record(ctx.audit.event(Act.CLIENT_READ, caller, details={"client_id": client_id}))
     return found
 
 
-@rule("client.listed", roles=_READERS, articles=_ARTICLES)
+@query(Act.CLIENT_LISTED, roles=_READERS, articles=_ARTICLES)
 def listed(ctx: GatewayContext, caller: Principal, after: str, limit: int) -> list[dict[str, Any]]:
     """Clients of the officer's region, by id."""
     found: list[dict[str, Any]] = []
@@ -98,11 +99,11 @@ def listed(ctx: GatewayContext, caller: Principal, after: str, limit: int) -> li
     while len(found) < limit and (page := ctx.accounts.clients(after, 200)):
         found += [client_to_dict(client) for client in page if covers(caller.region, client.region)]
         after = page[-1].client_id
-    ctx.audit.record(ctx.audit.event("client.listed", caller))
+    ctx.audit.record(ctx.audit.event(Act.CLIENT_LISTED, caller))
     return found[:limit]
 
 
-@rule("client.key_added", roles=_REGISTRARS, articles=_ARTICLES, when=(in_region,))
+@command(Act.CLIENT_KEY_ADDED, roles=_REGISTRARS, articles=_ARTICLES, when=(in_region,))
 def add_key(
     ctx: GatewayContext,
     caller: Principal,
@@ -124,11 +125,11 @@ def add_key(
             kept = [known if "exp" in known else {**known, "exp": ends} for known in kept]
         return replace(client, jwks=(*kept, added))
 
-    asked = ["client.key_added", client_id, added, overlap_hours]
-    return _changed(ctx, caller, client_id, "client.key_added", change, asked, key, kid=added["kid"])
+    asked = [Act.CLIENT_KEY_ADDED, client_id, added, overlap_hours]
+    return _changed(ctx, caller, client_id, Act.CLIENT_KEY_ADDED, change, asked, key, kid=added["kid"])
 
 
-@rule("client.key_retired", roles=_REGISTRARS, articles=_ARTICLES, when=(in_region,))
+@command(Act.CLIENT_KEY_RETIRED, roles=_REGISTRARS, articles=_ARTICLES, when=(in_region,))
 def retire_key(ctx: GatewayContext, caller: Principal, client_id: str, kid: str) -> dict[str, Any]:
     """Retires a key at once. Raises CLIENT_UNKNOWN, KEY_UNKNOWN, LAST_KEY."""
 
@@ -141,23 +142,23 @@ def retire_key(ctx: GatewayContext, caller: Principal, client_id: str, kid: str)
             raise LAST_KEY()
         return left
 
-    return _changed(ctx, caller, client_id, "client.key_retired", change, [], "", kid=kid)
+    return _changed(ctx, caller, client_id, Act.CLIENT_KEY_RETIRED, change, [], "", kid=kid)
 
 
-@rule("client.suspended", roles=_READERS, articles=("17", "31"), when=(in_region,))
+@command(Act.CLIENT_SUSPENDED, roles=_READERS, articles=("17", "31"), when=(in_region,))
 def suspend(ctx: GatewayContext, caller: Principal, client_id: str) -> dict[str, Any]:
     """Suspends a client: no token from now on, and those that it has are dead within a minute. One officer suffices."""
     found = _changed(
-        ctx, caller, client_id, "client.suspended", lambda c: replace(c, suspended=True), [], "", ends_tokens=True
+        ctx, caller, client_id, Act.CLIENT_SUSPENDED, lambda c: replace(c, suspended=True), [], "", ends_tokens=True
     )
     ctx.revocations.refresh()
     return found
 
 
-@rule("client.resumed", roles={Role.AUTHORITY}, articles=("17", "31"), when=(in_region,))
+@command(Act.CLIENT_RESUMED, roles={Role.AUTHORITY}, articles=("17", "31"), when=(in_region,))
 def resume(ctx: GatewayContext, caller: Principal, client_id: str) -> dict[str, Any]:
     """Lets a suspended client work again."""
-    return _changed(ctx, caller, client_id, "client.resumed", lambda c: replace(c, suspended=False), [], "")
+    return _changed(ctx, caller, client_id, Act.CLIENT_RESUMED, lambda c: replace(c, suspended=False), [], "")
 
 
 def client_to_dict(client: Client) -> dict[str, Any]:
@@ -190,7 +191,7 @@ def _changed(
     ctx: GatewayContext,
     caller: Principal,
     client_id: str,
-    act: str,
+    act: Act,
     change: Callable[[Client], Client],
     asked: list[Any],
     key: str,
@@ -204,10 +205,10 @@ def _changed(
             end_client_tokens(ctx, unit, client_id)
         return client_to_dict(client)
 
-    return ctx.store.once(caller.sub, key, canonical(asked), work)
+    return ctx.store.once(caller.sub, key, canonical(asked), work, dict).answer
 
 
-def _save(ctx: GatewayContext, caller: Principal, unit: UnitOfWork, act: str, client: Client, **details: str) -> None:
+def _save(ctx: GatewayContext, caller: Principal, unit: UnitOfWork, act: Act, client: Client, **details: str) -> None:
     ctx.accounts.put_client(client, unit)
     named = {"client_id": client.client_id, **details}
     unit.record(ctx.audit.event(act, caller, details=named).encode())

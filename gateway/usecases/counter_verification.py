@@ -10,11 +10,12 @@ from typing import Any, Final
 
 from stdnum.iso7064 import mod_11_2
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.revocation import Revocation
 from chengxin.errors import INPUT_INVALID, FieldError, not_found, unauthenticated
 from chengxin.store.database import UnitOfWork
+from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical
 from chengxin.values.clock import rfc3339
 from chengxin.values.ids import new_id
@@ -49,7 +50,7 @@ class Representation:
     until: str = ""
 
 
-@rule("counter.code_issued", roles=_COUNTER, articles=("16",))
+@command(Act.COUNTER_CODE_ISSUED, roles=_COUNTER, articles=("16",))
 def issue_code(ctx: GatewayContext, caller: Principal, identity_number: str, document: str) -> dict[str, Any]:
     """A one-time code for the person whose document the officer has before her; told once.
 
@@ -60,7 +61,7 @@ def issue_code(ctx: GatewayContext, caller: Principal, identity_number: str, doc
     now = ctx.clock.now()
     expires_at = now + timedelta(hours=_CODE_HOURS)
     details = {"document": document}
-    event = ctx.audit.event("counter.code_issued", caller, subject_refs=[ref], details=details).encode()
+    event = ctx.audit.event(Act.COUNTER_CODE_ISSUED, caller, subject_refs=[ref], details=details).encode()
     row = {"_id": _digest(code), "subject_ref": ref, "issued_by": caller.sub, "expires_at": expires_at}
 
     def work(unit: UnitOfWork) -> None:
@@ -84,7 +85,7 @@ def exchange(ctx: GatewayContext, identity_number: str, code: str, uscc: str = "
     return admit(ctx, ACR, verified, uscc)
 
 
-@rule("representation.recorded", roles=_COUNTER, articles=("16",))
+@command(Act.REPRESENTATION_RECORDED, roles=_COUNTER, articles=("16",))
 def record_representation(
     ctx: GatewayContext, caller: Principal, asked: Representation, key: str = ""
 ) -> dict[str, Any]:
@@ -108,23 +109,23 @@ def record_representation(
     def work(unit: UnitOfWork) -> dict[str, Any]:
         ctx.administration.add_representation(dict(row), unit)
         unit.record(
-            ctx.audit.event("representation.recorded", caller, subject_refs=[ref, org], details=details).encode()
+            ctx.audit.event(Act.REPRESENTATION_RECORDED, caller, subject_refs=[ref, org], details=details).encode()
         )
         return _to_dict(row)
 
     asked_for = canonical([ref, asked.uscc, asked.capacity, asked.authorization, asked.until])
-    return ctx.store.once(caller.sub, key, asked_for, work)
+    return ctx.store.once(caller.sub, key, asked_for, work, dict).answer
 
 
-@rule("representation.listed", roles={Role.CENTRE, Role.SUPERVISOR}, articles=("16",))
+@query(Act.REPRESENTATION_LISTED, roles={Role.CENTRE, Role.SUPERVISOR}, articles=("16",))
 def representations(ctx: GatewayContext, caller: Principal, uscc: str) -> list[dict[str, Any]]:
     """Who may act for an organisation, by pseudonym."""
     org = ctx.subject_key.subject_ref("uscc", uscc)
-    ctx.audit.record(ctx.audit.event("representation.listed", caller, subject_refs=[org]))
+    ctx.audit.record(ctx.audit.event(Act.REPRESENTATION_LISTED, caller, subject_refs=[org]))
     return [_to_dict(row) for row in ctx.administration.representations(uscc)]
 
 
-@rule("representation.ended", roles=_COUNTER, articles=("16",))
+@command(Act.REPRESENTATION_ENDED, roles=_COUNTER, articles=("16",))
 def end_representation(ctx: GatewayContext, caller: Principal, representation_id: str) -> dict[str, Any]:
     """Ends it; tokens for the organisation are dead within a minute. Raises REPRESENTATION_UNKNOWN."""
 
@@ -139,7 +140,7 @@ def end_representation(ctx: GatewayContext, caller: Principal, representation_id
         ctx.administration.revoke(Revocation("sub", org, int(now.timestamp()) + 1), now, unit)
         refs = [row["subject_ref"], org]
         details = {"representation_id": representation_id}
-        unit.record(ctx.audit.event("representation.ended", caller, subject_refs=refs, details=details).encode())
+        unit.record(ctx.audit.event(Act.REPRESENTATION_ENDED, caller, subject_refs=refs, details=details).encode())
         return _to_dict(row)
 
     found = ctx.accounts.transact(work)

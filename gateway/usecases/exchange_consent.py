@@ -4,7 +4,7 @@ from typing import Final
 
 from chengxin.auth.access_tokens import CONSENT_CODE
 from chengxin.auth.principal import Principal, Role
-from gateway.clients.disclosure import Consents
+from gateway.clients.disclosure import ResolveConsent
 from gateway.domain.clients_and_officers import (
     CLIENT_SUSPENDED,
     EXCHANGE_NOT_ALLOWED,
@@ -12,7 +12,7 @@ from gateway.domain.clients_and_officers import (
     TOKEN_REQUEST_INVALID,
     Client,
     TokenRequest,
-    unbound,
+    refuse_binding,
 )
 
 # What an exchange gives (RFC 8693 section 3).
@@ -20,7 +20,7 @@ ACCESS_TOKEN: Final = "urn:ietf:params:oauth:token-type:access_token"
 _LONGEST_CODE: Final = 128
 
 
-def exchanged(client: Client, asked: TokenRequest, consents: Consents) -> Principal:
+def exchanged(client: Client, asked: TokenRequest, consents: ResolveConsent) -> Principal:
     """Whom the token for a consent code will name. Raises the refusal."""
     if client.suspended:
         raise CLIENT_SUSPENDED(client_id=client.client_id)
@@ -30,7 +30,7 @@ def exchanged(client: Client, asked: TokenRequest, consents: Consents) -> Princi
         raise EXCHANGE_NOT_ALLOWED()
     if asked.scope not in ("", Role.SUBJECT_AUTHORIZED):
         raise SCOPE_NOT_ALLOWED(allowed=Role.SUBJECT_AUTHORIZED)
-    unbound(client, asked)
+    refuse_binding(client, asked)
     consent = consents(asked.subject_token, client.org)
     return client.named(Role.SUBJECT_AUTHORIZED, consent_id=consent.consent_id, purpose=consent.purpose)
 

@@ -3,11 +3,12 @@
 from dataclasses import replace
 from typing import Any, Final
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import covers, outside
 from chengxin.errors import Problem
 from chengxin.store.database import UnitOfWork
+from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical
 from chengxin.values.clock import rfc3339
 from chengxin.values.ids import new_id
@@ -43,7 +44,7 @@ def by_a_second_officer(ctx: GatewayContext, caller: Principal, proposal_id: str
     return kind() if kind else None
 
 
-@rule("client.grants_proposed", roles=_PROPOSERS, articles=_ARTICLES, when=(client_administration.in_region,))
+@command(Act.CLIENT_GRANTS_PROPOSED, roles=_PROPOSERS, articles=_ARTICLES, when=(client_administration.in_region,))
 def propose_for_client(
     ctx: GatewayContext, caller: Principal, client_id: str, grants: Grants, key: str = ""
 ) -> dict[str, Any]:
@@ -60,8 +61,8 @@ def propose_for_client(
     return _settled(ctx, caller, key, ["client", client_id, grants.to_dict()], work)
 
 
-@rule(
-    "officer.roles_proposed",
+@command(
+    Act.OFFICER_ROLES_PROPOSED,
     roles={Role.AUTHORITY},
     articles=_ARTICLES,
     when=(officer_administration.not_oneself, officer_administration.in_region),
@@ -79,7 +80,7 @@ def propose_for_officer(
     return _settled(ctx, caller, key, ["officer", username, grants.to_dict()], work)
 
 
-@rule("grant.listed", roles=_EVERY, articles=_ARTICLES)
+@query(Act.GRANT_LISTED, roles=_EVERY, articles=_ARTICLES)
 def listed(ctx: GatewayContext, caller: Principal, state: str, before: str, limit: int) -> list[dict[str, Any]]:
     """Proposals of the officer's region, the newest first."""
     found: list[dict[str, Any]] = []
@@ -87,11 +88,11 @@ def listed(ctx: GatewayContext, caller: Principal, state: str, before: str, limi
     while len(found) < limit and (page := ctx.administration.proposals(state, before, 200)):
         found += [proposal_to_dict(p.seen(now)) for p in page if covers(caller.region, p.region)]
         before = page[-1].proposal_id
-    ctx.audit.record(ctx.audit.event("grant.listed", caller))
+    ctx.audit.record(ctx.audit.event(Act.GRANT_LISTED, caller))
     return found[:limit]
 
 
-@rule("grant.approved", roles=_APPROVERS, articles=_ARTICLES, when=(proposal_in_region, by_a_second_officer))
+@command(Act.GRANT_APPROVED, roles=_APPROVERS, articles=_ARTICLES, when=(proposal_in_region, by_a_second_officer))
 def approve(ctx: GatewayContext, caller: Principal, proposal_id: str) -> dict[str, Any]:
     """The second officer agrees, and the grants are in force. Raises PROPOSAL_UNKNOWN, PROPOSAL_DECIDED."""
 
@@ -110,7 +111,7 @@ def approve(ctx: GatewayContext, caller: Principal, proposal_id: str) -> dict[st
     return found
 
 
-@rule("grant.rejected", roles=_EVERY, articles=_ARTICLES, when=(proposal_in_region,))
+@command(Act.GRANT_REJECTED, roles=_EVERY, articles=_ARTICLES, when=(proposal_in_region,))
 def reject(ctx: GatewayContext, caller: Principal, proposal_id: str) -> dict[str, Any]:
     """Nothing comes of it; who proposed it may take it back so. Raises PROPOSAL_UNKNOWN, PROPOSAL_DECIDED."""
     return ctx.accounts.transact(lambda unit: _decide(ctx, caller, unit, _open(ctx, unit, proposal_id), "rejected"))
@@ -138,10 +139,10 @@ def _propose(
     kind, target = ("officer", holder.username) if isinstance(holder, Officer) else ("client", holder.client_id)
     now = ctx.clock.now()
     proposal = Proposal(new_id("grant"), kind, target, holder.region, grants, caller.sub, now)
-    act = "officer.roles_proposed" if kind == "officer" else "client.grants_proposed"
+    act = Act.OFFICER_ROLES_PROPOSED if kind == "officer" else Act.CLIENT_GRANTS_PROPOSED
     if grants.only_less_than(Grants.of(holder)):
         _apply(ctx, unit, holder, grants)
-        proposal, act = proposal.decided(caller, "applied", now), "grant.reduced"
+        proposal, act = proposal.decided(caller, "applied", now), Act.GRANT_REDUCED
     ctx.administration.save_proposal(proposal, unit)
     _record(ctx, caller, unit, act, proposal)
     return proposal_to_dict(proposal)
@@ -173,17 +174,17 @@ def _open(ctx: GatewayContext, unit: UnitOfWork, proposal_id: str) -> Proposal:
 def _decide(ctx: GatewayContext, caller: Principal, unit: UnitOfWork, proposal: Proposal, state: str) -> dict[str, Any]:
     decided = proposal.decided(caller, state, ctx.clock.now())
     ctx.administration.save_proposal(decided, unit)
-    _record(ctx, caller, unit, f"grant.{state}", decided)
+    _record(ctx, caller, unit, Act(f"grant.{state}"), decided)
     return proposal_to_dict(decided)
 
 
-def _record(ctx: GatewayContext, caller: Principal, unit: UnitOfWork, act: str, proposal: Proposal) -> None:
+def _record(ctx: GatewayContext, caller: Principal, unit: UnitOfWork, act: Act, proposal: Proposal) -> None:
     details = {"proposal_id": proposal.proposal_id, proposal.kind: proposal.target} | proposal.grants.to_dict()
     unit.record(ctx.audit.event(act, caller, details=details).encode())
 
 
 def _settled(ctx: GatewayContext, caller: Principal, key: str, asked: list[Any], work: Any) -> dict[str, Any]:
-    found = ctx.store.once(caller.sub, key, canonical(asked), work)
+    found = ctx.store.once(caller.sub, key, canonical(asked), work, dict).answer
     if found["state"] == "applied":
         ctx.revocations.refresh()
     return dict(found)

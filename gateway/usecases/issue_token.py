@@ -12,6 +12,7 @@ from chengxin.auth.principal import Role
 from chengxin.auth.revocation import is_revoked
 from chengxin.auth.tls import confirmation
 from chengxin.errors import Problem
+from chengxin.values.acts import Act
 from chengxin.values.jwk import thumbprint
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import (
@@ -65,9 +66,9 @@ def issue(ctx: GatewayContext, proof: ClientProof, asked: TokenRequest) -> Issue
     except Problem as refusal:
         # A client_id that is nobody's may be anything: it is not put on record.
         details = {"code": refusal.code} | ({"client_id": client.client_id} if client else {})
-        _record(ctx, client, ctx.audit.event("token.issued", ANONYMOUS, outcome="refused", details=details))
+        _record(ctx, client, ctx.audit.event(Act.TOKEN_ISSUED, ANONYMOUS, outcome="refused", details=details))
         raise
-    _record(ctx, client, ctx.audit.event("token.issued", minted.principal, details={"jti": minted.principal.jti}))
+    _record(ctx, client, ctx.audit.event(Act.TOKEN_ISSUED, minted.principal, details={"jti": minted.principal.jti}))
     return minted
 
 

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 import pyotp
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import covers, outside
 from chengxin.errors import Problem
 from chengxin.store.database import UnitOfWork
+from chengxin.values.acts import Act
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import Officer, locked_for
 from gateway.domain.separation_of_duties import OFFICER_EXISTS, OFFICER_INVALID, OFFICER_UNKNOWN, OWN_ACCOUNT
@@ -50,7 +51,7 @@ def not_oneself(ctx: GatewayContext, caller: Principal, username: str, *_: objec
     return OWN_ACCOUNT() if caller.sub == f"officer:{username}" else None
 
 
-@rule("officer.registered", roles=_AUTHORITY, articles=_ARTICLES, when=(region_is_own,))
+@command(Act.OFFICER_REGISTERED, roles=_AUTHORITY, articles=_ARTICLES, when=(region_is_own,))
 def register(ctx: GatewayContext, caller: Principal, asked: NewOfficer) -> dict[str, Any]:
     """Makes an account; the answer tells its initial password and TOTP secret, once. It holds no role yet.
 
@@ -66,34 +67,34 @@ def register(ctx: GatewayContext, caller: Principal, asked: NewOfficer) -> dict[
         if ctx.accounts.officer(asked.username, unit.session) is not None:
             raise OFFICER_EXISTS(username=asked.username)
         ctx.accounts.put_officer(officer, unit, asked.name)
-        unit.record(_event(ctx, caller, "officer.registered", officer))
+        unit.record(_event(ctx, caller, Act.OFFICER_REGISTERED, officer))
 
     ctx.accounts.transact(work)
     return officer_to_dict(officer) | _told(ctx, officer, password)
 
 
-@rule("officer.listed", roles=_READERS, articles=_ARTICLES)
+@query(Act.OFFICER_LISTED, roles=_READERS, articles=_ARTICLES)
 def listed(ctx: GatewayContext, caller: Principal, after: str, limit: int) -> list[dict[str, Any]]:
     """Officers of the caller's region, by user name."""
     found: list[dict[str, Any]] = []
     while len(found) < limit and (page := ctx.accounts.officers(after, 200)):
         found += [officer_to_dict(officer) for officer in page if covers(caller.region, officer.region)]
         after = page[-1].username
-    ctx.audit.record(ctx.audit.event("officer.listed", caller))
+    ctx.audit.record(ctx.audit.event(Act.OFFICER_LISTED, caller))
     return found[:limit]
 
 
-@rule("officer.read", roles=_READERS, articles=_ARTICLES, when=(in_region,))
+@query(Act.OFFICER_READ, roles=_READERS, articles=_ARTICLES, when=(in_region,))
 def read(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, Any]:
     """One account, with the sign-ins that are alive. Raises OFFICER_UNKNOWN."""
     officer = ctx.accounts.transact(lambda unit: known(ctx, username, unit))
     alive = ctx.administration.sessions(officer.sub, ctx.clock.now())
     locked = locked_for(ctx.accounts.locked_until(username), ctx.clock.now()) > 0
-    ctx.audit.record(ctx.audit.event("officer.read", caller, details={"officer": officer.sub}))
+    ctx.audit.record(ctx.audit.event(Act.OFFICER_READ, caller, details={"officer": officer.sub}))
     return officer_to_dict(officer) | {"locked": locked, "sessions": [shown(row) for row in alive]}
 
 
-@rule("officer.reset", roles=_AUTHORITY, articles=_ARTICLES, when=(not_oneself, in_region))
+@command(Act.OFFICER_RESET, roles=_AUTHORITY, articles=_ARTICLES, when=(not_oneself, in_region))
 def reset(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, Any]:
     """A new initial password and TOTP secret, told once; every sign-in of before is over. Raises OFFICER_UNKNOWN."""
     password, totp_secret = _new_secrets()
@@ -102,33 +103,33 @@ def reset(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, An
     def change(officer: Officer) -> Officer:
         return replace(officer, password_hash=hashed, totp_secret=totp_secret, initial=True)
 
-    officer = _changed(ctx, caller, username, "officer.reset", change, ends_tokens=True, forget_codes=True)
+    officer = _changed(ctx, caller, username, Act.OFFICER_RESET, change, ends_tokens=True, forget_codes=True)
     ctx.accounts.forget_failures(username)
     return officer_to_dict(officer) | _told(ctx, officer, password)
 
 
-@rule("officer.suspended", roles=_READERS, articles=_ARTICLES, when=(not_oneself, in_region))
+@command(Act.OFFICER_SUSPENDED, roles=_READERS, articles=_ARTICLES, when=(not_oneself, in_region))
 def suspend(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, Any]:
     """Suspends an account: no sign-in, and tokens are dead within a minute. One officer suffices."""
     change = _with(suspended=True)
-    return officer_to_dict(_changed(ctx, caller, username, "officer.suspended", change, ends_tokens=True))
+    return officer_to_dict(_changed(ctx, caller, username, Act.OFFICER_SUSPENDED, change, ends_tokens=True))
 
 
-@rule("officer.resumed", roles=_AUTHORITY, articles=_ARTICLES, when=(not_oneself, in_region))
+@command(Act.OFFICER_RESUMED, roles=_AUTHORITY, articles=_ARTICLES, when=(not_oneself, in_region))
 def resume(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, Any]:
     """Lets a suspended officer sign in again. Raises OFFICER_UNKNOWN."""
-    return officer_to_dict(_changed(ctx, caller, username, "officer.resumed", _with(suspended=False)))
+    return officer_to_dict(_changed(ctx, caller, username, Act.OFFICER_RESUMED, _with(suspended=False)))
 
 
-@rule("officer.unlocked", roles=_AUTHORITY, articles=_ARTICLES, when=(not_oneself, in_region))
+@command(Act.OFFICER_UNLOCKED, roles=_AUTHORITY, articles=_ARTICLES, when=(not_oneself, in_region))
 def unlock(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, Any]:
     """Forgets the failed sign-ins that lock a user name. Raises OFFICER_UNKNOWN."""
-    officer = _changed(ctx, caller, username, "officer.unlocked", _with())
+    officer = _changed(ctx, caller, username, Act.OFFICER_UNLOCKED, _with())
     ctx.accounts.forget_failures(username)
     return officer_to_dict(officer)
 
 
-@rule("officer.signed_out", roles=_READERS, articles=_ARTICLES, when=(in_region,))
+@command(Act.OFFICER_SIGNED_OUT, roles=_READERS, articles=_ARTICLES, when=(in_region,))
 def sign_out(ctx: GatewayContext, caller: Principal, username: str, jti: str = "") -> dict[str, Any]:
     """Ends one sign-in of an officer, or all of them. Raises OFFICER_UNKNOWN."""
 
@@ -139,7 +140,7 @@ def sign_out(ctx: GatewayContext, caller: Principal, username: str, jti: str = "
         for one in ended:
             end_session(ctx, unit, officer.sub, one)
         details = {"officer": officer.sub, "sessions": len(ended)}
-        unit.record(ctx.audit.event("officer.signed_out", caller, details=details).encode())
+        unit.record(ctx.audit.event(Act.OFFICER_SIGNED_OUT, caller, details=details).encode())
         return len(ended)
 
     ended = ctx.accounts.transact(work)
@@ -171,7 +172,7 @@ def _changed(
     ctx: GatewayContext,
     caller: Principal,
     username: str,
-    act: str,
+    act: Act,
     change: Callable[[Officer], Officer],
     ends_tokens: bool = False,
     forget_codes: bool = False,
@@ -203,5 +204,5 @@ def _told(ctx: GatewayContext, officer: Officer, password: str) -> dict[str, str
     return {"password": password, "totp_secret": officer.totp_secret, "totp_uri": uri}
 
 
-def _event(ctx: GatewayContext, caller: Principal, act: str, officer: Officer) -> bytes:
+def _event(ctx: GatewayContext, caller: Principal, act: Act, officer: Officer) -> bytes:
     return ctx.audit.event(act, caller, details={"officer": officer.sub}).encode()

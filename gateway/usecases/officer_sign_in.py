@@ -6,6 +6,7 @@ from typing import Final
 
 from chengxin.errors import Problem
 from chengxin.store.database import UnitOfWork
+from chengxin.values.acts import Act
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import (
     ANONYMOUS,
@@ -60,9 +61,9 @@ def sign_in(ctx: GatewayContext, proof: SignInProof) -> IssuedToken:
         # A user name that is nobody's may be anything that was typed by mistake: it is not put on record.
         known = {"officer": officer.sub} if officer else {}
         details = {"code": refusal.code, **known}
-        ctx.audit.record(ctx.audit.event("officer.signed_in", ANONYMOUS, outcome="refused", details=details))
+        ctx.audit.record(ctx.audit.event(Act.OFFICER_SIGNED_IN, ANONYMOUS, outcome="refused", details=details))
         raise
-    ctx.audit.record(ctx.audit.event("officer.signed_in", minted.principal, details={"jti": minted.jti}))
+    ctx.audit.record(ctx.audit.event(Act.OFFICER_SIGNED_IN, minted.principal, details={"jti": minted.jti}))
     return minted
 
 
@@ -73,7 +74,7 @@ def _with_new_password(ctx: GatewayContext, officer: Officer, proof: SignInProof
         raise PASSWORD_CHANGE_REQUIRED()
     hashed = ctx.passwords.hash(proof.new_password)
     changed = replace(officer, password_hash=hashed, initial=False)
-    event = ctx.audit.event("officer.password_changed", officer.principal()).encode()
+    event = ctx.audit.event(Act.OFFICER_PASSWORD_CHANGED, officer.principal()).encode()
 
     def work(unit: UnitOfWork) -> None:
         _still(ctx, unit, officer)

@@ -3,11 +3,12 @@
 from typing import Any, Final
 
 from chengxin.auth.access_tokens import Verifier
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import query
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.revocation import Revocation
 from chengxin.errors import Problem
 from chengxin.store.database import UnitOfWork
+from chengxin.values.acts import Act
 from chengxin.values.clock import rfc3339
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import ANONYMOUS, CLIENT_NOT_AUTHENTICATED, PORTAL
@@ -35,7 +36,12 @@ def end_all_sessions(ctx: GatewayContext, unit: UnitOfWork, sub: str) -> int:
     return len(alive)
 
 
-@rule("revocations.read", roles={Role.SERVICE}, articles=("31",))
+@query(
+    Act.REVOCATIONS_READ,
+    roles={Role.SERVICE},
+    articles=("31",),
+    unrecorded="services read it every few seconds, and it says nothing of subjects",
+)
 def revocations(ctx: GatewayContext, _caller: Principal) -> list[dict[str, Any]]:
     """What is revoked, for the services' verifiers."""
     return [revocation.to_dict() for revocation in ctx.administration.revocations(ctx.clock.now())]
@@ -55,7 +61,7 @@ def revoke(ctx: GatewayContext, verifier: Verifier, proof: ClientProof, token: s
     if named.client_id != owner:
         problem = CLIENT_NOT_AUTHENTICATED(reason="the token was issued to another client")
         details = {"code": problem.code} | ({"client_id": client.client_id} if client else {})
-        ctx.audit.record(ctx.audit.event("token.revoked", ANONYMOUS, outcome="refused", details=details))
+        ctx.audit.record(ctx.audit.event(Act.TOKEN_REVOKED, ANONYMOUS, outcome="refused", details=details))
         raise problem
     # What the edge gives to whoever has none is everybody's.
     if named.sub != ANONYMOUS.sub:
@@ -69,7 +75,7 @@ def end_session(ctx: GatewayContext, unit: UnitOfWork, sub: str, jti: str) -> No
 
 
 def _end(ctx: GatewayContext, named: Principal) -> None:
-    event = ctx.audit.event("token.revoked", named, details={"jti": named.jti}).encode()
+    event = ctx.audit.event(Act.TOKEN_REVOKED, named, details={"jti": named.jti}).encode()
 
     def work(unit: UnitOfWork) -> None:
         end_session(ctx, unit, named.sub, named.jti)

@@ -2,8 +2,9 @@
 
 from typing import Any, Final
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import command, query
 from chengxin.auth.principal import Principal, Role
+from chengxin.values.acts import Act
 from chengxin.values.clock import rfc3339
 from gateway.context import GatewayContext
 from gateway.domain.separation_of_duties import KEY_UNKNOWN
@@ -12,20 +13,20 @@ from gateway.store.signing_keys import SigningKey
 _AUTHORITY: Final = {Role.AUTHORITY}
 
 
-@rule("signing_key.listed", roles={Role.AUTHORITY, Role.SUPERVISOR}, articles=("31",))
+@query(Act.SIGNING_KEY_LISTED, roles={Role.AUTHORITY, Role.SUPERVISOR}, articles=("31",))
 def listed(ctx: GatewayContext, caller: Principal) -> list[dict[str, Any]]:
     """The keys that verify tokens, the newest first."""
-    ctx.audit.record(ctx.audit.event("signing_key.listed", caller))
+    ctx.audit.record(ctx.audit.event(Act.SIGNING_KEY_LISTED, caller))
     return [_to_dict(ctx, key) for key in ctx.keys.all()]
 
 
-@rule("signing_key.created", roles=_AUTHORITY, articles=("31",))
+@command(Act.SIGNING_KEY_CREATED, roles=_AUTHORITY, articles=("31",))
 def rotate(ctx: GatewayContext, caller: Principal) -> dict[str, Any]:
     """A new key, published at once, signing seconds later; the one before it verifies until its tokens are expired."""
     return _to_dict(ctx, ctx.keys.add(caller))
 
 
-@rule("signing_key.revoked", roles=_AUTHORITY, articles=("31",))
+@command(Act.SIGNING_KEY_REVOKED, roles=_AUTHORITY, articles=("31",))
 def revoke(ctx: GatewayContext, caller: Principal, kid: str) -> dict[str, Any]:
     """For a key that may be known to somebody: everything that it signed is dead within a minute, a new one signs now.
 
@@ -35,7 +36,7 @@ def revoke(ctx: GatewayContext, caller: Principal, kid: str) -> dict[str, Any]:
         raise KEY_UNKNOWN(kid=kid)
     if ctx.keys.signing().jwk["kid"] == kid:
         ctx.keys.add(caller, ctx.clock.now())
-    ctx.keys.drop(caller, kid, "signing_key.revoked", revoked=True)
+    ctx.keys.drop(caller, kid, Act.SIGNING_KEY_REVOKED, revoked=True)
     ctx.revocations.refresh()
     return _to_dict(ctx, ctx.keys.signing())
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import Problem
+from chengxin.values.acts import Act
 from chengxin.values.ids import SubjectKey
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import ANONYMOUS, IDENTITY_NOT_CONFIRMED, NOT_REPRESENTATIVE, PORTAL, Citizen
@@ -68,7 +69,7 @@ def admit(ctx: GatewayContext, acr: str, verified: Callable[[], Citizen], uscc: 
         refs = [person.subject_ref] if person else []
         details = {"code": refusal.code, "acr": acr}
         ctx.audit.record(
-            ctx.audit.event("citizen.identified", ANONYMOUS, outcome="refused", subject_refs=refs, details=details)
+            ctx.audit.event(Act.CITIZEN_IDENTIFIED, ANONYMOUS, outcome="refused", subject_refs=refs, details=details)
         )
         raise
     self_ = Principal(person.subject_ref, frozenset({Role.SUBJECT}), client_id=PORTAL, acr=acr)
@@ -78,7 +79,7 @@ def admit(ctx: GatewayContext, acr: str, verified: Callable[[], Citizen], uscc: 
     refs = [person.subject_ref] + ([represented.sub] if uscc else [])
     ctx.audit.record(
         ctx.audit.event(
-            "citizen.identified", minted.principal, subject_refs=refs, details={"jti": minted.principal.jti}
+            Act.CITIZEN_IDENTIFIED, minted.principal, subject_refs=refs, details={"jti": minted.principal.jti}
         )
     )
     return minted

@@ -35,11 +35,11 @@ def compose() -> Service:
     from chengxin.auth.policy import Admission
     from chengxin.auth.revocation import RevocationReloader, Revocations, fetch_revocations
     from chengxin.grpc.rpc import make_server
-    from chengxin.process.bootstrap import own_tokens, verifying
+    from chengxin.process.bootstrap import make_token_source, make_verifier
     from chengxin.process.settings import Settings
     from chengxin.store.database import Store
     from chengxin.values.clock import SystemClock
-    from services.audit.clients.revocations import RELOAD_SECONDS, anew
+    from services.audit.clients.revocations import RELOAD_SECONDS, with_fresh_token
     from services.audit.context import make_context
     from services.audit.log.checkpoint_signer import CheckpointSigner
     from services.audit.store.log import AuditStore
@@ -47,8 +47,8 @@ def compose() -> Service:
     settings = Settings()
     clock = SystemClock()
     store = Store(settings.mongo_uri.get_secret_value(), "audit", clock)
-    tokens = own_tokens("audit", settings)
-    revocations = Revocations(anew(fetch_revocations(settings.gateway_url, tokens, settings.trust), tokens))
+    tokens = make_token_source("audit", settings)
+    revocations = Revocations(with_fresh_token(fetch_revocations(settings.gateway_url, tokens, settings.trust), tokens))
     ctx = make_context(AuditStore(store), CheckpointSigner.of(load_private_key(settings.key_file)), clock)
 
     @retry(
@@ -58,7 +58,7 @@ def compose() -> Service:
         ctx.store.create_indexes()
 
     store.prepare(prepare)
-    admission = Admission(verifying(settings, revocations), ctx.audit, store.silence)
+    admission = Admission(make_verifier(settings, revocations), ctx.audit, store.silence)
     app, servicers = faces(ctx, admission, ctx.ready)
     server = make_server(settings.grpc_listen, admission, servicers)
     # The log's threads are background work; they begin before the first call, since calls wait for them.

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
 from chengxin.audit.trail import AuditTrail
 from chengxin.auth import request_context
@@ -10,6 +11,9 @@ from chengxin.errors import INPUT_INVALID, FieldError, ProblemType
 from chengxin.values.clock import Clock
 from services.catalog.domain.entry_validation import Finding
 from services.catalog.store.catalog import CatalogStore
+
+# Why reading the catalog leaves no audit event.
+NO_CREDIT_INFORMATION: Final = "the catalog says nothing of any subject"
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from chengxin.audit.trail import AuditEvent, AuditTrail
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import ROLE_NOT_ALLOWED, Problem, not_found
 from chengxin.store.database import UnitOfWork
+from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical
 from chengxin.values.clock import Clock, as_stored
-from chengxin.values.document import RawDocument
 from services.objection.clients.disclosure import References, alone
 from services.objection.clients.ingest import Records
 from services.objection.domain.case_views import CaseView
@@ -71,7 +71,7 @@ class ObjectionContext:
         names = {version: self.store.entry(*version) for version in versions}
         return [CaseView(c, names[c.record.entry_code, c.record.entry_version], today) for c in cases]
 
-    def event(self, act: str, caller: Principal, *cases: Case, **details: object) -> AuditEvent:
+    def event(self, act: Act, caller: Principal, *cases: Case, **details: object) -> AuditEvent:
         """An audit event about cases: pseudonyms, codes and states, never a word of what was written."""
         if len(cases) == 1:
             details = {"objection_no": cases[0].objection_no, "state": cases[0].state.value} | details
@@ -86,24 +86,24 @@ class ObjectionContext:
             details=details,
         )
 
-    def put_on_record(self, unit: UnitOfWork, act: str, caller: Principal, case: Case, **details: object) -> None:
+    def put_on_record(self, unit: UnitOfWork, act: Act, caller: Principal, case: Case, **details: object) -> None:
         """The audit event of a change, in the transaction of the change."""
         unit.record(self.event(act, caller, case, **details).encode())
 
-    def read(self, act: str, caller: Principal, objection_no: str) -> CaseView:
+    def read(self, act: Act, caller: Principal, objection_no: str) -> CaseView:
         """A case, the reading of it on record first. Raises OBJECTION_UNKNOWN, AUDIT_UNAVAILABLE."""
         if (case := self.store.case(objection_no)) is None:
             raise OBJECTION_UNKNOWN(objection_no=objection_no)
         self.audit.record(self.event(act, caller, case))
         return self.sight(case)
 
-    def read_all(self, act: str, caller: Principal, cases: Sequence[Case], size: int) -> tuple[list[CaseView], bool]:
+    def read_all(self, act: Act, caller: Principal, cases: Sequence[Case], size: int) -> tuple[list[CaseView], bool]:
         """The first `size` cases, the reading of them on record first, and whether there are more."""
         page = cases[:size]
         self.audit.record(self.event(act, caller, *page))
         return self.sights(page), len(cases) > size
 
-    def evidence(self, act: str, caller: Principal, objection_no: str, number: int) -> tuple[Evidence, bytes]:
+    def evidence(self, act: Act, caller: Principal, objection_no: str, number: int) -> tuple[Evidence, bytes]:
         """An attachment and its content, on record first. Raises OBJECTION_UNKNOWN, AUDIT_UNAVAILABLE."""
         case = self.store.case(objection_no)
         kept = next((e for e in case.evidence if e.number == number), None) if case else None
@@ -133,7 +133,7 @@ class ObjectionContext:
 
     def act(
         self,
-        name: str,
+        act: Act,
         caller: Principal,
         objection_no: str,
         does: Callable[[Case, UnitOfWork], Case],
@@ -147,10 +147,8 @@ class ObjectionContext:
         `words` are what was asked beside the number, to tell a repeat from another request under the same key;
         `details` are codes for the event. Raises OBJECTION_UNKNOWN, OBJECTION_CHANGED, and what `does` raises.
         """
-        changed: list[Case] = []
 
-        def work(unit: UnitOfWork) -> RawDocument:
-            changed.clear()
+        def work(unit: UnitOfWork) -> tuple[Case, bool]:
             if (before := self.store.case(objection_no, unit)) is None:
                 raise OBJECTION_UNKNOWN(objection_no=objection_no)
             stale = asked.seen_version not in (None, before.version)
@@ -162,23 +160,26 @@ class ObjectionContext:
                     raise OBJECTION_CHANGED(objection_no=objection_no) from None
                 raise
             if after is before:
-                return {}
+                unit.without_event("nothing changes")
+                return before, False
             if stale:
                 raise OBJECTION_CHANGED(objection_no=objection_no)
             self.store.save(after, before, unit)
             if after.state is not before.state:
                 publish(unit, after)
-            self.put_on_record(unit, name, caller, after, **details)
-            changed.append(after)
-            return {}
+            self.put_on_record(unit, act, caller, after, **details)
+            return after, True
 
-        self.store.once(caller.sub, asked.key, canonical([name, objection_no, *words]), work)
+        request = canonical([act, objection_no, *words])
+        done = self.store.once(caller.sub, asked.key, request, work, lambda _: {})
+        case, changed = done.value or (None, False)
         if not changed:
             if (case := self.store.case(objection_no)) is None:
                 raise OBJECTION_UNKNOWN(objection_no=objection_no)
-            self.audit.record(self.event(name, caller, case, repeated=True))
+            self.audit.record(self.event(act, caller, case, repeated=True))
             return self.sight(case)
-        return self.sight(changed[0])
+        assert case is not None
+        return self.sight(case)
 
 
 def only_itself(ctx: ObjectionContext, caller: Principal, *_: object, **__: object) -> Problem | None:

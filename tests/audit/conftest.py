@@ -36,8 +36,8 @@ def an_event(act: str = "record.queried.own", service: str = "disclosure", **wha
 
 
 @dataclass
-class Running:
-    """A running audit service and everything that its tests know."""
+class RunningAudit:
+    """A running audit service, with what its tests need to know of it."""
 
     ctx: AuditContext
     issuer: Issuer
@@ -50,7 +50,7 @@ class Running:
     def append(
         self, entries: Sequence[bytes], positions: Sequence[int] = (), caller: str = "disclosure", role: str = "service"
     ) -> audit_pb2.AppendResponse:
-        """As a service does."""
+        """Appends events as a service does."""
         request = audit_pb2.AppendRequest(entries=entries, positions=positions)
         return self.stub.Append(request, metadata=self.metadata(role, sub=caller), timeout=20)
 
@@ -58,7 +58,7 @@ class Running:
         return (("authorization", f"Bearer {self.issuer.token(*roles, **claims)}"),)
 
     def get(self, path: str, *roles: str, **claims: Any) -> TestResponse:
-        """A GET by somebody with these roles; without any, by nobody."""
+        """A GET by a caller with these roles; without roles, by a caller without a token."""
         headers = {"Accept-Language": claims.pop("language", "zh-CN")}
         if roles:
             headers |= self.issuer.bearer(*roles, **claims)
@@ -86,7 +86,7 @@ class Running:
         return int(answer.text.split("\n")[1]) if answer.status_code == 200 else -1
 
 
-Run = Callable[..., Running]
+Run = Callable[..., RunningAudit]
 
 
 @pytest.fixture(scope="session")
@@ -98,9 +98,9 @@ def log_key() -> Ed25519PrivateKey:
 @pytest.fixture
 def run(issuer: Issuer, log_key: Ed25519PrivateKey) -> Iterator[Run]:
     """Starts an audit service on a store's URI; `close` stops it as SIGTERM would."""
-    opened: list[Running] = []
+    opened: list[RunningAudit] = []
 
-    def start(uri: str) -> Running:
+    def start(uri: str) -> RunningAudit:
         clock = FixedClock(NOW)
         store = Store(uri, "audit", clock)
         ctx = make_context(AuditStore(store), CheckpointSigner.of(log_key), clock, INTERVAL)
@@ -123,7 +123,7 @@ def run(issuer: Issuer, log_key: Ed25519PrivateKey) -> Iterator[Run]:
             ctx.stop()
             store.close()
 
-        running = Running(ctx, issuer, app, audit_pb2_grpc.AuditServiceStub(channel), address, uri, close)
+        running = RunningAudit(ctx, issuer, app, audit_pb2_grpc.AuditServiceStub(channel), address, uri, close)
         opened.append(running)
         return running
 
@@ -133,6 +133,6 @@ def run(issuer: Issuer, log_key: Ed25519PrivateKey) -> Iterator[Run]:
 
 
 @pytest.fixture
-def audit(stores: Callable[[str], str], run: Run) -> Running:
+def audit(stores: Callable[[str], str], run: Run) -> RunningAudit:
     """A new audit service on a database of its own."""
     return run(stores(new_id("audit")))

@@ -1,4 +1,4 @@
-"""What was answered is on the log, exactly once, whatever ends: the service, its store, a write half done."""
+"""Everything that was answered is on the log exactly once, whatever stops: the service, its store, a write half done."""
 
 import signal
 import threading
@@ -14,7 +14,7 @@ from chengxin.errors import Problem
 from chengxin.tlog import merkle
 from chengxin.values.ids import new_id
 from services.audit.log.appender import load
-from tests.audit.conftest import Run, Running, an_event
+from tests.audit.conftest import Run, RunningAudit, an_event
 from tests.support import StoreDaemon, until
 
 
@@ -26,7 +26,7 @@ def daemon(tmp_path: Path) -> Iterator[StoreDaemon]:
     found.kill()
 
 
-def appended(audit: Running, entries: list[bytes], positions: tuple[int, ...] = ()) -> bool:
+def appended(audit: RunningAudit, entries: list[bytes], positions: tuple[int, ...] = ()) -> bool:
     """Whether a call was answered with success."""
     try:
         audit.append(entries, positions)
@@ -37,11 +37,11 @@ def appended(audit: Running, entries: list[bytes], positions: tuple[int, ...] = 
     return True
 
 
-def ready(audit: Running) -> bool:
+def ready(audit: RunningAudit) -> bool:
     return audit.get("/readyz").status_code == 200
 
 
-def collection(audit: Running, name: str) -> Any:
+def collection(audit: RunningAudit, name: str) -> Any:
     return audit.ctx.store.store.db[name]
 
 
@@ -52,7 +52,7 @@ def test_a_restart_goes_on_where_it_was(stores: Callable[[str], str], run: Run) 
     for size in sizes:
         audit = run(uri)
         more = [an_event(details={"n": len(events) + n}) for n in range(size)]
-        # The last call before the restart came in again, as when a crash took its answer.
+        # The last call before the restart is repeated, as when a crash lost its answer.
         if events:
             assert audit.append(events[-1:], (len(events),)).appended == 0
         assert audit.append(more, range(len(events) + 1, len(events) + size + 1)).first_index == len(events)
@@ -157,7 +157,7 @@ def test_without_its_store_nothing_is_answered(daemon: StoreDaemon, run: Run) ->
 
 
 def test_a_write_of_unknown_outcome(daemon: StoreDaemon, run: Run) -> None:
-    """The store stops in the middle of a write and goes on after the service gave up: the write lands late."""
+    """The store stops in the middle of a write and resumes after the service gave up: the write arrives late."""
     audit = run(daemon.uri("audit"))
     audit.append([an_event()], (1,))
     daemon.signal(signal.SIGSTOP)
@@ -175,7 +175,7 @@ def test_a_second_service_on_the_same_store_cannot_fork_the_log(stores: Callable
     audit = run(stores(new_id("audit")))
     audit.append([an_event()])
     tree = load(audit.ctx.store)
-    # Another one appends what this one does not know of.
+    # The other service appends events that this one does not know of.
     entry = an_event(details={"by": "another"})
     tree.frontier.append(merkle.leaf_hash(entry))
     frontier = tree.frontier.pack()
@@ -202,7 +202,7 @@ def test_hashes_altered_in_the_store_stop_the_checkpoints(stores: Callable[[str]
     until(lambda: not audit.ctx.integrator.sound, "the alteration is noticed")
     assert audit.get("/readyz").json == {"log": True, "sound": False}
     assert audit.get("/v1/audit/events", "supervisor").json["code"] == "LOG_ALTERED"
-    # What happens is still put on record.
+    # Events are still put on record.
     assert appended(audit, [an_event()])
     collection(audit, "tiles").replace_one({"_id": "0/0"}, tile)
     audit.published(301)

@@ -4,10 +4,10 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 from chengxin.tlog import merkle
-from tests.audit.conftest import Running, an_event
+from tests.audit.conftest import RunningAudit, an_event
 
 
-def test_an_event_is_appended_published_and_proved(audit: Running) -> None:
+def test_an_event_is_appended_published_and_proved(audit: RunningAudit) -> None:
     event = an_event()
     answer = audit.append([event])
     assert (answer.first_index, answer.appended) == (0, 1)
@@ -24,7 +24,7 @@ def test_an_event_is_appended_published_and_proved(audit: Running) -> None:
     )
 
 
-def test_concurrent_callers_lose_and_repeat_nothing(audit: Running) -> None:
+def test_concurrent_callers_lose_and_repeat_nothing(audit: RunningAudit) -> None:
     def call(caller: int) -> list[tuple[int, bytes]]:
         found = []
         for n in range(20):

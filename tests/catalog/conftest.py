@@ -18,36 +18,22 @@ from chengxin.grpc.rpc import make_channel, make_server
 from chengxin.store.database import Store
 from chengxin.values.clock import FixedClock
 from chengxin.values.ids import new_id
-from chengxin_api.audit.v1 import audit_pb2, audit_pb2_grpc
+from chengxin_api.audit.v1 import audit_pb2_grpc
 from chengxin_api.catalog.v1 import catalog_pb2, catalog_pb2_grpc
 from services.catalog.__main__ import faces
 from services.catalog.context import CatalogContext
 from services.catalog.store.catalog import CatalogStore
 from services.catalog.usecases.initial_data import seed
-from tests.support import Issuer, free_port, until
+from tests.support import Issuer, RecordingAuditService, free_port, until
 
 DEMO = Path(__file__).parents[2] / "demo"
 # A Tuesday; the notice for 2027 is not out yet.
 TODAY = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
 
 
-class AuditService(audit_pb2_grpc.AuditServiceServicer):
-    """Keeps events, and says nothing else."""
-
-    def __init__(self) -> None:
-        self.events: list[dict[str, Any]] = []
-
-    def Append(self, request: audit_pb2.AppendRequest, context: grpc.ServicerContext) -> audit_pb2.AppendResponse:
-        self.events.extend(json.loads(entry) for entry in request.entries)
-        return audit_pb2.AppendResponse(appended=len(request.entries))
-
-    def of(self, act: str) -> list[dict[str, Any]]:
-        return [event for event in self.events if event["act"] == act]
-
-
 @dataclass
-class Desk:
-    """Somebody at the catalog's HTTP face."""
+class CatalogCaller:
+    """A caller of the catalog over HTTP."""
 
     client: Any
     headers: dict[str, str]
@@ -70,29 +56,31 @@ class Desk:
 
 
 @dataclass
-class Running:
-    """The running catalog and everything that its tests know."""
+class RunningCatalog:
+    """The running catalog, with what its tests need to know of it."""
 
     ctx: CatalogContext
     clock: FixedClock
     issuer: Issuer
-    audit: AuditService
+    audit: RecordingAuditService
     app: Any
     stub: catalog_pb2_grpc.CatalogServiceStub
     kept: dict[str, Any] = field(default_factory=dict)
 
-    def desk(self, *roles: str, **claims: Any) -> Desk:
-        """Somebody with these roles."""
+    def caller(self, *roles: str, **claims: Any) -> CatalogCaller:
+        """A caller with these roles."""
         language = claims.pop("language", "zh-CN")
-        return Desk(self.app.test_client(), self.issuer.bearer(*roles, **claims) | {"Accept-Language": language})
+        return CatalogCaller(
+            self.app.test_client(), self.issuer.bearer(*roles, **claims) | {"Accept-Language": language}
+        )
 
     @property
-    def authority(self) -> Desk:
-        return self.desk("authority", sub="officer:authority")
+    def authority(self) -> CatalogCaller:
+        return self.caller("authority", sub="officer:authority")
 
     @property
-    def anybody(self) -> Desk:
-        return self.desk("public")
+    def anybody(self) -> CatalogCaller:
+        return self.caller("public")
 
     def metadata(self, *roles: str) -> tuple[tuple[str, str], ...]:
         return (("authorization", f"Bearer {self.issuer.token(*roles)}"),)
@@ -111,7 +99,7 @@ def seeded(stores: Callable[[str], str]) -> dict[str, list[dict[str, Any]]]:
     """What a new catalog's store holds, by collection: seeding is half of what a test of the catalog would take."""
     clock = FixedClock(TODAY)
     store = Store(stores(new_id("catalog")), "catalog", clock)
-    # What is seeded goes on record through the outbox: nobody listens here.
+    # The outbox puts on record what is seeded; no audit service listens here.
     trail = AuditTrail("catalog", audit_pb2_grpc.AuditServiceStub(make_channel("127.0.0.1:1")), tuple, clock)
     ctx = CatalogContext(CatalogStore(store), trail, clock)
     ctx.store.create_indexes()
@@ -122,10 +110,12 @@ def seeded(stores: Callable[[str], str]) -> dict[str, list[dict[str, Any]]]:
 
 
 @pytest.fixture
-def catalog(stores: Callable[[str], str], issuer: Issuer, seeded: dict[str, list[dict[str, Any]]]) -> Iterator[Running]:
+def catalog(
+    stores: Callable[[str], str], issuer: Issuer, seeded: dict[str, list[dict[str, Any]]]
+) -> Iterator[RunningCatalog]:
     """A new catalog with what it seeds, on a database of its own."""
     clock = FixedClock(TODAY)
-    audit, audit_port = AuditService(), free_port()
+    audit, audit_port = RecordingAuditService(), free_port()
     audit_server = grpc.server(ThreadPoolExecutor(4))
     audit_pb2_grpc.add_AuditServiceServicer_to_server(audit, audit_server)
     audit_server.add_insecure_port(f"127.0.0.1:{audit_port}")
@@ -140,7 +130,7 @@ def catalog(stores: Callable[[str], str], issuer: Issuer, seeded: dict[str, list
     for name, rows in seeded.items():
         if rows:
             store.db[name].insert_many(rows)
-    # Finds all of it there.
+    # It finds everything seeded already.
     seed(ctx)
     admission = Admission(issuer.verifier, ctx.audit, store.silence)
     app, servicers = faces(ctx, admission, lambda: {"store": True})
@@ -149,7 +139,7 @@ def catalog(stores: Callable[[str], str], issuer: Issuer, seeded: dict[str, list
     server.start()
     relay.start()
     stub = catalog_pb2_grpc.CatalogServiceStub(make_channel(f"127.0.0.1:{port}"))
-    yield Running(ctx, clock, issuer, audit, app, stub)
+    yield RunningCatalog(ctx, clock, issuer, audit, app, stub)
     relay.stop()
     server.stop(None)
     until(lambda: not relay._thread.is_alive(), "the relay ends")
@@ -159,7 +149,7 @@ def catalog(stores: Callable[[str], str], issuer: Issuer, seeded: dict[str, list
 
 @pytest.fixture
 def licensing() -> dict[str, Any]:
-    """The demonstration entry of administrative licensing, to be changed at will."""
+    """The demonstration entry of administrative licensing; a test may change it."""
     return demo_entry("XZXK")
 
 

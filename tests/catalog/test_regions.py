@@ -3,7 +3,7 @@
 import re
 
 from services.catalog.domain.regions import current_name, regions
-from tests.catalog.conftest import Running
+from tests.catalog.conftest import RunningCatalog
 
 
 def test_the_list_has_every_level_of_the_country() -> None:
@@ -33,7 +33,7 @@ def test_a_code_names_what_it_stands_for_today() -> None:
     assert current_name("") == ""
 
 
-def test_everybody_reads_the_list(catalog: Running) -> None:
+def test_everybody_reads_the_list(catalog: RunningCatalog) -> None:
     shown = catalog.anybody.get("/v1/catalog/code-lists/region").json
     names = {value["code"]: value["name"] for value in shown["values"]}
     assert names["441702"] == {"zh": "江城区", "en": "Jiangcheng District"}

@@ -1,4 +1,4 @@
-"""Stores of their own for tests of the shared ground."""
+"""Each test of the kernel has a store of its own."""
 
 import itertools
 from collections.abc import Callable, Iterator

@@ -76,7 +76,7 @@ class Suite:
         return None
 
     def up(self) -> subprocess.CompletedProcess[str]:
-        """Brings up what is not up, with two containers of disclosure that share its work."""
+        """Starts what is not running, with two containers of disclosure that share its work."""
         return self.compose("up", "-d", "--scale", "disclosure=2", check=False)
 
     def containers(self) -> dict[str, Container]:
@@ -219,7 +219,7 @@ def _stands_in(engine: Engine) -> bool:
 
 
 def _reasons(suite: Suite) -> str:
-    """The last words of every container of ours."""
+    """The last lines of log of each of our containers."""
     ours = {n: c for n, c in suite.containers().items() if not n.endswith("-store")}
     said = {name: c.logs(tail=15).decode(errors="replace") for name, c in ours.items()}
     return "\n".join(f"--- {name} ({ours[name].status})\n{text}" for name, text in said.items())

@@ -1,4 +1,4 @@
-"""The job that prepares a store takes it as it finds it."""
+"""The job that prepares a store works whatever state the store is in."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ PASSWORDS = {"root": "of-the-administrator", "account": "of-the-service"}
 
 @pytest.fixture
 def address() -> Iterator[str]:
-    """A store that nobody has used."""
+    """A store that was never used."""
     with store_daemon() as uri_of:
         yield uri_of("x").partition("://")[2].partition("/")[0]
 

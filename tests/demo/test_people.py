@@ -1,4 +1,4 @@
-"""The demonstration people: accounts the gateway takes, made once, nobody real."""
+"""The demonstration people: accounts that the gateway accepts, made once, of no real person."""
 
 import json
 import subprocess

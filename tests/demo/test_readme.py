@@ -1,4 +1,4 @@
-"""What the READMEs tell people to type works, in both languages."""
+"""The commands in the READMEs work, in both languages."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.city import City
 
 ROOT = Path(__file__).parents[2]
-# A word of each block, and what its output has to hold.
+# A word of each block, and what its output must contain.
 EXPECTED = {
     "chengxin submit": "1 rejected",
     "buf curl": "auditEventId",
@@ -51,7 +51,7 @@ def _subject(block: str) -> str:
 
 
 def _typed(block: str, city: City, tmp_path: Path) -> str:
-    """The output of a shell in which somebody types the block, in this city instead of one on the default ports."""
+    """The output of a shell that runs the block, in this city instead of one on the default ports."""
     file = tmp_path / "registrations.csv"
     shutil.copy(ROOT / "demo/examples/registrations.csv", file)
     for told, here in {

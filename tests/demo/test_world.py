@@ -66,7 +66,7 @@ def test_the_directory_names_everybody_who_provides_and_where(city: City) -> Non
 
 
 def test_there_is_something_to_look_into(city: City) -> None:
-    """Old penalties that were delivered all at once, and a company that two providers know by different names."""
+    """Old penalties that were delivered all at once, and a company to which two providers give different names."""
     bureau = city.machine("environment_bureau", scope="provider")
     [finding] = bureau.get("/v1/submissions/findings?kind=backdating")["findings"]
     assert (finding["provider_name"], finding["state"]) == ("阳江市生态环境局", "open")

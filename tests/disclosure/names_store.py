@@ -1,12 +1,12 @@
-"""Names as the search reads them from a store: in memory for properties, in a real store by `fill`; and what a plain scan
-over the same names finds."""
+"""Names as the search reads them from a store: in memory for properties, in a real store by `fill`; and a plain scan over
+the same names."""
 
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.disclosure.domain.subject_names import NameHistory, together
+from services.disclosure.domain.subject_names import NameHistory, merge_names
 from services.disclosure.domain.text_normalisation import as_code, as_initials, normalised, readings, words_of
 from services.disclosure.domain.view_pages import PublicName, each_once, seen_names
 
@@ -24,7 +24,7 @@ def row(ref: str, *names: str, uscc: str = "", until: str = FOREVER, into: str =
 
 @dataclass
 class MemoryNames:
-    """Stands in for `DisclosureStore`, as far as the search reads it. Reading waits while `gate` is closed."""
+    """Replaces `DisclosureStore` for the search. Reading waits while `gate` is closed."""
 
     rows: dict[str, Row] = field(default_factory=dict)
     seq: int = 0
@@ -67,7 +67,7 @@ def fill(db: Any, *rows: Row) -> None:
 
 
 def scan(rows: Iterable[Row], query: str, today: str) -> list[tuple[str, str, list[str]]]:
-    """What a search must find: reference, name and former names of each subject, by looking at every name there is."""
+    """What a search must find: reference, name and former names of each subject, by comparing every name."""
     public = [row for row in rows if row["until"]]
     if not normalised(query):
         return []
@@ -80,7 +80,7 @@ def scan(rows: Iterable[Row], query: str, today: str) -> list[tuple[str, str, li
             members.sort(key=lambda r: (r["_id"] != whose, r["_id"]))
             seen = [r for r in members if r["until"] >= today]
             names = list(each_once(PublicName(*n) for r in seen for n in r["names"]))
-            called = together(NameHistory(r["name"], r["former"], r["named_at"], r["registered_at"]) for r in seen)
+            called = merge_names(NameHistory(r["name"], r["former"], r["named_at"], r["registered_at"]) for r in seen)
             shown = seen_names(names, called, today)
             found[whose] = (next(iter(shown), ""), shown[1:])
     return [(whose, *names) for whose, names in found.items()]

@@ -1,4 +1,4 @@
-"""All subjects of whom providers tell facts differently, listed for the organs that oversee (Art. 2, 5)."""
+"""The subjects about which providers disagree are listed for the organs that oversee (Art. 2, 5)."""
 
 import random
 from collections.abc import Iterable
@@ -14,8 +14,8 @@ from services.disclosure.context import OWN
 from services.disclosure.domain.assertions import NOTHING, Assertion, Assertions, is_newer, packed, unpacked
 from services.disclosure.store.disclosure_store import DisclosureStore
 from services.disclosure.usecases.archive_records import archive
-from tests.disclosure.conftest import COMPANY, LI_NA, REGULATOR, TODAY, Desk, Running
-from tests.disclosure.test_subjects import COURT, NAME, by_code, licence, of_code
+from tests.disclosure.running_disclosure import COMPANY, LI_NA, REGULATOR, TODAY, DisclosureCaller, RunningDisclosure
+from tests.disclosure.subject_references import COURT, NAME, by_code, licence, of_code
 from tests.support import until
 
 THIRD = "11441700007332459A"
@@ -23,21 +23,21 @@ LIST = "/v1/subjects/disagreements"
 
 
 @pytest.fixture
-def officer(city: Running) -> Desk:
-    return city.desk("centre", sub="officer-1")
+def officer(city: RunningDisclosure) -> DisclosureCaller:
+    return city.caller("centre", sub="officer-1")
 
 
-def listed(officer: Desk, query: str = "") -> list[dict[str, Any]]:
+def listed(officer: DisclosureCaller, query: str = "") -> list[dict[str, Any]]:
     answer = officer.get(LIST + query)
     assert answer.status_code == 200, answer.text
     return list(answer.json["disagreements"])
 
 
-def register(city: Running, name: str = NAME, **items: Any) -> Any:
+def register(city: RunningDisclosure, name: str = NAME, **items: Any) -> Any:
     return city.record("QYDJ", COMPANY, name, "register", **{"DJZT": "存续"} | items)
 
 
-def test_a_subject_is_listed_as_long_as_providers_differ(city: Running, officer: Desk) -> None:
+def test_a_subject_is_listed_as_long_as_providers_differ(city: RunningDisclosure, officer: DisclosureCaller) -> None:
     city.delivers(register(city), licence(city))
     assert listed(officer) == []
     other = licence(city, "other", called="海陵食品厂")
@@ -55,9 +55,9 @@ def test_a_subject_is_listed_as_long_as_providers_differ(city: Running, officer:
             "since": "2026-11-24T04:01:00.000000Z",
         }
     ]
-    [english] = city.desk("authority", sub="officer-2", language="en").get(LIST).json["disagreements"]
+    [english] = city.caller("authority", sub="officer-2", language="en").get(LIST).json["disagreements"]
     assert english["facts"][0]["fact"] == "Name"
-    # Spelled with other widths and spaces it is the same, and then nothing differs.
+    # The same name in other widths and spaces does not differ.
     mended = licence(city, "other", called=f" {NAME}", version=2)
     mended.provider_uscc = COURT
     mended.recorded_at.FromDatetime(TODAY + timedelta(minutes=2))
@@ -66,9 +66,9 @@ def test_a_subject_is_listed_as_long_as_providers_differ(city: Running, officer:
 
 
 def test_what_differs_is_told_without_reading_all_records(
-    city: Running, officer: Desk, monkeypatch: pytest.MonkeyPatch
+    city: RunningDisclosure, officer: DisclosureCaller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each of its records was once read in full, long texts and all, whenever somebody looked at the first page."""
+    """Each of its records was once read in full, with its long texts, for every look at the first page."""
     other = licence(city, "other", called="海陵食品厂")
     other.provider_uscc = COURT
     city.delivers(other, *(licence(city, f"l{number}") for number in range(400)))
@@ -84,12 +84,14 @@ def test_what_differs_is_told_without_reading_all_records(
     answer = officer.get(f"/v1/subjects/{city.ref(COMPANY)}/conflicts").json
     [told] = answer["conflicts"]
     assert {s["provider_uscc"] for s in told["statements"]} == {COURT, REGULATOR}
-    own = city.desk("subject", sub=city.ref(COMPANY)).get("/v1/me/records?page_size=10").json
+    own = city.caller("subject", sub=city.ref(COMPANY)).get("/v1/me/records?page_size=10").json
     assert [len(c["statements"]) for c in own["conflicts"]] == [2]
     assert sum(read) <= 16
 
 
-def test_a_revoked_record_and_an_archived_one_say_nothing_any_more(city: Running, officer: Desk) -> None:
+def test_a_revoked_record_and_an_archived_one_say_nothing_any_more(
+    city: RunningDisclosure, officer: DisclosureCaller
+) -> None:
     first, second = register(city), register(city, "海陵食品厂")
     second.record_id, second.provider_uscc = "r_second", COURT
     city.delivers(first, second)
@@ -106,7 +108,9 @@ def test_a_revoked_record_and_an_archived_one_say_nothing_any_more(city: Running
     assert listed(officer) == []
 
 
-def test_a_statement_on_an_older_page_counts_until_it_is_taken_back(city: Running, officer: Desk) -> None:
+def test_a_statement_on_an_older_page_counts_until_it_is_taken_back(
+    city: RunningDisclosure, officer: DisclosureCaller
+) -> None:
     other = licence(city, "other", called="海陵食品厂")
     other.provider_uscc = COURT
     city.delivers(other)
@@ -129,7 +133,9 @@ def test_a_statement_on_an_older_page_counts_until_it_is_taken_back(city: Runnin
     assert listed(officer) == []
 
 
-def test_a_page_that_overflows_while_its_difference_ends_takes_the_subject_off(city: Running, officer: Desk) -> None:
+def test_a_page_that_overflows_while_its_difference_ends_takes_the_subject_off(
+    city: RunningDisclosure, officer: DisclosureCaller
+) -> None:
     other = licence(city, "other", called="海陵食品厂")
     other.provider_uscc = COURT
     city.delivers(other, *(licence(city, f"l{n}") for n in range(24)))
@@ -142,7 +148,7 @@ def test_a_page_that_overflows_while_its_difference_ends_takes_the_subject_off(c
 
 
 def test_references_of_one_subject_are_compared_together_also_after_officers_decide(
-    city: Running, officer: Desk
+    city: RunningDisclosure, officer: DisclosureCaller
 ) -> None:
     city.delivers(register(city))
     city.delivers(by_code(city, name="海陵食品厂"))
@@ -157,7 +163,9 @@ def test_references_of_one_subject_are_compared_together_also_after_officers_dec
     assert listed(officer) == []
 
 
-def test_a_reference_that_differs_by_itself_is_listed_under_the_one_it_joins(city: Running, officer: Desk) -> None:
+def test_a_reference_that_differs_by_itself_is_listed_under_the_one_it_joins(
+    city: RunningDisclosure, officer: DisclosureCaller
+) -> None:
     first, second = by_code(city), by_code(city, "second", name="海陵食品厂")
     second.provider_uscc = THIRD
     city.delivers(first, second)
@@ -169,7 +177,7 @@ def test_a_reference_that_differs_by_itself_is_listed_under_the_one_it_joins(cit
     assert [told["subject_ref"] for told in listed(officer)] == [of_code(city)]
 
 
-def test_the_list_comes_page_by_page_and_names_nobody(city: Running, officer: Desk) -> None:
+def test_the_list_comes_page_by_page_and_names_nobody(city: RunningDisclosure, officer: DisclosureCaller) -> None:
     refs = []
     for n in range(5):
         code = demo_uscc("91", n, "MA")
@@ -203,11 +211,11 @@ def test_the_list_comes_page_by_page_and_names_nobody(city: Running, officer: De
 
 
 @pytest.mark.parametrize("role", ["provider", "agency", "supervisor", "subject"])
-def test_only_the_centre_and_the_authority_see_the_list(city: Running, role: str) -> None:
-    assert city.desk(role, sub="somebody").get(LIST).status_code == 403
+def test_only_the_centre_and_the_authority_see_the_list(city: RunningDisclosure, role: str) -> None:
+    assert city.caller(role, sub="somebody").get(LIST).status_code == 403
 
 
-def test_the_list_says_what_the_pages_say_whatever_happens(city: Running, officer: Desk) -> None:
+def test_the_list_says_what_the_pages_say_whatever_happens(city: RunningDisclosure, officer: DisclosureCaller) -> None:
     chance = random.Random(20)
     codes = [COMPANY, demo_uscc("91", 1, "MA"), demo_uscc("91", 2, "MA")]
     versions: dict[str, int] = {}
@@ -264,7 +272,7 @@ def saids(draw: st.DrawFn) -> Assertions:
 
 
 def meaning(said: Assertions) -> Any:
-    """What it says, whatever the order; a statement's class may be that of either of two equal ones."""
+    """The list without its order; of two equal statements either one's class may be shown."""
     return {(w.fact, w.provider, w.recorded_at, w.value) for w in said.words}, said.registered
 
 

@@ -17,16 +17,16 @@ from services.disclosure.context import OWN
 from services.disclosure.projections.consumers import Pieces, SealedRecords, apply_catalog, apply_objection
 from services.disclosure.usecases.archive_records import Archiver, archive
 from tests.accepted import Accepting, entry_message, version_of
-from tests.disclosure.conftest import DEMO, Running, demo_entry
+from tests.disclosure.running_disclosure import DEMO, RunningDisclosure, demo_entry
 
 CODES = sorted(file.stem for file in (DEMO / "catalog").glob("*.json"))
 LAST_DAY = datetime(9999, 12, 30, tzinfo=UTC)
 
 
-class World:
+class AcceptedWorld:
     """Disclosure with every demonstration entry, following a feed of accepted records."""
 
-    def __init__(self, running: Running) -> None:
+    def __init__(self, running: RunningDisclosure) -> None:
         self.running, self.ctx = running, running.ctx
         self.begun = running.clock.instant
         self.accepting = [Accepting(demo_entry(code), running.ctx.subject_key, running.ctx.keys) for code in CODES]
@@ -62,16 +62,16 @@ class World:
         )
 
     def shown(self, document: dict[str, Any]) -> set[str]:
-        """Looks at a subject in every way there is; in which of them the record is seen."""
+        """Looks at a subject in every way there is; returns the ways in which the record is seen."""
         ref, record_id, running = document["subject"]["ref"], document["_id"], self.running
         named = {"subject_ref": ref}
         answers = {
-            "own": running.desk("subject", sub=ref).get("/v1/me/records?page_size=200"),
+            "own": running.caller("subject", sub=ref).get("/v1/me/records?page_size=200"),
             "public": running.anybody.get(f"/v1/public/subjects/{ref}?page_size=200"),
-            "shared": running.desk("agency", purpose="qualification_review", org="ORG").post(
+            "shared": running.caller("agency", purpose="qualification_review", org="ORG").post(
                 "/v1/shared/queries", {"subject": named, "page_size": 200}
             ),
-            "statutory": running.desk("statutory", legal_basis="l", case_no="c", officer="o").post(
+            "statutory": running.caller("statutory", legal_basis="l", case_no="c", officer="o").post(
                 "/v1/statutory/queries", {"subject": named, "page_size": 200}
             ),
         }
@@ -79,9 +79,10 @@ class World:
             assert answer.status_code in (200, 404), (view, answer.text)
         for path in (f"/subjects/{ref}", f"/v1/public/records/{record_id}", "/v1/public/feed?after=0&page_size=50"):
             for language in ("zh-CN", "en"):
-                assert running.desk("public", sub="anonymous", language=language).get(path).status_code in (200, 404), (
-                    path
-                )
+                assert running.caller("public", sub="anonymous", language=language).get(path).status_code in (
+                    200,
+                    404,
+                ), path
         for name in {document["subject"]["name"][:200], document["subject"]["uscc"]}:
             for path in ("/v1/public/subjects?q=", "/?q="):
                 found = running.anybody.get(path + quote(name))
@@ -108,7 +109,7 @@ class World:
         self.told(*(version_of(document, next_of[i], at) for i, document in by_id.items()))
         for document in by_id.values():
             assert "own" in self.shown(document)
-        # Amended: the same record says what another accepted one of its entry says.
+        # Amended: the record gets the items of another accepted record of its entry.
         amended = {i: {**other, "_id": i} for (i, _), other in zip(by_id.items(), others, strict=False)}
         self.told(*(version_of(document, next_of[i] + 1, at) for i, document in amended.items()))
         for record_id, document in amended.items():
@@ -139,11 +140,11 @@ def _examples(count: int) -> Any:
 
 
 @pytest.fixture
-def world(disclosure: Running) -> World:
-    return World(disclosure)
+def world(disclosure: RunningDisclosure) -> AcceptedWorld:
+    return AcceptedWorld(disclosure)
 
 
-def _check(world: World, data: Any) -> None:
+def _check(world: AcceptedWorld, data: Any) -> None:
     accepting = data.draw(st.sampled_from(world.accepting))
     documents = data.draw(st.lists(accepting.records(), min_size=1, max_size=4))
     others = data.draw(st.lists(accepting.records(), min_size=len(documents), max_size=len(documents)))
@@ -152,7 +153,7 @@ def _check(world: World, data: Any) -> None:
 
 @_examples(5)
 @given(data=st.data())
-def test_whatever_is_accepted_lives_its_whole_life(world: World, data: Any) -> None:
+def test_whatever_is_accepted_lives_its_whole_life(world: AcceptedWorld, data: Any) -> None:
     _check(world, data)
 
 
@@ -160,5 +161,5 @@ def test_whatever_is_accepted_lives_its_whole_life(world: World, data: Any) -> N
 @pytest.mark.timeout(1200)
 @_examples(40)
 @given(data=st.data())
-def test_whatever_is_accepted_lives_its_whole_life_many_times(world: World, data: Any) -> None:
+def test_whatever_is_accepted_lives_its_whole_life_many_times(world: AcceptedWorld, data: Any) -> None:
     _check(world, data)

@@ -1,4 +1,4 @@
-"""Whatever a feed tells, each consumer goes on: with every field of its messages at its extremes."""
+"""Each consumer goes on whatever a feed sends: every field of its messages is tried at its extremes."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from google.protobuf.json_format import ParseDict
 from chengxin_api.catalog.v1 import catalog_pb2
 from chengxin_api.ingest.v1 import ingest_pb2
 from chengxin_api.objection.v1 import objection_pb2
-from tests.disclosure.conftest import COMPANY, LI_NA, Feed, Running, demo_entry, follower
-from tests.disclosure.test_feeds import OTHER, licence
+from tests.disclosure.licences import OTHER, licence
+from tests.disclosure.running_disclosure import COMPANY, LI_NA, FeedStream, RunningDisclosure, demo_entry, follower
 from tests.extremes import extremes
 
 
-def _goes_on(city: Running, source: str, changes: list[tuple[str, Any]], last: Any) -> None:
-    follows = follower(city, source, Feed(), patience=0)
+def _goes_on(city: RunningDisclosure, source: str, changes: list[tuple[str, Any]], last: Any) -> None:
+    follows = follower(city, source, FeedStream(), patience=0)
     store = city.ctx.store.store
     for position, (what, change) in enumerate(changes, 1):
         change.position = position
@@ -25,7 +25,7 @@ def _goes_on(city: Running, source: str, changes: list[tuple[str, Any]], last: A
     assert store.position(f"feed.{source}") == last.position
 
 
-def _usable(city: Running) -> None:
+def _usable(city: RunningDisclosure) -> None:
     """Readers of all others are answered."""
     assert [r["record_id"] for r in city.public(OTHER)] == ["r_fine"]
     assert city.found("东平")
@@ -35,7 +35,7 @@ def _usable(city: Running) -> None:
 
 
 @pytest.mark.parametrize("code", ["XZXK", pytest.param("SXBZX", marks=pytest.mark.long)])
-def test_records(city: Running, code: str) -> None:
+def test_records(city: RunningDisclosure, code: str) -> None:
     city.objection("YY-20261124-0001", "x", True)
     record = (
         licence(city, "x")
@@ -49,16 +49,16 @@ def test_records(city: Running, code: str) -> None:
     for n, (_, change) in enumerate(changes):
         for one in change.records:
             if one.record_id == "r_x":
-                # Each is a record of its own, so that none waits behind another one; half of them of one subject.
+                # Each is a separate record, so that none waits behind another; half of them belong to one subject.
                 one.record_id = f"r_x{n}"
     fine = licence(city, "fine", code=OTHER, name="阳江市东平渔业有限公司")
     _goes_on(city, "ingest", changes, ingest_pb2.Change(records=[fine], last=True))
     _usable(city)
     for identifier in (COMPANY, LI_NA):
-        assert city.desk("subject", sub=city.ref(identifier)).get("/v1/me/records?page_size=200").status_code == 200
+        assert city.caller("subject", sub=city.ref(identifier)).get("/v1/me/records?page_size=200").status_code == 200
 
 
-def test_states_of_objections(city: Running) -> None:
+def test_states_of_objections(city: RunningDisclosure) -> None:
     city.delivers(licence(city, "x"), licence(city, "fine", code=OTHER, name="阳江市东平渔业有限公司"))
     change = objection_pb2.Change(
         position=1, objection_no="YY-20261124-0001", record_id="r_x", state="filed", open=True
@@ -70,7 +70,7 @@ def test_states_of_objections(city: Running) -> None:
     assert city.public(OTHER)[0]["under_objection"]
 
 
-def test_changes_of_the_catalog(city: Running) -> None:
+def test_changes_of_the_catalog(city: RunningDisclosure) -> None:
     entry = ParseDict(demo_entry("XZXK") | {"code": "ODD", "version": 1}, catalog_pb2.Entry())
     changes = []
     for n, (what, changed) in enumerate(extremes(entry, few=True)):

@@ -1,4 +1,4 @@
-"""What a generation derived is dropped once another one is in use, whatever interrupted that, and without holding up the store."""
+"""A generation's data is dropped once another one is in use, despite interruptions, and without holding up the store."""
 
 from collections.abc import Iterator
 
@@ -9,14 +9,14 @@ from pymongo.monitoring import CommandListener, CommandStartedEvent
 from chengxin.store.database import UnitOfWork
 from services.disclosure.store.documents import DERIVED
 from services.disclosure.store.generations import DONE, UNNUMBERED, Generations
-from tests.disclosure.conftest import Running
+from tests.disclosure.running_disclosure import RunningDisclosure
 
 ROWS = 450
 
 
 @pytest.fixture
-def generations(city: Running) -> Generations:
-    """With the first generation in use, which was filled beside what the version before had."""
+def generations(city: RunningDisclosure) -> Generations:
+    """The first generation is in use; it was filled beside the data of the previous version."""
     db = city.ctx.store.store.db
     db["subjects"].insert_many([{"_id": f"s_{n}"} for n in range(ROWS)])
     db["positions"].insert_one({"_id": "feed.ingest", "position": 7})
@@ -39,7 +39,7 @@ def switched(generations: Generations, before: int, after: int) -> None:
 
 
 def numbers(generations: Generations) -> set[int]:
-    """The generations of which there is anything."""
+    """The generations that have data."""
     bases = {document._get_collection_name() for document in DERIVED}
     found: set[int] = set()
     for name in generations.store.db.list_collection_names():
@@ -63,7 +63,7 @@ def test_all_but_the_one_in_use_are_dropped_after_a_switch(generations: Generati
 
 
 def test_what_an_interruption_left_is_dropped_later(generations: Generations, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It was forgotten: the first deadline that passed in a large collection left it there for good."""
+    """Once it was forgotten: a deadline that passed in a large collection left it there for good."""
     switched(generations, 2, 3)
 
     def silent(*_: object) -> None:
@@ -118,7 +118,7 @@ def heard() -> Iterator[Heard]:
 def test_a_collection_is_emptied_in_small_transactions_before_it_is_dropped(
     heard: Heard, generations: Generations
 ) -> None:
-    """While the embedded store drops one it answers nothing: a millisecond for each document."""
+    """While the embedded store drops a collection it does not answer: a millisecond for each document."""
     switched(generations, 2, 3)
     heard.deleted.clear()
     generations.drop_unused()

@@ -1,13 +1,13 @@
-"""One's own page: everything about oneself, for oneself (Art. 16)."""
+"""A subject's own page shows the subject everything about itself (Art. 16)."""
 
 import pytest
 
-from tests.disclosure.conftest import LI_NA, Running
+from tests.disclosure.running_disclosure import LI_NA, RunningDisclosure
 
 
 @pytest.fixture
-def recorded(city: Running) -> Running:
-    """A penalty of Li Na's, archived, and what she pays for social insurance."""
+def recorded(city: RunningDisclosure) -> RunningDisclosure:
+    """An archived penalty of Li Na's, and a record of social insurance payments."""
     city.delivers(
         city.record("CFGR", LI_NA, "李娜", "fine", CF_WSH="罚<1>号", CF_GSJZQ="2026-11-01"),
         city.record("SBJF", LI_NA, "李娜", "sb", SB_BH="9", SB_DH="8", SB_HDRQ="2026-06-01"),
@@ -15,7 +15,7 @@ def recorded(city: Running) -> Running:
     return city
 
 
-def test_she_sees_everything_in_full_and_what_is_archived(recorded: Running) -> None:
+def test_she_sees_everything_in_full_and_what_is_archived(recorded: RunningDisclosure) -> None:
     page = recorded.person().get("/me")
     assert page.status_code == 200
     assert "<h1>李娜</h1>" in page.text
@@ -26,13 +26,13 @@ def test_she_sees_everything_in_full_and_what_is_archived(recorded: Running) -> 
     assert [e["subject_refs"] for e in recorded.audit.of("record.queried.own")] == [[recorded.ref(LI_NA)]]
 
 
-def test_it_is_nobody_elses(recorded: Running) -> None:
-    for desk in (recorded.anybody, recorded.desk("agency", sub="x", org="x"), recorded.desk("centre", sub="x")):
-        assert desk.get("/me").status_code == 403
-    assert recorded.desk("subject", sub="s_other").get("/me").text.count("<article") == 0
+def test_it_is_nobody_elses(recorded: RunningDisclosure) -> None:
+    for caller in (recorded.anybody, recorded.caller("agency", sub="x", org="x"), recorded.caller("centre", sub="x")):
+        assert caller.get("/me").status_code == 403
+    assert recorded.caller("subject", sub="s_other").get("/me").text.count("<article") == 0
 
 
-def test_in_english(recorded: Running) -> None:
+def test_in_english(recorded: RunningDisclosure) -> None:
     page = recorded.person().get("/me?lang=en")
     assert "Archived, no longer disclosed" in page.text
     assert page.headers["Content-Language"] == "en"

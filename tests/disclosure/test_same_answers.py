@@ -1,8 +1,8 @@
-"""The demonstration city is answered byte for byte as the version before answered it, in all roles and views.
+"""Answers about the demonstration city are byte for byte those of the previous version, in all roles and views.
 
 `same_answers.json.gz` was written by version 0.1.0 (pages of 25 packed views) with `python -m tests.disclosure.test_same_answers`'s
-deliveries. Taken out is what was another one each time: the number of the audit event, and the order of the items of a
-record, which was that of a protobuf map.
+deliveries. Left out is what differed each time: the number of the audit event, and the order of the items of a record,
+which was that of a protobuf map.
 """
 
 import gzip
@@ -20,7 +20,7 @@ from chengxin.values.ids import SubjectKey
 from chengxin_api.disclosure.v1 import disclosure_pb2 as pb
 from chengxin_api.ingest.v1 import ingest_pb2
 from demo.records import deliveries
-from tests.disclosure.conftest import CODES, Running, demo_entry
+from tests.disclosure.running_disclosure import CODES, RunningDisclosure, demo_entry
 
 KEPT = Path(__file__).with_name("same_answers.json.gz")
 _EVENT = re.compile(r'"ev_[0-9a-z]+"|ev_[0-9a-z]+')
@@ -29,7 +29,7 @@ _ITEMS = re.compile(r'(?<="items":)\{(?:"(?:[^"\\]|\\.)*":"(?:[^"\\]|\\.)*",?)*\
 _KEY = SubjectKey(b"s" * 32)
 
 
-def records(city: Running) -> Iterator[ingest_pb2.RecordVersion]:
+def records(city: RunningDisclosure) -> Iterator[ingest_pb2.RecordVersion]:
     """What the demonstration's providers deliver, under fixed numbers; a part of it amended, and a part revoked."""
     since = date(2026, 11, 24)
     for number, delivery in enumerate(d for d in deliveries(since) if d.entry_code in CODES):
@@ -51,7 +51,7 @@ def records(city: Running) -> Iterator[ingest_pb2.RecordVersion]:
                 yield made
 
 
-def answers(city: Running) -> dict[str, Any]:
+def answers(city: RunningDisclosure) -> dict[str, Any]:
     """Every answer of every role about every subject, and the public feed, by what was asked."""
     told: dict[str, Any] = {}
     delivered = list(records(city))
@@ -60,29 +60,29 @@ def answers(city: Running) -> dict[str, Any]:
     for n, record in enumerate(delivered):
         if n % 7 == 0:
             city.objection(f"o{n}", record.record_id.removeprefix("r_"), is_open=True)
-    desks = {
-        "shared": city.desk("agency", sub="housing", purpose="qualification_review"),
-        "statutory": city.desk("statutory", sub="court", legal_basis="法", case_no="1", officer="F1"),
+    callers = {
+        "shared": city.caller("agency", sub="housing", purpose="qualification_review"),
+        "statutory": city.caller("statutory", sub="court", legal_basis="法", case_no="1", officer="F1"),
     }
     refs = sorted({r.subject.subject_ref for r in delivered})
     for ref in refs:
         for language in ("zh-CN", "en"):
             for size in (50, 3):
-                own = city.desk("subject", sub=ref, language=language)
-                public = city.desk("public", sub="anonymous", language=language)
+                own = city.caller("subject", sub=ref, language=language)
+                public = city.caller("public", sub="anonymous", language=language)
                 told |= paged(own, f"own {language} {ref}", "/v1/me/records", size)
                 told |= paged(public, f"public {language} {ref}", f"/v1/public/subjects/{ref}", size)
         told[f"page {ref}"] = city.anybody.get(f"/subjects/{ref}").text
-        told[f"own page {ref}"] = city.desk("subject", sub=ref).get("/me").text
-        for mode, desk in desks.items():
+        told[f"own page {ref}"] = city.caller("subject", sub=ref).get("/me").text
+        for mode, caller in callers.items():
             for entries in ([], ["XZXK", "QYDJ"]):
                 body = {"subject": {"subject_ref": ref}, "entries": entries}
-                told[f"{mode} {entries} {ref}"] = desk.post(f"/v1/{mode}/queries", body).text
-        consent = city.desk("subject", sub=ref).post(
+                told[f"{mode} {entries} {ref}"] = caller.post(f"/v1/{mode}/queries", body).text
+        consent = city.caller("subject", sub=ref).post(
             "/v1/me/consents", {"grantee": "91000000MA0005016W", "purpose": "loan", "valid_to": "2027-01-01"}
         )
         granted = {"org": "91000000MA0005016W", "purpose": "loan", "consent_id": consent.json["consent_id"]}
-        bank = city.desk("subject_authorized", sub="bank", **granted)
+        bank = city.caller("subject_authorized", sub="bank", **granted)
         told[f"authorized {ref}"] = bank.post("/v1/authorized/queries", {}).text
         for roles in (("agency",), ("statutory",)):
             claims = {"purpose": "review", "legal_basis": "法", "case_no": "1", "officer": "F1"}
@@ -98,11 +98,11 @@ def answers(city: Running) -> dict[str, Any]:
     return {asked: without_events(text) for asked, text in told.items()}
 
 
-def paged(desk: Any, asked: str, path: str, size: int) -> dict[str, str]:
+def paged(caller: Any, asked: str, path: str, size: int) -> dict[str, str]:
     """A list to its end, page by page."""
     found, token, page = {}, "", 0
     while True:
-        answer = desk.get(f"{path}?page_size={size}&page_token={token}")
+        answer = caller.get(f"{path}?page_size={size}&page_token={token}")
         found[f"{asked} {size} {page}"] = answer.text
         token, page = (answer.json or {}).get("next_page_token", ""), page + 1
         if not token:
@@ -118,7 +118,7 @@ def without_events(text: str) -> str:
 
 
 @pytest.mark.timeout(300)
-def test_the_demonstration_city_is_answered_as_before(city: Running) -> None:
+def test_the_demonstration_city_is_answered_as_before(city: RunningDisclosure) -> None:
     told = answers(city)
     if os.environ.get("CHENGXIN_KEEP_ANSWERS"):
         KEPT.write_bytes(gzip.compress(json.dumps(told, ensure_ascii=False).encode(), mtime=0))

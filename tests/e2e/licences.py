@@ -5,7 +5,7 @@ from pathlib import Path
 
 from demo.identifiers import demo_uscc
 
-# So many companies are licensed, again and again.
+# The number of companies, whose licences repeat.
 COMPANIES = 2_000
 
 

@@ -1,4 +1,4 @@
-"""What the authorization table is asked with: things that belong to somebody, those they belong to, and others."""
+"""The things, owners and other callers with which the authorization table is tested."""
 
 import re
 import time
@@ -21,98 +21,33 @@ from chengxin_cli.gateway_client import Caller
 from chengxin_cli.suite.home import Home
 from demo.world import catalog, organs
 from tests.city import LEGAL_BASIS, City
+from tests.e2e.policy_expectations import _OFFICERS, takes_nothing
 from tests.support import until
 
-# Of the demonstration world's officers, and of one who acts for a county.
+# The region of the demonstration world's officers, and that of a county's officer.
 REGION, ELSEWHERE = "441700", "441721"
-_OFFICERS = (Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR)
-
-# What a condition, as the table words it, tells those to whom something does not belong.
-CONFINED: dict[str, dict[Role, str]] = {
-    "Only the applicant; to others there is no such case.": {Role.SUBJECT: "OBJECTION_UNKNOWN"},
-    "Only the subject of the record.": {Role.SUBJECT: "NOT_YOUR_RECORD"},
-    "Only the organisation that supplied the record, once it is told to verify; to others there is no such task.": {
-        Role.PROVIDER: "OBJECTION_UNKNOWN"
-    },
-    "a provider reads only its own": {Role.PROVIDER: "NOT_FOUND"},
-    "a provider reads only records of its own": {Role.PROVIDER: "NOT_FOUND"},
-    "the entry names the caller's organisation as a provider": {Role.PROVIDER: "NOT_A_PROVIDER"},
-    "the entry names the caller's organisation as provider": {Role.PROVIDER: "NOT_A_PROVIDER"},
-    "the record is the caller's own; the centre changes one only for an objection": {Role.PROVIDER: "RECORD_NOT_YOURS"},
-    "A provider only when the draft names it; to others of them it is as if it did not exist.": {
-        Role.PROVIDER: "DRAFT_UNKNOWN"
-    },
-    "the organisation's region, and the one that it had, lie within the officer's": dict.fromkeys(
-        _OFFICERS, "OUTSIDE_REGION"
-    ),
-    "the officer acts for the whole city, not for a county": dict.fromkeys(_OFFICERS, "OUTSIDE_REGION"),
-    "the gateway itself asks": {Role.SERVICE: "NOT_THE_GATEWAY"},
-    "the service is disclosure or objection": {Role.SERVICE: "FEED_NOT_FOR_YOU"},
-    **{
-        f"the {what} lies within the {whose}": dict.fromkeys(_OFFICERS, "OUTSIDE_REGION")
-        for what, whose in (
-            ("client's region", "officer's"),
-            ("new client's region", "officer's"),
-            ("proposal's region", "officer's"),
-            ("officer's region", "caller's"),
-            ("new officer's region", "caller's"),
-        )
-    },
-}
-# Where the use case itself finds out, since it must read what is asked for.
-_FOUND_OUT: dict[str, dict[Role, str]] = {
-    "DELETE /v1/me/consents/<consent_id>": {Role.SUBJECT: "CONSENT_ABSENT"},
-    "POST /v1/me/consents/<consent_id>/code": {Role.SUBJECT: "CONSENT_ABSENT"},
-    "POST /v1/authorized/queries": {Role.SUBJECT_AUTHORIZED: "CONSENT_OTHER_GRANTEE"},
-    "chengxin.disclosure.v1.DisclosureService/Query": {Role.SUBJECT_AUTHORIZED: "CONSENT_OTHER_GRANTEE"},
-}
-# Asked for one provider's, as organs must and others in vain try.
+# Limited to one provider, as organs must ask and others may not.
 _NARROWED = {
     f"GET /v1/submissions{path}": "?provider={provider}"
     for path in ("", "/findings", "/overdue", "/quality", "/<submission_id>", "/<submission_id>/receipt")
 } | {"GET /report": "?provider={provider}"}
-# Asked last, for what they are asked about is not as it was.
-_ENDING = re.compile(r"DELETE |/(withdraw|suspend|reset|approve|reject|sign-out|resume)$")
-
-
-def confined(row: dict[str, Any], role: Role) -> str:
-    """What those in a capacity are told to whom the thing asked for does not belong; empty: it is all the same."""
-    if role not in row.get("roles", ()):
-        return ""
-    found = [CONFINED[c][role] for c in row["conditions"] if role in CONFINED.get(c, {})]
-    return found[0] if found else _FOUND_OUT.get(row["face"], {}).get(role, "")
-
-
-def has_owner(row: dict[str, Any]) -> bool:
-    """Whether it matters to whom the thing belongs that a face is asked for."""
-    return any(confined(row, role) for role in Role)
-
-
-def takes_nothing(face: str) -> bool:
-    """Whether a face takes no input of its own."""
-    return face.startswith(("GET ", "DELETE ")) or bool(_ENDING.search(face))
-
-
-def in_order(table: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows, those that change most last."""
-    return sorted(table, key=lambda row: bool(_ENDING.search(row["face"])))
 
 
 @dataclass(frozen=True)
 class Side:
-    """Somebody in each capacity: those to whom the things belong, or others."""
+    """A caller in each role: the owners of the things, or others."""
 
     subject: str
     provider: str
     organisation: str
     region: str
     officer: str
-    # The service that a face is made for, or another.
+    # The service for which a face is made, or another.
     service: str
 
 
-class World:
-    """A city's things, each made by whom it belongs to; and tokens as the gateway makes them."""
+class PolicyWorld:
+    """A city's things, each made by its owner; and tokens like the gateway's."""
 
     def __init__(self, city: City) -> None:
         self._city = city
@@ -140,7 +75,7 @@ class World:
         self._make()
 
     def token(self, role: Role, side: Side, lifetime: int = 600, **changed: Any) -> str:
-        """A token for somebody, signed by the gateway's key, as only the test can have it."""
+        """A token signed by the gateway's key, which only the test can read."""
         now = int(time.time())
         claims = {
             "iss": self._city.edge.http,
@@ -156,25 +91,25 @@ class World:
         return jwt.encode(claims, self._key, "EdDSA", headers)
 
     def caller(self, role: Role, side: Side, **changed: Any) -> Caller:
-        """Somebody with such a token."""
+        """A caller with such a token."""
         token = self.token(role, side, **changed)
         return Caller(self._city.edge, lambda: token)
 
     def serving(self, row: dict[str, Any], role: Role, side: Side) -> Caller:
-        """Somebody in a capacity; of the services the one that the face is for, or another."""
+        """A caller in a role; for services, the one for which the face is made, or another."""
         if role is Role.SERVICE and "disclosure or objection" in " ".join(row.get("conditions", ())):
             name = "disclosure" if side is self.owner else "catalog"
             return self.caller(role, side, sub=name, client_id=name)
         return self.caller(role, side)
 
     def path(self, face: str) -> str:
-        """A face's path, about the things of this world."""
+        """A face's path, with the ids of this world's things."""
         path = face.partition(" ")[2]
         narrowed = _NARROWED.get(face, "").format(**self.ids)
         return re.sub(r"<(?:\w+:)?(\w+)>", lambda m: self.ids.get(m[1], "1"), path) + narrowed
 
     def body(self, face: str) -> dict[str, Any]:
-        """What a face takes, so that nothing but the rule can be in the way (`json`, or `fields` of a form)."""
+        """Valid input of a face, so that only the rule can refuse it (`json`, or `fields` of a form)."""
         grantee = {"client_id": new_id("c").lower(), "name": "x", "org": organs()["bank"].uscc, "region": REGION}
         jwk = public_jwk(Ed25519PrivateKey.generate())
         bodies: dict[str, Any] = {
@@ -204,7 +139,7 @@ class World:
             "POST /v1/identity/officers/<username>/roles": {"roles": ["centre"]},
         }
         entry = self.record["entry_code"]
-        # No version of a record is that one: the rule is passed, and the record stays as it is.
+        # No record has this version: the rule passes, and the record stays as it is.
         change = {"reason": "x", "based_on_version": 999_999}
         bodies["POST /v1/records/<record_id>/amendments"] = change | {"items": {"x": "x"}}
         bodies["POST /v1/records/<record_id>/revocation"] = change
@@ -214,12 +149,12 @@ class World:
         return {"json": bodies[face]} if face in bodies else {}
 
     def knows(self, face: str) -> bool:
-        """Whether all that a face takes is known here."""
+        """Whether this world knows all input of a face."""
         named = set(re.findall(r"<(?:\w+:)?(\w+)>", face))
         return named <= self.ids.keys() and (takes_nothing(face) or " " not in face or bool(self.body(face)))
 
     def message(self, method: str) -> list[Any]:
-        """What a gRPC method takes; several are a stream."""
+        """The request messages of a gRPC method; several are a stream."""
         number, record_id = self.ids["objection_no"], self.record["record_id"]
         header = ingest_pb2.SubmissionHeader(
             submission_id=new_id("policy").replace(".", "-"), entry_code=self.record["entry_code"]
@@ -250,7 +185,7 @@ class World:
         return messages.get(method.rpartition("/")[2], [])
 
     def filed(self) -> str:
-        """Another objection of hers, to the same record; the one before it must be closed."""
+        """Another objection of the owner to the same record; the previous one must be closed."""
         subject = self.caller(Role.SUBJECT, self.owner)
         filed = until(lambda: subject.call("POST", "/v1/me/objections", **self.body("POST /v1/me/objections")).body)
         return str(filed["objection_no"])

@@ -1,5 +1,5 @@
-"""A part of a running suite that is away. Without the audit service there is no data (Art. 31, decision 3); a store that
-answers nothing any more is told, and mended; an altered record of the past is found and located."""
+"""A part of a running suite is away. Without the audit service there is no data (Art. 31, decision 3); a silent store is
+reported and restarted; an altered past event is found and located."""
 
 import contextlib
 import json
@@ -63,7 +63,7 @@ def test_without_the_audit_service_every_query_is_refused_and_with_it_back_all_i
         (ailing.anybody, f"/v1/public/subjects/{found[0]['subject_ref']}"),
         (ailing.anybody, f"/subjects/{found[0]['subject_ref']}"),
     ]
-    # Both have their tokens from before.
+    # Both have their tokens already.
     ailing.li_na.token()
     ailing.housing_bureau.rpc("DisclosureService/Query", query)
     with stopped(ailing, "audit"):
@@ -113,7 +113,7 @@ def test_the_log_verifies_and_one_flipped_byte_in_a_stored_event_is_located(aili
 
 
 def search(city: City) -> str:
-    """What anybody reads of the public feed: what it is told instead of an answer. One that hangs fails."""
+    """The code that a reader of the public feed gets instead of an answer; fails when the request hangs."""
     answer = city.edge.call("GET", "/v1/public/feed?page_size=1", timeout=10)
     if answer.status == 503:
         assert int(answer.headers["Retry-After"]) >= 1
@@ -123,7 +123,7 @@ def search(city: City) -> str:
 
 
 def deliver_one(city: City, directory: Path) -> None:
-    """A record more of a registrar."""
+    """One more record of a registrar."""
     file = write(directory / "one.csv", registrations(1, 990_000))
     done = city.chengxin("submit", str(file), "--catalog", "QYDJ")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -137,7 +137,7 @@ def test_a_store_that_stops_answering_is_told_and_started_again(ailing: City) ->
     assert search(ailing) == ""
     pid = ailing.pids()["disclosure-store"]
     freeze(pid)
-    # Not one answer is wrong and none is waited for too long, until all is well again, alone.
+    # No answer is wrong and none takes too long, until the suite has recovered by itself.
     codes = {search(ailing)}
     ready = ailing.edge.call("GET", "/readyz", timeout=10)
     report = ailing.chengxin("status", "--json")
@@ -150,7 +150,7 @@ def test_a_store_that_stops_answering_is_told_and_started_again(ailing: City) ->
     assert codes == {"STORE_UNAVAILABLE", ""}
     until(lambda: ailing.edge.call("GET", "/readyz", timeout=10).status == 200, "the suite is ready again", 60)
 
-    # While it lasted, status and readiness told.
+    # While it lasted, status and readiness reported it.
     assert report.returncode == 1
     stores = {p["name"]: p for p in json.loads(report.stdout)["processes"] if "answers" in p}
     assert stores.keys() == {f"{name}-store" for name in PROCESSES}
@@ -167,7 +167,7 @@ def test_a_store_that_stops_answering_is_told_and_started_again(ailing: City) ->
 
 
 def test_how_far_disclosure_is_behind_is_told_and_is_0_again(ailing: City, tmp_path: Path) -> None:
-    """Its process stands still while ingest takes a record; then it goes on."""
+    """Its process stops while ingest accepts a record; then it resumes."""
 
     def lag() -> dict[str, object]:
         report = json.loads(ailing.chengxin("status", "--json").stdout)
@@ -183,7 +183,7 @@ def test_how_far_disclosure_is_behind_is_told_and_is_0_again(ailing: City, tmp_p
         "feed.objection",
     }
     inner = ailing.store("disclosure")
-    # Its follower is stuck: somebody holds what each of its transactions writes.
+    # Its follower is stuck, because the test holds the document that each of its transactions writes.
     with inner.client.start_session() as session:
         session.start_transaction()
         inner["counters"].update_one({"_id": "outbox"}, {"$inc": {"held": 1}}, session=session)

@@ -1,5 +1,5 @@
-"""Any single process is killed, or a store stops answering, during a delivery of 5,000 records: everything acknowledged is
-there exactly once."""
+"""Any single process is killed, or a store stops answering, during a delivery of 5,000 records: all that was
+acknowledged is there exactly once."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def test_a_process_is_killed_during_a_delivery(doomed: City, victim: str, tmp_pa
     client = submit(doomed, file, "QYDJ")
     try:
         until(lambda: _begun(doomed, file), "some of it is committed", 60)
-        # Those that are only stopped are started again by the suite.
+        # The suite restarts stores that are only stopped.
         number = signal.SIGSTOP if victim.endswith(STOPPED) else signal.SIGKILL
         os.kill(client.pid if victim == "client" else pids[victim.removesuffix(STOPPED)], number)
         output, _ = client.communicate(timeout=300)

@@ -24,7 +24,7 @@ RECORDS = 20_000
 BATCHES = RECORDS // 1000
 ROUNDS = 25
 VICTIMS = ("ingest", "ingest-store", "gateway", "client")
-# Where a delivery is broken off is drawn, but the same for everybody who repeats this.
+# Where a delivery is interrupted is random, but the same in every run.
 _DRAWN = random.Random(1)
 ROUNDS_DRAWN = [(n, VICTIMS[n % len(VICTIMS)], _DRAWN.randrange(0, BATCHES - 1)) for n in range(ROUNDS)]
 
@@ -44,7 +44,7 @@ def test_a_delivery_that_is_broken_off_arrives_once(
     documents = licences.write(file, doomed.people["licence"], RECORDS)
     store = doomed.store("ingest")
     before = doomed.last_change("ingest")
-    # Asked before: it takes a moment, in which the delivery would arrive.
+    # The pid is looked up before, because that takes long enough for the delivery to arrive.
     pids = doomed.pids()
     client = submit(doomed, file, "XZXK")
     try:
@@ -86,7 +86,7 @@ def _committed(store: Any, file: Path) -> int:
 
 
 def _watched(city: City, after: int, until_position: int) -> list[Any]:
-    """What the feed tells after a position, up to another; nothing when it broke off on the way."""
+    """The feed's records after a position, up to another; nothing when the stream broke off."""
     stub = ingest_pb2_grpc.IngestServiceStub(city.edge.channel)
     seen: list[Any] = []
     with contextlib.suppress(grpc.RpcError):

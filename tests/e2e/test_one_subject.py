@@ -47,7 +47,7 @@ def test_records_under_code_and_credit_code_are_on_the_companys_one_page(city: C
     html = city.anybody.call("GET", f"/subjects/{subject['subject_ref']}").body
     assert "演罚〔2026〕代码1号" in html
     assert uscc in html
-    # Whoever looks by the code finds the same, and the officer sees why.
+    # A search by the code finds the same subject, and the officer sees why.
     shared = city.housing_bureau.post("/v1/shared/queries", {"subject": {"organisation_code": uscc[8:17]}})
     assert record_id in [r["record_id"] for r in shared["records"]]
     seen = city.centre.get(f"/v1/subjects/{subject['subject_ref']}")

@@ -14,10 +14,11 @@ from chengxin.errors import Problem
 from chengxin_cli.gateway_client import Caller
 from gateway.edge.routes import prefix_of
 from tests.city import City
-from tests.e2e.policy_world import Side, World, confined, has_owner, in_order
+from tests.e2e.policy_expectations import confined, has_owner, in_order
+from tests.e2e.policy_world import PolicyWorld, Side
 from tests.support import figure
 
-# Where to be refused is not to be let in: of a role, of a condition, of a missing token.
+# Refusals of access: by role, by condition, or for a missing token.
 ROLE_NOT_ALLOWED = "ROLE_NOT_ALLOWED"
 _REFUSED = {ROLE_NOT_ALLOWED, "UNAUTHENTICATED", "STEP_UP_REQUIRED"}
 
@@ -31,8 +32,8 @@ def table(city: City) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def capacities(city: City, world: World) -> dict[Role, Caller]:
-    """Somebody of this city in each capacity that a client or a person can have."""
+def capacities(city: City, world: PolicyWorld) -> dict[Role, Caller]:
+    """A caller of this city in each role that a client or a person can have."""
     return {
         Role.PUBLIC: city.machine("credit_agency", scope="public"),
         Role.SUBJECT: city.li_na,
@@ -48,9 +49,9 @@ def capacities(city: City, world: World) -> dict[Role, Caller]:
 
 
 @pytest.fixture(scope="module")
-def world(city: City) -> World:
-    """Things that belong to somebody."""
-    return World(city)
+def world(city: City) -> PolicyWorld:
+    """Things with owners."""
+    return PolicyWorld(city)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ def test_every_cell_of_the_table_is_as_it_says(
             for code in _asked(city, row, caller):
                 cells["as somebody"] += 1
                 allowed = "open_to_all" in row or role in row["roles"]
-                # What comes after the rule (conditions, input, what exists) is the use case's own business.
+                # Refusals after the rule (conditions, input, existence) are not tested here.
                 if allowed == (code == ROLE_NOT_ALLOWED) and not (allowed and row.get("conditions")):
                     wrong.append(f"{row['face']} as {role}: {code or 'let in'}")
     assert not wrong, "\n".join(wrong)
@@ -96,7 +97,7 @@ def test_without_a_token_one_is_the_public_over_http_and_nobody_over_grpc(
 
 
 def test_what_belongs_to_somebody_is_not_for_others(
-    city: City, table: list[dict[str, Any]], world: World, cells: dict[str, int]
+    city: City, table: list[dict[str, Any]], world: PolicyWorld, cells: dict[str, int]
 ) -> None:
     wrong = []
     cells["own and other"] = 0
@@ -107,7 +108,7 @@ def test_what_belongs_to_somebody_is_not_for_others(
                     cells["own and other"] += 1
                     right = ROLE_NOT_ALLOWED if role not in row["roles"] else confined(row, role)
                     if right == ROLE_NOT_ALLOWED or (right and side is world.other):
-                        # What a face takes that this test does not know may be looked at before whose it is.
+                        # A face whose input this test does not know may check the input before the owner.
                         good = code == right or (code == "INPUT_INVALID" and not world.knows(row["face"]))
                     else:
                         good = code not in {*_REFUSED, right or ROLE_NOT_ALLOWED}
@@ -119,7 +120,7 @@ def test_what_belongs_to_somebody_is_not_for_others(
 
 
 def test_a_token_that_is_not_good_opens_no_face(
-    city: City, table: list[dict[str, Any]], world: World, cells: dict[str, int]
+    city: City, table: list[dict[str, Any]], world: PolicyWorld, cells: dict[str, int]
 ) -> None:
     bad = {f"expired as {role}": world.caller(role, world.owner, lifetime=-6) for role in Role}
     bad["revoked"] = _revoked(city)
@@ -136,7 +137,7 @@ def test_a_token_that_is_not_good_opens_no_face(
 
 
 def test_whose_identity_is_not_verified_does_nothing_that_takes_it(
-    city: City, table: list[dict[str, Any]], world: World, cells: dict[str, int]
+    city: City, table: list[dict[str, Any]], world: PolicyWorld, cells: dict[str, int]
 ) -> None:
     wrong = []
     cells["not verified"] = 0
@@ -150,7 +151,7 @@ def test_whose_identity_is_not_verified_does_nothing_that_takes_it(
 
 
 def test_a_withdrawn_consent_opens_nothing(
-    city: City, table: list[dict[str, Any]], world: World, cells: dict[str, int]
+    city: City, table: list[dict[str, Any]], world: PolicyWorld, cells: dict[str, int]
 ) -> None:
     subject = world.caller(Role.SUBJECT, world.owner)
     terms = {"grantee": world.owner.organisation, "purpose": "loan_application", "valid_to": "2099-12-31"}
@@ -165,7 +166,7 @@ def test_a_withdrawn_consent_opens_nothing(
 
 
 def test_a_closed_objection_is_closed_to_everybody(
-    city: City, table: list[dict[str, Any]], world: World, cells: dict[str, int]
+    city: City, table: list[dict[str, Any]], world: PolicyWorld, cells: dict[str, int]
 ) -> None:
     subject = world.caller(Role.SUBJECT, world.owner)
     # Whether it is still open depends on which tests ran before.
@@ -180,7 +181,7 @@ def test_a_closed_objection_is_closed_to_everybody(
             for code in _asked_about(city, world, row, role, world.owner):
                 cells["closed objection"] += 1
                 right = {"OBJECTION_CLOSED"} if role in row["roles"] else {ROLE_NOT_ALLOWED}
-                # Withdrawn once more it is withdrawn.
+                # A second withdrawal answers as the first.
                 if code not in right and not (row["face"].endswith("/withdraw") and code == ""):
                     wrong.append(f"{row['face']} as {role}, closed: {code or 'let in'}")
     assert not wrong, "\n".join(wrong)
@@ -198,7 +199,7 @@ def _revoked(city: City) -> Caller:
 
 
 @contextlib.contextmanager
-def _suspended(city: City, world: World) -> Iterator[Caller]:
+def _suspended(city: City, world: PolicyWorld) -> Iterator[Caller]:
     """A client's token from before it was suspended; it is resumed at the end."""
     token = city.machine("youth_league", scope="provider").token()
     authority = world.caller(Role.AUTHORITY, world.owner)
@@ -216,11 +217,11 @@ def _asked(city: City, row: dict[str, Any], caller: Caller) -> Iterator[str]:
         yield _http_code(method, re.sub(r"<[^>]*>", "1", path), caller)
 
 
-def _asked_about(city: City, world: World, row: dict[str, Any], role: Role, side: Side) -> Iterator[str]:
-    """As `_asked`, about the things of `world`."""
+def _asked_about(city: City, world: PolicyWorld, row: dict[str, Any], role: Role, side: Side) -> Iterator[str]:
+    """As `_asked`, with the things of `world`."""
     caller = world.serving(row, role, side)
     method, space, _ = row["face"].partition(" ")
-    # Who would be let in anyway does as little as possible.
+    # A caller who passes the rule changes as little as possible.
     whole = (side is world.other and confined(row, role)) or row["service"] == "objection"
     if not space:
         yield _rpc_code(city, row["face"], caller, world.message(row["face"]))
@@ -250,6 +251,6 @@ def _rpc_code(city: City, method: str, caller: Caller, messages: Sequence[Any] =
             next(answer, None)
             answer.cancel()
     except grpc.RpcError as e:
-        # Who was let in to watch, and has nothing to see, waits until her time is over.
+        # A caller whose watch is accepted and empty waits until its deadline.
         return "" if e.code() is grpc.StatusCode.DEADLINE_EXCEEDED else Problem.from_rpc(e).code
     return ""

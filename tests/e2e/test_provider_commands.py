@@ -15,7 +15,7 @@ from chengxin_api.ingest.v1 import ingest_pb2
 from demo.records import deliveries
 from tests.city import City
 from tests.e2e.registrations import registrations, with_another_digit, write
-from tests.ingest.test_files import as_sheet, workbook
+from tests.ingest.files import as_sheet, workbook
 from tests.support import free_port
 
 # Each starts the command several times.
@@ -35,7 +35,7 @@ def recorded(city: City) -> str:
 
 
 def by_regulator(city: City) -> tuple[str, ...]:
-    """Who the market regulator's system is."""
+    """The options that identify the market regulator's system."""
     client = city.people["clients"]["market_regulator"]
     return "--client-id", client["client_id"], "--key", str(city.home / "demo" / client["key_file"])
 
@@ -54,7 +54,7 @@ def test_a_closed_submission_is_no_other_files(city: City, tmp_path: Path) -> No
     assert (done.returncode, "SUBMISSION_CONFLICT" in done.stderr) == (1, True), done.stdout + done.stderr
     assert "delivered before" not in done.stdout
     assert names(tmp_path) == there
-    # Its own file is told what became of it.
+    # The provider's own file gets a column with the result.
     again = city.chengxin("submit", str(first), *submission)
     assert (again.returncode, "delivered before" in again.stdout) == (0, True), again.stderr
 
@@ -76,13 +76,13 @@ def test_a_change_that_is_asked_for_again_is_the_same_change(city: City, tmp_pat
         assert done.returncode == 0, done.stderr
     kept = {name: json.loads((tmp_path / name).read_text()) for name in names(tmp_path)}
     assert len(kept) == 3
-    # Whatever came after it.
+    # Also after later changes.
     for acts in (amendment, same, revocation):
         done = asks(*acts)
         assert done.returncode == 0, done.stderr
     assert {name: json.loads((tmp_path / name).read_text()) for name in names(tmp_path)} == kept
     assert len(city.market_regulator.get(f"/v1/records/{record_id}")["versions"]) == 3
-    # Another request is not made under a name that was used.
+    # A name that was used names no second request.
     other = asks("amend", first, "--set", "XK_NR=别的")
     assert (other.returncode, "IDEMPOTENCY_CONFLICT" in other.stderr) == (1, True)
 
@@ -122,7 +122,7 @@ def test_nothing_that_is_there_is_written_over(city: City, tmp_path: Path) -> No
     assert said.count("  row ") == 10
     assert "1 more" in said
     first = receipt.read_bytes()
-    # Again, and nothing is added to what is there.
+    # A second run adds nothing.
     there = names(tmp_path)
     delivers()
     assert names(tmp_path) == there == {file.name, receipt.name, rejects.name}
@@ -130,7 +130,7 @@ def test_nothing_that_is_there_is_written_over(city: City, tmp_path: Path) -> No
     said = delivers()
     assert rejects.read_bytes() == b"mended by hand"
     assert "november.csv.rejects.2.csv" in said
-    # Another delivery by the same name has a receipt of its own.
+    # Another delivery under the same file name has its own receipt.
     write(file, wrong(1, 321_000))
     said = delivers()
     assert "more in that file" not in said
@@ -151,7 +151,7 @@ def test_a_workbook_of_rejects_is_the_same_an_hour_later(city: City, tmp_path: P
         done = city.chengxin("submit", str(file), "--catalog", "QYDJ")
         assert done.returncode == 3, done.stderr
         assert len(names(tmp_path)) == 3
-        # What is not read is told, too.
+        # Sheets that are not read are reported, too.
         assert "only the first visible sheet is read, not December" in done.stderr
 
 
@@ -211,6 +211,6 @@ def test_everything_is_told_in_the_language_asked_for(city: City, tmp_path: Path
     ):
         done = city.chengxin(*command, "--language", "en")
         assert (done.returncode, words in done.stderr) == (1, True), done.stderr
-        # What is told in both languages at once has English beside it.
+        # Texts in both languages have English beside the Chinese.
         told = re.sub("现行 / in force|有效|失效", "", done.stderr)
         assert not re.search(r"[\u3001-\u9fff]", told), told

@@ -40,7 +40,7 @@ def test_a_providers_portal_made_as_the_guide_tells_shows_what_the_city_shows(ci
     }
 
     def shows() -> dict[str, Any]:
-        """The records of the portal; one that is written or taken away at this moment is none of them."""
+        """The portal's records, without one that is just being written or removed."""
         found = {}
         for file in (tmp_path / "shown").glob("*.json"):
             with suppress(FileNotFoundError, json.JSONDecodeError):
@@ -54,7 +54,7 @@ def test_a_providers_portal_made_as_the_guide_tells_shows_what_the_city_shows(ci
         assert len(found) > 3
         for record in found.values():
             assert record in _page(bureau, record.pop("subject_ref"))
-        # Cut off for a while, it shows what it should not, and lacks what it should.
+        # Cut off for a while, it shows records that it should not, and lacks others.
     other = next(i for i in found if i != record_id)
     (tmp_path / "shown" / f"{other}.json").unlink()
     change = {"record_id": record_id, "reason": "撤销", "document_number": "演撤〔2026〕1号", "request_id": new_id("p")}
@@ -113,7 +113,7 @@ def _page(bureau: Caller, ref: str) -> list[dict[str, Any]]:
 
 
 def _delivers(city: City) -> str:
-    """The bureau delivers a penalty; which record it became."""
+    """The bureau delivers a penalty; returns the record's id."""
     items = next(
         dict(d.records[0])
         for d in deliveries(date.fromisoformat("2026-10-01"))

@@ -1,4 +1,4 @@
-"""What is shown is made again from the feeds: compared, switched, and nothing is missed, whatever interrupts it."""
+"""A rebuild makes the views again from the feeds, compares and switches, and misses nothing, whatever interrupts it."""
 
 import json
 import os
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.long
 PEOPLE = ("li_na",)
 
 
-# Of more than a thousand that it finds, the search tells some.
+# The search shows at most a thousand of the subjects that it finds.
 SEARCHED = ("工程", "服务", "制造", "医院", "协会", "贸易", "科技", "中心", "中学", "银行")
 
 
@@ -33,7 +33,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
 
 
 def seen(city: City) -> dict[str, Any]:
-    """What everybody sees of some subjects, without the numbers of the questions."""
+    """What each role sees of some subjects, without request numbers."""
     found: dict[str, Any] = {}
     for name in PEOPLE:
         found[name] = city.citizen(name).get("/v1/me/records?page_size=200")
@@ -56,7 +56,7 @@ def _page(city: City, text: str) -> dict[str, Any] | None:
 
 
 def rebuilt(city: City) -> dict[str, Any]:
-    """Has everything made again, and waits for it."""
+    """Starts a rebuild, and waits for it."""
     begun = city.centre.post("/v1/operations/disclosure/rebuild", {})
 
     def done() -> dict[str, Any] | None:
@@ -98,7 +98,7 @@ def test_what_was_altered_is_listed_and_as_it_was_again(town: City) -> None:
     assert {(d["subject_ref"], d["what"]) for d in told["listed"]} >= {(ref, "differs"), (company, "more")}
     assert {d["subject_ref"] for d in told["listed"]} == {ref, company}
     assert seen(town) == before
-    # Whoever follows the public feed is told what is different.
+    # The public feed announces the differences.
     shown = {record["record_id"] for record in before[company]["records"]}
     lost = {d["record_id"] for d in told["listed"] if d["subject_ref"] == company} & shown
     assert lost
@@ -113,7 +113,7 @@ def test_what_was_altered_is_listed_and_as_it_was_again(town: City) -> None:
 
 
 def followed(city: City) -> int:
-    """Up to where the public feed goes."""
+    """The newest position of the public feed."""
     position = 0
     while (page := city.anybody.get(f"/v1/public/feed?after={position}"))["position"] > position:
         position = page["position"]
@@ -163,7 +163,7 @@ def _found(city: City, code: str) -> list[dict[str, Any]]:
 
 
 def test_officers_decisions_are_in_what_is_rebuilt(town: City) -> None:
-    """No feed tells them."""
+    """No feed has them."""
     companies = [s for s in town.anybody.get("/v1/public/subjects?q=工程")["subjects"] if s["uscc"]]
     one, other = (s["subject_ref"] for s in companies[:2])
     both = [{"subject_ref": one}, {"subject_ref": other}]
@@ -186,7 +186,7 @@ def test_the_home_of_a_version_before_generations_starts_and_is_filled(tmp_path:
         freeze(serving(city.pids()["disclosure"]))
         for name in store.list_collection_names():
             if name.endswith(".2"):
-                # Where a record was, whether it is to be archived, and decisions on links: all that is read of it.
+                # Where a record was, whether it is to be archived, and decisions on links: nothing else of it is read.
                 if name in ("records.2", "links.2"):
                     store[name.removesuffix(".2")].insert_many(list(store[name].find()))
                 store[name].drop()

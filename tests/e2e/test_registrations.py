@@ -23,7 +23,7 @@ def test_a_gb18030_file_is_accepted_whole_and_again_adds_nothing(city: City, tmp
     receipt = tmp_path / "registrations.csv.receipt.json"
     proved = city.chengxin("receipt", "verify", str(receipt), "--delivered", str(file))
     assert proved.returncode == 0, proved.stdout + proved.stderr
-    # Both words are on it: the system's and the provider's.
+    # Both signatures are on it: the system's and the provider's.
     assert "provider: market_regulator signed by key" in proved.stdout
     before = collection.count_documents({})
     again = city.chengxin("submit", str(file), "--catalog", "QYDJ")
@@ -66,7 +66,7 @@ def test_one_changed_digit_rejects_exactly_that_row_and_says_why(city: City, tmp
     rejects = tmp_path / "registrations.csv.rejects.csv"
     [reject] = list(csv.DictReader(rejects.read_text("gb18030").splitlines(keepends=True)))
     assert reject["统一社会信用代码"] == wrong["统一社会信用代码"]
-    # Mended, it is sent again by itself.
+    # The corrected file is sent again by itself.
     mended = write(
         tmp_path / "mended.csv",
         [{name: reject[name] for name in rows[0]} | {"统一社会信用代码": rows[30]["统一社会信用代码"]}],

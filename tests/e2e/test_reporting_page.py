@@ -19,8 +19,8 @@ from tests.e2e.registrations import registrations, with_another_digit
 LABEL, CODE = "企业全称", "统一社会信用代码"
 
 
-class Browser:
-    """What a browser keeps and sends, on the page of this site."""
+class ReportingBrowser:
+    """A browser on this site's pages, with its cookies."""
 
     def __init__(self, city: City) -> None:
         self._city = city
@@ -62,15 +62,15 @@ class Browser:
 
 
 @pytest.fixture(scope="module")
-def clerk(city: City) -> Browser:
+def clerk(city: City) -> ReportingBrowser:
     """The market regulator's officer."""
-    browser = Browser(city)
+    browser = ReportingBrowser(city)
     assert browser.asks("GET", "/report", headers={"Accept": "text/html"}).headers["Location"] == "/officers/sign-in"
     browser.signs_in("clerk")
     return browser
 
 
-def test_a_file_is_delivered_mended_and_receipted(city: City, clerk: Browser) -> None:
+def test_a_file_is_delivered_mended_and_receipted(city: City, clerk: ReportingBrowser) -> None:
     assert 'value="QYDJ"' in clerk.asks("GET", "/report").body
     rows = [{LABEL if k == "主体名称" else k: v for k, v in row.items()} for row in registrations(5, first=77001)]
     right = {row[LABEL]: row[CODE] for row in rows}
@@ -105,7 +105,7 @@ def test_a_file_is_delivered_mended_and_receipted(city: City, clerk: Browser) ->
 
 
 def test_the_session_is_nothing_without_its_proof_and_over_when_she_leaves(city: City) -> None:
-    browser = Browser(city)
+    browser = ReportingBrowser(city)
     browser.signs_in("centre")
     # An officer of the centre sees what was delivered, and delivers nothing: the page gives no right.
     assert 'id="choose"' not in browser.asks("GET", "/report").body

@@ -1,4 +1,4 @@
-"""Every HTTP route and every gRPC method while the store of its service answers nothing: nobody waits, nobody is misled."""
+"""Every HTTP route and gRPC method while its service's store is silent: no caller waits long or is misled."""
 
 import contextlib
 import json
@@ -20,14 +20,15 @@ from chengxin_cli.suite.home import PROCESSES
 from demo.world import catalog
 from gateway.edge.routes import prefix_of
 from tests.city import City, running_city
-from tests.e2e.policy_world import World, in_order
+from tests.e2e.policy_expectations import in_order
+from tests.e2e.policy_world import PolicyWorld
 from tests.support import figure, freeze, until
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
-# Who asks waits no longer; far less than without deadlines, far more than with them.
+# A caller waits no longer: far less than without deadlines, far more than with them.
 PATIENCE = 10
-# What a caller is told who cannot be served for now.
+# Codes for a caller who cannot be served for now.
 PAGE = "a page that says when to try again"
 PASSING = {"STORE_UNAVAILABLE", "AUDIT_UNAVAILABLE", "UPSTREAM_UNAVAILABLE", "LOG_ALTERED", PAGE}
 HANGS = "no answer in time"
@@ -35,15 +36,15 @@ HANGS = "no answer in time"
 
 @pytest.fixture(scope="module")
 def ailing() -> Iterator[City]:
-    """A suite of its own, in which nobody starts a store again: `chengxin up` stands still meanwhile."""
+    """A suite of its own, in which no store is restarted: `chengxin up` is stopped meanwhile."""
     with running_city() as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def world(ailing: City) -> World:
-    """Things that belong to somebody."""
-    found = World(ailing)
+def world(ailing: City) -> PolicyWorld:
+    """Things with owners."""
+    found = PolicyWorld(ailing)
     found.ids["year"] = "2026"
     return found
 
@@ -58,7 +59,7 @@ def table(ailing: City) -> list[dict[str, Any]]:
 
 @contextlib.contextmanager
 def silent(city: City, process: str) -> Iterator[None]:
-    """The store of a process stands still, and whoever would mend it."""
+    """Stops the store of a process, and the process that would restart it."""
     store = city.pids()[f"{process}-store"]
     freeze(city.process.pid)
     freeze(store)
@@ -72,10 +73,10 @@ def silent(city: City, process: str) -> Iterator[None]:
 
 @pytest.mark.parametrize("process", PROCESSES)
 def test_nobody_waits_for_a_store_that_does_not_answer(
-    ailing: City, world: World, table: list[dict[str, Any]], process: str
+    ailing: City, world: PolicyWorld, table: list[dict[str, Any]], process: str
 ) -> None:
     rows = [row for row in in_order(table) if row["service"] == process and is_asked(row)]
-    # Several for each thread of the service, at once: those whose turn comes late wait no longer.
+    # Several at once for each thread of the service: late ones wait no longer than others.
     asked = [(row, _caller(world, row)) for row in rows for _ in range(3)]
     with silent(ailing, process), ThreadPoolExecutor(len(asked)) as pool:
         answers = list(pool.map(lambda one: _ask(ailing, world, *one), asked))
@@ -83,9 +84,9 @@ def test_nobody_waits_for_a_store_that_does_not_answer(
     told: dict[str, list[str]] = {}
     for (row, _), answer in zip(asked, answers, strict=True):
         told.setdefault(row["face"], []).append(answer)
-    # Of each face the worst: hanging, then any error that is not passing.
+    # The worst answer of each face: hanging, then any error that is not temporary.
     found = {face: min(those, key=lambda a: (a != HANGS, a in PASSING, a == "")) for face, those in told.items()}
-    # What was refused or is in memory needs no store; everything else is told to come again, and nothing is wrong.
+    # Refusals and answers from memory need no store; every other caller is told to retry, and no answer is wrong.
     wrong = {face: answer for face, answer in found.items() if answer not in PASSING | {""}}
     assert not {f: a for f, a in wrong.items() if a in (HANGS, "INTERNAL") or a.startswith("5")}, wrong
     passing = [face for face, answer in found.items() if answer in PASSING]
@@ -94,17 +95,17 @@ def test_nobody_waits_for_a_store_that_does_not_answer(
     figure(f"silent.{process}", len(passing))
 
 
-# At least so many faces of each service come to its store with what they are asked here, whatever becomes of the others.
+# At least so many faces of each service reach its store with the requests of this test.
 ASKED_OF_THE_STORE = {"gateway": 25, "catalog": 30, "ingest": 28, "disclosure": 19, "objection": 26, "audit": 3}
 
 
 def is_asked(row: dict[str, Any]) -> bool:
-    """Whether the gateway leads there; what `/readyz` says is asked for by itself."""
+    """Whether the gateway routes to it; `/readyz` is tested separately."""
     _, space, path = row["face"].partition(" ")
     return row["face"] != "GET /readyz" and (not space or row["service"] == "gateway" or prefix_of(path) is not None)
 
 
-# For whom alone there is such a method.
+# The service for which alone such a method exists.
 FOLLOWERS = {
     "Watch": "disclosure",
     "WatchCorrections": "objection",
@@ -113,8 +114,8 @@ FOLLOWERS = {
 }
 
 
-def _body(world: World, face: str) -> dict[str, Any]:
-    """What a face takes; more than the table of who may do what needs."""
+def _body(world: PolicyWorld, face: str) -> dict[str, Any]:
+    """Input of a face; more than the authorization table needs."""
     terms = {"grantee": world.owner.organisation, "purpose": "loan_application", "valid_to": "2099-12-31"}
     entry = catalog()[world.record["entry_code"]]
     more: dict[str, Any] = {
@@ -129,7 +130,7 @@ def _body(world: World, face: str) -> dict[str, Any]:
     return {"json": more[face]} if face in more else world.body(face) or {"json": {}}
 
 
-def _messages(world: World, method: str) -> list[Any]:
+def _messages(world: PolicyWorld, method: str) -> list[Any]:
     name = method.rpartition("/")[2]
     if name == "Append":
         return [audit_pb2.AppendRequest(entries=[b"{}"])]
@@ -139,7 +140,7 @@ def _messages(world: World, method: str) -> list[Any]:
     return world.message(method)
 
 
-def _caller(world: World, row: dict[str, Any]) -> Caller:
+def _caller(world: PolicyWorld, row: dict[str, Any]) -> Caller:
     if follower := FOLLOWERS.get(row["face"].rpartition("/")[2]):
         return world.caller(Role.SERVICE, world.owner, sub=follower, client_id=follower)
     if "roles" not in row:
@@ -150,13 +151,13 @@ def _caller(world: World, row: dict[str, Any]) -> Caller:
     return world.serving(row, Role(min(row["roles"])), world.owner)
 
 
-def _ask(city: City, world: World, row: dict[str, Any], caller: Caller) -> str:
-    """The code that is told, empty for a good answer, the status of an error without one."""
+def _ask(city: City, world: PolicyWorld, row: dict[str, Any], caller: Caller) -> str:
+    """The code of the answer: empty for success, the status for an error without a code."""
     method, space, _ = row["face"].partition(" ")
     return _http(world, row, method, caller) if space else _rpc(city, world, row["face"], caller)
 
 
-def _http(world: World, row: dict[str, Any], method: str, caller: Caller) -> str:
+def _http(world: PolicyWorld, row: dict[str, Any], method: str, caller: Caller) -> str:
     body = {} if method in ("GET", "DELETE") else _body(world, row["face"])
     token = caller.token() if "roles" in row else ""
     try:
@@ -173,7 +174,7 @@ def _http(world: World, row: dict[str, Any], method: str, caller: Caller) -> str
     return str(code or answer.status)
 
 
-def _rpc(city: City, world: World, method: str, caller: Caller) -> str:
+def _rpc(city: City, world: PolicyWorld, method: str, caller: Caller) -> str:
     described = city.method(method)
     channel = city.edge.channel
     kinds: dict[tuple[bool, bool], Any] = {

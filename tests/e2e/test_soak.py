@@ -1,4 +1,4 @@
-"""The city is soaked: drawn deliveries, readers, kill -9 and SIGSTOP, all at once and for long. Then it is as if made anew."""
+"""A long soak: random deliveries, readers, kill -9 and SIGSTOP, all at once. Afterwards a rebuild finds no difference."""
 
 import contextlib
 import json
@@ -16,15 +16,18 @@ from chengxin.store.database import find_among
 from chengxin.values.clock import SystemClock
 from services.disclosure.domain.subject_state import state_unpacked
 from tests.city import City, running_city
-from tests.e2e.soaking import Asked, Provider, Reader, Record, Tormentor, Worker, providers, readers
+from tests.e2e.soaking.delivering import Provider, SubmittedRecord, providers
+from tests.e2e.soaking.reading import CityReader, RequestOutcome, readers
+from tests.e2e.soaking.tormenting import Tormentor
+from tests.e2e.soaking.worker import Worker
 from tests.support import figure, until
 
-# Draws everything; printed, and given to repeat what was asked for.
+# The seed of everything random; printed, and given again to repeat a run.
 SEED: Final = os.environ.get("CHENGXIN_SOAK_SEED") or secrets.token_hex(4)
 MINUTES: Final = float(os.environ.get("CHENGXIN_SOAK_MINUTES", "30"))
 # References of one company that have records of their own.
 REFERENCES: Final = 400
-# Nobody waits longer for a read (decision 23): 5 s, and a second for the way on a machine that has other things to do.
+# No read takes longer (decision 23): 5 s, and a second for the network on a busy machine.
 DEADLINE: Final = 6.0
 ANSWERS: Final = {200, 404, 429, 503}
 # Represents the company that gets very many references.
@@ -55,7 +58,7 @@ def test_half_an_hour_of_everything_at_once_leaves_the_city_as_if_made_anew(soak
         worker.start()
     over = threading.Event()
     threading.Timer(MINUTES * 60, over.set).start()
-    # Whoever cannot go on ends it.
+    # A worker that cannot go on ends the soak.
     while not over.wait(1) and all(worker.is_alive() for worker in everybody):
         pass
     stop.set()
@@ -76,8 +79,8 @@ def test_half_an_hour_of_everything_at_once_leaves_the_city_as_if_made_anew(soak
     assert not unforeseen(city)
 
 
-def tell(minutes: float, delivering: list[Provider], reading: list[Reader], tormentor: Tormentor) -> None:
-    """What was done, for whoever reads the test's output, and into the figures."""
+def tell(minutes: float, delivering: list[Provider], reading: list[CityReader], tormentor: Tormentor) -> None:
+    """Prints what was done, and puts it into the figures."""
     for provider in delivering:
         print(f"{provider.name}: {dict(provider.did)}, slowest {provider.slowest:.1f} s")
     for reader in reading:
@@ -94,8 +97,8 @@ def tell(minutes: float, delivering: list[Provider], reading: list[Reader], torm
     figure("soak.slowest_seconds", round(max(one.seconds for one in asked), 2))
 
 
-def nobody_waited(reading: list[Reader], tormentor: Tormentor) -> None:
-    """Each request had an answer that there may be, in time; and each kind was answered well at times."""
+def nobody_waited(reading: list[CityReader], tormentor: Tormentor) -> None:
+    """Each request got a permitted answer in time, and each kind of request succeeded at times."""
     for reader in reading:
         assert any(asked.status == 200 for asked in reader.asked), reader.name
     asked = [one for reader in reading for one in reader.asked]
@@ -107,14 +110,14 @@ def nobody_waited(reading: list[Reader], tormentor: Tormentor) -> None:
     assert not late
 
 
-def before(asked: Asked, tormentor: Tormentor) -> list[str]:
+def before(asked: RequestOutcome, tormentor: Tormentor) -> list[str]:
     """What the tormentor did shortly before a request ended."""
     end = asked.at + asked.seconds
     return [f"{at - asked.at:+.1f} s {what}" for at, what in tormentor.log if asked.at - 20 < at < end]
 
 
-def all_is_there(city: City, records: list[Record]) -> None:
-    """What providers have receipts for is recorded and taken in, once, as they know it."""
+def all_is_there(city: City, records: list[SubmittedRecord]) -> None:
+    """Records with receipts are recorded and applied once, as their providers know them."""
     known = {record.record_id: (record.version, record.revoked) for record in records}
     assert len(known) == len(records)
     disclosure = city.store("disclosure")
@@ -129,7 +132,7 @@ def generation(disclosure: Any) -> int:
 
 
 def nothing_is_set_aside(city: City) -> None:
-    """Whatever was accepted is applied: nothing here cannot be. What only waited for something is not told in the log."""
+    """Every accepted record is applied: each of these can be. Waiting alone is not logged."""
     services = ("gateway", "catalog", "ingest", "disclosure", "objection")
 
     def left() -> list[Any]:
@@ -140,14 +143,14 @@ def nothing_is_set_aside(city: City) -> None:
 
 
 def all_is_archived(city: City) -> None:
-    """The archiver comes round each minute. What it does while a rebuild compares would be a difference."""
+    """The archiver runs every minute. Its work during a rebuild's comparison would be a difference."""
     store, today = city.store("disclosure"), SystemClock().today().isoformat()
     due = store[f"due.{generation(store)}"]
     until(lambda: due.find_one({"day": {"$lt": today}}) is None, "what is over is archived", 300)
 
 
 def as_if_made_anew(city: City) -> None:
-    """What is shown is what all feeds, followed again from their beginning, make of it."""
+    """The views are the same as after following all feeds again from their beginning."""
     begun = city.centre.post("/v1/operations/disclosure/rebuild", {})
 
     def done() -> Any:
@@ -171,7 +174,7 @@ def what_differs(city: City, told: dict[str, Any]) -> Iterator[str]:
 
 
 def unforeseen(city: City) -> dict[str, list[str]]:
-    """What services have logged that nobody may have caused: errors that are no refusal, changes that could not be applied."""
+    """Log lines that must not occur: errors that are not refusals, and changes that could not be applied."""
     found: dict[str, list[str]] = defaultdict(list)
     for file in (city.home / "logs").glob("*.log"):
         for line in file.read_text(errors="replace").splitlines():

@@ -79,7 +79,7 @@ def test_two_suites_run_side_by_side(city: City, another: City) -> None:
     assert another.edge.http != city.edge.http
     for one in (city, another):
         assert one.edge.call("GET", "/readyz").status == 200
-    # Each has keys of its own: a token of one is nothing to the other.
+    # Each suite has its own keys: one does not accept the other's tokens.
     refused = city.edge.call("GET", "/v1/me/records", token=another.li_na.token())
     assert refused.status == 401
 
@@ -88,7 +88,7 @@ def test_a_keeper_that_is_killed_while_its_service_starts_is_replaced(another: C
     before = another.pids()["catalog"]
     os.kill(before, signal.SIGKILL)
     again = until(lambda: another.pids()["catalog"] not in (0, before) and another.pids()["catalog"], "a new one", 30)
-    # Its worker is being wired now, and must not stay behind with the port.
+    # Its worker is starting now, and must not stay behind with the port.
     until(lambda: psutil.Process(again).children(), "the worker is started")
     os.kill(again, signal.SIGKILL)
     until(lambda: another.pids()["catalog"] not in (0, again), "another one", 30)

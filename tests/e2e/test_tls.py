@@ -19,7 +19,7 @@ CHENGXIN = str(Path(sys.executable).with_name("chengxin"))
 
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
-    """A suite that speaks TLS, and asks for clients' certificates."""
+    """A suite with TLS that asks for clients' certificates."""
     certs = tmp_path_factory.mktemp("certs")
     subprocess.run([CHENGXIN, "keys", "dev-ca", str(certs), "--client", "operator"], check=True, capture_output=True)
     with pytest.MonkeyPatch.context() as environment:

@@ -1,4 +1,4 @@
-"""Two processes of disclosure share what is taken in and both answer; when one is killed, the other goes on with all."""
+"""Two processes of disclosure share the feeds and both answer; when one is killed, the other takes over everything."""
 
 import json
 import os
@@ -50,7 +50,7 @@ class Second:
         until(lambda: self.get("/readyz") is not None, "the second one answers", 60)
 
     def get(self, path: str) -> Any:
-        """What it answers to one who sees what is public; None when it says that it cannot now."""
+        """Its answer to a public query; None when it says that it cannot answer now."""
         headers = {"Authorization": f"Bearer {self._agency.token()}"}
         try:
             answer = urllib3.request(
@@ -84,18 +84,18 @@ def second(shared: City) -> Iterator[Second]:
 
 
 def holders(city: City) -> dict[str, str]:
-    """Who follows which part."""
+    """Which process follows which part."""
     rows = city.store("disclosure")["leases"].find({"holder": {"$exists": True}})
     return {row["_id"]: row["holder"] for row in rows}
 
 
 def shares(city: City) -> list[str]:
-    """Who follows the shares of ingest."""
+    """Which process follows each share of ingest."""
     return [holder for part, holder in holders(city).items() if part.startswith("feed.ingest ")]
 
 
 def taken_in(city: City) -> int:
-    """Up to where all of ingest's feed is taken in."""
+    """The position up to which all shares of ingest's feed are applied."""
     database = city.store("disclosure")
     number = database["generations"].find_one({"_id": "current"})["number"]
     return reached(database, "ingest", number)
@@ -110,7 +110,7 @@ def deliver(city: City, tmp_path: Path, start: int) -> list[str]:
 
 
 def answers(ask: Any, codes: list[str]) -> list[Any]:
-    """What the public is told of some of them, without the numbers of the questions."""
+    """The public answers about some of them, without request numbers."""
     found = []
     for code in codes[:: len(codes) // 20]:
         # For a moment a process cannot be sure which generation is in use, and says so.
@@ -123,7 +123,7 @@ def answers(ask: Any, codes: list[str]) -> list[Any]:
 
 
 def same_answers(city: City, second: Second, codes: list[str]) -> None:
-    """Both tell the same, once both know all names."""
+    """Both answer the same, once both know all names."""
 
     def first(path: str) -> Any:
         answer = city.anybody.call("GET", path)
@@ -138,7 +138,7 @@ def same_answers(city: City, second: Second, codes: list[str]) -> None:
 
 
 def no_difference(city: City) -> None:
-    """What was taken in by two is what one takes in."""
+    """Two processes derived the same as one process derives."""
     begun = city.centre.post("/v1/operations/disclosure/rebuild", {})
 
     def done() -> Any:
@@ -177,7 +177,7 @@ def test_when_one_falls_silent_the_other_goes_on(
         assert client.wait(120) == 0
     until(lambda: taken_in(shared) >= shared.last_change("ingest"), "it has taken in all", 120)
     if number == signal.SIGSTOP:
-        # What it was about to write when it was stopped does no harm.
+        # Its write that was under way when it was stopped does no harm.
         second.signal(signal.SIGCONT)
         until(lambda: len(set(shares(shared))) == 2, "each has a share again")
         same_answers(shared, second, [row["统一社会信用代码"] for row in registrations(RECORDS, start)])

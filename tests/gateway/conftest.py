@@ -1,4 +1,4 @@
-"""A gateway as it runs: its own process on a real store, with services behind it that are not ours."""
+"""A gateway as it runs: a process on a real store, with fake services behind it."""
 
 import json
 import os
@@ -49,20 +49,20 @@ OFFICERS = {
     "inspector": ["supervisor"],
     "clerk2": ["authority"],
     "deputy2": ["authority"],
-    # Providers' officers, each for tests that end her session or use up her codes.
+    # Providers' officers, each for tests that end that officer's session or use up the codes.
     **{name: ["provider"] for name in ("reporter", "leaver", "ended", "suspended", "forgetful", "clumsy")},
 }
 
 
 @dataclass
-class Gate:
-    """The running gateway and everything that its tests know."""
+class RunningGateway:
+    """The running gateway, with what its tests need to know of it."""
 
     home: Home
     environment: dict[str, str]
     edge: Edge
-    http_room: HttpUpstream
-    grpc_room: GrpcUpstream
+    http_upstream: HttpUpstream
+    grpc_upstream: GrpcUpstream
     accounts: dict[str, Any]
     keys: dict[str, Any] = field(default_factory=dict)
     signed_in: dict[str, Caller] = field(default_factory=dict)
@@ -151,12 +151,12 @@ def exchange(code: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def gate(stores: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
+def gate(stores: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
     """The gateway with its accounts written, running."""
     home = Home(tmp_path_factory.mktemp("gateway"))
     home.make()
     http, grpc_port = free_port(), free_port()
-    http_room, grpc_room = HttpUpstream(), GrpcUpstream()
+    http_upstream, grpc_upstream = HttpUpstream(), GrpcUpstream()
     environment = os.environ | {
         "CHENGXIN_MONGO_URI": stores("gateway"),
         "CHENGXIN_HTTP_LISTEN": f"127.0.0.1:{http}",
@@ -166,9 +166,9 @@ def gate(stores: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory)
         "CHENGXIN_FIELD_KEYS_FILE": str(home.field_keys),
         "CHENGXIN_SUBJECT_KEY_FILE": str(home.subject_key),
         "CHENGXIN_DEMO": "true",
-        **{f"CHENGXIN_{service.upper()}_HTTP": http_room.address for service in SERVICES},
-        **{f"CHENGXIN_{service.upper()}_GRPC": grpc_room.address for service in SERVICES},
-        # Nobody listens there.
+        **{f"CHENGXIN_{service.upper()}_HTTP": http_upstream.address for service in SERVICES},
+        **{f"CHENGXIN_{service.upper()}_GRPC": grpc_upstream.address for service in SERVICES},
+        # No server listens there.
         "CHENGXIN_CATALOG_HTTP": f"127.0.0.1:{free_port()}",
         "CHENGXIN_CATALOG_GRPC": f"127.0.0.1:{free_port()}",
     }
@@ -178,7 +178,7 @@ def gate(stores: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory)
     file.write_text(json.dumps(accounts))
     subprocess.run([sys.executable, "-m", "gateway", "bootstrap", str(file)], env=environment, check=True)
     edge = Edge(f"http://127.0.0.1:{http}", f"127.0.0.1:{grpc_port}")
-    gate = Gate(home, environment, edge, http_room, grpc_room, accounts, keys)
+    gate = RunningGateway(home, environment, edge, http_upstream, grpc_upstream, accounts, keys)
     process = gate.start()
     try:
         until(lambda: answers(edge), "the gateway answers")
@@ -186,8 +186,8 @@ def gate(stores: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory)
     finally:
         process.terminate()
         process.wait(20)
-        http_room.close()
-        grpc_room.close()
+        http_upstream.close()
+        grpc_upstream.close()
 
 
 def answers(edge: Edge) -> bool:
@@ -249,7 +249,7 @@ def _accounts(home: Home, keys: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def suspend(gate: Gate) -> Callable[[str], None]:
+def suspend(gate: RunningGateway) -> Callable[[str], None]:
     """Suspends a client, as an operator would in the store."""
 
     def suspended(client_id: str) -> None:
@@ -261,7 +261,7 @@ def suspend(gate: Gate) -> Callable[[str], None]:
 
 
 @pytest.fixture
-def rerun_bootstrap(gate: Gate) -> Callable[[], None]:
+def rerun_bootstrap(gate: RunningGateway) -> Callable[[], None]:
     """Writes the accounts file again, as every start of an embedded suite does."""
 
     def again() -> None:

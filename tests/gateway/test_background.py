@@ -1,4 +1,4 @@
-"""What the gateway does in the background: one thing that goes wrong keeps no other from being done."""
+"""The gateway's background work: when one task fails, the others still run."""
 
 import threading
 from datetime import UTC, datetime

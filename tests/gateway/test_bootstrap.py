@@ -1,4 +1,4 @@
-"""Accounts come from a file; writing it again changes nothing, and what may not be is refused."""
+"""Accounts come from a file; loading it again changes nothing, and invalid accounts are refused."""
 
 import copy
 import json
@@ -14,18 +14,20 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from pymongo import MongoClient
 
-from tests.gateway.conftest import Gate
+from tests.gateway.conftest import RunningGateway
 from tests.support import until
 
 
-def _bootstrap(gate: Gate, tmp_path: Path, accounts: Any, **environment: str) -> subprocess.CompletedProcess[str]:
+def _bootstrap(
+    gate: RunningGateway, tmp_path: Path, accounts: Any, **environment: str
+) -> subprocess.CompletedProcess[str]:
     file = tmp_path / "accounts.json"
     file.write_text(json.dumps(accounts))
     command = [sys.executable, "-m", "gateway", "bootstrap", str(file)]
     return subprocess.run(command, env=gate.environment | environment, capture_output=True, text=True, check=False)
 
 
-def _everything(gate: Gate) -> dict[str, list[Any]]:
+def _everything(gate: RunningGateway) -> dict[str, list[Any]]:
     client: MongoClient[dict[str, Any]] = MongoClient(gate.environment["CHENGXIN_MONGO_URI"])
     names = ("clients", "officers", "citizens")
     found = {name: list(client["gateway"][name].find().sort("_id")) for name in names}
@@ -33,31 +35,31 @@ def _everything(gate: Gate) -> dict[str, list[Any]]:
     return found
 
 
-def _events(gate: Gate) -> int:
-    return len([e for e in gate.grpc_room.events if e["act"].endswith(".registered")])
+def _events(gate: RunningGateway) -> int:
+    return len([e for e in gate.grpc_upstream.events if e["act"].endswith(".registered")])
 
 
-def test_every_account_is_on_record(gate: Gate) -> None:
+def test_every_account_is_on_record(gate: RunningGateway) -> None:
     expected = sum(len(gate.accounts[kind]) for kind in ("services", "clients", "officers", "citizens"))
     until(lambda: _events(gate) >= expected)
-    texts = json.dumps(gate.grpc_room.events, ensure_ascii=False)
+    texts = json.dumps(gate.grpc_upstream.events, ensure_ascii=False)
     for entry in gate.accounts["citizens"] + gate.accounts["officers"]:
         assert entry["name"] not in texts
 
 
-def test_doing_it_again_changes_nothing(gate: Gate, tmp_path: Path) -> None:
+def test_doing_it_again_changes_nothing(gate: RunningGateway, tmp_path: Path) -> None:
     test_every_account_is_on_record(gate)
     before, recorded = _everything(gate), _events(gate)
     done = _bootstrap(gate, tmp_path, gate.accounts)
     assert (done.returncode, done.stderr) == (0, "")
     assert _everything(gate) == before
-    # The relay works in order: what comes after would be delivered after.
+    # The relay delivers in order, so a later event would arrive later.
     gate.ask(gate.assertion("audit"))
     assert _events(gate) == recorded
 
 
 def test_a_changed_registration_takes_effect_and_a_suspension_stays(
-    gate: Gate, tmp_path: Path, suspend: Callable[[str], None]
+    gate: RunningGateway, tmp_path: Path, suspend: Callable[[str], None]
 ) -> None:
     accounts = {"clients": [c for c in copy.deepcopy(gate.accounts["clients"]) if c["client_id"] == "credit_agency"]}
     accounts["clients"][0]["client_id"] = "newcomer"
@@ -74,12 +76,12 @@ def _first(accounts: dict[str, Any], kind: str, **changed: Any) -> dict[str, Any
     return {kind: [accounts[kind][0] | changed]}
 
 
-def _private(gate: Gate) -> dict[str, Any]:
+def _private(gate: RunningGateway) -> dict[str, Any]:
     key = ec.generate_private_key(ec.SECP256R1())
     return dict(json.loads(jwt.algorithms.ECAlgorithm.to_jwk(key)))
 
 
-def _rsa(gate: Gate) -> dict[str, Any]:
+def _rsa(gate: RunningGateway) -> dict[str, Any]:
     key = rsa.generate_private_key(65537, 2048)
     return dict(json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key())))
 
@@ -108,7 +110,7 @@ def _rsa(gate: Gate) -> dict[str, Any]:
     ],
 )
 def test_what_may_not_be_is_refused_and_nothing_is_written(
-    gate: Gate, tmp_path: Path, change: Callable[[Gate], Any], told: str
+    gate: RunningGateway, tmp_path: Path, change: Callable[[RunningGateway], Any], told: str
 ) -> None:
     before = _everything(gate)
     done = _bootstrap(gate, tmp_path, change(gate))
@@ -119,7 +121,7 @@ def test_what_may_not_be_is_refused_and_nothing_is_written(
     assert _everything(gate) == before
 
 
-def test_citizens_exist_only_in_the_demonstration_world(gate: Gate, tmp_path: Path) -> None:
+def test_citizens_exist_only_in_the_demonstration_world(gate: RunningGateway, tmp_path: Path) -> None:
     done = _bootstrap(gate, tmp_path, {"citizens": gate.accounts["citizens"]}, CHENGXIN_DEMO="false")
     assert done.returncode == 1
     assert "demonstration world" in done.stderr
@@ -133,7 +135,7 @@ def test_the_policy_table_needs_neither_settings_nor_store() -> None:
     proving = {"POST /oauth/token", "POST /v1/identity/demo", "POST /v1/identity/officers/sign-in"}
     faces = {row["face"]: row for row in rows}
     assert all(faces[face]["open_to_all"] for face in proving)
-    # Whoever administers others has a rule to meet.
+    # An officer who administers others must meet a rule.
     administering = {face for face in faces if re.search(r"/v1/identity/(clients|officers/<|proposals|signing)", face)}
     assert len(administering) >= 20
     assert all(faces[face]["roles"] for face in administering)

@@ -14,7 +14,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
 
 from chengxin.errors import Problem
-from tests.gateway.conftest import Gate
+from tests.gateway.conftest import RunningGateway
 from tests.support import until
 
 DISCLOSURE = "/chengxin.disclosure.v1.DisclosureService"
@@ -23,12 +23,14 @@ OBJECTION = "/chengxin.objection.v1.ObjectionService"
 
 
 @pytest.fixture(scope="module")
-def metadata(gate: Gate) -> tuple[tuple[str, str], ...]:
+def metadata(gate: RunningGateway) -> tuple[tuple[str, str], ...]:
     """Of a caller with a good token."""
     return (("authorization", f"Bearer {gate.token('market_regulator')}"),)
 
 
-def test_a_unary_call_passes_with_its_metadata_both_ways(gate: Gate, metadata: tuple[tuple[str, str], ...]) -> None:
+def test_a_unary_call_passes_with_its_metadata_both_ways(
+    gate: RunningGateway, metadata: tuple[tuple[str, str], ...]
+) -> None:
     request = os.urandom(100_000)
     sent = (
         *metadata,
@@ -48,27 +50,27 @@ def test_a_unary_call_passes_with_its_metadata_both_ways(gate: Gate, metadata: t
     assert {("x-last", "2"), ("x-last-bin", b"\x00\xff")} <= set(call.trailing_metadata())
 
 
-def test_a_stream_of_requests_passes(gate: Gate, metadata: tuple[tuple[str, str], ...]) -> None:
+def test_a_stream_of_requests_passes(gate: RunningGateway, metadata: tuple[tuple[str, str], ...]) -> None:
     messages = [os.urandom(n) for n in range(0, 50_000, 1000)]
     answer = gate.edge.channel.stream_unary(f"{INGEST}/Submit")(iter(messages), metadata=metadata, timeout=10)
     assert json.loads(answer) == {"messages": 50, "bytes": sum(map(len, messages))}
 
 
-def test_a_stream_of_answers_passes_in_order(gate: Gate, metadata: tuple[tuple[str, str], ...]) -> None:
+def test_a_stream_of_answers_passes_in_order(gate: RunningGateway, metadata: tuple[tuple[str, str], ...]) -> None:
     call = gate.edge.channel.unary_stream(f"{INGEST}/Watch")(b"500", metadata=metadata, timeout=10)
     assert [int(m) for m in call] == list(range(500))
     assert ("x-last", "500") in call.trailing_metadata()
 
 
 def test_a_stream_says_that_it_is_open_before_there_is_anything_to_tell(
-    gate: Gate, metadata: tuple[tuple[str, str], ...]
+    gate: RunningGateway, metadata: tuple[tuple[str, str], ...]
 ) -> None:
     call = gate.edge.channel.unary_stream(f"{INGEST}/Watch")(b"0", metadata=metadata, timeout=10)
     assert ("x-first", "1") in call.initial_metadata()
     call.cancel()
 
 
-def test_a_conversation_passes_message_by_message(gate: Gate, metadata: tuple[tuple[str, str], ...]) -> None:
+def test_a_conversation_passes_message_by_message(gate: RunningGateway, metadata: tuple[tuple[str, str], ...]) -> None:
     """And the method is one that the gateway's own protos do not have."""
     said: list[bytes] = []
     heard = threading.Semaphore(1)
@@ -87,7 +89,7 @@ def test_a_conversation_passes_message_by_message(gate: Gate, metadata: tuple[tu
     assert len(answers) == 5
 
 
-def test_a_rooms_refusal_arrives_intact(gate: Gate, metadata: tuple[tuple[str, str], ...]) -> None:
+def test_a_rooms_refusal_arrives_intact(gate: RunningGateway, metadata: tuple[tuple[str, str], ...]) -> None:
     with pytest.raises(grpc.RpcError) as refused:
         gate.edge.channel.unary_unary(f"{OBJECTION}/GetTask")(b"", metadata=metadata, timeout=10)
     assert refused.value.code() is grpc.StatusCode.NOT_FOUND
@@ -99,7 +101,7 @@ def test_a_rooms_refusal_arrives_intact(gate: Gate, metadata: tuple[tuple[str, s
 
 
 def test_a_refusal_of_a_stream_that_is_still_being_sent_arrives_as_it_is(
-    gate: Gate, metadata: tuple[tuple[str, str], ...]
+    gate: RunningGateway, metadata: tuple[tuple[str, str], ...]
 ) -> None:
     """Every time: a failing write must not hide it."""
 
@@ -114,7 +116,7 @@ def test_a_refusal_of_a_stream_that_is_still_being_sent_arrives_as_it_is(
         assert (refused.value.code(), refused.value.details()) == (grpc.StatusCode.NOT_FOUND, "没有这项任务")
 
 
-def test_without_a_token_nothing_is_forwarded(gate: Gate) -> None:
+def test_without_a_token_nothing_is_forwarded(gate: RunningGateway) -> None:
     calls = [
         lambda: gate.edge.channel.unary_unary(f"{DISCLOSURE}/Query")(b"", timeout=5),
         lambda: list(gate.edge.channel.unary_stream(f"{INGEST}/Watch")(b"1", timeout=5)),
@@ -129,7 +131,7 @@ def test_without_a_token_nothing_is_forwarded(gate: Gate) -> None:
 
 
 def test_a_room_that_is_down_is_unavailable_with_a_time_to_try_again(
-    gate: Gate, metadata: tuple[tuple[str, str], ...]
+    gate: RunningGateway, metadata: tuple[tuple[str, str], ...]
 ) -> None:
     call = gate.edge.channel.unary_unary("/chengxin.catalog.v1.CatalogService/ListEntries")
     with pytest.raises(grpc.RpcError) as refused:
@@ -139,7 +141,9 @@ def test_a_room_that_is_down_is_unavailable_with_a_time_to_try_again(
     assert (problem.code, problem.retry_after) == ("UPSTREAM_UNAVAILABLE", 1)
 
 
-def test_a_method_that_no_room_has_is_unimplemented(gate: Gate, metadata: tuple[tuple[str, str], ...]) -> None:
+def test_a_method_that_no_room_has_is_unimplemented(
+    gate: RunningGateway, metadata: tuple[tuple[str, str], ...]
+) -> None:
     strange = (f"{DISCLOSURE}/Nothing", "/chengxin.gateway.v1.X/Y", "/grpc.other.v1.X/Y", "/chengxin.audit.v1X/Y")
     for method in strange * 20:
         with pytest.raises(grpc.RpcError) as refused:
@@ -147,56 +151,62 @@ def test_a_method_that_no_room_has_is_unimplemented(gate: Gate, metadata: tuple[
         assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED, method
 
 
-def test_a_deadline_is_kept(gate: Gate, metadata: tuple[tuple[str, str], ...]) -> None:
-    gate.grpc_room.cancelled.clear()
+def test_a_deadline_is_kept(gate: RunningGateway, metadata: tuple[tuple[str, str], ...]) -> None:
+    gate.grpc_upstream.cancelled.clear()
     with pytest.raises(grpc.RpcError) as refused:
         gate.edge.channel.unary_unary(f"{OBJECTION}/ListTasks")(b"", metadata=metadata, timeout=0.3)
     assert refused.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    assert gate.grpc_room.cancelled.wait(5), "the service works on for nobody"
+    assert gate.grpc_upstream.cancelled.wait(5), "the service works on for nobody"
 
 
-def test_a_caller_who_hangs_up_is_not_worked_for_any_more(gate: Gate, metadata: tuple[tuple[str, str], ...]) -> None:
-    gate.grpc_room.cancelled.clear()
+def test_a_caller_who_hangs_up_is_not_worked_for_any_more(
+    gate: RunningGateway, metadata: tuple[tuple[str, str], ...]
+) -> None:
+    gate.grpc_upstream.cancelled.clear()
     call = gate.edge.channel.unary_unary(f"{OBJECTION}/ListTasks").future(b"", metadata=metadata, timeout=15)
     threading.Event().wait(0.2)
     call.cancel()
-    assert gate.grpc_room.cancelled.wait(5)
+    assert gate.grpc_upstream.cancelled.wait(5)
 
 
-def test_a_watcher_who_hangs_up_ends_the_rooms_stream(gate: Gate, metadata: tuple[tuple[str, str], ...]) -> None:
-    gate.grpc_room.cancelled.clear()
+def test_a_watcher_who_hangs_up_ends_the_rooms_stream(
+    gate: RunningGateway, metadata: tuple[tuple[str, str], ...]
+) -> None:
+    gate.grpc_upstream.cancelled.clear()
     call = gate.edge.channel.unary_stream(f"{INGEST}/Watch")(b"0", metadata=metadata)
     assert next(call)
     call.cancel()
-    assert gate.grpc_room.cancelled.wait(5)
+    assert gate.grpc_upstream.cancelled.wait(5)
 
 
-def test_a_slow_watcher_slows_the_room_down(gate: Gate, metadata: tuple[tuple[str, str], ...]) -> None:
-    gate.grpc_room.taken = 0
+def test_a_slow_watcher_slows_the_room_down(gate: RunningGateway, metadata: tuple[tuple[str, str], ...]) -> None:
+    gate.grpc_upstream.taken = 0
     call = gate.edge.channel.unary_stream(f"{INGEST}/Watch")(b"0", metadata=metadata)
     next(call)
     before = -1
 
     def quiet() -> bool:
         nonlocal before
-        taken, before = before, gate.grpc_room.taken
+        taken, before = before, gate.grpc_upstream.taken
         threading.Event().wait(0.2)
         return taken == before
 
     until(quiet, "the service stops sending to somebody who does not read")
     # 64 kB each: what is on its way is bounded by the windows of two connections, not by the service's speed.
-    assert gate.grpc_room.taken < 400
+    assert gate.grpc_upstream.taken < 400
     call.cancel()
 
 
-def test_many_callers_at_once_each_get_their_own_answer(gate: Gate, metadata: tuple[tuple[str, str], ...]) -> None:
+def test_many_callers_at_once_each_get_their_own_answer(
+    gate: RunningGateway, metadata: tuple[tuple[str, str], ...]
+) -> None:
     send = gate.edge.channel.unary_unary(f"{DISCLOSURE}/Query")
     requests = [f"request {n}".encode() for n in range(200)]
     calls = [send.future(r, metadata=metadata, timeout=20) for r in requests]
     assert [json.loads(c.result())["sha256"] for c in calls] == [hashlib.sha256(r).hexdigest() for r in requests]
 
 
-def test_health_is_open_and_true(gate: Gate) -> None:
+def test_health_is_open_and_true(gate: RunningGateway) -> None:
     stub = health_pb2_grpc.HealthStub(gate.edge.channel)
 
     def status(service: str) -> int:
@@ -207,7 +217,7 @@ def test_health_is_open_and_true(gate: Gate) -> None:
     assert status("chengxin.catalog.v1.CatalogService") == health_pb2.HealthCheckResponse.NOT_SERVING
 
 
-def test_reflection_is_open_and_knows_all_five_services(gate: Gate) -> None:
+def test_reflection_is_open_and_knows_all_five_services(gate: RunningGateway) -> None:
     stub = reflection_pb2_grpc.ServerReflectionStub(gate.edge.channel)
     asked = [
         reflection_pb2.ServerReflectionRequest(list_services=""),

@@ -10,14 +10,14 @@ from argon2 import PasswordHasher
 from pymongo import MongoClient
 
 from gateway.store.passwords import Passwords
-from tests.gateway.conftest import LI_NA, PASSWORD, Gate
+from tests.gateway.conftest import LI_NA, PASSWORD, RunningGateway
 
 
 def _claims(token: str) -> dict[str, Any]:
     return jwt.decode(token, options={"verify_signature": False})
 
 
-def _identify(gate: Gate, **proof: str) -> Any:
+def _identify(gate: RunningGateway, **proof: str) -> Any:
     return gate.edge.call("POST", "/v1/identity/demo", json=proof)
 
 
@@ -25,7 +25,7 @@ def _own(name: str = "name") -> str:
     return str(LI_NA[name])
 
 
-def test_a_citizen_is_her_pseudonym(gate: Gate) -> None:
+def test_a_citizen_is_her_pseudonym(gate: RunningGateway) -> None:
     answer = _identify(gate, name=_own(), identity_number=_own("identity_number"))
     assert answer.status == 200
     claims = _claims(answer.body["access_token"])
@@ -35,12 +35,12 @@ def test_a_citizen_is_her_pseudonym(gate: Gate) -> None:
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_her_token_opens_her_own_records(gate: Gate) -> None:
+def test_her_token_opens_her_own_records(gate: RunningGateway) -> None:
     token = _identify(gate, name=_own(), identity_number=_own("identity_number")).body["access_token"]
     assert gate.edge.call("GET", "/v1/me/records", token).status == 200
 
 
-def test_she_may_act_for_the_organisation_that_she_represents(gate: Gate) -> None:
+def test_she_may_act_for_the_organisation_that_she_represents(gate: RunningGateway) -> None:
     uscc = LI_NA["represents"][0]
     answer = _identify(gate, name=_own(), identity_number=_own("identity_number"), uscc=uscc)
     claims = _claims(answer.body["access_token"])
@@ -48,11 +48,11 @@ def test_she_may_act_for_the_organisation_that_she_represents(gate: Gate) -> Non
     assert (claims["sub"], claims["org"]) == (company, uscc)
     # Which person it was is on record, by pseudonym.
     person = gate.subject_key.subject_ref("identity_number", _own("identity_number"))
-    event = next(e for e in gate.grpc_room.acts("citizen.identified") if e["request_id"] == answer.request_id)
+    event = next(e for e in gate.grpc_upstream.acts("citizen.identified") if e["request_id"] == answer.request_id)
     assert event["subject_refs"] == [person, company]
 
 
-def test_she_may_not_act_for_another(gate: Gate) -> None:
+def test_she_may_not_act_for_another(gate: RunningGateway) -> None:
     answer = _identify(gate, name=_own(), identity_number=_own("identity_number"), uscc="11000000MA00000027")
     assert (answer.status, answer.body["code"]) == (403, "NOT_REPRESENTATIVE")
 
@@ -65,40 +65,42 @@ def test_she_may_not_act_for_another(gate: Gate) -> None:
         {"name": "张三", "identity_number": "441702188803020035"},
     ],
 )
-def test_a_wrong_name_and_an_unknown_number_get_the_same_answer(gate: Gate, proof: dict[str, str]) -> None:
+def test_a_wrong_name_and_an_unknown_number_get_the_same_answer(gate: RunningGateway, proof: dict[str, str]) -> None:
     answer = _identify(gate, **proof)
     assert (answer.status, answer.body["code"]) == (401, "IDENTITY_NOT_CONFIRMED")
     assert set(answer.body) == {"type", "title", "status", "code", "detail", "request_id"}
-    [event] = [e for e in gate.grpc_room.acts("citizen.identified", "refused") if e["request_id"] == answer.request_id]
+    [event] = [
+        e for e in gate.grpc_upstream.acts("citizen.identified", "refused") if e["request_id"] == answer.request_id
+    ]
     assert event["details"] == {"code": "IDENTITY_NOT_CONFIRMED", "acr": "demo"}
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"name": 1}', b'{"name":"\\u0000"}', b"null"])
-def test_nonsense_is_told_field_by_field(gate: Gate, body: bytes) -> None:
+def test_nonsense_is_told_field_by_field(gate: RunningGateway, body: bytes) -> None:
     answer = gate.edge.call("POST", "/v1/identity/demo", body=body, headers={"Content-Type": "application/json"})
     assert (answer.status, answer.body["code"]) == (400, "INPUT_INVALID")
     assert answer.body["errors"]
 
 
-def test_an_officer_signs_in(gate: Gate) -> None:
+def test_an_officer_signs_in(gate: RunningGateway) -> None:
     answer = gate.sign_in("centre")
     assert answer.status == 200, answer.body
     claims = _claims(answer.body["access_token"])
     assert (claims["sub"], claims["roles"], claims["acr"]) == ("officer:centre", ["centre"], "pwd+totp")
     assert (claims["org"], claims["region"]) == ("11000000MB0000001X", "441700")
-    assert [e for e in gate.grpc_room.acts("officer.signed_in") if e["request_id"] == answer.request_id]
+    assert [e for e in gate.grpc_upstream.acts("officer.signed_in") if e["request_id"] == answer.request_id]
 
 
-def test_a_code_is_good_once(gate: Gate) -> None:
+def test_a_code_is_good_once(gate: RunningGateway) -> None:
     code = gate.totp("authority")
     assert gate.sign_in("authority", totp=code).status == 200
     assert gate.sign_in("authority", totp=code).status == 401
-    # The next one is accepted half a minute early, and the one before it then no more.
+    # The next code is accepted half a minute early, and then the previous one no longer.
     assert gate.sign_in("authority", step=1).status == 200
     assert gate.sign_in("authority", totp=code).status == 401
 
 
-def test_of_many_at_once_one_code_signs_in_once(gate: Gate) -> None:
+def test_of_many_at_once_one_code_signs_in_once(gate: RunningGateway) -> None:
     code = gate.totp("hasty")
     statuses: list[int] = []
     threads = [
@@ -111,14 +113,14 @@ def test_of_many_at_once_one_code_signs_in_once(gate: Gate) -> None:
     assert sorted(statuses) == [200] + [401] * 5
 
 
-def test_an_unknown_officer_and_a_wrong_password_get_the_same_answer(gate: Gate) -> None:
+def test_an_unknown_officer_and_a_wrong_password_get_the_same_answer(gate: RunningGateway) -> None:
     tried = [gate.sign_in(name, password="wrong", totp="000000") for name in ("nobody1", "nobody2", "timed", "timed")]
     bodies = [answer.body | {"request_id": ""} for answer in tried]
     assert all(body == bodies[0] for body in bodies)
 
 
 def test_a_password_is_hashed_whether_or_not_the_officer_exists(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Nearly all the time of an answer is the hash: computed either way, it does not tell who exists.
+    # The hash takes nearly all the time of an answer; it is always computed, so the time does not reveal who exists.
     hashed: list[str] = []
     verify = PasswordHasher.verify
 
@@ -135,24 +137,26 @@ def test_a_password_is_hashed_whether_or_not_the_officer_exists(monkeypatch: pyt
     assert hashed == ["right", "wrong 1", "wrong 2"]
 
 
-def test_what_was_typed_as_a_user_name_is_not_put_on_record(gate: Gate) -> None:
+def test_what_was_typed_as_a_user_name_is_not_put_on_record(gate: RunningGateway) -> None:
     answer = gate.sign_in("441702188803020027", password="wrong", totp="000000")
-    [event] = [e for e in gate.grpc_room.acts("officer.signed_in", "refused") if e["request_id"] == answer.request_id]
+    [event] = [
+        e for e in gate.grpc_upstream.acts("officer.signed_in", "refused") if e["request_id"] == answer.request_id
+    ]
     assert "441702188803020027" not in json.dumps(event)
 
 
-def test_repeated_failures_lock_the_user_name_whether_or_not_it_exists(gate: Gate) -> None:
+def test_repeated_failures_lock_the_user_name_whether_or_not_it_exists(gate: RunningGateway) -> None:
     for username in ("locked", "nobody at all"):
         for _ in range(5):
             assert gate.sign_in(username, password="wrong", totp="000000").status == 401
         answer = gate.sign_in(username, totp="000000")
         assert (answer.status, answer.body["code"]) == (429, "SIGN_IN_LOCKED")
         assert 1 <= int(answer.headers["Retry-After"]) <= 31
-    # Also with everything right.
+    # Also with the right password and code.
     assert gate.sign_in("locked").status == 429
 
 
-def test_a_success_in_between_forgets_the_failures(gate: Gate) -> None:
+def test_a_success_in_between_forgets_the_failures(gate: RunningGateway) -> None:
     for _ in range(4):
         gate.sign_in("patient", password="wrong", totp="000000")
     assert gate.sign_in("patient").status == 200
@@ -160,14 +164,14 @@ def test_a_success_in_between_forgets_the_failures(gate: Gate) -> None:
         assert gate.sign_in("patient", password="wrong", totp="000000").status == 401
 
 
-def test_a_right_password_with_a_wrong_code_is_refused(gate: Gate) -> None:
+def test_a_right_password_with_a_wrong_code_is_refused(gate: RunningGateway) -> None:
     right = gate.totp("supervisor")
     wrong = f"{(int(right) + 123_457) % 1_000_000:06}"
     assert gate.sign_in("supervisor", totp=wrong).status == 401
 
 
-def test_without_the_audit_service_nobody_signs_in(gate: Gate) -> None:
-    gate.grpc_room.audit_is_up = False
+def test_without_the_audit_service_nobody_signs_in(gate: RunningGateway) -> None:
+    gate.grpc_upstream.audit_is_up = False
     try:
         answer = gate.sign_in("unrecorded")
         assert (answer.status, answer.body["code"]) == (503, "AUDIT_UNAVAILABLE")
@@ -175,10 +179,10 @@ def test_without_the_audit_service_nobody_signs_in(gate: Gate) -> None:
         assert citizen.status == 503
         assert "access_token" not in json.dumps([answer.body, citizen.body])
     finally:
-        gate.grpc_room.audit_is_up = True
+        gate.grpc_upstream.audit_is_up = True
 
 
-def test_nothing_personal_or_secret_is_in_the_store_as_it_is(gate: Gate) -> None:
+def test_nothing_personal_or_secret_is_in_the_store_as_it_is(gate: RunningGateway) -> None:
     client: MongoClient[dict[str, Any]] = MongoClient(gate.environment["CHENGXIN_MONGO_URI"])
     database = client["gateway"]
     kept = " ".join(repr(row) for name in database.list_collection_names() for row in database[name].find())

@@ -1,4 +1,4 @@
-"""Officers sign in with a browser: a session that does what the page for reporting asks, and nothing that another site asks."""
+"""Officers sign in with a browser; the session serves the reporting page, and no other site."""
 
 from http.cookies import Morsel, SimpleCookie
 from typing import Any
@@ -8,19 +8,19 @@ import pytest
 
 from chengxin_cli.gateway_client import HttpAnswer
 from gateway.domain import browser_sessions
-from tests.gateway.conftest import LI_NA, PASSWORD, Gate
+from tests.gateway.conftest import LI_NA, PASSWORD, RunningGateway
 from tests.support import until
 
 SIGN_IN = "/officers/sign-in"
 UPLOAD = "/v1/submissions"
 
 
-def posted(gate: Gate, path: str, form: dict[str, str], **headers: str) -> HttpAnswer:
+def posted(gate: RunningGateway, path: str, form: dict[str, str], **headers: str) -> HttpAnswer:
     sent = {"Origin": gate.issuer, "Content-Type": "application/x-www-form-urlencoded"} | headers
     return gate.edge.call("POST", path, body=urlencode(form), headers=sent, redirect=False)
 
 
-def signs_in(gate: Gate, username: str, path: str = SIGN_IN, step: int = 0, **changed: str) -> HttpAnswer:
+def signs_in(gate: RunningGateway, username: str, path: str = SIGN_IN, step: int = 0, **changed: str) -> HttpAnswer:
     form = {"username": username, "password": PASSWORD, "totp": gate.totp(username, step)} | changed
     return posted(gate, path, form)
 
@@ -33,20 +33,22 @@ def morsels(answer: HttpAnswer) -> dict[str, Morsel[str]]:
 
 
 def session(answer: HttpAnswer) -> dict[str, str]:
-    """The headers with which a page's script asks in this session."""
+    """The headers that the page's script sends in this session."""
     set_ = morsels(answer)
     cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in set_.items())
-    return {"Cookie": cookie, "X-CSRF-Token": set_[browser_sessions.CSRF_NAME].value}
+    return {"Cookie": cookie, "X-CSRF-Token": set_[browser_sessions.CSRF_COOKIE].value}
 
 
 @pytest.fixture(scope="module")
-def reporter(gate: Gate) -> dict[str, str]:
+def reporter(gate: RunningGateway) -> dict[str, str]:
     answer = signs_in(gate, "reporter")
     assert (answer.status, answer.headers["Location"]) == (303, "/report"), answer.body
     return session(answer) | {"Origin": gate.issuer}
 
 
-def asked(gate: Gate, who: dict[str, str], method: str = "GET", path: str = UPLOAD, **changed: str) -> HttpAnswer:
+def asked(
+    gate: RunningGateway, who: dict[str, str], method: str = "GET", path: str = UPLOAD, **changed: str
+) -> HttpAnswer:
     return gate.edge.call(method, path, headers=who | changed, redirect=False)
 
 
@@ -56,23 +58,26 @@ def as_whom(answer: HttpAnswer) -> Any:
 
 
 def token_in(who: dict[str, str]) -> str:
-    return SimpleCookie(who["Cookie"])[browser_sessions.NAME].value
+    return SimpleCookie(who["Cookie"])[browser_sessions.SESSION_COOKIE].value
 
 
-def test_the_session_is_kept_from_scripts_and_its_proof_from_other_sites(gate: Gate) -> None:
+def test_the_session_is_kept_from_scripts_and_its_proof_from_other_sites(gate: RunningGateway) -> None:
     answer = signs_in(gate, "leaver", step=-1)
     assert answer.headers["Cache-Control"] == "no-store"
     set_ = morsels(answer)
-    assert set_.keys() == {browser_sessions.NAME, browser_sessions.CSRF_NAME}
+    assert set_.keys() == {browser_sessions.SESSION_COOKIE, browser_sessions.CSRF_COOKIE}
     assert {m["samesite"] for m in set_.values()} == {"Strict"}
     assert {m["max-age"] for m in set_.values()} == {"600"}
-    assert (bool(set_[browser_sessions.NAME]["httponly"]), bool(set_[browser_sessions.CSRF_NAME]["httponly"])) == (
+    assert (
+        bool(set_[browser_sessions.SESSION_COOKIE]["httponly"]),
+        bool(set_[browser_sessions.CSRF_COOKIE]["httponly"]),
+    ) == (
         True,
         False,
     )
-    assert set_[browser_sessions.CSRF_NAME].value not in set_[browser_sessions.NAME].value
+    assert set_[browser_sessions.CSRF_COOKIE].value not in set_[browser_sessions.SESSION_COOKIE].value
     # Over TLS both are bound to this host.
-    assert browser_sessions.name_of("https://credit.example", browser_sessions.CSRF_NAME) == "__Host-chengxin_csrf"
+    assert browser_sessions.name_of("https://credit.example", browser_sessions.CSRF_COOKIE) == "__Host-chengxin_csrf"
 
 
 @pytest.mark.parametrize(
@@ -87,11 +92,11 @@ def test_the_session_is_kept_from_scripts_and_its_proof_from_other_sites(gate: G
     ],
 )
 def test_what_the_page_asks_is_asked_by_the_officer(
-    gate: Gate, reporter: dict[str, str], method: str, path: str
+    gate: RunningGateway, reporter: dict[str, str], method: str, path: str
 ) -> None:
     answer = asked(gate, reporter, method, path)
     assert as_whom(answer) == token_in(reporter)
-    # The service behind knows nothing of cookies, and what it answers is kept nowhere.
+    # The service behind gets no cookies, and its answers are not cached.
     assert not {"cookie", "x-csrf-token"} & answer.body["headers"].keys()
     assert answer.headers["Cache-Control"] == "no-store"
 
@@ -109,12 +114,14 @@ def test_what_the_page_asks_is_asked_by_the_officer(
         ("POST", "/v1/objections"),
     ],
 )
-def test_the_session_is_nothing_anywhere_else(gate: Gate, reporter: dict[str, str], method: str, path: str) -> None:
+def test_the_session_is_nothing_anywhere_else(
+    gate: RunningGateway, reporter: dict[str, str], method: str, path: str
+) -> None:
     answer = asked(gate, reporter, method, path)
     assert as_whom(answer) != token_in(reporter)
 
 
-def test_the_gateways_own_addresses_take_no_session(gate: Gate, reporter: dict[str, str]) -> None:
+def test_the_gateways_own_addresses_take_no_session(gate: RunningGateway, reporter: dict[str, str]) -> None:
     assert asked(gate, reporter, "GET", "/v1/identity/officers").body["code"] == "ROLE_NOT_ALLOWED"
 
 
@@ -134,17 +141,17 @@ def test_the_gateways_own_addresses_take_no_session(gate: Gate, reporter: dict[s
 )
 @pytest.mark.parametrize(("method", "path"), [("POST", UPLOAD), ("PUT", "/v1/submissions/mappings/QYDJ")])
 def test_nothing_is_changed_that_the_page_did_not_ask(
-    gate: Gate, reporter: dict[str, str], method: str, path: str, changed: dict[str, str]
+    gate: RunningGateway, reporter: dict[str, str], method: str, path: str, changed: dict[str, str]
 ) -> None:
     answer = asked(gate, reporter, method, path, **changed)
     assert (answer.status, answer.body["code"]) == (403, "FOREIGN_FORM")
 
 
-def test_a_session_is_for_the_page_of_whom_it_is(gate: Gate, reporter: dict[str, str]) -> None:
+def test_a_session_is_for_the_page_of_whom_it_is(gate: RunningGateway, reporter: dict[str, str]) -> None:
     citizen = posted(gate, "/sign-in", {"name": LI_NA["name"], "number": LI_NA["identity_number"]})
-    assert morsels(citizen).keys() == {browser_sessions.NAME}
+    assert morsels(citizen).keys() == {browser_sessions.SESSION_COOKIE}
     li_na = {
-        "Cookie": f"{browser_sessions.NAME}={morsels(citizen)[browser_sessions.NAME].value}",
+        "Cookie": f"{browser_sessions.SESSION_COOKIE}={morsels(citizen)[browser_sessions.SESSION_COOKIE].value}",
         "Origin": gate.issuer,
     }
     html = {"Accept": "text/html"}
@@ -154,14 +161,14 @@ def test_a_session_is_for_the_page_of_whom_it_is(gate: Gate, reporter: dict[str,
     assert as_whom(asked(gate, li_na)) != token_in(li_na)
 
 
-def test_other_sites_forms_sign_nobody_in(gate: Gate) -> None:
+def test_other_sites_forms_sign_nobody_in(gate: RunningGateway) -> None:
     form = {"username": "clumsy", "password": PASSWORD, "totp": gate.totp("clumsy")}
     answer = posted(gate, SIGN_IN, form, Origin="https://elsewhere.test")
     assert (answer.status, answer.body["code"]) == (403, "FOREIGN_FORM")
     assert "Set-Cookie" not in answer.headers
 
 
-def test_refusals_are_said_on_the_page_and_lock_the_user_name(gate: Gate) -> None:
+def test_refusals_are_said_on_the_page_and_lock_the_user_name(gate: RunningGateway) -> None:
     for _ in range(5):
         answer = signs_in(gate, "clumsy", SIGN_IN + "?lang=en", password="wrong")
         assert answer.status == 401
@@ -171,17 +178,17 @@ def test_refusals_are_said_on_the_page_and_lock_the_user_name(gate: Gate) -> Non
     assert (locked.status, "请在 30 秒后重试" in locked.body) == (429, True)
     assert int(locked.headers["Retry-After"]) <= 30
     assert "Set-Cookie" not in locked.headers
-    assert [e for e in gate.grpc_room.acts("officer.signed_in", "refused") if e["request_id"] == locked.request_id]
+    assert [e for e in gate.grpc_upstream.acts("officer.signed_in", "refused") if e["request_id"] == locked.request_id]
 
 
 @pytest.mark.parametrize("code", ["", "１２３４５６", "12345x", "é"])
-def test_what_is_no_code_is_refused_in_words(gate: Gate, code: str) -> None:
+def test_what_is_no_code_is_refused_in_words(gate: RunningGateway, code: str) -> None:
     answer = posted(gate, SIGN_IN, {"username": "nobody-at-all", "password": PASSWORD, "totp": code})
     assert answer.status == 401
     assert "用户名、密码或动态口令不正确" in answer.body
 
 
-def test_signing_out_ends_the_session_not_only_the_cookies(gate: Gate) -> None:
+def test_signing_out_ends_the_session_not_only_the_cookies(gate: RunningGateway) -> None:
     leaver = session(signs_in(gate, "leaver", step=1))
     before = alive(gate, "leaver")
     out = posted(gate, "/sign-out?lang=en", {}, Cookie=leaver["Cookie"])
@@ -192,7 +199,7 @@ def test_signing_out_ends_the_session_not_only_the_cookies(gate: Gate) -> None:
     assert gate.edge.call("GET", UPLOAD, token_in(leaver)).status == 401
 
 
-def test_a_session_is_listed_and_ended_by_another_officer(gate: Gate) -> None:
+def test_a_session_is_listed_and_ended_by_another_officer(gate: RunningGateway) -> None:
     ended = session(signs_in(gate, "ended"))
     [jti] = alive(gate, "ended")
     done = gate.officer("supervisor").call("DELETE", f"/v1/identity/officers/ended/sessions/{jti}")
@@ -200,7 +207,7 @@ def test_a_session_is_listed_and_ended_by_another_officer(gate: Gate) -> None:
     over(gate, ended)
 
 
-def test_who_is_suspended_is_out_and_stays_out(gate: Gate) -> None:
+def test_who_is_suspended_is_out_and_stays_out(gate: RunningGateway) -> None:
     suspended = session(signs_in(gate, "suspended"))
     assert gate.officer("first").call("POST", "/v1/identity/officers/suspended/suspend").status == 200
     over(gate, suspended)
@@ -209,7 +216,7 @@ def test_who_is_suspended_is_out_and_stays_out(gate: Gate) -> None:
     assert "Set-Cookie" not in again.headers
 
 
-def test_an_initial_password_is_changed_on_the_page(gate: Gate) -> None:
+def test_an_initial_password_is_changed_on_the_page(gate: RunningGateway) -> None:
     told = gate.officer("first").call("POST", "/v1/identity/officers/forgetful/reset").body
     gate.accounts["officers"] = [
         o | {"totp_secret": told["totp_secret"]} if o["username"] == "forgetful" else o
@@ -222,14 +229,14 @@ def test_an_initial_password_is_changed_on_the_page(gate: Gate) -> None:
     assert changed.status == 303
 
 
-def alive(gate: Gate, username: str) -> set[str]:
+def alive(gate: RunningGateway, username: str) -> set[str]:
     """The sessions of an officer that are alive, as the authority sees them."""
     shown = gate.officer("first").call("GET", f"/v1/identity/officers/{username}").body
     return {s["jti"] for s in shown["sessions"]}
 
 
-def over(gate: Gate, who: dict[str, str]) -> None:
-    """Waits until a session is over: its page asks to sign in, its script is told."""
+def over(gate: RunningGateway, who: dict[str, str]) -> None:
+    """Waits until a session is over: the page asks to sign in, the script gets a refusal."""
     until(lambda: asked(gate, who).status == 401, "the session is over")
     assert asked(gate, who).body["code"] == "UNAUTHENTICATED"
     page = asked(gate, who, path="/report", Accept="text/html")

@@ -14,22 +14,22 @@ import pytest
 import urllib3
 
 from chengxin_cli.gateway_client import Edge, HttpAnswer
-from tests.gateway.conftest import LI_NA, Gate, answers
+from tests.gateway.conftest import LI_NA, RunningGateway, answers
 from tests.support import free_port, until
 
 PATH = "/v1/identity/oidc"
 
 
 @dataclass
-class Browser:
-    """Somebody's browser, at a gateway that has a provider."""
+class OidcBrowser:
+    """A citizen's browser, at a gateway with an OpenID Connect provider."""
 
     edge: Edge
     provider: str
     http: urllib3.PoolManager
 
     def begin(self, uscc: str = "") -> tuple[str, str]:
-        """Where she is sent, and the cookie."""
+        """Where the gateway redirects, and the cookie."""
         answer = self.http.request("GET", f"{self.edge.http}{PATH}/sign-in?uscc={uscc}", redirect=False)
         assert answer.status == 302
         cookie = answer.headers["Set-Cookie"]
@@ -38,19 +38,19 @@ class Browser:
         return answer.headers["Location"], cookie.partition(";")[0]
 
     def consent(self, location: str, sub: str = "li_na") -> dict[str, str]:
-        """She signs in at the provider, which sends her back with these."""
+        """Signs in at the provider; the parameters with which it redirects back."""
         answer = self.http.request("POST", location, fields={"sub": sub}, encode_multipart=False, redirect=False)
         assert answer.status == 302, answer.data
         return {k: v[0] for k, v in parse_qs(urlsplit(answer.headers["Location"]).query).items()}
 
     def come_back(self, given: dict[str, str], cookie: str) -> HttpAnswer:
-        """At the gateway again."""
+        """Returns to the gateway."""
         query = "&".join(f"{k}={v}" for k, v in given.items())
         return self.edge.call("GET", f"{PATH}/callback?{query}", headers={"Cookie": cookie})
 
 
 @pytest.fixture(scope="module")
-def browser(gate: Gate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def browser(gate: RunningGateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OidcBrowser]:
     port, http, grpc = free_port(), f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     users = [
         {"sub": "li_na", "name": LI_NA["name"], "identity_number": LI_NA["identity_number"]},
@@ -70,7 +70,7 @@ def browser(gate: Gate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Br
     }
     process = gate.start(CHENGXIN_HTTP_LISTEN=http, CHENGXIN_GRPC_LISTEN=grpc, CHENGXIN_DEMO="false", **settings)
     pool = urllib3.PoolManager(retries=False)
-    found = Browser(Edge(f"http://{http}", grpc), settings["CHENGXIN_OIDC_ISSUER"], pool)
+    found = OidcBrowser(Edge(f"http://{http}", grpc), settings["CHENGXIN_OIDC_ISSUER"], pool)
     try:
         until(lambda: answers(found.edge), "the gateway answers")
         until(lambda: _answers(pool, found.provider), "the provider answers")
@@ -94,7 +94,7 @@ def _refused(answer: HttpAnswer) -> str:
     return str(answer.body["params"]["reason"])
 
 
-def test_she_signs_in_at_the_provider_and_is_her_pseudonym(gate: Gate, browser: Browser) -> None:
+def test_she_signs_in_at_the_provider_and_is_her_pseudonym(gate: RunningGateway, browser: OidcBrowser) -> None:
     location, cookie = browser.begin()
     asked = parse_qs(urlsplit(location).query)
     assert asked["code_challenge_method"] == ["S256"]
@@ -105,53 +105,53 @@ def test_she_signs_in_at_the_provider_and_is_her_pseudonym(gate: Gate, browser: 
     assert claims["sub"] == gate.subject_key.subject_ref("identity_number", str(LI_NA["identity_number"]))
     assert (claims["acr"], claims["roles"]) == ("oidc", ["subject"])
     assert browser.edge.call("GET", "/v1/me/records", answer.body["access_token"]).status == 200
-    assert [e for e in gate.grpc_room.acts("citizen.identified") if e["request_id"] == answer.request_id]
+    assert [e for e in gate.grpc_upstream.acts("citizen.identified") if e["request_id"] == answer.request_id]
 
 
-def test_another_browser_cannot_finish_what_she_began(browser: Browser) -> None:
+def test_another_browser_cannot_finish_what_she_began(browser: OidcBrowser) -> None:
     location, _ = browser.begin()
     _, cookie = browser.begin()
     assert "another browser" in _refused(browser.come_back(browser.consent(location), cookie))
 
 
-def test_a_state_is_good_once(browser: Browser) -> None:
+def test_a_state_is_good_once(browser: OidcBrowser) -> None:
     location, cookie = browser.begin()
     given = browser.consent(location)
     assert browser.come_back(given, cookie).status == 200
     assert "not begun here" in _refused(browser.come_back(given, cookie))
 
 
-def test_a_forged_state_and_a_forged_code_lead_nowhere(browser: Browser) -> None:
+def test_a_forged_state_and_a_forged_code_lead_nowhere(browser: OidcBrowser) -> None:
     location, cookie = browser.begin()
     given = browser.consent(location)
     assert "not begun here" in _refused(browser.come_back(given | {"state": "forged"}, cookie))
     assert "not exchanged" in _refused(browser.come_back(given | {"code": "forged"}, cookie))
 
 
-def test_a_code_from_another_sign_in_is_refused(browser: Browser) -> None:
-    # Injection: her code, in the attacker's sign-in. PKCE at the provider, or the nonce here, stops it.
+def test_a_code_from_another_sign_in_is_refused(browser: OidcBrowser) -> None:
+    # Injection: the citizen's code in an attacker's sign-in. PKCE at the provider, or the nonce here, stops it.
     hers, _ = browser.begin()
     mine, cookie = browser.begin()
     state = parse_qs(urlsplit(mine).query)["state"][0]
-    _refused(browser.come_back({"state": state, "code": browser.consent(hers)["code"]}, cookie))
+    assert _refused(browser.come_back({"state": state, "code": browser.consent(hers)["code"]}, cookie))
 
 
-def test_whoever_is_asserted_without_a_number_is_not_confirmed(browser: Browser) -> None:
+def test_whoever_is_asserted_without_a_number_is_not_confirmed(browser: OidcBrowser) -> None:
     location, cookie = browser.begin()
     assert "identity number" in _refused(browser.come_back(browser.consent(location, "nameless"), cookie))
 
 
-def test_for_an_organisation_she_must_be_its_representative(browser: Browser) -> None:
+def test_for_an_organisation_she_must_be_its_representative(browser: OidcBrowser) -> None:
     location, cookie = browser.begin("11000000MA00000035")
     answer = browser.come_back(browser.consent(location), cookie)
     assert (answer.status, answer.body["code"]) == (403, "NOT_REPRESENTATIVE")
 
 
-def test_without_a_provider_there_is_no_address_for_it(gate: Gate) -> None:
+def test_without_a_provider_there_is_no_address_for_it(gate: RunningGateway) -> None:
     assert gate.edge.call("GET", f"{PATH}/sign-in").status == 404
 
 
-def test_a_provider_that_is_set_up_by_half_ends_the_process(gate: Gate) -> None:
+def test_a_provider_that_is_set_up_by_half_ends_the_process(gate: RunningGateway) -> None:
     process = gate.start(
         CHENGXIN_HTTP_LISTEN=f"127.0.0.1:{free_port()}",
         CHENGXIN_GRPC_LISTEN=f"127.0.0.1:{free_port()}",

@@ -1,4 +1,4 @@
-"""Signing in with a browser: a session that opens one's own page and nothing else, and no other site's form."""
+"""Citizens sign in with a browser; the session opens the citizen's own page only, and ignores other sites' forms."""
 
 from http.cookies import SimpleCookie
 from urllib.parse import urlencode
@@ -6,28 +6,28 @@ from urllib.parse import urlencode
 import pytest
 
 from chengxin_cli.gateway_client import HttpAnswer
-from tests.gateway.conftest import LI_NA, Gate
+from tests.gateway.conftest import LI_NA, RunningGateway
 
 FORM = {"name": LI_NA["name"], "number": LI_NA["identity_number"]}
 
 
-def posted(gate: Gate, path: str, form: dict[str, object], **headers: str) -> HttpAnswer:
+def posted(gate: RunningGateway, path: str, form: dict[str, object], **headers: str) -> HttpAnswer:
     sent = {"Origin": gate.issuer, "Content-Type": "application/x-www-form-urlencoded"} | headers
     return gate.edge.call("POST", path, body=urlencode(form), headers=sent, redirect=False)
 
 
-def signed_in(gate: Gate) -> str:
+def signed_in(gate: RunningGateway) -> str:
     answer = posted(gate, "/sign-in", FORM)
     assert (answer.status, answer.headers["Location"]) == (303, "/me")
     return next(f"{m.key}={m.value}" for m in SimpleCookie(answer.headers["Set-Cookie"]).values())
 
 
-def own_page(gate: Gate, cookie: str = "", path: str = "/me", method: str = "GET") -> HttpAnswer:
+def own_page(gate: RunningGateway, cookie: str = "", path: str = "/me", method: str = "GET") -> HttpAnswer:
     headers = {"Accept": "text/html", "Cookie": cookie}
     return gate.edge.call(method, path, headers=headers, redirect=False)
 
 
-def test_a_session_opens_ones_own_page(gate: Gate) -> None:
+def test_a_session_opens_ones_own_page(gate: RunningGateway) -> None:
     answer = own_page(gate, signed_in(gate))
     assert answer.status == 200
     # The service behind gets the token, never the cookie.
@@ -36,7 +36,7 @@ def test_a_session_opens_ones_own_page(gate: Gate) -> None:
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_the_cookie_is_kept_from_scripts_and_other_sites(gate: Gate) -> None:
+def test_the_cookie_is_kept_from_scripts_and_other_sites(gate: RunningGateway) -> None:
     answer = posted(gate, "/sign-in", FORM)
     [cookie] = SimpleCookie(answer.headers["Set-Cookie"]).values()
     assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Strict", "/")
@@ -45,7 +45,7 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites(gate: Gate) -> None:
 
 
 @pytest.mark.parametrize("cookie", ["", "chengxin_session=", "chengxin_session=x.y.z", "other=1", ";;=x"])
-def test_without_a_good_session_one_is_asked_to_sign_in(gate: Gate, cookie: str) -> None:
+def test_without_a_good_session_one_is_asked_to_sign_in(gate: RunningGateway, cookie: str) -> None:
     answer = own_page(gate, cookie)
     assert (answer.status, answer.headers["Location"]) == (303, "/sign-in")
     page = own_page(gate, path="/sign-in")
@@ -58,7 +58,7 @@ def test_without_a_good_session_one_is_asked_to_sign_in(gate: Gate, cookie: str)
     ("method", "path"),
     [("GET", "/v1/me/records"), ("DELETE", "/v1/me/consents/x"), ("POST", "/me"), ("GET", "/me/x"), ("GET", "/")],
 )
-def test_a_cookie_is_nothing_anywhere_else(gate: Gate, method: str, path: str) -> None:
+def test_a_cookie_is_nothing_anywhere_else(gate: RunningGateway, method: str, path: str) -> None:
     cookie = signed_in(gate)
     token = cookie.partition("=")[2]
     answer = own_page(gate, cookie, path, method)
@@ -76,21 +76,21 @@ def test_a_cookie_is_nothing_anywhere_else(gate: Gate, method: str, path: str) -
     ],
 )
 @pytest.mark.parametrize("path", ["/sign-in", "/sign-out"])
-def test_other_sites_forms_are_refused(gate: Gate, path: str, headers: dict[str, str]) -> None:
+def test_other_sites_forms_are_refused(gate: RunningGateway, path: str, headers: dict[str, str]) -> None:
     answer = posted(gate, path, FORM, **headers)
     assert (answer.status, answer.body["code"]) == (403, "FOREIGN_FORM")
     assert "Set-Cookie" not in answer.headers
 
 
-def test_who_is_not_confirmed_stays_outside_and_is_on_record(gate: Gate) -> None:
+def test_who_is_not_confirmed_stays_outside_and_is_on_record(gate: RunningGateway) -> None:
     answer = posted(gate, "/sign-in", FORM | {"name": "王某<script>"})
     assert answer.status == 401
     assert "Set-Cookie" not in answer.headers
     assert "<script>" not in answer.body
-    assert [e for e in gate.grpc_room.acts("citizen.identified", "refused") if e["request_id"] == answer.request_id]
+    assert [e for e in gate.grpc_upstream.acts("citizen.identified", "refused") if e["request_id"] == answer.request_id]
 
 
-def test_signing_out_ends_the_token_not_only_the_cookie(gate: Gate) -> None:
+def test_signing_out_ends_the_token_not_only_the_cookie(gate: RunningGateway) -> None:
     cookie = signed_in(gate)
     out = posted(gate, "/sign-out", {}, Cookie=cookie)
     assert (out.status, out.headers["Location"]) == (303, "/")

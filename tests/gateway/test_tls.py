@@ -21,8 +21,8 @@ from chengxin.auth.tls import Trust, pool
 from chengxin.errors import Problem
 from chengxin_cli.commands.keys import command
 from chengxin_cli.gateway_client import Caller, Edge
-from gateway.edge.tls_terminator import TlsFront, server_context
-from tests.gateway.conftest import Gate, answers
+from gateway.edge.tls_terminator import TlsTerminator, server_context
+from tests.gateway.conftest import RunningGateway, answers
 from tests.support import free_port, until
 
 _QUERY = "/chengxin.disclosure.v1.DisclosureService/Query"
@@ -60,7 +60,9 @@ def make(directory: Path, *clients: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module", params=["the gRPC edge", "both edges"])
-def secured(gate: Gate, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Secured]:
+def secured(
+    gate: RunningGateway, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Secured]:
     """Mutual at the gRPC edge, or at both."""
     directory = tmp_path_factory.mktemp("ca")
     mutual = request.param == "both edges"
@@ -145,27 +147,29 @@ def test_a_token_is_bound_to_the_certificate_that_the_client_names(secured: Secu
 
 
 def test_a_bound_token_is_worth_nothing_with_another_certificate_and_that_is_on_record(
-    secured: Secured, gate: Gate
+    secured: Secured, gate: RunningGateway
 ) -> None:
     caller = secured.provider()
-    before = len(gate.grpc_room.acts("edge.refused", "refused"))
+    before = len(gate.grpc_upstream.acts("edge.refused", "refused"))
     assert refusal(caller, secured.edge("housing_bureau")) == "UNAUTHENTICATED"
-    until(lambda: len(gate.grpc_room.acts("edge.refused", "refused")) > before, "it is on record")
+    until(lambda: len(gate.grpc_upstream.acts("edge.refused", "refused")) > before, "it is on record")
 
 
-def test_a_bound_token_is_good_at_the_http_edge_with_its_certificate_alone(secured: Secured, gate: Gate) -> None:
+def test_a_bound_token_is_good_at_the_http_edge_with_its_certificate_alone(
+    secured: Secured, gate: RunningGateway
+) -> None:
     bound = secured.provider()
     assert bound.call("GET", "/v1/submissions").status == 200
     assert bound.call("GET", "/v1/identity/clients").status == 403
-    before = len(gate.grpc_room.acts("edge.refused", "refused"))
+    before = len(gate.grpc_upstream.acts("edge.refused", "refused"))
     for other in (secured.edge("housing_bureau"), *([] if secured.mutual else [secured.edge()])):
         for path in ("/v1/submissions", "/v1/identity/clients"):
             answer = Caller(other, bound.token).call("GET", path)
             assert (answer.status, answer.body["code"]) == (401, "UNAUTHENTICATED")
             assert "certificate" in answer.body["detail"]
             before += 1
-    until(lambda: len(gate.grpc_room.acts("edge.refused", "refused")) >= before, "all are on record")
-    # The same connections are good for whoever is not bound.
+    until(lambda: len(gate.grpc_upstream.acts("edge.refused", "refused")) >= before, "all are on record")
+    # The same connections serve callers whose tokens are not bound.
     assert Caller(secured.edge("housing_bureau"), secured.provider(bound=False).token).get("/v1/submissions")
 
 
@@ -187,7 +191,7 @@ def test_a_certificate_of_another_ca_opens_no_connection(secured: Secured) -> No
 
 
 def test_who_says_nothing_keeps_nobody_else_waiting(secured: Secured) -> None:
-    """Connections on which no TLS comes, many times as many as any pool of threads has."""
+    """Connections without TLS, many more than any thread pool has threads."""
     host, _, port = secured.http.removeprefix("https://").rpartition(":")
     with contextlib.ExitStack() as silent:
         for _ in range(400):
@@ -202,7 +206,7 @@ def test_a_stop_waits_for_no_connection_that_is_kept(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as inner:
         inner.bind(str(tmp_path / "http"))
         inner.listen()
-        front = TlsFront(f"{address[0]}:{address[1]}", tmp_path / "http", context)
+        front = TlsTerminator(f"{address[0]}:{address[1]}", tmp_path / "http", context)
         front.start()
         trusting = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
         kept = trusting.wrap_socket(socket.create_connection(address), server_hostname=address[0])
@@ -235,7 +239,7 @@ def test_the_edge_behind_tls_answers_nobody_who_came_past_it(secured: Secured) -
         assert past.recv(1000).startswith(b"HTTP/1.1 403")
 
 
-def test_a_bound_token_is_worth_nothing_where_no_certificate_is_seen(secured: Secured, gate: Gate) -> None:
+def test_a_bound_token_is_worth_nothing_where_no_certificate_is_seen(secured: Secured, gate: RunningGateway) -> None:
     token = gate.token_with(cnf={"x5t#S256": secured.trust("market_regulator").thumbprint})
     assert refusal(Caller(gate.edge, lambda: token), gate.edge) == "UNAUTHENTICATED"
     assert gate.edge.call("GET", "/v1/submissions", token).status == 401
@@ -244,7 +248,7 @@ def test_a_bound_token_is_worth_nothing_where_no_certificate_is_seen(secured: Se
 @pytest.mark.parametrize(
     "cnf", ["x", {}, {"jkt": "x"}, {"x5t#S256": "short"}, {"x5t#S256": "A" * 43, "jkt": "x"}, None]
 )
-def test_what_binds_to_nothing_known_is_refused(gate: Gate, cnf: object) -> None:
+def test_what_binds_to_nothing_known_is_refused(gate: RunningGateway, cnf: object) -> None:
     answer = gate.ask(gate.assertion_with({"cnf": cnf}), scope="provider")
     assert (answer.status, answer.body["code"]) == (400, "TOKEN_REQUEST_INVALID")
 

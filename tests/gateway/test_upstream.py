@@ -1,4 +1,4 @@
-"""A service that does not answer: who reads is told so in time, and a service that only takes long is waited for."""
+"""A service does not answer: a reader is told in time; but a service that only takes long is waited for."""
 
 import json
 import socket
@@ -20,7 +20,7 @@ PROMISED = 5
 
 @pytest.fixture
 def frozen() -> Iterator[Upstream]:
-    """A process that stands still: its machine takes connections for it, and nobody reads from them."""
+    """A stopped process: its machine accepts connections for it, and no program reads from them."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listening:
         service = Upstream(f"127.0.0.1:{listening.getsockname()[1]}")
         yield service
@@ -34,7 +34,7 @@ def frozen() -> Iterator[Upstream]:
 def test_readers_of_a_process_that_stands_still_are_told_in_time(
     frozen: Upstream, method: str, target: str, body: bytes | None
 ) -> None:
-    """They were held for two minutes."""
+    """Such requests were once held for two minutes."""
     with ThreadPoolExecutor(20) as pool:
         asked = [pool.submit(frozen.send, method, target, {}, body) for _ in range(20)]
         for one in asked:
@@ -45,7 +45,7 @@ def test_readers_of_a_process_that_stands_still_are_told_in_time(
 
 
 def test_a_reader_on_a_kept_connection_waits_no_longer(frozen: Upstream) -> None:
-    """A connection that is kept may turn out to be closed, and then the request is repeated; this one is open."""
+    """A kept connection may turn out to be closed, and then the request is repeated; this one is open."""
     host, _, port = frozen._host.rpartition(":")
     frozen._idle.append(upstream._Line((host, int(port))))
     with ThreadPoolExecutor(1) as pool:
@@ -55,7 +55,7 @@ def test_a_reader_on_a_kept_connection_waits_no_longer(frozen: Upstream) -> None
 
 
 class Busy(BaseHTTPRequestHandler):
-    """Answers `/slow` after it was asked twice whether it lives."""
+    """Answers `/slow` after two health checks."""
 
     asked = 0
     often = threading.Event()

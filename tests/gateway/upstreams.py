@@ -1,4 +1,4 @@
-"""What stands behind the gateway in its tests: somebody else's processes, as it sees them, over real sockets."""
+"""Fake services behind the gateway in its tests, over real sockets."""
 
 import hashlib
 import json
@@ -21,21 +21,21 @@ READY = {"store": True, "token": True}
 
 
 class HttpUpstream:
-    """An HTTP server that tells what reached it."""
+    """An HTTP server that answers with the request that it received."""
 
     def __init__(self) -> None:
         service = self
         self.ready = dict(READY)
         self.connections = 0
         self.requests = 0
-        # What is open in `/v1/public/slow` waits for this.
+        # Requests to `/v1/public/slow` wait for this.
         self.patience = threading.Event()
 
-        class Handler(_Handler):
+        class BoundHandler(UpstreamHandler):
             pass
 
-        Handler.service = service
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        BoundHandler.service = service
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), BoundHandler)
         self.server.daemon_threads = True
         self.address = f"127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -45,7 +45,7 @@ class HttpUpstream:
         self.server.server_close()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class UpstreamHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     service: HttpUpstream
@@ -202,7 +202,7 @@ class GrpcUpstream:
 
 class _Methods(grpc.GenericRpcHandler):
     def __init__(self, service: GrpcUpstream) -> None:
-        self._room = service
+        self._upstream = service
 
     def service(self, details: grpc.HandlerCallDetails) -> Any:
         name = details.method.rpartition("/")[2]
@@ -219,10 +219,10 @@ class _Methods(grpc.GenericRpcHandler):
         }.get(name)
 
     def _append(self, request: bytes, context: grpc.ServicerContext) -> bytes:
-        if not self._room.audit_is_up:
+        if not self._upstream.audit_is_up:
             context.abort(grpc.StatusCode.UNAVAILABLE, "the log is away")
         message = audit_pb2.AppendRequest.FromString(request)
-        self._room.events.extend(json.loads(e) for e in message.entries)
+        self._upstream.events.extend(json.loads(e) for e in message.entries)
         return audit_pb2.AppendResponse(appended=len(message.entries)).SerializeToString()
 
     def _query(self, request: bytes, context: grpc.ServicerContext) -> bytes:
@@ -233,8 +233,8 @@ class _Methods(grpc.GenericRpcHandler):
 
     def _resolve(self, request: bytes, context: grpc.ServicerContext) -> bytes:
         asked = disclosure_pb2.ResolveConsentRequest.FromString(request)
-        self._room.resolved.append((asked.code, asked.grantee))
-        grantee, refusal = self._room.consents.get(asked.code, ("", "CONSENT_CODE_UNKNOWN"))
+        self._upstream.resolved.append((asked.code, asked.grantee))
+        grantee, refusal = self._upstream.consents.get(asked.code, ("", "CONSENT_CODE_UNKNOWN"))
         if refusal or grantee != asked.grantee:
             code = refusal or "CONSENT_OTHER_GRANTEE"
             self._abort(context, grpc.StatusCode.PERMISSION_DENIED, code, "不可用", http_status="403")
@@ -254,20 +254,20 @@ class _Methods(grpc.GenericRpcHandler):
         raise AssertionError
 
     def _wait(self, request: bytes, context: grpc.ServicerContext) -> bytes:
-        """Works until nobody waits any more."""
+        """Works until the caller no longer waits."""
         done = threading.Event()
         context.add_callback(done.set)
         done.wait(20)
-        self._room.cancelled.set()
+        self._upstream.cancelled.set()
         return b""
 
     def _watch(self, request: bytes, context: grpc.ServicerContext) -> Any:
         context.send_initial_metadata((("x-first", "1"),))
-        context.add_callback(self._room.cancelled.set)
+        context.add_callback(self._upstream.cancelled.set)
         count = int(request or b"0")
         n = 0
         while n < count or (count == 0 and context.is_active()):
-            self._room.taken = n
+            self._upstream.taken = n
             yield bytes(64_000) if count == 0 else f"{n}".encode()
             n += 1
         context.set_trailing_metadata((("x-last", str(n)),))

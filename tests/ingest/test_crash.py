@@ -11,7 +11,8 @@ import pytest
 
 from chengxin.errors import Problem
 from chengxin.values.provider_statement import content_sha256
-from tests.ingest.conftest import REGULATOR, Running, licences, running_ingest, stream
+from tests.ingest.deliveries import REGULATOR, licences
+from tests.ingest.running_ingest import RunningIngest, running_ingest, stream
 from tests.support import Issuer, StoreDaemon, until
 
 RECORDS = 4000
@@ -28,13 +29,13 @@ def daemon(tmp_path: Path) -> Iterator[StoreDaemon]:
 
 
 @pytest.fixture
-def ingest(daemon: StoreDaemon, issuer: Issuer) -> Iterator[Running]:
+def ingest(daemon: StoreDaemon, issuer: Issuer) -> Iterator[RunningIngest]:
     """Ingest on that store."""
     yield from running_ingest(daemon.uri("ingest"), issuer)
 
 
-def deliver(ingest: Running, records: list[dict[str, str]], name: str, receipts: list[Any]) -> None:
-    """As a client does: goes on from the last committed batch, until there is a receipt."""
+def deliver(ingest: RunningIngest, records: list[dict[str, str]], name: str, receipts: list[Any]) -> None:
+    """Resumes from the last committed batch, as a client does, until there is a receipt."""
     while True:
         try:
             found = ingest.regulator.submission(name).batches_committed
@@ -50,7 +51,7 @@ def deliver(ingest: Running, records: list[dict[str, str]], name: str, receipts:
             continue
 
 
-def test_a_killed_store_loses_and_doubles_nothing(ingest: Running, daemon: StoreDaemon) -> None:
+def test_a_killed_store_loses_and_doubles_nothing(ingest: RunningIngest, daemon: StoreDaemon) -> None:
     records, receipts = licences(RECORDS), []
     client = threading.Thread(target=deliver, args=(ingest, records, "through-crashes", receipts))
     client.start()
@@ -81,7 +82,7 @@ def test_a_killed_store_loses_and_doubles_nothing(ingest: Running, daemon: Store
     assert numbers == list(range(1, RECORDS // BATCH + 1))
 
 
-def test_a_commit_of_unknown_outcome_is_found_again(ingest: Running) -> None:
+def test_a_commit_of_unknown_outcome_is_found_again(ingest: RunningIngest) -> None:
     """The commit is done and its answer lost: the next attempt recognises the batch."""
     transact = ingest.ctx.store.transact
     lost = [pymongo.errors.AutoReconnect("the answer is lost")]

@@ -6,10 +6,11 @@ import pytest
 from chengxin.errors import Problem
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
 from services.ingest.store.recent_versions import RecentVersions
-from tests.ingest.conftest import Running, licence, licences
+from tests.ingest.deliveries import licence, licences
+from tests.ingest.running_ingest import RunningIngest
 
 
-def test_every_version_is_told_once_in_order(ingest: Running) -> None:
+def test_every_version_is_told_once_in_order(ingest: RunningIngest) -> None:
     ingest.regulator.submits(licences(1200), 1000)
     ingest.regulator.submits([licence(1, XK_NR="餐饮服务")])
     changes = ingest.watched(1201)
@@ -23,14 +24,14 @@ def test_every_version_is_told_once_in_order(ingest: Running) -> None:
     assert documents == [record["XK_WSH"] for record in licences(1200)]
 
 
-def test_a_follower_goes_on_where_it_was(ingest: Running) -> None:
+def test_a_follower_goes_on_where_it_was(ingest: RunningIngest) -> None:
     ingest.regulator.submits(licences(20), 10)
     first, second = ingest.watched(20)
     [again] = ingest.watched(10, after=first.position)
     assert again == second
 
 
-def test_old_versions_are_told_as_they_were(ingest: Running) -> None:
+def test_old_versions_are_told_as_they_were(ingest: RunningIngest) -> None:
     ingest.regulator.submits([licence()])
     ingest.regulator.submits([licence(XK_NR="餐饮服务")])
     told = [r for c in ingest.watched(2) for r in c.records]
@@ -44,7 +45,9 @@ def test_old_versions_are_told_as_they_were(ingest: Running) -> None:
     assert told[0].subject.kind == "enterprise"
 
 
-def test_what_is_held_in_memory_is_told_as_the_store_has_it(ingest: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_held_in_memory_is_told_as_the_store_has_it(
+    ingest: RunningIngest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ingest.clock.instant = ingest.clock.instant.replace(microsecond=123_456)
     first = [licence(n) for n in (1, 2)] + [licence(1, XK_NR="餐饮服务"), licence(3, XK_XDR_SHXYM="无")]
     ingest.regulator.submits(first)
@@ -57,7 +60,7 @@ def test_what_is_held_in_memory_is_told_as_the_store_has_it(ingest: Running, mon
     assert held == ingest.watched(5)
 
 
-def test_who_follows_comes_past_a_batch_of_which_nothing_was_accepted(ingest: Running) -> None:
+def test_who_follows_comes_past_a_batch_of_which_nothing_was_accepted(ingest: RunningIngest) -> None:
     ingest.regulator.submits([licence(1, XK_XDR_SHXYM="无")])
     ingest.regulator.submits([licence(2)])
     changes = ingest.watched(1)
@@ -78,7 +81,7 @@ def test_memory_holds_the_last_batches_and_no_more() -> None:
     assert recent.of("b5") == [{"n": 5}]
 
 
-def test_objections_hear_of_corrections_only_and_of_every_hundredth_position(ingest: Running) -> None:
+def test_objections_hear_of_corrections_only_and_of_every_hundredth_position(ingest: RunningIngest) -> None:
     ingest.regulator.submits([licence(1), licence(2)])
     ids = [r.record_id for c in ingest.watched(2) for r in c.records]
     amended = {"items": licence(1, XK_NR="餐饮服务"), "reason": "更正", "request_id": "amend-0001"}
@@ -94,7 +97,7 @@ def test_objections_hear_of_corrections_only_and_of_every_hundredth_position(ing
     ]
 
 
-def test_whose_a_record_is_is_told_to_objection_and_on_record(ingest: Running) -> None:
+def test_whose_a_record_is_is_told_to_objection_and_on_record(ingest: RunningIngest) -> None:
     ingest.regulator.submits([licence(1)])
     [record] = [r for c in ingest.watched(1) for r in c.records]
     head = ingest.objection.rpc("GetRecordHead", pb.GetRecordHeadRequest(record_id=record.record_id))
@@ -119,9 +122,9 @@ def test_whose_a_record_is_is_told_to_objection_and_on_record(ingest: Running) -
         {"role": "centre"},
     ],
 )
-def test_the_feed_is_for_disclosure(ingest: Running, claims: dict[str, str]) -> None:
+def test_the_feed_is_for_disclosure(ingest: RunningIngest, claims: dict[str, str]) -> None:
     claims = {"role": "service"} | claims
-    somebody = ingest.organ(claims.pop("role"), **claims)
+    somebody = ingest.caller(claims.pop("role"), **claims)
     metadata = [("authorization", somebody.headers["Authorization"])]
     with pytest.raises(grpc.RpcError) as caught:
         next(somebody.stub.Watch(pb.WatchRequest(), metadata=metadata))

@@ -1,4 +1,4 @@
-"""Files that are made to stop whoever reads them: ingest stays as it was, and each is answered."""
+"""Files that are made to stop their reader: each is answered, and ingest stays as it was."""
 
 import gc
 import io
@@ -16,12 +16,12 @@ import pytest
 from click.testing import CliRunner
 from werkzeug.test import TestResponse
 
-from chengxin.tabular.problems import OF_READERS
+from chengxin.tabular.problems import READER_PROBLEMS
 from chengxin.tabular.reading import READERS
 from chengxin_cli.commands import receipt, submit
 from tests.hostile import WORKBOOKS, mutant, plain_book
-from tests.ingest.conftest import Organ, Running, demo_entry
-from tests.ingest.test_files import refusal, registration, table
+from tests.ingest.files import refusal, registration, table
+from tests.ingest.running_ingest import IngestCaller, RunningIngest, demo_entry
 from tests.support import figure, until
 
 # Memory that a thousand requests may leave behind in caches and arenas.
@@ -36,15 +36,15 @@ _OF_CONTENT = {
 }
 
 
-def looks_at(organ: Organ, content: bytes, name: str) -> TestResponse:
+def looks_at(caller: IngestCaller, content: bytes, name: str) -> TestResponse:
     """A preview of a file."""
     data = {"catalog": "QYDJ", "file": (io.BytesIO(content), name)}
-    found: TestResponse = organ.client.post("/v1/submissions/preview", data=data, headers=organ.headers)
+    found: TestResponse = caller.client.post("/v1/submissions/preview", data=data, headers=caller.headers)
     return found
 
 
 def open_files() -> Counter[str]:
-    """What the process has open, by its sort: files, pipes. Sockets come and go with the pools of drivers."""
+    """The process's open files and pipes. Sockets come and go with the pools of drivers."""
     found: Counter[str] = Counter()
     for number in os.listdir("/proc/self/fd"):
         with suppress(OSError):
@@ -56,7 +56,7 @@ def open_files() -> Counter[str]:
 
 @contextmanager
 def as_it_was(directory: Path) -> Iterator[None]:
-    """After this the process has no more memory, open files, children and temporary files than before."""
+    """Afterwards the process has no more memory, open files, children and temporary files than before."""
     process = psutil.Process()
     gc.collect()
     before, memory = (open_files(), set(process.children())), process.memory_info().rss
@@ -76,7 +76,7 @@ def as_it_was(directory: Path) -> Iterator[None]:
 @pytest.mark.parametrize("name", WORKBOOKS)
 @pytest.mark.parametrize("way", ["delivered", "looked at"])
 def test_a_workbook_that_stops_its_reader_is_refused(
-    ingest: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, way: str
+    ingest: RunningIngest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, way: str
 ) -> None:
     content = WORKBOOKS[name]()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -106,7 +106,7 @@ def test_a_workbook_that_stops_its_reader_is_refused(
     ids=["commas", "a cell", "a line", "halves", "nothing", "utf-16"],
 )
 def test_a_text_that_would_take_memory_takes_none_of_the_service(
-    ingest: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, name: str
+    ingest: RunningIngest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, name: str
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     looks_at(ingest.regulator, content, name)
@@ -122,7 +122,7 @@ def test_a_text_that_would_take_memory_takes_none_of_the_service(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_too_many_files_at_once_are_told_to_come_again(ingest: Running) -> None:
+def test_too_many_files_at_once_are_told_to_come_again(ingest: RunningIngest) -> None:
     with READERS._place(), READERS._place(), READERS._place(), READERS._place():
         READERS.patience, kept = 0, READERS.patience
         try:
@@ -133,7 +133,7 @@ def test_too_many_files_at_once_are_told_to_come_again(ingest: Running) -> None:
     assert ingest.regulator.uploads(table([registration()]), catalog="QYDJ").status_code == 201
 
 
-def test_no_more_deliveries_wait_than_there_is_room_for(ingest: Running) -> None:
+def test_no_more_deliveries_wait_than_there_is_room_for(ingest: RunningIngest) -> None:
     desk = ingest.ctx.desk
     desk.patience = 0
     for _ in range(4):
@@ -148,7 +148,7 @@ def test_no_more_deliveries_wait_than_there_is_room_for(ingest: Running) -> None
     assert ingest.regulator.uploads(table([registration(21)]), catalog="QYDJ").status_code == 201
 
 
-def test_a_full_temporary_directory_is_told(ingest: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_temporary_directory_is_told(ingest: RunningIngest, monkeypatch: pytest.MonkeyPatch) -> None:
     class Full:
         def write(self, _: bytes) -> int:
             raise OSError(28, os.strerror(28))
@@ -167,17 +167,17 @@ def test_the_providers_command_ends_with_a_line(tmp_path: Path, monkeypatch: pyt
     file.write_bytes(WORKBOOKS[name]())
     key.write_bytes(b"-")
 
-    class Gateway:
-        def anonymous(self) -> "Gateway":
+    class UncalledGateway:
+        def anonymous(self) -> "UncalledGateway":
             return self
 
-        def machine(self, *_: Any, **__: Any) -> "Gateway":
+        def machine(self, *_: Any, **__: Any) -> "UncalledGateway":
             return self
 
         def get(self, path: str) -> dict[str, Any]:
             return {"columns": {}} if "mappings" in path else demo_entry("QYDJ")
 
-    monkeypatch.setattr(submit, "edge_of", lambda *_: Gateway())
+    monkeypatch.setattr(submit, "edge_of", lambda *_: UncalledGateway())
     arguments = [str(file), "--catalog", "QYDJ", "--client-id", "c", "--key", str(key), "--language", "en"]
     done = CliRunner().invoke(submit.command, arguments)
     assert (done.exit_code, type(done.exception)) == (1, SystemExit)
@@ -195,10 +195,10 @@ def test_what_is_no_receipt_is_told_in_a_line(tmp_path: Path, content: str) -> N
     assert len(done.output.splitlines()) == 1
 
 
-def _answers(ingest: Running, numbers: range, directory: Path) -> Counter[str]:
-    """What becomes of mutants: their rows, or one of the problems that files have."""
-    defined = set(OF_READERS) | _OF_CONTENT
-    # Whatever is loaded once.
+def _answers(ingest: RunningIngest, numbers: range, directory: Path) -> Counter[str]:
+    """The result of a mutated file: its rows, or one of the problems of files."""
+    defined = set(READER_PROBLEMS) | _OF_CONTENT
+    # Loads what is loaded only once.
     assert looks_at(ingest.regulator, plain_book(), "a.xlsx").status_code == 200
 
     def one(number: int) -> str:
@@ -213,7 +213,7 @@ def _answers(ingest: Running, numbers: range, directory: Path) -> Counter[str]:
 
 
 def test_mutated_workbooks_leave_the_service_as_it_was(
-    ingest: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ingest: RunningIngest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     found = _answers(ingest, range(200), tmp_path)
@@ -226,7 +226,7 @@ def test_mutated_workbooks_leave_the_service_as_it_was(
 @pytest.mark.long
 @pytest.mark.timeout(1500)
 def test_two_thousand_mutated_workbooks_leave_the_service_as_it_was(
-    ingest: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ingest: RunningIngest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     found = _answers(ingest, range(1000, 3000), tmp_path)

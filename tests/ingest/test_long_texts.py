@@ -10,15 +10,16 @@ from chengxin.tabular.batches import in_batches
 from chengxin.tabular.bounds import LONGEST_RECORD, MOST_BYTES_OF_BATCH, bytes_of
 from chengxin.tabular.source import SourceRow
 from services.ingest.domain.submission import Batch, DeliveredRecord
-from tests.ingest.conftest import Running, licences, running_ingest
+from tests.ingest.deliveries import licences
+from tests.ingest.running_ingest import RunningIngest, running_ingest
 from tests.support import Issuer, StoreDaemon
 
 LENGTH = 4000
 
 
 @pytest.fixture
-def ingest(tmp_path: Path, issuer: Issuer) -> Iterator[Running]:
-    """On a store with a small cache, which little stops."""
+def ingest(tmp_path: Path, issuer: Issuer) -> Iterator[RunningIngest]:
+    """On a store with a small cache, which stops easily."""
     daemon = StoreDaemon(tmp_path / "store", "64M")
     daemon.start()
     yield from running_ingest(daemon.uri("ingest"), issuer)
@@ -29,7 +30,7 @@ def long(records: list[dict[str, str]], letter: str) -> list[dict[str, str]]:
     return [record | {"XK_NR": letter * LENGTH} for record in records]
 
 
-def test_long_texts_delivered_and_amended_leave_the_store_answering(ingest: Running) -> None:
+def test_long_texts_delivered_and_amended_leave_the_store_answering(ingest: RunningIngest) -> None:
     """Two batches of 1,000 such records in one transaction stop the store for good."""
     records = licences(2500)
     size = MOST_BYTES_OF_BATCH // bytes_of(long(records, "许")[-1])
@@ -39,7 +40,7 @@ def test_long_texts_delivered_and_amended_leave_the_store_answering(ingest: Runn
     assert ingest.ctx.store.records.count_documents({"version": 2}) == len(records)
 
 
-def test_a_batch_of_too_many_bytes_is_refused_and_told(ingest: Running) -> None:
+def test_a_batch_of_too_many_bytes_is_refused_and_told(ingest: RunningIngest) -> None:
     with pytest.raises(Problem) as caught:
         ingest.regulator.submits(long(licences(180), "许"), 180)
     problem = caught.value
@@ -55,5 +56,5 @@ def test_rows_of_any_length_are_cut_into_batches_that_are_taken() -> None:
     assert [row for batch in cut for row in batch] == rows
     assert all(cut)
     for batch in cut:
-        # What ingest takes.
+        # Within the limits of ingest.
         assert Batch(1, [DeliveredRecord(row.number, row.items) for row in batch]).checked()

@@ -1,4 +1,4 @@
-"""The page for direct reporting: what an officer needs beside the API, and her organisation's last submissions."""
+"""The page for direct reporting: what an officer needs beside the API, and the organisation's last submissions."""
 
 import json
 import re
@@ -8,18 +8,19 @@ import pytest
 
 from chengxin.errors import Problem
 from services.ingest.http.pages import SCRIPT
-from tests.ingest.conftest import HOUSING, REGULATOR, STRANGER, Organ, Running, demo_entry, licences
-from tests.ingest.test_files import registration, table
+from tests.ingest.deliveries import REGULATOR, licences
+from tests.ingest.files import registration, table
+from tests.ingest.running_ingest import HOUSING, STRANGER, IngestCaller, RunningIngest, demo_entry
 
 
-def page(organ: Organ, path: str = "/report") -> str:
-    answer = organ.get(path)
+def page(caller: IngestCaller, path: str = "/report") -> str:
+    answer = caller.get(path)
     assert answer.status_code == 200, answer.text
     assert answer.content_type == "text/html; charset=utf-8"
     return str(answer.text)
 
 
-def test_it_offers_the_entries_that_name_her_organisation(ingest: Running) -> None:
+def test_it_offers_the_entries_that_name_her_organisation(ingest: RunningIngest) -> None:
     html = page(ingest.regulator)
     assert '<html lang="zh-CN">' in html
     assert "<span>阳江市市场监督管理局</span>" in html
@@ -28,20 +29,20 @@ def test_it_offers_the_entries_that_name_her_organisation(ingest: Running) -> No
     housing = page(ingest.housing)
     assert 'value="XZXK"' in housing
     assert 'value="QYDJ"' not in housing
-    # What is retired, or not in force yet, takes no deliveries.
+    # An entry that is retired, or not in force yet, accepts no deliveries.
     ingest.knows(ingest.catalog.publishes(demo_entry("QYDJ"), begins="2020-01-01", ends="2026-11-23"))
     ingest.knows(ingest.catalog.publishes(demo_entry("QYDJ"), version=2, begins="2026-11-25"))
     assert 'value="QYDJ"' not in page(ingest.regulator)
 
 
-def test_who_has_nothing_to_deliver_is_told(ingest: Running) -> None:
-    html = page(ingest.organ(org=STRANGER))
+def test_who_has_nothing_to_deliver_is_told(ingest: RunningIngest) -> None:
+    html = page(ingest.caller(org=STRANGER))
     assert "没有由贵单位提供的条目" in html
     assert "还没有报送过数据" in html
     assert "<script" not in html
 
 
-def test_her_organisations_last_submissions_are_listed_with_what_became_of_them(ingest: Running) -> None:
+def test_her_organisations_last_submissions_are_listed_with_what_became_of_them(ingest: RunningIngest) -> None:
     rows = [registration(n) for n in range(1, 4)]
     rows[0]["登记状态"] = "没有"
     taken = ingest.regulator.uploads(table(rows), "十一月<b>.csv", "QYDJ").json
@@ -55,13 +56,13 @@ def test_her_organisations_last_submissions_are_listed_with_what_became_of_them(
     assert f'href="{address}/rejects?format=file"' in html
     assert '<td data-label="总数">3</td>' in html
     assert '<td data-label="退回">1</td>' in html
-    # Nobody else's.
-    assert taken["submission_id"] not in page(ingest.organ(org=HOUSING))
+    # No other provider's submissions.
+    assert taken["submission_id"] not in page(ingest.caller(org=HOUSING))
     assert [e["actor"]["org"] for e in ingest.audit.of("submission.listed")] == [REGULATOR, HOUSING]
 
 
-def test_one_that_is_open_has_no_receipt_to_offer(ingest: Running) -> None:
-    # Somebody's stream that was broken off: its batch is there, its end is not.
+def test_one_that_is_open_has_no_receipt_to_offer(ingest: RunningIngest) -> None:
+    # A stream that was broken off: its batch is recorded, its end is not.
     with pytest.raises(Problem, match="DELIVERY_BROKEN_OFF"):
         ingest.regulator.submits(licences(2), record_count=4, submission_id="open-submission")
     html = page(ingest.regulator)
@@ -69,7 +70,7 @@ def test_one_that_is_open_has_no_receipt_to_offer(ingest: Running) -> None:
     assert "open-submission/receipt" not in html
 
 
-def test_older_ones_are_on_further_pages(ingest: Running) -> None:
+def test_older_ones_are_on_further_pages(ingest: RunningIngest) -> None:
     for number in range(1, 22):
         ingest.regulator.uploads(table([registration(number)]), f"{number}.csv", "QYDJ")
     first = page(ingest.regulator)
@@ -80,7 +81,7 @@ def test_older_ones_are_on_further_pages(ingest: Running) -> None:
     assert ingest.regulator.get("/report?page=x").json["code"] == "INPUT_INVALID"
 
 
-def test_organs_see_everybodys_and_deliver_nothing(ingest: Running) -> None:
+def test_organs_see_everybodys_and_deliver_nothing(ingest: RunningIngest) -> None:
     ingest.regulator.uploads(table([registration()]), "a.csv", "QYDJ")
     html = page(ingest.centre)
     narrowed = f"/report?lang=zh-CN&amp;provider={REGULATOR}"
@@ -94,18 +95,18 @@ def test_organs_see_everybodys_and_deliver_nothing(ingest: Running) -> None:
     assert 'id="choose"' not in html
 
 
-def test_a_browser_is_told_on_a_page_why_there_is_none(ingest: Running) -> None:
-    organ = ingest.regulator
-    organ.headers["Accept"] = "text/html,application/xhtml+xml,*/*;q=0.8"
+def test_a_browser_is_told_on_a_page_why_there_is_none(ingest: RunningIngest) -> None:
+    caller = ingest.regulator
+    caller.headers["Accept"] = "text/html,application/xhtml+xml,*/*;q=0.8"
     for path, status in (("/report?page=zzz", 400), (f"/report?provider={HOUSING}", 404)):
-        answer = organ.get(path)
+        answer = caller.get(path)
         assert (answer.status_code, answer.content_type) == (status, "text/html; charset=utf-8")
         assert "无法显示此页" in answer.text
         assert 'href="/report?lang=zh-CN"' in answer.text
-    assert "next_page_token" in organ.get("/report?page=zzz").text
+    assert "next_page_token" in caller.get("/report?page=zzz").text
 
 
-def test_who_must_sign_is_told_before_a_file_is_chosen(ingest: Running) -> None:
+def test_who_must_sign_is_told_before_a_file_is_chosen(ingest: RunningIngest) -> None:
     assert 'id="sign"' not in page(ingest.regulator)
     address = f"/v1/submissions/agreements/{REGULATOR}"
     for required in (True, False):
@@ -116,15 +117,15 @@ def test_who_must_sign_is_told_before_a_file_is_chosen(ingest: Running) -> None:
         assert 'id="sign"' not in page(ingest.housing)
 
 
-def test_it_is_nobody_elses_and_not_shown_unrecorded(ingest: Running) -> None:
+def test_it_is_nobody_elses_and_not_shown_unrecorded(ingest: RunningIngest) -> None:
     for role in ("public", "subject", "agency"):
-        assert ingest.organ(role).get("/report").json["code"] == "ROLE_NOT_ALLOWED"
+        assert ingest.caller(role).get("/report").json["code"] == "ROLE_NOT_ALLOWED"
     ingest.audit.away = True
     assert ingest.regulator.get("/report").json["code"] == "AUDIT_UNAVAILABLE"
 
 
-def test_it_is_in_english_too_and_so_is_its_script(ingest: Running) -> None:
-    for html in (page(ingest.regulator, "/report?lang=en"), page(ingest.organ(language="en"))):
+def test_it_is_in_english_too_and_so_is_its_script(ingest: RunningIngest) -> None:
+    for html in (page(ingest.regulator, "/report?lang=en"), page(ingest.caller(language="en"))):
         assert '<html lang="en">' in html
         assert "Company registration (QYDJ)" in html
     used = set(re.findall(r'say\("([\w.]+)"', SCRIPT.read_text())) | {"sending", "reading", "taking"}
@@ -136,11 +137,11 @@ def test_it_is_in_english_too_and_so_is_its_script(ingest: Running) -> None:
         assert known - used == {f"found.{how}" for how in ("mapping", "code", "name", "not_read", "unknown")}
 
 
-def test_its_script_is_a_file_and_nothing_on_the_page_is_one(ingest: Running) -> None:
+def test_its_script_is_a_file_and_nothing_on_the_page_is_one(ingest: RunningIngest) -> None:
     html = page(ingest.regulator)
     assert re.findall(r"<script[^>]*>", html) == ['<script src="/report/report.js">']
     assert not re.search(r'\son\w+="|\sstyle="|javascript:', html)
-    script = ingest.organ("public").get("/report/report.js")
+    script = ingest.caller("public").get("/report/report.js")
     assert (script.status_code, script.mimetype) == (200, "text/javascript")
-    # What comes from files and answers is written as text.
+    # Values from files and answers are inserted as text.
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", script.text)

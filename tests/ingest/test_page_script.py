@@ -1,4 +1,4 @@
-"""What the page for direct reporting tells while its script delivers a file; run by node, on a page of names."""
+"""The messages of the reporting page while its script delivers a file; run by node on a fake page."""
 
 import json
 import shutil
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(NODE is None, reason="node is not there")
 
 
 def told(tmp_path: Path, *answers: dict[str, Any]) -> list[str]:
-    """What the page says, in English, of a file that is looked at and delivered, given these answers."""
+    """The page's English messages about a file that is previewed and delivered, given these answers."""
     words = tmp_path / "words.json"
     words.write_text(json.dumps({key: english for key, (_, english) in WORDS.items() if key.startswith("js.")}))
     seen = {

@@ -1,4 +1,4 @@
-"""Signed amendments and revocations (Art. 11, 12): the provider's word on exactly what is asked, and a receipt for it."""
+"""Signed amendments and revocations (Art. 11, 12): the provider signs exactly the change, and gets a receipt for it."""
 
 import json
 from dataclasses import replace
@@ -19,8 +19,9 @@ from chengxin_cli.commands import receipt as receipts
 from chengxin_cli.commands.record import ask, receipt_of, versions
 from chengxin_cli.gateway_client import Caller, Edge
 from chengxin_cli.suite.home import make_private_key
-from tests.ingest.conftest import HOUSING, Organ, Running, licence
-from tests.ingest.test_signing import KEY, agrees
+from tests.ingest.deliveries import licence
+from tests.ingest.running_ingest import HOUSING, IngestCaller, RunningIngest
+from tests.ingest.test_signed_deliveries import KEY, agrees
 from tests.support import until
 
 REQUEST = "a-random-request-id"
@@ -29,35 +30,35 @@ REVOKED = ChangeStatement(REQUEST, "决定被撤销", "演撤字〔2026〕1号",
 
 
 @pytest.fixture
-def provider(ingest: Running) -> Organ:
+def provider(ingest: RunningIngest) -> IngestCaller:
     """The regulator, with a token by the key that it signs with."""
-    return ingest.organ(client_key=public_jwk(KEY)["kid"])
+    return ingest.caller(client_key=public_jwk(KEY)["kid"])
 
 
 @pytest.fixture
-def record_id(provider: Organ) -> str:
+def record_id(provider: IngestCaller) -> str:
     """A recorded licence."""
     return str(provider.submits_batch(licence()).outcomes[0].record_id)
 
 
 def word(asked: ChangeStatement, record: str, version: int = 1, key: Ed25519PrivateKey = KEY, **changes: Any) -> str:
-    """The provider's word on a change."""
+    """The provider's signature on a change."""
     says = change_statement(asked, record, version) | changes
     return sign({name: value for name, value in says.items() if value is not None}, key)
 
 
-def by_grpc(organ: Organ, asked: ChangeStatement, record_id: str, version: int = 1, signature: str = "") -> Any:
+def by_grpc(caller: IngestCaller, asked: ChangeStatement, record_id: str, version: int = 1, signature: str = "") -> Any:
     method, request = ("Revoke", pb.RevokeRequest) if asked.items is None else ("Amend", pb.AmendRequest)
     fields = {name: value for name, value in vars(asked).items() if value is not None}
     what = {"record_id": record_id, "based_on_version": version, "signature": signature}
-    return organ.rpc(method, request(**fields, **what))
+    return caller.rpc(method, request(**fields, **what))
 
 
-def by_http(organ: Organ, asked: ChangeStatement, record_id: str, version: int = 1, signature: str = "") -> Any:
+def by_http(caller: IngestCaller, asked: ChangeStatement, record_id: str, version: int = 1, signature: str = "") -> Any:
     path = f"/v1/records/{record_id}/{'revocation' if asked.items is None else 'amendments'}"
     body = {name: value for name, value in vars(asked).items() if value is not None and name != "request_id"}
     body |= {"based_on_version": version, "signature": signature}
-    return organ.client.post(path, json=body, headers=organ.headers | {"Idempotency-Key": asked.request_id})
+    return caller.client.post(path, json=body, headers=caller.headers | {"Idempotency-Key": asked.request_id})
 
 
 def refused(call: Any, *arguments: Any, **options: Any) -> Problem:
@@ -66,15 +67,15 @@ def refused(call: Any, *arguments: Any, **options: Any) -> Problem:
     return caught.value
 
 
-def says_of(organ: Organ, jws: str) -> dict[str, Any]:
+def says_of(caller: IngestCaller, jws: str) -> dict[str, Any]:
     """What a receipt says, verified by the published key."""
-    [jwk] = organ.get("/v1/submissions/keys").json["keys"]
+    [jwk] = caller.get("/v1/submissions/keys").json["keys"]
     return dict(jwt.decode(jws, jwt.PyJWK(jwk).key, algorithms=["EdDSA"]))
 
 
 @pytest.mark.parametrize("asked", [AMENDED, REVOKED])
 def test_both_words_are_on_the_receipt_of_a_change(
-    ingest: Running, provider: Organ, record_id: str, asked: ChangeStatement
+    ingest: RunningIngest, provider: IngestCaller, record_id: str, asked: ChangeStatement
 ) -> None:
     signature = word(asked, record_id)
     outcome = by_grpc(provider, asked, record_id, signature=signature)
@@ -87,18 +88,20 @@ def test_both_words_are_on_the_receipt_of_a_change(
     )
     assert says["provider_signature"] == signature
     assert read_signed(signature).kid == public_jwk(KEY)["kid"]
-    # The same request again has the same answer, by the other face too, and whoever reads the record finds it.
+    # The same request again has the same answer, also by the other face, and the record shows the signature.
     again = by_http(provider, asked, record_id, signature=signature)
     assert (again.status_code, again.json["receipt"], again.json["version"]) == (200, outcome.receipt, 2)
-    for organ in (provider, ingest.centre):
-        first, second = organ.get(f"/v1/records/{record_id}").json["versions"]
+    for caller in (provider, ingest.centre):
+        first, second = caller.get(f"/v1/records/{record_id}").json["versions"]
         assert (first["receipt"], first["signed_by"]) == ("", "")
         assert (second["receipt"], second["signed_by"]) == (outcome.receipt, public_jwk(KEY)["kid"])
     until(lambda: ingest.audit.of(f"record.{says['outcome']}"), "the relay delivers")
     assert [e["details"]["signed"] for e in ingest.audit.of(f"record.{says['outcome']}")] == [True]
 
 
-def test_the_store_does_not_tell_a_digest_of_items(ingest: Running, provider: Organ, record_id: str) -> None:
+def test_the_store_does_not_tell_a_digest_of_items(
+    ingest: RunningIngest, provider: IngestCaller, record_id: str
+) -> None:
     by_grpc(provider, AMENDED, record_id, signature=word(AMENDED, record_id))
     kept = ingest.ctx.store.record(record_id)
     assert kept is not None
@@ -106,13 +109,13 @@ def test_the_store_does_not_tell_a_digest_of_items(ingest: Running, provider: Or
 
 
 def test_the_receipt_of_an_unsigned_change_is_for_its_provider(
-    ingest: Running, provider: Organ, record_id: str
+    ingest: RunningIngest, provider: IngestCaller, record_id: str
 ) -> None:
     outcome = by_grpc(provider, AMENDED, record_id)
     assert "provider_signature" not in says_of(provider, outcome.receipt)
     assert provider.get(f"/v1/records/{record_id}").json["versions"][1]["receipt"] == outcome.receipt
     assert ingest.centre.get(f"/v1/records/{record_id}").json["versions"][1]["receipt"] == ""
-    # It belongs to that version: the next one has another.
+    # The signature belongs to that version: the next version has its own.
     by_grpc(provider, replace(REVOKED, request_id="another-request-id"), record_id, version=2)
     [_, second, third] = provider.get(f"/v1/records/{record_id}").json["versions"]
     assert second["receipt"] == outcome.receipt != third["receipt"]
@@ -131,7 +134,7 @@ def test_the_receipt_of_an_unsigned_change_is_for_its_provider(
     ],
 )
 def test_a_word_on_something_else_is_refused(
-    ingest: Running, provider: Organ, record_id: str, changes: dict[str, Any], code: str
+    ingest: RunningIngest, provider: IngestCaller, record_id: str, changes: dict[str, Any], code: str
 ) -> None:
     signature = word(AMENDED, record_id, **changes)
     assert refused(by_grpc, provider, AMENDED, record_id, signature=signature).code == code
@@ -151,7 +154,7 @@ def test_a_word_on_something_else_is_refused(
     ],
 )
 def test_a_change_altered_after_it_was_signed_is_refused(
-    ingest: Running, provider: Organ, record_id: str, altered: dict[str, Any]
+    ingest: RunningIngest, provider: IngestCaller, record_id: str, altered: dict[str, Any]
 ) -> None:
     signature = word(AMENDED, record_id)
     problem = refused(by_grpc, provider, replace(AMENDED, **altered), record_id, signature=signature)
@@ -159,7 +162,7 @@ def test_a_change_altered_after_it_was_signed_is_refused(
     assert ingest.ctx.store.record(record_id)["version"] == 1
 
 
-def test_a_signed_revocation_is_no_amendment_and_the_other_way_round(provider: Organ, record_id: str) -> None:
+def test_a_signed_revocation_is_no_amendment_and_the_other_way_round(provider: IngestCaller, record_id: str) -> None:
     signature = word(AMENDED, record_id)
     assert refused(by_grpc, provider, replace(AMENDED, items=None), record_id, signature=signature).code == (
         "SIGNATURE_DIFFERS"
@@ -168,21 +171,21 @@ def test_a_signed_revocation_is_no_amendment_and_the_other_way_round(provider: O
     assert refused(by_grpc, provider, REVOKED, record_id, signature=delivery).code == "SIGNATURE_INVALID"
 
 
-def test_the_word_of_another_key_is_refused(ingest: Running, provider: Organ, record_id: str) -> None:
+def test_the_word_of_another_key_is_refused(ingest: RunningIngest, provider: IngestCaller, record_id: str) -> None:
     other = Ed25519PrivateKey.generate()
     problem = refused(by_grpc, provider, AMENDED, record_id, signature=word(AMENDED, record_id, key=other))
     assert problem.code == "SIGNATURE_INVALID"
-    # Nor may somebody without that key use the provider's word, and an officer's token names no key.
-    for organ in (ingest.regulator, ingest.organ(client_id="", sub="officer:regulator")):
-        problem = refused(by_grpc, organ, AMENDED, record_id, signature=word(AMENDED, record_id))
+    # Nor may a caller without that key use the signature; an officer's token names no key.
+    for caller in (ingest.regulator, ingest.caller(client_id="", sub="officer:regulator")):
+        problem = refused(by_grpc, caller, AMENDED, record_id, signature=word(AMENDED, record_id))
         assert problem.code == "SIGNATURE_INVALID"
-    stranger = ingest.organ(org=HOUSING, client_key=public_jwk(other)["kid"])
+    stranger = ingest.caller(org=HOUSING, client_key=public_jwk(other)["kid"])
     problem = refused(by_grpc, stranger, AMENDED, record_id, signature=word(AMENDED, record_id, key=other))
     assert problem.code == "RECORD_NOT_YOURS"
     assert ingest.ctx.store.record(record_id)["version"] == 1
 
 
-def test_a_signed_change_is_good_once(ingest: Running, provider: Organ, record_id: str) -> None:
+def test_a_signed_change_is_good_once(ingest: RunningIngest, provider: IngestCaller, record_id: str) -> None:
     for short in (replace(AMENDED, request_id=""), replace(AMENDED, request_id="short")):
         problem = refused(by_grpc, provider, short, record_id, signature=word(short, record_id))
         assert (problem.code, "request_id" in problem.params["reason"]) == ("SIGNATURE_INVALID", True)
@@ -190,14 +193,14 @@ def test_a_signed_change_is_good_once(ingest: Running, provider: Organ, record_i
     assert "based_on_version" in problem.params["reason"]
     by_grpc(provider, AMENDED, record_id, signature=word(AMENDED, record_id))
     # Another client of the provider by the same key, to whom the request is new.
-    again = ingest.organ(client_id="client:another", client_key=public_jwk(KEY)["kid"])
+    again = ingest.caller(client_id="client:another", client_key=public_jwk(KEY)["kid"])
     problem = refused(by_grpc, again, AMENDED, record_id, signature=word(AMENDED, record_id))
     assert (problem.code, problem.params["current"]) == ("RECORD_CHANGED_SINCE", "2")
     assert ingest.ctx.store.record(record_id)["version"] == 2
 
 
 def test_where_the_agreement_says_so_no_change_comes_in_unsigned(
-    ingest: Running, provider: Organ, record_id: str
+    ingest: RunningIngest, provider: IngestCaller, record_id: str
 ) -> None:
     agrees(ingest, True)
     for asked in (AMENDED, REVOKED):
@@ -214,7 +217,7 @@ def test_where_the_agreement_says_so_no_change_comes_in_unsigned(
     assert by_http(provider, REVOKED, record_id, 2, signature).json["outcome"] == "revoked"
 
 
-def test_what_says_nothing_new_is_receipted_too(provider: Organ, record_id: str) -> None:
+def test_what_says_nothing_new_is_receipted_too(provider: IngestCaller, record_id: str) -> None:
     same = replace(AMENDED, items=licence())
     outcome = by_grpc(provider, same, record_id, signature=word(same, record_id))
     says = says_of(provider, outcome.receipt)
@@ -225,14 +228,16 @@ def verify(*arguments: Any) -> Any:
     return CliRunner().invoke(receipts.command, ["verify", *map(str, arguments)])
 
 
-def test_a_provider_changes_its_record_by_the_program_and_verifies_the_receipt(ingest: Running, tmp_path: Path) -> None:
+def test_a_provider_changes_its_record_by_the_program_and_verifies_the_receipt(
+    ingest: RunningIngest, tmp_path: Path
+) -> None:
     key, file, keys = tmp_path / "key.pem", tmp_path / "receipt.json", tmp_path / "jwks.json"
     make_private_key(key)
-    organ = ingest.organ(client_key=public_jwk(load_private_key(key))["kid"])
-    record_id = str(organ.submits_batch(licence()).outcomes[0].record_id)
+    caller = ingest.caller(client_key=public_jwk(load_private_key(key))["kid"])
+    record_id = str(caller.submits_batch(licence()).outcomes[0].record_id)
     agrees(ingest, True)
-    keys.write_text(organ.get("/v1/submissions/keys").text)
-    token = organ.headers["Authorization"].removeprefix("Bearer ")
+    keys.write_text(caller.get("/v1/submissions/keys").text)
+    token = caller.headers["Authorization"].removeprefix("Bearer ")
     provider = Caller(Edge("http://nowhere", ingest.address), lambda: token)
     for number in range(1, 4):
         current = versions(provider, record_id)[-1]
@@ -255,12 +260,12 @@ def test_a_provider_changes_its_record_by_the_program_and_verifies_the_receipt(i
     assert (done.exit_code, "content_sha256" in done.output) == (1, True)
 
 
-def test_the_providers_word_must_be_about_the_change(provider: Organ, record_id: str) -> None:
+def test_the_providers_word_must_be_about_the_change(provider: IngestCaller, record_id: str) -> None:
     outcome = by_grpc(provider, AMENDED, record_id, signature=word(AMENDED, record_id))
     says = says_of(provider, outcome.receipt)
-    assert receipts.provider_says(says) == public_jwk(KEY)["kid"]
+    assert receipts.verify_provider_statement(says) == public_jwk(KEY)["kid"]
     for changes in ({"act": "revocation"}, {"record_id": "r_x"}, {"based_on_version": 3}, {"content_sha256": "0" * 64}):
         with pytest.raises(receipts.ReceiptRefused):
-            receipts.provider_says(says | changes)
+            receipts.verify_provider_statement(says | changes)
     with pytest.raises(ValueError, match="something else"):
         receipt_of(outcome.receipt, REVOKED, provider.get("/v1/submissions/keys").json["keys"])

@@ -35,13 +35,12 @@ from services.objection.usecases.recompute_deadlines import DeadlineRecounter
 from tests.objection.sources import (
     REGULATOR,
     YEARS,
-    AuditService,
     CatalogSource,
     DisclosureSource,
     IngestSource,
     served,
 )
-from tests.support import Issuer, free_port, until
+from tests.support import Issuer, RecordingAuditService, free_port, until
 
 # A Tuesday.
 TODAY = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
@@ -56,8 +55,8 @@ TEXT = {
 
 
 @dataclass
-class Desk:
-    """Somebody at the HTTP face."""
+class ObjectionCaller:
+    """A caller of the objection service over HTTP."""
 
     client: Any
     headers: dict[str, str]
@@ -78,20 +77,20 @@ class Desk:
         return self.post("/v1/me/objections", body | changes, **key)
 
     def does(self, act: str, number: str, **body: Any) -> dict[str, Any]:
-        """An act on a case that has to succeed."""
+        """An act on a case that must succeed."""
         done = self.post(f"/v1/objections/{number}/{act}", body)
         assert done.status_code == 200, done.text
         return dict(done.json)
 
 
 @dataclass
-class Running:
-    """The running service and everything that its tests know."""
+class RunningObjection:
+    """The running service, with what its tests need to know of it."""
 
     ctx: ObjectionContext
     clock: FixedClock
     issuer: Issuer
-    audit: AuditService
+    audit: RecordingAuditService
     catalog: CatalogSource
     ingest: IngestSource
     disclosure: DisclosureSource
@@ -102,30 +101,32 @@ class Running:
     keys: KeyRing
     kept: dict[str, Any] = field(default_factory=dict)
 
-    def desk(self, *roles: str, **claims: Any) -> Desk:
-        """Somebody with these roles."""
+    def caller(self, *roles: str, **claims: Any) -> ObjectionCaller:
+        """A caller with these roles."""
         language = claims.pop("language", "zh-CN")
-        return Desk(self.app.test_client(), self.issuer.bearer(*roles, **claims) | {"Accept-Language": language})
+        return ObjectionCaller(
+            self.app.test_client(), self.issuer.bearer(*roles, **claims) | {"Accept-Language": language}
+        )
 
     @property
-    def company(self) -> Desk:
-        return self.desk("subject", sub=COMPANY)
+    def company(self) -> ObjectionCaller:
+        return self.caller("subject", sub=COMPANY)
 
     @property
-    def li_na(self) -> Desk:
-        return self.desk("subject", sub=LI_NA)
+    def li_na(self) -> ObjectionCaller:
+        return self.caller("subject", sub=LI_NA)
 
     @property
-    def centre(self) -> Desk:
-        return self.desk("centre", sub="officer:centre")
+    def centre(self) -> ObjectionCaller:
+        return self.caller("centre", sub="officer:centre")
 
     @property
-    def supervisor(self) -> Desk:
-        return self.desk("supervisor", sub="officer:supervisor")
+    def supervisor(self) -> ObjectionCaller:
+        return self.caller("supervisor", sub="officer:supervisor")
 
     @property
-    def regulator(self) -> Desk:
-        return self.desk("provider", sub="client:regulator", org=REGULATOR)
+    def regulator(self) -> ObjectionCaller:
+        return self.caller("provider", sub="client:regulator", org=REGULATOR)
 
     def metadata(self, *roles: str, **claims: Any) -> tuple[tuple[str, str], ...]:
         return (("authorization", f"Bearer {self.issuer.token(*roles, **claims)}"),)
@@ -149,7 +150,7 @@ class Running:
         return str(answer.json["objection_no"])
 
     def task(self) -> str:
-        """The number of one that is with the provider."""
+        """The number of an objection that is with the provider."""
         number = self.filed()
         self.centre.does("accept", number)
         self.centre.does("verify", number, finding="consistent_with_source", note="与来源一致")
@@ -168,7 +169,7 @@ class Running:
 
 
 @pytest.fixture
-def city(stores: Callable[[str], str], issuer: Issuer) -> Iterator[Running]:
+def city(stores: Callable[[str], str], issuer: Issuer) -> Iterator[RunningObjection]:
     """A new objection service that knows a catalog, the deadlines, and the company's licence."""
     with running(stores(new_id("objection")), issuer, KeyRing({1: b"k" * 32})) as found:
         for year in YEARS:
@@ -182,15 +183,20 @@ def city(stores: Callable[[str], str], issuer: Issuer) -> Iterator[Running]:
 
 
 class running:
-    """Everything about the service, in this process."""
+    """The service and its sources, in this process."""
 
     def __init__(self, uri: str, issuer: Issuer, keys: KeyRing) -> None:
         self._uri, self._issuer, self._keys = uri, issuer, keys
         self._servers: list[Any] = []
 
-    def __enter__(self) -> Running:
+    def __enter__(self) -> RunningObjection:
         clock = FixedClock(TODAY)
-        audit, catalog, ingest, disclosure = AuditService(), CatalogSource(), IngestSource(), DisclosureSource()
+        audit, catalog, ingest, disclosure = (
+            RecordingAuditService(),
+            CatalogSource(),
+            IngestSource(),
+            DisclosureSource(),
+        )
         addresses = {
             "audit_grpc": self._serve(audit_pb2_grpc.add_AuditServiceServicer_to_server, audit),
             "catalog_grpc": self._serve(catalog_pb2_grpc.add_CatalogServiceServicer_to_server, catalog),
@@ -229,7 +235,7 @@ class running:
         for work in self._background:
             work.start()
         stub = objection_pb2_grpc.ObjectionServiceStub(make_channel(f"127.0.0.1:{port}"))
-        return Running(
+        return RunningObjection(
             ctx,
             clock,
             self._issuer,
@@ -260,7 +266,7 @@ class running:
 
 
 class _NoToken:
-    """The doubles ask for none."""
+    """The fake services ask for no token."""
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         return ()

@@ -1,6 +1,5 @@
-"""The services that the objection service needs, as far as it can see them: their feeds, and a log that keeps events."""
+"""Fakes of the services that the objection service uses: their feeds and methods."""
 
-import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +7,6 @@ from typing import Any
 
 import grpc
 
-from chengxin_api.audit.v1 import audit_pb2, audit_pb2_grpc
 from chengxin_api.catalog.v1 import catalog_pb2, catalog_pb2_grpc
 from chengxin_api.disclosure.v1 import disclosure_pb2, disclosure_pb2_grpc
 from chengxin_api.ingest.v1 import ingest_pb2, ingest_pb2_grpc
@@ -57,7 +55,7 @@ YEARS = [
 ]
 
 
-class Feed:
+class ServedFeed:
     """Changes in order, each with the next position, for as many as watch."""
 
     def __init__(self) -> None:
@@ -73,7 +71,7 @@ class Feed:
 
     @property
     def position(self) -> int:
-        """That of the last change."""
+        """The position of the last change."""
         return len(self._changes)
 
     def watch(self, after: int, context: grpc.ServicerContext) -> Iterator[Any]:
@@ -92,7 +90,7 @@ class CatalogSource(catalog_pb2_grpc.CatalogServiceServicer):
     """The catalog's feed."""
 
     def __init__(self) -> None:
-        self.feed = Feed()
+        self.feed = ServedFeed()
 
     def Watch(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
         return self.feed.watch(request.after, context)
@@ -123,7 +121,7 @@ class IngestSource(ingest_pb2_grpc.IngestServiceServicer):
     """Records, and the feed of corrections."""
 
     def __init__(self) -> None:
-        self.feed = Feed()
+        self.feed = ServedFeed()
         self.heads: dict[str, ingest_pb2.RecordHead] = {}
         self.away = False
 
@@ -162,35 +160,8 @@ class IngestSource(ingest_pb2_grpc.IngestServiceServicer):
         self.feed.tell(ingest_pb2.Change(records=[record] if record.objection_no else [], last=True))
 
 
-class AuditService(audit_pb2_grpc.AuditServiceServicer):
-    """Keeps events as the audit service does: those of a position once. It can be away."""
-
-    def __init__(self) -> None:
-        self.events: list[dict[str, Any]] = []
-        self.away = False
-        self._highest = 0
-
-    def Append(self, request: audit_pb2.AppendRequest, context: grpc.ServicerContext) -> audit_pb2.AppendResponse:
-        if self.away:
-            context.abort(grpc.StatusCode.UNAVAILABLE, "away")
-        appended = 0
-        positions = list(request.positions) or [0] * len(request.entries)
-        known = self._highest
-        for position, entry in zip(positions, request.entries, strict=True):
-            if position and position <= known:
-                continue
-            self._highest = max(self._highest, position)
-            self.events.append(json.loads(entry))
-            appended += 1
-        return audit_pb2.AppendResponse(appended=appended)
-
-    def of(self, act: str) -> list[dict[str, Any]]:
-        """Events of an act."""
-        return [event for event in self.events if event["act"] == act]
-
-
 class DisclosureSource(disclosure_pb2_grpc.DisclosureServiceServicer):
-    """Knows which references are one subject."""
+    """A fake of disclosure that knows which references are one subject."""
 
     def __init__(self) -> None:
         self.together: set[str] = set()

@@ -1,14 +1,14 @@
-"""Deadlines in working days, by the calendar and the rules that the catalog tells (Art. 24 to 27, 29, 33)."""
+"""Deadlines in working days, by the calendar and the rules of the catalog (Art. 24 to 27, 29, 33)."""
 
 from datetime import UTC, datetime
 
 import pytest
 
 from chengxin_api.catalog.v1 import catalog_pb2
-from tests.objection.conftest import Running
+from tests.objection.conftest import RunningObjection
 from tests.support import until
 
-# Not the notice, which is not out: days in its form.
+# Days in the form of the notice, which is not published yet.
 NOTICE_2027 = catalog_pb2.CalendarYear(
     year=2027, announced=True, days_off=["2027-01-01", "2027-01-04", "2027-10-01"], days_worked=["2027-01-09"]
 )
@@ -35,20 +35,22 @@ NOTICE_2027 = catalog_pb2.CalendarYear(
         ("2026-12-30", "2027-01-05", True),
     ],
 )
-def test_acceptance_is_due_within_three_working_days(city: Running, filed: str, due: str, provisional: bool) -> None:
+def test_acceptance_is_due_within_three_working_days(
+    city: RunningObjection, filed: str, due: str, provisional: bool
+) -> None:
     city.on(filed)
     case = city.company.files().json
     assert (case["due"], case["provisional"]) == (due, provisional)
 
 
-def test_the_day_is_that_of_shanghai(city: Running) -> None:
+def test_the_day_is_that_of_shanghai(city: RunningObjection) -> None:
     # 23:30 in London on Monday is Tuesday morning here.
     city.clock.instant = datetime(2026, 11, 23, 23, 30, tzinfo=UTC)
     filed = city.company.files().json
     assert (filed["objection_no"], filed["due"]) == ("YY-20261124-0001", "2026-11-27")
 
 
-def test_the_provider_has_ten_working_days_and_twenty_in_a_complex_case(city: Running) -> None:
+def test_the_provider_has_ten_working_days_and_twenty_in_a_complex_case(city: RunningObjection) -> None:
     number = city.task()
     task = city.regulator.get(f"/v1/objections/tasks/{number}").json
     assert (task["answer_due"], task["extended"], task["provisional"]) == ("2026-12-08", False, False)
@@ -61,7 +63,7 @@ def test_the_provider_has_ten_working_days_and_twenty_in_a_complex_case(city: Ru
     assert (again.status_code, again.json["code"]) == (409, "EXTENSION_ALREADY_GRANTED")
 
 
-def test_an_extension_after_the_time_is_over_is_refused(city: Running) -> None:
+def test_an_extension_after_the_time_is_over_is_refused(city: RunningObjection) -> None:
     number = city.task()
     city.on("2026-12-09")
     late = city.regulator.post(f"/v1/objections/{number}/extension", {"reason": "忙"})
@@ -72,7 +74,7 @@ def test_an_extension_after_the_time_is_over_is_refused(city: Running) -> None:
     )
 
 
-def test_lateness_is_shown_while_it_lasts_and_stays_on_the_step(city: Running) -> None:
+def test_lateness_is_shown_while_it_lasts_and_stays_on_the_step(city: RunningObjection) -> None:
     number = city.task()
     early = city.filed(items=["XK_WSH"])
     # Its last day.
@@ -95,7 +97,7 @@ def test_lateness_is_shown_while_it_lasts_and_stays_on_the_step(city: Running) -
     assert [c["objection_no"] for c in courses] == [early]
 
 
-def test_a_case_keeps_the_rules_that_it_was_filed_under(city: Running) -> None:
+def test_a_case_keeps_the_rules_that_it_was_filed_under(city: RunningObjection) -> None:
     number = city.filed()
     city.catalog.rules(2, "2026-11-25", verification_working_days=1, acceptance_working_days=5)
     city.caught_up()
@@ -104,12 +106,12 @@ def test_a_case_keeps_the_rules_that_it_was_filed_under(city: Running) -> None:
     assert city.centre.does("accept", number)["due"] == "2026-11-30"
     newer = city.company.files(items=["XK_XDR_MC"]).json
     assert (newer["rules_version"], newer["due"]) == (2, "2026-12-02")
-    guideline = city.desk("public").get("/v1/objections/guideline").json
+    guideline = city.caller("public").get("/v1/objections/guideline").json
     assert (guideline["rules_version"], guideline["deadlines"]["acceptance_working_days"]) == (2, 5)
     assert "收到之日起 5 个工作日" in guideline["zh"]
 
 
-def test_a_years_notice_counts_provisional_deadlines_again_on_record(city: Running) -> None:
+def test_a_years_notice_counts_provisional_deadlines_again_on_record(city: RunningObjection) -> None:
     city.on("2026-12-30")
     number = city.filed()
     # Over by the time the notice comes, and closed: both stay as they were.
@@ -145,7 +147,7 @@ def test_a_years_notice_counts_provisional_deadlines_again_on_record(city: Runni
     assert events[number]["records"] == [before[number]["record_id"]]
 
 
-def test_the_same_notice_again_changes_nothing(city: Running) -> None:
+def test_the_same_notice_again_changes_nothing(city: RunningObjection) -> None:
     city.on("2026-12-30")
     number = city.filed()
     city.catalog.year(NOTICE_2027)
@@ -157,7 +159,7 @@ def test_the_same_notice_again_changes_nothing(city: Running) -> None:
     city.event("deadline.recounted")
 
 
-def test_days_off_that_reach_into_an_unknown_year_do_not_stop_the_feed(city: Running) -> None:
+def test_days_off_that_reach_into_an_unknown_year_do_not_stop_the_feed(city: RunningObjection) -> None:
     city.on("2027-12-28")
     number = city.filed()
     due = city.centre.get(f"/v1/objections/{number}").json["due"]
@@ -166,7 +168,7 @@ def test_days_off_that_reach_into_an_unknown_year_do_not_stop_the_feed(city: Run
     city.catalog.year(catalog_pb2.CalendarYear(year=2027, announced=True, days_off=off))
     city.caught_up()
     assert city.centre.get(f"/v1/objections/{number}").json["due"] == due
-    # Nothing is guessed for a new one either.
+    # Nor is a deadline guessed for a new case.
     waiting = city.company.files(items=["XK_WSH"])
     assert (waiting.status_code, waiting.json["code"]) == (503, "DEADLINE_UNKNOWN")
     city.catalog.year(catalog_pb2.CalendarYear(year=2028, announced=True, days_off=["2028-01-03"]))
@@ -174,15 +176,15 @@ def test_days_off_that_reach_into_an_unknown_year_do_not_stop_the_feed(city: Run
     assert city.centre.get(f"/v1/objections/{number}").json["due"] == "2028-01-06"
 
 
-def test_before_the_rules_have_arrived_nothing_is_filed(city: Running) -> None:
+def test_before_the_rules_have_arrived_nothing_is_filed(city: RunningObjection) -> None:
     city.ctx.store._rules.delete_many({})
     waiting = city.company.files()
     assert (waiting.status_code, waiting.json["code"], waiting.headers["Retry-After"]) == (503, "DEADLINE_UNKNOWN", "5")
-    assert city.desk("public").get("/v1/objections/guideline").json["code"] == "DEADLINE_UNKNOWN"
+    assert city.caller("public").get("/v1/objections/guideline").json["code"] == "DEADLINE_UNKNOWN"
     assert city.company.get("/v1/me/objections").json["objections"] == []
 
 
-def test_the_readiness_names_both_feeds(city: Running) -> None:
-    ready = until(lambda: (r := city.desk("public").get("/readyz")).status_code == 200 and r.json, "ready")
+def test_the_readiness_names_both_feeds(city: RunningObjection) -> None:
+    ready = until(lambda: (r := city.caller("public").get("/readyz")).status_code == 200 and r.json, "ready")
     assert ready.pop("lag")["consumers"].keys() == {"relay.audit", "feed.catalog", "feed.ingest"}
     assert ready == {"store": True, "token": True, "feed.catalog": True, "feed.ingest": True, "quarantine": True}

@@ -1,4 +1,4 @@
-"""Attachments: few, not large, of a kind that is what it says it is; kept sealed, told with their digest (Art. 23)."""
+"""Attachments: few, small, of the kind that they claim to be; encrypted, and listed with their digest (Art. 23)."""
 
 import base64
 import hashlib
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from chengxin.tabular.reading import READERS
-from tests.objection.conftest import RECORD, TEXT, Running
+from tests.objection.conftest import RECORD, TEXT, RunningObjection
 
 PDF = b"%PDF-1.7\n1 0 obj\n%%EOF\n"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(64))
@@ -27,14 +27,14 @@ def attached(data: bytes, content_type: str, name: str = "证据") -> dict[str, 
     ("data", "content_type"),
     [(PDF, "application/pdf"), (PNG, "image/png"), (JPEG, "image/jpeg"), ("证明".encode("gb18030"), "text/plain")],
 )
-def test_what_is_attached_is_read_as_it_was(city: Running, data: bytes, content_type: str) -> None:
+def test_what_is_attached_is_read_as_it_was(city: RunningObjection, data: bytes, content_type: str) -> None:
     number = city.filed(evidence=[attached(data, content_type, "证据 1.bin")])
-    for desk, path in ((city.company, "/v1/me/objections"), (city.centre, "/v1/objections")):
-        found = desk.get(f"{path}/{number}/evidence/1")
+    for caller, path in ((city.company, "/v1/me/objections"), (city.centre, "/v1/objections")):
+        found = caller.get(f"{path}/{number}/evidence/1")
         assert (found.data, found.content_type.split(";")[0]) == (data, content_type)
         assert found.headers["Content-Disposition"].startswith("attachment;")
         assert found.headers["X-Content-Type-Options"] == "nosniff"
-        assert desk.get(f"{path}/{number}/evidence/2").status_code == 404
+        assert caller.get(f"{path}/{number}/evidence/2").status_code == 404
     [told] = city.centre.get(f"/v1/objections/{number}").json["evidence"]
     assert told["sha256"] == hashlib.sha256(data).hexdigest()
     assert (told["number"], told["name"], told["size"]) == (1, "证据 1.bin", len(data))
@@ -56,7 +56,7 @@ def test_what_is_attached_is_read_as_it_was(city: Running, data: bytes, content_
     ],
 )
 def test_what_is_wrong_with_an_attachment_is_told(
-    city: Running, evidence: list[dict[str, Any]], rules: set[tuple[str, str]]
+    city: RunningObjection, evidence: list[dict[str, Any]], rules: set[tuple[str, str]]
 ) -> None:
     refused = city.company.files(evidence=evidence)
     assert refused.status_code == 400
@@ -64,24 +64,24 @@ def test_what_is_wrong_with_an_attachment_is_told(
     assert city.company.get("/v1/me/objections").json["objections"] == []
 
 
-def test_no_more_than_five(city: Running) -> None:
+def test_no_more_than_five(city: RunningObjection) -> None:
     refused = city.company.files(evidence=[TEXT] * 6)
     assert ("evidence", "count") in {(e["field"], e["rule"]) for e in refused.json["errors"]}
     assert len(city.company.files(evidence=[TEXT] * 5).json["evidence"]) == 5
 
 
-def test_five_of_the_greatest_size_are_taken(city: Running) -> None:
+def test_five_of_the_greatest_size_are_taken(city: RunningObjection) -> None:
     large = PNG + bytes(5 * 1024 * 1024 - len(PNG))
     number = city.filed(evidence=[attached(large, "image/png")] * 5)
     assert city.company.get(f"/v1/me/objections/{number}/evidence/5").data == large
 
 
-def test_a_body_beyond_all_limits_is_not_read(city: Running) -> None:
+def test_a_body_beyond_all_limits_is_not_read(city: RunningObjection) -> None:
     refused = city.company.files(statement="长" * (13 * 1024 * 1024))
     assert (refused.status_code, refused.json["code"]) == (413, "TOO_LARGE")
 
 
-def test_a_form_with_files_says_the_same(city: Running) -> None:
+def test_a_form_with_files_says_the_same(city: RunningObjection) -> None:
     form = {
         "record_id": RECORD,
         "items": ["XK_NR", "XK_WSH"],
@@ -102,7 +102,7 @@ def test_a_form_with_files_says_the_same(city: Running) -> None:
     assert city.centre.get(f"/v1/objections/{number}/evidence/3").data == JPEG
 
 
-def test_a_form_is_told_what_is_wrong_with_it(city: Running) -> None:
+def test_a_form_is_told_what_is_wrong_with_it(city: RunningObjection) -> None:
     no_record = city.company.form("/v1/me/objections", {"statement": "x"})
     assert [e["field"] for e in no_record.json["errors"]] == ["record_id"]
     other_file = {"record_id": RECORD, "statement": "x", "file": (io.BytesIO(PDF), "a.pdf", "application/pdf")}
@@ -111,7 +111,7 @@ def test_a_form_is_told_what_is_wrong_with_it(city: Running) -> None:
     assert city.company.form("/v1/me/objections", mislabelled).json["errors"][0]["rule"] == "type.mismatch"
 
 
-def test_attachments_of_what_is_not_filed_are_dropped(city: Running) -> None:
+def test_attachments_of_what_is_not_filed_are_dropped(city: RunningObjection) -> None:
     store = city.ctx.store
     city.filed(key="k1")
     city.filed(key="k1")
@@ -124,7 +124,7 @@ def test_attachments_of_what_is_not_filed_are_dropped(city: Running) -> None:
     assert (store._evidence.count_documents({}), store._uploads.count_documents({})) == (2, 1)
 
 
-def test_an_altered_attachment_is_not_told(city: Running) -> None:
+def test_an_altered_attachment_is_not_told(city: RunningObjection) -> None:
     number = city.filed()
     rows = city.ctx.store._evidence
     [row] = rows.find()
@@ -135,10 +135,10 @@ def test_an_altered_attachment_is_not_told(city: Running) -> None:
 
 @pytest.mark.parametrize("way", ["json", "form"])
 def test_attachments_are_looked_at_outside_the_service(
-    city: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+    city: RunningObjection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    # Whatever a reader ends by is an answer to whoever files, and nothing is kept.
+    # However a reader ends, the applicant gets an answer, and nothing is kept.
     monkeypatch.setattr(READERS, "limits", replace(READERS.limits, memory=1 << 20))
 
     def files() -> Any:
@@ -155,7 +155,9 @@ def test_attachments_are_looked_at_outside_the_service(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_too_many_attachments_at_once_are_told_to_come_again(city: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_attachments_at_once_are_told_to_come_again(
+    city: RunningObjection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(READERS, "patience", 0)
     with READERS._place(), READERS._place(), READERS._place(), READERS._place():
         refused = city.company.files()

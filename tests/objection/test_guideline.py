@@ -1,11 +1,11 @@
-"""The working guideline is published and says what is applied (Art. 28)."""
+"""The working guideline is published and states the rules that are applied (Art. 28)."""
 
 from pathlib import Path
 
 from services.objection.domain import guideline
 from services.objection.domain.deadlines import DeadlineRules
 from services.objection.domain.guideline import REGULATION
-from tests.objection.conftest import Running
+from tests.objection.conftest import RunningObjection
 from tests.objection.sources import OBJECTION_RULES
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "objection-guideline.md"
@@ -16,7 +16,7 @@ def test_the_document_is_what_the_code_says() -> None:
     assert REGULATION.values == OBJECTION_RULES
 
 
-def test_anybody_reads_it_with_the_deadlines_in_force(city: Running) -> None:
+def test_anybody_reads_it_with_the_deadlines_in_force(city: RunningObjection) -> None:
     told = city.app.test_client().get("/v1/objections/guideline")
     assert told.status_code == 200
     assert (told.json["rules_version"], told.json["deadlines"]) == (1, OBJECTION_RULES)

@@ -12,7 +12,7 @@ from chengxin.store.field_encryption import KeyRing
 from chengxin.values.ids import new_id
 from chengxin_api.objection.v1 import objection_pb2 as pb
 from services.objection.__main__ import policy
-from tests.objection.conftest import RECORD, Running, running
+from tests.objection.conftest import RECORD, RunningObjection, running
 from tests.objection.sources import REGULATOR
 from tests.support import Issuer
 
@@ -37,7 +37,7 @@ TABLE = [row for row in policy() if "roles" in row]
 
 
 @pytest.fixture(scope="module")
-def city(stores: Callable[[str], str], issuer: Issuer) -> Iterator[Running]:
+def city(stores: Callable[[str], str], issuer: Issuer) -> Iterator[RunningObjection]:
     """A service that only refuses here, so one for all."""
     with running(stores(new_id("objection")), issuer, KeyRing({1: b"k" * 32})) as found:
         yield found
@@ -56,7 +56,7 @@ def test_every_face_has_a_rule_or_a_reason() -> None:
 
 
 @pytest.mark.parametrize("row", TABLE, ids=[r["face"] for r in TABLE])
-def test_nobody_comes_in_by_another_role(city: Running, row: dict[str, Any]) -> None:
+def test_nobody_comes_in_by_another_role(city: RunningObjection, row: dict[str, Any]) -> None:
     before = len(city.audit.events)
     for role in ROLES:
         code = _code(city, row["face"], role)
@@ -66,18 +66,18 @@ def test_nobody_comes_in_by_another_role(city: Running, row: dict[str, Any]) -> 
     assert len(refused) == len(ROLES) - len(row["roles"])
 
 
-def _code(city: Running, face: str, role: str) -> str:
+def _code(city: RunningObjection, face: str, role: str) -> str:
     if face.startswith("chengxin."):
         return _rpc_code(city, face.rpartition("/")[2], role)
     method, _, path = face.partition(" ")
     path = path.replace("<objection_no>", "YY-1").replace("<int:number>", "1").replace("<row_id>", "q_" + "0" * 24)
-    desk = city.desk(role, org=REGULATOR)
+    caller = city.caller(role, org=REGULATOR)
     body = BODIES.get(path.rpartition("/")[2], {})
-    answer = desk.get(path) if method == "GET" else desk.post(path, body)
+    answer = caller.get(path) if method == "GET" else caller.post(path, body)
     return str(answer.json.get("code", "")) if answer.is_json or "json" in answer.content_type else ""
 
 
-def _rpc_code(city: Running, method: str, role: str) -> str:
+def _rpc_code(city: RunningObjection, method: str, role: str) -> str:
     metadata = city.metadata(role, org=REGULATOR)
     try:
         if method == "Watch":

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from chengxin_api.objection.v1 import objection_pb2 as pb
-from tests.objection.conftest import COMPANY, RECORD, Running
+from tests.objection.conftest import COMPANY, RECORD, RunningObjection
 from tests.objection.sources import REGULATOR
 
 
-def test_a_wrong_record_is_corrected(city: Running) -> None:
+def test_a_wrong_record_is_corrected(city: RunningObjection) -> None:
     filed = city.company.files()
     assert filed.status_code == 201
     number = filed.json["objection_no"]
@@ -43,7 +43,7 @@ def test_a_wrong_record_is_corrected(city: Running) -> None:
     ]
 
 
-def test_a_right_record_is_upheld_with_evidence(city: Running) -> None:
+def test_a_right_record_is_upheld_with_evidence(city: RunningObjection) -> None:
     number = city.task()
     lacking = city.regulator.post(f"/v1/objections/{number}/answer", {"finding": "right"})
     assert (lacking.status_code, lacking.json["errors"][0]["field"]) == (400, "evidence")
@@ -51,7 +51,7 @@ def test_a_right_record_is_upheld_with_evidence(city: Running) -> None:
     assert city.centre.does("decide", number, outcome="upheld", explanation="与档案一致")["outcome"] == "upheld"
 
 
-def test_the_systems_own_fault_is_corrected_by_the_centre(city: Running) -> None:
+def test_the_systems_own_fault_is_corrected_by_the_centre(city: RunningObjection) -> None:
     number = city.filed()
     city.centre.does("accept", number)
     verified = city.centre.does("verify", number, finding="system_fault", note="转换时截断")
@@ -63,7 +63,7 @@ def test_the_systems_own_fault_is_corrected_by_the_centre(city: Running) -> None
     assert city.centre.does("decide", number, outcome="corrected", explanation="已更正")["state"] == "corrected"
 
 
-def test_a_corrected_record_is_not_upheld(city: Running) -> None:
+def test_a_corrected_record_is_not_upheld(city: RunningObjection) -> None:
     number = city.task()
     city.regulator.does("answer", number, finding="right", evidence="档案")
     city.corrected(number, revoked=True)
@@ -72,7 +72,7 @@ def test_a_corrected_record_is_not_upheld(city: Running) -> None:
     assert city.centre.does("decide", number, outcome="corrected", explanation="已撤销")["correction"]["revoked"]
 
 
-def test_an_incomplete_objection_is_sent_back_once_listing_everything(city: Running) -> None:
+def test_an_incomplete_objection_is_sent_back_once_listing_everything(city: RunningObjection) -> None:
     number = city.filed(evidence=[])
     sent = city.centre.does("request-supplement", number, missing=["证书复印件", "授权书"])
     assert (sent["state"], sent["due"], sent["missing"]) == ("supplement_requested", "", ["证书复印件", "授权书"])
@@ -85,7 +85,7 @@ def test_an_incomplete_objection_is_sent_back_once_listing_everything(city: Runn
     assert city.company.get(f"/v1/me/objections/{number}").json["refusal_reason"] == "材料仍不全"
 
 
-def test_an_open_objection_is_withdrawn(city: Running) -> None:
+def test_an_open_objection_is_withdrawn(city: RunningObjection) -> None:
     number = city.filed()
     assert city.company.post(f"/v1/me/objections/{number}/withdraw").json["state"] == "withdrawn"
     assert city.company.post(f"/v1/me/objections/{number}/withdraw").json["state"] == "withdrawn"
@@ -95,7 +95,7 @@ def test_an_open_objection_is_withdrawn(city: Running) -> None:
     assert city.audit.of("objection.withdrawn")[1]["details"]["repeated"] is True
 
 
-def test_only_one_objection_to_the_same_items_at_a_time(city: Running) -> None:
+def test_only_one_objection_to_the_same_items_at_a_time(city: RunningObjection) -> None:
     number = city.filed()
     second = city.company.files(statement="又一次")
     assert (second.status_code, second.json["code"]) == (409, "OBJECTION_OPEN")
@@ -106,7 +106,7 @@ def test_only_one_objection_to_the_same_items_at_a_time(city: Running) -> None:
     assert city.company.files().status_code == 201
 
 
-def test_a_repeated_request_files_once(city: Running) -> None:
+def test_a_repeated_request_files_once(city: RunningObjection) -> None:
     first, again = city.company.files(key="k1"), city.company.files(key="k1")
     assert (first.status_code, again.status_code) == (201, 201)
     assert first.json == again.json
@@ -114,14 +114,14 @@ def test_a_repeated_request_files_once(city: Running) -> None:
     assert len(city.company.get("/v1/me/objections").json["objections"]) == 1
 
 
-def test_a_record_can_be_objected_to_as_soon_as_ingest_has_it(city: Running) -> None:
+def test_a_record_can_be_objected_to_as_soon_as_ingest_has_it(city: RunningObjection) -> None:
     unknown = city.company.files(record_id="r_new")
     assert (unknown.status_code, unknown.json["code"]) == (404, "RECORD_UNKNOWN")
     city.ingest.record("r_new", COMPANY)
     assert city.company.files(record_id="r_new").status_code == 201
 
 
-def test_while_ingest_is_away_nothing_is_filed(city: Running) -> None:
+def test_while_ingest_is_away_nothing_is_filed(city: RunningObjection) -> None:
     city.ingest.away = True
     waiting = city.company.files()
     assert (waiting.status_code, waiting.json["code"]) == (503, "UPSTREAM_UNAVAILABLE")
@@ -130,7 +130,7 @@ def test_while_ingest_is_away_nothing_is_filed(city: Running) -> None:
     assert city.company.files().status_code == 201
 
 
-def test_items_that_the_entry_does_not_have_are_told(city: Running) -> None:
+def test_items_that_the_entry_does_not_have_are_told(city: RunningObjection) -> None:
     refused = city.company.files(items=["XK_NR", "NOPE"])
     assert [(e["field"], e["rule"]) for e in refused.json["errors"]] == [("items.1", "item.unknown")]
     assert city.company.files(statement="  ").json["errors"][0]["field"] == "statement"
@@ -140,7 +140,7 @@ def test_items_that_the_entry_does_not_have_are_told(city: Running) -> None:
     assert (waiting.status_code, waiting.json["code"]) == (503, "ENTRY_NOT_THERE")
 
 
-def test_an_amendment_that_names_somebody_elses_case_changes_nothing(city: Running) -> None:
+def test_an_amendment_that_names_somebody_elses_case_changes_nothing(city: RunningObjection) -> None:
     number = city.task()
     city.ingest.record("r_li_na", "s_li_na", 2, objection_no=number)
     city.ingest.record("r_li_na", "s_li_na", 3, objection_no="YY-19990101-0001")
@@ -148,16 +148,16 @@ def test_an_amendment_that_names_somebody_elses_case_changes_nothing(city: Runni
     assert city.centre.get(f"/v1/objections/{number}").json["correction"] is None
 
 
-def test_officers_who_act_at_once_do_not_undo_each_other(city: Running) -> None:
+def test_officers_who_act_at_once_do_not_undo_each_other(city: RunningObjection) -> None:
     number = city.filed()
     acts = [("accept", {}), ("refuse", {"reason": "材料不全"}), ("request-supplement", {"missing": ["证书"]})]
     answers: list[Any] = []
     together = threading.Barrier(len(acts))
 
     def act(name: str, body: dict[str, Any]) -> None:
-        desk = city.centre
+        caller = city.centre
         together.wait()
-        answers.append(desk.post(f"/v1/objections/{number}/{name}", body))
+        answers.append(caller.post(f"/v1/objections/{number}/{name}", body))
 
     threads = [threading.Thread(target=act, args=a) for a in acts]
     for t in threads:
@@ -169,7 +169,7 @@ def test_officers_who_act_at_once_do_not_undo_each_other(city: Running) -> None:
     assert (case["version"], len(case["history"])) == (2, 2)
 
 
-def test_an_officer_acts_only_on_what_she_saw(city: Running) -> None:
+def test_an_officer_acts_only_on_what_she_saw(city: RunningObjection) -> None:
     number = city.filed()
     seen = city.centre.get(f"/v1/objections/{number}").headers["ETag"]
     path = f"/v1/objections/{number}"
@@ -182,7 +182,7 @@ def test_an_officer_acts_only_on_what_she_saw(city: Running) -> None:
     assert city.centre.post(f"{path}/accept", {}, **{"If-Match": "x"}).status_code == 400
 
 
-def test_those_who_follow_learn_each_state(city: Running) -> None:
+def test_those_who_follow_learn_each_state(city: RunningObjection) -> None:
     number = city.task()
     city.regulator.does("extension", number, reason="跨部门")
     city.company.post(f"/v1/me/objections/{number}/withdraw")
@@ -202,7 +202,7 @@ def test_those_who_follow_learn_each_state(city: Running) -> None:
 
 
 @pytest.mark.parametrize("act", ["accept", "verify", "decide", "refuse", "request-supplement"])
-def test_an_unknown_number_is_told(city: Running, act: str) -> None:
+def test_an_unknown_number_is_told(city: RunningObjection, act: str) -> None:
     body = {
         "verify": {"finding": "system_fault", "note": "x"},
         "decide": {"outcome": "upheld", "explanation": "x"},
@@ -213,7 +213,7 @@ def test_an_unknown_number_is_told(city: Running, act: str) -> None:
     assert (unknown.status_code, unknown.json["code"]) == (404, "OBJECTION_UNKNOWN")
 
 
-def test_lists_are_paged(city: Running) -> None:
+def test_lists_are_paged(city: RunningObjection) -> None:
     numbers = []
     for n in range(5):
         city.ingest.record(f"r_{n}", COMPANY)
@@ -225,7 +225,7 @@ def test_lists_are_paged(city: Running) -> None:
         city.centre.does("accept", number)
         city.centre.does("verify", number, finding="consistent_with_source", note="一致")
         numbers.append(number)
-    for desk, path, name, expected in (
+    for caller, path, name, expected in (
         (city.company, "/v1/me/objections", "objections", numbers[::-1]),
         (city.centre, "/v1/objections", "objections", numbers),
         (city.centre, "/v1/objections?state=provider_notified", "objections", numbers),
@@ -236,7 +236,7 @@ def test_lists_are_paged(city: Running) -> None:
     ):
         found, token = [], ""
         while True:
-            page = desk.get(f"{path}{'&' if '?' in path else '?'}page_size=2&page_token={token}").json
+            page = caller.get(f"{path}{'&' if '?' in path else '?'}page_size=2&page_token={token}").json
             assert len(page[name]) <= 2
             found += [c["objection_no"] for c in page[name]]
             if not (token := page["next_page_token"]):

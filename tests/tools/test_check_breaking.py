@@ -54,7 +54,8 @@ def clone(tmp_path: Path) -> Clone:
 
 @pytest.fixture(params=["diff", "buf"])
 def buf(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """The real one where npm has installed it; and one for which every difference breaks, to see what is compared."""
+    """The real buf where npm has installed it; and a fake one that finds every difference breaking, to see what is
+    compared."""
     if request.param == "buf":
         if not BUF.exists():
             pytest.skip("buf is not installed; `make check` installs it with npm")

@@ -33,7 +33,7 @@ def _uscc(region: str) -> str:
     return digits + str(uscc.calc_check_digit(digits))
 
 
-# What is planted, made here, so that this file holds none of it.
+# The planted secrets, composed here so that this file contains none.
 PLANTED = {
     "private key": _pem,
     "token": lambda: Issuer().token("public"),

@@ -1,7 +1,7 @@
-"""One file is read, or the process dies: `python -I -m chengxin.tabular.reader KIND MOST MEMORY SECONDS DISK PARENT`.
+"""Reads one file, or dies: `python -I -m chengxin.tabular.reader KIND MOST MEMORY SECONDS DISK PARENT`.
 
-The file is standard input; what was read goes to standard output in the pieces of `chengxin.tabular.frames`. How it ended
-is told by the last piece, and where there is none, by the exit status.
+The file is standard input; the result goes to standard output in the pieces of `chengxin.tabular.frames`. The last
+piece shows how the reader ended, or the exit status when there is none.
 """
 
 import contextlib
@@ -20,16 +20,16 @@ from chengxin.tabular.frames import Writer
 from chengxin.tabular.reader.fault import Fault
 
 _PR_SET_PDEATHSIG: Final = 1
-# What the kernel ends first when memory is short: this, and no service.
-_FIRST: Final = "1000"
+# The score with which the kernel ends this process first when memory is short, and no service.
+_OOM_SCORE: Final = "1000"
 
 
 def main(kind: str, *numbers: str) -> int:
-    """Reads; gives the exit status."""
+    """Reads the file; returns the exit status."""
     most, memory, seconds, disk, parent = map(int, numbers)
-    _bind(parent)
-    read = _reader(kind)
-    _limit(memory, seconds, disk)
+    _bind_to_parent(parent)
+    read = _import_reader(kind)
+    _limit_resources(memory, seconds, disk)
     try:
         with open(sys.stdout.fileno(), "wb", closefd=False) as file:
             out = Writer(file)
@@ -44,14 +44,14 @@ def main(kind: str, *numbers: str) -> int:
         return {errno.EFBIG: FILE_TOO_LONG, errno.ENOSPC: DISK_FULL, errno.EDQUOT: DISK_FULL}.get(
             e.errno or 0, UNEXPECTED
         )
-    # Nothing is told of it: it could hold what is in the file.
+    # The error is not shown: it could hold content of the file.
     except BaseException:
         return UNEXPECTED
     return 0
 
 
-def _reader(kind: str) -> Callable[[Writer, int], None]:
-    """What reads this kind; the others are not imported."""
+def _import_reader(kind: str) -> Callable[[Writer, int], None]:
+    """Imports the function that reads this kind, and no other."""
     match kind:
         case "csv":
             from chengxin.tabular.reader.csv_file import read_csv as read
@@ -68,32 +68,32 @@ def _reader(kind: str) -> Callable[[Writer, int], None]:
     return read
 
 
-def _bind(parent: int) -> None:
-    """Ends with its parent, and before it when memory is short (Linux)."""
+def _bind_to_parent(parent: int) -> None:
+    """Makes this process end with its parent, and before any service when memory is short (Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        # It may have ended before it was asked for.
+        # The parent may have ended before the request.
         if os.getppid() != parent:
             os._exit(UNEXPECTED)
         with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-            file.write(_FIRST)
+            file.write(_OOM_SCORE)
 
 
-def _limit(memory: int, seconds: int, disk: int) -> None:
-    """No more than this from here on; no core is written, for what is in the file would be in it."""
-    # The first second above it ends the process with a signal of its own, the next one at once.
+def _limit_resources(memory: int, seconds: int, disk: int) -> None:
+    """Limits this process from here on. It writes no core, because that would hold content of the file."""
+    # At the limit a signal of its own ends the process, a second later the kernel does so at once.
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    for what, limit in (
+    for kind, limit in (
         (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_FSIZE, disk),
         (resource.RLIMIT_CORE, 0),
     ):
-        _, hard = resource.getrlimit(what)
+        _, hard = resource.getrlimit(kind)
         bound = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-        # Systems without one of them have the others, and whoever started this watches over its time.
+        # A system without one of them has the others, and the parent process watches over the time.
         with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(what, (bound, bound))
+            resource.setrlimit(kind, (bound, bound))
 
 
 if __name__ == "__main__":

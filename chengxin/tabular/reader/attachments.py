@@ -1,4 +1,4 @@
-"""What attachments are, by their content: each comes with its length before it."""
+"""Finds the media types of attachments by their content: each attachment comes after its length."""
 
 import re
 from collections.abc import Iterator
@@ -14,22 +14,22 @@ _MAGIC: Final = {
     "image/png": b"\x89PNG\r\n\x1a\n",
     "image/jpeg": b"\xff\xd8\xff",
 }
-# Printing characters and the white space of a text file.
+# All but printing characters and the white space of a text file.
 _BAD_IN_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 
 
 def read_attachments(out: Writer, most: int) -> None:
-    """Writes the media type of each, empty where it is none of those that are known."""
-    out.put(frames.ABOUT, About(types=[_type(content) for content in _contents()]))
+    """Writes the media type of each attachment, empty when it is not known."""
+    out.put(frames.ABOUT, About(types=[_detect_type(content) for content in _read_contents()]))
 
 
-def _contents() -> Iterator[bytes]:
+def _read_contents() -> Iterator[bytes]:
     with as_bytes() as file:
         while length := file.read(_LENGTH):
             yield file.read(int.from_bytes(length, "big"))
 
 
-def _type(content: bytes) -> str:
+def _detect_type(content: bytes) -> str:
     for kind, magic in _MAGIC.items():
         # Readers of PDF accept the header anywhere in the first kilobyte.
         if content.startswith(magic) or (kind == "application/pdf" and magic in content[:1024]):

@@ -1,4 +1,4 @@
-"""CSV as spreadsheets write it: UTF-8 with or without BOM, GB18030, UTF-16; commas, tabs or semicolons."""
+"""Reads CSV as spreadsheets write it: UTF-8 with or without BOM, GB18030, UTF-16; commas, tabs or semicolons."""
 
 import codecs
 import csv
@@ -11,16 +11,16 @@ from chengxin.tabular.frames import About, Writer
 from chengxin.tabular.reader.fault import Fault
 from chengxin.tabular.reader.given import as_bytes, as_text
 
-_PIECE: Final = 1 << 20
-_HEAD: Final = 4096
+_PIECE_BYTES: Final = 1 << 20
+_HEAD_BYTES: Final = 4096
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _DELIMITERS: Final = ",\t;"
-# How `csv` says that a cell has more than its limit.
-_TOO_LONG: Final = "field larger than field limit"
+# The message of `csv` for a cell that is longer than its limit.
+_TOO_LONG_MESSAGE: Final = "field larger than field limit"
 
 csv.field_size_limit(LONGEST_RECORD)
 
@@ -29,8 +29,8 @@ def read_csv(out: Writer, most: int) -> None:
     """Writes the header and the first `most` rows that hold something. Raises the fault of the first bad row."""
     encoding = told_encoding()
     out.put(frames.ABOUT, About(encoding))
-    records = _records(encoding)
-    header = _header(records)
+    records = _read_records(encoding)
+    header = _read_header(records)
     out.put(frames.HEADER, header)
     width = len(header)
     for number, cells in records:
@@ -49,8 +49,8 @@ def read_csv(out: Writer, most: int) -> None:
                 return
 
 
-def _records(encoding: str) -> Iterator[tuple[int, list[str]]]:
-    delimiter = _told_delimiter(encoding)
+def _read_records(encoding: str) -> Iterator[tuple[int, list[str]]]:
+    delimiter = _guess_delimiter(encoding)
     with as_text(encoding) as text:
         reader = csv.reader(text, delimiter=delimiter, strict=True)
         number = 0
@@ -61,12 +61,12 @@ def _records(encoding: str) -> Iterator[tuple[int, list[str]]]:
             except StopIteration:
                 return
             except csv.Error as e:
-                if str(e).startswith(_TOO_LONG):
+                if str(e).startswith(_TOO_LONG_MESSAGE):
                     raise Fault("FILE_LINE_TOO_LONG", row=number, limit=LONGEST_RECORD) from None
                 raise Fault("FILE_QUOTES_BROKEN", row=number, reason=e) from None
 
 
-def _header(records: Iterator[tuple[int, list[str]]]) -> list[str]:
+def _read_header(records: Iterator[tuple[int, list[str]]]) -> list[str]:
     _, cells = next(records, (0, []))
     while cells and not cells[-1].strip():
         cells.pop()
@@ -79,19 +79,19 @@ def _header(records: Iterator[tuple[int, list[str]]]) -> list[str]:
     return cells
 
 
-def _told_delimiter(encoding: str) -> str:
+def _guess_delimiter(encoding: str) -> str:
     with as_text(encoding) as text:
-        first = text.read(_HEAD).split("\n", 1)[0]
+        first = text.read(_HEAD_BYTES).split("\n", 1)[0]
     return max(_DELIMITERS, key=first.count)
 
 
 def told_encoding() -> str:
-    """What a text file is encoded in: by its mark, else the first of UTF-8 and GB18030 that all of it is.
+    """The encoding of a text file: by its mark, else the first of UTF-8 and GB18030 that decodes all of it.
 
     Raises FILE_ENCODING_UNKNOWN with the first byte that is neither.
     """
     with as_bytes() as file:
-        head = file.read(_HEAD)
+        head = file.read(_HEAD_BYTES)
     for mark, name in _BOMS:
         if head.startswith(mark):
             candidates = [name]
@@ -103,25 +103,25 @@ def told_encoding() -> str:
             candidates = ["utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"]
         else:
             candidates = ["utf-8", "gb18030"]
-    broken = 0
+    furthest = 0
     for name in candidates:
-        wrong = _first_wrong(name)
-        if wrong is None:
+        offset = _find_undecodable(name)
+        if offset is None:
             return name
-        broken = max(broken, wrong)
-    raise Fault("FILE_ENCODING_UNKNOWN", offset=broken)
+        furthest = max(furthest, offset)
+    raise Fault("FILE_ENCODING_UNKNOWN", offset=furthest)
 
 
-def _first_wrong(encoding: str) -> int | None:
+def _find_undecodable(encoding: str) -> int | None:
     decoder = codecs.getincrementaldecoder(encoding)()
-    read = 0
+    bytes_read = 0
     with as_bytes() as file:
         while True:
-            piece = file.read(_PIECE)
+            piece = file.read(_PIECE_BYTES)
             try:
                 decoder.decode(piece, final=not piece)
             except UnicodeDecodeError as e:
-                return max(0, read + e.start)
+                return max(0, bytes_read + e.start)
             if not piece:
                 return None
-            read += len(piece)
+            bytes_read += len(piece)

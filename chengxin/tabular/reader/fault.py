@@ -1,8 +1,8 @@
-"""What is wrong with a file, as the reader says it: a code of `chengxin.tabular.problems`, and the words that go in."""
+"""A problem of a file as the reader reports it: a code of `chengxin.tabular.problems`, and the values for its text."""
 
 
 class Fault(Exception):
-    """One thing wrong with a file. The errors of the house come with gRPC, which takes a reader 80 ms to import."""
+    """One problem of a file. `chengxin.errors` is no base for it: that imports gRPC, which takes a reader 80 ms."""
 
     def __init__(self, code: str, **params: object) -> None:
         super().__init__(code)

@@ -1,4 +1,4 @@
-"""JSON Lines: one object a line, item code or name to text, number, boolean or null."""
+"""Reads JSON Lines: one object a line, from item code or name to text, number, boolean or null."""
 
 import json
 import re
@@ -11,14 +11,14 @@ from chengxin.tabular.reader.csv_file import told_encoding
 from chengxin.tabular.reader.fault import Fault
 from chengxin.tabular.reader.given import as_text
 
-_HALF: Final = re.compile("[\ud800-\udfff]")
+_HALF_CHARACTER: Final = re.compile("[\ud800-\udfff]")
 
 
 def read_jsonl(out: Writer, most: int) -> None:
     """Writes the first `most` objects, label and value in turn. Raises the fault of the first bad line.
 
-    A value that is no text goes as a number, for it only matters where its label names an item: 0 for a list or an
-    object, half of a character as itself.
+    A value that is not text is written as a number, because it only matters when its label names an item: 0 for a list
+    or an object, and half of a character as its code.
     """
     encoding = told_encoding()
     out.put(frames.ABOUT, About(encoding))
@@ -30,13 +30,13 @@ def read_jsonl(out: Writer, most: int) -> None:
                 raise Fault("FILE_LINE_TOO_LONG", row=number, limit=LONGEST_RECORD)
             if not line.strip():
                 continue
-            out.add(number, _told(number, line), len(line))
+            out.add(number, _parse_line(number, line), len(line))
             most -= 1
             if not most:
                 return
 
 
-def _told(number: int, line: str) -> list[str | int]:
+def _parse_line(number: int, line: str) -> list[str | int]:
     try:
         # Numbers keep the digits that were written.
         pairs = json.loads(line, parse_float=str, parse_int=str, parse_constant=_refuse, object_pairs_hook=_Pairs)
@@ -44,27 +44,27 @@ def _told(number: int, line: str) -> list[str | int]:
         raise Fault("FILE_LINE_NOT_JSON", row=number, reason=str(e)[:80] or type(e).__name__) from None
     if not isinstance(pairs, _Pairs):
         raise Fault("FILE_LINE_NOT_JSON", row=number, reason="{ … }")
-    told: list[str | int] = []
+    labels_and_values: list[str | int] = []
     for label, value in pairs:
-        if half := _HALF.search(label):
-            shown = _HALF.sub("\ufffd", label[:40])
+        if half := _HALF_CHARACTER.search(label):
+            shown = _HALF_CHARACTER.sub("\ufffd", label[:40])
             raise Fault("FILE_CHARACTER_BROKEN", row=number, column=shown, character=f"\\u{ord(half[0]):04x}")
-        told += (label, _text(value))
-    return told
+        labels_and_values += (label, _value_of(value))
+    return labels_and_values
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """The members of an object, twice named ones too."""
+    """The members of an object, even where two have the same name."""
 
 
-def _text(value: Any) -> str | int:
+def _value_of(value: Any) -> str | int:
     if value is None:
         return ""
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     if isinstance(value, str):
-        # JSON can spell out halves of characters (`"\ud800"`), which nothing after this can write.
-        return ord(half[0]) if (half := _HALF.search(value)) else value
+        # JSON can spell half of a character (`"\ud800"`), which no later step can write.
+        return ord(half[0]) if (half := _HALF_CHARACTER.search(value)) else value
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Excel workbooks: the first visible sheet, the values as last calculated; nothing is evaluated or fetched."""
+"""Reads Excel workbooks: the first visible sheet, with values as last calculated. It evaluates and fetches nothing."""
 
 import datetime
 from collections.abc import Callable, Iterator
@@ -13,30 +13,30 @@ from chengxin.tabular.reader.fault import Fault
 from chengxin.tabular.reader.given import PATH, as_bytes
 from chengxin.tabular.reader.xlsx_bounds import column_name, must_be_bounded
 
-_SHOWN: Final = 5
-# From here on a spreadsheet's number has lost digits.
+_MOST_RANGES: Final = 5
+# From this number on a spreadsheet has lost digits.
 _INEXACT: Final = 1e15
-# A whole book is held by whoever asks for it: an entry of 500 items with long code lists has a tenth of that.
+# The process that asks holds a whole book. An entry of 500 items with long code lists has a tenth of this.
 _MOST_CELLS_OF_BOOK: Final = 400_000
 _MOST_CHARACTERS_OF_BOOK: Final = 8 << 20
 
 
 def read_xlsx(out: Writer, most: int) -> None:
-    """Writes the header and the first `most` rows that hold something of the first visible sheet. Raises what is wrong."""
+    """Writes the header and the first `most` filled rows of the first visible sheet. Raises the first fault."""
     with as_bytes() as file:
         parts = must_be_bounded(file)
     try:
         workbook = CalamineWorkbook.from_path(PATH)
-        shown = [
+        visible = [
             n
             for n, sheet in enumerate(workbook.sheets_metadata)
             if sheet.typ == SheetTypeEnum.WorkSheet and sheet.visible == SheetVisibleEnum.Visible
         ]
-        if not shown:
+        if not visible:
             raise Fault("FILE_EMPTY")
-        parts.must_know(workbook.sheet_names[shown[0]])
-        sheet: CalamineSheet = workbook.get_sheet_by_index(shown[0])
-        names = [workbook.sheet_names[n] for n in shown[1:]]
+        parts.must_know(workbook.sheet_names[visible[0]])
+        sheet: CalamineSheet = workbook.get_sheet_by_index(visible[0])
+        names = [workbook.sheet_names[n] for n in visible[1:]]
         unread = [name for name in names if parts.is_filled(name)]
     except (CalamineError, OSError) as e:
         raise Fault("FILE_WORKBOOK_BROKEN", reason=str(e)[:120] or type(e).__name__) from None
@@ -45,9 +45,9 @@ def read_xlsx(out: Writer, most: int) -> None:
     if missing := parts.without_value(sheet.name):
         raise Fault("FILE_WORKBOOK_VALUE_MISSING", cells=", ".join(missing))
     if merged := sheet.merged_cell_ranges:
-        raise Fault("FILE_WORKBOOK_MERGED", ranges=", ".join(map(_range, merged[:_SHOWN])))
+        raise Fault("FILE_WORKBOOK_MERGED", ranges=", ".join(map(_range_name, merged[:_MOST_RANGES])))
     out.put(frames.ABOUT, About(unread=unread))
-    _write(out, sheet, most)
+    _write_rows(out, sheet, most)
 
 
 def read_book(out: Writer, most: int) -> None:
@@ -61,7 +61,7 @@ def read_book(out: Writer, most: int) -> None:
             parts.must_know(name)
             sheet = workbook.get_sheet_by_name(name)
             out.put(frames.SHEET, name)
-            for number, row in _records(sheet, _text_of_book):
+            for number, row in _read_rows(sheet, _text_of_book_cell):
                 while row and not row[-1]:
                     row.pop()
                 cells += len(row)
@@ -77,8 +77,8 @@ def read_book(out: Writer, most: int) -> None:
         raise Fault("FILE_WORKBOOK_BROKEN", reason=str(e)[:120] or type(e).__name__) from None
 
 
-def _write(out: Writer, sheet: CalamineSheet, most: int) -> None:
-    records = _records(sheet, _text)
+def _write_rows(out: Writer, sheet: CalamineSheet, most: int) -> None:
+    records = _read_rows(sheet, _text_of_cell)
     _, header = next(records, (0, []))
     while header and not header[-1].strip():
         header.pop()
@@ -105,18 +105,18 @@ def _write(out: Writer, sheet: CalamineSheet, most: int) -> None:
             return
 
 
-def _records(sheet: CalamineSheet, text: Callable[[Any], str]) -> Iterator[tuple[int, list[str]]]:
-    """The rows that the sheet has, by their numbers."""
+def _read_rows(sheet: CalamineSheet, text: Callable[[Any], str]) -> Iterator[tuple[int, list[str]]]:
+    """The rows of the sheet with their numbers."""
     if sheet.start is None:
         return
-    # Rows above and columns left of the first value are not given.
+    # calamine leaves out the rows above and the columns left of the first value.
     number, before = sheet.start[0], [""] * sheet.start[1]
     rows = sheet.iter_rows()
     while True:
         number += 1
         try:
             cells = next(rows, None)
-        # A panic of Rust, which is no Exception: calamine has one for a date before the first day.
+        # A panic of Rust is no Exception. calamine panics at a date before the first day.
         except BaseException as e:
             if isinstance(e, (Exception, SystemExit)):
                 raise
@@ -127,22 +127,22 @@ def _records(sheet: CalamineSheet, text: Callable[[Any], str]) -> Iterator[tuple
         yield number, before + [text(cell) for cell in cells]
 
 
-def _text(cell: Any) -> str:
+def _text_of_cell(cell: Any) -> str:
     if isinstance(cell, str):
         return cell
     if isinstance(cell, bool):
         return "TRUE" if cell else "FALSE"
     if isinstance(cell, (int, float)):
-        # As a spreadsheet shows it: 15 digits. A longer number was rounded when it was typed: it stays in exponent form,
-        # which no text item takes (rule `spreadsheet_number`).
+        # A spreadsheet shows 15 digits. A longer number was rounded when it was typed: it stays in exponent form, which
+        # no text item accepts (rule `spreadsheet_number`).
         return f"{cell:.0f}" if abs(cell) < _INEXACT and cell == int(cell) else f"{cell:.15g}"
     if isinstance(cell, datetime.datetime):
         return cell.date().isoformat() if cell.time() == datetime.time() else cell.isoformat(" ")
     return cell.isoformat() if isinstance(cell, (datetime.date, datetime.time)) else str(cell)
 
 
-def _text_of_book(cell: Any) -> str:
-    """A cell of a catalog as a text; a spreadsheet keeps what looks like a number as one."""
+def _text_of_book_cell(cell: Any) -> str:
+    """A cell of a catalog as a text; a spreadsheet stores as a number whatever looks like one."""
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, float) and cell.is_integer():
@@ -150,6 +150,6 @@ def _text_of_book(cell: Any) -> str:
     return str(cell)
 
 
-def _range(cells: tuple[tuple[int, int], tuple[int, int]]) -> str:
+def _range_name(cells: tuple[tuple[int, int], tuple[int, int]]) -> str:
     (top, left), (bottom, right) = cells
     return f"{column_name(left + 1)}{top + 1}:{column_name(right + 1)}{bottom + 1}"

@@ -1,8 +1,9 @@
-"""How the audit service hears of revoked tokens from a gateway that needs it in turn, without either waiting for the other.
+"""How the audit service learns of revoked tokens from a gateway that itself needs the audit service, so that neither
+waits for the other.
 
-The gateway gives a service its token, and hands out the list, without a word to the audit service. It must not hand
-anything to a dead token before that is on record, though, and putting it on record could wait here for the very answer:
-so a token with which nothing was heard is not used again.
+The gateway gives a service its token, and hands out the list, without a call to the audit service. But it must not
+answer a revoked token before that is on record, and the audit service, which has to put it on record, may be waiting
+for that very answer. So the audit service never uses a token again after a failed call.
 """
 
 from collections.abc import Callable
@@ -10,18 +11,19 @@ from typing import Final
 
 from chengxin.auth.revocation import OwnTokens, Revocation
 
-# More often than a caller would have to ask: the gateway's threads may all be waiting for a call that asked the gateway.
+# Often enough that no caller has to fetch the list: all threads of the gateway may be waiting for a call that asks the
+# gateway.
 RELOAD_SECONDS: Final = 5.0
 
 
-def anew(fetch: Callable[[], list[Revocation]], tokens: OwnTokens) -> Callable[[], list[Revocation]]:
-    """As `fetch`, but with another token after any failure."""
+def with_fresh_token(fetch: Callable[[], list[Revocation]], tokens: OwnTokens) -> Callable[[], list[Revocation]]:
+    """Wraps `fetch`, so that it uses a new token after any failure."""
 
-    def fetched() -> list[Revocation]:
+    def fetch_or_forget() -> list[Revocation]:
         try:
             return fetch()
         except Exception:
             tokens.forget()
             raise
 
-    return fetched
+    return fetch_or_forget

@@ -1,8 +1,8 @@
-"""What a subject reads of a query of her records, in plain words."""
+"""Sentences that tell a subject who looked at the subject's records, and why."""
 
 from typing import Any, Final
 
-_WHO: Final = {
+_ACTOR_NAMES: Final = {
     "public": ("社会公众", "a member of the public"),
     "subject": ("信息主体", "the subject"),
     "subject_authorized": ("经您同意的查询人", "somebody with your consent"),
@@ -16,19 +16,20 @@ _WHO: Final = {
 }
 
 
-def described(event: dict[str, Any], subject_ref: str, language: str) -> str:
-    """One sentence: who looked, and why; in `zh-CN` or `en`."""
+def describe_access(event: dict[str, Any], subject_ref: str, language: str) -> str:
+    """Returns one sentence, in `zh-CN` or `en`, that says who looked at the records, and why."""
     actor = event["actor"]
-    which = 1 if language == "en" else 0
+    column = 1 if language == "en" else 0
     if actor["sub"] == subject_ref:
-        who = ("您本人", "you yourself")[which]
+        actor_name = ("您本人", "you yourself")[column]
     else:
-        roles = [_WHO[role][which] for role in actor.get("roles", []) if role in _WHO]
-        who = "、".join(roles) if which == 0 else ", ".join(roles)
+        roles = [_ACTOR_NAMES[role][column] for role in actor.get("roles", []) if role in _ACTOR_NAMES]
+        actor_name = "、".join(roles) if column == 0 else ", ".join(roles)
         if actor.get("org"):
-            who += f"（{actor['org']}）" if which == 0 else f" ({actor['org']})"
+            actor_name += f"（{actor['org']}）" if column == 0 else f" ({actor['org']})"
+        actor_name = actor_name or ("有权限的人员", "somebody who is entitled")[column]
     reasons = [
-        f"{name[which]}{event[member]}"
+        f"{name[column]}{event[member]}"
         for member, name in (
             ("purpose", ("用途：", "purpose: ")),
             ("legal_basis", ("法律依据：", "legal basis: ")),
@@ -37,8 +38,8 @@ def described(event: dict[str, Any], subject_ref: str, language: str) -> str:
         if event.get(member)
     ]
     refused = event.get("outcome", "ok") != "ok"
-    if which == 0:
-        sentence = f"{who}{'查询您的记录被拒绝' if refused else '查询了您的记录'}"
+    if column == 0:
+        sentence = f"{actor_name}{'查询您的记录被拒绝' if refused else '查询了您的记录'}"
         return "，".join([sentence, *reasons])
-    sentence = f"{who} {'was refused' if refused else 'looked at'} your records"
+    sentence = f"{actor_name} {'was refused' if refused else 'looked at'} your records"
     return "; ".join([sentence, *reasons])

@@ -1,4 +1,4 @@
-"""What an audit event must be to become an entry of the log, and what is asked of the log. Pure."""
+"""Audit events: the rules that an entry of the log obeys, and the types for reading and searching the log."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from chengxin.values.clock import rfc3339
 Event = dict[str, Any]
 
 MAX_ENTRY: Final = 32 * 1024
-# Acts that are queries of somebody's records: what a subject finds in `/v1/me/accesses`.
+# Acts that begin so are queries of a subject's records; the subject finds them in `/v1/me/accesses`.
 QUERIES: Final = "record.queried"
 
 EVENT_OF_ANOTHER_SERVICE = forbidden(
@@ -48,7 +48,7 @@ LOG_ALTERED = unavailable(
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}(\.[a-z][a-z0-9_]{0,63}){0,4}", re.ASCII)
 _EVENT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
-_LISTS: Final = ("subject_refs", "entries", "records")
+_LIST_MEMBERS: Final = ("subject_refs", "entries", "records")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -62,13 +62,13 @@ class EventFault:
     en: str
 
     def field_error(self, number: int) -> FieldError:
-        """As the caller reads it; `number` is that of the entry in the call."""
+        """Returns the error for the caller; `number` is the position of the entry in the call."""
         member = f".{self.member}" if self.member else ""
         return FieldError(f"entries[{number}]{member}", self.rule, f"{self.zh} / {self.en}")
 
 
 def read_event(entry: bytes) -> Event | EventFault:
-    """The event that an entry holds, or why it cannot be one (docs/audit-event.md)."""
+    """Returns the event that an entry holds, or the fault that makes it invalid (docs/audit-event.md)."""
     if len(entry) > MAX_ENTRY:
         return EventFault("", "size", f"事件超过 {MAX_ENTRY} 字节", f"an event is at most {MAX_ENTRY} bytes")
     try:
@@ -79,16 +79,16 @@ def read_event(entry: bytes) -> Event | EventFault:
         return EventFault("", "object", "应为 JSON 对象", "an event is a JSON object")
     if not _is_canonical(entry, event):
         return EventFault("", "canonical", "不是 RFC 8785 规范形式", "this is not the canonical form (RFC 8785)")
-    return _wrong(event) or event
+    return _find_fault(event) or event
 
 
 def of_another_service(event: Event, caller: str) -> Problem | None:
-    """The refusal of an event that is not the caller's own."""
+    """Returns the refusal of an event that belongs to another service; None for the caller's own."""
     return None if event["service"] == caller else EVENT_OF_ANOTHER_SERVICE(service=event["service"], caller=caller)
 
 
 def instant(text: str) -> str | None:
-    """An instant with all six decimals, so that instants sort as texts; None for what is none."""
+    """Returns the instant with six decimals, so that instants sort as texts; None when `text` is not an instant."""
     if not _INSTANT.fullmatch(text):
         return None
     try:
@@ -98,7 +98,7 @@ def instant(text: str) -> str | None:
 
 
 def microseconds(at: str) -> int:
-    """An instant, as `instant` gives it, in microseconds since 1970; what lies before is 0."""
+    """Converts an instant, as `instant` returns it, to microseconds since 1970; earlier instants give 0."""
     return max((datetime.fromisoformat(at) - _EPOCH) // timedelta(microseconds=1), 0)
 
 
@@ -109,7 +109,7 @@ def _is_canonical(entry: bytes, event: Event) -> bool:
         return False
 
 
-def _wrong(event: Event) -> EventFault | None:
+def _find_fault(event: Event) -> EventFault | None:
     if event.get("v") != 1 or type(event["v"]) is not int:
         return EventFault("v", "version", "应为 1", "must be 1")
     if not _matches(_EVENT_ID, event.get("event_id")):
@@ -126,7 +126,7 @@ def _wrong(event: Event) -> EventFault | None:
         )
     if not isinstance(event.get("request_id", ""), str):
         return EventFault("request_id", "text", "应为文本", "must be a text")
-    for member in _LISTS:
+    for member in _LIST_MEMBERS:
         values = event.get(member, [])
         if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
             return EventFault(member, "texts", "应为文本列表", "must be a list of texts")
@@ -139,42 +139,42 @@ def _matches(pattern: re.Pattern[str], value: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class RelayPosition:
-    """How far a service's outbox is on the log: a position, and how many of its events."""
+    """How far the log has a service's outbox: a position, and how many events of that position."""
 
     position: int = 0
     events: int = 0
 
 
 def undelivered(positions: Sequence[int], so_far: RelayPosition) -> Iterator[tuple[int, RelayPosition]]:
-    """Which of a relay's entries (their numbers in the call) are not on the log yet, and how far each brings it.
+    """Yields each entry of a relay's call that the log lacks, by its number in the call, and the position it reaches.
 
-    A call holds the events of a position whole and in order; a group may end between them.
+    A call holds all events of a position, in order; a group may end between them.
     """
-    nth, current = 0, 0
+    count, current = 0, 0
     for number, position in enumerate(positions):
-        nth = nth + 1 if position == current else 1
+        count = count + 1 if position == current else 1
         current = position
-        reached = RelayPosition(position, nth)
+        reached = RelayPosition(position, count)
         if (reached.position, reached.events) > (so_far.position, so_far.events):
             yield number, reached
 
 
 @dataclass(frozen=True, slots=True)
 class EventSearch:
-    """Which events; every condition that is not empty must hold. Instants as `instant` gives them."""
+    """The conditions of a search: all that are not empty must hold. Instants are as `instant` returns them."""
 
     subject_ref: str = ""
     actor: str = ""
     act: str = ""
     event_id: str = ""
     request_id: str = ""
-    # Whose records were queried.
+    # The subject whose records were queried.
     queried: str = ""
     since: str = ""
     until: str = ""
 
     def conditions(self) -> list[str]:
-        """The names of the conditions in use."""
+        """The names of the conditions that are not empty."""
         return [name for name in self.__slots__ if getattr(self, name)]
 
 
@@ -199,12 +199,12 @@ class IndexRow:
 
     @property
     def queried(self) -> tuple[str, ...]:
-        """Whose records the event looked at."""
+        """The subjects whose records the event queried."""
         return self.subject_refs if self.act.startswith(QUERIES) else ()
 
 
 def index_row(logged: LoggedEntry) -> IndexRow | None:
-    """What is searched for; None for an entry that is no event any more."""
+    """Returns the row of the search index for an entry; None when the stored entry is no longer an event."""
     try:
         event = msgspec.json.decode(logged.entry)
         return IndexRow(
@@ -220,6 +220,6 @@ def index_row(logged: LoggedEntry) -> IndexRow | None:
 
 
 def _instant_of(event: Event) -> str:
-    if (found := instant(event["at"])) is None:
+    if (at := instant(event["at"])) is None:
         raise ValueError("an event without a time")
-    return found
+    return at

@@ -11,12 +11,12 @@ from chengxin.auth.request_context import caller
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.tlog.signed_note import Checkpoint, split_note
 from chengxin.values.clock import rfc3339
-from chengxin.values.page_tokens import encode_page_token
+from chengxin.values.page_tokens import encode_page_token, number_after
 from chengxin_api.audit.v1 import audit_pb2 as pb
 from chengxin_api.audit.v1 import audit_pb2_grpc
 from services.audit.context import AuditContext
 from services.audit.usecases import append_events, proofs, read_events
-from services.audit.usecases.search_params import below, search
+from services.audit.usecases.search_params import search
 
 NAME: Final = "chengxin.audit.v1.AuditService"
 _DEFAULT_SIZE: Final = 100
@@ -83,7 +83,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
             since=_instant(request, "from"),
             until=_instant(request, "until"),
         )
-        page = read_events.events(self._ctx, caller(), wanted, below(request.page_token), size)
+        page = read_events.events(self._ctx, caller(), wanted, number_after(request.page_token), size)
         found = [pb.Event(index=logged.index, entry=logged.entry) for logged in page.events]
         return pb.ListEventsResponse(events=found, next_page_token=encode_page_token(page.below))
 

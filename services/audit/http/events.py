@@ -12,12 +12,12 @@ from chengxin.auth.policy import Admission, open_to_all, serves
 from chengxin.auth.request_context import caller
 from chengxin.http.web import PageQuery, answer, make_app
 from chengxin.tlog import merkle
-from chengxin.values.page_tokens import encode_page_token
+from chengxin.values.page_tokens import encode_page_token, number_after
 from services.audit.context import AuditContext
 from services.audit.domain.event import LoggedEntry
 from services.audit.http import schemas
 from services.audit.usecases import proofs, read_events
-from services.audit.usecases.search_params import below, search
+from services.audit.usecases.search_params import search
 
 _AUDIT: Final = Tag(name="audit", description="What is on record, for supervisors and subjects; proofs for everybody")
 _TLOG: Final = Tag(name="tlog", description="The audit log as a transparency log (C2SP tlog-tiles)")
@@ -44,7 +44,7 @@ def _add_reading(app: OpenAPI, ctx: AuditContext) -> None:
     def events(query: schemas.EventsQuery) -> Response:
         """Newest first, for supervisors."""
         wanted = search(**query.model_dump(exclude={"page_size", "page_token"}))
-        page = read_events.events(ctx, caller(), wanted, below(query.page_token), query.page_size)
+        page = read_events.events(ctx, caller(), wanted, number_after(query.page_token), query.page_size)
         return _private({"events": [_event(e) for e in page.events], "next_page_token": encode_page_token(page.below)})
 
     @app.get(
@@ -56,7 +56,7 @@ def _add_reading(app: OpenAPI, ctx: AuditContext) -> None:
     @serves(read_events.accesses)
     def accesses(query: PageQuery) -> Response:
         """Newest first, for the subject."""
-        found, rest = read_events.accesses(ctx, caller(), below(query.page_token), query.page_size)
+        found, rest = read_events.accesses(ctx, caller(), number_after(query.page_token), query.page_size)
         return _private({"accesses": found, "next_page_token": encode_page_token(rest)})
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from chengxin.http.web import PageQuery
+from chengxin.values.acts import Act
 
 
 class EventsQuery(PageQuery):
@@ -42,7 +43,7 @@ class AccessAnswer(BaseModel):
     index: int
     event_id: str
     at: str
-    act: str
+    act: Act
     outcome: str
     own: bool = Field(description="Whether it was the caller herself")
     org: str = Field(description="Unified social credit code of the organisation that looked")

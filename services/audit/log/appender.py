@@ -1,4 +1,4 @@
-"""Group commit: one thread gathers what concurrent callers append into one durable write, and holds the tree."""
+"""Group commit: one thread gathers what concurrent callers append into one durable write, and keeps the tree."""
 
 import itertools
 import queue
@@ -21,19 +21,19 @@ from services.audit.store.log import AuditStore, LogGroup
 
 log = structlog.get_logger()
 
-# Of one group. The store takes documents of 16 MB; half of it leaves room for whatever a document needs besides.
+# Limits of one group. The store takes documents of 16 MB; half of that leaves space for the other fields of a document.
 _MOST_ENTRIES: Final = 2_000
 _MOST_BYTES: Final = 8 * 1024 * 1024
-# A little longer than one operation of the store: whoever waits for a store that does not answer is told.
+# A little longer than one operation of the store, so that a caller gets an answer when the store gives none.
 _ANSWER_SECONDS: Final = 4.5
 # How many of the newest groups are hashed again when the tree is loaded.
-_CHECKED: Final = 8
+_GROUPS_CHECKED: Final = 8
 
 
 @dataclass(frozen=True)
 class Appended:
-    """What a call appended: the index of its first entry, and how many; and which of its entries (their numbers in the
-    call) were recognised by their position as delivered before."""
+    """What a call appended: the index of its first entry, and the number of entries. `recognised` lists the entries (by
+    their numbers in the call) whose positions show that they were delivered before."""
 
     first: int
     count: int
@@ -42,7 +42,7 @@ class Appended:
 
 @dataclass
 class LogTree:
-    """The log as the appender knows it: groups, its frontier, and how far each outbox is on it."""
+    """The log as the appender knows it: the number of groups, the frontier, and how far each outbox is on the log."""
 
     groups: int
     frontier: merkle.Frontier
@@ -60,13 +60,13 @@ class _AppendCall:
     leaves: Sequence[bytes]
     positions: Sequence[int]
     done: "Future[Appended]" = field(default_factory=Future)
-    # Entries up to here are settled: in a group, or on the log before.
+    # Entries before this number are settled: they are in a group, or were on the log before.
     settled: int = 0
     first: int | None = None
     taken: list[int] = field(default_factory=list)
 
     def appended(self, size: int) -> Appended:
-        """What is answered, once the log has `size` entries."""
+        """Makes the answer, once the log has `size` entries."""
         recognised = set(range(len(self.entries))).difference(self.taken) if self.positions else ()
         first = size if self.first is None else self.first
         return Appended(first, len(self.taken), tuple(sorted(recognised)))
@@ -74,7 +74,7 @@ class _AppendCall:
 
 @dataclass
 class _Group:
-    """What goes into one write."""
+    """The entries of one write."""
 
     frontier: merkle.Frontier
     delivered: dict[str, RelayPosition]
@@ -84,8 +84,8 @@ class _Group:
     finished: list[_AppendCall] = field(default_factory=list)
 
     def take(self, call: _AppendCall) -> bool:
-        """Takes of a call what is not on the log yet; False when the group was full before the call ended."""
-        for number, reached in _rest(call, self.delivered):
+        """Takes the entries of a call that are not on the log yet. Returns False when the group is full before that."""
+        for number, reached in _unsettled(call, self.delivered):
             entry = call.entries[number]
             if len(self.entries) >= _MOST_ENTRIES or (self.entries and self.size + len(entry) > _MOST_BYTES):
                 return False
@@ -104,7 +104,7 @@ class _Group:
 
 
 class Appender:
-    """Appends entries to the log. Everything that knows the tree's state is in its one thread."""
+    """Appends entries to the log. Only its one thread changes what is known of the tree."""
 
     def __init__(self, store: AuditStore, appended: Callable[[], None] = lambda: None) -> None:
         self._store = store
@@ -114,17 +114,17 @@ class Appender:
         self._thread = threading.Thread(target=self._run, name="appender", daemon=True)
 
     def start(self) -> None:
-        """Begins in the background."""
+        """Starts in the background."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends after the group in hand; whatever waits is refused."""
+        """Ends after the current group, and refuses the calls that wait."""
         self._waiting.put(None)
         self._thread.join(_ANSWER_SECONDS)
 
     def append(self, service: str, entries: Sequence[bytes], positions: Sequence[int] = ()) -> Appended:
-        """Appends entries, unless the relay's position of one says that it was delivered before; returns once they are
-        durable. Raises AUDIT_UNAVAILABLE: then they may be on the log or not."""
+        """Appends entries, except those whose relay position shows that they were delivered before. Returns once they
+        are durable. Raises AUDIT_UNAVAILABLE: then the entries may be on the log or not."""
         call = _AppendCall(service, entries, [merkle.leaf_hash(e) for e in entries], positions)
         self._waiting.put(call)
         try:
@@ -133,28 +133,28 @@ class Appender:
             raise AUDIT_UNAVAILABLE(retry_after=1) from None
 
     def size(self) -> int:
-        """The number of durable entries. Raises AUDIT_UNAVAILABLE."""
+        """Returns the number of durable entries. Raises AUDIT_UNAVAILABLE."""
         tree = self._tree
-        # A call without entries is answered with the size, once the tree is loaded.
+        # The answer to a call without entries is the size, once the tree is loaded.
         return tree.frontier.size if tree else self.append("", []).first
 
     def _run(self) -> None:
-        held: deque[_AppendCall] = deque()
+        calls: deque[_AppendCall] = deque()
         while True:
-            if not held:
+            if not calls:
                 first = self._waiting.get()
                 if first is None:
                     break
-                held.append(first)
-            ended = self._gather(held)
-            self._write(held)
-            if ended:
-                self._refuse(held)
+                calls.append(first)
+            stopping = self._gather(calls)
+            self._write(calls)
+            if stopping:
+                self._refuse(calls)
                 break
 
-    def _gather(self, held: "deque[_AppendCall]") -> bool:
-        """Takes what waits, as much as fits a group; True when the end was asked for."""
-        entries = sum(len(c.entries) for c in held)
+    def _gather(self, calls: "deque[_AppendCall]") -> bool:
+        """Takes the waiting calls, as many as fit a group. Returns True when `stop` was called."""
+        entries = sum(len(c.entries) for c in calls)
         while entries < _MOST_ENTRIES:
             try:
                 call = self._waiting.get_nowait()
@@ -163,20 +163,20 @@ class Appender:
             if call is None:
                 return True
             entries += len(call.entries)
-            held.append(call)
+            calls.append(call)
         return False
 
-    def _write(self, held: "deque[_AppendCall]") -> None:
+    def _write(self, calls: "deque[_AppendCall]") -> None:
         try:
             tree = self._tree = self._tree or load(self._store)
-        # Whatever is wrong, nothing is appended to a tree that is not known.
+        # Whatever the error is, the appender appends nothing to a tree that it does not know.
         except Exception as e:
             log.error("the log cannot be loaded", reason=repr(e))
-            self._refuse(held)
+            self._refuse(calls)
             return
         group = _Group(tree.frontier.copy(), dict(tree.delivered))
-        while held and group.take(held[0]):
-            held.popleft()
+        while calls and group.take(calls[0]):
+            calls.popleft()
         try:
             if group.entries:
                 _SIZES.observe(len(group.entries))
@@ -190,13 +190,13 @@ class Appender:
                         group.delivered,
                     )
                 _ENTRIES.inc(len(group.entries))
-        # The group may be in the store or not. Nothing more is appended before that is known.
+        # The group may be in the store or not. The appender appends nothing more before it knows.
         except Exception as e:
             self._tree = None
             known = isinstance(e, PyMongoError)
             log.error("a group could not be written", reason=repr(e), exc_info=None if known else e)
-            self._refuse([*group.finished, *held])
-            held.clear()
+            self._refuse([*group.finished, *calls])
+            calls.clear()
             return
         self._tree = LogTree(tree.groups + bool(group.entries), group.frontier, group.delivered)
         for call in group.finished:
@@ -211,17 +211,17 @@ class Appender:
             calls.clear()
 
 
-def _rest(call: _AppendCall, delivered: Mapping[str, RelayPosition]) -> "list[tuple[int, RelayPosition | None]]":
+def _unsettled(call: _AppendCall, delivered: Mapping[str, RelayPosition]) -> "list[tuple[int, RelayPosition | None]]":
     if not call.positions:
         return [(number, None) for number in range(call.settled, len(call.entries))]
     return [*undelivered(call.positions, delivered.get(call.service, RelayPosition()))]
 
 
 def load(store: AuditStore) -> LogTree:
-    """The tree as the newest group says it is, after hashing the newest groups again. Raises `LogDamaged`, and
+    """Loads the tree from the newest group, after it has hashed the newest groups again. Raises `LogDamaged`, and
     `PyMongoError` when the store is away."""
     last = store.last_group()
-    groups = [*store.groups(range(max(last - _CHECKED, 0) + 1, last + 1))]
+    groups = [*store.groups(range(max(last - _GROUPS_CHECKED, 0) + 1, last + 1))]
     if not groups:
         return LogTree(0, merkle.Frontier(), {})
     try:
@@ -239,11 +239,11 @@ def _check(group: LogGroup, frontier: merkle.Frontier) -> None:
         raise LogDamaged(f"the group before entry {group.first} ends at {frontier.size}")
     for leaf in group.leaves:
         frontier.append(leaf)
-    # The hashes are what the tree is made of. An entry that is not what was hashed does not stop the log: it is told
-    # here, the hash beside it says what it was not, and `chengxin audit verify` says so to everybody.
-    for n, entry in enumerate(group.entries):
-        if n >= len(group.leaves) or merkle.leaf_hash(entry) != group.leaves[n]:
-            log.error("an entry of the log was altered in the store", index=group.first + n)
+    # The tree is made of the hashes. An entry that does not match its hash does not stop the log: this reports it, the
+    # hash beside it proves that it was altered, and `chengxin audit verify` shows that to everybody.
+    for number, entry in enumerate(group.entries):
+        if number >= len(group.leaves) or merkle.leaf_hash(entry) != group.leaves[number]:
+            log.error("an entry of the log was altered in the store", index=group.first + number)
     if frontier.pack() != group.frontier:
         raise LogDamaged(f"the frontier after entry {group.end - 1} is wrong")
 

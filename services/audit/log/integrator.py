@@ -1,4 +1,4 @@
-"""What follows an append in the background: full tiles, the search index, signed checkpoints."""
+"""Derives in the background what follows from appended groups: full tiles, the search index, signed checkpoints."""
 
 import threading
 import time
@@ -20,9 +20,9 @@ from services.audit.store.search_index import SearchIndex
 
 log = structlog.get_logger()
 
-# Entries taken at once, before how far it came is written.
-_BATCH: Final = 1_000
-# A search waits this long for the index to catch up, which takes six seconds after 200,000 events at once.
+# Entries that the integrator takes in before it writes how far it is.
+_BATCH_ENTRIES: Final = 1_000
+# A search waits this long for the index to catch up. After 200,000 events at once that takes six seconds.
 _WAIT_SECONDS: Final = 15.0
 
 
@@ -31,9 +31,9 @@ class LogAltered(Exception):
 
 
 class Integrator:
-    """Derives tiles and index from the groups, in order, and signs checkpoints of what it has seen whole.
+    """Derives tiles and index from the groups, in order, and signs checkpoints of what it has seen complete.
 
-    It hashes the tree itself: a checkpoint is signed only when the appender's frontier, the tiles and the checkpoint
+    It hashes the tree itself, and signs a checkpoint only when the appender's frontier, the tiles and the checkpoint
     before it all agree.
     """
 
@@ -49,27 +49,27 @@ class Integrator:
         self._store = store
         self._signer = signer
         self._clock = clock
-        self._shelf = shelf
+        self._reader = shelf
         self._index = index
         self._interval = interval
         self._wake = threading.Event()
         self._stopped = threading.Event()
         self._changed = threading.Condition()
         self._frontier: merkle.Frontier | None = None
-        # Hashes of the tiles that are not full yet, by level.
-        self._partial: list[list[bytes]] = []
+        # The hashes of the tiles that are not full yet, by level.
+        self._partial_tiles: list[list[bytes]] = []
         self._published: Published | None = None
-        self._due = 0.0
+        self._next_checkpoint_at = 0.0
         self._altered = False
         self._interruptions = 0
         self._thread = threading.Thread(target=self._run, name="integrator", daemon=True)
 
     def start(self) -> None:
-        """Begins in the background."""
+        """Starts in the background."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends after the batch in hand."""
+        """Ends after the current batch."""
         self._stopped.set()
         self._wake.set()
         self._thread.join(_WAIT_SECONDS)
@@ -88,8 +88,8 @@ class Integrator:
         return published
 
     def wait(self, size: int) -> None:
-        """Returns once the index covers the first `size` entries. Raises LOG_ALTERED; STORE_UNAVAILABLE when integration
-        is interrupted meanwhile, as by a store that does not answer, or takes too long."""
+        """Returns once the index covers the first `size` entries. Raises LOG_ALTERED, and STORE_UNAVAILABLE when
+        integration takes too long or is interrupted meanwhile, for example by a store that does not answer."""
 
         def covered() -> bool:
             frontier = self._frontier
@@ -114,16 +114,16 @@ class Integrator:
                 self._altered = False
             except LogAltered as e:
                 log.error("the stored log is not what was signed; no checkpoint is published", reason=str(e))
-                self._forget(altered=True)
-            # Whatever it is, everything here can be derived again from where it was.
+                self._start_over(altered=True)
+            # Whatever the error is, the next round derives everything again from the last saved progress.
             except Exception as e:
                 known = isinstance(e, PyMongoError)
                 log.warning("integration interrupted", reason=repr(e), exc_info=None if known else e)
-                self._forget(altered=False)
+                self._start_over(altered=False)
             self._wake.wait(self._interval)
             self._wake.clear()
 
-    def _forget(self, altered: bool) -> None:
+    def _start_over(self, altered: bool) -> None:
         with self._changed:
             self._frontier, self._altered = None, altered
             self._interruptions += 1
@@ -133,39 +133,41 @@ class Integrator:
         try:
             groups, frontier = self._store.progress()
             self._index.load()
-            for batch in _batches(self._store.groups(range(self._shelf.groups + 1, groups + 1))):
+            for batch in _batches(self._store.groups(range(self._reader.groups + 1, groups + 1))):
                 self._index.add(batch)
-            if self._shelf.groups != groups or self._index.end != frontier.size:
+            if self._reader.groups != groups or self._index.end != frontier.size:
                 raise LogAltered(
-                    f"{groups} groups of {frontier.size} entries were seen, {self._shelf.groups} are there"
+                    f"{groups} groups of {frontier.size} entries were seen, {self._reader.groups} are there"
                 )
-            if merkle.TileTree(frontier.size, self._shelf.tile).root() != frontier.root():
+            if merkle.TileTree(frontier.size, self._reader.tile).root() != frontier.root():
                 raise LogAltered(f"the tiles do not give the root of the first {frontier.size} entries")
             published = self._store.checkpoint()
             if published is not None:
-                self._agree(published, frontier.size)
-            self._partial = [self._partial_tile(frontier.size, level) for level in merkle.levels(frontier.size)]
+                self._check_checkpoint(published, frontier.size)
+            self._partial_tiles = [
+                self._load_partial_tile(frontier.size, level) for level in merkle.levels(frontier.size)
+            ]
         except ValueError as e:
             raise LogAltered(str(e)) from None
         self._published = published
         return frontier
 
-    def _agree(self, published: Published, size: int) -> None:
+    def _check_checkpoint(self, published: Published, size: int) -> None:
         signed = signed_note.Checkpoint.open(published.note, self._signer.vkey)
         if signed.size != published.size or signed.size > size:
             raise LogAltered(f"a checkpoint of {signed.size} entries was signed, the tiles cover {size}")
-        if merkle.TileTree(signed.size, self._shelf.tile).root() != signed.root:
+        if merkle.TileTree(signed.size, self._reader.tile).root() != signed.root:
             raise LogAltered(f"the tiles do not give the root of the signed checkpoint of {signed.size} entries")
 
-    def _partial_tile(self, size: int, level: int) -> list[bytes]:
+    def _load_partial_tile(self, size: int, level: int) -> list[bytes]:
         index, width = divmod(merkle.level_size(size, level), merkle.WIDTH)
-        return merkle.split(self._shelf.tile(merkle.Tile(level, index, width))) if width else []
+        return merkle.split(self._reader.tile(merkle.Tile(level, index, width))) if width else []
 
     def _integrate(self, frontier: merkle.Frontier) -> merkle.Frontier:
-        for batch in _batches(self._store.groups_after(self._shelf.groups)):
+        for batch in _batches(self._store.groups_after(self._reader.groups)):
             frontier = frontier.copy()
             for group in batch:
-                self._take(group, frontier)
+                self._integrate_group(group, frontier)
             self._store.save_progress(batch[-1].number, frontier)
             self._index.add(batch)
             with self._changed:
@@ -180,27 +182,27 @@ class Integrator:
                 self._changed.notify_all()
         return frontier
 
-    def _take(self, group: LogGroup, frontier: merkle.Frontier) -> None:
+    def _integrate_group(self, group: LogGroup, frontier: merkle.Frontier) -> None:
         if group.first != frontier.size:
             raise LogAltered(f"the group at entry {frontier.size} is missing")
         for leaf in group.leaves:
             frontier.append(leaf)
-            self._add(leaf, frontier.size)
+            self._add_leaf(leaf, frontier.size)
         if frontier.pack() != group.frontier:
             raise LogAltered(f"the leaf hashes of entries {group.first} to {group.end - 1} are not those appended")
 
-    def _add(self, leaf: bytes, size: int) -> None:
-        """Adds the leaf that makes the log `size` entries long to its tile; a tile that becomes full is kept, and its
-        root added to the level above."""
+    def _add_leaf(self, leaf: bytes, size: int) -> None:
+        """Adds the leaf that makes the log `size` entries long to its tile. Saves a tile that becomes full, and adds
+        its root to the level above."""
         node = leaf
-        for level in range(len(self._partial) + 1):
-            if level == len(self._partial):
-                self._partial.append([])
-            hashes = self._partial[level]
+        for level in range(len(self._partial_tiles) + 1):
+            if level == len(self._partial_tiles):
+                self._partial_tiles.append([])
+            hashes = self._partial_tiles[level]
             hashes.append(node)
             if len(hashes) < merkle.WIDTH:
                 return
-            self._partial[level] = []
+            self._partial_tiles[level] = []
             node = merkle.subtree_root(hashes)
             tile = merkle.Tile(level, merkle.level_size(size, level + 1) - 1)
             if not self._store.save_tile(tile, b"".join(hashes), node):
@@ -208,13 +210,13 @@ class Integrator:
 
     def _publish(self, frontier: merkle.Frontier) -> None:
         before = self._published
-        if (before is not None and before.size >= frontier.size) or time.monotonic() < self._due:
+        if (before is not None and before.size >= frontier.size) or time.monotonic() < self._next_checkpoint_at:
             return
         note = self._signer.sign(frontier.size, frontier.root())
         published = Published(frontier.size, note, rfc3339(self._clock.now()))
         self._store.save_checkpoint(published)
         self._published = published
-        self._due = time.monotonic() + self._interval
+        self._next_checkpoint_at = time.monotonic() + self._interval
         _SIZE.set(frontier.size)
 
 
@@ -224,7 +226,7 @@ def _batches(groups: Iterator[LogGroup]) -> Iterator[list[LogGroup]]:
     for group in groups:
         batch.append(group)
         entries += len(group.leaves)
-        if entries >= _BATCH:
+        if entries >= _BATCH_ENTRIES:
             yield batch
             batch, entries = [], 0
     if batch:

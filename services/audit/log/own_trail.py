@@ -1,10 +1,12 @@
-"""The audit service's own trail: its queries go on its own log, by the appender, before they are answered."""
+"""The audit service's own trail: the appender puts its queries on its own log before it answers them."""
 
 from typing import Any, Final
 
 from chengxin.audit.trail import AuditEvent
 from chengxin.auth.principal import Principal
 from chengxin.errors import Problem
+from chengxin.store import on_record
+from chengxin.values.acts import Act
 from chengxin.values.clock import Clock, rfc3339
 from services.audit.log.appender import Appender
 
@@ -12,21 +14,22 @@ SERVICE: Final = "audit"
 
 
 class OwnAuditTrail:
-    """What `AuditTrail` is to the other services."""
+    """Does for the audit service what `AuditTrail` does for the other services."""
 
     def __init__(self, appender: Appender, clock: Clock) -> None:
         self._appender = appender
         self._clock = clock
 
-    def event(self, act: str, actor: Principal, **what: Any) -> AuditEvent:
-        """An event of this service, now. Keywords are fields of `AuditEvent`."""
+    def event(self, act: Act, actor: Principal, **what: Any) -> AuditEvent:
+        """Makes an event of this service, now. Keywords are fields of `AuditEvent`."""
         return AuditEvent(SERVICE, act, actor, rfc3339(self._clock.now()), **what)
 
     def record(self, event: AuditEvent) -> AuditEvent:
-        """Returns once the event is durable. Raises AUDIT_UNAVAILABLE: then answer nothing."""
+        """Returns once the event is durable. Raises AUDIT_UNAVAILABLE: then the caller must answer nothing."""
         self._appender.append(SERVICE, [event.encode()])
+        on_record.enter(1)
         return event
 
-    def refused(self, act: str, actor: Principal, problem: Problem) -> None:
-        """Puts a refusal on record. Raises AUDIT_UNAVAILABLE in its place when that cannot be done."""
+    def refused(self, act: Act, actor: Principal, problem: Problem) -> None:
+        """Puts a refusal on record. Raises AUDIT_UNAVAILABLE in place of the refusal when that fails."""
         self.record(self.event(act, actor, outcome="refused", details={"code": problem.code}))

@@ -1,11 +1,12 @@
 """The log's collections and every query on them.
 
-`groups` is the log: one document for each write, holding entries and, apart from them, their leaf hashes. `tiles` holds
-full tiles, each with its root; `checkpoints` what was signed; `segments` and `buckets` the search index. What is served is what is
-stored: nothing is computed again from the entries, so an altered one shows.
+`groups` is the log: each write is one document, which holds the entries and, apart from them, their leaf hashes.
+`tiles` holds full tiles, each with its root. `checkpoints` holds what was signed. `segments` and `buckets` are the
+search index. The service serves what is stored and computes nothing again from the entries, so an altered entry shows.
 
-Every document is found by its `_id`, one or several at once, and `_id`s are numbers without gaps or made of them: that is
-quick in every store, while the embedded one reads a whole collection for a range of `_id`s or a sorted list.
+Every query finds documents by their `_id`, one or several at once. An `_id` is a number, or is made of numbers, and the
+numbers have no gaps. Such a query is quick in every store; for a range of `_id`s or a sorted list, the embedded store
+reads a whole collection.
 """
 
 import itertools
@@ -24,15 +25,15 @@ from services.audit.domain.event import LoggedEntry, RelayPosition
 
 _PROGRESS: Final = "log"
 _LATEST: Final = "latest"
-# Documents asked for at once.
-_AT_ONCE: Final = 64
+# Documents that one query asks for.
+_DOCUMENTS_PER_QUERY: Final = 64
 
 
 class LogGroupRow(Document):
     """One durable write of the log."""
 
     number = LongField(primary_key=True)
-    # Index of its first entry.
+    # The index of its first entry.
     first = LongField(required=True)
     entries = ListField(BinaryField())
     leaves = BinaryField()
@@ -62,7 +63,7 @@ class CheckpointRow(Document):
 
 
 class SegmentRow(Document):
-    """A segment of the search index, and the time of each of its entries; its buckets are written before it."""
+    """A segment of the search index, with the time of each of its entries. Its buckets are written before it."""
 
     number = LongField(primary_key=True)
     start = LongField(required=True)
@@ -70,7 +71,7 @@ class SegmentRow(Document):
     earliest = LongField(required=True)
     latest = LongField(required=True)
     times = BinaryField()
-    # Index of the first entry of each group in it.
+    # The index of the first entry of each group in it.
     firsts = BinaryField()
     meta = {"db_alias": "audit", "collection": "segments"}
 
@@ -84,7 +85,7 @@ class BucketRow(Document):
 
 
 class ProgressRow(Document):
-    """How far tiles are derived from the groups: how many groups, and the frontier after them."""
+    """How far the tiles are derived from the groups: the number of groups, and the frontier after them."""
 
     key = StringField(primary_key=True)
     groups = LongField()
@@ -95,7 +96,7 @@ class ProgressRow(Document):
 
 @dataclass(frozen=True)
 class LogGroup:
-    """One write of the log as it is stored."""
+    """One write of the log, as the store holds it."""
 
     number: int
     first: int
@@ -106,17 +107,17 @@ class LogGroup:
 
     @property
     def end(self) -> int:
-        """The size of the log after it."""
+        """The size of the log after this group."""
         return self.first + len(self.leaves)
 
     def logged(self) -> Iterator[LoggedEntry]:
-        """Its entries with their index."""
+        """Yields the entries with their indexes."""
         return (LoggedEntry(self.first + n, entry) for n, entry in enumerate(self.entries))
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A range of entries that is in the search index; times in microseconds since 1970."""
+    """A range of entries that is in the search index. Times are in microseconds since 1970."""
 
     number: int
     start: int
@@ -127,7 +128,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Published:
-    """A checkpoint that was published, as a signed note; `at` in RFC 3339."""
+    """A published checkpoint, as a signed note. `at` is in RFC 3339."""
 
     size: int
     note: str
@@ -135,14 +136,14 @@ class Published:
 
 
 class AuditStore:
-    """What the audit service keeps."""
+    """The audit service's database."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._rows = store.collection
+        self._collection = store.collection
 
     def create_indexes(self) -> None:
-        """Makes the collections and their indexes; doing it again changes nothing."""
+        """Makes the collections and their indexes. A second call changes nothing."""
         for row in (LogGroupRow, TileRow, CheckpointRow, SegmentRow, BucketRow, ProgressRow):
             row.ensure_indexes()
 
@@ -157,8 +158,8 @@ class AuditStore:
         frontier: bytes,
         delivered: Mapping[str, RelayPosition],
     ) -> None:
-        """Writes a group, majority and journalled, in one round trip. Whoever writes a second group of that number gets
-        `DuplicateKeyError`; after any error the outcome is unknown."""
+        """Writes a group in one round trip, with majority and journal. Raises `DuplicateKeyError` for a second group of
+        that number. After any error the outcome is unknown."""
         row = {
             "_id": number,
             "first": first,
@@ -167,13 +168,13 @@ class AuditStore:
             "frontier": Binary(frontier),
             "delivered": {service: [d.position, d.events] for service, d in delivered.items()},
         }
-        self._rows(LogGroupRow).insert_one(row)
+        self._collection(LogGroupRow).insert_one(row)
 
     def last_group(self) -> int:
-        """The number of the newest group; 0 for none. They are numbered from 1 without gaps, so it is found by a few
-        lookups from where the tiles are, whatever the store makes of sorting."""
-        found = self._rows(ProgressRow).find_one({"_id": _PROGRESS}, {"groups": 1})
-        low, step = int(found["groups"]) if found else 0, 1
+        """Returns the number of the newest group, or 0 for none. Groups are numbered from 1 without gaps, so a few
+        lookups from where the tiles end find it, however well the store sorts."""
+        progress = self._collection(ProgressRow).find_one({"_id": _PROGRESS}, {"groups": 1})
+        low, step = int(progress["groups"]) if progress else 0, 1
         while self._has_group(low + step):
             low, step = low + step, step * 2
         high = low + step
@@ -183,117 +184,118 @@ class AuditStore:
         return low
 
     def _has_group(self, number: int) -> bool:
-        return self._rows(LogGroupRow).find_one({"_id": number}, {"_id": 1}) is not None
+        return self._collection(LogGroupRow).find_one({"_id": number}, {"_id": 1}) is not None
 
     def groups(self, numbers: Iterable[int]) -> Iterator[LogGroup]:
-        """Groups by number, ascending, read some at a time; ends where one is missing."""
-        wanted = iter(numbers)
-        while chunk := list(itertools.islice(wanted, _AT_ONCE)):
-            found = {row["_id"]: row for row in self._rows(LogGroupRow).find({"_id": {"$in": chunk}})}
+        """Yields groups by number, ascending, and reads some at a time. It ends where a group is missing."""
+        remaining = iter(numbers)
+        while chunk := list(itertools.islice(remaining, _DOCUMENTS_PER_QUERY)):
+            by_number = {row["_id"]: row for row in self._collection(LogGroupRow).find({"_id": {"$in": chunk}})}
             for number in chunk:
-                if number not in found:
+                if number not in by_number:
                     return
-                yield _group(found[number])
+                yield _read_group(by_number[number])
 
     def groups_after(self, number: int) -> Iterator[LogGroup]:
-        """Groups after a number, to the newest."""
+        """Yields the groups after a number, to the newest."""
         return self.groups(itertools.count(number + 1))
 
     # Tiles
 
     def tile(self, level: int, index: int) -> bytes | None:
-        """The hashes of a full tile; None while it is not full."""
-        found = self._rows(TileRow).find_one({"_id": _key(level, index)}, {"hashes": 1})
-        return bytes(found["hashes"]) if found else None
+        """Returns the hashes of a full tile, or None while it is not full."""
+        row = self._collection(TileRow).find_one({"_id": _key(level, index)}, {"hashes": 1})
+        return bytes(row["hashes"]) if row else None
 
     def tile_roots(self, level: int, indexes: range) -> bytes:
-        """The roots of full tiles of a level, up to the first that is not there."""
+        """Returns the roots of full tiles of a level, up to the first that is missing."""
         keys = [_key(level, index) for index in indexes]
-        found = {row["_id"]: row for row in self._rows(TileRow).find({"_id": {"$in": keys}}, {"root": 1})}
-        there = itertools.takewhile(found.__contains__, keys)
-        return b"".join(bytes(found[key]["root"]) for key in there)
+        rows = {row["_id"]: row for row in self._collection(TileRow).find({"_id": {"$in": keys}}, {"root": 1})}
+        present = itertools.takewhile(rows.__contains__, keys)
+        return b"".join(bytes(rows[key]["root"]) for key in present)
 
     def save_tile(self, tile: merkle.Tile, hashes: bytes, root: bytes) -> bool:
-        """Keeps a full tile. False when another one is there already, which then stays."""
+        """Keeps a full tile. Returns False when the store already has a different one, which then stays."""
         row = {"hashes": Binary(hashes), "root": Binary(root)}
         key = {"_id": _key(tile.level, tile.index)}
-        self._rows(TileRow).update_one(key, {"$setOnInsert": row}, upsert=True)
-        kept = self._rows(TileRow).find_one(key)
-        return kept is not None and (bytes(kept["hashes"]), bytes(kept["root"])) == (hashes, root)
+        self._collection(TileRow).update_one(key, {"$setOnInsert": row}, upsert=True)
+        stored = self._collection(TileRow).find_one(key)
+        return stored is not None and (bytes(stored["hashes"]), bytes(stored["root"])) == (hashes, root)
 
-    # What is derived
+    # Derivation
 
     def progress(self) -> tuple[int, merkle.Frontier]:
-        """How far tiles are derived: after how many groups, and the frontier there. Raises `ValueError` when what is
-        stored is no frontier."""
-        found = self._rows(ProgressRow).find_one({"_id": _PROGRESS})
-        if found is None:
+        """Returns how far the tiles are derived: the number of groups, and the frontier after them. Raises `ValueError`
+        when what is stored is no frontier."""
+        row = self._collection(ProgressRow).find_one({"_id": _PROGRESS})
+        if row is None:
             return 0, merkle.Frontier()
-        return found["groups"], merkle.Frontier.unpack(found["size"], bytes(found["frontier"]))
+        return row["groups"], merkle.Frontier.unpack(row["size"], bytes(row["frontier"]))
 
     def save_progress(self, groups: int, frontier: merkle.Frontier) -> None:
-        """Remembers how far tiles are derived."""
+        """Remembers how far the tiles are derived."""
         row = {"groups": groups, "size": frontier.size, "frontier": Binary(frontier.pack())}
-        self._rows(ProgressRow).update_one({"_id": _PROGRESS}, {"$set": row}, upsert=True)
+        self._collection(ProgressRow).update_one({"_id": _PROGRESS}, {"$set": row}, upsert=True)
 
     # The search index
 
     def segments(self) -> list[tuple[Segment, bytes]]:
-        """Every segment, in order, each with the packed indexes of the first entries of its groups."""
-        found = [
+        """Returns every segment, in order, each with the packed indexes of the first entries of its groups."""
+        segments = [
             (Segment(r["_id"], r["start"], r["end"], r["earliest"], r["latest"]), bytes(r["firsts"]))
-            for r in self._rows(SegmentRow).find({}, {"times": 0})
+            for r in self._collection(SegmentRow).find({}, {"times": 0})
         ]
-        return sorted(found, key=lambda pair: pair[0].number)
+        return sorted(segments, key=lambda pair: pair[0].number)
 
     def save_segment(self, segment: Segment, buckets: Mapping[int, bytes], times: bytes, firsts: bytes) -> None:
-        """Keeps a segment: its buckets, then itself; doing it again writes it again."""
+        """Keeps a segment: first its buckets, then itself. A second call writes it again."""
         writes = []
         for bucket, packed in buckets.items():
             key = {"_id": _key(bucket, segment.number)}
             writes.append(ReplaceOne(key, key | {"packed": Binary(packed)}, upsert=True))
         if writes:
-            self._rows(BucketRow).bulk_write(writes, ordered=False)
+            self._collection(BucketRow).bulk_write(writes, ordered=False)
         row = vars(segment) | {"times": Binary(times), "firsts": Binary(firsts)}
         del row["number"]
-        self._rows(SegmentRow).replace_one({"_id": segment.number}, row, upsert=True)
+        self._collection(SegmentRow).replace_one({"_id": segment.number}, row, upsert=True)
 
     def buckets(self, bucket: int, segments: Sequence[int]) -> Iterator[tuple[int, bytes]]:
-        """A bucket of segments by number, in the order given, read some at a time; empty ones left out."""
-        for start in range(0, len(segments), _AT_ONCE):
-            keys = {_key(bucket, number): number for number in segments[start : start + _AT_ONCE]}
-            found = {r["_id"]: bytes(r["packed"]) for r in self._rows(BucketRow).find({"_id": {"$in": [*keys]}})}
-            yield from ((number, found[key]) for key, number in keys.items() if key in found)
+        """Yields one bucket of each of these segments with the segment's number, in the order given. It reads some at a
+        time and leaves empty ones out."""
+        for start in range(0, len(segments), _DOCUMENTS_PER_QUERY):
+            keys = {_key(bucket, number): number for number in segments[start : start + _DOCUMENTS_PER_QUERY]}
+            rows = {r["_id"]: bytes(r["packed"]) for r in self._collection(BucketRow).find({"_id": {"$in": [*keys]}})}
+            yield from ((number, rows[key]) for key, number in keys.items() if key in rows)
 
     def times(self, segment: int) -> bytes:
-        """The times of the entries of a segment."""
-        found = self._rows(SegmentRow).find_one({"_id": segment}, {"times": 1})
-        return bytes(found["times"]) if found else b""
+        """Returns the packed times of the entries of a segment."""
+        row = self._collection(SegmentRow).find_one({"_id": segment}, {"times": 1})
+        return bytes(row["times"]) if row else b""
 
     # Checkpoints
 
     def checkpoint(self) -> Published | None:
-        """The latest checkpoint."""
-        found = self._rows(CheckpointRow).find_one({"_id": _LATEST})
-        return Published(found["size"], found["note"], found["at"]) if found else None
+        """Returns the latest checkpoint, or None before the first."""
+        row = self._collection(CheckpointRow).find_one({"_id": _LATEST})
+        return Published(row["size"], row["note"], row["at"]) if row else None
 
     def save_checkpoint(self, published: Published) -> None:
-        """Keeps a checkpoint in the place of the one before. Raises `DuplicateKeyError` unless it is greater."""
+        """Puts a checkpoint in the place of the one before. Raises `DuplicateKeyError` unless it is larger."""
         row = {"size": published.size, "note": published.note, "at": published.at}
         smaller = {"_id": _LATEST, "size": {"$lt": published.size}}
-        self._rows(CheckpointRow).update_one(smaller, {"$set": row}, upsert=True)
+        self._collection(CheckpointRow).update_one(smaller, {"$set": row}, upsert=True)
 
 
 def _key(level: int, index: int) -> str:
     return f"{level}/{index}"
 
 
-def _group(row: RawDocument) -> LogGroup:
+def _read_group(row: RawDocument) -> LogGroup:
     return LogGroup(
         row["_id"],
         row["first"],
         [bytes(e) for e in row["entries"]],
         merkle.split(bytes(row["leaves"])),
         bytes(row["frontier"]),
-        {service: RelayPosition(*reached) for service, reached in row["delivered"].items()},
+        {service: RelayPosition(*position) for service, position in row["delivered"].items()},
     )

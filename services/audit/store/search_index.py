@@ -1,4 +1,4 @@
-"""Searching the log: segments in the store, and the newest entries in memory until they make a segment."""
+"""Searches the log: segments in the store, and the newest entries in memory until they make a segment."""
 
 import itertools
 import threading
@@ -10,8 +10,8 @@ from services.audit.domain.event import EventSearch, IndexRow, index_row, micros
 from services.audit.domain.search_encoding import (
     Term,
     bucket,
-    common,
     find,
+    intersect,
     pack,
     pack_times,
     terms_for,
@@ -21,15 +21,15 @@ from services.audit.domain.search_encoding import (
 from services.audit.store.log import AuditStore, LogGroup, Segment
 from services.audit.store.log_reader import LogReader
 
-# Entries of a segment, or more where a batch ends later. Those since the last one are read again when the service
-# starts: more would make that slow, fewer would make searching slow.
-_SEGMENT: Final = 8_192
+# Entries of a segment; a segment has more where a batch ends later. When the service starts, it reads the entries since
+# the last segment again: a larger number would make the start slow, a smaller one would make searches slow.
+_SEGMENT_ENTRIES: Final = 8_192
 
 Newer = Callable[[int, int], bool]
 
 
 @dataclass
-class _Fresh:
+class _UnsegmentedEntries:
     """Entries that are in no segment yet."""
 
     start: int = 0
@@ -38,26 +38,26 @@ class _Fresh:
 
     @property
     def end(self) -> int:
-        """The index after the last one."""
+        """The index after the last entry."""
         return self.start + len(self.times)
 
     def add(self, row: IndexRow | None) -> None:
-        """Adds the next entry; None for one that cannot be read."""
+        """Adds the next entry; None stands for one that cannot be read."""
         index = self.end
         self.times.append(microseconds(row.at) if row else 0)
-        for of in terms_of(row) if row else ():
-            self.postings.setdefault(of, []).append(index)
+        for term in terms_of(row) if row else ():
+            self.postings.setdefault(term, []).append(index)
 
 
 class SearchIndex:
-    """Written by the integrator's thread alone, searched by any."""
+    """The search index. Only the integrator's thread writes it; any thread may search it."""
 
     def __init__(self, store: AuditStore, shelf: LogReader) -> None:
         self._store = store
-        self._shelf = shelf
+        self._reader = shelf
         self._lock = threading.Lock()
         self._segments: list[Segment] = []
-        self._fresh = _Fresh()
+        self._fresh = _UnsegmentedEntries()
 
     @property
     def end(self) -> int:
@@ -66,41 +66,41 @@ class SearchIndex:
             return self._fresh.end
 
     def load(self) -> None:
-        """Begins again from what is stored, and so does the shelf: what comes after the last segment is to be added to
-        both again."""
+        """Starts again from what is stored, and has the log reader do the same. The caller adds what comes after the
+        last segment to both again."""
         stored = self._store.segments()
         segments = [segment for segment, _ in stored]
-        self._shelf.load([firsts for _, firsts in stored])
+        self._reader.load([firsts for _, firsts in stored])
         with self._lock:
             self._segments = segments
-            self._fresh = _Fresh(segments[-1].end if segments else 0)
+            self._fresh = _UnsegmentedEntries(segments[-1].end if segments else 0)
 
     def add(self, groups: Iterable[LogGroup]) -> None:
-        """Adds the next groups, and keeps a segment when there are enough entries."""
+        """Adds the next groups, and writes a segment when there are enough entries."""
         for group in groups:
             rows = [index_row(logged) for logged in group.logged()][: len(group.leaves)]
             rows += [None] * (len(group.leaves) - len(rows))
             with self._lock:
                 for row in rows:
                     self._fresh.add(row)
-            self._shelf.add(group)
-        if len(self._fresh.times) >= _SEGMENT:
-            self._keep()
+            self._reader.add(group)
+        if len(self._fresh.times) >= _SEGMENT_ENTRIES:
+            self._write_segment()
 
-    def _keep(self) -> None:
+    def _write_segment(self) -> None:
         fresh = self._fresh
         segment = Segment(len(self._segments), fresh.start, fresh.end, min(fresh.times), max(fresh.times))
         buckets = pack(fresh.postings, fresh.start)
-        self._store.save_segment(segment, buckets, pack_times(fresh.times), self._shelf.pack(fresh.start))
+        self._store.save_segment(segment, buckets, pack_times(fresh.times), self._reader.pack(fresh.start))
         with self._lock:
             self._segments = [*self._segments, segment]
-            self._fresh = _Fresh(fresh.end)
+            self._fresh = _UnsegmentedEntries(fresh.end)
 
     def search(self, search: EventSearch, before: int, limit: int) -> list[int]:
-        """Indexes of entries, newest first, below `before` (0: from the end)."""
-        return list(itertools.islice(self._found(search, before), limit))
+        """Returns the indexes of matching entries, newest first, below `before` (0: from the end)."""
+        return list(itertools.islice(self._match_entries(search, before), limit))
 
-    def _found(self, search: EventSearch, before: int) -> Iterator[int]:
+    def _match_entries(self, search: EventSearch, before: int) -> Iterator[int]:
         terms = terms_for(search)
         span = (
             microseconds(search.since) if search.since else 0,
@@ -108,38 +108,42 @@ class SearchIndex:
         )
         with self._lock:
             segments, fresh = self._segments, self._fresh
-            lists: list[Sequence[int]] = [fresh.postings.get(of, [])[:] for of in terms]
+            lists: list[Sequence[int]] = [fresh.postings.get(term, [])[:] for term in terms]
             lists = lists or [range(fresh.start, fresh.end)]
             times: Sequence[int] = fresh.times[:] if search.since or search.until else ()
         below = before or 2**63
-        yield from _within(common(lists[0], lists[1:]), below, span, fresh.start, times)
+        yield from _select(intersect(lists[0], lists[1:]), below, span, fresh.start, times)
         wanted = [s for s in segments[::-1] if s.start < below and s.earliest < span[1] and s.latest >= span[0]]
-        for segment, found in self._in_segments(terms, wanted):
+        for segment, matches in self._search_segments(terms, wanted):
             whole = segment.earliest >= span[0] and segment.latest < span[1]
-            times = () if whole or not found else unpack_times(self._store.times(segment.number))
-            yield from _within(iter(found), below, span, segment.start, times)
+            times = () if whole or not matches else unpack_times(self._store.times(segment.number))
+            yield from _select(iter(matches), below, span, segment.start, times)
 
-    def _in_segments(self, terms: Sequence[Term], segments: Sequence[Segment]) -> Iterator[tuple[Segment, list[int]]]:
-        """What each of the segments holds of all terms, descending."""
+    def _search_segments(
+        self, terms: Sequence[Term], segments: Sequence[Segment]
+    ) -> Iterator[tuple[Segment, list[int]]]:
+        """Yields, of each of the segments, the entries that have all terms, descending."""
         if not terms or not segments:
             yield from ((s, list(range(s.end - 1, s.start - 1, -1))) for s in segments)
             return
         first, *others = terms
         known = {segment.number: segment for segment in segments}
-        # One pass over the bucket of the most telling term; of the others only what can matter.
+        # One pass reads the bucket of the most selective term. Buckets of the others are read only where it has a hit.
         for number, packed in self._store.buckets(bucket(first), [*known]):
             start = known[number].start
-            if not (found := find(packed, first, start)):
+            if not (matches := find(packed, first, start)):
                 continue
-            rest = [self._find(of, known[number]) for of in others]
-            yield known[number], list(common(found, rest))
+            other_matches = [self._find_term(term, known[number]) for term in others]
+            yield known[number], list(intersect(matches, other_matches))
 
-    def _find(self, of: Term, segment: Segment) -> list[int]:
-        packed = next((p for _, p in self._store.buckets(bucket(of), [segment.number])), b"")
-        return find(packed, of, segment.start)
+    def _find_term(self, term: Term, segment: Segment) -> list[int]:
+        packed = next((p for _, p in self._store.buckets(bucket(term), [segment.number])), b"")
+        return find(packed, term, segment.start)
 
 
-def _within(found: Iterator[int], below: int, span: tuple[int, int], start: int, times: Sequence[int]) -> Iterator[int]:
-    for index in found:
+def _select(
+    matches: Iterator[int], below: int, span: tuple[int, int], start: int, times: Sequence[int]
+) -> Iterator[int]:
+    for index in matches:
         if index < below and (not times or span[0] <= times[index - start] < span[1]):
             yield index

@@ -3,9 +3,11 @@
 import itertools
 from collections.abc import Sequence
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import command
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError
+from chengxin.store import on_record
+from chengxin.values.acts import Act
 from services.audit.context import AuditContext
 from services.audit.domain.event import EventFault, EventSearch, of_another_service, read_event
 from services.audit.log.appender import Appended
@@ -13,7 +15,7 @@ from services.audit.log.appender import Appended
 _GREATEST_POSITION = 2**63 - 1
 
 
-@rule("audit.appended", roles={Role.SERVICE}, articles=("31",))
+@command(Act.AUDIT_APPENDED, roles={Role.SERVICE}, articles=("31",))
 def append(ctx: AuditContext, caller: Principal, entries: Sequence[bytes], positions: Sequence[int]) -> Appended:
     """Puts events on the log; answered when they are durable. A relay's positions are recognised (Art. 31)."""
     read = [read_event(entry) for entry in entries]
@@ -25,6 +27,8 @@ def append(ctx: AuditContext, caller: Principal, entries: Sequence[bytes], posit
         if isinstance(event, dict) and (problem := of_another_service(event, caller.sub)):
             raise problem
     appended = ctx.appender.append(caller.sub, entries, positions)
+    # They are what goes on record here.
+    on_record.enter(len(entries))
     if not appended.recognised:
         return appended
     return _append_unknown(ctx, caller.sub, entries, appended)

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import query
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.tlog import merkle
+from chengxin.values.acts import Act
 from services.audit.context import AuditContext
 from services.audit.domain.event import EVENT_NOT_FOUND, NOT_YET_PUBLISHED, TILE_NOT_FOUND, EventSearch
 from services.audit.store.log import Published
@@ -33,13 +34,13 @@ class Consistency:
     path: list[bytes]
 
 
-@rule("checkpoint.read", roles=_EVERYBODY, articles=("31",))
+@query(Act.CHECKPOINT_READ, roles=_EVERYBODY, articles=("31",), unrecorded="it holds hashes of events alone")
 def checkpoint(ctx: AuditContext, caller: Principal) -> Published:
     """The latest signed checkpoint."""
     return ctx.integrator.published
 
 
-@rule("inclusion.proved", roles=_EVERYBODY, articles=("31",))
+@query(Act.INCLUSION_PROVED, roles=_EVERYBODY, articles=("31",), unrecorded="it holds hashes of events alone")
 def inclusion(ctx: AuditContext, caller: Principal, index: int | None, event_id: str, tree_size: int = 0) -> Inclusion:
     """That an event, by index or id, is in the log as it was at a size; 0 is the latest checkpoint's."""
     size = _size(ctx, "tree_size", tree_size)
@@ -57,7 +58,7 @@ def inclusion(ctx: AuditContext, caller: Principal, index: int | None, event_id:
     return Inclusion(at, size, tree.leaf(at), tree.inclusion(at), tree.root())
 
 
-@rule("consistency.proved", roles=_EVERYBODY, articles=("31",))
+@query(Act.CONSISTENCY_PROVED, roles=_EVERYBODY, articles=("31",), unrecorded="it holds hashes of events alone")
 def consistency(ctx: AuditContext, caller: Principal, first_size: int, second_size: int = 0) -> Consistency:
     """That the log at one size is the beginning of the log at another; 0 is the latest checkpoint's."""
     second = _size(ctx, "second_size", second_size)

@@ -4,12 +4,13 @@ import json
 from dataclasses import dataclass
 
 from chengxin.auth import request_context
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import query
 from chengxin.auth.principal import Principal, Role
 from chengxin.tlog import merkle
+from chengxin.values.acts import Act
 from chengxin.values.document import RawDocument
 from services.audit.context import AuditContext
-from services.audit.domain.access_messages import described
+from services.audit.domain.access_messages import describe_access
 from services.audit.domain.event import EventSearch, LoggedEntry
 from services.audit.usecases import proofs
 
@@ -22,34 +23,34 @@ class Page:
     below: int
 
 
-@rule("events.listed", roles={Role.SUPERVISOR}, articles=("31",))
+@query(Act.EVENTS_LISTED, roles={Role.SUPERVISOR}, articles=("31",))
 def events(ctx: AuditContext, caller: Principal, search: EventSearch, below: int, size: int) -> Page:
     """Events by subject, actor, act, time, newest first; none that is durable is missed (Art. 31)."""
     ctx.integrator.wait(ctx.appender.size())
     page = _page(ctx, search, below, size)
     refs = [search.subject_ref] if _is_subject_ref(search.subject_ref) else []
     details = {"conditions": search.conditions(), "events": len(page.events)}
-    ctx.audit.record(ctx.audit.event("events.listed", caller, subject_refs=refs, details=details))
+    ctx.audit.record(ctx.audit.event(Act.EVENTS_LISTED, caller, subject_refs=refs, details=details))
     return page
 
 
-@rule("entries.read", roles={Role.SUPERVISOR}, articles=("31",))
+@query(Act.ENTRIES_READ, roles={Role.SUPERVISOR}, articles=("31",))
 def entries(ctx: AuditContext, caller: Principal, wanted: merkle.Tile) -> bytes:
     """A bundle of entries under the latest checkpoint, to verify the log as a whole (Art. 31)."""
     proofs.must_exist(ctx, wanted, wanted.entries_path)
     found = ctx.shelf.entries(wanted.start, wanted.start + wanted.width)
     details = {"first": wanted.start, "events": wanted.width}
-    ctx.audit.record(ctx.audit.event("entries.read", caller, details=details))
+    ctx.audit.record(ctx.audit.event(Act.ENTRIES_READ, caller, details=details))
     return merkle.pack_bundle([logged.entry for logged in found])
 
 
-@rule("accesses.listed", roles={Role.SUBJECT}, articles=("31",))
+@query(Act.ACCESSES_LISTED, roles={Role.SUBJECT}, articles=("31",))
 def accesses(ctx: AuditContext, caller: Principal, below: int, size: int) -> tuple[list[RawDocument], int]:
     """Who looked at the caller's own records and why, newest first: organs and purposes, no names of officers."""
     ctx.integrator.wait(ctx.appender.size())
     page = _page(ctx, EventSearch(queried=caller.sub), below, size)
     details = {"events": len(page.events)}
-    ctx.audit.record(ctx.audit.event("accesses.listed", caller, subject_refs=[caller.sub], details=details))
+    ctx.audit.record(ctx.audit.event(Act.ACCESSES_LISTED, caller, subject_refs=[caller.sub], details=details))
     language = request_context.current().language
     return [access(logged, caller.sub, language) for logged in page.events], page.below
 
@@ -73,7 +74,7 @@ def access(logged: LoggedEntry, subject_ref: str, language: str) -> RawDocument:
         "case_no": event.get("case_no", ""),
         "consent_id": event.get("consent_id", ""),
         "entries": event.get("entries", []),
-        "description": described(event, subject_ref, language),
+        "description": describe_access(event, subject_ref, language),
     }
 
 

@@ -1,12 +1,7 @@
-"""A search as it travels: texts to conditions, and a token to the place where its page begins."""
-
-from typing import Final
+"""A search of the log as it travels: texts to conditions."""
 
 from chengxin.errors import INPUT_INVALID, FieldError
-from chengxin.values.page_tokens import decode_page_token, refused_page_token
 from services.audit.domain.event import EventSearch, instant
-
-_GREATEST_INDEX: Final = 2**62
 
 
 def search(**conditions: str) -> EventSearch:
@@ -22,13 +17,3 @@ def search(**conditions: str) -> EventSearch:
     if wrong:
         raise INPUT_INVALID(fields=wrong)
     return EventSearch(**conditions)
-
-
-def below(page_token: str) -> int:
-    """The index below which the page begins that a token stands for; 0 for the first page. Raises INPUT_INVALID."""
-    found = decode_page_token(page_token, int)
-    if found is None:
-        return 0
-    if not 0 < found[0] < _GREATEST_INDEX:
-        raise refused_page_token()
-    return int(found[0])

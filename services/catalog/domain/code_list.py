@@ -1,4 +1,4 @@
-"""Code lists as things of their own, published in versions like entries (Art. 9). Pure."""
+"""Code lists, which are published in versions of their own, as entries are (Art. 9)."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -54,7 +54,7 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_]{1,63}\Z")
 
 @dataclass(frozen=True, slots=True)
 class CodeListContent:
-    """What a code list says: its values, and the standard that they come from."""
+    """The content of a code list: its values, and the standard that they come from."""
 
     name: str
     title: LocalText
@@ -62,12 +62,12 @@ class CodeListContent:
     standard: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """Returns the plain values for JSON."""
         return dict(msgspec.to_builtins(self))
 
     def findings(self) -> Iterator[Finding]:
-        """Everything wrong with the list."""
-        # The address of a list of that name is that of the drafts.
+        """Yields every fault of the list."""
+        # A list with the name `drafts` would have the address of the drafts.
         if not _NAME.match(self.name) or self.name == "drafts":
             yield Finding("name", "rules.name")
         yield from text_findings("title", self.title, 200)
@@ -81,7 +81,7 @@ class CodeListContent:
 
 @dataclass(frozen=True, slots=True)
 class CodeList:
-    """One published, immutable version; in force until the next one is."""
+    """One published, immutable version; it is in force until the next version is."""
 
     content: CodeListContent
     version: int
@@ -89,7 +89,7 @@ class CodeList:
     published_at: datetime
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """Returns the plain values for JSON."""
         return self.content.to_dict() | {
             "version": self.version,
             "effective_from": self.effective_from.isoformat(),
@@ -99,19 +99,19 @@ class CodeList:
 
 @dataclass(frozen=True, slots=True)
 class CodeListSummary:
-    """A published version without its values, as lists of lists tell it."""
+    """A published version without its values, as it appears in a list of code lists."""
 
     codes: CodeList
 
     @property
     def name(self) -> str:
-        """Of the list."""
+        """The name of the list."""
         return self.codes.content.name
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
-        told = self.codes.to_dict()
-        return told | {"value_count": len(told.pop("values"))}
+        """Returns the plain values for JSON."""
+        fields = self.codes.to_dict()
+        return fields | {"value_count": len(fields.pop("values"))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,23 +120,23 @@ class CodeListDraft:
 
     draft_id: str
     content: CodeListContent
-    # The version it was published as; 0 before.
+    # The version as which it was published; 0 before that.
     version: int = 0
 
     def edited(self, content: CodeListContent) -> "CodeListDraft":
-        """The draft with other content. Raises CODE_LIST_PUBLISHED, CODE_LIST_RENAMED."""
+        """Returns the draft with other content. Raises CODE_LIST_PUBLISHED, CODE_LIST_RENAMED."""
         self._must_be_open()
         if content.name != self.content.name:
             raise CODE_LIST_RENAMED(name=self.content.name)
         return replace(self, content=content)
 
     def published(self, version: int) -> "CodeListDraft":
-        """The draft after its publication. Raises CODE_LIST_PUBLISHED."""
+        """Returns the draft after its publication. Raises CODE_LIST_PUBLISHED."""
         self._must_be_open()
         return replace(self, version=version)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """Returns the plain values for JSON."""
         return {"draft_id": self.draft_id, "version": self.version, "code_list": self.content.to_dict()}
 
     def _must_be_open(self) -> None:
@@ -145,7 +145,7 @@ class CodeListDraft:
 
 
 def following(content: CodeListContent, first: date, before: CodeList | None, now: datetime, today: date) -> CodeList:
-    """The version after `before`, the newest. The first one of a name may be effective from any past day.
+    """Returns the version after `before`, the newest one. The first version of a name may start on any past day.
 
     Raises CODE_LIST_BACKDATED, CODE_LIST_OVERLAPS, EFFECTIVE_IMPLAUSIBLE.
     """
@@ -160,7 +160,7 @@ def following(content: CodeListContent, first: date, before: CodeList | None, no
 
 
 def read_code_list(plain: Mapping[str, Any]) -> CodeList:
-    """A published version from its JSON."""
+    """Reads a published version from its JSON."""
     return CodeList(
         msgspec.convert(plain, CodeListContent),
         plain["version"],
@@ -170,28 +170,28 @@ def read_code_list(plain: Mapping[str, Any]) -> CodeList:
 
 
 def read_list_draft(plain: Mapping[str, Any]) -> CodeListDraft:
-    """A draft from its JSON."""
+    """Reads a draft from its JSON."""
     return CodeListDraft(plain["draft_id"], msgspec.convert(plain["code_list"], CodeListContent), plain["version"])
 
 
 def with_values(
     content: EntryContent, lists: Mapping[CodeListRef, CodeList | None]
 ) -> tuple[EntryContent, list[Finding]]:
-    """The content with the values of the lists that its items refer to, and what is wrong with the references.
+    """Returns the content with the values of the lists that its items refer to, and the faults of the references.
 
-    An item that names a list and values of its own must name that list's values.
+    An item may give values beside the name of a list only if they are that list's values.
     """
-    items, wrong = [], []
+    items, faults = [], []
     for n, item in enumerate(content.items):
         if item.code_list_ref is not None:
             words: dict[str, object] = {"value": item.code_list_ref.name, "version": item.code_list_ref.version}
-            found = lists[item.code_list_ref]
-            if found is None:
-                wrong.append(Finding(f"items.{n}.code_list_ref", "code_list.unknown", words))
-            elif item.code_list and item.code_list != found.content.values:
-                wrong.append(Finding(f"items.{n}.code_list", "code_list.differs", words))
+            code_list = lists[item.code_list_ref]
+            if code_list is None:
+                faults.append(Finding(f"items.{n}.code_list_ref", "code_list.unknown", words))
+            elif item.code_list and item.code_list != code_list.content.values:
+                faults.append(Finding(f"items.{n}.code_list", "code_list.differs", words))
             else:
-                reference = CodeListRef(found.content.name, found.version)
-                item = replace(item, code_list=found.content.values, code_list_ref=reference)
+                reference = CodeListRef(code_list.content.name, code_list.version)
+                item = replace(item, code_list=code_list.content.values, code_list_ref=reference)
         items.append(item)
-    return replace(content, items=tuple(items)), wrong
+    return replace(content, items=tuple(items)), faults

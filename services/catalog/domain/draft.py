@@ -1,4 +1,4 @@
-"""A draft's way from its first words to publication: comments, submission, review (Art. 7). Pure."""
+"""The life of a draft until its publication: comments, submission, review (Art. 7)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -65,7 +65,7 @@ class ReviewDecision(StrEnum):
 
 
 class Stance(StrEnum):
-    """How a comment stands to the draft."""
+    """Whether a comment agrees with the draft."""
 
     AGREE = "agree"
     OBJECT = "object"
@@ -83,7 +83,7 @@ class Review:
     at: datetime
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """Returns the plain values for JSON."""
         return {
             "decision": self.decision.value,
             "opinion": self.opinion,
@@ -95,7 +95,7 @@ class Review:
 
 @dataclass(frozen=True)
 class Comment:
-    """What an organisation says about a draft, on the revision that it saw."""
+    """An organisation's comment on a draft, with the revision that the organisation read."""
 
     comment_id: str
     draft_id: str
@@ -108,7 +108,7 @@ class Comment:
     at: datetime
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """Returns the plain values for JSON."""
         return {
             "comment_id": self.comment_id,
             "draft_id": self.draft_id,
@@ -131,44 +131,45 @@ class Draft:
     created_at: datetime
     updated_at: datetime
     state: DraftState = DraftState.DRAFT
-    # Counts edits, for If-Match.
+    # The number of edits; If-Match names it.
     revision: int = 1
-    # The version it was published as.
+    # The version as which it was published.
     version: int = 0
-    # Who wrote or submitted it, in the order in which they did.
+    # The officers who wrote or submitted it, in the order in which they did.
     authors: tuple[str, ...] = ()
     reviews: tuple[Review, ...] = ()
 
     def edited(self, content: EntryContent, author: str, at: datetime, revision: int | None) -> "Draft":
-        """The draft with other content; `revision` is what the editor saw, if said. It must be reviewed anew.
+        """Returns the draft with other content; it must be reviewed anew.
 
+        `revision` is the revision that the editor read, if given.
         Raises DRAFT_PUBLISHED, DRAFT_CHANGED, DRAFT_CODE_CHANGED.
         """
         self.must_be_open()
-        self._must_be_seen(revision)
+        self._must_be_current(revision)
         if content.code != self.content.code:
             raise DRAFT_CODE_CHANGED(code=self.content.code)
         edited = replace(self, content=content, updated_at=at, revision=self.revision + 1, state=DraftState.DRAFT)
-        return edited._by(author)
+        return edited._with_author(author)
 
     def submitted(self, author: str, at: datetime, revision: int | None) -> "Draft":
-        """The draft, laid before a reviewer. Raises DRAFT_PUBLISHED, DRAFT_CHANGED, DRAFT_NOT_OPEN."""
+        """Returns the draft, submitted for review. Raises DRAFT_PUBLISHED, DRAFT_CHANGED, DRAFT_NOT_OPEN."""
         self.must_be_open()
-        self._must_be_seen(revision)
+        self._must_be_current(revision)
         if self.state is not DraftState.DRAFT:
             raise DRAFT_NOT_OPEN(state=self.state)
-        return replace(self, state=DraftState.SUBMITTED, updated_at=at)._by(author)
+        return replace(self, state=DraftState.SUBMITTED, updated_at=at)._with_author(author)
 
     def reviewed(self, decision: ReviewDecision, opinion: str, reviewer: str, at: datetime, revision: int) -> "Draft":
-        """The draft after a second officer's decision: free to be published, or back with its authors.
+        """Returns the draft after a second officer's decision: it may be published, or goes back to its authors.
 
         Raises DRAFT_PUBLISHED, DRAFT_CHANGED, DRAFT_NOT_SUBMITTED, REVIEW_OWN_WORK.
         """
         self.must_be_open()
-        self._must_be_seen(revision)
+        self._must_be_current(revision)
         if self.state is not DraftState.SUBMITTED:
             raise DRAFT_NOT_SUBMITTED(state=self.state)
-        # Also here: she may have written it since she was let in.
+        # This is checked here too: the reviewer may have edited the draft after the call was authorised.
         if reviewer in self.authors:
             raise REVIEW_OWN_WORK()
         review = Review(decision, opinion, reviewer, self.revision, at)
@@ -176,14 +177,14 @@ class Draft:
         return replace(self, state=state, reviews=(*self.reviews, review), updated_at=at)
 
     def published(self, version: int, at: datetime, review_required: bool = False) -> "Draft":
-        """The draft after its publication. Raises DRAFT_PUBLISHED, REVIEW_MISSING."""
+        """Returns the draft after its publication. Raises DRAFT_PUBLISHED, REVIEW_MISSING."""
         self.must_be_open()
         if review_required and self.state is not DraftState.REVIEWED:
             raise REVIEW_MISSING(state=self.state)
         return replace(self, state=DraftState.PUBLISHED, version=version, updated_at=at)
 
     def must_be_open(self) -> None:
-        """Raises DRAFT_PUBLISHED for one that nothing more can happen to."""
+        """Raises DRAFT_PUBLISHED when the draft is published and can no longer change."""
         if self.state is DraftState.PUBLISHED:
             raise DRAFT_PUBLISHED(draft_id=self.draft_id, code=self.content.code, version=self.version)
 
@@ -192,7 +193,7 @@ class Draft:
         return any(provider.uscc == org for provider in self.content.providers)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """Returns the plain values for JSON."""
         return {
             "draft_id": self.draft_id,
             "code": self.content.code,
@@ -206,16 +207,16 @@ class Draft:
             "entry": self.content.to_dict(),
         }
 
-    def _must_be_seen(self, revision: int | None) -> None:
+    def _must_be_current(self, revision: int | None) -> None:
         if revision is not None and revision != self.revision:
             raise DRAFT_CHANGED(revision=self.revision)
 
-    def _by(self, author: str) -> "Draft":
+    def _with_author(self, author: str) -> "Draft":
         return self if author in self.authors else replace(self, authors=(*self.authors, author))
 
 
 def read_draft(plain: Mapping[str, Any]) -> Draft:
-    """A draft from its JSON. Raises `msgspec.ValidationError`."""
+    """Reads a draft from its JSON. Raises `msgspec.ValidationError`."""
     return Draft(
         plain["draft_id"],
         read_content(plain["entry"]),
@@ -224,7 +225,7 @@ def read_draft(plain: Mapping[str, Any]) -> Draft:
         DraftState(plain["state"]),
         plain["revision"],
         plain["version"],
-        # Drafts of before there were reviews have neither.
+        # Drafts from before reviews were introduced have neither field.
         tuple(plain.get("authors", ())),
         tuple(
             Review(
@@ -240,7 +241,7 @@ def read_draft(plain: Mapping[str, Any]) -> Draft:
 
 
 def read_comment(plain: Mapping[str, Any]) -> Comment:
-    """A comment from its JSON."""
+    """Reads a comment from its JSON."""
     return Comment(
         plain["comment_id"],
         plain["draft_id"],

@@ -1,4 +1,4 @@
-"""From which days on something can be in force: one rule for entries, code lists and rule sets. Pure."""
+"""The days on which something can take effect: one rule for entries, code lists and rule sets."""
 
 from datetime import date, timedelta
 from typing import Final
@@ -12,14 +12,17 @@ EFFECTIVE_IMPLAUSIBLE = precondition(
     "forward. Check it (publication is at most two years ahead)",
 )
 
-# Before the People's Republic nothing that it publishes was in force.
-_EARLIEST: Final = date(1949, 10, 1)
+# The day on which the People's Republic was founded: nothing that it publishes was in force earlier.
+_EARLIEST_DAY: Final = date(1949, 10, 1)
 # Two years, one of them with its leap day.
-_AHEAD: Final = timedelta(days=731)
+_MOST_AHEAD: Final = timedelta(days=731)
 
 
 def must_be_plausible(first: date, today: date) -> None:
-    """Raises EFFECTIVE_IMPLAUSIBLE for a first day that somebody can only have mistyped: nothing could begin before it."""
-    latest = today + _AHEAD
-    if not _EARLIEST <= first <= latest:
-        raise EFFECTIVE_IMPLAUSIBLE(effective_from=first, earliest=_EARLIEST, latest=latest)
+    """Raises EFFECTIVE_IMPLAUSIBLE for a first day that must be a typing error.
+
+    A far first day does harm: the next version may not begin before it.
+    """
+    latest = today + _MOST_AHEAD
+    if not _EARLIEST_DAY <= first <= latest:
+        raise EFFECTIVE_IMPLAUSIBLE(effective_from=first, earliest=_EARLIEST_DAY, latest=latest)

@@ -1,7 +1,7 @@
-"""What the catalog speaks of: entries and their items (Art. 7, 8, 13, 14, 18).
+"""The types of the catalog: entries and their items (Art. 7, 8, 13, 14, 18).
 
-Pure. Field names are those of proto/chengxin/catalog/v1/catalog.proto. Contents have slots: of a class without them
-msgspec says only the fields that were set, not those that have their defaults.
+Field names are those of proto/chengxin/catalog/v1/catalog.proto. The content classes have slots: of a class without
+slots, msgspec writes only the fields that were set, and leaves out those that have their defaults.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ ENTRY_UNKNOWN = not_found(
 
 
 class SubjectKind(StrEnum):
-    """Whom information is about (Art. 13)."""
+    """The kind of subject that information is about (Art. 13)."""
 
     ENTERPRISE = "enterprise"
     PUBLIC_INSTITUTION = "public_institution"
@@ -37,7 +37,7 @@ class SubjectKind(StrEnum):
 
 
 class InformationClass(StrEnum):
-    """What information is of its nature (Art. 13)."""
+    """The class of information, by its nature (Art. 13)."""
 
     BASIC = "basic"
     LICENSING_AND_PENALTY = "licensing_and_penalty"
@@ -47,7 +47,7 @@ class InformationClass(StrEnum):
 
 
 class Mode(StrEnum):
-    """Who may see it (Art. 14)."""
+    """A disclosure mode: who may see information (Art. 14)."""
 
     PUBLIC = "public"
     AUTHORIZED = "authorized"
@@ -66,7 +66,7 @@ class UpdateCycle(StrEnum):
 
 
 class Extent(StrEnum):
-    """Value of the sharing and the openness attribute (Art. 8)."""
+    """The value of the sharing or openness attribute (Art. 8)."""
 
     UNCONDITIONAL = "unconditional"
     CONDITIONAL = "conditional"
@@ -74,7 +74,7 @@ class Extent(StrEnum):
 
 
 class ItemType(StrEnum):
-    """What an item's value is."""
+    """The type of an item's value."""
 
     TEXT = "text"
     DATE = "date"
@@ -82,13 +82,16 @@ class ItemType(StrEnum):
 
 
 class IdentifierScheme(StrEnum):
-    """What a text identifies: checked by GB 32100, GB 11643, GB 11714; a registration number only named as one."""
+    """What a text identifies.
+
+    Values are checked by GB 32100, GB 11643 and GB 11714; a registration number is only labelled as one.
+    """
 
     NONE = ""
     USCC = "uscc"
     IDENTITY_NUMBER = "identity_number"
     ORGANISATION_CODE = "organisation_code"
-    # 工商注册号, from before the unified social credit code: 15 digits, once 13.
+    # 工商注册号, used before the unified social credit code: 15 digits, in earlier times 13.
     REGISTRATION_NUMBER = "registration_number"
 
 
@@ -127,7 +130,10 @@ class CrossRuleKind(StrEnum):
 
     @property
     def orders(self) -> bool:
-        """Whether it is about the order of two values; else about one item being there when another has some value."""
+        """Whether the rule compares two values.
+
+        Otherwise it demands or forbids one item when another item has certain values.
+        """
         return self in (CrossRuleKind.NOT_BEFORE, CrossRuleKind.NOT_LESS)
 
 
@@ -178,7 +184,7 @@ class Item:
     code: str
     name: LocalText
     type: ItemType = ItemType.TEXT
-    # Greatest length in characters (text) or digits (number); 0 for dates.
+    # The greatest length in characters (text) or digits (number); 0 for dates.
     length: int = 0
     scale: int = 0
     required: bool = False
@@ -189,11 +195,11 @@ class Item:
     sensitivity: Sensitivity = Sensitivity.OPEN
     modes: tuple[Mode, ...] = ()
     masking: Masking = Masking.NONE
-    # The list that `code_list` was taken from; None for values of the item's own.
+    # The list from which `code_list` was taken; None when the item has values of its own.
     code_list_ref: CodeListRef | None = None
-    # Of a number, for example 万元.
+    # The unit of a number, for example 万元.
     unit: str = ""
-    # What to fill in, for the person who reports.
+    # The instruction for the person who fills in the item.
     note: str = ""
 
 
@@ -234,7 +240,7 @@ class DisclosurePeriod:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryContent:
-    """What an entry says, published or not."""
+    """The content of an entry, published or not."""
 
     code: str
     name: LocalText
@@ -258,17 +264,17 @@ class EntryContent:
     cross_rules: tuple[CrossRule, ...] = ()
     # What the information resource is about.
     description: str = ""
-    # In the government information resource catalog (Art. 6), once the data bureau has assigned it.
+    # The code in the government information resource catalog (Art. 6), once the data bureau has assigned it.
     resource_code: str = ""
-    # What regions and subject kinds cannot say of the coverage.
+    # What regions and subject kinds cannot express about the coverage.
     coverage_note: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """As the contract's JSON says it."""
+        """Returns the plain values for the contract's JSON."""
         return dict(msgspec.to_builtins(self))
 
     def item(self, code: str) -> Item | None:
-        """The item with a code."""
+        """Returns the item with this code; None when the entry has no such item."""
         return next((item for item in self.items if item.code == code), None)
 
 
@@ -281,9 +287,9 @@ class Entry:
     effective_from: date
     effective_to: date | None
     published_at: datetime
-    # The document by which it was published.
+    # The document with which it was published.
     publication_document: str = ""
-    # Why it ends, when it was retired.
+    # The reason for its end, when it was retired.
     retirement_basis: str = ""
 
     def in_force(self, day: date) -> bool:
@@ -291,7 +297,7 @@ class Entry:
         return self.effective_from <= day and (self.effective_to is None or day <= self.effective_to)
 
     def to_dict(self) -> dict[str, Any]:
-        """As the contract's JSON says it."""
+        """Returns the plain values for the contract's JSON."""
         return self.content.to_dict() | {
             "version": self.version,
             "effective_from": self.effective_from.isoformat(),
@@ -303,5 +309,5 @@ class Entry:
 
 
 def read_content(plain: Mapping[str, Any]) -> EntryContent:
-    """Content from the contract's JSON; other fields are left alone. Raises `msgspec.ValidationError`."""
+    """Reads content from the contract's JSON and ignores other fields. Raises `msgspec.ValidationError`."""
     return msgspec.convert(plain, EntryContent)

@@ -1,6 +1,6 @@
-"""What differs between two contents of an entry, in words, and what that means for records (Art. 7). Pure.
+"""The differences between two contents of an entry, in words, and their consequences for records (Art. 7).
 
-The class of a change says what becomes of a record that was valid before it; see `Compatibility`. `item_diff.py` has
+The class of a change states what becomes of a record that was valid before it; see `Compatibility`. `item_diff.py` has
 the rules for items.
 """
 
@@ -34,10 +34,10 @@ from services.catalog.domain.labels import (
 __all__ = ["Compatibility", "ContentChange", "EntryDifference", "Exposure", "compare"]
 
 _FASTEST_FIRST: Final = list(UpdateCycle)
-_OPENEST_FIRST: Final = [Extent.UNCONDITIONAL, Extent.CONDITIONAL, Extent.NONE]
+_MOST_OPEN_FIRST: Final = [Extent.UNCONDITIONAL, Extent.CONDITIONAL, Extent.NONE]
 
-# Field to what it is called, when what it says can change without a record noticing.
-_TOLD_ONLY: Final = {
+# Fields whose change has no effect on records, with their names in both languages.
+_DESCRIPTIVE: Final = {
     "name": ("条目名称", "the name"),
     "description": ("信息资源摘要", "the description"),
     "resource_code": ("政务信息资源代码", "the resource code"),
@@ -46,13 +46,13 @@ _TOLD_ONLY: Final = {
     "legal_basis": ("依据", "the legal basis"),
     "legal_document": ("法律文书信息项", "the items of the legal document"),
 }
-# What identifies a record or its subject: none of the records of before means the same after it.
+# Fields that identify a record or its subject: after a change, no earlier record means the same.
 _IDENTIFYING: Final = {
     "natural_key": ("记录主键", "the natural key"),
     "subject_name_item": ("主体名称信息项", "the item of the subject's name"),
     "subject_id_items": ("主体标识信息项", "the items that identify the subject"),
 }
-# Who and what is covered: less of it refuses records, more of it takes more.
+# Fields that state who and what is covered: when they cover less, records are refused; when more, more are taken.
 _COVERING: Final = {
     "providers": ("信息提供单位", "providers"),
     "subject_kinds": ("信用主体类别", "kinds of subjects"),
@@ -62,22 +62,22 @@ _COVERING: Final = {
 
 @dataclass(frozen=True)
 class EntryDifference:
-    """Every change between two contents, and the gravest of their classes."""
+    """Every change between two contents."""
 
     changes: tuple[ContentChange, ...]
 
     @property
     def compatibility(self) -> Compatibility:
-        """What becomes of records that were valid before."""
+        """The gravest class among the changes: what becomes of records that were valid before."""
         return max((c.effect for c in self.changes), key=list(Compatibility).index, default=Compatibility.NONE)
 
     @property
     def widens_exposure(self) -> bool:
-        """Whether somebody may see what nobody in that mode saw before."""
+        """Whether a disclosure mode may show what it did not show before."""
         return any(c.exposure in (Exposure.WIDENS, Exposure.CHANGES) for c in self.changes)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """Returns the plain values for JSON."""
         return {
             "compatibility": self.compatibility.value,
             "widens_exposure": self.widens_exposure,
@@ -86,38 +86,47 @@ class EntryDifference:
 
 
 def compare(old: EntryContent, new: EntryContent) -> EntryDifference:
-    """What differs, in the order of an entry's fields."""
-    checks = (_told, _covered, _identified, _terms, _exposed, item_changes, _groups, _cross_rules)
+    """Returns the differences, in the order of an entry's fields."""
+    checks = (
+        _compare_descriptions,
+        _compare_coverage,
+        _compare_identity,
+        _compare_terms,
+        _compare_exposure,
+        item_changes,
+        _compare_groups,
+        _compare_cross_rules,
+    )
     return EntryDifference(tuple(change for check in checks for change in check(old, new)))
 
 
-def _told(old: EntryContent, new: EntryContent) -> Iterator[ContentChange]:
-    for field, (zh, en) in _TOLD_ONLY.items():
+def _compare_descriptions(old: EntryContent, new: EntryContent) -> Iterator[ContentChange]:
+    for field, (zh, en) in _DESCRIPTIVE.items():
         before, after = getattr(old, field), getattr(new, field)
         if before != after:
-            (zh_before, en_before), (zh_after, en_after) = _words(before), _words(after)
-            told = f"{zh}由“{zh_before}”改为“{zh_after}”", f"{en} is “{en_after}”, not “{en_before}”"
-            yield ContentChange.of(field, Compatibility.NONE, before, after, *told)
+            (zh_before, en_before), (zh_after, en_after) = _describe_value(before), _describe_value(after)
+            sentences = f"{zh}由“{zh_before}”改为“{zh_after}”", f"{en} is “{en_after}”, not “{en_before}”"
+            yield ContentChange.of(field, Compatibility.NONE, before, after, *sentences)
 
 
-def _covered(old: EntryContent, new: EntryContent) -> Iterator[ContentChange]:
+def _compare_coverage(old: EntryContent, new: EntryContent) -> Iterator[ContentChange]:
     for field, (zh, en) in _COVERING.items():
-        before, after = _names(getattr(old, field)), _names(getattr(new, field))
+        before, after = _as_texts(getattr(old, field)), _as_texts(getattr(new, field))
         if lost := [v for v in before if v not in after]:
-            told = "、".join(lost)
+            names = "、".join(lost)
             yield ContentChange.of(
-                field, Compatibility.TIGHTENS, lost, None, f"{zh}减少：{told}", f"{en} lost: {', '.join(lost)}"
+                field, Compatibility.TIGHTENS, lost, None, f"{zh}减少：{names}", f"{en} lost: {', '.join(lost)}"
             )
         if gained := [v for v in after if v not in before]:
-            told = "、".join(gained)
+            names = "、".join(gained)
             yield ContentChange.of(
-                field, Compatibility.LOOSENS, None, gained, f"{zh}增加：{told}", f"{en} added: {', '.join(gained)}"
+                field, Compatibility.LOOSENS, None, gained, f"{zh}增加：{names}", f"{en} added: {', '.join(gained)}"
             )
         yield from reordered(field, before, after, zh, f"the order of {en}")
-    yield from _renamed(old, new)
+    yield from _compare_provider_names(old, new)
 
 
-def _renamed(old: EntryContent, new: EntryContent) -> Iterator[ContentChange]:
+def _compare_provider_names(old: EntryContent, new: EntryContent) -> Iterator[ContentChange]:
     before = {provider.uscc: provider.name for provider in old.providers}
     for provider in new.providers:
         name = before.get(provider.uscc, provider.name)
@@ -127,16 +136,16 @@ def _renamed(old: EntryContent, new: EntryContent) -> Iterator[ContentChange]:
             yield ContentChange.of("providers", Compatibility.NONE, name, provider.name, zh, en)
 
 
-def _identified(old: EntryContent, new: EntryContent) -> Iterator[ContentChange]:
+def _compare_identity(old: EntryContent, new: EntryContent) -> Iterator[ContentChange]:
     for field, (zh, en) in _IDENTIFYING.items():
         before, after = getattr(old, field), getattr(new, field)
         if before != after:
-            (zh_before, en_before), (zh_after, en_after) = _words(before), _words(after)
-            told = f"{zh}由“{zh_before}”改为“{zh_after}”", f"{en}: “{en_after}”, not “{en_before}”"
-            yield ContentChange.of(field, Compatibility.BREAKS, before, after, *told)
+            (zh_before, en_before), (zh_after, en_after) = _describe_value(before), _describe_value(after)
+            sentences = f"{zh}由“{zh_before}”改为“{zh_after}”", f"{en}: “{en_after}”, not “{en_before}”"
+            yield ContentChange.of(field, Compatibility.BREAKS, before, after, *sentences)
 
 
-def _terms(old: EntryContent, new: EntryContent) -> Iterator[ContentChange]:
+def _compare_terms(old: EntryContent, new: EntryContent) -> Iterator[ContentChange]:
     before, after = old.reporting_limit_working_days, new.reporting_limit_working_days
     if before != after:
         effect = Compatibility.TIGHTENS if after < before else Compatibility.LOOSENS
@@ -151,7 +160,7 @@ def _terms(old: EntryContent, new: EntryContent) -> Iterator[ContentChange]:
         yield ContentChange.of("update_cycle", effect, old.update_cycle, new.update_cycle, zh, en)
 
 
-def _exposed(old: EntryContent, new: EntryContent) -> Iterator[ContentChange]:
+def _compare_exposure(old: EntryContent, new: EntryContent) -> Iterator[ContentChange]:
     for field, zh, en, words in (
         ("sharing", "共享属性", "sharing", SHARING),
         ("openness", "开放属性", "openness", OPENNESS),
@@ -161,84 +170,86 @@ def _exposed(old: EntryContent, new: EntryContent) -> Iterator[ContentChange]:
             continue
         exposure = Exposure.CHANGES
         if before.value != after.value:
-            opener = _OPENEST_FIRST.index(after.value) < _OPENEST_FIRST.index(before.value)
-            exposure = Exposure.WIDENS if opener else Exposure.NARROWS
-        zh = f"{zh}由{_extent(before, words)}改为{_extent(after, words)}"
-        told = zh, f"{en} is {_extent(after)}, not {_extent(before)}"
-        yield ContentChange.of(field, Compatibility.NONE, before, after, *told, exposure)
+            more_open = _MOST_OPEN_FIRST.index(after.value) < _MOST_OPEN_FIRST.index(before.value)
+            exposure = Exposure.WIDENS if more_open else Exposure.NARROWS
+        zh = f"{zh}由{_describe_attribute(before, words)}改为{_describe_attribute(after, words)}"
+        sentences = zh, f"{en} is {_describe_attribute(after)}, not {_describe_attribute(before)}"
+        yield ContentChange.of(field, Compatibility.NONE, before, after, *sentences, exposure)
     if set(old.modes) != set(new.modes):
         exposure = widening(old.modes, new.modes)
         zh_before, zh_after = ("、".join(MODES[mode] for mode in modes) for modes in (old.modes, new.modes))
         zh = f"公开方式由{zh_before}改为{zh_after}"
-        en = f"the modes are {_joined(new.modes)}, not {_joined(old.modes)}"
+        en = f"the modes are {_join(new.modes)}, not {_join(old.modes)}"
         yield ContentChange.of("modes", Compatibility.NONE, old.modes, new.modes, zh, en, exposure)
     if old.disclosure_period != new.disclosure_period:
         before, after = old.disclosure_period, new.disclosure_period
-        zh = f"披露期限由“{_period(before, DISCLOSURE_RULES)}”改为“{_period(after, DISCLOSURE_RULES)}”"
-        en = f"the disclosure period is {_period(after)}, not {_period(before)}"
-        longer = _disclosure_exposure(before, after)
-        yield ContentChange.of("disclosure_period", Compatibility.NONE, before, after, zh, en, longer)
+        zh = (
+            f"披露期限由“{_describe_period(before, DISCLOSURE_RULES)}”改为“{_describe_period(after, DISCLOSURE_RULES)}”"
+        )
+        en = f"the disclosure period is {_describe_period(after)}, not {_describe_period(before)}"
+        exposure = _classify_period_exposure(before, after)
+        yield ContentChange.of("disclosure_period", Compatibility.NONE, before, after, zh, en, exposure)
 
 
-def _disclosure_exposure(old: DisclosurePeriod, new: DisclosurePeriod) -> Exposure:
+def _classify_period_exposure(old: DisclosurePeriod, new: DisclosurePeriod) -> Exposure:
     if (old.rule, old.item) == (new.rule, new.item):
         return Exposure.WIDENS if new.years > old.years else Exposure.NARROWS
     return Exposure.CHANGES
 
 
-def _groups(old: EntryContent, new: EntryContent) -> Iterator[ContentChange]:
-    before, after = _sets(old), _sets(new)
+def _compare_groups(old: EntryContent, new: EntryContent) -> Iterator[ContentChange]:
+    before, after = _item_sets(old), _item_sets(new)
     required = {item.code for item in old.items if item.required}
     for group in after:
         if group not in before:
-            # What an old record had to have anyway is no new demand.
-            implied = bool(group & required) or any(known <= group for known in before)
+            # A group demands nothing new when every old record had to have one of its items anyway.
+            implied = bool(group & required) or any(earlier <= group for earlier in before)
             effect = Compatibility.LOOSENS if implied else Compatibility.TIGHTENS
-            told = _joined(sorted(group))
+            codes = _join(sorted(group))
             yield ContentChange.of(
-                "required_one_of", effect, None, sorted(group), f"至少填一项：{told}", f"one of {told} is required"
+                "required_one_of", effect, None, sorted(group), f"至少填一项：{codes}", f"one of {codes} is required"
             )
     for group in before:
         if group not in after:
-            told = _joined(sorted(group))
-            zh, en = f"不再要求至少填一项：{told}", f"one of {told} is required no more"
+            codes = _join(sorted(group))
+            zh, en = f"不再要求至少填一项：{codes}", f"one of {codes} is required no more"
             yield ContentChange.of("required_one_of", Compatibility.LOOSENS, sorted(group), None, zh, en)
 
 
-def _cross_rules(old: EntryContent, new: EntryContent) -> Iterator[ContentChange]:
+def _compare_cross_rules(old: EntryContent, new: EntryContent) -> Iterator[ContentChange]:
     for rule in new.cross_rules:
         if rule not in old.cross_rules:
-            effect = Compatibility.LOOSENS if _implied(rule, old) else Compatibility.TIGHTENS
-            zh, en = _rule_told(rule)
+            effect = Compatibility.LOOSENS if _is_implied(rule, old) else Compatibility.TIGHTENS
+            zh, en = _describe_rule(rule)
             yield ContentChange.of("cross_rules", effect, None, rule, f"增加规则：{zh}", f"rule added: {en}")
     for rule in old.cross_rules:
         if rule not in new.cross_rules:
-            zh, en = _rule_told(rule)
+            zh, en = _describe_rule(rule)
             yield ContentChange.of(
                 "cross_rules", Compatibility.LOOSENS, rule, None, f"取消规则：{zh}", f"rule dropped: {en}"
             )
 
 
-def _implied(rule: CrossRule, old: EntryContent) -> bool:
-    """Whether every record that the old content took obeys the rule anyway."""
+def _is_implied(rule: CrossRule, old: EntryContent) -> bool:
+    """Whether every record that was valid under the old content obeys the rule anyway."""
     if rule.rule.orders:
         return False
     item = old.item(rule.item)
     if rule.rule is CrossRuleKind.REQUIRED_WHEN and item is not None and item.required:
         return True
     return any(
-        (known.rule, known.item, known.other) == (rule.rule, rule.item, rule.other)
-        and set(rule.values) <= set(known.values)
-        for known in old.cross_rules
+        (earlier.rule, earlier.item, earlier.other) == (rule.rule, rule.item, rule.other)
+        and set(rule.values) <= set(earlier.values)
+        for earlier in old.cross_rules
     )
 
 
-def _rule_told(rule: CrossRule) -> tuple[str, str]:
+def _describe_rule(rule: CrossRule) -> tuple[str, str]:
     if rule.rule is CrossRuleKind.NOT_BEFORE:
         return f"{rule.item} 不早于 {rule.other}", f"{rule.item} is not before {rule.other}"
     if rule.rule is CrossRuleKind.NOT_LESS:
         return f"{rule.item} 不小于 {rule.other}", f"{rule.item} is not less than {rule.other}"
-    values = _joined(rule.values)
+    values = _join(rule.values)
     if rule.rule is CrossRuleKind.FORBIDDEN_WHEN:
         return (
             f"{rule.other} 为 {values} 时不得填写 {rule.item}",
@@ -250,16 +261,16 @@ def _rule_told(rule: CrossRule) -> tuple[str, str]:
     )
 
 
-def _sets(content: EntryContent) -> list[frozenset[str]]:
+def _item_sets(content: EntryContent) -> list[frozenset[str]]:
     return list(dict.fromkeys(frozenset(group.items) for group in content.required_one_of))
 
 
-def _names(values: Iterable[Any]) -> list[str]:
+def _as_texts(values: Iterable[Any]) -> list[str]:
     return [str(getattr(value, "uscc", value)) for value in values]
 
 
-def _words(value: Any) -> tuple[str, str]:
-    """A value that is only told, in both languages."""
+def _describe_value(value: Any) -> tuple[str, str]:
+    """Returns a value as text in both languages."""
     match value:
         case InformationClass():
             return INFORMATION_CLASSES[value], value.value
@@ -273,16 +284,16 @@ def _words(value: Any) -> tuple[str, str]:
     return value or "无", value or "none"
 
 
-def _joined(values: Sequence[str]) -> str:
+def _join(values: Sequence[str]) -> str:
     return "、".join(values)
 
 
-def _extent(attribute: Attribute, words: Terms | None = None) -> str:
+def _describe_attribute(attribute: Attribute, words: Terms | None = None) -> str:
     value = words[attribute.value] if words else attribute.value.value
     return f"{value}（{attribute.condition}）" if attribute.condition else value
 
 
-def _period(period: DisclosurePeriod, words: Terms | None = None) -> str:
+def _describe_period(period: DisclosurePeriod, words: Terms | None = None) -> str:
     rule = words[period.rule] if words else period.rule.value
     parts = [rule, period.item, str(period.years or "")]
     return " ".join(filter(None, parts))

@@ -1,4 +1,4 @@
-"""How an entry version comes about and ends: its publication and the days on which it is in force (Art. 7). Pure."""
+"""Publication and retirement of entry versions, and the days on which they are in force (Art. 7)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -43,7 +43,7 @@ RETIREMENT_LATE = precondition(
 
 @dataclass(frozen=True)
 class InForcePeriod:
-    """First and last day in force, both included; without a last day until further notice."""
+    """The first and the last day in force, both included; without a last day it is in force until further notice."""
 
     first: date
     last: date | None = None
@@ -51,7 +51,7 @@ class InForcePeriod:
 
 @dataclass(frozen=True)
 class Publication:
-    """What publishing changes: the new version, and the one before it when that ends earlier now."""
+    """The result of a publication: the new version, and the version before it if the publication ends it earlier."""
 
     entry: Entry
     closed: Entry | None = None
@@ -60,7 +60,7 @@ class Publication:
 def publish(
     content: EntryContent, period: InForcePeriod, before: Entry | None, now: datetime, today: date, document: str = ""
 ) -> Publication:
-    """The next version of an entry; the version before it ends the day before it begins.
+    """Returns the next version of an entry; the version before it ends on the day before the new one begins.
 
     `before` is the entry's newest version. Raises PUBLICATION_BACKDATED, PUBLICATION_OVERLAPS, PERIOD_REVERSED,
     EFFECTIVE_IMPLAUSIBLE.
@@ -82,7 +82,7 @@ def publish(
 
 
 def retire(newest: Entry, last: date, basis: str, today: date) -> Entry:
-    """The newest version of an entry with a last day, after which the entry is in force no more.
+    """Returns the newest version of an entry with its last day; the entry is not in force after that day.
 
     Raises RETIREMENT_BACKDATED, RETIREMENT_BEFORE_START, RETIREMENT_LATE.
     """
@@ -97,7 +97,7 @@ def retire(newest: Entry, last: date, basis: str, today: date) -> Entry:
 
 
 def read_entry(plain: Mapping[str, Any]) -> Entry:
-    """A published version from its JSON. Raises `msgspec.ValidationError`."""
+    """Reads a published version from its JSON. Raises `msgspec.ValidationError`."""
     return Entry(
         read_content(plain),
         plain["version"],

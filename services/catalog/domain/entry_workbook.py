@@ -1,6 +1,6 @@
-"""An entry as the workbook in which catalogs are circulated: its form, and how it is written. Pure.
+"""The workbook in which an entry is circulated: its form, and the code that writes it.
 
-What is compiled in it is read back whole by `usecases/read_entry_workbook.py`.
+`usecases/read_entry_workbook.py` reads a completed workbook back without loss.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ from openpyxl.utils import get_column_letter
 from chengxin.values.document import RawDocument
 from services.catalog.domain import labels
 from services.catalog.domain.entry import EntryContent
-from services.catalog.domain.workbook import offer, saved, write_rows
+from services.catalog.domain.workbook import add_choices, to_bytes, write_rows
 
 ENTRY: Final = "目录条目"
 PROVIDERS: Final = "提供单位"
@@ -21,7 +21,7 @@ CODES: Final = "代码表"
 RULES: Final = "规则"
 _CHOICES: Final = "可选值"
 
-# Of the entry: what the row is called, and where it is in the JSON. `*` at the end: a list, one value a cell.
+# Rows of the entry sheet: the label, and the path in the JSON. `*` at the end marks a list, with one value a cell.
 FIELDS: Final = {
     "条目代码": "code",
     "条目名称": "name.zh",
@@ -75,14 +75,14 @@ NUMBERS: Final = {
     *("reporting_limit_working_days", "disclosure_period.years", "length", "scale", "code_list_ref.version"),
 }
 FLAGS: Final = {"required", "multiple", "modes:public", "modes:authorized", "modes:shared"}
-# The first rows of the other sheets. Fields and rules go on to the right of theirs, a value a cell.
+# The first rows of the other sheets. Lists of values continue to the right of the last heading, one value a cell.
 FIELD_HEADING: Final = ("项目", "内容")
 PROVIDER_HEADING: Final = ("统一社会信用代码", "名称")
 CODE_HEADING: Final = ("信息项代码", "代码", "名称", "英文名称")
 RULE_HEADING: Final = ("规则", "信息项", "另一信息项", "取值")
 ONE_OF: Final = "required_one_of"
 
-# Where only certain words may stand: code to Chinese word.
+# Cells that take only certain words: path to the words, by code.
 TERMS: Final[dict[str, labels.Terms]] = {
     "subject_kinds*": labels.SUBJECT_KINDS,
     "information_class": labels.INFORMATION_CLASSES,
@@ -98,13 +98,13 @@ TERMS: Final[dict[str, labels.Terms]] = {
     **dict.fromkeys(FLAGS, labels.YES_NO),
     "rule": {ONE_OF: "至少填一项", **labels.CROSS_RULES},
 }
-# How far down and to the right cells offer their words.
+# The last row and column in which cells offer their words.
 _LAST_ROW: Final = 1000
 _LAST_COLUMN: Final = "M"
 
 
 def write_entry(content: EntryContent) -> bytes:
-    """The workbook of an entry; where only certain words may stand, cells offer them."""
+    """Returns the workbook of an entry; cells that take only certain words offer them as choices."""
     plain = content.to_dict()
     book = Workbook(write_only=True)
     choices: list[list[str]] = [["项目", "可选值"]]
@@ -115,7 +115,7 @@ def write_entry(content: EntryContent) -> bytes:
             words = list(TERMS[path].values())
             choices.append([label, *words])
             row = len(choices)
-            offer(sheet, cells, f"'{_CHOICES}'!$B${row}:${get_column_letter(len(words) + 1)}${row}")
+            add_choices(sheet, cells, f"'{_CHOICES}'!$B${row}:${get_column_letter(len(words) + 1)}${row}")
         write_rows(sheet, rows)
 
     add(ENTRY, [list(FIELD_HEADING), *(_field_row(plain, *field) for field in FIELDS.items())], _offered_fields())
@@ -125,7 +125,7 @@ def write_entry(content: EntryContent) -> bytes:
     rules = [(RULE_HEADING[0], "rule", f"A2:A{_LAST_ROW}")]
     add(RULES, [list(RULE_HEADING), *_rule_rows(plain)], rules)
     write_rows(book.create_sheet(_CHOICES), choices)
-    return saved(book)
+    return to_bytes(book)
 
 
 def _offered_fields() -> Iterator[tuple[str, str, str]]:
@@ -142,8 +142,8 @@ def _offered_columns() -> Iterator[tuple[str, str, str]]:
 
 
 def _field_row(plain: RawDocument, label: str, path: str) -> list[str]:
-    value = _get(plain, path.rstrip("*"))
-    return [label, *(_cell(path, one) for one in value)] if path.endswith("*") else [label, _cell(path, value)]
+    value = _value_at(plain, path.rstrip("*"))
+    return [label, *(_cell(path, element) for element in value)] if path.endswith("*") else [label, _cell(path, value)]
 
 
 def _item_row(item: RawDocument) -> list[str]:
@@ -156,7 +156,7 @@ def _item_cell(item: RawDocument, path: str) -> str:
         return _cell(path, str(mode in item[field] if mode else item[field]).lower())
     if path.startswith("code_list_ref.") and not item["code_list_ref"]:
         return ""
-    return _cell(path, _get(item, path))
+    return _cell(path, _value_at(item, path))
 
 
 def _cell(path: str, value: object) -> str:
@@ -176,7 +176,7 @@ def _rule_rows(plain: RawDocument) -> Iterator[list[str]]:
         yield [_cell("rule", rule["rule"]), rule["item"], rule["other"], *rule["values"]]
 
 
-def _get(plain: RawDocument, path: str) -> Any:
+def _value_at(plain: RawDocument, path: str) -> Any:
     value: Any = plain
     for part in path.split("."):
         value = value[part]

@@ -1,9 +1,9 @@
-"""What a finding tells the person who compiles an entry: what is wrong and how to mend it, in both languages."""
+"""Messages for the person who compiles an entry: what is wrong and how to mend it, in both languages."""
 
 from typing import Final
 
-# Rule to (Chinese, English).
-_WORDS: Final[dict[str, tuple[str, str]]] = {
+# Rules with their messages: (Chinese, English).
+_MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "code.format": (
         "条目代码应为 2 到 32 位大写字母、数字或下划线，以字母开头",
         "an entry code has 2 to 32 capitals, digits or underscores and begins with a letter",
@@ -241,9 +241,9 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
 }
 
-RULES: Final = frozenset(_WORDS)
+RULES: Final = frozenset(_MESSAGES)
 
 
 def message(rule: str, language: str, **words: object) -> str:
-    """What a rule tells, in `zh-CN` or `en`."""
-    return _WORDS[rule][language == "en"].format(**words)
+    """Returns the message of a rule, in `zh-CN` or `en`."""
+    return _MESSAGES[rule][language == "en"].format(**words)

@@ -1,4 +1,4 @@
-"""The working days of a year as the State Council's notice gives them, and as libraries know them. Pure."""
+"""The working days of a year: those of the State Council's notice, and those that libraries know."""
 
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
@@ -28,7 +28,7 @@ _MOST_DAYS_WORKED: Final = 30
 
 
 def year_to_dict(year: CalendarYear) -> dict[str, Any]:
-    """As the contract's JSON says it."""
+    """Returns the plain values for the contract's JSON."""
     return {
         "year": year.year,
         "announced": year.announced,
@@ -38,13 +38,13 @@ def year_to_dict(year: CalendarYear) -> dict[str, Any]:
 
 
 def read_year(value: Mapping[str, Any]) -> CalendarYear:
-    """A year from its JSON."""
+    """Reads a year from its JSON."""
     return CalendarYear.of(value["year"], value["announced"], value["days_off"], value["days_worked"])
 
 
 def findings(year: CalendarYear) -> Iterator[Finding]:
-    """Everything wrong with a year's days."""
-    # Every notice has some; once one counts as announced it cannot be taken back.
+    """Yields every fault of a year's days."""
+    # Every notice has days off, and a year that counts as announced cannot be made provisional again.
     if year.announced and not year.days_off:
         yield Finding("days_off", "calendar.empty", {"year": year.year})
     for name, days, limit in (
@@ -63,7 +63,7 @@ def findings(year: CalendarYear) -> Iterator[Finding]:
 
 
 def announced_year(year: int) -> CalendarYear | None:
-    """The notice for a year as `chinesecalendar` has it; None when it has none."""
+    """Returns the notice for a year from `chinesecalendar`; None when the library does not have it."""
     days = [date(year, 1, 1) + timedelta(n) for n in range((date(year + 1, 1, 1) - date(year, 1, 1)).days)]
     try:
         worked = {day: chinese_calendar.is_workday(day) for day in days}
@@ -78,9 +78,11 @@ def announced_year(year: int) -> CalendarYear | None:
 
 
 def provisional_year(year: int) -> CalendarYear:
-    """A year before its notice: the days off that the law fixes, as `holidays` has them; which days will be moved
-    around them is not known."""
-    # Needed once a year, and 14 MB.
+    """Returns a year before its notice: the days off that the law fixes, from `holidays`.
+
+    The weekend days that will be worked in exchange are not known yet.
+    """
+    # The import takes 14 MB and is needed once a year.
     import holidays
 
     off = frozenset(day for day in holidays.country_holidays("CN", years=[year]) if day.weekday() < _SATURDAY)

@@ -1,4 +1,4 @@
-"""What differs between two versions of an item, and the classes of a change (Art. 7). Pure."""
+"""The differences between two versions of an item, and the classes of a change (Art. 7)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from services.catalog.domain.labels import IDENTIFIERS, MASKINGS, MODES, SENSITI
 class Compatibility(StrEnum):
     """What becomes of a record that was valid before a change; the gravest last.
 
-    After `none`, `adds_optional` and `loosens` it is valid still, after `tightens` it may be refused, after `breaks` it
-    is refused or means something else.
+    After `none`, `adds_optional` and `loosens` the record is still valid; after `tightens` it may be refused; after
+    `breaks` it is refused or means something else.
     """
 
     NONE = "none"
@@ -26,7 +26,7 @@ class Compatibility(StrEnum):
 
 
 class Exposure(StrEnum):
-    """What a change means for who may see something."""
+    """How a change affects who may see a value."""
 
     SAME = ""
     NARROWS = "narrows"
@@ -36,7 +36,7 @@ class Exposure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ContentChange:
-    """One thing that differs: where, what it means for records and for who sees them, and the words for it."""
+    """One difference: its place, its effect on records and on who sees them, and its description in both languages."""
 
     where: str
     effect: Compatibility
@@ -57,11 +57,11 @@ class ContentChange:
         en: str,
         exposure: Exposure = Exposure.SAME,
     ) -> "ContentChange":
-        """A change whose values are made plain."""
+        """Makes a change, with its values converted to plain JSON values."""
         return cls(where, effect, exposure, msgspec.to_builtins(before), msgspec.to_builtins(after), zh, en)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """Returns the plain values for JSON."""
         return dict(msgspec.to_builtins(self))
 
 
@@ -77,7 +77,7 @@ _SAME = Exposure.SAME
 
 
 def item_changes(old: EntryContent, new: EntryContent) -> Iterator[ContentChange]:
-    """What differs between the items of two contents. Their order means nothing to a record, only to who reads it."""
+    """Yields the differences between the items of two contents. The order of items matters only to readers."""
     for item in old.items:
         if new.item(item.code) is None:
             zh, en = f"删除信息项 {item.code}（{item.name.zh}）", f"item {item.code} is dropped"
@@ -90,31 +90,31 @@ def item_changes(old: EntryContent, new: EntryContent) -> Iterator[ContentChange
             en = f"{'required' if item.required else 'optional'} item {item.code} is added"
             yield ContentChange.of(f"items.{item.code}", effect, None, item, zh, en, widening((), item.modes))
             continue
-        for field, effect, exposure, zh, en in _differing(before, item):
-            told = f"信息项 {item.code}（{item.name.zh}）{zh}", f"item {item.code}: {en}"
+        for field, effect, exposure, zh, en in _compare_items(before, item):
+            sentences = f"信息项 {item.code}（{item.name.zh}）{zh}", f"item {item.code}: {en}"
             values = getattr(before, field), getattr(item, field)
-            yield ContentChange.of(f"items.{item.code}.{field}", effect, *values, *told, exposure)
+            yield ContentChange.of(f"items.{item.code}.{field}", effect, *values, *sentences, exposure)
     codes = [item.code for item in old.items], [item.code for item in new.items]
     yield from reordered("items", *codes, "信息项", "the order of items")
 
 
 def reordered(where: str, old: Sequence[str], new: Sequence[str], zh: str, en: str) -> Iterator[ContentChange]:
-    """That what is there before and after stands in another order; `en` names the order."""
-    before, after = ([v for v in dict.fromkeys(some) if v in old and v in new] for some in (old, new))
+    """Yields a change if the values that are in both lists stand in another order; `en` names the order."""
+    before, after = ([v for v in dict.fromkeys(values) if v in old and v in new] for values in (old, new))
     if before != after:
-        told = f"{zh}的顺序由 {'、'.join(before)} 改为 {'、'.join(after)}", f"{en} is {', '.join(after)}"
-        yield ContentChange.of(where, _NONE, before, after, *told)
+        sentences = f"{zh}的顺序由 {'、'.join(before)} 改为 {'、'.join(after)}", f"{en} is {', '.join(after)}"
+        yield ContentChange.of(where, _NONE, before, after, *sentences)
 
 
 def widening(old: Sequence[Mode], new: Sequence[Mode]) -> Exposure:
-    """What other modes mean for who may see something."""
+    """Returns the effect of a change of modes on who may see a value."""
     if set(new) - set(old):
         return Exposure.WIDENS
     return Exposure.NARROWS if set(old) - set(new) else Exposure.SAME
 
 
-def _differing(old: Item, new: Item) -> Iterator[Found]:
-    yield from _named(old, new)
+def _compare_items(old: Item, new: Item) -> Iterator[Found]:
+    yield from _compare_labels(old, new)
     if old.type != new.type:
         yield (
             "type",
@@ -131,13 +131,13 @@ def _differing(old: Item, new: Item) -> Iterator[Found]:
         if before != after:
             effect = _TIGHTENS if after < before else _LOOSENS
             yield field, effect, _SAME, f"{zh}由 {before} 改为 {after}", f"its {en} is {after}, not {before}"
-    yield from _values(old, new)
-    yield from _seen(old, new)
+    yield from _compare_values(old, new)
+    yield from _compare_visibility(old, new)
 
 
-def _named(old: Item, new: Item) -> Iterator[Found]:
+def _compare_labels(old: Item, new: Item) -> Iterator[Found]:
     if old.name.zh != new.name.zh:
-        # Files name their columns by it.
+        # The columns of files are named by it.
         zh = f"名称由“{old.name.zh}”改为“{new.name.zh}”，报送文件的表头须更改"
         yield "name", _BREAKS, _SAME, zh, f"its column is now called “{new.name.zh}”, not “{old.name.zh}”"
     elif old.name != new.name:
@@ -151,19 +151,19 @@ def _named(old: Item, new: Item) -> Iterator[Found]:
         yield "note", _NONE, _SAME, zh, f"its note is “{new.note}”, not “{old.note}”"
 
 
-def _values(old: Item, new: Item) -> Iterator[Found]:
+def _compare_values(old: Item, new: Item) -> Iterator[Found]:
     before, after = [v.code for v in old.code_list], [v.code for v in new.code_list]
     if not before and after:
         yield "code_list", _TIGHTENS, _SAME, "增加代码表", "it has a code list now"
     elif before and not after:
-        # A pattern is not applied beside a code list, so it would be a new demand.
+        # A pattern does not apply beside a code list, so it becomes a new demand when the code list goes.
         yield "code_list", _TIGHTENS if new.pattern else _LOOSENS, _SAME, "取消代码表", "it has no code list any more"
     else:
         if lost := [code for code in before if code not in after]:
             yield "code_list", _TIGHTENS, _SAME, f"代码表减少：{'、'.join(lost)}", f"codes lost: {', '.join(lost)}"
         if gained := [code for code in after if code not in before]:
             yield "code_list", _LOOSENS, _SAME, f"代码表增加：{'、'.join(gained)}", f"codes added: {', '.join(gained)}"
-        yield from _codes_renamed(old, new)
+        yield from _compare_code_names(old, new)
         if [code for code in before if code in after] != [code for code in after if code in before]:
             yield (
                 "code_list",
@@ -173,7 +173,7 @@ def _values(old: Item, new: Item) -> Iterator[Found]:
                 f"its codes in order: {', '.join(after)}",
             )
     if old.code_list_ref != new.code_list_ref:
-        before_ref, after_ref = _reference(old), _reference(new)
+        before_ref, after_ref = _describe_reference(old), _describe_reference(new)
         zh = f"引用的代码表由“{before_ref[0]}”改为“{after_ref[0]}”"
         yield "code_list_ref", _NONE, _SAME, zh, f"it refers to “{after_ref[1]}”, not “{before_ref[1]}”"
     if old.multiple != new.multiple:
@@ -190,7 +190,7 @@ def _values(old: Item, new: Item) -> Iterator[Found]:
         yield "identifier", effect, _SAME, zh, en
 
 
-def _codes_renamed(old: Item, new: Item) -> Iterator[Found]:
+def _compare_code_names(old: Item, new: Item) -> Iterator[Found]:
     before = {value.code: value.name for value in old.code_list}
     for value in new.code_list:
         name = before.get(value.code, value.name)
@@ -208,14 +208,14 @@ def _codes_renamed(old: Item, new: Item) -> Iterator[Found]:
             )
 
 
-def _reference(item: Item) -> tuple[str, str]:
+def _describe_reference(item: Item) -> tuple[str, str]:
     reference = item.code_list_ref
     if reference is None:
         return "无", "none"
     return f"{reference.name} 第 {reference.version} 版", f"{reference.name} version {reference.version}"
 
 
-def _seen(old: Item, new: Item) -> Iterator[Found]:
+def _compare_visibility(old: Item, new: Item) -> Iterator[Found]:
     if set(old.modes) != set(new.modes):
         before, after = ("、".join(MODES[mode] for mode in modes) or "无" for modes in (old.modes, new.modes))
         en = f"its modes are {', '.join(new.modes) or 'none'}, not {', '.join(old.modes) or 'none'}"
@@ -228,8 +228,8 @@ def _seen(old: Item, new: Item) -> Iterator[Found]:
         yield "masking", _NONE, exposure, f"脱敏方式由{MASKINGS[old.masking]}改为{MASKINGS[new.masking]}", en
     if old.sensitivity != new.sensitivity:
         grades = list(Sensitivity)
-        freer = grades.index(new.sensitivity) < grades.index(old.sensitivity)
-        exposure = Exposure.WIDENS if freer else Exposure.NARROWS
+        less_sensitive = grades.index(new.sensitivity) < grades.index(old.sensitivity)
+        exposure = Exposure.WIDENS if less_sensitive else Exposure.NARROWS
         en = f"its sensitivity is {new.sensitivity}, not {old.sensitivity}"
         yield (
             "sensitivity",

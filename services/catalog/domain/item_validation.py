@@ -1,4 +1,4 @@
-"""What one item of an entry must be (Art. 4, 9, 14). Pure."""
+"""The rules that one item of an entry must obey (Art. 4, 9, 14)."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from typing import Final
 from services.catalog.domain.entry import CodeValue, IdentifierScheme, Item, ItemType, Masking, Mode, Sensitivity
 from services.catalog.domain.regex_safety import pattern_fault
 
-# Where in the item, which rule, the words of its message.
+# The place in the item, the rule, and the values for the placeholders of its message.
 Found = tuple[str, str, dict[str, object]]
 
 _ITEM_CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\Z")
@@ -18,17 +18,17 @@ _IDENTIFIER_LENGTHS: Final = {
     IdentifierScheme.ORGANISATION_CODE: 9,
     IdentifierScheme.REGISTRATION_NUMBER: 15,
 }
-# The regions of GB/T 2260 are 3,514.
+# GB/T 2260 has 3,514 regions.
 _MOST_CODES: Final = 5000
 
 
 def item_findings(item: Item, entry_modes: Sequence[Mode]) -> Iterator[Found]:
-    """Everything wrong with an item of an entry with these modes, except its name."""
+    """Yields every fault of an item, except of its name; `entry_modes` are the modes of its entry."""
     if not _ITEM_CODE.match(item.code):
         yield "code", "item.code.format", {}
-    yield from _size(item)
-    yield from _code_list(item)
-    yield from _identifier(item)
+    yield from _check_size(item)
+    yield from _check_code_list(item)
+    yield from _check_identifier(item)
     if item.pattern:
         if item.type is not ItemType.TEXT:
             yield "pattern", "item.text_only", {}
@@ -39,11 +39,11 @@ def item_findings(item: Item, entry_modes: Sequence[Mode]) -> Iterator[Found]:
     for field, limit in (("unit", 20), ("note", 500)):
         if len(getattr(item, field)) > limit:
             yield field, "text.long", {"limit": limit}
-    yield from _visibility(item, entry_modes)
+    yield from _check_visibility(item, entry_modes)
 
 
 def code_value_findings(where: str, values: Sequence[CodeValue]) -> Iterator[Found]:
-    """Everything wrong with permitted values, of an item or of a list of their own."""
+    """Yields every fault of permitted values, of an item or of a code list."""
     if len(values) > _MOST_CODES:
         yield where, "too_many", {"limit": _MOST_CODES}
     seen = set()
@@ -57,7 +57,7 @@ def code_value_findings(where: str, values: Sequence[CodeValue]) -> Iterator[Fou
         seen.add(value.code)
 
 
-def _size(item: Item) -> Iterator[Found]:
+def _check_size(item: Item) -> Iterator[Found]:
     least, most = _LENGTHS[item.type]
     if not least <= item.length <= most:
         yield "length", "item.length", {"type": item.type, "least": least, "most": most}
@@ -65,7 +65,7 @@ def _size(item: Item) -> Iterator[Found]:
         yield "scale", "item.scale", {}
 
 
-def _code_list(item: Item) -> Iterator[Found]:
+def _check_code_list(item: Item) -> Iterator[Found]:
     if item.multiple and not item.code_list:
         yield "multiple", "multiple.without_code_list", {}
     if item.code_list and item.type is not ItemType.TEXT:
@@ -79,7 +79,7 @@ def _code_list(item: Item) -> Iterator[Found]:
             yield where, "code_list.separator", {"value": value.code}
 
 
-def _identifier(item: Item) -> Iterator[Found]:
+def _check_identifier(item: Item) -> Iterator[Found]:
     if item.identifier is not IdentifierScheme.NONE:
         least = _IDENTIFIER_LENGTHS[item.identifier]
         if item.type is not ItemType.TEXT:
@@ -92,7 +92,7 @@ def _identifier(item: Item) -> Iterator[Found]:
         yield "sensitivity", "identifier.sensitivity", {}
 
 
-def _visibility(item: Item, entry_modes: Sequence[Mode]) -> Iterator[Found]:
+def _check_visibility(item: Item, entry_modes: Sequence[Mode]) -> Iterator[Found]:
     for mode in item.modes:
         if mode not in entry_modes:
             yield "modes", "mode.outside_entry", {"value": mode}

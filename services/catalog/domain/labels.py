@@ -1,4 +1,4 @@
-"""What the coded values of an entry are called in Chinese, in every form and in what differs. Pure."""
+"""The Chinese names of the coded values of an entry, for every form and for descriptions of changes."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -17,7 +17,7 @@ from services.catalog.domain.entry import (
     UpdateCycle,
 )
 
-# Code to word.
+# Codes and their Chinese words.
 Terms = Mapping[str, str]
 
 YES_NO: Final[Terms] = {"true": "是", "false": "否"}
@@ -36,7 +36,7 @@ INFORMATION_CLASSES: Final[Terms] = {
     InformationClass.QUALIFICATION: "资质/资格信息",
 }
 MODES: Final[Terms] = {Mode.PUBLIC: "依法公开", Mode.AUTHORIZED: "授权查询", Mode.SHARED: "行政机关共享"}
-# These and the three ways of sharing as 发改高技〔2017〕1272号 has them.
+# The update cycles and the three ways of sharing are those of 发改高技〔2017〕1272号.
 UPDATE_CYCLES: Final[Terms] = {
     UpdateCycle.REALTIME: "实时",
     UpdateCycle.DAILY: "每日",

@@ -1,4 +1,4 @@
-"""The directory of organisations: who provides, manages and operates, in the city and its counties (Art. 6). Pure."""
+"""The directory of the organisations that provide, manage and operate, in the city and its counties (Art. 6)."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -18,11 +18,11 @@ ORGANISATION_UNKNOWN = not_found(
 )
 
 _TELEPHONE: Final = re.compile(r"[0-9+ ()-]{0,40}\Z")
-_OFFICERS: Final = 20
+_MOST_OFFICERS: Final = 20
 
 
 class OrganisationKind(StrEnum):
-    """What an organisation is in the sense of Art. 3 and 6."""
+    """The kind of an organisation in the sense of Art. 3 and 6."""
 
     ADMINISTRATIVE_ORGAN = "administrative_organ"
     JUDICIAL_ORGAN = "judicial_organ"
@@ -31,7 +31,7 @@ class OrganisationKind(StrEnum):
 
 
 class Function(StrEnum):
-    """What it does for public credit information (Art. 6)."""
+    """What an organisation does for public credit information (Art. 6)."""
 
     AUTHORITY = "authority"
     COUNTY_AUTHORITY = "county_authority"
@@ -42,7 +42,7 @@ class Function(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DesignatedOfficer:
-    """Whom an organisation has designated for credit information (Art. 6): name, post, and an office's telephone."""
+    """A person whom an organisation designated for credit information (Art. 6): name, post, and office telephone."""
 
     name: str
     duty: str
@@ -51,7 +51,7 @@ class DesignatedOfficer:
 
 @dataclass(frozen=True, slots=True)
 class DirectoryEntry:
-    """An organisation, where it is competent, and its unit and officers that are responsible for credit information."""
+    """An organisation with its region, and its unit and officers that are responsible for credit information."""
 
     uscc: str
     name: str
@@ -62,20 +62,20 @@ class DirectoryEntry:
     contact_function: str = ""
     telephone: str = ""
     officers: tuple[DesignatedOfficer, ...] = ()
-    # False once it was dissolved or gave its functions to another; what it delivered keeps its name.
+    # False after it was dissolved or gave its functions to another; the records that it delivered keep its name.
     active: bool = True
 
     def for_the_public(self) -> "DirectoryEntry":
-        """Without the names of officers."""
+        """Returns the organisation without its officers."""
         return replace(self, officers=())
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """Returns the plain values for JSON."""
         return dict(msgspec.to_builtins(self))
 
     def findings(self, regions: Collection[str]) -> Iterator[Finding]:
-        """Everything wrong; `regions` are the codes of the region list in force."""
-        # `is_valid` would forgive spaces and small letters.
+        """Yields every fault; `regions` are the codes of the region list in force."""
+        # `is_valid` alone accepts spaces and lower-case letters.
         if not (self.uscc == uscc.compact(self.uscc) and uscc.is_valid(self.uscc)):
             yield Finding("uscc", "uscc", {"value": self.uscc})
         yield from text_findings("name", LocalText(self.name), 200)
@@ -91,8 +91,8 @@ class DirectoryEntry:
                 yield Finding(field, "text.long", {"limit": 200})
         if not _TELEPHONE.match(self.telephone):
             yield Finding("telephone", "telephone")
-        if len(self.officers) > _OFFICERS:
-            yield Finding("officers", "too_many", {"limit": _OFFICERS})
+        if len(self.officers) > _MOST_OFFICERS:
+            yield Finding("officers", "too_many", {"limit": _MOST_OFFICERS})
         for n, officer in enumerate(self.officers):
             for field in ("name", "duty"):
                 yield from text_findings(f"officers.{n}.{field}", LocalText(getattr(officer, field)), 50)
@@ -101,5 +101,5 @@ class DirectoryEntry:
 
 
 def read_organisation(plain: Mapping[str, Any]) -> DirectoryEntry:
-    """An organisation from its JSON."""
+    """Reads an organisation from its JSON."""
     return msgspec.convert(plain, DirectoryEntry)

@@ -1,30 +1,30 @@
-"""Whether a regular expression of an item is safe to match against what providers deliver. Pure."""
+"""Decides whether an item's regular expression is safe to match against delivered values."""
 
 import re
 
-# The parse tree of the standard library, which knows the dialect that will match.
+# The parser of the standard library, because it has the dialect that is used for matching.
 from re import _constants as op  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, Final
 
 LONGEST: Final = 200
-# Ways in which a text could match, all of which a backtracking matcher may try.
+# The number of ways in which a text could match; a backtracking matcher may try all of them.
 _MOST_WAYS: Final = 1_000_000
 
-_SINGLE: Final = {op.LITERAL, op.NOT_LITERAL, op.ANY, op.IN, op.AT}
+_SINGLE_WAY: Final = {op.LITERAL, op.NOT_LITERAL, op.ANY, op.IN, op.AT}
 
 
 def pattern_fault(pattern: str, length: int) -> str | None:
-    """What is wrong with a pattern for texts of at most `length` characters, or None.
+    """Returns the fault of a pattern for texts of at most `length` characters; None for a safe pattern.
 
-    `too_long`, `syntax`, `unsupported` (lookaround, backreferences, inline flags), `catastrophic`.
+    Faults are `too_long`, `syntax`, `unsupported` (lookaround, backreferences, inline flags) and `catastrophic`.
     """
     if len(pattern) > LONGEST:
         return "too_long"
     try:
         re.compile(pattern)
         tree = parser.parse(pattern)
-        ways = _ways(tree, max(length, 1))
+        ways = _count_ways(tree, max(length, 1))
     except (re.error, RecursionError, OverflowError):
         return "syntax"
     except _Unsupported:
@@ -38,36 +38,36 @@ class _Unsupported(Exception):
     pass
 
 
-def _ways(sequence: Any, length: int) -> int:
+def _count_ways(sequence: Any, length: int) -> int:
     product = 1
     for kind, argument in sequence:
-        product = min(product * _ways_of(kind, argument, length), _MOST_WAYS + 1)
+        product = min(product * _count_ways_of(kind, argument, length), _MOST_WAYS + 1)
     return product
 
 
-def _ways_of(kind: Any, argument: Any, length: int) -> int:
-    if kind in _SINGLE:
+def _count_ways_of(kind: Any, argument: Any, length: int) -> int:
+    if kind in _SINGLE_WAY:
         return 1
     if kind is op.BRANCH:
-        return sum(_ways(alternative, length) for alternative in argument[1])
+        return sum(_count_ways(alternative, length) for alternative in argument[1])
     if kind is op.SUBPATTERN:
         _, added, removed, inner = argument
         if added or removed:
             raise _Unsupported
-        return _ways(inner, length)
+        return _count_ways(inner, length)
     if kind in (op.MAX_REPEAT, op.MIN_REPEAT):
         least, most, inner = argument
-        return _ways_of_repeat(_ways(inner, length), int(least), min(int(most), length))
+        return _count_ways_of_repeat(_count_ways(inner, length), int(least), min(int(most), length))
     raise _Unsupported
 
 
-def _ways_of_repeat(inner: int, least: int, most: int) -> int:
-    """Sum of `inner ** n` for n from `least` to `most`, no further than matters."""
+def _count_ways_of_repeat(inner: int, least: int, most: int) -> int:
+    """Returns the sum of `inner ** n` for n from `least` to `most`; it stops when the sum exceeds the limit."""
     if inner == 1:
         return max(most - least, 0) + 1
     total = 0
     for times in range(least, max(most, least) + 1):
-        # Beyond 2 ** 20 the limit is passed anyway.
+        # 2 ** 20 exceeds the limit already, so larger exponents change nothing.
         total += inner ** min(times, 21)
         if total > _MOST_WAYS:
             break

@@ -1,4 +1,4 @@
-"""Entries in the form of the government information resource catalog, into which they are taken (Art. 6). Pure.
+"""Entries in the form of the government information resource catalog, which includes them (Art. 6).
 
 Fields and their order are those of the national guide (政务信息资源目录编制指南（试行）, 发改高技〔2017〕1272号, annex 2).
 """
@@ -12,7 +12,7 @@ from services.catalog.domain.labels import SHARING, UPDATE_CYCLES
 from services.catalog.domain.workbook import write_book
 
 _OPENNESS: Final = {Extent.UNCONDITIONAL: "是", Extent.CONDITIONAL: "是", Extent.NONE: "否"}
-# C character, N number, D date, as the guide codes them.
+# The codes of the guide: C for characters, N for numbers, D for dates.
 _TYPES: Final = {ItemType.TEXT: "字符型C", ItemType.NUMBER: "数值型N", ItemType.DATE: "日期型D"}
 _RESOURCE_HEADING: Final = {
     "信息资源代码": "resource_code",
@@ -41,7 +41,7 @@ _ITEM_HEADING: Final = {
 
 
 def resource(entry: Entry) -> dict[str, Any]:
-    """An entry version as a resource. The code is empty until the data bureau has assigned one."""
+    """Returns an entry version as a resource. Its code is empty until the data bureau has assigned one."""
     content = entry.content
     return {
         "resource_code": content.resource_code,
@@ -65,7 +65,7 @@ def resource(entry: Entry) -> dict[str, Any]:
                 "name": item.name.zh,
                 "code": item.code,
                 "data_type": _TYPES[item.type],
-                "length": _length(item.length, item.scale),
+                "length": _format_length(item.length, item.scale),
             }
             for item in content.items
         ],
@@ -73,19 +73,19 @@ def resource(entry: Entry) -> dict[str, Any]:
 
 
 def resource_book(entries: Sequence[Entry]) -> bytes:
-    """Resources as a workbook: one row each, and one row an item on a second sheet."""
+    """Returns a workbook with one row for each resource, and one row for each item on a second sheet."""
     resources = [resource(entry) for entry in entries]
-    rows = [[found[field] for field in _RESOURCE_HEADING.values()] for found in resources]
+    rows = [[row[field] for field in _RESOURCE_HEADING.values()] for row in resources]
     items = [
-        [found["entry_code"], found["name"], *(item[field] for field in _ITEM_HEADING.values())]
-        for found in resources
-        for item in found["items"]
+        [row["entry_code"], row["name"], *(item[field] for field in _ITEM_HEADING.values())]
+        for row in resources
+        for item in row["items"]
     ]
     heading = ["信用目录条目代码", "信息资源名称", *_ITEM_HEADING]
     return write_book([("政务信息资源目录", [list(_RESOURCE_HEADING), *rows]), ("信息项", [heading, *items])])
 
 
-def _length(length: int, scale: int) -> str:
+def _format_length(length: int, scale: int) -> str:
     if not length:
         return ""
     return f"{length},{scale}" if scale else str(length)

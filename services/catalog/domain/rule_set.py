@@ -1,4 +1,4 @@
-"""Management rules as data with effective dates (Art. 29, 33): a change never rewrites past decisions. Pure."""
+"""Management rules as data with effective dates (Art. 29, 33): a change never alters past decisions."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ RULES_OVERLAP = precondition(
     "Version {version} of rule set {name} is effective from {effective_from}; a new one must begin later than that",
 )
 
-# What the services ask of a rule set; others may hold anything.
+# The values that the services read from a rule set; other rule sets may hold any values.
 ASKED_FOR: Final[dict[str, tuple[str, ...]]] = {
     "objection": (
         "acceptance_working_days",
@@ -30,7 +30,7 @@ ASKED_FOR: Final[dict[str, tuple[str, ...]]] = {
         "answer_extended_working_days",
         "conclusion_working_days",
     ),
-    # 0: the authority may publish a draft without review; anything else: not.
+    # 0 lets the authority publish a draft without review; any other value requires the review.
     "catalog": ("review_required",),
 }
 
@@ -41,16 +41,16 @@ _MOST_VALUES: Final = 200
 
 @dataclass(frozen=True)
 class RuleSet:
-    """One version of the rules of a name; in force until the next version is."""
+    """One version of a rule set; it is in force until the next version is."""
 
     name: str
     effective_from: date
     values: Mapping[str, int]
-    # 0 until it is published.
+    # The version number; 0 until the rules are published.
     version: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """As the contract's JSON says it."""
+        """Returns the plain values for the contract's JSON."""
         return {
             "name": self.name,
             "version": self.version,
@@ -59,7 +59,7 @@ class RuleSet:
         }
 
     def findings(self) -> Iterator[Finding]:
-        """Everything wrong with the rules."""
+        """Yields every fault of the rules."""
         if not _NAME.match(self.name):
             yield Finding("name", "rules.name")
         if not self.values:
@@ -79,7 +79,7 @@ class RuleSet:
                 yield Finding("values", "rules.missing", {"set": self.name, "value": key})
 
     def changes(self, before: "RuleSet | None") -> list[dict[str, Any]]:
-        """What differs from other rules of the name, by value; None is a value that is not there."""
+        """Returns the differences from an earlier version, by value; None stands for a value that is missing."""
         old = before.values if before else {}
         return [
             {"name": name, "before": old.get(name), "after": self.values.get(name)}
@@ -88,9 +88,9 @@ class RuleSet:
         ]
 
     def following(self, before: "RuleSet | None", today: date) -> "RuleSet":
-        """These rules as the version after `before`, the newest.
+        """Returns these rules as the version after `before`, the newest one.
 
-        The first rules of a name may be effective from any past day: nothing was decided without them.
+        The first version of a name may start on any past day: no decision was made without it.
         Raises RULES_BACKDATED, RULES_OVERLAP, EFFECTIVE_IMPLAUSIBLE.
         """
         must_be_plausible(self.effective_from, today)
@@ -104,5 +104,5 @@ class RuleSet:
 
 
 def read_rule_set(plain: Mapping[str, Any]) -> RuleSet:
-    """Rules from their JSON."""
+    """Reads rules from their JSON."""
     return RuleSet(plain["name"], date.fromisoformat(plain["effective_from"]), dict(plain["values"]), plain["version"])

@@ -1,9 +1,9 @@
-"""A record that obeys an entry's rules, about nobody: for templates, and to try a version out. Pure."""
+"""Sample records that obey an entry's rules and concern no real subject: for templates, and to try a version out."""
 
 import re
 from collections.abc import Container
 
-# The parse tree of the standard library, as `regex_safety.py` reads it.
+# The parser of the standard library, as in `regex_safety.py`.
 from re import _constants as op  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, Final
@@ -13,12 +13,12 @@ from stdnum.cn import ric, uscc
 from chengxin.values.sample_marker import example_text
 from services.catalog.domain.entry import CrossRuleKind, EntryContent, IdentifierScheme, Item, ItemType
 
-_DAY: Final = "2026-01-05"
-# No organisation is registered in region 000000, and nobody born then is alive.
+_SAMPLE_DATE: Final = "2026-01-05"
+# No organisation is registered in region 000000, and no person born on that day is alive.
 _ORGANISATION: Final = "000000000"
 _USCC_BODY: Final = f"91000000{_ORGANISATION}"
 _PERSON_BODY: Final = "44170218990101001"
-_PROBES: Final = "1aA阳-_ 0/."
+_PROBE_CHARACTERS: Final = "1aA阳-_ 0/."
 _SAMPLES: Final = {
     IdentifierScheme.USCC: _USCC_BODY + str(uscc.calc_check_digit(_USCC_BODY)),
     IdentifierScheme.IDENTITY_NUMBER: _PERSON_BODY + str(ric.calc_check_digit(_PERSON_BODY + "0")),
@@ -28,17 +28,18 @@ _SAMPLES: Final = {
 
 
 def example_record(content: EntryContent) -> dict[str, str]:
-    """Item code to text, every item filled that may be.
+    """Returns a record, item code to text, with every item that may be filled.
 
-    All dates are one day and all numbers that are compared are 0, so none is before or less than another; of a code list
-    the first value is taken that forbids nothing. Collection knows it by the name of its subject and refuses it.
+    All dates are the same day and all compared numbers are 0, so none is before or less than another. From a code list
+    it takes the first value that forbids no other item. Ingest recognises the record by the name of its subject and
+    refuses it.
     """
     forbidding = [rule for rule in content.cross_rules if rule.rule is CrossRuleKind.FORBIDDEN_WHEN]
     compared = {c for r in content.cross_rules if r.rule is CrossRuleKind.NOT_LESS for c in (r.item, r.other)}
     record = {
         item.code: "0"
         if item.code in compared
-        else _value(item, {value for rule in forbidding if rule.other == item.code for value in rule.values})
+        else _sample_value(item, {value for rule in forbidding if rule.other == item.code for value in rule.values})
         for item in content.items
     }
     for rule in forbidding:
@@ -47,62 +48,62 @@ def example_record(content: EntryContent) -> dict[str, str]:
     return record
 
 
-def _value(item: Item, rather_not: Container[str]) -> str:
+def _sample_value(item: Item, avoided: Container[str]) -> str:
     if item.identifier is not IdentifierScheme.NONE:
         return _SAMPLES[item.identifier]
     if item.type is ItemType.DATE:
-        return _DAY
+        return _SAMPLE_DATE
     if item.type is ItemType.NUMBER:
-        # Digits of a number include its decimals: 0.50 fits where 1 would not.
+        # The length of a number counts its decimals, too: 0.50 fits where 1 does not.
         return "1" if item.length > item.scale else f"0.{'5':0<{item.scale}}"
     if item.code_list:
-        return next((v.code for v in item.code_list if v.code not in rather_not), item.code_list[0].code)
+        return next((v.code for v in item.code_list if v.code not in avoided), item.code_list[0].code)
     if item.pattern:
-        return _matching(item.pattern)
+        return _make_match(item.pattern)
     return example_text(item.name.zh, item.length)
 
 
-def _matching(pattern: str) -> str:
-    """The shortest text of first alternatives that a pattern of `pattern_fault`'s dialect matches."""
-    return "".join(_piece(kind, argument) for kind, argument in parser.parse(pattern)) or "1"
+def _make_match(pattern: str) -> str:
+    """Returns the shortest match from first alternatives, for a pattern in the dialect of `pattern_fault`."""
+    return "".join(_make_piece(kind, argument) for kind, argument in parser.parse(pattern)) or "1"
 
 
-def _piece(kind: Any, argument: Any) -> str:
+def _make_piece(kind: Any, argument: Any) -> str:
     match kind:
         case op.LITERAL:
             return chr(argument)
         case op.NOT_LITERAL:
-            return next(c for c in _PROBES if c != chr(argument))
+            return next(c for c in _PROBE_CHARACTERS if c != chr(argument))
         case op.ANY:
             return "1"
         case op.IN:
-            return _member(argument)
+            return _pick_member(argument)
         case op.BRANCH:
-            return "".join(_piece(*part) for part in argument[1][0])
+            return "".join(_make_piece(*part) for part in argument[1][0])
         case op.SUBPATTERN:
-            return "".join(_piece(*part) for part in argument[3])
+            return "".join(_make_piece(*part) for part in argument[3])
         case op.MAX_REPEAT | op.MIN_REPEAT:
             least, most, inner = argument
-            # One rather than none where allowed, so that the example is not empty.
+            # One repeat where none and one are allowed, so that the example is not empty.
             times = max(int(least), min(1, int(most)))
-            return "".join(_piece(*part) for part in inner) * times
-        case _:  # Anchors.
+            return "".join(_make_piece(*part) for part in inner) * times
+        case _:  # An anchor matches no character.
             return ""
 
 
-def _member(choices: Any) -> str:
-    """A character of a set: the first one named, or the first of some that a negated set lets through."""
+def _pick_member(choices: Any) -> str:
+    """Returns a character of a set: the first one named, or for a negated set the first probe outside it."""
     kind, argument = choices[0]
     if kind is op.LITERAL:
         return chr(argument)
     if kind is op.RANGE:
         return chr(argument[0])
     if kind is op.CATEGORY:
-        return next((c for c in _PROBES if _in_category(argument, c)), "1")
-    return next((c for c in _PROBES if not any(_holds(choice, c) for choice in choices[1:])), "1")
+        return next((c for c in _PROBE_CHARACTERS if _in_category(argument, c)), "1")
+    return next((c for c in _PROBE_CHARACTERS if not any(_matches(choice, c) for choice in choices[1:])), "1")
 
 
-def _holds(choice: Any, character: str) -> bool:
+def _matches(choice: Any, character: str) -> bool:
     kind, argument = choice
     if kind is op.LITERAL:
         return bool(chr(argument) == character)

@@ -1,4 +1,4 @@
-"""The code lists that a new system has, as the standards and laws named give them. Pure."""
+"""The code lists that a new system starts with; each names the standard or law that it comes from."""
 
 from datetime import date
 from typing import Final
@@ -15,36 +15,36 @@ _DOUBLE_PUBLICITY: Final = "行政许可和行政处罚信用信息公示标准�
 
 
 def standard_lists() -> tuple[CodeListContent, ...]:
-    """All of them, the regions first."""
+    """Returns all standard code lists, the regions first."""
     name = LocalText("行政区划代码", "Regions")
-    return CodeListContent("region", name, tuple(regions()), "GB/T 2260"), *_SHORT
+    return CodeListContent("region", name, tuple(regions()), "GB/T 2260"), *_SHORT_LISTS
 
 
-def _list(name: str, zh: str, en: str, standard: str, *values: tuple[str, str, str]) -> CodeListContent:
+def _make_list(name: str, zh: str, en: str, standard: str, *values: tuple[str, str, str]) -> CodeListContent:
     codes = tuple(CodeValue(code, LocalText(value_zh, value_en)) for code, value_zh, value_en in values)
     return CodeListContent(name, LocalText(zh, en), codes, standard)
 
 
-def _named(name: str, zh: str, en: str, standard: str, *values: tuple[str, str]) -> CodeListContent:
-    """A list whose codes are the Chinese names, as the national publication standard has them."""
-    return _list(name, zh, en, standard, *((value_zh, value_zh, value_en) for value_zh, value_en in values))
+def _make_named_list(name: str, zh: str, en: str, standard: str, *values: tuple[str, str]) -> CodeListContent:
+    """Makes a list whose codes are the Chinese names, as in the national publication standard."""
+    return _make_list(name, zh, en, standard, *((value_zh, value_zh, value_en) for value_zh, value_en in values))
 
 
-_SHORT: Final = (
-    _list(
+_SHORT_LISTS: Final = (
+    _make_list(
         *("subject_kind", "信用主体类别", "Kinds of subjects", "《办法》第十三条"),
         ("enterprise", "企业", "Enterprise"),
         ("public_institution", "事业单位", "Public institution"),
         ("social_organization", "社会组织", "Social organisation"),
         ("individual", "个人", "Individual"),
     ),
-    _named(
+    _make_named_list(
         *("party_kind", "行政相对人类别", "Kinds of parties", _DOUBLE_PUBLICITY),
         ("法人及非法人组织", "Legal person or unincorporated organisation"),
         ("个体工商户", "Individual business"),
         ("自然人", "Natural person"),
     ),
-    _named(
+    _make_named_list(
         *("licence_category", "行政许可类别", "Categories of licences", _DOUBLE_PUBLICITY),
         ("普通", "General"),
         ("特许", "Concession"),
@@ -53,7 +53,7 @@ _SHORT: Final = (
         ("登记", "Registration"),
         ("其他", "Other"),
     ),
-    _named(
+    _make_named_list(
         *("penalty_category", "行政处罚类别", "Categories of penalties", _PENALTY_LAW),
         ("警告", "Warning"),
         ("通报批评", "Public criticism"),
@@ -70,7 +70,7 @@ _SHORT: Final = (
         ("行政拘留", "Administrative detention"),
         ("其他", "Other"),
     ),
-    _named(
+    _make_named_list(
         *("document_kind", "证件类型", "Kinds of identity documents", _DOUBLE_PUBLICITY),
         ("身份证", "Identity card"),
         ("护照号", "Passport"),

@@ -1,6 +1,6 @@
-"""Spreadsheets as this service writes them: texts only, nothing that a spreadsheet would evaluate.
+"""Workbooks that this service writes: they hold texts only, and no text that a spreadsheet would evaluate.
 
-A text that a spreadsheet would take for a formula begins with an apostrophe in the file; reading takes it off again.
+If a spreadsheet would take a text for a formula, the file has an apostrophe before it; the reader removes it again.
 """
 
 import io
@@ -18,35 +18,35 @@ XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet
 
 Rows = Iterable[Sequence[str]]
 
-# What the format takes for the code of a character, as `_x0041_`.
-_CODED: Final = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
-_FORMULA: Final = re.compile(r"['=+\-@\t\r]")
-_WIDEST: Final = 40
+# The file format reads `_x0041_` as the code of a character.
+_CHARACTER_CODE: Final = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
+_FORMULA_START: Final = re.compile(r"['=+\-@\t\r]")
+_GREATEST_WIDTH: Final = 40
 
 
-def neutral(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{text}" if _FORMULA.match(text) else text
+def escape_formula(text: str) -> str:
+    """Returns the text in a form that no spreadsheet takes for a formula."""
+    return f"'{text}" if _FORMULA_START.match(text) else text
 
 
-def original(text: str) -> str:
-    """The text that `neutral` was given."""
+def unescape_formula(text: str) -> str:
+    """Returns the text from which `escape_formula` made its argument."""
     return text[1:] if text.startswith("'") else text
 
 
 def write_book(sheets: Iterable[tuple[str, Rows]]) -> bytes:
-    """A workbook of sheets, each with its first row as a heading."""
+    """Returns the file of a workbook; the first row of each sheet is its heading."""
     book = Workbook(write_only=True)
     for title, rows in sheets:
         sheet = book.create_sheet(title)
         write_rows(sheet, rows)
-    return saved(book)
+    return to_bytes(book)
 
 
 def write_rows(sheet: Any, rows: Rows) -> None:
     """Fills a write-only sheet; the first row is bold, stays in view and sets the widths.
 
-    Its columns are of texts, so that a code 01 that somebody types below stays what it is.
+    The columns have the text format, so that a spreadsheet keeps a code 01 that a person types below.
     """
     sheet.freeze_panes = "A2"
     bold = Font(bold=True)
@@ -54,11 +54,11 @@ def write_rows(sheet: Any, rows: Rows) -> None:
         cells = []
         for column, text in enumerate(row, 1):
             if n == 0:
-                # Chinese characters are twice as wide.
+                # Chinese characters are twice as wide as Latin letters.
                 dimension = sheet.column_dimensions[get_column_letter(column)]
-                dimension.width, dimension.number_format = min(2 * len(text) + 4, _WIDEST), "@"
-            cell = WriteOnlyCell(sheet, _CODED.sub("_x005F_", neutral(text)) or None)
-            # Numbers of 18 digits would become floats.
+                dimension.width, dimension.number_format = min(2 * len(text) + 4, _GREATEST_WIDTH), "@"
+            cell = WriteOnlyCell(sheet, _CHARACTER_CODE.sub("_x005F_", escape_formula(text)) or None)
+            # Without the text format, numbers of 18 digits would become floats.
             cell.number_format = "@"
             if n == 0:
                 cell.font = bold
@@ -66,10 +66,10 @@ def write_rows(sheet: Any, rows: Rows) -> None:
         sheet.append(cells)
 
 
-def offer(sheet: Any, cells: str, choices: str, blank: bool = True, strict: bool = True) -> None:
-    """Cells of a sheet, as `B2:B9`, offer the values of other cells to choose from; `strict` lets nothing else be typed.
+def add_choices(sheet: Any, cells: str, choices: str, blank: bool = True, strict: bool = True) -> None:
+    """Lets cells of a sheet (`B2:B9`) offer the values of other cells as choices; `strict` forbids other values.
 
-    To be called before the rows of a write-only sheet are written.
+    Call it before the rows of a write-only sheet are written.
     """
     rule = DataValidation(type="list", formula1=choices, allow_blank=blank, showErrorMessage=strict)
     rule.errorTitle, rule.error = "代码", "请从下拉列表中选择"
@@ -77,8 +77,8 @@ def offer(sheet: Any, cells: str, choices: str, blank: bool = True, strict: bool
     sheet.data_validations.append(rule)
 
 
-def saved(book: Workbook) -> bytes:
-    """The file of a workbook."""
+def to_bytes(book: Workbook) -> bytes:
+    """Returns the file of a workbook."""
     file = io.BytesIO()
     book.save(file)
     return file.getvalue()

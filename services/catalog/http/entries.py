@@ -12,7 +12,7 @@ from chengxin.auth.policy import Admission, serves
 from chengxin.auth.request_context import caller
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.http.web import PageQuery, answer, idempotency_key, make_app
-from chengxin.values.page_tokens import decode_page_token
+from chengxin.values.page_tokens import decode_page_token, number_after
 from chengxin.values.workdays import CalendarYear
 from services.catalog.context import CatalogContext
 from services.catalog.domain import holiday_notice
@@ -111,7 +111,7 @@ def _add_entries(app: OpenAPI, ctx: CatalogContext) -> None:
     @serves(read_catalog.versions)
     def versions(path: EntryPath, query: PageQuery) -> Response:
         """Past, present and coming ones, oldest first."""
-        [after] = decode_page_token(query.page_token, int) or [0]
+        after = number_after(query.page_token)
         found = read_catalog.versions(ctx, caller(), path.code, after, query.page_size)
         return page("entries", found, query.page_size, lambda entry: [entry.version])
 

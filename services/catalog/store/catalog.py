@@ -1,4 +1,4 @@
-"""The catalog's collections and every query on them. Documents are the JSON of what they keep, with an `_id`."""
+"""The catalog's collections and every query on them. A document is the JSON of what it keeps, with an `_id`."""
 
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from mongoengine import BooleanField, DictField, Document, DynamicDocument, IntField, ListField, StringField
 
-from chengxin.store.database import OutboxRow, Store, UnitOfWork, session_of
+from chengxin.store.database import Once, OutboxRow, Store, UnitOfWork, session_of
 from chengxin.values.document import RawDocument
 from chengxin.values.workdays import CalendarYear
 from services.catalog.domain import holiday_notice
@@ -38,13 +38,13 @@ class DraftRow(Document):
 
 
 class EntryRow(DynamicDocument):
-    """A published version; its other fields are those of the contract's Entry."""
+    """A published version. Its other fields are those of the contract's Entry."""
 
     key = StringField(primary_key=True)  # <code>:<version, 6 digits>
     code = StringField(required=True)
     version = IntField(required=True)
     effective_from = StringField(required=True)
-    # The last day in force, or a day after all others.
+    # The last day in force, or `_OPEN_END`.
     until = StringField(required=True)
     meta = {
         "db_alias": "catalog",
@@ -79,7 +79,7 @@ class CalendarYearRow(Document):
 
 
 class CommentRow(Document):
-    """What was said about a draft."""
+    """A comment on a draft."""
 
     comment_id = StringField(primary_key=True)
     draft_id = StringField(required=True)
@@ -122,199 +122,204 @@ _ROWS: Final = (
 
 
 class CatalogStore:
-    """What the catalog keeps."""
+    """The catalog's database."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._rows = store.collection
+        self._collection = store.collection
 
     def create_indexes(self) -> None:
-        """Makes the collections and their indexes; doing it again changes nothing."""
+        """Makes the collections and their indexes. A second call changes nothing."""
         for row in _ROWS:
             row.ensure_indexes()
 
-    def once(self, caller: str, key: str, request: bytes, work: Callable[[UnitOfWork], RawDocument]) -> RawDocument:
-        """Runs `work` in a transaction, at most once per idempotency key of a caller."""
-        return self.store.once(caller, key, request, work)
+    def once(
+        self, caller: str, key: str, request: bytes, work: Callable[[UnitOfWork], T], keep: Callable[[T], RawDocument]
+    ) -> Once[T]:
+        """Runs `work` as `Store.once` does."""
+        return self.store.once(caller, key, request, work, keep)
 
     def transact(self, work: Callable[[UnitOfWork], T]) -> T:
         """Runs `work` in a transaction."""
         return self.store.transact(work)
 
     def follow(self, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
-        """Committed changes after a position, in order, without end."""
+        """Yields the committed changes after a position, in order, without end."""
         return self.store.follow(after, running)
 
     def draft(self, draft_id: str, unit: UnitOfWork | None = None) -> Draft | None:
-        """A draft by id."""
-        found = self._rows(DraftRow).find_one({"_id": draft_id}, session=session_of(unit))
-        return read_draft(found | {"draft_id": found["_id"]}) if found else None
+        """Returns a draft by its id."""
+        row = self._collection(DraftRow).find_one({"_id": draft_id}, session=session_of(unit))
+        return read_draft(row | {"draft_id": row["_id"]}) if row else None
 
     def drafts(self, after: str, limit: int, provider: str | None = None) -> list[Draft]:
-        """Drafts, oldest first, after an id; only those that name a provider, if one is given."""
+        """Returns drafts after an id, oldest first; where a provider is given, only those that name it."""
         query: RawDocument = {"_id": {"$gt": after}}
         if provider is not None:
             query["entry.providers.uscc"] = provider
-        found = self._rows(DraftRow).find(query).sort("_id", 1).limit(limit)
-        return [read_draft(row | {"draft_id": row["_id"]}) for row in found]
+        rows = self._collection(DraftRow).find(query).sort("_id", 1).limit(limit)
+        return [read_draft(row | {"draft_id": row["_id"]}) for row in rows]
 
     def save_draft(self, draft: Draft, unit: UnitOfWork) -> None:
         """Writes a draft, new or edited."""
-        row = _as_row(draft.to_dict(), "draft_id")
-        self._rows(DraftRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
+        row = _row_with_id(draft.to_dict(), "draft_id")
+        self._collection(DraftRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
 
     def comments(self, draft_id: str, after: str, limit: int) -> list[Comment]:
-        """What was said about a draft, oldest first, after an id."""
+        """Returns the comments on a draft after an id, oldest first."""
         query = {"draft_id": draft_id, "_id": {"$gt": after}}
-        found = self._rows(CommentRow).find(query).sort("_id", 1).limit(limit)
-        return [read_comment(row | {"comment_id": row["_id"]}) for row in found]
+        rows = self._collection(CommentRow).find(query).sort("_id", 1).limit(limit)
+        return [read_comment(row | {"comment_id": row["_id"]}) for row in rows]
 
     def save_comment(self, comment: Comment, unit: UnitOfWork) -> None:
         """Writes a new comment."""
-        self._rows(CommentRow).insert_one(_as_row(comment.to_dict(), "comment_id"), session=unit.session)
+        self._collection(CommentRow).insert_one(_row_with_id(comment.to_dict(), "comment_id"), session=unit.session)
 
     def entry(self, code: str, version: int) -> Entry | None:
-        """One published version."""
-        found = self._rows(EntryRow).find_one({"_id": _key(code, version)})
-        return read_entry(found) if found else None
+        """Returns one published version."""
+        row = self._collection(EntryRow).find_one({"_id": _key(code, version)})
+        return read_entry(row) if row else None
 
     def entry_in_force(self, code: str, day: date) -> Entry | None:
-        """The version in force on a day."""
-        found = self._rows(EntryRow).find_one({"code": code, **_in_force(day)})
-        return read_entry(found) if found else None
+        """Returns the version in force on a day."""
+        row = self._collection(EntryRow).find_one({"code": code, **_in_force(day)})
+        return read_entry(row) if row else None
 
     def entries_in_force(self, day: date, after: str, limit: int) -> list[Entry]:
-        """The versions in force on a day, by code, after a code."""
-        found = self._rows(EntryRow).find({"code": {"$gt": after}, **_in_force(day)}).sort("code", 1).limit(limit)
-        return [read_entry(row) for row in found]
+        """Returns the versions in force on a day, by code, after a code."""
+        rows = self._collection(EntryRow).find({"code": {"$gt": after}, **_in_force(day)}).sort("code", 1).limit(limit)
+        return [read_entry(row) for row in rows]
 
     def versions(self, code: str, after: int, limit: int) -> list[Entry]:
-        """Every version of an entry, oldest first, after a version."""
-        found = self._rows(EntryRow).find({"code": code, "version": {"$gt": after}}).sort("version", 1).limit(limit)
-        return [read_entry(row) for row in found]
+        """Returns every version of an entry after a version, oldest first."""
+        rows = (
+            self._collection(EntryRow).find({"code": code, "version": {"$gt": after}}).sort("version", 1).limit(limit)
+        )
+        return [read_entry(row) for row in rows]
 
     def newest(self, code: str, unit: UnitOfWork | None = None) -> Entry | None:
-        """The newest version of an entry, in force or not."""
-        found = self._rows(EntryRow).find_one({"code": code}, sort=[("version", -1)], session=session_of(unit))
-        return read_entry(found) if found else None
+        """Returns the newest version of an entry, in force or not."""
+        row = self._collection(EntryRow).find_one({"code": code}, sort=[("version", -1)], session=session_of(unit))
+        return read_entry(row) if row else None
 
     def save_entry(self, entry: Entry, unit: UnitOfWork) -> None:
         """Writes a new version, or the last day of one."""
         row = entry.to_dict()
         row |= {"_id": _key(row["code"], entry.version), "until": row["effective_to"] or _OPEN_END}
-        self._rows(EntryRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
+        self._collection(EntryRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
 
     def rule_sets(self, name: str, after: tuple[str, int], limit: int) -> list[RuleSet]:
-        """Every version of the rule sets, or of those of one name, after a name and version."""
+        """Returns every version of all rule sets, or of those of one name, after a name and version."""
         query: RawDocument = {"$or": [{"name": {"$gt": after[0]}}, {"name": after[0], "version": {"$gt": after[1]}}]}
         if name:
             query["name"] = name
-        found = self._rows(RuleSetRow).find(query).sort([("name", 1), ("version", 1)]).limit(limit)
-        return [read_rule_set(row) for row in found]
+        rows = self._collection(RuleSetRow).find(query).sort([("name", 1), ("version", 1)]).limit(limit)
+        return [read_rule_set(row) for row in rows]
 
     def newest_rule_set(self, name: str, unit: UnitOfWork | None = None) -> RuleSet | None:
-        """The newest rules of a name, in force or not."""
-        found = self._rows(RuleSetRow).find_one({"name": name}, sort=[("version", -1)], session=session_of(unit))
-        return read_rule_set(found) if found else None
+        """Returns the newest rules of a name, in force or not."""
+        row = self._collection(RuleSetRow).find_one({"name": name}, sort=[("version", -1)], session=session_of(unit))
+        return read_rule_set(row) if row else None
 
     def rule_set_in_force(self, name: str, day: date, unit: UnitOfWork | None = None) -> RuleSet | None:
-        """The newest rules of a name that are effective on a day."""
+        """Returns the newest rules of a name that are effective on a day."""
         query = {"name": name, "effective_from": {"$lte": day.isoformat()}}
-        found = self._rows(RuleSetRow).find_one(query, sort=[("version", -1)], session=session_of(unit))
-        return read_rule_set(found) if found else None
+        row = self._collection(RuleSetRow).find_one(query, sort=[("version", -1)], session=session_of(unit))
+        return read_rule_set(row) if row else None
 
     def save_rule_set(self, rules: RuleSet, unit: UnitOfWork) -> None:
         """Writes a new version."""
         row = {"_id": _key(rules.name, rules.version), **rules.to_dict()}
-        self._rows(RuleSetRow).insert_one(row, session=unit.session)
+        self._collection(RuleSetRow).insert_one(row, session=unit.session)
 
     def calendar_year(self, year: int, unit: UnitOfWork | None = None) -> CalendarYear | None:
-        """The working days of a year."""
-        found = self._rows(CalendarYearRow).find_one({"_id": year}, session=session_of(unit))
-        return holiday_notice.read_year(found | {"year": year}) if found else None
+        """Returns the working days of a year."""
+        row = self._collection(CalendarYearRow).find_one({"_id": year}, session=session_of(unit))
+        return holiday_notice.read_year(row | {"year": year}) if row else None
 
     def calendar_years(self) -> list[CalendarYear]:
-        """All years there are."""
+        """Returns all years of the calendar, in order."""
         return [
             holiday_notice.read_year(row | {"year": row["_id"]})
-            for row in self._rows(CalendarYearRow).find().sort("_id", 1)
+            for row in self._collection(CalendarYearRow).find().sort("_id", 1)
         ]
 
     def save_calendar_year(self, year: CalendarYear, unit: UnitOfWork) -> None:
         """Writes a year, new or corrected."""
-        row = _as_row(holiday_notice.year_to_dict(year), "year")
-        self._rows(CalendarYearRow).replace_one({"_id": year.year}, row, upsert=True, session=unit.session)
+        row = _row_with_id(holiday_notice.year_to_dict(year), "year")
+        self._collection(CalendarYearRow).replace_one({"_id": year.year}, row, upsert=True, session=unit.session)
 
     def code_list(self, name: str, version: int) -> CodeList | None:
-        """One published version of a code list."""
-        found = self._rows(CodeListRow).find_one({"_id": _key(name, version)})
-        return read_code_list(found) if found else None
+        """Returns one published version of a code list."""
+        row = self._collection(CodeListRow).find_one({"_id": _key(name, version)})
+        return read_code_list(row) if row else None
 
     def code_list_in_force(self, name: str, day: date) -> CodeList | None:
-        """The newest version of a code list that is effective on a day."""
+        """Returns the newest version of a code list that is effective on a day."""
         query = {"name": name, "effective_from": {"$lte": day.isoformat()}}
-        found = self._rows(CodeListRow).find_one(query, sort=[("version", -1)])
-        return read_code_list(found) if found else None
+        row = self._collection(CodeListRow).find_one(query, sort=[("version", -1)])
+        return read_code_list(row) if row else None
 
     def code_lists_in_force(self, day: date, after: str, limit: int) -> list[CodeList]:
-        """The lists in force on a day, one version each, by name, after a name."""
+        """Returns the lists in force on a day, one version of each, by name, after a name."""
         query = {"name": {"$gt": after}, "effective_from": {"$lte": day.isoformat()}}
         newest: dict[str, RawDocument] = {}
-        # There are tens of lists, and few versions of each.
-        for row in self._rows(CodeListRow).find(query).sort([("name", 1), ("version", 1)]):
+        # There are tens of lists, and each has few versions.
+        for row in self._collection(CodeListRow).find(query).sort([("name", 1), ("version", 1)]):
             if len(newest | {row["name"]: row}) > limit:
                 break
             newest[row["name"]] = row
         return [read_code_list(row) for row in newest.values()]
 
     def newest_code_list(self, name: str, unit: UnitOfWork | None = None) -> CodeList | None:
-        """The newest version of a code list, in force or not."""
-        found = self._rows(CodeListRow).find_one({"name": name}, sort=[("version", -1)], session=session_of(unit))
-        return read_code_list(found) if found else None
+        """Returns the newest version of a code list, in force or not."""
+        row = self._collection(CodeListRow).find_one({"name": name}, sort=[("version", -1)], session=session_of(unit))
+        return read_code_list(row) if row else None
 
     def save_code_list(self, codes: CodeList, unit: UnitOfWork) -> None:
         """Writes a new version."""
         row = {"_id": _key(codes.content.name, codes.version), **codes.to_dict()}
-        self._rows(CodeListRow).insert_one(row, session=unit.session)
+        self._collection(CodeListRow).insert_one(row, session=unit.session)
 
     def list_draft(self, draft_id: str, unit: UnitOfWork | None = None) -> CodeListDraft | None:
-        """A draft of a code list by id."""
-        found = self._rows(CodeListDraftRow).find_one({"_id": draft_id}, session=session_of(unit))
-        return read_list_draft(found | {"draft_id": found["_id"]}) if found else None
+        """Returns a draft of a code list by its id."""
+        row = self._collection(CodeListDraftRow).find_one({"_id": draft_id}, session=session_of(unit))
+        return read_list_draft(row | {"draft_id": row["_id"]}) if row else None
 
     def list_drafts(self, after: str, limit: int) -> list[CodeListDraft]:
-        """Drafts of code lists, oldest first, after an id."""
-        found = self._rows(CodeListDraftRow).find({"_id": {"$gt": after}}).sort("_id", 1).limit(limit)
-        return [read_list_draft(row | {"draft_id": row["_id"]}) for row in found]
+        """Returns drafts of code lists after an id, oldest first."""
+        rows = self._collection(CodeListDraftRow).find({"_id": {"$gt": after}}).sort("_id", 1).limit(limit)
+        return [read_list_draft(row | {"draft_id": row["_id"]}) for row in rows]
 
     def save_list_draft(self, draft: CodeListDraft, unit: UnitOfWork) -> None:
         """Writes a draft of a code list, new or edited."""
-        row = _as_row(draft.to_dict(), "draft_id")
-        self._rows(CodeListDraftRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
+        row = _row_with_id(draft.to_dict(), "draft_id")
+        self._collection(CodeListDraftRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
 
     def organisation(self, uscc: str, unit: UnitOfWork | None = None) -> DirectoryEntry | None:
-        """An organisation by its credit code."""
-        found = self._rows(OrganisationRow).find_one({"_id": uscc}, session=session_of(unit))
-        return read_organisation(found | {"uscc": found["_id"]}) if found else None
+        """Returns an organisation by its credit code."""
+        row = self._collection(OrganisationRow).find_one({"_id": uscc}, session=session_of(unit))
+        return read_organisation(row | {"uscc": row["_id"]}) if row else None
 
     def organisations(self, region: str, function: str, after: str, limit: int) -> list[DirectoryEntry]:
-        """Organisations by credit code, after one; of a region and with a function, if given."""
+        """Returns organisations by credit code, after a code; where a region or a function is given, only those that
+        have it."""
         query: RawDocument = {"_id": {"$gt": after}}
         if region:
             query["region"] = region
         if function:
             query["functions"] = function
-        found = self._rows(OrganisationRow).find(query).sort("_id", 1).limit(limit)
-        return [read_organisation(row | {"uscc": row["_id"]}) for row in found]
+        rows = self._collection(OrganisationRow).find(query).sort("_id", 1).limit(limit)
+        return [read_organisation(row | {"uscc": row["_id"]}) for row in rows]
 
     def save_organisation(self, organisation: DirectoryEntry, unit: UnitOfWork) -> None:
         """Writes an organisation, new or changed."""
-        row = _as_row(organisation.to_dict(), "uscc")
-        self._rows(OrganisationRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
+        row = _row_with_id(organisation.to_dict(), "uscc")
+        self._collection(OrganisationRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
 
 
-def _as_row(plain: RawDocument, key: str) -> RawDocument:
-    return {"_id": plain.pop(key), **plain}
+def _row_with_id(fields: RawDocument, key: str) -> RawDocument:
+    return {"_id": fields.pop(key), **fields}
 
 
 def _key(name: str, version: int) -> str:

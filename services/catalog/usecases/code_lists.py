@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import of_the_city
 from chengxin.store.database import UnitOfWork
+from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical, digest
 from chengxin.values.ids import new_id
-from services.catalog.context import CatalogContext, must_be_sound
+from services.catalog.context import NO_CREDIT_INFORMATION, CatalogContext, must_be_sound
 from services.catalog.domain.code_list import (
     CODE_LIST_DRAFT_UNKNOWN,
     CODE_LIST_INVALID,
@@ -31,13 +32,13 @@ from services.catalog.usecases.rule_sets import no_other_service
 _REGIONS: Final = "region"
 
 
-@rule("code_list.listed", roles=EVERYBODY, articles=("9",))
+@query(Act.CODE_LIST_LISTED, roles=EVERYBODY, articles=("9",), unrecorded=NO_CREDIT_INFORMATION)
 def listed(ctx: CatalogContext, caller: Principal, after: str, size: int) -> list[CodeListSummary]:
     """The lists in force today, by name; one more than `size` when there are more."""
     return [CodeListSummary(c) for c in ctx.store.code_lists_in_force(ctx.clock.today(), after, size + 1)]
 
 
-@rule("code_list.read", roles=EVERYBODY, articles=("9",))
+@query(Act.CODE_LIST_READ, roles=EVERYBODY, articles=("9",), unrecorded=NO_CREDIT_INFORMATION)
 def read(ctx: CatalogContext, caller: Principal, name: str, version: int = 0) -> CodeList:
     """One version of a list, the one in force today unless a version is named. Raises CODE_LIST_UNKNOWN."""
     if (found := _find(ctx, CodeListRef(name, version))) is None:
@@ -45,67 +46,69 @@ def read(ctx: CatalogContext, caller: Principal, name: str, version: int = 0) ->
     return found
 
 
-@rule("code_list.drafted", roles={Role.AUTHORITY}, articles=("9",))
+@command(Act.CODE_LIST_DRAFTED, roles={Role.AUTHORITY}, articles=("9",))
 def draft(ctx: CatalogContext, caller: Principal, content: CodeListContent, key: str = "") -> CodeListDraft:
     """Begins a draft of a list. Raises CODE_LIST_INVALID."""
     must_be_sound(content.findings(), CODE_LIST_INVALID)
     begun = CodeListDraft(new_id("codes"), content)
 
-    def work(unit: UnitOfWork) -> dict[str, object]:
-        _save(ctx, caller, unit, "code_list.drafted", begun)
-        return begun.to_dict()
+    def work(unit: UnitOfWork) -> CodeListDraft:
+        _save(ctx, caller, unit, Act.CODE_LIST_DRAFTED, begun)
+        return begun
 
-    asked = canonical(["code_list.drafted", content.to_dict()])
-    return read_list_draft(ctx.store.once(caller.sub, key, asked, work))
+    asked = canonical([Act.CODE_LIST_DRAFTED, content.to_dict()])
+    return ctx.store.once(caller.sub, key, asked, work, CodeListDraft.to_dict).or_read(read_list_draft)
 
 
-@rule("code_list.draft_edited", roles={Role.AUTHORITY}, articles=("9",))
+@command(Act.CODE_LIST_DRAFT_EDITED, roles={Role.AUTHORITY}, articles=("9",))
 def edit(
     ctx: CatalogContext, caller: Principal, draft_id: str, content: CodeListContent, key: str = ""
 ) -> CodeListDraft:
     """Replaces a draft. Raises CODE_LIST_DRAFT_UNKNOWN, CODE_LIST_PUBLISHED, CODE_LIST_RENAMED, CODE_LIST_INVALID."""
     must_be_sound(content.findings(), CODE_LIST_INVALID)
 
-    def work(unit: UnitOfWork) -> dict[str, object]:
+    def work(unit: UnitOfWork) -> CodeListDraft:
         edited = _draft(ctx, draft_id, unit).edited(content)
-        _save(ctx, caller, unit, "code_list.draft_edited", edited)
-        return edited.to_dict()
+        _save(ctx, caller, unit, Act.CODE_LIST_DRAFT_EDITED, edited)
+        return edited
 
-    asked = canonical(["code_list.draft_edited", draft_id, content.to_dict()])
-    return read_list_draft(ctx.store.once(caller.sub, key, asked, work))
+    asked = canonical([Act.CODE_LIST_DRAFT_EDITED, draft_id, content.to_dict()])
+    return ctx.store.once(caller.sub, key, asked, work, CodeListDraft.to_dict).or_read(read_list_draft)
 
 
-@rule("code_list.drafts_listed", roles={Role.AUTHORITY, Role.CENTRE}, articles=("9",))
+@query(
+    Act.CODE_LIST_DRAFTS_LISTED, roles={Role.AUTHORITY, Role.CENTRE}, articles=("9",), unrecorded=NO_CREDIT_INFORMATION
+)
 def drafts(ctx: CatalogContext, caller: Principal, after: str, size: int) -> list[CodeListDraft]:
     """Drafts, oldest first; one more than `size` when there are more."""
     return ctx.store.list_drafts(after, size + 1)
 
 
-@rule("code_list.draft_read", roles={Role.AUTHORITY, Role.CENTRE}, articles=("9",))
+@query(Act.CODE_LIST_DRAFT_READ, roles={Role.AUTHORITY, Role.CENTRE}, articles=("9",), unrecorded=NO_CREDIT_INFORMATION)
 def read_draft(ctx: CatalogContext, caller: Principal, draft_id: str) -> CodeListDraft:
     """One draft. Raises CODE_LIST_DRAFT_UNKNOWN."""
     return _draft(ctx, draft_id)
 
 
-@rule("code_list.published", roles={Role.AUTHORITY}, articles=("6", "9"), when=(of_the_city,))
+@command(Act.CODE_LIST_PUBLISHED, roles={Role.AUTHORITY}, articles=("6", "9"), when=(of_the_city,))
 def publish(ctx: CatalogContext, caller: Principal, draft_id: str, first: date, key: str = "") -> CodeList:
     """Publishes a draft as the next version of its list. Entries keep the values that they were published with.
 
     Raises CODE_LIST_DRAFT_UNKNOWN, CODE_LIST_PUBLISHED, CODE_LIST_BACKDATED, CODE_LIST_OVERLAPS, EFFECTIVE_IMPLAUSIBLE.
     """
 
-    def work(unit: UnitOfWork) -> dict[str, object]:
+    def work(unit: UnitOfWork) -> CodeList:
         begun = _draft(ctx, draft_id, unit)
         must_be_sound(begun.content.findings(), CODE_LIST_INVALID)
         published = _publish(ctx, caller, unit, begun.content, first)
         ctx.store.save_list_draft(begun.published(published.version), unit)
-        return published.to_dict()
+        return published
 
-    asked = canonical(["code_list.published", draft_id, first.isoformat()])
-    return read_code_list(ctx.store.once(caller.sub, key, asked, work))
+    asked = canonical([Act.CODE_LIST_PUBLISHED, draft_id, first.isoformat()])
+    return ctx.store.once(caller.sub, key, asked, work, CodeList.to_dict).or_read(read_code_list)
 
 
-@rule("code_list.seeded", roles={Role.SERVICE}, articles=("9",), when=(no_other_service,))
+@command(Act.CODE_LIST_SEEDED, roles={Role.SERVICE}, articles=("9",), when=(no_other_service,))
 def seed_lists(ctx: CatalogContext, caller: Principal, contents: Sequence[CodeListContent], first: date) -> None:
     """The catalog publishes the standard lists that are not there yet, and, from today on, those that a release changed."""
 
@@ -114,6 +117,8 @@ def seed_lists(ctx: CatalogContext, caller: Principal, contents: Sequence[CodeLi
             there = ctx.store.newest_code_list(content.name, unit)
             if to_be_seeded(there, content):
                 _publish(ctx, caller, unit, content, ctx.clock.today() if there else first)
+        if not unit.events:
+            unit.without_event("nothing changes")
 
     ctx.store.transact(work)
 
@@ -151,7 +156,7 @@ def _draft(ctx: CatalogContext, draft_id: str, unit: UnitOfWork | None = None) -
     return found
 
 
-def _save(ctx: CatalogContext, caller: Principal, unit: UnitOfWork, act: str, begun: CodeListDraft) -> None:
+def _save(ctx: CatalogContext, caller: Principal, unit: UnitOfWork, act: Act, begun: CodeListDraft) -> None:
     ctx.store.save_list_draft(begun, unit)
     details = {"draft_id": begun.draft_id, "name": begun.content.name, "content_sha256": _sha256(begun.content)}
     unit.record(ctx.audit.event(act, caller, details=details).encode())
@@ -170,7 +175,7 @@ def _publish(
         "effective_from": first.isoformat(),
         "content_sha256": _sha256(content),
     }
-    unit.record(ctx.audit.event("code_list.published", caller, details=details).encode())
+    unit.record(ctx.audit.event(Act.CODE_LIST_PUBLISHED, caller, details=details).encode())
     return published
 
 

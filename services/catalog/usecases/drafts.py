@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Final
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import Problem
 from chengxin.store.database import UnitOfWork
+from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical, digest
 from chengxin.values.ids import new_id
-from services.catalog.context import CatalogContext, must_be_sound
+from services.catalog.context import NO_CREDIT_INFORMATION, CatalogContext, must_be_sound
 from services.catalog.domain.draft import DRAFT_UNKNOWN, Draft, read_draft
 from services.catalog.domain.entry import ENTRY_INVALID, EntryContent
 from services.catalog.domain.entry_diff import EntryDifference, compare
@@ -32,22 +33,22 @@ def provider_is_named(
     return None if draft is not None and draft.names(caller.org) else DRAFT_UNKNOWN(draft_id=draft_id)
 
 
-@rule("draft.created", roles=COMPILERS, articles=("7", "8"))
+@command(Act.DRAFT_CREATED, roles=COMPILERS, articles=("7", "8"))
 def create(ctx: CatalogContext, caller: Principal, content: EntryContent, key: str = "") -> Draft:
     """Begins a draft of an entry. Raises ENTRY_INVALID."""
     sound = _sound(ctx, content)
-    asked = canonical(["draft.created", content.to_dict()])
+    asked = canonical([Act.DRAFT_CREATED, content.to_dict()])
     now = ctx.clock.now()
     draft = Draft(new_id("draft"), sound, now, now, authors=(caller.sub,))
 
-    def work(unit: UnitOfWork) -> dict[str, object]:
-        save(ctx, caller, unit, "draft.created", draft)
-        return draft.to_dict()
+    def work(unit: UnitOfWork) -> Draft:
+        save(ctx, caller, unit, Act.DRAFT_CREATED, draft)
+        return draft
 
-    return read_draft(ctx.store.once(caller.sub, key, asked, work))
+    return ctx.store.once(caller.sub, key, asked, work, Draft.to_dict).or_read(read_draft)
 
 
-@rule("draft.edited", roles=COMPILERS, articles=("7", "8"))
+@command(Act.DRAFT_EDITED, roles=COMPILERS, articles=("7", "8"))
 def edit(
     ctx: CatalogContext,
     caller: Principal,
@@ -61,30 +62,32 @@ def edit(
     Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED, DRAFT_CHANGED, DRAFT_CODE_CHANGED, ENTRY_INVALID.
     """
     sound = _sound(ctx, content)
-    asked = canonical(["draft.edited", draft_id, revision, content.to_dict()])
+    asked = canonical([Act.DRAFT_EDITED, draft_id, revision, content.to_dict()])
 
-    def work(unit: UnitOfWork) -> dict[str, object]:
+    def work(unit: UnitOfWork) -> Draft:
         draft = known_draft(ctx, draft_id, unit).edited(sound, caller.sub, ctx.clock.now(), revision)
-        save(ctx, caller, unit, "draft.edited", draft)
-        return draft.to_dict()
+        save(ctx, caller, unit, Act.DRAFT_EDITED, draft)
+        return draft
 
-    return read_draft(ctx.store.once(caller.sub, key, asked, work))
+    return ctx.store.once(caller.sub, key, asked, work, Draft.to_dict).or_read(read_draft)
 
 
-@rule("draft.read", roles=CONCERNED, articles=("7",), when=(provider_is_named,))
+@query(Act.DRAFT_READ, roles=CONCERNED, articles=("7",), when=(provider_is_named,), unrecorded=NO_CREDIT_INFORMATION)
 def read(ctx: CatalogContext, caller: Principal, draft_id: str) -> Draft:
     """One draft. Raises DRAFT_UNKNOWN."""
     return known_draft(ctx, draft_id)
 
 
-@rule("draft.listed", roles=CONCERNED, articles=("7",))
+@query(Act.DRAFT_LISTED, roles=CONCERNED, articles=("7",), unrecorded=NO_CREDIT_INFORMATION)
 def listed(ctx: CatalogContext, caller: Principal, after: str, size: int) -> list[Draft]:
     """Drafts, oldest first; one more than `size` when there are more. A provider gets those that name it."""
     everything = bool(caller.roles & {Role.AUTHORITY, Role.CENTRE})
     return ctx.store.drafts(after, size + 1, None if everything else caller.org)
 
 
-@rule("draft.compared", roles=CONCERNED, articles=("7",), when=(provider_is_named,))
+@query(
+    Act.DRAFT_COMPARED, roles=CONCERNED, articles=("7",), when=(provider_is_named,), unrecorded=NO_CREDIT_INFORMATION
+)
 def difference(ctx: CatalogContext, caller: Principal, draft_id: str) -> tuple[int, Draft, EntryDifference]:
     """What a draft would change in its entry's newest version, whose number comes first; 0 for a new entry.
 
@@ -109,7 +112,7 @@ def wrong(ctx: CatalogContext, content: EntryContent) -> Iterator[Finding]:
     return chain(findings(content), region_findings(content, known_regions(ctx)))
 
 
-def save(ctx: CatalogContext, caller: Principal, unit: UnitOfWork, act: str, draft: Draft, **details: object) -> None:
+def save(ctx: CatalogContext, caller: Principal, unit: UnitOfWork, act: Act, draft: Draft, **details: object) -> None:
     """Keeps a draft, and puts what happened to it on record in the same transaction."""
     ctx.store.save_draft(draft, unit)
     details |= {

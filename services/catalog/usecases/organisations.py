@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import Final
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import outside
 from chengxin.errors import Problem
 from chengxin.store.database import UnitOfWork
+from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical, digest
-from services.catalog.context import CatalogContext, must_be_sound
+from services.catalog.context import NO_CREDIT_INFORMATION, CatalogContext, must_be_sound
 from services.catalog.domain.organisation import ORGANISATION_UNKNOWN, DirectoryEntry, read_organisation
 from services.catalog.usecases.code_lists import known_regions
 from services.catalog.usecases.read_catalog import EVERYBODY
@@ -26,7 +27,7 @@ class OrganisationFilter:
     function: str = ""
 
 
-@rule("organisation.listed", roles=EVERYBODY, articles=("6",))
+@query(Act.ORGANISATION_LISTED, roles=EVERYBODY, articles=("6",), unrecorded=NO_CREDIT_INFORMATION)
 def listed(
     ctx: CatalogContext, caller: Principal, wanted: OrganisationFilter, after: str, size: int
 ) -> list[DirectoryEntry]:
@@ -35,7 +36,7 @@ def listed(
     return [_seen(caller, entry) for entry in found]
 
 
-@rule("organisation.read", roles=EVERYBODY, articles=("6",))
+@query(Act.ORGANISATION_READ, roles=EVERYBODY, articles=("6",), unrecorded=NO_CREDIT_INFORMATION)
 def read(ctx: CatalogContext, caller: Principal, uscc: str) -> DirectoryEntry:
     """One organisation, its officers for colleagues only. Raises ORGANISATION_UNKNOWN."""
     if (found := ctx.store.organisation(uscc)) is None:
@@ -52,12 +53,12 @@ def in_region(
     return next(filter(None, (outside(caller, region) for region in regions)), None)
 
 
-@rule("organisation.recorded", roles={Role.AUTHORITY}, articles=("6",), when=(in_region,))
+@command(Act.ORGANISATION_RECORDED, roles={Role.AUTHORITY}, articles=("6",), when=(in_region,))
 def record(ctx: CatalogContext, caller: Principal, entry: DirectoryEntry, key: str = "") -> DirectoryEntry:
     """Enters an organisation, or changes what the directory says of it. Raises INPUT_INVALID."""
     must_be_sound(entry.findings(known_regions(ctx)))
 
-    def work(unit: UnitOfWork) -> dict[str, object]:
+    def work(unit: UnitOfWork) -> DirectoryEntry:
         if ctx.store.organisation(entry.uscc, unit) != entry:
             ctx.store.save_organisation(entry, unit)
             details = {
@@ -67,11 +68,13 @@ def record(ctx: CatalogContext, caller: Principal, entry: DirectoryEntry, key: s
                 "active": entry.active,
                 "content_sha256": digest(canonical(entry.to_dict())),
             }
-            unit.record(ctx.audit.event("organisation.recorded", caller, details=details).encode())
-        return entry.to_dict()
+            unit.record(ctx.audit.event(Act.ORGANISATION_RECORDED, caller, details=details).encode())
+        else:
+            unit.without_event("nothing changes")
+        return entry
 
-    asked = canonical(["organisation.recorded", entry.to_dict()])
-    return read_organisation(ctx.store.once(caller.sub, key, asked, work))
+    asked = canonical([Act.ORGANISATION_RECORDED, entry.to_dict()])
+    return ctx.store.once(caller.sub, key, asked, work, DirectoryEntry.to_dict).or_read(read_organisation)
 
 
 def _seen(caller: Principal, entry: DirectoryEntry) -> DirectoryEntry:

@@ -5,10 +5,11 @@ from datetime import date
 from itertools import chain
 from typing import Any, Final
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import command
 from chengxin.auth.principal import Principal
 from chengxin.auth.regions import of_the_city
 from chengxin.store.database import UnitOfWork
+from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical, digest
 from services.catalog.context import CatalogContext, must_be_sound
 from services.catalog.domain.entry import ENTRY_INVALID, ENTRY_UNKNOWN, Entry, EntryContent
@@ -23,7 +24,7 @@ _RULES: Final = "catalog"
 _REVIEW_REQUIRED: Final = "review_required"
 
 
-@rule("entry.published", roles=COMPILERS, articles=("6", "7"), when=(of_the_city,))
+@command(Act.ENTRY_PUBLISHED, roles=COMPILERS, articles=("6", "7"), when=(of_the_city,))
 def publish_draft(
     ctx: CatalogContext, caller: Principal, draft_id: str, period: InForcePeriod, document: str = "", key: str = ""
 ) -> Entry:
@@ -33,7 +34,7 @@ def publish_draft(
     PUBLICATION_BACKDATED, PUBLICATION_OVERLAPS, PERIOD_REVERSED, EFFECTIVE_IMPLAUSIBLE.
     """
 
-    def work(unit: UnitOfWork) -> dict[str, object]:
+    def work(unit: UnitOfWork) -> Entry:
         draft = known_draft(ctx, draft_id, unit)
         content = draft.content
         now, today = ctx.clock.now(), ctx.clock.today()
@@ -48,23 +49,23 @@ def publish_draft(
             unit.publish("entry", entry=entry.to_dict())
         ctx.store.save_draft(published, unit)
         details = _details(publication, before) | {"draft_id": draft_id, "revision": draft.revision}
-        event = ctx.audit.event("entry.published", caller, entries=[content.code], details=details)
+        event = ctx.audit.event(Act.ENTRY_PUBLISHED, caller, entries=[content.code], details=details)
         unit.record(event.encode())
-        return publication.entry.to_dict()
+        return publication.entry
 
     days = [period.first.isoformat(), period.last.isoformat() if period.last else ""]
-    asked = canonical(["entry.published", draft_id, *days, *filter(None, [document])])
-    return read_entry(ctx.store.once(caller.sub, key, asked, work))
+    asked = canonical([Act.ENTRY_PUBLISHED, draft_id, *days, *filter(None, [document])])
+    return ctx.store.once(caller.sub, key, asked, work, Entry.to_dict).or_read(read_entry)
 
 
-@rule("entry.retired", roles=COMPILERS, articles=("6", "7", "18"), when=(of_the_city,))
+@command(Act.ENTRY_RETIRED, roles=COMPILERS, articles=("6", "7", "18"), when=(of_the_city,))
 def retire_entry(ctx: CatalogContext, caller: Principal, code: str, last: date, basis: str, key: str = "") -> Entry:
     """Gives an entry's newest version a last day, after which nothing is delivered under the entry.
 
     Raises ENTRY_UNKNOWN, RETIREMENT_BACKDATED, RETIREMENT_BEFORE_START, RETIREMENT_LATE.
     """
 
-    def work(unit: UnitOfWork) -> dict[str, object]:
+    def work(unit: UnitOfWork) -> Entry:
         if (newest := ctx.store.newest(code, unit)) is None:
             raise ENTRY_UNKNOWN(code=code, version="-")
         retired = retire(newest, last, basis, ctx.clock.today())
@@ -75,11 +76,11 @@ def retire_entry(ctx: CatalogContext, caller: Principal, code: str, last: date, 
             "effective_to": last.isoformat(),
             "basis_sha256": digest(basis.encode()),
         }
-        unit.record(ctx.audit.event("entry.retired", caller, entries=[code], details=details).encode())
-        return retired.to_dict()
+        unit.record(ctx.audit.event(Act.ENTRY_RETIRED, caller, entries=[code], details=details).encode())
+        return retired
 
-    asked = canonical(["entry.retired", code, last.isoformat(), basis])
-    return read_entry(ctx.store.once(caller.sub, key, asked, work))
+    asked = canonical([Act.ENTRY_RETIRED, code, last.isoformat(), basis])
+    return ctx.store.once(caller.sub, key, asked, work, Entry.to_dict).or_read(read_entry)
 
 
 def _closed(ctx: CatalogContext, content: EntryContent, unit: UnitOfWork) -> Iterator[Finding]:

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Final
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import query
 from chengxin.auth.principal import Principal, Role
 from chengxin.store.database import OutboxRow
-from services.catalog.context import CatalogContext
+from chengxin.values.acts import Act
+from services.catalog.context import NO_CREDIT_INFORMATION, CatalogContext
 from services.catalog.domain.entry import ENTRY_UNKNOWN, Entry
 from services.catalog.domain.entry_diff import EntryDifference, compare
 
@@ -17,25 +18,25 @@ _MOST_EXPORTED: Final = 2000
 _FOLLOWERS: Final = {Role.SERVICE, Role.AGENCY, Role.PROVIDER, Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR}
 
 
-@rule("entry.listed", roles=EVERYBODY, articles=("7", "8"))
+@query(Act.ENTRY_LISTED, roles=EVERYBODY, articles=("7", "8"), unrecorded=NO_CREDIT_INFORMATION)
 def entries(ctx: CatalogContext, caller: Principal, as_of: date, after: str, size: int) -> list[Entry]:
     """The entries in force on a day, by code; one more than `size` when there are more."""
     return ctx.store.entries_in_force(as_of, after, size + 1)
 
 
-@rule("entry.exported", roles=EVERYBODY, articles=("6", "7", "8"))
+@query(Act.ENTRY_EXPORTED, roles=EVERYBODY, articles=("6", "7", "8"), unrecorded=NO_CREDIT_INFORMATION)
 def entries_in_force(ctx: CatalogContext, caller: Principal) -> list[Entry]:
     """Every entry in force today, by code. A city has some hundreds."""
     return ctx.store.entries_in_force(ctx.clock.today(), "", _MOST_EXPORTED)
 
 
-@rule("entry.read", roles=EVERYBODY, articles=("7", "8"))
+@query(Act.ENTRY_READ, roles=EVERYBODY, articles=("7", "8"), unrecorded=NO_CREDIT_INFORMATION)
 def entry(ctx: CatalogContext, caller: Principal, code: str, version: int = 0) -> Entry:
     """One version of an entry, the one in force today unless a version is named. Raises ENTRY_UNKNOWN."""
     return _version(ctx, code, version)
 
 
-@rule("entry.compared", roles=EVERYBODY, articles=("7", "33"))
+@query(Act.ENTRY_COMPARED, roles=EVERYBODY, articles=("7", "33"), unrecorded=NO_CREDIT_INFORMATION)
 def difference(
     ctx: CatalogContext, caller: Principal, code: str, before: int, after: int = 0
 ) -> tuple[int, int, EntryDifference]:
@@ -44,13 +45,13 @@ def difference(
     return old.version, new.version, compare(old.content, new.content)
 
 
-@rule("entry.history_read", roles=EVERYBODY, articles=("7", "33"))
+@query(Act.ENTRY_HISTORY_READ, roles=EVERYBODY, articles=("7", "33"), unrecorded=NO_CREDIT_INFORMATION)
 def versions(ctx: CatalogContext, caller: Principal, code: str, after: int, size: int) -> list[Entry]:
     """Every version of an entry, oldest first; one more than `size` when there are more."""
     return ctx.store.versions(code, after, size + 1)
 
 
-@rule("catalog.followed", roles=_FOLLOWERS, articles=("7",))
+@query(Act.CATALOG_FOLLOWED, roles=_FOLLOWERS, articles=("7",), unrecorded=NO_CREDIT_INFORMATION)
 def changes(ctx: CatalogContext, caller: Principal, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
     """Committed changes of the catalog after a position, in order, without end."""
     return (row for row in ctx.store.follow(after, running) if row.changes)

@@ -19,7 +19,7 @@ from services.catalog.context import must_be_sound
 from services.catalog.domain import entry_workbook as form
 from services.catalog.domain.entry import EntryContent, read_content
 from services.catalog.domain.entry_validation import Finding
-from services.catalog.domain.workbook import original
+from services.catalog.domain.workbook import unescape_formula
 
 ENTRY_SHEET_INVALID = invalid(
     "ENTRY_SHEET_INVALID",
@@ -246,4 +246,7 @@ def _set(plain: RawDocument, path: str, value: object) -> None:
 def read_book(file: bytes) -> dict[str, list[list[str]]]:
     """Sheet name to its rows of texts. Raises FILE_WORKBOOK_BROKEN, FILE_WORKBOOK_TOO_LARGE, FILE_SHEET_TOO_LARGE, and
     that it could not be read (`chengxin.tabular.reading`)."""
-    return {name: [[original(cell) for cell in row] for row in rows] for name, rows in tables(io.BytesIO(file)).items()}
+    return {
+        name: [[unescape_formula(cell) for cell in row] for row in rows]
+        for name, rows in tables(io.BytesIO(file)).items()
+    }

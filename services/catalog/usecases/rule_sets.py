@@ -2,13 +2,14 @@
 
 from typing import Final
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import of_the_city
 from chengxin.errors import ROLE_NOT_ALLOWED, Problem
 from chengxin.store.database import UnitOfWork
+from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical
-from services.catalog.context import CatalogContext, must_be_sound
+from services.catalog.context import NO_CREDIT_INFORMATION, CatalogContext, must_be_sound
 from services.catalog.domain.rule_set import RuleSet, read_rule_set
 from services.catalog.usecases.read_catalog import EVERYBODY
 
@@ -23,14 +24,17 @@ def no_other_service(ctx: CatalogContext, caller: Principal, *_: object, **__: o
     return ROLE_NOT_ALLOWED(roles=", ".join(sorted(caller.roles)), required=Role.AUTHORITY)
 
 
-@rule("rules.listed", roles=EVERYBODY, articles=("29", "33"))
+@query(Act.RULES_LISTED, roles=EVERYBODY, articles=("29", "33"), unrecorded=NO_CREDIT_INFORMATION)
 def listed(ctx: CatalogContext, caller: Principal, name: str, after: tuple[str, int], size: int) -> list[RuleSet]:
     """Every version of the rule sets, by name and version; one more than `size` when there are more."""
     return ctx.store.rule_sets(name, after, size + 1)
 
 
-@rule(
-    "rules.published", roles={Role.AUTHORITY, Role.SERVICE}, articles=("29", "33"), when=(no_other_service, of_the_city)
+@command(
+    Act.RULES_PUBLISHED,
+    roles={Role.AUTHORITY, Role.SERVICE},
+    articles=("29", "33"),
+    when=(no_other_service, of_the_city),
 )
 def publish(ctx: CatalogContext, caller: Principal, rules: RuleSet, key: str = "") -> RuleSet:
     """Publishes the next version of a rule set. Raises INPUT_INVALID, RULES_BACKDATED, RULES_OVERLAP,
@@ -38,18 +42,20 @@ def publish(ctx: CatalogContext, caller: Principal, rules: RuleSet, key: str = "
     """
     must_be_sound(rules.findings())
 
-    def work(unit: UnitOfWork) -> dict[str, object]:
+    def work(unit: UnitOfWork) -> RuleSet:
         published = rules.following(ctx.store.newest_rule_set(rules.name, unit), ctx.clock.today())
         ctx.store.save_rule_set(published, unit)
         unit.publish("rule_set", rule_set=published.to_dict())
-        unit.record(ctx.audit.event("rules.published", caller, details=published.to_dict()).encode())
-        return published.to_dict()
+        unit.record(ctx.audit.event(Act.RULES_PUBLISHED, caller, details=published.to_dict()).encode())
+        return published
 
-    asked = canonical(["rules.published", rules.to_dict()])
-    return read_rule_set(ctx.store.once(caller.sub, key, asked, work))
+    asked = canonical([Act.RULES_PUBLISHED, rules.to_dict()])
+    return ctx.store.once(caller.sub, key, asked, work, RuleSet.to_dict).or_read(read_rule_set)
 
 
-@rule("rules.previewed", roles={Role.AUTHORITY, Role.CENTRE}, articles=("29", "33"))
+@query(
+    Act.RULES_PREVIEWED, roles={Role.AUTHORITY, Role.CENTRE}, articles=("29", "33"), unrecorded=NO_CREDIT_INFORMATION
+)
 def preview(ctx: CatalogContext, caller: Principal, rules: RuleSet) -> dict[str, object]:
     """What publishing rules would change, value by value; nothing is published.
 

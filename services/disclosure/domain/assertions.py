@@ -1,6 +1,9 @@
-"""What the providers say of one subject's facts, in short: kept beside its pages, to know without reading them where
-providers differ (Art. 5, 12), and in which records. Of each provider its newest statement counts, in a register before
-elsewhere; what others than a register said before the newest basic record was made is history. Pure."""
+"""The providers' statements of one subject's facts, in short.
+
+They are stored beside the subject's pages, so that disclosure knows without reading the pages where providers differ
+(Art. 5, 12), and in which records. Of each provider the newest statement counts, but one in a register before others. A
+statement outside a register that is older than the newest basic record is history.
+"""
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -14,11 +17,11 @@ from services.disclosure.domain.record_fragments import Fragment
 from services.disclosure.domain.record_views import View
 from services.disclosure.domain.text_normalisation import normalised
 
-_MARK_BYTES: Final = 8
+_DIGEST_BYTES: Final = 8
 
 
 class ProviderAssertion(Protocol):
-    """A provider's newest statement of a fact."""
+    """The attributes of a statement that decide whether it counts."""
 
     @property
     def recorded_at(self) -> str: ...
@@ -48,13 +51,13 @@ class Assertion(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def mark(self) -> bytes:
-        """What only equal values share."""
-        return mark_of(self.value)
+        """A digest of the value; only equal values share it."""
+        return value_digest_of(self.value)
 
 
 @dataclass(frozen=True)
 class DisputedFact:
-    """A fact that providers tell differently: how many values, by whom (newest first), since when."""
+    """A fact on which providers differ: how many values it has, from which providers (newest first), and since when."""
 
     fact: str
     values: int
@@ -63,64 +66,67 @@ class DisputedFact:
 
 
 class Assertions(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What providers say of a subject, on one page of its records or on several."""
+    """The providers' statements of a subject, from one page of its records or from several."""
 
     words: tuple[Assertion, ...] = ()
-    # By fact, when the newest basic record told it.
+    # Fact to the time of the newest basic record that states it.
     registered: dict[str, str] = {}
 
     def merged(self, other: "Assertions") -> "Assertions":
-        """Both together: of each provider the newest statement of a fact."""
+        """Returns both together, with the newest statement of each fact by each provider."""
         if not (self.words and other.words):
             return self if self.words else other
-        words = {(w.fact, w.provider): w for w in self.words}
-        for word in other.words:
-            known = words.get((word.fact, word.provider))
-            if known is None or is_newer(word, known):
-                words[word.fact, word.provider] = word
+        merged = {(a.fact, a.provider): a for a in self.words}
+        for assertion in other.words:
+            earlier = merged.get((assertion.fact, assertion.provider))
+            if earlier is None or is_newer(assertion, earlier):
+                merged[assertion.fact, assertion.provider] = assertion
         registered = dict(self.registered)
         for fact, at in other.registered.items():
             registered[fact] = max(registered.get(fact, ""), at)
-        return Assertions(tuple(words.values()), registered)
+        return Assertions(tuple(merged.values()), registered)
 
     def taking(self, records: Iterable[Fragment], entry_of: Callable[[str, int], DisclosureEntry]) -> "Assertions":
-        """This, and what the providers of further records say; archived ones say nothing any more."""
-        words, registered = {(w.fact, w.provider): w for w in self.words}, dict(self.registered)
-        for shown in records:
-            if shown.archived:
+        """Returns these statements and those of further records; archived records do not count."""
+        merged, registered = {(a.fact, a.provider): a for a in self.words}, dict(self.registered)
+        for fragment in records:
+            if fragment.archived:
                 continue
-            entry = entry_of(shown.entry_code, shown.entry_version)
-            at, provider = shown.recorded_at, shown.provider_uscc
+            entry = entry_of(fragment.entry_code, fragment.entry_version)
+            at, provider = fragment.recorded_at, fragment.provider_uscc
             basic = entry.information_class == BASIC
-            items = shown.items(View.OWN)
+            items = fragment.items(View.OWN)
             for fact, item in entry.facts:
                 if not (value := items.get(item)):
                     continue
-                word, known = Assertion(fact, provider, at, value, basic, shown.record_id), words.get((fact, provider))
-                if known is None or is_newer(word, known):
-                    words[fact, provider] = word
+                assertion, earlier = (
+                    Assertion(fact, provider, at, value, basic, fragment.record_id),
+                    merged.get((fact, provider)),
+                )
+                if earlier is None or is_newer(assertion, earlier):
+                    merged[fact, provider] = assertion
                 if basic and registered.get(fact, "") < at:
                     registered[fact] = at
-        return Assertions(tuple(words.values()), registered)
+        return Assertions(tuple(merged.values()), registered)
 
     def names(self) -> list[Assertion]:
-        """What the subject is called now: first what a register said last, else what anybody did."""
-        words = standing((w for w in self.words if w.fact == NAME), self.registered.get(NAME, ""))
-        return sorted(words, key=lambda w: (w.basic, w.recorded_at, w.mark), reverse=True)
+        """Returns the subject's present names: first the newest from a register, then the newest of other records."""
+        assertions = in_effect((a for a in self.words if a.fact == NAME), self.registered.get(NAME, ""))
+        return sorted(assertions, key=lambda a: (a.basic, a.recorded_at, a.mark), reverse=True)
 
     def differing(self) -> list[DisputedFact]:
-        """The facts that are told differently."""
-        # Mostly none: to find that out is all that most subjects pay for.
+        """Returns the facts on which providers differ."""
+        # Most subjects have no such fact, so this cheap check comes first.
         first: dict[str, str] = {}
-        suspect = {w.fact for w in self.words if first.setdefault(w.fact, w.value) != w.value}
+        suspects = {a.fact for a in self.words if first.setdefault(a.fact, a.value) != a.value}
         found = []
-        for fact in sorted(suspect):
-            words = (w for w in self.words if w.fact == fact)
-            if told := differing(words, self.registered.get(fact, "")):
-                oldest = told[-1].mark
-                since = min(w.recorded_at for w in told if w.mark != oldest)
-                providers = tuple(w.provider for w in told)
-                found.append(DisputedFact(fact, len({w.mark for w in told}), providers, since))
+        for fact in sorted(suspects):
+            assertions = (a for a in self.words if a.fact == fact)
+            if assertions_in_conflict := conflicting(assertions, self.registered.get(fact, "")):
+                oldest = assertions_in_conflict[-1].mark
+                since = min(a.recorded_at for a in assertions_in_conflict if a.mark != oldest)
+                providers = tuple(a.provider for a in assertions_in_conflict)
+                found.append(DisputedFact(fact, len({a.mark for a in assertions_in_conflict}), providers, since))
         return found
 
 
@@ -128,8 +134,11 @@ NOTHING: Final = Assertions()
 
 
 def is_newer(one: ProviderAssertion, other: ProviderAssertion) -> bool:
-    """Which of two statements of one provider counts: what it registered before what it says elsewhere, then the newer; of
-    the same instant always the same one."""
+    """Whether `one` counts before `other`, of two statements by one provider.
+
+    A statement in a register comes before one elsewhere, then the newer before the older. Of two statements with the
+    same time, the choice is always the same.
+    """
     if one.basic != other.basic:
         return one.basic
     if one.recorded_at == other.recorded_at:
@@ -137,25 +146,25 @@ def is_newer(one: ProviderAssertion, other: ProviderAssertion) -> bool:
     return one.recorded_at > other.recorded_at
 
 
-def standing(said: Iterable[S], registered: str) -> list[S]:
-    """What counts of the providers' statements of a fact.
+def in_effect(said: Iterable[S], registered: str) -> list[S]:
+    """Returns the statements of a fact that count.
 
-    What others than a register said before the newest basic record was made is history.
+    A statement outside a register that is older than the newest basic record is history.
     """
     return [s for s in said if s.basic or s.recorded_at >= registered]
 
 
-def differing(said: Iterable[S], registered: str) -> list[S]:
-    """What counts of the providers' statements of a fact, newest first, when it differs; else nothing."""
-    counted = standing(said, registered)
+def conflicting(said: Iterable[S], registered: str) -> list[S]:
+    """Returns the statements of a fact that count, newest first, if their values differ; otherwise an empty list."""
+    counted = in_effect(said, registered)
     if len({s.mark for s in counted}) < 2:
         return []
     return sorted(counted, key=lambda s: (s.recorded_at, s.mark), reverse=True)
 
 
-def mark_of(value: str) -> bytes:
-    """The mark of a value: spelling, width and spaces make no difference."""
-    return hashlib.blake2b(normalised(value).encode(), digest_size=_MARK_BYTES).digest()
+def value_digest_of(value: str) -> bytes:
+    """Returns the digest of a value; case, width and spaces make no difference."""
+    return hashlib.blake2b(normalised(value).encode(), digest_size=_DIGEST_BYTES).digest()
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -163,10 +172,10 @@ _decoder: Final = msgspec.msgpack.Decoder(Assertions)
 
 
 def packed(said: Assertions) -> bytes:
-    """As it is stored."""
+    """Returns the bytes that are stored."""
     return _encoder.encode(said)
 
 
 def unpacked(blob: bytes | None) -> Assertions:
-    """What `packed` gave; nothing where there is nothing."""
+    """Reads the bytes that `packed` returned; without bytes there are no statements."""
     return _decoder.decode(blob) if blob else NOTHING

@@ -1,4 +1,4 @@
-"""The catalog entry as disclosure reads it (Art. 8, 14, 18): one published, immutable version, named as in the contract."""
+"""The catalog entry as disclosure reads it (Art. 8, 14, 18): one published, immutable version, in contract names."""
 
 from functools import cached_property
 from typing import Any, Final
@@ -8,9 +8,9 @@ import msgspec
 from chengxin.values.catalog_contract import NamedCode, TranslatedText
 
 NAME: Final = "name"
-# The class of registers.
+# The information class of registers.
 BASIC: Final = "basic"
-# What basic entries call the facts of which there is one at a time.
+# Item names in basic entries, and the facts that they state; a subject has one value of each fact at a time.
 FACTS: Final = {
     "法定代表人": "legal_representative",
     "法定代表人姓名": "legal_representative",
@@ -45,17 +45,17 @@ class DisclosureItem(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def free_text(self) -> bool:
-        """Whether people write it: codes and dates are checked by the entry, this may hold anything."""
+        """Whether people write the value freely: the entry checks codes and dates, but free text may hold anything."""
         return self.type == "text" and not self.identifier and not self.code_list
 
     @cached_property
     def personal_identifier(self) -> bool:
-        """Whether its values name a natural person beyond doubt: never public, never shared in full."""
+        """Whether its values identify a natural person beyond doubt; they are never public and never shared in full."""
         return self.sensitivity == "identifier" or self.identifier == "identity_number"
 
 
 class DisclosureEntry(msgspec.Struct, frozen=True, dict=True):
-    """What disclosure needs to know of one version of a catalog entry."""
+    """The parts of one version of a catalog entry that disclosure needs."""
 
     code: str
     version: int
@@ -69,31 +69,31 @@ class DisclosureEntry(msgspec.Struct, frozen=True, dict=True):
 
     @classmethod
     def read(cls, document: dict[str, Any]) -> "DisclosureEntry":
-        """From the JSON of the contract's Entry; fields that disclosure does not need are passed over."""
+        """Reads the JSON of the contract's Entry and ignores fields that disclosure does not need."""
         return msgspec.convert(document, cls)
 
     @cached_property
     def shown_in(self) -> dict[str, dict[str, DisclosureItem]]:
-        """Mode to the items that it shows, by code; a mode that the entry does not have is absent."""
+        """The items that each mode shows, by mode and code; a mode that the entry does not have is absent."""
         return {m: {item.code: item for item in self.items if m in item.modes} for m in self.modes}
 
     @cached_property
     def plans(self) -> dict[str, Any]:
-        """How its items are kept, by kind of subject, as far as that was asked for (`record_fragments.py`)."""
+        """A cache: the plans for storing the items, by kind of subject; `record_fragments.py` fills it."""
         return {}
 
     @cached_property
     def facts(self) -> tuple[tuple[str, str], ...]:
-        """The facts of which a subject has one at a time that its records tell, and the items that tell them."""
-        told = [(NAME, self.subject_name_item)] if self.subject_name_item else []
+        """The facts that records of this entry state, with their items; a subject has one value of each fact."""
+        stated = [(NAME, self.subject_name_item)] if self.subject_name_item else []
         if self.information_class == BASIC:
-            told += [(FACTS[item.name.zh], item.code) for item in self.items if item.name.zh in FACTS]
-        # What is kept sealed cannot be compared as it is kept.
-        return tuple((fact, code) for fact, code in told if code not in self.identifiers)
+            stated += [(FACTS[item.name.zh], item.code) for item in self.items if item.name.zh in FACTS]
+        # Sealed values cannot be compared.
+        return tuple((fact, code) for fact, code in stated if code not in self.identifiers)
 
     @cached_property
     def identifying(self) -> tuple[tuple[str, str], ...]:
-        """Code and scheme of the items that name the subject: as ingest makes references of them."""
+        """Code and scheme of the items that identify the subject, as ingest uses them to make references."""
         return tuple(
             (item.code, item.identifier or f"item:{item.code}")
             for item in self.items
@@ -102,5 +102,5 @@ class DisclosureEntry(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def identifiers(self) -> tuple[str, ...]:
-        """Codes of the items whose values are kept sealed."""
+        """Codes of the items whose values are stored sealed."""
         return tuple(item.code for item in self.items if item.sensitivity == "identifier")

@@ -1,6 +1,6 @@
-"""Where providers say different things of one subject at the same time, in words (Art. 12). Pure: shown, never resolved.
+"""Facts of one subject on which providers differ at the same time, in words (Art. 12): shown, never resolved.
 
-Compared are the subject's name, in every record, and what a basic record says of the subject itself (`assertions.py`).
+Every record's name of the subject is compared, and the facts that basic records state (`assertions.py`).
 """
 
 from collections.abc import Callable, Mapping
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from chengxin.values.catalog_contract import TranslatedText
-from services.disclosure.domain.assertions import Assertion, Assertions, differing, mark_of
+from services.disclosure.domain.assertions import Assertion, Assertions, conflicting, value_digest_of
 from services.disclosure.domain.catalog_entry import DisclosureEntry
 from services.disclosure.domain.record_views import RecordView
 
-_WORDS: Final = {
+_FACT_NAMES: Final = {
     "name": TranslatedText("名称或者姓名", "Name"),
     "legal_representative": TranslatedText("法定代表人", "Legal representative"),
     "status": TranslatedText("登记状态", "Registration status"),
@@ -24,7 +24,7 @@ _WORDS: Final = {
 
 @dataclass(frozen=True)
 class Statement:
-    """What a provider says."""
+    """A provider's statement of a fact, with the record that makes it."""
 
     provider_uscc: str
     provider_name: str
@@ -38,49 +38,53 @@ class Statement:
 
 @dataclass(frozen=True)
 class Disagreement:
-    """One fact, and what each provider says of it, newest first."""
+    """One fact, and each provider's statement of it, newest first."""
 
     fact: TranslatedText
     statements: tuple[Statement, ...]
 
 
-def told_in(said: Assertions) -> list[str]:
-    """The records in which facts are told differently."""
+def disputed_record_ids(said: Assertions) -> list[str]:
+    """Returns the ids of the records that state facts on which providers differ."""
     facts = {disputed.fact for disputed in said.differing()}
-    return list(dict.fromkeys(word.record_id for word in said.words if word.fact in facts))
+    return list(dict.fromkeys(assertion.record_id for assertion in said.words if assertion.fact in facts))
 
 
 def disagreements(
     said: Assertions, records: Mapping[str, RecordView], entry_of: Callable[[str, int], DisclosureEntry | None]
 ) -> list[Disagreement]:
-    """What providers say differently of a subject in those of the records `told_in` that stand, in their order."""
+    """Returns the disagreements among `records`, those of the ids from `disputed_record_ids` that still exist, in their order."""
     found = []
     order = {record_id: number for number, record_id in enumerate(records)}
-    words_of = sorted((w for w in said.words if w.record_id in order), key=lambda w: order[w.record_id])
-    for fact, words in _WORDS.items():
-        standing = [w for w in words_of if w.fact == fact]
-        if told := differing(standing, said.registered.get(fact, "")):
-            statements = (_statement(word, records[word.record_id], entry_of) for word in told)
-            found.append(Disagreement(words, tuple(statements)))
+    assertions = sorted((a for a in said.words if a.record_id in order), key=lambda a: order[a.record_id])
+    for fact, name in _FACT_NAMES.items():
+        of_fact = [a for a in assertions if a.fact == fact]
+        if in_conflict := conflicting(of_fact, said.registered.get(fact, "")):
+            statements = (
+                _make_statement(assertion, records[assertion.record_id], entry_of) for assertion in in_conflict
+            )
+            found.append(Disagreement(name, tuple(statements)))
     return found
 
 
-def fact_named(name: str) -> TranslatedText:
-    """A fact in words."""
-    return _WORDS[name]
+def fact_name(name: str) -> TranslatedText:
+    """Returns the name of a fact in both languages."""
+    return _FACT_NAMES[name]
 
 
-def _statement(word: Assertion, shown: RecordView, entry_of: Callable[[str, int], DisclosureEntry | None]) -> Statement:
-    entry = entry_of(shown.entry_code, shown.entry_version)
-    items = [item for name, item in entry.facts if name == word.fact] if entry else []
-    item = next((item for item in items if mark_of(shown.items.get(item, "")) == word.mark), "")
+def _make_statement(
+    assertion: Assertion, view: RecordView, entry_of: Callable[[str, int], DisclosureEntry | None]
+) -> Statement:
+    entry = entry_of(view.entry_code, view.entry_version)
+    items = [item for name, item in entry.facts if name == assertion.fact] if entry else []
+    item = next((item for item in items if value_digest_of(view.items.get(item, "")) == assertion.mark), "")
     return Statement(
-        shown.provider_uscc,
-        shown.provider_name,
-        shown.record_id,
-        shown.entry_code,
+        view.provider_uscc,
+        view.provider_name,
+        view.record_id,
+        view.entry_code,
         item,
-        shown.items.get(item, ""),
-        shown.recorded_at,
-        word.basic,
+        view.items.get(item, ""),
+        view.recorded_at,
+        assertion.basic,
     )

@@ -1,4 +1,4 @@
-"""Until when a record is disclosed (Art. 18). Pure: days are Shanghai dates, as texts `YYYY-MM-DD`."""
+"""The end of a record's disclosure (Art. 18). Days are Shanghai dates, as texts `YYYY-MM-DD`."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -6,37 +6,39 @@ from typing import Final
 
 from services.disclosure.domain.catalog_entry import DisclosurePeriodRule
 
-# What providers write for 长期.
+# Providers write this date for 长期.
 OPEN_ENDED: Final = "2099-12-31"
-# Sorts after every day: the last day of what has none.
+# Stands for a missing last day; it sorts after every day.
 NEVER: Final = "9999-12-31"
 
 
 def disclosed_until(period: DisclosurePeriodRule, items: Mapping[str, str], recorded_on: date) -> str:
-    """The last day of disclosure; empty when there is none.
+    """Returns the last day of disclosure; empty when there is none.
 
-    A period that ends with an item (removal from a list, payment) has no end while the item is empty. One that is
-    counted from an item that is empty is counted from the day of recording: nothing is disclosed without a term that
-    the catalog meant to have one.
+    A period that ends with an item (removal from a list, payment) has no end while the item is empty. A period that is
+    counted from an item starts on the day of recording while the item is empty, because the catalog sets a term for the
+    record and it must not be disclosed without one.
     """
     value = items.get(period.item, "")
     match period.rule:
         case "until_item":
             return "" if value in ("", OPEN_ENDED) else value
         case "years_from_item":
-            return _years_later(date.fromisoformat(value) if value else recorded_on, period.years).isoformat()
+            return _add_years(date.fromisoformat(value) if value else recorded_on, period.years).isoformat()
         case _:
             return ""
 
 
 def is_over(until: str, today: str) -> bool:
-    """Whether disclosure has ended by `today`; its last day still counts."""
+    """Whether disclosure ended before `today`; the record is still disclosed on the last day."""
     return bool(until) and until < today
 
 
-def _years_later(start: date, years: int) -> date:
-    """The same day of a later year; the last day of February where that year lacks the 29th. Days end with the year
-    9999: a period that is longer ends with them."""
+def _add_years(start: date, years: int) -> date:
+    """Returns the same day of a later year, or 28 February when that year has no 29 February.
+
+    Dates end with the year 9999; a longer period ends there, too.
+    """
     year = start.year + years
     if year > date.max.year:
         return date.max

@@ -1,7 +1,8 @@
-"""Which references are one subject (Art. 2, 5). Pure: a function of the links, whatever the order in which they came.
+"""Finds the references that are one subject (Art. 2, 5). The result depends on the links, not on their order.
 
-A reference is the pseudonym of one identifier under one scheme. A link joins two of them: because a valid record names
-both, because one code contains the other, or because an officer decided so. Nothing is rewritten when links change.
+A reference is the pseudonym of one identifier under one scheme. A link joins two references: because a valid record
+names both, because one code contains the other, or because an officer decided so. Nothing is rewritten when links
+change.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,19 +10,19 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-# Strongest first; every other scheme comes after these.
+# The schemes, strongest first; every other scheme comes after these.
 _SCHEMES: Final = ("uscc", "identity_number", "organisation_code", "registration_number")
-# Nobody has two of these: they name a subject beyond doubt.
+# A subject has at most one of each of these, so they identify it beyond doubt.
 STRONG: Final = frozenset({"uscc", "identity_number"})
 PERSON: Final = "identity_number"
 ORGANISATION: Final = frozenset({"uscc", "organisation_code", "registration_number"})
-# Where a unified social credit code has the organisation code (GB 32100, characters 9 to 17; GB 11714).
+# The place of the organisation code in a unified social credit code (GB 32100, characters 9 to 17; GB 11714).
 _ORGANISATION_CODE: Final = slice(8, 17)
 _USCC_LENGTH: Final = 18
 
 
 class LinkDecision(StrEnum):
-    """What an officer decided of a link; nothing leaves it to the records."""
+    """An officer's decision on a link; without one, the records decide."""
 
     NONE = ""
     SAME = "same"
@@ -31,32 +32,32 @@ class LinkDecision(StrEnum):
 class LinkState(StrEnum):
     """Whether a link joins."""
 
-    # Records name both, or a code contains the other.
+    # Records name both references, or one code contains the other.
     AUTOMATIC = "automatic"
-    # It would join two identifiers of which nobody has two: shown to officers, never made.
+    # The link would give one subject two strong identifiers: officers see it, and it does not join.
     CONFLICT = "conflict"
     MERGED = "merged"
     SPLIT = "split"
-    # Nobody says it any more.
+    # No record and no officer supports the link any more.
     NONE = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SchemedReference:
-    """A reference and the scheme of what it stands for."""
+    """A reference and the scheme of the identifier that it stands for."""
 
     ref: str
     scheme: str
 
     @property
     def rank(self) -> tuple[int, str]:
-        """Sorts the strongest first."""
+        """The sort key that puts the strongest reference first."""
         return _SCHEMES.index(self.scheme) if self.scheme in _SCHEMES else len(_SCHEMES), self.ref
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Two references that something or somebody calls one subject."""
+    """Two references that records, codes or an officer link as one subject."""
 
     one: SchemedReference
     other: SchemedReference
@@ -65,109 +66,107 @@ class Link:
 
     @property
     def id(self) -> str:
-        """Its number, the same whichever end is named first."""
+        """The id of the link; it is the same whichever reference comes first."""
         return link_id(self.one.ref, self.other.ref)
 
 
 @dataclass(frozen=True)
 class Groups:
-    """The subjects that links make, and which links do not join."""
+    """The subjects that result from links, and the state of each link."""
 
-    # Each reference to the members of its subject, strongest first.
+    # Reference to the members of its subject, strongest first.
     members: Mapping[str, Sequence[SchemedReference]]
     states: Mapping[str, LinkState]
 
     def of(self, ref: str) -> tuple[str, ...]:
-        """The references of a subject, strongest first; one that no link names is alone."""
+        """Returns the references of a subject, strongest first; a reference without links is alone."""
         return tuple(i.ref for i in self.members[ref]) if ref in self.members else (ref,)
 
     def schemes(self, ref: str) -> set[str]:
-        """What a subject is known by."""
+        """Returns the schemes of a subject's references."""
         return {i.scheme for i in self.members.get(ref, ())}
 
 
 @dataclass
-class _Sets:
-    """Disjoint sets of references."""
+class _DisjointSets:
+    parents: dict[str, str] = field(default_factory=dict)
 
-    above: dict[str, str] = field(default_factory=dict)
-
-    def top(self, ref: str) -> str:
+    def root(self, ref: str) -> str:
         path = []
-        while (higher := self.above.setdefault(ref, ref)) != ref:
+        while (parent := self.parents.setdefault(ref, ref)) != ref:
             path.append(ref)
-            ref = higher
-        for passed in path:
-            self.above[passed] = ref
+            ref = parent
+        for visited in path:
+            self.parents[visited] = ref
         return ref
 
     def join(self, one: str, other: str) -> None:
-        # The smaller name is the top, so that the outcome does not depend on the order.
-        low, high = sorted((self.top(one), self.top(other)))
-        self.above[high] = low
+        # The smaller reference becomes the root, so that the result does not depend on the order.
+        low, high = sorted((self.root(one), self.root(other)))
+        self.parents[high] = low
 
 
 def link_id(one: str, other: str) -> str:
-    """The number of the link between two references."""
+    """Returns the id of the link between two references."""
     return ".".join(sorted((one, other)))
 
 
 def organisation_code_in(uscc: str) -> str:
-    """The organisation code that a unified social credit code contains; empty when it is none."""
+    """Returns the organisation code in a unified social credit code; empty when `uscc` does not have its length."""
     return uscc[_ORGANISATION_CODE] if len(uscc) == _USCC_LENGTH else ""
 
 
-def grouped(links: Iterable[Link]) -> Groups:
-    """The subjects that these links make.
+def group_links(links: Iterable[Link]) -> Groups:
+    """Returns the subjects that result from these links.
 
-    What officers merged is joined first. Then records join, as long as that joins no two sets of which each has a
-    strong identifier. References without one that records join to several such sets join none of them: which is right
-    is for an officer to say.
+    The links that officers merged join first. Then the links from records join, unless a link would join two sets that
+    both have a strong identifier. If records link references without a strong identifier to several such sets, these
+    references join none of them: an officer must decide which one is right.
     """
-    known = {link.id: link for link in links}
-    ends = {i.ref: i for link in known.values() for i in (link.one, link.other)}
-    decided, weak = _Sets(), _Sets()
-    for link in known.values():
+    by_id = {link.id: link for link in links}
+    references = {i.ref: i for link in by_id.values() for i in (link.one, link.other)}
+    merged_sets, weak_sets = _DisjointSets(), _DisjointSets()
+    for link in by_id.values():
         if link.decision is LinkDecision.SAME:
-            decided.join(link.one.ref, link.other.ref)
-    anchored = {decided.top(i.ref) for i in ends.values() if i.scheme in STRONG}
-    open_links = [link for link in known.values() if link.claimed and link.decision is LinkDecision.NONE]
-    tops = {link.id: (decided.top(link.one.ref), decided.top(link.other.ref)) for link in open_links}
-    for one, other in tops.values():
-        if one not in anchored and other not in anchored:
-            weak.join(one, other)
-    anchors: dict[str, set[str]] = {}
-    for one, other in tops.values():
-        for loose, fast in ((one, other), (other, one)):
-            if loose not in anchored and fast in anchored:
-                anchors.setdefault(weak.top(loose), set()).add(fast)
-    persons = {decided.top(i.ref) for i in ends.values() if i.scheme == PERSON}
-    organisations = {weak.top(decided.top(i.ref)) for i in ends.values() if i.scheme in ORGANISATION}
-    torn = {
-        loose
-        for loose, fast in anchors.items()
-        if len(fast) > 1 or (loose in organisations and not fast.isdisjoint(persons))
+            merged_sets.join(link.one.ref, link.other.ref)
+    strong = {merged_sets.root(i.ref) for i in references.values() if i.scheme in STRONG}
+    open_links = [link for link in by_id.values() if link.claimed and link.decision is LinkDecision.NONE]
+    roots = {link.id: (merged_sets.root(link.one.ref), merged_sets.root(link.other.ref)) for link in open_links}
+    for one, other in roots.values():
+        if one not in strong and other not in strong:
+            weak_sets.join(one, other)
+    strong_roots_by_weak: dict[str, set[str]] = {}
+    for one, other in roots.values():
+        for weak_root, strong_root in ((one, other), (other, one)):
+            if weak_root not in strong and strong_root in strong:
+                strong_roots_by_weak.setdefault(weak_sets.root(weak_root), set()).add(strong_root)
+    persons = {merged_sets.root(i.ref) for i in references.values() if i.scheme == PERSON}
+    organisations = {weak_sets.root(merged_sets.root(i.ref)) for i in references.values() if i.scheme in ORGANISATION}
+    ambiguous = {
+        weak_root
+        for weak_root, strong_roots in strong_roots_by_weak.items()
+        if len(strong_roots) > 1 or (weak_root in organisations and not strong_roots.isdisjoint(persons))
     }
     states = {
         link.id: LinkState.MERGED if link.decision is LinkDecision.SAME else LinkState.SPLIT
-        for link in known.values()
+        for link in by_id.values()
         if link.decision is not LinkDecision.NONE
     }
-    whole = _Sets(dict(decided.above))
+    joined_sets = _DisjointSets(dict(merged_sets.parents))
     for link in open_links:
-        firm = {top for top in tops[link.id] if top in anchored}
-        free = {weak.top(top) for top in tops[link.id] if top not in anchored}
+        strong_ends = {root for root in roots[link.id] if root in strong}
+        weak_ends = {weak_sets.root(root) for root in roots[link.id] if root not in strong}
         states[link.id] = LinkState.AUTOMATIC
-        if len(firm) == 2 or (firm and free & torn):
+        if len(strong_ends) == 2 or (strong_ends and weak_ends & ambiguous):
             states[link.id] = LinkState.CONFLICT
         else:
-            whole.join(*tops[link.id])
+            joined_sets.join(*roots[link.id])
     members: dict[str, list[SchemedReference]] = {}
-    for identifier in sorted(ends.values(), key=lambda i: i.rank):
-        members.setdefault(whole.top(identifier.ref), []).append(identifier)
-    return Groups({ref: members[whole.top(ref)] for ref in ends}, states)
+    for reference in sorted(references.values(), key=lambda i: i.rank):
+        members.setdefault(joined_sets.root(reference.ref), []).append(reference)
+    return Groups({ref: members[joined_sets.root(ref)] for ref in references}, states)
 
 
 def mixes_kinds(schemes: set[str]) -> bool:
-    """Whether a subject would be a person and an organisation at once, which the law keeps apart."""
+    """Whether a subject with these schemes is a person and an organisation at once, which the law keeps apart."""
     return PERSON in schemes and bool(schemes & ORGANISATION)

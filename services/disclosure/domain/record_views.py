@@ -1,4 +1,4 @@
-"""What a record looks like to whom (Art. 4, 14, 18). Pure: no I/O, no framework, no clock but what is passed in."""
+"""How each view shows a record (Art. 4, 14, 18)."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -13,7 +13,7 @@ from services.disclosure.domain.masking import mask_identifier, mask_name, scrub
 
 
 class View(StrEnum):
-    """The prepared views: three disclosure modes of Art. 14, and the full one of the subject and of the law (Art. 16)."""
+    """The prepared views: the three disclosure modes (Art. 14), and the full view for subjects and by law (Art. 16)."""
 
     OWN = "own"
     PUBLIC = "public"
@@ -21,7 +21,7 @@ class View(StrEnum):
     SHARED = "shared"
 
 
-# The views other than the full one, and whether names and identifiers are masked in them.
+# The views other than the full one, and whether they mask names and identifiers.
 MODES: Final = {View.PUBLIC: True, View.SHARED: True, View.AUTHORIZED: False}
 
 INFORMATION_CLASSES: Final = ("basic", "licensing_and_penalty", "judicial", "evaluation", "qualification")
@@ -31,7 +31,7 @@ Items = TypeVar("Items")
 
 
 class RecordViewOf(msgspec.Struct, Generic[Items]):
-    """A record as one view shows it, which is what is answered."""
+    """A record as one view shows it; this is what answers contain."""
 
     record_id: str
     version: int
@@ -42,20 +42,20 @@ class RecordViewOf(msgspec.Struct, Generic[Items]):
     provider_uscc: str
     provider_name: str
     items: Items
-    # Last day of disclosure, Shanghai date; empty when there is none.
+    # The last day of disclosure, a Shanghai date; empty when there is none.
     disclosed_until: str
     recorded_at: str
     under_objection: bool = False
-    # Disclosure has ended: only the subject still sees it. Absent while it has not.
+    # True after the end of disclosure, when only the subject still sees the record; absent before.
     archived: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class RecordView(RecordViewOf[dict[str, str]]):
-    """With its items by code."""
+    """A record with its items by code."""
 
 
 class EncodedRecordView(RecordViewOf[msgspec.Raw]):
-    """With its items as JSON."""
+    """A record with its items as JSON."""
 
 
 class RecordVersion(msgspec.Struct, frozen=True):
@@ -72,7 +72,7 @@ class RecordVersion(msgspec.Struct, frozen=True):
     kind: str
     name: str
     uscc: str
-    # Values of identifier items are sealed.
+    # The items by code; values of identifier items are sealed.
     items: dict[str, str]
     revoked: bool
     recorded_at: str
@@ -85,18 +85,18 @@ class Form(StrEnum):
     PLAIN = "plain"
     NAME = "name"
     IDENTIFIER = "identifier"
-    # As people wrote it, without identifiers.
+    # The free text without identifiers.
     SCRUBBED = "scrubbed"
 
 
 def form_of(item: DisclosureItem, entry: DisclosureEntry, kind: str, mode: View) -> Form | None:
-    """How a disclosure mode shows one of its items of a subject of this kind (Art. 4, 14); None when it does not."""
+    """Returns how a mode shows one of its items for a kind of subject (Art. 4, 14); None when it does not show it."""
     if not MODES[mode]:
         return Form.PLAIN
     if item.personal_identifier:
         # Whatever the entry says, an identity number is not public (Art. 4).
         return None if mode is View.PUBLIC else Form.IDENTIFIER
-    # Of an organisation the name is no secret; that of a person named in its record is.
+    # The name of an organisation is no secret, but that of a person named in its record is.
     organisation = kind != INDIVIDUAL and item.code == entry.subject_name_item
     if item.masking == "name" and not organisation:
         return Form.NAME
@@ -105,9 +105,12 @@ def form_of(item: DisclosureItem, entry: DisclosureEntry, kind: str, mode: View)
     return Form.SCRUBBED if item.free_text else Form.PLAIN
 
 
-def formed(form: Form, code: str, value: str, opened: Mapping[str, str]) -> str:
-    """A value as it is shown. `opened` holds the plain values of the record's sealed items: they are masked, and found and
-    masked in the texts of other items. Where nothing is masked, a sealed value stays sealed until the view is read."""
+def apply_form(form: Form, code: str, value: str, opened: Mapping[str, str]) -> str:
+    """Returns a value as a form shows it.
+
+    `opened` holds the plain values of the record's sealed items: they are masked, and are found and masked in the texts
+    of other items. A form that masks nothing leaves a sealed value sealed until the view is read.
+    """
     match form:
         case Form.PLAIN:
             return value
@@ -120,5 +123,5 @@ def formed(form: Form, code: str, value: str, opened: Mapping[str, str]) -> str:
 
 
 def shown_name(shown: RecordView, entry: DisclosureEntry) -> str:
-    """The subject's name as a view of one of its records shows it; empty when it does not."""
+    """Returns the subject's name as a view of one of its records shows it; empty when it does not show the name."""
     return shown.items.get(entry.subject_name_item, "")

@@ -1,6 +1,7 @@
-"""What a subject is called, and what it was (Art. 2, 5). Pure.
+"""The present and former names of a subject (Art. 2, 5).
 
-A register's word goes before what others call it: that is shown as a conflict, and is no name that the subject had.
+A name from a register takes precedence over names from other records: another name is shown as a conflict, and does not
+count as a former name.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
@@ -11,7 +12,10 @@ from services.disclosure.domain.assertions import Assertions
 
 @dataclass(frozen=True, slots=True)
 class NameHistory:
-    """A name with those that the subject had before it; since when, and since when by a register."""
+    """The name of a subject, and its former names.
+
+    `at` is the time of the record that states the name; `registered` is the same time if a register states it.
+    """
 
     name: str = ""
     former: Sequence[str] = ()
@@ -19,41 +23,48 @@ class NameHistory:
     registered: str = ""
 
     def same_as(self, other: "NameHistory") -> bool:
-        """Whether both tell the same names, whenever they were said last."""
-        mine, others = ((c.name, list(c.former), c.registered) for c in (self, other))
+        """Whether both have the same names, whatever the time of the last record."""
+        mine, others = ((history.name, list(history.former), history.registered) for history in (self, other))
         return mine == others
 
     def among(self, names: Collection[str]) -> "NameHistory":
-        """As far as these names tell it."""
+        """Returns the history restricted to these names."""
         name = self.name if self.name in names else ""
         return replace(self, name=name, former=[former for former in self.former if former in names])
 
     def renamed(self, said: Assertions, heard: Mapping[str, bool], withdrawn: Set[str]) -> "NameHistory":
-        """After changes: what the providers say now, the names that the changes brought (whether a register did), and
-        those of records that they took back."""
-        if not (words := said.names()):
+        """Returns the history after changes.
+
+        `said` holds the providers' present statements, `heard` the names that the changes brought (True: from a
+        register), and `withdrawn` the names of records that were taken back.
+        """
+        if not (assertions := said.names()):
             return self
-        word, now = words[0], {w.value for w in words}
-        if word.basic:
-            before = [*self.former, self.name] if self.registered else []
-            had = [*before, *(name for name, basic in heard.items() if basic)]
+        newest, current = assertions[0], {a.value for a in assertions}
+        if newest.basic:
+            registered_before = [*self.former, self.name] if self.registered else []
+            earlier = [*registered_before, *(name for name, basic in heard.items() if basic)]
         else:
-            had = [*self.former, self.name, *heard]
-        former = [name for name in dict.fromkeys(had) if name and name not in now and name not in withdrawn]
-        return NameHistory(word.value, former, word.recorded_at, word.recorded_at if word.basic else "")
+            earlier = [*self.former, self.name, *heard]
+        former = [name for name in dict.fromkeys(earlier) if name and name not in current and name not in withdrawn]
+        return NameHistory(newest.value, former, newest.recorded_at, newest.recorded_at if newest.basic else "")
 
 
-def together(called: Iterable[NameHistory]) -> NameHistory:
-    """What a subject of several references is called; the strongest comes first.
+def merge_names(called: Iterable[NameHistory]) -> NameHistory:
+    """Returns the names of a subject with several references; `called` has the strongest reference first.
 
-    The newest register's word counts; without one, that under the strongest reference, and what others called it before
-    is former.
+    The newest name from a register counts. Without one, the name under the strongest reference counts, and names that
+    other references had earlier are former names.
     """
-    known = list(called)
-    chosen = max(known, key=lambda c: c.registered)
+    histories = list(called)
+    chosen = max(histories, key=lambda history: history.registered)
     if chosen.registered:
-        had = [n for c in known if c.registered for n in (*c.former, c.name)]
+        earlier = [name for history in histories if history.registered for name in (*history.former, history.name)]
     else:
-        had = [n for c in known for n in (*c.former, *((c.name,) if c.at < chosen.at else ()))]
-    former = [name for name in dict.fromkeys(had) if name and name != chosen.name]
+        earlier = [
+            name
+            for history in histories
+            for name in (*history.former, *((history.name,) if history.at < chosen.at else ()))
+        ]
+    former = [name for name in dict.fromkeys(earlier) if name and name != chosen.name]
     return NameHistory(chosen.name, former, chosen.at, chosen.registered)

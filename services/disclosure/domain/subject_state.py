@@ -1,4 +1,4 @@
-"""What is known of a subject beside its records, kept up with them (Art. 2, 5). Pure."""
+"""The data about a subject that is stored beside its records and updated with them (Art. 2, 5)."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
@@ -15,13 +15,13 @@ from services.disclosure.domain.view_pages import MOST_NAMES, PublicName, Public
 
 
 class Summary(msgspec.Struct, frozen=True, array_like=True):
-    """What some records of a subject show the public, and what their providers say of it."""
+    """What some records of a subject show the public, and the providers' statements in them."""
 
     visible: PublicVisibility = PublicVisibility()
     said: Assertions = NOTHING
 
     def merged(self, other: "Summary") -> "Summary":
-        """Of both together."""
+        """Returns the summary of both together."""
         return Summary(self.visible.merged(other.visible), self.said.merged(other.said))
 
 
@@ -30,7 +30,7 @@ class SubjectState(msgspec.Struct, array_like=True):
 
     kind: str = ""
     uscc: str = ""
-    # Scheme of the identifier that the reference stands for.
+    # The scheme of the identifier that the reference stands for.
     scheme: str = ""
     name: str = ""
     former: list[str] = []
@@ -40,7 +40,7 @@ class SubjectState(msgspec.Struct, array_like=True):
 
     @property
     def called(self) -> NameHistory:
-        """What it is called, and was."""
+        """The present and former names."""
         return NameHistory(self.name, self.former, self.named_at, self.registered_at)
 
     @called.setter
@@ -52,53 +52,53 @@ class SubjectState(msgspec.Struct, array_like=True):
 EMPTY: Final = Summary()
 
 _pack: Final = msgspec.msgpack.Encoder().encode
-_state: Final = msgspec.msgpack.Decoder(SubjectState)
-_members: Final = msgspec.msgpack.Decoder(dict[str, SubjectState])
-_summaries: Final = msgspec.msgpack.Decoder(dict[int, Summary])
+_state_decoder: Final = msgspec.msgpack.Decoder(SubjectState)
+_members_decoder: Final = msgspec.msgpack.Decoder(dict[str, SubjectState])
+_summaries_decoder: Final = msgspec.msgpack.Decoder(dict[int, Summary])
 
 
 def summary_of(fragments: Iterable[Fragment], entry_of: Callable[[str, int], DisclosureEntry]) -> Summary:
-    """What these records show and say; archived ones nothing any more."""
-    standing = [f for f in fragments if not f.archived]
+    """Returns the summary of these records; archived records do not count."""
+    current = [f for f in fragments if not f.archived]
     until, names = "", []
-    for fragment in standing:
+    for fragment in current:
         if not fragment.shows_in(View.PUBLIC):
             continue
-        last = fragment.disclosed_until or NEVER
-        until = max(until, last)
+        last_day = fragment.disclosed_until or NEVER
+        until = max(until, last_day)
         entry = entry_of(fragment.entry_code, fragment.entry_version)
         if name := fragment.items(View.PUBLIC).get(entry.subject_name_item, ""):
-            names.append(PublicName(name, last, fragment.slot))
+            names.append(PublicName(name, last_day, fragment.slot))
     return Summary(
-        PublicVisibility(until).merged(PublicVisibility("", tuple(names))), NOTHING.taking(standing, entry_of)
+        PublicVisibility(until).merged(PublicVisibility("", tuple(names))), NOTHING.taking(current, entry_of)
     )
 
 
 def state_packed(state: SubjectState) -> bytes:
-    """As it is kept."""
+    """Returns the bytes that are stored."""
     return _pack(state)
 
 
 def state_unpacked(blob: bytes) -> SubjectState:
-    """What `state_packed` gave."""
-    return _state.decode(blob)
+    """Reads the bytes that `state_packed` returned."""
+    return _state_decoder.decode(blob)
 
 
 def members_packed(members: Mapping[str, SubjectState]) -> bytes:
-    """The states of a group's members, as they are kept."""
+    """Returns the bytes for the states of a group's members."""
     return _pack(members)
 
 
 def members_unpacked(blob: bytes) -> dict[str, SubjectState]:
-    """What `members_packed` gave."""
-    return _members.decode(blob)
+    """Reads the bytes that `members_packed` returned."""
+    return _members_decoder.decode(blob)
 
 
 def summaries_packed(summaries: Mapping[int, Summary]) -> bytes:
-    """Summaries of pages by number, as they are kept."""
+    """Returns the bytes for summaries of pages by number."""
     return _pack(summaries)
 
 
 def summaries_unpacked(blob: Any) -> dict[int, Summary]:
-    """What `summaries_packed` gave; none where there is nothing."""
-    return _summaries.decode(blob) if blob else {}
+    """Reads the bytes that `summaries_packed` returned; without bytes there are no summaries."""
+    return _summaries_decoder.decode(blob) if blob else {}

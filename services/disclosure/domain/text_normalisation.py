@@ -1,4 +1,4 @@
-"""Names and codes as they are searched, and compared. Pure."""
+"""The forms in which names and codes are searched and compared."""
 
 import re
 import unicodedata
@@ -9,7 +9,8 @@ from services.disclosure.domain.pinyin_letters import CHARACTERS
 
 _SPACES: Final = re.compile(r"\s+")
 _CODE: Final = re.compile(r"[0-9A-HJ-NPQRTUWXY]{4,18}")
-# As collection records them (services/ingest/domain/normalisation.py): the dots of foreign names are all `·`. A test compares both.
+# The dots of foreign names all become `·`, as ingest records them (services/ingest/domain/normalisation.py). A test
+# compares both.
 _DOTS: Final = str.maketrans("•‧∙⋅・･", "······")
 # Digits and Latin letters stand for themselves.
 _LETTERS: Final[dict[str, str]] = {
@@ -17,46 +18,51 @@ _LETTERS: Final[dict[str, str]] = {
     **{sign: sign for sign in "0123456789abcdefghijklmnopqrstuvwxyz"},
 }
 _INITIALS: Final = re.compile(r"[0-9a-z]*[a-z][0-9a-z]*")
-# So many ways of reading a name are kept; its further ambiguous characters have their commonest reading.
+# The most readings of a name; beyond them, ambiguous characters have their most common reading only.
 _MOST_READINGS: Final = 16
 
 
 def normalised(text: str) -> str:
-    """A name or query without differences of width, case, dots and spacing."""
+    """Returns a name or query without differences of width, case, dots and spacing."""
     return _SPACES.sub("", unicodedata.normalize("NFKC", text).translate(_DOTS)).casefold()
 
 
 def words_of(query: str) -> list[str]:
-    """The words of a query, each normalised and once."""
+    """Returns the words of a query, normalised and each once."""
     return [word for word in dict.fromkeys(normalised(part) for part in query.split()) if word]
 
 
 def readings(name: str) -> list[str]:
-    """The pinyin initials of a normalised name, in each way in which it may be read; signs are left out.
+    """Returns the pinyin initials of a normalised name, one text for each way to read it; signs are left out.
 
-    长江 is read cj and zj. A name without a letter or digit has none.
+    长江 is read cj and zj. A name without a readable character, letter or digit has no reading.
     """
-    letters = [found for character in name if (found := _LETTERS.get(character))]
+    letters = [initials for character in name if (initials := _LETTERS.get(character))]
     if not letters:
         return []
-    ways, kept = 1, []
-    for found in letters:
-        ways *= len(found)
-        if ways > _MOST_READINGS:
-            ways //= len(found)
-            found = found[:1]
-        kept.append(found)
-    return ["".join(reading) for reading in product(*kept)]
+    readings_count, chosen = 1, []
+    for initials in letters:
+        readings_count *= len(initials)
+        if readings_count > _MOST_READINGS:
+            readings_count //= len(initials)
+            initials = initials[:1]
+        chosen.append(initials)
+    return ["".join(reading) for reading in product(*chosen)]
 
 
 def as_initials(query: str) -> str:
-    """The normalised query as pinyin initials: two signs or more, Latin letters and digits, a letter among them; else
-    empty."""
-    wanted = normalised(query)
-    return wanted if len(wanted) > 1 and _INITIALS.fullmatch(wanted) else ""
+    """Returns the normalised query if it can be pinyin initials, otherwise an empty text.
+
+    Initials are two or more Latin letters and digits, with at least one letter.
+    """
+    initials = normalised(query)
+    return initials if len(initials) > 1 and _INITIALS.fullmatch(initials) else ""
 
 
 def as_code(query: str) -> str:
-    """The query as a unified social credit code or the beginning of one (four characters or more); else empty."""
+    """Returns the query as a unified social credit code or its beginning, otherwise an empty text.
+
+    A beginning has four characters or more.
+    """
     code = normalised(query).upper()
     return code if _CODE.fullmatch(code) else ""

@@ -13,7 +13,7 @@ from chengxin.auth.request_context import caller
 from chengxin.errors import Problem
 from chengxin.http.pages import page, page_language
 from chengxin.http.web import PageQuery, answer, idempotency_key, make_app, told_when
-from chengxin.values.page_tokens import decode_page_token, encode_page_token, refused_page_token, text_after
+from chengxin.values.page_tokens import encode_page_token, number_after, text_after
 from services.disclosure.context import DisclosureContext
 from services.disclosure.http import schemas as bodies
 from services.disclosure.http.pages import PageRenderer
@@ -173,7 +173,7 @@ def _add_pages(app: OpenAPI, ctx: DisclosureContext) -> None:
     @serves(query.search)
     def portal() -> Response:
         asked, start = request.args.get("q", "")[:200].strip(), request.args.get("from", "")
-        return shown(lambda language: (pages.portal(asked, _start(start), language), 200))
+        return shown(lambda language: (pages.portal(asked, number_after(start), language), 200))
 
     @app.route("/me")
     @serves(query.own)
@@ -199,7 +199,7 @@ def _own(ctx: DisclosureContext, asked: bodies.RecordsParameters) -> QueryResult
 
 
 def _search(ctx: DisclosureContext, q: str, token: str, size: int) -> tuple[list[FoundSubject], int, str]:
-    start = _start(token)
+    start = number_after(token)
     found, total = query.search(ctx, caller(), q, start, size)
     following = encode_page_token(start + size if total > start + size else None)
     return found, total, following
@@ -212,13 +212,6 @@ def _ask(asked: bodies.RecordsParameters) -> RecordsQuery:
 
 def _ask_of(body: bodies.QueryBody) -> RecordsQuery:
     return RecordsQuery(body.page_size, text_after(body.page_token), frozenset(body.entries))
-
-
-def _start(token: str) -> int:
-    [start] = decode_page_token(token, int) or [0]
-    if start < 0:
-        raise refused_page_token()
-    return int(start)
 
 
 def _records(answered: QueryResult, **more: Any) -> Response:

@@ -15,7 +15,7 @@ from chengxin.auth.request_context import caller
 from chengxin.http.web import PageQuery, answer, idempotency_key
 from chengxin.values.page_tokens import encode_page_token, text_after
 from services.disclosure.context import DisclosureContext
-from services.disclosure.domain.disagreements import Disagreement, fact_named
+from services.disclosure.domain.disagreements import Disagreement, fact_name
 from services.disclosure.http import schemas as bodies
 from services.disclosure.usecases import subject_identity as subjects
 from services.disclosure.usecases.query_records import SubjectIdentifier
@@ -235,5 +235,5 @@ def told_conflicts(found: Sequence[Disagreement]) -> list[dict[str, Any]]:
 
 def _differs(found: subjects.SubjectWithDisagreements) -> dict[str, Any]:
     language = request_context.current().language
-    facts = [asdict(fact) | {"fact": fact_named(fact.fact).text(language), "item": fact.fact} for fact in found.facts]
+    facts = [asdict(fact) | {"fact": fact_name(fact.fact).text(language), "item": fact.fact} for fact in found.facts]
     return vars(found) | {"facts": facts}

@@ -1,4 +1,4 @@
-"""The feeds that fill a generation: followed in parts, each part by one process of the service at a time."""
+"""Follows the feeds that fill a generation, in parts; one process of the service at a time follows each part."""
 
 import threading
 import time
@@ -24,30 +24,30 @@ from services.disclosure.store.generations import Generations, reached
 log = structlog.get_logger()
 
 SOURCES: Final = ("catalog", "ingest", "objection")
-# How long a change in hand is waited for where another one is to go on.
+# How long a process waits for the current change to end where something else is to go on.
 ENDING_SECONDS: Final = 60
-# After so many rounds it is looked for marks that were missed.
+# After so many rounds the process looks for marks that were missed.
 _SWEEP_ROUNDS: Final = 10
-# A process that has not looked for so long which generation is in use answers nothing. Shorter than the time after which
-# what is not in use is dropped.
-_SEEN_SECONDS: Final = 20.0
+# A process that has not looked up the generation in use for so long answers nothing. This is shorter than the time
+# after which unused generations are dropped.
+_GENERATION_SEEN_SECONDS: Final = 20.0
 
 
 @dataclass
 class Projection:
-    """What following the feeds needs, for one generation."""
+    """What the consumers of the feeds need, for one generation."""
 
     store: DisclosureStore
     keys: KeyRing
     subject_key: SubjectKey
     clock: Clock
-    # Whether the public feed is told what changes: not while a generation is filled beside the one in use.
+    # Whether changes are published in the public feed: not while a generation is filled beside the one in use.
     announces: bool = True
 
 
 @dataclass(frozen=True)
 class FeedPart:
-    """What a source tells; of ingest that about one share of the subjects."""
+    """The feed of a source, or of ingest the part of it about one share of the subjects."""
 
     source: str
     number: int = 1
@@ -55,30 +55,30 @@ class FeedPart:
 
     @property
     def name(self) -> str:
-        """What following it is called."""
+        """The name of the part, and of its lease."""
         return f"feed.{self.source}" + (f" {self.number}of{self.of}" if self.of > 1 else "")
 
     def place(self, generation: int) -> str:
-        """Under what its position is kept."""
+        """Returns the name under which a generation's position in the part is kept."""
         return f"feed.{self.source}.{generation}" + (f".{self.number}of{self.of}" if self.of > 1 else "")
 
     def has(self, subject_ref: str) -> bool:
-        """Whether what is told about a subject is in it."""
+        """Returns whether changes about a subject are in this part."""
         return zlib.crc32(subject_ref.encode()) % self.of == self.number - 1
 
 
 def aside(source: str, generation: int) -> str:
-    """Under what is kept what a generation has set aside of a source, whichever part it came by."""
+    """Returns the name under which a generation keeps what it has set aside of a source, for all of its parts."""
     return f"feed.{source}.{generation}"
 
 
-_OBJECTIONS: Final = FeedPart("objection")
-# Each source by one.
+_OBJECTION_PART: Final = FeedPart("objection")
+# Each source as one part.
 WHOLE: Final = tuple(FeedPart(source) for source in SOURCES)
 
 
 def parts(shares: int) -> list[FeedPart]:
-    """Each source by one, and ingest by so many."""
+    """Returns the parts of all sources: `shares` of ingest, and one of each other source."""
     return [
         FeedPart("catalog"),
         *(FeedPart("ingest", number + 1, shares) for number in range(shares)),
@@ -86,12 +86,12 @@ def parts(shares: int) -> list[FeedPart]:
     ]
 
 
-# Asks a source how far it is, seen from a position.
+# Asks a source for the head of its feed, seen from a position.
 AskHead = Callable[[int], FeedHead]
 
 
 class Sources(Protocol):
-    """The services that are followed (`sources.InnerSources`)."""
+    """The services that disclosure follows (`sources.InnerSources`)."""
 
     def head(self, source: str) -> AskHead: ...
     def follower(
@@ -101,23 +101,23 @@ class Sources(Protocol):
 
 
 class FollowedSource:
-    """A source, as readiness asks about it: whichever processes follow its parts."""
+    """A source, as readiness asks about it, whichever processes follow its parts."""
 
     def __init__(self, source: str, head: AskHead) -> None:
         self.name = f"feed.{source}"
-        # Whether the streams that this process has are open, and there is a process for each part.
+        # Whether this process's streams are open, and every other part has a process that follows it.
         self.connected = False
-        # Up to where all parts are taken in, once the store has told it.
+        # The position up to which all parts are taken in; None before the store was read.
         self.position: int | None = None
         self.meter = LagMeter(self.name, lambda: self.position, head)
 
     def lag(self) -> Lag:
-        """How far behind the source its part is that is furthest behind."""
+        """Returns the lag of the part that is furthest behind."""
         return self.meter.lag()
 
 
 class Feeds:
-    """The followers of the generation in use, as far as this process has them."""
+    """This process's followers for the generation in use."""
 
     def __init__(
         self,
@@ -133,73 +133,73 @@ class Feeds:
         self._parts = parts(shares)
         self._shares = shares
         self._followers: dict[FeedPart, Follower] = {}
-        # Held while followers are started and stopped.
+        # Held while followers start and stop.
         self._lock = threading.Lock()
         self._paused = False
         self._generations = Generations(projection.store.store)
-        # The generation in use, and when that was seen.
-        self._seen = projection.store.generation, time.monotonic()
+        # The generation in use, and when this process saw that.
+        self._generation_seen = projection.store.generation, time.monotonic()
         self._stopped = threading.Event()
-        # That there is a process is said whatever it waits for.
-        self._beats = threading.Thread(target=self._beat, name="leases", daemon=True)
+        # The beats go on whatever the other thread waits for.
+        self._beat_thread = threading.Thread(target=self._beat, name="leases", daemon=True)
         self._thread = threading.Thread(target=self._run, name="feeds", daemon=True)
 
     def start(self) -> None:
-        """Begins in the background, where the generation's positions are."""
+        """Starts in the background, from the generation's positions."""
         self._sources.retry(self.projection)
-        self._beats.start()
+        self._beat_thread.start()
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends after the changes in hand, for others to go on."""
+        """Ends after the current changes, so that other processes can go on."""
         self._stopped.set()
         for followed in self.followed:
             followed.meter.stop()
-        for thread in (self._beats, self._thread):
+        for thread in (self._beat_thread, self._thread):
             if thread.is_alive():
                 thread.join(2 * BEAT_SECONDS)
         with self._lock:
-            self._end(list(self._followers))
+            self._stop_followers(list(self._followers))
         try:
             self._holder.leave()
-        # They wait a little longer then.
+        # Other processes wait a little longer then.
         except PyMongoError as e:
             log.info("leases not given back", reason=repr(e)[:200])
 
     def beside(self, projection: Projection, lease: str) -> Sequence[Follower]:
-        """Followers that fill another generation while a lease is held; not started."""
-        holds = self._confirms(lease)
+        """Makes followers that fill another generation while this process holds a lease. They are not started."""
+        holds = self._confirmation_of(lease)
         return [self._sources.follower(projection, part, " (rebuild)", holds) for part in WHOLE]
 
     def pause(self) -> None:
-        """Takes nothing in until `go_on`. The leases stay."""
+        """Stops the followers until `go_on`. The leases stay."""
         with self._lock:
             self._paused = True
-            self._end(list(self._followers), ENDING_SECONDS)
+            self._stop_followers(list(self._followers), ENDING_SECONDS)
 
     def go_on(self, projection: Projection) -> None:
-        """Goes on, with a generation."""
+        """Goes on with a generation."""
         with self._lock:
-            self._end(list(self._followers), ENDING_SECONDS)
+            self._stop_followers(list(self._followers), ENDING_SECONDS)
             self.projection = projection
             self._sources.retry(projection)
             self._paused = False
 
     def is_current(self, generation: int) -> bool:
-        """Whether a generation is surely the one in use, and not one that another process may have dropped."""
-        number, at = self._seen
-        return generation >= number and time.monotonic() - at < _SEEN_SECONDS
+        """Returns whether a generation is surely the one in use, and not one that another process may have dropped."""
+        number, at = self._generation_seen
+        return generation >= number and time.monotonic() - at < _GENERATION_SEEN_SECONDS
 
     def is_level(self) -> bool:
-        """Whether there is nothing that has not been taken in, by whichever process."""
+        """Returns whether the processes together have taken in everything."""
         return all(followed.lag().changes == 0 for followed in self.followed)
 
     def _beat(self) -> None:
         while not self._stopped.is_set():
             try:
                 self._holder.beat()
-                self._seen = int(self._generations.current()["number"]), time.monotonic()
-            # The store is away. Leases that cannot be kept are taken by others, and what is begun then fails.
+                self._generation_seen = int(self._generations.current()["number"]), time.monotonic()
+            # The store is away. Other processes take leases that cannot be kept, and what was begun under them fails.
             except Exception as e:
                 log.info("leases not kept", reason=repr(e)[:200])
             self._stopped.wait(BEAT_SECONDS)
@@ -211,12 +211,12 @@ class Feeds:
             try:
                 if self._lock.acquire(blocking=False):
                     try:
-                        self._share()
+                        self._share_parts()
                     finally:
                         self._lock.release()
-                self._look()
+                self._update_followed()
                 rounds += 1
-                if rounds % _SWEEP_ROUNDS == 0 and self._holder.holds(_OBJECTIONS.name) and not self._paused:
+                if rounds % _SWEEP_ROUNDS == 0 and self._holder.holds(_OBJECTION_PART.name) and not self._paused:
                     mark_awaited(self.projection)
                 if not measured:
                     for followed in self.followed:
@@ -227,41 +227,42 @@ class Feeds:
                 log.info("feeds not shared", reason=repr(e)[:200])
             self._stopped.wait(BEAT_SECONDS)
 
-    def _share(self) -> None:
-        """Follows what this process holds and nothing else; takes what nobody holds, gives what is above its share."""
+    def _share_parts(self) -> None:
+        """Follows the parts that this process holds and no others. Takes free parts, and gives back those above its
+        fair share."""
         lost = [part for part in self._followers if not self._holder.holds(part.name)]
-        self._end(lost)
-        fair = -(-self._shares // self._holder.processes)
-        mine = [part for part in self._parts if part.source == "ingest" and self._holder.holds(part.name)]
-        for part in mine[fair:]:
-            self._end([part])
+        self._stop_followers(lost)
+        fair_share = -(-self._shares // self._holder.processes)
+        held_of_ingest = [part for part in self._parts if part.source == "ingest" and self._holder.holds(part.name)]
+        for part in held_of_ingest[fair_share:]:
+            self._stop_followers([part])
             self._holder.release(part.name)
-        free = fair - len(mine)
+        free = fair_share - len(held_of_ingest)
         for part in self._parts:
             held = self._holder.holds(part.name)
             if not held and not self._holder.is_held(part.name) and (part.source != "ingest" or free > 0):
                 held = self._holder.take(part.name)
                 free -= held and part.source == "ingest"
             if held and part not in self._followers and not self._paused:
-                self._begin(part)
+                self._start_follower(part)
 
-    def _begin(self, part: FeedPart) -> None:
+    def _start_follower(self, part: FeedPart) -> None:
         store, generation = self.projection.store.store, self.projection.store.generation
-        # Others may have cut the source in another number of parts before.
+        # Other processes may have cut the source into another number of parts before.
         store.set_position(part.place(generation), reached(store.db, part.source, generation))
-        word = f" {part.number}of{part.of}" if part.of > 1 else ""
-        self._followers[part] = self._sources.follower(self.projection, part, word, self._confirms(part.name))
+        suffix = f" {part.number}of{part.of}" if part.of > 1 else ""
+        self._followers[part] = self._sources.follower(self.projection, part, suffix, self._confirmation_of(part.name))
         self._followers[part].start()
 
-    def _end(self, some: Sequence[FeedPart], seconds: float = 0) -> None:
-        # What is held need not have been begun.
-        ending = [self._followers.pop(part) for part in some if part in self._followers]
+    def _stop_followers(self, parts: Sequence[FeedPart], seconds: float = 0) -> None:
+        # A part may be held without a follower.
+        ending = [self._followers.pop(part) for part in parts if part in self._followers]
         for follower in ending:
             follower.stop()
         for follower in ending:
             follower.ended(seconds)
 
-    def _confirms(self, lease: str) -> Callable[[UnitOfWork], None]:
+    def _confirmation_of(self, lease: str) -> Callable[[UnitOfWork], None]:
         def confirm(unit: UnitOfWork) -> None:
             if not self._holder.holds(lease):
                 raise LeaseLost(lease)
@@ -269,8 +270,8 @@ class Feeds:
 
         return confirm
 
-    def _look(self) -> None:
-        """What readiness is told."""
+    def _update_followed(self) -> None:
+        """Updates what readiness reports of each source."""
         store, generation = self.projection.store.store, self.projection.store.generation
         for followed, source in zip(self.followed, SOURCES, strict=True):
             followed.position = reached(store.db, source, generation)

@@ -1,7 +1,7 @@
-"""The directory of subjects that the public finds, kept on disk and brought up to date at each search.
+"""The directory of subjects that the public finds. It is on disk, and each search brings it up to date.
 
-What has changed since is read from the store, by the number that each change of names has. A small backlog is taken in
-before the search; a large one by a thread beside it, while searches are answered from what is there.
+It reads what has changed since from the store, by the number of each change of names. A search takes in a small backlog
+itself, before it searches. A thread takes in a large backlog, while searches are answered from what the index has.
 """
 
 import json
@@ -21,7 +21,7 @@ from pymongo.errors import PyMongoError
 
 from chengxin.errors import STORE_UNAVAILABLE, Problem
 from chengxin.store.deadlines import in_turn, patience
-from services.disclosure.domain.subject_names import NameHistory, together
+from services.disclosure.domain.subject_names import NameHistory, merge_names
 from services.disclosure.domain.text_normalisation import as_initials, normalised, words_of
 from services.disclosure.domain.view_pages import PublicName, each_once, seen_names
 from services.disclosure.projections.search_file import (
@@ -35,22 +35,22 @@ from services.disclosure.projections.search_file import (
 from services.disclosure.store.disclosure_store import DisclosureStore, called_of, read_names
 from services.disclosure.store.names import identity_of, names_changed_in, newest_change
 
-# So many subjects are found at most; a search that finds more wants to be narrowed.
+# Subjects that a search finds at most; a search that finds more has to be narrowed.
 MOST_FOUND: Final = 1000
-# Looked at again with so many times more, when those that were looked at are of few subjects.
-_MORE: Final = 4
-# Names that a search takes in by itself, and changes that it may be behind for that.
+# When the hits that were looked at belong to few subjects, the search looks again at so many times more hits.
+_WIDENING_FACTOR: Final = 4
+# Names that a search takes in itself at most, and changes that the index may be behind for that.
 _AT_ONCE: Final = 1000
 _NEAR: Final = 50
-# A backlog of so many changes is waited for, so long.
+# A search waits for a backlog of at most so many changes, and at most so long.
 _SHORT: Final = 2000
 _PATIENCE_SECONDS: Final = 2.0
-# Names taken in together by the thread beside.
+# Names that the catch-up thread takes in together.
 _CHUNK: Final = 2000
-# Changes that it reads together.
-_NARROW: Final = 64
-_WIDEST: Final = 4096
-_EVERY_SECONDS: Final = 1.0
+# Changes that it reads together: at first, and at most.
+_FIRST_WIDTH: Final = 64
+_WIDEST_WIDTH: Final = 4096
+_REFRESH_SECONDS: Final = 1.0
 
 _log: Final = structlog.get_logger()
 _LAG: Final = Gauge("chengxin_search_lag_changes", "Changes of names that the public search has not taken in yet")
@@ -70,11 +70,11 @@ class FoundSubject:
     called: NameHistory
 
     def name(self, today: str) -> str:
-        """The name under which it is seen today."""
+        """Returns the name under which the public sees the subject today."""
         return next(iter(seen_names(self.names, self.called, today)), "")
 
     def former(self, today: str) -> list[str]:
-        """The names that it had, as far as they are seen today."""
+        """Returns the subject's former names, as far as the public sees them today."""
         return seen_names(self.names, self.called, today)[1:]
 
 
@@ -82,40 +82,40 @@ class NameIndex:
     """Finds subjects by parts of their names, by pinyin initials and by the beginning of their code."""
 
     def __init__(self, store: DisclosureStore, folder: Path | None = None) -> None:
-        """The index is kept in `folder`; without one, in a temporary folder as long as this lives."""
+        """Keeps the index in `folder`; without one, in a temporary folder that lives as long as this object."""
         self._store = store
         self._folder = folder
         self._file: SearchFile | None = None
-        # Who writes, and reads from the store what to write.
+        # Held by the thread that reads changes from the store and writes them to the index.
         self._turn = threading.RLock()
-        # How many refreshes have begun, and the last that has ended.
+        # The number of refreshes that have begun, and of the last one that has ended.
         self._begun = self._ended = 0
-        # Whether all was taken in once, and only what is new comes.
+        # Whether the index had everything once, and now only gets new changes.
         self._current = threading.Event()
-        # Whether it had all names once: what it lacks since then is soon taken in.
+        # Whether the index had all names once. It soon takes in what it lacks since then.
         self._whole = False
-        self._beside: threading.Thread | None = None
+        self._catch_up_thread: threading.Thread | None = None
         self._stopped = threading.Event()
-        self._ticking: threading.Thread | None = None
+        self._ticker: threading.Thread | None = None
         self._remove_temporary: Callable[[], object] = lambda: None
         _CACHE.set(CACHE_BYTES)
 
-    # Life.
+    # Start and end
 
     def start(self) -> None:
-        """Takes changes in from now on, also while nobody searches."""
-        self._ticking = threading.Thread(target=self._tick, name="search", daemon=True)
-        self._ticking.start()
+        """Starts to take in changes, also while no client searches."""
+        self._ticker = threading.Thread(target=self._tick, name="search", daemon=True)
+        self._ticker.start()
 
     def stop(self) -> None:
-        """Ends taking in."""
+        """Stops taking in changes."""
         self._stopped.set()
-        for thread in (self._ticking, self._beside):
+        for thread in (self._ticker, self._catch_up_thread):
             if thread is not None:
                 thread.join(10)
 
     def close(self) -> None:
-        """Leaves the index to whoever comes next."""
+        """Closes the index, so that another process can use it."""
         self.stop()
         with self._turn:
             if self._file is not None:
@@ -125,7 +125,7 @@ class NameIndex:
 
     @property
     def ready(self) -> bool:
-        """Whether a search finds all that it should."""
+        """Whether a search finds everything that it should."""
         return self._current.is_set()
 
     def _tick(self) -> None:
@@ -135,10 +135,10 @@ class NameIndex:
                 _LAG.set(max(newest_change(self._store) - self._opened().position, 0))
                 _BYTES.set(self._opened().size)
             except (PyMongoError, Problem):
-                pass  # whoever needs the store says so
+                pass  # the operations that need the store report it
             except Exception:
                 _log.exception("the public search's index is not brought up to date")
-            self._stopped.wait(_EVERY_SECONDS)
+            self._stopped.wait(_REFRESH_SECONDS)
 
     def _opened(self) -> SearchFile:
         if self._file is None:
@@ -158,16 +158,16 @@ class NameIndex:
             _log.warning("the public search's index is made anew", reason=file.refused)
         return file
 
-    # Taking in.
+    # Updates
 
     def refresh(self) -> None:
-        """Takes in what has changed since the last time, as far as that is soon done."""
-        if self._beside is not None:
+        """Takes in what has changed since the last time, as far as that takes little time."""
+        if self._catch_up_thread is not None:
             self._wait()
             return
         begun = self._begun
         with in_turn(self._turn):
-            # Others have read from the store since this one was asked to.
+            # Another refresh has read from the store since this one was called.
             if self._ended > begun:
                 return
             self._begun += 1
@@ -188,13 +188,13 @@ class NameIndex:
         changed = list(islice(self._store.names_after(file.position), _AT_ONCE + 1))
         if len(changed) > _AT_ONCE:
             return False
-        if changed and not self._put(changed, max(row["seq"] for row in changed)):
+        if changed and not self._write(changed, max(row["seq"] for row in changed)):
             return False
         self._current.set()
         self._whole = True
         return True
 
-    def _put(self, changed: Sequence[dict[str, Any]], position: int) -> bool:
+    def _write(self, changed: Sequence[dict[str, Any]], position: int) -> bool:
         file, entries = self._opened(), [_entry(row) for row in changed]
         try:
             file.take_in(entries, position)
@@ -203,56 +203,61 @@ class NameIndex:
             return False
         return True
 
-    def _begin_anew(self, file: SearchFile, path: Path, why: IndexDamaged) -> None:
+    def _begin_anew(self, file: SearchFile, path: Path, error: IndexDamaged) -> None:
         with self._turn:
-            # Unless somebody else has.
+            # Another thread may have done it already.
             if file.path == path:
-                _log.error("the public search's index is damaged and made anew", reason=str(why))
+                _log.error("the public search's index is damaged and made anew", reason=str(error))
                 self._current.clear()
                 self._whole = False
                 file.begin_anew()
 
     def _go_on_beside(self) -> None:
         self._current.clear()
-        if self._beside is None and not self._stopped.is_set():
-            self._beside = threading.Thread(target=self._catch_up, name="search-catch-up", daemon=True)
-            self._beside.start()
+        if self._catch_up_thread is None and not self._stopped.is_set():
+            self._catch_up_thread = threading.Thread(target=self._catch_up, name="search-catch-up", daemon=True)
+            self._catch_up_thread.start()
 
     def _wait(self) -> None:
-        """For a backlog that is soon taken in."""
-        beside = self._beside
-        if beside is None or beside is threading.current_thread():
+        """Waits for a backlog that takes little time."""
+        thread = self._catch_up_thread
+        if thread is None or thread is threading.current_thread():
             return
         if newest_change(self._store) - self._opened().position <= _SHORT:
-            beside.join(min(_PATIENCE_SECONDS, patience()))
+            thread.join(min(_PATIENCE_SECONDS, patience()))
 
     def _catch_up(self) -> None:
         began, position = time.monotonic(), self._opened().position
         try:
-            width, count = _NARROW, 0
+            width, count = _FIRST_WIDTH, 0
             while not self._stopped.is_set():
                 with self._turn:
                     file = self._opened()
                     path, after, newest = file.path, file.position, newest_change(self._store)
                     if after >= newest and count == 0 and self._taken_in_at_once():
                         break
-                # Rows beyond the counter are of a store that was filled by hand.
+                # Rows beyond the counter are in a store that was filled by hand.
                 upto = after + width if after >= newest else min(after + width, newest)
                 count = self._take_in_range(path, after, upto, newest)
                 width = (
-                    max(1, width // 2) if count > 2 * _CHUNK else min(_WIDEST, width * 2) if count < _CHUNK else width
+                    max(1, width // 2)
+                    if count > 2 * _CHUNK
+                    else min(_WIDEST_WIDTH, width * 2)
+                    if count < _CHUNK
+                    else width
                 )
             _log.info("the public search has caught up", since=position, seconds=round(time.monotonic() - began, 1))
         except PyMongoError as e:
-            # The next search or second begins again where this ended.
+            # The next search or the next second goes on where this ended.
             _log.warning("the public search cannot read what has changed", error=type(e).__name__)
         except Exception:
             _log.exception("the public search's index is not brought up to date")
         finally:
-            self._beside = None
+            self._catch_up_thread = None
 
     def _take_in_range(self, path: Path, after: int, upto: int, newest: int) -> int:
-        """Changes after one and not after another: their number is kept when all of them are in."""
+        """Takes in the changes after `after` and up to `upto`, and returns their number. The index keeps the new
+        position when all of them are in."""
         count, reached, rows = 0, min(upto, newest), names_changed_in(self._store, after, upto)
         chunk = list(islice(rows, _CHUNK))
         while not self._stopped.is_set():
@@ -262,42 +267,43 @@ class NameIndex:
                 file = self._opened()
                 if (file.path, file.position) != (path, after):
                     break
-                self._put(chunk, after if following else reached)
+                self._write(chunk, after if following else reached)
             count += len(chunk)
             if not following:
                 break
             chunk = following
         return count
 
-    # Finding.
+    # Searches
 
     def found(self, query: str, code: str, today: str, start: int, size: int) -> tuple[list[FoundSubject], int]:
-        """Subjects that are public today, from the `start`th on, and how many there are; `MOST_FOUND` stands for so many
-        or more, and no more are given.
+        """Returns subjects that are public today, from the `start`th on, and how many there are. `MOST_FOUND` stands
+        for so many or more, and no subjects after these are returned.
 
-        First those whose code begins with `code`; then those with `query` as their name, at the beginning of it, or
-        within it; with each of its words within one name; with its letters as the pinyin initials of the beginning of
-        a name, or within it. In each rank by code and reference. An empty query finds nobody.
+        The order is: first subjects whose code begins with `code`; then those whose name is `query`, begins with it, or
+        contains it; then those of which one name contains each word of `query`; then those with a name whose pinyin
+        initials begin with the letters of `query`, or contain them. Each rank is in order of code and reference. An
+        empty query finds no subjects. Raises STORE_UNAVAILABLE while the index is not complete.
         """
-        wanted = SearchTerms(normalised(query), words_of(query), code, as_initials(query), today)
-        if not wanted.text:
+        terms = SearchTerms(normalised(query), words_of(query), code, as_initials(query), today)
+        if not terms.text:
             return [], 0
         self.refresh()
         if not (self._whole or self.ready):
-            # Half of the names would be an untruth.
+            # An answer from half of the names would be false.
             raise STORE_UNAVAILABLE(retry_after=5)
-        hits = self._search(wanted, start, size)
-        return _page(hits, today), min(hits.subjects, MOST_FOUND)
+        hits = self._search(terms, start, size)
+        return _read_page(hits, today), min(hits.subjects, MOST_FOUND)
 
-    def _search(self, wanted: SearchTerms, start: int, size: int) -> SearchHits:
+    def _search(self, terms: SearchTerms, start: int, size: int) -> SearchHits:
         file = self._opened()
         path = file.path
         try:
-            return _search(file, wanted, start, size)
+            return _search(file, terms, start, size)
         except IndexDamaged as e:
             self._begin_anew(file, path, e)
         self.refresh()
-        return _search(self._opened(), wanted, start, size)
+        return _search(self._opened(), terms, start, size)
 
 
 def _search(file: SearchFile, wanted: SearchTerms, start: int, size: int) -> SearchHits:
@@ -306,49 +312,51 @@ def _search(file: SearchFile, wanted: SearchTerms, start: int, size: int) -> Sea
         hits = file.search(wanted, limit, start, size)
         if hits.looked_at < limit or hits.subjects >= MOST_FOUND:
             return hits
-        limit *= _MORE
+        limit *= _WIDENING_FACTOR
 
 
 def _entry(row: dict[str, Any]) -> IndexedSubject:
     seen, called = read_names(row), called_of(row)
-    told = [
+    view = [
         row["kind"],
         [[n.name, n.until, n.seat] for n in seen.names],
         [called.name, list(called.former), called.at, called.registered],
     ]
-    # Escaped, so that it is text in any case.
+    # `json.dumps` escapes other signs than ASCII, so the result is text in any case.
     return IndexedSubject(
         row["_id"],
         row["uscc"],
         seen.until,
         row.get("into", ""),
         [(n.name, n.until) for n in seen.names],
-        json.dumps([*told, seen.until, row["uscc"]]),
+        json.dumps([*view, seen.until, row["uscc"]]),
     )
 
 
-def _page(hits: SearchHits, today: str) -> list[FoundSubject]:
-    alone: dict[str, FoundSubject] = {}
+def _read_page(hits: SearchHits, today: str) -> list[FoundSubject]:
+    by_ref: dict[str, FoundSubject] = {}
     members: dict[str, list[FoundSubject]] = {}
-    for ref, leader, told in hits.told:
-        listed = _listed(ref, told)
-        alone[ref] = listed
+    for ref, leader, view in hits.told:
+        subject = _read_subject(ref, view)
+        by_ref[ref] = subject
         if leader is not None:
-            members.setdefault(leader, []).append(listed)
-    return [_together(ref, members[ref], today) if ref in members else alone[ref] for ref in hits.page]
+            members.setdefault(leader, []).append(subject)
+    return [_join_references(ref, members[ref], today) if ref in members else by_ref[ref] for ref in hits.page]
 
 
-def _listed(ref: str, told: Any) -> FoundSubject:
-    kind, names, called, until, uscc = told
+def _read_subject(ref: str, view: Any) -> FoundSubject:
+    kind, names, called, until, uscc = view
     return FoundSubject(ref, kind, uscc, until, tuple(PublicName(*n) for n in names), NameHistory(*called))
 
 
-def _together(ref: str, members: Sequence[FoundSubject], today: str) -> FoundSubject:
-    """What the public sees today of a subject of several references: each once, under the strongest."""
+def _join_references(ref: str, members: Sequence[FoundSubject], today: str) -> FoundSubject:
+    """Joins what the public sees today of a subject's references into one subject, under the strongest reference."""
     in_order = sorted(members, key=lambda m: (m.ref != ref, m.ref))
-    seen = [member for member in in_order if member.until >= today] or in_order[:1]
-    return replace(seen[0], ref=ref, names=tuple(_names(seen)), called=together(member.called for member in seen))
+    visible = [member for member in in_order if member.until >= today] or in_order[:1]
+    return replace(
+        visible[0], ref=ref, names=tuple(_all_names(visible)), called=merge_names(member.called for member in visible)
+    )
 
 
-def _names(members: Iterable[FoundSubject]) -> Iterator[PublicName]:
+def _all_names(members: Iterable[FoundSubject]) -> Iterator[PublicName]:
     yield from each_once(named for member in members for named in member.names)

@@ -1,7 +1,7 @@
-"""What a transaction changes of what the public sees, for the public feed (Art. 15, decision 17).
+"""Publishes in the public feed what a transaction changes for the public (Art. 15, decision 17).
 
-A row of the outbox names records, by provider and entry; what they look like is read when somebody follows. Only records
-that are public or were so until now are ever named.
+A row of the outbox names records by provider and entry. Their content is read when a client follows the feed. A row
+only names records that are public, or were until now.
 """
 
 from collections.abc import Iterable
@@ -17,15 +17,16 @@ from services.disclosure.projections.records import RecordProjection
 from services.disclosure.store.disclosure_store import DisclosureStore
 from services.disclosure.store.public_feed import PAGES_AT_ONCE, Announcement, PublicPart
 
-# Of a change in the outbox.
+# The kind of a change in the outbox.
 KIND: Final = "public"
-# What moves is told whichever generation is in use.
+# Records that move to another subject are published whichever generation is in use.
 ANY_GENERATION: Final = 0
 
 
 @dataclass
 class PublicChanges:
-    """One transaction's worth. `deliver`, `mark`, `end`, `move`, `told_later`, then `publish`."""
+    """One transaction's changes for the public. Callers call `deliver`, `mark`, `end`, `move` or `told_later`, then
+    `publish`."""
 
     unit: UnitOfWork
     today: str
@@ -33,31 +34,31 @@ class PublicChanges:
     _records: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def deliver(self, delivered: RecordVersion, entry: DisclosureEntry | None, due: str, before: str) -> str:
-        """A version of a record, disclosed until `due`, takes the place of the one that `before` showed. Answers
-        which provider shows it from now on."""
+        """Takes a version of a record, disclosed until `due`, in place of the one that the provider `before` showed to
+        the public. Returns the provider that shows it from now on; empty when it is not public."""
         public = not delivered.revoked and entry is not None and View.PUBLIC in entry.modes
-        now = delivered.provider_uscc if public and not is_over(due, self.today) else ""
-        if now or before:
+        shown_by = delivered.provider_uscc if public and not is_over(due, self.today) else ""
+        if shown_by or before:
             self._records[delivered.record_id] = delivered.provider_uscc, delivered.entry_code
-        return now
+        return shown_by
 
     def mark(self, work: RecordProjection, record_id: str, under_objection: bool) -> None:
-        """Says of a record, through `work`, whether an objection to it is open."""
-        where = work.locations.get(record_id)
-        if where is not None and where.shown and where.objected != under_objection:
+        """Marks in `work` whether an objection to a record is open."""
+        location = work.locations.get(record_id)
+        if location is not None and location.shown and location.objected != under_objection:
             self._take(work.fragment(record_id))
         work.mark(record_id, under_objection)
 
     def end(self, work: RecordProjection, record_id: str) -> None:
-        """A record has been archived."""
-        where = work.locations[record_id]
-        if where.shown:
+        """Takes a record that has been archived."""
+        location = work.locations[record_id]
+        if location.shown:
             self._take(work.fragment(record_id))
-            where.shown = ""
+            location.shown = ""
 
     def move(self, store: DisclosureStore, refs: Iterable[str]) -> None:
-        """These references belong to another subject than before, and their records are on its page. What is too much for
-        this transaction is left to the `Announcer`."""
+        """Takes the public records of references that belong to another subject than before, because they are now on
+        its page. Leaves to the `Announcer` what is too much for this transaction."""
         left = PAGES_AT_ONCE
         for ref in refs:
             rest = 0
@@ -70,7 +71,7 @@ class PublicChanges:
             store.feed.tell_later(ANY_GENERATION, Announcement("", ref, rest, store.generation), self.unit)
 
     def told_later(self, store: DisclosureStore, announcement: Announcement) -> None:
-        """Something that was left, or as much of it as is borne at once."""
+        """Takes the records of an announcement, or as many of them as one transaction bears."""
         for record_id, provider, entry in announcement.records:
             self._records[record_id] = provider, entry
         number, ref, rest = announcement.number, announcement.subject_ref, 0
@@ -86,13 +87,13 @@ class PublicChanges:
             store.feed.told(number, self.unit)
 
     def publish(self) -> None:
-        """Puts what was gathered into the outbox, as one change."""
+        """Puts the gathered records into the outbox, as one change."""
         groups: dict[tuple[str, str], list[str]] = {}
-        for record_id, whose in self._records.items():
-            groups.setdefault(whose, []).append(record_id)
+        for record_id, source in self._records.items():
+            groups.setdefault(source, []).append(record_id)
         if groups:
-            told = [{"provider": p, "entry": entry, "records": ids} for (p, entry), ids in groups.items()]
-            self.unit.publish(KIND, groups=told)
+            published = [{"provider": p, "entry": entry, "records": ids} for (p, entry), ids in groups.items()]
+            self.unit.publish(KIND, groups=published)
 
     def _take_public(self, part: PublicPart) -> None:
         for shown in part.shown:

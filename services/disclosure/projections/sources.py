@@ -1,4 +1,4 @@
-"""The services that disclosure follows: how each is asked, applied, and tried again."""
+"""The services that disclosure follows: how it asks each of them, applies its changes, and tries them again."""
 
 from collections.abc import Callable
 from functools import partial
@@ -32,14 +32,14 @@ class InnerSources:
         self._objection = objection_pb2_grpc.ObjectionServiceStub(assembly.channel("objection"))
 
     def head(self, source: str) -> AskHead:
-        """Asks a source how far it is, seen from a position."""
+        """Returns a function that asks a source for the head of its feed, seen from a position."""
         return self._assembly.head_of(source)
 
     def follower(
         self, projection: Projection, part: FeedPart, word: str, confirm: Callable[[UnitOfWork], None]
     ) -> Follower:
-        """The follower of a part for a generation, called with a word after its source; every transaction begins with
-        `confirm`, which may refuse it. Not started."""
+        """Makes the follower of a part for a generation. Its name is the source followed by `word`. Every transaction
+        begins with `confirm`, which may refuse it. The follower is not started."""
         watch, ask, apply, cut = self._consumer(projection, part)
         generation = projection.store.generation
         key, place = aside(part.source, generation), part.place(generation)
@@ -48,7 +48,7 @@ class InnerSources:
         )
 
     def retry(self, projection: Projection) -> None:
-        """Has what a generation has set aside tried again here, whichever process follows the part that it came by."""
+        """Lets this process try again what a generation has set aside, whichever process follows the part."""
         for part in WHOLE:
             _, _, apply, cut = self._consumer(projection, part)
             key = aside(part.source, projection.store.generation)
@@ -57,17 +57,17 @@ class InnerSources:
     def _consumer(
         self, projection: Projection, part: FeedPart
     ) -> tuple[Any, Any, Callable[[UnitOfWork, Any], None], FeedParts]:
-        """How a part is watched, asked for, applied and taken apart."""
+        """Returns how a part is watched, requested, applied, and cut into parts that can be set aside."""
         if part.source == "catalog":
             apply = partial(apply_catalog, projection)
             return self._catalog.Watch, catalog_pb2.WatchRequest, apply, CatalogParts()
         if part.source == "objection":
-            mark = partial(apply_objection, projection)
-            return self._objection.Watch, objection_pb2.WatchRequest, mark, ObjectionParts()
+            apply_objections = partial(apply_objection, projection)
+            return self._objection.Watch, objection_pb2.WatchRequest, apply_objections, ObjectionParts()
         pieces = Pieces(part.has)
 
         def watch(request: ingest_pb2.WatchRequest, metadata: Any) -> PiecedCall:
             return pieces.of(self._ingest.Watch(request, metadata=metadata))
 
-        take = partial(pieces.apply, projection)
-        return watch, ingest_pb2.WatchRequest, take, SealedRecords(projection.keys)
+        apply_pieces = partial(pieces.apply, projection)
+        return watch, ingest_pb2.WatchRequest, apply_pieces, SealedRecords(projection.keys)

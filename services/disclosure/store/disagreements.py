@@ -1,4 +1,5 @@
-"""The list of subjects whose facts are told differently: kept as their records are written, never searched for."""
+"""The list of subjects on whose facts providers disagree. Every write of records keeps it up to date; no query searches
+for disagreements."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from services.disclosure.store.writes import Writes
 
 @dataclass(frozen=True)
 class ListedSubject:
-    """A subject whose facts are told differently, by its strongest reference, with its place in the list."""
+    """A subject on whose facts providers disagree, under its strongest reference, with its place in the list."""
 
     ref: str
     refs: Sequence[str]
@@ -24,20 +25,22 @@ class ListedSubject:
 
 
 class DisagreementStore:
-    """Which subjects' facts are told differently."""
+    """The subjects on whose facts providers disagree."""
 
     def __init__(self, rows: Callable[[Any], Collection[RawDocument]]) -> None:
         self._rows = rows
 
     def listed(self, after: str, limit: int) -> list[ListedSubject]:
-        """Subjects after a place in the list, those that differ for the longest time first."""
-        found = self._rows(DifferingRow).find({"place": {"$gt": after}}).sort("place", 1).limit(limit)
+        """Returns the subjects after a place in the list, the oldest disagreements first."""
+        rows = self._rows(DifferingRow).find({"place": {"$gt": after}}).sort("place", 1).limit(limit)
         return [
-            ListedSubject(row["_id"], row["refs"], [_differing(f) for f in row["facts"]], row["place"]) for row in found
+            ListedSubject(row["_id"], row["refs"], [_read_fact(fact) for fact in row["facts"]], row["place"])
+            for row in rows
         ]
 
     def write(self, told: Mapping[str, tuple[Sequence[str], Sequence[DisputedFact]]], writes: Writes) -> None:
-        """Puts subjects on the list, by strongest reference: all references, and what differs; nothing takes it off."""
+        """Puts subjects on the list. Each strongest reference maps to all references and the disputed facts; a subject
+        without disputed facts is taken off the list."""
         for ref, (refs, facts) in told.items():
             if facts:
                 row = _row(ref, refs, facts)
@@ -55,6 +58,6 @@ def _row(ref: str, refs: Sequence[str], facts: Sequence[DisputedFact]) -> RawDoc
     }
 
 
-def _differing(row: Sequence[Any]) -> DisputedFact:
+def _read_fact(row: Sequence[Any]) -> DisputedFact:
     fact, values, providers, since = row
     return DisputedFact(fact, values, tuple(providers), since)

@@ -1,11 +1,11 @@
 """Disclosure's collections and every query on subjects, pages and records.
 
-Hot reads go to pymongo with a projection. Habits come from the embedded server (SecantusDB 0.7): long `$in` lists are asked
-in chunks, because their cost there grows with the square of their length; ranges are asked on secondary indexes, because
-a range of `_id` reads the whole collection; a document that is written again and again has no secondary index, which would
-double what that costs.
+Frequent reads use pymongo with a projection. Three habits come from the embedded server (SecantusDB 0.7). Queries with
+long `$in` lists go in chunks, because their cost there grows with the square of the length. Range queries use secondary
+indexes, because a range of `_id` reads the whole collection. A document that is written again and again has no
+secondary index, because that would double the cost of a write.
 
-What is derived from the feeds belongs to a generation: a rebuild fills another one beside that which is in use.
+What is derived from the feeds belongs to a generation: a rebuild fills another generation beside the one in use.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
@@ -55,20 +55,20 @@ from services.disclosure.store.writes import Writes
 
 T = TypeVar("T")
 
-# The first generation of this shape. Collections of the version before had no generation in their names.
+# The first generation of this shape. In the version before, collections had no generation in their names.
 FIRST: Final = 2
-# Awaited records that are looked at in one round.
-_MOST_AWAITED: Final = 1000
-# Pages whose summaries are kept together.
-_BLOCK: Final = 32
-# Documents of some kilobytes, asked for at once.
-_LARGE_AT_ONCE: Final = 16
-# How long queries that come together are waited for, to be read together.
-_COMPANY_SECONDS: Final = 0.001
+# Awaited records that one round looks at.
+_AWAITED_PER_ROUND: Final = 1000
+# Pages whose summaries are in one document.
+_PAGES_PER_BLOCK: Final = 32
+# Documents of some kilobytes that one query asks for.
+_LARGE_DOCUMENTS_PER_QUERY: Final = 16
+# How long a read waits for other queries, so that one read answers all of them.
+_COALESCING_SECONDS: Final = 0.001
 
 
 class DisclosureStore:
-    """What disclosure keeps, in one generation."""
+    """Disclosure's database, in one generation."""
 
     def __init__(self, store: Store, generation: int = FIRST) -> None:
         self.store = store
@@ -78,19 +78,19 @@ class DisclosureStore:
         self.said = DisagreementStore(self.rows)
         self.consents = ConsentStore(store)
         self._entries: dict[tuple[str, int], DisclosureEntry] = {}
-        self._heads = Coalescer(self._rows_of, _LARGE_AT_ONCE, _COMPANY_SECONDS)
+        self._heads = Coalescer(self._rows_of, _LARGE_DOCUMENTS_PER_QUERY, _COALESCING_SECONDS)
 
     def rows(self, document: Any) -> Collection[RawDocument]:
-        """The collection of derived documents of this generation."""
+        """Returns the collection of a kind of derived documents in this generation."""
         return self.store.db[f"{document._get_collection_name()}.{self.generation}"]
 
     def create_indexes(self) -> None:
-        """Makes the collections and their indexes; doing it again changes nothing."""
-        there = set(self.store.db.list_collection_names())
+        """Makes the collections and their indexes. A second call changes nothing."""
+        existing = set(self.store.db.list_collection_names())
         announcements = AnnouncementRow, self.store.db[AnnouncementRow._get_collection_name()]
         for document, collection in (*((document, self.rows(document)) for document in DERIVED), announcements):
-            if collection.name not in there:
-                # In a transaction the embedded server makes none.
+            if collection.name not in existing:
+                # The embedded server makes no collection in a transaction.
                 self.store.db.create_collection(collection.name)
             for spec in document._meta["index_specs"]:
                 collection.create_index(spec["fields"], **{k: v for k, v in spec.items() if k != "fields"})
@@ -100,82 +100,95 @@ class DisclosureStore:
         """Runs `work` in a transaction."""
         return self.store.transact(work)
 
-    # Reading for queries.
+    # Reads for queries
 
     def head(self, ref: str) -> SubjectDocument | None:
-        """A subject and its newest page: the read of most queries, which are read together when they come together."""
+        """Returns a subject with its newest page. Most queries make this read; one read answers those that come
+        together."""
         try:
-            found = self._heads.ask(ref, patience())
+            row = self._heads.ask(ref, patience())
         except TimeoutError:
             raise STORE_UNAVAILABLE(retry_after=1) from None
-        return None if found is None else _head(found)
+        return None if row is None else _subject_document(row)
 
     def _rows_of(self, refs: Sequence[str], seconds: float) -> list[RawDocument | None]:
         with within(seconds):
-            each_once = list(dict.fromkeys(refs))
-            found = {row["_id"]: row for row in self._in(SubjectRow, each_once, None, at_once=_LARGE_AT_ONCE)}
-        return [found.get(ref) for ref in refs]
+            distinct = list(dict.fromkeys(refs))
+            rows = {
+                row["_id"]: row
+                for row in self._find_by_id(SubjectRow, distinct, None, at_once=_LARGE_DOCUMENTS_PER_QUERY)
+            }
+        return [rows.get(ref) for ref in refs]
 
     def heads(self, refs: Sequence[str]) -> dict[str, SubjectDocument]:
-        """Those of the subjects that have records, by reference."""
-        return {row["_id"]: _head(row) for row in self._in(SubjectRow, refs, None, at_once=_LARGE_AT_ONCE)}
+        """Returns those of the subjects that have records, by reference."""
+        return {
+            row["_id"]: _subject_document(row)
+            for row in self._find_by_id(SubjectRow, refs, None, at_once=_LARGE_DOCUMENTS_PER_QUERY)
+        }
 
     def pages(
         self, keys: Iterable[tuple[str, int]], unit: UnitOfWork | None = None
     ) -> dict[tuple[str, int], list[Fragment]]:
-        """Older pages, by subject and number."""
+        """Returns older pages, by subject and number."""
         by_key = {_page_key(ref, number): (ref, number) for ref, number in keys}
-        rows = self._in(PageRow, list(by_key), unit, at_once=_LARGE_AT_ONCE)
+        rows = self._find_by_id(PageRow, list(by_key), unit, at_once=_LARGE_DOCUMENTS_PER_QUERY)
         return {by_key[row["_id"]]: unpacked(row["fragments"]) for row in rows}
 
     def in_full(self, fragments: Sequence[Fragment]) -> list[Fragment]:
-        """The same, with the items of long ones; those of which there are items of another version stay as they are."""
-        wanted = [f.record_id for f in fragments if f.long]
-        if not wanted:
+        """Returns these fragments, long ones with their items. A long fragment stays as it is where the stored items
+        are of another version."""
+        long_ids = [f.record_id for f in fragments if f.long]
+        if not long_ids:
             return list(fragments)
-        rows = {row["_id"]: row for row in self._in(LongRecordRow, wanted, None, at_once=_LARGE_AT_ONCE)}
+        rows = {
+            row["_id"]: row
+            for row in self._find_by_id(LongRecordRow, long_ids, None, at_once=_LARGE_DOCUMENTS_PER_QUERY)
+        }
         return [_with_items(f, rows.get(f.record_id)) for f in fragments]
 
     def fragments(self, places: Sequence[RecordLocation], heads: Mapping[str, SubjectDocument]) -> list[Fragment]:
-        """What is kept of the records at these places of some subjects, items of long ones left out; one that has moved away
-        meanwhile is left out."""
-        older = {(w.ref, w.page) for w in places if w.ref in heads and w.page < heads[w.ref].tail}
+        """Returns the fragments at these places of some subjects, long ones without their items. A record that has
+        moved away meanwhile is left out."""
+        older = {
+            (place.ref, place.page) for place in places if place.ref in heads and place.page < heads[place.ref].tail
+        }
         pages = self.pages(older) | {(head.ref, head.tail): head.fragments for head in heads.values()}
         found: list[Fragment] = []
-        for where in places:
-            found += (f for f in pages.get((where.ref, where.page), ()) if f.record_id == where.record_id)
+        for place in places:
+            found += (f for f in pages.get((place.ref, place.page), ()) if f.record_id == place.record_id)
         return found
 
     def location(self, record_id: str) -> RecordLocation | None:
-        """Where a record is."""
+        """Returns where a record is; None for an unknown record."""
         return self.locations([record_id]).get(record_id)
 
     def group_of(self, ref: str) -> SubjectGroup | None:
-        """The group that a reference is in."""
+        """Returns the group that a reference is in; None when it is in none."""
         return self.links.groups_with([ref]).get(ref)
 
     def entry(self, code: str, version: int) -> DisclosureEntry | None:
-        """One version of an entry. Versions never change, so each is read once."""
+        """Returns one version of an entry. Versions never change, so each is read once."""
         if (known := self._entries.get((code, version))) is not None:
             return known
-        found = self.rows(FollowedEntryRow).find_one({"_id": f"{code}:{version}"})
-        if found is None:
+        row = self.rows(FollowedEntryRow).find_one({"_id": f"{code}:{version}"})
+        if row is None:
             return None
-        self._entries[code, version] = entry = DisclosureEntry.read(found)
+        self._entries[code, version] = entry = DisclosureEntry.read(row)
         return entry
 
     @property
     def name_rows(self) -> Collection[RawDocument]:
-        """What the public finds subjects by."""
+        """The collection of the public search entries."""
         return self.rows(NameRow)
 
     def names_after(self, seq: int) -> Iterator[RawDocument]:
-        """Changes of what the public finds subjects by, after one."""
+        """Yields the public search entries that changed after change number `seq`."""
         yield from self.rows(NameRow).find({"seq": {"$gt": seq}}, batch_size=5000)
 
-    # Writing from the feeds.
+    # Writes from the feeds
 
-    def _in(
+    def _find_by_id(
         self,
         document: Any,
         keys: Sequence[str],
@@ -193,7 +206,7 @@ class DisclosureStore:
         self.rows(FollowedEntryRow).replace_one({"_id": key}, {"_id": key, **entry}, upsert=True, session=unit.session)
 
     def locations(self, record_ids: Sequence[str], unit: UnitOfWork | None = None) -> dict[str, RecordLocation]:
-        """Where records are; unknown ones are left out."""
+        """Returns where records are; unknown ones are left out."""
         return {
             r["_id"]: RecordLocation(
                 r["_id"],
@@ -207,11 +220,11 @@ class DisclosureStore:
                 r.get("shown", ""),
                 r.get("objected", False),
             )
-            for r in self._in(RecordRow, record_ids, unit)
+            for r in self._find_by_id(RecordRow, record_ids, unit)
         }
 
     def write_locations(self, changed: Iterable[tuple[RecordLocation, bool]], writes: Writes) -> None:
-        """Writes where records are; the flag says that it was not known before."""
+        """Writes where records are. The flag of each marks a record that was not known before."""
         days: dict[str, list[str]] = {}
         parts: dict[str, list[str]] = {}
         for location, new in changed:
@@ -246,41 +259,43 @@ class DisclosureStore:
             writes.add(DueRow, row["_id"], InsertOne(row), 60 + 40 * len(records))
 
     def due(self, today: str, limit: int) -> list[tuple[str, list[str]]]:
-        """Lists of records whose disclosure was to end before a day, by number, the oldest days first."""
-        found = self.rows(DueRow).find({"day": {"$lt": today}}).sort("day", 1).limit(limit)
-        return [(row["_id"], row["records"]) for row in found]
+        """Returns numbered lists of records whose disclosure was to end before a day, the oldest days first."""
+        rows = self.rows(DueRow).find({"day": {"$lt": today}}).sort("day", 1).limit(limit)
+        return [(row["_id"], row["records"]) for row in rows]
 
     def drop_due(self, numbers: Iterable[str], unit: UnitOfWork) -> None:
-        """Forgets lists of records that have been looked at."""
+        """Deletes lists of records that have been looked at."""
         for number in numbers:
             self.rows(DueRow).delete_one({"_id": number}, session=unit.session)
 
     def objected(self, record_ids: Sequence[str], unit: UnitOfWork) -> set[str]:
-        """Those of the records to which an objection is open."""
-        found = find_among(self.rows(ObjectionRow), "record_id", record_ids, None, unit.session)
-        return {o["record_id"] for o in found if o["open"]}
+        """Returns those of the records to which an objection is open."""
+        rows = find_among(self.rows(ObjectionRow), "record_id", record_ids, None, unit.session)
+        return {row["record_id"] for row in rows if row["open"]}
 
     def awaited(self, record_ids: Sequence[str], unit: UnitOfWork) -> set[str]:
-        """Those of new records to which an objection came before them; they are not awaited any more."""
+        """Returns those of new records to which an open objection came before them. From now on no objection awaits
+        them."""
         rows = self.rows(ObjectionRow)
         if rows.find_one({"waiting": True}, {"_id": 1}, session=unit.session) is None:
             return set()
-        found = self.objected(record_ids, unit)
+        objected = self.objected(record_ids, unit)
         for record_id in record_ids:
             rows.update_many(
                 {"record_id": record_id, "waiting": True}, {"$unset": {"waiting": ""}}, session=unit.session
             )
-        return found
+        return objected
 
     def awaited_in_vain(self) -> list[str]:
-        """Records that are known and still awaited: they came at the same moment as the objection, in another process."""
-        rows = self.rows(ObjectionRow).find({"waiting": True}, {"record_id": 1}).limit(_MOST_AWAITED)
+        """Returns records that are known while an objection still awaits them: they came at the same moment as the
+        objection, in another process."""
+        rows = self.rows(ObjectionRow).find({"waiting": True}, {"record_id": 1}).limit(_AWAITED_PER_ROUND)
         return list(self.locations(list(dict.fromkeys(row["record_id"] for row in rows))))
 
     def save_objection(
         self, number: str, record_id: str, is_open: bool, position: int, known_record: bool, unit: UnitOfWork
     ) -> bool:
-        """Keeps the state of an objection; False when a newer one is known."""
+        """Keeps the state of an objection. Returns False when a newer state is known."""
         rows = self.rows(ObjectionRow)
         known = rows.find_one({"_id": number}, session=unit.session)
         if known is not None and known["position"] > position:
@@ -292,11 +307,11 @@ class DisclosureStore:
         return True
 
     def subjects(self, refs: Sequence[str], unit: UnitOfWork) -> dict[str, Subject]:
-        """Subjects with their newest pages, to be changed; unknown ones begin empty."""
-        found = {ref: Subject(ref) for ref in refs}
-        for row in self._in(SubjectRow, refs, unit, at_once=_LARGE_AT_ONCE):
-            found[row["_id"]] = _subject(row)
-        return found
+        """Returns subjects with their newest pages, to be changed. Unknown subjects are new and empty."""
+        subjects = {ref: Subject(ref) for ref in refs}
+        for row in self._find_by_id(SubjectRow, refs, unit, at_once=_LARGE_DOCUMENTS_PER_QUERY):
+            subjects[row["_id"]] = _read_subject(row)
+        return subjects
 
     def load_pages(self, wanted: Mapping[str, set[int]], subjects: Mapping[str, Subject], unit: UnitOfWork) -> None:
         """Loads older pages of subjects into them."""
@@ -305,25 +320,25 @@ class DisclosureStore:
             subjects[ref].pages[number] = EditablePage(number, {f.slot: f for f in fragments})
 
     def summaries(self, ref: str, tail: int, unit: UnitOfWork) -> dict[int, Summary]:
-        """The summaries of a subject's older pages, by number."""
-        keys = [f"{ref}:{block}" for block in range((tail + _BLOCK - 1) // _BLOCK)]
-        found: dict[int, Summary] = {}
-        for row in self._in(SummaryRow, keys, unit, at_once=_LARGE_AT_ONCE):
-            found |= summaries_unpacked(row["pages"])
-        return found
+        """Returns the summaries of a subject's older pages, by number."""
+        keys = [f"{ref}:{block}" for block in range((tail + _PAGES_PER_BLOCK - 1) // _PAGES_PER_BLOCK)]
+        summaries: dict[int, Summary] = {}
+        for row in self._find_by_id(SummaryRow, keys, unit, at_once=_LARGE_DOCUMENTS_PER_QUERY):
+            summaries |= summaries_unpacked(row["pages"])
+        return summaries
 
     def write_summaries(self, changed: Mapping[str, Mapping[int, Summary]], writes: Writes, unit: UnitOfWork) -> None:
         """Keeps summaries of older pages, by subject and number."""
         blocks: dict[str, dict[int, Summary]] = {}
         for ref, summaries in changed.items():
             for number, summary in summaries.items():
-                blocks.setdefault(f"{ref}:{number // _BLOCK}", {})[number] = summary
-        there = {
+                blocks.setdefault(f"{ref}:{number // _PAGES_PER_BLOCK}", {})[number] = summary
+        stored = {
             row["_id"]: summaries_unpacked(row["pages"])
-            for row in self._in(SummaryRow, list(blocks), unit, at_once=_LARGE_AT_ONCE)
+            for row in self._find_by_id(SummaryRow, list(blocks), unit, at_once=_LARGE_DOCUMENTS_PER_QUERY)
         }
         for key, block in blocks.items():
-            blob = summaries_packed(there.get(key, {}) | block)
+            blob = summaries_packed(stored.get(key, {}) | block)
             row = {"_id": key, "pages": blob}
             writes.add(SummaryRow, key, ReplaceOne({"_id": key}, row, upsert=True), len(blob) + 100)
 
@@ -332,14 +347,14 @@ class DisclosureStore:
         for page in subject.pages.values():
             if not page.changed:
                 continue
-            kept = [page.fragments[slot] for slot in sorted(page.fragments)]
+            fragments = [page.fragments[slot] for slot in sorted(page.fragments)]
             if page.number < subject.tail:
                 key = _page_key(subject.ref, page.number)
-                blob = packed(kept, closed=True)
-                older = {"_id": key, "fragments": blob}
-                writes.add(PageRow, key, ReplaceOne({"_id": key}, older, upsert=True), len(blob) + 100)
+                blob = packed(fragments, closed=True)
+                page_row = {"_id": key, "fragments": blob}
+                writes.add(PageRow, key, ReplaceOne({"_id": key}, page_row, upsert=True), len(blob) + 100)
             else:
-                tail = packed(kept)
+                tail = packed(fragments)
         state = state_packed(subject.state)
         row: RawDocument = {"_id": subject.ref, "page": subject.tail, "slots": subject.slots, "state": state}
         if subject.grouped:
@@ -352,8 +367,8 @@ class DisclosureStore:
         writes.add(SubjectRow, subject.ref, write, len(row.get("tail", b"")) + len(state) + 120)
 
     def write_long_items(self, changed: Mapping[str, tuple[int, bytes]], new: Set[str], writes: Writes) -> None:
-        """Writes items that have a document of their own, by record, with its version; empty ones have none any more. Of
-        the records in `new` nothing was known before."""
+        """Writes items that have a document of their own, by record, with the version; for empty items the document is
+        deleted. The records in `new` were not known before."""
         for record_id, (version, items) in changed.items():
             row = {"_id": record_id, "version": version, "items": items}
             if not items:
@@ -364,20 +379,20 @@ class DisclosureStore:
                 writes.add(LongRecordRow, record_id, ReplaceOne({"_id": record_id}, row, upsert=True), len(items) + 80)
 
     def write_names(self, changed: Sequence[tuple[Subject, SubjectGroup | None]], seq: int, writes: Writes) -> None:
-        """Writes what the public finds subjects by."""
+        """Writes the public search entries of subjects."""
         for subject, group in changed:
             row = _name_row(subject, group, seq)
             write = InsertOne(row) if subject.new else ReplaceOne({"_id": subject.ref}, row, upsert=True)
             writes.add(NameRow, subject.ref, write, 200 + 100 * len(row["names"]))
 
     def write(self, writes: Writes, unit: UnitOfWork) -> None:
-        """Writes it all."""
-        for document, some in writes.items():
-            self.rows(document).bulk_write(some, ordered=False, session=unit.session)
+        """Sends all of these writes."""
+        for document, requests in writes.items():
+            self.rows(document).bulk_write(requests, ordered=False, session=unit.session)
 
     def next_seq(self, unit: UnitOfWork) -> int:
-        """The number of a change of names."""
-        # Written in the transaction, so that numbers are committed in order.
+        """Takes the number of the next change of names."""
+        # The transaction writes the counter, so that numbers are committed in order.
         counter = self.store.db["counters"].find_one_and_update(
             {"_id": f"names.{self.generation}"},
             {"$inc": {"n": 1}},
@@ -390,7 +405,7 @@ class DisclosureStore:
         return int(counter["n"])
 
 
-def _subject(row: RawDocument) -> Subject:
+def _read_subject(row: RawDocument) -> Subject:
     fragments = {f.slot: f for f in unpacked(row["tail"])}
     return Subject(
         row["_id"],
@@ -403,7 +418,7 @@ def _subject(row: RawDocument) -> Subject:
     )
 
 
-def _head(row: RawDocument) -> SubjectDocument:
+def _subject_document(row: RawDocument) -> SubjectDocument:
     state = state_unpacked(row["state"])
     return SubjectDocument(row["_id"], state, row["page"], unpacked(row["tail"]), row.get("grouped", False))
 
@@ -411,7 +426,7 @@ def _head(row: RawDocument) -> SubjectDocument:
 def _name_row(subject: Subject, group: SubjectGroup | None, seq: int) -> RawDocument:
     state, visible = subject.state, subject.state.summary.visible
     row = {"_id": subject.ref, "kind": state.kind, "uscc": state.uscc or (group.uscc if group else ""), "seq": seq}
-    # Nothing else can be found by the directory than what the public sees.
+    # The public search finds only what the public sees.
     called = state.called.among([n.name for n in visible.names])
     row |= {
         "name": called.name,
@@ -427,18 +442,18 @@ def _name_row(subject: Subject, group: SubjectGroup | None, seq: int) -> RawDocu
 
 
 def called_of(row: RawDocument) -> NameHistory:
-    """What a subject is called, of a row of `names_after`."""
+    """Reads the names that a subject has and had from a row of `names_after`."""
     registered = row.get("registered_at", "")
     return NameHistory(row.get("name", ""), row.get("former", ()), row.get("named_at", ""), registered)
 
 
 def read_names(row: RawDocument) -> PublicVisibility:
-    """What the public finds a subject by, of a row of `names_after`."""
+    """Reads what the public sees of a subject from a row of `names_after`."""
     return PublicVisibility(row["until"], tuple(PublicName(*n) for n in row["names"]))
 
 
 def _with_items(fragment: Fragment, row: RawDocument | None) -> Fragment:
-    """A long fragment with its items, when the row is of its version. Rows of the software before this tell none."""
+    """Gives a long fragment its items, when the row is of its version. Rows of earlier software have no version."""
     if not fragment.long or row is None or row.get("version", fragment.version) != fragment.version:
         return fragment
     return with_items(fragment, row["items"])

@@ -1,10 +1,10 @@
-"""Disclosure's documents. Derived ones belong to a generation (`disclosure_store.py`), the others to all of them."""
+"""Disclosure's documents. Derived ones belong to one generation (`disclosure_store.py`), the others to all of them."""
 
 from mongoengine import BooleanField, Document, DynamicDocument, IntField, ListField, StringField
 
 
 class FollowedEntryRow(DynamicDocument):
-    """A published version of a catalog entry, as the catalog's feed gave it."""
+    """A published version of a catalog entry, as the catalog's feed sent it."""
 
     key = StringField(primary_key=True)  # <code>:<version>
     meta = {"db_alias": "disclosure", "collection": "entries"}
@@ -17,7 +17,7 @@ class SubjectRow(DynamicDocument):
     # The number of the newest page, and the next slot.
     page = IntField(required=True)
     slots = IntField(required=True)
-    # `state` and `tail` are blobs; `grouped` says that there is, or was, a MemberRow.
+    # `state` and `tail` are blobs. `grouped` marks a subject that has, or had, a MemberRow.
     grouped = BooleanField()
     meta = {"db_alias": "disclosure", "collection": "subjects"}
 
@@ -30,7 +30,7 @@ class PageRow(DynamicDocument):
 
 
 class LongRecordRow(DynamicDocument):
-    """The items of a version of a record that is too long to be kept among others: a blob, and which version it is."""
+    """The items, as a blob, and the version of a record that is too long for a page."""
 
     record_id = StringField(primary_key=True)
     meta = {"db_alias": "disclosure", "collection": "long_records"}
@@ -44,7 +44,7 @@ class SummaryRow(DynamicDocument):
 
 
 class RecordRow(Document):
-    """Where a record is, and which version of it is kept."""
+    """Where a record is, and which of its versions is kept."""
 
     record_id = StringField(primary_key=True)
     ref = StringField(required=True)
@@ -52,7 +52,7 @@ class RecordRow(Document):
     slot = IntField(required=True)
     version = IntField(required=True)
     revoked = BooleanField()
-    # The last day of disclosure of what is to be archived after it; absent otherwise.
+    # The last day of disclosure of a record that is to be archived after it; absent otherwise.
     due = StringField()
     # Numbers of the links that this record is evidence of.
     links = ListField(StringField(), default=None)
@@ -64,7 +64,7 @@ class RecordRow(Document):
 
 
 class ShownRow(Document):
-    """Records that became public in one transaction, of one provider, whose ids begin alike."""
+    """Records of one provider that became public in one transaction and whose ids begin with the same character."""
 
     number = StringField(primary_key=True)
     part = StringField(required=True)  # <provider>:<first character of the id, after its prefix>
@@ -73,7 +73,8 @@ class ShownRow(Document):
 
 
 class DueRow(Document):
-    """Records whose disclosure was to end on a day when they were taken in; which still is to be is looked up then."""
+    """Records whose disclosure was to end on this day when they were taken in. On that day it is looked up whether it
+    still is to end."""
 
     number = StringField(primary_key=True)
     day = StringField(required=True)
@@ -82,7 +83,7 @@ class DueRow(Document):
 
 
 class ObjectionRow(Document):
-    """Whether an objection to a record is open, and which change said so."""
+    """Whether an objection to a record is open, and the position of the change that brought this state."""
 
     objection_no = StringField(primary_key=True)
     record_id = StringField(required=True)
@@ -98,20 +99,20 @@ class ObjectionRow(Document):
 
 
 class NameRow(DynamicDocument):
-    """What the public finds a subject by; only of subjects with something public."""
+    """The public search entry of a subject that has something public."""
 
     subject_ref = StringField(primary_key=True)
-    # Which change of names this is, for those who keep a copy.
+    # The number of the last change, for what keeps a copy.
     seq = IntField(required=True)
     meta = {"db_alias": "disclosure", "collection": "names", "indexes": ["seq"]}
 
 
 class LinkRow(DynamicDocument):
-    """Two references that are called one subject: by how many records, and what officers decided of it."""
+    """Two references that records or officers call one subject: how many records, and what officers decided."""
 
     link_id = StringField(primary_key=True)  # <ref>.<ref>, sorted
     refs = ListField(StringField(), required=True)
-    # As `entity_resolution.State`; of conflicts also since when, which is how they are listed.
+    # An `entity_resolution.LinkState`. A conflict also has the time since when, and conflicts are listed by it.
     state = StringField(required=True)
     conflict_since = StringField()
     meta = {
@@ -122,7 +123,7 @@ class LinkRow(DynamicDocument):
 
 
 class SubjectGroupRow(DynamicDocument):
-    """References that are one subject: those that have records, and the strongest, with their states in a blob."""
+    """References that are one subject: those that have records, and the strongest one, with their states in a blob."""
 
     group_id = StringField(primary_key=True)
     refs = ListField(StringField(), required=True)
@@ -130,7 +131,7 @@ class SubjectGroupRow(DynamicDocument):
 
 
 class MemberRow(Document):
-    """In which group a reference is."""
+    """The group that a reference is in."""
 
     subject_ref = StringField(primary_key=True)
     group = StringField(required=True)
@@ -138,27 +139,27 @@ class MemberRow(Document):
 
 
 class DifferingRow(DynamicDocument):
-    """A subject whose facts providers tell differently."""
+    """A subject on whose facts providers disagree."""
 
     subject_ref = StringField(primary_key=True)  # the strongest reference
     refs = ListField(StringField(), required=True)
-    # Since when, and the reference: how it is listed.
+    # Since when they disagree, and the reference: subjects are listed by it.
     place = StringField(required=True)
     meta = {"db_alias": "disclosure", "collection": "differing", "indexes": ["place"]}
 
 
 class AnnouncementRow(DynamicDocument):
-    """What the public feed is still to be told, for it was too much for one transaction: records with provider and entry, or
-    those of a reference from a page on. Of no generation."""
+    """Changes that are still to be published in the public feed, because they were too much for one transaction:
+    records with provider and entry, or the records of a reference from a page on. It belongs to no generation."""
 
     number = StringField(primary_key=True)
-    # The generation with which it is told.
+    # The generation from which on it is published.
     since = IntField(required=True)
     meta = {"db_alias": "disclosure", "collection": "announcements", "indexes": ["since"]}
 
 
 class ConsentRow(DynamicDocument):
-    """A consent, as JSON. Given by its subject, derived from nothing."""
+    """A consent, as JSON. Its subject gives it; it is derived from nothing."""
 
     consent_id = StringField(primary_key=True)
     subject_ref = StringField(required=True)

@@ -13,21 +13,21 @@ from chengxin.values.document import RawDocument
 from services.disclosure.store.disclosure_store import FIRST, DisclosureStore
 from services.disclosure.store.documents import DERIVED, LinkRow, LongRecordRow, RecordRow
 
-# What the version before the first generation called its collections.
+# Stands for the collections of the version before the first generation, which have no number in their names.
 UNNUMBERED: Final = 0
 _CURRENT: Final = "current"
 _REBUILD: Final = "rebuild"
-# Rebuilding: asked for, at work, done, or given up.
+# The states of a rebuild: requested, running, done, or given up.
 ASKED: Final = "asked"
 FILLING: Final = "filling"
 DONE: Final = "done"
 FAILED: Final = "failed"
-_BASES: Final = frozenset(document._get_collection_name() for document in DERIVED)
-# The position in a feed, and what is set aside of it, by generation.
-_FEED: Final = re.compile(r"feed\.(?:catalog|ingest|objection)(?:\.(\d+)(?:\.\d+of\d+)?)?")
-_DELETED_AT_ONCE: Final = 200
-# Of documents of up to some megabytes.
-_LARGE_DELETED_AT_ONCE: Final = 4
+_DERIVED_COLLECTIONS: Final = frozenset(document._get_collection_name() for document in DERIVED)
+# The names of positions in a feed, and of changes set aside from it, with the generation.
+_FEED_NAME: Final = re.compile(r"feed\.(?:catalog|ingest|objection)(?:\.(\d+)(?:\.\d+of\d+)?)?")
+_DELETES_PER_TRANSACTION: Final = 200
+# The same for documents of up to some megabytes.
+_LARGE_DELETES_PER_TRANSACTION: Final = 4
 
 
 class Generations:
@@ -36,26 +36,32 @@ class Generations:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._rows = store.db["generations"]
-        # The generations that were left when all others had been dropped.
-        self._tidy: set[int] = set()
+        # The generations that were left after all others had been dropped.
+        self._kept_generations: set[int] = set()
 
     def prepare(self) -> None:
-        """Says which generation is in use where nobody has said it."""
-        old = self.store.db["subjects"].find_one({}, {"_id": 1}) is not None
-        first = {"number": FIRST, "previous": UNNUMBERED if old else None, "filling": old, "acts": 0}
+        """Sets the first generation in use where the store names none."""
+        unnumbered_exists = self.store.db["subjects"].find_one({}, {"_id": 1}) is not None
+        first = {
+            "number": FIRST,
+            "previous": UNNUMBERED if unnumbered_exists else None,
+            "filling": unnumbered_exists,
+            "acts": 0,
+        }
         self._rows.update_one({"_id": _CURRENT}, {"$setOnInsert": first}, upsert=True)
 
     def current(self) -> RawDocument:
-        """The generation in use: its number, the one before it, and whether it is still being filled from nothing."""
+        """Returns the generation in use: its number, the one before it, and whether it is still being filled from
+        nothing."""
         return self._rows.find_one({"_id": _CURRENT}) or {"number": FIRST, "previous": None, "filling": False}
 
     def filled(self) -> None:
-        """The generation in use has all that the feeds tell."""
+        """Remembers that the generation in use has everything that the feeds brought."""
         self._rows.update_one({"_id": _CURRENT}, {"$set": {"filling": False}})
 
     def note_act(self, unit: UnitOfWork, number: int) -> None:
-        """An officer's decision is made in a generation, which a rebuild must not miss. Raises STORE_UNAVAILABLE when
-        another generation is in use by now."""
+        """Counts an officer's decision in a generation, so that a rebuild does not miss it. Raises STORE_UNAVAILABLE
+        when another generation is in use by now."""
         found = self._rows.find_one_and_update(
             {"_id": _CURRENT},
             {"$inc": {"acts": 1}, "$setOnInsert": {"number": number, "previous": None, "filling": False}},
@@ -67,8 +73,8 @@ class Generations:
             raise STORE_UNAVAILABLE(retry_after=1)
 
     def switch(self, unit: UnitOfWork, before: int, after: int, told: RawDocument) -> None:
-        """Another generation is in use from now on, and how the rebuild ended is told. Conflicts with decisions that are
-        being made."""
+        """Puts another generation in use, and writes how the rebuild ended. Conflicts with decisions that are being
+        made."""
         self._rows.update_one(
             {"_id": _CURRENT, "number": before},
             {"$set": {"number": after, "previous": before, "filling": False}, "$inc": {"acts": 1}},
@@ -76,14 +82,14 @@ class Generations:
         )
         self._rows.update_one({"_id": _REBUILD}, {"$set": told}, session=unit.session)
 
-    # Rebuilding.
+    # Rebuilds
 
     def rebuild(self) -> RawDocument | None:
-        """The rebuild that was asked for last."""
+        """Returns the rebuild that was requested last, or None."""
         return self._rows.find_one({"_id": _REBUILD})
 
     def ask(self, by: str, at: str) -> RawDocument:
-        """Asks for a rebuild, unless one is under way; how it stands."""
+        """Requests a rebuild, unless one is under way. Returns the rebuild that is under way then."""
         known = self.rebuild()
         if known is not None and known["state"] in (ASKED, FILLING):
             return known
@@ -93,18 +99,18 @@ class Generations:
         return asked
 
     def tell(self, **fields: Any) -> None:
-        """How far it is."""
+        """Writes how far the rebuild is."""
         self._rows.update_one({"_id": _REBUILD}, {"$set": fields})
 
     def drop_unused(self, go_on: Callable[[], None] = lambda: None) -> None:
-        """Forgets what generations derived that are not in use any more; also what an interruption has left of them.
-        `go_on` is asked before each piece, and raises when this process is not the one to do it any more."""
+        """Deletes what belongs to generations that are no longer in use, and what an interruption has left of them.
+        `go_on` is called before each piece, and raises when another process has to go on with it."""
         current, rebuild = self.current(), self.rebuild()
         kept = {int(current["number"])}
-        # The first generation looks up in what was before it what is archived already.
+        # The first generation looks up in the collections before it what is archived already.
         kept |= {UNNUMBERED} if current["previous"] == UNNUMBERED else set()
         kept |= {int(rebuild["number"])} if rebuild is not None and rebuild["state"] in (ASKED, FILLING) else set()
-        if self._tidy == kept:
+        if self._kept_generations == kept:
             return
         for name in self.store.db.list_collection_names():
             if (number := _generation_of(name)) is not None and number not in kept:
@@ -112,14 +118,14 @@ class Generations:
         for name, field in (("positions", "_id"), ("quarantine", "feed")):
             rows = self.store.db[name]
             for feed in rows.distinct(field):
-                if (found := _FEED.fullmatch(feed)) is not None and int(found[1] or UNNUMBERED) not in kept:
+                if (match := _FEED_NAME.fullmatch(feed)) is not None and int(match[1] or UNNUMBERED) not in kept:
                     for row in list(rows.find({field: feed}, {"_id": 1})):
                         rows.delete_one({"_id": row["_id"]})
-        self._tidy = kept
+        self._kept_generations = kept
 
     def _drop(self, name: str, go_on: Callable[[], None]) -> None:
-        """Empties a collection bit by bit first: the embedded store does nothing else while it drops one, and that takes
-        it a millisecond for each document."""
+        """Empties a collection bit by bit before it drops it: the embedded store does nothing else while it drops a
+        collection, and needs a millisecond for each document."""
         rows = self.store.db[name]
 
         def delete(ids: list[Any]) -> None:
@@ -128,7 +134,7 @@ class Generations:
             self.store.transact(lambda unit: rows.bulk_write(writes, ordered=False, session=unit.session))
 
         large = name.partition(".")[0] == LongRecordRow._get_collection_name()
-        at_once = _LARGE_DELETED_AT_ONCE if large else _DELETED_AT_ONCE
+        at_once = _LARGE_DELETES_PER_TRANSACTION if large else _DELETES_PER_TRANSACTION
         ids: list[Any] = []
         for row in rows.find({}, {"_id": 1}, batch_size=1000):
             ids.append(row["_id"])
@@ -141,25 +147,25 @@ class Generations:
 
 
 def _generation_of(collection: str) -> int | None:
-    """The generation whose collection this is; None of one that belongs to none."""
+    """Returns the generation that a collection belongs to, or None when it belongs to none."""
     base, _, number = collection.rpartition(".")
-    if base in _BASES and number.isdecimal():
+    if base in _DERIVED_COLLECTIONS and number.isdecimal():
         return int(number)
-    return UNNUMBERED if collection in _BASES else None
+    return UNNUMBERED if collection in _DERIVED_COLLECTIONS else None
 
 
 def reached(db: Database[RawDocument], source: str, generation: int) -> int:
-    """Up to where a generation has taken in what a source tells, in how many parts ever. Of all parts of one cut the one
-    counts that is furthest behind, and of several cuts the one that is furthest."""
+    """Returns the position up to which a generation has taken in a source's feed, whatever number of parts it is cut
+    into. Of the parts of one cut, the one furthest behind counts; of several cuts, the one furthest ahead."""
     place = f"feed.{source}.{generation}"
     cuts: dict[int, list[int]] = {}
     for row in _positions(db, place):
         cuts.setdefault(int(row["_id"].removeprefix(place).rpartition("of")[2] or 1), []).append(int(row["position"]))
-    return max((min(found) for cut, found in cuts.items() if len(found) == cut), default=0)
+    return max((min(positions) for cut, positions in cuts.items() if len(positions) == cut), default=0)
 
 
 def begun(db: Database[RawDocument], source: str, generation: int) -> int:
-    """Up to where a generation may have taken in something of what a source tells, though not all."""
+    """Returns the position up to which a generation may have taken in some of a source's feed, though not all."""
     rows = _positions(db, f"feed.{source}.{generation}")
     return max((max(int(row["position"]), int(row.get("begun", 0))) for row in rows), default=0)
 
@@ -169,24 +175,24 @@ def _positions(db: Database[RawDocument], place: str) -> list[RawDocument]:
 
 
 def carry_decisions(store: Store, before: int, into: DisclosureStore) -> None:
-    """Takes officers' decisions on links along, which no feed tells."""
+    """Copies officers' decisions on links into another generation, because no feed brings them."""
     name = LinkRow._get_collection_name()
     rows = store.db[f"{name}.{before}" if before else name]
     for row in rows.find({"history": {"$ne": []}}):
-        plain = {**row, "records": 0, "record": "", "standard": False, "state": ""}
-        plain.pop("conflict_since", None)
-        into.rows(LinkRow).update_one({"_id": row["_id"]}, {"$setOnInsert": plain}, upsert=True)
+        decisions_only = {**row, "records": 0, "record": "", "standard": False, "state": ""}
+        decisions_only.pop("conflict_since", None)
+        into.rows(LinkRow).update_one({"_id": row["_id"]}, {"$setOnInsert": decisions_only}, upsert=True)
 
 
 def archived_before(store: Store, previous: int | None, record_ids: Iterable[str]) -> set[str]:
-    """Those of the records that an earlier generation had archived, and put on record."""
+    """Returns those of the records that an earlier generation had archived, and put on record."""
     if previous is None:
         return set()
     name = RecordRow._get_collection_name()
     rows = store.db[f"{name}.{previous}" if previous else name]
-    wanted = list(record_ids)
-    found: set[str] = set()
-    for start in range(0, len(wanted), 50):
-        some = rows.find({"_id": {"$in": wanted[start : start + 50]}}, {"due": 1, "revoked": 1})
-        found |= {row["_id"] for row in some if not row.get("due") and not row.get("revoked")}
-    return found
+    ids = list(record_ids)
+    archived: set[str] = set()
+    for start in range(0, len(ids), 50):
+        chunk = rows.find({"_id": {"$in": ids[start : start + 50]}}, {"due": 1, "revoked": 1})
+        archived |= {row["_id"] for row in chunk if not row.get("due") and not row.get("revoked")}
+    return archived

@@ -1,4 +1,4 @@
-"""The links between references, as they are kept. Every query on them is here."""
+"""The stored links between references, and every query on them."""
 
 import zlib
 from collections.abc import Callable, Iterable, Sequence
@@ -17,16 +17,16 @@ from services.disclosure.domain.entity_resolution import (
     LinkDecision,
     LinkState,
     SchemedReference,
-    grouped,
+    group_links,
 )
 from services.disclosure.domain.subject_state import SubjectState, members_packed, members_unpacked, state_unpacked
 from services.disclosure.store.documents import LinkRow, MemberRow, NameRow, SubjectGroupRow, SubjectRow
 from services.disclosure.store.subject_state import SubjectGroup
 from services.disclosure.store.writes import Writes
 
-# Groups may have some hundred kilobytes.
-_LARGE_AT_ONCE: Final = 4
-_LOOKS: Final = 3
+# Groups that one query asks for: a group may have some hundred kilobytes.
+_GROUPS_PER_QUERY: Final = 4
+_ATTEMPTS: Final = 3
 
 
 @dataclass
@@ -36,7 +36,7 @@ class LinkAct:
     decision: str
     by: str
     at: str
-    # Sealed: people wrote it.
+    # Sealed, because a person wrote it.
     reason: str
     undone_by: str = ""
     undone_at: str = ""
@@ -45,19 +45,19 @@ class LinkAct:
 
 @dataclass
 class StoredLink:
-    """A link with what it stands on."""
+    """A link with the grounds for it."""
 
     one: SchemedReference
     other: SchemedReference
-    # By how many records it is named, and one of them.
+    # The number of records that name it, and one of them.
     records: int = 0
     record: str = ""
-    # One code contains the other by its standard.
+    # Whether one code contains the other by its standard.
     standard: bool = False
     history: list[LinkAct] = field(default_factory=list)
     state: str = ""
     conflict_since: str = ""
-    # Not written yet.
+    # Whether it is not written yet.
     new: bool = True
 
     @property
@@ -68,7 +68,7 @@ class StoredLink:
 
     @property
     def link(self) -> Link:
-        """What it says."""
+        """The link itself: its references, whether something claims it, and the officers' decision."""
         return Link(self.one, self.other, self.standard or self.records > 0, self.decision)
 
 
@@ -79,66 +79,67 @@ class LinkStore:
         self._rows = rows
 
     def by_id(self, ids: Sequence[str], unit: UnitOfWork | None = None) -> dict[str, StoredLink]:
-        """Links; unknown ones are left out."""
-        return _read(find_among(self._rows(LinkRow), "_id", ids, None, session_of(unit)))
+        """Returns links by id; unknown ones are left out."""
+        return _read_links(find_among(self._rows(LinkRow), "_id", ids, None, session_of(unit)))
 
     def around(
         self, refs: Iterable[str], unit: UnitOfWork | None = None, over: dict[str, StoredLink] | None = None
     ) -> list[StoredLink]:
-        """All links that can be reached from references, whether they join or not; `over` are those changed in hand."""
+        """Returns all links that can be reached from references, whether they join or not. Links in `over` replace the
+        stored ones: the caller has changed them and not written them yet."""
         changed = over or {}
         found: dict[str, StoredLink] = {}
         frontier, seen = list(dict.fromkeys(refs)), set[str]()
         by_end: dict[str, list[str]] = {}
-        for link_id, kept in changed.items():
-            for end in (kept.one.ref, kept.other.ref):
+        for link_id, stored in changed.items():
+            for end in (stored.one.ref, stored.other.ref):
                 by_end.setdefault(end, []).append(link_id)
         while frontier:
             seen.update(frontier)
-            reached = _read(find_among(self._rows(LinkRow), "refs", frontier, None, session_of(unit)))
+            reached = _read_links(find_among(self._rows(LinkRow), "refs", frontier, None, session_of(unit)))
             reached |= {i: changed[i] for ref in frontier for i in by_end.get(ref, ())}
-            for link_id, kept in reached.items():
-                found[link_id] = changed.get(link_id, kept)
-            ends = (end.ref for kept in reached.values() for end in (kept.one, kept.other))
+            for link_id, stored in reached.items():
+                found[link_id] = changed.get(link_id, stored)
+            ends = (end.ref for stored in reached.values() for end in (stored.one, stored.other))
             frontier = [ref for ref in dict.fromkeys(ends) if ref not in seen]
         return list(found.values())
 
     def subject_of(self, ref: str) -> tuple[str, ...]:
-        """All references of the subject that has this one, strongest first."""
+        """Returns all references of the subject that has this one, strongest first."""
         return groups_of(self.around([ref])).of(ref)
 
     def conflicts(self, after: str, limit: int) -> list[StoredLink]:
-        """Links that records claim and that are not made, oldest first, after one."""
+        """Returns links that records claim and that are not made, oldest first, after one of them."""
         query: RawDocument = {"conflict_since": {"$gt": after}}
-        found = self._rows(LinkRow).find(query).sort("conflict_since", 1).limit(limit)
-        return list(_read(found).values())
+        rows = self._rows(LinkRow).find(query).sort("conflict_since", 1).limit(limit)
+        return list(_read_links(rows).values())
 
     def write(self, changed: Iterable[StoredLink], writes: Writes) -> None:
         """Writes links."""
-        for kept in changed:
-            row = _row(kept)
+        for stored in changed:
+            row = _link_row(stored)
             size = 500 + sum(len(str(act)) for act in row["history"])
-            write = InsertOne(row) if kept.new else ReplaceOne({"_id": row["_id"]}, row)
+            write = InsertOne(row) if stored.new else ReplaceOne({"_id": row["_id"]}, row)
             writes.add(LinkRow, row["_id"], write, size)
 
     def states(self, refs: Sequence[str], unit: UnitOfWork | None = None) -> dict[str, SubjectState]:
-        """What is known of the subjects that have records here."""
+        """Returns the states of those of the subjects that have records here, by reference."""
         rows = find_among(self._rows(SubjectRow), "_id", refs, {"state": 1}, session_of(unit))
         return {row["_id"]: state_unpacked(row["state"]) for row in rows}
 
     def groups_with(self, refs: Sequence[str], unit: UnitOfWork | None = None) -> dict[str, SubjectGroup]:
-        """The groups that references are in, by reference; those that are alone are left out."""
-        # Outside a transaction a group may be dissolved between the question who is in it and the one what it is.
-        for _ in range(_LOOKS - 1):
+        """Returns the groups that references are in, by reference. References that are in no group are left out."""
+        # Outside a transaction a group may be dissolved between the query for its members and the query for itself.
+        for _ in range(_ATTEMPTS - 1):
             with suppress(KeyError):
-                return self._groups_with(refs, unit)
-        return self._groups_with(refs, unit)
+                return self._read_groups(refs, unit)
+        return self._read_groups(refs, unit)
 
-    def _groups_with(self, refs: Sequence[str], unit: UnitOfWork | None) -> dict[str, SubjectGroup]:
+    def _read_groups(self, refs: Sequence[str], unit: UnitOfWork | None) -> dict[str, SubjectGroup]:
         members = find_among(self._rows(MemberRow), "_id", refs, None, session_of(unit))
         group_of = {row["_id"]: row["group"] for row in members}
-        wanted = list(dict.fromkeys(group_of.values()))
-        rows = find_among(self._rows(SubjectGroupRow), "_id", wanted, None, session_of(unit), _LARGE_AT_ONCE)
+        group_ids = list(dict.fromkeys(group_of.values()))
+        rows = find_among(self._rows(SubjectGroupRow), "_id", group_ids, None, session_of(unit), _GROUPS_PER_QUERY)
         groups = {
             row["_id"]: SubjectGroup(
                 row["_id"], row["refs"], members_unpacked(zlib.decompress(row["members"])), row["uscc"]
@@ -155,11 +156,11 @@ class LinkStore:
         writes.add(SubjectGroupRow, group.group_id, ReplaceOne({"_id": group.group_id}, row, upsert=True), size)
 
     def drop_group(self, group_id: str, writes: Writes) -> None:
-        """Forgets a group."""
+        """Deletes a group."""
         writes.add(SubjectGroupRow, group_id, DeleteOne({"_id": group_id}), 50)
 
     def write_member(self, ref: str, group_id: str, writes: Writes) -> None:
-        """Says in which group a reference is; in none with an empty one."""
+        """Writes the group that a reference is in; with an empty `group_id`, that it is in none."""
         if group_id:
             row = {"_id": ref, "group": group_id}
             writes.add(MemberRow, ref, ReplaceOne({"_id": ref}, row, upsert=True), 120)
@@ -167,12 +168,13 @@ class LinkStore:
             writes.add(MemberRow, ref, DeleteOne({"_id": ref}), 50)
 
     def write_grouped(self, ref: str, writes: Writes) -> None:
-        """Says of a subject with records that it is, or was, in a group."""
-        # The whole document is written anew; how large it is is not known here.
+        """Marks a subject with records that is, or was, in a group."""
+        # The store writes the whole document again; its size is not known here.
         writes.add(SubjectRow, ref, UpdateOne({"_id": ref}, {"$set": {"grouped": True}}), 16 * 1024)
 
     def write_leader(self, ref: str, leader: str, uscc: str, seq: int, writes: Writes) -> None:
-        """Says under which reference, and by which code, the public finds a subject; alone with an empty one."""
+        """Writes the group leader, under which the public finds a subject, and the code. With an empty `leader` the
+        public finds the subject under its own reference."""
         shown: RawDocument = {"$set": {"seq": seq, "uscc": uscc}}
         if leader:
             shown["$set"]["into"] = leader
@@ -182,27 +184,27 @@ class LinkStore:
 
 
 def groups_of(kept: Iterable[StoredLink]) -> Groups:
-    """The subjects that links make."""
-    return grouped(k.link for k in kept)
+    """Groups references into the subjects that links make."""
+    return group_links(stored.link for stored in kept)
 
 
-def _row(kept: StoredLink) -> RawDocument:
+def _link_row(stored: StoredLink) -> RawDocument:
     row: RawDocument = {
-        "_id": kept.link.id,
-        "refs": [kept.one.ref, kept.other.ref],
-        "schemes": [kept.one.scheme, kept.other.scheme],
-        "records": kept.records,
-        "record": kept.record,
-        "standard": kept.standard,
-        "history": [vars(act) for act in kept.history],
-        "state": kept.state,
+        "_id": stored.link.id,
+        "refs": [stored.one.ref, stored.other.ref],
+        "schemes": [stored.one.scheme, stored.other.scheme],
+        "records": stored.records,
+        "record": stored.record,
+        "standard": stored.standard,
+        "history": [vars(act) for act in stored.history],
+        "state": stored.state,
     }
-    if kept.state == LinkState.CONFLICT:
-        row["conflict_since"] = kept.conflict_since
+    if stored.state == LinkState.CONFLICT:
+        row["conflict_since"] = stored.conflict_since
     return row
 
 
-def _read(rows: Iterable[RawDocument]) -> dict[str, StoredLink]:
+def _read_links(rows: Iterable[RawDocument]) -> dict[str, StoredLink]:
     return {
         row["_id"]: StoredLink(
             SchemedReference(row["refs"][0], row["schemes"][0]),

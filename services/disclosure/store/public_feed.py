@@ -1,4 +1,4 @@
-"""What the public feed and its report of differences read beside the views."""
+"""The queries of the public feed and of its report of differences, beside those of the views."""
 
 import string
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,19 +19,19 @@ from services.disclosure.store.subject_state import RecordLocation
 Pages = Callable[[Iterable[tuple[str, int]], UnitOfWork | None], Mapping[tuple[str, int], list[Fragment]]]
 Locations = Callable[[Sequence[str]], Mapping[str, RecordLocation]]
 
-# Pages that are looked through for what is public in one transaction.
+# Pages that one transaction searches for public records.
 PAGES_AT_ONCE: Final = 64
-# Records that one announcement names.
+# Records that one announcement names at most.
 RECORDS_TOLD: Final = 1000
-_RECORDS_AT_ONCE: Final = 500
-# Record ids are `r_` and letters and digits.
-_PREFIX: Final = 2
+_RECORDS_PER_QUERY: Final = 500
+# A record id is `r_`, followed by letters and digits.
+_PREFIX_LENGTH: Final = 2
 _CHARACTERS: Final = sorted({"", *string.digits, *string.ascii_lowercase})
 
 
 @dataclass(frozen=True, slots=True)
 class StandingRecord:
-    """A record that is shown to the public, unless its period is over."""
+    """A record that the public sees, unless its period is over."""
 
     record_id: str
     version: int
@@ -41,20 +41,20 @@ class StandingRecord:
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """What the public feed is still to be told: of a reference from a page on, or of these records."""
+    """A change still to be published in the public feed: the records of a reference from a page on, or some records."""
 
     number: str
     subject_ref: str = ""
     page: int = 0
-    # In which generation that is the page.
+    # The generation in which `page` is counted.
     generation: int = 0
-    # Record, provider and entry.
+    # Each with record, provider and entry.
     records: Sequence[tuple[str, str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PublicPart:
-    """What is public under a reference on some pages; how many pages, and with which one it goes on: 0 when with none."""
+    """The public records of a reference on some pages; the number of these pages, and the page after them, or 0."""
 
     shown: Sequence[Fragment]
     pages: int
@@ -62,7 +62,7 @@ class PublicPart:
 
 
 class FeedStore:
-    """Public records by subject and by provider, and what is still to be told of them."""
+    """Public records by subject and by provider, and the changes of them that are still to be published."""
 
     def __init__(
         self,
@@ -77,30 +77,34 @@ class FeedStore:
         self._announcements = db[AnnouncementRow._get_collection_name()]
 
     def public_of(self, ref: str, page: int, most: int, unit: UnitOfWork) -> PublicPart:
-        """What is public under a reference on so many older pages at most, from one on, and on the newest one after them;
-        items of long records left out."""
-        found = self._rows(SubjectRow).find_one({"_id": ref}, {"tail": 1, "page": 1}, session=unit.session)
-        if found is None:
+        """Returns the public records of a reference from a page on: on `most` older pages at most, and on the newest
+        page where it follows them. Long records come without their items."""
+        subject = self._rows(SubjectRow).find_one({"_id": ref}, {"tail": 1, "page": 1}, session=unit.session)
+        if subject is None:
             return PublicPart([], 1, 0)
-        end = min(page + most, found["page"])
-        shown = [f for some in self._pages(((ref, n) for n in range(page, end)), unit).values() for f in _public(some)]
-        if end < found["page"]:
+        end = min(page + most, subject["page"])
+        shown = [
+            f
+            for fragments in self._pages(((ref, n) for n in range(page, end)), unit).values()
+            for f in _select_public(fragments)
+        ]
+        if end < subject["page"]:
             return PublicPart(shown, end - page, end)
-        return PublicPart([*shown, *_public(unpacked(found["tail"]))], end - page + 1, 0)
+        return PublicPart([*shown, *_select_public(unpacked(subject["tail"]))], end - page + 1, 0)
 
     def tell_later(self, since: int, announcement: Announcement, unit: UnitOfWork | None = None) -> None:
-        """Leaves something to be told, once this generation or a later one is in use."""
+        """Keeps an announcement to be published once this generation or a later one is in use."""
         row = asdict(announcement) | {"since": since}
         row["_id"] = row.pop("number") or new_id("an")
         self._announcements.replace_one({"_id": row["_id"]}, row, upsert=True, session=session_of(unit))
 
     def to_tell(self, generation: int, limit: int) -> list[str]:
-        """Numbers of some announcements that are to be told now."""
+        """Returns the numbers of some announcements that are to be published now."""
         rows = self._announcements.find({"since": {"$lte": generation}}, {"_id": 1}).sort("since").limit(limit)
         return [row["_id"] for row in rows]
 
     def announcement(self, number: str, unit: UnitOfWork) -> Announcement | None:
-        """What is to be told; None when it has been."""
+        """Returns an announcement; None when it has been published."""
         row = self._announcements.find_one({"_id": number}, session=unit.session)
         if row is None:
             return None
@@ -108,42 +112,42 @@ class FeedStore:
         return Announcement(number, row["subject_ref"], row["page"], row["generation"], records)
 
     def told(self, number: str, unit: UnitOfWork) -> None:
-        """Nothing of it is left to be told."""
+        """Deletes an announcement that has been published completely."""
         self._announcements.delete_one({"_id": number}, session=unit.session)
 
     def forget(self, after: int) -> None:
-        """Nothing is to be told with later generations: they are compared anew."""
+        """Deletes the announcements of later generations, because these will be compared again."""
         for row in list(self._announcements.find({"since": {"$gt": after}}, {"_id": 1})):
             self._announcements.delete_one({"_id": row["_id"]})
 
     def shown_by(self, provider: str, after: str, through: str, limit: int) -> list[StandingRecord]:
-        """What a provider's records the public is shown, in the order of record ids: after one, through another one, or
-        with an empty `through` to the last."""
+        """Returns a provider's records that the public sees, in the order of record ids: after the id `after` and up to
+        the id `through`, or to the last when that is empty."""
         first, last = part_of(provider, after), part_of(provider, through) if through else ""
         found: list[StandingRecord] = []
-        for part in (p for p in _parts(provider) if p >= first and (not last or p <= last)):
+        for part in (p for p in _parts_of(provider) if p >= first and (not last or p <= last)):
             rows = self._rows(ShownRow).find({"part": part}, {"records": 1})
             listed = {i for row in rows for i in row["records"] if i > after and (not through or i <= through)}
             ordered = sorted(listed)
-            for start in range(0, len(ordered), _RECORDS_AT_ONCE):
-                some = ordered[start : start + _RECORDS_AT_ONCE]
-                places = self._locations(some)
-                for where in (places[i] for i in some if i in places and places[i].shown == provider):
-                    found.append(StandingRecord(where.record_id, where.version, where.due))
+            for start in range(0, len(ordered), _RECORDS_PER_QUERY):
+                chunk = ordered[start : start + _RECORDS_PER_QUERY]
+                locations = self._locations(chunk)
+                for location in (locations[i] for i in chunk if i in locations and locations[i].shown == provider):
+                    found.append(StandingRecord(location.record_id, location.version, location.due))
                     if len(found) == limit:
                         return found
         return found
 
 
 def part_of(provider: str, record_id: str) -> str:
-    """Under what a provider's public record is listed."""
-    return f"{provider}:{record_id[_PREFIX : _PREFIX + 1]}"
+    """Returns the name of the part in which a provider's public record is listed."""
+    return f"{provider}:{record_id[_PREFIX_LENGTH : _PREFIX_LENGTH + 1]}"
 
 
-def _parts(provider: str) -> list[str]:
-    """All that there can be, in the order of record ids."""
+def _parts_of(provider: str) -> list[str]:
+    """Returns the names of all possible parts, in the order of record ids."""
     return [f"{provider}:{character}" for character in _CHARACTERS]
 
 
-def _public(fragments: Iterable[Fragment]) -> Iterator[Fragment]:
+def _select_public(fragments: Iterable[Fragment]) -> Iterator[Fragment]:
     return (f for f in fragments if f.shows_in(View.PUBLIC))

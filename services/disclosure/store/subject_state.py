@@ -1,4 +1,4 @@
-"""What the store hands out: where a record is, a subject while it changes, and a subject as it is read."""
+"""The values that the store returns: where a record is, a subject while it changes, and a subject as it is read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,10 +20,10 @@ class RecordLocation:
     due: str = ""
     # Numbers of the links that the record is evidence of.
     links: list[str] = field(default_factory=list)
-    # Its provider while it is public, else empty.
+    # Its provider while it is public; else empty.
     shown: str = ""
     objected: bool = False
-    # As it was when it was loaded.
+    # `shown` when the location was loaded.
     shown_before: str = ""
 
     def __post_init__(self) -> None:
@@ -44,14 +44,14 @@ class EditablePage:
         self.size = sum(fragment.size() for fragment in self.fragments.values())
 
     def put(self, fragment: Fragment) -> None:
-        """Places a record, or replaces what is in its place."""
+        """Puts a record into its slot, and replaces what is there."""
         known = self.fragments.get(fragment.slot)
         self.size += fragment.size() - (known.size() if known else 0)
         self.fragments[fragment.slot] = fragment
         self.changed = True
 
     def take(self, slot: int) -> Fragment:
-        """Empties a place, and gives what was in it."""
+        """Empties a slot, and returns what was in it."""
         fragment = self.fragments.pop(slot)
         self.size -= fragment.size()
         self.changed = True
@@ -60,7 +60,7 @@ class EditablePage:
 
 @dataclass
 class Subject:
-    """A subject while its records change. Pages are those that were loaded, by number."""
+    """A subject while its records change. `pages` has the pages that were loaded, by number."""
 
     ref: str
     state: SubjectState = field(default_factory=SubjectState)
@@ -73,19 +73,21 @@ class Subject:
     # Records that were added, and whether others were replaced or taken away.
     added: list[Fragment] = field(default_factory=list)
     reduced: bool = False
-    # The names that the changes in hand bring, in order, and whether a register does; those of records that they take back.
+    # The names that these changes bring, in order, each with whether a register brings it; and the names of the records
+    # that these changes withdraw.
     incoming_names: dict[str, bool] = field(default_factory=dict)
     withdrawn: set[str] = field(default_factory=set)
 
     @property
     def changed(self) -> bool:
-        """Whether any of its pages is."""
+        """Whether any of its pages has changed."""
         return any(page.changed for page in self.pages.values())
 
 
 @dataclass
 class SubjectGroup:
-    """References that are one subject: those with records and the strongest, strongest first, and the states of the former."""
+    """References that are one subject: those with records and the strongest one, strongest first. `members` has the
+    states of those with records."""
 
     group_id: str
     refs: list[str]
@@ -95,7 +97,7 @@ class SubjectGroup:
 
 @dataclass(frozen=True, slots=True)
 class SubjectDocument:
-    """A subject and its newest page as they are read."""
+    """A subject and its newest page, as a query reads them."""
 
     ref: str
     state: SubjectState

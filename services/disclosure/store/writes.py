@@ -1,13 +1,14 @@
-"""What a transaction is going to write, gathered before anything is."""
+"""Gathers what a transaction is going to write, before it writes anything."""
 
 from collections.abc import Iterable
 from typing import Any
 
 
 class Writes:
-    """What a transaction is going to write, with its bytes, so that one that is too large does not begin.
+    """The writes of a transaction, with their bytes, so that a transaction that is too large does not begin.
 
-    They are sent kind by kind in no order: what is written twice to one document could be undone by the first of the two.
+    The writes of a kind are sent in no order. So there is only one write to a document: of two, the first could undo
+    the second.
     """
 
     def __init__(self) -> None:
@@ -15,7 +16,8 @@ class Writes:
         self._by_kind: dict[Any, dict[str, Any]] = {}
 
     def add(self, kind: Any, key: str, write: Any, size: int) -> None:
-        """A write of so many bytes to the document of that kind with that `_id`. Raises `ValueError` for a second one."""
+        """Adds a write of `size` bytes to the document of this kind whose `_id` is `key`. Raises `ValueError` for a
+        second write to it."""
         writes = self._by_kind.setdefault(kind, {})
         if key in writes:
             raise ValueError(f"{kind.__name__} {key} would be written twice")
@@ -23,5 +25,5 @@ class Writes:
         self.bytes += size
 
     def items(self) -> Iterable[tuple[Any, list[Any]]]:
-        """The writes by kind of document."""
+        """Returns the writes by kind of document."""
         return ((kind, list(writes.values())) for kind, writes in self._by_kind.items())

@@ -6,11 +6,13 @@ from typing import Final
 
 import structlog
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import command
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import ROLE_NOT_ALLOWED, Problem
 from chengxin.feeds.quarantine import Quarantine, reason_of
+from chengxin.store import on_record
 from chengxin.store.database import UnitOfWork
+from chengxin.values.acts import Act
 from services.disclosure.context import OWN, DisclosureContext
 from services.disclosure.domain.disclosure_period import is_over
 from services.disclosure.projections.public_changes import PublicChanges
@@ -36,13 +38,14 @@ def only_itself(ctx: DisclosureContext, caller: Principal, *_: object, **__: obj
     return None if caller.sub == OWN.sub else ROLE_NOT_ALLOWED(roles=caller.sub, required=OWN.sub)
 
 
-@rule("record.archived", roles={Role.SERVICE}, articles=("18",), when=(only_itself,))
+@command(Act.RECORD_ARCHIVED, roles={Role.SERVICE}, articles=("18",), when=(only_itself,))
 def archive(ctx: DisclosureContext, caller: Principal, named: Sequence[str] | None = None) -> int:
     """Archives some records whose disclosure period is over, those that are named or any; how many. Queries do not wait
     for it: they look at the day."""
     today = ctx.clock.today().isoformat()
     due = _due(ctx, today)[0] if named is None else list(named)
     if not due:
+        on_record.enter_nothing_new()
         return 0
 
     def work(unit: UnitOfWork) -> int:
@@ -60,6 +63,8 @@ def archive(ctx: DisclosureContext, caller: Principal, named: Sequence[str] | No
         named = [record_id for record_id in done if record_id not in before]
         for start in range(0, len(named), _NAMED):
             unit.record(_event(ctx, caller, change, named[start : start + _NAMED], today))
+        if not named:
+            unit.without_event("the generation before has put it on record")
         return len(done)
 
     archived = 0
@@ -90,7 +95,7 @@ def _event(
     ctx: DisclosureContext, caller: Principal, change: RecordProjection, records: list[str], today: str
 ) -> bytes:
     refs = sorted({change.locations[record_id].ref for record_id in records})
-    event = ctx.audit.event("record.archived", caller, subject_refs=refs, records=records, details={"on": today})
+    event = ctx.audit.event(Act.RECORD_ARCHIVED, caller, subject_refs=refs, records=records, details={"on": today})
     return event.encode()
 
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import command, query
 from chengxin.auth.principal import Assurance, Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError, Problem, forbidden, not_found
 from chengxin.store.database import UnitOfWork
+from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical
 from chengxin.values.clock import rfc3339
 from chengxin.values.ids import new_id
@@ -153,7 +154,7 @@ class ConsentTerms:
     uses: int | None
 
 
-@rule("consent.given", roles={Role.SUBJECT}, articles=("16",), assurance=Assurance.ONLINE)
+@command(Act.CONSENT_GIVEN, roles={Role.SUBJECT}, articles=("16",), assurance=Assurance.ONLINE)
 def give(ctx: DisclosureContext, caller: Principal, terms: ConsentTerms, key: str = "") -> tuple[Consent, str]:
     """The subject gives a consent, and gets the code to hand over; it is told once, and empty when a request is repeated.
 
@@ -176,16 +177,16 @@ def give(ctx: DisclosureContext, caller: Principal, terms: ConsentTerms, key: st
 
     code = _new_code()
 
-    def work(unit: UnitOfWork) -> dict[str, Any]:
-        _save(ctx, caller, unit, "consent.given", consent, digest_of(code))
-        return consent.to_dict()
+    def work(unit: UnitOfWork) -> Consent:
+        _save(ctx, caller, unit, Act.CONSENT_GIVEN, consent, digest_of(code))
+        return consent
 
-    asked = canonical(["consent.given", {**consent.to_dict(), "consent_id": "", "given_at": ""}])
-    given = read_consent(ctx.store.store.once(caller.sub, key, asked, work))
-    return given, code if given.consent_id == consent.consent_id else ""
+    asked = canonical([Act.CONSENT_GIVEN, {**consent.to_dict(), "consent_id": "", "given_at": ""}])
+    done = ctx.store.store.once(caller.sub, key, asked, work, Consent.to_dict)
+    return done.or_read(read_consent), code if done.first else ""
 
 
-@rule("consent.code_renewed", roles={Role.SUBJECT}, articles=("16",), assurance=Assurance.ONLINE)
+@command(Act.CONSENT_CODE_RENEWED, roles={Role.SUBJECT}, articles=("16",), assurance=Assurance.ONLINE)
 def renew_code(ctx: DisclosureContext, caller: Principal, consent_id: str) -> tuple[Consent, str]:
     """Another code in place of one that was lost or seen by others, which is dead from now on. Raises CONSENT_ABSENT,
     CONSENT_WITHDRAWN."""
@@ -195,7 +196,7 @@ def renew_code(ctx: DisclosureContext, caller: Principal, consent_id: str) -> tu
         consent = _own(ctx, caller, consent_id, unit)
         if consent.withdrawn_at:
             raise CONSENT_WITHDRAWN()
-        _save(ctx, caller, unit, "consent.code_renewed", consent, digest_of(code))
+        _save(ctx, caller, unit, Act.CONSENT_CODE_RENEWED, consent, digest_of(code))
         return consent
 
     return ctx.store.transact(work), code
@@ -206,7 +207,7 @@ def by_the_gateway(_ctx: DisclosureContext, caller: Principal, *_: object, **__:
     return None if caller.client_id == "gateway" else NOT_THE_GATEWAY()
 
 
-@rule("consent.resolved", roles={Role.SERVICE}, articles=("16",), when=(by_the_gateway,))
+@query(Act.CONSENT_RESOLVED, roles={Role.SERVICE}, articles=("16",), when=(by_the_gateway,))
 def resolve(ctx: DisclosureContext, caller: Principal, code: str, grantee: str) -> Consent:
     """The consent of a code, when the organisation that presents it may ask under it now; nothing of it is used up.
 
@@ -220,7 +221,7 @@ def resolve(ctx: DisclosureContext, caller: Principal, code: str, grantee: str) 
     if problem is not None:
         details |= {"code": problem.code}
     outcome = "refused" if problem else "ok"
-    ctx.audit.record(ctx.audit.event("consent.resolved", caller, outcome=outcome, subject_refs=refs, details=details))
+    ctx.audit.record(ctx.audit.event(Act.CONSENT_RESOLVED, caller, outcome=outcome, subject_refs=refs, details=details))
     if consent is None or problem is not None:
         raise problem or CONSENT_CODE_UNKNOWN()
     return consent
@@ -231,16 +232,16 @@ def digest_of(code: str) -> str:
     return hashlib.sha256(code.encode("utf-8", "replace")).hexdigest()
 
 
-@rule("consent.listed", roles={Role.SUBJECT}, articles=("16",))
+@query(Act.CONSENT_LISTED, roles={Role.SUBJECT}, articles=("16",))
 def listed(ctx: DisclosureContext, caller: Principal, after: str, size: int) -> list[Consent]:
     """One's own consents, newest first, withdrawn and used ones among them; one more than `size` if there are more."""
     found = [read_consent(plain) for plain in ctx.store.consents.of_subject(caller.sub, after, size + 1)]
     details = {"found": min(len(found), size)}
-    ctx.audit.record(ctx.audit.event("consent.listed", caller, subject_refs=[caller.sub], details=details))
+    ctx.audit.record(ctx.audit.event(Act.CONSENT_LISTED, caller, subject_refs=[caller.sub], details=details))
     return found
 
 
-@rule("consent.withdrawn", roles={Role.SUBJECT}, articles=("16",))
+@command(Act.CONSENT_WITHDRAWN, roles={Role.SUBJECT}, articles=("16",))
 def withdraw(ctx: DisclosureContext, caller: Principal, consent_id: str) -> Consent:
     """The subject takes a consent back; it ends at once, also for tokens already issued. Raises CONSENT_ABSENT."""
 
@@ -248,7 +249,9 @@ def withdraw(ctx: DisclosureContext, caller: Principal, consent_id: str) -> Cons
         consent = _own(ctx, caller, consent_id, unit)
         taken_back = consent.withdrawn(rfc3339(ctx.clock.now()))
         if taken_back != consent:
-            _save(ctx, caller, unit, "consent.withdrawn", taken_back)
+            _save(ctx, caller, unit, Act.CONSENT_WITHDRAWN, taken_back)
+        else:
+            unit.without_event("nothing changes")
         return taken_back
 
     return ctx.store.transact(work)
@@ -293,7 +296,7 @@ def _save(
     ctx: DisclosureContext,
     caller: Principal,
     unit: UnitOfWork,
-    act: str,
+    act: Act,
     consent: Consent,
     code_digest: str | None = None,
 ) -> None:

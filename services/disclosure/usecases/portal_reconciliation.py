@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import query
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError
+from chengxin.values.acts import Act
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.disclosure_period import is_over
 
@@ -57,7 +58,7 @@ class ReconciliationReport:
     event_id: str
 
 
-@rule("feed.compared", roles={Role.PROVIDER}, articles=("15", "18"))
+@query(Act.FEED_COMPARED, roles={Role.PROVIDER}, articles=("15", "18"))
 def compare(ctx: DisclosureContext, caller: Principal, told: PortalRecords) -> ReconciliationReport:
     """Compares what the caller's portal shows with those of the caller's records that are public today. Raises
     INPUT_INVALID for a record outside the range that was named."""
@@ -75,7 +76,7 @@ def compare(ctx: DisclosureContext, caller: Principal, told: PortalRecords) -> R
     outdated = [Outdated(i, public[i], v) for i, v in shown.items() if i in public and public[i] != v]
     take_down = [i for i in shown if i not in public]
     event = ctx.audit.event(
-        "feed.compared",
+        Act.FEED_COMPARED,
         caller,
         details={
             "told": len(shown),

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import query
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import FEED_POSITION_UNKNOWN, exhausted, not_found
 from chengxin.store.database import OutboxRow
+from chengxin.values.acts import Act
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.disclosure_period import is_over
 from services.disclosure.domain.record_views import View
@@ -97,7 +98,7 @@ class _Window:
     more: bool
 
 
-@rule("feed.read.public", roles=EVERYBODY, articles=("15", "18", "22"))
+@query(Act.FEED_READ_PUBLIC, roles=EVERYBODY, articles=("15", "18", "22"))
 def read(ctx: DisclosureContext, caller: Principal, ask: FeedRequest, patience: float) -> FeedBatch:
     """Changes after a position. When there are none yet, waits for them so many seconds, as long as there is a place to
     wait in. Raises FEED_POSITION_UNKNOWN."""
@@ -109,7 +110,7 @@ def read(ctx: DisclosureContext, caller: Principal, ask: FeedRequest, patience: 
     return _told(ctx, caller, ask, window)
 
 
-@rule("feed.read.public", roles=EVERYBODY, articles=("15", "18", "22"))
+@query(Act.FEED_READ_PUBLIC, roles=EVERYBODY, articles=("15", "18", "22"))
 def follow(
     ctx: DisclosureContext, caller: Principal, ask: FeedRequest, running: Callable[[], bool]
 ) -> Iterator[FeedBatch]:
@@ -119,7 +120,7 @@ def follow(
         if not free:
             raise FEED_BUSY(retry_after=5)
         position, window = ask.after, _window(ctx, ask, ask.after)
-        ctx.audit.record(ctx.audit.event("feed.read.public", caller, details=_details(ask, position)))
+        ctx.audit.record(ctx.audit.event(Act.FEED_READ_PUBLIC, caller, details=_details(ask, position)))
         while running():
             if window.items:
                 yield _told(ctx, caller, ask, window)
@@ -131,7 +132,7 @@ def follow(
             window = _window(ctx, ask, position)
 
 
-@rule("record.read.public", roles=EVERYBODY, articles=("15", "18"))
+@query(Act.RECORD_READ_PUBLIC, roles=EVERYBODY, articles=("15", "18"))
 def record(ctx: DisclosureContext, caller: Principal, record_id: str) -> tuple[str, LazyRecordView, str]:
     """On whose page a record is, the record as it is shown there, and the number of this query in the audit log. Raises
     RECORD_NOT_PUBLIC."""
@@ -140,7 +141,7 @@ def record(ctx: DisclosureContext, caller: Principal, record_id: str) -> tuple[s
         raise RECORD_INCOMPLETE(retry_after=MENDED_SECONDS)
     refs, shown = found.get(record_id, ((), None))
     named = {} if shown is None else {"records": [record_id], "entries": [shown.entry_code]}
-    event = ctx.audit.event("record.read.public", caller, subject_refs=list(refs), **named)
+    event = ctx.audit.event(Act.RECORD_READ_PUBLIC, caller, subject_refs=list(refs), **named)
     ctx.audit.record(event)
     if shown is None:
         raise RECORD_NOT_PUBLIC()
@@ -212,7 +213,7 @@ def _told(ctx: DisclosureContext, caller: Principal, ask: FeedRequest, window: _
         refs, record = shown.get(item.record_id, (("",), None))
         changes.append(RecordChange(item.position, item.record_id, item.provider, item.entry, refs[0], record))
     event = ctx.audit.event(
-        "feed.read.public",
+        Act.FEED_READ_PUBLIC,
         caller,
         # Each subject's own first, so that each finds it.
         subject_refs=strongest_first(refs for refs, _ in shown.values()),

@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import query
 from chengxin.auth.principal import Assurance, Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError, Problem, forbidden, not_found
 from chengxin.store.deadlines import OPERATION_SECONDS, in_time, within
+from chengxin.values.acts import Act
 from chengxin.values.ids import is_subject_ref
 from chengxin.values.subject_kinds import INDIVIDUAL
 from services.disclosure.context import DisclosureContext
@@ -96,46 +97,46 @@ def with_case(ctx: DisclosureContext, caller: Principal, *_: object, **__: objec
     return CASE_REQUIRED(missing=", ".join(missing)) if missing else None
 
 
-@rule("record.queried.own", roles={Role.SUBJECT}, articles=("16",), assurance=Assurance.ONLINE)
+@query(Act.RECORD_QUERIED_OWN, roles={Role.SUBJECT}, articles=("16",), assurance=Assurance.ONLINE)
 @in_time
 def own(ctx: DisclosureContext, caller: Principal, ask: RecordsQuery) -> QueryResult:
     """Everything about oneself, in full; archived records are marked."""
     sheet = read(ctx, caller.sub, View.OWN, ask, archived=True)
-    answered = _answered(ctx, "record.queried.own", caller, caller.sub, sheet, _in_full)
+    answered = _answered(ctx, Act.RECORD_QUERIED_OWN, caller, caller.sub, sheet, _in_full)
     conflicts = () if ask.after else disagreed(ctx, sheet)[0]
     return replace(answered, conflicts=conflicts) if conflicts else answered
 
 
-@rule("record.queried.public", roles=EVERYBODY, articles=("14", "15", "18"))
+@query(Act.RECORD_QUERIED_PUBLIC, roles=EVERYBODY, articles=("14", "15", "18"))
 @in_time
 def public(ctx: DisclosureContext, caller: Principal, ref: str, ask: RecordsQuery) -> QueryResult:
     """What is public about a subject. Raises SUBJECT_NOT_PUBLIC when nothing is."""
     sheet = read(ctx, ref, View.PUBLIC, ask)
-    answered = _answered(ctx, "record.queried.public", caller, ref if sheet.records else "", sheet, _publicly)
+    answered = _answered(ctx, Act.RECORD_QUERIED_PUBLIC, caller, ref if sheet.records else "", sheet, _publicly)
     if not sheet.records and not ask.after and not ask.entries:
         raise SUBJECT_NOT_PUBLIC()
     return answered
 
 
-@rule("record.queried.shared", roles={Role.AGENCY}, articles=("14", "17", "18"), when=(with_purpose,))
+@query(Act.RECORD_QUERIED_SHARED, roles={Role.AGENCY}, articles=("14", "17", "18"), when=(with_purpose,))
 @in_time
 def shared(ctx: DisclosureContext, caller: Principal, whom: SubjectIdentifier, ask: RecordsQuery) -> QueryResult:
     """What is shared among administrative organs about a subject, for the token's purpose."""
     ref = ref_of(ctx, whom)
     sheet = read(ctx, ref, View.SHARED, ask)
-    return _answered(ctx, "record.queried.shared", caller, ref, sheet, _as_records_show)
+    return _answered(ctx, Act.RECORD_QUERIED_SHARED, caller, ref, sheet, _as_records_show)
 
 
-@rule("record.queried.statutory", roles={Role.STATUTORY}, articles=("16", "18"), when=(with_case,))
+@query(Act.RECORD_QUERIED_STATUTORY, roles={Role.STATUTORY}, articles=("16", "18"), when=(with_case,))
 @in_time
 def statutory(ctx: DisclosureContext, caller: Principal, whom: SubjectIdentifier, ask: RecordsQuery) -> QueryResult:
     """The full view of the subject of a case, under the token's legal basis; no consent is needed."""
     ref = ref_of(ctx, whom)
     sheet = read(ctx, ref, View.OWN, ask)
-    return _answered(ctx, "record.queried.statutory", caller, ref, sheet, _in_full)
+    return _answered(ctx, Act.RECORD_QUERIED_STATUTORY, caller, ref, sheet, _in_full)
 
 
-@rule("record.queried.authorized", roles={Role.SUBJECT_AUTHORIZED}, articles=("14", "16", "18"))
+@query(Act.RECORD_QUERIED_AUTHORIZED, roles={Role.SUBJECT_AUTHORIZED}, articles=("14", "16", "18"))
 def authorized(ctx: DisclosureContext, caller: Principal, whom: SubjectIdentifier, ask: RecordsQuery) -> QueryResult:
     """What a subject's consent names, as long as it stands. Raises CONSENT_UNKNOWN and the other refusals of
     `consents.py`. Nobody named means the one who gave the consent."""
@@ -145,7 +146,7 @@ def authorized(ctx: DisclosureContext, caller: Principal, whom: SubjectIdentifie
             given = _used(ctx, caller, whom, ask)
             ref = given.subject_ref
             sheet = read(ctx, ref, View.AUTHORIZED, replace(ask, entries=ask.entries or given.entries))
-            return _answered(ctx, "record.queried.authorized", caller, ref, sheet, _as_records_show)
+            return _answered(ctx, Act.RECORD_QUERIED_AUTHORIZED, caller, ref, sheet, _as_records_show)
     except Exception:
         if given is not None:
             # Whatever kept the answer back, it was not a use.
@@ -159,12 +160,12 @@ def _used(ctx: DisclosureContext, caller: Principal, whom: SubjectIdentifier, as
     given, problem = consent.use(ctx, caller, ref, ask.entries)
     if given is None or problem is not None:
         refusal = problem or consent.CONSENT_UNKNOWN()
-        ctx.audit.refused("record.queried.authorized", caller, refusal)
+        ctx.audit.refused(Act.RECORD_QUERIED_AUTHORIZED, caller, refusal)
         raise refusal
     return given
 
 
-@rule("record.queried", roles={Role.AGENCY, Role.STATUTORY, Role.SUBJECT_AUTHORIZED}, articles=("14", "16", "17"))
+@query(Act.RECORD_QUERIED, roles={Role.AGENCY, Role.STATUTORY, Role.SUBJECT_AUTHORIZED}, articles=("14", "16", "17"))
 def by_role(ctx: DisclosureContext, caller: Principal, whom: SubjectIdentifier, ask: RecordsQuery) -> QueryResult:
     """Records in the view that the token's role gives: shared, by law, or by consent."""
     if Role.AGENCY in caller.roles:
@@ -174,7 +175,7 @@ def by_role(ctx: DisclosureContext, caller: Principal, whom: SubjectIdentifier, 
     return authorized(ctx, caller, whom, ask)
 
 
-@rule("subject.searched.public", roles=EVERYBODY, articles=("15",))
+@query(Act.SUBJECT_SEARCHED_PUBLIC, roles=EVERYBODY, articles=("15",))
 @in_time
 def search(
     ctx: DisclosureContext, caller: Principal, query: str, start: int, size: int
@@ -193,7 +194,7 @@ def search(
     page, total = nobody if hidden else ctx.directory.found(query, code, today, start, size)
     ctx.audit.record(
         ctx.audit.event(
-            "subject.searched.public",
+            Act.SUBJECT_SEARCHED_PUBLIC,
             caller,
             subject_refs=[listed.ref for listed in page[:_NAMED_RECORDS]],
             details={"by": "code" if code else "name", "found": total},
@@ -204,7 +205,7 @@ def search(
 
 def _answered(
     ctx: DisclosureContext,
-    act: str,
+    act: Act,
     caller: Principal,
     ref: str,
     sheet: ResultPage,

@@ -14,13 +14,14 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import of_the_city
 from chengxin.feeds.follower import Follower
 from chengxin.feeds.quarantine import reason_of
 from chengxin.store.database import UnitOfWork
 from chengxin.store.leases import Holder, LeaseLost
+from chengxin.values.acts import Act
 from chengxin.values.clock import rfc3339
 from services.disclosure.context import BeingFilled, DisclosureContext
 from services.disclosure.domain.record_fragments import Fragment
@@ -64,17 +65,17 @@ _ADOPTED_SECONDS: Final = 30
 _LOOKS: Final = 5
 
 
-@rule("disclosure.rebuild_asked", roles={Role.CENTRE}, articles=("5", "31"), when=(of_the_city,))
+@command(Act.DISCLOSURE_REBUILD_ASKED, roles={Role.CENTRE}, articles=("5", "31"), when=(of_the_city,))
 def ask(ctx: DisclosureContext, caller: Principal) -> dict[str, Any]:
     """Has everything derived made again; how it stands. One that is under way is not begun again."""
-    ctx.audit.record(ctx.audit.event("disclosure.rebuild_asked", caller))
+    ctx.audit.record(ctx.audit.event(Act.DISCLOSURE_REBUILD_ASKED, caller))
     return Generations(ctx.store.store).ask(caller.sub, rfc3339(ctx.clock.now()))
 
 
-@rule("disclosure.rebuild_read", roles={Role.CENTRE}, articles=("31",))
+@query(Act.DISCLOSURE_REBUILD_READ, roles={Role.CENTRE}, articles=("31",))
 def progress(ctx: DisclosureContext, caller: Principal) -> dict[str, Any] | None:
     """How far the rebuild is that was asked for last, and what it found different."""
-    ctx.audit.record(ctx.audit.event("disclosure.rebuild_read", caller))
+    ctx.audit.record(ctx.audit.event(Act.DISCLOSURE_REBUILD_READ, caller))
     return Generations(ctx.store.store).rebuild()
 
 

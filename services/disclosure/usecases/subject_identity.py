@@ -4,13 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import of_the_city
 from chengxin.errors import conflict, not_found
 from chengxin.store.database import UnitOfWork
+from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical
 from chengxin.values.clock import rfc3339
+from chengxin.values.document import RawDocument
 from chengxin.values.subject_kinds import INDIVIDUAL
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.assertions import DisputedFact
@@ -24,7 +26,7 @@ from services.disclosure.domain.entity_resolution import (
     mixes_kinds,
 )
 from services.disclosure.domain.masking import mask_name
-from services.disclosure.domain.record_views import RecordView, View, form_of, formed
+from services.disclosure.domain.record_views import RecordView, View, apply_form, form_of
 from services.disclosure.domain.subject_state import SubjectState
 from services.disclosure.projections.links import LinkProjection
 from services.disclosure.projections.public_changes import PublicChanges
@@ -110,25 +112,25 @@ class SubjectWithDisagreements:
     facts: Sequence[DisputedFact]
 
 
-@rule("subject.identity_read", roles=_CENTRE, articles=("5",))
+@query(Act.SUBJECT_IDENTITY_READ, roles=_CENTRE, articles=("5",))
 def identity(ctx: DisclosureContext, caller: Principal, whom: SubjectIdentifier) -> Identity:
     """The references that are one subject, and why. Raises INPUT_INVALID, SUBJECT_UNKNOWN."""
     ctx = ctx.pinned()
     found = _identity(ctx, ref_of(ctx, whom))
-    ctx.audit.record(ctx.audit.event("subject.identity_read", caller, subject_refs=_refs(found)))
+    ctx.audit.record(ctx.audit.event(Act.SUBJECT_IDENTITY_READ, caller, subject_refs=_refs(found)))
     return found
 
 
-@rule("subject.references_read", roles={Role.SERVICE}, articles=("5",))
+@query(Act.SUBJECT_REFERENCES_READ, roles={Role.SERVICE}, articles=("5",))
 def references(ctx: DisclosureContext, caller: Principal, ref: str) -> tuple[str, ...]:
     """All references of the subject that has this one, for a service that knows only one of them."""
     ctx = ctx.pinned()
     found = ctx.store.links.subject_of(ref)
-    ctx.audit.record(ctx.audit.event("subject.references_read", caller, subject_refs=list(found)))
+    ctx.audit.record(ctx.audit.event(Act.SUBJECT_REFERENCES_READ, caller, subject_refs=list(found)))
     return found
 
 
-@rule("subject.merged", roles=_CENTRE, articles=("5", "6"), when=(of_the_city,))
+@command(Act.SUBJECT_MERGED, roles=_CENTRE, articles=("5", "6"), when=(of_the_city,))
 def merge(
     ctx: DisclosureContext, caller: Principal, both: Sequence[SubjectIdentifier], reason: str, key: str = ""
 ) -> Identity:
@@ -150,12 +152,12 @@ def merge(
             raise PERSON_AND_ORGANISATION()
         known = {kept.link.id: kept for kept in around}
         kept = known.get(link_id(one, other)) or StoredLink(low, high)
-        _decide(ctx, caller, unit, "subject.merged", kept, LinkDecision.SAME, reason)
+        _decide(ctx, caller, unit, Act.SUBJECT_MERGED, kept, LinkDecision.SAME, reason)
 
-    return _once(ctx, caller, key, ["subject.merged", sorted((one, other)), reason], work, one)
+    return _once(ctx, caller, key, [Act.SUBJECT_MERGED, sorted((one, other)), reason], work, one)
 
 
-@rule("subject.split", roles=_CENTRE, articles=("5", "6"), when=(of_the_city,))
+@command(Act.SUBJECT_SPLIT, roles=_CENTRE, articles=("5", "6"), when=(of_the_city,))
 def split(ctx: DisclosureContext, caller: Principal, number: str, reason: str, key: str = "") -> Identity:
     """A link joins no more, whoever says so. Raises LINK_UNKNOWN, LINK_SPLIT_ALREADY."""
     ctx = ctx.pinned()
@@ -164,12 +166,12 @@ def split(ctx: DisclosureContext, caller: Principal, number: str, reason: str, k
         kept = _link(ctx, number, unit)
         if kept.decision is LinkDecision.DIFFERENT:
             raise LINK_SPLIT_ALREADY()
-        _decide(ctx, caller, unit, "subject.split", kept, LinkDecision.DIFFERENT, reason)
+        _decide(ctx, caller, unit, Act.SUBJECT_SPLIT, kept, LinkDecision.DIFFERENT, reason)
 
-    return _once(ctx, caller, key, ["subject.split", number, reason], work, _first(number))
+    return _once(ctx, caller, key, [Act.SUBJECT_SPLIT, number, reason], work, _first(number))
 
 
-@rule("subject.decision_undone", roles=_CENTRE, articles=("5", "6"), when=(of_the_city,))
+@command(Act.SUBJECT_DECISION_UNDONE, roles=_CENTRE, articles=("5", "6"), when=(of_the_city,))
 def undo(ctx: DisclosureContext, caller: Principal, number: str, reason: str, key: str = "") -> Identity:
     """The last decision on a link that stands is taken back: what was before it is again. Raises LINK_UNKNOWN,
     NOTHING_TO_UNDO."""
@@ -187,12 +189,12 @@ def undo(ctx: DisclosureContext, caller: Principal, number: str, reason: str, ke
             undone_at=rfc3339(ctx.clock.now()),
             undone_reason=ctx.keys.encrypt(reason, "reason"),
         )
-        _save(ctx, caller, unit, "subject.decision_undone", kept)
+        _save(ctx, caller, unit, Act.SUBJECT_DECISION_UNDONE, kept)
 
-    return _once(ctx, caller, key, ["subject.decision_undone", number, reason], work, _first(number))
+    return _once(ctx, caller, key, [Act.SUBJECT_DECISION_UNDONE, number, reason], work, _first(number))
 
 
-@rule("subject.conflicts_listed", roles=_CENTRE, articles=("5", "12"))
+@query(Act.SUBJECT_CONFLICTS_LISTED, roles=_CENTRE, articles=("5", "12"))
 def conflicts(ctx: DisclosureContext, caller: Principal, after: str, limit: int) -> list[LinkDetails]:
     """Links that records claim and that are not made, because they would join two subjects; oldest first."""
     ctx = ctx.pinned()
@@ -200,12 +202,12 @@ def conflicts(ctx: DisclosureContext, caller: Principal, after: str, limit: int)
     page = [_seen(ctx, kept) for kept in found]
     refs = list(dict.fromkeys(ref for seen in page for ref in seen.subject_refs))
     ctx.audit.record(
-        ctx.audit.event("subject.conflicts_listed", caller, subject_refs=refs, details={"found": len(page)})
+        ctx.audit.event(Act.SUBJECT_CONFLICTS_LISTED, caller, subject_refs=refs, details={"found": len(page)})
     )
     return page
 
 
-@rule("subject.disagreements_listed", roles=_OVERSEERS, articles=("2", "5"))
+@query(Act.SUBJECT_DISAGREEMENTS_LISTED, roles=_OVERSEERS, articles=("2", "5"))
 def differing(
     ctx: DisclosureContext, caller: Principal, after: str, limit: int
 ) -> tuple[list[SubjectWithDisagreements], str]:
@@ -217,7 +219,7 @@ def differing(
     refs = strongest_first(listed.refs for listed in page)
     known = ctx.store.links.states(refs)
     ctx.audit.record(
-        ctx.audit.event("subject.disagreements_listed", caller, subject_refs=refs, details={"found": len(page)})
+        ctx.audit.event(Act.SUBJECT_DISAGREEMENTS_LISTED, caller, subject_refs=refs, details={"found": len(page)})
     )
     told = [
         SubjectWithDisagreements(s.ref, s.refs, *_called([known[ref] for ref in s.refs if ref in known]), s.facts)
@@ -226,7 +228,7 @@ def differing(
     return told, page[-1].place if len(found) > limit else ""
 
 
-@rule("subject.conflicts_read", roles=_CENTRE, articles=("5", "12"))
+@query(Act.SUBJECT_CONFLICTS_READ, roles=_CENTRE, articles=("5", "12"))
 def conflicts_of(
     ctx: DisclosureContext, caller: Principal, whom: SubjectIdentifier
 ) -> tuple[Identity, list[Disagreement]]:
@@ -248,7 +250,7 @@ def conflicts_of(
     ]
     ctx.audit.record(
         ctx.audit.event(
-            "subject.conflicts_read",
+            Act.SUBJECT_CONFLICTS_READ,
             caller,
             subject_refs=_refs(found),
             records=list(dict.fromkeys(s.record_id for d in shown for s in d.statements))[:20],
@@ -262,17 +264,15 @@ def _once(
     ctx: DisclosureContext, caller: Principal, key: str, asked: list[Any], work: Callable[[UnitOfWork], None], ref: str
 ) -> Identity:
     """Does an act, at most once under a key, and answers whom it made of `ref`. A repeat is on record as a reading."""
-    done: list[bool] = []
 
-    def first_time(unit: UnitOfWork) -> dict[str, Any]:
-        done[:] = [True]
+    def carry_out(unit: UnitOfWork) -> RawDocument:
         work(unit)
         return {}
 
-    ctx.store.store.once(caller.sub, key, canonical(asked), first_time)
+    done = ctx.store.store.once(caller.sub, key, canonical(asked), carry_out, dict)
     found = _identity(ctx, ref)
-    if not done:
-        ctx.audit.record(ctx.audit.event("subject.identity_read", caller, subject_refs=_refs(found)))
+    if not done.first:
+        ctx.audit.record(ctx.audit.event(Act.SUBJECT_IDENTITY_READ, caller, subject_refs=_refs(found)))
     return found
 
 
@@ -280,7 +280,7 @@ def _decide(
     ctx: DisclosureContext,
     caller: Principal,
     unit: UnitOfWork,
-    act: str,
+    act: Act,
     kept: StoredLink,
     decision: LinkDecision,
     reason: str,
@@ -290,7 +290,7 @@ def _decide(
     _save(ctx, caller, unit, act, kept)
 
 
-def _save(ctx: DisclosureContext, caller: Principal, unit: UnitOfWork, act: str, kept: StoredLink) -> None:
+def _save(ctx: DisclosureContext, caller: Principal, unit: UnitOfWork, act: Act, kept: StoredLink) -> None:
     today = ctx.clock.today().isoformat()
     links = LinkProjection(ctx.store, ctx.subject_key, ctx.keys, unit, rfc3339(ctx.clock.now()))
     links.put(kept)
@@ -378,7 +378,7 @@ def _shared(ctx: DisclosureContext, value: str, record: RecordView, item: str, i
     if entry is None or declared is None:
         return ""
     form = form_of(declared, entry, kind, View.SHARED)
-    return formed(form, item, value, {}) if form else ""
+    return apply_form(form, item, value, {}) if form else ""
 
 
 def _first(number: str) -> str:

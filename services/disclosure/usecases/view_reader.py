@@ -9,15 +9,15 @@ import structlog
 
 from chengxin.auth import request_context
 from chengxin.errors import unavailable
-from chengxin.values.page_tokens import refused_page_token
+from chengxin.values.page_tokens import page_token_problem
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.assertions import NOTHING, Assertions
 from services.disclosure.domain.catalog_entry import DisclosureEntry
-from services.disclosure.domain.disagreements import Disagreement, disagreements, told_in
+from services.disclosure.domain.disagreements import Disagreement, disagreements, disputed_record_ids
 from services.disclosure.domain.disclosure_period import is_over
-from services.disclosure.domain.record_fragments import Fragment, shown, shown_json
+from services.disclosure.domain.record_fragments import Fragment, encoded_view_of, view_of
 from services.disclosure.domain.record_views import EncodedRecordView, RecordView, View
-from services.disclosure.domain.subject_names import NameHistory, together
+from services.disclosure.domain.subject_names import NameHistory, merge_names
 from services.disclosure.domain.subject_state import SubjectState
 from services.disclosure.domain.view_pages import PublicName, each_once
 from services.disclosure.store.subject_state import SubjectDocument, SubjectGroup
@@ -81,12 +81,12 @@ class LazyRecordView:
     def to_dict(self) -> EncodedRecordView:
         """The record as it is answered, in the language asked for, with its items as JSON."""
         language = request_context.current().language
-        return shown_json(self.fragment, self._view, self.entry, language, self._ctx.keys.decrypt)
+        return encoded_view_of(self.fragment, self._view, self.entry, language, self._ctx.keys.decrypt)
 
     @cached_property
     def shown(self) -> RecordView:
         """The record as it is answered, in the language asked for."""
-        record = shown(self.fragment, self._view, self.entry)
+        record = view_of(self.fragment, self._view, self.entry)
         for code, sealed in self.fragment.sealed:
             if record.items.get(code) == sealed:
                 record.items[code] = self._ctx.keys.decrypt(sealed, code)
@@ -165,7 +165,7 @@ def _read(ctx: DisclosureContext, ref: str, view: View, ask: RecordsQuery, archi
 
 def disagreed(ctx: DisclosureContext, sheet: ResultPage) -> tuple[list[Disagreement], dict[str, RecordView]]:
     """What providers say differently of a subject today, and the records in which they do."""
-    if not (told := told_in(sheet.said)):
+    if not (told := disputed_record_ids(sheet.said)):
         return [], {}
     today = ctx.clock.today().isoformat()
     order = {ref: number for number, ref in enumerate(sheet.refs)}
@@ -185,7 +185,7 @@ def _stranger(ctx: DisclosureContext, ref: str, view: View, ask: RecordsQuery, a
         sheet = read(ctx, known, view, ask, archived)
         return ResultPage(sheet.subject, sheet.records, sheet.following, refs, sheet.said)
     if ask.after:
-        raise refused_page_token()
+        raise page_token_problem()
     return ResultPage(None, [], "", refs)
 
 
@@ -201,7 +201,7 @@ def _whole(ref: str, states: Sequence[SubjectState]) -> WholeSubject:
         ref,
         states[0].kind,
         next((state.uscc for state in states if state.uscc), ""),
-        together(state.called for state in states),
+        merge_names(state.called for state in states),
         list(each_once(n for state in states for n in state.summary.visible.names)),
     )
 
@@ -237,7 +237,7 @@ def _remaining(
     if after:
         where = ctx.store.location(after)
         if where is None or where.ref not in refs:
-            raise refused_page_token()
+            raise page_token_problem()
         refs, before = refs[refs.index(where.ref) :], (where.page, where.slot)
     for heads in _heads(ctx, refs, head):
         for one in heads:

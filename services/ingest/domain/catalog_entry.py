@@ -29,14 +29,14 @@ class DeliveryItem(msgspec.Struct, frozen=True):
     identifier: str = ""
     pattern: str = ""
     sensitivity: str = "open"
-    # How public views show it; `name` says that it is one.
+    # How public views mask the value; `name` also marks the value as a name.
     masking: str = ""
-    # Of a number, for example `万元`.
+    # The unit of a number, for example `万元`.
     unit: str = ""
 
     @property
     def sealed(self) -> bool:
-        """Whether its values are personal identifiers: encrypted at rest, never shown in a message."""
+        """Whether its values are personal identifiers, which are encrypted at rest and never shown in a message."""
         return self.sensitivity == "identifier"
 
 
@@ -62,7 +62,7 @@ class LegalDocument(msgspec.Struct, frozen=True):
 
 
 class DeliveryEntry(msgspec.Struct, frozen=True, dict=True):
-    """What ingest needs to know of one version of a catalog entry."""
+    """The parts of one version of a catalog entry that ingest needs."""
 
     code: str
     version: int
@@ -73,7 +73,7 @@ class DeliveryEntry(msgspec.Struct, frozen=True, dict=True):
     natural_key: tuple[str, ...] = ()
     subject_name_item: str = ""
     subject_id_items: tuple[str, ...] = ()
-    # Amendments and revocations are due within this many working days (Art. 11).
+    # The number of working days within which amendments and revocations are due (Art. 11).
     reporting_limit_working_days: int = 0
     effective_from: str = ""
     effective_to: str = ""
@@ -95,12 +95,12 @@ class DeliveryEntry(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def optional(self) -> tuple[str, ...]:
-        """Codes of the items that a record need not have."""
+        """Codes of the items that a record may lack."""
         return tuple(item.code for item in self.items if not item.required)
 
     @cached_property
     def document_date(self) -> str:
-        """Code of the item with the date of the legal document; empty without one."""
+        """The code of the item with the date of the legal document; empty when there is none."""
         item = self.by_code.get(self.legal_document.date)
         return item.code if item and item.type == "date" else ""
 
@@ -109,15 +109,15 @@ class DeliveryEntry(msgspec.Struct, frozen=True, dict=True):
         return self.effective_from <= today and (not self.effective_to or today <= self.effective_to)
 
     def provider(self, uscc: str) -> EntryProvider | None:
-        """The provider with this code; None when the entry does not name it."""
+        """Returns the provider with this code; None when the entry does not name it."""
         return next((p for p in self.providers if p.uscc == uscc), None)
 
 
 def read_entry(value: dict[str, Any]) -> DeliveryEntry:
-    """An entry from plain values (the contract's JSON). Raises `msgspec.ValidationError`."""
+    """Reads an entry from plain values (the contract's JSON). Raises `msgspec.ValidationError`."""
     return msgspec.convert(value, DeliveryEntry)
 
 
 def entry_to_dict(entry: DeliveryEntry) -> dict[str, Any]:
-    """The plain values of an entry."""
+    """Returns the plain values of an entry."""
     return dict(msgspec.to_builtins(entry))

@@ -1,7 +1,7 @@
-"""Standardisation of delivered values (Art. 9): the same fact in the one way it is recorded, nothing else. Pure.
+"""Standardises delivered values (Art. 9): it writes the same fact in the one form that is recorded, and nothing else.
 
-What is standard already stays as it is, and standardising twice is standardising once. What cannot be read with
-certainty stays as delivered, and validation tells why.
+A value in standard form stays as it is, so a second standardisation changes nothing. A value that cannot be read with
+certainty stays as delivered, and validation reports why.
 """
 
 import re
@@ -13,17 +13,17 @@ from typing import Final
 
 from services.ingest.domain.catalog_entry import DeliveryItem
 
-# What is open-ended is recorded as this day (docs/operations/submit.md).
+# An open-ended date is recorded as this day (docs/operations/submit.md).
 OPEN_ENDED: Final = "2099-12-31"
 
 _WIDE: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20, 0xA0: 0x20}
-# In running text only letters, digits and spaces: full-width commas and brackets are Chinese punctuation.
+# In running text only letters, digits and spaces change: full-width commas and brackets are Chinese punctuation.
 _WIDE_TEXT: Final = {code: half for code, half in _WIDE.items() if chr(half).isalnum() or chr(half) == " "}
-_ODD_TEXT: Final = re.compile("[\u00a0\u3000０-９Ａ-Ｚａ-ｚ]")
+_NONSTANDARD_TEXT: Final = re.compile("[\u00a0\u3000０-９Ａ-Ｚａ-ｚ]")
 
 _HAN: Final = "\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff（）·"
 _HAS_HAN: Final = re.compile("[\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
-_ODD_NAME: Final = re.compile(r"[\s()•‧∙⋅・･]")
+_NONSTANDARD_NAME: Final = re.compile(r"[\s()•‧∙⋅・･]")
 _NAME_SIGNS: Final = str.maketrans("()•‧∙⋅・･", "（）······")
 _NAME_SPACES: Final = re.compile(rf"(?<=[{_HAN}])\s+|\s+(?=[{_HAN}])")
 
@@ -41,7 +41,7 @@ _NUMBER: Final = re.compile(rf"{_DECIMAL}(?:[eE][+-]?\d{{1,3}})?\Z", re.ASCII)
 _QUANTITY: Final = re.compile(
     rf"(?P<money>人民币|RMB|[¥￥])? ?(?P<number>{_DECIMAL}) ?(?P<unit>[^\d\s.,+-]\S*?)?(?P<even>整)?\Z", re.ASCII
 )
-# Powers of ten of one yuan.
+# Units of money, as powers of ten of one yuan.
 _MONEY: Final = {
     "元": 0,
     "百元": 2,
@@ -54,19 +54,19 @@ _MONEY: Final = {
     "万": 4,
     "亿": 8,
 }
-_SEVERAL: Final = (re.compile(r"[;；]"), re.compile(r"[;；、,，/\n]"))
+_SEPARATORS: Final = (re.compile(r"[;；]"), re.compile(r"[;；、,，/\n]"))
 
 
 class ItemNormaliser:
-    """The items of one entry version with the standard form of each."""
+    """Standardises the items of one entry version."""
 
     def __init__(self, items: Iterable[DeliveryItem], subject_name_item: str = "") -> None:
-        known = tuple(items)
-        self._names = tuple(i.code for i in known if _is_name(i, subject_name_item))
-        self._forms = {item.code: _form(item, item.code in self._names) for item in known}
+        all_items = tuple(items)
+        self._names = tuple(i.code for i in all_items if _is_name(i, subject_name_item))
+        self._forms = {item.code: _choose_form(item, item.code in self._names) for item in all_items}
 
     def apply(self, items: Mapping[str, str]) -> dict[str, str]:
-        """The items as they are recorded; a value that cannot be read stays as delivered, an empty one is left out."""
+        """Returns the items as they are recorded; unreadable values stay as delivered, empty ones are left out."""
         return {
             code: self._forms[code](text) if code in self._forms else text
             for code, value in items.items()
@@ -74,47 +74,54 @@ class ItemNormaliser:
         }
 
     def is_odd(self, items: Mapping[str, str]) -> bool:
-        """Whether `apply` may have something to do with items that obey every rule; looks once at each character."""
-        if _ODD_TEXT.search("".join(items.values())):
+        """Whether `apply` may change items that obey every rule; the check looks once at each character."""
+        if _NONSTANDARD_TEXT.search("".join(items.values())):
             return True
-        return any(code in items and _ODD_NAME.search(items[code]) for code in self._names)
+        return any(code in items and _NONSTANDARD_NAME.search(items[code]) for code in self._names)
 
 
 def to_date(text: str) -> str:
-    """`2024/1/5`, `2024.1.5`, `20240105`, `2024年1月5日` as `2024-01-05`, `长期` as 2099-12-31; anything else as it is."""
-    half = text.translate(_WIDE).strip()
-    if half in _OPEN_ENDED_WORDS:
+    """Converts a date to `2024-01-05` from `2024/1/5`, `2024.1.5`, `20240105` or `2024年1月5日`.
+
+    `长期` becomes 2099-12-31; any other text is returned as it is.
+    """
+    narrow = text.translate(_WIDE).strip()
+    if narrow in _OPEN_ENDED_WORDS:
         return OPEN_ENDED
-    found = _DATE.match(_DATE_SPACES.sub("", half))
-    if found is None:
+    match = _DATE.match(_DATE_SPACES.sub("", narrow))
+    if match is None:
         return text
-    year, *rest = (part for part in found.groups() if part is not None)
-    return "-".join((year, *(part.zfill(2) for part in rest)))
+    year, *month_and_day = (part for part in match.groups() if part is not None)
+    return "-".join((year, *(part.zfill(2) for part in month_and_day)))
 
 
 def to_number(text: str, unit: str = "") -> str:
-    """The decimal without exponent, separators of thousands, sign of zero or needless zeros; anything else as it is.
+    """Writes a decimal without exponent, thousands separators, sign of zero or needless zeros.
 
-    With the item's unit, a number may carry its own: `1,250元` for an item in 万元 is 0.125.
+    If the item has a unit, the number may carry its own: `1,250元` for an item in 万元 is 0.125. Any other text is
+    returned as it is.
     """
-    half = text.translate(_WIDE).strip()
-    if _NUMBER.match(half):
-        return _plain(Decimal(half.replace(",", "")))
-    found = _QUANTITY.match(half)
-    power = _power(found["unit"] or "", unit, bool(found["money"])) if found else None
-    if found is None or power is None or (found["even"] and unit not in _MONEY):
+    narrow = text.translate(_WIDE).strip()
+    if _NUMBER.match(narrow):
+        return _format_decimal(Decimal(narrow.replace(",", "")))
+    quantity = _QUANTITY.match(narrow)
+    power = _power_of_ten(quantity["unit"] or "", unit, bool(quantity["money"])) if quantity else None
+    if quantity is None or power is None or (quantity["even"] and unit not in _MONEY):
         return text
-    return _plain(Decimal(found["number"].replace(",", "")).scaleb(power))
+    return _format_decimal(Decimal(quantity["number"].replace(",", "")).scaleb(power))
 
 
 def to_name(text: str) -> str:
-    """A Chinese name with full-width brackets, `·`, and no spaces beside Chinese characters; others single-spaced."""
-    half = " ".join(text.translate(_WIDE_TEXT).split())
-    return _NAME_SPACES.sub("", half.translate(_NAME_SIGNS)) if _HAS_HAN.search(half) else half
+    """Writes a Chinese name with full-width brackets, `·`, and no spaces beside Chinese characters.
+
+    Other names get single spaces.
+    """
+    narrow = " ".join(text.translate(_WIDE_TEXT).split())
+    return _NAME_SPACES.sub("", narrow.translate(_NAME_SIGNS)) if _HAS_HAN.search(narrow) else narrow
 
 
 def to_text(text: str) -> str:
-    """Letters, digits and spaces in their half-width forms."""
+    """Converts letters, digits and spaces to their half-width forms."""
     return text.translate(_WIDE_TEXT).strip()
 
 
@@ -127,32 +134,32 @@ def is_date(text: str) -> bool:
 
 
 def _is_name(item: DeliveryItem, subject_name_item: str) -> bool:
-    text = item.type == "text" and not item.identifier and not item.code_list
-    return text and (item.code == subject_name_item or item.masking == "name")
+    is_text = item.type == "text" and not item.identifier and not item.code_list
+    return is_text and (item.code == subject_name_item or item.masking == "name")
 
 
-def _form(item: DeliveryItem, name: bool) -> Callable[[str], str]:
+def _choose_form(item: DeliveryItem, is_name: bool) -> Callable[[str], str]:
     if item.type == "date":
         return to_date
     if item.type == "number":
         return lambda text: to_number(text, item.unit)
     if item.identifier:
-        return _organisation_code if item.identifier == "organisation_code" else _identifier
+        return _to_organisation_code if item.identifier == "organisation_code" else _to_identifier
     if item.code_list:
-        return _Codes(item)
-    return to_name if name else to_text
+        return _CodeNormaliser(item)
+    return to_name if is_name else to_text
 
 
-def _identifier(text: str) -> str:
+def _to_identifier(text: str) -> str:
     return "".join(text.translate(_WIDE).upper().split())
 
 
-def _organisation_code(text: str) -> str:
-    return _identifier(text).replace("-", "")
+def _to_organisation_code(text: str) -> str:
+    return _to_identifier(text).replace("-", "")
 
 
-class _Codes:
-    """Values of a code list, by code or by the name of one in either language."""
+class _CodeNormaliser:
+    """Standardises values of a code list, given as codes or as names in either language."""
 
     def __init__(self, item: DeliveryItem) -> None:
         self._multiple = item.multiple
@@ -160,40 +167,40 @@ class _Codes:
         named: dict[str, set[str]] = {}
         for value in item.code_list:
             for name in (value.code, value.name.zh, value.name.en):
-                named.setdefault(_folded(name), set()).add(value.code)
-        # A name that two codes share names neither.
-        self._named = {name: next(iter(codes)) for name, codes in named.items() if name and len(codes) == 1}
+                named.setdefault(_fold(name), set()).add(value.code)
+        # A name that two codes share stands for neither of them.
+        self._codes_by_name = {name: next(iter(codes)) for name, codes in named.items() if name and len(codes) == 1}
 
     def __call__(self, text: str) -> str:
-        """The code, or several joined by `;`; the text as it is where one of them is not known."""
-        if (one := self._one(text)) is not None:
-            return one
-        for separator in _SEVERAL if self._multiple else ():
-            codes = [self._one(part.strip()) for part in separator.split(text) if part.strip()]
+        """Returns the code, or several codes joined by `;`; the text as it is when one of them is unknown."""
+        if (code := self._find_code(text)) is not None:
+            return code
+        for separator in _SEPARATORS if self._multiple else ():
+            codes = [self._find_code(part.strip()) for part in separator.split(text) if part.strip()]
             if codes and None not in codes:
                 return ";".join(code for code in codes if code is not None)
         return text
 
-    def _one(self, text: str) -> str | None:
-        return text if text in self._codes else self._named.get(_folded(text))
+    def _find_code(self, text: str) -> str | None:
+        return text if text in self._codes else self._codes_by_name.get(_fold(text))
 
 
-def _folded(name: str) -> str:
+def _fold(name: str) -> str:
     return "".join(unicodedata.normalize("NFKC", name).split()).casefold()
 
 
-def _power(own: str, unit: str, money: bool) -> int | None:
-    """By which power of ten a number in its own unit is one in the item's; None when that cannot be told."""
+def _power_of_ten(own_unit: str, unit: str, has_money_sign: bool) -> int | None:
+    """Returns the power of ten that converts a number from its own unit to the item's; None when it is unclear."""
     if unit not in _MONEY:
-        return 0 if unit and own == unit and not money else None
-    if not own:
-        # A sign of money alone says yuan only where yuan are meant anyway.
+        return 0 if unit and own_unit == unit and not has_money_sign else None
+    if not own_unit:
+        # A money sign without a unit is accepted only for items in yuan.
         return 0 if _MONEY[unit] == 0 else None
-    return _MONEY[own] - _MONEY[unit] if own in _MONEY else None
+    return _MONEY[own_unit] - _MONEY[unit] if own_unit in _MONEY else None
 
 
-def _plain(number: Decimal) -> str:
-    plain = f"{number:f}"
-    if "." in plain:
-        plain = plain.rstrip("0").rstrip(".")
-    return "0" if plain in ("", "-0") else plain
+def _format_decimal(number: Decimal) -> str:
+    text = f"{number:f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in ("", "-0") else text

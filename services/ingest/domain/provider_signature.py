@@ -1,7 +1,4 @@
-"""A provider's signed word on a delivery or on a change (Art. 11, 12): whose key, what it says, and whether that is so.
-
-Pure.
-"""
+"""Checks a provider's signed statement on a delivery or change (Art. 11, 12): its key, its content, its truth."""
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
@@ -32,26 +29,29 @@ SIGNATURE_DIFFERS = conflict(
     "The signature says {field} {signed}, but what was sent is {actual}; check it and sign again, under the same id",
 )
 
-_TOLD: Final = frozenset({"submission_id", "entry_code", "record_count"})
-_DIGESTS: Final = frozenset({"content_sha256", "file_sha256"})
-# It keeps the digest from telling what the items may be.
-_SHORTEST_REQUEST: Final = 16
+_REQUIRED_FIELDS: Final = frozenset({"submission_id", "entry_code", "record_count"})
+_DIGEST_FIELDS: Final = frozenset({"content_sha256", "file_sha256"})
+# A long random request id keeps others from guessing the items from the digest.
+_SHORTEST_REQUEST_ID: Final = 16
 
 Agreement = Mapping[str, Any] | None
 
 
-def word_on(header: Header, caller: Principal, agreement: Agreement, is_file: bool) -> ProviderStatement | None:
-    """The provider's word on a delivery, as far as its header goes; None where none is given and none is agreed.
+def read_delivery_statement(
+    header: Header, caller: Principal, agreement: Agreement, is_file: bool
+) -> ProviderStatement | None:
+    """Returns the provider's statement on a delivery, checked against its header.
 
-    `is_file` tells whether we have the file, so that its digest is as good as that of the records.
+    Returns None when the provider gave none and no agreement requires one. `is_file` is True when the system has the
+    file; then the statement may name the file's digest instead of that of the records.
     Raises SIGNATURE_REQUIRED, SIGNATURE_INVALID, SIGNATURE_DIFFERS.
     """
-    if (signed := _word(header.signature, caller, agreement)) is None:
+    if (signed := _read_statement(header.signature, caller, agreement)) is None:
         return None
-    _must_tell(signed, _TOLD, _DIGESTS)
-    enough = _DIGESTS if is_file else {"content_sha256"}
-    if not enough & signed.says.keys():
-        raise SIGNATURE_INVALID(reason=f"it does not tell {' or '.join(sorted(enough))}")
+    _must_name(signed, _REQUIRED_FIELDS, _DIGEST_FIELDS)
+    accepted = _DIGEST_FIELDS if is_file else {"content_sha256"}
+    if not accepted & signed.says.keys():
+        raise SIGNATURE_INVALID(reason=f"it does not tell {' or '.join(sorted(accepted))}")
     must_agree(signed, submission_id=header.submission_id, entry_code=header.entry_code)
     if header.file_sha256:
         must_agree(signed, file_sha256=header.file_sha256)
@@ -60,34 +60,35 @@ def word_on(header: Header, caller: Principal, agreement: Agreement, is_file: bo
     return signed
 
 
-def word_on_change(change: LawfulChange, caller: Principal, agreement: Agreement) -> ProviderStatement | None:
-    """The provider's word on a change of one record; None where none is given and none is agreed.
+def read_change_statement(change: LawfulChange, caller: Principal, agreement: Agreement) -> ProviderStatement | None:
+    """Returns the provider's statement on a change of one record.
 
-    It names the version that the change was made from, so that it is good once.
+    Returns None when the provider gave none and no agreement requires one. The statement names the version from which
+    the change was made, so that it is valid once.
     Raises SIGNATURE_REQUIRED, SIGNATURE_INVALID, SIGNATURE_DIFFERS.
     """
-    if (signed := _word(change.signature, caller, agreement)) is None:
+    if (signed := _read_statement(change.signature, caller, agreement)) is None:
         return None
     if not change.based_on_version:
         raise SIGNATURE_INVALID(reason="a signed change tells based_on_version")
-    if len(change.request_id) < _SHORTEST_REQUEST:
+    if len(change.request_id) < _SHORTEST_REQUEST_ID:
         raise SIGNATURE_INVALID(
-            reason=f"a signed change has a random request_id of at least {_SHORTEST_REQUEST} characters"
+            reason=f"a signed change has a random request_id of at least {_SHORTEST_REQUEST_ID} characters"
         )
     facts = change_statement(change.asked, change.record_id, change.based_on_version)
-    _must_tell(signed, facts.keys(), frozenset())
+    _must_name(signed, facts.keys(), frozenset())
     must_agree(signed, **facts)
     return signed
 
 
 def must_agree(signed: ProviderStatement, **facts: Any) -> None:
-    """Raises SIGNATURE_DIFFERS where the word says something else than is the case."""
+    """Raises SIGNATURE_DIFFERS when a field of the statement differs from the fact."""
     for field, actual in facts.items():
         if field in signed.says and signed.says[field] != actual:
             raise SIGNATURE_DIFFERS(field=field, signed=str(signed.says[field])[:80], actual=actual)
 
 
-def _word(signature: str, caller: Principal, agreement: Agreement) -> ProviderStatement | None:
+def _read_statement(signature: str, caller: Principal, agreement: Agreement) -> ProviderStatement | None:
     if not signature:
         if agreement and agreement.get("signature_required"):
             raise SIGNATURE_REQUIRED(document=agreement.get("document") or "-")
@@ -101,8 +102,8 @@ def _word(signature: str, caller: Principal, agreement: Agreement) -> ProviderSt
     return signed
 
 
-def _must_tell(signed: ProviderStatement, told: AbstractSet[str], besides: AbstractSet[str]) -> None:
-    if missing := told - signed.says.keys():
+def _must_name(signed: ProviderStatement, required: AbstractSet[str], optional: AbstractSet[str]) -> None:
+    if missing := required - signed.says.keys():
         raise SIGNATURE_INVALID(reason=f"it does not tell {', '.join(sorted(missing))}")
-    if unknown := signed.says.keys() - told - besides:
+    if unknown := signed.says.keys() - required - optional:
         raise SIGNATURE_INVALID(reason=f"it tells more than it should: {', '.join(sorted(unknown))[:80]}")

@@ -1,4 +1,4 @@
-"""What is counted of deliveries and which figures are out of the ordinary (Art. 11, 12, 30). Pure."""
+"""The figures that are counted of deliveries, and the anomalies among them (Art. 11, 12, 30)."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,29 +15,29 @@ from services.ingest.domain.record_versioning import ValidatedRecord
 from services.ingest.domain.reporting_periods import ReportingPeriod
 from services.ingest.domain.submission import OutcomeKind, RecordOutcome
 
-# The rule set of the catalog with the thresholds. What it does not say is as here.
+# The rule set of the catalog with the thresholds; for values that it lacks the defaults below apply.
 RULE_SET: Final = "ingest_quality"
 DEFAULTS: Final[Mapping[str, int]] = {
-    # Grace after the end of a period, in working days.
+    # The grace after the end of a period, in working days.
     "realtime_due_working_days": 1,
     "daily_due_working_days": 1,
     "weekly_due_working_days": 2,
     "monthly_due_working_days": 5,
     "quarterly_due_working_days": 10,
     "yearly_due_working_days": 20,
-    # A period is compared with the median of so many before it, when there are at least so many.
+    # A period is compared with the median of this many earlier periods, if there are at least this many.
     "compared_periods": 6,
     "compared_least_periods": 3,
-    # Fewer records than this percentage of the median, when the median is at least so many.
+    # A drop means fewer records than this percentage of the median, if the median is at least this high.
     "volume_drop_percent": 50,
     "volume_least_records": 20,
-    # The rejection rate is away from the median by so many points, when at least so many records came.
+    # The rejection rate differs from the median by this many points, if at least this many records came.
     "rejection_change_points": 20,
     "rejection_least_records": 20,
-    # So many revocations in a period, and this percentage of what was on record when it began.
+    # The revocations in a period reach this percentage of the records at its start, and this number.
     "mass_revocation_percent": 10,
     "mass_revocation_least_records": 20,
-    # So many new records whose document is from so many months ago, and this percentage of the new records.
+    # New records count as backdated if their document is this many months old; they reach this percentage and number.
     "backdated_months": 12,
     "backdating_percent": 20,
     "backdating_least_records": 20,
@@ -45,36 +45,38 @@ DEFAULTS: Final[Mapping[str, int]] = {
 
 
 def thresholds(values: Mapping[str, int]) -> dict[str, int]:
-    """The thresholds that rules give, defaults for what they do not say."""
+    """Returns the thresholds of the rules, with defaults for those that they lack."""
     return {name: values.get(name, default) for name, default in DEFAULTS.items()}
 
 
 class Figures(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What became of some records: of a batch, of a day, of a period. Adds up."""
+    """Counts of what became of some records, of a batch, a day or a period; figures can be added."""
 
-    # Transactions that brought records.
+    # The number of transactions that brought records.
     batches: int = 0
     accepted: int = 0
     amended: int = 0
     unchanged: int = 0
     rejected: int = 0
-    # Optional items that valid records could have had, and by item in how many they were filled.
+    # The number of optional items that valid records could have had, the number of valid records, and the number of
+    # records in which each item was filled.
     optional: int = 0
     valid: int = 0
     filled: dict[str, int] = {}
-    # By rule in how many places it was broken.
+    # Rule to the number of places where it was broken.
     broken: dict[str, int] = {}
-    # By age of the legal document in months, how many new records.
+    # Age of the legal document in months to the number of new records.
     ages: dict[int, int] = {}
-    # Amendments and revocations of single records (Art. 11): how many, how many after their reporting limit, by how
-    # many working days in all and at most; of how many that cannot be told, for a year's calendar is missing.
+    # Amendments and revocations of single records (Art. 11): their number, the number after the reporting limit, the
+    # number whose lateness is undetermined because a year's calendar is missing, and the lateness in working days, in
+    # all and at most.
     changes: int = 0
     late_changes: int = 0
     undetermined_changes: int = 0
     late_working_days: int = 0
     latest_working_days: int = 0
     revoked: int = 0
-    # Versions that an objection brought about.
+    # The number of versions that an objection caused.
     corrections: int = 0
 
     @property
@@ -83,26 +85,26 @@ class Figures(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.accepted + self.amended + self.unchanged + self.rejected
 
     def plus(self, other: "Figures") -> "Figures":
-        """Both together."""
-        added: dict[str, Any] = {}
+        """Returns the sum of both."""
+        sums: dict[str, Any] = {}
         for name in self.__struct_fields__:
-            mine, theirs = getattr(self, name), getattr(other, name)
-            if isinstance(mine, dict):
-                added[name] = {key: mine.get(key, 0) + theirs.get(key, 0) for key in [*mine, *(theirs.keys() - mine)]}
+            own, theirs = getattr(self, name), getattr(other, name)
+            if isinstance(own, dict):
+                sums[name] = {key: own.get(key, 0) + theirs.get(key, 0) for key in [*own, *(theirs.keys() - own)]}
             else:
-                added[name] = max(mine, theirs) if name == "latest_working_days" else mine + theirs
-        return Figures(**added)
+                sums[name] = max(own, theirs) if name == "latest_working_days" else own + theirs
+        return Figures(**sums)
 
     @classmethod
     def sum(cls, many: Iterable["Figures"]) -> "Figures":
-        """All together."""
+        """Returns the sum of all."""
         total = cls()
-        for one in many:
-            total = total.plus(one)
+        for figures in many:
+            total = total.plus(figures)
         return total
 
     def to_dict(self) -> dict[str, Any]:
-        """As it is stored: no name of a field is made of what others chose."""
+        """Returns the stored form, in which no field name comes from a value that others chose."""
         body = dict(msgspec.to_builtins(self))
         return body | {
             name: [list(p) for p in body[name].items()] for name in ("filled", "broken", "ages") if body.get(name)
@@ -110,13 +112,13 @@ class Figures(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def read(cls, body: Mapping[str, Any]) -> "Figures":
-        """What `plain` gave."""
+        """Reads the values that `to_dict` returned."""
         known = {name: body[name] for name in cls.__struct_fields__ if name in body}
         dicts = {name: dict(map(tuple, body[name])) for name in ("filled", "broken", "ages") if name in body}
         return cls(**(known | dicts))
 
     def rates(self) -> dict[str, float | None]:
-        """Shares from 0 to 1; None of nothing."""
+        """Returns shares from 0 to 1; None where there is nothing to count."""
         return {
             "rejection_rate": _share(self.rejected, self.total),
             "unchanged_rate": _share(self.unchanged, self.total),
@@ -127,33 +129,33 @@ class Figures(msgspec.Struct, frozen=True, omit_defaults=True):
 def tally(
     entry: DeliveryEntry, checked: Sequence[ValidatedRecord], outcomes: Sequence[RecordOutcome], today: date
 ) -> Figures:
-    """The figures of a batch. Costs a count in C for each record; texts of people are nowhere in it."""
-    became = Counter(one.outcome for one in outcomes)
-    documents = [one.document for one in checked if one.document is not None]
+    """Returns the figures of a batch, without free text. It costs one count in C for each record."""
+    kinds = Counter(outcome.outcome for outcome in outcomes)
+    documents = [record.document for record in checked if record.document is not None]
     optional = entry.optional
-    counted: Counter[str] = Counter()
-    # Most records of a batch have the same items filled.
+    filled_counts: Counter[str] = Counter()
+    # Records are grouped by their filled items first, because most records of a batch have the same ones.
     for filled, count in Counter(tuple(document["items"]) for document in documents).items():
-        counted.update(dict.fromkeys(filled, count))
+        filled_counts.update(dict.fromkeys(filled, count))
     broken: Counter[str] = Counter()
-    if became[OutcomeKind.REJECTED]:
-        broken.update(v.rule for one in outcomes for v in one.violations)
+    if kinds[OutcomeKind.REJECTED]:
+        broken.update(v.rule for outcome in outcomes for v in outcome.violations)
     return Figures(
         batches=1,
-        accepted=became[OutcomeKind.ACCEPTED],
-        amended=became[OutcomeKind.AMENDED],
-        unchanged=became[OutcomeKind.UNCHANGED],
-        rejected=became[OutcomeKind.REJECTED],
+        accepted=kinds[OutcomeKind.ACCEPTED],
+        amended=kinds[OutcomeKind.AMENDED],
+        unchanged=kinds[OutcomeKind.UNCHANGED],
+        rejected=kinds[OutcomeKind.REJECTED],
         optional=len(documents) * len(optional),
         valid=len(documents),
-        filled={code: counted[code] for code in optional} if documents else {},
+        filled={code: filled_counts[code] for code in optional} if documents else {},
         broken=dict(broken),
-        ages=_ages(entry.document_date, checked, outcomes, today) if became[OutcomeKind.ACCEPTED] else {},
+        ages=_count_ages(entry.document_date, checked, outcomes, today) if kinds[OutcomeKind.ACCEPTED] else {},
     )
 
 
 def change(late_working_days: int | None, revoked: bool, objection: bool) -> Figures:
-    """The figures of an amendment or revocation of one record; a lateness of None is undetermined."""
+    """Returns the figures of an amendment or revocation of one record; a lateness of None is undetermined."""
     late = max(0, late_working_days or 0)
     return Figures(
         changes=1,
@@ -166,15 +168,15 @@ def change(late_working_days: int | None, revoked: bool, objection: bool) -> Fig
     )
 
 
-def _ages(
+def _count_ages(
     item: str, checked: Sequence[ValidatedRecord], outcomes: Sequence[RecordOutcome], today: date
 ) -> dict[int, int]:
     if not item:
         return {}
     months = Counter(
-        one.document["items"].get(item, "")[:7]
-        for one, became in zip(checked, outcomes, strict=True)
-        if became.outcome is OutcomeKind.ACCEPTED and one.document is not None
+        record.document["items"].get(item, "")[:7]
+        for record, outcome in zip(checked, outcomes, strict=True)
+        if outcome.outcome is OutcomeKind.ACCEPTED and record.document is not None
     )
     ages: Counter[int] = Counter()
     for month, count in months.items():
@@ -188,7 +190,7 @@ def _share(part: int, whole: int) -> float | None:
 
 
 class AnomalyKind(StrEnum):
-    """What is out of the ordinary."""
+    """The kind of an anomaly."""
 
     VOLUME_DROP = "volume_drop"
     REJECTION_CHANGE = "rejection_change"
@@ -198,20 +200,20 @@ class AnomalyKind(StrEnum):
 
 @dataclass(frozen=True)
 class PeriodFigures:
-    """A period with its figures, and what is known of it."""
+    """A period with its figures, and the facts for judging them."""
 
     period: ReportingPeriod
     figures: Figures
-    # Whether a day of it was worked; only such periods tell of the volume that is usual.
+    # Whether the period has a working day; only such periods count for the usual volume.
     worked: bool
-    # Records in force when it began.
+    # The number of records in force when the period began.
     on_record: int
     rules: Mapping[str, int]
 
 
 @dataclass(frozen=True)
 class Anomaly:
-    """Something out of the ordinary in a period; its figures say how much, and against what."""
+    """An anomaly in a period; its figures give the value and what it was compared with."""
 
     kind: AnomalyKind
     period: ReportingPeriod
@@ -219,66 +221,75 @@ class Anomaly:
 
 
 def anomalies(periods: Sequence[PeriodFigures], today: date) -> list[Anomaly]:
-    """What is out of the ordinary in periods that follow each other, each by the rules of its own.
+    """Returns the anomalies in consecutive periods, each by its own rules.
 
-    Volume and rejections are looked at when a period is over, revocations and backdating while it goes on.
+    Volume and rejections are checked when a period is over, revocations and backdating also while it goes on.
     """
     found: list[Anomaly | None] = []
-    for n, one in enumerate(periods):
-        if one.period.last < today:
-            found += [_volume_drop(one, periods[:n]), _rejection_change(one, periods[:n])]
-        found += [_mass_revocation(one), _backdating(one)]
+    for n, period_figures in enumerate(periods):
+        if period_figures.period.last < today:
+            found += [
+                _find_volume_drop(period_figures, periods[:n]),
+                _find_rejection_change(period_figures, periods[:n]),
+            ]
+        found += [_find_mass_revocation(period_figures), _find_backdating(period_figures)]
     return [anomaly for anomaly in found if anomaly is not None]
 
 
-def _volume_drop(one: PeriodFigures, earlier: Sequence[PeriodFigures]) -> Anomaly | None:
-    rules = one.rules
-    usual = _median([e.figures.total for e in earlier if e.worked], rules)
-    total = one.figures.total
-    # A period without anything is on the overdue list, or declared to be empty.
-    if not total or not one.worked or usual is None or usual < rules["volume_least_records"]:
+def _find_volume_drop(current: PeriodFigures, earlier: Sequence[PeriodFigures]) -> Anomaly | None:
+    rules = current.rules
+    usual = _median_of_latest([e.figures.total for e in earlier if e.worked], rules)
+    total = current.figures.total
+    # A period without records is on the overdue list, or was declared empty.
+    if not total or not current.worked or usual is None or usual < rules["volume_least_records"]:
         return None
     if total * 100 >= usual * rules["volume_drop_percent"]:
         return None
-    return Anomaly(AnomalyKind.VOLUME_DROP, one.period, {"records": total, "median": usual})
+    return Anomaly(AnomalyKind.VOLUME_DROP, current.period, {"records": total, "median": usual})
 
 
-def _rejection_change(one: PeriodFigures, earlier: Sequence[PeriodFigures]) -> Anomaly | None:
-    rules = one.rules
+def _find_rejection_change(current: PeriodFigures, earlier: Sequence[PeriodFigures]) -> Anomaly | None:
+    rules = current.rules
     least = max(1, rules["rejection_least_records"])
-    usual = _median([_percent(e.figures) for e in earlier if e.figures.total >= least], rules)
-    if one.figures.total < least or usual is None:
+    usual = _median_of_latest([_rejected_percent(e.figures) for e in earlier if e.figures.total >= least], rules)
+    if current.figures.total < least or usual is None:
         return None
-    now = _percent(one.figures)
-    if abs(now - usual) < max(1, rules["rejection_change_points"]):
+    percent = _rejected_percent(current.figures)
+    if abs(percent - usual) < max(1, rules["rejection_change_points"]):
         return None
-    figures = {"records": one.figures.total, "rejected_percent": round(now, 1), "median_percent": round(usual, 1)}
-    return Anomaly(AnomalyKind.REJECTION_CHANGE, one.period, figures)
+    figures = {
+        "records": current.figures.total,
+        "rejected_percent": round(percent, 1),
+        "median_percent": round(usual, 1),
+    }
+    return Anomaly(AnomalyKind.REJECTION_CHANGE, current.period, figures)
 
 
-def _mass_revocation(one: PeriodFigures) -> Anomaly | None:
-    revoked = one.figures.revoked
-    least = max(1, one.rules["mass_revocation_least_records"])
-    if revoked < least or revoked * 100 < one.on_record * one.rules["mass_revocation_percent"]:
+def _find_mass_revocation(current: PeriodFigures) -> Anomaly | None:
+    revoked = current.figures.revoked
+    least = max(1, current.rules["mass_revocation_least_records"])
+    if revoked < least or revoked * 100 < current.on_record * current.rules["mass_revocation_percent"]:
         return None
-    return Anomaly(AnomalyKind.MASS_REVOCATION, one.period, {"revoked": revoked, "on_record_before": one.on_record})
+    return Anomaly(
+        AnomalyKind.MASS_REVOCATION, current.period, {"revoked": revoked, "on_record_before": current.on_record}
+    )
 
 
-def _backdating(one: PeriodFigures) -> Anomaly | None:
-    rules = one.rules
-    old = sum(count for age, count in one.figures.ages.items() if age >= rules["backdated_months"])
+def _find_backdating(current: PeriodFigures) -> Anomaly | None:
+    rules = current.rules
+    old = sum(count for age, count in current.figures.ages.items() if age >= rules["backdated_months"])
     if old < max(1, rules["backdating_least_records"]):
         return None
-    if old * 100 < one.figures.accepted * rules["backdating_percent"]:
+    if old * 100 < current.figures.accepted * rules["backdating_percent"]:
         return None
-    figures = {"backdated": old, "new": one.figures.accepted, "oldest_months": max(one.figures.ages)}
-    return Anomaly(AnomalyKind.BACKDATING, one.period, figures)
+    figures = {"backdated": old, "new": current.figures.accepted, "oldest_months": max(current.figures.ages)}
+    return Anomaly(AnomalyKind.BACKDATING, current.period, figures)
 
 
-def _percent(figures: Figures) -> float:
+def _rejected_percent(figures: Figures) -> float:
     return 100 * figures.rejected / figures.total
 
 
-def _median(values: Sequence[float], rules: Mapping[str, int]) -> float | None:
+def _median_of_latest(values: Sequence[float], rules: Mapping[str, int]) -> float | None:
     latest = values[-max(1, rules["compared_periods"]) :]
     return median(latest) if len(latest) >= max(1, rules["compared_least_periods"]) else None

@@ -1,4 +1,4 @@
-"""Receipts (Art. 12): canonical JSON signed as a compact JWS, which a provider verifies without asking us."""
+"""Receipts (Art. 12): canonical JSON signed as a compact JWS, which a provider verifies without asking the system."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -24,7 +24,7 @@ class ReceiptSigner:
     def sign(
         self, submission: Mapping[str, Any], digests: Sequence[str], at: datetime, signature: Mapping[str, str]
     ) -> Receipt:
-        """The receipt of a submission with these batches, and with its provider's signed word, if it gave one."""
+        """Returns the receipt of a submission with these batches, with the provider's signed statement, if any."""
         content = content_sha256(digests)
         payload = {
             "submission_id": submission["submission_id"],
@@ -37,7 +37,7 @@ class ReceiptSigner:
             "file_sha256": submission.get("file_sha256") or "",
             "closed_at": rfc3339(at),
         }
-        jws = self._signed(payload, signature)
+        jws = self._sign_payload(payload, signature)
         return Receipt(submission["submission_id"], payload["counts"], content, at, jws)
 
     def sign_change(
@@ -48,7 +48,10 @@ class ReceiptSigner:
         at: datetime,
         signature: Mapping[str, str],
     ) -> str:
-        """The receipt of a change of `record` as it was before, with its provider's signed word, if it gave one."""
+        """Returns the receipt of a change; `record` is the version before it.
+
+        The receipt includes the provider's signed statement, if any.
+        """
         payload = change_statement(change.asked, change.record_id, record["version"]) | {
             "provider": record["provider"],
             "entry_code": record["entry_code"],
@@ -57,30 +60,30 @@ class ReceiptSigner:
             "late_working_days": became.late_working_days,
             "recorded_at": rfc3339(at),
         }
-        return self._signed(payload, signature)
+        return self._sign_payload(payload, signature)
 
-    def _signed(self, payload: dict[str, Any], signature: Mapping[str, str]) -> str:
+    def _sign_payload(self, payload: dict[str, Any], signature: Mapping[str, str]) -> str:
         if signature:
-            word = {"provider_signature": signature["jws"], "provider_client": signature["client_id"]}
-            payload = payload | word
+            statement = {"provider_signature": signature["jws"], "provider_client": signature["client_id"]}
+            payload = payload | statement
         header = {"kid": self.jwk["kid"], "typ": "chengxin-receipt+jws"}
         return jwt.api_jws.encode(canonical(payload), self._key, algorithm="EdDSA", headers=header)
 
 
-def kept(receipt: Receipt) -> dict[str, Any]:
-    """A receipt as its submission keeps it."""
+def receipt_to_dict(receipt: Receipt) -> dict[str, Any]:
+    """Returns the fields of a receipt that its submission stores."""
     return {"content_sha256": receipt.content_sha256, "closed_at": receipt.closed_at, "jws": receipt.jws}
 
 
 def receipt_of(submission: Mapping[str, Any]) -> Receipt | None:
-    """The receipt of a submission; None while it is open."""
-    found = submission.get("receipt")
-    if not found:
+    """Returns the receipt of a submission; None while it is open."""
+    receipt = submission.get("receipt")
+    if not receipt:
         return None
     return Receipt(
         submission["submission_id"],
         submission["counts"],
-        found["content_sha256"],
-        found["closed_at"],
-        found["jws"],
+        receipt["content_sha256"],
+        receipt["closed_at"],
+        receipt["jws"],
     )

@@ -1,4 +1,4 @@
-"""What becomes of delivered records, given what is on record: first versions, later ones, unchanged, rejected. Pure."""
+"""Decides what becomes of delivered records: first versions, later versions, unchanged or rejected records."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,12 +8,12 @@ from typing import Any
 from chengxin.values.document import RawDocument
 from services.ingest.domain.submission import OutcomeKind, RecordOutcome
 from services.ingest.domain.validator import Violation
-from services.ingest.domain.violations import both
+from services.ingest.domain.violations import message_of
 
 
 @dataclass(frozen=True)
 class ValidatedRecord:
-    """A delivered record after validation: the document it would become, or why it does not."""
+    """A delivered record after validation: the document that it can become, or its violations."""
 
     row: int
     document: RawDocument | None
@@ -22,7 +22,7 @@ class ValidatedRecord:
 
 @dataclass(frozen=True)
 class ExistingVersion:
-    """What is on record under an id."""
+    """The version that is on record under an id."""
 
     version: int
     tag: str
@@ -31,60 +31,61 @@ class ExistingVersion:
 
 @dataclass
 class BatchChanges:
-    """What a batch writes: outcomes in order of delivery, and the documents of new and superseded versions."""
+    """The changes of a batch: outcomes in order of delivery, and the documents of new and superseded versions."""
 
     outcomes: list[RecordOutcome] = field(default_factory=list)
-    # First versions, current versions of records known before, versions that this same batch supersedes.
+    # The new records by id, the new current versions of existing records by id, and the new versions that a later
+    # record of the same batch supersedes.
     created: dict[str, RawDocument] = field(default_factory=dict)
     replaced: dict[str, RawDocument] = field(default_factory=dict)
     superseded: list[RawDocument] = field(default_factory=list)
-    # All of these, in order of delivery.
+    # All new versions, in order of delivery.
     versions: list[RawDocument] = field(default_factory=list)
 
 
 def decide(
     checked: Sequence[ValidatedRecord], known: dict[str, ExistingVersion], mark: Mapping[str, Any], at: datetime
 ) -> BatchChanges:
-    """What becomes of a batch, in order of delivery, given what is on record. `mark` goes into every new version."""
-    history = BatchChanges()
-    state = dict(known)
-    for one in checked:
-        if one.document is None:
-            history.outcomes.append(RecordOutcome(one.row, OutcomeKind.REJECTED, violations=one.violations))
+    """Decides about a batch in order of delivery, given the versions on record; every new version includes `mark`."""
+    changes = BatchChanges()
+    versions = dict(known)
+    for record in checked:
+        if record.document is None:
+            changes.outcomes.append(RecordOutcome(record.row, OutcomeKind.REJECTED, violations=record.violations))
             continue
-        record_id = one.document["_id"]
-        before = state.get(record_id)
-        if before is not None and before.revoked:
-            history.outcomes.append(RecordOutcome(one.row, OutcomeKind.REJECTED, violations=(_REVOKED,)))
-        elif before is not None and before.tag == one.document["tag"]:
-            history.outcomes.append(RecordOutcome(one.row, OutcomeKind.UNCHANGED, record_id, before.version))
+        record_id = record.document["_id"]
+        existing = versions.get(record_id)
+        if existing is not None and existing.revoked:
+            changes.outcomes.append(RecordOutcome(record.row, OutcomeKind.REJECTED, violations=(_REVOKED,)))
+        elif existing is not None and existing.tag == record.document["tag"]:
+            changes.outcomes.append(RecordOutcome(record.row, OutcomeKind.UNCHANGED, record_id, existing.version))
         else:
-            version = before.version + 1 if before else 1
-            document = one.document | {"version": version, "row": one.row, "recorded_at": at, **mark}
-            if before:
+            version = existing.version + 1 if existing else 1
+            document = record.document | {"version": version, "row": record.row, "recorded_at": at, **mark}
+            if existing:
                 document["reason"] = RESUBMISSION
-            _write(history, document, known)
-            state[record_id] = ExistingVersion(version, document["tag"])
-            outcome = OutcomeKind.AMENDED if before else OutcomeKind.ACCEPTED
-            history.outcomes.append(RecordOutcome(one.row, outcome, record_id, version))
-    return history
+            _add_version(changes, document, known)
+            versions[record_id] = ExistingVersion(version, document["tag"])
+            outcome = OutcomeKind.AMENDED if existing else OutcomeKind.ACCEPTED
+            changes.outcomes.append(RecordOutcome(record.row, outcome, record_id, version))
+    return changes
 
 
 RESUBMISSION = "resubmission"
-_REVOKED = Violation("", "record.revoked", *both("record.revoked"))
+_REVOKED = Violation("", "record.revoked", *message_of("record.revoked"))
 
 
-def _write(history: BatchChanges, document: RawDocument, known: dict[str, ExistingVersion]) -> None:
-    current = history.replaced if document["_id"] in known else history.created
+def _add_version(changes: BatchChanges, document: RawDocument, known: dict[str, ExistingVersion]) -> None:
+    current = changes.replaced if document["_id"] in known else changes.created
     if (earlier := current.get(document["_id"])) is not None:
-        history.superseded.append(earlier)
+        changes.superseded.append(earlier)
     current[document["_id"]] = document
-    history.versions.append(document)
+    changes.versions.append(document)
 
 
-def changed(document: RawDocument, at: datetime, **what: Any) -> RawDocument:
-    """The next version of a stored record."""
-    return {k: v for k, v in document.items() if k not in _OF_ONE_VERSION} | {
+def next_version(document: RawDocument, at: datetime, **what: Any) -> RawDocument:
+    """Returns the next version of a stored record, with the fields in `what` that are not empty."""
+    return {k: v for k, v in document.items() if k not in _ORIGIN_FIELDS} | {
         "version": document["version"] + 1,
         "recorded_at": at,
         **{k: v for k, v in what.items() if v},
@@ -92,12 +93,12 @@ def changed(document: RawDocument, at: datetime, **what: Any) -> RawDocument:
 
 
 def lateness(document: RawDocument) -> int | None:
-    """Working days by which the change that made this version was late (Art. 11); None where that is undetermined."""
+    """Returns the working days by which the change to this version was late (Art. 11); None when undetermined."""
     return None if document.get("late_undetermined") else document.get("late_working_days") or 0
 
 
-# What says how a version came about, and is not carried to the next one.
-_OF_ONE_VERSION = frozenset(
+# Fields that state the origin of one version; the next version does not inherit them.
+_ORIGIN_FIELDS = frozenset(
     {
         "batch",
         "row",

@@ -1,4 +1,4 @@
-"""Who owes which entry from when, by the published versions of the catalog (Art. 8). Pure."""
+"""Reporting duties: which provider owes which entry from when, by the published catalog versions (Art. 8)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from chengxin.values.catalog_contract import TranslatedText
 from chengxin.values.clock import shanghai_date
 from services.ingest.domain.catalog_entry import DeliveryEntry
 from services.ingest.domain.quality import thresholds
-from services.ingest.domain.reporting_periods import Span, joined, known_cycle
+from services.ingest.domain.reporting_periods import Span, join_spans, known_cycle
 
 
 @dataclass(frozen=True)
 class ReportingDuty:
-    """What one provider owes of one entry."""
+    """The duty of one provider to report one entry, with the spans in which it exists."""
 
     provider: str
     provider_name: str
@@ -29,26 +29,29 @@ class ReportingDuty:
 
 
 def all_owed(entries: Iterable[DeliveryEntry], began: date) -> dict[tuple[str, str], ReportingDuty]:
-    """What is owed, by provider and entry. Nothing is before a version was published, nor before counting began."""
+    """Returns the duties by provider and entry.
+
+    A duty starts after its version was published, and not before `began`, the day on which counting began.
+    """
     spans: dict[tuple[str, str], list[Span]] = {}
-    named: dict[tuple[str, str], tuple[str, TranslatedText]] = {}
+    names: dict[tuple[str, str], tuple[str, TranslatedText]] = {}
     ordered = sorted(entries, key=lambda e: (e.code, e.version))
-    for entry, following in zip_longest(ordered, ordered[1:]):
-        superseded_on = following.effective_from if following and following.code == entry.code else ""
-        span = _span(entry, superseded_on, began)
+    for entry, next_version in zip_longest(ordered, ordered[1:]):
+        superseded_on = next_version.effective_from if next_version and next_version.code == entry.code else ""
+        span = _make_span(entry, superseded_on, began)
         for provider in entry.providers:
             key = (provider.uscc, entry.code)
-            named[key] = (provider.name, entry.name)
+            names[key] = (provider.name, entry.name)
             if span is not None:
                 spans.setdefault(key, []).append(span)
     return {
-        key: ReportingDuty(key[0], name, key[1], title, joined(spans.get(key, ())))
-        for key, (name, title) in named.items()
+        key: ReportingDuty(key[0], name, key[1], title, join_spans(spans.get(key, ())))
+        for key, (name, title) in names.items()
     }
 
 
-def _span(entry: DeliveryEntry, superseded_on: str, began: date) -> Span | None:
-    """The days of a version; it ends with its retirement, or on the day before the next version's first."""
+def _make_span(entry: DeliveryEntry, superseded_on: str, began: date) -> Span | None:
+    """Returns the span of a version; it ends with its retirement, or on the day before the next version starts."""
     if not known_cycle(entry.update_cycle):
         return None
     first = max(began, date.fromisoformat(entry.effective_from))
@@ -62,13 +65,13 @@ def _span(entry: DeliveryEntry, superseded_on: str, began: date) -> Span | None:
 
 
 class Thresholds:
-    """The versions of the thresholds; without one in force the defaults."""
+    """The versions of the thresholds; the defaults apply when no version is in force."""
 
     def __init__(self, versions: Iterable[tuple[str, Mapping[str, int]]]) -> None:
         self._versions = [(begins, thresholds(values)) for begins, values in sorted(versions, reverse=True)]
         self._defaults = thresholds({})
 
     def on(self, day: date) -> Mapping[str, int]:
-        """The thresholds in force on a day."""
-        name = day.isoformat()
-        return next((values for begins, values in self._versions if begins <= name), self._defaults)
+        """Returns the thresholds in force on a day."""
+        iso_day = day.isoformat()
+        return next((values for begins, values in self._versions if begins <= iso_day), self._defaults)

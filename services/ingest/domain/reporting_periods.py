@@ -1,4 +1,4 @@
-"""By when something is expected of a provider (Art. 8, 12): periods of an update cycle, and what covers them. Pure."""
+"""The periods in which providers must deliver (Art. 8, 12), by update cycle, and the deliveries that cover them."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,18 +11,19 @@ from chengxin.errors import Problem
 from chengxin.values.workdays import Deadline, WorkCalendar
 
 _DAY: Final = timedelta(days=1)
-# Days that are looked back on. Longer than the longest period with its grace: a year missed is told for another year.
+# How far the check looks back. This is longer than the longest period with its grace, so that a missed year is reported
+# for another year.
 LOOKED_BACK: Final = timedelta(days=800)
 
-_NAMES: Final = {
+_NAME_PATTERNS: Final = {
     "day": re.compile(r"\d{4}-\d{2}-\d{2}\Z"),
     "week": re.compile(r"(\d{4})-W(\d{2})\Z"),
     "month": re.compile(r"(\d{4})-(\d{2})\Z"),
     "quarter": re.compile(r"(\d{4})-Q([1-4])\Z"),
     "year": re.compile(r"(\d{4})\Z"),
 }
-# What is reported as it arises has no period of its own: a whole week of silence is what is asked about.
-_LENGTHS: Final = {
+# Information that is reported in real time has no period of its own; it is overdue after a whole week without any.
+_LENGTH_OF_CYCLE: Final = {
     "realtime": "week",
     "daily": "day",
     "weekly": "week",
@@ -34,7 +35,7 @@ _LENGTHS: Final = {
 
 @dataclass(frozen=True, order=True)
 class ReportingPeriod:
-    """A day, an ISO week, a month, a quarter or a year, by Shanghai dates; both days are within it."""
+    """A day, an ISO week, a month, a quarter or a year, by Shanghai dates; both days belong to it."""
 
     first: date
     last: date
@@ -43,12 +44,12 @@ class ReportingPeriod:
 
 def known_cycle(cycle: str) -> bool:
     """Whether the update cycle has periods."""
-    return cycle in _LENGTHS
+    return cycle in _LENGTH_OF_CYCLE
 
 
 def period_of(cycle: str, day: date) -> ReportingPeriod:
-    """The period of a cycle in which a day lies: every day lies in exactly one. Raises `KeyError` for no cycle."""
-    match _LENGTHS[cycle]:
+    """Returns the one period of a cycle that contains a day. Raises `KeyError` for an unknown cycle."""
+    match _LENGTH_OF_CYCLE[cycle]:
         case "day":
             return ReportingPeriod(day, day, day.isoformat())
         case "week":
@@ -66,32 +67,35 @@ def period_of(cycle: str, day: date) -> ReportingPeriod:
 
 
 def following(cycle: str, period: ReportingPeriod) -> ReportingPeriod:
-    """The next period."""
+    """Returns the next period."""
     return period_of(cycle, period.last + _DAY)
 
 
 def before(cycle: str, period: ReportingPeriod) -> ReportingPeriod:
-    """The previous period."""
+    """Returns the previous period."""
     return period_of(cycle, period.first - _DAY)
 
 
-def named(cycle: str, name: str) -> ReportingPeriod | None:
-    """The period of a cycle with this name: `2026-11-24`, `2026-W48`, `2026-11`, `2026-Q4`, `2026`; None for no such."""
-    length = _LENGTHS[cycle]
-    if (found := _NAMES[length].match(name)) is None:
+def find_period(cycle: str, name: str) -> ReportingPeriod | None:
+    """Returns the period of a cycle with this name; None when there is no such period.
+
+    Names are `2026-11-24`, `2026-W48`, `2026-11`, `2026-Q4` and `2026`.
+    """
+    length = _LENGTH_OF_CYCLE[cycle]
+    if (parts := _NAME_PATTERNS[length].match(name)) is None:
         return None
     try:
         match length:
             case "day":
                 day = date.fromisoformat(name)
             case "week":
-                day = date.fromisocalendar(int(found[1]), int(found[2]), 1)
+                day = date.fromisocalendar(int(parts[1]), int(parts[2]), 1)
             case "month":
-                day = date(int(found[1]), int(found[2]), 1)
+                day = date(int(parts[1]), int(parts[2]), 1)
             case "quarter":
-                day = date(int(found[1]), int(found[2]) * 3, 1)
+                day = date(int(parts[1]), int(parts[2]) * 3, 1)
             case _:
-                day = date(int(found[1]), 1, 1)
+                day = date(int(parts[1]), 1, 1)
         return period_of(cycle, day)
     except (ValueError, OverflowError):
         return None
@@ -106,7 +110,7 @@ class Span:
     last: date | None = None
 
     def periods(self, since: date, today: date) -> Iterator[ReportingPeriod]:
-        """Whole periods of the span that begin from `since` up to `today`, in order."""
+        """Yields the whole periods of the span that begin from `since` to `today`, in order."""
         first = max(self.first, since)
         period = period_of(self.cycle, first)
         if period.first < first:
@@ -116,21 +120,23 @@ class Span:
             period = following(self.cycle, period)
 
 
-def joined(spans: Iterable[Span]) -> list[Span]:
-    """Spans in order, those that go on from day to day with the same cycle as one: a new version of an entry changes
-    nothing of the old obligation."""
-    found: list[Span] = []
+def join_spans(spans: Iterable[Span]) -> list[Span]:
+    """Returns the spans in order, and joins adjacent spans with the same cycle.
+
+    A new version of an entry does not change the obligation that exists.
+    """
+    result: list[Span] = []
     for span in sorted(spans, key=lambda s: s.first):
-        previous = found[-1] if found else None
+        previous = result[-1] if result else None
         if previous and previous.cycle == span.cycle and previous.last and previous.last + _DAY >= span.first:
-            found[-1] = Span(span.cycle, previous.first, span.last)
+            result[-1] = Span(span.cycle, previous.first, span.last)
         else:
-            found.append(span)
-    return found
+            result.append(span)
+    return result
 
 
 class PeriodState(StrEnum):
-    """How it stands with a period."""
+    """The state of a period."""
 
     AWAITED = "awaited"
     DELIVERED = "delivered"
@@ -138,45 +144,45 @@ class PeriodState(StrEnum):
     DECLARED = "declared"
     DECLARED_LATE = "declared_late"
     OVERDUE = "overdue"
-    # No day of it is a working day: nothing is owed.
+    # The period has no working day, so nothing is owed.
     NOT_EXPECTED = "not_expected"
-    # The working-day calendar of a year is missing: no date is guessed.
+    # The working-day calendar of a year is missing, and no date is guessed.
     UNDETERMINED = "undetermined"
 
 
 @dataclass(frozen=True)
 class PeriodStanding:
-    """A period, by when something was due for it, and what became of that."""
+    """A period with its state, its due date and the day on which it was covered."""
 
     period: ReportingPeriod
     state: PeriodState
     due: date | None = None
-    # A notice of the State Council still to come may move the due date.
+    # True if a notice of the State Council that is not published yet may move the due date.
     provisional: bool = False
     # The day of the delivery or declaration that covers it.
     covered_on: date | None = None
 
 
 class DueDates:
-    """When periods are due by a calendar: so many working days after their last day. Remembers what it computed."""
+    """Computes the due dates of periods, a number of working days after their last day, and caches them."""
 
     def __init__(self, calendar: WorkCalendar) -> None:
         self._calendar = calendar
-        self._known: dict[tuple[ReportingPeriod, int], tuple[bool, Deadline] | None] = {}
+        self._cache: dict[tuple[ReportingPeriod, int], tuple[bool, Deadline] | None] = {}
 
     def expectation(self, period: ReportingPeriod, working_days: int) -> tuple[bool, Deadline] | None:
-        """Whether anything is owed for a period, and its due date; None without the calendar of a year concerned."""
+        """Returns whether a delivery is owed for a period, and its due date; None when a year's calendar is missing."""
         key = (period, working_days)
-        if key not in self._known:
-            self._known[key] = self._computed(period, working_days)
-        return self._known[key]
+        if key not in self._cache:
+            self._cache[key] = self._compute(period, working_days)
+        return self._cache[key]
 
     def worked(self, period: ReportingPeriod) -> bool:
         """Whether a day of the period is known to be a working day."""
-        found = self.expectation(period, 0)
-        return found is not None and found[0]
+        expectation = self.expectation(period, 0)
+        return expectation is not None and expectation[0]
 
-    def _computed(self, period: ReportingPeriod, working_days: int) -> tuple[bool, Deadline] | None:
+    def _compute(self, period: ReportingPeriod, working_days: int) -> tuple[bool, Deadline] | None:
         days = ((period.first + _DAY * n) for n in range((period.last - period.first).days + 1))
         try:
             worked = any(map(self._calendar.is_working_day, days))
@@ -186,15 +192,15 @@ class DueDates:
 
 
 @dataclass
-class _Open:
-    """A period for which something is owed and nothing has come."""
+class _OpenPeriod:
+    """A period for which a delivery is owed and has not come yet."""
 
     period: ReportingPeriod
     due: date | None
     provisional: bool
 
     def in_time(self, day: date) -> bool:
-        # Without a due date only what came within the period is known to be for it.
+        # Without a due date, only a delivery within the period is certain to be for it.
         return day <= (self.due or self.period.last)
 
     def standing(self, state: PeriodState, covered_on: date | None = None) -> PeriodStanding:
@@ -208,55 +214,62 @@ def standings(
     declared: Mapping[str, date],
     today: date,
 ) -> list[PeriodStanding]:
-    """How it stands with periods, each with its grace in working days, in order.
+    """Returns the standings of periods, each given with its grace in working days, in the same order.
 
-    A day on which something was delivered covers one period: the oldest that is not covered, has begun and is not past
-    its due date; without such a one the oldest that is overdue, late. So who delivers in every period is never overdue,
-    whether it delivers for the period or, in its grace, for the one before. A declaration covers what it names.
+    A day with a delivery covers one period: the oldest uncovered period that has begun and is not past its due date. If
+    there is none, it covers the oldest overdue period, late. So a provider that delivers in every period is never
+    overdue, whether it delivers for the present period or, in the grace, for the one before. A declaration covers the
+    period that it names.
     """
-    found: dict[ReportingPeriod, PeriodStanding] = {}
-    owed: list[_Open] = []
+    standing_by_period: dict[ReportingPeriod, PeriodStanding] = {}
+    open_periods: list[_OpenPeriod] = []
     for period, working_days in periods:
         expectation = timetable.expectation(period, working_days)
         if expectation is not None and not expectation[0]:
-            found[period] = PeriodStanding(period, PeriodState.NOT_EXPECTED)
+            standing_by_period[period] = PeriodStanding(period, PeriodState.NOT_EXPECTED)
             continue
-        one = _Open(period, *(expectation[1] if expectation else (None, False)))
+        open_period = _OpenPeriod(period, *(expectation[1] if expectation else (None, False)))
         if (day := declared.get(period.name)) is not None and day <= today:
-            late = one.due is not None and day > one.due
-            found[period] = one.standing(PeriodState.DECLARED_LATE if late else PeriodState.DECLARED, day)
+            late = open_period.due is not None and day > open_period.due
+            standing_by_period[period] = open_period.standing(
+                PeriodState.DECLARED_LATE if late else PeriodState.DECLARED, day
+            )
         else:
-            owed.append(one)
-    for one, day in _covered(owed, sorted(day for day in set(delivered) if day <= today)):
-        found[one.period] = one.standing(PeriodState.DELIVERED if one.in_time(day) else PeriodState.DELIVERED_LATE, day)
-    for one in owed:
-        if one.period not in found:
-            found[one.period] = one.standing(_uncovered(one, today))
-    return [found[period] for period, _ in periods]
+            open_periods.append(open_period)
+    for open_period, day in _match_deliveries(open_periods, sorted(day for day in set(delivered) if day <= today)):
+        standing_by_period[open_period.period] = open_period.standing(
+            PeriodState.DELIVERED if open_period.in_time(day) else PeriodState.DELIVERED_LATE, day
+        )
+    for open_period in open_periods:
+        if open_period.period not in standing_by_period:
+            standing_by_period[open_period.period] = open_period.standing(_state_of_uncovered(open_period, today))
+    return [standing_by_period[period] for period, _ in periods]
 
 
-def _covered(owed: Sequence[_Open], delivered: Sequence[date]) -> Iterator[tuple[_Open, date]]:
-    """Which delivery covers what: each day one period. Looks at each period only while it is open."""
-    begun = missed = 0
-    in_time: list[_Open] = []
-    overdue: list[_Open] = []
+def _match_deliveries(
+    open_periods: Sequence[_OpenPeriod], delivered: Sequence[date]
+) -> Iterator[tuple[_OpenPeriod, date]]:
+    """Yields the covered periods with the day of delivery, one period a day; it visits each period only while open."""
+    next_to_begin = next_overdue = 0
+    in_time: list[_OpenPeriod] = []
+    overdue: list[_OpenPeriod] = []
     for day in delivered:
-        while begun < len(owed) and owed[begun].period.first <= day:
-            in_time.append(owed[begun])
-            begun += 1
-        overdue += [one for one in in_time if one.due and not one.in_time(day)]
-        in_time = [one for one in in_time if one.in_time(day)]
+        while next_to_begin < len(open_periods) and open_periods[next_to_begin].period.first <= day:
+            in_time.append(open_periods[next_to_begin])
+            next_to_begin += 1
+        overdue += [open_period for open_period in in_time if open_period.due and not open_period.in_time(day)]
+        in_time = [open_period for open_period in in_time if open_period.in_time(day)]
         if in_time:
             yield in_time.pop(0), day
-        elif missed < len(overdue):
-            yield overdue[missed], day
-            missed += 1
+        elif next_overdue < len(overdue):
+            yield overdue[next_overdue], day
+            next_overdue += 1
 
 
-def _uncovered(one: _Open, today: date) -> PeriodState:
-    if one.due is None:
+def _state_of_uncovered(open_period: _OpenPeriod, today: date) -> PeriodState:
+    if open_period.due is None:
         return PeriodState.UNDETERMINED
-    return PeriodState.OVERDUE if today > one.due else PeriodState.AWAITED
+    return PeriodState.OVERDUE if today > open_period.due else PeriodState.AWAITED
 
 
 def _end_of_month(year: int, month: int) -> date:

@@ -1,4 +1,4 @@
-"""What ingest speaks of: deliveries, their batches and records, what became of them. Pure."""
+"""The types of ingest: deliveries, their batches and records, and what became of them."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,16 +18,16 @@ from chengxin.values.workdays import WorkCalendar
 from services.ingest.domain.normalisation import is_date
 from services.ingest.domain.validator import Violation
 
-# Greatest number of records in one batch: one transaction, and well under 16 MB of messages and documents.
+# The most records in one batch: it is one transaction, and stays well under the 16 MB of messages and documents.
 BATCH_LIMIT: Final = 1000
-# Of one submission: closing it looks at each of them once more.
+# The most batches of one submission, because its closing reads each of them once more.
 MOST_BATCHES: Final = 10_000
 
 # `/v1/submissions/findings` and `/v1/submissions/nothing-to-report` are addresses of their own.
 _SUBMISSION_ID: Final = re.compile(r"(?!(?:findings|nothing-to-report)\Z)[A-Za-z0-9_-]{8,64}\Z")
-# Addresses beside those of submissions.
-_NO_IDS: Final = frozenset({"agreements", "findings", "mappings", "nothing-to-report"})
-# No document of an organ of the state is older (1949-10-01).
+# Submission ids that would collide with other addresses.
+_RESERVED_IDS: Final = frozenset({"agreements", "findings", "mappings", "nothing-to-report"})
+# No document of a state organ is older than this day.
 _FOUNDED: Final = "1949-10-01"
 _SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
 _encoder: Final = msgspec.json.Encoder(order="sorted")
@@ -152,46 +152,46 @@ class OutcomeKind(StrEnum):
 
 @dataclass(frozen=True)
 class Header:
-    """What a provider says of a delivery before its batches."""
+    """The provider's description of a delivery, sent before its batches."""
 
     submission_id: str
     entry_code: str
     entry_version: int = 0
     file_name: str = ""
     file_sha256: str = ""
-    # How many records follow in all; 0: not told. When told, the submission closes only when all have come; when not,
-    # the sender must say where the delivery ends.
+    # The number of records that follow in all; 0 if the sender does not state it. If stated, the submission closes only
+    # when all records have come; if not, the sender must mark the end of the delivery.
     record_count: int = 0
-    # The provider's signed word on the delivery (`chengxin.values.provider_statement`); empty: none.
+    # The provider's signed statement on the delivery (`chengxin.values.provider_statement`); empty without one.
     signature: str = ""
 
     def checked(self) -> "Header":
-        """The header itself. Raises INPUT_INVALID naming each wrong field."""
-        wrong = []
+        """Returns the header itself. Raises INPUT_INVALID, which names each wrong field."""
+        faults = []
         if (
             not _SUBMISSION_ID.match(self.submission_id)
             or names_identity_number(self.submission_id)
-            or self.submission_id in _NO_IDS
+            or self.submission_id in _RESERVED_IDS
         ):
-            wrong.append(_wrong("submission_id", "8 到 64 位字母、数字、_ 或 -", "8 to 64 of A-Z a-z 0-9 _ -"))
+            faults.append(_fault("submission_id", "8 到 64 位字母、数字、_ 或 -", "8 to 64 of A-Z a-z 0-9 _ -"))
         if not self.entry_code:
-            wrong.append(_wrong("entry_code", "请填写目录条目代码", "give the code of the catalog entry"))
+            faults.append(_fault("entry_code", "请填写目录条目代码", "give the code of the catalog entry"))
         if self.entry_version < 0:
-            wrong.append(_wrong("entry_version", "不能为负数", "must not be negative"))
+            faults.append(_fault("entry_version", "不能为负数", "must not be negative"))
         if self.record_count < 0:
-            wrong.append(_wrong("record_count", "不能为负数", "must not be negative"))
+            faults.append(_fault("record_count", "不能为负数", "must not be negative"))
         if len(self.file_name) > 255:
-            wrong.append(_wrong("file_name", "不能超过 255 个字符", "at most 255 characters"))
+            faults.append(_fault("file_name", "不能超过 255 个字符", "at most 255 characters"))
         if self.file_sha256 and not _SHA256.match(self.file_sha256):
-            wrong.append(_wrong("file_sha256", "64 位小写十六进制", "64 lower-case hexadecimal digits"))
-        if wrong:
-            raise INPUT_INVALID(fields=wrong)
+            faults.append(_fault("file_sha256", "64 位小写十六进制", "64 lower-case hexadecimal digits"))
+        if faults:
+            raise INPUT_INVALID(fields=faults)
         return self
 
 
 @dataclass(frozen=True)
 class DeliveredRecord:
-    """One record as delivered: position in the source, item code to value."""
+    """One record as delivered: its row in the source, and its values by item code."""
 
     row: int
     items: Mapping[str, str]
@@ -205,15 +205,18 @@ class Batch:
     records: Sequence[DeliveredRecord]
 
     def encoded(self) -> bytes:
-        """The JSON of `[[row, items], …]`, items by code: kept as delivered (Art. 12); its SHA-256 is the batch's digest."""
+        """Returns the JSON of `[[row, items], …]`, with items by code, which is stored as delivered (Art. 12).
+
+        Its SHA-256 is the digest of the batch.
+        """
         return batch_bytes((r.row, r.items) for r in self.records)
 
     def checked(self) -> "Batch":
-        """The batch itself. Raises BATCH_TOO_LARGE, TOO_MANY_BATCHES, RECORD_TOO_LARGE or INPUT_INVALID."""
+        """Returns the batch itself. Raises BATCH_TOO_LARGE, TOO_MANY_BATCHES, RECORD_TOO_LARGE or INPUT_INVALID."""
         if self.number > MOST_BATCHES:
             raise TOO_MANY_BATCHES(limit=MOST_BATCHES)
         if not self.records:
-            raise INPUT_INVALID(fields=[_wrong("records", "批次不能为空", "a batch must not be empty")])
+            raise INPUT_INVALID(fields=[_fault("records", "批次不能为空", "a batch must not be empty")])
         for record in self.records:
             if not is_bounded(record.items):
                 raise RECORD_TOO_LARGE(
@@ -231,7 +234,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Receipt:
-    """The system's signed word on a closed submission (Art. 12)."""
+    """The system's signed statement on a closed submission (Art. 12)."""
 
     submission_id: str
     counts: Mapping[str, int]
@@ -240,7 +243,7 @@ class Receipt:
     jws: str
 
     def to_dict(self) -> dict[str, Any]:
-        """As answers name it."""
+        """Returns the fields for answers."""
         return {
             "submission_id": self.submission_id,
             "counts": dict(self.counts),
@@ -252,7 +255,7 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many records became what."""
+    """The number of records with each outcome."""
 
     accepted: int = 0
     amended: int = 0
@@ -266,14 +269,14 @@ class Counts:
 
     @classmethod
     def of(cls, outcomes: Iterable[OutcomeKind]) -> "Counts":
-        """Counts of these outcomes."""
-        tally = dict.fromkeys(("accepted", "amended", "unchanged", "rejected"), 0)
+        """Counts these outcomes."""
+        counts = dict.fromkeys(("accepted", "amended", "unchanged", "rejected"), 0)
         for outcome in outcomes:
-            tally[outcome.value] += 1
-        return cls(**tally)
+            counts[outcome.value] += 1
+        return cls(**counts)
 
     def to_dict(self) -> dict[str, int]:
-        """As documents, receipts and answers name them."""
+        """Returns the fields for documents, receipts and answers."""
         return {
             "total": self.total,
             "accepted": self.accepted,
@@ -285,7 +288,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class LawfulChange:
-    """A lawful later change of one record as asked for (Art. 11)."""
+    """A request for a lawful later change of one record (Art. 11)."""
 
     record_id: str
     reason: str
@@ -293,76 +296,77 @@ class LawfulChange:
     effective_date: str = ""
     objection_no: str = ""
     request_id: str = ""
-    # The full set of items after an amendment; None revokes.
+    # All items of the record after an amendment; None revokes the record.
     items: Mapping[str, str] | None = None
-    # The version that the change was made from; 0: not told.
+    # The version from which the change was made; 0 if the request does not state it.
     based_on_version: int = 0
-    # The provider's signed word on it (`chengxin.values.provider_statement`); empty: none.
+    # The provider's signed statement on the change (`chengxin.values.provider_statement`); empty without one.
     signature: str = ""
 
     @property
     def asked(self) -> ChangeStatement:
-        """What it says of the record, as it is signed."""
-        told = (self.request_id, self.reason, self.document_number, self.effective_date, self.objection_no)
-        return ChangeStatement(*told, items=self.items)
+        """The content of the request as a statement to be signed."""
+        fields = (self.request_id, self.reason, self.document_number, self.effective_date, self.objection_no)
+        return ChangeStatement(*fields, items=self.items)
 
     def checked(self, today: date) -> "LawfulChange":
-        """The change itself; `today` is the Shanghai date. Raises INPUT_INVALID naming each wrong field."""
-        wrong = []
+        """Returns the change itself; `today` is a Shanghai date. Raises INPUT_INVALID, which names each wrong field."""
+        faults = []
         if not self.record_id:
-            wrong.append(_wrong("record_id", "请填写记录编号", "give the id of the record"))
+            faults.append(_fault("record_id", "请填写记录编号", "give the id of the record"))
         if not self.reason.strip():
-            wrong.append(_wrong("reason", "请说明变更或撤销的理由", "say why, in words"))
+            faults.append(_fault("reason", "请说明变更或撤销的理由", "say why, in words"))
         if self.effective_date and not is_date(self.effective_date):
-            wrong.append(_wrong("effective_date", "应为 YYYY-MM-DD", "must be YYYY-MM-DD"))
+            faults.append(_fault("effective_date", "应为 YYYY-MM-DD", "must be YYYY-MM-DD"))
         elif self.effective_date and not _FOUNDED <= self.effective_date <= today.isoformat():
-            told = (f"应在 {_FOUNDED} 至今日（{today}）之间", f"must be from {_FOUNDED} up to and with today, {today}")
-            wrong.append(_wrong("effective_date", *told))
-        # Whether there is one, and about this record, only the objection service knows (README, what it cannot see).
+            texts = (f"应在 {_FOUNDED} 至今日（{today}）之间", f"must be from {_FOUNDED} up to and with today, {today}")
+            faults.append(_fault("effective_date", *texts))
+        # Only the objection service knows whether the objection exists and is about this record (README, what it cannot
+        # see).
         if self.objection_no and not is_objection_no(self.objection_no):
-            told = (
+            texts = (
                 "异议编号应形如 YY-20261124-0001，没有异议请留空",
                 "must be like YY-20261124-0001; empty without one",
             )
-            wrong.append(_wrong("objection_no", *told))
+            faults.append(_fault("objection_no", *texts))
         if not is_bounded(self.items or {}):
             zh = f"最多 {MOST_ITEMS} 项、{LONGEST_RECORD} 个字符"
-            wrong.append(_wrong("items", zh, f"at most {MOST_ITEMS} items and {LONGEST_RECORD} characters"))
+            faults.append(_fault("items", zh, f"at most {MOST_ITEMS} items and {LONGEST_RECORD} characters"))
         if self.based_on_version < 0:
-            wrong.append(_wrong("based_on_version", "不能为负数", "must not be negative"))
+            faults.append(_fault("based_on_version", "不能为负数", "must not be negative"))
         for name, limit in (("reason", 2000), ("document_number", 200), ("request_id", 128)):
             if len(getattr(self, name)) > limit:
-                wrong.append(_wrong(name, f"不能超过 {limit} 个字符", f"at most {limit} characters"))
-        if wrong:
-            raise INPUT_INVALID(fields=wrong)
+                faults.append(_fault(name, f"不能超过 {limit} 个字符", f"at most {limit} characters"))
+        if faults:
+            raise INPUT_INVALID(fields=faults)
         return self
 
     def canonical(self) -> bytes:
-        """What was asked, to tell a repeat from another request under the same request id."""
-        # The same may be signed again, and some signatures differ each time.
+        """Returns the request as bytes, which distinguish a repeat from another request under the same request id."""
+        # A repeat may be signed again, and some kinds of signatures differ each time.
         return _encoder.encode(replace(self, signature=""))
 
 
 @dataclass(frozen=True)
 class RecordOutcome:
-    """What became of one delivered record, with the reasons of a rejection."""
+    """The outcome of one delivered record, with the reasons for a rejection."""
 
     row: int
     outcome: OutcomeKind
     record_id: str = ""
     version: int = 0
     violations: Sequence[Violation] = ()
-    # Working days by which a change was reported after its reporting limit (Art. 11): 0 in time, or no date was told;
-    # None where a year's calendar is missing.
+    # The working days by which a change was reported after its reporting limit (Art. 11): 0 if it was in time or stated
+    # no date; None when a year's calendar is missing.
     late_working_days: int | None = 0
-    # Of a changed record: the system's signed word on it (Art. 12).
+    # The system's signed statement on a changed record (Art. 12).
     receipt: str = ""
 
 
 def days_late(calendar: WorkCalendar, effective: date, limit: int, today: date) -> int | None:
-    """Working days by which a change that took effect on `effective` is reported after its limit (Art. 11).
+    """Returns the working days by which a change that took effect on `effective` is reported after its limit (Art. 11).
 
-    None where a year's calendar is missing: a change is never refused for that, and no lateness is guessed.
+    Returns None when a year's calendar is missing: no change is refused for that, and no lateness is guessed.
     """
     try:
         return max(0, calendar.working_days_between(effective, today) - limit)
@@ -370,10 +374,10 @@ def days_late(calendar: WorkCalendar, effective: date, limit: int, today: date) 
         return None
 
 
-def owned(provider: str, submission_id: str) -> str:
-    """The key of a submission: ids are chosen by providers, each for itself."""
+def submission_key(provider: str, submission_id: str) -> str:
+    """Returns the key of a submission; it includes the provider, because each provider chooses its own ids."""
     return f"{provider}/{submission_id}"
 
 
-def _wrong(name: str, zh: str, en: str) -> FieldError:
+def _fault(name: str, zh: str, en: str) -> FieldError:
     return FieldError(name, "format", f"{zh} / {en}")

@@ -1,4 +1,4 @@
-"""An entry version compiled once into its validator (Art. 9): a fast gate, and a detailed pass for what fails it."""
+"""The validator of an entry version, compiled once (Art. 9): a fast check, and a detailed one for what fails it."""
 
 import re
 import unicodedata
@@ -14,17 +14,18 @@ from chengxin.values.sample_marker import example_text
 from services.ingest.domain.catalog_entry import DeliveryCrossRule, DeliveryEntry, DeliveryItem
 from services.ingest.domain.identifiers import FAULTS
 from services.ingest.domain.normalisation import ItemNormaliser, is_date
-from services.ingest.domain.violations import both, listed, named, permitted
+from services.ingest.domain.violations import listed, message_of, named, permitted
 
-# Control, format (also what changes the direction of a text, and the zero-width joiners that no Chinese record needs),
-# surrogate and private use, separators of lines. Not what is unassigned: new Han characters are, in an older table.
-_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-_SEEN: Final = frozenset("\t\n\r")
-_SHOWN: Final = 5
+# Categories of characters that a record must not have: control, format (among them direction marks and the zero-width
+# joiners that no Chinese record needs), surrogate, private use, line and paragraph separators. Unassigned characters
+# are allowed, because an older table lacks new Han characters.
+_HIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+_ALLOWED_CONTROLS: Final = frozenset("\t\n\r")
+_MOST_REPORTED: Final = 5
 _CANONICAL: Final = re.compile(r"(?!-0\Z)-?(?:0|[1-9][0-9]*)(?:\.[0-9]*[1-9])?\Z")
-# What a spreadsheet makes of a long number typed into a cell that is not text: 4.41781E+17. Digits are lost.
+# A spreadsheet turns a long number in a cell without text format into 4.41781E+17, which loses digits.
 _ROUNDED: Final = re.compile(r"[0-9](?:\.[0-9]+)?[eE]\+[0-9]{1,3}\Z")
-# Days since 1900 as a spreadsheet counts: 1954 to 2119.
+# Dates as a spreadsheet counts them, in days since 1900: the years 1954 to 2119.
 _SERIAL: Final = re.compile(r"[2-7][0-9]{4}\Z")
 _SERIAL_ZERO: Final = date(1899, 12, 30)
 
@@ -32,7 +33,7 @@ Items = Mapping[str, str]
 
 
 class Violation(msgspec.Struct, frozen=True):
-    """One thing wrong with a record: which item, which rule, what to tell; the value only when it may be shown."""
+    """One fault of a record: item, rule and message in both languages; the value only when it may be shown."""
 
     item: str
     rule: str
@@ -41,7 +42,7 @@ class Violation(msgspec.Struct, frozen=True):
     value: str = ""
 
     def message(self, language: str) -> str:
-        """What to tell the person, in `zh-CN` or `en`."""
+        """Returns the message, in `zh-CN` or `en`."""
         return self.en if language == "en" else self.zh
 
 
@@ -54,40 +55,40 @@ class Validator:
     def __init__(self, entry: DeliveryEntry) -> None:
         self.entry = entry
         self._known = entry.by_code
-        self._standard = ItemNormaliser(entry.items, entry.subject_name_item)
-        self._shape = _shape(entry)
+        self._normaliser = ItemNormaliser(entry.items, entry.subject_name_item)
+        self._shape = _make_shape(entry)
         self._identifiers = [(item.code, FAULTS[item.identifier]) for item in entry.items if item.identifier in FAULTS]
         self._rules: list[Rule] = [
-            *(_one_of("required_one_of", group.items, self._known) for group in entry.required_one_of),
-            *(_cross(rule, self._known) for rule in entry.cross_rules),
-            _one_of("subject", entry.subject_id_items, self._known),
-            _one_of("natural_key", entry.natural_key, self._known),
-            *self._not_the_example(entry),
+            *(_require_one_of("required_one_of", group.items, self._known) for group in entry.required_one_of),
+            *(_make_cross_rule(rule, self._known) for rule in entry.cross_rules),
+            _require_one_of("subject", entry.subject_id_items, self._known),
+            _require_one_of("natural_key", entry.natural_key, self._known),
+            *self._example_rules(entry),
         ]
 
-    def _not_the_example(self, entry: DeliveryEntry) -> Iterator[Rule]:
-        """The row that a template shows how to fill in is about nobody, and obeys every other rule."""
+    def _example_rules(self, entry: DeliveryEntry) -> Iterator[Rule]:
+        """Refuses the example row of a template, which concerns no real subject and obeys every other rule."""
         if (item := self._known.get(entry.subject_name_item)) is None:
             return
-        # As it is delivered; standardisation may write the item's name in another way.
+        # The example as it is delivered; standardisation may change the item's name in it.
         written = {item.code: example_text(item.name.zh, item.length)}
-        if example := self._standard.apply(written).get(item.code):
-            wrong = _violation(item, "example", example)
-            yield lambda items: wrong if items.get(item.code) == example else None
+        if example := self._normaliser.apply(written).get(item.code):
+            violation = _make_violation(item, "example", example)
+            yield lambda items: violation if items.get(item.code) == example else None
 
     def check(self, delivered: Items) -> tuple[dict[str, str], list[Violation]]:
-        """The standardised items and what is wrong with them; nothing is wrong with most records, told in 10 µs."""
+        """Returns the standardised items and their faults; most records have none, which takes 10 µs to find out."""
         items = {code: text for code, value in delivered.items() if (text := value.strip())}
-        if self.passes(items) and not self._standard.is_odd(items):
+        if self.passes(items) and not self._normaliser.is_odd(items):
             return items, []
-        items = self._standard.apply(items)
+        items = self._normaliser.apply(items)
         if self.passes(items):
             return items, []
         return items, self.violations(items)
 
     def standard(self, delivered: Items) -> dict[str, str]:
-        """The items as they are recorded, whether or not they obey the rules; empty ones left out."""
-        return self._standard.apply(delivered)
+        """Returns the items as they are recorded, even if they break rules; empty ones are left out."""
+        return self._normaliser.apply(delivered)
 
     def passes(self, items: Items) -> bool:
         """Whether standardised items obey every rule."""
@@ -96,7 +97,7 @@ class Validator:
         except msgspec.ValidationError:
             return False
         text = "".join(items.values())
-        if _unseen(text):
+        if _find_hidden(text):
             return False
         if "E+" in text or "e+" in text:
             return not self.violations(items)
@@ -106,62 +107,64 @@ class Validator:
         return not any(rule(items) for rule in self._rules)
 
     def violations(self, items: Items) -> list[Violation]:
-        """Everything wrong with standardised items, in the order of the entry."""
-        found = [
-            # The sensitivity of an unknown item is unknown too: its value is not shown.
-            Violation(code, "unknown_item", *both("unknown_item", item=code))
+        """Returns every fault of standardised items, in the order of the entry."""
+        violations = [
+            # The value of an unknown item is not shown, because its sensitivity is unknown, too.
+            Violation(code, "unknown_item", *message_of("unknown_item", item=code))
             for code in items
             if code not in self._known
         ]
         for item in self.entry.items:
             if item.code in items:
-                found.extend(_item_violations(item, items[item.code]))
+                violations.extend(_item_violations(item, items[item.code]))
             elif item.required:
-                found.append(_violation(item, "required", ""))
-        found.extend(violation for rule in self._rules if (violation := rule(items)))
-        return found
+                violations.append(_make_violation(item, "required", ""))
+        violations.extend(violation for rule in self._rules if (violation := rule(items)))
+        return violations
 
 
-def _unseen(text: str) -> list[str]:
-    """The first few characters of a text that nobody sees, or that make others look different."""
-    # Python tells at once of nearly every text that there are none.
+def _find_hidden(text: str) -> list[str]:
+    """Returns the first few characters of a text that are invisible, or that make other characters look different."""
+    # `isprintable` finds quickly that nearly every text has none.
     if text.isprintable():
         return []
-    there = (c for c in dict.fromkeys(text) if unicodedata.category(c) in _UNSEEN and c not in _SEEN)
-    return list(islice(there, _SHOWN))
+    hidden = (
+        c for c in dict.fromkeys(text) if unicodedata.category(c) in _HIDDEN_CATEGORIES and c not in _ALLOWED_CONTROLS
+    )
+    return list(islice(hidden, _MOST_REPORTED))
 
 
-def _shape(entry: DeliveryEntry) -> type[msgspec.Struct]:
+def _make_shape(entry: DeliveryEntry) -> type[msgspec.Struct]:
     fields: list[Any] = []
     names = {}
     for number, item in enumerate(entry.items):
         name = f"i{number}"
         names[name] = item.code
-        kind = _type(item)
+        kind = _type_of(item)
         fields.append((name, kind) if item.required else (name, kind | msgspec.UnsetType, msgspec.UNSET))
     return msgspec.defstruct(entry.code, fields, kw_only=True, forbid_unknown_fields=True, rename=names, gc=False)
 
 
-def _type(item: DeliveryItem) -> Any:
+def _type_of(item: DeliveryItem) -> Any:
     if item.type == "date":
         return date
     if item.type == "number":
         return Annotated[str, msgspec.Meta(pattern=_number_pattern(item))]
-    longest = item.length or None
+    limit = item.length or None
     if item.code_list and not item.multiple and not item.pattern:
-        permitted = tuple(v.code for v in item.code_list if not longest or len(v.code) <= longest)
-        return Literal[permitted] if permitted else Annotated[str, msgspec.Meta(max_length=0)]
+        codes = tuple(v.code for v in item.code_list if not limit or len(v.code) <= limit)
+        return Literal[codes] if codes else Annotated[str, msgspec.Meta(max_length=0)]
     if patterns := [p for p in (_codes_pattern(item), item.pattern) if p]:
         whole = "".join(f"(?=(?:{p})\\Z)" for p in patterns)
-        return Annotated[str, msgspec.Meta(max_length=longest, pattern=f"^{whole}")]
-    return Annotated[str, msgspec.Meta(max_length=longest)]
+        return Annotated[str, msgspec.Meta(max_length=limit, pattern=f"^{whole}")]
+    return Annotated[str, msgspec.Meta(max_length=limit)]
 
 
 def _codes_pattern(item: DeliveryItem) -> str:
     if not item.code_list:
         return ""
-    one = "(?:" + "|".join(re.escape(v.code) for v in item.code_list) + ")"
-    return f"{one}(?:;{one})*" if item.multiple else one
+    code = "(?:" + "|".join(re.escape(v.code) for v in item.code_list) + ")"
+    return f"{code}(?:;{code})*" if item.multiple else code
 
 
 def _number_pattern(item: DeliveryItem) -> str:
@@ -173,97 +176,104 @@ def _number_pattern(item: DeliveryItem) -> str:
 def _item_violations(item: DeliveryItem, text: str) -> list[Violation]:
     if item.type == "date":
         if _SERIAL.match(text):
-            meant = (_SERIAL_ZERO + timedelta(days=int(text))).isoformat()
-            return [_violation(item, "date.serial", text, meant=meant)]
-        return [] if is_date(text) else [_violation(item, "date", text)]
+            meant_date = (_SERIAL_ZERO + timedelta(days=int(text))).isoformat()
+            return [_make_violation(item, "date.serial", text, meant=meant_date)]
+        return [] if is_date(text) else [_make_violation(item, "date", text)]
     if item.type == "number":
         return _number_violations(item, text)
     if _ROUNDED.match(text):
-        return [_violation(item, "spreadsheet_number", text)]
-    found = []
+        return [_make_violation(item, "spreadsheet_number", text)]
+    violations = []
     if item.length and len(text) > item.length:
-        found.append(_violation(item, "length", text, actual=len(text), limit=item.length))
-    if unseen := _unseen(text):
-        found.append(_violation(item, "characters", text, found="、".join(f"U+{ord(c):04X}" for c in unseen)))
+        violations.append(_make_violation(item, "length", text, actual=len(text), limit=item.length))
+    if hidden := _find_hidden(text):
+        violations.append(_make_violation(item, "characters", text, found="、".join(f"U+{ord(c):04X}" for c in hidden)))
     if item.code_list and not re.match(_codes_pattern(item) + r"\Z", text):
-        found.append(_violation(item, "code_list", text, permitted=permitted(item)))
+        violations.append(_make_violation(item, "code_list", text, permitted=permitted(item)))
     if item.pattern and not re.match(rf"(?:{item.pattern})\Z", text):
-        found.append(_violation(item, "pattern", text, pattern=item.pattern))
+        violations.append(_make_violation(item, "pattern", text, pattern=item.pattern))
     if item.identifier in FAULTS and (fault := FAULTS[item.identifier](text)):
-        found.append(_violation(item, f"{item.identifier}.{fault}", text, actual=len(text)))
-    return found
+        violations.append(_make_violation(item, f"{item.identifier}.{fault}", text, actual=len(text)))
+    return violations
 
 
 def _number_violations(item: DeliveryItem, text: str) -> list[Violation]:
     if not _CANONICAL.match(text):
-        return [_violation(item, "number.format", text)]
-    found = []
+        return [_make_violation(item, "number.format", text)]
+    violations = []
     digits = sum(c.isdigit() for c in text)
     decimals = len(text.partition(".")[2])
     if item.length and digits > item.length:
-        found.append(_violation(item, "number.length", text, actual=digits, limit=item.length))
+        violations.append(_make_violation(item, "number.length", text, actual=digits, limit=item.length))
     if decimals > item.scale:
-        found.append(_violation(item, "number.scale", text, actual=decimals, limit=item.scale))
-    return found
+        violations.append(_make_violation(item, "number.scale", text, actual=decimals, limit=item.scale))
+    return violations
 
 
-def _one_of(rule: str, codes: Sequence[str], known: Mapping[str, DeliveryItem]) -> Rule:
-    missing = Violation("", rule, *both(rule, items=listed([known[c] for c in codes if c in known])))
+def _require_one_of(rule: str, codes: Sequence[str], known: Mapping[str, DeliveryItem]) -> Rule:
+    violation = Violation("", rule, *message_of(rule, items=listed([known[c] for c in codes if c in known])))
     if len(codes) == 1:
         (only,) = codes
-        return lambda items: None if only in items else missing
+        return lambda items: None if only in items else violation
 
     def check(items: Items) -> Violation | None:
         for code in codes:
             if code in items:
                 return None
-        return missing
+        return violation
 
     return check
 
 
-def _cross(rule: DeliveryCrossRule, known: Mapping[str, DeliveryItem]) -> Rule:
+def _make_cross_rule(rule: DeliveryCrossRule, known: Mapping[str, DeliveryItem]) -> Rule:
     item, other = known[rule.item], known[rule.other]
     match rule.rule:
         case "not_before":
-            return _ordered(rule.rule, item, other, lambda this, that: this < that and is_date(this) and is_date(that))
+            return _make_ordering_rule(
+                rule.rule,
+                item,
+                other,
+                lambda value, other_value: value < other_value and is_date(value) and is_date(other_value),
+            )
         case "not_less":
-            return _ordered(rule.rule, item, other, _less)
+            return _make_ordering_rule(rule.rule, item, other, _is_less)
         case "required_when" | "forbidden_when":
-            return _conditional(rule, item, other)
+            return _make_conditional_rule(rule, item, other)
     raise ValueError(f"unknown cross rule {rule.rule}")
 
 
-def _ordered(rule: str, item: DeliveryItem, other: DeliveryItem, wrong: Callable[[str, str], bool]) -> Rule:
+def _make_ordering_rule(
+    rule: str, item: DeliveryItem, other: DeliveryItem, is_wrong: Callable[[str, str], bool]
+) -> Rule:
     def check(items: Items) -> Violation | None:
-        this, that = items.get(item.code), items.get(other.code)
-        if this is None or that is None or not wrong(this, that):
+        value, other_value = items.get(item.code), items.get(other.code)
+        if value is None or other_value is None or not is_wrong(value, other_value):
             return None
-        return _violation(item, rule, this, other=named(other))
+        return _make_violation(item, rule, value, other=named(other))
 
     return check
 
 
-def _less(this: str, that: str) -> bool:
-    # What is no number is told as that.
-    return bool(_CANONICAL.match(this) and _CANONICAL.match(that)) and Decimal(this) < Decimal(that)
+def _is_less(value: str, other_value: str) -> bool:
+    # Texts that are not numbers are not compared: another rule reports them.
+    return bool(_CANONICAL.match(value) and _CANONICAL.match(other_value)) and Decimal(value) < Decimal(other_value)
 
 
-def _conditional(rule: DeliveryCrossRule, item: DeliveryItem, other: DeliveryItem) -> Rule:
+def _make_conditional_rule(rule: DeliveryCrossRule, item: DeliveryItem, other: DeliveryItem) -> Rule:
     values = frozenset(rule.values)
     words: dict[str, Any] = {"other": named(other), "values": "/".join(rule.values)}
-    there_is_wrong = rule.rule == "forbidden_when"
+    forbids = rule.rule == "forbidden_when"
 
     def check(items: Items) -> Violation | None:
-        if (item.code in items) is not there_is_wrong or other.code not in items:
+        if (item.code in items) is not forbids or other.code not in items:
             return None
         if values.isdisjoint(items[other.code].split(";")):
             return None
-        return _violation(item, rule.rule, items.get(item.code, ""), **words)
+        return _make_violation(item, rule.rule, items.get(item.code, ""), **words)
 
     return check
 
 
-def _violation(item: DeliveryItem, rule: str, value: str, **words: object) -> Violation:
+def _make_violation(item: DeliveryItem, rule: str, value: str, **words: object) -> Violation:
     shown = "" if item.sealed else value[:200]
-    return Violation(item.code, rule, *both(rule, item=named(item), **words), shown)
+    return Violation(item.code, rule, *message_of(rule, item=named(item), **words), shown)

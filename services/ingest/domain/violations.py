@@ -1,4 +1,4 @@
-"""What a violation tells the person who delivered the record: what is wrong and how to mend it, in both languages."""
+"""Messages for the person who delivered a record: what is wrong and how to mend it, in both languages."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -9,15 +9,15 @@ _SHOWN_CODES: Final = 20
 
 
 class BothLanguages(NamedTuple):
-    """The same words in both languages."""
+    """A text in both languages."""
 
     zh: str
     en: str
 
 
-def both(rule: str, **words: object) -> BothLanguages:
-    """The message of a rule; `BothLanguages` among the words are told in their language."""
-    zh, en = _WORDS[rule]
+def message_of(rule: str, **words: object) -> BothLanguages:
+    """Returns the message of a rule; each `BothLanguages` among the words appears in the language of the message."""
+    zh, en = _MESSAGES[rule]
     return BothLanguages(
         zh.format(**{k: w.zh if isinstance(w, BothLanguages) else w for k, w in words.items()}),
         en.format(**{k: w.en if isinstance(w, BothLanguages) else w for k, w in words.items()}),
@@ -25,19 +25,19 @@ def both(rule: str, **words: object) -> BothLanguages:
 
 
 def named(item: DeliveryItem) -> BothLanguages:
-    """An item's name, with its code."""
+    """Returns an item's name with its code."""
     zh, en = item.name.zh, item.name.en or item.name.zh
     return BothLanguages(f"“{zh}”（{item.code}）" if zh else item.code, f"“{en}” ({item.code})" if en else item.code)
 
 
 def listed(items: Sequence[DeliveryItem]) -> BothLanguages:
-    """Several items' names."""
+    """Returns the names of several items."""
     names = [named(item) for item in items]
     return BothLanguages("、".join(n.zh for n in names), ", ".join(n.en for n in names))
 
 
 def permitted(item: DeliveryItem) -> BothLanguages:
-    """The values of an item's code list, with their names where these say more."""
+    """Returns the first values of an item's code list, with their names where these differ from the codes."""
     shown = item.code_list[:_SHOWN_CODES]
     more = "…" if len(item.code_list) > _SHOWN_CODES else ""
     zh = [f"{v.code}（{v.name.zh}）" if v.name.zh not in ("", v.code) else v.code for v in shown]
@@ -45,8 +45,8 @@ def permitted(item: DeliveryItem) -> BothLanguages:
     return BothLanguages("、".join(zh) + more, ", ".join(en) + more)
 
 
-# Rule to (Chinese, English). `{item}` is the item's name with its code; other words depend on the rule.
-_WORDS: Final[dict[str, tuple[str, str]]] = {
+# Rules with their messages: (Chinese, English). `{item}` is the item's name and code; other words depend on the rule.
+_MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "unknown_item": (
         "目录条目中没有信息项“{item}”，请按目录核对列名或删除该列",
         "the catalog entry has no item “{item}”; check the column against the catalog or remove it",
@@ -176,4 +176,4 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
 }
 
-RULES: Final = frozenset(_WORDS)
+RULES: Final = frozenset(_MESSAGES)

@@ -10,7 +10,8 @@ from flask import Response
 from pydantic import BaseModel, Field
 
 from chengxin.http.web import PageQuery
-from chengxin.tabular.rejects import disarmed
+from chengxin.tabular.rejects import escape_formula
+from chengxin.values.acts import Act
 from chengxin.values.clock import rfc3339
 from chengxin.values.document import RawDocument
 from services.ingest.domain.quality import AnomalyKind
@@ -163,7 +164,7 @@ class OverduesAnswer(BaseModel):
 class FindingRemarkAnswer(BaseModel):
     """What somebody said of a finding."""
 
-    act: str
+    act: Act
     by: str
     at: str
     text: str
@@ -339,7 +340,7 @@ def csv_answer(name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]])
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(columns)
     for row in rows:
-        writer.writerow(["" if cell is None else disarmed(str(cell)) for cell in row])
+        writer.writerow(["" if cell is None else escape_formula(str(cell)) for cell in row])
     headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
     # With its mark, by which spreadsheets know UTF-8.
     body = b"\xef\xbb\xbf" + buffer.getvalue().encode()

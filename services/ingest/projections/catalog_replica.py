@@ -1,4 +1,4 @@
-"""The catalog as ingest keeps it, by the catalog's feed: entry versions with their validators, and the calendar."""
+"""Ingest's copy of the catalog, from the catalog's feed: entry versions with their validators, and the calendar."""
 
 import threading
 from datetime import date
@@ -15,15 +15,15 @@ from services.ingest.domain.submission import DELIVERY_ENTRY_NOT_IN_FORCE, DELIV
 from services.ingest.domain.validator import Validator
 from services.ingest.store.submissions import IngestStore
 
-_VALIDATORS: Final = 256
+_CACHED_VALIDATORS: Final = 256
 
 
 class CatalogReplica:
-    """Entries, validators and working days."""
+    """The entries, validators and working days."""
 
     def __init__(self, store: IngestStore) -> None:
         self._store = store
-        self._validators: LRUCache[tuple[str, int], Validator] = LRUCache(_VALIDATORS)
+        self._validators: LRUCache[tuple[str, int], Validator] = LRUCache(_CACHED_VALIDATORS)
         self._lock = threading.Lock()
 
     def apply(self, unit: UnitOfWork, change: Any) -> None:
@@ -31,7 +31,7 @@ class CatalogReplica:
         match change.WhichOneof("change"):
             case "entry":
                 entry = read_entry(MessageToDict(change.entry, preserving_proto_field_name=True))
-                _must_be_usable(entry)
+                _check_usable(entry)
                 self._store.put_entry(entry_to_dict(entry), unit.session)
             case "rule_set" if change.rule_set.name == RULE_SET:
                 rules = change.rule_set
@@ -43,20 +43,20 @@ class CatalogReplica:
                     "days_off": list(year.days_off),
                     "days_worked": list(year.days_worked),
                 }
-                # What is no date is told now, not to whoever reads the calendar.
+                # An invalid date fails here, not where the calendar is read later.
                 CalendarYear.of(year.year, year.announced, year.days_off, year.days_worked)
                 self._store.put_calendar_year(year.year, days, unit.session)
 
     def in_force(self, code: str, today: str) -> DeliveryEntry | None:
-        """The version of an entry in force on a Shanghai date."""
+        """Returns the version of an entry in force on a Shanghai date; None when there is none."""
         return next((e for e in self.versions(code) if e.in_force(today)), None)
 
     def heads(self) -> list[DeliveryEntry]:
-        """Every version of every entry by code and version, without its items."""
+        """Returns every version of every entry, by code and version, without items."""
         return sorted(map(read_entry, self._store.entry_heads()), key=lambda e: (e.code, e.version))
 
     def to_deliver(self, code: str, version: int, today: str) -> DeliveryEntry:
-        """The version to deliver to: the one in force today, which is also the only one that may be named.
+        """Returns the version to deliver to: the one in force today, which is also the only one that may be named.
 
         Raises DELIVERY_ENTRY_UNKNOWN, DELIVERY_ENTRY_NOT_IN_FORCE.
         """
@@ -70,35 +70,36 @@ class CatalogReplica:
         return current
 
     def version(self, code: str, version: int) -> DeliveryEntry:
-        """One version of an entry. Raises DELIVERY_ENTRY_UNKNOWN."""
-        found = next((e for e in self.versions(code) if e.version == version), None)
-        if found is None:
+        """Returns one version of an entry. Raises DELIVERY_ENTRY_UNKNOWN."""
+        entry = next((e for e in self.versions(code) if e.version == version), None)
+        if entry is None:
             raise DELIVERY_ENTRY_UNKNOWN(entry=code)
-        return found
+        return entry
 
     def validator(self, entry: DeliveryEntry) -> Validator:
-        """The rules of an entry version, compiled once: a published version never changes but for its last day."""
+        """Returns the rules of an entry version. It compiles them once, because a published version changes only its
+        last day."""
         key = (entry.code, entry.version)
         with self._lock:
-            if (found := self._validators.get(key)) is None:
-                found = self._validators[key] = Validator(entry)
-        return found
+            if (validator := self._validators.get(key)) is None:
+                validator = self._validators[key] = Validator(entry)
+        return validator
 
     def calendar(self) -> WorkCalendar:
-        """The working days of the years there are."""
+        """Returns the working days of all years in the store."""
         return WorkCalendar(
             CalendarYear.of(row["_id"], row["announced"], row["days_off"], row["days_worked"])
             for row in self._store.calendar_years()
         )
 
     def versions(self, code: str) -> list[DeliveryEntry]:
-        """Every published version of an entry, newest first."""
+        """Returns every published version of an entry, newest first."""
         return [read_entry(entry) for entry in self._store.entry_versions(code)]
 
 
-def _must_be_usable(entry: DeliveryEntry) -> None:
-    """Raises what using the entry would raise: set aside by itself, it keeps nobody from delivering to the others, and the
-    quality of those from being counted."""
+def _check_usable(entry: DeliveryEntry) -> None:
+    """Raises what a use of the entry would raise. The change is then set aside alone, and does not stop deliveries to
+    other entries or the count of their quality."""
     Validator(entry)
     for day in (entry.effective_from, entry.effective_to or entry.effective_from):
         date.fromisoformat(day)

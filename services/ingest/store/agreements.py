@@ -1,4 +1,4 @@
-"""What ingest keeps of each provider: the terms of its agreement, and how its columns are called."""
+"""What ingest keeps of each provider: the terms of its agreement, and the names of its columns."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -22,39 +22,41 @@ class ProviderAgreement(Document):
 
 
 class ColumnMapping(Document):
-    """Which item a provider's columns of one entry hold."""
+    """The items that a provider's columns hold, for one entry."""
 
     id = StringField(primary_key=True)  # <provider>/<entry code>
-    # Header text and item code; no code for a column that is not read. Pairs, for a text may hold any character.
+    # Header text and item code; the code is empty for a column that is not read. Pairs, because a text may contain any
+    # character.
     columns = ListField(ListField(StringField()))
     changed_at = DateTimeField()
     meta: Final = {"db_alias": "ingest", "collection": "mappings", "auto_create_index": False}
 
 
 class ProviderStore:
-    """Every query on what is kept of a provider."""
+    """Every query on the terms and columns of providers."""
 
     def __init__(self, store: Store) -> None:
         self.agreements = store.collection(ProviderAgreement)
         self.mappings = store.collection(ColumnMapping)
 
     def agreement(self, provider: str) -> RawDocument | None:
-        """The terms of a provider; None where nothing was agreed."""
-        found: RawDocument | None = self.agreements.find_one({"_id": provider})
-        return found
+        """Returns the terms of a provider; None where nothing was agreed."""
+        terms: RawDocument | None = self.agreements.find_one({"_id": provider})
+        return terms
 
     def keep_agreement(self, provider: str, terms: RawDocument, session: ClientSession) -> None:
-        """Puts a provider's terms in place of those before."""
+        """Puts a provider's terms in the place of those before."""
         self.agreements.replace_one({"_id": provider}, terms, upsert=True, session=session)
 
     def mapping(self, provider: str, entry: str) -> dict[str, str]:
-        """A provider's header texts of an entry, with the code of the item, or none for a column that is not read."""
-        found = self.mappings.find_one({"_id": f"{provider}/{entry}"})
-        return dict(found["columns"]) if found else {}
+        """Returns a provider's header texts for an entry, each with its item code; the code is empty for a column that
+        is not read."""
+        row = self.mappings.find_one({"_id": f"{provider}/{entry}"})
+        return dict(row["columns"]) if row else {}
 
     def keep_mapping(
         self, provider: str, entry: str, columns: Mapping[str, str], at: Any, session: ClientSession
     ) -> None:
-        """Puts a mapping in place of the one before."""
+        """Puts a mapping in the place of the one before."""
         row = {"columns": [[label, code] for label, code in columns.items()], "changed_at": at}
         self.mappings.replace_one({"_id": f"{provider}/{entry}"}, row, upsert=True, session=session)

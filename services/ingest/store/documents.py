@@ -1,4 +1,4 @@
-"""Ingest's collections: the documents describe and index them."""
+"""Ingest's documents, which describe its collections and their indexes."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ from mongoengine import (
 
 
 class CatalogEntry(Document):
-    """A published entry version, as the catalog's feed brought it."""
+    """A published version of an entry, as the catalog's feed brought it."""
 
     id = StringField(primary_key=True)  # <code>:<version>
     code = StringField()
@@ -40,7 +40,7 @@ class FollowedCalendarYear(Document):
 
 
 class Record(Document):
-    """The current version of a record; identifier items sealed."""
+    """The current version of a record. Identifier items are sealed."""
 
     id = StringField(primary_key=True)
     entry_code = StringField()
@@ -49,7 +49,7 @@ class Record(Document):
     provider_name = StringField()
     subject = DictField()
     items = DictField()
-    # Values as delivered, of items whose standard form is another (Art. 9); identifier items sealed.
+    # The values as delivered of items whose standard form differs (Art. 9). Identifier items are sealed.
     raw = DictField()
     tag = StringField()
     version = IntField()
@@ -63,16 +63,17 @@ class Record(Document):
     objection_no = StringField()
     changed_by = StringField()
     late_working_days = IntField()
-    # Where the calendar of a year was missing.
+    # True where the calendar of a year was missing.
     late_undetermined = BooleanField()
-    # Of a version made by a change of the single record: its receipt, sealed, and the key that its provider signed by.
+    # For a version that a change of the single record made: its receipt, sealed, and the key with which its provider
+    # signed.
     receipt = StringField()
     signed_by = StringField()
     meta: Final = {"db_alias": "ingest", "collection": "records", "auto_create_index": False}
 
 
 class SupersededVersion(Document):
-    """A superseded version of a record, kept for ever; otherwise as `Record`, with the record's id in `record`."""
+    """A superseded version of a record, kept for ever. It is like a `Record`, but has the record's id in `record`."""
 
     id = StringField(primary_key=True)  # <record id>:<version, 6 digits>
     record = StringField()
@@ -87,7 +88,7 @@ class SupersededVersion(Document):
 
 
 class Submission(Document):
-    """A delivery: what it is for, how far it is, and its receipt."""
+    """A delivery: its entry, how far it is, and its receipt."""
 
     id = StringField(primary_key=True)  # <provider>/<submission id>
     provider = StringField()
@@ -98,21 +99,21 @@ class Submission(Document):
     counts = DictField()
     file_name = StringField()
     file_sha256 = StringField()
-    # How many records were said to come; 0 when nobody said.
+    # The number of records that was announced; 0 when none was.
     record_count = IntField()
     # Whether the delivered file itself is among the originals.
     file_kept = BooleanField()
     # csv, xlsx or jsonl.
     file_kind = StringField()
-    # What its text is encoded in, as Python names it.
+    # The encoding of its text, as Python names it.
     file_encoding = StringField()
-    # Its sheets that hold something and were not read.
+    # The sheets that have content and were not read.
     sheets_not_read = ListField(StringField())
-    # Columns of the delivered file in order, [label, item code]: rejects go back in the same form.
+    # Columns of the delivered file in order, [label, item code], so that rejects go back in the same form.
     columns = ListField(ListField(StringField()))
     created_at = DateTimeField()
     receipt = DictField()
-    # The provider's signed word on it, if it gave one: {jws, kid, client_id}.
+    # The provider's signature, if it gave one: {jws, kid, client_id}.
     signature = DictField()
     meta: Final = {
         "db_alias": "ingest",
@@ -123,7 +124,7 @@ class Submission(Document):
 
 
 class BatchRow(Document):
-    """A committed batch: its digest, and what became of each record in order."""
+    """A committed batch: its digest, and the outcome of each record in order."""
 
     id = StringField(primary_key=True)  # <submission>:<number, 6 digits>
     submission = StringField()
@@ -132,16 +133,16 @@ class BatchRow(Document):
     counts = DictField()
     first_row = IntField()
     last_row = IntField()
-    # Record ids in order of delivery (empty when rejected); new ones unless named in `others`.
+    # Record ids in order of delivery (empty when rejected). Records are new unless `others` names them.
     records = ListField(StringField())
-    # Index to [outcome, version] of records that were not new.
+    # [outcome, version] by index, of records that were not new.
     others = DictField()
     committed_at = DateTimeField()
     meta: Final = {"db_alias": "ingest", "collection": "batches", "auto_create_index": False}
 
 
 class Reject(Document):
-    """A rejected record: items as delivered and violations, sealed together."""
+    """A rejected record: its items as delivered and its violations, sealed together."""
 
     id = StringField(primary_key=True)  # <batch>:<index, 4 digits>
     submission = StringField()
@@ -166,7 +167,7 @@ class Original(Document):
 
 
 class ReceiptKey(Document):
-    """A public key that receipts were signed with; kept when the key is changed, so that old receipts verify."""
+    """A public key with which receipts were signed. It stays when the key is changed, so that old receipts verify."""
 
     id = StringField(primary_key=True)  # kid
     jwk = DictField()

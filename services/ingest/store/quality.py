@@ -1,4 +1,4 @@
-"""The collections of quality and timeliness, and every query on them. All of it is derived, but for declarations."""
+"""The collections of quality and timeliness, and every query on them. Everything but declarations is derived."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
@@ -14,7 +14,8 @@ _STATE: Final = "derived"
 
 
 class QualityState(Document):
-    """How far the outbox is counted, the day on which counting began, the day of the last search for anomalies."""
+    """The position up to which the outbox is counted, the day on which counting began, and the day of the last search
+    for anomalies."""
 
     id = StringField(primary_key=True)
     position = IntField()
@@ -24,18 +25,18 @@ class QualityState(Document):
 
 
 class QualitySeries(Document):
-    """What one provider delivers for one entry: on which days, for which periods it declared that there is nothing."""
+    """What one provider delivers for one entry: on which days, and for which periods it declared that it has none."""
 
     id = StringField(primary_key=True)  # <provider>/<entry>
     provider = StringField()
     entry_code = StringField()
-    # Of the client that delivered last, where its token names one.
+    # The region of the client that delivered last, where its token names one.
     region = StringField()
     # Days on which something was delivered, latest `LOOKED_BACK`.
     days = ListField(StringField())
-    # [period, day, when, by whom] of each declaration.
+    # [period, day, time, by whom] of each declaration.
     declared = ListField(ListField(StringField()))
-    # Records in force: accepted without those revoked, since counting began.
+    # Records in force: those accepted since counting began, less those revoked.
     on_record = IntField()
     meta: Final = {
         "db_alias": "ingest",
@@ -61,7 +62,7 @@ class QualityDay(Document):
 
 
 class QualityFinding(Document):
-    """An anomaly of a period, and what its provider and the supervisor said of it."""
+    """An anomaly of a period, and the remarks of its provider and the supervisor on it."""
 
     id = StringField(primary_key=True)
     kind = StringField()
@@ -74,7 +75,7 @@ class QualityFinding(Document):
     state = StringField()
     first_seen = DateTimeField()
     last_seen = DateTimeField()
-    # {act, by, at, text} in order.
+    # {act, by, at, text} of each remark, in order.
     acts = ListField(DictField())
     meta: Final = {
         "db_alias": "ingest",
@@ -97,7 +98,7 @@ DOCUMENTS: Final = (QualityState, QualitySeries, QualityDay, QualityFinding, Fol
 
 
 class QualityStore:
-    """Everything that quality and timeliness ask of ingest's store."""
+    """Every query of quality and timeliness on ingest's store."""
 
     def __init__(self, store: Store) -> None:
         self.states = store.collection(QualityState)
@@ -107,15 +108,15 @@ class QualityStore:
         self.rules = store.collection(FollowedRuleSet)
 
     def state(self, session: ClientSession | None = None) -> RawDocument:
-        """How far counting is; empty before it began."""
+        """Returns how far counting is; empty before it began."""
         return self.states.find_one({"_id": _STATE}, session=session) or {}
 
     def set_state(self, values: Mapping[str, Any], session: ClientSession) -> None:
-        """Remembers how far it is, within the transaction of what was derived."""
+        """Saves how far counting is, in the transaction that writes the derived figures."""
         self.states.update_one({"_id": _STATE}, {"$set": dict(values)}, upsert=True, session=session)
 
     def one_series(self, key: str, session: ClientSession | None = None) -> RawDocument | None:
-        """A series by its key."""
+        """Returns a series by its key."""
         return self.series.find_one({"_id": key}, session=session)
 
     def put_series(self, row: RawDocument, session: ClientSession) -> None:
@@ -123,11 +124,11 @@ class QualityStore:
         self.series.replace_one({"_id": row["_id"]}, row, upsert=True, session=session)
 
     def series_of(self, provider: str) -> dict[str, RawDocument]:
-        """The series of a provider by key, of all providers when none is named."""
+        """Returns the series of a provider by key; of all providers when `provider` is empty."""
         return {row["_id"]: row for row in self.series.find({"provider": provider} if provider else {})}
 
     def day(self, series: str, day: str, session: ClientSession) -> RawDocument | None:
-        """The figures of a day."""
+        """Returns the document with the figures of a series on a day."""
         return self.days.find_one({"_id": f"{series}/{day}"}, session=session)
 
     def put_day(self, series: str, day: str, figures: RawDocument, session: ClientSession) -> None:
@@ -136,17 +137,17 @@ class QualityStore:
         self.days.replace_one({"_id": row["_id"]}, row, upsert=True, session=session)
 
     def days_of(self, series: str, first: date, last: date) -> Iterator[tuple[date, RawDocument]]:
-        """The figures of a series from day to day, days without any left out."""
+        """Yields the figures of a series from day `first` to day `last`; days without figures are left out."""
         query = {"series": series, "day": {"$gte": first.isoformat(), "$lte": last.isoformat()}}
         for row in self.days.find(query):
             yield date.fromisoformat(row["day"]), row["figures"]
 
     def finding(self, finding_id: str, session: ClientSession | None = None) -> RawDocument | None:
-        """A finding by its id."""
+        """Returns a finding by its id."""
         return self.findings.find_one({"_id": finding_id}, session=session)
 
     def findings_named(self, ids: Sequence[str], session: ClientSession) -> dict[str, RawDocument]:
-        """Those of these findings that there are, by id."""
+        """Returns those of these findings that exist, by id."""
         return {row["_id"]: row for row in find_among(self.findings, "_id", ids, session=session)}
 
     def put_finding(self, row: RawDocument, session: ClientSession) -> None:
@@ -154,7 +155,8 @@ class QualityStore:
         self.findings.replace_one({"_id": row["_id"]}, row, upsert=True, session=session)
 
     def findings_of(self, wanted: Mapping[str, str], before: Any, limit: int) -> list[RawDocument]:
-        """Findings with these values, latest first, after the position (first_seen, _id); 0 is no limit."""
+        """Returns findings with these values, latest first, after the position `before` (first_seen, _id). A `limit` of
+        0 is no limit."""
         query: RawDocument = {name: value for name, value in wanted.items() if value}
         if before is not None:
             at = datetime.fromisoformat(before[0])
@@ -167,10 +169,10 @@ class QualityStore:
         self.rules.replace_one({"_id": version}, row, upsert=True, session=session)
 
     def rule_versions(self) -> list[RawDocument]:
-        """Every version of the thresholds."""
+        """Returns every version of the thresholds."""
         return list(self.rules.find())
 
 
 def series_key(provider: str, entry: str) -> str:
-    """The key of a series."""
+    """Returns the key of a series."""
     return f"{provider}/{entry}"

@@ -14,7 +14,7 @@ from services.ingest.domain.record_versioning import ValidatedRecord
 from services.ingest.domain.submission import DeliveredRecord
 from services.ingest.domain.validator import Validator
 
-_sorted: Final = msgspec.json.Encoder(order="sorted")
+_sorted_encoder: Final = msgspec.json.Encoder(order="sorted")
 
 
 class RecordFactory:
@@ -25,7 +25,7 @@ class RecordFactory:
         self._ring = ring
 
     def check(self, validator: Validator, provider: EntryProvider, delivered: DeliveredRecord) -> ValidatedRecord:
-        """Validates one record and prepares its document, without version and time."""
+        """Validates one record and makes its document, without version and time."""
         items, violations = validator.check(delivered.items)
         if violations:
             return ValidatedRecord(delivered.row, None, violations)
@@ -34,29 +34,30 @@ class RecordFactory:
     def document(
         self, entry: DeliveryEntry, provider: EntryProvider, items: dict[str, str], delivered: Mapping[str, str]
     ) -> RawDocument:
-        """The document of valid, standardised items, and in `raw` of those that were delivered in another form."""
+        """Makes the document of valid, standardised items. `raw` has the delivered values of those that were
+        delivered in another form."""
         document = {
             "_id": self.record_id(entry, provider.uscc, items),
             "entry_code": entry.code,
             "entry_version": entry.version,
             "provider": provider.uscc,
             "provider_name": provider.name,
-            "subject": self._subject(entry, items),
-            "items": self._sealed(entry, items),
-            "tag": self._tag(entry, items),
+            "subject": self._make_subject(entry, items),
+            "items": self._seal(entry, items),
+            "tag": self._content_mac(entry, items),
         }
-        # The same objects, mostly: no text is compared.
+        # Most values are the same objects, so Python compares no texts.
         if items != delivered:
             raw = {code: value for code, value in delivered.items() if code in items and items[code] != value}
             if raw:
-                document["raw"] = self._sealed(entry, raw)
+                document["raw"] = self._seal(entry, raw)
         return document
 
     def record_id(self, entry: DeliveryEntry, provider: str, items: Mapping[str, str]) -> str:
-        """The id of the record that these items identify."""
+        """Returns the id of the record that these items identify."""
         return self._keys.record_id(entry.code, provider, tuple(items.get(code, "") for code in entry.natural_key))
 
-    def _subject(self, entry: DeliveryEntry, items: dict[str, str]) -> RawDocument:
+    def _make_subject(self, entry: DeliveryEntry, items: dict[str, str]) -> RawDocument:
         code = next(code for code in entry.subject_id_items if code in items)
         identifier = items[code]
         scheme = entry.by_code[code].identifier or f"item:{code}"
@@ -68,16 +69,16 @@ class RecordFactory:
             "uscc": identifier if scheme == "uscc" else "",
         }
 
-    def _sealed(self, entry: DeliveryEntry, items: dict[str, str]) -> dict[str, str]:
+    def _seal(self, entry: DeliveryEntry, items: dict[str, str]) -> dict[str, str]:
         sealed = [code for code in entry.sealed if code in items]
         if not sealed:
             return items
         return items | {code: self._ring.encrypt(items[code], code) for code in sealed}
 
-    def _tag(self, entry: DeliveryEntry, items: dict[str, str]) -> str:
-        return self._keys.content_tag(entry.code, _sorted.encode(items))
+    def _content_mac(self, entry: DeliveryEntry, items: dict[str, str]) -> str:
+        return self._keys.content_tag(entry.code, _sorted_encoder.encode(items))
 
     def opened(self, entry: DeliveryEntry, document: RawDocument, part: str = "items") -> dict[str, str]:
-        """The items of a stored record in plain, or its `raw` values. Raises `DecryptionError`."""
+        """Decrypts the items of a stored record, or its `raw` values. Raises `DecryptionError`."""
         items = dict(document.get(part) or {})
         return items | {code: self._ring.decrypt(items[code], code) for code in entry.sealed if code in items}

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, NOT_FOUND, FieldError, Problem
 from chengxin.store.database import UnitOfWork
+from chengxin.values.acts import Act
 from chengxin.values.clock import rfc3339
 from services.ingest.context import IngestContext
 from services.ingest.domain.identifiers import uscc_fault
@@ -27,7 +28,7 @@ def own(ctx: IngestContext, caller: Principal, provider: str, *_: Any) -> Proble
     return None
 
 
-@rule("agreement.changed", roles={Role.CENTRE}, articles=("10", "12"))
+@command(Act.AGREEMENT_CHANGED, roles={Role.CENTRE}, articles=("10", "12"))
 def agree(ctx: IngestContext, caller: Principal, provider: str, terms: AgreementTerms) -> dict[str, Any]:
     """Puts down what was agreed with a provider; it holds from the next delivery. Raises INPUT_INVALID."""
     if uscc_fault(provider):
@@ -42,21 +43,21 @@ def agree(ctx: IngestContext, caller: Principal, provider: str, terms: Agreement
 
     def work(unit: UnitOfWork) -> None:
         ctx.store.providers.keep_agreement(provider, kept, unit.session)
-        unit.record(ctx.audit.event("agreement.changed", caller, details=details).encode())
+        unit.record(ctx.audit.event(Act.AGREEMENT_CHANGED, caller, details=details).encode())
 
     ctx.patiently(lambda: ctx.store.transact(work))
     return _told(provider, kept)
 
 
-@rule(
-    "agreement.read",
+@query(
+    Act.AGREEMENT_READ,
     roles={Role.PROVIDER, Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR},
     articles=("10", "12"),
     when=(own,),
 )
 def agreed(ctx: IngestContext, caller: Principal, provider: str) -> dict[str, Any]:
     """What was agreed with a provider. Raises NOT_FOUND."""
-    ctx.audit.record(ctx.audit.event("agreement.read", caller, details={"provider": provider}))
+    ctx.audit.record(ctx.audit.event(Act.AGREEMENT_READ, caller, details={"provider": provider}))
     found = ctx.store.providers.agreement(provider)
     if found is None:
         raise NOT_FOUND(what=provider)

@@ -6,16 +6,17 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from chengxin.auth import request_context
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import command
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import NOT_FOUND, FieldError, Problem
 from chengxin.store.database import UnitOfWork
+from chengxin.values.acts import Act
 from chengxin.values.clock import as_stored
 from chengxin.values.document import RawDocument
 from services.ingest.context import IngestContext
 from services.ingest.domain.catalog_entry import DeliveryEntry, EntryProvider
-from services.ingest.domain.provider_signature import word_on_change
-from services.ingest.domain.record_versioning import changed
+from services.ingest.domain.provider_signature import read_change_statement
+from services.ingest.domain.record_versioning import next_version
 from services.ingest.domain.submission import (
     OBJECTION_REQUIRED,
     RECORD_CHANGED_SINCE,
@@ -53,7 +54,7 @@ def may_change(ctx: IngestContext, caller: Principal, change: LawfulChange) -> P
     return None if change.objection_no else OBJECTION_REQUIRED()
 
 
-@rule("record.amended", roles={Role.PROVIDER, Role.CENTRE}, articles=("11", "12", "25"), when=(may_change,))
+@command(Act.RECORD_AMENDED, roles={Role.PROVIDER, Role.CENTRE}, articles=("11", "12", "25"), when=(may_change,))
 def amend(ctx: IngestContext, caller: Principal, change: LawfulChange) -> RecordOutcome:
     """A record gets a new version with these items; repeating a request id repeats nothing.
 
@@ -63,7 +64,7 @@ def amend(ctx: IngestContext, caller: Principal, change: LawfulChange) -> Record
     return _once(ctx, caller, change, _amended)
 
 
-@rule("record.revoked", roles={Role.PROVIDER, Role.CENTRE}, articles=("11", "12", "25"), when=(may_change,))
+@command(Act.RECORD_REVOKED, roles={Role.PROVIDER, Role.CENTRE}, articles=("11", "12", "25"), when=(may_change,))
 def revoke(ctx: IngestContext, caller: Principal, change: LawfulChange) -> RecordOutcome:
     """A record ceases to have effect and stays in history; repeating a request id repeats nothing.
 
@@ -80,7 +81,7 @@ def _once(
 ) -> RecordOutcome:
     change.checked(ctx.clock.today())
 
-    def work(unit: UnitOfWork) -> dict[str, Any]:
+    def work(unit: UnitOfWork) -> RecordOutcome:
         record = ctx.store.record(change.record_id, unit.session)
         if record is None:
             raise NOT_FOUND(what=change.record_id)
@@ -90,7 +91,9 @@ def _once(
         if change.based_on_version not in (0, record["version"]):
             versions = {"based_on": change.based_on_version, "current": record["version"]}
             raise RECORD_CHANGED_SINCE(record_id=change.record_id, **versions)
-        became = alter(ctx, _Act(caller, change, record, signature, as_stored(ctx.clock.now()), unit))
+        return alter(ctx, _Act(caller, change, record, signature, as_stored(ctx.clock.now()), unit))
+
+    def keep(became: RecordOutcome) -> RawDocument:
         return {
             "outcome": became.outcome.value,
             "version": became.version,
@@ -98,16 +101,20 @@ def _once(
             "receipt": ctx.ring.encrypt(became.receipt, RECEIPT),
         }
 
-    answer = ctx.patiently(lambda: ctx.store.once(_who(caller), change.request_id, change.canonical(), work))
-    receipt = ctx.ring.decrypt(answer["receipt"], RECEIPT)
-    outcome, late = OutcomeKind(answer["outcome"]), answer["late"]
-    return RecordOutcome(0, outcome, change.record_id, answer["version"], late_working_days=late, receipt=receipt)
+    def read(answer: RawDocument) -> RecordOutcome:
+        receipt = ctx.ring.decrypt(answer["receipt"], RECEIPT)
+        outcome, late = OutcomeKind(answer["outcome"]), answer["late"]
+        return RecordOutcome(0, outcome, change.record_id, answer["version"], late_working_days=late, receipt=receipt)
+
+    who = _who(caller)
+    done = ctx.patiently(lambda: ctx.store.once(who, change.request_id, change.canonical(), work, keep))
+    return done.or_read(read)
 
 
 def _signature(ctx: IngestContext, caller: Principal, change: LawfulChange) -> dict[str, str]:
     # What the centre corrects for an objection is its own act: no agreement binds it.
     agreement = ctx.store.providers.agreement(caller.org) if Role.PROVIDER in caller.roles else None
-    if (signed := word_on_change(change, caller, agreement)) is None:
+    if (signed := read_change_statement(change, caller, agreement)) is None:
         return {}
     return {"jws": change.signature, "kid": signed.kid, "client_id": caller.client_id}
 
@@ -143,7 +150,7 @@ def _replaced(ctx: IngestContext, act: _Act, content: RawDocument, outcome: Outc
     change, late = act.change, _days_late(ctx, act.before, act.change)
     version = act.before["version"] + 1
     became = _receipted(ctx, act, RecordOutcome(0, outcome, content["_id"], version, late_working_days=late))
-    after = changed(
+    after = next_version(
         content,
         act.at,
         reason=change.reason.strip(),
@@ -179,7 +186,7 @@ def _put_on_record(ctx: IngestContext, act: _Act, record: RawDocument, became: R
     if act.change.objection_no:
         details["objection_no"] = act.change.objection_no
     event = ctx.audit.event(
-        "record.amended" if act.change.items is not None else "record.revoked",
+        Act.RECORD_AMENDED if act.change.items is not None else Act.RECORD_REVOKED,
         act.caller,
         subject_refs=[record["subject"]["ref"]],
         entries=[record["entry_code"]],

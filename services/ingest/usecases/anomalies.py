@@ -8,11 +8,12 @@ from typing import Any, Final
 
 import structlog
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import NOT_FOUND, ROLE_NOT_ALLOWED, Problem, precondition
 from chengxin.feeds.quarantine import Quarantine, is_transient, reason_of
 from chengxin.store.database import UnitOfWork
+from chengxin.values.acts import Act
 from chengxin.values.canonical_json import digest
 from chengxin.values.clock import rfc3339
 from chengxin.values.document import RawDocument
@@ -66,8 +67,8 @@ def itself_or_organ(ctx: IngestContext, caller: Principal, *_: Any) -> Problem |
     return None
 
 
-@rule(
-    "quality.recomputed",
+@command(
+    Act.QUALITY_RECOMPUTED,
     roles={Role.SERVICE, Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR},
     articles=("30",),
     when=(itself_or_organ,),
@@ -84,7 +85,7 @@ def recompute(ctx: IngestContext, caller: Principal) -> AnomalySearchResult:
         today = picture.today.isoformat()
         ctx.quality.set_state({"searched_on": today, "began": picture.began.isoformat()}, unit.session)
         details = {"on": today, "series": len(owed), "raised": raised}
-        unit.record(ctx.audit.event("quality.recomputed", caller, details=details).encode())
+        unit.record(ctx.audit.event(Act.QUALITY_RECOMPUTED, caller, details=details).encode())
 
     ctx.store.transact(work)
     return AnomalySearchResult(len(owed), raised)
@@ -121,10 +122,12 @@ def _search(ctx: IngestContext, picture: QualityPicture, owed: ReportingDuty) ->
         for finding_id, anomaly in by_id.items():
             if (row := known.get(finding_id)) is None:
                 ctx.quality.put_finding(_raised(ctx, owed, finding_id, anomaly), unit.session)
-                unit.record(_event(ctx, "finding.raised", _OWN, owed.provider, owed.entry_code, finding_id).encode())
+                unit.record(_event(ctx, Act.FINDING_RAISED, _OWN, owed.provider, owed.entry_code, finding_id).encode())
             elif row["state"] != CLOSED and row["figures"] != anomaly.figures:
                 changed = row | {"figures": dict(anomaly.figures), "last_seen": ctx.clock.now()}
                 ctx.quality.put_finding(changed, unit.session)
+        if not unit.events:
+            unit.without_event("findings that are on record have other figures, at most")
         return len(by_id) - len(known)
 
     return ctx.store.transact(work)
@@ -193,14 +196,14 @@ def _finding_id(owed: ReportingDuty, anomaly: Anomaly) -> str:
     return f"fnd_{digest(name.encode())[:24]}"
 
 
-@rule("finding.listed", roles=READERS, articles=("30",), when=(only_own,))
+@query(Act.FINDING_LISTED, roles=READERS, articles=("30",), when=(only_own,))
 def findings(
     ctx: IngestContext, caller: Principal, wanted: SeriesFilter, state: str, kind: str, after: Any, size: int
 ) -> tuple[list[RawDocument], Any]:
     """Findings, latest first, and the position of the next page; a size of 0 is all of them."""
     wanted = seen(caller, wanted)
     details = described(wanted) | {name: value for name, value in (("state", state), ("kind", kind)) if value}
-    ctx.audit.record(ctx.audit.event("finding.listed", caller, details=details))
+    ctx.audit.record(ctx.audit.event(Act.FINDING_LISTED, caller, details=details))
     query = {"provider": wanted.provider, "entry_code": wanted.entry, "state": state, "kind": kind}
     rows = ctx.quality.findings_of(query, after, size + 1 if size else 0)
     page = rows[:size] if size else rows
@@ -208,40 +211,40 @@ def findings(
     return page, following
 
 
-@rule("finding.read", roles=READERS, articles=("30",))
+@query(Act.FINDING_READ, roles=READERS, articles=("30",))
 def finding(ctx: IngestContext, caller: Principal, finding_id: str) -> RawDocument:
     """One finding. Raises NOT_FOUND, also for what is another provider's."""
     found = _found(ctx, caller, finding_id)
-    ctx.audit.record(_event(ctx, "finding.read", caller, found["provider"], found["entry_code"], finding_id))
+    ctx.audit.record(_event(ctx, Act.FINDING_READ, caller, found["provider"], found["entry_code"], finding_id))
     return found
 
 
-@rule("finding.explained", roles={Role.PROVIDER}, articles=("12", "30"))
+@command(Act.FINDING_EXPLAINED, roles={Role.PROVIDER}, articles=("12", "30"))
 def explain(ctx: IngestContext, caller: Principal, remark: Remark, key: str) -> RawDocument:
     """The provider says how it came about. Raises NOT_FOUND, FINDING_CLOSED."""
-    return _remarked(ctx, caller, remark, key, "finding.explained", EXPLAINED)
+    return _remarked(ctx, caller, remark, key, Act.FINDING_EXPLAINED, EXPLAINED)
 
 
-@rule("finding.closed", roles={Role.SUPERVISOR}, articles=("30",))
+@command(Act.FINDING_CLOSED, roles={Role.SUPERVISOR}, articles=("30",))
 def close(ctx: IngestContext, caller: Principal, remark: Remark, key: str) -> RawDocument:
     """The supervisor is done with it, explained or not. Raises NOT_FOUND, FINDING_CLOSED."""
-    return _remarked(ctx, caller, remark, key, "finding.closed", CLOSED)
+    return _remarked(ctx, caller, remark, key, Act.FINDING_CLOSED, CLOSED)
 
 
-def _remarked(ctx: IngestContext, caller: Principal, remark: Remark, key: str, act: str, state: str) -> RawDocument:
+def _remarked(ctx: IngestContext, caller: Principal, remark: Remark, key: str, act: Act, state: str) -> RawDocument:
     by = caller.client_id or caller.sub
 
-    def work(unit: UnitOfWork) -> dict[str, Any]:
+    def work(unit: UnitOfWork) -> RawDocument:
         row = _found(ctx, caller, remark.finding_id, unit)
         if row["state"] == CLOSED:
             raise FINDING_CLOSED(finding=remark.finding_id)
         said = {"act": state, "by": by, "at": rfc3339(ctx.clock.now()), "text": remark.text}
         ctx.quality.put_finding(row | {"state": state, "acts": [*row["acts"], said]}, unit.session)
         unit.record(_event(ctx, act, caller, row["provider"], row["entry_code"], remark.finding_id).encode())
-        return {}
+        return row
 
     asked = f"{act}\0".encode() + remark.canonical()
-    ctx.patiently(lambda: ctx.store.once(by, key, asked, work))
+    ctx.patiently(lambda: ctx.store.once(by, key, asked, work, lambda _: {}))
     return _found(ctx, caller, remark.finding_id)
 
 
@@ -252,7 +255,7 @@ def _found(ctx: IngestContext, caller: Principal, finding_id: str, unit: UnitOfW
     return row
 
 
-def _event(ctx: IngestContext, act: str, caller: Principal, provider: str, entry: str, finding_id: str) -> Any:
+def _event(ctx: IngestContext, act: Act, caller: Principal, provider: str, entry: str, finding_id: str) -> Any:
     details = {"finding": finding_id, "provider": provider}
     return ctx.audit.event(act, caller, entries=[entry], details=details)
 

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError, Problem
 from chengxin.store.database import UnitOfWork
+from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical, digest
 from services.ingest.context import IngestContext
 from services.ingest.domain.submission import NOT_A_PROVIDER
@@ -23,14 +24,14 @@ def provides(ctx: IngestContext, caller: Principal, entry_code: str, *_: Any) ->
     return NOT_A_PROVIDER(org=caller.org or "-", entry=entry.code)
 
 
-@rule("mapping.read", roles={Role.PROVIDER}, articles=("10",), when=(provides,))
+@query(Act.MAPPING_READ, roles={Role.PROVIDER}, articles=("10",), when=(provides,))
 def mapping(ctx: IngestContext, caller: Principal, entry_code: str) -> dict[str, str]:
     """The provider's own header texts of an entry, with the item code of each; empty when there are none."""
-    ctx.audit.record(ctx.audit.event("mapping.read", caller, entries=[entry_code]))
+    ctx.audit.record(ctx.audit.event(Act.MAPPING_READ, caller, entries=[entry_code]))
     return ctx.store.providers.mapping(caller.org, entry_code)
 
 
-@rule("mapping.changed", roles={Role.PROVIDER}, articles=("10",), when=(provides,))
+@command(Act.MAPPING_CHANGED, roles={Role.PROVIDER}, articles=("10",), when=(provides,))
 def remember(ctx: IngestContext, caller: Principal, entry_code: str, columns: Mapping[str, str]) -> dict[str, str]:
     """Puts a mapping in place of the one before; it holds from the next file, by whatever way it comes.
 
@@ -45,7 +46,7 @@ def remember(ctx: IngestContext, caller: Principal, entry_code: str, columns: Ma
 
     def work(unit: UnitOfWork) -> None:
         ctx.store.providers.keep_mapping(caller.org, entry.code, wanted, ctx.clock.now(), unit.session)
-        unit.record(ctx.audit.event("mapping.changed", caller, entries=[entry.code], details=details).encode())
+        unit.record(ctx.audit.event(Act.MAPPING_CHANGED, caller, entries=[entry.code], details=details).encode())
 
     ctx.patiently(lambda: ctx.store.transact(work))
     return wanted

@@ -11,12 +11,13 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from chengxin.auth.principal import Principal
 from chengxin.store.database import UnitOfWork
+from chengxin.values.acts import Act
 from chengxin.values.clock import as_stored
 from chengxin.values.document import RawDocument
 from chengxin.values.provider_statement import content_sha256
 from services.ingest.context import IngestContext
 from services.ingest.domain.provider_signature import must_agree
-from services.ingest.domain.receipt import kept, receipt_of
+from services.ingest.domain.receipt import receipt_of, receipt_to_dict
 from services.ingest.domain.submission import (
     BATCH_CONFLICT,
     BATCH_OUT_OF_ORDER,
@@ -33,8 +34,8 @@ from services.ingest.store.rejects import opened_reject
 from services.ingest.usecases.prepare_batch import BatchWrites, Prepared, writes_of
 from services.ingest.usecases.submission_session import SubmissionSession, must_be_same, submission_row
 
-DELIVERED: Final = "submission.delivered"
-CLOSED: Final = "submission.closed"
+DELIVERED: Final = Act.SUBMISSION_DELIVERED
+CLOSED: Final = Act.SUBMISSION_CLOSED
 
 # What the store answers to a second document under an id.
 _DUPLICATE: Final = 11000
@@ -149,6 +150,7 @@ def _close(
     if submission is None or not submission["batches_committed"]:
         raise SUBMISSION_EMPTY()
     if (receipt := receipt_of(submission)) is not None:
+        unit.without_event("the submission is closed already")
         return receipt
     batches = submission["batches_committed"]
     records = submission["counts"]["total"]
@@ -162,7 +164,7 @@ def _close(
         must_agree(signed, content_sha256=content_sha256(digests), record_count=records)
         signature = {"jws": delivery.header.signature, "kid": signed.kid, "client_id": caller.client_id}
     receipt = ctx.signer.sign(submission, digests, ctx.clock.now(), signature)
-    closing = {"receipt": kept(receipt), "record_count": delivery.record_count} | (
+    closing = {"receipt": receipt_to_dict(receipt), "record_count": delivery.record_count} | (
         {"signature": signature} if signature else {}
     )
     ctx.store.close_submission(delivery.key, batches, closing, unit.session)

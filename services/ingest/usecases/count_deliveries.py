@@ -6,6 +6,7 @@ from datetime import date
 from typing import Final
 
 from chengxin.feeds.quarantine import Handler, Label, Quarantine, is_transient
+from chengxin.store import on_record
 from chengxin.store.database import OutboxRow, UnitOfWork
 from chengxin.values.clock import shanghai_date
 from chengxin.values.document import RawDocument
@@ -57,7 +58,8 @@ def count_next(ctx: IngestContext, most: int = _ROWS) -> CountedTransactions:
         quality.set_state({"position": rows[-1].position, "began": began}, unit.session)
         return CountedTransactions(len(rows), frozenset(grouped))
 
-    return ctx.store.transact(work)
+    with on_record.deriving():
+        return ctx.store.transact(work)
 
 
 def count_or_set_aside(ctx: IngestContext, quarantine: Quarantine) -> CountedTransactions:

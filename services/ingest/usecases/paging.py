@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chengxin.values.page_tokens import decode_page_token, must_be_instant
+from chengxin.values.page_tokens import decode_page_token, must_be_instant, number_after
 
 
 def reject_position(token: str) -> list[Any] | None:
@@ -20,8 +20,7 @@ def submission_position(token: str) -> list[Any] | None:
 
 def version_position(token: str) -> int:
     """The version after which a page of a record's versions begins. Raises INPUT_INVALID."""
-    found = decode_page_token(token, int)
-    return found[0] if found else 0
+    return number_after(token)
 
 
 def series_position(token: str, parts: int) -> list[Any] | None:

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import IO, Final
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import query
 from chengxin.auth.principal import Principal, Role
 from chengxin.tabular.columns import ItemName
 from chengxin.tabular.lenient import LenientColumns
 from chengxin.tabular.source import SourceRow, open_source
+from chengxin.values.acts import Act
 from services.ingest.context import IngestContext
 from services.ingest.domain.submission import Header
 from services.ingest.domain.validator import Validator, Violation
@@ -56,11 +57,11 @@ class Preview:
     rows: Sequence[SeenRow]
 
 
-@rule("submission.previewed", roles={Role.PROVIDER}, articles=("9", "10"), when=(provides,))
+@query(Act.SUBMISSION_PREVIEWED, roles={Role.PROVIDER}, articles=("9", "10"), when=(provides,))
 def preview(ctx: IngestContext, caller: Principal, header: Header, file: IO[bytes]) -> Preview:
     """Looks at the first rows of a file and stores nothing. Raises the problems of `chengxin.tabular`."""
     entry = ctx.directory.to_deliver(header.entry_code, header.entry_version, ctx.clock.today().isoformat())
-    ctx.audit.record(ctx.audit.event("submission.previewed", caller, entries=[entry.code]))
+    ctx.audit.record(ctx.audit.event(Act.SUBMISSION_PREVIEWED, caller, entries=[entry.code]))
     columns = LenientColumns(names_of(entry), ctx.store.providers.mapping(caller.org, entry.code))
     with open_source(file, header.file_name, _READ) as source:
         if source.kind != "jsonl":

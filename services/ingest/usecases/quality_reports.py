@@ -1,14 +1,15 @@
 """Quality and timeliness (Art. 11, 12, 30): what was expected, what came, in what state; and that there was nothing."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import Problem, precondition
 from chengxin.store.database import UnitOfWork
+from chengxin.values.acts import Act
 from chengxin.values.catalog_contract import TranslatedText
 from chengxin.values.clock import rfc3339
 from chengxin.values.document import RawDocument
@@ -158,14 +159,14 @@ def only_own(ctx: IngestContext, caller: Principal, wanted: SeriesFilter, *_: An
     return own(ctx, caller, wanted.provider)
 
 
-@rule("quality.listed", roles=READERS, articles=("11", "12", "30"), when=(only_own,))
+@query(Act.QUALITY_LISTED, roles=READERS, articles=("11", "12", "30"), when=(only_own,))
 def reports(
     ctx: IngestContext, caller: Principal, wanted: SeriesFilter, first: date, last: date, after: Any, size: int
 ) -> tuple[list[Report], Any]:
     """Reports over some days by provider and entry, and the position of the next page; a size of 0 is all of them."""
     wanted = seen(caller, wanted)
     told = described(wanted) | {"from": first.isoformat(), "until": last.isoformat()}
-    ctx.audit.record(ctx.audit.event("quality.listed", caller, entries=_entries(wanted), details=told))
+    ctx.audit.record(ctx.audit.event(Act.QUALITY_LISTED, caller, entries=_entries(wanted), details=told))
     picture = QualityPicture(ctx, wanted.provider)
     found = [o for o in picture.wanted(wanted) if after is None or [o.provider, o.entry_code] > after]
     page = found[:size] if size else found
@@ -181,14 +182,14 @@ def _report(ctx: IngestContext, picture: QualityPicture, owed: ReportingDuty, fi
     return Report(owed, series["region"], within, figures, series["on_record"])
 
 
-@rule("overdue.listed", roles=READERS, articles=("12", "30"), when=(only_own,))
+@query(Act.OVERDUE_LISTED, roles=READERS, articles=("12", "30"), when=(only_own,))
 def overdue(
     ctx: IngestContext, caller: Principal, wanted: SeriesFilter, after: Any, size: int
 ) -> tuple[list[Overdue], Any]:
     """Overdue periods by provider, entry and time, and the position of the next page; a size of 0 is all of them."""
     wanted = seen(caller, wanted)
     details = described(wanted)
-    ctx.audit.record(ctx.audit.event("overdue.listed", caller, entries=_entries(wanted), details=details))
+    ctx.audit.record(ctx.audit.event(Act.OVERDUE_LISTED, caller, entries=_entries(wanted), details=details))
     picture = QualityPicture(ctx, wanted.provider)
     page: list[Overdue] = []
     for one in _overdue(picture, wanted, after):
@@ -232,7 +233,7 @@ def named_by_entry(ctx: IngestContext, caller: Principal, declaration: Declarati
     return None
 
 
-@rule("period.declared", roles={Role.PROVIDER}, articles=("8", "12"), when=(named_by_entry,))
+@command(Act.PERIOD_DECLARED, roles={Role.PROVIDER}, articles=("8", "12"), when=(named_by_entry,))
 def declare_nothing(ctx: IngestContext, caller: Principal, declaration: Declaration, key: str) -> list[str]:
     """A provider says that there was nothing to report; the names of the periods. Again, it changes nothing.
 
@@ -243,7 +244,7 @@ def declare_nothing(ctx: IngestContext, caller: Principal, declaration: Declarat
     periods = _meant(picture, owed, declaration)
     by = caller.client_id or caller.sub
 
-    def work(unit: UnitOfWork) -> Mapping[str, Any]:
+    def work(unit: UnitOfWork) -> list[str]:
         at, today = rfc3339(ctx.clock.now()), picture.today.isoformat()
         series_id = series_key(caller.org, declaration.entry)
         series = ctx.quality.one_series(series_id, unit.session) or new_series(caller.org, declaration.entry)
@@ -252,11 +253,13 @@ def declare_nothing(ctx: IngestContext, caller: Principal, declaration: Declarat
         series["region"] = caller.region or series["region"]
         ctx.quality.put_series(series, unit.session)
         details = {"from": periods[0], "through": periods[-1], "periods": len(periods)}
-        unit.record(ctx.audit.event("period.declared", caller, entries=[owed.entry_code], details=details).encode())
-        return {"periods": periods}
+        unit.record(ctx.audit.event(Act.PERIOD_DECLARED, caller, entries=[owed.entry_code], details=details).encode())
+        return periods
 
-    answer = ctx.patiently(lambda: ctx.store.once(by, key, declaration.canonical(), lambda u: dict(work(u))))
-    return list(answer["periods"])
+    done = ctx.patiently(
+        lambda: ctx.store.once(by, key, declaration.canonical(), work, lambda names: {"periods": names})
+    )
+    return done.or_read(lambda answer: list(answer["periods"]))
 
 
 def _meant(picture: QualityPicture, owed: ReportingDuty, declaration: Declaration) -> list[str]:

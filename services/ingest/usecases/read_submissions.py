@@ -6,15 +6,16 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import query
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import NOT_FOUND, Problem
 from chengxin.store.database import OutboxRow
+from chengxin.values.acts import Act
 from chengxin.values.clock import rfc3339
 from chengxin.values.document import RawDocument
 from services.ingest.context import IngestContext
 from services.ingest.domain.receipt import receipt_of
-from services.ingest.domain.submission import FEED_NOT_FOR_YOU, OutcomeKind, Receipt, owned
+from services.ingest.domain.submission import FEED_NOT_FOR_YOU, OutcomeKind, Receipt, submission_key
 from services.ingest.domain.validator import Violation
 from services.ingest.store.rejects import RejectContent, opened_reject
 
@@ -55,61 +56,61 @@ def own(ctx: IngestContext, caller: Principal, provider: str, *_: Any) -> Proble
     return None
 
 
-@rule("submission.listed", roles=_READERS, articles=("12", "30"), when=(own,))
+@query(Act.SUBMISSION_LISTED, roles=_READERS, articles=("12", "30"), when=(own,))
 def submissions(
     ctx: IngestContext, caller: Principal, provider: str, after: Any, size: int
 ) -> tuple[list[RawDocument], Any]:
     """Submissions, latest first, and the position of the next page; of all providers when an organ names none."""
     of = caller.org if Role.PROVIDER in caller.roles else provider
-    ctx.audit.record(ctx.audit.event("submission.listed", caller, details={"provider": of} if of else {}))
+    ctx.audit.record(ctx.audit.event(Act.SUBMISSION_LISTED, caller, details={"provider": of} if of else {}))
     found = ctx.store.submissions_of(of, after, size + 1)
     page = found[:size]
     following = [page[-1]["created_at"].isoformat(), page[-1]["_id"]] if len(found) > size else None
     return page, following
 
 
-@rule("submission.read", roles=_READERS, articles=("12", "30"), when=(own,))
+@query(Act.SUBMISSION_READ, roles=_READERS, articles=("12", "30"), when=(own,))
 def submission(ctx: IngestContext, caller: Principal, provider: str, submission_id: str) -> RawDocument:
     """One submission with its receipt. Raises NOT_FOUND."""
     found = _submission(ctx, caller, provider, submission_id)
     details = {"submission_id": submission_id}
-    ctx.audit.record(ctx.audit.event("submission.read", caller, entries=[found["entry_code"]], details=details))
+    ctx.audit.record(ctx.audit.event(Act.SUBMISSION_READ, caller, entries=[found["entry_code"]], details=details))
     return found
 
 
-@rule("receipt.read", roles=_READERS, articles=("12",), when=(own,))
+@query(Act.RECEIPT_READ, roles=_READERS, articles=("12",), when=(own,))
 def receipt(ctx: IngestContext, caller: Principal, provider: str, submission_id: str) -> Receipt:
     """The receipt of a closed submission. Raises NOT_FOUND."""
     found = _submission(ctx, caller, provider, submission_id)
     details = {"submission_id": submission_id}
-    ctx.audit.record(ctx.audit.event("receipt.read", caller, entries=[found["entry_code"]], details=details))
+    ctx.audit.record(ctx.audit.event(Act.RECEIPT_READ, caller, entries=[found["entry_code"]], details=details))
     if (told := receipt_of(found)) is None:
         raise NOT_FOUND(what=f"{submission_id}/receipt")
     return told
 
 
-@rule("rejects.read", roles={Role.PROVIDER}, articles=("9", "12"), when=(own,))
+@query(Act.REJECTS_READ, roles={Role.PROVIDER}, articles=("9", "12"), when=(own,))
 def rejects(
     ctx: IngestContext, caller: Principal, provider: str, submission_id: str, after: Any, size: int
 ) -> tuple[list[RejectRow], Any]:
     """Rejected records in order of row as they were delivered, and the position of the next page."""
     found = _submission(ctx, caller, provider, submission_id)
     details = {"submission_id": submission_id}
-    ctx.audit.record(ctx.audit.event("rejects.read", caller, entries=[found["entry_code"]], details=details))
+    ctx.audit.record(ctx.audit.event(Act.REJECTS_READ, caller, entries=[found["entry_code"]], details=details))
     rows = ctx.store.rejects_of(found["_id"], after, size + 1)
     page = rows[:size]
     following = [page[-1]["row"], page[-1]["_id"]] if len(rows) > size else None
     return [_opened(row["row"], opened_reject(ctx.ring, row)) for row in page], following
 
 
-@rule("rejects.read", roles={Role.PROVIDER}, articles=("9", "12"), when=(own,))
+@query(Act.REJECTS_READ, roles={Role.PROVIDER}, articles=("9", "12"), when=(own,))
 def all_rejects(
     ctx: IngestContext, caller: Principal, provider: str, submission_id: str
 ) -> tuple[RawDocument, Iterator[RejectRow]]:
     """The submission and every rejected record, read as they are asked for."""
     found = _submission(ctx, caller, provider, submission_id)
     details = {"submission_id": submission_id}
-    ctx.audit.record(ctx.audit.event("rejects.read", caller, entries=[found["entry_code"]], details=details))
+    ctx.audit.record(ctx.audit.event(Act.REJECTS_READ, caller, entries=[found["entry_code"]], details=details))
     rows = ctx.store.every_reject(found["_id"])
     return found, (_opened(row["row"], opened_reject(ctx.ring, row)) for row in rows)
 
@@ -124,20 +125,20 @@ def objection_only(ctx: IngestContext, caller: Principal, *_: Any) -> Problem | 
     return None if caller.client_id == "objection" else FEED_NOT_FOR_YOU()
 
 
-@rule("records.followed", roles={Role.SERVICE}, articles=("15",), when=(disclosure_only,))
+@query(Act.RECORDS_FOLLOWED, roles={Role.SERVICE}, articles=("15",), when=(disclosure_only,))
 def changes(ctx: IngestContext, caller: Principal, after: int, running: Callable[[], bool]) -> Iterator[FeedBatchPart]:
     """Committed record versions after a position, in order, without end."""
-    ctx.audit.record(ctx.audit.event("records.followed", caller, details={"after": after}))
+    ctx.audit.record(ctx.audit.event(Act.RECORDS_FOLLOWED, caller, details={"after": after}))
     for row in ctx.store.follow(after, running):
         yield from _parts(ctx, row)
 
 
-@rule("corrections.followed", roles={Role.SERVICE}, articles=("25", "27"), when=(objection_only,))
+@query(Act.CORRECTIONS_FOLLOWED, roles={Role.SERVICE}, articles=("25", "27"), when=(objection_only,))
 def corrections(
     ctx: IngestContext, caller: Principal, after: int, running: Callable[[], bool]
 ) -> Iterator[FeedBatchPart]:
     """Versions after a position that were made for an objection, in order, without end, and every hundredth position."""
-    ctx.audit.record(ctx.audit.event("corrections.followed", caller, details={"after": after}))
+    ctx.audit.record(ctx.audit.event(Act.CORRECTIONS_FOLLOWED, caller, details={"after": after}))
     for row in ctx.store.follow(after, running):
         # Only a change of a single record names an objection, and its outbox row says which.
         if is_told(row):
@@ -150,13 +151,13 @@ def is_told(row: OutboxRow) -> bool:
     return not row.position % _TOLD or any(change.get("objection_no") for change in row.changes)
 
 
-@rule("record.head_read", roles={Role.SERVICE}, articles=("23",), when=(objection_only,))
+@query(Act.RECORD_HEAD_READ, roles={Role.SERVICE}, articles=("23",), when=(objection_only,))
 def head(ctx: IngestContext, caller: Principal, record_id: str) -> RawDocument:
     """The current version of a record, for whose it is and who answers for it. Raises NOT_FOUND."""
     if (found := ctx.store.record(record_id)) is None:
         raise NOT_FOUND(what=record_id)
     about = {"subject_refs": [found["subject"]["ref"]], "entries": [found["entry_code"]], "records": [record_id]}
-    ctx.audit.record(ctx.audit.event("record.head_read", caller, **about))
+    ctx.audit.record(ctx.audit.event(Act.RECORD_HEAD_READ, caller, **about))
     return found
 
 
@@ -180,7 +181,7 @@ def submission_to_dict(found: RawDocument) -> dict[str, Any]:
 
 
 def _submission(ctx: IngestContext, caller: Principal, provider: str, submission_id: str) -> RawDocument:
-    found = ctx.store.submission(owned(provider or caller.org, submission_id))
+    found = ctx.store.submission(submission_key(provider or caller.org, submission_id))
     if found is None:
         raise NOT_FOUND(what=submission_id)
     return found

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import query
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, NOT_FOUND, FieldError, Problem
+from chengxin.values.acts import Act
 from chengxin.values.document import RawDocument
 from services.ingest.context import IngestContext
 from services.ingest.domain.catalog_entry import DeliveryEntry
@@ -75,7 +76,7 @@ def own_record(ctx: IngestContext, caller: Principal, record_id: str, *_: Any) -
 
 
 # Whoever looks at somebody's record, its subject finds her among those who did.
-@rule("record.queried.delivered", roles=_READERS, articles=("9", "11", "12"), when=(own_record,))
+@query(Act.RECORD_QUERIED_DELIVERED, roles=_READERS, articles=("9", "11", "12"), when=(own_record,))
 def record(ctx: IngestContext, caller: Principal, record_id: str, after: int, size: int) -> RecordHistory:
     """Versions of a record after one of them. Personal identifiers are opened for its provider alone. Raises NOT_FOUND."""
     # First the current one: what supersedes it while this reads is not told.
@@ -85,7 +86,7 @@ def record(ctx: IngestContext, caller: Principal, record_id: str, after: int, si
 
 
 # Not for the organs: they could try out whose number is in a record that they see without it (decision 16).
-@rule("record.queried.delivered", roles={Role.PROVIDER}, articles=("9", "11", "12"))
+@query(Act.RECORD_QUERIED_DELIVERED, roles={Role.PROVIDER}, articles=("9", "11", "12"))
 def find(ctx: IngestContext, caller: Principal, named: NamedRecord, after: int, size: int) -> RecordHistory:
     """The caller's own record with these values of the entry's natural key, as `record` tells it.
 
@@ -124,7 +125,7 @@ def _history(ctx: IngestContext, caller: Principal, current: RawDocument, after:
     page = found[:size]
     about = {"subject_refs": [current["subject"]["ref"]], "entries": [current["entry_code"]], "records": [record_id]}
     details = {"versions": len(page)}
-    ctx.audit.record(ctx.audit.event("record.queried.delivered", caller, **about, details=details))
+    ctx.audit.record(ctx.audit.event(Act.RECORD_QUERIED_DELIVERED, caller, **about, details=details))
     own = Role.PROVIDER in caller.roles
     versions = [_version(ctx, row, own) for row in page]
     following = page[-1]["version"] if len(found) > size else 0

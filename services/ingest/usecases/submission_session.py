@@ -9,15 +9,16 @@ from pymongo.errors import DuplicateKeyError
 
 from chengxin.auth.principal import Principal
 from chengxin.store.database import UnitOfWork
+from chengxin.values.acts import Act
 from chengxin.values.document import RawDocument
 from chengxin.values.provider_statement import SUBMISSION_CONFLICT, ProviderStatement
 from services.ingest.context import IngestContext
 from services.ingest.domain.catalog_entry import DeliveryEntry, EntryProvider
-from services.ingest.domain.provider_signature import word_on
+from services.ingest.domain.provider_signature import read_delivery_statement
 from services.ingest.domain.receipt import receipt_of
-from services.ingest.domain.submission import NOT_A_PROVIDER, Counts, Header, Receipt, owned
+from services.ingest.domain.submission import NOT_A_PROVIDER, Counts, Header, Receipt, submission_key
 
-OPENED: Final = "submission.opened"
+OPENED: Final = Act.SUBMISSION_OPENED
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def open_delivery(
 ) -> SubmissionSession:
     """A new delivery, or the one that was begun under this id. Raises what is wrong with its header."""
     header.checked()
-    key = owned(caller.org, header.submission_id)
+    key = submission_key(caller.org, header.submission_id)
     found = ctx.patiently(lambda: ctx.store.submission(key))
     if found is None:
         today = ctx.clock.today().isoformat()
@@ -76,7 +77,7 @@ def open_delivery(
     signed = None
     if receipt is None:
         agreement = ctx.patiently(lambda: ctx.store.providers.agreement(caller.org))
-        signed = word_on(header, caller, agreement, file is not None)
+        signed = read_delivery_statement(header, caller, agreement, file is not None)
     committed = found["batches_committed"] if found else 0
     count = header.record_count or (found or {}).get("record_count") or 0
     return SubmissionSession(key, header, entry, provider, committed, count, receipt, file, signed)
@@ -90,6 +91,8 @@ def begin(ctx: IngestContext, caller: Principal, delivery: SubmissionSession) ->
             ctx.store.open_submission(submission_row(ctx, delivery), unit.session)
             event = ctx.audit.event(OPENED, caller, entries=[delivery.entry.code], details=delivery.about)
             unit.record(event.encode())
+        else:
+            unit.without_event("the submission is open already")
 
     try:
         ctx.persistently(lambda: ctx.store.transact(work))

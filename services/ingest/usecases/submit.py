@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import command
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError, Problem
 from services.ingest.context import IngestContext
@@ -45,7 +45,7 @@ def provides(ctx: IngestContext, caller: Principal, header: Header, *_: Any, **_
     return NOT_A_PROVIDER(org=caller.org or "-", entry=entry.code)
 
 
-@rule(DELIVERED, roles={Role.PROVIDER}, articles=("9", "10", "12"), when=(provides,))
+@command(DELIVERED, roles={Role.PROVIDER}, articles=("9", "10", "12"), when=(provides,))
 def submit(
     ctx: IngestContext,
     caller: Principal,
@@ -73,7 +73,7 @@ def submit(
     return close(ctx, caller, delivery)
 
 
-@rule(DELIVERED, roles={Role.PROVIDER}, articles=("9", "10", "12"), when=(provides,))
+@command(DELIVERED, roles={Role.PROVIDER}, articles=("9", "10", "12"), when=(provides,))
 def submit_batch(
     ctx: IngestContext, caller: Principal, header: Header, records: list[DeliveredRecord]
 ) -> tuple[Receipt, list[RecordOutcome]]:

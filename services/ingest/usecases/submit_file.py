@@ -7,7 +7,7 @@ from dataclasses import replace
 from io import BufferedReader
 from typing import Any, NamedTuple
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import command
 from chengxin.auth.principal import Principal, Role
 from chengxin.tabular.batches import in_batches
 from chengxin.tabular.columns import Columns, ItemName
@@ -33,7 +33,7 @@ class UploadResult(NamedTuple):
     unread: Sequence[str]
 
 
-@rule(DELIVERED, roles={Role.PROVIDER}, articles=("9", "10", "12"), when=(provides,))
+@command(DELIVERED, roles={Role.PROVIDER}, articles=("9", "10", "12"), when=(provides,))
 def submit_file(ctx: IngestContext, caller: Principal, header: Header, file: BufferedReader) -> UploadResult:
     """Takes an open file whole or not at all: what is wrong with it as a file is told before anything is stored.
 

@@ -1,4 +1,4 @@
-"""Large files are taken beside the request that brought them: nobody holds a connection for half an hour."""
+"""Takes large files in a thread beside the request that brought them: no connection stays open for half an hour."""
 
 import contextvars
 import threading
@@ -14,28 +14,29 @@ from chengxin.tabular.problems import FILE_READERS_BUSY
 T = TypeVar("T")
 log = structlog.get_logger()
 
-# Files taken at once; their batches take turns at the store anyway.
-_AT_ONCE: Final = 4
-# And those that wait for their turn: each takes its space on the disk meanwhile.
-_WAITING: Final = 16
+# Files that are taken at the same time; their batches take turns at the store anyway.
+_FILES_TAKEN: Final = 4
+# Files that wait for their turn at most: each uses space on the disk meanwhile.
+_FILES_WAITING: Final = 16
 _RETRY_SECONDS: Final = 60
 
 
 class UploadExecutor:
-    """Does work and waits for it, `patience` seconds at most; what takes longer goes on.
+    """Does work in a thread and waits for it, `patience` seconds at most; work that takes longer goes on.
 
-    When the process ends, work ends with it: the submission is open, and the same file again goes on from there.
+    When the process ends, its work ends too. The submission is then still open, and when the same file comes again, it
+    goes on from there.
     """
 
     def __init__(self, patience: float = 60) -> None:
         self.patience = patience
-        self._places = threading.BoundedSemaphore(_AT_ONCE)
-        self._queue = threading.BoundedSemaphore(_AT_ONCE + _WAITING)
+        self._places = threading.BoundedSemaphore(_FILES_TAKEN)
+        self._queue = threading.BoundedSemaphore(_FILES_TAKEN + _FILES_WAITING)
 
     def take(self, work: Callable[[], T]) -> T | None:
-        """What `work` gives, or None when it is not done yet.
+        """Starts `work`, and returns its result, or None when it is not done yet.
 
-        Raises FILE_READERS_BUSY when too much waits already, and what `work` raises meanwhile.
+        Raises FILE_READERS_BUSY when too many files wait already, and what `work` raises meanwhile.
         """
         if not self._queue.acquire(blocking=False):
             raise FILE_READERS_BUSY(retry_after=_RETRY_SECONDS)
@@ -51,15 +52,16 @@ class UploadExecutor:
             return done.result(self.patience)
         except FutureTimeout:
             if done.done():
-                raise
-            done.add_done_callback(_tell)
+                # It ended in this moment, perhaps with a time-out of its own.
+                return done.result()
+            done.add_done_callback(_log_failure)
             return None
 
     def _run(self, work: Callable[[], T], done: "Future[T]") -> None:
         try:
             with self._places:
                 result = work()
-        # Whatever it is, whoever waits is told.
+        # Whatever the error is, the waiting request gets it.
         except BaseException as e:
             self._queue.release()
             done.set_exception(e)
@@ -68,6 +70,6 @@ class UploadExecutor:
             done.set_result(result)
 
 
-def _tell(done: "Future[T]") -> None:
+def _log_failure(done: "Future[T]") -> None:
     if (error := done.exception()) is not None:
         log.warning("a file was not taken to its end", reason=f"{type(error).__name__}: {error}"[:200])

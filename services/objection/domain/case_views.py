@@ -1,8 +1,8 @@
-"""What each party sees of a case. Pure: plain values, the same for both faces.
+"""The view of a case that each party sees, as plain values that both faces use.
 
-Everybody involved sees the course: states, deadlines, lateness. Beside it the applicant sees what she and the centre wrote
-to each other; the centre sees all; the provider sees its task, and nothing of who filed it; who supervises sees only the
-course.
+Every party sees the course of the case: states, deadlines, lateness. The applicant also sees what the applicant and the
+centre wrote to each other. The centre sees everything. The provider sees its task, and nothing about the applicant.
+Supervisors see only the course.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from services.objection.domain.evidence import Evidence
 
 @dataclass(frozen=True)
 class EntryNames:
-    """What an entry version and its items are called, in `zh` and `en`."""
+    """The names of an entry version and of its items, in `zh` and `en`."""
 
     code: str
     version: int
@@ -27,14 +27,14 @@ class EntryNames:
 
 @dataclass(frozen=True)
 class CaseView:
-    """A case as it is looked at on a day, with the names of what it is about as far as they are known."""
+    """A case as it stands on a day, with the names of its entry and items as far as they are known."""
 
     case: Case
     names: EntryNames | None
     today: date
 
     def course(self) -> RawDocument:
-        """How the case goes, without a word that anybody wrote."""
+        """Returns the course of the case, without any text that a party wrote."""
         case, running = self.case, self.case.running
         return {
             "objection_no": case.objection_no,
@@ -60,11 +60,11 @@ class CaseView:
         }
 
     def for_applicant(self) -> RawDocument:
-        """The course, what she wrote, and what the centre told her."""
+        """Returns the course, the applicant's texts, and the centre's texts for the applicant."""
         case = self.case
         return self.course() | {
             "statement": case.statement,
-            "evidence": [evidence_plain(e) for e in case.evidence],
+            "evidence": [evidence_to_dict(e) for e in case.evidence],
             "missing": list(case.missing),
             "supplement": case.supplement,
             "refusal_reason": case.refusal_reason,
@@ -72,7 +72,7 @@ class CaseView:
         }
 
     def for_centre(self) -> RawDocument:
-        """All of it."""
+        """Returns everything."""
         case = self.case
         return self.for_applicant() | {
             "subject_ref": case.applicant,
@@ -82,7 +82,7 @@ class CaseView:
         }
 
     def task(self) -> RawDocument:
-        """What the provider has to verify. Who filed it, and what was attached, is not the provider's to know."""
+        """Returns the provider's task to verify, without the applicant and the attachments."""
         case, period = self.case, self.case.answer_period
         return {
             "objection_no": case.objection_no,
@@ -122,18 +122,18 @@ class CaseView:
         }
 
     def _correction(self) -> RawDocument | None:
-        found = self.case.correction
-        if found is None:
+        correction = self.case.correction
+        if correction is None:
             return None
         return {
-            "record_version": found.record_version,
-            "revoked": found.revoked,
-            "seen_at": rfc3339(found.seen_at),
+            "record_version": correction.record_version,
+            "revoked": correction.revoked,
+            "seen_at": rfc3339(correction.seen_at),
         }
 
 
-def evidence_plain(evidence: Evidence) -> RawDocument:
-    """What is told of an attachment."""
+def evidence_to_dict(evidence: Evidence) -> RawDocument:
+    """Returns the details of an attachment, without its content."""
     return {
         "number": evidence.number,
         "name": evidence.name,

@@ -1,4 +1,4 @@
-"""An objection and what may become of it (Art. 23 to 27). Pure: acts give the case as it is after them."""
+"""Objection cases and the steps of their procedure (Art. 23 to 27); each step returns the changed case."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -59,7 +59,7 @@ CORRECTION_WAS_MADE = precondition(
 
 
 class CaseState(StrEnum):
-    """Where a case is."""
+    """The state of a case."""
 
     FILED = "filed"
     SUPPLEMENT_REQUESTED = "supplement_requested"
@@ -95,14 +95,14 @@ STATE_EN: Final = {state: state.value.replace("_", " ") for state in CaseState}
 
 
 class CentreFinding(StrEnum):
-    """What the centre's verification finds (Art. 25)."""
+    """The result of the centre's verification (Art. 25)."""
 
     SYSTEM_FAULT = "system_fault"
     CONSISTENT_WITH_SOURCE = "consistent_with_source"
 
 
 class ProviderFinding(StrEnum):
-    """What the provider's verification finds (Art. 26)."""
+    """The result of the provider's verification (Art. 26)."""
 
     WRONG = "wrong"
     RIGHT = "right"
@@ -116,19 +116,22 @@ class CaseOutcome(StrEnum):
 
 
 class Party(StrEnum):
-    """Who moved a case."""
+    """The party that moved a case to another state."""
 
     APPLICANT = "applicant"
     CENTRE = "centre"
     PROVIDER = "provider"
 
 
-_BY_ANSWER: Final = {ProviderFinding.WRONG: CaseState.ANSWERED_WRONG, ProviderFinding.RIGHT: CaseState.ANSWERED_RIGHT}
+_STATE_BY_ANSWER: Final = {
+    ProviderFinding.WRONG: CaseState.ANSWERED_WRONG,
+    ProviderFinding.RIGHT: CaseState.ANSWERED_RIGHT,
+}
 
 
 @dataclass(frozen=True)
 class ChallengedRecord:
-    """The record objected to, as it was when the objection was filed."""
+    """The record that the objection challenges, as it was when the objection was filed."""
 
     record_id: str
     subject_ref: str
@@ -141,7 +144,7 @@ class ChallengedRecord:
 
 @dataclass(frozen=True)
 class Milestone:
-    """A state reached."""
+    """A state that a case reached, by which party and when."""
 
     state: CaseState
     by: Party
@@ -163,7 +166,7 @@ class Case:
 
     objection_no: str
     record: ChallengedRecord
-    # Codes of the items challenged; none: the record as a whole.
+    # The codes of the challenged items; empty for the record as a whole.
     items: tuple[str, ...]
     statement: str
     filed_at: datetime
@@ -187,40 +190,40 @@ class Case:
 
     @property
     def applicant(self) -> str:
-        """Who filed it: the subject of the record, and nobody else."""
+        """The subject reference of the applicant; only the subject of the record can file an objection."""
         return self.record.subject_ref
 
     @property
     def open(self) -> bool:
-        """Whether somebody still has to do something."""
+        """Whether a party still has to act."""
         return self.state not in CLOSED
 
     @property
     def running(self) -> StepPeriod | None:
-        """The period that runs; none while the applicant is to supplement, and once the case is closed."""
+        """The period that runs; None while a supplement is requested, and after the case is closed."""
         return self.periods[-1] if self.periods[-1].done_on is None else None
 
     @property
     def answer_period(self) -> StepPeriod | None:
-        """The provider's time to answer; none before it is notified."""
+        """The provider's period to answer; None before the provider is notified."""
         return next((p for p in reversed(self.periods) if p.step is Step.ANSWER), None)
 
     @property
     def notified_at(self) -> datetime | None:
-        """When the case became a task of the provider."""
+        """The time at which the case became a task of the provider."""
         return next((m.at for m in self.history if m.state is CaseState.PROVIDER_NOTIFIED), None)
 
     @property
     def extended(self) -> bool:
-        """Whether the provider's time was extended."""
+        """Whether the provider's period was extended."""
         return bool(self.extension_reason)
 
     def covers(self, items: Sequence[str]) -> bool:
-        """Whether the case is about any of these items, none meaning all."""
+        """Whether the case is about any of these items; an empty list means all items."""
         return not self.items or not items or not set(self.items).isdisjoint(items)
 
     def supplement_requested(self, missing: Sequence[str], at: datetime) -> "Case":
-        """Sent back, ONCE, with everything that is missing (Art. 24)."""
+        """Returns the case after the centre asked, ONCE, for everything that is missing (Art. 24)."""
         if self.state is CaseState.SUPPLEMENT_REQUESTED and self.missing == tuple(missing):
             return self
         self._must_be(CaseState.FILED, CaseState.SUPPLEMENT_REQUESTED)
@@ -231,8 +234,13 @@ class Case:
     def supplemented(
         self, statement: str, evidence: Sequence[Evidence], at: datetime, timetable: CaseTimetable
     ) -> "Case":
-        """Filed again with what was missing: the time for acceptance begins anew."""
-        if self.state is CaseState.FILED and self.missing and self.supplement == statement and self._has(evidence):
+        """Returns the case filed again with its supplement; the period for acceptance starts anew."""
+        if (
+            self.state is CaseState.FILED
+            and self.missing
+            and self.supplement == statement
+            and self._has_evidence(evidence)
+        ):
             return self
         self._must_be(CaseState.SUPPLEMENT_REQUESTED)
         acceptance = timetable.period(Step.ACCEPTANCE, shanghai_date(at))
@@ -240,7 +248,7 @@ class Case:
         return self._moved(CaseState.FILED, Party.APPLICANT, at, acceptance, supplement=statement, evidence=added)
 
     def accepted(self, at: datetime, timetable: CaseTimetable) -> "Case":
-        """Accepted: the centre verifies."""
+        """Returns the accepted case, which the centre now verifies."""
         if self.state is CaseState.ACCEPTED:
             return self
         self._must_be(CaseState.FILED)
@@ -248,14 +256,17 @@ class Case:
         return self._moved(CaseState.ACCEPTED, Party.CENTRE, at, verification)
 
     def refused(self, reason: str, at: datetime) -> "Case":
-        """Not accepted, with the reason."""
+        """Returns the case refused, with the reason."""
         if self.state is CaseState.REFUSED and self.refusal_reason == reason:
             return self
         self._must_be(CaseState.FILED)
         return self._moved(CaseState.REFUSED, Party.CENTRE, at, refusal_reason=reason)
 
     def verified(self, finding: CentreFinding, note: str, at: datetime, timetable: CaseTimetable) -> "Case":
-        """The system's own fault is to be corrected; what is consistent with its source goes to the provider."""
+        """Returns the case after the centre's verification.
+
+        A fault of the system must be corrected; a record that agrees with its source goes to the provider.
+        """
         if self.finding is finding and self.verification_note == note and self.open:
             return self
         self._must_be(CaseState.ACCEPTED)
@@ -266,7 +277,10 @@ class Case:
         return self._moved(state, Party.CENTRE, at, following, finding=finding, verification_note=note)
 
     def given_more_time(self, reason: str, at: datetime, timetable: CaseTimetable) -> "Case":
-        """A complex case: the provider's longer time, once, counted from its notification as before (Art. 26)."""
+        """Returns the case with the longer period that the provider gets once for a complex case (Art. 26).
+
+        It counts from the notification, as the shorter one did.
+        """
         if self.extended and self.extension_reason == reason and self.open:
             return self
         self._must_be(CaseState.PROVIDER_NOTIFIED)
@@ -279,17 +293,22 @@ class Case:
         return self._changed(periods=(*self.periods[:-1], longer), extension_reason=reason)
 
     def answered(self, answer: ProviderFinding, evidence: str, at: datetime, timetable: CaseTimetable) -> "Case":
-        """The provider has verified. A record that is right needs evidence (Art. 26)."""
+        """Returns the case after the provider's verification; the finding `right` needs evidence (Art. 26)."""
         if self.answer is answer and self.answer_evidence == evidence and self.open:
             return self
         self._must_be(CaseState.PROVIDER_NOTIFIED)
         if answer is ProviderFinding.RIGHT and not evidence:
             raise required("evidence")
         conclusion = timetable.period(Step.CONCLUSION, shanghai_date(at))
-        return self._moved(_BY_ANSWER[answer], Party.PROVIDER, at, conclusion, answer=answer, answer_evidence=evidence)
+        return self._moved(
+            _STATE_BY_ANSWER[answer], Party.PROVIDER, at, conclusion, answer=answer, answer_evidence=evidence
+        )
 
     def decided(self, outcome: CaseOutcome, explanation: str, at: datetime) -> "Case":
-        """Concluded, and the applicant told (Art. 27): corrected once the correction is there, or as recorded."""
+        """Returns the concluded case, of which the applicant is informed (Art. 27).
+
+        It ends as corrected after the correction has arrived, or as upheld.
+        """
         if self.outcome is outcome and self.explanation == explanation:
             return self
         if outcome is CaseOutcome.CORRECTED:
@@ -304,27 +323,30 @@ class Case:
         return self._moved(CaseState(outcome), Party.CENTRE, at, outcome=outcome, explanation=explanation)
 
     def withdrawn(self, at: datetime) -> "Case":
-        """Taken back by the applicant; taking back twice changes nothing."""
+        """Returns the case withdrawn by the applicant; a second withdrawal changes nothing."""
         if self.state is CaseState.WITHDRAWN:
             return self
         self._must_be_open()
         return self._moved(CaseState.WITHDRAWN, Party.APPLICANT, at)
 
     def correction_seen(self, correction: Correction) -> "Case":
-        """An amendment or revocation naming this case has arrived; the newest counts. Nothing changes a closed case."""
+        """Returns the case with an amendment or revocation that names it; the newest one counts.
+
+        A closed case does not change.
+        """
         known = self.correction.record_version if self.correction else self.record.record_version
         if not self.open or correction.record_version <= known:
             return self
         return self._changed(correction=correction)
 
     def rescheduled(self, timetable: CaseTimetable) -> "Case":
-        """The running period by the calendar of now; periods that are over stay as they were."""
+        """Returns the case with its running period counted by the present calendar; past periods stay as they were."""
         if self.running is None:
             return self
-        again = timetable.again(self.running)
-        return self if again == self.running else self._changed(periods=(*self.periods[:-1], again))
+        recounted = timetable.again(self.running)
+        return self if recounted == self.running else self._changed(periods=(*self.periods[:-1], recounted))
 
-    def _has(self, evidence: Sequence[Evidence]) -> bool:
+    def _has_evidence(self, evidence: Sequence[Evidence]) -> bool:
         return {e.sha256 for e in evidence} <= {e.sha256 for e in self.evidence}
 
     def _must_be(self, *states: CaseState) -> None:
@@ -339,12 +361,12 @@ class Case:
     def _moved(
         self, state: CaseState, by: Party, at: datetime, following: StepPeriod | None = None, **changes: Any
     ) -> "Case":
-        ended = self.periods
+        periods = self.periods
         if self.running is not None:
-            ended = (*self.periods[:-1], self.running.done(shanghai_date(at)))
+            periods = (*self.periods[:-1], self.running.done(shanghai_date(at)))
         return self._changed(
             state=state,
-            periods=(*ended, following) if following else ended,
+            periods=(*periods, following) if following else periods,
             history=(*self.history, Milestone(state, by, at)),
             **changes,
         )
@@ -362,7 +384,7 @@ def filed(
     at: datetime,
     timetable: CaseTimetable,
 ) -> Case:
-    """A new objection by the subject of the record (Art. 23)."""
+    """Returns a new objection by the subject of the record (Art. 23)."""
     return Case(
         objection_no=objection_no,
         record=record,
@@ -377,27 +399,27 @@ def filed(
     )
 
 
-def number(day: date, count: int) -> str:
-    """The number of the `count`-th objection of a day, as people quote it: `YY-20261124-0001` (YY: 异议)."""
+def case_number(day: date, count: int) -> str:
+    """Returns the number of the `count`-th objection of a day, as people quote it: `YY-20261124-0001` (YY: 异议)."""
     return f"YY-{day:%Y%m%d}-{count:04d}"
 
 
-def said(field: str, text: str, most: int) -> str:
-    """A text that somebody has to give, without the white space around it. Raises INPUT_INVALID."""
-    told = text.strip()
-    if not told:
+def require_text(field: str, text: str, most: int) -> str:
+    """Returns a required text without outer white space. Raises INPUT_INVALID."""
+    stripped = text.strip()
+    if not stripped:
         raise required(field)
-    return may_say(field, told, most)
+    return optional_text(field, stripped, most)
 
 
-def may_say(field: str, text: str, most: int) -> str:
-    """A text that somebody may give, without the white space around it. Raises INPUT_INVALID."""
-    told = text.strip()
-    if len(told) > most:
+def optional_text(field: str, text: str, most: int) -> str:
+    """Returns an optional text without outer white space. Raises INPUT_INVALID."""
+    stripped = text.strip()
+    if len(stripped) > most:
         raise INPUT_INVALID(fields=[FieldError(field, "length", f"≤ {most}")])
-    return told
+    return stripped
 
 
 def required(field: str) -> Problem:
-    """INPUT_INVALID for something that is missing."""
+    """Returns the INPUT_INVALID problem for a missing field."""
     return INPUT_INVALID(fields=[FieldError(field, "required", "必填 / required")])

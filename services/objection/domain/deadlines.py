@@ -1,4 +1,4 @@
-"""By when each step of the procedure is due (Art. 24 to 27): working days by the rules of the case. Pure."""
+"""The deadlines of the procedure's steps (Art. 24 to 27), in working days by the rules of the case."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,12 +15,12 @@ DEADLINE_UNKNOWN = unavailable(
     "The deadline cannot be computed before {what_en} arrives, so nothing was done; try again shortly",
 )
 
-# The rule set of the catalog that has the deadlines.
+# The rule set of the catalog with the deadlines.
 RULE_SET: Final = "objection"
 
 
 class Step(StrEnum):
-    """What somebody has to do within a period."""
+    """A step that a party must take within a period."""
 
     ACCEPTANCE = "acceptance"
     VERIFICATION = "verification"
@@ -36,7 +36,7 @@ class DeadlineRules:
     values: Mapping[str, int]
 
     def working_days(self, step: Step, extended: bool = False) -> int:
-        """The length of a period. Raises DEADLINE_UNKNOWN for rules that do not say."""
+        """Returns the length of a period. Raises DEADLINE_UNKNOWN when the rules lack it."""
         name = f"{step}_extended_working_days" if extended else f"{step}_working_days"
         if name not in self.values:
             raise DEADLINE_UNKNOWN(what=f"期限规则 {name}", what_en=f"rule {name}")
@@ -45,41 +45,41 @@ class DeadlineRules:
 
 @dataclass(frozen=True)
 class StepPeriod:
-    """The time for one step: `working_days` after `start`, which does not count itself."""
+    """The period for one step: `working_days` after `start`; the day `start` itself does not count."""
 
     step: Step
     start: date
     working_days: int
     due: date
-    # A notice of the State Council still to come may move the due date.
+    # True if a notice of the State Council that is not published yet may move the due date.
     provisional: bool
     done_on: date | None = None
 
     def late(self, today: date) -> bool:
-        """Whether the step was, or by today is, not done in time."""
+        """Whether the step was done late, or is not done and its due date is past."""
         return (self.done_on or today) > self.due
 
     def done(self, day: date) -> "StepPeriod":
-        """The same period, its step done."""
+        """Returns the period with its step done on a day."""
         return replace(self, done_on=day)
 
 
 @dataclass(frozen=True)
 class CaseTimetable:
-    """The rules of a case and the calendar as it is known."""
+    """The rules of a case, and the working-day calendar as it is known now."""
 
     rules: DeadlineRules
     calendar: WorkCalendar
 
     def period(self, step: Step, start: date, extended: bool = False) -> StepPeriod:
-        """The time for a step that begins on `start`. Raises DEADLINE_UNKNOWN: a date is never guessed."""
-        return self._counted(step, start, self.rules.working_days(step, extended))
+        """Returns the period for a step that begins on `start`. Raises DEADLINE_UNKNOWN, because no date is guessed."""
+        return self._count(step, start, self.rules.working_days(step, extended))
 
     def again(self, period: StepPeriod) -> StepPeriod:
-        """A running period, counted again by the calendar of now. Raises DEADLINE_UNKNOWN."""
-        return self._counted(period.step, period.start, period.working_days)
+        """Returns a running period, counted again by the present calendar. Raises DEADLINE_UNKNOWN."""
+        return self._count(period.step, period.start, period.working_days)
 
-    def _counted(self, step: Step, start: date, working_days: int) -> StepPeriod:
+    def _count(self, step: Step, start: date, working_days: int) -> StepPeriod:
         try:
             due, provisional = self.calendar.add_working_days(start, working_days)
         except Problem as e:

@@ -1,4 +1,4 @@
-"""What may be attached to an objection: few files, not large, of a kind that is what it says it is. Pure."""
+"""The rules for files that are attached to an objection: their number, size, and type, which the content must match."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -22,13 +22,13 @@ _BAD_IN_NAME: Final = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
 
 TYPES: Final = ("application/pdf", "image/png", "image/jpeg", "text/plain")
 
-# What contents are, by their media types.
+# Detects the media types of file contents.
 Types = Callable[[Sequence[bytes]], Sequence[str]]
 
 
 @dataclass(frozen=True)
 class Attachment:
-    """A file as it is delivered."""
+    """A file as the caller delivers it."""
 
     name: str
     content_type: str
@@ -36,13 +36,13 @@ class Attachment:
 
     @property
     def sha256(self) -> str:
-        """Digest of the content, lower-case hex."""
+        """The SHA-256 digest of the content, in lower-case hexadecimal digits."""
         return digest(self.data)
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """A kept file, without its content, which is under `key`."""
+    """A stored file without its content, which is stored under `key`."""
 
     number: int
     key: str
@@ -54,33 +54,37 @@ class Evidence:
 
 
 def checked(attachments: Sequence[Attachment], told_types: Types) -> tuple[Attachment, ...]:
-    """The attachments with their types in plain form. Raises EVIDENCE_INVALID, naming every fault."""
+    """Returns the attachments with normalised media types. Raises EVIDENCE_INVALID, which names every fault."""
     faults = []
     if len(attachments) > MOST_FILES:
         faults.append(FieldError("evidence", "count", f"最多 {MOST_FILES} 个 / at most {MOST_FILES} files"))
-    plain = [Attachment(a.name, a.content_type.split(";")[0].strip().lower(), a.data) for a in attachments[:MOST_FILES]]
-    for n, attachment in enumerate(plain):
-        faults += [FieldError(f"evidence.{n}.{field}", name, told) for field, name, told in _faults(attachment)]
-    of_a_type = [n for n, a in enumerate(plain) if a.data and a.content_type in TYPES]
-    types = told_types([plain[n].data[:MOST_BYTES] for n in of_a_type])
-    for n, found in zip(of_a_type, types, strict=True):
-        if found != plain[n].content_type:
+    normalised = [
+        Attachment(a.name, a.content_type.split(";")[0].strip().lower(), a.data) for a in attachments[:MOST_FILES]
+    ]
+    for n, attachment in enumerate(normalised):
+        faults += [
+            FieldError(f"evidence.{n}.{field}", name, message) for field, name, message in _find_faults(attachment)
+        ]
+    typed = [n for n, a in enumerate(normalised) if a.data and a.content_type in TYPES]
+    types = told_types([normalised[n].data[:MOST_BYTES] for n in typed])
+    for n, detected in zip(typed, types, strict=True):
+        if detected != normalised[n].content_type:
             faults.append(FieldError(f"evidence.{n}.content", "type.mismatch", _MISMATCH))
     if faults:
         raise EVIDENCE_INVALID(fields=faults)
-    return tuple(plain)
+    return tuple(normalised)
 
 
 def numbered(attachments: Sequence[Attachment], keys: Sequence[str], before: int, at: datetime) -> tuple[Evidence, ...]:
-    """What is known of the attachments, kept under `keys`, numbered after those that there are already."""
+    """Returns the evidence for attachments that are stored under `keys`, numbered after the `before` existing ones."""
     return tuple(
         Evidence(before + n, key, a.name, a.content_type, len(a.data), a.sha256, at)
         for n, (key, a) in enumerate(zip(keys, attachments, strict=True), start=1)
     )
 
 
-def _faults(attachment: Attachment) -> list[tuple[str, str, str]]:
-    return [(field, name, told) for field, name, told, wrong in _RULES if wrong(attachment)]
+def _find_faults(attachment: Attachment) -> list[tuple[str, str, str]]:
+    return [(field, name, message) for field, name, message, is_wrong in _RULES if is_wrong(attachment)]
 
 
 _MISMATCH: Final = "文件内容与所声明的类型不符 / the content is not of the declared type"

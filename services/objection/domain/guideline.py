@@ -1,15 +1,16 @@
-"""The working guideline of the objection procedure (Art. 28), with the deadlines of a rule set. Pure.
+"""The working guideline of the objection procedure (Art. 28), with the deadlines of a rule set.
 
 `docs/objection-guideline.md` is this text with the deadlines of the regulation:
 `python -m services.objection --guideline`.
 """
 
+import textwrap
 from typing import Final
 
 from services.objection.domain.deadlines import DeadlineRules, Step
 from services.objection.domain.evidence import MOST_BYTES, MOST_FILES
 
-# Art. 24 to 27.
+# The deadlines of Art. 24 to 27.
 REGULATION: Final = DeadlineRules(
     1,
     {
@@ -21,6 +22,7 @@ REGULATION: Final = DeadlineRules(
     },
 )
 
+_WIDTH: Final = 116
 _ZH: Final = """# 公共信用信息异议处理工作指引
 
 依据《阳江市公共信用信息管理暂行办法》第二十三条至第二十八条制定。本指引由异议处理系统按现行期限规则（第 {version} 版）生成；\
@@ -92,24 +94,32 @@ without a notice is provisional and is counted again when the notice is loaded.
 
 
 def zh(rules: DeadlineRules) -> str:
-    """The guideline, Markdown. Raises DEADLINE_UNKNOWN for rules that lack a period."""
-    return _filled(_ZH, rules)
+    """Returns the guideline in Chinese, as Markdown. Raises DEADLINE_UNKNOWN for rules that lack a period."""
+    return _fill(_ZH, rules)
 
 
 def en(rules: DeadlineRules) -> str:
-    """Its summary, Markdown. Raises DEADLINE_UNKNOWN for rules that lack a period."""
-    return _filled(_EN, rules)
+    """Returns its summary in English, as Markdown. Raises DEADLINE_UNKNOWN for rules that lack a period."""
+    return _fill(_EN, rules)
 
 
 def document() -> str:
-    """`docs/objection-guideline.md`."""
-    made = (
+    """Returns the content of `docs/objection-guideline.md`."""
+    notice = (
         "<!-- made by `python -m services.objection --guideline`; change services/objection/domain/guideline.py -->\n\n"
     )
-    return f"{made}{zh(REGULATION)}\n---\n\n{en(REGULATION)}"
+    return f"{notice}{zh(REGULATION)}\n---\n\n{_wrapped(en(REGULATION))}"
 
 
-def _filled(text: str, rules: DeadlineRules) -> str:
+def _wrapped(text: str) -> str:
+    """Wraps paragraphs and items, for the lines of a document are at most 120 characters long."""
+    lines = (
+        textwrap.fill(line, _WIDTH, subsequent_indent="  " if line[:2] == "- " else "") for line in text.split("\n")
+    )
+    return "\n".join(lines)
+
+
+def _fill(text: str, rules: DeadlineRules) -> str:
     return text.format(
         version=rules.version,
         files=MOST_FILES,

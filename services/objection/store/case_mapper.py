@@ -1,4 +1,4 @@
-"""Cases as documents and back: what people wrote, and the names of their files, is sealed."""
+"""Maps cases to documents and back. Texts that people wrote and the names of their files are sealed."""
 
 import json
 from dataclasses import asdict
@@ -21,7 +21,7 @@ from services.objection.domain.cases import (
 from services.objection.domain.deadlines import Step, StepPeriod
 from services.objection.domain.evidence import Evidence
 
-_WORDS: Final = (
+_SEALED_FIELDS: Final = (
     "statement",
     "supplement",
     "missing",
@@ -34,8 +34,8 @@ _WORDS: Final = (
 
 
 def case_row(case: Case, keys: KeyRing) -> RawDocument:
-    """The document of a case."""
-    words = {name: getattr(case, name) for name in _WORDS} | {"file_names": [e.name for e in case.evidence]}
+    """Makes the document of a case."""
+    words = {name: getattr(case, name) for name in _SEALED_FIELDS} | {"file_names": [e.name for e in case.evidence]}
     running, answer = case.running, case.answer_period
     return {
         "_id": case.objection_no,
@@ -62,7 +62,7 @@ def case_row(case: Case, keys: KeyRing) -> RawDocument:
 
 
 def read_case(row: RawDocument, keys: KeyRing) -> Case:
-    """The case of a document. Raises `DecryptionError`."""
+    """Reads the case from a document. Raises `DecryptionError`."""
     words = json.loads(keys.decrypt(row["words"], _context(row["_id"])))
     names = words.pop("file_names")
     words["missing"] = tuple(words["missing"])

@@ -1,12 +1,13 @@
-"""What the objection service keeps: cases, their evidence, and what it learns from the feeds it follows."""
+"""The objection service's database: cases, their evidence, and what comes from the feeds that the service follows."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from itertools import islice
+from typing import TypeVar
 
 from pymongo import ReturnDocument
 
-from chengxin.store.database import OutboxRow, Store, UnitOfWork, session_of
+from chengxin.store.database import Once, OutboxRow, Store, UnitOfWork, session_of
 from chengxin.store.field_encryption import KeyRing
 from chengxin.values.document import RawDocument
 from chengxin.values.ids import new_id
@@ -16,6 +17,8 @@ from services.objection.domain.cases import OBJECTION_CHANGED, Case
 from services.objection.domain.deadlines import DEADLINE_UNKNOWN, CaseTimetable, DeadlineRules
 from services.objection.store import documents
 from services.objection.store.case_mapper import case_row, read_case
+
+T = TypeVar("T")
 
 
 class ObjectionStore:
@@ -34,43 +37,46 @@ class ObjectionStore:
         self._numbers = store.collection(documents.NumberRow)
 
     def create_indexes(self) -> None:
-        """Makes the collections and their indexes; doing it again changes nothing."""
-        there = set(self.store.db.list_collection_names())
+        """Makes the collections and their indexes. A second call changes nothing."""
+        existing = set(self.store.db.list_collection_names())
         for document in documents.ALL:
-            # Not within the first transaction that writes to it.
-            if document._get_collection_name() not in there:
+            # Otherwise the first transaction that writes to a collection would make it.
+            if document._get_collection_name() not in existing:
                 self.store.db.create_collection(document._get_collection_name())
             document.ensure_indexes()
 
-    def once(self, caller: str, key: str, request: bytes, work: Callable[[UnitOfWork], RawDocument]) -> RawDocument:
-        """Runs `work` in a transaction, at most once per idempotency key of a caller."""
-        return self.store.once(caller, key, request, work)
+    def once(
+        self, caller: str, key: str, request: bytes, work: Callable[[UnitOfWork], T], keep: Callable[[T], RawDocument]
+    ) -> Once[T]:
+        """Runs `work` as `Store.once` does."""
+        return self.store.once(caller, key, request, work, keep)
 
     def follow(self, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
-        """Committed changes after a position, in order, without end."""
+        """Yields the committed changes after a position, in order, without end."""
         return self.store.follow(after, running)
 
     # Cases
 
     def case(self, objection_no: str, unit: UnitOfWork | None = None) -> Case | None:
-        """A case by number."""
+        """Returns a case by its number."""
         row = self._cases.find_one({"_id": objection_no}, session=session_of(unit))
         return read_case(row, self._keys) if row else None
 
     def cases_of(self, applicant: str, before: str, limit: int) -> list[Case]:
-        """An applicant's cases, newest first, before a number."""
+        """Returns an applicant's cases before a number, newest first."""
         query: RawDocument = {"applicant": applicant} | ({"_id": {"$lt": before}} if before else {})
-        return self._read(self._cases.find(query).sort("_id", -1).limit(limit))
+        return self._read_cases(self._cases.find(query).sort("_id", -1).limit(limit))
 
     def cases(self, state: str, late_on: date | None, after: str, limit: int) -> list[Case]:
-        """Cases in a state, or all, oldest first, after a number; with a day only those that are overdue on it."""
+        """Returns cases after a number, oldest first: those in a state, or all; with `late_on` only those that are
+        overdue on that day."""
         query: RawDocument = {"_id": {"$gt": after}} | ({"state": state} if state else {})
         if late_on is not None:
             query |= {"open": True, "due": {"$gt": "", "$lt": late_on.isoformat()}}
-        return self._read(self._cases.find(query).sort("_id", 1).limit(limit))
+        return self._read_cases(self._cases.find(query).sort("_id", 1).limit(limit))
 
     def tasks(self, provider: str, waiting_in: str, after: tuple[str, str], limit: int) -> list[Case]:
-        """A provider's cases since it was notified, those in state `waiting_in` or all, by due date and number."""
+        """Returns a provider's cases since it was notified, in state `waiting_in` or in any, by due date and number."""
         due, _ = after
         query: RawDocument = {
             "record.provider_uscc": provider,
@@ -78,19 +84,19 @@ class ObjectionStore:
         }
         if waiting_in:
             query["state"] = waiting_in
-        # Those of the day `due` that come before `after` are passed over here: asked with `$or`, SecantusDB scans all.
-        found = self._cases.find(query).sort([("answer_due", 1), ("_id", 1)]).batch_size(limit + 1)
-        following = (row for row in found if (row["answer_due"], row["_id"]) > after)
-        return self._read(islice(following, limit))
+        # This skips the cases of the day `due` that are not after `after`: with `$or`, SecantusDB scans everything.
+        rows = self._cases.find(query).sort([("answer_due", 1), ("_id", 1)]).batch_size(limit + 1)
+        following = (row for row in rows if (row["answer_due"], row["_id"]) > after)
+        return self._read_cases(islice(following, limit))
 
     def open_cases(self, record_id: str, applicant: str, unit: UnitOfWork) -> list[Case]:
-        """What an applicant has open about a record."""
+        """Returns the open cases of an applicant about a record."""
         query = {"record.record_id": record_id, "open": True, "applicant": applicant}
-        return self._read(self._cases.find(query, session=unit.session))
+        return self._read_cases(self._cases.find(query, session=unit.session))
 
     def running_through(self, year: int, after: str, limit: int) -> list[str]:
-        """Numbers, after one, of open cases with a period that touches a year, or the end of the one before, which
-        its notice settles."""
+        """Returns the numbers, after one of them, of open cases with a period that touches a year, or December of the
+        year before, because the year's notice settles the end of that one too."""
         query = {
             "_id": {"$gt": after},
             "open": True,
@@ -104,15 +110,16 @@ class ObjectionStore:
         self._cases.insert_one(case_row(case, self._keys), session=unit.session)
 
     def save(self, case: Case, before: Case, unit: UnitOfWork) -> None:
-        """Writes a change of the case as it was `before`. Raises OBJECTION_CHANGED when it no longer is."""
-        done = self._cases.replace_one(
+        """Writes a case that was changed from `before`. Raises OBJECTION_CHANGED when the stored case has another
+        version by now."""
+        result = self._cases.replace_one(
             {"_id": case.objection_no, "version": before.version}, case_row(case, self._keys), session=unit.session
         )
-        if not done.matched_count:
+        if not result.matched_count:
             raise OBJECTION_CHANGED(objection_no=case.objection_no)
 
     def next_number(self, day: date, unit: UnitOfWork) -> int:
-        """1, 2, 3 … on each day."""
+        """Takes the next number of a day: 1, 2, 3 …"""
         row = self._numbers.find_one_and_update(
             {"_id": day.isoformat()},
             {"$inc": {"count": 1}},
@@ -125,7 +132,7 @@ class ObjectionStore:
         return int(row["count"])
 
     def upload(self, contents: Sequence[bytes], at: datetime) -> list[str]:
-        """Keeps attachments, sealed, and gives their keys; a case is to take them over in its transaction.
+        """Keeps attachments, sealed, and returns their keys. A case has to take them over in its transaction.
 
         They are not written in that transaction, because a store takes no transaction of such a size (SecantusDB with
         a cache of 64 MiB refuses 5 MiB).
@@ -138,12 +145,12 @@ class ObjectionStore:
         return keys
 
     def take_over(self, keys: Sequence[str], unit: UnitOfWork) -> None:
-        """Attachments that a case has from now on."""
+        """Notes that a case has these attachments from now on."""
         if keys:
             self._uploads.delete_many({"_id": {"$in": list(keys)}}, session=unit.session)
 
     def drop(self, keys: Sequence[str]) -> None:
-        """Drops those of the attachments that no case has taken over."""
+        """Deletes those of the attachments that no case has taken over."""
         if not keys:
             return
         left = [row["_id"] for row in self._uploads.find({"_id": {"$in": list(keys)}})]
@@ -151,18 +158,18 @@ class ObjectionStore:
         self._uploads.delete_many({"_id": {"$in": left}})
 
     def drop_left(self, before: datetime) -> None:
-        """Drops attachments of before an instant that no case has taken over: a process ended in between."""
+        """Deletes attachments from before an instant that no case has taken over because a process ended too soon."""
         self.drop([row["_id"] for row in self._uploads.find({"at": {"$lt": before}})])
 
     def content(self, key: str) -> bytes | None:
-        """The content of an attachment. Raises `DecryptionError` when it was altered."""
+        """Returns the content of an attachment. Raises `DecryptionError` when it was altered."""
         row = self._evidence.find_one({"_id": key})
         return self._keys.decrypt_bytes(bytes(row["content"]), key) if row else None
 
-    # What the feeds tell
+    # What comes from the feeds
 
     def entry(self, code: str, version: int, unit: UnitOfWork | None = None) -> EntryNames | None:
-        """The names of an entry version."""
+        """Returns the names of an entry version and its items."""
         row = self._entries.find_one({"_id": f"{code}:{version}"}, session=session_of(unit))
         return EntryNames(code, version, row["name"], row["items"]) if row else None
 
@@ -178,7 +185,7 @@ class ObjectionStore:
         self._rules.replace_one({"_id": version}, row, upsert=True, session=unit.session)
 
     def save_year(self, year: CalendarYear, unit: UnitOfWork) -> None:
-        """Writes a year of the calendar; when that changes anything, deadlines are to be counted again."""
+        """Writes a year of the calendar. When the year changes, marks it, so that its deadlines are counted again."""
         row = {
             "announced": year.announced,
             "days_off": sorted(d.isoformat() for d in year.days_off),
@@ -190,24 +197,26 @@ class ObjectionStore:
             self._recounts.replace_one({"_id": year.year}, mark, upsert=True, session=unit.session)
 
     def years_to_recount(self) -> list[tuple[int, str]]:
-        """Years that have changed, with deadlines still to be counted again; and the mark of the change."""
+        """Returns the years that have changed while deadlines are still to be counted again, each with the mark of the
+        change."""
         return [(row["_id"], row["mark"]) for row in self._recounts.find().sort("_id", 1)]
 
     def recounted(self, year: int, mark: str) -> None:
-        """All deadlines that touch a year are counted again, unless it has changed again meanwhile."""
+        """Notes that all deadlines that touch a year have been counted again, unless the year has changed again
+        meanwhile."""
         self._recounts.delete_one({"_id": year, "mark": mark})
 
     def timetable_in_force(self, day: date, unit: UnitOfWork | None = None) -> CaseTimetable:
-        """The deadlines in force on a day, with the calendar. Raises DEADLINE_UNKNOWN."""
+        """Returns the deadlines in force on a day, with the calendar. Raises DEADLINE_UNKNOWN."""
         query = {"effective_from": {"$lte": day.isoformat()}}
         row = self._rules.find_one(query, sort=[("_id", -1)], session=session_of(unit))
-        return self._timetable(row, unit)
+        return self._make_timetable(row, unit)
 
     def timetable_of(self, case: Case, unit: UnitOfWork) -> CaseTimetable:
-        """The deadlines that a case was filed under, with the calendar. Raises DEADLINE_UNKNOWN."""
-        return self._timetable(self._rules.find_one({"_id": case.rules_version}, session=unit.session), unit)
+        """Returns the deadlines under which a case was filed, with the calendar. Raises DEADLINE_UNKNOWN."""
+        return self._make_timetable(self._rules.find_one({"_id": case.rules_version}, session=unit.session), unit)
 
-    def _timetable(self, rules: RawDocument | None, unit: UnitOfWork | None) -> CaseTimetable:
+    def _make_timetable(self, rules: RawDocument | None, unit: UnitOfWork | None) -> CaseTimetable:
         if rules is None:
             raise DEADLINE_UNKNOWN(what="异议处理期限规则", what_en="the rule set of objections", retry_after=5)
         years = [
@@ -216,5 +225,5 @@ class ObjectionStore:
         ]
         return CaseTimetable(DeadlineRules(rules["_id"], rules["values"]), WorkCalendar(years))
 
-    def _read(self, rows: Iterable[RawDocument]) -> list[Case]:
+    def _read_cases(self, rows: Iterable[RawDocument]) -> list[Case]:
         return [read_case(row, self._keys) for row in rows]

@@ -1,4 +1,4 @@
-"""The objection service's collections. Documents describe and index; `cases.py` reads and writes them by pymongo."""
+"""The objection service's documents, which describe its collections and their indexes. `cases.py` uses pymongo."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ from mongoengine import BinaryField, BooleanField, DateTimeField, DictField, Doc
 
 
 class CaseRow(Document):
-    """An objection; everything that people wrote is sealed in `words`."""
+    """An objection. `words` has everything that people wrote, sealed."""
 
     id = StringField(primary_key=True)
     applicant = StringField(required=True)
@@ -25,7 +25,7 @@ class CaseRow(Document):
     filed_at = DateTimeField()
     words = StringField()
     version = IntField(required=True)
-    # For queries, derived from the above: when the running period began and ends, the provider's due date.
+    # For queries, derived from the fields above: when the running period began and ends, and the provider's due date.
     started = StringField()
     due = StringField()
     answer_due = StringField()
@@ -54,13 +54,13 @@ class EvidenceRow(Document):
 class UploadRow(Document):
     """An attachment that no case has taken over yet."""
 
-    id = StringField(primary_key=True)  # that of the evidence
+    id = StringField(primary_key=True)  # the id of the evidence
     at = DateTimeField()
     meta: Final = {"db_alias": "objection", "collection": "uploads", "auto_create_index": False}
 
 
 class EntryNamesRow(Document):
-    """Names of a catalog entry version and its items, by the catalog's feed."""
+    """The names of a catalog entry version and its items, from the catalog's feed."""
 
     id = StringField(primary_key=True)  # <code>:<version>
     name = DictField()
@@ -69,7 +69,7 @@ class EntryNamesRow(Document):
 
 
 class RulesRow(Document):
-    """A version of the deadlines, by the catalog's feed."""
+    """A version of the deadlines, from the catalog's feed."""
 
     id = IntField(primary_key=True)
     effective_from = StringField()
@@ -78,7 +78,7 @@ class RulesRow(Document):
 
 
 class CalendarRow(Document):
-    """A year of the calendar, by the catalog's feed."""
+    """A year of the calendar, from the catalog's feed."""
 
     id = IntField(primary_key=True)
     announced = BooleanField()
@@ -88,16 +88,16 @@ class CalendarRow(Document):
 
 
 class RecountRow(Document):
-    """A year of the calendar that has changed, and deadlines still to be counted again."""
+    """A year of the calendar that has changed, while deadlines are still to be counted again."""
 
     id = IntField(primary_key=True)
-    # Tells a later change of the same year from this one.
+    # Distinguishes this change from a later change of the same year.
     mark = StringField()
     meta: Final = {"db_alias": "objection", "collection": "recounts", "auto_create_index": False}
 
 
 class NumberRow(Document):
-    """How many objections were filed on a day."""
+    """The number of objections that were filed on a day."""
 
     id = StringField(primary_key=True)
     count = IntField()

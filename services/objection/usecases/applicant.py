@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import command, query
 from chengxin.auth.principal import Assurance, Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError, Problem, forbidden, not_found, unavailable
 from chengxin.store.database import UnitOfWork
-from chengxin.tabular.attachments import told_types
+from chengxin.tabular.attachments import detect_media_types
+from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical
-from chengxin.values.document import RawDocument
 from services.objection.context import OBJECTION_UNKNOWN, ActRequest, ObjectionContext, publish
 from services.objection.domain import cases
 from services.objection.domain.case_views import CaseView
@@ -67,39 +67,40 @@ def own_case(ctx: ObjectionContext, caller: Principal, objection_no: str, *_: ob
     return OBJECTION_UNKNOWN(objection_no=objection_no)
 
 
-@rule("objection.filed", roles={Role.SUBJECT}, articles=("16", "23"), when=(own_record,), assurance=Assurance.ONLINE)
+@command(
+    Act.OBJECTION_FILED, roles={Role.SUBJECT}, articles=("16", "23"), when=(own_record,), assurance=Assurance.ONLINE
+)
 def file(ctx: ObjectionContext, caller: Principal, filing: Filing, key: str = "") -> CaseView:
     """The subject of a record files an objection to it, with evidence.
 
     Raises RECORD_UNKNOWN, ENTRY_NOT_THERE, INPUT_INVALID, EVIDENCE_INVALID, OBJECTION_OPEN, DEADLINE_UNKNOWN.
     """
-    statement = cases.said("statement", filing.statement, _LONGEST_STATEMENT)
-    evidence = checked(filing.evidence, told_types)
+    statement = cases.require_text("statement", filing.statement, _LONGEST_STATEMENT)
+    evidence = checked(filing.evidence, detect_media_types)
     digests = [a.sha256 for a in evidence]
-    asked = canonical(["objection.filed", filing.record_id, sorted(set(filing.items)), statement, digests])
+    asked = canonical([Act.OBJECTION_FILED, filing.record_id, sorted(set(filing.items)), statement, digests])
     if (record := ctx.records(filing.record_id)) is None:
         raise RECORD_UNKNOWN(record_id=filing.record_id)
     # The case is the applicant's, under whichever of her identifiers the record came.
     record = replace(record, subject_ref=caller.sub)
-    new: list[Case] = []
 
     with ctx.uploaded(evidence) as keys:
 
-        def work(unit: UnitOfWork) -> RawDocument:
-            new.clear()
+        def work(unit: UnitOfWork) -> Case:
             case = _case(ctx, unit, record, filing, statement, keys, evidence)
             ctx.store.add(case, unit)
             ctx.store.take_over(keys, unit)
             publish(unit, case)
-            ctx.put_on_record(unit, "objection.filed", caller, case, items=list(case.items), evidence=len(keys))
-            new.append(case)
-            return {"objection_no": case.objection_no}
+            ctx.put_on_record(unit, Act.OBJECTION_FILED, caller, case, items=list(case.items), evidence=len(keys))
+            return case
 
-        answer = ctx.store.once(caller.sub, key, asked, work)
-    return ctx.sight(new[0]) if new else ctx.read("objection.read_own", caller, answer["objection_no"])
+        done = ctx.store.once(caller.sub, key, asked, work, lambda case: {"objection_no": case.objection_no})
+    if done.value is not None:
+        return ctx.sight(done.value)
+    return ctx.read(Act.OBJECTION_READ_OWN, caller, done.answer["objection_no"])
 
 
-@rule("objection.supplemented", roles={Role.SUBJECT}, articles=("24",), when=(own_case,))
+@command(Act.OBJECTION_SUPPLEMENTED, roles={Role.SUBJECT}, articles=("24",), when=(own_case,))
 def supplement(
     ctx: ObjectionContext,
     caller: Principal,
@@ -112,8 +113,8 @@ def supplement(
 
     Raises INPUT_INVALID, EVIDENCE_INVALID, OBJECTION_STATE, OBJECTION_CLOSED.
     """
-    said = cases.said("statement", statement, _LONGEST_STATEMENT)
-    files = checked(attachments, told_types)
+    said = cases.require_text("statement", statement, _LONGEST_STATEMENT)
+    files = checked(attachments, detect_media_types)
 
     digests = [a.sha256 for a in files]
     with ctx.uploaded(files) as keys:
@@ -126,31 +127,31 @@ def supplement(
                 ctx.store.take_over(keys, unit)
             return after
 
-        return ctx.act("objection.supplemented", caller, objection_no, does, asked, said, digests, added=len(files))
+        return ctx.act(Act.OBJECTION_SUPPLEMENTED, caller, objection_no, does, asked, said, digests, added=len(files))
 
 
-@rule("objection.withdrawn", roles={Role.SUBJECT}, articles=("23",), when=(own_case,))
+@command(Act.OBJECTION_WITHDRAWN, roles={Role.SUBJECT}, articles=("23",), when=(own_case,))
 def withdraw(ctx: ObjectionContext, caller: Principal, objection_no: str, asked: ActRequest) -> CaseView:
     """The applicant takes an open objection back. Raises OBJECTION_CLOSED."""
-    return ctx.act("objection.withdrawn", caller, objection_no, lambda case, _: case.withdrawn(ctx.now()), asked)
+    return ctx.act(Act.OBJECTION_WITHDRAWN, caller, objection_no, lambda case, _: case.withdrawn(ctx.now()), asked)
 
 
-@rule("objection.read_own", roles={Role.SUBJECT}, articles=("27",), when=(own_case,))
+@query(Act.OBJECTION_READ_OWN, roles={Role.SUBJECT}, articles=("27",), when=(own_case,))
 def read(ctx: ObjectionContext, caller: Principal, objection_no: str) -> CaseView:
     """The applicant reads her own objection."""
-    return ctx.read("objection.read_own", caller, objection_no)
+    return ctx.read(Act.OBJECTION_READ_OWN, caller, objection_no)
 
 
-@rule("objection.listed_own", roles={Role.SUBJECT}, articles=("27",))
+@query(Act.OBJECTION_LISTED_OWN, roles={Role.SUBJECT}, articles=("27",))
 def listed(ctx: ObjectionContext, caller: Principal, before: str, size: int) -> tuple[list[CaseView], bool]:
     """The applicant's objections, newest first, before a number; and whether there are more."""
-    return ctx.read_all("objection.listed_own", caller, ctx.store.cases_of(caller.sub, before, size + 1), size)
+    return ctx.read_all(Act.OBJECTION_LISTED_OWN, caller, ctx.store.cases_of(caller.sub, before, size + 1), size)
 
 
-@rule("evidence.read_own", roles={Role.SUBJECT}, articles=("23",), when=(own_case,))
+@query(Act.EVIDENCE_READ_OWN, roles={Role.SUBJECT}, articles=("23",), when=(own_case,))
 def evidence(ctx: ObjectionContext, caller: Principal, objection_no: str, number: int) -> tuple[Evidence, bytes]:
     """The applicant reads an attachment of hers. Raises OBJECTION_UNKNOWN."""
-    return ctx.evidence("evidence.read_own", caller, objection_no, number)
+    return ctx.evidence(Act.EVIDENCE_READ_OWN, caller, objection_no, number)
 
 
 def _case(
@@ -171,7 +172,7 @@ def _case(
     now, today = ctx.now(), ctx.clock.today()
     kept = numbered(files, keys, 0, now)
     timetable = ctx.store.timetable_in_force(today, unit)
-    number = cases.number(today, ctx.store.next_number(today, unit))
+    number = cases.case_number(today, ctx.store.next_number(today, unit))
     return cases.filed(number, record, filing.items, statement, kept, now, timetable)
 
 

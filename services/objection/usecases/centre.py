@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.store.database import UnitOfWork
+from chengxin.values.acts import Act
 from services.objection.context import ActRequest, ObjectionContext
 from services.objection.domain import cases
 from services.objection.domain.case_views import CaseView
@@ -17,26 +18,26 @@ _LONGEST: Final = 2000
 _MOST_MISSING: Final = 50
 
 
-@rule("objection.accepted", roles={Role.CENTRE}, articles=("24",))
+@command(Act.OBJECTION_ACCEPTED, roles={Role.CENTRE}, articles=("24",))
 def accept(ctx: ObjectionContext, caller: Principal, objection_no: str, asked: ActRequest) -> CaseView:
     """The centre accepts an objection and begins to verify. Raises OBJECTION_STATE, OBJECTION_CLOSED."""
 
     def does(case: Case, unit: UnitOfWork) -> Case:
         return case.accepted(ctx.now(), ctx.store.timetable_of(case, unit))
 
-    return ctx.act("objection.accepted", caller, objection_no, does, asked)
+    return ctx.act(Act.OBJECTION_ACCEPTED, caller, objection_no, does, asked)
 
 
-@rule("objection.refused", roles={Role.CENTRE}, articles=("24",))
+@command(Act.OBJECTION_REFUSED, roles={Role.CENTRE}, articles=("24",))
 def refuse(ctx: ObjectionContext, caller: Principal, objection_no: str, reason: str, asked: ActRequest) -> CaseView:
     """The centre does not accept an objection, and says why. Raises OBJECTION_STATE, OBJECTION_CLOSED."""
-    said = cases.said("reason", reason, _LONGEST)
+    said = cases.require_text("reason", reason, _LONGEST)
     return ctx.act(
-        "objection.refused", caller, objection_no, lambda case, _: case.refused(said, ctx.now()), asked, said
+        Act.OBJECTION_REFUSED, caller, objection_no, lambda case, _: case.refused(said, ctx.now()), asked, said
     )
 
 
-@rule("supplement.requested", roles={Role.CENTRE}, articles=("24",))
+@command(Act.SUPPLEMENT_REQUESTED, roles={Role.CENTRE}, articles=("24",))
 def request_supplement(
     ctx: ObjectionContext, caller: Principal, objection_no: str, missing: Sequence[str], asked: ActRequest
 ) -> CaseView:
@@ -46,15 +47,15 @@ def request_supplement(
     """
     if not 1 <= len(missing) <= _MOST_MISSING:
         raise INPUT_INVALID(fields=[FieldError("missing", "count", f"1 … {_MOST_MISSING}")])
-    said = [cases.said(f"missing.{n}", text, _LONGEST) for n, text in enumerate(missing)]
+    said = [cases.require_text(f"missing.{n}", text, _LONGEST) for n, text in enumerate(missing)]
 
     def does(case: Case, unit: UnitOfWork) -> Case:
         return case.supplement_requested(said, ctx.now())
 
-    return ctx.act("supplement.requested", caller, objection_no, does, asked, said, missing=len(said))
+    return ctx.act(Act.SUPPLEMENT_REQUESTED, caller, objection_no, does, asked, said, missing=len(said))
 
 
-@rule("objection.verified", roles={Role.CENTRE}, articles=("25",))
+@command(Act.OBJECTION_VERIFIED, roles={Role.CENTRE}, articles=("25",))
 def verify(
     ctx: ObjectionContext, caller: Principal, objection_no: str, finding: CentreFinding, note: str, asked: ActRequest
 ) -> CaseView:
@@ -62,16 +63,16 @@ def verify(
 
     Raises OBJECTION_STATE, OBJECTION_CLOSED.
     """
-    said = cases.said("note", note, _LONGEST)
+    said = cases.require_text("note", note, _LONGEST)
 
     def does(case: Case, unit: UnitOfWork) -> Case:
         return case.verified(finding, said, ctx.now(), ctx.store.timetable_of(case, unit))
 
     words = (finding.value, said)
-    return ctx.act("objection.verified", caller, objection_no, does, asked, *words, finding=finding.value)
+    return ctx.act(Act.OBJECTION_VERIFIED, caller, objection_no, does, asked, *words, finding=finding.value)
 
 
-@rule("objection.decided", roles={Role.CENTRE}, articles=("27",))
+@command(Act.OBJECTION_DECIDED, roles={Role.CENTRE}, articles=("27",))
 def decide(
     ctx: ObjectionContext,
     caller: Principal,
@@ -84,31 +85,31 @@ def decide(
 
     Raises CORRECTION_NOT_SEEN, CORRECTION_WAS_MADE, OBJECTION_STATE, OBJECTION_CLOSED.
     """
-    said = cases.said("explanation", explanation, _LONGEST)
+    said = cases.require_text("explanation", explanation, _LONGEST)
 
     def does(case: Case, unit: UnitOfWork) -> Case:
         return case.decided(outcome, said, ctx.now())
 
     words = (outcome.value, said)
-    return ctx.act("objection.decided", caller, objection_no, does, asked, *words, outcome=outcome.value)
+    return ctx.act(Act.OBJECTION_DECIDED, caller, objection_no, does, asked, *words, outcome=outcome.value)
 
 
-@rule("objection.read", roles={Role.CENTRE}, articles=("24", "25", "27"))
+@query(Act.OBJECTION_READ, roles={Role.CENTRE}, articles=("24", "25", "27"))
 def read(ctx: ObjectionContext, caller: Principal, objection_no: str) -> CaseView:
     """The centre reads an objection. Raises OBJECTION_UNKNOWN."""
-    return ctx.read("objection.read", caller, objection_no)
+    return ctx.read(Act.OBJECTION_READ, caller, objection_no)
 
 
-@rule("objection.listed", roles={Role.CENTRE}, articles=("24", "25", "27"))
+@query(Act.OBJECTION_LISTED, roles={Role.CENTRE}, articles=("24", "25", "27"))
 def listed(
     ctx: ObjectionContext, caller: Principal, state: str, overdue: bool, after: str, size: int
 ) -> tuple[list[CaseView], bool]:
     """Objections in a state, or all, oldest first, after a number; and whether there are more."""
     late_on = ctx.clock.today() if overdue else None
-    return ctx.read_all("objection.listed", caller, ctx.store.cases(state, late_on, after, size + 1), size)
+    return ctx.read_all(Act.OBJECTION_LISTED, caller, ctx.store.cases(state, late_on, after, size + 1), size)
 
 
-@rule("evidence.read", roles={Role.CENTRE}, articles=("24", "25"))
+@query(Act.EVIDENCE_READ, roles={Role.CENTRE}, articles=("24", "25"))
 def evidence(ctx: ObjectionContext, caller: Principal, objection_no: str, number: int) -> tuple[Evidence, bytes]:
     """The centre reads an attachment. Raises OBJECTION_UNKNOWN."""
-    return ctx.evidence("evidence.read", caller, objection_no, number)
+    return ctx.evidence(Act.EVIDENCE_READ, caller, objection_no, number)

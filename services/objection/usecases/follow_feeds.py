@@ -6,11 +6,13 @@ from typing import Final
 
 import structlog
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.feeds.parts import RecordParts
 from chengxin.feeds.quarantine import Label
+from chengxin.store import on_record
 from chengxin.store.database import OutboxRow, UnitOfWork
+from chengxin.values.acts import Act
 from chengxin.values.workdays import CalendarYear
 from chengxin_api.catalog.v1 import catalog_pb2
 from chengxin_api.ingest.v1 import ingest_pb2
@@ -24,7 +26,12 @@ log = structlog.get_logger()
 _FOLLOWERS: Final = {Role.SERVICE}
 
 
-@rule("objections.followed", roles=_FOLLOWERS, articles=("27",))
+@query(
+    Act.OBJECTIONS_FOLLOWED,
+    roles=_FOLLOWERS,
+    articles=("27",),
+    unrecorded="services follow it to do what is on record with them",
+)
 def changes(ctx: ObjectionContext, caller: Principal, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
     """Changes of state after a position, in order, without end."""
     return (row for row in ctx.store.follow(after, running) if row.changes)
@@ -51,7 +58,7 @@ def apply_ingest(ctx: ObjectionContext, unit: UnitOfWork, change: ingest_pb2.Cha
         see_correction(ctx, OWN, record, unit)
 
 
-@rule("correction.seen", roles=_FOLLOWERS, articles=("25", "26", "27"), when=(only_itself,))
+@command(Act.CORRECTION_SEEN, roles=_FOLLOWERS, articles=("25", "26", "27"), when=(only_itself,))
 def see_correction(
     ctx: ObjectionContext, caller: Principal, record: ingest_pb2.RecordVersion, unit: UnitOfWork
 ) -> None:
@@ -60,12 +67,15 @@ def see_correction(
     if before is None or before.record.record_id != record.record_id:
         # Whoever amended wrote a number that is not of this record. Ingest has it on record as it was written.
         log.warning("correction names no objection to its record", record_id=record.record_id)
+        on_record.enter_nothing_new()
         return
     after = before.correction_seen(Correction(record.version, record.revoked, ctx.now()))
     if after is not before:
         ctx.store.save(after, before, unit)
         details = {"record_version": record.version, "revoked": record.revoked}
-        ctx.put_on_record(unit, "correction.seen", caller, after, **details)
+        ctx.put_on_record(unit, Act.CORRECTION_SEEN, caller, after, **details)
+    else:
+        on_record.enter_nothing_new()
 
 
 class CorrectionParts(RecordParts):

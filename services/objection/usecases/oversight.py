@@ -1,7 +1,8 @@
 """Supervision of how objections are handled (Art. 30), and the guideline that everybody may read (Art. 28)."""
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import query
 from chengxin.auth.principal import Principal, Role
+from chengxin.values.acts import Act
 from services.objection.context import ObjectionContext
 from services.objection.domain.case_views import CaseView
 from services.objection.domain.deadlines import DeadlineRules
@@ -9,19 +10,19 @@ from services.objection.domain.deadlines import DeadlineRules
 _SUPERVISE = {Role.SUPERVISOR, Role.AUTHORITY}
 
 
-@rule("course.read", roles=_SUPERVISE, articles=("30",))
+@query(Act.COURSE_READ, roles=_SUPERVISE, articles=("30",))
 def course(ctx: ObjectionContext, caller: Principal, objection_no: str) -> CaseView:
     """How a case goes: states, deadlines, lateness, and no word of what was written. Raises OBJECTION_UNKNOWN."""
-    return ctx.read("course.read", caller, objection_no)
+    return ctx.read(Act.COURSE_READ, caller, objection_no)
 
 
-@rule("course.listed", roles=_SUPERVISE, articles=("30",))
+@query(Act.COURSE_LISTED, roles=_SUPERVISE, articles=("30",))
 def courses(
     ctx: ObjectionContext, caller: Principal, state: str, overdue: bool, after: str, size: int
 ) -> tuple[list[CaseView], bool]:
     """How cases go, oldest first, after a number; and whether there are more."""
     late_on = ctx.clock.today() if overdue else None
-    return ctx.read_all("course.listed", caller, ctx.store.cases(state, late_on, after, size + 1), size)
+    return ctx.read_all(Act.COURSE_LISTED, caller, ctx.store.cases(state, late_on, after, size + 1), size)
 
 
 def rules_in_force(ctx: ObjectionContext) -> DeadlineRules:

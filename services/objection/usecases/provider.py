@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import Problem
 from chengxin.store.database import UnitOfWork
+from chengxin.values.acts import Act
 from services.objection.context import OBJECTION_UNKNOWN, ActRequest, ObjectionContext
 from services.objection.domain import cases
 from services.objection.domain.case_views import CaseView
@@ -22,7 +23,7 @@ def own_task(ctx: ObjectionContext, caller: Principal, objection_no: str, *_: ob
     return OBJECTION_UNKNOWN(objection_no=objection_no)
 
 
-@rule("task.listed", roles={Role.PROVIDER}, articles=("25", "26"))
+@query(Act.TASK_LISTED, roles={Role.PROVIDER}, articles=("25", "26"))
 def tasks(
     ctx: ObjectionContext, caller: Principal, open_only: bool, after: tuple[str, str], size: int
 ) -> tuple[list[CaseView], bool]:
@@ -30,16 +31,16 @@ def tasks(
     waiting_in = CaseState.PROVIDER_NOTIFIED.value if open_only else ""
     # Somebody without an organisation has no tasks.
     found = ctx.store.tasks(caller.org, waiting_in, after, size + 1) if caller.org else []
-    return ctx.read_all("task.listed", caller, found, size)
+    return ctx.read_all(Act.TASK_LISTED, caller, found, size)
 
 
-@rule("task.read", roles={Role.PROVIDER}, articles=("25", "26"), when=(own_task,))
+@query(Act.TASK_READ, roles={Role.PROVIDER}, articles=("25", "26"), when=(own_task,))
 def task(ctx: ObjectionContext, caller: Principal, objection_no: str) -> CaseView:
     """One task of the caller's organisation. Raises OBJECTION_UNKNOWN."""
-    return ctx.read("task.read", caller, objection_no)
+    return ctx.read(Act.TASK_READ, caller, objection_no)
 
 
-@rule("task.answered", roles={Role.PROVIDER}, articles=("26",), when=(own_task,))
+@command(Act.TASK_ANSWERED, roles={Role.PROVIDER}, articles=("26",), when=(own_task,))
 def answer(
     ctx: ObjectionContext,
     caller: Principal,
@@ -49,24 +50,24 @@ def answer(
     asked: ActRequest,
 ) -> CaseView:
     """The provider has verified: the record is wrong, or right with evidence. Raises INPUT_INVALID, OBJECTION_STATE."""
-    said = cases.may_say("evidence", evidence, _LONGEST)
+    said = cases.optional_text("evidence", evidence, _LONGEST)
 
     def does(case: Case, unit: UnitOfWork) -> Case:
         return case.answered(finding, said, ctx.now(), ctx.store.timetable_of(case, unit))
 
     words = (finding.value, said)
-    return ctx.act("task.answered", caller, objection_no, does, asked, *words, finding=finding.value)
+    return ctx.act(Act.TASK_ANSWERED, caller, objection_no, does, asked, *words, finding=finding.value)
 
 
-@rule("task.extended", roles={Role.PROVIDER}, articles=("26",), when=(own_task,))
+@command(Act.TASK_EXTENDED, roles={Role.PROVIDER}, articles=("26",), when=(own_task,))
 def extend(ctx: ObjectionContext, caller: Principal, objection_no: str, reason: str, asked: ActRequest) -> CaseView:
     """A complex case: the provider takes the longer time, once.
 
     Raises EXTENSION_ALREADY_GRANTED, EXTENSION_TOO_LATE, OBJECTION_STATE, OBJECTION_CLOSED.
     """
-    said = cases.said("reason", reason, _LONGEST)
+    said = cases.require_text("reason", reason, _LONGEST)
 
     def does(case: Case, unit: UnitOfWork) -> Case:
         return case.given_more_time(said, ctx.now(), ctx.store.timetable_of(case, unit))
 
-    return ctx.act("task.extended", caller, objection_no, does, asked, said)
+    return ctx.act(Act.TASK_EXTENDED, caller, objection_no, does, asked, said)

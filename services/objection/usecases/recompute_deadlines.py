@@ -6,11 +6,12 @@ from typing import Any, Final
 
 import structlog
 
-from chengxin.auth.policy import rule
+from chengxin.auth.policy import command
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import Problem
 from chengxin.feeds.quarantine import Quarantine, reason_of
 from chengxin.store.database import UnitOfWork
+from chengxin.values.acts import Act
 from services.objection.context import OWN, ObjectionContext, only_itself
 from services.objection.domain.cases import Case
 from services.objection.domain.deadlines import DEADLINE_UNKNOWN
@@ -21,13 +22,14 @@ _AT_ONCE: Final = 100
 _JOB: Final = "job.recount"
 
 
-@rule("deadline.recounted", roles={Role.SERVICE}, articles=("24", "25", "26", "27", "29"), when=(only_itself,))
+@command(Act.DEADLINE_RECOUNTED, roles={Role.SERVICE}, articles=("24", "25", "26", "27", "29"), when=(only_itself,))
 def recount(ctx: ObjectionContext, caller: Principal, objection_no: str, year: int) -> None:
     """Counts the running period of a case again, by the calendar of now; periods that are over stay as they were."""
 
     def work(unit: UnitOfWork) -> None:
         before = ctx.store.case(objection_no, unit)
         if before is None or not before.open:
+            unit.without_event("nothing changes")
             return
         try:
             after = before.rescheduled(ctx.store.timetable_of(before, unit))
@@ -36,10 +38,13 @@ def recount(ctx: ObjectionContext, caller: Principal, objection_no: str, year: i
                 raise
             # More days off moved the end into a year that is not there yet; it is counted again when that arrives.
             log.warning("deadline not recounted", objection_no=objection_no, year=year)
+            unit.without_event("nothing changes")
             return
         if after is not before:
             ctx.store.save(after, before, unit)
-            ctx.put_on_record(unit, "deadline.recounted", caller, after, year=year, **_moved(before, after))
+            ctx.put_on_record(unit, Act.DEADLINE_RECOUNTED, caller, after, year=year, **_moved(before, after))
+        else:
+            unit.without_event("nothing changes")
 
     ctx.store.store.transact(work)
 

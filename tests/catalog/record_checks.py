@@ -1,0 +1,23 @@
+"""Whether the schema of a version accepts a record."""
+
+from collections.abc import Callable
+
+import fastjsonschema
+
+from services.catalog.domain.entry import Entry, EntryContent
+from services.catalog.domain.record_schema import record_schema
+from tests.catalog.licensing_entry import NOW, TODAY
+
+
+def accepts(content: EntryContent) -> Callable[[dict[str, str]], bool]:
+    """Whether a version's published schema accepts a record."""
+    check = fastjsonschema.compile(record_schema(Entry(content, 1, TODAY, None, NOW)))
+
+    def good(record: dict[str, str]) -> bool:
+        try:
+            check(record)
+        except fastjsonschema.JsonSchemaValueException:
+            return False
+        return True
+
+    return good

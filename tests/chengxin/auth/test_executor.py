@@ -1,0 +1,169 @@
+"""A use case that forgets its audit event changes nothing and answers nothing, whichever it is."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from chengxin.auth.policy import Rule, command, declared_rules, query
+from chengxin.auth.principal import Assurance, Principal, Role
+from chengxin.errors import Problem
+from chengxin.store import on_record
+from chengxin.store.database import Store, UnitOfWork
+from chengxin.store.on_record import NotOnRecord
+from chengxin.values.acts import Act
+from chengxin.values.clock import SystemClock
+
+PACKAGES = (
+    "chengxin.process",
+    "gateway.usecases",
+    *(f"services.{name}.usecases" for name in ("audit", "catalog", "disclosure", "ingest", "objection")),
+)
+
+
+def guarded_use_cases() -> Iterator[Any]:
+    """Every function of the use cases that has a rule."""
+    for package in PACKAGES:
+        found = importlib.import_module(package)
+        for module in pkgutil.iter_modules(found.__path__, f"{package}."):
+            for value in vars(importlib.import_module(module.name)).values():
+                if getattr(value, "__module__", "") == module.name and isinstance(getattr(value, "rule", None), Rule):
+                    yield value
+
+
+USE_CASES = list(guarded_use_cases())
+RECORDED = [u for u in USE_CASES if not u.rule.unrecorded]
+COMMANDS = [u for u in USE_CASES if u.rule.changes]
+
+
+@dataclass
+class SeenRefusals:
+    seen: list[tuple[str, str]] = field(default_factory=list)
+
+    def refused(self, act: str, actor: Principal, problem: Problem) -> None:
+        self.seen.append((act, problem.code))
+
+
+@dataclass
+class StoreContext:
+    store: Store
+    audit: SeenRefusals = field(default_factory=SeenRefusals)
+
+
+@pytest.fixture(scope="module")
+def store(stores: Callable[[str], str]) -> Iterator[Store]:
+    found = Store(stores("executor"), "executor", SystemClock())
+    found.db.create_collection("things")
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def ctx(store: Store) -> StoreContext:
+    return StoreContext(store)
+
+
+def named(use_case: Any) -> str:
+    return f"{use_case.__module__}.{use_case.__name__}"
+
+
+def allowed(use_case: Any) -> Principal:
+    """A caller whom the rule lets in."""
+    return Principal("s_1", frozenset({min(use_case.rule.roles)}), acr="counter")
+
+
+@pytest.fixture
+def replaced(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, Callable[..., Any]], None]:
+    """Puts another body under the rule of a use case, whose conditions all hold."""
+
+    def replace_body(use_case: Any, body: Callable[..., Any]) -> None:
+        monkeypatch.setattr(use_case, "__wrapped__", body)
+        monkeypatch.setattr(use_case, "rule", replace(use_case.rule, conditions=()))
+
+    return replace_body
+
+
+def test_all_use_cases_are_known() -> None:
+    assert len(USE_CASES) > 140
+    assert {u.rule for u in USE_CASES} <= set(declared_rules())
+
+
+@pytest.mark.parametrize("use_case", RECORDED, ids=named)
+def test_no_answer_without_an_event(use_case: Any, ctx: StoreContext, replaced: Any) -> None:
+    replaced(use_case, lambda ctx, caller: "the answer")
+    with pytest.raises(NotOnRecord, match=use_case.rule.act):
+        use_case(ctx, allowed(use_case))
+
+
+@pytest.mark.parametrize("use_case", COMMANDS, ids=named)
+def test_no_commit_without_an_event(use_case: Any, ctx: StoreContext, replaced: Any) -> None:
+    def forget(ctx: StoreContext, caller: Principal) -> None:
+        ctx.store.transact(
+            lambda unit: unit.session.client.get_database(ctx.store.db.name)["things"].insert_one(
+                {"by": use_case.rule.act}, session=unit.session
+            )
+        )
+
+    replaced(use_case, forget)
+    with pytest.raises(NotOnRecord, match=use_case.rule.act):
+        use_case(ctx, allowed(use_case))
+    assert ctx.store.db["things"].count_documents({}) == 0
+
+
+@pytest.mark.parametrize("use_case", USE_CASES, ids=named)
+def test_who_is_not_let_in_is_on_record_and_nothing_is_done(use_case: Any, ctx: StoreContext, replaced: Any) -> None:
+    replaced(use_case, lambda ctx, caller: pytest.fail("it ran"))
+    with pytest.raises(Problem) as refused:
+        use_case(ctx, Principal("s_1", frozenset()))
+    assert refused.value.code == "ROLE_NOT_ALLOWED"
+    assert ctx.audit.seen == [(use_case.rule.act, "ROLE_NOT_ALLOWED")]
+
+
+@command(Act.CONSENT_GIVEN, roles={Role.SUBJECT}, articles=("16",), assurance=Assurance.NONE)
+def change(ctx: StoreContext, caller: Principal, work: Callable[[UnitOfWork], Any]) -> Any:
+    """Changes what `work` changes."""
+    return ctx.store.transact(work)
+
+
+@query(Act.CONSENT_LISTED, roles={Role.SUBJECT}, articles=("16",))
+def read_by(ctx: StoreContext, caller: Principal, work: Callable[[], Any]) -> Any:
+    """Answers what `work` answers."""
+    return work()
+
+
+SUBJECT = Principal("s_1", frozenset({Role.SUBJECT}))
+
+
+def test_a_change_with_its_event_commits(ctx: StoreContext) -> None:
+    before = len(ctx.store.rows(0))
+    change(ctx, SUBJECT, lambda unit: unit.record(b"event"))
+    assert [row.events for row in ctx.store.rows(before)] == [[b"event"]]
+
+
+def test_what_changes_nothing_says_so(ctx: StoreContext) -> None:
+    assert change(ctx, SUBJECT, lambda unit: unit.without_event("nothing changes")) is None
+
+
+def test_an_event_of_a_use_case_counts_for_the_one_that_called_it(ctx: StoreContext) -> None:
+    assert read_by(ctx, SUBJECT, lambda: read_by(ctx, SUBJECT, lambda: on_record.enter(1) or "inner")) == "inner"
+
+
+def test_an_event_before_or_beside_a_use_case_does_not_count(ctx: StoreContext) -> None:
+    on_record.enter(1)
+    assert read_by(ctx, SUBJECT, lambda: on_record.enter(1) or "the first")
+    with pytest.raises(NotOnRecord):
+        read_by(ctx, SUBJECT, lambda: "the second")
+
+
+def test_a_use_case_within_a_transaction_puts_its_event_into_it(ctx: StoreContext) -> None:
+    @command(Act.CORRECTION_SEEN, roles={Role.SUBJECT}, articles=("25",))
+    def inner(ctx: StoreContext, caller: Principal, unit: UnitOfWork) -> None:
+        unit.record(b"inner")
+
+    before = len(ctx.store.rows(0))
+    # A follower's transaction: no use case began it.
+    ctx.store.transact(lambda unit: inner(ctx, SUBJECT, unit))
+    assert [row.events for row in ctx.store.rows(before)] == [[b"inner"]]

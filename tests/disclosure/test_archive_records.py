@@ -1,0 +1,89 @@
+"""Disclosure ends on its day in Shanghai time (Art. 18), whether or not the archiver has run."""
+
+from datetime import UTC, datetime
+
+from services.disclosure.context import OWN
+from services.disclosure.usecases.archive_records import archive
+from tests.disclosure.running_disclosure import COMPANY, LI_NA, RunningDisclosure
+from tests.support import until
+
+NAME = "阳江市海陵食品有限公司"
+# 24:00 of 30 November in Yangjiang.
+MIDNIGHT = datetime(2026, 11, 30, 16, 0, tzinfo=UTC)
+BEFORE = datetime(2026, 11, 30, 15, 59, 59, tzinfo=UTC)
+BY_LAW = {"legal_basis": "《民事诉讼法》", "case_no": "（2026）演1702执1号", "officer": "F0001"}
+
+
+def licence(city: RunningDisclosure, ends: str = "2026-11-30") -> None:
+    city.delivers(city.record("XZXK", COMPANY, NAME, "a", XK_WSH="1", XK_YXQZI=ends))
+
+
+def seen(city: RunningDisclosure) -> dict[str, int]:
+    """How many records each view shows."""
+    body = {"subject": {"uscc": COMPANY}}
+    return {
+        "public": len(city.public()),
+        "found": len(city.found("海陵")),
+        "shared": len(city.caller("agency", purpose="p").post("/v1/shared/queries", body).json["records"]),
+        "statutory": len(city.caller("statutory", **BY_LAW).post("/v1/statutory/queries", body).json["records"]),
+        "own": len(city.caller("subject", sub=city.ref(COMPANY)).get("/v1/me/records").json["records"]),
+    }
+
+
+def test_at_midnight_in_shanghai_it_is_over_without_the_archiver(city: RunningDisclosure) -> None:
+    licence(city)
+    city.clock.instant = BEFORE
+    assert set(seen(city).values()) == {1}
+    city.clock.instant = MIDNIGHT
+    assert seen(city) == {"public": 0, "found": 0, "shared": 0, "statutory": 0, "own": 1}
+
+
+def test_the_subject_still_sees_it_marked_as_archived(city: RunningDisclosure) -> None:
+    licence(city)
+    owner = city.caller("subject", sub=city.ref(COMPANY))
+    assert "archived" not in owner.get("/v1/me/records").json["records"][0]
+    city.clock.instant = MIDNIGHT
+    assert owner.get("/v1/me/records").json["records"][0]["archived"] is True
+    archive(city.ctx, OWN)
+    assert owner.get("/v1/me/records").json["records"][0]["archived"] is True
+
+
+def test_archiving_is_on_record_once(city: RunningDisclosure) -> None:
+    licence(city)
+    assert archive(city.ctx, OWN) == 0
+    city.clock.instant = MIDNIGHT
+    assert archive(city.ctx, OWN) == 1
+    assert archive(city.ctx, OWN) == 0
+    [event] = until(lambda: city.audit.of("record.archived"), "the relay delivers")
+    assert event["records"] == ["r_a"]
+    assert event["subject_refs"] == [city.ref(COMPANY)]
+    assert seen(city)["public"] == 0
+
+
+def test_an_amendment_with_a_later_end_is_disclosed_again(city: RunningDisclosure) -> None:
+    licence(city)
+    city.clock.instant = MIDNIGHT
+    archive(city.ctx, OWN)
+    city.delivers(city.record("XZXK", COMPANY, NAME, "a", version=2, XK_WSH="1", XK_YXQZI="2031-01-01"))
+    assert set(seen(city).values()) == {1}
+
+
+def test_an_open_end_is_no_end(city: RunningDisclosure) -> None:
+    licence(city, "2099-12-31")
+    city.clock.instant = datetime(2120, 1, 1, tzinfo=UTC)
+    assert len(city.public()) == 1
+    assert city.public()[0]["disclosed_until"] == ""
+
+
+def test_a_name_is_seen_as_long_as_the_record_that_shows_it(city: RunningDisclosure) -> None:
+    """One record makes the full name public until that record ends; after that only another record's masked name is
+    public."""
+    city.delivers(
+        city.record("ZYZG", LI_NA, "李娜", "q", ZY_ZSBH="1", ZY_YXQZI="2026-11-30"),
+        city.record("CFGR", LI_NA, "李娜", "f", CF_WSH="1", CF_GSJZQ="2027-11-30"),
+    )
+    assert [(s["name"], s["former_names"]) for s in city.found("李娜")] == [("李娜", [])]
+    city.clock.instant = MIDNIGHT
+    assert city.found("李娜") == []
+    assert [s["name"] for s in city.found("李")] == ["李**"]
+    assert city.anybody.get(f"/v1/public/subjects/{city.ref(LI_NA)}").json["subject"]["name"] == "李**"

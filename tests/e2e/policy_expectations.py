@@ -1,0 +1,72 @@
+"""What the conditions of the authorization table answer to callers to whom the thing does not belong."""
+
+import re
+from typing import Any
+
+from chengxin.auth.principal import Role
+
+_OFFICERS = (Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR)
+# By condition, as the table words it: the code for callers to whom the thing does not belong.
+CONFINED: dict[str, dict[Role, str]] = {
+    "Only the applicant; to others there is no such case.": {Role.SUBJECT: "OBJECTION_UNKNOWN"},
+    "Only the subject of the record.": {Role.SUBJECT: "NOT_YOUR_RECORD"},
+    "Only the organisation that supplied the record, once it is told to verify; to others there is no such task.": {
+        Role.PROVIDER: "OBJECTION_UNKNOWN"
+    },
+    "a provider reads only its own": {Role.PROVIDER: "NOT_FOUND"},
+    "a provider reads only records of its own": {Role.PROVIDER: "NOT_FOUND"},
+    "the entry names the caller's organisation as a provider": {Role.PROVIDER: "NOT_A_PROVIDER"},
+    "the entry names the caller's organisation as provider": {Role.PROVIDER: "NOT_A_PROVIDER"},
+    "the record is the caller's own; the centre changes one only for an objection": {Role.PROVIDER: "RECORD_NOT_YOURS"},
+    "A provider only when the draft names it; to others of them it is as if it did not exist.": {
+        Role.PROVIDER: "DRAFT_UNKNOWN"
+    },
+    "the organisation's region, and the one that it had, lie within the officer's": dict.fromkeys(
+        _OFFICERS, "OUTSIDE_REGION"
+    ),
+    "the officer acts for the whole city, not for a county": dict.fromkeys(_OFFICERS, "OUTSIDE_REGION"),
+    "the gateway itself asks": {Role.SERVICE: "NOT_THE_GATEWAY"},
+    "the service is disclosure or objection": {Role.SERVICE: "FEED_NOT_FOR_YOU"},
+    **{
+        f"the {what} lies within the {whose}": dict.fromkeys(_OFFICERS, "OUTSIDE_REGION")
+        for what, whose in (
+            ("client's region", "officer's"),
+            ("new client's region", "officer's"),
+            ("proposal's region", "officer's"),
+            ("officer's region", "caller's"),
+            ("new officer's region", "caller's"),
+        )
+    },
+}
+# Faces whose use case finds this out itself, because it must read the thing.
+_FOUND_OUT: dict[str, dict[Role, str]] = {
+    "DELETE /v1/me/consents/<consent_id>": {Role.SUBJECT: "CONSENT_ABSENT"},
+    "POST /v1/me/consents/<consent_id>/code": {Role.SUBJECT: "CONSENT_ABSENT"},
+    "POST /v1/authorized/queries": {Role.SUBJECT_AUTHORIZED: "CONSENT_OTHER_GRANTEE"},
+    "chengxin.disclosure.v1.DisclosureService/Query": {Role.SUBJECT_AUTHORIZED: "CONSENT_OTHER_GRANTEE"},
+}
+# These come last, because they change the things that others are asked about.
+_ENDING = re.compile(r"DELETE |/(withdraw|suspend|reset|approve|reject|sign-out|resume)$")
+
+
+def confined(row: dict[str, Any], role: Role) -> str:
+    """The code for a caller in this role to whom the thing does not belong; empty when ownership does not matter."""
+    if role not in row.get("roles", ()):
+        return ""
+    found = [CONFINED[c][role] for c in row["conditions"] if role in CONFINED.get(c, {})]
+    return found[0] if found else _FOUND_OUT.get(row["face"], {}).get(role, "")
+
+
+def has_owner(row: dict[str, Any]) -> bool:
+    """Whether the face's answer depends on whose thing it is."""
+    return any(confined(row, role) for role in Role)
+
+
+def takes_nothing(face: str) -> bool:
+    """Whether a face takes no input."""
+    return face.startswith(("GET ", "DELETE ")) or bool(_ENDING.search(face))
+
+
+def in_order(table: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows; those that change the most come last."""
+    return sorted(table, key=lambda row: bool(_ENDING.search(row["face"])))

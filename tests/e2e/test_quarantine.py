@@ -1,0 +1,91 @@
+"""An accepted record stops no other; what a service cannot apply is reported, listed and tried again."""
+
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.city import City
+from tests.e2e.registrations import registrations, write
+from tests.support import until
+
+# As it once happened: the term of one year counts from the last day of the calendar.
+POISON = """NS_MC,NS_SBH,NS_ND,NS_JB,NS_WH,NS_RQ,NS_JG
+阳江演示茶业有限公司,91000000MA0050012L,2025,A,税信〔2026〕1号,9999-12-31,国家税务总局阳江市税务局
+"""
+
+
+def test_a_date_at_the_end_of_time_keeps_nobodys_records_from_the_public(city: City, tmp_path: Path) -> None:
+    file = tmp_path / "poison.csv"
+    file.write_text(POISON)
+    done = city.chengxin("submit", str(file), "--catalog", "AJNSR")
+    assert done.returncode == 0, done.stdout + done.stderr
+    [row] = registrations(1, 990_000)
+    after = city.chengxin("submit", str(write(tmp_path / "after.csv", [row])), "--catalog", "QYDJ")
+    assert after.returncode == 0, after.stdout + after.stderr
+    for code in ("91000000MA0050012L", row["统一社会信用代码"]):
+        [found] = until(lambda code=code: _search(city, code), f"{code} is found")
+        records = city.edge.anonymous().get(f"/v1/public/subjects/{found['subject_ref']}")["records"]
+        assert records
+        if records[0]["entry_code"] == "AJNSR":
+            assert records[0]["disclosed_until"] == "9999-12-31"
+    assert city.edge.call("GET", "/readyz").body["disclosure"]["quarantine"]
+
+
+def _search(city: City, code: str) -> Any:
+    return city.edge.anonymous().get(f"/v1/public/subjects?q={code}")["subjects"]
+
+
+@pytest.fixture
+def left_aside(city: City) -> Any:
+    """A record that disclosure can never apply."""
+    rows, now = city.store("disclosure")["quarantine"], datetime.now(UTC)
+    row_id = "q_" + "0" * 24
+    rows.insert_one(
+        {
+            "_id": row_id,
+            "feed": "feed.ingest.2",
+            "name": "r_lost",
+            "keys": ["r_lost"],
+            "seq": 10**6,
+            "revision": 1,
+            "position": 1,
+            "of": 1,
+            "kind": "chengxin.ingest.v1.Change",
+            "message": b"not sealed by anybody's key",
+            "reason": {"error": "ValueError", "text": "somewhere"},
+            "waits_for": "",
+            "since": now,
+            "tried_at": now,
+            "attempts": 1,
+            "due": now.replace(year=now.year + 1),
+            "version": "0",
+        }
+    )
+    yield row_id
+    rows.delete_one({"_id": row_id})
+
+
+def test_what_is_set_aside_is_seen_and_tried_again(city: City, left_aside: str) -> None:
+    # It is reported, and the suite serves.
+    until(lambda: city.edge.call("GET", "/readyz").body["disclosure"]["quarantine"] is False, "it is told")
+    assert city.edge.call("GET", "/readyz").status == 200
+    status = city.chengxin("status")
+    assert status.returncode == 1
+    assert "set aside in disclosure" in status.stdout
+
+    session = {"token": city.centre.token(), "until": time.time() + 500}
+    (city.home / "officer-sessions.json").write_text(json.dumps({"": {"username": "centre"}, "centre": session}))
+    listed = city.chengxin("quarantine", "list")
+    assert listed.returncode == 0, listed.stderr
+    [item] = [json.loads(line) for line in listed.stdout.splitlines()]
+    assert (item["service"], item["name"], item["error"]) == ("disclosure", "r_lost", "ValueError")
+    tried = city.chengxin("quarantine", "retry", left_aside, "--service", "disclosure")
+    assert tried.returncode == 1
+    told = json.loads(tried.stdout)
+    assert (told["resolved"], told["item"]["attempts"], told["item"]["error"]) == (False, 2, "DecryptionError")
+    refused = city.market_regulator.call("GET", "/v1/operations/disclosure/quarantine")
+    assert (refused.status, refused.body["code"]) == (403, "ROLE_NOT_ALLOWED")

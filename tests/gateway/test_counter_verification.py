@@ -1,0 +1,126 @@
+"""Citizens prove who they are at the service counter; organisations' representatives are recorded there."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+import pytest
+from pymongo import MongoClient
+
+from chengxin.values.clock import SystemClock
+from chengxin_cli.gateway_client import HttpAnswer
+from demo.identifiers import demo_identity_number
+from tests.gateway.conftest import RunningGateway
+from tests.support import until
+
+WANG = demo_identity_number(datetime(1899, 5, 1, tzinfo=UTC).date(), 7)
+OTHER = demo_identity_number(datetime(1899, 5, 2, tzinfo=UTC).date(), 8)
+COMPANY = "11000000MA00000027"
+
+
+def _code(gate: RunningGateway, number: str = WANG) -> str:
+    answer = gate.officer("operator").call("POST", "/v1/identity/counter/codes", json={"identity_number": number})
+    assert answer.status == 201, answer.body
+    event = until(
+        lambda: next(
+            (e for e in gate.grpc_upstream.acts("counter.code_issued") if e["request_id"] == answer.request_id), None
+        )
+    )
+    assert event["actor"]["sub"] == "officer:operator"
+    assert event["subject_refs"] == [gate.subject_key.subject_ref("identity_number", number)]
+    assert number not in str(event)
+    return str(answer.body["code"])
+
+
+def _exchange(gate: RunningGateway, code: str, number: str = WANG, uscc: str = "") -> HttpAnswer:
+    body = {"identity_number": number, "code": code, "uscc": uscc}
+    return gate.edge.call("POST", "/v1/identity/counter/token", json=body)
+
+
+def _claims(answer: HttpAnswer) -> dict[str, Any]:
+    assert answer.status == 200, answer.body
+    return jwt.decode(answer.body["access_token"], options={"verify_signature": False})
+
+
+def _represent(gate: RunningGateway, **more: str) -> HttpAnswer:
+    body = {"identity_number": WANG, "uscc": COMPANY, **more}
+    return gate.officer("operator").call("POST", "/v1/identity/representations", json=body)
+
+
+def test_a_code_is_good_once_and_for_her_alone(gate: RunningGateway) -> None:
+    code = _code(gate)
+    stolen = _exchange(gate, code, OTHER)
+    assert (stolen.status, stolen.body["code"]) == (401, "COUNTER_CODE_REFUSED")
+    answer = _exchange(gate, code.lower())
+    claims = _claims(answer)
+    assert claims["sub"] == gate.subject_key.subject_ref("identity_number", WANG)
+    assert (claims["acr"], claims["roles"]) == ("counter", ["subject"])
+    assert [e for e in gate.grpc_upstream.acts("citizen.identified") if e["request_id"] == answer.request_id]
+    again = _exchange(gate, code)
+    assert (again.status, again.body["code"]) == (401, "COUNTER_CODE_REFUSED")
+    refused = gate.grpc_upstream.acts("citizen.identified", "refused")
+    assert [e for e in refused if e["request_id"] == again.request_id]
+
+
+def test_a_code_expires(gate: RunningGateway) -> None:
+    code = _code(gate)
+    client: MongoClient[dict[str, Any]] = MongoClient(gate.environment["CHENGXIN_MONGO_URI"])
+    codes = client["gateway"]["counter_codes"]
+    codes.update_many({}, {"$set": {"expires_at": datetime.now(UTC) - timedelta(seconds=1)}})
+    kept = repr(list(codes.find()))
+    client.close()
+    assert _exchange(gate, code).status == 401
+    # The stored document has neither code nor number.
+    assert code not in kept
+    assert WANG not in kept
+
+
+@pytest.mark.parametrize("number", [f"{WANG[:17]}{'1' if WANG[17] == '0' else '0'}", f"{WANG[:17]}A", "1" * 18])
+def test_a_mistyped_number_is_told_at_the_counter(gate: RunningGateway, number: str) -> None:
+    answer = gate.officer("operator").call("POST", "/v1/identity/counter/codes", json={"identity_number": number})
+    assert (answer.status, answer.body["code"]) == (400, "INPUT_INVALID")
+
+
+@pytest.mark.parametrize("who", ["first", "watcher"])
+def test_only_the_centre_keeps_the_counter(gate: RunningGateway, who: str) -> None:
+    answer = gate.officer(who).call("POST", "/v1/identity/counter/codes", json={"identity_number": WANG})
+    assert (answer.status, answer.body["code"]) == (403, "ROLE_NOT_ALLOWED")
+
+
+def test_a_legal_representative_acts_for_the_company_until_it_ends(gate: RunningGateway) -> None:
+    refused = _exchange(gate, _code(gate), uscc=COMPANY)
+    assert (refused.status, refused.body["code"]) == (403, "NOT_REPRESENTATIVE")
+    recorded = _represent(gate, capacity="legal_representative")
+    assert recorded.status == 201, recorded.body
+    answer = _exchange(gate, _code(gate), uscc=COMPANY)
+    claims = _claims(answer)
+    company = gate.subject_key.subject_ref("uscc", COMPANY)
+    assert (claims["sub"], claims["org"]) == (company, COMPANY)
+    path = "/v1/identity/representations"
+    listed = gate.officer("watcher").get(f"{path}?uscc={COMPANY}")["representations"]
+    assert [r["capacity"] for r in listed] == ["legal_representative"]
+    assert gate.edge.call("GET", "/v1/me/records", answer.body["access_token"]).status == 200
+    assert gate.officer("operator").call("DELETE", f"{path}/{recorded.body['representation_id']}").status == 200
+    assert gate.edge.call("GET", "/v1/me/records", answer.body["access_token"]).status == 401
+    assert _exchange(gate, _code(gate), uscc=COMPANY).status == 403
+
+
+def test_an_agent_needs_an_authorization_that_has_not_expired(gate: RunningGateway) -> None:
+    today = SystemClock().today()
+    for wrong in (
+        {"until": today.isoformat()},
+        {"authorization": "授权〔2026〕1号"},
+        {"authorization": "授权〔2026〕1号", "until": (today - timedelta(days=1)).isoformat()},
+        {"authorization": "授权〔2026〕1号", "until": "tomorrow"},
+    ):
+        assert _represent(gate, capacity="agent", **wrong).status == 400
+    recorded = _represent(gate, capacity="agent", authorization="授权〔2026〕1号", until=today.isoformat())
+    assert recorded.status == 201
+    assert _claims(_exchange(gate, _code(gate), uscc=COMPANY))["org"] == COMPANY
+    client: MongoClient[dict[str, Any]] = MongoClient(gate.environment["CHENGXIN_MONGO_URI"])
+    yesterday = (today - timedelta(days=1)).isoformat()
+    client["gateway"]["representations"].update_one(
+        {"_id": recorded.body["representation_id"]}, {"$set": {"until": yesterday}}
+    )
+    client.close()
+    assert _exchange(gate, _code(gate), uscc=COMPANY).body["code"] == "NOT_REPRESENTATIVE"

@@ -1,0 +1,133 @@
+"""Officers administer each other, never alone and never themselves, and everything is on record."""
+
+import time
+from typing import Any
+
+import pyotp
+
+from chengxin.values.ids import new_id
+from chengxin_cli.gateway_client import HttpAnswer
+from tests.gateway.administration import ORG, decide, event_of
+from tests.gateway.conftest import RunningGateway
+
+
+def _new_officer(gate: RunningGateway, **changed: str) -> dict[str, Any]:
+    body = {"username": new_id("o"), "name": "赵某", "org": ORG, "region": "441702"} | changed
+    answer = gate.officer("first").call("POST", "/v1/identity/officers", json=body)
+    assert answer.status == 201, answer.body
+    assert answer.headers["Cache-Control"] == "no-store"
+    return dict(answer.body)
+
+
+def _signs_in(gate: RunningGateway, officer: dict[str, Any], step: int = 0, new_password: str = "") -> HttpAnswer:
+    code = pyotp.TOTP(officer["totp_secret"]).at(int(time.time()) + 30 * step)
+    body = {"username": officer["username"], "password": officer["password"], "totp": code}
+    return gate.edge.call("POST", "/v1/identity/officers/sign-in", json=body | {"new_password": new_password})
+
+
+def _roles(gate: RunningGateway, username: str, roles: list[str], by: str = "first") -> HttpAnswer:
+    return gate.officer(by).call("POST", f"/v1/identity/officers/{username}/roles", json={"roles": roles})
+
+
+def _working_officer(gate: RunningGateway) -> dict[str, Any]:
+    officer = _new_officer(gate)
+    assert decide(gate, _roles(gate, officer["username"], ["centre"]), "second").status == 200
+    answer = _signs_in(gate, officer, -1, "a longer password")
+    assert answer.status == 200, answer.body
+    return officer | {"password": "a longer password", "token": answer.body["access_token"]}
+
+
+def test_a_new_officer_waits_for_roles_and_chooses_her_own_password(gate: RunningGateway) -> None:
+    officer = _new_officer(gate)
+    assert _signs_in(gate, officer, -1).body["code"] == "OFFICER_NOT_ACTIVE"
+    proposal = _roles(gate, officer["username"], ["centre"])
+    assert proposal.status == 202
+    assert decide(gate, proposal, "first").body["code"] == "FOUR_EYES"
+    assert decide(gate, proposal, "watcher").status == 200
+    assert _signs_in(gate, officer, 0).body["code"] == "PASSWORD_CHANGE_REQUIRED"
+    answer = _signs_in(gate, officer, 1, new_password="correct horse battery")
+    assert answer.status == 200, answer.body
+    assert event_of(gate, "officer.password_changed", answer)["actor"]["sub"] == f"officer:{officer['username']}"
+
+
+def test_nobody_holds_operating_and_supervising_roles(gate: RunningGateway) -> None:
+    officer = _new_officer(gate)
+    refused = _roles(gate, officer["username"], ["supervisor", "centre"])
+    assert (refused.status, refused.body["code"]) == (400, "OFFICER_INVALID")
+
+
+def test_a_supervisor_is_made_with_a_supervisor(gate: RunningGateway) -> None:
+    proposal = _roles(gate, _new_officer(gate)["username"], ["supervisor"])
+    assert decide(gate, proposal, "second").body["code"] == "SUPERVISOR_MUST_APPROVE"
+    assert decide(gate, proposal, "watcher").status == 200
+
+
+def test_nobody_grants_herself_or_administers_her_own_account(gate: RunningGateway) -> None:
+    assert _roles(gate, "first", ["authority", "centre"]).body["code"] == "OWN_ACCOUNT"
+    proposal = _roles(gate, "second", ["authority", "provider"])
+    assert decide(gate, proposal, "second").body["code"] == "FOUR_EYES"
+    assert decide(gate, proposal, "watcher", "reject").status == 200
+    assert gate.officer("first").call("POST", "/v1/identity/officers/first/reset").body["code"] == "OWN_ACCOUNT"
+
+
+def test_an_officer_who_loses_a_role_loses_her_token(gate: RunningGateway) -> None:
+    officer = _working_officer(gate)
+    assert gate.edge.call("GET", "/v1/me/records", officer["token"]).status == 200
+    assert _roles(gate, officer["username"], []).body["state"] == "applied"
+    assert gate.edge.call("GET", "/v1/me/records", officer["token"]).status == 401
+    assert _signs_in(gate, officer, 0).body["code"] == "OFFICER_NOT_ACTIVE"
+
+
+def test_a_suspended_officer_is_out(gate: RunningGateway) -> None:
+    officer = _working_officer(gate)
+    path = f"/v1/identity/officers/{officer['username']}"
+    assert gate.edge.call("GET", "/v1/me/records", officer["token"]).status == 200
+    assert gate.officer("watcher").call("POST", f"{path}/suspend").body["suspended"] is True
+    assert gate.edge.call("GET", "/v1/me/records", officer["token"]).status == 401
+    assert _signs_in(gate, officer, 0).body["code"] == "OFFICER_NOT_ACTIVE"
+    assert gate.officer("first").call("POST", f"{path}/resume").status == 200
+    assert _signs_in(gate, officer, 1).status == 200
+
+
+def test_after_a_reset_only_the_new_secrets_are_good(gate: RunningGateway) -> None:
+    officer = _working_officer(gate)
+    reset = gate.officer("second").call("POST", f"/v1/identity/officers/{officer['username']}/reset")
+    assert reset.status == 200
+    assert _signs_in(gate, officer, 0).status == 401
+    assert _signs_in(gate, officer | reset.body, 0, "yet another password").status == 200
+
+
+def test_a_locked_user_name_is_unlocked(gate: RunningGateway) -> None:
+    officer = _working_officer(gate)
+    for _ in range(5):
+        _signs_in(gate, officer | {"password": "wrong"}, 0)
+    assert _signs_in(gate, officer, 0).body["code"] == "SIGN_IN_LOCKED"
+    path = f"/v1/identity/officers/{officer['username']}"
+    assert gate.officer("first").get(path)["locked"] is True
+    assert gate.officer("first").call("POST", f"{path}/unlock").status == 200
+    assert _signs_in(gate, officer, 0).status == 200
+
+
+def test_sessions_are_listed_and_ended_one_by_one(gate: RunningGateway) -> None:
+    officer = _working_officer(gate)
+    second = _signs_in(gate, officer, 0).body["access_token"]
+    path = f"/v1/identity/officers/{officer['username']}"
+    sessions = gate.officer("watcher").get(path)["sessions"]
+    assert len(sessions) == 2
+    ended = gate.officer("watcher").call("DELETE", f"{path}/sessions/{sessions[0]['jti']}")
+    assert ended.body["ended"] == 1
+    dead = gate.edge.call("GET", "/v1/me/records", second)
+    assert (dead.status, dead.body["code"]) == (401, "UNAUTHENTICATED")
+    # The officer ends the other session.
+    assert gate.edge.call("GET", "/v1/me/records", officer["token"]).status == 200
+    form = {"token": officer["token"]}
+    assert gate.edge.call("POST", "/oauth/revoke", fields=form, encode_multipart=False).status == 200
+    assert gate.edge.call("GET", "/v1/me/records", officer["token"]).status == 401
+    assert gate.officer("watcher").get(path)["sessions"] == []
+
+
+def test_signing_everybody_out(gate: RunningGateway) -> None:
+    officer = _working_officer(gate)
+    ended = gate.officer("first").call("POST", f"/v1/identity/officers/{officer['username']}/sign-out")
+    assert ended.body["ended"] == 1
+    assert gate.edge.call("GET", "/v1/me/records", officer["token"]).status == 401

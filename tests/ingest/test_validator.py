@@ -1,0 +1,187 @@
+"""Properties of validation and records: what is valid survives unchanged, what breaks a rule is reported by its name."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chengxin.store.field_encryption import is_encrypted
+from demo.identifiers import demo_identity_number, demo_uscc
+from services.ingest.domain.catalog_entry import DeliveryItem, read_entry
+from services.ingest.domain.identifiers import identity_number_fault, organisation_code_fault, uscc_fault
+from services.ingest.domain.normalisation import to_date, to_name, to_number
+from services.ingest.domain.record_versioning import ExistingVersion, decide
+from services.ingest.domain.submission import DeliveredRecord, OutcomeKind
+from services.ingest.domain.validator import Validator
+from tests.ingest.deliveries import REGULATOR, licence, wrong_digit
+from tests.ingest.licence_validation import AT, ENTRY, PROVIDER, RECORDER, VALIDATOR
+from tests.ingest.running_ingest import DEMO, demo_entry
+
+_SIGNS = st.characters(categories=("L", "N", "P", "S"), exclude_characters="+")
+# Characters of a name, and thus of any text, as it is recorded.
+TEXT = st.text(_SIGNS, min_size=1, max_size=15).map(to_name)
+DATES = st.dates(date(1950, 1, 1), date(2099, 12, 31))
+CODES = st.integers(1, 999_999).map(lambda n: demo_uscc("91", n, "MA"))
+REGISTRATIONS = st.from_regex(r"[0-9]{15}", fullmatch=True, alphabet="0123456789")
+PEOPLE = st.builds(demo_identity_number, st.dates(date(1886, 1, 1), date(1899, 12, 31)), st.integers(1, 999))
+
+
+def values(item: DeliveryItem) -> st.SearchStrategy[str]:
+    """Valid values of an item, as they are recorded."""
+    if item.type == "date":
+        return DATES.map(date.isoformat)
+    if item.type == "number":
+        return st.decimals(-(10**9), 10**9, places=item.scale).map(lambda n: to_number(str(n)))
+    if item.code_list:
+        return st.sampled_from([value.code for value in item.code_list])
+    if item.identifier == "uscc":
+        return CODES
+    if item.identifier == "registration_number":
+        return REGISTRATIONS
+    return PEOPLE if item.identifier == "identity_number" else TEXT.map(lambda text: text[: item.length or None])
+
+
+@st.composite
+def records(draw: Any) -> dict[str, str]:
+    """A valid licensing record with some of its optional items."""
+    optional = {"XK_FRDB", "XK_XKZS", "XK_XKBH", "BZ", "XK_XDR_GSZC", "PAID", "DUE", "REASON"}
+    chosen = draw(st.sets(st.sampled_from(sorted(optional))))
+    record = {
+        item.code: draw(values(item)) for item in ENTRY.items if item.required or item.code in chosen | {"XK_XDR_SHXYM"}
+    }
+    begins, ends = sorted((record["XK_YXQZ"], record["XK_YXQZI"]))
+    record |= {"XK_YXQZ": begins, "XK_YXQZI": ends}
+    if {"PAID", "DUE"} <= record.keys():
+        record["DUE"], record["PAID"] = sorted((record["DUE"], record["PAID"]), key=Decimal)
+    if record["XK_ZT"] == "1":
+        record.pop("REASON", None)
+    return record
+
+
+@given(records())
+def test_a_valid_record_round_trips(record: dict[str, str]) -> None:
+    checked = RECORDER.check(VALIDATOR, PROVIDER, DeliveredRecord(1, record))
+    assert checked.violations == ()
+    document = checked.document
+    assert document is not None
+    assert RECORDER.opened(ENTRY, document) == record
+    assert document["_id"] == RECORDER.record_id(ENTRY, REGULATOR, record)
+
+
+MUTATIONS = {
+    "required": lambda r: r | {"XK_NR": "  "},
+    "date": lambda r: r | {"XK_JDRQ": "2026-02-30"},
+    "date.serial": lambda r: r | {"XK_JDRQ": "45296"},
+    "length": lambda r: r | {"XK_WSH": "号" * 65},
+    "characters": lambda r: r | {"XK_NR": "食品\x00经营"},
+    "code_list": lambda r: r | {"XK_ZT": "3"},
+    "spreadsheet_number": lambda r: r | {"XK_WSH": "4.41702E+17"},
+    "uscc.check_digit": lambda r: r | {"XK_XKJGDM": wrong_digit(r["XK_XKJGDM"])},
+    "uscc.length": lambda r: r | {"XK_LYDWDM": r["XK_LYDWDM"][:17]},
+    "uscc.format": lambda r: r | {"XK_LYDWDM": "I" + r["XK_LYDWDM"][1:]},
+    "organisation_code.check_digit": lambda r: r | {"XK_XDR_ZZJG": "MA0000219"},
+    "unknown_item": lambda r: r | {"NONE": "x"},
+    "not_before": lambda r: r | {"XK_YXQZ": "2030-01-02", "XK_YXQZI": "2030-01-01"},
+    # As texts these would be in order.
+    "not_less": lambda r: r | {"PAID": "9.5", "DUE": "10"},
+    "forbidden_when": lambda r: r | {"XK_ZT": "1", "REASON": "补办"},
+    "required_when": lambda r: r | {"XK_FR_ZJLX": "身份证", "XK_FR_ZJHM": ""},
+    "required_one_of": lambda r: {k: v for k, v in r.items() if k not in ("XK_XDR_SHXYM", "XK_XDR_GSZC")},
+}
+
+
+@pytest.mark.parametrize("rule", MUTATIONS)
+@settings(max_examples=25)
+@given(record=records())
+def test_a_record_that_breaks_a_rule_is_rejected_naming_it(rule: str, record: dict[str, str]) -> None:
+    checked = RECORDER.check(VALIDATOR, PROVIDER, DeliveredRecord(1, MUTATIONS[rule](record)))
+    assert checked.document is None
+    assert rule in {violation.rule for violation in checked.violations}
+    for violation in checked.violations:
+        assert violation.zh
+        assert violation.en
+
+
+@given(records())
+def test_a_value_written_another_way_is_the_same_record(record: dict[str, str]) -> None:
+    year, month, day = record["XK_JDRQ"].split("-")
+    wide = {ord(c): ord(c) + 0xFEE0 for c in "0123456789ABCDEFGHJKLMNPQRTUWXY"}
+    other = record | {
+        "XK_JDRQ": f"{year}年{int(month)}月{int(day)}日",
+        "XK_XKJGDM": record["XK_XKJGDM"].translate(wide).lower(),
+        "XK_NR": f"  {record['XK_NR']}\t",
+    }
+    first = RECORDER.check(VALIDATOR, PROVIDER, DeliveredRecord(1, record)).document
+    second = RECORDER.check(VALIDATOR, PROVIDER, DeliveredRecord(1, other)).document
+    assert first is not None
+    assert second is not None
+    assert "raw" not in first
+    assert second == first | {"raw": {code: other[code] for code in ("XK_JDRQ", "XK_XKJGDM", "XK_NR")}}
+
+
+@given(st.lists(st.tuples(st.integers(1, 4), st.sampled_from(["甲", "乙"])), max_size=12))
+def test_versions_of_a_record_follow_each_other(deliveries: list[tuple[int, str]]) -> None:
+    """However often a batch repeats records, versions count up by one and the history misses none."""
+    checked = [
+        RECORDER.check(VALIDATOR, PROVIDER, DeliveredRecord(row, licence(number, XK_NR=words)))
+        for row, (number, words) in enumerate(deliveries)
+    ]
+    known_id = RECORDER.record_id(ENTRY, REGULATOR, licence(1))
+    known = {known_id: ExistingVersion(7, "another content")}
+    history = decide(checked, known, {}, AT)
+    written: dict[str, list[int]] = {}
+    for document in (*history.superseded, *history.created.values(), *history.replaced.values()):
+        written.setdefault(document["_id"], []).append(document["version"])
+    for record_id, versions in written.items():
+        first = 8 if record_id == known_id else 1
+        assert sorted(versions) == list(range(first, first + len(versions)))
+    assert len(history.outcomes) == len(deliveries)
+    changed = sum(became.outcome in (OutcomeKind.ACCEPTED, OutcomeKind.AMENDED) for became in history.outcomes)
+    assert changed == sum(map(len, written.values()))
+
+
+def test_identifier_items_are_sealed() -> None:
+    document = RECORDER.check(VALIDATOR, PROVIDER, DeliveredRecord(1, licence())).document
+    assert document is not None
+    assert [code for code, value in document["items"].items() if is_encrypted(value)] == ["XK_FR_ZJHM"]
+    [violation] = RECORDER.check(VALIDATOR, PROVIDER, DeliveredRecord(1, licence(XK_FR_ZJHM="1" * 65))).violations
+    assert violation.value == ""
+
+
+@given(DATES)
+def test_dates_are_read_in_every_usual_form(day: date) -> None:
+    for form in ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%Y年%m月%d日", "%Y-%m-%d 00:00:00", "%Y-%m-%dT00:00"):
+        assert to_date(day.strftime(form)) == day.isoformat()
+
+
+@given(st.decimals(-(10**12), 10**12, places=4))
+def test_numbers_have_one_form(number: Any) -> None:
+    once = to_number(str(number))
+    assert to_number(once) == once
+    assert type(number)(once) == number
+
+
+@given(CODES, PEOPLE, st.data())
+def test_one_wrong_character_never_passes_a_check_digit(code: str, person: str, data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, 17))
+    for value, fault in ((code, uscc_fault), (person, identity_number_fault)):
+        assert fault(value) is None
+        other = data.draw(st.sampled_from("0123456789").filter(lambda c, v=value: c != v[place]))
+        assert fault(value[:place] + other + value[place + 1 :]) is not None
+
+
+def test_organisation_codes() -> None:
+    assert organisation_code_fault("D2143569X") is None
+    assert organisation_code_fault("D21435691") == "check_digit"
+    assert organisation_code_fault("D214-3569X") == "length"
+
+
+@pytest.mark.parametrize("file", sorted((DEMO / "catalog").glob("*.json")), ids=lambda path: path.stem)
+def test_every_demonstration_entry_compiles(file: Any) -> None:
+    validator = Validator(read_entry(demo_entry(file.stem) | {"version": 1}))
+    items, violations = validator.check({})
+    assert items == {}
+    assert {violation.rule for violation in violations} >= {"subject"}

@@ -1,0 +1,62 @@
+"""Writes docs/audit-acts.md, every act that can go on record, from the code; with --check fails when it is stale.
+
+usage: python tools/list_acts.py [--check] [FILE]
+"""
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from generated_documents import PACKAGES, ROOT, import_all, item, write_or_compare
+
+if TYPE_CHECKING:
+    from chengxin.auth.policy import Rule
+    from chengxin.values.acts import Act
+
+_HEAD: Final = """<!-- made by `make docs` (tools/list_acts.py) -->
+
+# Acts on record
+
+Every query and every change is an audit event with one of these acts (Art. 31); what an event holds is in
+[audit-event.md](audit-event.md). A change commits with its event or not at all; an answer is given when its event is
+durable. A refusal is an event of the same act with the outcome `refused`; where an act says that it leaves no event,
+refusals still do.
+"""
+
+
+def document() -> str:
+    """The whole document."""
+    return _HEAD + "".join(_sections())
+
+
+def _sections() -> Iterator[str]:
+    from chengxin.auth.policy import declared_rules
+    from chengxin.values.acts import Act
+
+    left = dict.fromkeys(Act)
+    for title, package in PACKAGES:
+        import_all(package)
+        rules: dict[Act, list[Rule]] = {}
+        for rule in declared_rules():
+            if rule.act in left and rule.use_case.startswith(f"{package}."):
+                rules.setdefault(rule.act, []).append(rule)
+        for act in rules:
+            del left[act]
+        if rules:
+            yield f"\n## {title}\n\n{''.join(_act(act, found) for act, found in rules.items())}"
+    beside = "".join(_act(act, []) for act in left)
+    yield f"\n## Beside those\n\nActs that follow from others, or happen before it is known who asks.\n\n{beside}"
+
+
+def _act(act: "Act", rules: "list[Rule]") -> str:
+    about = item(f"`{act}`: {act.zh}. {act.en}.")
+    for rule in rules[:1]:
+        roles = ", ".join(sorted(rule.roles))
+        kind = "changes something" if rule.changes else "answers a query"
+        event = f"no event, because {rule.unrecorded}" if rule.unrecorded else kind
+        about += item(f"{roles}; Art. {', '.join(rule.articles)}; {event}", 2)
+    return about
+
+
+if __name__ == "__main__":
+    write_or_compare(sys.argv[1:], ROOT / "docs" / "audit-acts.md", document)
