@@ -29,6 +29,8 @@ class Context(Protocol):
     def audit(self) -> Refusals: ...
 
 
+# What is to be acted on, read once. It gets (ctx, caller, *arguments); conditions and use case get it as `loaded`.
+Loader = Callable[..., Any]
 # Why this caller may not do this to these arguments, or None. Gets (ctx, caller, *arguments) of the use case.
 Condition = Callable[..., Problem | None]
 
@@ -52,6 +54,7 @@ class Rule:
     changes: bool = True
     # Why its answers leave no audit event; empty: they do.
     unrecorded: str = ""
+    loads: Loader | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """A row of `chengxin policy`."""
@@ -73,15 +76,17 @@ def command(
     articles: tuple[str, ...],
     when: tuple[Condition, ...] = (),
     assurance: Assurance = Assurance.NONE,
+    loads: Loader | None = None,
 ) -> Callable[[F], F]:
     """Declares a use case `f(ctx, caller, …)` that changes something, and has it run by the executor.
 
     The executor refuses a caller without one of `roles`, a subject whose identity is not verified as `assurance` takes
     it, or whom a condition refuses; the refusal goes on record before it is answered. A transaction of the use case
     commits with an audit event or not at all, unless it says that nothing was to be changed
-    (`UnitOfWork.leave_unchanged`). `articles` are those of the regulation that the use case serves.
+    (`UnitOfWork.without_event`). `articles` are those of the regulation that the use case serves. What `loads` reads is
+    read once, for a caller in the right capacity; conditions and the use case get it as the keyword `loaded`.
     """
-    return _executed(act, roles, articles, when, assurance, changes=True)
+    return _executed(act, roles, articles, when, assurance, changes=True, loads=loads)
 
 
 def query(
@@ -107,6 +112,7 @@ def _executed(
     *,
     changes: bool,
     unrecorded: str = "",
+    loads: Loader | None = None,
 ) -> Callable[[F], F]:
     def declare(use_case: F) -> F:
         declared = Rule(
@@ -119,6 +125,7 @@ def _executed(
             assurance,
             changes,
             unrecorded,
+            loads,
         )
 
         @functools.wraps(use_case)
@@ -135,7 +142,11 @@ def _executed(
 def _execute(guarded: Any, ctx: Context, caller: Principal, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The one way to run a use case: authorise, carry out, and let go of the answer only with what is on record."""
     declared: Rule = guarded.rule
-    problem = _refusal(declared, ctx, caller, args, kwargs)
+    problem = _wrong_capacity(declared, caller)
+    if problem is None:
+        if declared.loads is not None:
+            kwargs = kwargs | {"loaded": declared.loads(ctx, caller, *args)}
+        problem = _refusal_by_condition(declared, ctx, caller, args, kwargs)
     if problem is not None:
         ctx.audit.refused(declared.act, caller, problem)
         raise problem
@@ -227,11 +238,9 @@ def rule_of(use_case: Callable[..., Any]) -> Rule:
     return cast(Rule, cast(Any, use_case).rule)
 
 
-def _refusal(
+def _refusal_by_condition(
     declared: Rule, ctx: Context, caller: Principal, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Problem | None:
-    if (wrong := _wrong_capacity(declared, caller)) is not None:
-        return wrong
     for condition in declared.conditions:
         if (problem := condition(ctx, caller, *args, **kwargs)) is not None:
             return problem

@@ -123,12 +123,15 @@ class IngestSource(ingest_pb2_grpc.IngestServiceServicer):
     def __init__(self) -> None:
         self.feed = ServedFeed()
         self.heads: dict[str, ingest_pb2.RecordHead] = {}
+        # How often somebody asked whose a record is.
+        self.asked = 0
         self.away = False
 
     def WatchCorrections(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
         return self.feed.watch(request.after, context)
 
     def GetRecordHead(self, request: Any, context: grpc.ServicerContext) -> ingest_pb2.RecordHead:
+        self.asked += 1
         if self.away:
             context.abort(grpc.StatusCode.UNAVAILABLE, "away")
         if request.record_id not in self.heads:

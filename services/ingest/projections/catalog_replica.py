@@ -16,6 +16,7 @@ from services.ingest.domain.validator import Validator
 from services.ingest.store.submissions import IngestStore
 
 _CACHED_VALIDATORS: Final = 256
+_CACHED_ENTRIES: Final = 1024
 
 
 class CatalogReplica:
@@ -24,6 +25,7 @@ class CatalogReplica:
     def __init__(self, store: IngestStore) -> None:
         self._store = store
         self._validators: LRUCache[tuple[str, int], Validator] = LRUCache(_CACHED_VALIDATORS)
+        self._entries: LRUCache[tuple[str, int, str], DeliveryEntry] = LRUCache(_CACHED_ENTRIES)
         self._lock = threading.Lock()
 
     def apply(self, unit: UnitOfWork, change: Any) -> None:
@@ -94,7 +96,15 @@ class CatalogReplica:
 
     def versions(self, code: str) -> list[DeliveryEntry]:
         """Returns every published version of an entry, newest first."""
-        return [read_entry(entry) for entry in self._store.entry_versions(code)]
+        return [self._parsed(entry) for entry in self._store.entry_versions(code)]
+
+    def _parsed(self, stored: dict[str, Any]) -> DeliveryEntry:
+        # Nothing else of a published version ever changes.
+        key = (stored["code"], stored["version"], stored.get("effective_to", ""))
+        with self._lock:
+            if (entry := self._entries.get(key)) is None:
+                entry = self._entries[key] = read_entry(stored)
+        return entry
 
 
 def _check_usable(entry: DeliveryEntry) -> None:

@@ -22,7 +22,7 @@ from services.ingest.domain.submission import (
 from services.ingest.usecases.batch_pipeline import BatchCommitter
 from services.ingest.usecases.commit_batch import DELIVERED, close, commit
 from services.ingest.usecases.prepare_batch import prepare
-from services.ingest.usecases.submission_session import FileForm, SubmissionSession, open_delivery
+from services.ingest.usecases.submission_session import SubmissionSession, open_delivery
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,6 @@ def submit(
     header: Header,
     batches: Iterable[Batch],
     sender: Sender = PRESENT,
-    file: FileForm | None = None,
 ) -> Receipt:
     """Takes a delivery batch by batch and ends with its receipt; what is committed already is recognised.
 
@@ -61,7 +60,18 @@ def submit(
     Raises DELIVERY_BROKEN_OFF when the sender is gone or records are missing, DELIVERY_OVER_COUNT when more come than
     were told, DELIVERY_END_MISSING when nobody said where the delivery ends, and whatever the submission does not take.
     """
-    delivery = open_delivery(ctx, caller, header, file)
+    return deliver(ctx, caller, open_delivery(ctx, caller, header), batches, sender)
+
+
+def deliver(
+    ctx: IngestContext,
+    caller: Principal,
+    delivery: SubmissionSession,
+    batches: Iterable[Batch],
+    sender: Sender = PRESENT,
+) -> Receipt:
+    """Takes the batches of a delivery that is open, and ends it with its receipt. Raises what `submit` does."""
+    header = delivery.header
     with BatchCommitter(partial(commit, ctx, caller, delivery)) as committer:
         for batch in batches:
             committer.add(prepare(ctx, delivery, batch))

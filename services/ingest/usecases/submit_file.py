@@ -18,7 +18,7 @@ from services.ingest.domain.submission import Batch, DeliveredRecord, Header, Re
 from services.ingest.store import originals
 from services.ingest.usecases.commit_batch import DELIVERED
 from services.ingest.usecases.submission_session import FileForm, begin, open_delivery
-from services.ingest.usecases.submit import provides, submit
+from services.ingest.usecases.submit import deliver, provides
 
 
 class UploadResult(NamedTuple):
@@ -64,7 +64,7 @@ def submit_file(ctx: IngestContext, caller: Principal, header: Header, file: Buf
     def take() -> Receipt:
         with mine:
             _keep(ctx, caller, file, sha256)
-            return submit(ctx, caller, whole, _batches(source.rows(columns)), file=form)
+            return deliver(ctx, caller, opened, _batches(source.rows(columns)))
 
     try:
         receipt = ctx.desk.take(take)

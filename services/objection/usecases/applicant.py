@@ -48,13 +48,21 @@ class Filing:
     evidence: Sequence[Attachment]
 
 
-def own_record(ctx: ObjectionContext, caller: Principal, filing: Filing, *_: object, **__: object) -> Problem | None:
+def challenged_record(
+    ctx: ObjectionContext, caller: Principal, filing: Filing, *_: object, **__: object
+) -> ChallengedRecord:
+    """The record objected to, as ingest has it. Raises RECORD_UNKNOWN."""
+    if (record := ctx.records(filing.record_id)) is None:
+        raise RECORD_UNKNOWN(record_id=filing.record_id)
+    return record
+
+
+def own_record(
+    ctx: ObjectionContext, caller: Principal, filing: Filing, *_: object, loaded: ChallengedRecord, **__: object
+) -> Problem | None:
     """Only the subject of the record."""
-    record = ctx.records(filing.record_id)
-    if record is None or record.subject_ref == caller.sub:
-        return None
-    # It came under another identifier, perhaps, that is hers.
-    if record.subject_ref in ctx.references(caller.sub):
+    # It may have come under another identifier of the subject.
+    if loaded.subject_ref == caller.sub or loaded.subject_ref in ctx.references(caller.sub):
         return None
     return NOT_YOUR_RECORD(record_id=filing.record_id)
 
@@ -68,9 +76,16 @@ def own_case(ctx: ObjectionContext, caller: Principal, objection_no: str, *_: ob
 
 
 @command(
-    Act.OBJECTION_FILED, roles={Role.SUBJECT}, articles=("16", "23"), when=(own_record,), assurance=Assurance.ONLINE
+    Act.OBJECTION_FILED,
+    roles={Role.SUBJECT},
+    articles=("16", "23"),
+    when=(own_record,),
+    assurance=Assurance.ONLINE,
+    loads=challenged_record,
 )
-def file(ctx: ObjectionContext, caller: Principal, filing: Filing, key: str = "") -> CaseView:
+def file(
+    ctx: ObjectionContext, caller: Principal, filing: Filing, key: str = "", *, loaded: ChallengedRecord | None = None
+) -> CaseView:
     """The subject of a record files an objection to it, with evidence.
 
     Raises RECORD_UNKNOWN, ENTRY_NOT_THERE, INPUT_INVALID, EVIDENCE_INVALID, OBJECTION_OPEN, DEADLINE_UNKNOWN.
@@ -79,10 +94,9 @@ def file(ctx: ObjectionContext, caller: Principal, filing: Filing, key: str = ""
     evidence = checked(filing.evidence, detect_media_types)
     digests = [a.sha256 for a in evidence]
     asked = canonical([Act.OBJECTION_FILED, filing.record_id, sorted(set(filing.items)), statement, digests])
-    if (record := ctx.records(filing.record_id)) is None:
-        raise RECORD_UNKNOWN(record_id=filing.record_id)
+    assert loaded is not None
     # The case is the applicant's, under whichever of her identifiers the record came.
-    record = replace(record, subject_ref=caller.sub)
+    record = replace(loaded, subject_ref=caller.sub)
 
     with ctx.uploaded(evidence) as keys:
 

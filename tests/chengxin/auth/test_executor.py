@@ -81,7 +81,7 @@ def replaced(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, Callable[..., An
 
     def replace_body(use_case: Any, body: Callable[..., Any]) -> None:
         monkeypatch.setattr(use_case, "__wrapped__", body)
-        monkeypatch.setattr(use_case, "rule", replace(use_case.rule, conditions=()))
+        monkeypatch.setattr(use_case, "rule", replace(use_case.rule, conditions=(), loads=None))
 
     return replace_body
 
