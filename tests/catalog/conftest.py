@@ -24,6 +24,7 @@ from services.catalog.__main__ import faces
 from services.catalog.context import CatalogContext
 from services.catalog.store.catalog import CatalogStore
 from services.catalog.usecases.initial_data import seed
+from tests.documents import must_fit
 from tests.support import Issuer, RecordingAuditService, free_port, until
 
 DEMO = Path(__file__).parents[2] / "demo"
@@ -140,6 +141,7 @@ def catalog(
     relay.start()
     stub = catalog_pb2_grpc.CatalogServiceStub(make_channel(f"127.0.0.1:{port}"))
     yield RunningCatalog(ctx, clock, issuer, audit, app, stub)
+    must_fit("catalog", store.db)
     relay.stop()
     server.stop(None)
     until(lambda: not relay._thread.is_alive(), "the relay ends")

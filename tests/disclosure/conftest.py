@@ -32,6 +32,7 @@ from tests.disclosure.running_disclosure import (
     RunningDisclosure,
     demo_entry,
 )
+from tests.documents import must_fit
 from tests.support import Issuer, RecordingAuditService, free_port, until
 
 
@@ -63,6 +64,7 @@ def disclosure(stores: Callable[[str], str], issuer: Issuer) -> Iterator[Running
     relay.start()
     stub = disclosure_pb2_grpc.DisclosureServiceStub(make_channel(f"127.0.0.1:{port}"))
     yield RunningDisclosure(ctx, clock, issuer, audit, app, stub, relay, quarantine)
+    must_fit("disclosure", store.db)
     relay.stop()
     server.stop(None)
     until(lambda: not relay._thread.is_alive(), "the relay ends")

@@ -33,6 +33,7 @@ from services.ingest.domain.receipt import ReceiptSigner
 from services.ingest.projections.catalog_replica import CatalogReplica
 from services.ingest.store.record_factory import RecordFactory
 from services.ingest.store.submissions import IngestStore
+from tests.documents import must_fit
 from tests.ingest.deliveries import REGULATOR
 from tests.support import Issuer, RecordingAuditService, free_port, until
 
@@ -233,6 +234,7 @@ def running_ingest(uri: str, issuer: Issuer) -> Iterator[RunningIngest]:
     running = RunningIngest(ctx, clock, issuer, audit, catalog, app, stub, follower, f"127.0.0.1:{mine}")
     running.knows(len(catalog.changes))
     yield running
+    must_fit("ingest", store.db)
     follower.stop()
     relay.stop()
     server.stop(None)

@@ -32,6 +32,7 @@ from services.objection.clients.ingest import records_of
 from services.objection.context import ObjectionContext
 from services.objection.store.cases import ObjectionStore
 from services.objection.usecases.recompute_deadlines import DeadlineRecounter
+from tests.documents import must_fit
 from tests.objection.sources import (
     REGULATOR,
     YEARS,
@@ -180,6 +181,7 @@ def city(stores: Callable[[str], str], issuer: Issuer) -> Iterator[RunningObject
         found.ingest.record("r_li_na", LI_NA)
         found.caught_up()
         yield found
+        must_fit("objection", found.ctx.store.store.db)
 
 
 class running:

@@ -33,6 +33,8 @@ class DraftRow(Document):
     version = IntField()
     created_at = StringField(required=True)
     updated_at = StringField(required=True)
+    authors = ListField(StringField())
+    reviews = ListField(DictField())
     entry = DictField(required=True)
     meta = {"db_alias": "catalog", "collection": "drafts"}
 
@@ -83,6 +85,14 @@ class CommentRow(Document):
 
     comment_id = StringField(primary_key=True)
     draft_id = StringField(required=True)
+    # The revision that was read, and the place in it.
+    revision = IntField(required=True)
+    where = StringField()
+    stance = StringField(required=True)
+    text = StringField(required=True)
+    org = StringField(required=True)
+    author = StringField(required=True)
+    at = StringField(required=True)
     meta = {"db_alias": "catalog", "collection": "draft_comments", "indexes": [["draft_id", "comment_id"]]}
 
 
@@ -93,6 +103,10 @@ class CodeListRow(Document):
     name = StringField(required=True)
     version = IntField(required=True)
     effective_from = StringField(required=True)
+    published_at = StringField(required=True)
+    title = DictField(required=True)
+    standard = StringField()
+    values = ListField(DictField(), required=True)
     meta = {
         "db_alias": "catalog",
         "collection": "code_lists",
@@ -104,6 +118,9 @@ class CodeListDraftRow(Document):
     """A version of a code list in preparation."""
 
     draft_id = StringField(primary_key=True)
+    # The version as which it was published; 0 before that.
+    version = IntField(required=True)
+    code_list = DictField(required=True)
     meta = {"db_alias": "catalog", "collection": "code_list_drafts"}
 
 
@@ -112,6 +129,14 @@ class OrganisationRow(Document):
 
     uscc = StringField(primary_key=True)
     region = StringField(required=True)
+    name = StringField(required=True)
+    kind = StringField(required=True)
+    functions = ListField(StringField(), required=True)
+    responsible_unit = StringField()
+    contact_function = StringField()
+    telephone = StringField()
+    officers = ListField(DictField())
+    active = BooleanField(required=True)
     meta = {"db_alias": "catalog", "collection": "organisations", "indexes": [["region", "uscc"]]}
 
 

@@ -172,6 +172,20 @@ class ConsentRow(DynamicDocument):
     }
 
 
+class GenerationRow(DynamicDocument):
+    """The generation in use (`current`), or the rebuild that was requested last (`rebuild`)."""
+
+    name = StringField(primary_key=True)
+    number = IntField(required=True)
+    # Of the rebuild: requested, filling, failed, done.
+    state = StringField()
+    # Of the generation: the one before it, whether it is still filled from nothing, and how many decisions it has.
+    previous = IntField()
+    filling = BooleanField()
+    acts = IntField()
+    meta = {"db_alias": "disclosure", "collection": "generations"}
+
+
 DERIVED = (
     FollowedEntryRow,
     SubjectRow,

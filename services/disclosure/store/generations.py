@@ -11,7 +11,7 @@ from chengxin.errors import STORE_UNAVAILABLE
 from chengxin.store.database import Store, UnitOfWork
 from chengxin.values.document import RawDocument
 from services.disclosure.store.disclosure_store import FIRST, DisclosureStore
-from services.disclosure.store.documents import DERIVED, LinkRow, LongRecordRow, RecordRow
+from services.disclosure.store.documents import DERIVED, GenerationRow, LinkRow, LongRecordRow, RecordRow
 
 # Stands for the collections of the version before the first generation, which have no number in their names.
 UNNUMBERED: Final = 0
@@ -35,7 +35,7 @@ class Generations:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._rows = store.db["generations"]
+        self._rows = store.collection(GenerationRow)
         # The generations that were left after all others had been dropped.
         self._kept_generations: set[int] = set()
 

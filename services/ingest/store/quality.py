@@ -67,7 +67,10 @@ class QualityFinding(Document):
     id = StringField(primary_key=True)
     kind = StringField()
     provider = StringField()
+    provider_name = StringField()
     entry_code = StringField()
+    # In `zh` and `en`.
+    entry_name = DictField()
     period = StringField()
     first_day = StringField()
     last_day = StringField()
