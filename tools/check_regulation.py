@@ -1,8 +1,8 @@
 """Fails when docs/regulation.md names code or tests that are not there, or leaves out an article.
 
-usage: python tools/check_regulation.py [DIRECTORY]. A row is `| article | obligation | state | code | tests |`: code is
-`path` or `path:name` (of a function, class, method, variable, or of a message or rpc in a .proto), tests are
-`path::test`. A row that is done or thin names both; one that is not yet may be empty.
+usage: python tools/check_regulation.py [DIRECTORY]. A section is `## Art. <articles>: <state>`, the obligation, and lists
+after `Code:` and `Tests:`. Code is `path` or `path:name` (of a function, class, method, variable, or of a message or rpc
+in a .proto), tests are `path::test`. A section that is done or thin names both; one that is not yet may name none.
 """
 
 import ast
@@ -17,13 +17,13 @@ from typing import Final
 # Article 1 is the purpose, 34 and later ones are about the regulation itself.
 _ARTICLES: Final = frozenset(range(2, 34))
 _STATES: Final = ("done", "thin", "not yet")
-_COLUMNS: Final = 5
-_QUOTED: Final = re.compile(r"`([^`]+)`")
+_HEADING: Final = re.compile(r"^## Art\. (\d+(?:, ?\d+)*): (.*)$", re.MULTILINE)
+_ITEM: Final = re.compile(r"^- `([^`]+)`$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class TableRow:
-    """One row of the table."""
+class ArticleSection:
+    """What is said of some articles."""
 
     articles: str
     state: str
@@ -31,23 +31,24 @@ class TableRow:
     tests: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"row Art. {self.articles}"
+        return f"Art. {self.articles}"
 
 
-def rows(text: str) -> Iterator[TableRow]:
-    """The rows of the table whose first column is one or more articles."""
-    for line in text.splitlines():
-        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
-        if line.startswith("|") and len(cells) == _COLUMNS and re.fullmatch(r"\d+(, ?\d+)*", cells[0]):
-            yield TableRow(cells[0], cells[2], tuple(_QUOTED.findall(cells[3])), tuple(_QUOTED.findall(cells[4])))
+def rows(text: str) -> Iterator[ArticleSection]:
+    """The sections about one or more articles."""
+    parts = _HEADING.split(text)[1:]
+    for articles, state, body in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
+        before_tests, _, tests = body.partition("\nTests:\n")
+        code = before_tests.partition("\nCode:\n")[2]
+        yield ArticleSection(articles, state, tuple(_ITEM.findall(code)), tuple(_ITEM.findall(tests)))
 
 
 def faults(directory: Path) -> list[str]:
-    """What is wrong with the table, row by row."""
-    table = list(rows((directory / "docs" / "regulation.md").read_text()))
-    covered = {int(n) for row in table for n in row.articles.split(",")}
-    problems = [f"no row for Art. {n}" for n in sorted(_ARTICLES - covered)]
-    for row in table:
+    """What is wrong with the document, section by section."""
+    sections = list(rows((directory / "docs" / "regulation.md").read_text()))
+    covered = {int(n) for row in sections for n in row.articles.split(",")}
+    problems = [f"no section for Art. {n}" for n in sorted(_ARTICLES - covered)]
+    for row in sections:
         if row.state not in _STATES:
             problems.append(f"{row}: the state is {row.state!r}, not one of {', '.join(_STATES)}")
         if row.state != "not yet" and not (row.code and row.tests):
@@ -101,7 +102,7 @@ def _list_definitions(body: list[ast.stmt], prefix: str) -> Iterator[str]:
 def main(arguments: list[str]) -> None:
     """Prints what is wrong; exits with 1 when something is."""
     lines = faults(Path(arguments[0] if arguments else "."))
-    print("\n".join(lines) or "check_regulation: every row is right")
+    print("\n".join(lines) or "check_regulation: every section is right")
     sys.exit(bool(lines))
 
 

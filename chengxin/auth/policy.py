@@ -1,4 +1,4 @@
-"""One policy, two faces (decision 1): the rule of a use case is declared where the act is."""
+"""One policy, two faces (principle 1): the rule of a use case is declared where the act is."""
 
 import functools
 import inspect

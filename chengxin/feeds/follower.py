@@ -1,4 +1,4 @@
-"""Follows another service's change feed (decision 5).
+"""Follows another service's change feed (principle 5).
 
 A follower applies changes in order, resumes after an interruption, and stores its position with what it derives.
 """

@@ -49,7 +49,7 @@ def new_id(prefix: str) -> str:
 
 
 class SubjectKey:
-    """Turns identifiers into pseudonyms (decision 7). One secret of at least 32 bytes for the whole system."""
+    """Turns identifiers into pseudonyms (principle 7). One secret of at least 32 bytes for the whole system."""
 
     def __init__(self, secret: bytes) -> None:
         if len(secret) < 32:

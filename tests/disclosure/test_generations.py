@@ -18,7 +18,7 @@ ROWS = 450
 def generations(city: RunningDisclosure) -> Generations:
     """The first generation is in use; it was filled beside the data of the previous version."""
     db = city.ctx.store.store.db
-    db["subjects"].insert_many([{"_id": f"s_{n}"} for n in range(ROWS)])
+    db["subjects"].insert_many([{"_id": f"s_{n}", "page": 0, "slots": 0} for n in range(ROWS)])
     db["positions"].insert_one({"_id": "feed.ingest", "position": 7})
     found = Generations(city.ctx.store.store)
     found.prepare()
@@ -28,7 +28,7 @@ def generations(city: RunningDisclosure) -> Generations:
 
 def switched(generations: Generations, before: int, after: int) -> None:
     """Another generation is in use."""
-    generations.store.db[f"subjects.{after}"].insert_many([{"_id": f"s_{n}"} for n in range(ROWS)])
+    generations.store.db[f"subjects.{after}"].insert_many([{"_id": f"s_{n}", "page": 0, "slots": 0} for n in range(ROWS)])
     for number in (before, after):
         generations.store.db["positions"].replace_one({"_id": f"feed.ingest.{number}"}, {"position": 1}, upsert=True)
 

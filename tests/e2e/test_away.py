@@ -1,4 +1,4 @@
-"""A part of a running suite is away. Without the audit service there is no data (Art. 31, decision 3); a silent store is
+"""A part of a running suite is away. Without the audit service there is no data (Art. 31, principle 3); a silent store is
 reported and restarted; an altered past event is found and located."""
 
 import contextlib

@@ -1,4 +1,4 @@
-"""The authorization table, cell by cell: every HTTP route and gRPC method, asked in every capacity (decision 1)."""
+"""The authorization table, cell by cell: every HTTP route and gRPC method, asked in every capacity (principle 1)."""
 
 import contextlib
 import json

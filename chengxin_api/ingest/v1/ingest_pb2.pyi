@@ -969,7 +969,7 @@ class RecordHead(_message.Message):
     provider_uscc: _builtins.str
     provider_name: _builtins.str
     subject_ref: _builtins.str
-    """Pseudonymous reference (decision 7)."""
+    """Pseudonymous reference (principle 7)."""
     def __init__(
         self,
         *,
@@ -1094,7 +1094,7 @@ class RecordVersion(_message.Message):
     def subject(self) -> Global___SubjectIdentity: ...
     @_builtins.property
     def items(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Standardised items; identifier items are field-encrypted (`chengxin.crypto`)."""
+        """Standardised items; identifier items are field-encrypted (`chengxin.store.field_encryption`)."""
 
     @_builtins.property
     def recorded_at(self) -> _timestamp_pb2.Timestamp: ...
@@ -1132,7 +1132,7 @@ class SubjectIdentity(_message.Message):
     SCHEME_FIELD_NUMBER: _builtins.int
     USCC_FIELD_NUMBER: _builtins.int
     subject_ref: _builtins.str
-    """Pseudonymous reference (decision 7)."""
+    """Pseudonymous reference (principle 7)."""
     kind: _builtins.str
     name: _builtins.str
     scheme: _builtins.str

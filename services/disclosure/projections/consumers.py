@@ -1,4 +1,4 @@
-"""Applies the changes in the feeds of the catalog, ingest and objection services to disclosure's store (decision 5).
+"""Applies the changes in the feeds of the catalog, ingest and objection services to disclosure's store (principle 5).
 
 One transaction or several apply a change, and the last one saves the position. Disclosure may apply a change again, or
 after a newer one: then nothing changes.

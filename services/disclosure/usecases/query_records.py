@@ -1,4 +1,4 @@
-"""Queries of credit records (Art. 14 to 18). Each answers only after its audit event is durable (decision 3)."""
+"""Queries of credit records (Art. 14 to 18). Each answers only after its audit event is durable (principle 3)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace

@@ -1,4 +1,4 @@
-"""A subject's records in one view, page by page: mostly one read by number and one time filter (decision 6)."""
+"""A subject's records in one view, page by page: mostly one read by number and one time filter (principle 6)."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
