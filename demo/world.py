@@ -55,7 +55,7 @@ class DemoOrganisation:
 @cache
 def organs() -> dict[str, Organ]:
     """The organs and utilities by key."""
-    return {o["key"]: Organ(**o) for o in json.loads((HERE / "organisations.json").read_text())}
+    return {o["key"]: Organ(**o) for o in json.loads((HERE / "organs.json").read_text())}
 
 
 @cache

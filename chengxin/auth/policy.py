@@ -1,15 +1,13 @@
 """One policy, two faces (principle 1): the rule of a use case is declared where the act is."""
 
-import functools
 import inspect
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar, cast
 
 from chengxin.auth.access_tokens import Verifier
 from chengxin.auth.principal import ACR_LEVELS, DEMO_ACR, Assurance, Principal, Role
 from chengxin.errors import ROLE_NOT_ALLOWED, STEP_UP_REQUIRED, UNAUTHENTICATED, Problem
-from chengxin.store.on_record import Account, account, must_be_on_record, resumed
 from chengxin.store.silent_store import StoreSilence
 from chengxin.values.acts import Act
 
@@ -35,7 +33,7 @@ Loader = Callable[..., Any]
 Condition = Callable[..., Problem | None]
 
 
-_DECLARED: "Final[list[Rule]]" = []
+DECLARED: "Final[list[Rule]]" = []
 
 
 @dataclass(frozen=True)
@@ -69,115 +67,9 @@ class Rule:
         }
 
 
-def command(
-    act: Act,
-    *,
-    roles: set[Role],
-    articles: tuple[str, ...],
-    when: tuple[Condition, ...] = (),
-    assurance: Assurance = Assurance.NONE,
-    loads: Loader | None = None,
-) -> Callable[[F], F]:
-    """Declares a use case `f(ctx, caller, …)` that changes something, and has it run by the executor.
-
-    The executor refuses a caller without one of `roles`, a subject whose identity is not verified as `assurance` takes
-    it, or whom a condition refuses; the refusal goes on record before it is answered. A transaction of the use case
-    commits with an audit event or not at all, unless it says that nothing was to be changed
-    (`UnitOfWork.without_event`). `articles` are those of the regulation that the use case serves. What `loads` reads is
-    read once, for a caller in the right capacity; conditions and the use case get it as the keyword `loaded`.
-    """
-    return _executed(act, roles, articles, when, assurance, changes=True, loads=loads)
-
-
-def query(
-    act: Act,
-    *,
-    roles: set[Role],
-    articles: tuple[str, ...],
-    when: tuple[Condition, ...] = (),
-    assurance: Assurance = Assurance.NONE,
-    unrecorded: str = "",
-) -> Callable[[F], F]:
-    """Declares a use case `f(ctx, caller, …)` that only answers: as `command`, and the answer is released only when an
-    audit event is durable. `unrecorded` says why an answer that is no credit information leaves no event."""
-    return _executed(act, roles, articles, when, assurance, changes=False, unrecorded=unrecorded)
-
-
-def _executed(
-    act: Act,
-    roles: set[Role],
-    articles: tuple[str, ...],
-    when: tuple[Condition, ...],
-    assurance: Assurance,
-    *,
-    changes: bool,
-    unrecorded: str = "",
-    loads: Loader | None = None,
-) -> Callable[[F], F]:
-    def declare(use_case: F) -> F:
-        declared = Rule(
-            act,
-            frozenset(roles),
-            articles,
-            when,
-            (inspect.getdoc(use_case) or "").split("\n")[0],
-            f"{use_case.__module__}.{use_case.__qualname__}",
-            assurance,
-            changes,
-            unrecorded,
-            loads,
-        )
-
-        @functools.wraps(use_case)
-        def guarded(ctx: Context, caller: Principal, *args: Any, **kwargs: Any) -> Any:
-            return _execute(guarded, ctx, caller, args, kwargs)
-
-        guarded.rule = declared  # type: ignore[attr-defined]
-        _DECLARED.append(declared)
-        return cast(F, guarded)
-
-    return declare
-
-
-def _execute(guarded: Any, ctx: Context, caller: Principal, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The one way to run a use case: authorise, carry out, and let go of the answer only with what is on record."""
-    declared: Rule = guarded.rule
-    problem = _wrong_capacity(declared, caller)
-    if problem is None:
-        if declared.loads is not None:
-            kwargs = kwargs | {"loaded": declared.loads(ctx, caller, *args)}
-        problem = _refusal_by_condition(declared, ctx, caller, args, kwargs)
-    if problem is not None:
-        ctx.audit.refused(declared.act, caller, problem)
-        raise problem
-    with account(declared.act, changes=declared.changes) as run:
-        answer = guarded.__wrapped__(ctx, caller, *args, **kwargs)
-        if inspect.isgenerator(answer):
-            return _released(cast(Generator[Any, Any, Any], answer), run, declared)
-        if not declared.unrecorded:
-            must_be_on_record(run)
-        return answer
-
-
-def _released(answer: Generator[Any, Any, Any], run: Account, declared: Rule) -> Iterator[Any]:
-    """An answer that is given bit by bit: none of it before the event is durable."""
-    try:
-        while True:
-            with resumed(run):
-                try:
-                    part = next(answer)
-                except StopIteration:
-                    return
-            if not declared.unrecorded:
-                must_be_on_record(run)
-            yield part
-    finally:
-        answer.close()
-
-
 def declared_rules() -> Sequence[Rule]:
     """The rules of all use cases whose modules are imported, in the order of their declaration."""
-    return tuple(_DECLARED)
+    return tuple(DECLARED)
 
 
 class Admission:
@@ -202,7 +94,7 @@ class Admission:
         """Raises ROLE_NOT_ALLOWED or STEP_UP_REQUIRED, after putting it on record, when the view's rule says so;
         STORE_UNAVAILABLE while the store is silent."""
         declared: Rule | None = getattr(view, "rule", None)
-        if declared is not None and (problem := _wrong_capacity(declared, caller)) is not None:
+        if declared is not None and (problem := wrong_capacity(declared, caller)) is not None:
             self._audit.refused(declared.act, caller, problem)
             raise problem
         self._silence.must_be_over()
@@ -238,16 +130,8 @@ def rule_of(use_case: Callable[..., Any]) -> Rule:
     return cast(Rule, cast(Any, use_case).rule)
 
 
-def _refusal_by_condition(
-    declared: Rule, ctx: Context, caller: Principal, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Problem | None:
-    for condition in declared.conditions:
-        if (problem := condition(ctx, caller, *args, **kwargs)) is not None:
-            return problem
-    return None
-
-
-def _wrong_capacity(declared: Rule, caller: Principal) -> Problem | None:
+def wrong_capacity(declared: Rule, caller: Principal) -> Problem | None:
+    """Why a caller has not the capacity that a rule asks for: the role, or how surely the identity is verified; or None."""
     if caller.roles & declared.roles:
         if Role.SUBJECT not in caller.roles or caller.assurance >= declared.assurance:
             return None

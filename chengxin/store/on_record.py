@@ -1,6 +1,6 @@
 """What the use case that is running has put on record: without an event it commits nothing and answers nothing.
 
-The executor (`chengxin.auth.policy`) begins an account for each use case; the store and the audit trail enter what they
+The executor (`chengxin.auth.executor`) begins an account for each use case; the store and the audit trail enter what they
 made durable. Work outside of use cases (projections, relays, background jobs) has no account and derives nothing new.
 """
 

@@ -1,4 +1,6 @@
-"""Limits on how often a caller may ask: a token bucket for each client, and for each address that names no client."""
+"""Limits on how often a caller may ask: a token bucket for each client, and for each address that names no client.
+
+How many a second is told by `client_rate`, `address_rate` and `proof_rate` of `chengxin/process/settings.py`."""
 
 import math
 import threading

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from stdnum.iso7064 import mod_11_2
 
-from chengxin.auth.policy import command, query
+from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.revocation import Revocation
 from chengxin.errors import INPUT_INVALID, FieldError, not_found, unauthenticated

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any, Final
 
-from chengxin.auth.policy import command, query
+from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import covers, outside
 from chengxin.errors import Problem

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pyotp
 
-from chengxin.auth.policy import command, query
+from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import covers, outside
 from chengxin.errors import Problem

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from chengxin.auth.access_tokens import Verifier
-from chengxin.auth.policy import query
+from chengxin.auth.executor import query
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.revocation import Revocation
 from chengxin.errors import Problem

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from chengxin.auth.policy import command, query
+from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.values.acts import Act
 from chengxin.values.clock import rfc3339

@@ -11,7 +11,7 @@ from services.catalog.domain.entry_validation import findings
 from tests.catalog.conftest import DEMO
 
 ENTRIES = {p.stem: read_content(json.loads(p.read_text())) for p in sorted((DEMO / "catalog").glob("*.json"))}
-ORGANISATIONS = json.loads((DEMO / "organisations.json").read_text())
+ORGANISATIONS = json.loads((DEMO / "organs.json").read_text())
 
 
 @pytest.mark.parametrize("code", ENTRIES)

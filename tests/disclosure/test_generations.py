@@ -28,7 +28,9 @@ def generations(city: RunningDisclosure) -> Generations:
 
 def switched(generations: Generations, before: int, after: int) -> None:
     """Another generation is in use."""
-    generations.store.db[f"subjects.{after}"].insert_many([{"_id": f"s_{n}", "page": 0, "slots": 0} for n in range(ROWS)])
+    generations.store.db[f"subjects.{after}"].insert_many(
+        [{"_id": f"s_{n}", "page": 0, "slots": 0} for n in range(ROWS)]
+    )
     for number in (before, after):
         generations.store.db["positions"].replace_one({"_id": f"feed.ingest.{number}"}, {"position": 1}, upsert=True)
 

@@ -14,7 +14,7 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from services.disclosure.projections import name_index, search_file
+from services.disclosure.projections import name_index, public_search_file
 from services.disclosure.store.disclosure_store import DisclosureStore
 from tests.disclosure.name_searches import TODAY, directory, found, refs
 from tests.disclosure.names_store import MemoryNames, fill, row, scan
@@ -121,7 +121,7 @@ def test_a_name_as_another_version_searches_it_is_indexed_anew(monkeypatch: pyte
     here = directory(names, tmp_path)
     assert refs(here, "海陵") == ["sub"]
     here.close()
-    monkeypatch.setattr(search_file, "_version", lambda: "2")
+    monkeypatch.setattr(public_search_file, "_version", lambda: "2")
     with capture_logs() as told:
         here = directory(names, tmp_path)
         assert refs(here, "海陵") == ["sub"]
@@ -166,7 +166,7 @@ def test_a_damaged_index_is_made_anew(damage: str, running: bool, tmp_path: Path
 DYING = """
 import json, os, signal, sys
 from pathlib import Path
-from services.disclosure.projections.search_file import SearchFile
+from services.disclosure.projections.public_search_file import SearchFile
 from services.disclosure.projections.name_index import _entry
 folder, statements = Path(sys.argv[1]), int(sys.argv[2])
 index = SearchFile(folder, "one")

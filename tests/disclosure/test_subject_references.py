@@ -10,9 +10,7 @@ from tests.disclosure.subject_references import CODE, NAME, OTHER, by_code, lice
 
 
 @pytest.mark.parametrize("code_first", [False, True])
-def test_by_the_organisation_code_alone_one_reaches_the_same_subject(
-    city: RunningDisclosure, code_first: bool
-) -> None:
+def test_by_the_organisation_code_alone_one_reaches_the_same_subject(city: RunningDisclosure, code_first: bool) -> None:
     delivered = [licence(city), by_code(city)]
     for record in reversed(delivered) if code_first else delivered:
         city.delivers(record)

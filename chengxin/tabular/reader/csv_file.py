@@ -27,7 +27,7 @@ csv.field_size_limit(LONGEST_RECORD)
 
 def read_csv(out: Writer, most: int) -> None:
     """Writes the header and the first `most` rows that hold something. Raises the fault of the first bad row."""
-    encoding = told_encoding()
+    encoding = detect_encoding()
     out.put(frames.ABOUT, About(encoding))
     records = _read_records(encoding)
     header = _read_header(records)
@@ -85,7 +85,7 @@ def _guess_delimiter(encoding: str) -> str:
     return max(_DELIMITERS, key=first.count)
 
 
-def told_encoding() -> str:
+def detect_encoding() -> str:
     """The encoding of a text file: by its mark, else the first of UTF-8 and GB18030 that decodes all of it.
 
     Raises FILE_ENCODING_UNKNOWN with the first byte that is neither.

@@ -7,7 +7,7 @@ from typing import Any, Final
 from chengxin.tabular import frames
 from chengxin.tabular.bounds import LONGEST_RECORD
 from chengxin.tabular.frames import About, Writer
-from chengxin.tabular.reader.csv_file import told_encoding
+from chengxin.tabular.reader.csv_file import detect_encoding
 from chengxin.tabular.reader.fault import Fault
 from chengxin.tabular.reader.given import as_text
 
@@ -20,7 +20,7 @@ def read_jsonl(out: Writer, most: int) -> None:
     A value that is not text is written as a number, because it only matters when its label names an item: 0 for a list
     or an object, and half of a character as its code.
     """
-    encoding = told_encoding()
+    encoding = detect_encoding()
     out.put(frames.ABOUT, About(encoding))
     with as_text(encoding) as text:
         number = 0

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Sequence
 
-from chengxin.auth.policy import command
+from chengxin.auth.executor import command
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.store import on_record

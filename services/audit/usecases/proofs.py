@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from chengxin.auth.policy import query
+from chengxin.auth.executor import query
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.tlog import merkle

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 
 from chengxin.auth import request_context
-from chengxin.auth.policy import query
+from chengxin.auth.executor import query
 from chengxin.auth.principal import Principal, Role
 from chengxin.tlog import merkle
 from chengxin.values.acts import Act

@@ -1,6 +1,6 @@
 """The working-day calendar: the authority loads the State Council's yearly notice (Art. 24 to 27)."""
 
-from chengxin.auth.policy import command, query
+from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import of_the_city
 from chengxin.store.database import UnitOfWork

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
-from chengxin.auth.policy import command, query
+from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import of_the_city
 from chengxin.store.database import UnitOfWork

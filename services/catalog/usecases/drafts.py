@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Final
 
-from chengxin.auth.policy import command, query
+from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import Problem
 from chengxin.store.database import UnitOfWork

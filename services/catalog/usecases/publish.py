@@ -5,7 +5,7 @@ from datetime import date
 from itertools import chain
 from typing import Any, Final
 
-from chengxin.auth.policy import command
+from chengxin.auth.executor import command
 from chengxin.auth.principal import Principal
 from chengxin.auth.regions import of_the_city
 from chengxin.store.database import UnitOfWork

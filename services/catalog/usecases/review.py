@@ -1,8 +1,10 @@
-"""What others say and decide about a draft before it is published: comments and review (Art. 7)."""
+"""What others say and decide about a draft before it is published: comments and review (Art. 7).
+
+Whether a review is needed is asked when a draft is published (`publish.py`)."""
 
 from dataclasses import dataclass
 
-from chengxin.auth.policy import command, query
+from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import Problem
 from chengxin.store.database import UnitOfWork

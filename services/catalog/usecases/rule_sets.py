@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from chengxin.auth.policy import command, query
+from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import of_the_city
 from chengxin.errors import ROLE_NOT_ALLOWED, Problem

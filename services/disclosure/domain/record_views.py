@@ -1,4 +1,5 @@
-"""How each view shows a record (Art. 4, 14, 18)."""
+"""How each view shows a record (Art. 4, 14, 18). Which items a mode shows at all is said by the entry
+(`DisclosureEntry.shown_in` of `catalog_entry.py`)."""
 
 from collections.abc import Mapping
 from datetime import date

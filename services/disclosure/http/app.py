@@ -15,6 +15,7 @@ from chengxin.http.pages import page, page_language
 from chengxin.http.web import PageQuery, answer, idempotency_key, make_app, told_when
 from chengxin.values.page_tokens import encode_page_token, number_after, text_after
 from services.disclosure.context import DisclosureContext
+from services.disclosure.domain.consents import Consent
 from services.disclosure.http import schemas as bodies
 from services.disclosure.http.pages import PageRenderer
 from services.disclosure.http.public_feed import add_feed
@@ -152,7 +153,7 @@ def _add_consents(app: OpenAPI, ctx: DisclosureContext) -> None:
         return answer(consent.withdraw(ctx, caller(), path.consent_id).to_dict())
 
 
-def _with_code(given: consent.Consent, code: str, status: int) -> Response:
+def _with_code(given: Consent, code: str, status: int) -> Response:
     found = answer(given.to_dict() | {"code": code}, status)
     found.headers["Cache-Control"] = "no-store"
     return found

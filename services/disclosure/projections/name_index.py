@@ -24,7 +24,7 @@ from chengxin.store.deadlines import in_turn, patience
 from services.disclosure.domain.subject_names import NameHistory, merge_names
 from services.disclosure.domain.text_normalisation import as_initials, normalised, words_of
 from services.disclosure.domain.view_pages import PublicName, each_once, seen_names
-from services.disclosure.projections.search_file import (
+from services.disclosure.projections.public_search_file import (
     CACHE_BYTES,
     IndexDamaged,
     IndexedSubject,

@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from chengxin.auth.policy import command
+from chengxin.auth.executor import command
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import ROLE_NOT_ALLOWED, Problem
 from chengxin.feeds.quarantine import Quarantine, reason_of

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
-from chengxin.auth.policy import query
+from chengxin.auth.executor import query
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import FEED_POSITION_UNKNOWN, exhausted, not_found
 from chengxin.store.database import OutboxRow

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
-from chengxin.auth.policy import query
+from chengxin.auth.executor import query
 from chengxin.auth.principal import Assurance, Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError, Problem, forbidden, not_found
 from chengxin.store.deadlines import OPERATION_SECONDS, in_time, within
@@ -12,6 +12,7 @@ from chengxin.values.acts import Act
 from chengxin.values.ids import is_subject_ref
 from chengxin.values.subject_kinds import INDIVIDUAL
 from services.disclosure.context import DisclosureContext
+from services.disclosure.domain.consents import CONSENT_UNKNOWN, Consent
 from services.disclosure.domain.disagreements import Disagreement
 from services.disclosure.domain.masking import is_identity_number, mask_name
 from services.disclosure.domain.record_views import View, shown_name
@@ -140,7 +141,7 @@ def statutory(ctx: DisclosureContext, caller: Principal, whom: SubjectIdentifier
 def authorized(ctx: DisclosureContext, caller: Principal, whom: SubjectIdentifier, ask: RecordsQuery) -> QueryResult:
     """What a subject's consent names, as long as it stands. Raises CONSENT_UNKNOWN and the other refusals of
     `consents.py`. Nobody named means the one who gave the consent."""
-    given: consent.Consent | None = None
+    given: Consent | None = None
     try:
         with within(OPERATION_SECONDS):
             given = _used(ctx, caller, whom, ask)
@@ -155,11 +156,11 @@ def authorized(ctx: DisclosureContext, caller: Principal, whom: SubjectIdentifie
         raise
 
 
-def _used(ctx: DisclosureContext, caller: Principal, whom: SubjectIdentifier, ask: RecordsQuery) -> consent.Consent:
+def _used(ctx: DisclosureContext, caller: Principal, whom: SubjectIdentifier, ask: RecordsQuery) -> Consent:
     ref = ref_of(ctx, whom) if whom != SubjectIdentifier() else ""
     given, problem = consent.use(ctx, caller, ref, ask.entries)
     if given is None or problem is not None:
-        refusal = problem or consent.CONSENT_UNKNOWN()
+        refusal = problem or CONSENT_UNKNOWN()
         ctx.audit.refused(Act.RECORD_QUERIED_AUTHORIZED, caller, refusal)
         raise refusal
     return given

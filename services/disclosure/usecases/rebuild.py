@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from chengxin.auth.policy import command, query
+from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import of_the_city
 from chengxin.feeds.follower import Follower

@@ -8,7 +8,7 @@ from typing import Any
 from chengxin.values.document import RawDocument
 from services.ingest.domain.submission import OutcomeKind, RecordOutcome
 from services.ingest.domain.validator import Violation
-from services.ingest.domain.violations import message_of
+from services.ingest.domain.violation_messages import message_of
 
 
 @dataclass(frozen=True)

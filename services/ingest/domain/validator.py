@@ -14,7 +14,7 @@ from chengxin.values.sample_marker import example_text
 from services.ingest.domain.catalog_entry import DeliveryCrossRule, DeliveryEntry, DeliveryItem
 from services.ingest.domain.identifiers import FAULTS
 from services.ingest.domain.normalisation import ItemNormaliser, is_date
-from services.ingest.domain.violations import listed, message_of, named, permitted
+from services.ingest.domain.violation_messages import listed, message_of, named, permitted
 
 # Categories of characters that a record must not have: control, format (among them direction marks and the zero-width
 # joiners that no Chinese record needs), surrogate, private use, line and paragraph separators. Unassigned characters

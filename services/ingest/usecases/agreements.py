@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from chengxin.auth.policy import command, query
+from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, NOT_FOUND, FieldError, Problem
 from chengxin.store.database import UnitOfWork

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from chengxin.auth import request_context
-from chengxin.auth.policy import command
+from chengxin.auth.executor import command
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import NOT_FOUND, FieldError, Problem
 from chengxin.store.database import UnitOfWork

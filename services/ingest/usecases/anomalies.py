@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import structlog
 
-from chengxin.auth.policy import command, query
+from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import NOT_FOUND, ROLE_NOT_ALLOWED, Problem, precondition
 from chengxin.feeds.quarantine import Quarantine, is_transient, reason_of

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from chengxin.auth.policy import command, query
+from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import Problem, precondition
 from chengxin.store.database import UnitOfWork

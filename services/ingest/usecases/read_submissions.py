@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from chengxin.auth.policy import query
+from chengxin.auth.executor import query
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import NOT_FOUND, Problem
 from chengxin.store.database import OutboxRow

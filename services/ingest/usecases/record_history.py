@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from chengxin.auth.policy import query
+from chengxin.auth.executor import query
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, NOT_FOUND, FieldError, Problem
 from chengxin.values.acts import Act
@@ -14,7 +14,7 @@ from services.ingest.context import IngestContext
 from services.ingest.domain.catalog_entry import DeliveryEntry
 from services.ingest.domain.record_versioning import lateness
 from services.ingest.domain.submission import DELIVERY_ENTRY_UNKNOWN
-from services.ingest.domain.violations import listed
+from services.ingest.domain.violation_messages import listed
 from services.ingest.usecases.amend_record import RECEIPT
 
 _READERS: Final = {Role.PROVIDER, Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from io import BufferedReader
 from typing import Any, NamedTuple
 
-from chengxin.auth.policy import command
+from chengxin.auth.executor import command
 from chengxin.auth.principal import Principal, Role
 from chengxin.tabular.batches import in_batches
 from chengxin.tabular.columns import Columns, ItemName

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from chengxin.auth.policy import command, query
+from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Assurance, Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError, Problem, forbidden, not_found, unavailable
 from chengxin.store.database import UnitOfWork

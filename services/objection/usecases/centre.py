@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from chengxin.auth.policy import command, query
+from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.store.database import UnitOfWork

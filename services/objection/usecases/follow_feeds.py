@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from chengxin.auth.policy import command, query
+from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.feeds.parts import RecordParts
 from chengxin.feeds.quarantine import Label

@@ -1,6 +1,6 @@
 """Supervision of how objections are handled (Art. 30), and the guideline that everybody may read (Art. 28)."""
 
-from chengxin.auth.policy import query
+from chengxin.auth.executor import query
 from chengxin.auth.principal import Principal, Role
 from chengxin.values.acts import Act
 from services.objection.context import ObjectionContext

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import structlog
 
-from chengxin.auth.policy import command
+from chengxin.auth.executor import command
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import Problem
 from chengxin.feeds.quarantine import Quarantine, reason_of

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from chengxin.auth.policy import Rule, command, declared_rules, query
+from chengxin.auth.executor import command, query
+from chengxin.auth.policy import Rule, declared_rules
 from chengxin.auth.principal import Assurance, Principal, Role
 from chengxin.errors import Problem
 from chengxin.store import on_record

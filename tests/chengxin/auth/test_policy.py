@@ -7,7 +7,8 @@ import pytest
 from flask import Flask
 
 from chengxin.auth.access_tokens import Verifier
-from chengxin.auth.policy import Admission, command, query, serves
+from chengxin.auth.executor import command, query
+from chengxin.auth.policy import Admission, serves
 from chengxin.auth.policy_table import policy_table
 from chengxin.auth.principal import ACR_LEVELS, Assurance, Principal, Role
 from chengxin.errors import Problem
