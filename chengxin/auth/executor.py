@@ -90,7 +90,7 @@ def _execute(guarded: Any, ctx: Context, caller: Principal, args: tuple[Any, ...
     problem = wrong_capacity(declared, caller)
     if problem is None:
         if declared.loads is not None:
-            kwargs = kwargs | {"loaded": declared.loads(ctx, caller, *args)}
+            kwargs = kwargs | {"loaded": declared.loads(ctx, caller, *args, **kwargs)}
         problem = _refusal_by_condition(declared, ctx, caller, args, kwargs)
     if problem is not None:
         ctx.audit.refused(declared.act, caller, problem)
@@ -112,6 +112,9 @@ def _released(answer: Generator[Any, Any, Any], run: Account, declared: Rule) ->
                 try:
                     part = next(answer)
                 except StopIteration:
+                    # That there is nothing is an answer, too.
+                    if not declared.unrecorded:
+                        must_be_on_record(run)
                     return
             if not declared.unrecorded:
                 must_be_on_record(run)

@@ -62,19 +62,19 @@ class Act(StrEnum):
     SUBMISSION_READ = ("submission.read", "查看报送", "A submission was read")
     RECEIPT_READ = ("receipt.read", "查看回执", "A receipt was read")
     REJECTS_READ = ("rejects.read", "查看退回记录", "Rejected records were read")
-    RECORDS_FOLLOWED = ("records.followed", "接收信息变更", "A follower began to take the feed of records")
+    RECORDS_FOLLOWED = ("records.followed", "接收信息变更", "Disclosure began to take the feed of records")
     CORRECTIONS_FOLLOWED = (
         "corrections.followed",
         "接收更正",
-        "A provider began to take the corrections of its records",
+        "The objection service began to take the feed of corrections",
     )
     RECORD_HEAD_READ = ("record.head_read", "核对记录归属", "Another service asked whose a record is")
     RECORD_AMENDED = ("record.amended", "更正信息", "A record was amended")
     RECORD_REVOKED = ("record.revoked", "撤销信息", "A record was revoked")
     RECORD_QUERIED_DELIVERED = (
         "record.queried.delivered",
-        "提供单位查询已报信息",
-        "A provider read what became of its record",
+        "查询已报信息",
+        "It was read what became of a delivered record",
     )
     AGREEMENT_READ = ("agreement.read", "查看报送约定", "The terms agreed with a provider were read")
     AGREEMENT_CHANGED = ("agreement.changed", "变更报送约定", "The terms agreed with a provider were changed")
@@ -156,8 +156,8 @@ class Act(StrEnum):
     TASK_EXTENDED = ("task.extended", "延长答复期限", "A provider was given more time")
     CORRECTION_SEEN = ("correction.seen", "收到更正", "The correction that an objection led to arrived")
     DEADLINE_RECOUNTED = ("deadline.recounted", "重新计算期限", "Deadlines were counted again by a new calendar")
-    COURSE_READ = ("course.read", "查看异议办理过程", "A supervisor read the course of an objection")
-    COURSE_LISTED = ("course.listed", "查看异议办理清单", "A supervisor listed objections")
+    COURSE_READ = ("course.read", "查看异议办理过程", "The course of an objection was read for supervision")
+    COURSE_LISTED = ("course.listed", "查看异议办理清单", "Objections were listed for supervision")
     EVIDENCE_READ = ("evidence.read", "查看异议证据", "The centre read an attachment")
     EVIDENCE_READ_OWN = ("evidence.read_own", "查看本人提交的证据", "An applicant read an attachment")
     # Audit

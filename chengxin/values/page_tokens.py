@@ -35,6 +35,8 @@ def decode_page_token(token: str, *kinds: type) -> list[Any] | None:
     parts = position if isinstance(position, list) else [position]
     if [type(part) for part in parts] != list(kinds):
         raise page_token_problem()
+    if any(isinstance(part, int) and abs(part) >= _GREATEST for part in parts):
+        raise page_token_problem()
     return parts
 
 

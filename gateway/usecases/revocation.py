@@ -40,7 +40,7 @@ def end_all_sessions(ctx: GatewayContext, unit: UnitOfWork, sub: str) -> int:
     Act.REVOCATIONS_READ,
     roles={Role.SERVICE},
     articles=("31",),
-    unrecorded="services read it every few seconds, and it says nothing of subjects",
+    unrecorded="services read it every few seconds, to refuse what it names",
 )
 def revocations(ctx: GatewayContext, _caller: Principal) -> list[dict[str, Any]]:
     """What is revoked, for the services' verifiers."""

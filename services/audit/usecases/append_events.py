@@ -29,6 +29,8 @@ def append(ctx: AuditContext, caller: Principal, entries: Sequence[bytes], posit
     appended = ctx.appender.append(caller.sub, entries, positions)
     # They are what goes on record here.
     on_record.enter(len(entries))
+    if not entries:
+        on_record.enter_nothing_new()
     if not appended.recognised:
         return appended
     return _append_unknown(ctx, caller.sub, entries, appended)

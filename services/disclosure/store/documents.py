@@ -177,7 +177,7 @@ class GenerationRow(DynamicDocument):
 
     name = StringField(primary_key=True)
     number = IntField(required=True)
-    # Of the rebuild: requested, filling, failed, done.
+    # Of the rebuild: asked, filling, failed, done.
     state = StringField()
     # Of the generation: the one before it, whether it is still filled from nothing, and how many decisions it has.
     previous = IntField()

@@ -64,7 +64,7 @@ def archive(ctx: DisclosureContext, caller: Principal, named: Sequence[str] | No
         for start in range(0, len(named), _NAMED):
             unit.record(_event(ctx, caller, change, named[start : start + _NAMED], today))
         if not named:
-            unit.without_event("the generation before has put it on record")
+            unit.without_event("what is archived, if anything, was put on record in the generation before")
         return len(done)
 
     archived = 0

@@ -244,8 +244,13 @@ def _remarked(ctx: IngestContext, caller: Principal, remark: Remark, key: str, a
         return row
 
     asked = f"{act}\0".encode() + remark.canonical()
-    ctx.patiently(lambda: ctx.store.once(by, key, asked, work, lambda _: {}))
-    return _found(ctx, caller, remark.finding_id)
+    done = ctx.patiently(lambda: ctx.store.once(by, key, asked, work, lambda _: {}))
+    found = _found(ctx, caller, remark.finding_id)
+    if not done.first:
+        # A repeat is answered with the finding as it is now: that is a reading.
+        event = _event(ctx, Act.FINDING_READ, caller, found["provider"], found["entry_code"], remark.finding_id)
+        ctx.audit.record(event)
+    return found
 
 
 def _found(ctx: IngestContext, caller: Principal, finding_id: str, unit: UnitOfWork | None = None) -> RawDocument:

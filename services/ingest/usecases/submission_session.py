@@ -8,6 +8,7 @@ from typing import Any, Final
 from pymongo.errors import DuplicateKeyError
 
 from chengxin.auth.principal import Principal
+from chengxin.store import on_record
 from chengxin.store.database import UnitOfWork
 from chengxin.values.acts import Act
 from chengxin.values.document import RawDocument
@@ -97,7 +98,8 @@ def begin(ctx: IngestContext, caller: Principal, delivery: SubmissionSession) ->
     try:
         ctx.persistently(lambda: ctx.store.transact(work))
     except DuplicateKeyError:
-        return
+        # Another process has opened it, and has put that on record.
+        on_record.enter_nothing_new()
 
 
 def submission_row(ctx: IngestContext, delivery: SubmissionSession) -> RawDocument:

@@ -26,15 +26,13 @@ log = structlog.get_logger()
 _FOLLOWERS: Final = {Role.SERVICE}
 
 
-@query(
-    Act.OBJECTIONS_FOLLOWED,
-    roles=_FOLLOWERS,
-    articles=("27",),
-    unrecorded="services follow it to do what is on record with them",
-)
+@query(Act.OBJECTIONS_FOLLOWED, roles=_FOLLOWERS, articles=("27",))
 def changes(ctx: ObjectionContext, caller: Principal, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
     """Changes of state after a position, in order, without end."""
-    return (row for row in ctx.store.follow(after, running) if row.changes)
+    ctx.audit.record(ctx.audit.event(Act.OBJECTIONS_FOLLOWED, caller, details={"after": after}))
+    for row in ctx.store.follow(after, running):
+        if row.changes:
+            yield row
 
 
 def apply_catalog(ctx: ObjectionContext, unit: UnitOfWork, change: catalog_pb2.Change) -> None:
