@@ -75,7 +75,7 @@ def declared_rules() -> Sequence[Rule]:
 class Admission:
     """Lets callers in to a face: the token is verified and the capacity checked before anything they sent is read.
 
-    So somebody without the role learns nothing of what the input should be or what exists, and her refusal is on record.
+    A caller without the role learns neither what the input should be nor what exists, and the refusal is on record.
     """
 
     def __init__(self, verifier: Verifier, audit: Refusals, silence: StoreSilence) -> None:

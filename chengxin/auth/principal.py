@@ -23,12 +23,12 @@ class Role(StrEnum):
 
 
 class Assurance(IntEnum):
-    """How surely a person is the one her token names (Art. 16), from the least."""
+    """How surely a person is the one that the token names (Art. 16), from the least."""
 
     NONE = 0
-    # A provider that knows her asserted it.
+    # A provider that knows the person asserted it.
     ONLINE = 1
-    # An officer saw her and her document.
+    # An officer saw the person and the document.
     IN_PERSON = 2
 
 

@@ -93,7 +93,7 @@ class Revocations:
             self._due = self._heard + self._every
 
     def _ask(self) -> None:
-        # One asks while the others go on with what is known; when that is too old, they wait for her.
+        # One asks while the others go on with what is known; when that is too old, they wait for it.
         if self._turn.acquire(blocking=self._now() - self._heard > self._stale):
             try:
                 if self._now() >= self._due:

@@ -1,7 +1,8 @@
 """What the use case that is running has put on record: without an event it commits nothing and answers nothing.
 
 The executor (`chengxin.auth.executor`) begins an account for each use case; the store and the audit trail enter what they
-made durable. Work outside of use cases (projections, relays, background jobs) has no account and derives nothing new.
+made durable. Work outside of use cases (projections, relays, background jobs) has no account: it only derives from what
+is on record.
 """
 
 from collections.abc import Iterator
@@ -14,9 +15,9 @@ from chengxin.values.acts import Act
 
 
 class NotOnRecord(RuntimeError):
-    """A use case would have changed or answered something without an audit event: a mistake in the use case.
+    """A use case has no audit event for what it is about to commit or to answer: a mistake in the use case.
 
-    Whoever asked gets an internal error, and nothing is committed or answered.
+    The transaction, or the answer, is withheld; the caller gets an internal error.
     """
 
 

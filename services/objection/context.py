@@ -155,7 +155,7 @@ class ObjectionContext:
             try:
                 after = does(before, unit)
             except Problem:
-                # What the caller saw is no more, which tells her more than what it has become.
+                # The case changed since the caller read it: report that instead of the state error that it caused.
                 if stale:
                     raise OBJECTION_CHANGED(objection_no=objection_no) from None
                 raise

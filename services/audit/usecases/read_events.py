@@ -56,7 +56,7 @@ def accesses(ctx: AuditContext, caller: Principal, below: int, size: int) -> tup
 
 
 def access(logged: LoggedEntry, subject_ref: str, language: str) -> RawDocument:
-    """What a subject is told of a query of her records."""
+    """What a subject is told of a query of its records."""
     event = json.loads(logged.entry)
     actor = event["actor"]
     return {

@@ -8,14 +8,14 @@ from chengxin.auth import request_context
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
 from chengxin.errors import INPUT_INVALID, FieldError
-from chengxin.values.page_tokens import encode_page_token
+from chengxin.values.page_tokens import encode_page_token, number_after
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
 from chengxin_api.ingest.v1 import ingest_pb2_grpc
 from services.ingest.context import IngestContext
 from services.ingest.domain.submission import Batch, Header
 from services.ingest.grpc import mapping
 from services.ingest.usecases import amend_record, read_submissions, record_history, submit
-from services.ingest.usecases.paging import reject_position, version_position
+from services.ingest.usecases.paging import reject_position
 from services.ingest.usecases.submit import Sender
 
 NAME = "chengxin.ingest.v1.IngestService"
@@ -76,7 +76,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
     @serves(record_history.record)
     def GetRecord(self, request: pb.GetRecordRequest, context: grpc.ServicerContext) -> pb.RecordHistory:
         """What was made of a delivered record."""
-        after, size = version_position(request.page_token), _size(request.page_size)
+        after, size = number_after(request.page_token), _size(request.page_size)
         return mapping.history(record_history.record(self._ctx, caller(), request.record_id, after, size))
 
     @serves(read_submissions.changes)

@@ -12,11 +12,10 @@ from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
 from chengxin.http.web import PageQuery, Parameters, answer, idempotency_key
 from chengxin.values.clock import rfc3339
-from chengxin.values.page_tokens import encode_page_token
+from chengxin.values.page_tokens import encode_page_token, number_after
 from services.ingest.context import IngestContext
 from services.ingest.domain.submission import LawfulChange, RecordOutcome
 from services.ingest.usecases import amend_record, record_history
-from services.ingest.usecases.paging import version_position
 
 _RECORDS: Final = Tag(name="records", description="What was made of the records that providers delivered")
 
@@ -116,7 +115,7 @@ def add_records(app: OpenAPI, ctx: IngestContext) -> None:
     @serves(record_history.record)
     def record(path: RecordPath, query: PageQuery) -> Response:
         """Its versions, oldest first; a provider sees its own records."""
-        after = version_position(query.page_token)
+        after = number_after(query.page_token)
         return _history(record_history.record(ctx, caller(), path.record_id, after, query.page_size))
 
     # Not by GET: what identifies a record may be personal, and addresses are kept in logs.
@@ -130,7 +129,7 @@ def add_records(app: OpenAPI, ctx: IngestContext) -> None:
     def find(body: NaturalKeyBody) -> Response:
         """Its id and its versions, oldest first: for a provider, who knows the record by what identifies it."""
         named = record_history.NamedRecord(body.catalog, body.key)
-        return _history(record_history.find(ctx, caller(), named, version_position(body.page_token), body.page_size))
+        return _history(record_history.find(ctx, caller(), named, number_after(body.page_token), body.page_size))
 
     @app.post(
         "/v1/records/<record_id>/amendments",

@@ -1,10 +1,12 @@
 """Ingest's copy of the catalog, from the catalog's feed: entry versions with their validators, and the calendar."""
 
 import threading
+from collections.abc import Hashable
 from datetime import date
+from operator import attrgetter
 from typing import Any, Final
 
-from cachetools import LRUCache
+from cachetools import LRUCache, cachedmethod
 from google.protobuf.json_format import MessageToDict
 
 from chengxin.store.database import UnitOfWork
@@ -15,8 +17,26 @@ from services.ingest.domain.submission import DELIVERY_ENTRY_NOT_IN_FORCE, DELIV
 from services.ingest.domain.validator import Validator
 from services.ingest.store.submissions import IngestStore
 
-_CACHED_VALIDATORS: Final = 256
-_CACHED_ENTRIES: Final = 1024
+# So many items and permitted values of entries are held parsed, and as many compiled: some 300 bytes each. One entry may
+# have a hundred of them or a hundred thousand.
+_CACHED_VALUES: Final = 200_000
+
+
+def _size_of(entry: DeliveryEntry) -> int:
+    return sum(1 + len(item.code_list) for item in entry.items)
+
+
+def _size_of_validator(validator: Validator) -> int:
+    return _size_of(validator.entry)
+
+
+def _stored_version(_replica: object, stored: dict[str, Any]) -> Hashable:
+    # Nothing else of a published version ever changes; when it was published tells it from one of a restored catalog.
+    return stored["code"], stored["version"], stored.get("effective_to", ""), stored.get("published_at", "")
+
+
+def _version(_replica: object, entry: DeliveryEntry) -> Hashable:
+    return entry.code, entry.version, entry.published_at
 
 
 class CatalogReplica:
@@ -24,8 +44,8 @@ class CatalogReplica:
 
     def __init__(self, store: IngestStore) -> None:
         self._store = store
-        self._validators: LRUCache[tuple[str, int], Validator] = LRUCache(_CACHED_VALIDATORS)
-        self._entries: LRUCache[tuple[str, int, str], DeliveryEntry] = LRUCache(_CACHED_ENTRIES)
+        self._validators: LRUCache[Hashable, Validator] = LRUCache(_CACHED_VALUES, _size_of_validator)
+        self._entries: LRUCache[Hashable, DeliveryEntry] = LRUCache(_CACHED_VALUES, _size_of)
         self._lock = threading.Lock()
 
     def apply(self, unit: UnitOfWork, change: Any) -> None:
@@ -78,14 +98,10 @@ class CatalogReplica:
             raise DELIVERY_ENTRY_UNKNOWN(entry=code)
         return entry
 
+    @cachedmethod(attrgetter("_validators"), key=_version, lock=attrgetter("_lock"))
     def validator(self, entry: DeliveryEntry) -> Validator:
-        """Returns the rules of an entry version. It compiles them once, because a published version changes only its
-        last day."""
-        key = (entry.code, entry.version)
-        with self._lock:
-            if (validator := self._validators.get(key)) is None:
-                validator = self._validators[key] = Validator(entry)
-        return validator
+        """Returns the rules of an entry version, compiled once."""
+        return Validator(entry)
 
     def calendar(self) -> WorkCalendar:
         """Returns the working days of all years in the store."""
@@ -96,15 +112,11 @@ class CatalogReplica:
 
     def versions(self, code: str) -> list[DeliveryEntry]:
         """Returns every published version of an entry, newest first."""
-        return [self._parsed(entry) for entry in self._store.entry_versions(code)]
+        return [self._parse(entry) for entry in self._store.entry_versions(code)]
 
-    def _parsed(self, stored: dict[str, Any]) -> DeliveryEntry:
-        # Nothing else of a published version ever changes.
-        key = (stored["code"], stored["version"], stored.get("effective_to", ""))
-        with self._lock:
-            if (entry := self._entries.get(key)) is None:
-                entry = self._entries[key] = read_entry(stored)
-        return entry
+    @cachedmethod(attrgetter("_entries"), key=_stored_version, lock=attrgetter("_lock"))
+    def _parse(self, stored: dict[str, Any]) -> DeliveryEntry:
+        return read_entry(stored)
 
 
 def _check_usable(entry: DeliveryEntry) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chengxin.values.page_tokens import decode_page_token, must_be_instant, number_after
+from chengxin.values.page_tokens import decode_page_token, must_be_instant
 
 
 def reject_position(token: str) -> list[Any] | None:
@@ -16,11 +16,6 @@ def submission_position(token: str) -> list[Any] | None:
     if found is not None:
         must_be_instant(found[0])
     return found
-
-
-def version_position(token: str) -> int:
-    """The version after which a page of a record's versions begins. Raises INPUT_INVALID."""
-    return number_after(token)
 
 
 def series_position(token: str, parts: int) -> list[Any] | None:

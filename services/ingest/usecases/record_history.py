@@ -75,7 +75,7 @@ def own_record(ctx: IngestContext, caller: Principal, record_id: str, *_: Any) -
     return None if record is None or record["provider"] == caller.org else NOT_FOUND(what=record_id)
 
 
-# Whoever looks at somebody's record, its subject finds her among those who did.
+# The subject of a record finds everybody who looked at it.
 @query(Act.RECORD_QUERIED_DELIVERED, roles=_READERS, articles=("9", "11", "12"), when=(own_record,))
 def record(ctx: IngestContext, caller: Principal, record_id: str, after: int, size: int) -> RecordHistory:
     """Versions of a record after one of them. Personal identifiers are opened for its provider alone. Raises NOT_FOUND."""

@@ -95,7 +95,7 @@ def file(
     digests = [a.sha256 for a in evidence]
     asked = canonical([Act.OBJECTION_FILED, filing.record_id, sorted(set(filing.items)), statement, digests])
     assert loaded is not None
-    # The case is the applicant's, under whichever of her identifiers the record came.
+    # The case is the applicant's, under whichever of the applicant's identifiers the record came.
     record = replace(loaded, subject_ref=caller.sub)
 
     with ctx.uploaded(evidence) as keys:
@@ -152,7 +152,7 @@ def withdraw(ctx: ObjectionContext, caller: Principal, objection_no: str, asked:
 
 @query(Act.OBJECTION_READ_OWN, roles={Role.SUBJECT}, articles=("27",), when=(own_case,))
 def read(ctx: ObjectionContext, caller: Principal, objection_no: str) -> CaseView:
-    """The applicant reads her own objection."""
+    """The applicant reads an objection of its own."""
     return ctx.read(Act.OBJECTION_READ_OWN, caller, objection_no)
 
 
@@ -164,7 +164,7 @@ def listed(ctx: ObjectionContext, caller: Principal, before: str, size: int) -> 
 
 @query(Act.EVIDENCE_READ_OWN, roles={Role.SUBJECT}, articles=("23",), when=(own_case,))
 def evidence(ctx: ObjectionContext, caller: Principal, objection_no: str, number: int) -> tuple[Evidence, bytes]:
-    """The applicant reads an attachment of hers. Raises OBJECTION_UNKNOWN."""
+    """The applicant reads an attachment of its own. Raises OBJECTION_UNKNOWN."""
     return ctx.evidence(Act.EVIDENCE_READ_OWN, caller, objection_no, number)
 
 
