@@ -3,15 +3,19 @@
 import functools
 import inspect
 from collections.abc import Callable, Generator, Iterator
-from typing import Any, TypeVar, cast
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Final, TypeVar, cast
 
-from chengxin.auth.policy import DECLARED, Condition, Context, Loader, Rule, wrong_capacity
+from chengxin.auth.policy import DECLARED, Condition, Context, Permission, Rule, wrong_capacity
 from chengxin.auth.principal import Assurance, Principal, Role
 from chengxin.errors import Problem
-from chengxin.store.on_record import Account, account, must_be_on_record, resumed
+from chengxin.store.on_record import Account, account, must_be_authorised, must_be_on_record, resumed
 from chengxin.values.acts import Act
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+# After the last part of an answer that is given bit by bit.
+_END: Final = object()
 
 
 def command(
@@ -21,17 +25,18 @@ def command(
     articles: tuple[str, ...],
     when: tuple[Condition, ...] = (),
     assurance: Assurance = Assurance.NONE,
-    loads: Loader | None = None,
+    may: Permission | None = None,
 ) -> Callable[[F], F]:
     """Declares a use case `f(ctx, caller, …)` that changes something, and has it run by the executor.
 
     The executor refuses a caller without one of `roles`, a subject whose identity is not verified as `assurance` takes
     it, or whom a condition refuses; the refusal goes on record before it is answered. A transaction of the use case
     commits with an audit event or not at all, unless it says that nothing was to be changed
-    (`UnitOfWork.without_event`). `articles` are those of the regulation that the use case serves. What `loads` reads is
-    read once, for a caller in the right capacity; conditions and the use case get it as the keyword `loaded`.
+    (`UnitOfWork.without_event`). `articles` are those of the regulation that the use case serves. `when` are conditions on
+    the request alone; `may` is the one on the resource that the use case loads: it shows the resource to
+    `on_record.authorise` in the transaction that acts on it, else nothing is committed.
     """
-    return _executed(act, roles, articles, when, assurance, changes=True, loads=loads)
+    return _executed(act, roles, articles, when, assurance, changes=True, may=may)
 
 
 def query(
@@ -42,10 +47,11 @@ def query(
     when: tuple[Condition, ...] = (),
     assurance: Assurance = Assurance.NONE,
     unrecorded: str = "",
+    may: Permission | None = None,
 ) -> Callable[[F], F]:
     """Declares a use case `f(ctx, caller, …)` that only answers: as `command`, and the answer is released only when an
     audit event is durable. `unrecorded` says why an answer that is no credit information leaves no event."""
-    return _executed(act, roles, articles, when, assurance, changes=False, unrecorded=unrecorded)
+    return _executed(act, roles, articles, when, assurance, changes=False, unrecorded=unrecorded, may=may)
 
 
 def _executed(
@@ -57,7 +63,7 @@ def _executed(
     *,
     changes: bool,
     unrecorded: str = "",
-    loads: Loader | None = None,
+    may: Permission | None = None,
 ) -> Callable[[F], F]:
     def declare(use_case: F) -> F:
         declared = Rule(
@@ -70,7 +76,7 @@ def _executed(
             assurance,
             changes,
             unrecorded,
-            loads,
+            may,
         )
 
         @functools.wraps(use_case)
@@ -87,37 +93,51 @@ def _executed(
 def _execute(guarded: Any, ctx: Context, caller: Principal, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The one way to run a use case: authorise, carry out, and let go of the answer only with what is on record."""
     declared: Rule = guarded.rule
-    problem = wrong_capacity(declared, caller)
-    if problem is None:
-        if declared.loads is not None:
-            kwargs = kwargs | {"loaded": declared.loads(ctx, caller, *args, **kwargs)}
-        problem = _refusal_by_condition(declared, ctx, caller, args, kwargs)
+    problem = wrong_capacity(declared, caller) or _refusal_by_condition(declared, ctx, caller, args, kwargs)
     if problem is not None:
         ctx.audit.refused(declared.act, caller, problem)
         raise problem
-    with account(declared.act, changes=declared.changes) as run:
+    permit = functools.partial(declared.permission, ctx, caller) if declared.permission is not None else None
+    with _accounted(declared, ctx, caller, account(declared.act, changes=declared.changes, permit=permit)) as run:
         answer = guarded.__wrapped__(ctx, caller, *args, **kwargs)
         if inspect.isgenerator(answer):
-            return _released(cast(Generator[Any, Any, Any], answer), run, declared)
-        if not declared.unrecorded:
-            must_be_on_record(run)
+            return _released(cast(Generator[Any, Any, Any], answer), run, declared, ctx, caller)
+        _must_be_releasable(declared, run)
         return answer
 
 
-def _released(answer: Generator[Any, Any, Any], run: Account, declared: Rule) -> Iterator[Any]:
+@contextmanager
+def _accounted(
+    declared: Rule, ctx: Context, caller: Principal, account: AbstractContextManager[Account]
+) -> Iterator[Account]:
+    """Runs (a part of) a use case on an account, and puts on record that it refused its caller."""
+    with account as run:
+        try:
+            yield run
+        except Problem as problem:
+            if problem is run.refusal:
+                ctx.audit.refused(declared.act, caller, problem)
+            raise
+
+
+def _must_be_releasable(declared: Rule, run: Account) -> None:
+    must_be_authorised(run)
+    if not declared.unrecorded:
+        must_be_on_record(run)
+
+
+def _released(
+    answer: Generator[Any, Any, Any], run: Account, declared: Rule, ctx: Context, caller: Principal
+) -> Iterator[Any]:
     """An answer that is given bit by bit: none of it before the event is durable."""
     try:
         while True:
-            with resumed(run):
-                try:
-                    part = next(answer)
-                except StopIteration:
-                    # That there is nothing is an answer, too.
-                    if not declared.unrecorded:
-                        must_be_on_record(run)
-                    return
-            if not declared.unrecorded:
-                must_be_on_record(run)
+            with _accounted(declared, ctx, caller, resumed(run)):
+                # That there is nothing is an answer, too.
+                part = next(answer, _END)
+            _must_be_releasable(declared, run)
+            if part is _END:
+                return
             yield part
     finally:
         answer.close()

@@ -27,10 +27,11 @@ class Context(Protocol):
     def audit(self) -> Refusals: ...
 
 
-# What is to be acted on, read once. It gets (ctx, caller, *arguments); conditions and use case get it as `loaded`.
-Loader = Callable[..., Any]
-# Why this caller may not do this to these arguments, or None. Gets (ctx, caller, *arguments) of the use case.
+# Why this caller may not ask this, whatever is stored, or None. Gets (ctx, caller, *arguments) of the use case.
 Condition = Callable[..., Problem | None]
+# Why this caller may not act on a resource as it was loaded, or None. Gets (ctx, caller, resource, *named): None for the
+# resource where there is none, and the words by which the caller named it.
+Permission = Callable[..., Problem | None]
 
 
 DECLARED: "Final[list[Rule]]" = []
@@ -52,7 +53,7 @@ class Rule:
     changes: bool = True
     # Why its answers leave no audit event; empty: they do.
     unrecorded: str = ""
-    loads: Loader | None = None
+    permission: Permission | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """A row of `chengxin policy`."""
@@ -60,11 +61,14 @@ class Rule:
             "act": self.act,
             "roles": sorted(self.roles),
             "assurance": self.assurance.name.lower(),
-            "conditions": [inspect.getdoc(c) or c.__name__ for c in self.conditions],
+            "conditions": [inspect.getdoc(c) or c.__name__ for c in self._refusing()],
             "articles": list(self.articles),
             "summary": self.summary,
             "use_case": self.use_case,
         }
+
+    def _refusing(self) -> list[Callable[..., Problem | None]]:
+        return [*self.conditions, *([self.permission] if self.permission else [])]
 
 
 def declared_rules() -> Sequence[Rule]:

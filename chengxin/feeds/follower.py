@@ -15,8 +15,9 @@ import grpc
 import structlog
 from pymongo.errors import PyMongoError
 
+from chengxin.failures import NotYet, is_transient, reason_of
 from chengxin.feeds.lag import Lag, LagMeter
-from chengxin.feeds.quarantine import FeedParts, NotYet, Quarantine, is_transient, message_handler, reason_of
+from chengxin.feeds.quarantine import FeedParts, Quarantine, message_handler
 from chengxin.store.database import FeedHead, Store, UnitOfWork
 from chengxin.store.deadlines import BULK_SECONDS, within
 

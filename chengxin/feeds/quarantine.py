@@ -6,24 +6,20 @@ the same name replaces the earlier one: a corrected version of a record is appli
 """
 
 import threading
-import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
-import grpc
 import structlog
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import Message
 from prometheus_client import Counter, Gauge
 from pymongo import ReturnDocument
 from pymongo.collection import Collection
-from pymongo.errors import ConnectionFailure, ExecutionTimeout, PyMongoError
 
 from chengxin import __version__
-from chengxin.errors import Problem
+from chengxin.failures import NotYet, is_transient, reason_of
 from chengxin.store.database import Store, UnitOfWork, find_among
 from chengxin.values.canonical_json import digest
 from chengxin.values.clock import Clock, SystemClock, rfc3339
@@ -39,12 +35,6 @@ _LONGEST_PAUSE: Final = timedelta(hours=1)
 _ROUND_SECONDS: Final = 2.0
 # The due time of a row that waits behind another one.
 _BEHIND: Final = datetime(9999, 1, 1, tzinfo=UTC)
-_PROJECT_ROOT: Final = Path(__file__).parents[2]
-_RETRYABLE_LABELS: Final = ("TransientTransactionError", "UnknownTransactionCommitResult", "RetryableWriteError")
-
-
-class NotYet(Exception):
-    """What a change needs has not arrived yet. The one argument names it (a catalog entry, say), never a value."""
 
 
 @dataclass(frozen=True)
@@ -392,32 +382,6 @@ def message_handler(parts: FeedParts, apply: Callable[[UnitOfWork, Any], None]) 
     return prepare
 
 
-def is_transient(error: Exception) -> bool:
-    """Whether a new attempt may succeed soon: a service or store is unavailable, or two writers conflicted."""
-    if isinstance(error, Problem):
-        return error.type.status == 503
-    if isinstance(error, PyMongoError) and any(error.has_error_label(label) for label in _RETRYABLE_LABELS):
-        return True
-    return isinstance(error, ConnectionFailure | ExecutionTimeout | grpc.RpcError | OSError)
-
-
-def reason_of(error: Exception) -> dict[str, str]:
-    """An error as it is stored and shown: its class and its place in our code.
-
-    Its message is left out, because it may hold delivered data.
-    """
-    if isinstance(error, NotYet):
-        text = f"waits for {error}"
-    elif isinstance(error, Problem):
-        # Names the rule that a field breaks, not its content.
-        text = " ".join([error.code, *(f"{f.field}:{f.rule}" for f in error.fields[:5])])
-    elif isinstance(error, grpc.RpcError) and isinstance(error, grpc.Call):
-        text = error.code().name
-    else:
-        text = _place_in_code(error)
-    return {"error": type(error).__name__, "text": text}
-
-
 def to_dict(row: RawDocument) -> RawDocument:
     """A row as officers read it."""
     behind = row["due"] == _BEHIND
@@ -436,20 +400,6 @@ def to_dict(row: RawDocument) -> RawDocument:
         "next_attempt_at": "" if behind else rfc3339(row["due"]),
         "version": row["version"],
     }
-
-
-def _place_in_code(error: Exception) -> str:
-    own: Iterable[traceback.FrameSummary] = (
-        frame
-        for frame in reversed(traceback.extract_tb(error.__traceback__))
-        if frame.filename.startswith(f"{_PROJECT_ROOT}/")
-    )
-    innermost = next((f for f in own if ".venv" not in f.filename), None)
-    return (
-        f"{Path(innermost.filename).relative_to(_PROJECT_ROOT)}:{innermost.lineno} in {innermost.name}"
-        if innermost
-        else ""
-    )
 
 
 def _report(feed: str, name: str, reason: dict[str, str]) -> None:

@@ -48,6 +48,7 @@ from chengxin.values.clock import Clock
 from chengxin.values.document import RawDocument
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 log = structlog.get_logger()
 
@@ -274,6 +275,7 @@ class Store:
         try:
             session.start_transaction(ReadConcern("snapshot"), WriteConcern(w="majority", j=True))
             unit = UnitOfWork(session)
+            on_record.begin_transaction()
             result = work(unit)
             on_record.must_allow_commit(len(unit.events), unit.eventless)
             if unit.changes or unit.events:
@@ -314,10 +316,25 @@ class Store:
         `request` is what was asked, to tell a repeat from another request under the same key (IDEMPOTENCY_CONFLICT).
         `keep` makes of what `work` returns (never None) the answer that is kept. An empty key runs `work` every time.
         """
+        return self.once_on(lambda unit: None, caller, key, request, lambda unit, _: work(unit), keep)
+
+    def once_on(
+        self,
+        load: Callable[[UnitOfWork], R],
+        caller: str,
+        key: str,
+        request: bytes,
+        work: Callable[[UnitOfWork, R], T],
+        keep: Callable[[T], RawDocument],
+    ) -> Once[T]:
+        """As `once`, for a request about something that is stored: `load` reads and authorises it in the transaction.
+
+        It is read for a repeat, too: whoever may no longer act on it does not get the answer from when that was allowed.
+        """
         name, asked = f"{caller}\0{key}", digest(request)
 
         def carry_out(unit: UnitOfWork) -> Once[T]:
-            value = work(unit)
+            value = work(unit, load(unit))
             return Once(keep(value), value)
 
         def first_time(unit: UnitOfWork) -> Once[T]:
@@ -325,6 +342,7 @@ class Store:
             if known is not None:
                 if known["asked"] != asked:
                     raise IDEMPOTENCY_CONFLICT(key=key)
+                load(unit)
                 unit.without_event("a repeat gets the first answer")
                 return Once(dict(known["answer"]))
             done = carry_out(unit)

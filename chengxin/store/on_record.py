@@ -5,12 +5,13 @@ made durable. Work outside of use cases (projections, relays, background jobs) h
 is on record.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
+from chengxin.errors import Problem
 from chengxin.values.acts import Act
 
 
@@ -19,6 +20,19 @@ class NotOnRecord(RuntimeError):
 
     The transaction, or the answer, is withheld; the caller gets an internal error.
     """
+
+
+class NotAuthorised(RuntimeError):
+    """A use case has not asked whether its caller may act on what it has loaded: a mistake in the use case.
+
+    The transaction, or the answer, is withheld; the caller gets an internal error.
+    """
+
+
+T = TypeVar("T")
+# Why this caller may not act on a resource as it was loaded (None where there is none), or None. It gets the resource and
+# the words by which the caller named it.
+Permit = Callable[..., Problem | None]
 
 
 @dataclass
@@ -33,26 +47,32 @@ class Account:
     events: int = 0
     # Nothing was changed, or it is the answer to an earlier request: then there is nothing to put on record.
     nothing_new: bool = False
+    # What the rule of the use case asks of the resource that it acts on; None where the rule asks nothing.
+    permit: Permit | None = None
+    # Whether the resource was shown to `permit`; a command shows it in each of its transactions.
+    is_authorised: bool = False
+    # Why the caller was refused; the executor puts it on record.
+    refusal: Problem | None = None
 
 
 _running: Final[ContextVar[Account | None]] = ContextVar("account", default=None)
 
 
 @contextmanager
-def account(act: Act, *, changes: bool) -> Iterator[Account]:
+def account(act: Act, *, changes: bool, permit: Permit | None = None) -> Iterator[Account]:
     """The account of a use case while it runs."""
-    begun = Account(act, changes, _running.get())
+    begun = Account(act, changes, _running.get(), permit=permit)
     with resumed(begun):
         yield begun
 
 
 @contextmanager
-def resumed(run: Account) -> Iterator[None]:
+def resumed(run: Account) -> Iterator[Account]:
     """Goes on with an account: a use case that gives its answer bit by bit runs bit by bit."""
     token = _running.set(run)
     before = run.events
     try:
-        yield
+        yield run
     finally:
         _running.reset(token)
         if run.caller is not None:
@@ -87,9 +107,40 @@ def enter_nothing_new() -> None:
         run.nothing_new = True
 
 
+def authorise(resource: T | None, *named: str) -> T:
+    """Returns the resource that a use case has loaded, when its rule lets the caller act on it.
+
+    `named` are the words by which the caller named it, for the answer where there is no such thing. A command calls it inside the transaction that acts on the resource, a query before it answers; whichever forgets
+    commits and answers nothing. Raises the `Problem` by which the rule refuses; the refusal goes on record.
+    """
+    if (run := _running.get()) is not None and run.permit is not None:
+        if (problem := run.permit(resource, *named)) is not None:
+            run.refusal = problem
+            raise problem
+        run.is_authorised = True
+    if resource is None:
+        raise NotAuthorised("there is no such thing, and no rule says so")
+    return resource
+
+
+def begin_transaction() -> None:
+    """The running use case begins a transaction: what it was allowed before was allowed on what is loaded no longer."""
+    if (run := _running.get()) is not None and run.changes:
+        run.is_authorised = False
+
+
+def must_be_authorised(run: Account) -> None:
+    """Raises `NotAuthorised` for a use case that has not shown what it acts on to its rule."""
+    if run.permit is not None and not run.is_authorised:
+        raise NotAuthorised(f"{run.act}: not asked whether the caller may act on what was loaded")
+
+
 def must_allow_commit(events: int, eventless: str) -> None:
-    """Raises `NotOnRecord` for a transaction of a command that changes something and has no event."""
+    """Raises `NotOnRecord` for a transaction of a command that changes something and has no event, and `NotAuthorised`
+    for one that acts on what its rule was not asked about."""
     run = _running.get()
+    if run is not None and run.changes:
+        must_be_authorised(run)
     if run is not None and run.changes and not events and not eventless:
         raise NotOnRecord(f"{run.act}: a transaction without an audit event")
 

@@ -23,7 +23,7 @@ from chengxin.auth.access_tokens import Verifier
 from chengxin.auth.request_context import REQUEST_ID_HEADER, TRACEPARENT_HEADER, pick_language
 from chengxin.auth.tls import certificate_thumbprint
 from chengxin.errors import INTERNAL, UNAUTHENTICATED, UPSTREAM_UNAVAILABLE, Problem
-from chengxin.feeds.quarantine import reason_of
+from chengxin.failures import reason_of
 from chengxin.grpc.rpc import OPTIONS, as_problem, make_channel
 from chengxin.values.ids import new_id
 

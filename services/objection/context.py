@@ -13,6 +13,7 @@ from chengxin.audit.trail import AuditEvent, AuditTrail
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import ROLE_NOT_ALLOWED, Problem, not_found
 from chengxin.store.database import UnitOfWork
+from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical
 from chengxin.values.clock import Clock, as_stored
@@ -92,9 +93,11 @@ class ObjectionContext:
 
     def read(self, act: Act, caller: Principal, objection_no: str) -> CaseView:
         """A case, the reading of it on record first. Raises OBJECTION_UNKNOWN, AUDIT_UNAVAILABLE."""
-        if (case := self.store.case(objection_no)) is None:
-            raise OBJECTION_UNKNOWN(objection_no=objection_no)
-        self.audit.record(self.event(act, caller, case))
+        return self.release(act, caller, authorise(self.store.case(objection_no), objection_no))
+
+    def release(self, act: Act, caller: Principal, case: Case, **details: object) -> CaseView:
+        """A case that the caller may see, the reading of it on record first. Raises AUDIT_UNAVAILABLE."""
+        self.audit.record(self.event(act, caller, case, **details))
         return self.sight(case)
 
     def read_all(self, act: Act, caller: Principal, cases: Sequence[Case], size: int) -> tuple[list[CaseView], bool]:
@@ -105,10 +108,10 @@ class ObjectionContext:
 
     def evidence(self, act: Act, caller: Principal, objection_no: str, number: int) -> tuple[Evidence, bytes]:
         """An attachment and its content, on record first. Raises OBJECTION_UNKNOWN, AUDIT_UNAVAILABLE."""
-        case = self.store.case(objection_no)
-        kept = next((e for e in case.evidence if e.number == number), None) if case else None
+        case = authorise(self.store.case(objection_no), objection_no)
+        kept = next((e for e in case.evidence if e.number == number), None)
         content = self.store.content(kept.key) if kept else None
-        if case is None or kept is None or content is None:
+        if kept is None or content is None:
             raise OBJECTION_UNKNOWN(objection_no=f"{objection_no}/{number}")
         self.audit.record(self.event(act, caller, case, evidence=number, sha256=kept.sha256))
         return kept, content
@@ -148,9 +151,10 @@ class ObjectionContext:
         `details` are codes for the event. Raises OBJECTION_UNKNOWN, OBJECTION_CHANGED, and what `does` raises.
         """
 
-        def work(unit: UnitOfWork) -> tuple[Case, bool]:
-            if (before := self.store.case(objection_no, unit)) is None:
-                raise OBJECTION_UNKNOWN(objection_no=objection_no)
+        def load(unit: UnitOfWork) -> Case:
+            return authorise(self.store.case(objection_no, unit), objection_no)
+
+        def work(unit: UnitOfWork, before: Case) -> tuple[Case, bool]:
             stale = asked.seen_version not in (None, before.version)
             try:
                 after = does(before, unit)
@@ -171,15 +175,16 @@ class ObjectionContext:
             return after, True
 
         request = canonical([act, objection_no, *words])
-        done = self.store.once(caller.sub, asked.key, request, work, lambda _: {})
-        case, changed = done.value or (None, False)
-        if not changed:
-            if (case := self.store.case(objection_no)) is None:
-                raise OBJECTION_UNKNOWN(objection_no=objection_no)
-            self.audit.record(self.event(act, caller, case, repeated=True))
-            return self.sight(case)
-        assert case is not None
-        return self.sight(case)
+        done = self.store.store.once_on(load, caller.sub, asked.key, request, work, lambda _: {})
+        if done.value is None or not done.value[1]:
+            case = authorise(self.store.case(objection_no), objection_no)
+            return self.release(act, caller, case, repeated=True)
+        return self.sight(done.value[0])
+
+
+def any_case(ctx: ObjectionContext, caller: Principal, case: Case | None, objection_no: str) -> Problem | None:
+    """Any objection that there is."""
+    return None if case is not None else OBJECTION_UNKNOWN(objection_no=objection_no)
 
 
 def only_itself(ctx: ObjectionContext, caller: Principal, *_: object, **__: object) -> Problem | None:

@@ -14,8 +14,9 @@ import structlog
 from google.protobuf.json_format import MessageToDict
 from prometheus_client import Counter
 
+from chengxin.failures import is_transient, reason_of
 from chengxin.feeds.parts import RecordParts
-from chengxin.feeds.quarantine import Quarantine, is_transient, reason_of
+from chengxin.feeds.quarantine import Quarantine
 from chengxin.store.database import UnitOfWork
 from chengxin.store.field_encryption import KeyRing
 from chengxin.values.clock import Clock, rfc3339, shanghai_date

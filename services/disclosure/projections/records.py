@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from chengxin.feeds.quarantine import NotYet
+from chengxin.failures import NotYet
 from chengxin.store.database import UnitOfWork
 from chengxin.store.field_encryption import KeyRing, is_encrypted
 from services.disclosure.domain.assertions import NOTHING, DisputedFact

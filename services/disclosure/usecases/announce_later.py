@@ -6,7 +6,8 @@ from typing import Final
 
 import structlog
 
-from chengxin.feeds.quarantine import Quarantine, reason_of
+from chengxin.failures import reason_of
+from chengxin.feeds.quarantine import Quarantine
 from chengxin.store.database import UnitOfWork
 from services.disclosure.context import BeingFilled, DisclosureContext
 from services.disclosure.projections.public_changes import PublicChanges

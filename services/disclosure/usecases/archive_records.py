@@ -9,7 +9,8 @@ import structlog
 from chengxin.auth.executor import command
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import ROLE_NOT_ALLOWED, Problem
-from chengxin.feeds.quarantine import Quarantine, reason_of
+from chengxin.failures import reason_of
+from chengxin.feeds.quarantine import Quarantine
 from chengxin.store import on_record
 from chengxin.store.database import UnitOfWork
 from chengxin.values.acts import Act

@@ -17,8 +17,8 @@ import structlog
 from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import of_the_city
+from chengxin.failures import reason_of
 from chengxin.feeds.follower import Follower
-from chengxin.feeds.quarantine import reason_of
 from chengxin.store.database import UnitOfWork
 from chengxin.store.leases import Holder, LeaseLost
 from chengxin.values.acts import Act

@@ -11,7 +11,8 @@ import structlog
 from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import NOT_FOUND, ROLE_NOT_ALLOWED, Problem, precondition
-from chengxin.feeds.quarantine import Quarantine, is_transient, reason_of
+from chengxin.failures import is_transient, reason_of
+from chengxin.feeds.quarantine import Quarantine
 from chengxin.store.database import UnitOfWork
 from chengxin.values.acts import Act
 from chengxin.values.canonical_json import digest

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from chengxin.feeds.quarantine import Handler, Label, Quarantine, is_transient
+from chengxin.failures import is_transient
+from chengxin.feeds.quarantine import Handler, Label, Quarantine
 from chengxin.store import on_record
 from chengxin.store.database import OutboxRow, UnitOfWork
 from chengxin.values.clock import shanghai_date

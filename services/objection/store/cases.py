@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from pymongo import ReturnDocument
 
-from chengxin.store.database import Once, OutboxRow, Store, UnitOfWork, session_of
+from chengxin.store.database import OutboxRow, Store, UnitOfWork, session_of
 from chengxin.store.field_encryption import KeyRing
 from chengxin.values.document import RawDocument
 from chengxin.values.ids import new_id
@@ -44,12 +44,6 @@ class ObjectionStore:
             if document._get_collection_name() not in existing:
                 self.store.db.create_collection(document._get_collection_name())
             document.ensure_indexes()
-
-    def once(
-        self, caller: str, key: str, request: bytes, work: Callable[[UnitOfWork], T], keep: Callable[[T], RawDocument]
-    ) -> Once[T]:
-        """Runs `work` as `Store.once` does."""
-        return self.store.once(caller, key, request, work, keep)
 
     def follow(self, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
         """Yields the committed changes after a position, in order, without end."""

@@ -8,6 +8,7 @@ from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Assurance, Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError, Problem, forbidden, not_found, unavailable
 from chengxin.store.database import UnitOfWork
+from chengxin.store.on_record import authorise
 from chengxin.tabular.attachments import detect_media_types
 from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical
@@ -48,28 +49,20 @@ class Filing:
     evidence: Sequence[Attachment]
 
 
-def challenged_record(
-    ctx: ObjectionContext, caller: Principal, filing: Filing, *_: object, **__: object
-) -> ChallengedRecord:
-    """The record objected to, as ingest has it. Raises RECORD_UNKNOWN."""
-    if (record := ctx.records(filing.record_id)) is None:
-        raise RECORD_UNKNOWN(record_id=filing.record_id)
-    return record
-
-
 def own_record(
-    ctx: ObjectionContext, caller: Principal, filing: Filing, *_: object, loaded: ChallengedRecord, **__: object
+    ctx: ObjectionContext, caller: Principal, record: ChallengedRecord | None, record_id: str
 ) -> Problem | None:
     """Only the subject of the record."""
+    if record is None:
+        return RECORD_UNKNOWN(record_id=record_id)
     # It may have come under another identifier of the subject.
-    if loaded.subject_ref == caller.sub or loaded.subject_ref in ctx.references(caller.sub):
+    if record.subject_ref == caller.sub or record.subject_ref in ctx.references(caller.sub):
         return None
-    return NOT_YOUR_RECORD(record_id=filing.record_id)
+    return NOT_YOUR_RECORD(record_id=record_id)
 
 
-def own_case(ctx: ObjectionContext, caller: Principal, objection_no: str, *_: object, **__: object) -> Problem | None:
+def own_case(ctx: ObjectionContext, caller: Principal, case: Case | None, objection_no: str) -> Problem | None:
     """Only the applicant; to others there is no such case."""
-    case = ctx.store.case(objection_no)
     if case is not None and case.applicant == caller.sub:
         return None
     return OBJECTION_UNKNOWN(objection_no=objection_no)
@@ -79,42 +72,42 @@ def own_case(ctx: ObjectionContext, caller: Principal, objection_no: str, *_: ob
     Act.OBJECTION_FILED,
     roles={Role.SUBJECT},
     articles=("16", "23"),
-    when=(own_record,),
     assurance=Assurance.ONLINE,
-    loads=challenged_record,
+    may=own_record,
 )
-def file(
-    ctx: ObjectionContext, caller: Principal, filing: Filing, key: str = "", *, loaded: ChallengedRecord | None = None
-) -> CaseView:
+def file(ctx: ObjectionContext, caller: Principal, filing: Filing, key: str = "") -> CaseView:
     """The subject of a record files an objection to it, with evidence.
 
     Raises RECORD_UNKNOWN, ENTRY_NOT_THERE, INPUT_INVALID, EVIDENCE_INVALID, OBJECTION_OPEN, DEADLINE_UNKNOWN.
     """
+    # Asked of ingest once. The case is the applicant's, under whichever of the applicant's identifiers the record came.
+    record = replace(authorise(ctx.records(filing.record_id), filing.record_id), subject_ref=caller.sub)
     statement = cases.require_text("statement", filing.statement, _LONGEST_STATEMENT)
     evidence = checked(filing.evidence, detect_media_types)
     digests = [a.sha256 for a in evidence]
     asked = canonical([Act.OBJECTION_FILED, filing.record_id, sorted(set(filing.items)), statement, digests])
-    assert loaded is not None
-    # The case is the applicant's, under whichever of the applicant's identifiers the record came.
-    record = replace(loaded, subject_ref=caller.sub)
 
     with ctx.uploaded(evidence) as keys:
 
-        def work(unit: UnitOfWork) -> Case:
-            case = _case(ctx, unit, record, filing, statement, keys, evidence)
+        def work(unit: UnitOfWork, own: ChallengedRecord) -> Case:
+            case = _case(ctx, unit, own, filing, statement, keys, evidence)
             ctx.store.add(case, unit)
             ctx.store.take_over(keys, unit)
             publish(unit, case)
             ctx.put_on_record(unit, Act.OBJECTION_FILED, caller, case, items=list(case.items), evidence=len(keys))
             return case
 
-        done = ctx.store.once(caller.sub, key, asked, work, lambda case: {"objection_no": case.objection_no})
+        done = ctx.store.store.once_on(
+            lambda _: authorise(record, filing.record_id), caller.sub, key, asked, work, _number
+        )
     if done.value is not None:
         return ctx.sight(done.value)
-    return ctx.read(Act.OBJECTION_READ_OWN, caller, done.answer["objection_no"])
+    filed = ctx.store.case(done.answer["objection_no"])
+    assert filed is not None
+    return ctx.release(Act.OBJECTION_READ_OWN, caller, filed)
 
 
-@command(Act.OBJECTION_SUPPLEMENTED, roles={Role.SUBJECT}, articles=("24",), when=(own_case,))
+@command(Act.OBJECTION_SUPPLEMENTED, roles={Role.SUBJECT}, articles=("24",), may=own_case)
 def supplement(
     ctx: ObjectionContext,
     caller: Principal,
@@ -144,13 +137,13 @@ def supplement(
         return ctx.act(Act.OBJECTION_SUPPLEMENTED, caller, objection_no, does, asked, said, digests, added=len(files))
 
 
-@command(Act.OBJECTION_WITHDRAWN, roles={Role.SUBJECT}, articles=("23",), when=(own_case,))
+@command(Act.OBJECTION_WITHDRAWN, roles={Role.SUBJECT}, articles=("23",), may=own_case)
 def withdraw(ctx: ObjectionContext, caller: Principal, objection_no: str, asked: ActRequest) -> CaseView:
     """The applicant takes an open objection back. Raises OBJECTION_CLOSED."""
     return ctx.act(Act.OBJECTION_WITHDRAWN, caller, objection_no, lambda case, _: case.withdrawn(ctx.now()), asked)
 
 
-@query(Act.OBJECTION_READ_OWN, roles={Role.SUBJECT}, articles=("27",), when=(own_case,))
+@query(Act.OBJECTION_READ_OWN, roles={Role.SUBJECT}, articles=("27",), may=own_case)
 def read(ctx: ObjectionContext, caller: Principal, objection_no: str) -> CaseView:
     """The applicant reads an objection of its own."""
     return ctx.read(Act.OBJECTION_READ_OWN, caller, objection_no)
@@ -162,10 +155,14 @@ def listed(ctx: ObjectionContext, caller: Principal, before: str, size: int) -> 
     return ctx.read_all(Act.OBJECTION_LISTED_OWN, caller, ctx.store.cases_of(caller.sub, before, size + 1), size)
 
 
-@query(Act.EVIDENCE_READ_OWN, roles={Role.SUBJECT}, articles=("23",), when=(own_case,))
+@query(Act.EVIDENCE_READ_OWN, roles={Role.SUBJECT}, articles=("23",), may=own_case)
 def evidence(ctx: ObjectionContext, caller: Principal, objection_no: str, number: int) -> tuple[Evidence, bytes]:
     """The applicant reads an attachment of its own. Raises OBJECTION_UNKNOWN."""
     return ctx.evidence(Act.EVIDENCE_READ_OWN, caller, objection_no, number)
+
+
+def _number(case: Case) -> dict[str, str]:
+    return {"objection_no": case.objection_no}
 
 
 def _case(

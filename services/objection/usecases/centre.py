@@ -8,7 +8,7 @@ from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.store.database import UnitOfWork
 from chengxin.values.acts import Act
-from services.objection.context import ActRequest, ObjectionContext
+from services.objection.context import ActRequest, ObjectionContext, any_case
 from services.objection.domain import cases
 from services.objection.domain.case_views import CaseView
 from services.objection.domain.cases import Case, CaseOutcome, CentreFinding
@@ -18,7 +18,7 @@ _LONGEST: Final = 2000
 _MOST_MISSING: Final = 50
 
 
-@command(Act.OBJECTION_ACCEPTED, roles={Role.CENTRE}, articles=("24",))
+@command(Act.OBJECTION_ACCEPTED, roles={Role.CENTRE}, articles=("24",), may=any_case)
 def accept(ctx: ObjectionContext, caller: Principal, objection_no: str, asked: ActRequest) -> CaseView:
     """The centre accepts an objection and begins to verify. Raises OBJECTION_STATE, OBJECTION_CLOSED."""
 
@@ -28,7 +28,7 @@ def accept(ctx: ObjectionContext, caller: Principal, objection_no: str, asked: A
     return ctx.act(Act.OBJECTION_ACCEPTED, caller, objection_no, does, asked)
 
 
-@command(Act.OBJECTION_REFUSED, roles={Role.CENTRE}, articles=("24",))
+@command(Act.OBJECTION_REFUSED, roles={Role.CENTRE}, articles=("24",), may=any_case)
 def refuse(ctx: ObjectionContext, caller: Principal, objection_no: str, reason: str, asked: ActRequest) -> CaseView:
     """The centre does not accept an objection, and says why. Raises OBJECTION_STATE, OBJECTION_CLOSED."""
     said = cases.require_text("reason", reason, _LONGEST)
@@ -37,7 +37,7 @@ def refuse(ctx: ObjectionContext, caller: Principal, objection_no: str, reason: 
     )
 
 
-@command(Act.SUPPLEMENT_REQUESTED, roles={Role.CENTRE}, articles=("24",))
+@command(Act.SUPPLEMENT_REQUESTED, roles={Role.CENTRE}, articles=("24",), may=any_case)
 def request_supplement(
     ctx: ObjectionContext, caller: Principal, objection_no: str, missing: Sequence[str], asked: ActRequest
 ) -> CaseView:
@@ -55,7 +55,7 @@ def request_supplement(
     return ctx.act(Act.SUPPLEMENT_REQUESTED, caller, objection_no, does, asked, said, missing=len(said))
 
 
-@command(Act.OBJECTION_VERIFIED, roles={Role.CENTRE}, articles=("25",))
+@command(Act.OBJECTION_VERIFIED, roles={Role.CENTRE}, articles=("25",), may=any_case)
 def verify(
     ctx: ObjectionContext, caller: Principal, objection_no: str, finding: CentreFinding, note: str, asked: ActRequest
 ) -> CaseView:
@@ -72,7 +72,7 @@ def verify(
     return ctx.act(Act.OBJECTION_VERIFIED, caller, objection_no, does, asked, *words, finding=finding.value)
 
 
-@command(Act.OBJECTION_DECIDED, roles={Role.CENTRE}, articles=("27",))
+@command(Act.OBJECTION_DECIDED, roles={Role.CENTRE}, articles=("27",), may=any_case)
 def decide(
     ctx: ObjectionContext,
     caller: Principal,
@@ -94,7 +94,7 @@ def decide(
     return ctx.act(Act.OBJECTION_DECIDED, caller, objection_no, does, asked, *words, outcome=outcome.value)
 
 
-@query(Act.OBJECTION_READ, roles={Role.CENTRE}, articles=("24", "25", "27"))
+@query(Act.OBJECTION_READ, roles={Role.CENTRE}, articles=("24", "25", "27"), may=any_case)
 def read(ctx: ObjectionContext, caller: Principal, objection_no: str) -> CaseView:
     """The centre reads an objection. Raises OBJECTION_UNKNOWN."""
     return ctx.read(Act.OBJECTION_READ, caller, objection_no)
@@ -109,7 +109,7 @@ def listed(
     return ctx.read_all(Act.OBJECTION_LISTED, caller, ctx.store.cases(state, late_on, after, size + 1), size)
 
 
-@query(Act.EVIDENCE_READ, roles={Role.CENTRE}, articles=("24", "25"))
+@query(Act.EVIDENCE_READ, roles={Role.CENTRE}, articles=("24", "25"), may=any_case)
 def evidence(ctx: ObjectionContext, caller: Principal, objection_no: str, number: int) -> tuple[Evidence, bytes]:
     """The centre reads an attachment. Raises OBJECTION_UNKNOWN."""
     return ctx.evidence(Act.EVIDENCE_READ, caller, objection_no, number)

@@ -3,14 +3,14 @@
 from chengxin.auth.executor import query
 from chengxin.auth.principal import Principal, Role
 from chengxin.values.acts import Act
-from services.objection.context import ObjectionContext
+from services.objection.context import ObjectionContext, any_case
 from services.objection.domain.case_views import CaseView
 from services.objection.domain.deadlines import DeadlineRules
 
 _SUPERVISE = {Role.SUPERVISOR, Role.AUTHORITY}
 
 
-@query(Act.COURSE_READ, roles=_SUPERVISE, articles=("30",))
+@query(Act.COURSE_READ, roles=_SUPERVISE, articles=("30",), may=any_case)
 def course(ctx: ObjectionContext, caller: Principal, objection_no: str) -> CaseView:
     """How a case goes: states, deadlines, lateness, and no word of what was written. Raises OBJECTION_UNKNOWN."""
     return ctx.read(Act.COURSE_READ, caller, objection_no)

@@ -15,9 +15,8 @@ from services.objection.domain.cases import Case, CaseState, ProviderFinding
 _LONGEST: Final = 4000
 
 
-def own_task(ctx: ObjectionContext, caller: Principal, objection_no: str, *_: object, **__: object) -> Problem | None:
+def own_task(ctx: ObjectionContext, caller: Principal, case: Case | None, objection_no: str) -> Problem | None:
     """Only the organisation that supplied the record, once it is told to verify; to others there is no such task."""
-    case = ctx.store.case(objection_no)
     if case is not None and case.notified_at and caller.org and case.record.provider_uscc == caller.org:
         return None
     return OBJECTION_UNKNOWN(objection_no=objection_no)
@@ -34,13 +33,13 @@ def tasks(
     return ctx.read_all(Act.TASK_LISTED, caller, found, size)
 
 
-@query(Act.TASK_READ, roles={Role.PROVIDER}, articles=("25", "26"), when=(own_task,))
+@query(Act.TASK_READ, roles={Role.PROVIDER}, articles=("25", "26"), may=own_task)
 def task(ctx: ObjectionContext, caller: Principal, objection_no: str) -> CaseView:
     """One task of the caller's organisation. Raises OBJECTION_UNKNOWN."""
     return ctx.read(Act.TASK_READ, caller, objection_no)
 
 
-@command(Act.TASK_ANSWERED, roles={Role.PROVIDER}, articles=("26",), when=(own_task,))
+@command(Act.TASK_ANSWERED, roles={Role.PROVIDER}, articles=("26",), may=own_task)
 def answer(
     ctx: ObjectionContext,
     caller: Principal,
@@ -59,7 +58,7 @@ def answer(
     return ctx.act(Act.TASK_ANSWERED, caller, objection_no, does, asked, *words, finding=finding.value)
 
 
-@command(Act.TASK_EXTENDED, roles={Role.PROVIDER}, articles=("26",), when=(own_task,))
+@command(Act.TASK_EXTENDED, roles={Role.PROVIDER}, articles=("26",), may=own_task)
 def extend(ctx: ObjectionContext, caller: Principal, objection_no: str, reason: str, asked: ActRequest) -> CaseView:
     """A complex case: the provider takes the longer time, once.
 

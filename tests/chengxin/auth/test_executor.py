@@ -11,10 +11,10 @@ import pytest
 from chengxin.auth.executor import command, query
 from chengxin.auth.policy import Rule, declared_rules
 from chengxin.auth.principal import Assurance, Principal, Role
-from chengxin.errors import Problem
+from chengxin.errors import ROLE_NOT_ALLOWED, Problem
 from chengxin.store import on_record
 from chengxin.store.database import Store, UnitOfWork
-from chengxin.store.on_record import NotOnRecord
+from chengxin.store.on_record import NotAuthorised, NotOnRecord
 from chengxin.values.acts import Act
 from chengxin.values.clock import SystemClock
 
@@ -34,6 +34,8 @@ def guarded_use_cases() -> Iterator[Any]:
                 if getattr(value, "__module__", "") == module.name and isinstance(getattr(value, "rule", None), Rule):
                     yield value
 
+
+SUBJECT = Principal("s_1", frozenset({Role.SUBJECT}))
 
 USE_CASES = list(guarded_use_cases())
 RECORDED = [u for u in USE_CASES if not u.rule.unrecorded]
@@ -82,7 +84,7 @@ def replaced(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, Callable[..., An
 
     def replace_body(use_case: Any, body: Callable[..., Any]) -> None:
         monkeypatch.setattr(use_case, "__wrapped__", body)
-        monkeypatch.setattr(use_case, "rule", replace(use_case.rule, conditions=(), loads=None))
+        monkeypatch.setattr(use_case, "rule", replace(use_case.rule, conditions=(), permission=None))
 
     return replace_body
 
@@ -123,6 +125,55 @@ def test_who_is_not_let_in_is_on_record_and_nothing_is_done(use_case: Any, ctx: 
     assert ctx.audit.seen == [(use_case.rule.act, "ROLE_NOT_ALLOWED")]
 
 
+@pytest.mark.parametrize("use_case", [u for u in USE_CASES if u.rule.permission], ids=named)
+def test_nothing_is_done_to_what_the_rule_was_not_asked_about(use_case: Any, ctx: StoreContext, replaced: Any) -> None:
+    def forget(ctx: StoreContext, caller: Principal) -> object:
+        if use_case.rule.changes:
+            return ctx.store.transact(lambda unit: unit.record(b"event"))
+        return on_record.enter(1)
+
+    before = len(ctx.store.rows(0))
+    rule = use_case.rule
+    replaced(use_case, forget)
+    use_case.rule = replace(use_case.rule, permission=rule.permission)
+    with pytest.raises(NotAuthorised, match=rule.act):
+        use_case(ctx, allowed(use_case))
+    assert len(ctx.store.rows(0)) == before
+
+
+def own(ctx: StoreContext, caller: Principal, owner: str | None, name: str) -> Problem | None:
+    """Only the owner."""
+    return None if owner == caller.sub else ROLE_NOT_ALLOWED(roles=name, required="-")
+
+
+@command(Act.CONSENT_WITHDRAWN, roles={Role.SUBJECT}, articles=("16",), may=own)
+def change_own(ctx: StoreContext, caller: Principal, *owners: str) -> None:
+    """Changes things, each in a transaction of its own."""
+
+    def work(unit: UnitOfWork, owner: str) -> None:
+        if owner:
+            on_record.authorise(owner, "thing")
+        unit.record(b"event")
+
+    for owner in owners:
+        ctx.store.transact(lambda unit, owner=owner: work(unit, owner))
+
+
+def test_a_refusal_of_what_was_loaded_is_on_record_and_nothing_is_done(ctx: StoreContext) -> None:
+    before = len(ctx.store.rows(0))
+    with pytest.raises(Problem, match="ROLE_NOT_ALLOWED"):
+        change_own(ctx, SUBJECT, "somebody else")
+    assert ctx.audit.seen == [(Act.CONSENT_WITHDRAWN, "ROLE_NOT_ALLOWED")]
+    assert len(ctx.store.rows(0)) == before
+
+
+def test_each_transaction_asks_about_what_it_acts_on(ctx: StoreContext) -> None:
+    before = len(ctx.store.rows(0))
+    with pytest.raises(NotAuthorised):
+        change_own(ctx, SUBJECT, "s_1", "")
+    assert len(ctx.store.rows(0)) == before + 1
+
+
 @command(Act.CONSENT_GIVEN, roles={Role.SUBJECT}, articles=("16",), assurance=Assurance.NONE)
 def change(ctx: StoreContext, caller: Principal, work: Callable[[UnitOfWork], Any]) -> Any:
     """Changes what `work` changes."""
@@ -133,9 +184,6 @@ def change(ctx: StoreContext, caller: Principal, work: Callable[[UnitOfWork], An
 def read_by(ctx: StoreContext, caller: Principal, work: Callable[[], Any]) -> Any:
     """Answers what `work` answers."""
     return work()
-
-
-SUBJECT = Principal("s_1", frozenset({Role.SUBJECT}))
 
 
 def test_a_change_with_its_event_commits(ctx: StoreContext) -> None:

@@ -6,7 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chengxin.errors import INPUT_INVALID, FieldError
-from chengxin.feeds.quarantine import QuarantineRetrier, reason_of, to_dict
+from chengxin.failures import reason_of
+from chengxin.feeds.quarantine import QuarantineRetrier, to_dict
 from chengxin.store.database import Store
 from chengxin.values.ids import new_id
 from tests.chengxin.feeds.record_consumer import RecordConsumer

@@ -5,8 +5,9 @@ import pytest
 from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError
 
 from chengxin.errors import STORE_UNAVAILABLE
+from chengxin.failures import NotYet, is_transient
 from chengxin.feeds import follower
-from chengxin.feeds.quarantine import NotYet, is_transient, to_dict
+from chengxin.feeds.quarantine import to_dict
 from chengxin.store.database import Store, UnitOfWork
 from chengxin_api.ingest.v1 import ingest_pb2
 from tests.chengxin.feeds.record_consumer import RecordConsumer
