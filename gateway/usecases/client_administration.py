@@ -9,7 +9,8 @@ from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import covers, outside
 from chengxin.errors import Problem
-from chengxin.store.database import UnitOfWork
+from chengxin.store.database import UnitOfWork, session_of
+from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical
 from gateway.context import GatewayContext
@@ -44,10 +45,9 @@ class ClientRegistration:
     jwk: Mapping[str, Any]
 
 
-def in_region(ctx: GatewayContext, caller: Principal, client_id: str, *_: object, **__: object) -> Problem | None:
+def in_region(_ctx: GatewayContext, caller: Principal, client: Client) -> Problem | None:
     """the client's region lies within the officer's"""
-    client = ctx.accounts.client(client_id)
-    return outside(caller, client.region) if client and Role.SERVICE not in client.roles else None
+    return outside(caller, client.region)
 
 
 def region_is_own(ctx: GatewayContext, caller: Principal, asked: ClientRegistration, *_: object) -> Problem | None:
@@ -83,12 +83,12 @@ def register(ctx: GatewayContext, caller: Principal, asked: ClientRegistration, 
     return ctx.store.once(caller.sub, key, asked_for, work, dict).answer
 
 
-@query(Act.CLIENT_READ, roles=_READERS, articles=_ARTICLES, when=(in_region,))
+@query(Act.CLIENT_READ, roles=_READERS, articles=_ARTICLES, may=in_region)
 def read(ctx: GatewayContext, caller: Principal, client_id: str) -> dict[str, Any]:
     """One client's registration. Raises CLIENT_UNKNOWN."""
-    found = client_to_dict(_known(ctx, client_id))
+    client = load_authorised(ctx, client_id)
     ctx.audit.record(ctx.audit.event(Act.CLIENT_READ, caller, details={"client_id": client_id}))
-    return found
+    return client_to_dict(client)
 
 
 @query(Act.CLIENT_LISTED, roles=_READERS, articles=_ARTICLES)
@@ -103,7 +103,7 @@ def listed(ctx: GatewayContext, caller: Principal, after: str, limit: int) -> li
     return found[:limit]
 
 
-@command(Act.CLIENT_KEY_ADDED, roles=_REGISTRARS, articles=_ARTICLES, when=(in_region,))
+@command(Act.CLIENT_KEY_ADDED, roles=_REGISTRARS, articles=_ARTICLES, may=in_region)
 def add_key(
     ctx: GatewayContext,
     caller: Principal,
@@ -129,7 +129,7 @@ def add_key(
     return _changed(ctx, caller, client_id, Act.CLIENT_KEY_ADDED, change, asked, key, kid=added["kid"])
 
 
-@command(Act.CLIENT_KEY_RETIRED, roles=_REGISTRARS, articles=_ARTICLES, when=(in_region,))
+@command(Act.CLIENT_KEY_RETIRED, roles=_REGISTRARS, articles=_ARTICLES, may=in_region)
 def retire_key(ctx: GatewayContext, caller: Principal, client_id: str, kid: str) -> dict[str, Any]:
     """Retires a key at once. Raises CLIENT_UNKNOWN, KEY_UNKNOWN, LAST_KEY."""
 
@@ -145,7 +145,7 @@ def retire_key(ctx: GatewayContext, caller: Principal, client_id: str, kid: str)
     return _changed(ctx, caller, client_id, Act.CLIENT_KEY_RETIRED, change, [], "", kid=kid)
 
 
-@command(Act.CLIENT_SUSPENDED, roles=_READERS, articles=("17", "31"), when=(in_region,))
+@command(Act.CLIENT_SUSPENDED, roles=_READERS, articles=("17", "31"), may=in_region)
 def suspend(ctx: GatewayContext, caller: Principal, client_id: str) -> dict[str, Any]:
     """Suspends a client: no token from now on, and those that it has are dead within a minute. One officer suffices."""
     found = _changed(
@@ -155,7 +155,7 @@ def suspend(ctx: GatewayContext, caller: Principal, client_id: str) -> dict[str,
     return found
 
 
-@command(Act.CLIENT_RESUMED, roles={Role.AUTHORITY}, articles=("17", "31"), when=(in_region,))
+@command(Act.CLIENT_RESUMED, roles={Role.AUTHORITY}, articles=("17", "31"), may=in_region)
 def resume(ctx: GatewayContext, caller: Principal, client_id: str) -> dict[str, Any]:
     """Lets a suspended client work again."""
     return _changed(ctx, caller, client_id, Act.CLIENT_RESUMED, lambda c: replace(c, suspended=False), [], "")
@@ -175,16 +175,20 @@ def client_to_dict(client: Client) -> dict[str, Any]:
     }
 
 
-def known(ctx: GatewayContext, client_id: str, unit: UnitOfWork) -> Client:
-    """A client within a unit. Raises CLIENT_UNKNOWN; the services themselves are not administered here."""
-    client = ctx.accounts.client(client_id, unit.session)
+def load(ctx: GatewayContext, client_id: str, unit: UnitOfWork | None = None) -> Client:
+    """Reads a client, in the transaction of `unit` if there is one. Raises CLIENT_UNKNOWN.
+
+    The services themselves are not administered here.
+    """
+    client = ctx.accounts.client(client_id, session_of(unit))
     if client is None or Role.SERVICE in client.roles:
         raise CLIENT_UNKNOWN(client_id=client_id)
     return client
 
 
-def _known(ctx: GatewayContext, client_id: str) -> Client:
-    return ctx.accounts.transact(lambda unit: known(ctx, client_id, unit))
+def load_authorised(ctx: GatewayContext, client_id: str, unit: UnitOfWork | None = None) -> Client:
+    """As `load`; the rule of the use case that is running judges the client as it was read."""
+    return authorise(load(ctx, client_id, unit))
 
 
 def _changed(
@@ -198,14 +202,16 @@ def _changed(
     ends_tokens: bool = False,
     **details: str,
 ) -> dict[str, Any]:
-    def work(unit: UnitOfWork) -> dict[str, Any]:
-        client = change(known(ctx, client_id, unit))
+    def work(unit: UnitOfWork, found: Client) -> dict[str, Any]:
+        client = change(found)
         _save(ctx, caller, unit, act, client, **details)
         if ends_tokens:
             end_client_tokens(ctx, unit, client_id)
         return client_to_dict(client)
 
-    return ctx.store.once(caller.sub, key, canonical(asked), work, dict).answer
+    return ctx.store.once_on(
+        lambda unit: load_authorised(ctx, client_id, unit), caller.sub, key, canonical(asked), work, dict
+    ).answer
 
 
 def _save(ctx: GatewayContext, caller: Principal, unit: UnitOfWork, act: Act, client: Client, **details: str) -> None:

@@ -1,5 +1,6 @@
 """Grants of roles, purposes and statutory entitlements: giving takes two officers, taking away takes one (Art. 17, 30)."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import covers, outside
 from chengxin.errors import Problem
 from chengxin.store.database import UnitOfWork
+from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical
 from chengxin.values.clock import rfc3339
@@ -31,20 +33,20 @@ _EVERY: Final = _PROPOSERS | _APPROVERS
 _ARTICLES: Final = ("16", "17", "30")
 
 
-def proposal_in_region(ctx: GatewayContext, caller: Principal, proposal_id: str, *_: object) -> Problem | None:
+def proposal_in_region(_ctx: GatewayContext, caller: Principal, proposal: Proposal) -> Problem | None:
     """the proposal's region lies within the officer's"""
-    proposal = ctx.administration.proposal(proposal_id)
-    return outside(caller, proposal.region) if proposal is not None else None
+    return outside(caller, proposal.region)
 
 
-def by_a_second_officer(ctx: GatewayContext, caller: Principal, proposal_id: str, *_: object) -> Problem | None:
-    """another officer proposed it, for another; the role supervisor takes a supervisor"""
-    proposal = ctx.administration.proposal(proposal_id)
-    kind = proposal.refusal(caller, approve=True) if proposal else None
+def by_a_second_officer(ctx: GatewayContext, caller: Principal, proposal: Proposal) -> Problem | None:
+    """in the officer's region; another officer proposed it, for another; the role supervisor takes a supervisor"""
+    if problem := proposal_in_region(ctx, caller, proposal):
+        return problem
+    kind = proposal.refusal(caller, approve=True)
     return kind() if kind else None
 
 
-@command(Act.CLIENT_GRANTS_PROPOSED, roles=_PROPOSERS, articles=_ARTICLES, when=(client_administration.in_region,))
+@command(Act.CLIENT_GRANTS_PROPOSED, roles=_PROPOSERS, articles=_ARTICLES, may=client_administration.in_region)
 def propose_for_client(
     ctx: GatewayContext, caller: Principal, client_id: str, grants: Grants, key: str = ""
 ) -> dict[str, Any]:
@@ -55,17 +57,18 @@ def propose_for_client(
     if fault := grants.client_fault():
         raise CLIENT_INVALID(what=fault)
 
-    def work(unit: UnitOfWork) -> dict[str, Any]:
-        return _propose(ctx, caller, unit, client_administration.known(ctx, client_id, unit), grants)
+    def load(unit: UnitOfWork) -> Client:
+        return client_administration.load_authorised(ctx, client_id, unit)
 
-    return _settled(ctx, caller, key, ["client", client_id, grants.to_dict()], work)
+    return _propose_once(ctx, caller, key, ["client", client_id, grants.to_dict()], load, grants)
 
 
 @command(
     Act.OFFICER_ROLES_PROPOSED,
     roles={Role.AUTHORITY},
     articles=_ARTICLES,
-    when=(officer_administration.not_oneself, officer_administration.in_region),
+    when=(officer_administration.not_oneself,),
+    may=officer_administration.in_region,
 )
 def propose_for_officer(
     ctx: GatewayContext, caller: Principal, username: str, grants: Grants, key: str = ""
@@ -74,10 +77,10 @@ def propose_for_officer(
     if fault := grants.officer_fault():
         raise OFFICER_INVALID(what=fault)
 
-    def work(unit: UnitOfWork) -> dict[str, Any]:
-        return _propose(ctx, caller, unit, officer_administration.known(ctx, username, unit), grants)
+    def load(unit: UnitOfWork) -> Officer:
+        return officer_administration.load_authorised(ctx, username, unit)
 
-    return _settled(ctx, caller, key, ["officer", username, grants.to_dict()], work)
+    return _propose_once(ctx, caller, key, ["officer", username, grants.to_dict()], load, grants)
 
 
 @query(Act.GRANT_LISTED, roles=_EVERY, articles=_ARTICLES)
@@ -92,17 +95,17 @@ def listed(ctx: GatewayContext, caller: Principal, state: str, before: str, limi
     return found[:limit]
 
 
-@command(Act.GRANT_APPROVED, roles=_APPROVERS, articles=_ARTICLES, when=(proposal_in_region, by_a_second_officer))
+@command(Act.GRANT_APPROVED, roles=_APPROVERS, articles=_ARTICLES, may=by_a_second_officer)
 def approve(ctx: GatewayContext, caller: Principal, proposal_id: str) -> dict[str, Any]:
     """The second officer agrees, and the grants are in force. Raises PROPOSAL_UNKNOWN, PROPOSAL_DECIDED."""
 
     def work(unit: UnitOfWork) -> dict[str, Any]:
-        proposal = _open(ctx, unit, proposal_id)
+        proposal = _load_open(ctx, unit, proposal_id)
         holder: Client | Officer
         if proposal.kind == "client":
-            holder = client_administration.known(ctx, proposal.target, unit)
+            holder = client_administration.load(ctx, proposal.target, unit)
         else:
-            holder = officer_administration.known(ctx, proposal.target, unit)
+            holder = officer_administration.load(ctx, proposal.target, unit)
         _apply(ctx, unit, holder, proposal.grants)
         return _decide(ctx, caller, unit, proposal, "approved")
 
@@ -111,10 +114,12 @@ def approve(ctx: GatewayContext, caller: Principal, proposal_id: str) -> dict[st
     return found
 
 
-@command(Act.GRANT_REJECTED, roles=_EVERY, articles=_ARTICLES, when=(proposal_in_region,))
+@command(Act.GRANT_REJECTED, roles=_EVERY, articles=_ARTICLES, may=proposal_in_region)
 def reject(ctx: GatewayContext, caller: Principal, proposal_id: str) -> dict[str, Any]:
-    """Nothing comes of it; who proposed it may take it back so. Raises PROPOSAL_UNKNOWN, PROPOSAL_DECIDED."""
-    return ctx.accounts.transact(lambda unit: _decide(ctx, caller, unit, _open(ctx, unit, proposal_id), "rejected"))
+    """An officer refuses a proposal, or its proposer takes it back. Raises PROPOSAL_UNKNOWN, PROPOSAL_DECIDED."""
+    return ctx.accounts.transact(
+        lambda unit: _decide(ctx, caller, unit, _load_open(ctx, unit, proposal_id), "rejected")
+    )
 
 
 def proposal_to_dict(proposal: Proposal) -> dict[str, Any]:
@@ -161,11 +166,11 @@ def _apply(ctx: GatewayContext, unit: UnitOfWork, holder: Client | Officer, gran
         end_client_tokens(ctx, unit, holder.client_id)
 
 
-def _open(ctx: GatewayContext, unit: UnitOfWork, proposal_id: str) -> Proposal:
-    proposal = ctx.administration.proposal(proposal_id, unit.session)
-    if proposal is None:
+def _load_open(ctx: GatewayContext, unit: UnitOfWork, proposal_id: str) -> Proposal:
+    stored = ctx.administration.proposal(proposal_id, unit.session)
+    if stored is None:
         raise PROPOSAL_UNKNOWN(proposal_id=proposal_id)
-    proposal = proposal.seen(ctx.clock.now())
+    proposal = authorise(stored).seen(ctx.clock.now())
     if proposal.state != "open":
         raise PROPOSAL_DECIDED(state=proposal.state)
     return proposal
@@ -183,8 +188,18 @@ def _record(ctx: GatewayContext, caller: Principal, unit: UnitOfWork, act: Act, 
     unit.record(ctx.audit.event(act, caller, details=details).encode())
 
 
-def _settled(ctx: GatewayContext, caller: Principal, key: str, asked: list[Any], work: Any) -> dict[str, Any]:
-    found = ctx.store.once(caller.sub, key, canonical(asked), work, dict).answer
+def _propose_once(
+    ctx: GatewayContext,
+    caller: Principal,
+    key: str,
+    asked: list[Any],
+    load: Callable[[UnitOfWork], Client | Officer],
+    grants: Grants,
+) -> dict[str, Any]:
+    def work(unit: UnitOfWork, holder: Client | Officer) -> dict[str, Any]:
+        return _propose(ctx, caller, unit, holder, grants)
+
+    found = ctx.store.once_on(load, caller.sub, key, canonical(asked), work, dict).answer
     if found["state"] == "applied":
         ctx.revocations.refresh()
     return dict(found)

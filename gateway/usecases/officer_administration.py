@@ -12,7 +12,8 @@ from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import covers, outside
 from chengxin.errors import Problem
-from chengxin.store.database import UnitOfWork
+from chengxin.store.database import UnitOfWork, session_of
+from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import Officer, locked_for
@@ -35,10 +36,9 @@ class NewOfficer:
     region: str
 
 
-def in_region(ctx: GatewayContext, caller: Principal, username: str, *_: object, **__: object) -> Problem | None:
+def in_region(_ctx: GatewayContext, caller: Principal, officer: Officer) -> Problem | None:
     """the officer's region lies within the caller's"""
-    officer = ctx.accounts.officer(username)
-    return outside(caller, officer.region) if officer else None
+    return outside(caller, officer.region)
 
 
 def region_is_own(ctx: GatewayContext, caller: Principal, asked: NewOfficer, *_: object) -> Problem | None:
@@ -84,17 +84,17 @@ def listed(ctx: GatewayContext, caller: Principal, after: str, limit: int) -> li
     return found[:limit]
 
 
-@query(Act.OFFICER_READ, roles=_READERS, articles=_ARTICLES, when=(in_region,))
+@query(Act.OFFICER_READ, roles=_READERS, articles=_ARTICLES, may=in_region)
 def read(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, Any]:
     """One account, with the sign-ins that are alive. Raises OFFICER_UNKNOWN."""
-    officer = ctx.accounts.transact(lambda unit: known(ctx, username, unit))
+    officer = load_authorised(ctx, username)
     alive = ctx.administration.sessions(officer.sub, ctx.clock.now())
     locked = locked_for(ctx.accounts.locked_until(username), ctx.clock.now()) > 0
     ctx.audit.record(ctx.audit.event(Act.OFFICER_READ, caller, details={"officer": officer.sub}))
     return officer_to_dict(officer) | {"locked": locked, "sessions": [shown(row) for row in alive]}
 
 
-@command(Act.OFFICER_RESET, roles=_AUTHORITY, articles=_ARTICLES, when=(not_oneself, in_region))
+@command(Act.OFFICER_RESET, roles=_AUTHORITY, articles=_ARTICLES, when=(not_oneself,), may=in_region)
 def reset(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, Any]:
     """A new initial password and TOTP secret, told once; every sign-in of before is over. Raises OFFICER_UNKNOWN."""
     password, totp_secret = _new_secrets()
@@ -108,20 +108,20 @@ def reset(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, An
     return officer_to_dict(officer) | _told(ctx, officer, password)
 
 
-@command(Act.OFFICER_SUSPENDED, roles=_READERS, articles=_ARTICLES, when=(not_oneself, in_region))
+@command(Act.OFFICER_SUSPENDED, roles=_READERS, articles=_ARTICLES, when=(not_oneself,), may=in_region)
 def suspend(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, Any]:
     """Suspends an account: no sign-in, and tokens are dead within a minute. One officer suffices."""
     change = _with(suspended=True)
     return officer_to_dict(_changed(ctx, caller, username, Act.OFFICER_SUSPENDED, change, ends_tokens=True))
 
 
-@command(Act.OFFICER_RESUMED, roles=_AUTHORITY, articles=_ARTICLES, when=(not_oneself, in_region))
+@command(Act.OFFICER_RESUMED, roles=_AUTHORITY, articles=_ARTICLES, when=(not_oneself,), may=in_region)
 def resume(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, Any]:
     """Lets a suspended officer sign in again. Raises OFFICER_UNKNOWN."""
     return officer_to_dict(_changed(ctx, caller, username, Act.OFFICER_RESUMED, _with(suspended=False)))
 
 
-@command(Act.OFFICER_UNLOCKED, roles=_AUTHORITY, articles=_ARTICLES, when=(not_oneself, in_region))
+@command(Act.OFFICER_UNLOCKED, roles=_AUTHORITY, articles=_ARTICLES, when=(not_oneself,), may=in_region)
 def unlock(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, Any]:
     """Forgets the failed sign-ins that lock a user name. Raises OFFICER_UNKNOWN."""
     officer = _changed(ctx, caller, username, Act.OFFICER_UNLOCKED, _with())
@@ -129,12 +129,12 @@ def unlock(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, A
     return officer_to_dict(officer)
 
 
-@command(Act.OFFICER_SIGNED_OUT, roles=_READERS, articles=_ARTICLES, when=(in_region,))
+@command(Act.OFFICER_SIGNED_OUT, roles=_READERS, articles=_ARTICLES, may=in_region)
 def sign_out(ctx: GatewayContext, caller: Principal, username: str, jti: str = "") -> dict[str, Any]:
     """Ends one sign-in of an officer, or all of them. Raises OFFICER_UNKNOWN."""
 
     def work(unit: UnitOfWork) -> int:
-        officer = known(ctx, username, unit)
+        officer = load_authorised(ctx, username, unit)
         alive = ctx.administration.sessions(officer.sub, ctx.clock.now(), unit.session)
         ended = [str(row["_id"]) for row in alive if jti in ("", row["_id"])]
         for one in ended:
@@ -160,12 +160,17 @@ def officer_to_dict(officer: Officer) -> dict[str, Any]:
     }
 
 
-def known(ctx: GatewayContext, username: str, unit: UnitOfWork) -> Officer:
-    """An account within a unit. Raises OFFICER_UNKNOWN."""
-    officer = ctx.accounts.officer(username, unit.session)
+def load(ctx: GatewayContext, username: str, unit: UnitOfWork | None = None) -> Officer:
+    """Reads an account, in the transaction of `unit` if there is one. Raises OFFICER_UNKNOWN."""
+    officer = ctx.accounts.officer(username, session_of(unit))
     if officer is None:
         raise OFFICER_UNKNOWN(username=username)
     return officer
+
+
+def load_authorised(ctx: GatewayContext, username: str, unit: UnitOfWork | None = None) -> Officer:
+    """As `load`; the rule of the use case that is running judges the account as it was read."""
+    return authorise(load(ctx, username, unit))
 
 
 def _changed(
@@ -178,7 +183,7 @@ def _changed(
     forget_codes: bool = False,
 ) -> Officer:
     def work(unit: UnitOfWork) -> Officer:
-        officer = change(known(ctx, username, unit))
+        officer = change(load_authorised(ctx, username, unit))
         ctx.accounts.put_officer(officer, unit, forget_codes=forget_codes)
         unit.record(_event(ctx, caller, act, officer))
         if ends_tokens:
