@@ -37,6 +37,9 @@ CONFINED: dict[str, dict[Role, str]] = {
             ("new officer's region", "caller's"),
         )
     },
+    "in the officer's region; another officer proposed it, for another; the role supervisor takes a supervisor": (
+        dict.fromkeys(_OFFICERS, "OUTSIDE_REGION")
+    ),
 }
 # Faces whose use case finds this out itself, because it must read the thing.
 _FOUND_OUT: dict[str, dict[Role, str]] = {
