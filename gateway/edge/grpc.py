@@ -4,7 +4,6 @@ It does not use asyncio: with grpc.aio, a service's refusal of a stream that the
 caller as INTERNAL in two of five calls (grpcio 1.85: a write that fails overwrites the status that is about to arrive).
 """
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from prometheus_client import Counter
 from chengxin.auth.access_tokens import Verifier
 from chengxin.auth.request_context import REQUEST_ID_HEADER, TRACEPARENT_HEADER, pick_language
 from chengxin.auth.tls import certificate_thumbprint
+from chengxin.concurrency.periodic_task import PeriodicTask
 from chengxin.errors import INTERNAL, UNAUTHENTICATED, UPSTREAM_UNAVAILABLE, Problem
 from chengxin.failures import reason_of
 from chengxin.grpc.rpc import OPTIONS, as_problem, make_channel
@@ -259,32 +259,37 @@ class HealthWatch:
     At the same interval it ends the calls whose tokens were revoked.
     """
 
-    def __init__(self, healthy: health.HealthServicer, channels: Mapping[str, grpc.Channel], live: OpenStreams) -> None:
+    def __init__(
+        self,
+        healthy: health.HealthServicer,
+        channels: Mapping[str, grpc.Channel],
+        live: OpenStreams,
+        seconds: float = _HEALTH_SECONDS,
+    ) -> None:
         self._healthy = healthy
         self._live = live
         self._stubs = {service: health_pb2_grpc.HealthStub(channels[name]) for service, name in _NAMES.items()}
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="health", daemon=True)
+        self._task = PeriodicTask("health", self._check_all, seconds)
 
     def start(self) -> None:
         """Starts the watch in the background."""
-        self._thread.start()
+        # The edge itself serves: when one service is missing, it still answers for the others.
+        self._healthy.set("", health_pb2.HealthCheckResponse.SERVING)
+        self._task.start()
 
     def stop(self) -> None:
         """Ends the watch; from now on the edge reports no service as serving."""
-        self._stopped.set()
         self._healthy.enter_graceful_shutdown()
+        self._task.stop()
 
-    def _run(self) -> None:
-        # The edge itself serves: when one service is missing, it still answers for the others.
-        self._healthy.set("", health_pb2.HealthCheckResponse.SERVING)
-        while not self._stopped.is_set():
-            # When a check fails, its error is logged and the other checks go on: a stream whose token is revoked ends
-            # whatever the services report.
-            for service, stub in self._stubs.items():
-                self._run_check(service, partial(self._update_health, service, stub))
-            self._run_check("live calls", self._live.end_revoked)
-            self._stopped.wait(_HEALTH_SECONDS)
+    def _check_all(self) -> None:
+        # When a check fails, its error is logged and the other checks go on: a stream whose token is revoked ends
+        # whatever the services report.
+        for service, stub in self._stubs.items():
+            if self._task.stopping:
+                return
+            self._run_check(service, partial(self._update_health, service, stub))
+        self._run_check("live calls", self._live.end_revoked)
 
     def _update_health(self, service: str, stub: Any) -> None:
         self._healthy.set(service, _health(service, stub))

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from chengxin.audit.trail import AuditEvent
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.revocation import Revocation
+from chengxin.concurrency.periodic_task import PeriodicTask
 from chengxin.store.database import UnitOfWork
 from chengxin.values.acts import Act
 from chengxin.values.clock import Clock, Expiry, rfc3339
@@ -74,27 +75,26 @@ class SigningKeys:
         self._audience = audience
         self._clock = clock
         self._keys: list[SigningKey] = []
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="signing-keys", daemon=True)
+        # How many keys this process has added or dropped. `load` reads again when one was while it read.
+        self._changes = 0
+        self._lock = threading.Lock()
+        self._reloading = PeriodicTask("signing-keys", self.load, _RELOAD_SECONDS, first_after=_RELOAD_SECONDS)
 
     def load(self) -> None:
         """Reads the keys, and generates the first one when there is none. Raises `pymongo.errors.PyMongoError`."""
-        pems = self._accounts.signing_keys()
-        if not pems:
-            now = self._clock.now()
-            self.add(GATEWAY, now)
+        if not self._read_stored():
+            self.add(GATEWAY, self._clock.now())
             return
-        self._keys = _readable(pems)
         for key in self.outlived(self._clock.now()):
             self.drop(GATEWAY, key.jwk["kid"], Act.SIGNING_KEY_DROPPED)
 
     def start(self) -> None:
         """Starts the thread that reloads the keys."""
-        self._thread.start()
+        self._reloading.start()
 
     def stop(self) -> None:
         """Stops the thread that reloads the keys."""
-        self._stopped.set()
+        self._reloading.stop()
 
     def jwks(self) -> dict[str, Any]:
         """Returns the public keys (RFC 7517)."""
@@ -171,7 +171,7 @@ class SigningKeys:
             unit.record(event)
 
         self._accounts.transact(write)
-        self._keys = [key, *self._keys]
+        self._change(key.jwk["kid"], key)
         return key
 
     def drop(self, by: Principal, kid: str, act: Act, revoked: bool = False) -> None:
@@ -190,15 +190,27 @@ class SigningKeys:
                 self._accounts.administration.revoke(Revocation("kid", kid), now, unit)
 
         self._accounts.transact(write)
-        self._keys = [key for key in self._keys if key.jwk["kid"] != kid]
+        self._change(kid)
 
-    def _run(self) -> None:
-        while not self._stopped.wait(_RELOAD_SECONDS):
-            try:
-                self.load()
-            # Whatever error prevents the reload, the loaded keys stay good.
-            except Exception as e:
-                log.warning("signing keys not reloaded", reason=repr(e)[:200])
+    def _read_stored(self) -> bool:
+        """Takes over the stored keys; returns whether there are any."""
+        while True:
+            before = self._changes
+            pems = self._accounts.signing_keys()
+            if not pems:
+                return False
+            keys = _readable(pems)
+            with self._lock:
+                # Otherwise a key that was dropped while the keys were read would come back, or a new one be missing.
+                if self._changes == before:
+                    self._keys = keys
+                    return True
+
+    def _change(self, kid: str, *added: SigningKey) -> None:
+        """Puts `added` in the place of the key `kid`, which a reload may know already or know still."""
+        with self._lock:
+            self._changes += 1
+            self._keys = [*added, *(key for key in self._keys if key.jwk["kid"] != kid)]
 
 
 class OwnToken:

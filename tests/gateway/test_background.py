@@ -1,18 +1,21 @@
 """The gateway's background work: when one task fails, the others still run."""
 
-import threading
 from datetime import UTC, datetime
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Final, cast
 
+import grpc
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from grpc_health.v1 import health, health_pb2
 
-from gateway.edge import grpc
+from gateway.edge.grpc import HealthWatch
+from gateway.edge.open_streams import OpenStreams
 from gateway.store.signing_keys import _readable
 from tests.support import until
 
+_SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 NOW = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
 
 
@@ -29,31 +32,53 @@ def test_a_signing_key_that_cannot_be_read_keeps_no_other_from_being_used() -> N
         _readable([(b"spoilt", NOW)])
 
 
-def test_calls_of_revoked_tokens_end_and_health_is_told_whatever_goes_wrong_with_one_room(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    class Live:
-        ended = 0
+class StubChannel:
+    """A channel to a service whose health check answers, or fails in an unexpected way."""
 
-        def end_revoked(self) -> None:
-            self.ended += 1
-            if self.ended == 1:
-                raise RuntimeError
+    def __init__(self, fails: bool = False) -> None:
+        self._fails = fails
 
-    def look(service: str, stub: Any) -> Any:
-        if service.endswith("CatalogService"):
-            raise ValueError
-        return health_pb2.HealthCheckResponse.SERVING
+    def unary_unary(self, *_: Any, **__: Any) -> Any:
+        def check(*_: Any, **__: Any) -> health_pb2.HealthCheckResponse:
+            if self._fails:
+                raise ValueError
+            return health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
 
-    monkeypatch.setattr(grpc, "_health", look)
-    monkeypatch.setattr(grpc, "_HEALTH_SECONDS", 0.01)
-    live, healthy = Live(), health.HealthServicer()
-    watch = grpc.HealthWatch.__new__(grpc.HealthWatch)
-    watch._healthy, watch._live, watch._stubs = healthy, live, dict.fromkeys(grpc._NAMES)  # type: ignore[assignment]
-    watch._stopped = threading.Event()
-    watch._thread = threading.Thread(target=watch._run, daemon=True)
+        return check
+
+    unary_stream = unary_unary
+
+
+class StubStreams:
+    """The open streams; the first look at their tokens fails."""
+
+    looks = 0
+
+    def end_revoked(self) -> None:
+        self.looks += 1
+        if self.looks == 1:
+            raise RuntimeError
+
+
+def _is_serving(healthy: health.HealthServicer, service: str) -> bool:
+    context = cast(grpc.ServicerContext, SimpleNamespace(set_code=lambda code: None))
+    return bool(healthy.Check(health_pb2.HealthCheckRequest(service=service), context).status == _SERVING)
+
+
+def test_calls_of_revoked_tokens_end_and_health_is_told_whatever_goes_wrong_with_one_service() -> None:
+    live, healthy = StubStreams(), health.HealthServicer()
+    services = ("catalog", "ingest", "disclosure", "objection", "audit")
+    channels = {service: StubChannel(fails=service == "catalog") for service in services}
+    watch = HealthWatch(healthy, cast(Any, channels), cast(OpenStreams, live), seconds=0)
     watch.start()
-    until(lambda: live.ended >= 3, "it goes on")
-    serving = {name for name, status in healthy._server_status.items() if status == 1}
-    assert {name for name in grpc._NAMES if not name.endswith("CatalogService")} <= serving
+    until(lambda: live.looks >= 3, "it goes on")
+    served = {name for name in ("Ingest", "Disclosure", "Objection") if _is_serving(healthy, _full_name(name))}
+    assert served == {"Ingest", "Disclosure", "Objection"}
+    assert not _is_serving(healthy, _full_name("Catalog"))
+    assert _is_serving(healthy, "")
     watch.stop()
+    assert not _is_serving(healthy, "")
+
+
+def _full_name(name: str) -> str:
+    return f"chengxin.{name.lower()}.v1.{name}Service"

@@ -1,8 +1,17 @@
 """Signing keys are rotated and revoked while the suite goes on."""
 
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, cast
+
 import pytest
 
 from chengxin.errors import Problem
+from chengxin.store.database import UnitOfWork
+from chengxin.values.acts import Act
+from chengxin.values.clock import SystemClock
+from gateway.store.accounts import Accounts
+from gateway.store.signing_keys import GATEWAY, SigningKeys
 from tests.gateway.conftest import RunningGateway
 from tests.gateway.verifying_service import as_a_service
 from tests.support import until
@@ -59,3 +68,67 @@ def test_what_a_revoked_key_signed_is_dead_and_the_suite_goes_on(gate: RunningGa
     assert gate.edge.call("GET", "/v1/public/subjects").status == 200
     # Officers whose tokens it signed sign in again.
     gate.signed_in.clear()
+
+
+class KeyTable:
+    """The signing keys of a store; once, something happens after they were read and before they are taken over."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, bytes, datetime]] = []
+        self.administration = self
+        self.after_read: Callable[[], object] = lambda: None
+
+    def signing_keys(self) -> list[tuple[bytes, datetime]]:
+        found = [(pem, signs_from) for _, pem, signs_from in self.rows]
+        happens, self.after_read = self.after_read, lambda: None
+        happens()
+        return found
+
+    def add_signing_key(self, kid: str, pem: bytes, _created_at: datetime, signs_from: datetime, _unit: Any) -> None:
+        self.rows.insert(0, (kid, pem, signs_from))
+
+    def drop_signing_key(self, kid: str, _unit: Any) -> bool:
+        before = len(self.rows)
+        self.rows = [row for row in self.rows if row[0] != kid]
+        return len(self.rows) < before
+
+    def transact(self, work: Callable[[Any], Any]) -> Any:
+        return work(UnitOfWork(cast(Any, None)))
+
+    def revoke(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def table() -> KeyTable:
+    return KeyTable()
+
+
+@pytest.fixture
+def keys(table: KeyTable) -> SigningKeys:
+    found = SigningKeys(cast(Accounts, table), "https://gateway", "chengxin", SystemClock())
+    found.load()
+    return found
+
+
+def _kids(keys: SigningKeys) -> list[str]:
+    return [key.jwk["kid"] for key in keys.all()]
+
+
+def test_a_key_that_is_dropped_while_the_keys_are_read_again_does_not_come_back(
+    table: KeyTable, keys: SigningKeys
+) -> None:
+    old = keys.signing().jwk["kid"]
+    new = keys.add(GATEWAY).jwk["kid"]
+    table.after_read = lambda: keys.drop(GATEWAY, old, Act.SIGNING_KEY_REVOKED, revoked=True)
+    keys.load()
+    assert _kids(keys) == [new]
+
+
+def test_a_key_that_is_added_while_the_keys_are_read_again_stays_published(table: KeyTable, keys: SigningKeys) -> None:
+    [old] = _kids(keys)
+    table.after_read = lambda: keys.add(GATEWAY)
+    keys.load()
+    assert len(_kids(keys)) == 2
+    assert _kids(keys)[1] == old
+    # One that is read before it is taken over by who added it is there once.
+    assert len(keys.jwks()["keys"]) == len(table.rows)
