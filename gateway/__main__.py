@@ -1,4 +1,4 @@
-"""The gateway's process: both edges, tokens, identity. `bootstrap FILE` writes its accounts, `--policy` its own rules."""
+"""The gateway's process: both edges, tokens, identity. `bootstrap FILE` writes accounts, `--policy` prints its rules."""
 
 import json
 import sys
@@ -10,89 +10,51 @@ from typing import TYPE_CHECKING, Any
 from chengxin.process.runtime import Background, Service, Tls, serve
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import grpc
 
+    from chengxin.audit.trail import AuditTrail, Relay
+    from chengxin.feeds.quarantine import Quarantine
     from chengxin.process.settings import Settings
     from chengxin.store.field_encryption import KeyRing
     from chengxin.values.ids import SubjectKey
+    from gateway.context import GatewayContext
+    from gateway.edge.grpc import HealthWatch
+    from gateway.edge.http import HttpEdge
     from gateway.edge.tls_terminator import TlsTerminator
+    from gateway.edge.upstream import Upstream
     from gateway.store.accounts import Accounts
+    from gateway.store.signing_keys import OwnToken, SigningKeys
     from gateway.usecases.oidc_relying_party import IdentityProvider
+    from gateway.usecases.readiness import SuiteReadiness
 
 
 def compose(inner: Path | None) -> Service:
-    """Wires the gateway; `inner` is the Unix socket of the HTTP edge behind TLS of ours, where there is such."""
+    """Wires the gateway. `inner` is the Unix socket of the HTTP edge when our own TLS terminator is in front of it."""
     from chengxin.audit.trail import AuditTrail, Relay
-    from chengxin.auth.access_tokens import Verifier
-    from chengxin.auth.revocation import RevocationReloader, Revocations
-    from chengxin.feeds.quarantine import QUARANTINE, Quarantine, QuarantineRetrier
+    from chengxin.auth.revocation import RevocationReloader
+    from chengxin.feeds.quarantine import Quarantine, QuarantineRetrier
     from chengxin.grpc.rpc import make_channel
-    from chengxin.process.operations import Operations
-    from chengxin.process.readiness import Readiness as OwnReadiness
     from chengxin.process.settings import Settings
     from chengxin.values.clock import SystemClock
     from chengxin_api.audit.v1 import audit_pb2_grpc
-    from chengxin_api.disclosure.v1 import disclosure_pb2_grpc
-    from gateway.clients.disclosure import make_consent_resolver
-    from gateway.context import GatewayContext
-    from gateway.edge.grpc import CallAdmission, make_edge
-    from gateway.edge.http import HttpEdge
-    from gateway.edge.rate_limits import Limiter, RateLimits
-    from gateway.edge.routes import SERVICES
     from gateway.edge.upstream import Upstream
-    from gateway.http.gateway import make_own_app
-    from gateway.http.openapi_merge import Description
-    from gateway.store.passwords import Passwords
     from gateway.store.signing_keys import OwnToken, SigningKeys
-    from gateway.usecases.readiness import SuiteReadiness
-    from gateway.usecases.revocation import RELOAD_SECONDS, STALE_SECONDS
-    from gateway.usecases.verify_identity import DemoRegister
+    from gateway.usecases.revocation import RELOAD_SECONDS
 
-    settings = Settings()
-    clock = SystemClock()
+    settings, clock = Settings(), SystemClock()
     accounts = _accounts(settings)
     keys = SigningKeys(accounts, settings.issuer, settings.audience, clock)
     keys.load()
     own = OwnToken.of_gateway(keys)
     stub = audit_pb2_grpc.AuditServiceStub(make_channel(settings.audit_grpc))
-    audit = AuditTrail("gateway", stub, own.metadata, clock)
-    subject_key = _subject_key(settings)
-    revocations = Revocations(lambda: accounts.administration.revocations(clock.now()), stale=STALE_SECONDS)
-    revocations.refresh()
-    disclosure = disclosure_pb2_grpc.DisclosureServiceStub(make_channel(settings.disclosure_grpc))
-    consents = make_consent_resolver(disclosure, own.metadata)
-    gateway = GatewayContext(
-        settings.issuer, accounts, keys, audit, clock, subject_key, Passwords(), revocations, consents
-    )
-    verifier = Verifier(settings.issuer, settings.audience, keys.jwks, revocations, 0, settings.demo)
-
-    http = {service: str(getattr(settings, f"{service}_http")) for service in SERVICES}
+    ctx = _context(settings, accounts, keys, AuditTrail("gateway", stub, own.metadata, clock), own)
     quarantine = Quarantine(accounts.store, clock)
     relay = Relay(accounts.store, stub, own.metadata, quarantine)
-    needs = {
-        "store": accounts.store.ping,
-        "signing_key": lambda: bool(keys.jwks()["keys"]),
-        QUARANTINE: quarantine.is_empty,
-    }
-    readiness = SuiteReadiness(OwnReadiness(needs, [relay], settings.lag_limit_seconds), http)
-    app = make_own_app(
-        gateway,
-        DemoRegister(accounts, subject_key) if settings.demo else None,
-        readiness,
-        Description(settings.issuer, http),
-        verifier,
-        _provider(settings),
-        Operations(audit, quarantine),
-    )
-    rates = (settings.client_rate, settings.address_rate, settings.proof_rate)
-    limits = RateLimits(*(Limiter(rate, 2 * rate) for rate in rates))
-    upstreams = {service: Upstream(address) for service, address in http.items()}
-    anonymous = OwnToken.of_anonymous(keys).token
-    edge = HttpEdge(app, upstreams, verifier, anonymous, limits, gateway.refused_at_edge, settings.issuer)
-    peers = {service: settings.peer(service) for service in SERVICES}
-    grpc_server, health = make_edge(
-        settings.grpc_listen, peers, CallAdmission(verifier, limits, gateway.refused_at_edge), _credentials(settings)
-    )
+    readiness = _readiness(settings, ctx, relay, quarantine)
+    upstreams = {service: Upstream(address) for service, address in _http_addresses(settings).items()}
+    edge, grpc_server, health = _edges(settings, ctx, readiness, quarantine, upstreams)
 
     def close() -> None:
         readiness.close()
@@ -100,12 +62,97 @@ def compose(inner: Path | None) -> Service:
             upstream.close()
         accounts.store.close()
 
-    reloading = RevocationReloader(revocations, RELOAD_SECONDS)
+    reloading = RevocationReloader(ctx.revocations, RELOAD_SECONDS)
     background: list[Background] = [keys, reloading, health, relay, QuarantineRetrier(quarantine)]
     if inner is None:
         return Service(edge, grpc_server, background, close)
     front = _front(settings, inner)
     return Service(front.before(edge), grpc_server, [*background, front], close)
+
+
+def _context(
+    settings: "Settings", accounts: "Accounts", keys: "SigningKeys", audit: "AuditTrail", own: "OwnToken"
+) -> "GatewayContext":
+    """Returns what the use cases are given."""
+    from chengxin.auth.revocation import Revocations
+    from chengxin.grpc.rpc import make_channel
+    from chengxin.values.clock import SystemClock
+    from chengxin_api.disclosure.v1 import disclosure_pb2_grpc
+    from gateway.clients.disclosure import make_consent_resolver
+    from gateway.context import GatewayContext
+    from gateway.store.passwords import Passwords
+    from gateway.usecases.revocation import STALE_SECONDS
+
+    clock = SystemClock()
+    revocations = Revocations(lambda: accounts.administration.revocations(clock.now()), stale=STALE_SECONDS)
+    revocations.refresh()
+    disclosure = disclosure_pb2_grpc.DisclosureServiceStub(make_channel(settings.disclosure_grpc))
+    consents = make_consent_resolver(disclosure, own.metadata)
+    subject_key = _subject_key(settings)
+    return GatewayContext(
+        settings.issuer, accounts, keys, audit, clock, subject_key, Passwords(), revocations, consents
+    )
+
+
+def _readiness(
+    settings: "Settings", ctx: "GatewayContext", relay: "Relay", quarantine: "Quarantine"
+) -> "SuiteReadiness":
+    """Returns the check of whether the gateway and the services behind it can serve."""
+    from chengxin.feeds.quarantine import QUARANTINE
+    from chengxin.process.readiness import Readiness
+    from gateway.usecases.readiness import SuiteReadiness
+
+    needs = {
+        "store": ctx.store.ping,
+        "signing_key": lambda: bool(ctx.keys.jwks()["keys"]),
+        QUARANTINE: quarantine.is_empty,
+    }
+    own = Readiness(needs, [relay], settings.lag_limit_seconds)
+    return SuiteReadiness(own, _http_addresses(settings))
+
+
+def _edges(
+    settings: "Settings",
+    ctx: "GatewayContext",
+    readiness: "SuiteReadiness",
+    quarantine: "Quarantine",
+    upstreams: "Mapping[str, Upstream]",
+) -> "tuple[HttpEdge, grpc.Server, HealthWatch]":
+    """Returns the HTTP edge, and the gRPC edge with its health watch. Both admit and limit callers in the same way."""
+    from chengxin.auth.access_tokens import Verifier
+    from chengxin.process.operations import Operations
+    from gateway.edge.grpc import CallAdmission, make_edge
+    from gateway.edge.http import HttpEdge
+    from gateway.edge.rate_limits import Limiter, RateLimits
+    from gateway.http.gateway import make_own_app
+    from gateway.http.openapi_merge import Description
+    from gateway.store.signing_keys import OwnToken
+    from gateway.usecases.verify_identity import DemoRegister
+
+    verifier = Verifier(settings.issuer, settings.audience, ctx.keys.jwks, ctx.revocations, 0, settings.demo)
+    app = make_own_app(
+        ctx,
+        DemoRegister(ctx.accounts, ctx.subject_key) if settings.demo else None,
+        readiness,
+        Description(settings.issuer, _http_addresses(settings)),
+        verifier,
+        _provider(settings),
+        Operations(ctx.audit, quarantine),
+    )
+    rates = (settings.client_rate, settings.address_rate, settings.proof_rate)
+    limits = RateLimits(*(Limiter(rate, 2 * rate) for rate in rates))
+    anonymous = OwnToken.of_anonymous(ctx.keys).token
+    edge = HttpEdge(app, upstreams, verifier, anonymous, limits, ctx.refused_at_edge, settings.issuer)
+    peers = {service: settings.peer(service) for service in upstreams}
+    admission = CallAdmission(verifier, limits, ctx.refused_at_edge)
+    return edge, *make_edge(settings.grpc_listen, peers, admission, _credentials(settings))
+
+
+def _http_addresses(settings: "Settings") -> dict[str, str]:
+    """Returns the HTTP address of each service."""
+    from gateway.edge.routes import SERVICES
+
+    return {service: str(getattr(settings, f"{service}_http")) for service in SERVICES}
 
 
 def bootstrap(file: Path) -> None:
@@ -120,7 +167,7 @@ def bootstrap(file: Path) -> None:
     try:
         known = AccountsFile.model_validate_json(file.read_bytes())
     except ValidationError as e:
-        # Without the values: they are secrets and personal data.
+        # The values are secrets and personal data, so they are not printed.
         found = [f"{'.'.join(str(part) for part in x['loc'])}: {x['msg']}" for x in e.errors(include_input=False)]
         sys.exit("\n".join([f"{file.name} cannot be used:", *found]))
     settings = Settings()
@@ -132,7 +179,7 @@ def bootstrap(file: Path) -> None:
 
 
 def policy() -> list[dict[str, Any]]:
-    """The rules of the gateway's own addresses; those that it forwards are their services'."""
+    """Returns the rules of the gateway's own addresses. The services report those of the addresses that it forwards."""
     from typing import cast
 
     from chengxin.auth.policy_table import policy_table
@@ -148,7 +195,7 @@ def policy() -> list[dict[str, Any]]:
 
 
 def _accounts(settings: "Settings") -> "Accounts":
-    """The store, once it answers."""
+    """Connects to the store and prepares it, as soon as it answers."""
     from pymongo.errors import ConnectionFailure
     from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
@@ -166,7 +213,7 @@ def _accounts(settings: "Settings") -> "Accounts":
 
 
 def run() -> None:
-    """Serves, with TLS as the settings say: granian's own, or ours in front of it where clients' certificates are seen."""
+    """Serves. TLS is granian's own, or for clients' certificates our terminator in front of it."""
     from chengxin.process.settings import Settings
     from gateway.edge.concurrency_limits import THREADS
 
@@ -181,7 +228,7 @@ def run() -> None:
 
 
 def _front(settings: "Settings", inner: Path) -> "TlsTerminator":
-    """What speaks TLS in front of the HTTP edge, and asks for clients' certificates."""
+    """Returns the TLS terminator that asks for clients' certificates in front of the HTTP edge."""
     from gateway.edge.tls_terminator import TlsTerminator, server_context
 
     certificate, key, clients = settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file
@@ -192,7 +239,7 @@ def _front(settings: "Settings", inner: Path) -> "TlsTerminator":
 
 
 def _credentials(settings: "Settings") -> "grpc.ServerCredentials | None":
-    """What the gRPC edge shows, and whose certificates it asks for."""
+    """Returns the gRPC edge's certificate, with the CA of clients' certificates; None without TLS."""
     import grpc
 
     if settings.tls_cert_file is None or settings.tls_key_file is None:
@@ -203,7 +250,7 @@ def _credentials(settings: "Settings") -> "grpc.ServerCredentials | None":
 
 
 def _provider(settings: "Settings") -> "IdentityProvider | None":
-    """The identity provider of this deployment, if it has one."""
+    """Returns the identity provider of this deployment, if it has one."""
     from gateway.usecases.oidc_relying_party import IdentityProvider, RelyingPartyRegistration
 
     if not settings.oidc_issuer:
@@ -241,7 +288,7 @@ def _subject_key(settings: "Settings") -> "SubjectKey":
 
 
 def main(arguments: list[str]) -> None:
-    """Runs what the arguments ask for."""
+    """Runs the command in the arguments."""
     match arguments:
         case []:
             run()
