@@ -1,4 +1,4 @@
-"""The gateway's process: both edges, tokens, identity. `bootstrap FILE` writes accounts, `--policy` prints its rules."""
+"""The gateway's process: both edges, tokens, identity. `bootstrap FILE` writes accounts, `--policy` prints rules."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""What the gateway's use cases have around them."""
+"""What the gateway's use cases are given."""
 
 from dataclasses import dataclass
 
@@ -33,17 +33,17 @@ class GatewayContext:
 
     @property
     def store(self) -> Store:
-        """The store under the accounts, for what is done once per Idempotency-Key."""
+        """The store of the accounts, for requests with an `Idempotency-Key`."""
         return self.accounts.store
 
     @property
     def administration(self) -> Administration:
-        """What officers' administration keeps."""
+        """The documents of officers' administration."""
         return self.accounts.administration
 
     def refused_at_edge(self, problem: Problem, edge: str, request_id: str) -> None:
-        """Puts a token that is not good on record, of which nothing is believed. Raises AUDIT_UNAVAILABLE."""
-        # That something behind the gateway is away is nobody's attempt.
+        """Puts on record that an edge refused a token. Nothing in the token is believed. Raises AUDIT_UNAVAILABLE."""
+        # A service behind the gateway that is away is not an attempt with a bad token.
         if problem.type is UNAUTHENTICATED:
             details = {"code": problem.code, "edge": edge}
             self.audit.record(

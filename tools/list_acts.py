@@ -51,7 +51,7 @@ def _sections() -> Iterator[str]:
 def _act(act: "Act", rules: "list[Rule]") -> str:
     about = item(f"`{act}`: {act.zh}. {act.en}.")
     for rule in rules[:1]:
-        roles = ", ".join(sorted(rule.roles))
+        roles = ", ".join(sorted(rule.roles)) or f"open to all ({rule.open_to_all})"
         kind = "changes something" if rule.changes else "answers a query"
         event = f"no event, because {rule.unrecorded}" if rule.unrecorded else kind
         about += item(f"{roles}; Art. {', '.join(rule.articles)}; {event}", 2)

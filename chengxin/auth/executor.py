@@ -39,6 +39,16 @@ def command(
     return _executed(act, roles, articles, when, assurance, changes=True, may=may)
 
 
+def open_command(act: Act, *, articles: tuple[str, ...], reason: str, unrecorded: str = "") -> Callable[[F], F]:
+    """Declares a use case `f(ctx, caller, …)` by which a caller proves who it is, or ends that: it asks for no role.
+
+    As for a `command`, a transaction commits with an audit event, and the answer (a token) is released only when an
+    event is durable. `caller` has no name yet. The use case itself puts its refusals on record, because what may be said
+    of the caller depends on how far the proof went. `reason` says why it is open to all.
+    """
+    return _executed(act, set(), articles, (), Assurance.NONE, changes=True, unrecorded=unrecorded, open_to_all=reason)
+
+
 def query(
     act: Act,
     *,
@@ -64,6 +74,7 @@ def _executed(
     changes: bool,
     unrecorded: str = "",
     may: Permission | None = None,
+    open_to_all: str = "",
 ) -> Callable[[F], F]:
     def declare(use_case: F) -> F:
         declared = Rule(
@@ -77,6 +88,7 @@ def _executed(
             changes,
             unrecorded,
             may,
+            open_to_all,
         )
 
         @functools.wraps(use_case)

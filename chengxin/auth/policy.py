@@ -54,6 +54,8 @@ class Rule:
     # Why its answers leave no audit event; empty: they do.
     unrecorded: str = ""
     permission: Permission | None = None
+    # Why it asks for no role: by it a caller proves who it is. Empty: it asks for one of `roles`.
+    open_to_all: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """A row of `chengxin policy`."""
@@ -65,6 +67,7 @@ class Rule:
             "articles": list(self.articles),
             "summary": self.summary,
             "use_case": self.use_case,
+            **({"open_to_all": self.open_to_all} if self.open_to_all else {}),
         }
 
     def _refusing(self) -> list[Callable[..., Problem | None]]:
@@ -114,6 +117,8 @@ def serves(use_case: Callable[..., Any]) -> Callable[[F], F]:
 
     def mark(view: F) -> F:
         view.rule = declared  # type: ignore[attr-defined]
+        if declared.open_to_all:
+            view.open_to_all = declared.open_to_all  # type: ignore[attr-defined]
         return view
 
     return mark
@@ -136,6 +141,8 @@ def rule_of(use_case: Callable[..., Any]) -> Rule:
 
 def wrong_capacity(declared: Rule, caller: Principal) -> Problem | None:
     """Why a caller has not the capacity that a rule asks for: the role, or how surely the identity is verified; or None."""
+    if declared.open_to_all:
+        return None
     if caller.roles & declared.roles:
         if Role.SUBJECT not in caller.roles or caller.assurance >= declared.assurance:
             return None

@@ -109,6 +109,8 @@ class UnitOfWork:
     row: OutboxRow | None = None
     # Why there is no audit event, where there need not be one.
     eventless: str = ""
+    # Whether the event is still to come, after the transaction and before the answer.
+    awaits_event: bool = False
     # The use case that began the transaction. Others may be run inside of it: their events commit with it.
     begun_by: on_record.Account | None = field(default_factory=on_record.running)
 
@@ -125,6 +127,10 @@ class UnitOfWork:
     def without_event(self, reason: str) -> None:
         """Says why the transaction needs no audit event: nothing changes, or what changes is on record already."""
         self.eventless = reason
+
+    def event_follows(self, reason: str) -> None:
+        """Says why the event comes after the transaction. The use case answers nothing before the event is durable."""
+        self.eventless, self.awaits_event = reason, True
 
 
 @dataclass(frozen=True)
@@ -243,7 +249,7 @@ class Store:
                 done = self._attempt_again(work)
         result, unit = done
         on_record.enter(len(unit.events))
-        if unit.eventless:
+        if unit.eventless and not unit.awaits_event:
             on_record.enter_nothing_new()
         for then in unit.committed:
             then()

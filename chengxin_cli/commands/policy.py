@@ -36,11 +36,12 @@ def command(as_json: bool) -> None:
         return
     table = Table("service", "face", "roles", "identity", "conditions", "articles", "act")
     for rule in rules:
+        articles = ", ".join(rule.get("articles", ()))
         if "open_to_all" in rule:
-            table.add_row(rule["service"], rule["face"], "(open)", "", rule["open_to_all"], "", "")
+            act = rule.get("act", "")
+            table.add_row(rule["service"], rule["face"], "(open)", "", rule["open_to_all"], articles, act)
         else:
             conditions = "\n".join(rule["conditions"])
-            articles = ", ".join(rule["articles"])
             identity = "" if rule["assurance"] == "none" else rule["assurance"]
             roles = ", ".join(rule["roles"])
             table.add_row(rule["service"], rule["face"], roles, identity, conditions, articles, rule["act"])

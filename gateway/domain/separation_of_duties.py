@@ -26,7 +26,9 @@ OFFICER_UNKNOWN = not_found("OFFICER_UNKNOWN", "没有账号 {username}", "There
 OFFICER_EXISTS = conflict("OFFICER_EXISTS", "账号 {username} 已存在", "Officer {username} exists already")
 OFFICER_INVALID = invalid("OFFICER_INVALID", "账号登记有误：{what}", "The officer's account is invalid: {what}")
 OWN_ACCOUNT = forbidden(
-    "OWN_ACCOUNT", "不得处理本人账号，请由另一人办理", "Nobody administers her own account; ask another officer"
+    "OWN_ACCOUNT",
+    "不得处理本人账号，请由另一人办理",
+    "Officers do not administer their own accounts; ask another officer",
 )
 PROPOSAL_UNKNOWN = not_found("PROPOSAL_UNKNOWN", "没有提案 {proposal_id}", "There is no proposal {proposal_id}")
 PROPOSAL_DECIDED = precondition(

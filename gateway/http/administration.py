@@ -1,4 +1,4 @@
-"""HTTP face of administration: clients, officers, grants, signing keys, revocations. No decisions here."""
+"""The HTTP face of administration: clients, officers, grants, signing keys, revocations. It decides nothing."""
 
 from typing import Any, Final
 
@@ -67,7 +67,7 @@ class ClientGrantsBody(BaseModel):
     legal_bases: list[str] = Field([], max_length=100)
 
     def grants(self) -> Grants:
-        """As the use case takes them."""
+        """Returns the grants as the use case takes them."""
         agreements = frozenset(Agreement(p.purpose, p.agreement) for p in self.purposes)
         return Grants(frozenset(self.roles), agreements, frozenset(self.legal_bases))
 
@@ -77,7 +77,7 @@ class ClientKeyBody(BaseModel):
 
     jwk: dict[str, Any]
     overlap_hours: int | None = Field(
-        None, ge=0, le=24 * 90, description="The keys before it retire after so long; left out: they stay"
+        None, ge=0, le=24 * 90, description="After so many hours the earlier keys retire; without it they stay"
     )
 
 
@@ -99,7 +99,7 @@ class OfficerBody(BaseModel):
     username: str = Field(pattern=r"^[a-z0-9_.-]{1,64}$")
     name: str = Field(min_length=1, max_length=100)
     org: str = Field(pattern=r"^[0-9A-Z]{18}$")
-    region: str = Field("", pattern=r"^([0-9]{6})?$", description="Where she acts; empty: everywhere")
+    region: str = Field("", pattern=r"^([0-9]{6})?$", description="Where the officer acts; empty: everywhere")
 
 
 class RolesBody(BaseModel):
@@ -115,7 +115,7 @@ class ProposalPath(BaseModel):
 
 
 class ProposalsQuery(PageQuery):
-    """Which proposals."""
+    """The proposals in one state, or all."""
 
     state: str = Field("", pattern=r"^(open|applied|approved|rejected)?$")
 
@@ -127,7 +127,7 @@ class KeyPath(BaseModel):
 
 
 def add_administration(app: OpenAPI, ctx: GatewayContext) -> None:
-    """Adds the addresses."""
+    """Adds the addresses to the app."""
     _add_clients(app, ctx)
     _add_client_keys(app, ctx)
     _add_officers(app, ctx)
@@ -140,7 +140,7 @@ def _add_clients(app: OpenAPI, ctx: GatewayContext) -> None:
     @app.post("/v1/identity/clients", tags=[_CLIENTS], summary="Register a client")
     @serves(client_administration.register)
     def register_client(body: ClientBody) -> Response:
-        """With its first key. It can do nothing until grants are approved."""
+        """The client comes with its first key. It can do nothing until grants are approved."""
         return answer(
             client_administration.register(
                 ctx, caller(), client_administration.ClientRegistration(**body.model_dump()), idempotency_key()
@@ -148,35 +148,35 @@ def _add_clients(app: OpenAPI, ctx: GatewayContext) -> None:
             201,
         )
 
-    @app.get("/v1/identity/clients", tags=[_CLIENTS], summary="Clients of one's region")
-    @serves(client_administration.listed)
+    @app.get("/v1/identity/clients", tags=[_CLIENTS], summary="Clients of the caller's region")
+    @serves(client_administration.list_clients)
     def list_clients(query: PageQuery) -> Response:
-        """By id."""
-        found = client_administration.listed(ctx, caller(), text_after(query.page_token), query.page_size + 1)
+        """They are sorted by id."""
+        found = client_administration.list_clients(ctx, caller(), text_after(query.page_token), query.page_size + 1)
         return _page("clients", found, query.page_size, "client_id")
 
     @app.get("/v1/identity/clients/<client_id>", tags=[_CLIENTS], summary="One client")
     @serves(client_administration.read)
     def read_client(path: ClientPath) -> Response:
-        """Registration, keys and grants."""
+        """The answer has its registration, keys and grants."""
         return answer(client_administration.read(ctx, caller(), path.client_id))
 
     @app.post("/v1/identity/clients/<client_id>/grants", tags=[_CLIENTS], summary="Propose what a client may do")
     @serves(grants.propose_for_client)
     def propose_client_grants(path: ClientPath, body: ClientGrantsBody) -> Response:
-        """In force at once when it only takes away (`state` applied), else when a second officer approves (open)."""
+        """Less than before is in force at once (`state` applied); more waits for a second officer (open)."""
         return _proposed(grants.propose_for_client(ctx, caller(), path.client_id, body.grants(), idempotency_key()))
 
     @app.post("/v1/identity/clients/<client_id>/suspend", tags=[_CLIENTS], summary="Suspend a client")
     @serves(client_administration.suspend)
     def suspend_client(path: ClientPath) -> Response:
-        """No token from now on; those that it has are dead within a minute everywhere."""
+        """The client gets no more tokens, and those that it has end within a minute everywhere."""
         return answer(client_administration.suspend(ctx, caller(), path.client_id))
 
     @app.post("/v1/identity/clients/<client_id>/resume", tags=[_CLIENTS], summary="End a suspension")
     @serves(client_administration.resume)
     def resume_client(path: ClientPath) -> Response:
-        """It may obtain tokens again."""
+        """The client may obtain tokens again."""
         return answer(client_administration.resume(ctx, caller(), path.client_id))
 
 
@@ -184,7 +184,7 @@ def _add_client_keys(app: OpenAPI, ctx: GatewayContext) -> None:
     @app.post("/v1/identity/clients/<client_id>/keys", tags=[_CLIENTS], summary="Add or rotate a client's key")
     @serves(client_administration.add_key)
     def add_client_key(path: ClientPath, body: ClientKeyBody) -> Response:
-        """With `overlap_hours`, the keys before it retire by themselves."""
+        """With `overlap_hours`, the earlier keys retire by themselves."""
         found = client_administration.add_key(
             ctx, caller(), path.client_id, body.jwk, body.overlap_hours, idempotency_key()
         )
@@ -193,7 +193,7 @@ def _add_client_keys(app: OpenAPI, ctx: GatewayContext) -> None:
     @app.delete("/v1/identity/clients/<client_id>/keys/<kid>", tags=[_CLIENTS], summary="Retire a client's key")
     @serves(client_administration.retire_key)
     def retire_client_key(path: ClientKeyPath) -> Response:
-        """At once."""
+        """The key is refused from now on."""
         return answer(client_administration.retire_key(ctx, caller(), path.client_id, path.kid))
 
 
@@ -201,7 +201,7 @@ def _add_officers(app: OpenAPI, ctx: GatewayContext) -> None:
     @app.post("/v1/identity/officers", tags=[_OFFICERS], summary="Make an officer's account")
     @serves(officer_administration.register)
     def register_officer(body: OfficerBody) -> Response:
-        """The answer tells the initial password and the TOTP secret, once."""
+        """Only this answer has the initial password and the TOTP secret."""
         return _secret(
             answer(
                 officer_administration.register(ctx, caller(), officer_administration.NewOfficer(**body.model_dump())),
@@ -209,42 +209,42 @@ def _add_officers(app: OpenAPI, ctx: GatewayContext) -> None:
             )
         )
 
-    @app.get("/v1/identity/officers", tags=[_OFFICERS], summary="Officers of one's region")
-    @serves(officer_administration.listed)
+    @app.get("/v1/identity/officers", tags=[_OFFICERS], summary="Officers of the caller's region")
+    @serves(officer_administration.list_officers)
     def list_officers(query: PageQuery) -> Response:
-        """By user name."""
-        found = officer_administration.listed(ctx, caller(), text_after(query.page_token), query.page_size + 1)
+        """They are sorted by user name."""
+        found = officer_administration.list_officers(ctx, caller(), text_after(query.page_token), query.page_size + 1)
         return _page("officers", found, query.page_size, "username")
 
-    @app.get("/v1/identity/officers/<username>", tags=[_OFFICERS], summary="One officer, with her sign-ins")
+    @app.get("/v1/identity/officers/<username>", tags=[_OFFICERS], summary="One officer, with the sign-ins")
     @serves(officer_administration.read)
     def read_officer(path: OfficerPath) -> Response:
-        """Account, whether it is locked, and the sign-ins that are alive."""
+        """The answer has the account, whether it is locked, and the sign-ins whose tokens are not expired."""
         return answer(officer_administration.read(ctx, caller(), path.username))
 
     @app.post("/v1/identity/officers/<username>/roles", tags=[_OFFICERS], summary="Propose an officer's roles")
     @serves(grants.propose_for_officer)
     def propose_roles(path: OfficerPath, body: RolesBody) -> Response:
-        """Who supervises does not operate. In force as for clients."""
+        """A supervisor does not operate. The roles come into force as a client's grants do."""
         asked = Grants(frozenset(body.roles))
         return _proposed(grants.propose_for_officer(ctx, caller(), path.username, asked, idempotency_key()))
 
     @app.post("/v1/identity/officers/<username>/reset", tags=[_OFFICERS], summary="Reset password and TOTP")
     @serves(officer_administration.reset)
     def reset_officer(path: OfficerPath) -> Response:
-        """Told once; every sign-in of before is over."""
+        """Only this answer has the new secrets. All earlier sign-ins are over."""
         return _secret(answer(officer_administration.reset(ctx, caller(), path.username)))
 
     @app.post("/v1/identity/officers/<username>/suspend", tags=[_OFFICERS], summary="Suspend an officer")
     @serves(officer_administration.suspend)
     def suspend_officer(path: OfficerPath) -> Response:
-        """No sign-in, and tokens are dead within a minute everywhere."""
+        """The officer cannot sign in, and the tokens end within a minute everywhere."""
         return answer(officer_administration.suspend(ctx, caller(), path.username))
 
     @app.post("/v1/identity/officers/<username>/resume", tags=[_OFFICERS], summary="End an officer's suspension")
     @serves(officer_administration.resume)
     def resume_officer(path: OfficerPath) -> Response:
-        """She may sign in again."""
+        """The officer may sign in again."""
         return answer(officer_administration.resume(ctx, caller(), path.username))
 
 
@@ -252,13 +252,13 @@ def _add_sessions(app: OpenAPI, ctx: GatewayContext) -> None:
     @app.post("/v1/identity/officers/<username>/unlock", tags=[_OFFICERS], summary="Unlock a user name")
     @serves(officer_administration.unlock)
     def unlock_officer(path: OfficerPath) -> Response:
-        """Forgets failed sign-ins."""
+        """The failed sign-ins are forgotten."""
         return answer(officer_administration.unlock(ctx, caller(), path.username))
 
     @app.post("/v1/identity/officers/<username>/sign-out", tags=[_OFFICERS], summary="End all sign-ins of an officer")
     @serves(officer_administration.sign_out)
     def sign_out_officer(path: OfficerPath) -> Response:
-        """Her tokens are dead within a minute everywhere."""
+        """The officer's tokens end within a minute everywhere."""
         return answer(officer_administration.sign_out(ctx, caller(), path.username))
 
     @app.delete(
@@ -266,55 +266,55 @@ def _add_sessions(app: OpenAPI, ctx: GatewayContext) -> None:
     )
     @serves(officer_administration.sign_out)
     def end_officer_session(path: SessionPath) -> Response:
-        """Only this one."""
+        """The other sign-ins go on."""
         return answer(officer_administration.sign_out(ctx, caller(), path.username, path.jti))
 
 
 def _add_grants(app: OpenAPI, ctx: GatewayContext) -> None:
-    @app.get("/v1/identity/proposals", tags=[_GRANTS], summary="Proposed grants of one's region")
-    @serves(grants.listed)
+    @app.get("/v1/identity/proposals", tags=[_GRANTS], summary="Proposed grants of the caller's region")
+    @serves(grants.list_proposals)
     def list_proposals(query: ProposalsQuery) -> Response:
-        """The newest first."""
-        found = grants.listed(ctx, caller(), query.state, text_after(query.page_token), query.page_size + 1)
+        """The newest come first."""
+        found = grants.list_proposals(ctx, caller(), query.state, text_after(query.page_token), query.page_size + 1)
         return _page("proposals", found, query.page_size, "proposal_id")
 
     @app.post("/v1/identity/proposals/<proposal_id>/approve", tags=[_GRANTS], summary="Approve a grant")
     @serves(grants.approve)
     def approve_proposal(path: ProposalPath) -> Response:
-        """By a second officer; the grants are in force."""
+        """A second officer approves, and the grants are in force."""
         return answer(grants.approve(ctx, caller(), path.proposal_id))
 
     @app.post("/v1/identity/proposals/<proposal_id>/reject", tags=[_GRANTS], summary="Reject or take back a grant")
     @serves(grants.reject)
     def reject_proposal(path: ProposalPath) -> Response:
-        """Nothing comes of it."""
+        """The grants stay as they are."""
         return answer(grants.reject(ctx, caller(), path.proposal_id))
 
 
 def _add_keys(app: OpenAPI, ctx: GatewayContext) -> None:
     @app.get("/v1/identity/signing-keys", tags=[_KEYS], summary="The keys that verify tokens")
-    @serves(signing_key_administration.listed)
+    @serves(signing_key_administration.list_keys)
     def list_signing_keys() -> Response:
-        """The newest first."""
-        return answer({"signing_keys": signing_key_administration.listed(ctx, caller())})
+        """The newest come first."""
+        return answer({"signing_keys": signing_key_administration.list_keys(ctx, caller())})
 
     @app.post("/v1/identity/signing-keys", tags=[_KEYS], summary="Rotate the signing key")
     @serves(signing_key_administration.rotate)
     def rotate_signing_key() -> Response:
-        """Nobody notices: old tokens verify until they expire."""
+        """Earlier tokens stay good until they expire."""
         return answer(signing_key_administration.rotate(ctx, caller()), 201)
 
     @app.post("/v1/identity/signing-keys/<kid>/revoke", tags=[_KEYS], summary="Revoke a signing key")
     @serves(signing_key_administration.revoke)
     def revoke_signing_key(path: KeyPath) -> Response:
-        """When it may be known to somebody: everybody signs in again."""
+        """For a key that others may know: all tokens that it signed end, and their holders sign in again."""
         return answer(signing_key_administration.revoke(ctx, caller(), path.kid))
 
     @app.get("/v1/identity/revocations", tags=[_KEYS], summary="What is revoked")
-    @serves(revocation.revocations)
+    @serves(revocation.list_revocations)
     def list_revocations() -> Response:
-        """For the services' verifiers."""
-        return answer({"revocations": revocation.revocations(ctx, caller())})
+        """The services' verifiers read it."""
+        return answer({"revocations": revocation.list_revocations(ctx, caller())})
 
 
 def _proposed(proposal: dict[str, Any]) -> Response:

@@ -1,4 +1,4 @@
-"""The gateway's own addresses: tokens, keys, identity, operations, the description of the whole interface."""
+"""The gateway's own addresses: tokens, keys, identity, operations, and the description of the whole interface."""
 
 import secrets
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
 from chengxin.auth.access_tokens import ASSERTION_TYPE, CONSENT_CODE, TOKEN_EXCHANGE, Verifier
-from chengxin.auth.policy import Admission, open_to_all
+from chengxin.auth.policy import Admission, open_to_all, serves
 from chengxin.errors import Problem
 from chengxin.grpc.rpc import as_problem
 from chengxin.http.operations import add_operations
@@ -21,7 +21,13 @@ from chengxin.http.web import ProblemDocument, answer, bare_app, problem_answer
 from chengxin.process.operations import Operations
 from chengxin.process.readiness import is_ready
 from gateway.context import GatewayContext
-from gateway.domain.clients_and_officers import OAUTH_ERRORS, TOKEN_REQUEST_INVALID, TokenRequest, oauth_status
+from gateway.domain.clients_and_officers import (
+    ANONYMOUS,
+    OAUTH_ERRORS,
+    TOKEN_REQUEST_INVALID,
+    TokenRequest,
+    oauth_status,
+)
 from gateway.http.administration import add_administration
 from gateway.http.identity import add_identity
 from gateway.http.pages import add_citizens_pages, add_pages
@@ -82,11 +88,11 @@ class DemoProof(BaseModel):
 
     name: str = Field(min_length=1, max_length=100)
     identity_number: str = Field(min_length=15, max_length=18)
-    uscc: str = Field("", max_length=18, description="The organisation that she acts for; empty: for herself")
+    uscc: str = Field("", max_length=18, description="The organisation that the person acts for; empty: none")
 
 
 class OfficerProof(BaseModel):
-    """What an officer knows and has."""
+    """An officer's password and one-time code."""
 
     username: str = Field(min_length=1, max_length=64)
     password: str = Field(min_length=1, max_length=256)
@@ -103,9 +109,9 @@ def make_own_app(
     provider: IdentityProvider | None = None,
     operations: Operations | None = None,
 ) -> OpenAPI:
-    """The app. `ready()` is the state of each service, `describe(own)` the whole interface given this app's own part.
+    """Returns the app. `ready()` gives the state of each service, `describe(own)` the whole interface with this part.
 
-    Without a way for citizens to prove who they are, there is no address for it.
+    The addresses of citizens' identity exist only with `citizens`, those of an identity provider only with `provider`.
     """
     app = bare_app("gateway", Admission(verifier, ctx.audit, ctx.store.silence) if verifier else None)
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
@@ -134,15 +140,15 @@ def _add_oauth(app: OpenAPI, ctx: GatewayContext) -> None:
         responses={200: TokenAnswer, 400: OAuthError, 401: OAuthError},
         openapi_extensions={"requestBody": {"required": True, "content": form}},
     )
-    @open_to_all("the client proves itself by its signed assertion")
+    @serves(issue_token.issue)
     def token() -> Response:
-        """By a client assertion (`private_key_jwt`), alone or together with a consent code. One role a token."""
+        """A client assertion (`private_key_jwt`) is needed, for an exchange also a consent code. A token has one role."""
         try:
             given = _single_values()
             proof = _proof(given)
             asked = TokenRequest(**{name.name: given.get(name.name, "") for name in fields(TokenRequest)})
             more = {"issued_token_type": ACCESS_TOKEN} if proof.grant_type == TOKEN_EXCHANGE else {}
-            return _token_answer(issue_token.issue(ctx, proof, asked), **more)
+            return _token_answer(issue_token.issue(ctx, ANONYMOUS, proof, asked), **more)
         except Exception as e:
             problem = as_problem(e)
             if problem is None:
@@ -162,14 +168,14 @@ def _add_oauth(app: OpenAPI, ctx: GatewayContext) -> None:
 
 def _add_revocation(app: OpenAPI, ctx: GatewayContext, verifier: Verifier | None) -> None:
     @app.post("/oauth/revoke", tags=[_TOKENS], summary="Revoke an access token (RFC 7009)")
-    @open_to_all("a client proves itself by its assertion, a person by the token itself")
+    @serves(revocation.revoke)
     def revoke() -> Response:
-        """Form fields `token`, and for a client `client_assertion_type` and `client_assertion`. Dead within a minute."""
+        """Form fields: `token`; for a client also `client_assertion_type`, `client_assertion`. Ends within a minute."""
         try:
             given = _single_values()
             if not given.get("token") or verifier is None:
                 raise TOKEN_REQUEST_INVALID(what="token is missing")
-            revocation.revoke(ctx, verifier, _proof(given), given["token"])
+            revocation.revoke(ctx, ANONYMOUS, verifier, _proof(given), given["token"])
             return answer({})
         except Exception as e:
             problem = as_problem(e)
@@ -185,25 +191,25 @@ def _add_officers(app: OpenAPI, ctx: GatewayContext) -> None:
         summary="An officer signs in",
         responses={200: TokenAnswer, 401: ProblemDocument, 429: ProblemDocument},
     )
-    @open_to_all("the officer proves herself by password and one-time code")
+    @serves(officer_sign_in.sign_in)
     def sign_in(body: OfficerProof) -> Response:
-        """Password and one-time code. Each code is good once; repeated failures lock the user name for a while."""
+        """Each one-time code is good once. Repeated failures lock the user name for a while."""
         proof = officer_sign_in.SignInProof(body.username, body.password, body.totp, body.new_password)
-        return _token_answer(officer_sign_in.sign_in(ctx, proof))
+        return _token_answer(officer_sign_in.sign_in(ctx, ANONYMOUS, proof))
 
 
 def _add_demo_identity(app: OpenAPI, ctx: GatewayContext, citizens: verify_identity.IdentityVerifier) -> None:
     @app.post(
         "/v1/identity/demo",
         tags=[_IDENTITY],
-        summary="A person of the demonstration world says who she is",
+        summary="A person of the demonstration world gets a token",
         responses={200: SubjectTokenAnswer, 401: ProblemDocument, 403: ProblemDocument},
     )
-    @open_to_all("only in the demonstration world: name and identity number are the proof")
+    @serves(verify_identity.identify)
     def demo(body: DemoProof) -> Response:
-        """A token for herself, or for an organisation that she represents."""
+        """The token is the person's own, or that of an organisation that the person represents."""
         claimed = verify_identity.ClaimedIdentity(body.name, body.identity_number)
-        minted = verify_identity.identify(ctx, citizens, claimed, body.uscc.strip().upper())
+        minted = verify_identity.identify(ctx, ANONYMOUS, citizens, claimed, body.uscc.strip().upper())
         return _token_answer(minted, subject_ref=minted.principal.sub)
 
 
@@ -275,7 +281,7 @@ def _token_answer(minted: IssuedToken, **more: str) -> Response:
 def _oauth_refusal(problem: Problem) -> Response:
     error = OAUTH_ERRORS.get(problem.code)
     if error is None:
-        # Not for the client to mend: the suite's own errors, as everywhere.
+        # The client cannot mend these; they are the suite's own errors, with the suite's own document.
         refused = problem_answer(problem)
     else:
         body = {"error": error, "error_description": problem.text("en"), "code": problem.code}

@@ -19,7 +19,7 @@ _INCOMPLETE_SECONDS: Final = 2.0
 
 
 class Description:
-    """Fetches the OpenAPI 3.1 documents of the services at `addresses` and merges them, now and then."""
+    """Fetches the OpenAPI 3.1 documents of the services at `addresses`, merges them, and keeps the result a while."""
 
     def __init__(self, issuer: str, addresses: Mapping[str, str]) -> None:
         self._issuer = issuer
@@ -30,7 +30,7 @@ class Description:
         self._until = float("-inf")
 
     def __call__(self, own: RawDocument) -> RawDocument:
-        """The whole interface, given the gateway's own part. A service that does not answer is left out for now."""
+        """Returns the whole interface; `own` is the gateway's part. A service that does not answer is left out."""
         with self._turn:
             if time.monotonic() >= self._until:
                 parts = {name: self._fetch(name, address) for name, address in self._addresses.items()}
@@ -47,7 +47,7 @@ class Description:
 
 
 def merge(issuer: str, parts: Mapping[str, RawDocument]) -> RawDocument:
-    """One document of several; a schema whose name means something else in another part is renamed after its service."""
+    """Returns one document. A schema name that means something else in an earlier part gets its service in front."""
     paths: RawDocument = {}
     schemas: RawDocument = {}
     tags: dict[str, RawDocument] = {}
@@ -67,7 +67,7 @@ def merge(issuer: str, parts: Mapping[str, RawDocument]) -> RawDocument:
             "description": "Public credit information system. Errors are RFC 9457 problem documents with stable codes.",
         },
         "servers": [{"url": issuer}],
-        # Without a token one is the public; which roles an operation takes is in `chengxin policy`.
+        # A caller without a token is the public. `chengxin policy` shows the roles that an operation takes.
         "security": [{"bearer": []}, {}],
         "tags": [tags[name] for name in sorted(tags)],
         "paths": {path: paths[path] for path in sorted(paths)},
@@ -86,7 +86,7 @@ def merge(issuer: str, parts: Mapping[str, RawDocument]) -> RawDocument:
 
 
 def _refer(value: Any, renamed: Mapping[str, str]) -> Any:
-    """The same value with references to renamed schemas mended."""
+    """Returns the same value with its references to renamed schemas corrected."""
     if isinstance(value, dict):
         return {k: _reference(v, renamed) if k == "$ref" else _refer(v, renamed) for k, v in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""The words of the gateway's pages, in both languages."""
+"""The texts of the gateway's pages, in both languages."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Signing in with a browser: officers, and citizens of the demonstration world; and the way out. No decisions here."""
+"""The pages at which officers, and citizens of the demonstration world, sign in and out. They decide nothing."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,13 +8,14 @@ from flask import Response, request
 from flask_openapi3.openapi import OpenAPI
 
 from chengxin.auth.access_tokens import Verifier
-from chengxin.auth.policy import open_to_all
+from chengxin.auth.policy import open_to_all, serves
 from chengxin.errors import Problem
 from chengxin.http.pages import Templates, page, page_language
 from chengxin.http.web import told_when
 from gateway.context import GatewayContext
 from gateway.domain import browser_sessions
 from gateway.domain.browser_sessions import CITIZENS, OFFICERS, SignInPage
+from gateway.domain.clients_and_officers import ANONYMOUS
 from gateway.http.page_messages import WORDS
 from gateway.store.signing_keys import IssuedToken
 from gateway.usecases import officer_sign_in, revocation, verify_identity
@@ -24,16 +25,16 @@ _START: Final = "/"
 
 
 def add_pages(app: OpenAPI, ctx: GatewayContext, verifier: Verifier | None) -> None:
-    """Officers' way in, and everybody's way out."""
-    desk = _Desk(ctx)
+    """Adds the page where officers sign in, and the address where every browser signs out."""
+    sessions = _BrowserSessions(ctx)
 
     @app.get(OFFICERS.sign_in, doc_ui=False)
     @open_to_all("a form")
     def officers_page() -> Response:
-        return desk.form("officer.html")
+        return sessions.form("officer.html")
 
     @app.post(OFFICERS.sign_in, doc_ui=False)
-    @open_to_all("the officer proves herself by password and one-time code")
+    @serves(officer_sign_in.sign_in)
     def officer_signs_in() -> Response:
         given = request.form
         proof = officer_sign_in.SignInProof(
@@ -42,67 +43,70 @@ def add_pages(app: OpenAPI, ctx: GatewayContext, verifier: Verifier | None) -> N
             given.get("totp", "").strip()[:6],
             given.get("new_password", "")[:256],
         )
-        return desk.sign_in(OFFICERS, "officer.html", lambda: officer_sign_in.sign_in(ctx, proof))
+        return sessions.sign_in(OFFICERS, "officer.html", lambda: officer_sign_in.sign_in(ctx, ANONYMOUS, proof))
 
     @app.post("/sign-out", doc_ui=False)
-    @open_to_all("whoever has the session may end it")
+    @serves(revocation.revoke)
     def browser_signs_out() -> Response:
-        _from_here()
+        _refuse_foreign_form()
         token = browser_sessions.token_of(request.headers.get("Cookie", ""), ctx.issuer)
         if token and verifier is not None:
-            revocation.revoke(ctx, verifier, ClientProof(), token)
-        return desk.forget()
+            revocation.revoke(ctx, ANONYMOUS, verifier, ClientProof(), token)
+        return sessions.forget()
 
 
 def add_citizens_pages(app: OpenAPI, ctx: GatewayContext, citizens: verify_identity.IdentityVerifier) -> None:
-    """The demonstration world's way in."""
-    desk = _Desk(ctx)
+    """Adds the page where citizens of the demonstration world sign in."""
+    sessions = _BrowserSessions(ctx)
 
     @app.get(CITIZENS.sign_in, doc_ui=False)
     @open_to_all("a form")
     def sign_in_page() -> Response:
-        return desk.form("citizen.html")
+        return sessions.form("citizen.html")
 
     @app.post(CITIZENS.sign_in, doc_ui=False)
-    @open_to_all("only in the demonstration world: name and identity number are the proof")
+    @serves(verify_identity.identify)
     def browser_signs_in() -> Response:
         given = request.form
         claimed = verify_identity.ClaimedIdentity(given.get("name", "")[:100], given.get("number", "")[:18])
         uscc = given.get("uscc", "").strip().upper()[:18]
-        return desk.sign_in(CITIZENS, "citizen.html", lambda: verify_identity.identify(ctx, citizens, claimed, uscc))
+        return sessions.sign_in(
+            CITIZENS, "citizen.html", lambda: verify_identity.identify(ctx, ANONYMOUS, citizens, claimed, uscc)
+        )
 
 
-class _Desk:
-    """Shows forms, and begins and ends browsers' sessions."""
+class _BrowserSessions:
+    """Answers with forms, and begins and ends browsers' sessions."""
 
     def __init__(self, ctx: GatewayContext) -> None:
         self._ctx = ctx
         self._templates = Templates(Path(__file__).parents[1] / "templates", WORDS)
 
     def form(self, template: str, refusal: Problem | None = None) -> Response:
-        """A form, with what was wrong with the one before."""
+        """Returns a form; with a refusal, the form says why."""
         language = page_language()
         told = refusal.text(language) if refusal else ""
         html = self._templates.render(template, language, refusal=told, code=refusal.code if refusal else "")
         found = page(html, language, refusal.type.status if refusal else 200)
         return _not_kept(told_when(refusal, found) if refusal else found)
 
-    def sign_in(self, entrance: SignInPage, template: str, proved: Callable[[], IssuedToken]) -> Response:
-        """Begins a session of whoever `proved` finds. Raises FOREIGN_FORM."""
-        _from_here()
+    def sign_in(self, entrance: SignInPage, template: str, prove: Callable[[], IssuedToken]) -> Response:
+        """Begins a session with the token that `prove` returns. Raises FOREIGN_FORM."""
+        _refuse_foreign_form()
         try:
-            minted = proved()
+            minted = prove()
         except Problem as refusal:
             return self.form(template, refusal)
         found = Response(status=303, headers={"Location": _in_language(entrance.page)})
         self._set(found, browser_sessions.SESSION_COOKIE, minted.token, minted.seconds)
         if entrance is OFFICERS:
-            # As long as the session, and no secret without it: the page's script reads it to show it.
+            # The page's script reads this cookie and sends its value. It lasts as long as the session, and is of no use
+            # without it.
             self._set(found, browser_sessions.CSRF_COOKIE, browser_sessions.csrf_of(minted.token), minted.seconds)
         return _not_kept(found)
 
     def forget(self) -> Response:
-        """Ends the browser's session; its token is the caller's to revoke."""
+        """Deletes the browser's cookies. Revoking the token is left to the use case."""
         found = Response(status=303, headers={"Location": _in_language(_START)})
         for name in (browser_sessions.SESSION_COOKIE, browser_sessions.CSRF_COOKIE):
             self._set(found, name, "", 0)
@@ -116,7 +120,7 @@ class _Desk:
 
 
 def _in_language(path: str) -> str:
-    """The page in the language that was chosen, if one was."""
+    """Returns the address of a page, with the language that the browser chose, if it did."""
     return f"{path}?lang={page_language()}" if request.args.get("lang") else path
 
 
@@ -125,8 +129,8 @@ def _not_kept(found: Response) -> Response:
     return found
 
 
-def _from_here() -> None:
-    """Raises FOREIGN_FORM."""
+def _refuse_foreign_form() -> None:
+    """Raises FOREIGN_FORM for a form that does not come from a page of this site."""
     told = request.headers
     if not browser_sessions.is_same_origin(told.get("Origin", ""), told.get("Sec-Fetch-Site", ""), request.host):
         raise browser_sessions.FOREIGN_FORM()

@@ -1,4 +1,4 @@
-"""Writes services, clients, officers and demonstration citizens from a file; doing it again changes nothing."""
+"""Writes services, clients, officers and demonstration citizens from a file. A second run changes nothing."""
 
 import base64
 import binascii
@@ -36,7 +36,7 @@ class _StrictEntry(BaseModel):
 
 
 class ServiceEntry(_StrictEntry):
-    """One of the suite's services."""
+    """A service of the suite."""
 
     client_id: str = Field(min_length=1)
     jwk: dict[str, Any]
@@ -123,7 +123,7 @@ class AccountsFile(_StrictEntry):
 
 
 def usable_jwk(jwk: Mapping[str, Any]) -> dict[str, str]:
-    """The public key with its `kid`, the RFC 7638 thumbprint when none is given. Raises `ValueError`."""
+    """Returns a public key with its `kid`, by default the RFC 7638 thumbprint. Raises `ValueError` for another key."""
     algorithm_of(jwk)
     try:
         jwt.PyJWK(dict(jwk))
@@ -134,7 +134,7 @@ def usable_jwk(jwk: Mapping[str, Any]) -> dict[str, str]:
 
 
 def load(file: AccountsFile, accounts: Accounts, subject_key: SubjectKey, passwords: Passwords, clock: Clock) -> int:
-    """Writes what differs from the store, each with its audit event; how many entries did."""
+    """Writes the entries that differ from the store, each with its audit event. Returns how many."""
     changed = 0
     for service in file.services:
         client = Client(service.client_id, service.client_id, "", "", (service.jwk,), frozenset({Role.SERVICE}))

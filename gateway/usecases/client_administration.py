@@ -1,4 +1,4 @@
-"""Clients' registrations: organisations' systems, their keys and their suspension (Art. 17). Grants are in `grants.py`."""
+"""Officers register organisations' systems, change their keys and suspend them (Art. 17). Grants are in `grants.py`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -35,7 +35,7 @@ _ARTICLES: Final = ("14", "17")
 
 @dataclass(frozen=True)
 class ClientRegistration:
-    """What is written of a client when it is registered."""
+    """The data with which a client is registered."""
 
     client_id: str
     name: str
@@ -57,7 +57,7 @@ def region_is_own(ctx: GatewayContext, caller: Principal, asked: ClientRegistrat
 
 @command(Act.CLIENT_REGISTERED, roles=_REGISTRARS, articles=_ARTICLES, when=(region_is_own,))
 def register(ctx: GatewayContext, caller: Principal, asked: ClientRegistration, key: str = "") -> dict[str, Any]:
-    """Registers a client with its first key. It can do nothing until grants are approved.
+    """An officer registers a client with its first key. The client can do nothing until grants are approved.
 
     Raises CLIENT_EXISTS, CLIENT_INVALID.
     """
@@ -68,7 +68,7 @@ def register(ctx: GatewayContext, caller: Principal, asked: ClientRegistration, 
         asked.name,
         asked.org,
         asked.region,
-        (_usable(asked.jwk),),
+        (_parse_jwk(asked.jwk),),
         frozenset(),
         responsible=asked.responsible,
     )
@@ -85,17 +85,17 @@ def register(ctx: GatewayContext, caller: Principal, asked: ClientRegistration, 
 
 @query(Act.CLIENT_READ, roles=_READERS, articles=_ARTICLES, may=in_region)
 def read(ctx: GatewayContext, caller: Principal, client_id: str) -> dict[str, Any]:
-    """One client's registration. Raises CLIENT_UNKNOWN."""
+    """An officer reads a client's registration. Raises CLIENT_UNKNOWN."""
     client = load_authorised(ctx, client_id)
     ctx.audit.record(ctx.audit.event(Act.CLIENT_READ, caller, details={"client_id": client_id}))
     return client_to_dict(client)
 
 
 @query(Act.CLIENT_LISTED, roles=_READERS, articles=_ARTICLES)
-def listed(ctx: GatewayContext, caller: Principal, after: str, limit: int) -> list[dict[str, Any]]:
-    """Clients of the officer's region, by id."""
+def list_clients(ctx: GatewayContext, caller: Principal, after: str, limit: int) -> list[dict[str, Any]]:
+    """An officer lists the clients of the officer's region, by id."""
     found: list[dict[str, Any]] = []
-    # Of a page, those of other regions are passed over: a deployment has hundreds of clients, not millions.
+    # Clients of other regions are read and left out: a deployment has hundreds of clients, not millions.
     while len(found) < limit and (page := ctx.accounts.clients(after, 200)):
         found += [client_to_dict(client) for client in page if covers(caller.region, client.region)]
         after = page[-1].client_id
@@ -112,8 +112,8 @@ def add_key(
     overlap_hours: int | None = None,
     key: str = "",
 ) -> dict[str, Any]:
-    """Adds a key; with an overlap, the keys before it retire when it ends. Raises CLIENT_UNKNOWN, KEY_EXISTS."""
-    added = _usable(jwk)
+    """An officer adds a key; with an overlap, the earlier keys retire at its end. Raises CLIENT_UNKNOWN, KEY_EXISTS."""
+    added = _parse_jwk(jwk)
 
     def change(client: Client) -> Client:
         if any(known["kid"] == added["kid"] for known in client.jwks):
@@ -131,7 +131,7 @@ def add_key(
 
 @command(Act.CLIENT_KEY_RETIRED, roles=_REGISTRARS, articles=_ARTICLES, may=in_region)
 def retire_key(ctx: GatewayContext, caller: Principal, client_id: str, kid: str) -> dict[str, Any]:
-    """Retires a key at once. Raises CLIENT_UNKNOWN, KEY_UNKNOWN, LAST_KEY."""
+    """An officer retires a key at once. Raises CLIENT_UNKNOWN, KEY_UNKNOWN, LAST_KEY."""
 
     def change(client: Client) -> Client:
         kept = tuple(known for known in client.jwks if known["kid"] != kid)
@@ -147,7 +147,10 @@ def retire_key(ctx: GatewayContext, caller: Principal, client_id: str, kid: str)
 
 @command(Act.CLIENT_SUSPENDED, roles=_READERS, articles=("17", "31"), may=in_region)
 def suspend(ctx: GatewayContext, caller: Principal, client_id: str) -> dict[str, Any]:
-    """Suspends a client: no token from now on, and those that it has are dead within a minute. One officer suffices."""
+    """One officer suspends a client: it gets no tokens, and those that it has end within a minute.
+
+    Raises CLIENT_UNKNOWN.
+    """
     found = _changed(
         ctx, caller, client_id, Act.CLIENT_SUSPENDED, lambda c: replace(c, suspended=True), [], "", ends_tokens=True
     )
@@ -157,12 +160,12 @@ def suspend(ctx: GatewayContext, caller: Principal, client_id: str) -> dict[str,
 
 @command(Act.CLIENT_RESUMED, roles={Role.AUTHORITY}, articles=("17", "31"), may=in_region)
 def resume(ctx: GatewayContext, caller: Principal, client_id: str) -> dict[str, Any]:
-    """Lets a suspended client work again."""
+    """An officer lets a suspended client work again. Raises CLIENT_UNKNOWN."""
     return _changed(ctx, caller, client_id, Act.CLIENT_RESUMED, lambda c: replace(c, suspended=False), [], "")
 
 
 def client_to_dict(client: Client) -> dict[str, Any]:
-    """A client as it is shown."""
+    """Returns a client as it is shown."""
     return {
         "client_id": client.client_id,
         "name": client.name,
@@ -220,7 +223,7 @@ def _save(ctx: GatewayContext, caller: Principal, unit: UnitOfWork, act: Act, cl
     unit.record(ctx.audit.event(act, caller, details=named).encode())
 
 
-def _usable(jwk: Mapping[str, Any]) -> dict[str, str]:
+def _parse_jwk(jwk: Mapping[str, Any]) -> dict[str, str]:
     try:
         return usable_jwk(jwk)
     except (ValueError, TypeError) as e:

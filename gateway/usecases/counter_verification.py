@@ -1,4 +1,4 @@
-"""The service counter (Art. 16): an officer sees the document and the person, and hands out a code that is good once."""
+"""The service counter (Art. 16): an officer checks document and person, and hands out a code that is good once."""
 
 import base64
 import hashlib
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from stdnum.iso7064 import mod_11_2
 
-from chengxin.auth.executor import command, query
+from chengxin.auth.executor import command, open_command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.revocation import Revocation
 from chengxin.errors import INPUT_INVALID, FieldError, not_found, unauthenticated
@@ -41,7 +41,7 @@ REPRESENTATION_UNKNOWN = not_found(
 
 @dataclass(frozen=True)
 class Representation:
-    """Who may act for an organisation: its legal representative, or an agent until a day."""
+    """A person who may act for an organisation: its legal representative, or an agent until a day."""
 
     identity_number: str = field(repr=False)
     uscc: str
@@ -52,7 +52,7 @@ class Representation:
 
 @command(Act.COUNTER_CODE_ISSUED, roles=_COUNTER, articles=("16",))
 def issue_code(ctx: GatewayContext, caller: Principal, identity_number: str, document: str) -> dict[str, Any]:
-    """A one-time code for the person whose document the officer has before her; told once.
+    """An officer who checked a document gets a one-time code to hand over. The store keeps only its digest.
 
     Raises INPUT_INVALID for a number whose check digit is wrong.
     """
@@ -72,8 +72,16 @@ def issue_code(ctx: GatewayContext, caller: Principal, identity_number: str, doc
     return {"code": code, "expires_at": rfc3339(expires_at)}
 
 
-def exchange(ctx: GatewayContext, identity_number: str, code: str, uscc: str = "") -> IssuedToken:
-    """The token of the person whom the code was handed to. Raises COUNTER_CODE_REFUSED, NOT_REPRESENTATIVE."""
+@open_command(
+    Act.CITIZEN_IDENTIFIED,
+    articles=("16", "31"),
+    reason="the citizen's proof is the code that an officer handed over at the counter",
+)
+def exchange(ctx: GatewayContext, caller: Principal, identity_number: str, code: str, uscc: str = "") -> IssuedToken:
+    """A citizen gives back the code from the counter, and gets a token. A refusal is on record first.
+
+    Raises COUNTER_CODE_REFUSED, NOT_REPRESENTATIVE.
+    """
 
     def verified() -> Citizen:
         ref = ctx.subject_key.subject_ref("identity_number", identity_number)
@@ -82,17 +90,17 @@ def exchange(ctx: GatewayContext, identity_number: str, code: str, uscc: str = "
             raise COUNTER_CODE_REFUSED()
         return Citizen(ref, "")
 
-    return admit(ctx, ACR, verified, uscc)
+    return admit(ctx, caller, ACR, verified, uscc)
 
 
 @command(Act.REPRESENTATION_RECORDED, roles=_COUNTER, articles=("16",))
 def record_representation(
     ctx: GatewayContext, caller: Principal, asked: Representation, key: str = ""
 ) -> dict[str, Any]:
-    """Records who may act for an organisation; an agent by an authorization, until its last day. Raises INPUT_INVALID."""
+    """Records that a person may act for an organisation; an agent needs an authorization. Raises INPUT_INVALID."""
     ref = _subject_ref(ctx, asked.identity_number)
     if asked.capacity == "agent":
-        _must_be_authorized(asked, ctx.clock.today())
+        _require_authorization(asked, ctx.clock.today())
     row = {
         "_id": new_id("rep"),
         "subject_ref": ref,
@@ -118,8 +126,8 @@ def record_representation(
 
 
 @query(Act.REPRESENTATION_LISTED, roles={Role.CENTRE, Role.SUPERVISOR}, articles=("16",))
-def representations(ctx: GatewayContext, caller: Principal, uscc: str) -> list[dict[str, Any]]:
-    """Who may act for an organisation, by pseudonym."""
+def list_representations(ctx: GatewayContext, caller: Principal, uscc: str) -> list[dict[str, Any]]:
+    """Lists the people who may act for an organisation, by pseudonym."""
     org = ctx.subject_key.subject_ref("uscc", uscc)
     ctx.audit.record(ctx.audit.event(Act.REPRESENTATION_LISTED, caller, subject_refs=[org]))
     return [_to_dict(row) for row in ctx.administration.representations(uscc)]
@@ -127,7 +135,7 @@ def representations(ctx: GatewayContext, caller: Principal, uscc: str) -> list[d
 
 @command(Act.REPRESENTATION_ENDED, roles=_COUNTER, articles=("16",))
 def end_representation(ctx: GatewayContext, caller: Principal, representation_id: str) -> dict[str, Any]:
-    """Ends it; tokens for the organisation are dead within a minute. Raises REPRESENTATION_UNKNOWN."""
+    """Ends a representation; all tokens of the organisation end within a minute. Raises REPRESENTATION_UNKNOWN."""
 
     def work(unit: UnitOfWork) -> dict[str, Any]:
         row = ctx.administration.representation(representation_id, unit.session)
@@ -136,7 +144,7 @@ def end_representation(ctx: GatewayContext, caller: Principal, representation_id
         ctx.administration.end_representation(representation_id, unit)
         org = ctx.subject_key.subject_ref("uscc", row["uscc"])
         now = ctx.clock.now()
-        # An organisation's tokens do not name the person: all of them end, her colleagues sign in again.
+        # An organisation's tokens do not name the person: all of them end, and the other representatives sign in again.
         ctx.administration.revoke(Revocation("sub", org, int(now.timestamp()) + 1), now, unit)
         refs = [row["subject_ref"], org]
         details = {"representation_id": representation_id}
@@ -148,25 +156,25 @@ def end_representation(ctx: GatewayContext, caller: Principal, representation_id
     return found
 
 
-def _must_be_authorized(asked: Representation, today: date) -> None:
+def _require_authorization(asked: Representation, today: date) -> None:
     try:
         good = date.fromisoformat(asked.until) >= today
     except ValueError:
         good = False
     if not good:
-        told = "代理须有截止日期（YYYY-MM-DD，不早于今日） / an agent's authorization ends on a day not before today"
-        raise INPUT_INVALID(fields=[FieldError("until", "date", told)])
+        message = "代理须有截止日期（YYYY-MM-DD，不早于今日） / an agent's authorization ends on a day not before today"
+        raise INPUT_INVALID(fields=[FieldError("until", "date", message)])
     if not asked.authorization:
-        told = "代理须有授权书编号 / an agent needs the number of the authorization"
-        raise INPUT_INVALID(fields=[FieldError("authorization", "required", told)])
+        message = "代理须有授权书编号 / an agent needs the number of the authorization"
+        raise INPUT_INVALID(fields=[FieldError("authorization", "required", message)])
 
 
 def _subject_ref(ctx: GatewayContext, identity_number: str) -> str:
     number = identity_number.strip().upper()
-    # A digit mistyped at the counter would open somebody else's record.
+    # A digit mistyped at the counter would open another person's record.
     if not _NUMBER.match(number) or not mod_11_2.is_valid(number):
-        told = "身份证号码校验码不符 / the check digit of the identity number is wrong"
-        raise INPUT_INVALID(fields=[FieldError("identity_number", "check_digit", told)])
+        message = "身份证号码校验码不符 / the check digit of the identity number is wrong"
+        raise INPUT_INVALID(fields=[FieldError("identity_number", "check_digit", message)])
     return ctx.subject_key.subject_ref("identity_number", number)
 
 

@@ -1,4 +1,4 @@
-"""Exchange of a consent code for a token (Art. 16; RFC 8693): disclosure decides, the gateway issues."""
+"""The exchange of a consent code for a token (Art. 16; RFC 8693): disclosure decides, and `issue_token` issues."""
 
 from typing import Final
 
@@ -15,13 +15,13 @@ from gateway.domain.clients_and_officers import (
     refuse_binding,
 )
 
-# What an exchange gives (RFC 8693 section 3).
+# The type of the token that an exchange gives (RFC 8693 section 3).
 ACCESS_TOKEN: Final = "urn:ietf:params:oauth:token-type:access_token"
 _LONGEST_CODE: Final = 128
 
 
-def exchanged(client: Client, asked: TokenRequest, consents: ResolveConsent) -> Principal:
-    """Whom the token for a consent code will name. Raises the refusal."""
+def exchange_consent(client: Client, asked: TokenRequest, consents: ResolveConsent) -> Principal:
+    """Returns the principal that the token for a consent code will name. Raises the refusal."""
     if client.suspended:
         raise CLIENT_SUSPENDED(client_id=client.client_id)
     if fault := exchange_fault(asked):
@@ -36,7 +36,7 @@ def exchanged(client: Client, asked: TokenRequest, consents: ResolveConsent) -> 
 
 
 def exchange_fault(asked: TokenRequest) -> str | None:
-    """What is wrong with a request to exchange a consent code (RFC 8693 section 2.1), or None."""
+    """Returns the fault in a request to exchange a consent code (RFC 8693 section 2.1), or None."""
     if asked.subject_token_type != CONSENT_CODE:
         return f"subject_token_type must be {CONSENT_CODE}"
     if not 1 <= len(asked.subject_token) <= _LONGEST_CODE:

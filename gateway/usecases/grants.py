@@ -1,4 +1,4 @@
-"""Grants of roles, purposes and statutory entitlements: giving takes two officers, taking away takes one (Art. 17, 30)."""
+"""Grants of roles, purposes and legal bases: two officers give, one takes away (Art. 17, 30)."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -50,7 +50,7 @@ def by_a_second_officer(ctx: GatewayContext, caller: Principal, proposal: Propos
 def propose_for_client(
     ctx: GatewayContext, caller: Principal, client_id: str, grants: Grants, key: str = ""
 ) -> dict[str, Any]:
-    """What a client may do from now on: in force at once when it only takes away, else after a second officer.
+    """An officer proposes what a client may do. Less is in force at once; more waits for a second officer.
 
     Raises CLIENT_UNKNOWN, CLIENT_INVALID.
     """
@@ -73,7 +73,7 @@ def propose_for_client(
 def propose_for_officer(
     ctx: GatewayContext, caller: Principal, username: str, grants: Grants, key: str = ""
 ) -> dict[str, Any]:
-    """Which roles an officer holds from now on, as for clients. Raises OFFICER_UNKNOWN, OFFICER_INVALID."""
+    """An officer proposes another's roles, as for clients. Raises OFFICER_UNKNOWN, OFFICER_INVALID."""
     if fault := grants.officer_fault():
         raise OFFICER_INVALID(what=fault)
 
@@ -84,8 +84,8 @@ def propose_for_officer(
 
 
 @query(Act.GRANT_LISTED, roles=_EVERY, articles=_ARTICLES)
-def listed(ctx: GatewayContext, caller: Principal, state: str, before: str, limit: int) -> list[dict[str, Any]]:
-    """Proposals of the officer's region, the newest first."""
+def list_proposals(ctx: GatewayContext, caller: Principal, state: str, before: str, limit: int) -> list[dict[str, Any]]:
+    """An officer lists the proposals of the officer's region, the newest first."""
     found: list[dict[str, Any]] = []
     now = ctx.clock.now()
     while len(found) < limit and (page := ctx.administration.proposals(state, before, 200)):
@@ -97,7 +97,7 @@ def listed(ctx: GatewayContext, caller: Principal, state: str, before: str, limi
 
 @command(Act.GRANT_APPROVED, roles=_APPROVERS, articles=_ARTICLES, may=by_a_second_officer)
 def approve(ctx: GatewayContext, caller: Principal, proposal_id: str) -> dict[str, Any]:
-    """The second officer agrees, and the grants are in force. Raises PROPOSAL_UNKNOWN, PROPOSAL_DECIDED."""
+    """A second officer approves, and the grants are in force. Raises PROPOSAL_UNKNOWN, PROPOSAL_DECIDED."""
 
     def work(unit: UnitOfWork) -> dict[str, Any]:
         proposal = _load_open(ctx, unit, proposal_id)
@@ -123,7 +123,7 @@ def reject(ctx: GatewayContext, caller: Principal, proposal_id: str) -> dict[str
 
 
 def proposal_to_dict(proposal: Proposal) -> dict[str, Any]:
-    """A proposal as it is shown."""
+    """Returns a proposal as it is shown."""
     return {
         "proposal_id": proposal.proposal_id,
         "kind": proposal.kind,
@@ -156,7 +156,7 @@ def _propose(
 def _apply(ctx: GatewayContext, unit: UnitOfWork, holder: Client | Officer, grants: Grants) -> None:
     if isinstance(holder, Officer):
         ctx.accounts.put_officer(replace(holder, roles=grants.roles), unit)
-        # Tokens name the roles of before.
+        # Tokens that were issued name the earlier roles.
         end_all_sessions(ctx, unit, holder.sub)
         return
     agreements = tuple(sorted(grants.agreements, key=lambda a: (a.purpose, a.number)))

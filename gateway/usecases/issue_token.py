@@ -8,7 +8,8 @@ import jwt
 
 from chengxin.audit.trail import AuditEvent
 from chengxin.auth.access_tokens import ASSERTION_TYPE, TOKEN_EXCHANGE
-from chengxin.auth.principal import Role
+from chengxin.auth.executor import open_command
+from chengxin.auth.principal import Principal, Role
 from chengxin.auth.revocation import is_revoked
 from chengxin.auth.tls import confirmation
 from chengxin.errors import Problem
@@ -16,7 +17,6 @@ from chengxin.values.acts import Act
 from chengxin.values.jwk import thumbprint
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import (
-    ANONYMOUS,
     ASSERTION_REPLAYED,
     CLIENT_NOT_AUTHENTICATED,
     GRANT_UNSUPPORTED,
@@ -28,11 +28,11 @@ from gateway.domain.clients_and_officers import (
     assertion_fault,
 )
 from gateway.store.signing_keys import IssuedToken
-from gateway.usecases.exchange_consent import exchanged
+from gateway.usecases.exchange_consent import exchange_consent
 
 GRANT_TYPES: Final = ("client_credentials", TOKEN_EXCHANGE)
 _MAX_ASSERTION: Final = 8192
-# Of a client assertion; others, above all at+jwt, are tokens made for another purpose.
+# The types of a client assertion. A token of another type, above all at+jwt, was made for another purpose.
 _ASSERTION_TYPES: Final = ("JWT", "client-authentication+jwt")
 
 
@@ -46,44 +46,49 @@ class ClientProof:
     assertion: str = field(default="", repr=False)
 
 
-def issue(ctx: GatewayContext, proof: ClientProof, asked: TokenRequest) -> IssuedToken:
-    """An access token for a registered client. Raises the refusal, after putting it on record."""
+@open_command(Act.TOKEN_ISSUED, articles=("16", "17", "31"), reason="the client proves itself by its signed assertion")
+def issue(ctx: GatewayContext, caller: Principal, proof: ClientProof, asked: TokenRequest) -> IssuedToken:
+    """A registered client gets an access token, also for a consent code. A refusal is on record first.
+
+    Raises GRANT_UNSUPPORTED, TOKEN_REQUEST_INVALID, CLIENT_NOT_AUTHENTICATED, ASSERTION_REPLAYED, REVOKED_JUST_NOW,
+    and what `Client.granted` or `exchange_consent` refuses.
+    """
     client: Client | None = None
     try:
         claimed_by, claims = _read(proof)
         client = ctx.accounts.client(claimed_by)
         if client is None:
             raise CLIENT_NOT_AUTHENTICATED(reason="the client is not registered")
-        proved_by = _authenticate(ctx, client, proof.assertion, claims)
+        proved_by = _check_assertion(ctx, client, proof.assertion, claims)
         exchange = proof.grant_type == TOKEN_EXCHANGE
-        granted = exchanged(client, asked, ctx.consents) if exchange else client.granted(asked)
+        granted = exchange_consent(client, asked, ctx.consents) if exchange else client.granted(asked)
         if Role.PROVIDER in granted.roles:
-            # By the same key a provider signs what it delivers: ingest takes our word for whose key it is.
+            # A provider signs its deliveries with the same key, and ingest believes this claim about whose key it is.
             granted = replace(granted, client_key=thumbprint(proved_by))
-        minted = ctx.keys.mint(replace(granted, certificate=_bound(claims)))
+        minted = ctx.keys.mint(replace(granted, certificate=_read_binding(claims)))
         if is_revoked(ctx.revocations, minted.principal, minted.kid, minted.issued_at):
             raise REVOKED_JUST_NOW(retry_after=2)
     except Problem as refusal:
-        # A client_id that is nobody's may be anything: it is not put on record.
+        # The id of a client that is not registered may be any text, so it is not put on record.
         details = {"code": refusal.code} | ({"client_id": client.client_id} if client else {})
-        _record(ctx, client, ctx.audit.event(Act.TOKEN_ISSUED, ANONYMOUS, outcome="refused", details=details))
+        _record(ctx, client, ctx.audit.event(Act.TOKEN_ISSUED, caller, outcome="refused", details=details))
         raise
     _record(ctx, client, ctx.audit.event(Act.TOKEN_ISSUED, minted.principal, details={"jti": minted.principal.jti}))
     return minted
 
 
-def authenticated(ctx: GatewayContext, proof: ClientProof) -> Client:
-    """The client that an assertion is from, at an address other than the token endpoint. Raises the refusal."""
+def authenticate(ctx: GatewayContext, proof: ClientProof) -> Client:
+    """Returns the client that proves itself at an address other than the token endpoint. Raises the refusal."""
     claimed_by, claims = _claimed(proof)
     client = ctx.accounts.client(claimed_by)
     if client is None:
         raise CLIENT_NOT_AUTHENTICATED(reason="the client is not registered")
-    _authenticate(ctx, client, proof.assertion, claims)
+    _check_assertion(ctx, client, proof.assertion, claims)
     return client
 
 
 def _read(proof: ClientProof) -> tuple[str, dict[str, Any]]:
-    """Who the assertion says it is from, before anything of it is believed."""
+    """Returns the client id and the claims of an assertion; nothing of them is proved yet."""
     if proof.grant_type not in GRANT_TYPES:
         raise GRANT_UNSUPPORTED(supported=", ".join(GRANT_TYPES))
     return _claimed(proof)
@@ -108,15 +113,17 @@ def _claimed(proof: ClientProof) -> tuple[str, dict[str, Any]]:
 def _decoded(assertion: str) -> dict[str, Any]:
     try:
         return dict(jwt.decode(assertion, options={"verify_signature": False}))
-    # PyJWT lets some errors of malformed input through as they are.
+    # For some malformed input PyJWT raises errors of other classes.
     except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
         raise CLIENT_NOT_AUTHENTICATED(reason="it is not a JWT") from None
 
 
-def _authenticate(ctx: GatewayContext, client: Client, assertion: str, claims: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The registered key by which the client proved who it is."""
+def _check_assertion(
+    ctx: GatewayContext, client: Client, assertion: str, claims: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Returns the registered key with which the client proved who it is, and uses up the assertion."""
     now = ctx.clock.now().timestamp()
-    jwk = _signed_by(client, assertion, now)
+    jwk = _find_signing_key(client, assertion, now)
     audiences = (ctx.issuer, f"{ctx.issuer}/oauth/token")
     fault = assertion_fault(claims, client.client_id, audiences, now)
     if fault is not None:
@@ -126,8 +133,8 @@ def _authenticate(ctx: GatewayContext, client: Client, assertion: str, claims: M
     return jwk
 
 
-def _signed_by(client: Client, assertion: str, now: float) -> Mapping[str, Any]:
-    """By one of the client's registered keys, under the one algorithm that belongs to that key."""
+def _find_signing_key(client: Client, assertion: str, now: float) -> Mapping[str, Any]:
+    """Returns the registered key that signed an assertion. Each key has one algorithm."""
     try:
         header = jwt.get_unverified_header(assertion)
     except (jwt.PyJWTError, ValueError, TypeError):
@@ -152,8 +159,8 @@ def _signed_by(client: Client, assertion: str, now: float) -> Mapping[str, Any]:
     return jwk
 
 
-def _bound(claims: Mapping[str, Any]) -> str:
-    """The certificate to which a client wants its token bound: it says so under its signature (`cnf`)."""
+def _read_binding(claims: Mapping[str, Any]) -> str:
+    """Returns the certificate to which the client wants its token bound, from the signed claim `cnf`."""
     try:
         return confirmation(claims)
     except ValueError as e:
@@ -162,7 +169,7 @@ def _bound(claims: Mapping[str, Any]) -> str:
 
 def _record(ctx: GatewayContext, client: Client | None, event: AuditEvent) -> None:
     if client is not None and Role.SERVICE in client.roles:
-        # A service needs its token before the audit service can be reached: its event takes the outbox.
+        # A service needs its token before the audit service can be reached, so its event goes through the outbox.
         ctx.accounts.transact(lambda unit: unit.record(event.encode()))
     else:
         ctx.audit.record(event)

@@ -1,4 +1,4 @@
-"""Officers' accounts: made, reset, suspended, signed out by another officer. Roles are in `grants.py`."""
+"""Officers make, reset and suspend the accounts of other officers, and sign them out. Roles are in `grants.py`."""
 
 import re
 import secrets
@@ -18,7 +18,7 @@ from chengxin.values.acts import Act
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import Officer, locked_for
 from gateway.domain.separation_of_duties import OFFICER_EXISTS, OFFICER_INVALID, OFFICER_UNKNOWN, OWN_ACCOUNT
-from gateway.usecases.revocation import end_all_sessions, end_session, shown
+from gateway.usecases.revocation import end_all_sessions, end_session, session_to_dict
 
 _AUTHORITY: Final = {Role.AUTHORITY}
 _READERS: Final = {Role.AUTHORITY, Role.SUPERVISOR}
@@ -28,7 +28,7 @@ _USERNAME: Final = re.compile(r"[a-z0-9_.-]{1,64}\Z")
 
 @dataclass(frozen=True)
 class NewOfficer:
-    """Who gets an account."""
+    """The person for whom an account is made."""
 
     username: str
     name: str
@@ -53,7 +53,7 @@ def not_oneself(ctx: GatewayContext, caller: Principal, username: str, *_: objec
 
 @command(Act.OFFICER_REGISTERED, roles=_AUTHORITY, articles=_ARTICLES, when=(region_is_own,))
 def register(ctx: GatewayContext, caller: Principal, asked: NewOfficer) -> dict[str, Any]:
-    """Makes an account; the answer tells its initial password and TOTP secret, once. It holds no role yet.
+    """An officer makes an account without roles. Only this answer has its initial password and TOTP secret.
 
     Raises OFFICER_EXISTS, OFFICER_INVALID.
     """
@@ -70,12 +70,12 @@ def register(ctx: GatewayContext, caller: Principal, asked: NewOfficer) -> dict[
         unit.record(_event(ctx, caller, Act.OFFICER_REGISTERED, officer))
 
     ctx.accounts.transact(work)
-    return officer_to_dict(officer) | _told(ctx, officer, password)
+    return officer_to_dict(officer) | _secrets_to_dict(ctx, officer, password)
 
 
 @query(Act.OFFICER_LISTED, roles=_READERS, articles=_ARTICLES)
-def listed(ctx: GatewayContext, caller: Principal, after: str, limit: int) -> list[dict[str, Any]]:
-    """Officers of the caller's region, by user name."""
+def list_officers(ctx: GatewayContext, caller: Principal, after: str, limit: int) -> list[dict[str, Any]]:
+    """An officer lists the officers of the caller's region, by user name."""
     found: list[dict[str, Any]] = []
     while len(found) < limit and (page := ctx.accounts.officers(after, 200)):
         found += [officer_to_dict(officer) for officer in page if covers(caller.region, officer.region)]
@@ -86,17 +86,17 @@ def listed(ctx: GatewayContext, caller: Principal, after: str, limit: int) -> li
 
 @query(Act.OFFICER_READ, roles=_READERS, articles=_ARTICLES, may=in_region)
 def read(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, Any]:
-    """One account, with the sign-ins that are alive. Raises OFFICER_UNKNOWN."""
+    """An officer reads an account, with its sign-ins whose tokens are not expired. Raises OFFICER_UNKNOWN."""
     officer = load_authorised(ctx, username)
     alive = ctx.administration.sessions(officer.sub, ctx.clock.now())
     locked = locked_for(ctx.accounts.locked_until(username), ctx.clock.now()) > 0
     ctx.audit.record(ctx.audit.event(Act.OFFICER_READ, caller, details={"officer": officer.sub}))
-    return officer_to_dict(officer) | {"locked": locked, "sessions": [shown(row) for row in alive]}
+    return officer_to_dict(officer) | {"locked": locked, "sessions": [session_to_dict(row) for row in alive]}
 
 
 @command(Act.OFFICER_RESET, roles=_AUTHORITY, articles=_ARTICLES, when=(not_oneself,), may=in_region)
 def reset(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, Any]:
-    """A new initial password and TOTP secret, told once; every sign-in of before is over. Raises OFFICER_UNKNOWN."""
+    """An officer replaces password and TOTP secret of another, whose sign-ins all end. Raises OFFICER_UNKNOWN."""
     password, totp_secret = _new_secrets()
     hashed = ctx.passwords.hash(password)
 
@@ -105,25 +105,25 @@ def reset(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, An
 
     officer = _changed(ctx, caller, username, Act.OFFICER_RESET, change, ends_tokens=True, forget_codes=True)
     ctx.accounts.forget_failures(username)
-    return officer_to_dict(officer) | _told(ctx, officer, password)
+    return officer_to_dict(officer) | _secrets_to_dict(ctx, officer, password)
 
 
 @command(Act.OFFICER_SUSPENDED, roles=_READERS, articles=_ARTICLES, when=(not_oneself,), may=in_region)
 def suspend(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, Any]:
-    """Suspends an account: no sign-in, and tokens are dead within a minute. One officer suffices."""
+    """One officer suspends another, who cannot sign in; the tokens end within a minute. Raises OFFICER_UNKNOWN."""
     change = _with(suspended=True)
     return officer_to_dict(_changed(ctx, caller, username, Act.OFFICER_SUSPENDED, change, ends_tokens=True))
 
 
 @command(Act.OFFICER_RESUMED, roles=_AUTHORITY, articles=_ARTICLES, when=(not_oneself,), may=in_region)
 def resume(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, Any]:
-    """Lets a suspended officer sign in again. Raises OFFICER_UNKNOWN."""
+    """An officer lets a suspended officer sign in again. Raises OFFICER_UNKNOWN."""
     return officer_to_dict(_changed(ctx, caller, username, Act.OFFICER_RESUMED, _with(suspended=False)))
 
 
 @command(Act.OFFICER_UNLOCKED, roles=_AUTHORITY, articles=_ARTICLES, when=(not_oneself,), may=in_region)
 def unlock(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, Any]:
-    """Forgets the failed sign-ins that lock a user name. Raises OFFICER_UNKNOWN."""
+    """An officer clears the failed sign-ins that lock a user name. Raises OFFICER_UNKNOWN."""
     officer = _changed(ctx, caller, username, Act.OFFICER_UNLOCKED, _with())
     ctx.accounts.forget_failures(username)
     return officer_to_dict(officer)
@@ -131,7 +131,7 @@ def unlock(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, A
 
 @command(Act.OFFICER_SIGNED_OUT, roles=_READERS, articles=_ARTICLES, may=in_region)
 def sign_out(ctx: GatewayContext, caller: Principal, username: str, jti: str = "") -> dict[str, Any]:
-    """Ends one sign-in of an officer, or all of them. Raises OFFICER_UNKNOWN."""
+    """An officer ends one sign-in of an officer, or all of them. Raises OFFICER_UNKNOWN."""
 
     def work(unit: UnitOfWork) -> int:
         officer = load_authorised(ctx, username, unit)
@@ -149,7 +149,7 @@ def sign_out(ctx: GatewayContext, caller: Principal, username: str, jti: str = "
 
 
 def officer_to_dict(officer: Officer) -> dict[str, Any]:
-    """An account as it is shown: never its name, password or secret."""
+    """Returns an account as it is shown, without its name, password and secret."""
     return {
         "username": officer.username,
         "org": officer.org,
@@ -204,7 +204,7 @@ def _new_secrets() -> tuple[str, str]:
     return secrets.token_urlsafe(12), pyotp.random_base32()
 
 
-def _told(ctx: GatewayContext, officer: Officer, password: str) -> dict[str, str]:
+def _secrets_to_dict(ctx: GatewayContext, officer: Officer, password: str) -> dict[str, str]:
     uri = pyotp.TOTP(officer.totp_secret).provisioning_uri(name=officer.username, issuer_name="Chengxin")
     return {"password": password, "totp_secret": officer.totp_secret, "totp_uri": uri}
 

@@ -4,12 +4,13 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 
+from chengxin.auth.executor import open_command
+from chengxin.auth.principal import Principal
 from chengxin.errors import Problem
 from chengxin.store.database import UnitOfWork
 from chengxin.values.acts import Act
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import (
-    ANONYMOUS,
     OFFICER_NOT_ACTIVE,
     PASSWORD_CHANGE_REQUIRED,
     SIGN_IN_LOCKED,
@@ -21,9 +22,8 @@ from gateway.domain.clients_and_officers import (
 )
 from gateway.store.signing_keys import IssuedToken
 
-# Checked for user names that do not exist, so that they take as long; nobody holds it.
-_NOBODYS_SECRET: Final = "A" * 32
-
+# The codes of user names that do not exist are checked against this secret, so that the answer takes as long.
+_UNUSED_SECRET: Final = "A" * 32
 
 # NIST SP 800-63B asks for 8 at least; these accounts see everything that their role may.
 _SHORTEST_PASSWORD: Final = 12
@@ -31,7 +31,7 @@ _SHORTEST_PASSWORD: Final = 12
 
 @dataclass(frozen=True)
 class SignInProof:
-    """What an officer knows and has, and the password that she wants from now on."""
+    """The password and the one-time code of an officer, and the new password if the officer wants one."""
 
     username: str
     password: str = field(repr=False)
@@ -39,11 +39,14 @@ class SignInProof:
     new_password: str = field(default="", repr=False)
 
 
-def sign_in(ctx: GatewayContext, proof: SignInProof) -> IssuedToken:
-    """A token with the officer's roles.
+@open_command(
+    Act.OFFICER_SIGNED_IN, articles=("30", "31"), reason="the officer's proof is a password and a one-time code"
+)
+def sign_in(ctx: GatewayContext, caller: Principal, proof: SignInProof) -> IssuedToken:
+    """An officer signs in, and gets a token with the roles of the account. A refusal is on record first.
 
-    Raises SIGN_IN_REFUSED, whatever was wrong, or SIGN_IN_LOCKED; to who has proved herself also OFFICER_NOT_ACTIVE and
-    PASSWORD_CHANGE_REQUIRED.
+    Raises SIGN_IN_REFUSED, whatever was wrong, or SIGN_IN_LOCKED. After a good proof it may also raise
+    OFFICER_NOT_ACTIVE and PASSWORD_CHANGE_REQUIRED.
     """
     officer: Officer | None = None
     try:
@@ -58,10 +61,10 @@ def sign_in(ctx: GatewayContext, proof: SignInProof) -> IssuedToken:
         minted = ctx.keys.mint(officer.principal())
         _open_session(ctx, officer, minted)
     except Problem as refusal:
-        # A user name that is nobody's may be anything that was typed by mistake: it is not put on record.
+        # A user name without an account may be any text typed by mistake, so it is not put on record.
         known = {"officer": officer.sub} if officer else {}
         details = {"code": refusal.code, **known}
-        ctx.audit.record(ctx.audit.event(Act.OFFICER_SIGNED_IN, ANONYMOUS, outcome="refused", details=details))
+        ctx.audit.record(ctx.audit.event(Act.OFFICER_SIGNED_IN, caller, outcome="refused", details=details))
         raise
     ctx.audit.record(ctx.audit.event(Act.OFFICER_SIGNED_IN, minted.principal, details={"jti": minted.jti}))
     return minted
@@ -77,7 +80,7 @@ def _with_new_password(ctx: GatewayContext, officer: Officer, proof: SignInProof
     event = ctx.audit.event(Act.OFFICER_PASSWORD_CHANGED, officer.principal()).encode()
 
     def work(unit: UnitOfWork) -> None:
-        _still(ctx, unit, officer)
+        _refuse_changed(ctx, unit, officer)
         ctx.accounts.put_officer(changed, unit)
         unit.record(event)
 
@@ -90,14 +93,16 @@ def _open_session(ctx: GatewayContext, officer: Officer, minted: IssuedToken) ->
     ends = now + timedelta(seconds=minted.seconds)
 
     def work(unit: UnitOfWork) -> None:
-        _still(ctx, unit, officer)
+        _refuse_changed(ctx, unit, officer)
         ctx.administration.open_session(minted.jti, officer.sub, now, ends, unit)
+        # A session is of no use to anyone before its token is given out.
+        unit.event_follows("the sign-in goes on record before the token is given out")
 
     ctx.accounts.transact(work)
 
 
-def _still(ctx: GatewayContext, unit: UnitOfWork, officer: Officer) -> None:
-    """Whoever was suspended or lost a role while she signed in does not get a token of before."""
+def _refuse_changed(ctx: GatewayContext, unit: UnitOfWork, officer: Officer) -> None:
+    """Raises SIGN_IN_REFUSED for an account that was changed, suspended say, while the officer signed in."""
     if ctx.accounts.officer(officer.username, unit.session) != officer:
         raise SIGN_IN_REFUSED()
 
@@ -108,16 +113,16 @@ def _check_lock(ctx: GatewayContext, username: str) -> None:
 
 
 def _check_proof(ctx: GatewayContext, username: str, officer: Officer | None, password: str, code: str) -> None:
-    """Takes the same time and gives the same answer, whatever is wrong."""
+    """Raises SIGN_IN_REFUSED after the same time and with the same text, whatever is wrong."""
     known = ctx.passwords.matches(officer.password_hash if officer else None, password)
     now = ctx.clock.now()
-    step = matching_step(officer.totp_secret if officer else _NOBODYS_SECRET, code, now.timestamp())
+    step = matching_step(officer.totp_secret if officer else _UNUSED_SECRET, code, now.timestamp())
     if not known or step is None:
         failures = ctx.accounts.add_failure(username, now)
         if seconds := lock_seconds(failures):
             ctx.accounts.lock(username, now + timedelta(seconds=seconds))
         raise SIGN_IN_REFUSED()
-    # A code that was good but is used up is no guess: it does not count towards the lock.
+    # A good code that is used up is no guess, so it does not count towards the lock.
     if not ctx.accounts.spend_totp(username, step):
         raise SIGN_IN_REFUSED()
     ctx.accounts.forget_failures(username)

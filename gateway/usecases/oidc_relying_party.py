@@ -1,7 +1,7 @@
 """An OpenID Connect relying party: citizens prove who they are at a provider that asserts name and identity number.
 
-Authorization code with PKCE, state and nonce (RFC 9700). The browser that began is the one that comes back: a cookie
-says so.
+It uses the authorization code with PKCE, state and nonce (RFC 9700). A cookie shows that the browser that comes back is
+the one that began.
 """
 
 import base64
@@ -19,7 +19,10 @@ from urllib.parse import urlencode
 import jwt
 import urllib3
 
+from chengxin.auth.executor import open_command
+from chengxin.auth.principal import Principal
 from chengxin.errors import UPSTREAM_UNAVAILABLE, unauthenticated
+from chengxin.values.acts import Act
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import Citizen
 from gateway.store.signing_keys import IssuedToken
@@ -38,7 +41,7 @@ OIDC_REFUSED = unauthenticated(
 
 @dataclass(frozen=True)
 class RelyingPartyRegistration:
-    """How this system is known at the provider, and which claims tell who somebody is."""
+    """This system's registration at the provider, and the claim that holds the identity number."""
 
     issuer: str
     client_id: str
@@ -50,7 +53,7 @@ class RelyingPartyRegistration:
 
 @dataclass(frozen=True)
 class SignInBegun:
-    """Where to send the browser, and the cookie that it is to bring back."""
+    """The address to which the browser goes, and the cookie that it must bring back."""
 
     location: str
     cookie: str
@@ -68,7 +71,7 @@ class IdentityProvider:
         self._fetched = float("-inf")
 
     def metadata(self) -> Mapping[str, Any]:
-        """OpenID Connect Discovery 1.0. Raises UPSTREAM_UNAVAILABLE."""
+        """Returns the provider's metadata (OpenID Connect Discovery 1.0). Raises UPSTREAM_UNAVAILABLE, OIDC_REFUSED."""
         with self._lock:
             if time.monotonic() - self._fetched > _FRESH_SECONDS:
                 issuer = self.registration.issuer
@@ -81,7 +84,10 @@ class IdentityProvider:
             return self._metadata
 
     def redeem(self, code: str, verifier: str) -> dict[str, Any]:
-        """The tokens for a code (RFC 6749 section 4.1.3, RFC 7636). Raises OIDC_REFUSED, UPSTREAM_UNAVAILABLE."""
+        """Returns the tokens for a code (RFC 6749 section 4.1.3, RFC 7636).
+
+        Raises OIDC_REFUSED, UPSTREAM_UNAVAILABLE.
+        """
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -101,7 +107,10 @@ class IdentityProvider:
         return dict(body)
 
     def claims(self, id_token: str, nonce: str) -> dict[str, Any]:
-        """What an ID token asserts, once signature, issuer, audience, time and nonce are good. Raises OIDC_REFUSED."""
+        """Returns the claims of an ID token after checking signature, issuer, audience, time and nonce.
+
+        Raises OIDC_REFUSED, UPSTREAM_UNAVAILABLE.
+        """
         self.metadata()
         try:
             header = jwt.get_unverified_header(id_token)
@@ -138,8 +147,17 @@ class IdentityProvider:
             raise UPSTREAM_UNAVAILABLE(retry_after=2) from None
 
 
-def begin(ctx: GatewayContext, provider: IdentityProvider, uscc: str = "") -> SignInBegun:
-    """A sign-in begins: for oneself, or for an organisation that one represents."""
+@open_command(
+    Act.CITIZEN_IDENTIFIED,
+    articles=("16", "31"),
+    reason="the citizen goes to the identity provider for the proof",
+    unrecorded="a sign-in that begins names no one; it is on record when it ends",
+)
+def begin(ctx: GatewayContext, _caller: Principal, provider: IdentityProvider, uscc: str = "") -> SignInBegun:
+    """A citizen begins a sign-in, for the citizen's own token or that of the organisation `uscc`.
+
+    Raises UPSTREAM_UNAVAILABLE, OIDC_REFUSED.
+    """
     state, nonce, verifier, cookie = (secrets.token_urlsafe(32) for _ in range(4))
     flow = {"nonce": nonce, "verifier": verifier, "cookie": _digest(cookie), "uscc": uscc}
     ctx.administration.begin_oidc(_digest(state), flow, ctx.clock.now() + _FLOW)
@@ -158,9 +176,19 @@ def begin(ctx: GatewayContext, provider: IdentityProvider, uscc: str = "") -> Si
     return SignInBegun(f"{provider.metadata()['authorization_endpoint']}?{urlencode(asked)}", cookie)
 
 
-def finish(ctx: GatewayContext, provider: IdentityProvider, state: str, code: str, cookie: str) -> IssuedToken:
-    """The browser comes back with a code. Raises OIDC_REFUSED, NOT_REPRESENTATIVE."""
-    # Taken out whatever comes of it: one state, one attempt.
+@open_command(
+    Act.CITIZEN_IDENTIFIED,
+    articles=("16", "31"),
+    reason="the citizen's proof is what the identity provider asserts",
+)
+def finish(
+    ctx: GatewayContext, caller: Principal, provider: IdentityProvider, state: str, code: str, cookie: str
+) -> IssuedToken:
+    """The citizen's browser comes back with a code, and the citizen gets a token. A refusal is on record first.
+
+    Raises OIDC_REFUSED, NOT_REPRESENTATIVE, UPSTREAM_UNAVAILABLE.
+    """
+    # The flow is removed whatever the outcome: a state is good for one attempt.
     flow = ctx.administration.end_oidc(_digest(state), ctx.clock.now()) or {}
 
     def verified() -> Citizen:
@@ -177,7 +205,7 @@ def finish(ctx: GatewayContext, provider: IdentityProvider, state: str, code: st
             raise OIDC_REFUSED(reason="it does not assert an identity number")
         return Citizen(ctx.subject_key.subject_ref("identity_number", number), "")
 
-    return admit(ctx, ACR, verified, flow.get("uscc", ""))
+    return admit(ctx, caller, ACR, verified, flow.get("uscc", ""))
 
 
 def _digest(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Whether the whole suite can serve: the gateway's own needs, and what each service says of itself; and how far each is behind."""
+"""Whether the whole suite can serve: the gateway's own needs, and what each service reports of itself and its lag."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ import urllib3
 
 from chengxin.process import readiness
 
-# Asked by anybody as often as they like; the services are asked at most this often.
+# Anyone may ask for the readiness at any rate; the services are asked at most once in this time.
 _FRESH_SECONDS: Final = 0.2
 
 
@@ -27,11 +27,13 @@ class SuiteReadiness:
         self._at = float("-inf")
 
     def __call__(self) -> dict[str, dict[str, Any]]:
-        """Per service: what it needs, and whether it has it; `lag` is how far it is behind. A service that does not answer is not
-        `reachable`."""
+        """Returns the needs of each service, whether they are met, and its `lag`.
+
+        A service that does not answer is not `reachable`.
+        """
         began = time.monotonic()
         with self._turn:
-            # Whoever waited while another asked has the other's answer.
+            # A caller that waited while another one asked takes the answer to that.
             if self._at < began - _FRESH_SECONDS:
                 asked = {name: self._askers.submit(self._ask, address) for name, address in self._addresses.items()}
                 own = {**self._own(), "lag": self._own.lag()}
@@ -40,7 +42,7 @@ class SuiteReadiness:
             return self._found
 
     def close(self) -> None:
-        """Ends the askers."""
+        """Ends the threads that ask."""
         self._askers.shutdown(wait=False, cancel_futures=True)
 
     def _ask(self, address: str) -> dict[str, Any]:

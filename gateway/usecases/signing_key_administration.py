@@ -1,4 +1,4 @@
-"""The signing keys, as officers see and change them."""
+"""Officers list, rotate and revoke the signing keys."""
 
 from typing import Any, Final
 
@@ -14,21 +14,21 @@ _AUTHORITY: Final = {Role.AUTHORITY}
 
 
 @query(Act.SIGNING_KEY_LISTED, roles={Role.AUTHORITY, Role.SUPERVISOR}, articles=("31",))
-def listed(ctx: GatewayContext, caller: Principal) -> list[dict[str, Any]]:
-    """The keys that verify tokens, the newest first."""
+def list_keys(ctx: GatewayContext, caller: Principal) -> list[dict[str, Any]]:
+    """An officer lists the keys that verify tokens, the newest first."""
     ctx.audit.record(ctx.audit.event(Act.SIGNING_KEY_LISTED, caller))
     return [_to_dict(ctx, key) for key in ctx.keys.all()]
 
 
 @command(Act.SIGNING_KEY_CREATED, roles=_AUTHORITY, articles=("31",))
 def rotate(ctx: GatewayContext, caller: Principal) -> dict[str, Any]:
-    """A new key, published at once, signing seconds later; the one before it verifies until its tokens are expired."""
+    """An officer adds a key. It is published at once and signs seconds later; earlier tokens stay good."""
     return _to_dict(ctx, ctx.keys.add(caller))
 
 
 @command(Act.SIGNING_KEY_REVOKED, roles=_AUTHORITY, articles=("31",))
 def revoke(ctx: GatewayContext, caller: Principal, kid: str) -> dict[str, Any]:
-    """For a key that may be known to somebody: everything that it signed is dead within a minute, a new one signs now.
+    """An officer revokes a key that others may know: its tokens end within a minute, and a new key signs at once.
 
     Raises KEY_UNKNOWN.
     """

@@ -1,43 +1,44 @@
-"""Citizens prove who they are; the token names them by pseudonym, and `acr` says how."""
+"""Citizens prove who they are. The token names them by pseudonym, and its `acr` says how they proved it."""
 
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from chengxin.auth.executor import open_command
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import Problem
 from chengxin.values.acts import Act
 from chengxin.values.ids import SubjectKey
 from gateway.context import GatewayContext
-from gateway.domain.clients_and_officers import ANONYMOUS, IDENTITY_NOT_CONFIRMED, NOT_REPRESENTATIVE, PORTAL, Citizen
+from gateway.domain.clients_and_officers import IDENTITY_NOT_CONFIRMED, NOT_REPRESENTATIVE, PORTAL, Citizen
 from gateway.store.accounts import Accounts
 from gateway.store.signing_keys import IssuedToken
 
 
 @dataclass(frozen=True)
 class ClaimedIdentity:
-    """Who somebody says she is."""
+    """The name and identity number that a caller gives."""
 
     name: str = field(repr=False)
     identity_number: str = field(repr=False)
 
 
 class IdentityVerifier(Protocol):
-    """A way to prove who one is by what one says."""
+    """Checks the identity that a caller claims."""
 
     @property
     def acr(self) -> str:
-        """The `acr` of tokens that it leads to."""
+        """The `acr` of the tokens that are issued on this proof."""
         ...
 
     def verify(self, claimed: ClaimedIdentity) -> Citizen:
-        """The person. Raises IDENTITY_NOT_CONFIRMED."""
+        """Returns the person. Raises IDENTITY_NOT_CONFIRMED."""
         ...
 
 
 class DemoRegister:
-    """Knows the people of the demonstration world; name and number are all the proof it wants. Never in production."""
+    """The people of the demonstration world: it takes name and number as proof. Never use it in production."""
 
     acr = "demo"
 
@@ -46,20 +47,32 @@ class DemoRegister:
         self._subject_key = subject_key
 
     def verify(self, claimed: ClaimedIdentity) -> Citizen:
-        """The person with this number and name. Raises IDENTITY_NOT_CONFIRMED."""
+        """Returns the person with this number and name. Raises IDENTITY_NOT_CONFIRMED."""
         found = self._accounts.citizen(self._subject_key.subject_ref("identity_number", claimed.identity_number))
         if found is None or not hmac.compare_digest(found.name.encode(), claimed.name.strip().encode()):
             raise IDENTITY_NOT_CONFIRMED()
         return found
 
 
-def identify(ctx: GatewayContext, verifier: IdentityVerifier, claimed: ClaimedIdentity, uscc: str = "") -> IssuedToken:
-    """A citizen proves who she is, and gets a token for herself or for the organisation `uscc` that she represents."""
-    return admit(ctx, verifier.acr, lambda: verifier.verify(claimed), uscc)
+@open_command(
+    Act.CITIZEN_IDENTIFIED,
+    articles=("16", "31"),
+    reason="in the demonstration world, name and identity number are the proof",
+)
+def identify(
+    ctx: GatewayContext, caller: Principal, verifier: IdentityVerifier, claimed: ClaimedIdentity, uscc: str = ""
+) -> IssuedToken:
+    """A citizen proves an identity, and gets a token: the citizen's own, or that of the organisation `uscc`.
+
+    Raises IDENTITY_NOT_CONFIRMED, and NOT_REPRESENTATIVE for an organisation that the citizen does not represent.
+    """
+    return admit(ctx, caller, verifier.acr, lambda: verifier.verify(claimed), uscc)
 
 
-def admit(ctx: GatewayContext, acr: str, verified: Callable[[], Citizen], uscc: str = "") -> IssuedToken:
-    """The token of whoever `verified()` finds; what it raises is on record before it is answered."""
+def admit(
+    ctx: GatewayContext, caller: Principal, acr: str, verified: Callable[[], Citizen], uscc: str = ""
+) -> IssuedToken:
+    """Issues the token of the person that `verified` returns. A refusal that it raises is on record first."""
     person: Citizen | None = None
     try:
         person = verified()
@@ -69,14 +82,15 @@ def admit(ctx: GatewayContext, acr: str, verified: Callable[[], Citizen], uscc: 
         refs = [person.subject_ref] if person else []
         details = {"code": refusal.code, "acr": acr}
         ctx.audit.record(
-            ctx.audit.event(Act.CITIZEN_IDENTIFIED, ANONYMOUS, outcome="refused", subject_refs=refs, details=details)
+            ctx.audit.event(Act.CITIZEN_IDENTIFIED, caller, outcome="refused", subject_refs=refs, details=details)
         )
         raise
-    self_ = Principal(person.subject_ref, frozenset({Role.SUBJECT}), client_id=PORTAL, acr=acr)
-    represented = replace(self_, sub=ctx.subject_key.subject_ref("uscc", uscc), org=uscc) if uscc else self_
-    minted = ctx.keys.mint(represented)
+    subject = Principal(person.subject_ref, frozenset({Role.SUBJECT}), client_id=PORTAL, acr=acr)
+    if uscc:
+        subject = replace(subject, sub=ctx.subject_key.subject_ref("uscc", uscc), org=uscc)
+    minted = ctx.keys.mint(subject)
     # An organisation's token does not name the person; this event does, by pseudonym (Art. 31).
-    refs = [person.subject_ref] + ([represented.sub] if uscc else [])
+    refs = [person.subject_ref] + ([subject.sub] if uscc else [])
     ctx.audit.record(
         ctx.audit.event(
             Act.CITIZEN_IDENTIFIED, minted.principal, subject_refs=refs, details={"jti": minted.principal.jti}
@@ -86,6 +100,6 @@ def admit(ctx: GatewayContext, acr: str, verified: Callable[[], Citizen], uscc: 
 
 
 def _represents(ctx: GatewayContext, person: Citizen, uscc: str) -> bool:
-    """Its legal representative, or an agent whose authorization is recorded and has not expired (Art. 16)."""
+    """Whether the person is the legal representative, or an agent with a recorded authorization in force (Art. 16)."""
     today = ctx.clock.today().isoformat()
     return uscc in person.represents or ctx.administration.represents(person.subject_ref, uscc, today)

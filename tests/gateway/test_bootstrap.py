@@ -135,6 +135,8 @@ def test_the_policy_table_needs_neither_settings_nor_store() -> None:
     proving = {"POST /oauth/token", "POST /v1/identity/demo", "POST /v1/identity/officers/sign-in"}
     faces = {row["face"]: row for row in rows}
     assert all(faces[face]["open_to_all"] for face in proving)
+    # What gives a token, or ends one, has an account.
+    assert {face for face, row in faces.items() if "act" not in row and not face.startswith("GET ")} == set()
     # An officer who administers others must meet a rule.
     administering = {face for face in faces if re.search(r"/v1/identity/(clients|officers/<|proposals|signing)", face)}
     assert len(administering) >= 20

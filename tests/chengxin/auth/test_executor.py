@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chengxin.auth.executor import command, query
+from chengxin.auth.executor import command, open_command, query
 from chengxin.auth.policy import Rule, declared_rules
 from chengxin.auth.principal import Assurance, Principal, Role
 from chengxin.errors import ROLE_NOT_ALLOWED, Problem
@@ -75,7 +75,7 @@ def named(use_case: Any) -> str:
 
 def allowed(use_case: Any) -> Principal:
     """A caller whom the rule lets in."""
-    return Principal("s_1", frozenset({min(use_case.rule.roles)}), acr="counter")
+    return Principal("s_1", frozenset(sorted(use_case.rule.roles)[:1]), acr="counter")
 
 
 @pytest.fixture
@@ -92,6 +92,22 @@ def replaced(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, Callable[..., An
 def test_all_use_cases_are_known() -> None:
     assert len(USE_CASES) > 140
     assert {u.rule for u in USE_CASES} <= set(declared_rules())
+
+
+def test_a_use_case_asks_for_a_role_or_says_why_it_is_open_to_all() -> None:
+    assert all(bool(u.rule.roles) != bool(u.rule.open_to_all) for u in USE_CASES)
+
+
+def test_what_proves_who_a_caller_is_has_an_account_as_everything_else_has() -> None:
+    assert {named(u).removeprefix("gateway.usecases.") for u in USE_CASES if u.rule.open_to_all} == {
+        "counter_verification.exchange",
+        "issue_token.issue",
+        "officer_sign_in.sign_in",
+        "oidc_relying_party.begin",
+        "oidc_relying_party.finish",
+        "revocation.revoke",
+        "verify_identity.identify",
+    }
 
 
 @pytest.mark.parametrize("use_case", RECORDED, ids=named)
@@ -116,7 +132,7 @@ def test_no_commit_without_an_event(use_case: Any, ctx: StoreContext, replaced: 
     assert ctx.store.db["things"].count_documents({}) == 0
 
 
-@pytest.mark.parametrize("use_case", USE_CASES, ids=named)
+@pytest.mark.parametrize("use_case", [u for u in USE_CASES if not u.rule.open_to_all], ids=named)
 def test_who_is_not_let_in_is_on_record_and_nothing_is_done(use_case: Any, ctx: StoreContext, replaced: Any) -> None:
     replaced(use_case, lambda ctx, caller: pytest.fail("it ran"))
     with pytest.raises(Problem) as refused:
@@ -194,6 +210,21 @@ def test_a_change_with_its_event_commits(ctx: StoreContext) -> None:
 
 def test_what_changes_nothing_says_so(ctx: StoreContext) -> None:
     assert change(ctx, SUBJECT, lambda unit: unit.without_event("nothing changes")) is None
+
+
+@open_command(Act.OFFICER_SIGNED_IN, articles=("31",), reason="a test")
+def sign_in(ctx: StoreContext, caller: Principal, events: int) -> str:
+    """Commits something whose event follows, and puts so many events on record."""
+    ctx.store.transact(lambda unit: unit.event_follows("it is on record before the answer"))
+    on_record.enter(events)
+    return "a token"
+
+
+def test_an_event_may_follow_its_transaction_but_not_the_answer(ctx: StoreContext) -> None:
+    nameless = Principal("anonymous", frozenset())
+    assert sign_in(ctx, nameless, 1) == "a token"
+    with pytest.raises(NotOnRecord, match=Act.OFFICER_SIGNED_IN):
+        sign_in(ctx, nameless, 0)
 
 
 def test_an_event_of_a_use_case_counts_for_the_one_that_called_it(ctx: StoreContext) -> None:
