@@ -22,6 +22,7 @@ from services.audit.context import AuditContext, make_context
 from services.audit.domain.event import LoggedEntry
 from services.audit.log.checkpoint_signer import CheckpointSigner
 from services.audit.store.log import AuditStore
+from tests.faces import borrowed
 from tests.support import Issuer, free_port, until
 
 NOW = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
@@ -106,7 +107,8 @@ def run(issuer: Issuer, log_key: Ed25519PrivateKey) -> Iterator[Run]:
         ctx = make_context(AuditStore(store), CheckpointSigner.of(log_key), clock, INTERVAL)
         ctx.store.create_indexes()
         admission = Admission(issuer.verifier, ctx.audit, store.silence)
-        app, servicers = faces(ctx, admission, ctx.ready)
+        borrowing = borrowed(faces, ctx, admission, ctx.ready)
+        app, servicers = borrowing.__enter__()
         address = f"127.0.0.1:{free_port()}"
         server = make_server(address, admission, servicers)
         server.start()
@@ -122,6 +124,7 @@ def run(issuer: Issuer, log_key: Ed25519PrivateKey) -> Iterator[Run]:
             server.stop(None).wait()
             ctx.stop()
             store.close()
+            borrowing.__exit__(None, None, None)
 
         running = RunningAudit(ctx, issuer, app, audit_pb2_grpc.AuditServiceStub(channel), address, uri, close)
         opened.append(running)

@@ -24,7 +24,8 @@ from services.catalog.__main__ import faces
 from services.catalog.context import CatalogContext
 from services.catalog.store.catalog import CatalogStore
 from services.catalog.usecases.initial_data import seed
-from tests.documents import must_fit
+from tests.documents import forget_writes, must_fit
+from tests.faces import borrowed
 from tests.support import Issuer, RecordingAuditService, free_port, until
 
 DEMO = Path(__file__).parents[2] / "demo"
@@ -105,6 +106,7 @@ def seeded(stores: Callable[[str], str]) -> dict[str, list[dict[str, Any]]]:
     ctx = CatalogContext(CatalogStore(store), trail, clock)
     ctx.store.create_indexes()
     seed(ctx)
+    must_fit("catalog", store.db)
     found = {name: list(store.db[name].find()) for name in store.db.list_collection_names()}
     store.close()
     return found
@@ -131,21 +133,20 @@ def catalog(
     for name, rows in seeded.items():
         if rows:
             store.db[name].insert_many(rows)
-    # It finds everything seeded already.
-    seed(ctx)
+    forget_writes(store.db)
     admission = Admission(issuer.verifier, ctx.audit, store.silence)
-    app, servicers = faces(ctx, admission, lambda: {"store": True})
-    port = free_port()
-    server = make_server(f"127.0.0.1:{port}", admission, servicers)
-    server.start()
-    relay.start()
-    stub = catalog_pb2_grpc.CatalogServiceStub(make_channel(f"127.0.0.1:{port}"))
-    yield RunningCatalog(ctx, clock, issuer, audit, app, stub)
-    must_fit("catalog", store.db)
-    relay.stop()
-    server.stop(None)
-    until(lambda: not relay._thread.is_alive(), "the relay ends")
-    audit_server.stop(None)
+    with borrowed(faces, ctx, admission, lambda: {"store": True}) as (app, servicers):
+        port = free_port()
+        server = make_server(f"127.0.0.1:{port}", admission, servicers)
+        server.start()
+        relay.start()
+        stub = catalog_pb2_grpc.CatalogServiceStub(make_channel(f"127.0.0.1:{port}"))
+        yield RunningCatalog(ctx, clock, issuer, audit, app, stub)
+        must_fit("catalog", store.db)
+        relay.stop()
+        server.stop(None)
+        until(lambda: not relay._thread.is_alive(), "the relay ends")
+        audit_server.stop(None)
     store.close()
 
 

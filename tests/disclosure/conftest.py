@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import grpc
 import pytest
@@ -33,6 +34,7 @@ from tests.disclosure.running_disclosure import (
     demo_entry,
 )
 from tests.documents import must_fit
+from tests.faces import borrowed
 from tests.support import Issuer, RecordingAuditService, free_port, until
 
 
@@ -57,32 +59,36 @@ def disclosure(stores: Callable[[str], str], issuer: Issuer) -> Iterator[Running
     kept.create_indexes()
     admission = Admission(issuer.verifier, ctx.audit, store.silence)
     state = lambda: {"store": True, QUARANTINE: quarantine.is_empty()}  # noqa: E731
-    app, servicers = faces(ctx, admission, state, Operations(trail, quarantine))
-    port = free_port()
-    server = make_server(f"127.0.0.1:{port}", admission, servicers)
-    server.start()
-    relay.start()
-    stub = disclosure_pb2_grpc.DisclosureServiceStub(make_channel(f"127.0.0.1:{port}"))
-    yield RunningDisclosure(ctx, clock, issuer, audit, app, stub, relay, quarantine)
-    must_fit("disclosure", store.db)
-    relay.stop()
-    server.stop(None)
-    until(lambda: not relay._thread.is_alive(), "the relay ends")
-    audit_server.stop(None)
+    with borrowed(faces, ctx, admission, state, Operations(trail, quarantine)) as (app, servicers):
+        port = free_port()
+        server = make_server(f"127.0.0.1:{port}", admission, servicers)
+        server.start()
+        relay.start()
+        stub = disclosure_pb2_grpc.DisclosureServiceStub(make_channel(f"127.0.0.1:{port}"))
+        yield RunningDisclosure(ctx, clock, issuer, audit, app, stub, relay, quarantine)
+        must_fit("disclosure", store.db)
+        relay.stop()
+        server.stop(None)
+        until(lambda: not relay._thread.is_alive(), "the relay ends")
+        audit_server.stop(None)
     store.close()
 
 
 @pytest.fixture
 def city(disclosure: RunningDisclosure) -> RunningDisclosure:
     """Disclosure with the entries that most tests use."""
-    entries = [ParseDict(demo_entry(code) | {"version": 1}, catalog_pb2.Entry()) for code in CODES]
 
     def publish(unit: UnitOfWork) -> None:
-        for entry in entries:
+        for entry in _entries():
             apply_catalog(disclosure.ctx, unit, catalog_pb2.Change(entry=entry))
 
     disclosure.ctx.store.transact(publish)
     return disclosure
+
+
+@cache
+def _entries() -> tuple[catalog_pb2.Entry, ...]:
+    return tuple(ParseDict(demo_entry(code) | {"version": 1}, catalog_pb2.Entry()) for code in CODES)
 
 
 @pytest.fixture

@@ -8,4 +8,5 @@ from tests.documents import MODULES, misfits
 
 @pytest.mark.parametrize("service", MODULES)
 def test_what_is_kept_fits_its_document(city: City, service: str) -> None:
-    assert list(misfits(service, city.store(service), 300)) == []
+    database = city.store(service)
+    assert list(misfits(service, database, database.list_collection_names(), 300)) == []

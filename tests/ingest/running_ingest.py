@@ -34,6 +34,7 @@ from services.ingest.projections.catalog_replica import CatalogReplica
 from services.ingest.store.record_factory import RecordFactory
 from services.ingest.store.submissions import IngestStore
 from tests.documents import must_fit
+from tests.faces import borrowed
 from tests.ingest.deliveries import REGULATOR
 from tests.support import Issuer, RecordingAuditService, free_port, until
 
@@ -224,22 +225,22 @@ def running_ingest(uri: str, issuer: Issuer) -> Iterator[RunningIngest]:
         "catalog", store, lambda after: watch(catalog_pb2.WatchRequest(after=after)), ctx.directory.apply
     )
     admission = Admission(issuer.verifier, ctx.audit, store.silence)
-    app, servicers = faces(ctx, admission, lambda: {"store": True})
-    mine = free_port()
-    server = make_server(f"127.0.0.1:{mine}", admission, servicers)
-    server.start()
-    relay.start()
-    follower.start()
-    stub = ingest_pb2_grpc.IngestServiceStub(make_channel(f"127.0.0.1:{mine}"))
-    running = RunningIngest(ctx, clock, issuer, audit, catalog, app, stub, follower, f"127.0.0.1:{mine}")
-    running.knows(len(catalog.changes))
-    yield running
-    must_fit("ingest", store.db)
-    follower.stop()
-    relay.stop()
-    server.stop(None)
-    until(lambda: not relay._thread.is_alive(), "the relay ends")
-    others.stop(None)
+    with borrowed(faces, ctx, admission, lambda: {"store": True}) as (app, servicers):
+        mine = free_port()
+        server = make_server(f"127.0.0.1:{mine}", admission, servicers)
+        server.start()
+        relay.start()
+        follower.start()
+        stub = ingest_pb2_grpc.IngestServiceStub(make_channel(f"127.0.0.1:{mine}"))
+        running = RunningIngest(ctx, clock, issuer, audit, catalog, app, stub, follower, f"127.0.0.1:{mine}")
+        running.knows(len(catalog.changes))
+        yield running
+        must_fit("ingest", store.db)
+        follower.stop()
+        relay.stop()
+        server.stop(None)
+        until(lambda: not relay._thread.is_alive(), "the relay ends")
+        others.stop(None)
     store.close()
 
 

@@ -33,6 +33,7 @@ from services.objection.context import ObjectionContext
 from services.objection.store.cases import ObjectionStore
 from services.objection.usecases.recompute_deadlines import DeadlineRecounter
 from tests.documents import must_fit
+from tests.faces import borrowed
 from tests.objection.sources import (
     REGULATOR,
     YEARS,
@@ -221,9 +222,10 @@ class running:
         ctx = ObjectionContext(ObjectionStore(store, self._keys), trail, clock, records, references)
         ctx.store.create_indexes()
         self._followed = feeds(ctx, self._assembly)
-        app, servicers = faces(
-            ctx, self._assembly.admission, self._assembly.ready(self._followed), self._assembly.operations
+        self._borrowing = borrowed(
+            faces, ctx, self._assembly.admission, self._assembly.ready(self._followed), self._assembly.operations
         )
+        app, servicers = self._borrowing.__enter__()
         port = free_port()
         server = make_server(f"127.0.0.1:{port}", self._assembly.admission, servicers)
         server.start()
@@ -260,6 +262,7 @@ class running:
         for server in self._servers:
             server.stop(None)
         self._assembly.close()
+        self._borrowing.__exit__(None, None, None)
 
     def _serve(self, add: Any, servicer: Any) -> str:
         server, address = served(add, servicer)
