@@ -61,7 +61,16 @@ def test_a_list_is_drafted_edited_and_published_in_versions(catalog: RunningCata
     for refused in (authority.put(path, COLOURS), authority.post(f"{path}/publish", {"effective_from": "2026-12-01"})):
         assert refused.json["code"] == "CODE_LIST_PUBLISHED"
     assert [d["version"] for d in authority.get("/v1/catalog/code-lists/drafts").json["drafts"]] == [1]
-    assert authority.get("/v1/catalog/code-lists/drafts/codes_x").json["code"] == "CODE_LIST_DRAFT_UNKNOWN"
+    unknown = "/v1/catalog/code-lists/drafts/codes_x"
+    for refused in (
+        authority.get(unknown),
+        authority.put(unknown, COLOURS),
+        authority.post(f"{unknown}/publish", {"effective_from": "2026-11-24"}),
+    ):
+        assert (refused.status_code, refused.json["code"]) == (404, "CODE_LIST_DRAFT_UNKNOWN")
+    assert [e["act"] for e in catalog.audit.events if e["details"].get("code") == "CODE_LIST_DRAFT_UNKNOWN"] == [
+        *("code_list.draft_read", "code_list.draft_edited", "code_list.published"),
+    ]
 
     more = COLOURS | {"values": [*COLOURS["values"], {"code": "3", "name": {"zh": "白"}}]}
     assert publishes(catalog, more, "2026-11-23").json["code"] == "CODE_LIST_BACKDATED"

@@ -89,6 +89,46 @@ def test_providers_see_and_comment_on_drafts_that_name_them(catalog: RunningCata
     assert named.post(f"{drafted}/comments", remark).json["code"] == "DRAFT_PUBLISHED"
 
 
+def test_who_asks_for_a_draft_that_is_not_there_is_on_record(
+    catalog: RunningCatalog, licensing: dict[str, Any]
+) -> None:
+    path, authority = "/v1/catalog/drafts/draft_x", catalog.authority
+    for act, asked in (
+        ("draft.read", lambda: authority.get(path)),
+        ("draft.compared", lambda: authority.get(f"{path}/diff")),
+        ("draft.comments_listed", lambda: authority.get(f"{path}/comments")),
+        ("draft.edited", lambda: authority.put(path, licensing)),
+        ("draft.commented", lambda: authority.post(f"{path}/comments", {"stance": "agree", "text": "无意见"})),
+        ("draft.submitted", lambda: authority.post(f"{path}/submit", {})),
+        (
+            "draft.reviewed",
+            lambda: authority.post(f"{path}/review", {"decision": "approve", "opinion": "同意", "revision": 1}),
+        ),
+        ("entry.published", lambda: authority.post(f"{path}/publish", TODAY)),
+    ):
+        refused = asked()
+        assert (act, refused.status_code, refused.json["code"]) == (act, 404, "DRAFT_UNKNOWN")
+        [event] = catalog.audit.of(act)
+        assert (event["outcome"], event["details"]) == ("refused", {"code": "DRAFT_UNKNOWN"})
+
+
+def test_a_repeat_is_judged_by_the_draft_as_it_is_now(
+    catalog: RunningCatalog, drafted: str, licensing: dict[str, Any]
+) -> None:
+    """Who may no longer see a draft gets no answer from when that was allowed."""
+    second, key = catalog.caller("authority", sub="officer:second"), {"Idempotency-Key": "k1"}
+    remark = {"stance": "agree", "text": "无意见"}
+    verdict = {"decision": "return", "opinion": "补充", "revision": 1}
+    assert provider(catalog).post(f"{drafted}/comments", remark, **key).status_code == 201
+    catalog.authority.post(f"{drafted}/submit", {})
+    assert second.post(f"{drafted}/review", verdict, **key).status_code == 200
+
+    licensing["providers"] = [{"uscc": TAX, "name": "国家税务总局阳江市税务局"}]
+    assert second.put(drafted, licensing).status_code == 200
+    assert provider(catalog).post(f"{drafted}/comments", remark, **key).json["code"] == "DRAFT_UNKNOWN"
+    assert second.post(f"{drafted}/review", verdict, **key).json["code"] == "REVIEW_OWN_WORK"
+
+
 def test_nobody_reviews_what_they_wrote_or_submitted(
     catalog: RunningCatalog, drafted: str, licensing: dict[str, Any]
 ) -> None:
@@ -211,6 +251,7 @@ def test_only_the_authority_retires(catalog: RunningCatalog, licensing: dict[str
     body = {"effective_to": "2026-12-31", "basis": "依据"}
     assert catalog.caller("centre").post("/v1/catalog/entries/XZXK/retire", body).json["code"] == "ROLE_NOT_ALLOWED"
     assert catalog.authority.post("/v1/catalog/entries/NOPE/retire", body).json["code"] == "ENTRY_UNKNOWN"
+    assert [e["details"]["code"] for e in catalog.audit.of("entry.retired")] == ["ROLE_NOT_ALLOWED", "ENTRY_UNKNOWN"]
 
 
 def test_a_change_is_shown_in_words_before_and_after_it_is_published(

@@ -108,6 +108,8 @@ def test_an_officer_of_a_county_acts_for_it_only(catalog: RunningCatalog, licens
     for refused in (
         county.put(path, HOUSING),
         county.put(f"/v1/catalog/organisations/{USCC}", HOUSING | {"region": "441721"}),
+        # Whose it is comes before what is wrong with it.
+        county.put(f"/v1/catalog/organisations/{USCC}", HOUSING | {"region": "441721", "name": ""}),
         county.post(f"/v1/catalog/drafts/{draft}/publish", day),
         county.post("/v1/catalog/entries/XZXK/retire", {"effective_to": "2027-06-30", "basis": "修订"}),
         county.post(f"/v1/catalog/code-lists/drafts/{codes}/publish", day),
@@ -115,3 +117,4 @@ def test_an_officer_of_a_county_acts_for_it_only(catalog: RunningCatalog, licens
         county.put("/v1/catalog/calendar/2027", {"days_off": ["2027-01-01"], "days_worked": []}),
     ):
         assert (refused.status_code, refused.json["code"]) == (403, "OUTSIDE_REGION"), refused.text
+    assert len([e for e in catalog.audit.of("organisation.recorded") if e["outcome"] == "refused"]) == 3

@@ -21,15 +21,14 @@ CONFINED: dict[str, dict[Role, str]] = {
     "A provider only when the draft names it; to others of them it is as if it did not exist.": {
         Role.PROVIDER: "DRAFT_UNKNOWN"
     },
-    "the organisation's region, and the one that it had, lie within the officer's": dict.fromkeys(
-        _OFFICERS, "OUTSIDE_REGION"
-    ),
     "the officer acts for the whole city, not for a county": dict.fromkeys(_OFFICERS, "OUTSIDE_REGION"),
     "the gateway itself asks": {Role.SERVICE: "NOT_THE_GATEWAY"},
     "the service is disclosure or objection": {Role.SERVICE: "FEED_NOT_FOR_YOU"},
     **{
         f"the {what} lies within the {whose}": dict.fromkeys(_OFFICERS, "OUTSIDE_REGION")
         for what, whose in (
+            ("organisation's region", "officer's"),
+            ("organisation's new region", "officer's"),
             ("client's region", "officer's"),
             ("new client's region", "officer's"),
             ("proposal's region", "officer's"),

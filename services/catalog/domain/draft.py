@@ -169,7 +169,7 @@ class Draft:
         self._must_be_current(revision)
         if self.state is not DraftState.SUBMITTED:
             raise DRAFT_NOT_SUBMITTED(state=self.state)
-        # This is checked here too: the reviewer may have edited the draft after the call was authorised.
+        # The use case asks this first, to put the refusal on record; here it holds for every caller of the domain.
         if reviewer in self.authors:
             raise REVIEW_OWN_WORK()
         review = Review(decision, opinion, reviewer, self.revision, at)

@@ -17,6 +17,7 @@ from services.catalog.domain.entry_versions import read_entry
 from services.catalog.domain.organisation import DirectoryEntry, read_organisation
 from services.catalog.domain.rule_set import RuleSet, read_rule_set
 
+R = TypeVar("R")
 T = TypeVar("T")
 
 # Sorts after every date: the last day of a version that has none.
@@ -164,6 +165,18 @@ class CatalogStore:
         """Runs `work` as `Store.once` does."""
         return self.store.once(caller, key, request, work, keep)
 
+    def once_on(
+        self,
+        load: Callable[[UnitOfWork], R],
+        caller: str,
+        key: str,
+        request: bytes,
+        work: Callable[[UnitOfWork, R], T],
+        keep: Callable[[T], RawDocument],
+    ) -> Once[T]:
+        """Loads something and runs `work` on it as `Store.once_on` does."""
+        return self.store.once_on(load, caller, key, request, work, keep)
+
     def transact(self, work: Callable[[UnitOfWork], T]) -> T:
         """Runs `work` in a transaction."""
         return self.store.transact(work)
@@ -274,15 +287,15 @@ class CatalogStore:
         row = _row_with_id(holiday_notice.year_to_dict(year), "year")
         self._collection(CalendarYearRow).replace_one({"_id": year.year}, row, upsert=True, session=unit.session)
 
-    def code_list(self, name: str, version: int) -> CodeList | None:
+    def code_list(self, name: str, version: int, unit: UnitOfWork | None = None) -> CodeList | None:
         """Returns one published version of a code list."""
-        row = self._collection(CodeListRow).find_one({"_id": _key(name, version)})
+        row = self._collection(CodeListRow).find_one({"_id": _key(name, version)}, session=session_of(unit))
         return read_code_list(row) if row else None
 
-    def code_list_in_force(self, name: str, day: date) -> CodeList | None:
+    def code_list_in_force(self, name: str, day: date, unit: UnitOfWork | None = None) -> CodeList | None:
         """Returns the newest version of a code list that is effective on a day."""
         query = {"name": name, "effective_from": {"$lte": day.isoformat()}}
-        row = self._collection(CodeListRow).find_one(query, sort=[("version", -1)])
+        row = self._collection(CodeListRow).find_one(query, sort=[("version", -1)], session=session_of(unit))
         return read_code_list(row) if row else None
 
     def code_lists_in_force(self, day: date, after: str, limit: int) -> list[CodeList]:

@@ -7,7 +7,9 @@ from typing import Final
 from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import of_the_city
+from chengxin.errors import Problem
 from chengxin.store.database import UnitOfWork
+from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical, digest
 from chengxin.values.ids import new_id
@@ -60,20 +62,30 @@ def draft(ctx: CatalogContext, caller: Principal, content: CodeListContent, key:
     return ctx.store.once(caller.sub, key, asked, work, CodeListDraft.to_dict).or_read(read_list_draft)
 
 
-@command(Act.CODE_LIST_DRAFT_EDITED, roles={Role.AUTHORITY}, articles=("9",))
+def any_list_draft(
+    ctx: CatalogContext, caller: Principal, draft: CodeListDraft | None, draft_id: str
+) -> Problem | None:
+    """Any draft of a code list that there is."""
+    return None if draft is not None else CODE_LIST_DRAFT_UNKNOWN(draft_id=draft_id)
+
+
+@command(Act.CODE_LIST_DRAFT_EDITED, roles={Role.AUTHORITY}, articles=("9",), may=any_list_draft)
 def edit(
     ctx: CatalogContext, caller: Principal, draft_id: str, content: CodeListContent, key: str = ""
 ) -> CodeListDraft:
     """Replaces a draft. Raises CODE_LIST_DRAFT_UNKNOWN, CODE_LIST_PUBLISHED, CODE_LIST_RENAMED, CODE_LIST_INVALID."""
     must_be_sound(content.findings(), CODE_LIST_INVALID)
 
-    def work(unit: UnitOfWork) -> CodeListDraft:
-        edited = _draft(ctx, draft_id, unit).edited(content)
+    def work(unit: UnitOfWork, draft: CodeListDraft) -> CodeListDraft:
+        edited = draft.edited(content)
         _save(ctx, caller, unit, Act.CODE_LIST_DRAFT_EDITED, edited)
         return edited
 
     asked = canonical([Act.CODE_LIST_DRAFT_EDITED, draft_id, content.to_dict()])
-    return ctx.store.once(caller.sub, key, asked, work, CodeListDraft.to_dict).or_read(read_list_draft)
+    done = ctx.store.once_on(
+        lambda unit: _authorised_draft(ctx, draft_id, unit), caller.sub, key, asked, work, CodeListDraft.to_dict
+    )
+    return done.or_read(read_list_draft)
 
 
 @query(
@@ -84,28 +96,36 @@ def drafts(ctx: CatalogContext, caller: Principal, after: str, size: int) -> lis
     return ctx.store.list_drafts(after, size + 1)
 
 
-@query(Act.CODE_LIST_DRAFT_READ, roles={Role.AUTHORITY, Role.CENTRE}, articles=("9",), unrecorded=NO_CREDIT_INFORMATION)
+@query(
+    Act.CODE_LIST_DRAFT_READ,
+    roles={Role.AUTHORITY, Role.CENTRE},
+    articles=("9",),
+    may=any_list_draft,
+    unrecorded=NO_CREDIT_INFORMATION,
+)
 def read_draft(ctx: CatalogContext, caller: Principal, draft_id: str) -> CodeListDraft:
     """One draft. Raises CODE_LIST_DRAFT_UNKNOWN."""
-    return _draft(ctx, draft_id)
+    return _authorised_draft(ctx, draft_id)
 
 
-@command(Act.CODE_LIST_PUBLISHED, roles={Role.AUTHORITY}, articles=("6", "9"), when=(of_the_city,))
+@command(Act.CODE_LIST_PUBLISHED, roles={Role.AUTHORITY}, articles=("6", "9"), when=(of_the_city,), may=any_list_draft)
 def publish(ctx: CatalogContext, caller: Principal, draft_id: str, first: date, key: str = "") -> CodeList:
     """Publishes a draft as the next version of its list. Entries keep the values that they were published with.
 
     Raises CODE_LIST_DRAFT_UNKNOWN, CODE_LIST_PUBLISHED, CODE_LIST_BACKDATED, CODE_LIST_OVERLAPS, EFFECTIVE_IMPLAUSIBLE.
     """
 
-    def work(unit: UnitOfWork) -> CodeList:
-        begun = _draft(ctx, draft_id, unit)
-        must_be_sound(begun.content.findings(), CODE_LIST_INVALID)
-        published = _publish(ctx, caller, unit, begun.content, first)
-        ctx.store.save_list_draft(begun.published(published.version), unit)
+    def work(unit: UnitOfWork, draft: CodeListDraft) -> CodeList:
+        must_be_sound(draft.content.findings(), CODE_LIST_INVALID)
+        published = _publish(ctx, caller, unit, draft.content, first)
+        ctx.store.save_list_draft(draft.published(published.version), unit)
         return published
 
     asked = canonical([Act.CODE_LIST_PUBLISHED, draft_id, first.isoformat()])
-    return ctx.store.once(caller.sub, key, asked, work, CodeList.to_dict).or_read(read_code_list)
+    done = ctx.store.once_on(
+        lambda unit: _authorised_draft(ctx, draft_id, unit), caller.sub, key, asked, work, CodeList.to_dict
+    )
+    return done.or_read(read_code_list)
 
 
 @command(Act.CODE_LIST_SEEDED, roles={Role.SERVICE}, articles=("9",), when=(no_other_service,))
@@ -129,31 +149,29 @@ def to_be_seeded(there: CodeList | None, content: CodeListContent) -> bool:
     return there is None or (there.version == 1 and there.content != content)
 
 
-def resolved(ctx: CatalogContext, content: EntryContent) -> EntryContent:
+def resolved(ctx: CatalogContext, content: EntryContent, unit: UnitOfWork | None = None) -> EntryContent:
     """The content with the values of the code lists that it refers to. Raises ENTRY_INVALID."""
     references = {item.code_list_ref for item in content.items if item.code_list_ref is not None}
-    content, wrong = with_values(content, {reference: _find(ctx, reference) for reference in references})
+    content, wrong = with_values(content, {reference: _find(ctx, reference, unit) for reference in references})
     must_be_sound(wrong, ENTRY_INVALID)
     return content
 
 
-def known_regions(ctx: CatalogContext) -> frozenset[str]:
+def known_regions(ctx: CatalogContext, unit: UnitOfWork | None = None) -> frozenset[str]:
     """The codes of the region list in force today."""
-    regions = ctx.store.code_list_in_force(_REGIONS, ctx.clock.today())
+    regions = ctx.store.code_list_in_force(_REGIONS, ctx.clock.today(), unit)
     return frozenset(value.code for value in regions.content.values) if regions else frozenset()
 
 
-def _find(ctx: CatalogContext, reference: CodeListRef) -> CodeList | None:
+def _find(ctx: CatalogContext, reference: CodeListRef, unit: UnitOfWork | None = None) -> CodeList | None:
     store = ctx.store
     if reference.version:
-        return store.code_list(reference.name, reference.version)
-    return store.code_list_in_force(reference.name, ctx.clock.today())
+        return store.code_list(reference.name, reference.version, unit)
+    return store.code_list_in_force(reference.name, ctx.clock.today(), unit)
 
 
-def _draft(ctx: CatalogContext, draft_id: str, unit: UnitOfWork | None = None) -> CodeListDraft:
-    if (found := ctx.store.list_draft(draft_id, unit)) is None:
-        raise CODE_LIST_DRAFT_UNKNOWN(draft_id=draft_id)
-    return found
+def _authorised_draft(ctx: CatalogContext, draft_id: str, unit: UnitOfWork | None = None) -> CodeListDraft:
+    return authorise(ctx.store.list_draft(draft_id, unit), draft_id)
 
 
 def _save(ctx: CatalogContext, caller: Principal, unit: UnitOfWork, act: Act, begun: CodeListDraft) -> None:

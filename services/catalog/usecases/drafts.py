@@ -1,6 +1,6 @@
 """Drafts of entries: compiled by the authority together with the providers that they name (Art. 7)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Final
 
@@ -8,6 +8,7 @@ from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import Problem
 from chengxin.store.database import UnitOfWork
+from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical, digest
 from chengxin.values.ids import new_id
@@ -23,14 +24,16 @@ COMPILERS: Final = {Role.AUTHORITY}
 CONCERNED: Final = {Role.AUTHORITY, Role.CENTRE, Role.PROVIDER}
 
 
-def provider_is_named(
-    ctx: CatalogContext, caller: Principal, draft_id: str, *_: object, **__: object
-) -> Problem | None:
+def any_draft(ctx: CatalogContext, caller: Principal, draft: Draft | None, draft_id: str) -> Problem | None:
+    """Any draft that there is."""
+    return None if draft is not None else DRAFT_UNKNOWN(draft_id=draft_id)
+
+
+def provider_is_named(ctx: CatalogContext, caller: Principal, draft: Draft | None, draft_id: str) -> Problem | None:
     """A provider only when the draft names it; to others of them it is as if it did not exist."""
-    if caller.roles & {Role.AUTHORITY, Role.CENTRE}:
+    if draft is not None and (caller.roles & {Role.AUTHORITY, Role.CENTRE} or draft.names(caller.org)):
         return None
-    draft = ctx.store.draft(draft_id)
-    return None if draft is not None and draft.names(caller.org) else DRAFT_UNKNOWN(draft_id=draft_id)
+    return DRAFT_UNKNOWN(draft_id=draft_id)
 
 
 @command(Act.DRAFT_CREATED, roles=COMPILERS, articles=("7", "8"))
@@ -48,7 +51,7 @@ def create(ctx: CatalogContext, caller: Principal, content: EntryContent, key: s
     return ctx.store.once(caller.sub, key, asked, work, Draft.to_dict).or_read(read_draft)
 
 
-@command(Act.DRAFT_EDITED, roles=COMPILERS, articles=("7", "8"))
+@command(Act.DRAFT_EDITED, roles=COMPILERS, articles=("7", "8"), may=any_draft)
 def edit(
     ctx: CatalogContext,
     caller: Principal,
@@ -64,18 +67,16 @@ def edit(
     sound = _sound(ctx, content)
     asked = canonical([Act.DRAFT_EDITED, draft_id, revision, content.to_dict()])
 
-    def work(unit: UnitOfWork) -> Draft:
-        draft = known_draft(ctx, draft_id, unit).edited(sound, caller.sub, ctx.clock.now(), revision)
-        save(ctx, caller, unit, Act.DRAFT_EDITED, draft)
-        return draft
+    def edited(draft: Draft) -> Draft:
+        return draft.edited(sound, caller.sub, ctx.clock.now(), revision)
 
-    return ctx.store.once(caller.sub, key, asked, work, Draft.to_dict).or_read(read_draft)
+    return change(ctx, caller, Act.DRAFT_EDITED, draft_id, edited, asked, key)
 
 
-@query(Act.DRAFT_READ, roles=CONCERNED, articles=("7",), when=(provider_is_named,), unrecorded=NO_CREDIT_INFORMATION)
+@query(Act.DRAFT_READ, roles=CONCERNED, articles=("7",), may=provider_is_named, unrecorded=NO_CREDIT_INFORMATION)
 def read(ctx: CatalogContext, caller: Principal, draft_id: str) -> Draft:
     """One draft. Raises DRAFT_UNKNOWN."""
-    return known_draft(ctx, draft_id)
+    return authorised_draft(ctx, draft_id)
 
 
 @query(Act.DRAFT_LISTED, roles=CONCERNED, articles=("7",), unrecorded=NO_CREDIT_INFORMATION)
@@ -85,31 +86,53 @@ def listed(ctx: CatalogContext, caller: Principal, after: str, size: int) -> lis
     return ctx.store.drafts(after, size + 1, None if everything else caller.org)
 
 
-@query(
-    Act.DRAFT_COMPARED, roles=CONCERNED, articles=("7",), when=(provider_is_named,), unrecorded=NO_CREDIT_INFORMATION
-)
+@query(Act.DRAFT_COMPARED, roles=CONCERNED, articles=("7",), may=provider_is_named, unrecorded=NO_CREDIT_INFORMATION)
 def difference(ctx: CatalogContext, caller: Principal, draft_id: str) -> tuple[int, Draft, EntryDifference]:
     """What a draft would change in its entry's newest version, whose number comes first; 0 for a new entry.
 
     Raises DRAFT_UNKNOWN.
     """
-    draft = known_draft(ctx, draft_id)
+    draft = authorised_draft(ctx, draft_id)
     newest = ctx.store.newest(draft.content.code)
     if newest is None:
         return 0, draft, EntryDifference(())
     return newest.version, draft, compare(newest.content, draft.content)
 
 
-def known_draft(ctx: CatalogContext, draft_id: str, unit: UnitOfWork | None = None) -> Draft:
-    """A draft by its id. Raises DRAFT_UNKNOWN."""
-    if (draft := ctx.store.draft(draft_id, unit)) is None:
-        raise DRAFT_UNKNOWN(draft_id=draft_id)
-    return draft
+def authorised_draft(ctx: CatalogContext, draft_id: str, unit: UnitOfWork | None = None) -> Draft:
+    """Returns a draft if the rule of the use case lets the caller act on it. Raises DRAFT_UNKNOWN, or the refusal."""
+    return authorise(ctx.store.draft(draft_id, unit), draft_id)
 
 
-def wrong(ctx: CatalogContext, content: EntryContent) -> Iterator[Finding]:
-    """Everything wrong with a content whose code lists are resolved, as the lists are today."""
-    return chain(findings(content), region_findings(content, known_regions(ctx)))
+def change(
+    ctx: CatalogContext,
+    caller: Principal,
+    act: Act,
+    draft_id: str,
+    changed: Callable[[Draft], Draft],
+    asked: bytes,
+    key: str,
+    **details: object,
+) -> Draft:
+    """Loads a draft, judges the caller by it, and saves what `changed` makes of it, in one transaction.
+
+    `asked` is the request, to tell a repeat from another request under the same key; `details` go into the event.
+    """
+
+    def work(unit: UnitOfWork, draft: Draft) -> Draft:
+        after = changed(draft)
+        save(ctx, caller, unit, act, after, **details)
+        return after
+
+    done = ctx.store.once_on(
+        lambda unit: authorised_draft(ctx, draft_id, unit), caller.sub, key, asked, work, Draft.to_dict
+    )
+    return done.or_read(read_draft)
+
+
+def wrong(ctx: CatalogContext, content: EntryContent, unit: UnitOfWork | None = None) -> Iterator[Finding]:
+    """Yields every fault of a content whose code lists are resolved, as the lists are today."""
+    return chain(findings(content), region_findings(content, known_regions(ctx, unit)))
 
 
 def save(ctx: CatalogContext, caller: Principal, unit: UnitOfWork, act: Act, draft: Draft, **details: object) -> None:

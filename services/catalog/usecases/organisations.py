@@ -8,6 +8,7 @@ from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import outside
 from chengxin.errors import Problem
 from chengxin.store.database import UnitOfWork
+from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical, digest
 from services.catalog.context import NO_CREDIT_INFORMATION, CatalogContext, must_be_sound
@@ -44,22 +45,33 @@ def read(ctx: CatalogContext, caller: Principal, uscc: str) -> DirectoryEntry:
     return _seen(caller, found)
 
 
-def in_region(
+def new_region_is_own(
     ctx: CatalogContext, caller: Principal, entry: DirectoryEntry, *_: object, **__: object
 ) -> Problem | None:
-    """the organisation's region, and the one that it had, lie within the officer's"""
-    before = ctx.store.organisation(entry.uscc)
-    regions = {entry.region, before.region if before else entry.region}
-    return next(filter(None, (outside(caller, region) for region in regions)), None)
+    """the organisation's new region lies within the officer's"""
+    return outside(caller, entry.region)
 
 
-@command(Act.ORGANISATION_RECORDED, roles={Role.AUTHORITY}, articles=("6",), when=(in_region,))
+def region_is_own(ctx: CatalogContext, caller: Principal, recorded: DirectoryEntry, uscc: str) -> Problem | None:
+    """the organisation's region lies within the officer's"""
+    return outside(caller, recorded.region)
+
+
+@command(
+    Act.ORGANISATION_RECORDED, roles={Role.AUTHORITY}, articles=("6",), when=(new_region_is_own,), may=region_is_own
+)
 def record(ctx: CatalogContext, caller: Principal, entry: DirectoryEntry, key: str = "") -> DirectoryEntry:
     """Enters an organisation, or changes what the directory says of it. Raises INPUT_INVALID."""
-    must_be_sound(entry.findings(known_regions(ctx)))
 
-    def work(unit: UnitOfWork) -> DirectoryEntry:
-        if ctx.store.organisation(entry.uscc, unit) != entry:
+    def load(unit: UnitOfWork) -> DirectoryEntry | None:
+        recorded = ctx.store.organisation(entry.uscc, unit)
+        # An organisation that the directory lacks is judged as it is to be entered.
+        authorise(recorded or entry, entry.uscc)
+        return recorded
+
+    def work(unit: UnitOfWork, recorded: DirectoryEntry | None) -> DirectoryEntry:
+        must_be_sound(entry.findings(known_regions(ctx, unit)))
+        if recorded != entry:
             ctx.store.save_organisation(entry, unit)
             details = {
                 "uscc": entry.uscc,
@@ -74,7 +86,7 @@ def record(ctx: CatalogContext, caller: Principal, entry: DirectoryEntry, key: s
         return entry
 
     asked = canonical([Act.ORGANISATION_RECORDED, entry.to_dict()])
-    return ctx.store.once(caller.sub, key, asked, work, DirectoryEntry.to_dict).or_read(read_organisation)
+    return ctx.store.once_on(load, caller.sub, key, asked, work, DirectoryEntry.to_dict).or_read(read_organisation)
 
 
 def _seen(caller: Principal, entry: DirectoryEntry) -> DirectoryEntry:

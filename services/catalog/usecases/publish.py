@@ -8,23 +8,26 @@ from typing import Any, Final
 from chengxin.auth.executor import command
 from chengxin.auth.principal import Principal
 from chengxin.auth.regions import of_the_city
+from chengxin.errors import Problem
 from chengxin.store.database import UnitOfWork
+from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical, digest
 from services.catalog.context import CatalogContext, must_be_sound
+from services.catalog.domain.draft import Draft
 from services.catalog.domain.entry import ENTRY_INVALID, ENTRY_UNKNOWN, Entry, EntryContent
 from services.catalog.domain.entry_diff import compare
 from services.catalog.domain.entry_validation import Finding
 from services.catalog.domain.entry_versions import InForcePeriod, Publication, publish, read_entry, retire
 from services.catalog.usecases.code_lists import resolved
-from services.catalog.usecases.drafts import COMPILERS, known_draft, wrong
+from services.catalog.usecases.drafts import COMPILERS, any_draft, authorised_draft, wrong
 
 # The rule set, and its value, by which drafts must be reviewed before they are published; absent means not.
 _RULES: Final = "catalog"
 _REVIEW_REQUIRED: Final = "review_required"
 
 
-@command(Act.ENTRY_PUBLISHED, roles=COMPILERS, articles=("6", "7"), when=(of_the_city,))
+@command(Act.ENTRY_PUBLISHED, roles=COMPILERS, articles=("6", "7"), when=(of_the_city,), may=any_draft)
 def publish_draft(
     ctx: CatalogContext, caller: Principal, draft_id: str, period: InForcePeriod, document: str = "", key: str = ""
 ) -> Entry:
@@ -34,14 +37,13 @@ def publish_draft(
     PUBLICATION_BACKDATED, PUBLICATION_OVERLAPS, PERIOD_REVERSED, EFFECTIVE_IMPLAUSIBLE.
     """
 
-    def work(unit: UnitOfWork) -> Entry:
-        draft = known_draft(ctx, draft_id, unit)
+    def work(unit: UnitOfWork, draft: Draft) -> Entry:
         content = draft.content
         now, today = ctx.clock.now(), ctx.clock.today()
         before = ctx.store.newest(content.code, unit)
         published = draft.published(before.version + 1 if before else 1, now, _review_required(ctx, today, unit))
         # The rules may have become stricter since it was written.
-        faults = chain(wrong(ctx, resolved(ctx, content)), _closed(ctx, content, unit))
+        faults = chain(wrong(ctx, resolved(ctx, content, unit), unit), _closed(ctx, content, unit))
         must_be_sound(faults, ENTRY_INVALID)
         publication = publish(content, period, before, now, today, document)
         for entry in filter(None, (publication.closed, publication.entry)):
@@ -55,19 +57,28 @@ def publish_draft(
 
     days = [period.first.isoformat(), period.last.isoformat() if period.last else ""]
     asked = canonical([Act.ENTRY_PUBLISHED, draft_id, *days, *filter(None, [document])])
-    return ctx.store.once(caller.sub, key, asked, work, Entry.to_dict).or_read(read_entry)
+    done = ctx.store.once_on(
+        lambda unit: authorised_draft(ctx, draft_id, unit), caller.sub, key, asked, work, Entry.to_dict
+    )
+    return done.or_read(read_entry)
 
 
-@command(Act.ENTRY_RETIRED, roles=COMPILERS, articles=("6", "7", "18"), when=(of_the_city,))
+def any_entry(ctx: CatalogContext, caller: Principal, newest: Entry | None, code: str) -> Problem | None:
+    """Any entry that there is."""
+    return None if newest is not None else ENTRY_UNKNOWN(code=code, version="-")
+
+
+@command(Act.ENTRY_RETIRED, roles=COMPILERS, articles=("6", "7", "18"), when=(of_the_city,), may=any_entry)
 def retire_entry(ctx: CatalogContext, caller: Principal, code: str, last: date, basis: str, key: str = "") -> Entry:
     """Gives an entry's newest version a last day, after which nothing is delivered under the entry.
 
     Raises ENTRY_UNKNOWN, RETIREMENT_BACKDATED, RETIREMENT_BEFORE_START, RETIREMENT_LATE.
     """
 
-    def work(unit: UnitOfWork) -> Entry:
-        if (newest := ctx.store.newest(code, unit)) is None:
-            raise ENTRY_UNKNOWN(code=code, version="-")
+    def load(unit: UnitOfWork) -> Entry:
+        return authorise(ctx.store.newest(code, unit), code)
+
+    def work(unit: UnitOfWork, newest: Entry) -> Entry:
         retired = retire(newest, last, basis, ctx.clock.today())
         ctx.store.save_entry(retired, unit)
         unit.publish("entry", entry=retired.to_dict())
@@ -80,7 +91,7 @@ def retire_entry(ctx: CatalogContext, caller: Principal, code: str, last: date, 
         return retired
 
     asked = canonical([Act.ENTRY_RETIRED, code, last.isoformat(), basis])
-    return ctx.store.once(caller.sub, key, asked, work, Entry.to_dict).or_read(read_entry)
+    return ctx.store.once_on(load, caller.sub, key, asked, work, Entry.to_dict).or_read(read_entry)
 
 
 def _closed(ctx: CatalogContext, content: EntryContent, unit: UnitOfWork) -> Iterator[Finding]:

@@ -12,16 +12,15 @@ from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical, digest
 from chengxin.values.ids import new_id
 from services.catalog.context import NO_CREDIT_INFORMATION, CatalogContext
-from services.catalog.domain.draft import (
-    REVIEW_OWN_WORK,
-    Comment,
-    Draft,
-    ReviewDecision,
-    Stance,
-    read_comment,
-    read_draft,
+from services.catalog.domain.draft import REVIEW_OWN_WORK, Comment, Draft, ReviewDecision, Stance, read_comment
+from services.catalog.usecases.drafts import (
+    COMPILERS,
+    CONCERNED,
+    any_draft,
+    authorised_draft,
+    change,
+    provider_is_named,
 )
-from services.catalog.usecases.drafts import COMPILERS, CONCERNED, known_draft, provider_is_named, save
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Opinion:
     where: str = ""
 
 
-@command(Act.DRAFT_COMMENTED, roles=CONCERNED, articles=("7",), when=(provider_is_named,))
+@command(Act.DRAFT_COMMENTED, roles=CONCERNED, articles=("7",), may=provider_is_named)
 def comment(ctx: CatalogContext, caller: Principal, draft_id: str, opinion: Opinion, key: str = "") -> Comment:
     """Says something about a draft that is not published yet; the words stay out of the audit log.
 
@@ -41,8 +40,7 @@ def comment(ctx: CatalogContext, caller: Principal, draft_id: str, opinion: Opin
     """
     at = ctx.clock.now()
 
-    def work(unit: UnitOfWork) -> Comment:
-        draft = known_draft(ctx, draft_id, unit)
+    def work(unit: UnitOfWork, draft: Draft) -> Comment:
         draft.must_be_open()
         comment_id = new_id("comment")
         said = Comment(
@@ -69,33 +67,34 @@ def comment(ctx: CatalogContext, caller: Principal, draft_id: str, opinion: Opin
         return said
 
     asked = canonical([Act.DRAFT_COMMENTED, draft_id, opinion.stance, opinion.where, opinion.text])
-    return ctx.store.once(caller.sub, key, asked, work, Comment.to_dict).or_read(read_comment)
+    done = ctx.store.once_on(
+        lambda unit: authorised_draft(ctx, draft_id, unit), caller.sub, key, asked, work, Comment.to_dict
+    )
+    return done.or_read(read_comment)
 
 
 @query(
     Act.DRAFT_COMMENTS_LISTED,
     roles=CONCERNED,
     articles=("7",),
-    when=(provider_is_named,),
+    may=provider_is_named,
     unrecorded=NO_CREDIT_INFORMATION,
 )
 def comments(ctx: CatalogContext, caller: Principal, draft_id: str, after: str, size: int) -> list[Comment]:
     """What was said about a draft, oldest first; one more than `size` when there are more. Raises DRAFT_UNKNOWN."""
-    known_draft(ctx, draft_id)
+    authorised_draft(ctx, draft_id)
     return ctx.store.comments(draft_id, after, size + 1)
 
 
-@command(Act.DRAFT_SUBMITTED, roles=COMPILERS, articles=("7",))
+@command(Act.DRAFT_SUBMITTED, roles=COMPILERS, articles=("7",), may=any_draft)
 def submit(ctx: CatalogContext, caller: Principal, draft_id: str, revision: int | None, key: str = "") -> Draft:
     """Lays a draft before a reviewer. Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED, DRAFT_CHANGED, DRAFT_NOT_OPEN."""
 
-    def work(unit: UnitOfWork) -> Draft:
-        draft = known_draft(ctx, draft_id, unit).submitted(caller.sub, ctx.clock.now(), revision)
-        save(ctx, caller, unit, Act.DRAFT_SUBMITTED, draft)
-        return draft
+    def submitted(draft: Draft) -> Draft:
+        return draft.submitted(caller.sub, ctx.clock.now(), revision)
 
     asked = canonical([Act.DRAFT_SUBMITTED, draft_id, revision])
-    return ctx.store.once(caller.sub, key, asked, work, Draft.to_dict).or_read(read_draft)
+    return change(ctx, caller, Act.DRAFT_SUBMITTED, draft_id, submitted, asked, key)
 
 
 @dataclass(frozen=True)
@@ -107,25 +106,23 @@ class Verdict:
     revision: int
 
 
-def not_own_work(ctx: CatalogContext, caller: Principal, draft_id: str, *_: object, **__: object) -> Problem | None:
-    """Not who created, edited or submitted the draft."""
-    draft = ctx.store.draft(draft_id)
-    return REVIEW_OWN_WORK() if draft is not None and caller.sub in draft.authors else None
+def not_own_work(ctx: CatalogContext, caller: Principal, draft: Draft | None, draft_id: str) -> Problem | None:
+    """Not an officer who created, edited or submitted the draft."""
+    if draft is not None and caller.sub in draft.authors:
+        return REVIEW_OWN_WORK()
+    return any_draft(ctx, caller, draft, draft_id)
 
 
-@command(Act.DRAFT_REVIEWED, roles={Role.AUTHORITY, Role.CENTRE}, articles=("6", "7"), when=(not_own_work,))
+@command(Act.DRAFT_REVIEWED, roles={Role.AUTHORITY, Role.CENTRE}, articles=("6", "7"), may=not_own_work)
 def review(ctx: CatalogContext, caller: Principal, draft_id: str, verdict: Verdict, key: str = "") -> Draft:
     """A second officer approves a submitted draft or returns it; nobody reviews what they wrote or submitted.
 
     Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED, DRAFT_CHANGED, DRAFT_NOT_SUBMITTED, REVIEW_OWN_WORK.
     """
 
-    def work(unit: UnitOfWork) -> Draft:
-        draft = known_draft(ctx, draft_id, unit).reviewed(
-            verdict.decision, verdict.opinion, caller.sub, ctx.clock.now(), verdict.revision
-        )
-        save(ctx, caller, unit, Act.DRAFT_REVIEWED, draft, decision=verdict.decision.value)
-        return draft
+    def reviewed(draft: Draft) -> Draft:
+        return draft.reviewed(verdict.decision, verdict.opinion, caller.sub, ctx.clock.now(), verdict.revision)
 
-    asked = canonical([Act.DRAFT_REVIEWED, draft_id, verdict.decision, verdict.opinion, verdict.revision])
-    return ctx.store.once(caller.sub, key, asked, work, Draft.to_dict).or_read(read_draft)
+    decision = verdict.decision.value
+    asked = canonical([Act.DRAFT_REVIEWED, draft_id, decision, verdict.opinion, verdict.revision])
+    return change(ctx, caller, Act.DRAFT_REVIEWED, draft_id, reviewed, asked, key, decision=decision)
