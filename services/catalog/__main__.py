@@ -44,7 +44,7 @@ def compose() -> Service:
     from chengxin.process.settings import Settings
     from services.catalog.context import CatalogContext
     from services.catalog.store.catalog import CatalogStore
-    from services.catalog.usecases.initial_data import Keeper, seed
+    from services.catalog.usecases.initial_data import seed, seed_daily
 
     settings = Settings()
     assembly = assemble("catalog", settings)
@@ -61,7 +61,7 @@ def compose() -> Service:
     assembly.store.prepare(prepare)
     app, servicers = faces(catalog, assembly.admission, assembly.ready(), assembly.operations)
     server = make_server(settings.grpc_listen, assembly.admission, servicers)
-    return Service(app, server, [assembly.relay, Keeper(catalog), assembly.retrying], assembly.close)
+    return Service(app, server, [assembly.relay, seed_daily(catalog), assembly.retrying], assembly.close)
 
 
 def policy() -> list[dict[str, Any]]:

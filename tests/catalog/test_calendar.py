@@ -9,17 +9,17 @@ import pytest
 
 from services.catalog.domain.holiday_notice import announced_year, year_to_dict
 from services.catalog.usecases import initial_data
-from services.catalog.usecases.initial_data import Keeper, seed
+from services.catalog.usecases.initial_data import seed, seed_daily
 from tests.catalog.conftest import RunningCatalog
 from tests.support import until
 
 
 def test_a_process_that_runs_into_the_next_year_gets_the_one_after(catalog: RunningCatalog) -> None:
-    keeper = Keeper(catalog.ctx, seconds=0.02)
-    keeper.start()
+    task = seed_daily(catalog.ctx, seconds=0.02)
+    task.start()
     catalog.clock.instant = datetime(2027, 1, 1, 0, 0, tzinfo=UTC)
     assert until(lambda: catalog.anybody.get("/v1/catalog/calendar/2028").status_code == 200, "2028 is there")
-    keeper.stop()
+    task.stop()
 
 
 def test_the_calendar_knows_the_years_that_are_announced_and_says_which_are_not(catalog: RunningCatalog) -> None:
@@ -75,8 +75,8 @@ def test_the_calendar_is_kept_whatever_is_wrong_with_the_other_steps(
         raise ValueError
 
     monkeypatch.setattr(initial_data, "_STEPS", (broken, *initial_data._STEPS))
-    keeper = Keeper(catalog.ctx, seconds=0.02)
-    keeper.start()
+    task = seed_daily(catalog.ctx, seconds=0.02)
+    task.start()
     catalog.clock.instant = datetime(2028, 1, 1, 0, 0, tzinfo=UTC)
     assert until(lambda: catalog.anybody.get("/v1/catalog/calendar/2029").status_code == 200, "2029 is there")
-    keeper.stop()
+    task.stop()

@@ -1,11 +1,12 @@
 """What a new system needs before anybody has published anything: the deadlines of the regulation and a calendar."""
 
-import threading
 from datetime import date
 from typing import Final
 
 import structlog
 
+from chengxin.concurrency.periodic_task import PeriodicTask
+from chengxin.failures import reason_of
 from services.catalog.context import CatalogContext
 from services.catalog.domain.holiday_notice import announced_year, provisional_year
 from services.catalog.domain.rule_set import RuleSet
@@ -14,6 +15,8 @@ from services.catalog.usecases import calendar, code_lists, rule_sets
 from services.catalog.usecases.rule_sets import OWN
 
 log = structlog.get_logger()
+
+_DAY_SECONDS: Final = 24 * 3600.0
 
 # The year in which the regulation takes effect (Art. 33).
 _FIRST_YEAR: Final = 2018
@@ -68,29 +71,19 @@ def _seed_calendar(ctx: CatalogContext) -> None:
 _STEPS: Final = (_seed_deadlines, _seed_lists, _seed_calendar)
 
 
-class Keeper:
-    """Seeds again every day, so that a process that runs for years has the coming year in its calendar."""
+def seed_daily(ctx: CatalogContext, seconds: float = _DAY_SECONDS) -> PeriodicTask:
+    """Returns the task that seeds again every day.
 
-    def __init__(self, ctx: CatalogContext, seconds: float = 24 * 3600) -> None:
-        self._ctx = ctx
-        self._seconds = seconds
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="calendar-keeper", daemon=True)
+    A process that runs for years then has the coming year in its calendar. The first round is a day after the start,
+    because the process seeds when it starts.
+    """
 
-    def start(self) -> None:
-        """Begins in the background."""
-        self._thread.start()
+    def seed_again() -> None:
+        for step in _STEPS:
+            try:
+                step(ctx)
+            # A step that fails keeps no other from being done; tomorrow it is tried again, long before the year ends.
+            except Exception as e:
+                log.warning("seeding failed", step=step.__name__.strip("_"), **reason_of(e))
 
-    def stop(self) -> None:
-        """Ends."""
-        self._stopped.set()
-
-    def _run(self) -> None:
-        while not self._stopped.wait(self._seconds):
-            for step in _STEPS:
-                try:
-                    step(self._ctx)
-                # A store that is away today is there tomorrow, long before the year ends; and what keeps one step from
-                # being done keeps no other.
-                except Exception as e:
-                    log.warning("seeding failed", step=step.__name__.strip("_"), reason=repr(e)[:200])
+    return PeriodicTask("initial-data", seed_again, seconds, first_after=seconds)
