@@ -1,12 +1,18 @@
 """Deadlines are data under version control (Art. 29)."""
 
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from chengxin.errors import Problem
-from services.catalog.domain.rule_set import RuleSet
+from services.catalog.domain.rule_set import CATALOG_RULES, FORMS, REVIEW_REQUIRED, RuleSet
 from services.catalog.usecases.initial_data import seed
+from services.ingest.domain import quality
+from services.objection.domain import deadlines
 from tests.catalog.conftest import RunningCatalog
 from tests.catalog.licensing_entry import TODAY
 from tests.support import until
@@ -31,6 +37,73 @@ def test_the_objection_rules_must_be_complete() -> None:
     assert ("values.patience", "rules.unknown") in wrong
     assert ("values.answer_working_days", "rules.value") in wrong
     assert ("values", "rules.missing") in wrong
+
+
+class ValuesRead(defaultdict[str, int]):
+    """The values of a rule set; each that is asked for is there, and is noted."""
+
+    def __missing__(self, name: str) -> int:
+        return self.setdefault(name, 1)
+
+    def __contains__(self, name: object) -> bool:
+        return bool(self[str(name)])
+
+    def get(self, name: str, default: object = None) -> int:  # type: ignore[override]
+        return self[name]
+
+
+def read_deadlines(values: Mapping[str, int]) -> None:
+    rules = deadlines.DeadlineRules(1, values)
+    for step in deadlines.Step:
+        rules.working_days(step)
+    # The other steps cannot be extended.
+    rules.working_days(deadlines.Step.ANSWER, extended=True)
+
+
+# How each service reads its rule set.
+READERS: dict[str, Callable[[Mapping[str, int]], object]] = {
+    deadlines.RULE_SET: read_deadlines,
+    quality.RULE_SET: quality.thresholds,
+    CATALOG_RULES: lambda values: values[REVIEW_REQUIRED],
+}
+
+
+def test_the_catalog_has_a_form_for_every_rule_set_that_a_service_reads() -> None:
+    root = Path(__file__).parents[2]
+    sources = [path.read_text() for top in ("services", "gateway") for path in (root / top).rglob("*.py")]
+    read = {name for text in sources for name in re.findall(r'^RULE_SET: Final = "(\w+)"', text, re.MULTILINE)}
+    assert read | {CATALOG_RULES} == set(READERS) == set(FORMS)
+    # A service that takes rule sets from the feed takes them by such a name.
+    followers = [text for text in sources if 'case "rule_set"' in text]
+    assert len(followers) == len(read)
+    assert all('case "rule_set" if change.rule_set.name == RULE_SET' in text for text in followers)
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_form_has_exactly_the_values_that_the_service_reads(name: str) -> None:
+    read = ValuesRead()
+    READERS[name](read)
+    assert sorted(FORMS[name].values) == sorted(read)
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_misspelt_value_of_any_rule_set_is_refused(name: str) -> None:
+    whole = dict.fromkeys(FORMS[name].values, 1)
+    assert not list(RuleSet(name, TODAY, whole).findings())
+    for value in whole:
+        misspelt = {f"{n}s" if n == value else n: 1 for n in whole}
+        found = {(f.where, f.rule) for f in RuleSet(name, TODAY, misspelt).findings()}
+        assert (f"values.{value}s", "rules.unknown") in found
+
+
+def test_thresholds_of_quality_may_be_given_in_part_and_are_spelt_right(catalog: RunningCatalog) -> None:
+    body = {"name": "ingest_quality", "effective_from": "2026-12-01", "values": {"volume_drop_procent": 30}}
+    refused = catalog.authority.post("/v1/catalog/rules", body)
+    assert [(e["field"], e["rule"]) for e in refused.json["errors"]] == [
+        ("values.volume_drop_procent", "rules.unknown")
+    ]
+    right = body | {"values": {"volume_drop_percent": 30}}
+    assert catalog.authority.post("/v1/catalog/rules", right).status_code == 201
 
 
 OBJECTION = {

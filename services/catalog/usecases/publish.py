@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import date
 from itertools import chain
-from typing import Any, Final
+from typing import Any
 
 from chengxin.auth.executor import command
 from chengxin.auth.principal import Principal
@@ -19,12 +19,9 @@ from services.catalog.domain.entry import ENTRY_INVALID, ENTRY_UNKNOWN, Entry, E
 from services.catalog.domain.entry_diff import compare
 from services.catalog.domain.entry_validation import Finding
 from services.catalog.domain.entry_versions import InForcePeriod, Publication, publish, read_entry, retire
+from services.catalog.domain.rule_set import CATALOG_RULES, REVIEW_REQUIRED
 from services.catalog.usecases.code_lists import resolved
 from services.catalog.usecases.drafts import COMPILERS, any_draft, authorised_draft, wrong
-
-# The rule set, and its value, by which drafts must be reviewed before they are published; absent means not.
-_RULES: Final = "catalog"
-_REVIEW_REQUIRED: Final = "review_required"
 
 
 @command(Act.ENTRY_PUBLISHED, roles=COMPILERS, articles=("6", "7"), when=(of_the_city,), may=any_draft)
@@ -103,8 +100,8 @@ def _closed(ctx: CatalogContext, content: EntryContent, unit: UnitOfWork) -> Ite
 
 
 def _review_required(ctx: CatalogContext, today: date, unit: UnitOfWork) -> bool:
-    rules = ctx.store.rule_set_in_force(_RULES, today, unit)
-    return rules is not None and rules.values.get(_REVIEW_REQUIRED, 0) > 0
+    rules = ctx.store.rule_set_in_force(CATALOG_RULES, today, unit)
+    return rules is not None and rules.values.get(REVIEW_REQUIRED, 0) > 0
 
 
 def _details(publication: Publication, before: Entry | None) -> dict[str, Any]:
