@@ -26,7 +26,7 @@ def faces(
     from chengxin.http.operations import add_operations
     from chengxin_api.catalog.v1 import catalog_pb2_grpc
     from services.catalog.grpc.servicer import NAME, CatalogServicer
-    from services.catalog.http.entries import make_catalog_app
+    from services.catalog.http.app import make_catalog_app
 
     servicers = [(catalog_pb2_grpc.add_CatalogServiceServicer_to_server, CatalogServicer(ctx), NAME)]
     app = make_catalog_app(ctx, admission, ready)

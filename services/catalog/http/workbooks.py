@@ -69,7 +69,7 @@ class ResourcesAnswer(BaseModel):
     next_page_token: str
 
 
-def add_forms(app: OpenAPI, ctx: CatalogContext) -> None:
+def add_workbooks(app: OpenAPI, ctx: CatalogContext) -> None:
     """The views of the forms."""
     _add_sheets(app, ctx)
     _add_templates(app, ctx)

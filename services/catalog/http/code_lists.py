@@ -1,7 +1,7 @@
-"""HTTP face of code lists and of the directory of organisations. No decisions here."""
+"""The views of code lists. No decisions here."""
 
 from datetime import date
-from typing import Any, Final
+from typing import Final
 
 from flask import Response
 from flask_openapi3.models.tag import Tag
@@ -10,21 +10,16 @@ from pydantic import BaseModel, Field
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
-from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.http.web import PageQuery, answer, idempotency_key
 from chengxin.values.page_tokens import text_after
 from services.catalog.context import CatalogContext
 from services.catalog.domain.code_list import CodeListContent
 from services.catalog.domain.entry import CodeValue, LocalText
-from services.catalog.domain.organisation import Function, OrganisationKind, read_organisation
 from services.catalog.http.responses import VersionQuery, page
 from services.catalog.http.schemas import Strict
 from services.catalog.usecases import code_lists as lists
-from services.catalog.usecases import organisations as directory
-from services.catalog.usecases.organisations import OrganisationFilter
 
 _LISTS: Final = Tag(name="catalog code lists", description="Permitted values, versioned, that items refer to")
-_DIRECTORY: Final = Tag(name="catalog directory", description="Organisations of the city and its counties (Art. 6)")
 
 
 class ListPath(BaseModel):
@@ -103,60 +98,16 @@ class FirstDayBody(Strict):
     )
 
 
-class DesignatedOfficerBody(Strict):
-    """Whom the organisation has designated (Art. 6)."""
-
-    name: str
-    duty: str
-    telephone: str = Field("", description="Of the office")
-
-
-class OrganisationBody(Strict):
-    """What the directory says of an organisation."""
-
-    uscc: str | None = Field(None, description="If given, that in the address")
-    name: str
-    kind: OrganisationKind
-    region: str = Field(description="Where it is competent, a code of the list region")
-    functions: tuple[Function, ...]
-    responsible_unit: str = Field("", description="The unit that a provider designates (Art. 6)")
-    contact_function: str = Field("", description="Who answers there, by function; everybody reads it")
-    telephone: str = Field("", description="Of the office")
-    officers: tuple[DesignatedOfficerBody, ...] = Field((), description="Read by agencies, providers and organs only")
-    active: bool = True
-
-
-class OrganisationAnswer(OrganisationBody):
-    """An organisation of the directory."""
-
-    uscc: str
-
-
-class OrganisationsAnswer(BaseModel):
-    """Organisations."""
-
-    organisations: list[OrganisationAnswer]
-    next_page_token: str
-
-
-class OrganisationPath(BaseModel):
-    """An organisation."""
-
-    uscc: str = Field(max_length=18)
-
-
-class OrganisationsQuery(PageQuery):
-    """Which organisations."""
-
-    region: str = Field("", max_length=6, description="Empty: all")
-    function: Function | None = Field(None, description="Absent: all")
-
-
 def add_code_lists(app: OpenAPI, ctx: CatalogContext) -> None:
     """The views of code lists."""
-    common: dict[str, Any] = {"tags": [_LISTS]}
+    _add_reading(app, ctx)
+    _add_drafts(app, ctx)
 
-    @app.get("/v1/catalog/code-lists", summary="Code lists in force today", responses={200: CodeListsAnswer}, **common)
+
+def _add_reading(app: OpenAPI, ctx: CatalogContext) -> None:
+    @app.get(
+        "/v1/catalog/code-lists", tags=[_LISTS], summary="Code lists in force today", responses={200: CodeListsAnswer}
+    )
     @serves(lists.listed)
     def code_lists(query: PageQuery) -> Response:
         """One version each, by name; the values are told list by list."""
@@ -164,13 +115,17 @@ def add_code_lists(app: OpenAPI, ctx: CatalogContext) -> None:
         found = lists.listed(ctx, caller(), after, query.page_size)
         return page("code_lists", found, query.page_size, lambda codes: [codes.name])
 
-    @app.get("/v1/catalog/code-lists/<name>", summary="A code list", responses={200: CodeListAnswer}, **common)
+    @app.get("/v1/catalog/code-lists/<name>", tags=[_LISTS], summary="A code list", responses={200: CodeListAnswer})
     @serves(lists.read)
     def code_list(path: ListPath, query: VersionQuery) -> Response:
         """The version in force today, or the one named."""
         return answer(lists.read(ctx, caller(), path.name, query.version).to_dict())
 
-    @app.post("/v1/catalog/code-lists/drafts", summary="Begin a code list", responses={201: ListDraftAnswer}, **common)
+
+def _add_drafts(app: OpenAPI, ctx: CatalogContext) -> None:
+    @app.post(
+        "/v1/catalog/code-lists/drafts", tags=[_LISTS], summary="Begin a code list", responses={201: ListDraftAnswer}
+    )
     @serves(lists.draft)
     def begin_list(body: CodeListBody) -> Response:
         """A new list, or the next version of one."""
@@ -178,9 +133,9 @@ def add_code_lists(app: OpenAPI, ctx: CatalogContext) -> None:
 
     @app.get(
         "/v1/catalog/code-lists/drafts",
+        tags=[_LISTS],
         summary="Code lists in preparation",
         responses={200: ListDraftsAnswer},
-        **common,
     )
     @serves(lists.drafts)
     def code_list_drafts(query: PageQuery) -> Response:
@@ -189,7 +144,9 @@ def add_code_lists(app: OpenAPI, ctx: CatalogContext) -> None:
         found = lists.drafts(ctx, caller(), after, query.page_size)
         return page("drafts", found, query.page_size, lambda draft: [draft.draft_id])
 
-    @app.get("/v1/catalog/code-lists/drafts/<draft_id>", summary="A draft", responses={200: ListDraftAnswer}, **common)
+    @app.get(
+        "/v1/catalog/code-lists/drafts/<draft_id>", tags=[_LISTS], summary="A draft", responses={200: ListDraftAnswer}
+    )
     @serves(lists.read_draft)
     def read_list_draft(path: ListDraftPath) -> Response:
         """As it stands."""
@@ -197,9 +154,9 @@ def add_code_lists(app: OpenAPI, ctx: CatalogContext) -> None:
 
     @app.put(
         "/v1/catalog/code-lists/drafts/<draft_id>",
+        tags=[_LISTS],
         summary="Replace a draft",
         responses={200: ListDraftAnswer},
-        **common,
     )
     @serves(lists.edit)
     def edit_list(path: ListDraftPath, body: CodeListBody) -> Response:
@@ -208,55 +165,12 @@ def add_code_lists(app: OpenAPI, ctx: CatalogContext) -> None:
 
     @app.post(
         "/v1/catalog/code-lists/drafts/<draft_id>/publish",
+        tags=[_LISTS],
         summary="Publish a draft as the next version of its list",
         responses={200: CodeListAnswer},
-        **common,
     )
     @serves(lists.publish)
     def publish_list(path: ListDraftPath, body: FirstDayBody) -> Response:
         """Published entries keep the values that they were published with."""
         published = lists.publish(ctx, caller(), path.draft_id, body.effective_from, idempotency_key())
         return answer(published.to_dict())
-
-
-def add_directory(app: OpenAPI, ctx: CatalogContext) -> None:
-    """The views of the directory."""
-
-    @app.get(
-        "/v1/catalog/organisations",
-        tags=[_DIRECTORY],
-        summary="Organisations of the city and its counties",
-        responses={200: OrganisationsAnswer},
-    )
-    @serves(directory.listed)
-    def organisations(query: OrganisationsQuery) -> Response:
-        """By credit code."""
-        after = text_after(query.page_token)
-        wanted = OrganisationFilter(query.region, query.function or "")
-        found = directory.listed(ctx, caller(), wanted, after, query.page_size)
-        return page("organisations", found, query.page_size, lambda organisation: [organisation.uscc])
-
-    @app.get(
-        "/v1/catalog/organisations/<uscc>",
-        tags=[_DIRECTORY],
-        summary="An organisation",
-        responses={200: OrganisationAnswer},
-    )
-    @serves(directory.read)
-    def organisation(path: OrganisationPath) -> Response:
-        """By its unified social credit code."""
-        return answer(directory.read(ctx, caller(), path.uscc).to_dict())
-
-    @app.put(
-        "/v1/catalog/organisations/<uscc>",
-        tags=[_DIRECTORY],
-        summary="Enter or change an organisation",
-        responses={200: OrganisationAnswer},
-    )
-    @serves(directory.record)
-    def record_organisation(path: OrganisationPath, body: OrganisationBody) -> Response:
-        """Repeating it changes nothing."""
-        if body.uscc not in (None, path.uscc):
-            raise INPUT_INVALID(fields=[FieldError("uscc", "uscc", f"{body.uscc} ≠ {path.uscc}")])
-        entry = read_organisation(body.model_dump(mode="json") | {"uscc": path.uscc})
-        return answer(directory.record(ctx, caller(), entry, idempotency_key()).to_dict())

@@ -1,0 +1,69 @@
+"""The views of rule sets. No decisions here."""
+
+from typing import Final
+
+from flask import Response
+from flask_openapi3.models.tag import Tag
+from flask_openapi3.openapi import OpenAPI
+from pydantic import Field
+
+from chengxin.auth.policy import serves
+from chengxin.auth.request_context import caller
+from chengxin.http.web import PageQuery, answer, idempotency_key
+from chengxin.values.page_tokens import decode_page_token
+from services.catalog.context import CatalogContext
+from services.catalog.domain.rule_set import RuleSet
+from services.catalog.http import schemas
+from services.catalog.http.responses import page
+from services.catalog.usecases import rule_sets as rules
+
+RULES_TAG: Final = Tag(name="catalog rules", description="Deadlines with effective dates, and the working-day calendar")
+
+
+class RulesQuery(PageQuery):
+    """Which rule sets."""
+
+    name: str = Field("", max_length=64, description="Empty: all")
+
+
+def add_rule_sets(app: OpenAPI, ctx: CatalogContext) -> None:
+    """Adds the views of rule sets."""
+
+    @app.get(
+        "/v1/catalog/rules",
+        tags=[RULES_TAG],
+        summary="Rule sets, every version",
+        responses={200: schemas.RuleSetsAnswer},
+    )
+    @serves(rules.listed)
+    def rule_sets(query: RulesQuery) -> Response:
+        """In force is the newest version that is effective."""
+        name, version = decode_page_token(query.page_token, str, int) or ["", 0]
+        found = rules.listed(ctx, caller(), query.name, (name, version), query.page_size)
+        return page("rule_sets", found, query.page_size, lambda rules: [rules.name, rules.version])
+
+    @app.post(
+        "/v1/catalog/rules",
+        tags=[RULES_TAG],
+        summary="Publish the next version of a rule set",
+        responses={201: schemas.RuleSetAnswer},
+    )
+    @serves(rules.publish)
+    def publish_rules(body: schemas.RuleSetBody) -> Response:
+        """Effective from today or later; past decisions keep the version that they were made under."""
+        published = rules.publish(
+            ctx, caller(), RuleSet(body.name, body.effective_from, body.values), idempotency_key()
+        )
+        return answer(published.to_dict(), 201)
+
+    @app.post(
+        "/v1/catalog/rules/preview",
+        tags=[RULES_TAG],
+        summary="What publishing rules would change",
+        responses={200: schemas.RulesPreviewAnswer},
+    )
+    @serves(rules.preview)
+    def preview_rules(body: schemas.RuleSetBody) -> Response:
+        """Publishes nothing; the same rules are refused as when publishing."""
+        asked = RuleSet(body.name, body.effective_from, body.values)
+        return answer(rules.preview(ctx, caller(), asked))
