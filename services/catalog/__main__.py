@@ -20,7 +20,7 @@ def faces(
     ready: "Callable[[], dict[str, bool]]",
     operations: "Operations | None" = None,
 ) -> tuple[Any, Any]:
-    """The app, and the servicers as `make_server` takes them. To read the rules nothing is needed."""
+    """Returns the app, and the servicers as `make_server` takes them; to read their rules, no context is needed."""
     from typing import cast
 
     from chengxin.http.operations import add_operations
@@ -65,7 +65,7 @@ def compose() -> Service:
 
 
 def policy() -> list[dict[str, Any]]:
-    """The rules of both faces."""
+    """Returns the rules of both faces."""
     from typing import cast
 
     from chengxin.auth.policy_table import policy_table

@@ -1,4 +1,4 @@
-"""What the catalog's use cases have around them."""
+"""The store, the audit trail and the clock of the catalog's use cases, and checks of their input."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from chengxin.values.clock import Clock
 from services.catalog.domain.entry_validation import Finding
 from services.catalog.store.catalog import CatalogStore
 
-# Why reading the catalog leaves no audit event.
+# The reason why reading the catalog leaves no audit event.
 NO_CREDIT_INFORMATION: Final = "the catalog says nothing of any subject"
 
 
@@ -26,13 +26,13 @@ class CatalogContext:
 
 
 def must_be_sound(findings: Iterable[Finding], problem: ProblemType = INPUT_INVALID) -> None:
-    """Raises `problem` with every finding, told in the language of the request."""
+    """Raises `problem` with every finding, in the language of the request."""
     if found := [finding.field_error(request_context.current().language) for finding in findings]:
         raise problem(fields=found)
 
 
 def day(field: str, text: str) -> date | None:
-    """A date as it travels, None for an empty text. Raises INPUT_INVALID."""
+    """Reads a date in the form YYYY-MM-DD; an empty text gives None. Raises INPUT_INVALID."""
     if not text:
         return None
     try:
@@ -40,6 +40,5 @@ def day(field: str, text: str) -> date | None:
     except ValueError:
         found = None
     if found is None or found.isoformat() != text:
-        told = "应为 YYYY-MM-DD / must be YYYY-MM-DD"
-        raise INPUT_INVALID(fields=[FieldError(field, "date", told)])
+        raise INPUT_INVALID(fields=[FieldError(field, "date", "应为 YYYY-MM-DD / must be YYYY-MM-DD")])
     return found

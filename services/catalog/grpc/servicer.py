@@ -1,4 +1,4 @@
-"""gRPC face: message to use case to message. No decisions here."""
+"""The gRPC face: it turns messages into calls of use cases and their results into messages, and decides nothing."""
 
 from collections.abc import Iterator
 
@@ -29,7 +29,7 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
 
     @serves(read_catalog.entries)
     def ListEntries(self, request: pb.ListEntriesRequest, context: grpc.ServicerContext) -> pb.ListEntriesResponse:
-        """Entries in force."""
+        """Returns a page of the entries in force on a day."""
         size = request.page_size or _DEFAULT_SIZE
         if not 1 <= size <= _GREATEST_SIZE:
             raise INPUT_INVALID(fields=[FieldError("page_size", "range", f"1 … {_GREATEST_SIZE}")])
@@ -38,12 +38,12 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
 
     @serves(read_catalog.entry)
     def GetEntry(self, request: pb.GetEntryRequest, context: grpc.ServicerContext) -> pb.Entry:
-        """One version of one entry."""
+        """Returns a version of an entry."""
         return _entry(read_catalog.entry(self._ctx, caller(), request.code, request.version))
 
     @serves(read_catalog.changes)
     def Watch(self, request: pb.WatchRequest, context: grpc.ServicerContext) -> Iterator[pb.Change]:
-        """Committed changes."""
+        """Yields the committed changes after a position."""
         for row in read_catalog.changes(self._ctx, caller(), request.after, context.is_active):
             yield from _changes(row)
 
@@ -53,8 +53,11 @@ def _entry(entry: Entry) -> pb.Entry:
 
 
 def _changes(row: OutboxRow) -> Iterator[pb.Change]:
-    """One message a change. A position stands for all changes up to it, so all but the last of a transaction have the
-    position before it: whoever breaks off between them gets the whole transaction again."""
+    """Yields one message for each change of a transaction.
+
+    A position stands for all changes up to it, so only the last message has the position of the transaction and the
+    others have the one before: a follower that stops between them gets the whole transaction again.
+    """
     last = len(row.changes) - 1
     for n, change in enumerate(row.changes):
         message = pb.Change(position=row.position if n == last else row.position - 1)

@@ -1,4 +1,4 @@
-"""The catalog's HTTP app: the views of each feature are in a module of its name. No decisions here."""
+"""The catalog's HTTP app: the views of each feature are in a module of its name. They decide nothing."""
 
 from collections.abc import Callable
 from typing import Final

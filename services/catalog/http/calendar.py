@@ -1,4 +1,4 @@
-"""The views of the working-day calendar. No decisions here."""
+"""The views of the working-day calendar. They decide nothing."""
 
 from flask import Response
 from flask_openapi3.openapi import OpenAPI
@@ -33,7 +33,7 @@ def add_calendar(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(calendar.years)
     def years() -> Response:
-        """Every year there is."""
+        """It has every year that was loaded or seeded."""
         return answer({"calendar_years": [holiday_notice.year_to_dict(y) for y in calendar.years(ctx, caller())]})
 
     @app.get(
@@ -44,7 +44,7 @@ def add_calendar(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(calendar.year)
     def year(path: YearPath) -> Response:
-        """Days that are not what their weekday says."""
+        """Only the days that differ from the rule of their weekday are listed."""
         return answer(holiday_notice.year_to_dict(calendar.year(ctx, caller(), path.year)))
 
     @app.put(
@@ -55,7 +55,7 @@ def add_calendar(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(calendar.load)
     def load_year(path: YearPath, body: schemas.NoticeBody) -> Response:
-        """The days of the December before that the notice moves belong to that year: load it again with them."""
+        """Days of the December before that the notice moves belong to that year: load it again with them."""
         if body.year not in (None, path.year):
             raise INPUT_INVALID(fields=[FieldError("year", "year", f"{body.year} ≠ {path.year}")])
         loaded = CalendarYear(path.year, True, frozenset(body.days_off), frozenset(body.days_worked))

@@ -1,4 +1,4 @@
-"""The views of code lists. No decisions here."""
+"""The views of code lists. They decide nothing."""
 
 from datetime import date
 from typing import Final
@@ -35,7 +35,7 @@ class ListDraftPath(BaseModel):
 
 
 class CodeListBody(Strict):
-    """A code list as its draft says it."""
+    """A code list as its draft has it."""
 
     output_only = frozenset({"version", "effective_from", "published_at"})
     name: str = Field(description="Small letters, digits and underscores, for example penalty_category")
@@ -44,7 +44,7 @@ class CodeListBody(Strict):
     standard: str = Field("", description="Where the values come from, for example GB/T 2260")
 
     def content(self) -> CodeListContent:
-        """As the use cases take it."""
+        """Returns the content in the form that the use cases take."""
         return CodeListContent(self.name, self.title, self.values, self.standard)
 
 
@@ -99,7 +99,7 @@ class FirstDayBody(Strict):
 
 
 def add_code_lists(app: OpenAPI, ctx: CatalogContext) -> None:
-    """The views of code lists."""
+    """Adds the views of code lists."""
     _add_reading(app, ctx)
     _add_drafts(app, ctx)
 
@@ -110,7 +110,7 @@ def _add_reading(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(lists.listed)
     def code_lists(query: PageQuery) -> Response:
-        """One version each, by name; the values are told list by list."""
+        """Each list has one version here, without its values; they are ordered by name."""
         after = text_after(query.page_token)
         found = lists.listed(ctx, caller(), after, query.page_size)
         return page("code_lists", found, query.page_size, lambda codes: [codes.name])
@@ -118,7 +118,7 @@ def _add_reading(app: OpenAPI, ctx: CatalogContext) -> None:
     @app.get("/v1/catalog/code-lists/<name>", tags=[_LISTS], summary="A code list", responses={200: CodeListAnswer})
     @serves(lists.read)
     def code_list(path: ListPath, query: VersionQuery) -> Response:
-        """The version in force today, or the one named."""
+        """It is the version in force today, unless a version is named."""
         return answer(lists.read(ctx, caller(), path.name, query.version).to_dict())
 
 
@@ -128,7 +128,7 @@ def _add_drafts(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(lists.draft)
     def begin_list(body: CodeListBody) -> Response:
-        """A new list, or the next version of one."""
+        """The draft is of a new list, or of the next version of one."""
         return answer(lists.draft(ctx, caller(), body.content(), idempotency_key()).to_dict(), 201)
 
     @app.get(
@@ -139,7 +139,7 @@ def _add_drafts(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(lists.drafts)
     def code_list_drafts(query: PageQuery) -> Response:
-        """Oldest first, published ones among them."""
+        """The oldest come first, and published ones are included."""
         after = text_after(query.page_token)
         found = lists.drafts(ctx, caller(), after, query.page_size)
         return page("drafts", found, query.page_size, lambda draft: [draft.draft_id])
@@ -149,7 +149,7 @@ def _add_drafts(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(lists.read_draft)
     def read_list_draft(path: ListDraftPath) -> Response:
-        """As it stands."""
+        """The draft has the content of its last edit."""
         return answer(lists.read_draft(ctx, caller(), path.draft_id).to_dict())
 
     @app.put(
@@ -160,7 +160,7 @@ def _add_drafts(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(lists.edit)
     def edit_list(path: ListDraftPath, body: CodeListBody) -> Response:
-        """Until it is published."""
+        """A published draft can no longer be replaced."""
         return answer(lists.edit(ctx, caller(), path.draft_id, body.content(), idempotency_key()).to_dict())
 
     @app.post(

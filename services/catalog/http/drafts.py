@@ -1,4 +1,4 @@
-"""HTTP face of drafts: writing, comments, review, publication. No decisions here."""
+"""The views of drafts: writing, comments, review, publication. They decide nothing."""
 
 from typing import Final
 
@@ -31,7 +31,7 @@ class DraftPath(BaseModel):
 
 
 def add_drafts(app: OpenAPI, ctx: CatalogContext) -> None:
-    """The views of drafts."""
+    """Adds the views of drafts."""
     _add_writing(app, ctx)
     _add_comments(app, ctx)
     _add_review(app, ctx)
@@ -39,7 +39,7 @@ def add_drafts(app: OpenAPI, ctx: CatalogContext) -> None:
 
 
 def draft_answer(draft: Draft, status: int = 200) -> Response:
-    """A draft, with its revision as ETag."""
+    """Returns the answer with a draft, and its revision as ETag."""
     found = answer(draft.to_dict(), status)
     found.set_etag(str(draft.revision))
     return found
@@ -54,13 +54,13 @@ def _add_writing(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(drafts.create)
     def create_draft(body: schemas.EntryBody) -> Response:
-        """Of a new entry, or of the next version of one."""
+        """The draft is of a new entry, or of the next version of one."""
         return draft_answer(drafts.create(ctx, caller(), body.content(), idempotency_key()), 201)
 
     @app.get("/v1/catalog/drafts", tags=[_DRAFTS], summary="Drafts", responses={200: schemas.DraftsAnswer})
     @serves(drafts.listed)
     def list_drafts(query: PageQuery) -> Response:
-        """Oldest first, published ones among them; a provider gets those that name it."""
+        """The oldest come first, and published ones are included; a provider gets those that name it."""
         after = text_after(query.page_token)
         found = drafts.listed(ctx, caller(), after, query.page_size)
         return page("drafts", found, query.page_size, lambda draft: [draft.draft_id])
@@ -68,7 +68,7 @@ def _add_writing(app: OpenAPI, ctx: CatalogContext) -> None:
     @app.get("/v1/catalog/drafts/<draft_id>", tags=[_DRAFTS], summary="A draft", responses={200: schemas.DraftAnswer})
     @serves(drafts.read)
     def read_draft(path: DraftPath) -> Response:
-        """With its revision as ETag."""
+        """The ETag is the revision of the draft."""
         return draft_answer(drafts.read(ctx, caller(), path.draft_id))
 
     @app.put(
@@ -79,7 +79,7 @@ def _add_writing(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(drafts.edit)
     def edit_draft(path: DraftPath, body: schemas.EntryBody) -> Response:
-        """With If-Match only when it is still the revision that you saw. It must be reviewed anew."""
+        """With If-Match, only the revision that you read is replaced. The draft must be reviewed anew."""
         revision, key = seen_revision(), idempotency_key()
         return draft_answer(drafts.edit(ctx, caller(), path.draft_id, body.content(), revision, key))
 
@@ -91,7 +91,7 @@ def _add_writing(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(drafts.difference)
     def draft_difference(path: DraftPath) -> Response:
-        """Against the newest version of its entry; `from` 0 and no changes for a new entry."""
+        """The draft is compared with the newest version of its entry; a new entry has `from` 0 and no changes."""
         version, draft, found = drafts.difference(ctx, caller(), path.draft_id)
         return answer({"code": draft.content.code, "from": version, "revision": draft.revision} | found.to_dict())
 
@@ -105,7 +105,7 @@ def _add_comments(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(review.comment)
     def add_comment(path: DraftPath, body: schemas.CommentBody) -> Response:
-        """By the providers that it names, the centre and the authority."""
+        """The providers that the draft names, the centre and the authority may comment."""
         opinion = Opinion(body.stance, body.text, body.where)
         return answer(review.comment(ctx, caller(), path.draft_id, opinion, idempotency_key()).to_dict(), 201)
 
@@ -117,7 +117,7 @@ def _add_comments(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(review.comments)
     def list_comments(path: DraftPath, query: PageQuery) -> Response:
-        """Oldest first."""
+        """The oldest come first."""
         after = text_after(query.page_token)
         found = review.comments(ctx, caller(), path.draft_id, after, query.page_size)
         return page("comments", found, query.page_size, lambda comment: [comment.comment_id])
@@ -132,7 +132,7 @@ def _add_review(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(review.submit)
     def submit_draft(path: DraftPath, body: schemas.SubmissionBody) -> Response:
-        """Whoever submits it cannot review it."""
+        """The officer who submits a draft cannot review it."""
         return draft_answer(review.submit(ctx, caller(), path.draft_id, body.revision, idempotency_key()))
 
     @app.post(
@@ -143,7 +143,7 @@ def _add_review(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(review.review)
     def review_draft(path: DraftPath, body: schemas.ReviewBody) -> Response:
-        """By an officer of the authority or the centre who did not write it."""
+        """The reviewer is an officer of the authority or the centre who did not write the draft."""
         verdict = Verdict(body.decision, body.opinion, body.revision)
         return draft_answer(review.review(ctx, caller(), path.draft_id, verdict, idempotency_key()))
 
@@ -157,7 +157,7 @@ def _add_publication(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(publish.publish_draft)
     def publish_draft(path: DraftPath, body: schemas.PeriodBody) -> Response:
-        """The version before it ends the day before it begins."""
+        """The version before it ends on the day before the new one begins."""
         period, document = InForcePeriod(body.effective_from, body.effective_to or None), body.publication_document
         published = publish.publish_draft(ctx, caller(), path.draft_id, period, document, idempotency_key())
         return answer(published.to_dict())
@@ -170,6 +170,6 @@ def _add_publication(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(publish.retire_entry)
     def retire_entry(path: EntryPath, body: schemas.RetirementBody) -> Response:
-        """Its newest version gets a last day; what was delivered under it is kept and disclosed as it says."""
+        """Its newest version gets a last day; records delivered under it are kept and disclosed by its rules."""
         retired = publish.retire_entry(ctx, caller(), path.code, body.effective_to, body.basis, idempotency_key())
         return answer(retired.to_dict())

@@ -1,4 +1,4 @@
-"""The views of published entries. No decisions here."""
+"""The views of published entries. They decide nothing."""
 
 from typing import Final
 
@@ -23,7 +23,7 @@ _ENTRIES: Final = Tag(name="catalog", description="What may be collected, from w
 
 
 class EntriesQuery(PageQuery):
-    """Which entries."""
+    """The entries that are asked for."""
 
     as_of: str = Field("", max_length=10, description="Shanghai date YYYY-MM-DD; empty: today")
 
@@ -57,7 +57,7 @@ def _add_reading(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(read_catalog.entries)
     def entries(query: EntriesQuery) -> Response:
-        """One version each, ordered by code."""
+        """Each entry has one version here; they are ordered by code."""
         found = entries_page(ctx, caller(), query.as_of, query.page_token, query.page_size)
         return answer({"entries": [e.to_dict() for e in found.entries], "next_page_token": found.next_page_token})
 
@@ -69,7 +69,7 @@ def _add_reading(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(read_catalog.entry)
     def entry(path: EntryPath, query: VersionQuery) -> Response:
-        """The version in force today, or the one named."""
+        """It is the version in force today, unless a version is named."""
         return answer(read_catalog.entry(ctx, caller(), path.code, query.version).to_dict())
 
     @app.get(
@@ -80,7 +80,7 @@ def _add_reading(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(read_catalog.versions)
     def versions(path: EntryPath, query: PageQuery) -> Response:
-        """Past, present and coming ones, oldest first."""
+        """Past, present and coming versions are listed, the oldest first."""
         after = number_after(query.page_token)
         found = read_catalog.versions(ctx, caller(), path.code, after, query.page_size)
         return page("entries", found, query.page_size, lambda entry: [entry.version])
@@ -95,7 +95,7 @@ def _add_comparing(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(read_catalog.difference)
     def difference(path: EntryPath, query: BetweenQuery) -> Response:
-        """In words, and what it means for records and for who sees them."""
+        """The changes are told in words, with their effect on records and on who may see them."""
         before, after, found = read_catalog.difference(ctx, caller(), path.code, query.before, query.after)
         return answer({"code": path.code, "from": before, "to": after} | found.to_dict())
 
@@ -109,7 +109,7 @@ def _add_schemas(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(read_catalog.entry)
     def schema(path: EntryPath, query: VersionQuery) -> Response:
-        """JSON Schema 2020-12: item code to text. For an address that never changes, name the version in the path."""
+        """It is JSON Schema 2020-12. The address with the version in its path has a schema that never changes."""
         return _schema(read_catalog.entry(ctx, caller(), path.code, query.version))
 
     @app.get(
@@ -120,7 +120,7 @@ def _add_schemas(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(read_catalog.entry)
     def version_schema(path: EntryVersionPath) -> Response:
-        """May be kept without asking again."""
+        """The answer never changes and may be cached for ever."""
         found = _schema(read_catalog.entry(ctx, caller(), path.code, path.version))
         found.headers["Cache-Control"] = FOR_EVER
         return found

@@ -1,4 +1,4 @@
-"""The views of the directory of organisations. No decisions here."""
+"""The views of the directory of organisations. They decide nothing."""
 
 from typing import Final
 
@@ -23,7 +23,7 @@ _DIRECTORY: Final = Tag(name="catalog directory", description="Organisations of 
 
 
 class DesignatedOfficerBody(Strict):
-    """Whom the organisation has designated (Art. 6)."""
+    """A person whom the organisation has designated (Art. 6)."""
 
     name: str
     duty: str
@@ -31,7 +31,7 @@ class DesignatedOfficerBody(Strict):
 
 
 class OrganisationBody(Strict):
-    """What the directory says of an organisation."""
+    """An organisation as the directory has it."""
 
     uscc: str | None = Field(None, description="If given, that in the address")
     name: str
@@ -65,14 +65,14 @@ class OrganisationPath(BaseModel):
 
 
 class OrganisationsQuery(PageQuery):
-    """Which organisations."""
+    """The organisations that are asked for."""
 
     region: str = Field("", max_length=6, description="Empty: all")
     function: Function | None = Field(None, description="Absent: all")
 
 
 def add_organisations(app: OpenAPI, ctx: CatalogContext) -> None:
-    """The views of the directory."""
+    """Adds the views of the directory."""
 
     @app.get(
         "/v1/catalog/organisations",
@@ -82,7 +82,7 @@ def add_organisations(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(directory.listed)
     def organisations(query: OrganisationsQuery) -> Response:
-        """By credit code."""
+        """They are ordered by credit code."""
         after = text_after(query.page_token)
         wanted = OrganisationFilter(query.region, query.function or "")
         found = directory.listed(ctx, caller(), wanted, after, query.page_size)
@@ -96,7 +96,7 @@ def add_organisations(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(directory.read)
     def organisation(path: OrganisationPath) -> Response:
-        """By its unified social credit code."""
+        """It is found by its unified social credit code."""
         return answer(directory.read(ctx, caller(), path.uscc).to_dict())
 
     @app.put(
@@ -107,7 +107,7 @@ def add_organisations(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(directory.record)
     def record_organisation(path: OrganisationPath, body: OrganisationBody) -> Response:
-        """Repeating it changes nothing."""
+        """To send the same again changes nothing."""
         if body.uscc not in (None, path.uscc):
             raise INPUT_INVALID(fields=[FieldError("uscc", "uscc", f"{body.uscc} ≠ {path.uscc}")])
         entry = read_organisation(body.model_dump(mode="json") | {"uscc": path.uscc})

@@ -1,4 +1,4 @@
-"""What the HTTP faces share: pages, idempotency keys, ETags."""
+"""Paths, pages and ETags that several views share."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -10,9 +10,9 @@ from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.http.web import answer
 from chengxin.values.page_tokens import encode_page_token
 
-# A published version says the same for ever.
+# A published version never changes.
 FOR_EVER: Final = "public, max-age=31536000, immutable"
-# As many as a revision that a body names may have.
+# The most digits that a revision may have, as in a body.
 _REVISION_DIGITS: Final = 9
 
 
@@ -23,20 +23,20 @@ class EntryPath(BaseModel):
 
 
 class VersionQuery(BaseModel):
-    """Which version."""
+    """The version that is asked for."""
 
     version: int = Field(0, ge=0, le=1_000_000, description="0: the version in force today")
 
 
 def page(name: str, found: Sequence[Any], size: int, last: Callable[[Any], list[object]]) -> Response:
-    """The first `size` of what was found, and where the rest begins."""
+    """Returns the answer with the first `size` values, and the token of the next page."""
     values = found[:size]
     token = encode_page_token(last(values[-1]) if len(found) > size else None)
     return answer({name: [value.to_dict() for value in values], "next_page_token": token})
 
 
 def seen_revision() -> int | None:
-    """The revision named in If-Match; None for none and for `*`. Raises INPUT_INVALID."""
+    """Returns the revision in If-Match; None without one and for `*`. Raises INPUT_INVALID."""
     text = request.headers.get("If-Match", "").strip()
     if text in ("", "*"):
         return None

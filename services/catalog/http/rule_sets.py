@@ -1,4 +1,4 @@
-"""The views of rule sets. No decisions here."""
+"""The views of rule sets. They decide nothing."""
 
 from typing import Final
 
@@ -21,7 +21,7 @@ RULES_TAG: Final = Tag(name="catalog rules", description="Deadlines with effecti
 
 
 class RulesQuery(PageQuery):
-    """Which rule sets."""
+    """The rule sets that are asked for."""
 
     name: str = Field("", max_length=64, description="Empty: all")
 
@@ -37,7 +37,7 @@ def add_rule_sets(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(rules.listed)
     def rule_sets(query: RulesQuery) -> Response:
-        """In force is the newest version that is effective."""
+        """The newest version that is effective is in force."""
         name, version = decode_page_token(query.page_token, str, int) or ["", 0]
         found = rules.listed(ctx, caller(), query.name, (name, version), query.page_size)
         return page("rule_sets", found, query.page_size, lambda rules: [rules.name, rules.version])
@@ -50,7 +50,7 @@ def add_rule_sets(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(rules.publish)
     def publish_rules(body: schemas.RuleSetBody) -> Response:
-        """Effective from today or later; past decisions keep the version that they were made under."""
+        """They take effect today or later; past decisions keep the version that they were made under."""
         published = rules.publish(
             ctx, caller(), RuleSet(body.name, body.effective_from, body.values), idempotency_key()
         )
@@ -64,6 +64,6 @@ def add_rule_sets(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(rules.preview)
     def preview_rules(body: schemas.RuleSetBody) -> Response:
-        """Publishes nothing; the same rules are refused as when publishing."""
+        """It publishes nothing, and refuses the same rules as publication does."""
         asked = RuleSet(body.name, body.effective_from, body.values)
         return answer(rules.preview(ctx, caller(), asked))

@@ -1,4 +1,4 @@
-"""What the HTTP face takes and gives, as OpenAPI describes it."""
+"""The bodies and answers of the HTTP face, as OpenAPI describes them."""
 
 from dataclasses import fields
 from datetime import date
@@ -26,10 +26,11 @@ from services.catalog.domain.entry_diff import Compatibility
 
 
 class Strict(BaseModel):
-    """A body whose misspelt fields are told, not dropped; those of the dataclasses inside too."""
+    """A body that refuses unknown fields, also those of the dataclasses inside, so that none is dropped unnoticed."""
 
     model_config = ConfigDict(extra="forbid")
-    # What only answers say. It is ignored, so that what was read can be sent (AIP-203).
+    # Fields that only answers have. A body may have them too and they are ignored, so that an answer can be sent back
+    # (AIP-203).
     output_only: ClassVar[frozenset[str]] = frozenset()
 
     @model_validator(mode="before")
@@ -41,7 +42,7 @@ class Strict(BaseModel):
 
 
 class EntryBody(Strict):
-    """An entry as its draft says it: the contract's Entry without version, days in force and time of publication."""
+    """An entry as its draft has it: the contract's Entry without version, days in force and time of publication."""
 
     output_only = frozenset(
         {
@@ -74,7 +75,7 @@ class EntryBody(Strict):
     coverage_note: str = Field("", description="What regions and subject kinds cannot say of the coverage")
 
     def content(self) -> EntryContent:
-        """As the use cases take it."""
+        """Returns the content in the form that the use cases take."""
         return EntryContent(**{f.name: getattr(self, f.name) for f in fields(EntryContent)})
 
 
@@ -97,7 +98,7 @@ class EntriesAnswer(BaseModel):
 
 
 class ReviewAnswer(BaseModel):
-    """What a reviewer decided about one revision of a draft."""
+    """A reviewer's decision about one revision of a draft."""
 
     decision: Literal["approve", "return"]
     opinion: str
@@ -161,7 +162,7 @@ class RuleSetsAnswer(BaseModel):
 
 
 class RulesPreviewAnswer(BaseModel):
-    """What publishing rules would change."""
+    """The changes that publishing rules would make."""
 
     rule_set: RuleSetAnswer
     changes: list[dict[str, Any]] = Field(description="name, before, after; null for a value that is not there")
@@ -186,7 +187,7 @@ class CalendarYearAnswer(BaseModel):
 
 
 class CalendarAnswer(BaseModel):
-    """All years there are."""
+    """All years of the calendar."""
 
     calendar_years: list[CalendarYearAnswer]
 
@@ -200,7 +201,7 @@ class JsonSchemaAnswer(BaseModel):
 
 
 class SubmissionBody(Strict):
-    """Nothing but the revision that is meant."""
+    """The submission of a draft."""
 
     revision: int | None = Field(None, lt=10**9, description="If given, it must still be the draft's")
 
@@ -214,7 +215,7 @@ class ReviewBody(Strict):
 
 
 class CommentBody(Strict):
-    """What a provider, the centre or the authority says about a draft."""
+    """A comment of a provider, the centre or the authority on a draft."""
 
     stance: Stance
     text: str = Field(min_length=1, max_length=2000, pattern=r"\S")
@@ -252,12 +253,12 @@ class RetirementBody(Strict):
 
 
 class EntryDifferenceAnswer(BaseModel):
-    """What differs between two contents of an entry, and what that means for records."""
+    """The difference between two contents of an entry, and its effect on records."""
 
     code: str
     before: int = Field(alias="from", description="Version; 0 when there is none")
     after: int = Field(0, alias="to", description="Version; absent for a draft")
     revision: int = Field(0, description="Of the draft; absent between versions")
     compatibility: Compatibility
-    widens_exposure: bool = Field(description="Somebody may see what nobody in that mode saw before")
+    widens_exposure: bool = Field(description="In some mode more may be seen than before")
     changes: list[dict[str, Any]] = Field(description="where, effect, exposure, before, after, zh, en")

@@ -1,4 +1,4 @@
-"""HTTP face of the forms in which the catalog goes in and out: workbooks, templates, the resource catalog."""
+"""The views of the catalog as files: workbooks, templates, the government resource catalog. They decide nothing."""
 
 from typing import Final
 
@@ -35,7 +35,7 @@ class SheetForm(BaseModel):
 
 
 class TemplateQuery(VersionQuery):
-    """Which template."""
+    """The template that is asked for."""
 
     example: bool = Field(False, description="Whether a filled example row follows the heading")
 
@@ -70,7 +70,7 @@ class ResourcesAnswer(BaseModel):
 
 
 def add_workbooks(app: OpenAPI, ctx: CatalogContext) -> None:
-    """The views of the forms."""
+    """Adds the views of workbooks, templates and resources."""
     _add_sheets(app, ctx)
     _add_templates(app, ctx)
     _add_resources(app, ctx)
@@ -80,14 +80,14 @@ def _add_sheets(app: OpenAPI, ctx: CatalogContext) -> None:
     @app.get("/v1/catalog/entries/<code>/entry.xlsx", tags=[_FORMS], summary="An entry as a workbook")
     @serves(read_catalog.entry)
     def entry_sheet(path: EntryPath, query: VersionQuery) -> Response:
-        """The form in which catalogs are circulated; what is compiled in it can be imported."""
+        """Catalogs are circulated in this form, and an entry compiled in it can be imported."""
         entry = read_catalog.entry(ctx, caller(), path.code, query.version)
         return _file(write_entry(entry.content), XLSX, f"{path.code}-{entry.version}.xlsx")
 
     @app.get("/v1/catalog/drafts/<draft_id>/entry.xlsx", tags=[_FORMS], summary="A draft as a workbook")
     @serves(drafts.read)
     def draft_sheet(path: DraftPath) -> Response:
-        """To be circulated among the providers."""
+        """It can be circulated among the providers."""
         draft = drafts.read(ctx, caller(), path.draft_id)
         return _file(write_entry(draft.content), XLSX, f"{draft.content.code}-draft-{draft.revision}.xlsx")
 
@@ -99,7 +99,7 @@ def _add_sheets(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(drafts.create)
     def import_sheet(form: SheetForm) -> Response:
-        """The same as beginning it from JSON."""
+        """It has the same effect as beginning a draft from JSON."""
         content = read_entry_sheet(form.file.read())
         return draft_answer(drafts.create(ctx, caller(), content, idempotency_key()), 201)
 
@@ -108,14 +108,14 @@ def _add_templates(app: OpenAPI, ctx: CatalogContext) -> None:
     @app.get("/v1/catalog/entries/<code>/template.xlsx", tags=[_FORMS], summary="Template for direct reporting")
     @serves(read_catalog.entry)
     def template(path: EntryPath, query: VersionQuery) -> Response:
-        """With choices from the code lists, a filled example and notes on sheets of their own."""
+        """Its cells offer the values of code lists; an example and notes are on sheets of their own."""
         entry = read_catalog.entry(ctx, caller(), path.code, query.version)
         return _file(template_book(entry), XLSX, f"{path.code}-{entry.version}-template.xlsx")
 
     @app.get("/v1/catalog/entries/<code>/template.csv", tags=[_FORMS], summary="Template for direct reporting")
     @serves(read_catalog.entry)
     def csv_template(path: EntryPath, query: TemplateQuery) -> Response:
-        """The heading; with `example=true` a row that obeys the rules, about nobody."""
+        """It has the heading, and with `example=true` a row that obeys the rules and concerns no real subject."""
         entry = read_catalog.entry(ctx, caller(), path.code, query.version)
         return _file(template_csv(entry, query.example), _CSV, f"{path.code}-{entry.version}-template.csv")
 
@@ -129,7 +129,7 @@ def _add_resources(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(read_catalog.entry)
     def entry_resource(path: EntryPath, query: VersionQuery) -> Response:
-        """One version."""
+        """It is the version in force today, unless a version is named."""
         return answer(resource(read_catalog.entry(ctx, caller(), path.code, query.version)))
 
     @app.get(
@@ -140,14 +140,14 @@ def _add_resources(app: OpenAPI, ctx: CatalogContext) -> None:
     )
     @serves(read_catalog.entries)
     def resources(query: PageQuery) -> Response:
-        """One version each, ordered by code."""
+        """Each entry has one version here; they are ordered by code."""
         found = entries_page(ctx, caller(), "", query.page_token, query.page_size)
         return answer({"resources": list(map(resource, found.entries)), "next_page_token": found.next_page_token})
 
     @app.get("/v1/catalog/resources.xlsx", tags=[_FORMS], summary="The government resource catalog as a workbook")
     @serves(read_catalog.entries_in_force)
     def resources_book() -> Response:
-        """Every entry in force today."""
+        """It has every entry in force today."""
         return _file(resource_book(read_catalog.entries_in_force(ctx, caller())), XLSX, "resources.xlsx")
 
 

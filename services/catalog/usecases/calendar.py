@@ -15,7 +15,7 @@ from services.catalog.usecases.rule_sets import no_other_service
 
 @query(Act.CALENDAR_READ, roles=EVERYBODY, articles=("24", "25", "26", "27"), unrecorded=NO_CREDIT_INFORMATION)
 def year(ctx: CatalogContext, caller: Principal, number: int) -> CalendarYear:
-    """The working days of a year. Raises CALENDAR_YEAR_ABSENT."""
+    """Returns the working days of a year. Raises CALENDAR_YEAR_ABSENT."""
     if (found := ctx.store.calendar_year(number)) is None:
         raise holiday_notice.CALENDAR_YEAR_ABSENT(year=number)
     return found
@@ -23,7 +23,7 @@ def year(ctx: CatalogContext, caller: Principal, number: int) -> CalendarYear:
 
 @query(Act.CALENDAR_LISTED, roles=EVERYBODY, articles=("24", "25", "26", "27"), unrecorded=NO_CREDIT_INFORMATION)
 def years(ctx: CatalogContext, caller: Principal) -> list[CalendarYear]:
-    """All years there are, in order."""
+    """Returns all years of the calendar, in order."""
     return ctx.store.calendar_years()
 
 
@@ -34,7 +34,7 @@ def years(ctx: CatalogContext, caller: Principal) -> list[CalendarYear]:
     when=(no_other_service, of_the_city),
 )
 def load(ctx: CatalogContext, caller: Principal, loaded: CalendarYear, key: str = "") -> CalendarYear:
-    """Loads the working days of a year; loading what is there already changes nothing.
+    """Loads the working days of a year; loading the same days again changes nothing.
 
     Raises INPUT_INVALID, CALENDAR_ANNOUNCED.
     """

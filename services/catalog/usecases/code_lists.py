@@ -36,13 +36,13 @@ _REGIONS: Final = "region"
 
 @query(Act.CODE_LIST_LISTED, roles=EVERYBODY, articles=("9",), unrecorded=NO_CREDIT_INFORMATION)
 def listed(ctx: CatalogContext, caller: Principal, after: str, size: int) -> list[CodeListSummary]:
-    """The lists in force today, by name; one more than `size` when there are more."""
+    """Returns the lists in force today, by name; one more than `size` when there are more."""
     return [CodeListSummary(c) for c in ctx.store.code_lists_in_force(ctx.clock.today(), after, size + 1)]
 
 
 @query(Act.CODE_LIST_READ, roles=EVERYBODY, articles=("9",), unrecorded=NO_CREDIT_INFORMATION)
 def read(ctx: CatalogContext, caller: Principal, name: str, version: int = 0) -> CodeList:
-    """One version of a list, the one in force today unless a version is named. Raises CODE_LIST_UNKNOWN."""
+    """Returns a version of a list, the one in force today unless a version is named. Raises CODE_LIST_UNKNOWN."""
     if (found := _find(ctx, CodeListRef(name, version))) is None:
         raise CODE_LIST_UNKNOWN(name=name, version=version or "现行 / in force")
     return found
@@ -92,7 +92,7 @@ def edit(
     Act.CODE_LIST_DRAFTS_LISTED, roles={Role.AUTHORITY, Role.CENTRE}, articles=("9",), unrecorded=NO_CREDIT_INFORMATION
 )
 def drafts(ctx: CatalogContext, caller: Principal, after: str, size: int) -> list[CodeListDraft]:
-    """Drafts, oldest first; one more than `size` when there are more."""
+    """Returns drafts, oldest first; one more than `size` when there are more."""
     return ctx.store.list_drafts(after, size + 1)
 
 
@@ -104,7 +104,7 @@ def drafts(ctx: CatalogContext, caller: Principal, after: str, size: int) -> lis
     unrecorded=NO_CREDIT_INFORMATION,
 )
 def read_draft(ctx: CatalogContext, caller: Principal, draft_id: str) -> CodeListDraft:
-    """One draft. Raises CODE_LIST_DRAFT_UNKNOWN."""
+    """Returns a draft. Raises CODE_LIST_DRAFT_UNKNOWN."""
     return _authorised_draft(ctx, draft_id)
 
 
@@ -130,7 +130,7 @@ def publish(ctx: CatalogContext, caller: Principal, draft_id: str, first: date, 
 
 @command(Act.CODE_LIST_SEEDED, roles={Role.SERVICE}, articles=("9",), when=(no_other_service,))
 def seed_lists(ctx: CatalogContext, caller: Principal, contents: Sequence[CodeListContent], first: date) -> None:
-    """The catalog publishes the standard lists that are not there yet, and, from today on, those that a release changed."""
+    """Publishes the standard lists that are missing, and, with effect from today, those that a release changed."""
 
     def work(unit: UnitOfWork) -> None:
         for content in contents:
@@ -144,13 +144,15 @@ def seed_lists(ctx: CatalogContext, caller: Principal, contents: Sequence[CodeLi
 
 
 def to_be_seeded(there: CodeList | None, content: CodeListContent) -> bool:
-    """Whether a standard list must be published: the first version is always the catalog's own, any later one may be the
-    authority's and stays."""
+    """Whether a standard list must be published.
+
+    The first version is always the catalog's own. A later one may be the authority's, and stays.
+    """
     return there is None or (there.version == 1 and there.content != content)
 
 
 def resolved(ctx: CatalogContext, content: EntryContent, unit: UnitOfWork | None = None) -> EntryContent:
-    """The content with the values of the code lists that it refers to. Raises ENTRY_INVALID."""
+    """Returns the content with the values of the code lists that it refers to. Raises ENTRY_INVALID."""
     references = {item.code_list_ref for item in content.items if item.code_list_ref is not None}
     content, wrong = with_values(content, {reference: _find(ctx, reference, unit) for reference in references})
     must_be_sound(wrong, ENTRY_INVALID)
@@ -158,7 +160,7 @@ def resolved(ctx: CatalogContext, content: EntryContent, unit: UnitOfWork | None
 
 
 def known_regions(ctx: CatalogContext, unit: UnitOfWork | None = None) -> frozenset[str]:
-    """The codes of the region list in force today."""
+    """Returns the codes of the region list in force today."""
     regions = ctx.store.code_list_in_force(_REGIONS, ctx.clock.today(), unit)
     return frozenset(value.code for value in regions.content.values) if regions else frozenset()
 

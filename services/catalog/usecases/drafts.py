@@ -1,4 +1,4 @@
-"""Drafts of entries: compiled by the authority together with the providers that they name (Art. 7)."""
+"""The authority compiles drafts of entries together with the providers that they name (Art. 7)."""
 
 from collections.abc import Callable, Iterator
 from itertools import chain
@@ -20,7 +20,7 @@ from services.catalog.domain.entry_validation import Finding, findings, region_f
 from services.catalog.usecases.code_lists import known_regions, resolved
 
 COMPILERS: Final = {Role.AUTHORITY}
-# The centre sets the standards (Art. 6), so it sees what is being prepared; providers see what they are to provide.
+# The centre sets the standards (Art. 6), so it reads what is being prepared; providers read what they are to provide.
 CONCERNED: Final = {Role.AUTHORITY, Role.CENTRE, Role.PROVIDER}
 
 
@@ -60,7 +60,7 @@ def edit(
     revision: int | None = None,
     key: str = "",
 ) -> Draft:
-    """Replaces the content of a draft. `revision` is the one that the editor saw, if said.
+    """Replaces the content of a draft. `revision` is the one that the editor read, if given.
 
     Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED, DRAFT_CHANGED, DRAFT_CODE_CHANGED, ENTRY_INVALID.
     """
@@ -75,22 +75,22 @@ def edit(
 
 @query(Act.DRAFT_READ, roles=CONCERNED, articles=("7",), may=provider_is_named, unrecorded=NO_CREDIT_INFORMATION)
 def read(ctx: CatalogContext, caller: Principal, draft_id: str) -> Draft:
-    """One draft. Raises DRAFT_UNKNOWN."""
+    """Returns a draft. Raises DRAFT_UNKNOWN."""
     return authorised_draft(ctx, draft_id)
 
 
 @query(Act.DRAFT_LISTED, roles=CONCERNED, articles=("7",), unrecorded=NO_CREDIT_INFORMATION)
 def listed(ctx: CatalogContext, caller: Principal, after: str, size: int) -> list[Draft]:
-    """Drafts, oldest first; one more than `size` when there are more. A provider gets those that name it."""
+    """Returns drafts, oldest first; one more than `size` when there are more. A provider gets those that name it."""
     everything = bool(caller.roles & {Role.AUTHORITY, Role.CENTRE})
     return ctx.store.drafts(after, size + 1, None if everything else caller.org)
 
 
 @query(Act.DRAFT_COMPARED, roles=CONCERNED, articles=("7",), may=provider_is_named, unrecorded=NO_CREDIT_INFORMATION)
 def difference(ctx: CatalogContext, caller: Principal, draft_id: str) -> tuple[int, Draft, EntryDifference]:
-    """What a draft would change in its entry's newest version, whose number comes first; 0 for a new entry.
+    """Returns the difference that a draft would make to the newest version of its entry.
 
-    Raises DRAFT_UNKNOWN.
+    The number of that version comes first; it is 0 for a new entry. Raises DRAFT_UNKNOWN.
     """
     draft = authorised_draft(ctx, draft_id)
     newest = ctx.store.newest(draft.content.code)
@@ -136,7 +136,7 @@ def wrong(ctx: CatalogContext, content: EntryContent, unit: UnitOfWork | None = 
 
 
 def save(ctx: CatalogContext, caller: Principal, unit: UnitOfWork, act: Act, draft: Draft, **details: object) -> None:
-    """Keeps a draft, and puts what happened to it on record in the same transaction."""
+    """Saves a draft, and the audit event of its change in the same transaction."""
     ctx.store.save_draft(draft, unit)
     details |= {
         "draft_id": draft.draft_id,
@@ -147,9 +147,9 @@ def save(ctx: CatalogContext, caller: Principal, unit: UnitOfWork, act: Act, dra
 
 
 def _sound(ctx: CatalogContext, content: EntryContent) -> EntryContent:
-    """The content with the values of the code lists that it refers to. Raises ENTRY_INVALID.
+    """Returns the content with the values of the code lists that it refers to. Raises ENTRY_INVALID.
 
-    Before it is made canonical: that cannot be done with whole numbers of more than 53 bits.
+    It comes before the canonical form, which a content with whole numbers of more than 53 bits does not have.
     """
     content = resolved(ctx, content)
     must_be_sound(wrong(ctx, content), ENTRY_INVALID)

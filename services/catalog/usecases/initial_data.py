@@ -1,4 +1,4 @@
-"""What a new system needs before anybody has published anything: the deadlines of the regulation and a calendar."""
+"""The catalog of a new system begins with the deadlines of the regulation, the standard code lists and a calendar."""
 
 from datetime import date
 from typing import Final
@@ -36,11 +36,11 @@ _OBJECTION: Final = RuleSet(
 
 
 def seed(ctx: CatalogContext) -> None:
-    """Publishes what is missing, by the same use cases as an officer, on record as the catalog itself.
+    """Publishes the data that are missing, by the use cases of an officer; on record the actor is the catalog itself.
 
-    A code list that a release changed gets a second version, unless the authority has published one. The calendar has
-    every year up to the coming one. A provisional year that the library knows by now is replaced; what the authority has
-    loaded never is.
+    A code list that a release changed gets a second version, unless the authority has published one. The calendar gets
+    every year up to the coming one. A provisional year is replaced once the library knows the notice for it; a year
+    that the authority has loaded stays.
     """
     for step in _STEPS:
         step(ctx)

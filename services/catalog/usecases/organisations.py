@@ -1,4 +1,4 @@
-"""Keeping the directory of organisations: by the authority, for everybody (Art. 6)."""
+"""The authority keeps the directory of organisations, and everybody reads it (Art. 6)."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -16,13 +16,13 @@ from services.catalog.domain.organisation import ORGANISATION_UNKNOWN, Directory
 from services.catalog.usecases.code_lists import known_regions
 from services.catalog.usecases.read_catalog import EVERYBODY
 
-# Who work with the officers of other organisations.
+# These roles work with the officers of other organisations.
 _COLLEAGUES: Final = {Role.AGENCY, Role.PROVIDER, Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR}
 
 
 @dataclass(frozen=True)
 class OrganisationFilter:
-    """Which organisations; an empty text is all."""
+    """The region and the function of the organisations that are asked for; an empty text stands for all."""
 
     region: str = ""
     function: str = ""
@@ -32,14 +32,14 @@ class OrganisationFilter:
 def listed(
     ctx: CatalogContext, caller: Principal, wanted: OrganisationFilter, after: str, size: int
 ) -> list[DirectoryEntry]:
-    """Organisations by credit code, officers for colleagues only; one more than `size` when there are more."""
+    """Returns organisations by credit code, officers for colleagues only; one more than `size` when there are more."""
     found = ctx.store.organisations(wanted.region, wanted.function, after, size + 1)
     return [_seen(caller, entry) for entry in found]
 
 
 @query(Act.ORGANISATION_READ, roles=EVERYBODY, articles=("6",), unrecorded=NO_CREDIT_INFORMATION)
 def read(ctx: CatalogContext, caller: Principal, uscc: str) -> DirectoryEntry:
-    """One organisation, its officers for colleagues only. Raises ORGANISATION_UNKNOWN."""
+    """Returns an organisation. Only colleagues get its officers. Raises ORGANISATION_UNKNOWN."""
     if (found := ctx.store.organisation(uscc)) is None:
         raise ORGANISATION_UNKNOWN(uscc=uscc)
     return _seen(caller, found)
@@ -61,7 +61,7 @@ def region_is_own(ctx: CatalogContext, caller: Principal, recorded: DirectoryEnt
     Act.ORGANISATION_RECORDED, roles={Role.AUTHORITY}, articles=("6",), when=(new_region_is_own,), may=region_is_own
 )
 def record(ctx: CatalogContext, caller: Principal, entry: DirectoryEntry, key: str = "") -> DirectoryEntry:
-    """Enters an organisation, or changes what the directory says of it. Raises INPUT_INVALID."""
+    """Enters an organisation into the directory, or changes its entry there. Raises INPUT_INVALID."""
 
     def load(unit: UnitOfWork) -> DirectoryEntry | None:
         recorded = ctx.store.organisation(entry.uscc, unit)

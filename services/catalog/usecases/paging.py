@@ -1,4 +1,4 @@
-"""Pages of entries, the same from both faces: the day is fixed by the first page."""
+"""Pages of entries, which both faces give: the first page sets the day for those that follow."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,14 @@ from services.catalog.usecases import read_catalog
 
 @dataclass(frozen=True)
 class EntriesPage:
-    """Some entries, and where the next ones are."""
+    """Some entries, and the token of the next page."""
 
     entries: list[Entry]
     next_page_token: str
 
 
 def entries_page(ctx: CatalogContext, caller: Principal, as_of: str, token: str, size: int) -> EntriesPage:
-    """The entries in force on `as_of`, today when empty. Raises INPUT_INVALID."""
+    """Returns the entries in force on `as_of`, or today if that is empty. Raises INPUT_INVALID."""
     started, after = decode_page_token(token, str, str) or ("", "")
     on = day("as_of", started or as_of) or ctx.clock.today()
     found = read_catalog.entries(ctx, caller, on, after, size)

@@ -92,7 +92,7 @@ def retire_entry(ctx: CatalogContext, caller: Principal, code: str, last: date, 
 
 
 def _closed(ctx: CatalogContext, content: EntryContent, unit: UnitOfWork) -> Iterator[Finding]:
-    """Providers that the directory knows to be closed (Art. 6); one that it does not know may be entered later."""
+    """Yields the providers that the directory has as closed (Art. 6); one that it lacks may be entered later."""
     for n, provider in enumerate(content.providers):
         known = ctx.store.organisation(provider.uscc, unit)
         if known is not None and not known.active:

@@ -1,4 +1,4 @@
-"""Reading the published catalog: open to everybody (Art. 7)."""
+"""Everybody reads the published catalog (Art. 7)."""
 
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -14,25 +14,25 @@ from services.catalog.domain.entry_diff import EntryDifference, compare
 
 EVERYBODY: Final = set(Role)
 _MOST_EXPORTED: Final = 2000
-# A stream holds a thread as long as it lasts, so it is not for everybody.
+# A stream occupies a thread as long as it lasts, so the public gets none.
 _FOLLOWERS: Final = {Role.SERVICE, Role.AGENCY, Role.PROVIDER, Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR}
 
 
 @query(Act.ENTRY_LISTED, roles=EVERYBODY, articles=("7", "8"), unrecorded=NO_CREDIT_INFORMATION)
 def entries(ctx: CatalogContext, caller: Principal, as_of: date, after: str, size: int) -> list[Entry]:
-    """The entries in force on a day, by code; one more than `size` when there are more."""
+    """Returns the entries in force on a day, by code; one more than `size` when there are more."""
     return ctx.store.entries_in_force(as_of, after, size + 1)
 
 
 @query(Act.ENTRY_EXPORTED, roles=EVERYBODY, articles=("6", "7", "8"), unrecorded=NO_CREDIT_INFORMATION)
 def entries_in_force(ctx: CatalogContext, caller: Principal) -> list[Entry]:
-    """Every entry in force today, by code. A city has some hundreds."""
+    """Returns every entry in force today, by code. A city has some hundreds."""
     return ctx.store.entries_in_force(ctx.clock.today(), "", _MOST_EXPORTED)
 
 
 @query(Act.ENTRY_READ, roles=EVERYBODY, articles=("7", "8"), unrecorded=NO_CREDIT_INFORMATION)
 def entry(ctx: CatalogContext, caller: Principal, code: str, version: int = 0) -> Entry:
-    """One version of an entry, the one in force today unless a version is named. Raises ENTRY_UNKNOWN."""
+    """Returns a version of an entry, the one in force today unless a version is named. Raises ENTRY_UNKNOWN."""
     return _version(ctx, code, version)
 
 
@@ -40,20 +40,23 @@ def entry(ctx: CatalogContext, caller: Principal, code: str, version: int = 0) -
 def difference(
     ctx: CatalogContext, caller: Principal, code: str, before: int, after: int = 0
 ) -> tuple[int, int, EntryDifference]:
-    """What differs between two versions of an entry; `after` 0 is the one in force today. Raises ENTRY_UNKNOWN."""
+    """Returns the difference between two versions of an entry; 0 for `after` means the one in force today.
+
+    The numbers of both versions come first. Raises ENTRY_UNKNOWN.
+    """
     old, new = _version(ctx, code, before), _version(ctx, code, after)
     return old.version, new.version, compare(old.content, new.content)
 
 
 @query(Act.ENTRY_HISTORY_READ, roles=EVERYBODY, articles=("7", "33"), unrecorded=NO_CREDIT_INFORMATION)
 def versions(ctx: CatalogContext, caller: Principal, code: str, after: int, size: int) -> list[Entry]:
-    """Every version of an entry, oldest first; one more than `size` when there are more."""
+    """Returns every version of an entry, oldest first; one more than `size` when there are more."""
     return ctx.store.versions(code, after, size + 1)
 
 
 @query(Act.CATALOG_FOLLOWED, roles=_FOLLOWERS, articles=("7",), unrecorded=NO_CREDIT_INFORMATION)
 def changes(ctx: CatalogContext, caller: Principal, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
-    """Committed changes of the catalog after a position, in order, without end."""
+    """Yields the committed changes of the catalog after a position, in order, without end."""
     return (row for row in ctx.store.follow(after, running) if row.changes)
 
 

@@ -1,7 +1,7 @@
-"""What was compiled in the workbook of an entry, read back whole, or everything that is wrong with it, cell by cell.
+"""Reads an entry from its workbook, or finds every fault of the workbook, cell by cell.
 
-Clerks type it: spaces around anything mean nothing, columns and rows may stand in any order, and coded values are taken
-by their Chinese words and by their codes. Nothing that was typed is dropped in silence.
+People type workbooks: spaces around a text mean nothing, columns and rows may stand in any order, and a coded value may
+be given by its Chinese word or by its code. A text that cannot be read is a fault; none is left out in silence.
 """
 
 import io
@@ -29,17 +29,17 @@ ENTRY_SHEET_INVALID = invalid(
 
 
 _NUMBER: Final = re.compile(r"-?[0-9]{1,9}\Z")
-# Where an empty cell says something, and what.
+# The values for which an empty cell stands.
 _WHEN_EMPTY: Final = dict.fromkeys(form.FLAGS, "false") | {"identifier": "", "masking": ""}
-# Of a sheet of another form there is something to tell about every cell.
-_MOST_TOLD: Final = 200
+# A sheet of another form has a fault in every cell.
+_MOST_FAULTS: Final = 200
 # A space in a pattern is part of it.
 _AS_TYPED: Final = "格式"
 
 
 @dataclass(frozen=True)
 class _Row:
-    """A row that has something in it: cells by heading, and those to the right of the last heading."""
+    """A row that is not empty: its cells by heading, and its cells to the right of the last heading."""
 
     sheet: str
     number: int
@@ -49,21 +49,21 @@ class _Row:
     rest: Sequence[str]
 
     def wrong(self, rule: str, heading: str, **words: object) -> Finding:
-        """What is wrong in a cell of the row."""
+        """Returns a fault in a cell of the row."""
         place: dict[str, object] = {"sheet": self.sheet, "row": self.number, "heading": heading}
         return Finding(_place(self.sheet, self.number, self.columns.get(heading, 1)), rule, place | words)
 
 
 def read_entry_sheet(file: bytes) -> EntryContent:
-    """The entry in a workbook. Raises what `read_book` raises, ENTRY_SHEET_INVALID."""
+    """Returns the entry in a workbook. Raises ENTRY_SHEET_INVALID, and what `read_book` raises."""
     reader = _Reader(read_book(file))
     plain = reader.entry()
-    must_be_sound(reader.findings[:_MOST_TOLD], ENTRY_SHEET_INVALID)
+    must_be_sound(reader.findings[:_MOST_FAULTS], ENTRY_SHEET_INVALID)
     return read_content(plain)
 
 
 class _Reader:
-    """Reads a book sheet by sheet and collects what is wrong."""
+    """Reads a book sheet by sheet and collects its faults."""
 
     def __init__(self, book: Mapping[str, list[list[str]]]) -> None:
         self.findings: list[Finding] = []
@@ -74,7 +74,7 @@ class _Reader:
             self._book[name.strip()] = table
 
     def entry(self) -> RawDocument:
-        """The entry's JSON; whole when there are no findings."""
+        """Returns the entry's JSON; it is complete if there are no findings."""
         plain = self._fields()
         plain["providers"] = [
             {"uscc": row.cells.get("统一社会信用代码", ""), "name": row.cells.get("名称", "")}
@@ -158,7 +158,7 @@ class _Reader:
     def _rows(
         self, sheet: str, headings: Sequence[str], as_typed: str = "", open_ended: bool = False
     ) -> Iterator[_Row]:
-        """The rows of a sheet that have something in them, wherever its columns stand."""
+        """Yields the rows of a sheet that are not empty, for any order of its columns."""
         table = self._book.get(sheet)
         if not table:
             self.findings.append(Finding(sheet, "sheet.missing", {"sheet": sheet}))
@@ -206,7 +206,7 @@ class _Reader:
         return columns
 
     def _required(self, row: _Row, heading: str, path: str) -> Any:
-        """A value that must be there; of a column that is not there it was told already."""
+        """Returns a value that must be given; a missing column is one fault, not one for each row."""
         cell = row.cells.get(heading, "")
         if not cell and heading in row.cells:
             self.findings.append(row.wrong("sheet.cell_missing", heading))
@@ -244,8 +244,11 @@ def _set(plain: RawDocument, path: str, value: object) -> None:
 
 
 def read_book(file: bytes) -> dict[str, list[list[str]]]:
-    """Sheet name to its rows of texts. Raises FILE_WORKBOOK_BROKEN, FILE_WORKBOOK_TOO_LARGE, FILE_SHEET_TOO_LARGE, and
-    that it could not be read (`chengxin.tabular.reading`)."""
+    """Returns the rows of texts of each sheet, by its name.
+
+    Raises FILE_WORKBOOK_BROKEN, FILE_WORKBOOK_TOO_LARGE, FILE_SHEET_TOO_LARGE, and the errors of the reader process
+    (`chengxin.tabular.reading`).
+    """
     return {
         name: [[unescape_formula(cell) for cell in row] for row in rows]
         for name, rows in tables(io.BytesIO(file)).items()

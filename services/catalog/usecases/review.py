@@ -1,6 +1,7 @@
-"""What others say and decide about a draft before it is published: comments and review (Art. 7).
+"""Providers, centre and authority comment on a draft, and a second officer reviews it (Art. 7).
 
-Whether a review is needed is asked when a draft is published (`publish.py`)."""
+`publish.py` asks whether a review is required.
+"""
 
 from dataclasses import dataclass
 
@@ -25,7 +26,7 @@ from services.catalog.usecases.drafts import (
 
 @dataclass(frozen=True)
 class Opinion:
-    """A comment as it is made: on what, how it stands, the words."""
+    """A comment as it is sent: its stance, its text, and the field of the draft that it is about."""
 
     stance: Stance
     text: str
@@ -34,7 +35,7 @@ class Opinion:
 
 @command(Act.DRAFT_COMMENTED, roles=CONCERNED, articles=("7",), may=provider_is_named)
 def comment(ctx: CatalogContext, caller: Principal, draft_id: str, opinion: Opinion, key: str = "") -> Comment:
-    """Says something about a draft that is not published yet; the words stay out of the audit log.
+    """Comments on a draft that is not published yet; the audit log has a digest of the text, not the text.
 
     Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED.
     """
@@ -81,14 +82,14 @@ def comment(ctx: CatalogContext, caller: Principal, draft_id: str, opinion: Opin
     unrecorded=NO_CREDIT_INFORMATION,
 )
 def comments(ctx: CatalogContext, caller: Principal, draft_id: str, after: str, size: int) -> list[Comment]:
-    """What was said about a draft, oldest first; one more than `size` when there are more. Raises DRAFT_UNKNOWN."""
+    """Returns the comments on a draft, oldest first; one more than `size` when there are more. Raises DRAFT_UNKNOWN."""
     authorised_draft(ctx, draft_id)
     return ctx.store.comments(draft_id, after, size + 1)
 
 
 @command(Act.DRAFT_SUBMITTED, roles=COMPILERS, articles=("7",), may=any_draft)
 def submit(ctx: CatalogContext, caller: Principal, draft_id: str, revision: int | None, key: str = "") -> Draft:
-    """Lays a draft before a reviewer. Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED, DRAFT_CHANGED, DRAFT_NOT_OPEN."""
+    """Submits a draft for review. Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED, DRAFT_CHANGED, DRAFT_NOT_OPEN."""
 
     def submitted(draft: Draft) -> Draft:
         return draft.submitted(caller.sub, ctx.clock.now(), revision)
@@ -115,7 +116,7 @@ def not_own_work(ctx: CatalogContext, caller: Principal, draft: Draft | None, dr
 
 @command(Act.DRAFT_REVIEWED, roles={Role.AUTHORITY, Role.CENTRE}, articles=("6", "7"), may=not_own_work)
 def review(ctx: CatalogContext, caller: Principal, draft_id: str, verdict: Verdict, key: str = "") -> Draft:
-    """A second officer approves a submitted draft or returns it; nobody reviews what they wrote or submitted.
+    """A second officer approves a submitted draft or returns it; an author cannot review the draft.
 
     Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED, DRAFT_CHANGED, DRAFT_NOT_SUBMITTED, REVIEW_OWN_WORK.
     """

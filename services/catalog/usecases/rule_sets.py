@@ -1,4 +1,4 @@
-"""Rule sets: deadlines, periods and thresholds with effective dates (Art. 29, 33)."""
+"""The authority publishes rule sets: deadlines, periods and thresholds with effective dates (Art. 29, 33)."""
 
 from typing import Final
 
@@ -13,12 +13,12 @@ from services.catalog.context import NO_CREDIT_INFORMATION, CatalogContext, must
 from services.catalog.domain.rule_set import RuleSet, read_rule_set
 from services.catalog.usecases.read_catalog import EVERYBODY
 
-# The catalog itself, when it seeds what a new system needs.
+# The catalog itself, as the actor that seeds the data of a new system.
 OWN: Final = Principal("catalog", frozenset({Role.SERVICE}), client_id="catalog")
 
 
 def no_other_service(ctx: CatalogContext, caller: Principal, *_: object, **__: object) -> Problem | None:
-    """Of the services only the catalog itself, to seed what a new system needs."""
+    """Of the services only the catalog itself, to seed the data of a new system."""
     if Role.AUTHORITY in caller.roles or caller.sub == OWN.sub:
         return None
     return ROLE_NOT_ALLOWED(roles=", ".join(sorted(caller.roles)), required=Role.AUTHORITY)
@@ -26,7 +26,7 @@ def no_other_service(ctx: CatalogContext, caller: Principal, *_: object, **__: o
 
 @query(Act.RULES_LISTED, roles=EVERYBODY, articles=("29", "33"), unrecorded=NO_CREDIT_INFORMATION)
 def listed(ctx: CatalogContext, caller: Principal, name: str, after: tuple[str, int], size: int) -> list[RuleSet]:
-    """Every version of the rule sets, by name and version; one more than `size` when there are more."""
+    """Returns every version of the rule sets, by name and version; one more than `size` when there are more."""
     return ctx.store.rule_sets(name, after, size + 1)
 
 
@@ -37,8 +37,9 @@ def listed(ctx: CatalogContext, caller: Principal, name: str, after: tuple[str, 
     when=(no_other_service, of_the_city),
 )
 def publish(ctx: CatalogContext, caller: Principal, rules: RuleSet, key: str = "") -> RuleSet:
-    """Publishes the next version of a rule set. Raises INPUT_INVALID, RULES_BACKDATED, RULES_OVERLAP,
-    EFFECTIVE_IMPLAUSIBLE.
+    """Publishes the next version of a rule set.
+
+    Raises INPUT_INVALID, RULES_BACKDATED, RULES_OVERLAP, EFFECTIVE_IMPLAUSIBLE.
     """
     must_be_sound(rules.findings())
 
@@ -57,7 +58,7 @@ def publish(ctx: CatalogContext, caller: Principal, rules: RuleSet, key: str = "
     Act.RULES_PREVIEWED, roles={Role.AUTHORITY, Role.CENTRE}, articles=("29", "33"), unrecorded=NO_CREDIT_INFORMATION
 )
 def preview(ctx: CatalogContext, caller: Principal, rules: RuleSet) -> dict[str, object]:
-    """What publishing rules would change, value by value; nothing is published.
+    """Returns the changes that publishing rules would make, value by value; it publishes nothing.
 
     Raises INPUT_INVALID, RULES_BACKDATED, RULES_OVERLAP, EFFECTIVE_IMPLAUSIBLE.
     """
