@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 
 from demo.identifiers import demo_uscc
 from services.disclosure.context import OWN
-from services.disclosure.domain.assertions import NOTHING, Assertion, Assertions, is_newer, packed, unpacked
+from services.disclosure.domain.assertions import NOTHING, Assertion, Assertions, disputes, is_newer, packed, unpacked
+from services.disclosure.domain.disagreements import Disagreement, disagreements, disputed_record_ids, fact_name
+from services.disclosure.domain.record_views import RecordView
+from services.disclosure.domain.text_normalisation import normalised
 from services.disclosure.store.disclosure_store import DisclosureStore
 from services.disclosure.usecases.archive_records import archive
 from tests.disclosure.running_disclosure import COMPANY, LI_NA, REGULATOR, TODAY, DisclosureCaller, RunningDisclosure
@@ -248,38 +251,76 @@ def test_the_list_says_what_the_pages_say_whatever_happens(city: RunningDisclosu
             assert told == by_pages, moment
 
 
-WORDS = st.builds(
-    Assertion,
+def assertion(fact: str, provider: str, at: str, value: str, basic: bool, number: int) -> Assertion:
+    return Assertion(fact, provider, at, value, basic, f"{provider} {number}")
+
+
+ASSERTIONS = st.builds(
+    assertion,
     st.sampled_from(("name", "status")),
-    st.sampled_from((REGULATOR, COURT)),
+    st.sampled_from((REGULATOR, COURT, THIRD)),
     st.sampled_from(("2026-01-01", "2026-01-02", "2026-01-03")),
-    st.sampled_from(("甲", "乙", "丙")),
+    # Two of them are one value, in other widths.
+    st.sampled_from(("甲A", "甲Ａ", "乙")),
     st.booleans(),
+    st.integers(0, 2),
 )
 
 
 @st.composite
-def saids(draw: st.DrawFn) -> Assertions:
-    words: dict[tuple[str, str], Assertion] = {}
+def asserted_of_a_subject(draw: st.DrawFn) -> Assertions:
+    newest: dict[tuple[str, str], Assertion] = {}
     registered: dict[str, str] = {}
-    for word in draw(st.lists(WORDS, max_size=5)):
-        known = words.get((word.fact, word.provider))
-        if known is None or is_newer(word, known):
-            words[word.fact, word.provider] = word
-        if word.basic:
-            registered[word.fact] = max(registered.get(word.fact, ""), word.recorded_at)
-    return Assertions(tuple(words.values()), registered)
+    for made in draw(st.lists(ASSERTIONS, max_size=8)):
+        known = newest.get((made.fact, made.provider))
+        if known is None or is_newer(made, known):
+            newest[made.fact, made.provider] = made
+        if made.basic:
+            registered[made.fact] = max(registered.get(made.fact, ""), made.recorded_at)
+    return Assertions(tuple(newest.values()), registered)
 
 
-def meaning(said: Assertions) -> Any:
-    """The list without its order; of two equal statements either one's class may be shown."""
-    return {(w.fact, w.provider, w.recorded_at, w.value) for w in said.words}, said.registered
+def meaning(asserted: Assertions) -> Any:
+    """The list without its order; of two equal assertions either one's class may be shown."""
+    return {(a.fact, a.provider, a.recorded_at, a.value) for a in asserted.newest}, asserted.registered
 
 
-@given(saids(), saids(), saids())
-def test_what_is_said_is_the_same_however_pages_are_put_together(
+@given(asserted_of_a_subject(), asserted_of_a_subject(), asserted_of_a_subject())
+def test_what_is_asserted_is_the_same_however_pages_are_put_together(
     one: Assertions, two: Assertions, three: Assertions
 ) -> None:
     assert meaning(one.merged(two).merged(three)) == meaning(one.merged(two.merged(three)))
     assert meaning(one.merged(two)) == meaning(two.merged(one))
     assert one.merged(NOTHING) == one == NOTHING.merged(one) == unpacked(packed(one))
+
+
+@given(asserted_of_a_subject())
+def test_providers_disagree_where_what_counts_has_two_values(asserted: Assertions) -> None:
+    """The rule, said in another way: against each pair of assertions."""
+
+    def counts(one: Assertion) -> bool:
+        return one.basic or one.recorded_at >= asserted.registered.get(one.fact, "")
+
+    def contradict(one: Assertion, other: Assertion) -> bool:
+        return one.fact == other.fact and normalised(one.value) != normalised(other.value)
+
+    counted = [a for a in asserted.newest if counts(a)]
+    found = {dispute.fact: dispute.assertions for dispute in disputes(asserted.newest, asserted.registered)}
+    assert found.keys() == {a.fact for a in counted if any(contradict(a, other) for other in counted)}
+    for fact, assertions in found.items():
+        assert set(assertions) == {a for a in counted if a.fact == fact}
+        assert [a.recorded_at for a in assertions] == sorted((a.recorded_at for a in assertions), reverse=True)
+
+
+@given(asserted_of_a_subject(), st.data())
+def test_the_list_and_the_page_of_a_subject_follow_one_rule(asserted: Assertions, data: st.DataObject) -> None:
+    def shown(record_ids: Iterable[str]) -> list[Disagreement]:
+        views = {i: RecordView(i, 1, "", 1, "", "", i.partition(" ")[0], "", {}, "", "") for i in record_ids}
+        return disagreements(asserted, views, lambda code, version: None)
+
+    every = sorted({a.record_id for a in asserted.newest})
+    on_the_page = {d.fact: sorted(s.provider_uscc for s in d.statements) for d in shown(every)}
+    assert on_the_page == {fact_name(f.fact): sorted(f.providers) for f in asserted.disputed_facts()}
+    # The page reads no other records than those that disagree, whichever of all still stand.
+    standing = data.draw(st.sets(st.sampled_from(every))) if every else set()
+    assert shown(sorted(standing)) == shown(sorted(standing & set(disputed_record_ids(asserted))))

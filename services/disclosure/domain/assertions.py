@@ -1,14 +1,14 @@
-"""The providers' statements of one subject's facts, in short.
+"""The providers' assertions of one subject's facts, in short, and the rule by which they disagree (Art. 5, 12).
 
-They are stored beside the subject's pages, so that disclosure knows without reading the pages where providers differ
-(Art. 5, 12), and in which records. Of each provider the newest statement counts, but one in a register before others. A
-statement outside a register that is older than the newest basic record is history.
+They are stored beside the subject's pages, so that disclosure knows without reading the pages where providers disagree,
+and in which records. Of each provider the newest assertion counts, but one in a register comes before others. An
+assertion outside a register that is older than the newest basic record is history.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeVar
+from typing import Final
 
 import msgspec
 
@@ -20,27 +20,8 @@ from services.disclosure.domain.text_normalisation import normalised
 _DIGEST_BYTES: Final = 8
 
 
-class ProviderAssertion(Protocol):
-    """The attributes of a statement that decide whether it counts."""
-
-    @property
-    def recorded_at(self) -> str: ...
-
-    @property
-    def basic(self) -> bool: ...
-
-    @property
-    def record_id(self) -> str: ...
-
-    @property
-    def mark(self) -> bytes: ...
-
-
-S = TypeVar("S", bound=ProviderAssertion)
-
-
 class Assertion(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A provider's newest statement of a fact."""
+    """A provider's newest assertion of a fact."""
 
     fact: str
     provider: str
@@ -50,14 +31,14 @@ class Assertion(msgspec.Struct, frozen=True, array_like=True, gc=False):
     record_id: str
 
     @property
-    def mark(self) -> bytes:
+    def value_digest(self) -> bytes:
         """A digest of the value; only equal values share it."""
         return value_digest_of(self.value)
 
 
 @dataclass(frozen=True)
 class DisputedFact:
-    """A fact on which providers differ: how many values it has, from which providers (newest first), and since when."""
+    """A fact on which providers disagree: how many values it has, from which providers (newest first), and since when."""
 
     fact: str
     values: int
@@ -65,19 +46,35 @@ class DisputedFact:
     since: str
 
 
-class Assertions(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The providers' statements of a subject, from one page of its records or from several."""
+@dataclass(frozen=True)
+class Dispute:
+    """A fact on which providers disagree, and the assertions that count, newest first."""
 
-    words: tuple[Assertion, ...] = ()
+    fact: str
+    assertions: Sequence[Assertion]
+
+    def in_short(self) -> DisputedFact:
+        """Returns the dispute without its values. It began when a value other than the oldest was asserted first."""
+        oldest = self.assertions[-1].value_digest
+        since = min(a.recorded_at for a in self.assertions if a.value_digest != oldest)
+        values = len({a.value_digest for a in self.assertions})
+        return DisputedFact(self.fact, values, tuple(a.provider for a in self.assertions), since)
+
+
+class Assertions(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The providers' assertions of a subject, from one page of its records or from several."""
+
+    # Of each fact, the newest by each provider.
+    newest: tuple[Assertion, ...] = ()
     # Fact to the time of the newest basic record that states it.
     registered: dict[str, str] = {}
 
     def merged(self, other: "Assertions") -> "Assertions":
-        """Returns both together, with the newest statement of each fact by each provider."""
-        if not (self.words and other.words):
-            return self if self.words else other
-        merged = {(a.fact, a.provider): a for a in self.words}
-        for assertion in other.words:
+        """Returns both together, with the newest assertion of each fact by each provider."""
+        if not (self.newest and other.newest):
+            return self if self.newest else other
+        merged = {(a.fact, a.provider): a for a in self.newest}
+        for assertion in other.newest:
             earlier = merged.get((assertion.fact, assertion.provider))
             if earlier is None or is_newer(assertion, earlier):
                 merged[assertion.fact, assertion.provider] = assertion
@@ -87,8 +84,8 @@ class Assertions(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return Assertions(tuple(merged.values()), registered)
 
     def taking(self, records: Iterable[Fragment], entry_of: Callable[[str, int], DisclosureEntry]) -> "Assertions":
-        """Returns these statements and those of further records; archived records do not count."""
-        merged, registered = {(a.fact, a.provider): a for a in self.words}, dict(self.registered)
+        """Returns these assertions and those of further records; archived records do not count."""
+        merged, registered = {(a.fact, a.provider): a for a in self.newest}, dict(self.registered)
         for fragment in records:
             if fragment.archived:
                 continue
@@ -111,55 +108,51 @@ class Assertions(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     def names(self) -> list[Assertion]:
         """Returns the subject's present names: first the newest from a register, then the newest of other records."""
-        assertions = in_effect((a for a in self.words if a.fact == NAME), self.registered.get(NAME, ""))
-        return sorted(assertions, key=lambda a: (a.basic, a.recorded_at, a.mark), reverse=True)
+        assertions = _in_effect((a for a in self.newest if a.fact == NAME), self.registered)
+        return sorted(assertions, key=lambda a: (a.basic, a.recorded_at, a.value_digest), reverse=True)
 
-    def differing(self) -> list[DisputedFact]:
-        """Returns the facts on which providers differ."""
-        # Most subjects have no such fact, so this cheap check comes first.
-        first: dict[str, str] = {}
-        suspects = {a.fact for a in self.words if first.setdefault(a.fact, a.value) != a.value}
-        found = []
-        for fact in sorted(suspects):
-            assertions = (a for a in self.words if a.fact == fact)
-            if assertions_in_conflict := conflicting(assertions, self.registered.get(fact, "")):
-                oldest = assertions_in_conflict[-1].mark
-                since = min(a.recorded_at for a in assertions_in_conflict if a.mark != oldest)
-                providers = tuple(a.provider for a in assertions_in_conflict)
-                found.append(DisputedFact(fact, len({a.mark for a in assertions_in_conflict}), providers, since))
-        return found
+    def disputed_facts(self) -> list[DisputedFact]:
+        """Returns the facts on which providers disagree, in short."""
+        return [dispute.in_short() for dispute in disputes(self.newest, self.registered)]
 
 
 NOTHING: Final = Assertions()
 
 
-def is_newer(one: ProviderAssertion, other: ProviderAssertion) -> bool:
-    """Whether `one` counts before `other`, of two statements by one provider.
+def disputes(assertions: Sequence[Assertion], registered: Mapping[str, str]) -> list[Dispute]:
+    """Returns the facts on which providers disagree, in the order of their names.
 
-    A statement in a register comes before one elsewhere, then the newer before the older. Of two statements with the
+    Providers disagree when the assertions that count have more than one value. `registered` is that of the `Assertions`
+    that these are from. Assertions of the same time and value stay in the order in which they are given.
+    """
+    # Most subjects have no such fact, so this cheap check comes first.
+    first: dict[str, str] = {}
+    suspects = {a.fact for a in assertions if first.setdefault(a.fact, a.value) != a.value}
+    found = []
+    for fact in sorted(suspects):
+        counted = _in_effect((a for a in assertions if a.fact == fact), registered)
+        if len({a.value_digest for a in counted}) > 1:
+            newest_first = sorted(counted, key=lambda a: (a.recorded_at, a.value_digest), reverse=True)
+            found.append(Dispute(fact, newest_first))
+    return found
+
+
+def is_newer(one: Assertion, other: Assertion) -> bool:
+    """Whether `one` counts before `other`, of two assertions by one provider.
+
+    An assertion in a register comes before one elsewhere, then the newer before the older. Of two assertions with the
     same time, the choice is always the same.
     """
     if one.basic != other.basic:
         return one.basic
     if one.recorded_at == other.recorded_at:
-        return (one.mark, one.record_id) > (other.mark, other.record_id)
+        return (one.value_digest, one.record_id) > (other.value_digest, other.record_id)
     return one.recorded_at > other.recorded_at
 
 
-def in_effect(said: Iterable[S], registered: str) -> list[S]:
-    """Returns the statements of a fact that count.
-
-    A statement outside a register that is older than the newest basic record is history.
-    """
-    return [s for s in said if s.basic or s.recorded_at >= registered]
-
-
-def conflicting(said: Iterable[S], registered: str) -> list[S]:
-    """Returns the statements of a fact that count, newest first, if their values differ; otherwise an empty list."""
-    counted = in_effect(said, registered)
-    if len({s.mark for s in counted}) < 2:
-        return []
-    return sorted(counted, key=lambda s: (s.recorded_at, s.mark), reverse=True)
+def _in_effect(assertions: Iterable[Assertion], registered: Mapping[str, str]) -> list[Assertion]:
+    """Returns the assertions that count: one outside a register that is older than the newest basic record is history."""
+    return [a for a in assertions if a.basic or a.recorded_at >= registered.get(a.fact, "")]
 
 
 def value_digest_of(value: str) -> bytes:
@@ -171,11 +164,11 @@ _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(Assertions)
 
 
-def packed(said: Assertions) -> bytes:
+def packed(assertions: Assertions) -> bytes:
     """Returns the bytes that are stored."""
-    return _encoder.encode(said)
+    return _encoder.encode(assertions)
 
 
 def unpacked(blob: bytes | None) -> Assertions:
-    """Reads the bytes that `packed` returned; without bytes there are no statements."""
+    """Reads the bytes that `packed` returned; without bytes there are no assertions."""
     return _decoder.decode(blob) if blob else NOTHING

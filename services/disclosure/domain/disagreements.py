@@ -1,6 +1,6 @@
-"""Facts of one subject on which providers differ at the same time, in words (Art. 12): shown, never resolved.
+"""Facts of one subject on which providers disagree, with the records that state them (Art. 12): shown, never resolved.
 
-Every record's name of the subject is compared, and the facts that basic records state (`assertions.py`).
+The rule is in `assertions.py`. It compares every record's name of the subject, and the facts that basic records state.
 """
 
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chengxin.values.catalog_contract import TranslatedText
-from services.disclosure.domain.assertions import Assertion, Assertions, conflicting, value_digest_of
+from services.disclosure.domain.assertions import Assertion, Assertions, disputes, value_digest_of
 from services.disclosure.domain.catalog_entry import DisclosureEntry
 from services.disclosure.domain.record_views import RecordView
 
@@ -44,27 +44,24 @@ class Disagreement:
     statements: tuple[Statement, ...]
 
 
-def disputed_record_ids(said: Assertions) -> list[str]:
-    """Returns the ids of the records that state facts on which providers differ."""
-    facts = {disputed.fact for disputed in said.differing()}
-    return list(dict.fromkeys(assertion.record_id for assertion in said.words if assertion.fact in facts))
+def disputed_record_ids(asserted: Assertions) -> list[str]:
+    """Returns the ids of the records whose assertions disagree."""
+    found = disputes(asserted.newest, asserted.registered)
+    return list(dict.fromkeys(assertion.record_id for dispute in found for assertion in dispute.assertions))
 
 
 def disagreements(
-    said: Assertions, records: Mapping[str, RecordView], entry_of: Callable[[str, int], DisclosureEntry | None]
+    asserted: Assertions, records: Mapping[str, RecordView], entry_of: Callable[[str, int], DisclosureEntry | None]
 ) -> list[Disagreement]:
-    """Returns the disagreements among `records`, those of the ids from `disputed_record_ids` that still exist, in their order."""
-    found = []
+    """Returns the disagreements among `records`: those of the ids from `disputed_record_ids` that still exist, in their order."""
     order = {record_id: number for number, record_id in enumerate(records)}
-    assertions = sorted((a for a in said.words if a.record_id in order), key=lambda a: order[a.record_id])
-    for fact, name in _FACT_NAMES.items():
-        of_fact = [a for a in assertions if a.fact == fact]
-        if in_conflict := conflicting(of_fact, said.registered.get(fact, "")):
-            statements = (
-                _make_statement(assertion, records[assertion.record_id], entry_of) for assertion in in_conflict
-            )
-            found.append(Disagreement(name, tuple(statements)))
-    return found
+    remaining = sorted((a for a in asserted.newest if a.record_id in order), key=lambda a: order[a.record_id])
+    found = {dispute.fact: dispute for dispute in disputes(remaining, asserted.registered)}
+    return [
+        Disagreement(name, tuple(_make_statement(a, records[a.record_id], entry_of) for a in found[fact].assertions))
+        for fact, name in _FACT_NAMES.items()
+        if fact in found
+    ]
 
 
 def fact_name(name: str) -> TranslatedText:
@@ -77,7 +74,7 @@ def _make_statement(
 ) -> Statement:
     entry = entry_of(view.entry_code, view.entry_version)
     items = [item for name, item in entry.facts if name == assertion.fact] if entry else []
-    item = next((item for item in items if value_digest_of(view.items.get(item, "")) == assertion.mark), "")
+    item = next((item for item in items if value_digest_of(view.items.get(item, "")) == assertion.value_digest), "")
     return Statement(
         view.provider_uscc,
         view.provider_name,

@@ -32,20 +32,20 @@ class NameHistory:
         name = self.name if self.name in names else ""
         return replace(self, name=name, former=[former for former in self.former if former in names])
 
-    def renamed(self, said: Assertions, heard: Mapping[str, bool], withdrawn: Set[str]) -> "NameHistory":
+    def renamed(self, asserted: Assertions, incoming: Mapping[str, bool], withdrawn: Set[str]) -> "NameHistory":
         """Returns the history after changes.
 
-        `said` holds the providers' present statements, `heard` the names that the changes brought (True: from a
+        `asserted` holds the providers' present assertions, `incoming` the names that the changes brought (True: from a
         register), and `withdrawn` the names of records that were taken back.
         """
-        if not (assertions := said.names()):
+        if not (assertions := asserted.names()):
             return self
         newest, current = assertions[0], {a.value for a in assertions}
         if newest.basic:
             registered_before = [*self.former, self.name] if self.registered else []
-            earlier = [*registered_before, *(name for name, basic in heard.items() if basic)]
+            earlier = [*registered_before, *(name for name, basic in incoming.items() if basic)]
         else:
-            earlier = [*self.former, self.name, *heard]
+            earlier = [*self.former, self.name, *incoming]
         former = [name for name in dict.fromkeys(earlier) if name and name not in current and name not in withdrawn]
         return NameHistory(newest.value, former, newest.recorded_at, newest.recorded_at if newest.basic else "")
 

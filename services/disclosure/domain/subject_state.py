@@ -15,14 +15,14 @@ from services.disclosure.domain.view_pages import MOST_NAMES, PublicName, Public
 
 
 class Summary(msgspec.Struct, frozen=True, array_like=True):
-    """What some records of a subject show the public, and the providers' statements in them."""
+    """What some records of a subject show the public, and the providers' assertions in them."""
 
     visible: PublicVisibility = PublicVisibility()
-    said: Assertions = NOTHING
+    assertions: Assertions = NOTHING
 
     def merged(self, other: "Summary") -> "Summary":
         """Returns the summary of both together."""
-        return Summary(self.visible.merged(other.visible), self.said.merged(other.said))
+        return Summary(self.visible.merged(other.visible), self.assertions.merged(other.assertions))
 
 
 class SubjectState(msgspec.Struct, array_like=True):

@@ -150,15 +150,15 @@ class RecordProjection:
             before, names_before = subject.state.summary, subject.state.called
             self._update_summary(subject)
             after = subject.state.summary
-            if after.said != before.said:
+            if after.assertions != before.assertions:
                 incoming, withdrawn = subject.incoming_names, subject.withdrawn
-                subject.state.called = names_before.renamed(after.said, incoming, withdrawn)
+                subject.state.called = names_before.renamed(after.assertions, incoming, withdrawn)
             if not (after.visible.same_as(before.visible) and subject.state.called.same_as(names_before)):
                 self._visibly_changed.append(subject)
             if (group := self.groups.get(subject.ref)) is not None:
                 if group.members.get(subject.ref) != subject.state or subject.state.summary != before:
                     self.touch(group)
-            elif (disputed := after.said.differing()) or before.said.differing():
+            elif (disputed := after.assertions.disputed_facts()) or before.assertions.disputed_facts():
                 self._disagreements[subject.ref] = [subject.ref], disputed
 
     def touch(self, group: SubjectGroup) -> None:
@@ -274,12 +274,12 @@ class RecordProjection:
         leaders = {group.refs[0] for group in self._changed_groups.values()}
         for ref in changes.concerned - leaders:
             state = self._load_state(ref) if ref not in self.groups else None
-            self._disagreements[ref] = [ref], state.summary.said.differing() if state else ()
+            self._disagreements[ref] = [ref], state.summary.assertions.disputed_facts() if state else ()
         for group in self._changed_groups.values():
             assertions = NOTHING
             for member in group.members.values():
-                assertions = assertions.merged(member.summary.said)
-            self._disagreements[group.refs[0]] = group.refs, assertions.differing()
+                assertions = assertions.merged(member.summary.assertions)
+            self._disagreements[group.refs[0]] = group.refs, assertions.disputed_facts()
 
     def _load_state(self, ref: str) -> SubjectState | None:
         if ref in self.subjects:

@@ -464,6 +464,6 @@ def _state_as_seen(state: SubjectState) -> SubjectState:
     visible = state.summary.visible
     names = tuple(msgspec.structs.replace(name, seat=0) for name in visible.names)
     summary = msgspec.structs.replace(state.summary, visible=PublicVisibility(visible.until, names))
-    words = sorted(summary.said.words, key=lambda w: (w.fact, w.provider))
-    said = msgspec.structs.replace(summary.said, words=tuple(words))
-    return msgspec.structs.replace(state, summary=msgspec.structs.replace(summary, said=said))
+    newest = sorted(summary.assertions.newest, key=lambda a: (a.fact, a.provider))
+    assertions = msgspec.structs.replace(summary.assertions, newest=tuple(newest))
+    return msgspec.structs.replace(state, summary=msgspec.structs.replace(summary, assertions=assertions))

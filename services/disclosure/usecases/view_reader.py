@@ -107,8 +107,8 @@ class ResultPage:
     following: str
     # All the references that were read, the strongest first.
     refs: Sequence[str]
-    # What providers say of it.
-    said: Assertions = NOTHING
+    # What providers assert of the subject.
+    assertions: Assertions = NOTHING
 
 
 def strongest_first(subjects: Iterable[Sequence[str]]) -> list[str]:
@@ -152,20 +152,20 @@ def _read(ctx: DisclosureContext, ref: str, view: View, ask: RecordsQuery, archi
         return _stranger(ctx, ref, view, ask, archived)
     refs: Sequence[str]
     if group is None and head is not None:
-        refs, subject, said = (ref,), _whole(ref, [head.state]), head.state.summary.said
+        refs, subject, assertions = (ref,), _whole(ref, [head.state]), head.state.summary.assertions
     else:
         assert group is not None
         refs, subject = tuple(group.refs), _of_group(group)
-        said = reduce(Assertions.merged, (state.summary.said for state in group.members.values()), NOTHING)
+        assertions = reduce(Assertions.merged, (state.summary.assertions for state in group.members.values()), NOTHING)
     found = list(_page(ctx, refs, head, view, ask, archived))
     records = [LazyRecordView(ctx, f, view) for f in ctx.store.in_full(found[: ask.size])]
     following = records[-1].record_id if len(found) > ask.size else ""
-    return ResultPage(subject, records, following, refs, said)
+    return ResultPage(subject, records, following, refs, assertions)
 
 
 def disagreed(ctx: DisclosureContext, sheet: ResultPage) -> tuple[list[Disagreement], dict[str, RecordView]]:
     """What providers say differently of a subject today, and the records in which they do."""
-    if not (told := disputed_record_ids(sheet.said)):
+    if not (told := disputed_record_ids(sheet.assertions)):
         return [], {}
     today = ctx.clock.today().isoformat()
     order = {ref: number for number, ref in enumerate(sheet.refs)}
@@ -174,7 +174,7 @@ def disagreed(ctx: DisclosureContext, sheet: ResultPage) -> tuple[list[Disagreem
     found = ctx.store.fragments(places, ctx.store.heads(list(dict.fromkeys(where.ref for where in places))))
     standing = [f for f in found if not f.archived and not is_over(f.disclosed_until, today)]
     records = {f.record_id: LazyRecordView(ctx, f, View.OWN).shown for f in standing}
-    return disagreements(sheet.said, records, ctx.store.entry), records
+    return disagreements(sheet.assertions, records, ctx.store.entry), records
 
 
 def _stranger(ctx: DisclosureContext, ref: str, view: View, ask: RecordsQuery, archived: bool) -> ResultPage:
@@ -183,7 +183,7 @@ def _stranger(ctx: DisclosureContext, ref: str, view: View, ask: RecordsQuery, a
     known = next((other for other in refs if other != ref and ctx.store.head(other) is not None), None)
     if known is not None:
         sheet = read(ctx, known, view, ask, archived)
-        return ResultPage(sheet.subject, sheet.records, sheet.following, refs, sheet.said)
+        return ResultPage(sheet.subject, sheet.records, sheet.following, refs, sheet.assertions)
     if ask.after:
         raise page_token_problem()
     return ResultPage(None, [], "", refs)
