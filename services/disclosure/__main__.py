@@ -9,8 +9,11 @@ from chengxin.process.runtime import Background, Service, serve
 
 if TYPE_CHECKING:
     from chengxin.auth.policy import Admission
+    from chengxin.process.bootstrap import WiredService
     from chengxin.process.operations import Operations
     from services.disclosure.context import DisclosureContext
+    from services.disclosure.store.disclosure_store import DisclosureStore
+    from services.disclosure.store.generations import Generations
 
 
 def faces(
@@ -48,28 +51,18 @@ def compose() -> Service:
     from services.disclosure.projections.name_index import NameIndex
     from services.disclosure.projections.sources import InnerSources
     from services.disclosure.store.disclosure_store import DisclosureStore
-    from services.disclosure.store.generations import Generations, carry_decisions
+    from services.disclosure.store.generations import Generations
     from services.disclosure.usecases.announce_later import Announcer
     from services.disclosure.usecases.archive_records import Archiver
-    from services.disclosure.usecases.rebuild import Rebuilder
+    from services.disclosure.usecases.rebuilder import Rebuilder
 
     settings = Settings()
     if settings.field_keys_file is None or settings.subject_key_file is None:
         sys.exit("disclosure needs CHENGXIN_FIELD_KEYS_FILE and CHENGXIN_SUBJECT_KEY_FILE")
     assembly = assemble("disclosure", settings)
-    generations = Generations(assembly.store)
-
-    def prepare() -> DisclosureStore:
-        generations.prepare()
-        current = generations.current()
-        store = DisclosureStore(assembly.store, current["number"])
-        store.create_indexes()
-        if current["filling"]:
-            carry_decisions(assembly.store, current["previous"], store)
-        return store
-
-    store = assembly.store.prepare(prepare)
     keys, subject_key = KeyRing.load(settings.field_keys_file), SubjectKey(settings.subject_key_file.read_bytes())
+    generations = Generations(assembly.store)
+    store = _prepare_store(assembly, generations)
     filling = bool(generations.current()["filling"])
     ctx = DisclosureContext(
         cast(DisclosureStore, BeingFilled()) if filling else store,
@@ -87,7 +80,6 @@ def compose() -> Service:
     rebuilder = Rebuilder(ctx, feeds, holder, lambda other: NameIndex(other, settings.search_dir), generations)
     needs = {"search": lambda: ctx.directory.ready, "views": lambda: not isinstance(ctx.store, BeingFilled)}
     app, servicers = faces(ctx, assembly.admission, assembly.ready(feeds.followed, more=needs), assembly.operations)
-    archiver, announcer = Archiver(ctx, assembly.quarantine), Announcer(ctx, assembly.quarantine)
     server = make_server(settings.grpc_listen, assembly.admission, servicers)
 
     def close() -> None:
@@ -99,11 +91,28 @@ def compose() -> Service:
         assembly.relay,
         feeds,
         rebuilder,
-        archiver,
-        announcer,
+        Archiver(ctx, assembly.quarantine),
+        Announcer(ctx, assembly.quarantine),
         assembly.retrying,
     ]
     return Service(app, server, background, close)
+
+
+def _prepare_store(assembly: "WiredService", generations: "Generations") -> "DisclosureStore":
+    """The store of the generation in use, once the database answers."""
+    from services.disclosure.store.disclosure_store import DisclosureStore
+    from services.disclosure.store.generations import carry_decisions
+
+    def prepare() -> DisclosureStore:
+        generations.prepare()
+        current = generations.current()
+        store = DisclosureStore(assembly.store, current["number"])
+        store.create_indexes()
+        if current["filling"]:
+            carry_decisions(assembly.store, current["previous"], store)
+        return store
+
+    return assembly.store.prepare(prepare)
 
 
 def policy() -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from services.disclosure.context import OWN
-from services.disclosure.usecases.archive_records import archive
+from services.disclosure.usecases.archive_records import Archiver, archive
 from tests.disclosure.running_disclosure import COMPANY, LI_NA, RunningDisclosure
 from tests.support import until
 
@@ -58,6 +58,18 @@ def test_archiving_is_on_record_once(city: RunningDisclosure) -> None:
     assert event["records"] == ["r_a"]
     assert event["subject_refs"] == [city.ref(COMPANY)]
     assert seen(city)["public"] == 0
+
+
+def test_the_archiver_finds_what_is_due_by_itself(city: RunningDisclosure) -> None:
+    licence(city)
+    city.clock.instant = MIDNIGHT
+    archiver = Archiver(city.ctx, city.quarantine, seconds=0)
+    archiver.start()
+    try:
+        [event] = until(lambda: city.audit.of("record.archived"), "the relay delivers")
+    finally:
+        archiver.stop()
+    assert event["records"] == ["r_a"]
 
 
 def test_an_amendment_with_a_later_end_is_disclosed_again(city: RunningDisclosure) -> None:

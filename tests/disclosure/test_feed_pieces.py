@@ -13,6 +13,7 @@ from chengxin.feeds.follower import Follower
 from chengxin_api.ingest.v1 import ingest_pb2
 from demo.identifiers import demo_uscc
 from services.disclosure.projections import consumers as feeds
+from services.disclosure.projections.read_ahead import MOST_GATHERED
 from services.disclosure.store.disclosure_store import DisclosureStore
 from services.disclosure.store.subject_state import RecordLocation
 from services.disclosure.store.writes import Writes
@@ -101,7 +102,7 @@ def test_no_more_of_a_stream_is_read_ahead_than_memory_allows(city: RunningDiscl
     call = Stream(stream())
     given = iter(feeds.Pieces().of(call))
     next(given)
-    enough = -(-feeds.MOST_GATHERED // size)
+    enough = -(-MOST_GATHERED // size)
     until(lambda: len(read) > enough, "it is full")
     assert len(read) <= 2 * enough + 2
     remembered = []

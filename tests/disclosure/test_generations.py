@@ -1,6 +1,7 @@
 """A generation's data is dropped once another one is in use, despite interruptions, and without holding up the store."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pymongo
 import pytest
@@ -38,6 +39,12 @@ def switched(generations: Generations, before: int, after: int) -> None:
         generations.switch(unit, before, after, {})
 
     generations.store.transact(work)
+
+
+def requested(generations: Generations) -> dict[str, Any]:
+    """A rebuild that is requested now, or was before and is under way."""
+    at = "2026-11-29T00:00:00Z"
+    return generations.store.transact(lambda unit: generations.request_rebuild(unit, "officer", at))
 
 
 def numbers(generations: Generations) -> set[int]:
@@ -82,11 +89,11 @@ def test_what_an_interruption_left_is_dropped_later(generations: Generations, mo
 
 def test_one_that_is_being_filled_is_left_alone(generations: Generations) -> None:
     switched(generations, 2, 3)
-    asked = generations.ask("officer", "2026-11-29T00:00:00Z")
+    asked = requested(generations)
     generations.store.db[f"subjects.{asked['number']}"].insert_one({"_id": "s_new"})
     generations.drop_unused()
     assert numbers(generations) == {3, asked["number"]}
-    generations.tell(state=DONE)
+    generations.report_progress(state=DONE)
     generations.drop_unused()
     assert numbers(generations) == {3}
 

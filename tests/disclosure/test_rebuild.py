@@ -14,12 +14,14 @@ from chengxin_api.ingest.v1 import ingest_pb2
 from demo.identifiers import demo_uscc
 from services.disclosure.context import OWN
 from services.disclosure.domain.subject_state import summary_of
+from services.disclosure.projections.carry_over import archive_as_before
 from services.disclosure.projections.consumers import apply_catalog, apply_ingest
 from services.disclosure.projections.feeds import Projection
+from services.disclosure.projections.generation_differences import differences, fragments_of, state_as_seen
 from services.disclosure.store.disclosure_store import DisclosureStore
 from services.disclosure.usecases.archive_records import archive
-from services.disclosure.usecases.rebuild import _archive_as_before, _differences, _fragments, _state_as_seen
 from tests.disclosure.running_disclosure import TODAY, RunningDisclosure, demo_entry
+from tests.support import until
 
 COMPANIES = [demo_uscc("91", 810_000 + n, "MD") for n in range(3)]
 NAME = "阳江市海陵食品有限公司"
@@ -38,6 +40,15 @@ def test_what_older_pages_show_counts_whatever_changes_on_the_first_one(city: Ru
     city.delivers(licence(59, version=2, revoked=True))
     assert len(city.public(COMPANIES[0])) == 16
     assert [s["uscc"] for s in city.found("海陵")] == [COMPANIES[0]]
+
+
+def test_a_rebuild_is_asked_for_once_and_each_request_is_on_record_with_it(city: RunningDisclosure) -> None:
+    centre = city.caller("centre", sub="officer-1")
+    asked = [centre.post("/v1/operations/disclosure/rebuild", {}) for _ in range(2)]
+    assert [answer.status_code for answer in asked] == [202, 202]
+    assert asked[0].json == asked[1].json
+    events = until(lambda: len(found := city.audit.of("disclosure.rebuild_asked")) == 2 and found, "the relay delivers")
+    assert {event["outcome"] for event in events} == {"ok"}
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -71,15 +82,15 @@ def test_a_generation_made_anew_knows_the_same_whatever_happened(city: RunningDi
         count = chance.choice((1, 5, 40))
         take(other, told[:count])
         told = told[count:]
-    _archive_as_before(other, live)
-    assert not list(_differences(live.store, other.store, lambda _: None))
+    archive_as_before(other, live)
+    assert not list(differences(live.store, other.store, lambda _: None))
     for projection in (live, other):
         for code in COMPANIES:
             ref = city.ref(code)
             head = projection.store.head(ref)
             assert head is not None
-            said = summary_of(_fragments(ref, head, projection.store), projection.store.entry)
-            assert _state_as_seen(head.state) == _state_as_seen(msgspec.structs.replace(head.state, summary=said))
+            said = summary_of(fragments_of(ref, head, projection.store), projection.store.entry)
+            assert state_as_seen(head.state) == state_as_seen(msgspec.structs.replace(head.state, summary=said))
 
 
 def drawn(city: RunningDisclosure, chance: random.Random) -> Iterator[list[ingest_pb2.RecordVersion]]:

@@ -123,6 +123,8 @@ def test_what_nobody_named_is_refused_with_a_reason(city: RunningDisclosure, off
     assert officer.post("/v1/subjects/links", both).json["code"] == "SUBJECT_UNKNOWN"
     assert officer.post("/v1/subjects/links/a.b/split", {"reason": "x"}).json["code"] == "LINK_UNKNOWN"
     assert officer.post("/v1/subjects/links", {**both, "reason": ""}).json["code"] == "INPUT_INVALID"
+    refused = {act: [e["details"]["code"] for e in city.audit.of(f"subject.{act}")] for act in ("merged", "split")}
+    assert refused == {"merged": ["SUBJECT_UNKNOWN"], "split": ["LINK_UNKNOWN"]}
 
 
 def test_different_names_at_the_same_time_are_shown_to_the_subject_and_to_officers(

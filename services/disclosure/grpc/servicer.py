@@ -15,9 +15,8 @@ from chengxin_api.disclosure.v1 import disclosure_pb2_grpc
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.record_views import RecordView
 from services.disclosure.usecases import consents as consent
-from services.disclosure.usecases import public_feed
+from services.disclosure.usecases import public_feed, subject_identity
 from services.disclosure.usecases import query_records as query
-from services.disclosure.usecases import subject_identity as subjects
 from services.disclosure.usecases.query_records import SubjectIdentifier
 from services.disclosure.usecases.view_reader import DEFAULT_SIZE, GREATEST_SIZE, RecordsQuery
 
@@ -34,8 +33,8 @@ class DisclosureServicer(disclosure_pb2_grpc.DisclosureServiceServicer):
     def Query(self, request: pb.QueryRequest, context: grpc.ServicerContext) -> pb.QueryResponse:
         """Records of one subject in the view that the token's role gives."""
         about = request.subject
-        whom = SubjectIdentifier(about.subject_ref, about.uscc, about.identity_number, about.organisation_code)
-        answered = query.by_role(self._ctx, caller(), whom, _ask(request))
+        identifier = SubjectIdentifier(about.subject_ref, about.uscc, about.identity_number, about.organisation_code)
+        answered = query.by_role(self._ctx, caller(), identifier, _ask(request))
         subject = answered.subject
         return pb.QueryResponse(
             subject=pb.Subject(
@@ -54,12 +53,14 @@ class DisclosureServicer(disclosure_pb2_grpc.DisclosureServiceServicer):
         found = consent.resolve(self._ctx, caller(), request.code, request.grantee)
         return pb.ResolveConsentResponse(consent_id=found.consent_id, purpose=found.purpose)
 
-    @serves(subjects.references)
+    @serves(subject_identity.references)
     def ListReferences(
         self, request: pb.ListReferencesRequest, context: grpc.ServicerContext
     ) -> pb.ListReferencesResponse:
         """All references of a subject."""
-        return pb.ListReferencesResponse(subject_refs=subjects.references(self._ctx, caller(), request.subject_ref))
+        return pb.ListReferencesResponse(
+            subject_refs=subject_identity.references(self._ctx, caller(), request.subject_ref)
+        )
 
     @serves(public_feed.follow)
     def WatchPublic(

@@ -17,7 +17,7 @@ from chengxin.values.page_tokens import encode_page_token, text_after
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.disagreements import Disagreement, fact_name
 from services.disclosure.http import schemas as bodies
-from services.disclosure.usecases import subject_identity as subjects
+from services.disclosure.usecases import disagreements, subject_decisions, subject_identity
 from services.disclosure.usecases.query_records import SubjectIdentifier
 
 _SUBJECTS: Final = Tag(
@@ -148,10 +148,10 @@ def _add_reading(app: OpenAPI, ctx: DisclosureContext) -> None:
         summary="Links that are claimed and not made",
         responses={200: LinksAnswer},
     )
-    @serves(subjects.conflicts)
+    @serves(disagreements.contested_links)
     def listed(query: PageQuery) -> Response:
         """Oldest first."""
-        found = subjects.conflicts(ctx, caller(), text_after(query.page_token), query.page_size)
+        found = disagreements.contested_links(ctx, caller(), text_after(query.page_token), query.page_size)
         place = f"{found[-1].conflict_since} {found[-1].link_id}" if len(found) == query.page_size else ""
         following = encode_page_token(place)
         return answer({"conflicts": found, "next_page_token": following})
@@ -162,26 +162,26 @@ def _add_reading(app: OpenAPI, ctx: DisclosureContext) -> None:
         summary="Subjects of whom providers tell facts differently",
         responses={200: DisagreementsAnswer},
     )
-    @serves(subjects.differing)
+    @serves(disagreements.disputed_subjects)
     def differing(query: PageQuery) -> Response:
         """Of all subjects, those that differ for the longest time first."""
-        found, following = subjects.differing(ctx, caller(), text_after(query.page_token), query.page_size)
+        found, following = disagreements.disputed_subjects(ctx, caller(), text_after(query.page_token), query.page_size)
         token = encode_page_token(following)
         return answer({"disagreements": [_differs(one) for one in found], "next_page_token": token})
 
     @app.get("/v1/subjects/<subject_ref>", tags=[_SUBJECTS], summary="Who is who", responses={200: IdentityAnswer})
-    @serves(subjects.identity)
+    @serves(subject_identity.identity)
     def identity(path: bodies.RefPath) -> Response:
         """The references of a subject and the links that touch them."""
-        return answer(subjects.identity(ctx, caller(), SubjectIdentifier(path.subject_ref)))
+        return answer(subject_identity.identity(ctx, caller(), SubjectIdentifier(path.subject_ref)))
 
     @app.post(
         "/v1/subjects/queries", tags=[_SUBJECTS], summary="Who is who, by a number", responses={200: IdentityAnswer}
     )
-    @serves(subjects.identity)
+    @serves(subject_identity.identity)
     def identity_by_number(body: bodies.SelectorBody) -> Response:
         """As under its reference; numbers of people do not belong into addresses."""
-        return answer(subjects.identity(ctx, caller(), selector_of(body)))
+        return answer(subject_identity.identity(ctx, caller(), selector_of(body)))
 
     @app.get(
         "/v1/subjects/<subject_ref>/conflicts",
@@ -189,26 +189,26 @@ def _add_reading(app: OpenAPI, ctx: DisclosureContext) -> None:
         summary="What is not agreed of a subject",
         responses={200: ConflictsAnswer},
     )
-    @serves(subjects.conflicts_of)
+    @serves(disagreements.disagreements_of)
     def conflicts(path: bodies.RefPath) -> Response:
         """Links that are not made, and what providers tell differently."""
-        found, differing = subjects.conflicts_of(ctx, caller(), SubjectIdentifier(path.subject_ref))
+        found, differing = disagreements.disagreements_of(ctx, caller(), SubjectIdentifier(path.subject_ref))
         return answer({"subject_ref": found.subject_ref, "links": found.links, "conflicts": told_conflicts(differing)})
 
 
 def _add_acts(app: OpenAPI, ctx: DisclosureContext) -> None:
     @app.post("/v1/subjects/links", tags=[_SUBJECTS], summary="Merge", responses={201: IdentityAnswer})
-    @serves(subjects.merge)
+    @serves(subject_decisions.merge)
     def merge(body: MergeBody) -> Response:
         """Two are one subject."""
         both = [selector_of(one) for one in body.subjects]
-        return answer(subjects.merge(ctx, caller(), both, body.reason, idempotency_key()), 201)
+        return answer(subject_decisions.merge(ctx, caller(), both, body.reason, idempotency_key()), 201)
 
     @app.post("/v1/subjects/links/<link_id>/split", tags=[_SUBJECTS], summary="Split", responses={200: IdentityAnswer})
-    @serves(subjects.split)
+    @serves(subject_decisions.split)
     def split(path: LinkPath, body: ReasonBody) -> Response:
         """The link joins no more."""
-        return answer(subjects.split(ctx, caller(), path.link_id, body.reason, idempotency_key()))
+        return answer(subject_decisions.split(ctx, caller(), path.link_id, body.reason, idempotency_key()))
 
     @app.post(
         "/v1/subjects/links/<link_id>/undo",
@@ -216,10 +216,10 @@ def _add_acts(app: OpenAPI, ctx: DisclosureContext) -> None:
         summary="Undo the last decision",
         responses={200: IdentityAnswer},
     )
-    @serves(subjects.undo)
+    @serves(subject_decisions.undo)
     def undo(path: LinkPath, body: ReasonBody) -> Response:
         """What was before it is again."""
-        return answer(subjects.undo(ctx, caller(), path.link_id, body.reason, idempotency_key()))
+        return answer(subject_decisions.undo(ctx, caller(), path.link_id, body.reason, idempotency_key()))
 
 
 def selector_of(body: bodies.SelectorBody) -> SubjectIdentifier:
@@ -233,7 +233,7 @@ def told_conflicts(found: Sequence[Disagreement]) -> list[dict[str, Any]]:
     return [{"fact": d.fact.text(language), "statements": d.statements} for d in found]
 
 
-def _differs(found: subjects.SubjectWithDisagreements) -> dict[str, Any]:
+def _differs(found: disagreements.SubjectWithDisagreements) -> dict[str, Any]:
     language = request_context.current().language
     facts = [asdict(fact) | {"fact": fact_name(fact.fact).text(language), "item": fact.fact} for fact in found.facts]
     return vars(found) | {"facts": facts}

@@ -4,7 +4,6 @@ One transaction or several apply a change, and the last one saves the position. 
 after a newer one: then nothing changes.
 """
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC
 from itertools import chain
@@ -27,6 +26,7 @@ from chengxin_api.objection.v1 import objection_pb2
 from services.disclosure.domain.record_views import RecordVersion
 from services.disclosure.projections.links import LinkProjection
 from services.disclosure.projections.public_changes import PublicChanges
+from services.disclosure.projections.read_ahead import PiecedCall
 from services.disclosure.projections.records import MOST_BYTES, RecordProjection, TooMuchAtOnce
 from services.disclosure.store.disclosure_store import DisclosureStore
 
@@ -55,10 +55,6 @@ _PLANNED_SHARE: Final = 0.8
 # measured, and the least.
 _FIRST_BYTES_EACH: Final = 8 * 1024.0
 _LEAST_BYTES_EACH: Final = 1024.0
-# Records and bytes of the changes that are read while others are applied: enough that most subjects are written once
-# for several of their records. As much again is being applied at that time.
-MOST_GATHERED: Final = 10_000
-_MOST_BYTES_GATHERED: Final = 8 * 1024 * 1024
 
 _RECORDS = Counter("chengxin_intake_records", "Versions of records that were taken in")
 _BYTES = Counter("chengxin_intake_bytes", "Bytes of the documents that were written for them")
@@ -187,9 +183,9 @@ class Pieces:
         # Bytes that the latest transactions wrote for each of their subjects, and for each of their records.
         self._by_subject = self._by_record = _FIRST_BYTES_EACH
 
-    def of(self, call: Any) -> "PiecedCall":
+    def of(self, call: Any) -> PiecedCall:
         """Returns the stream of a call, cut into pieces."""
-        return PiecedCall(call, self)
+        return PiecedCall(call, self.own, self.cut)
 
     def own(self, change: ingest_pb2.Change) -> ingest_pb2.Change:
         """Returns the part of a change that is about the subjects that are taken in here."""
@@ -254,107 +250,6 @@ def _subject_by_subject(changes: Sequence[ingest_pb2.Change]) -> Iterator[ingest
                 groups, subject_of = {}, {version.record_id: ref}
             groups.setdefault(ref, []).append(version)
     yield from chain.from_iterable(groups.values())
-
-
-class _ChangeBuffer:
-    """Holds the changes that the stream has brought and the consumer has not taken yet, within limits of memory."""
-
-    def __init__(self) -> None:
-        self._condition = threading.Condition()
-        self._changes: list[ingest_pb2.Change] = []
-        self._records = self._bytes = 0
-        self._error: Exception | None = None
-        self._ended = self._given_up = False
-
-    def put(self, change: ingest_pb2.Change) -> bool:
-        """Adds a change as soon as it fits. Returns False when the consumer has given up."""
-        with self._condition:
-            self._condition.wait_for(lambda: self._given_up or self._has_space())
-            self._changes.append(change)
-            # A change without records counts as one record.
-            self._records += max(1, len(change.records))
-            self._bytes += change.ByteSize()
-            self._condition.notify_all()
-            return not self._given_up
-
-    def end(self, error: Exception | None = None) -> None:
-        """Notes that the stream has ended, with an error or in good order."""
-        with self._condition:
-            self._ended, self._error = True, error
-            self._condition.notify_all()
-
-    def give_up(self) -> None:
-        """Notes that the consumer takes nothing more."""
-        with self._condition:
-            self._given_up = True
-            self._condition.notify_all()
-
-    def is_given_up(self) -> bool:
-        """Returns whether the consumer has given up."""
-        with self._condition:
-            return self._given_up
-
-    def take(self) -> list[ingest_pb2.Change]:
-        """Takes all changes, once there are some; returns none when the stream has ended. Raises the stream's error."""
-        with self._condition:
-            self._condition.wait_for(lambda: self._changes or self._ended or self._given_up)
-            if self._given_up:
-                return []
-            if not self._changes and self._error is not None:
-                raise self._error
-            taken, self._changes = self._changes, []
-            self._records = self._bytes = 0
-            self._condition.notify_all()
-            return taken
-
-    def _has_space(self) -> bool:
-        return self._records < MOST_GATHERED and self._bytes < _MOST_BYTES_GATHERED
-
-
-class PiecedCall:
-    """A gRPC stream for the follower: a second thread reads the next changes while the follower applies earlier ones.
-
-    The second thread only reads: anything else that it does at that time delays every answer of the store by one turn
-    of the interpreter.
-    """
-
-    def __init__(self, call: Any, pieces: Pieces) -> None:
-        self._call = call
-        self._pieces = pieces
-        self._buffer = _ChangeBuffer()
-
-    def initial_metadata(self) -> Any:
-        """Returns the metadata once the stream is open."""
-        return self._call.initial_metadata()
-
-    def cancel(self) -> Any:
-        """Ends the stream. The changes that have come are left to the next stream, which asks for them again."""
-        self._buffer.give_up()
-        return self._call.cancel()
-
-    def __iter__(self) -> Iterator[ingest_pb2.Change]:
-        reader = threading.Thread(target=self._read, name="feed-reader", daemon=True)
-        reader.start()
-        try:
-            while changes := self._buffer.take():
-                for piece in self._pieces.cut(changes):
-                    yield piece
-                    if self._buffer.is_given_up():
-                        return
-        finally:
-            self.cancel()
-            reader.join()
-
-    def _read(self) -> None:
-        try:
-            for change in self._call:
-                if not self._buffer.put(self._pieces.own(change)):
-                    return
-        # The follower gets the error.
-        except Exception as e:
-            self._buffer.end(e)
-        else:
-            self._buffer.end()
 
 
 def _read_version(version: ingest_pb2.RecordVersion) -> RecordVersion:

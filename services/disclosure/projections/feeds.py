@@ -10,6 +10,7 @@ from typing import Final, Protocol
 import structlog
 from pymongo.errors import PyMongoError
 
+from chengxin.concurrency.periodic_task import PeriodicTask
 from chengxin.feeds.follower import Follower
 from chengxin.feeds.lag import Lag, LagMeter
 from chengxin.store.database import FeedHead, UnitOfWork
@@ -139,25 +140,25 @@ class Feeds:
         self._generations = Generations(projection.store.store)
         # The generation in use, and when this process saw that.
         self._generation_seen = projection.store.generation, time.monotonic()
-        self._stopped = threading.Event()
-        # The beats go on whatever the other thread waits for.
-        self._beat_thread = threading.Thread(target=self._beat, name="leases", daemon=True)
-        self._thread = threading.Thread(target=self._run, name="feeds", daemon=True)
+        self._rounds = 0
+        self._measuring = False
+        # The leases are kept whatever the other task waits for. Other processes take leases that are not kept, and what
+        # was begun under them fails.
+        self._lease_task = PeriodicTask("leases", self._keep_leases, BEAT_SECONDS)
+        self._sharing_task = PeriodicTask("feeds", self._share, BEAT_SECONDS)
 
     def start(self) -> None:
         """Starts in the background, from the generation's positions."""
         self._sources.retry(self.projection)
-        self._beat_thread.start()
-        self._thread.start()
+        self._lease_task.start()
+        self._sharing_task.start()
 
     def stop(self) -> None:
         """Ends after the current changes, so that other processes can go on."""
-        self._stopped.set()
+        self._sharing_task.stop()
+        self._lease_task.stop()
         for followed in self.followed:
             followed.meter.stop()
-        for thread in (self._beat_thread, self._thread):
-            if thread.is_alive():
-                thread.join(2 * BEAT_SECONDS)
         with self._lock:
             self._stop_followers(list(self._followers))
         try:
@@ -194,38 +195,24 @@ class Feeds:
         """Returns whether the processes together have taken in everything."""
         return all(followed.lag().changes == 0 for followed in self.followed)
 
-    def _beat(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                self._holder.beat()
-                self._generation_seen = int(self._generations.current()["number"]), time.monotonic()
-            # The store is away. Other processes take leases that cannot be kept, and what was begun under them fails.
-            except Exception as e:
-                log.info("leases not kept", reason=repr(e)[:200])
-            self._stopped.wait(BEAT_SECONDS)
+    def _keep_leases(self) -> None:
+        self._holder.beat()
+        self._generation_seen = int(self._generations.current()["number"]), time.monotonic()
 
-    def _run(self) -> None:
-        measured = False
-        rounds = 0
-        while not self._stopped.is_set():
+    def _share(self) -> None:
+        if self._lock.acquire(blocking=False):
             try:
-                if self._lock.acquire(blocking=False):
-                    try:
-                        self._share_parts()
-                    finally:
-                        self._lock.release()
-                self._update_followed()
-                rounds += 1
-                if rounds % _SWEEP_ROUNDS == 0 and self._holder.holds(_OBJECTION_PART.name) and not self._paused:
-                    mark_awaited(self.projection)
-                if not measured:
-                    for followed in self.followed:
-                        followed.meter.start()
-                    measured = True
-            # The store is away.
-            except Exception as e:
-                log.info("feeds not shared", reason=repr(e)[:200])
-            self._stopped.wait(BEAT_SECONDS)
+                self._share_parts()
+            finally:
+                self._lock.release()
+        self._update_followed()
+        self._rounds += 1
+        if self._rounds % _SWEEP_ROUNDS == 0 and self._holder.holds(_OBJECTION_PART.name) and not self._paused:
+            mark_awaited(self.projection)
+        if not self._measuring:
+            for followed in self.followed:
+                followed.meter.start()
+            self._measuring = True
 
     def _share_parts(self) -> None:
         """Follows the parts that this process holds and no others. Takes free parts, and gives back those above its

@@ -19,7 +19,8 @@ import structlog
 from prometheus_client import Gauge
 from pymongo.errors import PyMongoError
 
-from chengxin.errors import STORE_UNAVAILABLE, Problem
+from chengxin.concurrency.periodic_task import PeriodicTask
+from chengxin.errors import STORE_UNAVAILABLE
 from chengxin.store.deadlines import in_turn, patience
 from services.disclosure.domain.subject_names import NameHistory, merge_names
 from services.disclosure.domain.text_normalisation import as_initials, normalised, words_of
@@ -30,8 +31,8 @@ from services.disclosure.projections.public_search_file import (
     IndexedSubject,
     SearchFile,
     SearchHits,
-    SearchTerms,
 )
+from services.disclosure.projections.search_statement import SearchTerms
 from services.disclosure.store.disclosure_store import DisclosureStore, called_of, read_names
 from services.disclosure.store.names import identity_of, names_changed_in, newest_change
 
@@ -51,6 +52,8 @@ _CHUNK: Final = 2000
 _FIRST_WIDTH: Final = 64
 _WIDEST_WIDTH: Final = 4096
 _REFRESH_SECONDS: Final = 1.0
+# How long the end waits for what is being taken in.
+_ENDING_SECONDS: Final = 10.0
 
 _log: Final = structlog.get_logger()
 _LAG: Final = Gauge("chengxin_search_lag_changes", "Changes of names that the public search has not taken in yet")
@@ -96,7 +99,7 @@ class NameIndex:
         self._whole = False
         self._catch_up_thread: threading.Thread | None = None
         self._stopped = threading.Event()
-        self._ticker: threading.Thread | None = None
+        self._ticker = PeriodicTask("search", self._bring_up_to_date, _REFRESH_SECONDS)
         self._remove_temporary: Callable[[], object] = lambda: None
         _CACHE.set(CACHE_BYTES)
 
@@ -104,15 +107,15 @@ class NameIndex:
 
     def start(self) -> None:
         """Starts to take in changes, also while no client searches."""
-        self._ticker = threading.Thread(target=self._tick, name="search", daemon=True)
         self._ticker.start()
 
     def stop(self) -> None:
         """Stops taking in changes."""
         self._stopped.set()
-        for thread in (self._ticker, self._catch_up_thread):
-            if thread is not None:
-                thread.join(10)
+        self._ticker.stop()
+        self._ticker.ended(_ENDING_SECONDS)
+        if (thread := self._catch_up_thread) is not None:
+            thread.join(_ENDING_SECONDS)
 
     def close(self) -> None:
         """Closes the index, so that another process can use it."""
@@ -128,17 +131,10 @@ class NameIndex:
         """Whether a search finds everything that it should."""
         return self._current.is_set()
 
-    def _tick(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                self.refresh()
-                _LAG.set(max(newest_change(self._store) - self._opened().position, 0))
-                _BYTES.set(self._opened().size)
-            except (PyMongoError, Problem):
-                pass  # the operations that need the store report it
-            except Exception:
-                _log.exception("the public search's index is not brought up to date")
-            self._stopped.wait(_REFRESH_SECONDS)
+    def _bring_up_to_date(self) -> None:
+        self.refresh()
+        _LAG.set(max(newest_change(self._store) - self._opened().position, 0))
+        _BYTES.set(self._opened().size)
 
     def _opened(self) -> SearchFile:
         if self._file is None:

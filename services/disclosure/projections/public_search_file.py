@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from services.disclosure.domain import pinyin_letters
 from services.disclosure.domain.text_normalisation import normalised, readings
+from services.disclosure.projections.search_statement import SearchTerms, pairs_of, search_statement, threes_of
 
 READERS: Final = 4
 # Memory that a connection uses for pages of the file; SQLite takes no more for them.
@@ -28,12 +29,6 @@ CACHE_BYTES: Final = (READERS * _READER_KIB + _WRITER_KIB) * 1024
 
 # The names of one subject have successive numbers.
 _NAMES_PER_SUBJECT: Final = 1 << 16
-_MOST_WORDS: Final = 8
-_SHORT_TEXT: Final = 6
-# Replacements of ASCII signs that are neither letters nor digits. Without them, any pair of signs that has one of these
-# would find a name.
-_REPLACED_SIGNS: Final = {n: 0xE000 + n for n in range(128) if not chr(n).isalnum()}
-
 _TABLES: Final = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE subjects (id INTEGER PRIMARY KEY, ref TEXT NOT NULL UNIQUE, uscc TEXT NOT NULL, until TEXT NOT NULL,
@@ -45,33 +40,6 @@ CREATE TABLE names (id INTEGER PRIMARY KEY, searched TEXT NOT NULL, initials TEX
 CREATE INDEX by_name ON names (searched);
 CREATE VIRTUAL TABLE pairs USING fts5(text, content='', columnsize=0, detail=none, tokenize='ascii', prefix='1');
 CREATE VIRTUAL TABLE threes USING fts5(text, content='', columnsize=0, detail=none, tokenize='ascii', prefix='2');
-"""
-
-# A hit: the reference that it counts for, and its place: rank, code and reference.
-_BY_CODE: Final = """SELECT * FROM (SELECT ifnull(leader, ref) AS whose, '1' || uscc || ' ' || ref AS place FROM subjects
-  WHERE uscc != '' AND uscc >= :code AND uscc < :code_end AND until >= :today ORDER BY uscc, ref LIMIT :limit)"""
-_BY_NAME: Final = """SELECT ifnull(leader, ref), '2' || uscc || ' ' || ref FROM names
-  WHERE searched = :text AND until >= :today"""
-_BY_BEGINNING: Final = """SELECT ifnull(leader, ref), '3' || uscc || ' ' || ref FROM names
-  WHERE searched > :text AND searched < :text_end AND until >= :today"""
-_BY_PART: Final = """SELECT ifnull(leader, ref), '4' || uscc || ' ' || ref FROM pairs CROSS JOIN names ON names.id = pairs.rowid
-  WHERE pairs MATCH :pairs AND until >= :today AND instr(searched, :text) > 1"""
-_BY_WORDS: Final = """SELECT ifnull(leader, ref), '5' || uscc || ' ' || ref FROM pairs CROSS JOIN names ON names.id = pairs.rowid
-  WHERE pairs MATCH :word_pairs AND until >= :today"""
-_BY_INITIALS: Final = """SELECT ifnull(leader, ref),
-  CASE WHEN instr(initials, char(10) || :initials) THEN '6' ELSE '7' END || uscc || ' ' || ref
-  FROM threes CROSS JOIN names ON names.id = threes.rowid
-  WHERE threes MATCH :threes AND until >= :today AND instr(initials, :initials)"""
-# One row has the whole answer, because each step of a statement releases Python's lock and then waits for it.
-_SEARCH: Final = """
-WITH hits AS MATERIALIZED (SELECT whose, place FROM ({ways}) LIMIT :limit),
-  found AS MATERIALIZED (SELECT whose, min(place) AS place FROM hits GROUP BY whose),
-  page AS MATERIALIZED (SELECT whose, place FROM found ORDER BY place LIMIT :size OFFSET :start)
-SELECT (SELECT count(*) FROM hits), (SELECT count(*) FROM found),
-  (SELECT json_group_array(whose) FROM (SELECT whose FROM page ORDER BY place)),
-  (SELECT json_group_array(json_array(ref, leader, json(told))) FROM (
-    SELECT ref, leader, told FROM subjects WHERE ref IN (SELECT whose FROM page)
-    UNION SELECT ref, leader, told FROM subjects WHERE leader IN (SELECT whose FROM page)))
 """
 
 
@@ -91,17 +59,6 @@ class IndexedSubject:
     # The names, each with its last day.
     names: Sequence[tuple[str, str]]
     told: str
-
-
-@dataclass(frozen=True)
-class SearchTerms:
-    """The terms of a search. Texts are normalised."""
-
-    text: str
-    words: Sequence[str]
-    code: str
-    initials: str
-    today: str
 
 
 @dataclass(frozen=True)
@@ -227,9 +184,9 @@ class SearchFile:
                 # Each reading follows the end of a line, so that a search can recognise its beginning.
                 initials = "".join(f"\n{reading}" for reading in readings(searched))
                 names.append((key, searched, initials, min(until, entry.until), entry.uscc, ref, leader))
-                pairs.append((key, _pairs(searched)))
+                pairs.append((key, pairs_of(searched)))
                 if initials:
-                    threes.append((key, _threes(initials)))
+                    threes.append((key, threes_of(initials)))
         writer.executemany("INSERT INTO subjects VALUES (?, ?, ?, ?, ?, ?)", subjects)
         writer.executemany("INSERT INTO names VALUES (?, ?, ?, ?, ?, ?, ?)", names)
         writer.executemany("INSERT INTO pairs (rowid, text) VALUES (?, ?)", pairs)
@@ -244,18 +201,17 @@ class SearchFile:
             ).fetchall():
                 # The FTS5 tables keep no texts, so a deletion has to name the text.
                 delete = "INSERT INTO {0} ({0}, rowid, text) VALUES ('delete', ?, ?)"
-                writer.execute(delete.format("pairs"), (key, _pairs(searched)))
+                writer.execute(delete.format("pairs"), (key, pairs_of(searched)))
                 if initials:
-                    writer.execute(delete.format("threes"), (key, _threes(initials)))
+                    writer.execute(delete.format("threes"), (key, threes_of(initials)))
             writer.execute("DELETE FROM names WHERE id BETWEEN ? AND ?", key_range)
             writer.execute("DELETE FROM subjects WHERE id = ?", (number,))
 
     def search(self, wanted: SearchTerms, limit: int, start: int, size: int) -> SearchHits:
         """Returns subjects from the `start`th on, best first, and looks at no more than `limit` names and codes. Raises
         `IndexDamaged`."""
-        selects, parameters = _select_statements(wanted)
+        sql, parameters = search_statement(wanted)
         parameters |= {"limit": limit, "start": start, "size": size}
-        sql = _SEARCH.format(ways=" UNION ALL ".join(selects))
         readers = self._readers
         reader = readers.take()
         if reader is None:
@@ -302,69 +258,6 @@ class _ReaderPool:
             self._change.notify_all()
         for reader in free:
             reader.close()
-
-
-def _select_statements(terms: SearchTerms) -> tuple[list[str], dict[str, Any]]:
-    parameters: dict[str, Any] = {"today": terms.today, "text": terms.text}
-    selects = []
-    if terms.code:
-        selects.append(_BY_CODE)
-        parameters |= {"code": terms.code, "code_end": _end_of_range(terms.code)}
-    else:
-        # The first SELECT names the columns.
-        selects.append("SELECT '' AS whose, '' AS place WHERE false")
-    selects += [_BY_NAME, _BY_BEGINNING, _BY_PART]
-    parameters |= {"text_end": _end_of_range(terms.text), "pairs": _join_distinct(_pair_terms(terms.text))}
-    if len(terms.words) > 1:
-        words = terms.words[:_MOST_WORDS]
-        selects.append(_BY_WORDS + "".join(f" AND instr(searched, :word{n})" for n in range(len(words))))
-        parameters |= {f"word{n}": word for n, word in enumerate(words)}
-        parameters["word_pairs"] = " ".join(_join_distinct(_pair_terms(word)) for word in words)
-    if terms.initials:
-        selects.append(_BY_INITIALS)
-        parameters |= {"initials": terms.initials, "threes": _join_distinct(_three_terms(terms.initials))}
-    return selects, parameters
-
-
-def _pairs(text: str) -> str:
-    """Returns a text's pairs of signs, and the last sign alone, so that each sign begins a term."""
-    signs = text.translate(_REPLACED_SIGNS)
-    return " ".join({signs[n : n + 2] for n in range(len(signs))})
-
-
-def _threes(initials: str) -> str:
-    threes = {line[n : n + 3] for line in initials.split("\n") for n in range(len(line) - 1)}
-    return " ".join(threes)
-
-
-def _pair_terms(text: str) -> list[str]:
-    signs = text.translate(_REPLACED_SIGNS)
-    if len(signs) < 2:
-        # All terms that begin with this sign.
-        return [f'"{signs}"*']
-    # In a long text every second pair covers all signs, at half the cost.
-    step = 1 if len(signs) <= _SHORT_TEXT else 2
-    return [f'"{signs[n : n + 2]}"' for n in (*range(0, len(signs) - 2, step), len(signs) - 2)]
-
-
-def _three_terms(initials: str) -> list[str]:
-    if len(initials) < 3:
-        return [f'"{initials}"*']
-    return [f'"{initials[n : n + 3]}"' for n in range(len(initials) - 2)]
-
-
-def _join_distinct(terms: Sequence[str]) -> str:
-    return " ".join(dict.fromkeys(terms))
-
-
-def _end_of_range(text: str) -> str:
-    """Returns a text that sorts after all texts that begin with `text`."""
-    while text:
-        if (point := ord(text[-1])) < 0x10FFFF:
-            # The code points between these two are surrogates, which are no text.
-            return text[:-1] + chr(point + 1 if point != 0xD7FF else 0xE000)
-        text = text[:-1]
-    return "\U0010ffff" * 64
 
 
 def _version() -> str:

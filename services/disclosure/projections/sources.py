@@ -13,13 +13,13 @@ from chengxin_api.catalog.v1 import catalog_pb2, catalog_pb2_grpc
 from chengxin_api.ingest.v1 import ingest_pb2, ingest_pb2_grpc
 from chengxin_api.objection.v1 import objection_pb2, objection_pb2_grpc
 from services.disclosure.projections.consumers import (
-    PiecedCall,
     Pieces,
     SealedRecords,
     apply_catalog,
     apply_objection,
 )
 from services.disclosure.projections.feeds import WHOLE, AskHead, FeedPart, Projection, aside
+from services.disclosure.projections.read_ahead import PiecedCall
 
 
 class InnerSources:

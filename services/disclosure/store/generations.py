@@ -8,7 +8,7 @@ from pymongo import DeleteOne, ReturnDocument
 from pymongo.database import Database
 
 from chengxin.errors import STORE_UNAVAILABLE
-from chengxin.store.database import Store, UnitOfWork
+from chengxin.store.database import Store, UnitOfWork, session_of
 from chengxin.values.document import RawDocument
 from services.disclosure.store.disclosure_store import FIRST, DisclosureStore
 from services.disclosure.store.documents import DERIVED, GenerationRow, LinkRow, LongRecordRow, RecordRow
@@ -50,10 +50,11 @@ class Generations:
         }
         self._rows.update_one({"_id": _CURRENT}, {"$setOnInsert": first}, upsert=True)
 
-    def current(self) -> RawDocument:
+    def current(self, unit: UnitOfWork | None = None) -> RawDocument:
         """Returns the generation in use: its number, the one before it, and whether it is still being filled from
         nothing."""
-        return self._rows.find_one({"_id": _CURRENT}) or {"number": FIRST, "previous": None, "filling": False}
+        found = self._rows.find_one({"_id": _CURRENT}, session=session_of(unit))
+        return found or {"number": FIRST, "previous": None, "filling": False}
 
     def filled(self) -> None:
         """Remembers that the generation in use has everything that the feeds brought."""
@@ -84,21 +85,21 @@ class Generations:
 
     # Rebuilds
 
-    def rebuild(self) -> RawDocument | None:
+    def rebuild(self, unit: UnitOfWork | None = None) -> RawDocument | None:
         """Returns the rebuild that was requested last, or None."""
-        return self._rows.find_one({"_id": _REBUILD})
+        return self._rows.find_one({"_id": _REBUILD}, session=session_of(unit))
 
-    def ask(self, by: str, at: str) -> RawDocument:
+    def request_rebuild(self, unit: UnitOfWork, by: str, at: str) -> RawDocument:
         """Requests a rebuild, unless one is under way. Returns the rebuild that is under way then."""
-        known = self.rebuild()
+        known = self.rebuild(unit)
         if known is not None and known["state"] in (ASKED, FILLING):
             return known
-        number = max(int(self.current()["number"]), known["number"] if known else 0) + 1
+        number = max(int(self.current(unit)["number"]), known["number"] if known else 0) + 1
         asked = {"_id": _REBUILD, "number": number, "state": ASKED, "by": by, "asked_at": at}
-        self._rows.replace_one({"_id": _REBUILD}, asked, upsert=True)
+        self._rows.replace_one({"_id": _REBUILD}, asked, upsert=True, session=unit.session)
         return asked
 
-    def tell(self, **fields: Any) -> None:
+    def report_progress(self, **fields: Any) -> None:
         """Writes how far the rebuild is."""
         self._rows.update_one({"_id": _REBUILD}, {"$set": fields})
 

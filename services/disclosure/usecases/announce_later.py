@@ -1,43 +1,36 @@
-"""Tells the public feed, bit by bit, what was too much for one transaction (Art. 15, decision 17)."""
+"""Publishes in the public feed, bit by bit, what was too much for one transaction (Art. 15, decision 17)."""
 
-import threading
 from collections.abc import Sequence
 from typing import Final
 
-import structlog
-
-from chengxin.failures import reason_of
+from chengxin.concurrency.periodic_task import PeriodicTask
 from chengxin.feeds.quarantine import Quarantine
 from chengxin.store.database import UnitOfWork
 from services.disclosure.context import BeingFilled, DisclosureContext
 from services.disclosure.projections.public_changes import PublicChanges
 
-log = structlog.get_logger()
-
 _JOB: Final = "job.announce"
 
 
 class Announcer:
-    """Looks every so often for what is still to be told."""
+    """Looks again and again for what is still to be published."""
 
     def __init__(self, ctx: DisclosureContext, quarantine: Quarantine | None = None, seconds: float = 5) -> None:
         self._ctx = ctx
         self._quarantine = quarantine or Quarantine(ctx.store.store, ctx.clock)
         self._quarantine.handle_job(_JOB, self._announce)
-        self._seconds = seconds
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="announcer", daemon=True)
+        self._task = PeriodicTask("announcer", self._announce_all, seconds, first_after=seconds)
 
     def start(self) -> None:
         """Begins in the background."""
-        self._thread.start()
+        self._task.start()
 
     def stop(self) -> None:
-        """Ends after what is in hand."""
-        self._stopped.set()
+        """Ends after the announcement in hand."""
+        self._task.stop()
 
     def round(self) -> bool:
-        """Tells some of what is to be told and not set aside; False when there is nothing."""
+        """Publishes some of what is waiting and not set aside. Returns False when there is nothing."""
         aside = self._quarantine.names(_JOB)
         waiting = self._ctx.store.feed.to_tell(self._ctx.store.generation, len(aside) + 1)
         if not (left := [number for number in waiting if number not in aside]):
@@ -57,14 +50,7 @@ class Announcer:
 
         store.transact(work)
 
-    def _run(self) -> None:
-        while not self._stopped.wait(self._seconds):
-            # Nothing is told of what is not answered yet.
-            if isinstance(self._ctx.store, BeingFilled):
-                continue
-            try:
-                while not self._stopped.is_set() and self.round():
-                    pass
-            # The store is away. The next round tells it.
-            except Exception as e:
-                log.warning("announcing failed", reason=reason_of(e))
+    def _announce_all(self) -> None:
+        # Nothing is published of a generation that is not answered from yet.
+        while not (self._task.stopping or isinstance(self._ctx.store, BeingFilled)) and self.round():
+            pass

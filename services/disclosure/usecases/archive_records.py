@@ -1,15 +1,12 @@
-"""What ends its disclosure becomes an archived record (Art. 18): kept, seen by its subject only, and on record."""
+"""A record whose disclosure ends is archived (Art. 18): it is kept, only its subject sees it, and an event says so."""
 
-import threading
 from collections.abc import Collection, Sequence
 from typing import Final
 
-import structlog
-
 from chengxin.auth.executor import command
 from chengxin.auth.principal import Principal, Role
+from chengxin.concurrency.periodic_task import PeriodicTask
 from chengxin.errors import ROLE_NOT_ALLOWED, Problem
-from chengxin.failures import reason_of
 from chengxin.feeds.quarantine import Quarantine
 from chengxin.store import on_record
 from chengxin.store.database import UnitOfWork
@@ -20,10 +17,8 @@ from services.disclosure.projections.public_changes import PublicChanges
 from services.disclosure.projections.records import RecordProjection, TooMuchAtOnce
 from services.disclosure.store.generations import Generations, archived_before
 
-log = structlog.get_logger()
-
 _AT_ONCE: Final = 100
-# Lists of records that are looked at for one that is still due.
+# Lists of records that are searched for one that is still due.
 _LISTS: Final = 100
 # Records and subjects that one audit event names.
 _NAMED: Final = 200
@@ -31,7 +26,7 @@ _JOB: Final = "job.archive"
 
 
 class NotArchived(Exception):
-    """A record stays due though it was to be archived."""
+    """A record that was to be archived is still due."""
 
 
 def only_itself(ctx: DisclosureContext, caller: Principal, *_: object, **__: object) -> Problem | None:
@@ -41,8 +36,8 @@ def only_itself(ctx: DisclosureContext, caller: Principal, *_: object, **__: obj
 
 @command(Act.RECORD_ARCHIVED, roles={Role.SERVICE}, articles=("18",), when=(only_itself,))
 def archive(ctx: DisclosureContext, caller: Principal, named: Sequence[str] | None = None) -> int:
-    """Archives some records whose disclosure period is over, those that are named or any; how many. Queries do not wait
-    for it: they look at the day."""
+    """Archives some records whose disclosure period is over, those that are named or any. Returns how many. Queries do
+    not wait for it: they look at the day."""
     today = ctx.clock.today().isoformat()
     due = _due(ctx, today)[0] if named is None else list(named)
     if not due:
@@ -59,7 +54,7 @@ def archive(ctx: DisclosureContext, caller: Principal, named: Sequence[str] | No
         change.settle()
         change.save()
         announced.publish()
-        # What an earlier generation had archived is on record.
+        # What an earlier generation archived is on record already.
         before = archived_before(ctx.store.store, Generations(ctx.store.store).current()["previous"], done)
         named = [record_id for record_id in done if record_id not in before]
         for start in range(0, len(named), _NAMED):
@@ -80,7 +75,7 @@ def archive(ctx: DisclosureContext, caller: Principal, named: Sequence[str] | No
 
 
 def _due(ctx: DisclosureContext, today: str, aside: Collection[str] = ()) -> tuple[list[str], list[str]]:
-    """Records that are to be archived, but for those that are set aside; and the lists before them that are done."""
+    """Returns records that are to be archived and not set aside, and the lists before them that are done."""
     done: list[str] = []
     for number, records in ctx.store.due(today, _LISTS + len(aside)):
         places = ctx.store.locations(list(dict.fromkeys(records)))
@@ -101,26 +96,24 @@ def _event(
 
 
 class Archiver:
-    """Archives what is due, every so often."""
+    """Archives what is due, again and again. A record that is archived late is not disclosed meanwhile."""
 
     def __init__(self, ctx: DisclosureContext, quarantine: Quarantine | None = None, seconds: float = 60) -> None:
         self._ctx = ctx
         self._quarantine = quarantine or Quarantine(ctx.store.store, ctx.clock)
         self._quarantine.handle_job(_JOB, self._archive)
-        self._seconds = seconds
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="archiver", daemon=True)
+        self._task = PeriodicTask("archiver", self._archive_all, seconds, first_after=seconds)
 
     def start(self) -> None:
         """Begins in the background."""
-        self._thread.start()
+        self._task.start()
 
     def stop(self) -> None:
-        """Ends after what is in hand."""
-        self._stopped.set()
+        """Ends after the records in hand."""
+        self._task.stop()
 
     def round(self) -> bool:
-        """Archives some of what is due and not set aside; False when there is nothing."""
+        """Archives some of what is due and not set aside. Returns False when there is nothing."""
         store, today = self._ctx.store, self._ctx.clock.today().isoformat()
         due, done = _due(self._ctx, today, self._quarantine.names(_JOB))
         if done:
@@ -138,11 +131,6 @@ class Archiver:
             if where is not None and is_over(where.due, today):
                 raise NotArchived
 
-    def _run(self) -> None:
-        while not self._stopped.wait(self._seconds):
-            try:
-                while not self._stopped.is_set() and self.round():
-                    pass
-            # The store is away. What is late is not disclosed anyway; the next round archives it.
-            except Exception as e:
-                log.warning("archiving failed", reason=reason_of(e))
+    def _archive_all(self) -> None:
+        while not self._task.stopping and self.round():
+            pass

@@ -1,7 +1,8 @@
-"""Consents (Art. 16): a subject lets one organisation see named entries for one purpose, for a time, and takes it back.
+"""Consents (Art. 16): a subject lets one organisation see named entries for a purpose and time, and can withdraw that.
 
-The subject hands the organisation a code; the organisation's client exchanges it at the gateway for a token that names the
-consent (RFC 8693). The consent is looked at again on every query, so that the token is never good for longer than it.
+The subject hands the organisation a code; the organisation's client exchanges it at the gateway for a token that names
+the consent (RFC 8693). Every query looks at the consent again, so that the token is never valid for longer than the
+consent.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Assurance, Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError, Problem
 from chengxin.store.database import UnitOfWork
+from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical
 from chengxin.values.clock import rfc3339
@@ -30,7 +32,7 @@ from services.disclosure.domain.consents import (
     read_consent,
 )
 
-# 256 bits by chance: nobody guesses one, so its digest needs no salt.
+# 256 random bits cannot be guessed, so the digest needs no salt.
 _CODE_PREFIX: Final = "consent-code_"
 _CODE_BYTES: Final = 32
 
@@ -47,9 +49,16 @@ class ConsentTerms:
     uses: int | None
 
 
+def own_consent(ctx: DisclosureContext, caller: Principal, consent: Consent | None, consent_id: str) -> Problem | None:
+    """A consent that the caller has given."""
+    if consent is None or consent.subject_ref != caller.sub:
+        return CONSENT_ABSENT(consent_id=consent_id)
+    return None
+
+
 @command(Act.CONSENT_GIVEN, roles={Role.SUBJECT}, articles=("16",), assurance=Assurance.ONLINE)
 def give(ctx: DisclosureContext, caller: Principal, terms: ConsentTerms, key: str = "") -> tuple[Consent, str]:
-    """The subject gives a consent, and gets the code to hand over; it is told once, and empty when a request is repeated.
+    """The subject gives a consent, and gets the code to hand over: once; a repeated request gets an empty code.
 
     Raises INPUT_INVALID for one that could never be used.
     """
@@ -79,14 +88,16 @@ def give(ctx: DisclosureContext, caller: Principal, terms: ConsentTerms, key: st
     return done.or_read(read_consent), code if done.first else ""
 
 
-@command(Act.CONSENT_CODE_RENEWED, roles={Role.SUBJECT}, articles=("16",), assurance=Assurance.ONLINE)
+@command(Act.CONSENT_CODE_RENEWED, roles={Role.SUBJECT}, articles=("16",), assurance=Assurance.ONLINE, may=own_consent)
 def renew_code(ctx: DisclosureContext, caller: Principal, consent_id: str) -> tuple[Consent, str]:
-    """Another code in place of one that was lost or seen by others, which is dead from now on. Raises CONSENT_ABSENT,
-    CONSENT_WITHDRAWN."""
+    """Another code replaces one that was lost or that others have seen; the old code is void at once.
+
+    Raises CONSENT_ABSENT, CONSENT_WITHDRAWN.
+    """
     code = _new_code()
 
     def work(unit: UnitOfWork) -> Consent:
-        consent = _own(ctx, caller, consent_id, unit)
+        consent = _loaded(ctx, consent_id, unit)
         if consent.withdrawn_at:
             raise CONSENT_WITHDRAWN()
         _save(ctx, caller, unit, Act.CONSENT_CODE_RENEWED, consent, digest_of(code))
@@ -102,7 +113,7 @@ def by_the_gateway(_ctx: DisclosureContext, caller: Principal, *_: object, **__:
 
 @query(Act.CONSENT_RESOLVED, roles={Role.SERVICE}, articles=("16",), when=(by_the_gateway,))
 def resolve(ctx: DisclosureContext, caller: Principal, code: str, grantee: str) -> Consent:
-    """The consent of a code, when the organisation that presents it may ask under it now; nothing of it is used up.
+    """Returns the consent of a code that the organisation may use now; this uses nothing up.
 
     Raises CONSENT_CODE_UNKNOWN, CONSENT_OTHER_GRANTEE, CONSENT_WITHDRAWN, CONSENT_NOT_IN_TIME, CONSENT_USED_UP.
     """
@@ -121,31 +132,31 @@ def resolve(ctx: DisclosureContext, caller: Principal, code: str, grantee: str) 
 
 
 def digest_of(code: str) -> str:
-    """How a code is kept."""
+    """Returns the digest under which a code is stored."""
     return hashlib.sha256(code.encode("utf-8", "replace")).hexdigest()
 
 
 @query(Act.CONSENT_LISTED, roles={Role.SUBJECT}, articles=("16",))
 def listed(ctx: DisclosureContext, caller: Principal, after: str, size: int) -> list[Consent]:
-    """One's own consents, newest first, withdrawn and used ones among them; one more than `size` if there are more."""
+    """Returns the subject's own consents, newest first, also ended ones; one more than `size` if there is."""
     found = [read_consent(plain) for plain in ctx.store.consents.of_subject(caller.sub, after, size + 1)]
     details = {"found": min(len(found), size)}
     ctx.audit.record(ctx.audit.event(Act.CONSENT_LISTED, caller, subject_refs=[caller.sub], details=details))
     return found
 
 
-@command(Act.CONSENT_WITHDRAWN, roles={Role.SUBJECT}, articles=("16",))
+@command(Act.CONSENT_WITHDRAWN, roles={Role.SUBJECT}, articles=("16",), may=own_consent)
 def withdraw(ctx: DisclosureContext, caller: Principal, consent_id: str) -> Consent:
-    """The subject takes a consent back; it ends at once, also for tokens already issued. Raises CONSENT_ABSENT."""
+    """The subject withdraws a consent; it ends at once, also for tokens already issued. Raises CONSENT_ABSENT."""
 
     def work(unit: UnitOfWork) -> Consent:
-        consent = _own(ctx, caller, consent_id, unit)
-        taken_back = consent.withdrawn(rfc3339(ctx.clock.now()))
-        if taken_back != consent:
-            _save(ctx, caller, unit, Act.CONSENT_WITHDRAWN, taken_back)
+        consent = _loaded(ctx, consent_id, unit)
+        withdrawn = consent.withdrawn(rfc3339(ctx.clock.now()))
+        if withdrawn != consent:
+            _save(ctx, caller, unit, Act.CONSENT_WITHDRAWN, withdrawn)
         else:
             unit.without_event("nothing changes")
-        return taken_back
+        return withdrawn
 
     return ctx.store.transact(work)
 
@@ -153,7 +164,7 @@ def withdraw(ctx: DisclosureContext, caller: Principal, consent_id: str) -> Cons
 def use(
     ctx: DisclosureContext, caller: Principal, ref: str, entries: Set[str]
 ) -> tuple[Consent | None, Problem | None]:
-    """The consent that the caller's token names, one use taken from it; or why it does not cover the query."""
+    """Takes a use from the consent that the caller's token names. Returns it, or why it does not cover the query."""
 
     def work(unit: UnitOfWork) -> tuple[Consent | None, Problem | None]:
         plain = ctx.store.consents.by_id(caller.consent_id, unit) if caller.consent_id else None
@@ -178,11 +189,10 @@ def _new_code() -> str:
     return _CODE_PREFIX + secrets.token_urlsafe(_CODE_BYTES)
 
 
-def _own(ctx: DisclosureContext, caller: Principal, consent_id: str, unit: UnitOfWork) -> Consent:
+def _loaded(ctx: DisclosureContext, consent_id: str, unit: UnitOfWork) -> Consent:
+    """Loads a consent that the caller may act on. Raises CONSENT_ABSENT."""
     plain = ctx.store.consents.by_id(consent_id, unit)
-    if plain is None or plain["subject_ref"] != caller.sub:
-        raise CONSENT_ABSENT(consent_id=consent_id)
-    return read_consent(plain)
+    return authorise(read_consent(plain) if plain else None, consent_id)
 
 
 def _save(
@@ -193,7 +203,7 @@ def _save(
     consent: Consent,
     code_digest: str | None = None,
 ) -> None:
-    """Writes a consent; with the digest of its code when that is another one now."""
+    """Writes a consent, and the digest of its code when the code is new."""
     ctx.store.consents.save(consent.to_dict() | ({} if code_digest is None else {"code_digest": code_digest}), unit)
     details = {"consent_id": consent.consent_id, "grantee": consent.grantee}
     event = ctx.audit.event(

@@ -30,10 +30,10 @@ from services.disclosure.usecases.view_reader import (
 )
 
 EVERYBODY: Final = set(Role)
-# An event names so many records; it says how many there were.
+# An event names so many records, and says how many there were.
 _NAMED_RECORDS: Final = 20
 _ORGANISATION_CODE_LENGTH: Final = 9
-# For a consent of which no use was made, on top of the time that the answer had.
+# Added to the time of the answer, to give back the use of a consent.
 _GIVING_BACK_SECONDS: Final = 0.8
 
 PURPOSE_REQUIRED = forbidden(
@@ -55,7 +55,7 @@ SUBJECT_NOT_PUBLIC = not_found(
 
 @dataclass(frozen=True)
 class SubjectIdentifier:
-    """Whom a query is about: exactly one of them is given."""
+    """The subject that a query is about: exactly one of the fields is given."""
 
     subject_ref: str = ""
     uscc: str = ""
@@ -83,7 +83,7 @@ class QueryResult:
     # The record after which the next page begins; empty on the last page.
     following: str
     event_id: str
-    # What providers say differently of the subject; told to herself only, on the first page.
+    # The facts on which providers disagree; only the subject gets them, on the first page.
     conflicts: Sequence[Disagreement] = ()
 
 
@@ -101,10 +101,10 @@ def with_case(ctx: DisclosureContext, caller: Principal, *_: object, **__: objec
 @query(Act.RECORD_QUERIED_OWN, roles={Role.SUBJECT}, articles=("16",), assurance=Assurance.ONLINE)
 @in_time
 def own(ctx: DisclosureContext, caller: Principal, ask: RecordsQuery) -> QueryResult:
-    """Everything about oneself, in full; archived records are marked."""
-    sheet = read(ctx, caller.sub, View.OWN, ask, archived=True)
-    answered = _answered(ctx, Act.RECORD_QUERIED_OWN, caller, caller.sub, sheet, _in_full)
-    conflicts = () if ask.after else disagreed(ctx, sheet)[0]
+    """The subject reads all of its own records in full; archived ones are marked."""
+    page = read(ctx, caller.sub, View.OWN, ask, archived=True)
+    answered = _answered(ctx, Act.RECORD_QUERIED_OWN, caller, caller.sub, page, _in_full)
+    conflicts = () if ask.after else disagreed(ctx, page)[0]
     return replace(answered, conflicts=conflicts) if conflicts else answered
 
 
@@ -112,52 +112,56 @@ def own(ctx: DisclosureContext, caller: Principal, ask: RecordsQuery) -> QueryRe
 @in_time
 def public(ctx: DisclosureContext, caller: Principal, ref: str, ask: RecordsQuery) -> QueryResult:
     """What is public about a subject. Raises SUBJECT_NOT_PUBLIC when nothing is."""
-    sheet = read(ctx, ref, View.PUBLIC, ask)
-    answered = _answered(ctx, Act.RECORD_QUERIED_PUBLIC, caller, ref if sheet.records else "", sheet, _publicly)
-    if not sheet.records and not ask.after and not ask.entries:
+    page = read(ctx, ref, View.PUBLIC, ask)
+    answered = _answered(ctx, Act.RECORD_QUERIED_PUBLIC, caller, ref if page.records else "", page, _publicly)
+    if not page.records and not ask.after and not ask.entries:
         raise SUBJECT_NOT_PUBLIC()
     return answered
 
 
 @query(Act.RECORD_QUERIED_SHARED, roles={Role.AGENCY}, articles=("14", "17", "18"), when=(with_purpose,))
 @in_time
-def shared(ctx: DisclosureContext, caller: Principal, whom: SubjectIdentifier, ask: RecordsQuery) -> QueryResult:
+def shared(ctx: DisclosureContext, caller: Principal, identifier: SubjectIdentifier, ask: RecordsQuery) -> QueryResult:
     """What is shared among administrative organs about a subject, for the token's purpose."""
-    ref = ref_of(ctx, whom)
-    sheet = read(ctx, ref, View.SHARED, ask)
-    return _answered(ctx, Act.RECORD_QUERIED_SHARED, caller, ref, sheet, _as_records_show)
+    ref = ref_of(ctx, identifier)
+    page = read(ctx, ref, View.SHARED, ask)
+    return _answered(ctx, Act.RECORD_QUERIED_SHARED, caller, ref, page, _as_records_show)
 
 
 @query(Act.RECORD_QUERIED_STATUTORY, roles={Role.STATUTORY}, articles=("16", "18"), when=(with_case,))
 @in_time
-def statutory(ctx: DisclosureContext, caller: Principal, whom: SubjectIdentifier, ask: RecordsQuery) -> QueryResult:
+def statutory(
+    ctx: DisclosureContext, caller: Principal, identifier: SubjectIdentifier, ask: RecordsQuery
+) -> QueryResult:
     """The full view of the subject of a case, under the token's legal basis; no consent is needed."""
-    ref = ref_of(ctx, whom)
-    sheet = read(ctx, ref, View.OWN, ask)
-    return _answered(ctx, Act.RECORD_QUERIED_STATUTORY, caller, ref, sheet, _in_full)
+    ref = ref_of(ctx, identifier)
+    page = read(ctx, ref, View.OWN, ask)
+    return _answered(ctx, Act.RECORD_QUERIED_STATUTORY, caller, ref, page, _in_full)
 
 
 @query(Act.RECORD_QUERIED_AUTHORIZED, roles={Role.SUBJECT_AUTHORIZED}, articles=("14", "16", "18"))
-def authorized(ctx: DisclosureContext, caller: Principal, whom: SubjectIdentifier, ask: RecordsQuery) -> QueryResult:
+def authorized(
+    ctx: DisclosureContext, caller: Principal, identifier: SubjectIdentifier, ask: RecordsQuery
+) -> QueryResult:
     """What a subject's consent names, as long as it stands. Raises CONSENT_UNKNOWN and the other refusals of
-    `consents.py`. Nobody named means the one who gave the consent."""
+    `consents.py`. Without an identifier it is about the subject who gave the consent."""
     given: Consent | None = None
     try:
         with within(OPERATION_SECONDS):
-            given = _used(ctx, caller, whom, ask)
+            given = _used(ctx, caller, identifier, ask)
             ref = given.subject_ref
-            sheet = read(ctx, ref, View.AUTHORIZED, replace(ask, entries=ask.entries or given.entries))
-            return _answered(ctx, Act.RECORD_QUERIED_AUTHORIZED, caller, ref, sheet, _as_records_show)
+            page = read(ctx, ref, View.AUTHORIZED, replace(ask, entries=ask.entries or given.entries))
+            return _answered(ctx, Act.RECORD_QUERIED_AUTHORIZED, caller, ref, page, _as_records_show)
     except Exception:
         if given is not None:
-            # Whatever kept the answer back, it was not a use.
+            # A query without an answer is not a use, whatever the reason.
             with within(_GIVING_BACK_SECONDS):
                 consent.give_back(ctx, given)
         raise
 
 
-def _used(ctx: DisclosureContext, caller: Principal, whom: SubjectIdentifier, ask: RecordsQuery) -> Consent:
-    ref = ref_of(ctx, whom) if whom != SubjectIdentifier() else ""
+def _used(ctx: DisclosureContext, caller: Principal, identifier: SubjectIdentifier, ask: RecordsQuery) -> Consent:
+    ref = ref_of(ctx, identifier) if identifier != SubjectIdentifier() else ""
     given, problem = consent.use(ctx, caller, ref, ask.entries)
     if given is None or problem is not None:
         refusal = problem or CONSENT_UNKNOWN()
@@ -167,13 +171,13 @@ def _used(ctx: DisclosureContext, caller: Principal, whom: SubjectIdentifier, as
 
 
 @query(Act.RECORD_QUERIED, roles={Role.AGENCY, Role.STATUTORY, Role.SUBJECT_AUTHORIZED}, articles=("14", "16", "17"))
-def by_role(ctx: DisclosureContext, caller: Principal, whom: SubjectIdentifier, ask: RecordsQuery) -> QueryResult:
+def by_role(ctx: DisclosureContext, caller: Principal, identifier: SubjectIdentifier, ask: RecordsQuery) -> QueryResult:
     """Records in the view that the token's role gives: shared, by law, or by consent."""
     if Role.AGENCY in caller.roles:
-        return shared(ctx, caller, whom, ask)
+        return shared(ctx, caller, identifier, ask)
     if Role.STATUTORY in caller.roles:
-        return statutory(ctx, caller, whom, ask)
-    return authorized(ctx, caller, whom, ask)
+        return statutory(ctx, caller, identifier, ask)
+    return authorized(ctx, caller, identifier, ask)
 
 
 @query(Act.SUBJECT_SEARCHED_PUBLIC, roles=EVERYBODY, articles=("15",))
@@ -189,10 +193,10 @@ def search(
     ctx = ctx.pinned()
     today = ctx.clock.today().isoformat()
     code = as_code(query)
-    # An identity number finds nobody, and is not compared with anything.
-    nobody: tuple[list[FoundSubject], int] = ([], 0)
+    # An identity number finds no subject, and is not compared with anything.
+    nothing: tuple[list[FoundSubject], int] = ([], 0)
     hidden = is_identity_number(normalised(query))
-    page, total = nobody if hidden else ctx.directory.found(query, code, today, start, size)
+    page, total = nothing if hidden else ctx.directory.found(query, code, today, start, size)
     ctx.audit.record(
         ctx.audit.event(
             Act.SUBJECT_SEARCHED_PUBLIC,
@@ -209,23 +213,23 @@ def _answered(
     act: Act,
     caller: Principal,
     ref: str,
-    sheet: ResultPage,
+    page: ResultPage,
     name: Callable[[DisclosureContext, WholeSubject, list[LazyRecordView]], NamedSubject],
 ) -> QueryResult:
-    """Puts a query on record, then answers it."""
-    records = sheet.records
+    """Puts a query on record, then returns the answer."""
+    records = page.records
     event = ctx.audit.event(
         act,
         caller,
-        # Under the subject's references, so that it is found under each (Art. 15); the strongest are named first.
-        subject_refs=list(dict.fromkeys((*sheet.refs, ref))) if ref else [],
+        # The event names all references of the subject, the strongest first, so that it is found under each (Art. 15).
+        subject_refs=list(dict.fromkeys((*page.refs, ref))) if ref else [],
         entries=sorted({r.entry_code for r in records}),
         records=[r.record_id for r in records[:_NAMED_RECORDS]],
         details={"records": len(records)},
     )
     ctx.audit.record(event)
-    subject = NamedSubject(ref) if sheet.subject is None else name(ctx, sheet.subject, records)
-    return QueryResult(subject, records, sheet.following, event.event_id)
+    subject = NamedSubject(ref) if page.subject is None else name(ctx, page.subject, records)
+    return QueryResult(subject, records, page.following, event.event_id)
 
 
 def _in_full(ctx: DisclosureContext, whole: WholeSubject, records: list[LazyRecordView]) -> NamedSubject:
@@ -233,14 +237,14 @@ def _in_full(ctx: DisclosureContext, whole: WholeSubject, records: list[LazyReco
 
 
 def _publicly(ctx: DisclosureContext, whole: WholeSubject, records: list[LazyRecordView]) -> NamedSubject:
-    """Under the names that its public records show today, newest first."""
+    """Names the subject as its public records show it today, newest name first."""
     today = ctx.clock.today().isoformat()
     names = seen_names(whole.names, whole.called, today) or [_least(whole)]
     return NamedSubject(whole.ref, whole.kind, names[0], whole.uscc, tuple(names[1:]))
 
 
 def _as_records_show(ctx: DisclosureContext, whole: WholeSubject, records: list[LazyRecordView]) -> NamedSubject:
-    """An organisation under its name, a person as the records show it."""
+    """Names an organisation by its name, and a person as the records show it."""
     if whole.kind != INDIVIDUAL:
         return NamedSubject(whole.ref, whole.kind, whole.called.name, whole.uscc, tuple(whole.called.former))
     for seen in records:
@@ -253,11 +257,11 @@ def _least(whole: WholeSubject) -> str:
     return mask_name(whole.called.name) if whole.kind == INDIVIDUAL else whole.called.name
 
 
-def ref_of(ctx: DisclosureContext, whom: SubjectIdentifier) -> str:
-    """The pseudonym of whom a query is about. Raises INPUT_INVALID."""
-    given: dict[str, str] = {scheme: value for scheme, value in asdict(whom).items() if value}
+def ref_of(ctx: DisclosureContext, identifier: SubjectIdentifier) -> str:
+    """Returns the pseudonym of the subject that a query is about. Raises INPUT_INVALID."""
+    given: dict[str, str] = {scheme: value for scheme, value in asdict(identifier).items() if value}
     if len(given) != 1:
-        told = f"请给出其中之一 / give one of {', '.join(asdict(whom))}"
+        told = f"请给出其中之一 / give one of {', '.join(asdict(identifier))}"
         raise INPUT_INVALID(fields=[FieldError("subject", "one_of", told)])
     [(scheme, value)] = given.items()
     if scheme == "subject_ref":

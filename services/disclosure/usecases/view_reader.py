@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 GREATEST_SIZE: Final = 200
 DEFAULT_SIZE: Final = 50
-# How often records are read whose items are being replaced.
+# How often records are read again whose items are being replaced.
 _LOOKS: Final = 3
 MENDED_SECONDS: Final = 60
 
@@ -42,7 +42,7 @@ RECORD_INCOMPLETE = unavailable(
 
 @dataclass(frozen=True)
 class RecordsQuery:
-    """Which records: of which entries (none named: all), how many, after which."""
+    """Selects records: of which entries (none named: all), how many, and after which record."""
 
     size: int = DEFAULT_SIZE
     # The record that ended the page before; empty for the first page.
@@ -62,7 +62,7 @@ class WholeSubject:
 
 
 class LazyRecordView:
-    """A record as a view shows it, opened and put into words when it is told."""
+    """A record as a view shows it; its sealed items are opened when it is answered."""
 
     def __init__(self, ctx: DisclosureContext, fragment: Fragment, view: View) -> None:
         self.fragment = fragment
@@ -112,7 +112,7 @@ class ResultPage:
 
 
 def strongest_first(subjects: Iterable[Sequence[str]]) -> list[str]:
-    """The references of some subjects, each once: the first of each, by which it is asked for, before all others."""
+    """Returns the references of some subjects, each once: the strongest one of each subject, then all others."""
     kept = [refs for refs in subjects if refs]
     return list(dict.fromkeys([*(refs[0] for refs in kept), *(ref for refs in kept for ref in refs)]))
 
@@ -131,8 +131,8 @@ def read(ctx: DisclosureContext, ref: str, view: View, ask: RecordsQuery, archiv
 
 
 def read_in_full(look: Callable[[], T], fragments_of: Callable[[T], Iterable[Fragment]]) -> tuple[T, Set[str]]:
-    """What is read, and the records in it whose items are lost. Those of a long record are read last: when they have been
-    replaced meanwhile, or taken away to another subject, it is looked again."""
+    """Returns what is read, and the records in it whose items are lost. The items of a long record are read last: when
+    they have been replaced meanwhile, or moved to another subject, all is read again."""
     missing: set[tuple[str, int]] = set()
     for _ in range(_LOOKS):
         found, before = look(), missing
@@ -163,27 +163,27 @@ def _read(ctx: DisclosureContext, ref: str, view: View, ask: RecordsQuery, archi
     return ResultPage(subject, records, following, refs, assertions)
 
 
-def disagreed(ctx: DisclosureContext, sheet: ResultPage) -> tuple[list[Disagreement], dict[str, RecordView]]:
-    """What providers say differently of a subject today, and the records in which they do."""
-    if not (told := disputed_record_ids(sheet.assertions)):
+def disagreed(ctx: DisclosureContext, page: ResultPage) -> tuple[list[Disagreement], dict[str, RecordView]]:
+    """Returns the facts on which providers disagree today, and the records that state them."""
+    if not (told := disputed_record_ids(page.assertions)):
         return [], {}
     today = ctx.clock.today().isoformat()
-    order = {ref: number for number, ref in enumerate(sheet.refs)}
-    # Of statements of the same instant that of the record comes first that is shown first.
+    order = {ref: number for number, ref in enumerate(page.refs)}
+    # Of assertions of the same instant, that of the record that is shown first comes first.
     places = sorted(ctx.store.locations(told).values(), key=lambda w: (order.get(w.ref, 0), -w.page, -w.slot))
     found = ctx.store.fragments(places, ctx.store.heads(list(dict.fromkeys(where.ref for where in places))))
     standing = [f for f in found if not f.archived and not is_over(f.disclosed_until, today)]
     records = {f.record_id: LazyRecordView(ctx, f, View.OWN).shown for f in standing}
-    return disagreements(sheet.assertions, records, ctx.store.entry), records
+    return disagreements(page.assertions, records, ctx.store.entry), records
 
 
 def _stranger(ctx: DisclosureContext, ref: str, view: View, ask: RecordsQuery, archived: bool) -> ResultPage:
-    """What there is of a reference without records: those of references that links name with it."""
+    """Reads a reference without records: the records of references that links join with it."""
     refs = ctx.store.links.subject_of(ref)
     known = next((other for other in refs if other != ref and ctx.store.head(other) is not None), None)
     if known is not None:
-        sheet = read(ctx, known, view, ask, archived)
-        return ResultPage(sheet.subject, sheet.records, sheet.following, refs, sheet.assertions)
+        page = read(ctx, known, view, ask, archived)
+        return ResultPage(page.subject, page.records, page.following, refs, page.assertions)
     if ask.after:
         raise page_token_problem()
     return ResultPage(None, [], "", refs)
@@ -214,7 +214,7 @@ def _page(
     ask: RecordsQuery,
     archived: bool,
 ) -> Iterator[Fragment]:
-    """The fragments of a page, and one more if there is one."""
+    """Yields the fragments of a page, and one more if there is one."""
     today = ctx.clock.today().isoformat()
     left = ask.size + 1
     for fragment in _remaining(ctx, refs, head, ask.after):
@@ -232,7 +232,7 @@ def _page(
 def _remaining(
     ctx: DisclosureContext, refs: Sequence[str], head: SubjectDocument | None, after: str
 ) -> Iterator[Fragment]:
-    """All fragments of some references, each newest first, after that of a record."""
+    """Yields the fragments of some references, each newest first, after that of a record."""
     before: tuple[int, int] | None = None
     if after:
         where = ctx.store.location(after)
@@ -261,7 +261,7 @@ def _heads(
 
 
 def _newest_first(ctx: DisclosureContext, head: SubjectDocument, before: tuple[int, int] | None) -> Iterator[Fragment]:
-    """A subject's fragments, those of a place and after it left out."""
+    """Yields a subject's fragments that come after a place."""
     number = head.tail if before is None else before[0]
     if number >= head.tail:
         yield from _after(head.fragments, before)

@@ -1,0 +1,121 @@
+"""What is not agreed of subjects, for officers (Art. 2, 5, 12): links that are claimed and not made, and facts on which
+providers disagree."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from chengxin.auth.executor import query
+from chengxin.auth.principal import Principal, Role
+from chengxin.store.on_record import authorise
+from chengxin.values.acts import Act
+from chengxin.values.subject_kinds import INDIVIDUAL
+from services.disclosure.context import DisclosureContext
+from services.disclosure.domain.assertions import DisputedFact
+from services.disclosure.domain.disagreements import Disagreement
+from services.disclosure.domain.entity_resolution import LinkState
+from services.disclosure.domain.record_views import RecordView, View, apply_form, form_of
+from services.disclosure.usecases.query_records import SubjectIdentifier, ref_of
+from services.disclosure.usecases.subject_identity import (
+    CENTRE,
+    Identity,
+    LinkDetails,
+    any_subject,
+    details_of,
+    identity_of,
+    kind_and_name,
+    refs_of,
+)
+from services.disclosure.usecases.view_reader import RecordsQuery, disagreed, read, strongest_first
+
+_OVERSEERS: Final = {Role.CENTRE, Role.AUTHORITY}
+# Records that an audit event names at most.
+_NAMED_RECORDS: Final = 20
+
+
+@dataclass(frozen=True)
+class SubjectWithDisagreements:
+    """A subject on whose facts providers disagree."""
+
+    subject_ref: str
+    subject_refs: Sequence[str]
+    kind: str
+    name: str
+    facts: Sequence[DisputedFact]
+
+
+@query(Act.SUBJECT_CONFLICTS_LISTED, roles=CENTRE, articles=("5", "12"))
+def contested_links(ctx: DisclosureContext, caller: Principal, after: str, limit: int) -> list[LinkDetails]:
+    """Links that records claim and that are not made, because they would join two subjects; oldest first."""
+    ctx = ctx.pinned()
+    found = ctx.store.links.conflicts(after, limit)
+    page = [details_of(ctx, kept) for kept in found]
+    refs = list(dict.fromkeys(ref for seen in page for ref in seen.subject_refs))
+    ctx.audit.record(
+        ctx.audit.event(Act.SUBJECT_CONFLICTS_LISTED, caller, subject_refs=refs, details={"found": len(page)})
+    )
+    return page
+
+
+@query(Act.SUBJECT_DISAGREEMENTS_LISTED, roles=_OVERSEERS, articles=("2", "5"))
+def disputed_subjects(
+    ctx: DisclosureContext, caller: Principal, after: str, limit: int
+) -> tuple[list[SubjectWithDisagreements], str]:
+    """Subjects on whose facts providers disagree, the oldest disagreements first, and the place where the next page
+    begins. It holds no values."""
+    ctx = ctx.pinned()
+    found = ctx.store.said.listed(after, limit + 1)
+    page = found[:limit]
+    refs = strongest_first(listed.refs for listed in page)
+    known = ctx.store.links.states(refs)
+    ctx.audit.record(
+        ctx.audit.event(Act.SUBJECT_DISAGREEMENTS_LISTED, caller, subject_refs=refs, details={"found": len(page)})
+    )
+    told = [
+        SubjectWithDisagreements(s.ref, s.refs, *kind_and_name([known[ref] for ref in s.refs if ref in known]), s.facts)
+        for s in page
+    ]
+    return told, page[-1].place if len(found) > limit else ""
+
+
+@query(Act.SUBJECT_CONFLICTS_READ, roles=CENTRE, articles=("5", "12"), may=any_subject)
+def disagreements_of(
+    ctx: DisclosureContext, caller: Principal, identifier: SubjectIdentifier
+) -> tuple[Identity, list[Disagreement]]:
+    """What is not agreed of one subject: links that are not made, and facts on which providers disagree. Values are
+    shown as organs share them. Raises INPUT_INVALID, SUBJECT_UNKNOWN."""
+    ctx = ctx.pinned()
+    ref = ref_of(ctx, identifier)
+    found = authorise(identity_of(ctx, ref), ref)
+    differing, records = disagreed(ctx, read(ctx, ref, View.OWN, RecordsQuery(1)))
+    individual = any(member.kind == INDIVIDUAL for member in found.members)
+    shown = [
+        replace(
+            d,
+            statements=tuple(
+                replace(s, value=_shared(ctx, s.value, records[s.record_id], s.item, individual)) for s in d.statements
+            ),
+        )
+        for d in differing
+    ]
+    ctx.audit.record(
+        ctx.audit.event(
+            Act.SUBJECT_CONFLICTS_READ,
+            caller,
+            subject_refs=refs_of(found),
+            records=list(dict.fromkeys(s.record_id for d in shown for s in d.statements))[:_NAMED_RECORDS],
+        )
+    )
+    held = [link for link in found.links if link.state == LinkState.CONFLICT]
+    return replace(found, links=held), shown
+
+
+def _shared(ctx: DisclosureContext, value: str, record: RecordView, item: str, individual: bool) -> str:
+    """Returns a value as organs share it; empty when they do not: then the answer shows only that it differs."""
+    entry = ctx.store.entry(record.entry_code, record.entry_version)
+    kind = INDIVIDUAL if individual else ""
+    declared = entry.shown_in.get(View.SHARED, {}).get(item) if entry else None
+    if entry is None or declared is None:
+        return ""
+    form = form_of(declared, entry, kind, View.SHARED)
+    return apply_form(form, item, value, {}) if form else ""
