@@ -1,4 +1,4 @@
-"""What disclosure's use cases have around them."""
+"""What the use cases of disclosure are given."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -15,24 +15,25 @@ from chengxin.values.ids import SubjectKey
 from services.disclosure.projections.name_index import NameIndex
 from services.disclosure.store.disclosure_store import DisclosureStore
 
-# What disclosure does of itself is on record as done by it.
+# The service itself, for what it does on its own.
 OWN: Final = Principal("disclosure", frozenset({Role.SERVICE}), client_id="disclosure")
 
 
-# How many may wait for news of the public feed at once. Each holds a thread of its face: of 16 over HTTP, of 64 over gRPC.
+# How many callers may wait for changes of the public feed at once. Each holds a thread: one of 16 for HTTP, or of 64
+# for gRPC.
 _WAITING: Final = 6
 _FOLLOWING: Final = 24
 
 
 class Places:
-    """So many that may do something at once."""
+    """Limits how many callers do something at once."""
 
     def __init__(self, count: int) -> None:
         self._free = threading.BoundedSemaphore(count)
 
     @contextmanager
     def one(self) -> Iterator[bool]:
-        """A place as long as the block lasts, or the news that there is none."""
+        """Takes a place for the block; yields False when there is none."""
         taken = self._free.acquire(blocking=False)
         try:
             yield taken
@@ -42,7 +43,7 @@ class Places:
 
 
 class BeingFilled:
-    """In place of a store whose generation is still being filled from nothing: nothing is answered from it."""
+    """Stands in for a store whose generation is still being filled from nothing; refuses every use of it."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -64,14 +65,16 @@ class DisclosureContext:
     following: Places = field(default_factory=lambda: Places(_FOLLOWING))
     # Whether a citizen can sign in with a browser, so that the portal offers it: in the demonstration world.
     own_page: bool = False
-    # Whether changes that are taken in are told to the public feed.
+    # Whether changes that are taken in are published in the public feed.
     announces: bool = True
     # Whether a generation is surely the one in use.
     is_current: Callable[[int], bool] = lambda generation: True
 
     def pinned(self) -> "DisclosureContext":
-        """The same, with the generation in use as it is now: of two reads for one answer both are from it. Raises
-        STORE_UNAVAILABLE when this process cannot be sure which one is in use."""
+        """Returns the context with the generation that is in use now, so that all reads for one answer are from it.
+
+        Raises STORE_UNAVAILABLE when this process cannot be sure which one is in use.
+        """
         store = self.store
         if not self.is_current(store.generation):
             raise STORE_UNAVAILABLE(retry_after=1)

@@ -1,4 +1,4 @@
-"""A consent (Art. 16): what a subject lets one organisation see, for which purpose and time, and when it covers a query."""
+"""A consent (Art. 16): what an organisation may see, for which purpose and time, and when it covers a query."""
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
@@ -65,7 +65,7 @@ class Consent:
     withdrawn_at: str = ""
 
     def refusal(self, caller: Principal, ref: str, entries: Set[str], today: date) -> Problem | None:
-        """Why this consent does not cover a query; None when it does."""
+        """Returns why this consent does not cover a query; None when it does."""
         if (closed := self.closed_to(caller.org, today)) is not None:
             return closed
         if ref and ref != self.subject_ref:
@@ -77,7 +77,7 @@ class Consent:
         return None
 
     def closed_to(self, org: str, today: date) -> Problem | None:
-        """Why an organisation may ask nothing under this consent today; None when it may."""
+        """Returns why an organisation may not query under this consent today; None when it may."""
         if self.grantee != org:
             return CONSENT_OTHER_GRANTEE()
         if self.withdrawn_at:
@@ -89,11 +89,11 @@ class Consent:
         return None
 
     def withdrawn(self, at: str) -> "Consent":
-        """The same consent, taken back; taking back twice changes nothing."""
+        """Returns the consent as withdrawn; a second withdrawal changes nothing."""
         return self if self.withdrawn_at else replace(self, withdrawn_at=at)
 
     def to_dict(self) -> dict[str, Any]:
-        """As it travels and is kept."""
+        """Returns the consent as answers and the store hold it."""
         return {
             "consent_id": self.consent_id,
             "subject_ref": self.subject_ref,
@@ -109,7 +109,7 @@ class Consent:
 
 
 def read_consent(plain: Mapping[str, Any]) -> Consent:
-    """From what `plain` gave."""
+    """Reads what `Consent.to_dict` returned."""
     return Consent(
         plain["consent_id"],
         plain["subject_ref"],

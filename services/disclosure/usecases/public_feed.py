@@ -1,7 +1,7 @@
 """The public feed (Art. 15, decision 17): what the portal shows, offered to the providers' portals as it changes.
 
-A position is a row of the outbox and a place in it, in one number. What a record looks like is read when somebody follows,
-never from the row: so a follower gets each change at its newest state, and nothing past its disclosure period.
+A position is a row of the outbox and a place in it, in one number. The content of a record is read when a client
+follows, never from the row: so a client gets each change at its newest state, and nothing past its disclosure period.
 """
 
 import time
@@ -32,7 +32,7 @@ GREATEST_SIZE: Final = 200
 # Places in a row. A row of the outbox is a document, of 16 MB at most: it has room for half as many record ids.
 _PLACE_BITS: Final = 20
 _ROWS: Final = 200
-# How often one answer looks at that many rows in which there is nothing for whoever asks.
+# How often one answer looks at that many rows in which there is nothing for the caller.
 _LOOKS: Final = 10
 # An event names so many records; it says how many there were.
 _NAMED_RECORDS: Final = 20
@@ -52,7 +52,7 @@ FEED_BUSY = exhausted(
 
 @dataclass(frozen=True)
 class FeedRequest:
-    """What of the feed: after a position, of one provider (empty: of all), and how many changes at once."""
+    """Selects changes: after a position, of one provider (empty: of all), and how many at once."""
 
     after: int
     provider: str = ""
@@ -61,7 +61,7 @@ class FeedRequest:
 
 @dataclass(frozen=True)
 class RecordChange:
-    """A record that is public now, as the subject page shows it, or none any more."""
+    """A change of a record: as the subject page shows it now, or no record when it is no longer public."""
 
     position: int
     record_id: str
@@ -114,8 +114,8 @@ def read(ctx: DisclosureContext, caller: Principal, ask: FeedRequest, patience: 
 def follow(
     ctx: DisclosureContext, caller: Principal, ask: FeedRequest, running: Callable[[], bool]
 ) -> Iterator[FeedBatch]:
-    """Changes after a position, without end. What lies between two positions and is nothing for whoever follows is passed
-    over. Raises FEED_POSITION_UNKNOWN, FEED_BUSY."""
+    """Changes after a position, without end; changes that do not concern the caller are passed over. Raises
+    FEED_POSITION_UNKNOWN, FEED_BUSY."""
     with ctx.following.one() as free:
         if not free:
             raise FEED_BUSY(retry_after=5)
@@ -149,7 +149,7 @@ def record(ctx: DisclosureContext, caller: Principal, record_id: str) -> tuple[s
 
 
 def _looked(ctx: DisclosureContext, ask: FeedRequest, after: int, waiting: Callable[[], bool]) -> _Window:
-    """The first window after a position with something in it for whoever asks, or the last one that was looked at."""
+    """Returns the first window after a position with something for the caller, or the last one that was looked at."""
     for look in count(1):
         window = _window(ctx, ask, after)
         after = window.position
@@ -161,7 +161,7 @@ def _looked(ctx: DisclosureContext, ask: FeedRequest, after: int, waiting: Calla
 
 
 def _window(ctx: DisclosureContext, ask: FeedRequest, after: int) -> _Window:
-    """What comes after a position in the rows that are there."""
+    """Returns what comes after a position in the rows that there are."""
     row = after >> _PLACE_BITS
     # From the row in which it is, which may have more.
     rows = ctx.store.store.rows(max(0, row - 1), _ROWS)
@@ -193,20 +193,20 @@ def _items(row: OutboxRow) -> Iterator[_Item]:
 
 
 def _waited(ctx: DisclosureContext, position: int, running: Callable[[], bool]) -> bool:
-    """Waits for a row after that of a position while `running()`; whether one came."""
+    """Waits for a row after that of a position while `running()`. Returns whether one came."""
     return next(ctx.store.store.follow(position >> _PLACE_BITS, running), None) is not None
 
 
 def _told(ctx: DisclosureContext, caller: Principal, ask: FeedRequest, window: _Window) -> FeedBatch:
-    """Puts on record what is given out, then gives it out. Of a record that changed several times, its newest state once,
-    at the last of the positions."""
+    """Puts on record what is answered, then returns it. A record that changed several times comes once, in its newest
+    state, at the last of its positions."""
     latest: dict[str, _Item] = {}
     for item in window.items:
         latest.pop(item.record_id, None)
         latest[item.record_id] = item
     shown, incomplete = _shown(ctx, list(latest))
     changes = []
-    # Who follows is told of them when they have been made anew: a rebuild tells what differs.
+    # The caller gets them after a rebuild, which publishes what differs.
     for record_id in incomplete:
         del latest[record_id], shown[record_id]
     for item in latest.values():
