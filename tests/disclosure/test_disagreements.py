@@ -252,7 +252,8 @@ def test_the_list_says_what_the_pages_say_whatever_happens(city: RunningDisclosu
 
 
 def assertion(fact: str, provider: str, at: str, value: str, basic: bool, number: int) -> Assertion:
-    return Assertion(fact, provider, at, value, basic, f"{provider} {number}")
+    # A record states one value, in one spelling.
+    return Assertion(fact, provider, at, value, basic, f"{provider} {number}{value}")
 
 
 ASSERTIONS = st.builds(

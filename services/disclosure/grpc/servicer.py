@@ -53,13 +53,13 @@ class DisclosureServicer(disclosure_pb2_grpc.DisclosureServiceServicer):
         found = consent.resolve(self._ctx, caller(), request.code, request.grantee)
         return pb.ResolveConsentResponse(consent_id=found.consent_id, purpose=found.purpose)
 
-    @serves(subject_identity.references)
+    @serves(subject_identity.list_references)
     def ListReferences(
         self, request: pb.ListReferencesRequest, context: grpc.ServicerContext
     ) -> pb.ListReferencesResponse:
         """All references of a subject."""
         return pb.ListReferencesResponse(
-            subject_refs=subject_identity.references(self._ctx, caller(), request.subject_ref)
+            subject_refs=subject_identity.list_references(self._ctx, caller(), request.subject_ref)
         )
 
     @serves(public_feed.follow)

@@ -122,10 +122,10 @@ def _add_consents(app: OpenAPI, ctx: DisclosureContext) -> None:
         return _with_code(*consent.give(ctx, caller(), terms, idempotency_key()), 201)
 
     @app.get("/v1/me/consents", tags=[_OWN], summary="One's own consents", responses={200: bodies.ConsentsAnswer})
-    @serves(consent.listed)
+    @serves(consent.list_own)
     def consents(query: PageQuery) -> Response:
         """Newest first, withdrawn and used ones among them."""
-        found = consent.listed(ctx, caller(), text_after(query.page_token), query.page_size)
+        found = consent.list_own(ctx, caller(), text_after(query.page_token), query.page_size)
         page = found[: query.page_size]
         following = encode_page_token(page[-1].consent_id if len(found) > len(page) else None)
         return answer({"consents": [c.to_dict() for c in page], "next_page_token": following})

@@ -45,16 +45,16 @@ def add_rebuild(app: OpenAPI, ctx: DisclosureContext) -> None:
     """The address of the rebuild."""
 
     @app.post(_ADDRESS, tags=[_OPERATIONS], summary="Rebuild what is derived", responses={202: RebuildAnswer})
-    @serves(rebuilding.ask)
+    @serves(rebuilding.request)
     def ask() -> Response:
         """In the background; one that is under way is not begun again."""
-        return answer(_told(rebuilding.ask(ctx, caller())), 202)
+        return answer(_told(rebuilding.request(ctx, caller())), 202)
 
     @app.get(_ADDRESS, tags=[_OPERATIONS], summary="How far the rebuild is", responses={200: RebuildAnswer})
-    @serves(rebuilding.progress)
+    @serves(rebuilding.read_progress)
     def progress() -> Response:
         """Of the one that was asked for last."""
-        found = rebuilding.progress(ctx, caller())
+        found = rebuilding.read_progress(ctx, caller())
         if found is None:
             raise NOT_FOUND(what="rebuild")
         return answer(_told(found))

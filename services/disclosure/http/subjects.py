@@ -148,10 +148,10 @@ def _add_reading(app: OpenAPI, ctx: DisclosureContext) -> None:
         summary="Links that are claimed and not made",
         responses={200: LinksAnswer},
     )
-    @serves(disagreements.contested_links)
+    @serves(disagreements.list_contested_links)
     def listed(query: PageQuery) -> Response:
         """Oldest first."""
-        found = disagreements.contested_links(ctx, caller(), text_after(query.page_token), query.page_size)
+        found = disagreements.list_contested_links(ctx, caller(), text_after(query.page_token), query.page_size)
         place = f"{found[-1].conflict_since} {found[-1].link_id}" if len(found) == query.page_size else ""
         following = encode_page_token(place)
         return answer({"conflicts": found, "next_page_token": following})
@@ -162,26 +162,28 @@ def _add_reading(app: OpenAPI, ctx: DisclosureContext) -> None:
         summary="Subjects of whom providers tell facts differently",
         responses={200: DisagreementsAnswer},
     )
-    @serves(disagreements.disputed_subjects)
+    @serves(disagreements.list_disputed_subjects)
     def differing(query: PageQuery) -> Response:
         """Of all subjects, those that differ for the longest time first."""
-        found, following = disagreements.disputed_subjects(ctx, caller(), text_after(query.page_token), query.page_size)
+        found, following = disagreements.list_disputed_subjects(
+            ctx, caller(), text_after(query.page_token), query.page_size
+        )
         token = encode_page_token(following)
         return answer({"disagreements": [_differs(one) for one in found], "next_page_token": token})
 
     @app.get("/v1/subjects/<subject_ref>", tags=[_SUBJECTS], summary="Who is who", responses={200: IdentityAnswer})
-    @serves(subject_identity.identity)
+    @serves(subject_identity.read_identity)
     def identity(path: bodies.RefPath) -> Response:
         """The references of a subject and the links that touch them."""
-        return answer(subject_identity.identity(ctx, caller(), SubjectIdentifier(path.subject_ref)))
+        return answer(subject_identity.read_identity(ctx, caller(), SubjectIdentifier(path.subject_ref)))
 
     @app.post(
         "/v1/subjects/queries", tags=[_SUBJECTS], summary="Who is who, by a number", responses={200: IdentityAnswer}
     )
-    @serves(subject_identity.identity)
+    @serves(subject_identity.read_identity)
     def identity_by_number(body: bodies.SelectorBody) -> Response:
         """As under its reference; numbers of people do not belong into addresses."""
-        return answer(subject_identity.identity(ctx, caller(), selector_of(body)))
+        return answer(subject_identity.read_identity(ctx, caller(), selector_of(body)))
 
     @app.get(
         "/v1/subjects/<subject_ref>/conflicts",
@@ -189,10 +191,10 @@ def _add_reading(app: OpenAPI, ctx: DisclosureContext) -> None:
         summary="What is not agreed of a subject",
         responses={200: ConflictsAnswer},
     )
-    @serves(disagreements.disagreements_of)
+    @serves(disagreements.read_disagreements)
     def conflicts(path: bodies.RefPath) -> Response:
         """Links that are not made, and what providers tell differently."""
-        found, differing = disagreements.disagreements_of(ctx, caller(), SubjectIdentifier(path.subject_ref))
+        found, differing = disagreements.read_disagreements(ctx, caller(), SubjectIdentifier(path.subject_ref))
         return answer({"subject_ref": found.subject_ref, "links": found.links, "conflicts": told_conflicts(differing)})
 
 

@@ -137,8 +137,8 @@ def digest_of(code: str) -> str:
 
 
 @query(Act.CONSENT_LISTED, roles={Role.SUBJECT}, articles=("16",))
-def listed(ctx: DisclosureContext, caller: Principal, after: str, size: int) -> list[Consent]:
-    """Returns the subject's own consents, newest first, also ended ones; one more than `size` if there is."""
+def list_own(ctx: DisclosureContext, caller: Principal, after: str, size: int) -> list[Consent]:
+    """Lists the subject's own consents, newest first, also ended ones; one more than `size` if there is."""
     found = [read_consent(plain) for plain in ctx.store.consents.of_subject(caller.sub, after, size + 1)]
     details = {"found": min(len(found), size)}
     ctx.audit.record(ctx.audit.event(Act.CONSENT_LISTED, caller, subject_refs=[caller.sub], details=details))

@@ -45,8 +45,8 @@ class SubjectWithDisagreements:
 
 
 @query(Act.SUBJECT_CONFLICTS_LISTED, roles=CENTRE, articles=("5", "12"))
-def contested_links(ctx: DisclosureContext, caller: Principal, after: str, limit: int) -> list[LinkDetails]:
-    """Links that records claim and that are not made, because they would join two subjects; oldest first."""
+def list_contested_links(ctx: DisclosureContext, caller: Principal, after: str, limit: int) -> list[LinkDetails]:
+    """Lists links that records claim and that are not made, because they would join two subjects; oldest first."""
     ctx = ctx.pinned()
     found = ctx.store.links.conflicts(after, limit)
     page = [details_of(ctx, kept) for kept in found]
@@ -58,11 +58,11 @@ def contested_links(ctx: DisclosureContext, caller: Principal, after: str, limit
 
 
 @query(Act.SUBJECT_DISAGREEMENTS_LISTED, roles=_OVERSEERS, articles=("2", "5"))
-def disputed_subjects(
+def list_disputed_subjects(
     ctx: DisclosureContext, caller: Principal, after: str, limit: int
 ) -> tuple[list[SubjectWithDisagreements], str]:
-    """Subjects on whose facts providers disagree, the oldest disagreements first, and the place where the next page
-    begins. It holds no values."""
+    """Lists subjects on whose facts providers disagree, the oldest disagreements first, without values. Returns also the
+    place where the next page begins."""
     ctx = ctx.pinned()
     found = ctx.store.said.listed(after, limit + 1)
     page = found[:limit]
@@ -79,11 +79,11 @@ def disputed_subjects(
 
 
 @query(Act.SUBJECT_CONFLICTS_READ, roles=CENTRE, articles=("5", "12"), may=any_subject)
-def disagreements_of(
+def read_disagreements(
     ctx: DisclosureContext, caller: Principal, identifier: SubjectIdentifier
 ) -> tuple[Identity, list[Disagreement]]:
-    """What is not agreed of one subject: links that are not made, and facts on which providers disagree. Values are
-    shown as organs share them. Raises INPUT_INVALID, SUBJECT_UNKNOWN."""
+    """Reads what is not agreed of one subject: links that are not made, and facts on which providers disagree, with values
+    as organs share them. Raises INPUT_INVALID, SUBJECT_UNKNOWN."""
     ctx = ctx.pinned()
     ref = ref_of(ctx, identifier)
     found = authorise(identity_of(ctx, ref), ref)

@@ -16,7 +16,7 @@ from services.disclosure.store.generations import Generations
 
 
 @command(Act.DISCLOSURE_REBUILD_ASKED, roles={Role.CENTRE}, articles=("5", "31"), when=(of_the_city,))
-def ask(ctx: DisclosureContext, caller: Principal) -> dict[str, Any]:
+def request(ctx: DisclosureContext, caller: Principal) -> dict[str, Any]:
     """Has everything derived made again; returns how it stands. One that is under way is not begun again."""
     generations = Generations(ctx.store.store)
 
@@ -28,7 +28,7 @@ def ask(ctx: DisclosureContext, caller: Principal) -> dict[str, Any]:
 
 
 @query(Act.DISCLOSURE_REBUILD_READ, roles={Role.CENTRE}, articles=("31",))
-def progress(ctx: DisclosureContext, caller: Principal) -> dict[str, Any] | None:
-    """Returns how far the rebuild is that was requested last, and the differences that it found; None without one."""
+def read_progress(ctx: DisclosureContext, caller: Principal) -> dict[str, Any] | None:
+    """Reads how far the rebuild is that was requested last, and the differences that it found; None without one."""
     ctx.audit.record(ctx.audit.event(Act.DISCLOSURE_REBUILD_READ, caller))
     return Generations(ctx.store.store).rebuild()

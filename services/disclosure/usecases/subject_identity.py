@@ -71,8 +71,8 @@ def any_subject(
 
 
 @query(Act.SUBJECT_IDENTITY_READ, roles=CENTRE, articles=("5",), may=any_subject)
-def identity(ctx: DisclosureContext, caller: Principal, identifier: SubjectIdentifier) -> Identity:
-    """Returns the references that are one subject, and why. Raises INPUT_INVALID, SUBJECT_UNKNOWN."""
+def read_identity(ctx: DisclosureContext, caller: Principal, identifier: SubjectIdentifier) -> Identity:
+    """Reads the references that are one subject, and why. Raises INPUT_INVALID, SUBJECT_UNKNOWN."""
     ctx = ctx.pinned()
     ref = ref_of(ctx, identifier)
     found = authorise(identity_of(ctx, ref), ref)
@@ -81,8 +81,8 @@ def identity(ctx: DisclosureContext, caller: Principal, identifier: SubjectIdent
 
 
 @query(Act.SUBJECT_REFERENCES_READ, roles={Role.SERVICE}, articles=("5",))
-def references(ctx: DisclosureContext, caller: Principal, ref: str) -> tuple[str, ...]:
-    """Returns all references of the subject that has this one, for a service that knows only one of them."""
+def list_references(ctx: DisclosureContext, caller: Principal, ref: str) -> tuple[str, ...]:
+    """Lists all references of the subject that has this one, for a service that knows only one of them."""
     ctx = ctx.pinned()
     found = ctx.store.links.subject_of(ref)
     ctx.audit.record(ctx.audit.event(Act.SUBJECT_REFERENCES_READ, caller, subject_refs=list(found)))
