@@ -1,5 +1,6 @@
 """Group commit: one thread gathers what concurrent callers append into one durable write, and keeps the tree."""
 
+import contextlib
 import itertools
 import queue
 import threading
@@ -104,12 +105,18 @@ class _Group:
 
 
 class Appender:
-    """Appends entries to the log. Only its one thread changes what is known of the tree."""
+    """Appends entries to the log. Only its one thread changes what is known of the tree.
+
+    The thread is no `PeriodicTask`: it waits for calls, not for a time to pass, and a call that it takes must be
+    answered whatever happens.
+    """
 
     def __init__(self, store: AuditStore, appended: Callable[[], None] = lambda: None) -> None:
         self._store = store
         self._appended = appended
+        # None wakes the thread when it is to end.
         self._waiting: queue.SimpleQueue[_AppendCall | None] = queue.SimpleQueue()
+        self._stopping = threading.Event()
         self._tree: LogTree | None = None
         self._thread = threading.Thread(target=self._run, name="appender", daemon=True)
 
@@ -118,15 +125,20 @@ class Appender:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends after the current group, and refuses the calls that wait."""
-        self._waiting.put(None)
-        self._thread.join(_ANSWER_SECONDS)
+        """Refuses the calls that wait and all later ones at once, and ends after the group that is being written."""
+        self._stopping.set()
+        self._refuse_waiting()
+        if self._thread.is_alive():
+            self._thread.join(_ANSWER_SECONDS)
 
     def append(self, service: str, entries: Sequence[bytes], positions: Sequence[int] = ()) -> Appended:
         """Appends entries, except those whose relay position shows that they were delivered before. Returns once they
         are durable. Raises AUDIT_UNAVAILABLE: then the entries may be on the log or not."""
         call = _AppendCall(service, entries, [merkle.leaf_hash(e) for e in entries], positions)
         self._waiting.put(call)
+        # Looked at after the call is in the queue: either this sees that the appender stops, or `stop` sees the call.
+        if self._stopping.is_set():
+            self._refuse_waiting()
         try:
             return call.done.result(_ANSWER_SECONDS)
         except FutureTimeout:
@@ -140,31 +152,28 @@ class Appender:
 
     def _run(self) -> None:
         calls: deque[_AppendCall] = deque()
-        while True:
+        while not self._stopping.is_set():
             if not calls:
                 first = self._waiting.get()
                 if first is None:
                     break
                 calls.append(first)
-            stopping = self._gather(calls)
+            self._gather(calls)
             self._write(calls)
-            if stopping:
-                self._refuse(calls)
-                break
+        self._refuse(calls)
 
-    def _gather(self, calls: "deque[_AppendCall]") -> bool:
-        """Takes the waiting calls, as many as fit a group. Returns True when `stop` was called."""
+    def _gather(self, calls: "deque[_AppendCall]") -> None:
+        """Takes the waiting calls, as many as fit a group."""
         entries = sum(len(c.entries) for c in calls)
         while entries < _MOST_ENTRIES:
             try:
                 call = self._waiting.get_nowait()
             except queue.Empty:
-                return False
+                return
             if call is None:
-                return True
+                return
             entries += len(call.entries)
             calls.append(call)
-        return False
 
     def _write(self, calls: "deque[_AppendCall]") -> None:
         try:
@@ -203,6 +212,14 @@ class Appender:
             call.done.set_result(call.appended(group.frontier.size))
         if group.entries:
             self._appended()
+
+    def _refuse_waiting(self) -> None:
+        """Refuses the calls in the queue, and wakes the thread so that it ends."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                if (call := self._waiting.get_nowait()) is not None:
+                    self._refuse([call])
+        self._waiting.put(None)
 
     def _refuse(self, calls: "Sequence[_AppendCall] | deque[_AppendCall]") -> None:
         for call in list(calls):

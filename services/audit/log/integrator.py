@@ -7,8 +7,8 @@ from typing import Final
 
 import structlog
 from prometheus_client import Gauge
-from pymongo.errors import PyMongoError
 
+from chengxin.concurrency.periodic_task import PeriodicTask
 from chengxin.errors import STORE_UNAVAILABLE
 from chengxin.tlog import merkle, signed_note
 from chengxin.values.clock import Clock, rfc3339
@@ -40,7 +40,7 @@ class Integrator:
     def __init__(
         self,
         store: AuditStore,
-        shelf: LogReader,
+        reader: LogReader,
         index: SearchIndex,
         signer: CheckpointSigner,
         clock: Clock,
@@ -49,11 +49,9 @@ class Integrator:
         self._store = store
         self._signer = signer
         self._clock = clock
-        self._reader = shelf
+        self._reader = reader
         self._index = index
         self._interval = interval
-        self._wake = threading.Event()
-        self._stopped = threading.Event()
         self._changed = threading.Condition()
         self._frontier: merkle.Frontier | None = None
         # The hashes of the tiles that are not full yet, by level.
@@ -62,17 +60,17 @@ class Integrator:
         self._next_checkpoint_at = 0.0
         self._altered = False
         self._interruptions = 0
-        self._thread = threading.Thread(target=self._run, name="integrator", daemon=True)
+        self._task = PeriodicTask("integrator", self._derive, interval)
 
     def start(self) -> None:
         """Starts in the background."""
-        self._thread.start()
+        self._task.start()
 
     def stop(self) -> None:
         """Ends after the current batch."""
-        self._stopped.set()
-        self._wake.set()
-        self._thread.join(_WAIT_SECONDS)
+        self._task.stop()
+        # A batch of a thousand entries may take longer than a task waits by itself, and the store is closed next.
+        self._task.ended(_WAIT_SECONDS)
 
     @property
     def sound(self) -> bool:
@@ -97,7 +95,7 @@ class Integrator:
 
         with self._changed:
             if not covered():
-                self._wake.set()
+                self._task.wake()
                 before = self._interruptions
                 self._changed.wait_for(lambda: covered() or self._interruptions > before, _WAIT_SECONDS)
             if self._altered:
@@ -105,23 +103,19 @@ class Integrator:
             if not covered():
                 raise STORE_UNAVAILABLE(retry_after=1)
 
-    def _run(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                frontier = self._frontier or self._load()
-                frontier = self._integrate(frontier)
-                self._publish(frontier)
-                self._altered = False
-            except LogAltered as e:
-                log.error("the stored log is not what was signed; no checkpoint is published", reason=str(e))
-                self._start_over(altered=True)
-            # Whatever the error is, the next round derives everything again from the last saved progress.
-            except Exception as e:
-                known = isinstance(e, PyMongoError)
-                log.warning("integration interrupted", reason=repr(e), exc_info=None if known else e)
-                self._start_over(altered=False)
-            self._wake.wait(self._interval)
-            self._wake.clear()
+    def _derive(self) -> None:
+        try:
+            frontier = self._frontier or self._load()
+            frontier = self._integrate(frontier)
+            self._publish(frontier)
+            self._altered = False
+        except LogAltered as e:
+            log.error("the stored log is not what was signed; no checkpoint is published", reason=str(e))
+            self._start_over(altered=True)
+        # Whatever the error is, the next round derives everything again from the last saved progress.
+        except Exception:
+            self._start_over(altered=False)
+            raise
 
     def _start_over(self, altered: bool) -> None:
         with self._changed:
@@ -174,7 +168,7 @@ class Integrator:
                 self._frontier = frontier
                 self._changed.notify_all()
             self._publish(frontier)
-            if self._stopped.is_set():
+            if self._task.stopping:
                 break
         if self._frontier is None:
             with self._changed:

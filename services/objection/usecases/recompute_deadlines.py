@@ -1,6 +1,5 @@
 """Deadlines are counted again when the calendar of a year changes (Art. 24 to 27, 29)."""
 
-import threading
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -8,8 +7,8 @@ import structlog
 
 from chengxin.auth.executor import command
 from chengxin.auth.principal import Principal, Role
+from chengxin.concurrency.periodic_task import PeriodicTask
 from chengxin.errors import Problem
-from chengxin.failures import reason_of
 from chengxin.feeds.quarantine import Quarantine
 from chengxin.store.database import UnitOfWork
 from chengxin.values.acts import Act
@@ -50,36 +49,21 @@ def recount(ctx: ObjectionContext, caller: Principal, objection_no: str, year: i
     ctx.store.store.transact(work)
 
 
-class DeadlineRecounter:
-    """Counts again in the background, each case in a transaction of its own: those of a year may be many.
+class DeadlineRecounter(PeriodicTask):
+    """Counts deadlines again in the background, each case in a transaction of its own: a year may touch many cases.
 
-    Which years are still to be counted is kept with the calendar, so a process that ends in between goes on later.
+    The years that are still to be counted are stored with the calendar, so a process that ends early goes on later.
     """
 
     def __init__(self, ctx: ObjectionContext, seconds: float = 0.5, quarantine: Quarantine | None = None) -> None:
+        super().__init__("recounter", self._recount_years, seconds)
         self._ctx = ctx
         self._quarantine = quarantine or Quarantine(ctx.store.store, ctx.clock)
         self._quarantine.handle_job(_JOB, self._count)
-        self._seconds = seconds
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="recounter", daemon=True)
 
-    def start(self) -> None:
-        """Begins in the background."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ends after the case in hand."""
-        self._stopped.set()
-
-    def _run(self) -> None:
-        while not self._stopped.wait(self._seconds):
-            try:
-                for year, mark in self._ctx.store.years_to_recount():
-                    self._recount(year, mark)
-            # A store that is away is asked again.
-            except Exception as e:
-                log.warning("recounting interrupted", reason=reason_of(e))
+    def _recount_years(self) -> None:
+        for year, mark in self._ctx.store.years_to_recount():
+            self._recount(year, mark)
 
     def _count(self, named: Sequence[str]) -> None:
         for one in named:
@@ -90,7 +74,7 @@ class DeadlineRecounter:
         after = ""
         while found := self._ctx.store.running_through(year, after, _AT_ONCE):
             for objection_no in found:
-                if self._stopped.is_set():
+                if self.stopping:
                     return
                 self._quarantine.settle(_JOB, [f"{objection_no} {year}"], self._count)
             after = found[-1]
