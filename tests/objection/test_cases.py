@@ -15,15 +15,9 @@ from chengxin.values.clock import shanghai_date
 from chengxin.values.ids import is_objection_no
 from chengxin.values.workdays import CalendarYear, WorkCalendar
 from services.objection.domain import cases, guideline
-from services.objection.domain.cases import (
-    Case,
-    CaseOutcome,
-    CaseState,
-    CentreFinding,
-    ChallengedRecord,
-    Correction,
-    ProviderFinding,
-)
+from services.objection.domain.case_states import CLOSED, CaseOutcome, CaseState, CentreFinding, ProviderFinding
+from services.objection.domain.cases import Case
+from services.objection.domain.challenged_records import ChallengedRecord, Correction
 from services.objection.domain.deadlines import CaseTimetable, DeadlineRules, Step
 from services.objection.domain.evidence import Attachment, numbered
 from services.objection.store.case_mapper import case_row, read_case
@@ -95,7 +89,7 @@ def must_be_valid(case: Case) -> None:
     # One period runs, the one of the state; none of a closed case.
     assert all(p.done_on is not None for p in case.periods[:-1])
     assert (case.running.step if case.running else None) is RUNS.get(case.state)
-    assert case.open == (case.state not in cases.CLOSED)
+    assert case.open == (case.state not in CLOSED)
     for period in case.periods:
         assert period.start < period.due
         assert period.done_on is None or period.done_on >= period.start

@@ -7,7 +7,7 @@ import grpc
 
 from chengxin.errors import Problem
 from chengxin_api.ingest.v1 import ingest_pb2, ingest_pb2_grpc
-from services.objection.domain.cases import ChallengedRecord
+from services.objection.domain.challenged_records import ChallengedRecord
 
 # Returns a record by its id, or None when there is none.
 Records = Callable[[str], ChallengedRecord | None]

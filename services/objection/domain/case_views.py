@@ -10,7 +10,8 @@ from datetime import date
 
 from chengxin.values.clock import rfc3339
 from chengxin.values.document import RawDocument
-from services.objection.domain.cases import STATE_EN, STATE_ZH, Case
+from services.objection.domain.case_states import STATE_EN, STATE_ZH
+from services.objection.domain.cases import Case
 from services.objection.domain.deadlines import StepPeriod
 from services.objection.domain.evidence import Evidence
 

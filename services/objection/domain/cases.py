@@ -3,13 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Any, Final
 
-from chengxin.errors import INPUT_INVALID, FieldError, Problem, conflict, precondition
+from chengxin.errors import precondition
 from chengxin.values.clock import shanghai_date
+
+# With `as`, because `store/case_mapper.py` imports these names from here.
+from services.objection.domain.case_states import CLOSED, STATE_ZH
+from services.objection.domain.case_states import CaseOutcome as CaseOutcome
+from services.objection.domain.case_states import CaseState as CaseState
+from services.objection.domain.case_states import CentreFinding as CentreFinding
+from services.objection.domain.case_states import Party as Party
+from services.objection.domain.case_states import ProviderFinding as ProviderFinding
+from services.objection.domain.challenged_records import ChallengedRecord as ChallengedRecord
+from services.objection.domain.challenged_records import Correction as Correction
 from services.objection.domain.deadlines import CaseTimetable, Step, StepPeriod
 from services.objection.domain.evidence import Evidence
+from services.objection.domain.texts import required
 
 OBJECTION_STATE = precondition(
     "OBJECTION_STATE",
@@ -20,11 +30,6 @@ OBJECTION_CLOSED = precondition(
     "OBJECTION_CLOSED",
     "异议 {objection_no} 已办结（{state_zh}），如有新的理由请另行提出",
     "Objection {objection_no} is closed ({state}); file a new one if there are new grounds",
-)
-OBJECTION_OPEN = conflict(
-    "OBJECTION_OPEN",
-    "您对该记录的这些信息项已提出异议 {objection_no}，正在办理，请勿重复提出",
-    "Your objection {objection_no} to these items of the record is being handled; it needs no second one",
 )
 OBJECTION_CHANGED = precondition(
     "OBJECTION_CHANGED",
@@ -58,88 +63,10 @@ CORRECTION_WAS_MADE = precondition(
 )
 
 
-class CaseState(StrEnum):
-    """The state of a case."""
-
-    FILED = "filed"
-    SUPPLEMENT_REQUESTED = "supplement_requested"
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-    SYSTEM_FAULT = "system_fault"
-    PROVIDER_NOTIFIED = "provider_notified"
-    ANSWERED_WRONG = "answered_wrong"
-    ANSWERED_RIGHT = "answered_right"
-    CORRECTED = "corrected"
-    UPHELD = "upheld"
-    WITHDRAWN = "withdrawn"
-
-
-CLOSED: Final = frozenset({CaseState.REFUSED, CaseState.CORRECTED, CaseState.UPHELD, CaseState.WITHDRAWN})
-
-STATE_ZH: Final = {
-    CaseState.FILED: "已提出，待受理",
-    CaseState.SUPPLEMENT_REQUESTED: "待申请人补正",
-    CaseState.ACCEPTED: "已受理，待核查",
-    CaseState.REFUSED: "不予受理",
-    CaseState.SYSTEM_FAULT: "系统差错，待更正",
-    CaseState.PROVIDER_NOTIFIED: "提供单位核查中",
-    CaseState.ANSWERED_WRONG: "提供单位确认有误，待更正",
-    CaseState.ANSWERED_RIGHT: "提供单位确认无误，待办结",
-    CaseState.CORRECTED: "已更正",
-    CaseState.UPHELD: "维持原状",
-    CaseState.WITHDRAWN: "已撤回",
-}
-
-
-STATE_EN: Final = {state: state.value.replace("_", " ") for state in CaseState}
-
-
-class CentreFinding(StrEnum):
-    """The result of the centre's verification (Art. 25)."""
-
-    SYSTEM_FAULT = "system_fault"
-    CONSISTENT_WITH_SOURCE = "consistent_with_source"
-
-
-class ProviderFinding(StrEnum):
-    """The result of the provider's verification (Art. 26)."""
-
-    WRONG = "wrong"
-    RIGHT = "right"
-
-
-class CaseOutcome(StrEnum):
-    """How a case is decided (Art. 27)."""
-
-    CORRECTED = "corrected"
-    UPHELD = "upheld"
-
-
-class Party(StrEnum):
-    """The party that moved a case to another state."""
-
-    APPLICANT = "applicant"
-    CENTRE = "centre"
-    PROVIDER = "provider"
-
-
 _STATE_BY_ANSWER: Final = {
     ProviderFinding.WRONG: CaseState.ANSWERED_WRONG,
     ProviderFinding.RIGHT: CaseState.ANSWERED_RIGHT,
 }
-
-
-@dataclass(frozen=True)
-class ChallengedRecord:
-    """The record that the objection challenges, as it was when the objection was filed."""
-
-    record_id: str
-    subject_ref: str
-    record_version: int
-    entry_code: str
-    entry_version: int
-    provider_uscc: str
-    provider_name: str
 
 
 @dataclass(frozen=True)
@@ -149,15 +76,6 @@ class Milestone:
     state: CaseState
     by: Party
     at: datetime
-
-
-@dataclass(frozen=True)
-class Correction:
-    """The amendment or revocation at ingest that names the case."""
-
-    record_version: int
-    revoked: bool
-    seen_at: datetime
 
 
 @dataclass(frozen=True)
@@ -402,24 +320,3 @@ def filed(
 def case_number(day: date, count: int) -> str:
     """Returns the number of the `count`-th objection of a day, as people quote it: `YY-20261124-0001` (YY: 异议)."""
     return f"YY-{day:%Y%m%d}-{count:04d}"
-
-
-def require_text(field: str, text: str, most: int) -> str:
-    """Returns a required text without outer white space. Raises INPUT_INVALID."""
-    stripped = text.strip()
-    if not stripped:
-        raise required(field)
-    return optional_text(field, stripped, most)
-
-
-def optional_text(field: str, text: str, most: int) -> str:
-    """Returns an optional text without outer white space. Raises INPUT_INVALID."""
-    stripped = text.strip()
-    if len(stripped) > most:
-        raise INPUT_INVALID(fields=[FieldError(field, "length", f"≤ {most}")])
-    return stripped
-
-
-def required(field: str) -> Problem:
-    """Returns the INPUT_INVALID problem for a missing field."""
-    return INPUT_INVALID(fields=[FieldError(field, "required", "必填 / required")])

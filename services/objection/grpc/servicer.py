@@ -13,8 +13,8 @@ from chengxin.store.database import OutboxRow
 from chengxin_api.objection.v1 import objection_pb2 as pb
 from chengxin_api.objection.v1 import objection_pb2_grpc
 from services.objection.context import ActRequest, ObjectionContext
+from services.objection.domain.case_states import ProviderFinding
 from services.objection.domain.case_views import CaseView
-from services.objection.domain.cases import ProviderFinding
 from services.objection.usecases import follow_feeds, provider
 from services.objection.usecases.paging import tasks_page
 

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from chengxin.http.web import PageQuery
-from services.objection.domain.cases import CaseOutcome, CaseState, CentreFinding, Party, ProviderFinding
+from services.objection.domain.case_states import CaseOutcome, CaseState, CentreFinding, Party, ProviderFinding
 from services.objection.domain.deadlines import Step
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Assurance, Principal, Role
-from chengxin.errors import INPUT_INVALID, FieldError, Problem, forbidden, not_found, unavailable
+from chengxin.errors import INPUT_INVALID, FieldError, Problem, conflict, forbidden, not_found, unavailable
 from chengxin.store.database import UnitOfWork
 from chengxin.store.on_record import authorise
 from chengxin.tabular.attachments import detect_media_types
@@ -15,8 +15,10 @@ from chengxin.values.canonical_json import canonical
 from services.objection.context import OBJECTION_UNKNOWN, ActRequest, ObjectionContext, publish
 from services.objection.domain import cases
 from services.objection.domain.case_views import CaseView
-from services.objection.domain.cases import OBJECTION_OPEN, Case, ChallengedRecord
+from services.objection.domain.cases import Case
+from services.objection.domain.challenged_records import ChallengedRecord
 from services.objection.domain.evidence import Attachment, Evidence, checked, numbered
+from services.objection.domain.texts import require_text
 
 RECORD_UNKNOWN = not_found(
     "RECORD_UNKNOWN",
@@ -27,6 +29,11 @@ NOT_YOUR_RECORD = forbidden(
     "NOT_YOUR_RECORD",
     "记录 {record_id} 不是关于您或您所代表单位的，只有信息主体本人可以提出异议",
     "Record {record_id} is not about you or whom you represent; only its subject can object to it",
+)
+OBJECTION_OPEN = conflict(
+    "OBJECTION_OPEN",
+    "您对该记录的这些信息项已提出异议 {objection_no}，正在办理，请勿重复提出",
+    "Your objection {objection_no} to these items of the record is being handled; it needs no second one",
 )
 ENTRY_NOT_THERE = unavailable(
     "ENTRY_NOT_THERE",
@@ -82,7 +89,7 @@ def file(ctx: ObjectionContext, caller: Principal, filing: Filing, key: str = ""
     """
     # Asked of ingest once. The case is the applicant's, under whichever of the applicant's identifiers the record came.
     record = replace(authorise(ctx.records(filing.record_id), filing.record_id), subject_ref=caller.sub)
-    statement = cases.require_text("statement", filing.statement, _LONGEST_STATEMENT)
+    statement = require_text("statement", filing.statement, _LONGEST_STATEMENT)
     evidence = checked(filing.evidence, detect_media_types)
     digests = [a.sha256 for a in evidence]
     asked = canonical([Act.OBJECTION_FILED, filing.record_id, sorted(set(filing.items)), statement, digests])
@@ -120,7 +127,7 @@ def supplement(
 
     Raises INPUT_INVALID, EVIDENCE_INVALID, OBJECTION_STATE, OBJECTION_CLOSED.
     """
-    said = cases.require_text("statement", statement, _LONGEST_STATEMENT)
+    said = require_text("statement", statement, _LONGEST_STATEMENT)
     files = checked(attachments, detect_media_types)
 
     digests = [a.sha256 for a in files]

@@ -9,10 +9,11 @@ from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.store.database import UnitOfWork
 from chengxin.values.acts import Act
 from services.objection.context import ActRequest, ObjectionContext, any_case
-from services.objection.domain import cases
+from services.objection.domain.case_states import CaseOutcome, CentreFinding
 from services.objection.domain.case_views import CaseView
-from services.objection.domain.cases import Case, CaseOutcome, CentreFinding
+from services.objection.domain.cases import Case
 from services.objection.domain.evidence import Evidence
+from services.objection.domain.texts import require_text
 
 _LONGEST: Final = 2000
 _MOST_MISSING: Final = 50
@@ -31,7 +32,7 @@ def accept(ctx: ObjectionContext, caller: Principal, objection_no: str, asked: A
 @command(Act.OBJECTION_REFUSED, roles={Role.CENTRE}, articles=("24",), may=any_case)
 def refuse(ctx: ObjectionContext, caller: Principal, objection_no: str, reason: str, asked: ActRequest) -> CaseView:
     """The centre does not accept an objection, and says why. Raises OBJECTION_STATE, OBJECTION_CLOSED."""
-    said = cases.require_text("reason", reason, _LONGEST)
+    said = require_text("reason", reason, _LONGEST)
     return ctx.act(
         Act.OBJECTION_REFUSED, caller, objection_no, lambda case, _: case.refused(said, ctx.now()), asked, said
     )
@@ -47,7 +48,7 @@ def request_supplement(
     """
     if not 1 <= len(missing) <= _MOST_MISSING:
         raise INPUT_INVALID(fields=[FieldError("missing", "count", f"1 … {_MOST_MISSING}")])
-    said = [cases.require_text(f"missing.{n}", text, _LONGEST) for n, text in enumerate(missing)]
+    said = [require_text(f"missing.{n}", text, _LONGEST) for n, text in enumerate(missing)]
 
     def does(case: Case, unit: UnitOfWork) -> Case:
         return case.supplement_requested(said, ctx.now())
@@ -63,7 +64,7 @@ def verify(
 
     Raises OBJECTION_STATE, OBJECTION_CLOSED.
     """
-    said = cases.require_text("note", note, _LONGEST)
+    said = require_text("note", note, _LONGEST)
 
     def does(case: Case, unit: UnitOfWork) -> Case:
         return case.verified(finding, said, ctx.now(), ctx.store.timetable_of(case, unit))
@@ -85,7 +86,7 @@ def decide(
 
     Raises CORRECTION_NOT_SEEN, CORRECTION_WAS_MADE, OBJECTION_STATE, OBJECTION_CLOSED.
     """
-    said = cases.require_text("explanation", explanation, _LONGEST)
+    said = require_text("explanation", explanation, _LONGEST)
 
     def does(case: Case, unit: UnitOfWork) -> Case:
         return case.decided(outcome, said, ctx.now())

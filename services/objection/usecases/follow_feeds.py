@@ -18,7 +18,7 @@ from chengxin_api.catalog.v1 import catalog_pb2
 from chengxin_api.ingest.v1 import ingest_pb2
 from services.objection.context import OWN, ObjectionContext, only_itself
 from services.objection.domain.case_views import EntryNames
-from services.objection.domain.cases import Correction
+from services.objection.domain.challenged_records import Correction
 from services.objection.domain.deadlines import RULE_SET
 
 log = structlog.get_logger()

@@ -8,9 +8,10 @@ from chengxin.errors import Problem
 from chengxin.store.database import UnitOfWork
 from chengxin.values.acts import Act
 from services.objection.context import OBJECTION_UNKNOWN, ActRequest, ObjectionContext
-from services.objection.domain import cases
+from services.objection.domain.case_states import CaseState, ProviderFinding
 from services.objection.domain.case_views import CaseView
-from services.objection.domain.cases import Case, CaseState, ProviderFinding
+from services.objection.domain.cases import Case
+from services.objection.domain.texts import optional_text, require_text
 
 _LONGEST: Final = 4000
 
@@ -49,7 +50,7 @@ def answer(
     asked: ActRequest,
 ) -> CaseView:
     """The provider has verified: the record is wrong, or right with evidence. Raises INPUT_INVALID, OBJECTION_STATE."""
-    said = cases.optional_text("evidence", evidence, _LONGEST)
+    said = optional_text("evidence", evidence, _LONGEST)
 
     def does(case: Case, unit: UnitOfWork) -> Case:
         return case.answered(finding, said, ctx.now(), ctx.store.timetable_of(case, unit))
@@ -64,7 +65,7 @@ def extend(ctx: ObjectionContext, caller: Principal, objection_no: str, reason: 
 
     Raises EXTENSION_ALREADY_GRANTED, EXTENSION_TOO_LATE, OBJECTION_STATE, OBJECTION_CLOSED.
     """
-    said = cases.require_text("reason", reason, _LONGEST)
+    said = require_text("reason", reason, _LONGEST)
 
     def does(case: Case, unit: UnitOfWork) -> Case:
         return case.given_more_time(said, ctx.now(), ctx.store.timetable_of(case, unit))

@@ -1,0 +1,24 @@
+"""The rules for texts that people write: none is empty where one is needed, and none is too long."""
+
+from chengxin.errors import INPUT_INVALID, FieldError, Problem
+
+
+def require_text(field: str, text: str, most: int) -> str:
+    """Returns a required text without outer white space. Raises INPUT_INVALID."""
+    stripped = text.strip()
+    if not stripped:
+        raise required(field)
+    return optional_text(field, stripped, most)
+
+
+def optional_text(field: str, text: str, most: int) -> str:
+    """Returns an optional text without outer white space. Raises INPUT_INVALID."""
+    stripped = text.strip()
+    if len(stripped) > most:
+        raise INPUT_INVALID(fields=[FieldError(field, "length", f"≤ {most}")])
+    return stripped
+
+
+def required(field: str) -> Problem:
+    """Returns the INPUT_INVALID problem for a missing field."""
+    return INPUT_INVALID(fields=[FieldError(field, "required", "必填 / required")])
