@@ -87,7 +87,8 @@ def file(ctx: ObjectionContext, caller: Principal, filing: Filing, key: str = ""
 
     Raises RECORD_UNKNOWN, ENTRY_NOT_THERE, INPUT_INVALID, EVIDENCE_INVALID, OBJECTION_OPEN, DEADLINE_UNKNOWN.
     """
-    # Asked of ingest once. The case is the applicant's, under whichever of the applicant's identifiers the record came.
+    # Ingest is asked once, before the transaction: the record is not in this store. The case is the applicant's, even
+    # when the record came under another identifier of the applicant.
     record = replace(authorise(ctx.records(filing.record_id), filing.record_id), subject_ref=caller.sub)
     statement = require_text("statement", filing.statement, _LONGEST_STATEMENT)
     evidence = checked(filing.evidence, detect_media_types)
@@ -104,6 +105,7 @@ def file(ctx: ObjectionContext, caller: Principal, filing: Filing, key: str = ""
             ctx.put_on_record(unit, Act.OBJECTION_FILED, caller, case, items=list(case.items), evidence=len(keys))
             return case
 
+        # In the transaction the rule judges the record as the case will hold it; that asks no other service.
         done = ctx.store.store.once_on(
             lambda _: authorise(record, filing.record_id), caller.sub, key, asked, work, _number
         )
@@ -127,10 +129,12 @@ def supplement(
 
     Raises INPUT_INVALID, EVIDENCE_INVALID, OBJECTION_STATE, OBJECTION_CLOSED.
     """
+    # Files that come to somebody else's case are neither looked at nor stored. The transaction asks again.
+    authorise(ctx.store.case(objection_no), objection_no)
     said = require_text("statement", statement, _LONGEST_STATEMENT)
     files = checked(attachments, detect_media_types)
-
     digests = [a.sha256 for a in files]
+
     with ctx.uploaded(files) as keys:
 
         def does(case: Case, unit: UnitOfWork) -> Case:
