@@ -1,4 +1,4 @@
-"""What the audit service's use cases have around them."""
+"""What the use cases of the audit service are given."""
 
 import threading
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ class AuditContext:
     signer: CheckpointSigner
     audit: OwnAuditTrail
     clock: Clock
-    # Deliveries that repeat positions are looked at one after the other.
+    # Held while a delivery that repeats positions is compared with the log.
     redelivery: threading.Lock = field(default_factory=threading.Lock)
 
     @cached_property
@@ -40,20 +40,20 @@ class AuditContext:
         self.appender.size()
 
     def start(self) -> None:
-        """Begins to append and to integrate."""
+        """Starts the appender and the integrator."""
         self.appender.start()
         self.integrator.start()
 
     def stop(self) -> None:
-        """Ends both; what was answered is durable."""
+        """Ends the appender, then the integrator. What was answered is durable."""
         self.appender.stop()
         self.integrator.stop()
 
 
 def make_context(store: AuditStore, signer: CheckpointSigner, clock: Clock, interval: float = 1.0) -> AuditContext:
-    """Wires the context on a store; `interval` is that of checkpoints, in seconds."""
+    """Makes the context on a store. `interval` is the pause between checkpoints, in seconds."""
     appender = Appender(store)
-    shelf = LogReader(store)
-    index = SearchIndex(store, shelf)
-    integrator = Integrator(store, shelf, index, signer, clock, interval)
-    return AuditContext(store, appender, shelf, index, integrator, signer, OwnAuditTrail(appender, clock), clock)
+    reader = LogReader(store)
+    index = SearchIndex(store, reader)
+    integrator = Integrator(store, reader, index, signer, clock, interval)
+    return AuditContext(store, appender, reader, index, integrator, signer, OwnAuditTrail(appender, clock), clock)

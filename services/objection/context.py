@@ -1,4 +1,4 @@
-"""What the objection service's use cases have around them, and how an act is done."""
+"""What the use cases of the objection service are given, and the one way to change or read a case."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ from services.objection.store.cases import ObjectionStore
 
 log = structlog.get_logger()
 
-# The service itself, for what it does on its own: following feeds, counting deadlines again.
+# The service itself, when it follows feeds and counts deadlines again.
 OWN: Final = Principal("objection", frozenset({Role.SERVICE}), client_id="objection")
 
 OBJECTION_UNKNOWN = not_found(
@@ -38,10 +38,10 @@ OBJECTION_UNKNOWN = not_found(
 
 @dataclass(frozen=True)
 class ActRequest:
-    """How a caller asks for an act: its idempotency key, and the version of the case that the caller saw."""
+    """What comes with a request to change a case: its idempotency key, and the version that the caller saw."""
 
     key: str = ""
-    # None: whatever it is.
+    # None: the caller acts on any version.
     seen_version: int | None = None
 
 
@@ -53,27 +53,27 @@ class ObjectionContext:
     audit: AuditTrail
     clock: Clock
     records: Records
-    # All references of the subject that has one.
+    # Finds all references of the subject that has a reference.
     references: References = alone
 
     def now(self) -> datetime:
         """The present instant, as exact as the store keeps it."""
         return as_stored(self.clock.now())
 
-    def sight(self, case: Case) -> CaseView:
-        """A case as it is looked at today."""
-        [found] = self.sights([case])
+    def view(self, case: Case) -> CaseView:
+        """Returns a case as it stands today."""
+        [found] = self.views([case])
         return found
 
-    def sights(self, cases: Sequence[Case]) -> list[CaseView]:
-        """Cases as they are looked at today."""
+    def views(self, cases: Sequence[Case]) -> list[CaseView]:
+        """Returns cases as they stand today."""
         today = self.clock.today()
         versions = {(c.record.entry_code, c.record.entry_version) for c in cases}
         names = {version: self.store.entry(*version) for version in versions}
         return [CaseView(c, names[c.record.entry_code, c.record.entry_version], today) for c in cases]
 
     def event(self, act: Act, caller: Principal, *cases: Case, **details: object) -> AuditEvent:
-        """An audit event about cases: pseudonyms, codes and states, never a word of what was written."""
+        """Makes an audit event about cases: pseudonyms, codes and states, never a text that a party wrote."""
         if len(cases) == 1:
             details = {"objection_no": cases[0].objection_no, "state": cases[0].state.value} | details
         else:
@@ -88,26 +88,32 @@ class ObjectionContext:
         )
 
     def put_on_record(self, unit: UnitOfWork, act: Act, caller: Principal, case: Case, **details: object) -> None:
-        """The audit event of a change, in the transaction of the change."""
+        """Adds the audit event of a change to the transaction of the change."""
         unit.record(self.event(act, caller, case, **details).encode())
 
     def read(self, act: Act, caller: Principal, objection_no: str) -> CaseView:
-        """A case, the reading of it on record first. Raises OBJECTION_UNKNOWN, AUDIT_UNAVAILABLE."""
+        """Returns a case that the rule of the use case allows, after the reading is on record.
+
+        Raises OBJECTION_UNKNOWN, AUDIT_UNAVAILABLE.
+        """
         return self.release(act, caller, authorise(self.store.case(objection_no), objection_no))
 
     def release(self, act: Act, caller: Principal, case: Case, **details: object) -> CaseView:
-        """A case that the caller may see, the reading of it on record first. Raises AUDIT_UNAVAILABLE."""
+        """Returns a case that the caller may see, after the reading is on record. Raises AUDIT_UNAVAILABLE."""
         self.audit.record(self.event(act, caller, case, **details))
-        return self.sight(case)
+        return self.view(case)
 
     def read_all(self, act: Act, caller: Principal, cases: Sequence[Case], size: int) -> tuple[list[CaseView], bool]:
-        """The first `size` cases, the reading of them on record first, and whether there are more."""
+        """Returns the first `size` cases, after the reading is on record, and whether there are more."""
         page = cases[:size]
         self.audit.record(self.event(act, caller, *page))
-        return self.sights(page), len(cases) > size
+        return self.views(page), len(cases) > size
 
     def evidence(self, act: Act, caller: Principal, objection_no: str, number: int) -> tuple[Evidence, bytes]:
-        """An attachment and its content, on record first. Raises OBJECTION_UNKNOWN, AUDIT_UNAVAILABLE."""
+        """Returns an attachment and its content, after the reading is on record.
+
+        Raises OBJECTION_UNKNOWN, AUDIT_UNAVAILABLE.
+        """
         case = authorise(self.store.case(objection_no), objection_no)
         kept = next((e for e in case.evidence if e.number == number), None)
         content = self.store.content(kept.key) if kept else None
@@ -118,11 +124,11 @@ class ObjectionContext:
 
     @contextmanager
     def uploaded(self, files: Sequence[Attachment]) -> Iterator[list[str]]:
-        """Keeps attachments for the transaction inside, and drops what no case took over in it."""
+        """Stores attachments for the transaction inside, and drops those that no case took over in it."""
         keys = self.store.upload([file.data for file in files], self.now())
         try:
             yield keys
-        # Not after an error of the store: then it may have committed. `drop_left` knows later.
+        # An error of the store drops nothing, because the transaction may have committed. `drop_left` finds out later.
         except Problem:
             self._drop(keys)
             raise
@@ -139,25 +145,26 @@ class ObjectionContext:
         act: Act,
         caller: Principal,
         objection_no: str,
-        does: Callable[[Case, UnitOfWork], Case],
-        asked: ActRequest,
-        *words: Any,
+        change: Callable[[Case, UnitOfWork], Case],
+        request: ActRequest,
+        *arguments: Any,
         **details: object,
     ) -> CaseView:
-        """Changes a case: state, feed and audit event in one transaction. A repeat changes nothing and is on record
-        as a reading, for it is answered with the case.
+        """Changes a case: state, feed and audit event in one transaction. The rule of the use case judges the case as
+        this transaction read it.
 
-        `words` are what was asked beside the number, to tell a repeat from another request under the same key;
-        `details` are codes for the event. Raises OBJECTION_UNKNOWN, OBJECTION_CHANGED, and what `does` raises.
+        A repeat changes nothing. Its answer is the case, so it goes on record as a reading. `arguments` are all that
+        the caller sent besides the number; they tell a repeat from another request under the same key. `details` are
+        codes for the event. Raises OBJECTION_UNKNOWN, OBJECTION_CHANGED, and what `change` raises.
         """
 
         def load(unit: UnitOfWork) -> Case:
             return authorise(self.store.case(objection_no, unit), objection_no)
 
         def work(unit: UnitOfWork, before: Case) -> tuple[Case, bool]:
-            stale = asked.seen_version not in (None, before.version)
+            stale = request.seen_version not in (None, before.version)
             try:
-                after = does(before, unit)
+                after = change(before, unit)
             except Problem:
                 # The case changed since the caller read it: report that instead of the state error that it caused.
                 if stale:
@@ -174,16 +181,16 @@ class ObjectionContext:
             self.put_on_record(unit, act, caller, after, **details)
             return after, True
 
-        request = canonical([act, objection_no, *words])
-        done = self.store.store.once_on(load, caller.sub, asked.key, request, work, lambda _: {})
+        content = canonical([act, objection_no, *arguments])
+        done = self.store.store.once_on(load, caller.sub, request.key, content, work, lambda _: {})
         if done.value is None or not done.value[1]:
             case = authorise(self.store.case(objection_no), objection_no)
             return self.release(act, caller, case, repeated=True)
-        return self.sight(done.value[0])
+        return self.view(done.value[0])
 
 
 def any_case(ctx: ObjectionContext, caller: Principal, case: Case | None, objection_no: str) -> Problem | None:
-    """Any objection that there is."""
+    """Any objection that exists."""
     return None if case is not None else OBJECTION_UNKNOWN(objection_no=objection_no)
 
 
@@ -193,7 +200,7 @@ def only_itself(ctx: ObjectionContext, caller: Principal, *_: object, **__: obje
 
 
 def publish(unit: UnitOfWork, case: Case) -> None:
-    """Tells those who follow what has become of a case (disclosure marks a record that is under objection)."""
+    """Adds the state of a case to the feed; disclosure marks a record that is under objection."""
     unit.publish(
         "objection",
         objection_no=case.objection_no,

@@ -1,4 +1,4 @@
-"""Everything that was answered is on the log exactly once, whatever stops: the service, its store, a write half done."""
+"""Every answered event is on the log exactly once, whatever stops: the service, its store, a write half done."""
 
 import signal
 import threading

@@ -17,7 +17,7 @@ def test_only_the_subject_of_a_record_objects_to_it(city: RunningObjection) -> N
     assert city.company.get("/v1/me/objections").json["objections"] == []
 
 
-def test_a_subject_objects_to_a_record_that_came_under_another_identifier_of_hers(city: RunningObjection) -> None:
+def test_a_subject_objects_to_a_record_that_came_under_another_of_its_identifiers(city: RunningObjection) -> None:
     city.ingest.record("r_by_code", "s_company_by_code")
     city.caught_up()
     assert city.company.files(record_id="r_by_code").json["code"] == "NOT_YOUR_RECORD"

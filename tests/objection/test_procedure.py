@@ -169,7 +169,7 @@ def test_officers_who_act_at_once_do_not_undo_each_other(city: RunningObjection)
     assert (case["version"], len(case["history"])) == (2, 2)
 
 
-def test_an_officer_acts_only_on_what_she_saw(city: RunningObjection) -> None:
+def test_an_officer_acts_only_on_the_version_that_was_seen(city: RunningObjection) -> None:
     number = city.filed()
     seen = city.centre.get(f"/v1/objections/{number}").headers["ETag"]
     path = f"/v1/objections/{number}"

@@ -1,4 +1,4 @@
-"""Nothing stops the objection service's feeds or its counting: what cannot be applied is set aside, the rest goes on."""
+"""Nothing stops the objection service's feeds or its counting: a change that fails is set aside, the rest goes on."""
 
 from functools import partial
 from typing import Any

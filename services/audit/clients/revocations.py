@@ -1,9 +1,9 @@
 """How the audit service learns of revoked tokens from a gateway that itself needs the audit service, so that neither
 waits for the other.
 
-The gateway gives a service its token, and hands out the list, without a call to the audit service. But it must not
-answer a revoked token before that is on record, and the audit service, which has to put it on record, may be waiting
-for that very answer. So the audit service never uses a token again after a failed call.
+The gateway issues a service's token and the list without a call to the audit service. But it answers a revoked token
+only after the refusal is on record, and the audit service, which puts it on record, may be waiting for that answer. So
+the audit service never uses a token again after a failed call.
 """
 
 from collections.abc import Callable
@@ -11,8 +11,8 @@ from typing import Final
 
 from chengxin.auth.revocation import OwnTokens, Revocation
 
-# Often enough that no caller has to fetch the list: all threads of the gateway may be waiting for a call that asks the
-# gateway.
+# Often enough that no caller has to fetch the list. All threads of the gateway may be waiting for calls to this service,
+# which would wait for the gateway.
 RELOAD_SECONDS: Final = 5.0
 
 

@@ -31,7 +31,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
 
     @serves(append_events.append)
     def Append(self, request: pb.AppendRequest, context: grpc.ServicerContext) -> pb.AppendResponse:
-        """Puts events on the log."""
+        """Appends events to the log."""
         appended = append_events.append(self._ctx, caller(), request.entries, request.positions)
         return pb.AppendResponse(first_index=appended.first, appended=appended.count)
 
@@ -48,7 +48,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
     def GetInclusionProof(
         self, request: pb.GetInclusionProofRequest, context: grpc.ServicerContext
     ) -> pb.InclusionProof:
-        """That an entry is in the log."""
+        """Proof that an entry is in the log."""
         index = request.index if request.WhichOneof("leaf") == "index" else None
         proof = proofs.inclusion(self._ctx, caller(), index, request.event_id, request.tree_size)
         return pb.InclusionProof(
@@ -63,7 +63,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
     def GetConsistencyProof(
         self, request: pb.GetConsistencyProofRequest, context: grpc.ServicerContext
     ) -> pb.ConsistencyProof:
-        """That the log only grew."""
+        """Proof that the log only grew."""
         proof = proofs.consistency(self._ctx, caller(), request.first_size, request.second_size)
         return pb.ConsistencyProof(first_size=proof.first_size, second_size=proof.second_size, path=proof.path)
 
@@ -79,7 +79,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
             act=request.act,
             event_id=request.event_id,
             request_id=request.request_id,
-            # `from` is a word of Python.
+            # `from` is a keyword of Python.
             since=_instant(request, "from"),
             until=_instant(request, "until"),
         )

@@ -22,7 +22,7 @@ from services.audit.usecases.search_params import search
 _AUDIT: Final = Tag(name="audit", description="What is on record, for supervisors and subjects; proofs for everybody")
 _TLOG: Final = Tag(name="tlog", description="The audit log as a transparency log (C2SP tlog-tiles)")
 _HASHES: Final = "hashes, from which nothing of an event can be learned; anybody may verify the log"
-# What never changes may be kept; a partial tile goes out of use when its full tile is there.
+# A full tile never changes. A partial tile is not needed any more once its full tile is published.
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 _PARTIAL: Final = "public, max-age=86400"
 _FLEETING: Final = "public, max-age=1"

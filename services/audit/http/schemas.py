@@ -45,7 +45,7 @@ class AccessAnswer(BaseModel):
     at: str
     act: Act
     outcome: str
-    own: bool = Field(description="Whether it was the caller herself")
+    own: bool = Field(description="Whether the caller itself looked")
     org: str = Field(description="Unified social credit code of the organisation that looked")
     client_id: str
     roles: list[str]

@@ -21,11 +21,11 @@ class OwnAuditTrail:
         self._clock = clock
 
     def event(self, act: Act, actor: Principal, **what: Any) -> AuditEvent:
-        """Makes an event of this service, now. Keywords are fields of `AuditEvent`."""
+        """Makes an event of this service at the present time. Keywords are fields of `AuditEvent`."""
         return AuditEvent(SERVICE, act, actor, rfc3339(self._clock.now()), **what)
 
     def record(self, event: AuditEvent) -> AuditEvent:
-        """Returns once the event is durable. Raises AUDIT_UNAVAILABLE: then the caller must answer nothing."""
+        """Returns once the event is durable. Raises AUDIT_UNAVAILABLE; then the use case answers nothing."""
         self._appender.append(SERVICE, [event.encode()])
         on_record.enter(1)
         return event

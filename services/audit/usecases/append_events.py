@@ -17,7 +17,7 @@ _GREATEST_POSITION = 2**63 - 1
 
 @command(Act.AUDIT_APPENDED, roles={Role.SERVICE}, articles=("31",))
 def append(ctx: AuditContext, caller: Principal, entries: Sequence[bytes], positions: Sequence[int]) -> Appended:
-    """Puts events on the log; answered when they are durable. A relay's positions are recognised (Art. 31)."""
+    """Appends events to the log and answers when they are durable. Positions show what a relay repeats (Art. 31)."""
     read = [read_event(entry) for entry in entries]
     if wrong := [found.field_error(n) for n, found in enumerate(read) if isinstance(found, EventFault)]:
         raise INPUT_INVALID(fields=wrong[:20])
@@ -27,7 +27,7 @@ def append(ctx: AuditContext, caller: Principal, entries: Sequence[bytes], posit
         if isinstance(event, dict) and (problem := of_another_service(event, caller.sub)):
             raise problem
     appended = ctx.appender.append(caller.sub, entries, positions)
-    # They are what goes on record here.
+    # The events of other services are the record here; the call has none of its own.
     on_record.enter(len(entries))
     if not entries:
         on_record.enter_nothing_new()
@@ -37,8 +37,8 @@ def append(ctx: AuditContext, caller: Principal, entries: Sequence[bytes], posit
 
 
 def _append_unknown(ctx: AuditContext, service: str, entries: Sequence[bytes], appended: Appended) -> Appended:
-    """Appends what was recognised by its position but is not on the log: a service whose store was restored from a
-    backup gives positions a second time, to other events."""
+    """Appends the entries that were recognised by their positions and are not on the log: a service whose store was
+    restored from a backup gives the same positions to other events."""
     with ctx.redelivery:
         ctx.integrator.wait(ctx.appender.size())
         unknown = [entry for n in appended.recognised if not _known(ctx, entry := entries[n])]

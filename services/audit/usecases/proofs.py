@@ -1,4 +1,4 @@
-"""What anybody can verify: the checkpoint, tiles of hashes, proofs. They hold nothing of the events but hashes."""
+"""What anybody can verify: the checkpoint, tiles of hashes, proofs. They hold hashes of events and nothing else."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ _EVERYBODY = set(Role)
 
 @dataclass(frozen=True)
 class Inclusion:
-    """That an entry is in the tree of a certain size."""
+    """Proof that an entry is in the tree of a certain size."""
 
     index: int
     tree_size: int
@@ -27,7 +27,7 @@ class Inclusion:
 
 @dataclass(frozen=True)
 class Consistency:
-    """That a tree is the beginning of another."""
+    """Proof that a tree is the beginning of a larger one."""
 
     first_size: int
     second_size: int
@@ -42,7 +42,7 @@ def checkpoint(ctx: AuditContext, caller: Principal) -> Published:
 
 @query(Act.INCLUSION_PROVED, roles=_EVERYBODY, articles=("31",), unrecorded="it holds hashes of events alone")
 def inclusion(ctx: AuditContext, caller: Principal, index: int | None, event_id: str, tree_size: int = 0) -> Inclusion:
-    """That an event, by index or id, is in the log as it was at a size; 0 is the latest checkpoint's."""
+    """Proves that an event, by index or id, is in the log of a size; 0 is the size of the latest checkpoint."""
     size = _size(ctx, "tree_size", tree_size)
     if (index is None) == (not event_id):
         raise INPUT_INVALID(fields=[FieldError("event_id", "one", "event_id 或 index 之一 / either event_id or index")])
@@ -51,8 +51,8 @@ def inclusion(ctx: AuditContext, caller: Principal, index: int | None, event_id:
         raise EVENT_NOT_FOUND(what=at)
     if at >= size:
         if tree_size:
-            told = f"序号 {at} 不在其中 / entry {at} is not in it"
-            raise INPUT_INVALID(fields=[FieldError("tree_size", "range", told)])
+            message = f"序号 {at} 不在其中 / entry {at} is not in it"
+            raise INPUT_INVALID(fields=[FieldError("tree_size", "range", message)])
         raise NOT_YET_PUBLISHED(what=event_id or at, retry_after=1)
     tree = merkle.TileTree(size, ctx.shelf.tile)
     return Inclusion(at, size, tree.leaf(at), tree.inclusion(at), tree.root())
@@ -60,7 +60,7 @@ def inclusion(ctx: AuditContext, caller: Principal, index: int | None, event_id:
 
 @query(Act.CONSISTENCY_PROVED, roles=_EVERYBODY, articles=("31",), unrecorded="it holds hashes of events alone")
 def consistency(ctx: AuditContext, caller: Principal, first_size: int, second_size: int = 0) -> Consistency:
-    """That the log at one size is the beginning of the log at another; 0 is the latest checkpoint's."""
+    """Proves that the log of one size is the beginning of a larger one; 0 is the size of the latest checkpoint."""
     second = _size(ctx, "second_size", second_size)
     if not 1 <= first_size <= second:
         raise INPUT_INVALID(fields=[FieldError("first_size", "range", f"1 … {second}")])
@@ -68,7 +68,7 @@ def consistency(ctx: AuditContext, caller: Principal, first_size: int, second_si
 
 
 def tile(ctx: AuditContext, wanted: merkle.Tile) -> bytes:
-    """The hashes of a tile under the latest checkpoint. Raises TILE_NOT_FOUND."""
+    """Returns the hashes of a tile under the latest checkpoint. Raises TILE_NOT_FOUND."""
     must_exist(ctx, wanted, wanted.path)
     return ctx.shelf.tile(wanted)
 
@@ -80,7 +80,7 @@ def must_exist(ctx: AuditContext, wanted: merkle.Tile, path: str) -> None:
 
 
 def parse_tile(level: str, number: str) -> merkle.Tile:
-    """A tile by level and number as they stand in its address. Raises TILE_NOT_FOUND."""
+    """Returns the tile that the level and the number in an address name. Raises TILE_NOT_FOUND."""
     found = merkle.parse_tile_number(number)
     known = level.isascii() and level.isdigit() and str(int(level)) == level and int(level) < 64
     if found is None or not known:

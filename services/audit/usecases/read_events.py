@@ -1,4 +1,4 @@
-"""Reading what is on record: supervisors the events, subjects who looked at theirs. Each goes on record itself."""
+"""Supervisors read the events, and subjects learn who looked at their records. Each reading goes on record."""
 
 import json
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from services.audit.usecases import proofs
 
 @dataclass(frozen=True)
 class Page:
-    """A page of events, and the index below which the next one is; 0 for the last."""
+    """A page of events. The next page begins below the index `below`; 0 for the last page."""
 
     events: list[LoggedEntry]
     below: int
@@ -25,7 +25,7 @@ class Page:
 
 @query(Act.EVENTS_LISTED, roles={Role.SUPERVISOR}, articles=("31",))
 def events(ctx: AuditContext, caller: Principal, search: EventSearch, below: int, size: int) -> Page:
-    """Events by subject, actor, act, time, newest first; none that is durable is missed (Art. 31)."""
+    """Events by subject, actor, act or time, newest first, with every event that is durable now (Art. 31)."""
     ctx.integrator.wait(ctx.appender.size())
     page = _page(ctx, search, below, size)
     refs = [search.subject_ref] if _is_subject_ref(search.subject_ref) else []
@@ -56,7 +56,7 @@ def accesses(ctx: AuditContext, caller: Principal, below: int, size: int) -> tup
 
 
 def access(logged: LoggedEntry, subject_ref: str, language: str) -> RawDocument:
-    """What a subject is told of a query of its records."""
+    """Returns what a subject is told about a query of its records."""
     event = json.loads(logged.entry)
     actor = event["actor"]
     return {

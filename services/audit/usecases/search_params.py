@@ -1,17 +1,19 @@
-"""A search of the log as it travels: texts to conditions."""
+"""Makes a search of the log from the texts that both faces receive."""
 
 from chengxin.errors import INPUT_INVALID, FieldError
 from services.audit.domain.event import EventSearch, instant
 
 
 def search(**conditions: str) -> EventSearch:
-    """The search for these conditions; `since` and `until` are RFC 3339 in UTC. Raises INPUT_INVALID."""
+    """Returns the search for these conditions; `since` and `until` are RFC 3339 in UTC. Raises INPUT_INVALID."""
     wrong = []
     for name, shown in (("since", "from"), ("until", "until")):
         if text := conditions.get(name):
             if (found := instant(text)) is None:
-                told = "应为 RFC 3339 UTC 时刻 / must be an RFC 3339 instant in UTC, for example 2026-11-24T04:00:00Z"
-                wrong.append(FieldError(shown, "instant", told))
+                message = (
+                    "应为 RFC 3339 UTC 时刻 / must be an RFC 3339 instant in UTC, for example 2026-11-24T04:00:00Z"
+                )
+                wrong.append(FieldError(shown, "instant", message))
             else:
                 conditions[name] = found
     if wrong:

@@ -53,7 +53,7 @@ class Evidence:
     added_at: datetime
 
 
-def checked(attachments: Sequence[Attachment], told_types: Types) -> tuple[Attachment, ...]:
+def checked(attachments: Sequence[Attachment], detect: Types) -> tuple[Attachment, ...]:
     """Returns the attachments with normalised media types. Raises EVIDENCE_INVALID, which names every fault."""
     faults = []
     if len(attachments) > MOST_FILES:
@@ -66,7 +66,7 @@ def checked(attachments: Sequence[Attachment], told_types: Types) -> tuple[Attac
             FieldError(f"evidence.{n}.{field}", name, message) for field, name, message in _find_faults(attachment)
         ]
     typed = [n for n, a in enumerate(normalised) if a.data and a.content_type in TYPES]
-    types = told_types([normalised[n].data[:MOST_BYTES] for n in typed])
+    types = detect([normalised[n].data[:MOST_BYTES] for n in typed])
     for n, detected in zip(typed, types, strict=True):
         if detected != normalised[n].content_type:
             faults.append(FieldError(f"evidence.{n}.content", "type.mismatch", _MISMATCH))

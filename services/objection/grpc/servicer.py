@@ -38,11 +38,11 @@ class ObjectionServicer(objection_pb2_grpc.ObjectionServiceServicer):
         if not 1 <= size <= _GREATEST_SIZE:
             raise INPUT_INVALID(fields=[FieldError("page_size", "range", f"1 … {_GREATEST_SIZE}")])
         page = tasks_page(self._ctx, caller(), request.open_only, request.page_token, size)
-        return pb.ListTasksResponse(tasks=map(_task, page.sights), next_page_token=page.next_page_token)
+        return pb.ListTasksResponse(tasks=map(_task, page.tasks), next_page_token=page.next_page_token)
 
     @serves(provider.task)
     def GetTask(self, request: pb.GetTaskRequest, context: grpc.ServicerContext) -> pb.Task:
-        """One of them."""
+        """One task of the caller's organisation."""
         return _task(provider.task(self._ctx, caller(), request.objection_no))
 
     @serves(provider.answer)
@@ -50,36 +50,37 @@ class ObjectionServicer(objection_pb2_grpc.ObjectionServiceServicer):
         """The provider's answer."""
         if (finding := _ANSWERS.get(request.finding)) is None:
             raise INPUT_INVALID(fields=[FieldError("finding", "required", "FINDING_WRONG, FINDING_RIGHT")])
-        asked = ActRequest(_key(request.request_id))
-        return _task(provider.answer(self._ctx, caller(), request.objection_no, finding, request.evidence, asked))
+        act_request = ActRequest(_key(request.request_id))
+        return _task(provider.answer(self._ctx, caller(), request.objection_no, finding, request.evidence, act_request))
 
     @serves(provider.extend)
     def RequestExtension(self, request: pb.RequestExtensionRequest, context: grpc.ServicerContext) -> pb.Task:
-        """The longer time."""
+        """The provider takes the longer time, once."""
         return _task(provider.extend(self._ctx, caller(), request.objection_no, request.reason, ActRequest()))
 
     @serves(follow_feeds.changes)
     def Watch(self, request: pb.WatchRequest, context: grpc.ServicerContext) -> Iterator[pb.Change]:
-        """Changes of state."""
+        """Changes of the states of cases."""
         for row in follow_feeds.changes(self._ctx, caller(), request.after, context.is_active):
             yield from _changes(row)
 
 
-def _task(sight: CaseView) -> pb.Task:
-    plain = sight.task()
+def _task(view: CaseView) -> pb.Task:
+    task = view.task()
     found = pb.Task(
-        **{name: plain[name] for name in ("objection_no", "record_id", "entry_code", "items", "statement", "state")},
-        answer_due=plain["answer_due"],
-        provisional=plain["provisional"],
-        extended=plain["extended"],
+        **{name: task[name] for name in ("objection_no", "record_id", "entry_code", "items", "statement", "state")},
+        answer_due=task["answer_due"],
+        provisional=task["provisional"],
+        extended=task["extended"],
     )
-    if plain["notified_at"]:
-        found.notified_at.FromDatetime(datetime.fromisoformat(plain["notified_at"]))
+    if task["notified_at"]:
+        found.notified_at.FromDatetime(datetime.fromisoformat(task["notified_at"]))
     return found
 
 
 def _changes(row: OutboxRow) -> Iterator[pb.Change]:
-    """A position stands for all changes up to it: all but the last of a transaction have the position before it."""
+    """Makes a message of each change. A position stands for all changes up to it, so in a transaction only the last
+    change has its position, and the others have the one before."""
     last = len(row.changes) - 1
     for n, change in enumerate(row.changes):
         message = pb.Change(

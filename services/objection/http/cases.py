@@ -26,7 +26,7 @@ _OWN: Final = Tag(name="objections", description="A subject challenges a record 
 _CENTRE: Final = Tag(name="objections: centre", description="Acceptance, verification, decision (Art. 24 to 27)")
 _PROVIDER: Final = Tag(name="objections: provider", description="Verification tasks (Art. 25, 26)")
 _OVERSIGHT: Final = Tag(name="objections: supervision", description="How objections are handled (Art. 28, 30)")
-# Five attachments of 5 MiB in base64, and words.
+# Five attachments of 5 MiB in base64, and the texts.
 _MAX_BODY: Final = 36 * 1024 * 1024
 
 
@@ -36,7 +36,7 @@ def make_objection_app(
     """The app."""
     app = make_app("objection", admission, ready)
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
-    # Words in a form, beside its files.
+    # The texts of a form, beside its files.
     app.config["MAX_FORM_MEMORY_SIZE"] = 1024 * 1024
     _add_applicant(app, ctx)
     _add_centre_acts(app, ctx)
@@ -51,8 +51,8 @@ def _add_applicant(app: OpenAPI, ctx: ObjectionContext) -> None:
     @serves(applicant.file)
     def file(raw: Upload) -> Response:
         """{record_id, items, statement, evidence:[{name, content_type, content}]}, or the same as a form with files."""
-        words, attachments = received(request, FilingBody)
-        filing = applicant.Filing(words.record_id, words.items, words.statement, attachments)
+        body, attachments = received(request, FilingBody)
+        filing = applicant.Filing(body.record_id, body.items, body.statement, attachments)
         return _case(applicant.file(ctx, caller(), filing, idempotency_key()), CaseView.for_applicant, 201)
 
     @app.get("/v1/me/objections", tags=[_OWN], summary="Own objections", responses={200: schemas.OwnCasesAnswer})
@@ -82,8 +82,8 @@ def _add_applicant(app: OpenAPI, ctx: ObjectionContext) -> None:
     @serves(applicant.supplement)
     def supplement(path: schemas.NumberPath, raw: Upload) -> Response:
         """{statement, evidence}, or the same as a form with files."""
-        words, attachments = received(request, SupplementBody)
-        found = applicant.supplement(ctx, caller(), path.objection_no, words.statement, attachments, _asked())
+        body, attachments = received(request, SupplementBody)
+        found = applicant.supplement(ctx, caller(), path.objection_no, body.statement, attachments, _act_request())
         return _case(found, CaseView.for_applicant)
 
     @app.post(
@@ -95,7 +95,7 @@ def _add_applicant(app: OpenAPI, ctx: ObjectionContext) -> None:
     @serves(applicant.withdraw)
     def withdraw(path: schemas.NumberPath) -> Response:
         """While it is open."""
-        return _case(applicant.withdraw(ctx, caller(), path.objection_no, _asked()), CaseView.for_applicant)
+        return _case(applicant.withdraw(ctx, caller(), path.objection_no, _act_request()), CaseView.for_applicant)
 
     @app.get(
         "/v1/me/objections/<objection_no>/evidence/<int:number>", tags=[_OWN], summary="An attachment of one's own"
@@ -113,33 +113,33 @@ def _add_centre_acts(app: OpenAPI, ctx: ObjectionContext) -> None:
     @serves(centre.accept)
     def accept(path: schemas.NumberPath) -> Response:
         """Verification begins."""
-        return _case(centre.accept(ctx, caller(), path.objection_no, _asked()), CaseView.for_centre)
+        return _case(centre.accept(ctx, caller(), path.objection_no, _act_request()), CaseView.for_centre)
 
     @app.post("/v1/objections/<objection_no>/refuse", summary="Refuse, with the reason", **answers)
     @serves(centre.refuse)
     def refuse(path: schemas.NumberPath, body: schemas.RefusalBody) -> Response:
         """The case is closed."""
-        return _case(centre.refuse(ctx, caller(), path.objection_no, body.reason, _asked()), CaseView.for_centre)
+        return _case(centre.refuse(ctx, caller(), path.objection_no, body.reason, _act_request()), CaseView.for_centre)
 
     @app.post("/v1/objections/<objection_no>/request-supplement", summary="Send back, once", **answers)
     @serves(centre.request_supplement)
     def request_supplement(path: schemas.NumberPath, body: schemas.MissingBody) -> Response:
         """Listing everything that is missing."""
-        found = centre.request_supplement(ctx, caller(), path.objection_no, body.missing, _asked())
+        found = centre.request_supplement(ctx, caller(), path.objection_no, body.missing, _act_request())
         return _case(found, CaseView.for_centre)
 
     @app.post("/v1/objections/<objection_no>/verify", summary="The centre's finding", **answers)
     @serves(centre.verify)
     def verify(path: schemas.NumberPath, body: schemas.VerificationBody) -> Response:
         """consistent_with_source makes the case a task of the provider."""
-        found = centre.verify(ctx, caller(), path.objection_no, body.finding, body.note, _asked())
+        found = centre.verify(ctx, caller(), path.objection_no, body.finding, body.note, _act_request())
         return _case(found, CaseView.for_centre)
 
     @app.post("/v1/objections/<objection_no>/decide", summary="Conclude", **answers)
     @serves(centre.decide)
     def decide(path: schemas.NumberPath, body: schemas.DecisionBody) -> Response:
         """corrected needs the amendment that names the objection."""
-        found = centre.decide(ctx, caller(), path.objection_no, body.outcome, body.explanation, _asked())
+        found = centre.decide(ctx, caller(), path.objection_no, body.outcome, body.explanation, _act_request())
         return _case(found, CaseView.for_centre)
 
 
@@ -180,7 +180,7 @@ def _add_provider(app: OpenAPI, ctx: ObjectionContext) -> None:
     def tasks(query: schemas.TasksQuery) -> Response:
         """By due date."""
         page = tasks_page(ctx, caller(), query.open_only, query.page_token, query.page_size)
-        return answer({"tasks": [s.task() for s in page.sights], "next_page_token": page.next_page_token})
+        return answer({"tasks": [task.task() for task in page.tasks], "next_page_token": page.next_page_token})
 
     @app.get("/v1/objections/tasks/<objection_no>", summary="A task", **answers)
     @serves(provider.task)
@@ -192,14 +192,14 @@ def _add_provider(app: OpenAPI, ctx: ObjectionContext) -> None:
     @serves(provider.answer)
     def answer_task(path: schemas.NumberPath, body: schemas.AnswerBody) -> Response:
         """wrong goes with an amendment delivered to ingest, right with evidence."""
-        found = provider.answer(ctx, caller(), path.objection_no, body.finding, body.evidence, _asked())
+        found = provider.answer(ctx, caller(), path.objection_no, body.finding, body.evidence, _act_request())
         return answer(found.task())
 
     @app.post("/v1/objections/<objection_no>/extension", summary="Take the longer time, once", **answers)
     @serves(provider.extend)
     def extension(path: schemas.NumberPath, body: schemas.ExtensionBody) -> Response:
         """In a complex case, before the time is over."""
-        return answer(provider.extend(ctx, caller(), path.objection_no, body.reason, _asked()).task())
+        return answer(provider.extend(ctx, caller(), path.objection_no, body.reason, _act_request()).task())
 
 
 def _add_oversight(app: OpenAPI, ctx: ObjectionContext) -> None:
@@ -238,33 +238,33 @@ def _add_oversight(app: OpenAPI, ctx: ObjectionContext) -> None:
         return answer({"rules_version": rules.version, "deadlines": dict(rules.values), **texts})
 
 
-def _case(sight: CaseView, seen_by: Callable[[CaseView], dict[str, Any]], status: int = 200) -> Response:
-    found = answer(seen_by(sight), status)
-    found.set_etag(str(sight.case.version))
+def _case(view: CaseView, seen_by: Callable[[CaseView], dict[str, Any]], status: int = 200) -> Response:
+    found = answer(seen_by(view), status)
+    found.set_etag(str(view.case.version))
     return found
 
 
 def _page(found: tuple[Sequence[CaseView], bool], seen_by: Callable[[CaseView], dict[str, Any]]) -> Response:
-    sights, more = found
-    token = encode_page_token([sights[-1].case.objection_no] if more else None)
-    return answer({"objections": [seen_by(s) for s in sights], "next_page_token": token})
+    views, more = found
+    token = encode_page_token([views[-1].case.objection_no] if more else None)
+    return answer({"objections": [seen_by(view) for view in views], "next_page_token": token})
 
 
 def _file(evidence: Evidence, content: bytes) -> Response:
     found = Response(content, content_type=evidence.content_type)
-    # Never shown in place: what an applicant attached is not this site's own page.
+    # A browser saves it and does not show it: a page that an applicant attached must not run as one of this site.
     found.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(evidence.name, safe='')}"
     found.headers["X-Content-Type-Options"] = "nosniff"
     found.headers["Cache-Control"] = "no-store"
     return found
 
 
-def _asked() -> ActRequest:
+def _act_request() -> ActRequest:
     return ActRequest(idempotency_key(), _seen_version())
 
 
 def _seen_version() -> int | None:
-    """The version named in If-Match; None for none and for `*`."""
+    """Returns the version that If-Match names; None without the header and for `*`."""
     text = request.headers.get("If-Match", "").strip()
     if text in ("", "*"):
         return None

@@ -1,4 +1,4 @@
-"""Words with attachments, as JSON with base64 or as multipart form."""
+"""Texts with attachments, as JSON with base64 or as a multipart form."""
 
 import base64
 import binascii
@@ -55,23 +55,23 @@ class Upload(RawModel):
 
 
 def received(request: Request, body: type[B]) -> tuple[B, list[Attachment]]:
-    """The words and the attachments of a request. Raises INPUT_INVALID."""
+    """Returns the fields and the attachments of a request. Raises INPUT_INVALID."""
     is_form = request.mimetype == _FORM
-    plain = _form_fields(request, body) if is_form else None
+    fields = _form_fields(request, body) if is_form else None
     try:
-        # As JSON, because that refuses halves of characters, which no store takes.
-        words = body.model_validate(plain) if is_form else body.model_validate_json(request.get_data())
+        # pydantic parses the JSON, because it refuses halves of characters, which no store takes.
+        found = body.model_validate(fields) if is_form else body.model_validate_json(request.get_data())
     except ValidationError as e:
         raise validation_problem(e) from None
     if is_form:
-        return words, [_attachment(file) for file in request.files.getlist("evidence")]
-    return words, _decoded(words.evidence)
+        return found, [_attachment(file) for file in request.files.getlist("evidence")]
+    return found, _decoded(found.evidence)
 
 
 def _form_fields(request: Request, body: type[WithEvidence]) -> dict[str, Any]:
     fields: dict[str, Any] = request.form.to_dict()
     if "items" in body.model_fields:
-        # One field an item, or the codes with commas between them.
+        # A form has one field for each item, or one field with commas between the codes.
         given = ",".join(request.form.getlist("items"))
         fields["items"] = [code for code in map(str.strip, given.split(",")) if code]
     if unknown := set(request.files) - {"evidence"}:
@@ -85,7 +85,7 @@ def _attachment(file: FileStorage) -> Attachment:
 
 def _decoded(evidence: list[EvidenceBody]) -> list[Attachment]:
     if len(evidence) > MOST_FILES:
-        # Told by the rule for attachments; nothing needs decoding to know it.
+        # The rule for attachments refuses so many; nothing needs to be decoded for that.
         return [Attachment(e.name, e.content_type, b"") for e in evidence]
     found, faults = [], []
     for n, e in enumerate(evidence):

@@ -1,4 +1,4 @@
-"""The applicant's side: the subject of a record challenges it and follows what becomes of it (Art. 23, 24, 27)."""
+"""What an applicant does: the subject of a record challenges it and follows the case (Art. 23, 24, 27)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -50,7 +50,7 @@ class Filing:
     """What an applicant files."""
 
     record_id: str
-    # Codes of the items challenged; none: the record as a whole.
+    # Codes of the challenged items; none for the record as a whole.
     items: Sequence[str]
     statement: str
     evidence: Sequence[Attachment]
@@ -62,14 +62,14 @@ def own_record(
     """Only the subject of the record."""
     if record is None:
         return RECORD_UNKNOWN(record_id=record_id)
-    # It may have come under another identifier of the subject.
+    # The record may have come under another identifier of the subject.
     if record.subject_ref == caller.sub or record.subject_ref in ctx.references(caller.sub):
         return None
     return NOT_YOUR_RECORD(record_id=record_id)
 
 
 def own_case(ctx: ObjectionContext, caller: Principal, case: Case | None, objection_no: str) -> Problem | None:
-    """Only the applicant; to others there is no such case."""
+    """Only the applicant; others are told that there is no such case."""
     if case is not None and case.applicant == caller.sub:
         return None
     return OBJECTION_UNKNOWN(objection_no=objection_no)
@@ -93,7 +93,7 @@ def file(ctx: ObjectionContext, caller: Principal, filing: Filing, key: str = ""
     statement = require_text("statement", filing.statement, _LONGEST_STATEMENT)
     evidence = checked(filing.evidence, detect_media_types)
     digests = [a.sha256 for a in evidence]
-    asked = canonical([Act.OBJECTION_FILED, filing.record_id, sorted(set(filing.items)), statement, digests])
+    content = canonical([Act.OBJECTION_FILED, filing.record_id, sorted(set(filing.items)), statement, digests])
 
     with ctx.uploaded(evidence) as keys:
 
@@ -107,10 +107,10 @@ def file(ctx: ObjectionContext, caller: Principal, filing: Filing, key: str = ""
 
         # In the transaction the rule judges the record as the case will hold it; that asks no other service.
         done = ctx.store.store.once_on(
-            lambda _: authorise(record, filing.record_id), caller.sub, key, asked, work, _number
+            lambda _: authorise(record, filing.record_id), caller.sub, key, content, work, _number
         )
     if done.value is not None:
-        return ctx.sight(done.value)
+        return ctx.view(done.value)
     filed = ctx.store.case(done.answer["objection_no"])
     assert filed is not None
     return ctx.release(Act.OBJECTION_READ_OWN, caller, filed)
@@ -123,35 +123,37 @@ def supplement(
     objection_no: str,
     statement: str,
     attachments: Sequence[Attachment],
-    asked: ActRequest,
+    request: ActRequest,
 ) -> CaseView:
-    """The applicant supplies what was missing; the time for acceptance begins anew.
+    """The applicant supplies what was missing; the period for acceptance begins anew.
 
     Raises INPUT_INVALID, EVIDENCE_INVALID, OBJECTION_STATE, OBJECTION_CLOSED.
     """
-    # Files that come to somebody else's case are neither looked at nor stored. The transaction asks again.
+    # Files for somebody else's case are neither looked at nor stored. The transaction asks again.
     authorise(ctx.store.case(objection_no), objection_no)
-    said = require_text("statement", statement, _LONGEST_STATEMENT)
+    text = require_text("statement", statement, _LONGEST_STATEMENT)
     files = checked(attachments, detect_media_types)
     digests = [a.sha256 for a in files]
 
     with ctx.uploaded(files) as keys:
 
-        def does(case: Case, unit: UnitOfWork) -> Case:
+        def change(case: Case, unit: UnitOfWork) -> Case:
             now = ctx.now()
             added = numbered(files, keys, len(case.evidence), now)
-            after = case.supplemented(said, added, now, ctx.store.timetable_of(case, unit))
+            after = case.supplemented(text, added, now, ctx.store.timetable_of(case, unit))
             if after is not case:
                 ctx.store.take_over(keys, unit)
             return after
 
-        return ctx.act(Act.OBJECTION_SUPPLEMENTED, caller, objection_no, does, asked, said, digests, added=len(files))
+        return ctx.act(
+            Act.OBJECTION_SUPPLEMENTED, caller, objection_no, change, request, text, digests, added=len(files)
+        )
 
 
 @command(Act.OBJECTION_WITHDRAWN, roles={Role.SUBJECT}, articles=("23",), may=own_case)
-def withdraw(ctx: ObjectionContext, caller: Principal, objection_no: str, asked: ActRequest) -> CaseView:
+def withdraw(ctx: ObjectionContext, caller: Principal, objection_no: str, request: ActRequest) -> CaseView:
     """The applicant takes an open objection back. Raises OBJECTION_CLOSED."""
-    return ctx.act(Act.OBJECTION_WITHDRAWN, caller, objection_no, lambda case, _: case.withdrawn(ctx.now()), asked)
+    return ctx.act(Act.OBJECTION_WITHDRAWN, caller, objection_no, lambda case, _: case.withdrawn(ctx.now()), request)
 
 
 @query(Act.OBJECTION_READ_OWN, roles={Role.SUBJECT}, articles=("27",), may=own_case)
@@ -201,7 +203,7 @@ def _case(
 def _must_be_items(items: Sequence[str], known: dict[str, dict[str, str]]) -> None:
     if len(items) > _MOST_ITEMS:
         raise INPUT_INVALID(fields=[FieldError("items", "count", f"≤ {_MOST_ITEMS}")])
-    told = "该目录没有此信息项 / the entry has no such item"
-    faults = [FieldError(f"items.{n}", "item.unknown", told) for n, item in enumerate(items) if item not in known]
+    message = "该目录没有此信息项 / the entry has no such item"
+    faults = [FieldError(f"items.{n}", "item.unknown", message) for n, item in enumerate(items) if item not in known]
     if faults:
         raise INPUT_INVALID(fields=faults)

@@ -1,4 +1,4 @@
-"""The centre's side: acceptance, verification, decision (Art. 24, 25, 27)."""
+"""What the centre does: acceptance, verification, decision (Art. 24, 25, 27)."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -20,27 +20,27 @@ _MOST_MISSING: Final = 50
 
 
 @command(Act.OBJECTION_ACCEPTED, roles={Role.CENTRE}, articles=("24",), may=any_case)
-def accept(ctx: ObjectionContext, caller: Principal, objection_no: str, asked: ActRequest) -> CaseView:
+def accept(ctx: ObjectionContext, caller: Principal, objection_no: str, request: ActRequest) -> CaseView:
     """The centre accepts an objection and begins to verify. Raises OBJECTION_STATE, OBJECTION_CLOSED."""
 
-    def does(case: Case, unit: UnitOfWork) -> Case:
+    def change(case: Case, unit: UnitOfWork) -> Case:
         return case.accepted(ctx.now(), ctx.store.timetable_of(case, unit))
 
-    return ctx.act(Act.OBJECTION_ACCEPTED, caller, objection_no, does, asked)
+    return ctx.act(Act.OBJECTION_ACCEPTED, caller, objection_no, change, request)
 
 
 @command(Act.OBJECTION_REFUSED, roles={Role.CENTRE}, articles=("24",), may=any_case)
-def refuse(ctx: ObjectionContext, caller: Principal, objection_no: str, reason: str, asked: ActRequest) -> CaseView:
+def refuse(ctx: ObjectionContext, caller: Principal, objection_no: str, reason: str, request: ActRequest) -> CaseView:
     """The centre does not accept an objection, and says why. Raises OBJECTION_STATE, OBJECTION_CLOSED."""
-    said = require_text("reason", reason, _LONGEST)
+    text = require_text("reason", reason, _LONGEST)
     return ctx.act(
-        Act.OBJECTION_REFUSED, caller, objection_no, lambda case, _: case.refused(said, ctx.now()), asked, said
+        Act.OBJECTION_REFUSED, caller, objection_no, lambda case, _: case.refused(text, ctx.now()), request, text
     )
 
 
 @command(Act.SUPPLEMENT_REQUESTED, roles={Role.CENTRE}, articles=("24",), may=any_case)
 def request_supplement(
-    ctx: ObjectionContext, caller: Principal, objection_no: str, missing: Sequence[str], asked: ActRequest
+    ctx: ObjectionContext, caller: Principal, objection_no: str, missing: Sequence[str], request: ActRequest
 ) -> CaseView:
     """The centre sends an objection back, once, listing everything that is missing.
 
@@ -48,29 +48,30 @@ def request_supplement(
     """
     if not 1 <= len(missing) <= _MOST_MISSING:
         raise INPUT_INVALID(fields=[FieldError("missing", "count", f"1 … {_MOST_MISSING}")])
-    said = [require_text(f"missing.{n}", text, _LONGEST) for n, text in enumerate(missing)]
+    texts = [require_text(f"missing.{n}", text, _LONGEST) for n, text in enumerate(missing)]
 
-    def does(case: Case, unit: UnitOfWork) -> Case:
-        return case.supplement_requested(said, ctx.now())
+    def change(case: Case, unit: UnitOfWork) -> Case:
+        return case.supplement_requested(texts, ctx.now())
 
-    return ctx.act(Act.SUPPLEMENT_REQUESTED, caller, objection_no, does, asked, said, missing=len(said))
+    return ctx.act(Act.SUPPLEMENT_REQUESTED, caller, objection_no, change, request, texts, missing=len(texts))
 
 
 @command(Act.OBJECTION_VERIFIED, roles={Role.CENTRE}, articles=("25",), may=any_case)
 def verify(
-    ctx: ObjectionContext, caller: Principal, objection_no: str, finding: CentreFinding, note: str, asked: ActRequest
+    ctx: ObjectionContext, caller: Principal, objection_no: str, finding: CentreFinding, note: str, request: ActRequest
 ) -> CaseView:
-    """The centre finds the system at fault, or the record as its source has it; then the provider is told to verify.
+    """The centre finds the system at fault, or the record in agreement with its source: then its provider verifies.
 
     Raises OBJECTION_STATE, OBJECTION_CLOSED.
     """
-    said = require_text("note", note, _LONGEST)
+    text = require_text("note", note, _LONGEST)
 
-    def does(case: Case, unit: UnitOfWork) -> Case:
-        return case.verified(finding, said, ctx.now(), ctx.store.timetable_of(case, unit))
+    def change(case: Case, unit: UnitOfWork) -> Case:
+        return case.verified(finding, text, ctx.now(), ctx.store.timetable_of(case, unit))
 
-    words = (finding.value, said)
-    return ctx.act(Act.OBJECTION_VERIFIED, caller, objection_no, does, asked, *words, finding=finding.value)
+    return ctx.act(
+        Act.OBJECTION_VERIFIED, caller, objection_no, change, request, finding.value, text, finding=finding.value
+    )
 
 
 @command(Act.OBJECTION_DECIDED, roles={Role.CENTRE}, articles=("27",), may=any_case)
@@ -80,19 +81,20 @@ def decide(
     objection_no: str,
     outcome: CaseOutcome,
     explanation: str,
-    asked: ActRequest,
+    request: ActRequest,
 ) -> CaseView:
     """The centre concludes, corrected or as recorded, and tells the applicant why.
 
     Raises CORRECTION_NOT_SEEN, CORRECTION_WAS_MADE, OBJECTION_STATE, OBJECTION_CLOSED.
     """
-    said = require_text("explanation", explanation, _LONGEST)
+    text = require_text("explanation", explanation, _LONGEST)
 
-    def does(case: Case, unit: UnitOfWork) -> Case:
-        return case.decided(outcome, said, ctx.now())
+    def change(case: Case, unit: UnitOfWork) -> Case:
+        return case.decided(outcome, text, ctx.now())
 
-    words = (outcome.value, said)
-    return ctx.act(Act.OBJECTION_DECIDED, caller, objection_no, does, asked, *words, outcome=outcome.value)
+    return ctx.act(
+        Act.OBJECTION_DECIDED, caller, objection_no, change, request, outcome.value, text, outcome=outcome.value
+    )
 
 
 @query(Act.OBJECTION_READ, roles={Role.CENTRE}, articles=("24", "25", "27"), may=any_case)

@@ -1,4 +1,4 @@
-"""What the service learns from the feeds of the catalog and of ingest, and what it tells those who follow (decision 3)."""
+"""What the service takes from the feeds of the catalog and of ingest, and the feed of its own (decision 3)."""
 
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -45,9 +45,9 @@ def apply_catalog(ctx: ObjectionContext, unit: UnitOfWork, change: catalog_pb2.C
             effective = date.fromisoformat(rules.effective_from)
             ctx.store.save_rules(rules.version, effective, dict(rules.values), unit)
         case "calendar_year":
-            told = change.calendar_year
-            year = CalendarYear.of(told.year, told.announced, told.days_off, told.days_worked)
-            ctx.store.save_year(year, unit)
+            year = change.calendar_year
+            calendar_year = CalendarYear.of(year.year, year.announced, year.days_off, year.days_worked)
+            ctx.store.save_year(calendar_year, unit)
 
 
 def apply_ingest(ctx: ObjectionContext, unit: UnitOfWork, change: ingest_pb2.Change) -> None:
@@ -63,7 +63,7 @@ def see_correction(
     """Notes on a case that an amendment or revocation naming it has arrived."""
     before = ctx.store.case(record.objection_no, unit)
     if before is None or before.record.record_id != record.record_id:
-        # Whoever amended wrote a number that is not of this record. Ingest has it on record as it was written.
+        # The amendment names an objection to another record, or none that exists. Ingest has it on record as it came.
         log.warning("correction names no objection to its record", record_id=record.record_id)
         on_record.enter_nothing_new()
         return
@@ -77,14 +77,14 @@ def see_correction(
 
 
 class CorrectionParts(RecordParts):
-    """Corrections are seen one by one, in order for the record. What they say of the record is not kept."""
+    """Each correction is applied by itself, in order for its record. The values of the record are not stored."""
 
     def split(self, change: ingest_pb2.Change) -> list[ingest_pb2.Change]:
-        """One correction each, and no more of it than `see_correction` reads."""
+        """Returns one change for each correction, with only the fields that `see_correction` reads."""
         return [ingest_pb2.Change(position=change.position, records=[_named(record)]) for record in change.records]
 
     def label(self, part: ingest_pb2.Change) -> Label:
-        """The version, and its record."""
+        """Names the version and its record."""
         [record] = part.records
         return Label(f"{record.record_id}:{record.version}", (record.record_id,))
 

@@ -12,7 +12,7 @@ _SUPERVISE = {Role.SUPERVISOR, Role.AUTHORITY}
 
 @query(Act.COURSE_READ, roles=_SUPERVISE, articles=("30",), may=any_case)
 def course(ctx: ObjectionContext, caller: Principal, objection_no: str) -> CaseView:
-    """How a case goes: states, deadlines, lateness, and no word of what was written. Raises OBJECTION_UNKNOWN."""
+    """The course of a case: states, deadlines, lateness, and none of its texts. Raises OBJECTION_UNKNOWN."""
     return ctx.read(Act.COURSE_READ, caller, objection_no)
 
 
@@ -20,11 +20,11 @@ def course(ctx: ObjectionContext, caller: Principal, objection_no: str) -> CaseV
 def courses(
     ctx: ObjectionContext, caller: Principal, state: str, overdue: bool, after: str, size: int
 ) -> tuple[list[CaseView], bool]:
-    """How cases go, oldest first, after a number; and whether there are more."""
+    """The courses of cases, oldest first, after a number; and whether there are more."""
     late_on = ctx.clock.today() if overdue else None
     return ctx.read_all(Act.COURSE_LISTED, caller, ctx.store.cases(state, late_on, after, size + 1), size)
 
 
 def rules_in_force(ctx: ObjectionContext) -> DeadlineRules:
-    """The deadlines of today, for the guideline. Raises DEADLINE_UNKNOWN before the catalog's feed has told them."""
+    """Returns the deadlines of today, for the guideline. Raises DEADLINE_UNKNOWN before the catalog's feed has come."""
     return ctx.store.timetable_in_force(ctx.clock.today()).rules

@@ -1,4 +1,4 @@
-"""Pages, the same from both faces."""
+"""Pages of tasks, which both faces answer."""
 
 from dataclasses import dataclass
 
@@ -11,18 +11,18 @@ from services.objection.usecases import provider
 
 @dataclass(frozen=True)
 class TasksPage:
-    """Some tasks, and where the next ones are."""
+    """Some tasks, and the token of the next page; empty after the last."""
 
-    sights: list[CaseView]
+    tasks: list[CaseView]
     next_page_token: str
 
 
 def tasks_page(ctx: ObjectionContext, caller: Principal, open_only: bool, token: str, size: int) -> TasksPage:
-    """A provider's tasks by due date. Raises INPUT_INVALID."""
+    """Returns a page of a provider's tasks by due date. Raises INPUT_INVALID."""
     due, number = decode_page_token(token, str, str) or ("", "")
-    sights, more = provider.tasks(ctx, caller, open_only, (due, number), size)
+    tasks, more = provider.tasks(ctx, caller, open_only, (due, number), size)
     if not more:
-        return TasksPage(sights, "")
-    last = sights[-1].case
+        return TasksPage(tasks, "")
+    last = tasks[-1].case
     period = last.answer_period
-    return TasksPage(sights, encode_page_token([period.due.isoformat() if period else "", last.objection_no]))
+    return TasksPage(tasks, encode_page_token([period.due.isoformat() if period else "", last.objection_no]))

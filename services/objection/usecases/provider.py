@@ -1,4 +1,4 @@
-"""The provider's side: verification tasks addressed to it (Art. 25, 26)."""
+"""What a provider does: it answers the verification tasks of its records (Art. 25, 26)."""
 
 from typing import Final
 
@@ -17,7 +17,7 @@ _LONGEST: Final = 4000
 
 
 def own_task(ctx: ObjectionContext, caller: Principal, case: Case | None, objection_no: str) -> Problem | None:
-    """Only the organisation that supplied the record, once it is told to verify; to others there is no such task."""
+    """Only the organisation that supplied the record, once it is notified; others are told that there is none."""
     if case is not None and case.notified_at and caller.org and case.record.provider_uscc == caller.org:
         return None
     return OBJECTION_UNKNOWN(objection_no=objection_no)
@@ -29,7 +29,7 @@ def tasks(
 ) -> tuple[list[CaseView], bool]:
     """The tasks of the caller's organisation by due date, after a date and number; and whether there are more."""
     waiting_in = CaseState.PROVIDER_NOTIFIED.value if open_only else ""
-    # Somebody without an organisation has no tasks.
+    # A caller without an organisation has no tasks.
     found = ctx.store.tasks(caller.org, waiting_in, after, size + 1) if caller.org else []
     return ctx.read_all(Act.TASK_LISTED, caller, found, size)
 
@@ -47,27 +47,26 @@ def answer(
     objection_no: str,
     finding: ProviderFinding,
     evidence: str,
-    asked: ActRequest,
+    request: ActRequest,
 ) -> CaseView:
     """The provider has verified: the record is wrong, or right with evidence. Raises INPUT_INVALID, OBJECTION_STATE."""
-    said = optional_text("evidence", evidence, _LONGEST)
+    text = optional_text("evidence", evidence, _LONGEST)
 
-    def does(case: Case, unit: UnitOfWork) -> Case:
-        return case.answered(finding, said, ctx.now(), ctx.store.timetable_of(case, unit))
+    def change(case: Case, unit: UnitOfWork) -> Case:
+        return case.answered(finding, text, ctx.now(), ctx.store.timetable_of(case, unit))
 
-    words = (finding.value, said)
-    return ctx.act(Act.TASK_ANSWERED, caller, objection_no, does, asked, *words, finding=finding.value)
+    return ctx.act(Act.TASK_ANSWERED, caller, objection_no, change, request, finding.value, text, finding=finding.value)
 
 
 @command(Act.TASK_EXTENDED, roles={Role.PROVIDER}, articles=("26",), may=own_task)
-def extend(ctx: ObjectionContext, caller: Principal, objection_no: str, reason: str, asked: ActRequest) -> CaseView:
-    """A complex case: the provider takes the longer time, once.
+def extend(ctx: ObjectionContext, caller: Principal, objection_no: str, reason: str, request: ActRequest) -> CaseView:
+    """The provider takes the longer period for a complex case, once.
 
     Raises EXTENSION_ALREADY_GRANTED, EXTENSION_TOO_LATE, OBJECTION_STATE, OBJECTION_CLOSED.
     """
-    said = require_text("reason", reason, _LONGEST)
+    text = require_text("reason", reason, _LONGEST)
 
-    def does(case: Case, unit: UnitOfWork) -> Case:
-        return case.given_more_time(said, ctx.now(), ctx.store.timetable_of(case, unit))
+    def change(case: Case, unit: UnitOfWork) -> Case:
+        return case.given_more_time(text, ctx.now(), ctx.store.timetable_of(case, unit))
 
-    return ctx.act(Act.TASK_EXTENDED, caller, objection_no, does, asked, said)
+    return ctx.act(Act.TASK_EXTENDED, caller, objection_no, change, request, text)

@@ -24,7 +24,7 @@ _JOB: Final = "job.recount"
 
 @command(Act.DEADLINE_RECOUNTED, roles={Role.SERVICE}, articles=("24", "25", "26", "27", "29"), when=(only_itself,))
 def recount(ctx: ObjectionContext, caller: Principal, objection_no: str, year: int) -> None:
-    """Counts the running period of a case again, by the calendar of now; periods that are over stay as they were."""
+    """Counts the running period of a case again by the present calendar; past periods stay as they were."""
 
     def work(unit: UnitOfWork) -> None:
         before = ctx.store.case(objection_no, unit)
@@ -36,7 +36,7 @@ def recount(ctx: ObjectionContext, caller: Principal, objection_no: str, year: i
         except Problem as e:
             if e.type is not DEADLINE_UNKNOWN:
                 raise
-            # More days off moved the end into a year that is not there yet; it is counted again when that arrives.
+            # More days off moved the due date into a year that is unknown yet. It is counted again when the year comes.
             log.warning("deadline not recounted", objection_no=objection_no, year=year)
             unit.without_event("nothing changes")
             return
@@ -65,9 +65,9 @@ class DeadlineRecounter(PeriodicTask):
         for year, mark in self._ctx.store.years_to_recount():
             self._recount(year, mark)
 
-    def _count(self, named: Sequence[str]) -> None:
-        for one in named:
-            objection_no, _, year = one.rpartition(" ")
+    def _count(self, names: Sequence[str]) -> None:
+        for name in names:
+            objection_no, _, year = name.rpartition(" ")
             recount(self._ctx, OWN, objection_no, int(year))
 
     def _recount(self, year: int, mark: str) -> None:
@@ -82,10 +82,10 @@ class DeadlineRecounter(PeriodicTask):
 
 
 def _moved(before: Case, after: Case) -> dict[str, Any]:
-    was, became = before.periods[-1], after.periods[-1]
+    old, new = before.periods[-1], after.periods[-1]
     return {
-        "step": became.step.value,
-        "from": was.due.isoformat(),
-        "to": became.due.isoformat(),
-        "provisional": became.provisional,
+        "step": new.step.value,
+        "from": old.due.isoformat(),
+        "to": new.due.isoformat(),
+        "provisional": new.provisional,
     }
