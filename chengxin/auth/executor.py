@@ -120,10 +120,10 @@ def _execute(guarded: Any, ctx: Context, caller: Principal, args: tuple[Any, ...
 
 @contextmanager
 def _accounted(
-    declared: Rule, ctx: Context, caller: Principal, account: AbstractContextManager[Account]
+    declared: Rule, ctx: Context, caller: Principal, opened: AbstractContextManager[Account]
 ) -> Iterator[Account]:
     """Runs (a part of) a use case on an account, and puts on record that it refused its caller."""
-    with account as run:
+    with opened as run:
         try:
             yield run
         except Problem as problem:

@@ -30,8 +30,8 @@ class NotAuthorised(RuntimeError):
 
 
 T = TypeVar("T")
-# Why this caller may not act on a resource as it was loaded (None where there is none), or None. It gets the resource and
-# the words by which the caller named it.
+# Why the caller of a use case may not act on a resource as it was loaded (None where there is none), or None. It gets the
+# resource and the words by which the caller named it: a `Permission` of `chengxin.auth.policy`, for one caller.
 Permit = Callable[..., Problem | None]
 
 
@@ -110,21 +110,26 @@ def enter_nothing_new() -> None:
 def authorise(resource: T | None, *named: str) -> T:
     """Returns the resource that a use case has loaded, when its rule lets the caller act on it.
 
-    `named` are the words by which the caller named it, for the answer where there is no such thing. A command calls it inside the transaction that acts on the resource, a query before it answers; whichever forgets
-    commits and answers nothing. Raises the `Problem` by which the rule refuses; the refusal goes on record.
+    `named` are the words by which the caller named it, for the answer where there is no such thing. A command calls it
+    inside the transaction that acts on the resource, a query before it answers; one that forgets commits and answers
+    nothing. Raises the `Problem` by which the rule refuses; the refusal goes on record. A rule without a permission is
+    asked nothing: `NotAuthorised`.
     """
-    if (run := _running.get()) is not None and run.permit is not None:
+    if (run := _running.get()) is not None:
+        run.is_authorised = False
+        if run.permit is None:
+            raise NotAuthorised(f"{run.act}: its rule does not say who may act on what is loaded (`may=`)")
         if (problem := run.permit(resource, *named)) is not None:
             run.refusal = problem
             raise problem
         run.is_authorised = True
     if resource is None:
-        raise NotAuthorised("there is no such thing, and no rule says so")
+        raise NotAuthorised("a rule lets callers act on what there is not")
     return resource
 
 
 def begin_transaction() -> None:
-    """The running use case begins a transaction: what it was allowed before was allowed on what is loaded no longer."""
+    """The running command begins a transaction: it has to authorise again, on what it loads in this one."""
     if (run := _running.get()) is not None and run.changes:
         run.is_authorised = False
 

@@ -190,6 +190,30 @@ def test_each_transaction_asks_about_what_it_acts_on(ctx: StoreContext) -> None:
     assert len(ctx.store.rows(0)) == before + 1
 
 
+def test_what_no_rule_judges_is_not_authorised(ctx: StoreContext) -> None:
+    with pytest.raises(NotAuthorised, match="may="):
+        change(ctx, SUBJECT, lambda unit: on_record.authorise("thing"))
+
+
+def test_after_a_refusal_nothing_is_done_even_by_who_goes_on(ctx: StoreContext) -> None:
+    def go_on(unit: UnitOfWork) -> None:
+        on_record.authorise("s_1", "thing")
+        with pytest.raises(Problem):
+            on_record.authorise("somebody else", "thing")
+        unit.record(b"event")
+
+    before = len(ctx.store.rows(0))
+    with pytest.raises(NotAuthorised):
+        work_on_own(ctx, SUBJECT, go_on)
+    assert len(ctx.store.rows(0)) == before
+
+
+@command(Act.CONSENT_WITHDRAWN, roles={Role.SUBJECT}, articles=("16",), may=own)
+def work_on_own(ctx: StoreContext, caller: Principal, work: Callable[[UnitOfWork], Any]) -> Any:
+    """Does what `work` does to a thing."""
+    return ctx.store.transact(work)
+
+
 @command(Act.CONSENT_GIVEN, roles={Role.SUBJECT}, articles=("16",), assurance=Assurance.NONE)
 def change(ctx: StoreContext, caller: Principal, work: Callable[[UnitOfWork], Any]) -> Any:
     """Changes what `work` changes."""
