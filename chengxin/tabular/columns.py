@@ -117,6 +117,12 @@ class Columns:
             seen[column.code] = column.label
 
 
+def are_of_rejects_file(columns: Sequence[Column]) -> bool:
+    """Whether a file has exactly the columns of a rejects file, in any order: columns that hold items, and the two that a
+    rejects file adds. A rejects file leaves out the other columns that were delivered."""
+    return sorted(column.label.strip() for column in columns if not column.code) == sorted(REJECT_COLUMNS)
+
+
 def _normalize(name: str) -> str:
     return "".join(unicodedata.normalize("NFKC", name).split()).casefold()
 

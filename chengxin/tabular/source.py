@@ -10,7 +10,7 @@ import msgspec
 
 from chengxin.tabular import frames
 from chengxin.tabular.bounds import LONGEST_RECORD, is_bounded
-from chengxin.tabular.columns import Column, Columns
+from chengxin.tabular.columns import Column, Columns, are_of_rejects_file
 from chengxin.tabular.frames import Cells, Pairs
 from chengxin.tabular.problems import (
     FILE_CHARACTER_BROKEN,
@@ -75,9 +75,10 @@ class Source:
         return self._read_lines(entry) if self.kind == "jsonl" else self._read_table(entry)
 
     def _read_table(self, entry: Columns) -> Iterator[SourceRow]:
-        codes = [column.code for column in self.columns(entry)]
+        columns = self.columns(entry)
+        codes = [column.code for column in columns]
         # In a rejects file a mark disarms each formula; when the file comes back corrected, the mark is removed.
-        has_marks = "" in codes
+        has_marks = are_of_rejects_file(columns)
         for sort, piece in self._content.pieces():
             if sort != frames.ROWS:
                 continue

@@ -13,6 +13,7 @@ from python_calamine import CalamineWorkbook
 
 from chengxin.tabular.rejects import escape_formula, unescape_formula
 from tests.ingest.files import as_sheet, registration, table, workbook
+from tests.ingest.previews import looks, remembers
 from tests.ingest.running_ingest import RunningIngest
 
 
@@ -86,6 +87,26 @@ def test_rejects_come_back_in_the_form_they_came_in_and_are_taken_when_mended(in
     assert record["items"]["JYFW"] == NASTY["经营范围"]
     assert record["items"]["DJJG"] == NASTY["登记机关"]
     assert ingest.ctx.store.records.count_documents({"items.DJJG": "#N/A"}) == 1
+
+
+@pytest.mark.parametrize("unread", [["备注"], ["退回原因"], ["退回行号", "退回原因", "备注"]])
+def test_only_a_rejects_file_loses_marks(ingest: RunningIngest, unread: list[str]) -> None:
+    """Another file has a `'` because its provider wrote one, also when some of its columns are not read."""
+    remembers(ingest.regulator, {"备注": ""})
+    rows = [registration(1, 登记机关="'=机关") | dict.fromkeys(unread, "x")]
+    for name, content in (("a.csv", table(rows)), ("a.xlsx", workbook(as_sheet(rows)))):
+        assert ingest.regulator.uploads(content, name, "QYDJ").json["counts"]["rejected"] == 0, name
+        [record] = ingest.ctx.store.records.find()
+        assert record["items"]["DJJG"] == "'=机关", name
+        [row] = looks(ingest.regulator, content, name=name).json["rows"]
+        assert row["items"]["DJJG"] == "'=机关", name
+
+
+def test_a_rejects_file_with_its_columns_in_another_order_loses_its_marks(ingest: RunningIngest) -> None:
+    row = {"退回原因": "x", "退回行号": "2"} | registration(1, 登记机关="'=机关")
+    assert ingest.regulator.uploads(table([row]), catalog="QYDJ").json["counts"]["rejected"] == 0
+    [record] = ingest.ctx.store.records.find()
+    assert record["items"]["DJJG"] == "=机关"
 
 
 def test_what_a_workbook_cannot_hold_does_not_break_it(ingest: RunningIngest) -> None:
