@@ -118,8 +118,9 @@ class Columns:
 
 
 def are_of_rejects_file(columns: Sequence[Column]) -> bool:
-    """Whether a file has exactly the columns of a rejects file, in any order: columns that hold items, and the two that a
-    rejects file adds. A rejects file leaves out the other columns that were delivered."""
+    """Whether a file has exactly the columns of a rejects file, in any order: those of items, and the two added.
+
+    A rejects file leaves out the delivered columns that hold no item."""
     return sorted(column.label.strip() for column in columns if not column.code) == sorted(REJECT_COLUMNS)
 
 

@@ -127,8 +127,8 @@ def _describe_bad_value(number: int, label: str, value: int) -> Exception:
 def open_source(file: IO[bytes], name: str, most: int = 0) -> Source:
     """Reads the open file `name` in a process of its own; at least the first `most` records when that is not 0.
 
-    Raises FILE_EMPTY, FILE_KIND_UNKNOWN, FILE_WORKBOOK_OTHER, a problem before its first row, or a problem of the reader
-    (`chengxin.tabular.reading`).
+    Raises FILE_EMPTY, FILE_KIND_UNKNOWN, FILE_WORKBOOK_OTHER, a problem before its first row, or a problem of the
+    reader (`chengxin.tabular.reading`).
     """
     file.seek(0)
     head = file.read(8)

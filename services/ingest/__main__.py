@@ -20,7 +20,7 @@ def faces(
     ready: "Callable[[], dict[str, bool]]",
     operations: "Operations | None" = None,
 ) -> tuple[Any, Any]:
-    """The app, and the servicers as `make_server` takes them. To read the rules nothing is needed."""
+    """The app, and the servicers as `make_server` takes them. The rules can be read without any of the arguments."""
     from typing import cast
 
     from chengxin.http.operations import add_operations

@@ -1,4 +1,4 @@
-"""What ingest's use cases have around them."""
+"""What ingest's use cases are given."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,8 +21,8 @@ from services.ingest.workers.upload_executor import UploadExecutor
 
 T = TypeVar("T")
 
-# For a delivery under way: longer than a store takes to come back after a crash (1 to 3 s), or that does not answer to be
-# started again (about 15 s, more on a busy machine). Then the caller is told, and resumes.
+# How long a delivery in progress waits for the store. A store comes back 1 to 3 s after a crash; one that does not
+# answer is started again within about 15 s, on a busy machine later. After that the caller gets an error, and resumes.
 _DELIVERY_SECONDS: Final = 40
 
 
@@ -47,15 +47,16 @@ class IngestContext:
 
     @staticmethod
     def patiently(work: Callable[[], T]) -> T:
-        """Does `work` again while the store is away, as long as a request may wait; `work` must find out what it has done
-        already."""
+        """Does `work` again while the store is away, as long as a request may wait.
+
+        `work` must recognise what it has done before."""
         seconds = patience()
         with within(seconds):
             return _again(seconds)(work)
 
     @staticmethod
     def persistently(work: Callable[[], T]) -> T:
-        """As `patiently`, for a delivery under way: it waits until a store has been started again."""
+        """As `patiently`, for a delivery in progress: it waits until the store has been started again."""
 
         def attempt() -> T:
             with within(BULK_SECONDS):

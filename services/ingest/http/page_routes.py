@@ -1,4 +1,4 @@
-"""The page for direct reporting, and its script. No decisions here."""
+"""The addresses of the page for direct reporting and of its script."""
 
 from flask import Response, request, send_file
 from flask_openapi3.openapi import OpenAPI
@@ -14,7 +14,7 @@ from services.ingest.usecases.paging import submission_position
 
 
 def add_pages(app: OpenAPI, ctx: IngestContext) -> None:
-    """The views."""
+    """Adds the addresses."""
     pages = Pages(ctx)
 
     @app.route("/report")
@@ -25,7 +25,7 @@ def add_pages(app: OpenAPI, ctx: IngestContext) -> None:
             after = submission_position(request.args.get("page", ""))
             return page(pages.report(request.args.get("provider", ""), after, language), language)
         except Problem as problem:
-            # Programs are told as by the API.
+            # A program gets the answer of the API.
             if "text/html" not in request.headers.get("Accept", ""):
                 raise
             return told_when(problem, page(pages.refused(problem, language), language, problem.type.status))

@@ -1,4 +1,4 @@
-"""Uploaded files without a name: they are gone when they are closed, and with the process, however it ends."""
+"""Uploaded files are files without a name: the system removes them when they are closed or the process ends."""
 
 import os
 import tempfile
@@ -9,13 +9,13 @@ from flask import Request
 
 
 class UploadRequest(Request):
-    """A request whose files go to files without a name."""
+    """A request that keeps its uploads in files without a name."""
 
     def _get_file_stream(self, *_: Any, **__: Any) -> IO[bytes]:
         return cast(IO[bytes], tempfile.TemporaryFile(prefix="chengxin-upload-"))
 
 
 def kept(upload: Any) -> BufferedReader:
-    """The file of an upload, open beyond its request, until it is closed."""
+    """The file of an upload; it stays open after its request, until it is closed."""
     upload.stream.flush()
     return os.fdopen(os.dup(upload.stream.fileno()), "rb")

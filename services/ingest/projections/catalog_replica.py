@@ -17,8 +17,8 @@ from services.ingest.domain.submission import DELIVERY_ENTRY_NOT_IN_FORCE, DELIV
 from services.ingest.domain.validator import Validator
 from services.ingest.store.submissions import IngestStore
 
-# So many items and permitted values of entries are held parsed, and as many compiled: some 300 bytes each. One entry may
-# have a hundred of them or a hundred thousand.
+# The most items and permitted values of entries that are held parsed, and as many compiled, at some 300 bytes each. One
+# entry may have a hundred of them or a hundred thousand.
 _CACHED_VALUES: Final = 200_000
 
 
@@ -31,7 +31,7 @@ def _size_of_validator(validator: Validator) -> int:
 
 
 def _stored_version(_replica: object, stored: dict[str, Any]) -> Hashable:
-    # Nothing else of a published version ever changes; when it was published tells it from one of a restored catalog.
+    # Nothing else of a published version ever changes. `published_at` distinguishes it from one of a restored catalog.
     return stored["code"], stored["version"], stored.get("effective_to", ""), stored.get("published_at", "")
 
 
@@ -120,8 +120,9 @@ class CatalogReplica:
 
 
 def _check_usable(entry: DeliveryEntry) -> None:
-    """Raises what a use of the entry would raise. The change is then set aside alone, and does not stop deliveries to
-    other entries or the count of their quality."""
+    """Raises the error that a use of the entry would raise.
+
+    The change is then set aside alone; deliveries to other entries and the count of their quality go on."""
     Validator(entry)
     for day in (entry.effective_from, entry.effective_to or entry.effective_from):
         date.fromisoformat(day)

@@ -1,4 +1,4 @@
-"""Commits the batches of a delivery, in order, beside whoever prepares them."""
+"""Commits the batches of a delivery in order, in a thread beside the one that prepares them."""
 
 import contextvars
 from collections.abc import Callable
@@ -9,15 +9,15 @@ from typing import Any, Final
 from chengxin.tabular.bounds import MOST_BYTES_OF_BATCH
 from services.ingest.usecases.prepare_batch import Prepared
 
-# Batches that share a transaction when they are ready together: half of a commit's time is the same for one and for two.
+# Batches that share a transaction when they are ready together: half of a commit's time is the same for one and two.
 TOGETHER: Final = 2
 
 
 class BatchCommitter:
-    """Gives batches to `commit`: one at once, and while it is committed those that come after it together.
+    """Gives batches to `commit`: the first one alone, and the batches that are added meanwhile together.
 
-    What `commit` raises is raised by `add` or at the end; nothing is committed after it. Whatever else ends the block,
-    batches that were added are committed.
+    `add` and the end of the block raise what `commit` raised; nothing is committed after that. An error in the block
+    itself does not keep the batches that were added from being committed.
     """
 
     def __init__(self, commit: Callable[[list[Prepared]], Any]) -> None:
@@ -27,7 +27,7 @@ class BatchCommitter:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
 
     def add(self, batch: Prepared) -> None:
-        """Takes the next batch; waits while as many as a transaction takes are ready, so that no more are read."""
+        """Takes the next batch. It waits while a transaction's worth of batches is ready, so that no more are read."""
         if self._ready and sum(ready.size for ready in self._ready) + batch.size > MOST_BYTES_OF_BATCH:
             self._hand_over()
         self._ready.append(batch)

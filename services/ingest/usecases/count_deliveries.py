@@ -1,4 +1,4 @@
-"""Counts what was committed (Art. 30): reads the outbox where it left off, keeps figures and place in one transaction."""
+"""Counts what was committed (Art. 30): one transaction keeps the figures and the position in the outbox."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from services.ingest.domain.record_versioning import lateness
 from services.ingest.domain.reporting_periods import LOOKED_BACK
 from services.ingest.store.quality import series_key
 
-# Transactions counted at once: one short transaction for many batches.
+# The transactions that are counted at once, in one short transaction.
 _ROWS: Final = 50
-# What could not be counted is set aside under this name.
+# The name under which a transaction that could not be counted is set aside.
 JOB: Final = "job.count"
 
 # (provider, entry, region, day, figures)
@@ -28,19 +28,19 @@ Addition = tuple[str, str, str, date, Figures]
 
 @dataclass(frozen=True)
 class CountedTransactions:
-    """Transactions that were counted, and the series, as (provider, entry), that got something by them."""
+    """How many transactions were counted, and which series, as (provider, entry), got something."""
 
     rows: int = 0
     series: frozenset[tuple[str, str]] = frozenset()
 
 
 def count(ctx: IngestContext) -> int:
-    """Counts some transactions of the outbox that are not counted yet; how many."""
+    """Counts some transactions of the outbox that are not counted yet, and returns how many."""
     return count_next(ctx).rows
 
 
 def count_next(ctx: IngestContext, most: int = _ROWS) -> CountedTransactions:
-    """Counts some transactions of the outbox that are not counted yet; which."""
+    """Counts at most `most` transactions of the outbox that are not counted yet."""
     quality = ctx.quality
     after = int(quality.state().get("position", 0))
     rows = ctx.store.rows(after, most)
@@ -50,7 +50,7 @@ def count_next(ctx: IngestContext, most: int = _ROWS) -> CountedTransactions:
 
     def work(unit: UnitOfWork) -> CountedTransactions:
         state = quality.state(unit.session)
-        # Somebody else, who was asked to, may have counted them meanwhile.
+        # A caller of `recompute` may have counted them meanwhile.
         if int(state.get("position", 0)) != after:
             return CountedTransactions()
         for (provider, entry), some in grouped.items():
@@ -64,8 +64,7 @@ def count_next(ctx: IngestContext, most: int = _ROWS) -> CountedTransactions:
 
 
 def count_or_set_aside(ctx: IngestContext, quarantine: Quarantine) -> CountedTransactions:
-    """Counts some transactions; of those that cannot be counted together each by itself, and one that cannot is set
-    aside."""
+    """Counts some transactions. When that fails it counts the first one alone, or sets it aside."""
     try:
         return count_next(ctx)
     except Exception as e:
@@ -90,7 +89,7 @@ def count_or_set_aside(ctx: IngestContext, quarantine: Quarantine) -> CountedTra
 
 
 def count_again(ctx: IngestContext) -> Handler:
-    """How a transaction that was set aside is counted after all."""
+    """Returns the handler that counts a transaction which was set aside."""
 
     def prepare(row: RawDocument) -> Callable[[UnitOfWork], None]:
         rows = ctx.store.rows(row["position"] - 1, 1)
@@ -106,7 +105,7 @@ def count_again(ctx: IngestContext) -> Handler:
 
 
 def new_series(provider: str, entry: str) -> RawDocument:
-    """A series of which nothing is known."""
+    """The document of a series without any delivery."""
     return {
         "_id": series_key(provider, entry),
         "provider": provider,
@@ -122,7 +121,7 @@ def _additions(ctx: IngestContext, rows: list[OutboxRow]) -> Iterator[Addition]:
     for row in rows:
         day = shanghai_date(row.at)
         for made in row.changes:
-            # A batch from before figures were taken has none.
+            # Batches of earlier versions have no figures.
             if made["kind"] == "batch" and "figures" in made:
                 yield made["provider"], made["entry"], made["region"], day, Figures.read(made["figures"])
             elif made["kind"] == "record":

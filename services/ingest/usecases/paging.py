@@ -1,4 +1,4 @@
-"""Where pages begin, the same from both faces."""
+"""The positions at which pages begin, the same for both faces."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
-"""A batch before its transaction: its records validated, and all that it writes worked out.
+"""Prepares a batch before its transaction: validates its records and works out all that it writes.
 
-It is done while those before are committed, so the transaction itself waits for nothing but the store.
+This is done while the batches before it are committed, so that the transaction waits for the store alone.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from services.ingest.usecases.submission_session import SubmissionSession
 
 @dataclass(frozen=True)
 class BatchWrites:
-    """What a batch writes of its records, given what was on record."""
+    """What a batch writes, given the versions on record."""
 
     history: BatchChanges
     # The documents of `history.created`.
@@ -43,7 +43,7 @@ class Prepared:
     size: int
     checked: Sequence[ValidatedRecord] = field(repr=False)
     originals: Sequence[RawDocument] = field(default=(), repr=False)
-    # What it writes if none of its records are on record; None when that is not expected.
+    # What it writes if none of its records is on record; None when one probably is.
     writes: BatchWrites | None = None
 
 
@@ -52,13 +52,13 @@ def prepare(ctx: IngestContext, delivery: SubmissionSession, batch: Batch) -> Pr
     batch.checked()
     content = batch.encoded()
     prepared = Prepared(batch.number, batch.records, digest(content), len(content), ())
-    # What is committed already is only recognised, by its digest.
+    # A batch that is committed is recognised by its digest.
     if batch.number <= delivery.committed:
         return prepared
     validator = ctx.directory.validator(delivery.entry)
     checked = [ctx.recorder.check(validator, delivery.provider, record) for record in batch.records]
     name = batch_id(delivery.key, batch.number)
-    # A file is kept itself.
+    # Of a file the file itself is kept.
     kept = () if delivery.file else tuple(originals.pieces(name, content, ctx.ring))
     prepared = replace(prepared, checked=checked, originals=kept)
     if delivery.met_known.is_set():
@@ -69,7 +69,7 @@ def prepare(ctx: IngestContext, delivery: SubmissionSession, batch: Batch) -> Pr
 def writes_of(
     ctx: IngestContext, delivery: SubmissionSession, batch: Prepared, known: dict[str, ExistingVersion]
 ) -> BatchWrites:
-    """What a batch writes when this is on record."""
+    """What a batch writes when `known` is on record."""
     now = as_stored(ctx.clock.now())
     name = batch_id(delivery.key, batch.number)
     history = decide(batch.checked, known, {"batch": name}, now)

@@ -1,4 +1,4 @@
-"""Takes large files in a thread beside the request that brought them: no connection stays open for half an hour."""
+"""Takes large files in a thread beside their request, so that no connection stays open for half an hour."""
 
 import contextvars
 import threading
