@@ -13,6 +13,7 @@ from chengxin_api.catalog.v1 import catalog_pb2
 from chengxin_api.ingest.v1 import ingest_pb2
 from demo.identifiers import demo_identity_number, demo_uscc, organisation_code
 from services.ingest.domain.catalog_entry import DeliveryEntry, DeliveryItem, EntryProvider, read_entry
+from services.ingest.domain.published_version import PublishedVersion
 from services.ingest.domain.submission import DeliveredRecord
 from services.ingest.domain.validator import Validator
 from services.ingest.grpc import mapping
@@ -140,7 +141,8 @@ class Accepting:
 
 def version_of(document: Mapping[str, Any], version: int, at: Any, revoked: bool = False) -> ingest_pb2.RecordVersion:
     """A version of a record as ingest's feed publishes it."""
-    return mapping._version({**document, "version": version, "recorded_at": at, "revoked": revoked})
+    row = {**document, "version": version, "recorded_at": at, "revoked": revoked}
+    return mapping.record_version(PublishedVersion.read(row))
 
 
 def entry_message(entry: dict[str, Any]) -> catalog_pb2.Entry:

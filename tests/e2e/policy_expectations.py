@@ -14,10 +14,11 @@ CONFINED: dict[str, dict[Role, str]] = {
         Role.PROVIDER: "OBJECTION_UNKNOWN"
     },
     "a provider reads only its own": {Role.PROVIDER: "NOT_FOUND"},
+    "a provider reads only its own submissions": {Role.PROVIDER: "NOT_FOUND"},
     "a provider reads only records of its own": {Role.PROVIDER: "NOT_FOUND"},
     "the entry names the caller's organisation as a provider": {Role.PROVIDER: "NOT_A_PROVIDER"},
-    "the entry names the caller's organisation as provider": {Role.PROVIDER: "NOT_A_PROVIDER"},
-    "the record is the caller's own; the centre changes one only for an objection": {Role.PROVIDER: "RECORD_NOT_YOURS"},
+    "a version of the entry names the caller's organisation as provider": {Role.PROVIDER: "NOT_A_PROVIDER"},
+    "a provider changes only records of its own": {Role.PROVIDER: "RECORD_NOT_YOURS"},
     "A provider only when the draft names it; to others of them it is as if it did not exist.": {
         Role.PROVIDER: "DRAFT_UNKNOWN"
     },

@@ -45,4 +45,4 @@ def test_the_inspector_counts_beside_the_deliveries(watched: RunningIngest) -> N
     watched.regulator.submits(licences(30), batch=10)
     assert until(lambda: report(watched.centre)["records"]["accepted"] == 30, "it is counted")
     inspector.stop()
-    assert until(lambda: not inspector._thread.is_alive(), "the inspector ends")
+    assert inspector.task.ended(30)

@@ -10,6 +10,7 @@ from chengxin.feeds.parts import CatalogParts
 from chengxin.feeds.quarantine import Quarantine
 from chengxin.grpc.rpc import MAX_MESSAGE
 from chengxin_api.catalog.v1 import catalog_pb2
+from services.ingest.domain.published_version import PublishedVersion
 from services.ingest.grpc import mapping
 from services.ingest.usecases import anomalies, count_deliveries, read_submissions
 from services.ingest.usecases.anomalies import QualityInspector
@@ -103,7 +104,7 @@ def test_a_message_of_the_feed_can_be_sent_however_long_its_records(ingest: Runn
     long = {f"I{n}": "长" * 4000 for n in range(4)}
     subject = {"ref": "s_x", "kind": "enterprise", "name": "长" * 200, "scheme": "uscc", "uscc": "x"}
 
-    def record(n: int, items: dict[str, str]) -> dict[str, Any]:
+    def record(n: int, items: dict[str, str]) -> PublishedVersion:
         about = {
             "entry_code": "X",
             "entry_version": 1,
@@ -111,13 +112,14 @@ def test_a_message_of_the_feed_can_be_sent_however_long_its_records(ingest: Runn
             "provider_name": "长" * 200,
             "subject": subject,
         }
-        return {"_id": f"r_{n}", "version": 1, "items": items, "recorded_at": ingest.clock.now(), **about}
+        row = {"_id": f"r_{n}", "version": 1, "items": items, "recorded_at": ingest.clock.now(), **about}
+        return PublishedVersion.read(row)
 
     records = [record(n, long if n % 250 else longest) for n in range(1000)]
-    told = [part for piece in (records[:500], records[500:]) for part in read_submissions._bearable(piece)]
-    assert [r["_id"] for part in told for r in part] == [r["_id"] for r in records]
+    told = [part for piece in (records[:500], records[500:]) for part in read_submissions.messages_of(piece)]
+    assert [r.record_id for part in told for r in part] == [r.record_id for r in records]
     for part in told:
         assert (
             mapping.change(read_submissions.FeedBatchPart(1, ingest.clock.now(), part, True)).ByteSize() < MAX_MESSAGE
         )
-    assert read_submissions._bearable([]) == [[]]
+    assert read_submissions.messages_of([]) == [[]]

@@ -1,13 +1,14 @@
 """Checks a provider's signed statement on a delivery or change (Art. 11, 12): its key, its content, its truth."""
 
-from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from chengxin.auth.principal import Principal
 from chengxin.errors import conflict, invalid, precondition
 from chengxin.values.provider_statement import ProviderStatement, change_statement, read_signed
-from services.ingest.domain.submission import Header, LawfulChange
+from services.ingest.domain.lawful_change import LawfulChange
+from services.ingest.domain.provider_terms import ProviderTerms
+from services.ingest.domain.submission import Header
 
 SIGNATURE_INVALID = invalid(
     "SIGNATURE_INVALID",
@@ -34,11 +35,9 @@ _DIGEST_FIELDS: Final = frozenset({"content_sha256", "file_sha256"})
 # A long random request id keeps others from guessing the items from the digest.
 _SHORTEST_REQUEST_ID: Final = 16
 
-Agreement = Mapping[str, Any] | None
-
 
 def read_delivery_statement(
-    header: Header, caller: Principal, agreement: Agreement, is_file: bool
+    header: Header, caller: Principal, terms: ProviderTerms | None, is_file: bool
 ) -> ProviderStatement | None:
     """Returns the provider's statement on a delivery, checked against its header.
 
@@ -46,7 +45,7 @@ def read_delivery_statement(
     file; then the statement may name the file's digest instead of that of the records.
     Raises SIGNATURE_REQUIRED, SIGNATURE_INVALID, SIGNATURE_DIFFERS.
     """
-    if (signed := _read_statement(header.signature, caller, agreement)) is None:
+    if (signed := _read_statement(header.signature, caller, terms)) is None:
         return None
     _must_name(signed, _REQUIRED_FIELDS, _DIGEST_FIELDS)
     accepted = _DIGEST_FIELDS if is_file else {"content_sha256"}
@@ -60,14 +59,16 @@ def read_delivery_statement(
     return signed
 
 
-def read_change_statement(change: LawfulChange, caller: Principal, agreement: Agreement) -> ProviderStatement | None:
+def read_change_statement(
+    change: LawfulChange, caller: Principal, terms: ProviderTerms | None
+) -> ProviderStatement | None:
     """Returns the provider's statement on a change of one record.
 
     Returns None when the provider gave none and no agreement requires one. The statement names the version from which
     the change was made, so that it is valid once.
     Raises SIGNATURE_REQUIRED, SIGNATURE_INVALID, SIGNATURE_DIFFERS.
     """
-    if (signed := _read_statement(change.signature, caller, agreement)) is None:
+    if (signed := _read_statement(change.signature, caller, terms)) is None:
         return None
     if not change.based_on_version:
         raise SIGNATURE_INVALID(reason="a signed change tells based_on_version")
@@ -88,10 +89,10 @@ def must_agree(signed: ProviderStatement, **facts: Any) -> None:
             raise SIGNATURE_DIFFERS(field=field, signed=str(signed.says[field])[:80], actual=actual)
 
 
-def _read_statement(signature: str, caller: Principal, agreement: Agreement) -> ProviderStatement | None:
+def _read_statement(signature: str, caller: Principal, terms: ProviderTerms | None) -> ProviderStatement | None:
     if not signature:
-        if agreement and agreement.get("signature_required"):
-            raise SIGNATURE_REQUIRED(document=agreement.get("document") or "-")
+        if terms is not None and terms.signature_required:
+            raise SIGNATURE_REQUIRED(document=terms.document or "-")
         return None
     try:
         signed = read_signed(signature)

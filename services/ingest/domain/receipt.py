@@ -11,7 +11,8 @@ from chengxin.values.canonical_json import canonical
 from chengxin.values.clock import rfc3339
 from chengxin.values.jwk import public_jwk
 from chengxin.values.provider_statement import change_statement, content_sha256
-from services.ingest.domain.submission import LawfulChange, Receipt, RecordOutcome
+from services.ingest.domain.lawful_change import LawfulChange
+from services.ingest.domain.submission import Receipt, RecordOutcome
 
 
 class ReceiptSigner:

@@ -1,21 +1,17 @@
-"""The types of ingest: deliveries, their batches and records, and what became of them."""
+"""A delivery: its header, batches and records, the outcome of each record, and the receipt (Art. 9, 10, 12)."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-import msgspec
-
-from chengxin.errors import INPUT_INVALID, FieldError, Problem, conflict, forbidden, invalid, not_found, precondition
+from chengxin.errors import INPUT_INVALID, FieldError, conflict, forbidden, invalid, not_found, precondition
 from chengxin.tabular.bounds import LONGEST_RECORD, MOST_BYTES_OF_BATCH, MOST_ITEMS, bytes_of, is_bounded, length_of
 from chengxin.values.clock import rfc3339
-from chengxin.values.ids import is_objection_no, names_identity_number
-from chengxin.values.provider_statement import ChangeStatement, batch_bytes
-from chengxin.values.workdays import WorkCalendar
-from services.ingest.domain.normalisation import is_date
+from chengxin.values.ids import names_identity_number
+from chengxin.values.provider_statement import batch_bytes
 from services.ingest.domain.validator import Violation
 
 # The most records in one batch: it is one transaction, and stays well under the 16 MB of messages and documents.
@@ -27,10 +23,7 @@ MOST_BATCHES: Final = 10_000
 _SUBMISSION_ID: Final = re.compile(r"(?!(?:findings|nothing-to-report)\Z)[A-Za-z0-9_-]{8,64}\Z")
 # Submission ids that would collide with other addresses.
 _RESERVED_IDS: Final = frozenset({"agreements", "findings", "mappings", "nothing-to-report"})
-# No document of a state organ is older than this day.
-_FOUNDED: Final = "1949-10-01"
 _SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
-_encoder: Final = msgspec.json.Encoder(order="sorted")
 
 DELIVERY_ENTRY_UNKNOWN = not_found(
     "DELIVERY_ENTRY_UNKNOWN",
@@ -102,37 +95,6 @@ DELIVERY_END_MISSING = precondition(
     "It is not clear that the delivery is whole, {committed} batches are committed: tell record_count in the header, or"
     " send end at last",
 )
-RECORD_INVALID = invalid(
-    "RECORD_INVALID",
-    "记录不符合目录要求，请按 errors 逐项修正",
-    "The record does not obey the catalog entry; see errors for each item",
-)
-RECORD_KEY_CHANGED = precondition(
-    "RECORD_KEY_CHANGED",
-    "变更后的标识项（{items}）与原记录不同，请撤销原记录后重新报送",
-    "The change alters the items that identify the record ({items}); revoke it and deliver a new one",
-)
-RECORD_REVOKED = precondition(
-    "RECORD_REVOKED",
-    "记录 {record_id} 已撤销，不能再变更",
-    "Record {record_id} is revoked and cannot be changed",
-)
-RECORD_CHANGED_SINCE = conflict(
-    "RECORD_CHANGED_SINCE",
-    "变更依据的是记录 {record_id} 第 {based_on} 版，现行为第 {current} 版；请读取现行版本，重新提出变更",
-    "The change was made from version {based_on} of record {record_id}, which is at version {current} now; read it and"
-    " ask again",
-)
-RECORD_NOT_YOURS = forbidden(
-    "RECORD_NOT_YOURS",
-    "该记录由其他单位提供，只有提供单位可以变更或查看",
-    "The record belongs to another provider; only its provider may see or change it",
-)
-OBJECTION_REQUIRED = forbidden(
-    "OBJECTION_REQUIRED",
-    "信用中心只能依据异议更正记录，请填写异议编号 objection_no",
-    "The centre changes a record only for an objection; give its objection_no",
-)
 FEED_NOT_FOR_YOU = forbidden(
     "FEED_NOT_FOR_YOU",
     "变更流只供信息披露和异议处理服务使用",
@@ -173,17 +135,17 @@ class Header:
             or names_identity_number(self.submission_id)
             or self.submission_id in _RESERVED_IDS
         ):
-            faults.append(_fault("submission_id", "8 到 64 位字母、数字、_ 或 -", "8 to 64 of A-Z a-z 0-9 _ -"))
+            faults.append(format_fault("submission_id", "8 到 64 位字母、数字、_ 或 -", "8 to 64 of A-Z a-z 0-9 _ -"))
         if not self.entry_code:
-            faults.append(_fault("entry_code", "请填写目录条目代码", "give the code of the catalog entry"))
+            faults.append(format_fault("entry_code", "请填写目录条目代码", "give the code of the catalog entry"))
         if self.entry_version < 0:
-            faults.append(_fault("entry_version", "不能为负数", "must not be negative"))
+            faults.append(format_fault("entry_version", "不能为负数", "must not be negative"))
         if self.record_count < 0:
-            faults.append(_fault("record_count", "不能为负数", "must not be negative"))
+            faults.append(format_fault("record_count", "不能为负数", "must not be negative"))
         if len(self.file_name) > 255:
-            faults.append(_fault("file_name", "不能超过 255 个字符", "at most 255 characters"))
+            faults.append(format_fault("file_name", "不能超过 255 个字符", "at most 255 characters"))
         if self.file_sha256 and not _SHA256.match(self.file_sha256):
-            faults.append(_fault("file_sha256", "64 位小写十六进制", "64 lower-case hexadecimal digits"))
+            faults.append(format_fault("file_sha256", "64 位小写十六进制", "64 lower-case hexadecimal digits"))
         if faults:
             raise INPUT_INVALID(fields=faults)
         return self
@@ -216,7 +178,7 @@ class Batch:
         if self.number > MOST_BATCHES:
             raise TOO_MANY_BATCHES(limit=MOST_BATCHES)
         if not self.records:
-            raise INPUT_INVALID(fields=[_fault("records", "批次不能为空", "a batch must not be empty")])
+            raise INPUT_INVALID(fields=[format_fault("records", "批次不能为空", "a batch must not be empty")])
         for record in self.records:
             if not is_bounded(record.items):
                 raise RECORD_TOO_LARGE(
@@ -287,67 +249,6 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class LawfulChange:
-    """A request for a lawful later change of one record (Art. 11)."""
-
-    record_id: str
-    reason: str
-    document_number: str = ""
-    effective_date: str = ""
-    objection_no: str = ""
-    request_id: str = ""
-    # All items of the record after an amendment; None revokes the record.
-    items: Mapping[str, str] | None = None
-    # The version from which the change was made; 0 if the request does not state it.
-    based_on_version: int = 0
-    # The provider's signed statement on the change (`chengxin.values.provider_statement`); empty without one.
-    signature: str = ""
-
-    @property
-    def asked(self) -> ChangeStatement:
-        """The content of the request as a statement to be signed."""
-        fields = (self.request_id, self.reason, self.document_number, self.effective_date, self.objection_no)
-        return ChangeStatement(*fields, items=self.items)
-
-    def checked(self, today: date) -> "LawfulChange":
-        """Returns the change itself; `today` is a Shanghai date. Raises INPUT_INVALID, which names each wrong field."""
-        faults = []
-        if not self.record_id:
-            faults.append(_fault("record_id", "请填写记录编号", "give the id of the record"))
-        if not self.reason.strip():
-            faults.append(_fault("reason", "请说明变更或撤销的理由", "say why, in words"))
-        if self.effective_date and not is_date(self.effective_date):
-            faults.append(_fault("effective_date", "应为 YYYY-MM-DD", "must be YYYY-MM-DD"))
-        elif self.effective_date and not _FOUNDED <= self.effective_date <= today.isoformat():
-            texts = (f"应在 {_FOUNDED} 至今日（{today}）之间", f"must be from {_FOUNDED} up to and with today, {today}")
-            faults.append(_fault("effective_date", *texts))
-        # Only the objection service knows whether the objection exists and is about this record (README, what it cannot
-        # see).
-        if self.objection_no and not is_objection_no(self.objection_no):
-            texts = (
-                "异议编号应形如 YY-20261124-0001，没有异议请留空",
-                "must be like YY-20261124-0001; empty without one",
-            )
-            faults.append(_fault("objection_no", *texts))
-        if not is_bounded(self.items or {}):
-            zh = f"最多 {MOST_ITEMS} 项、{LONGEST_RECORD} 个字符"
-            faults.append(_fault("items", zh, f"at most {MOST_ITEMS} items and {LONGEST_RECORD} characters"))
-        if self.based_on_version < 0:
-            faults.append(_fault("based_on_version", "不能为负数", "must not be negative"))
-        for name, limit in (("reason", 2000), ("document_number", 200), ("request_id", 128)):
-            if len(getattr(self, name)) > limit:
-                faults.append(_fault(name, f"不能超过 {limit} 个字符", f"at most {limit} characters"))
-        if faults:
-            raise INPUT_INVALID(fields=faults)
-        return self
-
-    def canonical(self) -> bytes:
-        """Returns the request as bytes, which distinguish a repeat from another request under the same request id."""
-        # A repeat may be signed again, and some kinds of signatures differ each time.
-        return _encoder.encode(replace(self, signature=""))
-
-
-@dataclass(frozen=True)
 class RecordOutcome:
     """The outcome of one delivered record, with the reasons for a rejection."""
 
@@ -363,21 +264,11 @@ class RecordOutcome:
     receipt: str = ""
 
 
-def days_late(calendar: WorkCalendar, effective: date, limit: int, today: date) -> int | None:
-    """Returns the working days by which a change that took effect on `effective` is reported after its limit (Art. 11).
-
-    Returns None when a year's calendar is missing: no change is refused for that, and no lateness is guessed.
-    """
-    try:
-        return max(0, calendar.working_days_between(effective, today) - limit)
-    except Problem:
-        return None
-
-
 def submission_key(provider: str, submission_id: str) -> str:
     """Returns the key of a submission; it includes the provider, because each provider chooses its own ids."""
     return f"{provider}/{submission_id}"
 
 
-def _fault(name: str, zh: str, en: str) -> FieldError:
+def format_fault(name: str, zh: str, en: str) -> FieldError:
+    """Returns what is wrong with the form of a field, in both languages."""
     return FieldError(name, "format", f"{zh} / {en}")

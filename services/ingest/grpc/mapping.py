@@ -1,4 +1,4 @@
-"""Ingest's values as messages of its contract."""
+"""Ingest's values as messages of its contract, and back."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -6,11 +6,12 @@ from functools import lru_cache
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from chengxin.values.document import RawDocument
 from chengxin.values.page_tokens import encode_page_token
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
-from services.ingest.domain.receipt import receipt_of
-from services.ingest.domain.submission import DeliveredRecord, Header, LawfulChange, OutcomeKind, Receipt, RecordOutcome
+from services.ingest.domain.lawful_change import LawfulChange
+from services.ingest.domain.published_version import PublishedVersion
+from services.ingest.domain.submission import DeliveredRecord, Header, OutcomeKind, Receipt, RecordOutcome
+from services.ingest.domain.submission_view import SubmissionView
 from services.ingest.domain.validator import Violation
 from services.ingest.usecases import read_submissions
 from services.ingest.usecases.record_history import HistoricVersion, RecordHistory
@@ -25,7 +26,7 @@ _OUTCOMES = {
 
 
 def header(message: pb.SubmissionHeader) -> Header:
-    """What the message says of a delivery."""
+    """The header in a message."""
     return Header(
         message.submission_id,
         message.entry_code,
@@ -102,23 +103,22 @@ def violation(found: Violation, language: str) -> pb.Violation:
     return pb.Violation(item=found.item, rule=found.rule, message=found.message(language), value=found.value)
 
 
-def submission(found: RawDocument) -> pb.Submission:
+def submission(found: SubmissionView) -> pb.Submission:
     """A submission with its receipt."""
-    closed = receipt_of(found)
     message = pb.Submission(
-        submission_id=found["submission_id"],
-        entry_code=found["entry_code"],
-        entry_version=found["entry_version"],
-        provider_uscc=found["provider"],
-        state=pb.SUBMISSION_STATE_CLOSED if closed else pb.SUBMISSION_STATE_OPEN,
-        batches_committed=found["batches_committed"],
-        counts=pb.Counts(**found["counts"]),
-        file_name=found.get("file_name", ""),
-        file_sha256=found.get("file_sha256", ""),
-        receipt=receipt(closed) if closed else None,
-        record_count=found.get("record_count") or 0,
+        submission_id=found.submission_id,
+        entry_code=found.entry_code,
+        entry_version=found.entry_version,
+        provider_uscc=found.provider,
+        state=pb.SUBMISSION_STATE_CLOSED if found.receipt else pb.SUBMISSION_STATE_OPEN,
+        batches_committed=found.batches_committed,
+        counts=pb.Counts(**found.counts),
+        file_name=found.file_name,
+        file_sha256=found.file_sha256,
+        receipt=receipt(found.receipt) if found.receipt else None,
+        record_count=found.record_count,
     )
-    message.create_time.FromDatetime(found["created_at"])
+    message.create_time.FromDatetime(found.created_at)
     return message
 
 
@@ -129,21 +129,46 @@ def reject(found: read_submissions.RejectRow, language: str) -> pb.Reject:
 
 def change(part: read_submissions.FeedBatchPart) -> pb.Change:
     """Some record versions of one transaction."""
-    message = pb.Change(position=part.position, records=map(_version, part.records), last=part.last)
+    message = pb.Change(position=part.position, records=map(record_version, part.records), last=part.last)
     message.committed_at.FromDatetime(part.at)
     return message
 
 
-def head(record: RawDocument) -> pb.RecordHead:
-    """Whose a record is and who answers for it."""
+def record_version(record: PublishedVersion) -> pb.RecordVersion:
+    """One version of a record."""
+    subject = record.subject
+    return pb.RecordVersion(
+        record_id=record.record_id,
+        version=record.version,
+        entry_code=record.entry_code,
+        entry_version=record.entry_version,
+        provider_uscc=record.provider,
+        provider_name=record.provider_name,
+        subject=pb.SubjectIdentity(
+            subject_ref=subject.ref,
+            kind=subject.kind,
+            name=subject.name,
+            scheme=subject.scheme,
+            uscc=subject.uscc,
+        ),
+        items=record.items,
+        revoked=record.revoked,
+        objection_no=record.objection_no,
+        reason=record.reason,
+        recorded_at=_timestamp(record.recorded_at),
+    )
+
+
+def head(record: PublishedVersion) -> pb.RecordHead:
+    """The subject and the provider of a record."""
     return pb.RecordHead(
-        record_id=record["_id"],
-        version=record["version"],
-        entry_code=record["entry_code"],
-        entry_version=record["entry_version"],
-        provider_uscc=record["provider"],
-        provider_name=record["provider_name"],
-        subject_ref=record["subject"]["ref"],
+        record_id=record.record_id,
+        version=record.version,
+        entry_code=record.entry_code,
+        entry_version=record.entry_version,
+        provider_uscc=record.provider,
+        provider_name=record.provider_name,
+        subject_ref=record.subject.ref,
     )
 
 
@@ -184,31 +209,7 @@ def _delivered_version(found: HistoricVersion) -> pb.DeliveredVersion:
 
 @lru_cache(16)
 def _timestamp(at: datetime) -> Timestamp:
-    # Only for a message that takes a copy. All records of a batch have the same one.
+    # Cached, because all records of a batch have the same one; the message that gets it must copy it.
     message = Timestamp()
     message.FromDatetime(at)
     return message
-
-
-def _version(record: RawDocument) -> pb.RecordVersion:
-    subject = record["subject"]
-    return pb.RecordVersion(
-        record_id=record["_id"],
-        version=record["version"],
-        entry_code=record["entry_code"],
-        entry_version=record["entry_version"],
-        provider_uscc=record["provider"],
-        provider_name=record["provider_name"],
-        subject=pb.SubjectIdentity(
-            subject_ref=subject["ref"],
-            kind=subject["kind"],
-            name=subject["name"],
-            scheme=subject["scheme"],
-            uscc=subject["uscc"],
-        ),
-        items=record["items"],
-        revoked=bool(record.get("revoked")),
-        objection_no=record.get("objection_no") or "",
-        reason=record.get("reason") or "",
-        recorded_at=_timestamp(record["recorded_at"]),
-    )

@@ -1,4 +1,4 @@
-"""gRPC face: message to use case to message. No decisions here."""
+"""The gRPC face: it maps messages to use cases and their results to messages, and decides nothing."""
 
 from collections.abc import Iterator
 
@@ -60,15 +60,15 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
     @serves(read_submissions.submission)
     def GetSubmission(self, request: pb.GetSubmissionRequest, context: grpc.ServicerContext) -> pb.Submission:
         """How far a submission is, or its receipt."""
-        whose, named = request.provider_uscc, request.submission_id
-        return mapping.submission(read_submissions.submission(self._ctx, caller(), whose, named))
+        provider, submission_id = request.provider_uscc, request.submission_id
+        return mapping.submission(read_submissions.submission(self._ctx, caller(), provider, submission_id))
 
     @serves(read_submissions.rejects)
     def ListRejects(self, request: pb.ListRejectsRequest, context: grpc.ServicerContext) -> pb.ListRejectsResponse:
         """Rejected records with their reasons."""
         size = _size(request.page_size)
         after = reject_position(request.page_token)
-        page, following = read_submissions.rejects(self._ctx, caller(), "", request.submission_id, after, size)
+        page, following = read_submissions.rejects(self._ctx, caller(), request.submission_id, after, size)
         told = [mapping.reject(found, _language()) for found in page]
         token = encode_page_token(following)
         return pb.ListRejectsResponse(rejects=told, next_page_token=token)
@@ -93,7 +93,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
 
     @serves(read_submissions.head)
     def GetRecordHead(self, request: pb.GetRecordHeadRequest, context: grpc.ServicerContext) -> pb.RecordHead:
-        """Whose a record is and who answers for it."""
+        """The subject and the provider of a record."""
         return mapping.head(read_submissions.head(self._ctx, caller(), request.record_id))
 
 

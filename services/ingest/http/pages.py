@@ -1,8 +1,9 @@
-"""The page for direct reporting (Art. 10): what a provider's officer needs beside the API, Chinese first.
+"""The page for direct reporting (Art. 10), for a provider's officer, in Chinese first.
 
-What happens on it is the API's: its script (`static/report.js`) is one more client.
+Its script (`static/report.js`) is one more client of the API.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,18 +14,18 @@ from chengxin.auth.request_context import caller
 from chengxin.errors import Problem
 from chengxin.http.pages import Templates
 from chengxin.values.clock import SHANGHAI
-from chengxin.values.document import RawDocument
 from chengxin.values.page_tokens import encode_page_token
 from services.ingest.context import IngestContext
+from services.ingest.domain.submission_view import SubmissionView
 from services.ingest.http.page_messages import WORDS
-from services.ingest.usecases import read_submissions
+from services.ingest.usecases import agreements, read_submissions
 
 SCRIPT: Final = Path(__file__).parents[1] / "static" / "report.js"
 _PER_PAGE: Final = 20
 
 
 @dataclass(frozen=True)
-class Line:
+class SubmissionLine:
     """A submission on the page."""
 
     submission_id: str
@@ -36,11 +37,11 @@ class Line:
     # In Asia/Shanghai.
     begun: datetime
     closed: bool
-    counts: dict[str, int]
+    counts: Mapping[str, int]
 
 
 class Pages:
-    """Renders the page. What providers wrote is escaped."""
+    """Renders the page, and escapes what providers wrote."""
 
     def __init__(self, ctx: IngestContext) -> None:
         self._ctx = ctx
@@ -70,31 +71,31 @@ class Pages:
         )
 
     def refused(self, problem: Problem, language: str) -> str:
-        """Why the page is not shown, and the way back."""
+        """The page that says why the caller is refused, with the way back."""
         told = [field.message for field in problem.fields]
         return self._templates.render("refused.html", language, text=problem.text(language), told=told)
 
     def _organ(self, language: str) -> str:
-        """In what capacity an organ's officer looks, and her organisation's code: no entry names it."""
+        """The capacity and organisation code of an organ's officer: no entry names the organisation."""
         words = self._templates.words(language)
         told = [words[f"role.{role}"] for role in sorted(caller().roles) if f"role.{role}" in words]
         return " ".join((*told, caller().org))
 
     def _signing_agreement(self) -> str:
         """The caller's agreement where it demands that deliveries are signed; empty where it does not."""
-        found = self._ctx.store.providers.agreement(caller().org)
-        return str(found["document"]) if found and found["signature_required"] else ""
+        terms = agreements.terms_of(self._ctx, caller().org)
+        return terms.document if terms and terms.signature_required else ""
 
 
-def _line(row: RawDocument, names: dict[str, str], called: dict[str, str]) -> Line:
-    return Line(
-        row["submission_id"],
-        row["provider"],
-        called.get(row["provider"]) or row["provider"],
-        row["entry_code"],
-        names.get(row["entry_code"], ""),
-        row.get("file_name") or "",
-        row["created_at"].astimezone(SHANGHAI),
-        bool(row.get("receipt")),
-        dict(row["counts"]),
+def _line(found: SubmissionView, names: dict[str, str], called: dict[str, str]) -> SubmissionLine:
+    return SubmissionLine(
+        found.submission_id,
+        found.provider,
+        called.get(found.provider) or found.provider,
+        found.entry_code,
+        names.get(found.entry_code, ""),
+        found.file_name,
+        found.created_at.astimezone(SHANGHAI),
+        found.receipt is not None,
+        found.counts,
     )

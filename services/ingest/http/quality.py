@@ -1,4 +1,4 @@
-"""HTTP face of quality and timeliness: JSON and CSV out. No decisions here."""
+"""The HTTP face of quality and timeliness: it answers with JSON and CSV, and decides nothing."""
 
 from datetime import date, timedelta
 from typing import Any, Final
@@ -14,9 +14,17 @@ from chengxin.http.web import answer, idempotency_key
 from chengxin.values.page_tokens import encode_page_token
 from services.ingest.context import IngestContext
 from services.ingest.domain.reporting_periods import LOOKED_BACK
-from services.ingest.http.quality_schemas import (
+from services.ingest.http.quality_answers import (
     FINDING_COLUMNS,
     REPORT_COLUMNS,
+    csv_answer,
+    finding_answer,
+    finding_row,
+    overdue_answer,
+    report_answer,
+    report_row,
+)
+from services.ingest.http.quality_schemas import (
     DeclarationAnswer,
     DeclarationBody,
     FindingAnswer,
@@ -30,12 +38,6 @@ from services.ingest.http.quality_schemas import (
     ReportsAnswer,
     SearchedAnswer,
     SeriesQuery,
-    csv_answer,
-    finding_answer,
-    finding_row,
-    overdue_answer,
-    report_answer,
-    report_row,
 )
 from services.ingest.usecases import anomalies, quality_reports
 from services.ingest.usecases.paging import series_position, submission_position
@@ -44,7 +46,7 @@ _QUALITY: Final = Tag(
     name="quality", description="What was expected of providers, what came, and what is out of the ordinary"
 )
 _QUARTER: Final = timedelta(days=90)
-# No delivery is as old; dates can be counted back from it.
+# Every delivery is later, and a quarter can be counted back from it.
 _EARLIEST: Final = date(1990, 1, 1)
 
 

@@ -1,4 +1,4 @@
-"""HTTP face of delivered records: what became of them, and their later changes. No decisions here."""
+"""The HTTP face of delivered records: what became of them, and their later changes. It decides nothing."""
 
 from dataclasses import asdict, replace
 from typing import Any, Final
@@ -14,7 +14,8 @@ from chengxin.http.web import PageQuery, Parameters, answer, idempotency_key
 from chengxin.values.clock import rfc3339
 from chengxin.values.page_tokens import encode_page_token, number_after
 from services.ingest.context import IngestContext
-from services.ingest.domain.submission import LawfulChange, RecordOutcome
+from services.ingest.domain.lawful_change import LawfulChange
+from services.ingest.domain.submission import RecordOutcome
 from services.ingest.usecases import amend_record, record_history
 
 _RECORDS: Final = Tag(name="records", description="What was made of the records that providers delivered")
@@ -118,7 +119,7 @@ def add_records(app: OpenAPI, ctx: IngestContext) -> None:
         after = number_after(query.page_token)
         return _history(record_history.record(ctx, caller(), path.record_id, after, query.page_size))
 
-    # Not by GET: what identifies a record may be personal, and addresses are kept in logs.
+    # A POST, because the values that identify a record may be personal, and logs keep addresses.
     @app.post(
         "/v1/records/queries",
         tags=[_RECORDS],

@@ -1,4 +1,4 @@
-"""HTTP face of what surrounds direct reporting: agreements, column mappings, previews. No decisions here."""
+"""The HTTP face of direct reporting: agreements, column mappings and previews. It decides nothing."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,7 +14,9 @@ from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
 from chengxin.http.web import UploadedFile, answer
 from chengxin.tabular.columns import ItemName
+from chengxin.values.clock import rfc3339
 from services.ingest.context import IngestContext
+from services.ingest.domain.provider_terms import ProviderTerms
 from services.ingest.domain.submission import Header
 from services.ingest.http.uploads import kept
 from services.ingest.usecases import agreements, column_mappings, preview_file
@@ -117,7 +119,7 @@ class PreviewAnswer(BaseModel):
 
 
 def add_agreements(app: OpenAPI, ctx: IngestContext) -> None:
-    """The terms of providers."""
+    """Adds the addresses of agreements."""
 
     @app.put(
         "/v1/submissions/agreements/<provider>",
@@ -129,7 +131,7 @@ def add_agreements(app: OpenAPI, ctx: IngestContext) -> None:
     def agree(path: ProviderPath, body: AgreementBody) -> Response:
         """It holds from the next delivery; doing it again changes nothing."""
         wanted = AgreementTerms(body.signature_required, body.document)
-        return answer(agreements.agree(ctx, caller(), path.provider, wanted))
+        return answer(_agreement(agreements.agree(ctx, caller(), path.provider, wanted)))
 
     @app.get(
         "/v1/submissions/agreements/<provider>",
@@ -140,11 +142,11 @@ def add_agreements(app: OpenAPI, ctx: IngestContext) -> None:
     @serves(agreements.agreed)
     def agreed(path: ProviderPath) -> Response:
         """A provider sees its own."""
-        return answer(agreements.agreed(ctx, caller(), path.provider))
+        return answer(_agreement(agreements.agreed(ctx, caller(), path.provider)))
 
 
 def add_mappings(app: OpenAPI, ctx: IngestContext) -> None:
-    """What providers call their columns."""
+    """Adds the addresses of column mappings."""
 
     @app.get(
         "/v1/submissions/mappings/<entry>",
@@ -171,7 +173,7 @@ def add_mappings(app: OpenAPI, ctx: IngestContext) -> None:
 
 
 def add_preview(app: OpenAPI, ctx: IngestContext) -> None:
-    """A look at a file."""
+    """Adds the address of previews."""
 
     @app.post(
         "/v1/submissions/preview",
@@ -186,6 +188,15 @@ def add_preview(app: OpenAPI, ctx: IngestContext) -> None:
         with kept(form.file) as upload:
             seen = preview_file.preview(ctx, caller(), header, upload)
         return answer(_preview(seen))
+
+
+def _agreement(terms: ProviderTerms) -> dict[str, Any]:
+    return {
+        "provider_uscc": terms.provider,
+        "signature_required": terms.signature_required,
+        "document": terms.document,
+        "changed_at": rfc3339(terms.changed_at),
+    }
 
 
 def _preview(seen: preview_file.Preview) -> dict[str, Any]:

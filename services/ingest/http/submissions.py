@@ -1,4 +1,4 @@
-"""HTTP face: files and JSON in, JSON and CSV out. No decisions here."""
+"""The HTTP face of submissions: it takes files and JSON, answers with JSON and CSV, and decides nothing."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,11 +13,11 @@ from chengxin.auth import request_context
 from chengxin.auth.policy import Admission, open_to_all, serves
 from chengxin.auth.request_context import caller
 from chengxin.http.web import PageQuery, UploadedFile, answer, make_app
-from chengxin.values.document import RawDocument
+from chengxin.values.clock import rfc3339
 from chengxin.values.page_tokens import encode_page_token
 from services.ingest.context import IngestContext
-from services.ingest.domain.receipt import receipt_of
 from services.ingest.domain.submission import Header
+from services.ingest.domain.submission_view import SubmissionView
 from services.ingest.http import rejects_file
 from services.ingest.http.page_routes import add_pages
 from services.ingest.http.reporting import add_agreements, add_mappings, add_preview
@@ -163,7 +163,7 @@ class KeysAnswer(BaseModel):
 
 
 def make_ingest_app(ctx: IngestContext, admission: Admission | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
-    """The app."""
+    """Makes the app of ingest."""
     app = make_app("ingest", admission, ready)
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
     app.request_class = UploadRequest
@@ -197,7 +197,7 @@ def _add_upload(app: OpenAPI, ctx: IngestContext) -> None:
         try:
             taken = submit_file.submit_file(ctx, caller(), header, upload)
         except BaseException:
-            # Also when the rule refuses the caller.
+            # The rule may have refused the caller, so that the use case did not close it.
             upload.close()
             raise
         told: dict[str, Any] = {"submission_id": taken.submission_id, "sheets_not_read": list(taken.unread)}
@@ -220,7 +220,7 @@ def _add_submissions(app: OpenAPI, ctx: IngestContext) -> None:
     @open_to_all("receipts are verified by anybody who holds one")
     def keys() -> Response:
         """Every public key that receipts were ever signed with."""
-        return answer({"keys": ctx.store.jwks()})
+        return answer({"keys": read_submissions.receipt_keys(ctx)})
 
     @app.get(
         "/v1/submissions/<submission_id>",
@@ -256,16 +256,29 @@ def _add_rejects(app: OpenAPI, ctx: IngestContext) -> None:
     def rejects(path: SubmissionPath, query: RejectsQuery) -> Response:
         """In order of row; as a file in the delivered columns, to mend and deliver again."""
         if query.format != "json":
-            found, rows = read_submissions.all_rejects(ctx, caller(), "", path.submission_id)
+            found, rows = read_submissions.all_rejects(ctx, caller(), path.submission_id)
             return rejects_file.answer(ctx, found, rows, "" if query.format == "file" else query.format)
         after = reject_position(query.page_token)
-        page, following = read_submissions.rejects(ctx, caller(), "", path.submission_id, after, query.page_size)
+        page, following = read_submissions.rejects(ctx, caller(), path.submission_id, after, query.page_size)
         return answer({"rejects": [_reject(row) for row in page], "next_page_token": encode_page_token(following)})
 
 
-def _submission(found: RawDocument) -> dict[str, Any]:
-    receipt = receipt_of(found)
-    return read_submissions.submission_to_dict(found) | {"receipt": receipt.to_dict() if receipt else None}
+def _submission(found: SubmissionView) -> dict[str, Any]:
+    return {
+        "submission_id": found.submission_id,
+        "provider_uscc": found.provider,
+        "entry_code": found.entry_code,
+        "entry_version": found.entry_version,
+        "state": "closed" if found.receipt else "open",
+        "batches_committed": found.batches_committed,
+        "counts": found.counts,
+        "record_count": found.record_count,
+        "file_name": found.file_name,
+        "file_sha256": found.file_sha256,
+        "sheets_not_read": list(found.form.unread),
+        "created_at": rfc3339(found.created_at),
+        "receipt": found.receipt.to_dict() if found.receipt else None,
+    }
 
 
 def _reject(row: read_submissions.RejectRow) -> dict[str, Any]:

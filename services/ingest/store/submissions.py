@@ -28,7 +28,7 @@ class IngestStore:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.transact = store.transact
-        self.once = store.once
+        self.once_on = store.once_on
         self.follow = store.follow
         self.rows = store.rows
         self.quality = quality.QualityStore(store)

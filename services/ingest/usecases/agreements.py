@@ -1,52 +1,41 @@
 """What was agreed with a provider on how it delivers (Art. 10, 12)."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Principal, Role
-from chengxin.errors import INPUT_INVALID, NOT_FOUND, FieldError, Problem
+from chengxin.errors import INPUT_INVALID, NOT_FOUND, FieldError
 from chengxin.store.database import UnitOfWork
 from chengxin.values.acts import Act
-from chengxin.values.clock import rfc3339
 from services.ingest.context import IngestContext
 from services.ingest.domain.identifiers import uscc_fault
+from services.ingest.domain.provider_terms import ProviderTerms
+from services.ingest.usecases.permissions import own
 
 
 @dataclass(frozen=True)
 class AgreementTerms:
-    """The terms of an agreement: whether every delivery must be signed, and the agreement's name or number."""
+    """The terms that the centre enters: whether every delivery must be signed, and the agreement's name or number."""
 
     signature_required: bool
     document: str
 
 
-def own(ctx: IngestContext, caller: Principal, provider: str, *_: Any) -> Problem | None:
-    """a provider reads only its own"""
-    if Role.PROVIDER in caller.roles and provider != caller.org:
-        return NOT_FOUND(what=provider)
-    return None
-
-
 @command(Act.AGREEMENT_CHANGED, roles={Role.CENTRE}, articles=("10", "12"))
-def agree(ctx: IngestContext, caller: Principal, provider: str, terms: AgreementTerms) -> dict[str, Any]:
-    """Puts down what was agreed with a provider; it holds from the next delivery. Raises INPUT_INVALID."""
+def agree(ctx: IngestContext, caller: Principal, provider: str, terms: AgreementTerms) -> ProviderTerms:
+    """Keeps what was agreed with a provider; it holds from the next delivery. Raises INPUT_INVALID."""
     if uscc_fault(provider):
         told = "统一社会信用代码不正确 / not a unified social credit code"
         raise INPUT_INVALID(fields=[FieldError("provider", "uscc", told)])
-    kept = {
-        "signature_required": terms.signature_required,
-        "document": terms.document.strip(),
-        "changed_at": ctx.clock.now(),
-    }
-    details = {"provider": provider, "signature_required": terms.signature_required}
+    agreement = ProviderTerms(provider, terms.signature_required, terms.document.strip(), ctx.clock.now())
+    details = {"provider": provider, "signature_required": agreement.signature_required}
 
     def work(unit: UnitOfWork) -> None:
-        ctx.store.providers.keep_agreement(provider, kept, unit.session)
+        ctx.store.providers.keep_agreement(provider, agreement.to_row(), unit.session)
         unit.record(ctx.audit.event(Act.AGREEMENT_CHANGED, caller, details=details).encode())
 
     ctx.patiently(lambda: ctx.store.transact(work))
-    return _told(provider, kept)
+    return agreement
 
 
 @query(
@@ -55,19 +44,15 @@ def agree(ctx: IngestContext, caller: Principal, provider: str, terms: Agreement
     articles=("10", "12"),
     when=(own,),
 )
-def agreed(ctx: IngestContext, caller: Principal, provider: str) -> dict[str, Any]:
+def agreed(ctx: IngestContext, caller: Principal, provider: str) -> ProviderTerms:
     """What was agreed with a provider. Raises NOT_FOUND."""
     ctx.audit.record(ctx.audit.event(Act.AGREEMENT_READ, caller, details={"provider": provider}))
-    found = ctx.store.providers.agreement(provider)
-    if found is None:
+    if (found := terms_of(ctx, provider)) is None:
         raise NOT_FOUND(what=provider)
-    return _told(provider, found)
+    return found
 
 
-def _told(provider: str, kept: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "provider_uscc": provider,
-        "signature_required": bool(kept["signature_required"]),
-        "document": kept["document"],
-        "changed_at": rfc3339(kept["changed_at"]),
-    }
+def terms_of(ctx: IngestContext, provider: str) -> ProviderTerms | None:
+    """The terms under which a provider delivers; None where nothing was agreed."""
+    row = ctx.store.providers.agreement(provider)
+    return ProviderTerms.read(row) if row else None

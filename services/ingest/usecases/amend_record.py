@@ -10,14 +10,13 @@ from chengxin.auth.executor import command
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import NOT_FOUND, FieldError, Problem
 from chengxin.store.database import UnitOfWork
+from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from chengxin.values.clock import as_stored
 from chengxin.values.document import RawDocument
 from services.ingest.context import IngestContext
 from services.ingest.domain.catalog_entry import DeliveryEntry, EntryProvider
-from services.ingest.domain.provider_signature import read_change_statement
-from services.ingest.domain.record_versioning import next_version
-from services.ingest.domain.submission import (
+from services.ingest.domain.lawful_change import (
     OBJECTION_REQUIRED,
     RECORD_CHANGED_SINCE,
     RECORD_INVALID,
@@ -25,18 +24,21 @@ from services.ingest.domain.submission import (
     RECORD_NOT_YOURS,
     RECORD_REVOKED,
     LawfulChange,
-    OutcomeKind,
-    RecordOutcome,
     days_late,
 )
+from services.ingest.domain.provider_signature import read_change_statement
+from services.ingest.domain.record_versioning import next_version
+from services.ingest.domain.submission import OutcomeKind, RecordOutcome
+from services.ingest.usecases.agreements import terms_of
 
-# What a kept receipt is sealed for: the digest in it would let anybody with the store try out identity numbers.
+# The purpose for which a stored receipt is sealed: the digest in it would let a reader of the store try out identity
+# numbers.
 RECEIPT: Final = "receipt"
 
 
 @dataclass(frozen=True)
 class _Act:
-    """A change as it is carried out: what is asked of which version by whom, with the provider's word if it gave one."""
+    """A change as it is carried out: the request, the version before it, and the provider's signature, if any."""
 
     caller: Principal
     change: LawfulChange
@@ -46,29 +48,50 @@ class _Act:
     unit: UnitOfWork
 
 
-def may_change(ctx: IngestContext, caller: Principal, change: LawfulChange) -> Problem | None:
-    """the record is the caller's own; the centre changes one only for an objection"""
-    if Role.PROVIDER in caller.roles:
-        record = ctx.store.record(change.record_id)
-        return None if record is None or record["provider"] == caller.org else RECORD_NOT_YOURS()
-    return None if change.objection_no else OBJECTION_REQUIRED()
+def for_objection(ctx: IngestContext, caller: Principal, change: LawfulChange) -> Problem | None:
+    """the centre changes a record only for an objection"""
+    if Role.PROVIDER in caller.roles or change.objection_no:
+        return None
+    return OBJECTION_REQUIRED()
 
 
-@command(Act.RECORD_AMENDED, roles={Role.PROVIDER, Role.CENTRE}, articles=("11", "12", "25"), when=(may_change,))
+def may_change(ctx: IngestContext, caller: Principal, record: RawDocument | None, record_id: str) -> Problem | None:
+    """a provider changes only records of its own"""
+    if record is None:
+        return NOT_FOUND(what=record_id)
+    if Role.PROVIDER in caller.roles and record["provider"] != caller.org:
+        return RECORD_NOT_YOURS()
+    return None
+
+
+@command(
+    Act.RECORD_AMENDED,
+    roles={Role.PROVIDER, Role.CENTRE},
+    articles=("11", "12", "25"),
+    when=(for_objection,),
+    may=may_change,
+)
 def amend(ctx: IngestContext, caller: Principal, change: LawfulChange) -> RecordOutcome:
-    """A record gets a new version with these items; repeating a request id repeats nothing.
+    """A record gets a new version with these items; a repeated request id changes nothing.
 
-    Raises RECORD_INVALID, RECORD_KEY_CHANGED, RECORD_REVOKED, RECORD_CHANGED_SINCE, NOT_FOUND, and what is wrong with
-    its signature.
+    Raises NOT_FOUND, RECORD_NOT_YOURS, OBJECTION_REQUIRED, RECORD_INVALID, RECORD_KEY_CHANGED, RECORD_REVOKED,
+    RECORD_CHANGED_SINCE, and what is wrong with its signature.
     """
     return _once(ctx, caller, change, _amended)
 
 
-@command(Act.RECORD_REVOKED, roles={Role.PROVIDER, Role.CENTRE}, articles=("11", "12", "25"), when=(may_change,))
+@command(
+    Act.RECORD_REVOKED,
+    roles={Role.PROVIDER, Role.CENTRE},
+    articles=("11", "12", "25"),
+    when=(for_objection,),
+    may=may_change,
+)
 def revoke(ctx: IngestContext, caller: Principal, change: LawfulChange) -> RecordOutcome:
-    """A record ceases to have effect and stays in history; repeating a request id repeats nothing.
+    """A record ceases to have effect and stays in history; a repeated request id changes nothing.
 
-    Raises RECORD_REVOKED, RECORD_CHANGED_SINCE, NOT_FOUND, and what is wrong with its signature.
+    Raises NOT_FOUND, RECORD_NOT_YOURS, OBJECTION_REQUIRED, RECORD_REVOKED, RECORD_CHANGED_SINCE, and what is wrong
+    with its signature.
     """
     return _once(ctx, caller, change, _revoked)
 
@@ -81,10 +104,10 @@ def _once(
 ) -> RecordOutcome:
     change.checked(ctx.clock.today())
 
-    def work(unit: UnitOfWork) -> RecordOutcome:
-        record = ctx.store.record(change.record_id, unit.session)
-        if record is None:
-            raise NOT_FOUND(what=change.record_id)
+    def load(unit: UnitOfWork) -> RawDocument:
+        return authorise(ctx.store.record(change.record_id, unit.session), change.record_id)
+
+    def work(unit: UnitOfWork, record: RawDocument) -> RecordOutcome:
         signature = _signature(ctx, caller, change)
         if record.get("revoked"):
             raise RECORD_REVOKED(record_id=change.record_id)
@@ -107,14 +130,14 @@ def _once(
         return RecordOutcome(0, outcome, change.record_id, answer["version"], late_working_days=late, receipt=receipt)
 
     who = _who(caller)
-    done = ctx.patiently(lambda: ctx.store.once(who, change.request_id, change.canonical(), work, keep))
+    done = ctx.patiently(lambda: ctx.store.once_on(load, who, change.request_id, change.canonical(), work, keep))
     return done.or_read(read)
 
 
 def _signature(ctx: IngestContext, caller: Principal, change: LawfulChange) -> dict[str, str]:
-    # What the centre corrects for an objection is its own act: no agreement binds it.
-    agreement = ctx.store.providers.agreement(caller.org) if Role.PROVIDER in caller.roles else None
-    if (signed := read_change_statement(change, caller, agreement)) is None:
+    # A correction for an objection is the centre's own act: no agreement binds it.
+    terms = terms_of(ctx, caller.org) if Role.PROVIDER in caller.roles else None
+    if (signed := read_change_statement(change, caller, terms)) is None:
         return {}
     return {"jws": change.signature, "kid": signed.kid, "client_id": caller.client_id}
 
@@ -138,7 +161,7 @@ def _amended(ctx: IngestContext, act: _Act) -> RecordOutcome:
 
 
 def _without_raw(record: RawDocument) -> RawDocument:
-    """What goes on to a version with values of its own."""
+    """The fields that the next version inherits: it has values of its own."""
     return {k: v for k, v in record.items() if k != "raw"}
 
 
@@ -197,7 +220,7 @@ def _put_on_record(ctx: IngestContext, act: _Act, record: RawDocument, became: R
 
 
 def _entry(ctx: IngestContext, record: RawDocument) -> DeliveryEntry:
-    """The version in force today; the one that the record was delivered under when the entry is retired."""
+    """The version in force today; when the entry is retired, the one that the record was delivered under."""
     current = ctx.directory.in_force(record["entry_code"], ctx.clock.today().isoformat())
     return current or ctx.directory.version(record["entry_code"], record["entry_version"])
 

@@ -1,6 +1,5 @@
-"""Anomalies as findings (Art. 30): searched for as deliveries are counted, every day and when asked to; answered, closed."""
+"""Searches deliveries for anomalies (Art. 30), after each count, every day and when asked to; keeps the findings."""
 
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -8,17 +7,20 @@ from typing import Any, Final
 
 import structlog
 
+from chengxin.audit.trail import AuditEvent
 from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Principal, Role
-from chengxin.errors import NOT_FOUND, ROLE_NOT_ALLOWED, Problem, precondition
+from chengxin.concurrency.periodic_task import PeriodicTask
+from chengxin.errors import NOT_FOUND, ROLE_NOT_ALLOWED, Problem
 from chengxin.failures import is_transient, reason_of
 from chengxin.feeds.quarantine import Quarantine
 from chengxin.store.database import UnitOfWork
+from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from chengxin.values.canonical_json import digest
 from chengxin.values.clock import rfc3339
-from chengxin.values.document import RawDocument
 from services.ingest.context import IngestContext
+from services.ingest.domain.anomaly_finding import AnomalyFinding, FindingRemark, FindingState
 from services.ingest.domain.quality import Anomaly, Figures, PeriodFigures, anomalies
 from services.ingest.domain.reporting_duties import ReportingDuty
 from services.ingest.domain.reporting_periods import ReportingPeriod, before, known_cycle, period_of
@@ -27,35 +29,25 @@ from services.ingest.usecases.quality_reports import READERS, QualityPicture, Se
 
 log = structlog.get_logger()
 
-FINDING_CLOSED = precondition(
-    "FINDING_CLOSED",
-    "异常线索 {finding} 已办结，不能再说明或办结",
-    "Finding {finding} is closed; it takes no more explanations and is not closed again",
-)
-
-OPEN: Final = "open"
-EXPLAINED: Final = "explained"
-CLOSED: Final = "closed"
-
-# What ingest does of itself is on record as done by it.
+# Ingest itself, in the events of what it does on its own.
 _OWN: Final = Principal("ingest", frozenset({Role.SERVICE}), client_id="ingest")
 
 
 @dataclass(frozen=True)
 class Remark:
-    """What somebody says of a finding."""
+    """A remark that a caller makes on a finding."""
 
     finding_id: str
     text: str
 
     def canonical(self) -> bytes:
-        """What was asked, to tell a repeat from another request."""
+        """The request as bytes, which distinguish a repeat from another request."""
         return f"{self.finding_id}\0{self.text}".encode()
 
 
 @dataclass(frozen=True)
 class AnomalySearchResult:
-    """What a search did."""
+    """The result of a search: how many series it searched, and how many findings it raised."""
 
     series: int
     raised: int
@@ -75,7 +67,7 @@ def itself_or_organ(ctx: IngestContext, caller: Principal, *_: Any) -> Problem |
     when=(itself_or_organ,),
 )
 def recompute(ctx: IngestContext, caller: Principal) -> AnomalySearchResult:
-    """Counts what is not counted yet and looks for anomalies in every series; the same one again is no new finding."""
+    """Counts what is not counted yet and looks for anomalies in every series; a known anomaly raises no new finding."""
     while count(ctx):
         pass
     picture = QualityPicture(ctx)
@@ -93,7 +85,7 @@ def recompute(ctx: IngestContext, caller: Principal) -> AnomalySearchResult:
 
 
 def search(ctx: IngestContext, series: Iterable[tuple[str, str]]) -> None:
-    """Looks for anomalies in these series, by (provider, entry): what is looked at at once does not wait for the day."""
+    """Looks for anomalies in these series, by (provider, entry), without waiting for the day's search."""
     picture = QualityPicture(ctx)
     for one in (picture.owed[key] for key in sorted(series)):
         if known_cycle(one.cycle):
@@ -101,8 +93,8 @@ def search(ctx: IngestContext, series: Iterable[tuple[str, str]]) -> None:
 
 
 def _searched(ctx: IngestContext, picture: QualityPicture, owed: ReportingDuty) -> int:
-    """Searches one series. One that cannot be searched is told, and searched again on another day or delivery: it keeps
-    no other series from being searched."""
+    """Searches one series. A failure is logged, and does not keep the other series from being searched; this one is
+    searched again on another day or delivery."""
     try:
         return _search(ctx, picture, owed)
     except Exception as e:
@@ -122,11 +114,14 @@ def _search(ctx: IngestContext, picture: QualityPicture, owed: ReportingDuty) ->
         known = ctx.quality.findings_named(list(by_id), unit.session)
         for finding_id, anomaly in by_id.items():
             if (row := known.get(finding_id)) is None:
-                ctx.quality.put_finding(_raised(ctx, owed, finding_id, anomaly), unit.session)
-                unit.record(_event(ctx, Act.FINDING_RAISED, _OWN, owed.provider, owed.entry_code, finding_id).encode())
-            elif row["state"] != CLOSED and row["figures"] != anomaly.figures:
-                changed = row | {"figures": dict(anomaly.figures), "last_seen": ctx.clock.now()}
-                ctx.quality.put_finding(changed, unit.session)
+                raised = _raised(ctx, owed, finding_id, anomaly)
+                ctx.quality.put_finding(raised.to_row(), unit.session)
+                unit.record(_event(ctx, Act.FINDING_RAISED, _OWN, raised).encode())
+            else:
+                before = AnomalyFinding.read(row)
+                after = before.seen_again(anomaly.figures, ctx.clock.now())
+                if after is not before:
+                    ctx.quality.put_finding(after.to_row(), unit.session)
         if not unit.events:
             unit.without_event("findings that are on record have other figures, at most")
         return len(by_id) - len(known)
@@ -135,7 +130,7 @@ def _search(ctx: IngestContext, picture: QualityPicture, owed: ReportingDuty) ->
 
 
 def _counted(ctx: IngestContext, picture: QualityPicture, owed: ReportingDuty) -> list[PeriodFigures]:
-    """The latest periods of a series that have figures or follow such a one, with what is needed to compare them."""
+    """The latest periods of a series, from the first one with figures on, with what is needed to compare them."""
     series = picture.of(owed)
     if not series["days"]:
         return []
@@ -143,7 +138,7 @@ def _counted(ctx: IngestContext, picture: QualityPicture, owed: ReportingDuty) -
     periods: list[ReportingPeriod] = []
     period = period_of(cycle, picture.today)
     began = date.fromisoformat(series["days"][0])
-    # Twice as many: the oldest that are looked at have their median, too.
+    # Twice as many, so that the oldest that is judged has its median, too.
     while period.last >= began and len(periods) <= 2 * rules["compared_periods"]:
         periods.insert(0, period)
         period = before(cycle, period)
@@ -171,137 +166,134 @@ def _since(
     return found
 
 
-def _raised(ctx: IngestContext, owed: ReportingDuty, finding_id: str, anomaly: Anomaly) -> RawDocument:
-    now = ctx.clock.now()
-    return {
-        "_id": finding_id,
-        "kind": anomaly.kind.value,
-        "provider": owed.provider,
-        "provider_name": owed.provider_name,
-        "entry_code": owed.entry_code,
-        "entry_name": {"zh": owed.entry_name.zh, "en": owed.entry_name.en},
-        "period": anomaly.period.name,
-        "first_day": anomaly.period.first.isoformat(),
-        "last_day": anomaly.period.last.isoformat(),
-        "figures": dict(anomaly.figures),
-        "state": OPEN,
-        "first_seen": now,
-        "last_seen": now,
-        "acts": [],
-    }
+def _raised(ctx: IngestContext, owed: ReportingDuty, finding_id: str, anomaly: Anomaly) -> AnomalyFinding:
+    now, period = ctx.clock.now(), anomaly.period
+    return AnomalyFinding(
+        finding_id=finding_id,
+        kind=anomaly.kind.value,
+        provider=owed.provider,
+        provider_name=owed.provider_name,
+        entry_code=owed.entry_code,
+        entry_name=owed.entry_name,
+        period=period.name,
+        first_day=period.first.isoformat(),
+        last_day=period.last.isoformat(),
+        figures=anomaly.figures,
+        state=FindingState.OPEN,
+        first_seen=now,
+        last_seen=now,
+    )
 
 
 def _finding_id(owed: ReportingDuty, anomaly: Anomaly) -> str:
-    """The same for the same anomaly in the same period, so that there is one finding of it."""
+    """The id of a finding: an anomaly has one in each period, so that it is found once."""
     name = "\0".join((anomaly.kind, owed.provider, owed.entry_code, anomaly.period.name))
     return f"fnd_{digest(name.encode())[:24]}"
+
+
+def own_finding(ctx: IngestContext, caller: Principal, found: AnomalyFinding | None, finding_id: str) -> Problem | None:
+    """a provider reads and explains only its own findings"""
+    if found is None or (Role.PROVIDER in caller.roles and found.provider != caller.org):
+        return NOT_FOUND(what=finding_id)
+    return None
 
 
 @query(Act.FINDING_LISTED, roles=READERS, articles=("30",), when=(only_own,))
 def findings(
     ctx: IngestContext, caller: Principal, wanted: SeriesFilter, state: str, kind: str, after: Any, size: int
-) -> tuple[list[RawDocument], Any]:
+) -> tuple[list[AnomalyFinding], Any]:
     """Findings, latest first, and the position of the next page; a size of 0 is all of them."""
     wanted = seen(caller, wanted)
     details = described(wanted) | {name: value for name, value in (("state", state), ("kind", kind)) if value}
     ctx.audit.record(ctx.audit.event(Act.FINDING_LISTED, caller, details=details))
     query = {"provider": wanted.provider, "entry_code": wanted.entry, "state": state, "kind": kind}
     rows = ctx.quality.findings_of(query, after, size + 1 if size else 0)
-    page = rows[:size] if size else rows
-    following = [page[-1]["first_seen"].isoformat(), page[-1]["_id"]] if len(rows) > len(page) else None
+    page = [AnomalyFinding.read(row) for row in (rows[:size] if size else rows)]
+    following = [page[-1].first_seen.isoformat(), page[-1].finding_id] if len(rows) > len(page) else None
     return page, following
 
 
-@query(Act.FINDING_READ, roles=READERS, articles=("30",))
-def finding(ctx: IngestContext, caller: Principal, finding_id: str) -> RawDocument:
-    """One finding. Raises NOT_FOUND, also for what is another provider's."""
-    found = _found(ctx, caller, finding_id)
-    ctx.audit.record(_event(ctx, Act.FINDING_READ, caller, found["provider"], found["entry_code"], finding_id))
-    return found
+@query(Act.FINDING_READ, roles=READERS, articles=("30",), may=own_finding)
+def finding(ctx: IngestContext, caller: Principal, finding_id: str) -> AnomalyFinding:
+    """One finding. Raises NOT_FOUND, also for a finding of another provider."""
+    return _read(ctx, caller, finding_id)
 
 
-@command(Act.FINDING_EXPLAINED, roles={Role.PROVIDER}, articles=("12", "30"))
-def explain(ctx: IngestContext, caller: Principal, remark: Remark, key: str) -> RawDocument:
-    """The provider says how it came about. Raises NOT_FOUND, FINDING_CLOSED."""
-    return _remarked(ctx, caller, remark, key, Act.FINDING_EXPLAINED, EXPLAINED)
+@command(Act.FINDING_EXPLAINED, roles={Role.PROVIDER}, articles=("12", "30"), may=own_finding)
+def explain(ctx: IngestContext, caller: Principal, remark: Remark, key: str) -> AnomalyFinding:
+    """The provider explains a finding. Raises NOT_FOUND, FINDING_CLOSED."""
+    return _add_remark(ctx, caller, remark, key, Act.FINDING_EXPLAINED, FindingState.EXPLAINED)
 
 
-@command(Act.FINDING_CLOSED, roles={Role.SUPERVISOR}, articles=("30",))
-def close(ctx: IngestContext, caller: Principal, remark: Remark, key: str) -> RawDocument:
-    """The supervisor is done with it, explained or not. Raises NOT_FOUND, FINDING_CLOSED."""
-    return _remarked(ctx, caller, remark, key, Act.FINDING_CLOSED, CLOSED)
+@command(Act.FINDING_CLOSED, roles={Role.SUPERVISOR}, articles=("30",), may=own_finding)
+def close(ctx: IngestContext, caller: Principal, remark: Remark, key: str) -> AnomalyFinding:
+    """The supervisor closes a finding, whether it is explained or not. Raises NOT_FOUND, FINDING_CLOSED."""
+    return _add_remark(ctx, caller, remark, key, Act.FINDING_CLOSED, FindingState.CLOSED)
 
 
-def _remarked(ctx: IngestContext, caller: Principal, remark: Remark, key: str, act: Act, state: str) -> RawDocument:
+def _add_remark(
+    ctx: IngestContext, caller: Principal, remark: Remark, key: str, act: Act, state: FindingState
+) -> AnomalyFinding:
     by = caller.client_id or caller.sub
 
-    def work(unit: UnitOfWork) -> RawDocument:
-        row = _found(ctx, caller, remark.finding_id, unit)
-        if row["state"] == CLOSED:
-            raise FINDING_CLOSED(finding=remark.finding_id)
-        said = {"act": state, "by": by, "at": rfc3339(ctx.clock.now()), "text": remark.text}
-        ctx.quality.put_finding(row | {"state": state, "acts": [*row["acts"], said]}, unit.session)
-        unit.record(_event(ctx, act, caller, row["provider"], row["entry_code"], remark.finding_id).encode())
-        return row
+    def load(unit: UnitOfWork) -> AnomalyFinding:
+        return _load(ctx, remark.finding_id, unit)
+
+    def work(unit: UnitOfWork, before: AnomalyFinding) -> AnomalyFinding:
+        after = before.remarked(FindingRemark(state, by, rfc3339(ctx.clock.now()), remark.text))
+        ctx.quality.put_finding(after.to_row(), unit.session)
+        unit.record(_event(ctx, act, caller, after).encode())
+        return after
 
     asked = f"{act}\0".encode() + remark.canonical()
-    done = ctx.patiently(lambda: ctx.store.once(by, key, asked, work, lambda _: {}))
-    found = _found(ctx, caller, remark.finding_id)
-    if not done.first:
-        # A repeat is answered with the finding as it is now: that is a reading.
-        event = _event(ctx, Act.FINDING_READ, caller, found["provider"], found["entry_code"], remark.finding_id)
-        ctx.audit.record(event)
+    done = ctx.patiently(lambda: ctx.store.once_on(load, by, key, asked, work, lambda _: {}))
+    # A repeat is answered with the finding as it is now, which is on record as a reading.
+    return done.or_read(lambda _: _read(ctx, caller, remark.finding_id))
+
+
+def _read(ctx: IngestContext, caller: Principal, finding_id: str) -> AnomalyFinding:
+    """A finding that the caller may read, the reading of it on record first."""
+    found = _load(ctx, finding_id)
+    ctx.audit.record(_event(ctx, Act.FINDING_READ, caller, found))
     return found
 
 
-def _found(ctx: IngestContext, caller: Principal, finding_id: str, unit: UnitOfWork | None = None) -> RawDocument:
+def _load(ctx: IngestContext, finding_id: str, unit: UnitOfWork | None = None) -> AnomalyFinding:
     row = ctx.quality.finding(finding_id, unit.session if unit else None)
-    if row is None or (Role.PROVIDER in caller.roles and row["provider"] != caller.org):
-        raise NOT_FOUND(what=finding_id)
-    return row
+    return authorise(AnomalyFinding.read(row) if row else None, finding_id)
 
 
-def _event(ctx: IngestContext, act: Act, caller: Principal, provider: str, entry: str, finding_id: str) -> Any:
-    details = {"finding": finding_id, "provider": provider}
-    return ctx.audit.event(act, caller, entries=[entry], details=details)
+def _event(ctx: IngestContext, act: Act, caller: Principal, found: AnomalyFinding) -> AuditEvent:
+    details = {"finding": found.finding_id, "provider": found.provider}
+    return ctx.audit.event(act, caller, entries=[found.entry_code], details=details)
 
 
 class QualityInspector:
-    """Counts what is delivered and looks for anomalies in what got something, and once on every day in everything."""
+    """Counts deliveries in the background, and looks for anomalies in each series that got something and every day in
+    all series."""
 
     def __init__(self, ctx: IngestContext, seconds: float = 2, quarantine: Quarantine | None = None) -> None:
         self._ctx = ctx
         self._quarantine = quarantine or Quarantine(ctx.store.store, ctx.clock)
         self._quarantine.handle(JOB, count_again(ctx))
-        self._seconds = seconds
-        self._stopped = threading.Event()
-        # Series that got something and are not searched yet; after a crash the day's search finds what was in it.
+        # Series that got something and are not searched yet. After a crash the day's search covers them.
         self._unsearched: set[tuple[str, str]] = set()
-        self._thread = threading.Thread(target=self._run, name="quality-inspector", daemon=True)
+        self.task = PeriodicTask("quality-inspector", self.round, seconds, first_after=seconds)
 
     def start(self) -> None:
         """Begins in the background."""
-        self._thread.start()
+        self.task.start()
 
     def stop(self) -> None:
-        """Ends after what is in hand."""
-        self._stopped.set()
+        """Ends after the transaction in hand."""
+        self.task.stop()
 
     def round(self) -> None:
-        """Counts what there is and searches it; on a day that has not been searched on, earlier or later than the last,
-        everything."""
-        while not self._stopped.is_set() and (counted := count_or_set_aside(self._ctx, self._quarantine)).rows:
+        """Counts what there is and searches it; on a day without a search, even an earlier day, all series."""
+        while not self.task.stopping and (counted := count_or_set_aside(self._ctx, self._quarantine)).rows:
             self._unsearched |= counted.series
         if self._ctx.quality.state().get("searched_on") != self._ctx.clock.today().isoformat():
             recompute(self._ctx, _OWN)
         elif self._unsearched:
             search(self._ctx, self._unsearched)
         self._unsearched = set()
-
-    def _run(self) -> None:
-        while not self._stopped.wait(self._seconds):
-            try:
-                self.round()
-            # A store that is away is there again in another round; nothing is lost, for the place is kept.
-            except Exception as e:
-                log.warning("inspecting failed", reason=reason_of(e))

@@ -1,50 +1,46 @@
-"""Which item a provider's columns hold, remembered for each entry (Art. 10): its files need not be renamed every month."""
+"""Which item each of a provider's columns holds, for each entry (Art. 10), so that no file is renamed every month."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Principal, Role
-from chengxin.errors import INPUT_INVALID, FieldError, Problem
+from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.store.database import UnitOfWork
+from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical, digest
 from services.ingest.context import IngestContext
-from services.ingest.domain.submission import NOT_A_PROVIDER
+from services.ingest.usecases.permissions import provides, versions_in_force
 
 _MOST: Final = 500
 _LONGEST: Final = 200
 
 
-def provides(ctx: IngestContext, caller: Principal, entry_code: str, *_: Any) -> Problem | None:
-    """the entry names the caller's organisation as a provider"""
-    entry = ctx.directory.in_force(entry_code, ctx.clock.today().isoformat())
-    if entry is None or entry.provider(caller.org) is not None:
-        return None
-    return NOT_A_PROVIDER(org=caller.org or "-", entry=entry.code)
-
-
-@query(Act.MAPPING_READ, roles={Role.PROVIDER}, articles=("10",), when=(provides,))
+@query(Act.MAPPING_READ, roles={Role.PROVIDER}, articles=("10",), may=provides)
 def mapping(ctx: IngestContext, caller: Principal, entry_code: str) -> dict[str, str]:
     """The provider's own header texts of an entry, with the item code of each; empty when there are none."""
+    authorise(versions_in_force(ctx, entry_code), entry_code)
     ctx.audit.record(ctx.audit.event(Act.MAPPING_READ, caller, entries=[entry_code]))
     return ctx.store.providers.mapping(caller.org, entry_code)
 
 
-@command(Act.MAPPING_CHANGED, roles={Role.PROVIDER}, articles=("10",), when=(provides,))
+@command(Act.MAPPING_CHANGED, roles={Role.PROVIDER}, articles=("10",), may=provides)
 def remember(ctx: IngestContext, caller: Principal, entry_code: str, columns: Mapping[str, str]) -> dict[str, str]:
-    """Puts a mapping in place of the one before; it holds from the next file, by whatever way it comes.
+    """Replaces the mapping before; the new one holds from the next file, uploaded or sent by the command line.
 
     Raises DELIVERY_ENTRY_UNKNOWN, DELIVERY_ENTRY_NOT_IN_FORCE, INPUT_INVALID naming each column that cannot be.
     """
     entry = ctx.directory.to_deliver(entry_code, 0, ctx.clock.today().isoformat())
+    authorise((entry,), entry.code)
     wanted = {label.strip(): code for label, code in columns.items()}
     if wrong := _wrong(wanted, entry.by_code):
         raise INPUT_INVALID(fields=wrong)
-    # What people wrote is told by its digest.
+    # The event has the digest of what people wrote, not the words.
     details = {"columns": len(wanted), "digest": digest(canonical(wanted))}
 
     def work(unit: UnitOfWork) -> None:
+        authorise((entry,), entry.code)
         ctx.store.providers.keep_mapping(caller.org, entry.code, wanted, ctx.clock.now(), unit.session)
         unit.record(ctx.audit.event(Act.MAPPING_CHANGED, caller, entries=[entry.code], details=details).encode())
 

@@ -1,6 +1,6 @@
-"""A batch commits whole, in one transaction: records, history, rejects, original, progress, feed and audit event.
+"""Commits a batch whole, in one transaction: records, history, rejects, original, progress, feed and audit event.
 
-Batches that are ready together share a transaction, for much of what one takes is the same for one batch and for two.
+Batches that are ready together share a transaction, because much of a commit's time is the same for one and for two.
 """
 
 from collections.abc import Sequence
@@ -32,19 +32,24 @@ from services.ingest.domain.submission import (
 )
 from services.ingest.store.rejects import opened_reject
 from services.ingest.usecases.prepare_batch import BatchWrites, Prepared, writes_of
-from services.ingest.usecases.submission_session import SubmissionSession, must_be_same, submission_row
+from services.ingest.usecases.submission_session import (
+    SubmissionSession,
+    authorise_delivery,
+    must_be_same,
+    submission_row,
+)
 
 DELIVERED: Final = Act.SUBMISSION_DELIVERED
 CLOSED: Final = Act.SUBMISSION_CLOSED
 
 # What the store answers to a second document under an id.
 _DUPLICATE: Final = 11000
-# A batch that met another writer of the same records reads what is there now and is decided again.
+# When another writer has written records of a batch, the batch is decided again from what is on record now.
 _ATTEMPTS: Final = 5
 
 
 class _Overtaken(Exception):
-    """The submission does not stand where this batch follows."""
+    """The next batch of the submission is another one than this."""
 
 
 class _Met(Exception):
@@ -58,13 +63,14 @@ def commit(
     batches: Sequence[Prepared],
     close: bool = False,
 ) -> tuple[list[RecordOutcome], Receipt | None]:
-    """Commits batches exactly once, and with `close` the submission with them; recognises one that is committed.
+    """Commits batches exactly once, and recognises one that is committed. `close` ends the submission with them.
 
-    Gives what became of their records, in order. Raises BATCH_CONFLICT, BATCH_OUT_OF_ORDER, DELIVERY_OVER_COUNT,
-    SUBMISSION_CLOSED, SUBMISSION_CONFLICT; the batches before the one that it is about are committed then.
+    Returns the outcomes of their records, in order. Raises BATCH_CONFLICT, BATCH_OUT_OF_ORDER, DELIVERY_OVER_COUNT,
+    SUBMISSION_CLOSED, SUBMISSION_CONFLICT; the batches before the refused one are committed then.
     """
 
     def work(unit: UnitOfWork) -> tuple[list[RecordOutcome], Receipt | None]:
+        authorise_delivery(delivery)
         outcomes = [became for batch in batches for became in _write(ctx, caller, delivery, batch, unit)]
         digests = [batch.digest for batch in batches]
         return outcomes, _close(ctx, caller, delivery, unit, digests) if close else None
@@ -82,7 +88,7 @@ def commit(
     try:
         return again(lambda: ctx.persistently(attempt))
     except _Overtaken:
-        # Also when the store went away while a commit was on its way, and the next attempt found it done.
+        # It may have been committed by the attempt before, during which the store went away.
         if len(batches) == 1:
             return ctx.persistently(lambda: _recognised(ctx, delivery, batches[0])), None
     return [became for batch in batches for became in commit(ctx, caller, delivery, [batch])[0]], None
@@ -92,10 +98,15 @@ def close(ctx: IngestContext, caller: Principal, delivery: SubmissionSession) ->
     """Ends a submission with its receipt; the same one when it is closed already. Raises SUBMISSION_EMPTY."""
 
     def attempt() -> Receipt:
-        # Beforehand: of very many batches they take longer than others may be kept waiting for their turn to write.
+        # They are read before the transaction: other writers would wait too long while very many are read.
         submission = ctx.store.submission(delivery.key)
         digests = ctx.store.digests(delivery.key, submission["batches_committed"]) if submission else []
-        return ctx.store.transact(lambda unit: _close(ctx, caller, delivery, unit, digests))
+
+        def work(unit: UnitOfWork) -> Receipt:
+            authorise_delivery(delivery)
+            return _close(ctx, caller, delivery, unit, digests)
+
+        return ctx.store.transact(work)
 
     return ctx.persistently(attempt)
 
@@ -125,8 +136,8 @@ def _write(
 
 
 def _writes(ctx: IngestContext, delivery: SubmissionSession, batch: Prepared, unit: UnitOfWork) -> BatchWrites:
-    # Most deliveries are of new records, which inserting them shows by itself (a tenth faster): only one that has met
-    # a record that was known looks first.
+    # Most deliveries have new records only, and inserting them shows that (a tenth faster). After the first record that
+    # was known the delivery looks first.
     known = {}
     if delivery.met_known.is_set():
         ids = [one.document["_id"] for one in batch.checked if one.document]
@@ -145,7 +156,7 @@ def _is_duplicate(error: DuplicateKeyError | BulkWriteError) -> bool:
 def _close(
     ctx: IngestContext, caller: Principal, delivery: SubmissionSession, unit: UnitOfWork, digests: list[str]
 ) -> Receipt:
-    """With the digests of all batches, as they are known before."""
+    """Closes a submission; `digests` are those of its batches, read before the transaction."""
     submission = ctx.store.submission(delivery.key, unit.session)
     if submission is None or not submission["batches_committed"]:
         raise SUBMISSION_EMPTY()
@@ -157,7 +168,7 @@ def _close(
     if delivery.record_count not in (0, records):
         raise DELIVERY_BROKEN_OFF(committed=batches, records=records)
     if len(digests) != batches:
-        # One was committed in between.
+        # A batch was committed in between.
         digests = ctx.store.digests(delivery.key, batches, unit.session)
     signature: RawDocument = {}
     if (signed := delivery.signed) is not None:
@@ -174,7 +185,7 @@ def _close(
 
 
 def _recognised(ctx: IngestContext, delivery: SubmissionSession, batch: Prepared) -> list[RecordOutcome]:
-    """What became of a batch that is committed. Raises why the submission does not take it."""
+    """The outcomes of a batch that is committed. Raises the reason for which the submission does not take it."""
     row = ctx.store.batch(delivery.key, batch.number)
     if row is not None:
         if row["digest"] != batch.digest:
@@ -193,7 +204,7 @@ def _recognised(ctx: IngestContext, delivery: SubmissionSession, batch: Prepared
 
 
 def _must_fit(delivery: SubmissionSession, batch: Prepared, committed: int) -> None:
-    """Raises DELIVERY_OVER_COUNT when a batch goes over the count of records that was told."""
+    """Raises DELIVERY_OVER_COUNT when a batch goes over the announced count of records."""
     told, reached = delivery.record_count, committed + len(batch.records)
     if 0 < told < reached:
         raise DELIVERY_OVER_COUNT(told=told, number=batch.number, reached=reached)

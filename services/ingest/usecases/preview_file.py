@@ -1,4 +1,4 @@
-"""A look at a file before it is delivered (Art. 10): its columns, and its first rows as they would be recorded."""
+"""Previews a file before it is delivered (Art. 10): its columns, and its first rows as they would be recorded."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -7,6 +7,7 @@ from typing import IO, Final
 
 from chengxin.auth.executor import query
 from chengxin.auth.principal import Principal, Role
+from chengxin.store.on_record import authorise
 from chengxin.tabular.columns import ItemName
 from chengxin.tabular.lenient import LenientColumns
 from chengxin.tabular.source import SourceRow, open_source
@@ -14,17 +15,17 @@ from chengxin.values.acts import Act
 from services.ingest.context import IngestContext
 from services.ingest.domain.submission import Header
 from services.ingest.domain.validator import Validator, Violation
-from services.ingest.usecases.submit import provides
+from services.ingest.usecases.permissions import provides
 from services.ingest.usecases.submit_file import names_of
 
 ROWS: Final = 20
-# Some may have nothing in the columns that are read.
+# More rows are read than shown, because some may be empty in the columns that are read.
 _READ: Final = 1000
 
 
 @dataclass(frozen=True)
 class SeenColumn:
-    """A column as it is read: its item, and by what it was found; for an unknown one, items that may be meant."""
+    """A column: its item, and how the item was found; for an unknown column the items that may be meant."""
 
     label: str
     item: str
@@ -44,23 +45,24 @@ class SeenRow:
 
 @dataclass(frozen=True)
 class Preview:
-    """What a file looks like."""
+    """The columns and first rows of a file."""
 
     entry_code: str
     entry_version: int
     kind: str
     encoding: str
-    # Sheets that are not read, though they hold something.
+    # The sheets that have content and are not read.
     unread: Sequence[str]
     columns: Sequence[SeenColumn]
     missing: Sequence[ItemName]
     rows: Sequence[SeenRow]
 
 
-@query(Act.SUBMISSION_PREVIEWED, roles={Role.PROVIDER}, articles=("9", "10"), when=(provides,))
+@query(Act.SUBMISSION_PREVIEWED, roles={Role.PROVIDER}, articles=("9", "10"), may=provides)
 def preview(ctx: IngestContext, caller: Principal, header: Header, file: IO[bytes]) -> Preview:
     """Looks at the first rows of a file and stores nothing. Raises the problems of `chengxin.tabular`."""
     entry = ctx.directory.to_deliver(header.entry_code, header.entry_version, ctx.clock.today().isoformat())
+    authorise((entry,), entry.code)
     ctx.audit.record(ctx.audit.event(Act.SUBMISSION_PREVIEWED, caller, entries=[entry.code]))
     columns = LenientColumns(names_of(entry), ctx.store.providers.mapping(caller.org, entry.code))
     with open_source(file, header.file_name, _READ) as source:

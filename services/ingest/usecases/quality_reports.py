@@ -1,4 +1,4 @@
-"""Quality and timeliness (Art. 11, 12, 30): what was expected, what came, in what state; and that there was nothing."""
+"""Quality and timeliness (Art. 11, 12, 30): reports on providers, overdue periods, and "nothing to report"."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,12 +9,13 @@ from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import Problem, precondition
 from chengxin.store.database import UnitOfWork
+from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from chengxin.values.catalog_contract import TranslatedText
 from chengxin.values.clock import rfc3339
 from chengxin.values.document import RawDocument
 from services.ingest.context import IngestContext
-from services.ingest.domain.catalog_entry import read_entry
+from services.ingest.domain.catalog_entry import DeliveryEntry
 from services.ingest.domain.quality import Figures
 from services.ingest.domain.reporting_duties import ReportingDuty, Thresholds, all_owed
 from services.ingest.domain.reporting_periods import (
@@ -28,7 +29,7 @@ from services.ingest.domain.reporting_periods import (
 from services.ingest.domain.submission import DELIVERY_ENTRY_UNKNOWN, NOT_A_PROVIDER
 from services.ingest.store.quality import series_key
 from services.ingest.usecases.count_deliveries import new_series
-from services.ingest.usecases.read_submissions import own
+from services.ingest.usecases.permissions import own
 
 PERIOD_UNKNOWN = precondition(
     "PERIOD_UNKNOWN",
@@ -47,7 +48,7 @@ _SHOWN: Final = 5
 
 @dataclass(frozen=True)
 class SeriesFilter:
-    """Which series; empty is all."""
+    """The series that are asked for; an empty field means all."""
 
     provider: str = ""
     entry: str = ""
@@ -56,32 +57,32 @@ class SeriesFilter:
 
 @dataclass(frozen=True)
 class Declaration:
-    """That there was nothing to report in a period, or in all periods up to and with `through`."""
+    """A declaration that there was nothing to report in a period, or in all periods up to and with `through`."""
 
     entry: str
     period: str
     through: str = ""
 
     def canonical(self) -> bytes:
-        """What was asked, to tell a repeat from another request."""
+        """The request as bytes, which distinguish a repeat from another request."""
         return "\0".join(("nothing", self.entry, self.period, self.through)).encode()
 
 
 @dataclass(frozen=True)
 class Report:
-    """How one provider does with one entry."""
+    """The quality of what one provider delivers for one entry."""
 
     owed: ReportingDuty
     region: str
     standings: Sequence[PeriodStanding]
     figures: Figures
-    # Records in force now, since counting began.
+    # The records in force now that were delivered since counting began.
     on_record: int
 
 
 @dataclass(frozen=True)
 class Overdue:
-    """A period for which nothing came in time."""
+    """A period that is overdue."""
 
     owed: ReportingDuty
     region: str
@@ -91,7 +92,7 @@ class Overdue:
 
 
 class QualityPicture:
-    """How it stands with everybody, as it is read at one moment."""
+    """All series, what is owed and what came, as they are read at one moment."""
 
     def __init__(self, ctx: IngestContext, provider: str = "") -> None:
         quality = ctx.quality
@@ -104,13 +105,13 @@ class QualityPicture:
         owed = all_owed(ctx.directory.heads(), self.began)
         self.owed = {k: o for k, o in owed.items() if provider in ("", k[0])}
         self.series = quality.series_of(provider)
-        # An entry whose catalog version is not known any more keeps its figures.
+        # A series keeps its figures when the catalog does not have its entry any more.
         for row in self.series.values():
             key = (row["provider"], row["entry_code"])
             self.owed.setdefault(key, ReportingDuty(*key[:1], "", key[1], TranslatedText(), ()))
 
     def wanted(self, wanted: SeriesFilter) -> list[ReportingDuty]:
-        """What is asked for, by provider and entry."""
+        """The duties that are asked for, by provider and entry."""
         return [
             owed
             for key, owed in sorted(self.owed.items())
@@ -120,16 +121,16 @@ class QualityPicture:
         ]
 
     def of(self, owed: ReportingDuty) -> RawDocument:
-        """What is kept of a series."""
+        """The stored series of a duty; an empty one when nothing is stored."""
         key = series_key(owed.provider, owed.entry_code)
         return self.series.get(key) or new_series(owed.provider, owed.entry_code)
 
     def region(self, owed: ReportingDuty) -> str:
-        """Where its provider is, as far as known."""
+        """The region of its provider; empty when it is not known."""
         return str(self.of(owed)["region"])
 
     def periods(self, owed: ReportingDuty) -> list[tuple[ReportingPeriod, int]]:
-        """The periods that are owed, with their grace in working days."""
+        """The periods of a duty, each with the working days after its end within which it is due."""
         return [
             (period, self.rules.on(period.last)[f"{span.cycle}_due_working_days"])
             for span in owed.spans
@@ -137,7 +138,7 @@ class QualityPicture:
         ]
 
     def standings(self, owed: ReportingDuty) -> list[PeriodStanding]:
-        """How it stands with each of these."""
+        """The standing of each of these periods."""
         series = self.of(owed)
         delivered = map(date.fromisoformat, series["days"])
         declared = {name: date.fromisoformat(day) for name, day, *_ in series["declared"]}
@@ -145,12 +146,12 @@ class QualityPicture:
 
 
 def described(wanted: SeriesFilter) -> dict[str, Any]:
-    """What an audit event says of a question."""
+    """The details of an audit event about these series."""
     return {name: value for name, value in vars(wanted).items() if value}
 
 
 def seen(caller: Principal, wanted: SeriesFilter) -> SeriesFilter:
-    """A provider is shown its own only."""
+    """Narrows a provider's question to its own series."""
     return SeriesFilter(caller.org, wanted.entry, wanted.region) if Role.PROVIDER in caller.roles else wanted
 
 
@@ -215,7 +216,7 @@ def _late(picture: QualityPicture, due: date) -> int | None:
     try:
         return picture.calendar.working_days_between(due, picture.today)
     except Problem:
-        # Today's year is not in the calendar: how late is not guessed, that it is late is known.
+        # Today's year is not in the calendar: the period is late, and by how much is not guessed.
         return None
 
 
@@ -223,28 +224,33 @@ def _place(one: Overdue) -> list[str]:
     return [one.owed.provider, one.owed.entry_code, one.standing.period.first.isoformat()]
 
 
-def named_by_entry(ctx: IngestContext, caller: Principal, declaration: Declaration, *_: Any) -> Problem | None:
-    """the entry names the caller's organisation as provider"""
-    versions = [read_entry(entry) for entry in ctx.store.entry_versions(declaration.entry)]
+def named_by_entry(
+    ctx: IngestContext, caller: Principal, versions: Sequence[DeliveryEntry] | None, entry_code: str
+) -> Problem | None:
+    """a version of the entry names the caller's organisation as provider"""
     if not versions:
-        return DELIVERY_ENTRY_UNKNOWN(entry=declaration.entry)
+        return DELIVERY_ENTRY_UNKNOWN(entry=entry_code)
     if not any(entry.provider(caller.org) for entry in versions):
-        return NOT_A_PROVIDER(org=caller.org or "-", entry=declaration.entry)
+        return NOT_A_PROVIDER(org=caller.org or "-", entry=entry_code)
     return None
 
 
-@command(Act.PERIOD_DECLARED, roles={Role.PROVIDER}, articles=("8", "12"), when=(named_by_entry,))
+@command(Act.PERIOD_DECLARED, roles={Role.PROVIDER}, articles=("8", "12"), may=named_by_entry)
 def declare_nothing(ctx: IngestContext, caller: Principal, declaration: Declaration, key: str) -> list[str]:
-    """A provider says that there was nothing to report; the names of the periods. Again, it changes nothing.
+    """A provider declares that there was nothing to report; returns the names of the periods. A repeat changes nothing.
 
-    Raises PERIOD_UNKNOWN, PERIOD_NOT_OVER.
+    Raises DELIVERY_ENTRY_UNKNOWN, NOT_A_PROVIDER, PERIOD_UNKNOWN, PERIOD_NOT_OVER.
     """
+    versions = authorise(ctx.directory.versions(declaration.entry), declaration.entry)
     picture = QualityPicture(ctx, caller.org)
     owed = picture.owed[caller.org, declaration.entry]
     periods = _meant(picture, owed, declaration)
     by = caller.client_id or caller.sub
 
-    def work(unit: UnitOfWork) -> list[str]:
+    def load(unit: UnitOfWork) -> Sequence[DeliveryEntry]:
+        return authorise(versions, declaration.entry)
+
+    def work(unit: UnitOfWork, _: Sequence[DeliveryEntry]) -> list[str]:
         at, today = rfc3339(ctx.clock.now()), picture.today.isoformat()
         series_id = series_key(caller.org, declaration.entry)
         series = ctx.quality.one_series(series_id, unit.session) or new_series(caller.org, declaration.entry)
@@ -257,7 +263,7 @@ def declare_nothing(ctx: IngestContext, caller: Principal, declaration: Declarat
         return periods
 
     done = ctx.patiently(
-        lambda: ctx.store.once(by, key, declaration.canonical(), work, lambda names: {"periods": names})
+        lambda: ctx.store.once_on(load, by, key, declaration.canonical(), work, lambda names: {"periods": names})
     )
     return done.or_read(lambda answer: list(answer["periods"]))
 

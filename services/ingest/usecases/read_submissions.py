@@ -1,4 +1,4 @@
-"""Reading what was delivered (Art. 12, 30): a provider its own submissions, the organs everybody's; and the feed."""
+"""Reads what was delivered (Art. 12, 30): a provider reads its own submissions, an organ those of all; and the feed."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,29 +10,32 @@ from chengxin.auth.executor import query
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import NOT_FOUND, Problem
 from chengxin.store.database import OutboxRow
+from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
-from chengxin.values.clock import rfc3339
 from chengxin.values.document import RawDocument
 from services.ingest.context import IngestContext
-from services.ingest.domain.receipt import receipt_of
+from services.ingest.domain.published_version import PublishedVersion
 from services.ingest.domain.submission import FEED_NOT_FOR_YOU, OutcomeKind, Receipt, submission_key
+from services.ingest.domain.submission_view import SubmissionView
 from services.ingest.domain.validator import Violation
 from services.ingest.store.rejects import RejectContent, opened_reject
+from services.ingest.usecases.permissions import own
 
 T = TypeVar("T")
 
 _READERS: Final = {Role.PROVIDER, Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR}
-# Records in one message of the feed, and their characters: a message has 16 MB at most, a character four bytes. A record
-# has 2^20 characters at most.
+# The most records in one message of the feed, and the most characters: a message has 16 MB at most, a character four
+# bytes. A record has 2^20 characters at most.
 _PART: Final = 500
 _PART_CHARACTERS: Final = 2_000_000
-# Positions without a correction of which one is told: its follower commits each, and reads no more again than so many.
+# `corrections` also tells each position that this number divides: its follower keeps the position, and after a restart
+# reads at most this number of positions again.
 _TOLD: Final = 100
 
 
 @dataclass(frozen=True)
 class RejectRow:
-    """A rejected record: where it stood, what was delivered, what is wrong."""
+    """A rejected record: its row, its items as delivered, and what is wrong."""
 
     row: int
     items: dict[str, str]
@@ -45,74 +48,72 @@ class FeedBatchPart:
 
     position: int
     at: datetime
-    records: Sequence[RawDocument]
+    records: Sequence[PublishedVersion]
     last: bool
 
 
-def own(ctx: IngestContext, caller: Principal, provider: str, *_: Any) -> Problem | None:
-    """a provider reads only its own"""
-    if Role.PROVIDER in caller.roles and provider not in ("", caller.org):
-        return NOT_FOUND(what=provider)
+def own_submission(
+    ctx: IngestContext, caller: Principal, found: SubmissionView | None, submission_id: str
+) -> Problem | None:
+    """a provider reads only its own submissions"""
+    if found is None or (Role.PROVIDER in caller.roles and found.provider != caller.org):
+        return NOT_FOUND(what=submission_id)
     return None
 
 
 @query(Act.SUBMISSION_LISTED, roles=_READERS, articles=("12", "30"), when=(own,))
 def submissions(
     ctx: IngestContext, caller: Principal, provider: str, after: Any, size: int
-) -> tuple[list[RawDocument], Any]:
+) -> tuple[list[SubmissionView], Any]:
     """Submissions, latest first, and the position of the next page; of all providers when an organ names none."""
     of = caller.org if Role.PROVIDER in caller.roles else provider
     ctx.audit.record(ctx.audit.event(Act.SUBMISSION_LISTED, caller, details={"provider": of} if of else {}))
-    found = ctx.store.submissions_of(of, after, size + 1)
+    found = [SubmissionView.read(row) for row in ctx.store.submissions_of(of, after, size + 1)]
     page = found[:size]
-    following = [page[-1]["created_at"].isoformat(), page[-1]["_id"]] if len(found) > size else None
+    following = [page[-1].created_at.isoformat(), page[-1].key] if len(found) > size else None
     return page, following
 
 
-@query(Act.SUBMISSION_READ, roles=_READERS, articles=("12", "30"), when=(own,))
-def submission(ctx: IngestContext, caller: Principal, provider: str, submission_id: str) -> RawDocument:
+@query(Act.SUBMISSION_READ, roles=_READERS, articles=("12", "30"), may=own_submission)
+def submission(ctx: IngestContext, caller: Principal, provider: str, submission_id: str) -> SubmissionView:
     """One submission with its receipt. Raises NOT_FOUND."""
-    found = _submission(ctx, caller, provider, submission_id)
-    details = {"submission_id": submission_id}
-    ctx.audit.record(ctx.audit.event(Act.SUBMISSION_READ, caller, entries=[found["entry_code"]], details=details))
-    return found
+    return _read(ctx, Act.SUBMISSION_READ, caller, provider, submission_id)
 
 
-@query(Act.RECEIPT_READ, roles=_READERS, articles=("12",), when=(own,))
+@query(Act.RECEIPT_READ, roles=_READERS, articles=("12",), may=own_submission)
 def receipt(ctx: IngestContext, caller: Principal, provider: str, submission_id: str) -> Receipt:
     """The receipt of a closed submission. Raises NOT_FOUND."""
-    found = _submission(ctx, caller, provider, submission_id)
-    details = {"submission_id": submission_id}
-    ctx.audit.record(ctx.audit.event(Act.RECEIPT_READ, caller, entries=[found["entry_code"]], details=details))
-    if (told := receipt_of(found)) is None:
+    found = _read(ctx, Act.RECEIPT_READ, caller, provider, submission_id)
+    if found.receipt is None:
         raise NOT_FOUND(what=f"{submission_id}/receipt")
-    return told
+    return found.receipt
 
 
-@query(Act.REJECTS_READ, roles={Role.PROVIDER}, articles=("9", "12"), when=(own,))
+@query(Act.REJECTS_READ, roles={Role.PROVIDER}, articles=("9", "12"), may=own_submission)
 def rejects(
-    ctx: IngestContext, caller: Principal, provider: str, submission_id: str, after: Any, size: int
+    ctx: IngestContext, caller: Principal, submission_id: str, after: Any, size: int
 ) -> tuple[list[RejectRow], Any]:
-    """Rejected records in order of row as they were delivered, and the position of the next page."""
-    found = _submission(ctx, caller, provider, submission_id)
-    details = {"submission_id": submission_id}
-    ctx.audit.record(ctx.audit.event(Act.REJECTS_READ, caller, entries=[found["entry_code"]], details=details))
-    rows = ctx.store.rejects_of(found["_id"], after, size + 1)
+    """Rejected records of the caller's submission by row, and the position of the next page. Raises NOT_FOUND."""
+    found = _read(ctx, Act.REJECTS_READ, caller, caller.org, submission_id)
+    rows = ctx.store.rejects_of(found.key, after, size + 1)
     page = rows[:size]
     following = [page[-1]["row"], page[-1]["_id"]] if len(rows) > size else None
     return [_opened(row["row"], opened_reject(ctx.ring, row)) for row in page], following
 
 
-@query(Act.REJECTS_READ, roles={Role.PROVIDER}, articles=("9", "12"), when=(own,))
+@query(Act.REJECTS_READ, roles={Role.PROVIDER}, articles=("9", "12"), may=own_submission)
 def all_rejects(
-    ctx: IngestContext, caller: Principal, provider: str, submission_id: str
-) -> tuple[RawDocument, Iterator[RejectRow]]:
-    """The submission and every rejected record, read as they are asked for."""
-    found = _submission(ctx, caller, provider, submission_id)
-    details = {"submission_id": submission_id}
-    ctx.audit.record(ctx.audit.event(Act.REJECTS_READ, caller, entries=[found["entry_code"]], details=details))
-    rows = ctx.store.every_reject(found["_id"])
+    ctx: IngestContext, caller: Principal, submission_id: str
+) -> tuple[SubmissionView, Iterator[RejectRow]]:
+    """The caller's submission and every rejected record of it, read as they are asked for. Raises NOT_FOUND."""
+    found = _read(ctx, Act.REJECTS_READ, caller, caller.org, submission_id)
+    rows = ctx.store.every_reject(found.key)
     return found, (_opened(row["row"], opened_reject(ctx.ring, row)) for row in rows)
+
+
+def receipt_keys(ctx: IngestContext) -> list[dict[str, str]]:
+    """Every public key with which receipts were signed, as JSON Web Keys (RFC 7517)."""
+    return ctx.store.jwks()
 
 
 def disclosure_only(ctx: IngestContext, caller: Principal, *_: Any) -> Problem | None:
@@ -137,53 +138,37 @@ def changes(ctx: IngestContext, caller: Principal, after: int, running: Callable
 def corrections(
     ctx: IngestContext, caller: Principal, after: int, running: Callable[[], bool]
 ) -> Iterator[FeedBatchPart]:
-    """Versions after a position that were made for an objection, in order, without end, and every hundredth position."""
+    """Versions after a position that were made for an objection, in order without end, and every hundredth position."""
     ctx.audit.record(ctx.audit.event(Act.CORRECTIONS_FOLLOWED, caller, details={"after": after}))
     for row in ctx.store.follow(after, running):
         # Only a change of a single record names an objection, and its outbox row says which.
         if is_told(row):
             made = [(change["record"], change["version"]) for change in row.changes if change.get("objection_no")]
-            yield FeedBatchPart(row.position, row.at, ctx.store.exactly(made), last=True)
+            records = [PublishedVersion.read(version) for version in ctx.store.exactly(made)]
+            yield FeedBatchPart(row.position, row.at, records, last=True)
 
 
 def is_told(row: OutboxRow) -> bool:
-    """Whether those who follow corrections are told of a row."""
+    """Whether `corrections` tells its follower of a row."""
     return not row.position % _TOLD or any(change.get("objection_no") for change in row.changes)
 
 
 @query(Act.RECORD_HEAD_READ, roles={Role.SERVICE}, articles=("23",), when=(objection_only,))
-def head(ctx: IngestContext, caller: Principal, record_id: str) -> RawDocument:
-    """The current version of a record, for whose it is and who answers for it. Raises NOT_FOUND."""
+def head(ctx: IngestContext, caller: Principal, record_id: str) -> PublishedVersion:
+    """The current version of a record, which names its subject and its provider. Raises NOT_FOUND."""
     if (found := ctx.store.record(record_id)) is None:
         raise NOT_FOUND(what=record_id)
     about = {"subject_refs": [found["subject"]["ref"]], "entries": [found["entry_code"]], "records": [record_id]}
     ctx.audit.record(ctx.audit.event(Act.RECORD_HEAD_READ, caller, **about))
-    return found
+    return PublishedVersion.read(found)
 
 
-def submission_to_dict(found: RawDocument) -> dict[str, Any]:
-    """A submission as answers name it."""
-    receipt = found.get("receipt")
-    return {
-        "submission_id": found["submission_id"],
-        "provider_uscc": found["provider"],
-        "entry_code": found["entry_code"],
-        "entry_version": found["entry_version"],
-        "state": "closed" if receipt else "open",
-        "batches_committed": found["batches_committed"],
-        "counts": found["counts"],
-        "record_count": found.get("record_count") or 0,
-        "file_name": found.get("file_name", ""),
-        "file_sha256": found.get("file_sha256", ""),
-        "sheets_not_read": list(found.get("sheets_not_read") or ()),
-        "created_at": rfc3339(found["created_at"]),
-    }
-
-
-def _submission(ctx: IngestContext, caller: Principal, provider: str, submission_id: str) -> RawDocument:
-    found = ctx.store.submission(submission_key(provider or caller.org, submission_id))
-    if found is None:
-        raise NOT_FOUND(what=submission_id)
+def _read(ctx: IngestContext, act: Act, caller: Principal, provider: str, submission_id: str) -> SubmissionView:
+    """A submission that the caller may read, the reading of it on record first."""
+    row = ctx.store.submission(submission_key(provider or caller.org, submission_id))
+    found = authorise(SubmissionView.read(row) if row else None, submission_id)
+    details = {"submission_id": submission_id}
+    ctx.audit.record(ctx.audit.event(act, caller, entries=[found.entry_code], details=details))
     return found
 
 
@@ -194,20 +179,20 @@ def _opened(row: int, content: RejectContent) -> RejectRow:
 def _parts(ctx: IngestContext, row: OutboxRow) -> Iterator[FeedBatchPart]:
     pieces = [piece for change in row.changes for piece in _pieces(ctx, change)]
     if row.changes and not pieces:
-        # A batch of which nothing was accepted: whoever follows goes on to its position, and is not behind.
+        # Nothing of the batch was accepted: the follower goes on to its position, and is not behind.
         yield FeedBatchPart(row.position, row.at, (), last=True)
     for number, read in enumerate(pieces, 1):
-        bearable = _bearable(read())
-        for place, records in enumerate(bearable, 1):
-            yield FeedBatchPart(row.position, row.at, records, number == len(pieces) and place == len(bearable))
+        messages = messages_of([PublishedVersion.read(version) for version in read()])
+        for place, records in enumerate(messages, 1):
+            yield FeedBatchPart(row.position, row.at, records, number == len(pieces) and place == len(messages))
 
 
-def _bearable(records: Sequence[RawDocument]) -> list[Sequence[RawDocument]]:
-    """Records cut so that each message can be sent; a message that is too large would stop who follows for ever."""
-    found: list[list[RawDocument]] = [[]]
+def messages_of(records: Sequence[PublishedVersion]) -> list[Sequence[PublishedVersion]]:
+    """Divides records so that each message can be sent; one that is too large would stop its follower for ever."""
+    found: list[list[PublishedVersion]] = [[]]
     size = 0
     for record in records:
-        length = sum(map(len, record["items"].values()))
+        length = sum(map(len, record.items.values()))
         if found[-1] and size + length > _PART_CHARACTERS:
             found.append([])
             size = 0
@@ -217,7 +202,7 @@ def _bearable(records: Sequence[RawDocument]) -> list[Sequence[RawDocument]]:
 
 
 def _pieces(ctx: IngestContext, change: RawDocument) -> Iterator[Callable[[], Sequence[RawDocument]]]:
-    """Readers of a change's versions, in order, so many at once as a message takes."""
+    """Functions that read a change's versions, in order, each as many as a message takes."""
     held = ctx.recent.of(change["batch"]) if change["kind"] == "batch" else None
     if held is not None:
         return (partial(list, piece) for piece in _cut(held))

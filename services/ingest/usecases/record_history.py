@@ -1,13 +1,14 @@
-"""What became of a delivered record (Art. 9, 11, 12): its versions page by page, standard values beside those delivered."""
+"""Reads what became of a delivered record (Art. 9, 11, 12): its versions by page, as standardised and as delivered."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from chengxin.auth.executor import query
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, NOT_FOUND, FieldError, Problem
+from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from chengxin.values.document import RawDocument
 from services.ingest.context import IngestContext
@@ -29,7 +30,7 @@ class HistoricVersion:
     # Standard values; and in `raw` those that were delivered in another form.
     items: Mapping[str, str]
     raw: Mapping[str, str]
-    # Codes of items that are there but not shown.
+    # Codes of the items that the reader does not get.
     withheld: Sequence[str]
     revoked: bool
     # Empty when the version was made by a change of the single record.
@@ -41,7 +42,7 @@ class HistoricVersion:
     objection_no: str
     late_working_days: int | None
     recorded_at: datetime
-    # Of a change of the single record: its receipt, and the key that the provider signed it by.
+    # For a change of the single record: its receipt, and the key with which the provider signed it.
     receipt: str
     signed_by: str
 
@@ -67,41 +68,37 @@ class NamedRecord:
     key: Mapping[str, str]
 
 
-def own_record(ctx: IngestContext, caller: Principal, record_id: str, *_: Any) -> Problem | None:
+def own_record(ctx: IngestContext, caller: Principal, record: RawDocument | None, named: str) -> Problem | None:
     """a provider reads only records of its own"""
-    if Role.PROVIDER not in caller.roles:
-        return None
-    record = ctx.store.record(record_id)
-    return None if record is None or record["provider"] == caller.org else NOT_FOUND(what=record_id)
+    if record is None or (Role.PROVIDER in caller.roles and record["provider"] != caller.org):
+        return NOT_FOUND(what=named)
+    return None
 
 
-# The subject of a record finds everybody who looked at it.
-@query(Act.RECORD_QUERIED_DELIVERED, roles=_READERS, articles=("9", "11", "12"), when=(own_record,))
+# The act is one of those that the subject of the record finds in its list of accesses.
+@query(Act.RECORD_QUERIED_DELIVERED, roles=_READERS, articles=("9", "11", "12"), may=own_record)
 def record(ctx: IngestContext, caller: Principal, record_id: str, after: int, size: int) -> RecordHistory:
-    """Versions of a record after one of them. Personal identifiers are opened for its provider alone. Raises NOT_FOUND."""
-    # First the current one: what supersedes it while this reads is not told.
-    if (current := ctx.store.record(record_id)) is None:
-        raise NOT_FOUND(what=record_id)
-    return _history(ctx, caller, current, after, size)
+    """Versions of a record after one of them. Its provider alone gets personal identifiers. Raises NOT_FOUND."""
+    # The current version is read first; a version that supersedes it meanwhile is left out.
+    return _history(ctx, caller, authorise(ctx.store.record(record_id), record_id), after, size)
 
 
-# Not for the organs: they could try out whose number is in a record that they see without it (decision 16).
-@query(Act.RECORD_QUERIED_DELIVERED, roles={Role.PROVIDER}, articles=("9", "11", "12"))
+# The organs may not: they could try out whose number is in a record that they see without it (decision 16).
+@query(Act.RECORD_QUERIED_DELIVERED, roles={Role.PROVIDER}, articles=("9", "11", "12"), may=own_record)
 def find(ctx: IngestContext, caller: Principal, named: NamedRecord, after: int, size: int) -> RecordHistory:
-    """The caller's own record with these values of the entry's natural key, as `record` tells it.
+    """The caller's own record with these values of the entry's natural key, as `record` answers it.
 
     Values may be in any form that a delivery takes. Raises NOT_FOUND, DELIVERY_ENTRY_UNKNOWN, INPUT_INVALID when these
     are not items of the natural key.
     """
-    for record_id in _ids(ctx, caller.org, named):
-        if (current := ctx.store.record(record_id)) is not None:
-            return _history(ctx, caller, current, after, size)
-    # The values may be personal: they are in no message.
-    raise NOT_FOUND(what=named.entry_code)
+    versions = map(ctx.store.record, _ids(ctx, caller.org, named))
+    current = next((record for record in versions if record is not None), None)
+    # The values may be personal, so a refusal names the entry alone.
+    return _history(ctx, caller, authorise(current, named.entry_code), after, size)
 
 
 def _ids(ctx: IngestContext, provider: str, named: NamedRecord) -> Sequence[str]:
-    """What such a record's id may be: a version of the entry may identify records by other items than the next one."""
+    """The ids that such a record may have: versions of the entry may identify records by different items."""
     versions = ctx.directory.versions(named.entry_code)
     if not versions:
         raise DELIVERY_ENTRY_UNKNOWN(entry=named.entry_code)
@@ -135,7 +132,7 @@ def _history(ctx: IngestContext, caller: Principal, current: RawDocument, after:
 
 
 def without_identifiers(entry: DeliveryEntry, row: RawDocument, part: str) -> dict[str, str]:
-    """A part of a record but for its personal identifiers."""
+    """A part of a record without its personal identifiers."""
     return {code: value for code, value in (row.get(part) or {}).items() if code not in entry.sealed}
 
 
@@ -166,5 +163,5 @@ def _version(ctx: IngestContext, row: RawDocument, own: bool) -> HistoricVersion
 
 
 def _receipt(ctx: IngestContext, row: RawDocument) -> str:
-    # The digest of an unsigned change may be of nothing but what can be guessed: it is for its provider, who knows.
+    # The items of an unsigned change may be guessed, and its digest shows a right guess: only the provider gets it.
     return ctx.ring.decrypt(row["receipt"], RECEIPT) if row.get("receipt") else ""

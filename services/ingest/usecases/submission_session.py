@@ -1,7 +1,7 @@
-"""A submission is opened: what its header says is checked, against what was begun under its id before."""
+"""Opens a submission: checks its header, against what was begun under its id before."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from pymongo.errors import DuplicateKeyError
 from chengxin.auth.principal import Principal
 from chengxin.store import on_record
 from chengxin.store.database import UnitOfWork
+from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from chengxin.values.document import RawDocument
 from chengxin.values.provider_statement import SUBMISSION_CONFLICT, ProviderStatement
@@ -17,20 +18,12 @@ from services.ingest.context import IngestContext
 from services.ingest.domain.catalog_entry import DeliveryEntry, EntryProvider
 from services.ingest.domain.provider_signature import read_delivery_statement
 from services.ingest.domain.receipt import receipt_of
-from services.ingest.domain.submission import NOT_A_PROVIDER, Counts, Header, Receipt, submission_key
+from services.ingest.domain.submission import Counts, Header, Receipt, submission_key
+from services.ingest.domain.submission_view import FileForm
+from services.ingest.usecases.agreements import terms_of
+from services.ingest.usecases.permissions import versions_in_force
 
 OPENED: Final = Act.SUBMISSION_OPENED
-
-
-@dataclass(frozen=True)
-class FileForm:
-    """What is known of a delivered file that we keep: its columns in order, as (label, item code), its kind, what its
-    text is encoded in, as Python names it, and the sheets that were not read."""
-
-    columns: Sequence[tuple[str, str]]
-    kind: str
-    encoding: str
-    unread: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -41,27 +34,36 @@ class SubmissionSession:
     header: Header
     entry: DeliveryEntry
     provider: EntryProvider
-    # How far it was when it was opened, and its receipt if it was closed.
+    # The versions of the entry that must name its provider: the one in force, and the one that it is delivered under.
+    versions: Sequence[DeliveryEntry] = ()
+    # The number of batches that were committed when it was opened.
     committed: int = 0
-    # How many records were said to come in all, now or when it was begun; 0: not told.
+    # The number of records that was announced, now or when it was begun; 0 when none was.
     record_count: int = 0
+    # Its receipt, when it was closed before.
     receipt: Receipt | None = None
     file: FileForm | None = None
-    # The provider's signed word on it.
+    # The provider's signed statement on it.
     signed: ProviderStatement | None = None
-    # Set once one of its records was on record before.
+    # Set once one of its records was found on record.
     met_known: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
 
     @property
     def about(self) -> dict[str, str]:
-        """What audit events name it by."""
+        """The details by which audit events name it."""
         return {"submission_id": self.header.submission_id}
 
 
 def open_delivery(
     ctx: IngestContext, caller: Principal, header: Header, file: FileForm | None = None
 ) -> SubmissionSession:
-    """A new delivery, or the one that was begun under this id. Raises what is wrong with its header."""
+    """A new delivery, or the one that was begun under this id.
+
+    Raises NOT_A_PROVIDER, DELIVERY_ENTRY_UNKNOWN, DELIVERY_ENTRY_NOT_IN_FORCE, SUBMISSION_CONFLICT, INPUT_INVALID
+    for the header, and what is wrong with its signature.
+    """
+    in_force = versions_in_force(ctx, header.entry_code)
+    authorise(in_force, header.entry_code)
     header.checked()
     key = submission_key(caller.org, header.submission_id)
     found = ctx.patiently(lambda: ctx.store.submission(key))
@@ -71,23 +73,30 @@ def open_delivery(
     else:
         must_be_same(found, header)
         entry = ctx.directory.version(found["entry_code"], found["entry_version"])
+    versions = (*in_force, entry)
+    authorise(versions, entry.code)
     provider = entry.provider(caller.org)
-    if provider is None:
-        raise NOT_A_PROVIDER(org=caller.org or "-", entry=entry.code)
+    assert provider is not None, "the rule refuses others"
     receipt = receipt_of(found) if found else None
     signed = None
     if receipt is None:
-        agreement = ctx.patiently(lambda: ctx.store.providers.agreement(caller.org))
-        signed = read_delivery_statement(header, caller, agreement, file is not None)
+        terms = ctx.patiently(lambda: terms_of(ctx, caller.org))
+        signed = read_delivery_statement(header, caller, terms, file is not None)
     committed = found["batches_committed"] if found else 0
     count = header.record_count or (found or {}).get("record_count") or 0
-    return SubmissionSession(key, header, entry, provider, committed, count, receipt, file, signed)
+    return SubmissionSession(key, header, entry, provider, versions, committed, count, receipt, file, signed)
+
+
+def authorise_delivery(delivery: SubmissionSession) -> None:
+    """Asks the rule of the use case whether the entry names the provider, in each transaction of the delivery."""
+    authorise(delivery.versions, delivery.entry.code)
 
 
 def begin(ctx: IngestContext, caller: Principal, delivery: SubmissionSession) -> None:
-    """Makes a delivery known before its first batch is committed; nothing when it is known already."""
+    """Stores a submission before its first batch is committed; does nothing when it is stored already."""
 
     def work(unit: UnitOfWork) -> None:
+        authorise_delivery(delivery)
         if ctx.store.submission(delivery.key, unit.session) is None:
             ctx.store.open_submission(submission_row(ctx, delivery), unit.session)
             event = ctx.audit.event(OPENED, caller, entries=[delivery.entry.code], details=delivery.about)
@@ -127,12 +136,15 @@ def submission_row(ctx: IngestContext, delivery: SubmissionSession) -> RawDocume
 
 def must_be_same(submission: Mapping[str, Any], header: Header) -> None:
     """Raises SUBMISSION_CONFLICT when an id is used for something else than it was begun for."""
-    # What was not told, now or then, differs from nothing.
-    same: Callable[[str, Any], bool] = lambda name, given: not given or submission.get(name) in (None, "", 0, given)  # noqa: E731
+
+    # Fields left empty in either header are ignored.
+    def same(name: str, given: Any) -> bool:
+        return not given or submission.get(name) in (None, "", 0, given)
+
     if submission["entry_code"] != header.entry_code or not (
         same("entry_version", header.entry_version)
         and same("file_sha256", header.file_sha256)
-        # A count of what is committed ends a delivery whose first count was wrong.
+        # The count of what is committed ends a delivery whose first count was wrong.
         and (same("record_count", header.record_count) or header.record_count == submission["counts"]["total"])
     ):
         raise SUBMISSION_CONFLICT(

@@ -1,18 +1,17 @@
-"""Delivering records (Art. 9, 10, 12): a stream of batches, or a small delivery in one call."""
+"""Takes delivered records (Art. 9, 10, 12): a stream of batches, or a small delivery in one call."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from chengxin.auth.executor import command
 from chengxin.auth.principal import Principal, Role
-from chengxin.errors import INPUT_INVALID, FieldError, Problem
+from chengxin.errors import INPUT_INVALID, FieldError
 from services.ingest.context import IngestContext
 from services.ingest.domain.submission import (
     DELIVERY_BROKEN_OFF,
     DELIVERY_END_MISSING,
-    NOT_A_PROVIDER,
     Batch,
     DeliveredRecord,
     Header,
@@ -21,31 +20,24 @@ from services.ingest.domain.submission import (
 )
 from services.ingest.usecases.batch_pipeline import BatchCommitter
 from services.ingest.usecases.commit_batch import DELIVERED, close, commit
+from services.ingest.usecases.permissions import provides
 from services.ingest.usecases.prepare_batch import prepare
 from services.ingest.usecases.submission_session import SubmissionSession, open_delivery
 
 
 @dataclass(frozen=True)
 class Sender:
-    """The other end of a stream: whether it is still there, and whether it has said that all batches were sent."""
+    """The sender of a stream: whether it is still connected, and whether it has said that all batches were sent."""
 
     connected: Callable[[], bool]
     ended: Callable[[], bool]
 
 
-# Whoever has all batches in hand.
+# The sender of a delivery whose batches are all here.
 PRESENT: Final = Sender(lambda: True, lambda: True)
 
 
-def provides(ctx: IngestContext, caller: Principal, header: Header, *_: Any, **__: Any) -> Problem | None:
-    """the entry names the caller's organisation as a provider"""
-    entry = ctx.directory.in_force(header.entry_code, ctx.clock.today().isoformat())
-    if entry is None or entry.provider(caller.org) is not None:
-        return None
-    return NOT_A_PROVIDER(org=caller.org or "-", entry=entry.code)
-
-
-@command(DELIVERED, roles={Role.PROVIDER}, articles=("9", "10", "12"), when=(provides,))
+@command(DELIVERED, roles={Role.PROVIDER}, articles=("9", "10", "12"), may=provides)
 def submit(
     ctx: IngestContext,
     caller: Principal,
@@ -57,8 +49,9 @@ def submit(
 
     While batches are committed the next ones are validated, as many as a transaction takes, and no more are read: the
     sender waits for the store.
-    Raises DELIVERY_BROKEN_OFF when the sender is gone or records are missing, DELIVERY_OVER_COUNT when more come than
-    were told, DELIVERY_END_MISSING when nobody said where the delivery ends, and whatever the submission does not take.
+    Raises DELIVERY_BROKEN_OFF when the sender is gone or records are missing, DELIVERY_OVER_COUNT when more records
+    come than the header states, DELIVERY_END_MISSING when neither the header nor the sender states where the delivery
+    ends, and what `open_delivery` and `prepare` raise.
     """
     return deliver(ctx, caller, open_delivery(ctx, caller, header), batches, sender)
 
@@ -83,13 +76,13 @@ def deliver(
     return close(ctx, caller, delivery)
 
 
-@command(DELIVERED, roles={Role.PROVIDER}, articles=("9", "10", "12"), when=(provides,))
+@command(DELIVERED, roles={Role.PROVIDER}, articles=("9", "10", "12"), may=provides)
 def submit_batch(
     ctx: IngestContext, caller: Principal, header: Header, records: list[DeliveredRecord]
 ) -> tuple[Receipt, list[RecordOutcome]]:
     """Takes a whole small delivery in one transaction, with its receipt and what became of each record.
 
-    Raises INPUT_INVALID when the header tells another count, and whatever the submission does not take.
+    Raises INPUT_INVALID when the header states another count, and what `open_delivery` and `prepare` raise.
     """
     if header.record_count not in (0, len(records)):
         told = f"本次共 {len(records)} 条 / {len(records)} records are sent"
@@ -101,7 +94,7 @@ def submit_batch(
 
 
 def _progress(ctx: IngestContext, delivery: SubmissionSession) -> tuple[int, int]:
-    """How many batches and records are committed."""
+    """The numbers of batches and records that are committed."""
     found = ctx.store.submission(delivery.key)
     if found is None:
         return 0, 0
