@@ -100,7 +100,8 @@ def test_to_another_provider_there_is_no_such_record_and_that_is_on_record(
     for role in ("agency", "statutory", "service"):
         assert ingest.caller(role).get(f"/v1/records/{record_id}").json["code"] == "ROLE_NOT_ALLOWED"
     acts = ingest.audit.of("record.queried.delivered")
-    assert [e["outcome"] for e in acts if e["actor"].get("org") == HOUSING] == ["refused"] * 2
+    # The record of another and one that is nowhere, on both faces.
+    assert [e["outcome"] for e in acts if e["actor"].get("org") == HOUSING] == ["refused"] * 4
 
 
 def test_it_is_on_record_before_it_is_answered_and_its_subject_finds_it(ingest: RunningIngest, record_id: str) -> None:
