@@ -5,12 +5,14 @@ import gc
 import io
 import json
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from services.ingest.store import originals
+from services.ingest.usecases import commit_batch, submit_file
 from tests.ingest.deliveries import REGULATOR, licence, licences, wrong_digit
 from tests.ingest.files import as_sheet, registration, table, workbook
 from tests.ingest.running_ingest import STRANGER, RunningIngest, demo_entry
@@ -144,6 +146,42 @@ def test_a_file_that_takes_long_is_taken_beside_the_request(ingest: RunningInges
     assert closed["counts"]["accepted"] == 3000
     ingest.ctx.desk.patience = 60
     assert ingest.regulator.uploads(content, catalog="QYDJ").json["receipt"] == closed
+
+
+def test_a_request_is_answered_while_its_file_is_within_a_transaction(
+    ingest: RunningIngest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the request may answer does not depend on what the transaction of the file was authorised for so far."""
+    known, within, answered = threading.Event(), threading.Event(), threading.Event()
+    keep_piece, begin, authorise_delivery = (
+        ingest.ctx.store.keep_piece,
+        submit_file.begin,
+        commit_batch.authorise_delivery,
+    )
+
+    def keep_when_known(piece: Any) -> None:
+        assert known.wait(30)
+        keep_piece(piece)
+
+    def begin_and_wait(*arguments: Any) -> None:
+        begin(*arguments)
+        known.set()
+        assert within.wait(30)
+
+    def authorise_when_answered(*arguments: Any) -> None:
+        within.set()
+        assert answered.wait(30)
+        authorise_delivery(*arguments)
+
+    monkeypatch.setattr(ingest.ctx.store, "keep_piece", keep_when_known)
+    monkeypatch.setattr(submit_file, "begin", begin_and_wait)
+    monkeypatch.setattr(commit_batch, "authorise_delivery", authorise_when_answered)
+    ingest.ctx.desk.patience = 0
+    answer = ingest.regulator.uploads(table([registration()]), catalog="QYDJ")
+    answered.set()
+    assert (answer.status_code, answer.json.get("state")) == (202, "open")
+    path = f"/v1/submissions/{answer.json['submission_id']}"
+    assert until(lambda: ingest.regulator.get(path).json["receipt"], "the submission is closed")
 
 
 def test_a_file_that_waits_for_its_turn_is_known(ingest: RunningIngest) -> None:
