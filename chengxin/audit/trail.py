@@ -14,8 +14,9 @@ from chengxin.auth import request_context
 from chengxin.auth.principal import Principal
 from chengxin.concurrency.coalescing import Coalescer
 from chengxin.errors import AUDIT_UNAVAILABLE, Problem
-from chengxin.feeds.lag import Lag, LagMeter
-from chengxin.feeds.quarantine import Label, Quarantine
+from chengxin.feeds.lag import MEASURED_EVERY_SECONDS, Lag, LagMeter
+from chengxin.feeds.quarantine import Quarantine
+from chengxin.feeds.splitting import Label
 from chengxin.store import on_record
 from chengxin.store.database import Store, UnitOfWork
 from chengxin.store.deadlines import patience
@@ -154,7 +155,12 @@ class Relay:
         stub: audit_pb2_grpc.AuditServiceStub,
         metadata: Metadata,
         quarantine: Quarantine | None = None,
+        measured_every: float = MEASURED_EVERY_SECONDS,
     ) -> None:
+        """Connects a service's outbox with the audit service; `start` begins to deliver.
+
+        `measured_every` is the pause, in seconds, between two measurements of the lag.
+        """
         self._store = store
         self._stub = stub
         self._metadata = metadata
@@ -164,7 +170,10 @@ class Relay:
         self._thread = threading.Thread(target=self._run, name="audit-relay", daemon=True)
         self._position: int | None = None
         self._meter = LagMeter(
-            self._NAME, lambda: self._position, lambda after: store.head(after, self._NAME, lambda row: row.events)
+            self._NAME,
+            lambda: self._position,
+            lambda after: store.head(after, self._NAME, lambda row: row.events),
+            measured_every,
         )
 
     @property
@@ -187,7 +196,14 @@ class Relay:
         self._meter.stop()
         self._store.wake()
 
+    def ended(self, seconds: float) -> bool:
+        """Waits at most `seconds` for the row in hand. Returns whether the relay has ended."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
     def _run(self) -> None:
+        # No `PeriodicTask`: one pass follows the outbox until the process ends, and a pause follows only an error. `stop`
+        # ends the pass by waking the store that it waits for.
         while not self._stopped.is_set():
             try:
                 after = self._position = self._store.position(self._NAME)

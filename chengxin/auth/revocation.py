@@ -15,6 +15,7 @@ import urllib3
 
 from chengxin.auth.principal import Principal
 from chengxin.auth.tls import Trust, pool
+from chengxin.concurrency.periodic_task import PeriodicTask
 from chengxin.errors import UNAUTHENTICATED, UPSTREAM_UNAVAILABLE, Problem
 
 log = structlog.get_logger()
@@ -111,26 +112,11 @@ class OwnTokens(Protocol):
     def forget(self) -> None: ...
 
 
-class RevocationReloader:
-    """Asks in the background, so that no caller has to."""
+class RevocationReloader(PeriodicTask):
+    """Asks in the background, so that no caller waits for the answer."""
 
     def __init__(self, revocations: Revocations, every: float) -> None:
-        self._revocations = revocations
-        self._every = every
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="revocations", daemon=True)
-
-    def start(self) -> None:
-        """Begins."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ends."""
-        self._stopped.set()
-
-    def _run(self) -> None:
-        while not self._stopped.wait(self._every):
-            self._revocations.refresh()
+        super().__init__("revocations", revocations.refresh, every, first_after=every)
 
 
 def fetch_revocations(gateway: str, tokens: OwnTokens, trust: Trust | None = None) -> Callable[[], list[Revocation]]:

@@ -42,9 +42,13 @@ class PeriodicTask:
 
     def stop(self) -> None:
         """Ends after the round in hand, and waits for it, at most 2 seconds."""
+        self.ask_to_stop()
+        self.ended(_STOP_SECONDS)
+
+    def ask_to_stop(self) -> None:
+        """Ends after the round in hand, and does not wait for it: right for rounds that only read."""
         self._stopped.set()
         self._due.set()
-        self.ended(_STOP_SECONDS)
 
     def ended(self, seconds: float) -> bool:
         """Waits at most `seconds` for the round in hand. Returns whether the task has ended, or never began."""

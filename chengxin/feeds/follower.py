@@ -16,8 +16,9 @@ import structlog
 from pymongo.errors import PyMongoError
 
 from chengxin.failures import NotYet, is_transient, reason_of
-from chengxin.feeds.lag import Lag, LagMeter
-from chengxin.feeds.quarantine import FeedParts, Quarantine, message_handler
+from chengxin.feeds.lag import MEASURED_EVERY_SECONDS, Lag, LagMeter
+from chengxin.feeds.quarantine import Quarantine, message_handler
+from chengxin.feeds.splitting import FeedParts
 from chengxin.store.database import FeedHead, Store, UnitOfWork
 from chengxin.store.deadlines import BULK_SECONDS, within
 
@@ -62,12 +63,15 @@ class Follower:
         key: str = "",
         place: str = "",
         confirm: Callable[[UnitOfWork], None] = lambda unit: None,
+        measured_every: float = MEASURED_EVERY_SECONDS,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         """Connects a source with a store; `start` begins to follow.
 
         `head(position)` asks the source for its head, seen from that position; without it another component reports
         the lag. The quarantine keeps parts under `key` (by default the name), and the store keeps the position under
-        `place` (by default `key`). Every transaction begins with `confirm`, which may refuse it.
+        `place` (by default `key`). Every transaction begins with `confirm`, which may refuse it. `measured_every` is
+        the pause, in seconds, between two measurements of the lag. `now` counts `patience`, in seconds.
         """
         self.name = f"feed.{source}"
         self.key = key or self.name
@@ -76,9 +80,10 @@ class Follower:
         self.quarantine = quarantine or Quarantine(store)
         self.quarantine.handle(self.key, message_handler(self.parts, apply))
         self._patience = patience
+        self._now = now
         # By part name: how often a transaction with that part ran out of time although the store answers.
         self._slow: Counter[str] = Counter()
-        # By what is needed: when a change first had to wait for it, in seconds of the monotonic clock.
+        # By what the change at the current position needs: since when the change has waited for it, as `now` counts.
         self._waiting_since: dict[str, float] = {}
         # Whether the stream is open: true from the first answer of the source until the stream breaks.
         self.connected = False
@@ -93,7 +98,9 @@ class Follower:
         self.position = 0
         self._position_known = False
         self._meter = (
-            LagMeter(self.name, lambda: self.position if self._position_known else None, head) if head else None
+            LagMeter(self.name, lambda: self.position if self._position_known else None, head, measured_every, now=now)
+            if head
+            else None
         )
 
     def start(self) -> None:
@@ -122,6 +129,8 @@ class Follower:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        # No `PeriodicTask`: one pass follows a stream for as long as the stream stays open, and `stop` ends the pass by
+        # cancelling the call.
         while not self._stopped.is_set():
             try:
                 self.position, self._position_known = self._store.position(self.place), True
@@ -165,6 +174,10 @@ class Follower:
             if self._should_retry(e, change):
                 raise
             self._apply_halves(change, self.parts.split(change) or [change], e, getattr(change, "last", True))
+        if getattr(change, "last", True):
+            # All of the position is through. Not before: the source repeats the position from its first message, and what
+            # is through again must not begin the patience anew for what is not.
+            self._waiting_since.clear()
         if self._slow:
             for name in self._part_names(change):
                 del self._slow[name]
@@ -191,8 +204,11 @@ class Follower:
             # it. Part names identify it, because what comes with it or before it differs each time.
             slowest = max((self._slow[name] for name in self._part_names(change)), default=0) if self._slow else 0
             return is_transient(error) and slowest < _SLOW_ATTEMPTS
-        now = time.monotonic()
-        return now - self._waiting_since.setdefault(str(error), now) < self._patience
+        needed, now = str(error), self._now()
+        if needed not in self._waiting_since and self.quarantine.awaits(self.key, needed):
+            # An earlier change waited for it in vain, and it has not arrived since.
+            return False
+        return now - self._waiting_since.setdefault(needed, now) < self._patience
 
     def _part_names(self, change: Any) -> set[str]:
         return {self.parts.label(part).name for part in self.parts.split(change)}

@@ -1,7 +1,6 @@
 """How far a consumer of a feed is behind its source, in changes and in seconds (decision 23)."""
 
 import math
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,11 +9,13 @@ from typing import Any, Final
 import structlog
 from prometheus_client import Gauge
 
+from chengxin.concurrency.periodic_task import PeriodicTask
 from chengxin.store.database import FeedHead
 
 log = structlog.get_logger()
 
-_EVERY_SECONDS: Final = 2.0
+# The pause between two questions to a source.
+MEASURED_EVERY_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -54,31 +55,29 @@ class LagMeter:
         name: str,
         position: Callable[[], int | None],
         head: Callable[[int], FeedHead],
-        every: float = _EVERY_SECONDS,
+        every: float = MEASURED_EVERY_SECONDS,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
         self._position = position
         self._head = head
-        self._every = every
         self._now = now
         self._answer: FeedHead | None = None
         # When the source last answered; before its first answer, when this meter was made.
         self._answered_at = now()
         self._is_failing = False
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"lag-{name}", daemon=True)
+        self._task = PeriodicTask(f"lag-{name}", self.measure, every)
         _CHANGES.labels(name).set_function(lambda: _gauge_value(self.lag().changes))
         _SECONDS.labels(name).set_function(lambda: _gauge_value(self.lag().seconds))
         _UNKNOWN.labels(name).set_function(lambda: self.lag().unknown_seconds)
 
     def start(self) -> None:
         """Starts to measure in the background."""
-        self._thread.start()
+        self._task.start()
 
     def stop(self) -> None:
-        """Stops measuring; the last answer stays."""
-        self._stopped.set()
+        """Stops measuring, and does not wait for a source that hangs; the last answer stays."""
+        self._task.ask_to_stop()
 
     def measure(self) -> None:
         """Asks the source once."""
@@ -87,7 +86,8 @@ class LagMeter:
             return
         try:
             answer = self._head(position)
-        # After any error the lag is not known for now; the log reports the first error in a row.
+        # After any error the lag is not known for now: not a failed round, but an answer that `lag` gives. The log reports
+        # the first error in a row.
         except Exception as e:
             if not self._is_failing:
                 log.info("lag not known", of=self._name, reason=repr(e)[:200])
@@ -107,11 +107,6 @@ class LagMeter:
             return Lag(0, 0.0, unknown)
         # This is an upper bound if the consumer went on meanwhile; the next answer corrects it.
         return Lag(changes, answer.oldest_seconds + since, unknown)
-
-    def _run(self) -> None:
-        while not self._stopped.is_set():
-            self.measure()
-            self._stopped.wait(self._every)
 
 
 def _gauge_value(value: float | None) -> float:

@@ -1,8 +1,8 @@
-"""Splits the changes of each feed into parts, for its followers (chengxin.feeds.quarantine)."""
+"""How each service's feed is split into parts, for its followers (chengxin.feeds.splitting)."""
 
 from collections.abc import Sequence
 
-from chengxin.feeds.quarantine import FeedParts, Label
+from chengxin.feeds.splitting import FeedParts, Label
 from chengxin_api.catalog.v1 import catalog_pb2
 from chengxin_api.ingest.v1 import ingest_pb2
 from chengxin_api.objection.v1 import objection_pb2

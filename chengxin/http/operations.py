@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
-from chengxin.feeds.quarantine import to_dict
+from chengxin.feeds.quarantine_rows import to_dict
 from chengxin.http.web import PageQuery, answer
 from chengxin.process import operations
 from chengxin.process.operations import Operations

@@ -12,7 +12,8 @@ from chengxin.auth.access_tokens import TokenSource, Verifier, fetch_jwks, load_
 from chengxin.auth.policy import Admission
 from chengxin.auth.revocation import Revocations, fetch_revocations
 from chengxin.feeds.follower import Follower
-from chengxin.feeds.quarantine import QUARANTINE, FeedParts, Quarantine, QuarantineRetrier
+from chengxin.feeds.quarantine import QUARANTINE, Quarantine, QuarantineRetrier
+from chengxin.feeds.splitting import FeedParts
 from chengxin.grpc.rpc import make_channel
 from chengxin.process.operations import Operations
 from chengxin.process.readiness import ALL_CHANGES, FollowedFeed, Readiness, head_of

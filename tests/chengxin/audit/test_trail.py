@@ -12,7 +12,8 @@ from grpc_status import rpc_status
 from chengxin.audit.trail import EVENT_LIMIT, AuditTrail, Relay
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError, Problem
-from chengxin.feeds.quarantine import Quarantine, to_dict
+from chengxin.feeds.quarantine import Quarantine
+from chengxin.feeds.quarantine_rows import to_dict
 from chengxin.grpc.rpc import make_channel
 from chengxin.store.database import Store
 from chengxin.values.clock import FixedClock
@@ -155,7 +156,7 @@ def test_changes_are_on_record_once_and_in_order_with_a_log_that_comes_and_goes(
     relay.start()
     until(lambda: store.position("relay.audit") == 6, "all rows are delivered")
     relay.stop()
-    until(lambda: not relay._thread.is_alive(), "the relay ends")
+    assert relay.ended(20)
     assert kept.events == [b"1.0", b"2.0", b"2.1", b"4.0", b"5.0", b"5.1"]
     # Another process resumes where this one stopped.
     store.transact(lambda unit: unit.record(b"6.0"))
@@ -163,7 +164,7 @@ def test_changes_are_on_record_once_and_in_order_with_a_log_that_comes_and_goes(
     other.start()
     until(lambda: kept.events[-1] == b"6.0", "the new row is delivered")
     other.stop()
-    until(lambda: not other._thread.is_alive(), "the relay ends")
+    assert other.ended(20)
     assert len(kept.events) == 7
 
 
@@ -188,7 +189,7 @@ def test_an_event_that_the_log_refuses_holds_up_no_other_and_is_set_aside(store:
     assert [quarantine.retry(row["id"]) for row in rows] == [True, True, False]
     assert {b"1.1", b"2.0"} <= set(kept.events)
     relay.stop()
-    until(lambda: not relay._thread.is_alive(), "the relay ends")
+    assert relay.ended(20)
 
 
 def test_a_log_that_is_away_or_lets_nobody_in_is_asked_again_and_nothing_is_set_aside(store: Store, log: Any) -> None:
@@ -202,4 +203,4 @@ def test_a_log_that_is_away_or_lets_nobody_in_is_asked_again_and_nothing_is_set_
     until(lambda: kept.events == [b"1.0"], "it is delivered")
     assert quarantine.is_empty()
     relay.stop()
-    until(lambda: not relay._thread.is_alive(), "the relay ends")
+    assert relay.ended(20)

@@ -1,10 +1,13 @@
 """A consumer of a feed of records that fails where a test tells it to."""
 
+import time
+from collections.abc import Callable
 from datetime import timedelta
 
 from chengxin.feeds.follower import Follower
 from chengxin.feeds.parts import RecordParts
-from chengxin.feeds.quarantine import Quarantine, to_dict
+from chengxin.feeds.quarantine import Quarantine
+from chengxin.feeds.quarantine_rows import to_dict
 from chengxin.store.database import Store, UnitOfWork
 from chengxin.values.clock import FixedClock
 from chengxin.values.ids import new_id
@@ -15,11 +18,11 @@ from tests.chengxin.conftest import NOW
 class RecordConsumer:
     """Follows a feed of records and keeps each by its id; fails for the records that a test names."""
 
-    def __init__(self, store: Store, patience: float = 0.0) -> None:
+    def __init__(self, store: Store, patience: float = 0.0, now: Callable[[], float] = time.monotonic) -> None:
         self.store, self.clock, self.name = store, FixedClock(NOW), new_id("feed")
         self.quarantine = Quarantine(store, self.clock)
         self.follower = Follower(
-            self.name, store, lambda after: iter(()), self.apply, RecordParts(), self.quarantine, patience
+            self.name, store, lambda after: iter(()), self.apply, RecordParts(), self.quarantine, patience, now=now
         )
         self.fails: dict[tuple[str, int], Exception] = {}
         self.position = 0

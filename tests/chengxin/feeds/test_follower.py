@@ -80,7 +80,7 @@ def both(store: Store) -> Iterator[Both]:
 
 def ends(follower: Follower) -> None:
     follower.stop()
-    until(lambda: not follower._thread.is_alive(), "the follower ends")
+    assert follower.ended(20)
 
 
 @pytest.mark.parametrize("status", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, None])
@@ -160,7 +160,7 @@ def test_it_stops_while_a_stream_is_being_opened(both: Both) -> None:
     assert opening.wait(10)
     follower.stop()
     stopped.set()
-    until(lambda: not follower._thread.is_alive(), "the follower ends")
+    assert follower.ended(20)
 
 
 def test_a_position_is_remembered_at_its_last_part_only(store: Store) -> None:

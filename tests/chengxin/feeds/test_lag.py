@@ -181,8 +181,14 @@ def test_a_follower_that_is_stuck_tells_it_and_is_at_0_when_it_is_through(
     def apply(unit: UnitOfWork, change: Any) -> None:
         assert gate.wait(20)
 
-    follower = Follower("x", store, lambda after: Changes(source, after), apply, head=lambda after: head(source, after))
-    follower._meter._every = 0.05
+    follower = Follower(
+        "x",
+        store,
+        lambda after: Changes(source, after),
+        apply,
+        head=lambda after: head(source, after),
+        measured_every=0.05,
+    )
     gate.set()
     follower.start()
     try:
@@ -211,8 +217,7 @@ def test_a_relay_tells_how_far_the_log_is_behind(source: Store, clock: ManualClo
                 raise OSError("away")
 
     stub = Stub()
-    relay = Relay(source, stub, tuple)  # type: ignore[arg-type]
-    relay._meter._every = 0.05
+    relay = Relay(source, stub, tuple, measured_every=0.05)  # type: ignore[arg-type]
     relay.start()
     try:
         tell(source, events=1)

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.failures import reason_of
-from chengxin.feeds.quarantine import QuarantineRetrier, to_dict
+from chengxin.feeds.quarantine import QuarantineRetrier
+from chengxin.feeds.quarantine_rows import to_dict
 from chengxin.store.database import Store
 from chengxin.values.ids import new_id
 from tests.chengxin.feeds.record_consumer import RecordConsumer
@@ -82,7 +83,7 @@ def test_pauses_grow_and_a_start_of_the_process_tries_at_once(consumer: RecordCo
     retrying.start()
     until(lambda: consumer.aside() == [], "it is applied by the next process")
     retrying.stop()
-    until(lambda: not retrying._thread.is_alive(), "it ends")
+    assert retrying.ended(20)
 
 
 def test_an_officers_attempt_begins_with_what_comes_before(consumer: RecordConsumer) -> None:

@@ -7,7 +7,7 @@ from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError
 from chengxin.errors import STORE_UNAVAILABLE
 from chengxin.failures import NotYet, is_transient
 from chengxin.feeds import follower
-from chengxin.feeds.quarantine import to_dict
+from chengxin.feeds.quarantine_rows import to_dict
 from chengxin.store.database import Store, UnitOfWork
 from chengxin_api.ingest.v1 import ingest_pb2
 from tests.chengxin.feeds.record_consumer import RecordConsumer
@@ -42,6 +42,35 @@ def test_what_needs_something_that_never_comes_stops_nothing_for_longer_than_its
     store.transact(lambda unit: consumer.quarantine.arrived("XZXK:3", unit))
     consumer.later(seconds=0)
     assert consumer.applied() == [("r3", 1), ("r1", 1), ("r2", 1)]
+
+
+def test_each_time_that_something_is_missing_the_feed_waits_for_it_anew(store: Store) -> None:
+    seconds = 0.0
+    consumer = RecordConsumer(store, patience=30, now=lambda: seconds)
+    for record in ("r1", "r2"):
+        consumer.fails[record, 1] = NotYet("XZXK:3")
+        for waited in (0, 20):
+            seconds += waited
+            with pytest.raises(NotYet):
+                consumer.told((record, 1, "hers"))
+        consumer.fails.clear()
+        consumer.told((record, 1, "hers"))
+    assert consumer.applied() == [("r1", 1), ("r2", 1)]
+    assert consumer.aside() == []
+
+
+def test_what_comes_through_before_it_does_not_lengthen_the_wait(store: Store) -> None:
+    seconds = 0.0
+    consumer = RecordConsumer(store, patience=30, now=lambda: seconds)
+    consumer.fails["r2", 1] = NotYet("XZXK:3")
+    # Each time the source repeats the position from its first message.
+    for _ in range(2):
+        consumer.told(("r1", 1, "hers"), last=False)
+        with pytest.raises(NotYet):
+            consumer.told(("r2", 1, "his"))
+        seconds += 20
+    consumer.told(("r2", 1, "his"))
+    assert consumer.aside() == [("r2", "failed")]
 
 
 def _is_taken(consumer: RecordConsumer) -> bool:
