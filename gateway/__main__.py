@@ -180,17 +180,21 @@ def bootstrap(file: Path) -> None:
 
 def policy() -> list[dict[str, Any]]:
     """Returns the rules of the gateway's own addresses. The services report those of the addresses that it forwards."""
-    from typing import cast
-
-    from chengxin.auth.policy_table import policy_table
+    from chengxin.auth.policy_table import placeholder, policy_table
+    from chengxin.process.operations import Operations
     from gateway.context import GatewayContext
     from gateway.http.gateway import make_own_app
     from gateway.usecases.oidc_relying_party import IdentityProvider
     from gateway.usecases.verify_identity import IdentityVerifier
 
-    nothing = cast(GatewayContext, None)
-    provider = cast(IdentityProvider, object())
-    app = make_own_app(nothing, cast(IdentityVerifier, object()), dict, lambda own: own, provider=provider)
+    app = make_own_app(
+        placeholder(GatewayContext),
+        placeholder(IdentityVerifier),  # type: ignore[type-abstract]
+        dict,
+        lambda own: own,
+        provider=placeholder(IdentityProvider),
+        operations=placeholder(Operations),
+    )
     return policy_table("gateway", app, [])
 
 

@@ -1,11 +1,36 @@
-"""The authorization table, read from the faces themselves: what `chengxin policy` prints and tests are made from."""
+"""The authorization table: every face with its rule, as `chengxin policy` prints it and tests read it.
+
+The rules are declared with the use cases (`chengxin.auth.policy.declared_rules`). Which route serves which use case is
+known only from an app: its views are functions inside the functions that add the routes, since they keep the context
+that they answer from. So the app is made, with placeholders for what it would answer from.
+"""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from flask import Flask
 
 from chengxin.auth.policy import Rule
+
+T = TypeVar("T")
+
+
+class _Placeholder:
+    def __init__(self, kind: type) -> None:
+        self._kind = kind
+
+    def __getattr__(self, name: str) -> Any:
+        raise LookupError(
+            f"{self._kind.__name__}.{name} is used, but this app only tells its rules: it answers no call"
+        )
+
+
+def placeholder(kind: type[T]) -> T:
+    """Stands for a context, or another thing that faces answer from, in an app that only tells its rules.
+
+    Any use raises `LookupError`.
+    """
+    return cast(T, _Placeholder(kind))
 
 
 def policy_table(service: str, app: Flask, servicers: Sequence[tuple[type, str]]) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ import errno
 import functools
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any, Final, cast
@@ -21,7 +22,8 @@ from werkzeug.exceptions import HTTPException
 
 from chengxin import __version__
 from chengxin.auth import request_context
-from chengxin.auth.policy import Admission, open_to_all
+from chengxin.auth.policy import Admission, Rule, open_to_all
+from chengxin.auth.principal import Role
 from chengxin.auth.request_context import (
     REQUEST_ID_HEADER,
     TRACEPARENT_HEADER,
@@ -52,6 +54,8 @@ PROBLEM_JSON: Final = "application/problem+json"
 _LONGEST_KEY: Final = 200
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _RETRY_SECONDS: Final = 5
+# A parameter of a route, as Flask writes it.
+_PARAMETER: Final = re.compile(r"<(?:[^<:]+:)?([^<>]+)>")
 # How JSON may name half of a character.
 _HALF: Final = b"\\u"
 _encoder = msgspec.json.Encoder()
@@ -159,12 +163,35 @@ def make_app(name: str, admission: Admission | None, ready: Callable[[], dict[st
     return app
 
 
+class RuledApp(OpenAPI):
+    """An app that describes for each operation who may call it, as the rule of its view says."""
+
+    def generate_spec_json(self) -> None:
+        """Makes the description, once."""
+        super().generate_spec_json()  # type: ignore[no-untyped-call]
+        for route in self.url_map.iter_rules():
+            operations = self.spec_json["paths"].get(_PARAMETER.sub(r"{\1}", route.rule), {})
+            for method in route.methods or ():
+                if method.lower() in operations:
+                    operations[method.lower()] |= _who_may_call(self.view_functions[route.endpoint])
+
+
+def _who_may_call(view: Any) -> dict[str, Any]:
+    rule: Rule | None = getattr(view, "rule", None)
+    if rule is None:
+        return {"security": []}
+    # Without a token one is the public: the gateway gives the call a token with that role.
+    security: list[dict[str, list[str]]] = [{"bearer": []}, *([{}] if Role.PUBLIC in rule.roles else [])]
+    return {"security": security, "x-roles": sorted(rule.roles)}
+
+
 def bare_app(name: str, admission: Admission | None) -> OpenAPI:
     """An app without routes, with request contexts and problem documents. Views that are not marked as open to all have
     a verified caller; see `make_app` for one without an admission."""
-    app = OpenAPI(
+    app = RuledApp(
         name,
         info=Info(title=f"chengxin {name}", version=__version__),
+        security_schemes={"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         doc_ui=False,
         validation_error_status=400,
         validation_error_model=ProblemDocument,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def faces(
     ctx: "AuditContext", admission: "Admission | None", ready: "Callable[[], dict[str, bool]]"
 ) -> tuple[Any, Any]:
-    """The app, and the servicers as `make_server` takes them. To read the rules nothing is needed."""
+    """The app, and the servicers as `make_server` takes them."""
     from chengxin_api.audit.v1 import audit_pb2_grpc
     from services.audit.grpc.servicer import NAME, AuditServicer
     from services.audit.http.events import make_audit_app
@@ -67,12 +67,10 @@ def compose() -> Service:
 
 def policy() -> list[dict[str, Any]]:
     """The rules of both faces."""
-    from typing import cast
-
-    from chengxin.auth.policy_table import policy_table
+    from chengxin.auth.policy_table import placeholder, policy_table
     from services.audit.context import AuditContext
 
-    app, servicers = faces(cast(AuditContext, None), None, dict)
+    app, servicers = faces(placeholder(AuditContext), None, dict)
     return policy_table("audit", app, [(type(servicer), name) for _, servicer, name in servicers])
 
 

@@ -20,7 +20,7 @@ def faces(
     ready: "Callable[[], dict[str, bool]]",
     operations: "Operations | None" = None,
 ) -> tuple[Any, Any]:
-    """Returns the app, and the servicers as `make_server` takes them; to read their rules, no context is needed."""
+    """Returns the app, and the servicers as `make_server` takes them."""
     from typing import cast
 
     from chengxin.http.operations import add_operations
@@ -66,12 +66,11 @@ def compose() -> Service:
 
 def policy() -> list[dict[str, Any]]:
     """Returns the rules of both faces."""
-    from typing import cast
-
-    from chengxin.auth.policy_table import policy_table
+    from chengxin.auth.policy_table import placeholder, policy_table
+    from chengxin.process.operations import Operations
     from services.catalog.context import CatalogContext
 
-    app, servicers = faces(cast(CatalogContext, None), None, dict)
+    app, servicers = faces(placeholder(CatalogContext), None, dict, placeholder(Operations))
     return policy_table("catalog", app, [(type(servicer), name) for _, servicer, name in servicers])
 
 

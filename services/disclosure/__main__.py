@@ -22,7 +22,7 @@ def faces(
     ready: Callable[[], dict[str, bool]],
     operations: "Operations | None" = None,
 ) -> tuple[Any, Any]:
-    """The app, and the servicers as `make_server` takes them. To read the rules nothing is needed."""
+    """The app, and the servicers as `make_server` takes them."""
     from typing import cast
 
     from chengxin.http.operations import add_operations
@@ -117,12 +117,11 @@ def _prepare_store(assembly: "WiredService", generations: "Generations") -> "Dis
 
 def policy() -> list[dict[str, Any]]:
     """The rules of both faces."""
-    from typing import cast
-
-    from chengxin.auth.policy_table import policy_table
+    from chengxin.auth.policy_table import placeholder, policy_table
+    from chengxin.process.operations import Operations
     from services.disclosure.context import DisclosureContext
 
-    app, servicers = faces(cast(DisclosureContext, None), None, dict)
+    app, servicers = faces(placeholder(DisclosureContext), None, dict, placeholder(Operations))
     return policy_table("disclosure", app, [(type(servicer), name) for _, servicer, name in servicers])
 
 

@@ -20,7 +20,7 @@ def faces(
     ready: "Callable[[], dict[str, bool]]",
     operations: "Operations | None" = None,
 ) -> tuple[Any, Any]:
-    """The app, and the servicers as `make_server` takes them. The rules can be read without any of the arguments."""
+    """The app, and the servicers as `make_server` takes them."""
     from typing import cast
 
     from chengxin.http.operations import add_operations
@@ -102,12 +102,11 @@ def compose() -> Service:
 
 def policy() -> list[dict[str, Any]]:
     """The rules of both faces."""
-    from typing import cast
-
-    from chengxin.auth.policy_table import policy_table
+    from chengxin.auth.policy_table import placeholder, policy_table
+    from chengxin.process.operations import Operations
     from services.ingest.context import IngestContext
 
-    app, servicers = faces(cast(IngestContext, None), None, dict)
+    app, servicers = faces(placeholder(IngestContext), None, dict, placeholder(Operations))
     return policy_table("ingest", app, [(type(servicer), name) for _, servicer, name in servicers])
 
 

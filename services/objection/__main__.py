@@ -22,7 +22,7 @@ def faces(
     ready: "Callable[[], dict[str, bool]]",
     operations: "Operations | None" = None,
 ) -> tuple[Any, Any]:
-    """The app, and the servicers as `make_server` takes them. To read the rules nothing is needed."""
+    """The app, and the servicers as `make_server` takes them."""
     from typing import cast
 
     from chengxin.http.operations import add_operations
@@ -113,12 +113,11 @@ def feeds(ctx: "ObjectionContext", assembly: "WiredService") -> "list[Follower]"
 
 def policy() -> list[dict[str, Any]]:
     """The rules of both faces."""
-    from typing import cast
-
-    from chengxin.auth.policy_table import policy_table
+    from chengxin.auth.policy_table import placeholder, policy_table
+    from chengxin.process.operations import Operations
     from services.objection.context import ObjectionContext
 
-    app, servicers = faces(cast(ObjectionContext, None), None, dict)
+    app, servicers = faces(placeholder(ObjectionContext), None, dict, placeholder(Operations))
     return policy_table("objection", app, [(type(servicer), name) for _, servicer, name in servicers])
 
 
