@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import xmlrpc.client
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -106,7 +107,15 @@ def _watch(home: Home, supervision: Supervision, stop: threading.Event) -> None:
                 click.echo(report, err=True)
             for name, answer in watch.round(partial(_list_store_pids, supervision)).items():
                 click.echo(f"{name}-store {answer.value}; it is started again", err=True)
-                restarts.submit(supervision.restart, f"{name}-store")
+                restarts.submit(_restart, supervision, f"{name}-store")
+
+
+def _restart(supervision: Supervision, program: str) -> None:
+    try:
+        supervision.restart(program)
+    # Nothing waits for the restart, so an error would be lost without a report.
+    except xmlrpc.client.Fault as e:
+        click.echo(f"{program} cannot be started again: {e.faultString}", err=True)
 
 
 def _list_store_pids(supervision: Supervision) -> dict[str, int]:

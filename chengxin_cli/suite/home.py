@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 from cryptography.hazmat.primitives import serialization
@@ -136,11 +136,18 @@ def _is_held(lock: Path) -> bool:
     if not lock.exists():
         return True
     with lock.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+        return not _take(file, fcntl.LOCK_SH)
+
+
+def _take(file: TextIO, kind: int) -> bool:
+    """Takes a lock of this kind on a file, until the file is closed; returns False when another process prevents it."""
+    import fcntl
+
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextmanager
@@ -150,14 +157,15 @@ def lock_home(home: Home) -> Iterator[None]:
 
     home.path.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (home.path / "lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        # While another command looks whether a suite runs, it has the lock shared for a moment.
+        while not (locked := _take(lock, fcntl.LOCK_EX)) and _take(lock, fcntl.LOCK_SH):
+            fcntl.flock(lock, fcntl.LOCK_UN)
+        if not locked:
             lock.seek(0)
             raise click.ClickException(
                 f"a suite already runs in {home.path} (pid {lock.read().strip() or 'unknown'}); "
                 "stop it, or choose another directory with --home"
-            ) from None
+            )
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()

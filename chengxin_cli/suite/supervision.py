@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from supervisor.xmlrpc import Faults
 
 from chengxin_cli.suite.home import PDEATHSIG, Home, parent_environment, write_private
 
@@ -24,6 +25,8 @@ _GROUPS: Final = ("stores", "services", "edge")
 _DOWN: Final = {"BACKOFF", "FATAL"}
 # The errors of a supervisor that is starting or does not run.
 UNREACHABLE: Final = (OSError, xmlrpc.client.Error, http.client.HTTPException)
+# The same without its refusals of a call (`Fault`), each of which has a meaning of its own.
+_AWAY: Final = (OSError, xmlrpc.client.ProtocolError, xmlrpc.client.ResponseError, http.client.HTTPException)
 # Bytes at the end of a program's log that are searched for the last line, and characters of it that are reported.
 _LOG_END_BYTES: Final = 8 * 1024
 _LAST_LINE_LENGTH: Final = 300
@@ -83,26 +86,47 @@ class Supervision:
         return dict(self._programs[program]["environment"])
 
     def start(self, names: Iterable[str]) -> None:
-        """Starts programs that are not running; returns once they have started, which is before they are ready."""
+        """Starts programs that are not running; returns once they have started, which is before they are ready.
+
+        What ends at once is tried again by the supervisor, and told by `reports`. Raises `ClickException` for a program
+        that cannot be started.
+        """
         for name in names:
             self._wanted.add(name)
-            with self._rpc() as rpc, contextlib.suppress(xmlrpc.client.Fault):  # already started
-                rpc.supervisor.startProcess(f"{self._programs[name]['group']}:{name}", False)
+            try:
+                with self._rpc() as rpc:
+                    self._start(rpc, f"{self._programs[name]['group']}:{name}")
+            except xmlrpc.client.Fault as e:
+                raise click.ClickException(f"{name} cannot be started: {e.faultString}") from None
 
     def restart(self, name: str) -> None:
-        """Stops and starts a program; one that SIGTERM does not end is killed."""
+        """Stops and starts a program; one that SIGTERM does not end is killed.
+
+        Without effect on a program that is being started again already, and while the supervisor does not run.
+        """
         program = f"{self._programs[name]['group']}:{name}"
         self._restarted.add(name)
-        # An error means that it is being started again already, or that the supervisor does not run.
-        with contextlib.suppress(*UNREACHABLE), self._rpc() as rpc:
-            rpc.supervisor.stopProcess(program, False)
+        with contextlib.suppress(*_AWAY), self._rpc() as rpc:
+            try:
+                rpc.supervisor.stopProcess(program, False)
+            except xmlrpc.client.Fault as e:
+                if e.faultCode in (Faults.NOT_RUNNING, Faults.SHUTDOWN_STATE):
+                    return
+                raise
             deadline = time.monotonic() + _ENDING_SECONDS
             while not self._has_ended(rpc, program) and time.monotonic() < deadline:
                 time.sleep(0.1)
             if not self._has_ended(rpc, program):
-                rpc.supervisor.signalProcess(program, "KILL")
+                # It may have ended since; it must be started all the same.
+                with _expecting(Faults.NOT_RUNNING):
+                    rpc.supervisor.signalProcess(program, "KILL")
             while not self._has_ended(rpc, program):
                 time.sleep(0.1)
+            self._start(rpc, program)
+
+    @staticmethod
+    def _start(rpc: xmlrpc.client.ServerProxy, program: str) -> None:
+        with _expecting(Faults.ALREADY_STARTED, Faults.SPAWN_ERROR):
             rpc.supervisor.startProcess(program, False)
 
     @staticmethod
@@ -220,6 +244,16 @@ class Supervision:
         text = io.StringIO()
         parser.write(text)
         return text.getvalue()
+
+
+@contextlib.contextmanager
+def _expecting(*codes: int) -> Iterator[None]:
+    """Passes over the refusals of the supervisor that have one of these codes."""
+    try:
+        yield
+    except xmlrpc.client.Fault as e:
+        if e.faultCode not in codes:
+            raise
 
 
 def _escape(text: str) -> str:
