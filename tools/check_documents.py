@@ -14,7 +14,7 @@ _WIDTH: Final = 120
 _TOP: Final = "chengxin|chengxin_api|chengxin_cli|services|gateway|demo|deploy|proto|tests|tools|bench|docs"
 _PATH: Final = re.compile(rf"(?<![\w/.-])((?:{_TOP})/[\w./-]*\.(?:py|md|json|html|js|css|proto|yml))\b")
 _LINK: Final = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)(?:#[^)]*)?\)")
-# What documents name though it is not in the repository, or not any more.
+# Files that documents name although they are not, or no longer, in the repository.
 _NOT_FILES: Final = {
     "docs/decisions/0030-the-house-is-a-grid.md": "it tells what was moved",
     "CHANGELOG.md": "it tells what was",

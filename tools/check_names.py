@@ -1,4 +1,4 @@
-"""Fails when one class name stands for two things: whoever searches for it would find both.
+"""Fails when one class name stands for two things: a search for it would find both.
 
 usage: python tools/check_names.py [DIRECTORY]
 """

@@ -46,7 +46,7 @@ ALLOWED: Final = (
 
 @dataclass(frozen=True)
 class Leak:
-    """Something that must not be in the repository."""
+    """A kind of text that must not be in the repository."""
 
     path: str
     line: int
@@ -113,7 +113,7 @@ def findings_in(path: str, text: str) -> Iterator[Leak]:
 
 
 def check(directory: Path, allowed: tuple[Allowed, ...] = ALLOWED) -> list[str]:
-    """A line for each finding, and for each allowance that nothing needs any more."""
+    """A line for each finding, and for each allowance that is no longer needed."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=directory, check=True, capture_output=True).stdout
     messages, used_allowances = [], set()
     for path in sorted(filter(None, listed.decode().split("\0"))):

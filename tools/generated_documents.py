@@ -1,4 +1,4 @@
-"""What the tools share that write documents from the code: all modules of a package, wrapped lists, write or compare."""
+"""Functions for the tools that write documents from the code: import a package, wrap a list, write or compare."""
 
 import importlib
 import pkgutil
@@ -16,7 +16,7 @@ PACKAGES: Final = (
     *((name.title(), f"services.{name}") for name in ("catalog", "ingest", "disclosure", "objection", "audit")),
     ("Command line", "chengxin_cli"),
 )
-# What is run, not imported.
+# Modules that are run, not imported.
 _PROGRAMS: Final = ("__main__", "pdeathsig")
 _WIDTH: Final = 116
 

@@ -14,7 +14,7 @@ from typing import Final
 
 TARGET: Final = Path(__file__).parents[1] / "services" / "disclosure" / "domain" / "pinyin_letters.py"
 _OFTEN_ENOUGH: Final = 2
-# The letters of surnames, because phrases hardly have them.
+# The letters of surnames, because pypinyin's phrases hardly have them.
 _SURNAMES: Final = {
     "单": "s",
     "解": "x",

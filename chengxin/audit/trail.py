@@ -30,15 +30,15 @@ from chengxin_api.audit.v1 import audit_pb2, audit_pb2_grpc
 log = structlog.get_logger()
 
 _APPEND_SECONDS: Final = 3.0
-# For whoever has waited for the store already.
+# The least time for an append by a caller that has waited for the store already.
 _LEAST_SECONDS: Final = 0.5
 _GROUP: Final = 500
-# How long events of queries that come together are waited for. A call costs the suite 1.8 ms of processor time, one event
-# more in it 50 µs.
+# How long the first event of a group waits for others. A call costs the suite 1.8 ms of processor time, one event more
+# in it 50 µs.
 _COMPANY_SECONDS: Final = 0.003
 # How the audit service names an event of a call that it does not take.
 _ENTRY: Final = re.compile(r"entries\[([0-9]{1,9})\]")
-# What the audit service takes; an event beyond it could never be delivered.
+# The bytes of an event that the audit service takes; a longer one could never be delivered.
 EVENT_LIMIT: Final = 32 * 1024
 # An event names so many references of subjects, half of what it may hold, and says how many there were.
 _MOST_REFERENCES: Final = 500
@@ -63,8 +63,10 @@ class AuditEvent:
     request_id: str = field(default_factory=lambda: request_context.current().request_id)
 
     def encode(self) -> bytes:
-        """The canonical JSON that becomes the leaf of the log (docs/audit-event.md). Raises `ValueError` beyond 32 KiB:
-        what cannot be put on record is not done."""
+        """The canonical JSON that becomes the leaf of the log (docs/audit-event.md).
+
+        Raises `ValueError` beyond 32 KiB, so that an act that cannot be put on record is not done.
+        """
         event: dict[str, Any] = {
             "v": 1,
             "event_id": self.event_id,
@@ -97,12 +99,15 @@ class AuditTrail:
         self._stub = stub
         self._metadata = metadata
         self._clock = clock
-        # One group is on its way at a time, while the next one gathers. A second one at the same time halves the groups.
+        # One group is sent at a time, while the next one gathers. Two at the same time would halve the groups.
         self._together = Coalescer(self._append, _GROUP, _COMPANY_SECONDS)
 
     def event(self, act: Act, actor: Principal, **what: Any) -> AuditEvent:
-        """An event of this service, now. Keywords are fields of `AuditEvent`. Of very many references of subjects the first
-        are named: callers put those by which subjects ask for their events first."""
+        """An event of this service, now. Keywords are fields of `AuditEvent`.
+
+        Of more than 500 references of subjects only the first 500 are named. Callers put those first by which subjects
+        ask for their events.
+        """
         refs = what.get("subject_refs", ())
         if len(refs) > _MOST_REFERENCES:
             details = what.get("details", {}) | {"subject_refs": len(refs)}
@@ -110,7 +115,7 @@ class AuditTrail:
         return AuditEvent(self._service, act, actor, rfc3339(self._clock.now()), **what)
 
     def record(self, event: AuditEvent) -> AuditEvent:
-        """Waits until the event is durable in the audit service. Raises AUDIT_UNAVAILABLE: then answer nothing."""
+        """Waits until the event is durable in the audit service. Raises AUDIT_UNAVAILABLE: answer nothing then."""
         try:
             seconds = min(_APPEND_SECONDS, max(_LEAST_SECONDS, patience()))
             problem = self._together.ask(event.encode(), seconds)
@@ -126,10 +131,10 @@ class AuditTrail:
         self.record(self.event(act, actor, outcome="refused", details={"code": problem.code}))
 
     def _append(self, group: Sequence[bytes], seconds: float) -> list[Problem | None]:
-        """Why each of a group is not on record, None when it is."""
+        """For each event of a group, why it is not on record; None when it is."""
         try:
             self._stub.Append(audit_pb2.AppendRequest(entries=group), metadata=self._metadata(), timeout=seconds)
-        # Whatever it is, those who wait are refused.
+        # After any error the callers that wait are refused.
         except Exception as e:
             if _is_invalid(e) and len(group) > 1:
                 # One event that the log does not take must not fail those that only travel with it.
@@ -144,7 +149,7 @@ class Relay:
     """Delivers the audit events of committed modifications from the outbox, at least once, in order.
 
     The audit service recognises positions it already has, so they are appended exactly once. An event that it does not
-    take (INVALID_ARGUMENT) is set aside (chengxin.feeds.quarantine); whatever else keeps one back is tried again.
+    take (INVALID_ARGUMENT) is set aside (chengxin.feeds.quarantine); after any other error the relay tries again.
     """
 
     _NAME: Final = "relay.audit"
@@ -178,7 +183,7 @@ class Relay:
 
     @property
     def name(self) -> str:
-        """As readiness and metrics call it."""
+        """The name in readiness and metrics."""
         return self._NAME
 
     def start(self) -> None:
@@ -187,7 +192,7 @@ class Relay:
         self._meter.start()
 
     def lag(self) -> Lag:
-        """How far the audit service is behind what is committed."""
+        """How far the audit log is behind what is committed."""
         return self._meter.lag()
 
     def stop(self) -> None:
@@ -202,8 +207,8 @@ class Relay:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        # No `PeriodicTask`: one pass follows the outbox until the process ends, and a pause follows only an error. `stop`
-        # ends the pass by waking the store that it waits for.
+        # No `PeriodicTask`: one pass follows the outbox until the process ends, and a pause follows only an error.
+        # `stop` ends the pass by waking the store that it waits for.
         while not self._stopped.is_set():
             try:
                 after = self._position = self._store.position(self._NAME)
@@ -212,7 +217,7 @@ class Relay:
                         self._deliver(row.position, row.events)
                     self._store.set_position(self._NAME, row.position)
                     self._position = row.position
-            # Whatever stops the relay, a store or an audit service that is away, it goes on where it was.
+            # After any error, such as a store or an audit service that is away, the relay goes on where it was.
             except Exception as e:
                 log.warning("audit relay interrupted", reason=_reason(e))
                 self._stopped.wait(1)
@@ -251,7 +256,7 @@ def _is_invalid(error: Exception) -> bool:
 
 
 def _refused(error: grpc.RpcError, numbers: list[int]) -> list[int]:
-    """Which of these events the log does not take, by what it says of the entries of the call; all, if that is not told."""
+    """The events that the log does not take, by the entries that its error names; all, when it names none."""
     told = {int(found[1]) for f in Problem.from_rpc(error).fields if (found := _ENTRY.match(f.field))}
     return [numbers[n] for n in sorted(told) if n < len(numbers)] or numbers
 

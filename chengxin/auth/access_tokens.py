@@ -37,7 +37,7 @@ _MAX_TOKEN: Final = 8192
 # An unknown kid makes a verifier look at the JWKS again, at most this often.
 _REFRESH_SECONDS: Final = 5.0
 _JWKS_SECONDS: Final = 300.0
-# A JWKS that cannot be had is asked for again after this time, not by every token that comes.
+# After a failed request for the JWKS, tokens that come within this time cause no further one.
 _FAILED_SECONDS: Final = 1.0
 
 PRIVATE_KEY_UNREADABLE = invalid(
@@ -86,7 +86,7 @@ class Verifier:
         refresh_seconds: float = _REFRESH_SECONDS,
         demo: bool = False,
     ) -> None:
-        """`demo` lets in people who proved nothing: in the demonstration world only."""
+        """`demo` admits people who proved nothing; only the demonstration world sets it."""
         self._demo = demo
         self._issuer = issuer
         self._audience = audience
@@ -98,13 +98,13 @@ class Verifier:
         self._failed = float("-inf")
         self._verified: LRUCache[bytes, _Verified] = LRUCache(20_000)
         self._lock = threading.Lock()
-        # Of its own: a gateway that does not answer must not hold up tokens that are known.
+        # A lock of its own, so that a gateway that does not answer delays no token that is known.
         self._fetching = threading.Lock()
 
     def verify(self, token: str) -> Principal:
         """The caller that the token names.
 
-        Raises UNAUTHENTICATED, or UPSTREAM_UNAVAILABLE when no key can be had or what was revoked cannot be known.
+        Raises UNAUTHENTICATED, or UPSTREAM_UNAVAILABLE when the keys or the revocations cannot be obtained.
         """
         known = self._known(token)
         if self._revocations is not None:
@@ -112,7 +112,7 @@ class Verifier:
         return known.principal
 
     def is_revoked(self, token: str) -> bool:
-        """Whether a token that was verified was revoked since, for calls that last."""
+        """Whether a verified token was revoked since; for calls that last."""
         known = self._known(token, lasting=True)
         return self._revocations is not None and is_revoked(self._revocations, known.principal, known.kid, known.iat)
 
@@ -202,8 +202,9 @@ class TokenSource:
         self._renewal = self._expiry = Expiry(0)
 
     def token(self) -> str:
-        """A token that is good: the one in hand as long as it is, while the next one is asked for in the background from a
-        minute before on. So nobody waits for a gateway that does not answer before that is necessary.
+        """A token that is good. From a minute before it expires the next one is obtained in the background.
+
+        So callers wait for a gateway that does not answer only when the token has expired.
 
         Raises the gateway's Problem, or UPSTREAM_UNAVAILABLE.
         """
@@ -222,7 +223,7 @@ class TokenSource:
                 try:
                     self._renew()
                 except Problem as e:
-                    # Refused: the one in hand serves no more, and the next who asks is told why.
+                    # The gateway refuses a new token: the old one is used no more, and the next caller is told why.
                     self._expiry = Expiry(0)
                     log.warning("no new token", reason=str(e)[:200])
                 finally:
@@ -238,17 +239,17 @@ class TokenSource:
                 raise
             self._renewal = Expiry(1)
         else:
-            # In this order: whoever looks meanwhile takes what is good.
+            # In this order, so that a caller that reads both meanwhile takes a token that is good.
             self._expiry = Expiry(lifetime - _LEEWAY)
             self._renewal = Expiry(max(lifetime - 60, 1))
 
     def forget(self) -> None:
-        """Drops the token in hand, for one that was refused."""
+        """Drops the token, because it was refused."""
         with self._lock:
             self._renewal = self._expiry = Expiry(0)
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """The token as gRPC metadata, with the request being served, so that it can be followed through every hop."""
+        """The token as gRPC metadata, with the id of the current request, by which it is followed through services."""
         return (("authorization", f"Bearer {self.token()}"), *request_context.hop())
 
     def assertion(self) -> str:

@@ -1,4 +1,4 @@
-"""The one way to run a use case: authorise, carry out, and let go of the answer only with what is on record (decision 32)."""
+"""The one way to run a use case: authorise, run, release the answer only when it is on record (decision 32)."""
 
 import functools
 import inspect
@@ -14,7 +14,7 @@ from chengxin.values.acts import Act
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# After the last part of an answer that is given bit by bit.
+# Stands after the last part of an answer in parts.
 _END: Final = object()
 
 
@@ -29,11 +29,11 @@ def command(
 ) -> Callable[[F], F]:
     """Declares a use case `f(ctx, caller, …)` that changes something, and has it run by the executor.
 
-    The executor refuses a caller without one of `roles`, a subject whose identity is not verified as `assurance` takes
-    it, or whom a condition refuses; the refusal goes on record before it is answered. A transaction of the use case
-    commits with an audit event or not at all, unless it says that nothing was to be changed
-    (`UnitOfWork.without_event`). `articles` are those of the regulation that the use case serves. `when` are conditions on
-    the request alone; `may` is the one on the resource that the use case loads: it shows the resource to
+    The executor refuses a caller that has none of `roles`, a subject whose identity is verified less surely than
+    `assurance`, and a caller that a condition refuses; it puts the refusal on record before it answers. A transaction
+    of the use case commits with an audit event or not at all, unless it says that nothing was to be changed
+    (`UnitOfWork.without_event`). `articles` are those of the regulation that the use case serves. `when` are conditions
+    on the request alone; `may` is the one on the resource that the use case loads: it shows the resource to
     `on_record.authorise` in the transaction that acts on it, else nothing is committed.
     """
     return _executed(act, roles, articles, when, assurance, changes=True, may=may)
@@ -103,7 +103,6 @@ def _executed(
 
 
 def _execute(guarded: Any, ctx: Context, caller: Principal, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The one way to run a use case: authorise, carry out, and let go of the answer only with what is on record."""
     declared: Rule = guarded.rule
     problem = wrong_capacity(declared, caller) or _refusal_by_condition(declared, ctx, caller, args, kwargs)
     if problem is not None:
@@ -122,7 +121,7 @@ def _execute(guarded: Any, ctx: Context, caller: Principal, args: tuple[Any, ...
 def _accounted(
     declared: Rule, ctx: Context, caller: Principal, opened: AbstractContextManager[Account]
 ) -> Iterator[Account]:
-    """Runs (a part of) a use case on an account, and puts on record that it refused its caller."""
+    """Runs a use case, or a part of one, on an account; when it refuses its caller, puts that on record."""
     with opened as run:
         try:
             yield run
@@ -141,11 +140,11 @@ def _must_be_releasable(declared: Rule, run: Account) -> None:
 def _released(
     answer: Generator[Any, Any, Any], run: Account, declared: Rule, ctx: Context, caller: Principal
 ) -> Iterator[Any]:
-    """An answer that is given bit by bit: none of it before the event is durable."""
+    """An answer in parts; none is released before the event is durable."""
     try:
         while True:
             with _accounted(declared, ctx, caller, resumed(run)):
-                # That there is nothing is an answer, too.
+                # An empty answer is released only with an event, too.
                 part = next(answer, _END)
             _must_be_releasable(declared, run)
             if part is _END:

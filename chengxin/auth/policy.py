@@ -15,7 +15,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Refusals(Protocol):
-    """Where refusals are put on record."""
+    """Puts refusals on record."""
 
     def refused(self, act: Act, actor: Principal, problem: Problem) -> None: ...
 
@@ -27,7 +27,7 @@ class Context(Protocol):
     def audit(self) -> Refusals: ...
 
 
-# Why this caller may not ask this, whatever is stored, or None. Gets (ctx, caller, *arguments) of the use case.
+# Why this caller may not ask this, by the request alone, or None. Gets (ctx, caller, *arguments) of the use case.
 Condition = Callable[..., Problem | None]
 # Why this caller may not act on a resource as it was loaded, or None. Gets (ctx, caller, resource, *named): None for the
 # resource where there is none, and the words by which the caller named it.
@@ -39,7 +39,7 @@ DECLARED: "Final[list[Rule]]" = []
 
 @dataclass(frozen=True)
 class Rule:
-    """Who may do one thing, and under which name it goes on record."""
+    """Who may do one thing, and the act under which it goes on record."""
 
     act: Act
     roles: frozenset[Role]
@@ -47,11 +47,11 @@ class Rule:
     conditions: tuple[Condition, ...]
     summary: str
     use_case: str
-    # Of a subject's identity; other callers have proved who they are in their own ways.
+    # How surely a subject's identity must be verified; other callers authenticate in other ways.
     assurance: Assurance = Assurance.NONE
-    # Whether it changes something; else it only answers.
+    # Whether it changes something; a query only answers.
     changes: bool = True
-    # Why its answers leave no audit event; empty: they do.
+    # Why its answers leave no audit event; empty when they leave one.
     unrecorded: str = ""
     permission: Permission | None = None
     # Why it asks for no role: by it a caller proves who it is. Empty: it asks for one of `roles`.
@@ -80,7 +80,7 @@ def declared_rules() -> Sequence[Rule]:
 
 
 class Admission:
-    """Lets callers in to a face: the token is verified and the capacity checked before anything they sent is read.
+    """Admits callers to a face: it verifies the token and checks the role before anything that they sent is read.
 
     A caller without the role learns neither what the input should be nor what exists, and the refusal is on record.
     """
@@ -98,8 +98,10 @@ class Admission:
         return self._verifier.verify(token)
 
     def check(self, caller: Principal, view: Any) -> None:
-        """Raises ROLE_NOT_ALLOWED or STEP_UP_REQUIRED, after putting it on record, when the view's rule says so;
-        STORE_UNAVAILABLE while the store is silent."""
+        """Raises ROLE_NOT_ALLOWED or STEP_UP_REQUIRED, and puts it on record, when the view's rule refuses the caller.
+
+        Raises STORE_UNAVAILABLE while the store is silent.
+        """
         declared: Rule | None = getattr(view, "rule", None)
         if declared is not None and (problem := wrong_capacity(declared, caller)) is not None:
             self._audit.refused(declared.act, caller, problem)
@@ -107,7 +109,7 @@ class Admission:
         self._silence.must_be_over()
 
     def suspect_silence(self) -> None:
-        """The store has not answered a caller of the face."""
+        """Tells that the store has not answered a caller of the face."""
         self._silence.suspect()
 
 
@@ -140,7 +142,7 @@ def rule_of(use_case: Callable[..., Any]) -> Rule:
 
 
 def wrong_capacity(declared: Rule, caller: Principal) -> Problem | None:
-    """Why a caller has not the capacity that a rule asks for: the role, or how surely the identity is verified; or None."""
+    """Why a caller lacks the role, or the assurance of identity, that a rule asks for; None when it has both."""
     if declared.open_to_all:
         return None
     if caller.roles & declared.roles:

@@ -23,7 +23,7 @@ class Role(StrEnum):
 
 
 class Assurance(IntEnum):
-    """How surely a person is the one that the token names (Art. 16), from the least."""
+    """How surely the caller is the person that the token names (Art. 16), from the least."""
 
     NONE = 0
     # A provider that knows the person asserted it.
@@ -32,7 +32,7 @@ class Assurance(IntEnum):
     IN_PERSON = 2
 
 
-# What an `acr` is worth. That of the demonstration world counts for everything there, and is refused everywhere else
+# The assurance that each `acr` gives. The verifier refuses that of the demonstration world everywhere else
 # (chengxin.auth.access_tokens.Verifier).
 DEMO_ACR: Final = "demo"
 ACR_LEVELS: Final = {"oidc": Assurance.ONLINE, "counter": Assurance.IN_PERSON, DEMO_ACR: Assurance.IN_PERSON}
@@ -54,9 +54,9 @@ class Principal:
     case_no: str = ""
     officer: str = ""
     consent_id: str = ""
-    # Thumbprint (RFC 7638) of the registered key by which a client proved who it is; it signs deliveries with it.
+    # Thumbprint (RFC 7638) of the registered key with which a client authenticated; it signs deliveries with that key.
     client_key: str = ""
-    # Thumbprint of the certificate to which the token is bound (RFC 8705); empty: to none.
+    # Thumbprint of the certificate to which the token is bound (RFC 8705); empty when it is bound to none.
     certificate: str = ""
 
     @classmethod
@@ -91,7 +91,7 @@ class Principal:
         return ACR_LEVELS.get(self.acr, Assurance.NONE)
 
     def to_actor(self) -> dict[str, Any]:
-        """The caller as an audit event names it; empty fields left out, no personal identifier in any of them."""
+        """The caller as an audit event names it, without empty fields and without personal identifiers."""
         actor: dict[str, Any] = {"sub": self.sub, "roles": sorted(role.value for role in self.roles)}
         for name in ("client_id", "org", "region", "acr", "officer"):
             if value := getattr(self, name):

@@ -1,4 +1,4 @@
-"""Regions (GB/T 2260), and in which of them an officer acts (Art. 6). Pure."""
+"""Regions (GB/T 2260), and in which of them an officer acts (Art. 6). This module is pure."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ OUTSIDE_REGION = forbidden(
 
 
 def covers(own: str, region: str) -> bool:
-    """Whether an officer of region `own` acts for `region` (GB/T 2260: 441700 covers 441702; none covers everything)."""
+    """Whether an officer of region `own` acts for `region`: 441700 covers 441702, an empty one covers everything."""
     if not own:
         return True
     stem = own

@@ -12,7 +12,7 @@ from chengxin.errors import UNAUTHENTICATED
 from chengxin.values.ids import new_id
 
 REQUEST_ID_HEADER: Final = "x-request-id"
-# W3C Trace Context; the gateway sees to it that each request has one.
+# W3C Trace Context; the gateway adds one to each request that has none.
 TRACEPARENT_HEADER: Final = "traceparent"
 
 
@@ -36,13 +36,13 @@ _current: ContextVar[RequestContext | None] = ContextVar("chengxin_request", def
 def request_id_of(given: str) -> str:
     """The id that came with a request; a new one when it is not of the gateway's form.
 
-    It goes on record, and whoever reaches a service past the gateway, with a token that is good, may send anything.
+    The id goes on record, and a caller that reaches a service past the gateway may send anything.
     """
     return given if _REQUEST_ID.match(given) else new_id("req")
 
 
 def current() -> RequestContext:
-    """The request being served; outside one, a fresh context for background work."""
+    """The request being served; a new context when there is none, as in background work."""
     return _current.get() or RequestContext(new_id("req"))
 
 
@@ -54,7 +54,7 @@ def caller() -> Principal:
 
 
 def hop() -> tuple[tuple[str, str], ...]:
-    """What a call to another service takes along of the request being served; nothing outside one."""
+    """Metadata by which a call to another service names the current request; empty outside a request."""
     if (request := _current.get()) is None:
         return ()
     trace = ((TRACEPARENT_HEADER, request.traceparent),) if request.traceparent else ()
@@ -67,7 +67,7 @@ def begin(request: RequestContext) -> Token[RequestContext | None]:
 
 
 def end(begun: Token[RequestContext | None]) -> None:
-    """What was current before is so again."""
+    """Makes the request current again that was so before `begin`."""
     _current.reset(begun)
 
 

@@ -1,7 +1,8 @@
-"""Tokens that end before they expire: what the gateway revoked, as every verifier hears of it.
+"""Tokens that end before they expire: every verifier learns what the gateway revoked.
 
-Within 60 s everywhere: the gateway reads its store every 2 s, a service asks the gateway every 10 s while it is busy.
-It fails closed: who has not heard for so long that a revocation could have been missed refuses until it hears again.
+A revocation counts everywhere within 60 s: the gateway reads its store every 2 s, and a service asks the gateway every
+10 s while it is busy. A verifier that may have missed a revocation, because the gateway has not answered for so long,
+refuses all tokens until the gateway answers again.
 """
 
 import threading
@@ -32,7 +33,7 @@ ALWAYS: Final = 2**53
 class Revocation:
     """Tokens that are no longer good: those whose `kind` is `value` and whose `iat` is before `issued_before`.
 
-    Kinds: `jti` (one token), `sub` and `client_id` (everything issued so far), `kid` (whatever a signing key signed).
+    Kinds: `jti` (one token), `sub` and `client_id` (everything issued so far), `kid` (everything that a key signed).
     """
 
     kind: str
@@ -40,12 +41,12 @@ class Revocation:
     issued_before: int = ALWAYS
 
     def to_dict(self) -> dict[str, Any]:
-        """As it travels."""
+        """The revocation as the gateway sends it."""
         return {"kind": self.kind, "value": self.value, "issued_before": self.issued_before}
 
 
 class Revocations:
-    """What is revoked, as last heard from `fetch`; asked again in a caller's thread when it is `every` seconds old."""
+    """What is revoked, as `fetch` last answered; a caller asks again when the answer is `every` seconds old."""
 
     def __init__(
         self,
@@ -59,7 +60,7 @@ class Revocations:
         self._stale = stale
         self._now = now
         self._dead: dict[tuple[str, str], int] = {}
-        # A process that just began has as long as one that lost the gateway.
+        # A process that has just begun may go on without an answer for as long as one that lost the gateway.
         self._heard = now()
         self._due = float("-inf")
         self._turn = threading.Lock()
@@ -81,10 +82,10 @@ class Revocations:
             raise UNAUTHENTICATED(reason="the token was revoked")
 
     def refresh(self) -> None:
-        """Asks now. Whatever keeps it from hearing, what it knows stays."""
+        """Asks now. When that fails, what is known stays."""
         try:
             found = {(r.kind, r.value): r.issued_before for r in self._fetch()}
-        # A store or a gateway that is away; `check` refuses once that lasts too long.
+        # The store or the gateway is away; `check` refuses once that lasts too long.
         except Exception as e:
             self._due = self._now() + _RETRY_SECONDS
             log.warning("revocations not heard", reason=repr(e)[:200])
@@ -94,7 +95,7 @@ class Revocations:
             self._due = self._heard + self._every
 
     def _ask(self) -> None:
-        # One asks while the others go on with what is known; when that is too old, they wait for it.
+        # One caller asks while the others go on with what is known; when that is too old, they wait for the answer.
         if self._turn.acquire(blocking=self._now() - self._heard > self._stale):
             try:
                 if self._now() >= self._due:
@@ -106,7 +107,7 @@ class Revocations:
 
 
 class OwnTokens(Protocol):
-    """Where a service has its own token from (`chengxin.auth.access_tokens.TokenSource`)."""
+    """The source of a service's own token (`chengxin.auth.access_tokens.TokenSource`)."""
 
     def token(self) -> str: ...
     def forget(self) -> None: ...
@@ -120,7 +121,7 @@ class RevocationReloader(PeriodicTask):
 
 
 def fetch_revocations(gateway: str, tokens: OwnTokens, trust: Trust | None = None) -> Callable[[], list[Revocation]]:
-    """Reads the gateway's list over HTTP, with the service's own token; one that is refused is not used again."""
+    """Reads the gateway's list over HTTP, with the service's own token; a token that is refused is not used again."""
     url = f"{gateway}/v1/identity/revocations"
     http = pool(trust, retries=False, timeout=urllib3.Timeout(connect=2, read=3))
 
@@ -136,7 +137,7 @@ def fetch_revocations(gateway: str, tokens: OwnTokens, trust: Trust | None = Non
 
 
 def is_revoked(revocations: Revocations, principal: Principal, kid: str, iat: float) -> bool:
-    """Whether a token that was good when it came is revoked by now; not knowing is not being revoked."""
+    """Whether a token that was good when it came is revoked by now; False while that cannot be known."""
     try:
         revocations.check(principal, kid, iat)
     except Problem as e:

@@ -1,4 +1,4 @@
-"""TLS at the edges: whom a client trusts, which certificate it shows, and how a token is bound to one (RFC 8705)."""
+"""TLS at the edges: the CA that a client trusts, the certificate that it shows, tokens bound to one (RFC 8705)."""
 
 import base64
 import hashlib
@@ -25,12 +25,12 @@ class Trust:
     ca: Path
     certificate: Path | None = None
     key: Path | None = None
-    # Whether the client's tokens are bound to the certificate: then they are worth nothing without it.
+    # Whether the client's tokens are bound to the certificate: then they are refused without it.
     bound: bool = False
 
     @classmethod
     def of_environment(cls) -> "Trust | None":
-        """As `CHENGXIN_CA_FILE`, `CHENGXIN_CLIENT_CERT_FILE` and `CHENGXIN_CLIENT_KEY_FILE` say; None without the first."""
+        """Reads `CHENGXIN_CA_FILE`, `CHENGXIN_CLIENT_CERT_FILE`, `CHENGXIN_CLIENT_KEY_FILE`; None without the first."""
         ca, certificate, key = (
             Path(value) if (value := os.environ.get(f"CHENGXIN_{name}_FILE")) else None
             for name in ("CA", "CLIENT_CERT", "CLIENT_KEY")
@@ -38,7 +38,7 @@ class Trust:
         return cls(ca, certificate, key) if ca else None
 
     def channel_credentials(self) -> "grpc.ChannelCredentials":
-        """For a gRPC channel."""
+        """The credentials for a gRPC channel."""
         import grpc
 
         shown = [file.read_bytes() if file else None for file in (self.key, self.certificate)]
@@ -46,7 +46,7 @@ class Trust:
 
     @property
     def thumbprint(self) -> str:
-        """Of the certificate to which tokens are bound; empty when they are not."""
+        """The thumbprint of the certificate to which tokens are bound; empty when they are not."""
         bound = self.certificate if self.bound else None
         return certificate_thumbprint(bound.read_bytes()) if bound else ""
 

@@ -11,7 +11,7 @@ from chengxin.failures import reason_of
 
 log = structlog.get_logger()
 
-# How long `stop` waits for the round in hand.
+# How long `stop` waits for the current round.
 _STOP_SECONDS: Final = 2.0
 
 
@@ -41,23 +41,23 @@ class PeriodicTask:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends after the round in hand, and waits for it, at most 2 seconds."""
+        """Ends after the current round, and waits for it, at most 2 seconds."""
         self.ask_to_stop()
         self.ended(_STOP_SECONDS)
 
     def ask_to_stop(self) -> None:
-        """Ends after the round in hand, and does not wait for it: right for rounds that only read."""
+        """Ends after the current round without waiting for it; for rounds that only read."""
         self._stopped.set()
         self._due.set()
 
     def ended(self, seconds: float) -> bool:
-        """Waits at most `seconds` for the round in hand. Returns whether the task has ended, or never began."""
+        """Waits at most `seconds` for the current round. Returns whether the task has ended, or never began."""
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(seconds)
         return not self._thread.is_alive()
 
     def wake(self) -> None:
-        """Has the next round begin now, or right after the one in hand."""
+        """Makes the next round begin now, or right after the current one."""
         self._due.set()
 
     @property
@@ -76,7 +76,7 @@ class PeriodicTask:
             began = time.monotonic()
             try:
                 self._round()
-            # Whatever it is must not end the task: nobody would begin it again.
+            # No error may end the task, because nothing would begin it again.
             except Exception as e:
                 # The first of a row is a warning; those that follow would only fill the log.
                 (log.debug if self._failing else log.warning)(

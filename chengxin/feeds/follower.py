@@ -175,8 +175,8 @@ class Follower:
                 raise
             self._apply_halves(change, self.parts.split(change) or [change], e, getattr(change, "last", True))
         if getattr(change, "last", True):
-            # All of the position is through. Not before: the source repeats the position from its first message, and what
-            # is through again must not begin the patience anew for what is not.
+            # Now all of the position is through. Earlier would be wrong: the source repeats the position from its first
+            # message, and a message that is applied again must not begin the patience anew for a later one.
             self._waiting_since.clear()
         if self._slow:
             for name in self._part_names(change):

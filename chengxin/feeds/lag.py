@@ -86,8 +86,7 @@ class LagMeter:
             return
         try:
             answer = self._head(position)
-        # After any error the lag is not known for now: not a failed round, but an answer that `lag` gives. The log reports
-        # the first error in a row.
+        # After any error the lag is not known, which `lag` tells. The log reports the first error in a row.
         except Exception as e:
             if not self._is_failing:
                 log.info("lag not known", of=self._name, reason=repr(e)[:200])

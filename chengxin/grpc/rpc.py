@@ -73,7 +73,7 @@ def make_channel(address: str, trust: Trust | None = None, more: Sequence[tuple[
         *more,
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 1000),
-        # Of several containers under one name another one is found, half a minute earlier than by default.
+        # Another container under the same name is found half a minute earlier than by default.
         ("grpc.dns_min_time_between_resolutions_ms", 1000),
         ("grpc.keepalive_time_ms", 20_000),
         ("grpc.keepalive_timeout_ms", 5_000),
@@ -134,7 +134,7 @@ class _Caller(grpc.ServerInterceptor):
             with serving(_request(metadata)) as anonymous:
                 try:
                     with self._admitted(anonymous, metadata, behaviour):
-                        # At once, so that a follower knows it is connected before there is anything to tell.
+                        # Sent at once, so that a follower knows that it is connected before there is a change.
                         context.send_initial_metadata(())
                         yield from behaviour(request, context)
                 except Exception as e:
@@ -149,7 +149,7 @@ class _Caller(grpc.ServerInterceptor):
             self._admission.suspect_silence()
         problem = as_problem(error)
         if problem is None:
-            # Not an error of ours: grpc's own abort, on its way out.
+            # This is grpc's own abort, not an error of the service.
             if type(error) is Exception:
                 raise error
             log.exception("unexpected error", request_id=request.request_id, error=repr(error)[:200])
@@ -177,7 +177,7 @@ def _request(metadata: dict[str, str]) -> RequestContext:
 
 
 def as_problem(error: Exception) -> Problem | None:
-    """What a face tells of an exception that came out of a use case; None when it was not foreseen."""
+    """The problem that a face answers for an exception of a use case; None when it was not foreseen."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, OperationFailure) and error.code == STORE_BROKEN:

@@ -1,4 +1,4 @@
-"""HTTP face of a service's operation. No decisions here."""
+"""The HTTP face of a service's operation. It decides nothing."""
 
 from typing import Final
 

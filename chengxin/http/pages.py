@@ -1,4 +1,4 @@
-"""Pages for people: one shell, one look and two languages for every service that has some.
+"""Pages for people: every service that has pages shares one shell, one look and two languages.
 
 The shell is `templates/base.html` here; its style sheet is the portal's (`/static`, which disclosure serves).
 """
@@ -52,12 +52,12 @@ class Templates:
         return {key: texts[column] for key, texts in self._words.items()}
 
     def render(self, name: str, language: str, **values: Any) -> str:
-        """A template, filled."""
+        """Fills a template."""
         return self._environment.get_template(name).render(language=language, t=self.words(language), **values)
 
 
 def page_language() -> str:
-    """The language of the page that is asked for: the one chosen (`?lang=`), else the browser's."""
+    """The language that the user chose (`?lang=`), else the browser's."""
     return _LANGUAGES.get(request.args.get("lang", "").lower(), request_context.current().language)
 
 

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with a field, in Chinese; it tells it in English itself. Pure."""
+"""Chinese texts for what pydantic finds wrong with a field; pydantic has the English ones."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -43,5 +43,5 @@ _WORDS: Final = {
 
 
 def words_of(kind: str, context: Mapping[str, Any], english: str) -> str:
-    """The finding in Chinese; where there are no words for it, as pydantic tells it."""
+    """The finding in Chinese, or in pydantic's words where there is no Chinese text."""
     return _WORDS[kind].format(**context) if kind in _WORDS else english

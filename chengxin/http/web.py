@@ -56,7 +56,7 @@ _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _RETRY_SECONDS: Final = 5
 # A parameter of a route, as Flask writes it.
 _PARAMETER: Final = re.compile(r"<(?:[^<:]+:)?([^<>]+)>")
-# How JSON may name half of a character.
+# The beginning of an escape by which JSON can name half of a character.
 _HALF: Final = b"\\u"
 _encoder = msgspec.json.Encoder()
 
@@ -123,8 +123,8 @@ class PageQuery(Parameters):
 def make_app(name: str, admission: Admission | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
     """An app whose every route (but health, metrics and its description) has a verified caller in its context.
 
-    Without an admission the app can be described (`policy_table`) but serves nobody. `ready()` names what the service needs
-    and whether it has it; a `Readiness` also tells of feeds.
+    An app without an admission only tells its rules (`policy_table`) and refuses every caller. `ready()` names what the
+    service needs, and whether it has it; a `Readiness` also tells how far feeds are.
     """
     app = bare_app(name, admission)
     feeds = ready if isinstance(ready, Readiness) else Readiness({})
@@ -221,7 +221,7 @@ def bare_app(name: str, admission: Admission | None) -> OpenAPI:
 
     @app.teardown_request
     def end(_: BaseException | None) -> None:
-        # Whatever began since ends with it.
+        # Contexts that began within the request end with it.
         if (begun := g.pop("begun", None)) is not None:
             request_context.end(begun)
 
@@ -253,7 +253,7 @@ def problem_answer(problem: Problem) -> Response:
 
 
 def told_when(problem: Problem, response: Response) -> Response:
-    """An answer, or a page, of a problem, with when to try again where that is known."""
+    """Adds to the answer, or page, of a problem when to try again, where that is known."""
     if problem.retry_after is not None:
         response.headers["Retry-After"] = str(max(1, math.ceil(problem.retry_after)))
     return response
@@ -312,14 +312,14 @@ def _in_chinese(e: Any) -> str:
 
 
 def _must_be_json() -> None:
-    """Raises INPUT_INVALID for a JSON body that is none: what reads it later takes it for an empty one."""
-    # Most requests have no body, and nothing in them needs to be parsed to see that.
+    """Raises INPUT_INVALID for a body that is not the JSON that it claims to be: a later reader takes it for empty."""
+    # Most requests have no body, and that is seen without parsing anything.
     if not (request.content_type and request.is_json and (body := request.get_data())):
         return
     try:
         value = json.loads(body)
         if _HALF in body:
-            # JSON can name halves of characters, which no answer and no store takes.
+            # Neither an answer nor a store takes half of a character.
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise INPUT_INVALID(fields=[FieldError("", "json", "嵌套过深 / nested too deeply")]) from None

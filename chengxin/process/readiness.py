@@ -12,7 +12,7 @@ from chengxin.feeds.lag import Lag
 from chengxin.feeds.quarantine import QUARANTINE
 from chengxin.store.database import FeedHead
 
-# `/readyz` answers within this time, whatever hangs: health checks wait four seconds.
+# `/readyz` answers within this time even when a probe hangs, because health checks wait four seconds.
 _ANSWER_SECONDS: Final = 2.5
 # Where a service reports how far its streams are, and its name of the stream with all its changes.
 HEAD_ADDRESS: Final = "/feedz"

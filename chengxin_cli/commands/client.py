@@ -25,13 +25,13 @@ _KEY_FILE = click.option(
 
 @click.group("client")
 def command() -> None:
-    """Agencies' and providers' systems."""
+    """Systems of agencies and providers."""
 
 
 @command.command("list")
 @as_officer
 def list_(officer: OfficerOptions) -> None:
-    """Clients of one's region."""
+    """List the clients of your region."""
     officer.show_all(_BASE, "clients")
 
 
@@ -39,7 +39,7 @@ def list_(officer: OfficerOptions) -> None:
 @_CLIENT
 @as_officer
 def show(officer: OfficerOptions, client_id: str) -> None:
-    """One client: registration, keys, grants."""
+    """Show one client: registration, keys, grants."""
     officer.show("GET", f"{_BASE}/{client_id}")
 
 
@@ -103,7 +103,7 @@ def retire_key(officer: OfficerOptions, client_id: str, kid: str) -> None:
 @_CLIENT
 @as_officer
 def suspend(officer: OfficerOptions, client_id: str) -> None:
-    """Suspend a client; its tokens are dead within a minute."""
+    """Suspend a client; its tokens are refused within a minute."""
     officer.show("POST", f"{_BASE}/{client_id}/suspend")
 
 

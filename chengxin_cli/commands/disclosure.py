@@ -15,7 +15,7 @@ _PATH = "/v1/operations/disclosure/rebuild"
 
 @click.group("disclosure")
 def command() -> None:
-    """What is shown: made anew from the feeds. For officers of the centre."""
+    """Make what is shown anew from the feeds. For officers of the centre."""
 
 
 @command.command("rebuild")

@@ -27,24 +27,24 @@ def command() -> None:
 @command.command("list")
 @as_officer
 def list_(officer: OfficerOptions) -> None:
-    """The keys that verify tokens."""
+    """List the keys that verify tokens."""
     officer.show("GET", _BASE)
 
 
 @command.command("rotate")
 @as_officer
 def rotate(officer: OfficerOptions) -> None:
-    """A new signing key; tokens signed by the old one verify until they expire."""
+    """Make a new signing key; tokens signed by the old one are good until they expire."""
     officer.show("POST", _BASE)
 
 
 # A kid may begin with a hyphen.
 @command.command("revoke", context_settings={"ignore_unknown_options": True})
 @click.argument("kid")
-@click.confirmation_option(prompt="Everybody whose token this key signed must obtain another. Go on?")
+@click.confirmation_option(prompt="All callers whose tokens this key signed must obtain new ones. Go on?")
 @as_officer
 def revoke(officer: OfficerOptions, kid: str) -> None:
-    """For a key that may be known to somebody: what it signed is dead within a minute."""
+    """Revoke a key that may be known to others; what it signed is refused within a minute."""
     officer.show("POST", f"{_BASE}/{kid}/revoke")
 
 
@@ -82,7 +82,7 @@ def field_ring(file: Path) -> None:
 @command.command("subject-key")
 @_FILE
 def subject_key(file: Path) -> None:
-    """Write the secret that makes pseudonyms: once for a system, never changed."""
+    """Write the secret that makes pseudonyms: a system gets one, and never changes it."""
     _must_be_new(file)
     write_private(file, secrets.token_bytes(32))
 

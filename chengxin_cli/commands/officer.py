@@ -7,7 +7,7 @@ import click
 from chengxin_cli.officer_session import OfficerOptions, as_officer, present_code
 
 _BASE = "/v1/identity/officers"
-# The number is no argument: it would stay in the shell's history and show in the list of processes.
+# The number is not an argument, because it would stay in the shell's history and show in the list of processes.
 _IDENTITY_NUMBER_HELP = "The person's identity number, in place of asking for it."
 _USERNAME = click.argument("target", metavar="USERNAME")
 
@@ -54,7 +54,7 @@ def sign_out(officer: OfficerOptions) -> None:
 @command.command("list")
 @as_officer
 def list_(officer: OfficerOptions) -> None:
-    """Officers of one's region."""
+    """List the officers of your region."""
     officer.show_all(_BASE, "officers")
 
 
@@ -62,15 +62,15 @@ def list_(officer: OfficerOptions) -> None:
 @_USERNAME
 @as_officer
 def show(officer: OfficerOptions, target: str) -> None:
-    """One officer: account, lock, sign-ins that are alive."""
+    """Show one officer: account, lock, current sign-ins."""
     officer.show("GET", f"{_BASE}/{target}")
 
 
 @command.command("create")
 @_USERNAME
 @click.option("--name", required=True)
-@click.option("--org", required=True, help="Unified social credit code of her organisation.")
-@click.option("--region", default="", help="Where she acts, six digits; left out: everywhere.")
+@click.option("--org", required=True, help="Unified social credit code of the officer's organisation.")
+@click.option("--region", default="", help="Where the officer acts, six digits; left out: everywhere.")
 @as_officer
 def create(officer: OfficerOptions, target: str, name: str, org: str, region: str) -> None:
     """Make an account. Prints its initial password and TOTP secret, once."""
@@ -90,7 +90,7 @@ def roles(officer: OfficerOptions, target: str, roles: tuple[str, ...]) -> None:
 @click.option("--state", default="open", help="open, applied, approved, rejected; empty: all.")
 @as_officer
 def proposals(officer: OfficerOptions, state: str) -> None:
-    """Grants that wait for a second officer."""
+    """List the grants that wait for a second officer."""
     officer.show_all(f"/v1/identity/proposals?state={state}", "proposals")
 
 
@@ -106,7 +106,7 @@ def approve(officer: OfficerOptions, proposal_id: str) -> None:
 @click.argument("proposal_id")
 @as_officer
 def reject(officer: OfficerOptions, proposal_id: str) -> None:
-    """Reject a grant, or take back one's own."""
+    """Reject a grant, or take back your own."""
     officer.show("POST", f"/v1/identity/proposals/{proposal_id}/reject")
 
 
@@ -114,7 +114,7 @@ def reject(officer: OfficerOptions, proposal_id: str) -> None:
 @_USERNAME
 @as_officer
 def reset(officer: OfficerOptions, target: str) -> None:
-    """New password and TOTP secret, printed once; every sign-in of before is over."""
+    """Make a new password and TOTP secret, printed once; all earlier sign-ins end."""
     officer.show("POST", f"{_BASE}/{target}/reset")
 
 
@@ -122,7 +122,7 @@ def reset(officer: OfficerOptions, target: str) -> None:
 @_USERNAME
 @as_officer
 def suspend(officer: OfficerOptions, target: str) -> None:
-    """Suspend an officer; her tokens are dead within a minute."""
+    """Suspend an officer; the officer's tokens are refused within a minute."""
     officer.show("POST", f"{_BASE}/{target}/suspend")
 
 
@@ -159,7 +159,7 @@ def end_sessions(officer: OfficerOptions, target: str, session: str) -> None:
 @click.option("--identity-number-file", type=click.Path(exists=True, path_type=Path), help=_IDENTITY_NUMBER_HELP)
 @as_officer
 def counter_code(officer: OfficerOptions, document: str, identity_number_file: Path | None) -> None:
-    """A one-time code for the person whose document one has checked, printed once."""
+    """Print a one-time code, once, for a person whose document you have checked."""
     body = {"identity_number": _read_identity_number(identity_number_file), "document": document}
     officer.show("POST", "/v1/identity/counter/codes", json=body)
 
@@ -184,7 +184,7 @@ def represent(
 @click.argument("uscc")
 @as_officer
 def representatives(officer: OfficerOptions, uscc: str) -> None:
-    """Who may act for an organisation, by pseudonym."""
+    """List who may act for an organisation, by pseudonym."""
     officer.show("GET", f"/v1/identity/representations?uscc={uscc}")
 
 
@@ -192,7 +192,7 @@ def representatives(officer: OfficerOptions, uscc: str) -> None:
 @click.argument("representation_id")
 @as_officer
 def end_representation(officer: OfficerOptions, representation_id: str) -> None:
-    """End it; tokens for the organisation are dead within a minute."""
+    """End it; tokens for the organisation are refused within a minute."""
     officer.show("DELETE", f"/v1/identity/representations/{representation_id}")
 
 

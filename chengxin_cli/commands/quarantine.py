@@ -16,14 +16,14 @@ _SERVICE = click.option(
 
 @click.group("quarantine")
 def command() -> None:
-    """What could not be applied: why, and another attempt. For officers of the centre."""
+    """See what could not be applied, and why; try it again. For officers of the centre."""
 
 
 @command.command("list")
 @_SERVICE
 @as_officer
 def list_(officer: OfficerOptions, services: tuple[str, ...]) -> None:
-    """What is set aside, one JSON object a line, with the service."""
+    """List what is set aside, one JSON object a line, with the service."""
     for service in services or _SERVICES:
         for item in officer.all(f"/v1/operations/{service}/quarantine", "items"):
             click.echo(json.dumps({"service": service} | item, ensure_ascii=False))

@@ -19,12 +19,12 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 class ReceiptRefused(ValueError):
-    """A receipt does not prove what it seems to."""
+    """The receipt does not prove what it says."""
 
 
 @click.group("receipt")
 def command() -> None:
-    """Receipts of deliveries, and of changes of records."""
+    """Verify receipts of deliveries, and of changes of records."""
 
 
 @command.command("verify")
@@ -35,7 +35,7 @@ def command() -> None:
 @click.option("--delivered", type=_FILE, help="The file that was delivered, to compare.")
 @click.option("--key", "key_file", type=_FILE, help="Your private key, to see that it signed.")
 def verify(receipt_file: Path, keys_file: Path | None, delivered: Path | None, key_file: Path | None) -> None:
-    """Verify RECEIPT_FILE: the system's word on a delivery or a change, and the provider's word that it holds."""
+    """Verify RECEIPT_FILE: the system's statement on a delivery or change, and the provider's statement in it."""
     try:
         receipt = _read_object(receipt_file)
         keys = _read_object(keys_file) if keys_file else {"keys": receipt.get("keys", [])}

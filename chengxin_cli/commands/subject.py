@@ -7,11 +7,11 @@ from chengxin_cli.officer_session import OfficerOptions, as_officer
 
 @click.group("subject")
 def command() -> None:
-    """Subjects: where providers differ."""
+    """See where providers differ about subjects."""
 
 
 @command.command("disagreements")
 @as_officer
 def disagreements(officer: OfficerOptions) -> None:
-    """Every subject of which providers tell a fact differently, the longest standing first, one a line."""
+    """List the subjects about which providers tell a fact differently, the oldest difference first, one a line."""
     officer.show_all("/v1/subjects/disagreements", "disagreements")

@@ -68,7 +68,7 @@ def _run_step(tour: Tour, number: int, step: Any) -> dict[str, Any]:
     entry: dict[str, Any] = {"number": number, "step": step.__doc__.strip().split("\n")[0], "ok": True, "figures": {}}
     try:
         entry["figures"] = step(tour) or {}
-    # Whatever a step met, it is told as that step's; what it stands on is missing for the next ones, too.
+    # Any error is reported as this step's, and ends the tour: the next steps need what this one leaves.
     except Exception as e:
         entry |= {"ok": False, "error": f"{type(e).__name__}: {e}"}
     entry["milliseconds"] = round((time.perf_counter() - began) * 1000)

@@ -35,7 +35,7 @@ def trust_of_edges() -> Trust | None:
     if certificate != ca:
         raise click.ClickException(
             "CHENGXIN_TLS_CERT_FILE and CHENGXIN_CA_FILE, the CA that it is from, are set together: the suite's own "
-            "processes come to the gateway as everybody does"
+            "processes come to the gateway as all other clients do"
         )
     if client_ca and not client_certificate:
         raise click.ClickException(

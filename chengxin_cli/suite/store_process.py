@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--cache", default=_DEFAULT_CACHE, help="bytes of memory, such as 256M")
-    parser.add_argument("--auth", action="store_true", help="only for those who have an account")
+    parser.add_argument("--auth", action="store_true", help="only accounts may connect")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     StoreServer(options.port, options.directory, options.cache, options.auth).serve()

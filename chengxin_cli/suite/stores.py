@@ -58,7 +58,8 @@ def free_ports(count: int) -> list[int]:
 
 
 def _find_free_ports() -> Iterator[int]:
-    # From anywhere on: who chooses at the same time begins elsewhere. Shuffling all of them took 16 ms.
+    # The search begins at a random port, because another process may choose at the same time. Shuffling all ports took
+    # 16 ms.
     first = secrets.randbelow(len(_PORTS))
     for port in (_PORTS[(first + n) % len(_PORTS)] for n in range(len(_PORTS))):
         probe = socket.socket()

@@ -1,4 +1,4 @@
-"""The watch of the embedded stores: one that does not answer, or reports an internal error, is started again."""
+"""Watches the embedded stores: a store that does not answer, or reports an internal error, is started again."""
 
 import json
 import time

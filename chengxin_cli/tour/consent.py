@@ -12,7 +12,7 @@ from chengxin_cli.tour.frame import Tour, expect, expect_refusal
 
 
 def a_citizen_lets_a_bank_ask(tour: Tour) -> dict[str, Any]:
-    """She consents to a bank; with the code she hands over, the bank sees what she named."""
+    """The citizen consents to a bank; with the citizen's code the bank sees the entries that the consent names."""
     li_na: Caller = tour.kept["li_na"]
     terms = {
         "grantee": _organisation(tour.machine("bank", scope="public")),
@@ -37,7 +37,7 @@ def a_citizen_lets_a_bank_ask(tour: Tour) -> dict[str, Any]:
 
 
 def a_consent_is_withdrawn(tour: Tour) -> dict[str, Any]:
-    """She takes the consent back: the token that the bank already holds is worth nothing."""
+    """The citizen takes the consent back: the token that the bank already holds is refused."""
     bank: Caller = tour.kept["bank"]
     withdrawn = tour.kept["li_na"].call("DELETE", f"/v1/me/consents/{tour.kept['consent_id']}")
     expect(withdrawn.status == 200, f"{withdrawn}")

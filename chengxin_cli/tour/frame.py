@@ -1,4 +1,4 @@
-"""What the steps of `chengxin tour` share: who takes part, what one step leaves to the next, how a step fails."""
+"""What the steps of `chengxin tour` share: the people, what one step leaves to the next, how a step fails."""
 
 import threading
 import time
