@@ -1,66 +1,40 @@
 """What stores hold fits the mongoengine documents that declare it, whichever way it was written."""
 
 import re
-from collections.abc import Iterable, Iterator
-from functools import cache
-from importlib import import_module
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import mongoengine
-import pymongo.monitoring
 from mongoengine.errors import FieldDoesNotExist, ValidationError
 
-MODULES = {
-    "audit": ("services.audit.store.log",),
-    "catalog": ("services.catalog.store.catalog",),
-    "disclosure": ("services.disclosure.store.documents",),
-    "gateway": ("gateway.store.accounts", "gateway.store.administration"),
-    "ingest": ("services.ingest.store.documents", "services.ingest.store.agreements", "services.ingest.store.quality"),
-    "objection": ("services.objection.store.documents",),
+from chengxin.store.documents import DocumentClass, collection_name
+from gateway.store import accounts
+from services.audit.store import log
+from services.catalog.store import catalog
+from services.disclosure.store import documents as disclosure
+from services.ingest.store import submissions
+from services.objection.store import documents as objection
+
+DECLARED: dict[str, Sequence[DocumentClass]] = {
+    "audit": log.ALL,
+    "catalog": catalog.ALL,
+    "disclosure": disclosure.ALL,
+    "gateway": accounts.ALL,
+    "ingest": submissions.ALL,
+    "objection": objection.ALL,
 }
 # Of the kernel's store, the same in every service; `chengxin.store` and `chengxin.feeds` alone write them.
 KERNEL = {"outbox", "counters", "positions", "idempotency", "transaction_sessions", "quarantine", "leases"}
 
 
-class Writes(pymongo.monitoring.CommandListener):
-    """Which collections this process has written to since their documents were last looked at."""
-
-    def __init__(self) -> None:
-        self.seen: dict[str, set[str]] = {}
-
-    def started(self, event: pymongo.monitoring.CommandStartedEvent) -> None:
-        if event.command_name in ("insert", "update", "findAndModify"):
-            self.seen.setdefault(event.database_name, set()).add(event.command[event.command_name])
-
-    def succeeded(self, event: pymongo.monitoring.CommandSucceededEvent) -> None:
-        """Nothing is to be done."""
-
-    def failed(self, event: pymongo.monitoring.CommandFailedEvent) -> None:
-        """Nothing is to be done."""
-
-
-WRITES = Writes()
-pymongo.monitoring.register(WRITES)
-
-
-@cache
-def documents(service: str) -> dict[str, type[mongoengine.Document]]:
+def documents(service: str) -> dict[str, DocumentClass]:
     """The documents of a service by the name of their collection."""
-    return {
-        value._get_collection_name(): value
-        for name in MODULES[service]
-        for value in vars(import_module(name)).values()
-        if isinstance(value, type)
-        and issubclass(value, mongoengine.Document)
-        and value.__module__ == name
-        and not value._meta.get("abstract")
-    }
+    return {collection_name(document): document for document in DECLARED[service]}
 
 
-def misfits(service: str, database: Any, names: Iterable[str], most: int) -> Iterator[str]:
-    """What does not fit, of `most` documents of each of these collections: the name, and why."""
+def misfits(service: str, database: Any, most: int) -> Iterator[str]:
+    """What does not fit, of `most` documents of each collection: the name, and why."""
     declared = documents(service)
-    for name in names:
+    for name in database.list_collection_names():
         # Those of a generation of what is derived have its number in their names.
         base = re.sub(r"\.[0-9]+$", "", name)
         if base in KERNEL or name.startswith("system."):
@@ -76,13 +50,7 @@ def misfits(service: str, database: Any, names: Iterable[str], most: int) -> Ite
                 break
 
 
-def must_fit(service: str, database: Any) -> None:
-    """Fails when something that this process has written to a store does not fit its document: the first 20
-    documents of each collection that it has written to."""
-    found = list(misfits(service, database, WRITES.seen.pop(database.name, ()), 20))
+def must_fit(service: str, database: Any, most: int = 20) -> None:
+    """Fails when something in a store does not fit its document."""
+    found = list(misfits(service, database, most))
     assert not found, "\n".join(found)
-
-
-def forget_writes(database: Any) -> None:
-    """What was written until now was looked at elsewhere."""
-    WRITES.seen.pop(database.name, None)

@@ -6,13 +6,12 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
 import bson
-import mongoengine
 import structlog
 from bson.raw_bson import RawBSONDocument
 from pymongo import ReturnDocument, WriteConcern
@@ -42,6 +41,7 @@ from chengxin.store.deadlines import (
     patience,
     within,
 )
+from chengxin.store.documents import DocumentClass, collection_name, indexes, missing_indexes
 from chengxin.store.silent_store import StoreSilence
 from chengxin.values.canonical_json import digest
 from chengxin.values.clock import Clock
@@ -56,6 +56,8 @@ log = structlog.get_logger()
 STORE_BROKEN: Final = 1
 # What a store answers to a transaction that ended when it was started again.
 NO_SUCH_TRANSACTION: Final = 251
+# What a store answers to the creation of a collection that is there.
+NAMESPACE_EXISTS: Final = 48
 
 # How often a feed looks for rows that another process committed; rows of this process wake it at once.
 _POLL_SECONDS: Final = 0.5
@@ -153,21 +155,20 @@ class Once(Generic[T]):
 class Store:
     """A service's own database. All other code of the service reaches Mongo through its `store.py`, which uses this."""
 
-    def __init__(self, uri: str, alias: str, clock: Clock) -> None:
-        self._alias = alias
-        self.client: MongoClient[RawDocument] = mongoengine.connect(
-            alias=alias,
-            host=uri,
+    def __init__(self, uri: str, service: str, clock: Clock) -> None:
+        self.client: MongoClient[RawDocument] = MongoClient(
+            uri,
             tz_aware=True,
             uuidRepresentation="standard",
             serverSelectionTimeoutMS=3000,
             connectTimeoutMS=3000,
             timeoutMS=round(OPERATION_SECONDS * 1000),
-            appname=alias,
+            appname=service,
             w="majority",
             journal=True,
         )
-        self.db: Database[RawDocument] = mongoengine.get_db(alias)
+        # The name is in the URI; without one it is the database that Mongo's own tools take.
+        self.db: Database[RawDocument] = self.client.get_default_database("test")
         self._clock = clock
         self._outbox: Collection[RawDocument] = self.db["outbox"]
         self._counters: Collection[RawDocument] = self.db["counters"]
@@ -187,13 +188,37 @@ class Store:
         self.silence = StoreSilence(self.ping)
         self._sessions: Collection[RawDocument] = self.db["transaction_sessions"]
 
-    def collection(self, document: type[mongoengine.Document]) -> Collection[RawDocument]:
-        """The collection of a document class in this store.
+    def collection(self, document: DocumentClass) -> Collection[RawDocument]:
+        """The collection of a document class in this store."""
+        return self.db[collection_name(document)]
 
-        mongoengine keeps the collection at the class, for the whole process: whoever asked there could be given that of
-        a store that was closed.
+    def create(
+        self, documents: Iterable[DocumentClass], name: Callable[[DocumentClass], str] = collection_name
+    ) -> None:
+        """Makes the collections and indexes of document classes that are missing; `name` says where they are kept.
+
+        Each collection is there before a transaction writes to it, because the embedded server makes none in a
+        transaction. The store refuses an index that it has with other options.
         """
-        return self.db[document._get_collection_name()]
+        existing = set(self.db.list_collection_names())
+        for document in documents:
+            collection = self.db[name(document)]
+            declared = indexes(document)
+            if declared and collection.name in existing:
+                declared = missing_indexes(document, collection)
+            if declared:
+                # One command makes all of them, and the collection.
+                collection.create_indexes(declared)
+            elif collection.name not in existing:
+                self._create_collection(collection.name)
+
+    def _create_collection(self, name: str) -> None:
+        try:
+            self.db.create_collection(name, check_exists=False)
+        except OperationFailure as e:
+            # Another process of the service starts at the same moment.
+            if e.code != NAMESPACE_EXISTS:
+                raise
 
     def ping(self) -> None:
         """Raises `pymongo.errors.PyMongoError` when the store does not answer soon, or not for data: a store whose disk
@@ -496,11 +521,6 @@ class Store:
                 with contextlib.suppress(PyMongoError):
                     self._sessions.delete_one({"_id": _id_of(self._session)})
             self.client.close()
-        # mongoengine forgets by class name, which documents of two services may share.
-        for document in _all_documents(mongoengine.Document):
-            if document._meta.get("db_alias") == self._alias:
-                document._collection = None
-        mongoengine.disconnect(self._alias)
 
 
 def _id_of(session: ClientSession) -> uuid.UUID:
@@ -592,9 +612,3 @@ def find_among(
     for start in range(0, len(values), at_once):
         some = {name: {"$in": list(values[start : start + at_once])}}
         yield from collection.find(some, fields, session=session, batch_size=at_once + 1)
-
-
-def _all_documents(base: Any) -> Iterator[Any]:
-    for document in base.__subclasses__():
-        yield document
-        yield from _all_documents(document)

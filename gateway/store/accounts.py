@@ -24,7 +24,7 @@ from chengxin.auth.principal import Role
 from chengxin.store.database import Store, UnitOfWork
 from chengxin.store.field_encryption import KeyRing
 from gateway.domain.clients_and_officers import Agreement, Citizen, Client, Officer
-from gateway.store.administration import Administration
+from gateway.store import administration
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ class ClientRow(Document):
     responsible = StringField(default="")
     # True after an officer changed the client: from then on, the bootstrap file leaves it alone.
     administered = BooleanField(default=False)
-    meta = {"db_alias": "gateway", "collection": "clients"}
+    meta = {"collection": "clients"}
 
 
 class OfficerRow(Document):
@@ -74,7 +74,7 @@ class OfficerRow(Document):
     initial = BooleanField(default=False)
     # This means the same as for a client.
     administered = BooleanField(default=False)
-    meta = {"db_alias": "gateway", "collection": "officers"}
+    meta = {"collection": "officers"}
 
 
 class CitizenRow(Document):
@@ -84,7 +84,7 @@ class CitizenRow(Document):
     name = StringField(required=True)
     identity_number = StringField(required=True)
     represents = ListField(StringField())
-    meta = {"db_alias": "gateway", "collection": "citizens"}
+    meta = {"collection": "citizens"}
 
 
 class SigningKeyRow(Document):
@@ -95,7 +95,7 @@ class SigningKeyRow(Document):
     created_at = DateTimeField(required=True)
     # The key is published at once, and signs from this instant on.
     signs_from = DateTimeField()
-    meta = {"db_alias": "gateway", "collection": "signing_keys"}
+    meta = {"collection": "signing_keys"}
 
 
 class UsedAssertionRow(Document):
@@ -104,7 +104,6 @@ class UsedAssertionRow(Document):
     key = StringField(primary_key=True)
     expires_at = DateTimeField(required=True)
     meta = {
-        "db_alias": "gateway",
         "collection": "used_assertions",
         "indexes": [{"fields": ["expires_at"], "expireAfterSeconds": 0}],
     }
@@ -118,13 +117,15 @@ class FailuresRow(Document):
     locked_until = DateTimeField()
     expires_at = DateTimeField()
     meta = {
-        "db_alias": "gateway",
         "collection": "sign_in_failures",
         "indexes": [{"fields": ["expires_at"], "expireAfterSeconds": 0}],
     }
 
 
-_DOCUMENTS: Final = (ClientRow, OfficerRow, CitizenRow, SigningKeyRow, UsedAssertionRow, FailuresRow)
+ALL: Final = (
+    *(ClientRow, OfficerRow, CitizenRow, SigningKeyRow, UsedAssertionRow, FailuresRow),
+    *administration.ALL,
+)
 
 
 class Accounts:
@@ -134,13 +135,11 @@ class Accounts:
         self.store = store
         self._collection = store.collection
         self._ring = ring
-        self.administration = Administration(store)
+        self.administration = administration.Administration(store)
 
     def create_indexes(self) -> None:
         """Creates collections and indexes that are missing. Raises `pymongo.errors.PyMongoError`."""
-        for document in _DOCUMENTS:
-            document.ensure_indexes()
-        self.administration.create_indexes()
+        self.store.create(ALL)
 
     def transact(self, work: Callable[[UnitOfWork], T]) -> T:
         """Runs `work` in one transaction; see `Store.transact`."""

@@ -27,7 +27,7 @@ class ProposalRow(Document):
     state = StringField(required=True)
     decided_by = StringField(default="")
     decided_at = DateTimeField()
-    meta = {"db_alias": "gateway", "collection": "proposals", "indexes": ["state"]}
+    meta = {"collection": "proposals", "indexes": ["state"]}
 
 
 class SessionRow(Document):
@@ -38,7 +38,6 @@ class SessionRow(Document):
     signed_in_at = DateTimeField(required=True)
     expires_at = DateTimeField(required=True)
     meta = {
-        "db_alias": "gateway",
         "collection": "sessions",
         "indexes": ["sub", {"fields": ["expires_at"], "expireAfterSeconds": 0}],
     }
@@ -53,7 +52,6 @@ class RevocationRow(Document):
     issued_before = IntField(required=True)
     expires_at = DateTimeField(required=True)
     meta = {
-        "db_alias": "gateway",
         "collection": "revocations",
         "indexes": [{"fields": ["expires_at"], "expireAfterSeconds": 0}],
     }
@@ -67,7 +65,6 @@ class CounterCodeRow(Document):
     issued_by = StringField(required=True)
     expires_at = DateTimeField(required=True)
     meta = {
-        "db_alias": "gateway",
         "collection": "counter_codes",
         "indexes": [{"fields": ["expires_at"], "expireAfterSeconds": 0}],
     }
@@ -85,7 +82,7 @@ class RepresentationRow(Document):
     until = StringField(default="")
     recorded_by = StringField(required=True)
     recorded_at = DateTimeField(required=True)
-    meta = {"db_alias": "gateway", "collection": "representations", "indexes": [("subject_ref", "uscc")]}
+    meta = {"collection": "representations", "indexes": [("subject_ref", "uscc")]}
 
 
 class OidcFlowRow(Document):
@@ -95,13 +92,12 @@ class OidcFlowRow(Document):
     flow = DictField(required=True)
     expires_at = DateTimeField(required=True)
     meta = {
-        "db_alias": "gateway",
         "collection": "oidc_flows",
         "indexes": [{"fields": ["expires_at"], "expireAfterSeconds": 0}],
     }
 
 
-DOCUMENTS: Final = (ProposalRow, SessionRow, RevocationRow, CounterCodeRow, RepresentationRow, OidcFlowRow)
+ALL: Final = (ProposalRow, SessionRow, RevocationRow, CounterCodeRow, RepresentationRow, OidcFlowRow)
 
 
 class Administration:
@@ -109,11 +105,6 @@ class Administration:
 
     def __init__(self, store: Store) -> None:
         self._collection = store.collection
-
-    def create_indexes(self) -> None:
-        """Creates collections and indexes that are missing. Raises `pymongo.errors.PyMongoError`."""
-        for document in DOCUMENTS:
-            document.ensure_indexes()
 
     def proposal(self, proposal_id: str, session: ClientSession | None = None) -> Proposal | None:
         """Returns a proposal, or None."""

@@ -5,7 +5,6 @@ import pytest
 
 from chengxin.errors import Problem
 from chengxin_api.disclosure.v1 import disclosure_pb2 as pb
-from services.disclosure.store.documents import ConsentRow
 from tests.disclosure.running_disclosure import COMPANY, LI_NA, RunningDisclosure
 from tests.disclosure.test_consents import BANK, TERMS
 
@@ -40,7 +39,7 @@ def test_a_code_leads_to_its_consent(city: RunningDisclosure) -> None:
 
 def test_a_code_is_kept_as_a_digest_only(city: RunningDisclosure) -> None:
     code = city.person().post("/v1/me/consents", TERMS, **{"Idempotency-Key": "k"}).json["code"]
-    rows = list(ConsentRow._get_collection().find()) + list(city.ctx.store.store.db["idempotency"].find())
+    rows = [row for name in ("consents", "idempotency") for row in city.ctx.store.store.db[name].find()]
     assert len(rows) == 2
     assert code not in str(rows)
     assert code not in str(city.audit.events)

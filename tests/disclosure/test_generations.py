@@ -8,6 +8,7 @@ import pytest
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
 from chengxin.store.database import UnitOfWork
+from chengxin.store.documents import collection_name
 from services.disclosure.store.documents import DERIVED
 from services.disclosure.store.generations import DONE, UNNUMBERED, Generations
 from tests.disclosure.running_disclosure import RunningDisclosure
@@ -49,7 +50,7 @@ def requested(generations: Generations) -> dict[str, Any]:
 
 def numbers(generations: Generations) -> set[int]:
     """The generations that have data."""
-    bases = {document._get_collection_name() for document in DERIVED}
+    bases = {collection_name(document) for document in DERIVED}
     found: set[int] = set()
     for name in generations.store.db.list_collection_names():
         base, _, number = name.rpartition(".")

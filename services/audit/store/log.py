@@ -40,7 +40,7 @@ class LogGroupRow(Document):
     # The roots of the complete subtrees after this group, and how far each service's outbox is on the log.
     frontier = BinaryField()
     delivered = DictField()
-    meta = {"db_alias": "audit", "collection": "groups"}
+    meta = {"collection": "groups"}
 
 
 class TileRow(Document):
@@ -49,7 +49,7 @@ class TileRow(Document):
     key = StringField(primary_key=True)
     hashes = BinaryField()
     root = BinaryField()
-    meta = {"db_alias": "audit", "collection": "tiles"}
+    meta = {"collection": "tiles"}
 
 
 class CheckpointRow(Document):
@@ -59,7 +59,7 @@ class CheckpointRow(Document):
     size = LongField()
     note = StringField()
     at = StringField()
-    meta = {"db_alias": "audit", "collection": "checkpoints"}
+    meta = {"collection": "checkpoints"}
 
 
 class SegmentRow(Document):
@@ -73,7 +73,7 @@ class SegmentRow(Document):
     times = BinaryField()
     # The index of the first entry of each group in it.
     firsts = BinaryField()
-    meta = {"db_alias": "audit", "collection": "segments"}
+    meta = {"collection": "segments"}
 
 
 class BucketRow(Document):
@@ -81,7 +81,7 @@ class BucketRow(Document):
 
     key = StringField(primary_key=True)  # <bucket>/<number of the segment>
     packed = BinaryField()
-    meta = {"db_alias": "audit", "collection": "buckets"}
+    meta = {"collection": "buckets"}
 
 
 class ProgressRow(Document):
@@ -91,7 +91,10 @@ class ProgressRow(Document):
     groups = LongField()
     size = LongField()
     frontier = BinaryField()
-    meta = {"db_alias": "audit", "collection": "progress"}
+    meta = {"collection": "progress"}
+
+
+ALL: Final = (LogGroupRow, TileRow, CheckpointRow, SegmentRow, BucketRow, ProgressRow)
 
 
 @dataclass(frozen=True)
@@ -144,8 +147,7 @@ class AuditStore:
 
     def create_indexes(self) -> None:
         """Makes the collections and their indexes. A second call changes nothing."""
-        for row in (LogGroupRow, TileRow, CheckpointRow, SegmentRow, BucketRow, ProgressRow):
-            row.ensure_indexes()
+        self.store.create(ALL)
 
     # The log
 

@@ -37,7 +37,7 @@ class DraftRow(Document):
     authors = ListField(StringField())
     reviews = ListField(DictField())
     entry = DictField(required=True)
-    meta = {"db_alias": "catalog", "collection": "drafts"}
+    meta = {"collection": "drafts"}
 
 
 class EntryRow(DynamicDocument):
@@ -50,7 +50,6 @@ class EntryRow(DynamicDocument):
     # The last day in force, or `_OPEN_END`.
     until = StringField(required=True)
     meta = {
-        "db_alias": "catalog",
         "collection": "entries",
         "indexes": [{"fields": ["code", "version"], "unique": True}, ["effective_from", "until", "code"]],
     }
@@ -65,7 +64,6 @@ class RuleSetRow(Document):
     effective_from = StringField(required=True)
     values = DictField(required=True)
     meta = {
-        "db_alias": "catalog",
         "collection": "rule_sets",
         "indexes": [{"fields": ["name", "version"], "unique": True}],
     }
@@ -78,7 +76,7 @@ class CalendarYearRow(Document):
     announced = BooleanField(required=True)
     days_off = ListField(StringField())
     days_worked = ListField(StringField())
-    meta = {"db_alias": "catalog", "collection": "calendar_years"}
+    meta = {"collection": "calendar_years"}
 
 
 class CommentRow(Document):
@@ -94,7 +92,7 @@ class CommentRow(Document):
     org = StringField(required=True)
     author = StringField(required=True)
     at = StringField(required=True)
-    meta = {"db_alias": "catalog", "collection": "draft_comments", "indexes": [["draft_id", "comment_id"]]}
+    meta = {"collection": "draft_comments", "indexes": [["draft_id", "comment_id"]]}
 
 
 class CodeListRow(Document):
@@ -109,7 +107,6 @@ class CodeListRow(Document):
     standard = StringField()
     values = ListField(DictField(), required=True)
     meta = {
-        "db_alias": "catalog",
         "collection": "code_lists",
         "indexes": [{"fields": ["name", "version"], "unique": True}],
     }
@@ -122,7 +119,7 @@ class CodeListDraftRow(Document):
     # The version as which it was published; 0 before that.
     version = IntField(required=True)
     code_list = DictField(required=True)
-    meta = {"db_alias": "catalog", "collection": "code_list_drafts"}
+    meta = {"collection": "code_list_drafts"}
 
 
 class OrganisationRow(Document):
@@ -138,10 +135,10 @@ class OrganisationRow(Document):
     telephone = StringField()
     officers = ListField(DictField())
     active = BooleanField(required=True)
-    meta = {"db_alias": "catalog", "collection": "organisations", "indexes": [["region", "uscc"]]}
+    meta = {"collection": "organisations", "indexes": [["region", "uscc"]]}
 
 
-_ROWS: Final = (
+ALL: Final = (
     *(DraftRow, EntryRow, RuleSetRow, CalendarYearRow, CommentRow),
     *(CodeListRow, CodeListDraftRow, OrganisationRow),
 )
@@ -156,8 +153,7 @@ class CatalogStore:
 
     def create_indexes(self) -> None:
         """Makes the collections and their indexes. A second call changes nothing."""
-        for row in _ROWS:
-            row.ensure_indexes()
+        self.store.create(ALL)
 
     def once(
         self, caller: str, key: str, request: bytes, work: Callable[[UnitOfWork], T], keep: Callable[[T], RawDocument]

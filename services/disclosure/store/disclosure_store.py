@@ -18,6 +18,7 @@ from chengxin.concurrency.coalescing import Coalescer
 from chengxin.errors import STORE_UNAVAILABLE
 from chengxin.store.database import Store, UnitOfWork, find_among, session_of
 from chengxin.store.deadlines import patience, within
+from chengxin.store.documents import DocumentClass, collection_name
 from chengxin.values.document import RawDocument
 from chengxin.values.ids import new_id
 from services.disclosure.domain.catalog_entry import DisclosureEntry
@@ -34,9 +35,8 @@ from services.disclosure.domain.view_pages import PublicName, PublicVisibility
 from services.disclosure.store.consents import ConsentStore
 from services.disclosure.store.disagreements import DisagreementStore
 from services.disclosure.store.documents import (
+    ALL,
     DERIVED,
-    AnnouncementRow,
-    ConsentRow,
     DueRow,
     FollowedEntryRow,
     LongRecordRow,
@@ -74,27 +74,23 @@ class DisclosureStore:
         self.store = store
         self.generation = generation
         self.links = LinkStore(self.rows)
-        self.feed = FeedStore(self.rows, self.pages, self.locations, store.db)
+        self.feed = FeedStore(self.rows, self.pages, self.locations)
         self.said = DisagreementStore(self.rows)
         self.consents = ConsentStore(store)
         self._entries: dict[tuple[str, int], DisclosureEntry] = {}
         self._heads = Coalescer(self._rows_of, _LARGE_DOCUMENTS_PER_QUERY, _COALESCING_SECONDS)
 
     def rows(self, document: Any) -> Collection[RawDocument]:
-        """Returns the collection of a kind of derived documents in this generation."""
-        return self.store.db[f"{document._get_collection_name()}.{self.generation}"]
+        """Returns the collection of a kind of documents; of derived ones, that of this generation."""
+        return self.store.db[self._name(document)]
+
+    def _name(self, document: DocumentClass) -> str:
+        name = collection_name(document)
+        return f"{name}.{self.generation}" if document in DERIVED else name
 
     def create_indexes(self) -> None:
         """Makes the collections and their indexes. A second call changes nothing."""
-        existing = set(self.store.db.list_collection_names())
-        announcements = AnnouncementRow, self.store.db[AnnouncementRow._get_collection_name()]
-        for document, collection in (*((document, self.rows(document)) for document in DERIVED), announcements):
-            if collection.name not in existing:
-                # The embedded server makes no collection in a transaction.
-                self.store.db.create_collection(collection.name)
-            for spec in document._meta["index_specs"]:
-                collection.create_index(spec["fields"], **{k: v for k, v in spec.items() if k != "fields"})
-        ConsentRow.ensure_indexes()
+        self.store.create(ALL, self._name)
 
     def transact(self, work: Callable[[UnitOfWork], T]) -> T:
         """Runs `work` in a transaction."""

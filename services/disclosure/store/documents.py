@@ -7,7 +7,7 @@ class FollowedEntryRow(DynamicDocument):
     """A published version of a catalog entry, as the catalog's feed sent it."""
 
     key = StringField(primary_key=True)  # <code>:<version>
-    meta = {"db_alias": "disclosure", "collection": "entries"}
+    meta = {"collection": "entries"}
 
 
 class SubjectRow(DynamicDocument):
@@ -19,28 +19,28 @@ class SubjectRow(DynamicDocument):
     slots = IntField(required=True)
     # `state` and `tail` are blobs. `grouped` marks a subject that has, or had, a MemberRow.
     grouped = BooleanField()
-    meta = {"db_alias": "disclosure", "collection": "subjects"}
+    meta = {"collection": "subjects"}
 
 
 class PageRow(DynamicDocument):
     """An older page of a subject's records: a blob."""
 
     key = StringField(primary_key=True)  # <subject_ref>:<page>
-    meta = {"db_alias": "disclosure", "collection": "pages"}
+    meta = {"collection": "pages"}
 
 
 class LongRecordRow(DynamicDocument):
     """The items, as a blob, and the version of a record that is too long for a page."""
 
     record_id = StringField(primary_key=True)
-    meta = {"db_alias": "disclosure", "collection": "long_records"}
+    meta = {"collection": "long_records"}
 
 
 class SummaryRow(DynamicDocument):
     """The summaries of some older pages of a subject: a blob."""
 
     key = StringField(primary_key=True)  # <subject_ref>:<block>
-    meta = {"db_alias": "disclosure", "collection": "summaries"}
+    meta = {"collection": "summaries"}
 
 
 class RecordRow(Document):
@@ -60,7 +60,7 @@ class RecordRow(Document):
     shown = StringField()
     # An objection to it is open.
     objected = BooleanField()
-    meta = {"db_alias": "disclosure", "collection": "records"}
+    meta = {"collection": "records"}
 
 
 class ShownRow(Document):
@@ -69,7 +69,7 @@ class ShownRow(Document):
     number = StringField(primary_key=True)
     part = StringField(required=True)  # <provider>:<first character of the id, after its prefix>
     records = ListField(StringField())
-    meta = {"db_alias": "disclosure", "collection": "shown", "indexes": ["part"]}
+    meta = {"collection": "shown", "indexes": ["part"]}
 
 
 class DueRow(Document):
@@ -79,7 +79,7 @@ class DueRow(Document):
     number = StringField(primary_key=True)
     day = StringField(required=True)
     records = ListField(StringField())
-    meta = {"db_alias": "disclosure", "collection": "due", "indexes": ["day"]}
+    meta = {"collection": "due", "indexes": ["day"]}
 
 
 class ObjectionRow(Document):
@@ -92,7 +92,6 @@ class ObjectionRow(Document):
     # The record has not come yet; absent once it has.
     waiting = BooleanField()
     meta = {
-        "db_alias": "disclosure",
         "collection": "objections",
         "indexes": ["record_id", {"fields": ["waiting"], "sparse": True}],
     }
@@ -104,7 +103,7 @@ class NameRow(DynamicDocument):
     subject_ref = StringField(primary_key=True)
     # The number of the last change, for what keeps a copy.
     seq = IntField(required=True)
-    meta = {"db_alias": "disclosure", "collection": "names", "indexes": ["seq"]}
+    meta = {"collection": "names", "indexes": ["seq"]}
 
 
 class LinkRow(DynamicDocument):
@@ -116,7 +115,6 @@ class LinkRow(DynamicDocument):
     state = StringField(required=True)
     conflict_since = StringField()
     meta = {
-        "db_alias": "disclosure",
         "collection": "links",
         "indexes": ["refs", {"fields": ["conflict_since"], "sparse": True}],
     }
@@ -127,7 +125,7 @@ class SubjectGroupRow(DynamicDocument):
 
     group_id = StringField(primary_key=True)
     refs = ListField(StringField(), required=True)
-    meta = {"db_alias": "disclosure", "collection": "groups"}
+    meta = {"collection": "groups"}
 
 
 class MemberRow(Document):
@@ -135,7 +133,7 @@ class MemberRow(Document):
 
     subject_ref = StringField(primary_key=True)
     group = StringField(required=True)
-    meta = {"db_alias": "disclosure", "collection": "members"}
+    meta = {"collection": "members"}
 
 
 class DifferingRow(DynamicDocument):
@@ -145,7 +143,7 @@ class DifferingRow(DynamicDocument):
     refs = ListField(StringField(), required=True)
     # Since when they disagree, and the reference: subjects are listed by it.
     place = StringField(required=True)
-    meta = {"db_alias": "disclosure", "collection": "differing", "indexes": ["place"]}
+    meta = {"collection": "differing", "indexes": ["place"]}
 
 
 class AnnouncementRow(DynamicDocument):
@@ -155,7 +153,7 @@ class AnnouncementRow(DynamicDocument):
     number = StringField(primary_key=True)
     # The generation from which on it is published.
     since = IntField(required=True)
-    meta = {"db_alias": "disclosure", "collection": "announcements", "indexes": ["since"]}
+    meta = {"collection": "announcements", "indexes": ["since"]}
 
 
 class ConsentRow(DynamicDocument):
@@ -166,7 +164,6 @@ class ConsentRow(DynamicDocument):
     # SHA-256 of the code that the grantee exchanges.
     code_digest = StringField()
     meta = {
-        "db_alias": "disclosure",
         "collection": "consents",
         "indexes": ["subject_ref", {"fields": ["code_digest"], "sparse": True}],
     }
@@ -183,7 +180,7 @@ class GenerationRow(DynamicDocument):
     previous = IntField()
     filling = BooleanField()
     acts = IntField()
-    meta = {"db_alias": "disclosure", "collection": "generations"}
+    meta = {"collection": "generations"}
 
 
 DERIVED = (
@@ -202,3 +199,6 @@ DERIVED = (
     MemberRow,
     DifferingRow,
 )
+# What belongs to no generation.
+LASTING = (AnnouncementRow, ConsentRow, GenerationRow)
+ALL = (*DERIVED, *LASTING)

@@ -9,6 +9,7 @@ from pymongo.database import Database
 
 from chengxin.errors import STORE_UNAVAILABLE
 from chengxin.store.database import Store, UnitOfWork, session_of
+from chengxin.store.documents import collection_name
 from chengxin.values.document import RawDocument
 from services.disclosure.store.disclosure_store import FIRST, DisclosureStore
 from services.disclosure.store.documents import DERIVED, GenerationRow, LinkRow, LongRecordRow, RecordRow
@@ -22,7 +23,7 @@ ASKED: Final = "asked"
 FILLING: Final = "filling"
 DONE: Final = "done"
 FAILED: Final = "failed"
-_DERIVED_COLLECTIONS: Final = frozenset(document._get_collection_name() for document in DERIVED)
+_DERIVED_COLLECTIONS: Final = frozenset(collection_name(document) for document in DERIVED)
 # The names of positions in a feed, and of changes set aside from it, with the generation.
 _FEED_NAME: Final = re.compile(r"feed\.(?:catalog|ingest|objection)(?:\.(\d+)(?:\.\d+of\d+)?)?")
 _DELETES_PER_TRANSACTION: Final = 200
@@ -134,7 +135,7 @@ class Generations:
             writes = [DeleteOne({"_id": i}) for i in ids]
             self.store.transact(lambda unit: rows.bulk_write(writes, ordered=False, session=unit.session))
 
-        large = name.partition(".")[0] == LongRecordRow._get_collection_name()
+        large = name.partition(".")[0] == collection_name(LongRecordRow)
         at_once = _LARGE_DELETES_PER_TRANSACTION if large else _DELETES_PER_TRANSACTION
         ids: list[Any] = []
         for row in rows.find({}, {"_id": 1}, batch_size=1000):
@@ -177,7 +178,7 @@ def _positions(db: Database[RawDocument], place: str) -> list[RawDocument]:
 
 def carry_decisions(store: Store, before: int, into: DisclosureStore) -> None:
     """Copies officers' decisions on links into another generation, because no feed brings them."""
-    name = LinkRow._get_collection_name()
+    name = collection_name(LinkRow)
     rows = store.db[f"{name}.{before}" if before else name]
     for row in rows.find({"history": {"$ne": []}}):
         decisions_only = {**row, "records": 0, "record": "", "standard": False, "state": ""}
@@ -189,7 +190,7 @@ def archived_before(store: Store, previous: int | None, record_ids: Iterable[str
     """Returns those of the records that an earlier generation had archived, and put on record."""
     if previous is None:
         return set()
-    name = RecordRow._get_collection_name()
+    name = collection_name(RecordRow)
     rows = store.db[f"{name}.{previous}" if previous else name]
     ids = list(record_ids)
     archived: set[str] = set()

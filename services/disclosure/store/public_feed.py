@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from pymongo.collection import Collection
-from pymongo.database import Database
 
 from chengxin.store.database import UnitOfWork, session_of
 from chengxin.values.document import RawDocument
@@ -69,12 +68,11 @@ class FeedStore:
         rows: Callable[[Any], Collection[RawDocument]],
         pages: Pages,
         locations: Locations,
-        db: Database[RawDocument],
     ) -> None:
         self._rows = rows
         self._pages = pages
         self._locations = locations
-        self._announcements = db[AnnouncementRow._get_collection_name()]
+        self._announcements = rows(AnnouncementRow)
 
     def public_of(self, ref: str, page: int, most: int, unit: UnitOfWork) -> PublicPart:
         """Returns the public records of a reference from a page on: on `most` older pages at most, and on the newest

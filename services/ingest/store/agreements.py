@@ -18,7 +18,7 @@ class ProviderAgreement(Document):
     # The agreement, for example its number.
     document = StringField()
     changed_at = DateTimeField()
-    meta: Final = {"db_alias": "ingest", "collection": "agreements", "auto_create_index": False}
+    meta: Final = {"collection": "agreements"}
 
 
 class ColumnMapping(Document):
@@ -29,7 +29,10 @@ class ColumnMapping(Document):
     # character.
     columns = ListField(ListField(StringField()))
     changed_at = DateTimeField()
-    meta: Final = {"db_alias": "ingest", "collection": "mappings", "auto_create_index": False}
+    meta: Final = {"collection": "mappings"}
+
+
+ALL: Final = (ProviderAgreement, ColumnMapping)
 
 
 class ProviderStore:

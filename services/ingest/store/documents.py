@@ -22,9 +22,7 @@ class CatalogEntry(Document):
     version = IntField()
     entry = DictField()
     meta: Final = {
-        "db_alias": "ingest",
         "collection": "entries",
-        "auto_create_index": False,
         "indexes": [("code", "version")],
     }
 
@@ -36,7 +34,7 @@ class FollowedCalendarYear(Document):
     announced = BooleanField()
     days_off = ListField(StringField())
     days_worked = ListField(StringField())
-    meta: Final = {"db_alias": "ingest", "collection": "calendar", "auto_create_index": False}
+    meta: Final = {"collection": "calendar"}
 
 
 class Record(Document):
@@ -69,7 +67,7 @@ class Record(Document):
     # signed.
     receipt = StringField()
     signed_by = StringField()
-    meta: Final = {"db_alias": "ingest", "collection": "records", "auto_create_index": False}
+    meta: Final = {"collection": "records"}
 
 
 class SupersededVersion(Document):
@@ -79,9 +77,7 @@ class SupersededVersion(Document):
     record = StringField()
     version = IntField()
     meta: Final = {
-        "db_alias": "ingest",
         "collection": "record_versions",
-        "auto_create_index": False,
         "strict": False,
         "indexes": [("record", "version")],
     }
@@ -116,9 +112,7 @@ class Submission(Document):
     # The provider's signature, if it gave one: {jws, kid, client_id}.
     signature = DictField()
     meta: Final = {
-        "db_alias": "ingest",
         "collection": "submissions",
-        "auto_create_index": False,
         "indexes": [("provider", "-created_at", "-id"), ("-created_at", "-id")],
     }
 
@@ -138,7 +132,7 @@ class BatchRow(Document):
     # [outcome, version] by index, of records that were not new.
     others = DictField()
     committed_at = DateTimeField()
-    meta: Final = {"db_alias": "ingest", "collection": "batches", "auto_create_index": False}
+    meta: Final = {"collection": "batches"}
 
 
 class Reject(Document):
@@ -149,9 +143,7 @@ class Reject(Document):
     row = IntField()
     sealed = BinaryField()
     meta: Final = {
-        "db_alias": "ingest",
         "collection": "rejects",
-        "auto_create_index": False,
         "indexes": [("submission", "row", "id")],
     }
 
@@ -163,7 +155,7 @@ class Original(Document):
     sha256 = StringField()
     size = IntField()
     body = BinaryField()
-    meta: Final = {"db_alias": "ingest", "collection": "originals", "auto_create_index": False}
+    meta: Final = {"collection": "originals"}
 
 
 class ReceiptKey(Document):
@@ -171,7 +163,7 @@ class ReceiptKey(Document):
 
     id = StringField(primary_key=True)  # kid
     jwk = DictField()
-    meta: Final = {"db_alias": "ingest", "collection": "receipt_keys", "auto_create_index": False}
+    meta: Final = {"collection": "receipt_keys"}
 
 
 ALL: Final = (

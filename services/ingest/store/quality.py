@@ -21,7 +21,7 @@ class QualityState(Document):
     position = IntField()
     began = StringField()
     searched_on = StringField()
-    meta: Final = {"db_alias": "ingest", "collection": "quality_state", "auto_create_index": False}
+    meta: Final = {"collection": "quality_state"}
 
 
 class QualitySeries(Document):
@@ -39,9 +39,7 @@ class QualitySeries(Document):
     # Records in force: those accepted since counting began, less those revoked.
     on_record = IntField()
     meta: Final = {
-        "db_alias": "ingest",
         "collection": "quality_series",
-        "auto_create_index": False,
         "indexes": ["provider"],
     }
 
@@ -54,9 +52,7 @@ class QualityDay(Document):
     day = StringField()
     figures = DictField()
     meta: Final = {
-        "db_alias": "ingest",
         "collection": "quality_days",
-        "auto_create_index": False,
         "indexes": [("series", "day")],
     }
 
@@ -81,9 +77,7 @@ class QualityFinding(Document):
     # {act, by, at, text} of each remark, in order.
     acts = ListField(DictField())
     meta: Final = {
-        "db_alias": "ingest",
         "collection": "quality_findings",
-        "auto_create_index": False,
         "indexes": [("provider", "-first_seen", "-id"), ("-first_seen", "-id")],
     }
 
@@ -94,10 +88,10 @@ class FollowedRuleSet(Document):
     id = IntField(primary_key=True)  # version
     effective_from = StringField()
     values = DictField()
-    meta: Final = {"db_alias": "ingest", "collection": "quality_rules", "auto_create_index": False}
+    meta: Final = {"collection": "quality_rules"}
 
 
-DOCUMENTS: Final = (QualityState, QualitySeries, QualityDay, QualityFinding, FollowedRuleSet)
+ALL: Final = (QualityState, QualitySeries, QualityDay, QualityFinding, FollowedRuleSet)
 
 
 class QualityStore:

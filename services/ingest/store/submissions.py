@@ -12,14 +12,15 @@ from pymongo.client_session import ClientSession
 from chengxin.store.database import Store, find_among
 from chengxin.values.document import RawDocument
 from services.ingest.domain.record_versioning import BatchChanges, ExistingVersion
-from services.ingest.store import documents, quality
-from services.ingest.store.agreements import ProviderStore
+from services.ingest.store import agreements, documents, quality
 
 # A document as the store takes it.
 Encoded = RawBSONDocument
 
 # Originals are stored in pieces of so many bytes, well under the 16 MB of a document.
 CHUNK: Final = 8_000_000
+
+ALL: Final = (*documents.ALL, *agreements.ALL, *quality.ALL)
 
 
 class IngestStore:
@@ -41,13 +42,11 @@ class IngestStore:
         self.rejects = store.collection(documents.Reject)
         self.originals = store.collection(documents.Original)
         self.receipt_keys = store.collection(documents.ReceiptKey)
-        self.providers = ProviderStore(store)
+        self.providers = agreements.ProviderStore(store)
 
-    @staticmethod
-    def create_indexes() -> None:
-        """Makes the collections' indexes where they are missing."""
-        for document in (*documents.ALL, *quality.DOCUMENTS):
-            document.ensure_indexes()
+    def create_indexes(self) -> None:
+        """Makes the collections and their indexes. A second call changes nothing."""
+        self.store.create(ALL)
 
     def entry_versions(self, code: str) -> list[RawDocument]:
         """Returns every published version of an entry, newest first."""

@@ -38,12 +38,7 @@ class ObjectionStore:
 
     def create_indexes(self) -> None:
         """Makes the collections and their indexes. A second call changes nothing."""
-        existing = set(self.store.db.list_collection_names())
-        for document in documents.ALL:
-            # Otherwise the first transaction that writes to a collection would make it.
-            if document._get_collection_name() not in existing:
-                self.store.db.create_collection(document._get_collection_name())
-            document.ensure_indexes()
+        self.store.create(documents.ALL)
 
     def follow(self, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
         """Yields the committed changes after a position, in order, without end."""

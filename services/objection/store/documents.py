@@ -30,9 +30,7 @@ class CaseRow(Document):
     due = StringField()
     answer_due = StringField()
     meta: Final = {
-        "db_alias": "objection",
         "collection": "cases",
-        "auto_create_index": False,
         "indexes": [
             ("applicant", "-id"),
             ("record.record_id", "open"),
@@ -48,7 +46,7 @@ class EvidenceRow(Document):
 
     id = StringField(primary_key=True)
     content = BinaryField()
-    meta: Final = {"db_alias": "objection", "collection": "evidence", "auto_create_index": False}
+    meta: Final = {"collection": "evidence"}
 
 
 class UploadRow(Document):
@@ -56,7 +54,7 @@ class UploadRow(Document):
 
     id = StringField(primary_key=True)  # the id of the evidence
     at = DateTimeField()
-    meta: Final = {"db_alias": "objection", "collection": "uploads", "auto_create_index": False}
+    meta: Final = {"collection": "uploads"}
 
 
 class EntryNamesRow(Document):
@@ -65,7 +63,7 @@ class EntryNamesRow(Document):
     id = StringField(primary_key=True)  # <code>:<version>
     name = DictField()
     items = DictField()
-    meta: Final = {"db_alias": "objection", "collection": "entries", "auto_create_index": False}
+    meta: Final = {"collection": "entries"}
 
 
 class RulesRow(Document):
@@ -74,7 +72,7 @@ class RulesRow(Document):
     id = IntField(primary_key=True)
     effective_from = StringField()
     values = DictField()
-    meta: Final = {"db_alias": "objection", "collection": "rules", "auto_create_index": False}
+    meta: Final = {"collection": "rules"}
 
 
 class CalendarRow(Document):
@@ -84,7 +82,7 @@ class CalendarRow(Document):
     announced = BooleanField()
     days_off = ListField(StringField())
     days_worked = ListField(StringField())
-    meta: Final = {"db_alias": "objection", "collection": "calendar_years", "auto_create_index": False}
+    meta: Final = {"collection": "calendar_years"}
 
 
 class RecountRow(Document):
@@ -93,7 +91,7 @@ class RecountRow(Document):
     id = IntField(primary_key=True)
     # Distinguishes this change from a later change of the same year.
     mark = StringField()
-    meta: Final = {"db_alias": "objection", "collection": "recounts", "auto_create_index": False}
+    meta: Final = {"collection": "recounts"}
 
 
 class NumberRow(Document):
@@ -101,7 +99,7 @@ class NumberRow(Document):
 
     id = StringField(primary_key=True)
     count = IntField()
-    meta: Final = {"db_alias": "objection", "collection": "numbers", "auto_create_index": False}
+    meta: Final = {"collection": "numbers"}
 
 
 ALL: Final = (

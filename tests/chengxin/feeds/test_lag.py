@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
-import mongoengine
 import pytest
 from flask.testing import FlaskClient
 from prometheus_client import generate_latest
@@ -50,7 +49,6 @@ def source(place: str, clock: ManualClock) -> Iterator[Store]:
         found.db.create_collection(name)
     yield found
     found.close()
-    mongoengine.disconnect("lag-source")
 
 
 def tell(store: Store, changes: int = 1, events: int = 0) -> None:
@@ -99,7 +97,6 @@ def test_another_process_finds_the_newest_change_from_the_end(source: Store, pla
         assert head(other, 0) == FeedHead(47)
     finally:
         other.close()
-        mongoengine.disconnect("lag-other")
 
 
 class Meter:

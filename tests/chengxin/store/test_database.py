@@ -3,22 +3,19 @@
 import multiprocessing
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-import mongoengine
 import pytest
-from pymongo.errors import InvalidOperation
 
 from chengxin.errors import Problem
 from chengxin.store.database import Store, UnitOfWork
 from chengxin.values.clock import FixedClock
-from tests.chengxin.conftest import NOW, Opened
+from tests.chengxin.conftest import Opened
 from tests.support import until
-from tests.tools.loading import ROOT
 
 
 def add(store: Store, name: str) -> None:
@@ -55,7 +52,6 @@ def following(store: Store) -> Iterator[list[int]]:
 
 
 def _adds(uri: str, prefix: str, count: int) -> None:
-    from chengxin.values.clock import FixedClock
 
     store = Store(uri, "other", FixedClock(datetime(2026, 11, 24, tzinfo=UTC)))
     for n in range(count):
@@ -226,35 +222,3 @@ def test_a_refused_request_may_be_made_again_under_its_key(store: Store) -> None
     with pytest.raises(RuntimeError):
         store.once("her", "k1", b"same", work, dict)
     assert store.once("her", "k1", b"same", work, dict).answer == {"ok": True}
-
-
-class Thing(mongoengine.Document):
-    """Something to keep."""
-
-    key = mongoengine.StringField(primary_key=True)
-    meta = {"db_alias": "changing", "collection": "kept_things"}
-
-
-def test_a_closed_store_does_not_get_into_the_next_under_its_name(stores: Callable[[str], str]) -> None:
-    """A thread that still uses the first store reads that store or fails; it never reaches the second."""
-    clock = FixedClock(NOW)
-    first = Store(stores("first"), "changing", clock)
-    things = first.collection(Thing)
-    first.close()
-    second = Store(stores("second"), "changing", clock)
-    try:
-        with pytest.raises(InvalidOperation):
-            first.collection(Thing).find_one({})
-        with pytest.raises(InvalidOperation):
-            things.find_one({})
-        second.transact(lambda unit: second.collection(Thing).insert_one({"_id": "a"}, session=unit.session))
-        assert second.db["kept_things"].count_documents({}) == 1
-    finally:
-        second.close()
-
-
-@pytest.mark.parametrize("package", ["chengxin", "services", "gateway"])
-def test_nobody_asks_the_class_for_its_collection(package: str) -> None:
-    """mongoengine keeps the collection for the whole process: see `Store.collection`."""
-    asking = [str(f) for f in (ROOT / package).rglob("*.py") if "._get_collection(" in f.read_text()]
-    assert asking == []
