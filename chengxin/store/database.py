@@ -1,20 +1,14 @@
 """The store of a service: connection, transactions, and the outbox that carries its changes and audit events."""
 
 import contextlib
-import itertools
 import threading
 import time
 import uuid
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Final, Generic, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, TypeVar
 
 import bson
-import structlog
-from bson.raw_bson import RawBSONDocument
-from pymongo import ReturnDocument, WriteConcern
+from pymongo import WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.database import Database
@@ -30,7 +24,6 @@ from pymongo.mongo_client import MongoClient
 from pymongo.read_concern import ReadConcern
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed, wait_random_exponential
 
-from chengxin.errors import FEED_POSITION_UNKNOWN, IDEMPOTENCY_CONFLICT
 from chengxin.store import on_record
 from chengxin.store.deadlines import (
     OPERATION_SECONDS,
@@ -41,115 +34,45 @@ from chengxin.store.deadlines import (
     patience,
     within,
 )
-from chengxin.store.documents import DocumentClass, collection_name, indexes, missing_indexes
+from chengxin.store.documents import D, DocumentClass, Documents, collection_name, indexes, missing_indexes
+from chengxin.store.idempotency import Answers, Once
+from chengxin.store.left_transactions import LeftTransactions
+from chengxin.store.outbox import FeedHead, Outbox
 from chengxin.store.silent_store import StoreSilence
-from chengxin.values.canonical_json import digest
+from chengxin.store.unit_of_work import OutboxRow, UnitOfWork, session_of
 from chengxin.values.clock import Clock
 from chengxin.values.document import RawDocument
 
+__all__ = [
+    "NO_SUCH_TRANSACTION",
+    "STORE_BROKEN",
+    "FeedHead",
+    "Once",
+    "OutboxRow",
+    "Store",
+    "UnitOfWork",
+    "find_among",
+    "is_passing",
+    "session_of",
+]
+
 T = TypeVar("T")
 R = TypeVar("R")
-
-log = structlog.get_logger()
 
 # InternalError: what a store answers that can do nothing until it is started again.
 STORE_BROKEN: Final = 1
 # What a store answers to a transaction that ended when it was started again.
 NO_SUCH_TRANSACTION: Final = 251
 # What a store answers to the creation of a collection that is there.
-NAMESPACE_EXISTS: Final = 48
+_NAMESPACE_EXISTS: Final = 48
 
-# How often a feed looks for rows that another process committed; rows of this process wake it at once.
-_POLL_SECONDS: Final = 0.5
 # Values asked for at once: the embedded server compares each document it finds with the whole list (500 at once: 600 ms,
 # 10 times 50: 50 ms).
 _AMONG: Final = 50
-# Rows of the outbox that are read at once; one may have a megabyte.
-_ROWS_AT_ONCE: Final = 20
-# For so long further ones are read, at most as many as were asked for.
-_READING_SECONDS: Final = 0.5
-# How many rows of this process are held for those who follow closely.
-_HELD: Final = 100
-# A store ends a transaction that nobody goes on with after a minute; until then it holds what it has written.
-_LEFT_SECONDS: Final = 90.0
-_LEFT_PAUSE: Final = 0.5
 # Of so many processes the transactions are ended when another one starts: those that began last.
 _SESSIONS: Final = 100
 _ABORT_SECONDS: Final = 0.2
 _CLOSING_SECONDS: Final = 1.0
-
-
-@dataclass(frozen=True)
-class OutboxRow:
-    """One committed transaction of a service."""
-
-    position: int
-    at: datetime
-    changes: list[RawDocument]
-    events: list[bytes]
-
-
-@dataclass(frozen=True)
-class FeedHead:
-    """A feed as it is seen from a position: its newest position with something for the consumer, and the age in seconds of
-    the oldest such after the position; 0 when there is none."""
-
-    position: int
-    oldest_seconds: float = 0.0
-
-
-@dataclass
-class UnitOfWork:
-    """One transaction: what is written with `session` commits together with the changes and events added here."""
-
-    session: ClientSession
-    changes: list[RawDocument] = field(default_factory=list)
-    events: list[bytes] = field(default_factory=list)
-    # What this process does once it has committed, before those who follow are woken. It must not fail.
-    committed: list[Callable[[], None]] = field(default_factory=list)
-    # Rows of the outbox are numbered and written at the end of the transaction.
-    row: OutboxRow | None = None
-    # Why there is no audit event, where there need not be one.
-    eventless: str = ""
-    # Whether the event is still to come, after the transaction and before the answer.
-    awaits_event: bool = False
-    # The use case that began the transaction. Others may be run inside of it: their events commit with it.
-    begun_by: on_record.Account | None = field(default_factory=on_record.running)
-
-    def publish(self, kind: str, **payload: Any) -> None:
-        """Adds a change to the service's feed."""
-        self.changes.append({"kind": kind, **payload})
-
-    def record(self, event: bytes) -> None:
-        """Adds an audit event (canonical JSON, from `AuditEvent.encode`)."""
-        self.events.append(event)
-        if on_record.running() is not self.begun_by:
-            on_record.enter(1)
-
-    def without_event(self, reason: str) -> None:
-        """Says why the transaction needs no audit event: nothing changes, or what changes is on record already."""
-        self.eventless = reason
-
-    def event_follows(self, reason: str) -> None:
-        """Says why the event comes after the transaction. The use case answers nothing before the event is durable."""
-        self.eventless, self.awaits_event = reason, True
-
-
-@dataclass(frozen=True)
-class Once(Generic[T]):
-    """What became of a request: `value` when it was carried out now, and the answer that is kept for its repeats."""
-
-    answer: RawDocument
-    value: T | None = None
-
-    @property
-    def first(self) -> bool:
-        """Whether the request was carried out now; else it is a repeat."""
-        return self.value is not None
-
-    def or_read(self, read: Callable[[RawDocument], T]) -> T:
-        """The value, or what `read` makes of the answer to the first request."""
-        return read(self.answer) if self.value is None else self.value
 
 
 class Store:
@@ -170,18 +93,13 @@ class Store:
         # The name is in the URI; without one it is the database that Mongo's own tools take.
         self.db: Database[RawDocument] = self.client.get_default_database("test")
         self._clock = clock
-        self._outbox: Collection[RawDocument] = self.db["outbox"]
+        self.outbox = Outbox(self.db, clock)
         self._counters: Collection[RawDocument] = self.db["counters"]
         self._positions: Collection[RawDocument] = self.db["positions"]
-        self._answers: Collection[RawDocument] = self.db["idempotency"]
+        self._answers = Answers(self.db, clock)
         # Transactions of one process take turns: they would only conflict on the outbox counter.
         self._turn = threading.Lock()
-        # What this process committed last, for those who follow: three of them read each row of ingest.
-        self._held: deque[OutboxRow] = deque(maxlen=_HELD)
-        self._committed = threading.Condition()
-        # Of each stream of the outbox: up to where it was looked at, and the newest row with something for its consumers.
-        self._newest: dict[str, tuple[int, int]] = {}
-        self._left = _LeftTransactions(self.client)
+        self._left = LeftTransactions(self.client)
         # The session of this process's transactions, known to others by its id: see `end_transactions`.
         self._session: ClientSession | None = None
         # For the faces of the service.
@@ -191,6 +109,10 @@ class Store:
     def collection(self, document: DocumentClass) -> Collection[RawDocument]:
         """The collection of a document class in this store."""
         return self.db[collection_name(document)]
+
+    def documents(self, document: type[D]) -> Documents[D]:
+        """The documents of a class in this store."""
+        return Documents(document, self.collection(document))
 
     def create(
         self, documents: Iterable[DocumentClass], name: Callable[[DocumentClass], str] = collection_name
@@ -217,7 +139,7 @@ class Store:
             self.db.create_collection(name, check_exists=False)
         except OperationFailure as e:
             # Another process of the service starts at the same moment.
-            if e.code != NAMESPACE_EXISTS:
+            if e.code != _NAMESPACE_EXISTS:
                 raise
 
     def ping(self) -> None:
@@ -279,9 +201,7 @@ class Store:
         for then in unit.committed:
             then()
         if unit.row is not None:
-            with self._committed:
-                self._held.append(unit.row)
-                self._committed.notify_all()
+            self.outbox.hold(unit.row)
         return result
 
     def _attempt_again(self, work: Callable[[UnitOfWork], T]) -> tuple[T, UnitOfWork]:
@@ -310,7 +230,7 @@ class Store:
             result = work(unit)
             on_record.must_allow_commit(len(unit.events), unit.eventless)
             if unit.changes or unit.events:
-                self._append(unit)
+                self.outbox.append(unit)
             session.commit_transaction()
         except (ConnectionFailure, ExecutionTimeout):
             # The store may not hear that it is over, and would hold up every transaction that follows.
@@ -362,141 +282,33 @@ class Store:
 
         It is read for a repeat, too: whoever may no longer act on it does not get the answer from when that was allowed.
         """
-        name, asked = f"{caller}\0{key}", digest(request)
 
         def carry_out(unit: UnitOfWork) -> Once[T]:
             value = work(unit, load(unit))
             return Once(keep(value), value)
 
         def first_time(unit: UnitOfWork) -> Once[T]:
-            known = self._answers.find_one({"_id": name}, session=unit.session)
-            if known is not None:
-                if known["asked"] != asked:
-                    raise IDEMPOTENCY_CONFLICT(key=key)
-                load(unit)
-                unit.without_event("a repeat gets the first answer")
-                return Once(dict(known["answer"]))
-            done = carry_out(unit)
-            self._answers.insert_one(
-                {"_id": name, "asked": asked, "answer": done.answer, "at": self._clock.now()}, session=unit.session
-            )
-            return done
+            name = f"{caller}\0{key}"
+            return self._answers.first_or_repeat(unit, name, request, lambda: load(unit), lambda: carry_out(unit))
 
         return self.transact(first_time if key else carry_out)
 
-    def _append(self, unit: UnitOfWork) -> None:
-        # The counter is written inside the transaction: a second writer conflicts and retries, so positions are
-        # committed in order and without gaps.
-        counter = self._counters.find_one_and_update(
-            {"_id": "outbox"},
-            {"$inc": {"n": 1}},
-            upsert=True,
-            return_document=ReturnDocument.AFTER,
-            session=unit.session,
-        )
-        if counter is None:
-            raise RuntimeError("an upsert answered without its document")
-        row = {"_id": counter["n"], "at": self._clock.now(), "changes": unit.changes, "events": unit.events}
-        options = self._outbox.codec_options
-        encoded = bson.encode(row, codec_options=options)
-        self._outbox.insert_one(RawBSONDocument(encoded), session=unit.session)
-        # As whoever reads it from the store has it.
-        unit.row = _row(bson.decode(encoded, options))
-
     def rows(self, after: int, limit: int = 200) -> list[OutboxRow]:
         """Committed transactions after a position, in order. Raises FEED_POSITION_UNKNOWN."""
-        # By number, for they have no gaps: SecantusDB scans the collection for `{"$gt": after}`, seconds at 80,000 rows.
-        last = self._last()
-        if not 0 <= after <= last:
-            # Of a store put back to an older state, say. In silence a follower would miss what comes next.
-            raise FEED_POSITION_UNKNOWN(after=after)
-        newest = min(last, after + limit)
-        if newest == after:
-            return []
-        rows: list[OutboxRow] = []
-        began = time.monotonic()
-        for start in range(after + 1, newest + 1, _ROWS_AT_ONCE):
-            some = range(start, min(start + _ROWS_AT_ONCE, newest + 1))
-            found = {r["_id"]: r for r in self._outbox.find({"_id": {"$in": list(some)}})}
-            rows += [_row(found[position]) for position in itertools.takewhile(found.__contains__, some)]
-            # Rows of a megabyte take long: what has been read is told before the next ones are.
-            if len(found) < len(some) or time.monotonic() - began > _READING_SECONDS:
-                break
-        return rows
+        return self.outbox.rows(after, limit)
 
     def head(self, after: int, stream: str, wanted: Callable[[OutboxRow], object]) -> FeedHead:
-        """The outbox as a consumer at a position sees it that takes the rows that are `wanted`; `stream` names these, to look
-        at each row once. Raises FEED_POSITION_UNKNOWN."""
-        newest = self._newest_of(stream, wanted)
-        position = after
-        if not 0 <= after <= max(newest, self._last()):
-            raise FEED_POSITION_UNKNOWN(after=after)
-        while position < newest:
-            rows = self.rows(position, _ROWS_AT_ONCE)
-            for row in rows:
-                if wanted(row):
-                    return FeedHead(newest, max(0.0, (self._clock.now() - row.at).total_seconds()))
-            if not rows:
-                break
-            position = rows[-1].position
-        return FeedHead(newest)
-
-    def _newest_of(self, stream: str, wanted: Callable[[OutboxRow], object]) -> int:
-        """The position of the newest row that is wanted; 0 for none."""
-        last = self._last()
-        seen, newest = self._newest.get(stream, (-1, 0))
-        if seen < 0 or seen > last:
-            # From the end backwards, the first time and in a store put back to an older state.
-            seen, newest, before = last, 0, last
-            while before > 0 and not newest:
-                start = max(0, before - _ROWS_AT_ONCE)
-                found = [row.position for row in self.rows(start, before - start) if wanted(row)]
-                newest, before = max(found, default=0), start
-        while seen < last:
-            rows = self.rows(seen, _ROWS_AT_ONCE)
-            if not rows:
-                break
-            newest = max((row.position for row in rows if wanted(row)), default=newest)
-            seen = rows[-1].position
-        self._newest[stream] = seen, newest
-        return newest
-
-    def _last(self) -> int:
-        counter = self._counters.find_one({"_id": "outbox"})
-        return int(counter["n"]) if counter else 0
+        """The outbox as a consumer at a position sees it; see `Outbox.head`. Raises FEED_POSITION_UNKNOWN."""
+        return self.outbox.head(after, stream, wanted)
 
     def follow(self, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
         """Committed transactions after a position, in order, without end, while `running()`. Raises
         FEED_POSITION_UNKNOWN."""
-        level = False
-        while running():
-            if level:
-                self._await(after, running)
-            held = self._following(after)
-            found = held or self.rows(after)
-            level = bool(held) or not found
-            for row in found:
-                yield row
-                after = row.position
-
-    def _await(self, after: int, running: Callable[[], bool]) -> None:
-        """Waits for the row that follows, or until it is time to look whether another process committed one."""
-        with self._committed:
-            if running() and not self._following(after):
-                self._committed.wait(_POLL_SECONDS)
-
-    def _following(self, after: int) -> list[OutboxRow]:
-        """The rows that are held after a position; none when the next one is not among them."""
-        with self._committed:
-            found = [row for row in self._held if row.position > after]
-        # Another process may have committed in between.
-        without_gap = [row.position for row in found] == list(range(after + 1, after + 1 + len(found)))
-        return found if without_gap else []
+        return self.outbox.follow(after, running)
 
     def wake(self) -> None:
         """Lets everybody who follows look whether to go on."""
-        with self._committed:
-            self._committed.notify_all()
+        self.outbox.wake()
 
     def position(self, of: str) -> int:
         """Where the consumer named `of` is in the feed that it follows; 0 before the first change."""
@@ -527,54 +339,6 @@ def _id_of(session: ClientSession) -> uuid.UUID:
     return bson.Binary(session.session_id["id"], bson.binary.UUID_SUBTYPE).as_uuid()
 
 
-class _LeftTransactions:
-    """Transactions that were cut off: ended at the store as soon as it answers.
-
-    A deadline ends waiting, not the transaction: what it wrote stays locked until the store has had enough of it, the
-    outbox counter with it, and with that every write of the service.
-    """
-
-    def __init__(self, client: MongoClient[RawDocument]) -> None:
-        self._client = client
-        self._sessions: dict[bytes, tuple[RawDocument, float]] = {}
-        self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
-        self._closed = threading.Event()
-
-    def end(self, session: Mapping[str, Any]) -> None:
-        """Ends the transaction of a session, in the background."""
-        with self._changed:
-            self._sessions[bytes(session["id"])] = dict(session), time.monotonic() + _LEFT_SECONDS
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="left-transactions", daemon=True)
-                self._thread.start()
-
-    def close(self) -> None:
-        """Ends trying."""
-        self._closed.set()
-
-    def _run(self) -> None:
-        while True:
-            with self._changed:
-                now = time.monotonic()
-                self._sessions = {key: (s, until) for key, (s, until) in self._sessions.items() if until > now}
-                sessions = dict(self._sessions)
-                if not sessions or self._closed.is_set():
-                    self._thread = None
-                    return
-            try:
-                with within(PING_SECONDS):
-                    self._client.admin.command("killSessions", [session for session, _ in sessions.values()])
-            # Nor does it answer this: again.
-            except PyMongoError as e:
-                log.info("transactions not ended yet", count=len(sessions), reason=repr(e)[:200])
-                self._closed.wait(_LEFT_PAUSE)
-                continue
-            with self._changed:
-                for key in sessions:
-                    self._sessions.pop(key, None)
-
-
 def _conflicted(error: BaseException) -> bool:
     """Whether a transaction that failed so may succeed at once. One that met a store that does not answer will not."""
     if isinstance(error, (NetworkTimeout, ServerSelectionTimeoutError, ExecutionTimeout)):
@@ -589,15 +353,6 @@ def is_passing(error: BaseException) -> bool:
     if isinstance(error, OperationFailure) and error.code == NO_SUCH_TRANSACTION:
         return True
     return isinstance(error, PyMongoError) and error.has_error_label("TransientTransactionError")
-
-
-def _row(found: RawDocument) -> OutboxRow:
-    return OutboxRow(found["_id"], found["at"], found["changes"], [bytes(event) for event in found["events"]])
-
-
-def session_of(unit: UnitOfWork | None) -> ClientSession | None:
-    """The session that makes a read part of a transaction; none outside of one."""
-    return unit.session if unit else None
 
 
 def find_among(

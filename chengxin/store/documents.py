@@ -5,7 +5,7 @@ and two stores of one process share nothing.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 import mongoengine
 from mongoengine.base import BaseField
@@ -52,7 +52,7 @@ class Documents(Generic[D]):
     def __init__(self, document: type[D], collection: Collection[RawDocument]) -> None:
         self.collection = collection
         # mongoengine has no types.
-        self._class: Any = document
+        self._class = cast(Any, document)
         self._names = frozenset(field.db_field for field in self._class._fields.values())
 
     def get(self, key: Any, session: ClientSession | None = None) -> D | None:
@@ -80,6 +80,15 @@ class Documents(Generic[D]):
     def insert(self, document: D, session: ClientSession | None = None) -> None:
         """Writes a new document. Raises `ValidationError`, `DuplicateKeyError`."""
         self.collection.insert_one(stored_form(document), session=session)
+
+    def insert_row(self, row: RawDocument, session: ClientSession | None = None) -> None:
+        """Writes a new document that is given in its stored form. Raises as `insert`, and `FieldDoesNotExist`."""
+        self.collection.insert_one(self.checked(row), session=session)
+
+    def checked(self, row: RawDocument) -> RawDocument:
+        """Returns a stored form that fits. Raises `ValidationError`, `FieldDoesNotExist`."""
+        self._class._from_son(row).validate()
+        return row
 
     def replace(self, document: D, session: ClientSession | None = None) -> None:
         """Writes a document, new or in the place of that with its key. Raises `ValidationError`."""

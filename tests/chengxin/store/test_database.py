@@ -13,8 +13,9 @@ import pytest
 
 from chengxin.errors import Problem
 from chengxin.store.database import Store, UnitOfWork
+from chengxin.store.outbox import Outbox
 from chengxin.values.clock import FixedClock
-from tests.chengxin.conftest import Opened
+from tests.chengxin.conftest import NOW, Opened
 from tests.support import until
 
 
@@ -100,20 +101,18 @@ def test_a_store_without_changes_has_no_rows(store: Store) -> None:
 def test_reading_the_newest_row_does_not_depend_on_how_many_there_are(store: Store) -> None:
     # SecantusDB scans a collection for a range of _id; by numbers it does not. Counted, not timed.
     asked: list[Any] = []
-    outbox = store._outbox
     for n in range(3):
         add(store, f"t{n}")
 
     class AskedOutbox:
         def find(self, query: Any) -> Any:
             asked.append(query)
-            return outbox.find(query)
+            return store.db["outbox"].find(query)
 
-    store._outbox = AskedOutbox()  # type: ignore[assignment]
-    assert [r.position for r in store.rows(2)] == [3]
-    assert store.rows(3) == []
+    outbox = Outbox({"outbox": AskedOutbox(), "counters": store.db["counters"]}, FixedClock(NOW))  # type: ignore[arg-type]
+    assert [r.position for r in outbox.rows(2)] == [3]
+    assert outbox.rows(3) == []
     assert asked == [{"_id": {"$in": [3]}}]
-    store._outbox = outbox
 
 
 def test_what_fails_leaves_nothing(store: Store) -> None:
@@ -164,9 +163,9 @@ def test_who_follows_gets_rows_as_the_store_has_them(store: Store, opened: Opene
 
 
 def test_who_follows_closely_does_not_ask_the_store(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chengxin.store.database._POLL_SECONDS", 60)
+    monkeypatch.setattr("chengxin.store.outbox._POLL_SECONDS", 60)
     asked: list[int] = []
-    monkeypatch.setattr(store, "rows", lambda after: asked.append(after) or [])
+    monkeypatch.setattr(store.outbox, "rows", lambda after: asked.append(after) or [])
     with following(store) as seen:
         until(lambda: asked == [0], "it has looked once")
         for n in range(1, 6):
@@ -176,7 +175,7 @@ def test_who_follows_closely_does_not_ask_the_store(store: Store, monkeypatch: p
 
 
 def test_who_is_far_behind_reads_the_store(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "_held", deque(maxlen=2))
+    monkeypatch.setattr(store.outbox, "_held", deque(maxlen=2))
     for n in range(5):
         add(store, f"t{n}")
     live = store.follow(1, lambda: True)

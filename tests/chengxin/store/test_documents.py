@@ -4,13 +4,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import bson
 import mongoengine
 import pytest
 from mongoengine import DateTimeField, Document, IntField, StringField
+from mongoengine.errors import FieldDoesNotExist
 from pymongo.errors import InvalidOperation, OperationFailure
 
-from chengxin.store.database import Store
-from chengxin.store.documents import collection_name
+from chengxin.store.database import Store, UnitOfWork
+from chengxin.store.documents import ObjectField, ObjectListField, collection_name, fields_of, stored_form
 from chengxin.values.clock import FixedClock
 from chengxin.values.ids import new_id
 
@@ -41,6 +43,16 @@ class OddThing(Document):
 
     key = StringField(primary_key=True)
     meta = {"collection": "odd_things"}
+
+
+class Notice(Document):
+    """Something with objects in it."""
+
+    key = StringField(primary_key=True)
+    words = ObjectField(required=True)
+    parts = ObjectListField(required=True)
+    until = StringField()
+    meta = {"collection": "notices"}
 
 
 def indexes_of(store: Store, name: str) -> dict[str, dict[str, Any]]:
@@ -108,3 +120,63 @@ def test_documents_know_no_connection(store: Store) -> None:
         mongoengine.get_connection()
     with pytest.raises(mongoengine.ConnectionFailure):
         Thing.objects.first()
+
+
+def test_objects_are_kept_as_they_are(store: Store) -> None:
+    store.create((Notice,))
+    notices = store.documents(Notice)
+    words = {"b": 1, "a": [1, "2", None, {"x": b"bytes"}], "c": {}}
+    store.transact(lambda unit: notices.insert(Notice(key="n1", words=words, parts=[{"z": 1}, {}]), unit.session))
+    [row] = notices.collection.find()
+    assert list(row) == ["_id", "words", "parts"]
+    assert (list(row["words"]), row["words"], row["parts"]) == (["b", "a", "c"], words, [{"z": 1}, {}])
+    found = notices.get("n1")
+    assert found is not None
+    assert (found.key, found.words, found.parts, found.until) == ("n1", words, [{"z": 1}, {}], None)
+    assert bson.encode(stored_form(found)) == bson.encode(row)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"words": {}},
+        {"words": {}, "parts": []},
+        {"words": {}, "parts": [1]},
+        {"words": {}, "parts": {"a": 1}},
+        {"words": [], "parts": [{}]},
+        {"words": {1: "a"}, "parts": [{}]},
+    ],
+)
+def test_an_object_that_does_not_fit_is_not_written(store: Store, fields: dict[str, Any]) -> None:
+    with pytest.raises(mongoengine.ValidationError):
+        store.documents(Notice).replace(Notice(key="n1", **fields))
+    with pytest.raises((mongoengine.ValidationError, FieldDoesNotExist)):
+        store.documents(Notice).insert_row({"_id": "n1", **fields, "more": 1})
+    assert store.db["notices"].count_documents({}) == 0
+
+
+def test_documents_are_found_in_order_within_their_transaction(store: Store) -> None:
+    notices = store.documents(Notice)
+
+    def work(unit: UnitOfWork) -> None:
+        for key in ("b", "a", "c"):
+            notices.insert(Notice(key=key, words={}, parts=[{}]), unit.session)
+        assert notices.get("a", unit.session) is not None
+        assert notices.get("a") is None
+
+    store.create((Notice,))
+    store.transact(work)
+    assert [found.key for found in notices.find({}, [("_id", -1)], limit=2)] == ["c", "b"]
+    first = notices.first({"_id": {"$gt": "a"}}, [("_id", 1)])
+    assert first is not None
+    assert first.key == "b"
+    assert notices.delete("a")
+    assert not notices.delete("a")
+    assert notices.get("a") is None
+
+
+def test_what_another_version_has_stored_beyond_the_declaration_is_left_out(store: Store) -> None:
+    store.db["notices"].insert_one({"_id": "n1", "words": {}, "parts": [{}], "later": True})
+    found = store.documents(Notice).get("n1")
+    assert found is not None
+    assert fields_of(found) == {"key": "n1", "words": {}, "parts": [{}]}
