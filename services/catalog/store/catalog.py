@@ -1,12 +1,16 @@
-"""The catalog's collections and every query on them. A document is the JSON of what it keeps, with an `_id`."""
+"""The catalog's collections and every query on them.
+
+A document has the fields of the JSON of what it keeps, in the same order.
+"""
 
 from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Final, TypeVar
 
-from mongoengine import BooleanField, DictField, Document, DynamicDocument, IntField, ListField, StringField
+from mongoengine import BooleanField, Document, IntField, ListField, StringField
 
 from chengxin.store.database import Once, OutboxRow, Store, UnitOfWork, session_of
+from chengxin.store.documents import ObjectField, ObjectListField, fields_of
 from chengxin.values.document import RawDocument
 from chengxin.values.workdays import CalendarYear
 from services.catalog.domain import holiday_notice
@@ -22,6 +26,8 @@ T = TypeVar("T")
 
 # Sorts after every date: the last day of a version that has none.
 _OPEN_END: Final = "9999-12-31"
+_NEWEST: Final = (("version", -1),)
+_BY_NAME: Final = (("name", 1), ("version", 1))
 
 
 class DraftRow(Document):
@@ -35,18 +41,44 @@ class DraftRow(Document):
     created_at = StringField(required=True)
     updated_at = StringField(required=True)
     authors = ListField(StringField())
-    reviews = ListField(DictField())
-    entry = DictField(required=True)
+    reviews = ObjectListField()
+    entry = ObjectField(required=True)
     meta = {"collection": "drafts"}
 
 
-class EntryRow(DynamicDocument):
-    """A published version. Its other fields are those of the contract's Entry."""
+class EntryRow(Document):
+    """A published version: the contract's Entry."""
 
     key = StringField(primary_key=True)  # <code>:<version, 6 digits>
     code = StringField(required=True)
+    name = ObjectField(required=True)
+    providers = ObjectListField(required=True)
+    subject_kinds = ListField(StringField())
+    information_class = StringField()
+    regions = ListField(StringField())
+    update_cycle = StringField()
+    sharing = ObjectField()
+    openness = ObjectField()
+    modes = ListField(StringField())
+    items = ObjectListField(required=True)
+    natural_key = ListField(StringField())
+    subject_name_item = StringField()
+    subject_id_items = ListField(StringField())
+    reporting_limit_working_days = IntField()
+    disclosure_period = ObjectField()
+    legal_basis = ListField(StringField())
+    legal_document = ObjectField()
+    required_one_of = ObjectListField()
+    cross_rules = ObjectListField()
+    description = StringField()
+    resource_code = StringField()
+    coverage_note = StringField()
     version = IntField(required=True)
     effective_from = StringField(required=True)
+    effective_to = StringField(required=True)
+    published_at = StringField(required=True)
+    publication_document = StringField()
+    retirement_basis = StringField()
     # The last day in force, or `_OPEN_END`.
     until = StringField(required=True)
     meta = {
@@ -62,7 +94,7 @@ class RuleSetRow(Document):
     name = StringField(required=True)
     version = IntField(required=True)
     effective_from = StringField(required=True)
-    values = DictField(required=True)
+    values = ObjectField(required=True)
     meta = {
         "collection": "rule_sets",
         "indexes": [{"fields": ["name", "version"], "unique": True}],
@@ -100,12 +132,12 @@ class CodeListRow(Document):
 
     key = StringField(primary_key=True)  # <name>:<version, 6 digits>
     name = StringField(required=True)
+    title = ObjectField(required=True)
+    values = ObjectListField(required=True)
+    standard = StringField()
     version = IntField(required=True)
     effective_from = StringField(required=True)
     published_at = StringField(required=True)
-    title = DictField(required=True)
-    standard = StringField()
-    values = ListField(DictField(), required=True)
     meta = {
         "collection": "code_lists",
         "indexes": [{"fields": ["name", "version"], "unique": True}],
@@ -118,7 +150,7 @@ class CodeListDraftRow(Document):
     draft_id = StringField(primary_key=True)
     # The version as which it was published; 0 before that.
     version = IntField(required=True)
-    code_list = DictField(required=True)
+    code_list = ObjectField(required=True)
     meta = {"collection": "code_list_drafts"}
 
 
@@ -126,14 +158,14 @@ class OrganisationRow(Document):
     """An organisation of the directory."""
 
     uscc = StringField(primary_key=True)
-    region = StringField(required=True)
     name = StringField(required=True)
     kind = StringField(required=True)
+    region = StringField(required=True)
     functions = ListField(StringField(), required=True)
     responsible_unit = StringField()
     contact_function = StringField()
     telephone = StringField()
-    officers = ListField(DictField())
+    officers = ObjectListField()
     active = BooleanField(required=True)
     meta = {"collection": "organisations", "indexes": [["region", "uscc"]]}
 
@@ -149,7 +181,14 @@ class CatalogStore:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._collection = store.collection
+        self._drafts = store.documents(DraftRow)
+        self._comments = store.documents(CommentRow)
+        self._entries = store.documents(EntryRow)
+        self._rule_sets = store.documents(RuleSetRow)
+        self._years = store.documents(CalendarYearRow)
+        self._lists = store.documents(CodeListRow)
+        self._list_drafts = store.documents(CodeListDraftRow)
+        self._organisations = store.documents(OrganisationRow)
 
     def create_indexes(self) -> None:
         """Makes the collections and their indexes. A second call changes nothing."""
@@ -183,157 +222,144 @@ class CatalogStore:
 
     def draft(self, draft_id: str, unit: UnitOfWork | None = None) -> Draft | None:
         """Returns a draft by its id."""
-        row = self._collection(DraftRow).find_one({"_id": draft_id}, session=session_of(unit))
-        return read_draft(row | {"draft_id": row["_id"]}) if row else None
+        row = self._drafts.get(draft_id, session_of(unit))
+        return read_draft(fields_of(row)) if row else None
 
     def drafts(self, after: str, limit: int, provider: str | None = None) -> list[Draft]:
         """Returns drafts after an id, oldest first; where a provider is given, only those that name it."""
         query: RawDocument = {"_id": {"$gt": after}}
         if provider is not None:
             query["entry.providers.uscc"] = provider
-        rows = self._collection(DraftRow).find(query).sort("_id", 1).limit(limit)
-        return [read_draft(row | {"draft_id": row["_id"]}) for row in rows]
+        return [read_draft(fields_of(row)) for row in self._drafts.find(query, [("_id", 1)], limit)]
 
     def save_draft(self, draft: Draft, unit: UnitOfWork) -> None:
         """Writes a draft, new or edited."""
-        row = _row_with_id(draft.to_dict(), "draft_id")
-        self._collection(DraftRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
+        self._drafts.replace(DraftRow(**draft.to_dict()), unit.session)
 
     def comments(self, draft_id: str, after: str, limit: int) -> list[Comment]:
         """Returns the comments on a draft after an id, oldest first."""
         query = {"draft_id": draft_id, "_id": {"$gt": after}}
-        rows = self._collection(CommentRow).find(query).sort("_id", 1).limit(limit)
-        return [read_comment(row | {"comment_id": row["_id"]}) for row in rows]
+        return [read_comment(fields_of(row)) for row in self._comments.find(query, [("_id", 1)], limit)]
 
     def save_comment(self, comment: Comment, unit: UnitOfWork) -> None:
         """Writes a new comment."""
-        self._collection(CommentRow).insert_one(_row_with_id(comment.to_dict(), "comment_id"), session=unit.session)
+        self._comments.insert(CommentRow(**comment.to_dict()), unit.session)
 
     def entry(self, code: str, version: int) -> Entry | None:
         """Returns one published version."""
-        row = self._collection(EntryRow).find_one({"_id": _key(code, version)})
-        return read_entry(row) if row else None
+        row = self._entries.get(_key(code, version))
+        return read_entry(fields_of(row)) if row else None
 
     def entry_in_force(self, code: str, day: date) -> Entry | None:
         """Returns the version in force on a day."""
-        row = self._collection(EntryRow).find_one({"code": code, **_in_force(day)})
-        return read_entry(row) if row else None
+        row = self._entries.first({"code": code, **_in_force(day)})
+        return read_entry(fields_of(row)) if row else None
 
     def entries_in_force(self, day: date, after: str, limit: int) -> list[Entry]:
         """Returns the versions in force on a day, by code, after a code."""
-        rows = self._collection(EntryRow).find({"code": {"$gt": after}, **_in_force(day)}).sort("code", 1).limit(limit)
-        return [read_entry(row) for row in rows]
+        rows = self._entries.find({"code": {"$gt": after}, **_in_force(day)}, [("code", 1)], limit)
+        return [read_entry(fields_of(row)) for row in rows]
 
     def versions(self, code: str, after: int, limit: int) -> list[Entry]:
         """Returns every version of an entry after a version, oldest first."""
-        rows = (
-            self._collection(EntryRow).find({"code": code, "version": {"$gt": after}}).sort("version", 1).limit(limit)
-        )
-        return [read_entry(row) for row in rows]
+        rows = self._entries.find({"code": code, "version": {"$gt": after}}, [("version", 1)], limit)
+        return [read_entry(fields_of(row)) for row in rows]
 
     def newest(self, code: str, unit: UnitOfWork | None = None) -> Entry | None:
         """Returns the newest version of an entry, in force or not."""
-        row = self._collection(EntryRow).find_one({"code": code}, sort=[("version", -1)], session=session_of(unit))
-        return read_entry(row) if row else None
+        row = self._entries.first({"code": code}, _NEWEST, session_of(unit))
+        return read_entry(fields_of(row)) if row else None
 
     def save_entry(self, entry: Entry, unit: UnitOfWork) -> None:
         """Writes a new version, or the last day of one."""
-        row = entry.to_dict()
-        row |= {"_id": _key(row["code"], entry.version), "until": row["effective_to"] or _OPEN_END}
-        self._collection(EntryRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
+        fields = entry.to_dict()
+        key, until = _key(fields["code"], entry.version), fields["effective_to"] or _OPEN_END
+        self._entries.replace(EntryRow(key=key, until=until, **fields), unit.session)
 
     def rule_sets(self, name: str, after: tuple[str, int], limit: int) -> list[RuleSet]:
         """Returns every version of all rule sets, or of those of one name, after a name and version."""
         query: RawDocument = {"$or": [{"name": {"$gt": after[0]}}, {"name": after[0], "version": {"$gt": after[1]}}]}
         if name:
             query["name"] = name
-        rows = self._collection(RuleSetRow).find(query).sort([("name", 1), ("version", 1)]).limit(limit)
-        return [read_rule_set(row) for row in rows]
+        return [read_rule_set(fields_of(row)) for row in self._rule_sets.find(query, _BY_NAME, limit)]
 
     def newest_rule_set(self, name: str, unit: UnitOfWork | None = None) -> RuleSet | None:
         """Returns the newest rules of a name, in force or not."""
-        row = self._collection(RuleSetRow).find_one({"name": name}, sort=[("version", -1)], session=session_of(unit))
-        return read_rule_set(row) if row else None
+        row = self._rule_sets.first({"name": name}, _NEWEST, session_of(unit))
+        return read_rule_set(fields_of(row)) if row else None
 
     def rule_set_in_force(self, name: str, day: date, unit: UnitOfWork | None = None) -> RuleSet | None:
         """Returns the newest rules of a name that are effective on a day."""
         query = {"name": name, "effective_from": {"$lte": day.isoformat()}}
-        row = self._collection(RuleSetRow).find_one(query, sort=[("version", -1)], session=session_of(unit))
-        return read_rule_set(row) if row else None
+        row = self._rule_sets.first(query, _NEWEST, session_of(unit))
+        return read_rule_set(fields_of(row)) if row else None
 
     def save_rule_set(self, rules: RuleSet, unit: UnitOfWork) -> None:
         """Writes a new version."""
-        row = {"_id": _key(rules.name, rules.version), **rules.to_dict()}
-        self._collection(RuleSetRow).insert_one(row, session=unit.session)
+        self._rule_sets.insert(RuleSetRow(key=_key(rules.name, rules.version), **rules.to_dict()), unit.session)
 
     def calendar_year(self, year: int, unit: UnitOfWork | None = None) -> CalendarYear | None:
         """Returns the working days of a year."""
-        row = self._collection(CalendarYearRow).find_one({"_id": year}, session=session_of(unit))
-        return holiday_notice.read_year(row | {"year": year}) if row else None
+        row = self._years.get(year, session_of(unit))
+        return holiday_notice.read_year(fields_of(row)) if row else None
 
     def calendar_years(self) -> list[CalendarYear]:
         """Returns all years of the calendar, in order."""
-        return [
-            holiday_notice.read_year(row | {"year": row["_id"]})
-            for row in self._collection(CalendarYearRow).find().sort("_id", 1)
-        ]
+        return [holiday_notice.read_year(fields_of(row)) for row in self._years.find({}, [("_id", 1)])]
 
     def save_calendar_year(self, year: CalendarYear, unit: UnitOfWork) -> None:
         """Writes a year, new or corrected."""
-        row = _row_with_id(holiday_notice.year_to_dict(year), "year")
-        self._collection(CalendarYearRow).replace_one({"_id": year.year}, row, upsert=True, session=unit.session)
+        self._years.replace(CalendarYearRow(**holiday_notice.year_to_dict(year)), unit.session)
 
     def code_list(self, name: str, version: int, unit: UnitOfWork | None = None) -> CodeList | None:
         """Returns one published version of a code list."""
-        row = self._collection(CodeListRow).find_one({"_id": _key(name, version)}, session=session_of(unit))
-        return read_code_list(row) if row else None
+        row = self._lists.get(_key(name, version), session_of(unit))
+        return read_code_list(fields_of(row)) if row else None
 
     def code_list_in_force(self, name: str, day: date, unit: UnitOfWork | None = None) -> CodeList | None:
         """Returns the newest version of a code list that is effective on a day."""
-        query = {"name": name, "effective_from": {"$lte": day.isoformat()}}
-        row = self._collection(CodeListRow).find_one(query, sort=[("version", -1)], session=session_of(unit))
-        return read_code_list(row) if row else None
+        row = self._lists.first({"name": name, "effective_from": {"$lte": day.isoformat()}}, _NEWEST, session_of(unit))
+        return read_code_list(fields_of(row)) if row else None
 
     def code_lists_in_force(self, day: date, after: str, limit: int) -> list[CodeList]:
         """Returns the lists in force on a day, one version of each, by name, after a name."""
         query = {"name": {"$gt": after}, "effective_from": {"$lte": day.isoformat()}}
-        newest: dict[str, RawDocument] = {}
+        newest: dict[str, CodeListRow] = {}
         # There are tens of lists, and each has few versions.
-        for row in self._collection(CodeListRow).find(query).sort([("name", 1), ("version", 1)]):
-            if len(newest | {row["name"]: row}) > limit:
+        for row in self._lists.find(query, _BY_NAME):
+            if len(newest | {row.name: row}) > limit:
                 break
-            newest[row["name"]] = row
-        return [read_code_list(row) for row in newest.values()]
+            newest[row.name] = row
+        return [read_code_list(fields_of(row)) for row in newest.values()]
 
     def newest_code_list(self, name: str, unit: UnitOfWork | None = None) -> CodeList | None:
         """Returns the newest version of a code list, in force or not."""
-        row = self._collection(CodeListRow).find_one({"name": name}, sort=[("version", -1)], session=session_of(unit))
-        return read_code_list(row) if row else None
+        row = self._lists.first({"name": name}, _NEWEST, session_of(unit))
+        return read_code_list(fields_of(row)) if row else None
 
     def save_code_list(self, codes: CodeList, unit: UnitOfWork) -> None:
         """Writes a new version."""
-        row = {"_id": _key(codes.content.name, codes.version), **codes.to_dict()}
-        self._collection(CodeListRow).insert_one(row, session=unit.session)
+        key = _key(codes.content.name, codes.version)
+        self._lists.insert(CodeListRow(key=key, **codes.to_dict()), unit.session)
 
     def list_draft(self, draft_id: str, unit: UnitOfWork | None = None) -> CodeListDraft | None:
         """Returns a draft of a code list by its id."""
-        row = self._collection(CodeListDraftRow).find_one({"_id": draft_id}, session=session_of(unit))
-        return read_list_draft(row | {"draft_id": row["_id"]}) if row else None
+        row = self._list_drafts.get(draft_id, session_of(unit))
+        return read_list_draft(fields_of(row)) if row else None
 
     def list_drafts(self, after: str, limit: int) -> list[CodeListDraft]:
         """Returns drafts of code lists after an id, oldest first."""
-        rows = self._collection(CodeListDraftRow).find({"_id": {"$gt": after}}).sort("_id", 1).limit(limit)
-        return [read_list_draft(row | {"draft_id": row["_id"]}) for row in rows]
+        rows = self._list_drafts.find({"_id": {"$gt": after}}, [("_id", 1)], limit)
+        return [read_list_draft(fields_of(row)) for row in rows]
 
     def save_list_draft(self, draft: CodeListDraft, unit: UnitOfWork) -> None:
         """Writes a draft of a code list, new or edited."""
-        row = _row_with_id(draft.to_dict(), "draft_id")
-        self._collection(CodeListDraftRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
+        self._list_drafts.replace(CodeListDraftRow(**draft.to_dict()), unit.session)
 
     def organisation(self, uscc: str, unit: UnitOfWork | None = None) -> DirectoryEntry | None:
         """Returns an organisation by its credit code."""
-        row = self._collection(OrganisationRow).find_one({"_id": uscc}, session=session_of(unit))
-        return read_organisation(row | {"uscc": row["_id"]}) if row else None
+        row = self._organisations.get(uscc, session_of(unit))
+        return read_organisation(fields_of(row)) if row else None
 
     def organisations(self, region: str, function: str, after: str, limit: int) -> list[DirectoryEntry]:
         """Returns organisations by credit code, after a code; where a region or a function is given, only those that
@@ -343,17 +369,12 @@ class CatalogStore:
             query["region"] = region
         if function:
             query["functions"] = function
-        rows = self._collection(OrganisationRow).find(query).sort("_id", 1).limit(limit)
-        return [read_organisation(row | {"uscc": row["_id"]}) for row in rows]
+        rows = self._organisations.find(query, [("_id", 1)], limit)
+        return [read_organisation(fields_of(row)) for row in rows]
 
     def save_organisation(self, organisation: DirectoryEntry, unit: UnitOfWork) -> None:
         """Writes an organisation, new or changed."""
-        row = _row_with_id(organisation.to_dict(), "uscc")
-        self._collection(OrganisationRow).replace_one({"_id": row["_id"]}, row, upsert=True, session=unit.session)
-
-
-def _row_with_id(fields: RawDocument, key: str) -> RawDocument:
-    return {"_id": fields.pop(key), **fields}
+        self._organisations.replace(OrganisationRow(**organisation.to_dict()), unit.session)
 
 
 def _key(name: str, version: int) -> str:
