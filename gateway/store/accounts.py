@@ -1,14 +1,13 @@
 """The gateway's documents and every query on them. Personal data and secrets are sealed with the field key ring."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from mongoengine import (
     BooleanField,
     DateTimeField,
-    DictField,
     Document,
     EmbeddedDocument,
     EmbeddedDocumentListField,
@@ -22,6 +21,7 @@ from pymongo.errors import DuplicateKeyError
 
 from chengxin.auth.principal import Role
 from chengxin.store.database import Store, UnitOfWork
+from chengxin.store.documents import ObjectListField, fields_of
 from chengxin.store.field_encryption import KeyRing
 from gateway.domain.clients_and_officers import Agreement, Citizen, Client, Officer
 from gateway.store import administration
@@ -47,14 +47,14 @@ class ClientRow(Document):
     name = StringField(required=True)
     org = StringField(default="")
     region = StringField(default="")
-    jwks = ListField(DictField(), required=True)
-    roles = ListField(StringField(), required=True)
+    jwks = ObjectListField()
+    roles = ListField(StringField())
     agreements = EmbeddedDocumentListField(AgreementRow)
     legal_bases = ListField(StringField())
     suspended = BooleanField(default=False)
     responsible = StringField(default="")
-    # True after an officer changed the client: from then on, the bootstrap file leaves it alone.
-    administered = BooleanField(default=False)
+    # True after an officer changed the client: from then on, the bootstrap file leaves it alone. Absent before.
+    administered = BooleanField()
     meta = {"collection": "clients"}
 
 
@@ -63,17 +63,18 @@ class OfficerRow(Document):
 
     username = StringField(primary_key=True)
     name = StringField(required=True)
-    roles = ListField(StringField(), required=True)
+    # Empty until a second officer has approved some.
+    roles = ListField(StringField())
     org = StringField(required=True)
     region = StringField(default="")
     password_hash = StringField(required=True)
     totp_secret = StringField(required=True)
     # The newest TOTP step that was accepted: a code is good once.
     totp_step = IntField(default=0)
-    suspended = BooleanField(default=False)
-    initial = BooleanField(default=False)
-    # This means the same as for a client.
-    administered = BooleanField(default=False)
+    # These are absent before an officer changed the account. The last means the same as for a client.
+    suspended = BooleanField()
+    initial = BooleanField()
+    administered = BooleanField()
     meta = {"collection": "officers"}
 
 
@@ -133,7 +134,13 @@ class Accounts:
 
     def __init__(self, store: Store, ring: KeyRing) -> None:
         self.store = store
-        self._collection = store.collection
+        self._clients = store.documents(ClientRow)
+        self._officers = store.documents(OfficerRow)
+        self._citizens = store.documents(CitizenRow)
+        self._signing_keys = store.documents(SigningKeyRow)
+        # Each request for a token and each sign-in writes these, with one operation.
+        self._used_assertions = store.collection(UsedAssertionRow)
+        self._failures = store.collection(FailuresRow)
         self._ring = ring
         self.administration = administration.Administration(store)
 
@@ -147,130 +154,110 @@ class Accounts:
 
     def client(self, client_id: str, session: ClientSession | None = None) -> Client | None:
         """Returns a registered client, or None."""
-        row = self._collection(ClientRow).find_one({"_id": client_id}, session=session)
+        row = self._clients.get(client_id, session)
         return None if row is None else _client_from_row(row)
 
     def clients(self, after: str, limit: int) -> list[Client]:
         """Returns registered clients by id, from the one after `after` on; it leaves out the services."""
         query = {"_id": {"$gt": after}, "roles": {"$ne": Role.SERVICE.value}}
-        return [_client_from_row(row) for row in self._collection(ClientRow).find(query).sort("_id", 1).limit(limit)]
+        return [_client_from_row(row) for row in self._clients.find(query, [("_id", 1)], limit)]
 
     def put_client(self, client: Client, unit: UnitOfWork) -> None:
         """Writes a client as an officer wants it; from now on, the bootstrap file leaves it alone."""
-        fields = _client_to_fields(client) | {"suspended": client.suspended, "administered": True}
-        self._collection(ClientRow).update_one(
-            {"_id": client.client_id}, {"$set": fields}, upsert=True, session=unit.session
-        )
+        row = ClientRow(**_client_to_fields(client), suspended=client.suspended, administered=True)
+        self._clients.replace(row, unit.session)
 
     def save_client(self, client: Client, unit: UnitOfWork) -> bool:
         """Registers a client, or replaces its registration except `suspended`; returns whether anything changed.
 
         A client that an officer changed stays as it is.
         """
-        existing = self._collection(ClientRow).find_one({"_id": client.client_id}, session=unit.session)
-        if existing is not None and existing.get("administered"):
+        before = self._clients.get(client.client_id, unit.session)
+        if before is not None and before.administered:
             return False
-        result = self._collection(ClientRow).update_one(
-            {"_id": client.client_id},
-            {"$set": _client_to_fields(client), "$setOnInsert": {"suspended": client.suspended}},
-            upsert=True,
-            session=unit.session,
-        )
-        return bool(result.modified_count or result.upserted_id)
+        row = ClientRow(**_client_to_fields(client), suspended=before.suspended if before else client.suspended)
+        if before is not None and fields_of(before) == fields_of(row):
+            return False
+        self._clients.replace(row, unit.session)
+        return True
 
     def spend_assertion(self, client_id: str, jti: str, exp: float, session: ClientSession | None = None) -> bool:
         """Uses up a client's `jti` that expires at `exp` (epoch seconds); returns False when it was used before."""
         key = hashlib.sha256(f"{client_id}\0{jti}".encode()).hexdigest()
         row = {"_id": key, "expires_at": datetime.fromtimestamp(exp, UTC) + _JTI_GRACE}
         try:
-            self._collection(UsedAssertionRow).insert_one(row, session=session)
+            self._used_assertions.insert_one(row, session=session)
         except DuplicateKeyError:
             return False
         return True
 
     def officer(self, username: str, session: ClientSession | None = None) -> Officer | None:
         """Returns an officer's account, or None."""
-        row = self._collection(OfficerRow).find_one({"_id": username}, session=session)
+        row = self._officers.get(username, session)
         return None if row is None else self._officer_from_row(row)
 
     def officers(self, after: str, limit: int) -> list[Officer]:
         """Returns officers by user name, from the one after `after` on."""
-        rows = self._collection(OfficerRow).find({"_id": {"$gt": after}}).sort("_id", 1).limit(limit)
+        rows = self._officers.find({"_id": {"$gt": after}}, [("_id", 1)], limit)
         return [self._officer_from_row(row) for row in rows]
 
     def officer_is_administered(self, username: str) -> bool:
         """Returns whether an officer changed this account, so that the bootstrap file leaves it alone."""
-        row = self._collection(OfficerRow).find_one({"_id": username})
-        return bool(row and row.get("administered"))
+        row = self._officers.get(username)
+        return bool(row and row.administered)
 
     def put_officer(self, officer: Officer, unit: UnitOfWork, name: str = "", forget_codes: bool = False) -> None:
         """Writes an account as an officer wants it; its name is written only when one is given.
 
         With `forget_codes`, codes of a new TOTP secret can be used at once.
         """
-        fields = self._officer_to_fields(officer) | {
-            "suspended": officer.suspended,
-            "initial": officer.initial,
-            "administered": True,
-        }
-        if name:
-            fields["name"] = self._ring.encrypt(name, "officer.name")
-        on_insert: dict[str, Any] = {"totp_step": 0}
+        row = self._row_of(officer, name, unit)
+        row.suspended, row.initial, row.administered = officer.suspended, officer.initial, True
         if forget_codes:
-            fields, on_insert = fields | on_insert, {}
-        self._collection(OfficerRow).update_one(
-            {"_id": officer.username},
-            {"$set": fields} | ({"$setOnInsert": on_insert} if on_insert else {}),
-            upsert=True,
-            session=unit.session,
-        )
+            row.totp_step = 0
+        self._officers.replace(row, unit.session)
 
-    def _officer_from_row(self, row: Mapping[str, Any]) -> Officer:
+    def _row_of(self, officer: Officer, name: str, unit: UnitOfWork) -> OfficerRow:
+        """The stored account with an officer's roles, place and secrets, and with a name where one is given."""
+        row = self._officers.get(officer.username, unit.session) or OfficerRow(username=officer.username)
+        row.roles, row.org, row.region = sorted(officer.roles), officer.org, officer.region
+        row.password_hash = officer.password_hash
+        row.totp_secret = self._ring.encrypt(officer.totp_secret, "officer.totp")
+        if name:
+            row.name = self._ring.encrypt(name, "officer.name")
+        return row
+
+    def _officer_from_row(self, row: OfficerRow) -> Officer:
         return Officer(
-            row["_id"],
-            _parse_roles(row["roles"]),
-            row["org"],
-            row["region"],
-            row["password_hash"],
-            self._ring.decrypt(row["totp_secret"], "officer.totp"),
-            row.get("suspended", False),
-            row.get("initial", False),
+            row.username,
+            _parse_roles(row.roles),
+            row.org,
+            row.region,
+            row.password_hash,
+            self._ring.decrypt(row.totp_secret, "officer.totp"),
+            bool(row.suspended),
+            bool(row.initial),
         )
-
-    def _officer_to_fields(self, officer: Officer) -> dict[str, Any]:
-        return {
-            "roles": sorted(officer.roles),
-            "org": officer.org,
-            "region": officer.region,
-            "password_hash": officer.password_hash,
-            "totp_secret": self._ring.encrypt(officer.totp_secret, "officer.totp"),
-        }
 
     def save_officer(self, officer: Officer, name: str, unit: UnitOfWork) -> None:
         """Creates or replaces an officer's account."""
-        fields = self._officer_to_fields(officer) | {"name": self._ring.encrypt(name, "officer.name")}
-        self._collection(OfficerRow).update_one(
-            {"_id": officer.username},
-            {"$set": fields, "$setOnInsert": {"totp_step": 0}},
-            upsert=True,
-            session=unit.session,
-        )
+        self._officers.replace(self._row_of(officer, name, unit), unit.session)
 
     def spend_totp(self, username: str, step: int) -> bool:
         """Uses up an officer's codes up to this time step; returns False when it was used before."""
-        result = self._collection(OfficerRow).update_one(
+        result = self._officers.collection.update_one(
             {"_id": username, "totp_step": {"$lt": step}}, {"$set": {"totp_step": step}}
         )
         return bool(result.modified_count)
 
     def locked_until(self, username: str) -> datetime | None:
         """Returns until when sign-ins under this user name are refused, or None."""
-        row = self._collection(FailuresRow).find_one({"_id": _failures_key(username)})
+        row = self._failures.find_one({"_id": _failures_key(username)})
         return row.get("locked_until") if row else None
 
     def add_failure(self, username: str, now: datetime) -> int:
         """Counts a failed sign-in; returns how many in a row that makes."""
-        row = self._collection(FailuresRow).find_one_and_update(
+        row = self._failures.find_one_and_update(
             {"_id": _failures_key(username)},
             {"$inc": {"failures": 1}, "$set": {"expires_at": now + _FAILURES_LIFETIME}},
             upsert=True,
@@ -282,38 +269,34 @@ class Accounts:
 
     def lock(self, username: str, until: datetime) -> None:
         """Refuses sign-ins under a user name until an instant."""
-        self._collection(FailuresRow).update_one({"_id": _failures_key(username)}, {"$set": {"locked_until": until}})
+        self._failures.update_one({"_id": _failures_key(username)}, {"$set": {"locked_until": until}})
 
     def forget_failures(self, username: str) -> None:
         """Forgets the failures of a user name, because a sign-in succeeded."""
-        self._collection(FailuresRow).delete_one({"_id": _failures_key(username)})
+        self._failures.delete_one({"_id": _failures_key(username)})
 
     def citizen(self, subject_ref: str) -> Citizen | None:
         """Returns a person of the demonstration world, or None."""
-        row = self._collection(CitizenRow).find_one({"_id": subject_ref})
+        row = self._citizens.get(subject_ref)
         if row is None:
             return None
-        return Citizen(row["_id"], self._ring.decrypt(row["name"], "citizen.name"), tuple(row["represents"]))
+        return Citizen(row.subject_ref, self._ring.decrypt(row.name, "citizen.name"), tuple(row.represents))
 
     def save_citizen(self, citizen: Citizen, identity_number: str, unit: UnitOfWork) -> None:
         """Creates or replaces a person of the demonstration world."""
-        fields = {
-            "name": self._ring.encrypt(citizen.name, "citizen.name"),
-            "identity_number": self._ring.encrypt(identity_number, "citizen.identity_number"),
-            "represents": list(citizen.represents),
-        }
-        self._collection(CitizenRow).update_one(
-            {"_id": citizen.subject_ref}, {"$set": fields}, upsert=True, session=unit.session
+        row = CitizenRow(
+            subject_ref=citizen.subject_ref,
+            name=self._ring.encrypt(citizen.name, "citizen.name"),
+            identity_number=self._ring.encrypt(identity_number, "citizen.identity_number"),
+            represents=list(citizen.represents),
         )
+        self._citizens.replace(row, unit.session)
 
     def signing_keys(self) -> list[tuple[bytes, datetime]]:
         """Returns the valid private keys (PEM), each with the instant from which it signs; the newest first."""
-        rows = self._collection(SigningKeyRow).find().sort([("created_at", -1), ("_id", 1)])
+        rows = self._signing_keys.find({}, [("created_at", -1), ("_id", 1)])
         return [
-            (
-                self._ring.decrypt(row["private_key"], "signing_key").encode(),
-                row.get("signs_from") or row["created_at"],
-            )
+            (self._ring.decrypt(row.private_key, "signing_key").encode(), row.signs_from or row.created_at)
             for row in rows
         ]
 
@@ -321,48 +304,49 @@ class Accounts:
         self, kid: str, pem: bytes, created_at: datetime, signs_from: datetime, unit: UnitOfWork
     ) -> None:
         """Adds a signing key."""
-        row = {
-            "_id": kid,
-            "private_key": self._ring.encrypt(pem.decode(), "signing_key"),
-            "created_at": created_at,
-            "signs_from": signs_from,
-        }
-        self._collection(SigningKeyRow).insert_one(row, session=unit.session)
+        row = SigningKeyRow(
+            kid=kid,
+            private_key=self._ring.encrypt(pem.decode(), "signing_key"),
+            created_at=created_at,
+            signs_from=signs_from,
+        )
+        self._signing_keys.insert(row, unit.session)
 
     def drop_signing_key(self, kid: str, unit: UnitOfWork) -> bool:
         """Deletes a signing key; returns whether there was one."""
-        return bool(self._collection(SigningKeyRow).delete_one({"_id": kid}, session=unit.session).deleted_count)
+        return self._signing_keys.delete(kid, unit.session)
 
 
 def _client_to_fields(client: Client) -> dict[str, Any]:
     return {
+        "client_id": client.client_id,
         "name": client.name,
         "org": client.org,
         "region": client.region,
         "jwks": [dict(k) for k in client.jwks],
         "roles": sorted(client.roles),
-        "agreements": [{"purpose": a.purpose, "number": a.number} for a in client.agreements],
+        "agreements": [AgreementRow(purpose=a.purpose, number=a.number) for a in client.agreements],
         "legal_bases": list(client.legal_bases),
         "responsible": client.responsible,
     }
 
 
-def _client_from_row(row: dict[str, Any]) -> Client:
+def _client_from_row(row: ClientRow) -> Client:
     return Client(
-        row["_id"],
-        row["name"],
-        row["org"],
-        row["region"],
-        tuple(row["jwks"]),
-        _parse_roles(row["roles"]),
-        tuple(Agreement(a["purpose"], a["number"]) for a in row["agreements"]),
-        tuple(row["legal_bases"]),
-        row["suspended"],
-        row.get("responsible", ""),
+        row.client_id,
+        row.name,
+        row.org,
+        row.region,
+        tuple(row.jwks),
+        _parse_roles(row.roles),
+        tuple(Agreement(a.purpose, a.number) for a in row.agreements),
+        tuple(row.legal_bases),
+        row.suspended,
+        row.responsible,
     )
 
 
-def _parse_roles(names: list[str]) -> frozenset[Role]:
+def _parse_roles(names: Iterable[str]) -> frozenset[Role]:
     return frozenset(Role(name) for name in names)
 
 

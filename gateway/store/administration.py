@@ -3,11 +3,12 @@
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from mongoengine import DateTimeField, DictField, Document, IntField, StringField
+from mongoengine import DateTimeField, Document, IntField, StringField
 from pymongo.client_session import ClientSession
 
 from chengxin.auth.revocation import ALWAYS, Revocation
 from chengxin.store.database import Store, UnitOfWork
+from chengxin.store.documents import ObjectField
 from gateway.domain.separation_of_duties import Grants, Proposal
 
 # A revocation is forgotten when every token that it could end is expired: tokens last ten minutes.
@@ -21,12 +22,12 @@ class ProposalRow(Document):
     kind = StringField(required=True)
     target = StringField(required=True)
     region = StringField(default="")
-    grants = DictField(required=True)
+    grants = ObjectField(required=True)
     proposed_by = StringField(required=True)
     proposed_at = DateTimeField(required=True)
     state = StringField(required=True)
     decided_by = StringField(default="")
-    decided_at = DateTimeField()
+    decided_at = DateTimeField(null=True)
     meta = {"collection": "proposals", "indexes": ["state"]}
 
 
@@ -89,7 +90,7 @@ class OidcFlowRow(Document):
     """A sign-in that was begun at an identity provider; it is kept until the citizen comes back."""
 
     state = StringField(primary_key=True)
-    flow = DictField(required=True)
+    flow = ObjectField(required=True)
     expires_at = DateTimeField(required=True)
     meta = {
         "collection": "oidc_flows",
@@ -104,11 +105,16 @@ class Administration:
     """Reads and writes the documents of officers' administration. A write with a `unit` is part of that unit."""
 
     def __init__(self, store: Store) -> None:
-        self._collection = store.collection
+        self._proposals = store.documents(ProposalRow)
+        self._sessions = store.documents(SessionRow)
+        self._revocations = store.documents(RevocationRow)
+        self._counter_codes = store.documents(CounterCodeRow)
+        self._representations = store.documents(RepresentationRow)
+        self._oidc_flows = store.documents(OidcFlowRow)
 
     def proposal(self, proposal_id: str, session: ClientSession | None = None) -> Proposal | None:
         """Returns a proposal, or None."""
-        row = self._collection(ProposalRow).find_one({"_id": proposal_id}, session=session)
+        row = self._proposals.get(proposal_id, session)
         return None if row is None else _proposal_from_row(row)
 
     def proposals(self, state: str, before: str, limit: int) -> list[Proposal]:
@@ -116,43 +122,42 @@ class Administration:
         query: dict[str, Any] = {"state": state} if state else {}
         if before:
             query["_id"] = {"$lt": before}
-        return [
-            _proposal_from_row(row) for row in self._collection(ProposalRow).find(query).sort("_id", -1).limit(limit)
-        ]
+        return [_proposal_from_row(row) for row in self._proposals.find(query, [("_id", -1)], limit)]
 
     def save_proposal(self, proposal: Proposal, unit: UnitOfWork) -> None:
         """Creates or replaces a proposal."""
-        row = {
-            "kind": proposal.kind,
-            "target": proposal.target,
-            "region": proposal.region,
-            "grants": proposal.grants.to_dict(),
-            "proposed_by": proposal.proposed_by,
-            "proposed_at": proposal.proposed_at,
-            "state": proposal.state,
-            "decided_by": proposal.decided_by,
-            "decided_at": proposal.decided_at,
-        }
-        self._collection(ProposalRow).replace_one({"_id": proposal.proposal_id}, row, upsert=True, session=unit.session)
+        row = ProposalRow(
+            proposal_id=proposal.proposal_id,
+            kind=proposal.kind,
+            target=proposal.target,
+            region=proposal.region,
+            grants=proposal.grants.to_dict(),
+            proposed_by=proposal.proposed_by,
+            proposed_at=proposal.proposed_at,
+            state=proposal.state,
+            decided_by=proposal.decided_by,
+            decided_at=proposal.decided_at,
+        )
+        self._proposals.replace(row, unit.session)
 
     def open_session(self, jti: str, sub: str, at: datetime, expires_at: datetime, unit: UnitOfWork) -> None:
         """Stores an officer's sign-in."""
-        row = {"_id": jti, "sub": sub, "signed_in_at": at, "expires_at": expires_at}
-        self._collection(SessionRow).insert_one(row, session=unit.session)
+        row = SessionRow(jti=jti, sub=sub, signed_in_at=at, expires_at=expires_at)
+        self._sessions.insert(row, unit.session)
 
     def sessions(self, sub: str, now: datetime, session: ClientSession | None = None) -> list[dict[str, Any]]:
         """Returns an officer's sign-ins whose tokens are not expired, the newest first."""
-        rows = self._collection(SessionRow).find({"sub": sub, "expires_at": {"$gt": now}}, session=session)
+        rows = self._sessions.collection.find({"sub": sub, "expires_at": {"$gt": now}}, session=session)
         return sorted(rows, key=lambda row: (row["signed_in_at"], row["_id"]), reverse=True)
 
     def end_session(self, sub: str, jti: str, unit: UnitOfWork) -> None:
         """Deletes a sign-in of an officer."""
-        self._collection(SessionRow).delete_one({"_id": jti, "sub": sub}, session=unit.session)
+        self._sessions.collection.delete_one({"_id": jti, "sub": sub}, session=unit.session)
 
     def revoke(self, revocation: Revocation, now: datetime, unit: UnitOfWork) -> None:
         """Ends tokens before they expire."""
         # The later of two revocations wins: a token that was ended stays ended.
-        self._collection(RevocationRow).update_one(
+        self._revocations.collection.update_one(
             {"_id": f"{revocation.kind}\0{revocation.value}"},
             {
                 "$set": {
@@ -168,61 +173,61 @@ class Administration:
 
     def revocations(self, now: datetime) -> list[Revocation]:
         """Returns the revocations that can still end a token."""
-        rows = self._collection(RevocationRow).find({"expires_at": {"$gt": now}})
-        return [Revocation(row["kind"], row["value"], int(row["issued_before"])) for row in rows]
+        rows = self._revocations.find({"expires_at": {"$gt": now}})
+        return [Revocation(row.kind, row.value, row.issued_before) for row in rows]
 
     def add_counter_code(self, row: dict[str, Any], unit: UnitOfWork) -> None:
         """Stores a one-time code."""
-        self._collection(CounterCodeRow).insert_one(row, session=unit.session)
+        self._counter_codes.insert_row(row, unit.session)
 
     def spend_counter_code(self, digest: str, subject_ref: str, now: datetime) -> dict[str, Any] | None:
         """Uses up a person's one-time code; returns None when it is unknown, expired, or another person's."""
         query = {"_id": digest, "subject_ref": subject_ref, "expires_at": {"$gt": now}}
-        row = self._collection(CounterCodeRow).find_one_and_delete(query)
+        row = self._counter_codes.collection.find_one_and_delete(query)
         return None if row is None else dict(row)
 
     def begin_oidc(self, state: str, flow: dict[str, str], expires_at: datetime) -> None:
         """Stores a sign-in that was begun at an identity provider."""
-        self._collection(OidcFlowRow).insert_one({"_id": state, "flow": flow, "expires_at": expires_at})
+        self._oidc_flows.insert(OidcFlowRow(state=state, flow=flow, expires_at=expires_at))
 
     def end_oidc(self, state: str, now: datetime) -> dict[str, str] | None:
         """Removes and returns a sign-in that came back; None when it was not begun here, or too long ago."""
-        row = self._collection(OidcFlowRow).find_one_and_delete({"_id": state, "expires_at": {"$gt": now}})
+        row = self._oidc_flows.collection.find_one_and_delete({"_id": state, "expires_at": {"$gt": now}})
         return None if row is None else dict(row["flow"])
 
     def add_representation(self, row: dict[str, Any], unit: UnitOfWork) -> None:
         """Stores that a person may act for an organisation."""
-        self._collection(RepresentationRow).insert_one(row, session=unit.session)
+        self._representations.insert_row(row, unit.session)
 
     def representation(self, representation_id: str, session: ClientSession | None = None) -> dict[str, Any] | None:
         """Returns a representation, or None."""
-        row = self._collection(RepresentationRow).find_one({"_id": representation_id}, session=session)
+        row = self._representations.collection.find_one({"_id": representation_id}, session=session)
         return None if row is None else dict(row)
 
     def end_representation(self, representation_id: str, unit: UnitOfWork) -> None:
         """Deletes a representation."""
-        self._collection(RepresentationRow).delete_one({"_id": representation_id}, session=unit.session)
+        self._representations.delete(representation_id, unit.session)
 
     def represents(self, subject_ref: str, uscc: str, today: str) -> bool:
         """Returns whether this person may act for an organisation on a Shanghai date."""
         query = {"subject_ref": subject_ref, "uscc": uscc, "$or": [{"until": ""}, {"until": {"$gte": today}}]}
-        return self._collection(RepresentationRow).find_one(query) is not None
+        return self._representations.first(query) is not None
 
     def representations(self, uscc: str) -> list[dict[str, Any]]:
         """Returns the representations of an organisation, as they were recorded."""
-        return list(self._collection(RepresentationRow).find({"uscc": uscc}).sort("_id", 1))
+        return list(self._representations.collection.find({"uscc": uscc}).sort("_id", 1))
 
 
-def _proposal_from_row(row: dict[str, Any]) -> Proposal:
+def _proposal_from_row(row: ProposalRow) -> Proposal:
     return Proposal(
-        row["_id"],
-        row["kind"],
-        row["target"],
-        row["region"],
-        Grants.read(row["grants"]),
-        row["proposed_by"],
-        row["proposed_at"],
-        row["state"],
-        row["decided_by"],
-        row["decided_at"],
+        row.proposal_id,
+        row.kind,
+        row.target,
+        row.region,
+        Grants.read(row.grants),
+        row.proposed_by,
+        row.proposed_at,
+        row.state,
+        row.decided_by,
+        row.decided_at,
     )
