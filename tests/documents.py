@@ -6,12 +6,13 @@ from typing import Any
 
 from mongoengine.errors import FieldDoesNotExist, ValidationError
 
-from chengxin.store.documents import DocumentClass, collection_name
+from chengxin.store.documents import DocumentClass, collection_name, stored_form
+from chengxin.values.document import RawDocument
 from gateway.store import accounts
 from services.audit.store import log
 from services.catalog.store import catalog
 from services.disclosure.store import documents as disclosure
-from services.ingest.store import submissions
+from services.ingest.store import agreements, submissions
 from services.objection.store import documents as objection
 
 DECLARED: dict[str, Sequence[DocumentClass]] = {
@@ -22,6 +23,15 @@ DECLARED: dict[str, Sequence[DocumentClass]] = {
     "ingest": submissions.ALL,
     "objection": objection.ALL,
 }
+# Those that their repositories read and write through the documents: what is read and written again is the same.
+REWRITTEN: frozenset[DocumentClass] = frozenset(
+    (
+        *catalog.ALL,
+        *agreements.ALL,
+        disclosure.ConsentRow,
+        *(objection.EntryNamesRow, objection.RulesRow, objection.CalendarRow, objection.RecountRow),
+    )
+)
 # Of the kernel's store, the same in every service; `chengxin.store` and `chengxin.feeds` alone write them.
 KERNEL = {"outbox", "counters", "positions", "idempotency", "transaction_sessions", "quarantine", "leases"}
 
@@ -45,6 +55,8 @@ def misfits(service: str, database: Any, most: int) -> Iterator[str]:
         for row in database[name].find().limit(most):
             try:
                 declared[base]._from_son(row).validate(clean=False)
+                if declared[base] in REWRITTEN and _rewritten(declared[base], row) != row:
+                    yield f"{name}: {row['_id']} is not written again as it is read"
             except (FieldDoesNotExist, ValidationError, TypeError, ValueError) as e:
                 yield f"{name}: {type(e).__name__}: {str(e)[:300]}"
                 break
@@ -54,3 +66,7 @@ def must_fit(service: str, database: Any, most: int = 20) -> None:
     """Fails when something in a store does not fit its document."""
     found = list(misfits(service, database, most))
     assert not found, "\n".join(found)
+
+
+def _rewritten(document: DocumentClass, row: RawDocument) -> RawDocument:
+    return stored_form(document._from_son(row))

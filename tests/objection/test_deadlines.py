@@ -177,7 +177,7 @@ def test_days_off_that_reach_into_an_unknown_year_do_not_stop_the_feed(city: Run
 
 
 def test_before_the_rules_have_arrived_nothing_is_filed(city: RunningObjection) -> None:
-    city.ctx.store._rules.delete_many({})
+    city.ctx.store.store.db["rules"].delete_many({})
     waiting = city.company.files()
     assert (waiting.status_code, waiting.json["code"], waiting.headers["Retry-After"]) == (503, "DEADLINE_UNKNOWN", "5")
     assert city.caller("public").get("/v1/objections/guideline").json["code"] == "DEADLINE_UNKNOWN"

@@ -10,7 +10,7 @@ from pymongo.collection import Collection
 
 from chengxin.values.document import RawDocument
 from services.disclosure.domain.assertions import DisputedFact
-from services.disclosure.store.documents import DifferingRow
+from services.disclosure.store.documents import DisagreementRow
 from services.disclosure.store.writes import Writes
 
 
@@ -32,7 +32,7 @@ class DisagreementStore:
 
     def listed(self, after: str, limit: int) -> list[ListedSubject]:
         """Returns the subjects after a place in the list, the oldest disagreements first."""
-        rows = self._rows(DifferingRow).find({"place": {"$gt": after}}).sort("place", 1).limit(limit)
+        rows = self._rows(DisagreementRow).find({"place": {"$gt": after}}).sort("place", 1).limit(limit)
         return [
             ListedSubject(row["_id"], row["refs"], [_read_fact(fact) for fact in row["facts"]], row["place"])
             for row in rows
@@ -44,9 +44,9 @@ class DisagreementStore:
         for ref, (refs, facts) in told.items():
             if facts:
                 row = _row(ref, refs, facts)
-                writes.add(DifferingRow, ref, ReplaceOne({"_id": ref}, row, upsert=True), 300 + 40 * len(refs))
+                writes.add(DisagreementRow, ref, ReplaceOne({"_id": ref}, row, upsert=True), 300 + 40 * len(refs))
             else:
-                writes.add(DifferingRow, ref, DeleteOne({"_id": ref}), 50)
+                writes.add(DisagreementRow, ref, DeleteOne({"_id": ref}), 50)
 
 
 def _row(ref: str, refs: Sequence[str], facts: Sequence[DisputedFact]) -> RawDocument:

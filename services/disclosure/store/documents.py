@@ -136,7 +136,7 @@ class MemberRow(Document):
     meta = {"collection": "members"}
 
 
-class DifferingRow(DynamicDocument):
+class DisagreementRow(DynamicDocument):
     """A subject on whose facts providers disagree."""
 
     subject_ref = StringField(primary_key=True)  # the strongest reference
@@ -156,11 +156,22 @@ class AnnouncementRow(DynamicDocument):
     meta = {"collection": "announcements", "indexes": ["since"]}
 
 
-class ConsentRow(DynamicDocument):
-    """A consent, as JSON. Its subject gives it; it is derived from nothing."""
+class ConsentRow(Document):
+    """A consent. Its subject gives it; it is derived from nothing."""
 
     consent_id = StringField(primary_key=True)
     subject_ref = StringField(required=True)
+    grantee = StringField(required=True)
+    purpose = StringField(required=True)
+    entries = ListField(StringField())
+    # ISO dates.
+    valid_from = StringField(required=True)
+    valid_to = StringField(required=True)
+    # None where uses are not counted.
+    uses_left = IntField(null=True)
+    given_at = StringField(required=True)
+    # Empty until the subject withdraws it.
+    withdrawn_at = StringField()
     # SHA-256 of the code that the grantee exchanges.
     code_digest = StringField()
     meta = {
@@ -197,7 +208,7 @@ DERIVED = (
     LinkRow,
     SubjectGroupRow,
     MemberRow,
-    DifferingRow,
+    DisagreementRow,
 )
 # What belongs to no generation.
 LASTING = (AnnouncementRow, ConsentRow, GenerationRow)

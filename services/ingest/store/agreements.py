@@ -7,6 +7,7 @@ from mongoengine import BooleanField, DateTimeField, Document, ListField, String
 from pymongo.client_session import ClientSession
 
 from chengxin.store.database import Store
+from chengxin.store.documents import fields_of
 from chengxin.values.document import RawDocument
 
 
@@ -39,27 +40,27 @@ class ProviderStore:
     """Every query on the terms and columns of providers."""
 
     def __init__(self, store: Store) -> None:
-        self.agreements = store.collection(ProviderAgreement)
-        self.mappings = store.collection(ColumnMapping)
+        self._agreements = store.documents(ProviderAgreement)
+        self._mappings = store.documents(ColumnMapping)
 
     def agreement(self, provider: str) -> RawDocument | None:
         """Returns the terms of a provider; None where nothing was agreed."""
-        terms: RawDocument | None = self.agreements.find_one({"_id": provider})
-        return terms
+        terms = self._agreements.get(provider)
+        return fields_of(terms) if terms else None
 
     def keep_agreement(self, provider: str, terms: RawDocument, session: ClientSession) -> None:
         """Puts a provider's terms in the place of those before."""
-        self.agreements.replace_one({"_id": provider}, terms, upsert=True, session=session)
+        self._agreements.replace(ProviderAgreement(id=provider, **terms), session)
 
     def mapping(self, provider: str, entry: str) -> dict[str, str]:
         """Returns a provider's header texts for an entry, each with its item code; the code is empty for a column that
         is not read."""
-        row = self.mappings.find_one({"_id": f"{provider}/{entry}"})
-        return dict(row["columns"]) if row else {}
+        row = self._mappings.get(f"{provider}/{entry}")
+        return dict(row.columns) if row else {}
 
     def keep_mapping(
         self, provider: str, entry: str, columns: Mapping[str, str], at: Any, session: ClientSession
     ) -> None:
         """Puts a mapping in the place of the one before."""
-        row = {"columns": [[label, code] for label, code in columns.items()], "changed_at": at}
-        self.mappings.replace_one({"_id": f"{provider}/{entry}"}, row, upsert=True, session=session)
+        pairs = [[label, code] for label, code in columns.items()]
+        self._mappings.replace(ColumnMapping(id=f"{provider}/{entry}", columns=pairs, changed_at=at), session)

@@ -8,6 +8,7 @@ from typing import TypeVar
 from pymongo import ReturnDocument
 
 from chengxin.store.database import OutboxRow, Store, UnitOfWork, session_of
+from chengxin.store.documents import fields_of
 from chengxin.store.field_encryption import KeyRing
 from chengxin.values.document import RawDocument
 from chengxin.values.ids import new_id
@@ -27,13 +28,14 @@ class ObjectionStore:
     def __init__(self, store: Store, keys: KeyRing) -> None:
         self.store = store
         self._keys = keys
-        self._cases = store.collection(documents.CaseRow)
+        self._case_rows = store.documents(documents.CaseRow)
+        self._cases = self._case_rows.collection
         self._evidence = store.collection(documents.EvidenceRow)
         self._uploads = store.collection(documents.UploadRow)
-        self._entries = store.collection(documents.EntryNamesRow)
-        self._rules = store.collection(documents.RulesRow)
-        self._years = store.collection(documents.CalendarRow)
-        self._recounts = store.collection(documents.RecountRow)
+        self._entries = store.documents(documents.EntryNamesRow)
+        self._rules = store.documents(documents.RulesRow)
+        self._years = store.documents(documents.CalendarRow)
+        self._recounts = store.documents(documents.RecountRow)
         self._numbers = store.collection(documents.NumberRow)
 
     def create_indexes(self) -> None:
@@ -96,14 +98,14 @@ class ObjectionStore:
 
     def add(self, case: Case, unit: UnitOfWork) -> None:
         """Writes a new case."""
-        self._cases.insert_one(case_row(case, self._keys), session=unit.session)
+        self._case_rows.insert_row(case_row(case, self._keys), unit.session)
 
     def save(self, case: Case, before: Case, unit: UnitOfWork) -> None:
         """Writes a case that was changed from `before`. Raises OBJECTION_CHANGED when the stored case has another
         version by now."""
-        result = self._cases.replace_one(
-            {"_id": case.objection_no, "version": before.version}, case_row(case, self._keys), session=unit.session
-        )
+        row = self._case_rows.checked(case_row(case, self._keys))
+        loaded = {"_id": case.objection_no, "version": before.version}
+        result = self._cases.replace_one(loaded, row, session=unit.session)
         if not result.matched_count:
             raise OBJECTION_CHANGED(objection_no=case.objection_no)
 
@@ -159,60 +161,60 @@ class ObjectionStore:
 
     def entry(self, code: str, version: int, unit: UnitOfWork | None = None) -> EntryNames | None:
         """Returns the names of an entry version and its items."""
-        row = self._entries.find_one({"_id": f"{code}:{version}"}, session=session_of(unit))
-        return EntryNames(code, version, row["name"], row["items"]) if row else None
+        row = self._entries.get(f"{code}:{version}", session_of(unit))
+        return EntryNames(code, version, row.name, row.items) if row else None
 
     def save_entry(self, entry: EntryNames, unit: UnitOfWork) -> None:
         """Writes the names of an entry version."""
-        name = f"{entry.code}:{entry.version}"
-        row = {"name": entry.name, "items": entry.items}
-        self._entries.replace_one({"_id": name}, row, upsert=True, session=unit.session)
+        row = documents.EntryNamesRow(id=f"{entry.code}:{entry.version}", name=entry.name, items=entry.items)
+        self._entries.replace(row, unit.session)
 
     def save_rules(self, version: int, effective_from: date, values: dict[str, int], unit: UnitOfWork) -> None:
         """Writes a version of the deadlines."""
-        row = {"effective_from": effective_from.isoformat(), "values": values}
-        self._rules.replace_one({"_id": version}, row, upsert=True, session=unit.session)
+        row = documents.RulesRow(id=version, effective_from=effective_from.isoformat(), values=values)
+        self._rules.replace(row, unit.session)
 
     def save_year(self, year: CalendarYear, unit: UnitOfWork) -> None:
         """Writes a year of the calendar. When the year changes, marks it, so that its deadlines are counted again."""
-        row = {
-            "announced": year.announced,
-            "days_off": sorted(d.isoformat() for d in year.days_off),
-            "days_worked": sorted(d.isoformat() for d in year.days_worked),
-        }
-        before = self._years.find_one_and_replace({"_id": year.year}, row, upsert=True, session=unit.session)
-        if before is None or {k: before[k] for k in row} != row:
-            mark = {"mark": new_id("recount")}
-            self._recounts.replace_one({"_id": year.year}, mark, upsert=True, session=unit.session)
+        row = documents.CalendarRow(
+            id=year.year,
+            announced=year.announced,
+            days_off=sorted(d.isoformat() for d in year.days_off),
+            days_worked=sorted(d.isoformat() for d in year.days_worked),
+        )
+        before = self._years.get(year.year, unit.session)
+        self._years.replace(row, unit.session)
+        if before is None or fields_of(before) != fields_of(row):
+            self._recounts.replace(documents.RecountRow(id=year.year, mark=new_id("recount")), unit.session)
 
     def years_to_recount(self) -> list[tuple[int, str]]:
         """Returns the years that have changed while deadlines are still to be counted again, each with the mark of the
         change."""
-        return [(row["_id"], row["mark"]) for row in self._recounts.find().sort("_id", 1)]
+        return [(row.id, row.mark) for row in self._recounts.find({}, [("_id", 1)])]
 
     def recounted(self, year: int, mark: str) -> None:
         """Notes that all deadlines that touch a year have been counted again, unless the year has changed again
         meanwhile."""
-        self._recounts.delete_one({"_id": year, "mark": mark})
+        self._recounts.collection.delete_one({"_id": year, "mark": mark})
 
     def timetable_in_force(self, day: date, unit: UnitOfWork | None = None) -> CaseTimetable:
         """Returns the deadlines in force on a day, with the calendar. Raises DEADLINE_UNKNOWN."""
         query = {"effective_from": {"$lte": day.isoformat()}}
-        row = self._rules.find_one(query, sort=[("_id", -1)], session=session_of(unit))
+        row = self._rules.first(query, [("_id", -1)], session_of(unit))
         return self._make_timetable(row, unit)
 
     def timetable_of(self, case: Case, unit: UnitOfWork) -> CaseTimetable:
         """Returns the deadlines under which a case was filed, with the calendar. Raises DEADLINE_UNKNOWN."""
-        return self._make_timetable(self._rules.find_one({"_id": case.rules_version}, session=unit.session), unit)
+        return self._make_timetable(self._rules.get(case.rules_version, unit.session), unit)
 
-    def _make_timetable(self, rules: RawDocument | None, unit: UnitOfWork | None) -> CaseTimetable:
+    def _make_timetable(self, rules: documents.RulesRow | None, unit: UnitOfWork | None) -> CaseTimetable:
         if rules is None:
             raise DEADLINE_UNKNOWN(what="异议处理期限规则", what_en="the rule set of objections", retry_after=5)
         years = [
-            CalendarYear.of(row["_id"], row["announced"], row["days_off"], row["days_worked"])
+            CalendarYear.of(row.id, row.announced, row.days_off, row.days_worked)
             for row in self._years.find({}, session=session_of(unit))
         ]
-        return CaseTimetable(DeadlineRules(rules["_id"], rules["values"]), WorkCalendar(years))
+        return CaseTimetable(DeadlineRules(rules.id, rules.values), WorkCalendar(years))
 
     def _read_cases(self, rows: Iterable[RawDocument]) -> list[Case]:
         return [read_case(row, self._keys) for row in rows]

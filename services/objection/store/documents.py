@@ -1,8 +1,10 @@
-"""The objection service's documents, which describe its collections and their indexes. `cases.py` uses pymongo."""
+"""The objection service's documents, which describe its collections and their indexes."""
 
 from typing import Final
 
 from mongoengine import BinaryField, BooleanField, DateTimeField, DictField, Document, IntField, ListField, StringField
+
+from chengxin.store.documents import ObjectField, ObjectListField
 
 
 class CaseRow(Document):
@@ -15,13 +17,13 @@ class CaseRow(Document):
     state = StringField(required=True)
     open = BooleanField(required=True)
     rules_version = IntField()
-    periods = ListField(DictField())
-    history = ListField(DictField())
-    evidence = ListField(DictField())
+    periods = ObjectListField()
+    history = ObjectListField()
+    evidence = ObjectListField()
     finding = StringField()
     answer = StringField()
     outcome = StringField()
-    correction = DictField()
+    correction = ObjectField()
     filed_at = DateTimeField()
     words = StringField()
     version = IntField(required=True)
@@ -61,8 +63,8 @@ class EntryNamesRow(Document):
     """The names of a catalog entry version and its items, from the catalog's feed."""
 
     id = StringField(primary_key=True)  # <code>:<version>
-    name = DictField()
-    items = DictField()
+    name = ObjectField()
+    items = ObjectField()
     meta: Final = {"collection": "entries"}
 
 
@@ -71,7 +73,7 @@ class RulesRow(Document):
 
     id = IntField(primary_key=True)
     effective_from = StringField()
-    values = DictField()
+    values = ObjectField()
     meta: Final = {"collection": "rules"}
 
 
