@@ -8,7 +8,7 @@ from mongoengine.errors import FieldDoesNotExist, ValidationError
 
 from chengxin.store.documents import DocumentClass, collection_name, stored_form
 from chengxin.values.document import RawDocument
-from gateway.store import accounts
+from gateway.store import accounts, administration
 from services.audit.store import log
 from services.catalog.store import catalog
 from services.disclosure.store import documents as disclosure
@@ -27,6 +27,8 @@ DECLARED: dict[str, Sequence[DocumentClass]] = {
 REWRITTEN: frozenset[DocumentClass] = frozenset(
     (
         *catalog.ALL,
+        *(accounts.ClientRow, accounts.OfficerRow, accounts.CitizenRow, accounts.SigningKeyRow),
+        *administration.ALL,
         *agreements.ALL,
         disclosure.ConsentRow,
         *(objection.EntryNamesRow, objection.RulesRow, objection.CalendarRow, objection.RecountRow),
