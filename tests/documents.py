@@ -1,9 +1,10 @@
 """What stores hold fits the mongoengine documents that declare it, whichever way it was written."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import pymongo.monitoring
 from mongoengine.errors import FieldDoesNotExist, ValidationError
 
 from chengxin.store.documents import DocumentClass, collection_name, stored_form
@@ -38,15 +39,36 @@ REWRITTEN: frozenset[DocumentClass] = frozenset(
 KERNEL = {"outbox", "counters", "positions", "idempotency", "transaction_sessions", "quarantine", "leases"}
 
 
+class Writes(pymongo.monitoring.CommandListener):
+    """Which collections this process has written to since their documents were last looked at."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, set[str]] = {}
+
+    def started(self, event: pymongo.monitoring.CommandStartedEvent) -> None:
+        if event.command_name in ("insert", "update", "findAndModify"):
+            self.seen.setdefault(event.database_name, set()).add(event.command[event.command_name])
+
+    def succeeded(self, event: pymongo.monitoring.CommandSucceededEvent) -> None:
+        """Nothing is to be done."""
+
+    def failed(self, event: pymongo.monitoring.CommandFailedEvent) -> None:
+        """Nothing is to be done."""
+
+
+WRITES = Writes()
+pymongo.monitoring.register(WRITES)
+
+
 def documents(service: str) -> dict[str, DocumentClass]:
     """The documents of a service by the name of their collection."""
     return {collection_name(document): document for document in DECLARED[service]}
 
 
-def misfits(service: str, database: Any, most: int) -> Iterator[str]:
-    """What does not fit, of `most` documents of each collection: the name, and why."""
+def misfits(service: str, database: Any, names: Iterable[str], most: int) -> Iterator[str]:
+    """What does not fit, of `most` documents of each of these collections: the name, and why."""
     declared = documents(service)
-    for name in database.list_collection_names():
+    for name in names:
         # Those of a generation of what is derived have its number in their names.
         base = re.sub(r"\.[0-9]+$", "", name)
         if base in KERNEL or name.startswith("system."):
@@ -64,10 +86,16 @@ def misfits(service: str, database: Any, most: int) -> Iterator[str]:
                 break
 
 
-def must_fit(service: str, database: Any, most: int = 20) -> None:
-    """Fails when something in a store does not fit its document."""
-    found = list(misfits(service, database, most))
+def must_fit(service: str, database: Any) -> None:
+    """Fails when something that this process has written to a store does not fit its document: the first 20 documents of
+    each collection that it has written to."""
+    found = list(misfits(service, database, WRITES.seen.pop(database.name, ()), 20))
     assert not found, "\n".join(found)
+
+
+def forget_writes(database: Any) -> None:
+    """What was written until now was looked at elsewhere."""
+    WRITES.seen.pop(database.name, None)
 
 
 def _rewritten(document: DocumentClass, row: RawDocument) -> RawDocument:
