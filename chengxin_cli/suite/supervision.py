@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-from supervisor.xmlrpc import Faults
 
 from chengxin_cli.suite.home import PDEATHSIG, Home, parent_environment, write_private
 
@@ -27,6 +26,11 @@ _DOWN: Final = {"BACKOFF", "FATAL"}
 UNREACHABLE: Final = (OSError, xmlrpc.client.Error, http.client.HTTPException)
 # The same without its refusals of a call (`Fault`), each of which has a meaning of its own.
 _AWAY: Final = (OSError, xmlrpc.client.ProtocolError, xmlrpc.client.ResponseError, http.client.HTTPException)
+# The supervisor's codes of the refusals that are expected (`supervisor.xmlrpc.Faults`, which has no types).
+_SHUTDOWN_STATE: Final = 6
+_SPAWN_ERROR: Final = 50
+_ALREADY_STARTED: Final = 60
+_NOT_RUNNING: Final = 70
 # Bytes at the end of a program's log that are searched for the last line, and characters of it that are reported.
 _LOG_END_BYTES: Final = 8 * 1024
 _LAST_LINE_LENGTH: Final = 300
@@ -110,7 +114,7 @@ class Supervision:
             try:
                 rpc.supervisor.stopProcess(program, False)
             except xmlrpc.client.Fault as e:
-                if e.faultCode in (Faults.NOT_RUNNING, Faults.SHUTDOWN_STATE):
+                if e.faultCode in (_NOT_RUNNING, _SHUTDOWN_STATE):
                     return
                 raise
             deadline = time.monotonic() + _ENDING_SECONDS
@@ -118,7 +122,7 @@ class Supervision:
                 time.sleep(0.1)
             if not self._has_ended(rpc, program):
                 # It may have ended since; it must be started all the same.
-                with _expecting(Faults.NOT_RUNNING):
+                with _expecting(_NOT_RUNNING):
                     rpc.supervisor.signalProcess(program, "KILL")
             while not self._has_ended(rpc, program):
                 time.sleep(0.1)
@@ -126,7 +130,7 @@ class Supervision:
 
     @staticmethod
     def _start(rpc: xmlrpc.client.ServerProxy, program: str) -> None:
-        with _expecting(Faults.ALREADY_STARTED, Faults.SPAWN_ERROR):
+        with _expecting(_ALREADY_STARTED, _SPAWN_ERROR):
             rpc.supervisor.startProcess(program, False)
 
     @staticmethod
