@@ -13,7 +13,7 @@ from gateway.store import accounts, administration
 from services.audit.store import log
 from services.catalog.store import catalog
 from services.disclosure.store import documents as disclosure
-from services.ingest.store import agreements, submissions
+from services.ingest.store import documents as ingest
 from services.objection.store import documents as objection
 
 DECLARED: dict[str, Sequence[DocumentClass]] = {
@@ -21,7 +21,7 @@ DECLARED: dict[str, Sequence[DocumentClass]] = {
     "catalog": catalog.ALL,
     "disclosure": disclosure.ALL,
     "gateway": accounts.ALL,
-    "ingest": submissions.ALL,
+    "ingest": ingest.ALL,
     "objection": objection.ALL,
 }
 # Those that their repositories read and write through the documents: what is read and written again is the same.
@@ -30,7 +30,7 @@ REWRITTEN: frozenset[DocumentClass] = frozenset(
         *catalog.ALL,
         *(accounts.ClientRow, accounts.OfficerRow, accounts.CitizenRow, accounts.SigningKeyRow),
         *administration.ALL,
-        *agreements.ALL,
+        *(ingest.ProviderAgreement, ingest.ColumnMapping),
         disclosure.ConsentRow,
         *(objection.EntryNamesRow, objection.RulesRow, objection.CalendarRow, objection.RecountRow),
     )
@@ -39,7 +39,7 @@ REWRITTEN: frozenset[DocumentClass] = frozenset(
 KERNEL = {"outbox", "counters", "positions", "idempotency", "transaction_sessions", "quarantine", "leases"}
 
 
-class Writes(pymongo.monitoring.CommandListener):
+class WriteListener(pymongo.monitoring.CommandListener):
     """Which collections this process has written to since their documents were last looked at."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Writes(pymongo.monitoring.CommandListener):
         """Nothing is to be done."""
 
 
-WRITES = Writes()
+WRITES = WriteListener()
 pymongo.monitoring.register(WRITES)
 
 

@@ -5,10 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar, cast
 
-from chengxin.auth.access_tokens import Verifier
 from chengxin.auth.principal import ACR_LEVELS, DEMO_ACR, Assurance, Principal, Role
-from chengxin.errors import ROLE_NOT_ALLOWED, STEP_UP_REQUIRED, UNAUTHENTICATED, Problem
-from chengxin.store.silent_store import StoreSilence
+from chengxin.errors import ROLE_NOT_ALLOWED, STEP_UP_REQUIRED, Problem
 from chengxin.values.acts import Act
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -77,40 +75,6 @@ class Rule:
 def declared_rules() -> Sequence[Rule]:
     """The rules of all use cases whose modules are imported, in the order of their declaration."""
     return tuple(DECLARED)
-
-
-class Admission:
-    """Admits callers to a face: it verifies the token and checks the role before anything that they sent is read.
-
-    A caller without the role learns neither what the input should be nor what exists, and the refusal is on record.
-    """
-
-    def __init__(self, verifier: Verifier, audit: Refusals, silence: StoreSilence) -> None:
-        self._verifier = verifier
-        self._audit = audit
-        self._silence = silence
-
-    def verify(self, authorization: str) -> Principal:
-        """The caller of an `Authorization: Bearer <token>`. Raises UNAUTHENTICATED."""
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise UNAUTHENTICATED(reason="Authorization: Bearer <token> is missing")
-        return self._verifier.verify(token)
-
-    def check(self, caller: Principal, view: Any) -> None:
-        """Raises ROLE_NOT_ALLOWED or STEP_UP_REQUIRED, and puts it on record, when the view's rule refuses the caller.
-
-        Raises STORE_UNAVAILABLE while the store is silent.
-        """
-        declared: Rule | None = getattr(view, "rule", None)
-        if declared is not None and (problem := wrong_capacity(declared, caller)) is not None:
-            self._audit.refused(declared.act, caller, problem)
-            raise problem
-        self._silence.must_be_over()
-
-    def suspect_silence(self) -> None:
-        """Tells that the store has not answered a caller of the face."""
-        self._silence.suspect()
 
 
 def serves(use_case: Callable[..., Any]) -> Callable[[F], F]:

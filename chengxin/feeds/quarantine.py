@@ -16,10 +16,7 @@ from prometheus_client import Counter, Gauge
 from chengxin.concurrency.periodic_task import PeriodicTask
 from chengxin.failures import is_transient, reason_of
 from chengxin.feeds.quarantine_rows import QuarantineRows
-
-# Services import these two from here.
-from chengxin.feeds.splitting import FeedParts as FeedParts
-from chengxin.feeds.splitting import Label as Label
+from chengxin.feeds.splitting import FeedParts, Label
 from chengxin.store.database import Store, UnitOfWork
 from chengxin.values.clock import Clock, SystemClock
 from chengxin.values.document import RawDocument

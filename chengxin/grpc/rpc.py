@@ -13,7 +13,7 @@ from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 from pymongo.errors import OperationFailure
 
-from chengxin.auth.policy import Admission
+from chengxin.auth.admission import Admission
 from chengxin.auth.request_context import (
     REQUEST_ID_HEADER,
     TRACEPARENT_HEADER,

@@ -22,7 +22,8 @@ from werkzeug.exceptions import HTTPException
 
 from chengxin import __version__
 from chengxin.auth import request_context
-from chengxin.auth.policy import Admission, Rule, open_to_all
+from chengxin.auth.admission import Admission
+from chengxin.auth.policy import Rule, open_to_all
 from chengxin.auth.principal import Role
 from chengxin.auth.request_context import (
     REQUEST_ID_HEADER,

@@ -9,7 +9,7 @@ import grpc
 
 from chengxin.audit.trail import AuditTrail, Relay
 from chengxin.auth.access_tokens import TokenSource, Verifier, fetch_jwks, load_private_key
-from chengxin.auth.policy import Admission
+from chengxin.auth.admission import Admission
 from chengxin.auth.revocation import Revocations, fetch_revocations
 from chengxin.feeds.follower import Follower
 from chengxin.feeds.quarantine import QUARANTINE, Quarantine, QuarantineRetrier

@@ -13,7 +13,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
 from chengxin.auth.access_tokens import ASSERTION_TYPE, CONSENT_CODE, TOKEN_EXCHANGE, Verifier
-from chengxin.auth.policy import Admission, open_to_all, serves
+from chengxin.auth.admission import Admission
+from chengxin.auth.policy import open_to_all, serves
 from chengxin.errors import Problem
 from chengxin.grpc.rpc import as_problem
 from chengxin.http.operations import add_operations

@@ -9,7 +9,7 @@ from chengxin.process.runtime import Service, serve
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chengxin.auth.policy import Admission
+    from chengxin.auth.admission import Admission
     from services.audit.context import AuditContext
 
 
@@ -32,7 +32,7 @@ def compose() -> Service:
     from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
     from chengxin.auth.access_tokens import load_private_key
-    from chengxin.auth.policy import Admission
+    from chengxin.auth.admission import Admission
     from chengxin.auth.revocation import RevocationReloader, Revocations, fetch_revocations
     from chengxin.grpc.rpc import make_server
     from chengxin.process.bootstrap import make_token_source, make_verifier

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from chengxin.process.runtime import Background, Service, serve
 
 if TYPE_CHECKING:
-    from chengxin.auth.policy import Admission
+    from chengxin.auth.admission import Admission
     from chengxin.process.bootstrap import WiredService
     from chengxin.process.operations import Operations
     from services.disclosure.context import DisclosureContext

@@ -9,7 +9,7 @@ from chengxin.process.runtime import Service, serve
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chengxin.auth.policy import Admission
+    from chengxin.auth.admission import Admission
     from chengxin.process.operations import Operations
     from services.ingest.context import IngestContext
 
@@ -54,8 +54,8 @@ def compose() -> Service:
     from services.ingest.context import IngestContext
     from services.ingest.domain.receipt import ReceiptSigner
     from services.ingest.projections.catalog_replica import CatalogReplica
+    from services.ingest.store.ingest_store import IngestStore
     from services.ingest.store.record_factory import RecordFactory
-    from services.ingest.store.submissions import IngestStore
     from services.ingest.usecases.anomalies import QualityInspector
     from services.ingest.usecases.read_submissions import is_told
 

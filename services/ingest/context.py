@@ -13,10 +13,10 @@ from chengxin.store.field_encryption import KeyRing
 from chengxin.values.clock import Clock
 from services.ingest.domain.receipt import ReceiptSigner
 from services.ingest.projections.catalog_replica import CatalogReplica
+from services.ingest.store.ingest_store import IngestStore
 from services.ingest.store.quality import QualityStore
 from services.ingest.store.recent_versions import RecentVersions
 from services.ingest.store.record_factory import RecordFactory
-from services.ingest.store.submissions import IngestStore
 from services.ingest.workers.upload_executor import UploadExecutor
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from chengxin.process.runtime import Service, serve
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chengxin.auth.policy import Admission
+    from chengxin.auth.admission import Admission
     from chengxin.feeds.follower import Follower
     from chengxin.process.bootstrap import WiredService
     from chengxin.process.operations import Operations

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from werkzeug.test import TestResponse
 
 from chengxin.audit.trail import AuditEvent
-from chengxin.auth.policy import Admission
+from chengxin.auth.admission import Admission
 from chengxin.auth.principal import Principal, Role
 from chengxin.grpc.rpc import make_channel, make_server
 from chengxin.store.database import Store

@@ -13,7 +13,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from chengxin.audit.trail import AuditTrail, Relay
-from chengxin.auth.policy import Admission
+from chengxin.auth.admission import Admission
 from chengxin.grpc.rpc import make_channel, make_server
 from chengxin.store.database import Store
 from chengxin.values.clock import FixedClock
@@ -26,7 +26,7 @@ from services.catalog.store.catalog import CatalogStore
 from services.catalog.usecases.initial_data import seed
 from tests.documents import forget_writes, must_fit
 from tests.faces import borrowed
-from tests.support import Issuer, RecordingAuditService, free_port, until
+from tests.support import Issuer, RecordingAuditService, free_port
 
 DEMO = Path(__file__).parents[2] / "demo"
 # A Tuesday; the notice for 2027 is not out yet.
@@ -145,7 +145,7 @@ def catalog(
         must_fit("catalog", store.db)
         relay.stop()
         server.stop(None)
-        until(lambda: not relay._thread.is_alive(), "the relay ends")
+        assert relay.ended(20)
         audit_server.stop(None)
     store.close()
 

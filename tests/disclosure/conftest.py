@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.json_format import ParseDict
 
 from chengxin.audit.trail import AuditTrail, Relay
-from chengxin.auth.policy import Admission
+from chengxin.auth.admission import Admission
 from chengxin.feeds.quarantine import QUARANTINE, Quarantine
 from chengxin.grpc.rpc import make_channel, make_server
 from chengxin.process.operations import Operations
@@ -35,7 +35,7 @@ from tests.disclosure.running_disclosure import (
 )
 from tests.documents import must_fit
 from tests.faces import borrowed
-from tests.support import Issuer, RecordingAuditService, free_port, until
+from tests.support import Issuer, RecordingAuditService, free_port
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def disclosure(stores: Callable[[str], str], issuer: Issuer) -> Iterator[Running
         must_fit("disclosure", store.db)
         relay.stop()
         server.stop(None)
-        until(lambda: not relay._thread.is_alive(), "the relay ends")
+        assert relay.ended(20)
         audit_server.stop(None)
     store.close()
 

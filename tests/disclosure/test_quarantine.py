@@ -60,7 +60,7 @@ class Following:
 
     def __exit__(self, *_: object) -> None:
         self.follower.stop()
-        until(lambda: not self.follower._thread.is_alive(), "the follower ends")
+        assert self.follower.ended(20)
 
 
 def _other(city: RunningDisclosure, key: str, **items: Any) -> ingest_pb2.RecordVersion:

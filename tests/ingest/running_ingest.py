@@ -15,7 +15,7 @@ from google.protobuf.json_format import ParseDict
 from werkzeug.test import TestResponse
 
 from chengxin.audit.trail import AuditTrail, Relay
-from chengxin.auth.policy import Admission
+from chengxin.auth.admission import Admission
 from chengxin.errors import Problem
 from chengxin.feeds.follower import Follower
 from chengxin.grpc.rpc import make_channel, make_server
@@ -31,8 +31,8 @@ from services.ingest.__main__ import faces
 from services.ingest.context import IngestContext
 from services.ingest.domain.receipt import ReceiptSigner
 from services.ingest.projections.catalog_replica import CatalogReplica
+from services.ingest.store.ingest_store import IngestStore
 from services.ingest.store.record_factory import RecordFactory
-from services.ingest.store.submissions import IngestStore
 from tests.documents import must_fit
 from tests.faces import borrowed
 from tests.ingest.deliveries import REGULATOR
@@ -239,7 +239,7 @@ def running_ingest(uri: str, issuer: Issuer) -> Iterator[RunningIngest]:
         follower.stop()
         relay.stop()
         server.stop(None)
-        until(lambda: not relay._thread.is_alive(), "the relay ends")
+        assert relay.ended(20)
         others.stop(None)
     store.close()
 

@@ -8,8 +8,8 @@ import pytest
 
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
 from services.ingest.store import originals
+from services.ingest.store.ingest_store import batch_id
 from services.ingest.store.rejects import opened_reject
-from services.ingest.store.submissions import batch_id
 from tests.ingest.deliveries import REGULATOR, licence, licences, wrong_digit
 from tests.ingest.refusals import refused
 from tests.ingest.running_ingest import HOUSING, STRANGER, RunningIngest

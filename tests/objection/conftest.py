@@ -258,7 +258,7 @@ class running:
         for work in self._background:
             work.stop()
         for work in self._background:
-            until(lambda w=work: not w._thread.is_alive(), "background work ends")
+            assert work.ended(20)
         for server in self._servers:
             server.stop(None)
         self._assembly.close()

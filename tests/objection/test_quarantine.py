@@ -8,7 +8,8 @@ from google.protobuf.message import Message
 
 from chengxin.feeds.follower import Follower
 from chengxin.feeds.parts import CatalogParts
-from chengxin.feeds.quarantine import FeedParts, Quarantine
+from chengxin.feeds.quarantine import Quarantine
+from chengxin.feeds.splitting import FeedParts
 from chengxin_api.catalog.v1 import catalog_pb2
 from chengxin_api.ingest.v1 import ingest_pb2
 from services.objection.usecases import recompute_deadlines

@@ -49,7 +49,7 @@ def test_the_rules_hold(tree: Path) -> None:
         ("services/catalog/domain/entry.py", "import services.ingest.domain.submission", "Services are strangers"),
         ("services/catalog/context.py", "import gateway.domain.separation_of_duties", "Services are strangers"),
         ("services/catalog/domain/entry.py", "import services.catalog.store.catalog", "Catalog's floors"),
-        ("services/ingest/store/submissions.py", "import services.ingest.usecases.submit", "Ingest's floors"),
+        ("services/ingest/store/ingest_store.py", "import services.ingest.usecases.submit", "Ingest's floors"),
         ("services/disclosure/context.py", "import services.disclosure.usecases.consents", "Disclosure's floors"),
         ("services/objection/usecases/centre.py", "import services.objection.http.cases", "Objection's floors"),
         ("services/audit/log/appender.py", "import services.audit.context", "Audit's floors"),

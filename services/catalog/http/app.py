@@ -5,7 +5,7 @@ from typing import Final
 
 from flask_openapi3.openapi import OpenAPI
 
-from chengxin.auth.policy import Admission
+from chengxin.auth.admission import Admission
 from chengxin.http.web import make_app
 from services.catalog.context import CatalogContext
 from services.catalog.http.calendar import add_calendar

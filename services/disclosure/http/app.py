@@ -8,7 +8,8 @@ from flask import Response, request
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
 
-from chengxin.auth.policy import Admission, serves
+from chengxin.auth.admission import Admission
+from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
 from chengxin.errors import Problem
 from chengxin.http.pages import page, page_language

@@ -6,7 +6,8 @@ from typing import Any
 
 from chengxin.feeds.follower import Follower
 from chengxin.feeds.parts import CatalogParts, ObjectionParts
-from chengxin.feeds.quarantine import FeedParts, message_handler
+from chengxin.feeds.quarantine import message_handler
+from chengxin.feeds.splitting import FeedParts
 from chengxin.process.bootstrap import WiredService
 from chengxin.store.database import UnitOfWork
 from chengxin_api.catalog.v1 import catalog_pb2, catalog_pb2_grpc

@@ -10,7 +10,8 @@ from flask_openapi3.openapi import OpenAPI
 from pydantic import BaseModel, Field
 
 from chengxin.auth import request_context
-from chengxin.auth.policy import Admission, open_to_all, serves
+from chengxin.auth.admission import Admission
+from chengxin.auth.policy import open_to_all, serves
 from chengxin.auth.request_context import caller
 from chengxin.http.web import PageQuery, UploadedFile, answer, make_app
 from chengxin.values.clock import rfc3339

@@ -15,7 +15,7 @@ from services.ingest.domain.catalog_entry import DeliveryEntry, entry_to_dict, r
 from services.ingest.domain.quality import RULE_SET
 from services.ingest.domain.submission import DELIVERY_ENTRY_NOT_IN_FORCE, DELIVERY_ENTRY_UNKNOWN
 from services.ingest.domain.validator import Validator
-from services.ingest.store.submissions import IngestStore
+from services.ingest.store.ingest_store import IngestStore
 
 # The most items and permitted values of entries that are held parsed, and as many compiled, at some 300 bytes each. One
 # entry may have a hundred of them or a hundred thousand.

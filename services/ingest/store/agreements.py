@@ -1,39 +1,14 @@
 """What ingest keeps of each provider: the terms of its agreement, and the names of its columns."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
-from mongoengine import BooleanField, DateTimeField, Document, ListField, StringField
 from pymongo.client_session import ClientSession
 
 from chengxin.store.database import Store
 from chengxin.store.documents import fields_of
 from chengxin.values.document import RawDocument
-
-
-class ProviderAgreement(Document):
-    """The terms under which a provider delivers."""
-
-    id = StringField(primary_key=True)  # unified social credit code
-    signature_required = BooleanField()
-    # The agreement, for example its number.
-    document = StringField()
-    changed_at = DateTimeField()
-    meta: Final = {"collection": "agreements"}
-
-
-class ColumnMapping(Document):
-    """The items that a provider's columns hold, for one entry."""
-
-    id = StringField(primary_key=True)  # <provider>/<entry code>
-    # Header text and item code; the code is empty for a column that is not read. Pairs, because a text may contain any
-    # character.
-    columns = ListField(ListField(StringField()))
-    changed_at = DateTimeField()
-    meta: Final = {"collection": "mappings"}
-
-
-ALL: Final = (ProviderAgreement, ColumnMapping)
+from services.ingest.store.documents import ColumnMapping, ProviderAgreement
 
 
 class ProviderStore:

@@ -6,7 +6,7 @@ from typing import IO, Any
 
 from chengxin.store.field_encryption import KeyRing
 from chengxin.values.canonical_json import digest
-from services.ingest.store.submissions import CHUNK
+from services.ingest.store.ingest_store import CHUNK
 
 _CONTEXT = "original"
 

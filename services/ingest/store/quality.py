@@ -4,94 +4,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
-from mongoengine import DateTimeField, DictField, Document, IntField, ListField, StringField
 from pymongo.client_session import ClientSession
 
 from chengxin.store.database import Store, find_among
 from chengxin.values.document import RawDocument
+from services.ingest.store.documents import (
+    FollowedRuleSet,
+    QualityDay,
+    QualityFinding,
+    QualitySeries,
+    QualityState,
+)
 
 _STATE: Final = "derived"
-
-
-class QualityState(Document):
-    """The position up to which the outbox is counted, the day on which counting began, and the day of the last search
-    for anomalies."""
-
-    id = StringField(primary_key=True)
-    position = IntField()
-    began = StringField()
-    searched_on = StringField()
-    meta: Final = {"collection": "quality_state"}
-
-
-class QualitySeries(Document):
-    """What one provider delivers for one entry: on which days, and for which periods it declared that it has none."""
-
-    id = StringField(primary_key=True)  # <provider>/<entry>
-    provider = StringField()
-    entry_code = StringField()
-    # The region of the client that delivered last, where its token names one.
-    region = StringField()
-    # Days on which something was delivered, latest `LOOKED_BACK`.
-    days = ListField(StringField())
-    # [period, day, time, by whom] of each declaration.
-    declared = ListField(ListField(StringField()))
-    # Records in force: those accepted since counting began, less those revoked.
-    on_record = IntField()
-    meta: Final = {
-        "collection": "quality_series",
-        "indexes": ["provider"],
-    }
-
-
-class QualityDay(Document):
-    """The figures of a series on a Shanghai date."""
-
-    id = StringField(primary_key=True)  # <provider>/<entry>/<day>
-    series = StringField()
-    day = StringField()
-    figures = DictField()
-    meta: Final = {
-        "collection": "quality_days",
-        "indexes": [("series", "day")],
-    }
-
-
-class QualityFinding(Document):
-    """An anomaly of a period, and the remarks of its provider and the supervisor on it."""
-
-    id = StringField(primary_key=True)
-    kind = StringField()
-    provider = StringField()
-    provider_name = StringField()
-    entry_code = StringField()
-    # In `zh` and `en`.
-    entry_name = DictField()
-    period = StringField()
-    first_day = StringField()
-    last_day = StringField()
-    figures = DictField()
-    state = StringField()
-    first_seen = DateTimeField()
-    last_seen = DateTimeField()
-    # {act, by, at, text} of each remark, in order.
-    acts = ListField(DictField())
-    meta: Final = {
-        "collection": "quality_findings",
-        "indexes": [("provider", "-first_seen", "-id"), ("-first_seen", "-id")],
-    }
-
-
-class FollowedRuleSet(Document):
-    """A version of the thresholds, as the catalog's feed brought it."""
-
-    id = IntField(primary_key=True)  # version
-    effective_from = StringField()
-    values = DictField()
-    meta: Final = {"collection": "quality_rules"}
-
-
-ALL: Final = (QualityState, QualitySeries, QualityDay, QualityFinding, FollowedRuleSet)
 
 
 class QualityStore:

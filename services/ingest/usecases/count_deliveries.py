@@ -6,7 +6,8 @@ from datetime import date
 from typing import Final
 
 from chengxin.failures import is_transient
-from chengxin.feeds.quarantine import Handler, Label, Quarantine
+from chengxin.feeds.quarantine import Handler, Quarantine
+from chengxin.feeds.splitting import Label
 from chengxin.store import on_record
 from chengxin.store.database import OutboxRow, UnitOfWork
 from chengxin.values.clock import shanghai_date

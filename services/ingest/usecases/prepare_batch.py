@@ -14,8 +14,8 @@ from services.ingest.domain.quality import tally
 from services.ingest.domain.record_versioning import BatchChanges, ExistingVersion, ValidatedRecord, decide
 from services.ingest.domain.submission import Batch, Counts, DeliveredRecord, OutcomeKind
 from services.ingest.store import originals
+from services.ingest.store.ingest_store import Encoded, batch_id, encoded, reject_id
 from services.ingest.store.rejects import sealed_reject
-from services.ingest.store.submissions import Encoded, batch_id, encoded, reject_id
 from services.ingest.usecases.submission_session import SubmissionSession
 
 

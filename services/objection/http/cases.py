@@ -8,7 +8,8 @@ from flask import Response, request
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
 
-from chengxin.auth.policy import Admission, open_to_all, serves
+from chengxin.auth.admission import Admission
+from chengxin.auth.policy import open_to_all, serves
 from chengxin.auth.request_context import caller
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.http.web import PageQuery, answer, idempotency_key, make_app

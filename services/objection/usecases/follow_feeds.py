@@ -9,7 +9,7 @@ import structlog
 from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.feeds.parts import RecordParts
-from chengxin.feeds.quarantine import Label
+from chengxin.feeds.splitting import Label
 from chengxin.store import on_record
 from chengxin.store.database import OutboxRow, UnitOfWork
 from chengxin.values.acts import Act

@@ -7,8 +7,9 @@ import pytest
 from flask import Flask
 
 from chengxin.auth.access_tokens import Verifier
+from chengxin.auth.admission import Admission
 from chengxin.auth.executor import command, query
-from chengxin.auth.policy import Admission, serves
+from chengxin.auth.policy import serves
 from chengxin.auth.policy_table import policy_table
 from chengxin.auth.principal import ACR_LEVELS, Assurance, Principal, Role
 from chengxin.errors import Problem

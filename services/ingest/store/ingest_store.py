@@ -20,8 +20,6 @@ Encoded = RawBSONDocument
 # Originals are stored in pieces of so many bytes, well under the 16 MB of a document.
 CHUNK: Final = 8_000_000
 
-ALL: Final = (*documents.ALL, *agreements.ALL, *quality.ALL)
-
 
 class IngestStore:
     """Ingest's database."""
@@ -46,7 +44,7 @@ class IngestStore:
 
     def create_indexes(self) -> None:
         """Makes the collections and their indexes. A second call changes nothing."""
-        self.store.create(ALL)
+        self.store.create(documents.ALL)
 
     def entry_versions(self, code: str) -> list[RawDocument]:
         """Returns every published version of an entry, newest first."""
