@@ -179,7 +179,7 @@ class RuledApp(OpenAPI):
 
 def _who_may_call(view: Any) -> dict[str, Any]:
     rule: Rule | None = getattr(view, "rule", None)
-    if rule is None:
+    if rule is None or rule.open_to_all:
         return {"security": []}
     # Without a token one is the public: the gateway gives the call a token with that role.
     security: list[dict[str, list[str]]] = [{"bearer": []}, *([{}] if Role.PUBLIC in rule.roles else [])]
