@@ -1,15 +1,21 @@
 """The portal's pages: what the use cases answered, in the words of the regulation, Chinese first."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from flask import Response, request
+from flask_openapi3.openapi import OpenAPI
+
+from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
 from chengxin.errors import Problem
-from chengxin.http.pages import Templates
+from chengxin.http.pages import Templates, page, page_language
+from chengxin.http.web import told_when
 from chengxin.values.clock import shanghai_date
-from chengxin.values.page_tokens import encode_page_token
+from chengxin.values.page_tokens import encode_page_token, number_after, text_after
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.catalog_entry import DisclosureEntry, DisclosureItem
 from services.disclosure.domain.disclosure_period import OPEN_ENDED
@@ -102,6 +108,39 @@ class PageRenderer:
         title = entry.name.text(language) if entry else shown.entry_name
         recorded = shanghai_date(datetime.fromisoformat(shown.recorded_at).astimezone(UTC)).isoformat()
         return RecordBlock(shown, title, _lines(shown, entry, language), recorded)
+
+
+def add_pages(app: OpenAPI, ctx: DisclosureContext) -> None:
+    """Adds the routes."""
+    pages = PageRenderer(ctx)
+
+    def shown(render: Callable[[str], tuple[str, int]]) -> Response:
+        language = page_language()
+        try:
+            html, status = render(language)
+        except Problem as e:
+            return told_when(e, page(pages.problem(e, language), language, e.type.status))
+        return page(html, language, status)
+
+    @app.route("/")
+    @serves(query.search)
+    def portal() -> Response:
+        asked, start = request.args.get("q", "")[:200].strip(), request.args.get("from", "")
+        return shown(lambda language: (pages.portal(asked, number_after(start), language), 200))
+
+    @app.route("/me")
+    @serves(query.own)
+    def own_page() -> Response:
+        after = request.args.get("page", "")
+        return shown(lambda language: (pages.own(RecordsQuery(after=text_after(after)), language), 200))
+
+    @app.route("/subjects/<subject_ref>")
+    @serves(query.public)
+    def subject_page(subject_ref: str) -> Response:
+        after = request.args.get("page", "")
+        return shown(
+            lambda language: (pages.subject(subject_ref, RecordsQuery(after=text_after(after)), language), 200)
+        )
 
 
 def _lines(shown: RecordView, entry: DisclosureEntry | None, language: str) -> list[ItemLine]:

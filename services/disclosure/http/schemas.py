@@ -1,10 +1,13 @@
 """What the HTTP face takes and gives, as OpenAPI describes it."""
 
-from datetime import date
+from typing import Final
 
+from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, ConfigDict, Field
 
 from chengxin.http.web import PageQuery
+
+OWN: Final = Tag(name="own", description="The verified subject: everything about oneself (Art. 16)")
 
 
 class RefPath(BaseModel):
@@ -121,56 +124,4 @@ class SubjectsAnswer(BaseModel):
 
     subjects: list[SubjectAnswer]
     total: int
-    next_page_token: str
-
-
-class ConsentPath(BaseModel):
-    """A consent."""
-
-    consent_id: str = Field(max_length=64)
-
-
-class ConsentBody(BaseModel):
-    """What a subject agrees to (Art. 16)."""
-
-    model_config = ConfigDict(extra="forbid")
-    grantee: str = Field(
-        pattern=r"^[0-9A-HJ-NPQRTUWXY]{18}$", description="Unified social credit code of the organisation that may ask"
-    )
-    purpose: str = Field(pattern=r"^[a-z][a-z0-9_]{1,63}$", description="For example loan_application")
-    entries: list[str] = Field(
-        default_factory=list, max_length=200, description="Entry codes; empty: all that may be disclosed by consent"
-    )
-    valid_from: date | None = Field(None, description="Shanghai date; today when left out")
-    valid_to: date = Field(description="Shanghai date, included")
-    uses: int | None = Field(None, ge=1, le=1_000_000, description="How many queries; as many as needed when left out")
-
-
-class ConsentAnswer(BaseModel):
-    """A consent."""
-
-    consent_id: str
-    subject_ref: str
-    grantee: str
-    purpose: str
-    entries: list[str]
-    valid_from: date
-    valid_to: date
-    uses_left: int | None
-    given_at: str
-    withdrawn_at: str = Field(description="Empty while it stands")
-
-
-class GivenConsentAnswer(ConsentAnswer):
-    """A consent with the code for the organisation that may ask."""
-
-    code: str = Field(
-        description="To hand over: its client exchanges it at POST /oauth/token. Told once; empty when a request is repeated"
-    )
-
-
-class ConsentsAnswer(BaseModel):
-    """Consents, newest first."""
-
-    consents: list[ConsentAnswer]
     next_page_token: str
