@@ -11,8 +11,15 @@ from hypothesis import strategies as st
 
 from demo.identifiers import demo_uscc
 from services.disclosure.context import OWN
-from services.disclosure.domain.assertions import NOTHING, Assertion, Assertions, disputes, is_newer, packed, unpacked
-from services.disclosure.domain.disagreements import Disagreement, disagreements, disputed_record_ids, fact_name
+from services.disclosure.domain.assertions import NOTHING, Assertion, Assertions, is_newer, packed, unpacked
+from services.disclosure.domain.disagreements import (
+    Disagreement,
+    disagreeing,
+    disagreeing_record_ids,
+    disagreement_summaries,
+    disagreements,
+    fact_name,
+)
 from services.disclosure.domain.record_views import RecordView
 from services.disclosure.domain.text_normalisation import normalised
 from services.disclosure.store.disclosure_store import DisclosureStore
@@ -306,7 +313,7 @@ def test_providers_disagree_where_what_counts_has_two_values(asserted: Assertion
         return one.fact == other.fact and normalised(one.value) != normalised(other.value)
 
     counted = [a for a in asserted.newest if counts(a)]
-    found = {dispute.fact: dispute.assertions for dispute in disputes(asserted.newest, asserted.registered)}
+    found = {one.fact: one.assertions for one in disagreeing(asserted.newest, asserted.registered)}
     assert found.keys() == {a.fact for a in counted if any(contradict(a, other) for other in counted)}
     for fact, assertions in found.items():
         assert set(assertions) == {a for a in counted if a.fact == fact}
@@ -321,7 +328,7 @@ def test_the_list_and_the_page_of_a_subject_follow_one_rule(asserted: Assertions
 
     every = sorted({a.record_id for a in asserted.newest})
     on_the_page = {d.fact: sorted(s.provider_uscc for s in d.statements) for d in shown(every)}
-    assert on_the_page == {fact_name(f.fact): sorted(f.providers) for f in asserted.disputed_facts()}
+    assert on_the_page == {fact_name(f.fact): sorted(f.providers) for f in disagreement_summaries(asserted)}
     # The page reads no other records than those that disagree, whichever of all still stand.
     standing = data.draw(st.sets(st.sampled_from(every))) if every else set()
-    assert shown(sorted(standing)) == shown(sorted(standing & set(disputed_record_ids(asserted))))
+    assert shown(sorted(standing)) == shown(sorted(standing & set(disagreeing_record_ids(asserted))))

@@ -1,4 +1,5 @@
-"""The providers' assertions of one subject's facts, in short, and the rule by which they disagree (Art. 5, 12).
+"""The providers' assertions of one subject's facts, in short (Art. 5, 12). `disagreements.py` has the rule by which they
+disagree.
 
 They are stored beside the subject's pages, so that disclosure knows without reading the pages where providers disagree,
 and in which records. Of each provider the newest assertion counts, but one in a register comes before others. An
@@ -6,8 +7,7 @@ assertion outside a register that is older than the newest basic record is histo
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -34,31 +34,6 @@ class Assertion(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def value_digest(self) -> bytes:
         """A digest of the value; only equal values share it."""
         return value_digest_of(self.value)
-
-
-@dataclass(frozen=True)
-class DisputedFact:
-    """A fact on which providers disagree: how many values it has, from which providers (newest first), and since when."""
-
-    fact: str
-    values: int
-    providers: tuple[str, ...]
-    since: str
-
-
-@dataclass(frozen=True)
-class Dispute:
-    """A fact on which providers disagree, and the assertions that count, newest first."""
-
-    fact: str
-    assertions: Sequence[Assertion]
-
-    def in_short(self) -> DisputedFact:
-        """Returns the dispute without its values. It began when a value other than the oldest was asserted first."""
-        oldest = self.assertions[-1].value_digest
-        since = min(a.recorded_at for a in self.assertions if a.value_digest != oldest)
-        values = len({a.value_digest for a in self.assertions})
-        return DisputedFact(self.fact, values, tuple(a.provider for a in self.assertions), since)
 
 
 class Assertions(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -108,33 +83,11 @@ class Assertions(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     def names(self) -> list[Assertion]:
         """Returns the subject's present names: first the newest from a register, then the newest of other records."""
-        assertions = _in_effect((a for a in self.newest if a.fact == NAME), self.registered)
+        assertions = in_effect((a for a in self.newest if a.fact == NAME), self.registered)
         return sorted(assertions, key=lambda a: (a.basic, a.recorded_at, a.value_digest), reverse=True)
-
-    def disputed_facts(self) -> list[DisputedFact]:
-        """Returns the facts on which providers disagree, in short."""
-        return [dispute.in_short() for dispute in disputes(self.newest, self.registered)]
 
 
 NOTHING: Final = Assertions()
-
-
-def disputes(assertions: Sequence[Assertion], registered: Mapping[str, str]) -> list[Dispute]:
-    """Returns the facts on which providers disagree, in the order of their names.
-
-    Providers disagree when the assertions that count have more than one value. `registered` is that of the `Assertions`
-    that these are from. Assertions of the same time and value stay in the order in which they are given.
-    """
-    # Most subjects have no such fact, so this cheap check comes first.
-    first: dict[str, str] = {}
-    suspects = {a.fact for a in assertions if first.setdefault(a.fact, a.value) != a.value}
-    found = []
-    for fact in sorted(suspects):
-        counted = _in_effect((a for a in assertions if a.fact == fact), registered)
-        if len({a.value_digest for a in counted}) > 1:
-            newest_first = sorted(counted, key=lambda a: (a.recorded_at, a.value_digest), reverse=True)
-            found.append(Dispute(fact, newest_first))
-    return found
 
 
 def is_newer(one: Assertion, other: Assertion) -> bool:
@@ -150,7 +103,7 @@ def is_newer(one: Assertion, other: Assertion) -> bool:
     return one.recorded_at > other.recorded_at
 
 
-def _in_effect(assertions: Iterable[Assertion], registered: Mapping[str, str]) -> list[Assertion]:
+def in_effect(assertions: Iterable[Assertion], registered: Mapping[str, str]) -> list[Assertion]:
     """Returns the assertions that count: one outside a register that is older than the newest basic record is history."""
     return [a for a in assertions if a.basic or a.recorded_at >= registered.get(a.fact, "")]
 

@@ -9,8 +9,9 @@ import msgspec
 from chengxin.failures import NotYet
 from chengxin.store.database import UnitOfWork
 from chengxin.store.field_encryption import KeyRing, is_encrypted
-from services.disclosure.domain.assertions import NOTHING, DisputedFact
+from services.disclosure.domain.assertions import NOTHING
 from services.disclosure.domain.catalog_entry import BASIC, DisclosureEntry
+from services.disclosure.domain.disagreements import DisagreementSummary, disagreement_summaries
 from services.disclosure.domain.disclosure_period import is_over
 from services.disclosure.domain.record_fragments import Fragment, archive, fragment_of, takes_another
 from services.disclosure.domain.record_views import RecordVersion, View
@@ -65,7 +66,7 @@ class RecordProjection:
     _summaries: dict[str, dict[int, Summary]] = field(default_factory=dict)
     # By strongest reference, all references of a subject and the facts on which providers disagree; no facts when they
     # agree again.
-    _disagreements: dict[str, tuple[Sequence[str], Sequence[DisputedFact]]] = field(default_factory=dict)
+    _disagreements: dict[str, tuple[Sequence[str], Sequence[DisagreementSummary]]] = field(default_factory=dict)
     # Groups whose members have changed, by id.
     _changed_groups: dict[str, SubjectGroup] = field(default_factory=dict)
     _seq: int = 0
@@ -158,8 +159,8 @@ class RecordProjection:
             if (group := self.groups.get(subject.ref)) is not None:
                 if group.members.get(subject.ref) != subject.state or subject.state.summary != before:
                     self.touch(group)
-            elif (disputed := after.assertions.disputed_facts()) or before.assertions.disputed_facts():
-                self._disagreements[subject.ref] = [subject.ref], disputed
+            elif (found := disagreement_summaries(after.assertions)) or disagreement_summaries(before.assertions):
+                self._disagreements[subject.ref] = [subject.ref], found
 
     def touch(self, group: SubjectGroup) -> None:
         """Notes that a group, or one of its members, has changed, so that `save` writes it again."""
@@ -187,7 +188,7 @@ class RecordProjection:
         for group in self._changed_groups.values():
             self.store.links.write_group(group, self.writes)
         self._gather_disagreements(changes)
-        self.store.said.write(self._disagreements, self.writes)
+        self.store.disagreements.write(self._disagreements, self.writes)
         if self._visibly_changed:
             named = [(subject, self.groups.get(subject.ref)) for subject in self._visibly_changed]
             self.store.write_names(named, self.seq(), self.writes)
@@ -274,12 +275,12 @@ class RecordProjection:
         leaders = {group.refs[0] for group in self._changed_groups.values()}
         for ref in changes.concerned - leaders:
             state = self._load_state(ref) if ref not in self.groups else None
-            self._disagreements[ref] = [ref], state.summary.assertions.disputed_facts() if state else ()
+            self._disagreements[ref] = [ref], disagreement_summaries(state.summary.assertions) if state else ()
         for group in self._changed_groups.values():
             assertions = NOTHING
             for member in group.members.values():
                 assertions = assertions.merged(member.summary.assertions)
-            self._disagreements[group.refs[0]] = group.refs, assertions.disputed_facts()
+            self._disagreements[group.refs[0]] = group.refs, disagreement_summaries(assertions)
 
     def _load_state(self, ref: str) -> SubjectState | None:
         if ref in self.subjects:

@@ -9,7 +9,7 @@ from pymongo import DeleteOne, ReplaceOne
 from pymongo.collection import Collection
 
 from chengxin.values.document import RawDocument
-from services.disclosure.domain.assertions import DisputedFact
+from services.disclosure.domain.disagreements import DisagreementSummary
 from services.disclosure.store.documents import DisagreementRow
 from services.disclosure.store.writes import Writes
 
@@ -20,7 +20,7 @@ class ListedSubject:
 
     ref: str
     refs: Sequence[str]
-    facts: Sequence[DisputedFact]
+    facts: Sequence[DisagreementSummary]
     place: str
 
 
@@ -38,9 +38,9 @@ class DisagreementStore:
             for row in rows
         ]
 
-    def write(self, told: Mapping[str, tuple[Sequence[str], Sequence[DisputedFact]]], writes: Writes) -> None:
-        """Puts subjects on the list. Each strongest reference maps to all references and the disputed facts; a subject
-        without disputed facts is taken off the list."""
+    def write(self, told: Mapping[str, tuple[Sequence[str], Sequence[DisagreementSummary]]], writes: Writes) -> None:
+        """Puts subjects on the list. Each strongest reference maps to all references and the facts of disagreement; a subject
+        without such facts is taken off the list."""
         for ref, (refs, facts) in told.items():
             if facts:
                 row = _row(ref, refs, facts)
@@ -49,7 +49,7 @@ class DisagreementStore:
                 writes.add(DisagreementRow, ref, DeleteOne({"_id": ref}), 50)
 
 
-def _row(ref: str, refs: Sequence[str], facts: Sequence[DisputedFact]) -> RawDocument:
+def _row(ref: str, refs: Sequence[str], facts: Sequence[DisagreementSummary]) -> RawDocument:
     return {
         "_id": ref,
         "refs": list(refs),
@@ -58,6 +58,6 @@ def _row(ref: str, refs: Sequence[str], facts: Sequence[DisputedFact]) -> RawDoc
     }
 
 
-def _read_fact(row: Sequence[Any]) -> DisputedFact:
+def _read_fact(row: Sequence[Any]) -> DisagreementSummary:
     fact, values, providers, since = row
-    return DisputedFact(fact, values, tuple(providers), since)
+    return DisagreementSummary(fact, values, tuple(providers), since)

@@ -75,7 +75,7 @@ class DisclosureStore:
         self.generation = generation
         self.links = LinkStore(self.rows)
         self.feed = FeedStore(self.rows, self.pages, self.locations)
-        self.said = DisagreementStore(self.rows)
+        self.disagreements = DisagreementStore(self.rows)
         self.consents = ConsentStore(store)
         self._entries: dict[tuple[str, int], DisclosureEntry] = {}
         self._heads = Coalescer(self._rows_of, _LARGE_DOCUMENTS_PER_QUERY, _COALESCING_SECONDS)

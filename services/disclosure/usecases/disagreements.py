@@ -11,8 +11,7 @@ from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from chengxin.values.subject_kinds import INDIVIDUAL
 from services.disclosure.context import DisclosureContext
-from services.disclosure.domain.assertions import DisputedFact
-from services.disclosure.domain.disagreements import Disagreement
+from services.disclosure.domain.disagreements import Disagreement, DisagreementSummary
 from services.disclosure.domain.entity_resolution import LinkState
 from services.disclosure.domain.record_views import RecordView, View, apply_form, form_of
 from services.disclosure.usecases.query_records import SubjectIdentifier, ref_of
@@ -41,7 +40,7 @@ class SubjectWithDisagreements:
     subject_refs: Sequence[str]
     kind: str
     name: str
-    facts: Sequence[DisputedFact]
+    facts: Sequence[DisagreementSummary]
 
 
 @query(Act.SUBJECT_CONFLICTS_LISTED, roles=CENTRE, articles=("5", "12"))
@@ -64,7 +63,7 @@ def list_disputed_subjects(
     """Lists subjects on whose facts providers disagree, the oldest disagreements first, without values. Returns also the
     place where the next page begins."""
     ctx = ctx.pinned()
-    found = ctx.store.said.listed(after, limit + 1)
+    found = ctx.store.disagreements.listed(after, limit + 1)
     page = found[:limit]
     refs = strongest_first(listed.refs for listed in page)
     known = ctx.store.links.states(refs)

@@ -13,7 +13,7 @@ from chengxin.values.page_tokens import page_token_problem
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.assertions import NOTHING, Assertions
 from services.disclosure.domain.catalog_entry import DisclosureEntry
-from services.disclosure.domain.disagreements import Disagreement, disagreements, disputed_record_ids
+from services.disclosure.domain.disagreements import Disagreement, disagreeing_record_ids, disagreements
 from services.disclosure.domain.disclosure_period import is_over
 from services.disclosure.domain.record_fragments import Fragment, encoded_view_of, view_of
 from services.disclosure.domain.record_views import EncodedRecordView, RecordView, View
@@ -165,7 +165,7 @@ def _read(ctx: DisclosureContext, ref: str, view: View, ask: RecordsQuery, archi
 
 def disagreed(ctx: DisclosureContext, page: ResultPage) -> tuple[list[Disagreement], dict[str, RecordView]]:
     """Returns the facts on which providers disagree today, and the records that state them."""
-    if not (told := disputed_record_ids(page.assertions)):
+    if not (told := disagreeing_record_ids(page.assertions)):
         return [], {}
     today = ctx.clock.today().isoformat()
     order = {ref: number for number, ref in enumerate(page.refs)}
