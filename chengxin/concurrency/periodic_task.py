@@ -3,16 +3,12 @@
 import threading
 import time
 from collections.abc import Callable
-from typing import Final
 
 import structlog
 
 from chengxin.failures import reason_of
 
 log = structlog.get_logger()
-
-# How long `stop` waits for the current round.
-_STOP_SECONDS: Final = 2.0
 
 
 class PeriodicTask:
@@ -33,7 +29,8 @@ class PeriodicTask:
         self._first_after = first_after
         self._stopped = threading.Event()
         self._due = threading.Event()
-        self._failing = False
+        # Why the last round failed; empty when it did not.
+        self._failure: dict[str, str] = {}
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -41,12 +38,7 @@ class PeriodicTask:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends after the current round, and waits for it, at most 2 seconds."""
-        self.ask_to_stop()
-        self.ended(_STOP_SECONDS)
-
-    def ask_to_stop(self) -> None:
-        """Ends after the current round without waiting for it; for rounds that only read."""
+        """Ends after the current round; `ended` waits for that. A process stops many tasks within one deadline."""
         self._stopped.set()
         self._due.set()
 
@@ -78,13 +70,14 @@ class PeriodicTask:
                 self._round()
             # No error may end the task, because nothing would begin it again.
             except Exception as e:
-                # The first of a row is a warning; those that follow would only fill the log.
-                (log.debug if self._failing else log.warning)(
-                    "background work failed", task=self.name, after_seconds=time.monotonic() - began, **reason_of(e)
+                reason = reason_of(e)
+                # The same failure again and again would only fill the log.
+                (log.debug if reason == self._failure else log.warning)(
+                    "background work failed", task=self.name, after_seconds=time.monotonic() - began, **reason
                 )
-                self._failing = True
+                self._failure = reason
             else:
-                if self._failing:
+                if self._failure:
                     log.info("background work goes on", task=self.name)
-                self._failing = False
+                self._failure = {}
             pause = self._seconds

@@ -77,7 +77,7 @@ class LagMeter:
 
     def stop(self) -> None:
         """Stops measuring, and does not wait for a source that hangs; the last answer stays."""
-        self._task.ask_to_stop()
+        self._task.stop()
 
     def measure(self) -> None:
         """Asks the source once."""

@@ -157,10 +157,10 @@ class Quarantine:
                 row_ids.append(row["_id"])
         return all(self._try_row(each_id) for each_id in reversed(row_ids))
 
-    def round(self) -> None:
-        """Tries the rows that are due, in order, then those that have waited behind them."""
+    def round(self, running: Callable[[], bool] = lambda: True) -> None:
+        """Tries the rows that are due, in order, then those that have waited behind them, while `running()`."""
         self._rows.release_unblocked()
-        while self._rows.has_due() and self._try_due_rows():
+        while self._rows.has_due() and self._try_due_rows(running):
             pass
         counts: dict[str, int] = dict.fromkeys(self._handlers, 0)
         for feed in self._rows.feeds():
@@ -168,11 +168,13 @@ class Quarantine:
         for feed, count in counts.items():
             _ITEMS.labels(feed).set(count)
 
-    def _try_due_rows(self) -> bool:
+    def _try_due_rows(self, running: Callable[[], bool]) -> bool:
         """Tries each row that is due and that no row before it blocks. Returns whether one was resolved."""
         resolved = False
         blocked: set[tuple[str, str]] = set()
         for row in self._rows.in_order():
+            if not running():
+                return False
             keys = {(row["feed"], key) for key in row["keys"]}
             if blocked.isdisjoint(keys) and self._rows.is_due(row) and self._try_row(row["_id"]):
                 resolved = True
@@ -226,7 +228,7 @@ class QuarantineRetrier(PeriodicTask):
         if not self._prepared:
             self._quarantine.prepare()
             self._prepared = True
-        self._quarantine.round()
+        self._quarantine.round(lambda: not self.stopping)
 
 
 def message_handler(parts: FeedParts, apply: Callable[[UnitOfWork, Any], None]) -> Handler:

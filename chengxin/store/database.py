@@ -76,7 +76,7 @@ _CLOSING_SECONDS: Final = 1.0
 
 
 class Store:
-    """A service's own database. All other code of the service reaches Mongo through its `store.py`, which uses this."""
+    """A service's own database. All other code of the service reaches Mongo through its `store/`, which uses this."""
 
     def __init__(self, uri: str, service: str, clock: Clock) -> None:
         self.client: MongoClient[RawDocument] = MongoClient(

@@ -91,9 +91,14 @@ class Documents(Generic[D]):
         return row
 
     def replace(self, document: D, session: ClientSession | None = None) -> None:
-        """Writes a document, new or in the place of that with its key. Raises `ValidationError`."""
+        """Writes a document, new or in the place of that with its key. Raises `ValidationError`.
+
+        What is not declared stays as it is stored: a process of another version may have written it.
+        """
         row = stored_form(document)
-        self.collection.replace_one({"_id": row["_id"]}, row, upsert=True, session=session)
+        before = self.collection.find_one({"_id": row["_id"]}, session=session) or {}
+        undeclared = {} if self._class._dynamic else {n: v for n, v in before.items() if n not in self._names}
+        self.collection.replace_one({"_id": row["_id"]}, row | undeclared, upsert=True, session=session)
 
     def delete(self, key: Any, session: ClientSession | None = None) -> bool:
         """Deletes the document with this key. Returns whether there was one."""

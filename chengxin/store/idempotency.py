@@ -54,9 +54,9 @@ class Answers:
         asked = digest(request)
         known = self._answers.find_one({"_id": name}, session=unit.session)
         if known is not None:
+            repeat()
             if known["asked"] != asked:
                 raise IDEMPOTENCY_CONFLICT(key=name.partition("\0")[2])
-            repeat()
             unit.without_event("a repeat gets the first answer")
             return Once(dict(known["answer"]))
         done = carry_out()

@@ -38,6 +38,8 @@ class AgreementRow(EmbeddedDocument):
 
     purpose = StringField(required=True)
     number = StringField(required=True)
+    # What another version stores beside it keeps nobody from reading it.
+    meta: Final = {"strict": False}
 
 
 class ClientRow(Document):

@@ -58,7 +58,13 @@ def revoke(ctx: GatewayContext, caller: Principal, verifier: Verifier, proof: Cl
 
     It does nothing for a token that is not good. Raises CLIENT_NOT_AUTHENTICATED.
     """
-    client = authenticate(ctx, proof) if proof.assertion or proof.client_id else None
+    try:
+        client = authenticate(ctx, proof) if proof.assertion or proof.client_id else None
+    except Problem as refusal:
+        # The id of a client that is not registered may be any text, so it is not put on record.
+        details = {"code": refusal.code}
+        ctx.audit.record(ctx.audit.event(Act.TOKEN_REVOKED, caller, outcome="refused", details=details))
+        raise
     try:
         named = verifier.verify(token)
     except Problem:

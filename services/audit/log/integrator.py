@@ -69,7 +69,7 @@ class Integrator:
     def stop(self) -> None:
         """Ends after the current batch."""
         self._task.stop()
-        # A batch of a thousand entries may take longer than a task waits by itself, and the store is closed next.
+        # The store is closed next.
         self._task.ended(_WAIT_SECONDS)
 
     @property

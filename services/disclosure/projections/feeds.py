@@ -159,6 +159,9 @@ class Feeds:
         self._lease_task.stop()
         for followed in self.followed:
             followed.meter.stop()
+        # No follower is started, and no lease renewed, once those are given up below.
+        for task in (self._sharing_task, self._lease_task):
+            task.ended(2 * BEAT_SECONDS)
         with self._lock:
             self._stop_followers(list(self._followers))
         try:

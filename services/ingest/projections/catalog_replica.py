@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from cachetools import LRUCache, cachedmethod
 from google.protobuf.json_format import MessageToDict
+from pymongo.client_session import ClientSession
 
 from chengxin.store.database import UnitOfWork
 from chengxin.values.workdays import CalendarYear, WorkCalendar
@@ -69,9 +70,9 @@ class CatalogReplica:
                 CalendarYear.of(year.year, year.announced, year.days_off, year.days_worked)
                 self._store.put_calendar_year(year.year, days, unit.session)
 
-    def in_force(self, code: str, today: str) -> DeliveryEntry | None:
+    def in_force(self, code: str, today: str, session: ClientSession | None = None) -> DeliveryEntry | None:
         """Returns the version of an entry in force on a Shanghai date; None when there is none."""
-        return next((e for e in self.versions(code) if e.in_force(today)), None)
+        return next((e for e in self.versions(code, session) if e.in_force(today)), None)
 
     def heads(self) -> list[DeliveryEntry]:
         """Returns every version of every entry, by code and version, without items."""
@@ -110,9 +111,9 @@ class CatalogReplica:
             for row in self._store.calendar_years()
         )
 
-    def versions(self, code: str) -> list[DeliveryEntry]:
+    def versions(self, code: str, session: ClientSession | None = None) -> list[DeliveryEntry]:
         """Returns every published version of an entry, newest first."""
-        return [self._parse(entry) for entry in self._store.entry_versions(code)]
+        return [self._parse(entry) for entry in self._store.entry_versions(code, session)]
 
     @cachedmethod(attrgetter("_entries"), key=_stored_version, lock=attrgetter("_lock"))
     def _parse(self, stored: dict[str, Any]) -> DeliveryEntry:

@@ -46,9 +46,9 @@ class IngestStore:
         """Makes the collections and their indexes. A second call changes nothing."""
         self.store.create(documents.ALL)
 
-    def entry_versions(self, code: str) -> list[RawDocument]:
+    def entry_versions(self, code: str, session: ClientSession | None = None) -> list[RawDocument]:
         """Returns every published version of an entry, newest first."""
-        return [row["entry"] for row in self.entries.find({"code": code}).sort("version", -1)]
+        return [row["entry"] for row in self.entries.find({"code": code}, session=session).sort("version", -1)]
 
     def entry_heads(self) -> list[RawDocument]:
         """Returns every published version of every entry, without its items and their rules."""

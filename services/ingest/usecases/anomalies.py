@@ -292,6 +292,8 @@ class QualityInspector:
         """Counts what there is and searches it; on a day without a search, even an earlier day, all series."""
         while not self.task.stopping and (counted := count_or_set_aside(self._ctx, self._quarantine)).rows:
             self._unsearched |= counted.series
+        if self.task.stopping:
+            return
         if self._ctx.quality.state().get("searched_on") != self._ctx.clock.today().isoformat():
             recompute(self._ctx, _OWN)
         elif self._unsearched:

@@ -40,7 +40,7 @@ def remember(ctx: IngestContext, caller: Principal, entry_code: str, columns: Ma
     details = {"columns": len(wanted), "digest": digest(canonical(wanted))}
 
     def work(unit: UnitOfWork) -> None:
-        authorise((entry,), entry.code)
+        authorise(versions_in_force(ctx, entry.code, unit), entry.code)
         ctx.store.providers.keep_mapping(caller.org, entry.code, wanted, ctx.clock.now(), unit.session)
         unit.record(ctx.audit.event(Act.MAPPING_CHANGED, caller, entries=[entry.code], details=details).encode())
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import NOT_FOUND, Problem
+from chengxin.store.database import UnitOfWork, session_of
 from services.ingest.context import IngestContext
 from services.ingest.domain.catalog_entry import DeliveryEntry
 from services.ingest.domain.submission import NOT_A_PROVIDER
@@ -26,7 +27,7 @@ def provides(
     return NOT_A_PROVIDER(org=caller.org or "-", entry=entry_code)
 
 
-def versions_in_force(ctx: IngestContext, entry_code: str) -> Sequence[DeliveryEntry]:
+def versions_in_force(ctx: IngestContext, entry_code: str, unit: UnitOfWork | None = None) -> Sequence[DeliveryEntry]:
     """The version of an entry in force today, where there is one: `provides` judges it."""
-    entry = ctx.directory.in_force(entry_code, ctx.clock.today().isoformat())
+    entry = ctx.directory.in_force(entry_code, ctx.clock.today().isoformat(), session_of(unit))
     return (entry,) if entry else ()

@@ -241,14 +241,14 @@ def declare_nothing(ctx: IngestContext, caller: Principal, declaration: Declarat
 
     Raises DELIVERY_ENTRY_UNKNOWN, NOT_A_PROVIDER, PERIOD_UNKNOWN, PERIOD_NOT_OVER.
     """
-    versions = authorise(ctx.directory.versions(declaration.entry), declaration.entry)
+    authorise(ctx.directory.versions(declaration.entry), declaration.entry)
     picture = QualityPicture(ctx, caller.org)
     owed = picture.owed[caller.org, declaration.entry]
     periods = _meant(picture, owed, declaration)
     by = caller.client_id or caller.sub
 
     def load(unit: UnitOfWork) -> Sequence[DeliveryEntry]:
-        return authorise(versions, declaration.entry)
+        return authorise(ctx.directory.versions(declaration.entry, unit.session), declaration.entry)
 
     def work(unit: UnitOfWork, _: Sequence[DeliveryEntry]) -> list[str]:
         at, today = rfc3339(ctx.clock.now()), picture.today.isoformat()

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+import structlog
 
 from chengxin.concurrency.periodic_task import PeriodicTask
 
@@ -22,6 +23,44 @@ def test_a_round_follows_a_failed_one() -> None:
     assert enough.wait(10)
     task.stop()
     assert task.ended(10)
+
+
+def test_a_new_reason_is_told_and_the_same_one_once() -> None:
+    errors: list[Exception] = [OSError("away"), OSError("away"), ValueError("a mistake"), ValueError("a mistake")]
+    enough = threading.Event()
+
+    def round_() -> None:
+        if not errors:
+            return enough.set()
+        raise errors.pop(0)
+
+    with structlog.testing.capture_logs() as logged:
+        task = PeriodicTask("failing", round_, 0)
+        task.start()
+        assert enough.wait(10)
+        task.stop()
+        assert task.ended(10)
+    told = [(line["log_level"], line.get("error", "")) for line in logged if line["log_level"] != "debug"]
+    assert told == [("warning", "OSError"), ("warning", "ValueError"), ("info", "")]
+
+
+def test_many_stop_within_one_deadline() -> None:
+    go_on, begun = threading.Event(), threading.Semaphore(0)
+
+    def round_() -> None:
+        begun.release()
+        go_on.wait()
+
+    tasks = [PeriodicTask(f"long-{number}", round_, 0) for number in range(3)]
+    for task in tasks:
+        task.start()
+        assert begun.acquire(timeout=10)
+    for task in tasks:
+        task.stop()
+    # Each is asked before any is waited for.
+    assert all(task.stopping and not task.ended(0) for task in tasks)
+    go_on.set()
+    assert all(task.ended(10) for task in tasks)
 
 
 def test_it_begins_at_once_or_later_and_a_wake_does_not_wait() -> None:

@@ -89,7 +89,8 @@ def test_a_client_without_roles_and_keys_is_kept(store: Store) -> None:
 
 def test_a_client_of_an_older_version_is_read_and_registered_again(store: Store) -> None:
     store.db["clients"].insert_one(
-        {"_id": "bank", "name": "Old", "org": "", "region": "", "jwks": [], "roles": [], "agreements": []}
+        {"_id": "bank", "name": "Old", "org": "", "region": "", "jwks": [], "roles": []}
+        | {"agreements": [{"purpose": "lending", "number": "1", "forgotten": 1}]}
         | {"legal_bases": [], "suspended": True, "forgotten": 1}
     )
     found = Accounts(store, RING)
@@ -99,6 +100,8 @@ def test_a_client_of_an_older_version_is_read_and_registered_again(store: Store)
     assert store.transact(lambda unit: found.save_client(CLIENT, unit))
     [row] = kept(store, "clients")
     assert (row["name"], row["suspended"]) == ("A bank", True)
+    # A gateway of another version beside this one may need it.
+    assert row["forgotten"] == 1
 
 
 def test_officers_and_citizens(store: Store) -> None:
