@@ -143,7 +143,7 @@ def _messages(world: PolicyWorld, method: str) -> list[Any]:
 def _caller(world: PolicyWorld, row: dict[str, Any]) -> Caller:
     if follower := FOLLOWERS.get(row["face"].rpartition("/")[2]):
         return world.caller(Role.SERVICE, world.owner, sub=follower, client_id=follower)
-    if "roles" not in row:
+    if not row.get("roles"):
         return world.serving(row, Role.PUBLIC, world.owner)
     for role in (Role.PROVIDER, Role.SUBJECT, Role.CENTRE, Role.AUTHORITY, Role.SERVICE):
         if role in row["roles"]:
