@@ -137,7 +137,7 @@ def _edges(
         Description(settings.issuer, _http_addresses(settings)),
         verifier,
         _provider(settings),
-        Operations(ctx.audit, quarantine),
+        operations=Operations(ctx.audit, quarantine),
     )
     rates = (settings.client_rate, settings.address_rate, settings.proof_rate)
     limits = RateLimits(*(Limiter(rate, 2 * rate) for rate in rates))

@@ -7,8 +7,7 @@ from typing import Any
 import pymongo.monitoring
 from mongoengine.errors import FieldDoesNotExist, ValidationError
 
-from chengxin.store.documents import DocumentClass, collection_name, stored_form
-from chengxin.values.document import RawDocument
+from chengxin.store.documents import DocumentClass, collection_name
 from gateway.store import accounts, administration
 from services.audit.store import log
 from services.catalog.store import catalog
@@ -78,8 +77,9 @@ def misfits(service: str, database: Any, names: Iterable[str], most: int) -> Ite
             continue
         for row in database[name].find().limit(most):
             try:
-                declared[base]._from_son(row).validate(clean=False)
-                if declared[base] in REWRITTEN and _rewritten(declared[base], row) != row:
+                document = declared[base]._from_son(row)
+                document.validate(clean=False)
+                if declared[base] in REWRITTEN and document.to_mongo() != row:
                     yield f"{name}: {row['_id']} is not written again as it is read"
             except (FieldDoesNotExist, ValidationError, TypeError, ValueError) as e:
                 yield f"{name}: {type(e).__name__}: {str(e)[:300]}"
@@ -96,7 +96,3 @@ def must_fit(service: str, database: Any) -> None:
 def forget_writes(database: Any) -> None:
     """What was written until now was looked at elsewhere."""
     WRITES.seen.pop(database.name, None)
-
-
-def _rewritten(document: DocumentClass, row: RawDocument) -> RawDocument:
-    return stored_form(document._from_son(row))

@@ -50,12 +50,14 @@ def _sections() -> Iterator[str]:
 
 def _act(act: "Act", rules: "list[Rule]") -> str:
     about = item(f"`{act}`: {act.zh}. {act.en}.")
-    for rule in rules[:1]:
+    # Several use cases may have the same act, and the same thing to say of it.
+    lines: dict[str, None] = {}
+    for rule in rules:
         roles = ", ".join(sorted(rule.roles)) or f"open to all ({rule.open_to_all})"
         kind = "changes something" if rule.changes else "answers a query"
         event = f"no event, because {rule.unrecorded}" if rule.unrecorded else kind
-        about += item(f"{roles}; Art. {', '.join(rule.articles)}; {event}", 2)
-    return about
+        lines[item(f"{roles}; Art. {', '.join(rule.articles)}; {event}", 2)] = None
+    return about + "".join(lines)
 
 
 if __name__ == "__main__":

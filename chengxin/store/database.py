@@ -127,7 +127,7 @@ class Store:
             collection = self.db[name(document)]
             declared = indexes(document)
             if declared and collection.name in existing:
-                declared = missing_indexes(document, collection)
+                declared = missing_indexes(declared, collection)
             if declared:
                 # One command makes all of them, and the collection.
                 collection.create_indexes(declared)
@@ -283,15 +283,16 @@ class Store:
         It is read for a repeat, too: whoever may no longer act on it does not get the answer from when that was allowed.
         """
 
-        def carry_out(unit: UnitOfWork) -> Once[T]:
-            value = work(unit, load(unit))
-            return Once(keep(value), value)
+        def attempt(unit: UnitOfWork) -> Once[T]:
+            loaded = load(unit)
 
-        def first_time(unit: UnitOfWork) -> Once[T]:
-            name = f"{caller}\0{key}"
-            return self._answers.first_or_repeat(unit, name, request, lambda: load(unit), lambda: carry_out(unit))
+            def carry_out() -> Once[T]:
+                value = work(unit, loaded)
+                return Once(keep(value), value)
 
-        return self.transact(first_time if key else carry_out)
+            return self._answers.first_or_repeat(unit, caller, key, request, carry_out) if key else carry_out()
+
+        return self.transact(attempt)
 
     def rows(self, after: int, limit: int = 200) -> list[OutboxRow]:
         """Committed transactions after a position, in order. Raises FEED_POSITION_UNKNOWN."""
@@ -325,7 +326,7 @@ class Store:
         self._positions.update_one({"_id": of}, begun, upsert=True, session=session)
 
     def close(self) -> None:
-        """Closes the connections; the same service may then be connected to another store."""
+        """Closes the connections."""
         self._left.close()
         # It says good-bye to the store, which may not answer.
         with within(_CLOSING_SECONDS):

@@ -97,7 +97,7 @@ class Documents(Generic[D]):
         """
         row = stored_form(document)
         before = self.collection.find_one({"_id": row["_id"]}, session=session) or {}
-        undeclared = {} if self._class._dynamic else {n: v for n, v in before.items() if n not in self._names}
+        undeclared = {n: v for n, v in before.items() if n not in self._names}
         self.collection.replace_one({"_id": row["_id"]}, row | undeclared, upsert=True, session=session)
 
     def delete(self, key: Any, session: ClientSession | None = None) -> bool:
@@ -106,9 +106,7 @@ class Documents(Generic[D]):
 
     def read(self, row: RawDocument) -> D:
         """Reads a stored document. What is not declared, of another version say, is left out."""
-        if not self._class._dynamic:
-            row = {name: value for name, value in row.items() if name in self._names}
-        document: D = self._class._from_son(row)
+        document: D = self._class._from_son({n: v for n, v in row.items() if n in self._names})
         return document
 
 
@@ -136,10 +134,10 @@ def indexes(document: DocumentClass) -> list[IndexModel]:
     return [IndexModel(spec["fields"], **{name: spec[name] for name in spec if name != "fields"}) for spec in specs]
 
 
-def missing_indexes(document: DocumentClass, collection: Collection[RawDocument]) -> list[IndexModel]:
-    """Those of the declared indexes that a collection does not have in this form."""
+def missing_indexes(declared: Sequence[IndexModel], collection: Collection[RawDocument]) -> list[IndexModel]:
+    """Those of these indexes that a collection does not have in this form."""
     there = [_form(index) for index in collection.list_indexes()]
-    return [index for index in indexes(document) if _form(index.document) not in there]
+    return [index for index in declared if _form(index.document) not in there]
 
 
 def _form(index: Mapping[str, Any]) -> RawDocument:

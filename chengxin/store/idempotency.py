@@ -42,21 +42,20 @@ class Answers:
     def first_or_repeat(
         self,
         unit: UnitOfWork,
-        name: str,
+        caller: str,
+        key: str,
         request: bytes,
-        repeat: Callable[[], object],
         carry_out: Callable[[], Once[T]],
     ) -> Once[T]:
-        """The kept answer to a request of this name after `repeat`; else what `carry_out` makes of it, which is kept.
+        """The kept answer to a request under this key of a caller; else what `carry_out` makes of it, which is kept.
 
-        Raises IDEMPOTENCY_CONFLICT when another request had this name.
+        Raises IDEMPOTENCY_CONFLICT when another request had this key.
         """
-        asked = digest(request)
+        name, asked = f"{caller}\0{key}", digest(request)
         known = self._answers.find_one({"_id": name}, session=unit.session)
         if known is not None:
-            repeat()
             if known["asked"] != asked:
-                raise IDEMPOTENCY_CONFLICT(key=name.partition("\0")[2])
+                raise IDEMPOTENCY_CONFLICT(key=key)
             unit.without_event("a repeat gets the first answer")
             return Once(dict(known["answer"]))
         done = carry_out()

@@ -143,10 +143,10 @@ def must_be_authorised(run: Account) -> None:
 def must_allow_commit(events: int, eventless: str) -> None:
     """Raises `NotOnRecord` for a transaction of a command that changes something and has no event, and `NotAuthorised`
     for one that acts on what its rule was not asked about."""
-    run = _running.get()
-    if run is not None and run.changes:
-        must_be_authorised(run)
-    if run is not None and run.changes and not events and not eventless:
+    if (run := _running.get()) is None or not run.changes:
+        return
+    must_be_authorised(run)
+    if not events and not eventless:
         raise NotOnRecord(f"{run.act}: a transaction without an audit event")
 
 

@@ -92,7 +92,7 @@ def escape_formula(cell: str) -> str:
 
 
 def unescape_formula(cell: str) -> str:
-    """A cell of a rejects file without the mark that `escape_formula` added, so that no spreadsheet evaluates it."""
+    """A cell of a rejects file without the mark by which `escape_formula` keeps spreadsheets from evaluating it."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 

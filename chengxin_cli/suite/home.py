@@ -3,11 +3,12 @@
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 import click
 from cryptography.hazmat.primitives import serialization
@@ -16,6 +17,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from chengxin.auth.access_tokens import load_private_key
 from chengxin.store.field_encryption import KeyRing
 from chengxin.values.jwk import public_jwk
+
+# How long a suite that starts waits for commands that only look whether one runs.
+_LOOKING_SECONDS: Final = 5.0
 
 SERVICES = ("catalog", "ingest", "disclosure", "objection", "audit")
 PROCESSES = (*SERVICES, "gateway")
@@ -158,8 +162,10 @@ def lock_home(home: Home) -> Iterator[None]:
     home.path.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (home.path / "lock").open("a+") as lock:
         # While another command looks whether a suite runs, it has the lock shared for a moment.
-        while not (locked := _take(lock, fcntl.LOCK_EX)) and _take(lock, fcntl.LOCK_SH):
+        deadline = time.monotonic() + _LOOKING_SECONDS
+        while not (locked := _take(lock, fcntl.LOCK_EX)) and time.monotonic() < deadline and _take(lock, fcntl.LOCK_SH):
             fcntl.flock(lock, fcntl.LOCK_UN)
+            time.sleep(0.01)
         if not locked:
             lock.seek(0)
             raise click.ClickException(

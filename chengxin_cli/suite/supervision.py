@@ -23,9 +23,9 @@ from chengxin_cli.suite.home import PDEATHSIG, Home, parent_environment, write_p
 _GROUPS: Final = ("stores", "services", "edge")
 _DOWN: Final = {"BACKOFF", "FATAL"}
 # The errors of a supervisor that is starting or does not run.
-UNREACHABLE: Final = (OSError, xmlrpc.client.Error, http.client.HTTPException)
-# The same without its refusals of a call (`Fault`), each of which has a meaning of its own.
 _AWAY: Final = (OSError, xmlrpc.client.ProtocolError, xmlrpc.client.ResponseError, http.client.HTTPException)
+# The same with its refusals of a call, for those who only ask how it is.
+UNREACHABLE: Final = (*_AWAY, xmlrpc.client.Fault)
 # The supervisor's codes of the refusals that are expected (`supervisor.xmlrpc.Faults`, which has no types).
 _SHUTDOWN_STATE: Final = 6
 _SPAWN_ERROR: Final = 50
@@ -109,7 +109,6 @@ class Supervision:
         Without effect on a program that is being started again already, and while the supervisor does not run.
         """
         program = f"{self._programs[name]['group']}:{name}"
-        self._restarted.add(name)
         with contextlib.suppress(*_AWAY), self._rpc() as rpc:
             try:
                 rpc.supervisor.stopProcess(program, False)
@@ -117,6 +116,7 @@ class Supervision:
                 if e.faultCode in (_NOT_RUNNING, _SHUTDOWN_STATE):
                     return
                 raise
+            self._restarted.add(name)
             deadline = time.monotonic() + _ENDING_SECONDS
             while not self._has_ended(rpc, program) and time.monotonic() < deadline:
                 time.sleep(0.1)

@@ -117,10 +117,8 @@ class Proposal:
         void = self.state == "open" and now >= self.proposed_at + timedelta(days=PROPOSAL_DAYS)
         return replace(self, state="void") if void else self
 
-    def refusal(self, caller: Principal, approve: bool) -> ProblemType | None:
-        """Returns why this officer may not decide, or None. The proposer may take the proposal back, not approve it."""
-        if not approve:
-            return None
+    def refusal_of_approval(self, caller: Principal) -> ProblemType | None:
+        """Returns why this officer may not approve, or None. To reject is to leave things as they are, and open to all."""
         if caller.sub == self.proposed_by or (self.kind == "officer" and caller.sub == f"officer:{self.target}"):
             return FOUR_EYES
         if Role.SUPERVISOR in self.grants.roles and Role.SUPERVISOR not in caller.roles:

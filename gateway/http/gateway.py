@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from flask import Response, render_template, request
 from flask_openapi3.models.tag import Tag
@@ -108,7 +108,8 @@ def make_own_app(
     describe: Callable[[dict[str, Any]], dict[str, Any]],
     verifier: Verifier | None = None,
     provider: IdentityProvider | None = None,
-    operations: Operations | None = None,
+    *,
+    operations: Operations,
 ) -> OpenAPI:
     """Returns the app. `ready()` gives the state of each service, `describe(own)` the whole interface with this part.
 
@@ -118,7 +119,7 @@ def make_own_app(
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
     app.template_folder = str(Path(__file__).parents[1] / "templates")
     _add_operations(app, ready, describe)
-    add_operations(app, "gateway", cast(Operations, operations))
+    add_operations(app, "gateway", operations)
     _add_oauth(app, ctx)
     _add_revocation(app, ctx, verifier)
     _add_officers(app, ctx)

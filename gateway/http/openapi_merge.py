@@ -67,8 +67,6 @@ def merge(issuer: str, parts: Mapping[str, RawDocument]) -> RawDocument:
             "description": "Public credit information system. Errors are RFC 9457 problem documents with stable codes.",
         },
         "servers": [{"url": issuer}],
-        # A caller without a token is the public. `chengxin policy` shows the roles that an operation takes.
-        "security": [{"bearer": []}, {}],
         "tags": [tags[name] for name in sorted(tags)],
         "paths": {path: paths[path] for path in sorted(paths)},
         "components": {

@@ -42,7 +42,7 @@ def by_a_second_officer(ctx: GatewayContext, caller: Principal, proposal: Propos
     """in the officer's region; another officer proposed it, for another; the role supervisor takes a supervisor"""
     if problem := proposal_in_region(ctx, caller, proposal):
         return problem
-    kind = proposal.refusal(caller, approve=True)
+    kind = proposal.refusal_of_approval(caller)
     return kind() if kind else None
 
 

@@ -6,7 +6,7 @@ from chengxin.auth.access_tokens import Verifier
 from chengxin.auth.executor import open_command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.revocation import Revocation
-from chengxin.errors import Problem
+from chengxin.errors import UNAUTHENTICATED, Problem
 from chengxin.store import on_record
 from chengxin.store.database import UnitOfWork
 from chengxin.values.acts import Act
@@ -56,18 +56,19 @@ def list_revocations(ctx: GatewayContext, _caller: Principal) -> list[dict[str, 
 def revoke(ctx: GatewayContext, caller: Principal, verifier: Verifier, proof: ClientProof, token: str) -> None:
     """A client revokes one of its own tokens, or the holder of a person's token revokes that (RFC 7009).
 
-    It does nothing for a token that is not good. Raises CLIENT_NOT_AUTHENTICATED.
+    It does nothing for a token that is not good. Raises CLIENT_NOT_AUTHENTICATED, UPSTREAM_UNAVAILABLE.
     """
     try:
         client = authenticate(ctx, proof) if proof.assertion or proof.client_id else None
     except Problem as refusal:
-        # The id of a client that is not registered may be any text, so it is not put on record.
-        details = {"code": refusal.code}
-        ctx.audit.record(ctx.audit.event(Act.TOKEN_REVOKED, caller, outcome="refused", details=details))
+        ctx.audit.refused(Act.TOKEN_REVOKED, caller, refusal)
         raise
     try:
         named = verifier.verify(token)
-    except Problem:
+    except Problem as not_verified:
+        # Whether the token is good cannot be known now: nothing was revoked, and the caller has to ask again.
+        if not_verified.type is not UNAUTHENTICATED:
+            raise
         on_record.enter_nothing_new()
         return
     owner = client.client_id if client else PORTAL

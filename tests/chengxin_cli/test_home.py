@@ -24,20 +24,24 @@ def test_a_command_that_looks_for_a_suite_does_not_keep_one_from_starting(tmp_pa
     write_private(home.suite, b"{}")
     with lock_home(home):
         pass
-    enough = threading.Event()
+    enough, looks = threading.Event(), [0, 0]
 
-    def look() -> None:
+    def look(number: int) -> None:
         while not enough.is_set():
             home.addresses()
+            looks[number] += 1
 
-    others = [threading.Thread(target=look) for _ in range(2)]
+    others = [threading.Thread(target=look, args=(number,)) for number in range(2)]
     for other in others:
         other.start()
+    started = 0
     try:
         for _ in range(200):
             with lock_home(home):
-                pass
+                started += 1
     finally:
         enough.set()
         for other in others:
             other.join()
+    assert started == 200
+    assert all(looks)

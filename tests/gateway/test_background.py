@@ -72,13 +72,12 @@ def test_calls_of_revoked_tokens_end_and_health_is_told_whatever_goes_wrong_with
     watch = HealthWatch(healthy, cast(Any, channels), cast(OpenStreams, live), seconds=0)
     watch.start()
     until(lambda: live.looks >= 3, "it goes on")
-    served = {name for name in ("Ingest", "Disclosure", "Objection") if _is_serving(healthy, _full_name(name))}
-    assert served == {"Ingest", "Disclosure", "Objection"}
-    assert not _is_serving(healthy, _full_name("Catalog"))
+    serving = {service: _is_serving(healthy, _full_name(service)) for service in services}
+    assert serving == {service: service != "catalog" for service in services}
     assert _is_serving(healthy, "")
     watch.stop()
     assert not _is_serving(healthy, "")
 
 
-def _full_name(name: str) -> str:
-    return f"chengxin.{name.lower()}.v1.{name}Service"
+def _full_name(service: str) -> str:
+    return f"chengxin.{service}.v1.{service.title()}Service"

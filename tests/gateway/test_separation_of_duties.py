@@ -62,17 +62,15 @@ def _officer(name: str, role: Role = Role.AUTHORITY) -> Principal:
 
 
 def test_neither_who_proposed_nor_whom_it_is_for_approves() -> None:
-    assert _proposal().refusal(_officer("li"), approve=True) is FOUR_EYES
-    assert _proposal("officer", "wang").refusal(_officer("wang"), approve=True) is FOUR_EYES
-    assert _proposal("officer", "wang").refusal(_officer("zhao"), approve=True) is None
-    # To reject is to leave things as they are.
-    assert _proposal().refusal(_officer("li"), approve=False) is None
+    assert _proposal().refusal_of_approval(_officer("li")) is FOUR_EYES
+    assert _proposal("officer", "wang").refusal_of_approval(_officer("wang")) is FOUR_EYES
+    assert _proposal("officer", "wang").refusal_of_approval(_officer("zhao")) is None
 
 
 def test_the_role_supervisor_takes_a_supervisor() -> None:
     proposal = _proposal("officer", "wang", frozenset({Role.SUPERVISOR}))
-    assert proposal.refusal(_officer("zhao"), approve=True) is SUPERVISOR_MUST_APPROVE
-    assert proposal.refusal(_officer("sun", Role.SUPERVISOR), approve=True) is None
+    assert proposal.refusal_of_approval(_officer("zhao")) is SUPERVISOR_MUST_APPROVE
+    assert proposal.refusal_of_approval(_officer("sun", Role.SUPERVISOR)) is None
 
 
 def test_a_proposal_that_nobody_decides_is_void() -> None:

@@ -200,17 +200,9 @@ class running:
             IngestSource(),
             DisclosureSource(),
         )
-        addresses = {
-            "audit_grpc": self._serve(audit_pb2_grpc.add_AuditServiceServicer_to_server, audit),
-            "catalog_grpc": self._serve(catalog_pb2_grpc.add_CatalogServiceServicer_to_server, catalog),
-            "disclosure_grpc": self._serve(disclosure_pb2_grpc.add_DisclosureServiceServicer_to_server, disclosure),
-            "ingest_grpc": self._serve(ingest_pb2_grpc.add_IngestServiceServicer_to_server, ingest),
-        }
-        settings = Settings(
-            mongo_uri=SecretStr(self._uri), http_listen="-", grpc_listen="-", key_file=Path("-"), **addresses
-        )
+        settings = self._settings(audit, catalog, ingest, disclosure)
         store = Store(self._uri, "objection", clock)
-        audit_stub = audit_pb2_grpc.AuditServiceStub(make_channel(addresses["audit_grpc"]))
+        audit_stub = audit_pb2_grpc.AuditServiceStub(make_channel(settings.audit_grpc))
         trail, quarantine = AuditTrail("objection", audit_stub, tuple, clock), Quarantine(store, clock)
         relay = Relay(store, audit_stub, tuple, quarantine)
         self._assembly = WiredService(
@@ -253,6 +245,17 @@ class running:
             self._uri,
             self._keys,
         )
+
+    def _settings(self, audit: Any, catalog: Any, ingest: Any, disclosure: Any) -> Settings:
+        """The settings of a service that reaches these, which are served from now on."""
+        addresses = {
+            "audit_grpc": self._serve(audit_pb2_grpc.add_AuditServiceServicer_to_server, audit),
+            "catalog_grpc": self._serve(catalog_pb2_grpc.add_CatalogServiceServicer_to_server, catalog),
+            "disclosure_grpc": self._serve(disclosure_pb2_grpc.add_DisclosureServiceServicer_to_server, disclosure),
+            "ingest_grpc": self._serve(ingest_pb2_grpc.add_IngestServiceServicer_to_server, ingest),
+        }
+        uri = SecretStr(self._uri)
+        return Settings(mongo_uri=uri, http_listen="-", grpc_listen="-", key_file=Path("-"), **addresses)
 
     def __exit__(self, *_: object) -> None:
         for work in self._background:

@@ -3,13 +3,12 @@
 A document has the fields of the JSON of what it keeps, in the same order.
 """
 
-from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Final, TypeVar
 
 from mongoengine import BooleanField, Document, IntField, ListField, StringField
 
-from chengxin.store.database import Once, OutboxRow, Store, UnitOfWork, session_of
+from chengxin.store.database import Store, UnitOfWork, session_of
 from chengxin.store.documents import ObjectField, ObjectListField, fields_of
 from chengxin.values.document import RawDocument
 from chengxin.values.workdays import CalendarYear
@@ -181,6 +180,10 @@ class CatalogStore:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.transact = store.transact
+        self.once = store.once
+        self.once_on = store.once_on
+        self.follow = store.follow
         self._drafts = store.documents(DraftRow)
         self._comments = store.documents(CommentRow)
         self._entries = store.documents(EntryRow)
@@ -193,32 +196,6 @@ class CatalogStore:
     def create_indexes(self) -> None:
         """Makes the collections and their indexes. A second call changes nothing."""
         self.store.create(ALL)
-
-    def once(
-        self, caller: str, key: str, request: bytes, work: Callable[[UnitOfWork], T], keep: Callable[[T], RawDocument]
-    ) -> Once[T]:
-        """Runs `work` as `Store.once` does."""
-        return self.store.once(caller, key, request, work, keep)
-
-    def once_on(
-        self,
-        load: Callable[[UnitOfWork], R],
-        caller: str,
-        key: str,
-        request: bytes,
-        work: Callable[[UnitOfWork, R], T],
-        keep: Callable[[T], RawDocument],
-    ) -> Once[T]:
-        """Loads something and runs `work` on it as `Store.once_on` does."""
-        return self.store.once_on(load, caller, key, request, work, keep)
-
-    def transact(self, work: Callable[[UnitOfWork], T]) -> T:
-        """Runs `work` in a transaction."""
-        return self.store.transact(work)
-
-    def follow(self, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
-        """Yields the committed changes after a position, in order, without end."""
-        return self.store.follow(after, running)
 
     def draft(self, draft_id: str, unit: UnitOfWork | None = None) -> Draft | None:
         """Returns a draft by its id."""

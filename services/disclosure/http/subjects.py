@@ -148,10 +148,10 @@ def _add_reading(app: OpenAPI, ctx: DisclosureContext) -> None:
         summary="Links that are claimed and not made",
         responses={200: LinksAnswer},
     )
-    @serves(disagreements.list_contested_links)
+    @serves(disagreements.list_conflicts)
     def listed(query: PageQuery) -> Response:
         """Oldest first."""
-        found = disagreements.list_contested_links(ctx, caller(), text_after(query.page_token), query.page_size)
+        found = disagreements.list_conflicts(ctx, caller(), text_after(query.page_token), query.page_size)
         place = f"{found[-1].conflict_since} {found[-1].link_id}" if len(found) == query.page_size else ""
         following = encode_page_token(place)
         return answer({"conflicts": found, "next_page_token": following})
@@ -162,10 +162,10 @@ def _add_reading(app: OpenAPI, ctx: DisclosureContext) -> None:
         summary="Subjects of whom providers tell facts differently",
         responses={200: DisagreementsAnswer},
     )
-    @serves(disagreements.list_disputed_subjects)
+    @serves(disagreements.list_disagreements)
     def differing(query: PageQuery) -> Response:
         """Of all subjects, those that differ for the longest time first."""
-        found, following = disagreements.list_disputed_subjects(
+        found, following = disagreements.list_disagreements(
             ctx, caller(), text_after(query.page_token), query.page_size
         )
         token = encode_page_token(following)

@@ -98,7 +98,6 @@ class NameIndex:
         # Whether the index had all names once. It soon takes in what it lacks since then.
         self._whole = False
         self._catch_up_thread: threading.Thread | None = None
-        self._stopped = threading.Event()
         self._ticker = PeriodicTask("search", self._bring_up_to_date, _REFRESH_SECONDS)
         self._remove_temporary: Callable[[], object] = lambda: None
         _CACHE.set(CACHE_BYTES)
@@ -111,7 +110,6 @@ class NameIndex:
 
     def stop(self) -> None:
         """Stops taking in changes."""
-        self._stopped.set()
         self._ticker.stop()
         self._ticker.ended(_ENDING_SECONDS)
         if (thread := self._catch_up_thread) is not None:
@@ -210,7 +208,7 @@ class NameIndex:
 
     def _go_on_beside(self) -> None:
         self._current.clear()
-        if self._catch_up_thread is None and not self._stopped.is_set():
+        if self._catch_up_thread is None and not self._ticker.stopping:
             self._catch_up_thread = threading.Thread(target=self._catch_up, name="search-catch-up", daemon=True)
             self._catch_up_thread.start()
 
@@ -226,7 +224,7 @@ class NameIndex:
         began, position = time.monotonic(), self._opened().position
         try:
             width, count = _FIRST_WIDTH, 0
-            while not self._stopped.is_set():
+            while not self._ticker.stopping:
                 with self._turn:
                     file = self._opened()
                     path, after, newest = file.path, file.position, newest_change(self._store)
@@ -256,7 +254,7 @@ class NameIndex:
         position when all of them are in."""
         count, reached, rows = 0, min(upto, newest), names_changed_in(self._store, after, upto)
         chunk = list(islice(rows, _CHUNK))
-        while not self._stopped.is_set():
+        while not self._ticker.stopping:
             following = list(islice(rows, _CHUNK))
             reached = max(reached, *(row["seq"] for row in chunk), after)
             with self._turn:

@@ -14,7 +14,7 @@ from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.disagreements import Disagreement, DisagreementSummary
 from services.disclosure.domain.entity_resolution import LinkState
 from services.disclosure.domain.record_views import RecordView, View, apply_form, form_of
-from services.disclosure.usecases.query_records import SubjectIdentifier, ref_of
+from services.disclosure.usecases.query_records import NAMED_RECORDS, SubjectIdentifier, ref_of
 from services.disclosure.usecases.subject_identity import (
     CENTRE,
     Identity,
@@ -28,8 +28,6 @@ from services.disclosure.usecases.subject_identity import (
 from services.disclosure.usecases.view_reader import RecordsQuery, disagreed, read, strongest_first
 
 _OVERSEERS: Final = {Role.CENTRE, Role.AUTHORITY}
-# Records that an audit event names at most.
-_NAMED_RECORDS: Final = 20
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class SubjectWithDisagreements:
 
 
 @query(Act.SUBJECT_CONFLICTS_LISTED, roles=CENTRE, articles=("5", "12"))
-def list_contested_links(ctx: DisclosureContext, caller: Principal, after: str, limit: int) -> list[LinkDetails]:
+def list_conflicts(ctx: DisclosureContext, caller: Principal, after: str, limit: int) -> list[LinkDetails]:
     """Lists links that records claim and that are not made, because they would join two subjects; oldest first."""
     ctx = ctx.pinned()
     found = ctx.store.links.conflicts(after, limit)
@@ -57,7 +55,7 @@ def list_contested_links(ctx: DisclosureContext, caller: Principal, after: str, 
 
 
 @query(Act.SUBJECT_DISAGREEMENTS_LISTED, roles=_OVERSEERS, articles=("2", "5"))
-def list_disputed_subjects(
+def list_disagreements(
     ctx: DisclosureContext, caller: Principal, after: str, limit: int
 ) -> tuple[list[SubjectWithDisagreements], str]:
     """Lists subjects on whose facts providers disagree, the oldest disagreements first, without values. Returns also the
@@ -102,7 +100,7 @@ def read_disagreements(
             Act.SUBJECT_CONFLICTS_READ,
             caller,
             subject_refs=refs_of(found),
-            records=list(dict.fromkeys(s.record_id for d in shown for s in d.statements))[:_NAMED_RECORDS],
+            records=list(dict.fromkeys(s.record_id for d in shown for s in d.statements))[:NAMED_RECORDS],
         )
     )
     held = [link for link in found.links if link.state == LinkState.CONFLICT]

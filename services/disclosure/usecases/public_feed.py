@@ -19,6 +19,7 @@ from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.disclosure_period import is_over
 from services.disclosure.domain.record_views import View
 from services.disclosure.projections.public_changes import KIND
+from services.disclosure.usecases.query_records import NAMED_RECORDS
 from services.disclosure.usecases.view_reader import (
     MENDED_SECONDS,
     RECORD_INCOMPLETE,
@@ -34,8 +35,6 @@ _PLACE_BITS: Final = 20
 _ROWS: Final = 200
 # How often one answer looks at that many rows in which there is nothing for the caller.
 _LOOKS: Final = 10
-# An event names so many records; it says how many there were.
-_NAMED_RECORDS: Final = 20
 
 RECORD_NOT_PUBLIC = not_found(
     "RECORD_NOT_PUBLIC",
@@ -218,7 +217,7 @@ def _told(ctx: DisclosureContext, caller: Principal, ask: FeedRequest, window: _
         # Each subject's own first, so that each finds it.
         subject_refs=strongest_first(refs for refs, _ in shown.values()),
         entries=sorted({change.entry_code for change in changes}),
-        records=[change.record_id for change in changes[:_NAMED_RECORDS]],
+        records=[change.record_id for change in changes[:NAMED_RECORDS]],
         details=_details(ask, window.position) | {"changes": len(changes), "public": len(shown)},
     )
     ctx.audit.record(event)

@@ -31,7 +31,7 @@ from services.disclosure.usecases.view_reader import (
 
 EVERYBODY: Final = set(Role)
 # An event names so many records, and says how many there were.
-_NAMED_RECORDS: Final = 20
+NAMED_RECORDS: Final = 20
 _ORGANISATION_CODE_LENGTH: Final = 9
 # Added to the time of the answer, to give back the use of a consent.
 _GIVING_BACK_SECONDS: Final = 0.8
@@ -201,7 +201,7 @@ def search(
         ctx.audit.event(
             Act.SUBJECT_SEARCHED_PUBLIC,
             caller,
-            subject_refs=[listed.ref for listed in page[:_NAMED_RECORDS]],
+            subject_refs=[listed.ref for listed in page[:NAMED_RECORDS]],
             details={"by": "code" if code else "name", "found": total},
         )
     )
@@ -224,7 +224,7 @@ def _answered(
         # The event names all references of the subject, the strongest first, so that it is found under each (Art. 15).
         subject_refs=list(dict.fromkeys((*page.refs, ref))) if ref else [],
         entries=sorted({r.entry_code for r in records}),
-        records=[r.record_id for r in records[:_NAMED_RECORDS]],
+        records=[r.record_id for r in records[:NAMED_RECORDS]],
         details={"records": len(records)},
     )
     ctx.audit.record(event)
