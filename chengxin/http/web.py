@@ -53,6 +53,8 @@ log = structlog.get_logger()
 
 PROBLEM_JSON: Final = "application/problem+json"
 _LONGEST_KEY: Final = 200
+# A version or revision has at most so many digits.
+_VERSION_DIGITS: Final = 9
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _RETRY_SECONDS: Final = 5
 # A parameter of a route, as Flask writes it.
@@ -266,6 +268,20 @@ def idempotency_key() -> str:
     if len(key) > _LONGEST_KEY:
         raise INPUT_INVALID(fields=[FieldError("Idempotency-Key", "length", f"≤ {_LONGEST_KEY}")])
     return key
+
+
+def seen_version(wanted: str) -> int | None:
+    """The version in `If-Match` that the caller has seen; None without one and for `*`.
+
+    Raises INPUT_INVALID, whose message says what is `wanted`.
+    """
+    text = request.headers.get("If-Match", "").strip()
+    if text in ("", "*"):
+        return None
+    number = text.strip('"')
+    if not (number.isascii() and number.isdigit() and len(number) <= _VERSION_DIGITS):
+        raise INPUT_INVALID(fields=[FieldError("If-Match", "etag", wanted)])
+    return int(number)
 
 
 def _open(app: Flask) -> bool:

@@ -21,7 +21,7 @@ class AuditContext:
 
     store: AuditStore
     appender: Appender
-    shelf: LogReader
+    reader: LogReader
     index: SearchIndex
     integrator: Integrator
     signer: CheckpointSigner

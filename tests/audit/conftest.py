@@ -79,7 +79,7 @@ class RunningAudit:
         """Everything that is durable, as it is stored."""
         size = self.ctx.appender.size()
         self.ctx.integrator.wait(size)
-        return self.ctx.shelf.entries(0, size)
+        return self.ctx.reader.entries(0, size)
 
     def size(self) -> int:
         """The size of the latest checkpoint."""

@@ -8,9 +8,9 @@ from chengxin.auth.principal import Role
 _OFFICERS = (Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR)
 # By condition, as the table words it: the code for callers to whom the thing does not belong.
 CONFINED: dict[str, dict[Role, str]] = {
-    "Only the applicant; to others there is no such case.": {Role.SUBJECT: "OBJECTION_UNKNOWN"},
+    "Only the applicant; others are told that there is no such case.": {Role.SUBJECT: "OBJECTION_UNKNOWN"},
     "Only the subject of the record.": {Role.SUBJECT: "NOT_YOUR_RECORD"},
-    "Only the organisation that supplied the record, once it is told to verify; to others there is no such task.": {
+    "Only the organisation that supplied the record, once it is notified; others are told that there is none.": {
         Role.PROVIDER: "OBJECTION_UNKNOWN"
     },
     "a provider reads only its own": {Role.PROVIDER: "NOT_FOUND"},
@@ -24,7 +24,7 @@ CONFINED: dict[str, dict[Role, str]] = {
     },
     "the officer acts for the whole city, not for a county": dict.fromkeys(_OFFICERS, "OUTSIDE_REGION"),
     "the gateway itself asks": {Role.SERVICE: "NOT_THE_GATEWAY"},
-    "the service is disclosure or objection": {Role.SERVICE: "FEED_NOT_FOR_YOU"},
+    **{f"the service is {name}": {Role.SERVICE: "FEED_NOT_FOR_YOU"} for name in ("disclosure", "objection")},
     **{
         f"the {what} lies within the {whose}": dict.fromkeys(_OFFICERS, "OUTSIDE_REGION")
         for what, whose in (

@@ -97,9 +97,10 @@ class PolicyWorld:
 
     def serving(self, row: dict[str, Any], role: Role, side: Side) -> Caller:
         """A caller in a role; for services, the one for which the face is made, or another."""
-        if role is Role.SERVICE and "disclosure or objection" in " ".join(row.get("conditions", ())):
-            name = "disclosure" if side is self.owner else "catalog"
-            return self.caller(role, side, sub=name, client_id=name)
+        for name in ("disclosure", "objection"):
+            if role is Role.SERVICE and f"the service is {name}" in row.get("conditions", ()):
+                service = name if side is self.owner else "catalog"
+                return self.caller(role, side, sub=service, client_id=service)
         return self.caller(role, side)
 
     def path(self, face: str) -> str:

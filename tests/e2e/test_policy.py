@@ -14,7 +14,7 @@ from chengxin.errors import Problem
 from chengxin_cli.gateway_client import Caller
 from gateway.edge.routes import prefix_of
 from tests.city import City
-from tests.e2e.policy_expectations import confined, has_owner, in_order
+from tests.e2e.policy_expectations import CONFINED, confined, has_owner, in_order
 from tests.e2e.policy_world import PolicyWorld, Side
 from tests.support import figure
 
@@ -99,6 +99,8 @@ def test_without_a_token_one_is_the_public_over_http_and_nobody_over_grpc(
 def test_what_belongs_to_somebody_is_not_for_others(
     city: City, table: list[dict[str, Any]], world: PolicyWorld, cells: dict[str, int]
 ) -> None:
+    conditions = {condition for row in table for condition in row.get("conditions", ())}
+    assert CONFINED.keys() <= conditions
     wrong = []
     cells["own and other"] = 0
     for row in in_order([row for row in table if has_owner(row)]):

@@ -45,4 +45,4 @@ def test_the_inspector_counts_beside_the_deliveries(watched: RunningIngest) -> N
     watched.regulator.submits(licences(30), batch=10)
     assert until(lambda: report(watched.centre)["records"]["accepted"] == 30, "it is counted")
     inspector.stop()
-    assert inspector.task.ended(30)
+    assert inspector.ended(30)

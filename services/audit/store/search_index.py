@@ -52,9 +52,9 @@ class _UnsegmentedEntries:
 class SearchIndex:
     """The search index. Only the integrator's thread writes it; any thread may search it."""
 
-    def __init__(self, store: AuditStore, shelf: LogReader) -> None:
+    def __init__(self, store: AuditStore, reader: LogReader) -> None:
         self._store = store
-        self._reader = shelf
+        self._reader = reader
         self._lock = threading.Lock()
         self._segments: list[Segment] = []
         self._fresh = _UnsegmentedEntries()

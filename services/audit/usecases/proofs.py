@@ -54,7 +54,7 @@ def inclusion(ctx: AuditContext, caller: Principal, index: int | None, event_id:
             message = f"序号 {at} 不在其中 / entry {at} is not in it"
             raise INPUT_INVALID(fields=[FieldError("tree_size", "range", message)])
         raise NOT_YET_PUBLISHED(what=event_id or at, retry_after=1)
-    tree = merkle.TileTree(size, ctx.shelf.tile)
+    tree = merkle.TileTree(size, ctx.reader.tile)
     return Inclusion(at, size, tree.leaf(at), tree.inclusion(at), tree.root())
 
 
@@ -64,13 +64,13 @@ def consistency(ctx: AuditContext, caller: Principal, first_size: int, second_si
     second = _size(ctx, "second_size", second_size)
     if not 1 <= first_size <= second:
         raise INPUT_INVALID(fields=[FieldError("first_size", "range", f"1 … {second}")])
-    return Consistency(first_size, second, merkle.TileTree(second, ctx.shelf.tile).consistency(first_size))
+    return Consistency(first_size, second, merkle.TileTree(second, ctx.reader.tile).consistency(first_size))
 
 
 def tile(ctx: AuditContext, wanted: merkle.Tile) -> bytes:
     """Returns the hashes of a tile under the latest checkpoint. Raises TILE_NOT_FOUND."""
     must_exist(ctx, wanted, wanted.path)
-    return ctx.shelf.tile(wanted)
+    return ctx.reader.tile(wanted)
 
 
 def must_exist(ctx: AuditContext, wanted: merkle.Tile, path: str) -> None:

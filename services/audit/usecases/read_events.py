@@ -9,6 +9,7 @@ from chengxin.auth.principal import Principal, Role
 from chengxin.tlog import merkle
 from chengxin.values.acts import Act
 from chengxin.values.document import RawDocument
+from chengxin.values.ids import is_subject_ref
 from services.audit.context import AuditContext
 from services.audit.domain.access_messages import describe_access
 from services.audit.domain.event import EventSearch, LoggedEntry
@@ -28,7 +29,7 @@ def events(ctx: AuditContext, caller: Principal, search: EventSearch, below: int
     """Events by subject, actor, act or time, newest first, with every event that is durable now (Art. 31)."""
     ctx.integrator.wait(ctx.appender.size())
     page = _page(ctx, search, below, size)
-    refs = [search.subject_ref] if _is_subject_ref(search.subject_ref) else []
+    refs = [search.subject_ref] if is_subject_ref(search.subject_ref) else []
     details = {"conditions": search.conditions(), "events": len(page.events)}
     ctx.audit.record(ctx.audit.event(Act.EVENTS_LISTED, caller, subject_refs=refs, details=details))
     return page
@@ -38,7 +39,7 @@ def events(ctx: AuditContext, caller: Principal, search: EventSearch, below: int
 def entries(ctx: AuditContext, caller: Principal, wanted: merkle.Tile) -> bytes:
     """A bundle of entries under the latest checkpoint, to verify the log as a whole (Art. 31)."""
     proofs.must_exist(ctx, wanted, wanted.entries_path)
-    found = ctx.shelf.entries(wanted.start, wanted.start + wanted.width)
+    found = ctx.reader.entries(wanted.start, wanted.start + wanted.width)
     details = {"first": wanted.start, "events": wanted.width}
     ctx.audit.record(ctx.audit.event(Act.ENTRIES_READ, caller, details=details))
     return merkle.pack_bundle([logged.entry for logged in found])
@@ -81,8 +82,4 @@ def access(logged: LoggedEntry, subject_ref: str, language: str) -> RawDocument:
 def _page(ctx: AuditContext, search: EventSearch, below: int, size: int) -> Page:
     indexes = ctx.index.search(search, below, size + 1)
     more = len(indexes) > size
-    return Page(ctx.shelf.entries_at(indexes[:size]), indexes[size - 1] if more else 0)
-
-
-def _is_subject_ref(text: str) -> bool:
-    return len(text) == 28 and text.startswith("s_") and text[2:].isalnum() and text.isascii() and text.islower()
+    return Page(ctx.reader.entries_at(indexes[:size]), indexes[size - 1] if more else 0)

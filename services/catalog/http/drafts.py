@@ -9,13 +9,13 @@ from pydantic import BaseModel, Field
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
-from chengxin.http.web import PageQuery, answer, idempotency_key
+from chengxin.http.web import PageQuery, answer, idempotency_key, seen_version
 from chengxin.values.page_tokens import text_after
 from services.catalog.context import CatalogContext
 from services.catalog.domain.draft import Draft
 from services.catalog.domain.entry_versions import InForcePeriod
 from services.catalog.http import schemas
-from services.catalog.http.responses import EntryPath, page, seen_revision
+from services.catalog.http.responses import EntryPath, page
 from services.catalog.usecases import drafts, publish, review
 from services.catalog.usecases.review import Opinion, Verdict
 
@@ -80,7 +80,7 @@ def _add_writing(app: OpenAPI, ctx: CatalogContext) -> None:
     @serves(drafts.edit)
     def edit_draft(path: DraftPath, body: schemas.EntryBody) -> Response:
         """With If-Match, only the revision that you read is replaced. The draft must be reviewed anew."""
-        revision, key = seen_revision(), idempotency_key()
+        revision, key = seen_version("ETag of the draft / 草案的 ETag"), idempotency_key()
         return draft_answer(drafts.edit(ctx, caller(), path.draft_id, body.content(), revision, key))
 
     @app.get(

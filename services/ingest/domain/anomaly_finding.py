@@ -28,7 +28,7 @@ class FindingState(StrEnum):
 class FindingRemark:
     """A remark on a finding, and the state into which it brought the finding."""
 
-    act: FindingState
+    state: FindingState
     by: str
     # RFC 3339, as it is stored and answered.
     at: str
@@ -36,7 +36,7 @@ class FindingRemark:
 
     def to_dict(self) -> dict[str, str]:
         """Returns the fields for documents and answers."""
-        return {"act": self.act.value, "by": self.by, "at": self.at, "text": self.text}
+        return {"act": self.state.value, "by": self.by, "at": self.at, "text": self.text}
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class AnomalyFinding:
         """Returns the finding with one more remark. Raises FINDING_CLOSED."""
         if self.state is FindingState.CLOSED:
             raise FINDING_CLOSED(finding=self.finding_id)
-        return replace(self, state=remark.act, remarks=(*self.remarks, remark))
+        return replace(self, state=remark.state, remarks=(*self.remarks, remark))
 
     def seen_again(self, figures: Mapping[str, float], at: datetime) -> "AnomalyFinding":
         """Returns the finding as a search finds it now; the same finding when it is closed or has these figures."""

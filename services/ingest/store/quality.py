@@ -73,8 +73,9 @@ class QualityStore:
         return {row["_id"]: row for row in find_among(self.findings, "_id", ids, session=session)}
 
     def put_finding(self, row: RawDocument, session: ClientSession) -> None:
-        """Keeps a finding."""
-        self.findings.replace_one({"_id": row["_id"]}, row, upsert=True, session=session)
+        """Keeps a finding. What another version has stored of it stays."""
+        fields = {name: value for name, value in row.items() if name != "_id"}
+        self.findings.update_one({"_id": row["_id"]}, {"$set": fields}, upsert=True, session=session)
 
     def findings_of(self, wanted: Mapping[str, str], before: Any, limit: int) -> list[RawDocument]:
         """Returns findings with these values, latest first, after the position `before` (first_seen, _id). A `limit` of

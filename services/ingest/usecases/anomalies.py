@@ -268,31 +268,23 @@ def _event(ctx: IngestContext, act: Act, caller: Principal, found: AnomalyFindin
     return ctx.audit.event(act, caller, entries=[found.entry_code], details=details)
 
 
-class QualityInspector:
+class QualityInspector(PeriodicTask):
     """Counts deliveries in the background, and looks for anomalies in each series that got something and every day in
     all series."""
 
     def __init__(self, ctx: IngestContext, seconds: float = 2, quarantine: Quarantine | None = None) -> None:
+        super().__init__("quality-inspector", self.round, seconds, first_after=seconds)
         self._ctx = ctx
         self._quarantine = quarantine or Quarantine(ctx.store.store, ctx.clock)
         self._quarantine.handle(JOB, count_again(ctx))
         # Series that got something and are not searched yet. After a crash the day's search covers them.
         self._unsearched: set[tuple[str, str]] = set()
-        self.task = PeriodicTask("quality-inspector", self.round, seconds, first_after=seconds)
-
-    def start(self) -> None:
-        """Begins in the background."""
-        self.task.start()
-
-    def stop(self) -> None:
-        """Ends after the transaction in hand."""
-        self.task.stop()
 
     def round(self) -> None:
         """Counts what there is and searches it; on a day without a search, even an earlier day, all series."""
-        while not self.task.stopping and (counted := count_or_set_aside(self._ctx, self._quarantine)).rows:
+        while not self.stopping and (counted := count_or_set_aside(self._ctx, self._quarantine)).rows:
             self._unsearched |= counted.series
-        if self.task.stopping:
+        if self.stopping:
             return
         if self._ctx.quality.state().get("searched_on") != self._ctx.clock.today().isoformat():
             recompute(self._ctx, _OWN)

@@ -20,8 +20,9 @@ _LONGEST: Final = 200
 @query(Act.MAPPING_READ, roles={Role.PROVIDER}, articles=("10",), may=provides)
 def mapping(ctx: IngestContext, caller: Principal, entry_code: str) -> dict[str, str]:
     """The provider's own header texts of an entry, with the item code of each; empty when there are none."""
-    authorise(versions_in_force(ctx, entry_code), entry_code)
-    ctx.audit.record(ctx.audit.event(Act.MAPPING_READ, caller, entries=[entry_code]))
+    found = authorise(versions_in_force(ctx, entry_code), entry_code)
+    # A code that no entry has may be any text, so it is not put on record.
+    ctx.audit.record(ctx.audit.event(Act.MAPPING_READ, caller, entries=[entry.code for entry in found]))
     return ctx.store.providers.mapping(caller.org, entry_code)
 
 

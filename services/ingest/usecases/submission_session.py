@@ -35,7 +35,7 @@ class SubmissionSession:
     entry: DeliveryEntry
     provider: EntryProvider
     # The versions of the entry that must name its provider: the one in force, and the one that it is delivered under.
-    versions: Sequence[DeliveryEntry] = ()
+    versions: Sequence[DeliveryEntry]
     # The number of batches that were committed when it was opened.
     committed: int = 0
     # The number of records that was announced, now or when it was begun; 0 when none was.
@@ -62,18 +62,17 @@ def open_delivery(
     Raises NOT_A_PROVIDER, DELIVERY_ENTRY_UNKNOWN, DELIVERY_ENTRY_NOT_IN_FORCE, SUBMISSION_CONFLICT, INPUT_INVALID
     for the header, and what is wrong with its signature.
     """
-    in_force = versions_in_force(ctx, header.entry_code)
-    authorise(in_force, header.entry_code)
     header.checked()
     key = submission_key(caller.org, header.submission_id)
     found = ctx.patiently(lambda: ctx.store.submission(key))
     if found is None:
         today = ctx.clock.today().isoformat()
         entry = ctx.directory.to_deliver(header.entry_code, header.entry_version, today)
+        versions: Sequence[DeliveryEntry] = (entry,)
     else:
         must_be_same(found, header)
         entry = ctx.directory.version(found["entry_code"], found["entry_version"])
-    versions = (*in_force, entry)
+        versions = (*versions_in_force(ctx, entry.code), entry)
     authorise(versions, entry.code)
     provider = entry.provider(caller.org)
     assert provider is not None, "the rule refuses others"

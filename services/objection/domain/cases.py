@@ -7,16 +7,16 @@ from typing import Any, Final
 
 from chengxin.errors import precondition
 from chengxin.values.clock import shanghai_date
-
-# With `as`, because `store/case_mapper.py` imports these names from here.
-from services.objection.domain.case_states import CLOSED, STATE_ZH
-from services.objection.domain.case_states import CaseOutcome as CaseOutcome
-from services.objection.domain.case_states import CaseState as CaseState
-from services.objection.domain.case_states import CentreFinding as CentreFinding
-from services.objection.domain.case_states import Party as Party
-from services.objection.domain.case_states import ProviderFinding as ProviderFinding
-from services.objection.domain.challenged_records import ChallengedRecord as ChallengedRecord
-from services.objection.domain.challenged_records import Correction as Correction
+from services.objection.domain.case_states import (
+    CLOSED,
+    STATE_ZH,
+    CaseOutcome,
+    CaseState,
+    CentreFinding,
+    Party,
+    ProviderFinding,
+)
+from services.objection.domain.challenged_records import ChallengedRecord, Correction
 from services.objection.domain.deadlines import CaseTimetable, Step, StepPeriod
 from services.objection.domain.evidence import Evidence
 from services.objection.domain.texts import required

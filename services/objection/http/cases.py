@@ -11,8 +11,7 @@ from flask_openapi3.openapi import OpenAPI
 from chengxin.auth.admission import Admission
 from chengxin.auth.policy import open_to_all, serves
 from chengxin.auth.request_context import caller
-from chengxin.errors import INPUT_INVALID, FieldError
-from chengxin.http.web import PageQuery, answer, idempotency_key, make_app
+from chengxin.http.web import PageQuery, answer, idempotency_key, make_app, seen_version
 from chengxin.values.page_tokens import encode_page_token, text_after
 from services.objection.context import ActRequest, ObjectionContext
 from services.objection.domain import guideline
@@ -261,15 +260,4 @@ def _file(evidence: Evidence, content: bytes) -> Response:
 
 
 def _act_request() -> ActRequest:
-    return ActRequest(idempotency_key(), _seen_version())
-
-
-def _seen_version() -> int | None:
-    """Returns the version that If-Match names; None without the header and for `*`."""
-    text = request.headers.get("If-Match", "").strip()
-    if text in ("", "*"):
-        return None
-    number = text.strip('"')
-    if not number.isascii() or not number.isdigit():
-        raise INPUT_INVALID(fields=[FieldError("If-Match", "etag", "ETag of the objection / 异议的 ETag")])
-    return int(number)
+    return ActRequest(idempotency_key(), seen_version("ETag of the objection / 异议的 ETag"))

@@ -7,17 +7,9 @@ from typing import Final
 
 from chengxin.store.field_encryption import KeyRing
 from chengxin.values.document import RawDocument
-from services.objection.domain.cases import (
-    Case,
-    CaseOutcome,
-    CaseState,
-    CentreFinding,
-    ChallengedRecord,
-    Correction,
-    Milestone,
-    Party,
-    ProviderFinding,
-)
+from services.objection.domain.case_states import CaseOutcome, CaseState, CentreFinding, Party, ProviderFinding
+from services.objection.domain.cases import Case, Milestone
+from services.objection.domain.challenged_records import ChallengedRecord, Correction
 from services.objection.domain.deadlines import Step, StepPeriod
 from services.objection.domain.evidence import Evidence
 

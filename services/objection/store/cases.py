@@ -1,13 +1,12 @@
 """The objection service's database: cases, their evidence, and what comes from the feeds that the service follows."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from itertools import islice
-from typing import TypeVar
 
 from pymongo import ReturnDocument
 
-from chengxin.store.database import OutboxRow, Store, UnitOfWork, session_of
+from chengxin.store.database import Store, UnitOfWork, session_of
 from chengxin.store.documents import fields_of
 from chengxin.store.field_encryption import KeyRing
 from chengxin.values.document import RawDocument
@@ -19,14 +18,13 @@ from services.objection.domain.deadlines import DEADLINE_UNKNOWN, CaseTimetable,
 from services.objection.store import documents
 from services.objection.store.case_mapper import case_row, read_case
 
-T = TypeVar("T")
-
 
 class ObjectionStore:
     """The service's own database. A `unit` makes a read part of its transaction."""
 
     def __init__(self, store: Store, keys: KeyRing) -> None:
         self.store = store
+        self.follow = store.follow
         self._keys = keys
         self._case_rows = store.documents(documents.CaseRow)
         self._cases = self._case_rows.collection
@@ -41,10 +39,6 @@ class ObjectionStore:
     def create_indexes(self) -> None:
         """Makes the collections and their indexes. A second call changes nothing."""
         self.store.create(documents.ALL)
-
-    def follow(self, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
-        """Yields the committed changes after a position, in order, without end."""
-        return self.store.follow(after, running)
 
     # Cases
 
