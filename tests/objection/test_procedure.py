@@ -179,7 +179,9 @@ def test_an_officer_acts_only_on_the_version_that_was_seen(city: RunningObjectio
     assert (stale.status_code, stale.json["code"]) == (409, "OBJECTION_CHANGED")
     fresh = city.centre.get(path).headers["ETag"]
     assert city.centre.post(f"{path}/accept", {}, **{"If-Match": fresh}).status_code == 200
-    assert city.centre.post(f"{path}/accept", {}, **{"If-Match": "x"}).status_code == 400
+    for wrong in ("x", '"' + "9" * 5000 + '"'):
+        refused = city.centre.post(f"{path}/accept", {}, **{"If-Match": wrong})
+        assert (refused.status_code, refused.json["errors"][0]["field"]) == (400, "If-Match")
 
 
 def test_those_who_follow_learn_each_state(city: RunningObjection) -> None:
