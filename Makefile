@@ -13,8 +13,8 @@ unexport PYTHONDONTWRITEBYTECODE
 run: $(VENV)/.runtime
 	$(BIN)/python -I chengxin_cli/suite/pdeathsig.py $(BIN)/chengxin up --demo
 
-# Two at a time, in the groups and the order of tests/conftest.py.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+# Two at a time, by files and in the order of tests/conftest.py.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 test: $(VENV)/.dev
 	$(PYTEST) -m "not long and not compose and not rounds"

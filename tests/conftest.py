@@ -3,10 +3,12 @@
 import functools
 import pickle
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import flask_openapi3.utils
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.city import City, running_city
 from tests.support import Issuer, store_daemon
@@ -24,17 +26,37 @@ def _described(model: Any, mode: Any) -> bytes:
 flask_openapi3.utils.get_model_schema = lambda model, mode="validation": pickle.loads(_described(model, mode))
 
 
+class FileScheduling(LoadScopeScheduling):
+    """One worker runs a file of tests, and one worker runs all that share the city, whose suite so starts once.
+
+    The option `--dist loadgroup` does nothing under pytest 9.2 and pytest-xdist 3.8 (pytest-xdist issue 1386): it put
+    the tests of a file on both workers, and each made the fixtures of the file, its suite too.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return "city" if _shares_the_city(self.config.rootpath / path) else path
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
+    """Called by pytest-xdist in the process that gives out the tests, which has not collected any."""
+    return FileScheduling(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file of tests is run by one worker (`--dist loadgroup`), and by one all that share the city: its suite starts
-    once, and first, while the other worker runs everything else. Other files that start whole suites come last."""
-    shared = {item.path for item in items if "city" in getattr(item, "fixturenames", ()) and _starts_suites(item)}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("city" if item.path in shared else str(item.path)))
-    items.sort(key=lambda item: 0 if item.path in shared else 2 if _starts_suites(item) else 1)
+    """Tests that share the city come first, while the other worker runs everything else. Other files that start whole
+    suites come last."""
+    items.sort(key=lambda item: 0 if _shares_the_city(item.path) else 2 if _starts_suites(item.path) else 1)
 
 
-def _starts_suites(item: pytest.Item) -> bool:
-    return item.path.parent.name in ("demo", "e2e", "compose")
+def _starts_suites(file: Path) -> bool:
+    return file.parent.name in ("demo", "e2e", "compose")
+
+
+@functools.cache
+def _shares_the_city(file: Path) -> bool:
+    text = file.read_text()
+    return _starts_suites(file) and "city: City" in text and "def city(" not in text
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The tools that write documents from the code: they name everything, and notice when a document is stale."""
 
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
@@ -7,24 +8,24 @@ from pathlib import Path
 import pytest
 
 from chengxin.values.acts import Act
-from tests.tools.loading import ROOT
+from tests.tools.loading import ROOT, tool
 
 TOOLS = ("list_errors", "list_acts")
 
 
-def _run(tool: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def _run(name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     # A process of its own: which part a code belongs to is told by what has not been imported before.
-    command = [sys.executable, str(ROOT / f"tools/{tool}.py"), *arguments]
+    command = [sys.executable, str(ROOT / f"tools/{name}.py"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     directory = tmp_path_factory.mktemp("documents")
-    for tool in TOOLS:
-        done = _run(tool, str(directory / tool))
+    for name in TOOLS:
+        done = _run(name, str(directory / name))
         assert done.returncode == 0, done.stderr
-    return {tool: (directory / tool).read_text() for tool in TOOLS}
+    return {name: (directory / name).read_text() for name in TOOLS}
 
 
 def test_the_codes_of_every_part_are_written(written: dict[str, str]) -> None:
@@ -46,19 +47,24 @@ def test_every_act_is_written_once_in_both_languages(written: dict[str, str], ac
     assert act.en
 
 
-@pytest.mark.parametrize("tool", TOOLS)
-def test_no_line_is_too_long_to_be_read(written: dict[str, str], tool: str) -> None:
-    assert max(map(len, written[tool].splitlines())) <= 120
+@pytest.mark.parametrize("name", TOOLS)
+def test_no_line_is_too_long_to_be_read(written: dict[str, str], name: str) -> None:
+    assert max(map(len, written[name].splitlines())) <= 120
 
 
-@pytest.mark.parametrize("tool", TOOLS)
-@pytest.mark.parametrize("change", [lambda t: t, lambda t: t.replace("the", "teh"), None])
-def test_a_stale_or_missing_document_fails_the_check(
-    written: dict[str, str], tmp_path: Path, tool: str, change: object
-) -> None:
+@pytest.mark.parametrize("name", TOOLS)
+def test_what_a_tool_writes_is_what_its_check_asks_for(written: dict[str, str], tmp_path: Path, name: str) -> None:
     file = tmp_path / "document.md"
-    if callable(change):
-        file.write_text(change(written[tool]))
-    done = _run(tool, "--check", str(file))
-    stale = not file.exists() or file.read_text() != written[tool]
-    assert (done.returncode, done.stderr) == ((1, "document.md is stale: run make docs\n") if stale else (0, ""))
+    file.write_text(written[name].replace("the", "teh"))
+    done = _run(name, "--check", str(file))
+    assert (done.returncode, done.stderr) == (1, "document.md is stale: run make docs\n")
+
+
+@pytest.mark.parametrize(("kept", "stale"), [("as it is made", False), ("as it was made", True), (None, True)])
+def test_a_stale_or_missing_document_fails_the_check(tmp_path: Path, kept: str | None, stale: bool) -> None:
+    file = tmp_path / "document.md"
+    if kept is not None:
+        file.write_text(kept)
+    with pytest.raises(SystemExit) if stale else contextlib.nullcontext() as told:
+        tool("generated_documents").write_or_compare(["--check"], file, lambda: "as it is made")
+    assert not stale or (told and told.value.code == "document.md is stale: run make docs")
