@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pymongo
-from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+from pymongo.errors import ConnectionFailure, ExecutionTimeout, OperationFailure, PyMongoError
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 Client = pymongo.MongoClient[dict[str, Any]]
@@ -21,6 +21,9 @@ ROOT: Final = "root"
 REPLICA_SET: Final = "chengxin"
 _PASSWORDS: Final = Path("/run/secrets/stores.json")
 _SECONDS: Final = 120
+# For each command: a store that accepts connections and says nothing is asked again. To become a replica set takes
+# seconds.
+_COMMAND_SECONDS: Final = 15.0
 _AUTHENTICATION_FAILED: Final = 18
 _ALREADY_INITIALIZED: Final = 23
 _COMMAND_NOT_FOUND: Final = 59
@@ -34,12 +37,12 @@ class NotPrimary(ConnectionFailure):
 def connect(address: str, user: str | None, password: str | None) -> Client:
     """A client of one store; it signs in unless `user` is None."""
     uri = f"mongodb://{address}/?directConnection=true&retryWrites=false&serverSelectionTimeoutMS=2000"
-    return pymongo.MongoClient(uri, username=user, password=password)
+    return pymongo.MongoClient(uri, username=user, password=password, timeoutMS=round(_COMMAND_SECONDS * 1000))
 
 
 # A new store stops and starts once while it makes its administrator: then this begins again.
 @retry(
-    retry=retry_if_exception_type(ConnectionFailure),
+    retry=retry_if_exception_type((ConnectionFailure, ExecutionTimeout)),
     wait=wait_fixed(0.3),
     stop=stop_after_delay(_SECONDS),
     reraise=True,

@@ -87,6 +87,9 @@ class Store:
             connectTimeoutMS=3000,
             timeoutMS=round(OPERATION_SECONDS * 1000),
             appname=service,
+            # A row that a failover rolls back must not have been told to anybody: neither reads nor writes see less than
+            # what a majority has. Nobody chooses otherwise for a single call (decision 39).
+            readConcernLevel="majority",
             w="majority",
             journal=True,
         )

@@ -1,13 +1,14 @@
 """The job that prepares a store works whatever state the store is in."""
 
+import socket
 from collections.abc import Iterator
 from typing import Any
 
 import pymongo
 import pytest
-from pymongo.errors import AutoReconnect, OperationFailure
+from pymongo.errors import AutoReconnect, ConnectionFailure, ExecutionTimeout, OperationFailure
 
-from deploy.stores import prepare
+from deploy.stores import connect, prepare
 from tests.support import store_daemon
 
 PASSWORDS = {"root": "of-the-administrator", "account": "of-the-service"}
@@ -39,6 +40,15 @@ def test_an_account_with_another_password_is_given_the_right_one(address: str) -
     prepare("audit", address, PASSWORDS | {"account": "an-older-one"})
     assert prepare("audit", address, PASSWORDS) == "a replica set already"
     assert prepare("audit", address, PASSWORDS) == "ready already"
+
+
+def test_a_store_that_accepts_connections_and_says_nothing_is_asked_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deploy.stores._COMMAND_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = connect("127.0.0.1:{1}".format(*silent.getsockname()), None, None)
+        # `prepare` begins again after such an error, for two minutes.
+        with pytest.raises((ConnectionFailure, ExecutionTimeout)):
+            client.admin.command("ping")
 
 
 class Mongod:
