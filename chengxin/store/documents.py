@@ -100,6 +100,18 @@ class Documents(Generic[D]):
         undeclared = {n: v for n, v in before.items() if n not in self._names}
         self.collection.replace_one({"_id": row["_id"]}, row | undeclared, upsert=True, session=session)
 
+    def replace_found(self, query: RawDocument, row: RawDocument, session: ClientSession | None = None) -> bool:
+        """Writes a stored form in the place of the document that a query finds. Returns whether it finds one. Raises
+        `ValidationError`, `FieldDoesNotExist`.
+
+        As with `replace`, what is not declared stays as it is stored.
+        """
+        fields = {name: value for name, value in self.checked(row).items() if name != "_id"}
+        change: RawDocument = {"$set": fields}
+        if left_out := self._names - row.keys():
+            change["$unset"] = dict.fromkeys(left_out, "")
+        return bool(self.collection.update_one(query, change, session=session).matched_count)
+
     def delete(self, key: Any, session: ClientSession | None = None) -> bool:
         """Deletes the document with this key. Returns whether there was one."""
         return bool(self.collection.delete_one({"_id": key}, session=session).deleted_count)

@@ -102,7 +102,24 @@ def test_an_objection_and_its_record_that_do_not_see_each_other_meet_in_the_end(
     assert not city.public()[0].get("under_objection")
     mark_awaited(city.ctx)
     assert city.public()[0]["under_objection"]
-    assert store.awaited_in_vain() == []
+    assert store.awaited_in_vain() == ([], "")
+
+
+def test_those_who_wait_rightly_hide_nobody_who_waits_in_vain(
+    city: RunningDisclosure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.disclosure.store.disclosure_store._AWAITED_PER_ROUND", 2)
+    licence(city)
+    store = city.ctx.store
+    for n in range(1, 6):
+        record = city.record_id("a") if n == 5 else f"not here yet {n}"
+        store.store.transact(lambda unit, n=n, r=record: store.save_objection(f"YJ{n}", r, True, n, False, unit))
+    after = mark_awaited(city.ctx)
+    assert not city.public()[0].get("under_objection")
+    # Each round goes on where the one before it ended, and begins again at the end.
+    while after:
+        after = mark_awaited(city.ctx, after)
+    assert city.public()[0]["under_objection"]
 
 
 def test_two_who_archive_the_same_put_it_on_record_once(city: RunningDisclosure) -> None:

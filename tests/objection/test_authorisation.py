@@ -166,3 +166,13 @@ def test_a_case_that_changes_while_it_is_acted_on_is_judged_again(city: RunningO
     assert changes == [number]
     must_be_refused_on_record(city, "task.answered")
     assert stored(city)["answer"] == ""
+
+
+def test_what_another_version_stored_of_a_case_stays(city: RunningObjection) -> None:
+    number = city.filed()
+    cases = city.ctx.store.store.db["cases"]
+    cases.update_one({"_id": number}, {"$set": {"priority": {"by": "a version to come"}}})
+    city.centre.does("accept", number)
+    row = cases.find_one_and_update({"_id": number}, {"$unset": {"priority": ""}})
+    assert row is not None
+    assert (row["state"], row["priority"]) == ("accepted", {"by": "a version to come"})

@@ -14,7 +14,7 @@ from services.disclosure.store.generations import archived_before
 def archive_as_before(projection: Projection, live: Projection) -> None:
     """Archives what the generation in use has archived, because that is on record already."""
     today = projection.clock.today().isoformat()
-    for _, records in projection.store.due(today, 1_000_000):
+    for _, records in projection.store.due(today):
         done = sorted(archived_before(live.store.store, live.store.generation, records))
         for start in range(0, len(done), 50):
             some = done[start : start + 50]

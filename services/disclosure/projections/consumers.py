@@ -119,10 +119,12 @@ def apply_objection(ctx: ProjectionContext, unit: UnitOfWork, change: objection_
         _mark_record(ctx, unit, record_id, record_id in ctx.store.objected([record_id], unit))
 
 
-def mark_awaited(ctx: ProjectionContext) -> None:
+def mark_awaited(ctx: ProjectionContext, after: str = "") -> str:
     """Marks records that came at the same moment as an objection to them, in another process: neither transaction saw
-    the other."""
-    for record_id in ctx.store.awaited_in_vain():
+    the other. It looks at some objections, those after a number, and returns the number to go on after; empty at the
+    end."""
+    in_vain, go_on_after = ctx.store.awaited_in_vain(after)
+    for record_id in in_vain:
 
         def work(unit: UnitOfWork, record_id: str = record_id) -> None:
             _mark_record(ctx, unit, record_id, record_id in ctx.store.awaited([record_id], unit))
@@ -134,6 +136,7 @@ def mark_awaited(ctx: ProjectionContext) -> None:
             if is_transient(e):
                 raise
             log.warning("not marked as objected to", record_id=record_id, reason=reason_of(e))
+    return go_on_after
 
 
 def _mark_record(ctx: ProjectionContext, unit: UnitOfWork, record_id: str, under_objection: bool) -> None:

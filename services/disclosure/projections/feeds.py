@@ -141,6 +141,8 @@ class Feeds:
         # The generation in use, and when this process saw that.
         self._generation_seen = projection.store.generation, time.monotonic()
         self._rounds = 0
+        # Up to where the last sweep looked at objections that await their records.
+        self._swept = ""
         self._measuring = False
         # The leases are kept whatever the other task waits for. Other processes take leases that are not kept, and what
         # was begun under them fails.
@@ -211,7 +213,7 @@ class Feeds:
         self._update_followed()
         self._rounds += 1
         if self._rounds % _SWEEP_ROUNDS == 0 and self._holder.holds(_OBJECTION_PART.name) and not self._paused:
-            mark_awaited(self.projection)
+            self._swept = mark_awaited(self.projection, self._swept)
         if not self._measuring:
             for followed in self.followed:
                 followed.meter.start()

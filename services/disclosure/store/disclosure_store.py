@@ -59,6 +59,8 @@ T = TypeVar("T")
 FIRST: Final = 2
 # Awaited records that one round looks at.
 _AWAITED_PER_ROUND: Final = 1000
+# Lists of records to be archived that are read at once.
+_LISTS_PER_READ: Final = 100
 # Pages whose summaries are in one document.
 _PAGES_PER_BLOCK: Final = 32
 # Documents of some kilobytes that one query asks for.
@@ -254,10 +256,10 @@ class DisclosureStore:
             row = {"_id": new_id("d"), "day": day, "records": records}
             writes.add(DueRow, row["_id"], InsertOne(row), 60 + 40 * len(records))
 
-    def due(self, today: str, limit: int) -> list[tuple[str, list[str]]]:
-        """Returns numbered lists of records whose disclosure was to end before a day, the oldest days first."""
-        rows = self.rows(DueRow).find({"day": {"$lt": today}}).sort("day", 1).limit(limit)
-        return [(row["_id"], row["records"]) for row in rows]
+    def due(self, today: str) -> Iterator[tuple[str, list[str]]]:
+        """Yields numbered lists of records whose disclosure was to end before a day, the oldest days first."""
+        rows = self.rows(DueRow).find({"day": {"$lt": today}}, batch_size=_LISTS_PER_READ).sort("day", 1)
+        return ((row["_id"], row["records"]) for row in rows)
 
     def drop_due(self, numbers: Iterable[str], unit: UnitOfWork) -> None:
         """Deletes lists of records that have been looked at."""
@@ -282,11 +284,15 @@ class DisclosureStore:
             )
         return objected
 
-    def awaited_in_vain(self) -> list[str]:
+    def awaited_in_vain(self, after: str = "") -> tuple[list[str], str]:
         """Returns records that are known while an objection still awaits them: they came at the same moment as the
-        objection, in another process."""
-        rows = self.rows(ObjectionRow).find({"waiting": True}, {"record_id": 1}).limit(_AWAITED_PER_ROUND)
-        return list(self.locations(list(dict.fromkeys(row["record_id"] for row in rows))))
+        objection, in another process. It looks at some of the objections that wait, those after a number, and returns
+        the number to go on after; empty at the end."""
+        query: RawDocument = {"waiting": True, "_id": {"$gt": after}}
+        found = self.rows(ObjectionRow).find(query, {"record_id": 1}).sort("_id", 1).limit(_AWAITED_PER_ROUND)
+        rows = list(found)
+        known = self.locations(list(dict.fromkeys(row["record_id"] for row in rows)))
+        return list(known), rows[-1]["_id"] if len(rows) == _AWAITED_PER_ROUND else ""
 
     def save_objection(
         self, number: str, record_id: str, is_open: bool, position: int, known_record: bool, unit: UnitOfWork

@@ -115,11 +115,14 @@ class LinkStore:
         return list(_read_links(rows).values())
 
     def write(self, changed: Iterable[StoredLink], writes: Writes) -> None:
-        """Writes links."""
+        """Writes links. Officers' decisions are in no feed, so what another version stored of a link stays."""
         for stored in changed:
             row = _link_row(stored)
             size = 500 + sum(len(str(act)) for act in row["history"])
-            write = InsertOne(row) if stored.new else ReplaceOne({"_id": row["_id"]}, row)
+            changes: RawDocument = {"$set": {name: value for name, value in row.items() if name != "_id"}}
+            if "conflict_since" not in row:
+                changes["$unset"] = {"conflict_since": ""}
+            write = InsertOne(row) if stored.new else UpdateOne({"_id": row["_id"]}, changes)
             writes.add(LinkRow, row["_id"], write, size)
 
     def states(self, refs: Sequence[str], unit: UnitOfWork | None = None) -> dict[str, SubjectState]:

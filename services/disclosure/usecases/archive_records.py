@@ -18,7 +18,7 @@ from services.disclosure.projections.records import RecordProjection, TooMuchAtO
 from services.disclosure.store.generations import Generations, archived_before
 
 _AT_ONCE: Final = 100
-# Lists of records that are searched for one that is still due.
+# Lists of which nothing is due any more that one round drops.
 _LISTS: Final = 100
 # Records and subjects that one audit event names.
 _NAMED: Final = 200
@@ -77,13 +77,15 @@ def archive(ctx: DisclosureContext, caller: Principal, named: Sequence[str] | No
 def _due(ctx: DisclosureContext, today: str, aside: Collection[str] = ()) -> tuple[list[str], list[str]]:
     """Returns records that are to be archived and not set aside, and the lists before them that are done."""
     done: list[str] = []
-    for number, records in ctx.store.due(today, _LISTS + len(aside)):
+    for number, records in ctx.store.due(today):
         places = ctx.store.locations(list(dict.fromkeys(records)))
         due = [i for i, where in places.items() if where.due and where.due < today]
         if some := [record_id for record_id in due if record_id not in aside]:
             return some, done
         if not due:
             done.append(number)
+        if len(done) == _LISTS:
+            break
     return [], done
 
 
@@ -120,7 +122,7 @@ class Archiver:
             store.transact(lambda unit: store.drop_due(done, unit))
         if due:
             self._quarantine.settle(_JOB, due[:_AT_ONCE], self._archive)
-        return bool(due)
+        return bool(due or done)
 
     def _archive(self, record_ids: Sequence[str]) -> None:
         if archive(self._ctx, OWN, record_ids) == len(record_ids):

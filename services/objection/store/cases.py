@@ -97,10 +97,8 @@ class ObjectionStore:
     def save(self, case: Case, before: Case, unit: UnitOfWork) -> None:
         """Writes a case that was changed from `before`. Raises OBJECTION_CHANGED when the stored case has another
         version by now."""
-        row = self._case_rows.checked(case_row(case, self._keys))
         loaded = {"_id": case.objection_no, "version": before.version}
-        result = self._cases.replace_one(loaded, row, session=unit.session)
-        if not result.matched_count:
+        if not self._case_rows.replace_found(loaded, case_row(case, self._keys), unit.session):
             raise OBJECTION_CHANGED(objection_no=case.objection_no)
 
     def next_number(self, day: date, unit: UnitOfWork) -> int:

@@ -155,6 +155,25 @@ def test_an_object_that_does_not_fit_is_not_written(store: Store, fields: dict[s
     assert store.db["notices"].count_documents({}) == 0
 
 
+def test_what_another_version_stored_stays_when_a_document_is_written_again(store: Store) -> None:
+    store.create((Notice,))
+    notices = store.documents(Notice)
+    stored = {"_id": "n1", "words": {"a": 1}, "parts": [{}], "until": "2026", "later": {"by": "a version to come"}}
+    notices.collection.insert_one(dict(stored))
+    notices.replace(Notice(key="n1", words={"a": 2}, parts=[{}]))
+    [row] = notices.collection.find()
+    assert row == {"_id": "n1", "words": {"a": 2}, "parts": [{}], "later": stored["later"]}
+    assert notices.replace_found(
+        {"_id": "n1", "words.a": 2}, {"_id": "n1", "words": {}, "parts": [{"z": 1}], "until": "x"}
+    )
+    assert notices.replace_found({"_id": "n1", "until": "x"}, {"_id": "n1", "words": {}, "parts": [{}]})
+    [row] = notices.collection.find()
+    assert row == {"_id": "n1", "words": {}, "parts": [{}], "later": stored["later"]}
+    assert not notices.replace_found({"_id": "n1", "until": "x"}, {"_id": "n1", "words": {}, "parts": [{}]})
+    with pytest.raises(FieldDoesNotExist):
+        notices.replace_found({"_id": "n1"}, {"_id": "n1", "words": {}, "parts": [{}], "odd": 1})
+
+
 def test_documents_are_found_in_order_within_their_transaction(store: Store) -> None:
     notices = store.documents(Notice)
 
