@@ -63,6 +63,7 @@ check: $(VENV)/.dev $(BUF)
 	$(BIN)/python tools/check_secrets.py
 	$(BIN)/python tools/list_errors.py --check
 	$(BIN)/python tools/list_acts.py --check
+	$(BIN)/python tools/list_bounds.py --check
 	$(BIN)/python tools/check_documents.py
 	$(BIN)/python tools/check_names.py
 
@@ -74,6 +75,7 @@ generate: $(VENV)/.dev
 docs: $(VENV)/.dev
 	$(BIN)/python tools/list_errors.py
 	$(BIN)/python tools/list_acts.py
+	$(BIN)/python tools/list_bounds.py
 	$(BIN)/python -m services.objection --guideline > docs/objection-guideline.md
 
 # Exact versions of everything, from pyproject.toml.

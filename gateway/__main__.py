@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from chengxin.bounds import own
 from chengxin.process.runtime import Background, Service, Tls, serve
 
 if TYPE_CHECKING:
@@ -28,6 +29,14 @@ if TYPE_CHECKING:
     from gateway.store.signing_keys import OwnToken, SigningKeys
     from gateway.usecases.oidc_relying_party import IdentityProvider
     from gateway.usecases.readiness import SuiteReadiness
+
+own(
+    __name__,
+    "TemporaryDirectory",
+    resource="Directories of the socket behind the TLS terminator",
+    total=1,
+    why="Made once",
+)
 
 
 def compose(inner: Path | None) -> Service:

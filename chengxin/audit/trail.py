@@ -12,6 +12,7 @@ import structlog
 
 from chengxin.auth import request_context
 from chengxin.auth.principal import Principal
+from chengxin.bounds import own
 from chengxin.concurrency.coalescing import Coalescer
 from chengxin.errors import AUDIT_UNAVAILABLE, Problem
 from chengxin.feeds.lag import MEASURED_EVERY_SECONDS, Lag, LagMeter
@@ -44,6 +45,21 @@ EVENT_LIMIT: Final = 32 * 1024
 _MOST_REFERENCES: Final = 500
 
 Metadata = Callable[[], tuple[tuple[str, str], ...]]
+
+own(
+    __name__,
+    "Coalescer",
+    resource="Groups of audit events under way",
+    total=1,
+    why="Those who wait are the callers that the faces let in",
+)
+own(
+    __name__,
+    "Thread",
+    resource="Threads of the relay",
+    total=1,
+    why="Started once",
+)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from chengxin.auth import request_context
 from chengxin.auth.principal import DEMO_ACR, Principal
 from chengxin.auth.revocation import Revocations, is_revoked
 from chengxin.auth.tls import Trust, pool
+from chengxin.bounds import own
 from chengxin.errors import UNAUTHENTICATED, UPSTREAM_UNAVAILABLE, Problem, invalid
 from chengxin.values.clock import Expiry
 from chengxin.values.ids import new_id
@@ -46,6 +47,21 @@ PRIVATE_KEY_UNREADABLE = invalid(
     "并请信用中心登记其公钥",
     "{file} is not a private key that can be used ({reason}): it must be an Ed25519 key in PEM without a password; make"
     " one by `chengxin keys new FILE`, and have the credit centre register its public half",
+)
+
+own(
+    __name__,
+    "LRUCache",
+    resource="Verified tokens that are remembered",
+    total=20_000,
+    why="The least recently used is forgotten",
+)
+own(
+    __name__,
+    "Thread",
+    resource="Threads that renew the service's own token",
+    total=1,
+    why="A lock lets one run",
 )
 
 

@@ -10,12 +10,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from chengxin.bounds import own
+
 # Settings are read in processes that only keep another one: they import no more than they need.
 if TYPE_CHECKING:
     import grpc
     import urllib3
 
 _THUMBPRINT: Final = re.compile(r"[A-Za-z0-9_-]{43}\Z")
+
+own(
+    __name__,
+    "PoolManager",
+    resource="Pools of connections to the gateway",
+    total=1,
+    why="One for each kind of its own calls",
+)
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,18 @@ from collections.abc import Callable
 
 import structlog
 
+from chengxin.bounds import own
 from chengxin.failures import reason_of
 
 log = structlog.get_logger()
+
+own(
+    __name__,
+    "Thread",
+    resource="Threads of a periodic task",
+    total=1,
+    why="One for each task",
+)
 
 
 class PeriodicTask:

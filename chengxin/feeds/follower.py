@@ -15,6 +15,7 @@ import grpc
 import structlog
 from pymongo.errors import PyMongoError
 
+from chengxin.bounds import own
 from chengxin.failures import NotYet, is_transient, reason_of
 from chengxin.feeds.lag import MEASURED_EVERY_SECONDS, Lag, LagMeter
 from chengxin.feeds.quarantine import Quarantine, message_handler
@@ -31,6 +32,14 @@ _PATIENCE_SECONDS: Final = 30.0
 _SLOW_ATTEMPTS: Final = 3
 # How many times one transaction may run. Two writers that conflict get through after a few attempts.
 _MAX_ATTEMPTS: Final = 8
+
+own(
+    __name__,
+    "Thread",
+    resource="Threads of a follower",
+    total=1,
+    why="One for each feed",
+)
 
 
 class TransactionKeepsFailing(Exception):

@@ -23,6 +23,7 @@ from chengxin.auth.request_context import (
     serving,
 )
 from chengxin.auth.tls import Trust
+from chengxin.bounds import bound
 from chengxin.errors import INTERNAL, STORE_UNAVAILABLE, Problem
 from chengxin.store.database import STORE_BROKEN, is_passing
 
@@ -39,6 +40,18 @@ OPTIONS: Final = [
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
 ]
 _OPEN_TO_ALL: Final = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerReflection/")
+
+bound(
+    __name__,
+    "grpc.server",
+    "ThreadPoolExecutor",
+    resource="Calls of a service's gRPC face",
+    total=_THREADS,
+    share="the gateway's permits for one caller",
+    seconds="until the call's deadline; a stream lasts as long as its caller",
+    why="Only the gateway and the services reach it",
+    test="tests/disclosure/test_public_feed.py::test_too_many_streams_are_refused",
+)
 
 
 def make_server(

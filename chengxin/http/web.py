@@ -32,6 +32,7 @@ from chengxin.auth.request_context import (
     pick_language,
     request_id_of,
 )
+from chengxin.bounds import own
 from chengxin.errors import (
     DISK_FULL,
     INPUT_INVALID,
@@ -108,6 +109,15 @@ class Parameters(BaseModel):
         if args or kwargs:
             return super().model_json_schema(*args, **kwargs)
         return _schema_of(cls)
+
+
+own(
+    __name__,
+    "functools.cache",
+    resource="Descriptions of bodies in memory",
+    total=200,
+    why="One for each class of the code that describes a body",
+)
 
 
 @functools.cache

@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 
 import urllib3
 
+from chengxin.bounds import own
 from chengxin.errors import NOT_FOUND
 from chengxin.feeds.lag import Lag
 from chengxin.feeds.quarantine import QUARANTINE
@@ -17,6 +18,21 @@ _ANSWER_SECONDS: Final = 2.5
 # Where a service reports how far its streams are, and its name of the stream with all its changes.
 HEAD_ADDRESS: Final = "/feedz"
 ALL_CHANGES: Final = "changes"
+
+own(
+    __name__,
+    "PoolManager",
+    resource="Pools of connections that ask for the head of a feed",
+    total=1,
+    why="One for each feed that the service follows",
+)
+own(
+    __name__,
+    "Thread",
+    resource="Threads that probe what a service needs",
+    total=1,
+    why="One for each need; none starts while the one before it hangs",
+)
 
 
 class Consumer(Protocol):

@@ -19,6 +19,8 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
+from chengxin.bounds import bound
+
 # A worker that has not ended after so many seconds is killed.
 _STOP_SECONDS = 8
 # New objects between two runs of the cyclic collector; Python's own 700 is for small programs.
@@ -26,6 +28,17 @@ _ALLOCATIONS = 50_000
 # How much of a traceback is logged: characters of a line, and how many of the last lines.
 _LONGEST_LINE = 200
 _MOST_LINES = 100
+
+bound(
+    __name__,
+    "Granian",
+    resource="Threads of an HTTP face",
+    total=16,
+    share="the gateway's permits for one caller; at the gateway itself see its own bounds",
+    seconds="until the answer",
+    why="Requests beyond these wait in granian, 1,024 connections at most",
+    test="tests/disclosure/test_public_feed.py::test_who_finds_no_place_to_wait_in_is_answered_at_once",
+)
 
 
 class Background(Protocol):

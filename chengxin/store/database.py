@@ -24,6 +24,7 @@ from pymongo.mongo_client import MongoClient
 from pymongo.read_concern import ReadConcern
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed, wait_random_exponential
 
+from chengxin.bounds import own
 from chengxin.store import on_record
 from chengxin.store.deadlines import (
     OPERATION_SECONDS,
@@ -73,6 +74,14 @@ _AMONG: Final = 50
 _SESSIONS: Final = 100
 _ABORT_SECONDS: Final = 0.2
 _CLOSING_SECONDS: Final = 1.0
+
+own(
+    __name__,
+    "MongoClient",
+    resource="Connections to the store",
+    total=100,
+    why="The driver's own limit; those who wait are the callers that the faces let in",
+)
 
 
 class Store:

@@ -9,6 +9,7 @@ import structlog
 from pymongo.errors import PyMongoError
 from pymongo.mongo_client import MongoClient
 
+from chengxin.bounds import own
 from chengxin.store.deadlines import PING_SECONDS, within
 from chengxin.values.document import RawDocument
 
@@ -17,6 +18,14 @@ log = structlog.get_logger()
 # A store ends a transaction that nobody goes on with after a minute; until then it holds what it has written.
 _LEFT_SECONDS: Final = 90.0
 _PAUSE_SECONDS: Final = 0.5
+
+own(
+    __name__,
+    "Thread",
+    resource="Threads that end transactions that were cut off",
+    total=1,
+    why="Started once",
+)
 
 
 class LeftTransactions:

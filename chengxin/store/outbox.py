@@ -13,6 +13,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import ReturnDocument
 from pymongo.database import Database
 
+from chengxin.bounds import own
 from chengxin.errors import FEED_POSITION_UNKNOWN
 from chengxin.store.unit_of_work import OutboxRow, UnitOfWork
 from chengxin.values.clock import Clock
@@ -26,6 +27,14 @@ _ROWS_AT_ONCE: Final = 20
 _READING_SECONDS: Final = 0.5
 # How many rows of this process are held for those who follow closely.
 _HELD: Final = 100
+
+own(
+    __name__,
+    "deque",
+    resource="Rows of the outbox in memory",
+    total=_HELD,
+    why="The oldest is dropped",
+)
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,21 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Final
 
+from chengxin.bounds import bound
 from chengxin.tabular.reading import READERS
 
 _LENGTH: Final = 8
+
+bound(
+    __name__,
+    "TemporaryFile",
+    resource="Copies of evidence",
+    total=4,
+    share="a thread of the HTTP face",
+    seconds=60.0,
+    why="One for each reader of a file",
+    test="tests/chengxin/tabular/test_reading.py::test_one_too_many_is_told_to_try_again",
+)
 
 
 def detect_media_types(contents: Sequence[bytes]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import IO, Final
 
 import msgspec
 
+from chengxin.bounds import bound
 from chengxin.tabular import frames
 from chengxin.tabular.bounds import MOST_ROWS_OF_BOOK
 from chengxin.tabular.frames import Cells
@@ -14,6 +15,17 @@ from chengxin.tabular.reading import READERS
 
 _NAME: Final = msgspec.msgpack.Decoder(str)
 _ROWS: Final = msgspec.msgpack.Decoder(list[Cells])
+
+bound(
+    __name__,
+    "TemporaryFile",
+    resource="Copies of workbooks of the catalog",
+    total=4,
+    share="a thread of the HTTP face",
+    seconds=60.0,
+    why="One for each reader of a file",
+    test="tests/chengxin/tabular/test_reading.py::test_one_too_many_is_told_to_try_again",
+)
 
 
 def tables(file: IO[bytes]) -> dict[str, list[list[str]]]:

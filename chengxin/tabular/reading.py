@@ -22,6 +22,7 @@ from typing import IO, Any, Final, TypeVar
 import msgspec
 import structlog
 
+from chengxin.bounds import bound
 from chengxin.errors import Problem
 from chengxin.tabular import exits, frames
 from chengxin.tabular.frames import About, BrokenFrames
@@ -64,6 +65,20 @@ _FILE_REASONS: Final = {
     -signal.SIGXFSZ: _DISK,
 }
 _SYSTEM_REASONS: Final = {exits.DISK_FULL: _FULL, -signal.SIGKILL: _KILLED, -signal.SIGTERM: _KILLED}
+
+bound(
+    __name__,
+    "BoundedSemaphore",
+    "BoundedSemaphore",
+    "Popen",
+    "TemporaryFile",
+    resource="Processes that read files",
+    total=4,
+    share="what ingest's executor of uploads gives a caller",
+    seconds=60.0,
+    why="Eight more callers wait for a place, ten seconds",
+    test="tests/chengxin/tabular/test_reading.py::test_one_too_many_is_told_to_try_again",
+)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from prometheus_client import Counter
 from chengxin.auth.access_tokens import Verifier
 from chengxin.auth.request_context import REQUEST_ID_HEADER, TRACEPARENT_HEADER, pick_language
 from chengxin.auth.tls import certificate_thumbprint
+from chengxin.bounds import bound
 from chengxin.concurrency.periodic_task import PeriodicTask
 from chengxin.errors import INTERNAL, UNAUTHENTICATED, UPSTREAM_UNAVAILABLE, Problem
 from chengxin.failures import reason_of
@@ -64,6 +65,18 @@ _NAMES: Final = {
 }
 
 _ended_calls = Counter("chengxin_edge_grpc_calls", "Calls that ended at the gRPC edge", ["method", "code"])
+
+bound(
+    __name__,
+    "grpc.server",
+    "ThreadPoolExecutor",
+    resource="Calls at the gRPC edge",
+    total=_MAX_CALLS,
+    share="none yet",
+    seconds=_UNARY_SECONDS,
+    why="Each holds a thread",
+    test="tests/gateway/test_edge_grpc.py::test_many_callers_at_once_each_get_their_own_answer",
+)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from cachetools import LRUCache
 
+from chengxin.bounds import own
 from chengxin.errors import exhausted
 
 RATE_LIMITED = exhausted(
@@ -19,6 +20,14 @@ RATE_LIMITED = exhausted(
 )
 # The number of buckets that are kept. The least recently used bucket is dropped; its name starts again with a full one.
 _BUCKETS = 50_000
+
+own(
+    __name__,
+    "LRUCache",
+    resource="Buckets of rates",
+    total=_BUCKETS,
+    why="The least recently used is dropped",
+)
 
 
 class Limiter:

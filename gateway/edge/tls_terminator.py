@@ -21,6 +21,7 @@ from wsgiref.types import StartResponse, WSGIApplication
 import structlog
 
 from chengxin.auth.tls import certificate_thumbprint
+from chengxin.bounds import bound, own
 
 log = structlog.get_logger()
 
@@ -31,6 +32,25 @@ _HANDSHAKE_SECONDS: Final = 10.0
 _CLOSE_SECONDS: Final = 5.0
 _PIECE_BYTES: Final = 64 * 1024
 _BACKLOG: Final = 1024
+
+own(
+    __name__,
+    "Thread",
+    resource="Threads of the TLS terminator",
+    total=1,
+    why="Started once",
+)
+bound(
+    __name__,
+    "create_server",
+    "start_server",
+    resource="Connections that wait to be accepted",
+    total=_BACKLOG,
+    share="none yet",
+    seconds=_HANDSHAKE_SECONDS,
+    why="A connection takes no thread",
+    test="tests/gateway/test_tls.py::test_who_says_nothing_keeps_nobody_else_waiting",
+)
 
 
 @dataclass(frozen=True)

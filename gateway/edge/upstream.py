@@ -16,6 +16,7 @@ from typing import Final, cast
 
 import structlog
 
+from chengxin.bounds import bound
 from chengxin.errors import UPSTREAM_UNAVAILABLE
 
 log = structlog.get_logger()
@@ -47,6 +48,18 @@ _MAX_HEADERS: Final = 100
 _BUFFER_BYTES: Final = 32 * 1024
 
 Headers = list[tuple[str, str]]
+
+bound(
+    __name__,
+    "create_connection",
+    "deque",
+    resource="Connections to a service",
+    total=192,
+    share="the permits of its caller",
+    seconds=_ANSWER_SECONDS,
+    why="One for each permit (`gateway.edge.concurrency_limits`)",
+    test="tests/gateway/test_concurrency_limits.py::test_one_room_that_hangs_leaves_slots_to_the_others",
+)
 
 
 class BrokenAnswer(ConnectionError):

@@ -9,6 +9,7 @@ import structlog
 import urllib3
 
 from chengxin import __version__
+from chengxin.bounds import own
 from chengxin.values.document import RawDocument
 
 log = structlog.get_logger()
@@ -16,6 +17,14 @@ log = structlog.get_logger()
 _FRESH_SECONDS: Final = 30.0
 # While a service does not answer, it is asked again soon.
 _INCOMPLETE_SECONDS: Final = 2.0
+
+own(
+    __name__,
+    "PoolManager",
+    resource="Pools of connections for the descriptions of the services",
+    total=1,
+    why="Made once",
+)
 
 
 class Description:

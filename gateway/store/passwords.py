@@ -8,12 +8,25 @@ from typing import Final
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from chengxin.bounds import bound
 from gateway.domain.clients_and_officers import SIGN_IN_BUSY
 
 _MAX_CONCURRENT: Final = 2
 # More checks than these are refused at once, because each check that waits holds one of the edge's threads.
 _MAX_ADMITTED: Final = 12
 _TURN_SECONDS: Final = 5.0
+
+bound(
+    __name__,
+    "BoundedSemaphore",
+    "BoundedSemaphore",
+    resource="Passwords that are checked, or wait for it",
+    total=_MAX_ADMITTED,
+    share="none yet",
+    seconds=_TURN_SECONDS,
+    why="Two at a time: each takes 19 MiB",
+    test="tests/gateway/test_clients_and_officers.py::test_the_lock_grows_and_has_an_end",
+)
 
 
 class Passwords:

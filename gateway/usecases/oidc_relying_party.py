@@ -21,6 +21,7 @@ import urllib3
 
 from chengxin.auth.executor import open_command
 from chengxin.auth.principal import Principal
+from chengxin.bounds import own
 from chengxin.errors import UPSTREAM_UNAVAILABLE, unauthenticated
 from chengxin.values.acts import Act
 from gateway.context import GatewayContext
@@ -36,6 +37,14 @@ _LEEWAY: Final = 30
 
 OIDC_REFUSED = unauthenticated(
     "OIDC_REFUSED", "身份认证平台的应答不被接受：{reason}", "The identity provider's answer is not accepted: {reason}"
+)
+
+own(
+    __name__,
+    "PoolManager",
+    resource="Pools of connections to the identity provider",
+    total=1,
+    why="Made once",
 )
 
 

@@ -8,10 +8,20 @@ from typing import Any, Final
 
 import urllib3
 
+from chengxin.bounds import own
 from chengxin.process import readiness
 
 # Anyone may ask for the readiness at any rate; the services are asked at most once in this time.
 _FRESH_SECONDS: Final = 0.2
+
+own(
+    __name__,
+    "PoolManager",
+    "ThreadPoolExecutor",
+    resource="Threads and connections that ask the services for their readiness",
+    total=5,
+    why="One for each service; a caller takes the answer to the one before it",
+)
 
 
 class SuiteReadiness:

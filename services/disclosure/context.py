@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from chengxin.audit.trail import AuditTrail
 from chengxin.auth.principal import Principal, Role
+from chengxin.bounds import bound
 from chengxin.errors import STORE_UNAVAILABLE
 from chengxin.store.field_encryption import KeyRing
 from chengxin.values.clock import Clock
@@ -23,6 +24,17 @@ OWN: Final = Principal("disclosure", frozenset({Role.SERVICE}), client_id="discl
 # for gRPC.
 _WAITING: Final = 6
 _FOLLOWING: Final = 24
+
+bound(
+    __name__,
+    "BoundedSemaphore",
+    resource="Callers who wait for changes of the public feed",
+    total=_WAITING + _FOLLOWING,
+    share="none yet",
+    seconds="as long as the caller",
+    why="Each holds a thread of a face",
+    test="tests/disclosure/test_public_feed.py::test_too_many_streams_are_refused",
+)
 
 
 class Places:

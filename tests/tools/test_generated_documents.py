@@ -10,7 +10,7 @@ import pytest
 from chengxin.values.acts import Act
 from tests.tools.loading import ROOT, tool
 
-TOOLS = ("list_errors", "list_acts")
+TOOLS = ("list_errors", "list_acts", "list_bounds")
 
 
 def _run(name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":

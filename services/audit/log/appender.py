@@ -15,6 +15,7 @@ import structlog
 from prometheus_client import Counter, Histogram
 from pymongo.errors import PyMongoError
 
+from chengxin.bounds import bound, own
 from chengxin.errors import AUDIT_UNAVAILABLE
 from chengxin.tlog import merkle
 from services.audit.domain.event import RelayPosition, undelivered
@@ -29,6 +30,25 @@ _MOST_BYTES: Final = 8 * 1024 * 1024
 _ANSWER_SECONDS: Final = 4.5
 # How many of the newest groups are hashed again when the tree is loaded.
 _GROUPS_CHECKED: Final = 8
+
+bound(
+    __name__,
+    "SimpleQueue",
+    "deque",
+    resource="Calls that wait to be appended",
+    total=64,
+    share="what each service's own threads are",
+    seconds=30.0,
+    why="Each waits in a thread of the gRPC face",
+    test="tests/audit/test_appender.py::test_a_stop_refuses_what_waits_while_the_group_in_hand_is_still_written",
+)
+own(
+    __name__,
+    "Thread",
+    resource="Threads that append",
+    total=1,
+    why="Started once",
+)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ import structlog
 from prometheus_client import Gauge
 from pymongo.errors import PyMongoError
 
+from chengxin.bounds import own
 from chengxin.concurrency.periodic_task import PeriodicTask
 from chengxin.errors import STORE_UNAVAILABLE
 from chengxin.store.deadlines import in_turn, patience
@@ -59,6 +60,21 @@ _log: Final = structlog.get_logger()
 _LAG: Final = Gauge("chengxin_search_lag_changes", "Changes of names that the public search has not taken in yet")
 _BYTES: Final = Gauge("chengxin_search_index_bytes", "The public search's index on disk")
 _CACHE: Final = Gauge("chengxin_search_cache_bytes", "What the public search's index takes of memory at most")
+
+own(
+    __name__,
+    "TemporaryDirectory",
+    resource="Directories of the public search",
+    total=1,
+    why="Made once",
+)
+own(
+    __name__,
+    "Thread",
+    resource="Threads that read all names",
+    total=1,
+    why="Started once for each generation",
+)
 
 
 @dataclass(frozen=True, slots=True)

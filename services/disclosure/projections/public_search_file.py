@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from chengxin.bounds import own
 from services.disclosure.domain import pinyin_letters
 from services.disclosure.domain.text_normalisation import normalised, readings
 from services.disclosure.projections.search_statement import SearchTerms, pairs_of, search_statement, threes_of
@@ -41,6 +42,15 @@ CREATE INDEX by_name ON names (searched);
 CREATE VIRTUAL TABLE pairs USING fts5(text, content='', columnsize=0, detail=none, tokenize='ascii', prefix='1');
 CREATE VIRTUAL TABLE threes USING fts5(text, content='', columnsize=0, detail=none, tokenize='ascii', prefix='2');
 """
+
+own(
+    __name__,
+    "sqlite3.connect",
+    "sqlite3.connect",
+    resource="Connections to the index of the public search",
+    total=READERS + 1,
+    why="A search waits for one",
+)
 
 
 class IndexDamaged(Exception):

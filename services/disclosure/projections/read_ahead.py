@@ -4,12 +4,21 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
+from chengxin.bounds import own
 from chengxin_api.ingest.v1 import ingest_pb2
 
 # Records and bytes of the changes that are read while others are applied: enough that most subjects are written once
 # for several of their records. As much again is being applied at that time.
 MOST_GATHERED: Final = 10_000
 _MOST_BYTES_GATHERED: Final = 8 * 1024 * 1024
+
+own(
+    __name__,
+    "Thread",
+    resource="Threads that read a feed ahead",
+    total=1,
+    why="One for each feed; `_ChangeBuffer` bounds what it holds",
+)
 
 
 class _ChangeBuffer:

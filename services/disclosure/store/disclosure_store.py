@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 from pymongo import DeleteOne, InsertOne, ReplaceOne, ReturnDocument, UpdateOne
 from pymongo.collection import Collection
 
+from chengxin.bounds import own
 from chengxin.concurrency.coalescing import Coalescer
 from chengxin.errors import STORE_UNAVAILABLE
 from chengxin.store.database import Store, UnitOfWork, find_among, session_of
@@ -67,6 +68,14 @@ _PAGES_PER_BLOCK: Final = 32
 _LARGE_DOCUMENTS_PER_QUERY: Final = 16
 # How long a read waits for other queries, so that one read answers all of them.
 _COALESCING_SECONDS: Final = 0.001
+
+own(
+    __name__,
+    "Coalescer",
+    resource="Groups of reads of subjects under way",
+    total=1,
+    why="Those who wait are the callers that the faces let in",
+)
 
 
 class DisclosureStore:

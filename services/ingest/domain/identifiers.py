@@ -9,6 +9,7 @@ from stdnum import numdb
 from stdnum.cn import ric, uscc
 from stdnum.exceptions import ValidationError
 
+from chengxin.bounds import own
 from chengxin.values.identifiers import IDENTITY_NUMBER, ORGANISATION_CODE, USCC
 
 _USCC: Final = re.compile(rf"{USCC}\Z")
@@ -16,6 +17,15 @@ _IDENTITY_NUMBER: Final = re.compile(rf"{IDENTITY_NUMBER}\Z")
 _ORGANISATION_CODE: Final = re.compile(rf"{ORGANISATION_CODE}\Z")
 _ORGANISATION_WEIGHTS: Final = (3, 7, 9, 10, 5, 8, 4, 2)
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+own(
+    __name__,
+    "lru_cache",
+    "lru_cache",
+    resource="Faults of codes in memory",
+    total=65_536,
+    why="The least recently used is forgotten",
+)
 
 
 # The codes of organs repeat in every record of a delivery; without the cache each check takes 9 µs.

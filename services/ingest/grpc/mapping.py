@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from chengxin.bounds import own
 from chengxin.values.page_tokens import encode_page_token
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
 from services.ingest.domain.lawful_change import LawfulChange
@@ -23,6 +24,14 @@ _OUTCOMES = {
     OutcomeKind.REJECTED: pb.OUTCOME_REJECTED,
     OutcomeKind.REVOKED: pb.OUTCOME_REVOKED,
 }
+
+own(
+    __name__,
+    "lru_cache",
+    resource="Times in the form of gRPC",
+    total=16,
+    why="The least recently used is forgotten",
+)
 
 
 def header(message: pb.SubmissionHeader) -> Header:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from flask import Response
 
 from chengxin.auth import request_context
+from chengxin.bounds import bound
 from chengxin.tabular.rejects import write_rejects
 from services.ingest.context import IngestContext
 from services.ingest.domain.submission_view import SubmissionView
@@ -20,6 +21,17 @@ _TYPES: Final = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 _PIECE: Final = 1 << 16
+
+bound(
+    __name__,
+    "TemporaryFile",
+    resource="Files of refused rows on disk",
+    total=16,
+    share="a thread of the HTTP face",
+    seconds="until the answer",
+    why="A file has no name, so the system removes it when its request ends",
+    test="tests/ingest/test_hostile_files.py::test_a_full_temporary_directory_is_told",
+)
 
 
 def answer(ctx: IngestContext, found: SubmissionView, rows: Iterable[RejectRow], kind: str) -> Response:

@@ -7,6 +7,19 @@ from typing import IO, Any, cast
 
 from flask import Request
 
+from chengxin.bounds import bound
+
+bound(
+    __name__,
+    "TemporaryFile",
+    resource="Uploaded files on disk",
+    total=16,
+    share="a thread of the HTTP face",
+    seconds=60.0,
+    why="A file has no name, so the system removes it when its request or its work ends",
+    test="tests/ingest/test_hostile_files.py::test_a_full_temporary_directory_is_told",
+)
+
 
 class UploadRequest(Request):
     """A request that keeps its uploads in files without a name."""

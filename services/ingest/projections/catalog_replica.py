@@ -10,6 +10,7 @@ from cachetools import LRUCache, cachedmethod
 from google.protobuf.json_format import MessageToDict
 from pymongo.client_session import ClientSession
 
+from chengxin.bounds import own
 from chengxin.store.database import UnitOfWork
 from chengxin.values.workdays import CalendarYear, WorkCalendar
 from services.ingest.domain.catalog_entry import DeliveryEntry, entry_to_dict, read_entry
@@ -21,6 +22,15 @@ from services.ingest.store.ingest_store import IngestStore
 # The most items and permitted values of entries that are held parsed, and as many compiled, at some 300 bytes each. One
 # entry may have a hundred of them or a hundred thousand.
 _CACHED_VALUES: Final = 200_000
+
+own(
+    __name__,
+    "LRUCache",
+    "LRUCache",
+    resource="Entries and validators in memory, by the number of their values",
+    total=_CACHED_VALUES,
+    why="The least recently used is forgotten",
+)
 
 
 def _size_of(entry: DeliveryEntry) -> int:

@@ -6,11 +6,20 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Final
 
+from chengxin.bounds import own
 from chengxin.tabular.bounds import MOST_BYTES_OF_BATCH
 from services.ingest.usecases.prepare_batch import Prepared
 
 # Batches that share a transaction when they are ready together: half of a commit's time is the same for one and two.
 TOGETHER: Final = 2
+
+own(
+    __name__,
+    "ThreadPoolExecutor",
+    resource="Threads that commit a delivery's batches",
+    total=1,
+    why="One for each delivery under way, which holds a thread of its face",
+)
 
 
 class BatchCommitter:

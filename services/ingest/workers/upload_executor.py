@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 import structlog
 
+from chengxin.bounds import bound
 from chengxin.tabular.problems import FILE_READERS_BUSY
 
 T = TypeVar("T")
@@ -19,6 +20,19 @@ _FILES_TAKEN: Final = 4
 # Files that wait for their turn at most: each uses space on the disk meanwhile.
 _FILES_WAITING: Final = 16
 _RETRY_SECONDS: Final = 60
+
+bound(
+    __name__,
+    "BoundedSemaphore",
+    "BoundedSemaphore",
+    "Thread",
+    resource="Files taken at once, and waiting",
+    total=_FILES_TAKEN + _FILES_WAITING,
+    share="none yet: a delivery waits for those before it",
+    seconds=60.0,
+    why="Work that takes longer goes on without its caller",
+    test="tests/ingest/test_hostile_files.py::test_no_more_deliveries_wait_than_there_is_room_for",
+)
 
 
 class UploadExecutor:
