@@ -64,6 +64,7 @@ check: $(VENV)/.dev $(BUF)
 	$(BIN)/python tools/list_errors.py --check
 	$(BIN)/python tools/list_acts.py --check
 	$(BIN)/python tools/list_bounds.py --check
+	$(BIN)/python tools/list_powers.py --check
 	$(BIN)/python tools/check_documents.py
 	$(BIN)/python tools/check_names.py
 
@@ -76,6 +77,7 @@ docs: $(VENV)/.dev
 	$(BIN)/python tools/list_errors.py
 	$(BIN)/python tools/list_acts.py
 	$(BIN)/python tools/list_bounds.py
+	$(BIN)/python tools/list_powers.py
 	$(BIN)/python -m services.objection --guideline > docs/objection-guideline.md
 
 # Exact versions of everything, from pyproject.toml.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from chengxin.audit.trail import AuditTrail
 from chengxin.auth.revocation import Revocations
 from chengxin.errors import UNAUTHENTICATED, Problem
+from chengxin.proposals.documents import Proposals
 from chengxin.store.database import Store
 from chengxin.values.acts import Act
 from chengxin.values.clock import Clock
@@ -40,6 +41,11 @@ class GatewayContext:
     def administration(self) -> Administration:
         """The documents of officers' administration."""
         return self.accounts.administration
+
+    @property
+    def proposals(self) -> Proposals:
+        """What waits for a second officer, or did."""
+        return self.administration.proposals
 
     def refused_at_edge(self, problem: Problem, edge: str, request_id: str) -> None:
         """Puts on record that an edge refused a token. Nothing in the token is believed. Raises AUDIT_UNAVAILABLE."""

@@ -7,6 +7,7 @@ from typing import Any
 import pymongo.monitoring
 from mongoengine.errors import FieldDoesNotExist, ValidationError
 
+from chengxin.proposals.documents import ProposalRow
 from chengxin.store.documents import DocumentClass, collection_name
 from gateway.store import accounts, administration
 from services.audit.store import log
@@ -26,6 +27,7 @@ DECLARED: dict[str, Sequence[DocumentClass]] = {
 # Those that their repositories read and write through the documents: what is read and written again is the same.
 REWRITTEN: frozenset[DocumentClass] = frozenset(
     (
+        ProposalRow,
         *catalog.ALL,
         *(accounts.ClientRow, accounts.OfficerRow, accounts.CitizenRow, accounts.SigningKeyRow),
         *administration.ALL,

@@ -6,8 +6,10 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final, TypeVar, cast
 
-from chengxin.auth.policy import DECLARED, Condition, Context, Permission, Rule, wrong_capacity
+from chengxin.auth.policy import DECLARED, Condition, Context, Permission, PowerNotDeclared, Rule, wrong_capacity
+from chengxin.auth.powers import CITY, Power
 from chengxin.auth.principal import Assurance, Principal, Role
+from chengxin.auth.regions import of_the_city
 from chengxin.errors import Problem
 from chengxin.store.on_record import Account, account, must_be_authorised, must_be_on_record, resumed
 from chengxin.values.acts import Act
@@ -26,6 +28,7 @@ def command(
     when: tuple[Condition, ...] = (),
     assurance: Assurance = Assurance.NONE,
     may: Permission | None = None,
+    power: Power | None = None,
 ) -> Callable[[F], F]:
     """Declares a use case `f(ctx, caller, …)` that changes something, and has it run by the executor.
 
@@ -34,9 +37,11 @@ def command(
     of the use case commits with an audit event or not at all, unless it says that nothing was to be changed
     (`UnitOfWork.without_event`). `articles` are those of the regulation that the use case serves. `when` are conditions
     on the request alone; `may` is the one on the resource that the use case loads: it shows the resource to
-    `on_record.authorise` in the transaction that acts on it, else nothing is committed.
+    `on_record.authorise` in the transaction that acts on it, else nothing is committed. `power` says what it is as a
+    power over others; each command of the centre, the authority or a supervisor has one (`chengxin.auth.powers`), and
+    one that is the whole city's refuses officers of a county. Raises `PowerNotDeclared`.
     """
-    return _executed(act, roles, articles, when, assurance, changes=True, may=may)
+    return _executed(act, roles, articles, when, assurance, changes=True, may=may, power=power)
 
 
 def open_command(act: Act, *, articles: tuple[str, ...], reason: str, unrecorded: str = "") -> Callable[[F], F]:
@@ -75,13 +80,14 @@ def _executed(
     unrecorded: str = "",
     may: Permission | None = None,
     open_to_all: str = "",
+    power: Power | None = None,
 ) -> Callable[[F], F]:
     def declare(use_case: F) -> F:
         declared = Rule(
             act,
             frozenset(roles),
             articles,
-            when,
+            (of_the_city, *when) if power is not None and power.region is CITY else when,
             (inspect.getdoc(use_case) or "").split("\n")[0],
             f"{use_case.__module__}.{use_case.__qualname__}",
             assurance,
@@ -89,7 +95,10 @@ def _executed(
             unrecorded,
             may,
             open_to_all,
+            power,
         )
+        if fault := declared.power_fault():
+            raise PowerNotDeclared(f"{declared.use_case}: {fault}")
 
         @functools.wraps(use_case)
         def guarded(ctx: Context, caller: Principal, *args: Any, **kwargs: Any) -> Any:

@@ -5,11 +5,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar, cast
 
+from chengxin.auth.powers import ADMINISTRATORS, UNDECLARED, Power, Scope
 from chengxin.auth.principal import ACR_LEVELS, DEMO_ACR, Assurance, Principal, Role
+from chengxin.auth.regions import is_regional
 from chengxin.errors import ROLE_NOT_ALLOWED, STEP_UP_REQUIRED, Problem
 from chengxin.values.acts import Act
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class PowerNotDeclared(TypeError):
+    """A use case does not say what power it is, or says it without what holds it: a mistake, found at import."""
 
 
 class Refusals(Protocol):
@@ -54,6 +60,8 @@ class Rule:
     permission: Permission | None = None
     # Why it asks for no role: by it a caller proves who it is. Empty: it asks for one of `roles`.
     open_to_all: str = ""
+    # What it is as a power over others; None for what no officer of the administration runs, and for queries.
+    power: Power | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """A row of `chengxin policy`."""
@@ -66,7 +74,17 @@ class Rule:
             "summary": self.summary,
             "use_case": self.use_case,
             **({"open_to_all": self.open_to_all} if self.open_to_all else {}),
+            **({"power": self.power.to_dict()} if self.power else {}),
         }
+
+    def power_fault(self) -> str | None:
+        """Why the declaration of its power is not sound, or None."""
+        if self.power is None:
+            wanted = self.changes and self.roles & ADMINISTRATORS and not self.use_case.startswith(UNDECLARED)
+            return "an officer's command says what power it is (`power=`)" if wanted else None
+        if self.power.region.scope is Scope.OWN and not any(map(is_regional, self._refusing())):
+            return "a power in the officer's own region has a condition or a permission that judges it (`within`)"
+        return None
 
     def _refusing(self) -> list[Callable[..., Problem | None]]:
         return [*self.conditions, *([self.permission] if self.permission else [])]

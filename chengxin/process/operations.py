@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from chengxin.audit.trail import AuditTrail
 from chengxin.auth.executor import command, query
+from chengxin.auth.powers import Power, anywhere, one
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import NOT_FOUND
 from chengxin.feeds.quarantine import Quarantine
@@ -31,7 +32,16 @@ def set_aside(ops: Operations, caller: Principal, after: int, size: int) -> Sequ
     return ops.quarantine.rows(after, size + 1)
 
 
-@command(Act.QUARANTINE_RETRIED, roles={Role.CENTRE}, articles=("12", "31"))
+@command(
+    Act.QUARANTINE_RETRIED,
+    roles={Role.CENTRE},
+    articles=("12", "31"),
+    power=Power(
+        anywhere("what is set aside is the service's own work, of no region"),
+        one("what is on record already is tried again; nobody gets anything that was not given before"),
+        "supervisors, by the audit log",
+    ),
+)
 def retry(ops: Operations, caller: Principal, row_id: str) -> RawDocument | None:
     """Tries at once what was set aside, and first what comes before it.
 

@@ -198,9 +198,7 @@ class Act(StrEnum):
     CLIENT_SUSPENDED = ("client.suspended", "停用接入系统", "A client was suspended")
     CLIENT_RESUMED = ("client.resumed", "恢复接入系统", "A client was resumed")
     CLIENT_GRANTS_PROPOSED = ("client.grants_proposed", "提议变更接入权限", "Other grants were proposed for a client")
-    GRANT_LISTED = ("grant.listed", "查看权限提议", "Proposals of grants were listed")
-    GRANT_APPROVED = ("grant.approved", "批准权限", "A second officer approved grants")
-    GRANT_REJECTED = ("grant.rejected", "否决权限", "A proposal of grants was rejected")
+    GRANT_APPROVED = ("grant.approved", "批准权限", "Grants that a second officer approved are in force")
     GRANT_REDUCED = ("grant.reduced", "缩减权限", "Grants were reduced at once")
     COUNTER_CODE_ISSUED = ("counter.code_issued", "窗口核验身份", "An officer issued a code at the service counter")
     REPRESENTATION_RECORDED = (
@@ -219,5 +217,9 @@ class Act(StrEnum):
         "A signing key whose last token expired was dropped",
     )
     # Every service
+    PROPOSAL_MADE = ("proposal.made", "提出提案", "An act that takes two officers was proposed")
+    PROPOSAL_LISTED = ("proposal.listed", "查看提案", "Acts that wait for a second officer were listed")
+    PROPOSAL_APPROVED = ("proposal.approved", "批准提案", "A second officer approved, and the act was carried out")
+    PROPOSAL_REJECTED = ("proposal.rejected", "否决提案", "A proposal was rejected or taken back")
     QUARANTINE_LISTED = ("quarantine.listed", "查看搁置事项", "What a service set aside was listed")
     QUARANTINE_RETRIED = ("quarantine.retried", "重试搁置事项", "Something that was set aside was tried again")

@@ -84,6 +84,11 @@ PASSWORD_CHANGE_REQUIRED = forbidden(
     "初始密码只能用于设置新密码：请给出至少 12 位的新密码（new_password），并使用下一个动态口令",
     "An initial password is only good for choosing another: give a new one (new_password) of at least 12 characters, with the next code",
 )
+RESET_NOT_APPROVED = forbidden(
+    "RESET_NOT_APPROVED",
+    "账号已重置，须由另一人批准后方可使用；新密码已生效，请等待批准",
+    "The account was reset and works again when a second officer has approved; your password is set, wait for that",
+)
 SIGN_IN_LOCKED = exhausted(
     "SIGN_IN_LOCKED",
     429,
@@ -302,6 +307,8 @@ class Officer:
     suspended: bool = False
     # The system made the password: the officer can only choose a new one with it.
     initial: bool = False
+    # The proposal by which a second officer gives a reset account its roles back; empty when none is awaited.
+    reset_proposal: str = ""
 
     @property
     def sub(self) -> str:

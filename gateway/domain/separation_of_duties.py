@@ -1,16 +1,13 @@
 """The rules of administration: regions, grants that take two officers, and roles that exclude each other."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any
 
-from chengxin.auth.principal import Principal, Role
-from chengxin.errors import ProblemType, conflict, forbidden, invalid, not_found, precondition
+from chengxin.auth.principal import Role
+from chengxin.errors import conflict, forbidden, invalid, not_found, precondition
+from chengxin.values.jwk import thumbprint
 from gateway.domain.clients_and_officers import Agreement, Client, Officer, client_roles_fault, duties_fault
-
-# A proposal is void when no officer decides it within this time.
-PROPOSAL_DAYS: Final = 14
 
 CLIENT_UNKNOWN = not_found("CLIENT_UNKNOWN", "没有客户端 {client_id}", "There is no client {client_id}")
 CLIENT_EXISTS = conflict("CLIENT_EXISTS", "客户端 {client_id} 已存在", "Client {client_id} exists already")
@@ -22,27 +19,33 @@ LAST_KEY = precondition(
     "这是该客户端最后一把有效密钥，请先登记新密钥，或暂停该客户端",
     "This is the client's last key: register another first, or suspend the client",
 )
+CLIENT_NOT_SUSPENDED = precondition(
+    "CLIENT_NOT_SUSPENDED",
+    "客户端 {client_id} 未被暂停，无需恢复",
+    "Client {client_id} is not suspended; there is nothing to resume",
+)
 OFFICER_UNKNOWN = not_found("OFFICER_UNKNOWN", "没有账号 {username}", "There is no officer {username}")
 OFFICER_EXISTS = conflict("OFFICER_EXISTS", "账号 {username} 已存在", "Officer {username} exists already")
 OFFICER_INVALID = invalid("OFFICER_INVALID", "账号登记有误：{what}", "The officer's account is invalid: {what}")
+OFFICER_NOT_SUSPENDED = precondition(
+    "OFFICER_NOT_SUSPENDED",
+    "账号 {username} 未被停用，无需恢复",
+    "Officer {username} is not suspended; there is nothing to resume",
+)
+PASSWORD_NOT_CHOSEN = precondition(
+    "PASSWORD_NOT_CHOSEN",
+    "账号 {username} 的使用人尚未用初始密码设置新密码；请向本人确认其已设置后再批准",
+    "The holder of {username} has not chosen a password yet: approve when the holder has told you that this is done",
+)
 OWN_ACCOUNT = forbidden(
     "OWN_ACCOUNT",
     "不得处理本人账号，请由另一人办理",
     "Officers do not administer their own accounts; ask another officer",
 )
-PROPOSAL_UNKNOWN = not_found("PROPOSAL_UNKNOWN", "没有提案 {proposal_id}", "There is no proposal {proposal_id}")
-PROPOSAL_DECIDED = precondition(
-    "PROPOSAL_DECIDED", "提案已是 {state} 状态", "The proposal is {state} already; make a new one"
-)
-FOUR_EYES = forbidden(
-    "FOUR_EYES",
-    "授权须由另一人批准：提案人与被授权人本人均不得批准",
-    "A grant takes a second officer: neither who proposed it nor whom it is for may approve it",
-)
 SUPERVISOR_MUST_APPROVE = forbidden(
     "SUPERVISOR_MUST_APPROVE",
-    "监督角色的授予须由监督人员批准",
-    "Granting the role supervisor takes the approval of a supervisor",
+    "监督人员账号的授权或重置须由监督人员批准",
+    "The role supervisor, and the reset of an account that has it, take the approval of a supervisor",
 )
 
 
@@ -96,38 +99,9 @@ class Grants:
         return duties_fault(self.roles) if self.roles else None
 
 
-@dataclass(frozen=True)
-class Proposal:
-    """A grant that waits for a second officer."""
-
-    proposal_id: str
-    # `kind` is "client" or "officer"; `target` is its client id or user name.
-    kind: str
-    target: str
-    region: str
-    grants: Grants
-    proposed_by: str
-    proposed_at: datetime
-    state: str = "open"
-    decided_by: str = ""
-    decided_at: datetime | None = None
-
-    def seen(self, now: datetime) -> "Proposal":
-        """Returns the proposal as it is at `now`: void when no officer decided it in time."""
-        void = self.state == "open" and now >= self.proposed_at + timedelta(days=PROPOSAL_DAYS)
-        return replace(self, state="void") if void else self
-
-    def refusal_of_approval(self, caller: Principal) -> ProblemType | None:
-        """Returns why this officer may not approve, or None. To reject is to leave things as they are, and open to all."""
-        if caller.sub == self.proposed_by or (self.kind == "officer" and caller.sub == f"officer:{self.target}"):
-            return FOUR_EYES
-        if Role.SUPERVISOR in self.grants.roles and Role.SUPERVISOR not in caller.roles:
-            return SUPERVISOR_MUST_APPROVE
-        return None
-
-    def decided(self, caller: Principal, state: str, now: datetime) -> "Proposal":
-        """Returns the proposal with the caller's decision."""
-        return replace(self, state=state, decided_by=caller.sub, decided_at=now)
+def thumbprints(client: Client) -> list[str]:
+    """Returns the thumbprints (RFC 7638) of a client's keys, by which whoever holds a key can tell it."""
+    return sorted(thumbprint(jwk) for jwk in client.jwks)
 
 
 def listed_keys(client: Client) -> Sequence[Mapping[str, str]]:

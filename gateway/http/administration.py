@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from chengxin.auth.policy import serves
 from chengxin.auth.principal import Role
 from chengxin.auth.request_context import caller
+from chengxin.http.proposals import add_proposals, proposed
 from chengxin.http.web import PageQuery, answer, idempotency_key
 from chengxin.values.page_tokens import encode_page_token, text_after
 from gateway.context import GatewayContext
@@ -25,7 +26,6 @@ from gateway.usecases import (
 
 _CLIENTS: Final = Tag(name="identity: clients", description="Organisations' systems, for the authority and the centre")
 _OFFICERS: Final = Tag(name="identity: officers", description="Officers' accounts, for the authority")
-_GRANTS: Final = Tag(name="identity: grants", description="Roles and entitlements take two officers")
 _KEYS: Final = Tag(name="identity: keys", description="Signing keys and revocation")
 
 
@@ -108,18 +108,6 @@ class RolesBody(BaseModel):
     roles: list[Role] = Field(max_length=10)
 
 
-class ProposalPath(BaseModel):
-    """A proposal."""
-
-    proposal_id: str = Field(max_length=64)
-
-
-class ProposalsQuery(PageQuery):
-    """The proposals in one state, or all."""
-
-    state: str = Field("", pattern=r"^(open|applied|approved|rejected)?$")
-
-
 class KeyPath(BaseModel):
     """A signing key."""
 
@@ -132,7 +120,7 @@ def add_administration(app: OpenAPI, ctx: GatewayContext) -> None:
     _add_client_keys(app, ctx)
     _add_officers(app, ctx)
     _add_sessions(app, ctx)
-    _add_grants(app, ctx)
+    add_proposals(app, ctx, "/v1/identity")
     _add_keys(app, ctx)
 
 
@@ -165,7 +153,7 @@ def _add_clients(app: OpenAPI, ctx: GatewayContext) -> None:
     @serves(grants.propose_for_client)
     def propose_client_grants(path: ClientPath, body: ClientGrantsBody) -> Response:
         """Less than before is in force at once (`state` applied); more waits for a second officer (open)."""
-        return _proposed(grants.propose_for_client(ctx, caller(), path.client_id, body.grants(), idempotency_key()))
+        return proposed(grants.propose_for_client(ctx, caller(), path.client_id, body.grants(), idempotency_key()))
 
     @app.post("/v1/identity/clients/<client_id>/suspend", tags=[_CLIENTS], summary="Suspend a client")
     @serves(client_administration.suspend)
@@ -176,19 +164,21 @@ def _add_clients(app: OpenAPI, ctx: GatewayContext) -> None:
     @app.post("/v1/identity/clients/<client_id>/resume", tags=[_CLIENTS], summary="End a suspension")
     @serves(client_administration.resume)
     def resume_client(path: ClientPath) -> Response:
-        """The client may obtain tokens again."""
-        return answer(client_administration.resume(ctx, caller(), path.client_id))
+        """The client may obtain tokens again when a second officer has approved."""
+        return proposed(client_administration.resume(ctx, caller(), path.client_id))
 
 
 def _add_client_keys(app: OpenAPI, ctx: GatewayContext) -> None:
     @app.post("/v1/identity/clients/<client_id>/keys", tags=[_CLIENTS], summary="Add or rotate a client's key")
     @serves(client_administration.add_key)
     def add_client_key(path: ClientPath, body: ClientKeyBody) -> Response:
-        """With `overlap_hours`, the earlier keys retire by themselves."""
+        """With `overlap_hours`, the earlier keys retire by themselves. For a client with roles the answer is a proposal
+        (202): a second officer approves it.
+        """
         found = client_administration.add_key(
             ctx, caller(), path.client_id, body.jwk, body.overlap_hours, idempotency_key()
         )
-        return answer(found, 201)
+        return proposed(found) if "proposal_id" in found else answer(found, 201)
 
     @app.delete("/v1/identity/clients/<client_id>/keys/<kid>", tags=[_CLIENTS], summary="Retire a client's key")
     @serves(client_administration.retire_key)
@@ -227,12 +217,14 @@ def _add_officers(app: OpenAPI, ctx: GatewayContext) -> None:
     def propose_roles(path: OfficerPath, body: RolesBody) -> Response:
         """A supervisor does not operate. The roles come into force as a client's grants do."""
         asked = Grants(frozenset(body.roles))
-        return _proposed(grants.propose_for_officer(ctx, caller(), path.username, asked, idempotency_key()))
+        return proposed(grants.propose_for_officer(ctx, caller(), path.username, asked, idempotency_key()))
 
     @app.post("/v1/identity/officers/<username>/reset", tags=[_OFFICERS], summary="Reset password and TOTP")
     @serves(officer_administration.reset)
     def reset_officer(path: OfficerPath) -> Response:
-        """Only this answer has the new secrets. All earlier sign-ins are over."""
+        """Only this answer has the new secrets. All earlier sign-ins are over. Until a second officer has approved, the
+        new secrets are good for choosing a password alone.
+        """
         return _secret(answer(officer_administration.reset(ctx, caller(), path.username)))
 
     @app.post("/v1/identity/officers/<username>/suspend", tags=[_OFFICERS], summary="Suspend an officer")
@@ -244,8 +236,8 @@ def _add_officers(app: OpenAPI, ctx: GatewayContext) -> None:
     @app.post("/v1/identity/officers/<username>/resume", tags=[_OFFICERS], summary="End an officer's suspension")
     @serves(officer_administration.resume)
     def resume_officer(path: OfficerPath) -> Response:
-        """The officer may sign in again."""
-        return answer(officer_administration.resume(ctx, caller(), path.username))
+        """The officer may sign in again when a second officer has approved."""
+        return proposed(officer_administration.resume(ctx, caller(), path.username))
 
 
 def _add_sessions(app: OpenAPI, ctx: GatewayContext) -> None:
@@ -268,27 +260,6 @@ def _add_sessions(app: OpenAPI, ctx: GatewayContext) -> None:
     def end_officer_session(path: SessionPath) -> Response:
         """The other sign-ins go on."""
         return answer(officer_administration.sign_out(ctx, caller(), path.username, path.jti))
-
-
-def _add_grants(app: OpenAPI, ctx: GatewayContext) -> None:
-    @app.get("/v1/identity/proposals", tags=[_GRANTS], summary="Proposed grants of the caller's region")
-    @serves(grants.list_proposals)
-    def list_proposals(query: ProposalsQuery) -> Response:
-        """The newest come first."""
-        found = grants.list_proposals(ctx, caller(), query.state, text_after(query.page_token), query.page_size + 1)
-        return _page("proposals", found, query.page_size, "proposal_id")
-
-    @app.post("/v1/identity/proposals/<proposal_id>/approve", tags=[_GRANTS], summary="Approve a grant")
-    @serves(grants.approve)
-    def approve_proposal(path: ProposalPath) -> Response:
-        """A second officer approves, and the grants are in force."""
-        return answer(grants.approve(ctx, caller(), path.proposal_id))
-
-    @app.post("/v1/identity/proposals/<proposal_id>/reject", tags=[_GRANTS], summary="Reject or take back a grant")
-    @serves(grants.reject)
-    def reject_proposal(path: ProposalPath) -> Response:
-        """The grants stay as they are."""
-        return answer(grants.reject(ctx, caller(), path.proposal_id))
 
 
 def _add_keys(app: OpenAPI, ctx: GatewayContext) -> None:
@@ -315,10 +286,6 @@ def _add_keys(app: OpenAPI, ctx: GatewayContext) -> None:
     def list_revocations() -> Response:
         """The services' verifiers read it."""
         return answer({"revocations": revocation.list_revocations(ctx, caller())})
-
-
-def _proposed(proposal: dict[str, Any]) -> Response:
-    return answer(proposal, 202 if proposal["state"] == "open" else 200)
 
 
 def _secret(found: Response) -> Response:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
+from chengxin.http.proposals import proposed
 from chengxin.http.web import answer
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import ANONYMOUS
@@ -98,10 +99,12 @@ def _add_representations(app: OpenAPI, ctx: GatewayContext) -> None:
     @app.post("/v1/identity/representations", tags=[_IDENTITY], summary="Record who may act for an organisation")
     @serves(counter_verification.record_representation)
     def record_representation(body: RepresentationBody) -> Response:
-        """A legal representative, or an agent until the last day of the authorization."""
+        """A legal representative, or an agent until the last day of the authorization. It is in force when a second
+        officer has approved.
+        """
         asked = counter_verification.Representation(**body.model_dump())
         key = request.headers.get("Idempotency-Key", "")[:200]
-        return answer(counter_verification.record_representation(ctx, caller(), asked, key), 201)
+        return proposed(counter_verification.record_representation(ctx, caller(), asked, key))
 
     @app.get("/v1/identity/representations", tags=[_IDENTITY], summary="Who may act for an organisation")
     @serves(counter_verification.list_representations)

@@ -77,6 +77,8 @@ class OfficerRow(Document):
     suspended = BooleanField()
     initial = BooleanField()
     administered = BooleanField()
+    # The proposal that a reset account waits for; absent for every other account.
+    reset_proposal = StringField()
     meta = {"collection": "officers"}
 
 
@@ -149,6 +151,7 @@ class Accounts:
     def create_indexes(self) -> None:
         """Creates collections and indexes that are missing. Raises `pymongo.errors.PyMongoError`."""
         self.store.create(ALL)
+        administration.renew_proposals(self.store)
 
     def transact(self, work: Callable[[UnitOfWork], T]) -> T:
         """Runs `work` in one transaction; see `Store.transact`."""
@@ -215,6 +218,7 @@ class Accounts:
         """
         row = self._row_of(officer, name, unit)
         row.suspended, row.initial, row.administered = officer.suspended, officer.initial, True
+        row.reset_proposal = officer.reset_proposal or None
         if forget_codes:
             row.totp_step = 0
         self._officers.replace(row, unit.session)
@@ -239,6 +243,7 @@ class Accounts:
             self._ring.decrypt(row.totp_secret, "officer.totp"),
             bool(row.suspended),
             bool(row.initial),
+            row.reset_proposal or "",
         )
 
     def save_officer(self, officer: Officer, name: str, unit: UnitOfWork) -> None:

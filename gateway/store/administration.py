@@ -1,4 +1,4 @@
-"""The documents of officers' administration: proposals, sessions, revocations, counter codes, representations."""
+"""The documents of officers' administration: sessions, revocations, counter codes, representations."""
 
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -7,28 +7,13 @@ from mongoengine import DateTimeField, Document, IntField, StringField
 from pymongo.client_session import ClientSession
 
 from chengxin.auth.revocation import ALWAYS, Revocation
+from chengxin.proposals.documents import ProposalRow, Proposals
 from chengxin.store.database import Store, UnitOfWork
 from chengxin.store.documents import ObjectField
-from gateway.domain.separation_of_duties import Grants, Proposal
+from chengxin.values.acts import Act
 
 # A revocation is forgotten when every token that it could end is expired: tokens last ten minutes.
 _REVOCATION_LIFETIME: Final = timedelta(minutes=15)
-
-
-class ProposalRow(Document):
-    """A grant that waits, or waited, for a second officer."""
-
-    proposal_id = StringField(primary_key=True)
-    kind = StringField(required=True)
-    target = StringField(required=True)
-    region = StringField(default="")
-    grants = ObjectField(required=True)
-    proposed_by = StringField(required=True)
-    proposed_at = DateTimeField(required=True)
-    state = StringField(required=True)
-    decided_by = StringField(default="")
-    decided_at = DateTimeField(null=True)
-    meta = {"collection": "proposals", "indexes": ["state"]}
 
 
 class SessionRow(Document):
@@ -82,6 +67,8 @@ class RepresentationRow(Document):
     # The last day on which it is good (Asia/Shanghai date); empty for a legal representative.
     until = StringField(default="")
     recorded_by = StringField(required=True)
+    # Absent for one of the time when one officer was enough.
+    approved_by = StringField()
     recorded_at = DateTimeField(required=True)
     meta = {"collection": "representations", "indexes": [("subject_ref", "uscc")]}
 
@@ -105,40 +92,12 @@ class Administration:
     """Reads and writes the documents of officers' administration. A write with a `unit` is part of that unit."""
 
     def __init__(self, store: Store) -> None:
-        self._proposals = store.documents(ProposalRow)
+        self.proposals = Proposals(store)
         self._sessions = store.documents(SessionRow)
         self._revocations = store.documents(RevocationRow)
         self._counter_codes = store.documents(CounterCodeRow)
         self._representations = store.documents(RepresentationRow)
         self._oidc_flows = store.documents(OidcFlowRow)
-
-    def proposal(self, proposal_id: str, session: ClientSession | None = None) -> Proposal | None:
-        """Returns a proposal, or None."""
-        row = self._proposals.get(proposal_id, session)
-        return None if row is None else _proposal_from_row(row)
-
-    def proposals(self, state: str, before: str, limit: int) -> list[Proposal]:
-        """Returns proposals in `state` (any state if empty), the newest first; with `before`, only smaller ids."""
-        query: dict[str, Any] = {"state": state} if state else {}
-        if before:
-            query["_id"] = {"$lt": before}
-        return [_proposal_from_row(row) for row in self._proposals.find(query, [("_id", -1)], limit)]
-
-    def save_proposal(self, proposal: Proposal, unit: UnitOfWork) -> None:
-        """Creates or replaces a proposal."""
-        row = ProposalRow(
-            proposal_id=proposal.proposal_id,
-            kind=proposal.kind,
-            target=proposal.target,
-            region=proposal.region,
-            grants=proposal.grants.to_dict(),
-            proposed_by=proposal.proposed_by,
-            proposed_at=proposal.proposed_at,
-            state=proposal.state,
-            decided_by=proposal.decided_by,
-            decided_at=proposal.decided_at,
-        )
-        self._proposals.replace(row, unit.session)
 
     def open_session(self, jti: str, sub: str, at: datetime, expires_at: datetime, unit: UnitOfWork) -> None:
         """Stores an officer's sign-in."""
@@ -218,16 +177,17 @@ class Administration:
         return list(self._representations.collection.find({"uscc": uscc}).sort("_id", 1))
 
 
-def _proposal_from_row(row: ProposalRow) -> Proposal:
-    return Proposal(
-        row.proposal_id,
-        row.kind,
-        row.target,
-        row.region,
-        Grants.read(row.grants),
-        row.proposed_by,
-        row.proposed_at,
-        row.state,
-        row.decided_by,
-        row.decided_at,
-    )
+# The acts of the grants that the last version stored as proposals, by the kind of their holder.
+_GRANTING: Final = {"client": Act.CLIENT_GRANTS_PROPOSED, "officer": Act.OFFICER_ROLES_PROPOSED}
+
+
+def renew_proposals(store: Store) -> None:
+    """Gives proposals of the last version, which were of grants alone, the form of today."""
+    rows = store.collection(ProposalRow)
+    for row in rows.find({"act": {"$exists": False}}):
+        renewed = {"act": _GRANTING[row["kind"]].value, "asked": row["grants"]}
+        whom = f"officer:{row['target']}" if row["kind"] == "officer" else ""
+        rows.update_one(
+            {"_id": row["_id"]},
+            {"$set": renewed | {"for_whom": whom}, "$unset": {"kind": "", "grants": ""}},
+        )

@@ -6,24 +6,29 @@ from datetime import timedelta
 from typing import Any, Final
 
 from chengxin.auth.executor import command, query
+from chengxin.auth.powers import OWN, Power, one, two
 from chengxin.auth.principal import Principal, Role
-from chengxin.auth.regions import covers, outside
-from chengxin.errors import Problem
+from chengxin.auth.regions import covers, within
+from chengxin.proposals.decisions import carries_out, propose
+from chengxin.proposals.proposal import PROPOSAL_OUTDATED, Proposal
 from chengxin.store.database import UnitOfWork, session_of
 from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical
+from chengxin.values.jwk import thumbprint
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import Client, is_service_number
 from gateway.domain.separation_of_duties import (
     CLIENT_EXISTS,
     CLIENT_INVALID,
+    CLIENT_NOT_SUSPENDED,
     CLIENT_UNKNOWN,
     KEY_EXISTS,
     KEY_UNKNOWN,
     LAST_KEY,
     Grants,
     listed_keys,
+    thumbprints,
 )
 from gateway.usecases.bootstrap import usable_jwk
 from gateway.usecases.revocation import end_client_tokens
@@ -31,6 +36,10 @@ from gateway.usecases.revocation import end_client_tokens
 _REGISTRARS: Final = {Role.AUTHORITY, Role.CENTRE}
 _READERS: Final = {Role.AUTHORITY, Role.CENTRE, Role.SUPERVISOR}
 _ARTICLES: Final = ("14", "17")
+_APPROVERS: Final = {Role.AUTHORITY, Role.SUPERVISOR}
+# The word by which a client names itself.
+ME: Final = "me"
+_TOLD: Final = "the client's holder, at /v1/identity/clients/me; supervisors, by the audit log"
 
 
 @dataclass(frozen=True)
@@ -45,22 +54,32 @@ class ClientRegistration:
     jwk: Mapping[str, Any]
 
 
-def in_region(_ctx: GatewayContext, caller: Principal, client: Client) -> Problem | None:
+@within
+def in_region(_ctx: GatewayContext, client: Client, *_: object) -> str:
     """the client's region lies within the officer's"""
-    return outside(caller, client.region)
+    return client.region
 
 
-def region_is_own(ctx: GatewayContext, caller: Principal, asked: ClientRegistration, *_: object) -> Problem | None:
+@within
+def region_is_own(_ctx: GatewayContext, asked: ClientRegistration, *_: object) -> str:
     """the new client's region lies within the officer's"""
-    return outside(caller, asked.region)
+    return asked.region
 
 
-@command(Act.CLIENT_REGISTERED, roles=_REGISTRARS, articles=_ARTICLES, when=(region_is_own,))
+@command(
+    Act.CLIENT_REGISTERED,
+    roles=_REGISTRARS,
+    articles=_ARTICLES,
+    when=(region_is_own,),
+    power=Power(OWN, one("the client can do nothing until grants are approved, for the keys that it has then"), _TOLD),
+)
 def register(ctx: GatewayContext, caller: Principal, asked: ClientRegistration, key: str = "") -> dict[str, Any]:
     """An officer registers a client with its first key. The client can do nothing until grants are approved.
 
     Raises CLIENT_EXISTS, CLIENT_INVALID.
     """
+    if asked.client_id == ME:
+        raise CLIENT_INVALID(what=f"client_id {ME} is the word by which a client names itself")
     if not is_service_number(asked.responsible):
         raise CLIENT_INVALID(what="responsible must be a service number: letters, digits, '_', '.', '-'")
     client = Client(
@@ -103,7 +122,20 @@ def list_clients(ctx: GatewayContext, caller: Principal, after: str, limit: int)
     return found[:limit]
 
 
-@command(Act.CLIENT_KEY_ADDED, roles=_REGISTRARS, articles=_ARTICLES, may=in_region)
+@command(
+    Act.CLIENT_KEY_ADDED,
+    roles=_REGISTRARS,
+    articles=_ARTICLES,
+    may=in_region,
+    power=Power(
+        OWN,
+        two(
+            "one officer alone could act as the client, with a key of her own; a client without roles, which can do "
+            "nothing, gets its keys at once"
+        ),
+        _TOLD,
+    ),
+)
 def add_key(
     ctx: GatewayContext,
     caller: Principal,
@@ -112,26 +144,41 @@ def add_key(
     overlap_hours: int | None = None,
     key: str = "",
 ) -> dict[str, Any]:
-    """An officer adds a key; with an overlap, the earlier keys retire at its end. Raises CLIENT_UNKNOWN, KEY_EXISTS."""
+    """An officer adds a key; with an overlap, the earlier keys retire at its end. For a client with roles it waits for
+    a second officer: the answer is the proposal.
+
+    Raises CLIENT_UNKNOWN, CLIENT_INVALID, KEY_EXISTS.
+    """
     added = _parse_jwk(jwk)
 
-    def change(client: Client) -> Client:
-        if any(known["kid"] == added["kid"] for known in client.jwks):
-            raise KEY_EXISTS(kid=added["kid"])
-        now = ctx.clock.now()
-        kept = client.live_keys(now.timestamp())
-        if overlap_hours is not None:
-            ends = str(int((now + timedelta(hours=overlap_hours)).timestamp()))
-            kept = [known if "exp" in known else {**known, "exp": ends} for known in kept]
-        return replace(client, jwks=(*kept, added))
+    def work(unit: UnitOfWork, client: Client) -> dict[str, Any]:
+        changed = _with_key(ctx, client, added, overlap_hours)
+        if client.roles:
+            wanted = {"jwk": added, "thumbprint": thumbprint(added), "overlap_hours": overlap_hours}
+            asked = wanted | {"keys": thumbprints(client), **Grants.of(client).to_dict()}
+            act = Act.CLIENT_KEY_ADDED
+            return propose(ctx, caller, unit, act, client_id, client.region, asked).to_dict()
+        _save(ctx, caller, unit, Act.CLIENT_KEY_ADDED, changed, kid=added["kid"])
+        return client_to_dict(changed)
 
-    asked = [Act.CLIENT_KEY_ADDED, client_id, added, overlap_hours]
-    return _changed(ctx, caller, client_id, Act.CLIENT_KEY_ADDED, change, asked, key, kid=added["kid"])
+    asked_for = canonical([Act.CLIENT_KEY_ADDED, client_id, added, overlap_hours])
+    return ctx.store.once_on(
+        lambda unit: load_authorised(ctx, client_id, unit), caller.sub, key, asked_for, work, dict
+    ).answer
 
 
-@command(Act.CLIENT_KEY_RETIRED, roles=_REGISTRARS, articles=_ARTICLES, may=in_region)
+@command(
+    Act.CLIENT_KEY_RETIRED,
+    roles=_REGISTRARS,
+    articles=_ARTICLES,
+    may=in_region,
+    power=Power(OWN, one("it only takes away"), _TOLD),
+)
 def retire_key(ctx: GatewayContext, caller: Principal, client_id: str, kid: str) -> dict[str, Any]:
-    """An officer retires a key at once. Raises CLIENT_UNKNOWN, KEY_UNKNOWN, LAST_KEY."""
+    """An officer retires a key at once; all tokens of the client end within a minute, and its other keys get new ones.
+
+    Raises CLIENT_UNKNOWN, KEY_UNKNOWN, LAST_KEY.
+    """
 
     def change(client: Client) -> Client:
         kept = tuple(known for known in client.jwks if known["kid"] != kid)
@@ -142,26 +189,88 @@ def retire_key(ctx: GatewayContext, caller: Principal, client_id: str, kid: str)
             raise LAST_KEY()
         return left
 
-    return _changed(ctx, caller, client_id, Act.CLIENT_KEY_RETIRED, change, [], "", kid=kid)
+    return _taken_away(ctx, caller, client_id, Act.CLIENT_KEY_RETIRED, change, kid=kid)
 
 
-@command(Act.CLIENT_SUSPENDED, roles=_READERS, articles=("17", "31"), may=in_region)
+@command(
+    Act.CLIENT_SUSPENDED,
+    roles=_READERS,
+    articles=("17", "31"),
+    may=in_region,
+    power=Power(OWN, one("it only takes away"), _TOLD),
+)
 def suspend(ctx: GatewayContext, caller: Principal, client_id: str) -> dict[str, Any]:
     """One officer suspends a client: it gets no tokens, and those that it has end within a minute.
 
     Raises CLIENT_UNKNOWN.
     """
-    found = _changed(
-        ctx, caller, client_id, Act.CLIENT_SUSPENDED, lambda c: replace(c, suspended=True), [], "", ends_tokens=True
-    )
-    ctx.revocations.refresh()
-    return found
+    return _taken_away(ctx, caller, client_id, Act.CLIENT_SUSPENDED, lambda c: replace(c, suspended=True))
 
 
-@command(Act.CLIENT_RESUMED, roles={Role.AUTHORITY}, articles=("17", "31"), may=in_region)
+@command(
+    Act.CLIENT_RESUMED,
+    roles={Role.AUTHORITY},
+    articles=("17", "31"),
+    may=in_region,
+    power=Power(
+        OWN, two("one officer alone could give back what another took away, to a key that is stolen, say"), _TOLD
+    ),
+)
 def resume(ctx: GatewayContext, caller: Principal, client_id: str) -> dict[str, Any]:
-    """An officer lets a suspended client work again. Raises CLIENT_UNKNOWN."""
-    return _changed(ctx, caller, client_id, Act.CLIENT_RESUMED, lambda c: replace(c, suspended=False), [], "")
+    """An officer proposes that a suspended client works again. Raises CLIENT_UNKNOWN, CLIENT_NOT_SUSPENDED."""
+
+    def work(unit: UnitOfWork) -> dict[str, Any]:
+        client = load_authorised(ctx, client_id, unit)
+        if not client.suspended:
+            raise CLIENT_NOT_SUSPENDED(client_id=client_id)
+        asked = Grants.of(client).to_dict() | {"keys": thumbprints(client)}
+        return propose(ctx, caller, unit, Act.CLIENT_RESUMED, client_id, client.region, asked).to_dict()
+
+    return ctx.accounts.transact(work)
+
+
+def load_proposed(ctx: GatewayContext, proposal: Proposal, unit: UnitOfWork) -> Client:
+    """Reads the client that a proposal is about. Raises CLIENT_UNKNOWN."""
+    return load(ctx, proposal.target, unit)
+
+
+@carries_out(Act.CLIENT_KEY_ADDED, region=OWN, approvers=_APPROVERS, load=load_proposed, may=in_region)
+def add_proposed_key(
+    ctx: GatewayContext, caller: Principal, unit: UnitOfWork, proposal: Proposal, client: Client
+) -> None:
+    """The client has the key, for no more than what it could do when it was proposed. Raises PROPOSAL_OUTDATED."""
+    _must_stand(client, proposal)
+    added = proposal.asked["jwk"]
+    changed = _with_key(ctx, client, added, proposal.asked["overlap_hours"])
+    _save(ctx, caller, unit, proposal.act, changed, kid=added["kid"], **proposal.on_record())
+
+
+@carries_out(Act.CLIENT_RESUMED, region=OWN, approvers=_APPROVERS, load=load_proposed, may=in_region)
+def resume_proposed(
+    ctx: GatewayContext, caller: Principal, unit: UnitOfWork, proposal: Proposal, client: Client
+) -> None:
+    """The client works again, with no more than what it had when that was proposed. Raises PROPOSAL_OUTDATED."""
+    _must_stand(client, proposal)
+    _save(ctx, caller, unit, proposal.act, replace(client, suspended=False), **proposal.on_record())
+
+
+def _must_stand(client: Client, proposal: Proposal) -> None:
+    """Raises PROPOSAL_OUTDATED for a client that has got more since the second officer could see what it has."""
+    if not set(thumbprints(client)) <= set(proposal.asked["keys"]):
+        raise PROPOSAL_OUTDATED(what="客户端的密钥 / the client's keys")
+    if not Grants.of(client).only_less_than(Grants.read(proposal.asked)):
+        raise PROPOSAL_OUTDATED(what="客户端的权限 / the client's grants")
+
+
+def _with_key(ctx: GatewayContext, client: Client, added: dict[str, str], overlap_hours: int | None) -> Client:
+    if any(known["kid"] == added["kid"] or thumbprint(known) == thumbprint(added) for known in client.jwks):
+        raise KEY_EXISTS(kid=added["kid"])
+    now = ctx.clock.now()
+    kept = client.live_keys(now.timestamp())
+    if overlap_hours is not None:
+        ends = str(int((now + timedelta(hours=overlap_hours)).timestamp()))
+        kept = [known if "exp" in known else {**known, "exp": ends} for known in kept]
+    return replace(client, jwks=(*kept, added))
 
 
 def client_to_dict(client: Client) -> dict[str, Any]:
@@ -194,27 +303,19 @@ def load_authorised(ctx: GatewayContext, client_id: str, unit: UnitOfWork | None
     return authorise(load(ctx, client_id, unit))
 
 
-def _changed(
-    ctx: GatewayContext,
-    caller: Principal,
-    client_id: str,
-    act: Act,
-    change: Callable[[Client], Client],
-    asked: list[Any],
-    key: str,
-    ends_tokens: bool = False,
-    **details: str,
+def _taken_away(
+    ctx: GatewayContext, caller: Principal, client_id: str, act: Act, change: Callable[[Client], Client], **details: str
 ) -> dict[str, Any]:
-    def work(unit: UnitOfWork, found: Client) -> dict[str, Any]:
-        client = change(found)
+    """Changes a client so that it can do less, and ends its tokens."""
+
+    def work(unit: UnitOfWork) -> dict[str, Any]:
+        client = change(load_authorised(ctx, client_id, unit))
         _save(ctx, caller, unit, act, client, **details)
-        if ends_tokens:
-            end_client_tokens(ctx, unit, client_id)
+        end_client_tokens(ctx, unit, client_id)
+        unit.committed.append(ctx.revocations.refresh)
         return client_to_dict(client)
 
-    return ctx.store.once_on(
-        lambda unit: load_authorised(ctx, client_id, unit), caller.sub, key, canonical(asked), work, dict
-    ).answer
+    return ctx.accounts.transact(work)
 
 
 def _save(ctx: GatewayContext, caller: Principal, unit: UnitOfWork, act: Act, client: Client, **details: str) -> None:
@@ -225,6 +326,10 @@ def _save(ctx: GatewayContext, caller: Principal, unit: UnitOfWork, act: Act, cl
 
 def _parse_jwk(jwk: Mapping[str, Any]) -> dict[str, str]:
     try:
-        return usable_jwk(jwk)
+        parsed = usable_jwk(jwk)
     except (ValueError, TypeError) as e:
         raise CLIENT_INVALID(what=str(e)) from None
+    # It goes on record, where no name and no identity number may be.
+    if not is_service_number(parsed["kid"]):
+        raise CLIENT_INVALID(what="kid must be 1 to 64 letters, digits, '_', '.', '-', and no identity number")
+    return parsed

@@ -11,13 +11,17 @@ from typing import Any, Final
 from stdnum.iso7064 import mod_11_2
 
 from chengxin.auth.executor import command, open_command, query
+from chengxin.auth.powers import Power, anywhere, one, two
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.revocation import Revocation
 from chengxin.errors import INPUT_INVALID, FieldError, not_found, unauthenticated
+from chengxin.proposals.decisions import carries_out, propose
+from chengxin.proposals.proposal import Proposal
 from chengxin.store.database import UnitOfWork
 from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical
 from chengxin.values.clock import rfc3339
+from chengxin.values.identifiers import is_uscc
 from chengxin.values.ids import new_id
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import Citizen
@@ -50,7 +54,16 @@ class Representation:
     until: str = ""
 
 
-@command(Act.COUNTER_CODE_ISSUED, roles=_COUNTER, articles=("16",))
+@command(
+    Act.COUNTER_CODE_ISSUED,
+    roles=_COUNTER,
+    articles=("16",),
+    power=Power(
+        anywhere("a person may go to any counter of the city"),
+        one("the person stands at the counter; who was verified so is told by whom, and each query names the officer"),
+        "the citizen, at /v1/me/accesses: who issued the code, at which counter, and each query made with it",
+    ),
+)
 def issue_code(ctx: GatewayContext, caller: Principal, identity_number: str, document: str) -> dict[str, Any]:
     """An officer who checked a document gets a one-time code to hand over. The store keeps only its digest.
 
@@ -93,36 +106,65 @@ def exchange(ctx: GatewayContext, caller: Principal, identity_number: str, code:
     return admit(ctx, caller, ACR, verified, uscc)
 
 
-@command(Act.REPRESENTATION_RECORDED, roles=_COUNTER, articles=("16",))
+@command(
+    Act.REPRESENTATION_RECORDED,
+    roles=_COUNTER,
+    articles=("16",),
+    power=Power(
+        anywhere("an organisation may go to any counter of the city"),
+        two("one officer alone could have anybody act for any company"),
+        "the person and the organisation, at /v1/me/accesses",
+    ),
+)
 def record_representation(
     ctx: GatewayContext, caller: Principal, asked: Representation, key: str = ""
 ) -> dict[str, Any]:
-    """Records that a person may act for an organisation; an agent needs an authorization. Raises INPUT_INVALID."""
+    """Proposes that a person may act for an organisation; an agent needs an authorization. Raises INPUT_INVALID."""
     ref = _subject_ref(ctx, asked.identity_number)
+    if not is_uscc(asked.uscc):
+        message = "统一社会信用代码不正确，请核对 / this is no unified social credit code; check it"
+        raise INPUT_INVALID(fields=[FieldError("uscc", "uscc", message)])
     if asked.capacity == "agent":
         _require_authorization(asked, ctx.clock.today())
-    row = {
-        "_id": new_id("rep"),
+    wanted = {
         "subject_ref": ref,
-        "uscc": asked.uscc,
         "capacity": asked.capacity,
         "authorization": asked.authorization,
         "until": asked.until,
-        "recorded_by": caller.sub,
-        "recorded_at": ctx.clock.now(),
     }
-    org = ctx.subject_key.subject_ref("uscc", asked.uscc)
-    details = {"representation_id": row["_id"], "capacity": asked.capacity, "until": asked.until}
+    refs = [ref, ctx.subject_key.subject_ref("uscc", asked.uscc)]
 
     def work(unit: UnitOfWork) -> dict[str, Any]:
-        ctx.administration.add_representation(dict(row), unit)
-        unit.record(
-            ctx.audit.event(Act.REPRESENTATION_RECORDED, caller, subject_refs=[ref, org], details=details).encode()
-        )
-        return _to_dict(row)
+        act = Act.REPRESENTATION_RECORDED
+        return propose(ctx, caller, unit, act, asked.uscc, "", wanted, subject_refs=refs).to_dict()
 
     asked_for = canonical([ref, asked.uscc, asked.capacity, asked.authorization, asked.until])
     return ctx.store.once(caller.sub, key, asked_for, work, dict).answer
+
+
+@carries_out(
+    Act.REPRESENTATION_RECORDED,
+    region=anywhere("as for who proposes it"),
+    approvers={Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR},
+    load=lambda ctx, proposal, unit: ctx.administration.representations(proposal.target),
+)
+def represent(
+    ctx: GatewayContext, caller: Principal, unit: UnitOfWork, proposal: Proposal, _others: list[dict[str, Any]]
+) -> None:
+    """The person may act for the organisation from now on."""
+    row = {
+        "_id": new_id("rep"),
+        "uscc": proposal.target,
+        **proposal.asked,
+        "recorded_by": proposal.proposed_by,
+        "approved_by": caller.sub,
+        "recorded_at": ctx.clock.now(),
+    }
+    ctx.administration.add_representation(row, unit)
+    refs = [row["subject_ref"], ctx.subject_key.subject_ref("uscc", proposal.target)]
+    details = {"representation_id": row["_id"], "capacity": row["capacity"], "until": row["until"]}
+    event = ctx.audit.event(proposal.act, caller, subject_refs=refs, details=details | proposal.on_record())
+    unit.record(event.encode())
 
 
 @query(Act.REPRESENTATION_LISTED, roles={Role.CENTRE, Role.SUPERVISOR}, articles=("16",))
@@ -133,7 +175,16 @@ def list_representations(ctx: GatewayContext, caller: Principal, uscc: str) -> l
     return [_to_dict(row) for row in ctx.administration.representations(uscc)]
 
 
-@command(Act.REPRESENTATION_ENDED, roles=_COUNTER, articles=("16",))
+@command(
+    Act.REPRESENTATION_ENDED,
+    roles=_COUNTER,
+    articles=("16",),
+    power=Power(
+        anywhere("an organisation may go to any counter of the city"),
+        one("it only takes away"),
+        "the person and the organisation, at /v1/me/accesses",
+    ),
+)
 def end_representation(ctx: GatewayContext, caller: Principal, representation_id: str) -> dict[str, Any]:
     """Ends a representation; all tokens of the organisation end within a minute. Raises REPRESENTATION_UNKNOWN."""
 
@@ -196,4 +247,5 @@ def _to_dict(row: dict[str, Any]) -> dict[str, Any]:
         "authorization": row["authorization"],
         "until": row["until"],
         "recorded_by": row["recorded_by"],
+        "approved_by": row.get("approved_by", ""),
     }

@@ -4,49 +4,53 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from chengxin.auth.executor import command, query
+from chengxin.auth.executor import command
+from chengxin.auth.powers import OWN, Power, two
 from chengxin.auth.principal import Principal, Role
-from chengxin.auth.regions import covers, outside
+from chengxin.auth.regions import all_of
 from chengxin.errors import Problem
+from chengxin.proposals.decisions import carries_out, propose
+from chengxin.proposals.proposal import PROPOSAL_OUTDATED, Proposal
 from chengxin.store.database import UnitOfWork
-from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical
-from chengxin.values.clock import rfc3339
 from chengxin.values.ids import new_id
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import Client, Officer
 from gateway.domain.separation_of_duties import (
     CLIENT_INVALID,
     OFFICER_INVALID,
-    PROPOSAL_DECIDED,
-    PROPOSAL_UNKNOWN,
+    SUPERVISOR_MUST_APPROVE,
     Grants,
-    Proposal,
+    thumbprints,
 )
 from gateway.usecases import client_administration, officer_administration
 from gateway.usecases.revocation import end_all_sessions, end_client_tokens
 
 _PROPOSERS: Final = {Role.AUTHORITY, Role.CENTRE}
 _APPROVERS: Final = {Role.AUTHORITY, Role.SUPERVISOR}
-_EVERY: Final = _PROPOSERS | _APPROVERS
 _ARTICLES: Final = ("16", "17", "30")
 
 
-def proposal_in_region(_ctx: GatewayContext, caller: Principal, proposal: Proposal) -> Problem | None:
-    """the proposal's region lies within the officer's"""
-    return outside(caller, proposal.region)
+def supervision_by_a_supervisor(
+    _ctx: GatewayContext, caller: Principal, _officer: Officer, proposal: Proposal
+) -> Problem | None:
+    """the role supervisor takes a supervisor"""
+    watches = Role.SUPERVISOR.value in proposal.asked["roles"]
+    return SUPERVISOR_MUST_APPROVE() if watches and Role.SUPERVISOR not in caller.roles else None
 
 
-def by_a_second_officer(ctx: GatewayContext, caller: Principal, proposal: Proposal) -> Problem | None:
-    """in the officer's region; another officer proposed it, for another; the role supervisor takes a supervisor"""
-    if problem := proposal_in_region(ctx, caller, proposal):
-        return problem
-    kind = proposal.refusal_of_approval(caller)
-    return kind() if kind else None
-
-
-@command(Act.CLIENT_GRANTS_PROPOSED, roles=_PROPOSERS, articles=_ARTICLES, may=client_administration.in_region)
+@command(
+    Act.CLIENT_GRANTS_PROPOSED,
+    roles=_PROPOSERS,
+    articles=_ARTICLES,
+    may=client_administration.in_region,
+    power=Power(
+        OWN,
+        two("one officer alone could give a system of hers access to any record; less than before is in force at once"),
+        "the client's holder, at /v1/identity/clients/me; officers of the region, in the list of proposals",
+    ),
+)
 def propose_for_client(
     ctx: GatewayContext, caller: Principal, client_id: str, grants: Grants, key: str = ""
 ) -> dict[str, Any]:
@@ -69,6 +73,11 @@ def propose_for_client(
     articles=_ARTICLES,
     when=(officer_administration.not_oneself,),
     may=officer_administration.in_region,
+    power=Power(
+        OWN,
+        two("one officer alone could make accounts of her own with any role; fewer roles are in force at once"),
+        "officers of the region, in the list of proposals; supervisors, by the audit log",
+    ),
 )
 def propose_for_officer(
     ctx: GatewayContext, caller: Principal, username: str, grants: Grants, key: str = ""
@@ -83,77 +92,65 @@ def propose_for_officer(
     return _propose_once(ctx, caller, key, ["officer", username, grants.to_dict()], load, grants)
 
 
-@query(Act.GRANT_LISTED, roles=_EVERY, articles=_ARTICLES)
-def list_proposals(ctx: GatewayContext, caller: Principal, state: str, before: str, limit: int) -> list[dict[str, Any]]:
-    """An officer lists the proposals of the officer's region, the newest first."""
-    found: list[dict[str, Any]] = []
-    now = ctx.clock.now()
-    while len(found) < limit and (page := ctx.administration.proposals(state, before, 200)):
-        found += [proposal_to_dict(p.seen(now)) for p in page if covers(caller.region, p.region)]
-        before = page[-1].proposal_id
-    ctx.audit.record(ctx.audit.event(Act.GRANT_LISTED, caller))
-    return found[:limit]
+@carries_out(
+    Act.CLIENT_GRANTS_PROPOSED,
+    region=OWN,
+    approvers=_APPROVERS,
+    load=client_administration.load_proposed,
+    may=client_administration.in_region,
+)
+def grant_to_client(
+    ctx: GatewayContext, caller: Principal, unit: UnitOfWork, proposal: Proposal, client: Client
+) -> None:
+    """The grants are in force, for the keys that the second officer saw. Raises PROPOSAL_OUTDATED."""
+    if not set(thumbprints(client)) <= set(proposal.asked.get("keys", ())):
+        raise PROPOSAL_OUTDATED(what="客户端的密钥 / the client's keys")
+    _grant(ctx, caller, unit, proposal, client)
 
 
-@command(Act.GRANT_APPROVED, roles=_APPROVERS, articles=_ARTICLES, may=by_a_second_officer)
-def approve(ctx: GatewayContext, caller: Principal, proposal_id: str) -> dict[str, Any]:
-    """A second officer approves, and the grants are in force. Raises PROPOSAL_UNKNOWN, PROPOSAL_DECIDED."""
-
-    def work(unit: UnitOfWork) -> dict[str, Any]:
-        proposal = _load_open(ctx, unit, proposal_id)
-        holder: Client | Officer
-        if proposal.kind == "client":
-            holder = client_administration.load(ctx, proposal.target, unit)
-        else:
-            holder = officer_administration.load(ctx, proposal.target, unit)
-        _apply(ctx, unit, holder, proposal.grants)
-        return _decide(ctx, caller, unit, proposal, "approved")
-
-    found = ctx.accounts.transact(work)
-    ctx.revocations.refresh()
-    return found
+@carries_out(
+    Act.OFFICER_ROLES_PROPOSED,
+    region=OWN,
+    approvers=_APPROVERS,
+    load=officer_administration.load_proposed,
+    may=all_of(officer_administration.in_region, supervision_by_a_supervisor),
+)
+def grant_to_officer(
+    ctx: GatewayContext, caller: Principal, unit: UnitOfWork, proposal: Proposal, officer: Officer
+) -> None:
+    """The roles are in force."""
+    _grant(ctx, caller, unit, proposal, officer)
 
 
-@command(Act.GRANT_REJECTED, roles=_EVERY, articles=_ARTICLES, may=proposal_in_region)
-def reject(ctx: GatewayContext, caller: Principal, proposal_id: str) -> dict[str, Any]:
-    """An officer refuses a proposal, or its proposer takes it back. Raises PROPOSAL_UNKNOWN, PROPOSAL_DECIDED."""
-    return ctx.accounts.transact(
-        lambda unit: _decide(ctx, caller, unit, _load_open(ctx, unit, proposal_id), "rejected")
-    )
-
-
-def proposal_to_dict(proposal: Proposal) -> dict[str, Any]:
-    """Returns a proposal as it is shown."""
-    return {
-        "proposal_id": proposal.proposal_id,
-        "kind": proposal.kind,
-        "target": proposal.target,
-        "region": proposal.region,
-        "grants": proposal.grants.to_dict(),
-        "state": proposal.state,
-        "proposed_by": proposal.proposed_by,
-        "proposed_at": rfc3339(proposal.proposed_at),
-        "decided_by": proposal.decided_by,
-        "decided_at": rfc3339(proposal.decided_at) if proposal.decided_at else "",
-    }
+def _grant(
+    ctx: GatewayContext, caller: Principal, unit: UnitOfWork, proposal: Proposal, holder: Client | Officer
+) -> None:
+    grants = Grants.read(proposal.asked)
+    _apply(ctx, unit, holder, grants)
+    _record(ctx, caller, unit, Act.GRANT_APPROVED, proposal, holder, grants)
 
 
 def _propose(
     ctx: GatewayContext, caller: Principal, unit: UnitOfWork, holder: Client | Officer, grants: Grants
-) -> dict[str, Any]:
-    kind, target = ("officer", holder.username) if isinstance(holder, Officer) else ("client", holder.client_id)
+) -> Proposal:
+    if isinstance(holder, Officer):
+        act, target, whom, asked = Act.OFFICER_ROLES_PROPOSED, holder.username, holder.sub, grants.to_dict()
+    else:
+        act, target, whom = Act.CLIENT_GRANTS_PROPOSED, holder.client_id, ""
+        asked = grants.to_dict() | {"keys": thumbprints(holder)}
+    if not grants.only_less_than(Grants.of(holder)):
+        return propose(ctx, caller, unit, act, target, holder.region, asked, whom)
+    _apply(ctx, unit, holder, grants)
     now = ctx.clock.now()
-    proposal = Proposal(new_id("grant"), kind, target, holder.region, grants, caller.sub, now)
-    act = Act.OFFICER_ROLES_PROPOSED if kind == "officer" else Act.CLIENT_GRANTS_PROPOSED
-    if grants.only_less_than(Grants.of(holder)):
-        _apply(ctx, unit, holder, grants)
-        proposal, act = proposal.decided(caller, "applied", now), Act.GRANT_REDUCED
-    ctx.administration.save_proposal(proposal, unit)
-    _record(ctx, caller, unit, act, proposal)
-    return proposal_to_dict(proposal)
+    reduced = Proposal(new_id("prop"), act, target, holder.region, asked, caller.sub, now, whom)
+    reduced = reduced.decided(caller, "applied", now)
+    ctx.proposals.save(reduced, unit)
+    _record(ctx, caller, unit, Act.GRANT_REDUCED, reduced, holder, grants)
+    return reduced
 
 
 def _apply(ctx: GatewayContext, unit: UnitOfWork, holder: Client | Officer, grants: Grants) -> None:
+    unit.committed.append(ctx.revocations.refresh)
     if isinstance(holder, Officer):
         ctx.accounts.put_officer(replace(holder, roles=grants.roles), unit)
         # Tokens that were issued name the earlier roles.
@@ -166,25 +163,17 @@ def _apply(ctx: GatewayContext, unit: UnitOfWork, holder: Client | Officer, gran
         end_client_tokens(ctx, unit, holder.client_id)
 
 
-def _load_open(ctx: GatewayContext, unit: UnitOfWork, proposal_id: str) -> Proposal:
-    stored = ctx.administration.proposal(proposal_id, unit.session)
-    if stored is None:
-        raise PROPOSAL_UNKNOWN(proposal_id=proposal_id)
-    proposal = authorise(stored).seen(ctx.clock.now())
-    if proposal.state != "open":
-        raise PROPOSAL_DECIDED(state=proposal.state)
-    return proposal
-
-
-def _decide(ctx: GatewayContext, caller: Principal, unit: UnitOfWork, proposal: Proposal, state: str) -> dict[str, Any]:
-    decided = proposal.decided(caller, state, ctx.clock.now())
-    ctx.administration.save_proposal(decided, unit)
-    _record(ctx, caller, unit, Act(f"grant.{state}"), decided)
-    return proposal_to_dict(decided)
-
-
-def _record(ctx: GatewayContext, caller: Principal, unit: UnitOfWork, act: Act, proposal: Proposal) -> None:
-    details = {"proposal_id": proposal.proposal_id, proposal.kind: proposal.target} | proposal.grants.to_dict()
+def _record(
+    ctx: GatewayContext,
+    caller: Principal,
+    unit: UnitOfWork,
+    act: Act,
+    proposal: Proposal,
+    holder: Client | Officer,
+    grants: Grants,
+) -> None:
+    kind = "officer" if isinstance(holder, Officer) else "client"
+    details = proposal.on_record() | {kind: proposal.target} | grants.to_dict()
     unit.record(ctx.audit.event(act, caller, details=details).encode())
 
 
@@ -197,9 +186,6 @@ def _propose_once(
     grants: Grants,
 ) -> dict[str, Any]:
     def work(unit: UnitOfWork, holder: Client | Officer) -> dict[str, Any]:
-        return _propose(ctx, caller, unit, holder, grants)
+        return _propose(ctx, caller, unit, holder, grants).to_dict()
 
-    found = ctx.store.once_on(load, caller.sub, key, canonical(asked), work, dict).answer
-    if found["state"] == "applied":
-        ctx.revocations.refresh()
-    return dict(found)
+    return ctx.store.once_on(load, caller.sub, key, canonical(asked), work, dict).answer

@@ -2,27 +2,39 @@
 
 import re
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pyotp
 
 from chengxin.auth.executor import command, query
+from chengxin.auth.powers import OWN, Power, one, two
 from chengxin.auth.principal import Principal, Role
-from chengxin.auth.regions import covers, outside
+from chengxin.auth.regions import all_of, covers, within
 from chengxin.errors import Problem
+from chengxin.proposals.decisions import carries_out, propose
+from chengxin.proposals.proposal import PROPOSAL_OUTDATED, Proposal
 from chengxin.store.database import UnitOfWork, session_of
 from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import Officer, locked_for
-from gateway.domain.separation_of_duties import OFFICER_EXISTS, OFFICER_INVALID, OFFICER_UNKNOWN, OWN_ACCOUNT
+from gateway.domain.separation_of_duties import (
+    OFFICER_EXISTS,
+    OFFICER_INVALID,
+    OFFICER_NOT_SUSPENDED,
+    OFFICER_UNKNOWN,
+    OWN_ACCOUNT,
+    PASSWORD_NOT_CHOSEN,
+    SUPERVISOR_MUST_APPROVE,
+)
 from gateway.usecases.revocation import end_all_sessions, end_session, session_to_dict
 
 _AUTHORITY: Final = {Role.AUTHORITY}
 _READERS: Final = {Role.AUTHORITY, Role.SUPERVISOR}
 _ARTICLES: Final = ("30", "31")
+_APPROVERS: Final = {Role.AUTHORITY, Role.SUPERVISOR}
+_TOLD: Final = "officers of the region, in the list of officers; supervisors, by the audit log"
 _USERNAME: Final = re.compile(r"[a-z0-9_.-]{1,64}\Z")
 
 
@@ -36,14 +48,16 @@ class NewOfficer:
     region: str
 
 
-def in_region(_ctx: GatewayContext, caller: Principal, officer: Officer) -> Problem | None:
+@within
+def in_region(_ctx: GatewayContext, officer: Officer, *_: object) -> str:
     """the officer's region lies within the caller's"""
-    return outside(caller, officer.region)
+    return officer.region
 
 
-def region_is_own(ctx: GatewayContext, caller: Principal, asked: NewOfficer, *_: object) -> Problem | None:
+@within
+def region_is_own(_ctx: GatewayContext, asked: NewOfficer, *_: object) -> str:
     """the new officer's region lies within the caller's"""
-    return outside(caller, asked.region)
+    return asked.region
 
 
 def not_oneself(ctx: GatewayContext, caller: Principal, username: str, *_: object, **__: object) -> Problem | None:
@@ -51,7 +65,13 @@ def not_oneself(ctx: GatewayContext, caller: Principal, username: str, *_: objec
     return OWN_ACCOUNT() if caller.sub == f"officer:{username}" else None
 
 
-@command(Act.OFFICER_REGISTERED, roles=_AUTHORITY, articles=_ARTICLES, when=(region_is_own,))
+@command(
+    Act.OFFICER_REGISTERED,
+    roles=_AUTHORITY,
+    articles=_ARTICLES,
+    when=(region_is_own,),
+    power=Power(OWN, one("the account can do nothing until a second officer has approved its roles"), _TOLD),
+)
 def register(ctx: GatewayContext, caller: Principal, asked: NewOfficer) -> dict[str, Any]:
     """An officer makes an account without roles. Only this answer has its initial password and TOTP secret.
 
@@ -94,42 +114,126 @@ def read(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, Any
     return officer_to_dict(officer) | {"locked": locked, "sessions": [session_to_dict(row) for row in alive]}
 
 
-@command(Act.OFFICER_RESET, roles=_AUTHORITY, articles=_ARTICLES, when=(not_oneself,), may=in_region)
+@command(
+    Act.OFFICER_RESET,
+    roles=_AUTHORITY,
+    articles=_ARTICLES,
+    when=(not_oneself,),
+    may=in_region,
+    power=Power(
+        OWN,
+        two(
+            "one officer alone could sign in as another, as the supervisor even; at once the old secrets are dead and "
+            "the sign-ins over, and the roles are back when another has approved"
+        ),
+        _TOLD,
+    ),
+)
 def reset(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, Any]:
-    """An officer replaces password and TOTP secret of another, whose sign-ins all end. Raises OFFICER_UNKNOWN."""
+    """An officer replaces password and TOTP secret of another, whose sign-ins all end. Until a second officer approves,
+    the new secrets are good for choosing a password alone. Raises OFFICER_UNKNOWN.
+    """
     password, totp_secret = _new_secrets()
     hashed = ctx.passwords.hash(password)
 
-    def change(officer: Officer) -> Officer:
-        return replace(officer, password_hash=hashed, totp_secret=totp_secret, initial=True)
+    def work(unit: UnitOfWork) -> tuple[Officer, dict[str, Any]]:
+        officer = load_authorised(ctx, username, unit)
+        asked = {"roles": sorted(officer.roles)}
+        proposal = propose(ctx, caller, unit, Act.OFFICER_RESET, username, officer.region, asked, officer.sub)
+        changed = replace(
+            officer,
+            password_hash=hashed,
+            totp_secret=totp_secret,
+            initial=True,
+            reset_proposal=proposal.proposal_id,
+        )
+        ctx.accounts.put_officer(changed, unit, forget_codes=True)
+        unit.record(_event(ctx, caller, Act.OFFICER_RESET, changed))
+        end_all_sessions(ctx, unit, officer.sub)
+        unit.committed.append(ctx.revocations.refresh)
+        return changed, proposal.to_dict()
 
-    officer = _changed(ctx, caller, username, Act.OFFICER_RESET, change, ends_tokens=True, forget_codes=True)
+    officer, proposal = ctx.accounts.transact(work)
     ctx.accounts.forget_failures(username)
-    return officer_to_dict(officer) | _secrets_to_dict(ctx, officer, password)
+    return officer_to_dict(officer) | _secrets_to_dict(ctx, officer, password) | {"proposal": proposal}
 
 
-@command(Act.OFFICER_SUSPENDED, roles=_READERS, articles=_ARTICLES, when=(not_oneself,), may=in_region)
+@command(
+    Act.OFFICER_SUSPENDED,
+    roles=_READERS,
+    articles=_ARTICLES,
+    when=(not_oneself,),
+    may=in_region,
+    power=Power(OWN, one("it only takes away"), _TOLD),
+)
 def suspend(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, Any]:
     """One officer suspends another, who cannot sign in; the tokens end within a minute. Raises OFFICER_UNKNOWN."""
-    change = _with(suspended=True)
-    return officer_to_dict(_changed(ctx, caller, username, Act.OFFICER_SUSPENDED, change, ends_tokens=True))
+
+    def work(unit: UnitOfWork) -> Officer:
+        officer = replace(load_authorised(ctx, username, unit), suspended=True)
+        ctx.accounts.put_officer(officer, unit)
+        unit.record(_event(ctx, caller, Act.OFFICER_SUSPENDED, officer))
+        end_all_sessions(ctx, unit, officer.sub)
+        unit.committed.append(ctx.revocations.refresh)
+        return officer
+
+    return officer_to_dict(ctx.accounts.transact(work))
 
 
-@command(Act.OFFICER_RESUMED, roles=_AUTHORITY, articles=_ARTICLES, when=(not_oneself,), may=in_region)
+@command(
+    Act.OFFICER_RESUMED,
+    roles=_AUTHORITY,
+    articles=_ARTICLES,
+    when=(not_oneself,),
+    may=in_region,
+    power=Power(OWN, two("one officer alone could give back what another took away"), _TOLD),
+)
 def resume(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, Any]:
-    """An officer lets a suspended officer sign in again. Raises OFFICER_UNKNOWN."""
-    return officer_to_dict(_changed(ctx, caller, username, Act.OFFICER_RESUMED, _with(suspended=False)))
+    """An officer proposes that a suspended officer may sign in again. Raises OFFICER_UNKNOWN, OFFICER_NOT_SUSPENDED."""
+
+    def work(unit: UnitOfWork) -> dict[str, Any]:
+        officer = load_authorised(ctx, username, unit)
+        if not officer.suspended:
+            raise OFFICER_NOT_SUSPENDED(username=username)
+        asked = {"roles": sorted(officer.roles)}
+        act = Act.OFFICER_RESUMED
+        return propose(ctx, caller, unit, act, username, officer.region, asked, officer.sub).to_dict()
+
+    return ctx.accounts.transact(work)
 
 
-@command(Act.OFFICER_UNLOCKED, roles=_AUTHORITY, articles=_ARTICLES, when=(not_oneself,), may=in_region)
+@command(
+    Act.OFFICER_UNLOCKED,
+    roles=_AUTHORITY,
+    articles=_ARTICLES,
+    when=(not_oneself,),
+    may=in_region,
+    power=Power(
+        OWN,
+        one("a lock only slows guesses; who signs in still proves both factors, and five more guesses lock again"),
+        _TOLD,
+    ),
+)
 def unlock(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, Any]:
     """An officer clears the failed sign-ins that lock a user name. Raises OFFICER_UNKNOWN."""
-    officer = _changed(ctx, caller, username, Act.OFFICER_UNLOCKED, _with())
+
+    def work(unit: UnitOfWork) -> Officer:
+        officer = load_authorised(ctx, username, unit)
+        unit.record(_event(ctx, caller, Act.OFFICER_UNLOCKED, officer))
+        return officer
+
+    officer = ctx.accounts.transact(work)
     ctx.accounts.forget_failures(username)
     return officer_to_dict(officer)
 
 
-@command(Act.OFFICER_SIGNED_OUT, roles=_READERS, articles=_ARTICLES, may=in_region)
+@command(
+    Act.OFFICER_SIGNED_OUT,
+    roles=_READERS,
+    articles=_ARTICLES,
+    may=in_region,
+    power=Power(OWN, one("it only takes away"), _TOLD),
+)
 def sign_out(ctx: GatewayContext, caller: Principal, username: str, jti: str = "") -> dict[str, Any]:
     """An officer ends one sign-in of an officer, or all of them. Raises OFFICER_UNKNOWN."""
 
@@ -137,15 +241,63 @@ def sign_out(ctx: GatewayContext, caller: Principal, username: str, jti: str = "
         officer = load_authorised(ctx, username, unit)
         alive = ctx.administration.sessions(officer.sub, ctx.clock.now(), unit.session)
         ended = [str(row["_id"]) for row in alive if jti in ("", row["_id"])]
-        for one in ended:
-            end_session(ctx, unit, officer.sub, one)
+        for session in ended:
+            end_session(ctx, unit, officer.sub, session)
         details = {"officer": officer.sub, "sessions": len(ended)}
         unit.record(ctx.audit.event(Act.OFFICER_SIGNED_OUT, caller, details=details).encode())
+        unit.committed.append(ctx.revocations.refresh)
         return len(ended)
 
-    ended = ctx.accounts.transact(work)
-    ctx.revocations.refresh()
-    return {"username": username, "ended": ended}
+    return {"username": username, "ended": ctx.accounts.transact(work)}
+
+
+def load_proposed(ctx: GatewayContext, proposal: Proposal, unit: UnitOfWork) -> Officer:
+    """Reads the account that a proposal is about. Raises OFFICER_UNKNOWN."""
+    return load(ctx, proposal.target, unit)
+
+
+def a_supervisors_by_a_supervisor(
+    _ctx: GatewayContext, caller: Principal, officer: Officer, *_: object
+) -> Problem | None:
+    """the account of a supervisor takes a supervisor"""
+    watches = Role.SUPERVISOR in officer.roles
+    return SUPERVISOR_MUST_APPROVE() if watches and Role.SUPERVISOR not in caller.roles else None
+
+
+@carries_out(
+    Act.OFFICER_RESET,
+    region=OWN,
+    approvers=_APPROVERS,
+    load=load_proposed,
+    may=all_of(in_region, a_supervisors_by_a_supervisor),
+)
+def readmit(ctx: GatewayContext, caller: Principal, unit: UnitOfWork, proposal: Proposal, officer: Officer) -> None:
+    """The account has its roles again, once its holder has chosen a password. Raises PROPOSAL_OUTDATED when it was reset
+    again or got a role since, PASSWORD_NOT_CHOSEN.
+    """
+    if officer.reset_proposal != proposal.proposal_id:
+        raise PROPOSAL_OUTDATED(what="账号又被重置 / the account was reset again")
+    if officer.initial:
+        raise PASSWORD_NOT_CHOSEN(username=officer.username)
+    _give_back(ctx, caller, unit, proposal, officer, replace(officer, reset_proposal=""))
+
+
+@carries_out(Act.OFFICER_RESUMED, region=OWN, approvers=_APPROVERS, load=load_proposed, may=in_region)
+def resume_proposed(
+    ctx: GatewayContext, caller: Principal, unit: UnitOfWork, proposal: Proposal, officer: Officer
+) -> None:
+    """The officer may sign in again, with no more than the roles that were seen. Raises PROPOSAL_OUTDATED."""
+    _give_back(ctx, caller, unit, proposal, officer, replace(officer, suspended=False))
+
+
+def _give_back(
+    ctx: GatewayContext, caller: Principal, unit: UnitOfWork, proposal: Proposal, officer: Officer, changed: Officer
+) -> None:
+    if not officer.roles <= set(proposal.asked["roles"]):
+        raise PROPOSAL_OUTDATED(what="账号的角色 / the account's roles")
+    ctx.accounts.put_officer(changed, unit)
+    details = {"officer": officer.sub, **proposal.on_record()}
+    unit.record(ctx.audit.event(Act.OFFICER_RESUMED, caller, details=details).encode())
 
 
 def officer_to_dict(officer: Officer) -> dict[str, Any]:
@@ -157,6 +309,7 @@ def officer_to_dict(officer: Officer) -> dict[str, Any]:
         "roles": sorted(officer.roles),
         "suspended": officer.suspended,
         "initial_password": officer.initial,
+        "awaits_approval": bool(officer.reset_proposal),
     }
 
 
@@ -171,33 +324,6 @@ def load(ctx: GatewayContext, username: str, unit: UnitOfWork | None = None) -> 
 def load_authorised(ctx: GatewayContext, username: str, unit: UnitOfWork | None = None) -> Officer:
     """As `load`; the rule of the use case that is running judges the account as it was read."""
     return authorise(load(ctx, username, unit))
-
-
-def _changed(
-    ctx: GatewayContext,
-    caller: Principal,
-    username: str,
-    act: Act,
-    change: Callable[[Officer], Officer],
-    ends_tokens: bool = False,
-    forget_codes: bool = False,
-) -> Officer:
-    def work(unit: UnitOfWork) -> Officer:
-        officer = change(load_authorised(ctx, username, unit))
-        ctx.accounts.put_officer(officer, unit, forget_codes=forget_codes)
-        unit.record(_event(ctx, caller, act, officer))
-        if ends_tokens:
-            end_all_sessions(ctx, unit, officer.sub)
-        return officer
-
-    officer = ctx.accounts.transact(work)
-    if ends_tokens:
-        ctx.revocations.refresh()
-    return officer
-
-
-def _with(**changed: Any) -> Callable[[Officer], Officer]:
-    return lambda officer: replace(officer, **changed)
 
 
 def _new_secrets() -> tuple[str, str]:

@@ -13,6 +13,7 @@ from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import (
     OFFICER_NOT_ACTIVE,
     PASSWORD_CHANGE_REQUIRED,
+    RESET_NOT_APPROVED,
     SIGN_IN_LOCKED,
     SIGN_IN_REFUSED,
     Officer,
@@ -46,7 +47,7 @@ def sign_in(ctx: GatewayContext, caller: Principal, proof: SignInProof) -> Issue
     """An officer signs in, and gets a token with the roles of the account. A refusal is on record first.
 
     Raises SIGN_IN_REFUSED, whatever was wrong, or SIGN_IN_LOCKED. After a good proof it may also raise
-    OFFICER_NOT_ACTIVE and PASSWORD_CHANGE_REQUIRED.
+    OFFICER_NOT_ACTIVE, PASSWORD_CHANGE_REQUIRED and RESET_NOT_APPROVED.
     """
     officer: Officer | None = None
     try:
@@ -58,6 +59,8 @@ def sign_in(ctx: GatewayContext, caller: Principal, proof: SignInProof) -> Issue
         if officer.suspended or not officer.roles:
             raise OFFICER_NOT_ACTIVE()
         officer = _with_new_password(ctx, officer, proof)
+        if officer.reset_proposal:
+            raise RESET_NOT_APPROVED()
         minted = ctx.keys.mint(officer.principal())
         _open_session(ctx, officer, minted)
     except Problem as refusal:

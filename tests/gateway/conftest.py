@@ -23,6 +23,8 @@ from chengxin.values.ids import SubjectKey, new_id
 from chengxin.values.jwk import public_jwk
 from chengxin_cli.gateway_client import Caller, Edge, HttpAnswer
 from chengxin_cli.suite.home import Home
+from tests.gateway.administered_gateway import contexts as contexts
+from tests.gateway.administered_gateway import gateway as gateway
 from tests.gateway.upstreams import GrpcUpstream, HttpUpstream
 from tests.support import free_port, until
 

@@ -10,12 +10,13 @@ from pymongo import MongoClient
 from chengxin.values.clock import SystemClock
 from chengxin_cli.gateway_client import HttpAnswer
 from demo.identifiers import demo_identity_number
+from tests.gateway.administration import decide
 from tests.gateway.conftest import RunningGateway
 from tests.support import until
 
 WANG = demo_identity_number(datetime(1899, 5, 1, tzinfo=UTC).date(), 7)
 OTHER = demo_identity_number(datetime(1899, 5, 2, tzinfo=UTC).date(), 8)
-COMPANY = "11000000MA00000027"
+COMPANY = "91000000MA0000242C"
 
 
 def _code(gate: RunningGateway, number: str = WANG) -> str:
@@ -91,7 +92,9 @@ def test_a_legal_representative_acts_for_the_company_until_it_ends(gate: Running
     refused = _exchange(gate, _code(gate), uscc=COMPANY)
     assert (refused.status, refused.body["code"]) == (403, "NOT_REPRESENTATIVE")
     recorded = _represent(gate, capacity="legal_representative")
-    assert recorded.status == 201, recorded.body
+    assert recorded.status == 202, recorded.body
+    assert _exchange(gate, _code(gate), uscc=COMPANY).body["code"] == "NOT_REPRESENTATIVE"
+    assert decide(gate, recorded, "watcher").status == 200
     answer = _exchange(gate, _code(gate), uscc=COMPANY)
     claims = _claims(answer)
     company = gate.subject_key.subject_ref("uscc", COMPANY)
@@ -99,8 +102,9 @@ def test_a_legal_representative_acts_for_the_company_until_it_ends(gate: Running
     path = "/v1/identity/representations"
     listed = gate.officer("watcher").get(f"{path}?uscc={COMPANY}")["representations"]
     assert [r["capacity"] for r in listed] == ["legal_representative"]
+    assert (listed[0]["recorded_by"], listed[0]["approved_by"]) == ("officer:operator", "officer:watcher")
     assert gate.edge.call("GET", "/v1/me/records", answer.body["access_token"]).status == 200
-    assert gate.officer("operator").call("DELETE", f"{path}/{recorded.body['representation_id']}").status == 200
+    assert gate.officer("operator").call("DELETE", f"{path}/{listed[0]['representation_id']}").status == 200
     assert gate.edge.call("GET", "/v1/me/records", answer.body["access_token"]).status == 401
     assert _exchange(gate, _code(gate), uscc=COMPANY).status == 403
 
@@ -115,12 +119,10 @@ def test_an_agent_needs_an_authorization_that_has_not_expired(gate: RunningGatew
     ):
         assert _represent(gate, capacity="agent", **wrong).status == 400
     recorded = _represent(gate, capacity="agent", authorization="授权〔2026〕1号", until=today.isoformat())
-    assert recorded.status == 201
+    assert (recorded.status, decide(gate, recorded, "watcher").status) == (202, 200)
     assert _claims(_exchange(gate, _code(gate), uscc=COMPANY))["org"] == COMPANY
     client: MongoClient[dict[str, Any]] = MongoClient(gate.environment["CHENGXIN_MONGO_URI"])
     yesterday = (today - timedelta(days=1)).isoformat()
-    client["gateway"]["representations"].update_one(
-        {"_id": recorded.body["representation_id"]}, {"$set": {"until": yesterday}}
-    )
+    client["gateway"]["representations"].update_one({"uscc": COMPANY}, {"$set": {"until": yesterday}})
     client.close()
     assert _exchange(gate, _code(gate), uscc=COMPANY).body["code"] == "NOT_REPRESENTATIVE"

@@ -1,6 +1,7 @@
 """Officers administer each other, never alone and never themselves, and everything is on record."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pyotp
@@ -85,7 +86,9 @@ def test_a_suspended_officer_is_out(gate: RunningGateway) -> None:
     assert gate.officer("watcher").call("POST", f"{path}/suspend").body["suspended"] is True
     assert gate.edge.call("GET", "/v1/me/records", officer["token"]).status == 401
     assert _signs_in(gate, officer, 0).body["code"] == "OFFICER_NOT_ACTIVE"
-    assert gate.officer("first").call("POST", f"{path}/resume").status == 200
+    resumed = gate.officer("first").call("POST", f"{path}/resume")
+    assert (resumed.status, decide(gate, resumed, "second").status) == (202, 200)
+    assert gate.officer("first").call("POST", f"{path}/resume").body["code"] == "OFFICER_NOT_SUSPENDED"
     assert _signs_in(gate, officer, 1).status == 200
 
 
@@ -94,7 +97,19 @@ def test_after_a_reset_only_the_new_secrets_are_good(gate: RunningGateway) -> No
     reset = gate.officer("second").call("POST", f"/v1/identity/officers/{officer['username']}/reset")
     assert reset.status == 200
     assert _signs_in(gate, officer, 0).status == 401
-    assert _signs_in(gate, officer | reset.body, 0, "yet another password").status == 200
+    proposal = replace(reset, body=reset.body["proposal"])
+    assert decide(gate, proposal, "second").body["code"] == "FOUR_EYES"
+    assert decide(gate, proposal, "watcher").body["code"] == "PASSWORD_NOT_CHOSEN"
+    reborn = officer | reset.body
+    assert _signs_in(gate, reborn, -1).body["code"] == "PASSWORD_CHANGE_REQUIRED"
+    # The new secrets are good for choosing a password alone.
+    chosen = reborn | {"password": "yet another password"}
+    assert _signs_in(gate, reborn, 0, "yet another password").body["code"] == "RESET_NOT_APPROVED"
+    assert gate.officer("watcher").get(f"/v1/identity/officers/{officer['username']}")["awaits_approval"] is True
+    approved = decide(gate, proposal, "watcher")
+    assert approved.status == 200, approved.body
+    assert event_of(gate, "officer.resumed", approved)["details"]["proposed_by"] == "officer:second"
+    assert _signs_in(gate, chosen, 1).status == 200
 
 
 def test_a_locked_user_name_is_unlocked(gate: RunningGateway) -> None:

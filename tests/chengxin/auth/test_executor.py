@@ -20,6 +20,7 @@ from chengxin.values.clock import SystemClock
 
 PACKAGES = (
     "chengxin.process",
+    "chengxin.proposals",
     "gateway.usecases",
     *(f"services.{name}.usecases" for name in ("audit", "catalog", "disclosure", "ingest", "objection")),
 )

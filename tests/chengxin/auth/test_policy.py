@@ -11,6 +11,7 @@ from chengxin.auth.admission import Admission
 from chengxin.auth.executor import command, query
 from chengxin.auth.policy import serves
 from chengxin.auth.policy_table import policy_table
+from chengxin.auth.powers import Power, anywhere, one
 from chengxin.auth.principal import ACR_LEVELS, Assurance, Principal, Role
 from chengxin.errors import Problem
 from chengxin.store import on_record
@@ -32,7 +33,13 @@ class StubContext:
     audit: Any = field(default_factory=Trail)
 
 
-@command(Act.CONSENT_GIVEN, roles={Role.SUBJECT, Role.CENTRE}, articles=("16",), assurance=Assurance.IN_PERSON)
+@command(
+    Act.CONSENT_GIVEN,
+    roles={Role.SUBJECT, Role.CENTRE},
+    articles=("16",),
+    assurance=Assurance.IN_PERSON,
+    power=Power(anywhere("a test"), one("a test"), "nobody"),
+)
 def in_person(ctx: StubContext, caller: Principal) -> str:
     """Does it."""
     on_record.enter(1)

@@ -1,5 +1,6 @@
 """What repositories keep through documents is stored in the same form as ever: homes of the last version have it so."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -8,12 +9,14 @@ import pytest
 from mongoengine import ValidationError
 
 from chengxin.auth.principal import Role
+from chengxin.proposals.documents import ProposalRow, Proposals
+from chengxin.proposals.proposal import Proposal
 from chengxin.store.database import Store
 from chengxin.store.documents import Documents, stored_form
 from chengxin.store.field_encryption import KeyRing
+from chengxin.values.acts import Act
 from chengxin.values.workdays import CalendarYear
 from gateway.domain.clients_and_officers import Agreement, Citizen, Client, Officer
-from gateway.domain.separation_of_duties import Grants, Proposal
 from gateway.store import accounts, administration
 from gateway.store.accounts import Accounts
 from services.ingest.store import agreements
@@ -128,36 +131,56 @@ def test_officers_and_citizens(store: Store) -> None:
 
 def test_administration(store: Store) -> None:
     found = Accounts(store, RING)
-    grants = Grants(frozenset({Role.AGENCY}), frozenset({Agreement("loan", "A-1")}), frozenset())
-    proposal = Proposal("p1", "client", "bank", "", grants, "officer:li", AT, "waiting", "", None)
-    store.transact(lambda unit: found.administration.save_proposal(proposal, unit))
-    assert kept(store, "proposals") == [
-        {
-            "_id": "p1",
-            "kind": "client",
-            "target": "bank",
-            "region": "",
-            "grants": {
-                "roles": ["agency"],
-                "purposes": [{"purpose": "loan", "agreement": "A-1"}],
-                "legal_bases": [],
-            },
-            "proposed_by": "officer:li",
-            "proposed_at": AT,
-            "state": "waiting",
-            "decided_by": "",
-            "decided_at": None,
-        }
-    ]
-    assert found.administration.proposal("p1") == proposal
     store.transact(lambda unit: found.administration.open_session("j1", "officer:li", AT, AT, unit))
     assert kept(store, "sessions") == [{"_id": "j1", "sub": "officer:li", "signed_in_at": AT, "expires_at": AT}]
     found.administration.begin_oidc("s1", {"nonce": "n"}, AT)
     assert kept(store, "oidc_flows") == [{"_id": "s1", "flow": {"nonce": "n"}, "expires_at": AT}]
     store.transact(lambda unit: found.add_signing_key("kid", b"pem", AT, AT, unit))
     assert found.signing_keys() == [(b"pem", AT)]
-    rewritten = (administration.ProposalRow, administration.SessionRow, administration.OidcFlowRow)
+    rewritten = (administration.SessionRow, administration.OidcFlowRow)
     must_be_rewritten_alike(store, *rewritten, accounts.SigningKeyRow)
+
+
+def test_proposals(store: Store) -> None:
+    found = Proposals(store)
+    asked = {"roles": ["agency"], "purposes": [], "legal_bases": [], "keys": ["k"]}
+    proposal = Proposal("p1", Act.CLIENT_GRANTS_PROPOSED, "bank", "441700", asked, "officer:li", AT)
+    store.transact(lambda unit: found.save(proposal, unit))
+    form = {
+        "_id": "p1",
+        "act": "client.grants_proposed",
+        "target": "bank",
+        "region": "441700",
+        "asked": asked,
+        "proposed_by": "officer:li",
+        "proposed_at": AT,
+        "for_whom": "",
+        "state": "open",
+        "decided_by": "",
+        "decided_at": None,
+    }
+    assert kept(store, "proposals") == [form]
+    assert found.get("p1") == proposal
+    with pytest.raises(ValueError, match="identity number"):
+        store.transact(lambda unit: found.save(replace(proposal, asked={"x": "441702188803020027"}), unit))
+    must_be_rewritten_alike(store, ProposalRow)
+
+
+@pytest.mark.parametrize(
+    ("kind", "target", "act", "whom"),
+    [
+        ("client", "bank", Act.CLIENT_GRANTS_PROPOSED, ""),
+        ("officer", "wang", Act.OFFICER_ROLES_PROPOSED, "officer:wang"),
+    ],
+)
+def test_proposals_of_the_last_version_are_read(store: Store, kind: str, target: str, act: Act, whom: str) -> None:
+    grants = {"roles": ["agency"], "purposes": [{"purpose": "loan", "agreement": "A-1"}], "legal_bases": []}
+    row = {"_id": "p1", "kind": kind, "target": target, "region": "", "grants": grants, "proposed_by": "officer:li"}
+    row |= {"proposed_at": AT, "state": "approved", "decided_by": "officer:sun", "decided_at": AT}
+    store.db["proposals"].insert_one(row)
+    Accounts(store, RING).create_indexes()
+    read = Proposal("p1", act, target, "", grants, "officer:li", AT, whom, "approved", "officer:sun", AT)
+    assert Proposals(store).get("p1") == read
 
 
 def test_what_does_not_fit_is_not_written(store: Store) -> None:

@@ -1,0 +1,85 @@
+"""The proposals that a service keeps, in its own store."""
+
+from typing import Any
+
+from mongoengine import DateTimeField, Document, StringField
+from pymongo.client_session import ClientSession
+
+from chengxin.proposals.proposal import Proposal
+from chengxin.store.database import Store, UnitOfWork
+from chengxin.store.documents import ObjectField
+from chengxin.values.acts import Act
+from chengxin.values.canonical_json import canonical
+from chengxin.values.ids import names_identity_number
+
+
+class ProposalRow(Document):
+    """An act that waits for a second officer, or waited."""
+
+    proposal_id = StringField(primary_key=True)
+    act = StringField(required=True)
+    target = StringField(required=True)
+    region = StringField(default="")
+    asked = ObjectField(required=True)
+    proposed_by = StringField(required=True)
+    proposed_at = DateTimeField(required=True)
+    for_whom = StringField(default="")
+    state = StringField(required=True)
+    decided_by = StringField(default="")
+    decided_at = DateTimeField(null=True)
+    meta = {"collection": "proposals", "indexes": ["state"]}
+
+
+class Proposals:
+    """Reads and writes the proposals of one store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._rows = store.documents(ProposalRow)
+
+    def get(self, proposal_id: str, session: ClientSession | None = None) -> Proposal | None:
+        """Returns a proposal, or None."""
+        row = self._rows.get(proposal_id, session)
+        return None if row is None else _from_row(row)
+
+    def page(self, state: str, before: str, limit: int) -> list[Proposal]:
+        """Returns proposals in `state` (any state if empty), the newest first; with `before`, only smaller ids."""
+        query: dict[str, Any] = {"state": state} if state else {}
+        if before:
+            query["_id"] = {"$lt": before}
+        return [_from_row(row) for row in self._rows.find(query, [("_id", -1)], limit)]
+
+    def save(self, proposal: Proposal, unit: UnitOfWork) -> None:
+        """Creates or replaces a proposal. Raises `ValueError` for one that names an identity number."""
+        if names_identity_number(canonical(dict(proposal.asked)).decode()):
+            raise ValueError(f"a proposal of {proposal.act} names an identity number; use a pseudonym")
+        row = ProposalRow(
+            proposal_id=proposal.proposal_id,
+            act=proposal.act.value,
+            target=proposal.target,
+            region=proposal.region,
+            asked=dict(proposal.asked),
+            proposed_by=proposal.proposed_by,
+            proposed_at=proposal.proposed_at,
+            for_whom=proposal.for_whom,
+            state=proposal.state,
+            decided_by=proposal.decided_by,
+            decided_at=proposal.decided_at,
+        )
+        self._rows.replace(row, unit.session)
+
+
+def _from_row(row: ProposalRow) -> Proposal:
+    return Proposal(
+        row.proposal_id,
+        Act(row.act),
+        row.target,
+        row.region,
+        row.asked,
+        row.proposed_by,
+        row.proposed_at,
+        row.for_whom,
+        row.state,
+        row.decided_by,
+        row.decided_at,
+    )
