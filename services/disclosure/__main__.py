@@ -49,6 +49,7 @@ def compose() -> Service:
     from services.disclosure.context import BeingFilled, DisclosureContext
     from services.disclosure.projections.feeds import Feeds, Projection
     from services.disclosure.projections.name_index import NameIndex
+    from services.disclosure.projections.persons_apart import take_persons_apart
     from services.disclosure.projections.sources import InnerSources
     from services.disclosure.store.disclosure_store import DisclosureStore
     from services.disclosure.store.generations import Generations
@@ -75,6 +76,7 @@ def compose() -> Service:
     )
     holder = Holder(assembly.store)
     projection = Projection(store, keys, subject_key, assembly.clock)
+    assembly.store.prepare(lambda: take_persons_apart(projection, generations))
     feeds = Feeds(InnerSources(assembly), projection, holder, settings.intake_shares)
     ctx.is_current = feeds.is_current
     rebuilder = Rebuilder(ctx, feeds, holder, lambda other: NameIndex(other, settings.search_dir), generations)

@@ -13,19 +13,22 @@ from services.disclosure.domain.entity_resolution import (
     LinkState,
     SchemedReference,
     group_links,
+    joins_more,
     link_id,
     mixes_kinds,
     organisation_code_in,
+    two_persons,
 )
 
 COMPANY = SchemedReference("s_a", "uscc")
 OTHER = SchemedReference("s_b", "uscc")
 PERSON = SchemedReference("s_c", "identity_number")
+WANG = SchemedReference("s_w", "identity_number")
 CODE = SchemedReference("s_d", "organisation_code")
 REGISTRATION = SchemedReference("s_e", "registration_number")
 
-_SCHEMES = ("uscc", "uscc", "identity_number", "organisation_code", "registration_number")
-_IDENTIFIERS = [SchemedReference(f"s_{n}", _SCHEMES[n % len(_SCHEMES)]) for n in range(10)]
+_SCHEMES = ("uscc", "uscc", "identity_number", "organisation_code", "registration_number", "ZJHM")
+_IDENTIFIERS = [SchemedReference(f"s_{n}", _SCHEMES[n % len(_SCHEMES)]) for n in range(12)]
 
 
 @st.composite
@@ -68,6 +71,32 @@ def test_a_record_joins_no_more_than_officers_did_of_the_strongest(found: list[L
         assert all(set(strong) <= set(decided.of(ref)) for ref in strong)
 
 
+@given(links())
+def test_nothing_makes_two_persons_or_a_person_and_an_organisation_one(found: list[Link]) -> None:
+    for members in group_links(found).members.values():
+        assert not two_persons(members)
+        assert not mixes_kinds({i.scheme for i in members})
+
+
+def test_a_split_that_gives_a_code_to_another_company_joins() -> None:
+    """The code was named with two companies, and an officer said whose it is."""
+    decided = [Link(COMPANY, CODE, decision=LinkDecision.SAME), Link(OTHER, CODE)]
+    split = [Link(COMPANY, CODE, decision=LinkDecision.DIFFERENT), Link(OTHER, CODE)]
+    assert joins_more(group_links(decided), group_links(split))
+    assert not joins_more(group_links([Link(COMPANY, CODE)]), group_links(split[:1]))
+
+
+def test_two_persons_stay_two_also_by_a_third_reference() -> None:
+    """As after two merges that were allowed each by itself, or a merge of the last version."""
+    passport = SchemedReference("s_p", "ZJHM")
+    first, second = Link(PERSON, passport, decision=LinkDecision.SAME), Link(passport, WANG, decision=LinkDecision.SAME)
+    assert group_links([first]).of("s_c") == ("s_c", "s_p")
+    for order in permutations([first, second, Link(PERSON, WANG, decision=LinkDecision.SAME)]):
+        groups = group_links(order)
+        assert {groups.of(ref) for ref in ("s_c", "s_p", "s_w")} == {("s_c",), ("s_p",), ("s_w",)}
+        assert set(groups.states.values()) == {LinkState.CONFLICT}
+
+
 @given(links(), st.sampled_from(_IDENTIFIERS), st.sampled_from(_IDENTIFIERS))
 def test_a_merge_joins_and_its_undoing_restores(
     found: list[Link], one: SchemedReference, other: SchemedReference
@@ -77,7 +106,7 @@ def test_a_merge_joins_and_its_undoing_restores(
     rest = [link for link in found if link.id != number]
     before = answers(group_links(found))
     merged = group_links([*rest, Link(known.one, known.other, known.claimed, LinkDecision.SAME)])
-    assert one == other or other.ref in merged.of(one.ref)
+    assert one == other or other.ref in merged.of(one.ref) or merged.states[number] is LinkState.CONFLICT
     undone = [*rest, known]
     assert answers(group_links(undone)) == before
 

@@ -5,7 +5,7 @@ names both, because one code contains the other, or because an officer decided s
 change.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -34,7 +34,8 @@ class LinkState(StrEnum):
 
     # Records name both references, or one code contains the other.
     AUTOMATIC = "automatic"
-    # The link would give one subject two strong identifiers: officers see it, and it does not join.
+    # The link would give one subject two strong identifiers, or make two persons one: officers see it, and it does not
+    # join.
     CONFLICT = "conflict"
     MERGED = "merged"
     SPLIT = "split"
@@ -119,16 +120,16 @@ def organisation_code_in(uscc: str) -> str:
 def group_links(links: Iterable[Link]) -> Groups:
     """Returns the subjects that result from these links.
 
-    The links that officers merged join first. Then the links from records join, unless a link would join two sets that
+    The links that officers merged join first, unless they would make two persons, or a person and an organisation, one:
+    then none of those that lead there joins, because it cannot be known which is wrong. Then the links from records join, unless a link would join two sets that
     both have a strong identifier. If records link references without a strong identifier to several such sets, these
     references join none of them: an officer must decide which one is right.
     """
     by_id = {link.id: link for link in links}
     references = {i.ref: i for link in by_id.values() for i in (link.one, link.other)}
-    merged_sets, weak_sets = _DisjointSets(), _DisjointSets()
-    for link in by_id.values():
-        if link.decision is LinkDecision.SAME:
-            merged_sets.join(link.one.ref, link.other.ref)
+    merged = [link for link in by_id.values() if link.decision is LinkDecision.SAME]
+    impossible = _impossible(merged)
+    merged_sets, weak_sets = _joined(link for link in merged if link.id not in impossible), _DisjointSets()
     strong = {merged_sets.root(i.ref) for i in references.values() if i.scheme in STRONG}
     open_links = [link for link in by_id.values() if link.claimed and link.decision is LinkDecision.NONE]
     roots = {link.id: (merged_sets.root(link.one.ref), merged_sets.root(link.other.ref)) for link in open_links}
@@ -147,11 +148,8 @@ def group_links(links: Iterable[Link]) -> Groups:
         for weak_root, strong_roots in strong_roots_by_weak.items()
         if len(strong_roots) > 1 or (weak_root in organisations and not strong_roots.isdisjoint(persons))
     }
-    states = {
-        link.id: LinkState.MERGED if link.decision is LinkDecision.SAME else LinkState.SPLIT
-        for link in by_id.values()
-        if link.decision is not LinkDecision.NONE
-    }
+    states = {link.id: LinkState.SPLIT for link in by_id.values() if link.decision is LinkDecision.DIFFERENT}
+    states |= {link.id: LinkState.CONFLICT if link.id in impossible else LinkState.MERGED for link in merged}
     joined_sets = _DisjointSets(dict(merged_sets.parents))
     for link in open_links:
         strong_ends = {root for root in roots[link.id] if root in strong}
@@ -167,6 +165,54 @@ def group_links(links: Iterable[Link]) -> Groups:
     return Groups({ref: members[joined_sets.root(ref)] for ref in references}, states)
 
 
-def mixes_kinds(schemes: set[str]) -> bool:
+def two_persons(members: Iterable[SchemedReference]) -> bool:
+    """Whether two identity numbers are among these: then they are two persons, whatever an officer decides. A number is
+    issued to one citizen for life (Resident Identity Card Law, Art. 3; GB 11643), and records have only valid ones.
+
+    Two credit codes are no such proof: an organisation may have got several (重码), and has one more when it is
+    registered anew. Records alone never join these either; an officer may.
+    """
+    return len({i.ref for i in members if i.scheme == PERSON}) > 1
+
+
+def mixes_kinds(schemes: Collection[str]) -> bool:
     """Whether a subject with these schemes is a person and an organisation at once, which the law keeps apart."""
-    return PERSON in schemes and bool(schemes & ORGANISATION)
+    return PERSON in schemes and not ORGANISATION.isdisjoint(schemes)
+
+
+def joins_more(before: Groups, after: Groups) -> bool:
+    """Whether references are one subject after a decision that were not before it: then each sees what is kept about the
+    other. A decision that only takes apart shows nobody more."""
+    return any(not set(after.of(ref)) <= set(before.of(ref)) for ref in after.members)
+
+
+def merged_together(links: Iterable[Link], ref: str) -> set[SchemedReference]:
+    """Returns what officers' merges connect with a reference, whether they join or not."""
+    return next((members for members in _merged_members(links).values() if ref in {i.ref for i in members}), set())
+
+
+def _impossible(links: Collection[Link]) -> set[str]:
+    """Returns the ids of the merges that together would make one subject of what no decision makes one."""
+    wrong = {
+        reference.ref
+        for members in _merged_members(links).values()
+        if two_persons(members) or mixes_kinds({i.scheme for i in members})
+        for reference in members
+    }
+    return {link.id for link in links if link.decision is LinkDecision.SAME and link.one.ref in wrong}
+
+
+def _merged_members(links: Iterable[Link]) -> dict[str, set[SchemedReference]]:
+    merged = [link for link in links if link.decision is LinkDecision.SAME]
+    sets = _joined(merged)
+    members: dict[str, set[SchemedReference]] = {}
+    for link in merged:
+        members.setdefault(sets.root(link.one.ref), set()).update((link.one, link.other))
+    return members
+
+
+def _joined(links: Iterable[Link]) -> _DisjointSets:
+    sets = _DisjointSets()
+    for link in links:
+        sets.join(link.one.ref, link.other.ref)
+    return sets

@@ -191,6 +191,8 @@ class GenerationRow(DynamicDocument):
     previous = IntField()
     filling = BooleanField()
     acts = IntField()
+    # Whether what officers of a former version merged was judged by the rule that two persons are never one.
+    judged = BooleanField()
     meta = {"collection": "generations"}
 
 

@@ -61,6 +61,10 @@ class Generations:
         """Remembers that the generation in use has everything that the feeds brought."""
         self._rows.update_one({"_id": _CURRENT}, {"$set": {"filling": False}})
 
+    def judged(self) -> None:
+        """Remembers that no merge of a former version makes two persons one any more."""
+        self._rows.update_one({"_id": _CURRENT}, {"$set": {"judged": True}})
+
     def note_act(self, unit: UnitOfWork, number: int) -> None:
         """Counts an officer's decision in a generation, so that a rebuild does not miss it. Raises STORE_UNAVAILABLE
         when another generation is in use by now."""

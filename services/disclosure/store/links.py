@@ -12,6 +12,7 @@ from pymongo.collection import Collection
 from chengxin.store.database import UnitOfWork, find_among, session_of
 from chengxin.values.document import RawDocument
 from services.disclosure.domain.entity_resolution import (
+    PERSON,
     Groups,
     Link,
     LinkDecision,
@@ -109,9 +110,14 @@ class LinkStore:
         return groups_of(self.around([ref])).of(ref)
 
     def conflicts(self, after: str, limit: int) -> list[StoredLink]:
-        """Returns links that records claim and that are not made, oldest first, after one of them."""
+        """Returns links that records or officers claim and that are not made, oldest first, after one of them."""
         query: RawDocument = {"conflict_since": {"$gt": after}}
         rows = self._rows(LinkRow).find(query).sort("conflict_since", 1).limit(limit)
+        return list(_read_links(rows).values())
+
+    def merged_persons(self) -> list[StoredLink]:
+        """Returns the links of persons that join by an officer's decision. Reads all links."""
+        rows = self._rows(LinkRow).find({"state": LinkState.MERGED.value, "schemes": PERSON})
         return list(_read_links(rows).values())
 
     def write(self, changed: Iterable[StoredLink], writes: Writes) -> None:

@@ -16,7 +16,15 @@ from chengxin.values.clock import rfc3339
 from chengxin.values.document import RawDocument
 from chengxin.values.subject_kinds import INDIVIDUAL
 from services.disclosure.context import DisclosureContext
-from services.disclosure.domain.entity_resolution import Groups, LinkDecision, SchemedReference, link_id, mixes_kinds
+from services.disclosure.domain.entity_resolution import (
+    Groups,
+    LinkDecision,
+    SchemedReference,
+    link_id,
+    merged_together,
+    mixes_kinds,
+    two_persons,
+)
 from services.disclosure.projections.links import LinkProjection
 from services.disclosure.projections.public_changes import PublicChanges
 from services.disclosure.projections.records import RecordProjection
@@ -47,6 +55,13 @@ PERSON_AND_ORGANISATION = conflict(
     "自然人与单位是两个主体，不能合并",
     "A person and an organisation are two subjects and cannot be merged",
 )
+TWO_PERSONS = conflict(
+    "TWO_PERSONS",
+    "两个不同的公民身份号码是两个人，不能归并为同一主体；号码有误的，请由提供单位更正该记录，"
+    "或者先撤销、拆分把两人连在一起的其他归并",
+    "Two different identity numbers are two persons, and cannot become one subject; where a record has a wrong number, "
+    "its provider amends it; where another merge links the two, undo or split that one first",
+)
 LINK_SPLIT_ALREADY = conflict(
     "LINK_SPLIT_ALREADY", "该关联已经拆分，无需再次拆分", "The link is split already; there is nothing to split"
 )
@@ -66,7 +81,10 @@ def any_link(ctx: DisclosureContext, caller: Principal, found: StoredLink | None
 def merge(
     ctx: DisclosureContext, caller: Principal, both: Sequence[SubjectIdentifier], reason: str, key: str = ""
 ) -> Identity:
-    """Two references are one subject. Raises SUBJECT_UNKNOWN, ONE_SUBJECT_ALREADY, PERSON_AND_ORGANISATION."""
+    """Two references are one subject.
+
+    Raises SUBJECT_UNKNOWN, ONE_SUBJECT_ALREADY, TWO_PERSONS, PERSON_AND_ORGANISATION.
+    """
     ctx = ctx.pinned()
     refs = [ref_of(ctx, identifier) for identifier in both]
     one, other = sorted(refs)
@@ -83,10 +101,6 @@ def merge(
         around, groups, low, high = loaded
         if other in groups.of(one):
             raise ONE_SUBJECT_ALREADY()
-        schemes = {low.scheme, high.scheme} | groups.schemes(one) | groups.schemes(other)
-        states = ctx.store.links.states([*groups.of(one), *groups.of(other)], unit).values()
-        if mixes_kinds(schemes) or len({state.kind == INDIVIDUAL for state in states}) > 1:
-            raise PERSON_AND_ORGANISATION()
         known = {kept.link.id: kept for kept in around}
         kept = known.get(link_id(one, other)) or StoredLink(low, high)
         _decide(ctx, caller, unit, Act.SUBJECT_MERGED, kept, LinkDecision.SAME, reason)
@@ -110,8 +124,10 @@ def split(ctx: DisclosureContext, caller: Principal, number: str, reason: str, k
 
 @command(Act.SUBJECT_DECISION_UNDONE, roles=CENTRE, articles=("5", "6"), when=(of_the_city,), may=any_link)
 def undo(ctx: DisclosureContext, caller: Principal, number: str, reason: str, key: str = "") -> Identity:
-    """The last decision on a link that stands is taken back, and the one before it stands again. Raises LINK_UNKNOWN,
-    NOTHING_TO_UNDO."""
+    """The last decision on a link that stands is taken back, and the one before it stands again.
+
+    Raises LINK_UNKNOWN, NOTHING_TO_UNDO, TWO_PERSONS, PERSON_AND_ORGANISATION.
+    """
     ctx = ctx.pinned()
 
     def work(unit: UnitOfWork, kept: StoredLink) -> None:
@@ -180,6 +196,10 @@ def _decide(
 
 
 def _save(ctx: DisclosureContext, caller: Principal, unit: UnitOfWork, act: Act, kept: StoredLink) -> None:
+    refs = [kept.one.ref, kept.other.ref]
+    around = ctx.store.links.around(refs, unit, {kept.link.id: kept})
+    groups = groups_of(around)
+    _require_possible(ctx, unit, kept, around, groups)
     today = ctx.clock.today().isoformat()
     links = LinkProjection(ctx.store, ctx.subject_key, ctx.keys, unit, rfc3339(ctx.clock.now()))
     links.put(kept)
@@ -189,8 +209,24 @@ def _save(ctx: DisclosureContext, caller: Principal, unit: UnitOfWork, act: Act,
     announced = PublicChanges(unit, today)
     announced.move(ctx.store, links.moved)
     announced.publish()
-    refs = [kept.one.ref, kept.other.ref]
-    groups = groups_of(ctx.store.links.around(refs, unit, {kept.link.id: kept}))
     concerned = strongest_first((end, *groups.of(end)) for end in refs)
     details = {"link": kept.link.id, "state": kept.state}
     unit.record(ctx.audit.event(act, caller, subject_refs=concerned, details=details).encode())
+
+
+def _require_possible(
+    ctx: DisclosureContext, unit: UnitOfWork, kept: StoredLink, around: Sequence[StoredLink], groups: Groups
+) -> None:
+    """Refuses a merge, new or standing again, of what is never one subject; `groups` are those with it.
+
+    Raises TWO_PERSONS, PERSON_AND_ORGANISATION.
+    """
+    if kept.decision is not LinkDecision.SAME:
+        return
+    together = merged_together((stored.link for stored in around), kept.one.ref)
+    refs = [*groups.of(kept.one.ref), *groups.of(kept.other.ref)]
+    kinds = {state.kind == INDIVIDUAL for state in ctx.store.links.states(refs, unit).values()}
+    if mixes_kinds({member.scheme for member in together}) or len(kinds) > 1:
+        raise PERSON_AND_ORGANISATION()
+    if two_persons(together):
+        raise TWO_PERSONS()
