@@ -1,6 +1,32 @@
-"""Sentences that tell a subject who looked at the subject's records, and why."""
+"""Sentences that tell a subject who looked at the subject's records, or decided about the subject, and why."""
 
+from collections.abc import Mapping
 from typing import Any, Final
+
+from chengxin.values.acts import Act
+
+# What the subjects named in an event are told of, beside queries: acts of officers about them.
+ACTS_TOLD: Final[Mapping[str, tuple[str, str]]] = {
+    Act.SUBJECT_MERGED: (
+        "决定将另一标识与您归并为同一主体",
+        "decided that another identifier is the same subject as you",
+    ),
+    Act.SUBJECT_SPLIT: ("决定将一个标识与您拆分", "decided that an identifier is not the same subject as you"),
+    Act.SUBJECT_DECISION_UNDONE: (
+        "撤销了关于您与另一标识是否同一主体的决定",
+        "took back a decision on whether another identifier is the same subject as you",
+    ),
+}
+_QUERY: Final = ("查询了您的记录", "looked at your records")
+_REFUSED_QUERY: Final = ("查询您的记录被拒绝", "was refused your records")
+_REFUSED_ACT: Final = "（被拒绝）", " (refused)"
+
+# How surely it was known that a person was who it claimed to be; other callers prove who they are in other ways.
+VERIFICATIONS: Final[Mapping[str, tuple[str, str]]] = {
+    "counter": ("经服务窗口当面核验身份", "verified in person at a service counter"),
+    "oidc": ("经身份认证平台核验身份", "verified by the identity provider"),
+    "demo": ("演示登录，未核验身份", "signed in for demonstration, not verified"),
+}
 
 _ACTOR_NAMES: Final = {
     "public": ("社会公众", "a member of the public"),
@@ -17,17 +43,9 @@ _ACTOR_NAMES: Final = {
 
 
 def describe_access(event: dict[str, Any], subject_ref: str, language: str) -> str:
-    """Returns one sentence, in `zh-CN` or `en`, that says who looked at the records, and why."""
-    actor = event["actor"]
+    """Returns one sentence, in `zh-CN` or `en`: who looked at the records or decided, how that person was verified, and
+    why."""
     column = 1 if language == "en" else 0
-    if actor["sub"] == subject_ref:
-        actor_name = ("您本人", "you yourself")[column]
-    else:
-        roles = [_ACTOR_NAMES[role][column] for role in actor.get("roles", []) if role in _ACTOR_NAMES]
-        actor_name = "、".join(roles) if column == 0 else ", ".join(roles)
-        if actor.get("org"):
-            actor_name += f"（{actor['org']}）" if column == 0 else f" ({actor['org']})"
-        actor_name = actor_name or ("有权限的人员", "somebody who is entitled")[column]
     reasons = [
         f"{name[column]}{event[member]}"
         for member, name in (
@@ -37,9 +55,23 @@ def describe_access(event: dict[str, Any], subject_ref: str, language: str) -> s
         )
         if event.get(member)
     ]
+    verified = VERIFICATIONS.get(event["actor"].get("acr", ""), ("", ""))[column]
+    sentence = f"{_actor_name(event['actor'], subject_ref, column)}{' ' * column}{_deed(event, column)}"
+    return ("，", "; ")[column].join([sentence, *([verified] if verified else []), *reasons])
+
+
+def _actor_name(actor: Mapping[str, Any], subject_ref: str, column: int) -> str:
+    if actor["sub"] == subject_ref:
+        return ("您本人", "you yourself")[column]
+    roles = [_ACTOR_NAMES[role][column] for role in actor.get("roles", []) if role in _ACTOR_NAMES]
+    name = ("、", ", ")[column].join(roles)
+    if actor.get("org"):
+        name += f"（{actor['org']}）" if column == 0 else f" ({actor['org']})"
+    return name or ("有权限的人员", "somebody who is entitled")[column]
+
+
+def _deed(event: Mapping[str, Any], column: int) -> str:
     refused = event.get("outcome", "ok") != "ok"
-    if column == 0:
-        sentence = f"{actor_name}{'查询您的记录被拒绝' if refused else '查询了您的记录'}"
-        return "，".join([sentence, *reasons])
-    sentence = f"{actor_name} {'was refused' if refused else 'looked at'} your records"
-    return "; ".join([sentence, *reasons])
+    if (told := ACTS_TOLD.get(event["act"])) is not None:
+        return told[column] + (_REFUSED_ACT[column] if refused else "")
+    return (_REFUSED_QUERY if refused else _QUERY)[column]

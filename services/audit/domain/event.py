@@ -11,11 +11,12 @@ import msgspec
 from chengxin.errors import FieldError, Problem, forbidden, not_found, unavailable
 from chengxin.values.canonical_json import canonical
 from chengxin.values.clock import rfc3339
+from services.audit.domain.access_messages import ACTS_TOLD
 
 Event = dict[str, Any]
 
 MAX_ENTRY: Final = 32 * 1024
-# Acts that begin so are queries of a subject's records; the subject finds them in `/v1/me/accesses`.
+# Acts that begin so are queries of a subject's records. The subject finds them in `/v1/me/accesses`, beside `ACTS_TOLD`.
 QUERIES: Final = "record.queried"
 
 EVENT_OF_ANOTHER_SERVICE = forbidden(
@@ -168,7 +169,7 @@ class EventSearch:
     act: str = ""
     event_id: str = ""
     request_id: str = ""
-    # The subject whose records were queried.
+    # The subject whose records were queried, or about whom an officer decided.
     queried: str = ""
     since: str = ""
     until: str = ""
@@ -199,8 +200,8 @@ class IndexRow:
 
     @property
     def queried(self) -> tuple[str, ...]:
-        """The subjects whose records the event queried."""
-        return self.subject_refs if self.act.startswith(QUERIES) else ()
+        """The subjects who are told of the event: those whose records it queried, or about whom an officer decided."""
+        return self.subject_refs if self.act.startswith(QUERIES) or self.act in ACTS_TOLD else ()
 
 
 def index_row(logged: LoggedEntry) -> IndexRow | None:

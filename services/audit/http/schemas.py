@@ -38,7 +38,7 @@ class EventsAnswer(BaseModel):
 
 
 class AccessAnswer(BaseModel):
-    """A query of the caller's own records."""
+    """A query of the caller's own records, or an officer's act about the caller."""
 
     index: int
     event_id: str
@@ -49,6 +49,7 @@ class AccessAnswer(BaseModel):
     org: str = Field(description="Unified social credit code of the organisation that looked")
     client_id: str
     roles: list[str]
+    acr: str = Field(description="How the identity of who looked was verified: counter, oidc; see docs/identity.md")
     purpose: str
     legal_basis: str
     case_no: str

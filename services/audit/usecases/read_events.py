@@ -47,7 +47,8 @@ def entries(ctx: AuditContext, caller: Principal, wanted: merkle.Tile) -> bytes:
 
 @query(Act.ACCESSES_LISTED, roles={Role.SUBJECT}, articles=("31",))
 def accesses(ctx: AuditContext, caller: Principal, below: int, size: int) -> tuple[list[RawDocument], int]:
-    """Who looked at the caller's own records and why, newest first: organs and purposes, no names of officers."""
+    """Who looked at the caller's own records and why, and what officers decided about the caller, newest first: organs,
+    purposes and how a person was verified, no names of officers."""
     ctx.integrator.wait(ctx.appender.size())
     page = _page(ctx, EventSearch(queried=caller.sub), below, size)
     details = {"events": len(page.events)}
@@ -57,7 +58,7 @@ def accesses(ctx: AuditContext, caller: Principal, below: int, size: int) -> tup
 
 
 def access(logged: LoggedEntry, subject_ref: str, language: str) -> RawDocument:
-    """Returns what a subject is told about a query of its records."""
+    """Returns what a subject is told about a query of its records, or an act about it."""
     event = json.loads(logged.entry)
     actor = event["actor"]
     return {
@@ -70,6 +71,7 @@ def access(logged: LoggedEntry, subject_ref: str, language: str) -> RawDocument:
         "org": actor.get("org", ""),
         "client_id": actor.get("client_id", ""),
         "roles": actor.get("roles", []),
+        "acr": actor.get("acr", ""),
         "purpose": event.get("purpose", ""),
         "legal_basis": event.get("legal_basis", ""),
         "case_no": event.get("case_no", ""),
