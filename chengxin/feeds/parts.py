@@ -20,6 +20,8 @@ class CatalogParts(FeedParts):
                 return Label(f"rules {part.rule_set.name}:{part.rule_set.version}")
             case "calendar_year":
                 return Label(f"year {part.calendar_year.year}")
+            case "organisation_region":
+                return Label(f"organisation {part.organisation_region.uscc}")
         return super().label(part)
 
 

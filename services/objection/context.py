@@ -194,6 +194,13 @@ def any_case(ctx: ObjectionContext, caller: Principal, case: Case | None, object
     return None if case is not None else OBJECTION_UNKNOWN(objection_no=objection_no)
 
 
+def case_in_region(ctx: ObjectionContext, caller: Principal, case: Case | None, objection_no: str) -> Problem | None:
+    """Any objection to a record of a provider in the officer's region, which the directory of organisations tells."""
+    if case is None:
+        return OBJECTION_UNKNOWN(objection_no=objection_no)
+    return ctx.store.regions.refusal(caller, case.record.provider_uscc)
+
+
 def only_itself(ctx: ObjectionContext, caller: Principal, *_: object, **__: object) -> Problem | None:
     """Only the objection service, for what it does on its own."""
     return None if caller.sub == OWN.sub else ROLE_NOT_ALLOWED(roles=caller.sub, required=OWN.sub)

@@ -6,6 +6,7 @@ from typing import Any
 from stdnum.cn import uscc as credit_code
 
 from chengxin.values.canonical_json import canonical, digest
+from services.catalog.usecases.initial_data import seed
 from tests.catalog.conftest import DEMO, RunningCatalog
 from tests.catalog.registers import COLOURS, HOUSING, USCC
 from tests.support import until
@@ -118,3 +119,27 @@ def test_an_officer_of_a_county_acts_for_it_only(catalog: RunningCatalog, licens
     ):
         assert (refused.status_code, refused.json["code"]) == (403, "OUTSIDE_REGION"), refused.text
     assert len([e for e in catalog.audit.of("organisation.recorded") if e["outcome"] == "refused"]) == 3
+
+
+def told_regions(catalog: RunningCatalog) -> list[tuple[str, str]]:
+    """What the feed has told of organisations so far."""
+    changes = [change for row in catalog.ctx.store.store.rows(0) for change in row.changes]
+    told = [change["organisation_region"] for change in changes if change["kind"] == "organisation_region"]
+    return [(one["uscc"], one["region"]) for one in told]
+
+
+def test_the_feed_tells_where_an_organisation_belongs(catalog: RunningCatalog) -> None:
+    """Ingest and the objection service judge officers of counties by it."""
+    before = max(row.position for row in catalog.ctx.store.store.rows(0))
+    catalog.authority.put(f"/v1/catalog/organisations/{USCC}", HOUSING | {"region": "441702"})
+    [told] = catalog.changes(before, 1)
+    assert (told.organisation_region.uscc, told.organisation_region.region) == (USCC, "441702")
+    assert told_regions(catalog) == [(USCC, "441702")]
+
+
+def test_the_directory_of_the_last_version_is_told_once_at_the_start(catalog: RunningCatalog) -> None:
+    catalog.authority.put(f"/v1/catalog/organisations/{USCC}", HOUSING)
+    catalog.ctx.store.store.db["organisations"].update_one({"_id": USCC}, {"$unset": {"region_told": ""}})
+    for _ in range(2):
+        seed(catalog.ctx)
+    assert told_regions(catalog) == [(USCC, "441700")] * 2

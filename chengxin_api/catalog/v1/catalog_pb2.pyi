@@ -699,6 +699,32 @@ class CalendarYear(_message.Message):
 Global___CalendarYear: _TypeAlias = CalendarYear  # noqa: Y015
 
 @_typing.final
+class OrganisationRegion(_message.Message):
+    """Where an organisation of the directory belongs (Art. 6): an officer of another county does not decide about it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USCC_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    uscc: _builtins.str
+    """Unified social credit code (GB 32100)."""
+    region: _builtins.str
+    """GB/T 2260."""
+    def __init__(
+        self,
+        *,
+        uscc: _builtins.str = ...,
+        region: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["region", b"region", "uscc", b"uscc"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrganisationRegion: _TypeAlias = OrganisationRegion  # noqa: Y015
+
+@_typing.final
 class WatchRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -728,6 +754,7 @@ class Change(_message.Message):
     RULE_SET_FIELD_NUMBER: _builtins.int
     CALENDAR_YEAR_FIELD_NUMBER: _builtins.int
     CODE_LIST_FIELD_NUMBER: _builtins.int
+    ORGANISATION_REGION_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     @_builtins.property
     def committed_at(self) -> _timestamp_pb2.Timestamp: ...
@@ -741,6 +768,8 @@ class Change(_message.Message):
     def code_list(self) -> Global___CodeList:
         """Entries bring along the values that they were published with: only who shows lists themselves needs it."""
 
+    @_builtins.property
+    def organisation_region(self) -> Global___OrganisationRegion: ...
     def __init__(
         self,
         *,
@@ -750,12 +779,13 @@ class Change(_message.Message):
         rule_set: Global___RuleSet | None = ...,
         calendar_year: Global___CalendarYear | None = ...,
         code_list: Global___CodeList | None = ...,
+        organisation_region: Global___OrganisationRegion | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["calendar_year", b"calendar_year", "change", b"change", "code_list", b"code_list", "committed_at", b"committed_at", "entry", b"entry", "rule_set", b"rule_set"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["calendar_year", b"calendar_year", "change", b"change", "code_list", b"code_list", "committed_at", b"committed_at", "entry", b"entry", "organisation_region", b"organisation_region", "rule_set", b"rule_set"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calendar_year", b"calendar_year", "change", b"change", "code_list", b"code_list", "committed_at", b"committed_at", "entry", b"entry", "position", b"position", "rule_set", b"rule_set"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calendar_year", b"calendar_year", "change", b"change", "code_list", b"code_list", "committed_at", b"committed_at", "entry", b"entry", "organisation_region", b"organisation_region", "position", b"position", "rule_set", b"rule_set"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_change: _TypeAlias = _typing.Literal["entry", "rule_set", "calendar_year", "code_list"]  # noqa: Y015
+    _WhichOneofReturnType_change: _TypeAlias = _typing.Literal["entry", "rule_set", "calendar_year", "code_list", "organisation_region"]  # noqa: Y015
     _WhichOneofArgType_change: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_change) -> _WhichOneofReturnType_change | None: ...
 

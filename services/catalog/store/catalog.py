@@ -166,6 +166,8 @@ class OrganisationRow(Document):
     telephone = StringField()
     officers = ObjectListField()
     active = BooleanField(required=True)
+    # Whether the feed told its region; a former version did not.
+    region_told = BooleanField()
     meta = {"collection": "organisations", "indexes": [["region", "uscc"]]}
 
 
@@ -350,8 +352,16 @@ class CatalogStore:
         return [read_organisation(fields_of(row)) for row in rows]
 
     def save_organisation(self, organisation: DirectoryEntry, unit: UnitOfWork) -> None:
-        """Writes an organisation, new or changed."""
-        self._organisations.replace(OrganisationRow(**organisation.to_dict()), unit.session)
+        """Writes an organisation, new or changed, and tells its region in the feed."""
+        row = OrganisationRow(**organisation.to_dict(), region_told=True)
+        self._organisations.replace(row, unit.session)
+        told = {"uscc": organisation.uscc, "region": organisation.region}
+        unit.publish("organisation_region", organisation_region=told)
+
+    def region_untold(self, unit: UnitOfWork, limit: int) -> list[DirectoryEntry]:
+        """Returns organisations whose region the feed has not told."""
+        rows = self._organisations.find({"region_told": {"$ne": True}}, [("_id", 1)], limit, unit.session)
+        return [read_organisation(fields_of(row)) for row in rows]
 
 
 def _key(name: str, version: int) -> str:

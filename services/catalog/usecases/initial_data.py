@@ -7,6 +7,7 @@ import structlog
 
 from chengxin.concurrency.periodic_task import PeriodicTask
 from chengxin.failures import reason_of
+from chengxin.store.database import UnitOfWork
 from services.catalog.context import CatalogContext
 from services.catalog.domain.holiday_notice import announced_year, provisional_year
 from services.catalog.domain.rule_set import RuleSet
@@ -17,6 +18,9 @@ from services.catalog.usecases.rule_sets import OWN
 log = structlog.get_logger()
 
 _DAY_SECONDS: Final = 24 * 3600.0
+
+# Organisations whose regions one transaction tells.
+_TOLD_AT_ONCE: Final = 100
 
 # The year in which the regulation takes effect (Art. 33).
 _FIRST_YEAR: Final = 2018
@@ -68,7 +72,20 @@ def _seed_calendar(ctx: CatalogContext) -> None:
             calendar.load(ctx, OWN, provisional_year(number))
 
 
-_STEPS: Final = (_seed_deadlines, _seed_lists, _seed_calendar)
+def _tell_regions(ctx: CatalogContext) -> None:
+    """The directory of a former version: its followers get the regions that they lack."""
+
+    def work(unit: UnitOfWork) -> int:
+        untold = ctx.store.region_untold(unit, _TOLD_AT_ONCE)
+        for organisation in untold:
+            ctx.store.save_organisation(organisation, unit)
+        return len(untold)
+
+    while ctx.store.transact(work):
+        pass
+
+
+_STEPS: Final = (_seed_deadlines, _seed_lists, _seed_calendar, _tell_regions)
 
 
 def seed_daily(ctx: CatalogContext, seconds: float = _DAY_SECONDS) -> PeriodicTask:

@@ -79,6 +79,8 @@ class CatalogReplica:
                 # An invalid date fails here, not where the calendar is read later.
                 CalendarYear.of(year.year, year.announced, year.days_off, year.days_worked)
                 self._store.put_calendar_year(year.year, days, unit.session)
+            case "organisation_region":
+                self._store.regions.take(change.organisation_region, unit)
 
     def in_force(self, code: str, today: str, session: ClientSession | None = None) -> DeliveryEntry | None:
         """Returns the version of an entry in force on a Shanghai date; None when there is none."""

@@ -13,6 +13,8 @@ from mongoengine import (
     StringField,
 )
 
+from chengxin.feeds.provider_regions import OrganisationRegionRow
+
 
 class CatalogEntry(Document):
     """A published version of an entry, as the catalog's feed brought it."""
@@ -283,4 +285,5 @@ ALL: Final = (
     QualityDay,
     QualityFinding,
     FollowedRuleSet,
+    OrganisationRegionRow,
 )

@@ -9,6 +9,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import ReplaceOne
 from pymongo.client_session import ClientSession
 
+from chengxin.feeds.provider_regions import ProviderRegions
 from chengxin.store.database import Store, find_among
 from chengxin.values.document import RawDocument
 from services.ingest.domain.record_versioning import BatchChanges, ExistingVersion
@@ -41,6 +42,7 @@ class IngestStore:
         self.originals = store.collection(documents.Original)
         self.receipt_keys = store.collection(documents.ReceiptKey)
         self.providers = agreements.ProviderStore(store)
+        self.regions = ProviderRegions(store)
 
     def create_indexes(self) -> None:
         """Makes the collections and their indexes. A second call changes nothing."""

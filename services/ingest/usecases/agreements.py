@@ -6,11 +6,12 @@ from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, NOT_FOUND, FieldError
 from chengxin.store.database import UnitOfWork
+from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from services.ingest.context import IngestContext
 from services.ingest.domain.identifiers import uscc_fault
 from services.ingest.domain.provider_terms import ProviderTerms
-from services.ingest.usecases.permissions import own
+from services.ingest.usecases.permissions import acts_for_provider, own
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class AgreementTerms:
     document: str
 
 
-@command(Act.AGREEMENT_CHANGED, roles={Role.CENTRE}, articles=("10", "12"))
+@command(Act.AGREEMENT_CHANGED, roles={Role.CENTRE}, articles=("10", "12"), may=acts_for_provider)
 def agree(ctx: IngestContext, caller: Principal, provider: str, terms: AgreementTerms) -> ProviderTerms:
     """Keeps what was agreed with a provider; it holds from the next delivery. Raises INPUT_INVALID."""
     if uscc_fault(provider):
@@ -31,6 +32,7 @@ def agree(ctx: IngestContext, caller: Principal, provider: str, terms: Agreement
     details = {"provider": provider, "signature_required": agreement.signature_required}
 
     def work(unit: UnitOfWork) -> None:
+        authorise(provider)
         ctx.store.providers.keep_agreement(provider, agreement.to_row(), unit.session)
         unit.record(ctx.audit.event(Act.AGREEMENT_CHANGED, caller, details=details).encode())
 

@@ -30,6 +30,7 @@ from services.ingest.domain.provider_signature import read_change_statement
 from services.ingest.domain.record_versioning import next_version
 from services.ingest.domain.submission import OutcomeKind, RecordOutcome
 from services.ingest.usecases.agreements import terms_of
+from services.ingest.usecases.permissions import acts_for_provider
 
 # The purpose for which a stored receipt is sealed: the digest in it would let a reader of the store try out identity
 # numbers.
@@ -56,12 +57,12 @@ def for_objection(ctx: IngestContext, caller: Principal, change: LawfulChange) -
 
 
 def may_change(ctx: IngestContext, caller: Principal, record: RawDocument | None, record_id: str) -> Problem | None:
-    """a provider changes only records of its own"""
+    """a provider changes only records of its own, and the centre those of providers in the officer's region"""
     if record is None:
         return NOT_FOUND(what=record_id)
-    if Role.PROVIDER in caller.roles and record["provider"] != caller.org:
-        return RECORD_NOT_YOURS()
-    return None
+    if Role.PROVIDER in caller.roles:
+        return None if record["provider"] == caller.org else RECORD_NOT_YOURS()
+    return acts_for_provider(ctx, caller, record["provider"])
 
 
 @command(

@@ -25,6 +25,7 @@ from services.ingest.domain.quality import Anomaly, Figures, PeriodFigures, anom
 from services.ingest.domain.reporting_duties import ReportingDuty
 from services.ingest.domain.reporting_periods import ReportingPeriod, before, known_cycle, period_of
 from services.ingest.usecases.count_deliveries import JOB, count, count_again, count_or_set_aside
+from services.ingest.usecases.permissions import acts_for_provider
 from services.ingest.usecases.quality_reports import READERS, QualityPicture, SeriesFilter, described, only_own, seen
 
 log = structlog.get_logger()
@@ -198,6 +199,13 @@ def own_finding(ctx: IngestContext, caller: Principal, found: AnomalyFinding | N
     return None
 
 
+def finding_in_region(
+    ctx: IngestContext, caller: Principal, found: AnomalyFinding | None, finding_id: str
+) -> Problem | None:
+    """any finding about a provider in the officer's region"""
+    return acts_for_provider(ctx, caller, found.provider) if found is not None else NOT_FOUND(what=finding_id)
+
+
 @query(Act.FINDING_LISTED, roles=READERS, articles=("30",), when=(only_own,))
 def findings(
     ctx: IngestContext, caller: Principal, wanted: SeriesFilter, state: str, kind: str, after: Any, size: int
@@ -225,7 +233,7 @@ def explain(ctx: IngestContext, caller: Principal, remark: Remark, key: str) -> 
     return _add_remark(ctx, caller, remark, key, Act.FINDING_EXPLAINED, FindingState.EXPLAINED)
 
 
-@command(Act.FINDING_CLOSED, roles={Role.SUPERVISOR}, articles=("30",), may=own_finding)
+@command(Act.FINDING_CLOSED, roles={Role.SUPERVISOR}, articles=("30",), may=finding_in_region)
 def close(ctx: IngestContext, caller: Principal, remark: Remark, key: str) -> AnomalyFinding:
     """The supervisor closes a finding, whether it is explained or not. Raises NOT_FOUND, FINDING_CLOSED."""
     return _add_remark(ctx, caller, remark, key, Act.FINDING_CLOSED, FindingState.CLOSED)

@@ -18,6 +18,11 @@ def own(ctx: IngestContext, caller: Principal, provider: str, *_: Any) -> Proble
     return None
 
 
+def acts_for_provider(ctx: IngestContext, caller: Principal, provider: str, *_: Any) -> Problem | None:
+    """the officer acts in the provider's region, which the directory of organisations tells"""
+    return ctx.store.regions.refusal(caller, provider)
+
+
 def provides(
     ctx: IngestContext, caller: Principal, versions: Sequence[DeliveryEntry] | None, entry_code: str
 ) -> Problem | None:

@@ -6,6 +6,7 @@ from itertools import islice
 
 from pymongo import ReturnDocument
 
+from chengxin.feeds.provider_regions import ProviderRegions
 from chengxin.store.database import Store, UnitOfWork, session_of
 from chengxin.store.documents import fields_of
 from chengxin.store.field_encryption import KeyRing
@@ -35,6 +36,7 @@ class ObjectionStore:
         self._years = store.documents(documents.CalendarRow)
         self._recounts = store.documents(documents.RecountRow)
         self._numbers = store.collection(documents.NumberRow)
+        self.regions = ProviderRegions(store)
 
     def create_indexes(self) -> None:
         """Makes the collections and their indexes. A second call changes nothing."""

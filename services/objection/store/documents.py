@@ -4,6 +4,7 @@ from typing import Final
 
 from mongoengine import BinaryField, BooleanField, DateTimeField, DictField, Document, IntField, ListField, StringField
 
+from chengxin.feeds.provider_regions import OrganisationRegionRow
 from chengxin.store.documents import ObjectField, ObjectListField
 
 
@@ -113,4 +114,5 @@ ALL: Final = (
     CalendarRow,
     RecountRow,
     NumberRow,
+    OrganisationRegionRow,
 )

@@ -8,7 +8,7 @@ from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.store.database import UnitOfWork
 from chengxin.values.acts import Act
-from services.objection.context import ActRequest, ObjectionContext, any_case
+from services.objection.context import ActRequest, ObjectionContext, any_case, case_in_region
 from services.objection.domain.case_states import CaseOutcome, CentreFinding
 from services.objection.domain.case_views import CaseView
 from services.objection.domain.cases import Case
@@ -19,7 +19,7 @@ _LONGEST: Final = 2000
 _MOST_MISSING: Final = 50
 
 
-@command(Act.OBJECTION_ACCEPTED, roles={Role.CENTRE}, articles=("24",), may=any_case)
+@command(Act.OBJECTION_ACCEPTED, roles={Role.CENTRE}, articles=("24",), may=case_in_region)
 def accept(ctx: ObjectionContext, caller: Principal, objection_no: str, request: ActRequest) -> CaseView:
     """The centre accepts an objection and begins to verify. Raises OBJECTION_STATE, OBJECTION_CLOSED."""
 
@@ -29,7 +29,7 @@ def accept(ctx: ObjectionContext, caller: Principal, objection_no: str, request:
     return ctx.act(Act.OBJECTION_ACCEPTED, caller, objection_no, change, request)
 
 
-@command(Act.OBJECTION_REFUSED, roles={Role.CENTRE}, articles=("24",), may=any_case)
+@command(Act.OBJECTION_REFUSED, roles={Role.CENTRE}, articles=("24",), may=case_in_region)
 def refuse(ctx: ObjectionContext, caller: Principal, objection_no: str, reason: str, request: ActRequest) -> CaseView:
     """The centre does not accept an objection, and says why. Raises OBJECTION_STATE, OBJECTION_CLOSED."""
     text = require_text("reason", reason, _LONGEST)
@@ -38,7 +38,7 @@ def refuse(ctx: ObjectionContext, caller: Principal, objection_no: str, reason: 
     )
 
 
-@command(Act.SUPPLEMENT_REQUESTED, roles={Role.CENTRE}, articles=("24",), may=any_case)
+@command(Act.SUPPLEMENT_REQUESTED, roles={Role.CENTRE}, articles=("24",), may=case_in_region)
 def request_supplement(
     ctx: ObjectionContext, caller: Principal, objection_no: str, missing: Sequence[str], request: ActRequest
 ) -> CaseView:
@@ -56,7 +56,7 @@ def request_supplement(
     return ctx.act(Act.SUPPLEMENT_REQUESTED, caller, objection_no, change, request, texts, missing=len(texts))
 
 
-@command(Act.OBJECTION_VERIFIED, roles={Role.CENTRE}, articles=("25",), may=any_case)
+@command(Act.OBJECTION_VERIFIED, roles={Role.CENTRE}, articles=("25",), may=case_in_region)
 def verify(
     ctx: ObjectionContext, caller: Principal, objection_no: str, finding: CentreFinding, note: str, request: ActRequest
 ) -> CaseView:
@@ -74,7 +74,7 @@ def verify(
     )
 
 
-@command(Act.OBJECTION_DECIDED, roles={Role.CENTRE}, articles=("27",), may=any_case)
+@command(Act.OBJECTION_DECIDED, roles={Role.CENTRE}, articles=("27",), may=case_in_region)
 def decide(
     ctx: ObjectionContext,
     caller: Principal,

@@ -48,6 +48,8 @@ def apply_catalog(ctx: ObjectionContext, unit: UnitOfWork, change: catalog_pb2.C
             year = change.calendar_year
             calendar_year = CalendarYear.of(year.year, year.announced, year.days_off, year.days_worked)
             ctx.store.save_year(calendar_year, unit)
+        case "organisation_region":
+            ctx.store.regions.take(change.organisation_region, unit)
 
 
 def apply_ingest(ctx: ObjectionContext, unit: UnitOfWork, change: ingest_pb2.Change) -> None:
