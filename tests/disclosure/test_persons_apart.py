@@ -12,7 +12,7 @@ from services.disclosure.store.writes import Writes
 from tests.disclosure.running_disclosure import LI_NA, DisclosureCaller, RunningDisclosure
 from tests.disclosure.subject_references import records
 
-WANG_FANG = "441702199202020021"
+WANG_FANG = "441702189603120024"
 BOTH = {"subjects": [{"identity_number": LI_NA}, {"identity_number": WANG_FANG}], "reason": "同一人"}
 
 
