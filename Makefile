@@ -67,6 +67,7 @@ check: $(VENV)/.dev $(BUF)
 	$(BIN)/python tools/list_powers.py --check
 	$(BIN)/python tools/check_documents.py
 	$(BIN)/python tools/check_names.py
+	$(BIN)/python tools/check_signals.py
 
 # Protos to Python, with the tools of the lock file.
 generate: $(VENV)/.dev

@@ -20,6 +20,7 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 
 from chengxin.bounds import bound
+from chengxin.process import stop_signals
 
 # A worker that has not ended after so many seconds is killed.
 _STOP_SECONDS = 8
@@ -73,7 +74,7 @@ def serve(
     threads: int = 16,
     tls: Tls | None = None,
 ) -> None:
-    """Runs a service until SIGTERM or SIGINT. `compose` runs in the worker process, where everything lives.
+    """Runs a service until SIGTERM, SIGINT or SIGHUP. `compose` runs in the worker process, where everything lives.
 
     `http_listen` is host:port, or unix: and a path. With `tls` the HTTP face speaks TLS 1.3.
 
@@ -98,10 +99,7 @@ def serve(
     )
 
     def load(*_: Any) -> Any:
-        # The fork inherits granian's handlers, which do nothing before the worker serves: a stop while `compose` wires
-        # the service would be lost.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)
+        stop_signals.on_stop_in_worker()
         die_with_parent(parent)
         configure_logging(name)
         service = compose()
@@ -115,6 +113,7 @@ def serve(
         util.Finalize(None, _stop, args=(service,), exitpriority=100)
         return service.app
 
+    stop_signals.on_stop(server.signal_handler_interrupt)
     server.serve(target_loader=load, wrap_loader=False)
 
 

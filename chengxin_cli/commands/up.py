@@ -4,14 +4,12 @@ import contextlib
 import json
 import os
 import secrets
-import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
 import xmlrpc.client
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -22,21 +20,32 @@ import urllib3
 
 from chengxin.auth.tls import Trust, pool
 from chengxin.feeds.quarantine import QUARANTINE
+from chengxin.process import stop_signals
 from chengxin_cli.suite import stores
 from chengxin_cli.suite.edge_tls import TRUST_VARIABLES, trust_of_edges
-from chengxin_cli.suite.home import PROCESSES, SERVICES, Home, lock_home, write_private
-from chengxin_cli.suite.stores_watch import StoreProber, StoreWatch
+from chengxin_cli.suite.home import (
+    PDEATHSIG,
+    PROCESSES,
+    SERVICES,
+    Home,
+    lock_home,
+    parent_environment,
+    write_private,
+)
+from chengxin_cli.suite.stores_watch import StoreAnswer, StoreProber, StoreWatch
 from chengxin_cli.suite.supervision import UNREACHABLE, Supervision
+from chengxin_cli.suite.waiting import Awaited, Stopped, wait_for
 
-_READY_SECONDS: Final = 60
+# The gateway answers within its own deadline; a busy machine takes longer.
+_READINESS_SECONDS: Final = 10
+# What is missing of a gateway that does not answer at all, and what it says of a service that does not.
+_ANSWER: Final = "answer"
+_REACHABLE: Final = "reachable"
 # What disclosure makes from the feeds before it answers queries. In a large city this takes an hour the first time;
 # everything else works meanwhile, and the stores must be watched.
 _MADE_ANEW: Final = {("disclosure", "views"), ("disclosure", "search")}
+_PROGRAM_PAUSE_SECONDS: Final = 0.05
 _PORT: Final = click.IntRange(1, 65535)
-
-
-class _Stopped(Exception):
-    """The user wants the suite to stop while it starts."""
 
 
 @click.command("up")
@@ -51,17 +60,18 @@ def command(demo: bool, home: Path | None, http_port: int, grpc_port: int) -> No
     base = f"{'https' if trust else 'http'}://127.0.0.1:{http_port}"
     if http_port == grpc_port:
         raise click.ClickException(f"HTTP and gRPC cannot both have port {http_port}; choose another with --grpc-port")
+    # Before anything is made and any thread is started: from here on a stop leaves nothing half done.
+    stop = threading.Event()
+    stop_signals.on_stop(stop.set)
     with lock_home(suite_home):
         for port, option in ((http_port, "--http-port"), (grpc_port, "--grpc-port")):
             _check_free(port, option)
         suite_home.make()
-        with _catch_signals() as stop:
-            stores.create_accounts(suite_home)
-            with Supervision(suite_home, _make_programs(suite_home, demo, base, grpc_port)) as supervision:
+        with contextlib.suppress(Stopped):
+            stores.create_accounts(suite_home, stop)
+            with Supervision(suite_home, _make_programs(suite_home, demo, base, grpc_port), stop) as supervision:
                 try:
                     _run(suite_home, demo, base, grpc_port, supervision, stop)
-                except _Stopped:
-                    pass
                 finally:
                     suite_home.suite.unlink(missing_ok=True)
                     click.echo("stopping …")
@@ -80,10 +90,7 @@ def _run(home: Home, demo: bool, base: str, grpc_port: int, supervision: Supervi
     }
     write_private(home.suite, json.dumps(suite).encode())
     supervision.start(PROCESSES)
-    missing = _wait_ready(base, supervision, stop)
-    if missing is None or not missing <= _MADE_ANEW:
-        _raise_if_stopped(stop)
-        raise click.ClickException(f"not ready within {_READY_SECONDS} s; see the logs in {home.path / 'logs'}")
+    missing = _wait_ready(home, base, supervision, stop)
     if missing:
         click.echo(
             "what is shown is being made from the feeds; until then queries are refused, chengxin status tells how far"
@@ -118,18 +125,26 @@ def _restart(supervision: Supervision, program: str) -> None:
         click.echo(f"{program} cannot be started again: {e.faultString}", err=True)
 
 
-def _list_store_pids(supervision: Supervision) -> dict[str, int]:
-    """The pid of each store that runs, by its process; empty while the supervisor does not answer."""
+def _list_programs(supervision: Supervision) -> dict[str, tuple[str, int]]:
+    """The state and pid of each program; empty while the supervisor does not answer."""
     with contextlib.suppress(*UNREACHABLE):
-        return {
-            s["name"].removesuffix("-store"): s["pid"] for s in supervision.states() if s["name"].endswith("-store")
-        }
+        return {s["name"]: (s["statename"], s["pid"]) for s in supervision.states()}
     return {}
+
+
+def _list_store_pids(supervision: Supervision) -> dict[str, int]:
+    """The pid of each store that runs, by its process."""
+    return {
+        name.removesuffix("-store"): pid
+        for name, (_, pid) in _list_programs(supervision).items()
+        if name.endswith("-store")
+    }
 
 
 def _bootstrap(home: Home, demo: bool, supervision: Supervision, stop: threading.Event) -> None:
     """Starts the stores and gives the gateway its accounts: services, and in the demonstration world its people."""
     supervision.start([f"{p}-store" for p in PROCESSES])
+    _wait_for_stores(home, supervision, stop)
     accounts: dict[str, Any] = {"services": home.service_clients()}
     if demo:
         _run_program([sys.executable, "-m", "demo", "people", str(home.path)], "making people", stop)
@@ -143,18 +158,40 @@ def _bootstrap(home: Home, demo: bool, supervision: Supervision, stop: threading
         file.unlink()
 
 
+def _wait_for_stores(home: Home, supervision: Supervision, stop: threading.Event) -> None:
+    """Waits until every store answers. Raises `Stopped` and `Standstill`."""
+    with contextlib.closing(StoreProber(home)) as ask, ThreadPoolExecutor(len(ask.processes)) as askers:
+
+        def look() -> list[Awaited]:
+            answers = zip(ask.processes, askers.map(ask, ask.processes), strict=True)
+            missing = {f"{name}-store": answer for name, answer in answers if answer is not StoreAnswer.WORKS}
+            if not missing:
+                return []
+            states = _list_programs(supervision)
+            return [
+                Awaited(name, f"it {answer.value}", home.log(name), *states.get(name, ("not known", 0)))
+                for name, answer in missing.items()
+            ]
+
+        wait_for(look, stop)
+
+
 def _run_program(command: list[str], what: str, stop: threading.Event, **environment: str) -> None:
-    _raise_if_stopped(stop)
-    completed = subprocess.run(command, env=os.environ | environment, check=False)
-    if completed.returncode:
-        # Ctrl-C in a terminal ends the program, too.
-        _raise_if_stopped(stop)
-        raise click.ClickException(f"{what} failed (exit {completed.returncode}); the messages are above")
-
-
-def _raise_if_stopped(stop: threading.Event) -> None:
-    if stop.is_set():
-        raise _Stopped
+    """Runs a program to its end. Raises `Stopped`, after it has ended the program, and `ClickException`."""
+    # In a session of its own, Ctrl-C in the terminal reaches only this process. It ends the program, which can be run
+    # again: what it does it does whole or not at all, step by step.
+    program = subprocess.Popen(
+        [sys.executable, "-I", str(PDEATHSIG), *command],
+        env=parent_environment() | environment,
+        start_new_session=True,
+    )
+    while program.poll() is None:
+        if stop.wait(_PROGRAM_PAUSE_SECONDS):
+            program.terminate()
+            program.wait()
+            raise Stopped
+    if program.returncode:
+        raise click.ClickException(f"{what} failed (exit {program.returncode}); the messages are above")
 
 
 def _make_programs(home: Home, demo: bool, base: str, grpc_port: int) -> dict[str, dict[str, Any]]:
@@ -214,41 +251,53 @@ def _check_free(port: int, option: str) -> None:
             ) from None
 
 
-def _wait_ready(base: str, supervision: Supervision, stop: threading.Event) -> set[tuple[str, str]] | None:
-    """Waits until the suite can serve, for 60 s at most.
+def _wait_ready(home: Home, base: str, supervision: Supervision, stop: threading.Event) -> set[tuple[str, str]]:
+    """Waits until the suite can serve. Returns the service and name of each need that is still being made.
 
-    Returns the service and name of each need that is missing at the end, None when the gateway does not report them.
+    Raises `Stopped` and `Standstill`.
     """
-    http = pool(Trust.of_environment(), retries=False, timeout=2)
-    deadline = time.monotonic() + _READY_SECONDS
-    missing: set[tuple[str, str]] | None = None
-    while time.monotonic() < deadline and not stop.is_set():
-        for report in supervision.reports():
-            click.echo(report, err=True)
-        # A gateway that does not listen yet refuses the connection.
-        with contextlib.suppress(urllib3.exceptions.HTTPError, ValueError):
-            answer = http.request("GET", f"{base}/readyz")
-            if answer.status == 200:
-                return set()
-            missing = _find_missing_needs(answer.json())
-        stop.wait(0.1)
+    http = pool(Trust.of_environment(), retries=False, timeout=_READINESS_SECONDS)
+    missing: set[tuple[str, str]] = set()
+
+    def look() -> list[Awaited]:
+        nonlocal missing
+        missing = _ask_readiness(http, base)
+        return _describe_needs(home, supervision, missing - _MADE_ANEW)
+
+    wait_for(look, stop)
     return missing
+
+
+def _ask_readiness(http: Any, base: str) -> set[tuple[str, str]]:
+    # A gateway that does not listen yet refuses the connection.
+    with contextlib.suppress(urllib3.exceptions.HTTPError, ValueError):
+        answer = http.request("GET", f"{base}/readyz")
+        return set() if answer.status == 200 else _find_missing_needs(answer.json())
+    return {("gateway", _ANSWER)}
+
+
+def _describe_needs(home: Home, supervision: Supervision, missing: set[tuple[str, str]]) -> list[Awaited]:
+    """Tells what happened meanwhile, and for each missing need the program that it takes."""
+    for report in supervision.reports():
+        click.echo(report, err=True)
+    states = _list_programs(supervision)
+    awaited = []
+    for service, need in sorted(missing):
+        # A service that does not answer starts, or waits for its store. One that answers only asks again and again.
+        starting = need in (_ANSWER, _REACHABLE)
+        programs = [service] if need != "store" else []
+        if starting or need == "store":
+            programs.append(f"{service}-store")
+        for program in programs:
+            state, pid = states.get(program, ("not known", 0))
+            works = starting or program != service
+            awaited.append(Awaited(program, f"{service}: {need}", home.log(program), state, pid if works else 0))
+    return awaited
 
 
 def _find_missing_needs(report: dict[str, dict[str, Any]]) -> set[tuple[str, str]]:
     needs = ((service, need, is_met) for service, state in report.items() for need, is_met in state.items())
     return {(service, need) for service, need, is_met in needs if is_met is False and need != QUARANTINE}
-
-
-@contextlib.contextmanager
-def _catch_signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM, SIGINT and SIGHUP set; they do not end the process at once."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        # A user who starts the suite with nohup wants it to stay.
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda *_: stop.set())
-    yield stop
 
 
 def _greet(home: Home, base: str, grpc_port: int, demo: bool) -> None:

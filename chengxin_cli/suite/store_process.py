@@ -8,12 +8,11 @@ writes became slower the longer it ran, and once such versions filled the cache 
 
 import argparse
 import logging
-import signal
-import sys
+import threading
 from pathlib import Path
 from typing import Any, Final
 
-from secantus.server import SecantusDBServer
+from chengxin.process import stop_signals
 
 _DEFAULT_CACHE: Final = "256M"
 
@@ -25,6 +24,9 @@ class StoreServer:
     """
 
     def __init__(self, port: int, directory: Path, cache: str, authenticates: bool) -> None:
+        # Not at the top: what it imports starts a thread, and signals are blocked before (`stop_signals.on_stop`).
+        from secantus.server import SecantusDBServer
+
         self._server: Any = SecantusDBServer(
             "127.0.0.1",
             port,
@@ -46,17 +48,12 @@ class StoreServer:
 
         storage.prune_ttl_all_collections = prune_and_release
 
-    def serve(self) -> None:
-        """Serves until SIGTERM or SIGINT."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: self._stop())
+    def serve(self, stop: threading.Event) -> None:
+        """Serves until `stop` is set."""
         self._server.start()
         self._server.storage.release_thread_snapshot()
-        self._server.wait()
-
-    def _stop(self) -> None:
+        stop.wait()
         self._server.stop()
-        sys.exit(0)
 
 
 def main() -> None:
@@ -67,8 +64,11 @@ def main() -> None:
     parser.add_argument("--cache", default=_DEFAULT_CACHE, help="bytes of memory, such as 256M")
     parser.add_argument("--auth", action="store_true", help="only accounts may connect")
     options = parser.parse_args()
+    # Before the store is opened, so that it is closed in good order also when it is stopped meanwhile.
+    stop = threading.Event()
+    stop_signals.on_stop(stop.set)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    StoreServer(options.port, options.directory, options.cache, options.auth).serve()
+    StoreServer(options.port, options.directory, options.cache, options.auth).serve(stop)
 
 
 if __name__ == "__main__":

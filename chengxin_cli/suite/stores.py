@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
+import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +21,7 @@ import pymongo
 from pymongo.errors import OperationFailure, PyMongoError
 
 from chengxin_cli.suite.home import PDEATHSIG, PROCESSES, Home, parent_environment
+from chengxin_cli.suite.waiting import Awaited, Standstill, read_last_line, wait_for
 
 _ACCOUNT_MARK: Final = "account-created"
 # A document that a transaction writes keeps the page it lies on, tens of KB, in the cache until the commit. From 20 %
@@ -30,8 +31,10 @@ _ACCOUNT_MARK: Final = "account-created"
 _ENGINE_OPTIONS: Final = "eviction_dirty_trigger=90,eviction_updates_trigger=90"
 # The environment of a store's process. With fewer malloc arenas it takes a third of the memory at rest.
 ENVIRONMENT: Final = {"WIREDTIGER_CONFIG": _ENGINE_OPTIONS, "MALLOC_ARENA_MAX": "2"}
-_START_SECONDS: Final = 30
 _COMMAND_SECONDS: Final = 5.0
+# Short, because between two attempts it is seen whether the store has ended, and whether the start is to stop.
+_PING_SECONDS: Final = 1.0
+# A store that is told to end and does nothing for so long is killed.
 _END_SECONDS: Final = 15
 _ATTEMPTS: Final = 3
 
@@ -93,35 +96,61 @@ def uri(home: Home, process: str, port: int) -> str:
     return f"mongodb://{process}:{password}@127.0.0.1:{port}/{process}?{options}"
 
 
-def create_accounts(home: Home) -> None:
-    """Gives each new store its account, which is possible only while it runs without authentication."""
+def create_accounts(home: Home, stop: threading.Event) -> None:
+    """Gives each new store its account, which is possible only while it runs without authentication.
+
+    Raises `Stopped`, and `ClickException` for a store that does not start; what is done by then is not repeated.
+    """
     missing = [p for p in PROCESSES if not (home.store(p) / _ACCOUNT_MARK).exists()]
+    jobs = zip(missing, free_ports(len(missing)), strict=True)
     with ThreadPoolExecutor(len(PROCESSES)) as pool:
-        list(pool.map(lambda job: _create_account(home, *job), zip(missing, free_ports(len(missing)), strict=True)))
+        list(pool.map(lambda job: _create_account(home, job[0], job[1], stop), jobs))
 
 
-def _create_account(home: Home, process: str, port: int) -> None:
+def _create_account(home: Home, process: str, port: int, stop: threading.Event) -> None:
     home.store(process).mkdir(parents=True, exist_ok=True)
     for _ in range(_ATTEMPTS):
-        if _try_to_create_account(home, process, port):
+        if _try_to_create_account(home, process, port, stop):
             (home.store(process) / _ACCOUNT_MARK).touch()
             return
-    raise TimeoutError(f"the store of {process} does not end")
-
-
-def _try_to_create_account(home: Home, process: str, port: int) -> bool:
-    """Creates the account; returns whether the store then ended in good order: else it may have lost the account."""
-    # When this process is killed, the store ends with it.
-    daemon = subprocess.Popen(
-        [sys.executable, "-I", str(PDEATHSIG), *command(port, home.store(process))],
-        env=parent_environment() | ENVIRONMENT,
-        stderr=subprocess.DEVNULL,
+    raise click.ClickException(
+        f"the store of {process} does not end in good order, {_ATTEMPTS} times; see {home.log(f'{process}-store')}"
     )
+
+
+def _try_to_create_account(home: Home, process: str, port: int, stop: threading.Event) -> bool:
+    """Creates the account; returns whether the store then ended in good order: else it may have lost the account."""
+    with home.log(f"{process}-store").open("ab") as log:
+        # When this process is killed, the store ends with it.
+        daemon = subprocess.Popen(
+            [sys.executable, "-I", str(PDEATHSIG), *command(port, home.store(process))],
+            env=parent_environment() | ENVIRONMENT,
+            stdout=log,
+            stderr=log,
+        )
     try:
         client: pymongo.MongoClient[dict[str, object]] = pymongo.MongoClient(
-            "127.0.0.1", port, directConnection=True, retryWrites=False, timeoutMS=round(_COMMAND_SECONDS * 1000)
+            "127.0.0.1",
+            port,
+            directConnection=True,
+            retryWrites=False,
+            timeoutMS=round(_COMMAND_SECONDS * 1000),
         )
-        _wait_until_it_answers(client, daemon, process)
+        with contextlib.closing(client):
+            wait_for(lambda: _find_missing_account(home, process, client, daemon), stop)
+    finally:
+        _end(home, process, daemon)
+    return daemon.returncode != -signal.SIGKILL
+
+
+def _find_missing_account(
+    home: Home, process: str, client: pymongo.MongoClient[dict[str, object]], daemon: "subprocess.Popen[bytes]"
+) -> list[Awaited]:
+    """Creates the account, when the store answers."""
+    log = home.log(f"{process}-store")
+    try:
+        with pymongo.timeout(_PING_SECONDS):
+            client.admin.command("ping")
         with contextlib.suppress(OperationFailure):  # a first start that was interrupted left it
             client.admin.command("dropUser", process)
         client.admin.command(
@@ -130,30 +159,28 @@ def _try_to_create_account(home: Home, process: str, port: int) -> bool:
             pwd=home.store_passwords()[process],
             roles=[{"role": "readWrite", "db": process}, {"role": "dbAdmin", "db": process}],
         )
-        client.close()
-    finally:
-        daemon.terminate()
-        try:
-            daemon.wait(_END_SECONDS)
-        # This was seen once in a hundred first starts on a busy machine.
-        except subprocess.TimeoutExpired:
-            daemon.kill()
-            daemon.wait()
-    return daemon.returncode != -signal.SIGKILL
+    except PyMongoError as e:
+        if daemon.poll() is not None:
+            raise click.ClickException(
+                f"the store of {process} ended (exit {daemon.returncode}); is another one running in its directory? "
+                f"Its log ends with: {read_last_line(log)} (see {log})"
+            ) from None
+        reason = f"its account, but it does not answer ({type(e).__name__})"
+        return [Awaited(f"{process}-store", reason, log, pid=daemon.pid)]
+    return []
 
 
-def _wait_until_it_answers(
-    client: pymongo.MongoClient[dict[str, object]], daemon: "subprocess.Popen[bytes]", name: str
-) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while True:
-        try:
-            client.admin.command("ping")
-            return
-        except PyMongoError:
-            if daemon.poll() is not None:
-                raise click.ClickException(
-                    f"the store of {name} ended at once (exit {daemon.returncode}); is another one running in its directory?"
-                ) from None
-            if time.monotonic() > deadline:
-                raise click.ClickException(f"the store of {name} did not start within {_START_SECONDS} s") from None
+def _end(home: Home, process: str, daemon: "subprocess.Popen[bytes]") -> None:
+    name = f"{process}-store"
+    daemon.terminate()
+
+    def look() -> list[Awaited]:
+        running = daemon.poll() is None
+        return [Awaited(name, "its end", home.log(name), "STOPPING", daemon.pid)] if running else []
+
+    try:
+        wait_for(look, None, _END_SECONDS)
+    # This was seen once in a hundred first starts on a busy machine.
+    except Standstill:
+        daemon.kill()
+        daemon.wait()

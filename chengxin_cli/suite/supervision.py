@@ -10,15 +10,18 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import xmlrpc.client
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from chengxin_cli.suite.home import PDEATHSIG, Home, parent_environment, write_private
+from chengxin_cli.suite.waiting import Awaited, Standstill, read_last_line, wait_for
 
 _GROUPS: Final = ("stores", "services", "edge")
 _DOWN: Final = {"BACKOFF", "FATAL"}
@@ -31,9 +34,9 @@ _SHUTDOWN_STATE: Final = 6
 _SPAWN_ERROR: Final = 50
 _ALREADY_STARTED: Final = 60
 _NOT_RUNNING: Final = 70
-# Bytes at the end of a program's log that are searched for the last line, and characters of it that are reported.
-_LOG_END_BYTES: Final = 8 * 1024
-_LAST_LINE_LENGTH: Final = 300
+# The supervisor kills what does not end within `stopwaitsecs`; when for longer than that nothing ends, it hangs itself.
+_PROGRAM_END_SECONDS: Final = 10
+_STOP_SECONDS: Final = 2.0 * _PROGRAM_END_SECONDS
 # How long a program that is to be started again has to end by itself.
 _ENDING_SECONDS: Final = 3.0
 
@@ -54,11 +57,15 @@ class UnixTransport(xmlrpc.client.Transport):
 
 
 class Supervision:
-    """Runs `programs` ({name: {command, environment, group}}) until the context ends."""
+    """Runs `programs` ({name: {command, environment, group}}) until the context ends.
 
-    def __init__(self, home: Home, programs: dict[str, dict[str, Any]]) -> None:
+    When `stop` is set, what it waits for raises `Stopped`.
+    """
+
+    def __init__(self, home: Home, programs: dict[str, dict[str, Any]], stop: threading.Event) -> None:
         self._home = home
         self._programs = programs
+        self._stop = stop
         # Unix socket paths are limited to about 100 characters; that of the home may be longer.
         self._runtime = tempfile.TemporaryDirectory(prefix="chengxin-")
         self.socket = Path(self._runtime.name) / "supervisor.sock"
@@ -66,24 +73,46 @@ class Supervision:
         # Last seen state and pid of each program.
         self._seen: dict[str, tuple[str, int]] = {}
         self._wanted: set[str] = set()
+        # The pids of the programs that had not ended when this was last asked during a stop.
+        self._running: dict[str, int] = {}
         # The programs that were ended to be started again.
         self._restarted: set[str] = set()
 
     def __enter__(self) -> "Supervision":
-        self._launch()
+        try:
+            self._launch()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        process = self._process
-        if process is None:
-            return
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(40)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+        if (process := self._process) is not None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                wait_for(self._find_running, None, _STOP_SECONDS)
+            except Standstill as e:
+                click.echo(f"{e.message}\nthey are killed", err=True)
+                self._kill(process)
             process.wait()
         self._runtime.cleanup()
+
+    def _find_running(self) -> list[Awaited]:
+        """What has not ended yet, the supervisor last; it ends the programs group by group, and kills what stays."""
+        if self._process is None or self._process.poll() is not None:
+            return []
+        with contextlib.suppress(*UNREACHABLE):
+            self._running = {s["name"]: s["pid"] for s in self.states() if s["pid"]}
+        running = {"supervisord": self._process.pid} | self._running
+        return [Awaited(name, "its end", self._home.log(name), "STOPPING", pid) for name, pid in running.items()]
+
+    def _kill(self, process: "subprocess.Popen[bytes]") -> None:
+        # Frozen, so that it neither starts a program again nor takes notice of an end: the pids stay theirs.
+        process.send_signal(signal.SIGSTOP)
+        for pid in self._running.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+        process.kill()
 
     def environment(self, program: str) -> dict[str, str]:
         """The environment variables that a program gets beside those of this process."""
@@ -125,7 +154,8 @@ class Supervision:
                 with _expecting(_NOT_RUNNING):
                     rpc.supervisor.signalProcess(program, "KILL")
             while not self._has_ended(rpc, program):
-                time.sleep(0.1)
+                if self._stop.wait(0.1):
+                    return
             self._start(rpc, program)
 
     @staticmethod
@@ -167,16 +197,8 @@ class Supervision:
                 self._restarted.discard(name)
                 yield f"{name} (pid {last_pid}) was ended; started again as pid {pid}"
             else:
-                last_line = self._read_last_line(name)
+                last_line = read_last_line(self._home.log(name))
                 yield f"{name} (pid {last_pid}) died; started again as pid {pid}; its log ends with: {last_line}"
-
-    def _read_last_line(self, name: str) -> str:
-        """The last line of a program's log, which mostly shows why it died over and over again."""
-        with contextlib.suppress(OSError), self._home.log(name).open("rb") as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - _LOG_END_BYTES))
-            lines = log.read().decode(errors="replace").split("\n")
-            return next((line.strip()[:_LAST_LINE_LENGTH] for line in reversed(lines) if line.strip()), "nothing")
-        return "nothing"
 
     def _launch(self) -> None:
         config = self._home.path / "supervisord.conf"
@@ -192,17 +214,19 @@ class Supervision:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        deadline = time.monotonic() + 15
-        while True:
-            try:
-                self.states()
-                return
-            except UNREACHABLE:
-                if time.monotonic() > deadline or self._process.poll() is not None:
-                    raise click.ClickException(
-                        f"supervisord did not start; see {self._home.log('supervisord')}"
-                    ) from None
-                time.sleep(0.05)
+        wait_for(partial(self._find_missing_supervisor, self._process), self._stop)
+
+    def _find_missing_supervisor(self, process: "subprocess.Popen[bytes]") -> list[Awaited]:
+        log = self._home.log("supervisord")
+        try:
+            self.states()
+        except UNREACHABLE:
+            if process.poll() is not None:
+                raise click.ClickException(
+                    f"supervisord ended (exit {process.returncode}); its log ends with: {read_last_line(log)} (see {log})"
+                ) from None
+            return [Awaited("supervisord", "its answer", log, pid=process.pid)]
+        return []
 
     @contextlib.contextmanager
     def _rpc(self) -> Iterator[xmlrpc.client.ServerProxy]:
@@ -236,7 +260,7 @@ class Supervision:
                 "startsecs": "1",
                 # The pause before each further try grows by a second.
                 "startretries": "1000",
-                "stopwaitsecs": "10",
+                "stopwaitsecs": str(_PROGRAM_END_SECONDS),
                 "stopasgroup": "false",
                 "killasgroup": "true",
                 "redirect_stderr": "true",

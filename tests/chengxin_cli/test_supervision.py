@@ -52,7 +52,7 @@ class Supervisor(socketserver.ThreadingUnixStreamServer, SimpleXMLRPCDispatcher)
 
 @pytest.fixture
 def supervision(tmp_path: Path) -> Supervision:
-    return Supervision(Home(tmp_path), PROGRAMS)
+    return Supervision(Home(tmp_path), PROGRAMS, threading.Event())
 
 
 @pytest.fixture
