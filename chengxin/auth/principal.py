@@ -5,6 +5,7 @@ from enum import IntEnum, StrEnum
 from typing import Any, Final
 
 from chengxin.auth.tls import confirmation
+from chengxin.concurrency.shares import Claimant
 
 
 class Role(StrEnum):
@@ -89,6 +90,12 @@ class Principal:
     def assurance(self) -> Assurance:
         """How surely the caller is the person that the token names."""
         return ACR_LEVELS.get(self.acr, Assurance.NONE)
+
+    @property
+    def claimant(self) -> Claimant:
+        """Whose share the caller uses of what there is only so much of: an organ has one for all its clients and
+        officers; else each person or client has its own. The nameless public has one, and is a stranger."""
+        return Claimant(self.org or self.sub, proven=Role.PUBLIC not in self.roles)
 
     def to_actor(self) -> dict[str, Any]:
         """The caller as an audit event names it, without empty fields and without personal identifiers."""

@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import Final
 
 from chengxin.bounds import bound
+from chengxin.concurrency.shares import Claimant
 from chengxin.tabular.reading import READERS
 
 _LENGTH: Final = 8
@@ -22,7 +23,7 @@ bound(
 )
 
 
-def detect_media_types(contents: Sequence[bytes]) -> list[str]:
+def detect_media_types(contents: Sequence[bytes], caller: Claimant) -> list[str]:
     """The media type of each attachment, empty when it is not known. Raises what `Readers.read` raises."""
     if not contents:
         return []
@@ -31,7 +32,7 @@ def detect_media_types(contents: Sequence[bytes]) -> list[str]:
             file.write(len(content).to_bytes(_LENGTH, "big"))
             file.write(content)
         file.flush()
-        with closing(READERS.read(file, "attachments")) as result:
+        with closing(READERS.read(file, "attachments", caller)) as result:
             types = result.about().types
     # The reader writes one for each.
     assert len(types) == len(contents)

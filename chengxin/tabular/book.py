@@ -8,6 +8,7 @@ from typing import IO, Final
 import msgspec
 
 from chengxin.bounds import bound
+from chengxin.concurrency.shares import Claimant
 from chengxin.tabular import frames
 from chengxin.tabular.bounds import MOST_ROWS_OF_BOOK
 from chengxin.tabular.frames import Cells
@@ -28,7 +29,7 @@ bound(
 )
 
 
-def tables(file: IO[bytes]) -> dict[str, list[list[str]]]:
+def tables(file: IO[bytes], caller: Claimant) -> dict[str, list[list[str]]]:
     """The rows of each sheet as texts, by sheet name, from the first cell on; a row ends with its last filled cell.
 
     Raises FILE_WORKBOOK_BROKEN, FILE_WORKBOOK_TOO_LARGE, FILE_SHEET_TOO_LARGE, and what `Readers.read` raises.
@@ -37,7 +38,7 @@ def tables(file: IO[bytes]) -> dict[str, list[list[str]]]:
     with tempfile.TemporaryFile(prefix="chengxin-upload-") as copy:
         shutil.copyfileobj(file, copy)
         copy.flush()
-        content = READERS.read(copy, "book")
+        content = READERS.read(copy, "book", caller)
     sheets: dict[str, list[list[str]]] = {}
     rows: list[list[str]] = []
     with closing(content):

@@ -3,20 +3,24 @@
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any, Final
 
 import msgspec
 
-# The sorts of pieces: what is known about the file; the labels of its header; the name of a sheet, whose rows follow;
+# The sorts of pieces: the labels of a header as they are found early, which only serve to refuse a file; what is known
+# about the file; the labels of its header; the name of a sheet, whose rows follow;
 # rows; what is wrong; the end. A reader whose last piece is neither of the last two has died.
+LABELS: Final = b"L"
 ABOUT: Final = b"A"
 HEADER: Final = b"H"
 SHEET: Final = b"S"
 ROWS: Final = b"R"
 FAULT: Final = b"F"
 END: Final = b"E"
+# The pieces by which a file of other columns is recognised. With the first of them the reader gives a sign.
+TELLING: Final = (LABELS, HEADER, ROWS)
 
 # Characters of a row, well above those of a record (`bounds.LONGEST_RECORD`), since some columns may not be read.
 LONGEST_ROW: Final = 4 << 20
@@ -47,10 +51,11 @@ class About:
 
 
 class Writer:
-    """Writes pieces; gathers rows until they fill a piece."""
+    """Writes pieces; gathers rows until they fill a piece. Calls `sign` once the first telling piece is written."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], sign: Callable[[], object]) -> None:
         self._file = file
+        self._sign: Callable[[], object] | None = sign
         self._rows: list[tuple[int, list[Any]]] = []
         self._size = 0
         self._written = 0
@@ -78,6 +83,10 @@ class Writer:
         self._written += len(content)
         self._file.write(_HEAD.pack(sort, packed, len(content)))
         self._file.write(content)
+        if self._sign and sort in TELLING:
+            self._file.flush()
+            self._sign()
+            self._sign = None
 
 
 class BrokenFrames(Exception):

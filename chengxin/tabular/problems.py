@@ -130,6 +130,13 @@ FILE_READERS_BUSY = unavailable(
     "正在读取的文件太多，您的文件没有被读取；请稍后重试",
     "Too many files are being read, so yours was not; try again shortly",
 )
+FILE_SHARE_USED = exhausted(
+    "FILE_SHARE_USED",
+    429,
+    "贵单位的文件近来占用的处理时间已达上限，本文件没有被读取；请稍后重试，很大的 Excel 文件可另存为 CSV",
+    "Your files have used up the processor time that one caller has, so this one was not read; try again later, and save"
+    " very large workbooks as CSV",
+)
 FILE_NOT_READ_NOW = unavailable(
     "FILE_NOT_READ_NOW",
     "文件没有读完（{reason}），没有保存任何内容；请稍后重试，仍然如此时请把文件分成几个",

@@ -15,20 +15,23 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import IO, Any, Final, TypeVar
 
 import msgspec
 import structlog
 
 from chengxin.bounds import bound
+from chengxin.concurrency.budgets import Budget
+from chengxin.concurrency.shares import Claimant, Shares
 from chengxin.errors import Problem
 from chengxin.tabular import exits, frames
 from chengxin.tabular.frames import About, BrokenFrames
 from chengxin.tabular.problems import (
     FILE_NOT_READ_NOW,
     FILE_READERS_BUSY,
+    FILE_SHARE_USED,
     FILE_UNREADABLE,
     FILE_WORKBOOK_BROKEN,
     READER_PROBLEMS,
@@ -66,19 +69,20 @@ _FILE_REASONS: Final = {
 }
 _SYSTEM_REASONS: Final = {exits.DISK_FULL: _FULL, -signal.SIGKILL: _KILLED, -signal.SIGTERM: _KILLED}
 
-bound(
+QUEUE: Final = bound(
     __name__,
-    "BoundedSemaphore",
+    "Shares",
     "BoundedSemaphore",
     "Popen",
     "TemporaryFile",
-    resource="Processes that read files",
-    total=4,
-    share="what ingest's executor of uploads gives a caller",
-    seconds=60.0,
-    why="Eight more callers wait for a place, ten seconds",
+    resource="Files that are read, or wait for it",
+    total=12,
+    share=3,
+    seconds=120,
+    why="Four are read at once, so that one caller leaves a reader to the others; the time is of a processor",
     test="tests/chengxin/tabular/test_reading.py::test_one_too_many_is_told_to_try_again",
 )
+_AT_ONCE: Final = 4
 
 
 @dataclass(frozen=True)
@@ -87,12 +91,20 @@ class ReaderLimits:
 
     # Bytes of memory. A workbook at the bounds of `reader.xlsx_bounds` takes some 700 MiB.
     memory: int = 1280 << 20
-    # Seconds of its own processor time, so that a busy machine refuses no file. The largest file takes a third of it.
+    # Seconds of its own processor time, so that a busy machine refuses no file: so many for any file, and so many more
+    # for each MiB, up to `seconds`. The largest file takes a third of that, a dense workbook half of its part: a small
+    # file that unpacks to a large one is no provider's.
+    least_seconds: int = 10
+    seconds_per_mib: int = 10
     seconds: int = 120
     # Bytes of its output, packed.
     disk: int = 256 << 20
     # Seconds without progress after which it is given up.
     still_seconds: float = 120
+
+    def seconds_for(self, size: int) -> int:
+        """The processor seconds for a file of so many bytes."""
+        return min(self.seconds, self.least_seconds + self.seconds_per_mib * size // (1 << 20))
 
 
 class Content:
@@ -101,12 +113,15 @@ class Content:
     def __init__(self, written: IO[bytes], kind: str) -> None:
         self._written = written
         self._kind = kind
+
+    def must_be_whole(self) -> None:
+        """Raises the problem of a file whose reader did not come to its end."""
         try:
-            last = frames.last_sort(written)
+            last = frames.last_sort(self._written)
         except BrokenFrames:
             last = b""
         if last not in (frames.END, frames.FAULT):
-            raise _describe_failure(kind, exits.UNEXPECTED)
+            raise _describe_failure(self._kind, exits.UNEXPECTED)
 
     def close(self) -> None:
         """Frees its disk space."""
@@ -148,47 +163,71 @@ class Content:
             raise _describe_failure(self._kind, exits.UNEXPECTED) from None
 
 
+Judge = Callable[[Content], object]
+# Processor seconds that one caller may use up at once, and a second: with a quarter of a processor it delivers a
+# workbook of the greatest size every three minutes, all day.
+_PROCESSOR_SECONDS: Final = 240
+_PROCESSOR_RATE: Final = 0.25
+
+
+@dataclass
 class Readers:
-    """Runs at most `at_once` readers; `waiting` more callers may wait for a place, for at most `patience` seconds."""
+    """Runs readers: four at once, while more callers wait. No caller has all of them.
 
-    def __init__(self, at_once: int = 4, waiting: int = 8, patience: float = 10) -> None:
-        self.limits = ReaderLimits()
-        self.patience = patience
-        self._places = threading.BoundedSemaphore(at_once)
-        self._queue = threading.BoundedSemaphore(at_once + waiting)
+    A caller that has used up its processor time is refused until it has some again. Readers also run at a lower
+    priority than what serves callers.
+    """
 
-    def read(self, file: IO[bytes], kind: str, most: int = 0) -> Content:
-        """Has an open file read, the first `most` rows of it when that is not 0.
+    limits: ReaderLimits = field(default_factory=ReaderLimits)
+    # Seconds that a caller waits for a reader.
+    patience: float = 10
+    queue: Shares = field(default_factory=lambda: Shares(QUEUE))
+    free: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(_AT_ONCE))
+    processor: Budget = field(default_factory=lambda: Budget(_PROCESSOR_RATE, _PROCESSOR_SECONDS))
 
-        Raises FILE_READERS_BUSY, FILE_NOT_READ_NOW, and when the file stopped its reader FILE_WORKBOOK_BROKEN or
-        FILE_UNREADABLE. `Content` raises a problem that the reader reports, at the place where the reader met it.
+    def read(
+        self, file: IO[bytes], kind: str, caller: Claimant, most: int = 0, judge: Judge = lambda _: None
+    ) -> Content:
+        """Has an open file read for a caller, the first `most` rows of it when that is not 0.
+
+        `judge` is called while the reader goes on, once there are labels or rows. What it raises ends the reader.
+
+        Raises FILE_READERS_BUSY, FILE_SHARE_USED, FILE_NOT_READ_NOW, and when the file stopped its reader
+        FILE_WORKBOOK_BROKEN or FILE_UNREADABLE. `Content` raises a problem that the reader reports, at the place where
+        the reader met it.
         """
-        with self._place(), contextlib.ExitStack() as stack:
+        if seconds := self.processor.owes(caller):
+            raise FILE_SHARE_USED(retry_after=seconds)
+        with self._place(caller), contextlib.ExitStack() as stack:
             try:
                 written = stack.enter_context(tempfile.TemporaryFile(prefix="chengxin-read-"))
             except OSError:
                 raise _describe_failure(kind, _FULL) from None
-            status = _run_reader(file, written, kind, most, self.limits)
+            content = Content(written, kind)
+            run = _ReaderRun(written, self.limits, lambda: judge(content))
+            try:
+                status = run.read(file, kind, most)
+            finally:
+                self.processor.spend(caller, run.seconds)
             if status != 0:
                 raise _describe_failure(kind, status)
-            content = Content(written, kind)
+            content.must_be_whole()
             # From here on the caller closes it.
             stack.pop_all()
             return content
 
     @contextlib.contextmanager
-    def _place(self) -> Iterator[None]:
-        if not self._queue.acquire(blocking=False):
+    def _place(self, caller: Claimant) -> Iterator[None]:
+        held = self.queue.take(caller)
+        if held is None:
             raise FILE_READERS_BUSY(retry_after=_RETRY_SECONDS)
-        try:
-            if not self._places.acquire(timeout=self.patience):
+        with held:
+            if not self.free.acquire(timeout=self.patience):
                 raise FILE_READERS_BUSY(retry_after=_RETRY_SECONDS)
             try:
                 yield
             finally:
-                self._places.release()
-        finally:
-            self._queue.release()
+                self.free.release()
 
 
 # The readers of this process.
@@ -207,34 +246,74 @@ def _describe_failure(kind: str, status: int | str) -> Problem:
     return (FILE_WORKBOOK_BROKEN if kind in _WORKBOOKS else FILE_UNREADABLE)(reason=reason)
 
 
-def _run_reader(file: IO[bytes], written: IO[bytes], kind: str, most: int, limits: ReaderLimits) -> int | str:
-    """Runs a reader; returns its exit status, or why it was given up."""
-    arguments = (most, limits.memory, limits.seconds, limits.disk, os.getpid())
-    try:
-        with _open_for_reader(file) as reader_input:
-            # The thread that starts a reader waits for it, because the kernel ends the reader with that thread.
-            process = subprocess.Popen(
-                [sys.executable, "-I", "-X", "utf8", "-m", _READER, kind, *map(str, arguments)],
-                stdin=reader_input,
-                stdout=written,
-                # Stays open while the reader lives. Its text is discarded: a panic prints the value that caused it.
-                stderr=subprocess.PIPE,
-                cwd="/",
-                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
-                start_new_session=True,
-            )
-    except OSError:
-        return _KILLED
-    with process:
+class _ReaderRun:
+    """One reader, from its start to its end."""
+
+    def __init__(self, written: IO[bytes], limits: ReaderLimits, judge: Callable[[], object]) -> None:
+        self._written = written
+        self._limits = limits
+        self._judge: Callable[[], object] | None = judge
+        # The processor time that it took, in seconds.
+        self.seconds = 0.0
+
+    def read(self, file: IO[bytes], kind: str, most: int) -> int | str:
+        """Runs the reader; returns its exit status, or why it was given up. Raises what its judge raises."""
+        limits = self._limits
+        seconds = limits.seconds_for(os.fstat(file.fileno()).st_size)
+        arguments = (most, limits.memory, seconds, limits.disk, os.getpid())
         try:
-            if not _wait_for_end(process, written, limits.still_seconds):
+            with _open_for_reader(file) as reader_input:
+                # The thread that starts a reader waits for it, because the kernel ends the reader with that thread.
+                process = subprocess.Popen(
+                    [sys.executable, "-I", "-X", "utf8", "-m", _READER, kind, *map(str, arguments)],
+                    stdin=reader_input,
+                    stdout=self._written,
+                    # Stays open while the reader lives; what comes from it is a sign, or noise: a panic prints the value
+                    # that caused it.
+                    stderr=subprocess.PIPE,
+                    cwd="/",
+                    env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+                    start_new_session=True,
+                )
+        except OSError:
+            return _KILLED
+        started_at = time.monotonic()
+        with process:
+            try:
+                if not self._wait_for_end(process):
+                    return _STALLED
+                self.seconds = _processor_seconds(process.pid, started_at)
+                return process.wait(limits.still_seconds)
+            except subprocess.TimeoutExpired:
                 return _STALLED
-            return process.wait(limits.still_seconds)
-        except subprocess.TimeoutExpired:
-            return _STALLED
-        finally:
-            # This does nothing to a process that has ended.
-            process.kill()
+            finally:
+                if process.returncode is None:
+                    self.seconds = _processor_seconds(process.pid, started_at)
+                # This does nothing to a process that has ended.
+                process.kill()
+
+    def _wait_for_end(self, process: "subprocess.Popen[bytes]") -> bool:
+        """Waits until the process has ended, or makes no progress for too long. Returns whether it has ended."""
+        assert process.stderr is not None
+        descriptor = process.stderr.fileno()
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        progress, progressed_at = self._measure_progress(process.pid), time.monotonic()
+        while True:
+            if poll.poll(_POLL_MILLISECONDS):
+                if not os.read(descriptor, 1 << 16):
+                    return True
+                if self._judge:
+                    self._judge()
+                    self._judge = None
+            if (current := self._measure_progress(process.pid)) != progress:
+                progress, progressed_at = current, time.monotonic()
+            elif time.monotonic() - progressed_at > self._limits.still_seconds:
+                return False
+
+    def _measure_progress(self, pid: int) -> tuple[Any, ...]:
+        """How far a process is: its ticks of processor time, where the system shows them, and its bytes of output."""
+        return (*_ticks(pid), os.fstat(self._written.fileno()).st_size)
 
 
 @contextlib.contextmanager
@@ -247,26 +326,16 @@ def _open_for_reader(file: IO[bytes]) -> Iterator[IO[bytes]]:
         yield file
 
 
-def _wait_for_end(process: "subprocess.Popen[bytes]", written: IO[bytes], still_seconds: float) -> bool:
-    """Waits until the process has ended, or makes no progress for too long. Returns whether it has ended."""
-    assert process.stderr is not None
-    descriptor = process.stderr.fileno()
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    progress, progressed_at = _measure_progress(process.pid, written), time.monotonic()
-    while True:
-        if poll.poll(_POLL_MILLISECONDS) and not os.read(descriptor, 1 << 16):
-            return True
-        if (current := _measure_progress(process.pid, written)) != progress:
-            progress, progressed_at = current, time.monotonic()
-        elif time.monotonic() - progressed_at > still_seconds:
-            return False
-
-
-def _measure_progress(pid: int, written: IO[bytes]) -> tuple[Any, ...]:
-    """How far a process is: its ticks of processor time, where the system shows them, and its bytes of output."""
-    ticks: list[str] = []
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/stat") as stat:
+def _ticks(pid: int) -> list[int]:
+    """The ticks of processor time of a process, as a program and in the kernel; none where the system shows none."""
+    with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/stat") as stat:
         # The fields after the process's name, which may hold any character.
-        ticks = stat.read().rpartition(")")[2].split()[11:13]
-    return (*ticks, os.fstat(written.fileno()).st_size)
+        return list(map(int, stat.read().rpartition(")")[2].split()[11:13]))
+    return []
+
+
+def _processor_seconds(pid: int, started_at: float) -> float:
+    """The processor time of a process that nobody has waited for; where it is not shown, the time since its start."""
+    if ticks := _ticks(pid):
+        return sum(ticks) / os.sysconf("SC_CLK_TCK")
+    return time.monotonic() - started_at

@@ -8,6 +8,7 @@ from typing import IO, Final, NamedTuple, Self
 
 import msgspec
 
+from chengxin.concurrency.shares import Claimant
 from chengxin.tabular import frames
 from chengxin.tabular.bounds import LONGEST_RECORD, is_bounded
 from chengxin.tabular.columns import Column, Columns, are_of_rejects_file
@@ -124,8 +125,10 @@ def _describe_bad_value(number: int, label: str, value: int) -> Exception:
     return FILE_LINE_NOT_JSON(row=number, reason=f"“{label[:40]}”: list or object")
 
 
-def open_source(file: IO[bytes], name: str, most: int = 0) -> Source:
+def open_source(file: IO[bytes], name: str, entry: Columns, caller: Claimant, most: int = 0) -> Source:
     """Reads the open file `name` in a process of its own; at least the first `most` records when that is not 0.
+
+    A file of other columns than the entry's is refused as soon as they are read. `caller` has a share of the readers.
 
     Raises FILE_EMPTY, FILE_KIND_UNKNOWN, FILE_WORKBOOK_OTHER, a problem before its first row, or a problem of the
     reader (`chengxin.tabular.reading`).
@@ -139,12 +142,25 @@ def open_source(file: IO[bytes], name: str, most: int = 0) -> Source:
     kind = _detect_kind(head, Path(name.lower()).suffix)
     if not kind:
         raise FILE_KIND_UNKNOWN(name=name[:80])
-    content = READERS.read(file, kind, most)
+    content = READERS.read(file, kind, caller, most, lambda begun: _must_have_columns(begun, kind, entry))
     try:
         return Source(content, kind)
     except BaseException:
         content.close()
         raise
+
+
+def _must_have_columns(begun: Content, kind: str, entry: Columns) -> None:
+    """Raises the problem of a header, or of the first JSON lines, of which nothing more is known yet."""
+    for sort, piece in begun.pieces():
+        if sort in (frames.LABELS, frames.HEADER):
+            labels: list[str] = begun.decoded(_HEADER, piece)
+            entry.of_header(labels)
+            return
+        if sort == frames.ROWS and kind == "jsonl":
+            for number, pairs in begun.decoded(_LINES, piece):
+                _items_of_line(entry, number, pairs)
+            return
 
 
 def _detect_kind(head: bytes, suffix: str) -> str:

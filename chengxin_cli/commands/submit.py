@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from chengxin.auth.access_tokens import load_private_key
+from chengxin.concurrency.shares import Claimant
 from chengxin.errors import Problem
 from chengxin.tabular.batches import in_batches
 from chengxin.tabular.columns import Columns
@@ -80,7 +81,7 @@ def _deliver(
     with file.open("rb") as content:
         sha256 = hashlib.file_digest(content, "sha256").hexdigest()
         with console.status(f"{file.name}: …"):
-            source = open_source(content, file.name)
+            source = open_source(content, file.name, columns, Claimant("this user"))
     with source:
         return _send(
             provider,

@@ -24,6 +24,7 @@ from tests.catalog.conftest import RunningCatalog, demo_entry
 from tests.catalog.licensing_entry import CONTENT, NOW, TODAY
 from tests.catalog.record_checks import accepts
 from tests.catalog.workbooks import CODES, edited, imports
+from tests.chengxin.tabular.files import CALLER
 from tests.hostile import WORKBOOKS, mutant
 
 # Texts of an entry have no white space around them; a sheet does not tell a cell of white space from an empty one.
@@ -37,7 +38,7 @@ texts = (
 @pytest.mark.parametrize("code", CODES)
 def test_an_entry_comes_back_whole_from_its_workbook(code: str) -> None:
     content = read_content(demo_entry(code))
-    assert read_entry_sheet(write_entry(content)) == content
+    assert read_entry_sheet(write_entry(content), CALLER) == content
 
 
 @settings(max_examples=40, deadline=None)
@@ -52,7 +53,7 @@ def test_any_text_comes_back_whole(some: list[str], awkward: str) -> None:
     entry["items"][2]["code_list"] = [{"code": t, "name": {"zh": awkward, "en": t}} for t in some]
     entry["items"][1] |= {"note": some[0], "unit": "", "code_list_ref": {"name": "region", "version": 3}}
     content = read_content(entry)
-    assert read_entry_sheet(write_entry(content)) == content
+    assert read_entry_sheet(write_entry(content), CALLER) == content
 
 
 def test_rules_across_items_are_in_every_form() -> None:
@@ -65,7 +66,7 @@ def test_rules_across_items_are_in_every_form() -> None:
     next(i for i in entry["items"] if i["code"] == "CF_NR_WFFF").update(length=2, scale=2)
     content = read_content(entry)
     assert findings(content) == []
-    assert read_entry_sheet(write_entry(content)) == content
+    assert read_entry_sheet(write_entry(content), CALLER) == content
 
     assert record_schema(Entry(content, 1, TODAY, None, NOW))["x-chengxin-not-less"] == [["CF_NR_FK", "CF_NR_WFFF"]]
     good, example = accepts(content), example_record(content)
@@ -86,7 +87,7 @@ def test_nothing_in_a_workbook_is_a_formula() -> None:
     cells = [cell for row in openpyxl.load_workbook(io.BytesIO(file)).active for cell in row]
     assert {cell.data_type for cell in cells} <= {"s", "n"}
     assert [c.value for c in cells[:5]] == ["'=HYPERLINK(1)", "'+1", "'-1", "'@SUM(1)", "''x"]
-    assert read_book(file)["数据"][0] == ["=HYPERLINK(1)", "+1", "-1", "@SUM(1)", "'x"]
+    assert read_book(file, CALLER)["数据"][0] == ["=HYPERLINK(1)", "+1", "-1", "@SUM(1)", "'x"]
 
 
 def test_an_entry_is_exported_mended_and_imported(catalog: RunningCatalog, licensing: dict[str, Any]) -> None:
@@ -106,7 +107,7 @@ def test_an_entry_is_exported_mended_and_imported(catalog: RunningCatalog, licen
     difference = catalog.authority.get(f"/v1/catalog/drafts/{draft.json['draft_id']}/diff").json
     assert [c["where"] for c in difference["changes"]] == ["reporting_limit_working_days"]
     again = catalog.authority.get(f"/v1/catalog/drafts/{draft.json['draft_id']}/entry.xlsx")
-    assert json.loads(json.dumps(read_entry_sheet(again.data).to_dict())) == draft.json["entry"]
+    assert json.loads(json.dumps(read_entry_sheet(again.data, CALLER).to_dict())) == draft.json["entry"]
     assert catalog.caller("centre").get("/v1/catalog/entries/NOPE/entry.xlsx").json["code"] == "ENTRY_UNKNOWN"
 
 

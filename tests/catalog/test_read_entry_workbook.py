@@ -16,6 +16,7 @@ from services.catalog.usecases.read_entry_workbook import read_entry_sheet
 from tests.catalog.conftest import RunningCatalog
 from tests.catalog.licensing_entry import CONTENT
 from tests.catalog.workbooks import edited, imports
+from tests.chengxin.tabular.files import CALLER
 
 Change = Callable[[Any], object]
 
@@ -87,7 +88,7 @@ def enter(book: Any, label: str, *values: object) -> None:
 )
 def test_what_cannot_be_read_is_told_where_it_is(change: Change, field: str, rule: str, said: str) -> None:
     with pytest.raises(Problem) as refused:
-        read_entry_sheet(edited(change))
+        read_entry_sheet(edited(change), CALLER)
     assert refused.value.code == "ENTRY_SHEET_INVALID"
     [message] = [e.message for e in refused.value.fields if (e.field, e.rule) == (field, rule)]
     assert said in message
@@ -114,7 +115,7 @@ def test_not_every_cell_of_another_form_is_told() -> None:
             book["信息项"].cell(row, 30, "x")
 
     with pytest.raises(Problem) as refused:
-        read_entry_sheet(edited(change))
+        read_entry_sheet(edited(change), CALLER)
     assert len(refused.value.fields) == 200
 
 
@@ -177,11 +178,11 @@ def sparse(book: Any) -> None:
 
 @pytest.mark.parametrize("change", [spaced, shifted, turned, merged, coded, sparse])
 def test_what_a_clerk_does_to_a_workbook_changes_nothing(change: Change) -> None:
-    assert read_entry_sheet(edited(change)) == CONTENT
+    assert read_entry_sheet(edited(change), CALLER) == CONTENT
 
 
 def test_a_space_in_a_pattern_is_part_of_it() -> None:
-    content = read_entry_sheet(edited(lambda b: fill(b, "信息项", 2, "格式", " ?[0-9]+ ")))
+    content = read_entry_sheet(edited(lambda b: fill(b, "信息项", 2, "格式", " ?[0-9]+ ")), CALLER)
     assert content.items[0].pattern == " ?[0-9]+ "
 
 
@@ -233,7 +234,7 @@ def test_whatever_is_typed_is_read_or_told(
             getattr(book[sheet], move)(row if move.endswith("rows") else column)
 
     try:
-        read_entry_sheet(edited(change))
+        read_entry_sheet(edited(change), CALLER)
     except Problem as problem:
         told = problem
     else:

@@ -3,6 +3,7 @@
 from services.catalog.usecases.read_entry_workbook import read_book
 from tests.catalog.conftest import RunningCatalog, demo_entry
 from tests.catalog.workbooks import CODES
+from tests.chengxin.tabular.files import CALLER
 
 
 def test_entries_go_into_the_government_resource_catalog(catalog: RunningCatalog) -> None:
@@ -31,7 +32,7 @@ def test_entries_go_into_the_government_resource_catalog(catalog: RunningCatalog
     assert [r["entry_code"] for r in (*first["resources"], *second["resources"])] == CODES
     assert one in (*first["resources"], *second["resources"])
 
-    book = read_book(catalog.anybody.get("/v1/catalog/resources.xlsx").data)
+    book = read_book(catalog.anybody.get("/v1/catalog/resources.xlsx").data, CALLER)
     heading, *rows = book["政务信息资源目录"]
     assert [row[heading.index("信用目录条目代码")] for row in rows] == CODES
     assert [one["provider"]] == [row[2] for row in rows if row[0] == "306001/7"]

@@ -13,6 +13,7 @@ from chengxin.values.canonical_json import digest
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
 from chengxin_cli.gateway_client import Caller, Edge
 from chengxin_cli.submission import FileSubmission, verified
+from tests.chengxin.tabular.files import CALLER
 from tests.ingest.deliveries import licence, licences
 from tests.ingest.files import table
 from tests.ingest.running_ingest import RunningIngest, demo_entry
@@ -23,7 +24,7 @@ COLUMNS = Columns.of_entry(demo_entry("XZXK"))
 def opened(file: Path) -> Source:
     """The file as it was read."""
     with file.open("rb") as content:
-        return open_source(content, file.name)
+        return open_source(content, file.name, COLUMNS, CALLER)
 
 
 def sending(ingest: RunningIngest, file: Path, count: int, name: str = "from-a-client") -> FileSubmission:

@@ -7,7 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 from werkzeug.test import TestResponse
 
+from chengxin.concurrency.shares import Claimant
 from chengxin.tabular.problems import READER_PROBLEMS
 from chengxin.tabular.reading import READERS
 from chengxin_cli.commands import receipt, submit
@@ -123,7 +124,9 @@ def test_a_text_that_would_take_memory_takes_none_of_the_service(
 
 
 def test_too_many_files_at_once_are_told_to_come_again(ingest: RunningIngest) -> None:
-    with READERS._place(), READERS._place(), READERS._place(), READERS._place():
+    with ExitStack() as others:
+        for name in "abcd":
+            others.enter_context(READERS._place(Claimant(name)))
         READERS.patience, kept = 0, READERS.patience
         try:
             answer = ingest.regulator.uploads(table([registration()]), catalog="QYDJ")

@@ -1,6 +1,7 @@
 """Attachments: few, small, of the kind that they claim to be; encrypted, and listed with their digest (Art. 23)."""
 
 import base64
+import contextlib
 import hashlib
 import io
 import tempfile
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from chengxin.concurrency.shares import Claimant
 from chengxin.tabular.reading import READERS
 from tests.objection.conftest import RECORD, TEXT, RunningObjection
 
@@ -159,7 +161,9 @@ def test_too_many_attachments_at_once_are_told_to_come_again(
     city: RunningObjection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(READERS, "patience", 0)
-    with READERS._place(), READERS._place(), READERS._place(), READERS._place():
+    with contextlib.ExitStack() as others:
+        for name in "abcd":
+            others.enter_context(READERS._place(Claimant(name)))
         refused = city.company.files()
     assert (refused.status_code, refused.json["code"]) == (503, "FILE_READERS_BUSY")
     assert city.company.files().status_code == 201

@@ -13,19 +13,19 @@ from xml.parsers import expat
 
 from chengxin.tabular.reader.fault import Fault
 
-_MOST_UNPACKED_BYTES: Final = 192 << 20
+MOST_UNPACKED_BYTES: Final = 192 << 20
 # A sheet is laid out as the whole rectangle around its cells: one cell far off makes a small file take gigabytes.
 _MOST_CELLS: Final = 4_000_000
 _PIECE: Final = 1 << 18
 # A shared text is copied into every cell that names it: a long one named often makes a small file take gigabytes.
 _MOST_CHARACTERS: Final = 256 << 20
-_SHEET: Final = re.compile(r"worksheets/[^/]+\.xml\Z", re.IGNORECASE)
-_TEXTS: Final = re.compile(r"sharedstrings\.xml\Z", re.IGNORECASE)
-_WORKBOOK: Final = re.compile(r"(?:\A|/)workbook\.xml\Z", re.IGNORECASE)
-_RELATIONS: Final = re.compile(r"/workbook\.xml\.rels\Z", re.IGNORECASE)
+SHEET: Final = re.compile(r"worksheets/[^/]+\.xml\Z", re.IGNORECASE)
+TEXTS: Final = re.compile(r"sharedstrings\.xml\Z", re.IGNORECASE)
+WORKBOOK: Final = re.compile(r"(?:\A|/)workbook\.xml\Z", re.IGNORECASE)
+RELATIONS: Final = re.compile(r"/workbook\.xml\.rels\Z", re.IGNORECASE)
 _MOST_CELLS_NAMED: Final = 5
 # The parts that calamine reads.
-_READ_PARTS: Final = (_SHEET, _TEXTS, _WORKBOOK, _RELATIONS, re.compile(r"styles\.xml\Z", re.IGNORECASE))
+_READ_PARTS: Final = (SHEET, TEXTS, WORKBOOK, RELATIONS, re.compile(r"styles\.xml\Z", re.IGNORECASE))
 _UTF8: Final = ("utf-8", "us-ascii")
 _BOMS_OF_UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 _CELL: Final = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})\Z", re.IGNORECASE | re.ASCII)
@@ -81,8 +81,10 @@ class WorkbookParts:
         return self._cells.get(self._targets.get(self._relations.get(sheet, ""), ""))
 
 
-def must_be_bounded(file: IO[bytes]) -> WorkbookParts:
+def must_be_bounded(file: IO[bytes], most: int = MOST_UNPACKED_BYTES) -> WorkbookParts:
     """Unpacks each part once, because sizes in the directory can lie; returns what it has found.
+
+    Unpacked, it may have `most` bytes. A directory that claims more is believed: nothing is unpacked then.
 
     Raises FILE_WORKBOOK_TOO_LARGE, FILE_WORKBOOK_BROKEN, FILE_SHEET_TOO_LARGE.
     """
@@ -91,8 +93,9 @@ def must_be_bounded(file: IO[bytes]) -> WorkbookParts:
     seen = WorkbookParts()
     try:
         with zipfile.ZipFile(file) as parts:
+            _must_fit(sum(part.file_size for part in parts.infolist()), most)
             # Shared texts first: sheets name them by number.
-            for part in sorted(parts.infolist(), key=lambda part: not _TEXTS.search(part.filename)):
+            for part in sorted(parts.infolist(), key=lambda part: not TEXTS.search(part.filename)):
                 counts = _Counts(part.filename)
                 parser = _create_parser(part.filename, texts, seen, counts)
                 before = unpacked
@@ -101,8 +104,7 @@ def must_be_bounded(file: IO[bytes]) -> WorkbookParts:
                         if parser and unpacked == before:
                             _must_be_utf8(part.filename, piece)
                         unpacked += len(piece)
-                        if unpacked > _MOST_UNPACKED_BYTES:
-                            raise Fault("FILE_WORKBOOK_TOO_LARGE", limit=f"{_MOST_UNPACKED_BYTES >> 20} MiB")
+                        _must_fit(unpacked, most)
                         if parser:
                             parser.Parse(piece, False)
                 counts.must_fit(unpacked - before)
@@ -124,6 +126,11 @@ def must_be_bounded(file: IO[bytes]) -> WorkbookParts:
         reason = "ZIP" if isinstance(e, OSError) else str(e)[:120] or type(e).__name__
         raise Fault("FILE_WORKBOOK_BROKEN", reason=reason) from None
     return seen
+
+
+def _must_fit(unpacked: int, most: int) -> None:
+    if unpacked > most:
+        raise Fault("FILE_WORKBOOK_TOO_LARGE", limit=f"{most >> 20} MiB")
 
 
 def _must_be_utf8(part: str, begin: bytes) -> None:
@@ -149,7 +156,7 @@ def _create_parser(name: str, texts: "_Texts", seen: WorkbookParts, counts: "_Co
 
         parser.XmlDeclHandler = check_encoding
         parser.StartElementHandler = counts.begin
-    if _TEXTS.search(name):
+    if TEXTS.search(name):
 
         def begin(element: str, attributes: dict[str, str]) -> None:
             texts.begin(element, attributes)
@@ -157,16 +164,16 @@ def _create_parser(name: str, texts: "_Texts", seen: WorkbookParts, counts: "_Co
 
         parser.StartElementHandler = begin
         parser.CharacterDataHandler = texts.add_text
-    elif _SHEET.search(name):
+    elif SHEET.search(name):
         parser.buffer_text = True
         cells = _Cells(texts)
         seen.see_cells(name, cells)
         parser.StartElementHandler = cells.begin
         parser.EndElementHandler = cells.end
         parser.CharacterDataHandler = cells.add_text
-    elif _WORKBOOK.search(name):
+    elif WORKBOOK.search(name):
         parser.StartElementHandler = seen.see_sheet
-    elif _RELATIONS.search(name):
+    elif RELATIONS.search(name):
         parser.StartElementHandler = seen.see_relation
     return parser
 
@@ -261,10 +268,10 @@ class _Cells:
             self._cell_row, self._column = self._row, column
             return
         match = _CELL.match(position)
-        if match is None or int(match[2]) > _LAST_ROW or _column(match[1]) > _LAST_COLUMN:
+        if match is None or int(match[2]) > _LAST_ROW or column_of(match[1]) > _LAST_COLUMN:
             self._refuse(position)
         else:
-            self._cell_row, self._column = int(match[2]), _column(match[1])
+            self._cell_row, self._column = int(match[2]), column_of(match[1])
             self._letters[match[1]] = self._column
 
     @staticmethod
@@ -323,7 +330,13 @@ def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0
 
 
-def _column(letters: str) -> int:
+def local_name(name: str) -> str:
+    """The name of an element or attribute without its prefix."""
+    return name.rpartition(":")[2]
+
+
+def column_of(letters: str) -> int:
+    """The number of a column, counted from 1, by its letters."""
     number = 0
     for letter in letters.upper():
         number = number * 26 + ord(letter) - ord("A") + 1

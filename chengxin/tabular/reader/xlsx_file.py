@@ -12,6 +12,7 @@ from chengxin.tabular.frames import About, Writer
 from chengxin.tabular.reader.fault import Fault
 from chengxin.tabular.reader.given import PATH, as_bytes
 from chengxin.tabular.reader.xlsx_bounds import column_name, must_be_bounded
+from chengxin.tabular.reader.xlsx_header import find_labels
 
 _MOST_RANGES: Final = 5
 # From this number on a spreadsheet has lost digits.
@@ -19,10 +20,18 @@ _INEXACT: Final = 1e15
 # The process that asks holds a whole book. An entry of 500 items with long code lists has a tenth of this.
 _MOST_CELLS_OF_BOOK: Final = 400_000
 _MOST_CHARACTERS_OF_BOOK: Final = 8 << 20
+# Such a book has less than half of this, unpacked.
+_MOST_BYTES_OF_BOOK: Final = 64 << 20
 
 
 def read_xlsx(out: Writer, most: int) -> None:
-    """Writes the header and the first `most` filled rows of the first visible sheet. Raises the first fault."""
+    """Writes the header and the first `most` filled rows of the first visible sheet. Raises the first fault.
+
+    The labels come first, where they can be found early: a file of other columns is then refused at once.
+    """
+    with as_bytes() as file:
+        if (labels := find_labels(file)) is not None:
+            out.put(frames.LABELS, labels)
     with as_bytes() as file:
         parts = must_be_bounded(file)
     try:
@@ -53,7 +62,7 @@ def read_xlsx(out: Writer, most: int) -> None:
 def read_book(out: Writer, most: int) -> None:
     """Writes the rows of every sheet, from its first cell on."""
     with as_bytes() as file:
-        parts = must_be_bounded(file)
+        parts = must_be_bounded(file, _MOST_BYTES_OF_BOOK)
     cells = characters = 0
     try:
         workbook = CalamineWorkbook.from_path(PATH)

@@ -100,7 +100,7 @@ def _add_sheets(app: OpenAPI, ctx: CatalogContext) -> None:
     @serves(drafts.create)
     def import_sheet(form: SheetForm) -> Response:
         """It has the same effect as beginning a draft from JSON."""
-        content = read_entry_sheet(form.file.read())
+        content = read_entry_sheet(form.file.read(), caller().claimant)
         return draft_answer(drafts.create(ctx, caller(), content, idempotency_key()), 201)
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from openpyxl.utils import get_column_letter
 
+from chengxin.concurrency.shares import Claimant
 from chengxin.errors import invalid
 from chengxin.tabular.book import tables
 from chengxin.values.document import RawDocument
@@ -54,9 +55,9 @@ class _Row:
         return Finding(_place(self.sheet, self.number, self.columns.get(heading, 1)), rule, place | words)
 
 
-def read_entry_sheet(file: bytes) -> EntryContent:
+def read_entry_sheet(file: bytes, caller: Claimant) -> EntryContent:
     """Returns the entry in a workbook. Raises ENTRY_SHEET_INVALID, and what `read_book` raises."""
-    reader = _Reader(read_book(file))
+    reader = _Reader(read_book(file, caller))
     plain = reader.entry()
     must_be_sound(reader.findings[:_MOST_FAULTS], ENTRY_SHEET_INVALID)
     return read_content(plain)
@@ -243,7 +244,7 @@ def _set(plain: RawDocument, path: str, value: object) -> None:
     plain[last] = value
 
 
-def read_book(file: bytes) -> dict[str, list[list[str]]]:
+def read_book(file: bytes, caller: Claimant) -> dict[str, list[list[str]]]:
     """Returns the rows of texts of each sheet, by its name.
 
     Raises FILE_WORKBOOK_BROKEN, FILE_WORKBOOK_TOO_LARGE, FILE_SHEET_TOO_LARGE, and the errors of the reader process
@@ -251,5 +252,5 @@ def read_book(file: bytes) -> dict[str, list[list[str]]]:
     """
     return {
         name: [[unescape_formula(cell) for cell in row] for row in rows]
-        for name, rows in tables(io.BytesIO(file)).items()
+        for name, rows in tables(io.BytesIO(file), caller).items()
     }

@@ -65,7 +65,7 @@ def preview(ctx: IngestContext, caller: Principal, header: Header, file: IO[byte
     authorise((entry,), entry.code)
     ctx.audit.record(ctx.audit.event(Act.SUBMISSION_PREVIEWED, caller, entries=[entry.code]))
     columns = LenientColumns(names_of(entry), ctx.store.providers.mapping(caller.org, entry.code))
-    with open_source(file, header.file_name, _READ) as source:
+    with open_source(file, header.file_name, columns, caller.claimant, _READ) as source:
         if source.kind != "jsonl":
             source.columns(columns)
         validator = ctx.directory.validator(entry)

@@ -53,7 +53,7 @@ def submit_file(ctx: IngestContext, caller: Principal, header: Header, file: Buf
         authorise((entry,), entry.code)
         mapping = ctx.store.providers.mapping(caller.org, entry.code)
         columns = columns_of(entry, mapping)
-        source = stack.enter_context(open_source(file, header.file_name))
+        source = stack.enter_context(open_source(file, header.file_name, columns, caller.claimant))
         read = [(c.label.strip(), c.code) for c in source.columns(columns) if c.code]
         form = FileForm(read, source.kind, source.encoding, source.unread)
         whole = replace(

@@ -91,7 +91,7 @@ def file(ctx: ObjectionContext, caller: Principal, filing: Filing, key: str = ""
     # when the record came under another identifier of the applicant.
     record = replace(authorise(ctx.records(filing.record_id), filing.record_id), subject_ref=caller.sub)
     statement = require_text("statement", filing.statement, _LONGEST_STATEMENT)
-    evidence = checked(filing.evidence, detect_media_types)
+    evidence = checked(filing.evidence, lambda contents: detect_media_types(contents, caller.claimant))
     digests = [a.sha256 for a in evidence]
     content = canonical([Act.OBJECTION_FILED, filing.record_id, sorted(set(filing.items)), statement, digests])
 
@@ -132,7 +132,7 @@ def supplement(
     # Files for somebody else's case are neither looked at nor stored. The transaction asks again.
     authorise(ctx.store.case(objection_no), objection_no)
     text = require_text("statement", statement, _LONGEST_STATEMENT)
-    files = checked(attachments, detect_media_types)
+    files = checked(attachments, lambda contents: detect_media_types(contents, caller.claimant))
     digests = [a.sha256 for a in files]
 
     with ctx.uploaded(files) as keys:

@@ -15,11 +15,12 @@ from typing import Any
 import psutil
 import pytest
 
+from chengxin.concurrency.shares import Shares
 from chengxin.errors import Problem
 from chengxin.tabular import reading
 from chengxin.tabular.columns import Columns, ItemName
-from chengxin.tabular.reading import READERS, Readers
-from tests.chengxin.tabular.files import given, opened, refused
+from chengxin.tabular.reading import QUEUE, READERS, Readers
+from tests.chengxin.tabular.files import CALLER, given, opened, refused
 from tests.hostile import WORKBOOKS, long_text
 from tests.support import until
 from tests.tools.loading import ROOT
@@ -110,18 +111,19 @@ def test_a_reader_that_comes_no_further_is_given_up(limited: Callable[..., None]
 
 
 def test_one_too_many_is_told_to_try_again() -> None:
-    few = Readers(at_once=1, waiting=1, patience=0)
+    two = replace(QUEUE, total=2, share=2)
+    few = Readers(patience=0, queue=Shares(two), free=threading.BoundedSemaphore(1))
     with given(b"a\n1\n") as file:
-        with few._place():
+        with few._place(CALLER):
             with pytest.raises(Problem) as busy:
-                few.read(file, "csv")
+                few.read(file, "csv", CALLER)
             assert (busy.value.code, busy.value.type.status, busy.value.retry_after) == ("FILE_READERS_BUSY", 503, 5)
             few.patience = 60
-            waits = threading.Thread(target=lambda: few.read(file, "csv").close())
+            waits = threading.Thread(target=lambda: few.read(file, "csv", CALLER).close())
             waits.start()
-            until(lambda: few._queue._value == 0, "one waits")
+            until(lambda: few.queue._held_in_total == 2, "one waits")
             with pytest.raises(Problem) as full:
-                few.read(file, "csv")
+                few.read(file, "csv", CALLER)
             assert full.value.code == "FILE_READERS_BUSY"
         waits.join(30)
         assert not waits.is_alive()
@@ -144,6 +146,8 @@ def test_a_reader_knows_nothing_of_the_service(monkeypatch: pytest.MonkeyPatch, 
 
 _HOLDER = """
 import sys, tempfile
+from chengxin.concurrency.shares import Claimant
+from chengxin.tabular.columns import Columns, ItemName
 from chengxin.tabular.source import open_source
 from services.ingest.http.uploads import UploadRequest, kept
 
@@ -153,7 +157,7 @@ class Uploaded:
 tempfile.tempdir = sys.argv[1]
 Uploaded.stream = UploadRequest({})._get_file_stream()
 Uploaded.stream.write(b"a,b\\n" + b"1,2\\n" * 20_000_000)
-open_source(kept(Uploaded), "a.csv")
+open_source(kept(Uploaded), "a.csv", Columns([ItemName("a"), ItemName("b")]), Claimant("a"))
 """
 
 
@@ -198,6 +202,7 @@ def test_a_reader_that_is_not_itself_any_more_is_not_believed(
 def test_no_line_of_the_log_holds_what_is_in_a_file() -> None:
     program = f"""
 import sys, tempfile
+from chengxin.concurrency.shares import Claimant
 from chengxin.errors import Problem
 from chengxin.process.runtime import configure_logging
 from chengxin.tabular.reading import READERS
@@ -209,7 +214,7 @@ for content, kind in ((long_text(), "xlsx"), (b"{NUMBER}," * 4_000_000, "csv")):
         file.write(content)
         file.flush()
         try:
-            READERS.read(file, kind)
+            READERS.read(file, kind, Claimant("a"))
         except Problem as problem:
             print(problem.code)
 """

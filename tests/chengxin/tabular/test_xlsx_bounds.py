@@ -12,18 +12,18 @@ from chengxin.errors import Problem
 from chengxin.tabular.book import tables
 from chengxin.tabular.reader.fault import Fault
 from chengxin.tabular.reader.xlsx_bounds import must_be_bounded
-from tests.chengxin.tabular.files import given
+from tests.chengxin.tabular.files import CALLER, given
 from tests.hostile import MAIN, SHEET, changed, packed, parts_of, plain_book
 
 
 def test_a_book_is_bounded_for_whoever_holds_it() -> None:
     with given(changed(plain_book(), "xl/worksheets/sheet1.xml", b'<row r="3"', b'<row r="50003"')) as file:
         # Its cells still say row 3.
-        assert len(tables(file)["数据"]) == 3
+        assert len(tables(file, CALLER)["数据"]) == 3
     sheet = b'<row r="60000"><c r="A60000"><v>1</v></c></row></sheetData>'
     far = changed(plain_book(), "xl/worksheets/sheet1.xml", b"</sheetData>", sheet)
     with given(far) as file, pytest.raises(Problem) as told:
-        tables(file)
+        tables(file, CALLER)
     assert told.value.code == "FILE_SHEET_TOO_LARGE"
 
 
