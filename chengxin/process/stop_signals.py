@@ -14,9 +14,18 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from chengxin.bounds import own
+
 _STOPS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # A library that serves may not have prepared yet for what its handler does, so it is asked again.
 _REPEAT_SECONDS: Final = 1.0
+own(
+    __name__,
+    "Thread",
+    resource="The thread that waits for a signal to stop",
+    total=1,
+    why="one waits from the start; a second signal changes nothing",
+)
 
 
 def on_stop(act: Callable[[], object]) -> None:
