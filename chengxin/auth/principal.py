@@ -57,6 +57,9 @@ class Principal:
     consent_id: str = ""
     # Thumbprint (RFC 7638) of the registered key with which a client authenticated; it signs deliveries with that key.
     client_key: str = ""
+    # The `sub` of the officer who saw the document, of a subject verified at the counter: what is done with a code names
+    # who handed it out.
+    verified_by: str = ""
     # Thumbprint of the certificate to which the token is bound (RFC 8705); empty when it is bound to none.
     certificate: str = ""
 
@@ -82,6 +85,7 @@ class Principal:
                     "officer",
                     "consent_id",
                     "client_key",
+                    "verified_by",
                 )
             },
         )
@@ -100,7 +104,7 @@ class Principal:
     def to_actor(self) -> dict[str, Any]:
         """The caller as an audit event names it, without empty fields and without personal identifiers."""
         actor: dict[str, Any] = {"sub": self.sub, "roles": sorted(role.value for role in self.roles)}
-        for name in ("client_id", "org", "region", "acr", "officer"):
+        for name in ("client_id", "org", "region", "acr", "officer", "verified_by"):
             if value := getattr(self, name):
                 actor[name] = value
         return actor

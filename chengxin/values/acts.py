@@ -193,6 +193,7 @@ class Act(StrEnum):
     CLIENT_REGISTERED = ("client.registered", "登记接入系统", "An organisation's system was registered")
     CLIENT_LISTED = ("client.listed", "查看接入系统清单", "Clients were listed")
     CLIENT_READ = ("client.read", "查看接入系统", "A client was read")
+    CLIENT_READ_OWN = ("client.read_own", "查看本系统登记", "A client read its own registration")
     CLIENT_KEY_ADDED = ("client.key_added", "增加接入密钥", "A client got another key")
     CLIENT_KEY_RETIRED = ("client.key_retired", "停用接入密钥", "A client's key was retired")
     CLIENT_SUSPENDED = ("client.suspended", "停用接入系统", "A client was suspended")

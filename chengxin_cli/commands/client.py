@@ -84,7 +84,7 @@ def grant(
 @click.option("--overlap-hours", type=int, help="The keys before it retire after so long; left out: they stay.")
 @as_officer
 def add_key(officer: OfficerOptions, client_id: str, key_file: Path, overlap_hours: int | None) -> None:
-    """Add a key, or rotate to it."""
+    """Add a key, or rotate to it; for a client with roles another officer approves it."""
     body = {"jwk": _read_public_jwk(key_file), "overlap_hours": overlap_hours}
     officer.show("POST", f"{_BASE}/{client_id}/keys", json=body)
 
@@ -95,7 +95,7 @@ def add_key(officer: OfficerOptions, client_id: str, key_file: Path, overlap_hou
 @click.argument("kid")
 @as_officer
 def retire_key(officer: OfficerOptions, client_id: str, kid: str) -> None:
-    """Retire a key at once."""
+    """Retire a key at once; the client's tokens end within a minute."""
     officer.show("DELETE", f"{_BASE}/{client_id}/keys/{kid}")
 
 
@@ -111,7 +111,7 @@ def suspend(officer: OfficerOptions, client_id: str) -> None:
 @_CLIENT
 @as_officer
 def resume(officer: OfficerOptions, client_id: str) -> None:
-    """End a suspension."""
+    """Propose to end a suspension."""
     officer.show("POST", f"{_BASE}/{client_id}/resume")
 
 

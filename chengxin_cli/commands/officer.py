@@ -90,7 +90,7 @@ def roles(officer: OfficerOptions, target: str, roles: tuple[str, ...]) -> None:
 @click.option("--state", default="open", help="open, applied, approved, rejected; empty: all.")
 @as_officer
 def proposals(officer: OfficerOptions, state: str) -> None:
-    """List the grants that wait for a second officer."""
+    """List what waits for a second officer."""
     officer.show_all(f"/v1/identity/proposals?state={state}", "proposals")
 
 
@@ -98,7 +98,7 @@ def proposals(officer: OfficerOptions, state: str) -> None:
 @click.argument("proposal_id")
 @as_officer
 def approve(officer: OfficerOptions, proposal_id: str) -> None:
-    """Approve a grant, as the second officer."""
+    """Approve a proposal, as the second officer: what it proposes is done."""
     officer.show("POST", f"/v1/identity/proposals/{proposal_id}/approve")
 
 
@@ -106,7 +106,7 @@ def approve(officer: OfficerOptions, proposal_id: str) -> None:
 @click.argument("proposal_id")
 @as_officer
 def reject(officer: OfficerOptions, proposal_id: str) -> None:
-    """Reject a grant, or take back your own."""
+    """Reject a proposal, or take back your own."""
     officer.show("POST", f"/v1/identity/proposals/{proposal_id}/reject")
 
 
@@ -114,7 +114,10 @@ def reject(officer: OfficerOptions, proposal_id: str) -> None:
 @_USERNAME
 @as_officer
 def reset(officer: OfficerOptions, target: str) -> None:
-    """Make a new password and TOTP secret, printed once; all earlier sign-ins end."""
+    """Make a new password and TOTP secret, printed once; all earlier sign-ins end.
+
+    The account works again when its holder has chosen a password and another officer has approved the proposal.
+    """
     officer.show("POST", f"{_BASE}/{target}/reset")
 
 
@@ -130,7 +133,7 @@ def suspend(officer: OfficerOptions, target: str) -> None:
 @_USERNAME
 @as_officer
 def resume(officer: OfficerOptions, target: str) -> None:
-    """End an officer's suspension."""
+    """Propose to end an officer's suspension."""
     officer.show("POST", f"{_BASE}/{target}/resume")
 
 
@@ -156,11 +159,13 @@ def end_sessions(officer: OfficerOptions, target: str, session: str) -> None:
 
 @command.command("counter-code")
 @click.option("--document", default="resident_identity_card", help="resident_identity_card, temporary_identity_card.")
+@click.option("--counter", default="", help="Which counter: the person is told, beside your user name.")
 @click.option("--identity-number-file", type=click.Path(exists=True, path_type=Path), help=_IDENTITY_NUMBER_HELP)
 @as_officer
-def counter_code(officer: OfficerOptions, document: str, identity_number_file: Path | None) -> None:
+def counter_code(officer: OfficerOptions, document: str, counter: str, identity_number_file: Path | None) -> None:
     """Print a one-time code, once, for a person whose document you have checked."""
-    body = {"identity_number": _read_identity_number(identity_number_file), "document": document}
+    number = _read_identity_number(identity_number_file)
+    body = {"identity_number": number, "document": document, "counter": counter}
     officer.show("POST", "/v1/identity/counter/codes", json=body)
 
 
@@ -174,7 +179,7 @@ def counter_code(officer: OfficerOptions, document: str, identity_number_file: P
 def represent(
     officer: OfficerOptions, uscc: str, capacity: str, authorization: str, until: str, identity_number_file: Path | None
 ) -> None:
-    """Record that a person may act for an organisation."""
+    """Propose that a person may act for an organisation; another officer approves."""
     body = {"identity_number": _read_identity_number(identity_number_file), "uscc": uscc, "capacity": capacity}
     body |= {"authorization": authorization, "until": until}
     officer.show("POST", "/v1/identity/representations", json=body)

@@ -383,6 +383,8 @@ class Citizen:
     subject_ref: str
     name: str = field(repr=False)
     represents: Sequence[str] = ()
+    # The `sub` of the officer who saw the document, where one did.
+    verified_by: str = ""
 
 
 def oauth_status(kind: ProblemType) -> int:

@@ -143,6 +143,12 @@ def _add_clients(app: OpenAPI, ctx: GatewayContext) -> None:
         found = client_administration.list_clients(ctx, caller(), text_after(query.page_token), query.page_size + 1)
         return _page("clients", found, query.page_size, "client_id")
 
+    @app.get("/v1/identity/clients/me", tags=[_CLIENTS], summary="The caller's own registration")
+    @serves(client_administration.read_own)
+    def read_own_client() -> Response:
+        """For a client's holder: its keys and grants, and what officers have proposed for it (`proposals`)."""
+        return answer(client_administration.read_own(ctx, caller()))
+
     @app.get("/v1/identity/clients/<client_id>", tags=[_CLIENTS], summary="One client")
     @serves(client_administration.read)
     def read_client(path: ClientPath) -> Response:

@@ -30,6 +30,7 @@ class CounterBody(BaseModel):
 
     identity_number: str = Field(min_length=18, max_length=18)
     document: Literal["resident_identity_card", "temporary_identity_card"] = "resident_identity_card"
+    counter: str = Field("", pattern=r"^[0-9A-Za-z_.-]{0,32}$", description="Which counter: the citizen is told")
 
 
 class CodeBody(BaseModel):
@@ -84,7 +85,8 @@ def _add_counter(app: OpenAPI, ctx: GatewayContext, to_answer: TokenResponder) -
     @serves(counter_verification.issue_code)
     def issue_code(body: CounterBody) -> Response:
         """The officer hands the code to the person. It is good once, for a day; only this answer has it."""
-        found = answer(counter_verification.issue_code(ctx, caller(), body.identity_number, body.document), 201)
+        code = counter_verification.issue_code(ctx, caller(), body.identity_number, body.document, body.counter)
+        found = answer(code, 201)
         found.headers["Cache-Control"] = "no-store"
         return found
 

@@ -147,6 +147,7 @@ class SigningKeys:
             "officer",
             "consent_id",
             "client_key",
+            "verified_by",
         ):
             if value := getattr(token_principal, name):
                 claims[name] = value

@@ -17,7 +17,7 @@ from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical
 from chengxin.values.jwk import thumbprint
 from gateway.context import GatewayContext
-from gateway.domain.clients_and_officers import Client, is_service_number
+from gateway.domain.clients_and_officers import CLIENT_ROLES, Client, is_service_number
 from gateway.domain.separation_of_duties import (
     CLIENT_EXISTS,
     CLIENT_INVALID,
@@ -37,6 +37,7 @@ _REGISTRARS: Final = {Role.AUTHORITY, Role.CENTRE}
 _READERS: Final = {Role.AUTHORITY, Role.CENTRE, Role.SUPERVISOR}
 _ARTICLES: Final = ("14", "17")
 _APPROVERS: Final = {Role.AUTHORITY, Role.SUPERVISOR}
+_OF_CLIENTS: Final = {Act.CLIENT_GRANTS_PROPOSED, Act.CLIENT_KEY_ADDED, Act.CLIENT_RESUMED}
 # The word by which a client names itself.
 ME: Final = "me"
 _TOLD: Final = "the client's holder, at /v1/identity/clients/me; supervisors, by the audit log"
@@ -108,6 +109,19 @@ def read(ctx: GatewayContext, caller: Principal, client_id: str) -> dict[str, An
     client = load_authorised(ctx, client_id)
     ctx.audit.record(ctx.audit.event(Act.CLIENT_READ, caller, details={"client_id": client_id}))
     return client_to_dict(client)
+
+
+@query(Act.CLIENT_READ_OWN, roles=set(CLIENT_ROLES), articles=_ARTICLES)
+def read_own(ctx: GatewayContext, caller: Principal) -> dict[str, Any]:
+    """A client reads its own registration: its keys, and what officers have proposed for it. Raises CLIENT_UNKNOWN.
+
+    Whoever holds one of its keys finds here that another key is asked for.
+    """
+    client = load(ctx, caller.client_id)
+    waiting = [p.seen(ctx.clock.now()) for p in ctx.proposals.page("open", "", 0) if p.target == client.client_id]
+    ctx.audit.record(ctx.audit.event(Act.CLIENT_READ_OWN, caller))
+    proposals = [p.to_dict() for p in waiting if p.state == "open" and p.act in _OF_CLIENTS]
+    return client_to_dict(client) | {"proposals": proposals}
 
 
 @query(Act.CLIENT_LISTED, roles=_READERS, articles=_ARTICLES)
@@ -243,6 +257,10 @@ def add_proposed_key(
     added = proposal.asked["jwk"]
     changed = _with_key(ctx, client, added, proposal.asked["overlap_hours"])
     _save(ctx, caller, unit, proposal.act, changed, kid=added["kid"], **proposal.on_record())
+    if proposal.asked["overlap_hours"] == 0:
+        # The earlier keys are out now, and what they got. A token never outlives a key that retires later.
+        end_client_tokens(ctx, unit, client.client_id)
+        unit.committed.append(ctx.revocations.refresh)
 
 
 @carries_out(Act.CLIENT_RESUMED, region=OWN, approvers=_APPROVERS, load=load_proposed, may=in_region)

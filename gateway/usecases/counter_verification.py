@@ -64,16 +64,19 @@ class Representation:
         "the citizen, at /v1/me/accesses: who issued the code, at which counter, and each query made with it",
     ),
 )
-def issue_code(ctx: GatewayContext, caller: Principal, identity_number: str, document: str) -> dict[str, Any]:
+def issue_code(
+    ctx: GatewayContext, caller: Principal, identity_number: str, document: str, counter: str = ""
+) -> dict[str, Any]:
     """An officer who checked a document gets a one-time code to hand over. The store keeps only its digest.
 
-    Raises INPUT_INVALID for a number whose check digit is wrong.
+    The citizen is told who issued it and at which `counter` (the centre's name of it; its organisation is the
+    officer's). Raises INPUT_INVALID for a number whose check digit is wrong.
     """
     ref = _subject_ref(ctx, identity_number)
     code = _new_code()
     now = ctx.clock.now()
     expires_at = now + timedelta(hours=_CODE_HOURS)
-    details = {"document": document}
+    details = {"document": document} | ({"counter": counter} if counter else {})
     event = ctx.audit.event(Act.COUNTER_CODE_ISSUED, caller, subject_refs=[ref], details=details).encode()
     row = {"_id": _digest(code), "subject_ref": ref, "issued_by": caller.sub, "expires_at": expires_at}
 
@@ -99,9 +102,10 @@ def exchange(ctx: GatewayContext, caller: Principal, identity_number: str, code:
     def verified() -> Citizen:
         ref = ctx.subject_key.subject_ref("identity_number", identity_number)
         digest = _digest(code.strip().upper())
-        if ctx.administration.spend_counter_code(digest, ref, ctx.clock.now()) is None:
+        spent = ctx.administration.spend_counter_code(digest, ref, ctx.clock.now())
+        if spent is None:
             raise COUNTER_CODE_REFUSED()
-        return Citizen(ref, "")
+        return Citizen(ref, "", verified_by=spent["issued_by"])
 
     return admit(ctx, caller, ACR, verified, uscc)
 

@@ -27,7 +27,7 @@ from gateway.domain.clients_and_officers import (
     algorithm_of,
     assertion_fault,
 )
-from gateway.store.signing_keys import IssuedToken
+from gateway.store.signing_keys import TOKEN_SECONDS, IssuedToken
 from gateway.usecases.exchange_consent import exchange_consent
 
 GRANT_TYPES: Final = ("client_credentials", TOKEN_EXCHANGE)
@@ -65,7 +65,7 @@ def issue(ctx: GatewayContext, caller: Principal, proof: ClientProof, asked: Tok
         if Role.PROVIDER in granted.roles:
             # A provider signs its deliveries with the same key, and ingest believes this claim about whose key it is.
             granted = replace(granted, client_key=thumbprint(proved_by))
-        minted = ctx.keys.mint(replace(granted, certificate=_read_binding(claims)))
+        minted = ctx.keys.mint(replace(granted, certificate=_read_binding(claims)), _seconds(ctx, proved_by))
         if is_revoked(ctx.revocations, minted.principal, minted.kid, minted.issued_at):
             raise REVOKED_JUST_NOW(retry_after=2)
     except Problem as refusal:
@@ -73,8 +73,16 @@ def issue(ctx: GatewayContext, caller: Principal, proof: ClientProof, asked: Tok
         details = {"code": refusal.code} | ({"client_id": client.client_id} if client else {})
         _record(ctx, client, ctx.audit.event(Act.TOKEN_ISSUED, caller, outcome="refused", details=details))
         raise
-    _record(ctx, client, ctx.audit.event(Act.TOKEN_ISSUED, minted.principal, details={"jti": minted.principal.jti}))
+    details = {"jti": minted.principal.jti, "client_key": thumbprint(proved_by)}
+    _record(ctx, client, ctx.audit.event(Act.TOKEN_ISSUED, minted.principal, details=details))
     return minted
+
+
+def _seconds(ctx: GatewayContext, proved_by: Mapping[str, Any]) -> int:
+    """How long a token is good: no longer than the key that proved it, which may retire at an instant."""
+    if "exp" not in proved_by:
+        return TOKEN_SECONDS
+    return max(1, min(TOKEN_SECONDS, int(float(proved_by["exp"]) - ctx.clock.now().timestamp())))
 
 
 def authenticate(ctx: GatewayContext, proof: ClientProof) -> Client:

@@ -85,7 +85,9 @@ def admit(
             ctx.audit.event(Act.CITIZEN_IDENTIFIED, caller, outcome="refused", subject_refs=refs, details=details)
         )
         raise
-    subject = Principal(person.subject_ref, frozenset({Role.SUBJECT}), client_id=PORTAL, acr=acr)
+    subject = Principal(
+        person.subject_ref, frozenset({Role.SUBJECT}), client_id=PORTAL, acr=acr, verified_by=person.verified_by
+    )
     if uscc:
         subject = replace(subject, sub=ctx.subject_key.subject_ref("uscc", uscc), org=uscc)
     minted = ctx.keys.mint(subject)

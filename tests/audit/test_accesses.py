@@ -5,7 +5,7 @@ import re
 import pytest
 
 from chengxin.auth.principal import ACR_LEVELS, Principal, Role
-from services.audit.domain.access_messages import ACTS_TOLD, VERIFICATIONS
+from services.audit.domain.access_messages import ACTS_TOLD, NAMED, VERIFICATIONS
 from tests.audit.conftest import RunningAudit, an_event
 
 LI_NA = "s_" + "l" * 26
@@ -16,7 +16,7 @@ def told(audit: RunningAudit, language: str = "zh-CN") -> list[dict[str, str]]:
     return audit.get("/v1/me/accesses", "subject", sub=LI_NA, language=language).json["accesses"]
 
 
-@pytest.mark.parametrize("act", ACTS_TOLD)
+@pytest.mark.parametrize("act", sorted(ACTS_TOLD.keys() - NAMED))
 def test_whom_an_officers_act_concerns_is_told_without_the_officers_name(audit: RunningAudit, act: str) -> None:
     audit.append([an_event(act, actor=OFFICER, subject_refs=[LI_NA, "s_other"], details={"link": "s_l.s_other"})])
     [chinese], [english] = told(audit), told(audit, "en")
@@ -24,6 +24,23 @@ def test_whom_an_officers_act_concerns_is_told_without_the_officers_name(audit: 
     assert chinese["description"] == f"信用中心（1200）{ACTS_TOLD[act][0]}"
     assert english["description"] == f"the credit centre (1200) {ACTS_TOLD[act][1]}"
     assert not re.search("zhang|s_other", str(chinese) + str(english))
+
+
+@pytest.mark.parametrize("act", sorted(NAMED))
+def test_who_lets_somebody_act_in_ones_name_is_told_by_user_name(audit: RunningAudit, act: str) -> None:
+    details = {"proposed_by": "officer:li", "counter": "3"}
+    audit.append([an_event(act, actor=OFFICER, subject_refs=[LI_NA], details=details)])
+    [chinese], [english] = told(audit), told(audit, "en")
+    assert chinese["description"] == f"信用中心（1200）{ACTS_TOLD[act][0]}，经办人：li、zhang.wei，窗口：3"
+    assert english["description"].endswith("; officer: li, zhang.wei; counter: 3")
+
+
+def test_what_is_done_with_a_code_names_the_officer_who_handed_it_out(audit: RunningAudit) -> None:
+    by_code = Principal(LI_NA, frozenset({Role.SUBJECT}), acr="counter", verified_by="officer:zhang.wei")
+    audit.append([an_event(actor=by_code, subject_refs=[LI_NA])])
+    [seen] = told(audit, "en")
+    assert seen["verified_by"] == "officer:zhang.wei"
+    assert seen["description"].endswith("the code was issued by officer: zhang.wei")
 
 
 @pytest.mark.parametrize("acr", ACR_LEVELS)

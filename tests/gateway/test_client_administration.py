@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import grpc
+import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -144,8 +145,6 @@ def test_keys_are_rotated_with_an_overlap(gate: RunningGateway) -> None:
     kids = {"old": public_jwk(old)["kid"], "new": public_jwk(new)["kid"]}
 
     def asked(key: Ed25519PrivateKey, kid: str) -> int:
-        import jwt
-
         return gate.ask(jwt.encode(gate.claims(client_id), key, "EdDSA", {"kid": kid})).status
 
     assert (asked(old, kids["old"]), asked(new, kids["new"])) == (200, 200)
@@ -162,12 +161,52 @@ def test_keys_are_rotated_with_an_overlap(gate: RunningGateway) -> None:
 def test_with_an_overlap_of_none_the_old_key_is_out_at_once(gate: RunningGateway) -> None:
     client_id = _granted(gate)
     old, new = gate.keys[client_id], Ed25519PrivateKey.generate()
+    token = gate.token(client_id)
     body = {"jwk": public_jwk(new), "overlap_hours": 0}
     added = gate.officer("operator").call("POST", f"/v1/identity/clients/{client_id}/keys", json=body)
     assert decide(gate, added, "second").status == 200
     assert gate.ask(gate.assertion(client_id, kid=public_jwk(old)["kid"])).status == 401
     gate.keys[client_id] = new
-    assert gate.ask(gate.assertion(client_id)).status == 200
+    # What the old key got is over, and within two seconds there are no new tokens.
+    assert gate.edge.call("GET", "/v1/me/records", token).body["code"] == "UNAUTHENTICATED"
+    until(lambda: gate.ask(gate.assertion(client_id)).status == 200)
+
+
+def test_who_holds_a_key_sees_that_another_one_is_asked_for(gate: RunningGateway) -> None:
+    client_id = _granted(gate)
+    token, added = gate.token(client_id), public_jwk(Ed25519PrivateKey.generate())
+    path = "/v1/identity/clients"
+    waiting = gate.officer("operator").call("POST", f"{path}/{client_id}/keys", json={"jwk": added})
+    own = gate.edge.call("GET", f"{path}/me", token)
+    assert (own.status, own.body["client_id"], len(own.body["keys"])) == (200, client_id, 1)
+    [proposal] = own.body["proposals"]
+    assert (proposal["proposal_id"], proposal["proposed_by"]) == (waiting.body["proposal_id"], "officer:operator")
+    assert proposal["asked"]["thumbprint"] == added["kid"]
+    assert decide(gate, waiting, "watcher", "reject").status == 200
+    assert gate.edge.call("GET", f"{path}/me", token).body["proposals"] == []
+    # Who has no client has none of its own.
+    assert gate.edge.call("GET", f"{path}/me").body["code"] == "CLIENT_UNKNOWN"
+
+
+def test_a_token_does_not_outlive_the_key_that_proved_it(gate: RunningGateway) -> None:
+    client_id = _granted(gate)
+    token, first = gate.token(client_id), gate.keys[client_id]
+    keys = f"/v1/identity/clients/{client_id}/keys"
+    gate.keys[client_id] = new = Ed25519PrivateKey.generate()
+    assert (
+        decide(gate, gate.officer("operator").call("POST", keys, json={"jwk": public_jwk(new)}), "second").status == 200
+    )
+    assert gate.edge.call("GET", "/v1/me/records", token).status == 200
+    assert gate.officer("operator").call("DELETE", f"{keys}/{public_jwk(first)['kid']}").status == 200
+    assert gate.edge.call("GET", "/v1/me/records", token).body["code"] == "UNAUTHENTICATED"
+    kid = public_jwk(new)["kid"]
+    until(lambda: gate.ask(jwt.encode(gate.claims(client_id), new, "EdDSA", {"kid": kid})).status == 200)
+
+
+def test_a_key_is_named_by_no_identity_number(gate: RunningGateway) -> None:
+    jwk = public_jwk(Ed25519PrivateKey.generate()) | {"kid": "441702188803020027"}
+    path = f"/v1/identity/clients/{register(gate)}/keys"
+    assert gate.officer("operator").call("POST", path, json={"jwk": jwk}).body["code"] == "CLIENT_INVALID"
 
 
 def test_an_officer_of_a_district_acts_within_it(gate: RunningGateway) -> None:

@@ -20,7 +20,9 @@ COMPANY = "91000000MA0000242C"
 
 
 def _code(gate: RunningGateway, number: str = WANG) -> str:
-    answer = gate.officer("operator").call("POST", "/v1/identity/counter/codes", json={"identity_number": number})
+    answer = gate.officer("operator").call(
+        "POST", "/v1/identity/counter/codes", json={"identity_number": number, "counter": "3"}
+    )
     assert answer.status == 201, answer.body
     event = until(
         lambda: next(
@@ -28,6 +30,7 @@ def _code(gate: RunningGateway, number: str = WANG) -> str:
         )
     )
     assert event["actor"]["sub"] == "officer:operator"
+    assert event["details"]["counter"] == "3"
     assert event["subject_refs"] == [gate.subject_key.subject_ref("identity_number", number)]
     assert number not in str(event)
     return str(answer.body["code"])
@@ -56,7 +59,10 @@ def test_a_code_is_good_once_and_for_her_alone(gate: RunningGateway) -> None:
     claims = _claims(answer)
     assert claims["sub"] == gate.subject_key.subject_ref("identity_number", WANG)
     assert (claims["acr"], claims["roles"]) == ("counter", ["subject"])
-    assert [e for e in gate.grpc_upstream.acts("citizen.identified") if e["request_id"] == answer.request_id]
+    # Whatever is done with the token names the officer who handed out the code.
+    assert claims["verified_by"] == "officer:operator"
+    [event] = [e for e in gate.grpc_upstream.acts("citizen.identified") if e["request_id"] == answer.request_id]
+    assert event["actor"]["verified_by"] == "officer:operator"
     again = _exchange(gate, code)
     assert (again.status, again.body["code"]) == (401, "COUNTER_CODE_REFUSED")
     refused = gate.grpc_upstream.acts("citizen.identified", "refused")

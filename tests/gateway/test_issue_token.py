@@ -1,10 +1,13 @@
 """A machine proves who it is by its signature, and gets exactly what its registration says."""
 
 import threading
+import time
 from collections.abc import Callable
+from typing import Any
 
 import jwt
 import pytest
+from pymongo import MongoClient
 
 from chengxin.auth.access_tokens import Verifier
 from chengxin.values.jwk import public_jwk
@@ -53,6 +56,23 @@ def test_a_providers_token_names_the_key_that_it_proved(gate: RunningGateway) ->
     assert _claims(gate, gate.token("market_regulator"))["client_key"] == key["kid"]
     agency = gate.ask(gate.assertion("housing_bureau"), scope="agency", purpose="qualification_review")
     assert "client_key" not in _claims(gate, agency.body["access_token"])
+
+
+def test_the_event_of_a_token_names_the_key_that_proved_it(gate: RunningGateway) -> None:
+    answer = gate.ask(gate.assertion("housing_bureau"), scope="agency", purpose="qualification_review")
+    jti = _claims(gate, answer.body["access_token"])["jti"]
+    [event] = [e for e in gate.grpc_upstream.acts("token.issued") if e["details"].get("jti") == jti]
+    assert event["details"]["client_key"] == public_jwk(gate.keys["housing_bureau"])["kid"]
+
+
+def test_a_token_of_a_key_that_retires_ends_with_it(gate: RunningGateway) -> None:
+    client: MongoClient[dict[str, Any]] = MongoClient(gate.environment["CHENGXIN_MONGO_URI"])
+    ends = {"jwks.0.exp": str(int(time.time()) + 60)}
+    client["gateway"]["clients"].update_one({"_id": "p256"}, {"$set": ends})
+    answer = gate.ask(gate.assertion("p256"))
+    client["gateway"]["clients"].update_one({"_id": "p256"}, {"$unset": {"jwks.0.exp": ""}})
+    client.close()
+    assert 1 <= answer.body["expires_in"] <= 60
 
 
 def test_scope_may_be_left_out_only_when_there_is_one_role(gate: RunningGateway) -> None:

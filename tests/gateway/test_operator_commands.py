@@ -75,11 +75,16 @@ def test_a_client_from_registration_to_suspension(gate: RunningGateway, shell: S
     # Rotation, by the clerk, who is still signed in.
     (tmp_path / "next.jwk").write_text(shell.run("keys", "new", tmp_path / "next.pem").stdout)
     rotated = ["--key", tmp_path / "next.jwk", "--overlap-hours", 24]
-    keys = shell.told("client", "add-key", client_id, *rotated, "--as", "clerk")["keys"]
+    proposal = shell.told("client", "add-key", client_id, *rotated, "--as", "clerk")
+    shell.run("officer", "approve", proposal["proposal_id"])
+    keys = shell.told("client", "show", client_id)["keys"]
     assert ["exp" in k for k in keys] == [True, False]
     shell.run("client", "retire-key", client_id, keys[0]["kid"])
     assert shell.told("client", "suspend", client_id)["suspended"] is True
-    assert shell.told("client", "resume", client_id)["suspended"] is False
+    proposal = shell.told("client", "resume", client_id)
+    shell.sign_in("inspector")
+    shell.run("officer", "approve", proposal["proposal_id"])
+    assert shell.told("client", "show", client_id)["suspended"] is False
     assert client_id in shell.run("client", "list").stdout
     assert shell.told("client", "show", client_id)["roles"] == ["agency"]
 
@@ -97,8 +102,14 @@ def test_an_officer_from_account_to_suspension(gate: RunningGateway, shell: Shel
     assert len(shell.told("officer", "show", username, "--as", "inspector")["sessions"]) == 1
     shell.run("officer", "sign-out", "--as", username)
     assert shell.told("officer", "show", username, "--as", "inspector")["sessions"] == []
-    for act in ("suspend", "resume", "unlock", "end-sessions", "reset"):
+    for act in ("suspend", "resume", "unlock", "end-sessions"):
         shell.run("officer", act, username, "--as", "deputy")
+    reset = shell.told("officer", "reset", username, "--as", "deputy")
+    assert reset["proposal"]["state"] == "open"
+    # Until its holder has chosen a password it cannot be given back.
+    refused = shell.run("officer", "approve", reset["proposal"]["proposal_id"], "--as", "inspector", fails=True)
+    assert "PASSWORD_NOT_CHOSEN" in refused.output
+    assert shell.told("officer", "show", username, "--as", "inspector")["awaits_approval"] is True
     assert username in shell.run("officer", "list", "--as", "deputy").stdout
 
 
@@ -107,14 +118,17 @@ def test_the_counter_and_representatives(gate: RunningGateway, shell: Shell) -> 
     (shell.home / "number").write_text(number)
     given = ["--identity-number-file", shell.home / "number"]
     shell.sign_in("clerk")
-    code = shell.told("officer", "counter-code", *given)["code"]
-    uscc = "11000000MA00000043"
-    recorded = shell.told("officer", "represent", uscc, "--capacity", "legal_representative", *given)
-    assert len(shell.told("officer", "representatives", uscc)["representations"]) == 1
+    code = shell.told("officer", "counter-code", "--counter", "3", *given)["code"]
+    uscc = "91000000MA0000218U"
+    proposed = shell.told("officer", "represent", uscc, "--capacity", "legal_representative", *given)
+    assert shell.told("officer", "representatives", uscc)["representations"] == []
+    shell.sign_in("watcher")
+    shell.run("officer", "approve", proposed["proposal_id"], "--as", "watcher")
+    [recorded] = shell.told("officer", "representatives", uscc, "--as", "clerk")["representations"]
     body = {"identity_number": number, "code": code, "uscc": uscc}
     assert gate.edge.call("POST", "/v1/identity/counter/token", json=body).status == 200
-    shell.run("officer", "end-representation", recorded["representation_id"])
-    asked = shell.run("officer", "counter-code", input=f"{number}\n")
+    shell.run("officer", "end-representation", recorded["representation_id"], "--as", "clerk")
+    asked = shell.run("officer", "counter-code", "--as", "clerk", input=f"{number}\n")
     assert "code" in asked.stdout
 
 

@@ -16,7 +16,21 @@ ACTS_TOLD: Final[Mapping[str, tuple[str, str]]] = {
         "撤销了关于您与另一标识是否同一主体的决定",
         "took back a decision on whether another identifier is the same subject as you",
     ),
+    Act.COUNTER_CODE_ISSUED: (
+        "在服务窗口核验证件后向您发放了登录码",
+        "checked a document at a service counter and issued a code to you, to sign in with",
+    ),
+    Act.REPRESENTATION_RECORDED: (
+        "登记了您与某单位（或某人与您）的代表关系",
+        "recorded who may act for an organisation: you, or somebody for you",
+    ),
+    Act.REPRESENTATION_ENDED: (
+        "终止了您与某单位（或某人与您）的代表关系",
+        "ended who may act for an organisation: you, or somebody for you",
+    ),
 }
+# Acts by which somebody can act in the subject's name: the officer who did them is named.
+NAMED: Final = frozenset({Act.COUNTER_CODE_ISSUED, Act.REPRESENTATION_RECORDED, Act.REPRESENTATION_ENDED})
 _QUERY: Final = ("查询了您的记录", "looked at your records")
 _REFUSED_QUERY: Final = ("查询您的记录被拒绝", "was refused your records")
 _REFUSED_ACT: Final = "（被拒绝）", " (refused)"
@@ -57,7 +71,26 @@ def describe_access(event: dict[str, Any], subject_ref: str, language: str) -> s
     ]
     verified = VERIFICATIONS.get(event["actor"].get("acr", ""), ("", ""))[column]
     sentence = f"{_actor_name(event['actor'], subject_ref, column)}{' ' * column}{_deed(event, column)}"
-    return ("，", "; ")[column].join([sentence, *([verified] if verified else []), *reasons])
+    return ("，", "; ")[column].join([sentence, *([verified] if verified else []), *_officer(event, column), *reasons])
+
+
+def _officer(event: Mapping[str, Any], column: int) -> list[str]:
+    """Who handed out a code, and where; and who handed out the code that a person came with."""
+    found = []
+    if event["act"] in NAMED:
+        details = event.get("details", {})
+        officers = [details["proposed_by"]] if "proposed_by" in details else []
+        names = ("、", ", ")[column].join(_user_name(sub) for sub in (*officers, event["actor"]["sub"]))
+        found.append(f"{('经办人：', 'officer: ')[column]}{names}")
+        if counter := details.get("counter"):
+            found.append(f"{('窗口：', 'counter: ')[column]}{counter}")
+    if verified_by := event["actor"].get("verified_by"):
+        found.append(f"{('登录码经办人：', 'the code was issued by officer: ')[column]}{_user_name(verified_by)}")
+    return found
+
+
+def _user_name(sub: str) -> str:
+    return sub.removeprefix("officer:")
 
 
 def _actor_name(actor: Mapping[str, Any], subject_ref: str, column: int) -> str:

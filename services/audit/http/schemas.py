@@ -50,6 +50,7 @@ class AccessAnswer(BaseModel):
     client_id: str
     roles: list[str]
     acr: str = Field(description="How the identity of who looked was verified: counter, oidc; see docs/identity.md")
+    verified_by: str = Field(description="`sub` of the officer who handed out the code that the person came with")
     purpose: str
     legal_basis: str
     case_no: str

@@ -48,7 +48,7 @@ def entries(ctx: AuditContext, caller: Principal, wanted: merkle.Tile) -> bytes:
 @query(Act.ACCESSES_LISTED, roles={Role.SUBJECT}, articles=("31",))
 def accesses(ctx: AuditContext, caller: Principal, below: int, size: int) -> tuple[list[RawDocument], int]:
     """Who looked at the caller's own records and why, and what officers decided about the caller, newest first: organs,
-    purposes and how a person was verified, no names of officers."""
+    purposes and how a person was verified; of officers, the user name of who lets somebody act in the caller's name."""
     ctx.integrator.wait(ctx.appender.size())
     page = _page(ctx, EventSearch(queried=caller.sub), below, size)
     details = {"events": len(page.events)}
@@ -72,6 +72,7 @@ def access(logged: LoggedEntry, subject_ref: str, language: str) -> RawDocument:
         "client_id": actor.get("client_id", ""),
         "roles": actor.get("roles", []),
         "acr": actor.get("acr", ""),
+        "verified_by": actor.get("verified_by", ""),
         "purpose": event.get("purpose", ""),
         "legal_basis": event.get("legal_basis", ""),
         "case_no": event.get("case_no", ""),
