@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -278,6 +278,13 @@ class EntryContent:
         return next((item for item in self.items if item.code == code), None)
 
 
+class VersionName(NamedTuple):
+    """Names a published version; what it says never changes."""
+
+    code: str
+    version: int
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One published, immutable version; only its last day may still be set, by the next version or by retirement."""
@@ -291,6 +298,11 @@ class Entry:
     publication_document: str = ""
     # The reason for its end, when it was retired.
     retirement_basis: str = ""
+
+    @property
+    def version_name(self) -> VersionName:
+        """Its name among all versions of all entries."""
+        return VersionName(self.content.code, self.version)
 
     def in_force(self, day: date) -> bool:
         """Whether the version is in force on a Shanghai date."""

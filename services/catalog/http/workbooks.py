@@ -16,6 +16,7 @@ from services.catalog.domain.entry_workbook import write_entry
 from services.catalog.domain.resource_catalog import resource, resource_book
 from services.catalog.domain.workbook import XLSX
 from services.catalog.http import schemas
+from services.catalog.http.derived_files import DerivedFiles, attachment
 from services.catalog.http.drafts import DraftPath, draft_answer
 from services.catalog.http.responses import EntryPath, VersionQuery
 from services.catalog.usecases import drafts, read_catalog
@@ -71,25 +72,27 @@ class ResourcesAnswer(BaseModel):
 
 def add_workbooks(app: OpenAPI, ctx: CatalogContext) -> None:
     """Adds the views of workbooks, templates and resources."""
-    _add_sheets(app, ctx)
-    _add_templates(app, ctx)
-    _add_resources(app, ctx)
+    files = DerivedFiles()
+    _add_sheets(app, ctx, files)
+    _add_templates(app, ctx, files)
+    _add_resources(app, ctx, files)
 
 
-def _add_sheets(app: OpenAPI, ctx: CatalogContext) -> None:
+def _add_sheets(app: OpenAPI, ctx: CatalogContext, files: DerivedFiles) -> None:
     @app.get("/v1/catalog/entries/<code>/entry.xlsx", tags=[_FORMS], summary="An entry as a workbook")
     @serves(read_catalog.entry)
     def entry_sheet(path: EntryPath, query: VersionQuery) -> Response:
         """Catalogs are circulated in this form, and an entry compiled in it can be imported."""
         entry = read_catalog.entry(ctx, caller(), path.code, query.version)
-        return _file(write_entry(entry.content), XLSX, f"{path.code}-{entry.version}.xlsx")
+        name = f"{path.code}-{entry.version}.xlsx"
+        return files.answer(name, XLSX, [entry.version_name], lambda: write_entry(entry.content))
 
     @app.get("/v1/catalog/drafts/<draft_id>/entry.xlsx", tags=[_FORMS], summary="A draft as a workbook")
     @serves(drafts.read)
     def draft_sheet(path: DraftPath) -> Response:
         """It can be circulated among the providers."""
         draft = drafts.read(ctx, caller(), path.draft_id)
-        return _file(write_entry(draft.content), XLSX, f"{draft.content.code}-draft-{draft.revision}.xlsx")
+        return attachment(write_entry(draft.content), XLSX, f"{draft.content.code}-draft-{draft.revision}.xlsx")
 
     @app.post(
         "/v1/catalog/drafts/import",
@@ -104,23 +107,25 @@ def _add_sheets(app: OpenAPI, ctx: CatalogContext) -> None:
         return draft_answer(drafts.create(ctx, caller(), content, idempotency_key()), 201)
 
 
-def _add_templates(app: OpenAPI, ctx: CatalogContext) -> None:
+def _add_templates(app: OpenAPI, ctx: CatalogContext, files: DerivedFiles) -> None:
     @app.get("/v1/catalog/entries/<code>/template.xlsx", tags=[_FORMS], summary="Template for direct reporting")
     @serves(read_catalog.entry)
     def template(path: EntryPath, query: VersionQuery) -> Response:
         """Its cells offer the values of code lists; an example and notes are on sheets of their own."""
         entry = read_catalog.entry(ctx, caller(), path.code, query.version)
-        return _file(template_book(entry), XLSX, f"{path.code}-{entry.version}-template.xlsx")
+        name = f"{path.code}-{entry.version}-template.xlsx"
+        return files.answer(name, XLSX, [entry.version_name], lambda: template_book(entry))
 
     @app.get("/v1/catalog/entries/<code>/template.csv", tags=[_FORMS], summary="Template for direct reporting")
     @serves(read_catalog.entry)
     def csv_template(path: EntryPath, query: TemplateQuery) -> Response:
         """It has the heading, and with `example=true` a row that obeys the rules and concerns no real subject."""
         entry = read_catalog.entry(ctx, caller(), path.code, query.version)
-        return _file(template_csv(entry, query.example), _CSV, f"{path.code}-{entry.version}-template.csv")
+        name = f"{path.code}-{entry.version}-template.csv"
+        return attachment(template_csv(entry, query.example), _CSV, name)
 
 
-def _add_resources(app: OpenAPI, ctx: CatalogContext) -> None:
+def _add_resources(app: OpenAPI, ctx: CatalogContext, files: DerivedFiles) -> None:
     @app.get(
         "/v1/catalog/entries/<code>/resource",
         tags=[_FORMS],
@@ -148,11 +153,7 @@ def _add_resources(app: OpenAPI, ctx: CatalogContext) -> None:
     @serves(read_catalog.entries_in_force)
     def resources_book() -> Response:
         """It has every entry in force today."""
-        return _file(resource_book(read_catalog.entries_in_force(ctx, caller())), XLSX, "resources.xlsx")
-
-
-def _file(content: bytes, content_type: str, name: str) -> Response:
-    found = Response(content, content_type=content_type)
-    found.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    found.headers["X-Content-Type-Options"] = "nosniff"
-    return found
+        versions = read_catalog.versions_in_force(ctx, caller())
+        return files.answer(
+            "resources.xlsx", XLSX, versions, lambda: resource_book(read_catalog.entries_in_force(ctx, caller()))
+        )

@@ -15,7 +15,7 @@ from chengxin.values.workdays import CalendarYear
 from services.catalog.domain import holiday_notice
 from services.catalog.domain.code_list import CodeList, CodeListDraft, read_code_list, read_list_draft
 from services.catalog.domain.draft import Comment, Draft, read_comment, read_draft
-from services.catalog.domain.entry import Entry
+from services.catalog.domain.entry import Entry, VersionName
 from services.catalog.domain.entry_versions import read_entry
 from services.catalog.domain.organisation import DirectoryEntry, read_organisation
 from services.catalog.domain.rule_set import RuleSet, read_rule_set
@@ -238,6 +238,11 @@ class CatalogStore:
         """Returns the versions in force on a day, by code, after a code."""
         rows = self._entries.find({"code": {"$gt": after}, **_in_force(day)}, [("code", 1)], limit)
         return [read_entry(fields_of(row)) for row in rows]
+
+    def versions_in_force(self, day: date, limit: int) -> list[VersionName]:
+        """Returns the names of the versions in force on a day, by code, without reading what they say."""
+        rows = self._entries.collection.find(_in_force(day), {"code": 1, "version": 1}, sort=[("code", 1)], limit=limit)
+        return [VersionName(row["code"], row["version"]) for row in rows]
 
     def versions(self, code: str, after: int, limit: int) -> list[Entry]:
         """Returns every version of an entry after a version, oldest first."""

@@ -9,7 +9,7 @@ from chengxin.auth.principal import Principal, Role
 from chengxin.store.database import OutboxRow
 from chengxin.values.acts import Act
 from services.catalog.context import NO_CREDIT_INFORMATION, CatalogContext
-from services.catalog.domain.entry import ENTRY_UNKNOWN, Entry
+from services.catalog.domain.entry import ENTRY_UNKNOWN, Entry, VersionName
 from services.catalog.domain.entry_diff import EntryDifference, compare
 
 EVERYBODY: Final = set(Role)
@@ -28,6 +28,12 @@ def entries(ctx: CatalogContext, caller: Principal, as_of: date, after: str, siz
 def entries_in_force(ctx: CatalogContext, caller: Principal) -> list[Entry]:
     """Returns every entry in force today, by code. A city has some hundreds."""
     return ctx.store.entries_in_force(ctx.clock.today(), "", _MOST_EXPORTED)
+
+
+@query(Act.ENTRY_EXPORTED, roles=EVERYBODY, articles=("6", "7", "8"), unrecorded=NO_CREDIT_INFORMATION)
+def versions_in_force(ctx: CatalogContext, caller: Principal) -> list[VersionName]:
+    """Returns the name of every version in force today, by code: whoever has what is made of them need not read it."""
+    return ctx.store.versions_in_force(ctx.clock.today(), _MOST_EXPORTED)
 
 
 @query(Act.ENTRY_READ, roles=EVERYBODY, articles=("7", "8"), unrecorded=NO_CREDIT_INFORMATION)
