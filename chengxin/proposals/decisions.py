@@ -14,9 +14,9 @@ from chengxin.auth.policy import Permission
 from chengxin.auth.powers import ADMINISTRATORS, OWN, Power, Reach, Scope, one
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import of_the_city, outside, regional
-from chengxin.errors import ROLE_NOT_ALLOWED, Problem
+from chengxin.errors import Problem
 from chengxin.proposals.documents import Proposals
-from chengxin.proposals.proposal import PROPOSAL_DECIDED, PROPOSAL_UNKNOWN, Proposal
+from chengxin.proposals.proposal import NOT_AN_APPROVER, PROPOSAL_DECIDED, PROPOSAL_UNKNOWN, Proposal
 from chengxin.store.database import UnitOfWork
 from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
@@ -124,16 +124,13 @@ def proposal_in_region(_ctx: ProposingContext, caller: Principal, proposal: Prop
 
 @regional
 def by_a_second_officer(ctx: ProposingContext, caller: Principal, judged: Judged) -> Problem | None:
-    """in the officer's region, also as the thing is now; another officer proposed it, for another; the act's approvers"""
+    """in the officer's region, also as the thing is now; who may approve the act, and neither proposed it nor is it for"""
     approval = APPROVALS[judged.proposal.act]
+    if problem := proposal_in_region(ctx, caller, judged.proposal):
+        return problem
     if not caller.roles & approval.approvers:
-        required = ", ".join(sorted(approval.approvers))
-        return ROLE_NOT_ALLOWED(roles=", ".join(sorted(caller.roles)) or "-", required=required)
-    return (
-        proposal_in_region(ctx, caller, judged.proposal)
-        or approval.may(ctx, caller, judged.thing, judged.proposal)
-        or judged.proposal.refusal_of_approval(caller)
-    )
+        return NOT_AN_APPROVER(required=", ".join(sorted(approval.approvers)))
+    return approval.may(ctx, caller, judged.thing, judged.proposal) or judged.proposal.refusal_of_approval(caller)
 
 
 @query(Act.PROPOSAL_LISTED, roles=set(ADMINISTRATORS), articles=_ARTICLES)

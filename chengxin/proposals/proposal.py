@@ -22,6 +22,11 @@ PROPOSAL_OUTDATED = precondition(
     "提案提出后情况已变化（{what}），请驳回后重新提出",
     "Since it was proposed this has changed: {what}. Reject the proposal and make a new one",
 )
+NOT_AN_APPROVER = forbidden(
+    "NOT_AN_APPROVER",
+    "该提案须由以下角色的人员批准：{required}",
+    "This proposal is approved by an officer who is: {required}",
+)
 FOUR_EYES = forbidden(
     "FOUR_EYES",
     "须由另一人批准：提案人与所涉本人均不得批准",

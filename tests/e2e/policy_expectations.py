@@ -31,15 +31,9 @@ CONFINED: dict[str, dict[Role, str]] = {
             ("organisation's region", "officer's"),
             ("organisation's new region", "officer's"),
             ("client's region", "officer's"),
-            ("new client's region", "officer's"),
-            ("proposal's region", "officer's"),
             ("officer's region", "caller's"),
-            ("new officer's region", "caller's"),
         )
     },
-    "in the officer's region; another officer proposed it, for another; the role supervisor takes a supervisor": (
-        dict.fromkeys(_OFFICERS, "OUTSIDE_REGION")
-    ),
 }
 # Faces whose use case finds this out itself, because it must read the thing.
 _FOUND_OUT: dict[str, dict[Role, str]] = {
@@ -56,6 +50,9 @@ def confined(row: dict[str, Any], role: Role) -> str:
     """The code for a caller in this role to whom the thing does not belong; empty when ownership does not matter."""
     if role not in row.get("roles", ()):
         return ""
+    # What an officer's power reaches is declared with it.
+    if role in _OFFICERS and row.get("power", {}).get("region") in ("own", "city"):
+        return "OUTSIDE_REGION"
     found = [CONFINED[c][role] for c in row["conditions"] if role in CONFINED.get(c, {})]
     return found[0] if found else _FOUND_OUT.get(row["face"], {}).get(role, "")
 

@@ -207,7 +207,9 @@ def _suspended(city: City, world: PolicyWorld) -> Iterator[Caller]:
     authority = world.caller(Role.AUTHORITY, world.owner)
     authority.post("/v1/identity/clients/youth_league/suspend")
     yield Caller(city.edge, lambda: token)
-    authority.post("/v1/identity/clients/youth_league/resume")
+    resumed = authority.post("/v1/identity/clients/youth_league/resume")
+    supervisor = world.caller(Role.SUPERVISOR, world.owner, sub="officer:second")
+    supervisor.post(f"/v1/identity/proposals/{resumed['proposal_id']}/approve")
 
 
 def _asked(city: City, row: dict[str, Any], caller: Caller) -> Iterator[str]:

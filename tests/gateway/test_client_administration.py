@@ -56,7 +56,7 @@ def test_who_proposed_a_grant_cannot_approve_it(gate: RunningGateway) -> None:
 
 def test_the_centre_operates_and_does_not_approve(gate: RunningGateway) -> None:
     proposal = propose(gate, register(gate), by="first")
-    assert decide(gate, proposal, "operator").body["code"] == "ROLE_NOT_ALLOWED"
+    assert decide(gate, proposal, "operator").body["code"] == "NOT_AN_APPROVER"
 
 
 def test_a_statutory_entitlement_takes_two(gate: RunningGateway) -> None:
