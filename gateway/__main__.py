@@ -108,13 +108,14 @@ def _readiness(
 ) -> "SuiteReadiness":
     """Returns the check of whether the gateway and the services behind it can serve."""
     from chengxin.feeds.quarantine import QUARANTINE
-    from chengxin.process.readiness import Readiness
+    from chengxin.process.readiness import ON_RECORD, Readiness
     from gateway.usecases.readiness import SuiteReadiness
 
     needs = {
         "store": ctx.store.ping,
         "signing_key": lambda: bool(ctx.keys.jwks()["keys"]),
         QUARANTINE: quarantine.is_empty,
+        ON_RECORD: relay.nothing_set_aside,
     }
     own = Readiness(needs, [relay], settings.lag_limit_seconds)
     return SuiteReadiness(own, _http_addresses(settings))

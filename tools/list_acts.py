@@ -20,7 +20,8 @@ _HEAD: Final = """<!-- made by `make docs` (tools/list_acts.py) -->
 Every query and every change is an audit event with one of these acts (Art. 31); what an event holds is in
 [audit-event.md](audit-event.md). A change commits with its event or not at all; an answer is given when its event is
 durable. A refusal is an event of the same act with the outcome `refused`; where an act says that it leaves no event,
-refusals still do.
+refusals still do. `details` are all that an event of the act may hold besides, with the kind of each; what is not of
+its kind is `withheld` (`chengxin/audit/details.py`).
 """
 
 
@@ -57,7 +58,14 @@ def _act(act: "Act", rules: "list[Rule]") -> str:
         kind = "changes something" if rule.changes else "answers a query"
         event = f"no event, because {rule.unrecorded}" if rule.unrecorded else kind
         lines[item(f"{roles}; Art. {', '.join(rule.articles)}; {event}", 2)] = None
-    return about + "".join(lines)
+    return about + "".join(lines) + _details(act)
+
+
+def _details(act: "Act") -> str:
+    from chengxin.audit.details import DETAILS
+
+    kinds = "; ".join(f"`{name}` ({kind.title})" for name, kind in DETAILS.get(act, {}).items())
+    return item(f"details: {kinds}", 2) if kinds else ""
 
 
 if __name__ == "__main__":

@@ -3,17 +3,18 @@
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import grpc
 import structlog
+from prometheus_client import Counter
 
-from chengxin.auth import request_context
+from chengxin.audit.event import REFUSED_OUTCOME, AuditEvent, refusal
 from chengxin.auth.principal import Principal
 from chengxin.bounds import own
-from chengxin.concurrency.coalescing import Coalescer
+from chengxin.concurrency.coalescing import Coalescer, Unanswered
 from chengxin.errors import AUDIT_UNAVAILABLE, Problem
 from chengxin.feeds.lag import MEASURED_EVERY_SECONDS, Lag, LagMeter
 from chengxin.feeds.quarantine import Quarantine
@@ -22,10 +23,8 @@ from chengxin.store import on_record
 from chengxin.store.database import Store, UnitOfWork
 from chengxin.store.deadlines import patience
 from chengxin.values.acts import Act
-from chengxin.values.canonical_json import canonical
 from chengxin.values.clock import Clock, rfc3339
 from chengxin.values.document import RawDocument
-from chengxin.values.ids import new_id
 from chengxin_api.audit.v1 import audit_pb2, audit_pb2_grpc
 
 log = structlog.get_logger()
@@ -39,10 +38,10 @@ _GROUP: Final = 500
 _COMPANY_SECONDS: Final = 0.003
 # How the audit service names an event of a call that it does not take.
 _ENTRY: Final = re.compile(r"entries\[([0-9]{1,9})\]")
-# The bytes of an event that the audit service takes; a longer one could never be delivered.
-EVENT_LIMIT: Final = 32 * 1024
-# An event names so many references of subjects, half of what it may hold, and says how many there were.
-_MOST_REFERENCES: Final = 500
+# How many events of queries that nobody got an answer to wait for the next event, some megabyte.
+_MOST_UNANSWERED: Final = 1_000
+# So many of them travel with a group.
+_UNANSWERED_A_GROUP: Final = 100
 
 Metadata = Callable[[], tuple[tuple[str, str], ...]]
 
@@ -62,51 +61,6 @@ own(
 )
 
 
-@dataclass(frozen=True)
-class AuditEvent:
-    """One query or modification by a named actor (Art. 31). Holds pseudonyms only, never a personal identifier."""
-
-    service: str
-    act: Act
-    actor: Principal
-    at: str
-    outcome: str = "ok"
-    subject_refs: Sequence[str] = ()
-    entries: Sequence[str] = ()
-    records: Sequence[str] = ()
-    details: dict[str, Any] = field(default_factory=dict)
-    event_id: str = field(default_factory=lambda: new_id("ev"))
-    request_id: str = field(default_factory=lambda: request_context.current().request_id)
-
-    def encode(self) -> bytes:
-        """The canonical JSON that becomes the leaf of the log (docs/audit-event.md).
-
-        Raises `ValueError` beyond 32 KiB, so that an act that cannot be put on record is not done.
-        """
-        event: dict[str, Any] = {
-            "v": 1,
-            "event_id": self.event_id,
-            "at": self.at,
-            "service": self.service,
-            "act": self.act,
-            "outcome": self.outcome,
-            "actor": self.actor.to_actor(),
-            "request_id": self.request_id,
-        }
-        for name in ("purpose", "legal_basis", "case_no", "consent_id"):
-            if value := getattr(self.actor, name):
-                event[name] = value
-        for name in ("subject_refs", "entries", "records"):
-            if values := getattr(self, name):
-                event[name] = list(values)
-        if self.details:
-            event["details"] = self.details
-        encoded = canonical(event)
-        if len(encoded) > EVENT_LIMIT:
-            raise ValueError(f"the audit event {self.act} has {len(encoded)} bytes, more than {EVENT_LIMIT}")
-        return encoded
-
-
 class AuditTrail:
     """Builds this service's events and makes those of queries and refusals durable before it returns."""
 
@@ -117,48 +71,64 @@ class AuditTrail:
         self._clock = clock
         # One group is sent at a time, while the next one gathers. Two at the same time would halve the groups.
         self._together = Coalescer(self._append, _GROUP, _COMPANY_SECONDS)
+        # The oldest fall out: the running log has told of them.
+        self._unanswered: deque[bytes] = deque(maxlen=_MOST_UNANSWERED)
 
     def event(self, act: Act, actor: Principal, **what: Any) -> AuditEvent:
-        """An event of this service, now. Keywords are fields of `AuditEvent`.
-
-        Of more than 500 references of subjects only the first 500 are named. Callers put those first by which subjects
-        ask for their events.
-        """
-        refs = what.get("subject_refs", ())
-        if len(refs) > _MOST_REFERENCES:
-            details = what.get("details", {}) | {"subject_refs": len(refs)}
-            what |= {"subject_refs": refs[:_MOST_REFERENCES], "details": details}
+        """An event of this service, now. Keywords are fields of `AuditEvent`."""
         return AuditEvent(self._service, act, actor, rfc3339(self._clock.now()), **what)
 
     def record(self, event: AuditEvent) -> AuditEvent:
-        """Waits until the event is durable in the audit service. Raises AUDIT_UNAVAILABLE: answer nothing then."""
+        """Waits until the event is durable in the audit service. Raises AUDIT_UNAVAILABLE: answer nothing then.
+
+        The event may be on record all the same, when the call broke off. Then another event says that nobody got an
+        answer; it travels with the next one of this service.
+        """
         try:
             seconds = min(_APPEND_SECONDS, max(_LEAST_SECONDS, patience()))
             problem = self._together.ask(event.encode(), seconds)
-        except TimeoutError:
+        except Unanswered:
             problem = AUDIT_UNAVAILABLE(retry_after=1)
+        except TimeoutError:
+            # It waited for its group, and was not sent.
+            raise AUDIT_UNAVAILABLE(retry_after=1) from None
         if problem is not None:
+            if problem.retry_after is not None:
+                self._unanswered.append(event.unanswered(rfc3339(self._clock.now())).encode())
+                _UNANSWERED.inc()
             raise problem
         on_record.enter(1)
         return event
 
-    def refused(self, act: Act, actor: Principal, problem: Problem) -> None:
-        """Puts a refusal on record. Raises AUDIT_UNAVAILABLE in its place when that cannot be done."""
-        self.record(self.event(act, actor, outcome="refused", details={"code": problem.code}))
+    def refused(self, act: Act, actor: Principal, problem: Problem, asked: Sequence[object] = ()) -> None:
+        """Puts a refusal on record, with the words by which the caller named what it asked for.
+
+        Raises AUDIT_UNAVAILABLE in its place when that cannot be done.
+        """
+        self.record(self.event(act, actor, outcome=REFUSED_OUTCOME, details=refusal(problem, asked)))
 
     def _append(self, group: Sequence[bytes], seconds: float) -> list[Problem | None]:
         """For each event of a group, why it is not on record; None when it is."""
+        # Only the leader of a group gets here, one at a time.
+        late = [self._unanswered.popleft() for _ in range(min(len(self._unanswered), _UNANSWERED_A_GROUP))]
+        problems = self._send([*late, *group], seconds)
+        again = [one for one, problem in zip(late, problems, strict=False) if problem and problem.retry_after]
+        self._unanswered.extendleft(reversed(again[: _MOST_UNANSWERED - len(self._unanswered)]))
+        return problems[len(late) :]
+
+    def _send(self, events: Sequence[bytes], seconds: float) -> list[Problem | None]:
         try:
-            self._stub.Append(audit_pb2.AppendRequest(entries=group), metadata=self._metadata(), timeout=seconds)
+            self._stub.Append(audit_pb2.AppendRequest(entries=events), metadata=self._metadata(), timeout=seconds)
         # After any error the callers that wait are refused.
         except Exception as e:
-            if _is_invalid(e) and len(group) > 1:
+            if _is_invalid(e) and len(events) > 1:
                 # One event that the log does not take must not fail those that only travel with it.
                 end = time.monotonic() + seconds
-                return [self._append([one], end - time.monotonic())[0] for one in group]
-            log.warning("audit append failed", events=len(group), reason=_reason(e))
-            return [AUDIT_UNAVAILABLE(retry_after=1) for _ in group]
-        return [None] * len(group)
+                return [self._send([one], end - time.monotonic())[0] for one in events]
+            log.warning("audit append failed", events=len(events), reason=_reason(e))
+            # What the log does not take, it does not take later either.
+            return [AUDIT_UNAVAILABLE(retry_after=None if _is_invalid(e) else 1) for _ in events]
+        return [None] * len(events)
 
 
 class Relay:
@@ -206,6 +176,10 @@ class Relay:
         """Begins in the background."""
         self._thread.start()
         self._meter.start()
+
+    def nothing_set_aside(self) -> bool:
+        """Whether the log has taken each event that was delivered. Raises `PyMongoError`."""
+        return not self._quarantine.rows(limit=1, feed=self._NAME)
 
     def lag(self) -> Lag:
         """How far the audit log is behind what is committed."""
@@ -279,3 +253,9 @@ def _refused(error: grpc.RpcError, numbers: list[int]) -> list[int]:
 
 def _reason(error: Exception) -> str:
     return f"{error.code().name}: {error.details()}" if isinstance(error, grpc.Call) else repr(error)
+
+
+_UNANSWERED = Counter(
+    "chengxin_audit_unanswered_total",
+    "Queries that were refused after their event was sent: it may be on the log as ok",
+)

@@ -1,5 +1,6 @@
 """Who is let in to a face: the token and the capacity are checked before anything the caller sent is read."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from chengxin.auth.access_tokens import Verifier
@@ -27,14 +28,16 @@ class Admission:
             raise UNAUTHENTICATED(reason="Authorization: Bearer <token> is missing")
         return self._verifier.verify(token)
 
-    def check(self, caller: Principal, view: Any) -> None:
+    def check(self, caller: Principal, view: Any, named: Sequence[object] = ()) -> None:
         """Raises ROLE_NOT_ALLOWED or STEP_UP_REQUIRED, and puts it on record, when the view's rule refuses the caller.
+
+        `named` are the words by which the address names what is asked for.
 
         Raises STORE_UNAVAILABLE while the store is silent.
         """
         declared: Rule | None = getattr(view, "rule", None)
         if declared is not None and (problem := wrong_capacity(declared, caller)) is not None:
-            self._audit.refused(declared.act, caller, problem)
+            self._audit.refused(declared.act, caller, problem, named)
             raise problem
         self._silence.must_be_over()
 

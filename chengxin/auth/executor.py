@@ -18,6 +18,18 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # Stands after the last part of an answer in parts.
 _END: Final = object()
+# The statuses of problems that say that this caller may not do this.
+_REFUSES: Final = (401, 403)
+# The parameters by which callers name the thing that a use case is about. No secret has such a name, and no text.
+NAMING: Final = frozenset(
+    {
+        *("client_id", "kid", "proposal_id", "representation_id", "username"),
+        *("draft_id", "entry_code", "event_id", "row_id"),
+        *("finding_id", "provider", "record_id", "submission_id"),
+        *("consent_id", "grantee", "number", "ref", "uscc"),
+        "objection_no",
+    }
+)
 
 
 def command(
@@ -115,10 +127,11 @@ def _execute(guarded: Any, ctx: Context, caller: Principal, args: tuple[Any, ...
     declared: Rule = guarded.rule
     problem = wrong_capacity(declared, caller) or _refusal_by_condition(declared, ctx, caller, args, kwargs)
     if problem is not None:
-        ctx.audit.refused(declared.act, caller, problem)
+        ctx.audit.refused(declared.act, caller, problem, _named(guarded, args, kwargs))
         raise problem
     permit = functools.partial(declared.permission, ctx, caller) if declared.permission is not None else None
     with _accounted(declared, ctx, caller, account(declared.act, changes=declared.changes, permit=permit)) as run:
+        run.arguments = functools.partial(_named, guarded, args, kwargs)
         answer = guarded.__wrapped__(ctx, caller, *args, **kwargs)
         if inspect.isgenerator(answer):
             return _released(cast(Generator[Any, Any, Any], answer), run, declared, ctx, caller)
@@ -135,9 +148,30 @@ def _accounted(
         try:
             yield run
         except Problem as problem:
-            if problem is run.refusal:
-                ctx.audit.refused(declared.act, caller, problem)
+            if _is_refusal(problem, declared, run):
+                ctx.audit.refused(declared.act, caller, problem, (*run.asked, *run.arguments()))
             raise
+
+
+def _is_refusal(problem: Problem, declared: Rule, run: Account) -> bool:
+    """Whether a problem refuses the caller, and is not on record: one of the rule's permission, or, of a use case that
+    has put nothing on record, that the caller may not do this or that there is no such thing.
+
+    Who tries out names of things is told of each that there is none. What the rule says is open to all without an event
+    names nothing that is kept from anybody.
+    """
+    if problem is run.refusal:
+        return True
+    return not run.events and (
+        problem.type.status in _REFUSES or (problem.type.status == 404 and not declared.unrecorded)
+    )
+
+
+def _named(guarded: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[object]:
+    """The words by which the caller of a use case named what it asked for."""
+    names = list(inspect.signature(guarded.__wrapped__).parameters)[2:]
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    return [value for name, value in given.items() if name in NAMING]
 
 
 def _must_be_releasable(declared: Rule, run: Account) -> None:

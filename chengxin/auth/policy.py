@@ -21,7 +21,7 @@ class PowerNotDeclared(TypeError):
 class Refusals(Protocol):
     """Puts refusals on record."""
 
-    def refused(self, act: Act, actor: Principal, problem: Problem) -> None: ...
+    def refused(self, act: Act, actor: Principal, problem: Problem, asked: Sequence[object] = ()) -> None: ...
 
 
 class Context(Protocol):

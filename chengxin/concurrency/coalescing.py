@@ -1,5 +1,6 @@
 """Does work once for all simultaneous callers when it costs much the same for one as for many (decision 29)."""
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -11,17 +12,25 @@ Answer = TypeVar("Answer")
 
 # The time for a caller that has none left: the driver takes 0 to mean no limit.
 _LEAST_SECONDS: Final = 0.001
+# More callers than this wait only when nothing is answered; then the next one is told so at once.
+_MOST_WAITING: Final = 4_096
+
+
+class Unanswered(TimeoutError):
+    """The work on a request began, and its caller waited no longer: it may be done or not."""
 
 
 class _Call(Generic[Request, Answer]):
     """One caller's request, and its answer."""
 
-    __slots__ = ("answer", "deadline", "error", "leads", "request", "woken")
+    __slots__ = ("answer", "begun", "deadline", "error", "leads", "request", "woken")
 
     def __init__(self, request: Request, deadline: float) -> None:
         self.request = request
         # Until when the caller waits, in seconds of the monotonic clock.
         self.deadline = deadline
+        # Whether the work on it has begun.
+        self.begun = False
         self.answer: Answer | None = None
         # Stays until the answer comes: a caller that wakes after its leader left the group has none.
         self.error: Exception | None = RuntimeError("the group was left without an answer")
@@ -38,15 +47,22 @@ class Coalescer(Generic[Request, Answer]):
     many again: callers that came at the same time mostly come back at the same time.
     """
 
-    def __init__(self, work: Callable[[Sequence[Request], float], Sequence[Answer]], most: int, company: float) -> None:
+    def __init__(
+        self,
+        work: Callable[[Sequence[Request], float], Sequence[Answer]],
+        most: int,
+        company: float,
+        most_waiting: int = _MOST_WAITING,
+    ) -> None:
         """Sets the work and its bounds.
 
         `work(group, seconds)` answers each of at most `most` requests within `seconds`. `company` is the longest time,
-        in seconds, that a leader waits for a group as large as the previous one.
+        in seconds, that a leader waits for a group as large as the previous one. At most `most_waiting` callers wait.
         """
         self._work = work
         self._most = most
         self._company = company
+        self._most_waiting = most_waiting
         self._waiting: list[_Call[Request, Answer]] = []
         self._led = False
         self._previous_size = 1
@@ -56,11 +72,19 @@ class Coalescer(Generic[Request, Answer]):
         self._wanted = most
 
     def ask(self, asked: Request, seconds: float) -> Answer:
-        """The answer of the work. Raises what the work raised, and `TimeoutError`: then the work may be done or not."""
+        """The answer of the work.
+
+        Raises what the work raised; `TimeoutError` when the work on the request was not begun in time and is not done,
+        or when too many wait; `Unanswered` when it was begun.
+        """
         call: _Call[Request, Answer] = _Call(asked, time.monotonic() + seconds)
         with self._lock:
+            if len(self._waiting) >= self._most_waiting:
+                raise TimeoutError
             self._waiting.append(call)
-            call.leads, self._led = not self._led, True
+            # Whoever is alone is not made to wait, and has at least tried.
+            call.leads = call.begun = not self._led
+            self._led = True
             if len(self._waiting) >= self._wanted:
                 self._enough.notify()
         if not call.leads and not call.woken.acquire(timeout=max(seconds, 0)):
@@ -75,13 +99,18 @@ class Coalescer(Generic[Request, Answer]):
         with self._lock:
             # Unless this caller became the leader at this very moment.
             if not call.leads:
-                if call in self._waiting:
-                    self._waiting.remove(call)
+                if call.begun:
+                    raise Unanswered
+                self._waiting.remove(call)
                 raise TimeoutError
 
     def _lead(self, leader: _Call[Request, Answer]) -> None:
         group = self._gather(leader)
+        if not leader.begun:
+            leader.error = TimeoutError()
         try:
+            if not group:
+                return
             # The work runs in a context of its own, because it belongs to no single request.
             seconds_left = max(max(call.deadline for call in group) - time.monotonic(), _LEAST_SECONDS)
             answers = Context().run(self._work, [call.request for call in group], seconds_left)
@@ -100,8 +129,13 @@ class Coalescer(Generic[Request, Answer]):
                 self._enough.wait_for(lambda: len(self._waiting) >= self._previous_size, self._company)
                 self._wanted = self._most
             self._waiting.remove(leader)
-            group = [leader, *self._waiting[: self._most - 1]]
-            del self._waiting[: self._most - 1]
+            now = time.monotonic()
+            # What its caller has given up, or is about to, is not begun: that caller takes it away when it wakes.
+            alive = (call for call in (leader, *self._waiting) if call.begun or call.deadline > now)
+            group = list(itertools.islice(alive, self._most))
+            for call in group:
+                call.begun = True
+            self._waiting = [call for call in self._waiting if not call.begun]
             self._previous_size = len(group)
             return group
 

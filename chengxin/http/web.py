@@ -229,7 +229,8 @@ def bare_app(name: str, admission: Admission | None) -> OpenAPI:
                 raise UNAUTHENTICATED(reason="this app only describes itself")
             caller = admission.verify(given("HTTP_AUTHORIZATION", ""))
             request_context.begin(replace(asked, principal=caller))
-            admission.check(caller, app.view_functions[request.endpoint or ""])
+            named = tuple((request.view_args or {}).values())
+            admission.check(caller, app.view_functions[request.endpoint or ""], named)
         _must_be_json()
 
     @app.teardown_request
@@ -316,7 +317,9 @@ def _foreseen(error: Exception) -> Problem:
             return TOO_LARGE(limit=request.max_content_length or "-")
         if error.code is not None and 400 <= error.code < 500:
             return INPUT_INVALID(fields=[FieldError("", "http", error.description or error.name)])
-    log.exception("unexpected error", path=request.path, error=repr(error)[:200])
+    # The route and not the address, where somebody may have typed a name.
+    route = request.url_rule.rule if request.url_rule else "-"
+    log.exception("unexpected error", route=route, error=repr(error)[:200])
     return INTERNAL()
 
 

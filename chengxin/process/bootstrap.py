@@ -16,7 +16,7 @@ from chengxin.feeds.quarantine import QUARANTINE, Quarantine, QuarantineRetrier
 from chengxin.feeds.splitting import FeedParts
 from chengxin.grpc.rpc import make_channel
 from chengxin.process.operations import Operations
-from chengxin.process.readiness import ALL_CHANGES, FollowedFeed, Readiness, head_of
+from chengxin.process.readiness import ALL_CHANGES, ON_RECORD, FollowedFeed, Readiness, head_of
 from chengxin.process.settings import Settings
 from chengxin.store.database import FeedHead, OutboxRow, Store, UnitOfWork
 from chengxin.values.clock import Clock, SystemClock
@@ -113,8 +113,8 @@ class WiredService:
     ) -> Readiness:
         """What the service reports of itself.
 
-        It needs its store, a token of its own, its feeds, and `more`. It also reports whether anything is set aside,
-        how far it is behind, and to its followers how far each stream is: that of all changes, and each of `streams`,
+        It needs its store, a token of its own, its feeds, and `more`. It also reports whether anything is set aside
+        (an audit event that is makes it unready), how far it is behind, and to its followers how far each stream is: that of all changes, and each of `streams`,
         by its name with the function that picks the rows that its followers get.
         """
         pickers = {ALL_CHANGES: lambda row: row.changes, **(streams or {})}
@@ -124,6 +124,7 @@ class WiredService:
                 "token": self.tokens.token,
                 **{feed.name: partial(getattr, feed, "connected") for feed in feeds},
                 QUARANTINE: self.quarantine.is_empty,
+                ON_RECORD: self.relay.nothing_set_aside,
                 **(more or {}),
             },
             [self.relay, *feeds],

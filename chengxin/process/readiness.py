@@ -17,6 +17,8 @@ from chengxin.store.database import FeedHead
 _ANSWER_SECONDS: Final = 2.5
 # Where a service reports how far its streams are, and its name of the stream with all its changes.
 HEAD_ADDRESS: Final = "/feedz"
+# The need that no audit event is set aside: until it is delivered, something that was done is not on record (Art. 31).
+ON_RECORD: Final = "on_record"
 ALL_CHANGES: Final = "changes"
 
 own(
@@ -117,7 +119,7 @@ def is_ready(state: Mapping[str, Any]) -> bool:
     """Whether a service has all that it needs.
 
     A lag, and rows that are set aside, are reported and leave the service ready: clients still get all that they do not
-    concern.
+    concern. An audit event that is set aside (`ON_RECORD`) does not.
     """
     return all(has for name, has in state.items() if name not in ("lag", QUARANTINE))
 

@@ -6,8 +6,9 @@ import logging
 import os
 import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import util
 from pathlib import Path
@@ -19,8 +20,10 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
+from chengxin.audit.kinds import WITHHELD
 from chengxin.bounds import bound
 from chengxin.process import stop_signals
+from chengxin.values.personal_numbers import holds_personal_number
 
 # A worker that has not ended after so many seconds is killed.
 _STOP_SECONDS = 8
@@ -29,6 +32,9 @@ _ALLOCATIONS = 50_000
 # How much of a traceback is logged: characters of a line, and how many of the last lines.
 _LONGEST_LINE = 200
 _MOST_LINES = 100
+# What log lines hold that no caller chose: it is looked at no further.
+_MADE = ("timestamp", "level", "service")
+_PLAIN = (bool, int, float, type(None))
 
 bound(
     __name__,
@@ -141,19 +147,53 @@ def die_with_parent(parent: int) -> None:
 def _format_traceback(exc_info: tuple[type[BaseException], BaseException, TracebackType | None]) -> str:
     # A store's message about a failed write ends with the document: the log must hold neither its megabytes nor its
     # content.
-    lines = "".join(traceback.format_exception(*exc_info)).splitlines()
-    return "\n".join(line[:_LONGEST_LINE] for line in lines[-_MOST_LINES:])
+    return _bounded("".join(traceback.format_exception(*exc_info)))
+
+
+def _bounded(text: str) -> str:
+    """The last lines of a text, without what a line has too much, and without lines that hold a number of a person."""
+    lines = (line[:_LONGEST_LINE] for line in text.splitlines()[-_MOST_LINES:])
+    kept = "\n".join(WITHHELD if holds_personal_number(line) else line for line in lines)
+    # A number may go on in the next line.
+    return WITHHELD if holds_personal_number(kept) else kept
+
+
+def _withhold(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The one place through which each log line goes: no value of it holds a number of a person."""
+    return {
+        key: value if key in _MADE or isinstance(value, _PLAIN) else _bounded(str(value))
+        for key, value in event.items()
+    }
+
+
+class _LibraryLines(logging.Formatter):
+    """Lines of libraries (gRPC, Granian, the driver), which know nothing of this."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _bounded(super().format(record))
+
+
+def _log_uncaught(exc_info: tuple[type[BaseException], BaseException, TracebackType | None]) -> None:
+    if not issubclass(exc_info[0], KeyboardInterrupt):
+        structlog.get_logger().error("uncaught error", exc_info=exc_info)
 
 
 def configure_logging(service: str) -> None:
-    """Logs one JSON object a line to standard error. No log line may hold a personal identifier."""
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    """Logs one JSON object a line to standard error. No log line holds a number that stands for a person."""
+    lines = logging.StreamHandler(sys.stderr)
+    lines.setFormatter(_LibraryLines("%(message)s"))
+    logging.basicConfig(handlers=[lines], level=logging.WARNING)
+    sys.excepthook = lambda kind, error, trace: _log_uncaught((kind, error, trace))
+    threading.excepthook = lambda args: (
+        args.exc_value and _log_uncaught((args.exc_type, args.exc_value, args.exc_traceback))
+    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.ExceptionRenderer(_format_traceback),
+            _withhold,
             structlog.processors.EventRenamer("message"),
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],

@@ -107,7 +107,8 @@ def propose(
     now = ctx.clock.now()
     proposal = Proposal(new_id("prop"), act, target, region, asked, caller.sub, now, for_whom)
     ctx.proposals.save(proposal, unit)
-    details = {"proposal_id": proposal.proposal_id, "act": act, "target": target, "asked": dict(asked)}
+    told = {name: value for name, value in asked.items() if value is not None}
+    details = {"proposal_id": proposal.proposal_id, "act": act, "target": target, "asked": told}
     event = ctx.audit.event(Act.PROPOSAL_MADE, caller, subject_refs=subject_refs, details=details)
     unit.record(event.encode())
     return proposal

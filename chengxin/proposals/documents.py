@@ -1,5 +1,6 @@
 """The proposals that a service keeps, in its own store."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mongoengine import DateTimeField, Document, StringField
@@ -9,8 +10,7 @@ from chengxin.proposals.proposal import Proposal
 from chengxin.store.database import Store, UnitOfWork
 from chengxin.store.documents import ObjectField
 from chengxin.values.acts import Act
-from chengxin.values.canonical_json import canonical
-from chengxin.values.ids import names_identity_number
+from chengxin.values.personal_numbers import holds_personal_number
 
 
 class ProposalRow(Document):
@@ -50,9 +50,9 @@ class Proposals:
         return [_from_row(row) for row in self._rows.find(query, [("_id", -1)], limit)]
 
     def save(self, proposal: Proposal, unit: UnitOfWork) -> None:
-        """Creates or replaces a proposal. Raises `ValueError` for one that names an identity number."""
-        if names_identity_number(canonical(dict(proposal.asked)).decode()):
-            raise ValueError(f"a proposal of {proposal.act} names an identity number; use a pseudonym")
+        """Creates or replaces a proposal. Raises `ValueError` for one that holds the number of a person."""
+        if any(holds_personal_number(text) for text in _texts(proposal.asked)):
+            raise ValueError(f"a proposal of {proposal.act} holds the number of a person; use a pseudonym")
         row = ProposalRow(
             proposal_id=proposal.proposal_id,
             act=proposal.act.value,
@@ -83,3 +83,12 @@ def _from_row(row: ProposalRow) -> Proposal:
         row.decided_by,
         row.decided_at,
     )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from (text for each in value.values() for text in _texts(each))
+    elif isinstance(value, Sequence):
+        yield from (text for each in value for text in _texts(each))

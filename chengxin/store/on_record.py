@@ -5,7 +5,7 @@ made durable. Work outside of use cases (projections, relays, background jobs) h
 is on record.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -53,6 +53,9 @@ class Account:
     is_authorised: bool = False
     # Why the caller was refused; the executor puts it on record.
     refusal: Problem | None = None
+    # The words by which the caller named the resource that it was refused, and those among the arguments.
+    asked: tuple[str, ...] = ()
+    arguments: Callable[[], Iterable[object]] = tuple
 
 
 _running: Final[ContextVar[Account | None]] = ContextVar("account", default=None)
@@ -120,7 +123,7 @@ def authorise(resource: T | None, *named: str) -> T:
         if run.permit is None:
             raise NotAuthorised(f"{run.act}: its rule does not say who may act on what is loaded (`may=`)")
         if (problem := run.permit(resource, *named)) is not None:
-            run.refusal = problem
+            run.refusal, run.asked = problem, named
             raise problem
         run.is_authorised = True
     if resource is None:

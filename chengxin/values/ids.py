@@ -21,8 +21,6 @@ _SORTABLE_PAIRS: Final = _pairs_of("0123456789abcdefghijklmnopqrstuv")
 _SHIFTS: Final = range(120, -1, -10)
 
 _SUBJECT_REF = re.compile(r"s_[a-z2-7]{26}\Z")
-# Region, date of birth, sequence, check digit. A digest may have as many digits in a row, hardly with a date.
-_IDENTITY_NUMBER = re.compile(r"(?<!\d)\d{6}(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx](?!\d)")
 
 # The form of the objection service's case numbers.
 _OBJECTION_NO = re.compile(r"YY-20\d{6}-\d{4,9}\Z", re.ASCII)
@@ -36,11 +34,6 @@ def is_subject_ref(text: str) -> bool:
 def is_objection_no(text: str) -> bool:
     """Whether a text has the form of an objection's number, `YY-20261124-0001`; the objection need not exist."""
     return bool(_OBJECTION_NO.match(text))
-
-
-def names_identity_number(text: str) -> bool:
-    """Whether a text that a person chose, and that goes on record, holds something like an identity number."""
-    return bool(_IDENTITY_NUMBER.search(text))
 
 
 def new_id(prefix: str) -> str:

@@ -21,6 +21,7 @@ import urllib3
 from chengxin.auth.tls import Trust, pool
 from chengxin.feeds.quarantine import QUARANTINE
 from chengxin.process import stop_signals
+from chengxin.process.readiness import ON_RECORD
 from chengxin_cli.suite import stores
 from chengxin_cli.suite.edge_tls import TRUST_VARIABLES, trust_of_edges
 from chengxin_cli.suite.home import (
@@ -41,6 +42,8 @@ _READINESS_SECONDS: Final = 10
 # What is missing of a gateway that does not answer at all, and what it says of a service that does not.
 _ANSWER: Final = "answer"
 _REACHABLE: Final = "reachable"
+# What is set aside is tried again by the suite that runs, and by its officers.
+_NOT_AWAITED: Final = (QUARANTINE, ON_RECORD)
 # What disclosure makes from the feeds before it answers queries. In a large city this takes an hour the first time;
 # everything else works meanwhile, and the stores must be watched.
 _MADE_ANEW: Final = {("disclosure", "views"), ("disclosure", "search")}
@@ -297,7 +300,7 @@ def _describe_needs(home: Home, supervision: Supervision, missing: set[tuple[str
 
 def _find_missing_needs(report: dict[str, dict[str, Any]]) -> set[tuple[str, str]]:
     needs = ((service, need, is_met) for service, state in report.items() for need, is_met in state.items())
-    return {(service, need) for service, need, is_met in needs if is_met is False and need != QUARANTINE}
+    return {(service, need) for service, need, is_met in needs if is_met is False and need not in _NOT_AWAITED}
 
 
 def _greet(home: Home, base: str, grpc_port: int, demo: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from chengxin.auth.principal import Role
 from chengxin.errors import conflict, forbidden, invalid, not_found, precondition
 from chengxin.values.jwk import thumbprint
+from chengxin.values.personal_numbers import holds_personal_number
 from gateway.domain.clients_and_officers import Agreement, Client, Officer, client_roles_fault, duties_fault
 
 CLIENT_UNKNOWN = not_found("CLIENT_UNKNOWN", "没有客户端 {client_id}", "There is no client {client_id}")
@@ -84,6 +85,9 @@ class Grants:
 
     def client_fault(self) -> str | None:
         """Returns why a client may not hold these grants, or None. One without roles is allowed, but can do nothing."""
+        words = (*self.legal_bases, *(word for a in self.agreements for word in (a.purpose, a.number)))
+        if any(holds_personal_number(word) for word in words):
+            return "purposes, agreements and legal bases go on record and hold no identity or telephone number"
         if not self.roles:
             return None
         if fault := client_roles_fault(self.roles):

@@ -11,7 +11,7 @@ import structlog
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chengxin.audit.trail import AuditEvent
+from chengxin.audit.event import AuditEvent
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.revocation import Revocation
 from chengxin.concurrency.periodic_task import PeriodicTask

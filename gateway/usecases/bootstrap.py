@@ -2,20 +2,22 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import jwt
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from chengxin.audit.trail import AuditEvent
+from chengxin.audit.event import AuditEvent
 from chengxin.auth.principal import Principal, Role
 from chengxin.store.database import UnitOfWork
 from chengxin.values.acts import Act
 from chengxin.values.clock import Clock, rfc3339
 from chengxin.values.ids import SubjectKey
 from chengxin.values.jwk import thumbprint
+from chengxin.values.personal_numbers import holds_personal_number
 from gateway.domain.clients_and_officers import (
     Agreement,
     Citizen,
@@ -27,6 +29,8 @@ from gateway.domain.clients_and_officers import (
 )
 from gateway.store.accounts import Accounts
 from gateway.store.passwords import Passwords
+
+_KEY_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,80}\Z")
 
 OPERATOR = Principal("operator", frozenset(), acr="local")
 
@@ -130,7 +134,11 @@ def usable_jwk(jwk: Mapping[str, Any]) -> dict[str, str]:
     except jwt.PyJWTError as e:
         raise ValueError(f"not a usable key: {e}") from None
     kept = {name: str(jwk[name]) for name in ("kty", "crv", "x", "y", "alg", "use") if name in jwk}
-    return kept | {"kid": str(jwk.get("kid") or thumbprint(kept))}
+    kid = str(jwk.get("kid") or thumbprint(kept))
+    # It goes on record.
+    if not _KEY_ID.match(kid) or holds_personal_number(kid):
+        raise ValueError("kid must be 1 to 80 of A-Z, a-z, 0-9, '_', '.', ':', '-', and hold no number of a person")
+    return kept | {"kid": kid}
 
 
 def load(file: AccountsFile, accounts: Accounts, subject_key: SubjectKey, passwords: Passwords, clock: Clock) -> int:

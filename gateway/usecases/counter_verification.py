@@ -23,6 +23,7 @@ from chengxin.values.canonical_json import canonical
 from chengxin.values.clock import rfc3339
 from chengxin.values.identifiers import is_uscc
 from chengxin.values.ids import new_id
+from chengxin.values.personal_numbers import holds_personal_number
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import Citizen
 from gateway.store.signing_keys import IssuedToken
@@ -128,6 +129,9 @@ def record_representation(
     if not is_uscc(asked.uscc):
         message = "统一社会信用代码不正确，请核对 / this is no unified social credit code; check it"
         raise INPUT_INVALID(fields=[FieldError("uscc", "uscc", message)])
+    if holds_personal_number(asked.authorization):
+        message = "授权书编号不得含有身份证号或电话号码 / the number of the authorization holds a person's number"
+        raise INPUT_INVALID(fields=[FieldError("authorization", "personal_number", message)])
     if asked.capacity == "agent":
         _require_authorization(asked, ctx.clock.today())
     wanted = {

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import jwt
 
-from chengxin.audit.trail import AuditEvent
+from chengxin.audit.event import AuditEvent
 from chengxin.auth.access_tokens import ASSERTION_TYPE, TOKEN_EXCHANGE
 from chengxin.auth.executor import open_command
 from chengxin.auth.principal import Principal, Role

@@ -9,7 +9,8 @@ from typing import Any, Final
 import structlog
 from pymongo.errors import PyMongoError
 
-from chengxin.audit.trail import AuditEvent, AuditTrail
+from chengxin.audit.event import AuditEvent
+from chengxin.audit.trail import AuditTrail
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import ROLE_NOT_ALLOWED, Problem, not_found
 from chengxin.store.database import UnitOfWork

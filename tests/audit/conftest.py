@@ -5,15 +5,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from werkzeug.test import TestResponse
 
-from chengxin.audit.trail import AuditEvent
+from chengxin.audit.event import AuditEvent
 from chengxin.auth.admission import Admission
 from chengxin.auth.principal import Principal, Role
 from chengxin.grpc.rpc import make_channel, make_server
 from chengxin.store.database import Store
+from chengxin.values.canonical_json import canonical
 from chengxin.values.clock import FixedClock, rfc3339
 from chengxin.values.ids import new_id
 from chengxin_api.audit.v1 import audit_pb2, audit_pb2_grpc
@@ -33,7 +35,10 @@ INTERVAL = 0.05
 def an_event(act: str = "record.queried.own", service: str = "disclosure", **what: Any) -> bytes:
     """An event as a service encodes it."""
     actor = what.pop("actor", Principal("s_" + "a" * 26, frozenset({Role.SUBJECT})))
-    return AuditEvent(service, act, actor, what.pop("at", rfc3339(NOW)), **what).encode()
+    # The log takes any details; which an act has, those who make its events know.
+    details = what.pop("details", {})
+    event = msgspec.json.decode(AuditEvent(service, act, actor, what.pop("at", rfc3339(NOW)), **what).encode())
+    return canonical(event | ({"details": details} if details else {}))
 
 
 @dataclass

@@ -26,8 +26,12 @@ def test_only_services_append_and_only_their_own(audit: RunningAudit) -> None:
     problem = refusal(audit, [an_event(), b'{"v":1}', an_event() + b" "])
     assert problem.code == "INPUT_INVALID"
     assert [f.field for f in problem.fields] == ["entries[1].event_id", "entries[2]"]
-    # Nothing of a refused call is on the log, but the refusal of the supervisor is.
-    assert [json.loads(logged.entry)["act"] for logged in audit.entries()] == ["audit.appended"]
+    # Nothing of a refused call is on the log, but the two refusals are.
+    found = [json.loads(logged.entry) for logged in audit.entries()]
+    assert [(e["act"], e["details"]["code"]) for e in found] == [
+        ("audit.appended", "ROLE_NOT_ALLOWED"),
+        ("audit.appended", "EVENT_OF_ANOTHER_SERVICE"),
+    ]
 
 
 def test_positions_that_cannot_be(audit: RunningAudit) -> None:

@@ -109,7 +109,7 @@ def test_who_asks_for_a_draft_that_is_not_there_is_on_record(
         refused = asked()
         assert (act, refused.status_code, refused.json["code"]) == (act, 404, "DRAFT_UNKNOWN")
         [event] = catalog.audit.of(act)
-        assert (event["outcome"], event["details"]) == ("refused", {"code": "DRAFT_UNKNOWN"})
+        assert (event["outcome"], event["details"]) == ("refused", {"code": "DRAFT_UNKNOWN", "asked": ["draft_x"]})
 
 
 def test_a_repeat_is_judged_by_the_draft_as_it_is_now(

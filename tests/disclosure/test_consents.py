@@ -100,7 +100,7 @@ def test_only_the_subject_takes_it_back(lending: RunningDisclosure) -> None:
     stranger = lending.caller("subject", sub="s_stranger")
     assert stranger.delete(f"/v1/me/consents/{consent_id}").json["code"] == "CONSENT_ABSENT"
     [event] = lending.audit.of("consent.withdrawn")
-    assert (event["outcome"], event["details"]) == ("refused", {"code": "CONSENT_ABSENT"})
+    assert (event["outcome"], event["details"]) == ("refused", {"code": "CONSENT_ABSENT", "asked": [consent_id]})
     assert stranger.get("/v1/me/consents").json["consents"] == []
     assert asked(lending, consent_id).status_code == 200
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chengxin.audit.trail import AuditEvent, AuditTrail
+from chengxin.audit.event import AuditEvent
+from chengxin.audit.trail import AuditTrail
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.revocation import Revocations
 from chengxin.store import on_record

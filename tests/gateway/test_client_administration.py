@@ -48,7 +48,10 @@ def test_who_proposed_a_grant_cannot_approve_it(gate: RunningGateway) -> None:
     proposal = propose(gate, register(gate), by="first")
     refused = decide(gate, proposal, "first")
     assert (refused.status, refused.body["code"]) == (403, "FOUR_EYES")
-    assert event_of(gate, "proposal.approved", refused, "refused")["details"] == {"code": "FOUR_EYES"}
+    assert event_of(gate, "proposal.approved", refused, "refused")["details"] == {
+        "code": "FOUR_EYES",
+        "asked": [proposal],
+    }
     # The proposer may withdraw it; then it cannot be approved.
     assert decide(gate, proposal, "first", "reject").body["state"] == "rejected"
     assert decide(gate, proposal, "second").body["code"] == "PROPOSAL_DECIDED"

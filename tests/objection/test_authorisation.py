@@ -66,7 +66,7 @@ def test_another_partys_case_is_refused_on_each_route_and_that_is_on_record(city
     path = path.replace("<objection_no>", number).replace("<int:number>", "1")
     answer = caller.get(path) if method == "GET" else caller.post(path, ROUTES[face])
     assert (answer.status_code, answer.json["code"]) == (404, "OBJECTION_UNKNOWN")
-    must_be_refused_on_record(city, row["act"])
+    must_be_refused_on_record(city, row["act"], number)
     assert stored(city) == before
 
 
@@ -80,13 +80,13 @@ def test_another_providers_task_is_refused_over_grpc_and_that_is_on_record(city:
     with pytest.raises(grpc.RpcError) as refused:
         getattr(city.stub, method)(request, metadata=city.metadata("provider", org=OTHER_ORGAN))
     assert Problem.from_rpc(refused.value).code == "OBJECTION_UNKNOWN"
-    must_be_refused_on_record(city, ACTS[f"chengxin.objection.v1.ObjectionService/{method}"])
+    must_be_refused_on_record(city, ACTS[f"chengxin.objection.v1.ObjectionService/{method}"], number)
     assert stored(city) == before
 
 
-def must_be_refused_on_record(city: RunningObjection, act: str) -> None:
+def must_be_refused_on_record(city: RunningObjection, act: str, number: str) -> None:
     refused = [event for event in city.audit.of(act) if event["outcome"] == "refused"]
-    assert [event["details"] for event in refused] == [{"code": "OBJECTION_UNKNOWN"}]
+    assert [event["details"] for event in refused] == [{"code": "OBJECTION_UNKNOWN", "asked": [number]}]
 
 
 def test_attachments_to_anothers_case_are_not_even_looked_at(city: RunningObjection) -> None:
@@ -123,7 +123,7 @@ def test_a_task_that_is_the_providers_no_longer_is_refused_though_it_was_shown(
     change(city, number)
     answer = city.regulator.post(f"/v1/objections/{number}/answer", {"finding": "wrong"})
     assert (answer.status_code, answer.json["code"]) == (404, "OBJECTION_UNKNOWN")
-    must_be_refused_on_record(city, "task.answered")
+    must_be_refused_on_record(city, "task.answered", number)
 
 
 def test_a_repeat_does_not_get_the_answer_of_when_the_task_was_the_providers(city: RunningObjection) -> None:
@@ -133,7 +133,7 @@ def test_a_repeat_does_not_get_the_answer_of_when_the_task_was_the_providers(cit
     reassign(city, number)
     repeated = city.regulator.post(path, {"finding": "wrong"}, **key)
     assert (repeated.status_code, repeated.json["code"]) == (404, "OBJECTION_UNKNOWN")
-    must_be_refused_on_record(city, "task.answered")
+    must_be_refused_on_record(city, "task.answered", number)
 
 
 class InterruptedClock(FixedClock):
@@ -164,7 +164,7 @@ def test_a_case_that_changes_while_it_is_acted_on_is_judged_again(city: RunningO
     with pytest.raises(Problem, match="OBJECTION_UNKNOWN"):
         provider.answer(ctx, caller, number, ProviderFinding.WRONG, "", ActRequest())
     assert changes == [number]
-    must_be_refused_on_record(city, "task.answered")
+    must_be_refused_on_record(city, "task.answered", number)
     assert stored(city)["answer"] == ""
 
 

@@ -13,7 +13,7 @@ from tests.support import until
 def test_only_the_subject_of_a_record_objects_to_it(city: RunningObjection) -> None:
     refused = city.li_na.files()
     assert (refused.status_code, refused.json["code"]) == (403, "NOT_YOUR_RECORD")
-    assert city.event("objection.filed")["details"] == {"code": "NOT_YOUR_RECORD"}
+    assert city.event("objection.filed")["details"] == {"code": "NOT_YOUR_RECORD", "asked": [RECORD]}
     assert city.company.get("/v1/me/objections").json["objections"] == []
 
 

@@ -187,4 +187,5 @@ def test_before_the_rules_have_arrived_nothing_is_filed(city: RunningObjection) 
 def test_the_readiness_names_both_feeds(city: RunningObjection) -> None:
     ready = until(lambda: (r := city.caller("public").get("/readyz")).status_code == 200 and r.json, "ready")
     assert ready.pop("lag")["consumers"].keys() == {"relay.audit", "feed.catalog", "feed.ingest"}
-    assert ready == {"store": True, "token": True, "feed.catalog": True, "feed.ingest": True, "quarantine": True}
+    needs = ("store", "token", "feed.catalog", "feed.ingest", "quarantine", "on_record")
+    assert ready == dict.fromkeys(needs, True)

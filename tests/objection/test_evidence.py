@@ -40,7 +40,9 @@ def test_what_is_attached_is_read_as_it_was(city: RunningObjection, data: bytes,
     [told] = city.centre.get(f"/v1/objections/{number}").json["evidence"]
     assert told["sha256"] == hashlib.sha256(data).hexdigest()
     assert (told["number"], told["name"], told["size"]) == (1, "证据 1.bin", len(data))
-    assert city.event("evidence.read")["details"]["sha256"] == told["sha256"]
+    read, absent = city.audit.of("evidence.read")
+    assert read["details"]["sha256"] == told["sha256"]
+    assert (absent["outcome"], absent["details"]["code"]) == ("refused", "OBJECTION_UNKNOWN")
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,11 @@ ACTS_TOLD: Final[Mapping[str, tuple[str, str]]] = {
 }
 # Acts by which somebody can act in the subject's name: the officer who did them is named.
 NAMED: Final = frozenset({Act.COUNTER_CODE_ISSUED, Act.REPRESENTATION_RECORDED, Act.REPRESENTATION_ENDED})
-_QUERY: Final = ("查询了您的记录", "looked at your records")
-_REFUSED_QUERY: Final = ("查询您的记录被拒绝", "was refused your records")
+_QUERIES: Final = {
+    "ok": ("查询了您的记录", "looked at your records"),
+    "refused": ("查询您的记录被拒绝", "was refused your records"),
+    "unanswered": ("查询您的记录，未得到答复", "asked for your records and got no answer"),
+}
 _REFUSED_ACT: Final = "（被拒绝）", " (refused)"
 
 # How surely it was known that a person was who it claimed to be; other callers prove who they are in other ways.
@@ -104,7 +107,7 @@ def _actor_name(actor: Mapping[str, Any], subject_ref: str, column: int) -> str:
 
 
 def _deed(event: Mapping[str, Any], column: int) -> str:
-    refused = event.get("outcome", "ok") != "ok"
+    outcome = event.get("outcome", "ok")
     if (told := ACTS_TOLD.get(event["act"])) is not None:
-        return told[column] + (_REFUSED_ACT[column] if refused else "")
-    return (_REFUSED_QUERY if refused else _QUERY)[column]
+        return told[column] + (_REFUSED_ACT[column] if outcome != "ok" else "")
+    return _QUERIES.get(outcome, _QUERIES["refused"])[column]

@@ -1,8 +1,9 @@
 """The audit service's own trail: the appender puts its queries on its own log before it answers them."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
-from chengxin.audit.trail import AuditEvent
+from chengxin.audit.event import REFUSED_OUTCOME, AuditEvent, refusal
 from chengxin.auth.principal import Principal
 from chengxin.errors import Problem
 from chengxin.store import on_record
@@ -30,6 +31,6 @@ class OwnAuditTrail:
         on_record.enter(1)
         return event
 
-    def refused(self, act: Act, actor: Principal, problem: Problem) -> None:
+    def refused(self, act: Act, actor: Principal, problem: Problem, asked: Sequence[object] = ()) -> None:
         """Puts a refusal on record. Raises AUDIT_UNAVAILABLE in place of the refusal when that fails."""
-        self.record(self.event(act, actor, outcome="refused", details={"code": problem.code}))
+        self.record(self.event(act, actor, outcome=REFUSED_OUTCOME, details=refusal(problem, asked)))

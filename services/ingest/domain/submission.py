@@ -10,7 +10,7 @@ from typing import Any, Final
 from chengxin.errors import INPUT_INVALID, FieldError, conflict, forbidden, invalid, not_found, precondition
 from chengxin.tabular.bounds import LONGEST_RECORD, MOST_BYTES_OF_BATCH, MOST_ITEMS, bytes_of, is_bounded, length_of
 from chengxin.values.clock import rfc3339
-from chengxin.values.ids import names_identity_number
+from chengxin.values.personal_numbers import holds_personal_number
 from chengxin.values.provider_statement import batch_bytes
 from services.ingest.domain.validator import Violation
 
@@ -132,7 +132,7 @@ class Header:
         faults = []
         if (
             not _SUBMISSION_ID.match(self.submission_id)
-            or names_identity_number(self.submission_id)
+            or holds_personal_number(self.submission_id)
             or self.submission_id in _RESERVED_IDS
         ):
             faults.append(format_fault("submission_id", "8 到 64 位字母、数字、_ 或 -", "8 to 64 of A-Z a-z 0-9 _ -"))

@@ -203,12 +203,15 @@ def _put_on_record(ctx: IngestContext, act: _Act, record: RawDocument, became: R
     late = became.late_working_days
     details: dict[str, Any] = {
         "version": record["version"],
-        "late_working_days": late,
         "became": became.outcome.value,
         "signed": bool(act.signature),
     }
+    # None while the calendar lacks the days.
+    if late is not None:
+        details["late_working_days"] = late
+    # Known by its form alone: the objection service says whether it is so, when the correction arrives there.
     if act.change.objection_no:
-        details["objection_no"] = act.change.objection_no
+        details["claimed_objection_no"] = act.change.objection_no
     event = ctx.audit.event(
         Act.RECORD_AMENDED if act.change.items is not None else Act.RECORD_REVOKED,
         act.caller,

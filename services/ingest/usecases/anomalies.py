@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import structlog
 
-from chengxin.audit.trail import AuditEvent
+from chengxin.audit.event import AuditEvent
 from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.concurrency.periodic_task import PeriodicTask

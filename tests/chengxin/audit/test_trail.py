@@ -3,13 +3,14 @@
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from typing import Any
 
 import grpc
 import pytest
 from grpc_status import rpc_status
+from prometheus_client import REGISTRY
 
-from chengxin.audit.trail import EVENT_LIMIT, AuditTrail, Relay
+from chengxin.audit.trail import AuditTrail, Relay
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError, Problem
 from chengxin.feeds.quarantine import Quarantine
@@ -18,7 +19,6 @@ from chengxin.grpc.rpc import make_channel
 from chengxin.store.database import Store
 from chengxin.values.clock import FixedClock
 from chengxin_api.audit.v1 import audit_pb2, audit_pb2_grpc
-from services.audit.domain.event import MAX_ENTRY
 from tests.chengxin.conftest import NOW
 from tests.support import free_port, until
 
@@ -71,6 +71,10 @@ def log() -> Iterator[tuple[Log, audit_pb2_grpc.AuditServiceStub]]:
     server.stop(None)
 
 
+def outcomes(kept: Log) -> list[str]:
+    return [json.loads(event)["outcome"] for event in kept.events]
+
+
 def test_an_event_is_durable_before_record_returns(log: Any) -> None:
     kept, stub = log
     trail = AuditTrail("catalog", stub, tuple, FixedClock(NOW))
@@ -90,7 +94,7 @@ def test_without_the_log_there_is_no_answer_and_with_it_again_there_is(log: Any)
     with pytest.raises(Problem, match="AUDIT_UNAVAILABLE"):
         trail.record(trail.event("entry.read", HER))
     trail.record(trail.event("entry.read", HER))
-    assert len(kept.events) == 1
+    assert outcomes(kept) == ["unanswered", "ok"]
 
 
 def test_whatever_goes_wrong_the_trail_works_again_afterwards(log: Any) -> None:
@@ -108,24 +112,42 @@ def test_whatever_goes_wrong_the_trail_works_again_afterwards(log: Any) -> None:
         with pytest.raises(Problem, match="AUDIT_UNAVAILABLE"):
             trail.record(trail.event("entry.read", HER))
     trail.record(trail.event("entry.read", HER))
-    assert len(kept.events) == 1
+    assert outcomes(kept) == [*["unanswered"] * 4, "ok"]
 
 
-def test_an_event_that_could_not_be_delivered_is_not_made(log: Any) -> None:
-    _, stub = log
+def test_of_a_query_that_nobody_got_an_answer_to_the_log_says_so(log: Any) -> None:
+    """Its event may have come on the log before the call broke off, as `ok`."""
+    kept, stub = log
     trail = AuditTrail("catalog", stub, tuple, FixedClock(NOW))
-    with pytest.raises(ValueError, match="more than 32768"):
-        trail.event("entry.read", HER, records=["r_" + "a" * 26] * 2000).encode()
-    assert EVENT_LIMIT == MAX_ENTRY
+    kept.fails_after = lambda call: call == 1
+    lost = trail.event("submission.read", HER, entries=["XZXK"], details={"submission_id": "sub-00001"})
+    with pytest.raises(Problem, match="AUDIT_UNAVAILABLE"):
+        trail.record(lost)
+    trail.record(trail.event("submission.read", HER))
+    ok, unanswered, answered = (json.loads(event) for event in kept.events)
+    assert [e["outcome"] for e in (ok, unanswered, answered)] == ["ok", "unanswered", "ok"]
+    assert unanswered["details"] == {"event_id": ok["event_id"]} == {"event_id": lost.event_id}
+    assert [unanswered[name] for name in ("act", "actor", "entries", "request_id")] == [
+        ok[name] for name in ("act", "actor", "entries", "request_id")
+    ]
+    # Once, and not again.
+    trail.record(trail.event("submission.read", HER))
+    assert len(kept.events) == 4
 
 
-def test_an_event_of_very_many_references_names_the_first_and_says_how_many_there_were() -> None:
-    """Such an event could once not be put on record: the public feed stopped at a page with two such companies."""
-    refs = [f"s_{n:026}" for n in range(2_000)]
-    trail = AuditTrail("disclosure", cast(Any, None), tuple, FixedClock(NOW))
-    told = json.loads(trail.event("feed.read.public", HER, subject_refs=refs, details={"changes": 2}).encode())
-    assert told["subject_refs"] == refs[:500]
-    assert told["details"] == {"changes": 2, "subject_refs": 2_000}
+def test_what_could_not_be_told_is_told_later_and_what_the_log_never_takes_is_not(log: Any) -> None:
+    kept, stub = log
+    trail = AuditTrail("catalog", stub, tuple, FixedClock(NOW))
+    kept.fails_before = lambda call: call <= 2
+    for _ in range(2):
+        with pytest.raises(Problem, match="AUDIT_UNAVAILABLE"):
+            trail.record(trail.event("entry.read", HER))
+    never = trail.event("entry.read", HER)
+    kept.refused.add(never.encode())
+    with pytest.raises(Problem, match="AUDIT_UNAVAILABLE"):
+        trail.record(never)
+    trail.record(trail.event("entry.read", HER))
+    assert outcomes(kept) == ["unanswered", "unanswered", "ok"]
 
 
 def test_a_refusal_is_on_record_or_nothing_is_told(log: Any) -> None:
@@ -184,10 +206,16 @@ def test_an_event_that_the_log_refuses_holds_up_no_other_and_is_set_aside(store:
     assert [(row["feed"], row["name"]) for row in rows] == [("relay.audit", name) for name in ("1.1", "2.0", "4.0")]
     assert rows[0]["reason"] == "INPUT_INVALID entries[1].actor:required"
     assert not quarantine.is_empty()
+    assert not relay.nothing_set_aside()
+    quarantine.round()
+    assert REGISTRY.get_sample_value("chengxin_quarantine_items", {"feed": "relay.audit"}) == 3
     # A log of a later version accepts it.
     kept.refused = {b"4.0"}
     assert [quarantine.retry(row["id"]) for row in rows] == [True, True, False]
     assert {b"1.1", b"2.0"} <= set(kept.events)
+    kept.refused = set()
+    assert quarantine.retry(rows[2]["id"])
+    assert relay.nothing_set_aside()
     relay.stop()
     assert relay.ended(20)
 

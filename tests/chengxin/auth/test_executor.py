@@ -1,17 +1,18 @@
 """A use case that forgets its audit event changes nothing and answers nothing, whichever it is."""
 
 import importlib
+import inspect
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
-from chengxin.auth.executor import command, open_command, query
+from chengxin.auth.executor import NAMING, command, open_command, query
 from chengxin.auth.policy import Rule, declared_rules
 from chengxin.auth.principal import Assurance, Principal, Role
-from chengxin.errors import ROLE_NOT_ALLOWED, Problem
+from chengxin.errors import INPUT_INVALID, NOT_FOUND, ROLE_NOT_ALLOWED, UNAUTHENTICATED, Problem
 from chengxin.store import on_record
 from chengxin.store.database import Store, UnitOfWork
 from chengxin.store.on_record import NotAuthorised, NotOnRecord
@@ -46,9 +47,11 @@ COMMANDS = [u for u in USE_CASES if u.rule.changes]
 @dataclass
 class SeenRefusals:
     seen: list[tuple[str, str]] = field(default_factory=list)
+    asked: list[list[object]] = field(default_factory=list)
 
-    def refused(self, act: str, actor: Principal, problem: Problem) -> None:
+    def refused(self, act: str, actor: Principal, problem: Problem, asked: Sequence[object] = ()) -> None:
         self.seen.append((act, problem.code))
+        self.asked.append(list(asked))
 
 
 @dataclass
@@ -140,6 +143,68 @@ def test_who_is_not_let_in_is_on_record_and_nothing_is_done(use_case: Any, ctx: 
         use_case(ctx, Principal("s_1", frozenset()))
     assert refused.value.code == "ROLE_NOT_ALLOWED"
     assert ctx.audit.seen == [(use_case.rule.act, "ROLE_NOT_ALLOWED")]
+
+
+@pytest.mark.parametrize("use_case", USE_CASES, ids=named)
+def test_each_refusal_and_each_absence_is_on_record_once(use_case: Any, ctx: StoreContext, replaced: Any) -> None:
+    """What the rule says is open to all without an event keeps nothing from anybody: there an absence tells nothing."""
+
+    def refuse(problem: Problem, events: int) -> Callable[..., None]:
+        def body(ctx: StoreContext, caller: Principal) -> None:
+            on_record.enter(events)
+            raise problem
+
+        return body
+
+    for problem, told in (
+        (ROLE_NOT_ALLOWED(roles="", required=""), True),
+        (UNAUTHENTICATED(reason=""), True),
+        (NOT_FOUND(what="x"), not use_case.rule.unrecorded),
+        (INPUT_INVALID(), False),
+    ):
+        for events in (0, 1):
+            replaced(use_case, refuse(problem, events))
+            ctx.audit.seen.clear()
+            with pytest.raises(Problem) as refused:
+                use_case(ctx, allowed(use_case))
+            assert refused.value is problem
+            assert ctx.audit.seen == ([(use_case.rule.act, problem.code)] if told and not events else [])
+
+
+# Parameters that name nothing: contents, secrets, conditions of a list, places in it.
+_NOT_NAMING = {
+    *("after", "before", "key", "state", "kind", "document", "query"),
+    *("basis", "evidence", "explanation", "note", "reason", "statement"),
+    *("identity_number", "name"),
+    # A secret in one use case, and the name of an entry or list in another.
+    "code",
+    *("cookie", "jti", "token"),
+}
+
+
+def test_what_a_parameter_is_for_is_decided_for_each() -> None:
+    texts = {
+        name
+        for use_case in USE_CASES
+        for name, parameter in inspect.signature(use_case.__wrapped__).parameters.items()
+        if parameter.annotation in (str, "str")
+    }
+    assert texts - NAMING == _NOT_NAMING
+    assert NAMING - texts == set()
+
+
+def test_a_refusal_names_what_was_asked_for(ctx: StoreContext) -> None:
+    with pytest.raises(Problem):
+        read_named(ctx, SUBJECT, "c_1", key="secret")
+    with pytest.raises(Problem):
+        read_named(ctx, Principal("s_2", frozenset()), consent_id="c_2")
+    assert ctx.audit.asked == [["c_1"], ["c_2"]]
+
+
+@query(Act.CONSENT_LISTED, roles={Role.SUBJECT}, articles=("16",))
+def read_named(ctx: StoreContext, caller: Principal, consent_id: str, key: str = "") -> None:
+    """Finds nothing."""
+    raise NOT_FOUND(what=consent_id)
 
 
 @pytest.mark.parametrize("use_case", [u for u in USE_CASES if u.rule.permission], ids=named)

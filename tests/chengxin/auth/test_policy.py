@@ -1,5 +1,6 @@
 """A rule's roles, assurance level and conditions are applied to every caller, and each face has a rule."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +25,7 @@ from tests.support import AUDIENCE, ISSUER, Issuer
 class Trail:
     refusals: list[tuple[str, str]] = field(default_factory=list)
 
-    def refused(self, act: str, actor: Principal, problem: Problem) -> None:
+    def refused(self, act: str, actor: Principal, problem: Problem, asked: Sequence[object] = ()) -> None:
         self.refusals.append((act, problem.code))
 
 

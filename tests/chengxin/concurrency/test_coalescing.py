@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from chengxin.auth.request_context import RequestContext, current, serving
-from chengxin.concurrency.coalescing import Coalescer
+from chengxin.concurrency.coalescing import Coalescer, Unanswered
 from tests.support import until
 
 
@@ -159,6 +159,50 @@ def test_whoever_has_waited_long_enough_gives_up_and_the_others_go_on(work: Work
         assert patient.result(10) == 2
     assert work.groups == [[0], [1]]
     assert together.ask(3, 1) == 6
+
+
+def test_what_was_given_up_before_it_was_begun_is_not_done_even_by_who_leads_next(work: Work) -> None:
+    together: Coalescer[int, int] = Coalescer(work, 10, company=0)
+    with ThreadPoolExecutor(8) as pool:
+        held_up(work, together, pool, 0)
+        late = [pool.submit(together.ask, n, 0.05) for n in (1, 2, 3)]
+        ends = [found.exception(10) for found in late]
+        work.free.set()
+    assert [type(end) for end in ends] == [TimeoutError] * 3
+    assert together.ask(4, 1) == 8
+    assert work.groups == [[0], [4]]
+
+
+def test_who_gives_up_what_was_begun_is_told_so(work: Work) -> None:
+    together: Coalescer[int, int] = Coalescer(work, 10, company=0)
+    with ThreadPoolExecutor(8) as pool:
+        held_up(work, together, pool, 0)
+        patient, other = pool.submit(together.ask, 1, 10), pool.submit(together.ask, 2, 0.3)
+        until(lambda: len(together._waiting) == 2, "two wait")
+        began = threading.Event()
+
+        def meanwhile() -> None:
+            if len(work.groups) == 2:
+                assert isinstance(other.exception(10), Unanswered)
+                began.set()
+
+        work.meanwhile = meanwhile
+        work.free.set()
+        assert patient.result(10) == 2
+    assert began.is_set()
+
+
+def test_no_more_wait_than_may(work: Work) -> None:
+    together: Coalescer[int, int] = Coalescer(work, 10, company=0, most_waiting=2)
+    with ThreadPoolExecutor(8) as pool:
+        held_up(work, together, pool, 0)
+        waiting = [pool.submit(together.ask, n, 10) for n in (1, 2)]
+        until(lambda: len(together._waiting) == 2, "two wait")
+        with pytest.raises(TimeoutError):
+            together.ask(3, 10)
+        work.free.set()
+        assert [found.result(10) for found in waiting] == [2, 4]
+    assert sorted(n for group in work.groups for n in group) == [0, 1, 2]
 
 
 def test_the_one_who_leads_has_the_most_time_left() -> None:

@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+from tests.chengxin.values.test_personal_numbers import WRITTEN
+
 _PROGRAM = """
 import structlog
 from chengxin.process.runtime import configure_logging
@@ -26,3 +28,37 @@ def test_a_line_about_an_error_is_short_and_without_the_document() -> None:
     assert "ValueError: full error: x" in line["exception"]
     assert "of a person" not in done.stderr
     assert len(done.stderr) < 3000
+
+
+_TYPED = """
+import logging
+import sys
+import threading
+import structlog
+from chengxin.process.runtime import configure_logging
+
+configure_logging("ingest")
+log = structlog.get_logger()
+for text in sys.argv[1:]:
+    log.warning(text, reason=f"of {text}", fields=[text], by={"who": text}, n=3)
+    try:
+        raise ValueError(text)
+    except ValueError as e:
+        log.exception("unexpected error", error=repr(e))
+        logging.getLogger("grpc").exception("calling: %s", text)
+thread = threading.Thread(target=lambda: int(text + "x"))
+thread.start()
+thread.join()
+raise RuntimeError(text)
+"""
+
+
+def test_no_line_holds_a_number_of_a_person_however_it_is_written() -> None:
+    texts = list(WRITTEN.values())
+    done = subprocess.run([sys.executable, "-c", _TYPED, *texts], capture_output=True, text=True)
+    assert done.returncode == 1
+    lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    assert [line["message"] for line in lines if "n" in line] == ["withheld"] * len(texts)
+    assert [line["message"] for line in lines[-2:]] == ["uncaught error"] * 2
+    assert "calling" not in done.stderr
+    assert not any(line in done.stderr for text in texts for line in text.splitlines() if len(line) > 8)

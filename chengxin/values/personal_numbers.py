@@ -1,0 +1,84 @@
+"""Whether a text that a person chose holds a number that stands for a person, however it is written. Pure.
+
+Numbers can be recognised, names cannot: where a text goes on record, it is a code or a registered word.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Final
+
+from stdnum import luhn
+from stdnum.cn import ric
+
+# NFKC makes digits of others (full-width, circled).
+_NUMERALS: Final = str.maketrans("Х〇零一壹二贰三叁四肆五伍六陆七柒八捌九玖", "X00112233445566778899")
+# Latin and Cyrillic.
+_LOOKS_LIKE: Final = str.maketrans("OILОІ", "01101")
+# Format characters and marks; what is not assigned.
+_SHOWS_NOTHING: Final = frozenset(("Cf", "Cn", "Co", "Mn", "Me"))
+_ALONE_BETWEEN: Final = re.compile(r"(?<=\d)[\W_](?=[\dX])")
+# Letters by their category that show nothing.
+_BLANK: Final = frozenset("\u115f\u1160\u3164\uffa0")
+# As Python and JSON write what stands between digits.
+_ESCAPE: Final = re.compile(r"\\(?:[nrtfv]|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})")
+_SHORTEST: Final = 11
+_LONGEST_KEPT: Final = 200
+
+_DAY: Final = r"(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
+# GB 11643, with its check digit wherever it is in a run of digits, and without where it is a run by itself: a slip of the
+# pen names the person all the same. The first digit is a part of the country, 9 that of foreigners' permits.
+_WITHIN: Final = re.compile(rf"(?=([1-9]\d{{5}}(?:18|19|20)\d\d{_DAY}\d{{3}}[\dX]))")
+_ALONE: Final = re.compile(rf"(?<!\d)[1-9]\d{{5}}(?:18|19|20)\d\d{_DAY}\d{{3}}[\dX](?!\d)")
+# Before 1999 the number had two digits of the year and no check digit.
+_OLD: Final = re.compile(rf"(?<!\d)[1-9]\d{{5}}\d\d{_DAY}\d{{3}}(?!\d)")
+_MOBILE: Final = re.compile(r"(?<!\d)(?:(?:00)?86)?1[3-9]\d{9}(?!\d)")
+_BANK_CARD: Final = re.compile(r"(?<!\d)62\d{14,17}(?!\d)")
+
+
+def holds_personal_number(text: str) -> bool:
+    """Whether a text holds an identity number (GB 11643, 18 or 15 digits), a mobile number or a UnionPay card's.
+
+    Full-width and other digits, letters that look like digits, and what stands between them (spaces, punctuation, what
+    shows nothing) make no difference.
+    """
+    if len(text) < _SHORTEST:
+        return False
+    return _holds_one(text) if len(text) <= _LONGEST_KEPT else _holds_one.__wrapped__(text)
+
+
+# Most texts that go on record are words that come again and again.
+@lru_cache(8192)
+def _holds_one(text: str) -> bool:
+    return any(_is_in(read) for read in _readings(text))
+
+
+def _is_in(read: str) -> bool:
+    return bool(
+        any(ric.calc_check_digit(found[1]) == found[1][-1] for found in _WITHIN.finditer(read))
+        or _ALONE.search(read)
+        or _OLD.search(read)
+        or _MOBILE.search(read)
+        or any(luhn.is_valid(found[0]) for found in _BANK_CARD.finditer(read))
+    )
+
+
+def _readings(text: str) -> Iterator[str]:
+    """A text as readers may take it: with what stands between its characters, without what stands alone between two
+    digits, without all of it, and with letters for the digits that they look like.
+
+    A number that is found by where it ends must be tried with each: what is beside it may be a number, too.
+    """
+    shown = []
+    for char in unicodedata.normalize("NFKC", _ESCAPE.sub("", text)).upper().translate(_NUMERALS):
+        if (digit := unicodedata.decimal(char, None)) is not None:
+            shown.append(str(digit))
+        elif unicodedata.category(char) not in _SHOWS_NOTHING and char not in _BLANK:
+            shown.append(char)
+    apart = "".join(shown)
+    yield apart
+    yield _ALONE_BETWEEN.sub("", apart)
+    together = "".join(char for char in apart if unicodedata.category(char)[0] in "LN")
+    yield together
+    yield together.translate(_LOOKS_LIKE)

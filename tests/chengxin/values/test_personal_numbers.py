@@ -1,0 +1,66 @@
+"""Numbers that stand for a person are recognised however they are written, and other texts are left alone."""
+
+import pytest
+
+from chengxin.values.ids import new_id
+from chengxin.values.personal_numbers import holds_personal_number
+
+NUMBER = "441702198803020022"
+FULL_WIDTH = str.maketrans("0123456789X", "０１２３４５６７８９Ｘ")
+
+WRITTEN = {
+    "plain": NUMBER,
+    "in words": f"案{NUMBER}号",
+    "among digits": f"2026{NUMBER}01",
+    "full-width": NUMBER.translate(FULL_WIDTH),
+    "spaced": " ".join(NUMBER),
+    "in groups": "441702-19880302-0022",
+    "dotted": "441702.19880302.0022",
+    "with what shows nothing": "\u200b".join(NUMBER),
+    "with a Hangul filler": "\u3164".join(NUMBER),
+    "with combining marks": "\u0301".join(NUMBER),
+    "over lines": "441702\n19880302\n0022",
+    "letters for digits": NUMBER.replace("0", "O").replace("1", "l"),
+    "Chinese numerals": "四四一七零二一九八八零三零二零零二二",
+    "Arabic-Indic digits": NUMBER.translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")),
+    "mathematical digits": NUMBER.translate(str.maketrans("0123456789", "𝟘𝟙𝟚𝟛𝟜𝟝𝟞𝟟𝟠𝟡")),
+    "circled digits": "④④①⑦⓪②①⑨⑧⑧⓪③⓪②⓪⓪②②",
+    "a check digit X": "11010119900307002X",
+    "x in small": "11010119900307002x",
+    "a Cyrillic X": "11010119900307002Х",
+    "a slip in the check digit": "441702198803020020",
+    "of before 1999": "441702880302002",
+    "a mobile telephone": "13800138000",
+    "after a letter that looks like a digit": "who: 13800138000",
+    "after a number": "5, 138 0013 8000",
+    "with the country": "+86 138-0013-8000",
+    "a bank card": "6212 2600 0000 0001 230",
+}
+
+OTHER = (
+    "",
+    "（2026）粤17执123号",
+    "杭税稽罚〔2026〕12号",
+    "民事诉讼法第二百五十三条",
+    "2026-11-30T10:46:50Z",
+    "91330106MA2CFLJP7C",
+    "441702198813020027",
+    "999999999999999999",
+    "1764499999999",
+    "演共享〔2026〕1-1",
+    "loan_application",
+)
+
+
+@pytest.mark.parametrize("text", WRITTEN.values(), ids=WRITTEN)
+def test_a_number_of_a_person_is_recognised(text: str) -> None:
+    assert holds_personal_number(text)
+
+
+@pytest.mark.parametrize("text", OTHER)
+def test_other_texts_hold_none(text: str) -> None:
+    assert not holds_personal_number(text)
+
+
+def test_identifiers_of_the_system_hold_none() -> None:
+    assert not any(holds_personal_number(new_id("req")) for _ in range(2000))
