@@ -92,7 +92,7 @@ class Named:
 
 
 @dataclass(frozen=True)
-class _Counts:
+class _CountsByWord:
     title: str = "counts by word"
 
     def admitted(self, value: Any) -> Any:
@@ -107,7 +107,7 @@ _WORD: Final = re.compile(r"[A-Za-z0-9_.:@/-]{1,80}", re.ASCII)
 
 COUNT: Final = Plain("count", int)
 FLAG: Final = Plain("yes or no", bool)
-COUNTS: Final = _Counts()
+COUNTS: Final = _CountsByWord()
 REFERENCE: Final = Text("reference", _MADE, _WORD)
 # A day, an instant, or a period of reporting; empty where there is none.
 DATE: Final = Text(
