@@ -1,6 +1,7 @@
 """The gateway's process: both edges, tokens, identity. `bootstrap FILE` writes accounts, `--policy` prints rules."""
 
 import json
+import resource
 import sys
 from functools import partial
 from pathlib import Path
@@ -8,10 +9,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from chengxin.bounds import own
-from chengxin.process.runtime import Background, Service, Tls, serve
+from chengxin.process.runtime import Background, Service, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import grpc
 
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
     from chengxin.store.field_encryption import KeyRing
     from chengxin.values.ids import SubjectKey
     from gateway.context import GatewayContext
-    from gateway.edge.grpc import HealthWatch
-    from gateway.edge.http import HttpEdge
-    from gateway.edge.tls_terminator import TlsTerminator
+    from gateway.edge.front import Front
+    from gateway.edge.grpc_probe import GrpcProbe
+    from gateway.edge.http import EdgePlaces, HttpEdge
+    from gateway.edge.origins import Origins
     from gateway.edge.upstream import Upstream
     from gateway.store.accounts import Accounts
     from gateway.store.signing_keys import OwnToken, SigningKeys
@@ -39,8 +41,8 @@ own(
 )
 
 
-def compose(inner: Path | None) -> Service:
-    """Wires the gateway. `inner` is the Unix socket of the HTTP edge when our own TLS terminator is in front of it."""
+def compose(inner: Path) -> Service:
+    """Wires the gateway. `inner` is the Unix socket of the HTTP edge, behind its front."""
     from chengxin.audit.trail import AuditTrail, Relay
     from chengxin.auth.revocation import RevocationReloader
     from chengxin.feeds.quarantine import Quarantine, QuarantineRetrier
@@ -48,6 +50,7 @@ def compose(inner: Path | None) -> Service:
     from chengxin.process.settings import Settings
     from chengxin.values.clock import SystemClock
     from chengxin_api.audit.v1 import audit_pb2_grpc
+    from gateway.edge.grpc_probe import GrpcProbe
     from gateway.edge.upstream import Upstream
     from gateway.store.signing_keys import OwnToken, SigningKeys
     from gateway.usecases.revocation import RELOAD_SECONDS
@@ -61,9 +64,10 @@ def compose(inner: Path | None) -> Service:
     ctx = _context(settings, accounts, keys, AuditTrail("gateway", stub, own.metadata, clock), own)
     quarantine = Quarantine(accounts.store, clock)
     relay = Relay(accounts.store, stub, own.metadata, quarantine)
-    readiness = _readiness(settings, ctx, relay, quarantine)
+    probe = GrpcProbe(inner.with_name("grpc"))
+    readiness = _readiness(settings, ctx, relay, quarantine, probe)
     upstreams = {service: Upstream(address) for service, address in _http_addresses(settings).items()}
-    edge, grpc_server, health = _edges(settings, ctx, readiness, quarantine, upstreams)
+    edge, grpc_server, beside_grpc = _edges(settings, ctx, readiness, quarantine, upstreams, probe)
 
     def close() -> None:
         readiness.close()
@@ -72,9 +76,7 @@ def compose(inner: Path | None) -> Service:
         accounts.store.close()
 
     reloading = RevocationReloader(ctx.revocations, RELOAD_SECONDS)
-    background: list[Background] = [keys, reloading, health, relay, QuarantineRetrier(quarantine)]
-    if inner is None:
-        return Service(edge, grpc_server, background, close)
+    background: list[Background] = [keys, reloading, *beside_grpc, relay, QuarantineRetrier(quarantine)]
     front = _front(settings, inner)
     return Service(front.before(edge), grpc_server, [*background, front], close)
 
@@ -84,12 +86,13 @@ def _context(
 ) -> "GatewayContext":
     """Returns what the use cases are given."""
     from chengxin.auth.revocation import Revocations
+    from chengxin.concurrency.shares import Shares
     from chengxin.grpc.rpc import make_channel
     from chengxin.values.clock import SystemClock
     from chengxin_api.disclosure.v1 import disclosure_pb2_grpc
     from gateway.clients.disclosure import make_consent_resolver
     from gateway.context import GatewayContext
-    from gateway.store.passwords import Passwords
+    from gateway.store.passwords import HASHES, Passwords
     from gateway.usecases.revocation import STALE_SECONDS
 
     clock = SystemClock()
@@ -99,21 +102,22 @@ def _context(
     consents = make_consent_resolver(disclosure, own.metadata)
     subject_key = _subject_key(settings)
     return GatewayContext(
-        settings.issuer, accounts, keys, audit, clock, subject_key, Passwords(), revocations, consents
+        settings.issuer, accounts, keys, audit, clock, subject_key, Passwords(Shares(HASHES)), revocations, consents
     )
 
 
 def _readiness(
-    settings: "Settings", ctx: "GatewayContext", relay: "Relay", quarantine: "Quarantine"
+    settings: "Settings", ctx: "GatewayContext", relay: "Relay", quarantine: "Quarantine", probe: "GrpcProbe"
 ) -> "SuiteReadiness":
     """Returns the check of whether the gateway and the services behind it can serve."""
     from chengxin.feeds.quarantine import QUARANTINE
     from chengxin.process.readiness import ON_RECORD, Readiness
     from gateway.usecases.readiness import SuiteReadiness
 
-    needs = {
+    needs: dict[str, Callable[[], object]] = {
         "store": ctx.store.ping,
         "signing_key": lambda: bool(ctx.keys.jwks()["keys"]),
+        "grpc_edge": probe,
         QUARANTINE: quarantine.is_empty,
         ON_RECORD: relay.nothing_set_aside,
     }
@@ -127,13 +131,17 @@ def _edges(
     readiness: "SuiteReadiness",
     quarantine: "Quarantine",
     upstreams: "Mapping[str, Upstream]",
-) -> "tuple[HttpEdge, grpc.Server, HealthWatch]":
-    """Returns the HTTP edge, and the gRPC edge with its health watch. Both admit and limit callers in the same way."""
+    probe: "GrpcProbe",
+) -> "tuple[HttpEdge, grpc.Server, list[Background]]":
+    """Returns the HTTP edge, and the gRPC edge with what runs beside it. Both admit and limit callers the same way."""
     from chengxin.auth.access_tokens import Verifier
+    from chengxin.concurrency.shares import Shares
     from chengxin.process.operations import Operations
-    from gateway.edge.grpc import CallAdmission, make_edge
+    from gateway.edge.admission import EdgeAdmission
+    from gateway.edge.concurrency_limits import REFUSALS, Places
+    from gateway.edge.grpc import CallLimits, make_edge
     from gateway.edge.http import HttpEdge
-    from gateway.edge.rate_limits import Limiter, RateLimits
+    from gateway.edge.rate_limits import HEALTH_RATE, Limiter, RateLimits
     from gateway.http.gateway import make_own_app
     from gateway.http.openapi_merge import Description
     from gateway.store.signing_keys import OwnToken
@@ -148,14 +156,35 @@ def _edges(
         verifier,
         _provider(settings),
         operations=Operations(ctx.audit, quarantine),
+        grpc_edge_serves=probe,
     )
-    rates = (settings.client_rate, settings.address_rate, settings.proof_rate)
+    rates = (settings.client_rate, settings.address_rate, settings.proof_rate, HEALTH_RATE)
     limits = RateLimits(*(Limiter(rate, 2 * rate) for rate in rates))
     anonymous = OwnToken.of_anonymous(ctx.keys).token
-    edge = HttpEdge(app, upstreams, verifier, anonymous, limits, ctx.refused_at_edge, settings.issuer)
+    admission = EdgeAdmission(verifier, limits, Places(Shares(REFUSALS)), ctx.refused_at_edge)
+    edge = HttpEdge(app, upstreams, admission, anonymous, _places(settings), settings.issuer)
     peers = {service: settings.peer(service) for service in upstreams}
-    admission = CallAdmission(verifier, limits, ctx.refused_at_edge)
-    return edge, *make_edge(settings.grpc_listen, peers, admission, _credentials(settings))
+    of_calls = CallLimits(limits, _origins(settings), settings.call_seconds)
+    listen = [settings.grpc_listen, probe.address]
+    return edge, *make_edge(listen, peers, admission, of_calls, _credentials(settings))
+
+
+def _places(settings: "Settings") -> "EdgePlaces":
+    """Returns what requests hold at the HTTP edge."""
+    from chengxin.concurrency.shares import Shares
+    from gateway.edge.bodies import Bodies, uploads_bound
+    from gateway.edge.concurrency_limits import BODIES, HEALTH, OWN, Places, permits
+    from gateway.edge.http import EdgePlaces
+
+    bodies = Bodies(Shares(BODIES), Shares(uploads_bound(settings.upload_bytes)), settings.body_seconds)
+    return EdgePlaces(bodies, permits(), Places(Shares(OWN)), Places(Shares(HEALTH)))
+
+
+def _origins(settings: "Settings") -> "Origins":
+    """Returns what finds the origins of requests."""
+    from gateway.edge.origins import Origins
+
+    return Origins(settings.trusted_proxies)
 
 
 def _http_addresses(settings: "Settings") -> dict[str, str]:
@@ -169,9 +198,10 @@ def bootstrap(file: Path) -> None:
     """Writes the accounts of a file into the store. Only the store is needed."""
     from pydantic import ValidationError
 
+    from chengxin.concurrency.shares import Shares
     from chengxin.process.settings import Settings
     from chengxin.values.clock import SystemClock
-    from gateway.store.passwords import Passwords
+    from gateway.store.passwords import HASHES, Passwords
     from gateway.usecases.bootstrap import AccountsFile, load
 
     try:
@@ -184,7 +214,7 @@ def bootstrap(file: Path) -> None:
     if known.citizens and not settings.demo:
         sys.exit("citizens are only for the demonstration world (CHENGXIN_DEMO=true)")
     accounts = _accounts(settings)
-    load(known, accounts, _subject_key(settings), Passwords(), SystemClock())
+    load(known, accounts, _subject_key(settings), Passwords(Shares(HASHES)), SystemClock())
     accounts.store.close()
 
 
@@ -204,6 +234,7 @@ def policy() -> list[dict[str, Any]]:
         lambda own: own,
         provider=placeholder(IdentityProvider),
         operations=placeholder(Operations),
+        grpc_edge_serves=bool,
     )
     return policy_table("gateway", app, [])
 
@@ -227,29 +258,28 @@ def _accounts(settings: "Settings") -> "Accounts":
 
 
 def run() -> None:
-    """Serves. TLS is granian's own, or for clients' certificates our terminator in front of it."""
+    """Serves. granian is on a Unix socket, behind the front."""
     from chengxin.process.settings import Settings
     from gateway.edge.concurrency_limits import THREADS
+    from gateway.edge.front import CONNECTIONS
 
-    settings = Settings()
-    if settings.tls_client_ca_file is not None:
-        with TemporaryDirectory(prefix="chengxin-edge-") as private:
-            inner = Path(private, "http")
-            return serve("gateway", f"unix:{inner}", partial(compose, inner), THREADS)
-    certificate, key = settings.tls_cert_file, settings.tls_key_file
-    tls = Tls(certificate, key) if certificate is not None and key is not None else None
-    serve("gateway", settings.http_listen, partial(compose, None), THREADS, tls)
+    Settings()
+    # A connection takes three descriptors: the client's, and both ends of the one to granian.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with TemporaryDirectory(prefix="chengxin-edge-") as private:
+        inner = Path(private, "http")
+        serve("gateway", f"unix:{inner}", partial(compose, inner), THREADS, 2 * CONNECTIONS.total)
 
 
-def _front(settings: "Settings", inner: Path) -> "TlsTerminator":
-    """Returns the TLS terminator that asks for clients' certificates in front of the HTTP edge."""
-    from gateway.edge.tls_terminator import TlsTerminator, server_context
+def _front(settings: "Settings", inner: Path) -> "Front":
+    """Returns the front of the HTTP edge; with TLS where there is a certificate."""
+    from chengxin.concurrency.shares import Shares
+    from gateway.edge.front import CONNECTIONS, Front, server_context
 
     certificate, key, clients = settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file
-    if certificate is None or key is None or clients is None:
-        raise ValueError("clients' certificates take CHENGXIN_TLS_CERT_FILE, …_KEY_FILE and …_CLIENT_CA_FILE")
-    context = server_context(certificate, key, clients, settings.tls_http_mutual)
-    return TlsTerminator(settings.http_listen, inner, context)
+    context = server_context(certificate, key, clients, settings.tls_http_mutual) if certificate and key else None
+    return Front(settings.http_listen, inner, context, _origins(settings), Shares(CONNECTIONS))
 
 
 def _credentials(settings: "Settings") -> "grpc.ServerCredentials | None":

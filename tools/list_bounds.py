@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from chengxin.bounds import Bound
 
 # The calls that make something that can be held: threads and what queues before them, processes, servers, connections,
-# memory that is kept, files without a name. What these classes are made by in our own code counts, too.
+# memory that is kept, files without a name. `Shares` is none of them: it cannot be made without a bound.
 MAKERS: Final = frozenset(
     {
         *("Thread", "Timer", "ThreadPoolExecutor", "ProcessPoolExecutor", "Process", "Popen"),
@@ -30,7 +30,7 @@ MAKERS: Final = frozenset(
         *("Granian", "start_server", "create_server", "start_unix_server"),
         *("MongoClient", "PoolManager", "create_connection"),
         *("TemporaryFile", "SpooledTemporaryFile", "NamedTemporaryFile", "TemporaryDirectory", "mkdtemp", "mkstemp"),
-        *("Shares", "fixed_threads"),
+        "fixed_threads",
     }
 )
 # Those whose last word stands for other things, too.

@@ -138,10 +138,16 @@ class _Need:
         with self._lock:
             answer = self._running
             if answer is None or answer.done.is_set():
-                answer = self._running = _Answer()
-                threading.Thread(
+                answer = _Answer()
+                thread = threading.Thread(
                     target=answer.run, args=(self._probe,), name=f"ready-{self._name}", daemon=True
-                ).start()
+                )
+                try:
+                    thread.start()
+                except RuntimeError:
+                    # The system gives no thread now: what cannot be asked counts as missing, and is asked again.
+                    return lambda _deadline: False
+                self._running = answer
         return answer.wait
 
 

@@ -17,7 +17,8 @@ from typing import Any, Protocol
 
 import structlog
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from chengxin.audit.kinds import WITHHELD
@@ -27,6 +28,8 @@ from chengxin.values.personal_numbers import holds_personal_number
 
 # A worker that has not ended after so many seconds is killed.
 _STOP_SECONDS = 8
+# The time for the head of a request.
+_HEAD_SECONDS = 10
 # New objects between two runs of the cyclic collector; Python's own 700 is for small programs.
 _ALLOCATIONS = 50_000
 # How much of a traceback is logged: characters of a line, and how many of the last lines.
@@ -65,24 +68,16 @@ class Service:
     close: Callable[[], None] = lambda: None
 
 
-@dataclass(frozen=True)
-class Tls:
-    """A server's certificate and key (PEM)."""
-
-    certificate: Path
-    key: Path
-
-
 def serve(
     name: str,
     http_listen: str,
     compose: Callable[[], Service],
     threads: int = 16,
-    tls: Tls | None = None,
+    connections: int = 1024,
 ) -> None:
     """Runs a service until SIGTERM, SIGINT or SIGHUP. `compose` runs in the worker process, where everything lives.
 
-    `http_listen` is host:port, or unix: and a path. With `tls` the HTTP face speaks TLS 1.3.
+    `http_listen` is host:port, or unix: and a path. More than so many `connections` wait until others end.
 
     The calling process only keeps the worker alive: it should import little before the call.
     """
@@ -99,8 +94,10 @@ def serve(
         log_access=False,
         log_level=LogLevels.error,
         respawn_failed_workers=False,
-        ssl_cert=tls.certificate if tls else None,
-        ssl_key=tls.key if tls else None,
+        # Behind the gateway everything is HTTP/1.1. One connection of HTTP/2 is as many requests as its client likes.
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=_HEAD_SECONDS * 1000),
+        backpressure=connections,
         workers_kill_timeout=_STOP_SECONDS,
     )
 

@@ -1,11 +1,11 @@
 """Settings from the environment (`CHENGXIN_*`); secrets are files, never values."""
 
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 from urllib.parse import quote
 
-from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from chengxin.auth.tls import Trust
 
@@ -62,6 +62,15 @@ class Settings(BaseSettings):
     oidc_client_secret_file: Path | None = None
     oidc_scope: str = "openid profile"
     oidc_number_claim: str = "identity_number"
+    # Networks of the proxies in front of the gateway, separated by commas (`10.0.0.0/8,2001:db8::7`). What they say of
+    # their callers in `Forwarded` or `X-Forwarded-For` is believed; without them, the caller is who connects.
+    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
+    # The seconds that a caller has for the first 32 KiB of a body at the gateway; each further 32 KiB give one more.
+    body_seconds: float = Field(10, gt=0)
+    # The seconds that a caller of the gateway's gRPC edge has for the next message of a stream, and to take an answer.
+    call_seconds: float = Field(60, gt=0)
+    # Bytes of disk for the bodies of requests that are under way.
+    upload_bytes: int = Field(1024**3, ge=1024**2)
     # Requests a second that the gateway takes from one client, from one address without a token, and from one address
     # that proves who it is (tokens, sign-ins). It takes twice as many at once. 0 means no limit.
     client_rate: float = 10_000
@@ -78,6 +87,11 @@ class Settings(BaseSettings):
     intake_shares: int = Field(1, ge=1, le=64)
     # The demonstration world, which verifies identities without proof. Never set this in production.
     demo: bool = False
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _check_tls(self) -> Self:

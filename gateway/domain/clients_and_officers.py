@@ -4,7 +4,6 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Any, Final
 
 import pyotp
@@ -108,6 +107,11 @@ REVOKED_JUST_NOW = unavailable(
 )
 EDGE_BUSY = unavailable(
     "EDGE_BUSY", "同时处理的请求过多，请稍后重试", "Too many requests are being worked on; try again shortly"
+)
+BODY_BROKEN_OFF = invalid(
+    "BODY_BROKEN_OFF",
+    "请求内容没有在规定时间内传完，请重新发送",
+    "The body of the request did not arrive whole and in time; send the request again",
 )
 IDENTITY_NOT_CONFIRMED = unauthenticated(
     "IDENTITY_NOT_CONFIRMED", "姓名与身份证号码核验不一致", "Name and identity number were not confirmed"
@@ -358,28 +362,6 @@ def matching_step(secret: str, code: str, now: float) -> int | None:
 def is_service_number(text: str) -> bool:
     """Returns whether `text` may go on record as a service number: it is not a name and not an identity number."""
     return bool(_SERVICE_NUMBER.match(text)) and not holds_personal_number(text)
-
-
-_LONGEST_LOCK: Final = timedelta(minutes=15)
-
-
-def lock_seconds(failures: int) -> int:
-    """Returns for how many seconds a user name is locked after so many failures in a row.
-
-    The lock begins with the fifth failure, and doubles up to 15 minutes.
-    """
-    return 0 if failures < 5 else min(int(_LONGEST_LOCK.total_seconds()), 30 * 2 ** min(failures - 5, 10))
-
-
-def locked_for(until: datetime | None, now: datetime) -> int:
-    """Returns for how many seconds a user name is still locked.
-
-    A lock beyond the longest one was made before the clock was set back. It does not count, because it would not end
-    for as long as that.
-    """
-    if until is None or not now < until <= now + _LONGEST_LOCK:
-        return 0
-    return int((until - now).total_seconds()) + 1
 
 
 @dataclass(frozen=True)

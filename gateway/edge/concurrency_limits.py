@@ -1,55 +1,130 @@
-"""Limits on how many requests the HTTP edge forwards to the services at the same time.
+"""The bounds of what the HTTP edge works on at the same time.
 
-Each forwarded request holds a thread. Some threads are reserved for the gateway's own addresses (tokens, keys). The
-services need these addresses to answer at all: if forwarding could take every thread, gateway and services would wait
-for each other without end. A service that hangs must not take all threads of the other services either.
+Each request holds a thread of the edge. What a thread is held for has places of its own: reading a body, forwarding,
+the gateway's own addresses (tokens, keys), and health. Together they are the threads that there are. The services need
+the gateway's own addresses to answer at all: if forwarding could take every thread, gateway and services would wait for
+each other without end.
 """
 
-import threading
+from types import TracebackType
 from typing import Final
 
+from chengxin.bounds import bound
+from chengxin.concurrency.shares import Claimant, Held, Shares
 from gateway.domain.clients_and_officers import EDGE_BUSY
 from gateway.edge.routes import SERVICES
 
+# What a caller is told who asks for more.
+_RETRY_SECONDS: Final = 1
+
+BODIES: Final = bound(
+    __name__,
+    resource="Requests whose bodies are read",
+    total=56,
+    share=16,
+    strangers=32,
+    seconds=10.0,
+    why="CHENGXIN_BODY_SECONDS, and 1 s for each 32 KiB that have come. No place at a service is taken before the body is there",
+    test="tests/gateway/test_slow_bodies.py::test_slow_bodies_of_one_address_stop_nobody_else",
+)
+FORWARDED: Final = bound(
+    __name__,
+    resource="Requests at the services",
+    total=136,
+    share=64,
+    strangers=96,
+    seconds=120.0,
+    why="Until the answer has been taken; a client that takes nothing for 30 s is hung up on",
+    test="tests/gateway/test_concurrency_limits.py::test_one_caller_leaves_places_to_the_others",
+)
+OF_A_SERVICE: Final = bound(
+    __name__,
+    resource="Requests at one service",
+    total=96,
+    share=FORWARDED.share,
+    seconds=120.0,
+    why="A service that hangs leaves room for the others",
+    test="tests/gateway/test_concurrency_limits.py::test_one_room_that_hangs_leaves_slots_to_the_others",
+)
+OWN: Final = bound(
+    __name__,
+    resource="Requests at the gateway's own addresses",
+    total=56,
+    share=32,
+    seconds="those of the store, the audit log and an identity provider, 10 s at most",
+    why="Tokens, keys, sign-ins, administration. The services get their tokens here, so forwarding leaves these free",
+    test="tests/gateway/test_concurrency_limits.py::test_each_address_falls_under_a_bound_and_a_rate",
+)
+HEALTH: Final = bound(
+    __name__,
+    resource="Requests for health, readiness and metrics",
+    total=8,
+    share=4,
+    seconds=5.0,
+    why="They answer while everything else is taken",
+    test="tests/gateway/test_slow_bodies.py::test_health_answers_while_everything_else_is_taken",
+)
+REFUSALS: Final = bound(
+    __name__,
+    resource="Refusals of tokens, until they are on record",
+    total=16,
+    share=4,
+    seconds=10.0,
+    why="At each edge: whoever sends bad tokens while the audit service is slow takes nothing else",
+    test="tests/gateway/test_grpc_floods.py::test_bad_tokens_hold_a_share_while_the_log_is_slow",
+)
 # The number of threads of the HTTP edge. A thread starts when it is needed, and waits most of its time.
-THREADS: Final = 256
-_ALL_SERVICES_LIMIT: Final = 224
-_SINGLE_SERVICE_LIMIT: Final = 192
+THREADS: Final = BODIES.total + FORWARDED.total + OWN.total + HEALTH.total + REFUSALS.total
+
+
+class Places:
+    """Places of one bound, for those who are told to come again when there is none."""
+
+    def __init__(self, shares: Shares) -> None:
+        self._shares = shares
+
+    def take(self, claimant: Claimant) -> Held:
+        """Takes a place. Raises EDGE_BUSY."""
+        if held := self._shares.take(claimant):
+            return held
+        raise EDGE_BUSY(retry_after=_RETRY_SECONDS)
 
 
 class ForwardingPermits:
-    """The permits to forward requests, with a limit for all services together and a limit for each service."""
+    """The permits to forward requests, with a bound for all services together and one for each service."""
 
-    def __init__(self, total: int = _ALL_SERVICES_LIMIT, each: int = _SINGLE_SERVICE_LIMIT) -> None:
-        self._free_in_total = total
-        self._free_by_service = dict.fromkeys(SERVICES, each)
-        self._lock = threading.Lock()
+    def __init__(self, together: Shares, each: dict[str, Shares]) -> None:
+        self._together = Places(together)
+        self._each = {service: Places(shares) for service, shares in each.items()}
 
-    def take(self, service: str) -> "Permit":
+    def take(self, service: str, claimant: Claimant) -> "Permit":
         """Takes a permit to forward one request to a service. Raises EDGE_BUSY."""
-        with self._lock:
-            if not (self._free_in_total and self._free_by_service[service]):
-                raise EDGE_BUSY(retry_after=1)
-            self._free_in_total -= 1
-            self._free_by_service[service] -= 1
-        return Permit(self, service)
-
-    def give_back(self, service: str) -> None:
-        """Makes a permit for a service free again."""
-        with self._lock:
-            self._free_in_total += 1
-            self._free_by_service[service] += 1
+        one = self._each[service].take(claimant)
+        try:
+            return Permit(one, self._together.take(claimant))
+        except BaseException:
+            one.release()
+            raise
 
 
 class Permit:
-    """The permission to forward one request. A second release changes nothing."""
+    """The permission to forward one request, until it is released. A second release changes nothing."""
 
-    def __init__(self, slots: ForwardingPermits, service: str) -> None:
-        self._permits: ForwardingPermits | None = slots
-        self._service = service
+    def __init__(self, *held: Held) -> None:
+        self._held = held
+
+    def __enter__(self) -> "Permit":
+        return self
+
+    def __exit__(self, _t: type[BaseException] | None, _e: BaseException | None, _b: TracebackType | None) -> None:
+        self.release()
 
     def release(self) -> None:
         """Gives the permit back when the request is done."""
-        permits, self._permits = self._permits, None
-        if permits is not None:
-            permits.give_back(self._service)
+        for held in self._held:
+            held.release()
+
+
+def permits() -> ForwardingPermits:
+    """Returns the permits of this process."""
+    return ForwardingPermits(Shares(FORWARDED), {service: Shares(OF_A_SERVICE) for service in SERVICES})

@@ -4,27 +4,26 @@ It does not use asyncio: with grpc.aio, a service's refusal of a stream that the
 caller as INTERNAL in two of five calls (grpcio 1.85: a write that fails overwrites the status that is about to arrive).
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 import structlog
 from google.protobuf import descriptor_pool
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 from prometheus_client import Counter
 
-from chengxin.auth.access_tokens import Verifier
 from chengxin.auth.request_context import REQUEST_ID_HEADER, TRACEPARENT_HEADER, pick_language
 from chengxin.auth.tls import certificate_thumbprint
 from chengxin.bounds import bound
-from chengxin.concurrency.periodic_task import PeriodicTask
-from chengxin.errors import INTERNAL, UNAUTHENTICATED, UPSTREAM_UNAVAILABLE, Problem
-from chengxin.failures import reason_of
+from chengxin.concurrency.fixed_threads import fixed_threads
+from chengxin.concurrency.shares import Claimant, Shares
+from chengxin.errors import INTERNAL, UPSTREAM_UNAVAILABLE, Problem
 from chengxin.grpc.rpc import OPTIONS, as_problem, make_channel
 from chengxin.values.ids import new_id
 
@@ -34,21 +33,38 @@ from chengxin_api.catalog.v1 import catalog_pb2
 from chengxin_api.disclosure.v1 import disclosure_pb2
 from chengxin_api.ingest.v1 import ingest_pb2
 from chengxin_api.objection.v1 import objection_pb2
+from gateway.domain.clients_and_officers import BODY_BROKEN_OFF, EDGE_BUSY
+from gateway.edge.admission import EdgeAdmission
+from gateway.edge.call_times import CallTimes
+from gateway.edge.concurrency_limits import REFUSALS, ForwardingPermits, Permit, Places
+from gateway.edge.grpc_open_calls import HEALTH_CALLS, OPEN_CALLS, HealthWatch, OpenCalls
 from gateway.edge.open_streams import OpenStreams
-from gateway.edge.rate_limits import RateLimits, address_of
+from gateway.edge.origins import Origins
+from gateway.edge.rate_limits import RateLimits
 from gateway.edge.trace_context import next_hop
 
 if TYPE_CHECKING:
+    from chengxin.process.runtime import Background
+
     Handler = grpc.RpcMethodHandler[Any, Any]
 
 log = structlog.get_logger()
 
-# The number of calls at the same time, each in a thread that starts when it is needed. The edge refuses more calls at
-# once, because a call could wait as long as the streams before it last.
-_MAX_CALLS: Final = 384
-# The deadline of a unary call whose caller set none.
+# The deadline of a unary call whose caller set none, and the latest one that a caller may set.
 _UNARY_SECONDS: Final = 60.0
-_HEALTH_SECONDS: Final = 2.0
+_LONGEST_UNARY_SECONDS: Final = 300.0
+# What Python says when the system gives no thread.
+_NO_THREAD: Final = "can't start new thread"
+_THREADS_OF_ADMISSION: Final = 8
+_OURS: Final = "/chengxin."
+# A connection has a time for its handshake, and an end when nothing is called for five minutes
+# or when nobody is there any more.
+_CONNECTION_OPTIONS: Final = (
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.max_connection_idle_ms", 300_000),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+)
 # The key of the error details in a service's trailing metadata.
 _DETAILS_KEY: Final = "grpc-status-details-bin"
 
@@ -66,57 +82,124 @@ _NAMES: Final = {
 
 _ended_calls = Counter("chengxin_edge_grpc_calls", "Calls that ended at the gRPC edge", ["method", "code"])
 
-bound(
+CALLS: Final = bound(
     __name__,
     "grpc.server",
-    "ThreadPoolExecutor",
-    resource="Calls at the gRPC edge",
-    total=_MAX_CALLS,
-    share="none yet",
-    seconds=_UNARY_SECONDS,
-    why="Each holds a thread",
-    test="tests/gateway/test_edge_grpc.py::test_many_callers_at_once_each_get_their_own_answer",
+    "fixed_threads",
+    resource="Calls with one request and one answer at the gRPC edge",
+    total=304,
+    share=200,
+    seconds=_LONGEST_UNARY_SECONDS,
+    why="60 s when the caller sets no deadline; a sixth of CHENGXIN_CALL_SECONDS until the request is there. Each call "
+    "holds a thread. All threads are started at the start, as are those for streams, open calls and refusals, so that "
+    "no call meets a system without threads",
+    test="tests/gateway/test_grpc_floods.py::test_calls_without_their_message_stop_nobody_else",
+)
+CALLS_OF_A_SERVICE: Final = bound(
+    __name__,
+    resource="Calls with one request and one answer at one service",
+    total=256,
+    share=CALLS.share,
+    seconds=_LONGEST_UNARY_SECONDS,
+    why="A service that hangs leaves room for the others",
+    test="tests/gateway/test_concurrency_limits.py::test_one_room_that_hangs_leaves_slots_to_the_others",
+)
+STREAMS: Final = bound(
+    __name__,
+    resource="Streams at the gRPC edge",
+    total=96,
+    share=16,
+    seconds=60.0,
+    why="CHENGXIN_CALL_SECONDS, for the next message from the caller and for taking an answer; a sixth of it for the "
+    "first message, before which no service knows of the stream. Whoever waits for news may wait for ever",
+    test="tests/gateway/test_grpc_floods.py::test_silent_streams_of_one_client_stop_nobody_else",
+)
+STREAMS_OF_A_SERVICE: Final = bound(
+    __name__,
+    resource="Streams at one service",
+    total=40,
+    share=STREAMS.share,
+    seconds=STREAMS.seconds,
+    why="A service has 64 threads, and is asked by other services, too",
+    test="tests/gateway/test_grpc_floods.py::test_silent_streams_of_one_client_stop_nobody_else",
+)
+# Those who are refused hold a thread, too, for as long as that takes.
+THREADS: Final = replace(
+    CALLS,
+    total=_THREADS_OF_ADMISSION + sum(bound.total for bound in (CALLS, STREAMS, OPEN_CALLS, HEALTH_CALLS, REFUSALS)),
 )
 
 
 @dataclass(frozen=True)
-class CallAdmission:
-    """The checks that every call passes: they verify the token, limit the caller, and put a refused token on record."""
+class CallLimits:
+    """What bounds calls: the rates, the origins that they are counted by, and the seconds of `CALLS`."""
 
-    verifier: Verifier
-    limits: RateLimits
-    refused: Callable[[Problem, str, str], None]
+    rates: RateLimits
+    origins: Origins
+    seconds: float
 
 
 def make_edge(
-    listen: str, addresses: Mapping[str, str], door: CallAdmission, tls: grpc.ServerCredentials | None = None
-) -> tuple[grpc.Server, "HealthWatch"]:
-    """Returns the server on `listen` (host:port) in front of the services at `addresses`, and its health watch.
+    listen: Sequence[str],
+    addresses: Mapping[str, str],
+    admission: EdgeAdmission,
+    limits: CallLimits,
+    tls: grpc.ServerCredentials | None = None,
+) -> tuple[grpc.Server, "list[Background]"]:
+    """Returns the server in front of the services at `addresses`, and what runs beside it.
 
-    Raises `RuntimeError` when the address cannot be bound.
+    It listens on the first of `listen` (host:port), with TLS if there is any, and on the others (`unix:` and a path)
+    without. Raises `RuntimeError` when an address cannot be bound, or when the system does not give enough threads.
     """
     channels = {service: make_channel(address) for service, address in addresses.items()}
-    threads = ThreadPoolExecutor(_MAX_CALLS, thread_name_prefix="edge")
-    live_calls = OpenStreams(door.verifier)
-    server = grpc.server(threads, options=OPTIONS, maximum_concurrent_rpcs=_MAX_CALLS)
-    server.add_generic_rpc_handlers((_Forwarder(channels, door, live_calls),))
-    health_servicer = health.HealthServicer()
+    live_calls = OpenStreams(admission.verifier)
+    times = CallTimes(limits.seconds / 6, limits.seconds)
+    of_open_calls = CallTimes(limits.seconds / 6, limits.seconds, float(OPEN_CALLS.seconds))
+    # Those of one service: what stands before the names of all of ours.
+    open_calls = OpenCalls(
+        *(Places(Shares(HEALTH_CALLS)), Places(Shares(OPEN_CALLS)), limits.rates, limits.origins, of_open_calls, _OURS)
+    )
+    server = grpc.server(
+        fixed_threads(THREADS, "edge"),
+        interceptors=[open_calls],
+        options=[*OPTIONS, *_CONNECTION_OPTIONS],
+        maximum_concurrent_rpcs=THREADS.total,
+    )
+    forwarder = _Forwarder(channels, admission, limits.origins, live_calls, times)
+    server.add_generic_rpc_handlers((forwarder,))
+    # Watching without a thread has no bound; ours holds a place and a thread.
+    health_servicer = health.HealthServicer(experimental_non_blocking=False)
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     reflection.enable_server_reflection([*_NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    public, *inner = listen
     if tls is None:
-        server.add_insecure_port(listen)
+        server.add_insecure_port(public)
     else:
-        server.add_secure_port(listen, tls)
-    return server, HealthWatch(health_servicer, channels, live_calls)
+        server.add_secure_port(public, tls)
+    for address in inner:
+        server.add_insecure_port(address)
+    stubs = {service: health_pb2_grpc.HealthStub(channels[name]) for service, name in _NAMES.items()}
+    return server, [HealthWatch(health_servicer, stubs, live_calls), times, of_open_calls]
 
 
 class _Forwarder(grpc.GenericRpcHandler):
     """Forwards each call to the service of its method, in the method's own kind."""
 
-    def __init__(self, channels: Mapping[str, grpc.Channel], admission: CallAdmission, live_calls: OpenStreams) -> None:
+    def __init__(
+        self,
+        channels: Mapping[str, grpc.Channel],
+        admission: EdgeAdmission,
+        origins: Origins,
+        live_calls: OpenStreams,
+        times: CallTimes,
+    ) -> None:
         self._channels = channels
         self._admission = admission
+        self._origins = origins
         self._live_calls = live_calls
+        self._times = times
+        self._calls = ForwardingPermits(Shares(CALLS), {name: Shares(CALLS_OF_A_SERVICE) for name in channels})
+        self._streams = ForwardingPermits(Shares(STREAMS), {name: Shares(STREAMS_OF_A_SERVICE) for name in channels})
         self._handlers: dict[str, Handler] = {}
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "Handler | None":
@@ -130,115 +213,113 @@ class _Forwarder(grpc.GenericRpcHandler):
         return handler
 
     def _make_handler(self, method: str) -> "Handler | None":
-        channel = next(
-            (c for service, c in self._channels.items() if method.startswith(f"/chengxin.{service}.v1.")), None
-        )
-        if channel is None:
+        service = next((name for name in self._channels if method.startswith(f"/chengxin.{name}.v1.")), None)
+        if service is None:
             return None
+        channel = self._channels[service]
         # A method that only the service knows counts as a stream both ways: one message on the wire is a stream of one.
-        match _streaming_kind(method) or (True, True):
+        kind = _streaming_kind(method) or (True, True)
+        match kind:
             case (False, False):
-                forward = self._make_single_forwarder(method, channel.unary_unary(method), _UNARY_SECONDS)
-                return grpc.unary_unary_rpc_method_handler(forward)
+                send = _answer_once(channel.unary_unary(method), _UNARY_SECONDS)
             case (True, False):
-                return grpc.stream_unary_rpc_method_handler(
-                    self._make_single_forwarder(method, channel.stream_unary(method), None)
-                )
+                send = _answer_once(channel.stream_unary(method), None)
             case (False, True):
-                return grpc.unary_stream_rpc_method_handler(
-                    self._make_stream_forwarder(method, channel.unary_stream(method))
-                )
+                send = _answer_bit_by_bit(channel.unary_stream(method))
             case _:
-                return grpc.stream_stream_rpc_method_handler(
-                    self._make_stream_forwarder(method, channel.stream_stream(method))
-                )
+                send = _answer_bit_by_bit(channel.stream_stream(method))
+        permits = self._streams if any(kind) else self._calls
+        forward = partial(self._forward, method, partial(permits.take, service), send, kind[0])
+        # To gRPC every method is a stream: so our code runs, and may refuse, before the first message is there.
+        return grpc.stream_stream_rpc_method_handler(forward)
 
-    def _make_single_forwarder(
-        self, method: str, send: Any, seconds: float | None
-    ) -> Callable[[Any, grpc.ServicerContext], bytes]:
-        """Returns a function that forwards calls with one answer message."""
-
-        def forward(request: Any, context: grpc.ServicerContext) -> bytes:
-            edge_call = _EdgeCall(method, context)
-            answer = b""
-            try:
-                metadata = edge_call.admit(self._admission)
-                upstream = send.future(request, metadata=metadata, timeout=_remaining_seconds(context, seconds))
-                _cancel_with_caller(context, upstream)
-                if seconds is None:
-                    with self._live_calls.lasting(edge_call.token, upstream):
-                        answer = upstream.result()
-                else:
-                    answer = upstream.result()
-                # Services send no initial metadata, and sending it separately costs an event of its own on the way.
-                if initial := upstream.initial_metadata():
-                    context.send_initial_metadata(initial)
-                context.set_trailing_metadata(upstream.trailing_metadata() or ())
-                edge_call.count("OK")
-            except Exception as e:
-                edge_call.fail(e)
-            return answer
-
-        return forward
-
-    def _make_stream_forwarder(self, method: str, send: Any) -> Callable[[Any, grpc.ServicerContext], Iterator[bytes]]:
-        """Returns a function that forwards calls with a stream of answers.
-
-        It takes a message when the one before it is on its way.
-        """
-
-        def forward(request: Any, context: grpc.ServicerContext) -> Iterator[bytes]:
-            edge_call = _EdgeCall(method, context)
-            try:
-                metadata = edge_call.admit(self._admission)
-                upstream = send(request, metadata=metadata, timeout=_remaining_seconds(context, None))
-                _cancel_with_caller(context, upstream)
-                # This goes out at once, so that a watcher knows that it is connected before the first message.
-                context.send_initial_metadata(upstream.initial_metadata() or ())
+    def _forward(
+        self,
+        method: str,
+        permit: Callable[[Claimant], Permit],
+        send: "Send",
+        sends_stream: bool,
+        requests: Iterator[bytes],
+        context: grpc.ServicerContext,
+    ) -> Iterator[bytes]:
+        """Forwards one call. It takes a message when the one before it is on its way."""
+        edge_call = _EdgeCall(method, context, self._origins)
+        try:
+            metadata, claimant = edge_call.admit(self._admission)
+            with permit(claimant), self._times.of(context, requests) as call:
+                first = [message for message in (next(call, None),) if message is not None]
+                if not (first or sends_stream):
+                    raise BODY_BROKEN_OFF()
+                upstream, answers = send(chain(first, call) if sends_stream else first[0], metadata, context)
                 with self._live_calls.lasting(edge_call.token, upstream):
-                    yield from upstream
-                context.set_trailing_metadata(upstream.trailing_metadata() or ())
-                edge_call.count("OK")
-            except Exception as e:
-                edge_call.fail(e)
+                    yield from call.sending(answers)
+            context.set_trailing_metadata(upstream.trailing_metadata() or ())
+            edge_call.count("OK")
+        except Exception as e:
+            edge_call.fail(e)
 
-        return forward
+
+Send = Callable[[Any, Any, grpc.ServicerContext], tuple[Any, Iterator[bytes]]]
+
+
+def _answer_once(method: Any, seconds: float | None) -> Send:
+    """Returns a function that sends a request to a method with one answer; `seconds` are its time by default."""
+
+    def send(request: Any, metadata: Any, context: grpc.ServicerContext) -> tuple[Any, Iterator[bytes]]:
+        upstream = method.future(request, metadata=metadata, timeout=_remaining_seconds(context, seconds))
+        _cancel_with_caller(context, upstream)
+
+        def answers() -> Iterator[bytes]:
+            answer = upstream.result()
+            # Services send no initial metadata, and sending it separately costs an event of its own on the way.
+            if initial := upstream.initial_metadata():
+                context.send_initial_metadata(initial)
+            yield answer
+
+        return upstream, answers()
+
+    return send
+
+
+def _answer_bit_by_bit(method: Any) -> Send:
+    """Returns a function that sends a request to a method with a stream of answers."""
+
+    def send(request: Any, metadata: Any, context: grpc.ServicerContext) -> tuple[Any, Iterator[bytes]]:
+        upstream = method(request, metadata=metadata, timeout=_remaining_seconds(context, None))
+        _cancel_with_caller(context, upstream)
+        # This goes out at once, so that a watcher knows that it is connected before the first message.
+        context.send_initial_metadata(upstream.initial_metadata() or ())
+        return upstream, upstream
+
+    return send
 
 
 class _EdgeCall:
     """One call at the edge."""
 
-    def __init__(self, method: str, context: grpc.ServicerContext) -> None:
+    def __init__(self, method: str, context: grpc.ServicerContext, origins: Origins) -> None:
         # Method names that no proto has would create new metric series without end.
         self._label = method if _streaming_kind(method) is not None else "unknown"
         self._context = context
         self._metadata = {k: v for k, v in context.invocation_metadata() or () if isinstance(v, str)}
+        self._origin = origins.of_call(context.peer(), self._metadata)
         self.request_id = new_id("req")
         self.token = ""
         self.language = pick_language(self._metadata.get("accept-language", ""))
 
-    def admit(self, admission: "CallAdmission") -> tuple[tuple[str, str], ...]:
-        """Returns the only metadata that the edge forwards. Raises UNAUTHENTICATED, RATE_LIMITED."""
+    def admit(self, admission: EdgeAdmission) -> tuple[tuple[tuple[str, str], ...], Claimant]:
+        """Returns the only metadata that the edge forwards, and who the caller is. Raises what `admission` raises."""
         authorization = self._metadata.get("authorization", "")
-        try:
-            scheme, _, token = authorization.partition(" ")
-            if scheme.lower() != "bearer" or not token:
-                raise UNAUTHENTICATED(reason="authorization: Bearer <token> is missing")
-            caller = admission.verifier.verify(token)
-            if caller.certificate and caller.certificate != _read_caller_thumbprint(self._context):
-                raise UNAUTHENTICATED(reason="the token is bound to another certificate than the one shown")
-        except Problem as problem:
-            admission.limits.by_proof(address_of(self._context.peer()))
-            admission.refused(problem, "grpc", self.request_id)
-            raise
-        admission.limits.by_client(caller.client_id, caller.sub)
-        self.token = token
-        return (
+        thumbprint = _read_caller_thumbprint(self._context)
+        claimant = admission.admit(authorization, thumbprint, self._origin, "grpc", self.request_id)
+        self.token = authorization.partition(" ")[2]
+        metadata = (
             ("authorization", authorization),
             ("accept-language", self.language),
             (REQUEST_ID_HEADER, self.request_id),
             (TRACEPARENT_HEADER, next_hop(self._metadata.get(TRACEPARENT_HEADER, ""))),
         )
+        return metadata, claimant
 
     def count(self, code: str) -> None:
         _ended_calls.labels(self._label, code).inc()
@@ -257,6 +338,9 @@ class _EdgeCall:
                 self._context.set_trailing_metadata(trailing)
                 self._context.abort(error.code(), error.details() or "")
             problem: Problem | None = UPSTREAM_UNAVAILABLE(retry_after=1)
+        elif isinstance(error, RuntimeError) and str(error) == _NO_THREAD:
+            # A stream of requests takes a thread of grpc's own.
+            problem = EDGE_BUSY(retry_after=1)
         else:
             problem = as_problem(error)
         if problem is None:
@@ -264,61 +348,6 @@ class _EdgeCall:
             problem = INTERNAL()
         self.count(problem.type.grpc_code.name)
         self._context.abort_with_status(rpc_status.to_status(problem.to_rpc(self.language, self.request_id)))
-
-
-class HealthWatch:
-    """Updates the edge's health answers: a gRPC service is serving while the service behind it reports so.
-
-    At the same interval it ends the calls whose tokens were revoked.
-    """
-
-    def __init__(
-        self,
-        healthy: health.HealthServicer,
-        channels: Mapping[str, grpc.Channel],
-        live: OpenStreams,
-        seconds: float = _HEALTH_SECONDS,
-    ) -> None:
-        self._healthy = healthy
-        self._live = live
-        self._stubs = {service: health_pb2_grpc.HealthStub(channels[name]) for service, name in _NAMES.items()}
-        self._task = PeriodicTask("health", self._check_all, seconds)
-
-    def start(self) -> None:
-        """Starts the watch in the background."""
-        # The edge itself serves: when one service is missing, it still answers for the others.
-        self._healthy.set("", health_pb2.HealthCheckResponse.SERVING)
-        self._task.start()
-
-    def stop(self) -> None:
-        """Ends the watch; from now on the edge reports no service as serving."""
-        self._healthy.enter_graceful_shutdown()
-        self._task.stop()
-
-    def _check_all(self) -> None:
-        # When a check fails, its error is logged and the other checks go on: a stream whose token is revoked ends
-        # whatever the services report.
-        for service, stub in self._stubs.items():
-            if self._task.stopping:
-                return
-            self._run_check(service, partial(self._update_health, service, stub))
-        self._run_check("live calls", self._live.end_revoked)
-
-    def _update_health(self, service: str, stub: Any) -> None:
-        self._healthy.set(service, _health(service, stub))
-
-    def _run_check(self, what: str, check: Callable[[], object]) -> None:
-        try:
-            check()
-        except Exception as e:
-            log.error("not looked at", what=what, **reason_of(e))
-
-
-def _health(service: str, stub: Any) -> Any:
-    try:
-        return stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=_HEALTH_SECONDS).status
-    except grpc.RpcError:
-        return health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 def _read_caller_thumbprint(context: grpc.ServicerContext) -> str:
@@ -340,7 +369,9 @@ def _streaming_kind(method: str) -> tuple[bool, bool] | None:
 def _remaining_seconds(context: grpc.ServicerContext, default: float | None) -> float | None:
     remaining = context.time_remaining()
     # Without a deadline grpc returns None, or a time beyond any process's life.
-    return default if remaining is None or remaining > 1e7 else remaining
+    if remaining is None or remaining > 1e7:
+        return default
+    return remaining if default is None else min(remaining, _LONGEST_UNARY_SECONDS)
 
 
 def _cancel_with_caller(context: grpc.ServicerContext, upstream: Any) -> None:

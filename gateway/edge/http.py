@@ -6,7 +6,10 @@ gateway's own addresses.
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, Final
 from urllib.parse import quote
 from wsgiref.types import StartResponse, WSGIApplication
@@ -16,17 +19,18 @@ import structlog
 from prometheus_client import Histogram
 from werkzeug.wsgi import ClosingIterator
 
-from chengxin.auth.access_tokens import Verifier
 from chengxin.auth.request_context import pick_language
-from chengxin.errors import INTERNAL, METHOD_NOT_ALLOWED, TOO_LARGE, UNAUTHENTICATED, Problem
+from chengxin.concurrency.shares import Claimant
+from chengxin.errors import INTERNAL, METHOD_NOT_ALLOWED, UNAUTHENTICATED, Problem
 from chengxin.grpc.rpc import as_problem
 from chengxin.http.web import PROBLEM_JSON
 from chengxin.values.ids import new_id
 from gateway.domain import browser_sessions
-from gateway.edge.concurrency_limits import ForwardingPermits, Permit
-from gateway.edge.rate_limits import RateLimits, address_of
+from gateway.edge.admission import EdgeAdmission
+from gateway.edge.bodies import IN_MEMORY_BYTES, Bodies, Body, UploadedFile
+from gateway.edge.concurrency_limits import ForwardingPermits, Permit, Places
+from gateway.edge.front import CERTIFICATE
 from gateway.edge.routes import PREFIXES, limit_of, prefix_of
-from gateway.edge.tls_terminator import CERTIFICATE
 from gateway.edge.trace_context import next_hop
 from gateway.edge.upstream import Upstream, UpstreamAnswer
 
@@ -35,9 +39,10 @@ log = structlog.get_logger()
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
 
-# Bodies up to this size are read at once; larger bodies are passed on in pieces as they arrive.
-_WHOLE_BODY_BYTES: Final = 256 * 1024
-_PIECE_BYTES: Final = 64 * 1024
+# The gateway's own addresses take no larger body.
+_OWN_BODY_BYTES: Final = 64 * 1024
+# What is answered while everything else is taken.
+_HEALTH_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 # The addresses at which people and machines prove who they are.
 _PROOF_PREFIXES: Final = ("/oauth/", "/v1/identity/", *(page.sign_in for page in browser_sessions.PAGES.values()))
 # The gateway's own addresses that have a rule: the edge admits callers there as elsewhere.
@@ -92,6 +97,16 @@ _answer_seconds = Histogram(
 )
 
 
+@dataclass(frozen=True)
+class EdgePlaces:
+    """What requests hold at the HTTP edge while they are worked on."""
+
+    bodies: Bodies
+    forwarded: ForwardingPermits
+    own: Places
+    health: Places
+
+
 class HttpEdge:
     """The WSGI application that granian runs."""
 
@@ -99,21 +114,18 @@ class HttpEdge:
         self,
         own: WSGIApplication,
         upstreams: Mapping[str, Upstream],
-        verifier: Verifier,
+        admission: EdgeAdmission,
         anonymous: Callable[[], str],
-        limits: RateLimits,
-        refused: Callable[[Problem, str, str], None],
+        places: EdgePlaces,
         issuer: str = "",
     ) -> None:
-        """`refused(problem, edge, request_id)` puts a refused token on record."""
+        """`anonymous()` is a token of the public, for callers who have none."""
         self._issuer = issuer
         self._own_app = own
         self._upstreams = {prefix: upstreams[service] for prefix, service in PREFIXES.items()}
-        self._verifier = verifier
+        self._admission = admission
         self._anonymous_token = anonymous
-        self._limits = limits
-        self._record_refusal = refused
-        self._permits = ForwardingPermits()
+        self._places = places
         self._histograms: dict[tuple[str, int], Any] = {}
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -139,11 +151,11 @@ class HttpEdge:
         authorization = environ.get("HTTP_AUTHORIZATION", "") or self._authorize_by_session(environ, method)
         private = bool(authorization or page)
         if authorization:
-            self._admit(authorization, environ, request_id)
+            claimant = self._admit(authorization, environ, request_id)
         elif page and method == "GET" and "text/html" in environ.get("HTTP_ACCEPT", ""):
             return 303, [("Location", page.sign_in), ("X-Request-Id", request_id), *_SECURITY_HEADERS], []
         else:
-            self._limits.by_address(address_of(environ.get("REMOTE_ADDR", "")))
+            claimant = self._admit_stranger(environ)
             authorization = f"Bearer {self._anonymous_token()}"
         request_headers = {
             "Authorization": authorization,
@@ -157,13 +169,27 @@ class HttpEdge:
         target = quote(environ["PATH_INFO"].encode("latin-1"), safe="/:@!$&'()*+,;=~")
         if query := environ["QUERY_STRING"]:
             target = f"{target}?{query}"
-        permit = self._permits.take(PREFIXES[prefix])
+        with self._places.bodies.whole(environ, limit_of(prefix), claimant) as body:
+            permit = self._places.forwarded.take(PREFIXES[prefix], claimant)
+            return self._send(prefix, (method, target, request_headers, body), permit, request_id, private)
+
+    def _send(
+        self,
+        prefix: str,
+        request: tuple[str, str, dict[str, str], Body],
+        permit: Permit,
+        request_id: str,
+        private: bool,
+    ) -> tuple[int, Headers, Iterable[bytes]]:
+        """Sends a request to its service; the answer's body gives the permit back, or this does when it is small."""
+        method, target, request_headers, body = request
+        if isinstance(body, UploadedFile):
+            request_headers["Content-Length"] = str(body.length)
         streaming = False
         try:
-            body = _read_body(environ, limit_of(prefix), request_headers)
             answer = self._upstreams[prefix].send(method, target, request_headers, body)
             headers = _make_answer_headers(answer, request_id, private)
-            streaming = answer.length is None or answer.length > _WHOLE_BODY_BYTES
+            streaming = answer.length is None or answer.length > IN_MEMORY_BYTES
             content: Iterable[bytes] = _StreamedBody(answer, permit) if streaming else [answer.whole()]
         finally:
             if not streaming:
@@ -182,7 +208,7 @@ class HttpEdge:
         if method != "GET" and not _is_own_script(environ, token):
             raise browser_sessions.FOREIGN_FORM()
         try:
-            caller = self._verifier.verify(token)
+            caller = self._admission.verifier.verify(token)
         except Problem as problem:
             # An ended session does not count as an attempt: its owner signs in again. A script gets the error; a page
             # redirects to the sign-in.
@@ -191,34 +217,48 @@ class HttpEdge:
             return ""
         return f"Bearer {token}" if caller.roles & sign_in_page.roles else ""
 
-    def _admit(self, authorization: str, environ: Environ, request_id: str) -> None:
-        """Checks the token and the limits of its caller. Raises UNAUTHENTICATED, RATE_LIMITED."""
-        try:
-            scheme, _, token = authorization.partition(" ")
-            if scheme.lower() != "bearer" or not token:
-                raise UNAUTHENTICATED(reason="Authorization must be: Bearer <token>")
-            caller = self._verifier.verify(token)
-            if caller.certificate and caller.certificate != environ.get(CERTIFICATE, ""):
-                raise UNAUTHENTICATED(reason="the token is bound to another certificate than the one shown")
-        except Problem as problem:
-            # A guessed token costs as much to check as a proof of identity.
-            self._limits.by_proof(address_of(environ.get("REMOTE_ADDR", "")))
-            self._record_refusal(problem, "http", request_id)
-            raise
-        self._limits.by_client(caller.client_id, caller.sub)
+    def _admit_stranger(self, environ: Environ) -> Claimant:
+        """Counts a request without a token. Raises RATE_LIMITED."""
+        self._admission.limits.by_address(environ["REMOTE_ADDR"])
+        return Claimant(environ["REMOTE_ADDR"])
+
+    def _admit(self, authorization: str, environ: Environ, request_id: str) -> Claimant:
+        """Checks the token and the rate of its caller. Raises UNAUTHENTICATED, RATE_LIMITED, EDGE_BUSY."""
+        certificate = environ.get(CERTIFICATE, "")
+        return self._admission.admit(authorization, certificate, environ["REMOTE_ADDR"], "http", request_id)
 
     def _answer_own(
         self, environ: Environ, start_response: StartResponse, request_id: str, began: float
     ) -> Iterable[bytes]:
         environ["HTTP_X_REQUEST_ID"] = request_id
         try:
-            self._admit_own(environ, request_id)
+            with ExitStack() as held:
+                self._prepare_own(environ, request_id, held)
+                return self._run_own(environ, start_response, request_id, began)
         except Problem as e:
             refusal_status, headers, body = _make_problem_answer(e, environ, request_id)
             self._observe("own", refusal_status, began)
             start_response(f"{refusal_status} -", headers)
             return body
 
+    def _prepare_own(self, environ: Environ, request_id: str, held: ExitStack) -> None:
+        """Admits a request to an own address, takes its place, and reads its body. Raises what these three raise."""
+        claimant = self._admit_own(environ, request_id)
+        if environ["PATH_INFO"] in _HEALTH_PATHS:
+            held.enter_context(self._places.health.take(claimant))
+            body: Body = None
+        else:
+            with self._places.bodies.whole(environ, _OWN_BODY_BYTES, claimant) as body:
+                held.enter_context(self._places.own.take(claimant))
+        assert not isinstance(body, UploadedFile)
+        # Flask finds the whole body, or none.
+        environ["wsgi.input"] = BytesIO(body or b"")
+        environ["CONTENT_LENGTH"] = str(len(body or b""))
+        environ.pop("HTTP_TRANSFER_ENCODING", None)
+
+    def _run_own(
+        self, environ: Environ, start_response: StartResponse, request_id: str, began: float
+    ) -> Iterable[bytes]:
         def start_own_answer(status: str, headers: Headers, exc_info: Any = None, /) -> Callable[[bytes], object]:
             self._observe("own", int(status[:3]), began)
             policy = () if any(n.lower() == "content-security-policy" for n, _ in headers) else (_CONTENT_POLICY,)
@@ -231,16 +271,22 @@ class HttpEdge:
             if isinstance(answer, ClosingIterator):
                 answer.close()
 
-    def _admit_own(self, environ: Environ, request_id: str) -> None:
+    def _admit_own(self, environ: Environ, request_id: str) -> Claimant:
         """Admits a request to the gateway's own addresses. Raises UNAUTHENTICATED, RATE_LIMITED."""
         path, authorization = environ["PATH_INFO"], environ.get("HTTP_AUTHORIZATION", "")
-        if authorization and path.startswith(_GUARDED_PREFIXES):
-            self._admit(authorization, environ, request_id)
-        elif path.startswith((*_PROOF_PREFIXES, *_GUARDED_PREFIXES)):
-            self._limits.by_proof(address_of(environ.get("REMOTE_ADDR", "")))
-            if path.startswith(_GUARDED_PREFIXES):
-                # A caller without a token is the public here, too.
-                environ["HTTP_AUTHORIZATION"] = f"Bearer {self._anonymous_token()}"
+        guarded = path.startswith(_GUARDED_PREFIXES)
+        if authorization and guarded:
+            return self._admit(authorization, environ, request_id)
+        if guarded:
+            # A caller without a token is the public here, too.
+            environ["HTTP_AUTHORIZATION"] = f"Bearer {self._anonymous_token()}"
+        if path.startswith((*_PROOF_PREFIXES, *_GUARDED_PREFIXES)):
+            self._admission.limits.by_proof(environ["REMOTE_ADDR"])
+            return Claimant(environ["REMOTE_ADDR"])
+        if path in _HEALTH_PATHS:
+            self._admission.limits.by_health(environ["REMOTE_ADDR"])
+            return Claimant(environ["REMOTE_ADDR"])
+        return self._admit_stranger(environ)
 
     def _observe(self, route: str, status: int, began: float) -> None:
         histogram = self._histograms.get((route, status))
@@ -255,31 +301,6 @@ def _is_own_script(environ: Environ, token: str) -> bool:
     return browser_sessions.is_same_origin(*origin_headers) and browser_sessions.is_csrf_of(
         token, environ.get("HTTP_X_CSRF_TOKEN", "")
     )
-
-
-def _read_body(environ: Environ, limit: int, request_headers: dict[str, str]) -> bytes | Iterator[bytes] | None:
-    """Returns the request's body: whole when it is small, else in pieces. Raises TOO_LARGE."""
-    source = environ["wsgi.input"]
-    length = environ.get("CONTENT_LENGTH")
-    if length is None and "HTTP_TRANSFER_ENCODING" not in environ:
-        return None
-    if length is not None:
-        announced = int(length)
-        if announced > limit:
-            raise TOO_LARGE(limit=_format_size(limit))
-        if announced <= _WHOLE_BODY_BYTES:
-            return bytes(source.read(announced))
-        request_headers["Content-Length"] = length
-    return _read_pieces(source, limit)
-
-
-def _read_pieces(source: Any, limit: int) -> Iterator[bytes]:
-    total = 0
-    while piece := source.read(_PIECE_BYTES):
-        total += len(piece)
-        if total > limit:
-            raise TOO_LARGE(limit=_format_size(limit))
-        yield bytes(piece)
 
 
 def _make_answer_headers(answer: UpstreamAnswer, request_id: str, private: bool) -> Headers:
@@ -345,7 +366,3 @@ def _make_problem_headers(problem: Problem, language: str, request_id: str) -> H
     if problem.type.status == 401:
         headers.append(("WWW-Authenticate", "Bearer"))
     return headers
-
-
-def _format_size(limit: int) -> str:
-    return f"{limit // (1024 * 1024)} MiB"

@@ -20,6 +20,8 @@ RATE_LIMITED = exhausted(
 )
 # The number of buckets that are kept. The least recently used bucket is dropped; its name starts again with a full one.
 _BUCKETS = 50_000
+# Questions for health a second from one address.
+HEALTH_RATE = 100.0
 
 own(
     __name__,
@@ -60,15 +62,16 @@ class Limiter:
 class RateLimits:
     """The limits that both edges apply."""
 
-    def __init__(self, client: Limiter, address: Limiter, proof: Limiter) -> None:
+    def __init__(self, client: Limiter, address: Limiter, proof: Limiter, health: Limiter) -> None:
         self._client = client
         self._address = address
         self._proof = proof
+        self._health = health
 
     @classmethod
     def none(cls) -> "RateLimits":
         """Returns limits that let every request pass."""
-        return cls(Limiter(0, 1), Limiter(0, 1), Limiter(0, 1))
+        return cls(*(Limiter(0, 1) for _ in range(4)))
 
     def by_client(self, client_id: str, sub: str) -> None:
         """Counts a request with a token, from a client or from a person at the portal. Raises RATE_LIMITED."""
@@ -78,28 +81,10 @@ class RateLimits:
         """Counts a request without a token. Raises RATE_LIMITED."""
         self._address.take(address)
 
+    def by_health(self, address: str) -> None:
+        """Counts a question for health, which others may depend on when all else is refused. Raises RATE_LIMITED."""
+        self._health.take(address)
+
     def by_proof(self, address: str) -> None:
         """Counts a proof of identity, which costs a signature or a hash to check. Raises RATE_LIMITED."""
         self._proof.take(address)
-
-
-def address_of(peer: str) -> str:
-    """Returns the address of a transport's peer (`127.0.0.1:5000`, `ipv4:…`, `ipv6:%5B::1%5D:5000`).
-
-    For IPv6 this is the network of 64 bits, because one host can use any number of addresses in it.
-    """
-    text = peer.removeprefix("ipv4:").removeprefix("ipv6:").replace("%5B", "[").replace("%5D", "]")
-    if text.startswith("["):
-        text = text[1:].partition("]")[0]
-    elif text.count(":") == 1:
-        text = text.partition(":")[0]
-    return _ipv6_network(text) if ":" in text else text
-
-
-def _ipv6_network(address: str) -> str:
-    import ipaddress
-
-    try:
-        return str(ipaddress.ip_network(f"{address}/64", strict=False))
-    except ValueError:
-        return address

@@ -54,10 +54,10 @@ bound(
     "create_connection",
     "deque",
     resource="Connections to a service",
-    total=192,
+    total=96,
     share="the permits of its caller",
     seconds=_ANSWER_SECONDS,
-    why="One for each permit (`gateway.edge.concurrency_limits`)",
+    why="One for each request at the service (`gateway.edge.concurrency_limits`)",
     test="tests/gateway/test_concurrency_limits.py::test_one_room_that_hangs_leaves_slots_to_the_others",
 )
 
@@ -127,6 +127,8 @@ class Upstream:
     ) -> UpstreamAnswer:
         """Sends a request and reads the head of its answer. Raises UPSTREAM_UNAVAILABLE.
 
+        A body in pieces comes with its `Content-Length` among the headers.
+
         A request that the service may have carried out is never sent twice. Only a request that changes nothing is
         repeated, when a kept connection turns out to be closed.
         """
@@ -134,7 +136,7 @@ class Upstream:
         while True:
             connection, reused = self._take_connection()
             try:
-                connection.send(head, body, chunked=_is_chunked(headers, body))
+                connection.send(head, body)
                 if _is_read(method, target):
                     self._wait_for_answer(connection)
                 return self._read_answer(connection, method)
@@ -160,8 +162,6 @@ class Upstream:
         lines = [f"{method} {target} HTTP/1.1", f"Host: {self._host}", *(f"{n}: {v}" for n, v in headers.items())]
         if isinstance(body, bytes):
             lines.append(f"Content-Length: {len(body)}")
-        elif _is_chunked(headers, body):
-            lines.append("Transfer-Encoding: chunked")
         head = "\r\n".join([*lines, "", ""])
         # No header value may contain a line break.
         if head.count("\n") != len(lines) + 1 or head.count("\r") != len(lines) + 1:
@@ -205,7 +205,7 @@ class Upstream:
         except OSError:
             return False
         try:
-            connection.send(self._encode_head("GET", _HEALTH_PATH, {"Connection": "close"}, None), None, chunked=False)
+            connection.send(self._encode_head("GET", _HEALTH_PATH, {"Connection": "close"}, None), None)
             return connection.read_status()[0] == _OK
         except (OSError, ValueError):
             return False
@@ -259,20 +259,18 @@ class _Line:
         """Returns whether, within `seconds`, there is something to read or the connection ends."""
         return bool(self._poll.poll(seconds * 1000))
 
-    def send(self, head: bytes, body: bytes | Iterable[bytes] | None, *, chunked: bool) -> None:
+    def send(self, head: bytes, body: bytes | Iterable[bytes] | None) -> None:
         if body is None or isinstance(body, bytes):
             self._socket.sendall(head + (body or b""))
             return
         self._socket.sendall(head)
         for piece in body:
             try:
-                self._socket.sendall(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+                self._socket.sendall(piece)
             except (BrokenPipeError, ConnectionResetError):
                 # A service that refuses an upload answers and closes the connection; its answer may be readable.
                 self.cut_short = True
                 return
-        if chunked:
-            self._socket.sendall(b"0\r\n\r\n")
 
     def read_status(self) -> tuple[int, str]:
         version, _, rest = self.read_line().partition(" ")
@@ -331,7 +329,3 @@ class _Line:
 def _is_read(method: str, target: str) -> bool:
     """Returns whether a request changes nothing."""
     return method in _REPEATABLE_METHODS or target.partition("?")[0].endswith(_QUERY_SUFFIXES)
-
-
-def _is_chunked(headers: Mapping[str, str], body: bytes | Iterable[bytes] | None) -> bool:
-    return body is not None and not isinstance(body, bytes) and "Content-Length" not in headers

@@ -37,7 +37,6 @@ from gateway.usecases import issue_token, officer_sign_in, revocation, verify_id
 from gateway.usecases.exchange_consent import ACCESS_TOKEN
 from gateway.usecases.oidc_relying_party import IdentityProvider
 
-_MAX_BODY: Final = 64 * 1024
 _BEARER: Final = "Bearer"
 _TOKENS: Final = Tag(name="tokens", description="Access tokens and the keys that verify them")
 _IDENTITY: Final = Tag(name="identity", description="People prove who they are")
@@ -110,15 +109,17 @@ def make_own_app(
     provider: IdentityProvider | None = None,
     *,
     operations: Operations,
+    grpc_edge_serves: Callable[[], bool],
 ) -> OpenAPI:
     """Returns the app. `ready()` gives the state of each service, `describe(own)` the whole interface with this part.
+
+    `grpc_edge_serves()` is whether the gRPC edge of this process answers.
 
     The addresses of citizens' identity exist only with `citizens`, those of an identity provider only with `provider`.
     """
     app = bare_app("gateway", Admission(verifier, ctx.audit, ctx.store.silence) if verifier else None)
-    app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
     app.template_folder = str(Path(__file__).parents[1] / "templates")
-    _add_operations(app, ready, describe)
+    _add_operations(app, ready, describe, grpc_edge_serves)
     add_operations(app, "gateway", operations)
     _add_oauth(app, ctx)
     _add_revocation(app, ctx, verifier)
@@ -197,7 +198,7 @@ def _add_officers(app: OpenAPI, ctx: GatewayContext) -> None:
     def sign_in(body: OfficerProof) -> Response:
         """Each one-time code is good once. Repeated failures lock the user name for a while."""
         proof = officer_sign_in.SignInProof(body.username, body.password, body.totp, body.new_password)
-        return _token_answer(officer_sign_in.sign_in(ctx, ANONYMOUS, proof))
+        return _token_answer(officer_sign_in.sign_in(ctx, ANONYMOUS, proof, request.remote_addr or ""))
 
 
 def _add_demo_identity(app: OpenAPI, ctx: GatewayContext, citizens: verify_identity.IdentityVerifier) -> None:
@@ -219,11 +220,14 @@ def _add_operations(
     app: OpenAPI,
     ready: Callable[[], dict[str, dict[str, Any]]],
     describe: Callable[[dict[str, Any]], dict[str, Any]],
+    grpc_edge_serves: Callable[[], bool],
 ) -> None:
     @app.route("/healthz")
-    @open_to_all("the process is up")
+    @open_to_all("whether both edges of the process serve")
     def healthz() -> Response:
-        return answer({"status": "ok"})
+        if grpc_edge_serves():
+            return answer({"status": "ok"})
+        return answer({"status": "the gRPC edge does not answer"}, 503)
 
     @app.route("/readyz")
     @open_to_all("whether the whole suite can serve")

@@ -43,7 +43,10 @@ def add_pages(app: OpenAPI, ctx: GatewayContext, verifier: Verifier | None) -> N
             given.get("totp", "").strip()[:6],
             given.get("new_password", "")[:256],
         )
-        return sessions.sign_in(OFFICERS, "officer.html", lambda: officer_sign_in.sign_in(ctx, ANONYMOUS, proof))
+        origin = request.remote_addr or ""
+        return sessions.sign_in(
+            OFFICERS, "officer.html", lambda: officer_sign_in.sign_in(ctx, ANONYMOUS, proof, origin)
+        )
 
     @app.post("/sign-out", doc_ui=False)
     @serves(revocation.revoke)

@@ -15,7 +15,6 @@ from mongoengine import (
     ListField,
     StringField,
 )
-from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
@@ -24,13 +23,12 @@ from chengxin.store.database import Store, UnitOfWork
 from chengxin.store.documents import ObjectListField, fields_of
 from chengxin.store.field_encryption import KeyRing
 from gateway.domain.clients_and_officers import Agreement, Citizen, Client, Officer
-from gateway.store import administration
+from gateway.store import administration, sign_in_failures
 
 T = TypeVar("T")
 
 # A jti is kept longer than any assertion is accepted, so that it is forgotten only when its assertion is expired.
 _JTI_GRACE: Final = timedelta(seconds=60)
-_FAILURES_LIFETIME: Final = timedelta(hours=24)
 
 
 class AgreementRow(EmbeddedDocument):
@@ -114,27 +112,15 @@ class UsedAssertionRow(Document):
     }
 
 
-class FailuresRow(Document):
-    """The failed sign-ins in a row under a user name, whether or not an officer has that name."""
-
-    key = StringField(primary_key=True)
-    failures = IntField(default=0)
-    locked_until = DateTimeField()
-    expires_at = DateTimeField()
-    meta = {
-        "collection": "sign_in_failures",
-        "indexes": [{"fields": ["expires_at"], "expireAfterSeconds": 0}],
-    }
-
-
 ALL: Final = (
-    *(ClientRow, OfficerRow, CitizenRow, SigningKeyRow, UsedAssertionRow, FailuresRow),
+    *(ClientRow, OfficerRow, CitizenRow, SigningKeyRow, UsedAssertionRow),
+    *sign_in_failures.ALL,
     *administration.ALL,
 )
 
 
 class Accounts:
-    """Reads and writes clients, officers, citizens, signing keys, used assertions and failed sign-ins."""
+    """Reads and writes clients, officers, citizens, signing keys and used assertions."""
 
     def __init__(self, store: Store, ring: KeyRing) -> None:
         self.store = store
@@ -142,11 +128,11 @@ class Accounts:
         self._officers = store.documents(OfficerRow)
         self._citizens = store.documents(CitizenRow)
         self._signing_keys = store.documents(SigningKeyRow)
-        # Each request for a token and each sign-in writes these, with one operation.
+        # Each request for a token writes one, with one operation.
         self._used_assertions = store.collection(UsedAssertionRow)
-        self._failures = store.collection(FailuresRow)
         self._ring = ring
         self.administration = administration.Administration(store)
+        self.failures = sign_in_failures.SignInFailures(store)
 
     def create_indexes(self) -> None:
         """Creates collections and indexes that are missing. Raises `pymongo.errors.PyMongoError`."""
@@ -257,31 +243,6 @@ class Accounts:
         )
         return bool(result.modified_count)
 
-    def locked_until(self, username: str) -> datetime | None:
-        """Returns until when sign-ins under this user name are refused, or None."""
-        row = self._failures.find_one({"_id": _failures_key(username)})
-        return row.get("locked_until") if row else None
-
-    def add_failure(self, username: str, now: datetime) -> int:
-        """Counts a failed sign-in; returns how many in a row that makes."""
-        row = self._failures.find_one_and_update(
-            {"_id": _failures_key(username)},
-            {"$inc": {"failures": 1}, "$set": {"expires_at": now + _FAILURES_LIFETIME}},
-            upsert=True,
-            return_document=ReturnDocument.AFTER,
-        )
-        if row is None:
-            raise RuntimeError("an upsert answered without its document")
-        return int(row["failures"])
-
-    def lock(self, username: str, until: datetime) -> None:
-        """Refuses sign-ins under a user name until an instant."""
-        self._failures.update_one({"_id": _failures_key(username)}, {"$set": {"locked_until": until}})
-
-    def forget_failures(self, username: str) -> None:
-        """Forgets the failures of a user name, because a sign-in succeeded."""
-        self._failures.delete_one({"_id": _failures_key(username)})
-
     def citizen(self, subject_ref: str) -> Citizen | None:
         """Returns a person of the demonstration world, or None."""
         row = self._citizens.get(subject_ref)
@@ -355,8 +316,3 @@ def _client_from_row(row: ClientRow) -> Client:
 
 def _parse_roles(names: Iterable[str]) -> frozenset[Role]:
     return frozenset(Role(name) for name in names)
-
-
-def _failures_key(username: str) -> str:
-    # A person may type anything as a user name, even a password, so only its digest is kept.
-    return hashlib.sha256(username.encode()).hexdigest()

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from chengxin.audit.event import AuditEvent
 from chengxin.auth.principal import Principal, Role
+from chengxin.concurrency.shares import Claimant
 from chengxin.store.database import UnitOfWork
 from chengxin.values.acts import Act
 from chengxin.values.clock import Clock, rfc3339
@@ -33,6 +34,9 @@ from gateway.store.passwords import Passwords
 _KEY_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,80}\Z")
 
 OPERATOR = Principal("operator", frozenset(), acr="local")
+
+# Whose passwords are checked here.
+_BOOTSTRAP: Final = Claimant("bootstrap", proven=True)
 
 
 class _StrictEntry(BaseModel):
@@ -175,7 +179,7 @@ def _save_officer(accounts: Accounts, entry: OfficerEntry, passwords: Passwords,
     if accounts.officer_is_administered(entry.username):
         return False
     known = accounts.officer(entry.username)
-    kept = known is not None and passwords.matches(known.password_hash, entry.password)
+    kept = known is not None and passwords.matches(known.password_hash, entry.password, _BOOTSTRAP)
     officer = Officer(
         entry.username,
         frozenset(entry.roles),

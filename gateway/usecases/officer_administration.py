@@ -19,7 +19,7 @@ from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from chengxin.values.personal_numbers import holds_personal_number
 from gateway.context import GatewayContext
-from gateway.domain.clients_and_officers import Officer, locked_for
+from gateway.domain.clients_and_officers import Officer
 from gateway.domain.separation_of_duties import (
     OFFICER_EXISTS,
     OFFICER_INVALID,
@@ -29,6 +29,7 @@ from gateway.domain.separation_of_duties import (
     PASSWORD_NOT_CHOSEN,
     SUPERVISOR_MUST_APPROVE,
 )
+from gateway.domain.sign_in_locks import locked_for
 from gateway.usecases.revocation import end_all_sessions, end_session, session_to_dict
 
 _AUTHORITY: Final = {Role.AUTHORITY}
@@ -112,7 +113,7 @@ def read(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, Any
     """An officer reads an account, with its sign-ins whose tokens are not expired. Raises OFFICER_UNKNOWN."""
     officer = load_authorised(ctx, username)
     alive = ctx.administration.sessions(officer.sub, ctx.clock.now())
-    locked = locked_for(ctx.accounts.locked_until(username), ctx.clock.now()) > 0
+    locked = locked_for(ctx.accounts.failures.longest_lock(username), ctx.clock.now()) > 0
     ctx.audit.record(ctx.audit.event(Act.OFFICER_READ, caller, details={"officer": officer.sub}))
     return officer_to_dict(officer) | {"locked": locked, "sessions": [session_to_dict(row) for row in alive]}
 
@@ -157,7 +158,7 @@ def reset(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, An
         return changed, proposal.to_dict()
 
     officer, proposal = ctx.accounts.transact(work)
-    ctx.accounts.forget_failures(username)
+    ctx.accounts.failures.forget(username)
     return officer_to_dict(officer) | _secrets_to_dict(ctx, officer, password) | {"proposal": proposal}
 
 
@@ -226,7 +227,7 @@ def unlock(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, A
         return officer
 
     officer = ctx.accounts.transact(work)
-    ctx.accounts.forget_failures(username)
+    ctx.accounts.failures.forget(username)
     return officer_to_dict(officer)
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from chengxin.auth.executor import open_command
 from chengxin.auth.principal import Principal
+from chengxin.concurrency.shares import Claimant
 from chengxin.errors import Problem
 from chengxin.store.database import UnitOfWork
 from chengxin.values.acts import Act
@@ -17,10 +18,9 @@ from gateway.domain.clients_and_officers import (
     SIGN_IN_LOCKED,
     SIGN_IN_REFUSED,
     Officer,
-    lock_seconds,
-    locked_for,
     matching_step,
 )
+from gateway.domain.sign_in_locks import lock_seconds, locked_for, strangers_locked_for
 from gateway.store.signing_keys import IssuedToken
 
 # The codes of user names that do not exist are checked against this secret, so that the answer takes as long.
@@ -43,17 +43,21 @@ class SignInProof:
 @open_command(
     Act.OFFICER_SIGNED_IN, articles=("30", "31"), reason="the officer's proof is a password and a one-time code"
 )
-def sign_in(ctx: GatewayContext, caller: Principal, proof: SignInProof) -> IssuedToken:
+def sign_in(ctx: GatewayContext, caller: Principal, proof: SignInProof, origin: str) -> IssuedToken:
     """An officer signs in, and gets a token with the roles of the account. A refusal is on record first.
+
+    `origin` is where the request comes from: failures count for a user name and an origin, so that nobody is locked out
+    by the guesses of others.
 
     Raises SIGN_IN_REFUSED, whatever was wrong, or SIGN_IN_LOCKED. After a good proof it may also raise
     OFFICER_NOT_ACTIVE, PASSWORD_CHANGE_REQUIRED and RESET_NOT_APPROVED.
     """
     officer: Officer | None = None
     try:
-        _check_lock(ctx, proof.username)
+        is_known = ctx.accounts.failures.is_known(proof.username, origin, ctx.clock.now())
+        _check_lock(ctx, proof.username, origin, is_known)
         officer = ctx.accounts.officer(proof.username)
-        _check_proof(ctx, proof.username, officer, proof.password, proof.code)
+        _check_proof(ctx, officer, proof, Claimant(origin, proven=is_known))
         if officer is None:
             raise SIGN_IN_REFUSED()
         if officer.suspended or not officer.roles:
@@ -110,22 +114,28 @@ def _refuse_changed(ctx: GatewayContext, unit: UnitOfWork, officer: Officer) -> 
         raise SIGN_IN_REFUSED()
 
 
-def _check_lock(ctx: GatewayContext, username: str) -> None:
-    if seconds := locked_for(ctx.accounts.locked_until(username), ctx.clock.now()):
+def _check_lock(ctx: GatewayContext, username: str, origin: str, is_known: bool) -> None:
+    failures, now = ctx.accounts.failures, ctx.clock.now()
+    seconds = locked_for(failures.locked_until(username, origin), now)
+    if not is_known:
+        seconds = max(seconds, strangers_locked_for(*failures.of_strangers(username), now))
+    if seconds:
         raise SIGN_IN_LOCKED(seconds=seconds, retry_after=seconds)
 
 
-def _check_proof(ctx: GatewayContext, username: str, officer: Officer | None, password: str, code: str) -> None:
+def _check_proof(ctx: GatewayContext, officer: Officer | None, proof: SignInProof, origin: Claimant) -> None:
     """Raises SIGN_IN_REFUSED after the same time and with the same text, whatever is wrong."""
-    known = ctx.passwords.matches(officer.password_hash if officer else None, password)
+    failures, username = ctx.accounts.failures, proof.username
+    matches = ctx.passwords.matches(officer.password_hash if officer else None, proof.password, origin)
     now = ctx.clock.now()
-    step = matching_step(officer.totp_secret if officer else _UNUSED_SECRET, code, now.timestamp())
-    if not known or step is None:
-        failures = ctx.accounts.add_failure(username, now)
-        if seconds := lock_seconds(failures):
-            ctx.accounts.lock(username, now + timedelta(seconds=seconds))
+    step = matching_step(officer.totp_secret if officer else _UNUSED_SECRET, proof.code, now.timestamp())
+    if not matches or step is None:
+        if not origin.proven:
+            failures.add_of_stranger(username, now)
+        if seconds := lock_seconds(failures.add(username, origin.name, now)):
+            failures.lock(username, origin.name, now + timedelta(seconds=seconds))
         raise SIGN_IN_REFUSED()
     # A good code that is used up is no guess, so it does not count towards the lock.
     if not ctx.accounts.spend_totp(username, step):
         raise SIGN_IN_REFUSED()
-    ctx.accounts.forget_failures(username)
+    failures.succeeded(username, origin.name, now)

@@ -103,7 +103,7 @@ def test_every_container_is_configured_with_little(suite: Suite) -> None:
         assert not limits["Privileged"], name
         assert any(option.startswith("no-new-privileges") for option in limits["SecurityOpt"]), name
         assert 0 < limits["Memory"] <= 2 * 1024**3, name
-        assert 0 < limits["PidsLimit"] <= 512, name
+        assert 0 < limits["PidsLimit"] <= (1024 if name == "gateway" else 512), name
 
 
 @pytest.mark.parametrize("process", PROCESSES)

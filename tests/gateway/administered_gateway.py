@@ -12,6 +12,7 @@ from chengxin.audit.event import AuditEvent
 from chengxin.audit.trail import AuditTrail
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.revocation import Revocations
+from chengxin.concurrency.shares import Shares
 from chengxin.store import on_record
 from chengxin.store.database import Store
 from chengxin.store.field_encryption import KeyRing
@@ -22,7 +23,7 @@ from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import Client, Officer
 from gateway.domain.separation_of_duties import Grants
 from gateway.store.accounts import Accounts
-from gateway.store.passwords import Passwords
+from gateway.store.passwords import HASHES, Passwords
 from gateway.store.signing_keys import SigningKeys
 
 CITY, COUNTY, ELSEWHERE = "441700", "441702", "441800"
@@ -87,7 +88,15 @@ def context(store: Store, audit: AuditTrail, ring: KeyRing) -> GatewayContext:
     revocations = Revocations(lambda: accounts.administration.revocations(clock.now()))
     key = SubjectKey(b"k" * 32)
     return GatewayContext(
-        "https://gateway", accounts, keys, audit, clock, key, Passwords(), revocations, lambda code, grantee: None
+        "https://gateway",
+        accounts,
+        keys,
+        audit,
+        clock,
+        key,
+        Passwords(Shares(HASHES)),
+        revocations,
+        lambda code, grantee: None,
     )  # type: ignore[arg-type, return-value]
 
 

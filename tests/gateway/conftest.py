@@ -38,6 +38,8 @@ OFFICERS = {
     "supervisor": ["supervisor"],
     "hasty": ["centre"],
     "locked": ["centre"],
+    "guessed": ["centre"],
+    "hunted": ["centre"],
     "patient": ["centre"],
     "unrecorded": ["centre"],
     "timed": ["centre"],

@@ -8,9 +8,9 @@ import grpc
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from grpc_health.v1 import health, health_pb2
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from gateway.edge.grpc import HealthWatch
+from gateway.edge.grpc_open_calls import HealthWatch
 from gateway.edge.open_streams import OpenStreams
 from gateway.store.signing_keys import _readable
 from tests.support import until
@@ -68,8 +68,8 @@ def _is_serving(healthy: health.HealthServicer, service: str) -> bool:
 def test_calls_of_revoked_tokens_end_and_health_is_told_whatever_goes_wrong_with_one_service() -> None:
     live, healthy = StubStreams(), health.HealthServicer()
     services = ("catalog", "ingest", "disclosure", "objection", "audit")
-    channels = {service: StubChannel(fails=service == "catalog") for service in services}
-    watch = HealthWatch(healthy, cast(Any, channels), cast(OpenStreams, live), seconds=0)
+    stubs = {_full_name(name): health_pb2_grpc.HealthStub(StubChannel(fails=name == "catalog")) for name in services}
+    watch = HealthWatch(healthy, stubs, cast(OpenStreams, live), seconds=0)
     watch.start()
     until(lambda: live.looks >= 3, "it goes on")
     serving = {service: _is_serving(healthy, _full_name(service)) for service in services}

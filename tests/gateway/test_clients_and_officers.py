@@ -17,10 +17,9 @@ from gateway.domain.clients_and_officers import (
     algorithm_of,
     assertion_fault,
     duties_fault,
-    lock_seconds,
-    locked_for,
     matching_step,
 )
+from gateway.domain.sign_in_locks import GUESSES_OF_STRANGERS, lock_seconds, locked_for, strangers_locked_for
 
 NOW = 1_795_500_000.0
 ANYTHING = st.recursive(
@@ -82,6 +81,24 @@ def test_a_code_is_accepted_from_half_a_minute_before_to_half_a_minute_after(ste
     code = pyotp.TOTP(secret).at(int(NOW) + 30 * step)
     found = matching_step(secret, code, NOW)
     assert found == (int(NOW) // 30 + step if abs(step) <= 1 else None)
+
+
+def test_one_origin_alone_never_uses_up_the_guesses_of_all() -> None:
+    # As fast as the locks let it, in an hour.
+    seconds = guesses = 0
+    while seconds < 3600:
+        guesses += 1
+        seconds += lock_seconds(guesses)
+    assert guesses < GUESSES_OF_STRANGERS
+
+
+def test_strangers_are_locked_out_for_what_is_left_of_the_hour() -> None:
+    now = datetime.fromtimestamp(NOW, UTC)
+    ends = now + timedelta(minutes=10)
+    assert strangers_locked_for(GUESSES_OF_STRANGERS - 1, ends, now) == 0
+    assert strangers_locked_for(GUESSES_OF_STRANGERS, ends, now) == 601
+    assert strangers_locked_for(GUESSES_OF_STRANGERS, now, now) == 0
+    assert strangers_locked_for(GUESSES_OF_STRANGERS, None, now) == 0
 
 
 def test_the_lock_grows_and_has_an_end() -> None:

@@ -1,31 +1,135 @@
-"""Forwarding never takes every thread, and one service never takes every slot."""
+"""Forwarding never takes every thread, one service never takes every slot, and one caller takes a share."""
+
+import json
+from dataclasses import replace
 
 import pytest
 
+from chengxin.auth.access_tokens import Verifier
+from chengxin.auth.policy_table import placeholder
+from chengxin.bounds import Bound
+from chengxin.concurrency.shares import Claimant, Shares
 from chengxin.errors import Problem
-from gateway.edge.concurrency_limits import ForwardingPermits
+from chengxin.process.operations import Operations
+from gateway.context import GatewayContext
+from gateway.edge.admission import EdgeAdmission
+from gateway.edge.bodies import Bodies
+from gateway.edge.concurrency_limits import FORWARDED, OF_A_SERVICE, ForwardingPermits, Places
+from gateway.edge.front import CONNECTION, Connection
+from gateway.edge.http import EdgePlaces, HttpEdge
+from gateway.edge.rate_limits import Limiter, RateLimits
+from gateway.edge.routes import PREFIXES, SERVICES
+from gateway.edge.upstream import Upstream
+from gateway.http.gateway import make_own_app
+from gateway.usecases.oidc_relying_party import IdentityProvider
+from gateway.usecases.verify_identity import IdentityVerifier
+
+BANK, COURT, STRANGER = Claimant("bank", proven=True), Claimant("court", proven=True), Claimant("192.0.2.1")
+
+
+class Edge:
+    """The HTTP edge with its routes, and nothing that answers behind it."""
+
+    def __init__(self, rate: float, places: Bound) -> None:
+        self.app = make_own_app(
+            *(placeholder(GatewayContext), placeholder(IdentityVerifier), dict, lambda own: own),  # type: ignore[type-abstract]
+            provider=placeholder(IdentityProvider),
+            operations=placeholder(Operations),
+            grpc_edge_serves=bool,
+        )
+        limits = RateLimits(*(Limiter(rate, 1) for _ in range(4)))
+        of_all, shares = Places(Shares(places)), Shares(places)
+        forwarded = ForwardingPermits(shares, dict.fromkeys(SERVICES, shares))
+        self._edge = HttpEdge(
+            lambda _environ, start: [(start("200 -", []) and b"") or b""],
+            {service: Upstream("127.0.0.1:1") for service in SERVICES},
+            EdgeAdmission(placeholder(Verifier), limits, of_all, lambda *_: None),
+            lambda: "token",
+            EdgePlaces(Bodies(shares, shares, 1.0), forwarded, of_all, of_all),
+        )
+
+    def addresses(self) -> list[tuple[str, str]]:
+        """Each address with a method: the gateway's own, and one below each prefix that is forwarded."""
+        own = [
+            (min((rule.methods or set()) - {"HEAD", "OPTIONS"}), rule.rule) for rule in self.app.url_map.iter_rules()
+        ]
+        return [*own, *((method, prefix) for prefix in PREFIXES for method in ("GET", "POST")), ("GET", "/nowhere")]
+
+    def ask(self, method: str, path: str) -> str:
+        """The code of the refusal that an address from nowhere gets; empty without one."""
+        environ = {
+            "REQUEST_METHOD": method,
+            "PATH_INFO": path,
+            "QUERY_STRING": "",
+            "REMOTE_ADDR": "192.0.2.1",
+            CONNECTION: Connection("192.0.2.1"),
+        }
+        answer = b"".join(self._edge(environ, lambda *_: lambda _: None))
+        return str(json.loads(answer)["code"]) if answer else ""
+
+
+ANY = replace(FORWARDED, total=1000, share=1000, strangers=1000)
+
+
+def test_each_address_falls_under_a_bound_and_a_rate() -> None:
+    free, taken = Edge(0, ANY), Edge(0, replace(ANY, total=0))
+    assert len(free.addresses()) > 80
+    for method, path in free.addresses():
+        limited = Edge(1e-9, ANY)
+        assert limited.ask(method, path) != "RATE_LIMITED", path
+        assert limited.ask(method, path) == "RATE_LIMITED", path
+        assert free.ask(method, path) != "EDGE_BUSY", path
+        assert taken.ask(method, path) == "EDGE_BUSY", path
+
+
+def permits(total: int, each: int, share: int, strangers: int) -> ForwardingPermits:
+    return ForwardingPermits(
+        Shares(replace(FORWARDED, total=total, share=share, strangers=strangers)),
+        {service: Shares(replace(OF_A_SERVICE, total=each, share=each)) for service in SERVICES},
+    )
 
 
 def test_one_room_that_hangs_leaves_slots_to_the_others() -> None:
-    slots = ForwardingPermits(total=3, each=2)
-    hanging = [slots.take("objection"), slots.take("objection")]
+    slots = permits(total=3, each=2, share=3, strangers=3)
+    hanging = [slots.take("objection", BANK), slots.take("objection", BANK)]
     with pytest.raises(Problem, match="EDGE_BUSY"):
-        slots.take("objection")
-    other = slots.take("disclosure")
+        slots.take("objection", COURT)
+    other = slots.take("disclosure", BANK)
     with pytest.raises(Problem, match="EDGE_BUSY"):
-        slots.take("audit")
+        slots.take("audit", COURT)
     other.release()
-    assert slots.take("audit")
+    assert slots.take("audit", COURT)
     hanging[0].release()
-    assert slots.take("objection")
+    assert slots.take("objection", COURT)
+
+
+def test_one_caller_leaves_places_to_the_others() -> None:
+    slots = permits(total=4, each=4, share=2, strangers=2)
+    held = [slots.take("audit", BANK), slots.take("disclosure", BANK)]
+    with pytest.raises(Problem, match="EDGE_BUSY"):
+        slots.take("audit", BANK)
+    assert slots.take("audit", STRANGER)
+    assert slots.take("audit", COURT)
+    held[0].release()
+    assert slots.take("disclosure", BANK)
+
+
+def test_a_refused_caller_holds_nothing_of_the_service() -> None:
+    slots = permits(total=1, each=2, share=1, strangers=1)
+    held = slots.take("audit", BANK)
+    for _ in range(3):
+        with pytest.raises(Problem, match="EDGE_BUSY"):
+            slots.take("audit", COURT)
+    held.release()
+    assert slots.take("audit", COURT)
 
 
 def test_a_slot_is_given_back_once() -> None:
-    slots = ForwardingPermits(total=1, each=1)
-    slot = slots.take("audit")
+    slots = permits(total=1, each=1, share=1, strangers=1)
+    slot = slots.take("audit", BANK)
     slot.release()
     slot.release()
-    taken = slots.take("audit")
+    taken = slots.take("audit", BANK)
     with pytest.raises(Problem):
-        slots.take("audit")
+        slots.take("audit", BANK)
     taken.release()

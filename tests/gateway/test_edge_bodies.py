@@ -13,10 +13,14 @@ from tests.gateway.conftest import RunningGateway
 from tests.support import until
 
 
+def _connected(gate: RunningGateway) -> socket.socket:
+    host, _, port = gate.edge.http.removeprefix("http://").rpartition(":")
+    return socket.create_connection((host, int(port)), timeout=10)
+
+
 def _raw(gate: RunningGateway, request: bytes) -> bytes:
     """What the edge answers to exactly these bytes, until it closes."""
-    host, _, port = gate.edge.http.removeprefix("http://").rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with _connected(gate) as connection:
         connection.sendall(request)
         answer = b""
         while piece := connection.recv(65536):
@@ -63,14 +67,31 @@ def test_a_body_that_grows_beyond_the_limit_is_refused(gate: RunningGateway) -> 
             yield bytes(1024 * 1024)
 
     pool = urllib3.PoolManager(retries=False)
-    before = gate.http_upstream.requests
+    headers = {"Authorization": f"Bearer {gate.token('market_regulator')}"}
+    before = list(gate.http_upstream.lengths)
     try:
-        answer = pool.request("POST", f"{gate.edge.http}/v1/objections", body=endless())
+        answer = pool.request("POST", f"{gate.edge.http}/v1/objections", body=endless(), headers=headers)
         assert answer.status == 413
     except urllib3.exceptions.ProtocolError:
         pass  # the edge hung up while the client was still sending
-    # The service never saw a whole request.
-    assert gate.http_upstream.requests <= before + 1
+    # The service never saw the request: its body was not whole.
+    assert gate.http_upstream.lengths == before
+
+
+def test_a_body_that_breaks_off_reaches_no_service(gate: RunningGateway) -> None:
+    before = list(gate.http_upstream.lengths)
+    head = f"POST /v1/submissions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gate.token('market_regulator')}\r\n"
+    for framing in ("Content-Length: 10\r\n\r\n01234", "Transfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n"):
+        with _connected(gate) as connection:
+            connection.sendall((head + framing).encode())
+    # A request after those is answered; they were not passed on.
+    assert gate.edge.call("POST", "/v1/public/records", body=b"123").status == 200
+    assert gate.http_upstream.lengths == [*before, 3]
+
+
+def test_a_large_body_takes_a_token(gate: RunningGateway) -> None:
+    head = b"POST /v1/objections HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\nConnection: close\r\n\r\n"
+    assert _raw(gate, head).startswith(b"HTTP/1.1 401 ")
 
 
 def test_a_streamed_answer_arrives_whole(gate: RunningGateway) -> None:
@@ -87,9 +108,8 @@ def test_an_answer_that_breaks_off_is_not_passed_off_as_whole(gate: RunningGatew
 
 
 def test_readers_who_hang_up_leave_nothing_behind(gate: RunningGateway) -> None:
-    host, _, port = gate.edge.http.removeprefix("http://").rpartition(":")
     for _ in range(250):
-        with socket.create_connection((host, int(port)), timeout=10) as connection:
+        with _connected(gate) as connection:
             connection.sendall(b"GET /v1/public/feed HTTP/1.1\r\nHost: x\r\n\r\n")
             assert connection.recv(100).startswith(b"HTTP/1.1 200")
     # More than may be on their way at once: each gave its slot back.

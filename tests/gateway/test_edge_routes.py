@@ -111,7 +111,7 @@ def test_readyz_tells_of_each_room_and_of_its_own_store(gate: RunningGateway) ->
     assert answer.status == 503
     own = answer.body["gateway"]
     assert own.pop("lag")["consumers"].keys() == {"relay.audit"}
-    assert own == {"store": True, "signing_key": True, "quarantine": True, "on_record": True}
+    assert own == {"store": True, "signing_key": True, "grpc_edge": True, "quarantine": True, "on_record": True}
     assert answer.body["catalog"] == {"reachable": False}
     assert answer.body["disclosure"] == {"reachable": True, "store": True, "token": True}
     gate.http_upstream.ready["token"] = False

@@ -9,7 +9,8 @@ import pytest
 from argon2 import PasswordHasher
 from pymongo import MongoClient
 
-from gateway.store.passwords import Passwords
+from chengxin.concurrency.shares import Claimant, Shares
+from gateway.store.passwords import HASHES, Passwords
 from tests.gateway.conftest import LI_NA, PASSWORD, RunningGateway
 
 
@@ -129,11 +130,11 @@ def test_a_password_is_hashed_whether_or_not_the_officer_exists(monkeypatch: pyt
         return verify(self, stored, password)
 
     monkeypatch.setattr(PasswordHasher, "verify", counted)
-    passwords = Passwords()
+    passwords, here = Passwords(Shares(HASHES)), Claimant("192.0.2.1")
     stored = passwords.hash("right")
-    assert passwords.matches(stored, "right")
-    assert not passwords.matches(stored, "wrong 1")
-    assert not passwords.matches(None, "wrong 2")
+    assert passwords.matches(stored, "right", here)
+    assert not passwords.matches(stored, "wrong 1", here)
+    assert not passwords.matches(None, "wrong 2", here)
     assert hashed == ["right", "wrong 1", "wrong 2"]
 
 

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chengxin.errors import Problem
-from gateway.edge.rate_limits import Limiter, address_of
+from gateway.edge.origins import address_of
+from gateway.edge.rate_limits import Limiter
 from gateway.edge.trace_context import next_hop
 
 

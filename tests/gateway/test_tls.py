@@ -18,10 +18,12 @@ from click.testing import CliRunner
 from cryptography.hazmat.primitives import serialization
 
 from chengxin.auth.tls import Trust, pool
+from chengxin.concurrency.shares import Shares
 from chengxin.errors import Problem
 from chengxin_cli.commands.keys import command
 from chengxin_cli.gateway_client import Caller, Edge
-from gateway.edge.tls_terminator import TlsTerminator, server_context
+from gateway.edge.front import CONNECTIONS, Front, server_context
+from gateway.edge.origins import Origins
 from tests.gateway.conftest import RunningGateway, answers
 from tests.support import free_port, until
 
@@ -206,14 +208,14 @@ def test_a_stop_waits_for_no_connection_that_is_kept(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as inner:
         inner.bind(str(tmp_path / "http"))
         inner.listen()
-        front = TlsTerminator(f"{address[0]}:{address[1]}", tmp_path / "http", context)
+        front = Front(f"{address[0]}:{address[1]}", tmp_path / "http", context, Origins(()), Shares(CONNECTIONS))
         front.start()
         trusting = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
         kept = trusting.wrap_socket(socket.create_connection(address), server_hostname=address[0])
         passed, _ = inner.accept()
         with kept, passed:
             front.stop()
-            assert "tls" not in {thread.name for thread in threading.enumerate()}
+            assert "front" not in {thread.name for thread in threading.enumerate()}
             passed.settimeout(10)
             assert passed.recv(1) == b""
 

@@ -28,6 +28,8 @@ class HttpUpstream:
         self.ready = dict(READY)
         self.connections = 0
         self.requests = 0
+        # Of the bodies of POST requests that were answered with what had come.
+        self.lengths: list[int] = []
         # Requests to `/v1/public/slow` wait for this.
         self.patience = threading.Event()
 
@@ -82,6 +84,8 @@ class UpstreamHandler(BaseHTTPRequestHandler):
 
     def _echo(self) -> None:
         body = self._body()
+        if self.command == "POST":
+            self.service.lengths.append(len(body))
         self._json(
             {
                 "method": self.command,
@@ -180,10 +184,13 @@ class GrpcUpstream:
         self.consents: dict[str, tuple[str, str]] = {}
         self.resolved: list[tuple[str, str]] = []
         self.audit_is_up = True
+        # Events wait for this before they are on record.
+        self.audit_waits = threading.Event()
+        self.audit_waits.set()
         self.cancelled = threading.Event()
         self.taken = 0
         self.address = f"127.0.0.1:{free_port()}"
-        self._threads = ThreadPoolExecutor(32)
+        self._threads = ThreadPoolExecutor(64)
         self.server = grpc.server(self._threads)
         self.server.add_generic_rpc_handlers((_Methods(self),))
         healthy = health.HealthServicer()
@@ -212,6 +219,7 @@ class _Methods(grpc.GenericRpcHandler):
             "ResolveConsent": grpc.unary_unary_rpc_method_handler(self._resolve),
             "GetTask": grpc.unary_unary_rpc_method_handler(self._refuse),
             "ListTasks": grpc.unary_unary_rpc_method_handler(self._wait),
+            "WatchQuietly": grpc.unary_stream_rpc_method_handler(self._watch_quietly),
             "Watch": grpc.unary_stream_rpc_method_handler(self._watch),
             "Submit": grpc.stream_unary_rpc_method_handler(self._submit),
             # Not in the gateway's protos: a service newer than it.
@@ -221,6 +229,7 @@ class _Methods(grpc.GenericRpcHandler):
     def _append(self, request: bytes, context: grpc.ServicerContext) -> bytes:
         if not self._upstream.audit_is_up:
             context.abort(grpc.StatusCode.UNAVAILABLE, "the log is away")
+        self._upstream.audit_waits.wait(20)
         message = audit_pb2.AppendRequest.FromString(request)
         self._upstream.events.extend(json.loads(e) for e in message.entries)
         return audit_pb2.AppendResponse(appended=len(message.entries)).SerializeToString()
@@ -271,6 +280,13 @@ class _Methods(grpc.GenericRpcHandler):
             yield bytes(64_000) if count == 0 else f"{n}".encode()
             n += 1
         context.set_trailing_metadata((("x-last", str(n)),))
+
+    def _watch_quietly(self, request: bytes, context: grpc.ServicerContext) -> Any:
+        """Has no news, as long as the caller waits."""
+        over = threading.Event()
+        context.add_callback(over.set)
+        over.wait(60)
+        yield from ()
 
     def _submit(self, requests: Any, context: grpc.ServicerContext) -> bytes:
         sizes = []

@@ -20,7 +20,12 @@ def described(service: str) -> tuple[Any, list[tuple[type, str]]]:
     """An app that only tells its rules, and the classes of the servicers beside it."""
     anything: Any = placeholder(object)
     if service == "gateway":
-        return make_own_app(anything, anything, dict, lambda own: own, provider=anything, operations=anything), []
+        return make_own_app(
+            *(anything, anything, dict, lambda own: own),
+            provider=anything,
+            operations=anything,
+            grpc_edge_serves=bool,
+        ), []
     app, servicers = importlib.import_module(f"services.{service}.__main__").faces(anything, None, dict)
     return app, [(type(servicer), name) for _, servicer, name in servicers]
 

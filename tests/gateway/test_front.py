@@ -1,0 +1,115 @@
+"""The front gives each address a share of connections and each connection a time; and it ends none that is used."""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from chengxin.concurrency.shares import Shares
+from gateway.edge import front as fronts
+from gateway.edge.front import CONNECTION, CONNECTIONS, Connection, Front
+from gateway.edge.origins import Origins
+from tests.support import free_port, until
+
+BOUND = replace(CONNECTIONS, total=6, share=4)
+
+
+class FrontBeforeAServer:
+    """A front with a small bound, and a server that answers each byte with the same one."""
+
+    def __init__(self, directory: Path) -> None:
+        self.inner = socket.socket(socket.AF_UNIX)
+        self.inner.bind(str(directory / "http"))
+        self.inner.listen(64)
+        self.port = free_port()
+        self.front = Front(f"0.0.0.0:{self.port}", directory / "http", None, Origins(()), Shares(BOUND))
+        threading.Thread(target=self._serve, daemon=True).start()
+        self.front.start()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.inner.accept()
+                threading.Thread(target=self._echo, args=(client,), daemon=True).start()
+
+    def _echo(self, client: socket.socket) -> None:
+        with client, contextlib.suppress(OSError):
+            while piece := client.recv(100):
+                client.sendall(piece)
+
+    def connect(self, host: str = "127.0.0.1") -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), 10, (host, 0))
+
+    def serves(self, connection: socket.socket) -> bool:
+        """Whether a connection is passed on."""
+        try:
+            connection.sendall(b"x")
+            return connection.recv(1) == b"x"
+        except OSError:
+            return False
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[FrontBeforeAServer]:
+    running = FrontBeforeAServer(tmp_path)
+    try:
+        yield running
+    finally:
+        running.front.stop()
+        running.inner.close()
+
+
+def test_one_address_does_not_take_all_connections(served: FrontBeforeAServer) -> None:
+    with contextlib.ExitStack() as opened:
+        held = [opened.enter_context(served.connect()) for _ in range(4)]
+        assert all(served.serves(connection) for connection in held)
+        assert not served.serves(opened.enter_context(served.connect()))
+        assert served.serves(opened.enter_context(served.connect("127.0.0.2")))
+        held[0].close()
+        until(lambda: served.serves(opened.enter_context(served.connect())), "its place is free again")
+
+
+def test_who_says_nothing_is_hung_up_on(served: FrontBeforeAServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fronts, "_FIRST_BYTE_SECONDS", 0.5)
+    with served.connect() as silent, served.connect() as talking:
+        assert served.serves(talking)
+        assert silent.recv(1) == b""
+        assert served.serves(talking)
+
+
+def test_who_takes_nothing_is_hung_up_on(served: FrontBeforeAServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fronts, "_STALLED_SECONDS", 0.5)
+    with served.connect() as greedy, pytest.raises((ConnectionResetError, BrokenPipeError)):
+        greedy.sendall(b"x" * 100_000_000)
+    with served.connect() as other:
+        assert served.serves(other)
+
+
+def test_a_connection_has_the_time_of_what_it_does() -> None:
+    now = time.monotonic()
+    connection = Connection("192.0.2.1")
+    assert not connection.is_overdue(now + 9)
+    assert connection.is_overdue(now + 11)
+    connection.has_sent = True
+    assert not connection.is_overdue(now + 60)
+    assert connection.is_overdue(now + 80)
+    connection.begin_request()
+    # However long the answer takes.
+    assert not connection.is_overdue(now + 3600)
+    connection.body_due = now + 5
+    assert connection.is_overdue(now + 6)
+    connection.body_due = float("inf")
+    connection.end_request()
+    assert connection.is_overdue(now + 3600)
+
+
+def test_what_came_past_the_front_is_not_answered(served: FrontBeforeAServer) -> None:
+    told: list[str] = []
+    app = served.front.before(lambda environ, start: [bytes(CONNECTION in environ)])
+    assert app({"REMOTE_ADDR": "127.0.0.1"}, lambda status, headers, exc_info=None, /: told.append(status)) == []  # type: ignore[arg-type,return-value]
+    assert told == ["403 -"]
