@@ -1,7 +1,6 @@
 """gRPC plumbing: servers that know the caller and answer with rich errors, channels that reconnect quickly."""
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final
@@ -14,6 +13,7 @@ from grpc_status import rpc_status
 from pymongo.errors import OperationFailure
 
 from chengxin.auth.admission import Admission
+from chengxin.auth.principal import Principal, Role
 from chengxin.auth.request_context import (
     REQUEST_ID_HEADER,
     TRACEPARENT_HEADER,
@@ -23,15 +23,15 @@ from chengxin.auth.request_context import (
     serving,
 )
 from chengxin.auth.tls import Trust
-from chengxin.bounds import bound
-from chengxin.errors import INTERNAL, STORE_UNAVAILABLE, Problem
+from chengxin.bounds import Bound, bound
+from chengxin.concurrency.fixed_threads import fixed_threads
+from chengxin.concurrency.shares import Shares
+from chengxin.errors import INTERNAL, STORE_UNAVAILABLE, Problem, exhausted
 from chengxin.store.database import STORE_BROKEN, is_passing
 
 log = structlog.get_logger()
 
 MAX_MESSAGE: Final = 16 * 1024 * 1024
-# A Watch stream holds a thread as long as it lasts.
-_THREADS: Final = 64
 OPTIONS: Final = [
     ("grpc.max_receive_message_length", MAX_MESSAGE),
     ("grpc.max_send_message_length", MAX_MESSAGE),
@@ -41,29 +41,52 @@ OPTIONS: Final = [
 ]
 _OPEN_TO_ALL: Final = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerReflection/")
 
-bound(
+CALLS: Final = bound(
     __name__,
     "grpc.server",
-    "ThreadPoolExecutor",
+    "fixed_threads",
     resource="Calls of a service's gRPC face",
-    total=_THREADS,
-    share="the gateway's permits for one caller",
-    seconds="until the call's deadline; a stream lasts as long as its caller",
-    why="Only the gateway and the services reach it",
-    test="tests/disclosure/test_public_feed.py::test_too_many_streams_are_refused",
+    total=64,
+    share="the gateway's permits for one caller; of streams see below",
+    seconds="until the call's deadline",
+    why="Only the gateway and the services reach it. Its threads are all there from the start",
+    test="tests/catalog/test_streams.py::test_a_face_without_threads_does_not_begin_to_serve",
 )
+# A stream holds a thread as long as it lasts.
+STREAMS: Final = bound(
+    __name__,
+    "Shares",
+    resource="Streams of a service's gRPC face",
+    total=48,
+    share=12,
+    strangers=16,
+    seconds="as long as the caller",
+    why="A quarter of the threads is for calls. The services' own streams are not counted: settings tell their number",
+    test="tests/catalog/test_streams.py::test_one_caller_leaves_streams_and_calls_to_the_others",
+)
+
+STREAMS_BUSY = exhausted(
+    "STREAMS_BUSY",
+    429,
+    "您同时打开的数据流过多，请关闭不用的数据流，或稍后重试",
+    "You, or all callers together, have too many streams open; close those that you do not need, or try again shortly",
+)
+_RETRY_SECONDS: Final = 5
 
 
 def make_server(
-    listen: str, admission: Admission, services: Sequence[tuple[Callable[[Any, grpc.Server], None], Any, str]]
+    listen: str,
+    admission: Admission,
+    services: Sequence[tuple[Callable[[Any, grpc.Server], None], Any, str]],
+    calls: Bound = CALLS,
+    streams: Bound = STREAMS,
 ) -> grpc.Server:
     """A server for `(add_to_server, servicer, full name)`, with health and reflection, listening on `host:port`.
 
-    Raises `RuntimeError` when the address cannot be bound.
+    Raises `RuntimeError` when the address cannot be bound, or the system has not enough threads.
     """
-    server = grpc.server(
-        ThreadPoolExecutor(_THREADS, thread_name_prefix="rpc"), interceptors=[_Caller(admission)], options=OPTIONS
-    )
+    caller = _Caller(admission, Shares(streams))
+    server = grpc.server(fixed_threads(calls, "rpc"), interceptors=[caller], options=OPTIONS)
     healthy = health.HealthServicer()
     names = [name for _, _, name in services]
     for add, servicer, name in services:
@@ -100,8 +123,9 @@ def make_channel(address: str, trust: Trust | None = None, more: Sequence[tuple[
 class _Caller(grpc.ServerInterceptor):
     """Verifies the caller, makes the request current, turns errors into google.rpc.Status."""
 
-    def __init__(self, admission: Admission) -> None:
+    def __init__(self, admission: Admission, streams: Shares) -> None:
         self._admission = admission
+        self._streams = streams
         # By method. A service has some twenty, and does not change them while it serves.
         self._guarded: dict[str, Any] = {}
 
@@ -116,6 +140,7 @@ class _Caller(grpc.ServerInterceptor):
 
     def _guard(self, handler: Any) -> Any:
         wrap = self._stream if handler.response_streaming else self._unary
+        admitted = self._one_stream if handler.request_streaming or handler.response_streaming else self._admitted
         kinds = {
             (False, False): grpc.unary_unary_rpc_method_handler,
             (False, True): grpc.unary_stream_rpc_method_handler,
@@ -124,29 +149,29 @@ class _Caller(grpc.ServerInterceptor):
         }
         behaviour = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
         return kinds[handler.request_streaming, handler.response_streaming](
-            wrap(behaviour),
+            wrap(behaviour, admitted),
             request_deserializer=handler.request_deserializer,
             response_serializer=handler.response_serializer,
         )
 
-    def _unary(self, behaviour: Any) -> Any:
+    def _unary(self, behaviour: Any, admitted: Any) -> Any:
         def call(request: Any, context: grpc.ServicerContext) -> Any:
             metadata = _texts(context)
             with serving(_request(metadata)) as anonymous:
                 try:
-                    with self._admitted(anonymous, metadata, behaviour):
+                    with admitted(anonymous, metadata, behaviour):
                         return behaviour(request, context)
                 except Exception as e:
                     self._abort(context, e, anonymous)
 
         return call
 
-    def _stream(self, behaviour: Any) -> Any:
+    def _stream(self, behaviour: Any, admitted: Any) -> Any:
         def call(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
             metadata = _texts(context)
             with serving(_request(metadata)) as anonymous:
                 try:
-                    with self._admitted(anonymous, metadata, behaviour):
+                    with admitted(anonymous, metadata, behaviour):
                         # Sent at once, so that a follower knows that it is connected before there is a change.
                         context.send_initial_metadata(())
                         yield from behaviour(request, context)
@@ -170,11 +195,23 @@ class _Caller(grpc.ServerInterceptor):
         context.abort_with_status(rpc_status.to_status(problem.to_rpc(request.language, request.request_id)))
 
     @contextmanager
-    def _admitted(self, request: RequestContext, metadata: dict[str, str], behaviour: Any) -> Iterator[None]:
+    def _admitted(self, request: RequestContext, metadata: dict[str, str], behaviour: Any) -> Iterator[Principal]:
         caller = self._admission.verify(metadata.get("authorization", ""))
         with serving(replace(request, principal=caller)):
             self._admission.check(caller, behaviour)
-            yield
+            yield caller
+
+    @contextmanager
+    def _one_stream(self, request: RequestContext, metadata: dict[str, str], behaviour: Any) -> Iterator[None]:
+        with self._admitted(request, metadata, behaviour) as caller:
+            if Role.SERVICE in caller.roles:
+                yield
+                return
+            held = self._streams.take(caller.claimant)
+            if held is None:
+                raise STREAMS_BUSY(retry_after=_RETRY_SECONDS)
+            with held:
+                yield
 
 
 def _texts(context: grpc.ServicerContext) -> dict[str, str]:

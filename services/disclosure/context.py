@@ -1,14 +1,13 @@
 """What the use cases of disclosure are given."""
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from chengxin.audit.trail import AuditTrail
 from chengxin.auth.principal import Principal, Role
 from chengxin.bounds import bound
+from chengxin.concurrency.shares import Shares
 from chengxin.errors import STORE_UNAVAILABLE
 from chengxin.store.field_encryption import KeyRing
 from chengxin.values.clock import Clock
@@ -20,38 +19,29 @@ from services.disclosure.store.disclosure_store import DisclosureStore
 OWN: Final = Principal("disclosure", frozenset({Role.SERVICE}), client_id="disclosure")
 
 
-# How many callers may wait for changes of the public feed at once. Each holds a thread: one of 16 for HTTP, or of 64
-# for gRPC.
-_WAITING: Final = 6
-_FOLLOWING: Final = 24
-
-bound(
+# Who waits for a change holds a thread: one of 16 for HTTP, or of 64 for gRPC.
+WAITING: Final = bound(
     __name__,
-    "BoundedSemaphore",
-    resource="Callers who wait for changes of the public feed",
-    total=_WAITING + _FOLLOWING,
-    share="none yet",
-    seconds="as long as the caller",
-    why="Each holds a thread of a face",
-    test="tests/disclosure/test_public_feed.py::test_too_many_streams_are_refused",
+    "Shares",
+    resource="Callers who wait for changes of the public feed over HTTP",
+    total=6,
+    share=3,
+    strangers=4,
+    seconds=30,
+    why="Who finds no place is answered at once",
+    test="tests/disclosure/test_public_feed.py::test_who_finds_no_place_to_wait_in_is_answered_at_once",
 )
-
-
-class Places:
-    """Limits how many callers do something at once."""
-
-    def __init__(self, count: int) -> None:
-        self._free = threading.BoundedSemaphore(count)
-
-    @contextmanager
-    def one(self) -> Iterator[bool]:
-        """Takes a place for the block; yields False when there is none."""
-        taken = self._free.acquire(blocking=False)
-        try:
-            yield taken
-        finally:
-            if taken:
-                self._free.release()
+FOLLOWING: Final = bound(
+    __name__,
+    "Shares",
+    resource="Callers who follow the public feed over gRPC",
+    total=24,
+    share=4,
+    strangers=12,
+    seconds="as long as the caller",
+    why="Portals and agencies are known by their tokens; the rest is for whoever asks",
+    test="tests/disclosure/test_public_feed.py::test_one_caller_leaves_streams_to_the_others",
+)
 
 
 class BeingFilled:
@@ -73,8 +63,8 @@ class DisclosureContext:
     clock: Clock
     keys: KeyRing
     subject_key: SubjectKey
-    waiting: Places = field(default_factory=lambda: Places(_WAITING))
-    following: Places = field(default_factory=lambda: Places(_FOLLOWING))
+    waiting: Shares = field(default_factory=lambda: Shares(WAITING))
+    following: Shares = field(default_factory=lambda: Shares(FOLLOWING))
     # Whether a citizen can sign in with a browser, so that the portal offers it: in the demonstration world.
     own_page: bool = False
     # Whether changes that are taken in are published in the public feed.

@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 import pytest
 
+from chengxin.concurrency.shares import Claimant
 from chengxin.errors import Problem
 from chengxin_api.disclosure.v1 import disclosure_pb2 as pb
 from tests.disclosure.provider_portal import OTHER, Portal, changes, feed, licence, on_page, provider
@@ -102,20 +103,20 @@ def test_who_waits_is_answered_when_there_is_something(city: RunningDisclosure) 
     answers: list[dict[str, Any]] = []
     asked = threading.Thread(target=lambda: answers.append(feed(city.anybody, f"?wait=30&provider={COURT}")))
     asked.start()
-    until(lambda: city.ctx.waiting._free._value < 6, "it waits")
+    until(lambda: city.ctx.waiting._held_in_total, "it waits")
     city.delivers(licence(city))
     city.delivers(by_code(city))
     asked.join(20)
     assert [c["record_id"] for c in answers[0]["changes"]] == ["r_fine"]
-    assert city.ctx.waiting._free._value == 6
+    assert city.ctx.waiting._held_in_total == 0
 
 
 def test_who_finds_no_place_to_wait_in_is_answered_at_once(city: RunningDisclosure) -> None:
-    taken = [city.ctx.waiting.one() for _ in range(6)]
-    assert [place.__enter__() for place in taken] == [True] * 6
+    taken = [city.ctx.waiting.take(Claimant(str(n))) for n in range(4)]
     assert feed(city.anybody, "?wait=30")["changes"] == []
-    for place in taken:
-        place.__exit__(None, None, None)
+    for held in taken:
+        assert held
+        held.release()
 
 
 def test_a_stream_begins_from_nothing_goes_on_and_resumes(city: RunningDisclosure) -> None:
@@ -137,17 +138,36 @@ def test_a_stream_begins_from_nothing_goes_on_and_resumes(city: RunningDisclosur
     told = next(part for part in again if part.changes)
     again.cancel()
     assert [c.record_id for c in told.changes] == ["r_a"]
-    until(lambda: city.ctx.following._free._value == 24, "ended streams give their places back")
+    until(lambda: not city.ctx.following._held_in_total, "ended streams give their places back")
 
 
-def test_too_many_streams_are_refused(city: RunningDisclosure) -> None:
-    taken = [city.ctx.following.one() for _ in range(24)]
-    assert all(place.__enter__() for place in taken)
+def follows(city: RunningDisclosure, *roles: str, **claims: str) -> Any:
+    """A stream of the public feed that has begun."""
+    call = city.stub.WatchPublic(pb.WatchPublicRequest(), metadata=city.metadata(*roles, **claims), timeout=30)
+    next(call)
+    return call
+
+
+def is_refused(city: RunningDisclosure, *roles: str, **claims: str) -> bool:
+    """Whether the feed has no place for a caller."""
     with pytest.raises(grpc.RpcError) as refused:
-        next(city.stub.WatchPublic(pb.WatchPublicRequest(), metadata=city.metadata("public", sub="p"), timeout=10))
-    assert Problem.from_rpc(refused.value).code == "FEED_BUSY"
-    for place in taken:
-        place.__exit__(None, None, None)
+        follows(city, *roles, **claims)
+    return Problem.from_rpc(refused.value).code == "FEED_BUSY"
+
+
+def test_one_caller_leaves_streams_to_the_others(city: RunningDisclosure) -> None:
+    city.delivers(licence(city))
+    own = [follows(city, "public", sub="p") for _ in range(4)]
+    assert is_refused(city, "public", sub="p")
+    strangers = [follows(city, "public", sub=f"p{n}") for n in range(8)]
+    assert is_refused(city, "public", sub="another")
+    known = [follows(city, "provider", sub=f"c{n}", client_id=f"c{n}", org=REGULATOR) for n in range(4)]
+    # Its clients have one share together.
+    assert is_refused(city, "provider", sub="c4", client_id="c4", org=REGULATOR)
+    for call in (*own, *strangers, *known):
+        call.cancel()
+    until(lambda: not city.ctx.following._held_in_total, "ended streams give their places back")
+    follows(city, "public", sub="p").cancel()
 
 
 def test_what_is_given_out_is_on_record_first(city: RunningDisclosure) -> None:

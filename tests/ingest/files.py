@@ -2,14 +2,18 @@
 
 import csv
 import io
+import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import openpyxl
 from werkzeug.test import TestResponse
 
+from chengxin.concurrency.shares import Claimant
 from demo.identifiers import demo_uscc
+from services.ingest.workers.upload_executor import UploadExecutor
 from tests.ingest.running_ingest import RunningIngest
 
 
@@ -78,3 +82,17 @@ def violations(ingest: RunningIngest, content: bytes, name: str, catalog: str = 
     told = ingest.regulator.uploads(content, name, catalog).json
     [reject] = ingest.regulator.get(f"/v1/submissions/{told['submission_id']}/rejects").json["rejects"]
     return list(reject["violations"])
+
+
+@contextmanager
+def all_threads_taken(desk: UploadExecutor) -> Iterator[None]:
+    """Meanwhile each thread that takes files has one of somebody else, which takes long."""
+    ends = threading.Event()
+    patience, desk.patience = desk.patience, 0
+    for n in range(4):
+        assert desk.take(Claimant(str(n)), lambda: ends.wait(60)) is None
+    desk.patience = patience
+    try:
+        yield
+    finally:
+        ends.set()

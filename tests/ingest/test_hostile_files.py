@@ -21,7 +21,7 @@ from chengxin.tabular.problems import READER_PROBLEMS
 from chengxin.tabular.reading import READERS
 from chengxin_cli.commands import receipt, submit
 from tests.hostile import WORKBOOKS, mutant, plain_book
-from tests.ingest.files import refusal, registration, table
+from tests.ingest.files import all_threads_taken, refusal, registration, table
 from tests.ingest.running_ingest import IngestCaller, RunningIngest, demo_entry
 from tests.support import figure, until
 
@@ -139,14 +139,12 @@ def test_too_many_files_at_once_are_told_to_come_again(ingest: RunningIngest) ->
 def test_no_more_deliveries_wait_than_there_is_room_for(ingest: RunningIngest) -> None:
     desk = ingest.ctx.desk
     desk.patience = 0
-    for _ in range(4):
-        assert desk._places.acquire(timeout=5)
-    answers = [ingest.regulator.uploads(table([registration(n)]), catalog="QYDJ") for n in range(1, 22)]
-    assert [a.status_code for a in answers] == [202] * 20 + [503]
-    assert answers[-1].json["code"] == "FILE_READERS_BUSY"
-    for _ in range(4):
-        desk._places.release()
-    until(lambda: ingest.ctx.store.records.count_documents({}) == 20, "those that waited are taken")
+    with all_threads_taken(desk):
+        # Four others are taken, so there is room for sixteen; a caller has ten.
+        answers = [ingest.regulator.uploads(table([registration(n)]), catalog="QYDJ") for n in range(1, 12)]
+        assert [a.status_code for a in answers] == [202] * 10 + [503]
+        assert answers[-1].json["code"] == "FILE_READERS_BUSY"
+    until(lambda: ingest.ctx.store.records.count_documents({}) == 10, "those that waited are taken")
     desk.patience = 60
     assert ingest.regulator.uploads(table([registration(21)]), catalog="QYDJ").status_code == 201
 

@@ -14,7 +14,7 @@ import pytest
 from services.ingest.store import originals
 from services.ingest.usecases import commit_batch, submit_file
 from tests.ingest.deliveries import REGULATOR, licence, licences, wrong_digit
-from tests.ingest.files import as_sheet, registration, table, workbook
+from tests.ingest.files import all_threads_taken, as_sheet, registration, table, workbook
 from tests.ingest.running_ingest import STRANGER, RunningIngest, demo_entry
 from tests.support import until
 
@@ -186,21 +186,17 @@ def test_a_request_is_answered_while_its_file_is_within_a_transaction(
 
 def test_a_file_that_waits_for_its_turn_is_known(ingest: RunningIngest) -> None:
     content = table([registration(n) for n in range(1, 11)])
-    desk = ingest.ctx.desk
-    desk.patience = 0
-    for _ in range(4):
-        assert desk._places.acquire(timeout=5)
-    answer = ingest.regulator.uploads(content, catalog="QYDJ")
-    path = f"/v1/submissions/{answer.json['submission_id']}"
-    found = ingest.regulator.get(path).json
-    assert (found["state"], found["batches_committed"], found["counts"]["total"], found["record_count"]) == (
-        "open",
-        0,
-        0,
-        10,
-    )
-    for _ in range(4):
-        desk._places.release()
+    ingest.ctx.desk.patience = 0
+    with all_threads_taken(ingest.ctx.desk):
+        answer = ingest.regulator.uploads(content, catalog="QYDJ")
+        path = f"/v1/submissions/{answer.json['submission_id']}"
+        found = ingest.regulator.get(path).json
+        assert (found["state"], found["batches_committed"], found["counts"]["total"], found["record_count"]) == (
+            "open",
+            0,
+            0,
+            10,
+        )
     closed = until(lambda: ingest.regulator.get(path).json["receipt"], "the submission is closed")
     assert closed["counts"]["accepted"] == 10
     until(lambda: ingest.audit.of("submission.closed"), "the relay delivers")

@@ -6,6 +6,7 @@ follows, never from the row: so a client gets each change at its newest state, a
 
 import time
 from collections.abc import Callable, Iterator, Sequence, Set
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import count
 from typing import Final
@@ -103,7 +104,7 @@ def read(ctx: DisclosureContext, caller: Principal, ask: FeedRequest, patience: 
     wait in. Raises FEED_POSITION_UNKNOWN."""
     window = _looked(ctx, ask, ask.after, lambda: False)
     if patience and not window.items and not window.more:
-        with ctx.waiting.one() as free:
+        with ctx.waiting.take(caller.claimant) or nullcontext() as free:
             ends = time.monotonic() + (patience if free else 0)
             window = _looked(ctx, ask, window.position, lambda: time.monotonic() < ends)
     return _told(ctx, caller, ask, window)
@@ -115,9 +116,10 @@ def follow(
 ) -> Iterator[FeedBatch]:
     """Changes after a position, without end; changes that do not concern the caller are passed over. Raises
     FEED_POSITION_UNKNOWN, FEED_BUSY."""
-    with ctx.following.one() as free:
-        if not free:
-            raise FEED_BUSY(retry_after=5)
+    held = ctx.following.take(caller.claimant)
+    if held is None:
+        raise FEED_BUSY(retry_after=5)
+    with held:
         position, window = ask.after, _window(ctx, ask, ask.after)
         ctx.audit.record(ctx.audit.event(Act.FEED_READ_PUBLIC, caller, details=_details(ask, position)))
         while running():

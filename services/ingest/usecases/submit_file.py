@@ -73,7 +73,7 @@ def submit_file(ctx: IngestContext, caller: Principal, header: Header, file: Buf
             return deliver(ctx, caller, opened, _batches(source.rows(columns)))
 
     try:
-        receipt = ctx.desk.take(take)
+        receipt = ctx.desk.take(caller.claimant, take)
     except BaseException:
         # Also when `take` was not begun.
         mine.close()
