@@ -54,6 +54,13 @@ own(
 )
 own(
     __name__,
+    "deque",
+    resource="Queries whose events were sent and not answered for",
+    total=_MOST_UNANSWERED,
+    why="The oldest fall out: the running log has told of them",
+)
+own(
+    __name__,
     "Thread",
     resource="Threads of the relay",
     total=1,
@@ -71,7 +78,6 @@ class AuditTrail:
         self._clock = clock
         # One group is sent at a time, while the next one gathers. Two at the same time would halve the groups.
         self._together = Coalescer(self._append, _GROUP, _COMPANY_SECONDS)
-        # The oldest fall out: the running log has told of them.
         self._unanswered: deque[bytes] = deque(maxlen=_MOST_UNANSWERED)
 
     def event(self, act: Act, actor: Principal, **what: Any) -> AuditEvent:

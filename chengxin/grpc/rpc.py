@@ -55,7 +55,6 @@ CALLS: Final = bound(
 # A stream holds a thread as long as it lasts.
 STREAMS: Final = bound(
     __name__,
-    "Shares",
     resource="Streams of a service's gRPC face",
     total=48,
     share=12,

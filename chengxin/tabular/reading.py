@@ -71,7 +71,6 @@ _SYSTEM_REASONS: Final = {exits.DISK_FULL: _FULL, -signal.SIGKILL: _KILLED, -sig
 
 QUEUE: Final = bound(
     __name__,
-    "Shares",
     "BoundedSemaphore",
     "Popen",
     "TemporaryFile",

@@ -12,6 +12,8 @@ from typing import Final
 from stdnum import luhn
 from stdnum.cn import ric
 
+from chengxin.bounds import own
+
 # NFKC makes digits of others (full-width, circled).
 _NUMERALS: Final = str.maketrans("Х〇零一壹二贰三叁四肆五伍六陆七柒八捌九玖", "X00112233445566778899")
 # Latin and Cyrillic.
@@ -25,6 +27,14 @@ _BLANK: Final = frozenset("\u115f\u1160\u3164\uffa0")
 _ESCAPE: Final = re.compile(r"\\(?:[nrtfv]|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})")
 _SHORTEST: Final = 11
 _LONGEST_KEPT: Final = 200
+_MOST_KEPT: Final = 8192
+own(
+    __name__,
+    "lru_cache",
+    resource="Words that were looked at for numbers of persons",
+    total=_MOST_KEPT,
+    why="Each has at most 200 characters; the least recently used is forgotten",
+)
 
 _DAY: Final = r"(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
 # GB 11643, with its check digit wherever it is in a run of digits, and without where it is a run by itself: a slip of the
@@ -49,7 +59,7 @@ def holds_personal_number(text: str) -> bool:
 
 
 # Most texts that go on record are words that come again and again.
-@lru_cache(8192)
+@lru_cache(_MOST_KEPT)
 def _holds_one(text: str) -> bool:
     return any(_is_in(read) for read in _readings(text))
 

@@ -22,7 +22,6 @@ OWN: Final = Principal("disclosure", frozenset({Role.SERVICE}), client_id="discl
 # Who waits for a change holds a thread: one of 16 for HTTP, or of 64 for gRPC.
 WAITING: Final = bound(
     __name__,
-    "Shares",
     resource="Callers who wait for changes of the public feed over HTTP",
     total=6,
     share=3,
@@ -33,7 +32,6 @@ WAITING: Final = bound(
 )
 FOLLOWING: Final = bound(
     __name__,
-    "Shares",
     resource="Callers who follow the public feed over gRPC",
     total=24,
     share=4,

@@ -25,7 +25,6 @@ _RETRY_SECONDS: Final = 60
 
 UPLOADS: Final = bound(
     __name__,
-    "Shares",
     "Thread",
     "deque",
     resource="Files that are taken, or wait for it",
