@@ -65,6 +65,7 @@ check: $(VENV)/.dev $(BUF)
 	$(BIN)/python tools/list_acts.py --check
 	$(BIN)/python tools/list_bounds.py --check
 	$(BIN)/python tools/list_powers.py --check
+	$(BIN)/python tools/list_storage.py --check
 	$(BIN)/python tools/check_documents.py
 	$(BIN)/python tools/check_names.py
 	$(BIN)/python tools/check_signals.py
@@ -79,6 +80,7 @@ docs: $(VENV)/.dev
 	$(BIN)/python tools/list_acts.py
 	$(BIN)/python tools/list_bounds.py
 	$(BIN)/python tools/list_powers.py
+	$(BIN)/python tools/list_storage.py
 	$(BIN)/python -m services.objection --guideline > docs/objection-guideline.md
 
 # Exact versions of everything, from pyproject.toml.

@@ -45,8 +45,9 @@ def compose(inner: Path) -> Service:
     """Wires the gateway. `inner` is the Unix socket of the HTTP edge, behind its front."""
     from chengxin.audit.trail import AuditTrail, Relay
     from chengxin.auth.revocation import RevocationReloader
-    from chengxin.feeds.quarantine import Quarantine, QuarantineRetrier
+    from chengxin.feeds.quarantine import Quarantine
     from chengxin.grpc.rpc import make_channel
+    from chengxin.process.bootstrap import upkeep_of
     from chengxin.process.settings import Settings
     from chengxin.values.clock import SystemClock
     from chengxin_api.audit.v1 import audit_pb2_grpc
@@ -76,7 +77,8 @@ def compose(inner: Path) -> Service:
         accounts.store.close()
 
     reloading = RevocationReloader(ctx.revocations, RELOAD_SECONDS)
-    background: list[Background] = [keys, reloading, *beside_grpc, relay, QuarantineRetrier(quarantine)]
+    upkeep = upkeep_of(accounts.store, clock, quarantine, relay)
+    background: list[Background] = [keys, reloading, *beside_grpc, relay, *upkeep]
     front = _front(settings, inner)
     return Service(front.before(edge), grpc_server, [*background, front], close)
 

@@ -7,7 +7,9 @@ from typing import Any
 import pymongo.monitoring
 from mongoengine.errors import FieldDoesNotExist, ValidationError
 
+from chengxin.feeds.quarantine_rows import QuarantineRow
 from chengxin.proposals.documents import ProposalRow
+from chengxin.store import kernel_documents
 from chengxin.store.documents import DocumentClass, collection_name
 from gateway.store import accounts, administration
 from services.audit.store import log
@@ -37,7 +39,7 @@ REWRITTEN: frozenset[DocumentClass] = frozenset(
     )
 )
 # Of the kernel's store, the same in every service; `chengxin.store` and `chengxin.feeds` alone write them.
-KERNEL = {"outbox", "counters", "positions", "idempotency", "transaction_sessions", "quarantine", "leases"}
+KERNEL = (*kernel_documents.ALL, QuarantineRow)
 
 
 class WriteListener(pymongo.monitoring.CommandListener):
@@ -63,7 +65,7 @@ pymongo.monitoring.register(WRITES)
 
 def documents(service: str) -> dict[str, DocumentClass]:
     """The documents of a service by the name of their collection."""
-    return {collection_name(document): document for document in DECLARED[service]}
+    return {collection_name(document): document for document in (*DECLARED[service], *KERNEL)}
 
 
 def misfits(service: str, database: Any, names: Iterable[str], most: int) -> Iterator[str]:
@@ -72,7 +74,7 @@ def misfits(service: str, database: Any, names: Iterable[str], most: int) -> Ite
     for name in names:
         # Those of a generation of what is derived have its number in their names.
         base = re.sub(r"\.[0-9]+$", "", name)
-        if base in KERNEL or name.startswith("system."):
+        if name.startswith("system."):
             continue
         if base not in declared:
             yield f"{name}: no document declares it"

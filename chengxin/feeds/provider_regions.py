@@ -10,6 +10,7 @@ from chengxin.auth.principal import Principal
 from chengxin.auth.regions import of_the_city, outside
 from chengxin.errors import Problem
 from chengxin.store.database import Store, UnitOfWork, session_of
+from chengxin.store.retention import bounded
 from chengxin_api.catalog.v1 import catalog_pb2
 
 
@@ -18,7 +19,10 @@ class OrganisationRegionRow(Document):
 
     uscc = StringField(primary_key=True)
     region = StringField(required=True)
-    meta = {"collection": "organisation_regions"}
+    meta = {
+        "collection": "organisation_regions",
+        "retention": bounded("one for each organisation of the catalog's directory"),
+    }
 
 
 class ProviderRegions:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from mongoengine import DateTimeField, DynamicDocument, IntField, ListField, StringField
 from pymongo import ReturnDocument
 from pymongo.collection import Collection
 
@@ -11,6 +12,7 @@ from chengxin import __version__
 from chengxin.failures import NotYet, is_transient, reason_of
 from chengxin.feeds.splitting import Label
 from chengxin.store.database import Store, UnitOfWork, find_among
+from chengxin.store.retention import removed
 from chengxin.values.canonical_json import digest
 from chengxin.values.clock import Clock, rfc3339
 from chengxin.values.document import RawDocument
@@ -23,18 +25,36 @@ _BEHIND: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _REASON_BEHIND: Final = {"error": "", "text": "waits behind another one of the same record or subject"}
 
 
+class QuarantineRow(DynamicDocument):
+    """What could not be applied, with the reason and when it is tried again."""
+
+    id = StringField(primary_key=True)
+    feed = StringField(required=True)
+    keys = ListField(StringField())
+    seq = IntField(required=True)
+    due = DateTimeField(required=True)
+    meta: Final = {
+        "collection": "quarantine",
+        "indexes": ["seq", "due", "keys", "feed"],
+        "retention": removed("when it is applied; until then readiness is red"),
+        "direct_writes": dict.fromkeys(
+            ("make_failed_due", "release_unblocked", "postpone", "record_failure"), "when it is tried again"
+        )
+        | {"drop_unused": "of a generation that is no longer in use"},
+    }
+
+
 class QuarantineRows:
     """The rows of one service, in its own store, in the order in which they were set aside."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._rows: Collection[RawDocument] = store.db["quarantine"]
+        self._rows: Collection[RawDocument] = store.collection(QuarantineRow)
 
     def prepare(self) -> None:
         """Creates the indexes; a second call changes nothing."""
-        for keys in ("seq", "due", "keys", "feed"):
-            self._rows.create_index(keys)
+        self._store.create((QuarantineRow,))
 
     def put(
         self,

@@ -11,6 +11,7 @@ from chengxin.audit.trail import AuditTrail, Relay
 from chengxin.auth.access_tokens import TokenSource, Verifier, fetch_jwks, load_private_key
 from chengxin.auth.admission import Admission
 from chengxin.auth.revocation import Revocations, fetch_revocations
+from chengxin.concurrency.periodic_task import PeriodicTask
 from chengxin.feeds.follower import Follower
 from chengxin.feeds.quarantine import QUARANTINE, Quarantine, QuarantineRetrier
 from chengxin.feeds.splitting import FeedParts
@@ -19,6 +20,7 @@ from chengxin.process.operations import Operations
 from chengxin.process.readiness import ALL_CHANGES, ON_RECORD, FollowedFeed, Readiness, head_of
 from chengxin.process.settings import Settings
 from chengxin.store.database import FeedHead, OutboxRow, Store, UnitOfWork
+from chengxin.store.outbox_trimmer import OutboxTrimmer
 from chengxin.values.clock import Clock, SystemClock
 from chengxin_api.audit.v1 import audit_pb2_grpc
 
@@ -42,9 +44,9 @@ class WiredService:
     quarantine: Quarantine
 
     @property
-    def retrying(self) -> QuarantineRetrier:
-        """The background work that tries again what is set aside."""
-        return QuarantineRetrier(self.quarantine)
+    def upkeep(self) -> list[PeriodicTask]:
+        """The background work on what every service keeps: it tries again what is set aside, and trims the outbox."""
+        return upkeep_of(self.store, self.clock, self.quarantine, self.relay)
 
     @property
     def operations(self) -> Operations:
@@ -135,6 +137,12 @@ class WiredService:
     def close(self) -> None:
         """Closes the store."""
         self.store.close()
+
+
+def upkeep_of(store: Store, clock: Clock, quarantine: Quarantine, relay: Relay) -> list[PeriodicTask]:
+    """The background work on what a store with an outbox keeps. Whoever runs a relay runs this, too."""
+    trimmer = OutboxTrimmer(store, clock, lambda: store.position(relay.name))
+    return [QuarantineRetrier(quarantine), trimmer]
 
 
 def make_token_source(name: str, settings: Settings) -> TokenSource:

@@ -9,6 +9,7 @@ from pymongo.client_session import ClientSession
 from chengxin.proposals.proposal import Proposal
 from chengxin.store.database import Store, UnitOfWork
 from chengxin.store.documents import ObjectField
+from chengxin.store.retention import kept
 from chengxin.values.acts import Act
 from chengxin.values.personal_numbers import holds_personal_number
 
@@ -27,7 +28,12 @@ class ProposalRow(Document):
     state = StringField(required=True)
     decided_by = StringField(default="")
     decided_at = DateTimeField(null=True)
-    meta = {"collection": "proposals", "indexes": ["state"]}
+    meta = {
+        "collection": "proposals",
+        "indexes": ["state"],
+        "retention": kept("who asked for powers, and which second officer decided (Art. 31)"),
+        "direct_writes": {"renew_proposals": "at the start: a row of the last version gets the form of today"},
+    }
 
 
 class Proposals:

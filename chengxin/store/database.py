@@ -25,7 +25,7 @@ from pymongo.read_concern import ReadConcern
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed, wait_random_exponential
 
 from chengxin.bounds import own
-from chengxin.store import on_record
+from chengxin.store import kernel_documents, on_record
 from chengxin.store.deadlines import (
     OPERATION_SECONDS,
     PING_SECONDS,
@@ -35,10 +35,11 @@ from chengxin.store.deadlines import (
     patience,
     within,
 )
-from chengxin.store.documents import D, DocumentClass, Documents, collection_name, indexes, missing_indexes
+from chengxin.store.documents import D, DocumentClass, Documents, collection_name
 from chengxin.store.idempotency import Answers, Once
 from chengxin.store.left_transactions import LeftTransactions
 from chengxin.store.outbox import FeedHead, Outbox
+from chengxin.store.schema import create_collections
 from chengxin.store.silent_store import StoreSilence
 from chengxin.store.unit_of_work import OutboxRow, UnitOfWork, session_of
 from chengxin.values.clock import Clock
@@ -64,8 +65,6 @@ R = TypeVar("R")
 STORE_BROKEN: Final = 1
 # What a store answers to a transaction that ended when it was started again.
 NO_SUCH_TRANSACTION: Final = 251
-# What a store answers to the creation of a collection that is there.
-_NAMESPACE_EXISTS: Final = 48
 
 # Values asked for at once: the embedded server compares each document it finds with the whole list (500 at once: 600 ms,
 # 10 times 50: 50 ms).
@@ -106,8 +105,8 @@ class Store:
         self.db: Database[RawDocument] = self.client.get_default_database("test")
         self._clock = clock
         self.outbox = Outbox(self.db, clock)
-        self._counters: Collection[RawDocument] = self.db["counters"]
-        self._positions: Collection[RawDocument] = self.db["positions"]
+        self._counters: Collection[RawDocument] = self.collection(kernel_documents.CounterRow)
+        self._positions: Collection[RawDocument] = self.collection(kernel_documents.PositionRow)
         self._answers = Answers(self.db, clock)
         # Transactions of one process take turns: they would only conflict on the outbox counter.
         self._turn = threading.Lock()
@@ -116,7 +115,7 @@ class Store:
         self._session: ClientSession | None = None
         # For the faces of the service.
         self.silence = StoreSilence(self.ping)
-        self._sessions: Collection[RawDocument] = self.db["transaction_sessions"]
+        self._sessions: Collection[RawDocument] = self.collection(kernel_documents.TransactionSessionRow)
 
     def collection(self, document: DocumentClass) -> Collection[RawDocument]:
         """The collection of a document class in this store."""
@@ -129,30 +128,10 @@ class Store:
     def create(
         self, documents: Iterable[DocumentClass], name: Callable[[DocumentClass], str] = collection_name
     ) -> None:
-        """Makes the collections and indexes of document classes that are missing; `name` says where they are kept.
-
-        Each collection is there before a transaction writes to it, because the embedded server makes none in a
-        transaction. The store refuses an index that it has with other options.
-        """
-        existing = set(self.db.list_collection_names())
-        for document in documents:
-            collection = self.db[name(document)]
-            declared = indexes(document)
-            if declared and collection.name in existing:
-                declared = missing_indexes(declared, collection)
-            if declared:
-                # One command makes all of them, and the collection.
-                collection.create_indexes(declared)
-            elif collection.name not in existing:
-                self._create_collection(collection.name)
-
-    def _create_collection(self, name: str) -> None:
-        try:
-            self.db.create_collection(name, check_exists=False)
-        except OperationFailure as e:
-            # Another process of the service starts at the same moment.
-            if e.code != _NAMESPACE_EXISTS:
-                raise
+        """Makes the collections and indexes of document classes that are missing, and those that every store has; `name`
+        says where the former are kept. Raises `IndexConflict`."""
+        create_collections(self.db, kernel_documents.ALL, collection_name)
+        create_collections(self.db, documents, name)
 
     def ping(self) -> None:
         """Raises `pymongo.errors.PyMongoError` when the store does not answer soon, or not for data: a store whose disk

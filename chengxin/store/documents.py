@@ -148,11 +148,12 @@ def indexes(document: DocumentClass) -> list[IndexModel]:
 
 def missing_indexes(declared: Sequence[IndexModel], collection: Collection[RawDocument]) -> list[IndexModel]:
     """Those of these indexes that a collection does not have in this form."""
-    there = [_form(index) for index in collection.list_indexes()]
-    return [index for index in declared if _form(index.document) not in there]
+    there = [index_form(index) for index in collection.list_indexes()]
+    return [index for index in declared if index_form(index.document) not in there]
 
 
-def _form(index: Mapping[str, Any]) -> RawDocument:
+def index_form(index: Mapping[str, Any]) -> RawDocument:
+    """An index by what it does: its name, fields in order, and options."""
     # The version is of the store's format; `background`, which mongoengine used to set, has no effect.
     options = {name: value for name, value in index.items() if name not in ("v", "background")}
     return options | {"key": list(index["key"].items())}

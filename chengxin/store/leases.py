@@ -14,6 +14,7 @@ import structlog
 from pymongo.errors import DuplicateKeyError
 
 from chengxin.store.database import Store, UnitOfWork
+from chengxin.store.kernel_documents import LeaseRow
 from chengxin.values.ids import new_id
 
 log = structlog.get_logger()
@@ -36,7 +37,7 @@ class Holder:
     def __init__(self, store: Store) -> None:
         self.id = new_id("h")
         self._store = store
-        self._leases = store.db["leases"]
+        self._leases = store.collection(LeaseRow)
         # The counters of the other processes, and for how many beats each has stood still.
         self._others: dict[str, tuple[int, int]] = {}
         # Who holds each lease.

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import bson
@@ -25,6 +26,12 @@ _POLL_SECONDS: Final = 0.5
 _ROWS_AT_ONCE: Final = 20
 # For so long further ones are read, at most as many as were asked for.
 _READING_SECONDS: Final = 0.5
+# The counter of the newest row, and the document that says what was trimmed: `cut`, up to where audit events were cut
+# out, and `n`, up to where rows were deleted.
+_NEWEST: Final = "outbox"
+_TRIMMED: Final = "outbox.trimmed"
+# Rows that are trimmed in one transaction.
+_TRIMMED_AT_ONCE: Final = 100
 # How many rows of this process are held for those who follow closely.
 _HELD: Final = 100
 
@@ -64,7 +71,7 @@ class Outbox:
         # The counter is written inside the transaction: a second writer conflicts and retries, so positions are
         # committed in order and without gaps.
         counter = self._counters.find_one_and_update(
-            {"_id": "outbox"},
+            {"_id": _NEWEST},
             {"$inc": {"n": 1}},
             upsert=True,
             return_document=ReturnDocument.AFTER,
@@ -88,10 +95,12 @@ class Outbox:
     def rows(self, after: int, limit: int = 200) -> list[OutboxRow]:
         """Committed transactions after a position, in order. Raises FEED_POSITION_UNKNOWN."""
         # By number, for they have no gaps: SecantusDB scans the collection for `{"$gt": after}`, seconds at 80,000 rows.
-        last = self._last()
+        last, trimmed = self._ends()
         if not 0 <= after <= last:
             # Of a store put back to an older state, say. In silence a follower would miss what comes next.
             raise FEED_POSITION_UNKNOWN(after=after)
+        # What was deleted had nothing to tell.
+        after = max(after, trimmed)
         newest = min(last, after + limit)
         if newest == after:
             return []
@@ -111,7 +120,7 @@ class Outbox:
         at each row once. Raises FEED_POSITION_UNKNOWN."""
         newest = self._newest_of(stream, wanted)
         position = after
-        if not 0 <= after <= max(newest, self._last()):
+        if not 0 <= after <= max(newest, self._ends()[0]):
             raise FEED_POSITION_UNKNOWN(after=after)
         while position < newest:
             rows = self.rows(position, _ROWS_AT_ONCE)
@@ -125,13 +134,13 @@ class Outbox:
 
     def _newest_of(self, stream: str, wanted: Callable[[OutboxRow], object]) -> int:
         """The position of the newest row that is wanted; 0 for none."""
-        last = self._last()
+        last, trimmed = self._ends()
         seen, newest = self._newest.get(stream, (-1, 0))
         if seen < 0 or seen > last:
             # From the end backwards, the first time and in a store put back to an older state.
             seen, newest, before = last, 0, last
-            while before > 0 and not newest:
-                start = max(0, before - _ROWS_AT_ONCE)
+            while before > trimmed and not newest:
+                start = max(trimmed, before - _ROWS_AT_ONCE)
                 found = [row.position for row in self.rows(start, before - start) if wanted(row)]
                 newest, before = max(found, default=0), start
         while seen < last:
@@ -143,9 +152,35 @@ class Outbox:
         self._newest[stream] = seen, newest
         return newest
 
-    def _last(self) -> int:
-        counter = self._counters.find_one({"_id": "outbox"})
-        return int(counter["n"]) if counter else 0
+    def _ends(self) -> tuple[int, int]:
+        """The number of the newest row, and up to where rows were deleted."""
+        numbers = {row["_id"]: int(row["n"]) for row in self._counters.find({"_id": {"$in": [_NEWEST, _TRIMMED]}})}
+        return numbers.get(_NEWEST, 0), numbers.get(_TRIMMED, 0)
+
+    def trim(self, unit: UnitOfWork, delivered: int, before: datetime) -> bool:
+        """Cuts the audit events out of some rows that are older than an instant and, up to the position `delivered`, on
+        the log; deletes those that come before the first change of all. Returns False when there are none.
+
+        Rows with a change stay, and all that come after one: a feed is read from the beginning, by positions without
+        gaps. The newest row stays, so that every position that a consumer has is known.
+        """
+        marks = self._counters.find_one({"_id": _TRIMMED}, session=unit.session) or {"cut": 0, "n": 0}
+        last, _ = self._ends()
+        rows = self.rows(marks["cut"], _TRIMMED_AT_ONCE)
+        due = list(itertools.takewhile(lambda row: row.position <= min(delivered, last - 1) and row.at < before, rows))
+        if not due:
+            return False
+        deleted = marks["n"]
+        if deleted == marks["cut"]:
+            # Nothing of it was a change so far.
+            deleted += sum(1 for _ in itertools.takewhile(lambda row: not row.changes, due))
+        gone = list(range(marks["n"] + 1, deleted + 1))
+        with_events = [row.position for row in due if row.events and row.position > deleted]
+        self._rows.delete_many({"_id": {"$in": gone}}, session=unit.session)
+        self._rows.update_many({"_id": {"$in": with_events}}, {"$set": {"events": []}}, session=unit.session)
+        change = {"$set": {"cut": due[-1].position, "n": deleted}}
+        self._counters.update_one({"_id": _TRIMMED}, change, upsert=True, session=unit.session)
+        return True
 
     def follow(self, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
         """Committed transactions after a position, in order, without end, while `running()`. Raises

@@ -22,6 +22,7 @@ from chengxin.auth.principal import Role
 from chengxin.store.database import Store, UnitOfWork
 from chengxin.store.documents import ObjectListField, fields_of
 from chengxin.store.field_encryption import KeyRing
+from chengxin.store.retention import bounded, expires, removed
 from gateway.domain.clients_and_officers import Agreement, Citizen, Client, Officer
 from gateway.store import administration, sign_in_failures
 
@@ -55,7 +56,7 @@ class ClientRow(Document):
     responsible = StringField(default="")
     # True after an officer changed the client: from then on, the bootstrap file leaves it alone. Absent before.
     administered = BooleanField()
-    meta = {"collection": "clients"}
+    meta = {"collection": "clients", "retention": bounded("one for each registered client")}
 
 
 class OfficerRow(Document):
@@ -77,7 +78,11 @@ class OfficerRow(Document):
     administered = BooleanField()
     # The proposal that a reset account waits for; absent for every other account.
     reset_proposal = StringField()
-    meta = {"collection": "officers"}
+    meta = {
+        "collection": "officers",
+        "retention": bounded("one for each officer"),
+        "direct_writes": {"spend_totp": "one conditional write, so that a code is good once; the sign-in is on record"},
+    }
 
 
 class CitizenRow(Document):
@@ -87,7 +92,7 @@ class CitizenRow(Document):
     name = StringField(required=True)
     identity_number = StringField(required=True)
     represents = ListField(StringField())
-    meta = {"collection": "citizens"}
+    meta = {"collection": "citizens", "retention": bounded("the persons of the demonstration world")}
 
 
 class SigningKeyRow(Document):
@@ -98,7 +103,10 @@ class SigningKeyRow(Document):
     created_at = DateTimeField(required=True)
     # The key is published at once, and signs from this instant on.
     signs_from = DateTimeField()
-    meta = {"collection": "signing_keys"}
+    meta = {
+        "collection": "signing_keys",
+        "retention": removed("a key is dropped when tokens are signed by a newer one"),
+    }
 
 
 class UsedAssertionRow(Document):
@@ -109,6 +117,8 @@ class UsedAssertionRow(Document):
     meta = {
         "collection": "used_assertions",
         "indexes": [{"fields": ["expires_at"], "expireAfterSeconds": 0}],
+        "retention": expires("a minute after the assertion itself"),
+        "direct_writes": {"spend_assertion": "one conditional write, so that it is good once; the token is on record"},
     }
 
 

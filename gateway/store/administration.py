@@ -10,6 +10,7 @@ from chengxin.auth.revocation import ALWAYS, Revocation
 from chengxin.proposals.documents import ProposalRow, Proposals
 from chengxin.store.database import Store, UnitOfWork
 from chengxin.store.documents import ObjectField
+from chengxin.store.retention import expires, removed
 from chengxin.values.acts import Act
 
 # A revocation is forgotten when every token that it could end is expired: tokens last ten minutes.
@@ -26,6 +27,7 @@ class SessionRow(Document):
     meta = {
         "collection": "sessions",
         "indexes": ["sub", {"fields": ["expires_at"], "expireAfterSeconds": 0}],
+        "retention": expires("with the token"),
     }
 
 
@@ -40,6 +42,7 @@ class RevocationRow(Document):
     meta = {
         "collection": "revocations",
         "indexes": [{"fields": ["expires_at"], "expireAfterSeconds": 0}],
+        "retention": expires("when every token that it ends is expired, 15 minutes"),
     }
 
 
@@ -53,6 +56,10 @@ class CounterCodeRow(Document):
     meta = {
         "collection": "counter_codes",
         "indexes": [{"fields": ["expires_at"], "expireAfterSeconds": 0}],
+        "retention": expires("with the code, or when it is used"),
+        "direct_writes": {
+            "spend_counter_code": "one conditional delete, so that it is good once; the token is on record"
+        },
     }
 
 
@@ -70,7 +77,11 @@ class RepresentationRow(Document):
     # Absent for one of the time when one officer was enough.
     approved_by = StringField()
     recorded_at = DateTimeField(required=True)
-    meta = {"collection": "representations", "indexes": [("subject_ref", "uscc")]}
+    meta = {
+        "collection": "representations",
+        "indexes": [("subject_ref", "uscc")],
+        "retention": removed("when an officer ends it"),
+    }
 
 
 class OidcFlowRow(Document):
@@ -82,6 +93,11 @@ class OidcFlowRow(Document):
     meta = {
         "collection": "oidc_flows",
         "indexes": [{"fields": ["expires_at"], "expireAfterSeconds": 0}],
+        "retention": expires("some minutes after it was begun, or when the citizen comes back"),
+        "direct_writes": {
+            "begin_oidc": "nobody is known yet; what comes of it is on record",
+            "end_oidc": "one conditional delete, so that it is good once; the token is on record",
+        },
     }
 
 

@@ -13,6 +13,7 @@ from pymongo import ReturnDocument
 from pymongo.collection import Collection
 
 from chengxin.store.database import Store
+from chengxin.store.retention import expires
 from gateway.domain.sign_in_locks import GUESSES_WINDOW, KNOWN_FOR
 
 _LIFETIME: Final = timedelta(hours=24)
@@ -34,6 +35,14 @@ class FailuresRow(Document):
     meta = {
         "collection": "sign_in_failures",
         "indexes": [{"fields": ["expires_at"], "expireAfterSeconds": 0}, {"fields": ["account"], "sparse": True}],
+        "retention": expires("24 hours after the last failure"),
+        "direct_writes": {
+            "_count": "counted also when the refusal cannot be put on record",
+            "add_of_stranger": "as `_count`",
+            "lock": "as `_count`",
+            "succeeded": "after a sign-in, which is on record",
+            "forget": "after an officer's act, which is on record",
+        },
     }
 
 
@@ -45,6 +54,8 @@ class KnownOriginRow(Document):
     meta = {
         "collection": "sign_in_origins",
         "indexes": [{"fields": ["expires_at"], "expireAfterSeconds": 0}],
+        "retention": expires("some time after the last sign-in from there"),
+        "direct_writes": {"succeeded": "after a sign-in, which is on record"},
     }
 
 

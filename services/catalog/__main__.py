@@ -61,7 +61,7 @@ def compose() -> Service:
     assembly.store.prepare(prepare)
     app, servicers = faces(catalog, assembly.admission, assembly.ready(), assembly.operations)
     server = make_server(settings.grpc_listen, assembly.admission, servicers)
-    return Service(app, server, [assembly.relay, seed_daily(catalog), assembly.retrying], assembly.close)
+    return Service(app, server, [assembly.relay, seed_daily(catalog), *assembly.upkeep], assembly.close)
 
 
 def policy() -> list[dict[str, Any]]:

@@ -95,7 +95,7 @@ def compose() -> Service:
         rebuilder,
         Archiver(ctx, assembly.quarantine),
         Announcer(ctx, assembly.quarantine),
-        assembly.retrying,
+        *assembly.upkeep,
     ]
     return Service(app, server, background, close)
 

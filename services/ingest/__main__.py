@@ -97,7 +97,7 @@ def compose() -> Service:
     )
     inspector = QualityInspector(ingest, quarantine=assembly.quarantine)
     server = make_server(settings.grpc_listen, assembly.admission, servicers)
-    return Service(app, server, [assembly.relay, catalog, inspector, assembly.retrying], assembly.close)
+    return Service(app, server, [assembly.relay, catalog, inspector, *assembly.upkeep], assembly.close)
 
 
 def policy() -> list[dict[str, Any]]:

@@ -78,7 +78,7 @@ def compose() -> Service:
     app, servicers = faces(ctx, assembly.admission, assembly.ready(followed), assembly.operations)
     recounter = DeadlineRecounter(ctx, quarantine=assembly.quarantine)
     server = make_server(settings.grpc_listen, assembly.admission, servicers)
-    return Service(app, server, [assembly.relay, *followed, recounter, assembly.retrying], assembly.close)
+    return Service(app, server, [assembly.relay, *followed, recounter, *assembly.upkeep], assembly.close)
 
 
 def feeds(ctx: "ObjectionContext", assembly: "WiredService") -> "list[Follower]":

@@ -19,6 +19,7 @@ from mongoengine import BinaryField, DictField, Document, ListField, LongField, 
 from pymongo import ReplaceOne
 
 from chengxin.store.database import Store
+from chengxin.store.retention import bounded, kept
 from chengxin.tlog import merkle
 from chengxin.values.document import RawDocument
 from services.audit.domain.event import LoggedEntry, RelayPosition
@@ -40,7 +41,11 @@ class LogGroupRow(Document):
     # The roots of the complete subtrees after this group, and how far each service's outbox is on the log.
     frontier = BinaryField()
     delivered = DictField()
-    meta = {"collection": "groups"}
+    meta = {
+        "collection": "groups",
+        "retention": kept("the log itself (Art. 31)"),
+        "direct_writes": {"append": "these are the events"},
+    }
 
 
 class TileRow(Document):
@@ -49,7 +54,11 @@ class TileRow(Document):
     key = StringField(primary_key=True)
     hashes = BinaryField()
     root = BinaryField()
-    meta = {"collection": "tiles"}
+    meta = {
+        "collection": "tiles",
+        "retention": kept("proofs of every entry are made of them; derived from `groups`"),
+        "direct_writes": {"save_tile": "derived from the log"},
+    }
 
 
 class CheckpointRow(Document):
@@ -59,7 +68,11 @@ class CheckpointRow(Document):
     size = LongField()
     note = StringField()
     at = StringField()
-    meta = {"collection": "checkpoints"}
+    meta = {
+        "collection": "checkpoints",
+        "retention": bounded("the newest takes the place of the one before"),
+        "direct_writes": {"save_checkpoint": "derived from the log"},
+    }
 
 
 class SegmentRow(Document):
@@ -73,7 +86,11 @@ class SegmentRow(Document):
     times = BinaryField()
     # The index of the first entry of each group in it.
     firsts = BinaryField()
-    meta = {"collection": "segments"}
+    meta = {
+        "collection": "segments",
+        "retention": kept("the search finds every event; derived from `groups`"),
+        "direct_writes": {"save_segment": "derived from the log"},
+    }
 
 
 class BucketRow(Document):
@@ -81,7 +98,11 @@ class BucketRow(Document):
 
     key = StringField(primary_key=True)  # <bucket>/<number of the segment>
     packed = BinaryField()
-    meta = {"collection": "buckets"}
+    meta = {
+        "collection": "buckets",
+        "retention": kept("as `segments`"),
+        "direct_writes": {"save_segment": "derived from the log"},
+    }
 
 
 class ProgressRow(Document):
@@ -91,7 +112,11 @@ class ProgressRow(Document):
     groups = LongField()
     size = LongField()
     frontier = BinaryField()
-    meta = {"collection": "progress"}
+    meta = {
+        "collection": "progress",
+        "retention": bounded("one document"),
+        "direct_writes": {"save_progress": "derived from the log"},
+    }
 
 
 ALL: Final = (LogGroupRow, TileRow, CheckpointRow, SegmentRow, BucketRow, ProgressRow)

@@ -10,6 +10,7 @@ from mongoengine import BooleanField, Document, IntField, ListField, StringField
 
 from chengxin.store.database import Store, UnitOfWork, session_of
 from chengxin.store.documents import ObjectField, ObjectListField, fields_of
+from chengxin.store.retention import bounded, kept
 from chengxin.values.document import RawDocument
 from chengxin.values.workdays import CalendarYear
 from services.catalog.domain import holiday_notice
@@ -42,7 +43,10 @@ class DraftRow(Document):
     authors = ListField(StringField())
     reviews = ObjectListField()
     entry = ObjectField(required=True)
-    meta = {"collection": "drafts"}
+    meta = {
+        "collection": "drafts",
+        "retention": kept("how an entry came about: who proposed, reviewed and refused (Art. 8)"),
+    }
 
 
 class EntryRow(Document):
@@ -83,6 +87,7 @@ class EntryRow(Document):
     meta = {
         "collection": "entries",
         "indexes": [{"fields": ["code", "version"], "unique": True}, ["effective_from", "until", "code"]],
+        "retention": kept("a published version is what records, receipts and cases refer to for ever"),
     }
 
 
@@ -96,6 +101,7 @@ class RuleSetRow(Document):
     values = ObjectField(required=True)
     meta = {
         "collection": "rule_sets",
+        "retention": kept("a case remembers the version that it used (principle 10)"),
         "indexes": [{"fields": ["name", "version"], "unique": True}],
     }
 
@@ -107,7 +113,7 @@ class CalendarYearRow(Document):
     announced = BooleanField(required=True)
     days_off = ListField(StringField())
     days_worked = ListField(StringField())
-    meta = {"collection": "calendar_years"}
+    meta = {"collection": "calendar_years", "retention": bounded("one for each year")}
 
 
 class CommentRow(Document):
@@ -123,7 +129,11 @@ class CommentRow(Document):
     org = StringField(required=True)
     author = StringField(required=True)
     at = StringField(required=True)
-    meta = {"collection": "draft_comments", "indexes": [["draft_id", "comment_id"]]}
+    meta = {
+        "collection": "draft_comments",
+        "indexes": [["draft_id", "comment_id"]],
+        "retention": kept("part of how an entry came about"),
+    }
 
 
 class CodeListRow(Document):
@@ -139,6 +149,7 @@ class CodeListRow(Document):
     published_at = StringField(required=True)
     meta = {
         "collection": "code_lists",
+        "retention": kept("as published versions of entries, which have copies of them (decision 9)"),
         "indexes": [{"fields": ["name", "version"], "unique": True}],
     }
 
@@ -150,7 +161,7 @@ class CodeListDraftRow(Document):
     # The version as which it was published; 0 before that.
     version = IntField(required=True)
     code_list = ObjectField(required=True)
-    meta = {"collection": "code_list_drafts"}
+    meta = {"collection": "code_list_drafts", "retention": kept("how a code list came about")}
 
 
 class OrganisationRow(Document):
@@ -168,7 +179,11 @@ class OrganisationRow(Document):
     active = BooleanField(required=True)
     # Whether the feed told its region; a former version did not.
     region_told = BooleanField()
-    meta = {"collection": "organisations", "indexes": [["region", "uscc"]]}
+    meta = {
+        "collection": "organisations",
+        "indexes": [["region", "uscc"]],
+        "retention": bounded("one for each organisation of the directory, also of those that are dissolved"),
+    }
 
 
 ALL: Final = (

@@ -2,12 +2,16 @@
 
 from mongoengine import BooleanField, Document, DynamicDocument, IntField, ListField, StringField
 
+from chengxin.store.retention import bounded, kept, removed
+
+_WITH_GENERATION = "with its generation, when a rebuild has put another one in use"
+
 
 class FollowedEntryRow(DynamicDocument):
     """A published version of a catalog entry, as the catalog's feed sent it."""
 
     key = StringField(primary_key=True)  # <code>:<version>
-    meta = {"collection": "entries"}
+    meta = {"collection": "entries", "retention": removed(_WITH_GENERATION)}
 
 
 class SubjectRow(DynamicDocument):
@@ -19,28 +23,28 @@ class SubjectRow(DynamicDocument):
     slots = IntField(required=True)
     # `state` and `tail` are blobs. `grouped` marks a subject that has, or had, a MemberRow.
     grouped = BooleanField()
-    meta = {"collection": "subjects"}
+    meta = {"collection": "subjects", "retention": removed(_WITH_GENERATION)}
 
 
 class PageRow(DynamicDocument):
     """An older page of a subject's records: a blob."""
 
     key = StringField(primary_key=True)  # <subject_ref>:<page>
-    meta = {"collection": "pages"}
+    meta = {"collection": "pages", "retention": removed(_WITH_GENERATION)}
 
 
 class LongRecordRow(DynamicDocument):
     """The items, as a blob, and the version of a record that is too long for a page."""
 
     record_id = StringField(primary_key=True)
-    meta = {"collection": "long_records"}
+    meta = {"collection": "long_records", "retention": removed(_WITH_GENERATION)}
 
 
 class SummaryRow(DynamicDocument):
     """The summaries of some older pages of a subject: a blob."""
 
     key = StringField(primary_key=True)  # <subject_ref>:<block>
-    meta = {"collection": "summaries"}
+    meta = {"collection": "summaries", "retention": removed(_WITH_GENERATION)}
 
 
 class RecordRow(Document):
@@ -60,7 +64,7 @@ class RecordRow(Document):
     shown = StringField()
     # An objection to it is open.
     objected = BooleanField()
-    meta = {"collection": "records"}
+    meta = {"collection": "records", "retention": removed(_WITH_GENERATION)}
 
 
 class ShownRow(Document):
@@ -69,7 +73,7 @@ class ShownRow(Document):
     number = StringField(primary_key=True)
     part = StringField(required=True)  # <provider>:<first character of the id, after its prefix>
     records = ListField(StringField())
-    meta = {"collection": "shown", "indexes": ["part"]}
+    meta = {"collection": "shown", "retention": removed(_WITH_GENERATION), "indexes": ["part"]}
 
 
 class DueRow(Document):
@@ -79,7 +83,11 @@ class DueRow(Document):
     number = StringField(primary_key=True)
     day = StringField(required=True)
     records = ListField(StringField())
-    meta = {"collection": "due", "indexes": ["day"]}
+    meta = {
+        "collection": "due",
+        "retention": removed("when none of its records is to be archived any more"),
+        "indexes": ["day"],
+    }
 
 
 class ObjectionRow(Document):
@@ -93,6 +101,7 @@ class ObjectionRow(Document):
     waiting = BooleanField()
     meta = {
         "collection": "objections",
+        "retention": removed(_WITH_GENERATION),
         "indexes": ["record_id", {"fields": ["waiting"], "sparse": True}],
     }
 
@@ -103,7 +112,7 @@ class NameRow(DynamicDocument):
     subject_ref = StringField(primary_key=True)
     # The number of the last change, for what keeps a copy.
     seq = IntField(required=True)
-    meta = {"collection": "names", "indexes": ["seq"]}
+    meta = {"collection": "names", "retention": removed(_WITH_GENERATION), "indexes": ["seq"]}
 
 
 class LinkRow(DynamicDocument):
@@ -116,6 +125,8 @@ class LinkRow(DynamicDocument):
     conflict_since = StringField()
     meta = {
         "collection": "links",
+        "retention": removed("with its generation; officers' decisions are carried over, for ever (Art. 31)"),
+        "direct_writes": {"carry_decisions": "a copy of what is on record, into a generation that is not in use"},
         "indexes": ["refs", {"fields": ["conflict_since"], "sparse": True}],
     }
 
@@ -125,7 +136,7 @@ class SubjectGroupRow(DynamicDocument):
 
     group_id = StringField(primary_key=True)
     refs = ListField(StringField(), required=True)
-    meta = {"collection": "groups"}
+    meta = {"collection": "groups", "retention": removed(_WITH_GENERATION)}
 
 
 class MemberRow(Document):
@@ -133,7 +144,7 @@ class MemberRow(Document):
 
     subject_ref = StringField(primary_key=True)
     group = StringField(required=True)
-    meta = {"collection": "members"}
+    meta = {"collection": "members", "retention": removed(_WITH_GENERATION)}
 
 
 class DisagreementRow(DynamicDocument):
@@ -143,7 +154,11 @@ class DisagreementRow(DynamicDocument):
     refs = ListField(StringField(), required=True)
     # Since when they disagree, and the reference: subjects are listed by it.
     place = StringField(required=True)
-    meta = {"collection": "differing", "indexes": ["place"]}
+    meta = {
+        "collection": "differing",
+        "retention": removed("when providers agree again, or with its generation"),
+        "indexes": ["place"],
+    }
 
 
 class AnnouncementRow(DynamicDocument):
@@ -153,7 +168,15 @@ class AnnouncementRow(DynamicDocument):
     number = StringField(primary_key=True)
     # The generation from which on it is published.
     since = IntField(required=True)
-    meta = {"collection": "announcements", "indexes": ["since"]}
+    meta = {
+        "collection": "announcements",
+        "retention": removed("when it is published"),
+        "direct_writes": {
+            "tell_later": "found by a rebuild; what is published is on record",
+            "forget": "they are found again",
+        },
+        "indexes": ["since"],
+    }
 
 
 class ConsentRow(Document):
@@ -176,6 +199,8 @@ class ConsentRow(Document):
     code_digest = StringField()
     meta = {
         "collection": "consents",
+        "retention": kept("who was allowed what (Art. 16)"),
+        "direct_writes": {"return_use": "one use, of a query that was not answered"},
         "indexes": ["subject_ref", {"fields": ["code_digest"], "sparse": True}],
     }
 
@@ -193,7 +218,16 @@ class GenerationRow(DynamicDocument):
     acts = IntField()
     # Whether what officers of a former version merged was judged by the rule that two persons are never one.
     judged = BooleanField()
-    meta = {"collection": "generations"}
+    meta = {
+        "collection": "generations",
+        "retention": bounded("two documents"),
+        "direct_writes": {
+            "prepare": "before anything is in use",
+            "filled": "nothing is told of it",
+            "judged": "at the start: what it notes is done again when it is not noted",
+            "report_progress": "how far a rebuild is",
+        },
+    }
 
 
 DERIVED = (

@@ -14,6 +14,7 @@ from mongoengine import (
 )
 
 from chengxin.feeds.provider_regions import OrganisationRegionRow
+from chengxin.store.retention import bounded, kept
 
 
 class CatalogEntry(Document):
@@ -25,6 +26,7 @@ class CatalogEntry(Document):
     entry = DictField()
     meta: Final = {
         "collection": "entries",
+        "retention": bounded("one for each published version of an entry"),
         "indexes": [("code", "version")],
     }
 
@@ -36,7 +38,7 @@ class FollowedCalendarYear(Document):
     announced = BooleanField()
     days_off = ListField(StringField())
     days_worked = ListField(StringField())
-    meta: Final = {"collection": "calendar"}
+    meta: Final = {"collection": "calendar", "retention": bounded("one for each year")}
 
 
 class Record(Document):
@@ -69,7 +71,10 @@ class Record(Document):
     # signed.
     receipt = StringField()
     signed_by = StringField()
-    meta: Final = {"collection": "records"}
+    meta: Final = {
+        "collection": "records",
+        "retention": kept("a record whose disclosure ends or that is revoked stays in the history (Art. 11, 18)"),
+    }
 
 
 class SupersededVersion(Document):
@@ -80,6 +85,7 @@ class SupersededVersion(Document):
     version = IntField()
     meta: Final = {
         "collection": "record_versions",
+        "retention": kept("what was on record when somebody relied on it (Art. 12, 31)"),
         "strict": False,
         "indexes": [("record", "version")],
     }
@@ -115,6 +121,7 @@ class Submission(Document):
     signature = DictField()
     meta: Final = {
         "collection": "submissions",
+        "retention": kept("receipts, which prove what was delivered by whom (Art. 12)"),
         "indexes": [("provider", "-created_at", "-id"), ("-created_at", "-id")],
     }
 
@@ -134,7 +141,10 @@ class BatchRow(Document):
     # [outcome, version] by index, of records that were not new.
     others = DictField()
     committed_at = DateTimeField()
-    meta: Final = {"collection": "batches"}
+    meta: Final = {
+        "collection": "batches",
+        "retention": kept("receipts name its digest, and the feed names the batch"),
+    }
 
 
 class Reject(Document):
@@ -146,6 +156,7 @@ class Reject(Document):
     sealed = BinaryField()
     meta: Final = {
         "collection": "rejects",
+        "retention": kept("what a provider delivered and why it was refused (Art. 9, 12)"),
         "indexes": [("submission", "row", "id")],
     }
 
@@ -157,7 +168,11 @@ class Original(Document):
     sha256 = StringField()
     size = IntField()
     body = BinaryField()
-    meta: Final = {"collection": "originals"}
+    meta: Final = {
+        "collection": "originals",
+        "retention": kept("the bytes as received, which receipts prove (Art. 12)"),
+        "direct_writes": {"keep_piece": "a file before its first batch; the submission that names it is on record"},
+    }
 
 
 class ReceiptKey(Document):
@@ -165,7 +180,11 @@ class ReceiptKey(Document):
 
     id = StringField(primary_key=True)  # kid
     jwk = DictField()
-    meta: Final = {"collection": "receipt_keys"}
+    meta: Final = {
+        "collection": "receipt_keys",
+        "retention": bounded("one for each key that has signed receipts"),
+        "direct_writes": {"keep_receipt_key": "a public key, at the start"},
+    }
 
 
 class ProviderAgreement(Document):
@@ -176,7 +195,7 @@ class ProviderAgreement(Document):
     # The agreement, for example its number.
     document = StringField()
     changed_at = DateTimeField()
-    meta: Final = {"collection": "agreements"}
+    meta: Final = {"collection": "agreements", "retention": bounded("one for each provider")}
 
 
 class ColumnMapping(Document):
@@ -187,7 +206,7 @@ class ColumnMapping(Document):
     # character.
     columns = ListField(ListField(StringField()))
     changed_at = DateTimeField()
-    meta: Final = {"collection": "mappings"}
+    meta: Final = {"collection": "mappings", "retention": bounded("one for each provider and entry")}
 
 
 class QualityState(Document):
@@ -198,7 +217,7 @@ class QualityState(Document):
     position = IntField()
     began = StringField()
     searched_on = StringField()
-    meta: Final = {"collection": "quality_state"}
+    meta: Final = {"collection": "quality_state", "retention": bounded("one document")}
 
 
 class QualitySeries(Document):
@@ -217,6 +236,7 @@ class QualitySeries(Document):
     on_record = IntField()
     meta: Final = {
         "collection": "quality_series",
+        "retention": bounded("one for each provider and entry"),
         "indexes": ["provider"],
     }
 
@@ -230,6 +250,7 @@ class QualityDay(Document):
     figures = DictField()
     meta: Final = {
         "collection": "quality_days",
+        "retention": kept("figures of past periods, as they were supervised (Art. 30)"),
         "indexes": [("series", "day")],
     }
 
@@ -255,6 +276,7 @@ class QualityFinding(Document):
     acts = ListField(DictField())
     meta: Final = {
         "collection": "quality_findings",
+        "retention": kept("what was found, answered and decided (Art. 30)"),
         "indexes": [("provider", "-first_seen", "-id"), ("-first_seen", "-id")],
     }
 
@@ -265,7 +287,7 @@ class FollowedRuleSet(Document):
     id = IntField(primary_key=True)  # version
     effective_from = StringField()
     values = DictField()
-    meta: Final = {"collection": "quality_rules"}
+    meta: Final = {"collection": "quality_rules", "retention": bounded("one for each version of the thresholds")}
 
 
 ALL: Final = (

@@ -6,6 +6,7 @@ from mongoengine import BinaryField, BooleanField, DateTimeField, DictField, Doc
 
 from chengxin.feeds.provider_regions import OrganisationRegionRow
 from chengxin.store.documents import ObjectField, ObjectListField
+from chengxin.store.retention import bounded, kept, removed
 
 
 class CaseRow(Document):
@@ -34,6 +35,7 @@ class CaseRow(Document):
     answer_due = StringField()
     meta: Final = {
         "collection": "cases",
+        "retention": kept("what was objected to, found and told, with its deadlines (Art. 23 to 27, 31)"),
         "indexes": [
             ("applicant", "-id"),
             ("record.record_id", "open"),
@@ -49,7 +51,14 @@ class EvidenceRow(Document):
 
     id = StringField(primary_key=True)
     content = BinaryField()
-    meta: Final = {"collection": "evidence"}
+    meta: Final = {
+        "collection": "evidence",
+        "retention": kept("part of its case; what no case took over is deleted"),
+        "direct_writes": {
+            "upload": "too large for a transaction; the case that takes it over is on record",
+            "drop": "no case has taken it over",
+        },
+    }
 
 
 class UploadRow(Document):
@@ -57,7 +66,11 @@ class UploadRow(Document):
 
     id = StringField(primary_key=True)  # the id of the evidence
     at = DateTimeField()
-    meta: Final = {"collection": "uploads"}
+    meta: Final = {
+        "collection": "uploads",
+        "retention": removed("when a case takes the attachment over, or a day later with the attachment"),
+        "direct_writes": {"upload": "as `evidence`", "drop": "as `evidence`"},
+    }
 
 
 class EntryNamesRow(Document):
@@ -66,7 +79,7 @@ class EntryNamesRow(Document):
     id = StringField(primary_key=True)  # <code>:<version>
     name = ObjectField()
     items = ObjectField()
-    meta: Final = {"collection": "entries"}
+    meta: Final = {"collection": "entries", "retention": bounded("one for each published version of an entry")}
 
 
 class RulesRow(Document):
@@ -75,7 +88,7 @@ class RulesRow(Document):
     id = IntField(primary_key=True)
     effective_from = StringField()
     values = ObjectField()
-    meta: Final = {"collection": "rules"}
+    meta: Final = {"collection": "rules", "retention": bounded("one for each version of the deadlines")}
 
 
 class CalendarRow(Document):
@@ -85,7 +98,7 @@ class CalendarRow(Document):
     announced = BooleanField()
     days_off = ListField(StringField())
     days_worked = ListField(StringField())
-    meta: Final = {"collection": "calendar_years"}
+    meta: Final = {"collection": "calendar_years", "retention": bounded("one for each year")}
 
 
 class RecountRow(Document):
@@ -94,7 +107,11 @@ class RecountRow(Document):
     id = IntField(primary_key=True)
     # Distinguishes this change from a later change of the same year.
     mark = StringField()
-    meta: Final = {"collection": "recounts"}
+    meta: Final = {
+        "collection": "recounts",
+        "retention": removed("when the deadlines of its year are counted again"),
+        "direct_writes": {"recounted": "each case that was counted again is on record"},
+    }
 
 
 class NumberRow(Document):
@@ -102,7 +119,7 @@ class NumberRow(Document):
 
     id = StringField(primary_key=True)
     count = IntField()
-    meta: Final = {"collection": "numbers"}
+    meta: Final = {"collection": "numbers", "retention": bounded("one for each day on which somebody objected")}
 
 
 ALL: Final = (

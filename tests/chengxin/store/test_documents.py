@@ -9,10 +9,12 @@ import mongoengine
 import pytest
 from mongoengine import DateTimeField, Document, IntField, StringField
 from mongoengine.errors import FieldDoesNotExist
-from pymongo.errors import InvalidOperation, OperationFailure
+from pymongo.errors import InvalidOperation
 
+from chengxin.store import kernel_documents
 from chengxin.store.database import Store, UnitOfWork
 from chengxin.store.documents import ObjectField, ObjectListField, collection_name, fields_of, stored_form
+from chengxin.store.schema import IndexConflict
 from chengxin.values.clock import FixedClock
 from chengxin.values.ids import new_id
 
@@ -85,10 +87,35 @@ def test_a_second_start_changes_nothing_also_where_mongoengine_made_the_indexes(
     assert store.db["kept_things"].count_documents({}) == 1
 
 
-def test_a_store_refuses_an_index_that_it_has_with_other_options(store: Store) -> None:
-    store.db["kept_things"].create_index("code", unique=False)
-    with pytest.raises(OperationFailure, match="code_1"):
+def test_an_index_in_another_form_is_told_with_what_to_do(store: Store) -> None:
+    name = store.db["kept_things"].create_index("code", unique=False)
+    with pytest.raises(IndexConflict) as told:
         store.create((Thing,))
+    lines = str(told.value).splitlines()
+    assert f"The index {name} of the collection {store.db.name}.kept_things" in lines[2]
+    assert f'db.getCollection("kept_things").dropIndex("{name}")' in lines[1]
+    assert f'run db.getCollection("kept_things").dropIndex("{name}") and start again' in lines[3]
+    assert "'unique': True" in lines[5]
+    # The log cuts longer lines.
+    assert max(map(len, lines)) < 200
+    store.db["kept_things"].drop_index(name)
+    store.create((Thing,))
+
+
+def test_documents_that_a_unique_index_forbids_are_told(store: Store) -> None:
+    store.db["kept_things"].insert_many({"_id": n, "owner": "a", "code": "same"} for n in range(2))
+    with pytest.raises(IndexConflict) as told:
+        store.create((Thing,))
+    assert f"The collection {store.db.name}.kept_things has documents that the unique index" in str(told.value)
+
+
+def test_every_store_has_what_the_kernel_keeps(store: Store) -> None:
+    # A store of the version before has answers, and no index by which they end.
+    store.db["idempotency"].insert_one({"_id": "her k", "asked": "", "answer": {}, "at": NOW})
+    store.create(())
+    assert indexes_of(store, "idempotency")["at_1"] == {"key": {"at": 1}, "expireAfterSeconds": 30 * 24 * 3600}
+    assert {collection_name(document) for document in kernel_documents.ALL} <= set(store.db.list_collection_names())
+    assert store.db["idempotency"].count_documents({}) == 1
 
 
 def test_a_collection_may_have_another_name_than_its_document_declares(store: Store) -> None:
