@@ -140,7 +140,7 @@ def _edges(
     from chengxin.concurrency.shares import Shares
     from chengxin.process.operations import Operations
     from gateway.edge.admission import EdgeAdmission
-    from gateway.edge.concurrency_limits import REFUSALS, Places
+    from gateway.edge.concurrency_limits import REFUSALS, EdgeShares
     from gateway.edge.grpc import CallLimits, make_edge
     from gateway.edge.http import HttpEdge
     from gateway.edge.rate_limits import HEALTH_RATE, Limiter, RateLimits
@@ -163,7 +163,7 @@ def _edges(
     rates = (settings.client_rate, settings.address_rate, settings.proof_rate, HEALTH_RATE)
     limits = RateLimits(*(Limiter(rate, 2 * rate) for rate in rates))
     anonymous = OwnToken.of_anonymous(ctx.keys).token
-    admission = EdgeAdmission(verifier, limits, Places(Shares(REFUSALS)), ctx.refused_at_edge)
+    admission = EdgeAdmission(verifier, limits, EdgeShares(Shares(REFUSALS)), ctx.refused_at_edge)
     edge = HttpEdge(app, upstreams, admission, anonymous, _places(settings), settings.issuer)
     peers = {service: settings.peer(service) for service in upstreams}
     of_calls = CallLimits(limits, _origins(settings), settings.call_seconds)
@@ -175,11 +175,11 @@ def _places(settings: "Settings") -> "EdgePlaces":
     """Returns what requests hold at the HTTP edge."""
     from chengxin.concurrency.shares import Shares
     from gateway.edge.bodies import Bodies, uploads_bound
-    from gateway.edge.concurrency_limits import BODIES, HEALTH, OWN, Places, permits
+    from gateway.edge.concurrency_limits import BODIES, HEALTH, OWN, EdgeShares, permits
     from gateway.edge.http import EdgePlaces
 
     bodies = Bodies(Shares(BODIES), Shares(uploads_bound(settings.upload_bytes)), settings.body_seconds)
-    return EdgePlaces(bodies, permits(), Places(Shares(OWN)), Places(Shares(HEALTH)))
+    return EdgePlaces(bodies, permits(), EdgeShares(Shares(OWN)), EdgeShares(Shares(HEALTH)))
 
 
 def _origins(settings: "Settings") -> "Origins":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from chengxin.auth.access_tokens import Verifier
 from chengxin.concurrency.shares import Claimant
 from chengxin.errors import UNAUTHENTICATED, Problem
-from gateway.edge.concurrency_limits import Places
+from gateway.edge.concurrency_limits import EdgeShares
 from gateway.edge.rate_limits import RateLimits
 
 
@@ -20,7 +20,7 @@ class EdgeAdmission:
 
     verifier: Verifier
     limits: RateLimits
-    refusals: Places
+    refusals: EdgeShares
     record: Callable[[Problem, str, str], None]
 
     def admit(self, authorization: str, certificate: str, origin: str, edge: str, request_id: str) -> Claimant:

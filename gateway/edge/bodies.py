@@ -16,7 +16,7 @@ from chengxin.bounds import Bound, bound
 from chengxin.concurrency.shares import Claimant, Shares
 from chengxin.errors import TOO_LARGE, UNAUTHENTICATED
 from gateway.domain.clients_and_officers import BODY_BROKEN_OFF, EDGE_BUSY
-from gateway.edge.concurrency_limits import Places
+from gateway.edge.concurrency_limits import EdgeShares
 from gateway.edge.front import CONNECTION, Connection
 
 Environ = dict[str, Any]
@@ -72,7 +72,7 @@ class Bodies:
 
     def __init__(self, reading: Shares, disk: Shares, seconds: float) -> None:
         """`seconds` are a caller's for the first 32 KiB."""
-        self._reading = Places(reading)
+        self._reading = EdgeShares(reading)
         self._disk = disk
         self._seconds = seconds
 

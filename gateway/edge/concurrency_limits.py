@@ -77,8 +77,8 @@ REFUSALS: Final = bound(
 THREADS: Final = BODIES.total + FORWARDED.total + OWN.total + HEALTH.total + REFUSALS.total
 
 
-class Places:
-    """Places of one bound, for those who are told to come again when there is none."""
+class EdgeShares:
+    """The places of one bound at an edge: whoever finds none is told to come again."""
 
     def __init__(self, shares: Shares) -> None:
         self._shares = shares
@@ -94,8 +94,8 @@ class ForwardingPermits:
     """The permits to forward requests, with a bound for all services together and one for each service."""
 
     def __init__(self, together: Shares, each: dict[str, Shares]) -> None:
-        self._together = Places(together)
-        self._each = {service: Places(shares) for service, shares in each.items()}
+        self._together = EdgeShares(together)
+        self._each = {service: EdgeShares(shares) for service, shares in each.items()}
 
     def take(self, service: str, claimant: Claimant) -> "Permit":
         """Takes a permit to forward one request to a service. Raises EDGE_BUSY."""

@@ -36,7 +36,7 @@ from chengxin_api.objection.v1 import objection_pb2
 from gateway.domain.clients_and_officers import BODY_BROKEN_OFF, EDGE_BUSY
 from gateway.edge.admission import EdgeAdmission
 from gateway.edge.call_times import CallTimes
-from gateway.edge.concurrency_limits import REFUSALS, ForwardingPermits, Permit, Places
+from gateway.edge.concurrency_limits import REFUSALS, EdgeShares, ForwardingPermits, Permit
 from gateway.edge.grpc_open_calls import HEALTH_CALLS, OPEN_CALLS, HealthWatch, OpenCalls
 from gateway.edge.open_streams import OpenStreams
 from gateway.edge.origins import Origins
@@ -157,7 +157,14 @@ def make_edge(
     of_open_calls = CallTimes(limits.seconds / 6, limits.seconds, float(OPEN_CALLS.seconds))
     # Those of one service: what stands before the names of all of ours.
     open_calls = OpenCalls(
-        *(Places(Shares(HEALTH_CALLS)), Places(Shares(OPEN_CALLS)), limits.rates, limits.origins, of_open_calls, _OURS)
+        *(
+            EdgeShares(Shares(HEALTH_CALLS)),
+            EdgeShares(Shares(OPEN_CALLS)),
+            limits.rates,
+            limits.origins,
+            of_open_calls,
+            _OURS,
+        )
     )
     server = grpc.server(
         fixed_threads(THREADS, "edge"),

@@ -17,7 +17,7 @@ from chengxin.errors import Problem
 from chengxin.failures import reason_of
 from chengxin.values.ids import new_id
 from gateway.edge.call_times import CallTimes
-from gateway.edge.concurrency_limits import Places
+from gateway.edge.concurrency_limits import EdgeShares
 from gateway.edge.open_streams import OpenStreams
 from gateway.edge.origins import Origins
 from gateway.edge.rate_limits import RateLimits
@@ -52,7 +52,7 @@ class OpenCalls(grpc.ServerInterceptor):
     """Bounds the handlers of others, which know neither places nor times; our own forwarder bounds itself."""
 
     def __init__(
-        self, checks: Places, others: Places, limits: RateLimits, origins: Origins, times: CallTimes, own: str
+        self, checks: EdgeShares, others: EdgeShares, limits: RateLimits, origins: Origins, times: CallTimes, own: str
     ) -> None:
         """`own` is the prefix of the methods that are let through; `times` are those of open calls."""
         self._checks = checks
@@ -78,7 +78,7 @@ class OpenCalls(grpc.ServerInterceptor):
         return bounded
 
     def _answer(
-        self, handler: Any, places: Places, requests: Iterator[Any], context: grpc.ServicerContext
+        self, handler: Any, places: EdgeShares, requests: Iterator[Any], context: grpc.ServicerContext
     ) -> Iterator[Any]:
         metadata = {k: v for k, v in context.invocation_metadata() or () if isinstance(v, str)}
         # The readiness of this process asks by a Unix socket.

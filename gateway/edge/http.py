@@ -28,7 +28,7 @@ from chengxin.values.ids import new_id
 from gateway.domain import browser_sessions
 from gateway.edge.admission import EdgeAdmission
 from gateway.edge.bodies import IN_MEMORY_BYTES, Bodies, Body, UploadedFile
-from gateway.edge.concurrency_limits import ForwardingPermits, Permit, Places
+from gateway.edge.concurrency_limits import EdgeShares, ForwardingPermits, Permit
 from gateway.edge.front import CERTIFICATE
 from gateway.edge.routes import PREFIXES, limit_of, prefix_of
 from gateway.edge.trace_context import next_hop
@@ -103,8 +103,8 @@ class EdgePlaces:
 
     bodies: Bodies
     forwarded: ForwardingPermits
-    own: Places
-    health: Places
+    own: EdgeShares
+    health: EdgeShares
 
 
 class HttpEdge:

@@ -3,21 +3,21 @@
 import threading
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import urllib3
 
 from chengxin.bounds import own
+from chengxin.concurrency.fixed_threads import fixed_threads
 from chengxin.process import readiness
 
 # Anyone may ask for the readiness at any rate; the services are asked at most once in this time.
 _FRESH_SECONDS: Final = 0.2
 
-own(
+_ASKERS: Final = own(
     __name__,
     "PoolManager",
-    "ThreadPoolExecutor",
+    "fixed_threads",
     resource="Threads and connections that ask the services for their readiness",
     total=5,
     why="One for each service; a caller takes the answer to the one before it",
@@ -31,7 +31,7 @@ class SuiteReadiness:
         self._own = own
         self._addresses = dict(addresses)
         self._http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=1, read=3), maxsize=4)
-        self._askers = ThreadPoolExecutor(len(self._addresses) or 1, thread_name_prefix="readiness")
+        self._askers = fixed_threads(_ASKERS, "readiness")
         self._turn = threading.Lock()
         self._found: dict[str, dict[str, Any]] = {}
         self._at = float("-inf")

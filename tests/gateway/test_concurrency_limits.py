@@ -14,7 +14,7 @@ from chengxin.process.operations import Operations
 from gateway.context import GatewayContext
 from gateway.edge.admission import EdgeAdmission
 from gateway.edge.bodies import Bodies
-from gateway.edge.concurrency_limits import FORWARDED, OF_A_SERVICE, ForwardingPermits, Places
+from gateway.edge.concurrency_limits import FORWARDED, OF_A_SERVICE, EdgeShares, ForwardingPermits
 from gateway.edge.front import CONNECTION, Connection
 from gateway.edge.http import EdgePlaces, HttpEdge
 from gateway.edge.rate_limits import Limiter, RateLimits
@@ -27,7 +27,7 @@ from gateway.usecases.verify_identity import IdentityVerifier
 BANK, COURT, STRANGER = Claimant("bank", proven=True), Claimant("court", proven=True), Claimant("192.0.2.1")
 
 
-class Edge:
+class UnansweredEdge:
     """The HTTP edge with its routes, and nothing that answers behind it."""
 
     def __init__(self, rate: float, places: Bound) -> None:
@@ -38,7 +38,7 @@ class Edge:
             grpc_edge_serves=bool,
         )
         limits = RateLimits(*(Limiter(rate, 1) for _ in range(4)))
-        of_all, shares = Places(Shares(places)), Shares(places)
+        of_all, shares = EdgeShares(Shares(places)), Shares(places)
         forwarded = ForwardingPermits(shares, dict.fromkeys(SERVICES, shares))
         self._edge = HttpEdge(
             lambda _environ, start: [(start("200 -", []) and b"") or b""],
@@ -72,10 +72,10 @@ ANY = replace(FORWARDED, total=1000, share=1000, strangers=1000)
 
 
 def test_each_address_falls_under_a_bound_and_a_rate() -> None:
-    free, taken = Edge(0, ANY), Edge(0, replace(ANY, total=0))
+    free, taken = UnansweredEdge(0, ANY), UnansweredEdge(0, replace(ANY, total=0))
     assert len(free.addresses()) > 80
     for method, path in free.addresses():
-        limited = Edge(1e-9, ANY)
+        limited = UnansweredEdge(1e-9, ANY)
         assert limited.ask(method, path) != "RATE_LIMITED", path
         assert limited.ask(method, path) == "RATE_LIMITED", path
         assert free.ask(method, path) != "EDGE_BUSY", path
