@@ -20,32 +20,42 @@ _LOOK_SECONDS: Final = 0.25
 
 
 class TimedCall:
-    """One call. Its own thread says what it waits for; the look at all calls ends it when that takes too long."""
+    """One call. Whoever waits for its caller says until when; the look at all calls ends it when that is over.
+
+    Messages are read in another thread than answers are sent in.
+    """
 
     def __init__(self, context: Any, requests: Iterator[Any], first_due: float, idle_seconds: float) -> None:
         self._context = context
         self._requests = requests
         self._first_due = first_due
         self._idle_seconds = idle_seconds
-        # When what its caller does has taken too long (monotonic clock).
-        self.due = math.inf
+        # Until when the caller has to say something, and to take something (monotonic clock).
+        self._saying_due = self._taking_due = math.inf
 
     def __iter__(self) -> "TimedCall":
         return self
 
     def __next__(self) -> Any:
         """Returns the caller's next message."""
-        self.due = min(self._first_due, time.monotonic() + self._idle_seconds)
-        message = next(self._requests)
-        self._first_due = self.due = math.inf
-        return message
+        self._saying_due = min(self._first_due, time.monotonic() + self._idle_seconds)
+        self._first_due = math.inf
+        try:
+            return next(self._requests)
+        finally:
+            # A caller that has said all may wait for its answer.
+            self._saying_due = math.inf
 
     def sending(self, answers: Iterator[Any]) -> Iterator[Any]:
         """Yields answers, and gives the caller a time to take each of them."""
         for answer in answers:
-            self.due = time.monotonic() + self._idle_seconds
+            self._taking_due = time.monotonic() + self._idle_seconds
             yield answer
-            self.due = math.inf
+            self._taking_due = math.inf
+
+    def is_overdue(self, now: float) -> bool:
+        """Returns whether the caller has had its time."""
+        return now > min(self._saying_due, self._taking_due)
 
     def end(self) -> None:
         """Cancels the call."""
@@ -92,7 +102,7 @@ class CallTimes:
     def _end_overdue(self) -> None:
         now = time.monotonic()
         with self._lock:
-            overdue = [call for call, ends in self._calls.items() if min(call.due, ends) < now]
+            overdue = [call for call, ends in self._calls.items() if now > ends or call.is_overdue(now)]
         for call in overdue:
             log.info("a call was silent for too long")
             call.end()

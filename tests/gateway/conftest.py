@@ -25,7 +25,8 @@ from chengxin_cli.gateway_client import Caller, Edge, HttpAnswer
 from chengxin_cli.suite.home import Home
 from tests.gateway.administered_gateway import contexts as contexts
 from tests.gateway.administered_gateway import gateway as gateway
-from tests.gateway.upstreams import GrpcUpstream, HttpUpstream
+from tests.gateway.grpc_upstreams import GrpcUpstream
+from tests.gateway.upstreams import HttpUpstream
 from tests.support import free_port, until
 
 SERVICES = ("catalog", "ingest", "disclosure", "objection", "audit")

@@ -19,6 +19,9 @@ from tests.support import until
 
 QUERY = "/chengxin.disclosure.v1.DisclosureService/Query"
 SUBMIT = "/chengxin.ingest.v1.IngestService/Submit"
+# Methods that the gateway's protos do not have.
+SUBMIT_SLOWLY = "/chengxin.ingest.v1.IngestService/SubmitSlowly"
+CONVERSE = "/chengxin.disclosure.v1.DisclosureService/Converse"
 REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 CHECK = "/grpc.health.v1.Health/Check"
 WATCH = "/grpc.health.v1.Health/Watch"
@@ -136,18 +139,33 @@ def test_silent_streams_of_one_client_stop_nobody_else(patient: Edge, gate: Runn
 def test_a_stream_that_falls_silent_ends_and_its_place_is_free(hasty: Edge, gate: RunningGateway) -> None:
     metadata = [("authorization", f"Bearer {gate.token('market_regulator')}")]
     silence = threading.Event()
-
-    def one_word() -> Iterator[bytes]:
-        yield b"one"
-        silence.wait(60)
-
-    calls = [hasty.channel.stream_unary(SUBMIT).future(one_word(), metadata=metadata) for _ in range(16)]
+    calls = [hasty.channel.stream_unary(SUBMIT).future(one_word_and(silence), metadata=metadata) for _ in range(16)]
     try:
         until(lambda: all(call.done() for call in calls), "they are ended")
         submit = hasty.channel.stream_unary(SUBMIT)
         assert submit(iter([b"one", b"two"]), metadata=metadata, timeout=5)
     finally:
         silence.set()
+
+
+def test_whoever_has_said_all_may_wait_for_the_answer(hasty: Edge, gate: RunningGateway) -> None:
+    metadata = [("authorization", f"Bearer {gate.token('market_regulator')}")]
+    call = hasty.channel.stream_unary(SUBMIT_SLOWLY).future(iter([b"one"]), metadata=metadata)
+    with flood(hasty) as silent:
+        # Those that begin to be silent after it are over before it has its answer.
+        others = [silent.open(SUBMIT, 4, OTHER, gate.token("market_regulator")) for _ in range(2)]
+        until(lambda: all(other.done() for some in others for other in some), "silent ones are ended")
+        spoken = hasty.channel.stream_stream(CONVERSE)(one_word_and(silent.ended), metadata=metadata)
+        assert next(spoken) == b"heard one"
+        until(spoken.done, "who has said something and falls silent is ended")
+    assert not call.done()
+    gate.grpc_upstream.answers_slowly.set()
+    assert call.result(10) == b"slowly"
+
+
+def one_word_and(silence: threading.Event) -> Iterator[bytes]:
+    yield b"one"
+    silence.wait(60)
 
 
 def test_whoever_waits_for_news_waits_as_long_as_there_are_none(hasty: Edge, gate: RunningGateway) -> None:
