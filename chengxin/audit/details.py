@@ -31,6 +31,7 @@ from chengxin.values.acts import Act
 Details = Mapping[str, Kind]
 
 # What the event of any act may hold: how many there were, where an event does not name all, and of which list of details.
+# Of reads of the public that one event stands for, how many (chengxin/audit/public_reads.py).
 # Of an act that took two officers, by which proposal, and who proposed it: the actor approved it.
 EVERYWHERE: Final[Details] = {
     "subject_refs": COUNT,
@@ -39,6 +40,8 @@ EVERYWHERE: Final[Details] = {
     "listed": COUNTS,
     "proposal_id": REFERENCE,
     "proposed_by": REFERENCE,
+    "counted": COUNT,
+    "counted_seconds": COUNT,
 }
 # What the event of a refusal may hold of any act: the code of the error, and what was asked for.
 REFUSED: Final[Details] = {"code": ERROR, "asked": Several(WORD)}

@@ -12,6 +12,7 @@ import structlog
 from prometheus_client import Counter
 
 from chengxin.audit.event import REFUSED_OUTCOME, AuditEvent, refusal
+from chengxin.audit.public_reads import PublicReads
 from chengxin.auth.principal import Principal
 from chengxin.bounds import own
 from chengxin.concurrency.coalescing import Coalescer, Unanswered
@@ -71,7 +72,15 @@ own(
 class AuditTrail:
     """Builds this service's events and makes those of queries and refusals durable before it returns."""
 
-    def __init__(self, service: str, stub: audit_pb2_grpc.AuditServiceStub, metadata: Metadata, clock: Clock) -> None:
+    def __init__(
+        self,
+        service: str,
+        stub: audit_pb2_grpc.AuditServiceStub,
+        metadata: Metadata,
+        clock: Clock,
+        public_reads: PublicReads | None = None,
+    ) -> None:
+        """Without `public_reads`, each act of a caller without proof has an event of its own: a sign-in, for example."""
         self._service = service
         self._stub = stub
         self._metadata = metadata
@@ -79,6 +88,7 @@ class AuditTrail:
         # One group is sent at a time, while the next one gathers. Two at the same time would halve the groups.
         self._together = Coalescer(self._append, _GROUP, _COMPANY_SECONDS)
         self._unanswered: deque[bytes] = deque(maxlen=_MOST_UNANSWERED)
+        self._public_reads = public_reads
 
     def event(self, act: Act, actor: Principal, **what: Any) -> AuditEvent:
         """An event of this service, now. Keywords are fields of `AuditEvent`."""
@@ -87,9 +97,18 @@ class AuditTrail:
     def record(self, event: AuditEvent) -> AuditEvent:
         """Waits until the event is durable in the audit service. Raises AUDIT_UNAVAILABLE: answer nothing then.
 
-        The event may be on record all the same, when the call broke off. Then another event says that nobody got an
-        answer; it travels with the next one of this service.
+        Returns the event that stands for the act, which is another one where reads of the public are counted. The event
+        may be on record all the same, when the call broke off. Then another event says that nobody got an answer; it
+        travels with the next one of this service.
         """
+        if self._public_reads is not None and not event.actor.claimant.proven:
+            event = self._public_reads.record(event, self._make_durable)
+        else:
+            self._make_durable(event)
+        on_record.enter(1)
+        return event
+
+    def _make_durable(self, event: AuditEvent) -> None:
         try:
             seconds = min(_APPEND_SECONDS, max(_LEAST_SECONDS, patience()))
             problem = self._together.ask(event.encode(), seconds)
@@ -103,8 +122,6 @@ class AuditTrail:
                 self._unanswered.append(event.unanswered(rfc3339(self._clock.now())).encode())
                 _UNANSWERED.inc()
             raise problem
-        on_record.enter(1)
-        return event
 
     def refused(self, act: Act, actor: Principal, problem: Problem, asked: Sequence[object] = ()) -> None:
         """Puts a refusal on record, with the words by which the caller named what it asked for.

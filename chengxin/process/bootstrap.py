@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import grpc
 
+from chengxin.audit.public_reads import PublicReads
 from chengxin.audit.trail import AuditTrail, Relay
 from chengxin.auth.access_tokens import TokenSource, Verifier, fetch_jwks, load_private_key
 from chengxin.auth.admission import Admission
@@ -178,7 +179,7 @@ def assemble(name: str, settings: Settings) -> WiredService:
         store=store,
         verifier=make_verifier(settings, revocations),
         tokens=tokens,
-        audit=AuditTrail(name, stub, tokens.metadata, clock),
+        audit=AuditTrail(name, stub, tokens.metadata, clock, PublicReads()),
         relay=Relay(store, stub, tokens.metadata, quarantine),
         quarantine=quarantine,
     )

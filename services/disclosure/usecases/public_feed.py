@@ -143,7 +143,7 @@ def record(ctx: DisclosureContext, caller: Principal, record_id: str) -> tuple[s
     refs, shown = found.get(record_id, ((), None))
     named = {} if shown is None else {"records": [record_id], "entries": [shown.entry_code]}
     event = ctx.audit.event(Act.RECORD_READ_PUBLIC, caller, subject_refs=list(refs), **named)
-    ctx.audit.record(event)
+    event = ctx.audit.record(event)
     if shown is None:
         raise RECORD_NOT_PUBLIC()
     return refs[0], shown, event.event_id
@@ -222,7 +222,7 @@ def _told(ctx: DisclosureContext, caller: Principal, ask: FeedRequest, window: _
         records=[change.record_id for change in changes[:NAMED_RECORDS]],
         details=_details(ask, window.position) | {"changes": len(changes), "public": len(shown)},
     )
-    ctx.audit.record(event)
+    event = ctx.audit.record(event)
     return FeedBatch(changes, window.position, window.more, event.event_id)
 
 

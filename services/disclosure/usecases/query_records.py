@@ -227,7 +227,7 @@ def _answered(
         records=[r.record_id for r in records[:NAMED_RECORDS]],
         details={"records": len(records)},
     )
-    ctx.audit.record(event)
+    event = ctx.audit.record(event)
     subject = NamedSubject(ref) if page.subject is None else name(ctx, page.subject, records)
     return QueryResult(subject, records, page.following, event.event_id)
 

@@ -10,6 +10,7 @@ import pytest
 from grpc_status import rpc_status
 from prometheus_client import REGISTRY
 
+from chengxin.audit.public_reads import PublicReads
 from chengxin.audit.trail import AuditTrail, Relay
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError, Problem
@@ -17,6 +18,7 @@ from chengxin.feeds.quarantine import Quarantine
 from chengxin.feeds.quarantine_rows import to_dict
 from chengxin.grpc.rpc import make_channel
 from chengxin.store.database import Store
+from chengxin.values.acts import Act
 from chengxin.values.clock import FixedClock
 from chengxin_api.audit.v1 import audit_pb2, audit_pb2_grpc
 from tests.chengxin.conftest import NOW
@@ -113,6 +115,16 @@ def test_whatever_goes_wrong_the_trail_works_again_afterwards(log: Any) -> None:
             trail.record(trail.event("entry.read", HER))
     trail.record(trail.event("entry.read", HER))
     assert outcomes(kept) == [*["unanswered"] * 4, "ok"]
+
+
+def test_reads_of_the_public_are_counted_where_they_are_too_many(log: Any) -> None:
+    kept, stub = log
+    trail = AuditTrail("catalog", stub, tuple, FixedClock(NOW), PublicReads(lambda: 0, burst=2))
+    nobody = Principal("anonymous", frozenset({Role.PUBLIC}), client_id="portal")
+    public, own = (trail.event(Act.FEED_READ_PUBLIC, nobody) for _ in range(5)), trail.event("entry.read", HER)
+    assert len({trail.record(event).event_id for event in public}) == len(kept.events) == 3
+    assert trail.record(own) is own
+    assert json.loads(kept.events[-1])["event_id"] == own.event_id
 
 
 def test_of_a_query_that_nobody_got_an_answer_to_the_log_says_so(log: Any) -> None:
