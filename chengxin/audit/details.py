@@ -28,7 +28,7 @@ from chengxin.audit.kinds import (
 )
 from chengxin.values.acts import Act
 
-Details = Mapping[str, Kind]
+Details = dict[str, Kind]
 
 # What the event of any act may hold: how many there were, where an event does not name all, and of which list of details.
 # Of reads of the public that one event stands for, how many (chengxin/audit/public_reads.py).
@@ -81,8 +81,8 @@ _FOLLOWED: Final[Details] = {"after": COUNT}
 
 DETAILS: Final[Mapping[Act, Details]] = {
     # Catalog
-    Act.ENTRY_PUBLISHED: _DRAFT
-    | {
+    Act.ENTRY_PUBLISHED: {
+        **_DRAFT,
         "version": COUNT,
         "effective_from": DATE,
         "effective_to": DATE,
@@ -100,7 +100,7 @@ DETAILS: Final[Mapping[Act, Details]] = {
         "text_sha256": DIGEST,
     },
     Act.DRAFT_SUBMITTED: _DRAFT,
-    Act.DRAFT_REVIEWED: _DRAFT | {"decision": WORD},
+    Act.DRAFT_REVIEWED: {**_DRAFT, "decision": WORD},
     Act.CODE_LIST_DRAFTED: _LIST_DRAFT,
     Act.CODE_LIST_DRAFT_EDITED: _LIST_DRAFT,
     Act.CODE_LIST_PUBLISHED: {"name": WORD, "version": COUNT, "effective_from": DATE, "content_sha256": DIGEST},
@@ -115,8 +115,8 @@ DETAILS: Final[Mapping[Act, Details]] = {
     Act.CALENDAR_LOADED: {"year": COUNT, "announced": FLAG, "days_off": Several(DATE), "days_worked": Several(DATE)},
     # Ingest
     Act.SUBMISSION_OPENED: _SUBMISSION,
-    Act.SUBMISSION_DELIVERED: _SUBMISSION | {"batch": COUNT, "counts": COUNTS, "digest": DIGEST},
-    Act.SUBMISSION_CLOSED: _SUBMISSION | {"counts": COUNTS, "content_sha256": DIGEST},
+    Act.SUBMISSION_DELIVERED: {**_SUBMISSION, "batch": COUNT, "counts": COUNTS, "digest": DIGEST},
+    Act.SUBMISSION_CLOSED: {**_SUBMISSION, "counts": COUNTS, "content_sha256": DIGEST},
     Act.SUBMISSION_LISTED: {"provider": ORGANISATION},
     Act.SUBMISSION_READ: _SUBMISSION,
     Act.RECEIPT_READ: _SUBMISSION,
@@ -137,12 +137,12 @@ DETAILS: Final[Mapping[Act, Details]] = {
     Act.AGREEMENT_READ: {"provider": ORGANISATION},
     Act.AGREEMENT_CHANGED: {"provider": ORGANISATION, "signature_required": FLAG},
     Act.MAPPING_CHANGED: {"columns": COUNT, "digest": DIGEST},
-    Act.QUALITY_LISTED: _SERIES | {"from": DATE, "until": DATE},
+    Act.QUALITY_LISTED: {**_SERIES, "from": DATE, "until": DATE},
     Act.QUALITY_RECOMPUTED: {"on": DATE, "series": COUNT, "raised": COUNT},
     Act.OVERDUE_LISTED: _SERIES,
     Act.PERIOD_DECLARED: {"from": DATE, "through": DATE, "periods": COUNT},
     Act.FINDING_RAISED: _FINDING,
-    Act.FINDING_LISTED: _SERIES | {"state": WORD, "kind": WORD},
+    Act.FINDING_LISTED: {**_SERIES, "state": WORD, "kind": WORD},
     Act.FINDING_READ: _FINDING,
     Act.FINDING_EXPLAINED: _FINDING,
     Act.FINDING_CLOSED: _FINDING,
@@ -168,29 +168,29 @@ DETAILS: Final[Mapping[Act, Details]] = {
     Act.SUBJECT_DECISION_UNDONE: _LINK,
     Act.RECORD_ARCHIVED: {"on": DATE},
     # Objection
-    Act.OBJECTION_FILED: _CASE | {"items": Several(ITEM), "evidence": COUNT},
-    Act.OBJECTION_SUPPLEMENTED: _CASE | {"added": COUNT},
+    Act.OBJECTION_FILED: {**_CASE, "items": Several(ITEM), "evidence": COUNT},
+    Act.OBJECTION_SUPPLEMENTED: {**_CASE, "added": COUNT},
     Act.OBJECTION_WITHDRAWN: _CASE,
     Act.OBJECTION_ACCEPTED: _CASE,
     Act.OBJECTION_REFUSED: _CASE,
-    Act.OBJECTION_VERIFIED: _CASE | {"finding": WORD},
-    Act.OBJECTION_DECIDED: _CASE | {"outcome": WORD},
+    Act.OBJECTION_VERIFIED: {**_CASE, "finding": WORD},
+    Act.OBJECTION_DECIDED: {**_CASE, "outcome": WORD},
     Act.OBJECTION_READ: _CASE,
     Act.OBJECTION_LISTED: _CASE,
     Act.OBJECTION_READ_OWN: _CASE,
     Act.OBJECTION_LISTED_OWN: _CASE,
     Act.OBJECTIONS_FOLLOWED: _FOLLOWED,
-    Act.SUPPLEMENT_REQUESTED: _CASE | {"missing": COUNT},
+    Act.SUPPLEMENT_REQUESTED: {**_CASE, "missing": COUNT},
     Act.TASK_LISTED: _CASE,
     Act.TASK_READ: _CASE,
-    Act.TASK_ANSWERED: _CASE | {"finding": WORD},
+    Act.TASK_ANSWERED: {**_CASE, "finding": WORD},
     Act.TASK_EXTENDED: _CASE,
-    Act.CORRECTION_SEEN: _CASE | {"record_version": COUNT, "revoked": FLAG},
-    Act.DEADLINE_RECOUNTED: _CASE | {"year": COUNT, "step": WORD, "from": DATE, "to": DATE, "provisional": FLAG},
+    Act.CORRECTION_SEEN: {**_CASE, "record_version": COUNT, "revoked": FLAG},
+    Act.DEADLINE_RECOUNTED: {**_CASE, "year": COUNT, "step": WORD, "from": DATE, "to": DATE, "provisional": FLAG},
     Act.COURSE_READ: _CASE,
     Act.COURSE_LISTED: _CASE,
-    Act.EVIDENCE_READ: _CASE | {"evidence": COUNT, "sha256": DIGEST},
-    Act.EVIDENCE_READ_OWN: _CASE | {"evidence": COUNT, "sha256": DIGEST},
+    Act.EVIDENCE_READ: {**_CASE, "evidence": COUNT, "sha256": DIGEST},
+    Act.EVIDENCE_READ_OWN: {**_CASE, "evidence": COUNT, "sha256": DIGEST},
     # Audit
     Act.EVENTS_LISTED: {"conditions": Several(WORD), "events": COUNT},
     Act.ENTRIES_READ: {"first": COUNT, "events": COUNT},
@@ -209,7 +209,7 @@ DETAILS: Final[Mapping[Act, Details]] = {
     Act.OFFICER_UNLOCKED: _OFFICER,
     Act.CITIZEN_IDENTIFIED: {"acr": WORD, "jti": WORD},
     Act.CITIZEN_REGISTERED: {"subject_ref": REFERENCE},
-    Act.CLIENT_REGISTERED: _CLIENT | {"roles": Several(WORD)},
+    Act.CLIENT_REGISTERED: {**_CLIENT, "roles": Several(WORD)},
     Act.CLIENT_READ: _CLIENT,
     Act.CLIENT_KEY_ADDED: _KEY,
     Act.CLIENT_KEY_RETIRED: _KEY,

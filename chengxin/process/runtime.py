@@ -170,9 +170,9 @@ class _LibraryLines(logging.Formatter):
         return _bounded(super().format(record))
 
 
-def _log_uncaught(exc_info: tuple[type[BaseException], BaseException, TracebackType | None]) -> None:
-    if not issubclass(exc_info[0], KeyboardInterrupt):
-        structlog.get_logger().error("uncaught error", exc_info=exc_info)
+def _log_uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    if not issubclass(kind, KeyboardInterrupt):
+        structlog.get_logger().error("uncaught error", exc_info=(kind, error, trace))
 
 
 def configure_logging(service: str) -> None:
@@ -180,10 +180,8 @@ def configure_logging(service: str) -> None:
     lines = logging.StreamHandler(sys.stderr)
     lines.setFormatter(_LibraryLines("%(message)s"))
     logging.basicConfig(handlers=[lines], level=logging.WARNING)
-    sys.excepthook = lambda kind, error, trace: _log_uncaught((kind, error, trace))
-    threading.excepthook = lambda args: (
-        args.exc_value and _log_uncaught((args.exc_type, args.exc_value, args.exc_traceback))
-    )
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda args: _log_uncaught(args.exc_type, args.exc_value, args.exc_traceback)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
