@@ -108,7 +108,8 @@ class Store:
         self._counters: Collection[RawDocument] = self.collection(kernel_documents.CounterRow)
         self._positions: Collection[RawDocument] = self.collection(kernel_documents.PositionRow)
         self._answers = Answers(self.db, clock)
-        # Transactions of one process take turns: they would only conflict on the outbox counter.
+        # Transactions of one process take turns: they would only conflict on the outbox counter, and they have one
+        # session. Whoever writes nothing begins none.
         self._turn = threading.Lock()
         self._left = LeftTransactions(self.client)
         # The session of this process's transactions, known to others by its id: see `end_transactions`.
@@ -170,8 +171,10 @@ class Store:
         (`chengxin.store.deadlines`).
 
         `work` may run more than once; it must do nothing but read and write with the unit. After an error of the store
-        nothing is half done; what was being committed at that moment may be done or not.
+        nothing is half done; what was being committed at that moment may be done or not. A query begins none:
+        `NotReadOnly`.
         """
+        on_record.must_be_command()
         began = time.monotonic()
         with in_turn(self._turn):
             waited = time.monotonic() - began

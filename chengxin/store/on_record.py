@@ -22,6 +22,14 @@ class NotOnRecord(RuntimeError):
     """
 
 
+class NotReadOnly(RuntimeError):
+    """A query begins a transaction: a mistake in the use case.
+
+    Transactions of a process take turns, so each caller of the query would wait for deliveries and feeds. What changes
+    something is a command.
+    """
+
+
 class NotAuthorised(RuntimeError):
     """A use case has not asked whether its caller may act on what it has loaded: a mistake in the use case.
 
@@ -40,7 +48,7 @@ class Account:
     """The events of one run of a use case that are durable, or committed with what they are about."""
 
     act: Act
-    # A command commits nothing without an event; what a query counts (a use of a consent) is covered by its own event.
+    # A command commits nothing without an event; a query begins no transaction.
     changes: bool
     # That of the use case which called this one, and which its events count for, too.
     caller: "Account | None"
@@ -131,9 +139,15 @@ def authorise(resource: T | None, *named: str) -> T:
     return resource
 
 
+def must_be_command() -> None:
+    """Raises `NotReadOnly` when the running use case is a query."""
+    if (run := _running.get()) is not None and not run.changes:
+        raise NotReadOnly(f"{run.act}: a query begins a transaction")
+
+
 def begin_transaction() -> None:
     """The running command begins a transaction: it has to authorise again, on what it loads in this one."""
-    if (run := _running.get()) is not None and run.changes:
+    if (run := _running.get()) is not None:
         run.is_authorised = False
 
 
@@ -146,7 +160,7 @@ def must_be_authorised(run: Account) -> None:
 def must_allow_commit(events: int, eventless: str) -> None:
     """Raises `NotOnRecord` for a transaction of a command that changes something and has no event, and `NotAuthorised`
     for one that acts on what its rule was not asked about."""
-    if (run := _running.get()) is None or not run.changes:
+    if (run := _running.get()) is None:
         return
     must_be_authorised(run)
     if not events and not eventless:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.disclosure.store.consents import ConsentStore
 from tests.disclosure.running_disclosure import LI_NA, RunningDisclosure
 
 BANK = "91000000MA0009028J"
@@ -77,6 +78,18 @@ def test_a_withdrawn_consent_ends_a_token_already_issued(lending: RunningDisclos
 def test_a_consent_is_good_as_often_as_it_says(lending: RunningDisclosure) -> None:
     consent_id = given(lending, uses=2)
     assert [asked(lending, consent_id).status_code for _ in range(3)] == [200, 200, 403]
+
+
+def test_the_last_use_is_taken_once(lending: RunningDisclosure, monkeypatch: pytest.MonkeyPatch) -> None:
+    consent_id = given(lending, uses=1)
+    take = ConsentStore.take_use
+
+    def taken_by_another_first(self: ConsentStore, which: str) -> bool:
+        assert take(self, which)
+        return take(self, which)
+
+    monkeypatch.setattr(ConsentStore, "take_use", taken_by_another_first)
+    assert asked(lending, consent_id).json["code"] == "CONSENT_USED_UP"
 
 
 def test_a_query_that_was_not_answered_was_no_use(lending: RunningDisclosure) -> None:

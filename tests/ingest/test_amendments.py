@@ -7,6 +7,7 @@ from chengxin_api.ingest.v1 import ingest_pb2 as pb
 from tests.ingest.deliveries import licence, wrong_digit
 from tests.ingest.refusals import refused
 from tests.ingest.running_ingest import IngestCaller, RunningIngest
+from tests.loads import counted_loads
 from tests.support import until
 
 
@@ -181,3 +182,14 @@ def test_an_amendment_may_correct_the_subject_of_a_record_only_by_its_key(
     wrong = wrong_digit(licence()["XK_XDR_SHXYM"])
     problem = refused(amends, ingest.regulator, record_id, licence(XK_XDR_SHXYM=wrong))
     assert problem.fields[0].rule == "uscc.check_digit"
+
+
+def test_a_history_reads_the_entry_once_for_all_versions(ingest: RunningIngest, record_id: str) -> None:
+    counts = []
+    for number in range(3):
+        amends(ingest.regulator, record_id, licence(XK_NR=f"经营项目{number}"))
+        with counted_loads() as loads:
+            history = ingest.regulator.rpc("GetRecord", pb.GetRecordRequest(record_id=record_id))
+        assert len(history.versions) == number + 2
+        counts.append(loads["entries"])
+    assert counts == [1, 1, 1]

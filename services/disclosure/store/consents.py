@@ -1,6 +1,6 @@
 """The stored consents."""
 
-from chengxin.store.database import Store, UnitOfWork
+from chengxin.store.database import Store, UnitOfWork, session_of
 from chengxin.store.documents import fields_of, stored_form
 from chengxin.values.document import RawDocument
 from services.disclosure.store.documents import ConsentRow
@@ -12,9 +12,9 @@ class ConsentStore:
     def __init__(self, store: Store) -> None:
         self._consents = store.documents(ConsentRow)
 
-    def by_id(self, consent_id: str, unit: UnitOfWork) -> RawDocument | None:
+    def by_id(self, consent_id: str, unit: UnitOfWork | None = None) -> RawDocument | None:
         """Returns a consent by its id."""
-        row = self._consents.get(consent_id, unit.session)
+        row = self._consents.get(consent_id, session_of(unit))
         return fields_of(row) if row else None
 
     def by_code(self, code_digest: str) -> RawDocument | None:
@@ -35,6 +35,11 @@ class ConsentStore:
         self._consents.collection.update_one(
             {"_id": fields.pop("_id")}, {"$set": fields}, upsert=True, session=unit.session
         )
+
+    def take_use(self, consent_id: str) -> bool:
+        """Takes one use of a consent whose uses are counted. Returns False when none is left."""
+        left = {"_id": consent_id, "uses_left": {"$gt": 0}}
+        return bool(self._consents.collection.update_one(left, {"$inc": {"uses_left": -1}}).modified_count)
 
     def return_use(self, consent_id: str) -> None:
         """Gives back one use of a consent whose uses are counted."""

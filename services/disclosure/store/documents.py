@@ -200,7 +200,10 @@ class ConsentRow(Document):
     meta = {
         "collection": "consents",
         "retention": kept("who was allowed what (Art. 16)"),
-        "direct_writes": {"return_use": "one use, of a query that was not answered"},
+        "direct_writes": {
+            "take_use": "one conditional write, so that a use is counted once; the query is on record",
+            "return_use": "one use, of a query that was not answered",
+        },
         "indexes": ["subject_ref", {"fields": ["code_digest"], "sparse": True}],
     }
 

@@ -26,6 +26,7 @@ from services.disclosure.domain.consents import (
     CONSENT_ABSENT,
     CONSENT_CODE_UNKNOWN,
     CONSENT_UNKNOWN,
+    CONSENT_USED_UP,
     CONSENT_WITHDRAWN,
     NOT_THE_GATEWAY,
     Consent,
@@ -164,19 +165,20 @@ def withdraw(ctx: DisclosureContext, caller: Principal, consent_id: str) -> Cons
 def use(
     ctx: DisclosureContext, caller: Principal, ref: str, entries: Set[str]
 ) -> tuple[Consent | None, Problem | None]:
-    """Takes a use from the consent that the caller's token names. Returns it, or why it does not cover the query."""
+    """Takes a use from the consent that the caller's token names. Returns it, or why it does not cover the query.
 
-    def work(unit: UnitOfWork) -> tuple[Consent | None, Problem | None]:
-        plain = ctx.store.consents.by_id(caller.consent_id, unit) if caller.consent_id else None
-        if plain is None:
-            return None, CONSENT_UNKNOWN()
-        consent = read_consent(plain)
-        problem = consent.refusal(caller, ref, entries, ctx.clock.today())
-        if problem is None and consent.uses_left is not None:
-            ctx.store.consents.save({**plain, "uses_left": consent.uses_left - 1}, unit)
-        return consent, problem
-
-    return ctx.store.transact(work)
+    It needs no transaction, and so does not wait for those of this process: a use is counted by one conditional write.
+    """
+    plain = ctx.store.consents.by_id(caller.consent_id) if caller.consent_id else None
+    if plain is None:
+        return None, CONSENT_UNKNOWN()
+    consent = read_consent(plain)
+    problem = consent.refusal(caller, ref, entries, ctx.clock.today())
+    counted = problem is None and consent.uses_left is not None
+    if counted and not ctx.store.consents.take_use(consent.consent_id):
+        # Others took the last ones since it was read.
+        return consent, CONSENT_USED_UP()
+    return consent, problem
 
 
 def give_back(ctx: DisclosureContext, consent: Consent) -> None:

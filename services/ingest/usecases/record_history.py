@@ -124,7 +124,9 @@ def _history(ctx: IngestContext, caller: Principal, current: RawDocument, after:
     details = {"versions": len(page)}
     ctx.audit.record(ctx.audit.event(Act.RECORD_QUERIED_DELIVERED, caller, **about, details=details))
     own = Role.PROVIDER in caller.roles
-    versions = [_version(ctx, row, own) for row in page]
+    # Read once for all rows: a record stays with its entry.
+    entries = {entry.version: entry for entry in ctx.directory.versions(current["entry_code"])}
+    versions = [_version(ctx, entries, row, own) for row in page]
     following = page[-1]["version"] if len(found) > size else 0
     return RecordHistory(
         record_id, current["entry_code"], current["provider"], current["provider_name"], versions, following
@@ -136,8 +138,9 @@ def without_identifiers(entry: DeliveryEntry, row: RawDocument, part: str) -> di
     return {code: value for code, value in (row.get(part) or {}).items() if code not in entry.sealed}
 
 
-def _version(ctx: IngestContext, row: RawDocument, own: bool) -> HistoricVersion:
-    entry = ctx.directory.version(row["entry_code"], row["entry_version"])
+def _version(ctx: IngestContext, entries: Mapping[int, DeliveryEntry], row: RawDocument, own: bool) -> HistoricVersion:
+    if (entry := entries.get(row["entry_version"])) is None:
+        raise DELIVERY_ENTRY_UNKNOWN(entry=row["entry_code"])
     show = ctx.recorder.opened if own else without_identifiers
     items = show(entry, row, "items")
     # <provider>/<submission id>:<number>

@@ -15,7 +15,7 @@ from chengxin.auth.principal import Assurance, Principal, Role
 from chengxin.errors import INPUT_INVALID, NOT_FOUND, ROLE_NOT_ALLOWED, UNAUTHENTICATED, Problem
 from chengxin.store import on_record
 from chengxin.store.database import Store, UnitOfWork
-from chengxin.store.on_record import NotAuthorised, NotOnRecord
+from chengxin.store.on_record import NotAuthorised, NotOnRecord, NotReadOnly
 from chengxin.values.acts import Act
 from chengxin.values.clock import SystemClock
 
@@ -337,3 +337,17 @@ def test_a_use_case_within_a_transaction_puts_its_event_into_it(ctx: StoreContex
     # A follower's transaction: no use case began it.
     ctx.store.transact(lambda unit: inner(ctx, SUBJECT, unit))
     assert [row.events for row in ctx.store.rows(before)] == [[b"inner"]]
+
+
+QUERIES = [u for u in USE_CASES if not u.rule.changes]
+
+
+@pytest.mark.parametrize("use_case", QUERIES, ids=map(named, QUERIES))
+def test_a_query_begins_no_transaction(ctx: StoreContext, use_case: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def body(ctx: StoreContext, caller: Principal) -> None:
+        ctx.store.transact(lambda unit: unit.record(b"event"))
+
+    monkeypatch.setattr(use_case, "__wrapped__", body)
+    monkeypatch.setattr(use_case, "rule", replace(use_case.rule, conditions=()))
+    with pytest.raises(NotReadOnly):
+        use_case(ctx, allowed(use_case))
