@@ -152,7 +152,7 @@ def make_app(name: str, admission: Admission | None, ready: Callable[[], dict[st
     def readyz() -> Response:
         state = ready()
         lag = feeds.lag()
-        return answer(state | ({"lag": lag} if lag else {}), 200 if is_ready(state) else 503)
+        return answer(state | ({"lag": lag} if lag else {}) | feeds.remarks(), 200 if is_ready(state) else 503)
 
     @app.route(HEAD_ADDRESS)
     @open_to_all("inner address only: how far a feed is, for those who follow it")

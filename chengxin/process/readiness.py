@@ -67,8 +67,11 @@ class Readiness:
         consumers: Sequence[Consumer] = (),
         limit: float = 60.0,
         heads: Mapping[str, Callable[[int], FeedHead]] | None = None,
+        remarks: Callable[[], dict[str, Any]] = dict,
     ) -> None:
-        """`limit` is in seconds; `heads` answer the followers of this service, by the name of the stream."""
+        """`limit` is in seconds; `heads` answer the followers of this service, by the name of the stream; `remarks` say
+        in words what is wrong, by topic, and ask nobody."""
+        self.remarks = remarks
         self._needs = {name: _Need(name, probe) for name, probe in needs.items()}
         self._consumers = consumers
         self._limit = limit

@@ -162,6 +162,18 @@ class Act(StrEnum):
     EVIDENCE_READ_OWN = ("evidence.read_own", "查看本人提交的证据", "An applicant read an attachment")
     # Audit
     AUDIT_APPENDED = ("audit.appended", "写入审计日志", "A service put events on the log")
+    LOG_CONDITION_READ = (
+        "log.condition_read",
+        "查看日志存储状况",
+        "What was found altered in the log's store was read",
+    )
+    LOG_REPAIR_ASKED = (
+        "log.repair_asked",
+        "请求修复日志派生数据",
+        "It was asked to make derived rows of the log again",
+    )
+    LOG_ALTERATION_FOUND = ("log.alteration_found", "发现日志存储被改动", "The log's store was found altered")
+    LOG_ROWS_MENDED = ("log.rows_mended", "重新生成日志派生数据", "Derived rows of the log's store were made again")
     EVENTS_LISTED = ("events.listed", "查询审计事件", "Events of the log were searched")
     ENTRIES_READ = ("entries.read", "读取日志条目", "Entries of the log were read")
     ACCESSES_LISTED = ("accesses.listed", "查看谁查询过本人", "A subject read who looked at its records")

@@ -1,9 +1,11 @@
-"""`chengxin audit`: verifies or exports the audit log."""
+"""`chengxin audit`: verifies or exports the audit log, and has what is derived in its store repaired."""
 
 import json
 import sys
 import tempfile
+import threading
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -12,8 +14,10 @@ from chengxin.tlog.signed_note import NoteError
 from chengxin_cli.audit_log.export import KEY, FetchError, export_log
 from chengxin_cli.audit_log.verify import Findings, verify_directory
 from chengxin_cli.gateway_client import Edge, HttpRefused
+from chengxin_cli.officer_session import OfficerOptions, as_officer
 from chengxin_cli.suite.home import Home
 
+_REPAIR: Final = "/v1/operations/audit/repair"
 _HOME = click.option(
     "--home", type=click.Path(path_type=Path), help="Directory of the suite [$CHENGXIN_HOME, ~/.chengxin]."
 )
@@ -27,7 +31,7 @@ _TOKEN = click.option(
 
 @click.group("audit")
 def command() -> None:
-    """Verify or export the audit log."""
+    """Verify, export or repair the audit log."""
 
 
 @command.command("verify")
@@ -75,6 +79,7 @@ def verify(
             click.echo(f"✗ {place}", err=True)
         if findings.more:
             click.echo(f"✗ and {findings.more} more", err=True)
+        click.echo("what is derived can be made again: chengxin audit repair; docs/operations/audit-log.md", err=True)
     sys.exit(0 if findings.ok else 1)
 
 
@@ -87,6 +92,35 @@ def export(directory: Path, home: Path | None, http: str | None, token_file: Pat
     """Copy the log into DIRECTORY: checkpoint, key, tiles, entries, as C2SP tlog-tiles lays them out."""
     size = _export(home, http, token_file, directory)
     click.echo(f"{size} events in {directory}")
+
+
+@command.command("repair")
+@click.option("--yes", is_flag=True, help="Do not ask before the repair.")
+@as_officer
+def repair(officer: OfficerOptions, yes: bool) -> None:
+    """Have derived rows of the log's store that were altered made again; for officers of the centre.
+
+    Tells what is altered and what will be done, and asks first. Groups (the events) and checkpoints (what was signed) are
+    never written. Exits 1 when something altered is left.
+    """
+    condition = officer.call("GET", _REPAIR)
+    for row in condition["alterations"]:
+        remedy = "will be made again from the events" if row["derived"] else "cannot be made again: restore a backup"
+        fields = f" ({row['fields']})" if row["fields"] else ""
+        click.echo(f"✗ {row['collection']} {row['key']} {row['fault']}{fields}: {remedy}")
+    if condition["sound"]:
+        click.echo(f"✓ nothing is altered, as far as {condition['inspections']} inspections of the whole store tell")
+        return
+    if not yes:
+        click.confirm("The repair goes on record. Begin?", abort=True)
+    condition = officer.call("POST", _REPAIR)
+    pause = threading.Event()
+    while condition["repair_due"]:
+        pause.wait(1)
+        condition = officer.call("GET", _REPAIR)
+    click.echo("✓ repaired" if condition["sound"] else "✗ something altered is left", err=not condition["sound"])
+    if not condition["sound"]:
+        raise click.exceptions.Exit(1)
 
 
 def _verify(directory: Path, vkey: str | None, earlier: str) -> Findings:

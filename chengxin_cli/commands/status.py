@@ -65,6 +65,8 @@ def _show(report: dict[str, Any]) -> None:
     click.echo(f"ready: {json.dumps(_omit_lag(report['ready']['body']), ensure_ascii=False)}")
     if services := _find_quarantines(report["ready"]["body"]):
         click.echo(f"set aside in {', '.join(services)}: see chengxin quarantine list")
+    if altered := _find_alterations(report["ready"]["body"]):
+        click.echo(f"the store of the audit log was altered: {'; '.join(altered)}: see chengxin audit repair")
     click.echo(f"checkpoint:\n{report['checkpoint']['body']}")
 
 
@@ -72,6 +74,12 @@ def _find_quarantines(ready: Any) -> list[str]:
     """The services that have set something aside."""
     services = ready.items() if isinstance(ready, dict) else ()
     return [name for name, state in services if isinstance(state, dict) and state.get(QUARANTINE) is False]
+
+
+def _find_alterations(ready: Any) -> list[str]:
+    """What the audit service says of rows that are not as it wrote them."""
+    audit = ready.get("audit") if isinstance(ready, dict) else None
+    return [*audit.get("altered", ())] if isinstance(audit, dict) else []
 
 
 def _ask_stores(home: Home) -> dict[str, StoreAnswer]:

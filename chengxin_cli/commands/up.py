@@ -46,7 +46,8 @@ _REACHABLE: Final = "reachable"
 _NOT_AWAITED: Final = (QUARANTINE, ON_RECORD)
 # What disclosure makes from the feeds before it answers queries. In a large city this takes an hour the first time;
 # everything else works meanwhile, and the stores must be watched.
-_MADE_ANEW: Final = {("disclosure", "views"), ("disclosure", "search")}
+# And an audit log that was altered still takes events: a city must not stand still for a row that can be made again.
+_MADE_ANEW: Final = {("disclosure", "views"), ("disclosure", "search"), ("audit", "sound")}
 _PROGRAM_PAUSE_SECONDS: Final = 0.05
 _PORT: Final = click.IntRange(1, 65535)
 
@@ -96,7 +97,8 @@ def _run(home: Home, demo: bool, base: str, grpc_port: int, supervision: Supervi
     missing = _wait_ready(home, base, supervision, stop)
     if missing:
         click.echo(
-            "what is shown is being made from the feeds; until then queries are refused, chengxin status tells how far"
+            "not all is there yet, what needs it is refused until then; chengxin status tells how far it is: "
+            + ", ".join(sorted(f"{service} {need}" for service, need in missing))
         )
     else:
         click.echo(f"ready after {time.monotonic() - began:.1f} s")

@@ -22,6 +22,7 @@ PREFIXES: Final = {
     "/v1/me/records": "disclosure",
     "/v1/me/report": "disclosure",
     "/v1/memoranda": "disclosure",
+    "/v1/operations/audit": "audit",
     "/v1/operations/catalog": "catalog",
     "/v1/operations/disclosure": "disclosure",
     "/v1/operations/ingest": "ingest",

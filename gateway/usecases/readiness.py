@@ -63,5 +63,9 @@ class SuiteReadiness:
             return {"reachable": False}
         if not isinstance(said, dict) or answer.status not in (200, 503):
             return {"reachable": True, "ready": False}
-        lag = {"lag": said.pop("lag")} if "lag" in said else {}
-        return {"reachable": True} | {str(name): bool(value) for name, value in said.items()} | lag
+        told = {name: said.pop(name) for name in _TOLD_AS_IS if name in said}
+        return {"reachable": True} | {str(name): bool(value) for name, value in said.items()} | told
+
+
+# What a service says beside whether it has what it needs: how far it is behind, and which rows of the log were altered.
+_TOLD_AS_IS: Final = ("lag", "altered")

@@ -24,6 +24,7 @@ from services.audit.context import AuditContext, make_context
 from services.audit.domain.event import LoggedEntry
 from services.audit.log.checkpoint_signer import CheckpointSigner
 from services.audit.store.log import AuditStore
+from services.audit.store.search_index import SEGMENT_ENTRIES
 from tests.faces import borrowed
 from tests.support import Issuer, free_port, until
 
@@ -106,10 +107,10 @@ def run(issuer: Issuer, log_key: Ed25519PrivateKey) -> Iterator[Run]:
     """Starts an audit service on a store's URI; `close` stops it as SIGTERM would."""
     opened: list[RunningAudit] = []
 
-    def start(uri: str) -> RunningAudit:
+    def start(uri: str, segment_entries: int = SEGMENT_ENTRIES) -> RunningAudit:
         clock = FixedClock(NOW)
         store = Store(uri, "audit", clock)
-        ctx = make_context(AuditStore(store), CheckpointSigner.of(log_key), clock, INTERVAL)
+        ctx = make_context(AuditStore(store), CheckpointSigner.of(log_key), clock, INTERVAL, segment_entries)
         ctx.store.create_indexes()
         admission = Admission(issuer.verifier, ctx.audit, store.silence)
         borrowing = borrowed(faces, ctx, admission, ctx.ready)

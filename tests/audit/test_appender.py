@@ -12,6 +12,7 @@ from chengxin.store.database import Store
 from chengxin.values.clock import FixedClock
 from chengxin.values.ids import new_id
 from services.audit.log.appender import Appended, Appender
+from services.audit.log.checkpoint_signer import Seals
 from services.audit.store.log import AuditStore
 from tests.audit.conftest import NOW, an_event
 
@@ -45,7 +46,7 @@ def must_be_refused(call: "Future[Appended]") -> None:
 
 
 def test_a_stop_refuses_what_waits_while_the_group_in_hand_is_still_written(held: HeldStore) -> None:
-    appender = Appender(held)
+    appender = Appender(held, Seals(b"key"))
     appender.start()
     with ThreadPoolExecutor(4) as pool:
         in_hand = pool.submit(appender.append, "disclosure", [an_event()])

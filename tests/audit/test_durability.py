@@ -3,6 +3,8 @@
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,10 @@ from bson.binary import Binary
 from chengxin.errors import Problem
 from chengxin.tlog import merkle
 from chengxin.values.ids import new_id
+from chengxin_api.audit.v1 import audit_pb2
 from services.audit.log.appender import load
-from tests.audit.conftest import Run, RunningAudit, an_event
+from services.audit.store.rows import LogGroup
+from tests.audit.conftest import NOW, Run, RunningAudit, an_event
 from tests.support import StoreDaemon, until
 
 
@@ -64,7 +68,7 @@ def test_a_restart_goes_on_where_it_was(stores: Callable[[str], str], run: Run) 
     root = merkle.Frontier()
     for event in events:
         root.append(merkle.leaf_hash(event))
-    assert audit.ctx.integrator.sound
+    assert audit.ctx.condition.sound
     proof = audit.get(f"/v1/audit/proofs/inclusion?index=0&tree_size={len(events)}", "public").json
     assert proof["root_hash"] == root.root().hex()
 
@@ -136,10 +140,10 @@ def test_killing_the_store_loses_and_repeats_nothing(daemon: StoreDaemon, run: R
     of_relay = [e for e in kept if e in set(relayed)]
     assert of_relay == relayed, "the relay's events are not each there once and in order"
     # What is in memory is what is in the store.
-    tree = load(audit.ctx.store)
+    tree = load(audit.ctx.store, audit.ctx.signer.seals)
     assert audit.ctx.appender.size() == tree.frontier.size == len(kept)
     audit.published(len(kept))
-    assert audit.ctx.integrator.sound
+    assert audit.ctx.condition.sound
 
 
 def test_without_its_store_nothing_is_answered(daemon: StoreDaemon, run: Run) -> None:
@@ -168,22 +172,56 @@ def test_a_write_of_unknown_outcome(daemon: StoreDaemon, run: Run) -> None:
     until(lambda: appended(audit, [an_event()]), "others append")
     kept = [logged.entry for logged in audit.entries()]
     assert kept.count(late[0]) == 1
-    assert load(audit.ctx.store).frontier.size == audit.ctx.appender.size() == 3
+    assert load(audit.ctx.store, audit.ctx.signer.seals).frontier.size == audit.ctx.appender.size() == 3
 
 
 def test_a_second_service_on_the_same_store_cannot_fork_the_log(stores: Callable[[str], str], run: Run) -> None:
     audit = run(stores(new_id("audit")))
     audit.append([an_event()])
-    tree = load(audit.ctx.store)
+    tree = load(audit.ctx.store, audit.ctx.signer.seals)
     # The other service appends events that this one does not know of.
     entry = an_event(details={"by": "another"})
     tree.frontier.append(merkle.leaf_hash(entry))
-    frontier = tree.frontier.pack()
-    audit.ctx.store.append(tree.groups + 1, 1, [entry], merkle.leaf_hash(entry), frontier, tree.delivered)
+    leaves = [merkle.leaf_hash(entry)]
+    group = LogGroup(tree.groups + 1, 1, [entry], leaves, tree.frontier.pack(), tree.delivered)
+    audit.ctx.store.append(replace(group, seal=audit.ctx.signer.seals.seal(group.sealed_text())))
     assert not appended(audit, [an_event()])
     assert appended(audit, [an_event()])
     assert audit.entries()[1].entry == entry
     assert len(audit.entries()) == 3
+
+
+@pytest.mark.parametrize("removed", [(3,), (2, 3), (2,)])
+def test_a_log_is_continued_neither_behind_what_was_signed_nor_in_a_gap(
+    stores: Callable[[str], str], run: Run, removed: tuple[int, ...]
+) -> None:
+    """Its history would be forked, or written over."""
+    uri = stores(new_id("audit"))
+    audit = run(uri)
+    for n in range(3):
+        audit.append([an_event(details={"n": n})])
+    audit.published(3)
+    groups = {row["_id"]: row for row in collection(audit, "groups").find()}
+    audit.close()
+    collection(audit := run(uri), "groups").delete_many({"_id": {"$in": [*removed]}})
+    collection(audit, "progress").delete_many({})
+    audit.close()
+    audit = run(uri)
+    assert not appended(audit, [an_event()])
+    assert not ready(audit)
+    collection(audit, "groups").insert_many([groups[number] for number in removed])
+    until(lambda: appended(audit, [an_event()]), "the log is continued")
+
+
+def test_checkpoints_do_not_become_older_when_the_clock_is_set_back(audit: RunningAudit) -> None:
+    audit.append([an_event()])
+    audit.published(1)
+    audit.ctx.clock.instant -= timedelta(hours=1)  # type: ignore[attr-defined]
+    audit.append([an_event()])
+    audit.published(2)
+    request = audit_pb2.GetCheckpointRequest()
+    checkpoint = audit.stub.GetCheckpoint(request, metadata=audit.metadata("public"))
+    assert checkpoint.published_at.ToDatetime(UTC) == NOW
 
 
 def test_hashes_altered_in_the_store_stop_the_checkpoints(stores: Callable[[str], str], run: Run) -> None:
@@ -199,12 +237,14 @@ def test_hashes_altered_in_the_store_stop_the_checkpoints(stores: Callable[[str]
     collection(audit, "tiles").update_one({"_id": "0/0"}, {"$set": {"root": Binary(bytes(32))}})
     audit.close()
     audit = run(uri)
-    until(lambda: not audit.ctx.integrator.sound, "the alteration is noticed")
-    assert audit.get("/readyz").json == {"log": True, "sound": False}
+    until(lambda: not audit.ctx.condition.sound, "the alteration is noticed")
+    ready_state = audit.get("/readyz").json
+    assert (ready_state["log"], ready_state["sound"]) == (True, False)
+    assert ready_state["altered"][0].startswith("tiles ")
     assert audit.get("/v1/audit/events", "supervisor").json["code"] == "LOG_ALTERED"
     # Events are still put on record.
     assert appended(audit, [an_event()])
     collection(audit, "tiles").replace_one({"_id": "0/0"}, tile)
     audit.published(301)
-    assert audit.ctx.integrator.sound
+    until(lambda: audit.ctx.condition.sound, "it is inspected again")
     assert checkpoint != audit.get("/tlog/checkpoint").text

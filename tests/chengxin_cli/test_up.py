@@ -75,3 +75,9 @@ def test_anything_else_that_is_missing_is_waited_for_and_named_with_its_log(
     assert "views" not in store.value.message
     with pytest.raises(waiting.Standstill, match=r"gateway \(RUNNING\): gateway: answer"):
         missing(told | {"base": "http://127.0.0.1:9"}, tmp_path)
+
+
+def test_an_altered_audit_log_that_takes_events_is_no_reason_to_give_up(told: dict[str, Any], tmp_path: Path) -> None:
+    audit = {"log": True, "sound": False, "altered": ["tiles 0/3 differs (root)"]}
+    told |= {"body": READY | {"audit": audit}, "status": 503}
+    assert missing(told, tmp_path) == {("audit", "sound")}

@@ -39,12 +39,6 @@ NOT_YET_PUBLISHED = unavailable(
     "尚未发布包含 {what} 的检查点，请稍后重试",
     "No checkpoint covers {what} yet; try again shortly",
 )
-LOG_ALTERED = unavailable(
-    "LOG_ALTERED",
-    "审计日志的存储与已签名的内容不符，已停止发布检查点；请用 chengxin audit verify 查明位置并联系监管人员",
-    "The stored audit log is not what was signed, so no checkpoint is published; find the place with "
-    "`chengxin audit verify` and tell the supervisors",
-)
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}(\.[a-z][a-z0-9_]{0,63}){0,4}", re.ASCII)
 _EVENT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)

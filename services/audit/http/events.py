@@ -17,6 +17,7 @@ from chengxin.values.page_tokens import encode_page_token, number_after
 from services.audit.context import AuditContext
 from services.audit.domain.event import LoggedEntry
 from services.audit.http import schemas
+from services.audit.http.repair import add_repair
 from services.audit.usecases import proofs, read_events
 from services.audit.usecases.search_params import search
 
@@ -36,6 +37,7 @@ def make_audit_app(ctx: AuditContext, admission: Admission | None, ready: Callab
     _add_reading(app, ctx)
     _add_proofs(app, ctx)
     _add_tlog(app, ctx)
+    add_repair(app, ctx)
     return app
 
 
@@ -115,7 +117,8 @@ def _add_tlog(app: OpenAPI, ctx: AuditContext) -> None:
         """`<L>/<N>[.p/<W>]`: up to 256 hashes of 32 bytes."""
         wanted = proofs.parse_tile(path.level, path.number)
         kept = _IMMUTABLE if wanted.width == merkle.WIDTH else _PARTIAL
-        return _bytes(proofs.tile(ctx, wanted), kept)
+        # What may have been altered is shown to those who verify the log, and kept by nobody.
+        return _bytes(proofs.tile(ctx, wanted), kept if ctx.condition.sound else "no-store")
 
     @app.get("/tlog/tile/entries/<path:number>", tags=[_TLOG], summary="Bundle of entries")
     @serves(read_events.entries)

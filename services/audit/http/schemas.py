@@ -110,3 +110,22 @@ class BundlePath(BaseModel):
     """Address of an entry bundle."""
 
     number: str = Field(max_length=64)
+
+
+class AlterationAnswer(BaseModel):
+    """A row of the log's store that is not as it was written."""
+
+    collection: str
+    key: str
+    fault: str = Field(description="missing, differs or unexpected")
+    fields: str
+    derived: bool = Field(description="whether a repair can make it again")
+
+
+class ConditionAnswer(BaseModel):
+    """What is known of the log's store."""
+
+    sound: bool
+    inspections: int = Field(description="of the whole store, since the service started")
+    repair_due: bool
+    alterations: list[AlterationAnswer]

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import structlog
@@ -18,8 +18,11 @@ from pymongo.errors import PyMongoError
 from chengxin.bounds import bound, own
 from chengxin.errors import AUDIT_UNAVAILABLE
 from chengxin.tlog import merkle
+from services.audit.domain.alterations import LogAltered
 from services.audit.domain.event import RelayPosition, undelivered
-from services.audit.store.log import AuditStore, LogGroup
+from services.audit.log.checkpoint_signer import Seals
+from services.audit.store.log import AuditStore
+from services.audit.store.rows import LogGroup
 
 log = structlog.get_logger()
 
@@ -131,8 +134,9 @@ class Appender:
     answered whatever happens.
     """
 
-    def __init__(self, store: AuditStore, appended: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, store: AuditStore, seals: Seals, appended: Callable[[], None] = lambda: None) -> None:
         self._store = store
+        self._seals = seals
         self._appended = appended
         # None wakes the thread when it is to end.
         self._waiting: queue.SimpleQueue[_AppendCall | None] = queue.SimpleQueue()
@@ -197,7 +201,7 @@ class Appender:
 
     def _write(self, calls: "deque[_AppendCall]") -> None:
         try:
-            tree = self._tree = self._tree or load(self._store)
+            tree = self._tree = self._tree or load(self._store, self._seals)
         # Whatever the error is, the appender appends nothing to a tree that it does not know.
         except Exception as e:
             log.error("the log cannot be loaded", reason=repr(e))
@@ -210,14 +214,7 @@ class Appender:
             if group.entries:
                 _SIZES.observe(len(group.entries))
                 with _SECONDS.time():
-                    self._store.append(
-                        tree.groups + 1,
-                        tree.frontier.size,
-                        group.entries,
-                        b"".join(group.leaves),
-                        group.frontier.pack(),
-                        group.delivered,
-                    )
+                    self._store.append(self._sealed(group, tree))
                 _ENTRIES.inc(len(group.entries))
         # The group may be in the store or not. The appender appends nothing more before it knows.
         except Exception as e:
@@ -232,6 +229,11 @@ class Appender:
             call.done.set_result(call.appended(group.frontier.size))
         if group.entries:
             self._appended()
+
+    def _sealed(self, group: _Group, tree: LogTree) -> LogGroup:
+        frontier = group.frontier.pack()
+        written = LogGroup(tree.groups + 1, tree.frontier.size, group.entries, group.leaves, frontier, group.delivered)
+        return replace(written, seal=self._seals.seal(written.sealed_text()))
 
     def _refuse_waiting(self) -> None:
         """Refuses the calls in the queue, and wakes the thread so that it ends."""
@@ -254,33 +256,51 @@ def _unsettled(call: _AppendCall, delivered: Mapping[str, RelayPosition]) -> "li
     return [*undelivered(call.positions, delivered.get(call.service, RelayPosition()))]
 
 
-def load(store: AuditStore) -> LogTree:
-    """Loads the tree from the newest group, after it has hashed the newest groups again. Raises `LogDamaged`, and
-    `PyMongoError` when the store is away."""
-    last = store.last_group()
-    groups = [*store.groups(range(max(last - _GROUPS_CHECKED, 0) + 1, last + 1))]
-    if not groups:
-        return LogTree(0, merkle.Frontier(), {})
+def load(store: AuditStore, seals: Seals) -> LogTree:
+    """Loads the tree from the newest group, after it has hashed the newest groups again. Raises `LogDamaged` when the log
+    cannot be continued, and `PyMongoError` when the store is away."""
     try:
-        for before, group in itertools.pairwise(groups):
-            _check(group, merkle.Frontier.unpack(before.end, before.frontier))
-        if groups[0].number == 1:
-            _check(groups[0], merkle.Frontier())
-        return LogTree(last, merkle.Frontier.unpack(groups[-1].end, groups[-1].frontier), groups[-1].delivered)
-    except ValueError as e:
+        last = store.last_group()
+        groups = [*store.groups(range(max(last - _GROUPS_CHECKED, 0) + 1, last + 1))]
+        tree = LogTree(last, merkle.Frontier(), {})
+        if groups:
+            for before, group in itertools.pairwise(groups):
+                _check(group, merkle.Frontier.unpack(before.end, before.frontier), seals)
+            if groups[0].number == 1:
+                _check(groups[0], merkle.Frontier(), seals)
+            tree = LogTree(last, merkle.Frontier.unpack(groups[-1].end, groups[-1].frontier), groups[-1].delivered)
+        signed = _signed_size(store, seals)
+    except (ValueError, LogAltered) as e:
         raise LogDamaged(str(e)) from None
+    if store.has_groups_after_gap(last):
+        raise LogDamaged(f"group {last + 1} is missing")
+    if len(groups) != min(last, _GROUPS_CHECKED):
+        raise LogDamaged(f"of the newest groups before {last}, some are missing")
+    if signed > tree.frontier.size:
+        raise LogDamaged(f"a checkpoint of {signed} entries was signed, {tree.frontier.size} are there")
+    return tree
 
 
-def _check(group: LogGroup, frontier: merkle.Frontier) -> None:
+def _signed_size(store: AuditStore, seals: Seals) -> int:
+    """How many entries were signed, when the stored checkpoint is as it was sealed: events go on record without it."""
+    try:
+        published = store.checkpoint()
+    except LogAltered:
+        return 0
+    return published.size if published and seals.hold(published.sealed_text(), published.seal) else 0
+
+
+def _check(group: LogGroup, frontier: merkle.Frontier, seals: Seals) -> None:
+    if not seals.hold(group.sealed_text(), group.seal):
+        raise LogDamaged(f"group {group.number} is not as it was sealed")
     if group.first != frontier.size:
         raise LogDamaged(f"the group before entry {group.first} ends at {frontier.size}")
     for leaf in group.leaves:
         frontier.append(leaf)
     # The tree is made of the hashes. An entry that does not match its hash does not stop the log: this reports it, the
     # hash beside it proves that it was altered, and `chengxin audit verify` shows that to everybody.
-    for number, entry in enumerate(group.entries):
-        if number >= len(group.leaves) or merkle.leaf_hash(entry) != group.leaves[number]:
-            log.error("an entry of the log was altered in the store", index=group.first + number)
+    for index in group.altered_entries():
+        log.error("an entry of the log was altered in the store", index=index)
     if frontier.pack() != group.frontier:
         raise LogDamaged(f"the frontier after entry {group.end - 1} is wrong")
 

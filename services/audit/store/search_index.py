@@ -2,10 +2,11 @@
 
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from services.audit.domain.alterations import LogAltered, RowFault
 from services.audit.domain.event import EventSearch, IndexRow, index_row, microseconds
 from services.audit.domain.search_encoding import (
     Term,
@@ -18,18 +19,17 @@ from services.audit.domain.search_encoding import (
     terms_of,
     unpack_times,
 )
-from services.audit.store.log import AuditStore, LogGroup, Segment
+from services.audit.store.log import AuditStore, row_key
 from services.audit.store.log_reader import LogReader
+from services.audit.store.rows import BucketRow, LogGroup, Segment, altered
 
-# Entries of a segment; a segment has more where a batch ends later. When the service starts, it reads the entries since
+# Entries of a segment; a segment has more where a group ends later. When the service starts, it reads the entries since
 # the last segment again: a larger number would make the start slow, a smaller one would make searches slow.
-_SEGMENT_ENTRIES: Final = 8_192
-
-Newer = Callable[[int, int], bool]
+SEGMENT_ENTRIES: Final = 8_192
 
 
 @dataclass
-class _UnsegmentedEntries:
+class UnsegmentedEntries:
     """Entries that are in no segment yet."""
 
     start: int = 0
@@ -48,16 +48,27 @@ class _UnsegmentedEntries:
         for term in terms_of(row) if row else ():
             self.postings.setdefault(term, []).append(index)
 
+    def add_group(self, group: LogGroup) -> None:
+        """Adds the entries of the next group, as many as it has leaf hashes."""
+        rows = [index_row(logged) for logged in group.logged()][: len(group.leaves)]
+        for row in [*rows, *[None] * (len(group.leaves) - len(rows))]:
+            self.add(row)
+
+    def segment(self, number: int) -> Segment:
+        """The segment of these entries."""
+        return Segment(number, self.start, self.end, min(self.times), max(self.times))
+
 
 class SearchIndex:
     """The search index. Only the integrator's thread writes it; any thread may search it."""
 
-    def __init__(self, store: AuditStore, reader: LogReader) -> None:
+    def __init__(self, store: AuditStore, reader: LogReader, segment_entries: int) -> None:
         self._store = store
+        self._segment_entries = segment_entries
         self._reader = reader
         self._lock = threading.Lock()
         self._segments: list[Segment] = []
-        self._fresh = _UnsegmentedEntries()
+        self._fresh = UnsegmentedEntries()
 
     @property
     def end(self) -> int:
@@ -65,36 +76,39 @@ class SearchIndex:
         with self._lock:
             return self._fresh.end
 
+    @property
+    def segments(self) -> int:
+        """How many segments there are."""
+        with self._lock:
+            return len(self._segments)
+
     def load(self) -> None:
         """Starts again from what is stored, and has the log reader do the same. The caller adds what comes after the
-        last segment to both again."""
+        last segment to both again. Raises `LogAltered`."""
         stored = self._store.segments()
         segments = [segment for segment, _ in stored]
         self._reader.load([firsts for _, firsts in stored])
         with self._lock:
             self._segments = segments
-            self._fresh = _UnsegmentedEntries(segments[-1].end if segments else 0)
+            self._fresh = UnsegmentedEntries(segments[-1].end if segments else 0)
 
     def add(self, groups: Iterable[LogGroup]) -> None:
         """Adds the next groups, and writes a segment when there are enough entries."""
         for group in groups:
-            rows = [index_row(logged) for logged in group.logged()][: len(group.leaves)]
-            rows += [None] * (len(group.leaves) - len(rows))
             with self._lock:
-                for row in rows:
-                    self._fresh.add(row)
+                self._fresh.add_group(group)
             self._reader.add(group)
-        if len(self._fresh.times) >= _SEGMENT_ENTRIES:
-            self._write_segment()
+            if len(self._fresh.times) >= self._segment_entries:
+                self._write_segment()
 
     def _write_segment(self) -> None:
         fresh = self._fresh
-        segment = Segment(len(self._segments), fresh.start, fresh.end, min(fresh.times), max(fresh.times))
+        segment = fresh.segment(len(self._segments))
         buckets = pack(fresh.postings, fresh.start)
         self._store.save_segment(segment, buckets, pack_times(fresh.times), self._reader.pack(fresh.start))
         with self._lock:
             self._segments = [*self._segments, segment]
-            self._fresh = _UnsegmentedEntries(fresh.end)
+            self._fresh = UnsegmentedEntries(fresh.end)
 
     def search(self, search: EventSearch, before: int, limit: int) -> list[int]:
         """Returns the indexes of matching entries, newest first, below `before` (0: from the end)."""
@@ -116,7 +130,7 @@ class SearchIndex:
         wanted = [s for s in segments[::-1] if s.start < below and s.earliest < span[1] and s.latest >= span[0]]
         for segment, matches in self._search_segments(terms, wanted):
             whole = segment.earliest >= span[0] and segment.latest < span[1]
-            times = () if whole or not matches else unpack_times(self._store.times(segment.number))
+            times = () if whole or not matches else unpack_times(self._store.times(segment))
             yield from _select(iter(matches), below, span, segment.start, times)
 
     def _search_segments(
@@ -133,6 +147,8 @@ class SearchIndex:
             start = known[number].start
             if not (matches := find(packed, first, start)):
                 continue
+            if max(matches) >= known[number].end:
+                raise LogAltered(altered(BucketRow, row_key(bucket(first), number), RowFault.DIFFERS, "packed"))
             other_matches = [self._find_term(term, known[number]) for term in others]
             yield known[number], list(intersect(matches, other_matches))
 

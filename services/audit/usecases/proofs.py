@@ -1,15 +1,20 @@
 """What anybody can verify: the checkpoint, tiles of hashes, proofs. They hold hashes of events and nothing else."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from chengxin.auth.executor import query
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.tlog import merkle
+from chengxin.tlog.signed_note import Checkpoint, split_note
 from chengxin.values.acts import Act
 from services.audit.context import AuditContext
+from services.audit.domain.alterations import Alteration, LogAltered, RowFault
 from services.audit.domain.event import EVENT_NOT_FOUND, NOT_YET_PUBLISHED, TILE_NOT_FOUND, EventSearch
-from services.audit.store.log import Published
+from services.audit.store.log_reader import LogReader
+from services.audit.store.rows import Published
 
 _EVERYBODY = set(Role)
 
@@ -54,8 +59,8 @@ def inclusion(ctx: AuditContext, caller: Principal, index: int | None, event_id:
             message = f"序号 {at} 不在其中 / entry {at} is not in it"
             raise INPUT_INVALID(fields=[FieldError("tree_size", "range", message)])
         raise NOT_YET_PUBLISHED(what=event_id or at, retry_after=1)
-    tree = merkle.TileTree(size, ctx.reader.tile)
-    return Inclusion(at, size, tree.leaf(at), tree.inclusion(at), tree.root())
+    tree = _SignedTree(ctx.integrator.published, ctx.reader)
+    return tree.inclusion(at, size)
 
 
 @query(Act.CONSISTENCY_PROVED, roles=_EVERYBODY, articles=("31",), unrecorded="it holds hashes of events alone")
@@ -64,7 +69,8 @@ def consistency(ctx: AuditContext, caller: Principal, first_size: int, second_si
     second = _size(ctx, "second_size", second_size)
     if not 1 <= first_size <= second:
         raise INPUT_INVALID(fields=[FieldError("first_size", "range", f"1 … {second}")])
-    return Consistency(first_size, second, merkle.TileTree(second, ctx.reader.tile).consistency(first_size))
+    tree = _SignedTree(ctx.integrator.published, ctx.reader)
+    return Consistency(first_size, second, tree.consistency(first_size, second))
 
 
 def tile(ctx: AuditContext, wanted: merkle.Tile) -> bytes:
@@ -86,6 +92,49 @@ def parse_tile(level: str, number: str) -> merkle.Tile:
     if found is None or not known:
         raise TILE_NOT_FOUND(what=f"tile/{level}/{number}"[:100])
     return merkle.Tile(int(level), *found)
+
+
+class _SignedTree:
+    """Proofs from the stored tiles. Each is verified against the signed checkpoint, as its reader would do it, before it
+    is answered: of a tile that was altered, no proof is given. Raises `LogAltered`."""
+
+    def __init__(self, published: Published, reader: LogReader) -> None:
+        signed = Checkpoint.parse(split_note(published.note)[0])
+        self._size, self._root = signed.size, signed.root
+        self._tree = merkle.TileTree(signed.size, reader.tile)
+
+    def inclusion(self, index: int, size: int) -> Inclusion:
+        """The proof that an entry is in the tree of `size` entries."""
+        with self._from_tiles():
+            root = self._signed_root(size)
+            proof = Inclusion(index, size, self._tree.leaf(index), self._tree.inclusion(index, size), root)
+            if not merkle.verify_inclusion(index, size, proof.leaf_hash, proof.path, root):
+                raise ValueError(f"they do not prove entry {index}")
+            return proof
+
+    def consistency(self, first: int, second: int) -> list[bytes]:
+        """The proof that the tree of `first` entries begins the tree of `second` entries."""
+        with self._from_tiles():
+            path = self._tree.consistency(first, second)
+            roots = self._signed_root(first), self._signed_root(second)
+            if not merkle.verify_consistency(first, second, *roots, path):
+                raise ValueError(f"they do not prove {first} in {second}")
+            return path
+
+    def _signed_root(self, size: int) -> bytes:
+        """The root at a size, as the signed root proves it."""
+        root = self._tree.root(size)
+        if not merkle.verify_consistency(size, self._size, root, self._root, self._tree.consistency(size)):
+            raise ValueError(f"they do not have the signed root of {self._size} entries")
+        return root
+
+    @contextmanager
+    def _from_tiles(self) -> Iterator[None]:
+        try:
+            yield
+        except ValueError as e:
+            tiles = Alteration("tiles", f"of the first {self._size} entries", RowFault.DIFFERS, str(e))
+            raise LogAltered(tiles) from None
 
 
 def _size(ctx: AuditContext, name: str, asked: int) -> int:

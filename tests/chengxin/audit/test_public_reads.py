@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from chengxin.audit.public_reads import PublicReads
 from chengxin.audit.event import AuditEvent
+from chengxin.audit.public_reads import PublicReads
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import AUDIT_UNAVAILABLE, Problem
 from chengxin.values.acts import Act
