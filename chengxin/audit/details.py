@@ -78,6 +78,8 @@ _FINDING: Final[Details] = {"finding": REFERENCE, "provider": ORGANISATION}
 _CONSENT: Final[Details] = {"consent_id": REFERENCE, "grantee": ORGANISATION}
 _LINK: Final[Details] = {"link": LABEL, "state": WORD}
 _FOLLOWED: Final[Details] = {"after": COUNT}
+# Rows of the log's own store, each by its collection, key and what is wrong with it.
+_ROWS: Final[Details] = {"rows": COUNT, "places": Several(WORDS)}
 
 DETAILS: Final[Mapping[Act, Details]] = {
     # Catalog
@@ -195,6 +197,9 @@ DETAILS: Final[Mapping[Act, Details]] = {
     Act.EVENTS_LISTED: {"conditions": Several(WORD), "events": COUNT},
     Act.ENTRIES_READ: {"first": COUNT, "events": COUNT},
     Act.ACCESSES_LISTED: {"events": COUNT},
+    Act.LOG_REPAIR_ASKED: _ROWS,
+    Act.LOG_ALTERATION_FOUND: _ROWS,
+    Act.LOG_ROWS_MENDED: _ROWS,
     # Gateway
     Act.EDGE_REFUSED: {"edge": WORD},
     Act.TOKEN_ISSUED: {"client_id": WORD, "jti": WORD, "client_key": WORD},

@@ -50,7 +50,11 @@ class TileRow(Document):
     meta = {
         "collection": "tiles",
         "retention": kept("proofs of every entry are made of them; derived from `groups`"),
-        "direct_writes": {"save_tile": "derived from the log"},
+        "direct_writes": {
+            "save_tile": "derived from the log",
+            "replace": "what is derived is made again",
+            "remove": "as `replace`",
+        },
     }
 
 
@@ -65,7 +69,11 @@ class CheckpointRow(Document):
     meta = {
         "collection": "checkpoints",
         "retention": bounded("the newest takes the place of the one before"),
-        "direct_writes": {"save_checkpoint": "derived from the log"},
+        "direct_writes": {
+            "save_checkpoint": "derived from the log",
+            "replace": "what is derived is made again",
+            "remove": "as `replace`",
+        },
     }
 
 
@@ -83,7 +91,11 @@ class SegmentRow(Document):
     meta = {
         "collection": "segments",
         "retention": kept("the search finds every event; derived from `groups`"),
-        "direct_writes": {"save_segment": "derived from the log"},
+        "direct_writes": {
+            "save_segment": "derived from the log",
+            "replace": "what is derived is made again",
+            "remove": "as `replace`",
+        },
     }
 
 
@@ -95,7 +107,11 @@ class BucketRow(Document):
     meta = {
         "collection": "buckets",
         "retention": kept("as `segments`"),
-        "direct_writes": {"save_segment": "derived from the log"},
+        "direct_writes": {
+            "save_segment": "derived from the log",
+            "replace": "what is derived is made again",
+            "remove": "as `replace`",
+        },
     }
 
 
@@ -109,7 +125,11 @@ class ProgressRow(Document):
     meta = {
         "collection": "progress",
         "retention": bounded("one document"),
-        "direct_writes": {"save_progress": "derived from the log"},
+        "direct_writes": {
+            "save_progress": "derived from the log",
+            "replace": "what is derived is made again",
+            "remove": "as `replace`",
+        },
     }
 
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from chengxin.auth.executor import command, query
+from chengxin.auth.powers import CITY, Power, one
 from chengxin.auth.principal import Principal, Role
-from chengxin.auth.regions import of_the_city
 from chengxin.values.acts import Act
 from services.audit.context import AuditContext
 from services.audit.domain.alterations import LOG_NOT_REPAIRABLE, listed
@@ -17,7 +17,16 @@ def read_condition(ctx: AuditContext, caller: Principal) -> dict[str, Any]:
     return ctx.condition.to_dict()
 
 
-@command(Act.LOG_REPAIR_ASKED, roles={Role.CENTRE}, articles=("31",), when=(of_the_city,))
+@command(
+    Act.LOG_REPAIR_ASKED,
+    roles={Role.CENTRE},
+    articles=("31",),
+    power=Power(
+        CITY,
+        one("what is derived alone is made again, from events that nobody can change by it"),
+        "supervisors, by the audit log and the service's readiness",
+    ),
+)
 def repair(ctx: AuditContext, caller: Principal) -> dict[str, Any]:
     """Has everything derived that differs made again from the groups, in the background; returns how the log is. Raises
     LOG_NOT_REPAIRABLE when originals are altered: what is derived from them would look right and be wrong."""
