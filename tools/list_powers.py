@@ -20,7 +20,8 @@ _HEAD: Final = """<!-- made by `make docs` (tools/list_powers.py) -->
 Every act by which an officer of the centre, the authority or a supervisor changes what is others', from the rules of
 the code (Art. 16, 29, 31; [decision 34](decisions/0034-powers-are-declared.md)). Of each: who may do it, in which
 region, how many officers it takes and why, and who is told. What takes two is proposed by one officer and done when
-another one approves: `…/proposals` of the same service.
+another one approves: `…/proposals` of the same service. Not in it: what the operator does who has the store and its
+keys (`python -m gateway bootstrap`), on record as `operator`.
 """
 _REGIONS: Final = {"own": "only for what lies in the officer's region", "city": "only an officer of the whole city"}
 _NUMBERS: Final = {1: "One officer", 2: "Two officers"}

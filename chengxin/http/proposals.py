@@ -56,5 +56,8 @@ def add_proposals(app: OpenAPI, ctx: ProposingContext, prefix: str) -> None:
 
 
 def proposed(proposal: dict[str, Any]) -> Response:
-    """Answers with a proposal: 202 while it waits for a second officer."""
-    return answer(proposal, 202 if proposal["state"] == "open" else 200)
+    """Answers with a proposal: 202 while it waits for a second officer.
+
+    What was kept for a repeat under an `Idempotency-Key`, before the act took two officers, is no proposal.
+    """
+    return answer(proposal, 202 if proposal.get("state") == "open" else 200)

@@ -86,10 +86,10 @@ PASSWORD_CHANGE_REQUIRED = forbidden(
     "初始密码只能用于设置新密码：请给出至少 12 位的新密码（new_password），并使用下一个动态口令",
     "An initial password is only good for choosing another: give a new one (new_password) of at least 12 characters, with the next code",
 )
-RESET_NOT_APPROVED = forbidden(
-    "RESET_NOT_APPROVED",
-    "账号已重置，须由另一人批准后方可使用；新密码已生效，请等待批准",
-    "The account was reset and works again when a second officer has approved; your password is set, wait for that",
+ACCOUNT_NOT_APPROVED = forbidden(
+    "ACCOUNT_NOT_APPROVED",
+    "新密码已设置；账号须由另一人批准后方可使用，请告知主管部门您已设置密码并等待批准",
+    "Your password is set, and the account works when a second officer has approved: say that you chose it, and wait",
 )
 SIGN_IN_LOCKED = exhausted(
     "SIGN_IN_LOCKED",

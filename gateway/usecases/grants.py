@@ -20,6 +20,7 @@ from gateway.domain.clients_and_officers import Client, Officer
 from gateway.domain.separation_of_duties import (
     CLIENT_INVALID,
     OFFICER_INVALID,
+    PASSWORD_NOT_CHOSEN,
     SUPERVISOR_MUST_APPROVE,
     Grants,
     thumbprints,
@@ -118,7 +119,12 @@ def grant_to_client(
 def grant_to_officer(
     ctx: GatewayContext, caller: Principal, unit: UnitOfWork, proposal: Proposal, officer: Officer
 ) -> None:
-    """The roles are in force."""
+    """The roles are in force, once the account's holder has chosen a password: who made the account knows the first one.
+
+    Raises PASSWORD_NOT_CHOSEN.
+    """
+    if officer.initial:
+        raise PASSWORD_NOT_CHOSEN(username=officer.username)
     _grant(ctx, caller, unit, proposal, officer)
 
 

@@ -72,7 +72,13 @@ def not_oneself(ctx: GatewayContext, caller: Principal, username: str, *_: objec
     roles=_AUTHORITY,
     articles=_ARTICLES,
     when=(region_is_own,),
-    power=Power(OWN, one("the account can do nothing until a second officer has approved its roles"), _TOLD),
+    power=Power(
+        OWN,
+        one(
+            "the account can do nothing until its holder has chosen a password and a second officer has approved its roles"
+        ),
+        _TOLD,
+    ),
 )
 def register(ctx: GatewayContext, caller: Principal, asked: NewOfficer) -> dict[str, Any]:
     """An officer makes an account without roles. Only this answer has its initial password and TOTP secret.

@@ -12,9 +12,9 @@ from chengxin.store.database import UnitOfWork
 from chengxin.values.acts import Act
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import (
+    ACCOUNT_NOT_APPROVED,
     OFFICER_NOT_ACTIVE,
     PASSWORD_CHANGE_REQUIRED,
-    RESET_NOT_APPROVED,
     SIGN_IN_LOCKED,
     SIGN_IN_REFUSED,
     Officer,
@@ -50,7 +50,7 @@ def sign_in(ctx: GatewayContext, caller: Principal, proof: SignInProof, origin: 
     by the guesses of others.
 
     Raises SIGN_IN_REFUSED, whatever was wrong, or SIGN_IN_LOCKED. After a good proof it may also raise
-    OFFICER_NOT_ACTIVE, PASSWORD_CHANGE_REQUIRED and RESET_NOT_APPROVED.
+    OFFICER_NOT_ACTIVE, PASSWORD_CHANGE_REQUIRED and ACCOUNT_NOT_APPROVED.
     """
     officer: Officer | None = None
     try:
@@ -60,11 +60,11 @@ def sign_in(ctx: GatewayContext, caller: Principal, proof: SignInProof, origin: 
         _check_proof(ctx, officer, proof, Claimant(origin, proven=is_known))
         if officer is None:
             raise SIGN_IN_REFUSED()
-        if officer.suspended or not officer.roles:
+        if officer.suspended or not (officer.roles or officer.initial):
             raise OFFICER_NOT_ACTIVE()
         officer = _with_new_password(ctx, officer, proof)
-        if officer.reset_proposal:
-            raise RESET_NOT_APPROVED()
+        if officer.reset_proposal or not officer.roles:
+            raise ACCOUNT_NOT_APPROVED()
         minted = ctx.keys.mint(officer.principal())
         _open_session(ctx, officer, minted)
     except Problem as refusal:

@@ -225,8 +225,12 @@ def test_an_initial_password_is_changed_on_the_page(gate: RunningGateway) -> Non
     answer = signs_in(gate, "forgetful", step=-1, password=told["password"])
     assert (answer.status, "<details open>" in answer.body) == (403, True)
     assert "Set-Cookie" not in answer.headers
-    changed = signs_in(gate, "forgetful", password=told["password"], new_password="一个 很长 的 新 密码 呀")
-    assert changed.status == 303
+    chosen = "一个 很长 的 新 密码 呀"
+    changed = signs_in(gate, "forgetful", password=told["password"], new_password=chosen)
+    assert (changed.status, "新密码已设置" in changed.body) == (403, True)
+    path = f"/v1/identity/proposals/{told['proposal']['proposal_id']}/approve"
+    assert gate.officer("watcher").call("POST", path).status == 200
+    assert signs_in(gate, "forgetful", step=1, password=chosen).status == 303
 
 
 def alive(gate: RunningGateway, username: str) -> set[str]:

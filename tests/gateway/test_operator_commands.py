@@ -96,9 +96,14 @@ def test_an_officer_from_account_to_suspension(gate: RunningGateway, shell: Shel
     made = shell.told("officer", "create", username, *account)
     proposal = shell.told("officer", "roles", username, "centre")
     shell.sign_in("inspector")
-    shell.run("officer", "approve", proposal["proposal_id"])
     (tmp_path / "new").write_text("a password of her own")
-    shell.sign_in(username, made["password"], made["totp_secret"], new_password_file=str(tmp_path / "new"))
+    (tmp_path / "password").write_text(made["password"])
+    chosen = ["--password-file", tmp_path / "password", "--new-password-file", tmp_path / "new"]
+    code = pyotp.TOTP(made["totp_secret"]).at(int(time.time()))
+    waits = shell.run("officer", "sign-in", username, *chosen, "--totp", code, fails=True)
+    assert "ACCOUNT_NOT_APPROVED" in waits.output
+    shell.run("officer", "approve", proposal["proposal_id"], "--as", "inspector")
+    shell.sign_in(username, "a password of her own", made["totp_secret"])
     assert len(shell.told("officer", "show", username, "--as", "inspector")["sessions"]) == 1
     shell.run("officer", "sign-out", "--as", username)
     assert shell.told("officer", "show", username, "--as", "inspector")["sessions"] == []
