@@ -4,10 +4,21 @@ Each subcommand is a module of `commands` with a click object `command`; it is l
 """
 
 import importlib
+from typing import Any
 
 import click
 
+from chengxin.process import stop_signals
 from chengxin_cli.commands import COMMANDS
+
+
+class Interrupted(click.ClickException):
+    """Ctrl-C ended the command."""
+
+    exit_code = 130
+
+    def __init__(self) -> None:
+        super().__init__("stopped by Ctrl-C; what the system has answered is done, run the command again for the rest")
 
 
 class _LazyGroup(click.Group):
@@ -20,6 +31,14 @@ class _LazyGroup(click.Group):
         command = importlib.import_module(f"chengxin_cli.commands.{cmd_name}").command
         assert isinstance(command, click.Command)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            # A second one would interrupt the end.
+            stop_signals.take_no_more()
+            raise Interrupted from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -59,6 +59,12 @@ def on_stop_in_worker() -> None:
     on_stop(_call_the_librarys_handler)
 
 
+def take_no_more() -> None:
+    """From now on a stop changes nothing: the process is ending."""
+    for number in _STOPS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _call_the_librarys_handler() -> None:
     while callable(handler := signal.getsignal(signal.SIGTERM)):
         handler(signal.SIGTERM, None)
