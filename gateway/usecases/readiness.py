@@ -3,6 +3,8 @@
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, Final
 
 import urllib3
@@ -13,6 +15,9 @@ from chengxin.process import readiness
 
 # Anyone may ask for the readiness at any rate; the services are asked at most once in this time.
 _FRESH_SECONDS: Final = 0.2
+# `/readyz` answers within this time whatever hangs: longer than a service's own deadline, and shorter than the four
+# seconds for which health checks wait. A service that has not answered by then is not reachable.
+ANSWER_SECONDS: Final = 3.2
 
 _ASKERS: Final = own(
     __name__,
@@ -31,6 +36,8 @@ class SuiteReadiness:
         self._own = own
         self._addresses = dict(addresses)
         self._http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=1, read=3), maxsize=4)
+        # What each service was asked last. While it has not answered, it is not asked again.
+        self._asked: dict[str, Future[dict[str, Any]]] = {}
         self._askers = fixed_threads(_ASKERS, "readiness")
         self._turn = threading.Lock()
         self._found: dict[str, dict[str, Any]] = {}
@@ -45,15 +52,34 @@ class SuiteReadiness:
         with self._turn:
             # A caller that waited while another one asked takes the answer to that.
             if self._at < began - _FRESH_SECONDS:
-                asked = {name: self._askers.submit(self._ask, address) for name, address in self._addresses.items()}
-                own = {**self._own(), "lag": self._own.lag()}
-                self._found = {"gateway": own} | {name: answer.result() for name, answer in asked.items()}
+                deadline = began + ANSWER_SECONDS
+                for name, address in self._addresses.items():
+                    self._ask_unless_asked(name, address)
+                found = {"gateway": {**self._own(), "lag": self._own.lag()}}
+                self._found = found | {name: self._answer_of(name, deadline) for name in self._addresses}
                 self._at = time.monotonic()
             return self._found
 
     def close(self) -> None:
         """Ends the threads that ask."""
         self._askers.shutdown(wait=False, cancel_futures=True)
+
+    def _ask_unless_asked(self, name: str, address: str) -> None:
+        if name in self._asked and not self._asked[name].done():
+            return
+        self._asked.pop(name, None)
+        # The system may give no thread now.
+        with suppress(RuntimeError):
+            self._asked[name] = self._askers.submit(self._ask, address)
+
+    def _answer_of(self, name: str, deadline: float) -> dict[str, Any]:
+        asked = self._asked.get(name)
+        if asked is None:
+            return {"reachable": False}
+        try:
+            return asked.result(max(0.0, deadline - time.monotonic()))
+        except TimeoutError:
+            return {"reachable": False}
 
     def _ask(self, address: str) -> dict[str, Any]:
         try:
