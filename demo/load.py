@@ -1,6 +1,5 @@
 """Loads the demonstration world through the gateway, as the authority and the providers do; it can be repeated."""
 
-import threading
 import time
 from collections.abc import Callable
 from datetime import date
@@ -13,6 +12,8 @@ from chengxin.errors import Problem
 from chengxin.values.clock import SystemClock
 from chengxin_api.ingest.v1 import ingest_pb2
 from chengxin_cli.gateway_client import Caller, Edge, HttpRefused
+from chengxin_cli.suite.home import Home
+from chengxin_cli.suite.waiting import Awaited, Standstill, wait_for
 from demo.access import DemoAccess
 from demo.dates import ago
 from demo.records import DemoDelivery, deliveries
@@ -20,7 +21,6 @@ from demo.world import catalog, companies, organs
 
 T = TypeVar("T")
 
-_PATIENCE_SECONDS: Final = 60
 # Errors of a system that has just started: an entry has not come by the feed yet, or a service does not answer yet.
 _TRANSIENT_CODES: Final = frozenset(
     {"DELIVERY_ENTRY_UNKNOWN", "AUDIT_UNAVAILABLE", "GATEWAY_UNREACHABLE", "UPSTREAM_UNAVAILABLE", "UNAVAILABLE"}
@@ -92,22 +92,22 @@ def _deliver_all(access: DemoAccess) -> str:
     answers = {}
     for delivery in deliveries(since):
         provider = providers.setdefault(delivery.provider.key, access.client(delivery.provider.key, scope="provider"))
-        answers[delivery.submission_id] = _deliver(provider, delivery)
+        answers[delivery.submission_id] = _deliver(access, provider, delivery)
     total = sum(len(d.records) for d in deliveries(since))
     print(f"  records: {total} in {len(answers)} deliveries of {len(providers)} providers", flush=True)
     regulator = providers["market_regulator"]
     _revoke(regulator, answers["demo-XZCF-market_regulator"].outcomes[1].record_id, since)
     amended = _amend(regulator, answers["demo-XZXK-market_regulator"].outcomes[0].record_id, since)
-    _wait_until(lambda: _is_public(access.edge, amended), "the records are public")
+    _wait_until(access, lambda: _is_public(access.edge, amended), "the records are public")
     return f"{total} records, one amended and one revoked"
 
 
-def _deliver(provider: Caller, delivery: DemoDelivery) -> Any:
+def _deliver(access: DemoAccess, provider: Caller, delivery: DemoDelivery) -> Any:
     request = ingest_pb2.SubmitBatchRequest(
         header=ingest_pb2.SubmissionHeader(submission_id=delivery.submission_id, entry_code=delivery.entry_code),
         records=[ingest_pb2.Record(row=row, items=items) for row, items in enumerate(delivery.records, 1)],
     )
-    answer = _retry_while_starting(lambda: provider.rpc("IngestService/SubmitBatch", request))
+    answer = _retry_while_starting(access, lambda: provider.rpc("IngestService/SubmitBatch", request))
     if answer.receipt.counts.rejected:
         first = next(o for o in answer.outcomes if o.violations)
         raise LoadFailed(f"{delivery.submission_id}, row {first.row} was rejected: {first.violations[0].message}")
@@ -157,7 +157,7 @@ def _is_public(edge: Edge, items: dict[str, str]) -> bool:
     return shown.get(items["XK_WSH"]) == items["XK_NR"]
 
 
-def _retry_while_starting(call: Callable[[], T]) -> T:
+def _retry_while_starting(access: DemoAccess, call: Callable[[], T]) -> T:
     def attempt() -> list[T]:
         try:
             return [call()]
@@ -166,14 +166,37 @@ def _retry_while_starting(call: Callable[[], T]) -> T:
                 raise
             return []
 
-    return _wait_until(attempt, "ingest knows the catalog")[0]
+    return _wait_until(access, attempt, "ingest knows the catalog")[0]
 
 
-def _wait_until(probe: Callable[[], T], what: str) -> T:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    pause = threading.Event()
-    while not (result := probe()):
-        if time.monotonic() > deadline:
-            raise LoadFailed(f"not within {_PATIENCE_SECONDS} s: {what}; see the logs, then run it again")
-        pause.wait(0.1)
-    return result
+def _wait_until(access: DemoAccess, probe: Callable[[], T], what: str) -> T:
+    """Waits as long as a feed of the suite progresses. Raises LoadFailed."""
+    home = Home(access.directory.parent)
+    found: list[T] = []
+
+    def look() -> list[Awaited]:
+        if result := probe():
+            found.append(result)
+            return []
+        report = access.edge.call("GET", "/readyz").body
+        return [Awaited("gateway", what, home.log("gateway"), "RUNNING"), *_list_lags(report, home)]
+
+    try:
+        wait_for(look, None)
+    except Standstill as e:
+        raise LoadFailed(f"{e.message}\nsee the logs, then run it again") from None
+    return found[0]
+
+
+def _list_lags(report: dict[str, Any], home: Home) -> list[Awaited]:
+    """A consumer that is behind, by how much: each other number is progress."""
+    lags = (
+        (service, consumer, lag["changes"])
+        for service, state in report.items()
+        for consumer, lag in state.get("lag", {}).get("consumers", {}).items()
+    )
+    return [
+        Awaited(service, f"{changes} changes of {consumer}", home.log(service), "RUNNING")
+        for service, consumer, changes in lags
+        if changes
+    ]
