@@ -135,7 +135,8 @@ class Supervision:
     def restart(self, name: str) -> None:
         """Stops and starts a program; one that SIGTERM does not end is killed.
 
-        Without effect on a program that is being started again already, and while the supervisor does not run.
+        Without effect on a program that is being started again already, and while the supervisor does not run. After a
+        stop was asked for it is not started again.
         """
         program = f"{self._programs[name]['group']}:{name}"
         with contextlib.suppress(*_AWAY), self._rpc() as rpc:
@@ -154,9 +155,9 @@ class Supervision:
                 with _expecting(_NOT_RUNNING):
                     rpc.supervisor.signalProcess(program, "KILL")
             while not self._has_ended(rpc, program):
-                if self._stop.wait(0.1):
-                    return
-            self._start(rpc, program)
+                time.sleep(0.1)
+            if not self._stop.is_set():
+                self._start(rpc, program)
 
     @staticmethod
     def _start(rpc: xmlrpc.client.ServerProxy, program: str) -> None:

@@ -51,8 +51,13 @@ class Supervisor(socketserver.ThreadingUnixStreamServer, SimpleXMLRPCDispatcher)
 
 
 @pytest.fixture
-def supervision(tmp_path: Path) -> Supervision:
-    return Supervision(Home(tmp_path), PROGRAMS, threading.Event())
+def stop() -> threading.Event:
+    return threading.Event()
+
+
+@pytest.fixture
+def supervision(tmp_path: Path, stop: threading.Event) -> Supervision:
+    return Supervision(Home(tmp_path), PROGRAMS, stop)
 
 
 @pytest.fixture
@@ -88,6 +93,15 @@ def test_what_ends_just_before_it_is_killed_is_started_again(
     supervisor.faults["signalProcess"] = Faults.NOT_RUNNING
     supervision.restart("a-store")
     assert [method for method, _ in supervisor.calls] == ["stopProcess", "signalProcess", "startProcess"]
+
+
+def test_a_store_that_the_watch_ends_during_a_stop_is_not_started_again(
+    supervision: Supervision, supervisor: Supervisor, stop: threading.Event
+) -> None:
+    supervisor.pids = [0, 0, 0]
+    stop.set()
+    supervision.restart("a-store")
+    assert [method for method, _ in supervisor.calls] == ["stopProcess"]
 
 
 def test_what_is_being_started_again_already_is_left_alone(supervision: Supervision, supervisor: Supervisor) -> None:
