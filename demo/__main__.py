@@ -7,6 +7,7 @@ from typing import Final
 import urllib3
 
 from chengxin.errors import Problem
+from chengxin.process import stop_signals
 from chengxin_cli.gateway_client import HttpRefused
 from chengxin_cli.suite.home import Home
 from demo.access import DemoAccess, DemoMissing, code_of
@@ -26,6 +27,10 @@ def main(arguments: list[str]) -> None:
         _run(arguments)
     except (LoadFailed, DemoMissing, Problem, HttpRefused, urllib3.exceptions.HTTPError) as e:
         sys.exit(f"demo: {e}")
+    except KeyboardInterrupt:
+        # A second one would interrupt the end.
+        stop_signals.take_no_more()
+        sys.exit("demo: stopped by Ctrl-C; run it again, what is done already is not repeated")
 
 
 def _run(arguments: list[str]) -> None:

@@ -10,12 +10,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyotp
 import pytest
 
 from chengxin_cli.commands import COMMANDS
 from chengxin_cli.suite.home import Home, make_private_key
 from tests.support import until
 
+PROGRAM = "from chengxin_cli import main; main(prog_name='chengxin')"
 # What each command is asked to do here; the gateway takes its request and never answers.
 OFFICER = ["--url", "{http}", "--home", "{home}"]
 CLIENT = ["--client-id", "x", "--key", "{home}/key.pem", "--http", "{http}", "--grpc", "{address}"]
@@ -82,7 +84,8 @@ def home(tmp_path: Path, gateway: SilentGateway) -> Path:
     sessions = {"an": {"token": "x", "until": time.time() + 600}, "": {"username": "an"}}
     (path / "officer-sessions.json").write_text(json.dumps(sessions))
     (path / "demo").mkdir()
-    people = {"officers": {}, "citizens": {}, "clients": {}}
+    officer = {"username": "authority", "password": "x", "totp_secret": pyotp.random_base32()}
+    people = {"officers": {"authority": officer}, "citizens": {}, "clients": {}}
     (path / "demo" / "credentials.json").write_text(json.dumps(people))
     (path / "records.csv").write_text("许可文书号\n1\n")
     (path / "token").write_text("x")
@@ -96,19 +99,31 @@ def test_every_command_is_tried() -> None:
 
 @pytest.mark.parametrize("name", WAITING)
 def test_ctrl_c_ends_it_in_one_line(name: str, home: Path, gateway: SilentGateway) -> None:
+    told, code = interrupt(["-c", PROGRAM, name, *fill(WAITING[name], home, gateway)], gateway)
+    assert told == [
+        "Error: stopped by Ctrl-C; what the system has answered is done, run the command again for the rest"
+    ]
+    assert code == 130
+
+
+def test_ctrl_c_ends_the_loading_of_the_demonstration_in_one_line(home: Path, gateway: SilentGateway) -> None:
+    told, _ = interrupt(["-m", "demo", "load", str(home)], gateway)
+    assert told == ["demo: stopped by Ctrl-C; run it again, what is done already is not repeated"]
+
+
+def fill(arguments: list[str], home: Path, gateway: SilentGateway) -> list[str]:
     values = {"home": str(home), "http": f"http://{gateway.address}", "address": gateway.address}
-    arguments = [argument.format(**values) for argument in WAITING[name]]
-    program = "from chengxin_cli import main; main(prog_name='chengxin')"
+    return [argument.format(**values) for argument in arguments]
+
+
+def interrupt(arguments: list[str], gateway: SilentGateway) -> tuple[list[str], int]:
+    """What a program says that gets two SIGINT while it waits for the gateway, and its exit code."""
     with subprocess.Popen(
-        [sys.executable, "-c", program, name, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         until(lambda: gateway.asked.is_set() or process.poll() is not None, "it waits for the gateway")
         assert process.poll() is None, process.communicate()[1]
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=30)
-    lines = [line for line in told.splitlines() if line.strip()]
-    assert lines == [
-        "Error: stopped by Ctrl-C; what the system has answered is done, run the command again for the rest"
-    ]
-    assert process.returncode == 130
+    return [line for line in told.splitlines() if line.strip()], process.returncode
