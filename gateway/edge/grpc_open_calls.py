@@ -1,6 +1,6 @@
 """What is open to all at the gRPC edge: health and reflection, with places and times of their own."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -70,15 +70,23 @@ class OpenCalls(grpc.ServerInterceptor):
             return continuation(details)
         bounded = self._bounded.get(details.method)
         if bounded is None and (handler := continuation(details)) is not None:
-            places = self._checks if details.method == _CHECK else self._others
+            if details.method == _CHECK:
+                answer = partial(self._answer, handler, self._checks, self._limits.by_health)
+            else:
+                answer = partial(self._answer, handler, self._others, self._limits.by_address)
             # As a stream both ways, our code runs before the first message is there.
             bounded = self._bounded[details.method] = grpc.stream_stream_rpc_method_handler(
-                partial(self._answer, handler, places), handler.request_deserializer, handler.response_serializer
+                answer, handler.request_deserializer, handler.response_serializer
             )
         return bounded
 
     def _answer(
-        self, handler: Any, places: EdgeShares, requests: Iterator[Any], context: grpc.ServicerContext
+        self,
+        handler: Any,
+        places: EdgeShares,
+        count: Callable[[str], None],
+        requests: Iterator[Any],
+        context: grpc.ServicerContext,
     ) -> Iterator[Any]:
         metadata = {k: v for k, v in context.invocation_metadata() or () if isinstance(v, str)}
         # The readiness of this process asks by a Unix socket.
@@ -87,7 +95,7 @@ class OpenCalls(grpc.ServerInterceptor):
         origin = self._origins.of_call(peer, metadata)
         try:
             if not is_own:
-                self._limits.by_health(origin)
+                count(origin)
             held = places.take(Claimant(origin, proven=is_own))
         except Problem as problem:
             language = pick_language(metadata.get("accept-language", ""))
