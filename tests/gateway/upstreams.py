@@ -144,7 +144,8 @@ class UpstreamHandler(BaseHTTPRequestHandler):
         ):
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(b"ok")
+        if self.command != "HEAD":
+            self.wfile.write(b"ok")
 
 
 def _description(port: int) -> dict[str, Any]:
