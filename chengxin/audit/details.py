@@ -74,6 +74,13 @@ _OFFICER: Final[Details] = {"officer": WORD}
 _CLIENT: Final[Details] = {"client_id": WORD}
 _KEY: Final[Details] = {"client_id": WORD, "kid": WORD}
 _SUBMISSION: Final[Details] = {"submission_id": WORD}
+_AMENDED: Final[Details] = {
+    "version": COUNT,
+    "late_working_days": COUNT,
+    "became": WORD,
+    "signed": FLAG,
+    "claimed_objection_no": REFERENCE,
+}
 _FINDING: Final[Details] = {"finding": REFERENCE, "provider": ORGANISATION}
 _CONSENT: Final[Details] = {"consent_id": REFERENCE, "grantee": ORGANISATION}
 _LINK: Final[Details] = {"link": LABEL, "state": WORD}
@@ -125,15 +132,7 @@ DETAILS: Final[Mapping[Act, Details]] = {
     Act.REJECTS_READ: _SUBMISSION,
     Act.RECORDS_FOLLOWED: _FOLLOWED,
     Act.CORRECTIONS_FOLLOWED: _FOLLOWED,
-    Act.RECORD_AMENDED: (
-        _AMENDED := {
-            "version": COUNT,
-            "late_working_days": COUNT,
-            "became": WORD,
-            "signed": FLAG,
-            "claimed_objection_no": REFERENCE,
-        }
-    ),
+    Act.RECORD_AMENDED: _AMENDED,
     Act.RECORD_REVOKED: _AMENDED,
     Act.RECORD_QUERIED_DELIVERED: {"versions": COUNT},
     Act.AGREEMENT_READ: {"provider": ORGANISATION},

@@ -48,7 +48,9 @@ class RepresentationBody(BaseModel):
     uscc: str = Field(pattern=r"^[0-9A-Z]{18}$")
     capacity: Literal["legal_representative", "agent"]
     authorization: str = Field("", max_length=100, description="For an agent: number of the authorization")
-    until: str = Field("", max_length=10, description="For an agent: its last day, YYYY-MM-DD")
+    until: str = Field(
+        "", pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$", description="For an agent: its last day, YYYY-MM-DD"
+    )
 
 
 class RepresentationPath(BaseModel):

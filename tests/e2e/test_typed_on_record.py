@@ -32,6 +32,12 @@ WRITTEN = {
     "spaced": " ".join(NUMBER),
     "with what shows nothing": "\u200b".join(NUMBER),
 }
+# Their answer is that there is nothing: on record as an answer, with the subject who was asked for.
+NOTHING_IS_AN_ANSWER = (
+    "GET /v1/public/subjects/<subject_ref>",
+    "GET /subjects/<subject_ref>",
+    "GET /v1/operations/disclosure/rebuild",
+)
 UNRECORDED = {u.rule.act for u in USE_CASES if u.rule.unrecorded}
 
 
@@ -99,6 +105,7 @@ def test_each_refusal_is_on_record_once(city: City, table: list[dict[str, Any]],
         f"{face}: {found[request_id]}"
         for request_id, (face, code) in refused.items()
         if found[request_id] != [f"refused {code}"]
+        and not (face.startswith(NOTHING_IS_AN_ANSWER) and found[request_id] == ["ok None"])
     ]
     assert not wrong, "\n".join(wrong)
 
@@ -182,7 +189,8 @@ def _refusal(city: City, row: dict[str, Any], caller: Caller) -> tuple[int, str,
     method, space, path = row["face"].partition(" ")
     if not space:
         return _call(city, row["face"], caller, GetMessageClass(city.method(row["face"]).input_type)())
-    plain = "/".join("1" if part.startswith("<") else part for part in path.split("/"))
+    # No log of a test has so many tiles.
+    plain = "/".join("1" if part.startswith("<") else part for part in path.replace("<path:number>", "999").split("/"))
     answer = caller.call(method, plain, **({} if method in ("GET", "DELETE") else {"json": {}}))
     code = answer.body.get("code", "") if isinstance(answer.body, dict) else ""
     return answer.status, code, answer.request_id

@@ -50,7 +50,7 @@ def test_who_proposed_a_grant_cannot_approve_it(gate: RunningGateway) -> None:
     assert (refused.status, refused.body["code"]) == (403, "FOUR_EYES")
     assert event_of(gate, "proposal.approved", refused, "refused")["details"] == {
         "code": "FOUR_EYES",
-        "asked": [proposal],
+        "asked": [proposal.body["proposal_id"]],
     }
     # The proposer may withdraw it; then it cannot be approved.
     assert decide(gate, proposal, "first", "reject").body["state"] == "rejected"

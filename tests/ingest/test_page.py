@@ -145,3 +145,11 @@ def test_its_script_is_a_file_and_nothing_on_the_page_is_one(ingest: RunningInge
     assert (script.status_code, script.mimetype) == (200, "text/javascript")
     # Values from files and answers are inserted as text.
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", script.text)
+
+
+@pytest.mark.parametrize("typed", ["张三", "4" * 19, "441702 19520618 0014", "\u200b"])
+def test_what_is_no_code_of_an_organisation_is_not_looked_for(ingest: RunningIngest, typed: str) -> None:
+    for path in ("/report", "/v1/submissions", "/v1/submissions/quality", "/v1/submissions/findings"):
+        answer = ingest.centre.get(path, query_string={"provider": typed})
+        assert (answer.status_code, answer.json["code"]) == (400, "INPUT_INVALID"), path
+    assert not any(typed in json.dumps(event, ensure_ascii=False) for event in ingest.audit.events)

@@ -141,11 +141,10 @@ def record(ctx: DisclosureContext, caller: Principal, record_id: str) -> tuple[s
     if incomplete:
         raise RECORD_INCOMPLETE(retry_after=MENDED_SECONDS)
     refs, shown = found.get(record_id, ((), None))
-    named = {} if shown is None else {"records": [record_id], "entries": [shown.entry_code]}
-    event = ctx.audit.event(Act.RECORD_READ_PUBLIC, caller, subject_refs=list(refs), **named)
-    event = ctx.audit.record(event)
     if shown is None:
         raise RECORD_NOT_PUBLIC()
+    about = {"subject_refs": list(refs), "records": [record_id], "entries": [shown.entry_code]}
+    event = ctx.audit.record(ctx.audit.event(Act.RECORD_READ_PUBLIC, caller, **about))
     return refs[0], shown, event.event_id
 
 

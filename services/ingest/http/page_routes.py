@@ -1,16 +1,28 @@
 """The addresses of the page for direct reporting and of its script."""
 
+import re
+
 from flask import Response, request, send_file
 from flask_openapi3.openapi import OpenAPI
 
 from chengxin.auth.policy import open_to_all, serves
-from chengxin.errors import Problem
+from chengxin.errors import INPUT_INVALID, FieldError, Problem
 from chengxin.http.pages import page, page_language
 from chengxin.http.web import told_when
 from services.ingest.context import IngestContext
 from services.ingest.http.pages import SCRIPT, Pages
+from services.ingest.http.quality_schemas import PROVIDER
 from services.ingest.usecases import read_submissions
 from services.ingest.usecases.paging import submission_position
+
+
+def _provider() -> str:
+    """The provider whose submissions an organ asks for; empty: all. Raises INPUT_INVALID."""
+    asked = request.args.get("provider", "")
+    if not re.fullmatch(PROVIDER, asked):
+        told = "应为统一社会信用代码，不超过 18 位 / a unified social credit code, at most 18 characters"
+        raise INPUT_INVALID(fields=[FieldError("provider", "uscc", told)])
+    return asked
 
 
 def add_pages(app: OpenAPI, ctx: IngestContext) -> None:
@@ -23,7 +35,7 @@ def add_pages(app: OpenAPI, ctx: IngestContext) -> None:
         language = page_language()
         try:
             after = submission_position(request.args.get("page", ""))
-            return page(pages.report(request.args.get("provider", ""), after, language), language)
+            return page(pages.report(_provider(), after, language), language)
         except Problem as problem:
             # A program gets the answer of the API.
             if "text/html" not in request.headers.get("Accept", ""):

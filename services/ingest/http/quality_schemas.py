@@ -1,7 +1,7 @@
 """Quality and timeliness over HTTP: the schemas of questions and answers."""
 
 from datetime import date
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, Field
 
@@ -11,15 +11,19 @@ from services.ingest.domain.quality import AnomalyKind
 from services.ingest.domain.reporting_periods import PeriodState
 from services.ingest.usecases import quality_reports
 
+# The form alone: it goes on record what was asked for, also of an organisation that is not registered.
+PROVIDER: Final = r"^[0-9A-Z]{0,18}$"
 _Format = Literal["json", "csv"]
 
 
 class SeriesQuery(PageQuery):
     """Whose deliveries for what."""
 
-    provider: str = Field("", max_length=18, description="For organs: the provider's unified social credit code")
-    entry: str = Field("", max_length=64, description="Code of the catalog entry")
-    region: str = Field("", max_length=12, description="GB/T 2260 region of the provider, where its client has one")
+    provider: str = Field("", pattern=PROVIDER, description="For organs: the provider's unified social credit code")
+    entry: str = Field("", pattern=r"^([A-Za-z][A-Za-z0-9_]{0,63})?$", description="Code of the catalog entry")
+    region: str = Field(
+        "", pattern=r"^[0-9]{0,12}$", description="GB/T 2260 region of the provider, where its client has one"
+    )
     format: _Format = Field("json", description="csv: all of them as a file")
 
     def wanted(self) -> quality_reports.SeriesFilter:

@@ -21,6 +21,7 @@ from services.ingest.domain.submission import Header
 from services.ingest.domain.submission_view import SubmissionView
 from services.ingest.http import rejects_file
 from services.ingest.http.page_routes import add_pages
+from services.ingest.http.quality_schemas import PROVIDER
 from services.ingest.http.reporting import add_agreements, add_mappings, add_preview
 from services.ingest.http.uploads import UploadRequest, kept
 from services.ingest.usecases import read_submissions, submit_file
@@ -49,7 +50,7 @@ class UploadForm(BaseModel):
 class OfProvider(BaseModel):
     """Whose."""
 
-    provider: str = Field("", max_length=18, description="For organs: the provider's unified social credit code")
+    provider: str = Field("", pattern=PROVIDER, description="For organs: the provider's unified social credit code")
 
 
 class SubmissionsQuery(PageQuery, OfProvider):

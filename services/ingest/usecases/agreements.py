@@ -48,9 +48,9 @@ def agree(ctx: IngestContext, caller: Principal, provider: str, terms: Agreement
 )
 def agreed(ctx: IngestContext, caller: Principal, provider: str) -> ProviderTerms:
     """What was agreed with a provider. Raises NOT_FOUND."""
-    ctx.audit.record(ctx.audit.event(Act.AGREEMENT_READ, caller, details={"provider": provider}))
     if (found := terms_of(ctx, provider)) is None:
         raise NOT_FOUND(what=provider)
+    ctx.audit.record(ctx.audit.event(Act.AGREEMENT_READ, caller, details={"provider": provider}))
     return found
 
 
