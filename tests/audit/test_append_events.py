@@ -3,6 +3,7 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from chengxin.audit.trail import AuditTrail
 from chengxin.errors import Problem
 from chengxin.values.clock import FixedClock
+from chengxin_api.audit.v1 import audit_pb2
+from services.audit.grpc.servicer import AuditServicer
 from tests.audit.actors import BUREAU
 from tests.audit.conftest import NOW, RunningAudit, an_event
 
@@ -58,6 +61,19 @@ def test_an_event_that_is_refused_fails_no_other(audit: RunningAudit) -> None:
         answered = list(pool.map(record, range(40)))
     assert answered == [n != 20 for n in range(40)]
     assert len(audit.entries()) == 39
+
+
+class GoneContext:
+    """A call that ended before its turn came."""
+
+    def is_active(self) -> bool:
+        return False
+
+
+def test_what_its_service_has_given_up_is_not_appended(audit: RunningAudit) -> None:
+    request = audit_pb2.AppendRequest(entries=[an_event()])
+    assert AuditServicer(audit.ctx).Append(request, cast(Any, GoneContext())) == audit_pb2.AppendResponse()
+    assert audit.entries() == []
 
 
 def test_what_a_relay_delivers_again_is_recognised(audit: RunningAudit) -> None:

@@ -31,7 +31,9 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
 
     @serves(append_events.append)
     def Append(self, request: pb.AppendRequest, context: grpc.ServicerContext) -> pb.AppendResponse:
-        """Appends events to the log."""
+        """Appends events to the log, unless their service has given them up: then it has refused its own caller."""
+        if not context.is_active():
+            return pb.AppendResponse()
         appended = append_events.append(self._ctx, caller(), request.entries, request.positions)
         return pb.AppendResponse(first_index=appended.first, appended=appended.count)
 
