@@ -63,19 +63,19 @@ def described(city: City) -> dict[str, Any]:
 def test_a_number_of_a_person_is_nowhere_on_record_whatever_it_is_typed_into(
     city: City, table: list[dict[str, Any]], world: PolicyWorld, described: dict[str, Any]
 ) -> None:
-    texts = cycle(WRITTEN.values())
+    # With the grounds of a client as an earlier version might have registered it, and with good ones.
+    ways = cycle([(text, is_old) for text in WRITTEN.values() for is_old in (False, True)])
     asked, failed = 0, []
     for row in table:
         for role in row.get("roles") or ["public"]:
-            text = next(texts)
-            # As a client of an earlier version might have been registered.
-            grounds = dict.fromkeys(("purpose", "case_no", "legal_basis", "officer", "acr", "sub"), text)
-            for caller in (world.caller(Role(role), world.owner), world.caller(Role(role), world.owner, **grounds)):
-                asked += 1
-                if (status := _typed(city, described, row, caller, text)) >= 500 and status not in (501, 503):
-                    failed.append(f"{row['face']} as {role}: {status}")
+            asked += 1
+            text, is_old = next(ways)
+            grounds = ("purpose", "case_no", "legal_basis", "officer", "acr", "sub") if is_old else ()
+            caller = world.caller(Role(role), world.owner, **dict.fromkeys(grounds, text))
+            if (status := _typed(city, described, row, caller, text)) >= 500 and status not in (501, 503):
+                failed.append(f"{row['face']} as {role}: {status}")
     assert not failed, "\n".join(failed)
-    assert asked > 600
+    assert asked > 300
     stored = b"".join(_on_record(city))
     logged = b"".join(log.read_bytes() for log in (city.home / "logs").glob("*.log"))
     for way, text in WRITTEN.items():
