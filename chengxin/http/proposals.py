@@ -23,6 +23,23 @@ class ProposalPath(BaseModel):
     proposal_id: str = Field(max_length=64)
 
 
+class ProposalAnswer(BaseModel):
+    """An act that waits for a second officer, or waited."""
+
+    proposal_id: str
+    act: str
+    what: dict[str, str]
+    target: str
+    region: str
+    asked: dict[str, Any]
+    state: str = Field(description="open, approved, rejected, or void after 14 days")
+    proposed_by: str
+    proposed_at: str
+    words: dict[str, str] = Field(description="What the proposer wrote, a reason say; not in the audit log")
+    decided_by: str
+    decided_at: str
+
+
 class ProposalsQuery(PageQuery):
     """The proposals in one state, or all."""
 

@@ -98,14 +98,16 @@ def propose(
     asked: Mapping[str, Any],
     for_whom: str = "",
     subject_refs: Sequence[str] = (),
+    words: Mapping[str, str] | None = None,
 ) -> Proposal:
     """Keeps a proposal for the second officer and puts it on record, in the transaction of the use case.
 
     `asked` is shown to the second officer and goes on record, so it holds pseudonyms and codes alone. `for_whom` is the
-    `sub` of the officer whom it is about. Raises `ValueError` for an identity number in `asked`.
+    `sub` of the officer whom it is about. `words`, which a person wrote, are kept sealed and shown to officers alone.
+    Raises `ValueError` for an identity number in `asked`.
     """
     now = ctx.clock.now()
-    proposal = Proposal(new_id("prop"), act, target, region, asked, caller.sub, now, for_whom)
+    proposal = Proposal(new_id("prop"), act, target, region, asked, caller.sub, now, for_whom, words=words or {})
     ctx.proposals.save(proposal, unit)
     told = {name: value for name, value in asked.items() if value is not None}
     details = {"proposal_id": proposal.proposal_id, "act": act, "target": target, "asked": told}

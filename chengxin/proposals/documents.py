@@ -9,6 +9,7 @@ from pymongo.client_session import ClientSession
 from chengxin.proposals.proposal import Proposal
 from chengxin.store.database import Store, UnitOfWork
 from chengxin.store.documents import ObjectField
+from chengxin.store.field_encryption import KeyRing
 from chengxin.store.retention import kept
 from chengxin.values.acts import Act
 from chengxin.values.personal_numbers import holds_personal_number
@@ -28,6 +29,8 @@ class ProposalRow(Document):
     state = StringField(required=True)
     decided_by = StringField(default="")
     decided_at = DateTimeField(null=True)
+    # Sealed; not there in what a former version kept.
+    words = ObjectField(default=dict)
     meta = {
         "collection": "proposals",
         "indexes": ["state"],
@@ -37,26 +40,28 @@ class ProposalRow(Document):
 
 
 class Proposals:
-    """Reads and writes the proposals of one store."""
+    """Reads and writes the proposals of one store; what people wrote in them is sealed with `keys`."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, keys: KeyRing | None = None) -> None:
         self.store = store
+        self._keys = keys
         self._rows = store.documents(ProposalRow)
 
     def get(self, proposal_id: str, session: ClientSession | None = None) -> Proposal | None:
         """Returns a proposal, or None."""
         row = self._rows.get(proposal_id, session)
-        return None if row is None else _from_row(row)
+        return None if row is None else self._read(row)
 
     def page(self, state: str, before: str, limit: int) -> list[Proposal]:
         """Returns proposals in `state` (any state if empty), the newest first; with `before`, only smaller ids."""
         query: dict[str, Any] = {"state": state} if state else {}
         if before:
             query["_id"] = {"$lt": before}
-        return [_from_row(row) for row in self._rows.find(query, [("_id", -1)], limit)]
+        return [self._read(row) for row in self._rows.find(query, [("_id", -1)], limit)]
 
     def save(self, proposal: Proposal, unit: UnitOfWork) -> None:
-        """Creates or replaces a proposal. Raises `ValueError` for one that holds the number of a person."""
+        """Creates or replaces a proposal. Raises `ValueError` for one that holds the number of a person in what goes on
+        record, and for words without a key to seal them with."""
         if any(holds_personal_number(text) for text in _texts(proposal.asked)):
             raise ValueError(f"a proposal of {proposal.act} holds the number of a person; use a pseudonym")
         row = ProposalRow(
@@ -71,24 +76,30 @@ class Proposals:
             state=proposal.state,
             decided_by=proposal.decided_by,
             decided_at=proposal.decided_at,
+            words={name: self._ring().encrypt(text, name) for name, text in proposal.words.items()},
         )
         self._rows.replace(row, unit.session)
 
+    def _read(self, row: ProposalRow) -> Proposal:
+        return Proposal(
+            row.proposal_id,
+            Act(row.act),
+            row.target,
+            row.region,
+            row.asked,
+            row.proposed_by,
+            row.proposed_at,
+            row.for_whom,
+            row.state,
+            row.decided_by,
+            row.decided_at,
+            {name: self._ring().decrypt(sealed, name) for name, sealed in (row.words or {}).items()},
+        )
 
-def _from_row(row: ProposalRow) -> Proposal:
-    return Proposal(
-        row.proposal_id,
-        Act(row.act),
-        row.target,
-        row.region,
-        row.asked,
-        row.proposed_by,
-        row.proposed_at,
-        row.for_whom,
-        row.state,
-        row.decided_by,
-        row.decided_at,
-    )
+    def _ring(self) -> KeyRing:
+        if self._keys is None:
+            raise ValueError("this store has no key to seal what people write in proposals")
+        return self._keys
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """What one officer proposes and a second one decides (Art. 16, 29, 31; decision 34). Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -53,6 +53,8 @@ class Proposal:
     state: str = "open"
     decided_by: str = ""
     decided_at: datetime | None = None
+    # What the proposer wrote for the second officer, a reason say. It is kept sealed and never goes on record.
+    words: Mapping[str, str] = field(default_factory=dict)
 
     def seen(self, now: datetime) -> "Proposal":
         """Returns the proposal as it is at `now`: void when no officer decided it in time."""
@@ -83,6 +85,7 @@ class Proposal:
             "state": self.state,
             "proposed_by": self.proposed_by,
             "proposed_at": rfc3339(self.proposed_at),
+            "words": dict(self.words),
             "decided_by": self.decided_by,
             "decided_at": rfc3339(self.decided_at) if self.decided_at else "",
         }

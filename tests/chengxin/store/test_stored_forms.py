@@ -158,6 +158,7 @@ def test_proposals(store: Store) -> None:
         "state": "open",
         "decided_by": "",
         "decided_at": None,
+        "words": {},
     }
     assert kept(store, "proposals") == [form]
     assert found.get("p1") == proposal
