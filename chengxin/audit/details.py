@@ -55,18 +55,26 @@ _GRANTED: Final[Details] = {
     "legal_bases": Several(WORDS),
 }
 _GRANTS: Final[Details] = {"client": WORD, "officer": WORD} | _GRANTED
+_RULES: Final[Details] = {"name": WORD, "version": COUNT, "effective_from": DATE, "values": COUNTS}
 _PROPOSAL: Final[Details] = {"act": WORD, "target": LABEL}
 # What proposals ask for, of all acts that take two officers; other members of `Proposal.asked` are not put on record.
-_ASKED: Final[Details] = _GRANTED | {
-    "keys": Several(WORD),
-    "thumbprint": WORD,
-    "overlap_hours": COUNT,
-    "subject_ref": REFERENCE,
-    "uscc": ORGANISATION,
-    "capacity": WORD,
-    "until": DATE,
-    "signature_required": FLAG,
-}
+_ASKED: Final[Details] = (
+    _GRANTED
+    | {
+        "keys": Several(WORD),
+        "thumbprint": WORD,
+        "overlap_hours": COUNT,
+        "subject_ref": REFERENCE,
+        "uscc": ORGANISATION,
+        "capacity": WORD,
+        "until": DATE,
+        "signature_required": FLAG,
+        "instead_of": DATE,
+        "schemes": Several(WORD),
+        "undoes": Several(WORD),
+    }
+    | _RULES
+)
 _CASE: Final[Details] = {"objection_no": REFERENCE, "state": WORD, "repeated": FLAG, "objections": Several(REFERENCE)}
 _DRAFT: Final[Details] = {"draft_id": REFERENCE, "revision": COUNT, "content_sha256": DIGEST}
 _LIST_DRAFT: Final[Details] = {"draft_id": REFERENCE, "name": WORD, "content_sha256": DIGEST}
@@ -120,7 +128,7 @@ DETAILS: Final[Mapping[Act, Details]] = {
         "active": FLAG,
         "content_sha256": DIGEST,
     },
-    Act.RULES_PUBLISHED: {"name": WORD, "version": COUNT, "effective_from": DATE, "values": COUNTS},
+    Act.RULES_PUBLISHED: _RULES,
     Act.CALENDAR_LOADED: {"year": COUNT, "announced": FLAG, "days_off": Several(DATE), "days_worked": Several(DATE)},
     # Ingest
     Act.SUBMISSION_OPENED: _SUBMISSION,

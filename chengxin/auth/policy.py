@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar, cast
 
-from chengxin.auth.powers import ADMINISTRATORS, UNDECLARED, Power, Scope
+from chengxin.auth.powers import ADMINISTRATORS, Power, Scope
 from chengxin.auth.principal import ACR_LEVELS, DEMO_ACR, Assurance, Principal, Role
 from chengxin.auth.regions import is_regional
 from chengxin.errors import ROLE_NOT_ALLOWED, STEP_UP_REQUIRED, Problem
@@ -80,7 +80,7 @@ class Rule:
     def power_fault(self) -> str | None:
         """Why the declaration of its power is not sound, or None."""
         if self.power is None:
-            wanted = self.changes and self.roles & ADMINISTRATORS and not self.use_case.startswith(UNDECLARED)
+            wanted = self.changes and self.roles & ADMINISTRATORS
             return "an officer's command says what power it is (`power=`)" if wanted else None
         if self.power.region.scope is Scope.OWN and not any(map(is_regional, self._refusing())):
             return "a power in the officer's own region has a condition or a permission that judges it (`within`)"

@@ -13,9 +13,6 @@ from chengxin.auth.principal import Role
 # The roles of those who act on what is others'. A provider's officer acts for the provider alone.
 ADMINISTRATORS: Final = frozenset({Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR})
 
-# Modules whose commands have not declared their powers yet. The list only shrinks.
-UNDECLARED: Final = ("services.",)
-
 
 class Scope(StrEnum):
     """How far a power reaches."""

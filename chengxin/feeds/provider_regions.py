@@ -35,11 +35,16 @@ class ProviderRegions:
         """Keeps the region of an organisation."""
         self._rows.replace(OrganisationRegionRow(uscc=told.uscc, region=told.region), unit.session)
 
-    def refusal(self, caller: Principal, provider: str, unit: UnitOfWork | None = None) -> Problem | None:
+    def of(self, provider: str, unit: UnitOfWork | None = None) -> str:
+        """Returns the region of a provider; empty for one that the directory does not list."""
+        row = self._rows.get(provider, session_of(unit))
+        return str(row.region) if row else ""
+
+    def refusal(self, caller: Principal, provider: str) -> Problem | None:
         """OUTSIDE_REGION for an officer who does not act for a provider. One that the directory does not list is the whole
         city's, because it is not known which county's officers are its own."""
         county = of_the_city(None, caller)
         if county is None:
             return None
-        row = self._rows.get(provider, session_of(unit))
-        return outside(caller, row.region) if row else county
+        region = self.of(provider)
+        return outside(caller, region) if region else county

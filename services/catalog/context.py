@@ -8,6 +8,7 @@ from typing import Final
 from chengxin.audit.trail import AuditTrail
 from chengxin.auth import request_context
 from chengxin.errors import INPUT_INVALID, FieldError, ProblemType
+from chengxin.proposals.documents import Proposals
 from chengxin.values.clock import Clock
 from services.catalog.domain.entry_validation import Finding
 from services.catalog.store.catalog import CatalogStore
@@ -23,6 +24,11 @@ class CatalogContext:
     store: CatalogStore
     audit: AuditTrail
     clock: Clock
+
+    @property
+    def proposals(self) -> Proposals:
+        """What waits for a second officer, or did."""
+        return Proposals(self.store.store)
 
 
 def must_be_sound(findings: Iterable[Finding], problem: ProblemType = INPUT_INVALID) -> None:

@@ -9,6 +9,7 @@ from chengxin.auth.principal import Principal, Role
 from chengxin.bounds import bound
 from chengxin.concurrency.shares import Shares
 from chengxin.errors import STORE_UNAVAILABLE
+from chengxin.proposals.documents import Proposals
 from chengxin.store.field_encryption import KeyRing
 from chengxin.values.clock import Clock
 from chengxin.values.ids import SubjectKey
@@ -69,6 +70,11 @@ class DisclosureContext:
     announces: bool = True
     # Whether a generation is surely the one in use.
     is_current: Callable[[int], bool] = lambda generation: True
+
+    @property
+    def proposals(self) -> Proposals:
+        """What waits for a second officer, or did; reasons are sealed. Raises STORE_UNAVAILABLE."""
+        return Proposals(self.store.store, self.keys)
 
     def pinned(self) -> "DisclosureContext":
         """Returns the context with the generation that is in use now, so that all reads for one answer are from it.

@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from chengxin.audit.trail import AuditTrail
+from chengxin.proposals.documents import Proposals
 from chengxin.store.database import is_passing
 from chengxin.store.deadlines import BULK_SECONDS, patience, within
 from chengxin.store.field_encryption import KeyRing
@@ -44,6 +45,11 @@ class IngestContext:
     def quality(self) -> QualityStore:
         """The collections of quality and timeliness."""
         return self.store.quality
+
+    @property
+    def proposals(self) -> Proposals:
+        """What waits for a second officer, or did; what people wrote is sealed."""
+        return Proposals(self.store.store, self.ring)
 
     @staticmethod
     def patiently(work: Callable[[], T]) -> T:

@@ -12,6 +12,7 @@ from pymongo.errors import PyMongoError
 from chengxin.audit.event import AuditEvent
 from chengxin.audit.trail import AuditTrail
 from chengxin.auth.principal import Principal, Role
+from chengxin.auth.regions import regional
 from chengxin.errors import ROLE_NOT_ALLOWED, Problem, not_found
 from chengxin.store.database import UnitOfWork
 from chengxin.store.on_record import authorise
@@ -195,6 +196,7 @@ def any_case(ctx: ObjectionContext, caller: Principal, case: Case | None, object
     return None if case is not None else OBJECTION_UNKNOWN(objection_no=objection_no)
 
 
+@regional
 def case_in_region(ctx: ObjectionContext, caller: Principal, case: Case | None, objection_no: str) -> Problem | None:
     """Any objection to a record of a provider in the officer's region, which the directory of organisations tells."""
     if case is None:

@@ -103,6 +103,21 @@ class RunningDisclosure:
             self.app.test_client(), self.issuer.bearer(*roles, **claims) | {"Accept-Language": language}
         )
 
+    def decides(self, officer: DisclosureCaller, path: str, body: Any, **headers: str) -> dict[str, Any]:
+        """An officer's decision on a link, approved by a second officer where it takes two. Who the subject is then."""
+        answer = officer.post(f"/v1/subjects/links{path}", body, **headers)
+        if answer.status_code == 200:
+            return dict(answer.json)
+        assert answer.status_code == 202, answer.text
+        self.approves(answer.json["proposal_id"])
+        return dict(officer.get(f"/v1/subjects/{answer.json['target'].partition('.')[0]}").json)
+
+    def approves(self, proposal_id: str) -> None:
+        """A second officer approves."""
+        second = self.caller("centre", sub="officer-2")
+        approved = second.post(f"/v1/subjects/proposals/{proposal_id}/approve", None)
+        assert (approved.status_code, approved.json["state"]) == (200, "approved"), approved.text
+
     @property
     def anybody(self) -> DisclosureCaller:
         return self.caller("public", sub="anonymous")

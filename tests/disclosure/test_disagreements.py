@@ -165,9 +165,9 @@ def test_references_of_one_subject_are_compared_together_also_after_officers_dec
     [told] = listed(officer)
     assert told["subject_refs"] == [city.ref(COMPANY), of_code(city)]
     [link] = officer.get(f"/v1/subjects/{city.ref(COMPANY)}").json["links"]
-    officer.post(f"/v1/subjects/links/{link['link_id']}/split", {"reason": "核实中"})
+    city.decides(officer, f"/{link['link_id']}/split", {"reason": "核实中"})
     assert listed(officer) == []
-    officer.post(f"/v1/subjects/links/{link['link_id']}/undo", {"reason": "已核实"})
+    city.decides(officer, f"/{link['link_id']}/undo", {"reason": "已核实"})
     assert listed(officer) == [told]
     city.delivers(by_code(city, name=NAME, version=2))
     assert listed(officer) == []
@@ -183,7 +183,7 @@ def test_a_reference_that_differs_by_itself_is_listed_under_the_one_it_joins(
     city.delivers(register(city))
     assert [told["subject_ref"] for told in listed(officer)] == [city.ref(COMPANY)]
     [link] = officer.get(f"/v1/subjects/{city.ref(COMPANY)}").json["links"]
-    officer.post(f"/v1/subjects/links/{link['link_id']}/split", {"reason": "核实中"})
+    city.decides(officer, f"/{link['link_id']}/split", {"reason": "核实中"})
     assert [told["subject_ref"] for told in listed(officer)] == [of_code(city)]
 
 

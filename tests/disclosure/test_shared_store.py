@@ -155,7 +155,7 @@ ASKED: dict[str, tuple[str, dict[str, str], dict[str, object] | None]] = {
     "POST /v1/subjects/links/<link_id>/undo": ("centre", {}, {"reason": "r"}),
     "POST /v1/subjects/queries": ("centre", {}, {"uscc": COMPANY}),
 }
-# Consents, rebuilds and the quarantine belong to no generation; queries by consent are tested with consents
+# Consents, proposals, rebuilds and the quarantine belong to no generation; queries by consent are tested with consents
 # (`test_consents.py`), by reading the same page as the others; what gRPC tells are the same use cases.
 OTHERS = (
     "GET /feedz",
@@ -165,7 +165,7 @@ OTHERS = (
     "GET /readyz",
     "POST /v1/authorized/queries",
 )
-PLACES = ("/v1/me/consents", "/v1/operations/disclosure")
+PLACES = ("/v1/me/consents", "/v1/operations/disclosure", "/v1/subjects/proposals")
 
 
 def test_every_face_is_here() -> None:

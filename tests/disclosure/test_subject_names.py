@@ -110,13 +110,12 @@ def test_a_merged_subject_is_called_what_the_register_said_last_and_found_by_eac
     city.delivers(city.record("QYDJ", SECOND, NEW, "two", at=at + timedelta(days=3)))
     both = {"subjects": [{"uscc": COMPANY}, {"uscc": SECOND}], "reason": "换发新的统一社会信用代码"}
     officer = city.caller("centre", sub="officer-1")
-    merged = officer.post("/v1/subjects/links", both)
-    assert merged.status_code == 201
+    merged = city.decides(officer, "", both)
     assert called(city) == [(NEW, [OLD])] * 4
     for text in (COMPANY, SECOND, OLD, NEW):
         [found] = city.found(text)
         assert (found["name"], found["former_names"]) == (NEW, [OLD]), text
-    [link] = [link for link in merged.json["links"] if link["state"] == "merged"]
+    [link] = [link for link in merged["links"] if link["state"] == "merged"]
     assert officer.post(f"/v1/subjects/links/{link['link_id']}/undo", {"reason": "另一家公司"}).status_code == 200
     assert called(city) == [(OLD, [])] * 4
     assert [s["name"] for s in city.found(SECOND)] == [NEW]

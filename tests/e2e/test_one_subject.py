@@ -58,5 +58,7 @@ def test_records_under_code_and_credit_code_are_on_the_companys_one_page(city: C
     links = f"/v1/subjects/links/{link['link_id']}"
     city.centre.post(f"{links}/split", {"reason": "核实中"})
     assert page() == ["QYDJ"]
-    city.centre.post(f"{links}/undo", {"reason": "核实为同一主体"})
+    again = city.centre.post(f"{links}/undo", {"reason": "核实为同一主体"})
+    assert page() == ["QYDJ"]
+    city.authority.post(f"/v1/subjects/proposals/{again['proposal_id']}/approve", {})
     assert sorted(page()) == ["QYDJ", "XZCF"]

@@ -167,7 +167,9 @@ def test_officers_decisions_are_in_what_is_rebuilt(town: City) -> None:
     companies = [s for s in town.anybody.get("/v1/public/subjects?q=工程")["subjects"] if s["uscc"]]
     one, other = (s["subject_ref"] for s in companies[:2])
     both = [{"subject_ref": one}, {"subject_ref": other}]
-    merged = town.centre.post("/v1/subjects/links", {"subjects": both, "reason": "同一主体"})
+    proposal = town.centre.post("/v1/subjects/links", {"subjects": both, "reason": "同一主体"})
+    town.authority.post(f"/v1/subjects/proposals/{proposal['proposal_id']}/approve", {})
+    merged = town.centre.post("/v1/subjects/queries", {"subject_ref": one})
     assert {m["subject_ref"] for m in merged["members"]} >= {one, other}
     before = seen(town)
     assert rebuilt(town)["differences"] == 0

@@ -1,6 +1,7 @@
 """Signed deliveries: only the provider's signature on the delivered records counts; both verify offline."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import jwt
@@ -149,8 +150,36 @@ def test_where_the_agreement_says_so_nothing_comes_in_unsigned(ingest: RunningIn
     assert provider.submits(licences(2), submission_id="agreed-signed", signature=signature).counts.accepted == 2
     # Other providers have no agreement, and an agreement may change.
     assert ingest.housing.submits_batch(licence(9)).receipt.counts.accepted == 1
-    agrees(ingest, False)
+    looser = agrees(ingest, False)
+    assert (looser.status_code, looser.json["words"]) == (202, {"document": "归集协议 2026-7"})
+    assert refused(provider.submits, licences(2)).code == "SIGNATURE_REQUIRED"
+    approves(ingest, looser.json["proposal_id"])
     assert provider.submits(licences(2)).counts.unchanged == 2
+
+
+def approves(ingest: RunningIngest, proposal_id: str, status: int = 200) -> Any:
+    """A second officer approves."""
+    second = ingest.caller("centre", sub="officer:second", client_id="")
+    answer = second.post(f"/v1/submissions/proposals/{proposal_id}/approve", None)
+    assert answer.status_code == status, answer.text
+    return answer.json
+
+
+def test_one_officer_alone_ends_no_signature_requirement(ingest: RunningIngest, provider: IngestCaller) -> None:
+    """Art. 29: unsigned records of anybody would come in as the provider's."""
+    agrees(ingest, True)
+    first, second = (agrees(ingest, False).json["proposal_id"] for _ in range(2))
+    alone = ingest.centre.post(f"/v1/submissions/proposals/{first}/approve", None)
+    assert (alone.status_code, alone.json["code"]) == (403, "FOUR_EYES")
+    assert ingest.regulator.get(f"/v1/submissions/agreements/{REGULATOR}").json["signature_required"] is True
+    approves(ingest, first)
+    # What was agreed meanwhile is not undone by an older proposal.
+    ingest.clock.instant += timedelta(hours=1)
+    agrees(ingest, True)
+    assert approves(ingest, second, 409)["code"] == "PROPOSAL_OUTDATED"
+    done = until(lambda: len(e := ingest.audit.of("agreement.changed")) == 3 and e, "the relay delivers")[1]
+    assert (done["actor"]["sub"], done["details"]["proposed_by"]) == ("officer:second", "officer:centre")
+    assert "归集协议" not in str(ingest.audit.of("proposal.made"))
 
 
 def test_who_sees_and_changes_agreements(ingest: RunningIngest) -> None:

@@ -126,6 +126,11 @@ class RuleSet:
             if old.get(name) != self.values.get(name)
         ]
 
+    def loosens(self, before: "RuleSet") -> bool:
+        """Whether drafts need no review any more, which they needed before."""
+        reviewed, wanted = (rules.values.get(REVIEW_REQUIRED, 0) > 0 for rules in (before, self))
+        return self.name == CATALOG_RULES and reviewed and not wanted
+
     def following(self, before: "RuleSet | None", today: date) -> "RuleSet":
         """Returns these rules as the version after `before`, the newest one.
 

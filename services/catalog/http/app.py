@@ -6,6 +6,7 @@ from typing import Final
 from flask_openapi3.openapi import OpenAPI
 
 from chengxin.auth.admission import Admission
+from chengxin.http.proposals import add_proposals
 from chengxin.http.web import make_app
 from services.catalog.context import CatalogContext
 from services.catalog.http.calendar import add_calendar
@@ -29,5 +30,6 @@ def make_catalog_app(ctx: CatalogContext, admission: Admission | None, ready: Ca
     add_code_lists(app, ctx)
     add_organisations(app, ctx)
     add_rule_sets(app, ctx)
+    add_proposals(app, ctx, "/v1/catalog")
     add_calendar(app, ctx)
     return app

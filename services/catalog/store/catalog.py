@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 from mongoengine import BooleanField, Document, IntField, ListField, StringField
 
+from chengxin.proposals.documents import ProposalRow
 from chengxin.store.database import Store, UnitOfWork, session_of
 from chengxin.store.documents import ObjectField, ObjectListField, fields_of
 from chengxin.store.retention import bounded, kept
@@ -188,7 +189,7 @@ class OrganisationRow(Document):
 
 ALL: Final = (
     *(DraftRow, EntryRow, RuleSetRow, CalendarYearRow, CommentRow),
-    *(CodeListRow, CodeListDraftRow, OrganisationRow),
+    *(CodeListRow, CodeListDraftRow, OrganisationRow, ProposalRow),
 )
 
 

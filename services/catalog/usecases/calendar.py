@@ -1,8 +1,8 @@
 """The working-day calendar: the authority loads the State Council's yearly notice (Art. 24 to 27)."""
 
 from chengxin.auth.executor import command, query
+from chengxin.auth.powers import CITY, Power, one
 from chengxin.auth.principal import Principal, Role
-from chengxin.auth.regions import of_the_city
 from chengxin.store.database import UnitOfWork
 from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical
@@ -31,7 +31,10 @@ def years(ctx: CatalogContext, caller: Principal) -> list[CalendarYear]:
     Act.CALENDAR_LOADED,
     roles={Role.AUTHORITY, Role.SERVICE},
     articles=("24", "29"),
-    when=(no_other_service, of_the_city),
+    when=(no_other_service,),
+    power=Power(
+        CITY, one("the notice of the State Council is public; deadlines are counted again, on record"), "everybody"
+    ),
 )
 def load(ctx: CatalogContext, caller: Principal, loaded: CalendarYear, key: str = "") -> CalendarYear:
     """Loads the working days of a year; loading the same days again changes nothing.

@@ -5,8 +5,8 @@ from datetime import date
 from typing import Final
 
 from chengxin.auth.executor import command, query
+from chengxin.auth.powers import CITY, Power, anywhere, one
 from chengxin.auth.principal import Principal, Role
-from chengxin.auth.regions import of_the_city
 from chengxin.errors import Problem
 from chengxin.store.database import UnitOfWork
 from chengxin.store.on_record import authorise
@@ -32,6 +32,12 @@ from services.catalog.usecases.read_catalog import EVERYBODY
 from services.catalog.usecases.rule_sets import no_other_service
 
 _REGIONS: Final = "region"
+# Of what is done to drafts.
+_DRAFTING: Final = Power(
+    anywhere("a draft binds nobody: a county's authority prepares, the city's publishes"),
+    one("it has no effect before it is published"),
+    "centre and authority, who read drafts",
+)
 
 
 @query(Act.CODE_LIST_LISTED, roles=EVERYBODY, articles=("9",), unrecorded=NO_CREDIT_INFORMATION)
@@ -48,7 +54,7 @@ def read(ctx: CatalogContext, caller: Principal, name: str, version: int = 0) ->
     return found
 
 
-@command(Act.CODE_LIST_DRAFTED, roles={Role.AUTHORITY}, articles=("9",))
+@command(Act.CODE_LIST_DRAFTED, roles={Role.AUTHORITY}, articles=("9",), power=_DRAFTING)
 def draft(ctx: CatalogContext, caller: Principal, content: CodeListContent, key: str = "") -> CodeListDraft:
     """Begins a draft of a list. Raises CODE_LIST_INVALID."""
     must_be_sound(content.findings(), CODE_LIST_INVALID)
@@ -69,7 +75,7 @@ def any_list_draft(
     return None if draft is not None else CODE_LIST_DRAFT_UNKNOWN(draft_id=draft_id)
 
 
-@command(Act.CODE_LIST_DRAFT_EDITED, roles={Role.AUTHORITY}, articles=("9",), may=any_list_draft)
+@command(Act.CODE_LIST_DRAFT_EDITED, roles={Role.AUTHORITY}, articles=("9",), may=any_list_draft, power=_DRAFTING)
 def edit(
     ctx: CatalogContext, caller: Principal, draft_id: str, content: CodeListContent, key: str = ""
 ) -> CodeListDraft:
@@ -108,7 +114,17 @@ def read_draft(ctx: CatalogContext, caller: Principal, draft_id: str) -> CodeLis
     return _authorised_draft(ctx, draft_id)
 
 
-@command(Act.CODE_LIST_PUBLISHED, roles={Role.AUTHORITY}, articles=("6", "9"), when=(of_the_city,), may=any_list_draft)
+@command(
+    Act.CODE_LIST_PUBLISHED,
+    roles={Role.AUTHORITY},
+    articles=("6", "9"),
+    may=any_list_draft,
+    power=Power(
+        CITY,
+        one("entries keep the values that they were published with; a new version gives nobody access"),
+        "everybody, who reads the catalog; its followers, by the feed",
+    ),
+)
 def publish(ctx: CatalogContext, caller: Principal, draft_id: str, first: date, key: str = "") -> CodeList:
     """Publishes a draft as the next version of its list. Entries keep the values that they were published with.
 

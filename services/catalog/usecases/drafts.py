@@ -5,6 +5,7 @@ from itertools import chain
 from typing import Final
 
 from chengxin.auth.executor import command, query
+from chengxin.auth.powers import Power, anywhere, one
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import Problem
 from chengxin.store.database import UnitOfWork
@@ -24,6 +25,14 @@ COMPILERS: Final = {Role.AUTHORITY}
 CONCERNED: Final = {Role.AUTHORITY, Role.CENTRE, Role.PROVIDER}
 
 
+# Of what is done to drafts.
+DRAFTING: Final = Power(
+    anywhere("a draft binds nobody: a county's authority prepares, the city's publishes"),
+    one("it has no effect before it is published"),
+    "centre, authority and the providers that it names, who read drafts",
+)
+
+
 def any_draft(ctx: CatalogContext, caller: Principal, draft: Draft | None, draft_id: str) -> Problem | None:
     """Any draft that there is."""
     return None if draft is not None else DRAFT_UNKNOWN(draft_id=draft_id)
@@ -36,7 +45,7 @@ def provider_is_named(ctx: CatalogContext, caller: Principal, draft: Draft | Non
     return DRAFT_UNKNOWN(draft_id=draft_id)
 
 
-@command(Act.DRAFT_CREATED, roles=COMPILERS, articles=("7", "8"))
+@command(Act.DRAFT_CREATED, roles=COMPILERS, articles=("7", "8"), power=DRAFTING)
 def create(ctx: CatalogContext, caller: Principal, content: EntryContent, key: str = "") -> Draft:
     """Begins a draft of an entry. Raises ENTRY_INVALID."""
     sound = _sound(ctx, content)
@@ -51,7 +60,7 @@ def create(ctx: CatalogContext, caller: Principal, content: EntryContent, key: s
     return ctx.store.once(caller.sub, key, asked, work, Draft.to_dict).or_read(read_draft)
 
 
-@command(Act.DRAFT_EDITED, roles=COMPILERS, articles=("7", "8"), may=any_draft)
+@command(Act.DRAFT_EDITED, roles=COMPILERS, articles=("7", "8"), may=any_draft, power=DRAFTING)
 def edit(
     ctx: CatalogContext,
     caller: Principal,

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from chengxin.auth.executor import command, query
+from chengxin.auth.powers import OWN, Power, one
 from chengxin.auth.principal import Principal, Role
-from chengxin.auth.regions import outside
+from chengxin.auth.regions import outside, regional
 from chengxin.errors import Problem
 from chengxin.store.database import UnitOfWork
 from chengxin.store.on_record import authorise
@@ -45,6 +46,7 @@ def read(ctx: CatalogContext, caller: Principal, uscc: str) -> DirectoryEntry:
     return _seen(caller, found)
 
 
+@regional
 def new_region_is_own(
     ctx: CatalogContext, caller: Principal, entry: DirectoryEntry, *_: object, **__: object
 ) -> Problem | None:
@@ -52,13 +54,25 @@ def new_region_is_own(
     return outside(caller, entry.region)
 
 
+@regional
 def region_is_own(ctx: CatalogContext, caller: Principal, recorded: DirectoryEntry, uscc: str) -> Problem | None:
     """the organisation's region lies within the officer's"""
     return outside(caller, recorded.region)
 
 
 @command(
-    Act.ORGANISATION_RECORDED, roles={Role.AUTHORITY}, articles=("6",), when=(new_region_is_own,), may=region_is_own
+    Act.ORGANISATION_RECORDED,
+    roles={Role.AUTHORITY},
+    articles=("6",),
+    when=(new_region_is_own,),
+    may=region_is_own,
+    power=Power(
+        OWN,
+        one(
+            "the directory is public, and gives an organisation no access; a region moves only between the officer's own"
+        ),
+        "everybody, who reads the directory; its followers, by the feed",
+    ),
 )
 def record(ctx: CatalogContext, caller: Principal, entry: DirectoryEntry, key: str = "") -> DirectoryEntry:
     """Enters an organisation into the directory, or changes its entry there. Raises INPUT_INVALID."""

@@ -6,8 +6,8 @@ from itertools import chain
 from typing import Any
 
 from chengxin.auth.executor import command
+from chengxin.auth.powers import CITY, Power, one, two_by_review
 from chengxin.auth.principal import Principal
-from chengxin.auth.regions import of_the_city
 from chengxin.errors import Problem
 from chengxin.store.database import UnitOfWork
 from chengxin.store.on_record import authorise
@@ -24,7 +24,20 @@ from services.catalog.usecases.code_lists import resolved
 from services.catalog.usecases.drafts import COMPILERS, any_draft, authorised_draft, wrong
 
 
-@command(Act.ENTRY_PUBLISHED, roles=COMPILERS, articles=("6", "7"), when=(of_the_city,), may=any_draft)
+@command(
+    Act.ENTRY_PUBLISHED,
+    roles=COMPILERS,
+    articles=("6", "7"),
+    may=any_draft,
+    power=Power(
+        CITY,
+        two_by_review(
+            "what is collected and who sees it follows from an entry; where the rule set `catalog` asks for it, an "
+            "officer who wrote none of the draft has reviewed it, else publication is refused (decision 8)"
+        ),
+        "everybody, who reads the catalog; its followers, by the feed",
+    ),
+)
 def publish_draft(
     ctx: CatalogContext, caller: Principal, draft_id: str, period: InForcePeriod, document: str = "", key: str = ""
 ) -> Entry:
@@ -65,7 +78,17 @@ def any_entry(ctx: CatalogContext, caller: Principal, newest: Entry | None, code
     return None if newest is not None else ENTRY_UNKNOWN(code=code, version="-")
 
 
-@command(Act.ENTRY_RETIRED, roles=COMPILERS, articles=("6", "7", "18"), when=(of_the_city,), may=any_entry)
+@command(
+    Act.ENTRY_RETIRED,
+    roles=COMPILERS,
+    articles=("6", "7", "18"),
+    may=any_entry,
+    power=Power(
+        CITY,
+        one("it only takes away: nothing is delivered under the entry any more"),
+        "everybody, who reads the catalog",
+    ),
+)
 def retire_entry(ctx: CatalogContext, caller: Principal, code: str, last: date, basis: str, key: str = "") -> Entry:
     """Gives an entry's newest version a last day, after which nothing is delivered under the entry.
 

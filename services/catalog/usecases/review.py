@@ -17,6 +17,7 @@ from services.catalog.domain.draft import REVIEW_OWN_WORK, Comment, Draft, Revie
 from services.catalog.usecases.drafts import (
     COMPILERS,
     CONCERNED,
+    DRAFTING,
     any_draft,
     authorised_draft,
     change,
@@ -33,7 +34,7 @@ class Opinion:
     where: str = ""
 
 
-@command(Act.DRAFT_COMMENTED, roles=CONCERNED, articles=("7",), may=provider_is_named)
+@command(Act.DRAFT_COMMENTED, roles=CONCERNED, articles=("7",), may=provider_is_named, power=DRAFTING)
 def comment(ctx: CatalogContext, caller: Principal, draft_id: str, opinion: Opinion, key: str = "") -> Comment:
     """Comments on a draft that is not published yet; the audit log has a digest of the text, not the text.
 
@@ -87,7 +88,7 @@ def comments(ctx: CatalogContext, caller: Principal, draft_id: str, after: str, 
     return ctx.store.comments(draft_id, after, size + 1)
 
 
-@command(Act.DRAFT_SUBMITTED, roles=COMPILERS, articles=("7",), may=any_draft)
+@command(Act.DRAFT_SUBMITTED, roles=COMPILERS, articles=("7",), may=any_draft, power=DRAFTING)
 def submit(ctx: CatalogContext, caller: Principal, draft_id: str, revision: int | None, key: str = "") -> Draft:
     """Submits a draft for review. Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED, DRAFT_CHANGED, DRAFT_NOT_OPEN."""
 
@@ -114,7 +115,7 @@ def not_own_work(ctx: CatalogContext, caller: Principal, draft: Draft | None, dr
     return any_draft(ctx, caller, draft, draft_id)
 
 
-@command(Act.DRAFT_REVIEWED, roles={Role.AUTHORITY, Role.CENTRE}, articles=("6", "7"), may=not_own_work)
+@command(Act.DRAFT_REVIEWED, roles={Role.AUTHORITY, Role.CENTRE}, articles=("6", "7"), may=not_own_work, power=DRAFTING)
 def review(ctx: CatalogContext, caller: Principal, draft_id: str, verdict: Verdict, key: str = "") -> Draft:
     """A second officer approves a submitted draft or returns it; an author cannot review the draft.
 

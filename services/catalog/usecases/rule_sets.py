@@ -3,12 +3,15 @@
 from typing import Final
 
 from chengxin.auth.executor import command, query
+from chengxin.auth.powers import CITY, Power, two
 from chengxin.auth.principal import Principal, Role
-from chengxin.auth.regions import of_the_city
 from chengxin.errors import ROLE_NOT_ALLOWED, Problem
+from chengxin.proposals.decisions import carries_out, propose
+from chengxin.proposals.proposal import PROPOSAL_OUTDATED, Proposal
 from chengxin.store.database import UnitOfWork
 from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical
+from chengxin.values.document import RawDocument
 from services.catalog.context import NO_CREDIT_INFORMATION, CatalogContext, must_be_sound
 from services.catalog.domain.rule_set import RuleSet, read_rule_set
 from services.catalog.usecases.read_catalog import EVERYBODY
@@ -34,24 +37,60 @@ def listed(ctx: CatalogContext, caller: Principal, name: str, after: tuple[str, 
     Act.RULES_PUBLISHED,
     roles={Role.AUTHORITY, Role.SERVICE},
     articles=("29", "33"),
-    when=(no_other_service, of_the_city),
+    when=(no_other_service,),
+    power=Power(
+        CITY,
+        two(
+            "one officer alone could end the review of drafts, and publish her own; other rules give nobody access, are "
+            "public before they are in force, and are published at once"
+        ),
+        "everybody, who reads the rules; their followers, by the feed",
+    ),
 )
-def publish(ctx: CatalogContext, caller: Principal, rules: RuleSet, key: str = "") -> RuleSet:
-    """Publishes the next version of a rule set.
+def publish(ctx: CatalogContext, caller: Principal, rules: RuleSet, key: str = "") -> RuleSet | Proposal:
+    """Publishes the next version of a rule set; that drafts need no review any more is a proposal.
 
     Raises INPUT_INVALID, RULES_BACKDATED, RULES_OVERLAP, EFFECTIVE_IMPLAUSIBLE.
     """
     must_be_sound(rules.findings())
 
-    def work(unit: UnitOfWork) -> RuleSet:
-        published = rules.following(ctx.store.newest_rule_set(rules.name, unit), ctx.clock.today())
-        ctx.store.save_rule_set(published, unit)
-        unit.publish("rule_set", rule_set=published.to_dict())
-        unit.record(ctx.audit.event(Act.RULES_PUBLISHED, caller, details=published.to_dict()).encode())
-        return published
+    def work(unit: UnitOfWork) -> RuleSet | Proposal:
+        before = ctx.store.newest_rule_set(rules.name, unit)
+        following = rules.following(before, ctx.clock.today())
+        if before is not None and rules.loosens(before):
+            return propose(ctx, caller, unit, Act.RULES_PUBLISHED, rules.name, "", following.to_dict())
+        _save(ctx, caller, unit, following)
+        return following
+
+    def again(answer: RawDocument) -> RuleSet | Proposal:
+        return ctx.proposals.get(answer.get("proposal_id", "")) or read_rule_set(answer)
 
     asked = canonical([Act.RULES_PUBLISHED, rules.to_dict()])
-    return ctx.store.once(caller.sub, key, asked, work, RuleSet.to_dict).or_read(read_rule_set)
+    return ctx.store.once(caller.sub, key, asked, work, lambda made: made.to_dict()).or_read(again)
+
+
+def load_newest(ctx: CatalogContext, proposal: Proposal, unit: UnitOfWork) -> RuleSet | None:
+    """Reads the version that a proposal is to follow."""
+    return ctx.store.newest_rule_set(proposal.target, unit)
+
+
+@carries_out(Act.RULES_PUBLISHED, region=CITY, approvers={Role.AUTHORITY, Role.SUPERVISOR}, load=load_newest)
+def publish_proposed(
+    ctx: CatalogContext, caller: Principal, unit: UnitOfWork, proposal: Proposal, newest: RuleSet | None
+) -> None:
+    """The looser rules are published. Raises PROPOSAL_OUTDATED, RULES_BACKDATED."""
+    asked = read_rule_set(proposal.asked)
+    following = asked.following(newest, ctx.clock.today())
+    if following.version != asked.version:
+        raise PROPOSAL_OUTDATED(what="规则集的最新版本 / the newest version of the rule set")
+    _save(ctx, caller, unit, following, **proposal.on_record())
+
+
+def _save(ctx: CatalogContext, caller: Principal, unit: UnitOfWork, published: RuleSet, **approval: str) -> None:
+    ctx.store.save_rule_set(published, unit)
+    unit.publish("rule_set", rule_set=published.to_dict())
+    details = published.to_dict() | approval
+    unit.record(ctx.audit.event(Act.RULES_PUBLISHED, caller, details=details).encode())
 
 
 @query(

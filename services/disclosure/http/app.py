@@ -7,6 +7,7 @@ from typing import Final
 from flask_openapi3.openapi import OpenAPI
 
 from chengxin.auth.admission import Admission
+from chengxin.http.proposals import add_proposals
 from chengxin.http.web import make_app
 from services.disclosure.context import DisclosureContext
 from services.disclosure.http.consents import add_consents
@@ -29,6 +30,7 @@ def make_disclosure_app(
     app.static_folder = str(Path(__file__).parents[1] / "static")
     add_query_records(app, ctx)
     add_consents(app, ctx)
+    add_proposals(app, ctx, "/v1/subjects")
     add_subjects(app, ctx)
     add_feed(app, ctx)
     add_rebuild(app, ctx)

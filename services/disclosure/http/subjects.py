@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from chengxin.auth import request_context
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
+from chengxin.http.proposals import ProposalAnswer, proposed
 from chengxin.http.web import PageQuery, answer, idempotency_key
+from chengxin.proposals.proposal import Proposal
 from chengxin.values.page_tokens import encode_page_token, text_after
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.disagreements import Disagreement, fact_name
@@ -60,7 +62,7 @@ class MemberAnswer(BaseModel):
 
 
 class SubjectDecisionAnswer(BaseModel):
-    """What an officer decided; undone when the later fields are filled."""
+    """What an officer decided; undone when the fields of undoing are filled."""
 
     decision: str
     by: str
@@ -69,6 +71,8 @@ class SubjectDecisionAnswer(BaseModel):
     undone_by: str
     undone_at: str
     undone_reason: str
+    approved_by: str = Field(description="The second officer, where it took one")
+    undoing_approved_by: str
 
 
 class LinkAnswer(BaseModel):
@@ -135,6 +139,9 @@ class DisagreementsAnswer(BaseModel):
     next_page_token: str
 
 
+_DECIDED: Final[dict[Any, Any]] = {200: IdentityAnswer, 202: ProposalAnswer}
+
+
 def add_subjects(app: OpenAPI, ctx: DisclosureContext) -> None:
     """The views."""
     _add_reading(app, ctx)
@@ -199,29 +206,30 @@ def _add_reading(app: OpenAPI, ctx: DisclosureContext) -> None:
 
 
 def _add_acts(app: OpenAPI, ctx: DisclosureContext) -> None:
-    @app.post("/v1/subjects/links", tags=[_SUBJECTS], summary="Merge", responses={201: IdentityAnswer})
+    @app.post("/v1/subjects/links", tags=[_SUBJECTS], summary="Propose to merge", responses={202: ProposalAnswer})
     @serves(subject_decisions.merge)
     def merge(body: MergeBody) -> Response:
-        """Two are one subject."""
+        """Two are one subject, once a second officer approves."""
         both = [selector_of(one) for one in body.subjects]
-        return answer(subject_decisions.merge(ctx, caller(), both, body.reason, idempotency_key()), 201)
+        return _decided(subject_decisions.merge(ctx, caller(), both, body.reason, idempotency_key()))
 
-    @app.post("/v1/subjects/links/<link_id>/split", tags=[_SUBJECTS], summary="Split", responses={200: IdentityAnswer})
+    @app.post("/v1/subjects/links/<link_id>/split", tags=[_SUBJECTS], summary="Split", responses=_DECIDED)
     @serves(subject_decisions.split)
     def split(path: LinkPath, body: ReasonBody) -> Response:
-        """The link joins no more."""
-        return answer(subject_decisions.split(ctx, caller(), path.link_id, body.reason, idempotency_key()))
+        """The link joins no more; a second officer approves what would join others in its place."""
+        return _decided(subject_decisions.split(ctx, caller(), path.link_id, body.reason, idempotency_key()))
 
     @app.post(
-        "/v1/subjects/links/<link_id>/undo",
-        tags=[_SUBJECTS],
-        summary="Undo the last decision",
-        responses={200: IdentityAnswer},
+        "/v1/subjects/links/<link_id>/undo", tags=[_SUBJECTS], summary="Undo the last decision", responses=_DECIDED
     )
     @serves(subject_decisions.undo)
     def undo(path: LinkPath, body: ReasonBody) -> Response:
-        """What was before it is again."""
-        return answer(subject_decisions.undo(ctx, caller(), path.link_id, body.reason, idempotency_key()))
+        """What was before it is again; a second officer approves what joins."""
+        return _decided(subject_decisions.undo(ctx, caller(), path.link_id, body.reason, idempotency_key()))
+
+
+def _decided(found: subject_identity.Identity | Proposal) -> Response:
+    return proposed(found.to_dict()) if isinstance(found, Proposal) else answer(found)
 
 
 def selector_of(body: bodies.SelectorBody) -> SubjectIdentifier:

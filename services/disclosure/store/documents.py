@@ -2,6 +2,7 @@
 
 from mongoengine import BooleanField, Document, DynamicDocument, IntField, ListField, StringField
 
+from chengxin.proposals.documents import ProposalRow
 from chengxin.store.retention import bounded, kept, removed
 
 _WITH_GENERATION = "with its generation, when a rebuild has put another one in use"
@@ -250,5 +251,5 @@ DERIVED = (
     DisagreementRow,
 )
 # What belongs to no generation.
-LASTING = (AnnouncementRow, ConsentRow, GenerationRow)
+LASTING = (AnnouncementRow, ConsentRow, GenerationRow, ProposalRow)
 ALL = (*DERIVED, *LASTING)

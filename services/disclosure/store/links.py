@@ -42,6 +42,9 @@ class LinkAct:
     undone_by: str = ""
     undone_at: str = ""
     undone_reason: str = ""
+    # The second officers, where the act took one.
+    approved_by: str = ""
+    undoing_approved_by: str = ""
 
 
 @dataclass
@@ -62,10 +65,14 @@ class StoredLink:
     new: bool = True
 
     @property
+    def standing(self) -> LinkAct | None:
+        """The last act that was not undone."""
+        return next((act for act in reversed(self.history) if not act.undone_at), None)
+
+    @property
     def decision(self) -> LinkDecision:
         """The last decision that was not undone."""
-        standing = [act for act in self.history if not act.undone_at]
-        return LinkDecision(standing[-1].decision) if standing else LinkDecision.NONE
+        return LinkDecision(self.standing.decision) if self.standing else LinkDecision.NONE
 
     @property
     def link(self) -> Link:

@@ -6,8 +6,8 @@
 from typing import Any
 
 from chengxin.auth.executor import command, query
+from chengxin.auth.powers import CITY, Power, one
 from chengxin.auth.principal import Principal, Role
-from chengxin.auth.regions import of_the_city
 from chengxin.store.database import UnitOfWork
 from chengxin.values.acts import Act
 from chengxin.values.clock import rfc3339
@@ -15,7 +15,16 @@ from services.disclosure.context import DisclosureContext
 from services.disclosure.store.generations import Generations
 
 
-@command(Act.DISCLOSURE_REBUILD_ASKED, roles={Role.CENTRE}, articles=("5", "31"), when=(of_the_city,))
+@command(
+    Act.DISCLOSURE_REBUILD_ASKED,
+    roles={Role.CENTRE},
+    articles=("5", "31"),
+    power=Power(
+        CITY,
+        one("what is made again says what the feeds and the decisions on record say; it gives nobody anything"),
+        "supervisors, by the audit log; the differences are listed",
+    ),
+)
 def request(ctx: DisclosureContext, caller: Principal) -> dict[str, Any]:
     """Has everything derived made again; returns how it stands. One that is under way is not begun again."""
     generations = Generations(ctx.store.store)

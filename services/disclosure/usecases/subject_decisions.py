@@ -1,13 +1,15 @@
 """Officers of the centre decide which references are one subject (Art. 2, 5, 6). Every act can be undone."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from chengxin.auth.executor import command
-from chengxin.auth.principal import Principal
-from chengxin.auth.regions import of_the_city
+from chengxin.auth.powers import CITY, Power, two
+from chengxin.auth.principal import Principal, Role
 from chengxin.errors import Problem, conflict, not_found
+from chengxin.proposals.decisions import carries_out, propose
+from chengxin.proposals.proposal import PROPOSAL_OUTDATED, Proposal
 from chengxin.store.database import UnitOfWork
 from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
@@ -19,7 +21,7 @@ from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.entity_resolution import (
     Groups,
     LinkDecision,
-    SchemedReference,
+    joins_more,
     link_id,
     merged_together,
     mixes_kinds,
@@ -42,7 +44,9 @@ from services.disclosure.usecases.subject_identity import (
 )
 from services.disclosure.usecases.view_reader import strongest_first
 
-T = TypeVar("T")
+_TOLD: Final = "both subjects, at /v1/me/accesses; supervisors, by the audit log"
+# The authority may be the second one: a small city's centre has one officer.
+_APPROVERS: Final = {Role.CENTRE, Role.AUTHORITY}
 
 LINK_UNKNOWN = not_found("LINK_UNKNOWN", "没有编号为 {link_id} 的关联", "There is no link {link_id}")
 ONE_SUBJECT_ALREADY = conflict(
@@ -77,11 +81,17 @@ def any_link(ctx: DisclosureContext, caller: Principal, found: StoredLink | None
     return None if found is not None else LINK_UNKNOWN(link_id=number)
 
 
-@command(Act.SUBJECT_MERGED, roles=CENTRE, articles=("5", "6"), when=(of_the_city,), may=any_subject)
+@command(
+    Act.SUBJECT_MERGED,
+    roles=CENTRE,
+    articles=("5", "6"),
+    may=any_subject,
+    power=Power(CITY, two("one officer alone could show each of two subjects the other's records"), _TOLD),
+)
 def merge(
     ctx: DisclosureContext, caller: Principal, both: Sequence[SubjectIdentifier], reason: str, key: str = ""
-) -> Identity:
-    """Two references are one subject.
+) -> Identity | Proposal:
+    """An officer proposes that two references are one subject.
 
     Raises SUBJECT_UNKNOWN, ONE_SUBJECT_ALREADY, TWO_PERSONS, PERSON_AND_ORGANISATION.
     """
@@ -91,60 +101,197 @@ def merge(
     if one == other:
         raise ONE_SUBJECT_ALREADY()
 
-    def load(unit: UnitOfWork) -> tuple[list[StoredLink], Groups, SchemedReference, SchemedReference]:
-        around = ctx.store.links.around([one, other], unit)
-        groups = groups_of(around)
+    def load(unit: UnitOfWork) -> StoredLink:
+        groups = groups_of(ctx.store.links.around([one, other], unit))
         low, high = (authorise(schemed_reference(ctx, groups, ref, unit), ref) for ref in (one, other))
-        return around, groups, low, high
+        return ctx.store.links.by_id([link_id(one, other)], unit).get(link_id(one, other)) or StoredLink(low, high)
 
-    def work(unit: UnitOfWork, loaded: tuple[list[StoredLink], Groups, SchemedReference, SchemedReference]) -> None:
-        around, groups, low, high = loaded
-        if other in groups.of(one):
+    def work(unit: UnitOfWork, kept: StoredLink) -> Proposal:
+        merged = _with_decision(ctx, kept, LinkDecision.SAME, reason, caller.sub)
+        change = _change_of(ctx, unit, Act.SUBJECT_MERGED, kept, merged)
+        if other in change.before.of(one):
             raise ONE_SUBJECT_ALREADY()
-        known = {kept.link.id: kept for kept in around}
-        kept = known.get(link_id(one, other)) or StoredLink(low, high)
-        _decide(ctx, caller, unit, Act.SUBJECT_MERGED, kept, LinkDecision.SAME, reason)
+        asked = {"schemes": [kept.one.scheme, kept.other.scheme]}
+        return _propose(ctx, caller, unit, change, reason, asked)
 
     return _once(ctx, caller, key, [Act.SUBJECT_MERGED, [one, other], reason], load, work, refs[0])
 
 
-@command(Act.SUBJECT_SPLIT, roles=CENTRE, articles=("5", "6"), when=(of_the_city,), may=any_link)
-def split(ctx: DisclosureContext, caller: Principal, number: str, reason: str, key: str = "") -> Identity:
-    """A link no longer joins its references, whatever claims it. Raises LINK_UNKNOWN, LINK_SPLIT_ALREADY."""
+@command(
+    Act.SUBJECT_SPLIT,
+    roles=CENTRE,
+    articles=("5", "6"),
+    may=any_link,
+    power=Power(
+        CITY,
+        two("a code that is taken from one subject may fall to another; what only takes apart is done at once"),
+        _TOLD,
+    ),
+)
+def split(ctx: DisclosureContext, caller: Principal, number: str, reason: str, key: str = "") -> Identity | Proposal:
+    """A link no longer joins its references, whatever claims it: at once, or, when others would be joined in its place,
+    as a proposal. Raises LINK_UNKNOWN, LINK_SPLIT_ALREADY."""
     ctx = ctx.pinned()
 
-    def work(unit: UnitOfWork, kept: StoredLink) -> None:
+    def work(unit: UnitOfWork, kept: StoredLink) -> Proposal | None:
         if kept.decision is LinkDecision.DIFFERENT:
             raise LINK_SPLIT_ALREADY()
-        _decide(ctx, caller, unit, Act.SUBJECT_SPLIT, kept, LinkDecision.DIFFERENT, reason)
+        apart = _with_decision(ctx, kept, LinkDecision.DIFFERENT, reason, caller.sub)
+        return _do_or_propose(ctx, caller, unit, _change_of(ctx, unit, Act.SUBJECT_SPLIT, kept, apart), reason, {})
 
     asked = [Act.SUBJECT_SPLIT, number, reason]
     return _once(ctx, caller, key, asked, _loader_of(ctx, number), work, _reference_in(number))
 
 
-@command(Act.SUBJECT_DECISION_UNDONE, roles=CENTRE, articles=("5", "6"), when=(of_the_city,), may=any_link)
-def undo(ctx: DisclosureContext, caller: Principal, number: str, reason: str, key: str = "") -> Identity:
-    """The last decision on a link that stands is taken back, and the one before it stands again.
+@command(
+    Act.SUBJECT_DECISION_UNDONE,
+    roles=CENTRE,
+    articles=("5", "6"),
+    may=any_link,
+    power=Power(CITY, two("to undo a split is to merge; what only takes apart is done at once"), _TOLD),
+)
+def undo(ctx: DisclosureContext, caller: Principal, number: str, reason: str, key: str = "") -> Identity | Proposal:
+    """The last decision on a link that stands is taken back, and the one before it stands again: at once, or, when that
+    joins references, as a proposal.
 
     Raises LINK_UNKNOWN, NOTHING_TO_UNDO, TWO_PERSONS, PERSON_AND_ORGANISATION.
     """
     ctx = ctx.pinned()
 
-    def work(unit: UnitOfWork, kept: StoredLink) -> None:
-        standing = [n for n, act in enumerate(kept.history) if not act.undone_at]
-        if not standing:
+    def work(unit: UnitOfWork, kept: StoredLink) -> Proposal | None:
+        if (last := kept.standing) is None:
             raise NOTHING_TO_UNDO()
-        last = kept.history[standing[-1]]
-        kept.history[standing[-1]] = replace(
-            last,
-            undone_by=caller.sub,
-            undone_at=rfc3339(ctx.clock.now()),
-            undone_reason=ctx.keys.encrypt(reason, "reason"),
-        )
-        _save(ctx, caller, unit, Act.SUBJECT_DECISION_UNDONE, kept)
+        change = _change_of(ctx, unit, Act.SUBJECT_DECISION_UNDONE, kept, _without_last(ctx, kept, reason, caller.sub))
+        return _do_or_propose(ctx, caller, unit, change, reason, {"undoes": [last.decision, last.by, last.at]})
 
     asked = [Act.SUBJECT_DECISION_UNDONE, number, reason]
     return _once(ctx, caller, key, asked, _loader_of(ctx, number), work, _reference_in(number))
+
+
+def load_proposed(ctx: DisclosureContext, proposal: Proposal, unit: UnitOfWork) -> StoredLink:
+    """Reads the link that a proposal is about; of a merge, the one that it makes. Raises PROPOSAL_OUTDATED."""
+    ctx = ctx.pinned()
+    kept = ctx.store.links.by_id([proposal.target], unit).get(proposal.target)
+    if kept is None and proposal.act is Act.SUBJECT_MERGED:
+        refs = proposal.target.split(".")
+        groups = groups_of(ctx.store.links.around(refs, unit))
+        low, high = (schemed_reference(ctx, groups, ref, unit) for ref in refs)
+        kept = StoredLink(low, high) if low is not None and high is not None else None
+    if kept is None:
+        raise PROPOSAL_OUTDATED(what="标识的记录已不在 / the identifiers have no record any more")
+    return kept
+
+
+@carries_out(Act.SUBJECT_MERGED, region=CITY, approvers=_APPROVERS, load=load_proposed)
+def merge_proposed(
+    ctx: DisclosureContext, caller: Principal, unit: UnitOfWork, proposal: Proposal, kept: StoredLink
+) -> None:
+    """The two are one subject. Raises PROPOSAL_OUTDATED, TWO_PERSONS, PERSON_AND_ORGANISATION."""
+    if kept.one.ref in groups_of(ctx.store.links.around([kept.one.ref], unit)).of(kept.other.ref):
+        raise PROPOSAL_OUTDATED(what="已是同一主体 / they are one subject already")
+    reason = proposal.words["reason"]
+    merged = _with_decision(ctx, kept, LinkDecision.SAME, reason, proposal.proposed_by, caller.sub)
+    _carry_out(ctx, caller, unit, proposal, kept, merged)
+
+
+@carries_out(Act.SUBJECT_SPLIT, region=CITY, approvers=_APPROVERS, load=load_proposed)
+def split_proposed(
+    ctx: DisclosureContext, caller: Principal, unit: UnitOfWork, proposal: Proposal, kept: StoredLink
+) -> None:
+    """The link joins no more. Raises PROPOSAL_OUTDATED."""
+    if kept.decision is LinkDecision.DIFFERENT:
+        raise PROPOSAL_OUTDATED(what="已拆分 / the link is split already")
+    reason = proposal.words["reason"]
+    apart = _with_decision(ctx, kept, LinkDecision.DIFFERENT, reason, proposal.proposed_by, caller.sub)
+    _carry_out(ctx, caller, unit, proposal, kept, apart)
+
+
+@carries_out(Act.SUBJECT_DECISION_UNDONE, region=CITY, approvers=_APPROVERS, load=load_proposed)
+def undo_proposed(
+    ctx: DisclosureContext, caller: Principal, unit: UnitOfWork, proposal: Proposal, kept: StoredLink
+) -> None:
+    """The decision that the proposal names is taken back. Raises PROPOSAL_OUTDATED, TWO_PERSONS,
+    PERSON_AND_ORGANISATION."""
+    last = kept.standing
+    if last is None or [last.decision, last.by, last.at] != list(proposal.asked["undoes"]):
+        raise PROPOSAL_OUTDATED(what="最后的决定 / the last decision on the link")
+    undone = _without_last(ctx, kept, proposal.words["reason"], proposal.proposed_by, caller.sub)
+    _carry_out(ctx, caller, unit, proposal, kept, undone)
+
+
+@dataclass(frozen=True)
+class LinkChange:
+    """A change of a link by an officer, and the subjects before and after it."""
+
+    act: Act
+    link: StoredLink
+    before: Groups
+    after: Groups
+
+    def concerned(self) -> list[str]:
+        """Returns the references of the subjects that it changes, strongest first."""
+        ends = self.link.one.ref, self.link.other.ref
+        groups = self.before, self.after
+        return strongest_first((end, *each.of(end)) for each in groups for end in ends)
+
+
+def _change_of(ctx: DisclosureContext, unit: UnitOfWork, act: Act, kept: StoredLink, changed: StoredLink) -> LinkChange:
+    """Raises TWO_PERSONS, PERSON_AND_ORGANISATION for a merge, new or standing again, of what is never one subject."""
+    refs = [kept.one.ref, kept.other.ref]
+    around = ctx.store.links.around(refs, unit, {kept.link.id: changed})
+    others = [stored for stored in around if stored.link.id != kept.link.id]
+    change = LinkChange(act, changed, groups_of([*others, kept]), groups_of([*others, changed]))
+    _require_possible(ctx, unit, changed, around, change.after)
+    return change
+
+
+def _with_decision(
+    ctx: DisclosureContext, kept: StoredLink, decision: LinkDecision, reason: str, by: str, approved_by: str = ""
+) -> StoredLink:
+    sealed = ctx.keys.encrypt(reason, "reason")
+    act = LinkAct(decision.value, by, rfc3339(ctx.clock.now()), sealed, approved_by=approved_by)
+    return replace(kept, history=[*kept.history, act])
+
+
+def _without_last(ctx: DisclosureContext, kept: StoredLink, reason: str, by: str, approved_by: str = "") -> StoredLink:
+    last = kept.standing
+    undone_at, sealed = rfc3339(ctx.clock.now()), ctx.keys.encrypt(reason, "reason")
+    history = [
+        replace(act, undone_by=by, undone_at=undone_at, undone_reason=sealed, undoing_approved_by=approved_by)
+        if act is last
+        else act
+        for act in kept.history
+    ]
+    return replace(kept, history=history)
+
+
+def _do_or_propose(
+    ctx: DisclosureContext, caller: Principal, unit: UnitOfWork, change: LinkChange, reason: str, asked: dict[str, Any]
+) -> Proposal | None:
+    """Does at once what only takes apart; proposes what shows somebody another's records."""
+    if joins_more(change.before, change.after):
+        return _propose(ctx, caller, unit, change, reason, asked)
+    _save(ctx, caller, unit, change)
+    return None
+
+
+def _propose(
+    ctx: DisclosureContext, caller: Principal, unit: UnitOfWork, change: LinkChange, reason: str, asked: dict[str, Any]
+) -> Proposal:
+    number, concerned = change.link.link.id, change.concerned()
+    return propose(ctx, caller, unit, change.act, number, "", asked, subject_refs=concerned, words={"reason": reason})
+
+
+def _carry_out(
+    ctx: DisclosureContext,
+    caller: Principal,
+    unit: UnitOfWork,
+    proposal: Proposal,
+    kept: StoredLink,
+    changed: StoredLink,
+) -> None:
+    ctx = ctx.pinned()
+    _save(ctx, caller, unit, _change_of(ctx, unit, proposal.act, kept, changed), **proposal.on_record())
 
 
 def _loader_of(ctx: DisclosureContext, number: str) -> Callable[[UnitOfWork], StoredLink]:
@@ -161,18 +308,22 @@ def _once(
     caller: Principal,
     key: str,
     asked: list[Any],
-    load: Callable[[UnitOfWork], T],
-    work: Callable[[UnitOfWork, T], None],
+    load: Callable[[UnitOfWork], StoredLink],
+    work: Callable[[UnitOfWork, StoredLink], Proposal | None],
     ref: str,
-) -> Identity:
-    """Carries out an act, at most once under a key, and returns the subject that `ref` belongs to after it. A repeat is
-    on record as a reading."""
+) -> Identity | Proposal:
+    """Carries out or proposes an act, at most once under a key. Returns the proposal, or the subject that `ref` belongs to
+    after the act. A repeat is on record as a reading."""
 
-    def carry_out(unit: UnitOfWork, loaded: T) -> RawDocument:
-        work(unit, loaded)
-        return {}
+    def carry_out(unit: UnitOfWork, loaded: StoredLink) -> RawDocument:
+        made = work(unit, loaded)
+        return {"proposal_id": made.proposal_id} if made else {}
 
     done = ctx.store.store.once_on(load, caller.sub, key, canonical(asked), carry_out, dict)
+    if proposal_id := done.answer.get("proposal_id"):
+        proposal = ctx.proposals.get(proposal_id)
+        assert proposal is not None, "proposals are kept"
+        return proposal.seen(ctx.clock.now())
     found = identity_of(ctx, ref)
     if found is None:
         raise SUBJECT_UNKNOWN(subject=ref)
@@ -181,37 +332,19 @@ def _once(
     return found
 
 
-def _decide(
-    ctx: DisclosureContext,
-    caller: Principal,
-    unit: UnitOfWork,
-    act: Act,
-    kept: StoredLink,
-    decision: LinkDecision,
-    reason: str,
-) -> None:
-    sealed = ctx.keys.encrypt(reason, "reason")
-    kept.history.append(LinkAct(decision.value, caller.sub, rfc3339(ctx.clock.now()), sealed))
-    _save(ctx, caller, unit, act, kept)
-
-
-def _save(ctx: DisclosureContext, caller: Principal, unit: UnitOfWork, act: Act, kept: StoredLink) -> None:
-    refs = [kept.one.ref, kept.other.ref]
-    around = ctx.store.links.around(refs, unit, {kept.link.id: kept})
-    groups = groups_of(around)
-    _require_possible(ctx, unit, kept, around, groups)
+def _save(ctx: DisclosureContext, caller: Principal, unit: UnitOfWork, change: LinkChange, **approval: Any) -> None:
     today = ctx.clock.today().isoformat()
     links = LinkProjection(ctx.store, ctx.subject_key, ctx.keys, unit, rfc3339(ctx.clock.now()))
-    links.put(kept)
+    links.put(change.link)
     Generations(ctx.store.store).note_act(unit, ctx.store.generation)
     work = RecordProjection(ctx.store, ctx.keys, unit, today)
     work.save(links.settle(work))
     announced = PublicChanges(unit, today)
     announced.move(ctx.store, links.moved)
     announced.publish()
-    concerned = strongest_first((end, *groups.of(end)) for end in refs)
-    details = {"link": kept.link.id, "state": kept.state}
-    unit.record(ctx.audit.event(act, caller, subject_refs=concerned, details=details).encode())
+    details = {"link": change.link.link.id, "state": change.link.state, **approval}
+    event = ctx.audit.event(change.act, caller, subject_refs=change.concerned(), details=details)
+    unit.record(event.encode())
 
 
 def _require_possible(

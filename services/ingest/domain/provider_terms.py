@@ -20,6 +20,10 @@ class ProviderTerms:
         """Reads the stored terms of a provider."""
         return cls(row["_id"], bool(row["signature_required"]), row["document"], row["changed_at"])
 
+    def loosens(self, before: "ProviderTerms") -> bool:
+        """Whether these terms ask for less than those before: deliveries need no signature any more."""
+        return before.signature_required and not self.signature_required
+
     def to_row(self) -> dict[str, Any]:
         """Returns the fields that are stored."""
         return {

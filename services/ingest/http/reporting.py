@@ -12,7 +12,9 @@ from pydantic import BaseModel, Field
 from chengxin.auth import request_context
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
+from chengxin.http.proposals import ProposalAnswer, proposed
 from chengxin.http.web import UploadedFile, answer
+from chengxin.proposals.proposal import Proposal
 from chengxin.tabular.columns import ItemName
 from chengxin.values.clock import rfc3339
 from services.ingest.context import IngestContext
@@ -125,13 +127,14 @@ def add_agreements(app: OpenAPI, ctx: IngestContext) -> None:
         "/v1/submissions/agreements/<provider>",
         tags=[_REPORTING],
         summary="Put down what was agreed with a provider",
-        responses={200: AgreementAnswer},
+        responses={200: AgreementAnswer, 202: ProposalAnswer},
     )
     @serves(agreements.agree)
     def agree(path: ProviderPath, body: AgreementBody) -> Response:
-        """It holds from the next delivery; doing it again changes nothing."""
+        """It holds from the next delivery. That no signature is needed any more takes a second officer."""
         wanted = AgreementTerms(body.signature_required, body.document)
-        return answer(_agreement(agreements.agree(ctx, caller(), path.provider, wanted)))
+        found = agreements.agree(ctx, caller(), path.provider, wanted)
+        return proposed(found.to_dict()) if isinstance(found, Proposal) else answer(_agreement(found))
 
     @app.get(
         "/v1/submissions/agreements/<provider>",

@@ -13,6 +13,7 @@ from chengxin.auth import request_context
 from chengxin.auth.admission import Admission
 from chengxin.auth.policy import open_to_all, serves
 from chengxin.auth.request_context import caller
+from chengxin.http.proposals import add_proposals
 from chengxin.http.web import PageQuery, UploadedFile, answer, make_app
 from chengxin.values.clock import rfc3339
 from chengxin.values.page_tokens import encode_page_token
@@ -172,6 +173,7 @@ def make_ingest_app(ctx: IngestContext, admission: Admission | None, ready: Call
     _add_upload(app, ctx)
     _add_submissions(app, ctx)
     _add_rejects(app, ctx)
+    add_proposals(app, ctx, "/v1/submissions")
     add_agreements(app, ctx)
     add_mappings(app, ctx)
     add_preview(app, ctx)

@@ -18,9 +18,9 @@ class ProviderStore:
         self._agreements = store.documents(ProviderAgreement)
         self._mappings = store.documents(ColumnMapping)
 
-    def agreement(self, provider: str) -> RawDocument | None:
+    def agreement(self, provider: str, session: ClientSession | None = None) -> RawDocument | None:
         """Returns the terms of a provider; None where nothing was agreed."""
-        terms = self._agreements.get(provider)
+        terms = self._agreements.get(provider, session)
         return fields_of(terms) if terms else None
 
     def keep_agreement(self, provider: str, terms: RawDocument, session: ClientSession) -> None:

@@ -14,6 +14,7 @@ from mongoengine import (
 )
 
 from chengxin.feeds.provider_regions import OrganisationRegionRow
+from chengxin.proposals.documents import ProposalRow
 from chengxin.store.retention import bounded, kept
 
 
@@ -308,4 +309,5 @@ ALL: Final = (
     QualityFinding,
     FollowedRuleSet,
     OrganisationRegionRow,
+    ProposalRow,
 )

@@ -7,7 +7,9 @@ from typing import Any, Final
 
 from chengxin.auth import request_context
 from chengxin.auth.executor import command
+from chengxin.auth.powers import OWN, Power, one
 from chengxin.auth.principal import Principal, Role
+from chengxin.auth.regions import regional
 from chengxin.errors import NOT_FOUND, FieldError, Problem
 from chengxin.store.database import UnitOfWork
 from chengxin.store.on_record import authorise
@@ -37,6 +39,14 @@ from services.ingest.usecases.permissions import acts_for_provider
 RECEIPT: Final = "receipt"
 
 
+# Of the centre's officers: a provider changes its own records.
+_POWER: Final = Power(
+    OWN,
+    one("it takes an objection, whose number goes on record, and the applicant, the provider and the portals see it"),
+    "the subject, who sees the new version among its records; the provider; supervisors, by the audit log",
+)
+
+
 @dataclass(frozen=True)
 class _Act:
     """A change as it is carried out: the request, the version before it, and the provider's signature, if any."""
@@ -56,6 +66,7 @@ def for_objection(ctx: IngestContext, caller: Principal, change: LawfulChange) -
     return OBJECTION_REQUIRED()
 
 
+@regional
 def may_change(ctx: IngestContext, caller: Principal, record: RawDocument | None, record_id: str) -> Problem | None:
     """a provider changes only records of its own, and the centre those of providers in the officer's region"""
     if record is None:
@@ -71,6 +82,7 @@ def may_change(ctx: IngestContext, caller: Principal, record: RawDocument | None
     articles=("11", "12", "25"),
     when=(for_objection,),
     may=may_change,
+    power=_POWER,
 )
 def amend(ctx: IngestContext, caller: Principal, change: LawfulChange) -> RecordOutcome:
     """A record gets a new version with these items; a repeated request id changes nothing.
@@ -87,6 +99,7 @@ def amend(ctx: IngestContext, caller: Principal, change: LawfulChange) -> Record
     articles=("11", "12", "25"),
     when=(for_objection,),
     may=may_change,
+    power=_POWER,
 )
 def revoke(ctx: IngestContext, caller: Principal, change: LawfulChange) -> RecordOutcome:
     """A record ceases to have effect and stays in history; a repeated request id changes nothing.

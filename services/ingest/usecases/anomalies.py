@@ -9,7 +9,9 @@ import structlog
 
 from chengxin.audit.event import AuditEvent
 from chengxin.auth.executor import command, query
+from chengxin.auth.powers import OWN, Power, anywhere, one
 from chengxin.auth.principal import Principal, Role
+from chengxin.auth.regions import regional
 from chengxin.concurrency.periodic_task import PeriodicTask
 from chengxin.errors import NOT_FOUND, ROLE_NOT_ALLOWED, Problem
 from chengxin.failures import is_transient, reason_of
@@ -66,6 +68,11 @@ def itself_or_organ(ctx: IngestContext, caller: Principal, *_: Any) -> Problem |
     roles={Role.SERVICE, Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR},
     articles=("30",),
     when=(itself_or_organ,),
+    power=Power(
+        anywhere("it counts again what is on record, of all providers alike"),
+        one("it gives nothing and takes nothing: a known anomaly raises no new finding"),
+        "supervisors, by the audit log",
+    ),
 )
 def recompute(ctx: IngestContext, caller: Principal) -> AnomalySearchResult:
     """Counts what is not counted yet and looks for anomalies in every series; a known anomaly raises no new finding."""
@@ -88,9 +95,9 @@ def recompute(ctx: IngestContext, caller: Principal) -> AnomalySearchResult:
 def search(ctx: IngestContext, series: Iterable[tuple[str, str]]) -> None:
     """Looks for anomalies in these series, by (provider, entry), without waiting for the day's search."""
     picture = QualityPicture(ctx)
-    for one in (picture.owed[key] for key in sorted(series)):
-        if known_cycle(one.cycle):
-            _searched(ctx, picture, one)
+    for owed in (picture.owed[key] for key in sorted(series)):
+        if known_cycle(owed.cycle):
+            _searched(ctx, picture, owed)
 
 
 def _searched(ctx: IngestContext, picture: QualityPicture, owed: ReportingDuty) -> int:
@@ -199,6 +206,7 @@ def own_finding(ctx: IngestContext, caller: Principal, found: AnomalyFinding | N
     return None
 
 
+@regional
 def finding_in_region(
     ctx: IngestContext, caller: Principal, found: AnomalyFinding | None, finding_id: str
 ) -> Problem | None:
@@ -233,7 +241,17 @@ def explain(ctx: IngestContext, caller: Principal, remark: Remark, key: str) -> 
     return _add_remark(ctx, caller, remark, key, Act.FINDING_EXPLAINED, FindingState.EXPLAINED)
 
 
-@command(Act.FINDING_CLOSED, roles={Role.SUPERVISOR}, articles=("30",), may=finding_in_region)
+@command(
+    Act.FINDING_CLOSED,
+    roles={Role.SUPERVISOR},
+    articles=("30",),
+    may=finding_in_region,
+    power=Power(
+        OWN,
+        one("it ends a question about deliveries, with the reason; the finding, its figures and remarks stay"),
+        "the provider, who reads the finding; supervisors, by the audit log",
+    ),
+)
 def close(ctx: IngestContext, caller: Principal, remark: Remark, key: str) -> AnomalyFinding:
     """The supervisor closes a finding, whether it is explained or not. Raises NOT_FOUND, FINDING_CLOSED."""
     return _add_remark(ctx, caller, remark, key, Act.FINDING_CLOSED, FindingState.CLOSED)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chengxin.auth.principal import Principal, Role
+from chengxin.auth.regions import regional
 from chengxin.errors import NOT_FOUND, Problem
 from chengxin.store.database import UnitOfWork, session_of
 from services.ingest.context import IngestContext
@@ -18,6 +19,7 @@ def own(ctx: IngestContext, caller: Principal, provider: str, *_: Any) -> Proble
     return None
 
 
+@regional
 def acts_for_provider(ctx: IngestContext, caller: Principal, provider: str, *_: Any) -> Problem | None:
     """the officer acts in the provider's region, which the directory of organisations tells"""
     return ctx.store.regions.refusal(caller, provider)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from chengxin.auth.executor import command, query
+from chengxin.auth.powers import OWN, Power, one
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.store.database import UnitOfWork
@@ -17,9 +18,15 @@ from services.objection.domain.texts import require_text
 
 _LONGEST: Final = 2000
 _MOST_MISSING: Final = 50
+# Of each act on a case.
+_POWER: Final = Power(
+    OWN,
+    one("the case keeps who did what and why; the record itself is changed by the provider, or by an act of its own"),
+    "the applicant and the provider, who see the course of the case; supervisors, who see its deadlines",
+)
 
 
-@command(Act.OBJECTION_ACCEPTED, roles={Role.CENTRE}, articles=("24",), may=case_in_region)
+@command(Act.OBJECTION_ACCEPTED, roles={Role.CENTRE}, articles=("24",), may=case_in_region, power=_POWER)
 def accept(ctx: ObjectionContext, caller: Principal, objection_no: str, request: ActRequest) -> CaseView:
     """The centre accepts an objection and begins to verify. Raises OBJECTION_STATE, OBJECTION_CLOSED."""
 
@@ -29,7 +36,7 @@ def accept(ctx: ObjectionContext, caller: Principal, objection_no: str, request:
     return ctx.act(Act.OBJECTION_ACCEPTED, caller, objection_no, change, request)
 
 
-@command(Act.OBJECTION_REFUSED, roles={Role.CENTRE}, articles=("24",), may=case_in_region)
+@command(Act.OBJECTION_REFUSED, roles={Role.CENTRE}, articles=("24",), may=case_in_region, power=_POWER)
 def refuse(ctx: ObjectionContext, caller: Principal, objection_no: str, reason: str, request: ActRequest) -> CaseView:
     """The centre does not accept an objection, and says why. Raises OBJECTION_STATE, OBJECTION_CLOSED."""
     text = require_text("reason", reason, _LONGEST)
@@ -38,7 +45,7 @@ def refuse(ctx: ObjectionContext, caller: Principal, objection_no: str, reason: 
     )
 
 
-@command(Act.SUPPLEMENT_REQUESTED, roles={Role.CENTRE}, articles=("24",), may=case_in_region)
+@command(Act.SUPPLEMENT_REQUESTED, roles={Role.CENTRE}, articles=("24",), may=case_in_region, power=_POWER)
 def request_supplement(
     ctx: ObjectionContext, caller: Principal, objection_no: str, missing: Sequence[str], request: ActRequest
 ) -> CaseView:
@@ -56,7 +63,7 @@ def request_supplement(
     return ctx.act(Act.SUPPLEMENT_REQUESTED, caller, objection_no, change, request, texts, missing=len(texts))
 
 
-@command(Act.OBJECTION_VERIFIED, roles={Role.CENTRE}, articles=("25",), may=case_in_region)
+@command(Act.OBJECTION_VERIFIED, roles={Role.CENTRE}, articles=("25",), may=case_in_region, power=_POWER)
 def verify(
     ctx: ObjectionContext, caller: Principal, objection_no: str, finding: CentreFinding, note: str, request: ActRequest
 ) -> CaseView:
@@ -74,7 +81,7 @@ def verify(
     )
 
 
-@command(Act.OBJECTION_DECIDED, roles={Role.CENTRE}, articles=("27",), may=case_in_region)
+@command(Act.OBJECTION_DECIDED, roles={Role.CENTRE}, articles=("27",), may=case_in_region, power=_POWER)
 def decide(
     ctx: ObjectionContext,
     caller: Principal,
