@@ -18,7 +18,9 @@ CONFINED: dict[str, dict[Role, str]] = {
     "a provider reads only records of its own": {Role.PROVIDER: "NOT_FOUND"},
     "the entry names the caller's organisation as a provider": {Role.PROVIDER: "NOT_A_PROVIDER"},
     "a version of the entry names the caller's organisation as provider": {Role.PROVIDER: "NOT_A_PROVIDER"},
-    "a provider changes only records of its own": {Role.PROVIDER: "RECORD_NOT_YOURS"},
+    "a provider changes only records of its own, and the centre those of providers in the officer's region": {
+        Role.PROVIDER: "RECORD_NOT_YOURS"
+    },
     "A provider only when the draft names it; to others of them it is as if it did not exist.": {
         Role.PROVIDER: "DRAFT_UNKNOWN"
     },

@@ -3,6 +3,7 @@
 import re
 import time
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from chengxin.auth.principal import Role
+from chengxin.store.documents import collection_name
 from chengxin.store.field_encryption import KeyRing
+from chengxin.values.catalog_contract import TranslatedText
 from chengxin.values.ids import new_id
 from chengxin.values.jwk import public_jwk
 from chengxin_api.disclosure.v1 import disclosure_pb2
@@ -20,6 +23,8 @@ from chengxin_api.objection.v1 import objection_pb2
 from chengxin_cli.gateway_client import Caller
 from chengxin_cli.suite.home import Home
 from demo.world import catalog, organs
+from services.ingest.domain.anomaly_finding import AnomalyFinding, FindingState
+from services.ingest.store.documents import QualityFinding
 from tests.city import LEGAL_BASIS, City
 from tests.e2e.policy_expectations import _OFFICERS, takes_nothing
 from tests.support import until
@@ -62,9 +67,6 @@ class PolicyWorld:
         )
         self.other = Side(other, agency, agency, ELSEWHERE, "officer:other", "catalog")
         self.ids: dict[str, str] = {"number": "1", "jti": "t_none", "representation_id": "none"}
-        centre = self.caller(Role.CENTRE, self.owner)
-        agreed = {"signature_required": False, "document": "协议〔2026〕1号"}
-        centre.call("PUT", f"/v1/submissions/agreements/{record['provider_uscc']}", json=agreed)
         self.ids |= {
             "provider": record["provider_uscc"],
             "record_id": record["record_id"],
@@ -72,6 +74,8 @@ class PolicyWorld:
             "subject_ref": self.owner.subject,
         }
         self.code = ""
+        # By the prefix of the service, where the gateway's is not meant.
+        self.proposals: dict[str, str] = {}
         self._make()
 
     def token(self, role: Role, side: Side, lifetime: int = 600, **changed: Any) -> str:
@@ -107,7 +111,9 @@ class PolicyWorld:
         """A face's path, with the ids of this world's things."""
         path = face.partition(" ")[2]
         narrowed = _NARROWED.get(face, "").format(**self.ids)
-        return re.sub(r"<(?:\w+:)?(\w+)>", lambda m: self.ids.get(m[1], "1"), path) + narrowed
+        service, _, _ = path.partition("/proposals/")
+        ids = self.ids | ({"proposal_id": self.proposals[service]} if service in self.proposals else {})
+        return re.sub(r"<(?:\w+:)?(\w+)>", lambda m: ids.get(m[1], "1"), path) + narrowed
 
     def body(self, face: str) -> dict[str, Any]:
         """Valid input of a face, so that only the rule can refuse it (`json`, or `fields` of a form)."""
@@ -141,9 +147,11 @@ class PolicyWorld:
         }
         entry = self.record["entry_code"]
         # No record has this version: the rule passes, and the record stays as it is.
-        change = {"reason": "x", "based_on_version": 999_999}
+        change = {"reason": "x", "based_on_version": 999_999, "objection_no": self.ids.get("objection_no", "")}
         bodies["POST /v1/records/<record_id>/amendments"] = change | {"items": {"x": "x"}}
         bodies["POST /v1/records/<record_id>/revocation"] = change
+        bodies["POST /v1/submissions/findings/<finding_id>/close"] = {"text": "x"}
+        bodies["PUT /v1/submissions/agreements/<provider>"] = {"signature_required": False, "document": "x"}
         bodies["POST /v1/submissions/nothing-to-report"] = {"catalog": entry, "period": "2026-10"}
         if face == "POST /v1/submissions":
             return {"fields": {"catalog": entry, "file": ("x.csv", b"A\r\n1\r\n", "text/csv")}}
@@ -160,7 +168,13 @@ class PolicyWorld:
         header = ingest_pb2.SubmissionHeader(
             submission_id=new_id("policy").replace(".", "-"), entry_code=self.record["entry_code"]
         )
-        change = {"record_id": record_id, "reason": "x", "document_number": "x", "request_id": new_id("p")}
+        change = {
+            "record_id": record_id,
+            "reason": "x",
+            "document_number": "x",
+            "request_id": new_id("p"),
+            "objection_no": number,
+        }
         messages: dict[str, list[Any]] = {
             "Query": [disclosure_pb2.QueryRequest()],
             "ResolveConsent": [disclosure_pb2.ResolveConsentRequest(code=self.code, grantee=self.owner.organisation)],
@@ -236,3 +250,43 @@ class PolicyWorld:
         maker = self.caller(Role.AUTHORITY, self.owner, sub="officer:maker")
         grants = maker.post(f"/v1/identity/clients/{self.ids['client_id']}/grants", {"roles": ["public"]})
         self.ids["proposal_id"] = grants["proposal_id"]
+        self._propose(centre, authority)
+        self._find()
+
+    def _propose(self, centre: Caller, authority: Caller) -> None:
+        """One officer proposes in each service. It is the owner's, who cannot approve it, so it stays as it is."""
+        address = f"/v1/submissions/agreements/{self.record['provider_uscc']}"
+        for required in (True, False):
+            agreed = centre.call("PUT", address, json={"signature_required": required, "document": "协议〔2026〕1号"})
+        companies = [s for s in self._city.anybody.get("/v1/public/subjects?q=工程")["subjects"] if s["uscc"]]
+        both = {"subjects": [{"subject_ref": s["subject_ref"]} for s in companies[:2]], "reason": "x"}
+        year = date.today().year + 1
+        for required in (1, 0):
+            rules = {"name": "catalog", "effective_from": f"{year}-0{2 - required}-15"}
+            ruled = authority.post("/v1/catalog/rules", rules | {"values": {"review_required": required}})
+        self.proposals = {
+            "/v1/submissions": agreed.body["proposal_id"],
+            "/v1/subjects": centre.post("/v1/subjects/links", both)["proposal_id"],
+            "/v1/catalog": ruled["proposal_id"],
+        }
+
+    def _find(self) -> None:
+        """A finding about the owner's provider, as the search for anomalies keeps it."""
+        now = datetime.now(UTC)
+        found = AnomalyFinding(
+            finding_id="fnd_policy",
+            kind="volume_drop",
+            provider=self.record["provider_uscc"],
+            provider_name="",
+            entry_code=self.record["entry_code"],
+            entry_name=TranslatedText("x"),
+            period="2026-10",
+            first_day="2026-10-01",
+            last_day="2026-10-31",
+            figures={},
+            state=FindingState.OPEN,
+            first_seen=now,
+            last_seen=now,
+        )
+        self._city.store("ingest")[collection_name(QualityFinding)].insert_one(found.to_row())
+        self.ids["finding_id"] = found.finding_id
