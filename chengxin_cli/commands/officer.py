@@ -7,6 +7,20 @@ import click
 from chengxin_cli.officer_session import OfficerOptions, as_officer, present_code
 
 _BASE = "/v1/identity/officers"
+# Each service keeps what was proposed there.
+_PROPOSALS = {
+    "gateway": "/v1/identity",
+    "catalog": "/v1/catalog",
+    "ingest": "/v1/submissions",
+    "disclosure": "/v1/subjects",
+}
+_SERVICE = click.option(
+    "--service",
+    type=click.Choice(tuple(_PROPOSALS)),
+    default="gateway",
+    show_default=True,
+    help="Where it was proposed.",
+)
 # The number is not an argument, because it would stay in the shell's history and show in the list of processes.
 _IDENTITY_NUMBER_HELP = "The person's identity number, in place of asking for it."
 _USERNAME = click.argument("target", metavar="USERNAME")
@@ -88,26 +102,29 @@ def roles(officer: OfficerOptions, target: str, roles: tuple[str, ...]) -> None:
 
 @command.command("proposals")
 @click.option("--state", default="open", help="open, applied, approved, rejected; empty: all.")
+@_SERVICE
 @as_officer
-def proposals(officer: OfficerOptions, state: str) -> None:
+def proposals(officer: OfficerOptions, state: str, service: str) -> None:
     """List what waits for a second officer."""
-    officer.show_all(f"/v1/identity/proposals?state={state}", "proposals")
+    officer.show_all(f"{_PROPOSALS[service]}/proposals?state={state}", "proposals")
 
 
 @command.command("approve")
 @click.argument("proposal_id")
+@_SERVICE
 @as_officer
-def approve(officer: OfficerOptions, proposal_id: str) -> None:
+def approve(officer: OfficerOptions, proposal_id: str, service: str) -> None:
     """Approve a proposal, as the second officer: what it proposes is done."""
-    officer.show("POST", f"/v1/identity/proposals/{proposal_id}/approve")
+    officer.show("POST", f"{_PROPOSALS[service]}/proposals/{proposal_id}/approve")
 
 
 @command.command("reject")
 @click.argument("proposal_id")
+@_SERVICE
 @as_officer
-def reject(officer: OfficerOptions, proposal_id: str) -> None:
+def reject(officer: OfficerOptions, proposal_id: str, service: str) -> None:
     """Reject a proposal, or take back your own."""
-    officer.show("POST", f"/v1/identity/proposals/{proposal_id}/reject")
+    officer.show("POST", f"{_PROPOSALS[service]}/proposals/{proposal_id}/reject")
 
 
 @command.command("reset")

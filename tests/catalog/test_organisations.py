@@ -75,6 +75,7 @@ def test_officers_are_named_to_colleagues_only(catalog: RunningCatalog) -> None:
 def test_an_organisation_is_entered_rightly(catalog: RunningCatalog) -> None:
     for uscc, change, field, rule in (
         ("110000000000000515", {}, "uscc", "uscc"),
+        ("000000000000000000", {}, "uscc", "uscc"),
         (USCC, {"region": "441703"}, "region", "region.unknown"),
         (USCC, {"functions": []}, "functions", "empty"),
         (USCC, {"responsible_unit": ""}, "responsible_unit", "text.missing"),

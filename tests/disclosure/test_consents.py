@@ -139,7 +139,15 @@ def test_a_repeated_request_gives_one_consent(lending: RunningDisclosure) -> Non
 
 
 @pytest.mark.parametrize(
-    "terms", [{"valid_to": "2026-11-23"}, {"grantee": "bank"}, {"purpose": "借款 用途"}, {"uses": 0}, {"extra": 1}]
+    "terms",
+    [
+        {"valid_to": "2026-11-23"},
+        {"grantee": "bank"},
+        {"grantee": "0" * 18},
+        {"purpose": "借款 用途"},
+        {"uses": 0},
+        {"extra": 1},
+    ],
 )
 def test_a_consent_that_could_never_be_used_is_refused(lending: RunningDisclosure, terms: dict[str, object]) -> None:
     assert lending.person().post("/v1/me/consents", TERMS | terms).status_code == 400

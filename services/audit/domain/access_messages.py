@@ -16,6 +16,10 @@ ACTS_TOLD: Final[Mapping[str, tuple[str, str]]] = {
         "撤销了关于您与另一标识是否同一主体的决定",
         "took back a decision on whether another identifier is the same subject as you",
     ),
+    Act.PROPOSAL_MADE: (
+        "提出了一项与您有关的决定，须由第二人批准",
+        "proposed a decision about you, which another officer approves or rejects",
+    ),
     Act.COUNTER_CODE_ISSUED: (
         "在服务窗口核验证件后向您发放了登录码",
         "checked a document at a service counter and issued a code to you, to sign in with",

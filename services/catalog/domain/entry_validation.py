@@ -5,9 +5,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from stdnum.cn import uscc
-
 from chengxin.errors import FieldError
+from chengxin.values.identifiers import is_uscc
 from services.catalog.domain.entry import (
     Attribute,
     CodeValue,
@@ -93,8 +92,7 @@ def _texts_in(where: str, value: object) -> Iterator[tuple[str, str]]:
 def _check_providers(content: EntryContent) -> Findings:
     yield from _check_given("providers", [p.uscc for p in content.providers])
     for n, provider in enumerate(content.providers):
-        # `is_valid` alone accepts spaces and lower-case letters.
-        if not (provider.uscc == uscc.compact(provider.uscc) and uscc.is_valid(provider.uscc)):
+        if not is_uscc(provider.uscc):
             yield Finding(f"providers.{n}.uscc", "uscc", {"value": provider.uscc})
         yield from text_findings(f"providers.{n}.name", LocalText(provider.name), 200)
 

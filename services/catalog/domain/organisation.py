@@ -7,9 +7,9 @@ from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
-from stdnum.cn import uscc
 
 from chengxin.errors import not_found
+from chengxin.values.identifiers import is_uscc
 from services.catalog.domain.entry import LocalText
 from services.catalog.domain.entry_validation import Finding, text_findings
 
@@ -75,8 +75,7 @@ class DirectoryEntry:
 
     def findings(self, regions: Collection[str]) -> Iterator[Finding]:
         """Yields every fault; `regions` are the codes of the region list in force."""
-        # `is_valid` alone accepts spaces and lower-case letters.
-        if not (self.uscc == uscc.compact(self.uscc) and uscc.is_valid(self.uscc)):
+        if not is_uscc(self.uscc):
             yield Finding("uscc", "uscc", {"value": self.uscc})
         yield from text_findings("name", LocalText(self.name), 200)
         if self.region not in regions:

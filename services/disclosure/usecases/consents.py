@@ -20,6 +20,7 @@ from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical
 from chengxin.values.clock import rfc3339
+from chengxin.values.identifiers import is_uscc
 from chengxin.values.ids import new_id
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.consents import (
@@ -66,6 +67,9 @@ def give(ctx: DisclosureContext, caller: Principal, terms: ConsentTerms, key: st
     if terms.valid_to < max(terms.valid_from, ctx.clock.today()):
         told = "有效期须在今天或以后结束，且不早于起始日 / must end today or later, and not before it begins"
         raise INPUT_INVALID(fields=[FieldError("valid_to", "period", told)])
+    if not is_uscc(terms.grantee):
+        told = "不是有效的统一社会信用代码（GB 32100），请核对 / not a valid unified social credit code (GB 32100)"
+        raise INPUT_INVALID(fields=[FieldError("grantee", "uscc", told)])
     consent = Consent(
         new_id("consent"),
         caller.sub,

@@ -34,7 +34,8 @@ def uscc_fault(value: str) -> str | None:
     """Returns the fault of a unified social credit code: `length`, `format`, `check_digit`, or None."""
     if len(value) != 18:
         return "length"
-    if not _USCC.match(value):
+    # No registrar has the code 0, though `000000000000000000` has a good check digit.
+    if not _USCC.match(value) or value[0] == "0":
         return "format"
     return None if uscc.calc_check_digit(value) == value[-1] else "check_digit"
 
