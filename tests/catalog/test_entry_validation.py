@@ -76,6 +76,7 @@ def found(change: Change, code: str = "XZXK") -> list[tuple[str, str]]:
         (lambda e: e.update(providers=[]), "providers", "empty"),
         (lambda e: e["providers"][0].update(uscc="11000000000000027X"), "providers.0.uscc", "uscc"),
         (lambda e: e["providers"][0].update(uscc="11000000000000027k"), "providers.0.uscc", "uscc"),
+        (lambda e: e["providers"][0].update(uscc="0" * 18), "providers.0.uscc", "uscc"),
         (lambda e: e["providers"].append(e["providers"][0]), "providers.8", "duplicate"),
         (lambda e: e.update(subject_kinds=[]), "subject_kinds", "empty"),
         (lambda e: e.update(sharing={"value": "none"}), "sharing.value", "attribute.contradiction"),
