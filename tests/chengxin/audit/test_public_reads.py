@@ -15,7 +15,7 @@ NOBODY = Principal("anonymous", frozenset({Role.PUBLIC}), client_id="portal")
 PORTAL = Principal("a-portal", frozenset({Role.PUBLIC}), client_id="a-portal")
 
 
-class Flood:
+class ReadFlood:
     """Reads against a log, by a clock that is moved by hand."""
 
     def __init__(self) -> None:
@@ -38,18 +38,18 @@ class Flood:
 
 
 @pytest.fixture
-def flood() -> Flood:
-    return Flood()
+def flood() -> ReadFlood:
+    return ReadFlood()
 
 
-def test_each_read_has_its_event_while_they_are_few(flood: Flood) -> None:
+def test_each_read_has_its_event_while_they_are_few(flood: ReadFlood) -> None:
     assert len({flood.read().event_id for _ in range(3)}) == 3
     flood.now = 60
     assert flood.read().details == {}
     assert len(flood.log) == 4
 
 
-def test_a_flood_of_reads_adds_one_event_a_minute_of_each_kind(flood: Flood) -> None:
+def test_a_flood_of_reads_adds_one_event_a_minute_of_each_kind(flood: ReadFlood) -> None:
     with ThreadPoolExecutor(8) as pool:
         answered = list(pool.map(lambda n: flood.read(f"s_{n}").event_id, range(500)))
     assert len(flood.log) == 4
@@ -60,7 +60,7 @@ def test_a_flood_of_reads_adds_one_event_a_minute_of_each_kind(flood: Flood) -> 
     assert [e.details.get("code") for e in flood.log[4:]] == [None, "ROLE_NOT_ALLOWED"]
 
 
-def test_the_next_event_says_how_many_and_of_whom(flood: Flood) -> None:
+def test_the_next_event_says_how_many_and_of_whom(flood: ReadFlood) -> None:
     for n in range(10):
         flood.read(f"s_{n}")
     flood.now = 30.0
@@ -73,7 +73,7 @@ def test_the_next_event_says_how_many_and_of_whom(flood: Flood) -> None:
     assert flood.read().details == {}
 
 
-def test_a_flood_that_goes_on_is_told_minute_by_minute(flood: Flood) -> None:
+def test_a_flood_that_goes_on_is_told_minute_by_minute(flood: ReadFlood) -> None:
     flood.reads = PublicReads(lambda: flood.now, burst=1)
     flood.reads._budget.spend(NOBODY.claimant, 10**6)
     for minute in range(3):
@@ -84,14 +84,14 @@ def test_a_flood_that_goes_on_is_told_minute_by_minute(flood: Flood) -> None:
     assert [e.details for e in flood.log] == [counted, counted | {"counted": 4}, counted | {"counted": 4}]
 
 
-def test_one_flooder_does_not_take_the_events_of_another_caller(flood: Flood) -> None:
+def test_one_flooder_does_not_take_the_events_of_another_caller(flood: ReadFlood) -> None:
     for _ in range(10):
         flood.read()
     assert flood.read(actor=PORTAL).details == {}
     assert flood.log[-1].actor == PORTAL
 
 
-def test_without_the_log_nothing_is_answered_and_with_it_again_it_is(flood: Flood) -> None:
+def test_without_the_log_nothing_is_answered_and_with_it_again_it_is(flood: ReadFlood) -> None:
     for _ in range(3):
         flood.read()
     flood.away = True
