@@ -1,96 +1,20 @@
 """A use case that forgets its audit event changes nothing and answers nothing, whichever it is."""
 
-import importlib
-import inspect
-import pkgutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from chengxin.auth.executor import NAMING, command, open_command, query
-from chengxin.auth.policy import Rule, declared_rules
+from chengxin.auth.executor import command, open_command, query
+from chengxin.auth.policy import declared_rules
 from chengxin.auth.principal import Assurance, Principal, Role
-from chengxin.errors import INPUT_INVALID, NOT_FOUND, ROLE_NOT_ALLOWED, UNAUTHENTICATED, Problem
+from chengxin.errors import ROLE_NOT_ALLOWED, Problem
 from chengxin.store import on_record
-from chengxin.store.database import Store, UnitOfWork
+from chengxin.store.database import UnitOfWork
 from chengxin.store.on_record import NotAuthorised, NotOnRecord, NotReadOnly
 from chengxin.values.acts import Act
-from chengxin.values.clock import SystemClock
-
-PACKAGES = (
-    "chengxin.process",
-    "chengxin.proposals",
-    "gateway.usecases",
-    *(f"services.{name}.usecases" for name in ("audit", "catalog", "disclosure", "ingest", "objection")),
-)
-
-
-def guarded_use_cases() -> Iterator[Any]:
-    """Every function of the use cases that has a rule."""
-    for package in PACKAGES:
-        found = importlib.import_module(package)
-        for module in pkgutil.iter_modules(found.__path__, f"{package}."):
-            for value in vars(importlib.import_module(module.name)).values():
-                if getattr(value, "__module__", "") == module.name and isinstance(getattr(value, "rule", None), Rule):
-                    yield value
-
-
-SUBJECT = Principal("s_1", frozenset({Role.SUBJECT}))
-
-USE_CASES = list(guarded_use_cases())
-RECORDED = [u for u in USE_CASES if not u.rule.unrecorded]
-COMMANDS = [u for u in USE_CASES if u.rule.changes]
-
-
-@dataclass
-class SeenRefusals:
-    seen: list[tuple[str, str]] = field(default_factory=list)
-    asked: list[list[object]] = field(default_factory=list)
-
-    def refused(self, act: str, actor: Principal, problem: Problem, asked: Sequence[object] = ()) -> None:
-        self.seen.append((act, problem.code))
-        self.asked.append(list(asked))
-
-
-@dataclass
-class StoreContext:
-    store: Store
-    audit: SeenRefusals = field(default_factory=SeenRefusals)
-
-
-@pytest.fixture(scope="module")
-def store(stores: Callable[[str], str]) -> Iterator[Store]:
-    found = Store(stores("executor"), "executor", SystemClock())
-    found.db.create_collection("things")
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def ctx(store: Store) -> StoreContext:
-    return StoreContext(store)
-
-
-def named(use_case: Any) -> str:
-    return f"{use_case.__module__}.{use_case.__name__}"
-
-
-def allowed(use_case: Any) -> Principal:
-    """A caller whom the rule lets in."""
-    return Principal("s_1", frozenset(sorted(use_case.rule.roles)[:1]), acr="counter")
-
-
-@pytest.fixture
-def replaced(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, Callable[..., Any]], None]:
-    """Puts another body under the rule of a use case, whose conditions all hold."""
-
-    def replace_body(use_case: Any, body: Callable[..., Any]) -> None:
-        monkeypatch.setattr(use_case, "__wrapped__", body)
-        monkeypatch.setattr(use_case, "rule", replace(use_case.rule, conditions=(), permission=None))
-
-    return replace_body
+from tests.chengxin.auth.use_cases import COMMANDS, RECORDED, SUBJECT, USE_CASES, StoreContext, allowed, named
 
 
 def test_all_use_cases_are_known() -> None:
@@ -143,68 +67,6 @@ def test_who_is_not_let_in_is_on_record_and_nothing_is_done(use_case: Any, ctx: 
         use_case(ctx, Principal("s_1", frozenset()))
     assert refused.value.code == "ROLE_NOT_ALLOWED"
     assert ctx.audit.seen == [(use_case.rule.act, "ROLE_NOT_ALLOWED")]
-
-
-@pytest.mark.parametrize("use_case", USE_CASES, ids=named)
-def test_each_refusal_and_each_absence_is_on_record_once(use_case: Any, ctx: StoreContext, replaced: Any) -> None:
-    """What the rule says is open to all without an event keeps nothing from anybody: there an absence tells nothing."""
-
-    def refuse(problem: Problem, events: int) -> Callable[..., None]:
-        def body(ctx: StoreContext, caller: Principal) -> None:
-            on_record.enter(events)
-            raise problem
-
-        return body
-
-    for problem, told in (
-        (ROLE_NOT_ALLOWED(roles="", required=""), True),
-        (UNAUTHENTICATED(reason=""), True),
-        (NOT_FOUND(what="x"), not use_case.rule.unrecorded),
-        (INPUT_INVALID(), False),
-    ):
-        for events in (0, 1):
-            replaced(use_case, refuse(problem, events))
-            ctx.audit.seen.clear()
-            with pytest.raises(Problem) as refused:
-                use_case(ctx, allowed(use_case))
-            assert refused.value is problem
-            assert ctx.audit.seen == ([(use_case.rule.act, problem.code)] if told and not events else [])
-
-
-# Parameters that name nothing: contents, secrets, conditions of a list, places in it.
-_NOT_NAMING = {
-    *("after", "before", "key", "state", "kind", "document", "query"),
-    *("basis", "evidence", "explanation", "note", "reason", "statement"),
-    *("identity_number", "name"),
-    # A secret in one use case, and the name of an entry or list in another.
-    "code",
-    *("cookie", "jti", "token"),
-}
-
-
-def test_what_a_parameter_is_for_is_decided_for_each() -> None:
-    texts = {
-        name
-        for use_case in USE_CASES
-        for name, parameter in inspect.signature(use_case.__wrapped__).parameters.items()
-        if parameter.annotation in (str, "str")
-    }
-    assert texts - NAMING == _NOT_NAMING
-    assert NAMING - texts == set()
-
-
-def test_a_refusal_names_what_was_asked_for(ctx: StoreContext) -> None:
-    with pytest.raises(Problem):
-        read_named(ctx, SUBJECT, "c_1", key="secret")
-    with pytest.raises(Problem):
-        read_named(ctx, Principal("s_2", frozenset()), consent_id="c_2")
-    assert ctx.audit.asked == [["c_1"], ["c_2"]]
-
-
-@query(Act.CONSENT_LISTED, roles={Role.SUBJECT}, articles=("16",))
-def read_named(ctx: StoreContext, caller: Principal, consent_id: str, key: str = "") -> None:
-    """Finds nothing."""
-    raise NOT_FOUND(what=consent_id)
 
 
 @pytest.mark.parametrize("use_case", [u for u in USE_CASES if u.rule.permission], ids=named)
