@@ -19,7 +19,7 @@ from chengxin.auth.principal import Role
 from chengxin.errors import Problem
 from chengxin_cli.gateway_client import Caller
 from gateway.edge.routes import prefix_of
-from tests.chengxin.auth.test_executor import USE_CASES
+from tests.chengxin.auth.use_cases import USE_CASES
 from tests.city import City
 from tests.e2e.policy_world import PolicyWorld
 from tests.support import until

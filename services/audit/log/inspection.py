@@ -73,6 +73,7 @@ class Inspection:
         self._is_whole = True
         # The signed checkpoint, until the tree has been seen at its size.
         self._signed: signed_note.Checkpoint | None = None
+        self._signed_has_seal = False
 
     @property
     def entries(self) -> int:
@@ -141,6 +142,8 @@ class Inspection:
     def _compare_root(self) -> None:
         if self._is_whole and self._signed is not None and self._signed.size == self._frontier.size:
             signed, self._signed = self._signed, None
+            if self._is_sealed and not self._signed_has_seal:
+                raise LogAltered(altered(CheckpointRow, LATEST, RowFault.DIFFERS, "seal"))
             if self._frontier.root() != signed.root:
                 raise LogAltered(altered(CheckpointRow, LATEST, RowFault.DIFFERS, "not the root of the groups"))
 
@@ -154,6 +157,7 @@ class Inspection:
         try:
             stored = read_published(row)
             self._signed, fields = _read_signed(self._signer, stored)
+            self._signed_has_seal = bool(stored.seal)
             if published and (stored.size < published.size or (published.seal and not stored.seal)):
                 fields = "not the latest"
             if fields:

@@ -201,7 +201,8 @@ class Integrator:
             raise LogAltered(altered(CheckpointRow, LATEST, RowFault.DIFFERS, "note")) from None
         if signed.size != published.size or not self._signer.seals.hold(published.sealed_text(), published.seal):
             raise LogAltered(altered(CheckpointRow, LATEST, RowFault.DIFFERS, "size, at or seal"))
-        if self._published is not None and published.size < self._published.size:
+        known = self._published
+        if known is not None and (published.size < known.size or (known.seal and not published.seal)):
             raise LogAltered(altered(CheckpointRow, LATEST, RowFault.DIFFERS, "not the latest"))
         self._ahead = signed if signed.size > size else None
         if self._ahead is None:
