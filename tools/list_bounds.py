@@ -35,6 +35,11 @@ MAKERS: Final = frozenset(
 )
 # Those whose last word stands for other things, too.
 WHOLE_MAKERS: Final = frozenset({"cache", "functools.cache", "grpc.server", "sqlite3.connect"})
+# Those by which a process gets more threads, or processes of its own; a container bounds both together.
+_THREADS: Final = frozenset({"Thread", "ThreadPoolExecutor", "fixed_threads", "Popen", "Granian"})
+# What is there once for each feed, task, store and library: two threads for each of 64 shares of an intake, and 60. A
+# service at rest has 20 to 35 in all.
+BESIDE: Final = 190
 # What an operator runs is held by nobody else.
 _SERVED: Final = ("chengxin", "services", "gateway")
 
@@ -63,6 +68,19 @@ def document() -> str:
     if faults := [*disagreements(ROOT, declared), *missing_tests(ROOT, declared)]:
         sys.exit("\n".join(faults))
     return _HEAD + "".join(_sections(declared))
+
+
+def threads_of(package: str) -> int:
+    """The greatest number of threads, and of processes of its own, that a process of a package has.
+
+    Its modules and the kernel's declare them; they must be imported.
+    """
+    from chengxin.bounds import declared_bounds
+
+    roots = tuple(f"{root}." for root in ("chengxin", package))
+    return BESIDE + sum(
+        b.total for b in declared_bounds() if f"{b.where}.".startswith(roots) and _THREADS & set(b.made_by)
+    )
 
 
 def disagreements(root: Path, declared: "Sequence[Bound]") -> list[str]:
@@ -117,6 +135,8 @@ def _sections(declared: "Sequence[Bound]") -> Iterator[str]:
         held = [b for b in declared if f"{b.where}.".startswith(f"{package}.")]
         if held:
             yield f"\n## {title}\n\n{''.join(_entry(b) for b in held if b.test)}"
+            if package.startswith("services."):
+                yield item(f"Threads and processes of one process of this service: {threads_of(package):,} at most")
             if of_process := [b for b in held if not b.test]:
                 yield f"\nOf the process itself:\n\n{''.join(_own_entry(b) for b in of_process)}"
 
