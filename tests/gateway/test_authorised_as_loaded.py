@@ -54,7 +54,7 @@ def test_a_client_that_moves_to_another_region_in_between_is_not_suspended(
     client = gateway.client()
     meanwhile(gateway.ctx.accounts, "client", lambda: gateway.move(client))
     found = refused(gateway, lambda: client_administration.suspend(gateway.ctx, named("li"), client.client_id))
-    assert found == ("OUTSIDE_REGION", [{"code": "OUTSIDE_REGION"}])
+    assert found == ("OUTSIDE_REGION", [{"code": "OUTSIDE_REGION", "asked": [client.client_id]}])
     stored = gateway.ctx.accounts.client(client.client_id)
     assert stored == replace(client, region=ELSEWHERE)
 
@@ -65,7 +65,7 @@ def test_an_officer_who_moves_to_another_region_in_between_is_not_reset(
     officer = gateway.officer()
     meanwhile(gateway.ctx.accounts, "officer", lambda: gateway.move(officer))
     found = refused(gateway, lambda: officer_administration.reset(gateway.ctx, named("li"), officer.username))
-    assert found == ("OUTSIDE_REGION", [{"code": "OUTSIDE_REGION"}])
+    assert found == ("OUTSIDE_REGION", [{"code": "OUTSIDE_REGION", "asked": [officer.username]}])
     assert gateway.ctx.accounts.officer(officer.username) == replace(officer, region=ELSEWHERE)
 
 
@@ -121,5 +121,5 @@ def test_a_proposal_that_changes_in_between_is_judged_as_it_is(
 
     meanwhile(gateway.ctx.proposals, "get", change)
     found = refused(gateway, lambda: decisions.approve(gateway.ctx, named(approver), proposal_id))
-    assert found == (code, [{"code": code}])
+    assert found == (code, [{"code": code, "asked": [proposal_id]}])
     assert gateway.ctx.accounts.officer(officer.username) == officer

@@ -113,7 +113,9 @@ def test_one_officer_alone_is_refused_and_a_second_one_has_it_done(gateway: Admi
         return decisions.approve(gateway.ctx, replace(officer("li"), roles=APPROVALS[act].approvers), proposal_id)
 
     assert refusal(alone) == "FOUR_EYES"
-    assert [(e.act, e.details) for e in gateway.audit.events] == [("proposal.approved", {"code": "FOUR_EYES"})]
+    assert [(e.act, e.details) for e in gateway.audit.events] == [
+        ("proposal.approved", {"code": "FOUR_EYES", "asked": [proposal["proposal_id"]]})
+    ]
     approver = officer("sun", Role.SUPERVISOR)
     assert decisions.approve(gateway.ctx, approver, proposal_id)["state"] == "approved"
     [approved] = [

@@ -14,7 +14,7 @@ from chengxin.auth.regions import all_of, is_regional, of_the_city, within
 from chengxin.errors import Problem
 from chengxin.proposals.decisions import APPROVALS
 from chengxin.values.acts import Act
-from tests.chengxin.auth.test_executor import USE_CASES, SeenRefusals, StoreContext, named
+from tests.chengxin.auth.use_cases import USE_CASES, SeenRefusals, StoreContext, named
 
 OFFICERS_COMMANDS = [u for u in USE_CASES if u.rule.changes and u.rule.roles & ADMINISTRATORS]
 DECLARED = [u for u in OFFICERS_COMMANDS if u.rule.power is not None]

@@ -22,6 +22,8 @@ WHOLE: Final = {
     ): "another version of a record; the one before goes to history whole",
     ("services/ingest/store/ingest_store.py", "replace"): "another version of a record, as above",
     ("services/ingest/store/quality.py", "put_series"): "read whole in the same transaction, and changed",
+    ("services/audit/store/log.py", "save_checkpoint"): "its seal is over the whole row",
+    ("services/audit/store/log.py", "replace"): "derived: made again as it was",
     ("services/ingest/store/quality.py", "put_day"): "derived from the outbox",
     ("services/ingest/store/quality.py", "put_rules"): "derived from the catalog's feed",
     ("services/disclosure/store/public_feed.py", "tell_later"): "derived, and deleted when it is published",
