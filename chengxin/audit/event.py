@@ -81,7 +81,7 @@ class AuditEvent:
             "act": self.act,
             "outcome": self.outcome,
             "actor": {name: ACTOR[name].admitted(value) for name, value in self.actor.to_actor().items()},
-            "request_id": WORD.admitted(self.request_id),
+            "request_id": REFERENCE.admitted(self.request_id),
         }
         for name, kind in GROUNDS.items():
             if value := getattr(self.actor, name):
@@ -123,7 +123,7 @@ def _fitting(event: dict[str, Any], details: dict[str, Any]) -> bytes:
     while len(encoded := canonical(event | ({"details": details} if details else {}))) > EVENT_LIMIT:
         lists = [
             (len(canonical(values)), name, holder)
-            for holder in (event, details)
+            for holder in (event, details, *(value for value in details.values() if isinstance(value, dict)))
             for name, values in holder.items()
             if isinstance(values, list) and values
         ]
@@ -131,14 +131,12 @@ def _fitting(event: dict[str, Any], details: dict[str, Any]) -> bytes:
             # Only texts are left, each of bounded length: a kind lets too much through.
             raise ValueError(f"the audit event {event['act']} has {len(encoded)} bytes, more than {EVENT_LIMIT}")
         _, name, holder = max(lists, key=lambda found: found[:2])
-        _shorten(holder, name, len(holder[name]) // 2, details)
+        # A count of a list among the details has a place of its own: the name of the list is taken.
+        counts = details if holder is event else details.setdefault("listed", {})
+        _shorten(holder, name, len(holder[name]) // 2, counts)
     return encoded
 
 
-def _shorten(holder: dict[str, Any], name: str, most: int, details: dict[str, Any]) -> None:
-    if holder is details:
-        # A count beside its list: the name of the list is taken.
-        details.setdefault("listed", {}).setdefault(name, len(holder[name]))
-    else:
-        details.setdefault(name, len(holder[name]))
+def _shorten(holder: dict[str, Any], name: str, most: int, counts: dict[str, Any]) -> None:
+    counts.setdefault(name, len(holder[name]))
     holder[name] = holder[name][:most]

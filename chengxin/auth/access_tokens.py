@@ -245,7 +245,12 @@ class TokenSource:
                 finally:
                     self._lock.release()
 
-            threading.Thread(target=renew, name="token-renewal", daemon=True).start()
+            try:
+                threading.Thread(target=renew, name="token-renewal", daemon=True).start()
+            except RuntimeError as e:
+                # The system gives no thread now. The token that there is is still good; the next caller tries again.
+                self._lock.release()
+                log.warning("no thread for a new token", reason=str(e))
 
     def _renew(self) -> None:
         try:

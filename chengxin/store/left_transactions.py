@@ -47,8 +47,14 @@ class LeftTransactions:
         with self._changed:
             self._sessions[bytes(session["id"])] = dict(session), time.monotonic() + _LEFT_SECONDS
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="left-transactions", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="left-transactions", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as e:
+                    # The system gives no thread now; the next transaction that is cut off tries again.
+                    log.warning("no thread to end transactions", reason=str(e))
+                else:
+                    self._thread = thread
 
     def close(self) -> None:
         """Ends trying."""

@@ -226,7 +226,12 @@ class NameIndex:
         self._current.clear()
         if self._catch_up_thread is None and not self._ticker.stopping:
             self._catch_up_thread = threading.Thread(target=self._catch_up, name="search-catch-up", daemon=True)
-            self._catch_up_thread.start()
+            try:
+                self._catch_up_thread.start()
+            except RuntimeError as e:
+                # The system gives no thread now; the next look at the index tries again.
+                self._catch_up_thread = None
+                _log.warning("no thread to catch up", reason=str(e))
 
     def _wait(self) -> None:
         """Waits for a backlog that takes little time."""

@@ -99,6 +99,16 @@ def test_an_event_of_any_act_fits_the_log_and_says_how_many_there_were() -> None
         assert told.get("listed", {}) == dict.fromkeys((name for name in lists if len(told[name]) < many), many)
 
 
+def test_lists_within_a_detail_are_cut_too() -> None:
+    purposes = [{"purpose": f"{n}资质审查" * 12, "agreement": f"协议〔2026〕{n}号" * 14} for n in range(100)]
+    made = event(Act.PROPOSAL_MADE, details={"act": "client.grants_proposed", "asked": {"purposes": purposes}})
+    encoded = made.encode()
+    assert len(encoded) <= EVENT_LIMIT
+    told = json.loads(encoded)["details"]
+    assert told["listed"] == {"purposes": 100}
+    assert told["asked"]["purposes"] == purposes[: len(told["asked"]["purposes"])] != []
+
+
 def test_of_very_many_references_the_first_are_named() -> None:
     """Callers put those first by which subjects ask for their events."""
     refs = [f"s_{n:026}" for n in range(2_000)]

@@ -239,6 +239,22 @@ def test_nobody_waits_for_a_gateway_that_does_not_answer_while_the_last_token_is
     assert len(asked) == 2
 
 
+def test_without_a_thread_for_the_next_token_the_last_one_serves_and_the_next_caller_tries_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = Endpoint(("first", 600.0), ("second", 600.0))
+    source.token()
+    source._renewal = Expiry(0)
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as scarce:
+        scarce.setattr(threading.Thread, "start", refuse)
+        assert [source.token() for _ in range(2)] == ["first"] * 2
+    until(lambda: source.token() == "second", "the next one")
+
+
 def test_a_token_that_has_expired_or_is_refused_does_not_serve() -> None:
     refused = UNAUTHENTICATED(reason="key revoked")
     source = Endpoint(("first", 600.0), UPSTREAM_UNAVAILABLE(), refused, refused)
