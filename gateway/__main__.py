@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 own(
     __name__,
     "TemporaryDirectory",
-    resource="Directories of the socket behind the TLS terminator",
+    resource="Directories of the sockets behind the front",
     total=1,
     why="Made once",
 )
