@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from chengxin.audit.kinds import (
+    ASSURANCE,
     COUNT,
     COUNTS,
     DATE,
@@ -219,7 +220,7 @@ DETAILS: Final[Mapping[Act, Details]] = {
     Act.OFFICER_SUSPENDED: _OFFICER,
     Act.OFFICER_RESUMED: _OFFICER,
     Act.OFFICER_UNLOCKED: _OFFICER,
-    Act.CITIZEN_IDENTIFIED: {"acr": WORD, "jti": REFERENCE},
+    Act.CITIZEN_IDENTIFIED: {"acr": ASSURANCE, "jti": REFERENCE},
     Act.CITIZEN_REGISTERED: {"subject_ref": REFERENCE},
     Act.CLIENT_REGISTERED: {**_CLIENT, "roles": Several(WORD)},
     Act.CLIENT_READ: _CLIENT,

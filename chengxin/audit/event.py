@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from chengxin.audit.details import DETAILS, EVERYWHERE, REFUSED, UNANSWERED
-from chengxin.audit.kinds import ENTRY, ORGANISATION, REFERENCE, REGION, WORD, WORDS, Kind, Several
+from chengxin.audit.kinds import ASSURANCE, ENTRY, ORGANISATION, REFERENCE, REGION, WORD, WORDS, Kind, Several
 from chengxin.auth import request_context
 from chengxin.auth.principal import Principal
 from chengxin.errors import Problem
@@ -30,7 +30,7 @@ ACTOR: Final[Mapping[str, Kind]] = {
     "client_id": WORD,
     "org": ORGANISATION,
     "region": REGION,
-    "acr": WORD,
+    "acr": ASSURANCE,
     "officer": WORD,
     "verified_by": REFERENCE,
 }

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from multiprocessing import util
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 from granian import Granian
@@ -39,14 +39,14 @@ _MOST_LINES = 100
 _MADE = ("timestamp", "level", "service")
 _PLAIN = (bool, int, float, type(None))
 
-bound(
+FACE_THREADS: Final = bound(
     __name__,
     "Granian",
     resource="Threads of an HTTP face",
-    total=16,
+    total=48,
     share="the gateway's permits for one caller; at the gateway itself see its own bounds",
     seconds="until the answer",
-    why="Requests beyond these wait in granian, 1,024 connections at most",
+    why="More than the gateway sends to one service, so that health is answered while everything else is taken",
     test="tests/disclosure/test_public_feed.py::test_who_finds_no_place_to_wait_in_is_answered_at_once",
 )
 
@@ -72,7 +72,7 @@ def serve(
     name: str,
     http_listen: str,
     compose: Callable[[], Service],
-    threads: int = 16,
+    threads: int = FACE_THREADS.total,
     connections: int = 1024,
 ) -> None:
     """Runs a service until SIGTERM, SIGINT or SIGHUP. `compose` runs in the worker process, where everything lives.

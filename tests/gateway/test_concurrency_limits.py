@@ -11,6 +11,7 @@ from chengxin.bounds import Bound
 from chengxin.concurrency.shares import Claimant, Shares
 from chengxin.errors import Problem
 from chengxin.process.operations import Operations
+from chengxin.process.runtime import FACE_THREADS
 from gateway.context import GatewayContext
 from gateway.edge.admission import EdgeAdmission
 from gateway.edge.bodies import Bodies
@@ -133,3 +134,10 @@ def test_a_slot_is_given_back_once() -> None:
     with pytest.raises(Problem):
         slots.take("audit", BANK)
     taken.release()
+
+
+def test_a_service_has_a_thread_for_each_request_that_the_gateway_sends_to_it_and_some_for_its_health() -> None:
+    """64 anonymous loops of a costly read took all threads of a service; its health waited behind them, and everybody was
+    told that it is away."""
+    assert OF_A_SERVICE.strangers is not None
+    assert OF_A_SERVICE.strangers + 8 <= OF_A_SERVICE.total <= FACE_THREADS.total - 4

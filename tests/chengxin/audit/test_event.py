@@ -1,7 +1,7 @@
 """Whatever a caller typed, an audit event holds no number of a person, fits the log, and says what its act declares."""
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ import pytest
 from chengxin.audit.details import DETAILS, EVERYWHERE, REFUSED, UNANSWERED
 from chengxin.audit.event import ACTOR, CONCERNED, EVENT_LIMIT, GROUNDS, AuditEvent, UndeclaredDetail, refusal
 from chengxin.audit.kinds import Kind, Named, Plain, Several
-from chengxin.auth.principal import Principal, Role
+from chengxin.auth.principal import ACR_LEVELS, Principal, Role
 from chengxin.errors import NOT_FOUND, ROLE_NOT_ALLOWED
 from chengxin.values.acts import Act
 from services.audit.domain.event import MAX_ENTRY, read_event
@@ -97,6 +97,12 @@ def test_an_event_of_any_act_fits_the_log_and_says_how_many_there_were() -> None
         told = json.loads(encoded)["details"]
         assert {name: told[name] for name in CONCERNED} == dict.fromkeys(CONCERNED, many)
         assert told.get("listed", {}) == dict.fromkeys((name for name in lists if len(told[name]) < many), many)
+
+
+@pytest.mark.parametrize("acr", sorted({*ACR_LEVELS, "pwd+totp"}))
+def test_how_a_person_was_verified_is_told(acr: str) -> None:
+    told = json.loads(event(actor=replace(HER, acr=acr)).encode())
+    assert told["actor"]["acr"] == acr
 
 
 def test_lists_within_a_detail_are_cut_too() -> None:
