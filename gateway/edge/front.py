@@ -15,8 +15,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, Final
 from wsgiref.types import StartResponse, WSGIApplication
@@ -38,7 +37,7 @@ CERTIFICATE: Final = "chengxin.certificate"
 
 _HANDSHAKE_SECONDS: Final = 10.0
 _CLOSE_SECONDS: Final = 5.0
-_PIECE_BYTES: Final = 64 * 1024
+_PIECE_BYTES: Final = 256 * 1024
 _BACKLOG: Final = 1024
 # How often the front looks for connections whose time is over.
 _LOOK_SECONDS: Final = 0.25
@@ -123,9 +122,11 @@ class Front:
         self._context = context
         self._origins = origins
         self._shares = shares
-        # By the names at which granian sees them; and with the tasks that serve them.
+        # By the names at which granian sees them; and what passes their bytes on.
         self._connections: dict[str, Connection] = {}
-        self._tasks: dict[Connection, asyncio.Task[None]] = {}
+        self._passages: set[_Passage] = set()
+        # A piece is passed on before the next one is read, whatever connection that one comes by.
+        self._piece = memoryview(bytearray(_PIECE_BYTES))
         # Each number is used once: a request that outlasts its connection must not be taken for another client's.
         self._numbers = itertools.count()
         self._loop = asyncio.new_event_loop()
@@ -176,38 +177,48 @@ class Front:
         self._loop.run_until_complete(self._serve())
 
     async def _serve(self) -> None:
-        # The loop keeps no reference to its tasks.
-        beside = [asyncio.ensure_future(self._accept()), asyncio.ensure_future(self._end_overdue())]
+        self._listen_again()
+        looking = asyncio.ensure_future(self._end_overdue())
         await self._stopped.wait()
+        looking.cancel()
+        self._loop.remove_reader(self._socket)
         self._socket.close()
-        running = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in [*beside, *running]:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        for passage in self._passages:
+            passage.hang_up()
+        while self._passages:
+            await asyncio.sleep(0)
 
-    async def _accept(self) -> None:
-        """Accepts connections one by one, and gives each a place before anything is done for it, TLS above all."""
-        while True:
-            try:
-                client, peer = await self._loop.sock_accept(self._socket)
-            except OSError as e:
-                log.warning("no connection can be accepted", reason=repr(e)[:200])
-                await asyncio.sleep(_SCARCE_SECONDS)
-                continue
-            name = str(self._inner.with_name(f"{next(self._numbers):x}"))
-            # Each connection of a trusted proxy is for itself.
-            claimant = Claimant(name if self._origins.is_trusted(peer[0]) else address_of(peer[0]))
-            held = self._shares.take(claimant)
-            if held is None:
-                client.close()
-                continue
-            connection = Connection(peer[0])
-            task = self._loop.create_task(self._serve_client(client, name, connection))
-            self._tasks[connection] = task
-            task.add_done_callback(partial(self._forget, connection, held))
+    def _listen_again(self) -> None:
+        if not self._stopped.is_set():
+            self._loop.add_reader(self._socket, self._accept)
 
-    def _forget(self, connection: Connection, held: Held, _task: "asyncio.Task[None]") -> None:
-        del self._tasks[connection]
+    def _accept(self) -> None:
+        """Accepts one connection, and gives it a place before anything is done for it, TLS above all."""
+        try:
+            client, peer = self._socket.accept()
+        except BlockingIOError:
+            # It is gone again.
+            return
+        except OSError as e:
+            log.warning("no connection can be accepted", reason=repr(e)[:200])
+            self._loop.remove_reader(self._socket)
+            self._loop.call_later(_SCARCE_SECONDS, self._listen_again)
+            return
+        name = str(self._inner.with_name(f"{next(self._numbers):x}"))
+        # Each connection of a trusted proxy is for itself.
+        claimant = Claimant(name if self._origins.is_trusted(peer[0]) else address_of(peer[0]))
+        held = self._shares.take(claimant)
+        if held is None:
+            client.close()
+            return
+        client.setblocking(False)
+        passage = _Passage(Connection(peer[0]), self._piece, lambda: self._forget(name, passage, held))
+        self._passages.add(passage)
+        passage.open(self._open(client, name, passage))
+
+    def _forget(self, name: str, passage: "_Passage", held: Held) -> None:
+        self._connections.pop(name, None)
+        self._passages.remove(passage)
         held.release()
 
     async def _end_overdue(self) -> None:
@@ -215,63 +226,173 @@ class Front:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             now = time.monotonic()
-            for connection, task in self._tasks.items():
-                if connection.is_overdue(now):
-                    task.cancel()
+            for passage in self._passages:
+                if passage.connection.is_overdue(now):
+                    passage.hang_up()
 
-    async def _serve_client(self, client: socket.socket, name: str, connection: Connection) -> None:
-        """Forwards one connection until either end closes it."""
+    async def _open(self, client: socket.socket, name: str, passage: "_Passage") -> None:
+        """Shakes hands where there is TLS, connects to granian, and lets the bytes pass."""
+        connection = passage.connection
         try:
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            reader, writer = await _open(client, self._context)
+            await _attach(passage.client, client, self._context)
         except (OSError, TimeoutError):
             # A client that shakes no hands.
             client.close()
             return
         try:
-            connection.certificate = _read_thumbprint(writer)
-            inner_reader, inner_writer = await _connect(str(self._inner), name)
-            self._connections[name] = connection
-            try:
-                await _run_until_one_ends(
-                    _copy_to_edge(connection, reader, inner_writer),
-                    _copy_to_client(connection, inner_reader, writer),
-                )
-            finally:
-                connection.ended = True
-                inner_writer.close()
+            connection.certificate = _read_thumbprint(passage.client)
+            await _attach(passage.edge, _connect(str(self._inner), name), None)
         except OSError as e:
             log.warning("a connection was not passed on", reason=repr(e)[:200])
-        except asyncio.CancelledError:
-            # The front stops, or the client's time is over: it is not waited for. The cancellation goes no further,
-            # because nobody waits for this task.
-            writer.transport.abort()
-        finally:
-            self._connections.pop(name, None)
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+            passage.client.close()
+            return
+        self._connections[name] = connection
+        passage.begin()
 
 
-async def _open(
-    client: socket.socket, context: ssl.SSLContext | None
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Returns the streams of an accepted connection, after the handshake where there is TLS."""
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=2 * _PIECE_BYTES)
-    protocol = asyncio.StreamReaderProtocol(reader)
+class _End(asyncio.BufferedProtocol):
+    """One end of a passage: what comes from it is written to the other one, and the faster waits for the slower."""
+
+    other: "_End"
+
+    def __init__(self, piece: memoryview, made: Callable[[], None], lost: Callable[[], None]) -> None:
+        self.transport: Any = None
+        self._piece = piece
+        self._made = made
+        self._lost = lost
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+        self._made()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._piece
+
+    def buffer_updated(self, nbytes: int) -> None:
+        # What still comes while TLS is ended is for nobody.
+        if not self.other.transport.is_closing():
+            # A copy, because a transport may keep what it is given.
+            self.other.transport.write(bytes(self._piece[:nbytes]))
+
+    def pause_writing(self) -> None:
+        self.other.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.other.transport.resume_reading()
+
+    def eof_received(self) -> None:
+        # Nobody waits for an answer after the last byte, so both ends close, after what has been read for them.
+        self.other.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.other.close()
+        self._lost()
+
+    def close(self) -> None:
+        """Closes this end when what was written to it is taken."""
+        if self.transport is not None:
+            self.transport.close()
+
+    def abort(self) -> None:
+        """Closes this end at once."""
+        if self.transport is not None:
+            self.transport.abort()
+
+
+class _ClientEnd(_End):
+    """The end at the client, which notes on the connection what the client does."""
+
+    connection: Connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        # Until there is another end.
+        self.transport.pause_reading()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.connection.moved_at, self.connection.has_sent = time.monotonic(), True
+        super().buffer_updated(nbytes)
+
+    def pause_writing(self) -> None:
+        self.connection.taking_due = time.monotonic() + _STALLED_SECONDS
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self.connection.taking_due = math.inf
+        super().resume_writing()
+
+    def eof_received(self) -> None:
+        self.connection.ended = True
+        super().eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.connection.ended = True
+        super().connection_lost(exc)
+
+    def close(self) -> None:
+        self.connection.ended = True
+        if self.transport is not None and self.transport.get_write_buffer_size():
+            self.connection.taking_due = time.monotonic() + _STALLED_SECONDS
+        super().close()
+
+
+class _Passage:
+    """A client's connection and the one to granian on which it is passed on."""
+
+    def __init__(self, connection: Connection, piece: memoryview, on_over: Callable[[], None]) -> None:
+        """`piece` is where bytes are read to; `on_over()` is called when nothing of the passage is left."""
+        self.connection = connection
+        self.client = _ClientEnd(piece, self._begin_part, self._end_part)
+        self.edge = _End(piece, self._begin_part, self._end_part)
+        self.client.connection = connection
+        self.client.other, self.edge.other = self.edge, self.client
+        self._on_over = on_over
+        # The opening, and the two ends.
+        self._parts = 0
+
+    def open(self, opening: Coroutine[Any, Any, None]) -> None:
+        """Starts to open the passage."""
+        self._begin_part()
+        self._opening = asyncio.ensure_future(opening)
+        self._opening.add_done_callback(lambda _: self._end_part())
+
+    def begin(self) -> None:
+        """Lets bytes pass, now that both ends are there."""
+        if self.client.transport.is_closing():
+            self.edge.close()
+        else:
+            self.client.transport.resume_reading()
+
+    def hang_up(self) -> None:
+        """Ends the connection; nobody is waited for."""
+        self.connection.ended = True
+        self._opening.cancel()
+        self.client.abort()
+        self.edge.abort()
+
+    def _begin_part(self) -> None:
+        self._parts += 1
+
+    def _end_part(self) -> None:
+        self._parts -= 1
+        if not self._parts:
+            self._on_over()
+
+
+async def _attach(end: _End, connection: socket.socket, context: ssl.SSLContext | None) -> None:
+    """Makes a connected socket one end, after the handshake where there is TLS."""
     seconds = {"ssl_handshake_timeout": _HANDSHAKE_SECONDS, "ssl_shutdown_timeout": _CLOSE_SECONDS} if context else {}
-    transport, _ = await loop.connect_accepted_socket(lambda: protocol, client, ssl=context, **seconds)
-    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+    await asyncio.get_running_loop().connect_accepted_socket(lambda: end, connection, ssl=context, **seconds)
 
 
-async def _connect(inner: str, name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+def _connect(inner: str, name: str) -> socket.socket:
     """Connects to the Unix socket `inner` under a name."""
     connection = socket.socket(socket.AF_UNIX)
     connection.setblocking(False)
     try:
         connection.bind(name)
-        await asyncio.get_running_loop().sock_connect(connection, inner)
+        # This waits for nothing: it is connected as soon as it is in the other end's queue.
+        connection.connect(inner)
     except BaseException:
         connection.close()
         raise
@@ -279,40 +400,11 @@ async def _connect(inner: str, name: str) -> tuple[asyncio.StreamReader, asyncio
         # The other end already knows the name.
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
-    return await asyncio.open_unix_connection(sock=connection)
+    return connection
 
 
-def _read_thumbprint(writer: asyncio.StreamWriter) -> str:
+def _read_thumbprint(client: _ClientEnd) -> str:
     """Returns the thumbprint of the client's certificate; empty without one."""
-    tls = writer.get_extra_info("ssl_object")
+    tls = client.transport.get_extra_info("ssl_object")
     certificate = tls.getpeercert(binary_form=True) if tls else None
     return certificate_thumbprint(ssl.DER_cert_to_PEM_cert(certificate).encode()) if certificate else ""
-
-
-async def _copy_to_edge(connection: Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while piece := await reader.read(_PIECE_BYTES):
-            connection.moved_at, connection.has_sent = time.monotonic(), True
-            writer.write(piece)
-            # The faster end waits for the slower one.
-            await writer.drain()
-    connection.ended = True
-
-
-async def _copy_to_client(connection: Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while piece := await reader.read(_PIECE_BYTES):
-            connection.taking_due = time.monotonic() + _STALLED_SECONDS
-            writer.write(piece)
-            await writer.drain()
-            connection.taking_due = math.inf
-
-
-async def _run_until_one_ends(*copies: Any) -> None:
-    tasks = [asyncio.ensure_future(copy) for copy in copies]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
