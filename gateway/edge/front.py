@@ -6,16 +6,17 @@ connection to that socket comes from a name of its own in the directory, by whic
 15, 36).
 """
 
-import asyncio
 import contextlib
 import itertools
 import math
 import os
+import select
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from wsgiref.types import StartResponse, WSGIApplication
@@ -23,10 +24,10 @@ from wsgiref.types import StartResponse, WSGIApplication
 import structlog
 from werkzeug.wsgi import ClosingIterator
 
-from chengxin.auth.tls import certificate_thumbprint
 from chengxin.bounds import bound, own
 from chengxin.concurrency.shares import Claimant, Held, Shares
 from gateway.edge.origins import Origins, address_of
+from gateway.edge.passages import Passage, Watched
 
 log = structlog.get_logger()
 
@@ -35,15 +36,11 @@ log = structlog.get_logger()
 CONNECTION: Final = "chengxin.connection"
 CERTIFICATE: Final = "chengxin.certificate"
 
-_HANDSHAKE_SECONDS: Final = 10.0
 _CLOSE_SECONDS: Final = 5.0
-_PIECE_BYTES: Final = 256 * 1024
 _BACKLOG: Final = 1024
 # How often the front looks for connections whose time is over.
 _LOOK_SECONDS: Final = 0.25
-# The pause after the system had no more descriptors for a connection.
-_SCARCE_SECONDS: Final = 0.2
-# The time for a client's first byte, and of a connection between two requests.
+# The time for a client's first byte, its TLS handshake included, and of a connection between two requests.
 _FIRST_BYTE_SECONDS: Final = 10.0
 _IDLE_SECONDS: Final = 75.0
 # The time in which a client takes some of what is sent to it.
@@ -90,6 +87,14 @@ class Connection:
             self.requests -= 1
         self.moved_at = time.monotonic()
 
+    def note_sent(self) -> None:
+        """Notes that something came from the client."""
+        self.moved_at, self.has_sent = time.monotonic(), True
+
+    def await_taking(self) -> None:
+        """Gives the client a time to take what is sent to it."""
+        self.taking_due = time.monotonic() + _STALLED_SECONDS
+
     def is_overdue(self, now: float) -> bool:
         """Returns whether the client has had all its time."""
         if self.requests == 0 and self.taking_due == math.inf:
@@ -124,14 +129,12 @@ class Front:
         self._shares = shares
         # By the names at which granian sees them; and what passes their bytes on.
         self._connections: dict[str, Connection] = {}
-        self._passages: set[_Passage] = set()
-        # A piece is passed on before the next one is read, whatever connection that one comes by.
-        self._piece = memoryview(bytearray(_PIECE_BYTES))
+        self._passages: set[Passage] = set()
         # Each number is used once: a request that outlasts its connection must not be taken for another client's.
         self._numbers = itertools.count()
-        self._loop = asyncio.new_event_loop()
+        self._watched = Watched()
+        self._stopping = False
         self._thread = threading.Thread(target=self._run, name="front", daemon=True)
-        self._stopped = asyncio.Event()
 
     def before(self, app: WSGIApplication) -> WSGIApplication:
         """Wraps `app`: adds the connection and what is known of it; answers 403 to what bypassed this listener."""
@@ -169,30 +172,23 @@ class Front:
 
     def stop(self) -> None:
         """Accepts no more connections, and ends the open ones."""
-        self._loop.call_soon_threadsafe(self._stopped.set)
+        self._stopping = True
         self._thread.join(_CLOSE_SECONDS)
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._serve())
-
-    async def _serve(self) -> None:
-        self._listen_again()
-        looking = asyncio.ensure_future(self._end_overdue())
-        await self._stopped.wait()
-        looking.cancel()
-        self._loop.remove_reader(self._socket)
+        look_at = 0.0
+        while not self._stopping:
+            now = time.monotonic()
+            if now > look_at:
+                look_at = now + _LOOK_SECONDS
+                self._end_overdue(now)
+            self._watched.wait(_LOOK_SECONDS)
         self._socket.close()
-        for passage in self._passages:
+        for passage in list(self._passages):
             passage.hang_up()
-        while self._passages:
-            await asyncio.sleep(0)
+        self._watched.close()
 
-    def _listen_again(self) -> None:
-        if not self._stopped.is_set():
-            self._loop.add_reader(self._socket, self._accept)
-
-    def _accept(self) -> None:
+    def _accept(self, _events: int) -> None:
         """Accepts one connection, and gives it a place before anything is done for it, TLS above all."""
         try:
             client, peer = self._socket.accept()
@@ -201,8 +197,7 @@ class Front:
             return
         except OSError as e:
             log.warning("no connection can be accepted", reason=repr(e)[:200])
-            self._loop.remove_reader(self._socket)
-            self._loop.call_later(_SCARCE_SECONDS, self._listen_again)
+            self._watched.watch(self._socket.fileno(), 0, self._accept)
             return
         name = str(self._inner.with_name(f"{next(self._numbers):x}"))
         # Each connection of a trusted proxy is for itself.
@@ -211,178 +206,27 @@ class Front:
         if held is None:
             client.close()
             return
-        client.setblocking(False)
-        passage = _Passage(Connection(peer[0]), self._piece, lambda: self._forget(name, passage, held))
+        passage = Passage(
+            self._watched, Connection(peer[0]), partial(self._connect, name), partial(self._forget, name, held)
+        )
         self._passages.add(passage)
-        passage.open(self._open(client, name, passage))
+        passage.open(client, self._context)
 
-    def _forget(self, name: str, passage: "_Passage", held: Held) -> None:
+    def _connect(self, name: str, passage: Passage) -> socket.socket:
+        self._connections[name] = passage.connection
+        return _connect(str(self._inner), name)
+
+    def _forget(self, name: str, held: Held, passage: Passage) -> None:
         self._connections.pop(name, None)
-        self._passages.remove(passage)
+        self._passages.discard(passage)
         held.release()
 
-    async def _end_overdue(self) -> None:
+    def _end_overdue(self, now: float) -> None:
         """Ends the connections whose clients have had all their time."""
-        while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            now = time.monotonic()
-            for passage in self._passages:
-                if passage.connection.is_overdue(now):
-                    passage.hang_up()
-
-    async def _open(self, client: socket.socket, name: str, passage: "_Passage") -> None:
-        """Shakes hands where there is TLS, connects to granian, and lets the bytes pass."""
-        connection = passage.connection
-        try:
-            await _attach(passage.client, client, self._context)
-        except (OSError, TimeoutError):
-            # A client that shakes no hands.
-            client.close()
-            return
-        try:
-            connection.certificate = _read_thumbprint(passage.client)
-            await _attach(passage.edge, _connect(str(self._inner), name), None)
-        except OSError as e:
-            log.warning("a connection was not passed on", reason=repr(e)[:200])
-            passage.client.close()
-            return
-        self._connections[name] = connection
-        passage.begin()
-
-
-class _End(asyncio.BufferedProtocol):
-    """One end of a passage: what comes from it is written to the other one, and the faster waits for the slower."""
-
-    other: "_End"
-
-    def __init__(self, piece: memoryview, made: Callable[[], None], lost: Callable[[], None]) -> None:
-        self.transport: Any = None
-        self._piece = piece
-        self._made = made
-        self._lost = lost
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
-        self._made()
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return self._piece
-
-    def buffer_updated(self, nbytes: int) -> None:
-        # What still comes while TLS is ended is for nobody.
-        if not self.other.transport.is_closing():
-            # A copy, because a transport may keep what it is given.
-            self.other.transport.write(bytes(self._piece[:nbytes]))
-
-    def pause_writing(self) -> None:
-        self.other.transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        self.other.transport.resume_reading()
-
-    def eof_received(self) -> None:
-        # Nobody waits for an answer after the last byte, so both ends close, after what has been read for them.
-        self.other.close()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.other.close()
-        self._lost()
-
-    def close(self) -> None:
-        """Closes this end when what was written to it is taken."""
-        if self.transport is not None:
-            self.transport.close()
-
-    def abort(self) -> None:
-        """Closes this end at once."""
-        if self.transport is not None:
-            self.transport.abort()
-
-
-class _ClientEnd(_End):
-    """The end at the client, which notes on the connection what the client does."""
-
-    connection: Connection
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        # Until there is another end.
-        self.transport.pause_reading()
-
-    def buffer_updated(self, nbytes: int) -> None:
-        self.connection.moved_at, self.connection.has_sent = time.monotonic(), True
-        super().buffer_updated(nbytes)
-
-    def pause_writing(self) -> None:
-        self.connection.taking_due = time.monotonic() + _STALLED_SECONDS
-        super().pause_writing()
-
-    def resume_writing(self) -> None:
-        self.connection.taking_due = math.inf
-        super().resume_writing()
-
-    def eof_received(self) -> None:
-        self.connection.ended = True
-        super().eof_received()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.connection.ended = True
-        super().connection_lost(exc)
-
-    def close(self) -> None:
-        self.connection.ended = True
-        if self.transport is not None and self.transport.get_write_buffer_size():
-            self.connection.taking_due = time.monotonic() + _STALLED_SECONDS
-        super().close()
-
-
-class _Passage:
-    """A client's connection and the one to granian on which it is passed on."""
-
-    def __init__(self, connection: Connection, piece: memoryview, on_over: Callable[[], None]) -> None:
-        """`piece` is where bytes are read to; `on_over()` is called when nothing of the passage is left."""
-        self.connection = connection
-        self.client = _ClientEnd(piece, self._begin_part, self._end_part)
-        self.edge = _End(piece, self._begin_part, self._end_part)
-        self.client.connection = connection
-        self.client.other, self.edge.other = self.edge, self.client
-        self._on_over = on_over
-        # The opening, and the two ends.
-        self._parts = 0
-
-    def open(self, opening: Coroutine[Any, Any, None]) -> None:
-        """Starts to open the passage."""
-        self._begin_part()
-        self._opening = asyncio.ensure_future(opening)
-        self._opening.add_done_callback(lambda _: self._end_part())
-
-    def begin(self) -> None:
-        """Lets bytes pass, now that both ends are there."""
-        if self.client.transport.is_closing():
-            self.edge.close()
-        else:
-            self.client.transport.resume_reading()
-
-    def hang_up(self) -> None:
-        """Ends the connection; nobody is waited for."""
-        self.connection.ended = True
-        self._opening.cancel()
-        self.client.abort()
-        self.edge.abort()
-
-    def _begin_part(self) -> None:
-        self._parts += 1
-
-    def _end_part(self) -> None:
-        self._parts -= 1
-        if not self._parts:
-            self._on_over()
-
-
-async def _attach(end: _End, connection: socket.socket, context: ssl.SSLContext | None) -> None:
-    """Makes a connected socket one end, after the handshake where there is TLS."""
-    seconds = {"ssl_handshake_timeout": _HANDSHAKE_SECONDS, "ssl_shutdown_timeout": _CLOSE_SECONDS} if context else {}
-    await asyncio.get_running_loop().connect_accepted_socket(lambda: end, connection, ssl=context, **seconds)
+        for passage in [p for p in self._passages if p.connection.is_overdue(now)]:
+            passage.hang_up()
+        # When the system had no descriptors for a connection, it may have some now.
+        self._watched.watch(self._socket.fileno(), select.EPOLLIN, self._accept)
 
 
 def _connect(inner: str, name: str) -> socket.socket:
@@ -401,10 +245,3 @@ def _connect(inner: str, name: str) -> socket.socket:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
     return connection
-
-
-def _read_thumbprint(client: _ClientEnd) -> str:
-    """Returns the thumbprint of the client's certificate; empty without one."""
-    tls = client.transport.get_extra_info("ssl_object")
-    certificate = tls.getpeercert(binary_form=True) if tls else None
-    return certificate_thumbprint(ssl.DER_cert_to_PEM_cert(certificate).encode()) if certificate else ""

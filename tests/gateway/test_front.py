@@ -1,6 +1,7 @@
 """The front gives each address a share of connections and each connection a time; and it ends none that is used."""
 
 import contextlib
+import random
 import socket
 import threading
 import time
@@ -88,6 +89,46 @@ def test_who_takes_nothing_is_hung_up_on(served: FrontBeforeAServer, monkeypatch
         greedy.sendall(b"x" * 100_000_000)
     with served.connect() as other:
         assert served.serves(other)
+
+
+def test_what_is_taken_slowly_arrives_whole(served: FrontBeforeAServer) -> None:
+    sent = random.Random(1).randbytes(12_000_000)
+    with served.connect() as connection:
+        # Both ways are full before the first byte is taken.
+        connection.settimeout(0.3)
+        written = 0
+        with contextlib.suppress(TimeoutError):
+            while written < len(sent):
+                written += connection.send(sent[written : written + 1_000_000])
+        connection.settimeout(10)
+        writing = threading.Thread(target=connection.sendall, args=(sent[written:],), daemon=True)
+        writing.start()
+        received = bytearray()
+        while len(received) < len(sent) and (piece := connection.recv(50_000)):
+            received += piece
+        writing.join()
+    assert received == sent
+
+
+def test_an_answer_given_before_all_was_read_reaches_the_client(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as inner:
+        inner.bind(str(tmp_path / "http"))
+        inner.listen()
+        port = free_port()
+        front = Front(f"127.0.0.1:{port}", tmp_path / "http", None, Origins(()), Shares(BOUND))
+        front.start()
+        try:
+            with socket.create_connection(("127.0.0.1", port), 10) as client:
+                client.sendall(b"x" * 100_000)
+                passed, _ = inner.accept()
+                with passed:
+                    passed.sendall(b"too large")
+                # It sends on, until it looks.
+                with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+                    client.sendall(b"x" * 1_000_000)
+                assert client.makefile("rb").read() == b"too large"
+        finally:
+            front.stop()
 
 
 def test_a_connection_has_the_time_of_what_it_does() -> None:
