@@ -49,9 +49,13 @@ class TimedCall:
     def sending(self, answers: Iterator[Any]) -> Iterator[Any]:
         """Yields answers, and gives the caller a time to take each of them."""
         for answer in answers:
-            self._taking_due = time.monotonic() + self._idle_seconds
+            self.await_taking()
             yield answer
             self._taking_due = math.inf
+
+    def await_taking(self) -> None:
+        """Gives the caller a time to take an answer."""
+        self._taking_due = time.monotonic() + self._idle_seconds
 
     def is_overdue(self, now: float) -> bool:
         """Returns whether the caller has had its time."""

@@ -5,6 +5,7 @@ caller as INTERNAL in two of five calls (grpcio 1.85: a write that fails overwri
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -35,7 +36,7 @@ from chengxin_api.ingest.v1 import ingest_pb2
 from chengxin_api.objection.v1 import objection_pb2
 from gateway.domain.clients_and_officers import BODY_BROKEN_OFF, EDGE_BUSY
 from gateway.edge.admission import EdgeAdmission
-from gateway.edge.call_times import CallTimes
+from gateway.edge.call_times import CallTimes, TimedCall
 from gateway.edge.concurrency_limits import REFUSALS, EdgeShares, ForwardingPermits, Permit
 from gateway.edge.grpc_open_calls import HEALTH_CALLS, OPEN_CALLS, HealthWatch, OpenCalls
 from gateway.edge.open_streams import OpenStreams
@@ -226,19 +227,20 @@ class _Forwarder(grpc.GenericRpcHandler):
         channel = self._channels[service]
         # A method that only the service knows counts as a stream both ways: one message on the wire is a stream of one.
         kind = _streaming_kind(method) or (True, True)
+        permit = partial((self._streams if any(kind) else self._calls).take, service)
+        # To gRPC every method takes a stream: so our code runs, and may refuse, before the first message is there.
         match kind:
             case (False, False):
-                send = _answer_once(channel.unary_unary(method), _UNARY_SECONDS)
+                send = _ask_once(channel.unary_unary(method), _UNARY_SECONDS)
             case (True, False):
-                send = _answer_once(channel.stream_unary(method), None)
+                send = _ask_once(channel.stream_unary(method), None)
             case (False, True):
-                send = _answer_bit_by_bit(channel.unary_stream(method))
+                send = _ask_for_stream(channel.unary_stream(method))
             case _:
-                send = _answer_bit_by_bit(channel.stream_stream(method))
-        permits = self._streams if any(kind) else self._calls
-        forward = partial(self._forward, method, partial(permits.take, service), send, kind[0])
-        # To gRPC every method is a stream: so our code runs, and may refuse, before the first message is there.
-        return grpc.stream_stream_rpc_method_handler(forward)
+                send = _ask_for_stream(channel.stream_stream(method))
+        if kind[1]:
+            return grpc.stream_stream_rpc_method_handler(partial(self._forward, method, permit, send, kind[0]))
+        return grpc.stream_unary_rpc_method_handler(partial(self._forward_once, method, permit, send, kind[0]))
 
     def _forward(
         self,
@@ -249,54 +251,90 @@ class _Forwarder(grpc.GenericRpcHandler):
         requests: Iterator[bytes],
         context: grpc.ServicerContext,
     ) -> Iterator[bytes]:
-        """Forwards one call. It takes a message when the one before it is on its way."""
+        """Forwards one call to a method with a stream of answers.
+
+        It takes a message when the one before it is on its way.
+        """
         edge_call = _EdgeCall(method, context, self._origins)
         try:
             metadata, claimant = edge_call.admit(self._admission)
             with permit(claimant), self._times.of(context, requests) as call:
-                first = [message for message in (next(call, None),) if message is not None]
-                if not (first or sends_stream):
-                    raise BODY_BROKEN_OFF()
-                upstream, answers = send(chain(first, call) if sends_stream else first[0], metadata, context)
+                upstream = send(_await_request(call, sends_stream), metadata, context)
                 with self._live_calls.lasting(edge_call.token, upstream):
-                    yield from call.sending(answers)
+                    yield from call.sending(upstream)
             context.set_trailing_metadata(upstream.trailing_metadata() or ())
             edge_call.count("OK")
         except Exception as e:
             edge_call.fail(e)
 
+    def _forward_once(
+        self,
+        method: str,
+        permit: Callable[[Claimant], Permit],
+        send: "Send",
+        sends_stream: bool,
+        requests: Iterator[bytes],
+        context: grpc.ServicerContext,
+    ) -> bytes:
+        """Forwards one call to a method with one answer, which goes out together with the status."""
+        edge_call = _EdgeCall(method, context, self._origins)
+        answer = b""
+        try:
+            metadata, claimant = edge_call.admit(self._admission)
+            with ExitStack() as held:
+                held.enter_context(permit(claimant))
+                call = held.enter_context(self._times.of(context, requests))
+                upstream = send(_await_request(call, sends_stream), metadata, context)
+                with self._live_calls.lasting(edge_call.token, upstream):
+                    answer = upstream.result()
+                # Services send no initial metadata, and sending it separately costs an event of its own on the way.
+                if initial := upstream.initial_metadata():
+                    context.send_initial_metadata(initial)
+                context.set_trailing_metadata(upstream.trailing_metadata() or ())
+                # The caller takes the answer without a thread of ours, but has a time, and keeps its place until then.
+                call.await_taking()
+                until_taken = held.pop_all()
+                if not context.add_callback(until_taken.close):
+                    until_taken.close()
+            edge_call.count("OK")
+        except Exception as e:
+            edge_call.fail(e)
+        return answer
 
-Send = Callable[[Any, Any, grpc.ServicerContext], tuple[Any, Iterator[bytes]]]
+
+Send = Callable[[Any, Any, grpc.ServicerContext], Any]
 
 
-def _answer_once(method: Any, seconds: float | None) -> Send:
+def _await_request(call: TimedCall, sends_stream: bool) -> Any:
+    """Returns the message of a call, or all of them, once the first one is there. Raises BODY_BROKEN_OFF."""
+    first = next(call, None)
+    if sends_stream:
+        return call if first is None else chain((first,), call)
+    if first is None:
+        raise BODY_BROKEN_OFF()
+    return first
+
+
+def _ask_once(method: Any, seconds: float | None) -> Send:
     """Returns a function that sends a request to a method with one answer; `seconds` are its time by default."""
 
-    def send(request: Any, metadata: Any, context: grpc.ServicerContext) -> tuple[Any, Iterator[bytes]]:
+    def send(request: Any, metadata: Any, context: grpc.ServicerContext) -> Any:
         upstream = method.future(request, metadata=metadata, timeout=_remaining_seconds(context, seconds))
         _cancel_with_caller(context, upstream)
-
-        def answers() -> Iterator[bytes]:
-            answer = upstream.result()
-            # Services send no initial metadata, and sending it separately costs an event of its own on the way.
-            if initial := upstream.initial_metadata():
-                context.send_initial_metadata(initial)
-            yield answer
-
-        return upstream, answers()
+        return upstream
 
     return send
 
 
-def _answer_bit_by_bit(method: Any) -> Send:
+def _ask_for_stream(method: Any) -> Send:
     """Returns a function that sends a request to a method with a stream of answers."""
 
-    def send(request: Any, metadata: Any, context: grpc.ServicerContext) -> tuple[Any, Iterator[bytes]]:
+    def send(request: Any, metadata: Any, context: grpc.ServicerContext) -> Any:
         upstream = method(request, metadata=metadata, timeout=_remaining_seconds(context, None))
         _cancel_with_caller(context, upstream)
         # This goes out at once, so that a watcher knows that it is connected before the first message.
         context.send_initial_metadata(upstream.initial_metadata() or ())
-        return upstream, upstream
+        return upstream
 
     return send
 
