@@ -32,7 +32,9 @@ class ProposalAnswer(BaseModel):
     target: str
     region: str
     asked: dict[str, Any]
-    state: str = Field(description="open, approved, rejected, or void after 14 days")
+    state: str = Field(
+        description="open, approved, rejected, outdated when something was taken away since, or void after 14 days"
+    )
     proposed_by: str
     proposed_at: str
     words: dict[str, str] = Field(description="What the proposer wrote, a reason say; not in the audit log")

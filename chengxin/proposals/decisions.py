@@ -6,6 +6,7 @@ transaction. Listing, approving and rejecting are here, once for all services.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, Protocol, TypeVar
 
 from chengxin.audit.trail import AuditTrail
@@ -16,7 +17,13 @@ from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import of_the_city, outside, regional
 from chengxin.errors import Problem
 from chengxin.proposals.documents import Proposals
-from chengxin.proposals.proposal import NOT_AN_APPROVER, PROPOSAL_DECIDED, PROPOSAL_UNKNOWN, Proposal
+from chengxin.proposals.proposal import (
+    NOT_AN_APPROVER,
+    PROPOSAL_DECIDED,
+    PROPOSAL_OUTDATED,
+    PROPOSAL_UNKNOWN,
+    Proposal,
+)
 from chengxin.store.database import UnitOfWork
 from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
@@ -63,10 +70,16 @@ APPROVALS: Final[dict[Act, Approval]] = {}
 
 @dataclass(frozen=True)
 class Judged:
-    """A proposal, and what it is about as it is now."""
+    """A proposal, and what it is about as it is now: loaded when it is asked for, so that an officer whom the proposal does
+    not concern is refused before, and does not learn what became of the thing."""
 
     proposal: Proposal
-    thing: Any
+    load: Callable[[], Any]
+
+    @cached_property
+    def thing(self) -> Any:
+        """Raises what `load` of the approval raises."""
+        return self.load()
 
 
 def carries_out(
@@ -166,7 +179,7 @@ def approve(ctx: ProposingContext, caller: Principal, proposal_id: str) -> dict[
     def work(unit: UnitOfWork) -> dict[str, Any]:
         proposal = _load(ctx, unit, proposal_id)
         approval = APPROVALS[proposal.act]
-        judged = authorise(Judged(proposal, approval.load(ctx, proposal, unit)))
+        judged = authorise(Judged(proposal, lambda: approval.load(ctx, proposal, unit)))
         _must_be_open(proposal)
         approval.carry_out(ctx, caller, unit, proposal, judged.thing)
         return _decide(ctx, caller, unit, proposal, "approved", Act.PROPOSAL_APPROVED)
@@ -200,6 +213,8 @@ def _load(ctx: ProposingContext, unit: UnitOfWork, proposal_id: str) -> Proposal
 
 
 def _must_be_open(proposal: Proposal) -> None:
+    if proposal.state == "outdated":
+        raise PROPOSAL_OUTDATED(what="所涉对象已被更改或收回 / what it is about was changed, or taken away")
     if proposal.state != "open":
         raise PROPOSAL_DECIDED(state=proposal.state)
 

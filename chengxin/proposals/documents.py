@@ -1,6 +1,6 @@
 """The proposals that a service keeps, in its own store."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from mongoengine import DateTimeField, Document, StringField
@@ -79,6 +79,18 @@ class Proposals:
             words={name: self._ring().encrypt(text, name) for name, text in proposal.words.items()},
         )
         self._rows.replace(row, unit.session)
+
+    def outdate(self, acts: Collection[Act], target: str, unit: UnitOfWork, **asked: str) -> None:
+        """Nobody can approve any more what is open of these acts on a target; with `asked`, only what asks for that.
+
+        Called in the transaction that takes away from the target, so that nothing which was proposed before gives it
+        back. A proposal that is being carried out is saved as decided afterwards.
+        """
+        query = {"state": "open", "act": {"$in": sorted(acts)}, "target": target}
+        query |= {f"asked.{name}": value for name, value in asked.items()}
+        for row in list(self._rows.find(query, session=unit.session)):
+            row.state = "outdated"
+            self._rows.replace(row, unit.session)
 
     def _read(self, row: ProposalRow) -> Proposal:
         return Proposal(

@@ -19,8 +19,8 @@ PROPOSAL_DECIDED = precondition(
 )
 PROPOSAL_OUTDATED = precondition(
     "PROPOSAL_OUTDATED",
-    "提案提出后情况已变化（{what}），请驳回后重新提出",
-    "Since it was proposed this has changed: {what}. Reject the proposal and make a new one",
+    "提案提出后情况已变化（{what}），请重新提出",
+    "Since it was proposed this has changed: {what}. Make a new proposal",
 )
 NOT_AN_APPROVER = forbidden(
     "NOT_AN_APPROVER",
@@ -50,6 +50,7 @@ class Proposal:
     proposed_at: datetime
     # The `sub` of the officer whom it is about, who may not approve it either; mostly empty.
     for_whom: str = ""
+    # open, approved, rejected, applied (it only took away), outdated, or void.
     state: str = "open"
     decided_by: str = ""
     decided_at: datetime | None = None

@@ -32,13 +32,12 @@ from gateway.domain.separation_of_duties import (
     thumbprints,
 )
 from gateway.usecases.bootstrap import usable_jwk
-from gateway.usecases.revocation import end_client_tokens
+from gateway.usecases.revocation import OF_CLIENTS, end_client_tokens
 
 _REGISTRARS: Final = {Role.AUTHORITY, Role.CENTRE}
 _READERS: Final = {Role.AUTHORITY, Role.CENTRE, Role.SUPERVISOR}
 _ARTICLES: Final = ("14", "17")
 _APPROVERS: Final = {Role.AUTHORITY, Role.SUPERVISOR}
-_OF_CLIENTS: Final = {Act.CLIENT_GRANTS_PROPOSED, Act.CLIENT_KEY_ADDED, Act.CLIENT_RESUMED}
 # The word by which a client names itself.
 ME: Final = "me"
 _TOLD: Final = "the client's holder, at /v1/identity/clients/me; supervisors, by the audit log"
@@ -123,7 +122,7 @@ def read_own(ctx: GatewayContext, caller: Principal) -> dict[str, Any]:
     client = load(ctx, caller.client_id)
     waiting = [p.seen(ctx.clock.now()) for p in ctx.proposals.page("open", "", 0) if p.target == client.client_id]
     ctx.audit.record(ctx.audit.event(Act.CLIENT_READ_OWN, caller))
-    proposals = [p.to_dict() for p in waiting if p.state == "open" and p.act in _OF_CLIENTS]
+    proposals = [p.to_dict() for p in waiting if p.state == "open" and p.act in OF_CLIENTS]
     return client_to_dict(client) | {"proposals": proposals}
 
 

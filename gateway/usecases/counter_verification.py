@@ -201,6 +201,8 @@ def end_representation(ctx: GatewayContext, caller: Principal, representation_id
         if row is None:
             raise REPRESENTATION_UNKNOWN(representation_id=representation_id)
         ctx.administration.end_representation(representation_id, unit)
+        recorded = {Act.REPRESENTATION_RECORDED}
+        ctx.proposals.outdate(recorded, row["uscc"], unit, subject_ref=row["subject_ref"])
         org = ctx.subject_key.subject_ref("uscc", row["uscc"])
         now = ctx.clock.now()
         # An organisation's tokens do not name the person: all of them end, and the other representatives sign in again.

@@ -19,10 +19,16 @@ from gateway.usecases.issue_token import ClientProof, authenticate
 RELOAD_SECONDS: Final = 2.0
 # After this time without an answer the gateway refuses all tokens. With the services' own 30 s that is under a minute.
 STALE_SECONDS: Final = 20.0
+# What is proposed for a client, or for an officer. A reset is not here: its approval is for the last one, and gives back
+# neither roles nor what a suspension took.
+OF_CLIENTS: Final = {Act.CLIENT_GRANTS_PROPOSED, Act.CLIENT_KEY_ADDED, Act.CLIENT_RESUMED}
+_OF_OFFICERS: Final = {Act.OFFICER_ROLES_PROPOSED, Act.OFFICER_RESUMED}
 
 
 def end_client_tokens(ctx: GatewayContext, unit: UnitOfWork, client_id: str) -> None:
-    """Ends all tokens issued so far to a client, when the unit commits."""
+    """Ends all tokens issued so far to a client that may do less, when the unit commits; and what was proposed for it
+    before, which would give it back."""
+    ctx.proposals.outdate(OF_CLIENTS, client_id, unit)
     now = ctx.clock.now()
     # `iat` is in whole seconds, and a token may be issued right now from what was read before: the two seconds more end
     # it too. A client that asks within them gets REVOKED_JUST_NOW (`issue_token.issue`).
@@ -30,7 +36,9 @@ def end_client_tokens(ctx: GatewayContext, unit: UnitOfWork, client_id: str) -> 
 
 
 def end_all_sessions(ctx: GatewayContext, unit: UnitOfWork, sub: str) -> int:
-    """Ends all sign-ins of an officer, and returns how many there were. A sign-in under way is refused at its end."""
+    """Ends all sign-ins of an officer who may do less or other, and returns how many there were; and what was proposed for
+    the officer before. A sign-in under way is refused at its end."""
+    ctx.proposals.outdate(_OF_OFFICERS, sub.removeprefix("officer:"), unit)
     alive = ctx.administration.sessions(sub, ctx.clock.now(), unit.session)
     for row in alive:
         end_session(ctx, unit, sub, str(row["_id"]))

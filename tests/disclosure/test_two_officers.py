@@ -107,6 +107,22 @@ def test_what_is_no_longer_as_it_was_proposed_is_not_done(
     assert seen(city) == before
 
 
+@pytest.mark.parametrize("act", PROPOSE)
+def test_a_proposal_that_was_left_over_joins_nothing_again(
+    city: RunningDisclosure, officer: DisclosureCaller, act: Act
+) -> None:
+    path = PROPOSE[act](city)
+    body = BOTH if act is Act.SUBJECT_MERGED else REASON
+    left, other = (officer.post(f"/v1/subjects/links{path}", body).json for _ in range(2))
+    city.approves(other["proposal_id"])
+    back = "undo" if act is not Act.SUBJECT_DECISION_UNDONE else "split"
+    assert officer.post(f"/v1/subjects/links/{left['target']}/{back}", REASON).status_code in (200, 202)
+    before = seen(city)
+    answer = city.caller("centre", sub="officer-2").post(f"/v1/subjects/proposals/{left['proposal_id']}/approve", None)
+    assert (answer.status_code, answer.json["code"]) == (409, "PROPOSAL_OUTDATED")
+    assert seen(city) == before
+
+
 def test_what_only_takes_apart_is_done_at_once(city: RunningDisclosure, officer: DisclosureCaller) -> None:
     merges(city)
     city.decides(officer, "", BOTH)

@@ -15,6 +15,7 @@ from chengxin.proposals import decisions
 from chengxin.proposals.decisions import APPROVALS
 from chengxin.proposals.proposal import PROPOSAL_DAYS, Proposal
 from chengxin.values.acts import Act
+from chengxin.values.ids import new_id
 from chengxin.values.jwk import public_jwk
 from demo.identifiers import demo_identity_number
 from gateway.domain.clients_and_officers import Client, Officer
@@ -138,6 +139,19 @@ def test_the_second_officer_is_of_the_region_too(gateway: AdministeredGateway, a
     listed = decisions.list_proposals(gateway.ctx, elsewhere, "open", "", 10_000)
     assert proposal_id not in {p["proposal_id"] for p in listed}
     assert decisions.reject(gateway.ctx, officer("li", role, COUNTY), proposal_id)["state"] == "rejected"
+
+
+@pytest.mark.parametrize("act", [act for act in GATEWAYS if APPROVALS[act].region.scope is Scope.OWN])
+def test_an_officer_of_another_region_is_not_told_what_became_of_the_thing(
+    gateway: AdministeredGateway, act: Act
+) -> None:
+    gone = Proposal(new_id("prop"), act, new_id("gone"), COUNTY, {}, "officer:li", gateway.ctx.clock.now())
+    gateway.ctx.accounts.transact(lambda unit: gateway.ctx.proposals.save(gone, unit))
+    elsewhere = officer("sun", Role.SUPERVISOR, ELSEWHERE)
+    assert refusal(lambda: decisions.approve(gateway.ctx, elsewhere, gone.proposal_id)) == "OUTSIDE_REGION"
+    assert [(e.act, e.outcome, e.details) for e in gateway.audit.events] == [
+        ("proposal.approved", "refused", {"code": "OUTSIDE_REGION", "asked": [gone.proposal_id]})
+    ]
 
 
 @pytest.mark.parametrize("act", [act for act in GATEWAYS if APPROVALS[act].region.scope is Scope.OWN])

@@ -48,6 +48,9 @@ _TOLD: Final = "both subjects, at /v1/me/accesses; supervisors, by the audit log
 # The authority may be the second one: a small city's centre has one officer.
 _APPROVERS: Final = {Role.CENTRE, Role.AUTHORITY}
 
+# What is proposed for a link.
+_DECISIONS: Final = {Act.SUBJECT_MERGED, Act.SUBJECT_SPLIT, Act.SUBJECT_DECISION_UNDONE}
+
 LINK_UNKNOWN = not_found("LINK_UNKNOWN", "没有编号为 {link_id} 的关联", "There is no link {link_id}")
 ONE_SUBJECT_ALREADY = conflict(
     "ONE_SUBJECT_ALREADY",
@@ -336,6 +339,8 @@ def _save(ctx: DisclosureContext, caller: Principal, unit: UnitOfWork, change: L
     today = ctx.clock.today().isoformat()
     links = LinkProjection(ctx.store, ctx.subject_key, ctx.keys, unit, rfc3339(ctx.clock.now()))
     links.put(change.link)
+    # What was proposed for the link as it was would undo what is decided now.
+    ctx.proposals.outdate(_DECISIONS, change.link.link.id, unit)
     Generations(ctx.store.store).note_act(unit, ctx.store.generation)
     work = RecordProjection(ctx.store, ctx.keys, unit, today)
     work.save(links.settle(work))

@@ -14,7 +14,7 @@ from chengxin.auth.regions import all_of, is_regional, of_the_city, within
 from chengxin.errors import Problem
 from chengxin.proposals.decisions import APPROVALS
 from chengxin.values.acts import Act
-from tests.chengxin.auth.use_cases import USE_CASES, SeenRefusals, StoreContext, named
+from tests.chengxin.auth.use_cases import USE_CASES, StoreContext, named
 
 OFFICERS_COMMANDS = [u for u in USE_CASES if u.rule.changes and u.rule.roles & ADMINISTRATORS]
 DECLARED = [u for u in OFFICERS_COMMANDS if u.rule.power is not None]
@@ -73,7 +73,7 @@ def test_what_is_the_whole_citys_is_not_a_countys(use_case: Any, monkeypatch: py
     with pytest.raises(Problem) as refused:
         use_case(ctx, caller)
     assert refused.value.code == "OUTSIDE_REGION"
-    assert ctx.audit == SeenRefusals([(use_case.rule.act, "OUTSIDE_REGION")])
+    assert ctx.audit.seen == [(use_case.rule.act, "OUTSIDE_REGION")]
 
 
 @pytest.mark.parametrize("use_case", [u for u in DECLARED if u.rule.power.region is OWN], ids=named)
