@@ -43,11 +43,10 @@ def _sections() -> Iterator[str]:
 
 
 def _rule(rule: "Rule", power: "Power") -> str:
-    by = ", by a review" if power.officers.by == "review" else ""
     where = _REGIONS.get(power.region.scope, f"in any region: {power.region.reason}")
     lines = (
         f"Who: {', '.join(sorted(rule.roles))}; {where}.",
-        f"{_NUMBERS[power.officers.number]}{by}: {power.officers.reason}.",
+        f"{_NUMBERS[power.officers.number]}: {power.officers.reason}.",
         f"Told: {power.told}.",
     )
     return item(f"**`{rule.act}`** {rule.act.zh}. {rule.act.en}.") + "".join(item(line, 2) for line in lines)

@@ -195,7 +195,7 @@ DETAILS: Final[Mapping[Act, Details]] = {
     Act.TASK_READ: _CASE,
     Act.TASK_ANSWERED: {**_CASE, "finding": WORD},
     Act.TASK_EXTENDED: _CASE,
-    Act.CORRECTION_SEEN: {**_CASE, "record_version": COUNT, "revoked": FLAG},
+    Act.CORRECTION_SEEN: {**_CASE, "record_version": COUNT, "revoked": FLAG, "claimed_objection_no": REFERENCE},
     Act.DEADLINE_RECOUNTED: {**_CASE, "year": COUNT, "step": WORD, "from": DATE, "to": DATE, "provisional": FLAG},
     Act.COURSE_READ: _CASE,
     Act.COURSE_LISTED: _CASE,

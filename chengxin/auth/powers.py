@@ -48,8 +48,6 @@ class Officers:
 
     number: int
     reason: str
-    # By which the second officer takes part: a proposal (`chengxin/proposals/`), or a state of the thing itself.
-    by: str = "proposal"
 
 
 def one(reason: str) -> Officers:
@@ -61,11 +59,6 @@ def two(reason: str) -> Officers:
     """One officer proposes, another approves (`chengxin/proposals/`). `reason` says what would happen otherwise, and
     when the act is done at once because it gives nothing."""
     return Officers(2, reason)
-
-
-def two_by_review(reason: str) -> Officers:
-    """Another officer has reviewed the thing before it comes to this act, which refuses it otherwise."""
-    return Officers(2, reason, "review")
 
 
 @dataclass(frozen=True)

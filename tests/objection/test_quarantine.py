@@ -116,3 +116,20 @@ def test_a_case_that_cannot_be_counted_again_keeps_no_other(
     assert quarantine.names("job.recount") == {"YY-2 2026"}
     monkeypatch.undo()
     until(lambda: quarantine.retry(quarantine.rows()[0]["_id"]), "it is counted, for there is no such case any more")
+
+
+@pytest.mark.parametrize("claims", ["no objection", "an objection to another record"])
+def test_a_correction_that_names_no_objection_to_its_record_is_on_record(city: RunningObjection, claims: str) -> None:
+    number = city.filed() if claims == "an objection to another record" else "YY-20261125-000000"
+    city.ingest.record("r_other", COMPANY, 2, objection_no=number, revoked=True)
+    city.caught_up()
+    seen = city.event("correction.seen")
+    assert (seen["outcome"], seen["records"], "subject_refs" in seen) == ("refused", ["r_other"], False)
+    assert seen["details"] == {
+        "code": "OBJECTION_UNKNOWN",
+        "claimed_objection_no": number,
+        "record_version": 2,
+        "revoked": True,
+    }
+    if claims == "an objection to another record":
+        assert city.ctx.store.case(number).correction is None  # type: ignore[union-attr]

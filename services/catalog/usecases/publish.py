@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Any
 
 from chengxin.auth.executor import command
-from chengxin.auth.powers import CITY, Power, one, two_by_review
+from chengxin.auth.powers import CITY, Power, one
 from chengxin.auth.principal import Principal
 from chengxin.errors import Problem
 from chengxin.store.database import UnitOfWork
@@ -31,9 +31,10 @@ from services.catalog.usecases.drafts import COMPILERS, any_draft, authorised_dr
     may=any_draft,
     power=Power(
         CITY,
-        two_by_review(
-            "what is collected and who sees it follows from an entry; where the rule set `catalog` asks for it, an "
-            "officer who wrote none of the draft has reviewed it, else publication is refused (decision 8)"
+        one(
+            "it gives nobody a role or a key, and everybody reads what is collected and who sees it. Two are asked for "
+            "by the rule set `catalog` (`review_required`), which a new system has not: while it is in force, an officer "
+            "who wrote none of the draft has reviewed it, else publication is refused (decision 8)"
         ),
         "everybody, who reads the catalog; its followers, by the feed",
     ),

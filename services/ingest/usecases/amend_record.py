@@ -42,7 +42,10 @@ RECEIPT: Final = "receipt"
 # Of the centre's officers: a provider changes its own records.
 _POWER: Final = Power(
     OWN,
-    one("it takes an objection, whose number goes on record, and the applicant, the provider and the portals see it"),
+    one(
+        "it names an objection, and the subject, the provider and the portals see it; a number of no objection to the "
+        "record is noticed afterwards, when the objection service puts that on record (`correction.seen`, refused)"
+    ),
     "the subject, who sees the new version among its records; the provider; supervisors, by the audit log",
 )
 
@@ -60,7 +63,7 @@ class _Act:
 
 
 def for_objection(ctx: IngestContext, caller: Principal, change: LawfulChange) -> Problem | None:
-    """the centre changes a record only for an objection"""
+    """the centre changes a record only with the number of an objection"""
     if Role.PROVIDER in caller.roles or change.objection_no:
         return None
     return OBJECTION_REQUIRED()

@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Final
 
-import structlog
-
 from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.feeds.parts import RecordParts
@@ -16,12 +14,10 @@ from chengxin.values.acts import Act
 from chengxin.values.workdays import CalendarYear
 from chengxin_api.catalog.v1 import catalog_pb2
 from chengxin_api.ingest.v1 import ingest_pb2
-from services.objection.context import OWN, ObjectionContext, only_itself
+from services.objection.context import OBJECTION_UNKNOWN, OWN, ObjectionContext, only_itself
 from services.objection.domain.case_views import EntryNames
 from services.objection.domain.challenged_records import Correction
 from services.objection.domain.deadlines import RULE_SET
-
-log = structlog.get_logger()
 
 _FOLLOWERS: Final = {Role.SERVICE}
 
@@ -62,12 +58,23 @@ def apply_ingest(ctx: ObjectionContext, unit: UnitOfWork, change: ingest_pb2.Cha
 def see_correction(
     ctx: ObjectionContext, caller: Principal, record: ingest_pb2.RecordVersion, unit: UnitOfWork
 ) -> None:
-    """Notes on a case that an amendment or revocation naming it has arrived."""
+    """Notes on a case that an amendment or revocation naming it has arrived.
+
+    One that names no objection to its record is on record as a refused event: a supervisor finds what the centre changed
+    without an objection.
+    """
     before = ctx.store.case(record.objection_no, unit)
     if before is None or before.record.record_id != record.record_id:
-        # The amendment names an objection to another record, or none that exists. Ingest has it on record as it came.
-        log.warning("correction names no objection to its record", record_id=record.record_id)
-        on_record.enter_nothing_new()
+        # It names an objection to another record, or none that exists: ingest knows a number by its form alone.
+        claimed = {"claimed_objection_no": record.objection_no, "code": OBJECTION_UNKNOWN.code}
+        event = ctx.audit.event(
+            Act.CORRECTION_SEEN,
+            caller,
+            outcome="refused",
+            records=[record.record_id],
+            details={"record_version": record.version, "revoked": record.revoked, **claimed},
+        )
+        unit.record(event.encode())
         return
     after = before.correction_seen(Correction(record.version, record.revoked, ctx.now()))
     if after is not before:

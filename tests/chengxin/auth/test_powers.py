@@ -18,9 +18,7 @@ from tests.chengxin.auth.use_cases import USE_CASES, StoreContext, named
 
 OFFICERS_COMMANDS = [u for u in USE_CASES if u.rule.changes and u.rule.roles & ADMINISTRATORS]
 DECLARED = [u for u in OFFICERS_COMMANDS if u.rule.power is not None]
-ACTS_OF_TWO = {
-    u.rule.act: u for u in DECLARED if u.rule.power.officers.by == "proposal" and u.rule.power.officers.number == 2
-}
+ACTS_OF_TWO = {u.rule.act: u for u in DECLARED if u.rule.power.officers.number == 2}
 COUNTY, ANOTHER_COUNTY = "441702", "441703"
 DONE = Power(OWN, one("a test"), "nobody")
 
