@@ -3,16 +3,15 @@
 import re
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import grpc
 import structlog
-from prometheus_client import Counter
 
 from chengxin.audit.event import REFUSED_OUTCOME, AuditEvent, refusal
 from chengxin.audit.public_reads import PublicReads
+from chengxin.audit.unanswered import UnansweredQueries
 from chengxin.auth.principal import Principal
 from chengxin.bounds import own
 from chengxin.concurrency.coalescing import Coalescer, Unanswered
@@ -39,10 +38,6 @@ _GROUP: Final = 500
 _COMPANY_SECONDS: Final = 0.003
 # How the audit service names an event of a call that it does not take.
 _ENTRY: Final = re.compile(r"entries\[([0-9]{1,9})\]")
-# How many events of queries that nobody got an answer to wait for the next event, some megabyte.
-_MOST_UNANSWERED: Final = 1_000
-# So many of them travel with a group.
-_UNANSWERED_A_GROUP: Final = 100
 
 Metadata = Callable[[], tuple[tuple[str, str], ...]]
 
@@ -52,13 +47,6 @@ own(
     resource="Groups of audit events under way",
     total=1,
     why="Those who wait are the callers that the faces let in",
-)
-own(
-    __name__,
-    "deque",
-    resource="Queries whose events were sent and not answered for",
-    total=_MOST_UNANSWERED,
-    why="The oldest fall out: the running log has told of them",
 )
 own(
     __name__,
@@ -87,7 +75,7 @@ class AuditTrail:
         self._clock = clock
         # One group is sent at a time, while the next one gathers. Two at the same time would halve the groups.
         self._together = Coalescer(self._append, _GROUP, _COMPANY_SECONDS)
-        self._unanswered: deque[bytes] = deque(maxlen=_MOST_UNANSWERED)
+        self._unanswered = UnansweredQueries(clock)
         self._public_reads = public_reads
 
     def event(self, act: Act, actor: Principal, **what: Any) -> AuditEvent:
@@ -119,8 +107,7 @@ class AuditTrail:
             raise AUDIT_UNAVAILABLE(retry_after=1) from None
         if problem is not None:
             if problem.retry_after is not None:
-                self._unanswered.append(event.unanswered(rfc3339(self._clock.now())).encode())
-                _UNANSWERED.inc()
+                self._unanswered.add(event)
             raise problem
 
     def refused(self, act: Act, actor: Principal, problem: Problem, asked: Sequence[object] = ()) -> None:
@@ -132,11 +119,10 @@ class AuditTrail:
 
     def _append(self, group: Sequence[bytes], seconds: float) -> list[Problem | None]:
         """For each event of a group, why it is not on record; None when it is."""
-        # Only the leader of a group gets here, one at a time.
-        late = [self._unanswered.popleft() for _ in range(min(len(self._unanswered), _UNANSWERED_A_GROUP))]
+        late = self._unanswered.take()
         problems = self._send([*late, *group], seconds)
         again = [one for one, problem in zip(late, problems, strict=False) if problem and problem.retry_after]
-        self._unanswered.extendleft(reversed(again[: _MOST_UNANSWERED - len(self._unanswered)]))
+        self._unanswered.put_back(again)
         return problems[len(late) :]
 
     def _send(self, events: Sequence[bytes], seconds: float) -> list[Problem | None]:
@@ -276,9 +262,3 @@ def _refused(error: grpc.RpcError, numbers: list[int]) -> list[int]:
 
 def _reason(error: Exception) -> str:
     return f"{error.code().name}: {error.details()}" if isinstance(error, grpc.Call) else repr(error)
-
-
-_UNANSWERED = Counter(
-    "chengxin_audit_unanswered_total",
-    "Queries that were refused after their event was sent: it may be on the log as ok",
-)

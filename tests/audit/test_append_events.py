@@ -9,12 +9,18 @@ import grpc
 import pytest
 
 from chengxin.audit.trail import AuditTrail
+from chengxin.auth.principal import Principal, Role
+from chengxin.auth.request_context import RequestContext, serving
 from chengxin.errors import Problem
+from chengxin.store.deadlines import within
 from chengxin.values.clock import FixedClock
 from chengxin_api.audit.v1 import audit_pb2
 from services.audit.grpc.servicer import AuditServicer
+from services.audit.usecases import append_events
 from tests.audit.actors import BUREAU
 from tests.audit.conftest import NOW, RunningAudit, an_event
+
+DISCLOSURE = Principal("disclosure", frozenset({Role.SERVICE}))
 
 
 def refusal(audit: RunningAudit, entries: list[bytes], positions: tuple[int, ...] = (), **caller: str) -> Problem:
@@ -63,16 +69,22 @@ def test_an_event_that_is_refused_fails_no_other(audit: RunningAudit) -> None:
     assert len(audit.entries()) == 39
 
 
-class GoneContext:
-    """A call that ended before its turn came."""
+class LeavingContext:
+    """A call that ends after so many looks at it: before its turn comes, or while it waits to be appended."""
+
+    def __init__(self, looks: int) -> None:
+        self._looks = looks
 
     def is_active(self) -> bool:
-        return False
+        self._looks -= 1
+        return self._looks >= 0
 
 
 def test_what_its_service_has_given_up_is_not_appended(audit: RunningAudit) -> None:
-    request = audit_pb2.AppendRequest(entries=[an_event()])
-    assert AuditServicer(audit.ctx).Append(request, cast(Any, GoneContext())) == audit_pb2.AppendResponse()
+    request, servicer = audit_pb2.AppendRequest(entries=[an_event()]), AuditServicer(audit.ctx)
+    assert servicer.Append(request, cast(Any, LeavingContext(0))) == audit_pb2.AppendResponse()
+    with serving(RequestContext("req", principal=DISCLOSURE)), pytest.raises(Problem, match="AUDIT_UNAVAILABLE"):
+        servicer.Append(request, cast(Any, LeavingContext(1)))
     assert audit.entries() == []
 
 
@@ -93,6 +105,14 @@ def test_a_service_whose_positions_began_again_loses_nothing(audit: RunningAudit
     assert audit.append(after, (2, 3)).appended == 1
     assert audit.append(after, (2, 3)).appended == 0
     assert [logged.entry for logged in audit.entries()] == [*before, after[1]]
+
+
+def test_a_delivery_that_is_compared_with_the_log_holds_up_others_for_a_bounded_time(audit: RunningAudit) -> None:
+    events = [an_event()]
+    audit.append(events, (1,))
+    with audit.ctx.redelivery, within(0.05), pytest.raises(Problem, match="STORE_UNAVAILABLE"):
+        append_events.append(audit.ctx, DISCLOSURE, events, (1,), lambda: True)
+    assert audit.append(events, (1,)).appended == 0
 
 
 def test_a_call_of_more_than_a_group_is_whole(audit: RunningAudit) -> None:

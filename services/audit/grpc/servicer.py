@@ -34,7 +34,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
         """Appends events to the log, unless their service has given them up: then it has refused its own caller."""
         if not context.is_active():
             return pb.AppendResponse()
-        appended = append_events.append(self._ctx, caller(), request.entries, request.positions)
+        appended = append_events.append(self._ctx, caller(), request.entries, request.positions, context.is_active)
         return pb.AppendResponse(first_index=appended.first, appended=appended.count)
 
     @serves(proofs.checkpoint)

@@ -16,7 +16,8 @@ from prometheus_client import Counter, Histogram
 from pymongo.errors import PyMongoError
 
 from chengxin.bounds import bound, own
-from chengxin.errors import AUDIT_UNAVAILABLE
+from chengxin.concurrency.shares import Claimant, Held, Shares
+from chengxin.errors import AUDIT_UNAVAILABLE, Problem
 from chengxin.tlog import merkle
 from services.audit.domain.alterations import LogAltered
 from services.audit.domain.event import RelayPosition, undelivered
@@ -34,16 +35,16 @@ _ANSWER_SECONDS: Final = 4.5
 # How many of the newest groups are hashed again when the tree is loaded.
 _GROUPS_CHECKED: Final = 8
 
-bound(
+_WAITING: Final = bound(
     __name__,
     "SimpleQueue",
     "deque",
     resource="Calls that wait to be appended",
     total=64,
     share="what each service's own threads are",
-    seconds=30.0,
-    why="Each waits in a thread of the gRPC face",
-    test="tests/audit/test_appender.py::test_a_stop_refuses_what_waits_while_the_group_in_hand_is_still_written",
+    seconds=_ANSWER_SECONDS,
+    why="What its caller has given up keeps its place until the appender gets to it",
+    test="tests/audit/test_appender.py::test_no_more_calls_wait_than_there_is_room_for",
 )
 own(
     __name__,
@@ -77,17 +78,43 @@ class LogDamaged(Exception):
     """The newest groups of the store do not fit together."""
 
 
+class AppendUnsettled(Problem):
+    """The AUDIT_UNAVAILABLE of a call that the appender had taken: its entries may be on the log or not."""
+
+    def __init__(self) -> None:
+        super().__init__(AUDIT_UNAVAILABLE, retry_after=1)
+
+
 @dataclass
 class _AppendCall:
     service: str
     entries: Sequence[bytes]
     leaves: Sequence[bytes]
     positions: Sequence[int]
+    # Whether its caller still waits, as far as the face knows.
+    is_wanted: Callable[[], bool]
+    place: Held
     done: "Future[Appended]" = field(default_factory=Future)
     # Entries before this number are settled: they are in a group, or were on the log before.
     settled: int = 0
     first: int | None = None
     taken: list[int] = field(default_factory=list)
+
+    def claim(self) -> bool:
+        """Whether the appender may take it, or go on with it; its caller can take it back no more."""
+        if self.done.running():
+            return True
+        self.place.release()
+        if not self.done.set_running_or_notify_cancel():
+            return False
+        if not self.is_wanted():
+            self.refuse()
+            return False
+        return True
+
+    def refuse(self) -> None:
+        """Tells the caller of a claimed call that it is not on record, or may not be."""
+        self.done.set_exception(AppendUnsettled() if self.taken else AUDIT_UNAVAILABLE(retry_after=1))
 
     def appended(self, size: int) -> Appended:
         """Makes the answer, once the log has `size` entries."""
@@ -134,10 +161,12 @@ class Appender:
     answered whatever happens.
     """
 
-    def __init__(self, store: AuditStore, seals: Seals, appended: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, store: AuditStore, seals: Seals, answer_seconds: float = _ANSWER_SECONDS) -> None:
+        """Callers wait `answer_seconds` at most."""
         self._store = store
         self._seals = seals
-        self._appended = appended
+        self._answer_seconds = answer_seconds
+        self._places = Shares(_WAITING)
         # None wakes the thread when it is to end.
         self._waiting: queue.SimpleQueue[_AppendCall | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
@@ -153,20 +182,32 @@ class Appender:
         self._stopping.set()
         self._refuse_waiting()
         if self._thread.is_alive():
-            self._thread.join(_ANSWER_SECONDS)
+            self._thread.join(self._answer_seconds)
 
-    def append(self, service: str, entries: Sequence[bytes], positions: Sequence[int] = ()) -> Appended:
+    def append(
+        self,
+        service: str,
+        entries: Sequence[bytes],
+        positions: Sequence[int] = (),
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> Appended:
         """Appends entries, except those whose relay position shows that they were delivered before. Returns once they
-        are durable. Raises AUDIT_UNAVAILABLE: then the entries may be on the log or not."""
-        call = _AppendCall(service, entries, [merkle.leaf_hash(e) for e in entries], positions)
+        are durable. When their turn comes and `is_wanted` says no, they are not appended.
+
+        Raises AUDIT_UNAVAILABLE: then none of the entries is on the log, unless it is `AppendUnsettled`.
+        """
+        if (place := self._places.take(Claimant(service, proven=True))) is None:
+            raise AUDIT_UNAVAILABLE(retry_after=1)
+        call = _AppendCall(service, entries, [merkle.leaf_hash(e) for e in entries], positions, is_wanted, place)
         self._waiting.put(call)
         # Looked at after the call is in the queue: either this sees that the appender stops, or `stop` sees the call.
         if self._stopping.is_set():
             self._refuse_waiting()
         try:
-            return call.done.result(_ANSWER_SECONDS)
+            return call.done.result(self._answer_seconds)
         except FutureTimeout:
-            raise AUDIT_UNAVAILABLE(retry_after=1) from None
+            problem = AUDIT_UNAVAILABLE(retry_after=1) if call.done.cancel() else AppendUnsettled()
+            raise problem from None
 
     def size(self) -> int:
         """Returns the number of durable entries. Raises AUDIT_UNAVAILABLE."""
@@ -208,7 +249,7 @@ class Appender:
             self._refuse(calls)
             return
         group = _Group(tree.frontier.copy(), dict(tree.delivered))
-        while calls and group.take(calls[0]):
+        while calls and (not calls[0].claim() or group.take(calls[0])):
             calls.popleft()
         try:
             if group.entries:
@@ -227,8 +268,6 @@ class Appender:
         self._tree = LogTree(tree.groups + bool(group.entries), group.frontier, group.delivered)
         for call in group.finished:
             call.done.set_result(call.appended(group.frontier.size))
-        if group.entries:
-            self._appended()
 
     def _sealed(self, group: _Group, tree: LogTree) -> LogGroup:
         frontier = group.frontier.pack()
@@ -245,7 +284,8 @@ class Appender:
 
     def _refuse(self, calls: "Sequence[_AppendCall] | deque[_AppendCall]") -> None:
         for call in list(calls):
-            call.done.set_exception(AUDIT_UNAVAILABLE(retry_after=1))
+            if call.claim():
+                call.refuse()
         if isinstance(calls, deque):
             calls.clear()
 
