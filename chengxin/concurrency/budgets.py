@@ -11,7 +11,7 @@ from chengxin.bounds import own
 from chengxin.concurrency.shares import Claimant
 
 # The callers that are remembered. The least recently seen one is forgotten, and begins again with a full bucket.
-_CALLERS: Final = 10_000
+_CALLERS: Final = 50_000
 
 own(
     __name__,

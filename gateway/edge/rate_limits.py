@@ -3,13 +3,11 @@
 How many a second is told by `client_rate`, `address_rate` and `proof_rate` of `chengxin/process/settings.py`."""
 
 import math
-import threading
 import time
 from collections.abc import Callable
 
-from cachetools import LRUCache
-
-from chengxin.bounds import own
+from chengxin.concurrency.budgets import Budget
+from chengxin.concurrency.shares import Claimant
 from chengxin.errors import exhausted
 
 RATE_LIMITED = exhausted(
@@ -18,45 +16,20 @@ RATE_LIMITED = exhausted(
     "请求过于频繁，请在 {seconds} 秒后重试",
     "Too many requests; try again in {seconds} s",
 )
-# The number of buckets that are kept. The least recently used bucket is dropped; its name starts again with a full one.
-_BUCKETS = 50_000
 # Questions for health a second from one address.
 HEALTH_RATE = 100.0
-
-own(
-    __name__,
-    "LRUCache",
-    resource="Buckets of rates",
-    total=_BUCKETS,
-    why="The least recently used is dropped",
-)
 
 
 class Limiter:
     """Lets each name take `rate` requests a second, and `burst` requests at once. A rate of 0 sets no limit."""
 
     def __init__(self, rate: float, burst: float, now: Callable[[], float] = time.monotonic) -> None:
-        self._rate = rate
-        self._burst = max(burst, 1.0)
-        self._now = now
-        # For each name: the level of its bucket, and the time of that level.
-        self._buckets: LRUCache[str, tuple[float, float]] = LRUCache(_BUCKETS)
-        self._lock = threading.Lock()
+        self._budget = Budget(rate, max(burst, 1.0), now) if rate > 0 else None
 
     def take(self, name: str) -> None:
         """Takes one request from a bucket. Raises RATE_LIMITED with the seconds until the next request is possible."""
-        if self._rate <= 0:
-            return
-        with self._lock:
-            now = self._now()
-            level, updated_at = self._buckets.get(name, (self._burst, now))
-            level = min(self._burst, level + (now - updated_at) * self._rate)
-            if level >= 1:
-                self._buckets[name] = (level - 1, now)
-                return
-            self._buckets[name] = (level, now)
-        wait = (1 - level) / self._rate
-        raise RATE_LIMITED(seconds=max(1, math.ceil(wait)), retry_after=wait)
+        if self._budget is not None and (wait := self._budget.take(Claimant(name))):
+            raise RATE_LIMITED(seconds=max(1, math.ceil(wait)), retry_after=wait)
 
 
 class RateLimits:
