@@ -92,7 +92,9 @@ class City:
 
     def store(self, service: str) -> Any:
         """The database of a service, as an administrator of its machine reaches it."""
-        client: Any = pymongo.MongoClient(self.store_uri(service), w="majority", journal=True)
+        client: Any = pymongo.MongoClient(
+            self.store_uri(service), w="majority", journal=True, uuidRepresentation="standard"
+        )
         return client.get_default_database()
 
     def last_change(self, service: str) -> int:

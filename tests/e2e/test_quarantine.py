@@ -42,12 +42,17 @@ def _search(city: City, code: str) -> Any:
 @pytest.fixture
 def left_aside(city: City) -> Any:
     """A record that disclosure can never apply."""
-    rows, now = city.store("disclosure")["quarantine"], datetime.now(UTC)
+    store, now = city.store("disclosure"), datetime.now(UTC)
+    rows, generations = store["quarantine"], store["generations"]
+    # What is set aside goes with its generation, and others who share the city may ask for a rebuild.
+    under_way = {"_id": "rebuild", "state": {"$in": ["asked", "filling"]}}
+    until(lambda: generations.find_one(under_way) is None, "no rebuild is under way", 120)
+    number = generations.find_one({"_id": "current"})["number"]
     row_id = "q_" + "0" * 24
     rows.insert_one(
         {
             "_id": row_id,
-            "feed": "feed.ingest.2",
+            "feed": f"feed.ingest.{number}",
             "name": "r_lost",
             "keys": ["r_lost"],
             "seq": 10**6,
