@@ -11,6 +11,7 @@ from services.ingest.http.pages import SCRIPT
 from tests.ingest.deliveries import REGULATOR, licences
 from tests.ingest.files import registration, table
 from tests.ingest.running_ingest import HOUSING, STRANGER, IngestCaller, RunningIngest, demo_entry
+from tests.ingest.test_signed_deliveries import approves
 
 
 def page(caller: IngestCaller, path: str = "/report") -> str:
@@ -111,7 +112,9 @@ def test_who_must_sign_is_told_before_a_file_is_chosen(ingest: RunningIngest) ->
     address = f"/v1/submissions/agreements/{REGULATOR}"
     for required in (True, False):
         body = {"signature_required": required, "document": "归集协议 2026-7 <乙>"}
-        ingest.centre.client.put(address, json=body, headers=ingest.centre.headers)
+        put = ingest.centre.client.put(address, json=body, headers=ingest.centre.headers)
+        if put.status_code == 202:
+            approves(ingest, put.json["proposal_id"])
         html = page(ingest.regulator)
         assert ("归集协议 2026-7 &lt;乙&gt;" in html and "chengxin submit 报送" in html) is required
         assert 'id="sign"' not in page(ingest.housing)
