@@ -281,7 +281,7 @@ class PolicyWorld:
         """A finding about the owner's provider, as the search for anomalies keeps it."""
         now = datetime.now(UTC)
         found = AnomalyFinding(
-            finding_id="fnd_policy",
+            finding_id=new_id("fnd"),
             kind="volume_drop",
             provider=self.record["provider_uscc"],
             provider_name="",

@@ -48,7 +48,7 @@ def test_each_refusal_and_each_absence_is_on_record_once(use_case: Any, ctx: Sto
 
 # Parameters that name nothing: contents, secrets, conditions of a list, places in it.
 _NOT_NAMING = {
-    *("after", "before", "key", "state", "kind", "document", "query", "counter"),
+    *("after", "before", "key", "state", "kind", "document", "query", "counter", "origin"),
     *("basis", "evidence", "explanation", "note", "reason", "statement"),
     *("identity_number", "name"),
     # A secret in one use case, and the name of an entry or list in another.
