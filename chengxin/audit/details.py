@@ -62,6 +62,7 @@ _PROPOSAL: Final[Details] = {"act": WORD, "target": LABEL}
 _ASKED: Final[Details] = (
     _GRANTED
     | {
+        "org": ORGANISATION,
         "keys": Several(WORD),
         "thumbprint": WORD,
         "overlap_hours": COUNT,

@@ -125,8 +125,11 @@ def _executed(
 
 def _execute(guarded: Any, ctx: Context, caller: Principal, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     declared: Rule = guarded.rule
-    problem = wrong_capacity(declared, caller) or _refusal_by_condition(declared, ctx, caller, args, kwargs)
-    if problem is not None:
+    if (problem := wrong_capacity(declared, caller)) is not None:
+        # Anybody can come without the role, with any words.
+        ctx.audit.refused(declared.act, caller, problem)
+        raise problem
+    if (problem := _refusal_by_condition(declared, ctx, caller, args, kwargs)) is not None:
         ctx.audit.refused(declared.act, caller, problem, _named(guarded, args, kwargs))
         raise problem
     permit = functools.partial(declared.permission, ctx, caller) if declared.permission is not None else None

@@ -144,6 +144,8 @@ def _propose(
     else:
         act, target, whom = Act.CLIENT_GRANTS_PROPOSED, holder.client_id, ""
         asked = grants.to_dict() | {"keys": thumbprints(holder)}
+    # In whose name it will act, the second officer must see.
+    asked |= {"org": holder.org}
     if not grants.only_less_than(Grants.of(holder)):
         return propose(ctx, caller, unit, act, target, holder.region, asked, whom)
     _apply(ctx, unit, holder, grants)
