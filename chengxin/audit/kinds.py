@@ -122,8 +122,8 @@ REGION: Final = Text("region", chosen=re.compile(r"[0-9]{0,12}", re.ASCII))
 ORGANISATION: Final = Text("credit code of an organisation", chosen=re.compile(r"[0-9A-Z]{1,18}", re.ASCII))
 # A word that somebody gave to a thing when it was registered or begun, or one of a fixed list.
 WORD: Final = Text("word", chosen=_WORD)
-# How a person was verified: one way, or several together (`pwd+totp`).
-ASSURANCE: Final = Text("way of verifying", chosen=re.compile(r"[a-z0-9]{1,20}(?:\+[a-z0-9]{1,20})*", re.ASCII))
+# How a caller was verified: one way, or several together (`pwd+totp`).
+ASSURANCE: Final = Text("way of verifying", chosen=re.compile(r"[a-z0-9_]{1,20}(?:\+[a-z0-9_]{1,20})*", re.ASCII))
 # The name of what is set aside: words and numbers of feeds.
 LABEL: Final = Text("label", _MADE, re.compile(r"[A-Za-z0-9_.:|, -]{1,100}", re.ASCII))
 # What two officers registered, or an organ names as its ground: purposes, provisions of law, numbers of agreements and
