@@ -21,6 +21,8 @@ from gateway.edge.front import CONNECTION, Connection
 
 Environ = dict[str, Any]
 
+# Under this WSGI key stands whether a body was announced that nobody has read to its end.
+UNREAD: Final = "chengxin.unread_body"
 # Bodies up to this size are in memory.
 IN_MEMORY_BYTES: Final = 256 * 1024
 _PIECE_BYTES: Final = 64 * 1024
@@ -43,6 +45,11 @@ UPLOADS: Final = bound(
     "answered",
     test="tests/gateway/test_slow_bodies.py::test_disk_for_bodies_is_shared",
 )
+
+
+def announces_body(environ: Environ) -> bool:
+    """Returns whether a body follows the head of a request."""
+    return "HTTP_TRANSFER_ENCODING" in environ or environ.get("CONTENT_LENGTH", "0") != "0"
 
 
 class UploadedFile:
@@ -80,19 +87,16 @@ class Bodies:
     def whole(self, environ: Environ, limit: int, claimant: Claimant) -> Iterator[Body]:
         """Reads a request's body of at most `limit` bytes; a large one is on disk until the block ends.
 
-        None for a request that has none. Raises TOO_LARGE, UNAUTHENTICATED for a large body of a stranger, EDGE_BUSY
-        when there is no place or no disk, and BODY_BROKEN_OFF.
+        None for a request that has none. Once all of it is read, `environ[UNREAD]` is False. Raises TOO_LARGE,
+        UNAUTHENTICATED for a large body of a stranger, EDGE_BUSY when there is no place or no disk, and BODY_BROKEN_OFF.
         """
         length = environ.get("CONTENT_LENGTH")
-        if length is None and "HTTP_TRANSFER_ENCODING" not in environ:
-            yield None
-            return
         announced = None if length is None else int(length)
         if announced is not None and announced > limit:
             raise TOO_LARGE(limit=_format_size(limit))
-        if announced == 0:
+        if not environ[UNREAD]:
             # Nothing is waited for.
-            yield b""
+            yield None if length is None else b""
             return
         with ExitStack() as kept:
             with self._reading.take(claimant):
@@ -101,6 +105,7 @@ class Bodies:
                     body: Body = b"".join(pieces)
                 else:
                     body = self._to_disk(pieces, announced, claimant, kept)
+            environ[UNREAD] = False
             yield body
 
     def _to_disk(self, pieces: Iterator[bytes], announced: int | None, claimant: Claimant, kept: ExitStack) -> Body:

@@ -27,7 +27,7 @@ from chengxin.http.web import PROBLEM_JSON
 from chengxin.values.ids import new_id
 from gateway.domain import browser_sessions
 from gateway.edge.admission import EdgeAdmission
-from gateway.edge.bodies import IN_MEMORY_BYTES, Bodies, Body, UploadedFile
+from gateway.edge.bodies import IN_MEMORY_BYTES, UNREAD, Bodies, Body, UploadedFile, announces_body
 from gateway.edge.concurrency_limits import EdgeShares, ForwardingPermits, Permit
 from gateway.edge.front import CERTIFICATE
 from gateway.edge.routes import PREFIXES, limit_of, prefix_of
@@ -129,6 +129,15 @@ class HttpEdge:
         self._histograms: dict[tuple[str, int], Any] = {}
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        environ[UNREAD] = announces_body(environ)
+
+        def start_answer(status: str, headers: Headers, exc_info: Any = None, /) -> Callable[[bytes], object]:
+            # granian hangs up when the rest of a body is still to come, and says so only when it knows in time.
+            return start_response(status, [*headers, ("Connection", "close")] if environ[UNREAD] else headers)
+
+        return self._answer(environ, start_answer)
+
+    def _answer(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         began = time.perf_counter()
         request_id = new_id("req")
         prefix = prefix_of(environ["PATH_INFO"])
