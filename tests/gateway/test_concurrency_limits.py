@@ -1,7 +1,13 @@
 """Forwarding never takes every thread, one service never takes every slot, and one caller takes a share."""
 
+import contextlib
 import json
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
@@ -16,6 +22,7 @@ from gateway.context import GatewayContext
 from gateway.edge.admission import EdgeAdmission
 from gateway.edge.bodies import Bodies
 from gateway.edge.concurrency_limits import FORWARDED, OF_A_SERVICE, EdgeShares, ForwardingPermits
+from gateway.edge.concurrency_limits import permits as of_this_process
 from gateway.edge.front import CONNECTION, Connection
 from gateway.edge.http import EdgePlaces, HttpEdge
 from gateway.edge.rate_limits import Limiter, RateLimits
@@ -24,8 +31,46 @@ from gateway.edge.upstream import Upstream
 from gateway.http.gateway import make_own_app
 from gateway.usecases.oidc_relying_party import IdentityProvider
 from gateway.usecases.verify_identity import IdentityVerifier
+from tests.support import until
 
 BANK, COURT, STRANGER = Claimant("bank", proven=True), Claimant("court", proven=True), Claimant("192.0.2.1")
+
+
+class CostlyService:
+    """A service with so many threads, some of whose answers take until all is `calculated`."""
+
+    def __init__(self, threads: int) -> None:
+        self.health, self.calculated = threading.Event(), threading.Event()
+        health, calculated = self.health, self.calculated
+        pool = ThreadPoolExecutor(threads)
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if self.path == "/healthz":
+                    health.set()
+                if self.path == "/costly":
+                    calculated.wait(60)
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        class Server(ThreadingHTTPServer):
+            request_queue_size = 128
+
+            def process_request(self, request: Any, client_address: Any) -> None:
+                pool.submit(self.process_request_thread, request, client_address)
+
+        self._server, self._pool = Server(("127.0.0.1", 0), Handler), pool
+        self.address = f"127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self.calculated.set()
+        self._pool.shutdown()
 
 
 class UnansweredEdge:
@@ -136,8 +181,27 @@ def test_a_slot_is_given_back_once() -> None:
     taken.release()
 
 
-def test_a_service_has_a_thread_for_each_request_that_the_gateway_sends_to_it_and_some_for_its_health() -> None:
-    """64 anonymous loops of a costly read took all threads of a service; its health waited behind them, and everybody was
-    told that it is away."""
+def test_a_service_has_threads_for_others_than_strangers_and_more_than_the_gateway_sends_to_it() -> None:
     assert OF_A_SERVICE.strangers is not None
     assert OF_A_SERVICE.strangers + 8 <= OF_A_SERVICE.total <= FACE_THREADS.total - 4
+
+
+def test_costly_reads_of_strangers_leave_a_service_its_health() -> None:
+    """64 anonymous loops took all threads of a service; its health waited behind them, and it counted as away."""
+    with contextlib.closing(CostlyService(FACE_THREADS.total)) as service, ThreadPoolExecutor(64) as loops:
+        slots, upstream = of_this_process(), Upstream(service.address)
+
+        def read(caller: Claimant, path: str) -> str:
+            try:
+                with slots.take("disclosure", caller):
+                    return str(upstream.send("GET", path, {}, None).status)
+            except Problem as refusal:
+                return refusal.code
+
+        costly = [loops.submit(read, Claimant(f"192.0.2.{n}"), "/costly") for n in range(64)]
+        # The gateway asks a service for its health that has not answered for 3 s.
+        until(lambda: service.health.is_set() or all(one.done() for one in costly), "a read is answered for")
+        assert read(BANK, "/") == "200"
+        service.calculated.set()
+        assert Counter(one.result() for one in costly) == {"200": 24, "EDGE_BUSY": 40}
+        upstream.close()

@@ -1,5 +1,7 @@
 """Whoever sends a body slowly holds a share of the edge for a while, and nobody else up."""
 
+import contextlib
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -69,19 +71,23 @@ def test_a_body_that_does_not_come_in_its_time_ends_its_connection(hasty: Edge) 
         assert len([answer for answer in answers if answer == b"HTTP/1.1 503"]) >= MANY - 16
 
 
+def trickle(connection: socket.socket, most: int) -> bytes | None:
+    """Sends a body byte by byte; returns what comes back, empty when the connection ends, and None when nothing does."""
+    connection.settimeout(0.1)
+    try:
+        for _ in range(most):
+            connection.sendall(b" ")
+            with contextlib.suppress(TimeoutError):
+                return connection.recv(12)
+    except ConnectionError:
+        return b""
+    return None
+
+
 def test_a_body_that_trickles_has_no_more_time(hasty: Edge) -> None:
     with slow_bodies(hasty, "/v1/public/records", ["203.0.113.6"]) as [connection]:
-        connection.settimeout(0.2)
-        for _ in range(100):
-            try:
-                connection.sendall(b" ")
-                if connection.recv(4096) in (b"", b"HTTP/1.1 400"):
-                    return
-            except TimeoutError:
-                continue
-            except OSError:
-                return
-        raise AssertionError("it was read for ever")
+        # Of the 100 bytes that it announced, some are always missing.
+        assert trickle(connection, 90) in (b"", b"HTTP/1.1 400")
 
 
 def test_disk_for_bodies_is_shared(hasty: Edge, gate: RunningGateway) -> None:

@@ -19,8 +19,6 @@ class HttpUpstream:
         self.requests = 0
         # Of the bodies of POST requests that were answered with what had come.
         self.lengths: list[int] = []
-        # Requests to `/v1/public/slow` wait for this.
-        self.patience = threading.Event()
 
         class BoundHandler(UpstreamHandler):
             pass
