@@ -98,22 +98,22 @@ def test_an_objection_and_its_record_that_do_not_see_each_other_meet_in_the_end(
     city.objection("YJ1", "a", is_open=True)
     city.objection("YJ1", "a", is_open=False)
     store = city.ctx.store
-    store.store.transact(lambda unit: store.save_objection("YJ2", city.record_id("a"), True, 99, False, unit))
+    store.store.transact(lambda unit: store.objections.save("YJ2", city.record_id("a"), True, 99, False, unit))
     assert not city.public()[0].get("under_objection")
     mark_awaited(city.ctx)
     assert city.public()[0]["under_objection"]
-    assert store.awaited_in_vain() == ([], "")
+    assert store.objections.awaited_in_vain() == ([], "")
 
 
 def test_those_who_wait_rightly_hide_nobody_who_waits_in_vain(
     city: RunningDisclosure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.disclosure.store.disclosure_store._AWAITED_PER_ROUND", 2)
+    monkeypatch.setattr("services.disclosure.store.followed_objections._AWAITED_PER_ROUND", 2)
     licence(city)
     store = city.ctx.store
     for n in range(1, 6):
         record = city.record_id("a") if n == 5 else f"not here yet {n}"
-        store.store.transact(lambda unit, n=n, r=record: store.save_objection(f"YJ{n}", r, True, n, False, unit))
+        store.store.transact(lambda unit, n=n, r=record: store.objections.save(f"YJ{n}", r, True, n, False, unit))
     after = mark_awaited(city.ctx)
     assert not city.public()[0].get("under_objection")
     # Each round goes on where the one before it ended, and begins again at the end.

@@ -89,7 +89,7 @@ def apply_ingest(ctx: ProjectionContext, unit: UnitOfWork, change: ingest_pb2.Ch
     if not newer:
         return 0, 0
     new = [v.record_id for v in newer if v.record_id not in work.locations]
-    awaited = ctx.store.awaited(new, unit) if new else set()
+    awaited = ctx.store.objections.awaited(new, unit) if new else set()
     links = LinkProjection(ctx.store, ctx.subject_key, ctx.keys, unit, rfc3339(ctx.clock.now()))
     announced = PublicChanges(unit, work.today)
     for version in newer:
@@ -115,19 +115,19 @@ def apply_objection(ctx: ProjectionContext, unit: UnitOfWork, change: objection_
     """Applies the state of an objection. Its record is marked while any objection to it is open."""
     record_id = change.record_id
     known = record_id in ctx.store.locations([record_id], unit)
-    if ctx.store.save_objection(change.objection_no, record_id, change.open, change.position, known, unit):
-        _mark_record(ctx, unit, record_id, record_id in ctx.store.objected([record_id], unit))
+    if ctx.store.objections.save(change.objection_no, record_id, change.open, change.position, known, unit):
+        _mark_record(ctx, unit, record_id, record_id in ctx.store.objections.objected([record_id], unit))
 
 
 def mark_awaited(ctx: ProjectionContext, after: str = "") -> str:
     """Marks records that came at the same moment as an objection to them, in another process: neither transaction saw
     the other. It looks at some objections, those after a number, and returns the number to go on after; empty at the
     end."""
-    in_vain, go_on_after = ctx.store.awaited_in_vain(after)
+    in_vain, go_on_after = ctx.store.objections.awaited_in_vain(after)
     for record_id in in_vain:
 
         def work(unit: UnitOfWork, record_id: str = record_id) -> None:
-            _mark_record(ctx, unit, record_id, record_id in ctx.store.awaited([record_id], unit))
+            _mark_record(ctx, unit, record_id, record_id in ctx.store.objections.awaited([record_id], unit))
 
         try:
             ctx.store.store.transact(work)

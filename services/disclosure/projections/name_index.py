@@ -34,7 +34,8 @@ from services.disclosure.projections.public_search_file import (
     SearchHits,
 )
 from services.disclosure.projections.search_statement import SearchTerms
-from services.disclosure.store.disclosure_store import DisclosureStore, called_of, read_names
+from services.disclosure.store.disclosure_store import DisclosureStore
+from services.disclosure.store.name_rows import called_of, read_names
 from services.disclosure.store.names import identity_of, names_changed_in, newest_change
 
 # Subjects that a search finds at most; a search that finds more has to be narrowed.

@@ -24,7 +24,6 @@ from chengxin.values.document import RawDocument
 from chengxin.values.ids import new_id
 from services.disclosure.domain.catalog_entry import DisclosureEntry
 from services.disclosure.domain.record_fragments import Fragment, packed, unpacked, with_items
-from services.disclosure.domain.subject_names import NameHistory
 from services.disclosure.domain.subject_state import (
     Summary,
     state_packed,
@@ -32,7 +31,6 @@ from services.disclosure.domain.subject_state import (
     summaries_packed,
     summaries_unpacked,
 )
-from services.disclosure.domain.view_pages import PublicName, PublicVisibility
 from services.disclosure.store.consents import ConsentStore
 from services.disclosure.store.disagreements import DisagreementStore
 from services.disclosure.store.documents import (
@@ -42,14 +40,15 @@ from services.disclosure.store.documents import (
     FollowedEntryRow,
     LongRecordRow,
     NameRow,
-    ObjectionRow,
     PageRow,
     RecordRow,
     ShownRow,
     SubjectRow,
     SummaryRow,
 )
+from services.disclosure.store.followed_objections import FollowedObjectionStore
 from services.disclosure.store.links import LinkStore
+from services.disclosure.store.name_rows import name_row
 from services.disclosure.store.public_feed import FeedStore, part_of
 from services.disclosure.store.subject_state import EditablePage, RecordLocation, Subject, SubjectDocument, SubjectGroup
 from services.disclosure.store.writes import Writes
@@ -58,8 +57,6 @@ T = TypeVar("T")
 
 # The first generation of this shape. In the version before, collections had no generation in their names.
 FIRST: Final = 2
-# Awaited records that one round looks at.
-_AWAITED_PER_ROUND: Final = 1000
 # Lists of records to be archived that are read at once.
 _LISTS_PER_READ: Final = 100
 # Pages whose summaries are in one document.
@@ -88,6 +85,7 @@ class DisclosureStore:
         self.feed = FeedStore(self.rows, self.pages, self.locations)
         self.disagreements = DisagreementStore(self.rows)
         self.consents = ConsentStore(store)
+        self.objections = FollowedObjectionStore(self.rows, self.locations)
         self._entries: dict[tuple[str, int], DisclosureEntry] = {}
         self._heads = Coalescer(self._rows_of, _LARGE_DOCUMENTS_PER_QUERY, _COALESCING_SECONDS)
 
@@ -275,48 +273,6 @@ class DisclosureStore:
         for number in numbers:
             self.rows(DueRow).delete_one({"_id": number}, session=unit.session)
 
-    def objected(self, record_ids: Sequence[str], unit: UnitOfWork) -> set[str]:
-        """Returns those of the records to which an objection is open."""
-        rows = find_among(self.rows(ObjectionRow), "record_id", record_ids, None, unit.session)
-        return {row["record_id"] for row in rows if row["open"]}
-
-    def awaited(self, record_ids: Sequence[str], unit: UnitOfWork) -> set[str]:
-        """Returns those of new records to which an open objection came before them. From now on no objection awaits
-        them."""
-        rows = self.rows(ObjectionRow)
-        if rows.find_one({"waiting": True}, {"_id": 1}, session=unit.session) is None:
-            return set()
-        objected = self.objected(record_ids, unit)
-        for record_id in record_ids:
-            rows.update_many(
-                {"record_id": record_id, "waiting": True}, {"$unset": {"waiting": ""}}, session=unit.session
-            )
-        return objected
-
-    def awaited_in_vain(self, after: str = "") -> tuple[list[str], str]:
-        """Returns records that are known while an objection still awaits them: they came at the same moment as the
-        objection, in another process. It looks at some of the objections that wait, those after a number, and returns
-        the number to go on after; empty at the end."""
-        query: RawDocument = {"waiting": True, "_id": {"$gt": after}}
-        found = self.rows(ObjectionRow).find(query, {"record_id": 1}).sort("_id", 1).limit(_AWAITED_PER_ROUND)
-        rows = list(found)
-        known = self.locations(list(dict.fromkeys(row["record_id"] for row in rows)))
-        return list(known), rows[-1]["_id"] if len(rows) == _AWAITED_PER_ROUND else ""
-
-    def save_objection(
-        self, number: str, record_id: str, is_open: bool, position: int, known_record: bool, unit: UnitOfWork
-    ) -> bool:
-        """Keeps the state of an objection. Returns False when a newer state is known."""
-        rows = self.rows(ObjectionRow)
-        known = rows.find_one({"_id": number}, session=unit.session)
-        if known is not None and known["position"] > position:
-            return False
-        row: RawDocument = {"_id": number, "record_id": record_id, "open": is_open, "position": position}
-        if not known_record:
-            row["waiting"] = True
-        rows.replace_one({"_id": number}, row, upsert=True, session=unit.session)
-        return True
-
     def subjects(self, refs: Sequence[str], unit: UnitOfWork) -> dict[str, Subject]:
         """Returns subjects with their newest pages, to be changed. Unknown subjects are new and empty."""
         subjects = {ref: Subject(ref) for ref in refs}
@@ -392,7 +348,7 @@ class DisclosureStore:
     def write_names(self, changed: Sequence[tuple[Subject, SubjectGroup | None]], seq: int, writes: Writes) -> None:
         """Writes the public search entries of subjects."""
         for subject, group in changed:
-            row = _name_row(subject, group, seq)
+            row = name_row(subject, group, seq)
             write = InsertOne(row) if subject.new else ReplaceOne({"_id": subject.ref}, row, upsert=True)
             writes.add(NameRow, subject.ref, write, 200 + 100 * len(row["names"]))
 
@@ -432,35 +388,6 @@ def _read_subject(row: RawDocument) -> Subject:
 def _subject_document(row: RawDocument) -> SubjectDocument:
     state = state_unpacked(row["state"])
     return SubjectDocument(row["_id"], state, row["page"], unpacked(row["tail"]), row.get("grouped", False))
-
-
-def _name_row(subject: Subject, group: SubjectGroup | None, seq: int) -> RawDocument:
-    state, visible = subject.state, subject.state.summary.visible
-    row = {"_id": subject.ref, "kind": state.kind, "uscc": state.uscc or (group.uscc if group else ""), "seq": seq}
-    # The public search finds only what the public sees.
-    called = state.called.among([n.name for n in visible.names])
-    row |= {
-        "name": called.name,
-        "former": list(called.former),
-        "named_at": called.at,
-        "registered_at": called.registered,
-        "until": visible.until,
-        "names": [[n.name, n.until, n.seat] for n in visible.names],
-    }
-    if group is not None:
-        row["into"] = group.refs[0]
-    return row
-
-
-def called_of(row: RawDocument) -> NameHistory:
-    """Reads the names that a subject has and had from a row of `names_after`."""
-    registered = row.get("registered_at", "")
-    return NameHistory(row.get("name", ""), row.get("former", ()), row.get("named_at", ""), registered)
-
-
-def read_names(row: RawDocument) -> PublicVisibility:
-    """Reads what the public sees of a subject from a row of `names_after`."""
-    return PublicVisibility(row["until"], tuple(PublicName(*n) for n in row["names"]))
 
 
 def _with_items(fragment: Fragment, row: RawDocument | None) -> Fragment:

@@ -29,7 +29,7 @@ WHOLE: Final = {
     ("services/disclosure/store/public_feed.py", "tell_later"): "derived, and deleted when it is published",
     ("services/disclosure/store/disclosure_store.py", "save_entry"): "derived from the catalog's feed",
     ("services/disclosure/store/disclosure_store.py", "write_locations"): "derived: a rebuild makes it again",
-    ("services/disclosure/store/disclosure_store.py", "save_objection"): "derived: a rebuild makes it again",
+    ("services/disclosure/store/followed_objections.py", "save"): "derived: a rebuild makes it again",
     ("services/disclosure/store/disclosure_store.py", "write_summaries"): "derived: a rebuild makes it again",
     ("services/disclosure/store/disclosure_store.py", "write_subject"): "derived: a rebuild makes it again",
     ("services/disclosure/store/disclosure_store.py", "write_names"): "derived: a rebuild makes it again",
