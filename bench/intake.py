@@ -93,7 +93,7 @@ def _bytes(city: City) -> Iterator[Any]:
     records = licences(city, 2 * RECORDS, f"d{next(_serial)}")
     deliver(city, records, BATCH)
     city.await_disclosure(city.last_change("ingest"), 600)
-    # The store writes what it has in memory now and then.
+    # The store writes what it has in memory by a checkpoint, every 60 s, and does not tell when.
     time.sleep(65)
     kept = (_disk(city) - before) / len(records)
     size = len(json.dumps(dict(records[0].items), ensure_ascii=False).encode())

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from chengxin.auth.admission import Admission
     from chengxin.process.bootstrap import WiredService
     from chengxin.process.operations import Operations
+    from chengxin.process.settings import Settings
+    from chengxin.store.field_encryption import KeyRing
+    from chengxin.values.ids import SubjectKey
     from services.disclosure.context import DisclosureContext
     from services.disclosure.store.disclosure_store import DisclosureStore
     from services.disclosure.store.generations import Generations
@@ -43,9 +46,7 @@ def compose() -> Service:
     from chengxin.grpc.rpc import make_server
     from chengxin.process.bootstrap import assemble
     from chengxin.process.settings import Settings
-    from chengxin.store.field_encryption import KeyRing
     from chengxin.store.leases import Holder
-    from chengxin.values.ids import SubjectKey
     from services.disclosure.context import BeingFilled, DisclosureContext
     from services.disclosure.projections.feeds import Feeds, Projection
     from services.disclosure.projections.name_index import NameIndex
@@ -58,10 +59,8 @@ def compose() -> Service:
     from services.disclosure.usecases.rebuilder import Rebuilder
 
     settings = Settings()
-    if settings.field_keys_file is None or settings.subject_key_file is None:
-        sys.exit("disclosure needs CHENGXIN_FIELD_KEYS_FILE and CHENGXIN_SUBJECT_KEY_FILE")
+    keys, subject_key = _load_keys(settings)
     assembly = assemble("disclosure", settings)
-    keys, subject_key = KeyRing.load(settings.field_keys_file), SubjectKey(settings.subject_key_file.read_bytes())
     generations = Generations(assembly.store)
     store = _prepare_store(assembly, generations)
     filling = bool(generations.current()["filling"])
@@ -98,6 +97,15 @@ def compose() -> Service:
         *assembly.upkeep,
     ]
     return Service(app, server, background, close)
+
+
+def _load_keys(settings: "Settings") -> "tuple[KeyRing, SubjectKey]":
+    from chengxin.store.field_encryption import KeyRing
+    from chengxin.values.ids import SubjectKey
+
+    if settings.field_keys_file is None or settings.subject_key_file is None:
+        sys.exit("disclosure needs CHENGXIN_FIELD_KEYS_FILE and CHENGXIN_SUBJECT_KEY_FILE")
+    return KeyRing.load(settings.field_keys_file), SubjectKey(settings.subject_key_file.read_bytes())
 
 
 def _prepare_store(assembly: "WiredService", generations: "Generations") -> "DisclosureStore":

@@ -22,7 +22,6 @@ from chengxin.store.deadlines import patience, within
 from chengxin.store.documents import DocumentClass, collection_name
 from chengxin.values.document import RawDocument
 from chengxin.values.ids import new_id
-from services.disclosure.domain.catalog_entry import DisclosureEntry
 from services.disclosure.domain.record_fragments import Fragment, packed, unpacked, with_items
 from services.disclosure.domain.subject_state import (
     Summary,
@@ -37,7 +36,6 @@ from services.disclosure.store.documents import (
     ALL,
     DERIVED,
     DueRow,
-    FollowedEntryRow,
     LongRecordRow,
     NameRow,
     PageRow,
@@ -46,6 +44,7 @@ from services.disclosure.store.documents import (
     SubjectRow,
     SummaryRow,
 )
+from services.disclosure.store.followed_entries import FollowedEntryStore
 from services.disclosure.store.followed_objections import FollowedObjectionStore
 from services.disclosure.store.links import LinkStore
 from services.disclosure.store.name_rows import name_row
@@ -86,7 +85,8 @@ class DisclosureStore:
         self.disagreements = DisagreementStore(self.rows)
         self.consents = ConsentStore(store)
         self.objections = FollowedObjectionStore(self.rows, self.locations)
-        self._entries: dict[tuple[str, int], DisclosureEntry] = {}
+        entries = FollowedEntryStore(self.rows)
+        self.entry, self.save_entry = entries.get, entries.save
         self._heads = Coalescer(self._rows_of, _LARGE_DOCUMENTS_PER_QUERY, _COALESCING_SECONDS)
 
     def rows(self, document: Any) -> Collection[RawDocument]:
@@ -172,16 +172,6 @@ class DisclosureStore:
         """Returns the group that a reference is in; None when it is in none."""
         return self.links.groups_with([ref]).get(ref)
 
-    def entry(self, code: str, version: int) -> DisclosureEntry | None:
-        """Returns one version of an entry. Versions never change, so each is read once."""
-        if (known := self._entries.get((code, version))) is not None:
-            return known
-        row = self.rows(FollowedEntryRow).find_one({"_id": f"{code}:{version}"})
-        if row is None:
-            return None
-        self._entries[code, version] = entry = DisclosureEntry.read(row)
-        return entry
-
     @property
     def name_rows(self) -> Collection[RawDocument]:
         """The collection of the public search entries."""
@@ -204,11 +194,6 @@ class DisclosureStore:
         return find_among(
             self.rows(document), "_id", keys, fields, session_of(unit), **({"at_once": at_once} if at_once else {})
         )
-
-    def save_entry(self, entry: RawDocument, unit: UnitOfWork) -> None:
-        """Keeps a version of an entry."""
-        key = f"{entry['code']}:{entry['version']}"
-        self.rows(FollowedEntryRow).replace_one({"_id": key}, {"_id": key, **entry}, upsert=True, session=unit.session)
 
     def locations(self, record_ids: Sequence[str], unit: UnitOfWork | None = None) -> dict[str, RecordLocation]:
         """Returns where records are; unknown ones are left out."""

@@ -27,7 +27,7 @@ WHOLE: Final = {
     ("services/ingest/store/quality.py", "put_day"): "derived from the outbox",
     ("services/ingest/store/quality.py", "put_rules"): "derived from the catalog's feed",
     ("services/disclosure/store/public_feed.py", "tell_later"): "derived, and deleted when it is published",
-    ("services/disclosure/store/disclosure_store.py", "save_entry"): "derived from the catalog's feed",
+    ("services/disclosure/store/followed_entries.py", "save"): "derived from the catalog's feed",
     ("services/disclosure/store/disclosure_store.py", "write_locations"): "derived: a rebuild makes it again",
     ("services/disclosure/store/followed_objections.py", "save"): "derived: a rebuild makes it again",
     ("services/disclosure/store/disclosure_store.py", "write_summaries"): "derived: a rebuild makes it again",

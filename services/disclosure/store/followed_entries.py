@@ -1,0 +1,58 @@
+"""Versions of catalog entries, as the catalog's feed tells them."""
+
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+from cachetools import LRUCache
+from pymongo.collection import Collection
+
+from chengxin.bounds import own
+from chengxin.store.database import UnitOfWork
+from chengxin.values.document import RawDocument
+from services.disclosure.domain.catalog_entry import DisclosureEntry
+from services.disclosure.store.documents import FollowedEntryRow
+
+# Items and permitted values of entries that are held parsed: an entry may have a hundred of them or a hundred thousand.
+_HELD_VALUES: Final = 200_000
+
+own(
+    __name__,
+    "LRUCache",
+    resource="Entries in memory, by the number of their values",
+    total=_HELD_VALUES,
+    why="The least recently used is forgotten",
+)
+
+
+class FollowedEntryStore:
+    """The published versions of entries."""
+
+    def __init__(self, rows: Callable[[Any], Collection[RawDocument]]) -> None:
+        self._rows = rows
+        self._held: LRUCache[tuple[str, int], DisclosureEntry] = LRUCache(_HELD_VALUES, _values_of)
+        self._lock = threading.Lock()
+
+    def get(self, code: str, version: int) -> DisclosureEntry | None:
+        """Returns one version of an entry. Versions never change, so one that is held is not read again."""
+        with self._lock:
+            if (known := self._held.get((code, version))) is not None:
+                return known
+        row = self._rows(FollowedEntryRow).find_one({"_id": f"{code}:{version}"})
+        if row is None:
+            return None
+        entry = DisclosureEntry.read(row)
+        # One with more values than are held at all is read each time.
+        with self._lock, contextlib.suppress(ValueError):
+            self._held[code, version] = entry
+        return entry
+
+    def save(self, entry: RawDocument, unit: UnitOfWork) -> None:
+        """Keeps a version of an entry."""
+        key = f"{entry['code']}:{entry['version']}"
+        self._rows(FollowedEntryRow).replace_one({"_id": key}, {"_id": key, **entry}, upsert=True, session=unit.session)
+
+
+def _values_of(entry: DisclosureEntry) -> int:
+    return sum(1 + len(item.code_list) for item in entry.items)
