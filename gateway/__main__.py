@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     from gateway.usecases.oidc_relying_party import IdentityProvider
     from gateway.usecases.readiness import SuiteReadiness
 
+# The name of granian's Unix socket.
+_HTTP = "http"
+# What is open beside callers' connections: those to services and stores, bodies on disk, libraries.
+_OTHER_FILES = 1_000
+
 own(
     __name__,
     "TemporaryDirectory",
@@ -41,8 +46,8 @@ own(
 )
 
 
-def compose(inner: Path) -> Service:
-    """Wires the gateway. `inner` is the Unix socket of the HTTP edge, behind its front."""
+def compose(private: Path) -> Service:
+    """Wires the gateway. In the directory `private` are the Unix sockets of the edges, behind their fronts."""
     from chengxin.audit.trail import AuditTrail, Relay
     from chengxin.auth.revocation import RevocationReloader
     from chengxin.feeds.quarantine import Quarantine
@@ -51,11 +56,13 @@ def compose(inner: Path) -> Service:
     from chengxin.process.settings import Settings
     from chengxin.values.clock import SystemClock
     from chengxin_api.audit.v1 import audit_pb2_grpc
+    from gateway.edge.grpc_connections import FrontedServer
     from gateway.edge.grpc_probe import GrpcProbe
     from gateway.edge.upstream import Upstream
     from gateway.store.signing_keys import OwnToken, SigningKeys
     from gateway.usecases.revocation import RELOAD_SECONDS
 
+    _raise_open_files()
     settings, clock = Settings(), SystemClock()
     accounts = _accounts(settings)
     keys = SigningKeys(accounts, settings.issuer, settings.audience, clock)
@@ -65,10 +72,11 @@ def compose(inner: Path) -> Service:
     ctx = _context(settings, accounts, keys, AuditTrail("gateway", stub, own.metadata, clock), own)
     quarantine = Quarantine(accounts.store, clock)
     relay = Relay(accounts.store, stub, own.metadata, quarantine)
-    probe = GrpcProbe(inner.with_name("grpc"))
+    probe = GrpcProbe(private / "grpc-own")
     readiness = _readiness(settings, ctx, relay, quarantine, probe)
     upstreams = {service: Upstream(address) for service, address in _http_addresses(settings).items()}
-    edge, grpc_server, beside_grpc = _edges(settings, ctx, readiness, quarantine, upstreams, probe)
+    http_inner, grpc_inner = private / _HTTP, private / "grpc"
+    edge, grpc_server, beside_grpc = _edges(settings, ctx, readiness, quarantine, upstreams, probe, grpc_inner)
 
     def close() -> None:
         readiness.close()
@@ -79,8 +87,9 @@ def compose(inner: Path) -> Service:
     reloading = RevocationReloader(ctx.revocations, RELOAD_SECONDS)
     upkeep = upkeep_of(accounts.store, clock, quarantine, relay)
     background: list[Background] = [keys, reloading, *beside_grpc, relay, *upkeep]
-    front = _front(settings, inner)
-    return Service(front.before(edge), grpc_server, [*background, front], close)
+    front = _front(settings, http_inner)
+    fronted = FrontedServer(grpc_server, _grpc_front(settings, grpc_inner))
+    return Service(front.before(edge), fronted, [*background, front], close)
 
 
 def _context(
@@ -134,8 +143,12 @@ def _edges(
     quarantine: "Quarantine",
     upstreams: "Mapping[str, Upstream]",
     probe: "GrpcProbe",
+    inner: Path,
 ) -> "tuple[HttpEdge, grpc.Server, list[Background]]":
-    """Returns the HTTP edge, and the gRPC edge with what runs beside it. Both admit and limit callers the same way."""
+    """Returns the HTTP edge, and the gRPC edge at the Unix socket `inner` with what runs beside it.
+
+    Both admit and limit callers the same way.
+    """
     from chengxin.auth.access_tokens import Verifier
     from chengxin.concurrency.shares import Shares
     from chengxin.process.operations import Operations
@@ -167,8 +180,8 @@ def _edges(
     edge = HttpEdge(app, upstreams, admission, anonymous, _places(settings), settings.issuer)
     peers = {service: settings.peer(service) for service in upstreams}
     of_calls = CallLimits(limits, _origins(settings), settings.call_seconds)
-    listen = [settings.grpc_listen, probe.address]
-    return edge, *make_edge(listen, peers, admission, of_calls, _credentials(settings))
+    tls = _credentials(settings)
+    return edge, *make_edge(f"unix:{inner}", probe.address, peers, admission, of_calls, tls)
 
 
 def _places(settings: "Settings") -> "EdgePlaces":
@@ -260,18 +273,30 @@ def _accounts(settings: "Settings") -> "Accounts":
 
 
 def run() -> None:
-    """Serves. granian is on a Unix socket, behind the front."""
+    """Serves. granian and gRPC are on Unix sockets, behind their fronts."""
     from chengxin.process.settings import Settings
     from gateway.edge.concurrency_limits import THREADS
     from gateway.edge.front import CONNECTIONS
 
     Settings()
-    # A connection takes three descriptors: the client's, and both ends of the one to granian.
+    with TemporaryDirectory(prefix="chengxin-edge-") as made:
+        private = Path(made)
+        serve("gateway", f"unix:{private / _HTTP}", partial(compose, private), THREADS, 2 * CONNECTIONS.total)
+
+
+def _raise_open_files() -> None:
+    """Raises the limit of open files to the hard one, and tells when that is too low for all connections."""
+    import structlog
+
+    from gateway.edge import front, grpc_connections
+
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    with TemporaryDirectory(prefix="chengxin-edge-") as private:
-        inner = Path(private, "http")
-        serve("gateway", f"unix:{inner}", partial(compose, inner), THREADS, 2 * CONNECTIONS.total)
+    # A connection takes three descriptors: the client's, and both ends of the one behind the front.
+    needed = 3 * (front.CONNECTIONS.total + grpc_connections.CONNECTIONS.total) + _OTHER_FILES
+    if most < needed:
+        log = structlog.get_logger()
+        log.warning("the limit of open files is too low for all connections: raise it", limit=most, needed=needed)
 
 
 def _front(settings: "Settings", inner: Path) -> "Front":
@@ -282,6 +307,15 @@ def _front(settings: "Settings", inner: Path) -> "Front":
     certificate, key, clients = settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file
     context = server_context(certificate, key, clients, settings.tls_http_mutual) if certificate and key else None
     return Front(settings.http_listen, inner, context, _origins(settings), Shares(CONNECTIONS))
+
+
+def _grpc_front(settings: "Settings", inner: Path) -> "Front":
+    """Returns the front of the gRPC edge, which passes TLS on: gRPC reads the clients' certificates."""
+    from chengxin.concurrency.shares import Shares
+    from gateway.edge.front import Front
+    from gateway.edge.grpc_connections import CONNECTIONS, GRPC_TIMES
+
+    return Front(settings.grpc_listen, inner, None, _origins(settings), Shares(CONNECTIONS), GRPC_TIMES)
 
 
 def _credentials(settings: "Settings") -> "grpc.ServerCredentials | None":

@@ -1,24 +1,27 @@
-"""The front of the HTTP edge: it accepts every connection, bounds it, ends TLS, and passes its bytes on unchanged.
+"""The front of an edge: it accepts every connection, bounds it, and passes its bytes on unchanged.
 
-Only granian reads HTTP, on a Unix socket in a directory that no other user can enter. It tells neither which connection
-a request came by nor which certificate was shown on it, and it gives a connection all the time there is. So each
-connection to that socket comes from a name of its own in the directory, by which the edge finds its caller (decisions
-15, 36).
+Behind it granian or gRPC reads them, on a Unix socket in a directory that no other user can enter. Neither gives an
+address a share of the connections. granian tells neither which connection a request came by nor which certificate was
+shown on it, and it gives a connection all the time there is; so before HTTP the front ends TLS, too. Each connection to
+the Unix socket comes from a name of its own in the directory, by which the edge finds its caller (decisions 15, 36).
 """
 
 import contextlib
 import itertools
 import math
 import os
+import re
 import select
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote
 from wsgiref.types import StartResponse, WSGIApplication
 
 import structlog
@@ -36,15 +39,28 @@ log = structlog.get_logger()
 CONNECTION: Final = "chengxin.connection"
 CERTIFICATE: Final = "chengxin.certificate"
 
+# The name of a connection behind the front: that of the Unix socket, a number, and the client's address.
+_NAME: Final = re.compile(r"-[0-9a-f]+-([^/]+)$")
+
 _CLOSE_SECONDS: Final = 5.0
 _BACKLOG: Final = 1024
 # How often the front looks for connections whose time is over.
 _LOOK_SECONDS: Final = 0.25
-# The time for a client's first byte, its TLS handshake included, and of a connection between two requests.
-_FIRST_BYTE_SECONDS: Final = 10.0
-_IDLE_SECONDS: Final = 75.0
-# The time in which a client takes some of what is sent to it.
-_STALLED_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True)
+class Times:
+    """The seconds that a front gives to a client."""
+
+    # For its first byte, its TLS handshake with the front included.
+    first_byte: float
+    # Between two requests.
+    idle: float
+    # For taking what waits for it in the front, 64 KiB at most.
+    stalled: float
+
+
+HTTP_TIMES: Final = Times(first_byte=10.0, idle=75.0, stalled=30.0)
 
 CONNECTIONS: Final = bound(
     __name__,
@@ -52,19 +68,20 @@ CONNECTIONS: Final = bound(
     resource="Connections to the HTTP edge",
     total=2048,
     share=512,
-    seconds=_IDLE_SECONDS,
+    seconds=HTTP_TIMES.idle,
     why="Without a request; 10 s before the first byte, 30 s while the client takes none of its answer. A connection "
     "takes no thread. A trusted proxy has no share, because it has everybody's connections",
     test="tests/gateway/test_front.py::test_one_address_does_not_take_all_connections",
 )
-own(__name__, "Thread", resource="Threads of the front", total=1, why="Started once")
+own(__name__, "Thread", resource="Threads of the fronts", total=2, why="One before each edge")
 
 
 class Connection:
     """A client's connection. The edge's threads and the front's loop both use it; each field has one writer."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, times: Times = HTTP_TIMES) -> None:
         self.address = address
+        self._times = times
         self.certificate = ""
         # True when the client sends no more, or is not listened to any more: what was read of a body is not all of it.
         self.ended = False
@@ -93,12 +110,12 @@ class Connection:
 
     def await_taking(self) -> None:
         """Gives the client a time to take what is sent to it."""
-        self.taking_due = time.monotonic() + _STALLED_SECONDS
+        self.taking_due = time.monotonic() + self._times.stalled
 
     def is_overdue(self, now: float) -> bool:
         """Returns whether the client has had all its time."""
         if self.requests == 0 and self.taking_due == math.inf:
-            idle_seconds = _IDLE_SECONDS if self.has_sent else _FIRST_BYTE_SECONDS
+            idle_seconds = self._times.idle if self.has_sent else self._times.first_byte
             return now > self.moved_at + idle_seconds
         return now > min(self.body_due, self.taking_due)
 
@@ -117,17 +134,27 @@ def server_context(certificate: Path, key: Path, clients: Path | None, required:
 
 
 class Front:
-    """Listens on `listen` (host:port), and passes bytes to the edge at the Unix socket `inner`; TLS with a `context`."""
+    """Listens on `listen` (host:port), and passes bytes to the edge at the Unix socket `inner`.
+
+    With a `context` it ends TLS, otherwise it passes that on, too.
+    """
 
     def __init__(
-        self, listen: str, inner: Path, context: ssl.SSLContext | None, origins: Origins, shares: Shares
+        self,
+        listen: str,
+        inner: Path,
+        context: ssl.SSLContext | None,
+        origins: Origins,
+        shares: Shares,
+        times: Times = HTTP_TIMES,
     ) -> None:
         self._listen = listen
         self._inner = inner
         self._context = context
         self._origins = origins
         self._shares = shares
-        # By the names at which granian sees them; and what passes their bytes on.
+        self._times = times
+        # By the names at which the edge sees them; and what passes their bytes on.
         self._connections: dict[str, Connection] = {}
         self._passages: set[Passage] = set()
         # Each number is used once: a request that outlasts its connection must not be taken for another client's.
@@ -166,7 +193,11 @@ class Front:
     def start(self) -> None:
         """Starts to listen. Raises `OSError` when the address cannot be bound."""
         host, _, port = self._listen.rpartition(":")
-        self._socket = socket.create_server((host, int(port)), backlog=_BACKLOG)
+        host = host.strip("[]")
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.create_server(
+            (host, int(port)), family=family, backlog=_BACKLOG, dualstack_ipv6=host == "::"
+        )
         self._socket.setblocking(False)
         self._thread.start()
 
@@ -178,11 +209,15 @@ class Front:
     def _run(self) -> None:
         look_at = 0.0
         while not self._stopping:
-            now = time.monotonic()
-            if now > look_at:
-                look_at = now + _LOOK_SECONDS
-                self._end_overdue(now)
-            self._watched.wait(_LOOK_SECONDS)
+            try:
+                now = time.monotonic()
+                if now > look_at:
+                    look_at = now + _LOOK_SECONDS
+                    self._end_overdue(now)
+                self._watched.wait(_LOOK_SECONDS)
+            except Exception as e:
+                # Without this thread nobody is served, so it ends for nothing that one connection meets.
+                log.exception("unexpected error at the connections", error=repr(e))
         self._socket.close()
         for passage in list(self._passages):
             passage.hang_up()
@@ -199,16 +234,15 @@ class Front:
             log.warning("no connection can be accepted", reason=repr(e)[:200])
             self._watched.watch(self._socket.fileno(), 0, self._accept)
             return
-        name = str(self._inner.with_name(f"{next(self._numbers):x}"))
+        name = f"{self._inner}-{next(self._numbers):x}-{peer[0]}"
         # Each connection of a trusted proxy is for itself.
         claimant = Claimant(name if self._origins.is_trusted(peer[0]) else address_of(peer[0]))
         held = self._shares.take(claimant)
         if held is None:
             client.close()
             return
-        passage = Passage(
-            self._watched, Connection(peer[0]), partial(self._connect, name), partial(self._forget, name, held)
-        )
+        connection = Connection(peer[0], self._times)
+        passage = Passage(self._watched, connection, partial(self._connect, name), partial(self._forget, name, held))
         self._passages.add(passage)
         passage.open(client, self._context)
 
@@ -227,6 +261,15 @@ class Front:
             passage.hang_up()
         # When the system had no descriptors for a connection, it may have some now.
         self._watched.watch(self._socket.fileno(), select.EPOLLIN, self._accept)
+
+
+def address_behind(peer: str) -> str:
+    """Returns the address of the client whose connection gRPC calls `peer`; empty when it came past the front.
+
+    It is read from the name: a call can outlast its connection, of which the front knows nothing any more.
+    """
+    name = _NAME.search(unquote(peer))
+    return name[1] if name else ""
 
 
 def _connect(inner: str, name: str) -> socket.socket:

@@ -4,7 +4,7 @@ It does not use asyncio: with grpc.aio, a service's refusal of a stream that the
 caller as INTERNAL in two of five calls (grpcio 1.85: a write that fails overwrites the status that is about to arrive).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -38,6 +38,7 @@ from gateway.domain.clients_and_officers import BODY_BROKEN_OFF, EDGE_BUSY
 from gateway.edge.admission import EdgeAdmission
 from gateway.edge.call_times import CallTimes, TimedCall
 from gateway.edge.concurrency_limits import REFUSALS, EdgeShares, ForwardingPermits, Permit
+from gateway.edge.front import address_behind
 from gateway.edge.grpc_open_calls import HEALTH_CALLS, OPEN_CALLS, HealthWatch, OpenCalls
 from gateway.edge.open_streams import OpenStreams
 from gateway.edge.origins import Origins
@@ -141,7 +142,8 @@ class CallLimits:
 
 
 def make_edge(
-    listen: Sequence[str],
+    inner: str,
+    own: str,
     addresses: Mapping[str, str],
     admission: EdgeAdmission,
     limits: CallLimits,
@@ -149,8 +151,9 @@ def make_edge(
 ) -> tuple[grpc.Server, "list[Background]"]:
     """Returns the server in front of the services at `addresses`, and what runs beside it.
 
-    It listens on the first of `listen` (host:port), with TLS if there is any, and on the others (`unix:` and a path)
-    without. Raises `RuntimeError` when an address cannot be bound, or when the system does not give enough threads.
+    It listens on two Unix sockets (`unix:` and a path): on `inner` behind the front, with TLS if there is any, and on
+    `own` for this process. Raises `RuntimeError` when they cannot be bound, or when the system does not give enough
+    threads.
     """
     channels = {service: make_channel(address) for service, address in addresses.items()}
     live_calls = OpenStreams(admission.verifier)
@@ -179,13 +182,11 @@ def make_edge(
     health_servicer = health.HealthServicer(experimental_non_blocking=False)
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     reflection.enable_server_reflection([*_NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
-    public, *inner = listen
     if tls is None:
-        server.add_insecure_port(public)
+        server.add_insecure_port(inner)
     else:
-        server.add_secure_port(public, tls)
-    for address in inner:
-        server.add_insecure_port(address)
+        server.add_secure_port(inner, tls)
+    server.add_insecure_port(own)
     stubs = {service: health_pb2_grpc.HealthStub(channels[name]) for service, name in _NAMES.items()}
     return server, [HealthWatch(health_servicer, stubs, live_calls), times, of_open_calls]
 
@@ -347,7 +348,7 @@ class _EdgeCall:
         self._label = method if _streaming_kind(method) is not None else "unknown"
         self._context = context
         self._metadata = {k: v for k, v in context.invocation_metadata() or () if isinstance(v, str)}
-        self._origin = origins.of_call(context.peer(), self._metadata)
+        self._origin = origins.of_call(address_behind(context.peer()), self._metadata)
         self.request_id = new_id("req")
         self.token = ""
         self.language = pick_language(self._metadata.get("accept-language", ""))

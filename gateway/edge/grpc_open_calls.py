@@ -18,6 +18,7 @@ from chengxin.failures import reason_of
 from chengxin.values.ids import new_id
 from gateway.edge.call_times import CallTimes
 from gateway.edge.concurrency_limits import EdgeShares
+from gateway.edge.front import address_behind
 from gateway.edge.open_streams import OpenStreams
 from gateway.edge.origins import Origins
 from gateway.edge.rate_limits import RateLimits
@@ -89,10 +90,10 @@ class OpenCalls(grpc.ServerInterceptor):
         context: grpc.ServicerContext,
     ) -> Iterator[Any]:
         metadata = {k: v for k, v in context.invocation_metadata() or () if isinstance(v, str)}
-        # The readiness of this process asks by a Unix socket.
-        peer = context.peer()
-        is_own = peer.startswith("unix:")
-        origin = self._origins.of_call(peer, metadata)
+        # The readiness of this process asks past the front.
+        address = address_behind(context.peer())
+        is_own = not address
+        origin = self._origins.of_call(address, metadata)
         try:
             if not is_own:
                 count(origin)

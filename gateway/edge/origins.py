@@ -27,6 +27,8 @@ class Origins:
             address = ipaddress.ip_address(host)
         except ValueError:
             return False
+        # A socket for both versions tells of IPv4 addresses in IPv6's clothes.
+        address = getattr(address, "ipv4_mapped", None) or address
         return any(address in network for network in self._trusted)
 
     def of(self, peer: str, forwarded: str, x_forwarded_for: str) -> str:

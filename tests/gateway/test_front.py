@@ -11,24 +11,24 @@ from pathlib import Path
 
 import pytest
 
-from chengxin.concurrency.shares import Shares
-from gateway.edge import front as fronts
-from gateway.edge.front import CONNECTION, CONNECTIONS, Connection, Front
+from chengxin.concurrency.shares import Claimant, Shares
+from gateway.edge.front import CONNECTION, CONNECTIONS, HTTP_TIMES, Connection, Front, Times
 from gateway.edge.origins import Origins
 from tests.support import free_port, until
 
 BOUND = replace(CONNECTIONS, total=6, share=4)
+HASTY = Times(first_byte=0.5, idle=75.0, stalled=0.5)
 
 
 class FrontBeforeAServer:
     """A front with a small bound, and a server that answers each byte with the same one."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, times: Times, shares: Shares) -> None:
         self.inner = socket.socket(socket.AF_UNIX)
         self.inner.bind(str(directory / "http"))
         self.inner.listen(64)
         self.port = free_port()
-        self.front = Front(f"0.0.0.0:{self.port}", directory / "http", None, Origins(()), Shares(BOUND))
+        self.front = Front(f"0.0.0.0:{self.port}", directory / "http", None, Origins(()), shares, times)
         threading.Thread(target=self._serve, daemon=True).start()
         self.front.start()
 
@@ -55,14 +55,28 @@ class FrontBeforeAServer:
             return False
 
 
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[FrontBeforeAServer]:
-    running = FrontBeforeAServer(tmp_path)
+@contextlib.contextmanager
+def front_before_a_server(
+    directory: Path, times: Times = HTTP_TIMES, shares: Shares | None = None
+) -> Iterator[FrontBeforeAServer]:
+    running = FrontBeforeAServer(directory, times, shares or Shares(BOUND))
     try:
         yield running
     finally:
         running.front.stop()
         running.inner.close()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[FrontBeforeAServer]:
+    with front_before_a_server(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def hasty(tmp_path: Path) -> Iterator[FrontBeforeAServer]:
+    with front_before_a_server(tmp_path, HASTY) as running:
+        yield running
 
 
 def test_one_address_does_not_take_all_connections(served: FrontBeforeAServer) -> None:
@@ -75,20 +89,31 @@ def test_one_address_does_not_take_all_connections(served: FrontBeforeAServer) -
         until(lambda: served.serves(opened.enter_context(served.connect())), "its place is free again")
 
 
-def test_who_says_nothing_is_hung_up_on(served: FrontBeforeAServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fronts, "_FIRST_BYTE_SECONDS", 0.5)
-    with served.connect() as silent, served.connect() as talking:
-        assert served.serves(talking)
+def test_who_says_nothing_is_hung_up_on(hasty: FrontBeforeAServer) -> None:
+    with hasty.connect() as silent, hasty.connect() as talking:
+        assert hasty.serves(talking)
         assert silent.recv(1) == b""
-        assert served.serves(talking)
+        assert hasty.serves(talking)
 
 
-def test_who_takes_nothing_is_hung_up_on(served: FrontBeforeAServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fronts, "_STALLED_SECONDS", 0.5)
-    with served.connect() as greedy, pytest.raises((ConnectionResetError, BrokenPipeError)):
+def test_who_takes_nothing_is_hung_up_on(hasty: FrontBeforeAServer) -> None:
+    with hasty.connect() as greedy, pytest.raises((ConnectionResetError, BrokenPipeError)):
         greedy.sendall(b"x" * 100_000_000)
-    with served.connect() as other:
-        assert served.serves(other)
+    with hasty.connect() as other:
+        assert hasty.serves(other)
+
+
+def test_an_error_at_one_connection_does_not_end_the_front(tmp_path: Path) -> None:
+    class Unsound(Shares):
+        """Shares that fail whenever a place is given back."""
+
+        def give_back(self, claimant: Claimant, amount: int) -> None:
+            raise ArithmeticError
+
+    with front_before_a_server(tmp_path, HASTY, Unsound(BOUND)) as running, running.connect() as silent:
+        assert silent.recv(1) == b""
+        with running.connect() as other:
+            assert running.serves(other)
 
 
 def test_what_is_taken_slowly_arrives_whole(served: FrontBeforeAServer) -> None:

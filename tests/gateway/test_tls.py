@@ -234,8 +234,8 @@ def test_the_edge_behind_tls_answers_nobody_who_came_past_it(secured: Secured) -
     found = {Path(c.laddr) for p in ours for c in p.net_connections("unix") if str(c.laddr).endswith("/http")}
     [inner] = found
     assert inner.parent.stat().st_mode & 0o077 == 0
-    # Beside it is the socket by which the process asks its own gRPC edge.
-    assert {path.name for path in inner.parent.iterdir()} == {"grpc", "http"}
+    # Beside it are the gRPC edge's, behind its front, and the one by which the process asks its own gRPC edge.
+    assert {path.name for path in inner.parent.iterdir()} == {"grpc", "grpc-own", "http"}
     with socket.socket(socket.AF_UNIX) as past:
         past.connect(str(inner))
         past.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
