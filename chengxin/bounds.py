@@ -7,6 +7,9 @@ docs/operations/limits.md from the declarations, and fails when a module makes a
 from dataclasses import dataclass
 from typing import Final
 
+# The threads of a service's HTTP face. There are no more requests at once, and none more of what each request holds.
+FACE_THREADS: Final = 48
+
 
 @dataclass(frozen=True)
 class Bound:

@@ -22,7 +22,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from chengxin.audit.kinds import WITHHELD
-from chengxin.bounds import bound
+from chengxin.bounds import FACE_THREADS, bound
 from chengxin.process import stop_signals
 from chengxin.values.personal_numbers import holds_personal_number
 
@@ -39,11 +39,11 @@ _MOST_LINES = 100
 _MADE = ("timestamp", "level", "service")
 _PLAIN = (bool, int, float, type(None))
 
-FACE_THREADS: Final = bound(
+_THREADS: Final = bound(
     __name__,
     "Granian",
     resource="Threads of an HTTP face",
-    total=48,
+    total=FACE_THREADS,
     share="the gateway's permits for one caller; at the gateway itself see its own bounds",
     seconds="until the answer",
     why="More than the gateway sends to one service, so that health is answered while everything else is taken",
@@ -72,7 +72,7 @@ def serve(
     name: str,
     http_listen: str,
     compose: Callable[[], Service],
-    threads: int = FACE_THREADS.total,
+    threads: int = _THREADS.total,
     connections: int = 1024,
 ) -> None:
     """Runs a service until SIGTERM, SIGINT or SIGHUP. `compose` runs in the worker process, where everything lives.

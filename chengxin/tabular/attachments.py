@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Final
 
-from chengxin.bounds import bound
+from chengxin.bounds import FACE_THREADS, bound
 from chengxin.concurrency.shares import Claimant
 from chengxin.tabular.reading import READERS
 
@@ -15,10 +15,10 @@ bound(
     __name__,
     "TemporaryFile",
     resource="Copies of evidence",
-    total=4,
+    total=FACE_THREADS,
     share="a thread of the HTTP face",
     seconds=60.0,
-    why="One for each reader of a file",
+    why="One for each request whose file is read, or waits for it; it has no name, so the system removes it",
     test="tests/chengxin/tabular/test_reading.py::test_one_too_many_is_told_to_try_again",
 )
 

@@ -7,7 +7,7 @@ from typing import IO, Final
 
 import msgspec
 
-from chengxin.bounds import bound
+from chengxin.bounds import FACE_THREADS, bound
 from chengxin.concurrency.shares import Claimant
 from chengxin.tabular import frames
 from chengxin.tabular.bounds import MOST_ROWS_OF_BOOK
@@ -21,10 +21,10 @@ bound(
     __name__,
     "TemporaryFile",
     resource="Copies of workbooks of the catalog",
-    total=4,
+    total=FACE_THREADS,
     share="a thread of the HTTP face",
     seconds=60.0,
-    why="One for each reader of a file",
+    why="One for each request whose file is read, or waits for it; it has no name, so the system removes it",
     test="tests/chengxin/tabular/test_reading.py::test_one_too_many_is_told_to_try_again",
 )
 

@@ -18,6 +18,7 @@ import structlog
 
 from chengxin.bounds import bound
 from chengxin.errors import UPSTREAM_UNAVAILABLE
+from gateway.edge.concurrency_limits import OF_A_SERVICE
 
 log = structlog.get_logger()
 
@@ -54,10 +55,10 @@ bound(
     "create_connection",
     "deque",
     resource="Connections to a service",
-    total=96,
+    total=OF_A_SERVICE.total + 1,
     share="the permits of its caller",
     seconds=_ANSWER_SECONDS,
-    why="One for each request at the service (`gateway.edge.concurrency_limits`)",
+    why="One for each request at the service (`gateway.edge.concurrency_limits`), and one that asks whether it is alive",
     test="tests/gateway/test_concurrency_limits.py::test_one_room_that_hangs_leaves_slots_to_the_others",
 )
 

@@ -13,11 +13,10 @@ import pytest
 
 from chengxin.auth.access_tokens import Verifier
 from chengxin.auth.policy_table import placeholder
-from chengxin.bounds import Bound
+from chengxin.bounds import FACE_THREADS, Bound
 from chengxin.concurrency.shares import Claimant, Shares
 from chengxin.errors import Problem
 from chengxin.process.operations import Operations
-from chengxin.process.runtime import FACE_THREADS
 from gateway.context import GatewayContext
 from gateway.edge.admission import EdgeAdmission
 from gateway.edge.bodies import Bodies
@@ -44,7 +43,7 @@ class CostlyService:
         health, calculated = self.health, self.calculated
         pool = ThreadPoolExecutor(threads)
 
-        class Handler(BaseHTTPRequestHandler):
+        class CostlyAnswers(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 if self.path == "/healthz":
                     health.set()
@@ -62,7 +61,7 @@ class CostlyService:
             def process_request(self, request: Any, client_address: Any) -> None:
                 pool.submit(self.process_request_thread, request, client_address)
 
-        self._server, self._pool = Server(("127.0.0.1", 0), Handler), pool
+        self._server, self._pool = Server(("127.0.0.1", 0), CostlyAnswers), pool
         self.address = f"127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -183,12 +182,12 @@ def test_a_slot_is_given_back_once() -> None:
 
 def test_a_service_has_threads_for_others_than_strangers_and_more_than_the_gateway_sends_to_it() -> None:
     assert OF_A_SERVICE.strangers is not None
-    assert OF_A_SERVICE.strangers + 8 <= OF_A_SERVICE.total <= FACE_THREADS.total - 4
+    assert OF_A_SERVICE.strangers + 8 <= OF_A_SERVICE.total <= FACE_THREADS - 4
 
 
 def test_costly_reads_of_strangers_leave_a_service_its_health() -> None:
     """64 anonymous loops took all threads of a service; its health waited behind them, and it counted as away."""
-    with contextlib.closing(CostlyService(FACE_THREADS.total)) as service, ThreadPoolExecutor(64) as loops:
+    with contextlib.closing(CostlyService(FACE_THREADS)) as service, ThreadPoolExecutor(64) as loops:
         slots, upstream = of_this_process(), Upstream(service.address)
 
         def read(caller: Claimant, path: str) -> str:

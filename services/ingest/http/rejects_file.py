@@ -9,7 +9,7 @@ from urllib.parse import quote
 from flask import Response
 
 from chengxin.auth import request_context
-from chengxin.bounds import bound
+from chengxin.bounds import FACE_THREADS, bound
 from chengxin.tabular.rejects import write_rejects
 from services.ingest.context import IngestContext
 from services.ingest.domain.submission_view import SubmissionView
@@ -26,7 +26,7 @@ bound(
     __name__,
     "TemporaryFile",
     resource="Files of refused rows on disk",
-    total=16,
+    total=FACE_THREADS,
     share="a thread of the HTTP face",
     seconds="until the answer",
     why="A file has no name, so the system removes it when its request ends",

@@ -7,16 +7,17 @@ from typing import IO, Any, cast
 
 from flask import Request
 
-from chengxin.bounds import bound
+from chengxin.bounds import FACE_THREADS, bound
 
 bound(
     __name__,
     "TemporaryFile",
     resource="Uploaded files on disk",
-    total=16,
+    total=FACE_THREADS,
     share="a thread of the HTTP face",
     seconds=60.0,
-    why="A file has no name, so the system removes it when its request or its work ends",
+    why="A file has no name, so the system removes it when its request ends. For those that are taken without their "
+    "request see `services.ingest.workers.upload_executor`",
     test="tests/ingest/test_hostile_files.py::test_a_full_temporary_directory_is_told",
 )
 
