@@ -1,5 +1,8 @@
 """Entries go into the government's resource catalog (Art. 8)."""
 
+import pytest
+
+from services.catalog.usecases import read_catalog
 from services.catalog.usecases.read_entry_workbook import read_book
 from tests.catalog.conftest import RunningCatalog, demo_entry
 from tests.catalog.workbooks import CODES
@@ -37,3 +40,12 @@ def test_entries_go_into_the_government_resource_catalog(catalog: RunningCatalog
     assert [row[heading.index("信用目录条目代码")] for row in rows] == CODES
     assert [one["provider"]] == [row[2] for row in rows if row[0] == "306001/7"]
     assert len(book["信息项"]) == 1 + sum(len(demo_entry(code)["items"]) for code in CODES)
+
+
+def test_a_workbook_has_all_entries_or_is_refused(catalog: RunningCatalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read_catalog, "_MOST_EXPORTED", 2)
+    for number, code in enumerate(CODES[:3]):
+        catalog.authority.publishes(demo_entry(code), "2026-11-24")
+        answer = catalog.anybody.get("/v1/catalog/resources.xlsx")
+        assert answer.status_code == (200 if number < 2 else 409)
+    assert answer.json["code"] == "RESOURCES_TOO_MANY"

@@ -2,18 +2,27 @@
 
 from collections.abc import Callable, Iterator
 from datetime import date
-from typing import Final
+from typing import Final, TypeVar
 
 from chengxin.auth.executor import query
 from chengxin.auth.principal import Principal, Role
+from chengxin.errors import precondition
 from chengxin.store.database import OutboxRow
 from chengxin.values.acts import Act
 from services.catalog.context import NO_CREDIT_INFORMATION, CatalogContext
 from services.catalog.domain.entry import ENTRY_UNKNOWN, Entry, VersionName
 from services.catalog.domain.entry_diff import EntryDifference, compare
 
+T = TypeVar("T")
+
 EVERYBODY: Final = set(Role)
+# A city has some hundreds.
 _MOST_EXPORTED: Final = 2000
+RESOURCES_TOO_MANY = precondition(
+    "RESOURCES_TOO_MANY",
+    "现行条目超过 {most} 个，无法放入一个工作簿；请从 /v1/catalog/resources 按页读取",
+    "More than {most} entries are in force, too many for one workbook; read them page by page at /v1/catalog/resources",
+)
 # A stream occupies a thread as long as it lasts, so the public gets none.
 _FOLLOWERS: Final = {Role.SERVICE, Role.AGENCY, Role.PROVIDER, Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR}
 
@@ -26,14 +35,15 @@ def entries(ctx: CatalogContext, caller: Principal, as_of: date, after: str, siz
 
 @query(Act.ENTRY_EXPORTED, roles=EVERYBODY, articles=("6", "7", "8"), unrecorded=NO_CREDIT_INFORMATION)
 def entries_in_force(ctx: CatalogContext, caller: Principal) -> list[Entry]:
-    """Returns every entry in force today, by code. A city has some hundreds."""
-    return ctx.store.entries_in_force(ctx.clock.today(), "", _MOST_EXPORTED)
+    """Returns every entry in force today, by code. Raises RESOURCES_TOO_MANY."""
+    return _whole(ctx.store.entries_in_force(ctx.clock.today(), "", _MOST_EXPORTED + 1))
 
 
 @query(Act.ENTRY_EXPORTED, roles=EVERYBODY, articles=("6", "7", "8"), unrecorded=NO_CREDIT_INFORMATION)
 def versions_in_force(ctx: CatalogContext, caller: Principal) -> list[VersionName]:
-    """Returns the name of every version in force today, by code: whoever has what is made of them need not read it."""
-    return ctx.store.versions_in_force(ctx.clock.today(), _MOST_EXPORTED)
+    """Returns the name of every version in force today, by code: whoever has what is made of them need not read it. Raises
+    RESOURCES_TOO_MANY."""
+    return _whole(ctx.store.versions_in_force(ctx.clock.today(), _MOST_EXPORTED + 1))
 
 
 @query(Act.ENTRY_READ, roles=EVERYBODY, articles=("7", "8"), unrecorded=NO_CREDIT_INFORMATION)
@@ -64,6 +74,12 @@ def versions(ctx: CatalogContext, caller: Principal, code: str, after: int, size
 def changes(ctx: CatalogContext, caller: Principal, after: int, running: Callable[[], bool]) -> Iterator[OutboxRow]:
     """Yields the committed changes of the catalog after a position, in order, without end."""
     return (row for row in ctx.store.follow(after, running) if row.changes)
+
+
+def _whole(found: list[T]) -> list[T]:
+    if len(found) > _MOST_EXPORTED:
+        raise RESOURCES_TOO_MANY(most=_MOST_EXPORTED)
+    return found
 
 
 def _version(ctx: CatalogContext, code: str, version: int) -> Entry:
