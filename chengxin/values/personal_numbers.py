@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
-from stdnum import luhn
+from stdnum import luhn, numdb
 from stdnum.cn import ric
 
 from chengxin.bounds import own
@@ -26,6 +26,7 @@ _BLANK: Final = frozenset("\u115f\u1160\u3164\uffa0")
 # As Python and JSON write what stands between digits.
 _ESCAPE: Final = re.compile(r"\\(?:[nrtfv]|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})")
 _SHORTEST: Final = 11
+_CHARACTERS: Final = 18
 _LONGEST_KEPT: Final = 200
 _MOST_KEPT: Final = 8192
 own(
@@ -43,6 +44,10 @@ _WITHIN: Final = re.compile(rf"(?=([1-9]\d{{5}}(?:18|19|20)\d\d{_DAY}\d{{3}}[\dX
 _ALONE: Final = re.compile(rf"(?<!\d)[1-9]\d{{5}}(?:18|19|20)\d\d{_DAY}\d{{3}}[\dX](?!\d)")
 # Before 1999 the number had two digits of the year and no check digit.
 _OLD: Final = re.compile(rf"(?<!\d)[1-9]\d{{5}}\d\d{_DAY}\d{{3}}(?!\d)")
+# A run by itself that has a character less, or one more. Of such a run some number can often be made, so that number must
+# have a county, and be of somebody born before 2010: a county, a day and a few digits are also the number of a case.
+_SLIP: Final = re.compile(r"(?<![0-9A-Z])(?:\d{16}[\dX]|(?=\d+[A-Z]?\d*X?(?![0-9A-Z]))[0-9A-Z]{19})(?![0-9A-Z])")
+_BORN: Final = re.compile(rf"[1-9]\d{{5}}(?:1[89]\d\d|200\d){_DAY}\d{{3}}[\dX]")
 _MOBILE: Final = re.compile(r"(?<!\d)(?:(?:00)?86)?1[3-9]\d{9}(?!\d)")
 _BANK_CARD: Final = re.compile(r"(?<!\d)62\d{14,17}(?!\d)")
 
@@ -50,8 +55,9 @@ _BANK_CARD: Final = re.compile(r"(?<!\d)62\d{14,17}(?!\d)")
 def holds_personal_number(text: str) -> bool:
     """Whether a text holds an identity number (GB 11643, 18 or 15 digits), a mobile number or a UnionPay card's.
 
-    Full-width and other digits, letters that look like digits, and what stands between them (spaces, punctuation, what
-    shows nothing) make no difference.
+    An identity number may have a slip: a wrong check digit, a digit missing, a digit or letter too many. Full-width and
+    other digits, letters that look like digits, and what stands between them (spaces, punctuation, what shows nothing)
+    make no difference.
     """
     if len(text) < _SHORTEST:
         return False
@@ -71,6 +77,21 @@ def _is_in(read: str) -> bool:
         or _OLD.search(read)
         or _MOBILE.search(read)
         or any(luhn.is_valid(found[0]) for found in _BANK_CARD.finditer(read))
+        or any(_is_slip(found[0]) for found in _SLIP.finditer(read))
+    )
+
+
+def _is_slip(run: str) -> bool:
+    """Whether some identity number becomes this run of 17 or 19 characters by one that is left out or put in."""
+    if len(run) > _CHARACTERS:
+        mended = {run[:n] + run[n + 1 :] for n in range(len(run))}
+    else:
+        mended = {run[:n] + char + run[n:] for n in range(len(run) + 1) for char in "0123456789X"}
+    return any(
+        _BORN.fullmatch(number)
+        and ric.calc_check_digit(number) == number[-1]
+        and "county" in dict(numdb.get("cn/loc").info(number[:6])[-1][1])
+        for number in mended
     )
 
 

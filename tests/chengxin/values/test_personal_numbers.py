@@ -49,12 +49,23 @@ OTHER = (
     "1764499999999",
     "演共享〔2026〕1-1",
     "loan_application",
+    # A county, a day and the number of a case.
+    "44170220260512345",
+    "4417022026051200012",
+    "20260512441702001",
 )
 
 
 @pytest.mark.parametrize("text", WRITTEN.values(), ids=WRITTEN)
 def test_a_number_of_a_person_is_recognised(text: str) -> None:
     assert holds_personal_number(text)
+
+
+@pytest.mark.parametrize("place", range(len(NUMBER)))
+def test_a_slip_of_one_character_makes_no_difference(place: int) -> None:
+    before, after = NUMBER[:place], NUMBER[place:]
+    slips = [before + after[1:], before + after[0] + after, before + "B" + after]
+    assert [slip for slip in slips if not holds_personal_number(f"案 {slip} 号")] == []
 
 
 @pytest.mark.parametrize("text", OTHER)
