@@ -5,6 +5,7 @@ from typing import Any
 
 import grpc
 import pytest
+from werkzeug.test import TestResponse
 
 from chengxin.errors import Problem
 from chengxin.tlog import merkle
@@ -13,7 +14,8 @@ from chengxin.values.ids import new_id
 from chengxin_api.audit.v1 import audit_pb2
 from services.audit.__main__ import policy
 from services.audit.domain.alterations import DERIVED, ORIGINAL
-from tests.audit.alterations import Tampering, all_collections, collection_of, tamperings
+from services.audit.store.rows import CheckpointRow, SegmentRow
+from tests.audit.alterations import all_collections, collection_of, tamperings
 from tests.audit.conftest import Run, RunningAudit, an_event
 from tests.support import until
 
@@ -128,6 +130,8 @@ FACES: dict[str, list[Callable[[RunningAudit], str]]] = {
 }
 # They tell of the process, or are tried on their own below.
 OTHERS = {"/feedz", "/healthz", "/metrics", "/openapi.json", "/readyz", "POST /v1/operations/audit/repair"}
+# No document of the log has such a key, or ever so great a one.
+FOREIGN_KEYS = (-5, "7", 7.5, True, 9_000, "0/9000", "x")
 # A caller learns that the log was altered, or, of a log that cannot be continued, that nothing goes on record.
 REFUSALS = {"", "LOG_ALTERED", "AUDIT_UNAVAILABLE", "STORE_UNAVAILABLE"}
 
@@ -169,42 +173,65 @@ def test_no_row_is_altered_unnoticed(filled: Callable[[], RunningAudit], documen
         before = rows_of(audit, document)
         written = tampering.of(before)
         write(audit, document, written)
-        ask_all_faces(audit, f"{name}: {tampering.name}")
-        notice(audit, document, written, f"{name}: {tampering.name}")
+        assert wrong_answers(audit) == [], f"{name}: {tampering.name}"
+        assert until(lambda: told_or_mended(audit, document, written), f"{name}: {tampering.name}")  # noqa: B023
         if tampering.after_restart and told(audit, name):
             audit.close()
             audit = filled()
-            notice(audit, document, written, f"{name}: {tampering.name}, after a restart")
+            after = f"{name}: {tampering.name}, after a restart"
+            assert until(lambda: told_or_mended(audit, document, written), after)  # noqa: B023
             if len(written) > 1 or tampering.name == "row removed":
-                ask_all_faces(audit, f"{name}: {tampering.name}, after a restart")
-        undo(audit, document, {key: before.get(key) for key in written}, tampering)
+                assert wrong_answers(audit) == [], after
+        undo(audit, document, {key: before.get(key) for key in written}, tampering.name)
+        assert until(lambda: ready(audit), f"{name}: {tampering.name} is undone")  # noqa: B023
 
 
-def ask_all_faces(audit: RunningAudit, what: str) -> None:
-    """None fails, whether the alteration is noticed already or not."""
-    for face, calls in FACES.items():
-        for call in calls:
-            assert (code := call(audit)) in REFUSALS, f"{what}: {face} answers {code}"
+def test_rows_that_no_query_finds_change_no_answer_and_all_others_are_told(filled: Callable[[], RunningAudit]) -> None:
+    audit = filled()
+    until(lambda: ready(audit) and audit.ctx.condition.inspected, "ready at first")
+    for document in all_collections():
+        row = next(iter(rows_of(audit, document).values()))
+        write(audit, document, {key: row | {"_id": key} for key in FOREIGN_KEYS})
+    audit.ctx.store.store.db["undeclared"].insert_one({"_id": 1})
+    audit.close()
+    audit = filled()
+    # Of these, all rows are listed.
+    listed = {"segments", "checkpoints", "progress"}
+    assert until(lambda: all(told(audit, name) for name in listed), "they are told")
+    undo(audit, CheckpointRow, dict.fromkeys(FOREIGN_KEYS), "foreign keys")
+    until(lambda: not told(audit, "checkpoints"), "an original is put back by hand")
+    undo(audit, SegmentRow, {}, "foreign keys")
+    assert until(lambda: ready(audit), "repaired")
+    assert {code for calls in FACES.values() for call in calls if (code := call(audit))} == set()
 
 
-def notice(audit: RunningAudit, document: Any, written: dict[Any, Any], what: str) -> None:
-    """Readiness names the collection, or what is derived was made again meanwhile."""
+def wrong_answers(audit: RunningAudit) -> list[str]:
+    """Of all faces, what is answered that is neither an answer nor says what is wrong."""
+    return [
+        f"{face} answers {code}"
+        for face, calls in FACES.items()
+        for call in calls
+        if (code := call(audit)) not in REFUSALS
+    ]
+
+
+def told_or_mended(audit: RunningAudit, document: Any, written: dict[Any, Any]) -> bool:
+    """Whether readiness names the collection, or what is derived was made again meanwhile."""
     name = collection_of(document)
-
-    def mended() -> bool:
-        present = rows_of(audit, document)
-        return name in DERIVED and all(present.get(key) != row for key, row in written.items()) and ready(audit)
-
-    until(lambda: told(audit, name) or mended(), what)
+    if told(audit, name):
+        return True
+    present = rows_of(audit, document)
+    return name in DERIVED and all(present.get(key) != row for key, row in written.items()) and ready(audit)
 
 
-def undo(audit: RunningAudit, document: Any, before: dict[Any, Any], tampering: Tampering) -> None:
+def undo(audit: RunningAudit, document: Any, before: dict[Any, Any], what: str) -> None:
     """What is derived is repaired on request; originals are put back as from a backup."""
     if collection_of(document) in ORIGINAL:
-        answer = audit.app.test_client().post("/v1/operations/audit/repair", headers=audit.issuer.bearer("centre"))
-        assert answer.status_code in (409, 503), tampering.name
+        assert repair(audit).status_code in (409, 503), what
         write(audit, document, before)
     elif not ready(audit):
-        answer = audit.app.test_client().post("/v1/operations/audit/repair", headers=audit.issuer.bearer("centre"))
-        assert answer.status_code == 202, answer.text
-    until(lambda: ready(audit), f"{tampering.name} is undone")
+        assert repair(audit).status_code == 202, what
+
+
+def repair(audit: RunningAudit) -> TestResponse:
+    return audit.app.test_client().post("/v1/operations/audit/repair", headers=audit.issuer.bearer("centre"))

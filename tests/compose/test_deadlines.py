@@ -43,6 +43,13 @@ def test_every_container_that_runs_on_is_a_process_or_its_store() -> None:
     assert stay == {*PROCESSES, *(f"{process}-store" for process in PROCESSES)}
 
 
+def test_no_process_waits_until_another_is_ready() -> None:
+    """An altered audit log makes it and the gateway unready, and everything must start all the same."""
+    for process in PROCESSES:
+        healthy = [on for on, how in SERVICES[process]["depends_on"].items() if how["condition"] == "service_healthy"]
+        assert not {*healthy} & {*PROCESSES}, process
+
+
 @pytest.mark.parametrize("process", PROCESSES)
 def test_a_container_is_given_longer_to_end_than_its_process_takes(process: str) -> None:
     grace = seconds(SERVICES[process].get("stop_grace_period", DEFAULT_GRACE))

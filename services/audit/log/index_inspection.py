@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, TypeGuard
 
 from services.audit.domain.alterations import Alteration, LogAltered, RowFault
 from services.audit.domain.search_encoding import BUCKETS, pack, pack_times
@@ -11,7 +11,7 @@ from services.audit.store.log import bucket_row, row_key, segment_row
 from services.audit.store.rows import BucketRow, LogGroup, Segment, SegmentRow, altered, read_segment
 from services.audit.store.search_index import UnsegmentedEntries
 
-# Segments that are looked for after the last one.
+# Segments after the last one whose buckets are looked for.
 _AHEAD: Final = 4
 
 
@@ -74,8 +74,7 @@ class IndexInspection:
         # A segment that was written during this inspection is compared by the next one.
         first = max(self._number, self._expected())
         ahead = range(first, first + _AHEAD)
-        for number in (yield from self._report.rows(SegmentRow, ahead)):
-            yield from self._report.remove_unexpected(SegmentRow, number)
+        yield from self._report.remove_foreign(SegmentRow, first, lambda key: _is_number(key) and 0 <= key < first)
         for key in (yield from self._report.rows(BucketRow, _bucket_keys(ahead))):
             yield from self._report.remove_unexpected(BucketRow, key)
 
@@ -106,6 +105,10 @@ class IndexInspection:
                 self._report.store.remove(BucketRow, _bucket_keys([number]))
 
         yield from self._report.settle(alteration, remove)
+
+
+def _is_number(key: object) -> TypeGuard[int]:
+    return isinstance(key, int) and not isinstance(key, bool)
 
 
 def _bucket_keys(segments: Iterable[int]) -> list[str]:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from chengxin.store.documents import DocumentClass
 from chengxin.tlog import merkle, signed_note
 from chengxin.values.document import RawDocument
 from services.audit.domain.alterations import LogAltered, RowFault
@@ -34,8 +33,6 @@ _TILES_AT_ONCE: Final = 8
 # Rows that the log would meet later are looked for so far ahead. One that is further away is found before it is met.
 _GROUPS_AHEAD: Final = 256
 _TILES_AHEAD: Final = 4
-# More rows than these collections have.
-_MORE_THAN_ONE: Final = 8
 
 
 @dataclass(frozen=True)
@@ -191,8 +188,8 @@ class Inspection:
             ahead = [row_key(v, merkle.level_size(size, v + 1) + n) for v in tops for n in range(_TILES_AHEAD)]
             for key in (yield from self._report.rows(TileRow, ahead)):
                 yield from self._report.remove_unexpected(TileRow, key)
-        yield from self._inspect_others(CheckpointRow, LATEST)
-        yield from self._inspect_others(ProgressRow, PROGRESS)
+        yield from self._report.remove_foreign(CheckpointRow, 1, lambda key: key == LATEST)
+        yield from self._report.remove_foreign(ProgressRow, 1, lambda key: key == PROGRESS)
 
     def _inspect_progress(self) -> Pieces[None]:
         rows = yield from self._report.rows(ProgressRow, [PROGRESS])
@@ -223,12 +220,6 @@ class Inspection:
                 between = set(range(newest + 1, number)) - set(found)
                 if between and len((yield from self._report.rows(LogGroupRow, between))) < len(between):
                     self._report.add(altered(LogGroupRow, number, RowFault.UNEXPECTED))
-
-    def _inspect_others(self, document: DocumentClass, only: str) -> Pieces[None]:
-        keys = yield from self._report.read(lambda: self._report.store.some_keys(document, _MORE_THAN_ONE))
-        for key in keys:
-            if key != only:
-                yield from self._report.remove_unexpected(document, key)
 
 
 def _read_signed(signer: CheckpointSigner, stored: Published) -> tuple[signed_note.Checkpoint | None, str]:

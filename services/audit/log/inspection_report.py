@@ -1,7 +1,7 @@
 """What an inspection finds: each alteration is told at once, or what is derived is made again."""
 
 from collections.abc import Callable, Generator, Iterable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pymongo.errors import PyMongoError
 
@@ -12,6 +12,8 @@ from services.audit.store.log import AuditStore
 from services.audit.store.rows import altered, differing_fields
 
 T = TypeVar("T")
+# Foreign rows of a collection that one inspection tells of at least.
+_FOREIGN_AT_ONCE: Final = 8
 # Work in pieces. A piece ends with the error that made it wait, if one did; the next piece tries that again.
 Pieces = Generator[PyMongoError | None, None, T]
 
@@ -70,6 +72,13 @@ class InspectionReport:
         """A row is where there should be none; to mend that, removes it."""
         alteration = altered(document, key, RowFault.UNEXPECTED)
         yield from self.settle(alteration, lambda: self.store.remove(document, [key]))
+
+    def remove_foreign(self, document: DocumentClass, known: int, is_known: Callable[[Any], bool]) -> Pieces[None]:
+        """Looks through a collection that has few rows, `known` of them, for some with other `_id`s."""
+        keys = yield from self.read(lambda: self.store.some_keys(document, known + _FOREIGN_AT_ONCE))
+        for key in keys:
+            if not is_known(key):
+                yield from self.remove_unexpected(document, key)
 
 
 def difference(
