@@ -20,6 +20,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 _END: Final = object()
 # The statuses of problems that say that this caller may not do this.
 _REFUSES: Final = (401, 403)
+# Of those that tell the caller what there is, and what there is not.
+_TELL_OF_WHAT_IS_STORED: Final = (404, 409)
 # The parameters by which callers name the thing that a use case is about. No secret has such a name, and no text.
 NAMING: Final = frozenset(
     {
@@ -158,16 +160,16 @@ def _accounted(
 
 def _is_refusal(problem: Problem, declared: Rule, run: Account) -> bool:
     """Whether a problem refuses the caller, and is not on record: one of the rule's permission, or, of a use case that
-    has put nothing on record, that the caller may not do this or that there is no such thing.
+    has put nothing on record, that the caller may not do this, that there is no such thing, or that what is stored
+    stands against it.
 
-    Who tries out names of things is told of each that there is none. What the rule says is open to all without an event
-    names nothing that is kept from anybody.
+    Who tries out names of things is told of each that there is none, or that it is there already; and of two subjects,
+    say, that they are two persons. What the rule says is open to all without an event keeps nothing from anybody.
     """
     if problem is run.refusal:
         return True
-    return not run.events and (
-        problem.type.status in _REFUSES or (problem.type.status == 404 and not declared.unrecorded)
-    )
+    status = problem.type.status
+    return not run.events and (status in _REFUSES or (status in _TELL_OF_WHAT_IS_STORED and not declared.unrecorded))
 
 
 def _named(guarded: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[object]:

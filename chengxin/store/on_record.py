@@ -61,7 +61,7 @@ class Account:
     is_authorised: bool = False
     # Why the caller was refused; the executor puts it on record.
     refusal: Problem | None = None
-    # The words by which the caller named the resource that it was refused, and those among the arguments.
+    # The words by which the caller named what was loaded, and those among the arguments: a refusal names them.
     asked: tuple[str, ...] = ()
     arguments: Callable[[], Iterable[object]] = tuple
 
@@ -128,10 +128,11 @@ def authorise(resource: T | None, *named: str) -> T:
     """
     if (run := _running.get()) is not None:
         run.is_authorised = False
+        run.asked = (*run.asked, *named)
         if run.permit is None:
             raise NotAuthorised(f"{run.act}: its rule does not say who may act on what is loaded (`may=`)")
         if (problem := run.permit(resource, *named)) is not None:
-            run.refusal, run.asked = problem, named
+            run.refusal = problem
             raise problem
         run.is_authorised = True
     if resource is None:
@@ -149,6 +150,7 @@ def begin_transaction() -> None:
     """The running command begins a transaction: it has to authorise again, on what it loads in this one."""
     if (run := _running.get()) is not None:
         run.is_authorised = False
+        run.asked = ()
 
 
 def must_be_authorised(run: Account) -> None:

@@ -142,7 +142,8 @@ def test_nobody_reviews_what_they_wrote_or_submitted(
         refused = author.post(f"{drafted}/review", verdict)
         assert (refused.status_code, refused.json["code"]) == (403, "REVIEW_OWN_WORK")
     # The attempts are on record.
-    assert len([e for e in catalog.audit.of("draft.reviewed") if e["outcome"] == "refused"]) == 3
+    refusals = [e["details"]["code"] for e in catalog.audit.of("draft.reviewed") if e["outcome"] == "refused"]
+    assert refusals == ["DRAFT_NOT_SUBMITTED", *["REVIEW_OWN_WORK"] * 3]
     centre = catalog.caller("centre", sub="officer:centre")
     assert centre.post(f"{drafted}/review", verdict | {"revision": 1}).json["code"] == "DRAFT_CHANGED"
     assert centre.post(f"{drafted}/review", verdict).json["state"] == "reviewed"
@@ -227,7 +228,13 @@ def test_an_entry_is_retired_with_its_basis(catalog: RunningCatalog, licensing: 
     assert retires("2027-01-31").json["code"] == "RETIREMENT_LATE"
     assert [e["code"] for e in catalog.anybody.get("/v1/catalog/entries?as_of=2026-12-31").json["entries"]] == ["XZXK"]
     assert catalog.anybody.get("/v1/catalog/entries?as_of=2027-01-01").json["entries"] == []
-    [event] = until(lambda: catalog.audit.of("entry.retired"), "the event is delivered")
+    refusals = [e["details"]["code"] for e in catalog.audit.of("entry.retired") if e["outcome"] == "refused"]
+    assert refusals == ["RETIREMENT_BACKDATED", "RETIREMENT_BEFORE_START", "RETIREMENT_LATE"]
+
+    def done() -> list[Any]:
+        return [e for e in catalog.audit.of("entry.retired") if e["outcome"] == "ok"]
+
+    [event] = until(done, "the event is delivered")
     basis = hashlib.sha256("《行政许可法》修订".encode()).hexdigest()
     assert event["details"] == {"version": 1, "effective_to": "2026-12-31", "basis_sha256": basis}
 

@@ -47,7 +47,8 @@ def test_a_merge_is_undone_without_a_trace_in_any_answer(city: RunningDisclosure
     assert everything(city, *refs) == before
     assert officer.post(f"/v1/subjects/links/{number}/undo", {"reason": "再次"}).json["code"] == "NOTHING_TO_UNDO"
     until(lambda: city.audit.of("subject.decision_undone"), "the acts are on record")
-    assert len(city.audit.of("subject.merged") + city.audit.of("subject.decision_undone")) == 2
+    events = city.audit.of("subject.merged") + city.audit.of("subject.decision_undone")
+    assert len([event for event in events if event["outcome"] == "ok"]) == 2
 
 
 def test_a_subject_is_found_by_any_of_its_numbers(city: RunningDisclosure, officer: DisclosureCaller) -> None:
@@ -98,6 +99,10 @@ def test_a_person_and_an_organisation_are_never_one(city: RunningDisclosure, off
     city.delivers(licence(city), city.record("CFGR", LI_NA, "李娜", "p", CF_WSH="1", CF_GSJZQ="2029-01-01"))
     both = {"subjects": [{"uscc": COMPANY}, {"identity_number": LI_NA}], "reason": "个体户"}
     assert officer.post("/v1/subjects/links", both).json["code"] == "PERSON_AND_ORGANISATION"
+    # It tells the officer what a number that she typed belongs to.
+    [event] = city.audit.of("subject.merged")
+    assert (event["outcome"], event["details"]["code"]) == ("refused", "PERSON_AND_ORGANISATION")
+    assert len(event["details"]["asked"]) == 2
     city.delivers(city.record("SDQQF", COMPANY, NAME, "bill", QF_ZJHM=LI_NA))
     assert records(city.person(), "/v1/me/records") == ["r_p"]
     [held] = officer.get("/v1/subjects/conflicts").json["conflicts"]

@@ -9,6 +9,7 @@ import pytest
 from chengxin.auth.executor import NAMING, query
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import INPUT_INVALID, NOT_FOUND, ROLE_NOT_ALLOWED, UNAUTHENTICATED, Problem
+from chengxin.proposals.proposal import PROPOSAL_DECIDED
 from chengxin.store import on_record
 from chengxin.values.acts import Act
 from tests.chengxin.auth.use_cases import (
@@ -21,8 +22,9 @@ from tests.chengxin.auth.use_cases import (
 
 
 @pytest.mark.parametrize("use_case", USE_CASES, ids=named)
-def test_each_refusal_and_each_absence_is_on_record_once(use_case: Any, ctx: StoreContext, replaced: Any) -> None:
-    """What the rule says is open to all without an event keeps nothing from anybody: there an absence tells nothing."""
+def test_each_refusal_is_on_record_once(use_case: Any, ctx: StoreContext, replaced: Any) -> None:
+    """So is that there is no such thing, and that what is stored stands against it, which both tell of what there is.
+    What the rule says is open to all without an event keeps nothing from anybody."""
 
     def refuse(problem: Problem, events: int) -> Callable[..., None]:
         def body(ctx: StoreContext, caller: Principal) -> None:
@@ -35,6 +37,7 @@ def test_each_refusal_and_each_absence_is_on_record_once(use_case: Any, ctx: Sto
         (ROLE_NOT_ALLOWED(roles="", required=""), True),
         (UNAUTHENTICATED(reason=""), True),
         (NOT_FOUND(what="x"), not use_case.rule.unrecorded),
+        (PROPOSAL_DECIDED(state="approved"), not use_case.rule.unrecorded),
         (INPUT_INVALID(), False),
     ):
         for events in (0, 1):
