@@ -72,6 +72,9 @@ _ASKED: Final[Details] = (
         "until": DATE,
         "signature_required": FLAG,
         "instead_of": DATE,
+        "based_on_version": COUNT,
+        "claimed_objection_no": REFERENCE,
+        "entry_version": COUNT,
         "schemes": Several(WORD),
         "undoes": Several(WORD),
     }

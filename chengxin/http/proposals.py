@@ -45,7 +45,7 @@ class ProposalAnswer(BaseModel):
 class ProposalsQuery(PageQuery):
     """The proposals in one state, or all."""
 
-    state: str = Field("", pattern=r"^(open|applied|approved|rejected)?$")
+    state: str = Field("", pattern=r"^(open|applied|approved|rejected|outdated)?$")
 
 
 def add_proposals(app: OpenAPI, ctx: ProposingContext, prefix: str) -> None:

@@ -18,10 +18,12 @@ from chengxin.auth.regions import of_the_city, outside, regional
 from chengxin.errors import Problem
 from chengxin.proposals.documents import Proposals
 from chengxin.proposals.proposal import (
+    MOST_OPEN,
     NOT_AN_APPROVER,
     PROPOSAL_DECIDED,
     PROPOSAL_OUTDATED,
     PROPOSAL_UNKNOWN,
+    PROPOSALS_OPEN,
     Proposal,
 )
 from chengxin.store.database import UnitOfWork
@@ -117,9 +119,11 @@ def propose(
 
     `asked` is shown to the second officer and goes on record, so it holds pseudonyms and codes alone. `for_whom` is the
     `sub` of the officer whom it is about. `words`, which a person wrote, are kept sealed and shown to officers alone.
-    Raises `ValueError` for an identity number in `asked`.
+    Raises PROPOSALS_OPEN, and `ValueError` for an identity number in `asked`.
     """
     now = ctx.clock.now()
+    if (waiting := len(ctx.proposals.waiting({act}, target, now, unit.session))) >= MOST_OPEN:
+        raise PROPOSALS_OPEN(target=target, open=waiting)
     proposal = Proposal(new_id("prop"), act, target, region, asked, caller.sub, now, for_whom, words=words or {})
     ctx.proposals.save(proposal, unit)
     told = {name: value for name, value in asked.items() if value is not None}

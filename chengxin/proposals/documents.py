@@ -1,6 +1,7 @@
 """The proposals that a service keeps, in its own store."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from mongoengine import DateTimeField, Document, StringField
@@ -33,7 +34,7 @@ class ProposalRow(Document):
     words = ObjectField(default=dict)
     meta = {
         "collection": "proposals",
-        "indexes": ["state"],
+        "indexes": ["state", "target"],
         "retention": kept("who asked for powers, and which second officer decided (Art. 31)"),
         "direct_writes": {"renew_proposals": "at the start: a row of the last version gets the form of today"},
     }
@@ -58,6 +59,13 @@ class Proposals:
         if before:
             query["_id"] = {"$lt": before}
         return [self._read(row) for row in self._rows.find(query, [("_id", -1)], limit)]
+
+    def waiting(
+        self, acts: Collection[Act], target: str, now: datetime, session: ClientSession | None = None
+    ) -> list[Proposal]:
+        """Returns what is open of these acts on a target at `now`, the newest first."""
+        found = map(self._read, self._rows.find(_open(acts, target), [("_id", -1)], session=session))
+        return [proposal for proposal in found if proposal.seen(now).state == "open"]
 
     def save(self, proposal: Proposal, unit: UnitOfWork) -> None:
         """Creates or replaces a proposal. Raises `ValueError` for one that holds the number of a person in what goes on
@@ -86,8 +94,7 @@ class Proposals:
         Called in the transaction that takes away from the target, so that nothing which was proposed before gives it
         back. A proposal that is being carried out is saved as decided afterwards.
         """
-        query = {"state": "open", "act": {"$in": sorted(acts)}, "target": target}
-        query |= {f"asked.{name}": value for name, value in asked.items()}
+        query = _open(acts, target) | {f"asked.{name}": value for name, value in asked.items()}
         for row in list(self._rows.find(query, session=unit.session)):
             row.state = "outdated"
             self._rows.replace(row, unit.session)
@@ -112,6 +119,10 @@ class Proposals:
         if self._keys is None:
             raise ValueError("this store has no key to seal what people write in proposals")
         return self._keys
+
+
+def _open(acts: Collection[Act], target: str) -> dict[str, Any]:
+    return {"state": "open", "act": {"$in": sorted(acts)}, "target": target}
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -12,6 +12,8 @@ from chengxin.values.clock import rfc3339
 
 # A proposal is void when no officer decides it within this time.
 PROPOSAL_DAYS: Final = 14
+# So many proposals of an act may be open on one thing: somebody reads each, and what it holds is kept for good.
+MOST_OPEN: Final = 20
 
 PROPOSAL_UNKNOWN = not_found("PROPOSAL_UNKNOWN", "没有提案 {proposal_id}", "There is no proposal {proposal_id}")
 PROPOSAL_DECIDED = precondition(
@@ -21,6 +23,11 @@ PROPOSAL_OUTDATED = precondition(
     "PROPOSAL_OUTDATED",
     "提案提出后情况已变化（{what}），请重新提出",
     "Since it was proposed this has changed: {what}. Make a new proposal",
+)
+PROPOSALS_OPEN = precondition(
+    "PROPOSALS_OPEN",
+    "对 {target} 已有 {open} 项同类提案待批准，请先批准或否决",
+    "{open} such proposals on {target} wait for a second officer; have them approved or rejected first",
 )
 NOT_AN_APPROVER = forbidden(
     "NOT_AN_APPROVER",

@@ -101,7 +101,7 @@ def roles(officer: OfficerOptions, target: str, roles: tuple[str, ...]) -> None:
 
 
 @command.command("proposals")
-@click.option("--state", default="open", help="open, applied, approved, rejected; empty: all.")
+@click.option("--state", default="open", help="open, applied, approved, rejected, outdated; empty: all.")
 @_SERVICE
 @as_officer
 def proposals(officer: OfficerOptions, state: str, service: str) -> None:

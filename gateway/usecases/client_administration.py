@@ -120,10 +120,9 @@ def read_own(ctx: GatewayContext, caller: Principal) -> dict[str, Any]:
     Whoever holds one of its keys finds here that another key is asked for.
     """
     client = load(ctx, caller.client_id)
-    waiting = [p.seen(ctx.clock.now()) for p in ctx.proposals.page("open", "", 0) if p.target == client.client_id]
+    waiting = ctx.proposals.waiting(OF_CLIENTS, client.client_id, ctx.clock.now())
     ctx.audit.record(ctx.audit.event(Act.CLIENT_READ_OWN, caller))
-    proposals = [p.to_dict() for p in waiting if p.state == "open" and p.act in OF_CLIENTS]
-    return client_to_dict(client) | {"proposals": proposals}
+    return client_to_dict(client) | {"proposals": [proposal.to_dict() for proposal in waiting]}
 
 
 @query(Act.CLIENT_LISTED, roles=_READERS, articles=_ARTICLES)

@@ -149,6 +149,8 @@ def reset(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, An
     def work(unit: UnitOfWork) -> tuple[Officer, dict[str, Any]]:
         officer = load_authorised(ctx, username, unit)
         asked = {"roles": sorted(officer.roles)}
+        # However often an account is reset, one proposal is open: no number of them keeps an officer from a reset.
+        ctx.proposals.outdate({Act.OFFICER_RESET}, username, unit)
         proposal = propose(ctx, caller, unit, Act.OFFICER_RESET, username, officer.region, asked, officer.sub)
         changed = replace(
             officer,

@@ -1,6 +1,7 @@
 """What was taken away is not given back by a proposal that was left over: each act of the gateway, from the registry."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chengxin.auth.principal import Role
 from chengxin.proposals import decisions
+from chengxin.proposals.proposal import MOST_OPEN
+from chengxin.store.database import UnitOfWork
 from chengxin.values.acts import Act
+from chengxin.values.ids import new_id
 from chengxin.values.jwk import public_jwk
 from gateway.domain.separation_of_duties import Grants
 from gateway.usecases import client_administration, counter_verification, grants, officer_administration
@@ -108,6 +112,28 @@ def test_a_proposal_that_was_left_over_gives_nothing_back(gateway: AdministeredG
         decisions.approve(gateway.ctx, SUN, approved)
         takes_away[n]()
         assert refusal(lambda left=left: decisions.approve(gateway.ctx, SUN, left)) == "PROPOSAL_OUTDATED"
+
+
+@pytest.mark.parametrize("act", GATEWAYS)
+def test_so_many_proposals_of_an_act_are_open_on_one_thing(gateway: AdministeredGateway, act: Act) -> None:
+    """Except of a reset, which is never refused: each one outdates those before."""
+    propose, _ = GIVES[act](gateway)
+    first = gateway.ctx.proposals.get(propose()["proposal_id"])
+    assert first is not None
+
+    def fill(unit: UnitOfWork) -> None:
+        gateway.ctx.proposals.outdate({act}, first.target, unit)
+        for _ in range(MOST_OPEN):
+            gateway.ctx.proposals.save(replace(first, proposal_id=new_id("prop")), unit)
+
+    gateway.ctx.accounts.transact(fill)
+    if act is not Act.OFFICER_RESET:
+        assert refusal(propose) == "PROPOSALS_OPEN"
+        some, *_ = gateway.ctx.proposals.waiting({act}, first.target, gateway.ctx.clock.now())
+        decisions.reject(gateway.ctx, SUN, some.proposal_id)
+    left = propose()["proposal_id"]
+    assert left in [p.proposal_id for p in gateway.ctx.proposals.waiting({act}, first.target, gateway.ctx.clock.now())]
+    gateway.ctx.accounts.transact(lambda unit: gateway.ctx.proposals.outdate({act}, first.target, unit))
 
 
 def test_what_is_proposed_for_somebody_else_stays_open(gateway: AdministeredGateway) -> None:

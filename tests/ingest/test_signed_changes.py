@@ -19,9 +19,9 @@ from chengxin_cli.commands import receipt as receipts
 from chengxin_cli.commands.record import ask, receipt_of, versions
 from chengxin_cli.gateway_client import Caller, Edge
 from chengxin_cli.suite.home import make_private_key
-from tests.ingest.deliveries import licence
+from tests.ingest.deliveries import licence, visible
 from tests.ingest.running_ingest import HOUSING, IngestCaller, RunningIngest
-from tests.ingest.test_signed_deliveries import KEY, agrees
+from tests.ingest.test_signed_deliveries import KEY, agrees, approves
 from tests.support import until
 
 REQUEST = "a-random-request-id"
@@ -210,9 +210,10 @@ def test_where_the_agreement_says_so_no_change_comes_in_unsigned(
         assert (answer.status_code, answer.json["code"]) == (409, "SIGNATURE_REQUIRED")
     assert ingest.ctx.store.record(record_id)["version"] == 1
     # What the centre corrects for an objection is no act of the provider.
-    corrected = replace(AMENDED, objection_no="YY-20261124-0007", request_id="the-centre-corrects")
-    outcome = by_grpc(ingest.centre, corrected, record_id)
-    assert "provider_signature" not in says_of(provider, outcome.receipt)
+    corrected = replace(AMENDED, objection_no="YY-20261124-0007", items=visible(XK_NR="餐饮服务"))
+    approves(ingest, by_grpc(ingest.centre, corrected, record_id).proposal_id)
+    [_, version] = provider.get(f"/v1/records/{record_id}").json["versions"]
+    assert "provider_signature" not in says_of(provider, version["receipt"])
     signature = word(REVOKED, record_id, 2)
     assert by_http(provider, REVOKED, record_id, 2, signature).json["outcome"] == "revoked"
 

@@ -35,6 +35,8 @@ class _OutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Outcome.Value
     """Already recorded with the same content."""
     OUTCOME_REJECTED: _Outcome.ValueType  # 4
     OUTCOME_REVOKED: _Outcome.ValueType  # 5
+    OUTCOME_PROPOSED: _Outcome.ValueType  # 6
+    """The centre's change of a record was proposed to a second officer."""
 
 class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper): ...
 
@@ -47,6 +49,8 @@ OUTCOME_UNCHANGED: Outcome.ValueType  # 3
 """Already recorded with the same content."""
 OUTCOME_REJECTED: Outcome.ValueType  # 4
 OUTCOME_REVOKED: Outcome.ValueType  # 5
+OUTCOME_PROPOSED: Outcome.ValueType  # 6
+"""The centre's change of a record was proposed to a second officer."""
 Global___Outcome: _TypeAlias = Outcome  # noqa: Y015
 
 class _SubmissionState:
@@ -307,6 +311,7 @@ class RecordOutcome(_message.Message):
     LATE_WORKING_DAYS_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
     LATE_UNDETERMINED_FIELD_NUMBER: _builtins.int
+    PROPOSAL_ID_FIELD_NUMBER: _builtins.int
     row: _builtins.int
     outcome: Global___Outcome.ValueType
     record_id: _builtins.str
@@ -322,6 +327,10 @@ class RecordOutcome(_message.Message):
     """
     late_undetermined: _builtins.bool
     """The calendar of a year is missing, so nobody can tell whether the change was reported late."""
+    proposal_id: _builtins.str
+    """Of a change that the centre asked for: what a second officer approves at /v1/submissions/proposals, where it is told
+    what became of it. `version` is the one that it was made from.
+    """
     @_builtins.property
     def violations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Violation]:
         """Why it was rejected."""
@@ -337,10 +346,11 @@ class RecordOutcome(_message.Message):
         late_working_days: _builtins.int = ...,
         receipt: _builtins.str = ...,
         late_undetermined: _builtins.bool = ...,
+        proposal_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["late_undetermined", b"late_undetermined", "late_working_days", b"late_working_days", "outcome", b"outcome", "receipt", b"receipt", "record_id", b"record_id", "row", b"row", "version", b"version", "violations", b"violations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["late_undetermined", b"late_undetermined", "late_working_days", b"late_working_days", "outcome", b"outcome", "proposal_id", b"proposal_id", "receipt", b"receipt", "record_id", b"record_id", "row", b"row", "version", b"version", "violations", b"violations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -558,7 +568,7 @@ class AmendRequest(_message.Message):
     """
     @_builtins.property
     def items(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """The full set of items after the change."""
+        """The full set of items after the change; from the centre without personal identifiers, which stay as recorded."""
 
     def __init__(
         self,

@@ -108,14 +108,14 @@ class IngestServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Amend(self, request, context):
-        """A lawful later change of one record (Art. 11).
+        """A lawful later change of one record (Art. 11). The centre's, for an objection, is a proposal (OUTCOME_PROPOSED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Revoke(self, request, context):
-        """A record ceases to have effect (Art. 11). It stays in history.
+        """A record ceases to have effect (Art. 11). It stays in history. The centre's is a proposal, as in Amend.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

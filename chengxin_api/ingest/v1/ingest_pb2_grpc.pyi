@@ -41,9 +41,9 @@ class IngestServiceStub:
     SubmitBatch: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.SubmitBatchRequest, _ingest_pb2.SubmitBatchResponse]
     """A small delivery in one call (at most 1,000 records and 2 MiB)."""
     Amend: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.AmendRequest, _ingest_pb2.RecordOutcome]
-    """A lawful later change of one record (Art. 11)."""
+    """A lawful later change of one record (Art. 11). The centre's, for an objection, is a proposal (OUTCOME_PROPOSED)."""
     Revoke: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.RevokeRequest, _ingest_pb2.RecordOutcome]
-    """A record ceases to have effect (Art. 11). It stays in history."""
+    """A record ceases to have effect (Art. 11). It stays in history. The centre's is a proposal, as in Amend."""
     GetSubmission: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.GetSubmissionRequest, _ingest_pb2.Submission]
     ListRejects: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.ListRejectsRequest, _ingest_pb2.ListRejectsResponse]
     """Rejected records of a submission with their reasons, in order of row."""
@@ -69,9 +69,9 @@ class IngestServiceAsyncStub(IngestServiceStub):
     SubmitBatch: _aio.UnaryUnaryMultiCallable[_ingest_pb2.SubmitBatchRequest, _ingest_pb2.SubmitBatchResponse]  # type: ignore[assignment]
     """A small delivery in one call (at most 1,000 records and 2 MiB)."""
     Amend: _aio.UnaryUnaryMultiCallable[_ingest_pb2.AmendRequest, _ingest_pb2.RecordOutcome]  # type: ignore[assignment]
-    """A lawful later change of one record (Art. 11)."""
+    """A lawful later change of one record (Art. 11). The centre's, for an objection, is a proposal (OUTCOME_PROPOSED)."""
     Revoke: _aio.UnaryUnaryMultiCallable[_ingest_pb2.RevokeRequest, _ingest_pb2.RecordOutcome]  # type: ignore[assignment]
-    """A record ceases to have effect (Art. 11). It stays in history."""
+    """A record ceases to have effect (Art. 11). It stays in history. The centre's is a proposal, as in Amend."""
     GetSubmission: _aio.UnaryUnaryMultiCallable[_ingest_pb2.GetSubmissionRequest, _ingest_pb2.Submission]  # type: ignore[assignment]
     ListRejects: _aio.UnaryUnaryMultiCallable[_ingest_pb2.ListRejectsRequest, _ingest_pb2.ListRejectsResponse]  # type: ignore[assignment]
     """Rejected records of a submission with their reasons, in order of row."""
@@ -112,7 +112,7 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingest_pb2.AmendRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ingest_pb2.RecordOutcome, _abc.Awaitable[_ingest_pb2.RecordOutcome]]:
-        """A lawful later change of one record (Art. 11)."""
+        """A lawful later change of one record (Art. 11). The centre's, for an objection, is a proposal (OUTCOME_PROPOSED)."""
 
     @_abc_1.abstractmethod
     def Revoke(
@@ -120,7 +120,7 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingest_pb2.RevokeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ingest_pb2.RecordOutcome, _abc.Awaitable[_ingest_pb2.RecordOutcome]]:
-        """A record ceases to have effect (Art. 11). It stays in history."""
+        """A record ceases to have effect (Art. 11). It stays in history. The centre's is a proposal, as in Amend."""
 
     @_abc_1.abstractmethod
     def GetSubmission(

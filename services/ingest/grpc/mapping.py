@@ -7,6 +7,7 @@ from functools import lru_cache
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chengxin.bounds import own
+from chengxin.proposals.proposal import Proposal
 from chengxin.values.page_tokens import encode_page_token
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
 from services.ingest.domain.lawful_change import LawfulChange
@@ -104,6 +105,18 @@ def outcome(became: RecordOutcome, language: str) -> pb.RecordOutcome:
         late_working_days=became.late_working_days or 0,
         late_undetermined=became.late_working_days is None,
         receipt=became.receipt,
+    )
+
+
+def changed(became: RecordOutcome | Proposal, language: str) -> pb.RecordOutcome:
+    """What became of a record that somebody asked to change."""
+    if isinstance(became, RecordOutcome):
+        return outcome(became, language)
+    return pb.RecordOutcome(
+        outcome=pb.OUTCOME_PROPOSED,
+        record_id=became.target,
+        version=became.asked["based_on_version"],
+        proposal_id=became.proposal_id,
     )
 
 

@@ -49,13 +49,13 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
     def Amend(self, request: pb.AmendRequest, context: grpc.ServicerContext) -> pb.RecordOutcome:
         """A new version of one record."""
         became = amend_record.amend(self._ctx, caller(), mapping.amendment(request))
-        return mapping.outcome(became, _language())
+        return mapping.changed(became, _language())
 
     @serves(amend_record.revoke)
     def Revoke(self, request: pb.RevokeRequest, context: grpc.ServicerContext) -> pb.RecordOutcome:
         """The end of one record."""
         became = amend_record.revoke(self._ctx, caller(), mapping.revocation(request))
-        return mapping.outcome(became, _language())
+        return mapping.changed(became, _language())
 
     @serves(read_submissions.submission)
     def GetSubmission(self, request: pb.GetSubmissionRequest, context: grpc.ServicerContext) -> pb.Submission:

@@ -10,7 +10,9 @@ from pydantic import BaseModel, Field
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
+from chengxin.http.proposals import ProposalAnswer, proposed
 from chengxin.http.web import PageQuery, Parameters, answer, idempotency_key
+from chengxin.proposals.proposal import Proposal
 from chengxin.values.clock import rfc3339
 from chengxin.values.page_tokens import encode_page_token, number_after
 from services.ingest.context import IngestContext
@@ -96,7 +98,9 @@ class RevocationBody(Parameters):
 class AmendmentBody(RevocationBody):
     """What a record says from now on."""
 
-    items: dict[str, str] = Field(description="The full set of items after the change")
+    items: dict[str, str] = Field(
+        description="The full set of items after the change; from the centre without personal identifiers, which stay"
+    )
 
 
 class ChangedAnswer(BaseModel):
@@ -136,11 +140,11 @@ def add_records(app: OpenAPI, ctx: IngestContext) -> None:
         "/v1/records/<record_id>/amendments",
         tags=[_RECORDS],
         summary="Amend a record",
-        responses={200: ChangedAnswer},
+        responses={200: ChangedAnswer, 202: ProposalAnswer},
     )
     @serves(amend_record.amend)
     def amend(path: RecordPath, body: AmendmentBody) -> Response:
-        """A new version with these items; by its provider, or by the centre for an objection."""
+        """A new version with these items, by its provider; the centre proposes it for an objection."""
         change = _change(path.record_id, body)
         return _changed(amend_record.amend(ctx, caller(), replace(change, items=body.items)))
 
@@ -148,11 +152,11 @@ def add_records(app: OpenAPI, ctx: IngestContext) -> None:
         "/v1/records/<record_id>/revocation",
         tags=[_RECORDS],
         summary="Revoke a record",
-        responses={200: ChangedAnswer},
+        responses={200: ChangedAnswer, 202: ProposalAnswer},
     )
     @serves(amend_record.revoke)
     def revoke(path: RecordPath, body: RevocationBody) -> Response:
-        """It ceases to have effect and stays in history; by its provider, or by the centre for an objection."""
+        """It ceases to have effect and stays in history, by its provider; the centre proposes it for an objection."""
         return _changed(amend_record.revoke(ctx, caller(), _change(path.record_id, body)))
 
 
@@ -175,7 +179,9 @@ def _change(record_id: str, body: RevocationBody) -> LawfulChange:
     )
 
 
-def _changed(became: RecordOutcome) -> Response:
+def _changed(became: RecordOutcome | Proposal) -> Response:
+    if isinstance(became, Proposal):
+        return proposed(became.to_dict())
     return answer(
         {
             "record_id": became.record_id,
