@@ -29,6 +29,11 @@ def covers(own: str, region: str) -> bool:
     return bool(region) and region.startswith(stem)
 
 
+def city_of(region: str) -> str:
+    """The city in which a region lies, 441700 for 441702."""
+    return f"{region[:4]}00"
+
+
 def outside(caller: Principal, region: str) -> Problem | None:
     """OUTSIDE_REGION, when the caller does not act for a region."""
     return None if covers(caller.region, region) else OUTSIDE_REGION(region=region or "-", own=caller.region)

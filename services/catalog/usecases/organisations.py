@@ -1,12 +1,12 @@
 """The authority keeps the directory of organisations, and everybody reads it (Art. 6)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from chengxin.auth.executor import command, query
 from chengxin.auth.powers import OWN, Power, one
 from chengxin.auth.principal import Principal, Role
-from chengxin.auth.regions import outside, regional
+from chengxin.auth.regions import city_of, outside, regional
 from chengxin.errors import Problem
 from chengxin.store.database import UnitOfWork
 from chengxin.store.on_record import authorise
@@ -69,7 +69,8 @@ def region_is_own(ctx: CatalogContext, caller: Principal, recorded: DirectoryEnt
     power=Power(
         OWN,
         one(
-            "the directory is public, and gives an organisation no access; a region moves only between the officer's own"
+            "the directory is public, and gives an organisation no access; a region moves only between the officer's own, "
+            "and what the directory lacks is the whole city's"
         ),
         "everybody, who reads the directory; its followers, by the feed",
     ),
@@ -79,8 +80,8 @@ def record(ctx: CatalogContext, caller: Principal, entry: DirectoryEntry, key: s
 
     def load(unit: UnitOfWork) -> DirectoryEntry | None:
         recorded = ctx.store.organisation(entry.uscc, unit)
-        # An organisation that the directory lacks is judged as it is to be entered.
-        authorise(recorded or entry, entry.uscc)
+        # An organisation that the directory lacks is the whole city's: else a county would take what is another's.
+        authorise(recorded or replace(entry, region=city_of(entry.region)), entry.uscc)
         return recorded
 
     def work(unit: UnitOfWork, recorded: DirectoryEntry | None) -> DirectoryEntry:
