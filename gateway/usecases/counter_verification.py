@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import partial
 from typing import Any, Final
 
 from stdnum.iso7064 import mod_11_2
@@ -29,7 +30,9 @@ from gateway.domain.clients_and_officers import Citizen
 from gateway.store.signing_keys import IssuedToken
 from gateway.usecases.verify_identity import admit
 
-_COUNTER: Final = {Role.CENTRE}
+_at_the_counter: Final = partial(command, roles={Role.CENTRE}, articles=("16",))
+_ANY_COUNTER: Final = anywhere("people and organisations may go to any counter of the city")
+_BOTH_TOLD: Final = "the person and the organisation, at /v1/me/accesses"
 _CODE_HOURS: Final = 24
 _NUMBER: Final = re.compile(r"\d{17}[\dX]\Z")
 ACR: Final = "counter"
@@ -55,12 +58,10 @@ class Representation:
     until: str = ""
 
 
-@command(
+@_at_the_counter(
     Act.COUNTER_CODE_ISSUED,
-    roles=_COUNTER,
-    articles=("16",),
     power=Power(
-        anywhere("a person may go to any counter of the city"),
+        _ANY_COUNTER,
         one("the person stands at the counter; who was verified so is told by whom, and each query names the officer"),
         "the citizen, at /v1/me/accesses: who issued the code, at which counter, and each query made with it",
     ),
@@ -111,14 +112,12 @@ def exchange(ctx: GatewayContext, caller: Principal, identity_number: str, code:
     return admit(ctx, caller, ACR, verified, uscc)
 
 
-@command(
+@_at_the_counter(
     Act.REPRESENTATION_RECORDED,
-    roles=_COUNTER,
-    articles=("16",),
     power=Power(
-        anywhere("an organisation may go to any counter of the city"),
+        _ANY_COUNTER,
         two("one officer alone could have anybody act for any company"),
-        "the person and the organisation, at /v1/me/accesses",
+        _BOTH_TOLD,
     ),
 )
 def record_representation(
@@ -183,14 +182,12 @@ def list_representations(ctx: GatewayContext, caller: Principal, uscc: str) -> l
     return [_to_dict(row) for row in ctx.administration.representations(uscc)]
 
 
-@command(
+@_at_the_counter(
     Act.REPRESENTATION_ENDED,
-    roles=_COUNTER,
-    articles=("16",),
     power=Power(
-        anywhere("an organisation may go to any counter of the city"),
+        _ANY_COUNTER,
         one("it only takes away"),
-        "the person and the organisation, at /v1/me/accesses",
+        _BOTH_TOLD,
     ),
 )
 def end_representation(ctx: GatewayContext, caller: Principal, representation_id: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import re
 import secrets
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 import pyotp
@@ -67,6 +68,10 @@ def not_oneself(ctx: GatewayContext, caller: Principal, username: str, *_: objec
     return OWN_ACCOUNT() if caller.sub == f"officer:{username}" else None
 
 
+# An act of the authority on the account of another officer.
+_on_anothers_account: Final = partial(command, roles=_AUTHORITY, articles=_ARTICLES, when=(not_oneself,), may=in_region)
+
+
 @command(
     Act.OFFICER_REGISTERED,
     roles=_AUTHORITY,
@@ -124,12 +129,8 @@ def read(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, Any
     return officer_to_dict(officer) | {"locked": locked, "sessions": [session_to_dict(row) for row in alive]}
 
 
-@command(
+@_on_anothers_account(
     Act.OFFICER_RESET,
-    roles=_AUTHORITY,
-    articles=_ARTICLES,
-    when=(not_oneself,),
-    may=in_region,
     power=Power(
         OWN,
         two(
@@ -170,12 +171,9 @@ def reset(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, An
     return officer_to_dict(officer) | _secrets_to_dict(ctx, officer, password) | {"proposal": proposal}
 
 
-@command(
+@_on_anothers_account(
     Act.OFFICER_SUSPENDED,
     roles=_READERS,
-    articles=_ARTICLES,
-    when=(not_oneself,),
-    may=in_region,
     power=Power(OWN, one("it only takes away"), _TOLD),
 )
 def suspend(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, Any]:
@@ -192,12 +190,8 @@ def suspend(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, 
     return officer_to_dict(ctx.accounts.transact(work))
 
 
-@command(
+@_on_anothers_account(
     Act.OFFICER_RESUMED,
-    roles=_AUTHORITY,
-    articles=_ARTICLES,
-    when=(not_oneself,),
-    may=in_region,
     power=Power(OWN, two("one officer alone could give back what another took away"), _TOLD),
 )
 def resume(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, Any]:
@@ -214,12 +208,8 @@ def resume(ctx: GatewayContext, caller: Principal, username: str) -> dict[str, A
     return ctx.accounts.transact(work)
 
 
-@command(
+@_on_anothers_account(
     Act.OFFICER_UNLOCKED,
-    roles=_AUTHORITY,
-    articles=_ARTICLES,
-    when=(not_oneself,),
-    may=in_region,
     power=Power(
         OWN,
         one("a lock only slows guesses; who signs in still proves both factors, and five more guesses lock again"),
