@@ -10,6 +10,7 @@ import flask_openapi3.utils
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from tests import described
 from tests.city import City, running_city
 from tests.support import Issuer, store_daemon
 
@@ -24,6 +25,17 @@ def _described(model: Any, mode: Any) -> bytes:
 # A test has an app of its own. What pydantic makes of a model for its description is the same each time, and took a
 # third of the time in which the tests of a service begin.
 flask_openapi3.utils.get_model_schema = lambda model, mode="validation": pickle.loads(_described(model, mode))
+
+
+described.watch()
+
+
+@pytest.fixture(autouse=True)
+def _what_was_answered_is_described() -> Iterator[None]:
+    """Every answer of a service's HTTP face is as its OpenAPI description says."""
+    yield
+    found = described.take_findings()
+    assert not found, "\n".join(found)
 
 
 class FileScheduling(LoadScopeScheduling):

@@ -25,6 +25,7 @@ from chengxin.errors import UNAUTHENTICATED, UPSTREAM_UNAVAILABLE, Problem, inva
 from chengxin.values.clock import Expiry
 from chengxin.values.ids import new_id
 from chengxin.values.jwk import public_jwk
+from chengxin.values.outside_json import must_be_readable
 
 log = structlog.get_logger()
 
@@ -154,6 +155,7 @@ class Verifier:
 
     def _claims(self, token: str) -> tuple[dict[str, Any], dict[str, Any]]:
         try:
+            must_be_readable(token)
             header = jwt.get_unverified_header(token)
             if header.get("typ") != "at+jwt":
                 raise UNAUTHENTICATED(reason="typ is not at+jwt")

@@ -33,13 +33,21 @@ class ProposalAnswer(BaseModel):
     region: str
     asked: dict[str, Any]
     state: str = Field(
-        description="open, approved, rejected, outdated when something was taken away since, or void after 14 days"
+        description="open, approved, rejected, applied at once when it only took away, outdated when something was taken "
+        "away since, or void after 14 days"
     )
     proposed_by: str
     proposed_at: str
     words: dict[str, str] = Field(description="What the proposer wrote, a reason say; not in the audit log")
     decided_by: str
     decided_at: str
+
+
+class ProposalsAnswer(BaseModel):
+    """A page of proposals, the newest first."""
+
+    proposals: list[ProposalAnswer]
+    next_page_token: str
 
 
 class ProposalsQuery(PageQuery):
@@ -51,7 +59,12 @@ class ProposalsQuery(PageQuery):
 def add_proposals(app: OpenAPI, ctx: ProposingContext, prefix: str) -> None:
     """Adds the addresses under a service's prefix, `/v1/identity` say."""
 
-    @app.get(f"{prefix}/proposals", tags=[_PROPOSALS], summary="Proposals of the caller's region")
+    @app.get(
+        f"{prefix}/proposals",
+        tags=[_PROPOSALS],
+        summary="Proposals of the caller's region",
+        responses={200: ProposalsAnswer},
+    )
     @serves(decisions.list_proposals)
     def list_proposals(query: ProposalsQuery) -> Response:
         """The newest come first."""
@@ -61,13 +74,23 @@ def add_proposals(app: OpenAPI, ctx: ProposingContext, prefix: str) -> None:
         more = encode_page_token(page[-1]["proposal_id"] if len(found) > size else None)
         return answer({"proposals": page, "next_page_token": more})
 
-    @app.post(f"{prefix}/proposals/<proposal_id>/approve", tags=[_PROPOSALS], summary="Approve a proposal")
+    @app.post(
+        f"{prefix}/proposals/<proposal_id>/approve",
+        tags=[_PROPOSALS],
+        summary="Approve a proposal",
+        responses={200: ProposalAnswer},
+    )
     @serves(decisions.approve)
     def approve_proposal(path: ProposalPath) -> Response:
         """A second officer approves, and what was proposed is done."""
         return answer(decisions.approve(ctx, caller(), path.proposal_id))
 
-    @app.post(f"{prefix}/proposals/<proposal_id>/reject", tags=[_PROPOSALS], summary="Reject or take back a proposal")
+    @app.post(
+        f"{prefix}/proposals/<proposal_id>/reject",
+        tags=[_PROPOSALS],
+        summary="Reject or take back a proposal",
+        responses={200: ProposalAnswer},
+    )
     @serves(decisions.reject)
     def reject_proposal(path: ProposalPath) -> Response:
         """Things stay as they are."""

@@ -2,12 +2,10 @@
 
 import errno
 import functools
-import json
 import math
-import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, ClassVar, Final, cast
 
 import msgspec
 import structlog
@@ -23,8 +21,7 @@ from werkzeug.exceptions import HTTPException
 from chengxin import __version__
 from chengxin.auth import request_context
 from chengxin.auth.admission import Admission
-from chengxin.auth.policy import Rule, open_to_all
-from chengxin.auth.principal import Role
+from chengxin.auth.policy import open_to_all
 from chengxin.auth.request_context import (
     REQUEST_ID_HEADER,
     TRACEPARENT_HEADER,
@@ -45,23 +42,17 @@ from chengxin.errors import (
     Problem,
 )
 from chengxin.grpc.rpc import as_problem
+from chengxin.http.description import PROBLEM_JSON, DescribedApp, ProblemDocument
 from chengxin.http.validation_messages import words_of
 from chengxin.process.readiness import ALL_CHANGES, HEAD_ADDRESS, Readiness, is_ready
 from chengxin.store.database import is_passing
 from chengxin.values.ids import new_id
+from chengxin.values.outside_json import read_json
 
 log = structlog.get_logger()
 
-PROBLEM_JSON: Final = "application/problem+json"
-_LONGEST_KEY: Final = 200
-# A version or revision has at most so many digits.
-_VERSION_DIGITS: Final = 9
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _RETRY_SECONDS: Final = 5
-# A parameter of a route, as Flask writes it.
-_PARAMETER: Final = re.compile(r"<(?:[^<:]+:)?([^<>]+)>")
-# The beginning of an escape by which JSON can name half of a character.
-_HALF: Final = b"\\u"
 _encoder = msgspec.json.Encoder()
 
 
@@ -81,19 +72,6 @@ def _must_be_file(value: Any) -> Any:
 
 # A file of a form; pydantic alone takes a text field of the same name.
 UploadedFile = Annotated[FileStorage, AfterValidator(_must_be_file)]
-
-
-class ProblemDocument(BaseModel):
-    """RFC 9457 problem document."""
-
-    type: str = Field(description="Stable URN of the kind of problem")
-    title: str
-    status: int
-    code: str = Field(description="Stable code, for example AUDIT_UNAVAILABLE")
-    detail: str = Field(description="What is wrong and how to mend it, in the language asked for")
-    request_id: str
-    errors: list[dict[str, str]] | None = Field(None, description="Per field: field, rule, message")
-    retry_after: float | None = Field(None, description="Seconds after which to try again")
 
 
 class Parameters(BaseModel):
@@ -129,8 +107,45 @@ def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
 class PageQuery(Parameters):
     """Paging of a list."""
 
+    beyond_schema: ClassVar[str] = "page_token is next_page_token of an answer before, or empty"
+
     page_size: int = Field(50, ge=1, le=200, description="Greatest number of items in the answer")
     page_token: str = Field("", max_length=512, description="From the previous answer; empty for the first page")
+
+
+class RepeatableRequest(Parameters):
+    """A request that changes something at most once, however often it is sent."""
+
+    idempotency_key: str = Field(
+        "",
+        alias="Idempotency-Key",
+        max_length=200,
+        description="Chosen by you: a repeat with the same key changes nothing and gets the first answer",
+    )
+
+
+class ConditionalRequest(RepeatableRequest):
+    """A request that changes only the version that its caller has seen."""
+
+    if_match: str = Field(
+        "",
+        alias="If-Match",
+        pattern=r'^(\*|"[0-9]{1,9}"|[0-9]{1,9})?$',
+        description="The ETag that you saw: another version is not changed (RFC 9110, 13.1.1). Empty or *: any",
+    )
+
+    @property
+    def seen_version(self) -> int | None:
+        """The version that the caller has seen; None for any."""
+        return int(self.if_match.strip('"')) if self.if_match not in ("", "*") else None
+
+
+class KeptCopyRequest(Parameters):
+    """A request of somebody who may have what is asked for already."""
+
+    if_none_match: str = Field(
+        "", alias="If-None-Match", description="ETags of what you have: it is not sent again (RFC 9110, 13.1.2)"
+    )
 
 
 def make_app(name: str, admission: Admission | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
@@ -176,32 +191,10 @@ def make_app(name: str, admission: Admission | None, ready: Callable[[], dict[st
     return app
 
 
-class RuledApp(OpenAPI):
-    """An app that describes for each operation who may call it, as the rule of its view says."""
-
-    def generate_spec_json(self) -> None:
-        """Makes the description, once."""
-        super().generate_spec_json()  # type: ignore[no-untyped-call]
-        for route in self.url_map.iter_rules():
-            operations = self.spec_json["paths"].get(_PARAMETER.sub(r"{\1}", route.rule), {})
-            for method in route.methods or ():
-                if method.lower() in operations:
-                    operations[method.lower()] |= _who_may_call(self.view_functions[route.endpoint])
-
-
-def _who_may_call(view: Any) -> dict[str, Any]:
-    rule: Rule | None = getattr(view, "rule", None)
-    if rule is None or rule.open_to_all:
-        return {"security": []}
-    # Without a token one is the public: the gateway gives the call a token with that role.
-    security: list[dict[str, list[str]]] = [{"bearer": []}, *([{}] if Role.PUBLIC in rule.roles else [])]
-    return {"security": security, "x-roles": sorted(rule.roles)}
-
-
 def bare_app(name: str, admission: Admission | None) -> OpenAPI:
     """An app without routes, with request contexts and problem documents. Views that are not marked as open to all have
     a verified caller; see `make_app` for one without an admission."""
-    app = RuledApp(
+    app = DescribedApp(
         name,
         info=Info(title=f"chengxin {name}", version=__version__),
         security_schemes={"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
@@ -273,28 +266,6 @@ def told_when(problem: Problem, response: Response) -> Response:
     return response
 
 
-def idempotency_key() -> str:
-    """The `Idempotency-Key` of the current request; empty when it has none. Raises INPUT_INVALID."""
-    key = request.headers.get("Idempotency-Key", "")
-    if len(key) > _LONGEST_KEY:
-        raise INPUT_INVALID(fields=[FieldError("Idempotency-Key", "length", f"≤ {_LONGEST_KEY}")])
-    return key
-
-
-def seen_version(wanted: str) -> int | None:
-    """The version in `If-Match` that the caller has seen; None without one and for `*`.
-
-    Raises INPUT_INVALID, whose message says what is `wanted`.
-    """
-    text = request.headers.get("If-Match", "").strip()
-    if text in ("", "*"):
-        return None
-    number = text.strip('"')
-    if not (number.isascii() and number.isdigit() and len(number) <= _VERSION_DIGITS):
-        raise INPUT_INVALID(fields=[FieldError("If-Match", "etag", wanted)])
-    return int(number)
-
-
 def _open(app: Flask) -> bool:
     """Whether the view of this request is marked as open to all; an address without a view is not found anyway."""
     view = app.view_functions.get(request.endpoint or "")
@@ -342,17 +313,16 @@ def _in_chinese(e: Any) -> str:
 
 
 def _must_be_json() -> None:
-    """Raises INPUT_INVALID for a body that is not the JSON that it claims to be: a later reader takes it for empty."""
+    """Raises INPUT_INVALID for a body that is not the JSON that it claims to be (a later reader takes it for empty), and
+    for JSON that is no object."""
     # Most requests have no body, and that is seen without parsing anything.
     if not (request.content_type and request.is_json and (body := request.get_data())):
         return
     try:
-        value = json.loads(body)
-        if _HALF in body:
-            # Neither an answer nor a store takes half of a character.
-            json.dumps(value, ensure_ascii=False).encode()
-    except RecursionError:
-        raise INPUT_INVALID(fields=[FieldError("", "json", "嵌套过深 / nested too deeply")]) from None
+        value = read_json(body)
     except ValueError as e:
         told = f"不是有效的 JSON（UTF-8），请核对 / not valid JSON in UTF-8: {e}"
         raise INPUT_INVALID(fields=[FieldError("", "json", told[:300])]) from None
+    # flask-openapi3 would read a text again, as JSON of its own.
+    if not isinstance(value, dict):
+        raise INPUT_INVALID(fields=[FieldError("", "dict_type", "须为 JSON 对象 / must be a JSON object")])

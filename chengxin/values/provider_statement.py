@@ -4,7 +4,6 @@ The provider's client signs with this module, ingest verifies with it, and so ca
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from chengxin.errors import conflict
 from chengxin.values.canonical_json import canonical, digest
 from chengxin.values.jwk import public_jwk, thumbprint
+from chengxin.values.outside_json import must_be_readable, read_json
 
 TYPE: Final = "chengxin-delivery+jws"
 AMENDMENT: Final = "amendment"
@@ -66,6 +66,7 @@ def read_signed(jws: str) -> ProviderStatement:
     if len(jws) > _LONGEST_JWS:
         raise ValueError(f"longer than {_LONGEST_JWS} characters")
     try:
+        must_be_readable(jws)
         header = jwt.get_unverified_header(jws)
         jwk = header.get("jwk")
         if header.get("typ") != TYPE:
@@ -76,12 +77,12 @@ def read_signed(jws: str) -> ProviderStatement:
         if algorithm is None or header.get("alg") != algorithm:
             raise ValueError("its key must be Ed25519 (EdDSA) or P-256 (ES256)")
         payload = jwt.api_jws.decode(jws, jwt.PyJWK(jwk, algorithm).key, algorithms=[algorithm])
-        says = json.loads(payload)
+        says = read_json(payload)
         if not isinstance(says, dict):
             raise ValueError("it is not a JSON object")
         return ProviderStatement(says, thumbprint(jwk), jwk)
     # PyJWT lets some errors of malformed input through as they are.
-    except (jwt.PyJWTError, KeyError, TypeError, RecursionError) as e:
+    except (jwt.PyJWTError, KeyError, TypeError) as e:
         raise ValueError(str(e)[:120] or type(e).__name__) from None
 
 

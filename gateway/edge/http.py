@@ -23,7 +23,7 @@ from chengxin.auth.request_context import pick_language
 from chengxin.concurrency.shares import Claimant
 from chengxin.errors import INTERNAL, METHOD_NOT_ALLOWED, UNAUTHENTICATED, Problem
 from chengxin.grpc.rpc import as_problem
-from chengxin.http.web import PROBLEM_JSON
+from chengxin.http.description import PROBLEM_JSON
 from chengxin.values.ids import new_id
 from gateway.domain import browser_sessions
 from gateway.edge.admission import EdgeAdmission

@@ -1,6 +1,6 @@
 """The HTTP face of administration: clients, officers, grants, signing keys, revocations. It decides nothing."""
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from flask import Response
 from flask_openapi3.models.tag import Tag
@@ -10,12 +10,14 @@ from pydantic import BaseModel, Field
 from chengxin.auth.policy import serves
 from chengxin.auth.principal import Role
 from chengxin.auth.request_context import caller
-from chengxin.http.proposals import add_proposals, proposed
-from chengxin.http.web import PageQuery, answer, idempotency_key
+from chengxin.http.description import ProblemDocument
+from chengxin.http.proposals import ProposalAnswer, add_proposals, proposed
+from chengxin.http.web import PageQuery, RepeatableRequest, answer
 from chengxin.values.page_tokens import encode_page_token, text_after
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import Agreement
 from gateway.domain.separation_of_duties import Grants
+from gateway.http import administration_answers as answers
 from gateway.usecases import (
     client_administration,
     grants,
@@ -44,6 +46,8 @@ class ClientKeyPath(ClientPath):
 class ClientBody(BaseModel):
     """A new client."""
 
+    beyond_schema: ClassVar[str] = "A usable public key; a service number; no identity number in what goes on record"
+
     client_id: str = Field(pattern=r"^[a-z0-9_.-]{1,64}$")
     name: str = Field(min_length=1, max_length=200)
     org: str = Field(pattern=r"^[0-9A-Z]{18}$", description="Unified social credit code of its organisation")
@@ -62,6 +66,8 @@ class PurposeBody(BaseModel):
 class ClientGrantsBody(BaseModel):
     """Everything that a client may do from now on."""
 
+    beyond_schema: ClassVar[str] = "Roles that one client may hold, with the purposes and legal bases that they take"
+
     roles: list[Role] = Field(max_length=10)
     purposes: list[PurposeBody] = Field([], max_length=100)
     legal_bases: list[str] = Field([], max_length=100)
@@ -74,6 +80,8 @@ class ClientGrantsBody(BaseModel):
 
 class ClientKeyBody(BaseModel):
     """A new key of a client."""
+
+    beyond_schema: ClassVar[str] = "A usable public key"
 
     jwk: dict[str, Any]
     overlap_hours: int | None = Field(
@@ -96,6 +104,8 @@ class SessionPath(OfficerPath):
 class OfficerBody(BaseModel):
     """A new officer."""
 
+    beyond_schema: ClassVar[str] = "No identity number in what goes on record"
+
     username: str = Field(pattern=r"^[a-z0-9_.-]{1,64}$")
     name: str = Field(min_length=1, max_length=100)
     org: str = Field(pattern=r"^[0-9A-Z]{18}$")
@@ -104,6 +114,8 @@ class OfficerBody(BaseModel):
 
 class RolesBody(BaseModel):
     """Every role that an officer holds from now on."""
+
+    beyond_schema: ClassVar[str] = "Roles that one officer may hold together"
 
     roles: list[Role] = Field(max_length=10)
 
@@ -125,49 +137,78 @@ def add_administration(app: OpenAPI, ctx: GatewayContext) -> None:
 
 
 def _add_clients(app: OpenAPI, ctx: GatewayContext) -> None:
-    @app.post("/v1/identity/clients", tags=[_CLIENTS], summary="Register a client")
+    @app.post(
+        "/v1/identity/clients", tags=[_CLIENTS], summary="Register a client", responses={201: answers.ClientAnswer}
+    )
     @serves(client_administration.register)
-    def register_client(body: ClientBody) -> Response:
+    def register_client(body: ClientBody, header: RepeatableRequest) -> Response:
         """The client comes with its first key. It can do nothing until grants are approved."""
         return answer(
             client_administration.register(
-                ctx, caller(), client_administration.ClientRegistration(**body.model_dump()), idempotency_key()
+                ctx, caller(), client_administration.ClientRegistration(**body.model_dump()), header.idempotency_key
             ),
             201,
         )
 
-    @app.get("/v1/identity/clients", tags=[_CLIENTS], summary="Clients of the caller's region")
+    @app.get(
+        "/v1/identity/clients",
+        tags=[_CLIENTS],
+        summary="Clients of the caller's region",
+        responses={200: answers.ClientsAnswer},
+    )
     @serves(client_administration.list_clients)
     def list_clients(query: PageQuery) -> Response:
         """They are sorted by id."""
         found = client_administration.list_clients(ctx, caller(), text_after(query.page_token), query.page_size + 1)
         return _page("clients", found, query.page_size, "client_id")
 
-    @app.get("/v1/identity/clients/me", tags=[_CLIENTS], summary="The caller's own registration")
+    @app.get(
+        "/v1/identity/clients/me",
+        tags=[_CLIENTS],
+        summary="The caller's own registration",
+        responses={200: answers.OwnClientAnswer, 404: ProblemDocument},
+    )
     @serves(client_administration.read_own)
     def read_own_client() -> Response:
         """For a client's holder: its keys and grants, and what officers have proposed for it (`proposals`)."""
         return answer(client_administration.read_own(ctx, caller()))
 
-    @app.get("/v1/identity/clients/<client_id>", tags=[_CLIENTS], summary="One client")
+    @app.get(
+        "/v1/identity/clients/<client_id>", tags=[_CLIENTS], summary="One client", responses={200: answers.ClientAnswer}
+    )
     @serves(client_administration.read)
     def read_client(path: ClientPath) -> Response:
         """The answer has its registration, keys and grants."""
         return answer(client_administration.read(ctx, caller(), path.client_id))
 
-    @app.post("/v1/identity/clients/<client_id>/grants", tags=[_CLIENTS], summary="Propose what a client may do")
+    @app.post(
+        "/v1/identity/clients/<client_id>/grants",
+        tags=[_CLIENTS],
+        summary="Propose what a client may do",
+        responses={200: ProposalAnswer, 202: ProposalAnswer},
+    )
     @serves(grants.propose_for_client)
-    def propose_client_grants(path: ClientPath, body: ClientGrantsBody) -> Response:
+    def propose_client_grants(path: ClientPath, body: ClientGrantsBody, header: RepeatableRequest) -> Response:
         """Less than before is in force at once (`state` applied); more waits for a second officer (open)."""
-        return proposed(grants.propose_for_client(ctx, caller(), path.client_id, body.grants(), idempotency_key()))
+        return proposed(grants.propose_for_client(ctx, caller(), path.client_id, body.grants(), header.idempotency_key))
 
-    @app.post("/v1/identity/clients/<client_id>/suspend", tags=[_CLIENTS], summary="Suspend a client")
+    @app.post(
+        "/v1/identity/clients/<client_id>/suspend",
+        tags=[_CLIENTS],
+        summary="Suspend a client",
+        responses={200: answers.ClientAnswer},
+    )
     @serves(client_administration.suspend)
     def suspend_client(path: ClientPath) -> Response:
         """The client gets no more tokens, and those that it has end within a minute everywhere."""
         return answer(client_administration.suspend(ctx, caller(), path.client_id))
 
-    @app.post("/v1/identity/clients/<client_id>/resume", tags=[_CLIENTS], summary="End a suspension")
+    @app.post(
+        "/v1/identity/clients/<client_id>/resume",
+        tags=[_CLIENTS],
+        summary="End a suspension",
+        responses={202: ProposalAnswer},
+    )
     @serves(client_administration.resume)
     def resume_client(path: ClientPath) -> Response:
         """The client may obtain tokens again when a second officer has approved."""
@@ -175,18 +216,28 @@ def _add_clients(app: OpenAPI, ctx: GatewayContext) -> None:
 
 
 def _add_client_keys(app: OpenAPI, ctx: GatewayContext) -> None:
-    @app.post("/v1/identity/clients/<client_id>/keys", tags=[_CLIENTS], summary="Add or rotate a client's key")
+    @app.post(
+        "/v1/identity/clients/<client_id>/keys",
+        tags=[_CLIENTS],
+        summary="Add or rotate a client's key",
+        responses={201: answers.ClientAnswer, 202: ProposalAnswer},
+    )
     @serves(client_administration.add_key)
-    def add_client_key(path: ClientPath, body: ClientKeyBody) -> Response:
+    def add_client_key(path: ClientPath, body: ClientKeyBody, header: RepeatableRequest) -> Response:
         """With `overlap_hours`, the earlier keys retire by themselves. For a client with roles the answer is a proposal
         (202): a second officer approves it.
         """
         found = client_administration.add_key(
-            ctx, caller(), path.client_id, body.jwk, body.overlap_hours, idempotency_key()
+            ctx, caller(), path.client_id, body.jwk, body.overlap_hours, header.idempotency_key
         )
         return proposed(found) if "proposal_id" in found else answer(found, 201)
 
-    @app.delete("/v1/identity/clients/<client_id>/keys/<kid>", tags=[_CLIENTS], summary="Retire a client's key")
+    @app.delete(
+        "/v1/identity/clients/<client_id>/keys/<kid>",
+        tags=[_CLIENTS],
+        summary="Retire a client's key",
+        responses={200: answers.ClientAnswer},
+    )
     @serves(client_administration.retire_key)
     def retire_client_key(path: ClientKeyPath) -> Response:
         """The key is refused from now on."""
@@ -194,7 +245,12 @@ def _add_client_keys(app: OpenAPI, ctx: GatewayContext) -> None:
 
 
 def _add_officers(app: OpenAPI, ctx: GatewayContext) -> None:
-    @app.post("/v1/identity/officers", tags=[_OFFICERS], summary="Make an officer's account")
+    @app.post(
+        "/v1/identity/officers",
+        tags=[_OFFICERS],
+        summary="Make an officer's account",
+        responses={201: answers.NewOfficerAnswer},
+    )
     @serves(officer_administration.register)
     def register_officer(body: OfficerBody) -> Response:
         """Only this answer has the initial password and the TOTP secret."""
@@ -205,27 +261,47 @@ def _add_officers(app: OpenAPI, ctx: GatewayContext) -> None:
             )
         )
 
-    @app.get("/v1/identity/officers", tags=[_OFFICERS], summary="Officers of the caller's region")
+    @app.get(
+        "/v1/identity/officers",
+        tags=[_OFFICERS],
+        summary="Officers of the caller's region",
+        responses={200: answers.OfficersAnswer},
+    )
     @serves(officer_administration.list_officers)
     def list_officers(query: PageQuery) -> Response:
         """They are sorted by user name."""
         found = officer_administration.list_officers(ctx, caller(), text_after(query.page_token), query.page_size + 1)
         return _page("officers", found, query.page_size, "username")
 
-    @app.get("/v1/identity/officers/<username>", tags=[_OFFICERS], summary="One officer, with the sign-ins")
+    @app.get(
+        "/v1/identity/officers/<username>",
+        tags=[_OFFICERS],
+        summary="One officer, with the sign-ins",
+        responses={200: answers.OfficerDetailsAnswer},
+    )
     @serves(officer_administration.read)
     def read_officer(path: OfficerPath) -> Response:
         """The answer has the account, whether it is locked, and the sign-ins whose tokens are not expired."""
         return answer(officer_administration.read(ctx, caller(), path.username))
 
-    @app.post("/v1/identity/officers/<username>/roles", tags=[_OFFICERS], summary="Propose an officer's roles")
+    @app.post(
+        "/v1/identity/officers/<username>/roles",
+        tags=[_OFFICERS],
+        summary="Propose an officer's roles",
+        responses={200: ProposalAnswer, 202: ProposalAnswer},
+    )
     @serves(grants.propose_for_officer)
-    def propose_roles(path: OfficerPath, body: RolesBody) -> Response:
+    def propose_roles(path: OfficerPath, body: RolesBody, header: RepeatableRequest) -> Response:
         """A supervisor does not operate. The roles come into force as a client's grants do."""
         asked = Grants(frozenset(body.roles))
-        return proposed(grants.propose_for_officer(ctx, caller(), path.username, asked, idempotency_key()))
+        return proposed(grants.propose_for_officer(ctx, caller(), path.username, asked, header.idempotency_key))
 
-    @app.post("/v1/identity/officers/<username>/reset", tags=[_OFFICERS], summary="Reset password and TOTP")
+    @app.post(
+        "/v1/identity/officers/<username>/reset",
+        tags=[_OFFICERS],
+        summary="Reset password and TOTP",
+        responses={200: answers.OfficerResetAnswer},
+    )
     @serves(officer_administration.reset)
     def reset_officer(path: OfficerPath) -> Response:
         """Only this answer has the new secrets. All earlier sign-ins are over. Until a second officer has approved, the
@@ -233,13 +309,23 @@ def _add_officers(app: OpenAPI, ctx: GatewayContext) -> None:
         """
         return _secret(answer(officer_administration.reset(ctx, caller(), path.username)))
 
-    @app.post("/v1/identity/officers/<username>/suspend", tags=[_OFFICERS], summary="Suspend an officer")
+    @app.post(
+        "/v1/identity/officers/<username>/suspend",
+        tags=[_OFFICERS],
+        summary="Suspend an officer",
+        responses={200: answers.OfficerAnswer},
+    )
     @serves(officer_administration.suspend)
     def suspend_officer(path: OfficerPath) -> Response:
         """The officer cannot sign in, and the tokens end within a minute everywhere."""
         return answer(officer_administration.suspend(ctx, caller(), path.username))
 
-    @app.post("/v1/identity/officers/<username>/resume", tags=[_OFFICERS], summary="End an officer's suspension")
+    @app.post(
+        "/v1/identity/officers/<username>/resume",
+        tags=[_OFFICERS],
+        summary="End an officer's suspension",
+        responses={202: ProposalAnswer},
+    )
     @serves(officer_administration.resume)
     def resume_officer(path: OfficerPath) -> Response:
         """The officer may sign in again when a second officer has approved."""
@@ -247,20 +333,33 @@ def _add_officers(app: OpenAPI, ctx: GatewayContext) -> None:
 
 
 def _add_sessions(app: OpenAPI, ctx: GatewayContext) -> None:
-    @app.post("/v1/identity/officers/<username>/unlock", tags=[_OFFICERS], summary="Unlock a user name")
+    @app.post(
+        "/v1/identity/officers/<username>/unlock",
+        tags=[_OFFICERS],
+        summary="Unlock a user name",
+        responses={200: answers.OfficerAnswer},
+    )
     @serves(officer_administration.unlock)
     def unlock_officer(path: OfficerPath) -> Response:
         """The failed sign-ins are forgotten."""
         return answer(officer_administration.unlock(ctx, caller(), path.username))
 
-    @app.post("/v1/identity/officers/<username>/sign-out", tags=[_OFFICERS], summary="End all sign-ins of an officer")
+    @app.post(
+        "/v1/identity/officers/<username>/sign-out",
+        tags=[_OFFICERS],
+        summary="End all sign-ins of an officer",
+        responses={200: answers.SignedOutAnswer},
+    )
     @serves(officer_administration.sign_out)
     def sign_out_officer(path: OfficerPath) -> Response:
         """The officer's tokens end within a minute everywhere."""
         return answer(officer_administration.sign_out(ctx, caller(), path.username))
 
     @app.delete(
-        "/v1/identity/officers/<username>/sessions/<jti>", tags=[_OFFICERS], summary="End one sign-in of an officer"
+        "/v1/identity/officers/<username>/sessions/<jti>",
+        tags=[_OFFICERS],
+        summary="End one sign-in of an officer",
+        responses={200: answers.SignedOutAnswer},
     )
     @serves(officer_administration.sign_out)
     def end_officer_session(path: SessionPath) -> Response:
@@ -269,25 +368,42 @@ def _add_sessions(app: OpenAPI, ctx: GatewayContext) -> None:
 
 
 def _add_keys(app: OpenAPI, ctx: GatewayContext) -> None:
-    @app.get("/v1/identity/signing-keys", tags=[_KEYS], summary="The keys that verify tokens")
+    @app.get(
+        "/v1/identity/signing-keys",
+        tags=[_KEYS],
+        summary="The keys that verify tokens",
+        responses={200: answers.SigningKeysAnswer},
+    )
     @serves(signing_key_administration.list_keys)
     def list_signing_keys() -> Response:
         """The newest come first."""
         return answer({"signing_keys": signing_key_administration.list_keys(ctx, caller())})
 
-    @app.post("/v1/identity/signing-keys", tags=[_KEYS], summary="Rotate the signing key")
+    @app.post(
+        "/v1/identity/signing-keys",
+        tags=[_KEYS],
+        summary="Rotate the signing key",
+        responses={201: answers.SigningKeyAnswer},
+    )
     @serves(signing_key_administration.rotate)
     def rotate_signing_key() -> Response:
         """Earlier tokens stay good until they expire."""
         return answer(signing_key_administration.rotate(ctx, caller()), 201)
 
-    @app.post("/v1/identity/signing-keys/<kid>/revoke", tags=[_KEYS], summary="Revoke a signing key")
+    @app.post(
+        "/v1/identity/signing-keys/<kid>/revoke",
+        tags=[_KEYS],
+        summary="Revoke a signing key",
+        responses={200: answers.SigningKeyAnswer},
+    )
     @serves(signing_key_administration.revoke)
     def revoke_signing_key(path: KeyPath) -> Response:
         """For a key that others may know: all tokens that it signed end, and their holders sign in again."""
         return answer(signing_key_administration.revoke(ctx, caller(), path.kid))
 
-    @app.get("/v1/identity/revocations", tags=[_KEYS], summary="What is revoked")
+    @app.get(
+        "/v1/identity/revocations", tags=[_KEYS], summary="What is revoked", responses={200: answers.RevocationsAnswer}
+    )
     @serves(revocation.list_revocations)
     def list_revocations() -> Response:
         """The services' verifiers read it."""

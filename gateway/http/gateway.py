@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from flask import Response, render_template, request
 from flask_openapi3.models.tag import Tag
@@ -17,8 +17,9 @@ from chengxin.auth.admission import Admission
 from chengxin.auth.policy import open_to_all, serves
 from chengxin.errors import Problem
 from chengxin.grpc.rpc import as_problem
+from chengxin.http.description import ProblemDocument
 from chengxin.http.operations import add_operations
-from chengxin.http.web import ProblemDocument, answer, bare_app, problem_answer
+from chengxin.http.web import answer, bare_app, problem_answer
 from chengxin.process.operations import Operations
 from chengxin.process.readiness import is_ready
 from gateway.context import GatewayContext
@@ -32,6 +33,14 @@ from gateway.domain.clients_and_officers import (
 from gateway.http.administration import add_administration
 from gateway.http.identity import add_identity
 from gateway.http.pages import add_citizens_pages, add_pages
+from gateway.http.token_answers import (
+    AuthorizationServerAnswer,
+    KeySetAnswer,
+    NothingAnswer,
+    OAuthError,
+    SubjectTokenAnswer,
+    TokenAnswer,
+)
 from gateway.store.signing_keys import IssuedToken
 from gateway.usecases import issue_token, officer_sign_in, revocation, verify_identity
 from gateway.usecases.exchange_consent import ACCESS_TOKEN
@@ -44,6 +53,10 @@ _IDENTITY: Final = Tag(name="identity", description="People prove who they are")
 
 class TokenForm(BaseModel):
     """A token request (RFC 6749 section 4.4, RFC 7523, RFC 8693)."""
+
+    beyond_schema: ClassVar[str] = (
+        "An assertion of a registered client and what its role takes; no Authorization header field"
+    )
 
     grant_type: str = Field(description=" or ".join(issue_token.GRANT_TYPES))
     client_assertion_type: str = Field(description=ASSERTION_TYPE)
@@ -59,32 +72,24 @@ class TokenForm(BaseModel):
     requested_token_type: str = Field("", description=f"For an exchange, if given: {ACCESS_TOKEN}")
 
 
-class TokenAnswer(BaseModel):
-    """An access token (RFC 6749 section 5.1)."""
+class RevocationForm(BaseModel):
+    """A token to revoke (RFC 7009 section 2.1)."""
 
-    access_token: str
-    token_type: str = Field(description="Bearer")
-    expires_in: int
-    scope: str = ""
-    issued_token_type: str | None = Field(None, description="Of an exchange (RFC 8693)")
+    beyond_schema: ClassVar[str] = "For a client an assertion; no Authorization header field"
 
-
-class SubjectTokenAnswer(TokenAnswer):
-    """An access token for a subject."""
-
-    subject_ref: str = Field(description="The subject's pseudonym, also the token's sub")
+    token: str = Field(min_length=1)
+    client_id: str = Field("", description="If given, the sub of the assertion")
+    client_assertion_type: str = Field("", description=f"For a client: {ASSERTION_TYPE}")
+    client_assertion: str = Field("", description="For a client: JWT signed by its registered key, good for one use")
 
 
-class OAuthError(BaseModel):
-    """RFC 6749 section 5.2."""
-
-    error: str
-    error_description: str
-    code: str = Field(description="Stable code of the refusal")
+_OAUTH_REFUSALS: Final[dict[Any, Any]] = {400: OAuthError, 401: OAuthError, 403: OAuthError, 429: OAuthError}
 
 
 class DemoProof(BaseModel):
     """A person of the demonstration world."""
+
+    beyond_schema: ClassVar[str] = "A right check digit"
 
     name: str = Field(min_length=1, max_length=100)
     identity_number: str = Field(min_length=15, max_length=18)
@@ -93,6 +98,8 @@ class DemoProof(BaseModel):
 
 class OfficerProof(BaseModel):
     """An officer's password and one-time code."""
+
+    beyond_schema: ClassVar[str] = "new_password is long enough, and another one"
 
     username: str = Field(min_length=1, max_length=64)
     password: str = Field(min_length=1, max_length=256)
@@ -134,14 +141,12 @@ def make_own_app(
 
 
 def _add_oauth(app: OpenAPI, ctx: GatewayContext) -> None:
-    form = {"application/x-www-form-urlencoded": {"schema": TokenForm.model_json_schema()}}
-
     @app.post(
         "/oauth/token",
         tags=[_TOKENS],
         summary="Obtain an access token",
-        responses={200: TokenAnswer, 400: OAuthError, 401: OAuthError},
-        openapi_extensions={"requestBody": {"required": True, "content": form}},
+        responses={200: TokenAnswer, **_OAUTH_REFUSALS},
+        openapi_extensions=_form_of(TokenForm),
     )
     @serves(issue_token.issue)
     def token() -> Response:
@@ -158,22 +163,35 @@ def _add_oauth(app: OpenAPI, ctx: GatewayContext) -> None:
                 raise
             return _oauth_refusal(problem)
 
-    @app.route("/.well-known/jwks.json")
+    @app.get("/.well-known/jwks.json", tags=[_TOKENS], summary="Keys that verify tokens", responses={200: KeySetAnswer})
     @open_to_all("public keys")
     def jwks() -> Response:
+        """Every public key whose tokens may still be good."""
         return _cacheable(answer(ctx.keys.jwks()))
 
-    @app.route("/.well-known/oauth-authorization-server")
+    @app.get(
+        "/.well-known/oauth-authorization-server",
+        tags=[_TOKENS],
+        summary="How to obtain tokens",
+        responses={200: AuthorizationServerAnswer},
+    )
     @open_to_all("how to obtain tokens (RFC 8414)")
     def metadata() -> Response:
+        """Authorization server metadata (RFC 8414)."""
         return _cacheable(answer(_metadata(ctx.issuer)))
 
 
 def _add_revocation(app: OpenAPI, ctx: GatewayContext, verifier: Verifier | None) -> None:
-    @app.post("/oauth/revoke", tags=[_TOKENS], summary="Revoke an access token (RFC 7009)")
+    @app.post(
+        "/oauth/revoke",
+        tags=[_TOKENS],
+        summary="Revoke an access token (RFC 7009)",
+        responses={200: NothingAnswer, **_OAUTH_REFUSALS},
+        openapi_extensions=_form_of(RevocationForm),
+    )
     @serves(revocation.revoke)
     def revoke() -> Response:
-        """Form fields: `token`; for a client also `client_assertion_type`, `client_assertion`. Ends within a minute."""
+        """A client proves itself by its assertion, a person by the token itself. It ends within a minute."""
         try:
             given = _single_values()
             if not given.get("token") or verifier is None:
@@ -192,7 +210,7 @@ def _add_officers(app: OpenAPI, ctx: GatewayContext) -> None:
         "/v1/identity/officers/sign-in",
         tags=[_IDENTITY],
         summary="An officer signs in",
-        responses={200: TokenAnswer, 401: ProblemDocument, 429: ProblemDocument},
+        responses={200: TokenAnswer, 429: ProblemDocument},
     )
     @serves(officer_sign_in.sign_in)
     def sign_in(body: OfficerProof) -> Response:
@@ -206,7 +224,7 @@ def _add_demo_identity(app: OpenAPI, ctx: GatewayContext, citizens: verify_ident
         "/v1/identity/demo",
         tags=[_IDENTITY],
         summary="A person of the demonstration world gets a token",
-        responses={200: SubjectTokenAnswer, 401: ProblemDocument, 403: ProblemDocument},
+        responses={200: SubjectTokenAnswer},
     )
     @serves(verify_identity.identify)
     def demo(body: DemoProof) -> Response:
@@ -253,6 +271,11 @@ def _add_operations(
         policy = f"default-src 'none'; style-src 'nonce-{nonce}'; frame-ancestors 'none'; base-uri 'none'"
         page.headers["Content-Security-Policy"] = policy
         return page
+
+
+def _form_of(model: type[TokenForm] | type[RevocationForm]) -> dict[str, Any]:
+    form = {"application/x-www-form-urlencoded": {"schema": model.model_json_schema()}}
+    return {"requestBody": {"required": True, "content": form}, "x-beyond-schema": [model.beyond_schema]}
 
 
 def _proof(given: dict[str, str]) -> issue_token.ClientProof:

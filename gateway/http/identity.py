@@ -1,7 +1,7 @@
 """The HTTP face of citizens' identity: service counter, representations, identity provider. It decides nothing."""
 
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 from flask import Response, request
 from flask_openapi3.models.tag import Tag
@@ -10,10 +10,12 @@ from pydantic import BaseModel, Field
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
-from chengxin.http.proposals import proposed
-from chengxin.http.web import answer
+from chengxin.http.description import redirect
+from chengxin.http.proposals import ProposalAnswer, proposed
+from chengxin.http.web import RepeatableRequest, answer
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import ANONYMOUS
+from gateway.http.token_answers import SubjectTokenAnswer
 from gateway.store.signing_keys import IssuedToken
 from gateway.usecases import counter_verification, oidc_relying_party
 
@@ -28,6 +30,8 @@ TokenResponder = Callable[[IssuedToken], Response]
 class CounterBody(BaseModel):
     """The document that an officer checked."""
 
+    beyond_schema: ClassVar[str] = "A right check digit"
+
     identity_number: str = Field(min_length=18, max_length=18)
     document: Literal["resident_identity_card", "temporary_identity_card"] = "resident_identity_card"
     counter: str = Field("", pattern=r"^[0-9A-Za-z_.-]{0,32}$", description="Which counter: the citizen is told")
@@ -36,6 +40,8 @@ class CounterBody(BaseModel):
 class CodeBody(BaseModel):
     """A code from the service counter."""
 
+    beyond_schema: ClassVar[str] = "A right check digit"
+
     identity_number: str = Field(min_length=18, max_length=18)
     code: str = Field(min_length=1, max_length=32)
     uscc: str = Field("", pattern=_USCC, description="The organisation that the citizen acts for; empty: none")
@@ -43,6 +49,8 @@ class CodeBody(BaseModel):
 
 class RepresentationBody(BaseModel):
     """A person who may act for an organisation."""
+
+    beyond_schema: ClassVar[str] = "Right check digits; for an agent an authorization that is not over"
 
     identity_number: str = Field(min_length=18, max_length=18)
     uscc: str = Field(pattern=r"^[0-9A-Z]{18}$")
@@ -57,6 +65,32 @@ class RepresentationPath(BaseModel):
     """A representation."""
 
     representation_id: str = Field(max_length=64)
+
+
+class CounterCodeAnswer(BaseModel):
+    """A code for the person at the counter."""
+
+    code: str
+    expires_at: str
+
+
+class RepresentationAnswer(BaseModel):
+    """A person who may act for an organisation, by pseudonym."""
+
+    representation_id: str
+    subject_ref: str
+    uscc: str
+    capacity: str
+    authorization: str
+    until: str
+    recorded_by: str
+    approved_by: str
+
+
+class RepresentationsAnswer(BaseModel):
+    """Who may act for an organisation."""
+
+    representations: list[RepresentationAnswer]
 
 
 class UsccQuery(BaseModel):
@@ -83,7 +117,12 @@ def add_identity(
 
 
 def _add_counter(app: OpenAPI, ctx: GatewayContext, to_answer: TokenResponder) -> None:
-    @app.post("/v1/identity/counter/codes", tags=[_IDENTITY], summary="Hand out a code at the service counter")
+    @app.post(
+        "/v1/identity/counter/codes",
+        tags=[_IDENTITY],
+        summary="Hand out a code at the service counter",
+        responses={201: CounterCodeAnswer},
+    )
     @serves(counter_verification.issue_code)
     def issue_code(body: CounterBody) -> Response:
         """The officer hands the code to the person. It is good once, for a day; only this answer has it."""
@@ -92,7 +131,12 @@ def _add_counter(app: OpenAPI, ctx: GatewayContext, to_answer: TokenResponder) -
         found.headers["Cache-Control"] = "no-store"
         return found
 
-    @app.post("/v1/identity/counter/token", tags=[_IDENTITY], summary="Exchange a code of the service counter")
+    @app.post(
+        "/v1/identity/counter/token",
+        tags=[_IDENTITY],
+        summary="Exchange a code of the service counter",
+        responses={200: SubjectTokenAnswer},
+    )
     @serves(counter_verification.exchange)
     def exchange_code(body: CodeBody) -> Response:
         """The token is the citizen's own, or that of an organisation that the citizen represents."""
@@ -100,23 +144,37 @@ def _add_counter(app: OpenAPI, ctx: GatewayContext, to_answer: TokenResponder) -
 
 
 def _add_representations(app: OpenAPI, ctx: GatewayContext) -> None:
-    @app.post("/v1/identity/representations", tags=[_IDENTITY], summary="Record who may act for an organisation")
+    @app.post(
+        "/v1/identity/representations",
+        tags=[_IDENTITY],
+        summary="Record who may act for an organisation",
+        responses={202: ProposalAnswer},
+    )
     @serves(counter_verification.record_representation)
-    def record_representation(body: RepresentationBody) -> Response:
+    def record_representation(body: RepresentationBody, header: RepeatableRequest) -> Response:
         """A legal representative, or an agent until the last day of the authorization. It is in force when a second
         officer has approved.
         """
         asked = counter_verification.Representation(**body.model_dump())
-        key = request.headers.get("Idempotency-Key", "")[:200]
-        return proposed(counter_verification.record_representation(ctx, caller(), asked, key))
+        return proposed(counter_verification.record_representation(ctx, caller(), asked, header.idempotency_key))
 
-    @app.get("/v1/identity/representations", tags=[_IDENTITY], summary="Who may act for an organisation")
+    @app.get(
+        "/v1/identity/representations",
+        tags=[_IDENTITY],
+        summary="Who may act for an organisation",
+        responses={200: RepresentationsAnswer},
+    )
     @serves(counter_verification.list_representations)
     def list_representations(query: UsccQuery) -> Response:
         """The answer names them by pseudonym."""
         return answer({"representations": counter_verification.list_representations(ctx, caller(), query.uscc)})
 
-    @app.delete("/v1/identity/representations/<representation_id>", tags=[_IDENTITY], summary="End a representation")
+    @app.delete(
+        "/v1/identity/representations/<representation_id>",
+        tags=[_IDENTITY],
+        summary="End a representation",
+        responses={200: RepresentationAnswer},
+    )
     @serves(counter_verification.end_representation)
     def end_representation(path: RepresentationPath) -> Response:
         """All tokens of the organisation end within a minute."""
@@ -126,7 +184,12 @@ def _add_representations(app: OpenAPI, ctx: GatewayContext) -> None:
 def _add_oidc(
     app: OpenAPI, ctx: GatewayContext, provider: oidc_relying_party.IdentityProvider, to_answer: TokenResponder
 ) -> None:
-    @app.get(f"{_PATH}/sign-in", tags=[_IDENTITY], summary="Prove an identity at the identity provider")
+    @app.get(
+        f"{_PATH}/sign-in",
+        tags=[_IDENTITY],
+        summary="Prove an identity at the identity provider",
+        responses={302: redirect()},
+    )
     @serves(oidc_relying_party.begin)
     def begin(query: UsccQuery) -> Response:
         """The answer sends the browser to the provider."""
@@ -137,7 +200,12 @@ def _add_oidc(
         found.set_cookie(_COOKIE, begun.cookie, 600, path=_PATH, secure=secure, httponly=True, samesite="Lax")
         return found
 
-    @app.get(f"{_PATH}/callback", tags=[_IDENTITY], summary="Come back from the identity provider")
+    @app.get(
+        f"{_PATH}/callback",
+        tags=[_IDENTITY],
+        summary="Come back from the identity provider",
+        responses={200: SubjectTokenAnswer},
+    )
     @serves(oidc_relying_party.finish)
     def callback(query: CallbackQuery) -> Response:
         """The token is the citizen's own, or that of the organisation named at the beginning."""

@@ -10,10 +10,12 @@ import urllib3
 
 from chengxin import __version__
 from chengxin.bounds import own
+from chengxin.http.description import refuse
 from chengxin.values.document import RawDocument
 
 log = structlog.get_logger()
 
+_OWN: Final = "gateway"
 _FRESH_SECONDS: Final = 30.0
 # While a service does not answer, it is asked again soon.
 _INCOMPLETE_SECONDS: Final = 2.0
@@ -43,7 +45,7 @@ class Description:
         with self._turn:
             if time.monotonic() >= self._until:
                 parts = {name: self._fetch(name, address) for name, address in self._addresses.items()}
-                self._merged = merge(self._issuer, {"gateway": own} | {n: p for n, p in parts.items() if p})
+                self._merged = merge(self._issuer, {_OWN: own} | {n: p for n, p in parts.items() if p})
                 self._until = time.monotonic() + (_FRESH_SECONDS if all(parts.values()) else _INCOMPLETE_SECONDS)
             return self._merged
 
@@ -59,14 +61,22 @@ def merge(issuer: str, parts: Mapping[str, RawDocument]) -> RawDocument:
     """Returns one document. A schema name that means something else in an earlier part gets its service in front."""
     paths: RawDocument = {}
     schemas: RawDocument = {}
+    responses: RawDocument = {}
     tags: dict[str, RawDocument] = {}
     for service, part in parts.items():
-        own: RawDocument = part.get("components", {}).get("schemas", {})
+        components: RawDocument = part.get("components", {})
+        own: RawDocument = components.get("schemas", {})
         renamed = {
             name: f"{service.title()}{name}" for name, schema in own.items() if schemas.get(name, schema) != schema
         }
-        schemas |= {renamed.get(name, name): _refer(schema, renamed) for name, schema in own.items()}
-        paths |= _refer(part.get("paths", {}), renamed)
+        responses |= components.get("responses", {})
+        schemas |= {
+            renamed.get(name, name): _titled(_refer(schema, renamed), renamed.get(name)) for name, schema in own.items()
+        }
+        found: RawDocument = _refer(part.get("paths", {}), renamed)
+        for operation in (operation for methods in found.values() for operation in methods.values()):
+            refuse(responses, operation, _refusals_at_edge(service, operation))
+        paths |= found
         tags |= {tag["name"]: tag for tag in part.get("tags", [])}
     return {
         "openapi": "3.1.0",
@@ -80,6 +90,7 @@ def merge(issuer: str, parts: Mapping[str, RawDocument]) -> RawDocument:
         "paths": {path: paths[path] for path in sorted(paths)},
         "components": {
             "schemas": {name: schemas[name] for name in sorted(schemas)},
+            "responses": responses,
             "securitySchemes": {
                 "bearer": {
                     "type": "http",
@@ -90,6 +101,23 @@ def merge(issuer: str, parts: Mapping[str, RawDocument]) -> RawDocument:
             },
         },
     }
+
+
+def _refusals_at_edge(service: str, operation: RawDocument) -> set[str]:
+    """The statuses with which the edge itself may answer, before a service or an own address does."""
+    # The rate is limited, and so is what the edge does at once; a service may not answer.
+    found = {"429", "503"}
+    if "requestBody" in operation:
+        found.add("413")
+    if service != _OWN:
+        # Whoever sends a token is verified before the call is forwarded, also where none is needed.
+        found.add("401")
+    return found
+
+
+def _titled(schema: RawDocument, name: str | None) -> RawDocument:
+    """Returns a renamed schema with its new name as its title: clients are generated with classes named by titles."""
+    return schema if name is None else schema | {"title": name}
 
 
 def _refer(value: Any, renamed: Mapping[str, str]) -> Any:

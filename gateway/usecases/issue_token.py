@@ -15,6 +15,7 @@ from chengxin.auth.tls import confirmation
 from chengxin.errors import Problem
 from chengxin.values.acts import Act
 from chengxin.values.jwk import thumbprint
+from chengxin.values.outside_json import must_be_readable
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import (
     ASSERTION_REPLAYED,
@@ -120,9 +121,10 @@ def _claimed(proof: ClientProof) -> tuple[str, dict[str, Any]]:
 
 def _decoded(assertion: str) -> dict[str, Any]:
     try:
+        must_be_readable(assertion)
         return dict(jwt.decode(assertion, options={"verify_signature": False}))
     # For some malformed input PyJWT raises errors of other classes.
-    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+    except (jwt.PyJWTError, ValueError, TypeError):
         raise CLIENT_NOT_AUTHENTICATED(reason="it is not a JWT") from None
 
 

@@ -24,6 +24,7 @@ from chengxin.auth.principal import Principal
 from chengxin.bounds import own
 from chengxin.errors import UPSTREAM_UNAVAILABLE, unauthenticated
 from chengxin.values.acts import Act
+from chengxin.values.outside_json import must_be_readable
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import Citizen
 from gateway.store.signing_keys import IssuedToken
@@ -122,6 +123,7 @@ class IdentityProvider:
         """
         self.metadata()
         try:
+            must_be_readable(id_token)
             header = jwt.get_unverified_header(id_token)
             key = self._key(str(header.get("kid", "")))
             claims = jwt.decode(

@@ -22,6 +22,7 @@ def test_the_same_schema_is_kept_once() -> None:
 
 def test_different_schemas_of_the_same_name_are_told_apart() -> None:
     api = merge("http://x", {"catalog": _part("/a", {"type": "object"}), "audit": _part("/b", {"type": "string"})})
-    assert api["components"]["schemas"] == {"AuditEntry": {"type": "string"}, "Entry": {"type": "object"}}
+    renamed = {"type": "string", "title": "AuditEntry"}
+    assert api["components"]["schemas"] == {"AuditEntry": renamed, "Entry": {"type": "object"}}
     assert _reference(api, "/a") == "#/components/schemas/Entry"
     assert _reference(api, "/b") == "#/components/schemas/AuditEntry"

@@ -11,6 +11,7 @@ from flask_openapi3.openapi import OpenAPI
 from chengxin.auth.admission import Admission
 from chengxin.auth.policy import open_to_all, serves
 from chengxin.auth.request_context import caller
+from chengxin.http.description import ProblemDocument, file_of
 from chengxin.http.web import PageQuery, answer, make_app
 from chengxin.tlog import merkle
 from chengxin.values.page_tokens import encode_page_token, number_after
@@ -23,6 +24,8 @@ from services.audit.usecases.search_params import search
 
 _AUDIT: Final = Tag(name="audit", description="What is on record, for supervisors and subjects; proofs for everybody")
 _TLOG: Final = Tag(name="tlog", description="The audit log as a transparency log (C2SP tlog-tiles)")
+_PLAIN: Final = "text/plain"
+_OCTETS: Final = "application/octet-stream"
 _HASHES: Final = "hashes, from which nothing of an event can be learned; anybody may verify the log"
 # A full tile never changes. A partial tile is not needed any more once its full tile is published.
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
@@ -68,7 +71,7 @@ def _add_proofs(app: OpenAPI, ctx: AuditContext) -> None:
         "/v1/audit/proofs/inclusion",
         tags=[_AUDIT],
         summary="Proof that an event is in the log",
-        responses={200: schemas.InclusionAnswer},
+        responses={200: schemas.InclusionAnswer, 404: ProblemDocument},
     )
     @serves(proofs.inclusion)
     def inclusion(query: schemas.InclusionQuery) -> Response:
@@ -99,19 +102,21 @@ def _add_proofs(app: OpenAPI, ctx: AuditContext) -> None:
 
 
 def _add_tlog(app: OpenAPI, ctx: AuditContext) -> None:
-    @app.get("/tlog/checkpoint", tags=[_TLOG], summary="Latest signed checkpoint")
+    @app.get("/tlog/checkpoint", tags=[_TLOG], summary="Latest signed checkpoint", responses={200: file_of(_PLAIN)})
     @open_to_all(_HASHES)
     def checkpoint() -> Response:
         """A signed note (C2SP tlog-checkpoint)."""
         return _text(ctx.integrator.published.note, _FLEETING)
 
-    @app.get("/tlog/key", tags=[_TLOG], summary="Key that verifies checkpoints")
+    @app.get("/tlog/key", tags=[_TLOG], summary="Key that verifies checkpoints", responses={200: file_of(_PLAIN)})
     @open_to_all(_HASHES)
     def key() -> Response:
         """A verifier key (C2SP signed-note)."""
         return _text(f"{ctx.signer.vkey}\n", _PARTIAL)
 
-    @app.get("/tlog/tile/<level>/<path:number>", tags=[_TLOG], summary="Tile of hashes")
+    @app.get(
+        "/tlog/tile/<level>/<path:number>", tags=[_TLOG], summary="Tile of hashes", responses={200: file_of(_OCTETS)}
+    )
     @open_to_all(_HASHES)
     def tile(path: schemas.TilePath) -> Response:
         """`<L>/<N>[.p/<W>]`: up to 256 hashes of 32 bytes."""
@@ -120,7 +125,9 @@ def _add_tlog(app: OpenAPI, ctx: AuditContext) -> None:
         # What may have been altered is shown to those who verify the log, and kept by nobody.
         return _bytes(proofs.tile(ctx, wanted), kept if ctx.condition.sound else "no-store")
 
-    @app.get("/tlog/tile/entries/<path:number>", tags=[_TLOG], summary="Bundle of entries")
+    @app.get(
+        "/tlog/tile/entries/<path:number>", tags=[_TLOG], summary="Bundle of entries", responses={200: file_of(_OCTETS)}
+    )
     @serves(read_events.entries)
     def entries(path: schemas.BundlePath) -> Response:
         """Up to 256 events, each after its length in two bytes; for supervisors."""
@@ -142,12 +149,12 @@ def _private(value: Any) -> Response:
 
 
 def _text(text: str, kept: str) -> Response:
-    found = Response(text, content_type="text/plain; charset=utf-8")
+    found = Response(text, content_type=f"{_PLAIN}; charset=utf-8")
     found.headers["Cache-Control"] = kept
     return found
 
 
 def _bytes(data: bytes, kept: str) -> Response:
-    found = Response(data, content_type="application/octet-stream")
+    found = Response(data, content_type=_OCTETS)
     found.headers["Cache-Control"] = kept
     return found

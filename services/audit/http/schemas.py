@@ -1,6 +1,6 @@
 """What the HTTP face takes and answers, for validation and its description."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,6 +10,8 @@ from chengxin.values.acts import Act
 
 class EventsQuery(PageQuery):
     """Which events; all given conditions hold together."""
+
+    beyond_schema: ClassVar[str] = "from and until are instants in RFC 3339, in UTC"
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -69,6 +71,8 @@ class AccessesAnswer(BaseModel):
 class InclusionQuery(BaseModel):
     """Which entry, in which tree."""
 
+    beyond_schema: ClassVar[str] = "Either index or event_id; tree_size is no greater than the log"
+
     index: int | None = Field(None, ge=0, le=2**62)
     event_id: str = Field("", max_length=64)
     tree_size: int = Field(0, ge=0, le=2**62, description="0: the latest checkpoint's")
@@ -86,6 +90,8 @@ class InclusionAnswer(BaseModel):
 
 class ConsistencyQuery(BaseModel):
     """Which two trees."""
+
+    beyond_schema: ClassVar[str] = "second_size is not less than first_size and no greater than the log"
 
     first_size: int = Field(ge=1, le=2**62)
     second_size: int = Field(0, ge=0, le=2**62, description="0: the latest checkpoint's")

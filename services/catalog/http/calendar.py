@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
 from chengxin.errors import INPUT_INVALID, FieldError
-from chengxin.http.web import answer, idempotency_key
+from chengxin.http.web import RepeatableRequest, answer
 from chengxin.values.workdays import CalendarYear
 from services.catalog.context import CatalogContext
 from services.catalog.domain import holiday_notice
@@ -54,9 +54,9 @@ def add_calendar(app: OpenAPI, ctx: CatalogContext) -> None:
         responses={200: schemas.CalendarYearAnswer},
     )
     @serves(calendar.load)
-    def load_year(path: YearPath, body: schemas.NoticeBody) -> Response:
+    def load_year(path: YearPath, body: schemas.NoticeBody, header: RepeatableRequest) -> Response:
         """Days of the December before that the notice moves belong to that year: load it again with them."""
         if body.year not in (None, path.year):
             raise INPUT_INVALID(fields=[FieldError("year", "year", f"{body.year} ≠ {path.year}")])
         loaded = CalendarYear(path.year, True, frozenset(body.days_off), frozenset(body.days_worked))
-        return answer(holiday_notice.year_to_dict(calendar.load(ctx, caller(), loaded, idempotency_key())))
+        return answer(holiday_notice.year_to_dict(calendar.load(ctx, caller(), loaded, header.idempotency_key)))

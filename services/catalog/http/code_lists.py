@@ -1,7 +1,7 @@
 """The views of code lists. They decide nothing."""
 
 from datetime import date
-from typing import Final
+from typing import ClassVar, Final
 
 from flask import Response
 from flask_openapi3.models.tag import Tag
@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
-from chengxin.http.web import PageQuery, answer, idempotency_key
+from chengxin.http.web import PageQuery, RepeatableRequest, answer
 from chengxin.values.page_tokens import text_after
 from services.catalog.context import CatalogContext
 from services.catalog.domain.code_list import CodeListContent
@@ -36,6 +36,8 @@ class ListDraftPath(BaseModel):
 
 class CodeListBody(Strict):
     """A code list as its draft has it."""
+
+    beyond_schema: ClassVar[str] = "A name in small letters, values with codes that come once, and texts in Chinese"
 
     output_only = frozenset({"version", "effective_from", "published_at"})
     name: str = Field(description="Small letters, digits and underscores, for example penalty_category")
@@ -93,6 +95,8 @@ class ListDraftsAnswer(BaseModel):
 class FirstDayBody(Strict):
     """The day from which a version is in force."""
 
+    beyond_schema: ClassVar[str] = "effective_from lies from today to two years ahead"
+
     effective_from: date = Field(
         description="Shanghai date, from today to two years ahead; the first version of a list: any past day too"
     )
@@ -127,9 +131,9 @@ def _add_drafts(app: OpenAPI, ctx: CatalogContext) -> None:
         "/v1/catalog/code-lists/drafts", tags=[_LISTS], summary="Begin a code list", responses={201: ListDraftAnswer}
     )
     @serves(lists.draft)
-    def begin_list(body: CodeListBody) -> Response:
+    def begin_list(body: CodeListBody, header: RepeatableRequest) -> Response:
         """The draft is of a new list, or of the next version of one."""
-        return answer(lists.draft(ctx, caller(), body.content(), idempotency_key()).to_dict(), 201)
+        return answer(lists.draft(ctx, caller(), body.content(), header.idempotency_key).to_dict(), 201)
 
     @app.get(
         "/v1/catalog/code-lists/drafts",
@@ -145,7 +149,10 @@ def _add_drafts(app: OpenAPI, ctx: CatalogContext) -> None:
         return page("drafts", found, query.page_size, lambda draft: [draft.draft_id])
 
     @app.get(
-        "/v1/catalog/code-lists/drafts/<draft_id>", tags=[_LISTS], summary="A draft", responses={200: ListDraftAnswer}
+        "/v1/catalog/code-lists/drafts/<draft_id>",
+        tags=[_LISTS],
+        summary="A draft of a code list",
+        responses={200: ListDraftAnswer},
     )
     @serves(lists.read_draft)
     def read_list_draft(path: ListDraftPath) -> Response:
@@ -159,9 +166,9 @@ def _add_drafts(app: OpenAPI, ctx: CatalogContext) -> None:
         responses={200: ListDraftAnswer},
     )
     @serves(lists.edit)
-    def edit_list(path: ListDraftPath, body: CodeListBody) -> Response:
+    def edit_list(path: ListDraftPath, body: CodeListBody, header: RepeatableRequest) -> Response:
         """A published draft can no longer be replaced."""
-        return answer(lists.edit(ctx, caller(), path.draft_id, body.content(), idempotency_key()).to_dict())
+        return answer(lists.edit(ctx, caller(), path.draft_id, body.content(), header.idempotency_key).to_dict())
 
     @app.post(
         "/v1/catalog/code-lists/drafts/<draft_id>/publish",
@@ -170,7 +177,7 @@ def _add_drafts(app: OpenAPI, ctx: CatalogContext) -> None:
         responses={200: CodeListAnswer},
     )
     @serves(lists.publish)
-    def publish_list(path: ListDraftPath, body: FirstDayBody) -> Response:
+    def publish_list(path: ListDraftPath, body: FirstDayBody, header: RepeatableRequest) -> Response:
         """Published entries keep the values that they were published with."""
-        published = lists.publish(ctx, caller(), path.draft_id, body.effective_from, idempotency_key())
+        published = lists.publish(ctx, caller(), path.draft_id, body.effective_from, header.idempotency_key)
         return answer(published.to_dict())

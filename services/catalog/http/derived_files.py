@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from cachetools import LRUCache
-from flask import Response, request
+from flask import Response
+from werkzeug.http import parse_etags
 
 from chengxin import __version__
 from chengxin.bounds import own
@@ -33,11 +34,12 @@ class DerivedFiles:
         self._making = threading.Lock()
 
     def answer(
-        self, name: str, content_type: str, versions: Sequence[VersionName], make: Callable[[], bytes]
+        self, name: str, content_type: str, versions: Sequence[VersionName], make: Callable[[], bytes], kept: str
     ) -> Response:
-        """The file `name`, which `make` makes from these versions, or 304 for a caller that has it (RFC 9110, 13.1.2)."""
+        """The file `name`, which `make` makes from these versions, or 304 for a caller that has it: `kept` is the
+        If-None-Match of the request (RFC 9110, 13.1.2)."""
         etag = hashlib.sha256(repr((__version__, name, versions)).encode()).hexdigest()[:32]
-        if request.if_none_match.contains(etag):
+        if parse_etags(kept).contains(etag):
             found = Response(status=304)
         else:
             found = attachment(self._content(etag, make), content_type, name)

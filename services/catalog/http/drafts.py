@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
-from chengxin.http.web import PageQuery, answer, idempotency_key, seen_version
+from chengxin.http.description import tagged
+from chengxin.http.web import ConditionalRequest, PageQuery, RepeatableRequest, answer
 from chengxin.values.page_tokens import text_after
 from services.catalog.context import CatalogContext
 from services.catalog.domain.draft import Draft
@@ -50,12 +51,12 @@ def _add_writing(app: OpenAPI, ctx: CatalogContext) -> None:
         "/v1/catalog/drafts",
         tags=[_DRAFTS],
         summary="Begin a draft of an entry",
-        responses={201: schemas.DraftAnswer},
+        responses={201: tagged(schemas.DraftAnswer)},
     )
     @serves(drafts.create)
-    def create_draft(body: schemas.EntryBody) -> Response:
+    def create_draft(body: schemas.EntryBody, header: RepeatableRequest) -> Response:
         """The draft is of a new entry, or of the next version of one."""
-        return draft_answer(drafts.create(ctx, caller(), body.content(), idempotency_key()), 201)
+        return draft_answer(drafts.create(ctx, caller(), body.content(), header.idempotency_key), 201)
 
     @app.get("/v1/catalog/drafts", tags=[_DRAFTS], summary="Drafts", responses={200: schemas.DraftsAnswer})
     @serves(drafts.listed)
@@ -65,7 +66,9 @@ def _add_writing(app: OpenAPI, ctx: CatalogContext) -> None:
         found = drafts.listed(ctx, caller(), after, query.page_size)
         return page("drafts", found, query.page_size, lambda draft: [draft.draft_id])
 
-    @app.get("/v1/catalog/drafts/<draft_id>", tags=[_DRAFTS], summary="A draft", responses={200: schemas.DraftAnswer})
+    @app.get(
+        "/v1/catalog/drafts/<draft_id>", tags=[_DRAFTS], summary="A draft", responses={200: tagged(schemas.DraftAnswer)}
+    )
     @serves(drafts.read)
     def read_draft(path: DraftPath) -> Response:
         """The ETag is the revision of the draft."""
@@ -75,12 +78,12 @@ def _add_writing(app: OpenAPI, ctx: CatalogContext) -> None:
         "/v1/catalog/drafts/<draft_id>",
         tags=[_DRAFTS],
         summary="Replace the content of a draft",
-        responses={200: schemas.DraftAnswer},
+        responses={200: tagged(schemas.DraftAnswer)},
     )
     @serves(drafts.edit)
-    def edit_draft(path: DraftPath, body: schemas.EntryBody) -> Response:
+    def edit_draft(path: DraftPath, body: schemas.EntryBody, header: ConditionalRequest) -> Response:
         """With If-Match, only the revision that you read is replaced. The draft must be reviewed anew."""
-        revision, key = seen_version("ETag of the draft / 草案的 ETag"), idempotency_key()
+        revision, key = header.seen_version, header.idempotency_key
         return draft_answer(drafts.edit(ctx, caller(), path.draft_id, body.content(), revision, key))
 
     @app.get(
@@ -104,10 +107,10 @@ def _add_comments(app: OpenAPI, ctx: CatalogContext) -> None:
         responses={201: schemas.CommentAnswer},
     )
     @serves(review.comment)
-    def add_comment(path: DraftPath, body: schemas.CommentBody) -> Response:
+    def add_comment(path: DraftPath, body: schemas.CommentBody, header: RepeatableRequest) -> Response:
         """The providers that the draft names, the centre and the authority may comment."""
         opinion = Opinion(body.stance, body.text, body.where)
-        return answer(review.comment(ctx, caller(), path.draft_id, opinion, idempotency_key()).to_dict(), 201)
+        return answer(review.comment(ctx, caller(), path.draft_id, opinion, header.idempotency_key).to_dict(), 201)
 
     @app.get(
         "/v1/catalog/drafts/<draft_id>/comments",
@@ -128,24 +131,24 @@ def _add_review(app: OpenAPI, ctx: CatalogContext) -> None:
         "/v1/catalog/drafts/<draft_id>/submit",
         tags=[_DRAFTS],
         summary="Submit a draft for review",
-        responses={200: schemas.DraftAnswer},
+        responses={200: tagged(schemas.DraftAnswer)},
     )
     @serves(review.submit)
-    def submit_draft(path: DraftPath, body: schemas.SubmissionBody) -> Response:
+    def submit_draft(path: DraftPath, body: schemas.SubmissionBody, header: RepeatableRequest) -> Response:
         """The officer who submits a draft cannot review it."""
-        return draft_answer(review.submit(ctx, caller(), path.draft_id, body.revision, idempotency_key()))
+        return draft_answer(review.submit(ctx, caller(), path.draft_id, body.revision, header.idempotency_key))
 
     @app.post(
         "/v1/catalog/drafts/<draft_id>/review",
         tags=[_DRAFTS],
         summary="Approve or return a submitted draft",
-        responses={200: schemas.DraftAnswer},
+        responses={200: tagged(schemas.DraftAnswer)},
     )
     @serves(review.review)
-    def review_draft(path: DraftPath, body: schemas.ReviewBody) -> Response:
+    def review_draft(path: DraftPath, body: schemas.ReviewBody, header: RepeatableRequest) -> Response:
         """The reviewer is an officer of the authority or the centre who did not write the draft."""
         verdict = Verdict(body.decision, body.opinion, body.revision)
-        return draft_answer(review.review(ctx, caller(), path.draft_id, verdict, idempotency_key()))
+        return draft_answer(review.review(ctx, caller(), path.draft_id, verdict, header.idempotency_key))
 
 
 def _add_publication(app: OpenAPI, ctx: CatalogContext) -> None:
@@ -156,10 +159,10 @@ def _add_publication(app: OpenAPI, ctx: CatalogContext) -> None:
         responses={200: schemas.EntryAnswer},
     )
     @serves(publish.publish_draft)
-    def publish_draft(path: DraftPath, body: schemas.PeriodBody) -> Response:
+    def publish_draft(path: DraftPath, body: schemas.PeriodBody, header: RepeatableRequest) -> Response:
         """The version before it ends on the day before the new one begins."""
         period, document = InForcePeriod(body.effective_from, body.effective_to or None), body.publication_document
-        published = publish.publish_draft(ctx, caller(), path.draft_id, period, document, idempotency_key())
+        published = publish.publish_draft(ctx, caller(), path.draft_id, period, document, header.idempotency_key)
         return answer(published.to_dict())
 
     @app.post(
@@ -169,7 +172,7 @@ def _add_publication(app: OpenAPI, ctx: CatalogContext) -> None:
         responses={200: schemas.EntryAnswer},
     )
     @serves(publish.retire_entry)
-    def retire_entry(path: EntryPath, body: schemas.RetirementBody) -> Response:
+    def retire_entry(path: EntryPath, body: schemas.RetirementBody, header: RepeatableRequest) -> Response:
         """Its newest version gets a last day; records delivered under it are kept and disclosed by its rules."""
-        retired = publish.retire_entry(ctx, caller(), path.code, body.effective_to, body.basis, idempotency_key())
+        retired = publish.retire_entry(ctx, caller(), path.code, body.effective_to, body.basis, header.idempotency_key)
         return answer(retired.to_dict())

@@ -1,15 +1,17 @@
 """The views of published entries. They decide nothing."""
 
-from typing import Final
+from typing import ClassVar, Final
 
-from flask import Response, request
+from flask import Response
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
 from pydantic import BaseModel, Field
+from werkzeug.http import parse_etags
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
-from chengxin.http.web import PageQuery, answer
+from chengxin.http.description import tagged, unchanged
+from chengxin.http.web import KeptCopyRequest, PageQuery, answer
 from chengxin.values.page_tokens import number_after
 from services.catalog.context import CatalogContext
 from services.catalog.domain.entry import Entry
@@ -24,6 +26,8 @@ _ENTRIES: Final = Tag(name="catalog", description="What may be collected, from w
 
 class EntriesQuery(PageQuery):
     """The entries that are asked for."""
+
+    beyond_schema: ClassVar[str] = "as_of is a day of the calendar"
 
     as_of: str = Field("", max_length=10, description="Shanghai date YYYY-MM-DD; empty: today")
 
@@ -105,29 +109,29 @@ def _add_schemas(app: OpenAPI, ctx: CatalogContext) -> None:
         "/v1/catalog/entries/<code>/schema",
         tags=[_ENTRIES],
         summary="JSON Schema of a record of an entry",
-        responses={200: schemas.JsonSchemaAnswer},
+        responses={200: tagged(schemas.JsonSchemaAnswer), 304: unchanged()},
     )
     @serves(read_catalog.entry)
-    def schema(path: EntryPath, query: VersionQuery) -> Response:
+    def schema(path: EntryPath, query: VersionQuery, header: KeptCopyRequest) -> Response:
         """It is JSON Schema 2020-12. The address with the version in its path has a schema that never changes."""
-        return _schema(read_catalog.entry(ctx, caller(), path.code, query.version))
+        return _schema(read_catalog.entry(ctx, caller(), path.code, query.version), header.if_none_match)
 
     @app.get(
         "/v1/catalog/entries/<code>/versions/<int:version>/schema",
         tags=[_ENTRIES],
         summary="JSON Schema of a record of one version, for ever",
-        responses={200: schemas.JsonSchemaAnswer},
+        responses={200: tagged(schemas.JsonSchemaAnswer), 304: unchanged()},
     )
     @serves(read_catalog.entry)
-    def version_schema(path: EntryVersionPath) -> Response:
+    def version_schema(path: EntryVersionPath, header: KeptCopyRequest) -> Response:
         """The answer never changes and may be cached for ever."""
-        found = _schema(read_catalog.entry(ctx, caller(), path.code, path.version))
+        found = _schema(read_catalog.entry(ctx, caller(), path.code, path.version), header.if_none_match)
         found.headers["Cache-Control"] = FOR_EVER
         return found
 
 
-def _schema(entry: Entry) -> Response:
-    found = answer(record_schema(entry))
-    found.set_etag(f"{entry.content.code}-{entry.version}-{DIALECT_REVISION}")
-    found.make_conditional(request)
+def _schema(entry: Entry, kept: str) -> Response:
+    etag = f"{entry.content.code}-{entry.version}-{DIALECT_REVISION}"
+    found = Response(status=304) if parse_etags(kept).contains(etag) else answer(record_schema(entry))
+    found.set_etag(etag)
     return found

@@ -1,6 +1,6 @@
 """The views of the directory of organisations. They decide nothing."""
 
-from typing import Final
+from typing import ClassVar, Final
 
 from flask import Response
 from flask_openapi3.models.tag import Tag
@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
 from chengxin.errors import INPUT_INVALID, FieldError
-from chengxin.http.web import PageQuery, answer, idempotency_key
+from chengxin.http.web import PageQuery, RepeatableRequest, answer
 from chengxin.values.page_tokens import text_after
 from services.catalog.context import CatalogContext
 from services.catalog.domain.organisation import Function, OrganisationKind, read_organisation
@@ -32,6 +32,10 @@ class DesignatedOfficerBody(Strict):
 
 class OrganisationBody(Strict):
     """An organisation as the directory has it."""
+
+    beyond_schema: ClassVar[str] = (
+        "The organisation of the address, by a credit code with a right check digit, in a known region"
+    )
 
     uscc: str | None = Field(None, description="If given, that in the address")
     name: str
@@ -106,9 +110,9 @@ def add_organisations(app: OpenAPI, ctx: CatalogContext) -> None:
         responses={200: OrganisationAnswer},
     )
     @serves(directory.record)
-    def record_organisation(path: OrganisationPath, body: OrganisationBody) -> Response:
+    def record_organisation(path: OrganisationPath, body: OrganisationBody, header: RepeatableRequest) -> Response:
         """To send the same again changes nothing."""
         if body.uscc not in (None, path.uscc):
             raise INPUT_INVALID(fields=[FieldError("uscc", "uscc", f"{body.uscc} ≠ {path.uscc}")])
         entry = read_organisation(body.model_dump(mode="json") | {"uscc": path.uscc})
-        return answer(directory.record(ctx, caller(), entry, idempotency_key()).to_dict())
+        return answer(directory.record(ctx, caller(), entry, header.idempotency_key).to_dict())

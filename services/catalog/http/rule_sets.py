@@ -10,7 +10,7 @@ from pydantic import Field
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
 from chengxin.http.proposals import ProposalAnswer, proposed
-from chengxin.http.web import PageQuery, answer, idempotency_key
+from chengxin.http.web import PageQuery, RepeatableRequest, answer
 from chengxin.proposals.proposal import Proposal
 from chengxin.values.page_tokens import decode_page_token
 from services.catalog.context import CatalogContext
@@ -51,11 +51,11 @@ def add_rule_sets(app: OpenAPI, ctx: CatalogContext) -> None:
         responses={201: schemas.RuleSetAnswer, 202: ProposalAnswer},
     )
     @serves(rules.publish)
-    def publish_rules(body: schemas.RuleSetBody) -> Response:
+    def publish_rules(body: schemas.RuleSetBody, header: RepeatableRequest) -> Response:
         """They take effect today or later; past decisions keep the version that they were made under. That drafts need no
         review any more takes a second officer."""
         published = rules.publish(
-            ctx, caller(), RuleSet(body.name, body.effective_from, body.values), idempotency_key()
+            ctx, caller(), RuleSet(body.name, body.effective_from, body.values), header.idempotency_key
         )
         return proposed(published.to_dict()) if isinstance(published, Proposal) else answer(published.to_dict(), 201)
 

@@ -44,6 +44,8 @@ class Strict(BaseModel):
 class EntryBody(Strict):
     """An entry as its draft has it: the contract's Entry without version, days in force and time of publication."""
 
+    beyond_schema: ClassVar[str] = "The rules of the catalog for an entry: see docs/operations/catalog.md"
+
     output_only = frozenset(
         {
             *("version", "effective_from", "effective_to", "published_at"),
@@ -132,6 +134,8 @@ class DraftsAnswer(BaseModel):
 class PeriodBody(Strict):
     """The days on which a version is to be in force, both included."""
 
+    beyond_schema: ClassVar[str] = "effective_from lies from today to two years ahead, and effective_to not before it"
+
     effective_from: date = Field(description="Shanghai date, from today to two years ahead")
     effective_to: date | Literal[""] | None = Field(None, description="Empty: until the next version")
     publication_document: str = Field("", max_length=200, description="The document by which it is published")
@@ -139,6 +143,10 @@ class PeriodBody(Strict):
 
 class RuleSetBody(Strict):
     """Rules to publish."""
+
+    beyond_schema: ClassVar[str] = (
+        "A known name with all of its values, each in its range, from a day that is still to come"
+    )
 
     output_only = frozenset({"version"})
     name: str = Field(description="For example objection")
@@ -170,6 +178,8 @@ class RulesPreviewAnswer(BaseModel):
 
 class NoticeBody(Strict):
     """A year's notice: only the days that are not what their weekday says."""
+
+    beyond_schema: ClassVar[str] = "Days of the year, none of which is what its weekday says anyway"
 
     days_off: list[date] = Field(description="Weekdays that are days off")
     days_worked: list[date] = Field(description="Weekend days that are worked")
@@ -245,6 +255,8 @@ class CommentsAnswer(BaseModel):
 
 class RetirementBody(Strict):
     """The end of an entry."""
+
+    beyond_schema: ClassVar[str] = "effective_to is today or later"
 
     effective_to: date = Field(description="Last day in force, today or later")
     basis: str = Field(

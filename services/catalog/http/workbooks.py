@@ -1,6 +1,6 @@
 """The views of the catalog as files: workbooks, templates, the government resource catalog. They decide nothing."""
 
-from typing import Final
+from typing import Any, ClassVar, Final
 
 from flask import Response
 from flask_openapi3.models.tag import Tag
@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
-from chengxin.http.web import PageQuery, UploadedFile, answer, idempotency_key
+from chengxin.http.description import file_of, tagged, tagged_file_of, unchanged
+from chengxin.http.web import KeptCopyRequest, PageQuery, RepeatableRequest, UploadedFile, answer
 from services.catalog.context import CatalogContext
 from services.catalog.domain.delivery_template import template_book, template_csv
 from services.catalog.domain.entry_workbook import write_entry
@@ -27,10 +28,13 @@ _FORMS: Final = Tag(
     name="catalog forms", description="The catalog as workbooks, templates and resource catalog (Art. 6)"
 )
 _CSV: Final = "text/csv; charset=utf-8"
+_KEPT_BOOK: Final[dict[Any, Any]] = {200: tagged_file_of(XLSX), 304: unchanged()}
 
 
 class SheetForm(BaseModel):
     """A workbook of an entry."""
+
+    beyond_schema: ClassVar[str] = "A workbook of an entry that obeys the rules of the catalog"
 
     file: UploadedFile
 
@@ -79,15 +83,22 @@ def add_workbooks(app: OpenAPI, ctx: CatalogContext) -> None:
 
 
 def _add_sheets(app: OpenAPI, ctx: CatalogContext, files: DerivedFiles) -> None:
-    @app.get("/v1/catalog/entries/<code>/entry.xlsx", tags=[_FORMS], summary="An entry as a workbook")
+    @app.get(
+        "/v1/catalog/entries/<code>/entry.xlsx", tags=[_FORMS], summary="An entry as a workbook", responses=_KEPT_BOOK
+    )
     @serves(read_catalog.entry)
-    def entry_sheet(path: EntryPath, query: VersionQuery) -> Response:
+    def entry_sheet(path: EntryPath, query: VersionQuery, header: KeptCopyRequest) -> Response:
         """Catalogs are circulated in this form, and an entry compiled in it can be imported."""
         entry = read_catalog.entry(ctx, caller(), path.code, query.version)
         name = f"{path.code}-{entry.version}.xlsx"
-        return files.answer(name, XLSX, [entry.version_name], lambda: write_entry(entry.content))
+        return files.answer(name, XLSX, [entry.version_name], lambda: write_entry(entry.content), header.if_none_match)
 
-    @app.get("/v1/catalog/drafts/<draft_id>/entry.xlsx", tags=[_FORMS], summary="A draft as a workbook")
+    @app.get(
+        "/v1/catalog/drafts/<draft_id>/entry.xlsx",
+        tags=[_FORMS],
+        summary="A draft as a workbook",
+        responses={200: file_of(XLSX)},
+    )
     @serves(drafts.read)
     def draft_sheet(path: DraftPath) -> Response:
         """It can be circulated among the providers."""
@@ -98,25 +109,35 @@ def _add_sheets(app: OpenAPI, ctx: CatalogContext, files: DerivedFiles) -> None:
         "/v1/catalog/drafts/import",
         tags=[_FORMS],
         summary="Begin a draft from a workbook",
-        responses={201: schemas.DraftAnswer},
+        responses={201: tagged(schemas.DraftAnswer)},
     )
     @serves(drafts.create)
-    def import_sheet(form: SheetForm) -> Response:
+    def import_sheet(form: SheetForm, header: RepeatableRequest) -> Response:
         """It has the same effect as beginning a draft from JSON."""
         content = read_entry_sheet(form.file.read(), caller().claimant)
-        return draft_answer(drafts.create(ctx, caller(), content, idempotency_key()), 201)
+        return draft_answer(drafts.create(ctx, caller(), content, header.idempotency_key), 201)
 
 
 def _add_templates(app: OpenAPI, ctx: CatalogContext, files: DerivedFiles) -> None:
-    @app.get("/v1/catalog/entries/<code>/template.xlsx", tags=[_FORMS], summary="Template for direct reporting")
+    @app.get(
+        "/v1/catalog/entries/<code>/template.xlsx",
+        tags=[_FORMS],
+        summary="Template for direct reporting as a workbook",
+        responses=_KEPT_BOOK,
+    )
     @serves(read_catalog.entry)
-    def template(path: EntryPath, query: VersionQuery) -> Response:
+    def template(path: EntryPath, query: VersionQuery, header: KeptCopyRequest) -> Response:
         """Its cells offer the values of code lists; an example and notes are on sheets of their own."""
         entry = read_catalog.entry(ctx, caller(), path.code, query.version)
         name = f"{path.code}-{entry.version}-template.xlsx"
-        return files.answer(name, XLSX, [entry.version_name], lambda: template_book(entry))
+        return files.answer(name, XLSX, [entry.version_name], lambda: template_book(entry), header.if_none_match)
 
-    @app.get("/v1/catalog/entries/<code>/template.csv", tags=[_FORMS], summary="Template for direct reporting")
+    @app.get(
+        "/v1/catalog/entries/<code>/template.csv",
+        tags=[_FORMS],
+        summary="Template for direct reporting as CSV",
+        responses={200: file_of("text/csv")},
+    )
     @serves(read_catalog.entry)
     def csv_template(path: EntryPath, query: TemplateQuery) -> Response:
         """It has the heading, and with `example=true` a row that obeys the rules and concerns no real subject."""
@@ -149,11 +170,18 @@ def _add_resources(app: OpenAPI, ctx: CatalogContext, files: DerivedFiles) -> No
         found = entries_page(ctx, caller(), "", query.page_token, query.page_size)
         return answer({"resources": list(map(resource, found.entries)), "next_page_token": found.next_page_token})
 
-    @app.get("/v1/catalog/resources.xlsx", tags=[_FORMS], summary="The government resource catalog as a workbook")
+    @app.get(
+        "/v1/catalog/resources.xlsx",
+        tags=[_FORMS],
+        summary="The government resource catalog as a workbook",
+        responses=_KEPT_BOOK,
+    )
     @serves(read_catalog.entries_in_force)
-    def resources_book() -> Response:
+    def resources_book(header: KeptCopyRequest) -> Response:
         """It has every entry in force today."""
         versions = read_catalog.versions_in_force(ctx, caller())
-        return files.answer(
-            "resources.xlsx", XLSX, versions, lambda: resource_book(read_catalog.entries_in_force(ctx, caller()))
-        )
+
+        def make() -> bytes:
+            return resource_book(read_catalog.entries_in_force(ctx, caller()))
+
+        return files.answer("resources.xlsx", XLSX, versions, make, header.if_none_match)

@@ -1,6 +1,7 @@
 """HTTP face of consents: the subject gives, lists and withdraws them. No decisions here."""
 
 from datetime import date
+from typing import ClassVar
 
 from flask import Response
 from flask_openapi3.openapi import OpenAPI
@@ -8,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
-from chengxin.http.web import PageQuery, answer, idempotency_key
+from chengxin.http.web import PageQuery, RepeatableRequest, answer
 from chengxin.values.page_tokens import encode_page_token, text_after
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.consents import Consent
@@ -24,6 +25,8 @@ class ConsentPath(BaseModel):
 
 class ConsentBody(BaseModel):
     """What a subject agrees to (Art. 16)."""
+
+    beyond_schema: ClassVar[str] = "valid_to is today or later, and not before valid_from"
 
     model_config = ConfigDict(extra="forbid")
     grantee: str = Field(
@@ -73,12 +76,12 @@ def add_consents(app: OpenAPI, ctx: DisclosureContext) -> None:
 
     @app.post("/v1/me/consents", tags=[OWN], summary="Give a consent", responses={201: GivenConsentAnswer})
     @serves(consent.give)
-    def give(body: ConsentBody) -> Response:
+    def give(body: ConsentBody, header: RepeatableRequest) -> Response:
         """To one organisation, for one purpose, for a time; with the code to hand over to it."""
         begins = body.valid_from or ctx.clock.today()
         entries = frozenset(body.entries)
         terms = consent.ConsentTerms(body.grantee, body.purpose, entries, begins, body.valid_to, body.uses)
-        return _with_code(*consent.give(ctx, caller(), terms, idempotency_key()), 201)
+        return _with_code(*consent.give(ctx, caller(), terms, header.idempotency_key), 201)
 
     @app.get("/v1/me/consents", tags=[OWN], summary="One's own consents", responses={200: ConsentsAnswer})
     @serves(consent.list_own)

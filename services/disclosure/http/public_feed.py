@@ -1,6 +1,6 @@
 """HTTP face of the public feed and of its report of differences. No decisions here."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from flask import Response
 from flask_openapi3.models.tag import Tag
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
 from chengxin.errors import INPUT_INVALID, FieldError
+from chengxin.http.description import ProblemDocument
 from chengxin.http.web import answer
 from services.disclosure.context import DisclosureContext
 from services.disclosure.http import schemas as bodies
@@ -88,6 +89,8 @@ class ShownBody(BaseModel):
 class DifferencesBody(BaseModel):
     """What the caller's portal shows; in slices, in the order of record ids, where it is more than one request takes."""
 
+    beyond_schema: ClassVar[str] = "Each record once, and within after and through"
+
     model_config = ConfigDict(extra="forbid")
     after: str = Field("", pattern=rf"{_RECORD_ID}|^$", description="The slice begins after this record")
     through: str = Field(
@@ -127,7 +130,12 @@ class DifferencesAnswer(BaseModel):
 def add_feed(app: OpenAPI, ctx: DisclosureContext) -> None:
     """The addresses under `/v1/public/feed`, and single records."""
 
-    @app.get("/v1/public/feed", tags=[_FEED], summary="Changes of what is public", responses={200: FeedAnswer})
+    @app.get(
+        "/v1/public/feed",
+        tags=[_FEED],
+        summary="Changes of what is public",
+        responses={200: FeedAnswer, 409: ProblemDocument},
+    )
     @serves(public_feed.read)
     def feed(query: FeedQuery) -> Response:
         """Of each record its newest state, at least once; from position 0 on everything that is public."""

@@ -1,6 +1,6 @@
 """What the HTTP face takes and gives, as OpenAPI describes it."""
 
-from typing import Final
+from typing import ClassVar, Final
 
 from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,6 +12,8 @@ OWN: Final = Tag(name="own", description="The verified subject: everything about
 
 class RefPath(BaseModel):
     """A subject."""
+
+    beyond_schema: ClassVar[str] = "A reference as this system gives them"
 
     subject_ref: str = Field(max_length=64)
 
@@ -33,6 +35,8 @@ class RecordsParameters(PageQuery):
 class SelectorBody(BaseModel):
     """Whom a query is about: exactly one."""
 
+    beyond_schema: ClassVar[str] = "Exactly one, with a right check digit"
+
     model_config = ConfigDict(extra="forbid")
     subject_ref: str = Field("", max_length=64)
     uscc: str = Field("", max_length=32)
@@ -42,6 +46,8 @@ class SelectorBody(BaseModel):
 
 class QueryBody(BaseModel):
     """A query under agreement, law or consent."""
+
+    beyond_schema: ClassVar[str] = "page_token is next_page_token of an answer before, or empty"
 
     model_config = ConfigDict(extra="forbid")
     subject: SelectorBody = Field(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from flask import Response
 from flask_openapi3.models.tag import Tag
@@ -13,7 +13,7 @@ from chengxin.auth import request_context
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
 from chengxin.http.proposals import ProposalAnswer, proposed
-from chengxin.http.web import PageQuery, answer, idempotency_key
+from chengxin.http.web import PageQuery, RepeatableRequest, answer
 from chengxin.proposals.proposal import Proposal
 from chengxin.values.page_tokens import encode_page_token, text_after
 from services.disclosure.context import DisclosureContext
@@ -39,6 +39,8 @@ class LinkPath(BaseModel):
 class MergeBody(BaseModel):
     """Two that are one subject."""
 
+    beyond_schema: ClassVar[str] = "Two that are not the same; the reason names no person"
+
     model_config = ConfigDict(extra="forbid")
     subjects: list[bodies.SelectorBody] = Field(min_length=2, max_length=2)
     reason: str = _REASON
@@ -46,6 +48,8 @@ class MergeBody(BaseModel):
 
 class ReasonBody(BaseModel):
     """Why."""
+
+    beyond_schema: ClassVar[str] = "The reason names no person"
 
     model_config = ConfigDict(extra="forbid")
     reason: str = _REASON
@@ -208,24 +212,24 @@ def _add_reading(app: OpenAPI, ctx: DisclosureContext) -> None:
 def _add_acts(app: OpenAPI, ctx: DisclosureContext) -> None:
     @app.post("/v1/subjects/links", tags=[_SUBJECTS], summary="Propose to merge", responses={202: ProposalAnswer})
     @serves(subject_decisions.merge)
-    def merge(body: MergeBody) -> Response:
+    def merge(body: MergeBody, header: RepeatableRequest) -> Response:
         """Two are one subject, once a second officer approves."""
         both = [selector_of(one) for one in body.subjects]
-        return _decided(subject_decisions.merge(ctx, caller(), both, body.reason, idempotency_key()))
+        return _decided(subject_decisions.merge(ctx, caller(), both, body.reason, header.idempotency_key))
 
     @app.post("/v1/subjects/links/<link_id>/split", tags=[_SUBJECTS], summary="Split", responses=_DECIDED)
     @serves(subject_decisions.split)
-    def split(path: LinkPath, body: ReasonBody) -> Response:
+    def split(path: LinkPath, body: ReasonBody, header: RepeatableRequest) -> Response:
         """The link joins no more; a second officer approves what would join others in its place."""
-        return _decided(subject_decisions.split(ctx, caller(), path.link_id, body.reason, idempotency_key()))
+        return _decided(subject_decisions.split(ctx, caller(), path.link_id, body.reason, header.idempotency_key))
 
     @app.post(
         "/v1/subjects/links/<link_id>/undo", tags=[_SUBJECTS], summary="Undo the last decision", responses=_DECIDED
     )
     @serves(subject_decisions.undo)
-    def undo(path: LinkPath, body: ReasonBody) -> Response:
+    def undo(path: LinkPath, body: ReasonBody, header: RepeatableRequest) -> Response:
         """What was before it is again; a second officer approves what joins."""
-        return _decided(subject_decisions.undo(ctx, caller(), path.link_id, body.reason, idempotency_key()))
+        return _decided(subject_decisions.undo(ctx, caller(), path.link_id, body.reason, header.idempotency_key))
 
 
 def _decided(found: subject_identity.Identity | Proposal) -> Response:

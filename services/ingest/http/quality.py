@@ -10,11 +10,13 @@ from flask_openapi3.openapi import OpenAPI
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
 from chengxin.errors import INPUT_INVALID, FieldError
-from chengxin.http.web import answer, idempotency_key
+from chengxin.http.description import json_or_file
+from chengxin.http.web import RepeatableRequest, answer
 from chengxin.values.page_tokens import encode_page_token
 from services.ingest.context import IngestContext
 from services.ingest.domain.reporting_periods import LOOKED_BACK
 from services.ingest.http.quality_answers import (
+    CSV,
     FINDING_COLUMNS,
     REPORT_COLUMNS,
     csv_answer,
@@ -60,7 +62,10 @@ def add_quality(app: OpenAPI, ctx: IngestContext) -> None:
 
 def _add_lists(app: OpenAPI, ctx: IngestContext) -> None:
     @app.get(
-        "/v1/submissions/quality", tags=[_QUALITY], summary="Quality of deliveries", responses={200: ReportsAnswer}
+        "/v1/submissions/quality",
+        tags=[_QUALITY],
+        summary="Quality of deliveries",
+        responses={200: json_or_file(ReportsAnswer, CSV)},
     )
     @serves(quality_reports.reports)
     def reports(query: QualityQuery) -> Response:
@@ -75,7 +80,12 @@ def _add_lists(app: OpenAPI, ctx: IngestContext) -> None:
             days | {"reports": [report_answer(r) for r in found], "next_page_token": encode_page_token(following)}
         )
 
-    @app.get("/v1/submissions/overdue", tags=[_QUALITY], summary="Overdue periods", responses={200: OverduesAnswer})
+    @app.get(
+        "/v1/submissions/overdue",
+        tags=[_QUALITY],
+        summary="Overdue periods",
+        responses={200: json_or_file(OverduesAnswer, CSV)},
+    )
     @serves(quality_reports.overdue)
     def overdue(query: SeriesQuery) -> Response:
         """By provider, entry and time."""
@@ -96,10 +106,10 @@ def _add_declaration(app: OpenAPI, ctx: IngestContext) -> None:
         responses={200: DeclarationAnswer},
     )
     @serves(quality_reports.declare_nothing)
-    def declare(body: DeclarationBody) -> Response:
+    def declare(body: DeclarationBody, header: RepeatableRequest) -> Response:
         """A provider says that there was nothing to report in a period that is over."""
         declaration = quality_reports.Declaration(body.catalog, body.period, body.through)
-        periods = quality_reports.declare_nothing(ctx, caller(), declaration, idempotency_key())
+        periods = quality_reports.declare_nothing(ctx, caller(), declaration, header.idempotency_key)
         return answer({"catalog": body.catalog, "periods": periods})
 
 
@@ -115,7 +125,12 @@ def _add_findings(app: OpenAPI, ctx: IngestContext) -> None:
         """What happens every day by itself."""
         return answer(anomalies.recompute(ctx, caller()))
 
-    @app.get("/v1/submissions/findings", tags=[_QUALITY], summary="Findings", responses={200: FindingsAnswer})
+    @app.get(
+        "/v1/submissions/findings",
+        tags=[_QUALITY],
+        summary="Findings",
+        responses={200: json_or_file(FindingsAnswer, CSV)},
+    )
     @serves(anomalies.findings)
     def listed(query: FindingsQuery) -> Response:
         """Latest first."""
@@ -143,10 +158,10 @@ def _add_remarks(app: OpenAPI, ctx: IngestContext) -> None:
         responses={200: FindingAnswer},
     )
     @serves(anomalies.explain)
-    def explain(path: FindingPath, body: RemarkBody) -> Response:
+    def explain(path: FindingPath, body: RemarkBody, header: RepeatableRequest) -> Response:
         """Its provider says how it came about."""
         remark = anomalies.Remark(path.finding_id, body.text)
-        return answer(finding_answer(anomalies.explain(ctx, caller(), remark, idempotency_key())))
+        return answer(finding_answer(anomalies.explain(ctx, caller(), remark, header.idempotency_key)))
 
     @app.post(
         "/v1/submissions/findings/<finding_id>/close",
@@ -155,10 +170,10 @@ def _add_remarks(app: OpenAPI, ctx: IngestContext) -> None:
         responses={200: FindingAnswer},
     )
     @serves(anomalies.close)
-    def close(path: FindingPath, body: RemarkBody) -> Response:
+    def close(path: FindingPath, body: RemarkBody, header: RepeatableRequest) -> Response:
         """The supervisor is done with it."""
         remark = anomalies.Remark(path.finding_id, body.text)
-        return answer(finding_answer(anomalies.close(ctx, caller(), remark, idempotency_key())))
+        return answer(finding_answer(anomalies.close(ctx, caller(), remark, header.idempotency_key)))
 
 
 def _days(query: QualityQuery, today: date) -> tuple[date, date]:

@@ -14,6 +14,8 @@ from services.ingest.domain.reporting_duties import ReportingDuty
 from services.ingest.domain.reporting_periods import PeriodStanding, PeriodState
 from services.ingest.usecases import quality_reports
 
+CSV: Final = "text/csv"
+
 
 def report_answer(one: quality_reports.Report) -> dict[str, Any]:
     """A report."""
@@ -156,4 +158,4 @@ def csv_answer(name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]])
     headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
     # Spreadsheets recognise UTF-8 by its byte order mark.
     body = b"\xef\xbb\xbf" + buffer.getvalue().encode()
-    return Response(body, content_type="text/csv; charset=utf-8", headers=headers)
+    return Response(body, content_type=f"{CSV}; charset=utf-8", headers=headers)

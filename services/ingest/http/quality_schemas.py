@@ -1,12 +1,11 @@
 """Quality and timeliness over HTTP: the schemas of questions and answers."""
 
 from datetime import date
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 from pydantic import BaseModel, Field
 
 from chengxin.http.web import PageQuery
-from chengxin.values.acts import Act
 from services.ingest.domain.quality import AnomalyKind
 from services.ingest.domain.reporting_periods import PeriodState
 from services.ingest.usecases import quality_reports
@@ -33,6 +32,8 @@ class SeriesQuery(PageQuery):
 
 class QualityQuery(SeriesQuery):
     """Which days."""
+
+    beyond_schema: ClassVar[str] = "from is not after until, and at most a number of days before it"
 
     first: date | None = Field(None, alias="from", description="First Shanghai date; empty: 90 days before the last")
     last: date | None = Field(None, alias="until", description="Last Shanghai date; empty: today")
@@ -61,6 +62,8 @@ class RemarkBody(BaseModel):
 
 class DeclarationBody(BaseModel):
     """That there was nothing to report."""
+
+    beyond_schema: ClassVar[str] = "Periods of the entry that are over, in the form of its update cycle"
 
     catalog: str = Field(max_length=64, description="Code of the catalog entry")
     period: str = Field(
@@ -161,7 +164,7 @@ class OverduesAnswer(BaseModel):
 class FindingRemarkAnswer(BaseModel):
     """What somebody said of a finding."""
 
-    act: Act
+    act: Literal["explained", "closed"]
     by: str
     at: str
     text: str

@@ -1,7 +1,7 @@
 """The HTTP face of delivered records: what became of them, and their later changes. It decides nothing."""
 
 from dataclasses import asdict, replace
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from flask import Response
 from flask_openapi3.models.tag import Tag
@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
 from chengxin.http.proposals import ProposalAnswer, proposed
-from chengxin.http.web import PageQuery, Parameters, answer, idempotency_key
+from chengxin.http.web import PageQuery, Parameters, RepeatableRequest, answer
 from chengxin.proposals.proposal import Proposal
 from chengxin.values.clock import rfc3339
 from chengxin.values.page_tokens import encode_page_token, number_after
@@ -72,6 +72,8 @@ class RecordHistoryAnswer(BaseModel):
 class NaturalKeyBody(PageQuery):
     """A record by what identifies it within its entry."""
 
+    beyond_schema: ClassVar[str] = "All items of the natural key, and no others"
+
     catalog: str = Field(max_length=64, description="Code of the catalog entry, for example QYDJ")
     key: dict[str, str] = Field(
         min_length=1,
@@ -82,6 +84,8 @@ class NaturalKeyBody(PageQuery):
 
 class RevocationBody(Parameters):
     """Why and from when a record has no effect."""
+
+    beyond_schema: ClassVar[str] = "A reason that is not blank, a day of the calendar, and a signature that is one"
 
     reason: str = Field(max_length=2000)
     document_number: str = Field("", max_length=200, description="Number of the legal document of the change")
@@ -143,9 +147,9 @@ def add_records(app: OpenAPI, ctx: IngestContext) -> None:
         responses={200: ChangedAnswer, 202: ProposalAnswer},
     )
     @serves(amend_record.amend)
-    def amend(path: RecordPath, body: AmendmentBody) -> Response:
+    def amend(path: RecordPath, body: AmendmentBody, header: RepeatableRequest) -> Response:
         """A new version with these items, by its provider; the centre proposes it for an objection."""
-        change = _change(path.record_id, body)
+        change = _change(path.record_id, body, header)
         return _changed(amend_record.amend(ctx, caller(), replace(change, items=body.items)))
 
     @app.post(
@@ -155,9 +159,9 @@ def add_records(app: OpenAPI, ctx: IngestContext) -> None:
         responses={200: ChangedAnswer, 202: ProposalAnswer},
     )
     @serves(amend_record.revoke)
-    def revoke(path: RecordPath, body: RevocationBody) -> Response:
+    def revoke(path: RecordPath, body: RevocationBody, header: RepeatableRequest) -> Response:
         """It ceases to have effect and stays in history, by its provider; the centre proposes it for an objection."""
-        return _changed(amend_record.revoke(ctx, caller(), _change(path.record_id, body)))
+        return _changed(amend_record.revoke(ctx, caller(), _change(path.record_id, body, header)))
 
 
 def _history(found: record_history.RecordHistory) -> Response:
@@ -166,14 +170,14 @@ def _history(found: record_history.RecordHistory) -> Response:
     return answer(told | {"next_page_token": encode_page_token([following] if following else None)})
 
 
-def _change(record_id: str, body: RevocationBody) -> LawfulChange:
+def _change(record_id: str, body: RevocationBody, header: RepeatableRequest) -> LawfulChange:
     return LawfulChange(
         record_id,
         body.reason,
         body.document_number,
         body.effective_date,
         body.objection_no,
-        idempotency_key(),
+        header.idempotency_key,
         based_on_version=body.based_on_version,
         signature=body.signature,
     )

@@ -20,6 +20,7 @@ _TYPES: Final = {
     "jsonl": "application/jsonl; charset={charset}",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
+MEDIA_TYPES: Final = tuple(kind.partition(";")[0] for kind in _TYPES.values())
 _PIECE: Final = 1 << 16
 
 bound(

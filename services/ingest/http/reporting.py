@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from flask import Response
 from flask_openapi3.models.tag import Tag
@@ -30,6 +30,8 @@ _REPORTING: Final = Tag(name="reporting", description="How providers report: agr
 class ProviderPath(BaseModel):
     """A provider."""
 
+    beyond_schema: ClassVar[str] = "A credit code with a right check digit"
+
     provider: str = Field(max_length=18, description="Unified social credit code")
 
 
@@ -56,6 +58,8 @@ class MappedEntryPath(BaseModel):
 class MappingBody(BaseModel):
     """Which item each column holds."""
 
+    beyond_schema: ClassVar[str] = "Items of the entry, each at most once"
+
     columns: dict[str, str] = Field(
         description="Text of a header to the code of an item; to an empty text for a column that is not read"
     )
@@ -69,6 +73,8 @@ class MappingAnswer(MappingBody):
 
 class PreviewForm(BaseModel):
     """A file to look at."""
+
+    beyond_schema: ClassVar[str] = "A file that can be read, of an entry in force"
 
     catalog: str = Field(max_length=64, description="Code of the catalog entry, for example XZXK")
     file: UploadedFile = Field(description="CSV (UTF-8, UTF-16, GB18030), XLSX or JSON Lines")

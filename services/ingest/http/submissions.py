@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from flask import Response
 from flask_openapi3.models.tag import Tag
@@ -13,6 +13,7 @@ from chengxin.auth import request_context
 from chengxin.auth.admission import Admission
 from chengxin.auth.policy import open_to_all, serves
 from chengxin.auth.request_context import caller
+from chengxin.http.description import json_or_file
 from chengxin.http.proposals import add_proposals
 from chengxin.http.web import PageQuery, UploadedFile, answer, make_app
 from chengxin.values.clock import rfc3339
@@ -37,6 +38,8 @@ _NOT_READ: Final[Any] = Field(
 
 class UploadForm(BaseModel):
     """A delivered file."""
+
+    beyond_schema: ClassVar[str] = "A file that can be read, of an entry in force; a signature that is one"
 
     catalog: str = Field(max_length=64, description="Code of the catalog entry, for example XZXK")
     file: UploadedFile = Field(description="CSV (UTF-8, UTF-16, GB18030), XLSX or JSON Lines")
@@ -254,7 +257,7 @@ def _add_rejects(app: OpenAPI, ctx: IngestContext) -> None:
         "/v1/submissions/<submission_id>/rejects",
         tags=[_SUBMISSIONS],
         summary="Rejected records with their reasons",
-        responses={200: RejectsAnswer},
+        responses={200: json_or_file(RejectsAnswer, *rejects_file.MEDIA_TYPES)},
     )
     @serves(read_submissions.rejects)
     def rejects(path: SubmissionPath, query: RejectsQuery) -> Response:

@@ -11,14 +11,15 @@ from flask_openapi3.openapi import OpenAPI
 from chengxin.auth.admission import Admission
 from chengxin.auth.policy import open_to_all, serves
 from chengxin.auth.request_context import caller
-from chengxin.http.web import PageQuery, answer, idempotency_key, make_app, seen_version
+from chengxin.http.description import ProblemDocument, file_of, tagged
+from chengxin.http.web import ConditionalRequest, PageQuery, RepeatableRequest, answer, make_app
 from chengxin.values.page_tokens import encode_page_token, text_after
 from services.objection.context import ActRequest, ObjectionContext
 from services.objection.domain import guideline
 from services.objection.domain.case_views import CaseView
-from services.objection.domain.evidence import Evidence
+from services.objection.domain.evidence import TYPES, Evidence
 from services.objection.http import schemas
-from services.objection.http.uploads import FilingBody, SupplementBody, Upload, received
+from services.objection.http.uploads import FilingBody, FilingUpload, SupplementBody, SupplementUpload, received
 from services.objection.usecases import applicant, centre, oversight, provider
 from services.objection.usecases.paging import tasks_page
 
@@ -47,13 +48,18 @@ def make_objection_app(
 
 
 def _add_applicant(app: OpenAPI, ctx: ObjectionContext) -> None:
-    @app.post("/v1/me/objections", tags=[_OWN], summary="File an objection", responses={201: schemas.OwnCaseAnswer})
+    @app.post(
+        "/v1/me/objections",
+        tags=[_OWN],
+        summary="File an objection",
+        responses={201: tagged(schemas.OwnCaseAnswer), 404: ProblemDocument},
+    )
     @serves(applicant.file)
-    def file(raw: Upload) -> Response:
-        """{record_id, items, statement, evidence:[{name, content_type, content}]}, or the same as a form with files."""
+    def file(raw: FilingUpload, header: RepeatableRequest) -> Response:
+        """As JSON with the attachments in base64, or as a form with files."""
         body, attachments = received(request, FilingBody)
         filing = applicant.Filing(body.record_id, body.items, body.statement, attachments)
-        return _case(applicant.file(ctx, caller(), filing, idempotency_key()), CaseView.for_applicant, 201)
+        return _case(applicant.file(ctx, caller(), filing, header.idempotency_key), CaseView.for_applicant, 201)
 
     @app.get("/v1/me/objections", tags=[_OWN], summary="Own objections", responses={200: schemas.OwnCasesAnswer})
     @serves(applicant.listed)
@@ -66,7 +72,7 @@ def _add_applicant(app: OpenAPI, ctx: ObjectionContext) -> None:
         "/v1/me/objections/<objection_no>",
         tags=[_OWN],
         summary="An objection of one's own",
-        responses={200: schemas.OwnCaseAnswer},
+        responses={200: tagged(schemas.OwnCaseAnswer)},
     )
     @serves(applicant.read)
     def own_case(path: schemas.NumberPath) -> Response:
@@ -77,28 +83,33 @@ def _add_applicant(app: OpenAPI, ctx: ObjectionContext) -> None:
         "/v1/me/objections/<objection_no>/supplement",
         tags=[_OWN],
         summary="Supply what was missing",
-        responses={200: schemas.OwnCaseAnswer},
+        responses={200: tagged(schemas.OwnCaseAnswer)},
     )
     @serves(applicant.supplement)
-    def supplement(path: schemas.NumberPath, raw: Upload) -> Response:
-        """{statement, evidence}, or the same as a form with files."""
+    def supplement(path: schemas.NumberPath, raw: SupplementUpload, header: ConditionalRequest) -> Response:
+        """As JSON with the attachments in base64, or as a form with files."""
         body, attachments = received(request, SupplementBody)
-        found = applicant.supplement(ctx, caller(), path.objection_no, body.statement, attachments, _act_request())
+        found = applicant.supplement(
+            ctx, caller(), path.objection_no, body.statement, attachments, _act_request(header)
+        )
         return _case(found, CaseView.for_applicant)
 
     @app.post(
         "/v1/me/objections/<objection_no>/withdraw",
         tags=[_OWN],
         summary="Withdraw an objection",
-        responses={200: schemas.OwnCaseAnswer},
+        responses={200: tagged(schemas.OwnCaseAnswer)},
     )
     @serves(applicant.withdraw)
-    def withdraw(path: schemas.NumberPath) -> Response:
+    def withdraw(path: schemas.NumberPath, header: ConditionalRequest) -> Response:
         """While it is open."""
-        return _case(applicant.withdraw(ctx, caller(), path.objection_no, _act_request()), CaseView.for_applicant)
+        return _case(applicant.withdraw(ctx, caller(), path.objection_no, _act_request(header)), CaseView.for_applicant)
 
     @app.get(
-        "/v1/me/objections/<objection_no>/evidence/<int:number>", tags=[_OWN], summary="An attachment of one's own"
+        "/v1/me/objections/<objection_no>/evidence/<int:number>",
+        tags=[_OWN],
+        summary="An attachment of one's own",
+        responses={200: file_of(*TYPES)},
     )
     @serves(applicant.evidence)
     def own_evidence(path: schemas.EvidencePath) -> Response:
@@ -107,39 +118,41 @@ def _add_applicant(app: OpenAPI, ctx: ObjectionContext) -> None:
 
 
 def _add_centre_acts(app: OpenAPI, ctx: ObjectionContext) -> None:
-    answers: dict[str, Any] = {"tags": [_CENTRE], "responses": {200: schemas.CaseAnswer}}
+    answers: dict[str, Any] = {"tags": [_CENTRE], "responses": {200: tagged(schemas.CaseAnswer)}}
 
     @app.post("/v1/objections/<objection_no>/accept", summary="Accept", **answers)
     @serves(centre.accept)
-    def accept(path: schemas.NumberPath) -> Response:
+    def accept(path: schemas.NumberPath, header: ConditionalRequest) -> Response:
         """Verification begins."""
-        return _case(centre.accept(ctx, caller(), path.objection_no, _act_request()), CaseView.for_centre)
+        return _case(centre.accept(ctx, caller(), path.objection_no, _act_request(header)), CaseView.for_centre)
 
     @app.post("/v1/objections/<objection_no>/refuse", summary="Refuse, with the reason", **answers)
     @serves(centre.refuse)
-    def refuse(path: schemas.NumberPath, body: schemas.RefusalBody) -> Response:
+    def refuse(path: schemas.NumberPath, body: schemas.RefusalBody, header: ConditionalRequest) -> Response:
         """The case is closed."""
-        return _case(centre.refuse(ctx, caller(), path.objection_no, body.reason, _act_request()), CaseView.for_centre)
+        return _case(
+            centre.refuse(ctx, caller(), path.objection_no, body.reason, _act_request(header)), CaseView.for_centre
+        )
 
     @app.post("/v1/objections/<objection_no>/request-supplement", summary="Send back, once", **answers)
     @serves(centre.request_supplement)
-    def request_supplement(path: schemas.NumberPath, body: schemas.MissingBody) -> Response:
+    def request_supplement(path: schemas.NumberPath, body: schemas.MissingBody, header: ConditionalRequest) -> Response:
         """Listing everything that is missing."""
-        found = centre.request_supplement(ctx, caller(), path.objection_no, body.missing, _act_request())
+        found = centre.request_supplement(ctx, caller(), path.objection_no, body.missing, _act_request(header))
         return _case(found, CaseView.for_centre)
 
     @app.post("/v1/objections/<objection_no>/verify", summary="The centre's finding", **answers)
     @serves(centre.verify)
-    def verify(path: schemas.NumberPath, body: schemas.VerificationBody) -> Response:
+    def verify(path: schemas.NumberPath, body: schemas.VerificationBody, header: ConditionalRequest) -> Response:
         """consistent_with_source makes the case a task of the provider."""
-        found = centre.verify(ctx, caller(), path.objection_no, body.finding, body.note, _act_request())
+        found = centre.verify(ctx, caller(), path.objection_no, body.finding, body.note, _act_request(header))
         return _case(found, CaseView.for_centre)
 
     @app.post("/v1/objections/<objection_no>/decide", summary="Conclude", **answers)
     @serves(centre.decide)
-    def decide(path: schemas.NumberPath, body: schemas.DecisionBody) -> Response:
+    def decide(path: schemas.NumberPath, body: schemas.DecisionBody, header: ConditionalRequest) -> Response:
         """corrected needs the amendment that names the objection."""
-        found = centre.decide(ctx, caller(), path.objection_no, body.outcome, body.explanation, _act_request())
+        found = centre.decide(ctx, caller(), path.objection_no, body.outcome, body.explanation, _act_request(header))
         return _case(found, CaseView.for_centre)
 
 
@@ -153,14 +166,22 @@ def _add_centre_reading(app: OpenAPI, ctx: ObjectionContext) -> None:
         return _page(found, CaseView.for_centre)
 
     @app.get(
-        "/v1/objections/<objection_no>", tags=[_CENTRE], summary="An objection", responses={200: schemas.CaseAnswer}
+        "/v1/objections/<objection_no>",
+        tags=[_CENTRE],
+        summary="An objection",
+        responses={200: tagged(schemas.CaseAnswer)},
     )
     @serves(centre.read)
     def case(path: schemas.NumberPath) -> Response:
         """With its version as ETag."""
         return _case(centre.read(ctx, caller(), path.objection_no), CaseView.for_centre)
 
-    @app.get("/v1/objections/<objection_no>/evidence/<int:number>", tags=[_CENTRE], summary="An attachment")
+    @app.get(
+        "/v1/objections/<objection_no>/evidence/<int:number>",
+        tags=[_CENTRE],
+        summary="An attachment",
+        responses={200: file_of(*TYPES)},
+    )
     @serves(centre.evidence)
     def evidence(path: schemas.EvidencePath) -> Response:
         """As it was delivered."""
@@ -190,16 +211,16 @@ def _add_provider(app: OpenAPI, ctx: ObjectionContext) -> None:
 
     @app.post("/v1/objections/<objection_no>/answer", summary="Answer a task", **answers)
     @serves(provider.answer)
-    def answer_task(path: schemas.NumberPath, body: schemas.AnswerBody) -> Response:
+    def answer_task(path: schemas.NumberPath, body: schemas.AnswerBody, header: ConditionalRequest) -> Response:
         """wrong goes with an amendment delivered to ingest, right with evidence."""
-        found = provider.answer(ctx, caller(), path.objection_no, body.finding, body.evidence, _act_request())
+        found = provider.answer(ctx, caller(), path.objection_no, body.finding, body.evidence, _act_request(header))
         return answer(found.task())
 
     @app.post("/v1/objections/<objection_no>/extension", summary="Take the longer time, once", **answers)
     @serves(provider.extend)
-    def extension(path: schemas.NumberPath, body: schemas.ExtensionBody) -> Response:
+    def extension(path: schemas.NumberPath, body: schemas.ExtensionBody, header: ConditionalRequest) -> Response:
         """In a complex case, before the time is over."""
-        return answer(provider.extend(ctx, caller(), path.objection_no, body.reason, _act_request()).task())
+        return answer(provider.extend(ctx, caller(), path.objection_no, body.reason, _act_request(header)).task())
 
 
 def _add_oversight(app: OpenAPI, ctx: ObjectionContext) -> None:
@@ -217,7 +238,7 @@ def _add_oversight(app: OpenAPI, ctx: ObjectionContext) -> None:
         "/v1/objections/<objection_no>/course",
         tags=[_OVERSIGHT],
         summary="How a case goes",
-        responses={200: schemas.CourseAnswer},
+        responses={200: tagged(schemas.CourseAnswer)},
     )
     @serves(oversight.course)
     def course(path: schemas.NumberPath) -> Response:
@@ -259,5 +280,5 @@ def _file(evidence: Evidence, content: bytes) -> Response:
     return found
 
 
-def _act_request() -> ActRequest:
-    return ActRequest(idempotency_key(), seen_version("ETag of the objection / 异议的 ETag"))
+def _act_request(header: ConditionalRequest) -> ActRequest:
+    return ActRequest(header.idempotency_key, header.seen_version)

@@ -1,6 +1,6 @@
 """What the HTTP face takes and gives, as OpenAPI describes it."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -45,17 +45,23 @@ class NoBody(_Strict):
 class RefusalBody(_Strict):
     """Why an objection is not accepted."""
 
+    beyond_schema: ClassVar[str] = "Words that are not blank, and not longer than the procedure takes"
+
     reason: str
 
 
 class MissingBody(_Strict):
     """Everything that is missing, at once (Art. 24)."""
 
+    beyond_schema: ClassVar[str] = "At least one thing, in words that are not blank"
+
     missing: list[str]
 
 
 class VerificationBody(_Strict):
     """What the centre found (Art. 25)."""
+
+    beyond_schema: ClassVar[str] = "Words that are not blank, and not longer than the procedure takes"
 
     finding: CentreFinding
     note: str
@@ -64,6 +70,8 @@ class VerificationBody(_Strict):
 class DecisionBody(_Strict):
     """How a case is decided (Art. 27)."""
 
+    beyond_schema: ClassVar[str] = "Words that are not blank, and not longer than the procedure takes"
+
     outcome: CaseOutcome
     explanation: str
 
@@ -71,12 +79,16 @@ class DecisionBody(_Strict):
 class AnswerBody(_Strict):
     """What the provider found (Art. 26)."""
 
+    beyond_schema: ClassVar[str] = "right goes with evidence in words"
+
     finding: ProviderFinding
     evidence: str = Field("", description="In words; required for right")
 
 
 class ExtensionBody(_Strict):
     """Why the case is complex."""
+
+    beyond_schema: ClassVar[str] = "Words that are not blank, and not longer than the procedure takes"
 
     reason: str
 

@@ -2,19 +2,20 @@
 
 import base64
 import binascii
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from flask import Request
-from flask_openapi3.models import RawModel
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from werkzeug.datastructures import FileStorage
 
 from chengxin.errors import INPUT_INVALID, FieldError
-from chengxin.http.web import validation_problem
+from chengxin.http.description import TypedUpload
+from chengxin.http.web import UploadedFile, validation_problem
 from services.objection.domain.evidence import MOST_FILES, Attachment
 
 B = TypeVar("B", bound="WithEvidence")
 
+_JSON: Final = "application/json"
 _FORM: Final = "multipart/form-data"
 
 
@@ -30,6 +31,8 @@ class EvidenceBody(BaseModel):
 
 class WithEvidence(BaseModel):
     """Words with attachments. As a form: the same fields, one part `evidence` a file."""
+
+    beyond_schema: ClassVar[str] = "At most 5 files of at most 5 MB whose content is what content_type says; base64"
 
     model_config = ConfigDict(extra="forbid")
 
@@ -48,10 +51,34 @@ class SupplementBody(WithEvidence):
     """What was missing."""
 
 
-class Upload(RawModel):
-    """JSON, or a form with files."""
+class SupplementForm(BaseModel):
+    """What was missing, as a form with files."""
 
-    mimetypes = ["application/json", _FORM]
+    beyond_schema: ClassVar[str] = "At most 5 files of at most 5 MB whose content is what its media type says"
+
+    model_config = ConfigDict(extra="forbid")
+
+    statement: str
+    evidence: list[UploadedFile] = Field([], description="PDF, PNG, JPEG or plain text")
+
+
+class FilingForm(SupplementForm):
+    """An objection as a form with files."""
+
+    record_id: str = Field(max_length=64)
+    items: list[str] = Field([], description="Codes of the items challenged; none: the record as a whole")
+
+
+class FilingUpload(TypedUpload):
+    """An objection, as JSON or as a form with files."""
+
+    contents = {_JSON: FilingBody, _FORM: FilingForm}
+
+
+class SupplementUpload(TypedUpload):
+    """What was missing, as JSON or as a form with files."""
+
+    contents = {_JSON: SupplementBody, _FORM: SupplementForm}
 
 
 def received(request: Request, body: type[B]) -> tuple[B, list[Attachment]]:

@@ -26,7 +26,8 @@ def described(service: str) -> tuple[Any, list[tuple[type, str]]]:
             operations=anything,
             grpc_edge_serves=bool,
         ), []
-    app, servicers = importlib.import_module(f"services.{service}.__main__").faces(anything, None, dict)
+    more = () if service == "audit" else (anything,)
+    app, servicers = importlib.import_module(f"services.{service}.__main__").faces(anything, None, dict, *more)
     return app, [(type(servicer), name) for _, servicer, name in servicers]
 
 
