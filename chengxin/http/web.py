@@ -43,11 +43,12 @@ from chengxin.errors import (
 )
 from chengxin.grpc.rpc import as_problem
 from chengxin.http.description import PROBLEM_JSON, DescribedApp, ProblemDocument
+from chengxin.http.inputs import ignores_unknown_parameters, must_know_parameters
 from chengxin.http.validation_messages import words_of
 from chengxin.process.readiness import ALL_CHANGES, HEAD_ADDRESS, Readiness, is_ready
 from chengxin.store.database import is_passing
 from chengxin.values.ids import new_id
-from chengxin.values.outside_json import read_json
+from chengxin.values.outside_json import GREATEST_INTEGER, read_json
 
 log = structlog.get_logger()
 
@@ -148,6 +149,13 @@ class KeptCopyRequest(Parameters):
     )
 
 
+class FeedHeadQuery(Parameters):
+    """Which feed, and from which position on."""
+
+    after: int = Field(0, ge=0, le=GREATEST_INTEGER)
+    stream: str = Field(ALL_CHANGES, max_length=64)
+
+
 def make_app(name: str, admission: Admission | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
     """An app whose every route (but health, metrics and its description) has a verified caller in its context.
 
@@ -169,14 +177,10 @@ def make_app(name: str, admission: Admission | None, ready: Callable[[], dict[st
         lag = feeds.lag()
         return answer(state | ({"lag": lag} if lag else {}) | feeds.remarks(), 200 if is_ready(state) else 503)
 
-    @app.route(HEAD_ADDRESS)
+    @app.get(HEAD_ADDRESS, doc_ui=False)
     @open_to_all("inner address only: how far a feed is, for those who follow it")
-    def feedz() -> Response:
-        try:
-            after = int(request.args.get("after", "0"))
-        except ValueError:
-            raise INPUT_INVALID(fields=[FieldError("after", "integer", "≥ 0")]) from None
-        return answer(feeds.head(request.args.get("stream", ALL_CHANGES), after))
+    def feedz(query: FeedHeadQuery) -> Response:
+        return answer(feeds.head(query.stream, query.after))
 
     @app.route("/metrics")
     @open_to_all("inner address only: operations")
@@ -204,6 +208,7 @@ def bare_app(name: str, admission: Admission | None) -> OpenAPI:
         validation_error_callback=_invalid,
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    ignores_unknown_parameters("a file's address may name its version")(app.view_functions["static"])
 
     @app.before_request
     def begin() -> None:
@@ -224,6 +229,7 @@ def bare_app(name: str, admission: Admission | None) -> OpenAPI:
             request_context.begin(replace(asked, principal=caller))
             named = tuple((request.view_args or {}).values())
             admission.check(caller, app.view_functions[request.endpoint or ""], named)
+        must_know_parameters(app.view_functions.get(request.endpoint or ""))
         _must_be_json()
 
     @app.teardown_request

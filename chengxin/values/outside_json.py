@@ -5,8 +5,8 @@ import json
 from typing import Any, Final
 
 # Every reader reads whole numbers up to this one exactly (RFC 7493 section 2.2); stores take little greater ones.
-_GREATEST_INTEGER: Final = 2**53 - 1
-_LONGEST_INTEGER: Final = len(str(-_GREATEST_INTEGER))
+GREATEST_INTEGER: Final = 2**53 - 1
+_LONGEST_INTEGER: Final = len(str(-GREATEST_INTEGER))
 # The beginning of an escape by which JSON can spell half of a character.
 _HALF: Final = "\\u"
 
@@ -39,8 +39,8 @@ def must_be_readable(jws: str) -> None:
 
 
 def _integer(digits: str) -> int:
-    if len(digits) > _LONGEST_INTEGER or abs(int(digits)) > _GREATEST_INTEGER:
-        raise ValueError(f"a whole number is not between -{_GREATEST_INTEGER} and {_GREATEST_INTEGER}")
+    if len(digits) > _LONGEST_INTEGER or abs(int(digits)) > GREATEST_INTEGER:
+        raise ValueError(f"a whole number is not between -{GREATEST_INTEGER} and {GREATEST_INTEGER}")
     return int(digits)
 
 

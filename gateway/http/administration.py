@@ -11,6 +11,7 @@ from chengxin.auth.policy import serves
 from chengxin.auth.principal import Role
 from chengxin.auth.request_context import caller
 from chengxin.http.description import ProblemDocument
+from chengxin.http.inputs import Body
 from chengxin.http.proposals import ProposalAnswer, add_proposals, proposed
 from chengxin.http.web import PageQuery, RepeatableRequest, answer
 from chengxin.values.page_tokens import encode_page_token, text_after
@@ -43,7 +44,7 @@ class ClientKeyPath(ClientPath):
     kid: str = Field(max_length=200)
 
 
-class ClientBody(BaseModel):
+class ClientBody(Body):
     """A new client."""
 
     beyond_schema: ClassVar[str] = "A usable public key; a service number; no identity number in what goes on record"
@@ -56,14 +57,14 @@ class ClientBody(BaseModel):
     jwk: dict[str, Any] = Field(description="Public key: Ed25519 or P-256")
 
 
-class PurposeBody(BaseModel):
+class PurposeBody(Body):
     """A stated purpose, and the agreement that states it."""
 
     purpose: str = Field(min_length=1, max_length=100)
     agreement: str = Field(min_length=1, max_length=200)
 
 
-class ClientGrantsBody(BaseModel):
+class ClientGrantsBody(Body):
     """Everything that a client may do from now on."""
 
     beyond_schema: ClassVar[str] = "Roles that one client may hold, with the purposes and legal bases that they take"
@@ -78,7 +79,7 @@ class ClientGrantsBody(BaseModel):
         return Grants(frozenset(self.roles), agreements, frozenset(self.legal_bases))
 
 
-class ClientKeyBody(BaseModel):
+class ClientKeyBody(Body):
     """A new key of a client."""
 
     beyond_schema: ClassVar[str] = "A usable public key"
@@ -101,7 +102,7 @@ class SessionPath(OfficerPath):
     jti: str = Field(max_length=64)
 
 
-class OfficerBody(BaseModel):
+class OfficerBody(Body):
     """A new officer."""
 
     beyond_schema: ClassVar[str] = "No identity number in what goes on record"
@@ -112,7 +113,7 @@ class OfficerBody(BaseModel):
     region: str = Field("", pattern=r"^([0-9]{6})?$", description="Where the officer acts; empty: everywhere")
 
 
-class RolesBody(BaseModel):
+class RolesBody(Body):
     """Every role that an officer holds from now on."""
 
     beyond_schema: ClassVar[str] = "Roles that one officer may hold together"

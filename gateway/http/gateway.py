@@ -18,6 +18,7 @@ from chengxin.auth.policy import open_to_all, serves
 from chengxin.errors import Problem
 from chengxin.grpc.rpc import as_problem
 from chengxin.http.description import ProblemDocument
+from chengxin.http.inputs import Body, for_readers, ignores_unknown_parameters
 from chengxin.http.operations import add_operations
 from chengxin.http.web import answer, bare_app, problem_answer
 from chengxin.process.operations import Operations
@@ -49,6 +50,10 @@ from gateway.usecases.oidc_relying_party import IdentityProvider
 _BEARER: Final = "Bearer"
 _TOKENS: Final = Tag(name="tokens", description="Access tokens and the keys that verify them")
 _IDENTITY: Final = Tag(name="identity", description="People prove who they are")
+
+
+# RFC 6749, sections 3.1 and 3.2.
+_ignores_unknown = ignores_unknown_parameters("OAuth: unrecognized request parameters are ignored")
 
 
 class TokenForm(BaseModel):
@@ -86,7 +91,7 @@ class RevocationForm(BaseModel):
 _OAUTH_REFUSALS: Final[dict[Any, Any]] = {400: OAuthError, 401: OAuthError, 403: OAuthError, 429: OAuthError}
 
 
-class DemoProof(BaseModel):
+class DemoProof(Body):
     """A person of the demonstration world."""
 
     beyond_schema: ClassVar[str] = "A right check digit"
@@ -96,7 +101,7 @@ class DemoProof(BaseModel):
     uscc: str = Field("", max_length=18, description="The organisation that the person acts for; empty: none")
 
 
-class OfficerProof(BaseModel):
+class OfficerProof(Body):
     """An officer's password and one-time code."""
 
     beyond_schema: ClassVar[str] = "new_password is long enough, and another one"
@@ -149,6 +154,7 @@ def _add_oauth(app: OpenAPI, ctx: GatewayContext) -> None:
         openapi_extensions=_form_of(TokenForm),
     )
     @serves(issue_token.issue)
+    @_ignores_unknown
     def token() -> Response:
         """A client assertion (`private_key_jwt`) is needed, for an exchange also a consent code. A token has one role."""
         try:
@@ -190,6 +196,7 @@ def _add_revocation(app: OpenAPI, ctx: GatewayContext, verifier: Verifier | None
         openapi_extensions=_form_of(RevocationForm),
     )
     @serves(revocation.revoke)
+    @_ignores_unknown
     def revoke() -> Response:
         """A client proves itself by its assertion, a person by the token itself. It ends within a minute."""
         try:
@@ -265,6 +272,7 @@ def _add_operations(
 
     @app.route("/docs")
     @open_to_all("the description of the whole interface, for people")
+    @for_readers
     def docs() -> Response:
         nonce = secrets.token_urlsafe(16)
         page = Response(render_template("docs.html", api=describe(app.api_doc), nonce=nonce))

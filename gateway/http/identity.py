@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
 from chengxin.http.description import redirect
+from chengxin.http.inputs import Body, ignores_unknown_parameters
 from chengxin.http.proposals import ProposalAnswer, proposed
 from chengxin.http.web import RepeatableRequest, answer
 from gateway.context import GatewayContext
@@ -27,7 +28,7 @@ _USCC: Final = r"^([0-9A-Z]{18})?$"
 TokenResponder = Callable[[IssuedToken], Response]
 
 
-class CounterBody(BaseModel):
+class CounterBody(Body):
     """The document that an officer checked."""
 
     beyond_schema: ClassVar[str] = "A right check digit"
@@ -37,7 +38,7 @@ class CounterBody(BaseModel):
     counter: str = Field("", pattern=r"^[0-9A-Za-z_.-]{0,32}$", description="Which counter: the citizen is told")
 
 
-class CodeBody(BaseModel):
+class CodeBody(Body):
     """A code from the service counter."""
 
     beyond_schema: ClassVar[str] = "A right check digit"
@@ -47,7 +48,7 @@ class CodeBody(BaseModel):
     uscc: str = Field("", pattern=_USCC, description="The organisation that the citizen acts for; empty: none")
 
 
-class RepresentationBody(BaseModel):
+class RepresentationBody(Body):
     """A person who may act for an organisation."""
 
     beyond_schema: ClassVar[str] = "Right check digits; for an agent an authorization that is not over"
@@ -207,6 +208,7 @@ def _add_oidc(
         responses={200: SubjectTokenAnswer},
     )
     @serves(oidc_relying_party.finish)
+    @ignores_unknown_parameters("providers add parameters of their own (OpenID Connect Core, section 3.1.2.5)")
     def callback(query: CallbackQuery) -> Response:
         """The token is the citizen's own, or that of the organisation named at the beginning."""
         cookie = request.cookies.get(_COOKIE, "")

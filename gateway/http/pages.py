@@ -10,6 +10,7 @@ from flask_openapi3.openapi import OpenAPI
 from chengxin.auth.access_tokens import Verifier
 from chengxin.auth.policy import open_to_all, serves
 from chengxin.errors import Problem
+from chengxin.http.inputs import for_readers
 from chengxin.http.pages import Templates, page, page_language
 from chengxin.http.web import told_when
 from gateway.context import GatewayContext
@@ -30,11 +31,13 @@ def add_pages(app: OpenAPI, ctx: GatewayContext, verifier: Verifier | None) -> N
 
     @app.get(OFFICERS.sign_in, doc_ui=False)
     @open_to_all("a form")
+    @for_readers
     def officers_page() -> Response:
         return sessions.form("officer.html")
 
     @app.post(OFFICERS.sign_in, doc_ui=False)
     @serves(officer_sign_in.sign_in)
+    @for_readers
     def officer_signs_in() -> Response:
         given = request.form
         proof = officer_sign_in.SignInProof(
@@ -50,6 +53,7 @@ def add_pages(app: OpenAPI, ctx: GatewayContext, verifier: Verifier | None) -> N
 
     @app.post("/sign-out", doc_ui=False)
     @serves(revocation.revoke)
+    @for_readers
     def browser_signs_out() -> Response:
         _refuse_foreign_form()
         token = browser_sessions.token_of(request.headers.get("Cookie", ""), ctx.issuer)
@@ -64,11 +68,13 @@ def add_citizens_pages(app: OpenAPI, ctx: GatewayContext, citizens: verify_ident
 
     @app.get(CITIZENS.sign_in, doc_ui=False)
     @open_to_all("a form")
+    @for_readers
     def sign_in_page() -> Response:
         return sessions.form("citizen.html")
 
     @app.post(CITIZENS.sign_in, doc_ui=False)
     @serves(verify_identity.identify)
+    @for_readers
     def browser_signs_in() -> Response:
         given = request.form
         claimed = verify_identity.ClaimedIdentity(given.get("name", "")[:100], given.get("number", "")[:18])

@@ -35,6 +35,12 @@ def test_results_link_to_the_subjects_page(city: RunningDisclosure) -> None:
     assert "共 1 个主体" in html
 
 
+def test_a_link_with_what_others_have_added_to_it_leads_to_the_page(city: RunningDisclosure) -> None:
+    licence(city)
+    html = page(city, f"/subjects/{city.ref(COMPANY)}?utm_source=newsletter&fbclid=1")
+    assert NAME in html
+
+
 def test_nothing_found_is_said_in_words(city: RunningDisclosure) -> None:
     html = page(city, "/?q=没有这家公司")
     assert "没有找到与“没有这家公司”相符、且有依法公开信息的主体。" in html

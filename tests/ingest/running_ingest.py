@@ -106,7 +106,7 @@ class IngestCaller:
     def post(self, path: str, body: Any) -> TestResponse:
         return self.client.post(path, json=body, headers=self.headers)
 
-    def uploads(self, content: bytes, name: str = "records.csv", catalog: str = "XZXK", **form: str) -> TestResponse:
+    def uploads(self, content: bytes, name: str = "records.csv", catalog: str = "XZXK", **form: Any) -> TestResponse:
         data = {"catalog": catalog, "file": (io.BytesIO(content), name), **form}
         return self.client.post("/v1/submissions", data=data, headers=self.headers)
 

@@ -212,3 +212,19 @@ def test_no_upload_stays_behind(ingest: RunningIngest, tmp_path: Path, monkeypat
     assert ingest.regulator.uploads(content, catalog="x" * 65).status_code == 400
     gc.collect()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_form_field_is_the_text_that_was_sent(ingest: RunningIngest) -> None:
+    content = table([registration()])
+    for submission_id in ("20261129", "1e300000", "12345678901234567890", "-Infinity"):
+        answer = ingest.regulator.uploads(content, catalog="QYDJ", submission_id=submission_id)
+        assert answer.status_code == 201, answer.text
+        assert ingest.regulator.submission(submission_id).submission_id == submission_id
+
+
+def test_a_form_field_that_is_unknown_or_given_twice_is_refused(ingest: RunningIngest) -> None:
+    content = table([registration()])
+    unknown = ingest.regulator.uploads(content, catalog="QYDJ", submision_id="a")
+    assert (unknown.status_code, unknown.json["errors"][0]["field"]) == (400, "submision_id")
+    twice = ingest.regulator.uploads(content, catalog="QYDJ", submission_id=["a", "b"])
+    assert (twice.status_code, twice.json["errors"][0]["field"]) == (400, "submission_id")

@@ -12,6 +12,7 @@ from flask_openapi3.openapi import OpenAPI
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
 from chengxin.errors import Problem
+from chengxin.http.inputs import for_readers
 from chengxin.http.pages import Templates, page, page_language
 from chengxin.http.web import told_when
 from chengxin.values.clock import shanghai_date
@@ -124,18 +125,21 @@ def add_pages(app: OpenAPI, ctx: DisclosureContext) -> None:
 
     @app.route("/")
     @serves(query.search)
+    @for_readers
     def portal() -> Response:
         asked, start = request.args.get("q", "")[:200].strip(), request.args.get("from", "")
         return shown(lambda language: (pages.portal(asked, number_after(start), language), 200))
 
     @app.route("/me")
     @serves(query.own)
+    @for_readers
     def own_page() -> Response:
         after = request.args.get("page", "")
         return shown(lambda language: (pages.own(RecordsQuery(after=text_after(after)), language), 200))
 
     @app.route("/subjects/<subject_ref>")
     @serves(query.public)
+    @for_readers
     def subject_page(subject_ref: str) -> Response:
         after = request.args.get("page", "")
         return shown(

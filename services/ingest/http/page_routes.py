@@ -7,6 +7,7 @@ from flask_openapi3.openapi import OpenAPI
 
 from chengxin.auth.policy import open_to_all, serves
 from chengxin.errors import INPUT_INVALID, FieldError, Problem
+from chengxin.http.inputs import for_readers
 from chengxin.http.pages import page, page_language
 from chengxin.http.web import told_when
 from services.ingest.context import IngestContext
@@ -31,6 +32,7 @@ def add_pages(app: OpenAPI, ctx: IngestContext) -> None:
 
     @app.route("/report")
     @serves(read_submissions.submissions)
+    @for_readers
     def report() -> Response:
         language = page_language()
         try:
@@ -44,5 +46,6 @@ def add_pages(app: OpenAPI, ctx: IngestContext) -> None:
 
     @app.route("/report/report.js")
     @open_to_all("the page's script")
+    @for_readers
     def script() -> Response:
         return send_file(SCRIPT, "text/javascript")

@@ -5,6 +5,7 @@ from typing import ClassVar, Final, Literal
 
 from pydantic import BaseModel, Field
 
+from chengxin.http.inputs import Body
 from chengxin.http.web import PageQuery
 from services.ingest.domain.quality import AnomalyKind
 from services.ingest.domain.reporting_periods import PeriodState
@@ -52,7 +53,7 @@ class FindingPath(BaseModel):
     finding_id: str = Field(max_length=64)
 
 
-class RemarkBody(BaseModel):
+class RemarkBody(Body):
     """What is said of a finding."""
 
     text: str = Field(
@@ -60,7 +61,7 @@ class RemarkBody(BaseModel):
     )
 
 
-class DeclarationBody(BaseModel):
+class DeclarationBody(Body):
     """That there was nothing to report."""
 
     beyond_schema: ClassVar[str] = "Periods of the entry that are over, in the form of its update cycle"

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
+from chengxin.http.inputs import Body
 from chengxin.http.proposals import ProposalAnswer, proposed
 from chengxin.http.web import PageQuery, Parameters, RepeatableRequest, answer
 from chengxin.proposals.proposal import Proposal
@@ -69,7 +70,7 @@ class RecordHistoryAnswer(BaseModel):
     next_page_token: str
 
 
-class NaturalKeyBody(PageQuery):
+class NaturalKeyBody(PageQuery, Body):
     """A record by what identifies it within its entry."""
 
     beyond_schema: ClassVar[str] = "All items of the natural key, and no others"
@@ -82,7 +83,7 @@ class NaturalKeyBody(PageQuery):
     )
 
 
-class RevocationBody(Parameters):
+class RevocationBody(Parameters, Body):
     """Why and from when a record has no effect."""
 
     beyond_schema: ClassVar[str] = "A reason that is not blank, a day of the calendar, and a signature that is one"

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from chengxin.auth import request_context
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
+from chengxin.http.inputs import Body, Form
 from chengxin.http.proposals import ProposalAnswer, proposed
 from chengxin.http.web import UploadedFile, answer
 from chengxin.proposals.proposal import Proposal
@@ -35,7 +36,7 @@ class ProviderPath(BaseModel):
     provider: str = Field(max_length=18, description="Unified social credit code")
 
 
-class AgreementBody(BaseModel):
+class AgreementBody(Body):
     """What was agreed."""
 
     signature_required: bool = Field(description="Whether every delivery must be signed by the provider's key")
@@ -55,7 +56,7 @@ class MappedEntryPath(BaseModel):
     entry: str = Field(max_length=64, description="Code of the catalog entry, for example XZXK")
 
 
-class MappingBody(BaseModel):
+class MappingBody(Body):
     """Which item each column holds."""
 
     beyond_schema: ClassVar[str] = "Items of the entry, each at most once"
@@ -71,7 +72,7 @@ class MappingAnswer(MappingBody):
     entry_code: str
 
 
-class PreviewForm(BaseModel):
+class PreviewForm(Form):
     """A file to look at."""
 
     beyond_schema: ClassVar[str] = "A file that can be read, of an entry in force"

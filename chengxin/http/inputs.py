@@ -1,0 +1,64 @@
+"""What a request may hold: nothing that its address does not know, so that a misspelt name is no silent default."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from flask import request
+from pydantic import BaseModel, ConfigDict, model_validator
+from werkzeug.datastructures import MultiDict
+
+from chengxin.errors import INPUT_INVALID, FieldError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Body(BaseModel):
+    """The body of a request; it has no members but these."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Form(Body):
+    """The fields of a form (multipart/form-data), each given once."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_as_sent(cls, _: Any) -> dict[str, Any]:
+        """flask-openapi3 reads every field as JSON: a number made of digits would be no text, and `1e3` be 1000."""
+        _must_be_single(request.form)
+        return request.form.to_dict() | request.files.to_dict()
+
+
+def ignores_unknown_parameters(reason: str) -> Callable[[F], F]:
+    """Marks a view whose address may have parameters that it does not know, and says why."""
+
+    def mark(view: F) -> F:
+        view.ignores_unknown_parameters = reason  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+# Links to pages carry parameters of whoever made them (utm_source …), and a reader cannot mend a link.
+for_readers = ignores_unknown_parameters("people follow links to it, to which others have added parameters")
+
+
+def must_know_parameters(view: Any) -> None:
+    """Raises INPUT_INVALID for a parameter in the address of the request that its view does not know, or given twice.
+
+    `view` is the function that answers the request, None where there is none.
+    """
+    if not request.query_string or view is None or hasattr(view, "ignores_unknown_parameters"):
+        return
+    model: type[BaseModel] | None = getattr(view, "__annotations__", {}).get("query")
+    known = [field.alias or name for name, field in model.model_fields.items()] if model else []
+    if unknown := [name for name in request.args if name not in known]:
+        told = f"没有这一参数，可用：{'、'.join(known) or '无'} / no such parameter; there are: {', '.join(known) or 'none'}"
+        raise INPUT_INVALID(fields=[FieldError(name, "extra_forbidden", told) for name in unknown])
+    _must_be_single(request.args)
+
+
+def _must_be_single(given: MultiDict[str, str]) -> None:
+    if repeated := [name for name, values in given.lists() if len(values) > 1]:
+        told = "只能给一次 / give it once"
+        raise INPUT_INVALID(fields=[FieldError(name, "repeated", told) for name in repeated])

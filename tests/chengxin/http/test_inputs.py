@@ -1,0 +1,75 @@
+"""No route takes what it does not know: parameters of addresses, members of bodies, fields of forms."""
+
+from collections.abc import Iterator
+from typing import Any, get_args, get_type_hints
+
+import pytest
+from flask import Flask
+from pydantic import BaseModel
+
+from chengxin.http.inputs import Form
+from tests.routes import APPS, Route, app_of, routes
+from tests.support import Issuer
+
+
+@pytest.fixture(scope="module", params=APPS)
+def app(request: pytest.FixtureRequest, issuer: Issuer) -> Flask:
+    """The apps, one after the other."""
+    return app_of(request.param, issuer)
+
+
+def strict(app: Flask) -> list[Route]:
+    return [route for route in routes(app) if not hasattr(route.view, "ignores_unknown_parameters")]
+
+
+def test_every_route_refuses_a_parameter_that_it_does_not_know(app: Flask, issuer: Issuer) -> None:
+    client = app.test_client()
+    wrong = []
+    for route in strict(app):
+        headers = issuer.bearer(*route.roles) if route.roles else {}
+        found = client.open(f"{route.path}?page_sise=5", method=route.method, headers=headers)
+        if (found.status_code, [e["field"] for e in found.json.get("errors", ())]) != (400, ["page_sise"]):
+            wrong.append(f"{route}: {found.status_code} {found.text[:200]}")
+    assert not wrong, "\n".join(wrong)
+    assert len(strict(app)) > 10
+
+
+def test_every_route_refuses_a_parameter_that_is_given_twice(app: Flask, issuer: Issuer) -> None:
+    client = app.test_client()
+    paged = [route for route in strict(app) if "page_size" in query_fields(route)]
+    for route in paged:
+        headers = issuer.bearer(*route.roles)
+        found = client.open(f"{route.path}?page_size=5&page_size=6", method=route.method, headers=headers)
+        assert found.json["errors"][0]["rule"] == "repeated", (str(route), found.text)
+    assert paged or "page_size" not in str(app.url_map)
+
+
+def query_fields(route: Route) -> list[str]:
+    model = get_type_hints(route.view).get("query")
+    return list(model.model_fields) if model else []
+
+
+def test_every_body_and_form_refuses_a_member_that_it_does_not_know(app: Flask) -> None:
+    found = {model for route in routes(app) for model in models_of(route.view)}
+    assert {model for model in found if model.model_config.get("extra") != "forbid"} == set()
+
+
+def test_every_form_takes_its_fields_as_they_were_sent(app: Flask) -> None:
+    forms = {get_type_hints(route.view).get("form") for route in routes(app)} - {None}
+    assert {form for form in forms if not issubclass(form, Form)} == set()
+
+
+def models_of(view: Any) -> Iterator[type[BaseModel]]:
+    hints = get_type_hints(view)
+    for kind in ("body", "form"):
+        if kind in hints:
+            yield from nested(hints[kind])
+
+
+def nested(model: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        yield model
+        for member in model.model_fields.values():
+            yield from nested(member.annotation)
+    for part in get_args(model):
+        yield from nested(part)
