@@ -36,6 +36,16 @@ def test_it_offers_the_entries_that_name_her_organisation(ingest: RunningIngest)
     assert 'value="QYDJ"' not in page(ingest.regulator)
 
 
+def test_a_version_that_is_not_in_force_yet_does_not_name_what_was_delivered(ingest: RunningIngest) -> None:
+    ingest.regulator.uploads(table([registration(1)]), "一.csv", "QYDJ")
+    renamed = demo_entry("QYDJ") | {"name": {"zh": "明年的名称", "en": "Next year's"}}
+    renamed["providers"] = [p | {"name": f"{p['name']}（明年）"} for p in renamed["providers"]]
+    ingest.knows(ingest.catalog.publishes(renamed, version=2, begins="2027-01-01"))
+    html = page(ingest.regulator)
+    assert "企业登记信息" in html
+    assert "明年" not in html
+
+
 def test_who_has_nothing_to_deliver_is_told(ingest: RunningIngest) -> None:
     html = page(ingest.caller(org=STRANGER))
     assert "没有由贵单位提供的条目" in html

@@ -6,9 +6,11 @@ from datetime import date, timedelta
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from chengxin.values.catalog_contract import TranslatedText
 from chengxin.values.workdays import CalendarYear, WorkCalendar
-from services.ingest.domain.catalog_entry import DeliveryEntry, EntryProvider
+from services.ingest.domain.catalog_entry import DeliveryEntry, EntryProvider, begun_versions
 from services.ingest.domain.reporting_duties import Thresholds, all_owed
 from services.ingest.domain.reporting_periods import (
     DueDates,
@@ -26,6 +28,7 @@ from services.ingest.domain.reporting_periods import (
 
 CYCLES = ("realtime", "daily", "weekly", "monthly", "quarterly", "yearly")
 DAY = timedelta(days=1)
+TODAY = date(2026, 11, 24)
 # By the notices: Spring Festival 2026-02-15 to 23, National Day 2026-10-01 to 07, worked weekends beside them.
 OFF = [*(f"2026-02-{d}" for d in (16, 17, 18, 19, 20, 23)), *(f"2026-10-0{d}" for d in (1, 2, 5, 6, 7))]
 WORKED = ["2026-02-14", "2026-02-28", "2026-09-20", "2026-10-10"]
@@ -243,25 +246,42 @@ def entry(version: int, begins: str, ends: str = "", cycle: str = "monthly", pub
     )  # fmt: skip
 
 
+def test_a_version_that_is_not_in_force_yet_says_neither_name_nor_cycle() -> None:
+    """Nor who provides it: what is owed now is called as it is called now."""
+    coming = replace(entry(2, "2027-01-01", cycle="weekly"), name=TranslatedText("新名"), providers=(
+        EntryProvider("A", "甲局（新）"), EntryProvider("B", "乙局")))  # fmt: skip
+    versions = [replace(entry(1, "2026-01-01"), name=TranslatedText("现名")), coming]
+    owed = all_owed(versions, date(2026, 1, 1), TODAY)
+    assert [(o.provider_name, o.entry_name.zh, o.cycle) for o in owed.values()] == [
+        ("甲", "现名", "monthly"),
+        ("乙局", "现名", "weekly"),
+    ]
+    then = all_owed(versions, date(2026, 1, 1), date(2027, 1, 1))
+    assert {(o.entry_name.zh, o.cycle) for o in then.values()} == {("新名", "weekly")}
+    assert begun_versions([coming], TODAY.isoformat()) == [coming]
+
+
 def test_a_new_version_with_the_same_cycle_goes_on_with_the_same_periods() -> None:
     versions = [entry(1, "2026-01-01", "2026-02-14"), entry(2, "2026-02-15")]
-    [owed] = all_owed(versions, date(2026, 1, 1)).values()
+    [owed] = all_owed(versions, date(2026, 1, 1), TODAY).values()
     assert owed.spans == [Span("monthly", date(2026, 1, 1))]
 
 
 def test_a_new_cycle_begins_with_its_own_periods() -> None:
     versions = [entry(1, "2026-01-01"), entry(2, "2026-02-15", cycle="weekly")]
-    [owed] = all_owed(versions, date(2026, 1, 1)).values()
+    [owed] = all_owed(versions, date(2026, 1, 1), TODAY).values()
     assert owed.spans == [Span("monthly", date(2026, 1, 1), date(2026, 2, 14)), Span("weekly", date(2026, 2, 15))]
 
 
 def test_nothing_is_owed_before_it_was_published_or_counted_or_after_its_retirement() -> None:
     published = entry(1, "2020-01-01", published="2026-03-31T17:00:00Z")
-    assert all_owed([published], date(2026, 1, 1))["A", "E"].spans == [Span("monthly", date(2026, 4, 1))]
-    assert all_owed([entry(1, "2020-01-01")], date(2026, 1, 5))["A", "E"].spans == [Span("monthly", date(2026, 1, 5))]
+    assert all_owed([published], date(2026, 1, 1), TODAY)["A", "E"].spans == [Span("monthly", date(2026, 4, 1))]
+    assert all_owed([entry(1, "2020-01-01")], date(2026, 1, 5), TODAY)["A", "E"].spans == [
+        Span("monthly", date(2026, 1, 5))
+    ]
     retired = entry(1, "2020-01-01", "2025-12-31")
-    assert all_owed([retired], date(2026, 1, 1))["A", "E"].spans == []
-    assert all_owed([entry(1, "2026-01-01", cycle="")], date(2026, 1, 1))["A", "E"].cycle == ""
+    assert all_owed([retired], date(2026, 1, 1), TODAY)["A", "E"].spans == []
+    assert all_owed([entry(1, "2026-01-01", cycle="")], date(2026, 1, 1), TODAY)["A", "E"].cycle == ""
 
 
 @settings(deadline=None)

@@ -1,5 +1,6 @@
 """The catalog entry as ingest reads it (Art. 7, 8): one published, immutable version, named as in the contract."""
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
@@ -111,6 +112,16 @@ class DeliveryEntry(msgspec.Struct, frozen=True, dict=True):
     def provider(self, uscc: str) -> EntryProvider | None:
         """Returns the provider with this code; None when the entry does not name it."""
         return next((p for p in self.providers if p.uscc == uscc), None)
+
+
+def begun_versions(entries: Iterable[DeliveryEntry], today: str) -> list[DeliveryEntry]:
+    """Returns the versions that are in force on a Shanghai date or were before, by code and version: what an entry is
+    called, and who provides it, the last of them says. Of an entry that is yet to come it is the first version."""
+    found: list[DeliveryEntry] = []
+    for entry in sorted(entries, key=lambda e: (e.code, e.version)):
+        if entry.effective_from <= today or not found or found[-1].code != entry.code:
+            found.append(entry)
+    return found
 
 
 def read_entry(value: dict[str, Any]) -> DeliveryEntry:

@@ -7,7 +7,7 @@ from itertools import zip_longest
 
 from chengxin.values.catalog_contract import TranslatedText
 from chengxin.values.clock import shanghai_date
-from services.ingest.domain.catalog_entry import DeliveryEntry
+from services.ingest.domain.catalog_entry import DeliveryEntry, begun_versions
 from services.ingest.domain.quality import thresholds
 from services.ingest.domain.reporting_periods import Span, join_spans, known_cycle
 
@@ -21,33 +21,41 @@ class ReportingDuty:
     entry_code: str
     entry_name: TranslatedText
     spans: Sequence[Span]
-
-    @property
-    def cycle(self) -> str:
-        """The update cycle of the latest version; empty when none has one."""
-        return self.spans[-1].cycle if self.spans else ""
+    # The update cycle of today, of a duty that is yet to begin its first one; empty when no version has one.
+    cycle: str = ""
 
 
-def all_owed(entries: Iterable[DeliveryEntry], began: date) -> dict[tuple[str, str], ReportingDuty]:
-    """Returns the duties by provider and entry.
+def all_owed(entries: Iterable[DeliveryEntry], began: date, today: date) -> dict[tuple[str, str], ReportingDuty]:
+    """Returns the duties by provider and entry, named as on `today`.
 
     A duty starts after its version was published, and not before `began`, the day on which counting began.
     """
     spans: dict[tuple[str, str], list[Span]] = {}
-    names: dict[tuple[str, str], tuple[str, TranslatedText]] = {}
+    names: dict[tuple[str, str], str] = {}
     ordered = sorted(entries, key=lambda e: (e.code, e.version))
+    begun = begun_versions(ordered, today.isoformat())
+    titles = {entry.code: entry.name for entry in begun}
+    begun_numbers = {(entry.code, entry.version) for entry in begun}
     for entry, next_version in zip_longest(ordered, ordered[1:]):
         superseded_on = next_version.effective_from if next_version and next_version.code == entry.code else ""
         span = _make_span(entry, superseded_on, began)
         for provider in entry.providers:
             key = (provider.uscc, entry.code)
-            names[key] = (provider.name, entry.name)
+            if (entry.code, entry.version) in begun_numbers or key not in names:
+                names[key] = provider.name
             if span is not None:
                 spans.setdefault(key, []).append(span)
     return {
-        key: ReportingDuty(key[0], name, key[1], title, join_spans(spans.get(key, ())))
-        for key, (name, title) in names.items()
+        key: ReportingDuty(key[0], name, key[1], titles[key[1]], joined, _cycle_on(today, joined))
+        for key, name in names.items()
+        for joined in [join_spans(spans.get(key, ()))]
     }
+
+
+def _cycle_on(day: date, spans: Sequence[Span]) -> str:
+    """Returns the cycle of the last span that has begun, or else of the first."""
+    begun = [span for span in spans if span.first <= day] or spans[:1]
+    return begun[-1].cycle if begun else ""
 
 
 def _make_span(entry: DeliveryEntry, superseded_on: str, began: date) -> Span | None:

@@ -16,6 +16,7 @@ from chengxin.http.pages import Templates
 from chengxin.values.clock import SHANGHAI
 from chengxin.values.page_tokens import encode_page_token
 from services.ingest.context import IngestContext
+from services.ingest.domain.catalog_entry import begun_versions
 from services.ingest.domain.submission_view import SubmissionView
 from services.ingest.http.page_messages import WORDS
 from services.ingest.usecases import agreements, read_submissions
@@ -51,9 +52,9 @@ class Pages:
         """The form for the entries that name the caller's organisation, and the last submissions (an organ: of all
         providers, or of one)."""
         found, following = read_submissions.submissions(self._ctx, caller(), provider, after, _PER_PAGE)
-        heads = self._ctx.directory.heads()
-        names = {entry.code: entry.name.text(language) for entry in heads}
         today = self._ctx.clock.today().isoformat()
+        heads = begun_versions(self._ctx.directory.heads(), today)
+        names = {entry.code: entry.name.text(language) for entry in heads}
         called = {p.uscc: p.name for entry in heads for p in entry.providers}
         own = [entry for entry in heads if entry.in_force(today) and entry.provider(caller().org)]
         return self._templates.render(

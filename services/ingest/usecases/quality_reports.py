@@ -102,7 +102,7 @@ class QualityPicture:
         began = quality.state().get("began")
         self.began = date.fromisoformat(began) if began else self.today
         self.rules = Thresholds((row["effective_from"], row["values"]) for row in quality.rule_versions())
-        owed = all_owed(ctx.directory.heads(), self.began)
+        owed = all_owed(ctx.directory.heads(), self.began, self.today)
         self.owed = {k: o for k, o in owed.items() if provider in ("", k[0])}
         self.series = quality.series_of(provider)
         # A series keeps its figures when the catalog does not have its entry any more.

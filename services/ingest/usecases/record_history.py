@@ -12,7 +12,7 @@ from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from chengxin.values.document import RawDocument
 from services.ingest.context import IngestContext
-from services.ingest.domain.catalog_entry import DeliveryEntry
+from services.ingest.domain.catalog_entry import DeliveryEntry, begun_versions
 from services.ingest.domain.record_versioning import lateness
 from services.ingest.domain.submission import DELIVERY_ENTRY_UNKNOWN
 from services.ingest.domain.violation_messages import listed
@@ -108,8 +108,8 @@ def _ids(ctx: IngestContext, provider: str, named: NamedRecord) -> Sequence[str]
         if key and key.keys() <= set(entry.natural_key):
             ids[ctx.recorder.record_id(entry, provider, key)] = None
     if not ids:
-        newest = versions[0]
-        words = listed([newest.by_code[code] for code in newest.natural_key])
+        present = begun_versions(versions, ctx.clock.today().isoformat())[-1]
+        words = listed([present.by_code[code] for code in present.natural_key])
         told = f"应为标识记录的信息项：{words.zh} / give the items that identify a record: {words.en}"
         raise INPUT_INVALID(fields=[FieldError("key", "natural_key", told)])
     return list(ids)
