@@ -53,6 +53,10 @@ class SubjectKey:
         """The pseudonym of `identifier` under `scheme` (`uscc`, `identity_number`), the same for every provider."""
         return SubjectRef("s_" + self._derive(f"subject\0{scheme}\0{identifier.strip().upper()}"))
 
+    def person_lookup(self, name: str, number: str) -> str:
+        """What the public finds a person by: a full name together with a number, which it does not tell."""
+        return self._derive(f"lookup\0{name}\0{number}")
+
     def record_id(self, entry: str, provider: str, natural_key: tuple[str, ...]) -> str:
         """The record of `provider` under `entry` with these values of its natural key."""
         return "r_" + self._derive("\0".join(("record", entry, provider, *natural_key)))

@@ -75,6 +75,7 @@ _RESPONSE_HEADERS: Final = frozenset(
         "retry-after",
         "vary",
         "www-authenticate",
+        "x-robots-tag",
     }
 )
 _SECURITY_HEADERS: Final = (
@@ -83,6 +84,9 @@ _SECURITY_HEADERS: Final = (
     ("Referrer-Policy", "same-origin"),
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
+    # Search engines keep nothing, because whatever shows a person changes and ends (Art. 4, 18). A service says otherwise
+    # for an answer that never shows one.
+    ("X-Robots-Tag", "noindex, nofollow, noarchive"),
 )
 _CONTENT_POLICY: Final = (
     "Content-Security-Policy",
@@ -316,7 +320,7 @@ def _make_answer_headers(answer: UpstreamAnswer, request_id: str, private: bool)
     headers = [(name, value) for name, value in answer.headers if name.lower() in _RESPONSE_HEADERS]
     names = {name.lower() for name, _ in headers}
     headers.append(("X-Request-Id", request_id))
-    headers.extend(_SECURITY_HEADERS)
+    headers.extend((name, value) for name, value in _SECURITY_HEADERS if name.lower() not in names)
     if "content-security-policy" not in names:
         headers.append(_CONTENT_POLICY)
     if private and "cache-control" not in names:

@@ -48,6 +48,8 @@ from gateway.usecases.exchange_consent import ACCESS_TOKEN
 from gateway.usecases.oidc_relying_party import IdentityProvider
 
 _BEARER: Final = "Bearer"
+# RFC 9309: the start page alone, which shows no subject.
+_ROBOTS: Final = "User-agent: *\nAllow: /$\nDisallow: /\n"
 _TOKENS: Final = Tag(name="tokens", description="Access tokens and the keys that verify them")
 _IDENTITY: Final = Tag(name="identity", description="People prove who they are")
 
@@ -269,6 +271,12 @@ def _add_operations(
     @open_to_all("the description of the whole interface")
     def openapi() -> Response:
         return answer(describe(app.api_doc))
+
+    @app.route("/robots.txt")
+    @open_to_all("what search engines may read")
+    def robots() -> Response:
+        # Some engines obey this file alone, others the header on each answer (decision 44).
+        return Response(_ROBOTS, content_type="text/plain; charset=utf-8")
 
     @app.route("/docs")
     @open_to_all("the description of the whole interface, for people")

@@ -8,7 +8,7 @@ from typing import Any
 
 from services.disclosure.domain.subject_names import NameHistory, merge_names
 from services.disclosure.domain.text_normalisation import as_code, as_initials, normalised, readings, words_of
-from services.disclosure.domain.view_pages import PublicName, each_once, seen_names
+from services.disclosure.domain.view_pages import PublicName, PublicVisibility, seen_names, together
 
 Row = dict[str, Any]
 FOREVER = "9999-12-31"
@@ -79,7 +79,7 @@ def scan(rows: Iterable[Row], query: str, today: str) -> list[tuple[str, str, li
             members = [r for r in public if r.get("into") == whose] or [row]
             members.sort(key=lambda r: (r["_id"] != whose, r["_id"]))
             seen = [r for r in members if r["until"] >= today]
-            names = list(each_once(PublicName(*n) for r in seen for n in r["names"]))
+            names = together(PublicVisibility(r["until"], tuple(PublicName(*n) for n in r["names"])) for r in seen)
             called = merge_names(NameHistory(r["name"], r["former"], r["named_at"], r["registered_at"]) for r in seen)
             shown = seen_names(names, called, today)
             found[whose] = (next(iter(shown), ""), shown[1:])

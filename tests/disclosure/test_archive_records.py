@@ -87,15 +87,14 @@ def test_an_open_end_is_no_end(city: RunningDisclosure) -> None:
     assert city.public()[0]["disclosed_until"] == ""
 
 
-def test_a_name_is_seen_as_long_as_the_record_that_shows_it(city: RunningDisclosure) -> None:
-    """One record makes the full name public until that record ends; after that only another record's masked name is
-    public."""
+def test_a_person_is_found_by_a_document_as_long_as_its_record_is_public(city: RunningDisclosure) -> None:
+    """And under the name as the strictest record of that day shows it (`test_discretion.py`)."""
     city.delivers(
-        city.record("ZYZG", LI_NA, "李娜", "q", ZY_ZSBH="1", ZY_YXQZI="2026-11-30"),
-        city.record("CFGR", LI_NA, "李娜", "f", CF_WSH="1", CF_GSJZQ="2027-11-30"),
+        city.record("CFGR", LI_NA, "李娜", "f", CF_WSH="阳处字〔2026〕1号", CF_GSJZQ="2026-11-30"),
+        city.record("ZYZG", LI_NA, "李红", "q", ZY_ZSBH="44170000000001", ZY_YXQZI="2027-11-30"),
     )
-    assert [(s["name"], s["former_names"]) for s in city.found("李娜")] == [("李娜", [])]
+    by_fine, by_certificate = "李娜 阳处字〔2026〕1号", "李红 44170000000001"
+    assert [len(city.found(query)) for query in (by_fine, by_certificate)] == [1, 1]
     city.clock.instant = MIDNIGHT
-    assert city.found("李娜") == []
-    assert [s["name"] for s in city.found("李")] == ["李**"]
+    assert [len(city.found(query)) for query in (by_fine, by_certificate)] == [0, 1]
     assert city.anybody.get(f"/v1/public/subjects/{city.ref(LI_NA)}").json["subject"]["name"] == "李**"

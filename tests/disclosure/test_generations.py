@@ -9,8 +9,8 @@ from pymongo.monitoring import CommandListener, CommandStartedEvent
 
 from chengxin.store.database import UnitOfWork
 from chengxin.store.documents import collection_name
-from services.disclosure.store.documents import DERIVED
-from services.disclosure.store.generations import DONE, UNNUMBERED, Generations
+from services.disclosure.store.documents import DERIVED, GenerationRow
+from services.disclosure.store.generations import DONE, FAILED, UNNUMBERED, Generations
 from tests.disclosure.running_disclosure import RunningDisclosure
 
 ROWS = 450
@@ -97,6 +97,27 @@ def test_one_that_is_being_filled_is_left_alone(generations: Generations) -> Non
     generations.report_progress(state=DONE)
     generations.drop_unused()
     assert numbers(generations) == {3}
+
+
+@pytest.mark.parametrize("rebuilding", [False, True])
+def test_what_is_of_another_form_is_made_again_from_the_feeds(generations: Generations, rebuilding: bool) -> None:
+    """A home of the version before: nothing is answered from what it has, nor from what a rebuild had begun."""
+    rows = generations.store.collection(GenerationRow)
+    generations.prepare()
+    assert generations.current()["number"] == 2
+    rows.update_one({"_id": "current"}, {"$unset": {"form": ""}})
+    if rebuilding:
+        requested(generations)
+    generations.prepare()
+    begun = generations.current()
+    assert (begun["number"], begun["previous"], begun["filling"]) == (4 if rebuilding else 3, 2, True)
+    assert (generations.rebuild() or {}).get("state") == (FAILED if rebuilding else None)
+    generations.prepare()
+    assert generations.current() == begun
+    # A start that was interrupted before it had everything, by software of yet another form.
+    rows.update_one({"_id": "current"}, {"$set": {"form": -1}})
+    generations.prepare()
+    assert (generations.current()["number"], generations.current()["previous"]) == (begun["number"] + 1, 2)
 
 
 class Heard(CommandListener):

@@ -28,6 +28,17 @@ def test_the_portal_has_a_search_form_that_needs_no_script(city: RunningDisclosu
     assert city.audit.events == []
 
 
+def test_search_engines_keep_the_start_page_and_nothing_else(city: RunningDisclosure) -> None:
+    licence(city)
+    start = city.anybody.get("/")
+    assert start.headers["X-Robots-Tag"] == "all"
+    assert "noindex" not in start.text
+    for path in ("/?q=海陵", f"/subjects/{city.ref(COMPANY)}", "/subjects/unknown"):
+        answer = city.anybody.get(path)
+        assert "X-Robots-Tag" not in answer.headers
+        assert '<meta name="robots" content="noindex, nofollow, noarchive">' in answer.text
+
+
 def test_results_link_to_the_subjects_page(city: RunningDisclosure) -> None:
     licence(city)
     html = page(city, "/?q=海陵")

@@ -3,7 +3,10 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from gateway.edge.http import _REQUEST_HEADERS
+from gateway.edge.routes import PREFIXES
 from tests.gateway.conftest import RunningGateway
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +72,23 @@ def test_the_answers_headers_are_cleaned_and_secured(gate: RunningGateway) -> No
     for name in ("X-Powered-By", "Set-Cookie", "Access-Control-Allow-Origin"):
         assert name not in answer.headers
     assert "secret" not in answer.headers.get("Server", "")
+
+
+@pytest.mark.parametrize("path", [*PREFIXES, "/docs", "/openapi.json", "/unknown", "/v1/unknown"])
+def test_no_answer_is_kept_by_search_engines(gate: RunningGateway, path: str) -> None:
+    """Whatever the service, the status, or who asks: an answer that may show a person says so by itself."""
+    for token in ("", gate.token("market_regulator")):
+        assert gate.edge.call("GET", path, token).headers["X-Robots-Tag"] == "noindex, nofollow, noarchive"
+
+
+def test_a_service_names_an_answer_that_never_shows_a_person(gate: RunningGateway) -> None:
+    assert gate.edge.call("GET", "/v1/public/headers").headers["X-Robots-Tag"] == "all"
+
+
+def test_search_engines_read_the_start_page_alone(gate: RunningGateway) -> None:
+    answer = gate.edge.call("GET", "/robots.txt")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "text/plain; charset=utf-8")
+    assert answer.body.decode().splitlines() == ["User-agent: *", "Allow: /$", "Disallow: /"]
 
 
 def test_what_a_token_shows_is_not_kept_by_caches(gate: RunningGateway) -> None:

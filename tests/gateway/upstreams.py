@@ -133,6 +133,7 @@ class UpstreamHandler(BaseHTTPRequestHandler):
             ("Content-Type", "text/plain"),
             ("ETag", '"v1"'),
             ("Server", "secret/1.0"),
+            ("X-Robots-Tag", "all"),
             ("X-Powered-By", "inside"),
             ("X-Request-Id", "chosen-by-the-service"),
             ("Set-Cookie", "a=b"),

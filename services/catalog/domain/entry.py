@@ -273,6 +273,13 @@ class EntryContent:
         """Returns the plain values for the contract's JSON."""
         return dict(msgspec.to_builtins(self))
 
+    def names_persons(self) -> Masking | None:
+        """Returns how the public sees the names of the persons that records are about; None when it sees none."""
+        if SubjectKind.INDIVIDUAL not in self.subject_kinds or Mode.PUBLIC not in self.modes:
+            return None
+        item = self.item(self.subject_name_item)
+        return item.masking if item is not None and Mode.PUBLIC in item.modes else None
+
     def item(self, code: str) -> Item | None:
         """Returns the item with this code; None when the entry has no such item."""
         return next((item for item in self.items if item.code == code), None)

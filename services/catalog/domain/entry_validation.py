@@ -18,6 +18,7 @@ from services.catalog.domain.entry import (
     IdentifierScheme,
     ItemType,
     LocalText,
+    Masking,
     Mode,
     SubjectKind,
 )
@@ -107,6 +108,14 @@ def region_findings(content: EntryContent, known: Collection[str]) -> Findings:
     for n, region in enumerate(content.regions):
         if region not in known:
             yield Finding(f"regions.{n}", "region.unknown", {"value": region})
+
+
+def discretion_findings(content: EntryContent, masking: Sequence[str]) -> Findings:
+    """Yields a finding where an entry would show persons' names in full in public, though the entries whose codes are in
+    `masking` mask them: who finds a person under one learns the name under the others (Art. 4)."""
+    if masking and content.names_persons() is Masking.NONE:
+        number = [item.code for item in content.items].index(content.subject_name_item)
+        yield Finding(f"items.{number}.masking", "masking.undone", {"entries": "、".join(masking)})
 
 
 def _check_modes(content: EntryContent) -> Findings:

@@ -17,7 +17,7 @@ from chengxin.values.workdays import CalendarYear
 from services.catalog.domain import holiday_notice
 from services.catalog.domain.code_list import CodeList, CodeListDraft, read_code_list, read_list_draft
 from services.catalog.domain.draft import Comment, Draft, read_comment, read_draft
-from services.catalog.domain.entry import Entry, VersionName
+from services.catalog.domain.entry import Entry, Masking, Mode, SubjectKind, VersionName
 from services.catalog.domain.entry_versions import read_entry
 from services.catalog.domain.organisation import DirectoryEntry, read_organisation
 from services.catalog.domain.rule_set import RuleSet, read_rule_set
@@ -254,6 +254,13 @@ class CatalogStore:
         """Returns the versions in force on a day, by code, after a code."""
         rows = self._entries.find({"code": {"$gt": after}, **_in_force(day)}, [("code", 1)], limit)
         return [read_entry(fields_of(row)) for row in rows]
+
+    def entries_that_mask_persons(self, day: date, but: str, unit: UnitOfWork | None = None) -> list[str]:
+        """Returns the codes, but one, of entries in force on a day or later that make persons public without full names."""
+        query: RawDocument = {"until": {"$gte": day.isoformat()}, "code": {"$ne": but}}
+        query |= {"subject_kinds": SubjectKind.INDIVIDUAL.value, "modes": Mode.PUBLIC.value}
+        found = (read_entry(fields_of(row)) for row in self._entries.find(query, session=session_of(unit)))
+        return sorted({e.content.code for e in found if e.content.names_persons() is not Masking.NONE})
 
     def versions_in_force(self, day: date, limit: int) -> list[VersionName]:
         """Returns the names of the versions in force on a day, by code, without reading what they say."""

@@ -17,7 +17,7 @@ from services.catalog.context import NO_CREDIT_INFORMATION, CatalogContext, must
 from services.catalog.domain.draft import DRAFT_UNKNOWN, Draft, read_draft
 from services.catalog.domain.entry import ENTRY_INVALID, EntryContent
 from services.catalog.domain.entry_diff import EntryDifference, compare
-from services.catalog.domain.entry_validation import Finding, findings, region_findings
+from services.catalog.domain.entry_validation import Finding, discretion_findings, findings, region_findings
 from services.catalog.usecases.code_lists import known_regions, resolved
 
 COMPILERS: Final = {Role.AUTHORITY}
@@ -140,8 +140,11 @@ def change(
 
 
 def wrong(ctx: CatalogContext, content: EntryContent, unit: UnitOfWork | None = None) -> Iterator[Finding]:
-    """Yields every fault of a content whose code lists are resolved, as the lists are today."""
-    return chain(findings(content), region_findings(content, known_regions(ctx, unit)))
+    """Yields every fault of a content whose code lists are resolved, as the lists and the other entries are today."""
+    masking = ctx.store.entries_that_mask_persons(ctx.clock.today(), content.code, unit)
+    return chain(
+        findings(content), region_findings(content, known_regions(ctx, unit)), discretion_findings(content, masking)
+    )
 
 
 def save(ctx: CatalogContext, caller: Principal, unit: UnitOfWork, act: Act, draft: Draft, **details: object) -> None:

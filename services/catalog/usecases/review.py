@@ -12,8 +12,10 @@ from chengxin.store.database import UnitOfWork
 from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical, digest
 from chengxin.values.ids import new_id
-from services.catalog.context import NO_CREDIT_INFORMATION, CatalogContext
+from services.catalog.context import NO_CREDIT_INFORMATION, CatalogContext, must_be_sound
 from services.catalog.domain.draft import REVIEW_OWN_WORK, Comment, Draft, ReviewDecision, Stance, read_comment
+from services.catalog.domain.entry import ENTRY_INVALID
+from services.catalog.usecases.code_lists import resolved
 from services.catalog.usecases.drafts import (
     COMPILERS,
     CONCERNED,
@@ -22,6 +24,7 @@ from services.catalog.usecases.drafts import (
     authorised_draft,
     change,
     provider_is_named,
+    wrong,
 )
 
 
@@ -119,10 +122,13 @@ def not_own_work(ctx: CatalogContext, caller: Principal, draft: Draft | None, dr
 def review(ctx: CatalogContext, caller: Principal, draft_id: str, verdict: Verdict, key: str = "") -> Draft:
     """A second officer approves a submitted draft or returns it; an author cannot review the draft.
 
-    Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED, DRAFT_CHANGED, DRAFT_NOT_SUBMITTED, REVIEW_OWN_WORK.
+    Raises DRAFT_UNKNOWN, DRAFT_PUBLISHED, DRAFT_CHANGED, DRAFT_NOT_SUBMITTED, REVIEW_OWN_WORK, ENTRY_INVALID.
     """
 
     def reviewed(draft: Draft) -> Draft:
+        if verdict.decision is ReviewDecision.APPROVE:
+            # Other entries and lists may be others than when it was written.
+            must_be_sound(wrong(ctx, resolved(ctx, draft.content)), ENTRY_INVALID)
         return draft.reviewed(verdict.decision, verdict.opinion, caller.sub, ctx.clock.now(), verdict.revision)
 
     decision = verdict.decision.value

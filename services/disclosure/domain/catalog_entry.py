@@ -30,6 +30,12 @@ class DisclosurePeriodRule(msgspec.Struct, frozen=True):
     years: int = 0
 
 
+class LegalDocumentItem(msgspec.Struct, frozen=True):
+    """The code of the item with the number of a record's legal document."""
+
+    number: str = ""
+
+
 class DisclosureItem(msgspec.Struct, frozen=True, dict=True):
     """One information item (信息项)."""
 
@@ -66,6 +72,7 @@ class DisclosureEntry(msgspec.Struct, frozen=True, dict=True):
     subject_name_item: str = ""
     subject_id_items: tuple[str, ...] = ()
     disclosure_period: DisclosurePeriodRule = msgspec.field(default_factory=DisclosurePeriodRule)
+    legal_document: LegalDocumentItem = msgspec.field(default_factory=LegalDocumentItem)
 
     @classmethod
     def read(cls, document: dict[str, Any]) -> "DisclosureEntry":

@@ -34,6 +34,11 @@ def mask_identifier(identifier: str) -> str:
     return MASK * (len(identifier) - kept_length) + identifier[len(identifier) - kept_length :]
 
 
+def blank_name_in(text: str, name: str) -> str:
+    """Returns a free text without a person's name. A single character is a word rather than a name."""
+    return text.replace(name, MASK * 3) if len(name) > 1 else text
+
+
 def is_identity_number(text: str) -> bool:
     """Whether a text is an identity number by its form, date of birth and check character (GB 11643)."""
     digits = unicodedata.normalize("NFKC", text).upper()

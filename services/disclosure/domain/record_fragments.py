@@ -14,14 +14,15 @@ import msgspec
 from services.disclosure.domain.catalog_entry import DisclosureEntry
 from services.disclosure.domain.disclosure_period import disclosed_until
 from services.disclosure.domain.record_views import (
-    MODES,
     EncodedRecordView,
     Form,
     RecordVersion,
     RecordView,
     View,
     apply_form,
+    discretion_of,
     form_of,
+    views_of,
 )
 
 T = TypeVar("T")
@@ -35,7 +36,6 @@ PAGE_BYTES: Final = 8 * 1024
 _WORTH_COMPRESSING: Final = 1024
 
 _BITS: Final[Mapping[View, int]] = {view: 1 << n for n, view in enumerate(View)}
-_ALL_VIEWS: Final = sum(_BITS.values())
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -64,6 +64,10 @@ class Fragment(msgspec.Struct, array_like=True):
     archived: bool = False
     # Whether all runs are in a document of their own; `runs` then has only the subject's name and facts.
     long: bool = False
+    # The form of the public view that it asks for, for all public records of its subject.
+    discretion: View = View.PUBLIC
+    # What the public finds a person by through this record (`person_lookup.py`).
+    lookups: list[str] = []
 
     def shows_in(self, view: View) -> bool:
         """Whether a view shows the record."""
@@ -90,13 +94,19 @@ _pack: Final = msgspec.msgpack.Encoder().encode
 
 
 def fragment_of(
-    slot: int, delivered: RecordVersion, entry: DisclosureEntry, opened: Mapping[str, str], under_objection: bool
+    slot: int,
+    delivered: RecordVersion,
+    entry: DisclosureEntry,
+    opened: Mapping[str, str],
+    under_objection: bool,
+    lookups: Iterable[str] = (),
 ) -> tuple[Fragment, bytes]:
     """Returns the fragment of a delivered version, and for a long one the items for a document of their own.
 
     `opened` holds the plain values of the sealed items. The own view has everything; each mode has the items that the
     entry lists for it, masked where the mode masks.
     """
+    views = views_of(entry, delivered.kind)
     runs = _make_runs(delivered.items, delivered.kind, entry, opened)
     fragment = Fragment(
         slot,
@@ -108,10 +118,12 @@ def fragment_of(
         delivered.provider_name,
         disclosed_until(entry.disclosure_period, {**delivered.items, **opened}, delivered.recorded_on),
         delivered.recorded_at,
-        _BITS[View.OWN] | sum(_BITS[mode] for mode in MODES if mode in entry.shown_in),
+        _BITS[View.OWN] | sum(_BITS[view] for view in views),
         runs,
         [(code, delivered.items[code]) for code in opened],
         under_objection,
+        discretion=discretion_of(entry, delivered.kind) if View.PUBLIC in views else View.PUBLIC,
+        lookups=list(lookups) if View.PUBLIC in views else [],
     )
     if fragment.size() <= LONG:
         return fragment, b""
@@ -138,9 +150,9 @@ def _make_plans(entry: DisclosureEntry, kind: str) -> list[_ItemPlan]:
     plans = []
     for item in entry.items:
         bits = {Form.PLAIN: _BITS[View.OWN]}
-        for mode in MODES:
-            if item.code in entry.shown_in.get(mode, ()) and (form := form_of(item, entry, kind, mode)) is not None:
-                bits[form] = bits.get(form, 0) | _BITS[mode]
+        for view, mode in views_of(entry, kind).items():
+            if item.code in entry.shown_in[mode] and (form := form_of(item, entry, kind, view)) is not None:
+                bits[form] = bits.get(form, 0) | _BITS[view]
         plain = bits.pop(Form.PLAIN)
         plans.append(_ItemPlan(item.code, b"%b:" % _encode(item.code), plain, tuple(bits.items())))
     return plans
@@ -152,13 +164,14 @@ def _make_runs(
     if (plans := entry.plans.get(kind)) is None:
         plans = entry.plans[kind] = _make_plans(entry, kind)
     runs: list[tuple[int, list[bytes]]] = []
+    name = items.get(entry.subject_name_item, "")
     last_bits = 0
     for plan in plans:
         if (value := items.get(plan.code)) is None:
             continue
         views_by_text = {value: plan.plain}
         for form, bits in plan.others:
-            text = apply_form(form, plan.code, value, opened)
+            text = apply_form(form, plan.code, value, opened, name)
             views_by_text[text] = views_by_text.get(text, 0) | bits
         for text, bits in views_by_text.items():
             if bits != last_bits:

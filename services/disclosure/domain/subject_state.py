@@ -9,7 +9,7 @@ from services.disclosure.domain.assertions import NOTHING, Assertions
 from services.disclosure.domain.catalog_entry import DisclosureEntry
 from services.disclosure.domain.disclosure_period import NEVER
 from services.disclosure.domain.record_fragments import Fragment
-from services.disclosure.domain.record_views import View
+from services.disclosure.domain.record_views import PERSON_PUBLIC, View
 from services.disclosure.domain.subject_names import NameHistory
 from services.disclosure.domain.view_pages import MOST_NAMES, PublicName, PublicVisibility
 
@@ -60,18 +60,22 @@ _summaries_decoder: Final = msgspec.msgpack.Decoder(dict[int, Summary])
 def summary_of(fragments: Iterable[Fragment], entry_of: Callable[[str, int], DisclosureEntry]) -> Summary:
     """Returns the summary of these records; archived records do not count."""
     current = [f for f in fragments if not f.archived]
-    until, names = "", []
+    until = dict.fromkeys(PERSON_PUBLIC, "")
+    names: list[PublicName] = []
+    lookups: list[PublicName] = []
     for fragment in current:
         if not fragment.shows_in(View.PUBLIC):
             continue
         last_day = fragment.disclosed_until or NEVER
-        until = max(until, last_day)
+        until[fragment.discretion] = max(until[fragment.discretion], last_day)
         entry = entry_of(fragment.entry_code, fragment.entry_version)
         if name := fragment.items(View.PUBLIC).get(entry.subject_name_item, ""):
             names.append(PublicName(name, last_day, fragment.slot))
-    return Summary(
-        PublicVisibility(until).merged(PublicVisibility("", tuple(names))), NOTHING.taking(current, entry_of)
+        lookups += (PublicName(lookup, last_day, fragment.slot) for lookup in fragment.lookups)
+    visible = PublicVisibility(
+        max(until.values()), tuple(names), until[View.PUBLIC_MASKED], until[View.PUBLIC_NAMELESS], tuple(lookups)
     )
+    return Summary(PublicVisibility().merged(visible), NOTHING.taking(current, entry_of))
 
 
 def state_packed(state: SubjectState) -> bytes:

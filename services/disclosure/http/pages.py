@@ -128,7 +128,11 @@ def add_pages(app: OpenAPI, ctx: DisclosureContext) -> None:
     @for_readers
     def portal() -> Response:
         asked, start = request.args.get("q", "")[:200].strip(), request.args.get("from", "")
-        return shown(lambda language: (pages.portal(asked, number_after(start), language), 200))
+        response = shown(lambda language: (pages.portal(asked, number_after(start), language), 200))
+        if not asked:
+            # It shows no subject, and people look for it.
+            response.headers["X-Robots-Tag"] = "all"
+        return response
 
     @app.route("/me")
     @serves(query.own)

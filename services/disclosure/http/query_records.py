@@ -39,7 +39,8 @@ def _add_public(app: OpenAPI, ctx: DisclosureContext) -> None:
     )
     @serves(query_records.search)
     def search(query: bodies.SearchQuery) -> Response:
-        """Only subjects with something public today; persons under the name that their public records show."""
+        """Only subjects with something public today. Persons are found by their full name with a number alone, and under
+        their name as the strictest of their public records shows it."""
         start, size = number_after(query.page_token), query.page_size
         found, total = query_records.search(ctx, caller(), query.q, start, size)
         following = encode_page_token(start + size if total > start + size else None)

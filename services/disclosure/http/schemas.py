@@ -22,7 +22,10 @@ class SearchQuery(PageQuery):
     """What to search for."""
 
     q: str = Field(
-        "", max_length=200, description="A name or part of one, or a unified social credit code or its beginning"
+        "",
+        max_length=200,
+        description="Organisations: a name or part of one, or a unified social credit code or its beginning. Persons: the "
+        "full name, a space, and the number of the document or the last six characters of the identity number",
     )
 
 
@@ -65,7 +68,10 @@ class SubjectAnswer(BaseModel):
     kind: str = Field(
         description="enterprise, public_institution, social_organization, individual; empty: unknown here"
     )
-    name: str
+    name: str = Field(
+        description="A person's in public as masked as the strictest of her public records has it; empty where one leaves "
+        "it out"
+    )
     uscc: str = Field(description="Empty for a natural person")
     former_names: list[str]
 

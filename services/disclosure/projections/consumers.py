@@ -20,14 +20,17 @@ from chengxin.store.database import UnitOfWork
 from chengxin.store.field_encryption import KeyRing
 from chengxin.values.clock import Clock, rfc3339, shanghai_date
 from chengxin.values.ids import SubjectKey
+from chengxin.values.subject_kinds import INDIVIDUAL
 from chengxin_api.catalog.v1 import catalog_pb2
 from chengxin_api.ingest.v1 import ingest_pb2
 from chengxin_api.objection.v1 import objection_pb2
+from services.disclosure.domain.catalog_entry import DisclosureEntry
+from services.disclosure.domain.person_lookup import lookups_of
 from services.disclosure.domain.record_views import RecordVersion
 from services.disclosure.projections.links import LinkProjection
 from services.disclosure.projections.public_changes import PublicChanges
 from services.disclosure.projections.read_ahead import PiecedCall
-from services.disclosure.projections.records import MOST_BYTES, RecordProjection, TooMuchAtOnce
+from services.disclosure.projections.records import MOST_BYTES, RecordProjection, TooMuchAtOnce, opened
 from services.disclosure.store.disclosure_store import DisclosureStore
 
 
@@ -98,17 +101,25 @@ def apply_ingest(ctx: ProjectionContext, unit: UnitOfWork, change: ingest_pb2.Ch
         if not delivered.revoked and not subject.state.scheme:
             links.stand(delivered)
         earlier, shown = (list(location.links), location.shown) if location else ([], "")
-        work.deliver(delivered, location.objected if location else delivered.record_id in awaited)
         entry = ctx.store.entry(delivered.entry_code, delivered.entry_version)
+        objected = location.objected if location else delivered.record_id in awaited
+        work.deliver(delivered, objected, _lookups(ctx, delivered, entry))
         new_location = work.locations[delivered.record_id]
         new_location.links = links.take(delivered, earlier, entry)
         new_location.shown = announced.deliver(delivered, entry, new_location.due, shown)
     work.settle()
     work.save(links.settle(work))
     if ctx.announces:
-        announced.move(ctx.store, links.moved)
+        announced.move(ctx.store, dict.fromkeys((*links.moved, *work.restricted)))
         announced.publish()
     return work.writes.bytes, len(newer)
+
+
+def _lookups(ctx: ProjectionContext, delivered: RecordVersion, entry: DisclosureEntry | None) -> list[str]:
+    if entry is None or delivered.revoked or delivered.kind != INDIVIDUAL:
+        return []
+    plain = delivered.items | opened(ctx.keys, delivered.items, entry)
+    return lookups_of(ctx.subject_key, plain, entry)
 
 
 def apply_objection(ctx: ProjectionContext, unit: UnitOfWork, change: objection_pb2.Change) -> None:

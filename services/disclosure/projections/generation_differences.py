@@ -10,7 +10,7 @@ import msgspec
 from services.disclosure.domain.record_fragments import Fragment
 from services.disclosure.domain.record_views import View
 from services.disclosure.domain.subject_state import SubjectState
-from services.disclosure.domain.view_pages import PublicVisibility
+from services.disclosure.domain.view_pages import without_seats
 from services.disclosure.store.disclosure_store import DisclosureStore
 from services.disclosure.store.documents import SubjectRow
 from services.disclosure.store.subject_state import SubjectDocument
@@ -114,9 +114,7 @@ def _seen(fragment: Fragment) -> _SeenRecord:
 
 def state_as_seen(state: SubjectState) -> SubjectState:
     """Returns a state without what depends on the order in which records came: places of names, order of assertions."""
-    visible = state.summary.visible
-    names = tuple(msgspec.structs.replace(name, seat=0) for name in visible.names)
-    summary = msgspec.structs.replace(state.summary, visible=PublicVisibility(visible.until, names))
+    summary = msgspec.structs.replace(state.summary, visible=without_seats(state.summary.visible))
     newest = sorted(summary.assertions.newest, key=lambda a: (a.fact, a.provider))
     assertions = msgspec.structs.replace(summary.assertions, newest=tuple(newest))
     return msgspec.structs.replace(state, summary=msgspec.structs.replace(summary, assertions=assertions))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from chengxin.store.database import UnitOfWork
 from chengxin.store.field_encryption import KeyRing, is_encrypted
 from chengxin.values.ids import SubjectKey, new_id
+from chengxin.values.subject_kinds import INDIVIDUAL
 from services.disclosure.domain.catalog_entry import DisclosureEntry
 from services.disclosure.domain.entity_resolution import (
     Groups,
@@ -38,7 +39,7 @@ class LinkProjection:
     _standard: dict[str, StoredLink] = field(default_factory=dict)
     _put: dict[str, StoredLink] = field(default_factory=dict)
     _roots: set[str] = field(default_factory=set)
-    # References whose records are under another strongest reference than before.
+    # References whose records are under another strongest reference than before, or shown to the public in another form.
     moved: list[str] = field(default_factory=list)
 
     def take(self, delivered: RecordVersion, earlier: Iterable[str], entry: DisclosureEntry | None) -> list[str]:
@@ -159,7 +160,7 @@ class LinkProjection:
             if ref in group.refs and old_group is None:
                 self._mark_grouped(ref, work)
             leader, former_leader = (group.refs or [ref])[0], (old_group.refs if old_group else [ref])[0]
-            if leader != former_leader:
+            if leader != former_leader or _is_shown_otherwise(states[ref], old_group, group, work.today):
                 self.moved.append(ref)
             uscc = states[ref].uscc or group.uscc
             if (
@@ -203,6 +204,15 @@ class LinkProjection:
     def _organisation_reference(self, uscc: str) -> SchemedReference | None:
         code = organisation_code_in(uscc)
         return SchemedReference(self.key.subject_ref("organisation_code", code), "organisation_code") if code else None
+
+
+def _is_shown_otherwise(own: SubjectState, before: SubjectGroup | None, after: SubjectGroup, today: str) -> bool:
+    """Whether other references than before decide in which form a person's public records are shown."""
+    visible = own.summary.visible
+    if own.kind != INDIVIDUAL or not visible.until:
+        return False
+    former, present = before.visible if before else visible, after.visible if after.refs else visible
+    return not former.shown_as(present, today)
 
 
 def _link_between(one: SchemedReference, other: SchemedReference) -> StoredLink:

@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -23,9 +23,10 @@ from chengxin.bounds import own
 from chengxin.concurrency.periodic_task import PeriodicTask
 from chengxin.errors import STORE_UNAVAILABLE
 from chengxin.store.deadlines import in_turn, patience
+from chengxin.values.subject_kinds import INDIVIDUAL
 from services.disclosure.domain.subject_names import NameHistory, merge_names
 from services.disclosure.domain.text_normalisation import as_initials, normalised, words_of
-from services.disclosure.domain.view_pages import PublicName, each_once, seen_names
+from services.disclosure.domain.view_pages import PublicName, PublicVisibility, seen_names, together
 from services.disclosure.projections.public_search_file import (
     CACHE_BYTES,
     IndexDamaged,
@@ -85,17 +86,17 @@ class FoundSubject:
     ref: str
     kind: str
     uscc: str
-    until: str
-    names: tuple[PublicName, ...]
+    visible: PublicVisibility
     called: NameHistory
 
     def name(self, today: str) -> str:
-        """Returns the name under which the public sees the subject today."""
-        return next(iter(seen_names(self.names, self.called, today)), "")
+        """Returns the name under which the public sees the subject today; empty for a person whose name it does not
+        see."""
+        return next(iter(seen_names(self.visible, self.called, today)), "")
 
     def former(self, today: str) -> list[str]:
         """Returns the subject's former names, as far as the public sees them today."""
-        return seen_names(self.names, self.called, today)[1:]
+        return seen_names(self.visible, self.called, today)[1:]
 
 
 class NameIndex:
@@ -292,16 +293,18 @@ class NameIndex:
 
     # Searches
 
-    def found(self, query: str, code: str, today: str, start: int, size: int) -> tuple[list[FoundSubject], int]:
+    def found(
+        self, query: str, code: str, today: str, start: int, size: int, lookups: Sequence[str] = ()
+    ) -> tuple[list[FoundSubject], int]:
         """Returns subjects that are public today, from the `start`th on, and how many there are. `MOST_FOUND` stands
         for so many or more, and no subjects after these are returned.
 
-        The order is: first subjects whose code begins with `code`; then those whose name is `query`, begins with it, or
+        Persons are found by one of the `lookups` alone, and come first. Then come subjects whose code begins with `code`; then those whose name is `query`, begins with it, or
         contains it; then those of which one name contains each word of `query`; then those with a name whose pinyin
         initials begin with the letters of `query`, or contain them. Each rank is in order of code and reference. An
         empty query finds no subjects. Raises STORE_UNAVAILABLE while the index is not complete.
         """
-        terms = SearchTerms(normalised(query), words_of(query), code, as_initials(query), today)
+        terms = SearchTerms(normalised(query), words_of(query), code, as_initials(query), today, lookups)
         if not terms.text:
             return [], 0
         self.refresh()
@@ -333,19 +336,23 @@ def _search(file: SearchFile, wanted: SearchTerms, start: int, size: int) -> Sea
 
 def _entry(row: dict[str, Any]) -> IndexedSubject:
     seen, called = read_names(row), called_of(row)
+    person = row["kind"] == INDIVIDUAL
+    lookups = [(n.name, n.until) for n in seen.lookups]
     view = [
         row["kind"],
-        [[n.name, n.until, n.seat] for n in seen.names],
+        [seen.until, [[n.name, n.until, n.seat] for n in seen.names], seen.masked, seen.nameless],
         [called.name, list(called.former), called.at, called.registered],
     ]
     # `json.dumps` escapes other signs than ASCII, so the result is text in any case.
     return IndexedSubject(
         row["_id"],
-        row["uscc"],
+        "" if person else row["uscc"],
         seen.until,
         row.get("into", ""),
-        [(n.name, n.until) for n in seen.names],
-        json.dumps([*view, seen.until, row["uscc"]]),
+        [] if person else [(n.name, n.until) for n in seen.names],
+        lookups,
+        # A subject is written again when what is told of it differs: with the lookups, though no search returns them.
+        json.dumps([*view, row["uscc"], lookups]),
     )
 
 
@@ -361,18 +368,14 @@ def _read_page(hits: SearchHits, today: str) -> list[FoundSubject]:
 
 
 def _read_subject(ref: str, view: Any) -> FoundSubject:
-    kind, names, called, until, uscc = view
-    return FoundSubject(ref, kind, uscc, until, tuple(PublicName(*n) for n in names), NameHistory(*called))
+    kind, (until, names, *strict), called, uscc, _ = view
+    visible = PublicVisibility(until, tuple(PublicName(*n) for n in names), *strict)
+    return FoundSubject(ref, kind, uscc, visible, NameHistory(*called))
 
 
 def _join_references(ref: str, members: Sequence[FoundSubject], today: str) -> FoundSubject:
     """Joins what the public sees today of a subject's references into one subject, under the strongest reference."""
     in_order = sorted(members, key=lambda m: (m.ref != ref, m.ref))
-    visible = [member for member in in_order if member.until >= today] or in_order[:1]
-    return replace(
-        visible[0], ref=ref, names=tuple(_all_names(visible)), called=merge_names(member.called for member in visible)
-    )
-
-
-def _all_names(members: Iterable[FoundSubject]) -> Iterator[PublicName]:
-    yield from each_once(named for member in members for named in member.names)
+    seen = [member for member in in_order if member.visible.until >= today] or in_order[:1]
+    visible = together(member.visible for member in seen)
+    return replace(seen[0], ref=ref, visible=visible, called=merge_names(member.called for member in seen))

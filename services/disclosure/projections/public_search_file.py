@@ -39,6 +39,9 @@ CREATE INDEX by_leader ON subjects (leader) WHERE leader IS NOT NULL;
 CREATE TABLE names (id INTEGER PRIMARY KEY, searched TEXT NOT NULL, initials TEXT NOT NULL, until TEXT NOT NULL,
   uscc TEXT NOT NULL, ref TEXT NOT NULL, leader TEXT);
 CREATE INDEX by_name ON names (searched);
+CREATE TABLE lookups (key TEXT NOT NULL, id INTEGER NOT NULL, until TEXT NOT NULL, ref TEXT NOT NULL, leader TEXT,
+  PRIMARY KEY (key, id)) WITHOUT ROWID;
+CREATE INDEX by_subject ON lookups (id);
 CREATE VIRTUAL TABLE pairs USING fts5(text, content='', columnsize=0, detail=none, tokenize='ascii', prefix='1');
 CREATE VIRTUAL TABLE threes USING fts5(text, content='', columnsize=0, detail=none, tokenize='ascii', prefix='2');
 """
@@ -68,6 +71,8 @@ class IndexedSubject:
     leader: str
     # The names, each with its last day.
     names: Sequence[tuple[str, str]]
+    # What a person is found by, each with its last day.
+    lookups: Sequence[tuple[str, str]]
     told: str
 
 
@@ -181,6 +186,7 @@ class SearchFile:
         names: list[Any] = []
         pairs: list[Any] = []
         threes: list[Any] = []
+        lookups: list[Any] = []
         for ref, entry in entries.items():
             if ref in unchanged or not entry.until:
                 continue
@@ -188,6 +194,7 @@ class SearchFile:
                 number = last = last + 1
             leader = entry.leader or None
             subjects.append((number, ref, entry.uscc, entry.until, leader, entry.told))
+            lookups += ((key, number, min(until, entry.until), ref, leader) for key, until in entry.lookups)
             for slot, (name, until) in enumerate(entry.names[:_NAMES_PER_SUBJECT]):
                 key = number * _NAMES_PER_SUBJECT + slot
                 searched = normalised(name)
@@ -199,6 +206,7 @@ class SearchFile:
                     threes.append((key, threes_of(initials)))
         writer.executemany("INSERT INTO subjects VALUES (?, ?, ?, ?, ?, ?)", subjects)
         writer.executemany("INSERT INTO names VALUES (?, ?, ?, ?, ?, ?, ?)", names)
+        writer.executemany("INSERT INTO lookups VALUES (?, ?, ?, ?, ?)", lookups)
         writer.executemany("INSERT INTO pairs (rowid, text) VALUES (?, ?)", pairs)
         writer.executemany("INSERT INTO threes (rowid, text) VALUES (?, ?)", threes)
 
@@ -215,6 +223,7 @@ class SearchFile:
                 if initials:
                     writer.execute(delete.format("threes"), (key, threes_of(initials)))
             writer.execute("DELETE FROM names WHERE id BETWEEN ? AND ?", key_range)
+            writer.execute("DELETE FROM lookups WHERE id = ?", (number,))
             writer.execute("DELETE FROM subjects WHERE id = ?", (number,))
 
     def search(self, wanted: SearchTerms, limit: int, start: int, size: int) -> SearchHits:

@@ -9,6 +9,7 @@ import msgspec
 from chengxin.failures import NotYet
 from chengxin.store.database import UnitOfWork
 from chengxin.store.field_encryption import KeyRing, is_encrypted
+from chengxin.values.subject_kinds import INDIVIDUAL
 from services.disclosure.domain.assertions import NOTHING
 from services.disclosure.domain.catalog_entry import BASIC, DisclosureEntry
 from services.disclosure.domain.disagreements import DisagreementSummary, disagreement_summaries
@@ -16,6 +17,7 @@ from services.disclosure.domain.disclosure_period import is_over
 from services.disclosure.domain.record_fragments import Fragment, archive, fragment_of, takes_another
 from services.disclosure.domain.record_views import RecordVersion, View
 from services.disclosure.domain.subject_state import SubjectState, Summary, summary_of
+from services.disclosure.domain.view_pages import PublicVisibility
 from services.disclosure.store.disclosure_store import DisclosureStore
 from services.disclosure.store.subject_state import EditablePage, RecordLocation, Subject, SubjectGroup
 from services.disclosure.store.writes import Writes
@@ -69,6 +71,8 @@ class RecordProjection:
     _disagreements: dict[str, tuple[Sequence[str], Sequence[DisagreementSummary]]] = field(default_factory=dict)
     # Groups whose members have changed, by id.
     _changed_groups: dict[str, SubjectGroup] = field(default_factory=dict)
+    # References whose public records are shown in another form than before.
+    restricted: list[str] = field(default_factory=list)
     _seq: int = 0
 
     def load(self, record_ids: Iterable[str], refs: Iterable[str] = ()) -> None:
@@ -86,8 +90,8 @@ class RecordProjection:
         if grouped := [subject.ref for subject in self.subjects.values() if subject.grouped]:
             self.groups = self.store.links.groups_with(grouped, self.unit)
 
-    def deliver(self, delivered: RecordVersion, under_objection: bool) -> None:
-        """Takes a version of a record that is newer than the one kept."""
+    def deliver(self, delivered: RecordVersion, under_objection: bool, lookups: Iterable[str]) -> None:
+        """Takes a version of a record that is newer than the one kept. The public finds its subject by `lookups`."""
         location = self.locations.get(delivered.record_id)
         new = location is None
         if (
@@ -109,7 +113,7 @@ class RecordProjection:
             basic = self.entry(delivered.entry_code, delivered.entry_version).information_class == BASIC
             already_basic = subject.incoming_names.get(delivered.name, False)
             subject.incoming_names[delivered.name] = basic or already_basic
-            self._place_record(subject, location, delivered)
+            self._place_record(subject, location, delivered, lookups)
         self.locations[location.record_id] = location
         self._changed_records[location.record_id] = self._changed_records.get(location.record_id, new)
 
@@ -145,6 +149,9 @@ class RecordProjection:
 
     def settle(self) -> None:
         """Brings the states of the subjects up to date with their records, before links change the groups."""
+        visible_before = {
+            ref: self._visible(ref) for ref, subject in self.subjects.items() if subject.state.kind == INDIVIDUAL
+        }
         for subject in self.subjects.values():
             if not subject.changed:
                 continue
@@ -161,6 +168,14 @@ class RecordProjection:
                     self.touch(group)
             elif (found := disagreement_summaries(after.assertions)) or disagreement_summaries(before.assertions):
                 self._disagreements[subject.ref] = [subject.ref], found
+        for ref, visible in visible_before.items():
+            # What was not public before is told by itself.
+            if visible.until and not visible.shown_as(self._visible(ref), self.today):
+                self.restricted += self.groups[ref].refs if ref in self.groups else [ref]
+
+    def _visible(self, ref: str) -> PublicVisibility:
+        """Returns what the public sees of the subject that a loaded reference is of."""
+        return self.groups[ref].visible if ref in self.groups else self.subjects[ref].state.summary.visible
 
     def touch(self, group: SubjectGroup) -> None:
         """Notes that a group, or one of its members, has changed, so that `save` writes it again."""
@@ -222,10 +237,12 @@ class RecordProjection:
             self._long_items[location.record_id] = location.version, b""
         subject.reduced = location.revoked = True
 
-    def _place_record(self, subject: Subject, location: RecordLocation, delivered: RecordVersion) -> None:
+    def _place_record(
+        self, subject: Subject, location: RecordLocation, delivered: RecordVersion, lookups: Iterable[str]
+    ) -> None:
         entry = self.entry(delivered.entry_code, delivered.entry_version)
         opened_items = opened(self.keys, delivered.items, entry)
-        fragment, items = fragment_of(location.slot, delivered, entry, opened_items, location.objected)
+        fragment, items = fragment_of(location.slot, delivered, entry, opened_items, location.objected, lookups)
         location.due = fragment.disclosed_until
         if location.slot == subject.slots:
             subject.slots += 1

@@ -1,5 +1,6 @@
 """The SQL statement of a public search, and the terms under which the index keeps texts."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,6 +14,8 @@ _REPLACED_SIGNS: Final = {n: 0xE000 + n for n in range(128) if not chr(n).isalnu
 # A hit: the reference that it counts for, and its place: rank, code and reference.
 _BY_CODE: Final = """SELECT * FROM (SELECT ifnull(leader, ref) AS whose, '1' || uscc || ' ' || ref AS place FROM subjects
   WHERE uscc != '' AND uscc >= :code AND uscc < :code_end AND until >= :today ORDER BY uscc, ref LIMIT :limit)"""
+_BY_LOOKUP: Final = """SELECT ifnull(leader, ref), '0' || ref FROM lookups
+  WHERE key IN (SELECT value FROM json_each(:lookups)) AND until >= :today"""
 _BY_NAME: Final = """SELECT ifnull(leader, ref), '2' || uscc || ' ' || ref FROM names
   WHERE searched = :text AND until >= :today"""
 _BY_BEGINNING: Final = """SELECT ifnull(leader, ref), '3' || uscc || ' ' || ref FROM names
@@ -47,6 +50,8 @@ class SearchTerms:
     code: str
     initials: str
     today: str
+    # What a person is looked up by.
+    lookups: Sequence[str] = ()
 
 
 def search_statement(terms: SearchTerms) -> tuple[str, dict[str, Any]]:
@@ -59,6 +64,9 @@ def search_statement(terms: SearchTerms) -> tuple[str, dict[str, Any]]:
     else:
         # The first SELECT names the columns.
         selects.append("SELECT '' AS whose, '' AS place WHERE false")
+    if terms.lookups:
+        selects.append(_BY_LOOKUP)
+        parameters["lookups"] = json.dumps(list(terms.lookups))
     selects += [_BY_NAME, _BY_BEGINNING, _BY_PART]
     parameters |= {"text_end": _end_of_range(terms.text), "pairs": _join_distinct(_pair_terms(terms.text))}
     if len(terms.words) > 1:

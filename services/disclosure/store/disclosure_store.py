@@ -335,7 +335,7 @@ class DisclosureStore:
         for subject, group in changed:
             row = name_row(subject, group, seq)
             write = InsertOne(row) if subject.new else ReplaceOne({"_id": subject.ref}, row, upsert=True)
-            writes.add(NameRow, subject.ref, write, 200 + 100 * len(row["names"]))
+            writes.add(NameRow, subject.ref, write, 200 + 100 * (len(row["names"]) + len(row["lookups"])))
 
     def write(self, writes: Writes, unit: UnitOfWork) -> None:
         """Sends all of these writes."""

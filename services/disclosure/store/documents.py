@@ -216,10 +216,12 @@ class GenerationRow(DynamicDocument):
     number = IntField(required=True)
     # Of the rebuild: asked, filling, failed, done.
     state = StringField()
-    # Of the generation: the one before it, whether it is still filled from nothing, and how many decisions it has.
+    # Of the generation: the one before it, whether it is still filled from nothing, how many decisions it has, and the
+    # form of its documents (`FORM` of `generations.py`).
     previous = IntField()
     filling = BooleanField()
     acts = IntField()
+    form = IntField()
     # Whether what officers of a former version merged was judged by the rule that two persons are never one.
     judged = BooleanField()
     meta = {

@@ -14,6 +14,10 @@ from chengxin.values.document import RawDocument
 from services.disclosure.store.disclosure_store import FIRST, DisclosureStore
 from services.disclosure.store.documents import DERIVED, GenerationRow, LinkRow, LongRecordRow, RecordRow
 
+# The form of what is derived. Where a home has another one, all of it is made again from the feeds at the start. A change
+# of what fragments, states, names or lookups hold, of how texts are masked or of how lookups are normalised takes the
+# next number.
+FORM: Final = 2
 # Stands for the collections of the version before the first generation, which have no number in their names.
 UNNUMBERED: Final = 0
 _CURRENT: Final = "current"
@@ -41,15 +45,30 @@ class Generations:
         self._kept_generations: set[int] = set()
 
     def prepare(self) -> None:
-        """Sets the first generation in use where the store names none."""
+        """Sets the first generation in use where the store names none, and an empty one, to be filled, where what it has
+        is of another form."""
         unnumbered_exists = self.store.db["subjects"].find_one({}, {"_id": 1}) is not None
         first = {
             "number": FIRST,
             "previous": UNNUMBERED if unnumbered_exists else None,
             "filling": unnumbered_exists,
             "acts": 0,
+            "form": FORM,
         }
         self._rows.update_one({"_id": _CURRENT}, {"$setOnInsert": first}, upsert=True)
+        current, rebuild = self.current(), self.rebuild()
+        if current.get("form") == FORM:
+            return
+        # A rebuild under way fills a generation of the other form.
+        unfinished = rebuild is not None and rebuild["state"] in (ASKED, FILLING)
+        before = current["number"]
+        number = 1 + (max(before, rebuild["number"]) if rebuild is not None else before)
+        if unfinished:
+            self.report_progress(state=FAILED, reason="everything is made again at the start of a new version")
+        # Another process may have been first. What was itself being filled has nothing that could be carried over.
+        filled_from = current["previous"] if current["filling"] else before
+        begun = {"number": number, "previous": filled_from, "filling": True, "form": FORM}
+        self._rows.update_one({"_id": _CURRENT, "number": before, "form": {"$ne": FORM}}, {"$set": begun})
 
     def current(self, unit: UnitOfWork | None = None) -> RawDocument:
         """Returns the generation in use: its number, the one before it, and whether it is still being filled from

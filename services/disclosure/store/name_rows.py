@@ -19,6 +19,9 @@ def name_row(subject: Subject, group: SubjectGroup | None, seq: int) -> RawDocum
         "registered_at": called.registered,
         "until": visible.until,
         "names": [[n.name, n.until, n.seat] for n in visible.names],
+        "masked": visible.masked,
+        "nameless": visible.nameless,
+        "lookups": [[n.name, n.until, n.seat] for n in visible.lookups],
     }
     if group is not None:
         row["into"] = group.refs[0]
@@ -33,4 +36,5 @@ def called_of(row: RawDocument) -> NameHistory:
 
 def read_names(row: RawDocument) -> PublicVisibility:
     """Reads what the public sees of a subject from a row of `names_after`."""
-    return PublicVisibility(row["until"], tuple(PublicName(*n) for n in row["names"]))
+    names, lookups = (tuple(PublicName(*n) for n in row.get(field, ())) for field in ("names", "lookups"))
+    return PublicVisibility(row["until"], names, row.get("masked", ""), row.get("nameless", ""), lookups)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from services.disclosure.domain.record_fragments import Fragment
 from services.disclosure.domain.subject_state import SubjectState
+from services.disclosure.domain.view_pages import PublicVisibility, together
 
 
 @dataclass(slots=True)
@@ -93,6 +94,11 @@ class SubjectGroup:
     refs: list[str]
     members: dict[str, SubjectState]
     uscc: str = ""
+
+    @property
+    def visible(self) -> PublicVisibility:
+        """What the public sees of all references together."""
+        return together(self.members[ref].summary.visible for ref in self.refs if ref in self.members)
 
 
 @dataclass(frozen=True, slots=True)

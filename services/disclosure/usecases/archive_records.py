@@ -53,6 +53,7 @@ def archive(ctx: DisclosureContext, caller: Principal, named: Sequence[str] | No
             announced.end(change, record_id)
         change.settle()
         change.save()
+        announced.move(ctx.store, change.restricted)
         announced.publish()
         # What an earlier generation archived is on record already.
         before = archived_before(ctx.store.store, Generations(ctx.store.store).current()["previous"], done)

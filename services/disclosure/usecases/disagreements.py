@@ -115,4 +115,4 @@ def _shared(ctx: DisclosureContext, value: str, record: RecordView, item: str, i
     if entry is None or declared is None:
         return ""
     form = form_of(declared, entry, kind, View.SHARED)
-    return apply_form(form, item, value, {}) if form else ""
+    return apply_form(form, item, value, {}, "") if form else ""

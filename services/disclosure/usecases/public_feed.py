@@ -251,6 +251,8 @@ def _read_shown(ctx: DisclosureContext, record_ids: Sequence[str]) -> dict[str, 
     for fragment in ctx.store.in_full(found):
         if fragment.shows_in(View.PUBLIC) and not is_over(fragment.disclosed_until, today):
             ref = places[fragment.record_id].ref
-            leader = leaders[ref].refs[0] if ref in leaders else ref
-            shown[fragment.record_id] = list(dict.fromkeys((leader, ref))), LazyRecordView(ctx, fragment, View.PUBLIC)
+            group = leaders.get(ref)
+            leader = group.refs[0] if group else ref
+            view = (group.visible if group else heads[ref].state.summary.visible).view(today)
+            shown[fragment.record_id] = list(dict.fromkeys((leader, ref))), LazyRecordView(ctx, fragment, view)
     return shown

@@ -14,7 +14,8 @@ from chengxin.values.subject_kinds import INDIVIDUAL
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.consents import CONSENT_UNKNOWN, Consent
 from services.disclosure.domain.disagreements import Disagreement
-from services.disclosure.domain.masking import is_identity_number, mask_name
+from services.disclosure.domain.masking import MASK, is_identity_number, mask_name
+from services.disclosure.domain.person_lookup import lookups_in
 from services.disclosure.domain.record_views import View, shown_name
 from services.disclosure.domain.text_normalisation import as_code, normalised
 from services.disclosure.domain.view_pages import seen_names
@@ -185,8 +186,9 @@ def by_role(ctx: DisclosureContext, caller: Principal, identifier: SubjectIdenti
 def search(
     ctx: DisclosureContext, caller: Principal, query: str, start: int, size: int
 ) -> tuple[list[FoundSubject], int]:
-    """Subjects with something public today, by name, pinyin initials or code, from the `start`th on; and how many there
-    are in all, where a thousand stands for so many or more.
+    """Subjects with something public today, from the `start`th on; and how many there are in all, where a thousand
+    stands for so many or more. Organisations are found by name, pinyin initials or code; persons only by the full name
+    with a number (`person_lookup.py`), so that nobody lists them.
 
     What was searched for is not put on record, for it may be a name; what was found is.
     """
@@ -196,7 +198,8 @@ def search(
     # An identity number finds no subject, and is not compared with anything.
     nothing: tuple[list[FoundSubject], int] = ([], 0)
     hidden = is_identity_number(normalised(query))
-    page, total = nothing if hidden else ctx.directory.found(query, code, today, start, size)
+    lookups = lookups_in(ctx.subject_key, query)
+    page, total = nothing if hidden else ctx.directory.found(query, code, today, start, size, lookups)
     ctx.audit.record(
         ctx.audit.event(
             Act.SUBJECT_SEARCHED_PUBLIC,
@@ -237,24 +240,21 @@ def _in_full(ctx: DisclosureContext, whole: WholeSubject, records: list[LazyReco
 
 
 def _publicly(ctx: DisclosureContext, whole: WholeSubject, records: list[LazyRecordView]) -> NamedSubject:
-    """Names the subject as its public records show it today, newest name first."""
+    """Names the subject as its public records show it today, newest name first; a person who is not named in all of
+    them has no name."""
     today = ctx.clock.today().isoformat()
-    names = seen_names(whole.names, whole.called, today) or [_least(whole)]
-    return NamedSubject(whole.ref, whole.kind, names[0], whole.uscc, tuple(names[1:]))
+    unnamed = "" if whole.kind == INDIVIDUAL else whole.called.name
+    name, *former = seen_names(whole.visible, whole.called, today) or [unnamed]
+    return NamedSubject(whole.ref, whole.kind, name, whole.uscc, tuple(former))
 
 
 def _as_records_show(ctx: DisclosureContext, whole: WholeSubject, records: list[LazyRecordView]) -> NamedSubject:
-    """Names an organisation by its name, and a person as the records show it."""
+    """Names an organisation by its name, and a person as the records show it, masked where one of them masks it."""
     if whole.kind != INDIVIDUAL:
         return NamedSubject(whole.ref, whole.kind, whole.called.name, whole.uscc, tuple(whole.called.former))
-    for seen in records:
-        if seen.entry is not None and (name := shown_name(seen.shown, seen.entry)):
-            return NamedSubject(whole.ref, whole.kind, name)
-    return NamedSubject(whole.ref, whole.kind, _least(whole))
-
-
-def _least(whole: WholeSubject) -> str:
-    return mask_name(whole.called.name) if whole.kind == INDIVIDUAL else whole.called.name
+    shown = [name for r in records if r.entry is not None and (name := shown_name(r.shown, r.entry))]
+    names = [name for name in shown if MASK in name] or shown or [mask_name(whole.called.name)]
+    return NamedSubject(whole.ref, whole.kind, names[0])
 
 
 def ref_of(ctx: DisclosureContext, identifier: SubjectIdentifier) -> str:

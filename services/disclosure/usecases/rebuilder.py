@@ -93,6 +93,7 @@ class Rebuilder:
         """Does what there is to do now: goes over to another generation, rebuilds, or drops what is out of use."""
         if isinstance(self._ctx.store, BeingFilled):
             if self._feeds.is_level():
+                self._archive_as_before()
                 self._generations.filled()
             if not self._generations.current()["filling"]:
                 self._use(self._feeds.projection.store, self._ctx.directory)
@@ -108,6 +109,12 @@ class Rebuilder:
             self._rebuild(int(asked["number"]))
         else:
             self._drop_unused(current["number"])
+
+    def _archive_as_before(self) -> None:
+        """Archives what the generation before had archived, because its collections are dropped soon."""
+        projection, previous = self._feeds.projection, self._generations.current()["previous"]
+        if previous:
+            archive_as_before(projection, replace(projection, store=DisclosureStore(projection.store.store, previous)))
 
     def _drop_unused(self, number: int) -> None:
         """Drops other generations once all processes have had time to go over to the one in use."""

@@ -19,7 +19,7 @@ from services.disclosure.domain.record_fragments import Fragment, encoded_view_o
 from services.disclosure.domain.record_views import EncodedRecordView, RecordView, View
 from services.disclosure.domain.subject_names import NameHistory, merge_names
 from services.disclosure.domain.subject_state import SubjectState
-from services.disclosure.domain.view_pages import PublicName, each_once
+from services.disclosure.domain.view_pages import PublicVisibility, together
 from services.disclosure.store.subject_state import SubjectDocument, SubjectGroup
 
 T = TypeVar("T")
@@ -58,7 +58,7 @@ class WholeSubject:
     kind: str
     uscc: str
     called: NameHistory
-    names: Sequence[PublicName]
+    visible: PublicVisibility
 
 
 class LazyRecordView:
@@ -157,6 +157,8 @@ def _read(ctx: DisclosureContext, ref: str, view: View, ask: RecordsQuery, archi
         assert group is not None
         refs, subject = tuple(group.refs), _of_group(group)
         assertions = reduce(Assertions.merged, (state.summary.assertions for state in group.members.values()), NOTHING)
+    if view is View.PUBLIC:
+        view = subject.visible.view(ctx.clock.today().isoformat())
     found = list(_page(ctx, refs, head, view, ask, archived))
     records = [LazyRecordView(ctx, f, view) for f in ctx.store.in_full(found[: ask.size])]
     following = records[-1].record_id if len(found) > ask.size else ""
@@ -196,13 +198,13 @@ def _of_group(group: SubjectGroup) -> WholeSubject:
 def _whole(ref: str, states: Sequence[SubjectState]) -> WholeSubject:
     if len(states) == 1:
         [state] = states
-        return WholeSubject(ref, state.kind, state.uscc, state.called, state.summary.visible.names)
+        return WholeSubject(ref, state.kind, state.uscc, state.called, state.summary.visible)
     return WholeSubject(
         ref,
         states[0].kind,
         next((state.uscc for state in states if state.uscc), ""),
         merge_names(state.called for state in states),
-        list(each_once(n for state in states for n in state.summary.visible.names)),
+        together(state.summary.visible for state in states),
     )
 
 
