@@ -8,17 +8,8 @@ from typing import Any
 
 import click
 
-from chengxin.process import stop_signals
 from chengxin_cli.commands import COMMANDS
-
-
-class Interrupted(click.ClickException):
-    """Ctrl-C ended the command."""
-
-    exit_code = 130
-
-    def __init__(self) -> None:
-        super().__init__("stopped by Ctrl-C; what the system has answered is done, run the command again for the rest")
+from chengxin_cli.ending import ending, prepare_streams
 
 
 class _LazyGroup(click.Group):
@@ -32,13 +23,17 @@ class _LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        prepare_streams()
+        with ending({}):
+            _require_text(args)
+            return super().make_context(info_name, args, parent, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with ending(ctx.meta):
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            # A second one would interrupt the end.
-            stop_signals.take_no_more()
-            raise Interrupted from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -49,3 +44,13 @@ class _LazyGroup(click.Group):
 @click.version_option(package_name="chengxin")
 def main() -> None:
     """Chengxin (诚信): the public credit information system of a city."""
+
+
+def _require_text(arguments: list[str]) -> None:
+    """Refuses what neither a request nor a message could hold."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            shown = argument.encode(errors="backslashreplace").decode()
+            raise click.UsageError(f"'{shown}' is not text in the encoding of this terminal; rename the file") from None

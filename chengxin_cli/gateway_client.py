@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
+import click
 import grpc
 import pyotp
 import urllib3
@@ -24,11 +26,29 @@ from chengxin_api.ingest.v1 import ingest_pb2_grpc
 from chengxin_api.objection.v1 import objection_pb2_grpc
 
 _TOTP_SECONDS: Final = 30
+# The address is wrong, or no connection came about.
+_NOT_SENT: Final = (
+    urllib3.exceptions.LocationValueError,
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.SSLError,
+)
 
 GATEWAY_UNREACHABLE = unavailable(
     "GATEWAY_UNREACHABLE",
     "无法连接网关 {address}（{reason}），请确认地址并稍后重试",
     "The gateway at {address} cannot be reached ({reason}); check the address, try again shortly",
+)
+ANSWER_LOST = unavailable(
+    "ANSWER_LOST",
+    "请求已发往网关 {address}，但没有收到答复（{reason}）：是否已办理尚不清楚，请先查看，再决定是否重新提出",
+    "The request was sent to the gateway at {address}, but its answer did not arrive ({reason}): whether it was carried"
+    " out is not known; look before you ask again",
+)
+GATEWAY_NOT_UNDERSTOOD = unavailable(
+    "GATEWAY_NOT_UNDERSTOOD",
+    "{address} 的答复（{status}）不是本系统网关的答复，请核对地址",
+    "What answers at {address} ({status}) is not a gateway of this system; check the address",
 )
 
 
@@ -55,6 +75,13 @@ class HttpRefused(Exception):
         super().__init__(f"{what}: {answer.status} {code} {body.get('detail', body.get('error_description', ''))}")
         self.answer = answer
         self.code = str(code)
+
+
+def at(base: str, name: str) -> str:
+    """The path of the thing `name` under `base`. Raises `BadParameter` for a name that no path can hold."""
+    if name in ("", ".", "..") or not name.isprintable():
+        raise click.BadParameter(f"{name!r} is no name")
+    return f"{base}/{quote(name, safe='')}"
 
 
 class Edge:
@@ -85,7 +112,7 @@ class Edge:
     def call(self, method: str, path: str, token: str = "", **options: Any) -> HttpAnswer:
         """One HTTP request; options are those of urllib3 (`json`, `fields`, `body`, `headers`).
 
-        Raises GATEWAY_UNREACHABLE.
+        Raises GATEWAY_UNREACHABLE, ANSWER_LOST when a change may have been made all the same, GATEWAY_NOT_UNDERSTOOD.
         """
         headers = ({"Accept-Language": self.language} if self.language else {}) | dict(options.pop("headers", {}))
         if token:
@@ -93,15 +120,26 @@ class Edge:
         try:
             response = self._pool.request(method, self.http + path, headers=headers, **options)
         except urllib3.exceptions.HTTPError as e:
-            raise GATEWAY_UNREACHABLE(address=self.http, reason=str(e)[:200], retry_after=1) from None
+            not_sent = method == "GET" or isinstance(e, _NOT_SENT)
+            kind = GATEWAY_UNREACHABLE if not_sent else ANSWER_LOST
+            raise kind(address=self.http, reason=str(e)[:200], retry_after=1) from None
         parsed: Any = response.data
-        if "json" in response.headers.get("Content-Type", ""):
-            parsed = response.json()
-        elif response.headers.get("Content-Type", "").startswith("text/"):
-            _, parameters = parse_options_header(response.headers["Content-Type"])
-            # A file of rejects has the encoding of the delivery.
-            parsed = response.data.decode(parameters.get("charset", "utf-8"))
+        kind_of_body, parameters = parse_options_header(response.headers.get("Content-Type", ""))
+        try:
+            if "json" in kind_of_body:
+                parsed = response.json()
+            elif kind_of_body.startswith("text/"):
+                # A file of rejects has the encoding of the delivery.
+                parsed = response.data.decode(parameters.get("charset", "utf-8"))
+        except (ValueError, LookupError):
+            raise GATEWAY_NOT_UNDERSTOOD(address=self.http, status=response.status) from None
         return HttpAnswer(response.status, parsed, response.headers)
+
+    def require_object(self, answer: HttpAnswer) -> Any:
+        """The body of a success, which is a JSON object, or empty. Raises GATEWAY_NOT_UNDERSTOOD."""
+        if answer.body not in (b"", "") and not isinstance(answer.body, dict):
+            raise GATEWAY_NOT_UNDERSTOOD(address=self.http, status=answer.status)
+        return answer.body
 
     def problem(self, error: grpc.RpcError) -> Problem:
         """The problem of a failed gRPC call; GATEWAY_UNREACHABLE when it did not arrive, or got no answer in time."""
@@ -150,6 +188,7 @@ class Edge:
         answer = self.call("POST", path, json=proof)
         if answer.status != 200:
             raise HttpRefused(f"POST {path}", answer)
+        self.require_object(answer)
         return str(answer.body["access_token"]), float(answer.body["expires_in"])
 
 
@@ -180,7 +219,7 @@ class Caller:
         answer = self.call(method, path, **options)
         if not 200 <= answer.status < 300:
             raise HttpRefused(f"{method} {path}", answer)
-        return answer.body
+        return self.edge.require_object(answer)
 
     def rpc(self, method: str, request: Any, timeout: float | None = 60) -> Any:
         """The answer to one gRPC call of `Service/Method`; a stream of requests is an iterator. Raises `Problem`."""

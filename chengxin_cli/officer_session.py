@@ -4,18 +4,28 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypedDict, TypeVar
 
 import click
+import msgspec
 import pyotp
-import urllib3
 
-from chengxin_cli.gateway_client import Edge, HttpAnswer
+from chengxin_cli.ending import after
+from chengxin_cli.gateway_client import Edge
+from chengxin_cli.input_files import FilePath, FileUnusable, read_json, read_word
 from chengxin_cli.suite.home import Home, write_private
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _FILE: Final = "officer-sessions.json"
+
+
+class _Session(TypedDict, total=False):
+    """The session of an officer; under the empty name, who signed in last."""
+
+    username: str
+    token: Annotated[str, msgspec.Meta(pattern=r"^[!-~]+$")]
+    until: float
 
 
 class OfficerOptions:
@@ -28,31 +38,41 @@ class OfficerOptions:
 
     def sign_in(self, username: str, proof: dict[str, str]) -> None:
         """Signs in and keeps the token, in a file that only its owner reads, until it expires."""
-        body = self._require_success(
-            self._call("POST", "/v1/identity/officers/sign-in", json={"username": username, **proof})
-        )
-        sessions = self._sessions() | {
+        sessions = self._sessions()
+        body = self._expect("POST", "/v1/identity/officers/sign-in", json={"username": username, **proof})
+        sessions |= {
             username: {"token": body["access_token"], "until": time.time() + body["expires_in"]},
             "": {"username": username},
         }
-        write_private(self._home.path / _FILE, json.dumps(sessions).encode())
-        click.echo(f"signed in as {username} ({body['scope']}) for {body['expires_in']} s", err=True)
+        with after("signed in", "Mend that and sign in again") as step:
+            with step("the session is not kept"):
+                write_private(self._home.path / _FILE, json.dumps(sessions).encode())
+            with step("this is not shown"):
+                click.echo(f"signed in as {username} ({body['scope']}) for {body['expires_in']} s", err=True)
 
     def sign_out(self) -> None:
         """Ends the session at the gateway and forgets it here."""
         username, token = self._session()
-        self._require_success(self._call("POST", "/oauth/revoke", fields={"token": token}, encode_multipart=False))
         sessions = self._sessions()
+        self._expect("POST", "/oauth/revoke", token, fields={"token": token}, encode_multipart=False)
         del sessions[username]
-        write_private(self._home.path / _FILE, json.dumps(sessions).encode())
+        with after("signed out", "The token is good for nothing any more") as step, step("it is not forgotten here"):
+            write_private(self._home.path / _FILE, json.dumps(sessions).encode())
 
     def call(self, method: str, path: str, **options: Any) -> Any:
-        """Returns the body of a successful answer. Raises `ClickException` with the gateway's error."""
-        return self._require_success(self._call(method, path, self._session()[1], **options))
+        """Returns the body of a successful answer. Raises `ClickException` with the gateway's error, and `Problem`."""
+        return self._expect(method, path, self._session()[1], **options)
 
-    def show(self, method: str, path: str, **options: Any) -> None:
-        """Prints the body of a successful answer. Raises `ClickException` with the gateway's error."""
-        click.echo(json.dumps(self.call(method, path, **options), ensure_ascii=False, indent=1))
+    def show(self, path: str) -> None:
+        """Prints what is there. Raises as `call` does."""
+        click.echo(_format(self.call("GET", path)))
+
+    def change(self, method: str, path: str, **options: Any) -> None:
+        """Makes a change and prints the answer. Raises as `call` does."""
+        answer = self.call(method, path, **options)
+        again = "What an answer shows once is made again by another request; else look with show, list or proposals"
+        with after("it is done", again) as step, step("the answer is not shown"):
+            click.echo(_format(answer))
 
     def show_all(self, path: str, name: str) -> None:
         """Prints all pages of a list, one JSON object a line."""
@@ -69,15 +89,10 @@ class OfficerOptions:
             if not (token := page["next_page_token"]):
                 return
 
-    def _call(self, method: str, path: str, token: str = "", **options: Any) -> HttpAnswer:
-        try:
-            return self._edge.call(method, path, token, **options)
-        except urllib3.exceptions.HTTPError as e:
-            raise click.ClickException(f"no gateway answers at {self._edge.http}: {e}") from None
-
-    def _require_success(self, answer: HttpAnswer) -> Any:
+    def _expect(self, method: str, path: str, token: str = "", **options: Any) -> Any:
+        answer = self._edge.call(method, path, token, **options)
         if 200 <= answer.status < 300:
-            return answer.body
+            return self._edge.require_object(answer)
         body = answer.body if isinstance(answer.body, dict) else {}
         errors = "".join(f"\n  {e['field']}: {e['message']}" for e in body.get("errors", []))
         raise click.ClickException(
@@ -86,15 +101,15 @@ class OfficerOptions:
 
     def _session(self) -> tuple[str, str]:
         sessions = self._sessions()
-        username = self._username or str(sessions.get("", {}).get("username", ""))
+        username = self._username or sessions.get("", {}).get("username", "")
         session = sessions.get(username, {})
         if not username or session.get("until", 0) < time.time():
             raise click.ClickException(f"not signed in; use: chengxin officer sign-in {username or 'USERNAME'}")
-        return username, str(session["token"])
+        return username, session["token"]
 
-    def _sessions(self) -> dict[str, Any]:
+    def _sessions(self) -> "dict[str, _Session]":
         file = self._home.path / _FILE
-        return dict(json.loads(file.read_text())) if file.exists() else {}
+        return read_json(file, dict[str, _Session]) if file.exists() else {}
 
     def _address(self) -> str:
         if not (addresses := self._home.addresses()):
@@ -115,7 +130,7 @@ def as_officer(function: F) -> F:
     for option in (
         click.option("--as", "username", help="Which of the officers signed in here [the last one]."),
         click.option("--url", envvar="CHENGXIN_URL", help="The gateway [the suite that runs in --home]."),
-        click.option("--home", type=click.Path(path_type=Path), help="[$CHENGXIN_HOME, ~/.chengxin]"),
+        click.option("--home", type=FilePath(), help="[$CHENGXIN_HOME, ~/.chengxin]"),
     ):
         run = option(run)
     return run  # type: ignore[return-value]
@@ -126,5 +141,13 @@ def present_code(secret_file: Path | None, code: str | None) -> str:
     if code:
         return code
     if secret_file is not None:
-        return pyotp.TOTP(secret_file.read_text().strip()).now()
+        secret = read_word(secret_file, "a TOTP secret")
+        try:
+            return pyotp.TOTP(secret).now()
+        except ValueError:
+            raise FileUnusable(secret_file, "a TOTP secret is in base32: letters and the digits 2 to 7") from None
     return str(click.prompt("One-time code"))
+
+
+def _format(answer: Any) -> str:
+    return json.dumps(answer, ensure_ascii=False, indent=1)

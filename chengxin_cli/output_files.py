@@ -1,36 +1,60 @@
 """Files that a command leaves to its user. A file that is there already, mended by hand or of another run, stays."""
 
 import itertools
+import os
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
 # The part of a workbook that holds the time of writing.
 _WRITTEN: Final = "docProps/core.xml"
+# Bytes of a file's name on all common file systems, less the number that may be added.
+_LONGEST_NAME: Final = 255 - len(".9999")
+
+
+@contextmanager
+def naming(file: Path) -> Iterator[None]:
+    """Names the file in an error that came while it was written; the system does not."""
+    try:
+        yield
+    except OSError as e:
+        raise OSError(e.errno, e.strerror, str(file)) from None
 
 
 def save_without_loss(wanted: Path, write: Callable[[IO[bytes]], object]) -> Path:
     """Writes a file that only its owner can read, whole or not at all, and returns its path.
 
-    The path is `wanted` (`a.receipt.json`); where a file of other content is, the next free number is added
-    (`a.receipt.2.json`).
+    The path is `wanted` (`a.receipt.json`), its name cut where it would be too long; where a file of other content is,
+    the next free number is added (`a.receipt.2.json`). Raises `OSError`, with nothing left behind.
     """
+    wanted = wanted.with_name(_cut(wanted.name))
     wanted.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with tempfile.NamedTemporaryFile(dir=wanted.parent, prefix=f".{wanted.name}.", delete=False) as file:
-        temporary = Path(file.name)
-        try:
+    with naming(wanted):
+        descriptor, name = tempfile.mkstemp(dir=wanted.parent, prefix=".chengxin-")
+    temporary = Path(name)
+    try:
+        with naming(wanted), os.fdopen(descriptor, "wb") as file:
             write(file)
-        except BaseException:
-            temporary.unlink()
-            raise
-    content = _read_content(temporary)
-    numbered = (wanted.with_name(f"{wanted.stem}.{number}{wanted.suffix}") for number in itertools.count(2))
-    target = next(
-        path for path in itertools.chain([wanted], numbered) if not path.exists() or _read_content(path) == content
-    )
-    return temporary.replace(target)
+        content = _read_content(temporary)
+        numbered = (wanted.with_name(f"{wanted.stem}.{number}{wanted.suffix}") for number in itertools.count(2))
+        target = next(
+            path for path in itertools.chain([wanted], numbered) if not path.exists() or _read_content(path) == content
+        )
+        return temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _cut(name: str) -> str:
+    """The name, cut before its last two endings where it has too many bytes: `november….receipt.json`."""
+    stem, *endings = name.rsplit(".", 2)
+    ending = "".join(f".{part}" for part in endings)
+    kept = os.fsencode(stem)[: max(1, _LONGEST_NAME - len(os.fsencode(ending)))]
+    return kept.decode(errors="ignore") + ending
 
 
 def _read_content(file: Path) -> Any:

@@ -10,25 +10,32 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
-from chengxin.errors import Problem
+from chengxin.errors import Problem, unavailable
 from chengxin.tabular.batches import in_batches
 from chengxin.tabular.columns import Columns
 from chengxin.tabular.rejects import Rejected
 from chengxin.tabular.source import Source
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
-from chengxin_cli.gateway_client import Caller
+from chengxin_cli.gateway_client import GATEWAY_UNREACHABLE, Caller
 
 # A gateway or a store that is restarted is back well before; each committed batch starts the time again.
 _PATIENCE_SECONDS: Final = 120
 _PAGE_SIZE: Final = 500
 _SHOWN_REJECTS: Final = 10
 _TRANSIENT_CODES: Final = {
-    "GATEWAY_UNREACHABLE",
+    GATEWAY_UNREACHABLE.code,
     "UPSTREAM_UNAVAILABLE",
     "STORE_UNAVAILABLE",
     "AUDIT_UNAVAILABLE",
     "DELIVERY_BROKEN_OFF",
 }
+
+DELIVERY_NOT_KNOWN = unavailable(
+    "DELIVERY_NOT_KNOWN",
+    "报送过程中连接中断（{reason}），是否已全部入库尚不清楚：再次运行同一命令即可得知并继续，已入库的不会重复入库",
+    "The connection was lost during the delivery ({reason}): whether all of it is on record is not known; the same"
+    " command again tells, and goes on; what is on record is not recorded twice",
+)
 
 
 @dataclass
@@ -44,6 +51,8 @@ class FileSubmission:
     console: Console
     # The provider's signed statement about it (`chengxin.values.provider_statement`); empty when there is none.
     signature: str = ""
+    # How long attempts may fail without a further committed batch.
+    patience_seconds: float = _PATIENCE_SECONDS
     # How many batches were committed at the last look, and since when attempts fail without a further one.
     _committed: int = 0
     _failing_since: float | None = None
@@ -54,7 +63,10 @@ class FileSubmission:
         return submission.receipt if submission is not None and submission.HasField("receipt") else None
 
     def send(self, source: Source, columns: Columns) -> pb.Receipt:
-        """Streams what is not committed yet until the receipt comes. Raises `Problem`."""
+        """Streams what is not committed yet until the receipt comes.
+
+        Raises `Problem`; DELIVERY_NOT_KNOWN when patience ended, for the last answer may have been the lost one.
+        """
         with Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
             console=self.console,
@@ -63,20 +75,25 @@ class FileSubmission:
 
             def is_out_of_patience(_: RetryCallState) -> bool:
                 self._failing_since = self._failing_since or time.monotonic()
-                return time.monotonic() - self._failing_since > _PATIENCE_SECONDS
+                return time.monotonic() - self._failing_since > self.patience_seconds
 
             def report_error(state: RetryCallState) -> None:
                 error = state.outcome.exception() if state.outcome else None
                 progress.console.print(f"{error}; going on from the last committed batch")
 
             retry = Retrying(
-                retry=retry_if_exception(_is_transient),
+                retry=retry_if_exception(is_transient),
                 wait=wait_random_exponential(0.2, 5),
                 stop=is_out_of_patience,
                 before_sleep=report_error,
                 reraise=True,
             )
-            receipt = retry(self._attempt, source, columns, progress, bar)
+            try:
+                receipt = retry(self._attempt, source, columns, progress, bar)
+            except Problem as e:
+                if not is_transient(e):
+                    raise
+                raise DELIVERY_NOT_KNOWN(reason=str(e)[:200]) from None
             progress.update(bar, completed=self.count)
         return receipt
 
@@ -147,5 +164,6 @@ def verified(jws: str, keys: Mapping[str, Any]) -> dict[str, Any]:
     return dict(jwt.decode(jws, jwt.PyJWK(known[kid]).key, algorithms=["EdDSA"]))
 
 
-def _is_transient(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
+    """Whether the same request may succeed later, and may have been carried out already."""
     return isinstance(error, Problem) and error.code in _TRANSIENT_CODES

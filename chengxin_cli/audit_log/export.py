@@ -10,6 +10,7 @@ import urllib3
 from chengxin.auth.tls import Trust, pool
 from chengxin.tlog import merkle
 from chengxin.tlog.signed_note import Checkpoint, split_note
+from chengxin_cli.output_files import naming
 
 CHECKPOINT: Final = "checkpoint"
 KEY: Final = "key"
@@ -75,4 +76,5 @@ def paths(size: int) -> Iterator[str]:
 
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
+    with naming(path):
+        path.write_bytes(data)

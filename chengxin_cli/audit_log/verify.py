@@ -35,6 +35,8 @@ class Findings:
     tree_size: int = 0
     root_hash: str = ""
     origin: str = ""
+    # The size of the earlier checkpoint of which the log was compared to be a continuation; None: of none.
+    continues: int | None = None
     problems: list[Place] = field(default_factory=list)
     # The number of problems beyond those described.
     more: int = 0
@@ -58,6 +60,7 @@ class Findings:
             "origin": self.origin,
             "tree_size": self.tree_size,
             "root_hash": self.root_hash,
+            "continues": self.continues,
             "problems": [vars(p) for p in self.problems],
             "more": self.more,
         }
@@ -68,7 +71,7 @@ class Findings:
         return "; ".join(map(str, self.problems))
 
 
-def verify_directory(directory: Path, vkey: str, earlier: str = "") -> Findings:
+def verify_directory(directory: Path, vkey: str, earlier: str | None = None) -> Findings:
     """Verifies a log that `export_log` copied: signature, every entry against its hash, every tile against the one
     above, the root against the checkpoint, and whether an `earlier` signed checkpoint is of the same log's past."""
     findings = Findings()
@@ -76,13 +79,13 @@ def verify_directory(directory: Path, vkey: str, earlier: str = "") -> Findings:
         key = VerifierKey.parse(vkey)
         note = (directory / CHECKPOINT).read_bytes().decode()
         checkpoint = Checkpoint.open(note, key)
-    except (NoteError, UnicodeDecodeError, FileNotFoundError) as e:
+    except (NoteError, UnicodeDecodeError, OSError) as e:
         findings.add(Place(CHECKPOINT, _describe(e)))
         return findings
     findings.origin, findings.tree_size = checkpoint.origin, checkpoint.size
     findings.root_hash = checkpoint.root.hex()
     _LogVerifier(directory, checkpoint, findings).verify()
-    if earlier:
+    if earlier is not None:
         _verify_past(directory, checkpoint, key, earlier, findings)
     return findings
 
@@ -186,8 +189,8 @@ class _LogVerifier:
     def _read(self, path: str) -> bytes | None:
         try:
             return (self._directory / path).read_bytes()
-        except FileNotFoundError:
-            self._report(path, "the file is missing")
+        except OSError as e:
+            self._report(path, _describe(e))
             return None
 
     def _report(self, path: str, what: str, expected: str = "", found: str = "") -> None:
@@ -232,7 +235,11 @@ def _verify_past(directory: Path, checkpoint: Checkpoint, key: VerifierKey, earl
     if root != past.root:
         what = f"the first {past.size} entries are not those that were signed then: history was rewritten"
         findings.add(Place("earlier checkpoint", what, past.root.hex(), root.hex()))
+        return
+    findings.continues = past.size
 
 
 def _describe(error: Exception) -> str:
-    return "the file is missing" if isinstance(error, FileNotFoundError) else str(error)
+    if isinstance(error, FileNotFoundError):
+        return "the file is missing"
+    return f"the file cannot be read ({error.strerror})" if isinstance(error, OSError) else str(error)

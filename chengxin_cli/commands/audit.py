@@ -9,22 +9,29 @@ from typing import Final
 
 import click
 
-from chengxin.errors import Problem
 from chengxin.tlog.signed_note import NoteError
 from chengxin_cli.audit_log.export import KEY, FetchError, export_log
 from chengxin_cli.audit_log.verify import Findings, verify_directory
-from chengxin_cli.gateway_client import Edge, HttpRefused
+from chengxin_cli.ending import after
+from chengxin_cli.gateway_client import Edge
+from chengxin_cli.input_files import (
+    DIRECTORY,
+    EXISTING_DIRECTORY,
+    EXISTING_FILE,
+    FilePath,
+    read_note,
+    read_text,
+    read_word,
+)
 from chengxin_cli.officer_session import OfficerOptions, as_officer
 from chengxin_cli.suite.home import Home
 
 _REPAIR: Final = "/v1/operations/audit/repair"
-_HOME = click.option(
-    "--home", type=click.Path(path_type=Path), help="Directory of the suite [$CHENGXIN_HOME, ~/.chengxin]."
-)
+_HOME = click.option("--home", type=FilePath(), help="Directory of the suite [$CHENGXIN_HOME, ~/.chengxin].")
 _HTTP = click.option("--http", help="HTTP address of the gateway [from the home].")
 _TOKEN = click.option(
     "--token-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=EXISTING_FILE,
     help="File with a supervisor's access token [signs in as the demonstration supervisor].",
 )
 
@@ -40,12 +47,12 @@ def command() -> None:
 @_TOKEN
 @click.option(
     "--directory",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=EXISTING_DIRECTORY,
     help="A log exported before; nothing is fetched.",
 )
 @click.option(
     "--checkpoint",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=EXISTING_FILE,
     help="A checkpoint kept from earlier: the log must be a continuation of it.",
 )
 @click.option("--vkey", help="Key of the log, name+hash+base64 [the key file in the directory].")
@@ -60,7 +67,7 @@ def verify(
     as_json: bool,
 ) -> None:
     """Verify the whole log from its tiles; exits 1 and says where when anything is wrong."""
-    earlier = checkpoint.read_text() if checkpoint else ""
+    earlier = read_note(checkpoint) if checkpoint else None
     if directory is not None:
         findings = _verify(directory, vkey, earlier)
     else:
@@ -72,8 +79,10 @@ def verify(
         click.echo(json.dumps(findings.to_dict(), indent=1))
     elif findings.ok:
         click.echo(f"✓ {findings.tree_size} events of {findings.origin}, root {findings.root_hash}")
-        if earlier:
-            click.echo("✓ a continuation of the earlier checkpoint")
+        if findings.continues is not None:
+            click.echo(f"✓ a continuation of the earlier checkpoint, of {findings.continues} events")
+        if vkey is None:
+            click.echo("  the key came with the log: compare it with the one that the system published (--vkey)")
     else:
         for place in findings.problems:
             click.echo(f"✗ {place}", err=True)
@@ -84,7 +93,7 @@ def verify(
 
 
 @command.command("export")
-@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("directory", type=DIRECTORY)
 @_HOME
 @_HTTP
 @_TOKEN
@@ -114,20 +123,22 @@ def repair(officer: OfficerOptions, yes: bool) -> None:
     if not yes:
         click.confirm("The repair goes on record. Begin?", abort=True)
     condition = officer.call("POST", _REPAIR)
-    pause = threading.Event()
-    while condition["repair_due"]:
-        pause.wait(1)
-        condition = officer.call("GET", _REPAIR)
-    click.echo("✓ repaired" if condition["sound"] else "✗ something altered is left", err=not condition["sound"])
+    again = "It goes on all the same; the same command tells what is left"
+    with after("the repair has begun", again) as step, step("what became of it is not known here"):
+        pause = threading.Event()
+        while condition["repair_due"]:
+            pause.wait(1)
+            condition = officer.call("GET", _REPAIR)
+        click.echo("✓ repaired" if condition["sound"] else "✗ something altered is left", err=not condition["sound"])
     if not condition["sound"]:
         raise click.exceptions.Exit(1)
 
 
-def _verify(directory: Path, vkey: str | None, earlier: str) -> Findings:
+def _verify(directory: Path, vkey: str | None, earlier: str | None) -> Findings:
     if vkey is None:
         if not (directory / KEY).exists():
             raise click.ClickException(f"{directory} has no file {KEY}; give the log's key with --vkey")
-        vkey = (directory / KEY).read_text()
+        vkey = read_text(directory / KEY)
     return verify_directory(directory, vkey, earlier)
 
 
@@ -137,24 +148,17 @@ def _export(home: Path | None, http: str | None, token_file: Path | None, direct
         if not (addresses := suite_home.addresses()):
             raise click.ClickException(f"no suite runs in {suite_home.path}; start one, or give --http or --directory")
         http = str(addresses["http"])
+    token = read_word(token_file, "an access token") if token_file else _obtain_supervisor_token(suite_home, http)
     try:
-        token = _read_token(token_file) if token_file else _obtain_supervisor_token(suite_home, http)
         return export_log(http, directory, token)
-    except (FetchError, HttpRefused, Problem, NoteError, UnicodeDecodeError) as e:
+    except (FetchError, NoteError, UnicodeDecodeError) as e:
         raise click.ClickException(f"the log cannot be copied: {e}") from None
 
 
-def _read_token(file: Path) -> str:
-    token = file.read_text().strip()
-    if not token.isascii() or len(token.split()) != 1:
-        raise click.ClickException(f"{file} is not an access token: one line of ASCII without spaces is one")
-    return token
-
-
 def _obtain_supervisor_token(home: Home, http: str) -> str:
-    credentials_file = home.path / "demo" / "credentials.json"
-    if not credentials_file.exists():
+    people = home.demo_credentials()
+    if people is None:
         raise click.ClickException(f"no demonstration people in {home.path}; give a supervisor's --token-file")
-    credentials = json.loads(credentials_file.read_text())["officers"]["supervisor"]
+    credentials = people["officers"]["supervisor"]
     officer = Edge(http, "").officer(credentials["username"], credentials["password"], credentials["totp_secret"])
     return officer.token()

@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm
 
+from chengxin_cli.gateway_client import at
+from chengxin_cli.input_files import EXISTING_FILE, FileUnusable, read_json, read_text
 from chengxin_cli.officer_session import OfficerOptions, as_officer
 
 _BASE = "/v1/identity/clients"
@@ -18,7 +21,7 @@ _KEY_FILE = click.option(
     "--key",
     "key_file",
     required=True,
-    type=click.Path(exists=True, path_type=Path),
+    type=EXISTING_FILE,
     help="Public key: a JWK, or PEM (Ed25519 or P-256). Private keys stay with the client.",
 )
 
@@ -40,7 +43,7 @@ def list_(officer: OfficerOptions) -> None:
 @as_officer
 def show(officer: OfficerOptions, client_id: str) -> None:
     """Show one client: registration, keys, grants."""
-    officer.show("GET", f"{_BASE}/{client_id}")
+    officer.show(at(_BASE, client_id))
 
 
 @command.command("register")
@@ -56,7 +59,7 @@ def register(
 ) -> None:
     """Register a client with its first key. It can do nothing until grants are approved."""
     body = {"client_id": client_id, "name": name, "org": org, "region": region, "responsible": responsible}
-    officer.show("POST", _BASE, json=body | {"jwk": _read_public_jwk(key_file)})
+    officer.change("POST", _BASE, json=body | {"jwk": _read_public_jwk(key_file)})
 
 
 @command.command("grant")
@@ -75,7 +78,7 @@ def grant(
     """Propose everything that a client may do; in force at once only when it takes away."""
     agreed = [dict(zip(("purpose", "agreement"), p.split("=", 1), strict=False)) for p in purposes]
     body = {"roles": list(roles), "purposes": agreed, "legal_bases": list(legal_bases)}
-    officer.show("POST", f"{_BASE}/{client_id}/grants", json=body)
+    officer.change("POST", at(_BASE, client_id) + "/grants", json=body)
 
 
 @command.command("add-key")
@@ -86,7 +89,7 @@ def grant(
 def add_key(officer: OfficerOptions, client_id: str, key_file: Path, overlap_hours: int | None) -> None:
     """Add a key, or rotate to it; for a client with roles another officer approves it."""
     body = {"jwk": _read_public_jwk(key_file), "overlap_hours": overlap_hours}
-    officer.show("POST", f"{_BASE}/{client_id}/keys", json=body)
+    officer.change("POST", at(_BASE, client_id) + "/keys", json=body)
 
 
 # A kid may begin with a hyphen.
@@ -96,7 +99,7 @@ def add_key(officer: OfficerOptions, client_id: str, key_file: Path, overlap_hou
 @as_officer
 def retire_key(officer: OfficerOptions, client_id: str, kid: str) -> None:
     """Retire a key at once; the client's tokens end within a minute."""
-    officer.show("DELETE", f"{_BASE}/{client_id}/keys/{kid}")
+    officer.change("DELETE", at(at(_BASE, client_id) + "/keys", kid))
 
 
 @command.command("suspend")
@@ -104,7 +107,7 @@ def retire_key(officer: OfficerOptions, client_id: str, kid: str) -> None:
 @as_officer
 def suspend(officer: OfficerOptions, client_id: str) -> None:
     """Suspend a client; its tokens are refused within a minute."""
-    officer.show("POST", f"{_BASE}/{client_id}/suspend")
+    officer.change("POST", at(_BASE, client_id) + "/suspend")
 
 
 @command.command("resume")
@@ -112,20 +115,20 @@ def suspend(officer: OfficerOptions, client_id: str) -> None:
 @as_officer
 def resume(officer: OfficerOptions, client_id: str) -> None:
     """Propose to end a suspension."""
-    officer.show("POST", f"{_BASE}/{client_id}/resume")
+    officer.change("POST", at(_BASE, client_id) + "/resume")
 
 
 def _read_public_jwk(file: Path) -> dict[str, Any]:
     """The JWK in a file, or that of the PEM public key in it."""
-    text = file.read_bytes()
-    if b"PRIVATE KEY" in text:
+    text = read_text(file)
+    if "PRIVATE KEY" in text:
         raise click.ClickException(f"{file} is a private key; give the public one (chengxin keys public {file})")
+    if not text.lstrip().startswith("-----"):
+        return read_json(file, dict[str, Any])
     try:
-        if not text.lstrip().startswith(b"-----"):
-            return dict(json.loads(text))
-        key = serialization.load_pem_public_key(text)
-    except ValueError as e:
-        raise click.ClickException(f"{file} is neither a JWK nor PEM: {e}") from None
+        key = serialization.load_pem_public_key(text.encode())
+    except (ValueError, UnsupportedAlgorithm) as e:
+        raise FileUnusable(file, f"it is neither a JWK nor PEM: {e}") from None
     if isinstance(key, Ed25519PublicKey):
         return dict(json.loads(OKPAlgorithm.to_jwk(key)))
     if isinstance(key, ec.EllipticCurvePublicKey):

@@ -5,9 +5,11 @@ import threading
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.progress import Progress
 
+from chengxin.errors import Problem
+from chengxin_cli.ending import OutputConsole, after
+from chengxin_cli.gateway_client import GATEWAY_UNREACHABLE
 from chengxin_cli.officer_session import OfficerOptions, as_officer
 
 _PATH = "/v1/operations/disclosure/rebuild"
@@ -26,25 +28,43 @@ def rebuild(officer: OfficerOptions, status: bool) -> None:
 
     Ctrl-C ends the waiting, not the rebuild. Exits 1 when it failed.
     """
-    progress = officer.call("GET" if status else "POST", _PATH)
+    if status:
+        progress = officer.call("GET", _PATH)
+        click.echo(_format(progress))
+    else:
+        progress = officer.call("POST", _PATH)
+        again = "It goes on all the same; look with: chengxin disclosure rebuild --status"
+        with after("the rebuild has begun", again) as step, step("how it goes is not known here"):
+            progress = _wait(officer, progress)
+            click.echo(_format(progress))
+    if progress["state"] == "failed":
+        raise click.exceptions.Exit(1)
+
+
+def _format(progress: dict[str, Any]) -> str:
+    return json.dumps(progress, ensure_ascii=False, indent=1)
+
+
+def _wait(officer: OfficerOptions, progress: dict[str, Any]) -> dict[str, Any]:
     pause = threading.Event()
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with Progress(console=OutputConsole(stderr=True), transient=True) as bar:
         task = bar.add_task("rebuilding", total=None)
-        while not status and progress["state"] in ("asked", "filling"):
+        while progress["state"] in ("asked", "filling"):
             goal = sum(progress["goal"].values())
             bar.update(task, total=goal or None, completed=sum(progress["positions"].values()))
             pause.wait(1)
             progress = _poll(officer, progress)
-    click.echo(json.dumps(progress, ensure_ascii=False, indent=1))
-    if progress["state"] == "failed":
-        raise click.exceptions.Exit(1)
+    return progress
 
 
 def _poll(officer: OfficerOptions, last_progress: dict[str, Any]) -> dict[str, Any]:
     try:
         return dict(officer.call("GET", _PATH))
+    except Problem as e:
+        if e.type is not GATEWAY_UNREACHABLE:
+            raise
     except click.ClickException as e:
-        # The service may be restarting; the rebuild goes on afterwards.
         if "UNAVAILABLE" not in e.message:
             raise
-        return last_progress
+    # The service may be restarting; the rebuild goes on afterwards.
+    return last_progress

@@ -10,13 +10,17 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from chengxin.auth.access_tokens import load_private_key
 from chengxin.auth.tls import certificate_thumbprint
+from chengxin.store.field_encryption import KeyRing
 from chengxin.values.jwk import public_jwk
 from chengxin_cli.commands.dev_ca import certify, make_ca
+from chengxin_cli.ending import after
+from chengxin_cli.gateway_client import at
+from chengxin_cli.input_files import DIRECTORY, FilePath, FileUnusable, read_json
 from chengxin_cli.officer_session import OfficerOptions, as_officer
 from chengxin_cli.suite.home import make_private_key, write_private
 
 _BASE = "/v1/identity/signing-keys"
-_FILE = click.argument("file", type=click.Path(path_type=Path))
+_FILE = click.argument("file", type=FilePath())
 
 
 @click.group("keys")
@@ -28,14 +32,14 @@ def command() -> None:
 @as_officer
 def list_(officer: OfficerOptions) -> None:
     """List the keys that verify tokens."""
-    officer.show("GET", _BASE)
+    officer.show(_BASE)
 
 
 @command.command("rotate")
 @as_officer
 def rotate(officer: OfficerOptions) -> None:
     """Make a new signing key; tokens signed by the old one are good until they expire."""
-    officer.show("POST", _BASE)
+    officer.change("POST", _BASE)
 
 
 # A kid may begin with a hyphen.
@@ -45,7 +49,7 @@ def rotate(officer: OfficerOptions) -> None:
 @as_officer
 def revoke(officer: OfficerOptions, kid: str) -> None:
     """Revoke a key that may be known to others; what it signed is refused within a minute."""
-    officer.show("POST", f"{_BASE}/{kid}/revoke")
+    officer.change("POST", at(_BASE, kid) + "/revoke")
 
 
 @command.command("new")
@@ -54,7 +58,8 @@ def new(file: Path) -> None:
     """Write a new private key (Ed25519, PEM) for a client or a process; prints its public JWK."""
     _must_be_new(file)
     make_private_key(file)
-    click.echo(json.dumps(public_jwk(load_private_key(file))))
+    with after(f"the key is in {file}", f"Print it with: chengxin keys public {file}") as step, step("it is not shown"):
+        click.echo(json.dumps(public_jwk(load_private_key(file))))
 
 
 @command.command("public")
@@ -72,11 +77,23 @@ def field_ring(file: Path) -> None:
     New values are sealed with the newest key once the processes are started again; old values stay readable, so keep
     the old keys.
     """
-    ring = json.loads(file.read_text()) if file.exists() else {}
+    ring = _read_ring(file) if file.exists() else {}
     version = max((int(v) for v in ring), default=0) + 1
     ring[str(version)] = base64.b64encode(AESGCM.generate_key(256)).decode()
     write_private(file, json.dumps(ring).encode())
-    click.echo(f"key {version} is the newest of {len(ring)} in {file}")
+    written = f"key {version} is the newest of {len(ring)} in {file}"
+    with after(written, "Do not repeat it: that would add another key") as step, step("it is not shown"):
+        click.echo(written)
+
+
+def _read_ring(file: Path) -> dict[str, str]:
+    """The ring in a file. Raises `FileUnusable` for one that no service could read, to which no key may be added."""
+    ring = read_json(file, dict[str, str])
+    try:
+        KeyRing.load(file)
+    except ValueError as e:
+        raise FileUnusable(file, f"it is not a key ring ({e}); a ring is made in a new file") from None
+    return ring
 
 
 @command.command("subject-key")
@@ -88,7 +105,7 @@ def subject_key(file: Path) -> None:
 
 
 @command.command("dev-ca")
-@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("directory", type=DIRECTORY)
 @click.option("--server", "servers", multiple=True, default=("localhost", "127.0.0.1"), help="Host name or address.")
 @click.option("--client", "clients", multiple=True, help="A client_id; may be repeated.")
 def dev_ca(directory: Path, servers: tuple[str, ...], clients: tuple[str, ...]) -> None:
@@ -96,12 +113,27 @@ def dev_ca(directory: Path, servers: tuple[str, ...], clients: tuple[str, ...]) 
 
     Run again, it makes new certificates of the same CA. They are good for 90 days, and for nothing in production.
     """
-    make_ca(directory)
-    certify(directory, "server", servers[0], servers)
-    thumbprints = {
-        client: certificate_thumbprint(certify(directory, client, client).read_bytes()) for client in clients
-    }
-    click.echo(json.dumps({"ca": str(directory / "ca.pem"), "server": list(servers), "clients": thumbprints}))
+    for client in clients:
+        _must_be_a_file_name(client)
+    try:
+        make_ca(directory)
+        certify(directory, "server", servers[0], servers)
+        thumbprints = {
+            client: certificate_thumbprint(certify(directory, client, client).read_bytes()) for client in clients
+        }
+    except ValueError as e:
+        raise click.ClickException(f"the certificates cannot be made in {directory}: {e}") from None
+    made = {"ca": str(directory / "ca.pem"), "server": list(servers), "clients": thumbprints}
+    again = "The same command makes new ones of the same CA"
+    with after(f"the certificates are in {directory}", again) as step, step("they are not listed"):
+        click.echo(json.dumps(made))
+
+
+def _must_be_a_file_name(client: str) -> None:
+    if "/" in client or not client.isprintable() or client in ("", ".", "..", "ca", "server"):
+        raise click.BadParameter(
+            f"{client!r} is no client_id of which a file could have the name", param_hint="--client"
+        )
 
 
 def _must_be_new(file: Path) -> None:

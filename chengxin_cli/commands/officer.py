@@ -1,9 +1,12 @@
 """`chengxin officer`: sign-in, officers' accounts, and the grants that take two officers."""
 
 from pathlib import Path
+from urllib.parse import urlencode
 
 import click
 
+from chengxin_cli.gateway_client import at
+from chengxin_cli.input_files import EXISTING_FILE, read_text
 from chengxin_cli.officer_session import OfficerOptions, as_officer, present_code
 
 _BASE = "/v1/identity/officers"
@@ -33,11 +36,11 @@ def command() -> None:
 
 @command.command("sign-in")
 @click.argument("who", metavar="USERNAME")
-@click.option("--password-file", type=click.Path(exists=True, path_type=Path), help="Else it is asked for.")
-@click.option("--totp-secret-file", type=click.Path(exists=True, path_type=Path), help="Makes the code of itself.")
+@click.option("--password-file", type=EXISTING_FILE, help="Else it is asked for.")
+@click.option("--totp-secret-file", type=EXISTING_FILE, help="Makes the code of itself.")
 @click.option("--totp", help="The present code, else it is asked for.")
 @click.option("--change-password", is_flag=True, help="Asks for another; required in place of an initial one.")
-@click.option("--new-password-file", type=click.Path(exists=True, path_type=Path), help="In place of asking.")
+@click.option("--new-password-file", type=EXISTING_FILE, help="In place of asking.")
 @as_officer
 def sign_in(
     officer: OfficerOptions,
@@ -49,10 +52,10 @@ def sign_in(
     new_password_file: Path | None,
 ) -> None:
     """Sign in; the other commands use this session until it expires."""
-    password = password_file.read_text().strip() if password_file else click.prompt("Password", hide_input=True)
+    password = read_text(password_file).strip() if password_file else click.prompt("Password", hide_input=True)
     proof = {"password": password, "totp": present_code(totp_secret_file, totp)}
     if new_password_file:
-        proof["new_password"] = new_password_file.read_text().strip()
+        proof["new_password"] = read_text(new_password_file).strip()
     elif change_password:
         proof["new_password"] = click.prompt("New password", hide_input=True, confirmation_prompt=True)
     officer.sign_in(who, proof)
@@ -77,7 +80,7 @@ def list_(officer: OfficerOptions) -> None:
 @as_officer
 def show(officer: OfficerOptions, target: str) -> None:
     """Show one officer: account, lock, current sign-ins."""
-    officer.show("GET", f"{_BASE}/{target}")
+    officer.show(at(_BASE, target))
 
 
 @command.command("create")
@@ -88,7 +91,7 @@ def show(officer: OfficerOptions, target: str) -> None:
 @as_officer
 def create(officer: OfficerOptions, target: str, name: str, org: str, region: str) -> None:
     """Make an account. Prints its initial password and TOTP secret, once."""
-    officer.show("POST", _BASE, json={"username": target, "name": name, "org": org, "region": region})
+    officer.change("POST", _BASE, json={"username": target, "name": name, "org": org, "region": region})
 
 
 @command.command("roles")
@@ -97,7 +100,7 @@ def create(officer: OfficerOptions, target: str, name: str, org: str, region: st
 @as_officer
 def roles(officer: OfficerOptions, target: str, roles: tuple[str, ...]) -> None:
     """Propose which ROLES an officer holds; none takes all away."""
-    officer.show("POST", f"{_BASE}/{target}/roles", json={"roles": list(roles)})
+    officer.change("POST", at(_BASE, target) + "/roles", json={"roles": list(roles)})
 
 
 @command.command("proposals")
@@ -106,7 +109,7 @@ def roles(officer: OfficerOptions, target: str, roles: tuple[str, ...]) -> None:
 @as_officer
 def proposals(officer: OfficerOptions, state: str, service: str) -> None:
     """List what waits for a second officer."""
-    officer.show_all(f"{_PROPOSALS[service]}/proposals?state={state}", "proposals")
+    officer.show_all(f"{_PROPOSALS[service]}/proposals?{urlencode({'state': state})}", "proposals")
 
 
 @command.command("approve")
@@ -115,7 +118,7 @@ def proposals(officer: OfficerOptions, state: str, service: str) -> None:
 @as_officer
 def approve(officer: OfficerOptions, proposal_id: str, service: str) -> None:
     """Approve a proposal, as the second officer: what it proposes is done."""
-    officer.show("POST", f"{_PROPOSALS[service]}/proposals/{proposal_id}/approve")
+    officer.change("POST", at(f"{_PROPOSALS[service]}/proposals", proposal_id) + "/approve")
 
 
 @command.command("reject")
@@ -124,7 +127,7 @@ def approve(officer: OfficerOptions, proposal_id: str, service: str) -> None:
 @as_officer
 def reject(officer: OfficerOptions, proposal_id: str, service: str) -> None:
     """Reject a proposal, or take back your own."""
-    officer.show("POST", f"{_PROPOSALS[service]}/proposals/{proposal_id}/reject")
+    officer.change("POST", at(f"{_PROPOSALS[service]}/proposals", proposal_id) + "/reject")
 
 
 @command.command("reset")
@@ -135,7 +138,7 @@ def reset(officer: OfficerOptions, target: str) -> None:
 
     The account works again when its holder has chosen a password and another officer has approved the proposal.
     """
-    officer.show("POST", f"{_BASE}/{target}/reset")
+    officer.change("POST", at(_BASE, target) + "/reset")
 
 
 @command.command("suspend")
@@ -143,7 +146,7 @@ def reset(officer: OfficerOptions, target: str) -> None:
 @as_officer
 def suspend(officer: OfficerOptions, target: str) -> None:
     """Suspend an officer; the officer's tokens are refused within a minute."""
-    officer.show("POST", f"{_BASE}/{target}/suspend")
+    officer.change("POST", at(_BASE, target) + "/suspend")
 
 
 @command.command("resume")
@@ -151,7 +154,7 @@ def suspend(officer: OfficerOptions, target: str) -> None:
 @as_officer
 def resume(officer: OfficerOptions, target: str) -> None:
     """Propose to end an officer's suspension."""
-    officer.show("POST", f"{_BASE}/{target}/resume")
+    officer.change("POST", at(_BASE, target) + "/resume")
 
 
 @command.command("unlock")
@@ -159,7 +162,7 @@ def resume(officer: OfficerOptions, target: str) -> None:
 @as_officer
 def unlock(officer: OfficerOptions, target: str) -> None:
     """Forget the failed sign-ins that lock a user name."""
-    officer.show("POST", f"{_BASE}/{target}/unlock")
+    officer.change("POST", at(_BASE, target) + "/unlock")
 
 
 @command.command("end-sessions")
@@ -169,21 +172,21 @@ def unlock(officer: OfficerOptions, target: str) -> None:
 def end_sessions(officer: OfficerOptions, target: str, session: str) -> None:
     """Sign an officer out."""
     if session:
-        officer.show("DELETE", f"{_BASE}/{target}/sessions/{session}")
+        officer.change("DELETE", at(at(_BASE, target) + "/sessions", session))
     else:
-        officer.show("POST", f"{_BASE}/{target}/sign-out")
+        officer.change("POST", at(_BASE, target) + "/sign-out")
 
 
 @command.command("counter-code")
 @click.option("--document", default="resident_identity_card", help="resident_identity_card, temporary_identity_card.")
 @click.option("--counter", default="", help="Which counter: the person is told, beside your user name.")
-@click.option("--identity-number-file", type=click.Path(exists=True, path_type=Path), help=_IDENTITY_NUMBER_HELP)
+@click.option("--identity-number-file", type=EXISTING_FILE, help=_IDENTITY_NUMBER_HELP)
 @as_officer
 def counter_code(officer: OfficerOptions, document: str, counter: str, identity_number_file: Path | None) -> None:
     """Print a one-time code, once, for a person whose document you have checked."""
     number = _read_identity_number(identity_number_file)
     body = {"identity_number": number, "document": document, "counter": counter}
-    officer.show("POST", "/v1/identity/counter/codes", json=body)
+    officer.change("POST", "/v1/identity/counter/codes", json=body)
 
 
 @command.command("represent")
@@ -191,7 +194,7 @@ def counter_code(officer: OfficerOptions, document: str, counter: str, identity_
 @click.option("--capacity", required=True, help="legal_representative, or agent.")
 @click.option("--authorization", default="", help="For an agent: number of the authorization.")
 @click.option("--until", default="", help="For an agent: its last day, YYYY-MM-DD.")
-@click.option("--identity-number-file", type=click.Path(exists=True, path_type=Path), help=_IDENTITY_NUMBER_HELP)
+@click.option("--identity-number-file", type=EXISTING_FILE, help=_IDENTITY_NUMBER_HELP)
 @as_officer
 def represent(
     officer: OfficerOptions, uscc: str, capacity: str, authorization: str, until: str, identity_number_file: Path | None
@@ -199,7 +202,7 @@ def represent(
     """Propose that a person may act for an organisation; another officer approves."""
     body = {"identity_number": _read_identity_number(identity_number_file), "uscc": uscc, "capacity": capacity}
     body |= {"authorization": authorization, "until": until}
-    officer.show("POST", "/v1/identity/representations", json=body)
+    officer.change("POST", "/v1/identity/representations", json=body)
 
 
 @command.command("representatives")
@@ -207,7 +210,7 @@ def represent(
 @as_officer
 def representatives(officer: OfficerOptions, uscc: str) -> None:
     """List who may act for an organisation, by pseudonym."""
-    officer.show("GET", f"/v1/identity/representations?uscc={uscc}")
+    officer.show(f"/v1/identity/representations?{urlencode({'uscc': uscc})}")
 
 
 @command.command("end-representation")
@@ -215,8 +218,8 @@ def representatives(officer: OfficerOptions, uscc: str) -> None:
 @as_officer
 def end_representation(officer: OfficerOptions, representation_id: str) -> None:
     """End it; tokens for the organisation are refused within a minute."""
-    officer.show("DELETE", f"/v1/identity/representations/{representation_id}")
+    officer.change("DELETE", at("/v1/identity/representations", representation_id))
 
 
 def _read_identity_number(file: Path | None) -> str:
-    return file.read_text().strip() if file else str(click.prompt("Identity number")).strip()
+    return read_text(file).strip() if file else str(click.prompt("Identity number")).strip()

@@ -6,9 +6,9 @@ import sys
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from chengxin_cli.ending import OutputConsole
 from chengxin_cli.suite.home import PROCESSES
 
 
@@ -21,7 +21,8 @@ def rows() -> list[dict[str, Any]]:
             [sys.executable, "-m", module, "--policy"], capture_output=True, text=True, check=False
         )
         if completed.returncode:
-            raise click.ClickException(f"{name}: {completed.stderr.strip().splitlines()[-1]}")
+            said = completed.stderr.strip().splitlines() or [f"it ended with {completed.returncode}"]
+            raise click.ClickException(f"{name}: {said[-1]}")
         table.extend(json.loads(completed.stdout))
     return table
 
@@ -46,4 +47,4 @@ def command(as_json: bool) -> None:
             roles = ", ".join(rule["roles"])
             table.add_row(rule["service"], rule["face"], roles, identity, conditions, articles, rule["act"])
     # When a program reads the table or a file keeps it, no cell is cut.
-    Console(width=None if sys.stdout.isatty() else 400).print(table)
+    OutputConsole(width=None if sys.stdout.isatty() else 400).print(table)

@@ -5,6 +5,8 @@ from typing import Final
 
 import click
 
+from chengxin_cli.ending import after
+from chengxin_cli.gateway_client import at
 from chengxin_cli.officer_session import OfficerOptions, as_officer
 
 # Each service keeps what it set aside in its own store.
@@ -41,8 +43,12 @@ def retry(officer: OfficerOptions, row_id: str | None, services: tuple[str, ...]
         items = list(officer.all(base, "items"))
         for item in items:
             if row_id == item["id"] or (row_id is None and item["state"] == "failed"):
-                answer = officer.call("POST", f"{base}/{item['id']}/retry")
+                answer = officer.call("POST", at(base, item["id"]) + "/retry")
                 unresolved += not answer["resolved"]
-                click.echo(json.dumps({"service": service, "id": item["id"]} | answer, ensure_ascii=False))
+                with (
+                    after("it was tried again", "Look with: chengxin quarantine list") as step,
+                    step("it is not shown"),
+                ):
+                    click.echo(json.dumps({"service": service, "id": item["id"]} | answer, ensure_ascii=False))
     if unresolved:
         raise click.exceptions.Exit(1)

@@ -1,21 +1,22 @@
 """`chengxin receipt`: verifies what a receipt proves, offline."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, TypedDict
 
 import click
 import jwt
 
 from chengxin.auth.access_tokens import load_private_key
-from chengxin.errors import Problem
 from chengxin.values.jwk import public_jwk
 from chengxin.values.provider_statement import ChangeStatement, read_signed
+from chengxin_cli.input_files import EXISTING_FILE, FileUnusable, read_json
 from chengxin_cli.submission import verified
 
-_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+class _KeySet(TypedDict):
+    keys: list[dict[str, Any]]
 
 
 class ReceiptRefused(ValueError):
@@ -28,50 +29,45 @@ def command() -> None:
 
 
 @command.command("verify")
-@click.argument("receipt_file", type=_FILE)
+@click.argument("receipt_file", type=EXISTING_FILE)
 @click.option(
-    "--keys", "keys_file", type=_FILE, help="Keys of the system (JWKS) that you trust [those in the receipt]."
+    "--keys", "keys_file", type=EXISTING_FILE, help="Keys of the system (JWKS) that you trust [those in the receipt]."
 )
-@click.option("--delivered", type=_FILE, help="The file that was delivered, to compare.")
-@click.option("--key", "key_file", type=_FILE, help="Your private key, to see that it signed.")
+@click.option("--delivered", type=EXISTING_FILE, help="The file that was delivered, to compare.")
+@click.option("--key", "key_file", type=EXISTING_FILE, help="Your private key, to see that it signed.")
 def verify(receipt_file: Path, keys_file: Path | None, delivered: Path | None, key_file: Path | None) -> None:
     """Verify RECEIPT_FILE: the system's statement on a delivery or change, and the provider's statement in it."""
+    receipt = read_json(receipt_file, dict[str, Any])
+    keys = read_json(keys_file, _KeySet) if keys_file else {"keys": receipt.get("keys", [])}
+    signer = public_jwk(load_private_key(key_file))["kid"] if key_file else ""
     try:
-        receipt = _read_object(receipt_file)
-        keys = _read_object(keys_file) if keys_file else {"keys": receipt.get("keys", [])}
         says = verify_system_statement(receipt, keys)
         lines = [f"system: signed by key {jwt.get_unverified_header(receipt['jws'])['kid']}"]
         if keys_file is None:
             lines.append("  the key came with the receipt: compare it with the one that the system published (--keys)")
-        lines.append(_describe_provider(says, public_jwk(load_private_key(key_file))["kid"] if key_file else ""))
+        lines.append(_describe_provider(says, signer))
         if delivered is not None:
             if "record_id" in says:
                 raise ReceiptRefused(
                     f"it is of a change of record {says['record_id']}, not of a file: leave out --delivered"
                 )
-            _require(says, "file_sha256", hashlib.sha256(delivered.read_bytes()).hexdigest())
+            _require(says, "file_sha256", _digest(delivered))
             lines.append(f"file: {delivered.name} is what was delivered")
         if "asked" in receipt:
             _require(says, "content_sha256", ChangeStatement(**receipt["asked"]).sha256())
             lines.append("request: what it holds is what was asked")
         lines.append(_describe(says))
-    except Problem as e:
-        raise click.ClickException(str(e)) from None
-    except (ReceiptRefused, jwt.PyJWTError, ValueError, KeyError, TypeError) as e:
+    except (KeyError, TypeError, AttributeError):
+        raise FileUnusable(receipt_file, "it is not a receipt, or a part of it is missing") from None
+    except (ReceiptRefused, jwt.PyJWTError, ValueError) as e:
         raise click.ClickException(f"{receipt_file.name}: {e}") from None
     for line in lines:
         click.echo(line)
 
 
-def _read_object(file: Path) -> dict[str, Any]:
-    """The JSON object in a file. Raises ReceiptRefused, ValueError."""
-    try:
-        parsed = json.loads(file.read_text())
-    except RecursionError:
-        raise ReceiptRefused("it is nested too deeply") from None
-    if not isinstance(parsed, dict):
-        raise ReceiptRefused("it is not a JSON object")
-    return parsed
+def _digest(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def verify_system_statement(told: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,10 +92,15 @@ def verify_provider_statement(says: Mapping[str, Any]) -> str:
         for name in ("act", "record_id", "based_on_version", "content_sha256"):
             _require(signed.says, name, says[name])
         return signed.kid
-    facts = {name: says[name] for name in ("submission_id", "entry_code", "content_sha256", "file_sha256")}
+    facts = {name: says[name] for name in ("submission_id", "entry_code")}
     for name, value in (facts | {"record_count": says["counts"]["total"]}).items():
-        if name in signed.says:
-            _require(signed.says, name, value)
+        _require(signed.says, name, value)
+    # The provider signs the digest of the content, of the file, or of both.
+    digests = [name for name in ("content_sha256", "file_sha256") if name in signed.says]
+    if not digests:
+        raise ReceiptRefused("the provider's statement names neither the content nor the file")
+    for name in digests:
+        _require(signed.says, name, says[name])
     return signed.kid
 
 

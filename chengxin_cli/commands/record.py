@@ -15,11 +15,13 @@ from chengxin.values.canonical_json import canonical
 from chengxin.values.provider_statement import ChangeStatement, change_statement, sign
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
 from chengxin_cli.commands.receipt import verify_provider_statement, verify_system_statement
-from chengxin_cli.commands.submit import describe_problem, edge_of
-from chengxin_cli.gateway_client import Caller, HttpRefused
+from chengxin_cli.commands.submit import edge_of
+from chengxin_cli.ending import LANGUAGE, Ended, ExitCode, after, describe
+from chengxin_cli.gateway_client import Caller
+from chengxin_cli.input_files import EXISTING_FILE, FILE, FilePath
 from chengxin_cli.output_files import save_without_loss
+from chengxin_cli.submission import is_transient
 
-_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 _OUTCOMES: Final = {
     pb.OUTCOME_AMENDED: "amended",
     pb.OUTCOME_UNCHANGED: "unchanged: it says this already",
@@ -46,11 +48,11 @@ def _add_options(*options: Callable[..., Any]) -> Callable[..., Any]:
 # The client that asks, and where the gateway is.
 _CLIENT_OPTIONS: Final = (
     click.option("--client-id", required=True, help="Your client id."),
-    click.option("--key", "key_file", type=_FILE, required=True, help="Its private key."),
-    click.option("--home", type=click.Path(path_type=Path), help="Directory of a suite here."),
+    click.option("--key", "key_file", type=EXISTING_FILE, required=True, help="Its private key."),
+    click.option("--home", type=FilePath(), help="Directory of a suite here."),
     click.option("--http", help="HTTP address of the gateway, with http:// or https:// [from the home]."),
     click.option("--grpc", "grpc_address", help="gRPC address of the gateway, host:port [from the home]."),
-    click.option("--language", type=click.Choice(["zh-CN", "en"]), default="zh-CN", help="Of reasons."),
+    LANGUAGE,
 )
 # The options of both acts.
 _CHANGE_OPTIONS: Final = _add_options(
@@ -64,7 +66,7 @@ _CHANGE_OPTIONS: Final = _add_options(
     click.option(
         "--receipt",
         "receipt_file",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=FILE,
         help="Where to keep the receipt [<record>.<version>.receipt.json here].",
     ),
     *_CLIENT_OPTIONS,
@@ -105,15 +107,10 @@ def show(
 ) -> None:
     """Show your record of an entry by the items that identify it: its id, its version, its items."""
     query = {"catalog": catalog, "key": key, "page_size": 200}
-    try:
-        provider = edge_of(home, http, grpc_address, language).machine(client_id, key_file, scope="provider")
-        history = provider.post("/v1/records/queries", query)
-        while token := history["next_page_token"]:
-            history = provider.post("/v1/records/queries", query | {"page_token": token})
-    except Problem as e:
-        raise click.ClickException(describe_problem(e, language)) from None
-    except HttpRefused as e:
-        raise click.ClickException(str(e)) from None
+    provider = edge_of(home, http, grpc_address, language).machine(client_id, key_file, scope="provider")
+    history = provider.post("/v1/records/queries", query)
+    while token := history["next_page_token"]:
+        history = provider.post("/v1/records/queries", query | {"page_token": token})
     current = history["versions"][-1]
     shown = {"record_id": history["record_id"]} | {name: current[name] for name in ("version", "revoked", "items")}
     click.echo(json.dumps(shown, ensure_ascii=False, indent=1))
@@ -160,29 +157,34 @@ def _change(
     request_id: str | None,
     **statement_fields: str,
 ) -> None:
+    edge = edge_of(home, http, grpc_address, language)
+    # The keys are fetched first, so that before any change it is sure that the receipt can be verified.
+    keys = edge.anonymous().get("/v1/submissions/keys")
+    provider = edge.machine(client_id, key_file, scope="provider")
+    name = request_id or secrets.token_urlsafe(24)
+    again = f"Repeat the command with --request-id={name}: it changes nothing twice"
+    statements = {
+        version.version: ChangeStatement(name, items=items(version.items) if items else None, **statement_fields)
+        for version in versions(provider, record_id)
+    }
     try:
-        edge = edge_of(home, http, grpc_address, language)
-        # The keys are fetched first, so that before any change it is sure that the receipt can be verified.
-        keys = edge.anonymous().get("/v1/submissions/keys")
-        provider = edge.machine(client_id, key_file, scope="provider")
-        name = request_id or secrets.token_urlsafe(24)
-        statements = {
-            version.version: ChangeStatement(name, items=items(version.items) if items else None, **statement_fields)
-            for version in versions(provider, record_id)
-        }
         statement, outcome = ask_again(provider, record_id, statements, key_file if signing else None)
     except Problem as e:
-        raise click.ClickException(describe_problem(e, language)) from None
-    except HttpRefused as e:
-        raise click.ClickException(str(e)) from None
-    receipt = receipt_of(outcome.receipt, statement, keys["keys"])
-    content = json.dumps(receipt, ensure_ascii=False, indent=1).encode()
-    wanted = receipt_file or Path(f"{record_id}.{outcome.version}.receipt.json")
-    file = save_without_loss(wanted, lambda out: out.write(content))
-    click.echo(
-        f"record {record_id} version {outcome.version}: {_OUTCOMES[outcome.outcome]}{_describe_lateness(outcome)}"
-    )
-    click.echo(f"receipt, signatures verified: {file}")
+        if not is_transient(e):
+            raise
+        raise Ended(
+            f"{describe(e, language)}; it is not known whether it was done. {again}", ExitCode.NOT_KNOWN
+        ) from None
+    done = f"record {record_id} version {outcome.version}: {_OUTCOMES[outcome.outcome]}{_describe_lateness(outcome)}"
+    again += ", and saves the receipt (--receipt FILE)"
+    with after(done, again) as step, step("the receipt cannot be saved"):
+        receipt = receipt_of(outcome.receipt, statement, keys["keys"])
+        content = json.dumps(receipt, ensure_ascii=False, indent=1).encode()
+        wanted = receipt_file or Path(f"{record_id}.{outcome.version}.receipt.json")
+        file = save_without_loss(wanted, lambda out: out.write(content))
+        with step("this cannot be shown"):
+            click.echo(done)
+            click.echo(f"receipt, signatures verified: {file}")
 
 
 def _describe_lateness(outcome: pb.RecordOutcome) -> str:

@@ -7,14 +7,16 @@ import xmlrpc.client
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
+from xml.parsers.expat import ExpatError
 
 import click
 import urllib3
-from rich.console import Console
 from rich.table import Table
 
 from chengxin.auth.tls import Trust, pool
 from chengxin.feeds.quarantine import QUARANTINE
+from chengxin_cli.ending import OutputConsole
+from chengxin_cli.input_files import FilePath
 from chengxin_cli.suite.home import Home
 from chengxin_cli.suite.stores_watch import StoreAnswer, StoreProber
 from chengxin_cli.suite.supervision import UNREACHABLE, UnixTransport
@@ -23,7 +25,7 @@ _ANSWER_SECONDS: Final = 3.0
 
 
 @click.command("status")
-@click.option("--home", type=click.Path(path_type=Path), help="Directory of the suite [$CHENGXIN_HOME, ~/.chengxin].")
+@click.option("--home", type=FilePath(), help="Directory of the suite [$CHENGXIN_HOME, ~/.chengxin].")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def command(home: Path | None, as_json: bool) -> None:
     """Each process, whether each store answers, the readiness of each service, how far each feed is behind, the last
@@ -32,7 +34,7 @@ def command(home: Path | None, as_json: bool) -> None:
     addresses = suite_home.running()
     ready = _fetch(f"{addresses['http']}/readyz")
     report: dict[str, Any] = {
-        "processes": _list_processes(Path(addresses["supervisor"]), _ask_stores(suite_home)),
+        "processes": _list_processes(Path(addresses.get("supervisor", "")), _ask_stores(suite_home)),
         "ready": ready,
         "lag": _list_lags(ready["body"]),
         "checkpoint": _fetch(f"{addresses['http']}/tlog/checkpoint"),
@@ -60,8 +62,8 @@ def _show(report: dict[str, Any]) -> None:
     lag = Table("service", "follows", "changes behind", "seconds behind", "")
     for row in report["lag"]:
         lag.add_row(row["service"], row["consumer"], _format(row["changes"]), _format(row["seconds"]), _remark(row))
-    Console().print(processes)
-    Console().print(lag)
+    OutputConsole().print(processes)
+    OutputConsole().print(lag)
     click.echo(f"ready: {json.dumps(_omit_lag(report['ready']['body']), ensure_ascii=False)}")
     if services := _find_quarantines(report["ready"]["body"]):
         click.echo(f"set aside in {', '.join(services)}: see chengxin quarantine list")
@@ -122,7 +124,8 @@ def _list_processes(socket: Path, stores: dict[str, StoreAnswer]) -> list[dict[s
     try:
         with xmlrpc.client.ServerProxy("http://localhost", transport=UnixTransport(socket)) as rpc:
             found: Any = rpc.supervisor.getAllProcessInfo()
-    except UNREACHABLE as e:
+    # ExpatError: what answers is no supervisor.
+    except (*UNREACHABLE, ExpatError) as e:
         raise click.ClickException(f"the suite is starting or stopping: its supervisor does not answer ({e})") from None
     rows = [{"name": p["name"], "state": p["statename"], "pid": p["pid"]} for p in found]
     for row in rows:
@@ -136,5 +139,9 @@ def _fetch(url: str) -> dict[str, Any]:
         answer = pool(Trust.of_environment(), retries=False, timeout=5).request("GET", url)
     except urllib3.exceptions.HTTPError as e:
         return {"status": 0, "body": str(e)}
-    parsed = answer.json() if "json" in answer.headers.get("Content-Type", "") else answer.data.decode()
+    text = answer.data.decode(errors="replace")
+    try:
+        parsed = json.loads(text) if "json" in answer.headers.get("Content-Type", "") else text
+    except ValueError:
+        parsed = text
     return {"status": answer.status, "body": parsed}

@@ -4,15 +4,13 @@ import hashlib
 import json
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final, TypedDict
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from chengxin.auth.access_tokens import load_private_key
 from chengxin.concurrency.shares import Claimant
-from chengxin.errors import Problem
 from chengxin.tabular.batches import in_batches
 from chengxin.tabular.columns import Columns
 from chengxin.tabular.problems import FILE_NO_RECORDS
@@ -20,31 +18,40 @@ from chengxin.tabular.rejects import write_rejects
 from chengxin.tabular.source import Source, id_of_file, open_source
 from chengxin.values.provider_statement import digest_of, must_be_about, statement
 from chengxin.values.provider_statement import sign as signed_by
-from chengxin_cli.gateway_client import Caller, Edge, HttpRefused
+from chengxin_cli.ending import LANGUAGE, ExitCode, OutputConsole, after
+from chengxin_cli.gateway_client import Caller, Edge, at
+from chengxin_cli.input_files import DIRECTORY, EXISTING_FILE, FilePath, read_json
 from chengxin_cli.output_files import save_without_loss
 from chengxin_cli.submission import FileSubmission, verified
-from chengxin_cli.suite.home import Home
+from chengxin_cli.suite.home import ClientCredentials, Home
 
-# The exit status when some records are rejected. It is 0 when all are recorded, 1 when the file is not delivered, and 2
-# for a wrong command line.
-_SOME_REJECTED: Final = 3
+_AGAIN: Final = (
+    "Run the same command again, where there is room and leave to write (--save-to DIRECTORY): it records nothing twice,"
+    " and saves what is missing"
+)
+
+
+class _DemoAccount(TypedDict):
+    client_id: str
+    org: str
+
+
+class _DemoAccounts(TypedDict):
+    clients: list[_DemoAccount]
 
 
 @click.command("submit")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=EXISTING_FILE)
 @click.option("--catalog", "entry_code", required=True, help="Code of the catalog entry, for example XZXK.")
 @click.option("--client-id", help="Your client id [demonstration: the entry's provider].")
-@click.option(
-    "--key", "key_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Its private key."
-)
+@click.option("--key", "key_file", type=EXISTING_FILE, help="Its private key.")
 @click.option("--sign/--no-sign", default=True, show_default=True, help="Sign the delivery by that key.")
 @click.option("--submission-id", help="Name of this delivery [from the entry and the file's content].")
-@click.option(
-    "--home", type=click.Path(path_type=Path), help="Directory of a suite here [$CHENGXIN_HOME, ~/.chengxin]."
-)
+@click.option("--save-to", type=DIRECTORY, help="Where receipt and rejects are kept [beside FILE].")
+@click.option("--home", type=FilePath(), help="Directory of a suite here [$CHENGXIN_HOME, ~/.chengxin].")
 @click.option("--http", help="HTTP address of the gateway, with http:// or https:// [from the home].")
 @click.option("--grpc", "grpc_address", help="gRPC address of the gateway, host:port [from the home].")
-@click.option("--language", type=click.Choice(["zh-CN", "en"]), default="zh-CN", show_default=True, help="Of reasons.")
+@LANGUAGE
 def command(
     file: Path,
     entry_code: str,
@@ -52,6 +59,7 @@ def command(
     key_file: Path | None,
     sign: bool,
     submission_id: str | None,
+    save_to: Path | None,
     home: Path | None,
     http: str | None,
     grpc_address: str | None,
@@ -59,23 +67,19 @@ def command(
 ) -> None:
     """Deliver FILE (CSV, XLSX or JSON Lines) of records; ends with a receipt, and a file of what was rejected."""
     suite_home = Home(home.absolute()) if home else Home.default()
-    try:
-        edge = edge_of(home, http, grpc_address, language)
-        entry = edge.anonymous().get(f"/v1/catalog/entries/{entry_code}")
-        client_id, key_file = _choose_client(suite_home, entry, client_id, key_file)
-        provider = edge.machine(client_id, key_file, scope="provider")
-        rejected = _deliver(provider, entry, file, submission_id, key_file if sign else None)
-    except Problem as e:
-        raise click.ClickException(describe_problem(e, language)) from None
-    except HttpRefused as e:
-        raise click.ClickException(str(e)) from None
-    sys.exit(_SOME_REJECTED if rejected else 0)
+    edge = edge_of(home, http, grpc_address, language)
+    entry = edge.anonymous().get(at("/v1/catalog/entries", entry_code))
+    client_id, key_file = _choose_client(suite_home, entry, client_id, key_file)
+    provider = edge.machine(client_id, key_file, scope="provider")
+    beside = (save_to or file.parent) / file.name
+    rejected = _deliver(provider, entry, file, submission_id, key_file if sign else None, beside)
+    sys.exit(ExitCode.SOME_REJECTED if rejected else ExitCode.DONE)
 
 
 def _deliver(
-    provider: Caller, entry: dict[str, Any], file: Path, submission_id: str | None, key_file: Path | None
+    provider: Caller, entry: dict[str, Any], file: Path, submission_id: str | None, key_file: Path | None, beside: Path
 ) -> int:
-    console = Console(stderr=True)
+    console = OutputConsole(stderr=True)
     mapping = provider.get(f"/v1/submissions/mappings/{entry['code']}")["columns"]
     columns = Columns.of_entry(entry, mapping)
     with file.open("rb") as content:
@@ -93,6 +97,7 @@ def _deliver(
             submission_id or id_of_file(entry["code"], sha256, mapping),
             key_file,
             console,
+            beside,
         )
 
 
@@ -105,7 +110,8 @@ def _send(
     sha256: str,
     name: str,
     key_file: Path | None,
-    console: Console,
+    console: OutputConsole,
+    beside: Path,
 ) -> int:
     if source.unread:
         click.echo(f"{file.name}: only the first visible sheet is read, not {', '.join(source.unread)}", err=True)
@@ -117,25 +123,41 @@ def _send(
     provider_statement = statement(name, entry["code"], count, content_digest, sha256)
     signature = signed_by(provider_statement, load_private_key(key_file)) if key_file else ""
     submission = FileSubmission(provider, name, entry["code"], file.name, sha256, count, console, signature)
+    # The keys are fetched first, so that before any delivery it is sure that the receipt can be verified.
+    keys = provider.get("/v1/submissions/keys")
     earlier_receipt = submission.delivered()
     receipt = earlier_receipt or submission.send(source, columns)
-    keys = provider.get("/v1/submissions/keys")
-    signed = verified(receipt.jws, keys)
-    # An id that the user chose may belong to another file, whose receipt proves nothing about this one.
-    must_be_about(signed, provider_statement)
-    saved = {"receipt": signed, "jws": receipt.jws, "keys": keys["keys"]}
-    proof = json.dumps(saved, ensure_ascii=False, indent=1).encode() + b"\n"
-    receipt_file = save_without_loss(file.with_name(f"{file.name}.receipt.json"), lambda out: out.write(proof))
     if earlier_receipt:
-        click.echo("this file was delivered before: nothing is added, this is what became of it then")
-    _print_receipt(receipt, signed, receipt_file)
-    if receipt.counts.rejected:
-        rejects_file = save_without_loss(
-            file.with_name(f"{file.name}.rejects.{source.kind}"),
-            lambda out: write_rejects(out, source.kind, source.encoding, delivered_columns, submission.rejects()),
-        )
-        _print_rejects(submission, receipt.counts.rejected, rejects_file)
+        # An id that the user chose may belong to another file, whose receipt proves nothing about this one.
+        must_be_about(verified(receipt.jws, keys), provider_statement)
+
+    def write_out(out: IO[bytes]) -> None:
+        write_rejects(out, source.kind, source.encoding, delivered_columns, submission.rejects())
+
+    with after(_describe_counts(name, receipt.counts), _AGAIN) as step:
+        with step("the receipt cannot be saved"):
+            signed = verified(receipt.jws, keys)
+            must_be_about(signed, provider_statement)
+            saved = {"receipt": signed, "jws": receipt.jws, "keys": keys["keys"]}
+            proof = json.dumps(saved, ensure_ascii=False, indent=1).encode() + b"\n"
+            receipt_file = save_without_loss(
+                beside.with_name(f"{beside.name}.receipt.json"), lambda out: out.write(proof)
+            )
+            with step("the receipt cannot be shown"):
+                if earlier_receipt:
+                    click.echo("this file was delivered before: nothing is added, this is what became of it then")
+                _print_receipt(receipt, signed, receipt_file)
+        if receipt.counts.rejected:
+            with step("the rejected records cannot be saved"):
+                rejects_file = save_without_loss(beside.with_name(f"{beside.name}.rejects.{source.kind}"), write_out)
+                with step("the rejected records cannot be shown"):
+                    _print_rejects(submission, receipt.counts.rejected, rejects_file)
     return int(receipt.counts.rejected)
+
+
+def _describe_counts(name: str, counts: Any) -> str:
+    recorded = counts.accepted + counts.amended + counts.unchanged
+    return f"delivered as submission {name}: {recorded} of {counts.total} records are on record, {counts.rejected} rejected"
 
 
 def _print_rejects(submission: FileSubmission, count: int, file: Path) -> None:
@@ -152,7 +174,7 @@ def _print_receipt(receipt: Any, signed: dict[str, Any], receipt_file: Path) -> 
     table = Table("accepted", "amended", "unchanged", "rejected", "total")
     counts = receipt.counts
     table.add_row(*(str(n) for n in (counts.accepted, counts.amended, counts.unchanged, counts.rejected, counts.total)))
-    Console().print(table)
+    OutputConsole().print(table)
     click.echo(f"submission {signed['submission_id']}, closed {signed['closed_at']}")
     click.echo(f"receipt, signature verified: {receipt_file}")
 
@@ -187,24 +209,14 @@ def _choose_client(home: Home, entry: dict[str, Any], client_id: str | None, key
     return str(client["client_id"]), home.path / "demo" / client["key_file"]
 
 
-def _find_demo_client(home: Home, entry: dict[str, Any]) -> dict[str, Any] | None:
+def _find_demo_client(home: Home, entry: dict[str, Any]) -> ClientCredentials | None:
     """The demonstration client of the first of the entry's providers that has one."""
-    directory = home.path / "demo"
-    if not (directory / "credentials.json").exists():
+    people = home.demo_credentials()
+    if people is None:
         return None
-    credentials = {
-        client["client_id"]: client
-        for client in json.loads((directory / "credentials.json").read_text())["clients"].values()
-    }
-    clients = json.loads((directory / "accounts.json").read_text())["clients"]
+    credentials = {client["client_id"]: client for client in people["clients"].values()}
+    clients = read_json(home.path / "demo" / "accounts.json", _DemoAccounts)["clients"]
     by_org = {
         client["org"]: credentials[client["client_id"]] for client in clients if client["client_id"] in credentials
     }
     return next((by_org[p["uscc"]] for p in entry["providers"] if p["uscc"] in by_org), None)
-
-
-def describe_problem(problem: Problem, language: str) -> str:
-    """The text of a problem in a language, with a line for each field."""
-    lines = [f"{problem.code}: {problem.text(language)}"]
-    lines += [f"  {f.field}: {f.message}" for f in problem.fields]
-    return "\n".join(lines)

@@ -9,13 +9,14 @@ from typing import Any
 import click
 
 from chengxin_cli.gateway_client import Edge
+from chengxin_cli.input_files import FilePath
 from chengxin_cli.suite.home import Home
 from chengxin_cli.tour.frame import Tour
 from chengxin_cli.tour.steps import STEPS
 
 
 @click.command("tour")
-@click.option("--home", type=click.Path(path_type=Path), help="Directory of the suite [$CHENGXIN_HOME, ~/.chengxin].")
+@click.option("--home", type=FilePath(), help="Directory of the suite [$CHENGXIN_HOME, ~/.chengxin].")
 @click.option("--http", help="HTTP address of the gateway [from the home].")
 @click.option("--grpc", "grpc_address", help="gRPC address of the gateway [from the home].")
 @click.option("--json", "as_json", is_flag=True, help="Every step with its figures, as JSON.")
@@ -23,12 +24,10 @@ def command(home: Path | None, http: str | None, grpc_address: str | None, as_js
     """Walk the main job against a running suite; exits non-zero at the first step that fails."""
     suite_home = Home(home.absolute()) if home else Home.default()
     addresses = _find_addresses(suite_home, http, grpc_address)
-    credentials_file = suite_home.path / "demo" / "credentials.json"
-    if not credentials_file.exists():
+    people = suite_home.demo_credentials()
+    if people is None:
         raise click.ClickException(f"no demonstration people in {suite_home.path}; start the suite with --demo")
-    tour = Tour(
-        Edge(addresses["http"], addresses["grpc"]), json.loads(credentials_file.read_text()), suite_home.path / "demo"
-    )
+    tour = Tour(Edge(addresses["http"], addresses["grpc"]), dict(people), suite_home.path / "demo")
     results: list[dict[str, Any]] = []
     began = time.perf_counter()
     for number, step in enumerate(STEPS, 1):

@@ -22,6 +22,7 @@ from chengxin.auth.tls import Trust, pool
 from chengxin.feeds.quarantine import QUARANTINE
 from chengxin.process import stop_signals
 from chengxin.process.readiness import ON_RECORD
+from chengxin_cli.input_files import FilePath, read_json, read_text
 from chengxin_cli.suite import stores
 from chengxin_cli.suite.edge_tls import TRUST_VARIABLES, trust_of_edges
 from chengxin_cli.suite.home import (
@@ -54,7 +55,7 @@ _PORT: Final = click.IntRange(1, 65535)
 
 @click.command("up")
 @click.option("--demo", is_flag=True, help="With the demonstration world: organisations, people, records.")
-@click.option("--home", type=click.Path(path_type=Path), help="Directory of the suite [$CHENGXIN_HOME, ~/.chengxin].")
+@click.option("--home", type=FilePath(), help="Directory of the suite [$CHENGXIN_HOME, ~/.chengxin].")
 @click.option("--http-port", type=_PORT, envvar="CHENGXIN_HTTP_PORT", default=8080, show_default=True)
 @click.option("--grpc-port", type=_PORT, envvar="CHENGXIN_GRPC_PORT", default=9090, show_default=True)
 def command(demo: bool, home: Path | None, http_port: int, grpc_port: int) -> None:
@@ -153,7 +154,7 @@ def _bootstrap(home: Home, demo: bool, supervision: Supervision, stop: threading
     accounts: dict[str, Any] = {"services": home.service_clients()}
     if demo:
         _run_program([sys.executable, "-m", "demo", "people", str(home.path)], "making people", stop)
-        accounts |= json.loads((home.path / "demo" / "accounts.json").read_text())
+        accounts |= read_json(home.path / "demo" / "accounts.json", dict[str, Any])
     file = home.path / "keys" / f"bootstrap-{secrets.token_hex(4)}.json"
     write_private(file, json.dumps(accounts).encode())
     try:
@@ -313,5 +314,5 @@ def _greet(home: Home, base: str, grpc_port: int, demo: bool) -> None:
         click.echo(f"\nCommands in another shell take the same:\n  export {' '.join(exports)}")
     if demo:
         click.echo("\nDemonstration people, good only in this world:")
-        click.echo((home.path / "demo" / "credentials.txt").read_text())
+        click.echo(read_text(home.path / "demo" / "credentials.txt"))
     click.echo("In another shell: chengxin tour. Ctrl-C stops everything.\n")

@@ -1,6 +1,5 @@
 """`chengxin witness`: an independent process that cosigns the audit log as long as it only grows."""
 
-import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from chengxin.auth.access_tokens import load_private_key
 from chengxin.tlog import merkle, signed_note
 from chengxin.tlog.signed_note import Checkpoint, NoteError, VerifierKey
 from chengxin_cli.audit_log.export import CHECKPOINT, KEY, Fetch, FetchError, fetcher
+from chengxin_cli.input_files import DIRECTORY, read_note, read_text
 from chengxin_cli.suite.home import make_private_key, write_private
 
 _LOG_KEY: Final = "log.vkey"
@@ -43,11 +43,11 @@ class Witness:
         """
         own_key_file, log_key_file = directory / _OWN_KEY, directory / _LOG_KEY
         make_private_key(own_key_file)
-        given_key = VerifierKey.parse(vkey) if vkey else None
+        given_key = VerifierKey.parse(vkey) if vkey is not None else None
         if not log_key_file.exists():
             log_key = given_key or VerifierKey.parse(fetch(KEY).decode())
             write_private(log_key_file, f"{log_key}\n".encode())
-        log_key = VerifierKey.parse(log_key_file.read_text())
+        log_key = VerifierKey.parse(read_text(log_key_file))
         if given_key is not None and given_key != log_key:
             raise NoteError(
                 f"{log_key_file} holds another log's key; a witness serves one log, use another --directory"
@@ -60,7 +60,7 @@ class Witness:
     def seen(self) -> Checkpoint | None:
         """The checkpoint that was cosigned last."""
         path = self.directory / _SEEN
-        return Checkpoint.open(path.read_text(), self.log_key) if path.exists() else None
+        return Checkpoint.open(read_note(path), self.log_key) if path.exists() else None
 
     def witness(self, fetch: Fetch, now: int) -> Checkpoint:
         """Cosigns the latest checkpoint (`now` in seconds since 1970) when the log only grew. Raises `LogRewritten`,
@@ -100,9 +100,7 @@ def _require_continuation(seen: Checkpoint, latest: Checkpoint, fetch: Fetch) ->
 
 @click.command("witness")
 @click.option("--http", required=True, help="HTTP address of the gateway of the log.")
-@click.option(
-    "--directory", required=True, type=click.Path(file_okay=False, path_type=Path), help="The witness's own directory."
-)
+@click.option("--directory", required=True, type=DIRECTORY, help="The witness's own directory.")
 @click.option("--name", default="witness", show_default=True, help="Name of the witness in its cosignatures.")
 @click.option("--vkey", help="Key of the log [the first one seen, kept in the directory].")
 @click.option("--once", is_flag=True, help="Once, and end.")
@@ -121,15 +119,13 @@ def command(http: str, directory: Path, name: str, vkey: str | None, once: bool,
             latest = witness.witness(fetch, int(time.time()))
             click.echo(f"✓ {latest.size} entries, root {latest.root.hex()}")
         except LogRewritten as e:
-            click.echo(f"✗ history was rewritten, not cosigned: {e}", err=True)
-            sys.exit(1)
+            raise click.ClickException(f"history was rewritten, not cosigned: {e}") from None
         except (NoteError, UnicodeDecodeError) as e:
-            click.echo(f"✗ not cosigned: {e}", err=True)
-            sys.exit(1)
+            raise click.ClickException(f"not cosigned: {e}") from None
         except FetchError as e:
-            click.echo(f"✗ not cosigned: {e}", err=True)
             if once:
-                sys.exit(1)
+                raise click.ClickException(f"not cosigned: {e}") from None
+            click.echo(f"✗ not cosigned: {e}", err=True)
         if once:
             return
         pause.wait(interval)

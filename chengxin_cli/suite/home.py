@@ -5,10 +5,10 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final, NotRequired, TextIO, TypedDict
 
 import click
 from cryptography.hazmat.primitives import serialization
@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from chengxin.auth.access_tokens import load_private_key
 from chengxin.store.field_encryption import KeyRing
 from chengxin.values.jwk import public_jwk
+from chengxin_cli.input_files import read_json
+from chengxin_cli.output_files import naming
 
 # How long a suite that starts waits for commands that only look whether one runs.
 _LOOKING_SECONDS: Final = 5.0
@@ -35,6 +37,44 @@ def parent_environment() -> dict[str, str]:
     return os.environ | {"PDEATHSIG_PARENT": str(os.getpid())}
 
 
+class _SuiteAddresses(TypedDict):
+    http: str
+    grpc: str
+
+
+class Addresses(_SuiteAddresses, total=False):
+    """Where a suite is, as `chengxin up` writes it down; other deployments may know less."""
+
+    pid: int
+    demo: bool
+    supervisor: str
+    inner: dict[str, str]
+
+
+class OfficerCredentials(TypedDict):
+    """How an officer of the demonstration world signs in."""
+
+    username: str
+    password: str
+    totp_secret: str
+
+
+class ClientCredentials(TypedDict):
+    """An organisation's system in the demonstration world; its key file is beside the credentials."""
+
+    client_id: str
+    key_file: str
+
+
+class DemoCredentials(TypedDict):
+    """What `python -m demo people` writes down for the commands."""
+
+    officers: dict[str, OfficerCredentials]
+    citizens: dict[str, dict[str, Any]]
+    clients: dict[str, ClientCredentials]
+    licence: NotRequired[dict[str, str]]
+
+
 @dataclass(frozen=True)
 class Home:
     """The directory of one suite."""
@@ -43,8 +83,13 @@ class Home:
 
     @classmethod
     def default(cls) -> "Home":
-        """`$CHENGXIN_HOME`, or `~/.chengxin`."""
-        return cls(Path(os.environ.get("CHENGXIN_HOME") or Path.home() / ".chengxin").absolute())
+        """`$CHENGXIN_HOME`, or `~/.chengxin`. Raises `ClickException` for a user without a home directory."""
+        if path := os.environ.get("CHENGXIN_HOME"):
+            return cls(Path(path).absolute())
+        try:
+            return cls(Path.home().absolute() / ".chengxin")
+        except RuntimeError:
+            raise click.ClickException("HOME is not set; set it, or CHENGXIN_HOME, or give --home") from None
 
     def key_file(self, process: str) -> Path:
         """The Ed25519 private key of a process."""
@@ -66,10 +111,13 @@ class Home:
         return self.path / "suite.json"
 
     def addresses(self) -> dict[str, Any]:
-        """Addresses of the suite that runs here; empty when none does, also when a killed one left its file."""
+        """Addresses of the suite that runs here; empty when none does, also when a killed one left its file.
+
+        Raises `FileUnusable`.
+        """
         if not self.suite.exists() or not _is_held(self.path / "lock"):
             return {}
-        return dict(json.loads(self.suite.read_text()))
+        return dict(read_json(self.suite, Addresses))
 
     def running(self) -> dict[str, Any]:
         """Addresses of the suite that runs here. Raises `ClickException` when none does."""
@@ -86,8 +134,13 @@ class Home:
         return self.path / "logs" / f"{program}.log"
 
     def store_passwords(self) -> dict[str, str]:
-        """The password of each store's account."""
-        return dict(json.loads((self.path / "keys" / "stores.json").read_text()))
+        """The password of each store's account. Raises `FileUnusable`."""
+        return read_json(self.path / "keys" / "stores.json", dict[str, str])
+
+    def demo_credentials(self) -> "DemoCredentials | None":
+        """How the people of the demonstration world prove who they are; None without them. Raises `FileUnusable`."""
+        file = self.path / "demo" / "credentials.json"
+        return read_json(file, DemoCredentials) if file.exists() else None
 
     def make(self) -> None:
         """Creates the directories and keys that are missing; keeps those that exist."""
@@ -120,12 +173,18 @@ def write_private(path: Path, data: bytes) -> None:
     """Writes a file that only its owner can read, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with naming(path):
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def _write_once(path: Path, make_content: Any) -> None:

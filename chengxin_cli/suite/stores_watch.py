@@ -1,6 +1,5 @@
 """Watches the embedded stores: a store that does not answer, or reports an internal error, is started again."""
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from pymongo.errors import ConnectionFailure, ExecutionTimeout, OperationFailure
 
 from chengxin.store.database import STORE_BROKEN
 from chengxin.store.deadlines import within
+from chengxin_cli.input_files import read_json
 from chengxin_cli.suite.home import Home
 
 # The time between two requests, and how long an answer may take. A store that does not answer is noticed within twice
@@ -53,7 +53,7 @@ class StoreProber:
     """Asks each store for a document, on a connection of its own."""
 
     def __init__(self, home: Home, seconds: float = _ANSWER_SECONDS) -> None:
-        uris: dict[str, str] = json.loads((home.path / "keys" / "store-uris.json").read_text())
+        uris = read_json(home.path / "keys" / "store-uris.json", dict[str, str])
         patience = round(seconds * 1000)
         self._clients: dict[str, pymongo.MongoClient[dict[str, Any]]] = {
             name: pymongo.MongoClient(uri, timeoutMS=patience, connectTimeoutMS=patience, retryReads=False)

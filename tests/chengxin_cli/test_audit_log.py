@@ -16,10 +16,9 @@ from werkzeug.serving import make_server
 from chengxin.tlog import merkle, signed_note
 from chengxin.tlog.signed_note import Checkpoint, VerifierKey
 from chengxin.values.ids import new_id
+from chengxin_cli import main
 from chengxin_cli.audit_log.export import export_log
 from chengxin_cli.audit_log.verify import verify_directory
-from chengxin_cli.commands.audit import command
-from chengxin_cli.commands.witness import command as witness_command
 from tests.audit.conftest import Run, RunningAudit, an_event
 from tests.support import free_port
 
@@ -186,7 +185,7 @@ def test_the_commands(audit: RunningAudit, http: str, tmp_path: Path) -> None:
     fill(audit, 10)
 
     def run_command(*arguments: str) -> Any:
-        return CliRunner().invoke(command, arguments)
+        return CliRunner().invoke(main, ["audit", *arguments])
 
     done = run_command("verify", *access, "--checkpoint", str(tmp_path / "earlier"))
     assert done.exit_code == 0, done.output
@@ -222,7 +221,7 @@ def test_a_witness_cosigns_growth_and_refuses_rewriting(
 ) -> None:
     def witness(address: str) -> Any:
         return CliRunner().invoke(
-            witness_command, ["--http", address, "--directory", str(tmp_path), "--name", "witness.example/w1", "--once"]
+            main, ["witness", "--http", address, "--directory", str(tmp_path), "--name", "witness.example/w1", "--once"]
         )
 
     cosigned = tmp_path / "checkpoint"

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from werkzeug.serving import make_server
 
-from chengxin_cli.commands.audit import command
+from chengxin_cli import main
 from tests.audit.conftest import RunningAudit, an_event
 from tests.support import free_port, until
 
@@ -27,7 +27,7 @@ def repair(audit: RunningAudit, tmp_path: Path) -> Iterator[Callable[..., Result
 
     def run(*arguments: str, **options: Any) -> Result:
         address = ["--home", str(tmp_path), "--url", f"http://127.0.0.1:{port}"]
-        return CliRunner().invoke(command, ["repair", *address, *arguments], **options)
+        return CliRunner().invoke(main, ["audit", "repair", *address, *arguments], **options)
 
     yield run
     server.shutdown()

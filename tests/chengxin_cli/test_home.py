@@ -11,9 +11,9 @@ from chengxin_cli.suite.home import Home, lock_home, write_private
 
 def test_a_second_suite_is_refused_and_told_which_one_runs(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    write_private(home.suite, b'{"http": "http://x"}')
+    write_private(home.suite, b'{"http": "http://x", "grpc": "x"}')
     with lock_home(home):
-        assert home.running() == {"http": "http://x"}
+        assert home.running() == {"http": "http://x", "grpc": "x"}
         with pytest.raises(click.ClickException, match=r"a suite already runs in .* \(pid \d+\)"), lock_home(home):
             pass
     assert home.addresses() == {}
@@ -21,7 +21,7 @@ def test_a_second_suite_is_refused_and_told_which_one_runs(tmp_path: Path) -> No
 
 def test_a_command_that_looks_for_a_suite_does_not_keep_one_from_starting(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    write_private(home.suite, b"{}")
+    write_private(home.suite, b'{"http": "http://x", "grpc": "x"}')
     with lock_home(home):
         pass
     enough, looks = threading.Event(), [0, 0]

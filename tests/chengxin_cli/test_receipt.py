@@ -14,7 +14,8 @@ from chengxin.auth.access_tokens import load_private_key
 from chengxin.values.canonical_json import canonical, digest
 from chengxin.values.jwk import public_jwk
 from chengxin.values.provider_statement import sign, statement
-from chengxin_cli.commands.receipt import ReceiptRefused, command, verify_provider_statement, verify_system_statement
+from chengxin_cli import main
+from chengxin_cli.commands.receipt import ReceiptRefused, verify_provider_statement, verify_system_statement
 from tests.ingest.deliveries import licences
 from tests.ingest.files import table
 from tests.ingest.running_ingest import RunningIngest
@@ -47,7 +48,7 @@ def delivered(ingest: RunningIngest, tmp_path: Path) -> tuple[Path, Path, Path]:
 
 def verify(*arguments: Any) -> Result:
     """`chengxin receipt verify`."""
-    return CliRunner().invoke(command, ["verify", *map(str, arguments)])
+    return CliRunner().invoke(main, ["receipt", "verify", *map(str, arguments)])
 
 
 def test_a_receipt_proves_both_words(delivered: tuple[Path, Path, Path], tmp_path: Path) -> None:
@@ -92,6 +93,25 @@ def test_the_providers_word_must_be_about_the_receipt(delivered: tuple[Path, Pat
         with pytest.raises(ReceiptRefused):
             verify_provider_statement(says | changes)
     assert verify_provider_statement({k: v for k, v in says.items() if k != "provider_signature"}) == ""
+
+
+def test_a_providers_word_about_nothing_proves_nothing(delivered: tuple[Path, Path, Path]) -> None:
+    _, receipt, key = delivered
+    says = json.loads(receipt.read_text())["receipt"]
+    about = statement("november-2026", "XZXK", 3)
+    for stated in ({}, about, {k: v for k, v in about.items() if k != "record_count"} | {"file_sha256": "0"}):
+        with pytest.raises(ReceiptRefused):
+            verify_provider_statement(says | {"provider_signature": sign(stated, load_private_key(key))})
+
+
+def test_what_a_windows_program_saved_is_read(delivered: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    _, receipt, _ = delivered
+    text = receipt.read_text().replace("\n", "\r\n") + "\r\n\r\n"
+    for encoding in ("utf-8-sig", "utf-16"):
+        receipt.write_bytes(text.encode(encoding))
+        assert verify(receipt).exit_code == 0, encoding
+    receipt.write_bytes("证书".encode("gb18030"))
+    assert f"{receipt} cannot be used: byte 2 is not UTF-8" in verify(receipt).output
 
 
 def test_another_signed_thing_is_no_receipt(delivered: tuple[Path, Path, Path]) -> None:

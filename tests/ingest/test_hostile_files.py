@@ -19,7 +19,8 @@ from werkzeug.test import TestResponse
 from chengxin.concurrency.shares import Claimant
 from chengxin.tabular.problems import READER_PROBLEMS
 from chengxin.tabular.reading import READERS
-from chengxin_cli.commands import receipt, submit
+from chengxin_cli import main
+from chengxin_cli.commands import submit
 from tests.hostile import WORKBOOKS, mutant, plain_book
 from tests.ingest.files import all_threads_taken, refusal, registration, table
 from tests.ingest.running_ingest import IngestCaller, RunningIngest, demo_entry
@@ -180,7 +181,7 @@ def test_the_providers_command_ends_with_a_line(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(submit, "edge_of", lambda *_: UncalledGateway())
     arguments = [str(file), "--catalog", "QYDJ", "--client-id", "c", "--key", str(key), "--language", "en"]
-    done = CliRunner().invoke(submit.command, arguments)
+    done = CliRunner().invoke(main, ["submit", *arguments])
     assert (done.exit_code, type(done.exception)) == (1, SystemExit)
     assert done.output.startswith("Error: FILE_WORKBOOK_BROKEN: The Excel file cannot be read (")
     assert len(done.output.splitlines()) == 1
@@ -190,9 +191,9 @@ def test_the_providers_command_ends_with_a_line(tmp_path: Path, monkeypatch: pyt
 def test_what_is_no_receipt_is_told_in_a_line(tmp_path: Path, content: str) -> None:
     file = tmp_path / "a.receipt.json"
     file.write_bytes(content.encode("latin-1"))
-    done = CliRunner().invoke(receipt.command, ["verify", str(file)])
+    done = CliRunner().invoke(main, ["receipt", "verify", str(file)])
     assert (done.exit_code, type(done.exception)) == (1, SystemExit)
-    assert done.output.startswith("Error: a.receipt.json: ")
+    assert done.output.startswith(("Error: a.receipt.json: ", f"Error: {file} cannot be used: "))
     assert len(done.output.splitlines()) == 1
 
 

@@ -15,7 +15,8 @@ from chengxin.errors import Problem
 from chengxin.values.jwk import public_jwk
 from chengxin.values.provider_statement import ChangeStatement, change_statement, read_signed, sign, statement
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
-from chengxin_cli.commands import receipt as receipts
+from chengxin_cli import main
+from chengxin_cli.commands.receipt import ReceiptRefused, verify_provider_statement
 from chengxin_cli.commands.record import ask, receipt_of, versions
 from chengxin_cli.gateway_client import Caller, Edge
 from chengxin_cli.suite.home import make_private_key
@@ -226,7 +227,7 @@ def test_what_says_nothing_new_is_receipted_too(provider: IngestCaller, record_i
 
 
 def verify(*arguments: Any) -> Any:
-    return CliRunner().invoke(receipts.command, ["verify", *map(str, arguments)])
+    return CliRunner().invoke(main, ["receipt", "verify", *map(str, arguments)])
 
 
 def test_a_provider_changes_its_record_by_the_program_and_verifies_the_receipt(
@@ -264,9 +265,9 @@ def test_a_provider_changes_its_record_by_the_program_and_verifies_the_receipt(
 def test_the_providers_word_must_be_about_the_change(provider: IngestCaller, record_id: str) -> None:
     outcome = by_grpc(provider, AMENDED, record_id, signature=word(AMENDED, record_id))
     says = says_of(provider, outcome.receipt)
-    assert receipts.verify_provider_statement(says) == public_jwk(KEY)["kid"]
+    assert verify_provider_statement(says) == public_jwk(KEY)["kid"]
     for changes in ({"act": "revocation"}, {"record_id": "r_x"}, {"based_on_version": 3}, {"content_sha256": "0" * 64}):
-        with pytest.raises(receipts.ReceiptRefused):
-            receipts.verify_provider_statement(says | changes)
+        with pytest.raises(ReceiptRefused):
+            verify_provider_statement(says | changes)
     with pytest.raises(ValueError, match="something else"):
         receipt_of(outcome.receipt, REVOKED, provider.get("/v1/submissions/keys").json["keys"])
