@@ -60,6 +60,7 @@ check: $(VENV)/.dev $(BUF)
 	tools/check_breaking $(BUF)
 	tools/generate --check
 	$(BIN)/python tools/check_regulation.py
+	$(BIN)/python tools/check_promises.py
 	$(BIN)/python tools/check_secrets.py
 	$(BIN)/python tools/list_errors.py --check
 	$(BIN)/python tools/list_acts.py --check

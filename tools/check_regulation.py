@@ -54,7 +54,7 @@ def faults(directory: Path) -> list[str]:
         if row.state != "not yet" and not (row.code and row.tests):
             problems.append(f"{row}: it is {row.state}, but names no {'tests' if row.code else 'code'}")
         problems += [f"{row}: {fault}" for ref in row.code if (fault := _find_code_fault(directory, ref))]
-        problems += [f"{row}: {fault}" for ref in row.tests if (fault := _find_test_fault(directory, ref))]
+        problems += [f"{row}: {fault}" for ref in row.tests if (fault := find_test_fault(directory, ref))]
     return problems
 
 
@@ -68,7 +68,8 @@ def _find_code_fault(directory: Path, reference: str) -> str | None:
     return None
 
 
-def _find_test_fault(directory: Path, reference: str) -> str | None:
+def find_test_fault(directory: Path, reference: str) -> str | None:
+    """What is wrong with a reference to a test, `path::test`; None when there is such a test."""
     path, _, name = reference.partition("::")
     if not path.startswith("tests/") or not (directory / path).is_file():
         return f"there is no test file {path}"

@@ -33,10 +33,13 @@ _ZH: Final = """# 公共信用信息异议处理工作指引
 真实性、完整性存疑的，可以向市信用中心提出异议。他人不能代为提出关于别人的异议。
 
 ## 二、怎样提出
-1. 登录后在“我的信用记录”中选定记录和有异议的信息项（不选定信息项即对整条记录提出），写明理由。
-2. 附证明材料：每次最多 {files} 个文件，每个不超过 {megabytes} MB，仅限 PDF、PNG、JPEG、纯文本，文件内容须与类型相符。
-3. 提出后得到异议编号（如 YY-20261124-0001），凭编号可随时查询进度。同一记录的同一信息项正在办理的，不重复受理。
-4. 异议办理期间，公开页面对该记录作“异议处理中”标注，但不停止披露。办结前可以撤回。
+1. 登录后，“本人信用信息”页面（`/me`）列出本系统关于自己的全部信息。
+2. 提出异议目前通过接口 `POST /v1/me/objections`，还没有网页表单：写明信息编号、信息项（不写即对整条信息提出）和理由。\
+编号和代码见 `GET /v1/me/records`。
+3. 附证明材料：每次最多 {files} 个文件，每个不超过 {megabytes} MB，仅限 PDF、PNG、JPEG、纯文本，文件内容须与类型相符。
+4. 提出后得到异议编号（如 YY-20261124-0001），登录后凭编号可随时查询进度（`GET /v1/me/objections/编号`）；系统不另发通知。\
+同一记录的同一信息项正在办理的，不重复受理。
+5. 异议办理期间，公开页面对该记录作“异议处理中”标注，但不停止披露。办结前可以撤回。
 
 ## 三、办理步骤和期限
 期限一律按工作日计算，以国务院办公厅公布的放假调休安排为准；事件发生当日不计入，从次日起算。
@@ -47,15 +50,16 @@ _ZH: Final = """# 公共信用信息异议处理工作指引
 | 补正：申请人补正后，受理期限重新计算；补正只要求一次 | 申请人 | 不计入办理期限 |
 | 核查：属于系统自身差错的立即更正；与信息来源一致的，通知信息提供单位核查 | 市信用中心 | 受理之日起 {verification} 个工作日 |
 | 答复：确认有误的，重新报送更正后的信息；确认无误的，提供证明材料 | 信息提供单位 | 接到通知之日起 {answer} 个工作日；情况复杂的，期满前可延长一次，至 {answer_extended} 个工作日 |
-| 办结：告知申请人，更正信息或者维持原状 | 市信用中心 | 收到核查结果之日起 {conclusion} 个工作日 |
+| 办结：更正信息或者维持原状，说明写入异议，申请人登录后即可看到 | 市信用中心 | 收到核查结果之日起 {conclusion} 个工作日 |
 
-期限跨入尚未公布放假安排的年度的，先按法定节假日暂定，标注“暂定”；安排公布后系统自动重新计算，并留存审计记录。\
+期限跨入尚未公布放假安排的年度的，先按法定节假日暂定，查询进度时标明是暂定（`provisional`）；安排公布后系统自动重新计算，并留存审计记录。\
 已经完成的步骤不因此改变。逾期的步骤在系统中标明，供监督检查。
 
 ## 四、更正
 1. 更正只有一条途径：提供单位（属于系统差错的由市信用中心）向归集系统报送变更或者撤销，并注明异议编号。
 2. 系统收到注明该编号的变更或者撤销后，方可以“已更正”办结；收到更正的，不得以“维持原状”办结。
-3. 更正随变更通知送达已获得该记录的各平台。
+3. 更正后，本系统随即按更正后的内容公开和提供；从公开变更流（`/v1/public/feed`）取得信息的平台随变更流得到更正。\
+此前以查询方式取得该信息的单位，系统目前不逐一通知，须再次查询。
 4. 已办结的异议不再改变；有新的理由的，另行提出。
 
 ## 五、谁能看到什么
@@ -76,8 +80,10 @@ By Art. 23 to 28 of the regulation; made from the deadlines in force (rules vers
 was filed under.
 
 - **Who**: the subject of a record, or who represents it; nobody for others.
-- **How**: name the record and the items (none: the whole record), say why, attach at most {files} files of {megabytes} MB \
-(PDF, PNG, JPEG, plain text). The case gets a number. What is being handled already needs no second objection. The record stays \
+- **How**: sign in; the page `/me` shows all that is kept about you. An objection is filed by `POST /v1/me/objections`; there is \
+no form for it on a page yet. Name the record and the items (none: the whole record; `GET /v1/me/records` tells both), say why, \
+attach at most {files} files of {megabytes} MB (PDF, PNG, JPEG, plain text). The case gets a number; \
+`GET /v1/me/objections/<number>` tells how it goes, and nobody is notified otherwise. What is being handled already needs no second objection. The record stays \
 disclosed, marked as under objection. An open case can be withdrawn.
 - **Acceptance**, centre, {acceptance} working days: accepted, refused with the reason, or sent back once listing everything \
 that is missing; then the time begins anew.
@@ -85,8 +91,9 @@ that is missing; then the time begins anew.
 consistent with its source goes to the provider.
 - **Answer**, provider, {answer} working days; in a complex case {answer_extended}, taken once and before the first period ends. \
 Wrong: it delivers the corrected record, naming the objection. Right: it supplies evidence.
-- **Conclusion**, centre, {conclusion} working days: the applicant is told; corrected, once the correction has arrived, or \
-upheld as recorded.
+- **Conclusion**, centre, {conclusion} working days: corrected, once the correction has arrived, or upheld as recorded; the \
+applicant reads the explanation in the case. Platforms that follow the public changes (`/v1/public/feed`) get the correction; \
+who obtained the record by a query earlier is not told yet, and queries again.
 - Working days are those of the State Council's notice; the day of the event does not count. A period that reaches into a year \
 without a notice is provisional and is counted again when the notice is loaded.
 - The provider does not learn who filed and does not see attachments; who supervises sees states, deadlines and lateness only.
