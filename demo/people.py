@@ -14,7 +14,7 @@ from chengxin.auth.access_tokens import load_private_key
 from chengxin.values.clock import SystemClock
 from chengxin.values.jwk import public_jwk
 from chengxin_cli.suite.home import make_private_key, write_private
-from demo.world import REGION, catalog, companies, licence_of, organs, people
+from demo.world import REGION, catalog, companies, foreigners, licence_of, organs, people
 
 # What organisations may do beside the supply of records: purposes of their agreements (Art. 17), provisions of law
 # (Art. 16).
@@ -61,8 +61,7 @@ def make_people(home: Path) -> None:
         "officers": {name: known.get("officers", {}).get(name) or _make_secret(name) for name, *_ in _OFFICERS},
         "citizens": {
             key: {"name": p.name, "identity_number": p.identity_number, "represents": list(p.represents)}
-            for key in _CITIZENS
-            for p in (people()[key],)
+            for key, p in [(key, people()[key]) for key in _CITIZENS] + list(foreigners().items())
         },
         "licence": licence_of(companies()[0], organs()["market_regulator"]),
     }

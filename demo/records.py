@@ -16,6 +16,7 @@ from demo.world import (
     Organ,
     associations,
     companies,
+    foreigners,
     institutions,
     organs,
     people,
@@ -263,11 +264,11 @@ def _practices(since: date) -> Iterator[tuple[Organ, Items]]:
 
 def _honours(since: date) -> Iterator[tuple[Organ, Items]]:
     league, civil_affairs = providers_of("ZYFWRY")
-    for number, key in enumerate(("li_na", "liu_yang", "chen_jing", "lin_fang", "ouyang_xue", "wang_qiang"), 1):
+    citizens = [people()[key] for key in ("li_na", "liu_yang", "chen_jing", "lin_fang", "ouyang_xue", "wang_qiang")]
+    for number, person in enumerate([*citizens, *foreigners().values()], 1):
         organ = civil_affairs if number % 3 == 0 else league
-        person = people()[key]
-        # The last one was awarded longer ago than the five years of disclosure.
-        day = since - timedelta(days=120 * number if key != "wang_qiang" else 2200)
+        # One was awarded longer ago than the five years of disclosure.
+        day = since - timedelta(days=120 * number if person.key != "wang_qiang" else 2200)
         yield (
             organ,
             {

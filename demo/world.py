@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from demo.identifiers import demo_identity_number, demo_uscc
+from demo.identifiers import demo_identity_number, demo_permanent_residence, demo_uscc
 
 HERE: Final = Path(__file__).parent
 REGION: Final = "441700"
@@ -33,7 +33,7 @@ class Organ:
 
 @dataclass(frozen=True)
 class Person:
-    """A natural person; no real person has the identity number."""
+    """A natural person; no real person has the number of the document."""
 
     key: str
     name: str
@@ -159,6 +159,15 @@ def people() -> dict[str, Person]:
         represents = tuple(_make_company_uscc(n) for n, c in enumerate(_COMPANIES) if c[0] == key)
         by_key[key] = Person(key, name, demo_identity_number(born, sequence), represents)
     return by_key
+
+
+@cache
+def foreigners() -> dict[str, Person]:
+    """People without an identity number, by key: with a permanent residence card, and with a passport of no State."""
+    return {
+        "anna": Person("anna", "安娜·诺瓦克", demo_permanent_residence(date(1891, 5, 20), 2)),
+        "jonas": Person("jonas", "JONAS WEBER", "UTO-E00000007"),
+    }
 
 
 def _make_company_uscc(number: int) -> str:

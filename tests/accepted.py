@@ -11,7 +11,7 @@ from chengxin.store.field_encryption import KeyRing
 from chengxin.values.ids import SubjectKey
 from chengxin_api.catalog.v1 import catalog_pb2
 from chengxin_api.ingest.v1 import ingest_pb2
-from demo.identifiers import demo_identity_number, demo_uscc, organisation_code
+from demo.identifiers import demo_identity_number, demo_permanent_residence, demo_uscc, organisation_code
 from services.ingest.domain.catalog_entry import DeliveryEntry, DeliveryItem, EntryProvider, read_entry
 from services.ingest.domain.published_version import PublishedVersion
 from services.ingest.domain.submission import DeliveredRecord
@@ -51,6 +51,7 @@ ODD_TEXTS = (
     *("441702189001010020", "身份证441702189001010020。", "9" * 18, "91000000MA000901XJ", "2099-12-31"),
 )
 DAYS = ("0001-01-01", "0001-12-31", "0004-02-29", "1900-02-28", "2024-02-29", "2026-11-24", "2026-11-25", "2099-12-31")
+TODAY = date(2026, 11, 24)
 DAYS += ("2100-01-01", "9898-12-31", "9899-01-01", "9996-02-29", "9998-12-31", "9999-12-31")
 _PLAIN = {r"20\d{2}": "2025", r"（\d{4}）.{1,40}号": "（2026）粤1702执1号"}
 PROVIDER = EntryProvider("11441700007332458X", "阳江市市场监督管理局")
@@ -90,6 +91,13 @@ def _identifiers(scheme: str) -> list[str]:
             ]
         case "identity_number":
             return [demo_identity_number(date(1886, 1, 1), 1), demo_identity_number(date(1896, 2, 29), 999)]
+        case "personal_document":
+            residence = demo_permanent_residence(date(1896, 2, 29), 999)
+            return [
+                *_identifiers("identity_number"),
+                residence,
+                *("UTO440090022901", "H00000000", "00000000", "UTO-E00000000"),
+            ]
         case "organisation_code":
             return [organisation_code("00000000"), organisation_code("ZZZZZZZZ"), demo_uscc("91", 1, "MA")[8:17]]
     return ["0" * 15, "9" * 15, "441700000000001"]
@@ -114,13 +122,13 @@ class Accepting:
     def _accepted(self, items: Mapping[str, str], left_out: set[str]) -> dict[str, Any]:
         """The document of these items, corrected where it breaks a rule across items."""
         chosen = {code: value for code, value in items.items() if code not in left_out}
-        checked = self._recorder.check(self._validator, PROVIDER, DeliveredRecord(1, chosen))
+        checked = self._recorder.check(self._validator, PROVIDER, DeliveredRecord(1, chosen), TODAY)
         for _ in range(8):
             if checked.document is not None:
                 return checked.document
             for wrong in checked.violations:
                 self._put_right(chosen, items, wrong.item, wrong.rule)
-            checked = self._recorder.check(self._validator, PROVIDER, DeliveredRecord(1, chosen))
+            checked = self._recorder.check(self._validator, PROVIDER, DeliveredRecord(1, chosen), TODAY)
         assume(checked.document is not None)
         raise AssertionError(checked.violations)
 

@@ -13,6 +13,7 @@ from stdnum import luhn, numdb
 from stdnum.cn import ric
 
 from chengxin.bounds import own
+from chengxin.values.identifiers import PERMANENT_RESIDENCE_BEFORE_2023, is_organisation
 
 # NFKC makes digits of others (full-width, circled).
 _NUMERALS: Final = str.maketrans("Х〇零一壹二贰三叁四肆五伍六陆七柒八捌九玖", "X00112233445566778899")
@@ -44,6 +45,9 @@ _WITHIN: Final = re.compile(rf"(?=([1-9]\d{{5}}(?:18|19|20)\d\d{_DAY}\d{{3}}[\dX
 _ALONE: Final = re.compile(rf"(?<!\d)[1-9]\d{{5}}(?:18|19|20)\d\d{_DAY}\d{{3}}[\dX](?!\d)")
 # Before 1999 the number had two digits of the year and no check digit.
 _OLD: Final = re.compile(rf"(?<!\d)[1-9]\d{{5}}\d\d{_DAY}\d{{3}}(?!\d)")
+# Of foreigners' permanent residence cards; the later ones have the form of GB 11643.
+_RESIDENCE: Final = re.compile(rf"(?<![A-Z]){PERMANENT_RESIDENCE_BEFORE_2023}(?!\d)")
+_EXACTLY: Final = re.compile(rf"[1-9]\d{{5}}(?:18|19|20)\d\d{_DAY}\d{{3}}[\dX]", re.ASCII)
 # A run by itself that has a character less, or one more. Of such a run some number can often be made, so that number must
 # have a county, and be of somebody born before 2010: a county, a day and a few digits are also the number of a case.
 _SLIP: Final = re.compile(r"(?<![0-9A-Z])(?:\d{16}[\dX]|(?=\d+[A-Z]?\d*X?(?![0-9A-Z]))[0-9A-Z]{19})(?![0-9A-Z])")
@@ -53,15 +57,25 @@ _BANK_CARD: Final = re.compile(r"(?<!\d)62\d{14,17}(?!\d)")
 
 
 def holds_personal_number(text: str) -> bool:
-    """Whether a text holds an identity number (GB 11643, 18 or 15 digits), a mobile number or a UnionPay card's.
+    """Whether a text holds an identity number (GB 11643, 18 or 15 digits), that of a foreigner's permanent residence card,
+    a mobile number or a UnionPay card's. Passports and travel permits are not recognised: other numbers look like them.
 
     An identity number may have a slip: a wrong check digit, a digit missing, a digit or letter too many. Full-width and
     other digits, letters that look like digits, and what stands between them (spaces, punctuation, what shows nothing)
-    make no difference.
+    make no difference. A text that is nothing but an organisation's credit code holds none.
     """
-    if len(text) < _SHORTEST:
+    if len(text) < _SHORTEST or is_organisation(text):
         return False
     return _holds_one(text) if len(text) <= _LONGEST_KEPT else _holds_one.__wrapped__(text)
+
+
+def is_personal_number(text: str) -> bool:
+    """Whether a text is nothing but an identity number (GB 11643) or that of a foreigner's permanent residence card, by
+    form, day of birth and check digit, in any width. The region is not looked at: what may be a person's is masked."""
+    plain = unicodedata.normalize("NFKC", text).upper()
+    if _EXACTLY.fullmatch(plain):
+        return bool(ric.calc_check_digit(plain) == plain[-1])
+    return bool(_RESIDENCE.fullmatch(plain))
 
 
 # Most texts that go on record are words that come again and again.
@@ -75,6 +89,7 @@ def _is_in(read: str) -> bool:
         any(ric.calc_check_digit(found[1]) == found[1][-1] for found in _WITHIN.finditer(read))
         or _ALONE.search(read)
         or _OLD.search(read)
+        or _RESIDENCE.search(read)
         or _MOBILE.search(read)
         or any(luhn.is_valid(found[0]) for found in _BANK_CARD.finditer(read))
         or any(_is_slip(found[0]) for found in _SLIP.finditer(read))

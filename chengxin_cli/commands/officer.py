@@ -25,7 +25,11 @@ _SERVICE = click.option(
     help="Where it was proposed.",
 )
 # The number is not an argument, because it would stay in the shell's history and show in the list of processes.
-_IDENTITY_NUMBER_HELP = "The person's identity number, in place of asking for it."
+_IDENTITY_NUMBER_HELP = "The number of the person's document, in place of asking for it."
+_DOCUMENT_HELP = (
+    "resident_identity_card, temporary_identity_card, residence_permit, permanent_residence_card, hk_macao_travel_permit,"
+    " taiwan_travel_permit, passport."
+)
 _USERNAME = click.argument("target", metavar="USERNAME")
 
 
@@ -178,7 +182,7 @@ def end_sessions(officer: OfficerOptions, target: str, session: str) -> None:
 
 
 @command.command("counter-code")
-@click.option("--document", default="resident_identity_card", help="resident_identity_card, temporary_identity_card.")
+@click.option("--document", default="resident_identity_card", help=_DOCUMENT_HELP)
 @click.option("--counter", default="", help="Which counter: the person is told, beside your user name.")
 @click.option("--identity-number-file", type=EXISTING_FILE, help=_IDENTITY_NUMBER_HELP)
 @as_officer
@@ -191,17 +195,24 @@ def counter_code(officer: OfficerOptions, document: str, counter: str, identity_
 
 @command.command("represent")
 @click.argument("uscc")
+@click.option("--document", default="resident_identity_card", help=_DOCUMENT_HELP)
 @click.option("--capacity", required=True, help="legal_representative, or agent.")
 @click.option("--authorization", default="", help="For an agent: number of the authorization.")
 @click.option("--until", default="", help="For an agent: its last day, YYYY-MM-DD.")
 @click.option("--identity-number-file", type=EXISTING_FILE, help=_IDENTITY_NUMBER_HELP)
 @as_officer
 def represent(
-    officer: OfficerOptions, uscc: str, capacity: str, authorization: str, until: str, identity_number_file: Path | None
+    officer: OfficerOptions,
+    uscc: str,
+    document: str,
+    capacity: str,
+    authorization: str,
+    until: str,
+    identity_number_file: Path | None,
 ) -> None:
     """Propose that a person may act for an organisation; another officer approves."""
     body = {"identity_number": _read_identity_number(identity_number_file), "uscc": uscc, "capacity": capacity}
-    body |= {"authorization": authorization, "until": until}
+    body |= {"document": document, "authorization": authorization, "until": until}
     officer.change("POST", "/v1/identity/representations", json=body)
 
 
@@ -222,4 +233,4 @@ def end_representation(officer: OfficerOptions, representation_id: str) -> None:
 
 
 def _read_identity_number(file: Path | None) -> str:
-    return read_text(file).strip() if file else str(click.prompt("Identity number")).strip()
+    return read_text(file).strip() if file else str(click.prompt("Number of the document")).strip()

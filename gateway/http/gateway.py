@@ -99,7 +99,7 @@ class DemoProof(Body):
     beyond_schema: ClassVar[str] = "A right check digit"
 
     name: str = Field(min_length=1, max_length=100)
-    identity_number: str = Field(min_length=15, max_length=18)
+    identity_number: str = Field(min_length=8, max_length=32)
     uscc: str = Field("", max_length=18, description="The organisation that the person acts for; empty: none")
 
 

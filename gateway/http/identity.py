@@ -1,7 +1,7 @@
 """The HTTP face of citizens' identity: service counter, representations, identity provider. It decides nothing."""
 
 from collections.abc import Callable
-from typing import ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from flask import Response, request
 from flask_openapi3.models.tag import Tag
@@ -25,6 +25,19 @@ _COOKIE: Final = "chengxin_oidc"
 _PATH: Final = "/v1/identity/oidc"
 _USCC: Final = r"^([0-9A-Z]{18})?$"
 
+_NUMBER: Final[Any] = Field(
+    min_length=8, max_length=32, description="Of the document; of a passport with its State: CHN-E00000000"
+)
+
+Document = Literal[
+    "resident_identity_card",
+    "temporary_identity_card",
+    "residence_permit",
+    "permanent_residence_card",
+    "hk_macao_travel_permit",
+    "taiwan_travel_permit",
+    "passport",
+]
 TokenResponder = Callable[[IssuedToken], Response]
 
 
@@ -33,8 +46,8 @@ class CounterBody(Body):
 
     beyond_schema: ClassVar[str] = "A right check digit"
 
-    identity_number: str = Field(min_length=18, max_length=18)
-    document: Literal["resident_identity_card", "temporary_identity_card"] = "resident_identity_card"
+    identity_number: str = _NUMBER
+    document: Document = "resident_identity_card"
     counter: str = Field("", pattern=r"^[0-9A-Za-z_.-]{0,32}$", description="Which counter: the citizen is told")
 
 
@@ -43,7 +56,7 @@ class CodeBody(Body):
 
     beyond_schema: ClassVar[str] = "A right check digit"
 
-    identity_number: str = Field(min_length=18, max_length=18)
+    identity_number: str = _NUMBER
     code: str = Field(min_length=1, max_length=32)
     uscc: str = Field("", pattern=_USCC, description="The organisation that the citizen acts for; empty: none")
 
@@ -53,8 +66,9 @@ class RepresentationBody(Body):
 
     beyond_schema: ClassVar[str] = "Right check digits; for an agent an authorization that is not over"
 
-    identity_number: str = Field(min_length=18, max_length=18)
+    identity_number: str = _NUMBER
     uscc: str = Field(pattern=r"^[0-9A-Z]{18}$")
+    document: Document = "resident_identity_card"
     capacity: Literal["legal_representative", "agent"]
     authorization: str = Field("", max_length=100, description="For an agent: number of the authorization")
     until: str = Field(

@@ -8,11 +8,11 @@ WORDS: Final[Words] = {
     "sign.in": ("登录", "Sign in"),
     "citizen.title": ("查询本人信用信息", "Your own record"),
     "citizen.hint": (
-        "演示环境：仅凭演示人员的姓名和身份证号码登录，不作真实核验。",
-        "The demonstration world: name and identity number of a demonstration person are all the proof it takes.",
+        "演示环境：仅凭演示人员的姓名和证件号码登录，不作真实核验。",
+        "The demonstration world: name and document number of a demonstration person are all the proof it takes.",
     ),
     "citizen.name": ("姓名", "Name"),
-    "citizen.number": ("身份证号码", "Identity number"),
+    "citizen.number": ("证件号码", "Number of your document"),
     "citizen.uscc": (
         "代表的单位（统一社会信用代码，办理本人事项请留空）",
         "Acting for an organisation (its code; empty: for yourself)",

@@ -77,7 +77,7 @@ def add_citizens_pages(app: OpenAPI, ctx: GatewayContext, citizens: verify_ident
     @for_readers
     def browser_signs_in() -> Response:
         given = request.form
-        claimed = verify_identity.ClaimedIdentity(given.get("name", "")[:100], given.get("number", "")[:18])
+        claimed = verify_identity.ClaimedIdentity(given.get("name", "")[:100], given.get("number", "")[:32])
         uscc = given.get("uscc", "").strip().upper()[:18]
         return sessions.sign_in(
             CITIZENS, "citizen.html", lambda: verify_identity.identify(ctx, ANONYMOUS, citizens, claimed, uscc)

@@ -5,6 +5,7 @@ import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from typing import Any, Final
 
 import jwt
@@ -16,6 +17,7 @@ from chengxin.concurrency.shares import Claimant
 from chengxin.store.database import UnitOfWork
 from chengxin.values.acts import Act
 from chengxin.values.clock import Clock, rfc3339
+from chengxin.values.identifiers import personal_scheme, standard_form
 from chengxin.values.ids import SubjectKey
 from chengxin.values.jwk import thumbprint
 from chengxin.values.personal_numbers import holds_personal_number
@@ -117,8 +119,20 @@ class CitizenEntry(_StrictEntry):
     """A person of the demonstration world."""
 
     name: str = Field(min_length=1, repr=False)
-    identity_number: str = Field(min_length=15, max_length=18, repr=False)
+    identity_number: str = Field(min_length=8, max_length=32, repr=False)
     represents: list[str] = []
+
+    @field_validator("identity_number")
+    @classmethod
+    def _of_a_document(cls, number: str) -> str:
+        if personal_scheme(number, date.max) is None:
+            raise ValueError("not a valid number of an identity card, permit or passport")
+        return number
+
+    def subject_ref(self, subject_key: SubjectKey) -> str:
+        """The person's pseudonym."""
+        scheme = personal_scheme(self.identity_number, date.max) or ""
+        return subject_key.subject_ref(scheme, standard_form(scheme, self.identity_number))
 
 
 class AccountsFile(_StrictEntry):
@@ -201,7 +215,7 @@ def _save_officer(accounts: Accounts, entry: OfficerEntry, passwords: Passwords,
 
 
 def _save_citizen(accounts: Accounts, entry: CitizenEntry, subject_key: SubjectKey, clock: Clock) -> bool:
-    ref = subject_key.subject_ref("identity_number", entry.identity_number)
+    ref = entry.subject_ref(subject_key)
     citizen = Citizen(ref, entry.name, tuple(entry.represents))
     if accounts.citizen(ref) == citizen:
         return False

@@ -3,13 +3,10 @@
 import base64
 import hashlib
 import os
-import re
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import partial
 from typing import Any, Final
-
-from stdnum.iso7064 import mod_11_2
 
 from chengxin.auth.executor import command, open_command, query
 from chengxin.auth.powers import Power, anywhere, one, two
@@ -22,8 +19,9 @@ from chengxin.store.database import UnitOfWork
 from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical
 from chengxin.values.clock import rfc3339
-from chengxin.values.identifiers import is_uscc
+from chengxin.values.identifiers import fault_of, is_uscc, personal_scheme, standard_form
 from chengxin.values.ids import new_id
+from chengxin.values.permitted_period import latest_end
 from chengxin.values.personal_numbers import holds_personal_number
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import Citizen
@@ -34,12 +32,23 @@ _at_the_counter: Final = partial(command, roles={Role.CENTRE}, articles=("16",))
 _ANY_COUNTER: Final = anywhere("people and organisations may go to any counter of the city")
 _BOTH_TOLD: Final = "the person and the organisation, at /v1/me/accesses"
 _CODE_HOURS: Final = 24
-_NUMBER: Final = re.compile(r"\d{17}[\dX]\Z")
 ACR: Final = "counter"
+# The documents that an officer takes as proof, and the scheme of their numbers. A card's number is the holder's for
+# life, except a passport's.
+DOCUMENTS: Final = {
+    "resident_identity_card": "identity_number",
+    "temporary_identity_card": "identity_number",
+    # Of residents of Hong Kong, Macao and Taiwan (810000, 820000, 830000).
+    "residence_permit": "identity_number",
+    "permanent_residence_card": "permanent_residence",
+    "hk_macao_travel_permit": "hk_macao_permit",
+    "taiwan_travel_permit": "taiwan_permit",
+    "passport": "passport",
+}
 
 COUNTER_CODE_REFUSED = unauthenticated(
     "COUNTER_CODE_REFUSED",
-    "核验码无效：不存在、已使用、已过期，或与身份证号码不符",
+    "核验码无效：不存在、已使用、已过期，或与证件号码不符",
     "The code is not good: unknown, used, expired, or another person's",
 )
 REPRESENTATION_UNKNOWN = not_found(
@@ -56,6 +65,7 @@ class Representation:
     capacity: str
     authorization: str = ""
     until: str = ""
+    document: str = "resident_identity_card"
 
 
 @_at_the_counter(
@@ -72,9 +82,9 @@ def issue_code(
     """An officer who checked a document gets a one-time code to hand over. The store keeps only its digest.
 
     The citizen is told who issued it and at which `counter` (the centre's name of it; its organisation is the
-    officer's). Raises INPUT_INVALID for a number whose check digit is wrong.
+    officer's). Raises INPUT_INVALID for a number that no such document has.
     """
-    ref = _subject_ref(ctx, identity_number)
+    ref = _subject_ref(ctx, identity_number, document)
     code = _new_code()
     now = ctx.clock.now()
     expires_at = now + timedelta(hours=_CODE_HOURS)
@@ -102,7 +112,10 @@ def exchange(ctx: GatewayContext, caller: Principal, identity_number: str, code:
     """
 
     def verified() -> Citizen:
-        ref = ctx.subject_key.subject_ref("identity_number", identity_number)
+        scheme = personal_scheme(identity_number, ctx.clock.today())
+        if scheme is None:
+            raise COUNTER_CODE_REFUSED()
+        ref = ctx.subject_key.subject_ref(scheme, standard_form(scheme, identity_number))
         digest = _digest(code.strip().upper())
         spent = ctx.administration.spend_counter_code(digest, ref, ctx.clock.now())
         if spent is None:
@@ -124,7 +137,7 @@ def record_representation(
     ctx: GatewayContext, caller: Principal, asked: Representation, key: str = ""
 ) -> dict[str, Any]:
     """Proposes that a person may act for an organisation; an agent needs an authorization. Raises INPUT_INVALID."""
-    ref = _subject_ref(ctx, asked.identity_number)
+    ref = _subject_ref(ctx, asked.identity_number, asked.document)
     if not is_uscc(asked.uscc):
         message = "统一社会信用代码不正确，请核对 / this is no unified social credit code; check it"
         raise INPUT_INVALID(fields=[FieldError("uscc", "uscc", message)])
@@ -133,6 +146,9 @@ def record_representation(
         raise INPUT_INVALID(fields=[FieldError("authorization", "personal_number", message)])
     if asked.capacity == "agent":
         _require_authorization(asked, ctx.clock.today())
+    elif asked.until or asked.authorization:
+        message = "法定代表人无须授权书和截止日期，请留空 / a legal representative has no authorization and no last day"
+        raise INPUT_INVALID(fields=[FieldError("until", "superfluous", message)])
     wanted = {
         "subject_ref": ref,
         "capacity": asked.capacity,
@@ -215,25 +231,33 @@ def end_representation(ctx: GatewayContext, caller: Principal, representation_id
 
 
 def _require_authorization(asked: Representation, today: date) -> None:
+    latest = latest_end(today)
     try:
-        good = date.fromisoformat(asked.until) >= today
+        good = today <= date.fromisoformat(asked.until) <= latest
     except ValueError:
         good = False
     if not good:
-        message = "代理须有截止日期（YYYY-MM-DD，不早于今日） / an agent's authorization ends on a day not before today"
+        message = (
+            f"代理须有截止日期（YYYY-MM-DD，今日至 {latest}） / "
+            f"an agent's authorization ends on a day from today to {latest}"
+        )
         raise INPUT_INVALID(fields=[FieldError("until", "date", message)])
     if not asked.authorization:
         message = "代理须有授权书编号 / an agent needs the number of the authorization"
         raise INPUT_INVALID(fields=[FieldError("authorization", "required", message)])
 
 
-def _subject_ref(ctx: GatewayContext, identity_number: str) -> str:
-    number = identity_number.strip().upper()
+def _subject_ref(ctx: GatewayContext, number: str, document: str) -> str:
+    scheme = DOCUMENTS[document]
+    plain = standard_form(scheme, number)
     # A digit mistyped at the counter would open another person's record.
-    if not _NUMBER.match(number) or not mod_11_2.is_valid(number):
-        message = "身份证号码校验码不符 / the check digit of the identity number is wrong"
-        raise INPUT_INVALID(fields=[FieldError("identity_number", "check_digit", message)])
-    return ctx.subject_key.subject_ref("identity_number", number)
+    if fault := fault_of(scheme, plain, ctx.clock.today()):
+        message = (
+            "证件号码与所选证件不符，或校验码、出生日期有误，请与证件核对 / "
+            "the number is not of this document, or its check digit or date of birth is wrong; compare with the document"
+        )
+        raise INPUT_INVALID(fields=[FieldError("identity_number", fault, message)])
+    return ctx.subject_key.subject_ref(scheme, plain)
 
 
 def _new_code() -> str:

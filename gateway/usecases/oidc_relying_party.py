@@ -24,6 +24,7 @@ from chengxin.auth.principal import Principal
 from chengxin.bounds import own
 from chengxin.errors import UPSTREAM_UNAVAILABLE, unauthenticated
 from chengxin.values.acts import Act
+from chengxin.values.identifiers import personal_scheme, standard_form
 from chengxin.values.outside_json import must_be_readable
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import Citizen
@@ -212,9 +213,10 @@ def finish(
         tokens = provider.redeem(code, flow["verifier"])
         claims = provider.claims(tokens["id_token"], flow["nonce"])
         number = str(claims.get(provider.registration.number_claim, "")).strip()
-        if not number:
-            raise OIDC_REFUSED(reason="it does not assert an identity number")
-        return Citizen(ctx.subject_key.subject_ref("identity_number", number), "")
+        scheme = personal_scheme(number, ctx.clock.today())
+        if scheme is None:
+            raise OIDC_REFUSED(reason="it asserts no identity number, nor that of another document")
+        return Citizen(ctx.subject_key.subject_ref(scheme, standard_form(scheme, number)), "")
 
     return admit(ctx, caller, ACR, verified, flow.get("uscc", ""))
 

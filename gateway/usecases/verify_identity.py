@@ -3,12 +3,14 @@
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Protocol
 
 from chengxin.auth.executor import open_command
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import Problem
 from chengxin.values.acts import Act
+from chengxin.values.identifiers import personal_scheme, standard_form
 from chengxin.values.ids import SubjectKey
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import IDENTITY_NOT_CONFIRMED, NOT_REPRESENTATIVE, PORTAL, Citizen
@@ -18,7 +20,7 @@ from gateway.store.signing_keys import IssuedToken
 
 @dataclass(frozen=True)
 class ClaimedIdentity:
-    """The name and identity number that a caller gives."""
+    """The name and the number of a document that a caller gives."""
 
     name: str = field(repr=False)
     identity_number: str = field(repr=False)
@@ -48,7 +50,12 @@ class DemoRegister:
 
     def verify(self, claimed: ClaimedIdentity) -> Citizen:
         """Returns the person with this number and name. Raises IDENTITY_NOT_CONFIRMED."""
-        found = self._accounts.citizen(self._subject_key.subject_ref("identity_number", claimed.identity_number))
+        # The register knows the person; it does not ask when a number was given.
+        scheme = personal_scheme(claimed.identity_number, date.max)
+        if scheme is None:
+            raise IDENTITY_NOT_CONFIRMED()
+        number = standard_form(scheme, claimed.identity_number)
+        found = self._accounts.citizen(self._subject_key.subject_ref(scheme, number))
         if found is None or not hmac.compare_digest(found.name.encode(), claimed.name.strip().encode()):
             raise IDENTITY_NOT_CONFIRMED()
         return found

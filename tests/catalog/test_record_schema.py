@@ -7,14 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chengxin.values.identifiers import FORMS
+from chengxin.values.identifiers import DECLARED
 from demo.identifiers import demo_identity_number, demo_uscc, organisation_code
 from services.catalog.domain.entry import Entry, IdentifierScheme, read_content
 from services.catalog.domain.entry_validation import findings
 from services.catalog.domain.record_schema import record_schema
 from services.catalog.domain.sample_record import example_record
 from services.ingest.domain.catalog_entry import read_entry
-from services.ingest.domain.identifiers import FAULTS
 from services.ingest.domain.validator import Validator
 from tests.catalog.conftest import RunningCatalog, demo_entry
 from tests.catalog.licensing_entry import NOW, TODAY
@@ -37,7 +36,7 @@ def takes(item: dict[str, Any], value: str) -> tuple[bool, bool]:
     assert findings(content) == []
     record = example_record(content) | {entry["subject_name_item"]: "阳江演示有限公司", "NEW": value}
     validator = Validator(read_entry(entry | {"version": 1}))
-    return accepts(content)(record), not validator.violations({k: v for k, v in record.items() if v.strip()})
+    return accepts(content)(record), not validator.violations({k: v for k, v in record.items() if v.strip()}, TODAY)
 
 
 NUMBER = {"type": "number", "length": 5, "scale": 2}
@@ -70,7 +69,7 @@ def test_check_digits_are_what_it_cannot_say() -> None:
 
 
 def test_every_identifier_that_is_checked_has_its_form() -> None:
-    assert FORMS.keys() == FAULTS.keys() == {str(i) for i in IdentifierScheme} - {"", "registration_number"}
+    assert DECLARED.keys() == {str(i) for i in IdentifierScheme} - {"", "registration_number"}
 
 
 items = st.sampled_from(
@@ -100,7 +99,7 @@ values = st.one_of(
 def test_the_schema_takes_what_collection_records(item: dict[str, Any], value: str) -> None:
     entry = entry_of(item)
     record = example_record(read_content(entry)) | {entry["subject_name_item"]: "阳江演示有限公司", "NEW": value}
-    standard, wrong = Validator(read_entry(entry | {"version": 1})).check(record)
+    standard, wrong = Validator(read_entry(entry | {"version": 1})).check(record, TODAY)
     if not wrong:
         assert accepts(read_content(entry))(standard)
 

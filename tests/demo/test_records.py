@@ -33,7 +33,7 @@ def test_every_record_is_valid_and_delivered_as_it_is_recorded(since: date) -> N
         validator = Validator(_entry(delivery.entry_code))
         assert validator.entry.provider(delivery.provider.uscc), delivery.submission_id
         for record in delivery.records:
-            assert validator.check(record) == (record, []), delivery.submission_id
+            assert validator.check(record, since) == (record, []), delivery.submission_id
 
 
 def test_deliveries_are_the_same_each_time_and_name_each_record_once() -> None:
@@ -80,7 +80,7 @@ def test_there_are_long_texts() -> None:
 
 def test_the_licence_for_further_deliveries_is_valid_and_plain_csv() -> None:
     licence = licence_of(companies()[0], organs()["market_regulator"])
-    assert Validator(_entry("XZXK")).check(licence) == (licence, [])
+    assert Validator(_entry("XZXK")).check(licence, DAYS[1]) == (licence, [])
     # The tour joins it by commas and writes it in GB18030.
     assert not [v for v in licence.values() if "," in v or '"' in v or "\n" in v]
     assert ",".join(licence.values()).encode("gb18030")
@@ -91,7 +91,7 @@ def test_the_example_file_has_one_wrong_row() -> None:
     codes = {i.name.zh: i.code for i in entry.items}
     with (HERE / "examples" / "registrations.csv").open(encoding="utf-8", newline="") as file:
         rows = [{codes[name]: value for name, value in row.items()} for row in csv.DictReader(file)]
-    wrong = [(n, v.item, v.rule) for n, row in enumerate(rows, 2) for v in Validator(entry).check(row)[1]]
+    wrong = [(n, v.item, v.rule) for n, row in enumerate(rows, 2) for v in Validator(entry).check(row, DAYS[1])[1]]
     assert len(rows) == 5
     assert wrong == [(5, "TYSHXYDM", "uscc.check_digit")]
 

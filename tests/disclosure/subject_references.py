@@ -8,7 +8,7 @@ from tests.disclosure.running_disclosure import COMPANY, DisclosureCaller, Runni
 NAME = "阳江市海陵食品有限公司"
 CODE = COMPANY[8:17]
 # Another company, whose code contains another organisation code.
-OTHER = "91441700MA4W1ABCXT"
+OTHER = "91000000MA00471125"
 COURT = "11441700007332458Y"
 
 

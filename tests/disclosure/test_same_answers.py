@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from chengxin.values.identifiers import scheme_of
 from chengxin.values.ids import SubjectKey
 from chengxin_api.disclosure.v1 import disclosure_pb2 as pb
 from chengxin_api.ingest.v1 import ingest_pb2
@@ -39,7 +40,8 @@ def records(city: RunningDisclosure) -> Iterator[ingest_pb2.RecordVersion]:
             name = rest.pop(entry["subject_name_item"])
             found = [code for code in entry["subject_id_items"] if code in rest]
             identifier = rest[found[0]]
-            scheme = next(i.get("identifier", "") for i in entry["items"] if i["code"] == found[0])
+            declared = next(i.get("identifier", "") for i in entry["items"] if i["code"] == found[0])
+            scheme = scheme_of(declared, identifier)
             key = f"{delivery.entry_code.lower()}{number}x{row}"
             for version in (1, 2) if row % 5 == 1 else (1,):
                 made = city.record(delivery.entry_code, identifier, name, key, **rest, version=version)

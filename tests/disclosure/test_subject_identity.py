@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from demo.identifiers import demo_uscc
 from services.disclosure.domain.entity_resolution import link_id
 from services.disclosure.store.documents import LinkRow
 from tests.disclosure.running_disclosure import COMPANY, LI_NA, REGULATOR, DisclosureCaller, RunningDisclosure
@@ -124,7 +125,7 @@ def test_what_nobody_named_is_refused_with_a_reason(city: RunningDisclosure, off
     city.delivers(licence(city))
     assert officer.get("/v1/subjects/s_nobody").json["code"] == "INPUT_INVALID"
     assert officer.get(f"/v1/subjects/{city.ref(OTHER)}").json["code"] == "SUBJECT_UNKNOWN"
-    both = {"subjects": [{"uscc": COMPANY}, {"uscc": REGULATOR}], "reason": "x"}
+    both = {"subjects": [{"uscc": COMPANY}, {"uscc": demo_uscc("11", 5)}], "reason": "x"}
     assert officer.post("/v1/subjects/links", both).json["code"] == "SUBJECT_UNKNOWN"
     assert officer.post("/v1/subjects/links/a.b/split", {"reason": "x"}).json["code"] == "LINK_UNKNOWN"
     assert officer.post("/v1/subjects/links", {**both, "reason": ""}).json["code"] == "INPUT_INVALID"

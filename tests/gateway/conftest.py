@@ -31,7 +31,7 @@ from tests.support import free_port, until
 
 SERVICES = ("catalog", "ingest", "disclosure", "objection", "audit")
 PASSWORD = "正确 的 马 电池 订书钉"
-LI_NA = {"name": "李娜", "identity_number": "441702188803020027", "represents": ["11000000MA00000019"]}
+LI_NA = {"name": "李娜", "identity_number": "441702188803020023", "represents": ["11000000MA00000019"]}
 BANK = "91000000MA0000242C"
 OFFICERS = {
     "centre": ["centre"],
@@ -218,7 +218,7 @@ def _accounts(home: Home, keys: dict[str, Any]) -> dict[str, Any]:
             jwk = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(key.public_key()))
         else:
             jwk = public_jwk(key)
-        found = {"client_id": client_id, "name": client_id, "org": "11000000MB0000001X", "region": "441700"}
+        found = {"client_id": client_id, "name": client_id, "org": "11000000MB00000014", "region": "441700"}
         return found | {"jwk": jwk, "roles": roles} | more
 
     reviews = [
@@ -242,7 +242,7 @@ def _accounts(home: Home, keys: dict[str, Any]) -> dict[str, Any]:
                 "username": username,
                 "name": "王某",
                 "roles": roles,
-                "org": "11000000MB0000001X",
+                "org": "11000000MB00000014",
                 "region": "441702" if username == "district" else "441700",
                 "password": PASSWORD,
                 "totp_secret": pyotp.random_base32(),

@@ -77,7 +77,7 @@ GRANTS: dict[str, tuple[Callable[[RunningGateway], HttpAnswer], str]] = {
     "a legal basis without a case": (_ask("court", **(_LAW | {"case_no": ""})), "TOKEN_REQUEST_INVALID"),
     "a legal basis by who is no court": (_ask("market_regulator", **_LAW), "TOKEN_REQUEST_INVALID"),
     "an identity number as officer": (
-        _ask("court", **(_LAW | {"officer": "441702188803020027"})),
+        _ask("court", **(_LAW | {"officer": "441702188803020023"})),
         "TOKEN_REQUEST_INVALID",
     ),
     "a service's scope with its name as client_id": (

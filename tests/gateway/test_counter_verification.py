@@ -1,15 +1,18 @@
 """Citizens prove who they are at the service counter; organisations' representatives are recorded there."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import jwt
 import pytest
 from pymongo import MongoClient
 
 from chengxin.values.clock import SystemClock
+from chengxin.values.permitted_period import latest_end
 from chengxin_cli.gateway_client import HttpAnswer
 from demo.identifiers import demo_identity_number
+from gateway.http.identity import Document
+from gateway.usecases.counter_verification import DOCUMENTS
 from tests.gateway.administration import decide
 from tests.gateway.conftest import RunningGateway
 from tests.support import until
@@ -69,6 +72,42 @@ def test_a_code_is_good_once_and_for_her_alone(gate: RunningGateway) -> None:
     assert [e for e in refused if e["request_id"] == again.request_id]
 
 
+# Each as it may be written at the counter, and as records have it.
+NUMBERS = {
+    "resident_identity_card": (WANG, WANG),
+    "temporary_identity_card": (OTHER, OTHER),
+    "residence_permit": ("830000189905010016", "830000189905010016"),
+    "permanent_residence_card": ("kaz440099123105", "KAZ440099123105"),
+    "hk_macao_travel_permit": ("H0000000701", "H00000007"),
+    "taiwan_travel_permit": ("0000 0007", "00000007"),
+    "passport": ("uto-e00000007", "UTO-E00000007"),
+}
+
+
+def test_every_document_is_named_in_the_contract() -> None:
+    assert NUMBERS.keys() == DOCUMENTS.keys() == set(get_args(Document))
+
+
+@pytest.mark.parametrize("document", NUMBERS)
+def test_a_person_with_any_document_reads_her_own_records(gate: RunningGateway, document: str) -> None:
+    """Whoever is in an entry about persons can be verified: citizens, residents, foreigners."""
+    written, recorded = NUMBERS[document]
+    body = {"identity_number": written, "document": document}
+    code = gate.officer("operator").call("POST", "/v1/identity/counter/codes", json=body).body["code"]
+    claims = _claims(_exchange(gate, code, written))
+    assert claims["sub"] == gate.subject_key.subject_ref(DOCUMENTS[document], recorded)
+
+
+@pytest.mark.parametrize(
+    ("document", "number"),
+    [("passport", WANG), ("resident_identity_card", "UTO-E00000007"), ("taiwan_travel_permit", "H00000007")],
+)
+def test_a_number_of_another_document_is_refused(gate: RunningGateway, document: str, number: str) -> None:
+    body = {"identity_number": number, "document": document}
+    answer = gate.officer("operator").call("POST", "/v1/identity/counter/codes", json=body)
+    assert (answer.status, answer.body["errors"][0]["field"]) == (400, "identity_number")
+
+
 def test_a_code_expires(gate: RunningGateway) -> None:
     code = _code(gate)
     client: MongoClient[dict[str, Any]] = MongoClient(gate.environment["CHENGXIN_MONGO_URI"])
@@ -115,6 +154,22 @@ def test_a_legal_representative_acts_for_the_company_until_it_ends(gate: Running
     assert _exchange(gate, _code(gate), uscc=COMPANY).status == 403
 
 
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"uscc": COMPANY[:-1] + "D"}, "uscc"),
+        ({"uscc": "0" * 18}, "uscc"),
+        ({"identity_number": WANG[:-1] + ("1" if WANG[-1] != "1" else "2")}, "identity_number"),
+        ({"document": "passport"}, "identity_number"),
+        # Of an agent only.
+        ({"until": "2126-11-29"}, "until"),
+    ],
+)
+def test_a_representation_names_what_can_be(gate: RunningGateway, wrong: dict[str, str], field: str) -> None:
+    refused = _represent(gate, capacity="legal_representative", **wrong)
+    assert (refused.status, refused.body["errors"][0]["field"]) == (400, field)
+
+
 def test_an_agent_needs_an_authorization_that_has_not_expired(gate: RunningGateway) -> None:
     today = SystemClock().today()
     for wrong in (
@@ -122,6 +177,8 @@ def test_an_agent_needs_an_authorization_that_has_not_expired(gate: RunningGatew
         {"authorization": "授权〔2026〕1号"},
         {"authorization": "授权〔2026〕1号", "until": (today - timedelta(days=1)).isoformat()},
         {"authorization": "授权〔2026〕1号", "until": "tomorrow"},
+        {"authorization": "授权〔2026〕1号", "until": (latest_end(today) + timedelta(days=1)).isoformat()},
+        {"authorization": "授权〔2026〕1号", "until": "2126-11-29"},
     ):
         assert _represent(gate, capacity="agent", **wrong).status == 400
     recorded = _represent(gate, capacity="agent", authorization="授权〔2026〕1号", until=today.isoformat())

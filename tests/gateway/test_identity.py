@@ -62,8 +62,8 @@ def test_she_may_not_act_for_another(gate: RunningGateway) -> None:
     "proof",
     [
         {"name": "李某", "identity_number": _own("identity_number")},
-        {"name": _own(), "identity_number": "441702188803020035"},
-        {"name": "张三", "identity_number": "441702188803020035"},
+        {"name": _own(), "identity_number": "441702188803020031"},
+        {"name": "张三", "identity_number": "441702188803020031"},
     ],
 )
 def test_a_wrong_name_and_an_unknown_number_get_the_same_answer(gate: RunningGateway, proof: dict[str, str]) -> None:
@@ -88,7 +88,7 @@ def test_an_officer_signs_in(gate: RunningGateway) -> None:
     assert answer.status == 200, answer.body
     claims = _claims(answer.body["access_token"])
     assert (claims["sub"], claims["roles"], claims["acr"]) == ("officer:centre", ["centre"], "pwd+totp")
-    assert (claims["org"], claims["region"]) == ("11000000MB0000001X", "441700")
+    assert (claims["org"], claims["region"]) == ("11000000MB00000014", "441700")
     assert [e for e in gate.grpc_upstream.acts("officer.signed_in") if e["request_id"] == answer.request_id]
 
 
@@ -139,11 +139,11 @@ def test_a_password_is_hashed_whether_or_not_the_officer_exists(monkeypatch: pyt
 
 
 def test_what_was_typed_as_a_user_name_is_not_put_on_record(gate: RunningGateway) -> None:
-    answer = gate.sign_in("441702188803020027", password="wrong", totp="000000")
+    answer = gate.sign_in("441702188803020023", password="wrong", totp="000000")
     [event] = [
         e for e in gate.grpc_upstream.acts("officer.signed_in", "refused") if e["request_id"] == answer.request_id
     ]
-    assert "441702188803020027" not in json.dumps(event)
+    assert "441702188803020023" not in json.dumps(event)
 
 
 def test_repeated_failures_lock_the_user_name_whether_or_not_it_exists(gate: RunningGateway) -> None:

@@ -35,7 +35,7 @@ def test_a_provider_gets_a_token_of_ten_minutes_with_the_claims_of_rfc_9068(gate
         "sub": "market_regulator",
         "client_id": "market_regulator",
         "roles": ["provider"],
-        "org": "11000000MB0000001X",
+        "org": "11000000MB00000014",
         "region": "441700",
         "acr": "private_key_jwt",
     }
@@ -114,11 +114,11 @@ def test_a_court_names_legal_basis_case_and_officer(gate: RunningGateway) -> Non
         ({"legal_basis": "刑法第一条", "case_no": "1", "officer": "F1"}, "invalid_scope"),
         ({"legal_basis": "民事诉讼法第二百五十三条", "case_no": "1", "officer": "王法官"}, "invalid_request"),
         (
-            {"legal_basis": "民事诉讼法第二百五十三条", "case_no": "1", "officer": "441702188803020027"},
+            {"legal_basis": "民事诉讼法第二百五十三条", "case_no": "1", "officer": "441702188803020023"},
             "invalid_request",
         ),
         (
-            {"legal_basis": "民事诉讼法第二百五十三条", "case_no": "案441702188803020027", "officer": "F1"},
+            {"legal_basis": "民事诉讼法第二百五十三条", "case_no": "案441702188803020023", "officer": "F1"},
             "invalid_request",
         ),
         ({"legal_basis": "民事诉讼法第二百五十三条", "case_no": "1\n2", "officer": "F1"}, "invalid_request"),

@@ -1,6 +1,6 @@
 """The validator and the record factory of the licensing entry."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from chengxin.store.field_encryption import KeyRing
 from chengxin.values.ids import SubjectKey
@@ -29,3 +29,4 @@ VALIDATOR = Validator(ENTRY)
 RECORDER = RecordFactory(SubjectKey(b"k" * 32), KeyRing({1: bytes(32)}))
 PROVIDER = EntryProvider(REGULATOR, "阳江市市场监督管理局")
 AT = datetime(2026, 11, 24, tzinfo=UTC)
+TODAY = date(2026, 11, 24)

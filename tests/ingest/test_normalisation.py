@@ -14,7 +14,7 @@ from services.ingest.domain.normalisation import ItemNormaliser, to_date, to_nam
 from services.ingest.domain.submission import DeliveredRecord
 from services.ingest.domain.validator import Validator
 from tests.ingest.deliveries import licence
-from tests.ingest.licence_validation import PROVIDER, RECORDER, VALIDATOR
+from tests.ingest.licence_validation import PROVIDER, RECORDER, TODAY, VALIDATOR
 from tests.ingest.running_ingest import RunningIngest, demo_entry
 
 STATES = (
@@ -131,7 +131,7 @@ def test_the_forms_by_themselves() -> None:
 
 def test_the_value_as_delivered_is_kept_beside_the_standard_one() -> None:
     delivered = licence(XK_JDRQ="2026年11月2日", XK_ZT="有效", XK_FR_ZJHM=_wide(licence()["XK_FR_ZJHM"]))
-    document = RECORDER.check(VALIDATOR, PROVIDER, DeliveredRecord(1, delivered)).document
+    document = RECORDER.check(VALIDATOR, PROVIDER, DeliveredRecord(1, delivered), TODAY).document
     assert document is not None
     assert RECORDER.opened(VALIDATOR.entry, document) == licence()
     raw: dict[str, Any] = document["raw"]
@@ -163,5 +163,5 @@ def test_units_come_from_the_entry() -> None:
         {"code": "JE", "name": {"zh": "金额"}, "type": "number", "length": 12, "scale": 4, "unit": "万元"},
     ]
     validator = Validator(read_entry(entry))
-    items, violations = validator.check(licence(JE="12,500元"))
+    items, violations = validator.check(licence(JE="12,500元"), TODAY)
     assert (items["JE"], violations) == ("1.25", [])

@@ -426,8 +426,9 @@ class Item(_message.Message):
     multiple: _builtins.bool
     """Several values of the code list may be joined by `;`."""
     identifier: _builtins.str
-    """What it identifies: empty, `uscc` (GB 32100), `identity_number` (GB 11643), `organisation_code` (GB 11714), which are
-    checked, or `registration_number`, which is not. Items of all entries with the same one name the same subjects.
+    """What it identifies: empty, `uscc` (GB 32100), `identity_number` (GB 11643), `permanent_residence` (foreigners' card),
+    `hk_macao_permit`, `taiwan_permit` (mainland travel permits), `passport`, `personal_document` (any of these; its form
+    says which), `organisation_code` (GB 11714), which are checked, or `registration_number`, which is not. Items of all entries with the same one name the same subjects.
     """
     pattern: _builtins.str
     """Regular expression a text must match in full; empty means any."""

@@ -197,11 +197,23 @@ class SubjectSelector(_message.Message):
     USCC_FIELD_NUMBER: _builtins.int
     IDENTITY_NUMBER_FIELD_NUMBER: _builtins.int
     ORGANISATION_CODE_FIELD_NUMBER: _builtins.int
+    PERMANENT_RESIDENCE_FIELD_NUMBER: _builtins.int
+    HK_MACAO_PERMIT_FIELD_NUMBER: _builtins.int
+    TAIWAN_PERMIT_FIELD_NUMBER: _builtins.int
+    PASSPORT_FIELD_NUMBER: _builtins.int
     subject_ref: _builtins.str
     uscc: _builtins.str
     identity_number: _builtins.str
     organisation_code: _builtins.str
     """GB 11714, with or without its hyphen."""
+    permanent_residence: _builtins.str
+    """Of a foreigner's permanent residence card: 18 characters from 9 on, or three letters and 12 digits."""
+    hk_macao_permit: _builtins.str
+    """Mainland travel permit for residents of Hong Kong and Macao: H or M and 8 digits."""
+    taiwan_permit: _builtins.str
+    """Mainland travel permit for residents of Taiwan: 8 digits."""
+    passport: _builtins.str
+    """Three letters of the State that issued it, a hyphen, the number."""
     def __init__(
         self,
         *,
@@ -209,12 +221,16 @@ class SubjectSelector(_message.Message):
         uscc: _builtins.str = ...,
         identity_number: _builtins.str = ...,
         organisation_code: _builtins.str = ...,
+        permanent_residence: _builtins.str = ...,
+        hk_macao_permit: _builtins.str = ...,
+        taiwan_permit: _builtins.str = ...,
+        passport: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["identity_number", b"identity_number", "organisation_code", b"organisation_code", "selector", b"selector", "subject_ref", b"subject_ref", "uscc", b"uscc"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hk_macao_permit", b"hk_macao_permit", "identity_number", b"identity_number", "organisation_code", b"organisation_code", "passport", b"passport", "permanent_residence", b"permanent_residence", "selector", b"selector", "subject_ref", b"subject_ref", "taiwan_permit", b"taiwan_permit", "uscc", b"uscc"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["identity_number", b"identity_number", "organisation_code", b"organisation_code", "selector", b"selector", "subject_ref", b"subject_ref", "uscc", b"uscc"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hk_macao_permit", b"hk_macao_permit", "identity_number", b"identity_number", "organisation_code", b"organisation_code", "passport", b"passport", "permanent_residence", b"permanent_residence", "selector", b"selector", "subject_ref", b"subject_ref", "taiwan_permit", b"taiwan_permit", "uscc", b"uscc"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_selector: _TypeAlias = _typing.Literal["subject_ref", "uscc", "identity_number", "organisation_code"]  # noqa: Y015
+    _WhichOneofReturnType_selector: _TypeAlias = _typing.Literal["subject_ref", "uscc", "identity_number", "organisation_code", "permanent_residence", "hk_macao_permit", "taiwan_permit", "passport"]  # noqa: Y015
     _WhichOneofArgType_selector: _TypeAlias = _typing.Literal["selector", b"selector"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_selector) -> _WhichOneofReturnType_selector | None: ...
 

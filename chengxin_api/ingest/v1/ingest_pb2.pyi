@@ -1146,7 +1146,7 @@ class SubjectIdentity(_message.Message):
     kind: _builtins.str
     name: _builtins.str
     scheme: _builtins.str
-    """Scheme of the identifier: `uscc` or `identity_number`."""
+    """Scheme of the identifier, one of those of `identifier` in the catalog's Item, or `item:` and the code of the item."""
     uscc: _builtins.str
     """The unified social credit code of an organisation; empty for a natural person."""
     def __init__(

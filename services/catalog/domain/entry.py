@@ -84,12 +84,18 @@ class ItemType(StrEnum):
 class IdentifierScheme(StrEnum):
     """What a text identifies.
 
-    Values are checked by GB 32100, GB 11643 and GB 11714; a registration number is only labelled as one.
+    Values are checked as `chengxin/values/identifiers.py` says; a registration number is only labelled as one.
     """
 
     NONE = ""
     USCC = "uscc"
     IDENTITY_NUMBER = "identity_number"
+    PERMANENT_RESIDENCE = "permanent_residence"
+    HK_MACAO_PERMIT = "hk_macao_permit"
+    TAIWAN_PERMIT = "taiwan_permit"
+    PASSPORT = "passport"
+    # Any of these documents of a person.
+    PERSONAL_DOCUMENT = "personal_document"
     ORGANISATION_CODE = "organisation_code"
     # 工商注册号, used before the unified social credit code: 15 digits, in earlier times 13.
     REGISTRATION_NUMBER = "registration_number"

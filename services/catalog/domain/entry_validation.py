@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from chengxin.errors import FieldError
-from chengxin.values.identifiers import is_uscc
+from chengxin.values.identifiers import PERSONAL, is_uscc
 from services.catalog.domain.entry import (
     Attribute,
     CodeValue,
@@ -37,7 +37,7 @@ _MOST_ITEMS: Final = 300
 _MOST_BYTES_OF_CODES: Final = 2 * 1024 * 1024
 _MOST_WORKING_DAYS: Final = 250
 _MOST_YEARS: Final = 100
-_ORGANISATION_IDS: Final = {IdentifierScheme.USCC, IdentifierScheme.ORGANISATION_CODE}
+_ORGANISATION_IDS: Final = frozenset({IdentifierScheme.USCC, IdentifierScheme.ORGANISATION_CODE})
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def _check_identity(content: EntryContent) -> Findings:
     yield from _check_items_exist(content, "subject_id_items", content.subject_id_items)
     ids = {item.identifier for item in content.items if item.code in content.subject_id_items}
     for kind in content.subject_kinds:
-        accepted = {IdentifierScheme.IDENTITY_NUMBER} if kind is SubjectKind.INDIVIDUAL else _ORGANISATION_IDS
+        accepted = PERSONAL if kind is SubjectKind.INDIVIDUAL else _ORGANISATION_IDS
         if not ids & accepted:
             yield Finding("subject_id_items", "subject_id.kind", {"value": kind})
     id_items = set(content.subject_id_items)

@@ -87,8 +87,8 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "the length must be at least {least} for this identifier",
     ),
     "identifier.sensitivity": (
-        "公民身份号码的敏感级别必须为“个人身份标识”（identifier，加密存储）",
-        "an identity number must have sensitivity identifier (encrypted at rest)",
+        "自然人证件号码的敏感级别必须为“个人身份标识”（identifier，加密存储）",
+        "a number of a person's document must have sensitivity identifier (encrypted at rest)",
     ),
     "identifier.public": (
         "个人身份标识不得依法公开，请从公开方式中去掉“依法公开”（public）",
@@ -114,7 +114,7 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "the pattern may take too long on long texts; use fewer nested or unbounded repeats",
     ),
     "subject_id.kind": (
-        "信用主体含“{value}”，但没有能识别这类主体的信息项（个人：公民身份号码；组织：统一社会信用代码等）",
+        "信用主体含“{value}”，但没有能识别这类主体的信息项（个人：公民身份号码或其他证件号码；组织：统一社会信用代码等）",
         "the entry has subjects of kind {value} but no item that identifies them",
     ),
     "subject_id.undetermined": (

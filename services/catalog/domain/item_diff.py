@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from chengxin.values.identifiers import PERSONAL
 from services.catalog.domain.entry import EntryContent, IdentifierScheme, Item, Masking, Mode, Sensitivity
 from services.catalog.domain.labels import IDENTIFIERS, MASKINGS, MODES, SENSITIVITIES, TYPES
 
@@ -184,7 +185,8 @@ def _compare_values(old: Item, new: Item) -> Iterator[Found]:
         zh = f"格式要求由“{old.pattern or '无'}”改为“{new.pattern or '无'}”"
         yield "pattern", effect, _SAME, zh, f"its pattern is “{new.pattern}”, not “{old.pattern}”"
     if old.identifier != new.identifier:
-        effect = _LOOSENS if new.identifier is IdentifierScheme.NONE else _TIGHTENS
+        takes_more = new.identifier is IdentifierScheme.PERSONAL_DOCUMENT and old.identifier in PERSONAL
+        effect = _LOOSENS if takes_more or new.identifier is IdentifierScheme.NONE else _TIGHTENS
         en = f"its identifier check is “{new.identifier}”, not “{old.identifier}”"
         zh = f"标识校验由“{IDENTIFIERS[old.identifier]}”改为“{IDENTIFIERS[new.identifier]}”"
         yield "identifier", effect, _SAME, zh, en

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from chengxin.values.identifiers import DECLARED, PERSONAL
 from services.catalog.domain.entry import CodeValue, IdentifierScheme, Item, ItemType, Masking, Mode, Sensitivity
 from services.catalog.domain.regex_safety import pattern_fault
 
@@ -12,12 +13,7 @@ Found = tuple[str, str, dict[str, object]]
 
 _ITEM_CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\Z")
 _LENGTHS: Final = {ItemType.TEXT: (1, 4000), ItemType.NUMBER: (1, 38), ItemType.DATE: (0, 0)}
-_IDENTIFIER_LENGTHS: Final = {
-    IdentifierScheme.USCC: 18,
-    IdentifierScheme.IDENTITY_NUMBER: 18,
-    IdentifierScheme.ORGANISATION_CODE: 9,
-    IdentifierScheme.REGISTRATION_NUMBER: 15,
-}
+_REGISTRATION_NUMBER_LENGTH: Final = 15
 # GB/T 2260 has 3,514 regions.
 _MOST_CODES: Final = 5000
 
@@ -81,14 +77,15 @@ def _check_code_list(item: Item) -> Iterator[Found]:
 
 def _check_identifier(item: Item) -> Iterator[Found]:
     if item.identifier is not IdentifierScheme.NONE:
-        least = _IDENTIFIER_LENGTHS[item.identifier]
+        kind = DECLARED.get(item.identifier)
+        least = kind.length if kind else _REGISTRATION_NUMBER_LENGTH
         if item.type is not ItemType.TEXT:
             yield "identifier", "item.text_only", {}
         elif item.length < least:
             yield "length", "identifier.length", {"least": least}
         if item.code_list:
             yield "code_list", "identifier.code_list", {}
-    if item.identifier is IdentifierScheme.IDENTITY_NUMBER and item.sensitivity is not Sensitivity.IDENTIFIER:
+    if item.identifier in PERSONAL and item.sensitivity is not Sensitivity.IDENTIFIER:
         yield "sensitivity", "identifier.sensitivity", {}
 
 
@@ -100,7 +97,7 @@ def _check_visibility(item: Item, entry_modes: Sequence[Mode]) -> Iterator[Found
         yield "modes", "duplicate", {"value": mode}
     if item.masking is not Masking.NONE and item.type is not ItemType.TEXT:
         yield "masking", "item.text_only", {}
-    personal = IdentifierScheme.IDENTITY_NUMBER is item.identifier or item.sensitivity is Sensitivity.IDENTIFIER
+    personal = item.identifier in PERSONAL or item.sensitivity is Sensitivity.IDENTIFIER
     if personal and Mode.PUBLIC in item.modes:
         yield "modes", "identifier.public", {}
     if personal and Mode.SHARED in item.modes and item.masking is not Masking.IDENTIFIER:

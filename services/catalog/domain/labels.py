@@ -60,6 +60,11 @@ IDENTIFIERS: Final[Terms] = {
     IdentifierScheme.NONE: "无",
     IdentifierScheme.USCC: "统一社会信用代码",
     IdentifierScheme.IDENTITY_NUMBER: "公民身份号码",
+    IdentifierScheme.PERMANENT_RESIDENCE: "外国人永久居留身份证号码",
+    IdentifierScheme.HK_MACAO_PERMIT: "港澳居民来往内地通行证号码",
+    IdentifierScheme.TAIWAN_PERMIT: "台湾居民来往大陆通行证号码",
+    IdentifierScheme.PASSPORT: "护照号码",
+    IdentifierScheme.PERSONAL_DOCUMENT: "自然人证件号码",
     IdentifierScheme.ORGANISATION_CODE: "组织机构代码",
     IdentifierScheme.REGISTRATION_NUMBER: "工商注册号",
 }

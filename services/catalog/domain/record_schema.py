@@ -3,19 +3,20 @@
 import re
 from typing import Any
 
-from chengxin.values.identifiers import FORMS
+from chengxin.values.identifiers import DECLARED
 from services.catalog.domain.entry import CrossRule, CrossRuleKind, Entry, EntryContent, Item, ItemType
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # Counts the changes of the way in which a version becomes a schema; the ETag uses it.
-DIALECT_REVISION = 3
+DIALECT_REVISION = 4
 
 
 def record_schema(entry: Entry) -> dict[str, Any]:
     """Returns the schema of one record, a map of item codes to texts, as records are delivered.
 
-    It accepts every record in standard form that ingest accepts. It cannot express check digits of identifiers, nor the
-    order of dates and of numbers; these are in `x-chengxin-*` annotations.
+    It accepts every record in standard form that ingest accepts. It cannot express check digits and dates of birth of
+    identifiers, which it says in words (`$comment`), nor the order of dates and of numbers; these are in `x-chengxin-*`
+    annotations.
     """
     content = entry.content
     schema: dict[str, Any] = {
@@ -64,8 +65,10 @@ def _item_schema(item: Item) -> dict[str, Any]:
             patterns.append(r"\S")
     if item.identifier:
         schema["x-chengxin-identifier"] = item.identifier.value
-        if item.identifier in FORMS:
-            patterns.append(f"^{FORMS[item.identifier]}$")
+        if (kind := DECLARED.get(item.identifier)) is not None:
+            patterns.append(f"^(?:{kind.form})$")
+            if any(kind.beyond_form):
+                schema["$comment"] = " / ".join(kind.beyond_form)
     if len(patterns) == 1:
         [schema["pattern"]] = patterns
     elif patterns:

@@ -18,10 +18,18 @@ _SAMPLE_DATE: Final = "2026-01-05"
 _ORGANISATION: Final = "000000000"
 _USCC_BODY: Final = f"91000000{_ORGANISATION}"
 _PERSON_BODY: Final = "44170218990101001"
+# Of a country that ISO 3166-1 leaves to users.
+_RESIDENT_BODY: Final = "94490018990101001"
 _PROBE_CHARACTERS: Final = "1aA阳-_ 0/."
-_SAMPLES: Final = {
+SAMPLES: Final = {
     IdentifierScheme.USCC: _USCC_BODY + str(uscc.calc_check_digit(_USCC_BODY)),
     IdentifierScheme.IDENTITY_NUMBER: _PERSON_BODY + str(ric.calc_check_digit(_PERSON_BODY + "0")),
+    IdentifierScheme.PERMANENT_RESIDENCE: _RESIDENT_BODY + str(ric.calc_check_digit(_RESIDENT_BODY + "0")),
+    IdentifierScheme.HK_MACAO_PERMIT: "H00000000",
+    IdentifierScheme.TAIWAN_PERMIT: "00000000",
+    IdentifierScheme.PERSONAL_DOCUMENT: _PERSON_BODY + str(ric.calc_check_digit(_PERSON_BODY + "0")),
+    # The State of specimens in ICAO Doc 9303.
+    IdentifierScheme.PASSPORT: "UTO-000000000",
     IdentifierScheme.ORGANISATION_CODE: _ORGANISATION,
     IdentifierScheme.REGISTRATION_NUMBER: "0" * 15,
 }
@@ -50,7 +58,7 @@ def example_record(content: EntryContent) -> dict[str, str]:
 
 def _sample_value(item: Item, avoided: Container[str]) -> str:
     if item.identifier is not IdentifierScheme.NONE:
-        return _SAMPLES[item.identifier]
+        return SAMPLES[item.identifier]
     if item.type is ItemType.DATE:
         return _SAMPLE_DATE
     if item.type is ItemType.NUMBER:

@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from chengxin.values.catalog_contract import NamedCode, TranslatedText
+from chengxin.values.identifiers import PERSONAL
 
 NAME: Final = "name"
 # The information class of registers.
@@ -57,7 +58,7 @@ class DisclosureItem(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def personal_identifier(self) -> bool:
         """Whether its values identify a natural person beyond doubt; they are never public and never shared in full."""
-        return self.sensitivity == "identifier" or self.identifier == "identity_number"
+        return self.sensitivity == "identifier" or self.identifier in PERSONAL
 
 
 class DisclosureEntry(msgspec.Struct, frozen=True, dict=True):

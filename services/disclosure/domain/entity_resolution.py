@@ -10,11 +10,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from chengxin.values.identifiers import IDENTIFIERS, PERSONAL
+
 # The schemes, strongest first; every other scheme comes after these.
-_SCHEMES: Final = ("uscc", "identity_number", "organisation_code", "registration_number")
-# A subject has at most one of each of these, so they identify it beyond doubt.
-STRONG: Final = frozenset({"uscc", "identity_number"})
-PERSON: Final = "identity_number"
+_SCHEMES: Final = (*IDENTIFIERS, "registration_number")
+# These identify a subject beyond doubt. Records alone never join two of them: officers do, for example a person's
+# passport and her residence permit.
+STRONG: Final = frozenset({"uscc"}) | PERSONAL
+# Issued once, for life.
+CITIZEN: Final = "identity_number"
 ORGANISATION: Final = frozenset({"uscc", "organisation_code", "registration_number"})
 # The place of the organisation code in a unified social credit code (GB 32100, characters 9 to 17; GB 11714).
 _ORGANISATION_CODE: Final = slice(8, 17)
@@ -141,7 +145,7 @@ def group_links(links: Iterable[Link]) -> Groups:
         for weak_root, strong_root in ((one, other), (other, one)):
             if weak_root not in strong and strong_root in strong:
                 strong_roots_by_weak.setdefault(weak_sets.root(weak_root), set()).add(strong_root)
-    persons = {merged_sets.root(i.ref) for i in references.values() if i.scheme == PERSON}
+    persons = {merged_sets.root(i.ref) for i in references.values() if i.scheme in PERSONAL}
     organisations = {weak_sets.root(merged_sets.root(i.ref)) for i in references.values() if i.scheme in ORGANISATION}
     ambiguous = {
         weak_root
@@ -172,12 +176,12 @@ def two_persons(members: Iterable[SchemedReference]) -> bool:
     Two credit codes are no such proof: an organisation may have got several (重码), and has one more when it is
     registered anew. Records alone never join these either; an officer may.
     """
-    return len({i.ref for i in members if i.scheme == PERSON}) > 1
+    return len({i.ref for i in members if i.scheme == CITIZEN}) > 1
 
 
 def mixes_kinds(schemes: Collection[str]) -> bool:
     """Whether a subject with these schemes is a person and an organisation at once, which the law keeps apart."""
-    return PERSON in schemes and not ORGANISATION.isdisjoint(schemes)
+    return not PERSONAL.isdisjoint(schemes) and not ORGANISATION.isdisjoint(schemes)
 
 
 def joins_more(before: Groups, after: Groups) -> bool:

@@ -5,19 +5,21 @@ six characters) and the last four characters, as government services print them;
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from typing import Final
+
+from chengxin.values.personal_numbers import is_personal_number
 
 MASK: Final = "*"
 _IDENTIFIER_HEAD: Final = 6
 _IDENTIFIER_TAIL: Final = 4
 # Shorter values are common words and numbers: masking them wherever they occur would mask the whole record.
 _SHORTEST_SECRET: Final = 6
-# 17 digits and a check character, in any width, that are not part of a longer run.
-_CANDIDATE: Final = re.compile(r"(?<![0-9A-Za-z０-９])[\d]{17}[\dXxＸｘ](?![0-9A-Za-z０-９])")
-_WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-_CHECK_CHARACTERS: Final = "10X98765432"
+# 17 digits and a check character, or three letters and 12 digits, in any width, that are not part of a longer run.
+_CANDIDATE: Final = re.compile(
+    r"(?<![0-9A-Za-z０-９Ａ-Ｚａ-ｚ])(?:\d{17}[\dXxＸｘ]|[A-Za-zＡ-Ｚａ-ｚ]{3}\d{12})(?![0-9A-Za-z０-９Ａ-Ｚａ-ｚ])"
+)
+_SHORTEST_NUMBER: Final = 15
 
 
 def mask_name(name: str) -> str:
@@ -39,22 +41,11 @@ def blank_name_in(text: str, name: str) -> str:
     return text.replace(name, MASK * 3) if len(name) > 1 else text
 
 
-def is_identity_number(text: str) -> bool:
-    """Whether a text is an identity number by its form, date of birth and check character (GB 11643)."""
-    digits = unicodedata.normalize("NFKC", text).upper()
-    if len(digits) != 18 or not digits[:17].isdecimal():
-        return False
-    month, day = int(digits[10:12]), int(digits[12:14])
-    if not (digits[6:8] in ("18", "19", "20") and 1 <= month <= 12 and 1 <= day <= 31):
-        return False
-    return _CHECK_CHARACTERS[sum(int(d) * w for d, w in zip(digits, _WEIGHTS, strict=False)) % 11] == digits[17]
-
-
 def scrub(text: str, secrets: Iterable[str]) -> str:
-    """Returns a free text in which the identifiers in `secrets` and all identity numbers are masked."""
+    """Returns a free text in which the identifiers in `secrets`, and all numbers that can only be persons', are masked."""
     for secret in secrets:
         if len(secret) >= _SHORTEST_SECRET and secret in text:
             text = text.replace(secret, mask_identifier(secret))
-    if len(text) >= len("441702199001010012"):
-        text = _CANDIDATE.sub(lambda m: mask_identifier(m[0]) if is_identity_number(m[0]) else m[0], text)
+    if len(text) >= _SHORTEST_NUMBER:
+        text = _CANDIDATE.sub(lambda m: mask_identifier(m[0]) if is_personal_number(m[0]) else m[0], text)
     return text

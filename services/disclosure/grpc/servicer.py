@@ -32,8 +32,7 @@ class DisclosureServicer(disclosure_pb2_grpc.DisclosureServiceServicer):
     @serves(query.by_role)
     def Query(self, request: pb.QueryRequest, context: grpc.ServicerContext) -> pb.QueryResponse:
         """Records of one subject in the view that the token's role gives."""
-        about = request.subject
-        identifier = SubjectIdentifier(about.subject_ref, about.uscc, about.identity_number, about.organisation_code)
+        identifier = SubjectIdentifier(**{f.name: v for f, v in request.subject.ListFields()})
         answered = query.by_role(self._ctx, caller(), identifier, _ask(request))
         subject = answered.subject
         return pb.QueryResponse(

@@ -45,6 +45,10 @@ class SelectorBody(BaseModel):
     uscc: str = Field("", max_length=32)
     identity_number: str = Field("", max_length=32)
     organisation_code: str = Field("", max_length=32)
+    permanent_residence: str = Field("", max_length=32, description="Number of a foreigner's permanent residence card")
+    hk_macao_permit: str = Field("", max_length=32, description="Number of a mainland travel permit (Hong Kong, Macao)")
+    taiwan_permit: str = Field("", max_length=32, description="Number of a mainland travel permit (Taiwan)")
+    passport: str = Field("", max_length=32, description="Three letters of the issuing State, a hyphen, the number")
 
 
 class QueryBody(BaseModel):

@@ -238,7 +238,7 @@ def _decided(found: subject_identity.Identity | Proposal) -> Response:
 
 def selector_of(body: bodies.SelectorBody) -> SubjectIdentifier:
     """Whom a body is about."""
-    return SubjectIdentifier(body.subject_ref, body.uscc, body.identity_number, body.organisation_code)
+    return SubjectIdentifier(**body.model_dump())
 
 
 def told_conflicts(found: Sequence[Disagreement]) -> list[dict[str, Any]]:

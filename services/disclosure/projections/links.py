@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from chengxin.store.database import UnitOfWork
 from chengxin.store.field_encryption import KeyRing, is_encrypted
+from chengxin.values.identifiers import scheme_of
 from chengxin.values.ids import SubjectKey, new_id
 from chengxin.values.subject_kinds import INDIVIDUAL
 from services.disclosure.domain.catalog_entry import DisclosureEntry
@@ -186,10 +187,11 @@ class LinkProjection:
             return []
         own = SchemedReference(delivered.subject_ref, delivered.scheme)
         found: list[StoredLink] = []
-        for code, scheme in present:
+        for code, declared in present:
             value = delivered.items[code]
             if code in entry.identifiers and is_encrypted(value):
                 value = self.keys.decrypt(value, code)
+            scheme = scheme_of(declared, value)
             other = SchemedReference(self.key.subject_ref(scheme, value), scheme)
             if other.ref == own.ref:
                 continue

@@ -12,7 +12,7 @@ from pymongo.collection import Collection
 from chengxin.store.database import UnitOfWork, find_among, session_of
 from chengxin.values.document import RawDocument
 from services.disclosure.domain.entity_resolution import (
-    PERSON,
+    CITIZEN,
     Groups,
     Link,
     LinkDecision,
@@ -124,7 +124,7 @@ class LinkStore:
 
     def merged_persons(self) -> list[StoredLink]:
         """Returns the links of persons that join by an officer's decision. Reads all links."""
-        rows = self._rows(LinkRow).find({"state": LinkState.MERGED.value, "schemes": PERSON})
+        rows = self._rows(LinkRow).find({"state": LinkState.MERGED.value, "schemes": CITIZEN})
         return list(_read_links(rows).values())
 
     def write(self, changed: Iterable[StoredLink], writes: Writes) -> None:

@@ -9,12 +9,14 @@ from chengxin.auth.principal import Assurance, Principal, Role
 from chengxin.errors import INPUT_INVALID, FieldError, Problem, forbidden, not_found
 from chengxin.store.deadlines import OPERATION_SECONDS, in_time, within
 from chengxin.values.acts import Act
+from chengxin.values.identifiers import fault_of, is_uscc, standard_form
 from chengxin.values.ids import is_subject_ref
+from chengxin.values.personal_numbers import is_personal_number
 from chengxin.values.subject_kinds import INDIVIDUAL
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.consents import CONSENT_UNKNOWN, Consent
 from services.disclosure.domain.disagreements import Disagreement
-from services.disclosure.domain.masking import MASK, is_identity_number, mask_name
+from services.disclosure.domain.masking import MASK, mask_name
 from services.disclosure.domain.person_lookup import lookups_in
 from services.disclosure.domain.record_views import View, shown_name
 from services.disclosure.domain.text_normalisation import as_code, normalised
@@ -31,9 +33,17 @@ from services.disclosure.usecases.view_reader import (
 )
 
 EVERYBODY: Final = set(Role)
+_NOT_VALID: Final = {
+    "uscc": "不是有效的统一社会信用代码（GB 32100），请核对 / not a unified social credit code (GB 32100)",
+    "identity_number": "不是有效的公民身份号码（GB 11643），请核对 / not a valid identity number (GB 11643)",
+    "organisation_code": "不是有效的组织机构代码（GB 11714），请核对 / not an organisation code (GB 11714)",
+    "permanent_residence": "不是有效的外国人永久居留身份证号码，请核对 / not a number of a permanent residence card",
+    "hk_macao_permit": "应为 H 或 M 加 8 位数字（港澳居民来往内地通行证） / H or M and 8 digits, of a travel permit",
+    "taiwan_permit": "应为 8 位数字（台湾居民来往大陆通行证） / 8 digits, of a travel permit",
+    "passport": "应为签发国 3 位字母代码、连字符和护照号 / three letters of the issuing State, a hyphen, the number",
+}
 # An event names so many records, and says how many there were.
 NAMED_RECORDS: Final = 20
-_ORGANISATION_CODE_LENGTH: Final = 9
 # Added to the time of the answer, to give back the use of a consent.
 _GIVING_BACK_SECONDS: Final = 0.8
 
@@ -62,6 +72,10 @@ class SubjectIdentifier:
     uscc: str = ""
     identity_number: str = ""
     organisation_code: str = ""
+    permanent_residence: str = ""
+    hk_macao_permit: str = ""
+    taiwan_permit: str = ""
+    passport: str = ""
 
 
 @dataclass(frozen=True)
@@ -195,9 +209,9 @@ def search(
     ctx = ctx.pinned()
     today = ctx.clock.today().isoformat()
     code = as_code(query)
-    # An identity number finds no subject, and is not compared with anything.
+    # A person's number finds no subject, and is not compared with anything. Some organisations' codes have its form.
     nothing: tuple[list[FoundSubject], int] = ([], 0)
-    hidden = is_identity_number(normalised(query))
+    hidden = is_personal_number(normalised(query)) and not is_uscc(code)
     lookups = lookups_in(ctx.subject_key, query)
     page, total = nothing if hidden else ctx.directory.found(query, code, today, start, size, lookups)
     ctx.audit.record(
@@ -269,14 +283,7 @@ def ref_of(ctx: DisclosureContext, identifier: SubjectIdentifier) -> str:
             told = "不是主体代号，请使用系统返回的 subject_ref / not a pseudonym; use a subject_ref that an answer gave"
             raise INPUT_INVALID(fields=[FieldError("subject.subject_ref", "subject_ref", told)])
         return value
-    plain = normalised(value).upper()
-    if scheme == "identity_number" and not is_identity_number(plain):
-        told = "不是有效的公民身份号码（GB 11643），请核对 / not a valid identity number (GB 11643)"
-        raise INPUT_INVALID(fields=[FieldError("subject.identity_number", "identity_number", told)])
-    if scheme == "uscc" and len(as_code(plain)) != 18:
-        told = "不是有效的统一社会信用代码（GB 32100），请核对 / not a unified social credit code (GB 32100)"
-        raise INPUT_INVALID(fields=[FieldError("subject.uscc", "uscc", told)])
-    if scheme == "organisation_code" and len(plain := plain.replace("-", "")) != _ORGANISATION_CODE_LENGTH:
-        told = "不是有效的组织机构代码（GB 11714），请核对 / not an organisation code (GB 11714)"
-        raise INPUT_INVALID(fields=[FieldError("subject.organisation_code", "organisation_code", told)])
+    plain = standard_form(scheme, value)
+    if fault_of(scheme, plain, ctx.clock.today()):
+        raise INPUT_INVALID(fields=[FieldError(f"subject.{scheme}", scheme, _NOT_VALID[scheme])])
     return ctx.subject_key.subject_ref(scheme, plain)

@@ -9,8 +9,10 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
+from chengxin.values.identifiers import standard_form
 from services.ingest.domain.catalog_entry import DeliveryItem
 
 # An open-ended date is recorded as this day (docs/operations/submit.md).
@@ -144,18 +146,10 @@ def _choose_form(item: DeliveryItem, is_name: bool) -> Callable[[str], str]:
     if item.type == "number":
         return lambda text: to_number(text, item.unit)
     if item.identifier:
-        return _to_organisation_code if item.identifier == "organisation_code" else _to_identifier
+        return partial(standard_form, item.identifier)
     if item.code_list:
         return _CodeNormaliser(item)
     return to_name if is_name else to_text
-
-
-def _to_identifier(text: str) -> str:
-    return "".join(text.translate(_WIDE).upper().split())
-
-
-def _to_organisation_code(text: str) -> str:
-    return _to_identifier(text).replace("-", "")
 
 
 class _CodeNormaliser:

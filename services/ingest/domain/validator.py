@@ -10,9 +10,9 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
+from chengxin.values.identifiers import DECLARED, fault_of, scheme_of
 from chengxin.values.sample_marker import example_text
 from services.ingest.domain.catalog_entry import DeliveryCrossRule, DeliveryEntry, DeliveryItem
-from services.ingest.domain.identifiers import FAULTS
 from services.ingest.domain.normalisation import ItemNormaliser, is_date
 from services.ingest.domain.violation_messages import listed, message_of, named, permitted
 
@@ -57,7 +57,9 @@ class Validator:
         self._known = entry.by_code
         self._normaliser = ItemNormaliser(entry.items, entry.subject_name_item)
         self._shape = _make_shape(entry)
-        self._identifiers = [(item.code, FAULTS[item.identifier]) for item in entry.items if item.identifier in FAULTS]
+        self._identifiers = [
+            (item.code, DECLARED[item.identifier].fault) for item in entry.items if item.identifier in DECLARED
+        ]
         self._rules: list[Rule] = [
             *(_require_one_of("required_one_of", group.items, self._known) for group in entry.required_one_of),
             *(_make_cross_rule(rule, self._known) for rule in entry.cross_rules),
@@ -76,21 +78,24 @@ class Validator:
             violation = _make_violation(item, "example", example)
             yield lambda items: violation if items.get(item.code) == example else None
 
-    def check(self, delivered: Items) -> tuple[dict[str, str], list[Violation]]:
-        """Returns the standardised items and their faults; most records have none, which takes 10 µs to find out."""
+    def check(self, delivered: Items, today: date) -> tuple[dict[str, str], list[Violation]]:
+        """Returns the standardised items and their faults; most records have none, which takes 10 µs to find out.
+
+        `today` is the Shanghai date on which the record is delivered: nobody is born after it.
+        """
         items = {code: text for code, value in delivered.items() if (text := value.strip())}
-        if self.passes(items) and not self._normaliser.is_odd(items):
+        if self.passes(items, today) and not self._normaliser.is_odd(items):
             return items, []
         items = self._normaliser.apply(items)
-        if self.passes(items):
+        if self.passes(items, today):
             return items, []
-        return items, self.violations(items)
+        return items, self.violations(items, today)
 
     def standard(self, delivered: Items) -> dict[str, str]:
         """Returns the items as they are recorded, even if they break rules; empty ones are left out."""
         return self._normaliser.apply(delivered)
 
-    def passes(self, items: Items) -> bool:
+    def passes(self, items: Items, today: date) -> bool:
         """Whether standardised items obey every rule."""
         try:
             msgspec.convert(items, self._shape)
@@ -100,13 +105,13 @@ class Validator:
         if _find_hidden(text):
             return False
         if "E+" in text or "e+" in text:
-            return not self.violations(items)
+            return not self.violations(items, today)
         for code, fault in self._identifiers:
-            if code in items and fault(items[code]):
+            if code in items and fault(items[code], today):
                 return False
         return not any(rule(items) for rule in self._rules)
 
-    def violations(self, items: Items) -> list[Violation]:
+    def violations(self, items: Items, today: date) -> list[Violation]:
         """Returns every fault of standardised items, in the order of the entry."""
         violations = [
             # The value of an unknown item is not shown, because its sensitivity is unknown, too.
@@ -116,7 +121,7 @@ class Validator:
         ]
         for item in self.entry.items:
             if item.code in items:
-                violations.extend(_item_violations(item, items[item.code]))
+                violations.extend(_item_violations(item, items[item.code], today))
             elif item.required:
                 violations.append(_make_violation(item, "required", ""))
         violations.extend(violation for rule in self._rules if (violation := rule(items)))
@@ -173,7 +178,7 @@ def _number_pattern(item: DeliveryItem) -> str:
     return rf"^(?!-0\Z){digits}-?(?:0|[1-9][0-9]*){decimals}\Z"
 
 
-def _item_violations(item: DeliveryItem, text: str) -> list[Violation]:
+def _item_violations(item: DeliveryItem, text: str, today: date) -> list[Violation]:
     if item.type == "date":
         if _SERIAL.match(text):
             meant_date = (_SERIAL_ZERO + timedelta(days=int(text))).isoformat()
@@ -192,8 +197,8 @@ def _item_violations(item: DeliveryItem, text: str) -> list[Violation]:
         violations.append(_make_violation(item, "code_list", text, permitted=permitted(item)))
     if item.pattern and not re.match(rf"(?:{item.pattern})\Z", text):
         violations.append(_make_violation(item, "pattern", text, pattern=item.pattern))
-    if item.identifier in FAULTS and (fault := FAULTS[item.identifier](text)):
-        violations.append(_make_violation(item, f"{item.identifier}.{fault}", text, actual=len(text)))
+    if fault := fault_of(item.identifier, text, today):
+        violations.append(_make_violation(item, f"{scheme_of(item.identifier, text)}.{fault}", text, actual=len(text)))
     return violations
 
 

@@ -99,8 +99,13 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "{item} must be a unified social credit code of 18 characters, it has {actual}; check it",
     ),
     "uscc.format": (
-        "{item}含有统一社会信用代码不使用的字符（不用 I、O、S、V、Z，第 1 至 8 位为数字），请核对",
-        "{item} holds characters that no unified social credit code has (no I, O, S, V, Z; digits up to the 8th)",
+        "{item}含有统一社会信用代码不使用的字符（不用 I、O、S、V、Z，第 3 至 8 位为数字），请核对",
+        "{item} holds characters that no unified social credit code has (no I, O, S, V, Z; the 3rd to 8th are digits)",
+    ),
+    "uscc.registrar": (
+        "{item}的第 1 位不是登记管理部门代码（1 至 9、A、N、Y），或第 2 位不是机构类别代码（1 至 9），请与证照核对（GB 32100）",
+        "the 1st character of {item} is no registrar (1 to 9, A, N, Y), or the 2nd no category (1 to 9); compare with the"
+        " licence (GB 32100)",
     ),
     "uscc.check_digit": (
         "{item}的校验码（第 18 位）不正确，至少有一位填错，请与证照核对（GB 32100）",
@@ -109,6 +114,11 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "identity_number.length": (
         "{item}应为 18 位公民身份号码，实为 {actual} 位，请核对",
         "{item} must be an identity number of 18 characters, it has {actual}; check it",
+    ),
+    "identity_number.fifteen_digits": (
+        "{item}是 15 位旧号码，已停止使用且没有校验码，请改填 18 位公民身份号码（GB 11643）",
+        "{item} is an old number of 15 digits, which is no longer in use and has no check digit; give the number of 18"
+        " (GB 11643)",
     ),
     "identity_number.format": (
         "{item}应为 17 位数字加校验码（数字或 X），请核对",
@@ -119,12 +129,44 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "the check digit (18th) of {item} is wrong, so at least one character is; compare with the card (GB 11643)",
     ),
     "identity_number.birth_date": (
-        "{item}中的出生日期（第 7 至 14 位）不存在，请与证件核对",
-        "the date of birth in {item} (7th to 14th) does not exist; compare with the card",
+        "{item}中的出生日期（第 7 至 14 位）不存在、晚于今天或早于 1870 年，请与证件核对",
+        "the date of birth in {item} (7th to 14th) does not exist, is after today or before 1870; compare with the card",
     ),
     "identity_number.region": (
         "{item}中的地区码（第 1 至 2 位）不存在，请与证件核对",
         "the region in {item} (first two digits) does not exist; compare with the card",
+    ),
+    "permanent_residence.length": (
+        "{item}应为 18 位（2023 年前签发的为 15 位）外国人永久居留身份证号码，实为 {actual} 位，请核对",
+        "{item} must be a number of a foreigner's permanent residence card of 18 characters (15 before 2023), it has"
+        " {actual}; check it",
+    ),
+    "permanent_residence.format": (
+        "{item}应为 9 开头的 18 位号码（9、省级代码、国籍代码、出生日期、顺序码、校验码），或 3 位国家字母代码加 12 位数字，请与证件核对",
+        "{item} must be 18 characters from 9 on (9, province, country, date of birth, sequence, check digit), or three"
+        " letters of the country and 12 digits; compare with the card",
+    ),
+    "permanent_residence.check_digit": (
+        "{item}的校验码（第 18 位）不正确，至少有一位填错，请与证件核对",
+        "the check digit (18th) of {item} is wrong, so at least one character is; compare with the card",
+    ),
+    "permanent_residence.birth_date": (
+        "{item}中的出生日期不存在、晚于今天或早于 1870 年，请与证件核对",
+        "the date of birth in {item} does not exist, is after today or before 1870; compare with the card",
+    ),
+    "hk_macao_permit.format": (
+        "{item}应为 H 或 M 加 8 位数字（港澳居民来往内地通行证；末尾 2 位换证次数可不填），请与证件核对",
+        "{item} must be H or M and 8 digits (mainland travel permit for residents of Hong Kong and Macao; the two digits of"
+        " its renewals may be left out); compare with the permit",
+    ),
+    "taiwan_permit.format": (
+        "{item}应为 8 位数字（台湾居民来往大陆通行证），请与证件核对",
+        "{item} must be 8 digits (mainland travel permit for residents of Taiwan); compare with the permit",
+    ),
+    "passport.format": (
+        "{item}应为签发国的 3 位字母代码、连字符和 5 至 9 位护照号，例如 CHN-E00000000（两国的护照可能同号），请与护照核对",
+        "{item} must be the three letters of the State that issued the passport, a hyphen and its number of 5 to 9"
+        " characters, for example CHN-E00000000 (two States may give the same number); compare with the passport",
     ),
     "organisation_code.length": (
         "{item}应为 9 位组织机构代码，实为 {actual} 位，请核对",

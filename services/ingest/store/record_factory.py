@@ -1,12 +1,14 @@
 """Makes the document of a record from a valid delivery: its id, its subject, its sealed items."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Final
 
 import msgspec
 
 from chengxin.store.field_encryption import KeyRing
 from chengxin.values.document import RawDocument
+from chengxin.values.identifiers import scheme_of
 from chengxin.values.ids import SubjectKey
 from chengxin.values.subject_kinds import subject_kind
 from services.ingest.domain.catalog_entry import DeliveryEntry, EntryProvider
@@ -24,9 +26,11 @@ class RecordFactory:
         self._keys = keys
         self._ring = ring
 
-    def check(self, validator: Validator, provider: EntryProvider, delivered: DeliveredRecord) -> ValidatedRecord:
-        """Validates one record and makes its document, without version and time."""
-        items, violations = validator.check(delivered.items)
+    def check(
+        self, validator: Validator, provider: EntryProvider, delivered: DeliveredRecord, today: date
+    ) -> ValidatedRecord:
+        """Validates one record as of a Shanghai date, and makes its document, without version and time."""
+        items, violations = validator.check(delivered.items, today)
         if violations:
             return ValidatedRecord(delivered.row, None, violations)
         return ValidatedRecord(delivered.row, self.document(validator.entry, provider, items, delivered.items))
@@ -60,7 +64,7 @@ class RecordFactory:
     def _make_subject(self, entry: DeliveryEntry, items: dict[str, str]) -> RawDocument:
         code = next(code for code in entry.subject_id_items if code in items)
         identifier = items[code]
-        scheme = entry.by_code[code].identifier or f"item:{code}"
+        scheme = scheme_of(entry.by_code[code].identifier, identifier) or f"item:{code}"
         return {
             "ref": self._keys.subject_ref(scheme, identifier),
             "kind": subject_kind(scheme, identifier, entry.subject_kinds),

@@ -13,8 +13,8 @@ from chengxin.store.database import UnitOfWork, session_of
 from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from chengxin.values.clock import rfc3339
+from chengxin.values.identifiers import is_uscc
 from services.ingest.context import IngestContext
-from services.ingest.domain.identifiers import uscc_fault
 from services.ingest.domain.provider_terms import ProviderTerms
 from services.ingest.usecases.permissions import acts_for_provider, own
 
@@ -41,7 +41,7 @@ class AgreementTerms:
 def agree(ctx: IngestContext, caller: Principal, provider: str, terms: AgreementTerms) -> ProviderTerms | Proposal:
     """Keeps what was agreed with a provider; it holds from the next delivery. That deliveries need no signature any more
     is a proposal. Raises INPUT_INVALID."""
-    if uscc_fault(provider):
+    if not is_uscc(provider):
         told = "统一社会信用代码不正确 / not a unified social credit code"
         raise INPUT_INVALID(fields=[FieldError("provider", "uscc", told)])
     agreement = ProviderTerms(provider, terms.signature_required, terms.document.strip(), ctx.clock.now())

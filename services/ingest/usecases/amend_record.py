@@ -268,7 +268,7 @@ def _changed(ctx: IngestContext, act: _Act) -> RecordOutcome:
 def _amended(ctx: IngestContext, before: RawDocument, delivered: Mapping[str, str]) -> RawDocument:
     """What the record is with these items. Raises RECORD_INVALID, RECORD_KEY_CHANGED."""
     entry = _entry(ctx, before)
-    items, violations = ctx.directory.validator(entry).check(delivered)
+    items, violations = ctx.directory.validator(entry).check(delivered, ctx.clock.today())
     if violations:
         language = request_context.current().language
         raise RECORD_INVALID(fields=[FieldError(v.item, v.rule, v.message(language)) for v in violations])

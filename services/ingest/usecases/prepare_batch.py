@@ -56,7 +56,8 @@ def prepare(ctx: IngestContext, delivery: SubmissionSession, batch: Batch) -> Pr
     if batch.number <= delivery.committed:
         return prepared
     validator = ctx.directory.validator(delivery.entry)
-    checked = [ctx.recorder.check(validator, delivery.provider, record) for record in batch.records]
+    today = ctx.clock.today()
+    checked = [ctx.recorder.check(validator, delivery.provider, record, today) for record in batch.records]
     name = batch_id(delivery.key, batch.number)
     # Of a file the file itself is kept.
     kept = () if delivery.file else tuple(originals.pieces(name, content, ctx.ring))

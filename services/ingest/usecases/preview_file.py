@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import IO, Final
 
 from chengxin.auth.executor import query
@@ -69,14 +70,15 @@ def preview(ctx: IngestContext, caller: Principal, header: Header, file: IO[byte
         if source.kind != "jsonl":
             source.columns(columns)
         validator = ctx.directory.validator(entry)
-        rows = [_seen(validator, row) for row in itertools.islice(source.rows(columns), ROWS)]
+        today = ctx.clock.today()
+        rows = [_seen(validator, row, today) for row in itertools.islice(source.rows(columns), ROWS)]
     seen = [SeenColumn(c.label, c.code, columns.found_by(label)) for label, c in columns.met.items()]
     told = [replace(c, suggestions=columns.suggestions(c.label)) if c.found_by == "unknown" else c for c in seen]
     form = (source.kind, source.encoding, source.unread)
     return Preview(entry.code, entry.version, *form, told, columns.missing(), rows)
 
 
-def _seen(validator: Validator, row: SourceRow) -> SeenRow:
-    items, violations = validator.check(row.items)
+def _seen(validator: Validator, row: SourceRow, today: date) -> SeenRow:
+    items, violations = validator.check(row.items, today)
     raw = {code: value for code, value in row.items.items() if items.get(code, value) != value}
     return SeenRow(row.number, items, raw, violations)

@@ -163,7 +163,7 @@ def test_proposals(store: Store) -> None:
     assert kept(store, "proposals") == [form]
     assert found.get("p1") == proposal
     with pytest.raises(ValueError, match="number of a person"):
-        store.transact(lambda unit: found.save(replace(proposal, asked={"x": "441702188803020027"}), unit))
+        store.transact(lambda unit: found.save(replace(proposal, asked={"x": "441702188803020023"}), unit))
     must_be_rewritten_alike(store, ProposalRow)
 
 
