@@ -11,7 +11,9 @@ import pyotp
 from chengxin.auth.access_tokens import TOKEN_EXCHANGE
 from chengxin.auth.principal import Principal, Role
 from chengxin.errors import ProblemType, exhausted, forbidden, invalid, unauthenticated, unavailable
+from chengxin.values.identifiers import is_uscc
 from chengxin.values.personal_numbers import holds_personal_number
+from chengxin.values.region_codes import region_names
 
 # A client assertion is good for at most `ASSERTION_SECONDS` (RFC 7523 leaves the limit to us); clocks may differ by
 # `SKEW_SECONDS`.
@@ -357,6 +359,15 @@ def matching_step(secret: str, code: str, now: float) -> int | None:
         if pyotp.utils.strings_equal(totp.generate_otp(step), code):
             matching = step
     return matching
+
+
+def affiliation_fault(org: str, region: str) -> str | None:
+    """Returns why a client or officer cannot be of this organisation and region (empty: all regions), or None."""
+    if not is_uscc(org):
+        return "org is no unified social credit code (GB 32100); one of its characters is wrong"
+    if region and region not in region_names():
+        return f"region {region} is no code of GB/T 2260 in use"
+    return None
 
 
 def is_service_number(text: str) -> bool:

@@ -20,7 +20,7 @@ from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from chengxin.values.personal_numbers import holds_personal_number
 from gateway.context import GatewayContext
-from gateway.domain.clients_and_officers import Officer
+from gateway.domain.clients_and_officers import Officer, affiliation_fault
 from gateway.domain.separation_of_duties import (
     OFFICER_EXISTS,
     OFFICER_INVALID,
@@ -94,6 +94,8 @@ def register(ctx: GatewayContext, caller: Principal, asked: NewOfficer) -> dict[
         raise OFFICER_INVALID(what="username must be 1 to 64 of a-z, 0-9, '_', '.', '-'")
     if holds_personal_number(asked.username):
         raise OFFICER_INVALID(what="username goes on record and holds no identity or telephone number")
+    if fault := affiliation_fault(asked.org, asked.region):
+        raise OFFICER_INVALID(what=fault)
     password, totp_secret = _new_secrets()
     hashed = ctx.passwords.hash(password)
     officer = Officer(asked.username, frozenset(), asked.org, asked.region, hashed, totp_secret, initial=True)

@@ -2,7 +2,8 @@
 
 import re
 
-from services.catalog.domain.regions import current_name, regions
+from chengxin.values.region_codes import current_name
+from services.catalog.domain.regions import regions
 from tests.catalog.conftest import RunningCatalog
 
 

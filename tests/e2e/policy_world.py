@@ -15,8 +15,10 @@ from chengxin.auth.principal import Role
 from chengxin.store.documents import collection_name
 from chengxin.store.field_encryption import KeyRing
 from chengxin.values.catalog_contract import TranslatedText
+from chengxin.values.clock import SystemClock
 from chengxin.values.ids import new_id
 from chengxin.values.jwk import public_jwk
+from chengxin.values.permitted_period import latest_end
 from chengxin_api.disclosure.v1 import disclosure_pb2
 from chengxin_api.ingest.v1 import ingest_pb2
 from chengxin_api.objection.v1 import objection_pb2
@@ -32,6 +34,7 @@ from tests.support import until
 # The region of the demonstration world's officers, and that of a county's officer.
 REGION, ELSEWHERE = "441700", "441721"
 # Limited to one provider, as organs must ask and others may not.
+GIVEN_UNTIL = latest_end(SystemClock().today()).isoformat()
 _NARROWED = {
     f"GET /v1/submissions{path}": "?provider={provider}"
     for path in ("", "/findings", "/overdue", "/quality", "/<submission_id>", "/<submission_id>/receipt")
@@ -232,7 +235,7 @@ class PolicyWorld:
     def _make(self) -> None:
         subject, provider = self.caller(Role.SUBJECT, self.owner), self.caller(Role.PROVIDER, self.owner)
         centre, authority = self.caller(Role.CENTRE, self.owner), self.caller(Role.AUTHORITY, self.owner)
-        terms = {"grantee": self.owner.organisation, "purpose": "loan_application", "valid_to": "2099-12-31"}
+        terms = {"grantee": self.owner.organisation, "purpose": "loan_application", "valid_to": GIVEN_UNTIL}
         given = subject.post("/v1/me/consents", terms)
         self.code, self.ids["consent_id"] = given["code"], given["consent_id"]
         self.ids["objection_no"] = number = self.filed()

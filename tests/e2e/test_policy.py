@@ -15,7 +15,7 @@ from chengxin_cli.gateway_client import Caller
 from gateway.edge.routes import prefix_of
 from tests.city import City
 from tests.e2e.policy_expectations import CONFINED, confined, has_owner, in_order
-from tests.e2e.policy_world import PolicyWorld, Side
+from tests.e2e.policy_world import GIVEN_UNTIL, PolicyWorld, Side
 from tests.support import figure
 
 # Refusals of access: by role, by condition, or for a missing token.
@@ -156,7 +156,7 @@ def test_a_withdrawn_consent_opens_nothing(
     city: City, table: list[dict[str, Any]], world: PolicyWorld, cells: dict[str, int]
 ) -> None:
     subject = world.caller(Role.SUBJECT, world.owner)
-    terms = {"grantee": world.owner.organisation, "purpose": "loan_application", "valid_to": "2099-12-31"}
+    terms = {"grantee": world.owner.organisation, "purpose": "loan_application", "valid_to": GIVEN_UNTIL}
     consent_id = subject.post("/v1/me/consents", terms)["consent_id"]
     grantee = world.caller(Role.SUBJECT_AUTHORIZED, world.owner, consent_id=consent_id)
     by_consent = [r for r in table if r.get("act") in ("record.queried.authorized", "record.queried")]

@@ -21,7 +21,7 @@ from demo.world import catalog
 from gateway.edge.routes import prefix_of
 from tests.city import City, running_city
 from tests.e2e.policy_expectations import in_order
-from tests.e2e.policy_world import PolicyWorld
+from tests.e2e.policy_world import GIVEN_UNTIL, PolicyWorld
 from tests.support import figure, freeze, until
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
@@ -118,7 +118,7 @@ FOLLOWERS = {
 
 def _body(world: PolicyWorld, face: str) -> dict[str, Any]:
     """Input of a face; more than the authorization table needs."""
-    terms = {"grantee": world.owner.organisation, "purpose": "loan_application", "valid_to": "2099-12-31"}
+    terms = {"grantee": world.owner.organisation, "purpose": "loan_application", "valid_to": GIVEN_UNTIL}
     entry = catalog()[world.record["entry_code"]]
     more: dict[str, Any] = {
         "POST /v1/me/consents": terms,

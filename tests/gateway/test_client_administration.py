@@ -44,6 +44,18 @@ def test_a_new_client_can_do_nothing_until_a_second_officer_approved(gate: Runni
     assert (made["actor"]["sub"], made["details"]["act"]) == ("officer:operator", "client.grants_proposed")
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"org": ORG[:-1] + "5"}, {"org": "0" * 18}, {"region": "441703"}, {"region": "441799"}]
+)
+def test_a_client_belongs_to_an_organisation_and_region_that_can_be(
+    gate: RunningGateway, wrong: dict[str, str]
+) -> None:
+    key = public_jwk(Ed25519PrivateKey.generate())
+    body = {"client_id": new_id("c"), "name": "某局", "org": ORG, "region": "441702", "responsible": "F1", "jwk": key}
+    refused = gate.officer("first").call("POST", "/v1/identity/clients", json=body | wrong)
+    assert (refused.status, refused.body["code"]) == (400, "CLIENT_INVALID")
+
+
 def test_who_proposed_a_grant_cannot_approve_it(gate: RunningGateway) -> None:
     proposal = propose(gate, register(gate), by="first")
     refused = decide(gate, proposal, "first")
@@ -207,7 +219,7 @@ def test_a_token_does_not_outlive_the_key_that_proved_it(gate: RunningGateway) -
 
 
 def test_a_key_is_named_by_no_identity_number(gate: RunningGateway) -> None:
-    jwk = public_jwk(Ed25519PrivateKey.generate()) | {"kid": "441702188803020027"}
+    jwk = public_jwk(Ed25519PrivateKey.generate()) | {"kid": "441702188803020023"}
     path = f"/v1/identity/clients/{register(gate)}/keys"
     assert gate.officer("operator").call("POST", path, json={"jwk": jwk}).body["code"] == "CLIENT_INVALID"
 
@@ -270,7 +282,7 @@ def test_a_repeat_under_the_same_idempotency_key_registers_once(gate: RunningGat
 
 
 def test_a_name_or_number_does_not_pass_as_a_service_number(gate: RunningGateway) -> None:
-    for responsible in ("王某", "441702188803020027"):
+    for responsible in ("王某", "441702188803020023"):
         body = {"client_id": new_id("c"), "name": "x", "org": ORG, "region": "441702", "responsible": responsible}
         body["jwk"] = public_jwk(Ed25519PrivateKey.generate())  # type: ignore[assignment]
         assert gate.officer("operator").call("POST", "/v1/identity/clients", json=body).body["code"] == "CLIENT_INVALID"

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pyotp
+import pytest
 from pymongo import MongoClient
 
 from chengxin.values.ids import new_id
@@ -52,6 +53,17 @@ def _with_password(gate: RunningGateway, officer: dict[str, Any]) -> dict[str, A
     chosen = _signs_in(gate, officer, -1, "a longer password")
     assert chosen.body["code"] == "ACCOUNT_NOT_APPROVED", chosen.body
     return officer | {"password": "a longer password"}
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"org": ORG[:-1] + "5"}, {"org": "0" * 18}, {"region": "441703"}, {"region": "441799"}]
+)
+def test_an_officer_belongs_to_an_organisation_and_region_that_can_be(
+    gate: RunningGateway, wrong: dict[str, str]
+) -> None:
+    body = {"username": new_id("o"), "name": "赵某", "org": ORG, "region": "441702"} | wrong
+    refused = gate.officer("first").call("POST", "/v1/identity/officers", json=body)
+    assert (refused.status, refused.body["code"]) == (400, "OFFICER_INVALID")
 
 
 def test_a_new_officer_waits_for_roles_and_chooses_her_own_password(gate: RunningGateway) -> None:

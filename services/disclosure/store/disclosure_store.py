@@ -86,7 +86,7 @@ class DisclosureStore:
         self.consents = ConsentStore(store)
         self.objections = FollowedObjectionStore(self.rows, self.locations)
         entries = FollowedEntryStore(self.rows)
-        self.entry, self.save_entry = entries.get, entries.save
+        self.entry, self.save_entry, self.entries_with_mode = entries.get, entries.save, entries.with_mode
         self._heads = Coalescer(self._rows_of, _LARGE_DOCUMENTS_PER_QUERY, _COALESCING_SECONDS)
 
     def rows(self, document: Any) -> Collection[RawDocument]:

@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from cachetools import LRUCache
@@ -47,6 +47,12 @@ class FollowedEntryStore:
         with self._lock, contextlib.suppress(ValueError):
             self._held[code, version] = entry
         return entry
+
+    def with_mode(self, codes: Iterable[str], mode: str) -> set[str]:
+        """Returns those of the codes that a published entry has, of which some version has the mode."""
+        rows = self._rows(FollowedEntryRow)
+        # A code has no colon, so these are all of its versions, by the index of ids.
+        return {c for c in codes if rows.find_one({"_id": {"$gt": f"{c}:", "$lt": f"{c};"}, "modes": mode}, {"_id": 1})}
 
     def save(self, entry: RawDocument, unit: UnitOfWork) -> None:
         """Keeps a version of an entry."""

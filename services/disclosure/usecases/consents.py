@@ -7,7 +7,7 @@ consent.
 
 import hashlib
 import secrets
-from collections.abc import Set
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -22,6 +22,7 @@ from chengxin.values.canonical_json import canonical
 from chengxin.values.clock import rfc3339
 from chengxin.values.identifiers import is_uscc
 from chengxin.values.ids import new_id
+from chengxin.values.permitted_period import LONGEST_YEARS, latest_end
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.consents import (
     CONSENT_ABSENT,
@@ -33,10 +34,12 @@ from services.disclosure.domain.consents import (
     Consent,
     read_consent,
 )
+from services.disclosure.domain.record_views import View
 
 # 256 random bits cannot be guessed, so the digest needs no salt.
 _CODE_PREFIX: Final = "consent-code_"
 _CODE_BYTES: Final = 32
+_NAMED_ENTRIES: Final = 20
 
 
 @dataclass(frozen=True)
@@ -64,12 +67,8 @@ def give(ctx: DisclosureContext, caller: Principal, terms: ConsentTerms, key: st
 
     Raises INPUT_INVALID for one that could never be used.
     """
-    if terms.valid_to < max(terms.valid_from, ctx.clock.today()):
-        told = "有效期须在今天或以后结束，且不早于起始日 / must end today or later, and not before it begins"
-        raise INPUT_INVALID(fields=[FieldError("valid_to", "period", told)])
-    if not is_uscc(terms.grantee):
-        told = "不是有效的统一社会信用代码（GB 32100），请核对 / not a valid unified social credit code (GB 32100)"
-        raise INPUT_INVALID(fields=[FieldError("grantee", "uscc", told)])
+    if faults := [*_period_faults(terms, ctx.clock.today()), *_faults_of_what_is_named(ctx, terms)]:
+        raise INPUT_INVALID(fields=faults)
     consent = Consent(
         new_id("consent"),
         caller.sub,
@@ -91,6 +90,27 @@ def give(ctx: DisclosureContext, caller: Principal, terms: ConsentTerms, key: st
     asked = canonical([Act.CONSENT_GIVEN, {**consent.to_dict(), "consent_id": "", "given_at": ""}])
     done = ctx.store.store.once(caller.sub, key, asked, work, Consent.to_dict)
     return done.or_read(read_consent), code if done.first else ""
+
+
+def _period_faults(terms: ConsentTerms, today: date) -> Iterator[FieldError]:
+    if terms.valid_to < max(terms.valid_from, today):
+        told = "有效期须在今天或以后结束，且不早于起始日 / must end today or later, and not before it begins"
+        yield FieldError("valid_to", "period", told)
+    latest = latest_end(today)
+    for field, day in (("valid_from", terms.valid_from), ("valid_to", terms.valid_to)):
+        if day > latest:
+            told = f"不得晚于 {latest}（自今日起 {LONGEST_YEARS} 年） / not after {latest}, {LONGEST_YEARS} years from today"
+            yield FieldError(field, "period", told)
+
+
+def _faults_of_what_is_named(ctx: DisclosureContext, terms: ConsentTerms) -> Iterator[FieldError]:
+    if not is_uscc(terms.grantee):
+        told = "不是有效的统一社会信用代码（GB 32100），请核对 / not a valid unified social credit code (GB 32100)"
+        yield FieldError("grantee", "uscc", told)
+    if unknown := sorted(terms.entries - ctx.store.entries_with_mode(terms.entries, View.AUTHORIZED)):
+        named = "、".join(unknown[:_NAMED_ENTRIES])
+        told = f"目录中没有可凭授权查询的条目：{named} / no entries of the catalog that a consent opens: {named}"
+        yield FieldError("entries", "unknown_entry", told)
 
 
 @command(Act.CONSENT_CODE_RENEWED, roles={Role.SUBJECT}, articles=("16",), assurance=Assurance.ONLINE, may=own_consent)
