@@ -88,7 +88,7 @@ def test_a_service_names_an_answer_that_never_shows_a_person(gate: RunningGatewa
 def test_search_engines_read_the_start_page_alone(gate: RunningGateway) -> None:
     answer = gate.edge.call("GET", "/robots.txt")
     assert (answer.status, answer.headers["Content-Type"]) == (200, "text/plain; charset=utf-8")
-    assert answer.body.decode().splitlines() == ["User-agent: *", "Allow: /$", "Disallow: /"]
+    assert answer.body.splitlines() == ["User-agent: *", "Allow: /$", "Disallow: /"]
 
 
 def test_what_a_token_shows_is_not_kept_by_caches(gate: RunningGateway) -> None:

@@ -299,10 +299,11 @@ class NameIndex:
         """Returns subjects that are public today, from the `start`th on, and how many there are. `MOST_FOUND` stands
         for so many or more, and no subjects after these are returned.
 
-        Persons are found by one of the `lookups` alone, and come first. Then come subjects whose code begins with `code`; then those whose name is `query`, begins with it, or
-        contains it; then those of which one name contains each word of `query`; then those with a name whose pinyin
-        initials begin with the letters of `query`, or contain them. Each rank is in order of code and reference. An
-        empty query finds no subjects. Raises STORE_UNAVAILABLE while the index is not complete.
+        Persons are found by one of the `lookups` alone, and come first. Then come subjects whose code begins with
+        `code`; then those whose name is `query`, begins with it, or contains it; then those of which one name contains
+        each word of `query`; then those with a name whose pinyin initials begin with the letters of `query`, or contain
+        them. Each rank is in order of code and reference. An empty query finds no subjects. Raises STORE_UNAVAILABLE
+        while the index is not complete.
         """
         terms = SearchTerms(normalised(query), words_of(query), code, as_initials(query), today, lookups)
         if not terms.text:
