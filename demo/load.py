@@ -23,7 +23,14 @@ T = TypeVar("T")
 
 # Errors of a system that has just started: an entry has not come by the feed yet, or a service does not answer yet.
 _TRANSIENT_CODES: Final = frozenset(
-    {"DELIVERY_ENTRY_UNKNOWN", "AUDIT_UNAVAILABLE", "GATEWAY_UNREACHABLE", "UPSTREAM_UNAVAILABLE", "UNAVAILABLE"}
+    {
+        "DELIVERY_ENTRY_UNKNOWN",
+        "AUDIT_UNAVAILABLE",
+        "GATEWAY_UNREACHABLE",
+        "ANSWER_LOST",
+        "UPSTREAM_UNAVAILABLE",
+        "UNAVAILABLE",
+    }
 )
 
 

@@ -299,11 +299,12 @@ class TokenSource:
         try:
             answer = self._http.request("POST", self._url, fields=form, encode_multipart=False)
             body = answer.json()
-        except (urllib3.exceptions.HTTPError, ValueError):
+            if answer.status == 200:
+                return str(body["access_token"]), float(body["expires_in"])
+        # What answers may be no gateway.
+        except (urllib3.exceptions.HTTPError, ValueError, TypeError, KeyError):
             raise UPSTREAM_UNAVAILABLE(retry_after=1) from None
-        if answer.status != 200:
-            raise token_problem(answer.status, body)
-        return str(body["access_token"]), float(body["expires_in"])
+        raise token_problem(answer.status, body if isinstance(body, dict) else {})
 
 
 def token_problem(status: int, body: dict[str, Any]) -> Problem:

@@ -104,8 +104,14 @@ def _require_continuation(seen: Checkpoint, latest: Checkpoint, fetch: Fetch) ->
 @click.option("--name", default="witness", show_default=True, help="Name of the witness in its cosignatures.")
 @click.option("--vkey", help="Key of the log [the first one seen, kept in the directory].")
 @click.option("--once", is_flag=True, help="Once, and end.")
-@click.option("--interval", default=10.0, show_default=True, help="Seconds between looks at the log.")
-def command(http: str, directory: Path, name: str, vkey: str | None, once: bool, interval: float) -> None:
+@click.option(
+    "--interval",
+    type=click.IntRange(1, 86_400),
+    default=10,
+    show_default=True,
+    help="Seconds between looks at the log.",
+)
+def command(http: str, directory: Path, name: str, vkey: str | None, once: bool, interval: int) -> None:
     """Cosign the audit log's checkpoints while it only grows; refuse, and exit 1, when its history was rewritten.
 
     The cosigned checkpoint (C2SP tlog-cosignature) is kept in the directory; give it to `chengxin audit verify

@@ -134,7 +134,7 @@ def _accepted(command: click.Command, parameter: click.Parameter, home: Path, ga
         case click.Choice() as choice:
             return str(choice.choices[0])
         # `up` finds the port taken, and goes no further.
-        case click.types.IntParamType() | click.types.FloatParamType():
+        case click.types.IntParamType():
             return str(gateway.port + 1 if parameter.name == "grpc_port" else gateway.port)
     fitting = {
         "http": f"http://127.0.0.1:{gateway.port}",
