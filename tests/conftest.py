@@ -38,8 +38,12 @@ def _what_was_answered_is_described() -> Iterator[None]:
     assert not found, "\n".join(found)
 
 
+# Fixtures that are a whole suite, and how the tests that share one name it.
+SHARED_SUITES = {"city": "city: City", "composed": "composed: Suite"}
+
+
 class FileScheduling(LoadScopeScheduling):
-    """One worker runs a file of tests, and one worker runs all that share the city, whose suite so starts once.
+    """One worker runs a file of tests, and one worker runs all that share a suite, which so starts once.
 
     The option `--dist loadgroup` does nothing under pytest 9.2 and pytest-xdist 3.8 (pytest-xdist issue 1386): it put
     the tests of a file on both workers, and each made the fixtures of the file, its suite too.
@@ -47,7 +51,7 @@ class FileScheduling(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
-        return "city" if _shares_the_city(self.config.rootpath / path) else path
+        return _shared_suite(self.config.rootpath / path) or path
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
@@ -56,9 +60,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduli
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share the city come first, while the other worker runs everything else. Other files that start whole
+    """Tests that share a suite come first, while the other worker runs everything else. Other files that start whole
     suites come last."""
-    items.sort(key=lambda item: 0 if _shares_the_city(item.path) else 2 if _starts_suites(item.path) else 1)
+    items.sort(key=lambda item: 0 if _shared_suite(item.path) else 2 if _starts_suites(item.path) else 1)
 
 
 def _starts_suites(file: Path) -> bool:
@@ -66,9 +70,11 @@ def _starts_suites(file: Path) -> bool:
 
 
 @functools.cache
-def _shares_the_city(file: Path) -> bool:
+def _shared_suite(file: Path) -> str:
+    """The fixture of a whole suite that a file shares with others; empty for none."""
     text = file.read_text()
-    return _starts_suites(file) and "city: City" in text and "def city(" not in text
+    shared = (name for name, use in SHARED_SUITES.items() if use in text and f"def {name}(" not in text)
+    return next(shared, "") if _starts_suites(file) else ""
 
 
 @pytest.fixture(scope="session")

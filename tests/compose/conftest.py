@@ -165,8 +165,8 @@ def _private_engine() -> Iterator[Engine]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-@pytest.fixture(scope="module")
-def suite(engine: Engine) -> Iterator[Suite]:
+@pytest.fixture(scope="session")
+def composed(engine: Engine) -> Iterator[Suite]:
     """The whole suite with the demonstration world, built from this checkout."""
     if not (shutil.which("docker-compose") or shutil.which("docker")):
         pytest.skip("docker-compose is not installed")

@@ -45,56 +45,56 @@ print(json.dumps(answer))
 """
 
 
-def tour(suite: Suite) -> subprocess.CompletedProcess[str]:
-    return suite.compose("run", "--rm", "--no-deps", "-T", "demo", "chengxin", "tour", "--json", check=False)
+def tour(composed: Suite) -> subprocess.CompletedProcess[str]:
+    return composed.compose("run", "--rm", "--no-deps", "-T", "demo", "chengxin", "tour", "--json", check=False)
 
 
-def test_an_outside_client_walks_the_main_job(suite: Suite) -> None:
-    done = tour(suite)
+def test_an_outside_client_walks_the_main_job(composed: Suite) -> None:
+    done = tour(composed)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     report = json.loads(done.stdout)
     assert report["ok"]
     assert len(report["steps"]) == report["of"] >= 15
 
 
-def test_two_containers_of_disclosure_share_the_work_and_either_goes_on_alone(suite: Suite) -> None:
+def test_two_containers_of_disclosure_share_the_work_and_either_goes_on_alone(composed: Suite) -> None:
     both = ("disclosure", "disclosure-2")
     for one in both:
-        until(lambda one=one: b"lease taken" in suite.containers()[one].logs(), f"{one} has a share", 60)
+        until(lambda one=one: b"lease taken" in composed.containers()[one].logs(), f"{one} has a share", 60)
     for one in both:
-        suite.containers()[one].kill()
+        composed.containers()[one].kill()
         try:
             # Within seconds: calls to it that were under way fail.
-            assert until(lambda: tour(suite).returncode == 0, "the other one does all the work", 60)
+            assert until(lambda: tour(composed).returncode == 0, "the other one does all the work", 60)
         finally:
-            suite.containers()[one].start()
-            suite.await_ready()
+            composed.containers()[one].start()
+            composed.await_ready()
 
 
-def test_the_gateway_is_reached_from_outside_by_its_published_port(suite: Suite) -> None:
-    assert len(suite.get("/v1/catalog/entries?page_size=200")["entries"]) >= 14
+def test_the_gateway_is_reached_from_outside_by_its_published_port(composed: Suite) -> None:
+    assert len(composed.get("/v1/catalog/entries?page_size=200")["entries"]) >= 14
 
 
-def test_only_the_gateway_publishes_ports(suite: Suite) -> None:
-    published = {name: c.attrs["HostConfig"]["PortBindings"] for name, c in suite.containers().items()}
+def test_only_the_gateway_publishes_ports(composed: Suite) -> None:
+    published = {name: c.attrs["HostConfig"]["PortBindings"] for name, c in composed.containers().items()}
     assert {name for name, ports in published.items() if ports} == {"gateway"}
     assert set(published["gateway"]) == {"8080/tcp", "9090/tcp"}
 
 
-def test_the_jobs_have_ended_well_and_everything_else_is_healthy(suite: Suite) -> None:
-    found = suite.containers()
+def test_the_jobs_have_ended_well_and_everything_else_is_healthy(composed: Suite) -> None:
+    found = composed.containers()
     assert set(found) == {*JOBS, *PROCESSES, "disclosure-2", *(f"{p}-store" for p in PROCESSES)}
     assert {found[job].wait(timeout=5)["StatusCode"] for job in JOBS} == {0}
 
     def unwell() -> set[str]:
-        health = {n: c.attrs["State"]["Health"]["Status"] for n, c in suite.containers().items() if n not in JOBS}
+        health = {n: c.attrs["State"]["Health"]["Status"] for n, c in composed.containers().items() if n not in JOBS}
         return {name for name, status in health.items() if status != "healthy"}
 
     until(lambda: not unwell(), "every health check succeeds", 60)
 
 
-def test_every_container_is_configured_with_little(suite: Suite) -> None:
-    for name, container in suite.containers().items():
+def test_every_container_is_configured_with_little(composed: Suite) -> None:
+    for name, container in composed.containers().items():
         limits = container.attrs["HostConfig"]
         assert container.attrs["Config"]["User"].split(":")[0] not in ("", "0", "root"), name
         assert limits["ReadonlyRootfs"], name
@@ -107,8 +107,8 @@ def test_every_container_is_configured_with_little(suite: Suite) -> None:
 
 
 @pytest.mark.parametrize("process", PROCESSES)
-def test_a_process_has_no_privilege_and_writes_nowhere_but_in_its_tmpfs(suite: Suite, process: str) -> None:
-    found = suite.python(process, _PRIVILEGES)
+def test_a_process_has_no_privilege_and_writes_nowhere_but_in_its_tmpfs(composed: Suite, process: str) -> None:
+    found = composed.python(process, _PRIVILEGES)
     assert found["writable"] == []
     assert set(found["Uid"]) == {"10001"}
     assert {*found["CapEff"], *found["CapPrm"], *found["CapBnd"]} == {"0" * 16}
@@ -116,54 +116,54 @@ def test_a_process_has_no_privilege_and_writes_nowhere_but_in_its_tmpfs(suite: S
 
 
 @pytest.mark.parametrize("process", PROCESSES)
-def test_a_store_is_reached_from_its_service_only(suite: Suite, process: str) -> None:
-    stores = {owner: f"{suite.address(f'{owner}-store', f'{owner}-store')}:27017" for owner in PROCESSES}
-    reached = suite.python(process, _REACHES, *stores.values())
+def test_a_store_is_reached_from_its_service_only(composed: Suite, process: str) -> None:
+    stores = {owner: f"{composed.address(f'{owner}-store', f'{owner}-store')}:27017" for owner in PROCESSES}
+    reached = composed.python(process, _REACHES, *stores.values())
     assert dict(zip(stores, reached, strict=True)) == {owner: owner == process for owner in stores}
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_reaches_the_gateway_inside_only(suite: Suite, service: str) -> None:
-    inside, outside = (f"{suite.address('gateway', network)}:8080" for network in ("inner", "edge"))
-    assert suite.python(service, _REACHES, inside, outside) == [True, False]
+def test_a_service_reaches_the_gateway_inside_only(composed: Suite, service: str) -> None:
+    inside, outside = (f"{composed.address('gateway', network)}:8080" for network in ("inner", "edge"))
+    assert composed.python(service, _REACHES, inside, outside) == [True, False]
 
 
-def test_each_process_holds_its_own_secrets_only(suite: Suite) -> None:
-    mounts = {name: c.attrs["Mounts"] for name, c in suite.running().items()}
+def test_each_process_holds_its_own_secrets_only(composed: Suite) -> None:
+    mounts = {name: c.attrs["Mounts"] for name, c in composed.running().items()}
     for process in PROCESSES:
         (secrets,) = (m for m in mounts[process] if m["Type"] == "volume")
-        assert secrets["Name"] == f"{suite.project}_{process}-secrets"
+        assert secrets["Name"] == f"{composed.project}_{process}-secrets"
         assert not secrets["RW"]
     own = ["key.pem", "store-password"]
     shared = ["field-keys.json", "subject.key"]
-    assert suite.python("catalog", _FILES) == own
-    assert suite.python("audit", _FILES) == own
-    assert suite.python("disclosure", _FILES) == sorted(own + shared)
+    assert composed.python("catalog", _FILES) == own
+    assert composed.python("audit", _FILES) == own
+    assert composed.python("disclosure", _FILES) == sorted(own + shared)
 
 
 @pytest.mark.parametrize("service", ["catalog", "gateway"])
-def test_a_store_that_is_restarted_has_kept_everything(suite: Suite, service: str) -> None:
+def test_a_store_that_is_restarted_has_kept_everything(composed: Suite, service: str) -> None:
     what = "/v1/catalog/entries?page_size=200" if service == "catalog" else "/.well-known/jwks.json"
-    before = suite.get(what)
-    suite.containers()[f"{service}-store"].restart(timeout=30)
-    suite.await_ready()
-    assert until(lambda: suite.get(what), "it answers again") == before
+    before = composed.get(what)
+    composed.containers()[f"{service}-store"].restart(timeout=30)
+    composed.await_ready()
+    assert until(lambda: composed.get(what), "it answers again") == before
 
 
-def test_a_store_serves_nobody_without_a_name(suite: Suite) -> None:
+def test_a_store_serves_nobody_without_a_name(composed: Suite) -> None:
     # The stand-in asks for names from its second start on.
-    suite.containers()["catalog-store"].restart(timeout=30)
-    suite.await_ready()
+    composed.containers()["catalog-store"].restart(timeout=30)
+    composed.await_ready()
     unauthorized = 13
-    assert suite.python("catalog", _NAMELESS, "mongodb://catalog-store:27017", "catalog") == unauthorized
+    assert composed.python("catalog", _NAMELESS, "mongodb://catalog-store:27017", "catalog") == unauthorized
 
 
-def test_bringing_up_what_is_up_changes_nothing(suite: Suite) -> None:
-    before = {name: c.id for name, c in suite.running().items()}
-    keys = suite.get("/.well-known/jwks.json")
-    assert not suite.up().returncode
-    after = suite.containers()
+def test_bringing_up_what_is_up_changes_nothing(composed: Suite) -> None:
+    before = {name: c.id for name, c in composed.running().items()}
+    keys = composed.get("/.well-known/jwks.json")
+    assert not composed.up().returncode
+    after = composed.containers()
     assert {after[job].wait(timeout=120)["StatusCode"] for job in JOBS} == {0}
-    assert {name: c.id for name, c in suite.running().items()} == before
-    suite.await_ready()
-    assert suite.get("/.well-known/jwks.json") == keys
+    assert {name: c.id for name, c in composed.running().items()} == before
+    composed.await_ready()
+    assert composed.get("/.well-known/jwks.json") == keys
