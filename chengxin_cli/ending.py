@@ -63,13 +63,15 @@ class Ended(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Shows the message. When nobody takes it, the exit code still tells."""
-        with suppress(OSError):
+        try:
             if self.exit_code == ExitCode.DONE_UNSAVED:
                 click.echo(f"Done, but not all: {self.message}", file, err=True)
             elif self._shown_by is not None:
                 self._shown_by.show(file)
             else:
                 super().show(file)
+        except OSError:
+            _give_up(sys.stderr)
 
 
 class OutputConsole(Console):
@@ -118,7 +120,7 @@ def ending(meta: dict[str, Any]) -> Iterator[None]:
         if code is ExitCode.FAULT and os.environ.get(_TRACEBACK):
             raise
         if _is_of_output(e):
-            _give_up_output()
+            _give_up(sys.stdout)
         raise Ended(describe(e, meta.get(_LANGUAGE, "en")), code) from None
 
 
@@ -143,7 +145,7 @@ def after(done: str, again: str) -> Iterator[Step]:
         except BaseException as e:
             failed.append(f"{what}: {describe(e, language)}")
             if _is_of_output(e):
-                _give_up_output()
+                _give_up(sys.stdout)
 
     yield step
     if failed:
@@ -210,8 +212,8 @@ def prepare_streams() -> None:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
-def _give_up_output() -> None:
+def _give_up(stream: IO[str]) -> None:
     """What was not taken must not be written again at the end of the process, which would fail once more."""
     with suppress(OSError, ValueError, AttributeError):
-        number = sys.stdout.fileno()
+        number = stream.fileno()
         os.dup2(os.open(os.devnull, os.O_WRONLY), number)

@@ -128,6 +128,14 @@ def test_an_output_that_nobody_reads_is_an_error_in_one_line(
     assert (made.code, made.stderr.startswith("Done, but not all: the key is in")) == (4, True)
 
 
+def test_without_anybody_to_tell_the_code_still_tells(home: Path) -> None:
+    key = str(home / "key.pem")
+    for arguments_, code in ((["keys", "new", key], 1), (["keys", "nothing"], 2), (["keys", "public", key], 0)):
+        shell = f'exec "$0" -c "from chengxin_cli import main; main()" {" ".join(arguments_)} 2>&-'
+        done = subprocess.run(["bash", "-c", shell, sys.executable], cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
+        assert done.returncode == code, arguments_
+
+
 def test_another_server_is_no_gateway(forker: Forker, home: Path, gateway: Gateway) -> None:
     chosen = ("officer list", "officer create", "audit verify", "submit", "record show", "witness", "status")
     for body, content_type in ((b"<html>", "text/html"), (b"[]", "application/json"), (b"{", "application/json")):
