@@ -1,6 +1,5 @@
 """Finds the item of each column by code, Chinese name or English name, in any mix; drops no column silently."""
 
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,6 +12,7 @@ from chengxin.tabular.problems import (
     FILE_COLUMN_UNNAMED,
     FILE_TOO_WIDE,
 )
+from chengxin.values.text_forms import comparison_key, with_hidden_named
 
 # Columns that a rejects file adds to the delivered ones. A corrected file may still have them; they are not read.
 REJECT_COLUMNS: Final = ("退回行号", "退回原因")
@@ -47,12 +47,12 @@ class Columns:
 
     def __init__(self, items: Sequence[ItemName], mapping: Mapping[str, str] | None = None) -> None:
         self.items = items
-        self._mapped = {_normalize(label): code for label, code in (mapping or {}).items()}
+        self._mapped = {comparison_key(label): code for label, code in (mapping or {}).items()}
         self._codes: dict[str, str] = {}
         # Codes come last: when one item's name is another item's code, the code counts.
         for names in ("en", "zh", "code"):
             for item in items:
-                if name := _normalize(getattr(item, names)):
+                if name := comparison_key(getattr(item, names)):
                     self._codes[name] = item.code
         self._codes_by_label: dict[str, str | None] = {}
 
@@ -75,14 +75,14 @@ class Columns:
     def code(self, label: str) -> str | None:
         """The code of the item that a column with this label holds; empty when it is not read, None when unknown."""
         if label not in self._codes_by_label:
-            name = _normalize(label)
+            name = comparison_key(label)
             code = self._mapped.get(name, self._codes.get(name))
             self._codes_by_label[label] = "" if label.strip() in REJECT_COLUMNS else code
         return self._codes_by_label[label]
 
     def is_mapped(self, label: str) -> bool:
         """Whether the provider's mapping names a column with this label."""
-        return _normalize(label) in self._mapped
+        return comparison_key(label) in self._mapped
 
     def of_header(self, labels: Sequence[str]) -> list[Column]:
         """The columns of a header. Raises FILE_TOO_WIDE, FILE_COLUMN_UNNAMED, _UNKNOWN, _TWICE, _MISSING."""
@@ -103,7 +103,7 @@ class Columns:
 
     def unknown(self, labels: Iterable[str], present: set[str]) -> Exception:
         """FILE_COLUMN_UNKNOWN with the labels that name no item, and the items that no column holds."""
-        shown = [f"“{label.strip()[:40]}”" for label in labels]
+        shown = [f"“{with_hidden_named(label.strip()[:40])}”" for label in labels]
         missing = [item for item in self.items if item.code not in present]
         zh, en = _list_names(missing)
         return FILE_COLUMN_UNKNOWN(columns=_join_first(shown), missing=zh or "-", missing_en=en or "-")
@@ -122,10 +122,6 @@ def are_of_rejects_file(columns: Sequence[Column]) -> bool:
 
     A rejects file leaves out the delivered columns that hold no item."""
     return sorted(column.label.strip() for column in columns if not column.code) == sorted(REJECT_COLUMNS)
-
-
-def _normalize(name: str) -> str:
-    return "".join(unicodedata.normalize("NFKC", name).split()).casefold()
 
 
 def _list_names(items: Sequence[ItemName]) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from typing import Final
 from chengxin.errors import Problem
 from chengxin.tabular.columns import REJECT_COLUMNS, Column, Columns, ItemName
 from chengxin.tabular.problems import FILE_COLUMN_MISSING, FILE_COLUMN_UNKNOWN
+from chengxin.values.text_forms import comparison_key
 
 _LEAST_SIMILARITY: Final = 0.5
 _MOST_SUGGESTIONS: Final = 3
@@ -49,7 +50,7 @@ class LenientColumns(Columns):
             return "not_read"
         if self.is_mapped(label):
             return "mapping" if column.code else "not_read"
-        return "code" if column.label.casefold() == column.code.casefold() else "name"
+        return "code" if comparison_key(column.label) == comparison_key(column.code) else "name"
 
     def missing(self) -> list[ItemName]:
         """Required items that no column holds."""
@@ -67,6 +68,6 @@ class LenientColumns(Columns):
 
 
 def _measure_similarity(label: str, item: ItemName) -> float:
-    wanted = label.casefold()
-    names = [name.casefold() for name in (item.code, item.zh, item.en) if name]
+    wanted = comparison_key(label)
+    names = [comparison_key(name) for name in (item.code, item.zh, item.en) if name]
     return max(difflib.SequenceMatcher(None, wanted, name).ratio() for name in names)

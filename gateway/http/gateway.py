@@ -23,6 +23,7 @@ from chengxin.http.operations import add_operations
 from chengxin.http.web import answer, bare_app, problem_answer
 from chengxin.process.operations import Operations
 from chengxin.process.readiness import is_ready
+from chengxin.values.text_forms import standard_identifier
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import (
     ANONYMOUS,
@@ -239,7 +240,7 @@ def _add_demo_identity(app: OpenAPI, ctx: GatewayContext, citizens: verify_ident
     def demo(body: DemoProof) -> Response:
         """The token is the person's own, or that of an organisation that the person represents."""
         claimed = verify_identity.ClaimedIdentity(body.name, body.identity_number)
-        minted = verify_identity.identify(ctx, ANONYMOUS, citizens, claimed, body.uscc.strip().upper())
+        minted = verify_identity.identify(ctx, ANONYMOUS, citizens, claimed, standard_identifier(body.uscc))
         return _token_answer(minted, subject_ref=minted.principal.sub)
 
 

@@ -13,6 +13,7 @@ from chengxin.errors import Problem
 from chengxin.http.inputs import for_readers
 from chengxin.http.pages import Templates, page, page_language
 from chengxin.http.web import told_when
+from chengxin.values.text_forms import standard_identifier
 from gateway.context import GatewayContext
 from gateway.domain import browser_sessions
 from gateway.domain.browser_sessions import CITIZENS, OFFICERS, SignInPage
@@ -77,8 +78,8 @@ def add_citizens_pages(app: OpenAPI, ctx: GatewayContext, citizens: verify_ident
     @for_readers
     def browser_signs_in() -> Response:
         given = request.form
-        claimed = verify_identity.ClaimedIdentity(given.get("name", "")[:100], given.get("number", "")[:32])
-        uscc = given.get("uscc", "").strip().upper()[:18]
+        claimed = verify_identity.ClaimedIdentity(given.get("name", "")[:100], given.get("number", "")[:64])
+        uscc = standard_identifier(given.get("uscc", "")[:64])[:18]
         return sessions.sign_in(
             CITIZENS, "citizen.html", lambda: verify_identity.identify(ctx, ANONYMOUS, citizens, claimed, uscc)
         )

@@ -23,6 +23,7 @@ from chengxin.values.identifiers import fault_of, is_uscc, personal_scheme, stan
 from chengxin.values.ids import new_id
 from chengxin.values.permitted_period import latest_end
 from chengxin.values.personal_numbers import holds_personal_number
+from chengxin.values.text_forms import standard_identifier
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import Citizen
 from gateway.store.signing_keys import IssuedToken
@@ -116,7 +117,7 @@ def exchange(ctx: GatewayContext, caller: Principal, identity_number: str, code:
         if scheme is None:
             raise COUNTER_CODE_REFUSED()
         ref = ctx.subject_key.subject_ref(scheme, standard_form(scheme, identity_number))
-        digest = _digest(code.strip().upper())
+        digest = _digest(standard_identifier(code))
         spent = ctx.administration.spend_counter_code(digest, ref, ctx.clock.now())
         if spent is None:
             raise COUNTER_CODE_REFUSED()

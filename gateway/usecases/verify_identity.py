@@ -12,6 +12,7 @@ from chengxin.errors import Problem
 from chengxin.values.acts import Act
 from chengxin.values.identifiers import personal_scheme, standard_form
 from chengxin.values.ids import SubjectKey
+from chengxin.values.text_forms import comparison_key
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import IDENTITY_NOT_CONFIRMED, NOT_REPRESENTATIVE, PORTAL, Citizen
 from gateway.store.accounts import Accounts
@@ -56,7 +57,8 @@ class DemoRegister:
             raise IDENTITY_NOT_CONFIRMED()
         number = standard_form(scheme, claimed.identity_number)
         found = self._accounts.citizen(self._subject_key.subject_ref(scheme, number))
-        if found is None or not hmac.compare_digest(found.name.encode(), claimed.name.strip().encode()):
+        name = comparison_key(claimed.name).encode()
+        if found is None or not hmac.compare_digest(comparison_key(found.name).encode(), name):
             raise IDENTITY_NOT_CONFIRMED()
         return found
 

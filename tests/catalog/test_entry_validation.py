@@ -69,6 +69,13 @@ def found(change: Change, code: str = "XZXK") -> list[tuple[str, str]]:
         (lambda e: e.update(code="xzxk"), "code", "code.format"),
         (lambda e: e["name"].update(zh=" "), "name", "text.missing"),
         (lambda e: e["items"][3]["name"].update(zh="名\n称"), "items.3.name.zh", "text.unprintable"),
+        (lambda e: e["items"][3]["name"].update(zh="名\u3164称"), "items.3.name.zh", "text.unprintable"),
+        (
+            lambda e: e["items"][1]["code_list"][0].update(code="法\ufe00"),
+            "items.1.code_list.0.code",
+            "text.unprintable",
+        ),
+        (lambda e: item(e, "XK_NR")["name"].update(zh="许可编 号"), "items.16.name.zh", "duplicate"),
         (lambda e: e.update(description="长" * 1001), "description", "text.long"),
         (lambda e: e.update(resource_code="A"), "resource_code", "resource_code"),
         (lambda e: item(e, "BZ").update(unit="万元"), "items.25.unit", "item.number_only"),

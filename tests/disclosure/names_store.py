@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from chengxin.values.text_forms import search_key
 from services.disclosure.domain.subject_names import NameHistory, merge_names
-from services.disclosure.domain.text_normalisation import as_code, as_initials, normalised, readings, words_of
+from services.disclosure.domain.text_normalisation import as_code, as_initials, readings, words_of
 from services.disclosure.domain.view_pages import PublicName, PublicVisibility, seen_names, together
 
 Row = dict[str, Any]
@@ -69,7 +70,7 @@ def fill(db: Any, *rows: Row) -> None:
 def scan(rows: Iterable[Row], query: str, today: str) -> list[tuple[str, str, list[str]]]:
     """What a search must find: reference, name and former names of each subject, by comparing every name."""
     public = [row for row in rows if row["until"]]
-    if not normalised(query):
+    if not search_key(query):
         return []
     ranked = [(rank, row["uscc"], row["_id"], row) for row in public if (rank := _rank(row, query, today))]
     found: dict[str, tuple[str, list[str]]] = {}
@@ -87,7 +88,7 @@ def scan(rows: Iterable[Row], query: str, today: str) -> list[tuple[str, str, li
 
 
 def _rank(row: Row, query: str, today: str) -> int:
-    text, words, letters, code = normalised(query), words_of(query), as_initials(query), as_code(query)
+    text, words, letters, code = search_key(query), words_of(query), as_initials(query), as_code(query)
     if row["until"] < today:
         return 0
     if code and row["uscc"].startswith(code):
@@ -96,8 +97,8 @@ def _rank(row: Row, query: str, today: str) -> int:
     for name, until, _ in row["names"]:
         if until < today:
             continue
-        searched = normalised(name)
-        read = readings(searched)
+        searched = search_key(name)
+        read = readings(name)
         if searched == text:
             ranks.append(2)
         elif searched.startswith(text):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chengxin.values.text_forms import comparison_key
 from demo.identifiers import demo_uscc
 from services.disclosure.context import OWN
 from services.disclosure.domain.assertions import NOTHING, Assertion, Assertions, is_newer, packed, unpacked
@@ -21,7 +22,6 @@ from services.disclosure.domain.disagreements import (
     fact_name,
 )
 from services.disclosure.domain.record_views import RecordView
-from services.disclosure.domain.text_normalisation import normalised
 from services.disclosure.store.disclosure_store import DisclosureStore
 from services.disclosure.usecases.archive_records import archive
 from tests.disclosure.running_disclosure import COMPANY, LI_NA, REGULATOR, TODAY, DisclosureCaller, RunningDisclosure
@@ -310,7 +310,7 @@ def test_providers_disagree_where_what_counts_has_two_values(asserted: Assertion
         return one.basic or one.recorded_at >= asserted.registered.get(one.fact, "")
 
     def contradict(one: Assertion, other: Assertion) -> bool:
-        return one.fact == other.fact and normalised(one.value) != normalised(other.value)
+        return one.fact == other.fact and comparison_key(one.value) != comparison_key(other.value)
 
     counted = [a for a in asserted.newest if counts(a)]
     found = {one.fact: one.assertions for one in disagreeing(asserted.newest, asserted.registered)}

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.disclosure.domain.text_normalisation import as_code, as_initials, normalised, readings
-from services.ingest.domain.normalisation import to_name
+from chengxin.values.text_forms import search_key, standard_name
+from services.disclosure.domain.text_normalisation import as_code, as_initials, readings
 from tests.disclosure.name_searches import SIGNS
 
 
@@ -13,7 +13,7 @@ from tests.disclosure.name_searches import SIGNS
     ("text", "same"), [("ＡＢＣ 食品", "abc食品"), ("  阳江　食品\t", "阳江食品"), ("（集团）", "(集团)")]
 )
 def test_names_are_searched_without_width_case_and_spaces(text: str, same: str) -> None:
-    assert normalised(text) == same
+    assert search_key(text) == same
 
 
 @pytest.mark.parametrize(
@@ -25,12 +25,12 @@ def test_what_looks_like_a_code_is_one(text: str, code: str) -> None:
 
 @given(st.text(SIGNS, max_size=12))
 def test_a_name_is_searched_and_recorded_by_one_rule(text: str) -> None:
-    assert normalised(to_name(text)) == normalised(text)
+    assert search_key(standard_name(text)) == search_key(text)
 
 
 @given(st.text(max_size=12))
 def test_a_name_is_read_in_few_ways_each_with_all_its_signs(name: str) -> None:
-    ways = readings(normalised(name))
+    ways = readings(name)
     assert len(ways) <= 16
     assert len({len(way) for way in ways}) <= 1
     assert len(set(ways)) == len(ways)

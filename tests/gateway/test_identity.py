@@ -41,6 +41,12 @@ def test_her_token_opens_her_own_records(gate: RunningGateway) -> None:
     assert gate.edge.call("GET", "/v1/me/records", token).status == 200
 
 
+def test_name_and_number_are_read_as_recording_reads_them(gate: RunningGateway) -> None:
+    own, its = _own(), _own("identity_number")
+    for name, number in ((f" {own[0]}　{own[1:]} ", its), (own, "".join(chr(ord(c) + 0xFEE0) for c in its))):
+        assert _identify(gate, name=name, identity_number=number).status == 200
+
+
 def test_she_may_act_for_the_organisation_that_she_represents(gate: RunningGateway) -> None:
     uscc = LI_NA["represents"][0]
     answer = _identify(gate, name=_own(), identity_number=_own("identity_number"), uscc=uscc)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from chengxin.store.field_encryption import is_encrypted
 from chengxin.values.catalog_contract import NamedCode, TranslatedText
+from chengxin.values.text_forms import standard_name, standard_text
 from services.ingest.domain.catalog_entry import DeliveryItem, read_entry
-from services.ingest.domain.normalisation import ItemNormaliser, to_date, to_name, to_number, to_text
+from services.ingest.domain.normalisation import ItemNormaliser, to_date, to_number
 from services.ingest.domain.submission import DeliveredRecord
 from services.ingest.domain.validator import Validator
 from tests.ingest.deliveries import licence
@@ -126,7 +127,7 @@ def test_a_sum_is_the_same_sum_in_the_unit_of_its_item(amount: Decimal, own: str
 
 
 def test_the_forms_by_themselves() -> None:
-    assert (to_date("x"), to_number("x"), to_name("x"), to_text("x")) == ("x",) * 4
+    assert (to_date("x"), to_number("x"), standard_name("x"), standard_text("x")) == ("x",) * 4
 
 
 def test_the_value_as_delivered_is_kept_beside_the_standard_one() -> None:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from chengxin.store.field_encryption import is_encrypted
 from chengxin.values.identifiers import fault_of
+from chengxin.values.text_forms import first_hidden, standard_name
 from demo.identifiers import demo_identity_number, demo_uscc
 from services.ingest.domain.catalog_entry import DeliveryItem, read_entry
-from services.ingest.domain.normalisation import to_date, to_name, to_number
+from services.ingest.domain.normalisation import to_date, to_number
 from services.ingest.domain.record_versioning import ExistingVersion, decide
 from services.ingest.domain.submission import DeliveredRecord, OutcomeKind
 from services.ingest.domain.validator import Validator
@@ -22,7 +23,9 @@ from tests.ingest.running_ingest import DEMO, demo_entry
 
 _SIGNS = st.characters(categories=("L", "N", "P", "S"), exclude_characters="+")
 # Characters of a name, and thus of any text, as it is recorded.
-TEXT = st.text(_SIGNS, min_size=1, max_size=15).map(to_name)
+TEXT = (
+    st.text(_SIGNS, min_size=1, max_size=15).map(standard_name).filter(lambda text: text and not first_hidden(text, 1))
+)
 DATES = st.dates(date(1950, 1, 1), date(2099, 12, 31))
 CODES = st.integers(1, 999_999).map(lambda n: demo_uscc("91", n, "MA"))
 REGISTRATIONS = st.from_regex(r"[0-9]{15}", fullmatch=True, alphabet="0123456789")

@@ -12,7 +12,7 @@ from chengxin.errors import invalid, not_found, precondition
 from chengxin.values.clock import rfc3339
 from services.catalog.domain.effective_dates import must_be_plausible
 from services.catalog.domain.entry import CodeListRef, CodeValue, EntryContent, LocalText
-from services.catalog.domain.entry_validation import Finding, text_findings
+from services.catalog.domain.entry_validation import Finding, text_findings, unprintable_findings
 from services.catalog.domain.item_validation import code_value_findings
 
 CODE_LIST_INVALID = invalid(
@@ -70,6 +70,7 @@ class CodeListContent:
         # A list with the name `drafts` would have the address of the drafts.
         if not _NAME.match(self.name) or self.name == "drafts":
             yield Finding("name", "rules.name")
+        yield from unprintable_findings(self.to_dict())
         yield from text_findings("title", self.title, 200)
         if not self.values:
             yield Finding("values", "empty")

@@ -7,6 +7,7 @@ from typing import Final
 
 from chengxin.errors import FieldError
 from chengxin.values.identifiers import PERSONAL, is_uscc
+from chengxin.values.text_forms import code_point, comparison_key, first_hidden
 from services.catalog.domain.entry import (
     Attribute,
     CodeValue,
@@ -28,8 +29,8 @@ from services.catalog.domain.item_validation import item_findings
 _ENTRY_CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{1,31}\Z")
 # The code of class, item and category in the national guide (2017, annex 1), a slash, the sequence number.
 _RESOURCE_CODE: Final = re.compile(r"[0-9A-Z]{1,20}/[0-9]{1,12}\Z")
-# Control characters, line breaks included, and surrogates: JSON and spreadsheets lose some of them.
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_LINE_BREAKS: Final = "\t\n\r"
+_MOST_TOLD: Final = 5
 _MOST_ITEMS: Final = 300
 # Limit for the permitted values of all items. Each version of an entry holds them once for every item, even if several
 # items refer to the same list. A publication writes them up to six times at once, and the embedded store stands still
@@ -70,12 +71,20 @@ def _check_heading(content: EntryContent) -> Findings:
             yield Finding(name, "text.long", {"limit": 1000})
     if content.resource_code and not _RESOURCE_CODE.match(content.resource_code):
         yield Finding("resource_code", "resource_code")
-    for where, text in _texts_in("", content.to_dict()):
-        if _UNPRINTABLE.search(text):
-            yield Finding(where, "text.unprintable")
+    plain = content.to_dict()
+    yield from unprintable_findings(plain)
+    for where, text in _texts_in("", plain):
         # Spreadsheets lose outer spaces, and columns are found by their names. In a pattern, spaces have a meaning.
         if text != text.strip() and not where.endswith(".pattern"):
             yield Finding(where, "text.spaces")
+
+
+def unprintable_findings(plain: object) -> Findings:
+    """Yields a finding for each text of a content's JSON with line breaks or with characters that nobody sees."""
+    for where, text in _texts_in("", plain):
+        unseen = [char for char in _LINE_BREAKS if char in text] + [char for _, char in first_hidden(text, _MOST_TOLD)]
+        if unseen:
+            yield Finding(where, "text.unprintable", {"found": ", ".join(map(code_point, unseen))})
 
 
 def _texts_in(where: str, value: object) -> Iterator[tuple[str, str]]:
@@ -138,8 +147,8 @@ def _check_attribute(name: str, attribute: Attribute, mode: Mode, modes: Sequenc
 
 def _check_items(content: EntryContent) -> Findings:
     yield from _check_given("items", [item.code for item in content.items], "code")
-    # The columns of files are named by the Chinese names.
-    yield from _check_duplicates("items", [item.name.zh for item in content.items], "name.zh")
+    # The columns of files are named by the Chinese names, and found by what looks the same.
+    yield from _check_duplicates("items", [comparison_key(item.name.zh) for item in content.items], "name.zh")
     if len(content.items) > _MOST_ITEMS:
         yield Finding("items", "too_many", {"limit": _MOST_ITEMS})
     size = sum(_size_of(value) for item in content.items for value in item.code_list)
@@ -253,7 +262,7 @@ def _check_conditional(content: EntryContent, where: str, rule: CrossRule) -> Fi
 
 def text_findings(where: str, text: LocalText, limit: int) -> Findings:
     """Yields the faults of a text: it needs Chinese, and each language has at most `limit` characters."""
-    if not text.zh.strip():
+    if not comparison_key(text.zh):
         yield Finding(where, "text.missing")
     if max(len(text.zh), len(text.en)) > limit:
         yield Finding(where, "text.long", {"limit": limit})

@@ -11,8 +11,8 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "text.missing": ("请填写中文内容", "give the Chinese text"),
     "text.long": ("不能超过 {limit} 个字符", "at most {limit} characters"),
     "text.unprintable": (
-        "含有换行或其他控制字符，请删除",
-        "holds line breaks or other control characters; remove them",
+        "含有换行、控制字符或看不见的字符（{found}），请删除",
+        "holds line breaks, control characters or characters that nobody sees ({found}); remove them",
     ),
     "text.spaces": ("首尾有空格，请删除", "has white space before or after it; remove it"),
     "item.number_only": ("只能用于数值类信息项", "is for number items only"),

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from chengxin.values.identifiers import DECLARED, PERSONAL
+from chengxin.values.text_forms import standard_text
 from services.catalog.domain.entry import CodeValue, IdentifierScheme, Item, ItemType, Masking, Mode, Sensitivity
 from services.catalog.domain.regex_safety import pattern_fault
 
@@ -48,9 +49,9 @@ def code_value_findings(where: str, values: Sequence[CodeValue]) -> Iterator[Fou
             yield f"{where}.{n}.code", "text.missing", {}
         if not value.name.zh.strip():
             yield f"{where}.{n}.name", "text.missing", {}
-        if value.code in seen:
+        if (code := standard_text(value.code)) in seen:
             yield f"{where}.{n}.code", "duplicate", {"value": value.code}
-        seen.add(value.code)
+        seen.add(code)
 
 
 def _check_size(item: Item) -> Iterator[Found]:

@@ -11,7 +11,7 @@ import msgspec
 from chengxin.errors import not_found
 from chengxin.values.identifiers import is_uscc
 from services.catalog.domain.entry import LocalText
-from services.catalog.domain.entry_validation import Finding, text_findings
+from services.catalog.domain.entry_validation import Finding, text_findings, unprintable_findings
 
 ORGANISATION_UNKNOWN = not_found(
     "ORGANISATION_UNKNOWN", "机构名录中没有 {uscc}", "The directory has no organisation {uscc}"
@@ -77,6 +77,7 @@ class DirectoryEntry:
         """Yields every fault; `regions` are the codes of the region list in force."""
         if not is_uscc(self.uscc):
             yield Finding("uscc", "uscc", {"value": self.uscc})
+        yield from unprintable_findings(self.to_dict())
         yield from text_findings("name", LocalText(self.name), 200)
         if self.region not in regions:
             yield Finding("region", "region.unknown", {"value": self.region})

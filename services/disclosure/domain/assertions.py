@@ -12,10 +12,10 @@ from typing import Final
 
 import msgspec
 
+from chengxin.values.text_forms import comparison_key
 from services.disclosure.domain.catalog_entry import BASIC, NAME, DisclosureEntry
 from services.disclosure.domain.record_fragments import Fragment
 from services.disclosure.domain.record_views import View
-from services.disclosure.domain.text_normalisation import normalised
 
 _DIGEST_BYTES: Final = 8
 
@@ -110,7 +110,7 @@ def in_effect(assertions: Iterable[Assertion], registered: Mapping[str, str]) ->
 
 def value_digest_of(value: str) -> bytes:
     """Returns the digest of a value; case, width and spaces make no difference."""
-    return hashlib.blake2b(normalised(value).encode(), digest_size=_DIGEST_BYTES).digest()
+    return hashlib.blake2b(comparison_key(value).encode(), digest_size=_DIGEST_BYTES).digest()
 
 
 _encoder: Final = msgspec.msgpack.Encoder()

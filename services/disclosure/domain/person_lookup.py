@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from chengxin.values.ids import SubjectKey
+from chengxin.values.text_forms import search_key
 from services.disclosure.domain.catalog_entry import DisclosureEntry
-from services.disclosure.domain.text_normalisation import normalised
 
 # Characters of an identity number or another number of a person that are asked for, and the fewest of a document's
 # number: shorter ones can be guessed.
@@ -41,4 +41,4 @@ def _join(words: Iterable[str]) -> str:
 
 def _bare(text: str) -> str:
     """Returns a name or number without signs: brackets and dots are typed in many ways."""
-    return "".join(character for character in normalised(text) if character.isalnum())
+    return "".join(character for character in search_key(text) if character.isalnum())

@@ -1,17 +1,13 @@
-"""The forms in which names and codes are searched and compared."""
+"""What a query may mean: words of a name, pinyin initials, the beginning of a code."""
 
 import re
-import unicodedata
 from itertools import product
 from typing import Final
 
+from chengxin.values.text_forms import comparison_key, search_key, simplified, standard_identifier
 from services.disclosure.domain.pinyin_letters import CHARACTERS
 
-_SPACES: Final = re.compile(r"\s+")
 _CODE: Final = re.compile(r"[0-9A-HJ-NPQRTUWXY]{4,18}")
-# The dots of foreign names all become `·`, as ingest records them (services/ingest/domain/normalisation.py). A test
-# compares both.
-_DOTS: Final = str.maketrans("•‧∙⋅・･", "······")
 # Digits and Latin letters stand for themselves.
 _LETTERS: Final[dict[str, str]] = {
     **{character: letters for letters, characters in CHARACTERS.items() for character in characters},
@@ -22,22 +18,23 @@ _INITIALS: Final = re.compile(r"[0-9a-z]*[a-z][0-9a-z]*")
 _MOST_READINGS: Final = 16
 
 
-def normalised(text: str) -> str:
-    """Returns a name or query without differences of width, case, dots and spacing."""
-    return _SPACES.sub("", unicodedata.normalize("NFKC", text).translate(_DOTS)).casefold()
-
-
 def words_of(query: str) -> list[str]:
-    """Returns the words of a query, normalised and each once."""
-    return [word for word in dict.fromkeys(normalised(part) for part in query.split()) if word]
+    """Returns the words of a query as they are searched, each once."""
+    return [word for word in dict.fromkeys(search_key(part) for part in query.split()) if word]
 
 
 def readings(name: str) -> list[str]:
-    """Returns the pinyin initials of a normalised name, one text for each way to read it; signs are left out.
+    """Returns the pinyin initials of a name, one text for each way to read it; signs are left out.
 
-    长江 is read cj and zj. A name without a readable character, letter or digit has no reading.
+    長江 and 长江 are read cj and zj. A name without a readable character, letter or digit has no reading.
     """
-    letters = [initials for character in name if (initials := _LETTERS.get(character))]
+    key = comparison_key(name)
+    # 長 is read like 长, too: phrases, which know how characters are read, are in simplified ones.
+    letters = [
+        "".join(dict.fromkeys(_LETTERS.get(character, "") + _LETTERS.get(other, "")))
+        for character, other in zip(key, simplified(key), strict=True)
+        if character in _LETTERS or other in _LETTERS
+    ]
     if not letters:
         return []
     readings_count, chosen = 1, []
@@ -51,11 +48,11 @@ def readings(name: str) -> list[str]:
 
 
 def as_initials(query: str) -> str:
-    """Returns the normalised query if it can be pinyin initials, otherwise an empty text.
+    """Returns the query without width and case if it can be pinyin initials, otherwise an empty text.
 
     Initials are two or more Latin letters and digits, with at least one letter.
     """
-    initials = normalised(query)
+    initials = comparison_key(query)
     return initials if len(initials) > 1 and _INITIALS.fullmatch(initials) else ""
 
 
@@ -64,5 +61,5 @@ def as_code(query: str) -> str:
 
     A beginning has four characters or more.
     """
-    code = normalised(query).upper()
+    code = standard_identifier(query)
     return code if _CODE.fullmatch(code) else ""

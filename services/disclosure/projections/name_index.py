@@ -24,8 +24,9 @@ from chengxin.concurrency.periodic_task import PeriodicTask
 from chengxin.errors import STORE_UNAVAILABLE
 from chengxin.store.deadlines import in_turn, patience
 from chengxin.values.subject_kinds import INDIVIDUAL
+from chengxin.values.text_forms import search_key
 from services.disclosure.domain.subject_names import NameHistory, merge_names
-from services.disclosure.domain.text_normalisation import as_initials, normalised, words_of
+from services.disclosure.domain.text_normalisation import as_initials, words_of
 from services.disclosure.domain.view_pages import PublicName, PublicVisibility, seen_names, together
 from services.disclosure.projections.public_search_file import (
     CACHE_BYTES,
@@ -305,7 +306,7 @@ class NameIndex:
         them. Each rank is in order of code and reference. An empty query finds no subjects. Raises STORE_UNAVAILABLE
         while the index is not complete.
         """
-        terms = SearchTerms(normalised(query), words_of(query), code, as_initials(query), today, lookups)
+        terms = SearchTerms(search_key(query), words_of(query), code, as_initials(query), today, lookups)
         if not terms.text:
             return [], 0
         self.refresh()

@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from chengxin.bounds import own
+from chengxin.values import character_tables
+from chengxin.values.text_forms import search_key
 from services.disclosure.domain import pinyin_letters
-from services.disclosure.domain.text_normalisation import normalised, readings
+from services.disclosure.domain.text_normalisation import readings
 from services.disclosure.projections.search_statement import SearchTerms, pairs_of, search_statement, threes_of
 
 READERS: Final = 4
@@ -197,9 +199,9 @@ class SearchFile:
             lookups += ((key, number, min(until, entry.until), ref, leader) for key, until in entry.lookups)
             for slot, (name, until) in enumerate(entry.names[:_NAMES_PER_SUBJECT]):
                 key = number * _NAMES_PER_SUBJECT + slot
-                searched = normalised(name)
+                searched = search_key(name)
                 # Each reading follows the end of a line, so that a search can recognise its beginning.
-                initials = "".join(f"\n{reading}" for reading in readings(searched))
+                initials = "".join(f"\n{reading}" for reading in readings(name))
                 names.append((key, searched, initials, min(until, entry.until), entry.uscc, ref, leader))
                 pairs.append((key, pairs_of(searched)))
                 if initials:
@@ -284,7 +286,10 @@ def _version() -> str:
     version_hash = hashlib.sha256(_TABLES.encode())
     for letters, characters in pinyin_letters.CHARACTERS.items():
         version_hash.update(f"{letters}{characters}".encode())
-    return f"1 {version_hash.hexdigest()[:16]}"
+    for table in (character_tables.HIDDEN, character_tables.LOOKS_LIKE, character_tables.TRADITIONAL):
+        version_hash.update(table.encode())
+    # Counts the changes of `search_key` itself.
+    return f"2 {version_hash.hexdigest()[:16]}"
 
 
 def _prepare(connection: sqlite3.Connection, kib: int) -> None:

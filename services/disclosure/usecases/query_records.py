@@ -13,13 +13,14 @@ from chengxin.values.identifiers import fault_of, is_uscc, standard_form
 from chengxin.values.ids import is_subject_ref
 from chengxin.values.personal_numbers import is_personal_number
 from chengxin.values.subject_kinds import INDIVIDUAL
+from chengxin.values.text_forms import comparison_key
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.consents import CONSENT_UNKNOWN, Consent
 from services.disclosure.domain.disagreements import Disagreement
 from services.disclosure.domain.masking import MASK, mask_name
 from services.disclosure.domain.person_lookup import lookups_in
 from services.disclosure.domain.record_views import View, shown_name
-from services.disclosure.domain.text_normalisation import as_code, normalised
+from services.disclosure.domain.text_normalisation import as_code
 from services.disclosure.domain.view_pages import seen_names
 from services.disclosure.projections.name_index import FoundSubject
 from services.disclosure.usecases import consents as consent
@@ -211,7 +212,7 @@ def search(
     code = as_code(query)
     # A person's number finds no subject, and is not compared with anything. Some organisations' codes have its form.
     nothing: tuple[list[FoundSubject], int] = ([], 0)
-    hidden = is_personal_number(normalised(query)) and not is_uscc(code)
+    hidden = is_personal_number(comparison_key(query)) and not is_uscc(code)
     lookups = lookups_in(ctx.subject_key, query)
     page, total = nothing if hidden else ctx.directory.found(query, code, today, start, size, lookups)
     ctx.audit.record(

@@ -11,6 +11,7 @@ from chengxin.errors import INPUT_INVALID, Problem, conflict, forbidden, invalid
 from chengxin.tabular.bounds import LONGEST_RECORD, MOST_ITEMS, is_bounded
 from chengxin.values.ids import is_objection_no
 from chengxin.values.provider_statement import ChangeStatement
+from chengxin.values.text_forms import comparison_key
 from chengxin.values.workdays import WorkCalendar
 from services.ingest.domain.normalisation import is_date
 from services.ingest.domain.submission import format_fault
@@ -80,7 +81,7 @@ class LawfulChange:
         faults = []
         if not self.record_id:
             faults.append(format_fault("record_id", "请填写记录编号", "give the id of the record"))
-        if not self.reason.strip():
+        if not comparison_key(self.reason):
             faults.append(format_fault("reason", "请说明变更或撤销的理由", "say why, in words"))
         if self.effective_date and not is_date(self.effective_date):
             faults.append(format_fault("effective_date", "应为 YYYY-MM-DD", "must be YYYY-MM-DD"))

@@ -5,7 +5,6 @@ certainty stays as delivered, and validation reports why.
 """
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from decimal import Decimal
@@ -13,21 +12,18 @@ from functools import partial
 from typing import Final
 
 from chengxin.values.identifiers import standard_form
+from chengxin.values.text_forms import (
+    comparison_key,
+    is_odd_name,
+    is_odd_text,
+    standard_name,
+    standard_text,
+    with_narrow_signs,
+)
 from services.ingest.domain.catalog_entry import DeliveryItem
 
 # An open-ended date is recorded as this day (docs/operations/submit.md).
 OPEN_ENDED: Final = "2099-12-31"
-
-_WIDE: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20, 0xA0: 0x20}
-# In running text only letters, digits and spaces change: full-width commas and brackets are Chinese punctuation.
-_WIDE_TEXT: Final = {code: half for code, half in _WIDE.items() if chr(half).isalnum() or chr(half) == " "}
-_NONSTANDARD_TEXT: Final = re.compile("[\u00a0\u3000０-９Ａ-Ｚａ-ｚ]")
-
-_HAN: Final = "\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff（）·"
-_HAS_HAN: Final = re.compile("[\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
-_NONSTANDARD_NAME: Final = re.compile(r"[\s()•‧∙⋅・･]")
-_NAME_SIGNS: Final = str.maketrans("()•‧∙⋅・･", "（）······")
-_NAME_SPACES: Final = re.compile(rf"(?<=[{_HAN}])\s+|\s+(?=[{_HAN}])")
 
 _DATE: Final = re.compile(
     r"(\d{4})(?:-(\d{1,2})-(\d{1,2})|/(\d{1,2})/(\d{1,2})|\.(\d{1,2})\.(\d{1,2})|年(\d{1,2})月(\d{1,2})[日号]"
@@ -77,9 +73,9 @@ class ItemNormaliser:
 
     def is_odd(self, items: Mapping[str, str]) -> bool:
         """Whether `apply` may change items that obey every rule; the check looks once at each character."""
-        if _NONSTANDARD_TEXT.search("".join(items.values())):
+        if is_odd_text("".join(items.values())):
             return True
-        return any(code in items and _NONSTANDARD_NAME.search(items[code]) for code in self._names)
+        return any(code in items and is_odd_name(items[code]) for code in self._names)
 
 
 def to_date(text: str) -> str:
@@ -87,7 +83,7 @@ def to_date(text: str) -> str:
 
     `长期` becomes 2099-12-31; any other text is returned as it is.
     """
-    narrow = text.translate(_WIDE).strip()
+    narrow = with_narrow_signs(text)
     if narrow in _OPEN_ENDED_WORDS:
         return OPEN_ENDED
     match = _DATE.match(_DATE_SPACES.sub("", narrow))
@@ -103,7 +99,7 @@ def to_number(text: str, unit: str = "") -> str:
     If the item has a unit, the number may carry its own: `1,250元` for an item in 万元 is 0.125. Any other text is
     returned as it is.
     """
-    narrow = text.translate(_WIDE).strip()
+    narrow = with_narrow_signs(text)
     if _NUMBER.match(narrow):
         return _format_decimal(Decimal(narrow.replace(",", "")))
     quantity = _QUANTITY.match(narrow)
@@ -111,20 +107,6 @@ def to_number(text: str, unit: str = "") -> str:
     if quantity is None or power is None or (quantity["even"] and unit not in _MONEY):
         return text
     return _format_decimal(Decimal(quantity["number"].replace(",", "")).scaleb(power))
-
-
-def to_name(text: str) -> str:
-    """Writes a Chinese name with full-width brackets, `·`, and no spaces beside Chinese characters.
-
-    Other names get single spaces.
-    """
-    narrow = " ".join(text.translate(_WIDE_TEXT).split())
-    return _NAME_SPACES.sub("", narrow.translate(_NAME_SIGNS)) if _HAS_HAN.search(narrow) else narrow
-
-
-def to_text(text: str) -> str:
-    """Converts letters, digits and spaces to their half-width forms."""
-    return text.translate(_WIDE_TEXT).strip()
 
 
 def is_date(text: str) -> bool:
@@ -149,7 +131,7 @@ def _choose_form(item: DeliveryItem, is_name: bool) -> Callable[[str], str]:
         return partial(standard_form, item.identifier)
     if item.code_list:
         return _CodeNormaliser(item)
-    return to_name if is_name else to_text
+    return standard_name if is_name else standard_text
 
 
 class _CodeNormaliser:
@@ -161,7 +143,7 @@ class _CodeNormaliser:
         named: dict[str, set[str]] = {}
         for value in item.code_list:
             for name in (value.code, value.name.zh, value.name.en):
-                named.setdefault(_fold(name), set()).add(value.code)
+                named.setdefault(comparison_key(name), set()).add(value.code)
         # A name that two codes share stands for neither of them.
         self._codes_by_name = {name: next(iter(codes)) for name, codes in named.items() if name and len(codes) == 1}
 
@@ -176,11 +158,7 @@ class _CodeNormaliser:
         return text
 
     def _find_code(self, text: str) -> str | None:
-        return text if text in self._codes else self._codes_by_name.get(_fold(text))
-
-
-def _fold(name: str) -> str:
-    return "".join(unicodedata.normalize("NFKC", name).split()).casefold()
+        return text if text in self._codes else self._codes_by_name.get(comparison_key(text))
 
 
 def _power_of_ten(own_unit: str, unit: str, has_money_sign: bool) -> int | None:

@@ -1,7 +1,7 @@
 """Decides what becomes of delivered records: first versions, later versions, unchanged or rejected records."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,11 +13,21 @@ from services.ingest.domain.violation_messages import message_of
 
 @dataclass(frozen=True)
 class ValidatedRecord:
-    """A delivered record after validation: the document that it can become, or its violations."""
+    """A delivered record after validation: the document that it can become, or its violations.
+
+    `earlier_id` is the id under which the record may be on record from before; usually empty.
+    """
 
     row: int
     document: RawDocument | None
     violations: Sequence[Violation] = ()
+    earlier_id: str = ""
+
+    def as_known(self, earlier: Collection[str]) -> "ValidatedRecord":
+        """Returns the record under its earlier id if that is among those on record."""
+        if self.document is None or self.earlier_id not in earlier:
+            return self
+        return replace(self, document=self.document | {"_id": self.earlier_id})
 
 
 @dataclass(frozen=True)

@@ -1,26 +1,20 @@
 """The validator of an entry version, compiled once (Art. 9): a fast check, and a detailed one for what fails it."""
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
-from itertools import islice
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 from chengxin.values.identifiers import DECLARED, fault_of, scheme_of
 from chengxin.values.sample_marker import example_text
+from chengxin.values.text_forms import code_point, first_hidden, with_hidden_named
 from services.ingest.domain.catalog_entry import DeliveryCrossRule, DeliveryEntry, DeliveryItem
 from services.ingest.domain.normalisation import ItemNormaliser, is_date
-from services.ingest.domain.violation_messages import listed, message_of, named, permitted
+from services.ingest.domain.violation_messages import BothLanguages, listed, message_of, named, permitted
 
-# Categories of characters that a record must not have: control, format (among them direction marks and the zero-width
-# joiners that no Chinese record needs), surrogate, private use, line and paragraph separators. Unassigned characters
-# are allowed, because an older table lacks new Han characters.
-_HIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-_ALLOWED_CONTROLS: Final = frozenset("\t\n\r")
 _MOST_REPORTED: Final = 5
 _CANONICAL: Final = re.compile(r"(?!-0\Z)-?(?:0|[1-9][0-9]*)(?:\.[0-9]*[1-9])?\Z")
 # A spreadsheet turns a long number in a cell without text format into 4.41781E+17, which loses digits.
@@ -102,7 +96,7 @@ class Validator:
         except msgspec.ValidationError:
             return False
         text = "".join(items.values())
-        if _find_hidden(text):
+        if first_hidden(text, 1):
             return False
         if "E+" in text or "e+" in text:
             return not self.violations(items, today)
@@ -115,7 +109,7 @@ class Validator:
         """Returns every fault of standardised items, in the order of the entry."""
         violations = [
             # The value of an unknown item is not shown, because its sensitivity is unknown, too.
-            Violation(code, "unknown_item", *message_of("unknown_item", item=code))
+            Violation(code, "unknown_item", *message_of("unknown_item", item=with_hidden_named(code)))
             for code in items
             if code not in self._known
         ]
@@ -126,17 +120,6 @@ class Validator:
                 violations.append(_make_violation(item, "required", ""))
         violations.extend(violation for rule in self._rules if (violation := rule(items)))
         return violations
-
-
-def _find_hidden(text: str) -> list[str]:
-    """Returns the first few characters of a text that are invisible, or that make other characters look different."""
-    # `isprintable` finds quickly that nearly every text has none.
-    if text.isprintable():
-        return []
-    hidden = (
-        c for c in dict.fromkeys(text) if unicodedata.category(c) in _HIDDEN_CATEGORIES and c not in _ALLOWED_CONTROLS
-    )
-    return list(islice(hidden, _MOST_REPORTED))
 
 
 def _make_shape(entry: DeliveryEntry) -> type[msgspec.Struct]:
@@ -179,6 +162,9 @@ def _number_pattern(item: DeliveryItem) -> str:
 
 
 def _item_violations(item: DeliveryItem, text: str, today: date) -> list[Violation]:
+    hidden = first_hidden(text, _MOST_REPORTED)
+    if hidden and item.type != "text":
+        return [_hidden_violation(item, text, hidden)]
     if item.type == "date":
         if _SERIAL.match(text):
             meant_date = (_SERIAL_ZERO + timedelta(days=int(text))).isoformat()
@@ -191,8 +177,8 @@ def _item_violations(item: DeliveryItem, text: str, today: date) -> list[Violati
     violations = []
     if item.length and len(text) > item.length:
         violations.append(_make_violation(item, "length", text, actual=len(text), limit=item.length))
-    if hidden := _find_hidden(text):
-        violations.append(_make_violation(item, "characters", text, found="、".join(f"U+{ord(c):04X}" for c in hidden)))
+    if hidden:
+        violations.append(_hidden_violation(item, text, hidden))
     if item.code_list and not re.match(_codes_pattern(item) + r"\Z", text):
         violations.append(_make_violation(item, "code_list", text, permitted=permitted(item)))
     if item.pattern and not re.match(rf"(?:{item.pattern})\Z", text):
@@ -200,6 +186,12 @@ def _item_violations(item: DeliveryItem, text: str, today: date) -> list[Violati
     if fault := fault_of(item.identifier, text, today):
         violations.append(_make_violation(item, f"{scheme_of(item.identifier, text)}.{fault}", text, actual=len(text)))
     return violations
+
+
+def _hidden_violation(item: DeliveryItem, text: str, hidden: Sequence[tuple[int, str]]) -> Violation:
+    zh = "、".join(f"第 {place} 个字符 {code_point(char)}" for place, char in hidden)
+    en = ", ".join(f"{code_point(char)} as character {place}" for place, char in hidden)
+    return _make_violation(item, "characters", text, found=BothLanguages(zh, en))
 
 
 def _number_violations(item: DeliveryItem, text: str) -> list[Violation]:

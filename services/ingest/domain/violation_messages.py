@@ -57,9 +57,9 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "{item} has {actual} characters, the limit is {limit}; shorten it",
     ),
     "characters": (
-        "{item}含有不可见、改变文字方向或私用区的字符（{found}），请删除，或改用标准字符",
-        "{item} holds characters that are invisible, change the direction of text or are of private use ({found}); remove"
-        " them, or use standard ones",
+        "{item}含有不可见、空白、改变文字方向、私用区或未分配的字符（{found}），请删除，或改用标准字符",
+        "{item} holds characters that are invisible or blank, change the direction of text, are of private use or not"
+        " assigned ({found}); remove them, or use standard ones",
     ),
     "code_list": (
         "{item}的值不在代码表中，可用值：{permitted}",

@@ -11,6 +11,7 @@ from chengxin.values.document import RawDocument
 from chengxin.values.identifiers import scheme_of
 from chengxin.values.ids import SubjectKey
 from chengxin.values.subject_kinds import subject_kind
+from chengxin.values.text_forms import identity_key
 from services.ingest.domain.catalog_entry import DeliveryEntry, EntryProvider
 from services.ingest.domain.record_versioning import ValidatedRecord
 from services.ingest.domain.submission import DeliveredRecord
@@ -33,7 +34,10 @@ class RecordFactory:
         items, violations = validator.check(delivered.items, today)
         if violations:
             return ValidatedRecord(delivered.row, None, violations)
-        return ValidatedRecord(delivered.row, self.document(validator.entry, provider, items, delivered.items))
+        document = self.document(validator.entry, provider, items, delivered.items)
+        return ValidatedRecord(
+            delivered.row, document, earlier_id=self.earlier_record_id(validator.entry, provider.uscc, items)
+        )
 
     def document(
         self, entry: DeliveryEntry, provider: EntryProvider, items: dict[str, str], delivered: Mapping[str, str]
@@ -58,8 +62,18 @@ class RecordFactory:
         return document
 
     def record_id(self, entry: DeliveryEntry, provider: str, items: Mapping[str, str]) -> str:
-        """Returns the id of the record that these items identify."""
-        return self._keys.record_id(entry.code, provider, tuple(items.get(code, "") for code in entry.natural_key))
+        """Returns the id of the record that these items identify; values that look the same identify the same one."""
+        return self._keys.record_id(entry.code, provider, tuple(map(identity_key, _natural_key(entry, items))))
+
+    def earlier_record_id(self, entry: DeliveryEntry, provider: str, items: Mapping[str, str]) -> str:
+        """Returns the id under which such a record may be from before values that look the same were one; usually none.
+
+        Then the values themselves made the id.
+        """
+        values = _natural_key(entry, items)
+        if values == tuple(map(identity_key, values)):
+            return ""
+        return self._keys.record_id(entry.code, provider, values)
 
     def _make_subject(self, entry: DeliveryEntry, items: dict[str, str]) -> RawDocument:
         code = next(code for code in entry.subject_id_items if code in items)
@@ -86,3 +100,7 @@ class RecordFactory:
         """Decrypts the items of a stored record, or its `raw` values. Raises `DecryptionError`."""
         items = dict(document.get(part) or {})
         return items | {code: self._ring.decrypt(items[code], code) for code in entry.sealed if code in items}
+
+
+def _natural_key(entry: DeliveryEntry, items: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(items.get(code, "") for code in entry.natural_key)

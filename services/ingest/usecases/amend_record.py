@@ -274,9 +274,9 @@ def _amended(ctx: IngestContext, before: RawDocument, delivered: Mapping[str, st
         raise RECORD_INVALID(fields=[FieldError(v.item, v.rule, v.message(language)) for v in violations])
     provider = EntryProvider(before["provider"], before["provider_name"])
     document = ctx.recorder.document(entry, provider, items, delivered)
-    if document["_id"] != before["_id"]:
+    if before["_id"] not in (document["_id"], ctx.recorder.earlier_record_id(entry, provider.uscc, items)):
         raise RECORD_KEY_CHANGED(items=", ".join(entry.natural_key))
-    return document
+    return document | {"_id": before["_id"]}
 
 
 def _without_raw(record: RawDocument) -> RawDocument:

@@ -4,6 +4,7 @@ Batches that are ready together share a transaction, because much of a commit's 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from pymongo.errors import BulkWriteError, DuplicateKeyError
@@ -18,6 +19,7 @@ from chengxin.values.provider_statement import content_sha256
 from services.ingest.context import IngestContext
 from services.ingest.domain.provider_signature import must_agree
 from services.ingest.domain.receipt import receipt_of, receipt_to_dict
+from services.ingest.domain.record_versioning import ExistingVersion
 from services.ingest.domain.submission import (
     BATCH_CONFLICT,
     BATCH_OUT_OF_ORDER,
@@ -138,10 +140,14 @@ def _write(
 def _writes(ctx: IngestContext, delivery: SubmissionSession, batch: Prepared, unit: UnitOfWork) -> BatchWrites:
     # Most deliveries have new records only, and inserting them shows that (a tenth faster). After the first record that
     # was known the delivery looks first.
-    known = {}
+    known: dict[str, ExistingVersion] = {}
+    if earlier_ids := [one.earlier_id for one in batch.checked if one.earlier_id]:
+        earlier = ctx.store.known(earlier_ids, unit.session)
+        batch = replace(batch, checked=[one.as_known(earlier) for one in batch.checked])
+        known |= earlier
     if delivery.met_known.is_set():
         ids = [one.document["_id"] for one in batch.checked if one.document]
-        known = ctx.store.known(ids, unit.session)
+        known |= ctx.store.known(ids, unit.session)
     if known or batch.writes is None:
         return writes_of(ctx, delivery, batch, known)
     return batch.writes

@@ -91,7 +91,7 @@ def find(ctx: IngestContext, caller: Principal, named: NamedRecord, after: int, 
     Values may be in any form that a delivery takes. Raises NOT_FOUND, DELIVERY_ENTRY_UNKNOWN, INPUT_INVALID when these
     are not items of the natural key.
     """
-    versions = map(ctx.store.record, _ids(ctx, caller.org, named))
+    versions = map(ctx.store.record, filter(None, _ids(ctx, caller.org, named)))
     current = next((record for record in versions if record is not None), None)
     # The values may be personal, so a refusal names the entry alone.
     return _history(ctx, caller, authorise(current, named.entry_code), after, size)
@@ -106,7 +106,11 @@ def _ids(ctx: IngestContext, provider: str, named: NamedRecord) -> Sequence[str]
     for entry in versions:
         key = ctx.directory.validator(entry).standard(named.key)
         if key and key.keys() <= set(entry.natural_key):
-            ids[ctx.recorder.record_id(entry, provider, key)] = None
+            for record_id in (
+                ctx.recorder.record_id(entry, provider, key),
+                ctx.recorder.earlier_record_id(entry, provider, key),
+            ):
+                ids[record_id] = None
     if not ids:
         present = begun_versions(versions, ctx.clock.today().isoformat())[-1]
         words = listed([present.by_code[code] for code in present.natural_key])

@@ -1,14 +1,14 @@
 """The rules for texts that people write: none is empty where one is needed, and none is too long."""
 
 from chengxin.errors import INPUT_INVALID, FieldError, Problem
+from chengxin.values.text_forms import comparison_key
 
 
 def require_text(field: str, text: str, most: int) -> str:
-    """Returns a required text without outer white space. Raises INPUT_INVALID."""
-    stripped = text.strip()
-    if not stripped:
+    """Returns a required text without outer white space. Raises INPUT_INVALID, also when nothing of it is seen."""
+    if not comparison_key(text):
         raise required(field)
-    return optional_text(field, stripped, most)
+    return optional_text(field, text, most)
 
 
 def optional_text(field: str, text: str, most: int) -> str:

@@ -1,0 +1,170 @@
+"""The forms of a text: as it is recorded, as it is compared, as it is searched. Pure.
+
+Recording, search and comparison use these functions and no others, so that what is recorded is found. Decision 43 says
+what is the same text, and what is refused.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final
+
+from chengxin.values import character_tables as tables
+
+
+def _class_of(ranges: str) -> str:
+    """A class of a regular expression that Python and ECMA-262 (with `u`) read alike, without its brackets."""
+    parts = []
+    for span in ranges.split():
+        first, _, last = span.partition("-")
+        parts.append(_escaped(first) + (f"-{_escaped(last)}" if last else ""))
+    return "".join(parts)
+
+
+def _escaped(point: str) -> str:
+    # ECMA writes characters beyond the first plane otherwise than Python; both take the character itself.
+    return f"\\u{point:0>4}" if len(point) <= 4 else chr(int(point, 16))
+
+
+# Characters that no text may have: controls but tab and line breaks, format characters, surrogates, private use, line
+# and paragraph separators, what is not assigned, Default_Ignorable_Code_Point, and letters that are blank.
+HIDDEN_CLASS: Final = _class_of(tables.HIDDEN)
+_HIDDEN: Final = re.compile(f"[{HIDDEN_CLASS}]")
+# Those of them that Python takes for printable. A text that is printable and has none of these has none at all.
+_HIDDEN_PRINTABLE: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U00016fe4\U0001d159\U000e0100-\U000e01ef]"
+)
+
+_HAN: Final = "\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_HAS_HAN: Final = re.compile(f"[{_HAN}]")
+# After a Chinese character they choose one of its shapes (UTS 37); the character is the same.
+_SHAPES: Final = re.compile(rf"(?<=[{_HAN}])(?:\s*[\ufe00-\ufe0f\U000e0100-\U000e01ef])+")
+_LOOK_ALIKES: Final = str.maketrans(tables.LOOKS_LIKE, tables.RECORDED_AS)
+_ODD: Final = re.compile(f"[{re.escape(tables.LOOKS_LIKE)}\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+
+_NARROW_SIGNS: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+# What UTS 39 takes for the middle dot, and the Japanese ones.
+_DOTS: Final = "\u1427\u2022\u2027\u2219\u22c5\u2e31\u30fb\uff65\ua78f\U00010101"
+_NAME_SIGNS: Final = str.maketrans(f"(){_DOTS}", "（）" + "·" * len(_DOTS))
+_ODD_IN_NAME: Final = re.compile(rf"[\s(){_DOTS}]")
+# Chinese characters and signs, beside which a space means nothing.
+_CLOSE: Final = _HAN + "\u3001-\u301f（）·"
+_NAME_SPACES: Final = re.compile(rf"(?<=[{_CLOSE}])\s+|\s+(?=[{_CLOSE}])")
+
+_UNIFIED_DOTS: Final = str.maketrans(_DOTS, "·" * len(_DOTS))
+_SIMPLIFIED: Final = str.maketrans(tables.TRADITIONAL, tables.SIMPLIFIED)
+
+
+# As it is recorded
+
+
+def standard_text(text: str) -> str:
+    """Writes each character in the one way in which it is recorded, without white space at the ends.
+
+    Canonical equivalents become one (NFC, so that compatibility ideographs become the unified ones), radicals the
+    characters that they stand for, full-width letters and digits and every kind of space the ordinary ones. Full-width
+    commas and brackets stay: they are Chinese punctuation. Hidden characters stay, so that they are refused, but for the
+    selector of a Chinese character's shape, which is left out. A second time changes nothing.
+    """
+    if text.isascii():
+        return text.strip()
+    narrow = _SHAPES.sub("", _composed(text).translate(_LOOK_ALIKES))
+    return _composed(narrow).strip()
+
+
+def standard_name(text: str) -> str:
+    """Writes a Chinese name with full-width brackets, `·`, and no spaces beside Chinese characters.
+
+    Other names get single spaces.
+    """
+    narrow = " ".join(standard_text(text).split())
+    return _NAME_SPACES.sub("", narrow.translate(_NAME_SIGNS)) if _HAS_HAN.search(narrow) else narrow
+
+
+def standard_identifier(text: str) -> str:
+    """Writes an identifier in capitals, with half-width signs, and without spaces."""
+    return _composed("".join(with_narrow_signs(text).upper().split()))
+
+
+def with_narrow_signs(text: str) -> str:
+    """The standard text with half-width signs, where these mean the same: in dates, numbers and identifiers."""
+    return standard_text(text).translate(_NARROW_SIGNS)
+
+
+def is_odd_text(text: str) -> bool:
+    """Whether `standard_text` may change a text, but for its ends; a quick look."""
+    return not text.isascii() and (bool(_ODD.search(text)) or not unicodedata.is_normalized("NFC", text))
+
+
+def is_odd_name(text: str) -> bool:
+    """Whether `standard_name` may change a text that `is_odd_text` does not find; a quick look."""
+    return bool(_ODD_IN_NAME.search(text))
+
+
+def _composed(text: str) -> str:
+    composed = unicodedata.normalize("NFC", text)
+    # A few signs become longer, and a text that fits must not become too long.
+    return composed if len(composed) <= len(text) else text
+
+
+# As it is compared and searched
+
+
+def identity_key(text: str) -> str:
+    """The text by which a record is known: what is the same to the eye has the same key.
+
+    That of an ordinary text is the text: the keys of records that were recorded before must not change.
+    """
+    return text if text.isascii() else standard_name(unicodedata.normalize("NFKC", standard_text(text)))
+
+
+def comparison_key(text: str) -> str:
+    """The text without differences of width, case, dots, spacing, and of what nobody sees (NFKC_Casefold, UAX 44)."""
+    alike = unicodedata.normalize("NFKC", text.translate(_LOOK_ALIKES)).translate(_UNIFIED_DOTS)
+    plain = "".join(alike.split())
+    shown = _HIDDEN.sub("", plain) if _may_hide(plain) else plain
+    return unicodedata.normalize("NFKC", shown.casefold())
+
+
+def search_key(text: str) -> str:
+    """The comparison key in simplified characters. 乾隆 is found by 干隆, too: a search may find more."""
+    return simplified(comparison_key(text))
+
+
+def simplified(text: str) -> str:
+    """The text with each traditional character as its commonest simplified one; the length stays."""
+    return text.translate(_SIMPLIFIED)
+
+
+# What nobody sees
+
+
+def hidden_characters(text: str) -> Iterator[tuple[int, str]]:
+    """Yields each hidden character once, with the place of its first occurrence, from 1."""
+    if not _may_hide(text):
+        return
+    seen = set()
+    for match in _HIDDEN.finditer(text):
+        if match[0] not in seen:
+            seen.add(match[0])
+            yield match.start() + 1, match[0]
+
+
+def _may_hide(text: str) -> bool:
+    return not text.isprintable() or bool(_HIDDEN_PRINTABLE.search(text))
+
+
+def code_point(char: str) -> str:
+    """A character by its code point, `U+200B`."""
+    return f"U+{ord(char):04X}"
+
+
+def with_hidden_named(text: str) -> str:
+    """The text with each hidden character as `<U+200B>`, so that a message shows what is wrong."""
+    return _HIDDEN.sub(lambda match: f"<{code_point(match[0])}>", text)
+
+
+def first_hidden(text: str, most: int) -> list[tuple[int, str]]:
+    """The first few hidden characters of a text with their places."""
+    return list(islice(hidden_characters(text), most))
