@@ -54,7 +54,9 @@ IDENTITY = {"identifier": "identity_number", "sensitivity": "identifier", "maski
         (NUMBER | {"scale": 0}, "12345", ["123456"]),
         ({"required": True}, "甲", ["", " ", "\u3000\t"]),
         ({"required": True, "identifier": "uscc"}, USCC, [" " * 18]),
-        ({"required": True, "pattern": "[甲 ]{1,3}"}, " 甲", ["  ", "乙"]),
+        ({"required": True, "pattern": "[甲 ]{1,3}"}, "甲 甲", ["  ", "乙"]),
+        ({}, "甲\n乙", ["甲\u3164", "\u2800", "\ufdd0", "\U000e0100", "1.5E+17", "甲" * 19]),
+        ({"type": "date", "length": 0}, "2024-02-29", ["2023-02-29", "2100-02-29", "0000-01-01", "2024-13-01"]),
         ({"pattern": "[0-9A-Z]{18}", "identifier": "uscc"}, USCC, [USCC[:17] + "I", USCC[:17]]),
     ],
 )
