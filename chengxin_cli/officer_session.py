@@ -54,7 +54,7 @@ class OfficerOptions:
         """Ends the session at the gateway and forgets it here."""
         username, token = self._session()
         sessions = self._sessions()
-        self._expect("POST", "/oauth/revoke", token, fields={"token": token}, encode_multipart=False)
+        self._expect("POST", "/oauth/revoke", fields={"token": token}, encode_multipart=False)
         del sessions[username]
         with after("signed out", "The token is good for nothing any more") as step, step("it is not forgotten here"):
             write_private(self._home.path / _FILE, json.dumps(sessions).encode())
