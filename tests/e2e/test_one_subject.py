@@ -3,6 +3,8 @@
 from datetime import date
 from pathlib import Path
 
+import pytest
+
 from chengxin.values.ids import new_id
 from chengxin_api.ingest.v1 import ingest_pb2
 from demo.records import deliveries
@@ -62,3 +64,18 @@ def test_records_under_code_and_credit_code_are_on_the_companys_one_page(city: C
     assert page() == ["QYDJ"]
     city.authority.post(f"/v1/subjects/proposals/{again['proposal_id']}/approve", {})
     assert sorted(page()) == ["QYDJ", "XZCF"]
+
+
+@pytest.mark.parametrize("person", ["anna", "jonas"])
+def test_who_has_no_identity_number_reads_her_record_and_objects_to_it(city: City, person: str) -> None:
+    """A permanent residence card and a passport go all the way, from delivery to objection (Art. 9, 16, 23)."""
+    herself = city.citizen(person)
+    [record] = until(lambda: herself.get("/v1/me/records")["records"], "disclosure has her record")
+    number = city.people["citizens"][person]["identity_number"]
+    assert (record["entry_code"], record["items"]["RY_ZJHM"]) == ("ZYFWRY", number)
+    scheme = {"anna": "permanent_residence", "jonas": "passport"}[person]
+    shared = city.housing_bureau.post("/v1/shared/queries", {"subject": {scheme: number}})
+    assert [r["record_id"] for r in shared["records"]] == [record["record_id"]]
+    assert number not in str(shared)
+    filed = herself.post("/v1/me/objections", {"record_id": record["record_id"], "statement": "服务时长有误"})
+    assert herself.get(f"/v1/me/objections/{filed['objection_no']}")["state"] == "filed"
