@@ -1,7 +1,7 @@
 """Errors as values with stable codes: the same one in Python, in gRPC (google.rpc) and in HTTP (RFC 9457)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import grpc
@@ -11,6 +11,14 @@ from grpc_status import rpc_status
 
 DOMAIN: Final = "chengxin"
 LANGUAGES: Final = ("zh-CN", "en")
+# How much a problem repeats of what the caller sent: characters of a word or a message, and things wrong.
+_LONGEST_WORD: Final = 200
+_LONGEST_MESSAGE: Final = 500
+_MOST_FIELDS: Final = 100
+# gRPC clients take 8 KiB of metadata; this is left for a problem in them.
+_METADATA_BYTES: Final = 7_000
+_BUSY: Final = (429, 503)
+_RETRY_SECONDS: Final = 5
 
 
 @dataclass(frozen=True)
@@ -20,6 +28,10 @@ class FieldError:
     field: str
     rule: str
     message: str
+
+    def shortened(self, most: int) -> "FieldError":
+        """The same, with at most so many characters of each text."""
+        return FieldError(*(_shorten(text, most) for text in (self.field, self.rule, self.message)))
 
 
 @dataclass(frozen=True)
@@ -40,12 +52,23 @@ class ProblemType:
 
 @dataclass
 class Problem(Exception):
-    """An error that the person at the other end reads."""
+    """An error that the person at the other end reads.
+
+    What it repeats of the caller's words is bounded here: an answer is not as long as its caller likes, and a gRPC
+    status that is too long for a client's metadata does not arrive at all. One of an inability that passes says when to
+    try again.
+    """
 
     type: ProblemType
     params: Mapping[str, str] = field(default_factory=dict)
     fields: tuple[FieldError, ...] = ()
     retry_after: float | None = None
+
+    def __post_init__(self) -> None:
+        self.params = {name: _shorten(text, _LONGEST_WORD) for name, text in self.params.items()}
+        self.fields = tuple(error.shortened(_LONGEST_MESSAGE) for error in _first(self.fields))
+        if self.retry_after is None and self.type.status in _BUSY:
+            self.retry_after = _RETRY_SECONDS
 
     def __str__(self) -> str:
         return f"{self.type.code}: {self.text('en')}"
@@ -79,7 +102,21 @@ class Problem(Exception):
         return document
 
     def to_rpc(self, language: str, request_id: str) -> status_pb2.Status:
-        """The google.rpc.Status with ErrorInfo, RequestInfo, BadRequest, RetryInfo and LocalizedMessage details."""
+        """The google.rpc.Status with ErrorInfo, RequestInfo, BadRequest, RetryInfo and LocalizedMessage details.
+
+        It fits into the metadata that a client takes: of many things wrong it tells the first.
+        """
+        problem, most = self, _LONGEST_WORD
+        while _metadata_bytes(status := problem._to_rpc(language, request_id)) > _METADATA_BYTES and most > 1:
+            if len(problem.fields) > 1:
+                problem = replace(problem, fields=problem.fields[: len(problem.fields) // 2])
+            else:
+                most //= 2
+                words = {name: _shorten(text, most) for name, text in problem.params.items()}
+                problem = replace(problem, params=words, fields=tuple(f.shortened(most) for f in problem.fields))
+        return status
+
+    def _to_rpc(self, language: str, request_id: str) -> status_pb2.Status:
         details: list[Any] = [
             error_details_pb2.ErrorInfo(
                 reason=self.code, domain=DOMAIN, metadata={**self.params, "http_status": str(self.type.status)}
@@ -138,6 +175,25 @@ class Problem(Exception):
         )
         fields = tuple(FieldError(v.field, v.reason, v.description) for v in bad.field_violations)
         return cls(kind, params, fields, retry_after)
+
+
+def _shorten(text: str, most: int) -> str:
+    """At most so many characters; a half of a character, which no answer takes, becomes a question mark."""
+    if len(text) > most:
+        text = text[: most - 1] + "…"
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _first(fields: Sequence[FieldError]) -> Sequence[FieldError]:
+    if len(fields) <= _MOST_FIELDS:
+        return fields
+    more = len(fields) - _MOST_FIELDS + 1
+    return [*fields[: _MOST_FIELDS - 1], FieldError("", "more", f"另有 {more} 处 / {more} more")]
+
+
+def _metadata_bytes(status: status_pb2.Status) -> int:
+    """How much of a client's metadata a status takes: it is in Base64, and its message percent-encoded beside it."""
+    return len(status.SerializeToString()) * 4 // 3 + 3 * len(status.message.encode())
 
 
 class _Missing(dict[str, str]):

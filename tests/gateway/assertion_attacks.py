@@ -12,6 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from chengxin.values.jwk import public_jwk
 from tests.gateway.conftest import RunningGateway
 
+# JSON can spell half of a character; no text holds one.
+_HALF = "\ud800"
+
 
 def _b64(value: object) -> str:
     raw = value if isinstance(value, bytes) else json.dumps(value).encode()
@@ -103,4 +106,13 @@ ATTACKS: dict[str, Callable[[RunningGateway], str]] = {
     "deeply nested": lambda g: f"{_b64({'alg': 'EdDSA'})}.{_b64(b'[' * 3000)}.{_b64(b'x')}",
     "null bytes": lambda g: "\0.\0.\0",
     "an access token": lambda g: g.token("market_regulator"),
+    **{f"half a character in {name}": _changed(**{name: "\ud800"}) for name in ("iss", "sub", "aud", "jti", "other")},
+    "half a character for a client, unsigned": lambda g: (
+        f"{_b64({'alg': 'none'})}.{_b64(g.claims('x', iss=_HALF, sub=_HALF))}."
+    ),
+    "half a character for a key": lambda g: (
+        f"{_b64({'alg': 'EdDSA', 'kid': _HALF, 'typ': _HALF})}.{_b64(g.claims('market_regulator'))}.{_b64(b'x' * 64)}"
+    ),
+    **{f"{name} of 400 digits": _changed(**{name: 10**399}) for name in ("exp", "iat", "nbf")},
+    "exp of 400 digits below zero": _changed(exp=-(10**399)),
 }
