@@ -58,6 +58,7 @@ def compose(private: Path) -> Service:
     from chengxin_api.audit.v1 import audit_pb2_grpc
     from gateway.edge.grpc_connections import FrontedServer
     from gateway.edge.grpc_probe import GrpcProbe
+    from gateway.edge.metrics import MetricsListener
     from gateway.edge.upstream import Upstream
     from gateway.store.signing_keys import OwnToken, SigningKeys
     from gateway.usecases.revocation import RELOAD_SECONDS
@@ -89,7 +90,8 @@ def compose(private: Path) -> Service:
     background: list[Background] = [keys, reloading, *beside_grpc, relay, *upkeep]
     front = _front(settings, http_inner)
     fronted = FrontedServer(grpc_server, _grpc_front(settings, grpc_inner))
-    return Service(front.before(edge), fronted, [*background, front], close)
+    metrics = MetricsListener(settings.metrics_listen)
+    return Service(front.before(edge), fronted, [*background, metrics, front], close)
 
 
 def _context(

@@ -11,7 +11,7 @@ from chengxin.values.acts import Act
 from chengxin.values.clock import Clock
 from chengxin.values.ids import SubjectKey
 from gateway.clients.disclosure import ResolveConsent
-from gateway.domain.clients_and_officers import ANONYMOUS
+from gateway.domain.clients_and_officers import ANONYMOUS, SERVICE_TOKEN_OUTSIDE
 from gateway.store.accounts import Accounts
 from gateway.store.administration import Administration
 from gateway.store.passwords import Passwords
@@ -50,7 +50,7 @@ class GatewayContext:
     def refused_at_edge(self, problem: Problem, edge: str, request_id: str) -> None:
         """Puts on record that an edge refused a token. Nothing in the token is believed. Raises AUDIT_UNAVAILABLE."""
         # A service behind the gateway that is away is not an attempt with a bad token.
-        if problem.type is UNAUTHENTICATED:
+        if problem.type in (UNAUTHENTICATED, SERVICE_TOKEN_OUTSIDE):
             details = {"code": problem.code, "edge": edge}
             self.audit.record(
                 self.audit.event(Act.EDGE_REFUSED, ANONYMOUS, outcome="refused", details=details, request_id=request_id)

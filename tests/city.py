@@ -8,14 +8,18 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import grpc
+import jwt
 import pymongo
 from google.protobuf import descriptor_pool
 
+from chengxin.auth.principal import Role
+from chengxin.grpc.rpc import make_channel
 from chengxin_api.audit.v1 import audit_pb2  # noqa: F401  for its descriptor
 from chengxin_cli.gateway_client import Caller, Edge
 from chengxin_cli.suite.home import PDEATHSIG, Home
@@ -33,6 +37,7 @@ class City:
     home: Path
     process: subprocess.Popen[bytes]
     edge: Edge
+    channels: dict[str, grpc.Channel] = field(default_factory=dict)
 
     @cached_property
     def people(self) -> dict[str, Any]:
@@ -89,6 +94,18 @@ class City:
     def service(self, name: str) -> Caller:
         """One of the services, with its own key."""
         return self.edge.machine(name, Home(self.home).key_file(name), scope="service")
+
+    def channel_of(self, caller: Caller, method: str) -> grpc.Channel:
+        """The channel on which a caller calls a method (`chengxin.<service>.v1.…`): the edge's, but a service is inside."""
+        token = caller.token()
+        roles = jwt.decode(token, options={"verify_signature": False})["roles"] if token else ()
+        return self.inside(method.split(".")[1]) if Role.SERVICE in roles else self.edge.channel
+
+    def inside(self, service: str) -> grpc.Channel:
+        """A channel to a service itself, as the other services have it."""
+        if service not in self.channels:
+            self.channels[service] = make_channel(self.suite["inner"][service])
+        return self.channels[service]
 
     def store(self, service: str) -> Any:
         """The database of a service, as an administrator of its machine reaches it."""

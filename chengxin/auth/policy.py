@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar, cast
 
 from chengxin.auth.powers import ADMINISTRATORS, Power, Scope
-from chengxin.auth.principal import ACR_LEVELS, DEMO_ACR, Assurance, Principal, Role
+from chengxin.auth.principal import ACR_LEVELS, ANONYMOUS_SUB, DEMO_ACR, Assurance, Principal, Role
 from chengxin.auth.regions import is_regional
-from chengxin.errors import ROLE_NOT_ALLOWED, STEP_UP_REQUIRED, Problem
+from chengxin.errors import ROLE_NOT_ALLOWED, STEP_UP_REQUIRED, UNAUTHENTICATED, Problem
 from chengxin.values.acts import Act
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -124,7 +124,10 @@ def rule_of(use_case: Callable[..., Any]) -> Rule:
 
 
 def wrong_capacity(declared: Rule, caller: Principal) -> Problem | None:
-    """Why a caller lacks the role, or the assurance of identity, that a rule asks for; None when it has both."""
+    """Why a caller lacks the role, or the assurance of identity, that a rule asks for; None when it has both.
+
+    A caller without a token is asked for one.
+    """
     if declared.open_to_all:
         return None
     if caller.roles & declared.roles:
@@ -132,4 +135,8 @@ def wrong_capacity(declared: Rule, caller: Principal) -> Problem | None:
             return None
         good = sorted(acr for acr, level in ACR_LEVELS.items() if level >= declared.assurance and acr != DEMO_ACR)
         return STEP_UP_REQUIRED(required=", ".join(good), acr=caller.acr or "-")
-    return ROLE_NOT_ALLOWED(roles=", ".join(sorted(caller.roles)) or "-", required=", ".join(sorted(declared.roles)))
+    required = ", ".join(sorted(declared.roles))
+    if caller.sub == ANONYMOUS_SUB:
+        # Whoever has not said who it is may yet do so (RFC 9110, 15.5.2).
+        return UNAUTHENTICATED(reason=f"role {required}")
+    return ROLE_NOT_ALLOWED(roles=", ".join(sorted(caller.roles)) or "-", required=required)

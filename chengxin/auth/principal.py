@@ -39,6 +39,10 @@ DEMO_ACR: Final = "demo"
 ACR_LEVELS: Final = {"oidc": Assurance.ONLINE, "counter": Assurance.IN_PERSON, DEMO_ACR: Assurance.IN_PERSON}
 
 
+# The `sub` of the token that the gateway shows to a service for a caller who has none.
+ANONYMOUS_SUB: Final = "anonymous"
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """A verified caller. `sub` is a subject_ref for citizens, an officer or client id for others."""

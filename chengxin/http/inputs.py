@@ -18,7 +18,7 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Form(Body):
+class FormBody(Body):
     """The fields of a form (multipart/form-data), each given once."""
 
     @model_validator(mode="before")

@@ -16,7 +16,8 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import IntegerConverter, Map
 
 from chengxin import __version__
 from chengxin.auth import request_context
@@ -48,12 +49,15 @@ from chengxin.http.validation_messages import words_of
 from chengxin.process.readiness import ALL_CHANGES, HEAD_ADDRESS, Readiness, is_ready
 from chengxin.store.database import is_passing
 from chengxin.values.ids import new_id
-from chengxin.values.outside_json import GREATEST_INTEGER, read_json
+from chengxin.values.outside_json import GreatNumbers, read_json
+from chengxin.values.page_tokens import GREATEST_POSITION
 
 log = structlog.get_logger()
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _RETRY_SECONDS: Final = 5
+# Of the places where a body has the same fault.
+_MOST_TOLD: Final = 100
 _encoder = msgspec.json.Encoder()
 
 
@@ -114,6 +118,13 @@ class PageQuery(Parameters):
     page_token: str = Field("", max_length=512, description="From the previous answer; empty for the first page")
 
 
+class FeedHeadQuery(Parameters):
+    """Which feed, and from which position on."""
+
+    after: int = Field(0, ge=0, lt=GREATEST_POSITION)
+    stream: str = Field(ALL_CHANGES, max_length=64)
+
+
 class RepeatableRequest(Parameters):
     """A request that changes something at most once, however often it is sent."""
 
@@ -147,13 +158,6 @@ class KeptCopyRequest(Parameters):
     if_none_match: str = Field(
         "", alias="If-None-Match", description="ETags of what you have: it is not sent again (RFC 9110, 13.1.2)"
     )
-
-
-class FeedHeadQuery(Parameters):
-    """Which feed, and from which position on."""
-
-    after: int = Field(0, ge=0, le=GREATEST_INTEGER)
-    stream: str = Field(ALL_CHANGES, max_length=64)
 
 
 def make_app(name: str, admission: Admission | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:
@@ -195,6 +199,13 @@ def make_app(name: str, admission: Admission | None, ready: Callable[[], dict[st
     return app
 
 
+class _StoredInteger(IntegerConverter):
+    """An integer in an address, as stores take them; what is greater names nothing."""
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map, max=GREATEST_POSITION)
+
+
 def bare_app(name: str, admission: Admission | None) -> OpenAPI:
     """An app without routes, with request contexts and problem documents. Views that are not marked as open to all have
     a verified caller; see `make_app` for one without an admission."""
@@ -208,10 +219,13 @@ def bare_app(name: str, admission: Admission | None) -> OpenAPI:
         validation_error_callback=_invalid,
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    # A redirect would name the host and the port that the gateway knows a service by.
+    app.url_map.merge_slashes = False
+    app.url_map.converters["int"] = _StoredInteger
     ignores_unknown_parameters("a file's address may name its version")(app.view_functions["static"])
 
     @app.before_request
-    def begin() -> None:
+    def begin() -> Response | None:
         # Read where WSGI has them: three of them through `request.headers` take longer than verifying the token.
         given = request.environ.get
         asked = RequestContext(
@@ -222,6 +236,10 @@ def bare_app(name: str, admission: Admission | None) -> OpenAPI:
         g.asked = asked
         # A request has one thread, and one context in it.
         g.begun = request_context.begin(asked)
+        if request.method == "OPTIONS" and request.url_rule is not None:
+            # What an address can do is no secret: the description tells it.
+            options = app.make_default_options_response()
+            return Response(status=204, headers={"Allow": options.headers["Allow"]})
         if not _open(app):
             if admission is None:
                 raise UNAUTHENTICATED(reason="this app only describes itself")
@@ -231,6 +249,7 @@ def bare_app(name: str, admission: Admission | None) -> OpenAPI:
             admission.check(caller, app.view_functions[request.endpoint or ""], named)
         must_know_parameters(app.view_functions.get(request.endpoint or ""))
         _must_be_json()
+        return None
 
     @app.teardown_request
     def end(_: BaseException | None) -> None:
@@ -242,7 +261,10 @@ def bare_app(name: str, admission: Admission | None) -> OpenAPI:
     def failed(error: Exception) -> Response:
         if admission is not None and is_passing(error):
             admission.suspect_silence()
-        return problem_answer(_foreseen(error))
+        found = problem_answer(_foreseen(error))
+        if isinstance(error, MethodNotAllowed):
+            found.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+        return found
 
     return app
 
@@ -260,6 +282,7 @@ def problem_answer(problem: Problem) -> Response:
     body = _encoder.encode(problem.to_dict(asked.language, asked.request_id))
     response = Response(body, problem.type.status, content_type=PROBLEM_JSON)
     response.headers["Content-Language"] = asked.language
+    response.headers["Vary"] = "Accept-Language"
     if problem.type.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return told_when(problem, response)
@@ -326,6 +349,9 @@ def _must_be_json() -> None:
         return
     try:
         value = read_json(body)
+    except GreatNumbers as e:
+        told = "整数过大，须在 ±(2^53-1) 之间 / this whole number is too great: between ±(2^53-1)"
+        raise INPUT_INVALID(fields=[FieldError(place, "integer", told) for place in e.places[:_MOST_TOLD]]) from None
     except ValueError as e:
         told = f"不是有效的 JSON（UTF-8），请核对 / not valid JSON in UTF-8: {e}"
         raise INPUT_INVALID(fields=[FieldError("", "json", told[:300])]) from None

@@ -85,6 +85,9 @@ class Settings(BaseSettings):
     # How many shares disclosure cuts the subjects into when it takes records in, so that as many of its processes can
     # share the work. All of them need the same number.
     intake_shares: int = Field(1, ge=1, le=64)
+    # host:port at which the gateway gives its metrics to Prometheus, inside: everybody reaches the HTTP edge. Empty:
+    # nowhere.
+    metrics_listen: str = ""
     # The demonstration world, which verifies identities without proof. Never set this in production.
     demo: bool = False
 

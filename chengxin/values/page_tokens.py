@@ -3,10 +3,13 @@
 import base64
 import json
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from chengxin.errors import INPUT_INVALID, FieldError, Problem
 from chengxin.values.outside_json import read_json
+
+# Stores take no greater numbers.
+GREATEST_POSITION: Final = 2**62
 
 
 def encode_page_token(position: Any) -> str:

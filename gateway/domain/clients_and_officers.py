@@ -1,7 +1,7 @@
 """Clients, officers and citizens, and the rules for what a token request may get."""
 
-import math
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -9,7 +9,7 @@ from typing import Any, Final
 import pyotp
 
 from chengxin.auth.access_tokens import TOKEN_EXCHANGE
-from chengxin.auth.principal import Principal, Role
+from chengxin.auth.principal import ANONYMOUS_SUB, Principal, Role
 from chengxin.errors import ProblemType, exhausted, forbidden, invalid, unauthenticated, unavailable
 from chengxin.values.identifiers import is_uscc
 from chengxin.values.personal_numbers import holds_personal_number
@@ -23,7 +23,7 @@ TOTP_SECONDS: Final = 30
 
 # Citizens and officers act under the client `PORTAL`, the suite's own pages; so does an anonymous request.
 PORTAL: Final = "portal"
-ANONYMOUS: Final = Principal("anonymous", frozenset({Role.PUBLIC}), client_id=PORTAL)
+ANONYMOUS: Final = Principal(ANONYMOUS_SUB, frozenset({Role.PUBLIC}), client_id=PORTAL)
 
 CLIENT_ROLES: Final = frozenset({Role.PUBLIC, Role.AGENCY, Role.STATUTORY, Role.PROVIDER, Role.SUBJECT_AUTHORIZED})
 OFFICER_ROLES: Final = frozenset({Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR, Role.PROVIDER})
@@ -109,6 +109,16 @@ REVOKED_JUST_NOW = unavailable(
 )
 EDGE_BUSY = unavailable(
     "EDGE_BUSY", "同时处理的请求过多，请稍后重试", "Too many requests are being worked on; try again shortly"
+)
+HOST_INVALID = invalid(
+    "HOST_INVALID",
+    "请求须有且只有一个有效的 Host 头（RFC 9112 第 3.2 节）",
+    "A request has one valid Host header field, and not more (RFC 9112, section 3.2)",
+)
+SERVICE_TOKEN_OUTSIDE = forbidden(
+    "SERVICE_TOKEN_OUTSIDE",
+    "系统内部服务的令牌只在系统内部有效，请用为您的机构签发的令牌",
+    "A token of one of the suite's own services counts inside the suite alone; use a token of your own client",
 )
 BODY_BROKEN_OFF = invalid(
     "BODY_BROKEN_OFF",
@@ -399,5 +409,7 @@ def _join_sorted(values: Iterable[str]) -> str:
 
 def _read_time(claims: Mapping[str, Any], name: str) -> float | None:
     value = claims.get(name)
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if is_number and value is not None else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    # An integer of many digits is no float.
+    return float(value) if abs(value) <= sys.float_info.max else None

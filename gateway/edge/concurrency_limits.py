@@ -59,7 +59,7 @@ OWN: Final = bound(
 )
 HEALTH: Final = bound(
     __name__,
-    resource="Requests for health, readiness and metrics",
+    resource="Requests for health and readiness",
     total=8,
     share=4,
     seconds=5.0,

@@ -5,6 +5,7 @@ gateway's own addresses.
 """
 
 import math
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
@@ -21,12 +22,14 @@ from werkzeug.wsgi import ClosingIterator
 
 from chengxin.auth.request_context import pick_language
 from chengxin.concurrency.shares import Claimant
-from chengxin.errors import INTERNAL, METHOD_NOT_ALLOWED, UNAUTHENTICATED, Problem
+from chengxin.errors import INTERNAL, NOT_FOUND, NOT_IMPLEMENTED, UNAUTHENTICATED, Problem
 from chengxin.grpc.rpc import as_problem
 from chengxin.http.description import PROBLEM_JSON
 from chengxin.values.ids import new_id
 from gateway.domain import browser_sessions
+from gateway.domain.clients_and_officers import HOST_INVALID
 from gateway.edge.admission import EdgeAdmission
+from gateway.edge.answer_headers import Asked, Headers, complete, passing
 from gateway.edge.bodies import IN_MEMORY_BYTES, UNREAD, Bodies, Body, UploadedFile, announces_body
 from gateway.edge.concurrency_limits import EdgeShares, ForwardingPermits, Permit
 from gateway.edge.front import CERTIFICATE
@@ -37,19 +40,22 @@ from gateway.edge.upstream import Upstream, UpstreamAnswer
 log = structlog.get_logger()
 
 Environ = dict[str, Any]
-Headers = list[tuple[str, str]]
 
 # The gateway's own addresses take no larger body.
 _OWN_BODY_BYTES: Final = 64 * 1024
 # What is answered while everything else is taken.
-_HEALTH_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+_HEALTH_PATHS: Final = frozenset({"/healthz", "/readyz"})
 # The addresses at which people and machines prove who they are.
 _PROOF_PREFIXES: Final = ("/oauth/", "/v1/identity/", *(page.sign_in for page in browser_sessions.PAGES.values()))
 # The gateway's own addresses that have a rule: the edge admits callers there as elsewhere.
 _GUARDED_PREFIXES: Final = ("/v1/identity/", "/v1/operations/")
-_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+# Those of RFC 9110 and 5789. Which of them an address takes, whoever answers there says.
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
+# A host, with or without a port (RFC 9110, 7.2; RFC 3986, 3.2.2).
+_HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+;=-]+)(:[0-9]{0,5})?\Z")
+_HTTP_1_1: Final = "HTTP/1.1"
 
-# Only these headers pass, in either direction.
+# Only these headers of a request pass.
 _REQUEST_HEADERS: Final = (
     ("CONTENT_TYPE", "Content-Type"),
     ("HTTP_ACCEPT", "Accept"),
@@ -58,41 +64,6 @@ _REQUEST_HEADERS: Final = (
     ("HTTP_IF_MATCH", "If-Match"),
     ("HTTP_IF_NONE_MATCH", "If-None-Match"),
 )
-_RESPONSE_HEADERS: Final = frozenset(
-    {
-        "allow",
-        "cache-control",
-        "content-disposition",
-        "content-language",
-        # This shows a client that an answer broke off: granian ends a broken chunked answer as if it were whole.
-        "content-length",
-        "content-security-policy",
-        "content-type",
-        "etag",
-        "last-modified",
-        "link",
-        "location",
-        "retry-after",
-        "vary",
-        "www-authenticate",
-        "x-robots-tag",
-    }
-)
-_SECURITY_HEADERS: Final = (
-    ("X-Content-Type-Options", "nosniff"),
-    ("X-Frame-Options", "DENY"),
-    ("Referrer-Policy", "same-origin"),
-    ("Cross-Origin-Opener-Policy", "same-origin"),
-    ("Cross-Origin-Resource-Policy", "same-origin"),
-    # Search engines keep nothing, because whatever shows a person changes and ends (Art. 4, 18). A service says otherwise
-    # for an answer that never shows one.
-    ("X-Robots-Tag", "noindex, nofollow, noarchive"),
-)
-_CONTENT_POLICY: Final = (
-    "Content-Security-Policy",
-    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-)
-
 _answer_seconds = Histogram(
     "chengxin_edge_http_seconds",
     "Requests at the HTTP edge, until the answer starts",
@@ -125,6 +96,7 @@ class HttpEdge:
     ) -> None:
         """`anonymous()` is a token of the public, for callers who have none."""
         self._issuer = issuer
+        self._secure = issuer.startswith("https:")
         self._own_app = own
         self._upstreams = {prefix: upstreams[service] for prefix, service in PREFIXES.items()}
         self._admission = admission
@@ -134,20 +106,30 @@ class HttpEdge:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         environ[UNREAD] = announces_body(environ)
+        prefix = prefix_of(environ["PATH_INFO"])
+        asked = self._asked(environ, prefix)
 
         def start_answer(status: str, headers: Headers, exc_info: Any = None, /) -> Callable[[bytes], object]:
+            headers = complete(int(status[:3]), headers, asked)
             # granian hangs up when the rest of a body is still to come, and says so only when it knows in time.
             return start_response(status, [*headers, ("Connection", "close")] if environ[UNREAD] else headers)
 
-        return self._answer(environ, start_answer)
+        return self._answer(environ, prefix, start_answer, asked.request_id)
 
-    def _answer(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    def _asked(self, environ: Environ, prefix: str | None) -> Asked:
+        token = "HTTP_AUTHORIZATION" in environ
+        own = prefix is None or environ["PATH_INFO"] in browser_sessions.PAGES
+        secure = self._secure or environ.get("wsgi.url_scheme") == "https"
+        return Asked(new_id("req"), secure, token, token or own or "HTTP_COOKIE" in environ)
+
+    def _answer(
+        self, environ: Environ, prefix: str | None, start_response: StartResponse, request_id: str
+    ) -> Iterable[bytes]:
         began = time.perf_counter()
-        request_id = new_id("req")
-        prefix = prefix_of(environ["PATH_INFO"])
         if prefix is None:
             return self._answer_own(environ, start_response, request_id, began)
         try:
+            _must_be_understood(environ)
             status, headers, body = self._forward(environ, prefix, request_id)
         # Every error becomes a problem document here, because no code above does it.
         except Exception as e:
@@ -158,15 +140,15 @@ class HttpEdge:
 
     def _forward(self, environ: Environ, prefix: str, request_id: str) -> tuple[int, Headers, Iterable[bytes]]:
         method = environ["REQUEST_METHOD"]
-        if method not in _METHODS:
-            raise METHOD_NOT_ALLOWED()
         page = browser_sessions.PAGES.get(environ["PATH_INFO"])
-        authorization = environ.get("HTTP_AUTHORIZATION", "") or self._authorize_by_session(environ, method)
-        private = bool(authorization or page)
-        if authorization:
+        # An empty field, or one that is no text, is no missing one.
+        authorization = environ.get("HTTP_AUTHORIZATION")
+        if authorization is None:
+            authorization = self._authorize_by_session(environ, method) or None
+        if authorization is not None:
             claimant = self._admit(authorization, environ, request_id)
         elif page and method == "GET" and "text/html" in environ.get("HTTP_ACCEPT", ""):
-            return 303, [("Location", page.sign_in), ("X-Request-Id", request_id), *_SECURITY_HEADERS], []
+            return 303, [("Location", page.sign_in)], []
         else:
             claimant = self._admit_stranger(environ)
             authorization = f"Bearer {self._anonymous_token()}"
@@ -184,15 +166,13 @@ class HttpEdge:
             target = f"{target}?{query}"
         with self._places.bodies.whole(environ, limit_of(prefix), claimant) as body:
             permit = self._places.forwarded.take(PREFIXES[prefix], claimant)
-            return self._send(prefix, (method, target, request_headers, body), permit, request_id, private)
+            return self._send(prefix, (method, target, request_headers, body), permit)
 
     def _send(
         self,
         prefix: str,
         request: tuple[str, str, dict[str, str], Body],
         permit: Permit,
-        request_id: str,
-        private: bool,
     ) -> tuple[int, Headers, Iterable[bytes]]:
         """Sends a request to its service; the answer's body gives the permit back, or this does when it is small."""
         method, target, request_headers, body = request
@@ -201,13 +181,12 @@ class HttpEdge:
         streaming = False
         try:
             answer = self._upstreams[prefix].send(method, target, request_headers, body)
-            headers = _make_answer_headers(answer, request_id, private)
             streaming = answer.length is None or answer.length > IN_MEMORY_BYTES
             content: Iterable[bytes] = _StreamedBody(answer, permit) if streaming else [answer.whole()]
         finally:
             if not streaming:
                 permit.release()
-        return answer.status, headers, content
+        return answer.status, passing(answer.headers), content
 
     def _authorize_by_session(self, environ: Environ, method: str) -> str:
         """Returns the token of a browser's session as a client sends it; empty without a session that counts here.
@@ -245,9 +224,10 @@ class HttpEdge:
     ) -> Iterable[bytes]:
         environ["HTTP_X_REQUEST_ID"] = request_id
         try:
+            _must_be_understood(environ)
             with ExitStack() as held:
                 self._prepare_own(environ, request_id, held)
-                return self._run_own(environ, start_response, request_id, began)
+                return self._run_own(environ, start_response, began)
         except Problem as e:
             refusal_status, headers, body = _make_problem_answer(e, environ, request_id)
             self._observe("own", refusal_status, began)
@@ -269,13 +249,10 @@ class HttpEdge:
         environ["CONTENT_LENGTH"] = str(len(body or b""))
         environ.pop("HTTP_TRANSFER_ENCODING", None)
 
-    def _run_own(
-        self, environ: Environ, start_response: StartResponse, request_id: str, began: float
-    ) -> Iterable[bytes]:
+    def _run_own(self, environ: Environ, start_response: StartResponse, began: float) -> Iterable[bytes]:
         def start_own_answer(status: str, headers: Headers, exc_info: Any = None, /) -> Callable[[bytes], object]:
             self._observe("own", int(status[:3]), began)
-            policy = () if any(n.lower() == "content-security-policy" for n, _ in headers) else (_CONTENT_POLICY,)
-            return start_response(status, [*headers, ("X-Request-Id", request_id), *_SECURITY_HEADERS, *policy])
+            return start_response(status, headers)
 
         answer = self._own_app(environ, start_own_answer)
         try:
@@ -286,10 +263,13 @@ class HttpEdge:
 
     def _admit_own(self, environ: Environ, request_id: str) -> Claimant:
         """Admits a request to the gateway's own addresses. Raises UNAUTHENTICATED, RATE_LIMITED."""
-        path, authorization = environ["PATH_INFO"], environ.get("HTTP_AUTHORIZATION", "")
+        path, authorization = environ["PATH_INFO"], environ.get("HTTP_AUTHORIZATION")
         guarded = path.startswith(_GUARDED_PREFIXES)
-        if authorization and guarded:
-            return self._admit(authorization, environ, request_id)
+        if authorization is not None and guarded:
+            certificate = environ.get(CERTIFICATE, "")
+            return self._admission.admit_to_gateway(
+                authorization, certificate, environ["REMOTE_ADDR"], "http", request_id
+            )
         if guarded:
             # A caller without a token is the public here, too.
             environ["HTTP_AUTHORIZATION"] = f"Bearer {self._anonymous_token()}"
@@ -308,24 +288,28 @@ class HttpEdge:
         histogram.observe(time.perf_counter() - began)
 
 
+def _must_be_understood(environ: Environ) -> None:
+    """Raises NOT_IMPLEMENTED for a method that HTTP does not have (RFC 9110, 9.1), NOT_FOUND for `//…`, and HOST_INVALID unless a request
+    of HTTP/1.1 says once, and in order, for which host it is (RFC 9112, 3.2).
+
+    granian joins two fields by a comma. Of an address in absolute form it tells the host as if a field had.
+    """
+    if environ["REQUEST_METHOD"] not in _METHODS:
+        raise NOT_IMPLEMENTED()
+    if environ["PATH_INFO"].startswith("//"):
+        # Flask takes all slashes at the beginning for one: that address would have other rates than its own.
+        raise NOT_FOUND(what=environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace"))
+    host = environ.get("HTTP_HOST", "")
+    if not _HOST.match(host) and (host or environ.get("SERVER_PROTOCOL") == _HTTP_1_1):
+        raise HOST_INVALID()
+
+
 def _is_own_script(environ: Environ, token: str) -> bool:
     """Returns whether a page of this site sends the request within this session."""
     origin_headers = [environ.get(f"HTTP_{name}", "") for name in ("ORIGIN", "SEC_FETCH_SITE", "HOST")]
     return browser_sessions.is_same_origin(*origin_headers) and browser_sessions.is_csrf_of(
         token, environ.get("HTTP_X_CSRF_TOKEN", "")
     )
-
-
-def _make_answer_headers(answer: UpstreamAnswer, request_id: str, private: bool) -> Headers:
-    headers = [(name, value) for name, value in answer.headers if name.lower() in _RESPONSE_HEADERS]
-    names = {name.lower() for name, _ in headers}
-    headers.append(("X-Request-Id", request_id))
-    headers.extend((name, value) for name, value in _SECURITY_HEADERS if name.lower() not in names)
-    if "content-security-policy" not in names:
-        headers.append(_CONTENT_POLICY)
-    if private and "cache-control" not in names:
-        headers.append(("Cache-Control", "no-store"))
-    return headers
 
 
 class _StreamedBody:
@@ -359,23 +343,7 @@ def _make_problem_answer(error: Exception, environ: Environ, request_id: str) ->
         log.exception("unexpected error at the edge", request_id=request_id, error=repr(error))
         problem = INTERNAL()
     language = pick_language(environ.get("HTTP_ACCEPT_LANGUAGE", ""))
-    return (
-        problem.type.status,
-        _make_problem_headers(problem, language, request_id),
-        [msgspec.json.encode(problem.to_dict(language, request_id))],
-    )
-
-
-def _make_problem_headers(problem: Problem, language: str, request_id: str) -> Headers:
-    headers = [
-        ("Content-Type", PROBLEM_JSON),
-        ("Content-Language", language),
-        ("X-Request-Id", request_id),
-        *_SECURITY_HEADERS,
-        ("Cache-Control", "no-store"),
-    ]
+    headers = [("Content-Type", PROBLEM_JSON), ("Content-Language", language), ("Vary", "Accept-Language")]
     if problem.retry_after is not None:
         headers.append(("Retry-After", str(max(1, math.ceil(problem.retry_after)))))
-    if problem.type.status == 401:
-        headers.append(("WWW-Authenticate", "Bearer"))
-    return headers
+    return problem.type.status, headers, [msgspec.json.encode(problem.to_dict(language, request_id))]

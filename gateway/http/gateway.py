@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Final
 from flask import Response, render_template, request
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
 from chengxin.auth.access_tokens import ASSERTION_TYPE, CONSENT_CODE, TOKEN_EXCHANGE, Verifier
@@ -262,11 +261,6 @@ def _add_operations(
     def readyz() -> Response:
         state = ready()
         return answer(state, 200 if all(is_ready(service) for service in state.values()) else 503)
-
-    @app.route("/metrics")
-    @open_to_all("operations")
-    def metrics() -> Response:
-        return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
 
     @app.route("/openapi.json")
     @open_to_all("the description of the whole interface")

@@ -59,6 +59,11 @@ def confined(row: dict[str, Any], role: Role) -> str:
     return found[0] if found else _FOUND_OUT.get(row["face"], {}).get(role, "")
 
 
+def is_kept_inside(row: dict[str, Any], role: Role) -> bool:
+    """Whether the face is one that the edge forwards, to which no service comes from outside; over gRPC they are inside."""
+    return role is Role.SERVICE and " " in row["face"] and row["service"] != "gateway"
+
+
 def has_owner(row: dict[str, Any]) -> bool:
     """Whether the face's answer depends on whose thing it is."""
     return any(confined(row, role) for role in Role)

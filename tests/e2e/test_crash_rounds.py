@@ -87,7 +87,7 @@ def _committed(store: Any, file: Path) -> int:
 
 def _watched(city: City, after: int, until_position: int) -> list[Any]:
     """The feed's records after a position, up to another; nothing when the stream broke off."""
-    stub = ingest_pb2_grpc.IngestServiceStub(city.edge.channel)
+    stub = ingest_pb2_grpc.IngestServiceStub(city.inside("ingest"))
     seen: list[Any] = []
     with contextlib.suppress(grpc.RpcError):
         stream = stub.Watch(

@@ -178,7 +178,7 @@ def _http(world: PolicyWorld, row: dict[str, Any], method: str, caller: Caller) 
 
 def _rpc(city: City, world: PolicyWorld, method: str, caller: Caller) -> str:
     described = city.method(method)
-    channel = city.edge.channel
+    channel = city.channel_of(caller, method)
     kinds: dict[tuple[bool, bool], Any] = {
         (False, False): channel.unary_unary,
         (False, True): channel.unary_stream,

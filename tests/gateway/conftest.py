@@ -70,6 +70,8 @@ class RunningGateway:
     grpc_upstream: GrpcUpstream
     accounts: dict[str, Any]
     keys: dict[str, Any] = field(default_factory=dict)
+    # Where the process that the fixture starts gives its metrics.
+    metrics: str = field(default_factory=lambda: f"127.0.0.1:{free_port()}")
     signed_in: dict[str, Caller] = field(default_factory=dict)
 
     def officer(self, username: str) -> Caller:
@@ -184,7 +186,7 @@ def gate(stores: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory)
     subprocess.run([sys.executable, "-m", "gateway", "bootstrap", str(file)], env=environment, check=True)
     edge = Edge(f"http://127.0.0.1:{http}", f"127.0.0.1:{grpc_port}")
     gate = RunningGateway(home, environment, edge, http_upstream, grpc_upstream, accounts, keys)
-    process = gate.start()
+    process = gate.start(CHENGXIN_METRICS_LISTEN=gate.metrics)
     try:
         until(lambda: answers(edge), "the gateway answers")
         yield gate

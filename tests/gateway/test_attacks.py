@@ -35,7 +35,7 @@ def test_over_http(gate: RunningGateway, attack: str) -> None:
     answer = gate.edge.call("GET", "/v1/me/records", token)
     assert (answer.status, answer.body["code"]) == (401, "UNAUTHENTICATED")
     assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="chengxin", error="invalid_token"'
     assert gate.http_upstream.requests == before
     event = _recorded(gate, "edge.refused", answer.request_id)
     # No claim of the token is believed or kept.

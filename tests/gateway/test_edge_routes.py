@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import pytest
+import urllib3
 
 from gateway.edge.routes import PREFIXES, prefix_of
 from tests.gateway.conftest import RunningGateway
@@ -85,8 +86,11 @@ def test_an_address_that_does_not_exist_is_a_404_problem(gate: RunningGateway) -
 
 
 def test_other_methods_are_refused(gate: RunningGateway) -> None:
-    answer = gate.edge.call("TRACE", "/v1/public/records")
+    answer = gate.edge.call("TRACE", "/oauth/token")
     assert (answer.status, answer.body["code"]) == (405, "METHOD_NOT_ALLOWED")
+    assert answer.headers["Allow"] == "OPTIONS, POST"
+    for path in ("/v1/public/records", "/oauth/token"):
+        assert gate.edge.call("BREW", path).status == 501
 
 
 def test_many_callers_at_once_each_get_their_own_answer(gate: RunningGateway) -> None:
@@ -123,9 +127,14 @@ def test_readyz_tells_of_each_room_and_of_its_own_store(gate: RunningGateway) ->
 
 def test_metrics_count_requests_by_route_and_status(gate: RunningGateway) -> None:
     gate.edge.call("GET", "/v1/public/records")
-    text = gate.edge.call("GET", "/metrics").body
+    text = urllib3.request("GET", f"http://{gate.metrics}/metrics").data.decode()
     assert 'chengxin_edge_http_seconds_count{route="/v1/public",status="200"}' in text
     assert 'route="own"' in text
+
+
+def test_metrics_are_not_at_the_public_address(gate: RunningGateway) -> None:
+    for token in ("", gate.token("market_regulator")):
+        assert gate.edge.call("GET", "/metrics", token).status == 404
 
 
 def test_the_whole_interface_is_described_in_one_document(gate: RunningGateway) -> None:

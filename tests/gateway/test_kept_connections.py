@@ -13,7 +13,7 @@ BODY = b'{"username": "nobody"}'
 UNREAD = {
     "a token that is not good": ("POST", "/v1/submissions", {"Authorization": "Bearer x"}, 401),
     "the same at an own address": ("POST", "/v1/identity/officers", {"Authorization": "Bearer x"}, 401),
-    "a method that is none": ("BREW", "/v1/public/records", {}, 405),
+    "a method that is none": ("BREW", "/v1/public/records", {}, 501),
     "a question for health": ("GET", "/healthz", {}, 200),
 }
 # Answers given when the body has been read.

@@ -122,7 +122,7 @@ def test_the_session_is_nothing_anywhere_else(
 
 
 def test_the_gateways_own_addresses_take_no_session(gate: RunningGateway, reporter: dict[str, str]) -> None:
-    assert asked(gate, reporter, "GET", "/v1/identity/officers").body["code"] == "ROLE_NOT_ALLOWED"
+    assert asked(gate, reporter, "GET", "/v1/identity/officers").body["code"] == "UNAUTHENTICATED"
 
 
 @pytest.mark.parametrize(

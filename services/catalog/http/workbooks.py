@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
 from chengxin.http.description import file_of, tagged, tagged_file_of, unchanged
-from chengxin.http.inputs import Form
+from chengxin.http.inputs import FormBody
 from chengxin.http.web import KeptCopyRequest, PageQuery, RepeatableRequest, UploadedFile, answer
 from services.catalog.context import CatalogContext
 from services.catalog.domain.delivery_template import template_book, template_csv
@@ -32,7 +32,7 @@ _CSV: Final = "text/csv; charset=utf-8"
 _KEPT_BOOK: Final[dict[Any, Any]] = {200: tagged_file_of(XLSX), 304: unchanged()}
 
 
-class SheetForm(Form):
+class SheetForm(FormBody):
     """A workbook of an entry."""
 
     beyond_schema: ClassVar[str] = "A workbook of an entry that obeys the rules of the catalog"

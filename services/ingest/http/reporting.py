@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from chengxin.auth import request_context
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
-from chengxin.http.inputs import Body, Form
+from chengxin.http.inputs import Body, FormBody
 from chengxin.http.proposals import ProposalAnswer, proposed
 from chengxin.http.web import UploadedFile, answer
 from chengxin.proposals.proposal import Proposal
@@ -72,7 +72,7 @@ class MappingAnswer(MappingBody):
     entry_code: str
 
 
-class PreviewForm(Form):
+class PreviewForm(FormBody):
     """A file to look at."""
 
     beyond_schema: ClassVar[str] = "A file that can be read, of an entry in force"

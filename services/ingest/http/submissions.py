@@ -14,7 +14,7 @@ from chengxin.auth.admission import Admission
 from chengxin.auth.policy import open_to_all, serves
 from chengxin.auth.request_context import caller
 from chengxin.http.description import json_or_file
-from chengxin.http.inputs import Form
+from chengxin.http.inputs import FormBody
 from chengxin.http.proposals import add_proposals
 from chengxin.http.web import PageQuery, UploadedFile, answer, make_app
 from chengxin.values.clock import rfc3339
@@ -37,7 +37,7 @@ _NOT_READ: Final[Any] = Field(
 )
 
 
-class UploadForm(Form):
+class UploadForm(FormBody):
     """A delivered file."""
 
     beyond_schema: ClassVar[str] = "A file that can be read, of an entry in force; a signature that is one"

@@ -1,5 +1,6 @@
 """No route takes what it does not know: parameters of addresses, members of bodies, fields of forms."""
 
+import re
 from collections.abc import Iterator
 from typing import Any, get_args, get_type_hints
 
@@ -7,7 +8,7 @@ import pytest
 from flask import Flask
 from pydantic import BaseModel
 
-from chengxin.http.inputs import Form
+from chengxin.http.inputs import FormBody
 from tests.routes import APPS, Route, app_of, routes
 from tests.support import Issuer
 
@@ -44,6 +45,35 @@ def test_every_route_refuses_a_parameter_that_is_given_twice(app: Flask, issuer:
     assert paged or "page_size" not in str(app.url_map)
 
 
+HUGE = (-(10**30), 10**30, int("9" * 4000), -(2**63) - 1, 2**63)
+
+
+def test_no_route_takes_an_integer_that_no_store_takes(app: Flask, issuer: Issuer) -> None:
+    client = app.test_client()
+    wrong = []
+    for route in routes(app):
+        hints = get_type_hints(route.view)
+        headers = issuer.bearer(*route.roles) if route.roles else {}
+        for value in HUGE:
+            asked: list[tuple[str, dict[str, Any]]] = [
+                (f"{route.path}?{name}={value}", {})
+                for name, member in getattr(hints.get("query"), "model_fields", {}).items()
+                if member.annotation is int
+            ]
+            if "body" in hints:
+                asked.append((route.path, {"json": {"anything": [{"deep": value}]}}))
+            for path, options in asked:
+                found = client.open(path, method=route.method, headers=headers, **options)
+                if found.status_code != 400:
+                    wrong.append(f"{route.method} {path[:90]}: {found.status_code}")
+    for rule in app.url_map.iter_rules():
+        for value in HUGE if "<int:" in rule.rule else ():
+            path = re.sub("<int:[^>]*>", str(value), rule.rule).replace("<", "").replace(">", "")
+            if client.get(path).status_code != 404:
+                wrong.append(path[:90])
+    assert not wrong, "\n".join(wrong)
+
+
 def query_fields(route: Route) -> list[str]:
     model = get_type_hints(route.view).get("query")
     return list(model.model_fields) if model else []
@@ -56,7 +86,7 @@ def test_every_body_and_form_refuses_a_member_that_it_does_not_know(app: Flask) 
 
 def test_every_form_takes_its_fields_as_they_were_sent(app: Flask) -> None:
     forms = {get_type_hints(route.view).get("form") for route in routes(app)} - {None}
-    assert {form for form in forms if not issubclass(form, Form)} == set()
+    assert {form for form in forms if not issubclass(form, FormBody)} == set()
 
 
 def models_of(view: Any) -> Iterator[type[BaseModel]]:

@@ -1,0 +1,82 @@
+"""The HTTP edge keeps to RFC 9112 in what it takes: hosts, forms of addresses, versions."""
+
+import socket
+
+import pytest
+
+from tests.gateway.conftest import RunningGateway
+
+
+def answered(gate: RunningGateway, request: bytes) -> bytes:
+    """What comes back on a connection of its own until that ends, or until one answer of known length is there."""
+    host, _, port = gate.issuer.removeprefix("http://").partition(":")
+    found = b""
+    with socket.create_connection((host, int(port)), 10) as connection:
+        connection.sendall(request)
+        while piece := connection.recv(65536):
+            found += piece
+    return found
+
+
+def get(target: str, version: str, *fields: str) -> bytes:
+    return "\r\n".join([f"GET {target} HTTP/{version}", *fields, "Connection: close", "", ""]).encode("latin-1")
+
+
+ADDRESSES = ("/v1/public/records", "/healthz", "/v1/nothing", "/oauth/token")
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        [],
+        ["Host:"],
+        ["Host: a", "Host: b"],
+        ["Host: a", "Host: a"],
+        ["Host: a b"],
+        ["Host: a/b"],
+        ["Host: user@a"],
+        ["Host: a:port"],
+        ["Host: a:1:2"],
+        ["Host: [::1"],
+        ["Host: \xe9"],
+        ["Host: a,b"],
+    ],
+    ids=str,
+)
+def test_a_request_without_one_valid_host_is_refused(gate: RunningGateway, hosts: list[str]) -> None:
+    for address in ADDRESSES:
+        found = answered(gate, get(address, "1.1", *hosts))
+        assert found.startswith(b"HTTP/1.1 400 "), (address, found)
+        assert b"HOST_INVALID" in found
+
+
+@pytest.mark.parametrize("host", ["example.com", "example.com:8080", "127.0.0.1:1", "[2001:db8::7]:8080", "a_b", "a."])
+def test_any_valid_host_is_good(gate: RunningGateway, host: str) -> None:
+    assert answered(gate, get("/v1/public/records", "1.1", f"Host: {host}")).startswith(b"HTTP/1.1 200 ")
+
+
+def test_http_1_0_needs_no_host(gate: RunningGateway) -> None:
+    assert answered(gate, get("/v1/public/records", "1.0")).startswith(b"HTTP/1.0 200 ")
+    assert answered(gate, get("/v1/public/records", "1.0", "Host: a, b")).startswith(b"HTTP/1.0 400 ")
+
+
+def test_an_address_in_absolute_form_is_that_of_its_path(gate: RunningGateway) -> None:
+    found = answered(gate, get("http://example.com/v1/public/records?a=1", "1.1", "Host: example.com"))
+    assert b'"target": "/v1/public/records?a=1"' in found
+
+
+def test_http_2_gets_no_answer_and_reaches_no_service(gate: RunningGateway) -> None:
+    before = gate.http_upstream.requests
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+    assert answered(gate, preface) == b""
+    # Whoever offers it beside HTTP/1.1 gets that (RFC 9110, 7.8).
+    offered = get("/v1/public/records", "1.1", "Host: a", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__")
+    assert answered(gate, offered).startswith(b"HTTP/1.1 200 ")
+    assert gate.http_upstream.requests == before + 1
+
+
+def test_two_slashes_are_another_address_and_lead_nowhere(gate: RunningGateway) -> None:
+    for address in ("/v1/identity//clients", "//v1/identity/clients", "/v1//identity/clients", "//evil.example/", "//"):
+        found = answered(gate, get(address, "1.1", "Host: evil.example"))
+        assert found.startswith(b"HTTP/1.1 404 "), address
+        assert b"location:" not in found.lower()
