@@ -175,6 +175,14 @@ def test_a_bound_token_is_good_at_the_http_edge_with_its_certificate_alone(
     assert Caller(secured.edge("housing_bureau"), secured.provider(bound=False).token).get("/v1/submissions")
 
 
+def test_every_answer_over_tls_tells_browsers_to_stay_with_it(secured: Secured, gate: RunningGateway) -> None:
+    """RFC 6797. Without TLS nothing is said."""
+    for path in ("/", "/healthz", "/v1/nothing", "/v1/identity/clients", "/me"):
+        told = secured.edge("housing_bureau").call("GET", path, headers={"Accept": "text/html"}, redirect=False)
+        assert told.headers["Strict-Transport-Security"] == "max-age=31536000", path
+        assert "Strict-Transport-Security" not in gate.edge.call("GET", path, redirect=False).headers
+
+
 def test_what_a_caller_says_of_its_certificate_is_not_believed(secured: Secured) -> None:
     bound = secured.provider()
     thumbprint = secured.trust("market_regulator").thumbprint
