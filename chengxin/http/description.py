@@ -17,6 +17,7 @@ from flask_openapi3.openapi import OpenAPI
 from flask_openapi3.utils import parse_body
 from pydantic import BaseModel, Field
 
+from chengxin.auth.executor import NAMING
 from chengxin.auth.policy import Rule
 from chengxin.auth.principal import Role
 from chengxin.values.document import RawDocument
@@ -216,7 +217,11 @@ def _refusals(rule: Rule | None, operation: RawDocument) -> set[str]:
     found = {"400", "503"}
     if "requestBody" in operation:
         found.add("413")
-    if any(parameter["in"] == "path" for parameter in operation.get("parameters", ())):
+        if "multipart/form-data" in operation["requestBody"]["content"]:
+            # What a caller's files may cost is bounded.
+            found.add("429")
+    if any(one["in"] == "path" or one["name"] in NAMING for one in operation.get("parameters", ())):
+        # What is named may not be there, or not for this caller.
         found.add("404")
     if rule is not None:
         # The audit service may be away; who is named may be refused, or not be there.

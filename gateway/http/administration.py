@@ -1,24 +1,21 @@
 """The HTTP face of administration: clients, officers, grants, signing keys, revocations. It decides nothing."""
 
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from flask import Response
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
-from pydantic import BaseModel, Field
 
 from chengxin.auth.policy import serves
-from chengxin.auth.principal import Role
 from chengxin.auth.request_context import caller
 from chengxin.http.description import ProblemDocument
-from chengxin.http.inputs import Body
 from chengxin.http.proposals import ProposalAnswer, add_proposals, proposed
 from chengxin.http.web import PageQuery, RepeatableRequest, answer
 from chengxin.values.page_tokens import encode_page_token, text_after
 from gateway.context import GatewayContext
-from gateway.domain.clients_and_officers import Agreement
 from gateway.domain.separation_of_duties import Grants
 from gateway.http import administration_answers as answers
+from gateway.http import administration_bodies as bodies
 from gateway.usecases import (
     client_administration,
     grants,
@@ -30,101 +27,6 @@ from gateway.usecases import (
 _CLIENTS: Final = Tag(name="identity: clients", description="Organisations' systems, for the authority and the centre")
 _OFFICERS: Final = Tag(name="identity: officers", description="Officers' accounts, for the authority")
 _KEYS: Final = Tag(name="identity: keys", description="Signing keys and revocation")
-
-
-class ClientPath(BaseModel):
-    """A client."""
-
-    client_id: str = Field(max_length=64)
-
-
-class ClientKeyPath(ClientPath):
-    """A key of a client."""
-
-    kid: str = Field(max_length=200)
-
-
-class ClientBody(Body):
-    """A new client."""
-
-    beyond_schema: ClassVar[str] = "A usable public key; a service number; no identity number in what goes on record"
-
-    client_id: str = Field(pattern=r"^[a-z0-9_.-]{1,64}$")
-    name: str = Field(min_length=1, max_length=200)
-    org: str = Field(pattern=r"^[0-9A-Z]{18}$", description="Unified social credit code of its organisation")
-    region: str = Field(pattern=r"^[0-9]{6}$", description="GB/T 2260 code")
-    responsible: str = Field(max_length=64, description="Service number of the officer who answers for it")
-    jwk: dict[str, Any] = Field(description="Public key: Ed25519 or P-256")
-
-
-class PurposeBody(Body):
-    """A stated purpose, and the agreement that states it."""
-
-    purpose: str = Field(min_length=1, max_length=100)
-    agreement: str = Field(min_length=1, max_length=200)
-
-
-class ClientGrantsBody(Body):
-    """Everything that a client may do from now on."""
-
-    beyond_schema: ClassVar[str] = "Roles that one client may hold, with the purposes and legal bases that they take"
-
-    roles: list[Role] = Field(max_length=10)
-    purposes: list[PurposeBody] = Field([], max_length=100)
-    legal_bases: list[str] = Field([], max_length=100)
-
-    def grants(self) -> Grants:
-        """Returns the grants as the use case takes them."""
-        agreements = frozenset(Agreement(p.purpose, p.agreement) for p in self.purposes)
-        return Grants(frozenset(self.roles), agreements, frozenset(self.legal_bases))
-
-
-class ClientKeyBody(Body):
-    """A new key of a client."""
-
-    beyond_schema: ClassVar[str] = "A usable public key"
-
-    jwk: dict[str, Any]
-    overlap_hours: int | None = Field(
-        None, ge=0, le=24 * 90, description="After so many hours the earlier keys retire; without it they stay"
-    )
-
-
-class OfficerPath(BaseModel):
-    """An officer."""
-
-    username: str = Field(max_length=64)
-
-
-class SessionPath(OfficerPath):
-    """A sign-in of an officer."""
-
-    jti: str = Field(max_length=64)
-
-
-class OfficerBody(Body):
-    """A new officer."""
-
-    beyond_schema: ClassVar[str] = "No identity number in what goes on record"
-
-    username: str = Field(pattern=r"^[a-z0-9_.-]{1,64}$")
-    name: str = Field(min_length=1, max_length=100)
-    org: str = Field(pattern=r"^[0-9A-Z]{18}$")
-    region: str = Field("", pattern=r"^([0-9]{6})?$", description="Where the officer acts; empty: everywhere")
-
-
-class RolesBody(Body):
-    """Every role that an officer holds from now on."""
-
-    beyond_schema: ClassVar[str] = "Roles that one officer may hold together"
-
-    roles: list[Role] = Field(max_length=10)
-
-
-class KeyPath(BaseModel):
-    """A signing key."""
-
-    kid: str = Field(max_length=100)
 
 
 def add_administration(app: OpenAPI, ctx: GatewayContext) -> None:
@@ -142,7 +44,7 @@ def _add_clients(app: OpenAPI, ctx: GatewayContext) -> None:
         "/v1/identity/clients", tags=[_CLIENTS], summary="Register a client", responses={201: answers.ClientAnswer}
     )
     @serves(client_administration.register)
-    def register_client(body: ClientBody, header: RepeatableRequest) -> Response:
+    def register_client(body: bodies.ClientBody, header: RepeatableRequest) -> Response:
         """The client comes with its first key. It can do nothing until grants are approved."""
         return answer(
             client_administration.register(
@@ -178,7 +80,7 @@ def _add_clients(app: OpenAPI, ctx: GatewayContext) -> None:
         "/v1/identity/clients/<client_id>", tags=[_CLIENTS], summary="One client", responses={200: answers.ClientAnswer}
     )
     @serves(client_administration.read)
-    def read_client(path: ClientPath) -> Response:
+    def read_client(path: bodies.ClientPath) -> Response:
         """The answer has its registration, keys and grants."""
         return answer(client_administration.read(ctx, caller(), path.client_id))
 
@@ -189,7 +91,9 @@ def _add_clients(app: OpenAPI, ctx: GatewayContext) -> None:
         responses={200: ProposalAnswer, 202: ProposalAnswer},
     )
     @serves(grants.propose_for_client)
-    def propose_client_grants(path: ClientPath, body: ClientGrantsBody, header: RepeatableRequest) -> Response:
+    def propose_client_grants(
+        path: bodies.ClientPath, body: bodies.ClientGrantsBody, header: RepeatableRequest
+    ) -> Response:
         """Less than before is in force at once (`state` applied); more waits for a second officer (open)."""
         return proposed(grants.propose_for_client(ctx, caller(), path.client_id, body.grants(), header.idempotency_key))
 
@@ -200,7 +104,7 @@ def _add_clients(app: OpenAPI, ctx: GatewayContext) -> None:
         responses={200: answers.ClientAnswer},
     )
     @serves(client_administration.suspend)
-    def suspend_client(path: ClientPath) -> Response:
+    def suspend_client(path: bodies.ClientPath) -> Response:
         """The client gets no more tokens, and those that it has end within a minute everywhere."""
         return answer(client_administration.suspend(ctx, caller(), path.client_id))
 
@@ -211,7 +115,7 @@ def _add_clients(app: OpenAPI, ctx: GatewayContext) -> None:
         responses={202: ProposalAnswer},
     )
     @serves(client_administration.resume)
-    def resume_client(path: ClientPath) -> Response:
+    def resume_client(path: bodies.ClientPath) -> Response:
         """The client may obtain tokens again when a second officer has approved."""
         return proposed(client_administration.resume(ctx, caller(), path.client_id))
 
@@ -224,7 +128,7 @@ def _add_client_keys(app: OpenAPI, ctx: GatewayContext) -> None:
         responses={201: answers.ClientAnswer, 202: ProposalAnswer},
     )
     @serves(client_administration.add_key)
-    def add_client_key(path: ClientPath, body: ClientKeyBody, header: RepeatableRequest) -> Response:
+    def add_client_key(path: bodies.ClientPath, body: bodies.ClientKeyBody, header: RepeatableRequest) -> Response:
         """With `overlap_hours`, the earlier keys retire by themselves. For a client with roles the answer is a proposal
         (202): a second officer approves it.
         """
@@ -240,7 +144,7 @@ def _add_client_keys(app: OpenAPI, ctx: GatewayContext) -> None:
         responses={200: answers.ClientAnswer},
     )
     @serves(client_administration.retire_key)
-    def retire_client_key(path: ClientKeyPath) -> Response:
+    def retire_client_key(path: bodies.ClientKeyPath) -> Response:
         """The key is refused from now on."""
         return answer(client_administration.retire_key(ctx, caller(), path.client_id, path.kid))
 
@@ -253,7 +157,7 @@ def _add_officers(app: OpenAPI, ctx: GatewayContext) -> None:
         responses={201: answers.NewOfficerAnswer},
     )
     @serves(officer_administration.register)
-    def register_officer(body: OfficerBody) -> Response:
+    def register_officer(body: bodies.OfficerBody) -> Response:
         """Only this answer has the initial password and the TOTP secret."""
         return _secret(
             answer(
@@ -281,7 +185,7 @@ def _add_officers(app: OpenAPI, ctx: GatewayContext) -> None:
         responses={200: answers.OfficerDetailsAnswer},
     )
     @serves(officer_administration.read)
-    def read_officer(path: OfficerPath) -> Response:
+    def read_officer(path: bodies.OfficerPath) -> Response:
         """The answer has the account, whether it is locked, and the sign-ins whose tokens are not expired."""
         return answer(officer_administration.read(ctx, caller(), path.username))
 
@@ -292,7 +196,7 @@ def _add_officers(app: OpenAPI, ctx: GatewayContext) -> None:
         responses={200: ProposalAnswer, 202: ProposalAnswer},
     )
     @serves(grants.propose_for_officer)
-    def propose_roles(path: OfficerPath, body: RolesBody, header: RepeatableRequest) -> Response:
+    def propose_roles(path: bodies.OfficerPath, body: bodies.RolesBody, header: RepeatableRequest) -> Response:
         """A supervisor does not operate. The roles come into force as a client's grants do."""
         asked = Grants(frozenset(body.roles))
         return proposed(grants.propose_for_officer(ctx, caller(), path.username, asked, header.idempotency_key))
@@ -304,7 +208,7 @@ def _add_officers(app: OpenAPI, ctx: GatewayContext) -> None:
         responses={200: answers.OfficerResetAnswer},
     )
     @serves(officer_administration.reset)
-    def reset_officer(path: OfficerPath) -> Response:
+    def reset_officer(path: bodies.OfficerPath) -> Response:
         """Only this answer has the new secrets. All earlier sign-ins are over. Until a second officer has approved, the
         new secrets are good for choosing a password alone.
         """
@@ -317,7 +221,7 @@ def _add_officers(app: OpenAPI, ctx: GatewayContext) -> None:
         responses={200: answers.OfficerAnswer},
     )
     @serves(officer_administration.suspend)
-    def suspend_officer(path: OfficerPath) -> Response:
+    def suspend_officer(path: bodies.OfficerPath) -> Response:
         """The officer cannot sign in, and the tokens end within a minute everywhere."""
         return answer(officer_administration.suspend(ctx, caller(), path.username))
 
@@ -328,7 +232,7 @@ def _add_officers(app: OpenAPI, ctx: GatewayContext) -> None:
         responses={202: ProposalAnswer},
     )
     @serves(officer_administration.resume)
-    def resume_officer(path: OfficerPath) -> Response:
+    def resume_officer(path: bodies.OfficerPath) -> Response:
         """The officer may sign in again when a second officer has approved."""
         return proposed(officer_administration.resume(ctx, caller(), path.username))
 
@@ -341,7 +245,7 @@ def _add_sessions(app: OpenAPI, ctx: GatewayContext) -> None:
         responses={200: answers.OfficerAnswer},
     )
     @serves(officer_administration.unlock)
-    def unlock_officer(path: OfficerPath) -> Response:
+    def unlock_officer(path: bodies.OfficerPath) -> Response:
         """The failed sign-ins are forgotten."""
         return answer(officer_administration.unlock(ctx, caller(), path.username))
 
@@ -352,7 +256,7 @@ def _add_sessions(app: OpenAPI, ctx: GatewayContext) -> None:
         responses={200: answers.SignedOutAnswer},
     )
     @serves(officer_administration.sign_out)
-    def sign_out_officer(path: OfficerPath) -> Response:
+    def sign_out_officer(path: bodies.OfficerPath) -> Response:
         """The officer's tokens end within a minute everywhere."""
         return answer(officer_administration.sign_out(ctx, caller(), path.username))
 
@@ -363,7 +267,7 @@ def _add_sessions(app: OpenAPI, ctx: GatewayContext) -> None:
         responses={200: answers.SignedOutAnswer},
     )
     @serves(officer_administration.sign_out)
-    def end_officer_session(path: SessionPath) -> Response:
+    def end_officer_session(path: bodies.SessionPath) -> Response:
         """The other sign-ins go on."""
         return answer(officer_administration.sign_out(ctx, caller(), path.username, path.jti))
 
@@ -398,7 +302,7 @@ def _add_keys(app: OpenAPI, ctx: GatewayContext) -> None:
         responses={200: answers.SigningKeyAnswer},
     )
     @serves(signing_key_administration.revoke)
-    def revoke_signing_key(path: KeyPath) -> Response:
+    def revoke_signing_key(path: bodies.KeyPath) -> Response:
         """For a key that others may know: all tokens that it signed end, and their holders sign in again."""
         return answer(signing_key_administration.revoke(ctx, caller(), path.kid))
 

@@ -16,7 +16,7 @@ from chengxin.auth.admission import Admission
 from chengxin.auth.policy import open_to_all, serves
 from chengxin.errors import Problem
 from chengxin.grpc.rpc import as_problem
-from chengxin.http.description import ProblemDocument
+from chengxin.http.description import ProblemDocument, TypedUpload
 from chengxin.http.inputs import Body, for_readers, ignores_unknown_parameters
 from chengxin.http.operations import add_operations
 from chengxin.http.web import answer, bare_app, problem_answer
@@ -47,6 +47,7 @@ from gateway.usecases import issue_token, officer_sign_in, revocation, verify_id
 from gateway.usecases.exchange_consent import ACCESS_TOKEN
 from gateway.usecases.oidc_relying_party import IdentityProvider
 
+_FORM: Final = "application/x-www-form-urlencoded"
 _BEARER: Final = "Bearer"
 # RFC 9309: the start page alone, which shows no subject.
 _ROBOTS: Final = "User-agent: *\nAllow: /$\nDisallow: /\n"
@@ -91,6 +92,18 @@ class RevocationForm(BaseModel):
 
 
 _OAUTH_REFUSALS: Final[dict[Any, Any]] = {400: OAuthError, 401: OAuthError, 403: OAuthError, 429: OAuthError}
+
+
+class TokenUpload(TypedUpload):
+    """A token request, as RFC 6749 has it."""
+
+    contents: ClassVar = {_FORM: TokenForm}
+
+
+class RevocationUpload(TypedUpload):
+    """A token to revoke, as RFC 7009 has it."""
+
+    contents: ClassVar = {_FORM: RevocationForm}
 
 
 class DemoProof(Body):
@@ -153,11 +166,10 @@ def _add_oauth(app: OpenAPI, ctx: GatewayContext) -> None:
         tags=[_TOKENS],
         summary="Obtain an access token",
         responses={200: TokenAnswer, **_OAUTH_REFUSALS},
-        openapi_extensions=_form_of(TokenForm),
     )
     @serves(issue_token.issue)
     @_ignores_unknown
-    def token() -> Response:
+    def token(raw: TokenUpload) -> Response:
         """A client assertion (`private_key_jwt`) is needed, for an exchange also a consent code. A token has one role."""
         try:
             given = _single_values()
@@ -195,11 +207,10 @@ def _add_revocation(app: OpenAPI, ctx: GatewayContext, verifier: Verifier | None
         tags=[_TOKENS],
         summary="Revoke an access token (RFC 7009)",
         responses={200: NothingAnswer, **_OAUTH_REFUSALS},
-        openapi_extensions=_form_of(RevocationForm),
     )
     @serves(revocation.revoke)
     @_ignores_unknown
-    def revoke() -> Response:
+    def revoke(raw: RevocationUpload) -> Response:
         """A client proves itself by its assertion, a person by the token itself. It ends within a minute."""
         try:
             given = _single_values()
@@ -284,11 +295,6 @@ def _add_operations(
         return page
 
 
-def _form_of(model: type[TokenForm] | type[RevocationForm]) -> dict[str, Any]:
-    form = {"application/x-www-form-urlencoded": {"schema": model.model_json_schema()}}
-    return {"requestBody": {"required": True, "content": form}, "x-beyond-schema": [model.beyond_schema]}
-
-
 def _proof(given: dict[str, str]) -> issue_token.ClientProof:
     return issue_token.ClientProof(
         given.get("grant_type", ""),
@@ -299,7 +305,7 @@ def _proof(given: dict[str, str]) -> issue_token.ClientProof:
 
 
 def _single_values() -> dict[str, str]:
-    if request.mimetype != "application/x-www-form-urlencoded":
+    if request.mimetype != _FORM:
         raise TOKEN_REQUEST_INVALID(what="the content type must be application/x-www-form-urlencoded")
     if "Authorization" in request.headers:
         raise TOKEN_REQUEST_INVALID(what="use client_assertion, not the Authorization header")

@@ -134,7 +134,7 @@ def add_feed(app: OpenAPI, ctx: DisclosureContext) -> None:
         "/v1/public/feed",
         tags=[_FEED],
         summary="Changes of what is public",
-        responses={200: FeedAnswer, 409: ProblemDocument},
+        responses={200: FeedAnswer, 409: ProblemDocument, 429: ProblemDocument},
     )
     @serves(public_feed.read)
     def feed(query: FeedQuery) -> Response:

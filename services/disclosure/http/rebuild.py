@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
 from chengxin.errors import NOT_FOUND
+from chengxin.http.description import ProblemDocument
 from chengxin.http.web import answer
 from services.disclosure.context import DisclosureContext
 from services.disclosure.usecases import rebuild as rebuilding
@@ -50,7 +51,12 @@ def add_rebuild(app: OpenAPI, ctx: DisclosureContext) -> None:
         """In the background; one that is under way is not begun again."""
         return answer(_told(rebuilding.request(ctx, caller())), 202)
 
-    @app.get(_ADDRESS, tags=[_OPERATIONS], summary="How far the rebuild is", responses={200: RebuildAnswer})
+    @app.get(
+        _ADDRESS,
+        tags=[_OPERATIONS],
+        summary="How far the rebuild is",
+        responses={200: RebuildAnswer, 404: ProblemDocument},
+    )
     @serves(rebuilding.read_progress)
     def progress() -> Response:
         """Of the one that was asked for last."""
