@@ -143,7 +143,8 @@ def test_the_whole_interface_is_described_in_one_document(gate: RunningGateway) 
     port = gate.http_upstream.address.rpartition(":")[2]
     assert {"/oauth/token", "/v1/identity/officers/sign-in", f"/v1/service-{port}"} <= api["paths"].keys()
     form = api["paths"]["/oauth/token"]["post"]["requestBody"]["content"]["application/x-www-form-urlencoded"]
-    assert "client_assertion" in form["schema"]["properties"]
+    assert form["schema"] == {"$ref": "#/components/schemas/TokenForm"}
+    assert "client_assertion" in api["components"]["schemas"]["TokenForm"]["properties"]
     page = gate.edge.call("GET", "/docs")
     assert "/oauth/token" in page.body
     assert "nonce-" in page.headers["Content-Security-Policy"]

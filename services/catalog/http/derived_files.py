@@ -34,7 +34,7 @@ class DerivedFiles:
         self._making = threading.Lock()
 
     def answer(
-        self, name: str, content_type: str, versions: Sequence[VersionName], make: Callable[[], bytes], kept: str
+        self, name: str, content_type: str, versions: Sequence[VersionName], make: Callable[[], bytes], kept: str = ""
     ) -> Response:
         """The file `name`, which `make` makes from these versions, or 304 for a caller that has it: `kept` is the
         If-None-Match of the request (RFC 9110, 13.1.2)."""

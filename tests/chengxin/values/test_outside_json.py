@@ -11,7 +11,7 @@ import pytest
 
 from chengxin.auth.access_tokens import ASSERTION_TYPE, Verifier
 from chengxin.errors import Problem
-from chengxin.values.outside_json import must_be_readable, read_json
+from chengxin.values.outside_json import GreatNumbers, must_be_readable, read_json
 from chengxin.values.page_tokens import text_after
 from chengxin.values.provider_statement import read_signed
 from gateway.usecases.issue_token import GRANT_TYPES, ClientProof, authenticate
@@ -89,6 +89,12 @@ def test_what_can_be_kept_is_read() -> None:
     assert read_json(json.dumps(value).encode()) == value
     assert read_json(rb'"\ud83d\ude00"') == "\U0001f600"
     must_be_readable(_jws(b"{}", b'{"sub": "x"}'))
+
+
+def test_great_numbers_are_told_by_their_places() -> None:
+    with pytest.raises(GreatNumbers) as refused:
+        read_json(b'{"a": [1, {"b": -9007199254740992}], "c": ' + b"9" * 5000 + b', "d": "9007199254740992"}')
+    assert refused.value.places == ["a.1.b", "c"]
 
 
 def test_nothing_else_reads_json_from_outside() -> None:
