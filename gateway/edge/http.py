@@ -49,8 +49,8 @@ _HEALTH_PATHS: Final = frozenset({"/healthz", "/readyz"})
 _PROOF_PREFIXES: Final = ("/oauth/", "/v1/identity/", *(page.sign_in for page in browser_sessions.PAGES.values()))
 # The gateway's own addresses that have a rule: the edge admits callers there as elsewhere.
 _GUARDED_PREFIXES: Final = ("/v1/identity/", "/v1/operations/")
-# Those of RFC 9110 and 5789. Which of them an address takes, whoever answers there says.
-_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
+# Those of RFC 9110 and 5789, and QUERY, which OpenAPI knows. Which of them an address takes, whoever answers there says.
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"})
 # A host, with or without a port (RFC 9110, 7.2; RFC 3986, 3.2.2).
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+;=-]+)(:[0-9]{0,5})?\Z")
 _HTTP_1_1: Final = "HTTP/1.1"

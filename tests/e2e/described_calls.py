@@ -1,0 +1,129 @@
+"""Calls that schemathesis makes from the published description, as somebody in one role, and what it found wrong.
+
+The description is used as it is published. Of the configuration only this is not schemathesis' own: an operation that
+says in words what its schema cannot (`x-beyond-schema`) may refuse data that its schema takes.
+"""
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import schemathesis
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import events, from_schema
+
+from chengxin.auth.principal import Role
+from tests.e2e.policy_world import PolicyWorld
+
+# Where whoever calls has no token of one of the services; these are not reachable from outside.
+ROLES: Final = tuple(role for role in Role if role is not Role.SERVICE)
+CHECKS: Final = frozenset(
+    {
+        *("not_a_server_error", "status_code_conformance", "content_type_conformance"),
+        *("response_schema_conformance", "response_headers_conformance"),
+        *("negative_data_rejection", "positive_data_acceptance", "missing_required_header", "unsupported_method"),
+        *("use_after_free", "ensure_resource_availability", "ignored_auth"),
+    }
+)
+# It ends all tokens, those of this test too, once schemathesis has learned the name of the key.
+LAST: Final = "POST /v1/identity/signing-keys/{kid}/revoke"
+_TAKEN: Final = ["2xx", "3xx", "401", "403", "404", "409", "429"]
+_LONGEST: Final = 600
+
+
+@dataclass
+class Tried:
+    """What came of the calls of one role."""
+
+    wrong: dict[tuple[str, str], str] = field(default_factory=dict)
+    checks: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[int] = field(default_factory=Counter)
+    operations: set[str] = field(default_factory=set)
+
+
+def shared_out(api: dict[str, Any]) -> dict[Role, list[str]]:
+    """Every operation under one of the roles that may call it, the one with the fewest so far."""
+    shares: dict[Role, list[str]] = {role: [] for role in ROLES}
+    for label, roles in sorted(_callers(api).items(), key=lambda item: (len(item[1]), item[0])):
+        if roles:
+            min((shares[role] for role in roles), key=len).append(label)
+    return shares
+
+
+def of_role(api: dict[str, Any], role: Role) -> list[str]:
+    """Every operation that a role may call."""
+    return [label for label, roles in _callers(api).items() if role in roles]
+
+
+def tried(
+    api: dict[str, Any], world: PolicyWorld, role: Role, operations: Collection[str], phases: dict[str, dict[str, Any]]
+) -> Tried:
+    """Calls the operations in a role; `phases` are those of schemathesis' configuration, without the others."""
+    # An account with this name does not exist, so that no call ends this token.
+    named = {"sub": "officer:tries"} if role in (Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR) else {}
+    token = world.caller(role, world.owner, **named).token()
+    off = {name: {"enabled": False} for name in ("examples", "coverage", "fuzzing", "stateful")}
+    config = SchemathesisConfig.from_dict(
+        {
+            "headers": {"Authorization": f"Bearer {token}"},
+            "generation": {"deterministic": True, "database": "none"},
+            "checks": {
+                "positive_data_acceptance": {"expected-statuses": _TAKEN},
+                # An address may also be that of a thing with this name: GET /v1/subjects/queries asks for a subject.
+                "allow_header_conformance": {"enabled": False},
+            },
+            "operations": [
+                {"include-name": sorted(set(_callers(api)) - set(operations)), "enabled": False},
+                {"include-name": _judged(api), "checks": _may_refuse()},
+            ],
+            "phases": off | phases,
+            "continue-on-failure": True,
+            "workers": 1,
+        }
+    )
+    schema = schemathesis.openapi.from_url(f"{api['servers'][0]['url']}/openapi.json", config=config)
+    found = Tried()
+    for event in from_schema(schema).execute():
+        if isinstance(event, events.ScenarioFinished):
+            _count(found, event)
+        elif isinstance(event, events.NonFatalError | events.FatalError):
+            found.wrong[str(getattr(event, "label", "")), "error"] = str(
+                event.info.format() if isinstance(event, events.NonFatalError) else event.exception
+            )[:_LONGEST]
+    return found
+
+
+def _callers(api: dict[str, Any]) -> dict[str, set[Role]]:
+    return {
+        f"{method.upper()} {path}": set(ROLES) & set(map(Role, operation.get("x-roles", ROLES)))
+        for path, methods in api["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def _judged(api: dict[str, Any]) -> list[str]:
+    return [
+        f"{method.upper()} {path}"
+        for path, methods in api["paths"].items()
+        for method, operation in methods.items()
+        if operation.get("x-beyond-schema")
+    ]
+
+
+def _may_refuse() -> dict[str, Any]:
+    return {"positive_data_acceptance": {"expected-statuses": ["400", *_TAKEN]}}
+
+
+def _count(found: Tried, event: events.ScenarioFinished) -> None:
+    for interaction in event.recorder.interactions.values():
+        if interaction.response is not None:
+            found.statuses[interaction.response.status_code] += 1
+    for case_id, checks in event.recorder.checks.items():
+        found.operations.add(event.recorder.cases[case_id].value.operation.label)
+        for check in checks:
+            found.checks[check.name] += 1
+            if check.failure_info is not None:
+                failure = check.failure_info.failure
+                told = f"{failure.title}: {failure.message}\n{check.failure_info.code_sample}"
+                found.wrong.setdefault((str(failure.operation), check.name), told[:_LONGEST])
