@@ -13,6 +13,8 @@ LONGEST_RECORD: Final = 1 << 20
 # Bytes of a batch of more than one record. One transaction writes it up to three times (as current, as superseded and
 # as delivered records), and the embedded store stands still for good when uncommitted data fills its cache.
 MOST_BYTES_OF_BATCH: Final = 2 * 1024 * 1024
+# Rows of a text file, empty ones too: each takes time, however short it is.
+MOST_ROWS: Final = 2_000_000
 # Rows of a sheet of a book that is held whole.
 MOST_ROWS_OF_BOOK: Final = 50_000
 

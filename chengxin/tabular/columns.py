@@ -10,6 +10,7 @@ from chengxin.tabular.problems import (
     FILE_COLUMN_TWICE,
     FILE_COLUMN_UNKNOWN,
     FILE_COLUMN_UNNAMED,
+    FILE_DELIMITER_UNKNOWN,
     FILE_TOO_WIDE,
 )
 from chengxin.values.text_forms import comparison_key, with_hidden_named
@@ -18,6 +19,8 @@ from chengxin.values.text_forms import comparison_key, with_hidden_named
 REJECT_COLUMNS: Final = ("退回行号", "退回原因")
 
 _MOST_NAMED: Final = 10
+# Signs by which people and programs separate columns, and which this system does not take for delimiters.
+_OTHER_DELIMITERS: Final = "，；、|\u3000"
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,8 @@ class Columns:
         return comparison_key(label) in self._mapped
 
     def of_header(self, labels: Sequence[str]) -> list[Column]:
-        """The columns of a header. Raises FILE_TOO_WIDE, FILE_COLUMN_UNNAMED, _UNKNOWN, _TWICE, _MISSING."""
+        """The columns of a header. Raises FILE_TOO_WIDE, FILE_DELIMITER_UNKNOWN, FILE_COLUMN_UNNAMED, _UNKNOWN,
+        _TWICE, _MISSING."""
         if len(labels) > MOST_ITEMS:
             raise FILE_TOO_WIDE(actual=len(labels), limit=MOST_ITEMS)
         for position, label in enumerate(labels, 1):
@@ -93,6 +97,8 @@ class Columns:
                 raise FILE_COLUMN_UNNAMED(position=position)
         columns = [Column(label, code) for label in labels if (code := self.code(label)) is not None]
         if unknown := [label for label in labels if self.code(label) is None]:
+            if len(labels) == 1 and (used := [sign for sign in _OTHER_DELIMITERS if sign in labels[0].strip()]):
+                raise FILE_DELIMITER_UNKNOWN(column=labels[0].strip()[:40], delimiter=max(used, key=labels[0].count))
             raise self.unknown(unknown, {column.code for column in columns})
         self._must_hold_items_once(columns)
         present = {column.code for column in columns}

@@ -11,29 +11,81 @@ FILE_KIND_UNKNOWN = invalid(
 )
 FILE_EMPTY = invalid(
     "FILE_EMPTY",
-    "文件是空的，请确认所选文件",
-    "The file is empty; check that it is the one you meant",
+    "文件没有内容（空文件，或只有空行），请确认所选文件",
+    "The file holds nothing, or empty rows alone; check that it is the one you meant",
 )
 FILE_NO_RECORDS = invalid(
     "FILE_NO_RECORDS",
-    "文件只有表头，没有记录",
-    "The file has a header and no records",
+    "文件只有表头，没有记录，请确认所选文件，或补充记录后重新报送",
+    "The file has a header and no records; check that it is the one you meant, or add the records",
 )
 FILE_ENCODING_UNKNOWN = invalid(
     "FILE_ENCODING_UNKNOWN",
-    "文件从第 {offset} 个字节起既不是 UTF-8 也不是 GB18030 编码；可能已截断或损坏，请另存为 CSV（UTF-8）后重新报送",
-    "From byte {offset} the file is neither UTF-8 nor GB18030; it may be cut or damaged: save it as CSV (UTF-8) again",
+    "文件既不是 UTF-8 也不是 GB18030 编码：第 {line} 行（文件偏移 {offset} 字节）的内容无法识别；可能是其他编码，或该处已损坏。请打开原文件核对"
+    "该行，另存为“CSV UTF-8（逗号分隔）”后重新报送",
+    "The file is neither UTF-8 nor GB18030: line {line}, at byte offset {offset}, cannot be read. It is in another"
+    " encoding, or damaged there: check that line in its program, and save it as “CSV UTF-8 (Comma delimited)”",
+)
+FILE_ENCODING_DAMAGED = invalid(
+    "FILE_ENCODING_DAMAGED",
+    "文件是 {encoding} 编码，但第 {line} 行（文件偏移 {offset} 字节）的字符不完整或属于其他编码，可能在导出时被按字节截断，或拼接了其他编码"
+    "的内容。请改正该处，另存为“CSV UTF-8（逗号分隔）”后重新报送",
+    "The file is {encoding}, but in line {line}, at byte offset {offset}, a character is cut or of another encoding: a"
+    " text was cut by bytes, or another file was appended. Correct that place, and save it as “CSV UTF-8 (Comma"
+    " delimited)”",
+)
+FILE_ENCODING_MIXED = invalid(
+    "FILE_ENCODING_MIXED",
+    "文件混用了编码：第 {line} 行（文件偏移 {offset} 字节）是 UTF-8，其余是 GB18030。请将各部分统一另存为“CSV UTF-8（逗号分隔）”后重新报送",
+    "The file mixes encodings: line {line}, at byte offset {offset}, is UTF-8 and the rest is GB18030. Save all its parts"
+    " as “CSV UTF-8 (Comma delimited)”",
+)
+FILE_ENCODING_UNLIKELY = invalid(
+    "FILE_ENCODING_UNLIKELY",
+    "无法确定文件的编码：没有编码标记，按 {encoding} 读出的内容不像中文（自第 {line} 行，文件偏移 {offset} 字节起），可能是 Big5、Latin-1 等其他"
+    "编码。请在原来的软件中打开，另存为“CSV UTF-8（逗号分隔）”（带 BOM）后重新报送",
+    "The encoding of the file is not clear: it has no mark, and as {encoding} it is no text that anybody writes (from line"
+    " {line}, byte offset {offset}). It may be Big5, Latin-1 or another: open it in the program that made it, and save it"
+    " as “CSV UTF-8 (Comma delimited)”, with a byte order mark",
+)
+FILE_ENCODING_AMBIGUOUS = invalid(
+    "FILE_ENCODING_AMBIGUOUS",
+    "无法确定文件的编码：第 {line} 行（文件偏移 {offset} 字节）按 UTF-8 和 GB18030 都能读出，内容不同。请另存为“CSV UTF-8（逗号分隔）”（带"
+    " BOM）后重新报送",
+    "The encoding of the file is not clear: line {line}, at byte offset {offset}, can be read as UTF-8 and as GB18030, and"
+    " says different things. Save it as “CSV UTF-8 (Comma delimited)”, with a byte order mark",
+)
+FILE_NUL = invalid(
+    "FILE_NUL",
+    "第 {line} 行（文件偏移 {offset} 字节）有空字符（NUL），文件不是文本，或是没有标记的 UTF-16。请删除该字符，或另存为“CSV UTF-8（逗号分隔）”"
+    "后重新报送",
+    "Line {line}, at byte offset {offset}, has a NUL character: the file is no text, or UTF-16 without a mark. Remove the"
+    " character, or save the file as “CSV UTF-8 (Comma delimited)”",
+)
+FILE_MARK_INSIDE = invalid(
+    "FILE_MARK_INSIDE",
+    "第 {row} 行以字节顺序标记（BOM，U+FEFF）开头，该标记只能在文件开头出现一次：可能拼接了多个文件，或写了两次标记。请删除该标记，以及随之重复"
+    "的表头，或分别报送各文件",
+    "Row {row} begins with a byte order mark (U+FEFF), which stands once at the beginning of a file: files were joined, or"
+    " it was written twice. Remove it, and a header that comes again with it, or deliver the files one by one",
+)
+FILE_DELIMITER_UNKNOWN = invalid(
+    "FILE_DELIMITER_UNKNOWN",
+    "表头只有一列“{column}”，其中的“{delimiter}”不是列的分隔符；请用半角逗号、制表符或分号分隔各列，或另存为“CSV UTF-8（逗号分隔）”后重新报送",
+    "The header is one column, “{column}”, and “{delimiter}” separates no columns; separate them by commas, tabs or"
+    " semicolons, or save the file as “CSV UTF-8 (Comma delimited)”",
 )
 FILE_QUOTES_BROKEN = invalid(
     "FILE_QUOTES_BROKEN",
-    "第 {row} 行的引号不配对（{reason}）；文件可能已截断，请检查该行的双引号后重新报送",
-    "Quotes do not match in row {row} ({reason}); the file may be cut: check the double quotes of that row",
+    "第 {row} 行的双引号不配对（{reason}）；请检查该行：单元格中的双引号须写成两个。如这是最后一行，文件可能已截断，请重新导出",
+    "Quotes do not match in row {row} ({reason}); check that row: a double quote within a cell is written twice. If it is"
+    " the last row, the file may be cut: export it again",
 )
 FILE_ROW_WIDTH = invalid(
     "FILE_ROW_WIDTH",
-    "第 {row} 行有 {actual} 列，表头有 {expected} 列；文件可能已截断，或单元格中的逗号、换行没有用双引号括起",
-    "Row {row} has {actual} cells, the header has {expected}; the file may be cut, or a comma or line break in a cell"
-    " is not within double quotes",
+    "第 {row} 行有 {actual} 列，表头有 {expected} 列；请检查该行：单元格中的分隔符和换行须用双引号括起。如这是最后一行，文件可能已截断，请重新导出",
+    "Row {row} has {actual} cells, the header has {expected}; check that row: a delimiter or line break within a cell stands"
+    " within double quotes. If it is the last row, the file may be cut: export it again",
 )
 FILE_TOO_WIDE = invalid(
     "FILE_TOO_WIDE",
@@ -58,18 +110,25 @@ FILE_COLUMN_TWICE = invalid(
 )
 FILE_COLUMN_MISSING = invalid(
     "FILE_COLUMN_MISSING",
-    "缺少必填的列：{columns}",
-    "Required columns are missing: {columns_en}",
+    "表头（第一个非空行）缺少必填的列：{columns}，请补充这些列",
+    "Required columns are missing in the header, the first row that is not empty: {columns_en}; add them",
 )
 FILE_LINE_NOT_JSON = invalid(
     "FILE_LINE_NOT_JSON",
-    "第 {row} 行不是完整的 JSON 对象（{reason}）；文件可能已截断",
-    "Line {row} is not a whole JSON object ({reason}); the file may be cut",
+    "第 {row} 行不是完整的 JSON 对象（{reason}）；请检查该行，每行须是一个对象。如这是最后一行，文件可能已截断，请重新导出",
+    "Line {row} is not a whole JSON object ({reason}); check that line: each is one object. If it is the last one, the file"
+    " may be cut: export it again",
 )
 FILE_LINE_TOO_LONG = invalid(
     "FILE_LINE_TOO_LONG",
     "第 {row} 行超过 {limit} 个字符，请检查该行是否缺少换行或引号",
     "Line {row} is longer than {limit} characters; check it for a missing line break or quote",
+)
+FILE_TOO_LONG = exhausted(
+    "FILE_TOO_LONG",
+    413,
+    "文件超过 {limit} 行（空行也计算在内）；请删除末尾的空行，或将文件分成几个",
+    "The file has more than {limit} rows, empty ones included; delete empty rows at its end, or split it",
 )
 FILE_CHARACTER_BROKEN = invalid(
     "FILE_CHARACTER_BROKEN",
@@ -79,8 +138,9 @@ FILE_CHARACTER_BROKEN = invalid(
 )
 FILE_WORKBOOK_BROKEN = invalid(
     "FILE_WORKBOOK_BROKEN",
-    "无法读取 Excel 文件（{reason}），请在电子表格软件中打开并另存为 .xlsx 后重新报送",
-    "The Excel file cannot be read ({reason}); open it in a spreadsheet program and save it as .xlsx again",
+    "无法读取 Excel 文件（{reason}），请改正该处，或在电子表格软件中打开并另存为 .xlsx 后重新报送",
+    "The Excel file cannot be read ({reason}); correct that place, or open it in a spreadsheet program and save it as .xlsx"
+    " again",
 )
 FILE_WORKBOOK_VALUE_MISSING = invalid(
     "FILE_WORKBOOK_VALUE_MISSING",
@@ -92,6 +152,19 @@ FILE_WORKBOOK_MERGED = invalid(
     "FILE_WORKBOOK_MERGED",
     "工作表有合并单元格（{ranges}），无法判断其内容属于哪一列或哪一行，请取消合并后重新报送",
     "The sheet has merged cells ({ranges}), so it is not clear which column or row their content belongs to; unmerge them",
+)
+FILE_WORKBOOK_HIDDEN = invalid(
+    "FILE_WORKBOOK_HIDDEN",
+    "工作表“{sheet}”有隐藏的内容（{places}），可能是筛选或分组的结果，无法判断是否要报送。请清除筛选、取消隐藏，核对后报送；不报送的请删除",
+    "Sheet “{sheet}” has hidden content ({places}), perhaps by a filter or a group, so it is not clear whether you mean to"
+    " deliver it; clear filters and unhide it, delete what is not to be delivered, and deliver the file again",
+)
+FILE_WORKBOOK_SHOWN_OTHERWISE = invalid(
+    "FILE_WORKBOOK_SHOWN_OTHERWISE",
+    "这些单元格显示的数与保存的数不同（百分比、补零或以千、万为单位的格式）：{cells}，无法判断以哪个为准。请将其设为常规或文本格式，填写要报送的值后"
+    "重新报送",
+    "These cells show another number than they hold (formats of percent, leading zeros or thousands): {cells}, so it is not"
+    " clear which is meant. Give them the General or Text format, and enter what is to be delivered",
 )
 FILE_WORKBOOK_OTHER = invalid(
     "FILE_WORKBOOK_OTHER",
@@ -150,15 +223,24 @@ READER_PROBLEMS: Final = {
     for problem in (
         FILE_EMPTY,
         FILE_ENCODING_UNKNOWN,
+        FILE_ENCODING_DAMAGED,
+        FILE_ENCODING_MIXED,
+        FILE_ENCODING_UNLIKELY,
+        FILE_ENCODING_AMBIGUOUS,
+        FILE_NUL,
+        FILE_MARK_INSIDE,
         FILE_QUOTES_BROKEN,
         FILE_ROW_WIDTH,
         FILE_TOO_WIDE,
         FILE_LINE_NOT_JSON,
         FILE_LINE_TOO_LONG,
+        FILE_TOO_LONG,
         FILE_CHARACTER_BROKEN,
         FILE_WORKBOOK_BROKEN,
         FILE_WORKBOOK_VALUE_MISSING,
+        FILE_WORKBOOK_SHOWN_OTHERWISE,
         FILE_WORKBOOK_MERGED,
+        FILE_WORKBOOK_HIDDEN,
         FILE_CELL_OUTSIDE,
         FILE_SHEET_TOO_LARGE,
         FILE_WORKBOOK_TOO_LARGE,

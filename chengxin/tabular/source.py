@@ -73,7 +73,10 @@ class Source:
 
     def rows(self, entry: Columns) -> Iterator[SourceRow]:
         """Its records in order; empty cells and empty rows are left out. Raises the problem of the first bad row."""
-        return self._read_lines(entry) if self.kind == "jsonl" else self._read_table(entry)
+        for row in self._read_lines(entry) if self.kind == "jsonl" else self._read_table(entry):
+            if not is_bounded(row.items):
+                raise FILE_LINE_TOO_LONG(row=row.number, limit=LONGEST_RECORD)
+            yield row
 
     def _read_table(self, entry: Columns) -> Iterator[SourceRow]:
         columns = self.columns(entry)
@@ -174,13 +177,9 @@ def _detect_kind(head: bytes, suffix: str) -> str:
 def must_be_whole(source: Source, entry: Columns) -> int:
     """Reads a file to its end and counts its records, so that a broken one is found before anything is stored.
 
-    Raises the first problem of the file, FILE_LINE_TOO_LONG, FILE_NO_RECORDS.
+    Raises the first problem of the file, FILE_NO_RECORDS.
     """
-    count = 0
-    for row in source.rows(entry):
-        count += 1
-        if not is_bounded(row.items):
-            raise FILE_LINE_TOO_LONG(row=row.number, limit=LONGEST_RECORD)
+    count = sum(1 for _ in source.rows(entry))
     if not count:
         raise FILE_NO_RECORDS()
     return count

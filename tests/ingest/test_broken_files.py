@@ -19,7 +19,7 @@ from tests.ingest.running_ingest import RunningIngest
         (b"a,b,,d\r\n1,2,3,4\r\n", "a.csv", "FILE_COLUMN_UNNAMED", "3"),
         (table([registration(), registration(2)])[:-90], "a.csv", "FILE_ROW_WIDTH", "第 3 行"),
         (table([registration()])[:-6], "a.csv", "FILE_QUOTES_BROKEN", "第 2 行"),
-        (table([registration()]) + b"\xff\xff", "a.csv", "FILE_ENCODING_UNKNOWN", "字节"),
+        (table([registration()]) + b"\xff\xff", "a.csv", "FILE_ENCODING_DAMAGED", "字节"),
         (table([{f"c{n}": "x" for n in range(1000)}]), "a.csv", "FILE_TOO_WIDE", "1000"),
         (table([registration()]) + b'"never closed' + b"x" * 200_000, "a.csv", "FILE_QUOTES_BROKEN", "第 3 行"),
         (b'{"TYSHXYDM": "1"', "a.jsonl", "FILE_LINE_NOT_JSON", "第 1 行"),

@@ -1,11 +1,14 @@
 """Finds the media types of attachments by their content: each attachment comes after its length."""
 
+import io
 import re
 from collections.abc import Iterator
 from typing import Final
 
 from chengxin.tabular import frames
 from chengxin.tabular.frames import About, Writer
+from chengxin.tabular.reader.encoding import detect_encoding
+from chengxin.tabular.reader.fault import Fault
 from chengxin.tabular.reader.given import as_bytes
 
 _LENGTH: Final = 8
@@ -38,9 +41,8 @@ def _detect_type(content: bytes) -> str:
 
 
 def _is_text(content: bytes) -> bool:
-    for encoding in ("utf-8", "gb18030"):
-        try:
-            return not _BAD_IN_TEXT.search(content.decode(encoding))
-        except UnicodeDecodeError:
-            continue
-    return False
+    try:
+        encoding = detect_encoding(io.BytesIO(content))
+    except Fault:
+        return False
+    return not _BAD_IN_TEXT.search(content.decode(encoding))

@@ -5,11 +5,11 @@ import re
 from typing import Any, Final
 
 from chengxin.tabular import frames
-from chengxin.tabular.bounds import LONGEST_RECORD
+from chengxin.tabular.bounds import LONGEST_RECORD, MOST_ROWS
 from chengxin.tabular.frames import About, Writer
-from chengxin.tabular.reader.csv_file import detect_encoding
+from chengxin.tabular.reader.encoding import detect_encoding
 from chengxin.tabular.reader.fault import Fault
-from chengxin.tabular.reader.given import as_text
+from chengxin.tabular.reader.given import as_bytes, as_text
 
 _HALF_CHARACTER: Final = re.compile("[\ud800-\udfff]")
 
@@ -20,14 +20,19 @@ def read_jsonl(out: Writer, most: int) -> None:
     A value that is not text is written as a number, because it only matters when its label names an item: 0 for a list
     or an object, and half of a character as its code.
     """
-    encoding = detect_encoding()
+    with as_bytes() as file:
+        encoding = detect_encoding(file)
     out.put(frames.ABOUT, About(encoding))
     with as_text(encoding) as text:
         number = 0
         while line := text.readline(LONGEST_RECORD + 1):
             number += 1
+            if number > MOST_ROWS:
+                raise Fault("FILE_TOO_LONG", limit=f"{MOST_ROWS:,}")
             if len(line) > LONGEST_RECORD:
                 raise Fault("FILE_LINE_TOO_LONG", row=number, limit=LONGEST_RECORD)
+            if line.startswith("\ufeff"):
+                raise Fault("FILE_MARK_INSIDE", row=number)
             if not line.strip():
                 continue
             out.add(number, _parse_line(number, line), len(line))

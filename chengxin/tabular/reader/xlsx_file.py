@@ -11,8 +11,9 @@ from chengxin.tabular.bounds import LONGEST_RECORD, MOST_ITEMS, MOST_ROWS_OF_BOO
 from chengxin.tabular.frames import About, Writer
 from chengxin.tabular.reader.fault import Fault
 from chengxin.tabular.reader.given import PATH, as_bytes
-from chengxin.tabular.reader.xlsx_bounds import column_name, must_be_bounded
+from chengxin.tabular.reader.xlsx_bounds import WorkbookParts, must_be_bounded
 from chengxin.tabular.reader.xlsx_header import find_labels
+from chengxin.tabular.reader.xlsx_places import column_name
 
 _MOST_RANGES: Final = 5
 # From this number on a spreadsheet has lost digits.
@@ -45,30 +46,32 @@ def read_xlsx(out: Writer, most: int) -> None:
             raise Fault("FILE_EMPTY")
         parts.must_know(workbook.sheet_names[visible[0]])
         sheet: CalamineSheet = workbook.get_sheet_by_index(visible[0])
-        names = [workbook.sheet_names[n] for n in visible[1:]]
+        # Hidden ones too: the provider may have forgotten what is in them.
+        names = [name for n, name in enumerate(workbook.sheet_names) if n != visible[0]]
         unread = [name for name in names if parts.is_filled(name)]
     except (CalamineError, OSError) as e:
         raise Fault("FILE_WORKBOOK_BROKEN", reason=str(e)[:120] or type(e).__name__) from None
     if sheet.start is None:
         raise Fault("FILE_EMPTY")
-    if missing := parts.without_value(sheet.name):
-        raise Fault("FILE_WORKBOOK_VALUE_MISSING", cells=", ".join(missing))
-    if merged := sheet.merged_cell_ranges:
-        raise Fault("FILE_WORKBOOK_MERGED", ranges=", ".join(map(_range_name, merged[:_MOST_RANGES])))
+    _must_be_clear(parts, sheet)
     out.put(frames.ABOUT, About(unread=unread))
     _write_rows(out, sheet, most)
 
 
 def read_book(out: Writer, most: int) -> None:
-    """Writes the rows of every sheet, from its first cell on."""
+    """Writes the rows of every sheet, from its first cell on. Raises the first fault."""
     with as_bytes() as file:
         parts = must_be_bounded(file, _MOST_BYTES_OF_BOOK)
     cells = characters = 0
     try:
         workbook = CalamineWorkbook.from_path(PATH)
-        for name in workbook.sheet_names:
+        for about in workbook.sheets_metadata:
+            name = about.name
             parts.must_know(name)
+            if about.visible != SheetVisibleEnum.Visible and parts.is_filled(name):
+                raise Fault("FILE_WORKBOOK_HIDDEN", sheet=name[:40], places=name[:40])
             sheet = workbook.get_sheet_by_name(name)
+            _must_be_clear(parts, sheet)
             out.put(frames.SHEET, name)
             for number, row in _read_rows(sheet, _text_of_book_cell):
                 while row and not row[-1]:
@@ -84,6 +87,18 @@ def read_book(out: Writer, most: int) -> None:
                     out.add(number, row, size)
     except (CalamineError, OSError) as e:
         raise Fault("FILE_WORKBOOK_BROKEN", reason=str(e)[:120] or type(e).__name__) from None
+
+
+def _must_be_clear(parts: WorkbookParts, sheet: CalamineSheet) -> None:
+    """Raises the fault of a sheet whose content is not what its author sees."""
+    if missing := parts.without_value(sheet.name):
+        raise Fault("FILE_WORKBOOK_VALUE_MISSING", cells=", ".join(missing))
+    if shown := parts.shown_otherwise(sheet.name):
+        raise Fault("FILE_WORKBOOK_SHOWN_OTHERWISE", cells=", ".join(shown))
+    if merged := sheet.merged_cell_ranges:
+        raise Fault("FILE_WORKBOOK_MERGED", ranges=", ".join(map(_range_name, merged[:_MOST_RANGES])))
+    if hidden := parts.hidden(sheet.name):
+        raise Fault("FILE_WORKBOOK_HIDDEN", sheet=sheet.name[:40], places=", ".join(hidden))
 
 
 def _write_rows(out: Writer, sheet: CalamineSheet, most: int) -> None:

@@ -12,7 +12,8 @@ from typing import IO, Final
 from xml.parsers import expat
 
 from chengxin.tabular.bounds import LONGEST_RECORD
-from chengxin.tabular.reader.xlsx_bounds import RELATIONS, SHEET, TEXTS, WORKBOOK, column_of, local_name
+from chengxin.tabular.reader.xlsx_bounds import RELATIONS, SHEET, TEXTS, WORKBOOK
+from chengxin.tabular.reader.xlsx_places import column_of, local_name
 
 # Of a workbook with fewer bytes, unpacked, all is read in a moment, and its faults are told in their order.
 _LEAST_BYTES: Final = 2 << 20

@@ -19,6 +19,9 @@ _MOST_REPORTED: Final = 5
 _CANONICAL: Final = re.compile(r"(?!-0\Z)-?(?:0|[1-9][0-9]*)(?:\.[0-9]*[1-9])?\Z")
 # A spreadsheet turns a long number in a cell without text format into 4.41781E+17, which loses digits.
 _ROUNDED: Final = re.compile(r"[0-9](?:\.[0-9]+)?[eE]\+[0-9]{1,3}\Z")
+# How a number is typed so that a spreadsheet keeps it as a text: `'4417…`, `="4417…"`. In other programs the sign stays.
+_MARKED: Final = re.compile(r"""['‘’]+(?=[^0-9]*[0-9])[0-9A-Za-z.:/+-]+\Z|="[^"]*"\Z""")
+_MARKS: Final = re.compile("""['‘’]|=\"""")
 # Dates as a spreadsheet counts them, in days since 1900: the years 1954 to 2119.
 _SERIAL: Final = re.compile(r"[2-7][0-9]{4}\Z")
 _SERIAL_ZERO: Final = date(1899, 12, 30)
@@ -98,7 +101,7 @@ class Validator:
         text = "".join(items.values())
         if first_hidden(text, 1):
             return False
-        if "E+" in text or "e+" in text:
+        if "E+" in text or "e+" in text or _MARKS.search(text):
             return not self.violations(items, today)
         for code, fault in self._identifiers:
             if code in items and fault(items[code], today):
@@ -162,6 +165,8 @@ def _number_pattern(item: DeliveryItem) -> str:
 
 
 def _item_violations(item: DeliveryItem, text: str, today: date) -> list[Violation]:
+    if _MARKED.match(text):
+        return [_make_violation(item, "spreadsheet_mark", text)]
     hidden = first_hidden(text, _MOST_REPORTED)
     if hidden and item.type != "text":
         return [_hidden_violation(item, text, hidden)]

@@ -82,6 +82,11 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "{item} was rounded by a spreadsheet as a number, its last digits are lost; format the column as text and enter"
         " it again",
     ),
+    "spreadsheet_mark": (
+        '{item}带有电子表格用来保留文本的写法（开头的撇号 \' 或 ="…"），请去掉这些符号，只保留其中的值',
+        '{item} is written as a spreadsheet is told to keep a text (an apostrophe \' before it, or ="…"); take these signs'
+        " off and leave the value alone",
+    ),
     "number.format": (
         "{item}不是数值，请只写数字和小数点，例如 1250.5",
         "{item} is not a number; write digits and a decimal point only, for example 1250.5",

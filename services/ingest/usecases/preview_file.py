@@ -1,7 +1,7 @@
 """Previews a file before it is delivered (Art. 10): its columns, and its first rows as they would be recorded."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import IO, Final
@@ -71,11 +71,19 @@ def preview(ctx: IngestContext, caller: Principal, header: Header, file: IO[byte
             source.columns(columns)
         validator = ctx.directory.validator(entry)
         today = ctx.clock.today()
-        rows = [_seen(validator, row, today) for row in itertools.islice(source.rows(columns), ROWS)]
+        rows = [_seen(validator, row, today) for row in _first(source.rows(columns))]
     seen = [SeenColumn(c.label, c.code, columns.found_by(label)) for label, c in columns.met.items()]
     told = [replace(c, suggestions=columns.suggestions(c.label)) if c.found_by == "unknown" else c for c in seen]
     form = (source.kind, source.encoding, source.unread)
     return Preview(entry.code, entry.version, *form, told, columns.missing(), rows)
+
+
+def _first(rows: Iterator[SourceRow]) -> list[SourceRow]:
+    """The rows that are shown. The others that were read are gone through, so that their fault is told here already."""
+    first = list(itertools.islice(rows, ROWS))
+    for _ in rows:
+        pass
+    return first
 
 
 def _seen(validator: Validator, row: SourceRow, today: date) -> SeenRow:

@@ -87,7 +87,10 @@ def _find_faults(attachment: Attachment) -> list[tuple[str, str, str]]:
     return [(field, name, message) for field, name, message, is_wrong in _RULES if is_wrong(attachment)]
 
 
-_MISMATCH: Final = "文件内容与所声明的类型不符 / the content is not of the declared type"
+_MISMATCH: Final = (
+    "文件内容与所声明的类型不符；纯文本须为完整的 UTF-8 或 GB18030，请另存为 UTF-8 / the content is not of the declared"
+    " type; plain text has to be whole UTF-8 or GB18030: save it as UTF-8"
+)
 _RULES: Final[tuple[tuple[str, str, str, Callable[[Attachment], bool]], ...]] = (
     ("name", "name.length", f"1 … {_LONGEST_NAME}", lambda a: not 1 <= len(a.name.strip()) <= _LONGEST_NAME),
     (

@@ -1,0 +1,21 @@
+"""What is typed so that a spreadsheet keeps a number as a text is rejected by name, wherever it was kept."""
+
+import pytest
+
+from tests.ingest.deliveries import licence
+from tests.ingest.licence_validation import VALIDATOR
+
+
+@pytest.mark.parametrize("item", ["XK_FR_ZJHM", "XK_XDR_SHXYM", "XK_XKBH", "XK_JDRQ", "XK_WSH"])
+@pytest.mark.parametrize("form", ["'{}", "’{}", "''{}", '="{}"'])
+def test_a_mark_of_spreadsheets_is_told_as_such(item: str, form: str) -> None:
+    record = licence(XK_XKBH="20261129")
+    value = {"XK_WSH": "20267039"}.get(item, record[item])
+    _, violations = VALIDATOR.check(record | {item: form.format(value)})
+    assert [(v.item, v.rule) for v in violations] == [(item, "spreadsheet_mark")]
+    assert "撇号" in violations[0].zh
+
+
+@pytest.mark.parametrize("value", ["O'Neil", "'Tis", "食品'经营", "=1+1", "“经营”"])
+def test_a_text_that_only_has_such_a_sign_is_taken(value: str) -> None:
+    assert VALIDATOR.check(licence(XK_NR=value))[1] == []
