@@ -31,7 +31,7 @@ class LenientColumns(Columns):
         return code or ""
 
     def of_header(self, labels: Sequence[str]) -> list[Column]:
-        """The columns of a header. Raises FILE_TOO_WIDE, FILE_COLUMN_UNNAMED, FILE_COLUMN_TWICE."""
+        """The columns of a header. Raises FILE_TOO_WIDE, FILE_DELIMITER_UNKNOWN, FILE_COLUMN_UNNAMED, FILE_COLUMN_TWICE."""
         try:
             super().of_header(labels)
         except Problem as e:

@@ -68,11 +68,11 @@ def test_sheets_that_are_not_read_are_told(ingest: RunningIngest) -> None:
         sheet.parent["空白"]["A1"].font = openpyxl.styles.Font(bold=True)
 
     content = workbook(as_sheet([registration()]), more)
-    assert looks(ingest.regulator, content, "a.xlsx").json["sheets_not_read"] == ["十二月"]
+    assert looks(ingest.regulator, content, "a.xlsx").json["sheets_not_read"] == ["十二月", "隐藏"]
     told = ingest.regulator.uploads(content, "a.xlsx", "QYDJ").json
-    assert (told["counts"]["total"], told["sheets_not_read"]) == (1, ["十二月"])
+    assert (told["counts"]["total"], told["sheets_not_read"]) == (1, ["十二月", "隐藏"])
     found = ingest.regulator.get(f"/v1/submissions/{told['submission_id']}").json
-    assert found["sheets_not_read"] == ["十二月"]
+    assert found["sheets_not_read"] == ["十二月", "隐藏"]
     assert looks(ingest.regulator, table([registration()])).json["sheets_not_read"] == []
 
 

@@ -81,7 +81,7 @@ WORDS: Final[Words] = {
         "{kind}{encoding}，目录条目第 {version} 版；下面是前 {rows} 行，其中 {wrong} 行会被退回。",
         "{kind}{encoding}, version {version} of the entry; the first {rows} rows, of which {wrong} would be rejected.",
     ),
-    "js.unread": ("只读取第一个工作表，未读取：{sheets}", "Only the first sheet is read, not: {sheets}"),
+    "js.unread": ("只读取第一个可见的工作表，未读取：{sheets}", "Only the first visible sheet is read, not: {sheets}"),
     "js.columns.changed": (
         "对应关系有改动，请先保存并重新预览。",
         "You changed a column: keep that and look again first.",

@@ -121,7 +121,9 @@ class PreviewAnswer(BaseModel):
     entry_version: int
     kind: str
     encoding: str
-    sheets_not_read: list[str] = Field(description="Further sheets that hold something: only the first is read")
+    sheets_not_read: list[str] = Field(
+        description="Further sheets that hold something, hidden ones too: only the first visible one is read"
+    )
     columns: list[ColumnAnswer]
     missing: list[ItemAnswer] = Field(description="Required items without a column")
     rows: list[RowAnswer]
