@@ -197,6 +197,14 @@ def test_what_masked_a_name_ends_and_the_feed_tells_it_when_the_record_is_archiv
     assert on_page(mixed, LI_NA) == portal.shows
 
 
+def test_organs_are_told_a_name_as_masked_as_the_strictest_record_that_they_get(mixed: RunningDisclosure) -> None:
+    mixed.delivers(record(mixed, "CFGR"), record(mixed, "ZYZG"))
+    agency = mixed.caller("agency", purpose="review", org="O")
+    told = agency.post("/v1/shared/queries", {"subject": {"identity_number": LI_NA}}).json
+    assert told["subject"]["name"] == "李**"
+    assert [r["items"].get("ZY_XM", "") for r in told["records"]] == [NAME, ""]
+
+
 def test_references_that_become_one_person_are_shown_as_the_strictest_of_them(
     mixed: RunningDisclosure, portal: Portal, officer: DisclosureCaller
 ) -> None:

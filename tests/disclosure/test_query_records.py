@@ -179,8 +179,8 @@ ASKING = {
     "own": lambda c: c.person().get("/v1/me/records"),
     "public": lambda c: c.anybody.get(f"/v1/public/subjects/{c.ref(LI_NA)}"),
     "page": lambda c: c.anybody.get(f"/subjects/{c.ref(LI_NA)}"),
-    "search": lambda c: c.anybody.get("/v1/public/subjects?q=李"),
-    "portal": lambda c: c.anybody.get("/?q=李"),
+    "search": lambda c: c.anybody.get("/v1/public/subjects?q=李娜 010020"),
+    "portal": lambda c: c.anybody.get("/?q=李娜 010020"),
     "shared": lambda c: c.caller("agency", purpose="p").post(
         "/v1/shared/queries", {"subject": {"identity_number": LI_NA}}
     ),
