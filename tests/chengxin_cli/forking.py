@@ -3,6 +3,7 @@
 As a program: reads one run a line (JSON: arguments, stdout, encoding), writes its outcome.
 """
 
+import faulthandler
 import io
 import json
 import os
@@ -67,9 +68,7 @@ def _fork(arguments: list[str], stdout: Stdout, encoding: str) -> tuple[int, str
 
 def _be(arguments: list[str], stdout: Stdout, encoding: str, out: int, err: int) -> None:
     """The child: takes its streams as a shell gives them, runs, and ends as an interpreter does."""
-    import signal
-
-    signal.alarm(_SECONDS)
+    faulthandler.dump_traceback_later(_SECONDS, exit=True)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(err, 2)
     match stdout:

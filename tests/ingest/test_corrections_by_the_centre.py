@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
 
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
+from demo.identifiers import demo_identity_number
 from tests.ingest.deliveries import IDENTIFIER, licence, visible
 from tests.ingest.refusals import refused
 from tests.ingest.running_ingest import RunningIngest, demo_entry
@@ -79,7 +81,7 @@ def test_the_centre_neither_alters_an_identifier_nor_tries_one_out(ingest: Runni
     """Else one officer gives the record to another person, unseen by the second; or learns whose it is (decision 16)."""
     answers = [
         refused(amends, ingest, record_id, visible() | {IDENTIFIER: number})
-        for number in (licence()[IDENTIFIER], "110101199003074514", "")
+        for number in (licence()[IDENTIFIER], demo_identity_number(date(1890, 3, 7), 451), "")
     ]
     assert {(a.code, tuple((f.field, f.rule, f.message) for f in a.fields)) for a in answers} == {
         ("INPUT_INVALID", ((IDENTIFIER, "withheld", answers[0].fields[0].message),))
