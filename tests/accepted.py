@@ -101,7 +101,7 @@ def identifiers_of(scheme: str) -> list[str]:
             return [
                 *identifiers_of("identity_number"),
                 residence,
-                *("UTO440090022901", "H00000000", "00000000", "UTO-E00000000"),
+                *("UTO440096022901", "H00000000", "00000000", "UTO-E00000000"),
             ]
         case "organisation_code":
             return [organisation_code("00000000"), organisation_code("ZZZZZZZZ"), demo_uscc("91", 1, "MA")[8:17]]
