@@ -4,6 +4,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Sequence
+from enum import Enum
 from typing import Any, Final
 
 import grpc
@@ -57,6 +58,16 @@ own(
 )
 
 
+class Fate(Enum):
+    """What became of an event that was sent."""
+
+    ON_RECORD = "on record"
+    # The call broke off.
+    UNKNOWN = "unknown"
+    # What the log does not take, it does not take later either.
+    NOT_TAKEN = "not taken"
+
+
 class AuditTrail:
     """Builds this service's events and makes those of queries and refusals durable before it returns."""
 
@@ -99,16 +110,16 @@ class AuditTrail:
     def _make_durable(self, event: AuditEvent) -> None:
         try:
             seconds = min(_APPEND_SECONDS, max(_LEAST_SECONDS, patience()))
-            problem = self._together.ask(event.encode(), seconds)
+            fate = self._together.ask(event.encode(), seconds)
         except Unanswered:
-            problem = AUDIT_UNAVAILABLE(retry_after=1)
+            fate = Fate.UNKNOWN
         except TimeoutError:
             # It waited for its group, and was not sent.
             raise AUDIT_UNAVAILABLE(retry_after=1) from None
-        if problem is not None:
-            if problem.retry_after is not None:
-                self._unanswered.add(event)
-            raise problem
+        if fate is Fate.UNKNOWN:
+            self._unanswered.add(event)
+        if fate is not Fate.ON_RECORD:
+            raise AUDIT_UNAVAILABLE(retry_after=1)
 
     def refused(self, act: Act, actor: Principal, problem: Problem, asked: Sequence[object] = ()) -> None:
         """Puts a refusal on record, with the words by which the caller named what it asked for.
@@ -117,15 +128,14 @@ class AuditTrail:
         """
         self.record(self.event(act, actor, outcome=REFUSED_OUTCOME, details=refusal(problem, asked)))
 
-    def _append(self, group: Sequence[bytes], seconds: float) -> list[Problem | None]:
-        """For each event of a group, why it is not on record; None when it is."""
+    def _append(self, group: Sequence[bytes], seconds: float) -> list[Fate]:
+        """What became of each event of a group."""
         late = self._unanswered.take()
-        problems = self._send([*late, *group], seconds)
-        again = [one for one, problem in zip(late, problems, strict=False) if problem and problem.retry_after]
-        self._unanswered.put_back(again)
-        return problems[len(late) :]
+        fates = self._send([*late, *group], seconds)
+        self._unanswered.put_back([one for one, fate in zip(late, fates, strict=False) if fate is Fate.UNKNOWN])
+        return fates[len(late) :]
 
-    def _send(self, events: Sequence[bytes], seconds: float) -> list[Problem | None]:
+    def _send(self, events: Sequence[bytes], seconds: float) -> list[Fate]:
         try:
             self._stub.Append(audit_pb2.AppendRequest(entries=events), metadata=self._metadata(), timeout=seconds)
         # After any error the callers that wait are refused.
@@ -135,9 +145,8 @@ class AuditTrail:
                 end = time.monotonic() + seconds
                 return [self._send([one], end - time.monotonic())[0] for one in events]
             log.warning("audit append failed", events=len(events), reason=_reason(e))
-            # What the log does not take, it does not take later either.
-            return [AUDIT_UNAVAILABLE(retry_after=None if _is_invalid(e) else 1) for _ in events]
-        return [None] * len(events)
+            return [Fate.NOT_TAKEN if _is_invalid(e) else Fate.UNKNOWN] * len(events)
+        return [Fate.ON_RECORD] * len(events)
 
 
 class Relay:

@@ -174,7 +174,7 @@ def a_stranger_is_refused(tour: Tour) -> dict[str, Any]:
     ]
     expect(codes == ["UNAUTHENTICATED", "ROLE_NOT_ALLOWED"], f"{codes}")
     own = tour.edge.call("GET", "/v1/me/records")
-    expect(own.status == 403 and own.body["code"] == "ROLE_NOT_ALLOWED", f"{own}")
+    expect(own.status == 401 and own.body["code"] == "UNAUTHENTICATED", f"{own}")
     return {"refused with": ", ".join(codes)}
 
 

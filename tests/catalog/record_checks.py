@@ -21,3 +21,10 @@ def accepts(content: EntryContent) -> Callable[[dict[str, str]], bool]:
         return True
 
     return good
+
+
+def fits(content: EntryContent) -> Callable[[dict[str, str]], bool]:
+    """Whether the schema accepts the example of a template, but for the name that marks it as one."""
+    good = accepts(content)
+    name = {content.subject_name_item: "甲"} if content.subject_name_item else {}
+    return lambda example: good(example | name) and not (name and good(example))

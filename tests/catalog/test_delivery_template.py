@@ -4,6 +4,7 @@ import csv
 import io
 
 import fastjsonschema
+import pytest
 import openpyxl
 
 from services.catalog.domain.delivery_template import template_book
@@ -34,7 +35,10 @@ def test_a_template_has_headings_choices_an_example_and_notes(catalog: RunningCa
 
     schema = fastjsonschema.compile(catalog.anybody.get("/v1/catalog/entries/XZCF/schema").json)
     codes = [i["code"] for i in demo_entry("XZCF")["items"]]
-    schema(dict(zip(codes, example[1], strict=True)))
+    record = dict(zip(codes, example[1], strict=True))
+    with pytest.raises(fastjsonschema.JsonSchemaValueException, match="CF_XDR_MC"):
+        schema(record)
+    schema(record | {"CF_XDR_MC": "甲"})
 
 
 def test_a_template_of_an_entry_without_codes_has_no_choices() -> None:

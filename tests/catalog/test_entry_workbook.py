@@ -22,7 +22,7 @@ from services.catalog.domain.workbook import write_book
 from services.catalog.usecases.read_entry_workbook import read_book, read_entry_sheet
 from tests.catalog.conftest import RunningCatalog, demo_entry
 from tests.catalog.licensing_entry import CONTENT, NOW, TODAY
-from tests.catalog.record_checks import accepts
+from tests.catalog.record_checks import fits
 from tests.catalog.workbooks import CODES, edited, imports
 from tests.chengxin.tabular.files import CALLER
 from tests.hostile import WORKBOOKS, mutant
@@ -69,7 +69,7 @@ def test_rules_across_items_are_in_every_form() -> None:
     assert read_entry_sheet(write_entry(content), CALLER) == content
 
     assert record_schema(Entry(content, 1, TODAY, None, NOW))["x-chengxin-not-less"] == [["CF_NR_FK", "CF_NR_WFFF"]]
-    good, example = accepts(content), example_record(content)
+    good, example = fits(content), example_record(content)
     assert good(example)
     assert float(example["CF_NR_FK"]) >= float(example["CF_NR_WFFF"])
     # The example is the first value that forbids nothing; where there is no choice, forbidden items are left empty.

@@ -8,7 +8,7 @@ from services.catalog.domain.entry import read_content
 from services.catalog.domain.entry_validation import findings
 from services.catalog.domain.sample_record import example_record
 from tests.catalog.conftest import demo_entry
-from tests.catalog.record_checks import accepts
+from tests.catalog.record_checks import fits
 from tests.catalog.workbooks import CODES
 
 
@@ -16,7 +16,7 @@ from tests.catalog.workbooks import CODES
 def test_the_example_of_an_entry_obeys_its_rules(code: str) -> None:
     content = read_content(demo_entry(code))
     example = example_record(content)
-    assert accepts(content)(example)
+    assert fits(content)(example)
     assert set(example) == {i.code for i in content.items}
 
 
@@ -25,4 +25,4 @@ def test_an_example_matches_its_pattern(pattern: str) -> None:
     entry = demo_entry("AJNSR")
     entry["items"][4] |= {"pattern": pattern, "length": 10}
     assert findings(read_content(entry)) == []
-    assert accepts(read_content(entry))(example_record(read_content(entry)))
+    assert fits(read_content(entry))(example_record(read_content(entry)))

@@ -3,10 +3,10 @@
 As a program: reads one run a line (JSON: arguments, stdout, encoding), writes its outcome.
 """
 
-import faulthandler
 import io
 import json
 import os
+import select
 import subprocess
 import sys
 import tempfile
@@ -58,6 +58,8 @@ def _fork(arguments: list[str], stdout: Stdout, encoding: str) -> tuple[int, str
         child = os.fork()
         if not child:
             _be(arguments, stdout, encoding, out.fileno(), err.fileno())
+        if not select.select([os.pidfd_open(child)], [], [], _SECONDS)[0]:
+            os.kill(child, 9)
         _, status = os.waitpid(child, 0)
         texts = []
         for stream in (out, err):
@@ -68,7 +70,6 @@ def _fork(arguments: list[str], stdout: Stdout, encoding: str) -> tuple[int, str
 
 def _be(arguments: list[str], stdout: Stdout, encoding: str, out: int, err: int) -> None:
     """The child: takes its streams as a shell gives them, runs, and ends as an interpreter does."""
-    faulthandler.dump_traceback_later(_SECONDS, exit=True)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(err, 2)
     match stdout:

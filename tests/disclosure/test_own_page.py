@@ -27,7 +27,8 @@ def test_she_sees_everything_in_full_and_what_is_archived(recorded: RunningDiscl
 
 
 def test_it_is_nobody_elses(recorded: RunningDisclosure) -> None:
-    for caller in (recorded.anybody, recorded.caller("agency", sub="x", org="x"), recorded.caller("centre", sub="x")):
+    assert recorded.anybody.get("/me").status_code == 401
+    for caller in (recorded.caller("agency", sub="x", org="x"), recorded.caller("centre", sub="x")):
         assert caller.get("/me").status_code == 403
     assert recorded.caller("subject", sub="s_other").get("/me").text.count("<article") == 0
 

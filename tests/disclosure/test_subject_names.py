@@ -4,13 +4,14 @@ from datetime import timedelta
 from typing import Any
 
 from chengxin_api.ingest.v1 import ingest_pb2
+from demo.identifiers import demo_uscc
 from services.disclosure.store.documents import NameRow
 from tests.disclosure.running_disclosure import COMPANY, RunningDisclosure
 
 OLD, NEW, OTHER = "阳江市旧名贸易有限公司", "阳江市新名贸易有限公司", "阳江市别名贸易行"
 BUREAU = "11441700007332458Y"
 # Another company.
-SECOND = "91441700MA4W1ABCXT"
+SECOND = demo_uscc("91", 77, "MA")
 
 
 def told(city: RunningDisclosure, code: str, name: str, key: str, day: int, **more: Any) -> ingest_pb2.RecordVersion:

@@ -10,7 +10,7 @@ from chengxin.values.catalog_contract import TranslatedText
 from chengxin_api.catalog.v1 import catalog_pb2
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
 from services.ingest.domain.anomaly_finding import AnomalyFinding, FindingState
-from tests.ingest.deliveries import REGULATOR, licence
+from tests.ingest.deliveries import REGULATOR, licence, visible
 from tests.ingest.quality_inspection import at
 from tests.ingest.running_ingest import IngestCaller, RunningIngest
 
@@ -33,7 +33,7 @@ def agrees(_ingest: RunningIngest, officer: IngestCaller) -> str:
 
 
 def amends(ingest: RunningIngest, officer: IngestCaller) -> str:
-    return changes(ingest, officer, "Amend", pb.AmendRequest(items=licence(XK_NR="餐饮服务")))
+    return changes(ingest, officer, "Amend", pb.AmendRequest(items=visible(XK_NR="餐饮服务")))
 
 
 def revokes(ingest: RunningIngest, officer: IngestCaller) -> str:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.accepted import TODAY
 from tests.ingest.deliveries import licence
 from tests.ingest.licence_validation import VALIDATOR
 
@@ -11,11 +12,11 @@ from tests.ingest.licence_validation import VALIDATOR
 def test_a_mark_of_spreadsheets_is_told_as_such(item: str, form: str) -> None:
     record = licence(XK_XKBH="20261129")
     value = {"XK_WSH": "20267039"}.get(item, record[item])
-    _, violations = VALIDATOR.check(record | {item: form.format(value)})
+    _, violations = VALIDATOR.check(record | {item: form.format(value)}, TODAY)
     assert [(v.item, v.rule) for v in violations] == [(item, "spreadsheet_mark")]
     assert "撇号" in violations[0].zh
 
 
 @pytest.mark.parametrize("value", ["O'Neil", "'Tis", "食品'经营", "=1+1", "“经营”"])
 def test_a_text_that_only_has_such_a_sign_is_taken(value: str) -> None:
-    assert VALIDATOR.check(licence(XK_NR=value))[1] == []
+    assert VALIDATOR.check(licence(XK_NR=value), TODAY)[1] == []

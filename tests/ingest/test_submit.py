@@ -140,7 +140,7 @@ def test_who_may_deliver(ingest: RunningIngest) -> None:
     assert refused(ingest.regulator.submits, licences(1), entry_code="NONE").code == "DELIVERY_ENTRY_UNKNOWN"
     assert refused(ingest.regulator.submits, licences(1), entry_version=7).code == "DELIVERY_ENTRY_NOT_IN_FORCE"
     codes = [event["details"]["code"] for event in ingest.audit.of("submission.delivered")]
-    assert codes == ["NOT_A_PROVIDER", "ROLE_NOT_ALLOWED", "DELIVERY_ENTRY_UNKNOWN"]
+    assert codes == ["NOT_A_PROVIDER", "ROLE_NOT_ALLOWED", "DELIVERY_ENTRY_UNKNOWN", "DELIVERY_ENTRY_NOT_IN_FORCE"]
 
 
 @pytest.mark.parametrize(

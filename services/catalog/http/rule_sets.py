@@ -9,6 +9,7 @@ from pydantic import Field
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
+from chengxin.http.description import ProblemDocument
 from chengxin.http.proposals import ProposalAnswer, proposed
 from chengxin.http.web import PageQuery, RepeatableRequest, answer
 from chengxin.proposals.proposal import Proposal
@@ -63,7 +64,7 @@ def add_rule_sets(app: OpenAPI, ctx: CatalogContext) -> None:
         "/v1/catalog/rules/preview",
         tags=[RULES_TAG],
         summary="What publishing rules would change",
-        responses={200: schemas.RulesPreviewAnswer},
+        responses={200: schemas.RulesPreviewAnswer, 409: ProblemDocument},
     )
     @serves(rules.preview)
     def preview_rules(body: schemas.RuleSetBody) -> Response:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
-from chengxin.http.description import file_of, tagged, tagged_file_of, unchanged
+from chengxin.http.description import ProblemDocument, file_of, tagged, tagged_file_of, unchanged
 from chengxin.http.inputs import FormBody
 from chengxin.http.web import KeptCopyRequest, PageQuery, RepeatableRequest, UploadedFile, answer
 from services.catalog.context import CatalogContext
@@ -175,7 +175,7 @@ def _add_resources(app: OpenAPI, ctx: CatalogContext, files: DerivedFiles) -> No
         "/v1/catalog/resources.xlsx",
         tags=[_FORMS],
         summary="The government resource catalog as a workbook",
-        responses=_KEPT_BOOK,
+        responses=_KEPT_BOOK | {409: ProblemDocument},
     )
     @serves(read_catalog.entries_in_force)
     def resources_book(header: KeptCopyRequest) -> Response:

@@ -41,6 +41,7 @@ _OTHERWISE = {
     "chengxin/store/field_encryption.py": "the operator's file",
     "services/audit/usecases/read_events.py": "the log's own entry",
     "services/audit/http/events.py": "the log's own entry",
+    "services/ingest/usecases/amend_record.py": "written and sealed by this service",
     "services/objection/store/case_mapper.py": "written and sealed by this service",
     "services/disclosure/projections/public_search_file.py": "written by this service",
 }
