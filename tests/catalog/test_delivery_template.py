@@ -4,8 +4,8 @@ import csv
 import io
 
 import fastjsonschema
-import pytest
 import openpyxl
+import pytest
 
 from services.catalog.domain.delivery_template import template_book
 from services.catalog.domain.entry import Entry, read_content
