@@ -206,7 +206,7 @@ def test_everything_is_told_in_the_language_asked_for(city: City, tmp_path: Path
     for command, words in (
         (("submit", str(columns), "--catalog", "QYDX"), "The catalog has no published entry QYDX"),
         (("submit", str(columns), "--catalog", "QYDJ"), "no such columns: “Remark”"),
-        (("submit", str(missing), "--catalog", "QYDJ"), "Required columns are missing: "),
+        (("submit", str(missing), "--catalog", "QYDJ"), "Required columns are missing in the header, "),
         (("record", "amend", *record, "--set", "XK_ZT=9"), "does not obey the catalog entry"),
     ):
         done = city.chengxin(*command, "--language", "en")
