@@ -15,9 +15,9 @@ _KIND_BY_REGISTRAR: Final = {"1": "public_institution", "5": "social_organizatio
 def subject_kind(scheme: str, identifier: str, allowed_kinds: Collection[str]) -> str:
     """The kind of a subject known as `identifier` under `scheme`, among those that a catalog entry allows.
 
-    A person has an identity number, or the number of a permit or passport. An organisation's kind follows from the registrar in its unified social credit
-    code. When the code does not show a kind, or shows one that the entry does not allow, it is the entry's first
-    organisation kind. When the entry allows no organisation kind, it is the kind that the code shows, or else `individual`.
+    A person has an identity number, or the number of a permit or passport. An organisation's kind follows from the
+    registrar in its unified social credit code. When the code does not show a kind, or shows one that the entry does not
+    allow, it is the entry's first organisation kind. When the entry allows no organisation kind, it is the kind that the code shows, or else `individual`.
     """
     if scheme in PERSONAL:
         return INDIVIDUAL

@@ -125,9 +125,9 @@ def group_links(links: Iterable[Link]) -> Groups:
     """Returns the subjects that result from these links.
 
     The links that officers merged join first, unless they would make two persons, or a person and an organisation, one:
-    then none of those that lead there joins, because it cannot be known which is wrong. Then the links from records join, unless a link would join two sets that
-    both have a strong identifier. If records link references without a strong identifier to several such sets, these
-    references join none of them: an officer must decide which one is right.
+    then none of those that lead there joins, because it cannot be known which is wrong. Then the links from records
+    join, unless a link would join two sets that both have a strong identifier. If records link references without a
+    strong identifier to several such sets, these references join none of them: an officer must decide which is right.
     """
     by_id = {link.id: link for link in links}
     references = {i.ref: i for link in by_id.values() for i in (link.one, link.other)}
