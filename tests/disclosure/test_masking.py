@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chengxin.values.identifiers import IDENTIFIERS, PERSONAL
 from chengxin.values.personal_numbers import is_personal_number
+from services.catalog.domain.entry import IdentifierScheme
+from services.catalog.domain.sample_record import SAMPLES
 from services.disclosure.domain.masking import mask_identifier, mask_name, scrub
 from services.disclosure.domain.record_views import View
 from tests.disclosure.delivered_records import ENTRIES, fragment
@@ -70,6 +73,14 @@ def test_an_identity_number_in_a_text_is_found(number: str, before: str, after: 
 def test_a_social_credit_code_in_a_text_stays() -> None:
     text = f"与{COMPANY}、91441700123456789X、44170219900101002200 有关"
     assert scrub(text, ()) == text
+
+
+@pytest.mark.parametrize("document", sorted(kind for kind in PERSONAL if kind in IDENTIFIERS))
+def test_the_number_of_each_document_is_masked_in_texts_as_people_write_it(document: str) -> None:
+    """A passport's without the State that issued it."""
+    number = SAMPLES[IdentifierScheme(document)]
+    for written in {number, number.rpartition("-")[2]}:
+        assert written not in scrub(f"持证人（{written}）有关", [number])
 
 
 @given(st.sampled_from(sorted(ENTRIES)), identity_numbers(), st.data())

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from chengxin.values.identifiers import PASSPORT
 from chengxin.values.personal_numbers import is_personal_number
 
 MASK: Final = "*"
@@ -15,6 +16,7 @@ _IDENTIFIER_HEAD: Final = 6
 _IDENTIFIER_TAIL: Final = 4
 # Shorter values are common words and numbers: masking them wherever they occur would mask the whole record.
 _SHORTEST_SECRET: Final = 6
+_PASSPORT: Final = re.compile(rf"{PASSPORT}\Z")
 # 17 digits and a check character, or three letters and 12 digits, in any width, that are not part of a longer run.
 _CANDIDATE: Final = re.compile(
     r"(?<![0-9A-Za-z０-９Ａ-Ｚａ-ｚ])(?:\d{17}[\dXxＸｘ]|[A-Za-zＡ-Ｚａ-ｚ]{3}\d{12})(?![0-9A-Za-z０-９Ａ-Ｚａ-ｚ])"
@@ -46,6 +48,10 @@ def scrub(text: str, secrets: Iterable[str]) -> str:
     for secret in secrets:
         if len(secret) >= _SHORTEST_SECRET and secret in text:
             text = text.replace(secret, mask_identifier(secret))
+        # Whoever writes of a passport leaves the State out.
+        if _PASSPORT.match(secret):
+            number = secret.partition("-")[2]
+            text = text.replace(number, mask_identifier(number)) if len(number) >= _SHORTEST_SECRET else text
     if len(text) >= _SHORTEST_NUMBER:
         text = _CANDIDATE.sub(lambda m: mask_identifier(m[0]) if is_personal_number(m[0]) else m[0], text)
     return text
