@@ -34,6 +34,7 @@ ITEMS = (
     DeliveryItem("PERSON", masking="name"),
     DeliveryItem("USCC", identifier="uscc"),
     DeliveryItem("ORG", identifier="organisation_code"),
+    DeliveryItem("REGISTRATION", identifier="registration_number"),
     DeliveryItem("STATE", code_list=STATES),
     DeliveryItem("STATES", code_list=STATES, multiple=True),
     DeliveryItem("TEXT"),
@@ -70,6 +71,7 @@ EXAMPLES = [
     ("PERSON", "买买提•艾力", "买买提·艾力"),
     ("USCC", " 9144 1702ma00000001 ", "91441702MA00000001"),
     ("ORG", "d2143569-x", "D2143569X"),
+    ("REGISTRATION", "粤工商 gd–4417", "粤工商GD-4417"),
     ("STATE", "有效", "1"),
     ("STATE", "invalid", "2"),
     ("STATE", "１", "1"),
@@ -109,7 +111,7 @@ def test_standardising_twice_is_standardising_once(delivered: dict[str, str]) ->
     assert set(once) <= set(delivered)
 
 
-@given(st.fixed_dictionaries({}, optional={"NAME": TEXTS, "PERSON": TEXTS, "TEXT": TEXTS}))
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(("NAME", "PERSON", "TEXT", "REGISTRATION"), TEXTS)))
 def test_what_is_not_odd_is_standard(delivered: dict[str, str]) -> None:
     """The fast path looks only for unusual values, and must miss none that has another standard form."""
     stripped = {code: text for code, value in delivered.items() if (text := value.strip())}

@@ -11,7 +11,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Final
 
-from chengxin.values.identifiers import standard_form
+from chengxin.values.identifiers import DECLARED, standard_form
 from chengxin.values.text_forms import (
     comparison_key,
     is_odd_name,
@@ -62,6 +62,8 @@ class ItemNormaliser:
         all_items = tuple(items)
         self._names = tuple(i.code for i in all_items if _is_name(i, subject_name_item))
         self._forms = {item.code: _choose_form(item, item.code in self._names) for item in all_items}
+        # No rule tells these in standard form from others.
+        self._unchecked = tuple(i.code for i in all_items if i.identifier and i.identifier not in DECLARED)
 
     def apply(self, items: Mapping[str, str]) -> dict[str, str]:
         """Returns the items as they are recorded; unreadable values stay as delivered, empty ones are left out."""
@@ -74,6 +76,8 @@ class ItemNormaliser:
     def is_odd(self, items: Mapping[str, str]) -> bool:
         """Whether `apply` may change items that obey every rule; the check looks once at each character."""
         if is_odd_text("".join(items.values())):
+            return True
+        if any(code in items and self._forms[code](items[code]) != items[code] for code in self._unchecked):
             return True
         return any(code in items and is_odd_name(items[code]) for code in self._names)
 
