@@ -87,7 +87,8 @@ def test_the_day_of_birth_is_judged_by_the_citys_clock(persons: RunningIngest) -
         ("441702100001010019", "identity_number.birth_date"),
         ("441702189002300011", "identity_number.birth_date"),
         ("441702900228001", "identity_number.fifteen_digits"),
-        ("E12345678", "identity_number.length"),
+        ("E12345678", "personal_document.form"),
+        ("44170218900417001", "personal_document.form"),
         ("910000190004170336", "identity_number.region"),
     ],
 )
@@ -95,6 +96,7 @@ def test_a_number_of_nobody_is_refused_by_what_is_wrong(persons: RunningIngest, 
     [outcome] = persons.regulator.submits_batch(personal_licence(number), entry_code="XKGR").outcomes
     assert [v.rule for v in outcome.violations] == [rule]
     assert number not in str(outcome.violations)
+    assert ("CHN-E00000000" in outcome.violations[0].message) == (rule == "personal_document.form")
 
 
 @pytest.mark.parametrize(

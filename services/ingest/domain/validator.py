@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from chengxin.values.identifiers import DECLARED, fault_of, scheme_of
+from chengxin.values.identifiers import ANY_DOCUMENT, DECLARED, fault_of, scheme_of
 from chengxin.values.sample_marker import example_text
 from chengxin.values.text_forms import code_point, first_hidden, with_hidden_named
 from services.ingest.domain.catalog_entry import DeliveryCrossRule, DeliveryEntry, DeliveryItem
@@ -189,8 +189,15 @@ def _item_violations(item: DeliveryItem, text: str, today: date) -> list[Violati
     if item.pattern and not re.match(rf"(?:{item.pattern})\Z", text):
         violations.append(_make_violation(item, "pattern", text, pattern=item.pattern))
     if fault := fault_of(item.identifier, text, today):
-        violations.append(_make_violation(item, f"{scheme_of(item.identifier, text)}.{fault}", text, actual=len(text)))
+        violations.append(_make_violation(item, _identifier_rule(item.identifier, text, fault), text, actual=len(text)))
     return violations
+
+
+def _identifier_rule(declared: str, text: str, fault: str) -> str:
+    # Which document was meant is not known: a passport's number without its State is no short identity number.
+    if declared == ANY_DOCUMENT and fault in ("length", "format"):
+        return f"{ANY_DOCUMENT}.form"
+    return f"{scheme_of(declared, text)}.{fault}"
 
 
 def _hidden_violation(item: DeliveryItem, text: str, hidden: Sequence[tuple[int, str]]) -> Violation:

@@ -141,6 +141,13 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "{item}中的地区码（第 1 至 2 位）不存在，请与证件核对",
         "the region in {item} (first two digits) does not exist; compare with the card",
     ),
+    "personal_document.form": (
+        "{item}（{actual} 位）不是证件号码的形式：公民身份号码 18 位；外国人永久居留身份证 18 位或 15 位；港澳通行证为 H 或 M 加 8 位数字；"
+        "台湾通行证 8 位数字；护照为签发国的 3 位字母代码、连字符和护照号，例如 CHN-E00000000。请与证件核对",
+        "{item} ({actual} characters) has the form of no document's number: identity number 18; permanent residence card 18"
+        " or 15; travel permit of Hong Kong or Macao H or M and 8 digits, of Taiwan 8 digits; passport the three letters of"
+        " the State that issued it, a hyphen and its number, for example CHN-E00000000; compare with the document",
+    ),
     "permanent_residence.length": (
         "{item}应为 18 位（2023 年前签发的为 15 位）外国人永久居留身份证号码，实为 {actual} 位，请核对",
         "{item} must be a number of a foreigner's permanent residence card of 18 characters (15 before 2023), it has"
