@@ -110,8 +110,8 @@ def _refusals_at_edge(service: str, operation: RawDocument) -> set[str]:
     if "requestBody" in operation:
         found.add("413")
     if service != _OWN:
-        # Whoever sends a token is verified before the call is forwarded, also where none is needed.
-        found.add("401")
+        # Whoever sends a token is verified before the call is forwarded, also where none is needed; a service is refused.
+        found |= {"401", "403"}
     return found
 
 

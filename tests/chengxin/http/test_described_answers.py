@@ -71,6 +71,14 @@ def test_an_operation_that_asks_for_a_role_says_that_it_refuses_others(api: dict
             assert "WWW-Authenticate" in _answers(api, operation)["401"]["headers"]
 
 
+def test_what_is_forwarded_says_that_a_token_is_judged_first(api: dict[str, Any]) -> None:
+    """Also where none is needed: a bad token is 401, and a service's own is 403 outside."""
+    for service in SERVICES:
+        for path in _APPS[service].api_doc["paths"]:
+            for method, operation in api["paths"][path].items():
+                assert {"401", "403"} <= set(operation["responses"]), f"{method} {path}"
+
+
 def test_what_a_request_is_made_of_is_described(api: dict[str, Any]) -> None:
     fields = {
         face: {p["name"] for p in operation.get("parameters", ()) if p["in"] == "header"}
