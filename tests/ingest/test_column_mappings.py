@@ -50,5 +50,11 @@ def test_a_mapping_that_cannot_be_is_refused(ingest: RunningIngest) -> None:
         ("columns.公司", "unknown_item"),
         ("columns", "label"),
     ]
+    # A file's columns are found by what they look like.
+    alike = remembers(ingest.regulator, {"公司•全称": "ZTMC", "公司·全称": "", "\u200b": "", "公司 全称": "ZTMC"})
+    assert [(e["field"], e["rule"]) for e in alike.json["errors"]] == [
+        ("columns.公司·全称", "twice"),
+        ("columns", "label"),
+    ]
     assert remembers(ingest.caller(org=STRANGER), {"公司": "ZTMC"}).json["code"] == "NOT_A_PROVIDER"
     assert remembers(ingest.centre, {"公司": "ZTMC"}).json["code"] == "ROLE_NOT_ALLOWED"

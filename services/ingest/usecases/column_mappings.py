@@ -10,6 +10,7 @@ from chengxin.store.database import UnitOfWork
 from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical, digest
+from chengxin.values.text_forms import comparison_key
 from services.ingest.context import IngestContext
 from services.ingest.usecases.permissions import provides, versions_in_force
 
@@ -34,9 +35,9 @@ def remember(ctx: IngestContext, caller: Principal, entry_code: str, columns: Ma
     """
     entry = ctx.directory.to_deliver(entry_code, 0, ctx.clock.today().isoformat())
     authorise((entry,), entry.code)
-    wanted = {label.strip(): code for label, code in columns.items()}
-    if wrong := _wrong(wanted, entry.by_code):
+    if wrong := _wrong(columns, entry.by_code):
         raise INPUT_INVALID(fields=wrong)
+    wanted = {label.strip(): code for label, code in columns.items()}
     # The event has the digest of what people wrote, not the words.
     details = {"columns": len(wanted), "digest": digest(canonical(wanted))}
 
@@ -53,9 +54,15 @@ def _wrong(columns: Mapping[str, str], known: Mapping[str, Any]) -> list[FieldEr
     if len(columns) > _MOST:
         return [FieldError("columns", "length", f"最多 {_MOST} 列 / at most {_MOST} columns")]
     wrong = []
+    # What a file's columns are found by (`Columns`).
+    codes: dict[str, str] = {}
     for label, code in columns.items():
-        if not label or len(label) > _LONGEST:
+        name = comparison_key(label)
+        if not name or len(label) > _LONGEST:
             wrong.append(FieldError("columns", "label", f"列名应为 1 到 {_LONGEST} 字 / 1 to {_LONGEST} characters"))
+        elif codes.setdefault(name, code) != code:
+            told = "另有一列名称看起来相同，对应的信息项却不同 / another column looks the same and holds another item"
+            wrong.append(FieldError(f"columns.{label[:40]}", "twice", told))
         if code and code not in known:
             told = f"目录条目没有信息项 {code[:40]} / the entry has no item {code[:40]}"
             wrong.append(FieldError(f"columns.{label[:40]}", "unknown_item", told))
