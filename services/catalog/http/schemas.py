@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from chengxin.http.inputs import Body
 from services.catalog.domain.draft import ReviewDecision, Stance
 from services.catalog.domain.entry import (
     Attribute,
@@ -25,10 +26,9 @@ from services.catalog.domain.entry import (
 from services.catalog.domain.entry_diff import Compatibility
 
 
-class Strict(BaseModel):
+class Strict(Body):
     """A body that refuses unknown fields, also those of the dataclasses inside, so that none is dropped unnoticed."""
 
-    model_config = ConfigDict(extra="forbid")
     # Fields that only answers have. A body may have them too and they are ignored, so that an answer can be sent back
     # (AIP-203).
     output_only: ClassVar[frozenset[str]] = frozenset()

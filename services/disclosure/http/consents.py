@@ -5,10 +5,11 @@ from typing import ClassVar
 
 from flask import Response
 from flask_openapi3.openapi import OpenAPI
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
+from chengxin.http.inputs import Body
 from chengxin.http.web import PageQuery, RepeatableRequest, answer
 from chengxin.values.page_tokens import encode_page_token, text_after
 from services.disclosure.context import DisclosureContext
@@ -23,12 +24,11 @@ class ConsentPath(BaseModel):
     consent_id: str = Field(max_length=64)
 
 
-class ConsentBody(BaseModel):
+class ConsentBody(Body):
     """What a subject agrees to (Art. 16)."""
 
     beyond_schema: ClassVar[str] = "valid_to is today or later, and not before valid_from"
 
-    model_config = ConfigDict(extra="forbid")
     grantee: str = Field(
         pattern=r"^[0-9A-HJ-NPQRTUWXY]{18}$", description="Unified social credit code of the organisation that may ask"
     )

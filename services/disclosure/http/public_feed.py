@@ -5,12 +5,13 @@ from typing import Annotated, Any, ClassVar, Final
 from flask import Response
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.http.description import ProblemDocument
+from chengxin.http.inputs import Body
 from chengxin.http.web import answer
 from services.disclosure.context import DisclosureContext
 from services.disclosure.http import schemas as bodies
@@ -78,20 +79,18 @@ class FeedAnswer(BaseModel):
     audit_event_id: str
 
 
-class ShownBody(BaseModel):
+class ShownBody(Body):
     """A record as a portal shows it."""
 
-    model_config = ConfigDict(extra="forbid")
     record_id: RecordId
     version: int = Field(ge=1)
 
 
-class DifferencesBody(BaseModel):
+class DifferencesBody(Body):
     """What the caller's portal shows; in slices, in the order of record ids, where it is more than one request takes."""
 
     beyond_schema: ClassVar[str] = "Each record once, and within after and through"
 
-    model_config = ConfigDict(extra="forbid")
     after: str = Field("", pattern=rf"{_RECORD_ID}|^$", description="The slice begins after this record")
     through: str = Field(
         "", pattern=rf"{_RECORD_ID}|^$", description="The slice ends with this record; empty: the last"

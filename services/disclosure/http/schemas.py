@@ -3,8 +3,9 @@
 from typing import ClassVar, Final
 
 from flask_openapi3.models.tag import Tag
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
+from chengxin.http.inputs import Body
 from chengxin.http.web import PageQuery
 
 OWN: Final = Tag(name="own", description="The verified subject: everything about oneself (Art. 16)")
@@ -35,12 +36,11 @@ class RecordsParameters(PageQuery):
     entry: str = Field("", max_length=64, description="Only records of this catalog entry; empty: all")
 
 
-class SelectorBody(BaseModel):
+class SelectorBody(Body):
     """Whom a query is about: exactly one."""
 
     beyond_schema: ClassVar[str] = "Exactly one, with a right check digit"
 
-    model_config = ConfigDict(extra="forbid")
     subject_ref: str = Field("", max_length=64)
     uscc: str = Field("", max_length=32)
     identity_number: str = Field("", max_length=32)
@@ -51,12 +51,11 @@ class SelectorBody(BaseModel):
     passport: str = Field("", max_length=32, description="Three letters of the issuing State, a hyphen, the number")
 
 
-class QueryBody(BaseModel):
+class QueryBody(Body):
     """A query under agreement, law or consent."""
 
     beyond_schema: ClassVar[str] = "page_token is next_page_token of an answer before, or empty"
 
-    model_config = ConfigDict(extra="forbid")
     subject: SelectorBody = Field(
         default_factory=SelectorBody, description="May be left out under a consent: then it is who gave it"
     )

@@ -7,11 +7,12 @@ from typing import Any, ClassVar, Final
 from flask import Response
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from chengxin.auth import request_context
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
+from chengxin.http.inputs import Body
 from chengxin.http.proposals import ProposalAnswer, proposed
 from chengxin.http.web import PageQuery, RepeatableRequest, answer
 from chengxin.proposals.proposal import Proposal
@@ -36,22 +37,20 @@ class LinkPath(BaseModel):
     link_id: str = Field(max_length=140)
 
 
-class MergeBody(BaseModel):
+class MergeBody(Body):
     """Two that are one subject."""
 
     beyond_schema: ClassVar[str] = "Two that are not the same; the reason names no person"
 
-    model_config = ConfigDict(extra="forbid")
     subjects: list[bodies.SelectorBody] = Field(min_length=2, max_length=2)
     reason: str = _REASON
 
 
-class ReasonBody(BaseModel):
+class ReasonBody(Body):
     """Why."""
 
     beyond_schema: ClassVar[str] = "The reason names no person"
 
-    model_config = ConfigDict(extra="forbid")
     reason: str = _REASON
 
 

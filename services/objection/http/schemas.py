@@ -2,15 +2,12 @@
 
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
+from chengxin.http.inputs import Body
 from chengxin.http.web import PageQuery
 from services.objection.domain.case_states import CaseOutcome, CaseState, CentreFinding, Party, ProviderFinding
 from services.objection.domain.deadlines import Step
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
 
 
 class NumberPath(BaseModel):
@@ -38,11 +35,11 @@ class TasksQuery(PageQuery):
     open_only: bool = Field(False, description="Only those that still wait for an answer")
 
 
-class NoBody(_Strict):
+class NoBody(Body):
     """Nothing to say."""
 
 
-class RefusalBody(_Strict):
+class RefusalBody(Body):
     """Why an objection is not accepted."""
 
     beyond_schema: ClassVar[str] = "Words that are not blank, and not longer than the procedure takes"
@@ -50,7 +47,7 @@ class RefusalBody(_Strict):
     reason: str
 
 
-class MissingBody(_Strict):
+class MissingBody(Body):
     """Everything that is missing, at once (Art. 24)."""
 
     beyond_schema: ClassVar[str] = "At least one thing, in words that are not blank"
@@ -58,7 +55,7 @@ class MissingBody(_Strict):
     missing: list[str]
 
 
-class VerificationBody(_Strict):
+class VerificationBody(Body):
     """What the centre found (Art. 25)."""
 
     beyond_schema: ClassVar[str] = "Words that are not blank, and not longer than the procedure takes"
@@ -67,7 +64,7 @@ class VerificationBody(_Strict):
     note: str
 
 
-class DecisionBody(_Strict):
+class DecisionBody(Body):
     """How a case is decided (Art. 27)."""
 
     beyond_schema: ClassVar[str] = "Words that are not blank, and not longer than the procedure takes"
@@ -76,7 +73,7 @@ class DecisionBody(_Strict):
     explanation: str
 
 
-class AnswerBody(_Strict):
+class AnswerBody(Body):
     """What the provider found (Art. 26)."""
 
     beyond_schema: ClassVar[str] = "right goes with evidence in words"
@@ -85,7 +82,7 @@ class AnswerBody(_Strict):
     evidence: str = Field("", description="In words; required for right")
 
 
-class ExtensionBody(_Strict):
+class ExtensionBody(Body):
     """Why the case is complex."""
 
     beyond_schema: ClassVar[str] = "Words that are not blank, and not longer than the procedure takes"

@@ -5,11 +5,12 @@ import binascii
 from typing import Any, ClassVar, Final, TypeVar
 
 from flask import Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 from werkzeug.datastructures import FileStorage
 
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.http.description import TypedUpload
+from chengxin.http.inputs import Body
 from chengxin.http.web import UploadedFile, validation_problem
 from services.objection.domain.evidence import MOST_FILES, Attachment
 
@@ -19,22 +20,18 @@ _JSON: Final = "application/json"
 _FORM: Final = "multipart/form-data"
 
 
-class EvidenceBody(BaseModel):
+class EvidenceBody(Body):
     """An attachment in JSON."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str
     content_type: str = Field(description="application/pdf, image/png, image/jpeg or text/plain")
     content: str = Field(description="Base64")
 
 
-class WithEvidence(BaseModel):
+class WithEvidence(Body):
     """Words with attachments. As a form: the same fields, one part `evidence` a file."""
 
     beyond_schema: ClassVar[str] = "At most 5 files of at most 5 MB whose content is what content_type says; base64"
-
-    model_config = ConfigDict(extra="forbid")
 
     statement: str
     evidence: list[EvidenceBody] = []
@@ -51,12 +48,10 @@ class SupplementBody(WithEvidence):
     """What was missing."""
 
 
-class SupplementForm(BaseModel):
+class SupplementForm(Body):
     """What was missing, as a form with files."""
 
     beyond_schema: ClassVar[str] = "At most 5 files of at most 5 MB whose content is what its media type says"
-
-    model_config = ConfigDict(extra="forbid")
 
     statement: str
     evidence: list[UploadedFile] = Field([], description="PDF, PNG, JPEG or plain text")
