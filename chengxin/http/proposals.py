@@ -98,8 +98,8 @@ def add_proposals(app: OpenAPI, ctx: ProposingContext, prefix: str) -> None:
 
 
 def proposed(proposal: dict[str, Any]) -> Response:
-    """Answers with a proposal: 202, also to a repeat after it was decided, whose state says so.
+    """Answers with a proposal: 202, also to a repeat after it was decided; 200 where nothing had to wait.
 
     What was kept for a repeat under an `Idempotency-Key`, before the act took two officers, is no proposal.
     """
-    return answer(proposal, 202 if "state" in proposal else 200)
+    return answer(proposal, 200 if proposal.get("state", "applied") == "applied" else 202)

@@ -24,7 +24,7 @@ def test_a_caller_without_a_token_is_asked_for_one(gate: RunningGateway) -> None
     answer = gate.edge.call("GET", "/v1/identity/clients")
     assert (answer.status, answer.body["code"]) == (401, "UNAUTHENTICATED")
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="chengxin"'
-    wrong = gate.edge.call("GET", "/v1/identity/clients", gate.token("credit_agency"))
+    wrong = gate.edge.call("GET", "/v1/identity/clients", gate.token("market_regulator"))
     assert (wrong.status, wrong.body["code"]) == (403, "ROLE_NOT_ALLOWED")
 
 
