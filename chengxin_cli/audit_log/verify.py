@@ -12,6 +12,10 @@ from chengxin_cli.audit_log.export import CHECKPOINT
 _MOST_DESCRIBED: Final = 100
 
 
+# The place of what is wrong with the file that the log is compared with.
+GIVEN: Final = "the file of the earlier checkpoint"
+
+
 @dataclass(frozen=True)
 class Place:
     """One wrong place: a file, the entry or hash in it, what should be there and what is."""
@@ -222,7 +226,7 @@ def _verify_past(directory: Path, checkpoint: Checkpoint, key: VerifierKey, earl
     try:
         past = Checkpoint.open(earlier, key)
     except NoteError as e:
-        findings.add(Place("earlier checkpoint", _describe(e)))
+        findings.add(Place(GIVEN, f"{_describe(e)}; compare this file with what was saved, the log is not to blame"))
         return
     if past.size > checkpoint.size:
         findings.add(Place("earlier checkpoint", "the log has shrunk", f">= {past.size}", str(checkpoint.size)))

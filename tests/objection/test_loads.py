@@ -3,8 +3,8 @@
 from tests.loads import counted_loads
 from tests.objection.conftest import RunningObjection
 
-# What the service does beside: which deadlines are to be counted again.
-BESIDE = {"recounts"}
+# What the service does beside: which deadlines are to be counted again, and how far its feeds are.
+BESIDE = {"recounts", "counters"}
 
 
 def test_ingest_is_asked_once_whose_a_record_is(city: RunningObjection) -> None:
