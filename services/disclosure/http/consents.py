@@ -27,7 +27,10 @@ class ConsentPath(BaseModel):
 class ConsentBody(Body):
     """What a subject agrees to (Art. 16)."""
 
-    beyond_schema: ClassVar[str] = "valid_to is today or later, and not before valid_from"
+    beyond_schema: ClassVar[str] = (
+        "A grantee with a right check digit; entries in force that a consent opens; valid_to is today or later, within"
+        " five years, and not before valid_from"
+    )
 
     grantee: str = Field(
         pattern=r"^[0-9A-HJ-NPQRTUWXY]{18}$", description="Unified social credit code of the organisation that may ask"
