@@ -5,6 +5,7 @@ follows from these. See docs/decisions/0047-the-description-tells-the-truth.md.
 """
 
 import re
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -119,6 +120,7 @@ class DescribedApp(OpenAPI):
         super().__init__(*args, **options)
         # What a view answers besides plain JSON, by endpoint and status.
         self._declared: dict[str, dict[str, _DescribedAnswer]] = {}
+        self._describing = threading.Lock()
 
     @staticmethod
     def path_of(rule: str) -> str:
@@ -154,6 +156,12 @@ class DescribedApp(OpenAPI):
             self.components_schemas.update(schemas)
             found[media_type] = body
         return found
+
+    @property
+    def api_doc(self) -> dict[str, Any]:
+        """The description, whole also for those who ask for it first at the same time."""
+        with self._describing:
+            return dict(super().api_doc)
 
     def generate_spec_json(self) -> None:
         """Makes the description, once."""

@@ -1,6 +1,9 @@
 """The OpenAPI description of the whole interface: what it takes, what it answers, and what it refuses."""
 
+import copy
+import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -128,3 +131,15 @@ def test_a_route_that_does_not_say_what_it_answers_cannot_be_made() -> None:
             @open_to_all("a trial")
             def trial() -> Response:
                 return Response()
+
+
+def test_those_who_ask_first_at_the_same_time_get_it_whole() -> None:
+    app, together = described("gateway")[0], threading.Barrier(8)
+
+    def ask(_: int) -> Any:
+        together.wait(30)
+        return copy.deepcopy(app.api_doc)
+
+    with ThreadPoolExecutor(8) as callers:
+        found = list(callers.map(ask, range(8)))
+    assert found == [app.api_doc] * 8
