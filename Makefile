@@ -23,7 +23,8 @@ test: $(VENV)/.dev
 test-long: $(VENV)/.dev
 	$(PYTEST) -m "long or compose"
 
-# Half an hour of deliveries that are broken off, and half an hour of everything at once (CHENGXIN_SOAK_MINUTES).
+# Half an hour of deliveries that are broken off, half an hour of everything at once (CHENGXIN_SOAK_MINUTES), and an hour
+# of calls made from the description.
 test-rounds: $(VENV)/.dev
 	$(BIN)/python -m pytest -m rounds
 

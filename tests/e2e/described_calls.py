@@ -80,6 +80,8 @@ def tried(
             "phases": off | phases,
             "continue-on-failure": True,
             "workers": 1,
+            # Who follows the public feed may wait for half a minute.
+            "request-timeout": 60.0,
         }
     )
     schema = schemathesis.openapi.from_url(f"{api['servers'][0]['url']}/openapi.json", config=config)

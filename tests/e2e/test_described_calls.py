@@ -79,7 +79,8 @@ def test_every_operation_is_somebodys(api: dict[str, Any]) -> None:
     )
 
 
-@pytest.mark.long
+# Six minutes a role.
+@pytest.mark.rounds
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("role", ROLES)
 def test_all_that_a_role_may_call_is_as_it_is_described(
