@@ -19,6 +19,7 @@ from chengxin.errors import Problem
 from chengxin.proposals.documents import Proposals
 from chengxin.proposals.proposal import (
     MOST_OPEN,
+    MOST_OPEN_OF_ONE,
     NOT_AN_APPROVER,
     PROPOSAL_DECIDED,
     PROPOSAL_OUTDATED,
@@ -122,8 +123,10 @@ def propose(
     Raises PROPOSALS_OPEN, and `ValueError` for an identity number in `asked`.
     """
     now = ctx.clock.now()
-    if (waiting := len(ctx.proposals.waiting({act}, target, now, unit.session))) >= MOST_OPEN:
-        raise PROPOSALS_OPEN(target=target, open=waiting)
+    waiting = ctx.proposals.waiting({act}, target, now, unit.session)
+    own = [proposal for proposal in waiting if proposal.proposed_by == caller.sub]
+    if len(own) >= MOST_OPEN_OF_ONE or len(waiting) >= MOST_OPEN:
+        raise PROPOSALS_OPEN(target=target, open=len(waiting))
     proposal = Proposal(new_id("prop"), act, target, region, asked, caller.sub, now, for_whom, words=words or {})
     ctx.proposals.save(proposal, unit)
     told = {name: value for name, value in asked.items() if value is not None}

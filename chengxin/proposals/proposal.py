@@ -12,8 +12,10 @@ from chengxin.values.clock import rfc3339
 
 # A proposal is void when no officer decides it within this time.
 PROPOSAL_DAYS: Final = 14
-# So many proposals of an act may be open on one thing: somebody reads each, and what it holds is kept for good.
+# So many proposals of an act may be open on one thing, and so many of one officer: somebody reads each, what it holds is
+# kept for good, and no officer alone keeps the others from proposing.
 MOST_OPEN: Final = 20
+MOST_OPEN_OF_ONE: Final = 5
 
 PROPOSAL_UNKNOWN = not_found("PROPOSAL_UNKNOWN", "没有提案 {proposal_id}", "There is no proposal {proposal_id}")
 PROPOSAL_DECIDED = precondition(

@@ -43,6 +43,8 @@ CERTIFICATE: Final = "chengxin.certificate"
 _NAME: Final = re.compile(r"-[0-9a-f]+-([^/]+)$")
 
 _CLOSE_SECONDS: Final = 5.0
+# What is already answered when the front stops has so long to reach the clients.
+_LAST_SECONDS: Final = 2.0
 _BACKLOG: Final = 1024
 # How often the front looks for connections whose time is over.
 _LOOK_SECONDS: Final = 0.25
@@ -202,7 +204,7 @@ class Front:
         self._thread.start()
 
     def stop(self) -> None:
-        """Accepts no more connections, and ends the open ones."""
+        """Accepts no more connections, and ends the open ones, when the clients have what the edge has answered."""
         self._stopping = True
         self._thread.join(_CLOSE_SECONDS)
 
@@ -218,10 +220,22 @@ class Front:
             except Exception as e:
                 # Without this thread nobody is served, so it ends for nothing that one connection meets.
                 log.exception("unexpected error at the connections", error=repr(e))
+        self._watched.watch(self._socket.fileno(), 0, self._accept)
         self._socket.close()
+        self._end_all()
+        self._watched.close()
+
+    def _end_all(self) -> None:
+        """Ends the connections. The last answers may not have been read yet from behind: the edge ended first."""
+        deadline = time.monotonic() + _LAST_SECONDS
+        while any(passage.owes_answer() for passage in self._passages) and time.monotonic() < deadline:
+            self._watched.wait(_LOOK_SECONDS)
+        for passage in list(self._passages):
+            passage.end_from_edge()
+        while self._passages and time.monotonic() < deadline:
+            self._watched.wait(_LOOK_SECONDS)
         for passage in list(self._passages):
             passage.hang_up()
-        self._watched.close()
 
     def _accept(self, _events: int) -> None:
         """Accepts one connection, and gives it a place before anything is done for it, TLS above all."""

@@ -166,6 +166,12 @@ class _End:
         """Returns whether something waits to be taken by this end."""
         return bool(self._rest)
 
+    def has_come(self) -> bool:
+        """Returns whether something has come from this end that was not read yet."""
+        with contextlib.suppress(OSError):
+            return self.descriptor >= 0 and bool(self.socket.recv(1, socket.MSG_PEEK))
+        return False
+
     def hand_over(self, other: "_End") -> None:
         """Passes on what has already come, as much of it as the other end takes at once."""
         with contextlib.suppress(OSError):
@@ -279,6 +285,18 @@ class Passage:
         client.say_goodbye()
         self.connection.taking_due = time.monotonic() + _CLOSE_SECONDS
         client.watch()
+
+    def owes_answer(self) -> bool:
+        """Returns whether granian has answered something that has not gone to the client yet."""
+        client, edge = self._client, self._edge
+        return client is not None and edge is not None and (client.has_rest() or edge.has_come())
+
+    def end_from_edge(self) -> None:
+        """Ends the connection as granian's end would."""
+        if self._edge is None:
+            self.hang_up()
+        elif self._edge.descriptor >= 0:
+            self.end(self._edge)
 
     def hang_up(self) -> None:
         """Ends the connection at once."""

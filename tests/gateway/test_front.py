@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -154,6 +155,34 @@ def test_an_answer_given_before_all_was_read_reaches_the_client(tmp_path: Path) 
                 assert client.makefile("rb").read() == b"too large"
         finally:
             front.stop()
+
+
+def test_what_was_answered_before_a_stop_reaches_the_client(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as inner, ThreadPoolExecutor(1) as others:
+        inner.bind(str(tmp_path / "http"))
+        inner.listen()
+        port = free_port()
+        front = Front(f"127.0.0.1:{port}", tmp_path / "http", None, Origins(()), Shares(BOUND))
+        front.start()
+        with socket.create_connection(("127.0.0.1", port), 10) as client:
+            client.sendall(b"x")
+            passed, _ = inner.accept()
+            # The client takes nothing yet: the answer fills the connections on both sides of the front.
+            passed.settimeout(0.5)
+            answered = 0
+            with passed, contextlib.suppress(TimeoutError):
+                while True:
+                    answered += passed.send(b"x" * 1000)
+            stop = others.submit(front.stop)
+            until(lambda: not _listens(port), "it stops")
+            assert len(client.makefile("rb").read()) == answered
+        stop.result()
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
 
 
 def test_a_connection_has_the_time_of_what_it_does() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chengxin.auth.principal import Role
 from chengxin.proposals import decisions
-from chengxin.proposals.proposal import MOST_OPEN
+from chengxin.proposals.proposal import MOST_OPEN, MOST_OPEN_OF_ONE
 from chengxin.store.database import UnitOfWork
 from chengxin.values.acts import Act
 from chengxin.values.ids import new_id
@@ -121,14 +122,18 @@ def test_so_many_proposals_of_an_act_are_open_on_one_thing(gateway: Administered
     first = gateway.ctx.proposals.get(propose()["proposal_id"])
     assert first is not None
 
-    def fill(unit: UnitOfWork) -> None:
+    def fill(unit: UnitOfWork, number: int, by: str) -> None:
         gateway.ctx.proposals.outdate({act}, first.target, unit)
-        for _ in range(MOST_OPEN):
-            gateway.ctx.proposals.save(replace(first, proposal_id=new_id("prop")), unit)
+        for _ in range(number):
+            gateway.ctx.proposals.save(replace(first, proposal_id=new_id("prop"), proposed_by=by), unit)
 
-    gateway.ctx.accounts.transact(fill)
+    for number, by in ((MOST_OPEN_OF_ONE, first.proposed_by), (MOST_OPEN, "officer:others")):
+        gateway.ctx.accounts.transact(partial(fill, number=number - 1, by=by))
+        assert propose()["state"] == "open"
+        gateway.ctx.accounts.transact(partial(fill, number=number, by=by))
+        if act is not Act.OFFICER_RESET:
+            assert refusal(propose) == "PROPOSALS_OPEN"
     if act is not Act.OFFICER_RESET:
-        assert refusal(propose) == "PROPOSALS_OPEN"
         some, *_ = gateway.ctx.proposals.waiting({act}, first.target, gateway.ctx.clock.now())
         decisions.reject(gateway.ctx, SUN, some.proposal_id)
     left = propose()["proposal_id"]
