@@ -13,6 +13,7 @@ from chengxin.auth.admission import Admission
 from chengxin.auth.policy_table import placeholder
 from chengxin.auth.principal import Principal
 from chengxin.errors import Problem
+from chengxin.http.description import DescribedApp
 from chengxin.store.silent_store import StoreSilence
 from chengxin.values.acts import Act
 from chengxin_cli.suite.home import SERVICES
@@ -39,6 +40,8 @@ class Route:
     method: str
     # With a 1 for each of its parameters.
     path: str
+    # The address as its app's description has it.
+    described_as: str
     view: Any
 
     @property
@@ -72,4 +75,9 @@ def routes(app: Flask) -> Iterator[Route]:
     """Every route, with each of its methods but those that Flask adds."""
     for rule in app.url_map.iter_rules():
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-            yield Route(method, re.sub(r"<[^>]*>", "1", rule.rule), app.view_functions[rule.endpoint])
+            yield Route(
+                method,
+                re.sub(r"<[^>]*>", "1", rule.rule),
+                DescribedApp.path_of(rule.rule),
+                app.view_functions[rule.endpoint],
+            )

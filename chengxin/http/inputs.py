@@ -1,15 +1,34 @@
 """What a request may hold: nothing that its address does not know, so that a misspelt name is no silent default."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from datetime import date
+from typing import Annotated, Any, TypeVar
 
 from flask import request
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic_core import PydanticCustomError
 from werkzeug.datastructures import MultiDict
 
 from chengxin.errors import INPUT_INVALID, FieldError
+from chengxin.values.clock import read_day
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _read_day(value: Any) -> Any:
+    # Whether it may be left out, or empty, its field says.
+    if value is None or value == "":
+        return value
+    try:
+        return read_day(value)
+    except (TypeError, ValueError):
+        raise PydanticCustomError("date", "must be a day of the calendar such as 2026-11-24") from None
+
+
+# A day in a request. pydantic's own reader takes an instant at midnight and seconds since 1970 for one.
+IN_ONE_FORM = BeforeValidator(_read_day)
+Day = Annotated[date, IN_ONE_FORM]
+OptionalDay = Annotated[date | None, IN_ONE_FORM]
 
 
 class Body(BaseModel):

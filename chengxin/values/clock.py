@@ -70,6 +70,17 @@ def shanghai_date(instant: datetime) -> date:
     return instant.astimezone(SHANGHAI).date()
 
 
+def read_day(text: str) -> date:
+    """The day that a text from outside names, in the one form YYYY-MM-DD. Raises `ValueError`.
+
+    Python's own reader takes 20261124 and 2026-W48-2, too: a day would have several spellings on record.
+    """
+    found = date.fromisoformat(text)
+    if found.isoformat() != text:
+        raise ValueError(f"{text[:20]} is not written YYYY-MM-DD")
+    return found
+
+
 def rfc3339(instant: datetime) -> str:
     """An aware instant as RFC 3339 in UTC with microseconds, for example `2026-11-24T06:13:55.000001Z`."""
     return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -18,7 +18,7 @@ from chengxin.proposals.proposal import Proposal
 from chengxin.store.database import UnitOfWork
 from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical
-from chengxin.values.clock import rfc3339
+from chengxin.values.clock import read_day, rfc3339
 from chengxin.values.identifiers import fault_of, is_uscc, personal_scheme, standard_form
 from chengxin.values.ids import new_id
 from chengxin.values.permitted_period import latest_end
@@ -234,7 +234,7 @@ def end_representation(ctx: GatewayContext, caller: Principal, representation_id
 def _require_authorization(asked: Representation, today: date) -> None:
     latest = latest_end(today)
     try:
-        good = today <= date.fromisoformat(asked.until) <= latest
+        good = today <= read_day(asked.until) <= latest
     except ValueError:
         good = False
     if not good:

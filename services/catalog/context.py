@@ -9,7 +9,7 @@ from chengxin.audit.trail import AuditTrail
 from chengxin.auth import request_context
 from chengxin.errors import INPUT_INVALID, FieldError, ProblemType
 from chengxin.proposals.documents import Proposals
-from chengxin.values.clock import Clock
+from chengxin.values.clock import Clock, read_day
 from services.catalog.domain.entry_validation import Finding
 from services.catalog.store.catalog import CatalogStore
 
@@ -42,9 +42,6 @@ def day(field: str, text: str) -> date | None:
     if not text:
         return None
     try:
-        found = date.fromisoformat(text)
+        return read_day(text)
     except ValueError:
-        found = None
-    if found is None or found.isoformat() != text:
-        raise INPUT_INVALID(fields=[FieldError(field, "date", "应为 YYYY-MM-DD / must be YYYY-MM-DD")])
-    return found
+        raise INPUT_INVALID(fields=[FieldError(field, "date", "应为 YYYY-MM-DD / must be YYYY-MM-DD")]) from None

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
+from chengxin.http.inputs import Day
 from chengxin.http.web import PageQuery, RepeatableRequest, answer
 from chengxin.values.page_tokens import text_after
 from services.catalog.context import CatalogContext
@@ -97,7 +98,7 @@ class FirstDayBody(Strict):
 
     beyond_schema: ClassVar[str] = "effective_from lies from today to two years ahead"
 
-    effective_from: date = Field(
+    effective_from: Day = Field(
         description="Shanghai date, from today to two years ahead; the first version of a list: any past day too"
     )
 

@@ -2,11 +2,11 @@
 
 from dataclasses import fields
 from datetime import date
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from chengxin.http.inputs import Body
+from chengxin.http.inputs import IN_ONE_FORM, Body, Day
 from services.catalog.domain.draft import ReviewDecision, Stance
 from services.catalog.domain.entry import (
     Attribute,
@@ -136,8 +136,10 @@ class PeriodBody(Strict):
 
     beyond_schema: ClassVar[str] = "effective_from lies from today to two years ahead, and effective_to not before it"
 
-    effective_from: date = Field(description="Shanghai date, from today to two years ahead")
-    effective_to: date | Literal[""] | None = Field(None, description="Empty: until the next version")
+    effective_from: Day = Field(description="Shanghai date, from today to two years ahead")
+    effective_to: Annotated[date | Literal[""] | None, IN_ONE_FORM] = Field(
+        None, description="Empty: until the next version"
+    )
     publication_document: str = Field("", max_length=200, description="The document by which it is published")
 
 
@@ -150,7 +152,7 @@ class RuleSetBody(Strict):
 
     output_only = frozenset({"version"})
     name: str = Field(description="For example objection")
-    effective_from: date = Field(
+    effective_from: Day = Field(
         description="Shanghai date, from today to two years ahead; of the first version: any past day too"
     )
     values: dict[str, int] = Field(description="Units are in the name, for example acceptance_working_days")
@@ -181,8 +183,8 @@ class NoticeBody(Strict):
 
     beyond_schema: ClassVar[str] = "Days of the year, none of which is what its weekday says anyway"
 
-    days_off: list[date] = Field(description="Weekdays that are days off")
-    days_worked: list[date] = Field(description="Weekend days that are worked")
+    days_off: list[Day] = Field(description="Weekdays that are days off")
+    days_worked: list[Day] = Field(description="Weekend days that are worked")
     year: int | None = Field(None, description="If given, the year in the address")
     announced: Literal[True] = Field(True, description="A notice is an announcement")
 
@@ -258,7 +260,7 @@ class RetirementBody(Strict):
 
     beyond_schema: ClassVar[str] = "effective_to is today or later"
 
-    effective_to: date = Field(description="Last day in force, today or later")
+    effective_to: Day = Field(description="Last day in force, today or later")
     basis: str = Field(
         min_length=1, max_length=500, pattern=r"\S", description="Law, rule or decision by which it ends"
     )

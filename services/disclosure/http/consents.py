@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
-from chengxin.http.inputs import Body
+from chengxin.http.inputs import Body, Day, OptionalDay
 from chengxin.http.web import PageQuery, RepeatableRequest, answer
 from chengxin.values.page_tokens import encode_page_token, text_after
 from services.disclosure.context import DisclosureContext
@@ -39,8 +39,8 @@ class ConsentBody(Body):
     entries: list[str] = Field(
         default_factory=list, max_length=200, description="Entry codes; empty: all that may be disclosed by consent"
     )
-    valid_from: date | None = Field(None, description="Shanghai date; today when left out")
-    valid_to: date = Field(description="Shanghai date, included")
+    valid_from: OptionalDay = Field(None, description="Shanghai date; today when left out")
+    valid_to: Day = Field(description="Shanghai date, included")
     uses: int | None = Field(None, ge=1, le=1_000_000, description="How many queries; as many as needed when left out")
 
 

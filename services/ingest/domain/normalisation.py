@@ -6,11 +6,11 @@ certainty stays as delivered, and validation reports why.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
 from decimal import Decimal
 from functools import partial
 from typing import Final
 
+from chengxin.values.clock import read_day
 from chengxin.values.identifiers import DECLARED, standard_form
 from chengxin.values.text_forms import (
     comparison_key,
@@ -116,9 +116,10 @@ def to_number(text: str, unit: str = "") -> str:
 def is_date(text: str) -> bool:
     """Whether a text is a date of the calendar, written YYYY-MM-DD."""
     try:
-        return date.fromisoformat(text).isoformat() == text
+        read_day(text)
     except ValueError:
         return False
+    return True
 
 
 def _is_name(item: DeliveryItem, subject_name_item: str) -> bool:

@@ -1,11 +1,10 @@
 """Quality and timeliness over HTTP: the schemas of questions and answers."""
 
-from datetime import date
 from typing import ClassVar, Final, Literal
 
 from pydantic import BaseModel, Field
 
-from chengxin.http.inputs import Body
+from chengxin.http.inputs import Body, OptionalDay
 from chengxin.http.web import PageQuery
 from services.ingest.domain.quality import AnomalyKind
 from services.ingest.domain.reporting_periods import PeriodState
@@ -36,8 +35,8 @@ class QualityQuery(SeriesQuery):
 
     beyond_schema: ClassVar[str] = "from is not after until, and at most a number of days before it"
 
-    first: date | None = Field(None, alias="from", description="First Shanghai date; empty: 90 days before the last")
-    last: date | None = Field(None, alias="until", description="Last Shanghai date; empty: today")
+    first: OptionalDay = Field(None, alias="from", description="First Shanghai date; left out: 90 days before the last")
+    last: OptionalDay = Field(None, alias="until", description="Last Shanghai date; left out: today")
 
 
 class FindingsQuery(SeriesQuery):

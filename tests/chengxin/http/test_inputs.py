@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 from pydantic import BaseModel
 
+from chengxin.http.description import DescribedApp
 from chengxin.http.inputs import FormBody
 from tests.routes import APPS, Route, app_of, routes
 from tests.support import Issuer
@@ -72,6 +73,59 @@ def test_no_route_takes_an_integer_that_no_store_takes(app: Flask, issuer: Issue
             if client.get(path).status_code != 404:
                 wrong.append(path[:90])
     assert not wrong, "\n".join(wrong)
+
+
+NO_DAYS = (
+    *("2027-01-01T00:00:00", "2027-01-01T00:00:00Z", "20270101", "2027-W01-1", "2027-001", "2027-1-1", "27-01-01"),
+    *("2027-02-29", " 2027-01-01", "2027-01-01 ", "２０２７-01-01", "1798761600", "today", 1798761600, 0, True, [], {}),
+)
+
+
+def test_a_day_is_written_in_one_form_alone(app: Flask, issuer: Issuer) -> None:
+    assert isinstance(app, DescribedApp)
+    client = app.test_client()
+    wrong = []
+    for route in routes(app):
+        operation = app.api_doc["paths"].get(route.described_as, {}).get(route.method.lower(), {})
+        headers = issuer.bearer(*route.roles) if route.roles else {}
+        # Some name a year, and an address is judged first.
+        path = route.path.replace("/1", "/2027")
+        for value in NO_DAYS:
+            asked: dict[str, Any] = {
+                name: client.open(path, method=route.method, headers=headers, json=nest(name, value))
+                for content in operation.get("requestBody", {}).get("content", {}).values()
+                for name in days_in(app.api_doc, content["schema"])
+            }
+            asked |= {
+                p["name"]: client.open(f"{path}?{p['name']}={value}", method=route.method, headers=headers)
+                for p in operation.get("parameters", ())
+                if any(days_in(app.api_doc, p["schema"]))
+            }
+            for name, found in asked.items():
+                rules = {e["field"]: e["rule"] for e in found.json.get("errors", ())}
+                if (found.status_code, rules.get(name)) != (400, "date"):
+                    wrong.append(f"{route}: {name}={value!r}: {found.status_code} {rules}")
+    assert not wrong, "\n".join(wrong)
+
+
+def days_in(api: dict[str, Any], schema: dict[str, Any], place: str = "") -> Iterator[str]:
+    """Where in a value of this schema there is a day or an instant: `items.0.since`."""
+    if "$ref" in schema:
+        schema = api["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    if schema.get("format") in ("date", "date-time"):
+        yield place
+    parts = [(place, part) for kind in ("anyOf", "oneOf", "allOf") for part in schema.get(kind, ())]
+    parts += [(f"{place}.{name}".lstrip("."), part) for name, part in schema.get("properties", {}).items()]
+    parts += [(f"{place}.0".lstrip("."), schema["items"])] if "items" in schema else []
+    for where, part in parts:
+        yield from days_in(api, part, where)
+
+
+def nest(place: str, value: Any) -> Any:
+    """The smallest JSON with this value in that place."""
+    for name in reversed(place.split(".")):
+        value = [value] if name.isdigit() else {name: value}
+    return value
 
 
 def query_fields(route: Route) -> list[str]:
