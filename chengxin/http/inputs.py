@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from datetime import date
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from flask import request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic_core import PydanticCustomError, to_json
 from werkzeug.datastructures import MultiDict
 
 from chengxin.errors import INPUT_INVALID, FieldError
@@ -36,16 +36,21 @@ class Body(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    @classmethod
+    def model_validate(cls, obj: Any, **_: Any) -> Self:
+        """Reads what flask-openapi3 has parsed as JSON is read: `"5"` is no number, 1 no truth, as the schema says."""
+        return cls.model_validate_json(to_json(obj), strict=True)
+
 
 class FormBody(Body):
     """The fields of a form (multipart/form-data), each given once."""
 
-    @model_validator(mode="before")
     @classmethod
-    def _take_as_sent(cls, _: Any) -> dict[str, Any]:
-        """flask-openapi3 reads every field as JSON: a number made of digits would be no text, and `1e3` be 1000."""
+    def model_validate(cls, obj: Any, **_: Any) -> Self:
+        """Reads the fields as they were sent: flask-openapi3 has read each as JSON, a number made of digits is no text
+        then, and `1e3` is 1000."""
         _must_be_single(request.form)
-        return request.form.to_dict() | request.files.to_dict()
+        return super(Body, cls).model_validate(request.form.to_dict() | request.files.to_dict())
 
 
 def ignores_unknown_parameters(reason: str) -> Callable[[F], F]:

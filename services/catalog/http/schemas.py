@@ -2,9 +2,9 @@
 
 from dataclasses import fields
 from datetime import date
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from chengxin.http.inputs import IN_ONE_FORM, Body, Day
 from services.catalog.domain.draft import ReviewDecision, Stance
@@ -33,12 +33,12 @@ class Strict(Body):
     # (AIP-203).
     output_only: ClassVar[frozenset[str]] = frozenset()
 
-    @model_validator(mode="before")
     @classmethod
-    def _without_output(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given
-        return {name: value for name, value in given.items() if name not in cls.output_only}
+    def model_validate(cls, obj: Any, **_: Any) -> Self:
+        """Reads a body, without what only answers have."""
+        if isinstance(obj, dict):
+            obj = {name: value for name, value in obj.items() if name not in cls.output_only}
+        return super().model_validate(obj)
 
 
 class EntryBody(Strict):

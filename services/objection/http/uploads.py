@@ -82,7 +82,7 @@ def received(request: Request, body: type[B]) -> tuple[B, list[Attachment]]:
     fields = _form_fields(request, body) if is_form else None
     try:
         # pydantic parses the JSON, because it refuses halves of characters, which no store takes.
-        found = body.model_validate(fields) if is_form else body.model_validate_json(request.get_data())
+        found = body.model_validate(fields) if is_form else body.model_validate_json(request.get_data(), strict=True)
     except ValidationError as e:
         raise validation_problem(e) from None
     if is_form:
