@@ -38,6 +38,7 @@ class Portal:
     position: int = 0
     shows: dict[str, dict[str, Any]] = field(default_factory=dict)
     pages: dict[str, str] = field(default_factory=dict)
+    etags: dict[str, str] = field(default_factory=dict)
     positions: list[int] = field(default_factory=list)
 
     def follow(self) -> dict[str, Any]:
@@ -50,9 +51,11 @@ class Portal:
                 self.positions.append(change["position"])
                 if change["record"] is None:
                     self.shows.pop(change["record_id"], None)
+                    self.etags.pop(change["record_id"], None)
                 else:
                     self.shows[change["record_id"]] = change["record"]
                     self.pages[change["record_id"]] = change["subject_ref"]
+                    self.etags[change["record_id"]] = change["etag"]
             self.position = answer["position"]
             if not answer["more"]:
                 return self.shows
@@ -66,8 +69,9 @@ def provider(city: RunningDisclosure, org: str = REGULATOR) -> DisclosureCaller:
     return city.caller("provider", sub="portal", client_id="portal", org=org)
 
 
-def compared(city: RunningDisclosure, shows: dict[str, int], org: str = REGULATOR, **slice_: str) -> dict[str, Any]:
-    records = [{"record_id": i, "version": v} for i, v in shows.items()]
+def compared(city: RunningDisclosure, shows: dict[str, str], org: str = REGULATOR, **slice_: str) -> dict[str, Any]:
+    """What differs from what a portal shows: by record, the etag that came with it."""
+    records = [{"record_id": i, "etag": etag} for i, etag in shows.items()]
     answer = provider(city, org).post("/v1/public/feed/differences", {"records": records, **slice_})
     assert answer.status_code == 200, answer.text
     return {k: v for k, v in answer.json.items() if k not in ("audit_event_id",)}

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'chengxin/disclosure/v1/disclosure.proto\x12\x16\x63hengxin.disclosure.v1\x1a\x1fgoogle/protobuf/timestamp.proto\":\n\x12WatchPublicRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\x03\x12\x15\n\rprovider_uscc\x18\x02 \x01(\t\"v\n\x13WatchPublicResponse\x12\x35\n\x07\x63hanges\x18\x01 \x03(\x0b\x32$.chengxin.disclosure.v1.PublicChange\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\x16\n\x0e\x61udit_event_id\x18\x03 \x01(\t\"\xa7\x01\n\x0cPublicChange\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x11\n\trecord_id\x18\x02 \x01(\t\x12\x15\n\rprovider_uscc\x18\x03 \x01(\t\x12\x12\n\nentry_code\x18\x04 \x01(\t\x12\x13\n\x0bsubject_ref\x18\x05 \x01(\t\x12\x32\n\x06record\x18\x06 \x01(\x0b\x32\".chengxin.disclosure.v1.RecordView\",\n\x15ListReferencesRequest\x12\x13\n\x0bsubject_ref\x18\x01 \x01(\t\".\n\x16ListReferencesResponse\x12\x14\n\x0csubject_refs\x18\x01 \x03(\t\"\x80\x01\n\x0cQueryRequest\x12\x38\n\x07subject\x18\x01 \x01(\x0b\x32\'.chengxin.disclosure.v1.SubjectSelector\x12\x0f\n\x07\x65ntries\x18\x02 \x03(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\xe3\x01\n\x0fSubjectSelector\x12\x15\n\x0bsubject_ref\x18\x01 \x01(\tH\x00\x12\x0e\n\x04uscc\x18\x02 \x01(\tH\x00\x12\x19\n\x0fidentity_number\x18\x03 \x01(\tH\x00\x12\x1b\n\x11organisation_code\x18\x04 \x01(\tH\x00\x12\x1d\n\x13permanent_residence\x18\x05 \x01(\tH\x00\x12\x19\n\x0fhk_macao_permit\x18\x06 \x01(\tH\x00\x12\x17\n\rtaiwan_permit\x18\x07 \x01(\tH\x00\x12\x12\n\x08passport\x18\x08 \x01(\tH\x00\x42\n\n\x08selector\"\xa7\x01\n\rQueryResponse\x12\x30\n\x07subject\x18\x01 \x01(\x0b\x32\x1f.chengxin.disclosure.v1.Subject\x12\x33\n\x07records\x18\x02 \x03(\x0b\x32\".chengxin.disclosure.v1.RecordView\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\x12\x16\n\x0e\x61udit_event_id\x18\x04 \x01(\t\"H\n\x07Subject\x12\x13\n\x0bsubject_ref\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0c\n\x04uscc\x18\x04 \x01(\t\"6\n\x15ResolveConsentRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07grantee\x18\x02 \x01(\t\"=\n\x16ResolveConsentResponse\x12\x12\n\nconsent_id\x18\x01 \x01(\t\x12\x0f\n\x07purpose\x18\x02 \x01(\t\"\xf0\x02\n\nRecordView\x12\x11\n\trecord_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x12\n\nentry_code\x18\x03 \x01(\t\x12\x12\n\nentry_name\x18\x04 \x01(\t\x12\x19\n\x11information_class\x18\x05 \x01(\t\x12\x15\n\rprovider_uscc\x18\x06 \x01(\t\x12\x15\n\rprovider_name\x18\x07 \x01(\t\x12<\n\x05items\x18\x08 \x03(\x0b\x32-.chengxin.disclosure.v1.RecordView.ItemsEntry\x12\x17\n\x0f\x64isclosed_until\x18\t \x01(\t\x12/\n\x0brecorded_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0funder_objection\x18\x0b \x01(\x08\x1a,\n\nItemsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x32\xb5\x03\n\x11\x44isclosureService\x12T\n\x05Query\x12$.chengxin.disclosure.v1.QueryRequest\x1a%.chengxin.disclosure.v1.QueryResponse\x12o\n\x0eResolveConsent\x12-.chengxin.disclosure.v1.ResolveConsentRequest\x1a..chengxin.disclosure.v1.ResolveConsentResponse\x12o\n\x0eListReferences\x12-.chengxin.disclosure.v1.ListReferencesRequest\x1a..chengxin.disclosure.v1.ListReferencesResponse\x12h\n\x0bWatchPublic\x12*.chengxin.disclosure.v1.WatchPublicRequest\x1a+.chengxin.disclosure.v1.WatchPublicResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'chengxin/disclosure/v1/disclosure.proto\x12\x16\x63hengxin.disclosure.v1\x1a\x1fgoogle/protobuf/timestamp.proto\":\n\x12WatchPublicRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\x03\x12\x15\n\rprovider_uscc\x18\x02 \x01(\t\"v\n\x13WatchPublicResponse\x12\x35\n\x07\x63hanges\x18\x01 \x03(\x0b\x32$.chengxin.disclosure.v1.PublicChange\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\x16\n\x0e\x61udit_event_id\x18\x03 \x01(\t\"\xb5\x01\n\x0cPublicChange\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x11\n\trecord_id\x18\x02 \x01(\t\x12\x15\n\rprovider_uscc\x18\x03 \x01(\t\x12\x12\n\nentry_code\x18\x04 \x01(\t\x12\x13\n\x0bsubject_ref\x18\x05 \x01(\t\x12\x32\n\x06record\x18\x06 \x01(\x0b\x32\".chengxin.disclosure.v1.RecordView\x12\x0c\n\x04\x65tag\x18\x07 \x01(\t\",\n\x15ListReferencesRequest\x12\x13\n\x0bsubject_ref\x18\x01 \x01(\t\".\n\x16ListReferencesResponse\x12\x14\n\x0csubject_refs\x18\x01 \x03(\t\"\x80\x01\n\x0cQueryRequest\x12\x38\n\x07subject\x18\x01 \x01(\x0b\x32\'.chengxin.disclosure.v1.SubjectSelector\x12\x0f\n\x07\x65ntries\x18\x02 \x03(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\xe3\x01\n\x0fSubjectSelector\x12\x15\n\x0bsubject_ref\x18\x01 \x01(\tH\x00\x12\x0e\n\x04uscc\x18\x02 \x01(\tH\x00\x12\x19\n\x0fidentity_number\x18\x03 \x01(\tH\x00\x12\x1b\n\x11organisation_code\x18\x04 \x01(\tH\x00\x12\x1d\n\x13permanent_residence\x18\x05 \x01(\tH\x00\x12\x19\n\x0fhk_macao_permit\x18\x06 \x01(\tH\x00\x12\x17\n\rtaiwan_permit\x18\x07 \x01(\tH\x00\x12\x12\n\x08passport\x18\x08 \x01(\tH\x00\x42\n\n\x08selector\"\xa7\x01\n\rQueryResponse\x12\x30\n\x07subject\x18\x01 \x01(\x0b\x32\x1f.chengxin.disclosure.v1.Subject\x12\x33\n\x07records\x18\x02 \x03(\x0b\x32\".chengxin.disclosure.v1.RecordView\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\x12\x16\n\x0e\x61udit_event_id\x18\x04 \x01(\t\"H\n\x07Subject\x12\x13\n\x0bsubject_ref\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0c\n\x04uscc\x18\x04 \x01(\t\"6\n\x15ResolveConsentRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07grantee\x18\x02 \x01(\t\"=\n\x16ResolveConsentResponse\x12\x12\n\nconsent_id\x18\x01 \x01(\t\x12\x0f\n\x07purpose\x18\x02 \x01(\t\"\xf0\x02\n\nRecordView\x12\x11\n\trecord_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x12\n\nentry_code\x18\x03 \x01(\t\x12\x12\n\nentry_name\x18\x04 \x01(\t\x12\x19\n\x11information_class\x18\x05 \x01(\t\x12\x15\n\rprovider_uscc\x18\x06 \x01(\t\x12\x15\n\rprovider_name\x18\x07 \x01(\t\x12<\n\x05items\x18\x08 \x03(\x0b\x32-.chengxin.disclosure.v1.RecordView.ItemsEntry\x12\x17\n\x0f\x64isclosed_until\x18\t \x01(\t\x12/\n\x0brecorded_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0funder_objection\x18\x0b \x01(\x08\x1a,\n\nItemsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x32\xb5\x03\n\x11\x44isclosureService\x12T\n\x05Query\x12$.chengxin.disclosure.v1.QueryRequest\x1a%.chengxin.disclosure.v1.QueryResponse\x12o\n\x0eResolveConsent\x12-.chengxin.disclosure.v1.ResolveConsentRequest\x1a..chengxin.disclosure.v1.ResolveConsentResponse\x12o\n\x0eListReferences\x12-.chengxin.disclosure.v1.ListReferencesRequest\x1a..chengxin.disclosure.v1.ListReferencesResponse\x12h\n\x0bWatchPublic\x12*.chengxin.disclosure.v1.WatchPublicRequest\x1a+.chengxin.disclosure.v1.WatchPublicResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,27 +39,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHPUBLICRESPONSE']._serialized_start=160
   _globals['_WATCHPUBLICRESPONSE']._serialized_end=278
   _globals['_PUBLICCHANGE']._serialized_start=281
-  _globals['_PUBLICCHANGE']._serialized_end=448
-  _globals['_LISTREFERENCESREQUEST']._serialized_start=450
-  _globals['_LISTREFERENCESREQUEST']._serialized_end=494
-  _globals['_LISTREFERENCESRESPONSE']._serialized_start=496
-  _globals['_LISTREFERENCESRESPONSE']._serialized_end=542
-  _globals['_QUERYREQUEST']._serialized_start=545
-  _globals['_QUERYREQUEST']._serialized_end=673
-  _globals['_SUBJECTSELECTOR']._serialized_start=676
-  _globals['_SUBJECTSELECTOR']._serialized_end=903
-  _globals['_QUERYRESPONSE']._serialized_start=906
-  _globals['_QUERYRESPONSE']._serialized_end=1073
-  _globals['_SUBJECT']._serialized_start=1075
-  _globals['_SUBJECT']._serialized_end=1147
-  _globals['_RESOLVECONSENTREQUEST']._serialized_start=1149
-  _globals['_RESOLVECONSENTREQUEST']._serialized_end=1203
-  _globals['_RESOLVECONSENTRESPONSE']._serialized_start=1205
-  _globals['_RESOLVECONSENTRESPONSE']._serialized_end=1266
-  _globals['_RECORDVIEW']._serialized_start=1269
-  _globals['_RECORDVIEW']._serialized_end=1637
-  _globals['_RECORDVIEW_ITEMSENTRY']._serialized_start=1593
-  _globals['_RECORDVIEW_ITEMSENTRY']._serialized_end=1637
-  _globals['_DISCLOSURESERVICE']._serialized_start=1640
-  _globals['_DISCLOSURESERVICE']._serialized_end=2077
+  _globals['_PUBLICCHANGE']._serialized_end=462
+  _globals['_LISTREFERENCESREQUEST']._serialized_start=464
+  _globals['_LISTREFERENCESREQUEST']._serialized_end=508
+  _globals['_LISTREFERENCESRESPONSE']._serialized_start=510
+  _globals['_LISTREFERENCESRESPONSE']._serialized_end=556
+  _globals['_QUERYREQUEST']._serialized_start=559
+  _globals['_QUERYREQUEST']._serialized_end=687
+  _globals['_SUBJECTSELECTOR']._serialized_start=690
+  _globals['_SUBJECTSELECTOR']._serialized_end=917
+  _globals['_QUERYRESPONSE']._serialized_start=920
+  _globals['_QUERYRESPONSE']._serialized_end=1087
+  _globals['_SUBJECT']._serialized_start=1089
+  _globals['_SUBJECT']._serialized_end=1161
+  _globals['_RESOLVECONSENTREQUEST']._serialized_start=1163
+  _globals['_RESOLVECONSENTREQUEST']._serialized_end=1217
+  _globals['_RESOLVECONSENTRESPONSE']._serialized_start=1219
+  _globals['_RESOLVECONSENTRESPONSE']._serialized_end=1280
+  _globals['_RECORDVIEW']._serialized_start=1283
+  _globals['_RECORDVIEW']._serialized_end=1651
+  _globals['_RECORDVIEW_ITEMSENTRY']._serialized_start=1607
+  _globals['_RECORDVIEW_ITEMSENTRY']._serialized_end=1651
+  _globals['_DISCLOSURESERVICE']._serialized_start=1654
+  _globals['_DISCLOSURESERVICE']._serialized_end=2091
 # @@protoc_insertion_point(module_scope)

@@ -85,12 +85,17 @@ class PublicChange(_message.Message):
     ENTRY_CODE_FIELD_NUMBER: _builtins.int
     SUBJECT_REF_FIELD_NUMBER: _builtins.int
     RECORD_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     record_id: _builtins.str
     provider_uscc: _builtins.str
     entry_code: _builtins.str
     subject_ref: _builtins.str
     """Of the subject's page; empty when the record is not public any more."""
+    etag: _builtins.str
+    """Opaque; another one whenever anything that is shown of the record is another. A portal tells it in its report of
+    differences. Empty when the record is not public any more.
+    """
     @_builtins.property
     def record(self) -> Global___RecordView:
         """As the subject's page shows it; absent when the record is not public any more: take it down."""
@@ -104,10 +109,11 @@ class PublicChange(_message.Message):
         entry_code: _builtins.str = ...,
         subject_ref: _builtins.str = ...,
         record: Global___RecordView | None = ...,
+        etag: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_code", b"entry_code", "position", b"position", "provider_uscc", b"provider_uscc", "record", b"record", "record_id", b"record_id", "subject_ref", b"subject_ref"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_code", b"entry_code", "etag", b"etag", "position", b"position", "provider_uscc", b"provider_uscc", "record", b"record", "record_id", b"record_id", "subject_ref", b"subject_ref"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

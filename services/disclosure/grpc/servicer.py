@@ -81,6 +81,7 @@ def _change(change: public_feed.RecordChange) -> pb.PublicChange:
         provider_uscc=change.provider_uscc,
         entry_code=change.entry_code,
         subject_ref=change.subject_ref,
+        etag=change.etag,
         record=_record(change.record.shown) if change.record else None,
     )
 

@@ -24,6 +24,7 @@ _LONGEST_WAIT: Final = 30
 # JSON has no greater whole number that every reader reads exactly.
 _LAST: Final = 2**53 - 1
 _RECORD_ID: Final = r"^r_[a-z0-9]{1,62}$"
+_ETAG_WORDS: Final = "Opaque; another one whenever anything that is shown of the record is another."
 RecordId = Annotated[str, Field(pattern=_RECORD_ID)]
 
 
@@ -55,6 +56,7 @@ class PublicRecordAnswer(BaseModel):
     """A public record, and on whose page it is."""
 
     subject_ref: str
+    etag: str = Field(description=_ETAG_WORDS)
     record: bodies.RecordAnswer
     audit_event_id: str
 
@@ -67,6 +69,7 @@ class ChangeAnswer(BaseModel):
     provider_uscc: str
     entry_code: str
     subject_ref: str = Field(description="Of the subject's page; empty when the record is not public any more")
+    etag: str = Field(description=f"{_ETAG_WORDS} Empty when the record is not public any more")
     record: bodies.RecordAnswer | None = Field(description="As the subject's page shows it; null: take it down")
 
 
@@ -83,7 +86,7 @@ class ShownBody(Body):
     """A record as a portal shows it."""
 
     record_id: RecordId
-    version: int = Field(ge=1)
+    etag: str = Field(max_length=64, description="The one that came with the record")
 
 
 class DifferencesBody(Body):
@@ -107,17 +110,14 @@ class PlatformVersionAnswer(BaseModel):
     version: int
 
 
-class OutdatedAnswer(PlatformVersionAnswer):
-    """A record whose version on the portal is another one."""
-
-    shown_version: int
-
-
 class DifferencesAnswer(BaseModel):
     """What differs."""
 
     missing: list[PlatformVersionAnswer] = Field(description="Public, and not shown by the portal")
-    outdated: list[OutdatedAnswer]
+    outdated: list[PlatformVersionAnswer] = Field(
+        description="Shown by the portal in another way: another version, another form of a person's name, an objection's "
+        "mark, another subject"
+    )
     take_down: list[str] = Field(description="Shown by the portal, and not public, or no record of the caller's")
     same: int
     through: str = Field(
@@ -155,8 +155,9 @@ def add_feed(app: OpenAPI, ctx: DisclosureContext) -> None:
     @serves(public_feed.record)
     def record(path: PublicRecordPath) -> Response:
         """As the subject's page shows it."""
-        ref, shown, event_id = public_feed.record(ctx, caller(), path.record_id)
-        return answer({"subject_ref": ref, "record": shown.to_dict(), "audit_event_id": event_id})
+        showing, shown, event_id = public_feed.record(ctx, caller(), path.record_id)
+        told = {"subject_ref": showing.refs[0], "etag": showing.etag, "record": shown.to_dict()}
+        return answer(told | {"audit_event_id": event_id})
 
     @app.post(
         "/v1/public/feed/differences",
@@ -167,7 +168,7 @@ def add_feed(app: OpenAPI, ctx: DisclosureContext) -> None:
     @serves(differences.compare)
     def compare(body: DifferencesBody) -> Response:
         """For a provider's client, about the provider's own records."""
-        told = differences.PortalRecords(body.after, body.through, _versions(body))
+        told = differences.PortalRecords(body.after, body.through, _etags(body))
         report = differences.compare(ctx, caller(), told)
         return answer(
             {
@@ -188,13 +189,14 @@ def _change(change: RecordChange) -> dict[str, Any]:
         "provider_uscc": change.provider_uscc,
         "entry_code": change.entry_code,
         "subject_ref": change.subject_ref,
+        "etag": change.etag,
         "record": change.record.to_dict() if change.record else None,
     }
 
 
-def _versions(body: DifferencesBody) -> dict[str, int]:
-    versions = {shown.record_id: shown.version for shown in body.records}
-    if len(versions) < len(body.records):
+def _etags(body: DifferencesBody) -> dict[str, str]:
+    etags = {shown.record_id: shown.etag for shown in body.records}
+    if len(etags) < len(body.records):
         told = "同一记录只应出现一次 / each record once"
         raise INPUT_INVALID(fields=[FieldError("records", "unique", told)])
-    return versions
+    return etags

@@ -29,16 +29,6 @@ _CHARACTERS: Final = sorted({"", *string.digits, *string.ascii_lowercase})
 
 
 @dataclass(frozen=True, slots=True)
-class StandingRecord:
-    """A record that the public sees, unless its period is over."""
-
-    record_id: str
-    version: int
-    # The last day of disclosure; empty when there is none.
-    due: str
-
-
-@dataclass(frozen=True, slots=True)
 class Announcement:
     """A change still to be published in the public feed: the records of a reference from a page on, or some records."""
 
@@ -118,11 +108,11 @@ class FeedStore:
         for row in list(self._announcements.find({"since": {"$gt": after}}, {"_id": 1})):
             self._announcements.delete_one({"_id": row["_id"]})
 
-    def shown_by(self, provider: str, after: str, through: str, limit: int) -> list[StandingRecord]:
-        """Returns a provider's records that the public sees, in the order of record ids: after the id `after` and up to
-        the id `through`, or to the last when that is empty."""
+    def shown_by(self, provider: str, after: str, through: str, limit: int) -> list[RecordLocation]:
+        """Returns where a provider's records are that the public sees unless their period is over, in the order of
+        record ids: after the id `after` and up to the id `through`, or to the last when that is empty."""
         first, last = part_of(provider, after), part_of(provider, through) if through else ""
-        found: list[StandingRecord] = []
+        found: list[RecordLocation] = []
         for part in (p for p in _parts_of(provider) if p >= first and (not last or p <= last)):
             rows = self._rows(ShownRow).find({"part": part}, {"records": 1})
             listed = {i for row in rows for i in row["records"] if i > after and (not through or i <= through)}
@@ -131,7 +121,7 @@ class FeedStore:
                 chunk = ordered[start : start + _RECORDS_PER_QUERY]
                 locations = self._locations(chunk)
                 for location in (locations[i] for i in chunk if i in locations and locations[i].shown == provider):
-                    found.append(StandingRecord(location.record_id, location.version, location.due))
+                    found.append(location)
                     if len(found) == limit:
                         return found
         return found

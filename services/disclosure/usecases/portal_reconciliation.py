@@ -10,6 +10,7 @@ from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.values.acts import Act
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.disclosure_period import is_over
+from services.disclosure.usecases.public_showing import showings
 
 # Records that one report compares: those that a portal tells, and those that the platform shows.
 GREATEST_SIZE: Final = 5000
@@ -18,28 +19,19 @@ GREATEST_SIZE: Final = 5000
 @dataclass(frozen=True)
 class PortalRecords:
     """What a portal says it shows, of the records after one and through another one in the order of their ids; with an
-    empty `through` to the last one. Versions by record."""
+    empty `through` to the last one. By record the `etag` that came with what it shows."""
 
     after: str
     through: str
-    records: Mapping[str, int]
+    records: Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class PortalVersion:
-    """A record and a version of it."""
+class PublicVersion:
+    """A record, and the version of it that the public sees."""
 
     record_id: str
     version: int
-
-
-@dataclass(frozen=True)
-class Outdated:
-    """A record that the portal shows in another version than the platform."""
-
-    record_id: str
-    version: int
-    shown_version: int
 
 
 @dataclass(frozen=True)
@@ -47,11 +39,13 @@ class ReconciliationReport:
     """What differs, by record ids."""
 
     # Public, and not on the portal.
-    missing: Sequence[PortalVersion]
-    outdated: Sequence[Outdated]
+    missing: Sequence[PublicVersion]
+    # Shown by the portal otherwise than here: in another version, with another form of a person's name, without an
+    # objection's mark, or under another subject.
+    outdated: Sequence[PublicVersion]
     # On the portal, and not public here, or not the provider's.
     take_down: Sequence[str]
-    # How many records both show in the same version.
+    # How many records both show in the same way.
     same: int
     # The last record that the report covers; empty when it covers all that was asked about.
     through: str
@@ -70,10 +64,13 @@ def compare(ctx: DisclosureContext, caller: Principal, told: PortalRecords) -> R
     today = ctx.clock.today().isoformat()
     standing = ctx.store.feed.shown_by(caller.org, told.after, told.through, GREATEST_SIZE)
     through = standing[-1].record_id if len(standing) == GREATEST_SIZE else ""
-    public = {s.record_id: s.version for s in standing if not is_over(s.due, today)}
-    shown = {i: version for i, version in sorted(told.records.items()) if not through or i <= through}
-    missing = [PortalVersion(i, version) for i, version in public.items() if i not in shown]
-    outdated = [Outdated(i, public[i], v) for i, v in shown.items() if i in public and public[i] != v]
+    public = {place.record_id: place for place in standing if not is_over(place.due, today)}
+    refs = list(dict.fromkeys(place.ref for place in public.values()))
+    how = showings(public.values(), ctx.store.links.states(refs), ctx.store.links.groups_with(refs), today)
+    etags = {record_id: showing.etag for record_id, showing in how.items()}
+    shown = {i: etag for i, etag in sorted(told.records.items()) if not through or i <= through}
+    missing = [PublicVersion(i, place.version) for i, place in public.items() if i not in shown]
+    outdated = [PublicVersion(i, public[i].version) for i, e in shown.items() if i in public and etags.get(i) != e]
     take_down = [i for i in shown if i not in public]
     event = ctx.audit.event(
         Act.FEED_COMPARED,

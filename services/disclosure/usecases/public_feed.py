@@ -20,6 +20,7 @@ from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.disclosure_period import is_over
 from services.disclosure.domain.record_views import View
 from services.disclosure.projections.public_changes import KIND
+from services.disclosure.usecases.public_showing import Showing, showings
 from services.disclosure.usecases.query_records import NAMED_RECORDS
 from services.disclosure.usecases.view_reader import (
     MENDED_SECONDS,
@@ -36,6 +37,8 @@ _PLACE_BITS: Final = 20
 _ROWS: Final = 200
 # How often one answer looks at that many rows in which there is nothing for the caller.
 _LOOKS: Final = 10
+
+_NOT_SHOWN: Final = Showing(("",), View.PUBLIC, "")
 
 RECORD_NOT_PUBLIC = not_found(
     "RECORD_NOT_PUBLIC",
@@ -67,8 +70,9 @@ class RecordChange:
     record_id: str
     provider_uscc: str
     entry_code: str
-    # On whose page it is; empty when it is on none.
+    # On whose page it is, and the mark of how it is shown; both are empty when it is on none.
     subject_ref: str
+    etag: str
     record: LazyRecordView | None
 
 
@@ -134,18 +138,18 @@ def follow(
 
 
 @query(Act.RECORD_READ_PUBLIC, roles=EVERYBODY, articles=("15", "18"))
-def record(ctx: DisclosureContext, caller: Principal, record_id: str) -> tuple[str, LazyRecordView, str]:
-    """On whose page a record is, the record as it is shown there, and the number of this query in the audit log. Raises
-    RECORD_NOT_PUBLIC."""
+def record(ctx: DisclosureContext, caller: Principal, record_id: str) -> tuple[Showing, LazyRecordView, str]:
+    """How a record is shown, the record as its subject's page shows it, and the number of this query in the audit log.
+    Raises RECORD_NOT_PUBLIC."""
     found, incomplete = _shown(ctx, [record_id])
     if incomplete:
         raise RECORD_INCOMPLETE(retry_after=MENDED_SECONDS)
-    refs, shown = found.get(record_id, ((), None))
-    if shown is None:
+    if record_id not in found:
         raise RECORD_NOT_PUBLIC()
-    about = {"subject_refs": list(refs), "records": [record_id], "entries": [shown.entry_code]}
+    showing, shown = found[record_id]
+    about = {"subject_refs": list(showing.refs), "records": [record_id], "entries": [shown.entry_code]}
     event = ctx.audit.record(ctx.audit.event(Act.RECORD_READ_PUBLIC, caller, **about))
-    return refs[0], shown, event.event_id
+    return showing, shown, event.event_id
 
 
 def _looked(ctx: DisclosureContext, ask: FeedRequest, after: int, waiting: Callable[[], bool]) -> _Window:
@@ -210,13 +214,14 @@ def _told(ctx: DisclosureContext, caller: Principal, ask: FeedRequest, window: _
     for record_id in incomplete:
         del latest[record_id], shown[record_id]
     for item in latest.values():
-        refs, record = shown.get(item.record_id, (("",), None))
-        changes.append(RecordChange(item.position, item.record_id, item.provider, item.entry, refs[0], record))
+        showing, record = shown.get(item.record_id, (_NOT_SHOWN, None))
+        source = item.record_id, item.provider, item.entry
+        changes.append(RecordChange(item.position, *source, showing.refs[0], showing.etag, record))
     event = ctx.audit.event(
         Act.FEED_READ_PUBLIC,
         caller,
         # Each subject's own first, so that each finds it.
-        subject_refs=strongest_first(refs for refs, _ in shown.values()),
+        subject_refs=strongest_first(showing.refs for showing, _ in shown.values()),
         entries=sorted({change.entry_code for change in changes}),
         records=[change.record_id for change in changes[:NAMED_RECORDS]],
         details=_details(ask, window.position) | {"changes": len(changes), "public": len(shown)},
@@ -232,27 +237,26 @@ def _details(ask: FeedRequest, position: int) -> dict[str, object]:
 
 def _shown(
     ctx: DisclosureContext, record_ids: Sequence[str]
-) -> tuple[dict[str, tuple[Sequence[str], LazyRecordView]], Set[str]]:
-    """Those of the records that are public today, as they are shown, and the references under which they are: the one of
-    the subject's page first. And those among them whose items are lost."""
+) -> tuple[dict[str, tuple[Showing, LazyRecordView]], Set[str]]:
+    """Those of the records that are public today, how they are shown and as they are shown. And those among them whose
+    items are lost."""
     return read_in_full(
         lambda: _read_shown(ctx.pinned(), record_ids), lambda told: (record.fragment for _, record in told.values())
     )
 
 
-def _read_shown(ctx: DisclosureContext, record_ids: Sequence[str]) -> dict[str, tuple[Sequence[str], LazyRecordView]]:
+def _read_shown(ctx: DisclosureContext, record_ids: Sequence[str]) -> dict[str, tuple[Showing, LazyRecordView]]:
     today = ctx.clock.today().isoformat()
     places = {i: where for i, where in ctx.store.locations(record_ids).items() if where.shown}
     heads = ctx.store.heads(list(dict.fromkeys(where.ref for where in places.values())))
-    leaders = ctx.store.links.groups_with([head.ref for head in heads.values() if head.grouped])
+    groups = ctx.store.links.groups_with([head.ref for head in heads.values() if head.grouped])
+    states = {ref: head.state for ref, head in heads.items()}
+    how = showings(places.values(), states, groups, today)
     # A record that has moved away meanwhile comes again with its new position.
     found = ctx.store.fragments(list(places.values()), heads)
-    shown: dict[str, tuple[Sequence[str], LazyRecordView]] = {}
+    shown: dict[str, tuple[Showing, LazyRecordView]] = {}
     for fragment in ctx.store.in_full(found):
         if fragment.shows_in(View.PUBLIC) and not is_over(fragment.disclosed_until, today):
-            ref = places[fragment.record_id].ref
-            group = leaders.get(ref)
-            leader = group.refs[0] if group else ref
-            view = (group.visible if group else heads[ref].state.summary.visible).view(today)
-            shown[fragment.record_id] = list(dict.fromkeys((leader, ref))), LazyRecordView(ctx, fragment, view)
+            showing = how[fragment.record_id]
+            shown[fragment.record_id] = showing, LazyRecordView(ctx, fragment, showing.view)
     return shown
