@@ -39,7 +39,8 @@ def make_objection_app(
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
     # The texts of a form, beside its files.
     app.config["MAX_FORM_MEMORY_SIZE"] = 1024 * 1024
-    _add_applicant(app, ctx)
+    _add_applicant_acts(app, ctx)
+    _add_applicant_reading(app, ctx)
     _add_centre_acts(app, ctx)
     _add_centre_reading(app, ctx)
     _add_provider(app, ctx)
@@ -47,7 +48,7 @@ def make_objection_app(
     return app
 
 
-def _add_applicant(app: OpenAPI, ctx: ObjectionContext) -> None:
+def _add_applicant_acts(app: OpenAPI, ctx: ObjectionContext) -> None:
     @app.post(
         "/v1/me/objections",
         tags=[_OWN],
@@ -60,24 +61,6 @@ def _add_applicant(app: OpenAPI, ctx: ObjectionContext) -> None:
         body, attachments = received(request, FilingBody)
         filing = applicant.Filing(body.record_id, body.items, body.statement, attachments)
         return _case(applicant.file(ctx, caller(), filing, header.idempotency_key), CaseView.for_applicant, 201)
-
-    @app.get("/v1/me/objections", tags=[_OWN], summary="Own objections", responses={200: schemas.OwnCasesAnswer})
-    @serves(applicant.listed)
-    def own(query: PageQuery) -> Response:
-        """Newest first."""
-        before = text_after(query.page_token)
-        return _page(applicant.listed(ctx, caller(), before, query.page_size), CaseView.for_applicant)
-
-    @app.get(
-        "/v1/me/objections/<objection_no>",
-        tags=[_OWN],
-        summary="An objection of one's own",
-        responses={200: tagged(schemas.OwnCaseAnswer)},
-    )
-    @serves(applicant.read)
-    def own_case(path: schemas.NumberPath) -> Response:
-        """With its course and what the centre said."""
-        return _case(applicant.read(ctx, caller(), path.objection_no), CaseView.for_applicant)
 
     @app.post(
         "/v1/me/objections/<objection_no>/supplement",
@@ -104,6 +87,26 @@ def _add_applicant(app: OpenAPI, ctx: ObjectionContext) -> None:
     def withdraw(path: schemas.NumberPath, header: ConditionalRequest) -> Response:
         """While it is open."""
         return _case(applicant.withdraw(ctx, caller(), path.objection_no, _act_request(header)), CaseView.for_applicant)
+
+
+def _add_applicant_reading(app: OpenAPI, ctx: ObjectionContext) -> None:
+    @app.get("/v1/me/objections", tags=[_OWN], summary="Own objections", responses={200: schemas.OwnCasesAnswer})
+    @serves(applicant.listed)
+    def own(query: PageQuery) -> Response:
+        """Newest first."""
+        before = text_after(query.page_token)
+        return _page(applicant.listed(ctx, caller(), before, query.page_size), CaseView.for_applicant)
+
+    @app.get(
+        "/v1/me/objections/<objection_no>",
+        tags=[_OWN],
+        summary="An objection of one's own",
+        responses={200: tagged(schemas.OwnCaseAnswer)},
+    )
+    @serves(applicant.read)
+    def own_case(path: schemas.NumberPath) -> Response:
+        """With its course and what the centre said."""
+        return _case(applicant.read(ctx, caller(), path.objection_no), CaseView.for_applicant)
 
     @app.get(
         "/v1/me/objections/<objection_no>/evidence/<int:number>",
