@@ -6,7 +6,6 @@ recorded before something failed is told by `after`: a failure that comes later 
 
 import errno
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -15,11 +14,11 @@ from typing import IO, Any, Final
 
 import click
 import jwt
-from rich.console import Console
 
 from chengxin.errors import Problem
 from chengxin.process import stop_signals
 from chengxin_cli.gateway_client import ANSWER_LOST, HttpRefused
+from chengxin_cli.output import escape, escape_lines, print_lines
 from chengxin_cli.submission import DELIVERY_NOT_KNOWN
 
 # The traceback of a fault of the program, for whoever reports it.
@@ -27,8 +26,6 @@ _TRACEBACK: Final = "CHENGXIN_TRACEBACK"
 _LANGUAGE: Final = "chengxin.language"
 # Errors of a stream name no file.
 _STREAM_ERRORS: Final = {errno.EPIPE, errno.ENOSPC, errno.EBADF, errno.EIO, errno.EDQUOT, errno.EFBIG}
-# All but tab and line feed: C0, DEL, C1, and the separators of lines and paragraphs.
-_CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _INTERRUPTED: Final = "stopped by Ctrl-C; what the system has answered is done, run the command again for the rest"
 
 
@@ -56,7 +53,7 @@ class Ended(click.ClickException):
 
     def __init__(self, message: str, code: ExitCode, shown_by: click.ClickException | None = None) -> None:
         """`shown_by` shows it in its own way, for example a wrong command line beside the right one."""
-        super().__init__(message)
+        super().__init__(escape_lines(message))
         # click reads it of the instance, and declares it of the class.
         self.exit_code = code  # type: ignore[misc]
         self._shown_by = shown_by
@@ -65,21 +62,13 @@ class Ended(click.ClickException):
         """Shows the message. When nobody takes it, the exit code still tells."""
         try:
             if self.exit_code == ExitCode.DONE_UNSAVED:
-                click.echo(f"Done, but not all: {self.message}", file, err=True)
+                print_lines(*f"Done, but not all: {self.message}".split("\n"), err=True)
             elif self._shown_by is not None:
                 self._shown_by.show(file)
             else:
                 super().show(file)
         except OSError:
             _give_up(sys.stderr)
-
-
-class OutputConsole(Console):
-    """A console that does not end the program by itself when nobody reads its output."""
-
-    def on_broken_pipe(self) -> None:
-        """Leaves the error to `ending`."""
-        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 def _set_language(ctx: click.Context, _: click.Parameter, language: str) -> str:
@@ -154,16 +143,16 @@ def after(done: str, again: str) -> Iterator[Step]:
 
 def describe(error: BaseException, language: str = "en") -> str:
     """What to tell of an error: what is wrong, where, and how to mend it."""
-    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], _describe(error, language))
+    return escape_lines(_describe(error, language))
 
 
 def _describe(error: BaseException, language: str) -> str:
     match error:
         case Problem():
-            fields = [f"\n  {f.field}: {f.message}" for f in error.fields]
-            return f"{error.code}: {error.text(language)}{''.join(fields)}"
+            fields = [f"\n  {escape(f'{f.field}: {f.message}')}" for f in error.fields]
+            return escape(f"{error.code}: {error.text(language)}") + "".join(fields)
         case HttpRefused():
-            return str(error)
+            return escape(str(error))
         case jwt.PyJWTError():
             return f"the receipt is not signed as it should be ({error})"
         case click.ClickException():

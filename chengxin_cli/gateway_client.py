@@ -1,7 +1,6 @@
 """A client of a running suite from outside: HTTP and gRPC through the gateway. Commands and tests use it."""
 
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from chengxin_api.catalog.v1 import catalog_pb2_grpc
 from chengxin_api.disclosure.v1 import disclosure_pb2_grpc
 from chengxin_api.ingest.v1 import ingest_pb2_grpc
 from chengxin_api.objection.v1 import objection_pb2_grpc
+from chengxin_cli.output import print_lines
 
 _TOTP_SECONDS: Final = 30
 # The address is wrong, or no connection came about.
@@ -173,7 +173,7 @@ class Edge:
         began = int(time.time())
         for ahead in (0, _TOTP_SECONDS, 2 * _TOTP_SECONDS):
             if ahead > _TOTP_SECONDS:
-                print("the one-time codes of now are used up; waiting for the next …", file=sys.stderr)
+                print_lines("the one-time codes of now are used up; waiting for the next …", err=True)
                 time.sleep(_TOTP_SECONDS - began % _TOTP_SECONDS)
             proof = {"username": username, "password": password, "totp": totp.at(began + ahead)}
             try:

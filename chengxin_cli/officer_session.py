@@ -13,6 +13,7 @@ import pyotp
 from chengxin_cli.ending import after
 from chengxin_cli.gateway_client import Edge
 from chengxin_cli.input_files import FilePath, FileUnusable, read_json, read_word
+from chengxin_cli.output import escape, print_json, print_lines
 from chengxin_cli.suite.home import Home, write_private
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -48,7 +49,7 @@ class OfficerOptions:
             with step("the session is not kept"):
                 write_private(self._home.path / _FILE, json.dumps(sessions).encode())
             with step("this is not shown"):
-                click.echo(f"signed in as {username} ({body['scope']}) for {body['expires_in']} s", err=True)
+                print_lines(f"signed in as {username} ({body['scope']}) for {body['expires_in']} s", err=True)
 
     def sign_out(self) -> None:
         """Ends the session at the gateway and forgets it here."""
@@ -65,19 +66,19 @@ class OfficerOptions:
 
     def show(self, path: str) -> None:
         """Prints what is there. Raises as `call` does."""
-        click.echo(_format(self.call("GET", path)))
+        print_json(self.call("GET", path), indent=1)
 
     def change(self, method: str, path: str, **options: Any) -> None:
         """Makes a change and prints the answer. Raises as `call` does."""
         answer = self.call(method, path, **options)
         again = "What an answer shows once is made again by another request; else look with show, list or proposals"
         with after("it is done", again) as step, step("the answer is not shown"):
-            click.echo(_format(answer))
+            print_json(answer, indent=1)
 
     def show_all(self, path: str, name: str) -> None:
         """Prints all pages of a list, one JSON object a line."""
         for item in self.all(path, name):
-            click.echo(json.dumps(item, ensure_ascii=False))
+            print_json(item)
 
     def all(self, path: str, name: str) -> Iterator[dict[str, Any]]:
         """The items of a list, from all its pages."""
@@ -94,10 +95,9 @@ class OfficerOptions:
         if 200 <= answer.status < 300:
             return self._edge.require_object(answer)
         body = answer.body if isinstance(answer.body, dict) else {}
-        errors = "".join(f"\n  {e['field']}: {e['message']}" for e in body.get("errors", []))
-        raise click.ClickException(
-            f"{body.get('code', answer.status)}: {body.get('detail', '')}{errors} ({answer.request_id})"
-        )
+        errors = "".join("\n  " + escape(f"{e['field']}: {e['message']}") for e in body.get("errors", []))
+        told = escape(f"{body.get('code', answer.status)}: {body.get('detail', '')}")
+        raise click.ClickException(f"{told}{errors} ({answer.request_id})")
 
     def _session(self) -> tuple[str, str]:
         sessions = self._sessions()

@@ -17,6 +17,7 @@ from chengxin.tabular.rejects import Rejected
 from chengxin.tabular.source import Source
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
 from chengxin_cli.gateway_client import GATEWAY_UNREACHABLE, Caller
+from chengxin_cli.output import escape
 
 # A gateway or a store that is restarted is back well before; each committed batch starts the time again.
 _PATIENCE_SECONDS: Final = 120
@@ -68,10 +69,10 @@ class FileSubmission:
         Raises `Problem`; DELIVERY_NOT_KNOWN when patience ended, for the last answer may have been the lost one.
         """
         with Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+            TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
             console=self.console,
         ) as progress:  # fmt: skip
-            bar = progress.add_task(self.file_name, total=self.count)
+            bar = progress.add_task(escape(self.file_name), total=self.count)
 
             def is_out_of_patience(_: RetryCallState) -> bool:
                 self._failing_since = self._failing_since or time.monotonic()

@@ -1,6 +1,5 @@
 """`chengxin audit`: verifies or exports the audit log, and has what is derived in its store repaired."""
 
-import json
 import sys
 import tempfile
 import threading
@@ -24,6 +23,7 @@ from chengxin_cli.input_files import (
     read_word,
 )
 from chengxin_cli.officer_session import OfficerOptions, as_officer
+from chengxin_cli.output import print_json, print_lines
 from chengxin_cli.suite.home import Home
 
 _REPAIR: Final = "/v1/operations/audit/repair"
@@ -76,20 +76,20 @@ def verify(
             _export(home, http, token_file, copy)
             findings = _verify(copy, vkey, earlier)
     if as_json:
-        click.echo(json.dumps(findings.to_dict(), indent=1))
+        print_json(findings.to_dict(), indent=1)
     elif findings.ok:
-        click.echo(f"✓ {findings.tree_size} events of {findings.origin}, root {findings.root_hash}")
+        print_lines(f"✓ {findings.tree_size} events of {findings.origin}, root {findings.root_hash}")
         if findings.continues is not None:
-            click.echo(f"✓ a continuation of the earlier checkpoint, of {findings.continues} events")
+            print_lines(f"✓ a continuation of the earlier checkpoint, of {findings.continues} events")
         if vkey is None:
-            click.echo("  the key came with the log: compare it with the one that the system published (--vkey)")
+            print_lines("  the key came with the log: compare it with the one that the system published (--vkey)")
     else:
         for place in findings.problems:
-            click.echo(f"✗ {place}", err=True)
+            print_lines(f"✗ {place}", err=True)
         if findings.more:
-            click.echo(f"✗ and {findings.more} more", err=True)
+            print_lines(f"✗ and {findings.more} more", err=True)
         if any(place.path != GIVEN for place in findings.problems):
-            click.echo(
+            print_lines(
                 "what is derived can be made again: chengxin audit repair; docs/operations/audit-log.md", err=True
             )
     sys.exit(0 if findings.ok else 1)
@@ -103,7 +103,7 @@ def verify(
 def export(directory: Path, home: Path | None, http: str | None, token_file: Path | None) -> None:
     """Copy the log into DIRECTORY: checkpoint, key, tiles, entries, as C2SP tlog-tiles lays them out."""
     size = _export(home, http, token_file, directory)
-    click.echo(f"{size} events in {directory}")
+    print_lines(f"{size} events in {directory}")
 
 
 @command.command("repair")
@@ -119,9 +119,9 @@ def repair(officer: OfficerOptions, yes: bool) -> None:
     for row in condition["alterations"]:
         remedy = "will be made again from the events" if row["derived"] else "cannot be made again: restore a backup"
         fields = f" ({row['fields']})" if row["fields"] else ""
-        click.echo(f"✗ {row['collection']} {row['key']} {row['fault']}{fields}: {remedy}")
+        print_lines(f"✗ {row['collection']} {row['key']} {row['fault']}{fields}: {remedy}")
     if condition["sound"]:
-        click.echo(f"✓ nothing is altered, as far as {condition['inspections']} inspections of the whole store tell")
+        print_lines(f"✓ nothing is altered, as far as {condition['inspections']} inspections of the whole store tell")
         return
     if not yes:
         click.confirm("The repair goes on record. Begin?", abort=True)
@@ -132,7 +132,7 @@ def repair(officer: OfficerOptions, yes: bool) -> None:
         while condition["repair_due"]:
             pause.wait(1)
             condition = officer.call("GET", _REPAIR)
-        click.echo("✓ repaired" if condition["sound"] else "✗ something altered is left", err=not condition["sound"])
+        print_lines("✓ repaired" if condition["sound"] else "✗ something altered is left", err=not condition["sound"])
     if not condition["sound"]:
         raise click.exceptions.Exit(1)
 

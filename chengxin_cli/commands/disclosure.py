@@ -1,6 +1,5 @@
 """`chengxin disclosure`: makes anew what the disclosure service derives from the feeds."""
 
-import json
 import threading
 from typing import Any
 
@@ -8,9 +7,10 @@ import click
 from rich.progress import Progress
 
 from chengxin.errors import Problem
-from chengxin_cli.ending import OutputConsole, after
+from chengxin_cli.ending import after
 from chengxin_cli.gateway_client import GATEWAY_UNREACHABLE
 from chengxin_cli.officer_session import OfficerOptions, as_officer
+from chengxin_cli.output import OutputConsole, print_json
 
 _PATH = "/v1/operations/disclosure/rebuild"
 
@@ -30,19 +30,15 @@ def rebuild(officer: OfficerOptions, status: bool) -> None:
     """
     if status:
         progress = officer.call("GET", _PATH)
-        click.echo(_format(progress))
+        print_json(progress, indent=1)
     else:
         progress = officer.call("POST", _PATH)
         again = "It goes on all the same; look with: chengxin disclosure rebuild --status"
         with after("the rebuild has begun", again) as step, step("how it goes is not known here"):
             progress = _wait(officer, progress)
-            click.echo(_format(progress))
+            print_json(progress, indent=1)
     if progress["state"] == "failed":
         raise click.exceptions.Exit(1)
-
-
-def _format(progress: dict[str, Any]) -> str:
-    return json.dumps(progress, ensure_ascii=False, indent=1)
 
 
 def _wait(officer: OfficerOptions, progress: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from chengxin_cli.ending import after
 from chengxin_cli.gateway_client import at
 from chengxin_cli.input_files import DIRECTORY, FilePath, FileUnusable, read_json
 from chengxin_cli.officer_session import OfficerOptions, as_officer
+from chengxin_cli.output import print_json, print_lines
 from chengxin_cli.suite.home import make_private_key, write_private
 
 _BASE = "/v1/identity/signing-keys"
@@ -59,14 +60,14 @@ def new(file: Path) -> None:
     _must_be_new(file)
     make_private_key(file)
     with after(f"the key is in {file}", f"Print it with: chengxin keys public {file}") as step, step("it is not shown"):
-        click.echo(json.dumps(public_jwk(load_private_key(file))))
+        print_json(public_jwk(load_private_key(file)))
 
 
 @command.command("public")
 @_FILE
 def public(file: Path) -> None:
     """Print the public JWK of a private key file."""
-    click.echo(json.dumps(public_jwk(load_private_key(file))))
+    print_json(public_jwk(load_private_key(file)))
 
 
 @command.command("field-ring")
@@ -83,7 +84,7 @@ def field_ring(file: Path) -> None:
     write_private(file, json.dumps(ring).encode())
     written = f"key {version} is the newest of {len(ring)} in {file}"
     with after(written, "Do not repeat it: that would add another key") as step, step("it is not shown"):
-        click.echo(written)
+        print_lines(written)
 
 
 def _read_ring(file: Path) -> dict[str, str]:
@@ -126,7 +127,7 @@ def dev_ca(directory: Path, servers: tuple[str, ...], clients: tuple[str, ...]) 
     made = {"ca": str(directory / "ca.pem"), "server": list(servers), "clients": thumbprints}
     again = "The same command makes new ones of the same CA"
     with after(f"the certificates are in {directory}", again) as step, step("they are not listed"):
-        click.echo(json.dumps(made))
+        print_json(made)
 
 
 def _must_be_a_file_name(client: str) -> None:

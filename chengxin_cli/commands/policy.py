@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from chengxin_cli.ending import OutputConsole
+from chengxin_cli.output import OutputConsole, print_json
 from chengxin_cli.suite.home import PROCESSES
 
 
@@ -33,7 +33,7 @@ def command(as_json: bool) -> None:
     """Who may do what: every HTTP route and gRPC method with its rule."""
     rules = rows()
     if as_json:
-        click.echo(json.dumps(rules, ensure_ascii=False, indent=1))
+        print_json(rules, indent=1)
         return
     table = Table("service", "face", "roles", "identity", "conditions", "articles", "act")
     for rule in rules:

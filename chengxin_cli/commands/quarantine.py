@@ -1,6 +1,5 @@
 """`chengxin quarantine`: lists what the services could not apply and have set aside, and has it tried again."""
 
-import json
 from typing import Final
 
 import click
@@ -8,6 +7,7 @@ import click
 from chengxin_cli.ending import after
 from chengxin_cli.gateway_client import at
 from chengxin_cli.officer_session import OfficerOptions, as_officer
+from chengxin_cli.output import print_json
 
 # Each service keeps what it set aside in its own store.
 _SERVICES: Final = ("gateway", "catalog", "ingest", "disclosure", "objection")
@@ -28,7 +28,7 @@ def list_(officer: OfficerOptions, services: tuple[str, ...]) -> None:
     """List what is set aside, one JSON object a line, with the service."""
     for service in services or _SERVICES:
         for item in officer.all(f"/v1/operations/{service}/quarantine", "items"):
-            click.echo(json.dumps({"service": service} | item, ensure_ascii=False))
+            print_json({"service": service} | item)
 
 
 @command.command("retry")
@@ -49,6 +49,6 @@ def retry(officer: OfficerOptions, row_id: str | None, services: tuple[str, ...]
                     after("it was tried again", "Look with: chengxin quarantine list") as step,
                     step("it is not shown"),
                 ):
-                    click.echo(json.dumps({"service": service, "id": item["id"]} | answer, ensure_ascii=False))
+                    print_json({"service": service, "id": item["id"]} | answer)
     if unresolved:
         raise click.exceptions.Exit(1)

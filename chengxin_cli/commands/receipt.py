@@ -12,6 +12,7 @@ from chengxin.auth.access_tokens import load_private_key
 from chengxin.values.jwk import public_jwk
 from chengxin.values.provider_statement import ChangeStatement, read_signed
 from chengxin_cli.input_files import EXISTING_FILE, FileUnusable, read_json
+from chengxin_cli.output import print_lines
 from chengxin_cli.submission import verified
 
 
@@ -61,8 +62,7 @@ def verify(receipt_file: Path, keys_file: Path | None, delivered: Path | None, k
         raise FileUnusable(receipt_file, "it is not a receipt, or a part of it is missing") from None
     except (ReceiptRefused, jwt.PyJWTError, ValueError) as e:
         raise click.ClickException(f"{receipt_file.name}: {e}") from None
-    for line in lines:
-        click.echo(line)
+    print_lines(*lines)
 
 
 def _digest(file: Path) -> str:

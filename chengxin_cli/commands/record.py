@@ -19,6 +19,7 @@ from chengxin_cli.commands.submit import edge_of
 from chengxin_cli.ending import LANGUAGE, Ended, ExitCode, after, describe
 from chengxin_cli.gateway_client import Caller
 from chengxin_cli.input_files import EXISTING_FILE, FILE, FilePath
+from chengxin_cli.output import print_json, print_lines
 from chengxin_cli.output_files import save_without_loss
 from chengxin_cli.submission import is_transient
 
@@ -113,7 +114,7 @@ def show(
         history = provider.post("/v1/records/queries", query | {"page_token": token})
     current = history["versions"][-1]
     shown = {"record_id": history["record_id"]} | {name: current[name] for name in ("version", "revoked", "items")}
-    click.echo(json.dumps(shown, ensure_ascii=False, indent=1))
+    print_json(shown, indent=1)
 
 
 @command.command("amend")
@@ -183,8 +184,7 @@ def _change(
         wanted = receipt_file or Path(f"{record_id}.{outcome.version}.receipt.json")
         file = save_without_loss(wanted, lambda out: out.write(content))
         with step("this cannot be shown"):
-            click.echo(done)
-            click.echo(f"receipt, signatures verified: {file}")
+            print_lines(done, f"receipt, signatures verified: {file}")
 
 
 def _describe_lateness(outcome: pb.RecordOutcome) -> str:

@@ -15,8 +15,8 @@ from rich.table import Table
 
 from chengxin.auth.tls import Trust, pool
 from chengxin.feeds.quarantine import QUARANTINE
-from chengxin_cli.ending import OutputConsole
 from chengxin_cli.input_files import FilePath
+from chengxin_cli.output import OutputConsole, print_json, print_lines
 from chengxin_cli.suite.home import Home
 from chengxin_cli.suite.stores_watch import StoreAnswer, StoreProber
 from chengxin_cli.suite.supervision import UNREACHABLE, UnixTransport
@@ -40,7 +40,7 @@ def command(home: Path | None, as_json: bool) -> None:
         "checkpoint": _fetch(f"{addresses['http']}/tlog/checkpoint"),
     }
     if as_json:
-        click.echo(json.dumps(report, ensure_ascii=False, indent=1))
+        print_json(report, indent=1)
     else:
         _show(report)
     sys.exit(0 if _is_well(report) else 1)
@@ -64,12 +64,12 @@ def _show(report: dict[str, Any]) -> None:
         lag.add_row(row["service"], row["consumer"], _format(row["changes"]), _format(row["seconds"]), _remark(row))
     OutputConsole().print(processes)
     OutputConsole().print(lag)
-    click.echo(f"ready: {json.dumps(_omit_lag(report['ready']['body']), ensure_ascii=False)}")
+    print_lines(f"ready: {json.dumps(_omit_lag(report['ready']['body']), ensure_ascii=False)}")
     if services := _find_quarantines(report["ready"]["body"]):
-        click.echo(f"set aside in {', '.join(services)}: see chengxin quarantine list")
+        print_lines(f"set aside in {', '.join(services)}: see chengxin quarantine list")
     if altered := _find_alterations(report["ready"]["body"]):
-        click.echo(f"the store of the audit log was altered: {'; '.join(altered)}: see chengxin audit repair")
-    click.echo(f"checkpoint:\n{report['checkpoint']['body']}")
+        print_lines(f"the store of the audit log was altered: {'; '.join(altered)}: see chengxin audit repair")
+    print_lines("checkpoint:", *str(report["checkpoint"]["body"]).split("\n"))
 
 
 def _find_quarantines(ready: Any) -> list[str]:

@@ -18,9 +18,10 @@ from chengxin.tabular.rejects import write_rejects
 from chengxin.tabular.source import Source, id_of_file, open_source
 from chengxin.values.provider_statement import digest_of, must_be_about, statement
 from chengxin.values.provider_statement import sign as signed_by
-from chengxin_cli.ending import LANGUAGE, ExitCode, OutputConsole, after
+from chengxin_cli.ending import LANGUAGE, ExitCode, after
 from chengxin_cli.gateway_client import Caller, Edge, at
 from chengxin_cli.input_files import DIRECTORY, EXISTING_FILE, FilePath, read_json
+from chengxin_cli.output import OutputConsole, print_lines
 from chengxin_cli.output_files import save_without_loss
 from chengxin_cli.submission import FileSubmission, verified
 from chengxin_cli.suite.home import ClientCredentials, Home
@@ -114,7 +115,7 @@ def _send(
     beside: Path,
 ) -> int:
     if source.unread:
-        click.echo(f"{file.name}: only the first visible sheet is read, not {', '.join(source.unread)}", err=True)
+        print_lines(f"{file.name}: only the first visible sheet is read, not {', '.join(source.unread)}", err=True)
     delivered_columns = [(column.label.strip(), column.code) for column in source.columns(columns) if column.code]
     with console.status(f"{file.name}: …"):
         count, content_digest = digest_of(in_batches(source.rows(columns)))
@@ -145,7 +146,7 @@ def _send(
             )
             with step("the receipt cannot be shown"):
                 if earlier_receipt:
-                    click.echo("this file was delivered before: nothing is added, this is what became of it then")
+                    print_lines("this file was delivered before: nothing is added, this is what became of it then")
                 _print_receipt(receipt, signed, receipt_file)
         if receipt.counts.rejected:
             with step("the rejected records cannot be saved"):
@@ -161,13 +162,13 @@ def _describe_counts(name: str, counts: Any) -> str:
 
 
 def _print_rejects(submission: FileSubmission, count: int, file: Path) -> None:
-    click.echo(f"{count} rejected: mend {file} and deliver it")
+    print_lines(f"{count} rejected: mend {file} and deliver it")
     shown = submission.first_rejects()
     for reject in shown:
         reasons = "; ".join(v.message for v in reject.violations)
-        click.echo(f"  row {reject.row}: {reasons}")
+        print_lines(f"  row {reject.row}: {reasons}")
     if count > len(shown):
-        click.echo(f"  … and {count - len(shown)} more in that file")
+        print_lines(f"  … and {count - len(shown)} more in that file")
 
 
 def _print_receipt(receipt: Any, signed: dict[str, Any], receipt_file: Path) -> None:
@@ -175,8 +176,10 @@ def _print_receipt(receipt: Any, signed: dict[str, Any], receipt_file: Path) -> 
     counts = receipt.counts
     table.add_row(*(str(n) for n in (counts.accepted, counts.amended, counts.unchanged, counts.rejected, counts.total)))
     OutputConsole().print(table)
-    click.echo(f"submission {signed['submission_id']}, closed {signed['closed_at']}")
-    click.echo(f"receipt, signature verified: {receipt_file}")
+    print_lines(
+        f"submission {signed['submission_id']}, closed {signed['closed_at']}",
+        f"receipt, signature verified: {receipt_file}",
+    )
 
 
 def edge_of(home: Path | None, http: str | None, grpc_address: str | None, language: str) -> Edge:

@@ -1,6 +1,5 @@
 """`chengxin tour`: the main job from end to end, as outside clients would do it."""
 
-import json
 import sys
 import time
 from pathlib import Path
@@ -10,6 +9,7 @@ import click
 
 from chengxin_cli.gateway_client import Edge
 from chengxin_cli.input_files import FilePath
+from chengxin_cli.output import print_json, print_lines
 from chengxin_cli.suite.home import Home
 from chengxin_cli.tour.frame import Tour
 from chengxin_cli.tour.steps import STEPS
@@ -35,20 +35,20 @@ def command(home: Path | None, http: str | None, grpc_address: str | None, as_js
         results.append(entry)
         if not as_json:
             mark = "✓" if entry["ok"] else "✗"
-            click.echo(f"{mark} {number:2}. {entry['step']}  ({entry['milliseconds']} ms)")
+            print_lines(f"{mark} {number:2}. {entry['step']}  ({entry['milliseconds']} ms)")
             for name, value in entry["figures"].items():
-                click.echo(f"       {name}: {value}")
+                print_lines(f"       {name}: {value}")
             if not entry["ok"]:
-                click.echo(f"       {entry['error']}")
+                print_lines(f"       {entry['error']}")
         if not entry["ok"]:
             break
     ok = all(entry["ok"] for entry in results)
     seconds = round(time.perf_counter() - began, 2)
     if as_json:
         report = {"ok": ok, "seconds": seconds, "steps": results, "of": len(STEPS)}
-        click.echo(json.dumps(report, ensure_ascii=False, indent=1))
+        print_json(report, indent=1)
     else:
-        click.echo(f"{len(results)} of {len(STEPS)} steps in {seconds} s: {'all well' if ok else 'FAILED'}")
+        print_lines(f"{len(results)} of {len(STEPS)} steps in {seconds} s: {'all well' if ok else 'FAILED'}")
     sys.exit(0 if ok else 1)
 
 

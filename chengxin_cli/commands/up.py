@@ -23,6 +23,7 @@ from chengxin.feeds.quarantine import QUARANTINE
 from chengxin.process import stop_signals
 from chengxin.process.readiness import ON_RECORD
 from chengxin_cli.input_files import FilePath, read_json, read_text
+from chengxin_cli.output import print_lines
 from chengxin_cli.suite import stores
 from chengxin_cli.suite.edge_tls import TRUST_VARIABLES, trust_of_edges
 from chengxin_cli.suite.home import (
@@ -79,7 +80,7 @@ def command(demo: bool, home: Path | None, http_port: int, grpc_port: int) -> No
                     _run(suite_home, demo, base, grpc_port, supervision, stop)
                 finally:
                     suite_home.suite.unlink(missing_ok=True)
-                    click.echo("stopping …")
+                    print_lines("stopping …")
 
 
 def _run(home: Home, demo: bool, base: str, grpc_port: int, supervision: Supervision, stop: threading.Event) -> None:
@@ -97,14 +98,14 @@ def _run(home: Home, demo: bool, base: str, grpc_port: int, supervision: Supervi
     supervision.start(PROCESSES)
     missing = _wait_ready(home, base, supervision, stop)
     if missing:
-        click.echo(
+        print_lines(
             "not all is there yet, what needs it is refused until then; chengxin status tells how far it is: "
             + ", ".join(sorted(f"{service} {need}" for service, need in missing))
         )
     else:
-        click.echo(f"ready after {time.monotonic() - began:.1f} s")
+        print_lines(f"ready after {time.monotonic() - began:.1f} s")
     if demo and not (home.path / "demo" / "loaded").exists():
-        click.echo("loading the demonstration world …")
+        print_lines("loading the demonstration world …")
         _run_program([sys.executable, "-m", "demo", "load", str(home.path)], "loading", stop)
     _greet(home, base, grpc_port, demo)
     _watch(home, supervision, stop)
@@ -117,9 +118,9 @@ def _watch(home: Home, supervision: Supervision, stop: threading.Event) -> None:
     with contextlib.closing(StoreWatch(asker, asker.processes)) as watch, ThreadPoolExecutor() as restarts:
         while not stop.wait(1):
             for report in supervision.reports():
-                click.echo(report, err=True)
+                print_lines(report, err=True)
             for name, answer in watch.round(partial(_list_store_pids, supervision)).items():
-                click.echo(f"{name}-store {answer.value}; it is started again", err=True)
+                print_lines(f"{name}-store {answer.value}; it is started again", err=True)
                 restarts.submit(_restart, supervision, f"{name}-store")
 
 
@@ -128,7 +129,7 @@ def _restart(supervision: Supervision, program: str) -> None:
         supervision.restart(program)
     # Nothing waits for the restart, so an error would be lost without a report.
     except xmlrpc.client.Fault as e:
-        click.echo(f"{program} cannot be started again: {e.faultString}", err=True)
+        print_lines(f"{program} cannot be started again: {e.faultString}", err=True)
 
 
 def _list_programs(supervision: Supervision) -> dict[str, tuple[str, int]]:
@@ -285,7 +286,7 @@ def _ask_readiness(http: Any, base: str) -> set[tuple[str, str]]:
 def _describe_needs(home: Home, supervision: Supervision, missing: set[tuple[str, str]]) -> list[Awaited]:
     """Tells what happened meanwhile, and for each missing need the program that it takes."""
     for report in supervision.reports():
-        click.echo(report, err=True)
+        print_lines(report, err=True)
     states = _list_programs(supervision)
     awaited = []
     for service, need in sorted(missing):
@@ -307,12 +308,14 @@ def _find_missing_needs(report: dict[str, dict[str, Any]]) -> set[tuple[str, str
 
 
 def _greet(home: Home, base: str, grpc_port: int, demo: bool) -> None:
-    click.echo(f"\n  portal   {base}/\n  API      {base}/docs  {base}/openapi.json\n  gRPC     127.0.0.1:{grpc_port}")
-    click.echo(f"  home     {home.path}")
+    print_lines(
+        "", f"  portal   {base}/", f"  API      {base}/docs  {base}/openapi.json", f"  gRPC     127.0.0.1:{grpc_port}"
+    )
+    print_lines(f"  home     {home.path}")
     if base.startswith("https:"):
         exports = [f"{name}={os.environ[name]}" for name in TRUST_VARIABLES if os.environ.get(name)]
-        click.echo(f"\nCommands in another shell take the same:\n  export {' '.join(exports)}")
+        print_lines("", "Commands in another shell take the same:", f"  export {' '.join(exports)}")
     if demo:
-        click.echo("\nDemonstration people, good only in this world:")
-        click.echo(read_text(home.path / "demo" / "credentials.txt"))
-    click.echo("In another shell: chengxin tour. Ctrl-C stops everything.\n")
+        people = read_text(home.path / "demo" / "credentials.txt")
+        print_lines("", "Demonstration people, good only in this world:", *people.split("\n"))
+    print_lines("In another shell: chengxin tour. Ctrl-C stops everything.", "")

@@ -14,6 +14,7 @@ from chengxin.tlog import merkle, signed_note
 from chengxin.tlog.signed_note import Checkpoint, NoteError, VerifierKey
 from chengxin_cli.audit_log.export import CHECKPOINT, KEY, Fetch, FetchError, fetcher
 from chengxin_cli.input_files import DIRECTORY, read_note, read_text
+from chengxin_cli.output import print_lines
 from chengxin_cli.suite.home import make_private_key, write_private
 
 _LOG_KEY: Final = "log.vkey"
@@ -123,7 +124,7 @@ def command(http: str, directory: Path, name: str, vkey: str | None, once: bool,
         try:
             witness = Witness.open(directory, name, vkey, fetch)
             latest = witness.witness(fetch, int(time.time()))
-            click.echo(f"✓ {latest.size} entries, root {latest.root.hex()}")
+            print_lines(f"✓ {latest.size} entries, root {latest.root.hex()}")
         except LogRewritten as e:
             raise click.ClickException(f"history was rewritten, not cosigned: {e}") from None
         except (NoteError, UnicodeDecodeError) as e:
@@ -131,7 +132,7 @@ def command(http: str, directory: Path, name: str, vkey: str | None, once: bool,
         except FetchError as e:
             if once:
                 raise click.ClickException(f"not cosigned: {e}") from None
-            click.echo(f"✗ not cosigned: {e}", err=True)
+            print_lines(f"✗ not cosigned: {e}", err=True)
         if once:
             return
         pause.wait(interval)

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import click
 
+from chengxin_cli.output import print_lines
 from chengxin_cli.suite.home import PDEATHSIG, Home, parent_environment, write_private
 from chengxin_cli.suite.waiting import Awaited, Standstill, read_last_line, wait_for
 
@@ -92,7 +93,7 @@ class Supervision:
             try:
                 wait_for(self._find_running, None, _STOP_SECONDS)
             except Standstill as e:
-                click.echo(f"{e.message}\nthey are killed", err=True)
+                print_lines(*e.message.split("\n"), "they are killed", err=True)
                 self._kill(process)
             process.wait()
         self._runtime.cleanup()

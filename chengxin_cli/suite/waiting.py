@@ -16,6 +16,8 @@ from typing import Final
 
 import click
 
+from chengxin_cli.output import print_lines
+
 # For so long nothing may progress.
 STANDSTILL_SECONDS: Final = 60.0
 # How often a long wait tells what it waits for.
@@ -102,7 +104,7 @@ def wait_for(
         if time.monotonic() - told >= _TELL_SECONDS:
             told = time.monotonic()
             for line in _describe(awaited):
-                click.echo(f"waiting since {told - began:.0f} s for {line}", err=True)
+                print_lines(f"waiting since {told - began:.0f} s for {line}", err=True)
         stop.wait(_PAUSE_SECONDS)
     raise Stopped
 

@@ -13,7 +13,7 @@ import pytest
 from chengxin_cli.ending import ExitCode
 from chengxin_cli.input_files import FilePath
 from tests.chengxin_cli.forking import Forker, Outcome
-from tests.chengxin_cli.walking import Gateway, arguments, leaves, make_home
+from tests.chengxin_cli.walking import UNSEEN, Gateway, arguments, leaves, make_home
 
 ROOT = Path(__file__).parents[2]
 LEAVES = {" ".join(words): (words, command) for words, command in leaves()}
@@ -25,7 +25,6 @@ PARAMETERS = {
     if not getattr(parameter, "is_flag", False)
 }
 ODD_TEXTS = ("", "..", "a/b?c#d", "a\nb", "\x1b[31m", "\udcff", "9" * 400, "名")
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +73,7 @@ def is_clear(outcome: Outcome) -> bool:
         outcome.code in [*ExitCode]
         and outcome.code != ExitCode.FAULT
         and "Traceback" not in outcome.stderr + outcome.stdout
-        and not _CONTROL.search(outcome.stderr)
+        and not UNSEEN.search(outcome.stdout + outcome.stderr)
         and len(lines) <= 1
         and bool(outcome.code == ExitCode.DONE or outcome.stderr or outcome.stdout)
     )

@@ -1,13 +1,14 @@
 """Every command of `chengxin`, from click's own tree, with arguments that it accepts, and a gateway that says yes."""
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 import pyotp
@@ -37,6 +38,8 @@ YES: dict[str, Any] = {
     "record_id": "1",
     "versions": [{"version": 1, "revoked": False, "items": {}}],
 }
+# What a terminal obeys or nobody sees: C0 but for the end of a line, DEL, C1, and what turns the direction of a text.
+UNSEEN: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\U000e0001]")
 # Requests that change nothing although they are no GET.
 _NO_CHANGE = ("/oauth/token", "/v1/identity/officers/sign-in", "/v1/records/queries")
 
@@ -45,6 +48,7 @@ _NO_CHANGE = ("/oauth/token", "/v1/identity/officers/sign-in", "/v1/records/quer
 class Gateway:
     """Answers every request with `body`; keeps which changes were asked for."""
 
+    status: int = 200
     body: bytes = json.dumps(YES).encode()
     content_type: str = "application/json"
     changes: list[str] = field(default_factory=list)
@@ -59,7 +63,7 @@ class Gateway:
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 if self.command != "GET" and self.path not in _NO_CHANGE:
                     gateway.changes.append(f"{self.command} {self.path}")
-                self.send_response(200)
+                self.send_response(gateway.status)
                 self.send_header("Content-Type", gateway.content_type)
                 self.send_header("Content-Length", str(len(gateway.body)))
                 self.end_headers()
