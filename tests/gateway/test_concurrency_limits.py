@@ -72,16 +72,22 @@ class CostlyService:
         self._pool.shutdown()
 
 
+def addresses() -> list[tuple[str, str]]:
+    """Each address of the edge with a method: the gateway's own, and one below each prefix that is forwarded."""
+    app = make_own_app(
+        *(placeholder(GatewayContext), placeholder(IdentityVerifier), dict, lambda own: own),  # type: ignore[type-abstract]
+        provider=placeholder(IdentityProvider),
+        operations=placeholder(Operations),
+        grpc_edge_serves=bool,
+    )
+    own = [(min((rule.methods or set()) - {"HEAD", "OPTIONS"}), rule.rule) for rule in app.url_map.iter_rules()]
+    return [*own, *((method, prefix) for prefix in PREFIXES for method in ("GET", "POST")), ("GET", "/nowhere")]
+
+
 class UnansweredEdge:
-    """The HTTP edge with its routes, and nothing that answers behind it."""
+    """The HTTP edge, and nothing that answers behind it."""
 
     def __init__(self, rate: float, places: Bound) -> None:
-        self.app = make_own_app(
-            *(placeholder(GatewayContext), placeholder(IdentityVerifier), dict, lambda own: own),  # type: ignore[type-abstract]
-            provider=placeholder(IdentityProvider),
-            operations=placeholder(Operations),
-            grpc_edge_serves=bool,
-        )
         limits = RateLimits(*(Limiter(rate, 1) for _ in range(4)))
         of_all, shares = EdgeShares(Shares(places)), Shares(places)
         forwarded = ForwardingPermits(shares, dict.fromkeys(SERVICES, shares))
@@ -92,13 +98,6 @@ class UnansweredEdge:
             lambda: "token",
             EdgePlaces(Bodies(shares, shares, 1.0), forwarded, of_all, of_all),
         )
-
-    def addresses(self) -> list[tuple[str, str]]:
-        """Each address with a method: the gateway's own, and one below each prefix that is forwarded."""
-        own = [
-            (min((rule.methods or set()) - {"HEAD", "OPTIONS"}), rule.rule) for rule in self.app.url_map.iter_rules()
-        ]
-        return [*own, *((method, prefix) for prefix in PREFIXES for method in ("GET", "POST")), ("GET", "/nowhere")]
 
     def ask(self, method: str, path: str) -> str:
         """The code of the refusal that an address from nowhere gets; empty without one."""
@@ -118,8 +117,9 @@ ANY = replace(FORWARDED, total=1000, share=1000, strangers=1000)
 
 def test_each_address_falls_under_a_bound_and_a_rate() -> None:
     free, taken = UnansweredEdge(0, ANY), UnansweredEdge(0, replace(ANY, total=0))
-    assert len(free.addresses()) > 80
-    for method, path in free.addresses():
+    tried = addresses()
+    assert len(tried) > 80
+    for method, path in tried:
         limited = UnansweredEdge(1e-9, ANY)
         assert limited.ask(method, path) != "RATE_LIMITED", path
         assert limited.ask(method, path) == "RATE_LIMITED", path
