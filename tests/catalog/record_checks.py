@@ -1,6 +1,7 @@
 """Whether the schema of a version accepts a record."""
 
 from collections.abc import Callable
+from functools import cache
 
 import fastjsonschema
 
@@ -9,6 +10,7 @@ from services.catalog.domain.record_schema import record_schema
 from tests.catalog.licensing_entry import NOW, TODAY
 
 
+@cache
 def accepts(content: EntryContent) -> Callable[[dict[str, str]], bool]:
     """Whether a version's published schema accepts a record."""
     check = fastjsonschema.compile(record_schema(Entry(content, 1, TODAY, None, NOW)))

@@ -1,6 +1,7 @@
 """The workbook of an entry, edited by hand and imported; the codes of all demonstration entries."""
 
 import io
+from functools import cache
 from typing import Any
 
 import openpyxl
@@ -20,9 +21,14 @@ def imports(catalog: RunningCatalog, file: bytes, language: str = "zh-CN") -> Te
     return answer
 
 
+@cache
+def licensing_workbook() -> bytes:
+    return write_entry(CONTENT)
+
+
 def edited(change: Any) -> bytes:
     """The licensing workbook after a change by hand."""
-    book = openpyxl.load_workbook(io.BytesIO(write_entry(CONTENT)))
+    book = openpyxl.load_workbook(io.BytesIO(licensing_workbook()))
     change(book)
     file = io.BytesIO()
     book.save(file)
