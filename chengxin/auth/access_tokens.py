@@ -3,7 +3,7 @@
 import hashlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -41,6 +41,16 @@ _REFRESH_SECONDS: Final = 5.0
 _JWKS_SECONDS: Final = 300.0
 # After a failed request for the JWKS, tokens that come within this time cause no further one.
 _FAILED_SECONDS: Final = 1.0
+
+# Why a token is refused, for its holder; a library's words are for who reads its code.
+_NOT_OURS: Final = "不是本系统的访问令牌 / it is no access token of this system"
+_REASONS: Final[Mapping[type[jwt.PyJWTError], str]] = {
+    jwt.ExpiredSignatureError: "令牌已过期 / it has expired",
+    jwt.ImmatureSignatureError: "令牌尚未生效，请核对时钟 / it is not good yet; check the clock",
+    jwt.InvalidSignatureError: "令牌的签名不正确 / its signature is wrong",
+    jwt.InvalidIssuerError: "令牌由其他系统签发 / another system issued it",
+    jwt.InvalidAudienceError: "令牌是为其他系统签发的 / it was issued for another system",
+}
 
 PRIVATE_KEY_UNREADABLE = invalid(
     "PRIVATE_KEY_UNREADABLE",
@@ -135,7 +145,7 @@ class Verifier:
 
     def _known(self, token: str, lasting: bool = False) -> _Verified:
         if len(token) > _MAX_TOKEN:
-            raise UNAUTHENTICATED(reason="token too long")
+            raise UNAUTHENTICATED(reason=_NOT_OURS)
         fingerprint = hashlib.sha256(token.encode("utf-8", "replace")).digest()
         with self._lock:
             known = self._verified.get(fingerprint)
@@ -144,10 +154,12 @@ class Verifier:
         header, claims = self._claims(token)
         try:
             principal = Principal.from_claims(claims)
-        except ValueError as e:
-            raise UNAUTHENTICATED(reason=_words(e)) from None
+        except ValueError:
+            raise UNAUTHENTICATED(reason=_NOT_OURS) from None
         if principal.acr == DEMO_ACR and not self._demo:
-            raise UNAUTHENTICATED(reason="acr is demo, outside the demonstration world")
+            raise UNAUTHENTICATED(
+                reason="演示身份只在演示系统中有效 / a demonstration identity counts in the demonstration alone"
+            )
         known = _Verified(principal, str(header["kid"]), float(claims["iat"]), float(claims["exp"]))
         with self._lock:
             self._verified[fingerprint] = known
@@ -158,7 +170,7 @@ class Verifier:
             must_be_readable(token)
             header = jwt.get_unverified_header(token)
             if header.get("typ") != "at+jwt":
-                raise UNAUTHENTICATED(reason="typ is not at+jwt")
+                raise UNAUTHENTICATED(reason=_NOT_OURS)
             key = self._key(str(header.get("kid", "")))
             return header, jwt.decode(
                 token,
@@ -170,7 +182,8 @@ class Verifier:
                 options={"require": ["exp", "iat", "iss", "aud", "sub", "jti"]},
             )
         except (jwt.PyJWTError, ValueError, TypeError, KeyError) as e:
-            raise UNAUTHENTICATED(reason=_words(e)) from None
+            reason = next((words for kind, words in _REASONS.items() if isinstance(e, kind)), _NOT_OURS)
+            raise UNAUTHENTICATED(reason=reason) from None
 
     def _key(self, kid: str) -> jwt.PyJWK:
         with self._fetching:
@@ -189,7 +202,7 @@ class Verifier:
                 return self._keys[kid]
             if self._failed > self._fetched:
                 raise UPSTREAM_UNAVAILABLE(retry_after=1)
-            raise UNAUTHENTICATED(reason="unknown key id")
+            raise UNAUTHENTICATED(reason="令牌的签名密钥不存在或已停用 / its signing key is unknown or retired")
 
 
 class TokenSource:

@@ -25,7 +25,7 @@ class Admission:
         """The caller of an `Authorization: Bearer <token>`. Raises UNAUTHENTICATED."""
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
-            raise UNAUTHENTICATED(reason="Authorization: Bearer <token> is missing")
+            raise UNAUTHENTICATED(reason="请求头应为 / the header is Authorization: Bearer <token>")
         return self._verifier.verify(token)
 
     def check(self, caller: Principal, view: Any, named: Sequence[object] = ()) -> None:

@@ -138,5 +138,5 @@ def wrong_capacity(declared: Rule, caller: Principal) -> Problem | None:
     required = ", ".join(sorted(declared.roles))
     if caller.sub == ANONYMOUS_SUB:
         # Whoever has not said who it is may yet do so (RFC 9110, 15.5.2).
-        return UNAUTHENTICATED(reason=f"role {required}")
+        return UNAUTHENTICATED(reason=f"所需身份 / it takes the role: {required}")
     return ROLE_NOT_ALLOWED(roles=", ".join(sorted(caller.roles)) or "-", required=required)

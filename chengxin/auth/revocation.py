@@ -79,7 +79,7 @@ class Revocations:
             ("kid", kid),
         )
         if any(iat < dead.get(name, 0) for name in named):
-            raise UNAUTHENTICATED(reason="the token was revoked")
+            raise UNAUTHENTICATED(reason="令牌已被吊销 / it was revoked")
 
     def refresh(self) -> None:
         """Asks now. When that fails, what is known stays."""
