@@ -11,6 +11,11 @@ from services.catalog.domain.entry_validation import findings
 from tests.catalog.conftest import DEMO
 
 ENTRIES = {p.stem: read_content(json.loads(p.read_text())) for p in sorted((DEMO / "catalog").glob("*.json"))}
+# Dates on which something begins or ends, which may lie ahead.
+BEGINNINGS_AND_ENDS = {
+    *("CF_YXQ", "CF_GSJZQ", "JZ_YXQZI", "QF_ZQ", "SB_JZRQ", "SY_YXQZ", "SY_YXQZI", "XK_YXQZ", "XK_YXQZI"),
+    *("YYQXZ", "YYQXZI", "ZY_YXQZ", "ZY_YXQZI"),
+}
 ORGANISATIONS = json.loads((DEMO / "organs.json").read_text())
 
 
@@ -26,6 +31,11 @@ def test_all_kinds_classes_and_modes_are_covered() -> None:
     assert {kind for e in entries for kind in e.subject_kinds} == set(SubjectKind)
     assert {e.information_class for e in entries} == set(InformationClass)
     assert {mode for e in entries for mode in e.modes} == set(Mode)
+
+
+def test_every_date_has_happened_or_is_a_beginning_or_an_end() -> None:
+    dates = [item for entry in ENTRIES.values() for item in entry.items if item.type == "date"]
+    assert {item.code for item in dates if not item.not_after_delivery} == BEGINNINGS_AND_ENDS
 
 
 def test_identity_numbers_are_never_public() -> None:

@@ -85,6 +85,16 @@ NEW = {"code": "XK_NEW", "name": {"zh": "新项"}, "length": 10, "modes": ["shar
         (lambda e: e["cross_rules"][1]["values"].pop(), "loosens", ["cross_rules", "cross_rules"]),
         (lambda e: e["cross_rules"][1]["values"].append("其他"), "tightens", ["cross_rules", "cross_rules"]),
         (lambda e: item(e, "BZ").update(unit="万元"), "breaks", ["items.BZ.unit"]),
+        (
+            lambda e: item(e, "XK_YXQZ").update(not_after_delivery=True),
+            "tightens",
+            ["items.XK_YXQZ.not_after_delivery"],
+        ),
+        (
+            lambda e: item(e, "XK_JDRQ").update(not_after_delivery=False),
+            "loosens",
+            ["items.XK_JDRQ.not_after_delivery"],
+        ),
         (lambda e: e["required_one_of"].append({"items": ["BZ", "XK_XKZS"]}), "tightens", ["required_one_of"]),
         # One item of the group is required anyway.
         (lambda e: e["required_one_of"].append({"items": ["BZ", "XK_NR"]}), "loosens", ["required_one_of"]),

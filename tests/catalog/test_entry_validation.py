@@ -125,6 +125,13 @@ def found(change: Change, code: str = "XZXK") -> list[tuple[str, str]]:
             "disclosure_period.years",
             "disclosure.years",
         ),
+        (
+            lambda e: e.update(disclosure_period={"rule": "years_from_item", "item": "XK_YXQZ", "years": 2}),
+            "disclosure_period.item",
+            "disclosure.unbounded",
+        ),
+        (lambda e: e["legal_document"].update(date="XK_YXQZ"), "legal_document.date", "legal_document.future"),
+        (lambda e: e["items"][0].update(not_after_delivery=True), "items.0.not_after_delivery", "item.date_only"),
         (lambda e: e.update(legal_basis=[]), "legal_basis", "empty"),
         (lambda e: e["legal_document"].update(number=""), "legal_document.number", "unknown_item"),
         (lambda e: item(e, "XK_XKJG").update(required=False), "legal_document.organ", "legal_document.optional"),

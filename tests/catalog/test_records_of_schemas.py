@@ -3,7 +3,7 @@ collection refuses the schema refuses, or says in words that it cannot."""
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
 from itertools import islice
@@ -27,7 +27,7 @@ from tests.catalog.record_checks import accepts
 DEMO_ENTRIES = sorted(path.stem for path in (DEMO / "catalog").glob("*.json"))
 _ORDERS = {"not_before", "not_less"}
 # What `$comment` of an identifier says.
-_BEYOND_A_FORM = {"check_digit", "birth_date"}
+_BEYOND_A_FORM = {"check_digit", "birth_date", "future"}
 _ODD = [
     "",
     " ",
@@ -75,7 +75,8 @@ class SchemaRecords:
         if (scheme := item.get("x-chengxin-identifier")) is not None:
             return chance.choice(identifiers_of(scheme))
         if item.get("format") == "date":
-            return date.fromordinal(chance.randrange(1, date.max.toordinal())).isoformat()
+            last = TODAY if item.get("x-chengxin-not-after-delivery") else date.max
+            return date.fromordinal(chance.randrange(1, last.toordinal() + 1)).isoformat()
         if patterns := [part["pattern"] for part in item["allOf"] if "pattern" in part]:
             longest = item.get("maxLength", 100)
             return chance.choice([text for text in _matches(patterns[0]) if len(text) <= longest])
@@ -91,9 +92,11 @@ class SchemaRecords:
         for condition in self.schema.get("allOf", ()):
             if "if" in condition:
                 self._follow(condition, record, whole)
-        for code, other in self.schema["x-chengxin-not-before"]:
+        orders = self.schema["x-chengxin-not-before"]
+        # Each round may disturb an order before; an earlier date is never after the day of delivery.
+        for code, other in orders * len(orders):
             if code in record and other in record and record[code] < record[other]:
-                record[code] = record[other]
+                record[other] = record[code]
         for code, other in self.schema["x-chengxin-not-less"]:
             if code in record and other in record and Decimal(record[code]) < Decimal(record[other]):
                 record[code] = record[other]
@@ -181,6 +184,16 @@ def test_records_made_from_a_schema_are_accepted(code: str) -> None:
 @pytest.mark.parametrize("code", DEMO_ENTRIES)
 def test_five_thousand_records_made_from_a_schema_are_accepted(code: str) -> None:
     _tries(code, 5000)
+
+
+@pytest.mark.parametrize("code", DEMO_ENTRIES)
+def test_what_has_happened_is_not_after_the_day_of_delivery(code: str) -> None:
+    made = schema_records(code)
+    record = next(made.records(Random(code)))
+    for item in (c for c, schema in made.properties.items() if "x-chengxin-not-after-delivery" in schema):
+        for day, told in ((TODAY, False), (TODAY + timedelta(days=1), True), (date.max, True)):
+            _, wrong = made.validator.check(record | {item: day.isoformat()}, TODAY)
+            assert ((item, "date.future") in {(v.item, v.rule) for v in wrong}) is told, (item, day)
 
 
 def test_every_rule_of_collection_is_in_the_schema_or_in_its_words() -> None:

@@ -9,9 +9,11 @@ from chengxin.values.ids import SubjectKey
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
 from services.catalog.domain.entry import IdentifierScheme
 from services.catalog.domain.sample_record import SAMPLES
+from services.ingest.domain.catalog_entry import read_entry
+from services.ingest.domain.validator import Validator
 from tests.chengxin.values.test_identifiers import person
 from tests.ingest.deliveries import REGULATOR, licence
-from tests.ingest.running_ingest import RunningIngest, demo_entry
+from tests.ingest.running_ingest import DEMO, RunningIngest, demo_entry
 
 TOMORROW = date(2026, 11, 25)
 SCHEMES = sorted(PERSONAL - {ANY_DOCUMENT})
@@ -87,7 +89,8 @@ def test_the_day_of_birth_is_judged_by_the_citys_clock(persons: RunningIngest) -
         ("441702100001010019", "identity_number.birth_date"),
         ("441702189002300011", "identity_number.birth_date"),
         ("441702900228001", "identity_number.fifteen_digits"),
-        ("E12345678", "personal_document.form"),
+        ("E12345678", "personal_document.passport"),
+        ("441702189004170010019", "personal_document.form"),
         ("44170218900417001", "personal_document.form"),
         ("910000190004170336", "identity_number.region"),
     ],
@@ -96,7 +99,33 @@ def test_a_number_of_nobody_is_refused_by_what_is_wrong(persons: RunningIngest, 
     [outcome] = persons.regulator.submits_batch(personal_licence(number), entry_code="XKGR").outcomes
     assert [v.rule for v in outcome.violations] == [rule]
     assert number not in str(outcome.violations)
-    assert ("CHN-E00000000" in outcome.violations[0].message) == (rule == "personal_document.form")
+    assert ("CHN-E00000000" in outcome.violations[0].message) == rule.startswith("personal_document.")
+
+
+PASSPORTS = [
+    "E12345678",
+    "EA1234567",
+    "G12345678",
+    "123456789",
+    "C01X00T47",
+    "AB123456",
+    "CHNE12345678",
+    "USA123456789",
+]
+
+
+@pytest.mark.parametrize("code", sorted(path.stem for path in (DEMO / "catalog").glob("*.json")))
+def test_a_passport_without_its_state_is_told_how_to_write_it(code: str) -> None:
+    entry = demo_entry(code)
+    validator = Validator(read_entry(entry | {"version": 1}))
+    for item in [item["code"] for item in entry["items"] if item.get("identifier") == ANY_DOCUMENT]:
+        for number in PASSPORTS:
+            _, violations = validator.check({item: number}, TOMORROW)
+            [told] = [v for v in violations if v.item == item]
+            assert told.rule == "personal_document.passport", number
+            for words in (told.zh, told.en):
+                assert "CHN-E00000000" in words
+                assert "18" not in words
 
 
 @pytest.mark.parametrize(

@@ -415,6 +415,7 @@ class Item(_message.Message):
     CODE_LIST_REF_FIELD_NUMBER: _builtins.int
     UNIT_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    NOT_AFTER_DELIVERY_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     type: _builtins.str
     """`text`, `date`, `number`."""
@@ -440,6 +441,8 @@ class Item(_message.Message):
     """Unit of a number, for example `万元`."""
     note: _builtins.str
     """What to fill in, for the person who reports."""
+    not_after_delivery: _builtins.bool
+    """The date of something that has happened: not after the day of delivery (date of Asia/Shanghai)."""
     @_builtins.property
     def name(self) -> Global___LocalText: ...
     @_builtins.property
@@ -473,10 +476,11 @@ class Item(_message.Message):
         code_list_ref: Global___CodeListRef | None = ...,
         unit: _builtins.str = ...,
         note: _builtins.str = ...,
+        not_after_delivery: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["code_list_ref", b"code_list_ref", "name", b"name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "code_list", b"code_list", "code_list_ref", b"code_list_ref", "identifier", b"identifier", "length", b"length", "masking", b"masking", "modes", b"modes", "multiple", b"multiple", "name", b"name", "note", b"note", "pattern", b"pattern", "required", b"required", "scale", b"scale", "sensitivity", b"sensitivity", "type", b"type", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "code_list", b"code_list", "code_list_ref", b"code_list_ref", "identifier", b"identifier", "length", b"length", "masking", b"masking", "modes", b"modes", "multiple", b"multiple", "name", b"name", "not_after_delivery", b"not_after_delivery", "note", b"note", "pattern", b"pattern", "required", b"required", "scale", b"scale", "sensitivity", b"sensitivity", "type", b"type", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

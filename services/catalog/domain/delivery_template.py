@@ -88,6 +88,7 @@ def _note_row(item: Item) -> list[str]:
     requirements = [
         f"最多 {item.length} 个字符" if item.type is ItemType.TEXT else "",
         "YYYY-MM-DD" if item.type is ItemType.DATE else "",
+        "不晚于报送日" if item.not_after_delivery else "",
         f"最多 {item.length} 位，其中小数 {item.scale} 位" if item.type is ItemType.NUMBER else "",
         f"单位：{item.unit}" if item.unit else "",
         "从代码表选择，可多选，以“;”连接" if item.multiple else "从代码表选择" if item.code_list else "",

@@ -207,6 +207,8 @@ class Item:
     unit: str = ""
     # The instruction for the person who fills in the item.
     note: str = ""
+    # The date of something that has happened, which is not after the day of delivery.
+    not_after_delivery: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,6 +198,8 @@ def _check_terms(content: EntryContent) -> Findings:
             yield Finding(f"legal_document.{part}", "legal_document.optional", {"value": code})
     if _type_of(content, document.date) not in (None, ItemType.DATE):
         yield Finding("legal_document.date", "legal_document.date")
+    if _may_lie_ahead(content, document.date):
+        yield Finding("legal_document.date", "legal_document.future", {"value": document.date})
 
 
 def _check_disclosure_period(content: EntryContent) -> Findings:
@@ -205,6 +207,8 @@ def _check_disclosure_period(content: EntryContent) -> Findings:
     uses_item = period.rule in (DisclosureRule.YEARS_FROM_ITEM, DisclosureRule.UNTIL_ITEM)
     if uses_item and _type_of(content, period.item) is not ItemType.DATE:
         yield Finding("disclosure_period.item", "disclosure.item")
+    if period.rule is DisclosureRule.YEARS_FROM_ITEM and _may_lie_ahead(content, period.item):
+        yield Finding("disclosure_period.item", "disclosure.unbounded", {"value": period.item})
     if not uses_item and period.item:
         yield Finding("disclosure_period.item", "disclosure.superfluous")
     uses_years = period.rule is DisclosureRule.YEARS_FROM_ITEM
@@ -287,6 +291,11 @@ def _check_items_exist(content: EntryContent, where: str, codes: Sequence[str], 
     for n, code in enumerate(codes):
         if code not in known:
             yield Finding(f"{where}.{n}" if numbered else where, "unknown_item", {"value": code})
+
+
+def _may_lie_ahead(content: EntryContent, code: str) -> bool:
+    item = content.item(code)
+    return item is not None and item.type is ItemType.DATE and not item.not_after_delivery
 
 
 def _type_of(content: EntryContent, code: str) -> ItemType | None:

@@ -70,11 +70,14 @@ ITEM_FIELDS: Final = {
     "代码表版本": "code_list_ref.version",
     "计量单位": "unit",
     "填报说明": "note",
+    "不晚于报送日": "not_after_delivery",
 }
 NUMBERS: Final = {
     *("reporting_limit_working_days", "disclosure_period.years", "length", "scale", "code_list_ref.version"),
 }
-FLAGS: Final = {"required", "multiple", "modes:public", "modes:authorized", "modes:shared"}
+FLAGS: Final = {
+    *("required", "multiple", "not_after_delivery", "modes:public", "modes:authorized", "modes:shared"),
+}
 # The first rows of the other sheets. Lists of values continue to the right of the last heading, one value a cell.
 FIELD_HEADING: Final = ("项目", "内容")
 PROVIDER_HEADING: Final = ("统一社会信用代码", "名称")

@@ -11,11 +11,13 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "text.missing": ("请填写中文内容", "give the Chinese text"),
     "text.long": ("不能超过 {limit} 个字符", "at most {limit} characters"),
     "text.unprintable": (
-        "含有换行、控制字符或看不见的字符（{found}），请删除",
-        "holds line breaks, control characters or characters that nobody sees ({found}); remove them",
+        "含有换行、控制字符或看不见的字符（{found}），请删除；U+FFFD 表示原字符已丢失，请重新录入",
+        "holds line breaks, control characters or characters that nobody sees ({found}); remove them; where U+FFFD stands"
+        " a character was lost, enter it again",
     ),
     "text.spaces": ("首尾有空格，请删除", "has white space before or after it; remove it"),
     "item.number_only": ("只能用于数值类信息项", "is for number items only"),
+    "item.date_only": ("只能用于日期类信息项", "is for date items only"),
     "resource_code": (
         "政务信息资源代码应为“类目代码/顺序号”，例如 306001/1",
         "a resource code is a category code, a slash and a sequence number, for example 306001/1",
@@ -126,6 +128,11 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "披露期限须引用条目中的日期类信息项",
         "the disclosure period must refer to a date item of the entry",
     ),
+    "disclosure.unbounded": (
+        "自信息项 {value} 起算披露期限，该项须为已发生的日期，请将其设为“不晚于报送日”（not_after_delivery）",
+        "disclosure is counted from item {value}, so it must be the date of something that has happened; set its"
+        " not_after_delivery",
+    ),
     "disclosure.years": ("年数应为 1 到 100", "years are 1 to 100"),
     "disclosure.superfluous": ("该规则不使用此项，请留空", "this rule does not use it; leave it empty"),
     "legal_document.optional": (
@@ -133,6 +140,10 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "item {value} must be required: every record names its legal document",
     ),
     "legal_document.date": ("文书日期须为日期类信息项", "the date of the legal document must be a date item"),
+    "legal_document.future": (
+        "法律文书须已作出，请将信息项 {value} 设为“不晚于报送日”（not_after_delivery）",
+        "a legal document has been made already; set not_after_delivery of item {value}",
+    ),
     "cross_rule.self": ("两个信息项不能相同", "the two items must differ"),
     "cross_rule.dates": ("先后关系只能用于两个日期类信息项", "not_before is for two date items"),
     "cross_rule.values": ("“{value}”不在该信息项的代码表中", "“{value}” is not in the code list of that item"),

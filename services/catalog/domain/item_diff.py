@@ -180,6 +180,10 @@ def _compare_values(old: Item, new: Item) -> Iterator[Found]:
     if old.multiple != new.multiple:
         zh, en = ("改为可多选", "several values are allowed") if new.multiple else ("改为单选", "one value is allowed")
         yield "multiple", _LOOSENS if new.multiple else _TIGHTENS, _SAME, zh, en
+    if old.not_after_delivery != new.not_after_delivery:
+        zh = "改为不得晚于报送日" if new.not_after_delivery else "改为可以晚于报送日"
+        en = "it cannot be after the day of delivery now" if new.not_after_delivery else "it can lie ahead now"
+        yield "not_after_delivery", _TIGHTENS if new.not_after_delivery else _LOOSENS, _SAME, zh, en
     if old.pattern != new.pattern:
         effect = _TIGHTENS if new.pattern else _LOOSENS
         zh = f"格式要求由“{old.pattern or '无'}”改为“{new.pattern or '无'}”"

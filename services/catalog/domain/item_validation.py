@@ -33,6 +33,8 @@ def item_findings(item: Item, entry_modes: Sequence[Mode]) -> Iterator[Found]:
             yield "pattern", f"pattern.{fault}", {}
     if item.unit and item.type is not ItemType.NUMBER:
         yield "unit", "item.number_only", {}
+    if item.not_after_delivery and item.type is not ItemType.DATE:
+        yield "not_after_delivery", "item.date_only", {}
     for field, limit in (("unit", 20), ("note", 500)):
         if len(getattr(item, field)) > limit:
             yield field, "text.long", {"limit": limit}

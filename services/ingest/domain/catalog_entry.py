@@ -34,6 +34,8 @@ class DeliveryItem(msgspec.Struct, frozen=True):
     masking: str = ""
     # The unit of a number, for example `万元`.
     unit: str = ""
+    # The date of something that has happened, which is not after the day of delivery.
+    not_after_delivery: bool = False
 
     @property
     def sealed(self) -> bool:

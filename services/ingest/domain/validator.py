@@ -22,6 +22,8 @@ _ROUNDED: Final = re.compile(r"[0-9](?:\.[0-9]+)?[eE]\+[0-9]{1,3}\Z")
 # How a number is typed so that a spreadsheet keeps it as a text: `'4417…`, `="4417…"`. In other programs the sign stays.
 _MARKED: Final = re.compile(r"""['‘’]+(?=[^0-9]*[0-9])[0-9A-Za-z.:/+-]+\Z|="[^"]*"\Z""")
 _MARKS: Final = re.compile("""['‘’]|=\"""")
+# A passport's number as it is printed, without its State or without the hyphen after it.
+_PASSPORT_ALONE: Final = re.compile(r"(?:[A-Z]{3})?[0-9A-Z]{5,9}\Z")
 # Dates as a spreadsheet counts them, in days since 1900: the years 1954 to 2119.
 _SERIAL: Final = re.compile(r"[2-7][0-9]{4}\Z")
 _SERIAL_ZERO: Final = date(1899, 12, 30)
@@ -57,6 +59,7 @@ class Validator:
         self._identifiers = [
             (item.code, DECLARED[item.identifier].fault) for item in entry.items if item.identifier in DECLARED
         ]
+        self._happened = [item.code for item in entry.items if item.not_after_delivery]
         self._rules: list[Rule] = [
             *(_require_one_of("required_one_of", group.items, self._known) for group in entry.required_one_of),
             *(_make_cross_rule(rule, self._known) for rule in entry.cross_rules),
@@ -78,7 +81,7 @@ class Validator:
     def check(self, delivered: Items, today: date) -> tuple[dict[str, str], list[Violation]]:
         """Returns the standardised items and their faults; most records have none, which takes 10 µs to find out.
 
-        `today` is the Shanghai date on which the record is delivered: nobody is born after it.
+        `today` is the Shanghai date on which the record is delivered: nobody is born and nothing has happened after it.
         """
         items = {code: text for code, value in delivered.items() if (text := value.strip())}
         if self.passes(items, today) and not self._normaliser.is_odd(items):
@@ -106,6 +109,10 @@ class Validator:
         for code, fault in self._identifiers:
             if code in items and fault(items[code], today):
                 return False
+        # Dates in standard form are ordered as texts.
+        day = today.isoformat()
+        if any(items[code] > day for code in self._happened if code in items):
+            return False
         return not any(rule(items) for rule in self._rules)
 
     def violations(self, items: Items, today: date) -> list[Violation]:
@@ -174,13 +181,19 @@ def _item_violations(item: DeliveryItem, text: str, today: date) -> list[Violati
         if _SERIAL.match(text):
             meant_date = (_SERIAL_ZERO + timedelta(days=int(text))).isoformat()
             return [_make_violation(item, "date.serial", text, meant=meant_date)]
-        return [] if is_date(text) else [_make_violation(item, "date", text)]
+        if not is_date(text):
+            return [_make_violation(item, "date", text)]
+        if item.not_after_delivery and text > today.isoformat():
+            return [_make_violation(item, "date.future", text, today=today.isoformat())]
+        return []
     if item.type == "number":
         return _number_violations(item, text)
     if _ROUNDED.match(text):
         return [_make_violation(item, "spreadsheet_number", text)]
     violations = []
-    if item.length and len(text) > item.length:
+    fault = fault_of(item.identifier, text, today)
+    # A number that is none is not mended by making it shorter.
+    if item.length and len(text) > item.length and not fault:
         violations.append(_make_violation(item, "length", text, actual=len(text), limit=item.length))
     if hidden:
         violations.append(_hidden_violation(item, text, hidden))
@@ -188,7 +201,7 @@ def _item_violations(item: DeliveryItem, text: str, today: date) -> list[Violati
         violations.append(_make_violation(item, "code_list", text, permitted=permitted(item)))
     if item.pattern and not re.match(rf"(?:{item.pattern})\Z", text):
         violations.append(_make_violation(item, "pattern", text, pattern=item.pattern))
-    if fault := fault_of(item.identifier, text, today):
+    if fault:
         violations.append(_make_violation(item, _identifier_rule(item.identifier, text, fault), text, actual=len(text)))
     return violations
 
@@ -196,7 +209,7 @@ def _item_violations(item: DeliveryItem, text: str, today: date) -> list[Violati
 def _identifier_rule(declared: str, text: str, fault: str) -> str:
     # Which document was meant is not known: a passport's number without its State is no short identity number.
     if declared == ANY_DOCUMENT and fault in ("length", "format"):
-        return f"{ANY_DOCUMENT}.form"
+        return f"{ANY_DOCUMENT}.{'passport' if _PASSPORT_ALONE.match(text) else 'form'}"
     return f"{scheme_of(declared, text)}.{fault}"
 
 

@@ -57,9 +57,11 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "{item} has {actual} characters, the limit is {limit}; shorten it",
     ),
     "characters": (
-        "{item}含有不可见、空白、改变文字方向、私用区或未分配的字符（{found}），请删除，或改用标准字符",
+        "{item}含有不可见、空白、改变文字方向、私用区或未分配的字符（{found}），请删除，或改用标准字符；U+FFFD 表示原字符已在转换中丢失，"
+        "请按原件重新录入",
         "{item} holds characters that are invisible or blank, change the direction of text, are of private use or not"
-        " assigned ({found}); remove them, or use standard ones",
+        " assigned ({found}); remove them, or use standard ones. U+FFFD stands for a character that a conversion lost:"
+        " enter it again from the original",
     ),
     "code_list": (
         "{item}的值不在代码表中，可用值：{permitted}",
@@ -72,6 +74,10 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "date": (
         "{item}不是有效的公历日期，请写作 YYYY-MM-DD，例如 2024-01-05；长期请写 2099-12-31",
         "{item} is not a date of the calendar; write YYYY-MM-DD, for example 2024-01-05; open-ended is 2099-12-31",
+    ),
+    "date.future": (
+        "{item}晚于报送日 {today}，此项为已发生之事的日期，请核对后重新填写",
+        "{item} is after the day of delivery, {today}, but says when something happened; check the date",
     ),
     "date.serial": (
         "{item}是电子表格的日期序号，可能是 {meant}；请将该列设为日期或文本格式后重新填写",
@@ -140,6 +146,13 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "identity_number.region": (
         "{item}中的地区码（第 1 至 2 位）不存在，请与证件核对",
         "the region in {item} (first two digits) does not exist; compare with the card",
+    ),
+    "personal_document.passport": (
+        "{item}如为护照，请在护照号前写明签发国的 3 位字母代码和连字符，例如 CHN-E00000000（两国的护照可能同号）；如为其他证件，"
+        "位数或形式不对，请与证件核对",
+        "{item}: if it is a passport, write the three letters of the State that issued it and a hyphen before its number, for"
+        " example CHN-E00000000 (two States may give the same number); if it is another document, its number has not"
+        " this form: compare with the document",
     ),
     "personal_document.form": (
         "{item}（{actual} 位）不是证件号码的形式：公民身份号码 18 位；外国人永久居留身份证 18 位或 15 位；港澳通行证为 H 或 M 加 8 位数字；"
