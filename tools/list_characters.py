@@ -18,6 +18,8 @@ from typing import Final
 TARGET: Final = Path(__file__).parents[1] / "chengxin" / "values" / "character_tables.py"
 # Letters and signs by their category that are blank: braille, a musical sign, a filler.
 _BLANK: Final = (0x2800, 0x16FE4, 0x1D159)
+# They stand for an object, and for a character, that a program has lost.
+_LOST: Final = (0xFFFC, 0xFFFD)
 # Whitespace that a text may have.
 _LINES: Final = (0x09, 0x0A, 0x0D)
 # Planes of Chinese characters alone: what is not assigned there yet is one.
@@ -46,9 +48,9 @@ UNICODE: Final = "{version}"
 
 def hidden() -> tuple[str, list[int]]:
     """Unicode's version, and what a text must not have: controls, format characters, surrogates, private use, separators
-    of lines, what is not assigned, Default_Ignorable_Code_Point, and letters that are blank."""
+    of lines, what is not assigned, Default_Ignorable_Code_Point, letters that are blank, and signs of what was lost."""
     version, *found = subprocess.run(["node", "-e", _NODE], check=True, capture_output=True, text=True).stdout.split()  # nosec
-    points = {int(point) for point in found} | {*_BLANK}
+    points = {int(point) for point in found} | {*_BLANK, *_LOST}
     return version, sorted(p for p in points if p not in _LINES and not any(p in plane for plane in _HAN_PLANES))
 
 

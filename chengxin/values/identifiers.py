@@ -15,7 +15,7 @@ from typing import Final
 from stdnum.cn import ric, uscc
 
 from chengxin.bounds import own
-from chengxin.values.text_forms import standard_identifier
+from chengxin.values.text_forms import standard_identifier, with_plain_dashes
 
 # The fault of a value on a day: a word, or None.
 FaultFinder = Callable[[str, date], str | None]
@@ -77,9 +77,6 @@ _TAIWAN_PERMIT: Final = re.compile(rf"{TAIWAN_PERMIT}\Z")
 _ORGANISATION_CODE: Final = re.compile(rf"{ORGANISATION_CODE}\Z")
 _ORGANISATION_WEIGHTS: Final = (3, 7, 9, 10, 5, 8, 4, 2)
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-# What is written for a hyphen.
-_DASHES: Final = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
 
 own(
     __name__,
@@ -167,7 +164,7 @@ def standard_form(scheme: str, text: str) -> str:
     An organisation code has no hyphen. A permit of a resident of Hong Kong or Macao is written without the two digits
     that count its renewals, because the number before them stays for life. Who calls this twice gets the same.
     """
-    plain = standard_identifier(text).translate(_DASHES)
+    plain = with_plain_dashes(standard_identifier(text))
     if scheme == "organisation_code":
         return plain.replace("-", "")
     if scheme in ("hk_macao_permit", ANY_DOCUMENT) and _HK_MACAO_PERMIT_RENEWED.match(plain):

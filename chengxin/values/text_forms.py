@@ -28,12 +28,13 @@ def _escaped(point: str) -> str:
 
 
 # Characters that no text may have: controls but tab and line breaks, format characters, surrogates, private use, line
-# and paragraph separators, what is not assigned, Default_Ignorable_Code_Point, and letters that are blank.
+# and paragraph separators, what is not assigned, Default_Ignorable_Code_Point, letters that are blank, and the two signs
+# that stand for what was lost (U+FFFC, U+FFFD).
 HIDDEN_CLASS: Final = _class_of(tables.HIDDEN)
 _HIDDEN: Final = re.compile(f"[{HIDDEN_CLASS}]")
 # Those of them that Python takes for printable. A text that is printable and has none of these has none at all.
 _HIDDEN_PRINTABLE: Final = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U00016fe4\U0001d159\U000e0100-\U000e01ef]"
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\ufffc\ufffd\U00016fe4\U0001d159\U000e0100-\U000e01ef]"
 )
 
 _HAN: Final = "\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -51,6 +52,38 @@ _ODD_IN_NAME: Final = re.compile(rf"[\s(){_DOTS}]")
 # Chinese characters and signs, beside which a space means nothing.
 _CLOSE: Final = _HAN + "\u3001-\u301f（）·"
 _NAME_SPACES: Final = re.compile(rf"(?<=[{_CLOSE}])\s+|\s+(?=[{_CLOSE}])")
+
+# How the same sign is typed in the numbers of documents: dashes (with the lines that input methods give for them),
+# brackets, slashes, tildes, the Chinese zero.
+_DASHES: Final = "\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u2212\u2500\u2501\ufe58\ufe63\uff0d"
+_SIGNS: Final = {
+    "-": _DASHES,
+    "(": "（[【〔〖〘〚",
+    ")": "）]】〕〗〙〛",
+    "/": "\u2044\u2215",
+    "~": "\u223c\u301c",
+    "〇": "\u25cb\u25ef",
+}
+# Greek and Cyrillic letters that are written like Latin ones (UTS 39).
+_GREEK_AND_CYRILLIC: Final = (
+    "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7\u03bf"
+    "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0423\u0425\u0405\u0406\u0408"
+    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0455\u0456\u0458"
+)
+_LATIN: Final = "ABEZHIKMNOPTYXoABEKMHOPCTYXSIJaeopcyxsij"
+_SAME_IN_KEYS: Final = str.maketrans(
+    {typed: sign for sign, ways in _SIGNS.items() for typed in ways}
+    | dict(zip(_GREEK_AND_CYRILLIC, _LATIN, strict=True))
+)
+_ODD_IN_KEY: Final = re.compile(f"[{re.escape(''.join(map(chr, _SAME_IN_KEYS)))}]")
+_PLAIN_DASHES: Final = dict.fromkeys(map(ord, _DASHES), "-")
+# The year of a document, for example 〔2026〕; at the beginning, as courts write it, it has round brackets.
+_YEAR: Final = re.compile(r"(?<=.)（([0-9]{4})）", re.DOTALL)
+# Numbers that compatibility would run into the digits beside them: 1① is not 11. Circled, raised, lowered, fractions.
+_NUMBERS_APART: Final = re.compile(
+    "([\u00b2\u00b3\u00b9\u00bc-\u00be\u2070\u2074-\u2079\u2080-\u2089\u2150-\u215f\u2189\u2460-\u2473\u24ea\u3192-\u3195"
+    "\u3251-\u325f\u3280-\u3289\u32b1-\u32bf])"
+)
 
 _UNIFIED_DOTS: Final = str.maketrans(_DOTS, "·" * len(_DOTS))
 _SIMPLIFIED: Final = str.maketrans(tables.TRADITIONAL, tables.SIMPLIFIED)
@@ -92,6 +125,11 @@ def with_narrow_signs(text: str) -> str:
     return standard_text(text).translate(_NARROW_SIGNS)
 
 
+def with_plain_dashes(text: str) -> str:
+    """The text with every kind of dash as the hyphen, where they mean the same: in identifiers."""
+    return text.translate(_PLAIN_DASHES)
+
+
 def is_odd_text(text: str) -> bool:
     """Whether `standard_text` may change a text, but for its ends; a quick look."""
     return not text.isascii() and (bool(_ODD.search(text)) or not unicodedata.is_normalized("NFC", text))
@@ -112,11 +150,22 @@ def _composed(text: str) -> str:
 
 
 def identity_key(text: str) -> str:
-    """The text by which a record is known: what is the same to the eye has the same key.
+    """The text by which a record is known: what the same clerk types in two ways has the same key.
 
     That of an ordinary text is the text: the keys of records that were recorded before must not change.
     """
-    return text if text.isascii() else standard_name(unicodedata.normalize("NFKC", standard_text(text)))
+    key = earlier_identity_key(text)
+    if _ODD_IN_KEY.search(key):
+        key = standard_name(key.translate(_SAME_IN_KEYS))
+    return _YEAR.sub(r"〔\1〕", key)
+
+
+def earlier_identity_key(text: str) -> str:
+    """The identity key of the version before, which kept brackets, dashes and letters of other scripts apart."""
+    if text.isascii():
+        return text
+    parts = _NUMBERS_APART.split(standard_text(text))
+    return standard_name("".join(unicodedata.normalize("NFKC", p) if n % 2 == 0 else p for n, p in enumerate(parts)))
 
 
 def comparison_key(text: str) -> str:

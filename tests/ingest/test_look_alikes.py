@@ -5,14 +5,14 @@ import io
 
 import pytest
 
-from chengxin.values.text_forms import identity_key
+from chengxin.values.ids import SubjectKey
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
 from tests.ingest.deliveries import REGULATOR, licence
 from tests.ingest.running_ingest import RunningIngest
 
 # A name of a Hangul filler alone, then half-width and leading fillers, grapheme joiner, blank braille, unassigned, zero
-# width, soft hyphen, joiner, music, noncharacter, private use.
-_UNSEEN = [*"\u3164\uffa0\u115f\u034f\u2800\u0378\u200b\u00ad\u2060\U0001d159\ufdd0\ue000\u180b\U00016fe4"]
+# width, soft hyphen, joiner, music, noncharacter, private use, lost object, lost character.
+_UNSEEN = [*"\u3164\uffa0\u115f\u034f\u2800\u0378\u200b\u00ad\u2060\U0001d159\ufdd0\ue000\u180b\U00016fe4\ufffc\ufffd"]
 
 
 def test_what_nobody_sees_is_refused_in_every_kind_of_value(ingest: RunningIngest) -> None:
@@ -42,7 +42,14 @@ def test_a_shape_of_a_character_is_recorded_as_the_character(ingest: RunningInge
 
 @pytest.mark.parametrize(
     "alike",
-    ["演许字〔２０２６〕1号", "演许字﹝2026﹞1号", "演许字 〔2026〕 1号", "演许⼦〔2026〕1号", "演许字〔2026〕𝟏号"],
+    [
+        "演许字〔２０２６〕1号",
+        "演许字﹝2026﹞1号",
+        "演许字 〔2026〕 1号",
+        "演许⼦〔2026〕1号",
+        "演许字〔2026〕𝟏号",
+        "演许字[2026]1号",
+    ],
 )
 def test_what_looks_the_same_is_one_record(ingest: RunningIngest, alike: str) -> None:
     first, second = licence(XK_WSH="演许字〔2026〕1号"), licence(XK_WSH=alike.replace("⼦", "字"))
@@ -52,21 +59,32 @@ def test_what_looks_the_same_is_one_record(ingest: RunningIngest, alike: str) ->
     assert ingest.ctx.store.records.count_documents({}) == 1
 
 
-def test_a_record_of_the_version_before_keeps_its_id(ingest: RunningIngest) -> None:
-    """Then the value itself made the id, so that a provider's half-width brackets were another record."""
-    old = licence(XK_WSH="演许字(2026)1号")
+@pytest.mark.parametrize(
+    ("number", "key"),
+    [
+        # The value itself made the id, so that a provider's half-width brackets were another record.
+        ("演许字(2026)1号", "演许字(2026)1号"),
+        # Later on, brackets of other kinds were kept apart.
+        ("演许字(2026)1号", "演许字（2026）1号"),
+        ("演许字—1号", "演许字—1号"),
+    ],
+)
+def test_a_record_of_a_version_before_keeps_its_id(ingest: RunningIngest, number: str, key: str) -> None:
+    old = licence(XK_WSH=number)
     [outcome] = ingest.regulator.submits_batch(old).outcomes
     document = ingest.ctx.store.record(outcome.record_id)
-    key = tuple(old[code] for code in ("XK_WSH", "XK_XDR_SHXYM", "XK_XDR_MC"))
-    earlier = ingest.ctx.recorder._keys.record_id("XZXK", REGULATOR, key)
+    values = (key, old["XK_XDR_SHXYM"], old["XK_XDR_MC"])
+    earlier = SubjectKey(b"s" * 32).record_id("XZXK", REGULATOR, values)
     assert earlier != outcome.record_id
-    assert identity_key(key[0]) != key[0]
     ingest.ctx.store.records.delete_one({"_id": outcome.record_id})
     ingest.ctx.store.records.insert_one(document | {"_id": earlier})
     [again] = ingest.regulator.submits_batch(old).outcomes
     assert (again.record_id, again.outcome) == (earlier, pb.OUTCOME_UNCHANGED)
     [changed] = ingest.regulator.submits_batch(old | {"XK_NR": "餐饮"}).outcomes
     assert (changed.record_id, changed.outcome, changed.version) == (earlier, pb.OUTCOME_AMENDED, 2)
+    request = pb.AmendRequest(record_id=earlier, items=old | {"XK_NR": "住宿"}, reason="录入错误")
+    amended = ingest.regulator.rpc("Amend", request)
+    assert (amended.record_id, amended.outcome, amended.version) == (earlier, pb.OUTCOME_AMENDED, 3)
 
 
 def test_a_header_is_found_by_what_is_seen(ingest: RunningIngest) -> None:

@@ -10,14 +10,15 @@ from services.catalog.domain.entry import CrossRule, CrossRuleKind, Entry, Entry
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # Counts the changes of the way in which a version becomes a schema; the ETag uses it.
-DIALECT_REVISION = 4
+DIALECT_REVISION = 5
 
 # What holds for every text. A text with white space at its ends is delivered without it, so it is no text of its own.
 _TEXT: Final = {
     "$comment": (
-        "不含控制字符（制表、换行除外）、格式字符、私用区、未分配及 Unicode 默认忽略或空白的字符；首尾无空白。汉字的异体选择符"
+        "不含控制字符（制表、换行除外）、格式字符、私用区、未分配及 Unicode 默认忽略或空白的字符，不含 U+FFFC、U+FFFD；首尾无空白。汉字的异体选择符"
         "报送时略去。 / No controls but tab and line breaks, no format, private-use, unassigned, default-ignorable or blank"
-        " characters; no white space at the ends. The selector of a Chinese character's shape is left out on delivery."
+        " characters, no U+FFFC, no U+FFFD; no white space at the ends. The selector of a Chinese character's shape is left"
+        " out on delivery."
     ),
     "allOf": [
         {"pattern": rf"^[^{HIDDEN_CLASS}]*$"},
@@ -49,7 +50,7 @@ def record_schema(entry: Entry) -> dict[str, Any]:
     """Returns the schema of one record, a map of item codes to texts, as records are delivered.
 
     It accepts every record in standard form that ingest accepts. It cannot express check digits and dates of birth of
-    identifiers, nor the order of dates and of numbers; these are in words (`$comment`) and in `x-chengxin-*` annotations.
+    identifiers, the order of dates and of numbers, nor the day of delivery; these are in words (`$comment`) and in `x-chengxin-*` annotations.
     """
     content = entry.content
     properties = {item.code: _item_schema(item) for item in content.items}
@@ -87,6 +88,9 @@ def _item_schema(item: Item) -> dict[str, Any]:
     patterns = []
     if item.type is ItemType.DATE:
         schema["format"] = "date"
+        if item.not_after_delivery:
+            schema["x-chengxin-not-after-delivery"] = True
+            schema["$comment"] = "不晚于报送日（北京时间） / not after the day of delivery (in China)"
         patterns.append(_DAY)
     elif item.type is ItemType.NUMBER:
         decimals = rf"(\.[0-9]{{1,{item.scale}}})?" if item.scale else ""

@@ -15,19 +15,20 @@ from services.ingest.domain.violation_messages import message_of
 class ValidatedRecord:
     """A delivered record after validation: the document that it can become, or its violations.
 
-    `earlier_id` is the id under which the record may be on record from before; usually empty.
+    `earlier_ids` are the ids under which the record may be on record from before; usually none.
     """
 
     row: int
     document: RawDocument | None
     violations: Sequence[Violation] = ()
-    earlier_id: str = ""
+    earlier_ids: Sequence[str] = ()
 
     def as_known(self, earlier: Collection[str]) -> "ValidatedRecord":
-        """Returns the record under its earlier id if that is among those on record."""
-        if self.document is None or self.earlier_id not in earlier:
+        """Returns the record under its earlier id if one is among those on record."""
+        found = next((earlier_id for earlier_id in self.earlier_ids if earlier_id in earlier), None)
+        if self.document is None or found is None:
             return self
-        return replace(self, document=self.document | {"_id": self.earlier_id})
+        return replace(self, document=self.document | {"_id": found})
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Makes the document of a record from a valid delivery: its id, its subject, its sealed items."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Final
 
@@ -11,7 +11,7 @@ from chengxin.values.document import RawDocument
 from chengxin.values.identifiers import scheme_of
 from chengxin.values.ids import SubjectKey
 from chengxin.values.subject_kinds import subject_kind
-from chengxin.values.text_forms import identity_key
+from chengxin.values.text_forms import earlier_identity_key, identity_key
 from services.ingest.domain.catalog_entry import DeliveryEntry, EntryProvider
 from services.ingest.domain.record_versioning import ValidatedRecord
 from services.ingest.domain.submission import DeliveredRecord
@@ -34,18 +34,22 @@ class RecordFactory:
         items, violations = validator.check(delivered.items, today)
         if violations:
             return ValidatedRecord(delivered.row, None, violations)
-        document = self.document(validator.entry, provider, items, delivered.items)
-        return ValidatedRecord(
-            delivered.row, document, earlier_id=self.earlier_record_id(validator.entry, provider.uscc, items)
-        )
+        record_id, *earlier_ids = self.record_ids(validator.entry, provider.uscc, items)
+        document = self.document(record_id, validator.entry, provider, items, delivered.items)
+        return ValidatedRecord(delivered.row, document, earlier_ids=earlier_ids)
 
     def document(
-        self, entry: DeliveryEntry, provider: EntryProvider, items: dict[str, str], delivered: Mapping[str, str]
+        self,
+        record_id: str,
+        entry: DeliveryEntry,
+        provider: EntryProvider,
+        items: dict[str, str],
+        delivered: Mapping[str, str],
     ) -> RawDocument:
         """Makes the document of valid, standardised items. `raw` has the delivered values of those that were
         delivered in another form."""
         document = {
-            "_id": self.record_id(entry, provider.uscc, items),
+            "_id": record_id,
             "entry_code": entry.code,
             "entry_version": entry.version,
             "provider": provider.uscc,
@@ -61,19 +65,18 @@ class RecordFactory:
                 document["raw"] = self._seal(entry, raw)
         return document
 
-    def record_id(self, entry: DeliveryEntry, provider: str, items: Mapping[str, str]) -> str:
-        """Returns the id of the record that these items identify; values that look the same identify the same one."""
-        return self._keys.record_id(entry.code, provider, tuple(map(identity_key, _natural_key(entry, items))))
+    def record_ids(self, entry: DeliveryEntry, provider: str, items: Mapping[str, str]) -> Sequence[str]:
+        """Returns the id of the record that these items identify, and after it those under which it may be on record from
+        versions before; usually there are none of these.
 
-    def earlier_record_id(self, entry: DeliveryEntry, provider: str, items: Mapping[str, str]) -> str:
-        """Returns the id under which such a record may be from before values that look the same were one; usually none.
-
-        Then the values themselves made the id.
+        Values that look the same identify the same record. In the versions before, the values themselves made the id,
+        and later on, keys that kept more of them apart.
         """
-        values = _natural_key(entry, items)
-        if values == tuple(map(identity_key, values)):
-            return ""
-        return self._keys.record_id(entry.code, provider, values)
+        values = tuple(items.get(code, "") for code in entry.natural_key)
+        keys = {tuple(map(identity_key, values)): None}
+        if values not in keys:
+            keys |= dict.fromkeys((values, tuple(map(earlier_identity_key, values))))
+        return [self._keys.record_id(entry.code, provider, key) for key in keys]
 
     def _make_subject(self, entry: DeliveryEntry, items: dict[str, str]) -> RawDocument:
         code = next(code for code in entry.subject_id_items if code in items)
@@ -100,7 +103,3 @@ class RecordFactory:
         """Decrypts the items of a stored record, or its `raw` values. Raises `DecryptionError`."""
         items = dict(document.get(part) or {})
         return items | {code: self._ring.decrypt(items[code], code) for code in entry.sealed if code in items}
-
-
-def _natural_key(entry: DeliveryEntry, items: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(items.get(code, "") for code in entry.natural_key)

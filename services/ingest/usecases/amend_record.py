@@ -273,10 +273,12 @@ def _amended(ctx: IngestContext, before: RawDocument, delivered: Mapping[str, st
         language = request_context.current().language
         raise RECORD_INVALID(fields=[FieldError(v.item, v.rule, v.message(language)) for v in violations])
     provider = EntryProvider(before["provider"], before["provider_name"])
-    document = ctx.recorder.document(entry, provider, items, delivered)
-    if before["_id"] not in (document["_id"], ctx.recorder.earlier_record_id(entry, provider.uscc, items)):
+    recorded = ctx.recorder.opened(ctx.directory.version(before["entry_code"], before["entry_version"]), before)
+    # The id may be of a version before, so what identified the record then is compared.
+    now, then = (ctx.recorder.record_ids(entry, provider.uscc, held)[0] for held in (items, recorded))
+    if now != then:
         raise RECORD_KEY_CHANGED(items=", ".join(entry.natural_key))
-    return document | {"_id": before["_id"]}
+    return ctx.recorder.document(before["_id"], entry, provider, items, delivered)
 
 
 def _without_raw(record: RawDocument) -> RawDocument:

@@ -141,7 +141,7 @@ def _writes(ctx: IngestContext, delivery: SubmissionSession, batch: Prepared, un
     # Most deliveries have new records only, and inserting them shows that (a tenth faster). After the first record that
     # was known the delivery looks first.
     known: dict[str, ExistingVersion] = {}
-    if earlier_ids := [one.earlier_id for one in batch.checked if one.earlier_id]:
+    if earlier_ids := [earlier_id for one in batch.checked for earlier_id in one.earlier_ids]:
         earlier = ctx.store.known(earlier_ids, unit.session)
         batch = replace(batch, checked=[one.as_known(earlier) for one in batch.checked])
         known |= earlier

@@ -106,11 +106,7 @@ def _ids(ctx: IngestContext, provider: str, named: NamedRecord) -> Sequence[str]
     for entry in versions:
         key = ctx.directory.validator(entry).standard(named.key)
         if key and key.keys() <= set(entry.natural_key):
-            for record_id in (
-                ctx.recorder.record_id(entry, provider, key),
-                ctx.recorder.earlier_record_id(entry, provider, key),
-            ):
-                ids[record_id] = None
+            ids |= dict.fromkeys(ctx.recorder.record_ids(entry, provider, key))
     if not ids:
         present = begun_versions(versions, ctx.clock.today().isoformat())[-1]
         words = listed([present.by_code[code] for code in present.natural_key])
