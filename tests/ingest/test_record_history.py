@@ -172,9 +172,25 @@ def test_nobody_finds_what_is_not_its_own_by_its_key(ingest: RunningIngest, reco
     for role in ("centre", "authority", "supervisor", "agency"):
         assert found(ingest.caller(role), KEY)["code"] == "ROLE_NOT_ALLOWED"
     assert found(ingest.regulator, KEY, catalog="NONE")["code"] == "DELIVERY_ENTRY_UNKNOWN"
-    for wrong in ({}, {"XK_WSH": " "}, KEY | {"XK_NR": "食品经营"}):
-        assert found(ingest.regulator, wrong)["code"] == "INPUT_INVALID"
-    assert "XK_XDR_SHXYM" in str(found(ingest.regulator, {"XK_NR": "食品经营"}))
+    assert "XK_XDR_SHXYM" in found(ingest.regulator, {c: KEY[c] for c in ("XK_WSH", "XK_XDR_MC")})["detail"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        (dict.fromkeys(KEY, ""), {f"key.{code}": "required" for code in KEY}),
+        ({"XK_WSH": " "}, {"key.XK_WSH": "required"}),
+        ({"XK_NR": "食品经营"}, {"key.XK_NR": "natural_key"}),
+        ({"XK_WSH": "", "NONE": "1"}, {"key.NONE": "natural_key", "key.XK_WSH": "required"}),
+    ],
+)
+def test_a_key_is_told_what_it_lacks_and_what_it_has_too_much(
+    ingest: RunningIngest, record_id: str, changed: dict[str, str], told: dict[str, str]
+) -> None:
+    answer = found(ingest.regulator, KEY | changed)
+    assert answer["code"] == "INPUT_INVALID"
+    assert {e["field"]: e["rule"] for e in answer["errors"]} == told
+    assert all("XK_XDR_SHXYM" in e["message"] for e in answer["errors"])
 
 
 def test_a_record_is_found_also_when_its_entry_identifies_records_otherwise_since(ingest: RunningIngest) -> None:

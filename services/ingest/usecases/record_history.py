@@ -1,6 +1,6 @@
 """Reads what became of a delivered record (Art. 9, 11, 12): its versions by page, as standardised and as delivered."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -89,30 +89,50 @@ def find(ctx: IngestContext, caller: Principal, named: NamedRecord, after: int, 
     """The caller's own record with these values of the entry's natural key, as `record` answers it.
 
     Values may be in any form that a delivery takes. Raises NOT_FOUND, DELIVERY_ENTRY_UNKNOWN, INPUT_INVALID when these
-    are not items of the natural key.
+    are not the items of the natural key.
     """
-    versions = map(ctx.store.record, filter(None, _ids(ctx, caller.org, named)))
-    current = next((record for record in versions if record is not None), None)
-    # The values may be personal, so a refusal names the entry alone.
-    return _history(ctx, caller, authorise(current, named.entry_code), after, size)
-
-
-def _ids(ctx: IngestContext, provider: str, named: NamedRecord) -> Sequence[str]:
-    """The ids that such a record may have: versions of the entry may identify records by different items."""
     versions = ctx.directory.versions(named.entry_code)
     if not versions:
         raise DELIVERY_ENTRY_UNKNOWN(entry=named.entry_code)
+    records = map(ctx.store.record, _ids(ctx, caller.org, named, versions))
+    current = next((record for record in records if record is not None), None)
+    return _history(ctx, caller, authorise(current, _described(named, _present(ctx, versions))), after, size)
+
+
+def _ids(ctx: IngestContext, provider: str, named: NamedRecord, versions: Sequence[DeliveryEntry]) -> Collection[str]:
+    """The ids that such a record may have: versions of the entry may identify records by different items."""
     ids: dict[str, None] = {}
     for entry in versions:
         key = ctx.directory.validator(entry).standard(named.key)
-        if key and key.keys() <= set(entry.natural_key):
+        if key and not _faults(entry, key):
             ids |= dict.fromkeys(ctx.recorder.record_ids(entry, provider, key))
     if not ids:
-        present = begun_versions(versions, ctx.clock.today().isoformat())[-1]
-        words = listed([present.by_code[code] for code in present.natural_key])
-        told = f"应为标识记录的信息项：{words.zh} / give the items that identify a record: {words.en}"
-        raise INPUT_INVALID(fields=[FieldError("key", "natural_key", told)])
-    return list(ids)
+        present = _present(ctx, versions)
+        raise INPUT_INVALID(fields=_faults(present, ctx.directory.validator(present).standard(named.key)))
+    return ids
+
+
+def _faults(entry: DeliveryEntry, key: Mapping[str, str]) -> list[FieldError]:
+    """What a key has too much, and what it lacks: every record has the required ones of the items that identify it."""
+    items = listed([entry.by_code[code] for code in entry.natural_key])
+    told = f"不是标识记录的信息项，应为：{items.zh} / does not identify a record; these do: {items.en}"
+    superfluous = [FieldError(f"key.{code}", "natural_key", told) for code in key if code not in entry.natural_key]
+    needed = [code for code in entry.natural_key if entry.by_code[code].required or not key]
+    missing = f"缺少此项；标识记录的信息项：{items.zh} / is missing; the items that identify a record: {items.en}"
+    return superfluous + [FieldError(f"key.{code}", "required", missing) for code in needed if code not in key]
+
+
+def _present(ctx: IngestContext, versions: Sequence[DeliveryEntry]) -> DeliveryEntry:
+    return begun_versions(versions, ctx.clock.today().isoformat())[-1]
+
+
+def _described(named: NamedRecord, entry: DeliveryEntry) -> str:
+    """The record without values, which may be personal: a refusal names the items alone."""
+    left_out = [code for code in entry.natural_key if code not in named.key]
+    zh, en = f"{entry.code} 中标识项为所给值的本单位记录", f"a record of yours of {entry.code} with these values"
+    if left_out:
+        zh, en = f"{zh}（未给出：{'、'.join(left_out)}）", f"{en} (not given: {', '.join(left_out)})"
+    return f"{zh} / {en}"
 
 
 def _history(ctx: IngestContext, caller: Principal, current: RawDocument, after: int, size: int) -> RecordHistory:
