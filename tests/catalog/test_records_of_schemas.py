@@ -114,16 +114,10 @@ class SchemaRecords:
             [code] = condition["then"]["required"]
             record.setdefault(code, whole[code])
 
-    def are_accepted(self, record: Record) -> None:
+    def faults(self, record: Record) -> set[str]:
+        """The rules by which collection refuses a record."""
         _, wrong = self.validator.check(record, TODAY)
-        assert wrong == [], record
-
-    def agree(self, record: Record) -> None:
-        """What collection refuses, the schema refuses, too, or says in words."""
-        _, wrong = self.validator.check(record, TODAY)
-        rules = {violation.rule for violation in wrong}
-        if rules and not all(rule in _ORDERS or rule.rpartition(".")[2] in _BEYOND_A_FORM for rule in rules):
-            assert not self.accepts(record), (rules, record)
+        return {violation.rule for violation in wrong}
 
 
 @cache
@@ -161,29 +155,38 @@ def _text_of(code: str) -> dict[str, Any]:
     return text
 
 
-def _tries(code: str, examples: int) -> None:
+def _disagreements(code: str, examples: int) -> Iterator[tuple[Record, set[str]]]:
+    """Yields records of a schema that collection refuses, and odd ones that the schema takes though it could say why
+    collection refuses them."""
     made, chance = schema_records(code), Random(code)
     codes = sorted(made.properties)
     for record in islice(made.records(chance), examples):
-        made.are_accepted(record)
+        if faults := made.faults(record):
+            yield record, faults
         odd = (
             chance.choice(_ODD) if chance.random() < 0.7 else made.value(made.properties[chance.choice(codes)], chance)
         )
         changed = record | {chance.choice(codes): odd}
         if chance.random() < 0.3:
             changed.pop(chance.choice(codes), None)
-        made.agree(changed)
+        said = {rule for rule in made.faults(changed) if not _is_in_words(rule)}
+        if said and made.accepts(changed):
+            yield changed, said
+
+
+def _is_in_words(rule: str) -> bool:
+    return rule in _ORDERS or rule.rpartition(".")[2] in _BEYOND_A_FORM
 
 
 @pytest.mark.parametrize("code", DEMO_ENTRIES)
 def test_records_made_from_a_schema_are_accepted(code: str) -> None:
-    _tries(code, 20)
+    assert list(_disagreements(code, 20)) == []
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("code", DEMO_ENTRIES)
 def test_five_thousand_records_made_from_a_schema_are_accepted(code: str) -> None:
-    _tries(code, 5000)
+    assert list(_disagreements(code, 5000)) == []
 
 
 @pytest.mark.parametrize("code", DEMO_ENTRIES)
