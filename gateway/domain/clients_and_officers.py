@@ -29,7 +29,7 @@ CLIENT_ROLES: Final = frozenset({Role.PUBLIC, Role.AGENCY, Role.STATUTORY, Role.
 OFFICER_ROLES: Final = frozenset({Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR, Role.PROVIDER})
 _SUPERVISED_ROLES: Final = frozenset({Role.CENTRE, Role.AUTHORITY, Role.PROVIDER})
 
-_SERVICE_NUMBER: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
+_SERVICE_NUMBER: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}\Z")
 _MAX_JTI_LENGTH: Final = 128
 _CASE_NO: Final = re.compile(r"(?=.*\d)[\w（）()〔〕\[\]【】第号.:：/ -]{1,100}\Z")
 # As that of a consent (Art. 16).

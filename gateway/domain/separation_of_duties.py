@@ -9,6 +9,7 @@ from chengxin.errors import conflict, forbidden, invalid, not_found, preconditio
 from chengxin.values.jwk import thumbprint
 from chengxin.values.personal_numbers import holds_personal_number
 from gateway.domain.clients_and_officers import Agreement, Client, Officer, client_roles_fault, duties_fault
+from gateway.domain.registered_words import unseen_fault
 
 CLIENT_UNKNOWN = not_found("CLIENT_UNKNOWN", "没有客户端 {client_id}", "There is no client {client_id}")
 CLIENT_EXISTS = conflict("CLIENT_EXISTS", "客户端 {client_id} 已存在", "Client {client_id} exists already")
@@ -88,6 +89,8 @@ class Grants:
         words = (*self.legal_bases, *(word for a in self.agreements for word in (a.purpose, a.number)))
         if any(holds_personal_number(word) for word in words):
             return "purposes, agreements and legal bases go on record and hold no identity or telephone number"
+        if fault := unseen_fault("a purpose, agreement or legal basis", *words):
+            return fault
         if not self.roles:
             return None
         if fault := client_roles_fault(self.roles):

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from chengxin.auth.principal import Role
 from chengxin.http.inputs import Body
 from gateway.domain.clients_and_officers import Agreement
+from gateway.domain.registered_words import ADDRESSED_NAME
 from gateway.domain.separation_of_duties import Grants
 
 
@@ -25,9 +26,11 @@ class ClientKeyPath(ClientPath):
 class ClientBody(Body):
     """A new client."""
 
-    beyond_schema: ClassVar[str] = "A usable public key; a service number; no identity number in what goes on record"
+    beyond_schema: ClassVar[str] = (
+        "A usable public key; a service number; no identity number in what goes on record; no unseen characters"
+    )
 
-    client_id: str = Field(pattern=r"^[a-z0-9_.-]{1,64}$")
+    client_id: str = Field(pattern=rf"^{ADDRESSED_NAME}$")
     name: str = Field(min_length=1, max_length=200)
     org: str = Field(pattern=r"^[0-9A-Z]{18}$", description="Unified social credit code of its organisation")
     region: str = Field(pattern=r"^[0-9]{6}$", description="GB/T 2260 code")
@@ -45,7 +48,9 @@ class PurposeBody(Body):
 class ClientGrantsBody(Body):
     """Everything that a client may do from now on."""
 
-    beyond_schema: ClassVar[str] = "Roles that one client may hold, with the purposes and legal bases that they take"
+    beyond_schema: ClassVar[str] = (
+        "Roles that one client may hold, with the purposes and legal bases that they take; no unseen characters"
+    )
 
     roles: list[Role] = Field(max_length=10)
     purposes: list[PurposeBody] = Field([], max_length=100)
@@ -83,9 +88,9 @@ class SessionPath(OfficerPath):
 class OfficerBody(Body):
     """A new officer."""
 
-    beyond_schema: ClassVar[str] = "No identity number in what goes on record"
+    beyond_schema: ClassVar[str] = "No identity number in what goes on record; no unseen characters"
 
-    username: str = Field(pattern=r"^[a-z0-9_.-]{1,64}$")
+    username: str = Field(pattern=rf"^{ADDRESSED_NAME}$")
     name: str = Field(min_length=1, max_length=100)
     org: str = Field(pattern=r"^[0-9A-Z]{18}$")
     region: str = Field("", pattern=r"^([0-9]{6})?$", description="Where the officer acts; empty: everywhere")

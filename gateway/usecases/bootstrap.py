@@ -30,10 +30,11 @@ from gateway.domain.clients_and_officers import (
     client_roles_fault,
     duties_fault,
 )
+from gateway.domain.registered_words import ADDRESSED_NAME
 from gateway.store.accounts import Accounts
 from gateway.store.passwords import Passwords
 
-_KEY_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,80}\Z")
+_KEY_ID: Final = re.compile(r"[A-Za-z0-9_:-][A-Za-z0-9_.:-]{0,79}\Z")
 
 OPERATOR = Principal("operator", frozenset(), acr="local")
 
@@ -89,7 +90,7 @@ class ClientEntry(ServiceEntry):
 class OfficerEntry(_StrictEntry):
     """An officer's account."""
 
-    username: str = Field(pattern=r"^[a-z0-9_.-]{1,64}$")
+    username: str = Field(pattern=rf"^{ADDRESSED_NAME}$")
     name: str = Field(min_length=1)
     roles: list[Role]
     org: str = Field(min_length=1)
@@ -155,7 +156,9 @@ def usable_jwk(jwk: Mapping[str, Any]) -> dict[str, str]:
     kid = str(jwk.get("kid") or thumbprint(kept))
     # It goes on record.
     if not _KEY_ID.match(kid) or holds_personal_number(kid):
-        raise ValueError("kid must be 1 to 80 of A-Z, a-z, 0-9, '_', '.', ':', '-', and hold no number of a person")
+        raise ValueError(
+            "kid must be 1 to 80 of A-Z, a-z, 0-9, '_', '.', ':', '-', begin with no '.', and hold no number of a person"
+        )
     return kept | {"kid": kid}
 
 

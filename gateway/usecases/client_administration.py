@@ -19,6 +19,7 @@ from chengxin.values.jwk import thumbprint
 from chengxin.values.personal_numbers import holds_personal_number
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import CLIENT_ROLES, Client, affiliation_fault, is_service_number
+from gateway.domain.registered_words import unseen_fault
 from gateway.domain.separation_of_duties import (
     CLIENT_EXISTS,
     CLIENT_INVALID,
@@ -83,7 +84,7 @@ def register(ctx: GatewayContext, caller: Principal, asked: ClientRegistration, 
         raise CLIENT_INVALID(what=f"client_id {ME} is the word by which a client names itself")
     if holds_personal_number(asked.client_id):
         raise CLIENT_INVALID(what="client_id goes on record and holds no identity or telephone number")
-    if fault := affiliation_fault(asked.org, asked.region):
+    if fault := unseen_fault("name", asked.name) or affiliation_fault(asked.org, asked.region):
         raise CLIENT_INVALID(what=fault)
     if not is_service_number(asked.responsible):
         raise CLIENT_INVALID(what="responsible must be a service number: letters, digits, '_', '.', '-'")

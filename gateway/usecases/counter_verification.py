@@ -26,6 +26,7 @@ from chengxin.values.personal_numbers import holds_personal_number
 from chengxin.values.text_forms import standard_identifier
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import Citizen
+from gateway.domain.registered_words import unseen_fault
 from gateway.store.signing_keys import IssuedToken
 from gateway.usecases.verify_identity import admit
 
@@ -145,6 +146,8 @@ def record_representation(
     if holds_personal_number(asked.authorization):
         message = "授权书编号不得含有身份证号或电话号码 / the number of the authorization holds a person's number"
         raise INPUT_INVALID(fields=[FieldError("authorization", "personal_number", message)])
+    if asked.authorization and (fault := unseen_fault("authorization", asked.authorization)):
+        raise INPUT_INVALID(fields=[FieldError("authorization", "characters", fault)])
     if asked.capacity == "agent":
         _require_authorization(asked, ctx.clock.today())
     elif asked.until or asked.authorization:

@@ -21,6 +21,7 @@ from chengxin.values.acts import Act
 from chengxin.values.personal_numbers import holds_personal_number
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import Officer, affiliation_fault
+from gateway.domain.registered_words import ADDRESSED_NAME, unseen_fault
 from gateway.domain.separation_of_duties import (
     OFFICER_EXISTS,
     OFFICER_INVALID,
@@ -38,7 +39,7 @@ _READERS: Final = {Role.AUTHORITY, Role.SUPERVISOR}
 _ARTICLES: Final = ("30", "31")
 _APPROVERS: Final = {Role.AUTHORITY, Role.SUPERVISOR}
 _TOLD: Final = "officers of the region, in the list of officers; supervisors, by the audit log"
-_USERNAME: Final = re.compile(r"[a-z0-9_.-]{1,64}\Z")
+_USERNAME: Final = re.compile(rf"{ADDRESSED_NAME}\Z")
 
 
 @dataclass(frozen=True)
@@ -91,10 +92,10 @@ def register(ctx: GatewayContext, caller: Principal, asked: NewOfficer) -> dict[
     Raises OFFICER_EXISTS, OFFICER_INVALID.
     """
     if not _USERNAME.match(asked.username):
-        raise OFFICER_INVALID(what="username must be 1 to 64 of a-z, 0-9, '_', '.', '-'")
+        raise OFFICER_INVALID(what="username must be 1 to 64 of a-z, 0-9, '_', '.', '-', and begin with no '.'")
     if holds_personal_number(asked.username):
         raise OFFICER_INVALID(what="username goes on record and holds no identity or telephone number")
-    if fault := affiliation_fault(asked.org, asked.region):
+    if fault := unseen_fault("name", asked.name) or affiliation_fault(asked.org, asked.region):
         raise OFFICER_INVALID(what=fault)
     password, totp_secret = _new_secrets()
     hashed = ctx.passwords.hash(password)

@@ -1,0 +1,20 @@
+"""The words with which clients, officers and representatives are registered: all that is in them is seen, because officers
+approve what they read (decision 43). Pure."""
+
+from typing import Final
+
+from chengxin.values.text_forms import code_point, comparison_key, first_hidden
+
+# Each is an address, too, where `.` and `..` are none (RFC 3986, 5.2.4).
+ADDRESSED_NAME: Final = r"[a-z0-9_-][a-z0-9_.-]{0,63}"
+_LINE_BREAKS: Final = "\t\n\r"
+
+
+def unseen_fault(what: str, *texts: str) -> str | None:
+    """Returns why one of some texts cannot be registered as `what`: nobody sees all that is in it. None when all can."""
+    for text in texts:
+        if not comparison_key(text):
+            return f"{what} 没有可见的字 / has nothing that is seen"
+        if unseen := [char for char in _LINE_BREAKS if char in text] or [char for _, char in first_hidden(text, 1)]:
+            return f"{what} 含有不可见的字符 / has a character that nobody sees: {code_point(unseen[0])}"
+    return None
