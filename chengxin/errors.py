@@ -263,6 +263,11 @@ def precondition(code: str, zh: str, en: str) -> ProblemType:
     return _define(code, 409, grpc.StatusCode.FAILED_PRECONDITION, zh, en)
 
 
+def unsupported(code: str, zh: str, en: str) -> ProblemType:
+    """Defines a form in which an address takes no body: 415, INVALID_ARGUMENT."""
+    return _define(code, 415, grpc.StatusCode.INVALID_ARGUMENT, zh, en)
+
+
 def exhausted(code: str, status: int, zh: str, en: str) -> ProblemType:
     """Defines a limit reached: 413 or 429, RESOURCE_EXHAUSTED."""
     return _define(code, status, grpc.StatusCode.RESOURCE_EXHAUSTED, zh, en)
@@ -309,6 +314,11 @@ IDEMPOTENCY_CONFLICT = conflict(
     "IDEMPOTENCY_CONFLICT",
     "同一 Idempotency-Key（{key}）已用于另一请求，请换一个",
     "The Idempotency-Key {key} was used for a different request; use a new one",
+)
+CONTENT_TYPE_UNSUPPORTED = unsupported(
+    "CONTENT_TYPE_UNSUPPORTED",
+    "此地址接受的请求内容类型（Content-Type）为：{expected}；收到的是：{given}",
+    "The body of a request to this address has the Content-Type {expected}; yours has: {given}",
 )
 TOO_LARGE = exhausted("TOO_LARGE", 413, "内容超过上限 {limit}", "The content exceeds the limit of {limit}")
 NOT_IMPLEMENTED = _define(

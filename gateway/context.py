@@ -11,7 +11,8 @@ from chengxin.values.acts import Act
 from chengxin.values.clock import Clock
 from chengxin.values.ids import SubjectKey
 from gateway.clients.disclosure import ResolveConsent
-from gateway.domain.clients_and_officers import ANONYMOUS, SERVICE_TOKEN_OUTSIDE
+from gateway.domain.clients_and_officers import ANONYMOUS
+from gateway.domain.edge_refusals import SERVICE_TOKEN_OUTSIDE
 from gateway.store.accounts import Accounts
 from gateway.store.administration import Administration
 from gateway.store.passwords import Passwords

@@ -1,13 +1,31 @@
 """Who is let in to a face: the token and the capacity are checked before anything the caller sent is read."""
 
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from chengxin.auth.access_tokens import Verifier
-from chengxin.auth.policy import Refusals, Rule, wrong_capacity
+from chengxin.auth.policy import RULE, Refusals, wrong_capacity
 from chengxin.auth.principal import Principal
-from chengxin.errors import UNAUTHENTICATED
+from chengxin.errors import UNAUTHENTICATED, unauthenticated
 from chengxin.store.silent_store import StoreSilence
+
+AUTHORIZATION_UNREADABLE = unauthenticated(
+    "AUTHORIZATION_UNREADABLE",
+    "须有且只有一个 Authorization 头，形如：Bearer <访问令牌>",
+    "A request has one Authorization header field, and not more, which reads: Bearer <access token>",
+)
+# RFC 6750, 2.1. Of two fields each transport makes one with a comma between.
+_BEARER: Final = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)\Z", re.IGNORECASE)
+
+
+def bearer_token(authorization: str) -> str:
+    """The token in an `Authorization` field. Raises UNAUTHENTICATED without one, and AUTHORIZATION_UNREADABLE."""
+    if not authorization:
+        raise UNAUTHENTICATED(reason="请求头应为 / the header is Authorization: Bearer <token>")
+    if (found := _BEARER.match(authorization)) is None:
+        raise AUTHORIZATION_UNREADABLE()
+    return found[1]
 
 
 class Admission:
@@ -22,11 +40,8 @@ class Admission:
         self._silence = silence
 
     def verify(self, authorization: str) -> Principal:
-        """The caller of an `Authorization: Bearer <token>`. Raises UNAUTHENTICATED."""
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise UNAUTHENTICATED(reason="请求头应为 / the header is Authorization: Bearer <token>")
-        return self._verifier.verify(token)
+        """The caller of an `Authorization: Bearer <token>`. Raises UNAUTHENTICATED, AUTHORIZATION_UNREADABLE."""
+        return self._verifier.verify(bearer_token(authorization))
 
     def check(self, caller: Principal, view: Any, named: Sequence[object] = ()) -> None:
         """Raises ROLE_NOT_ALLOWED or STEP_UP_REQUIRED, and puts it on record, when the view's rule refuses the caller.
@@ -35,7 +50,7 @@ class Admission:
 
         Raises STORE_UNAVAILABLE while the store is silent.
         """
-        declared: Rule | None = getattr(view, "rule", None)
+        declared = RULE.of(view)
         if declared is not None and (problem := wrong_capacity(declared, caller)) is not None:
             self._audit.refused(declared.act, caller, problem, named)
             raise problem

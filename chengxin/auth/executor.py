@@ -6,7 +6,17 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final, TypeVar, cast
 
-from chengxin.auth.policy import DECLARED, Condition, Context, Permission, PowerNotDeclared, Rule, wrong_capacity
+from chengxin.auth.policy import (
+    DECLARED,
+    RULE,
+    Condition,
+    Context,
+    Permission,
+    PowerNotDeclared,
+    Rule,
+    rule_of,
+    wrong_capacity,
+)
 from chengxin.auth.powers import CITY, Power
 from chengxin.auth.principal import Assurance, Principal, Role
 from chengxin.auth.regions import of_the_city
@@ -118,7 +128,7 @@ def _executed(
         def guarded(ctx: Context, caller: Principal, *args: Any, **kwargs: Any) -> Any:
             return _execute(guarded, ctx, caller, args, kwargs)
 
-        guarded.rule = declared  # type: ignore[attr-defined]
+        RULE.put(guarded, declared)
         DECLARED.append(declared)
         return cast(F, guarded)
 
@@ -126,7 +136,7 @@ def _executed(
 
 
 def _execute(guarded: Any, ctx: Context, caller: Principal, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    declared: Rule = guarded.rule
+    declared = rule_of(guarded)
     if (problem := wrong_capacity(declared, caller)) is not None:
         # Anybody can come without the role, with any words.
         ctx.audit.refused(declared.act, caller, problem)

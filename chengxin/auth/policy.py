@@ -3,13 +3,14 @@
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeVar, cast
+from typing import Any, Final, Protocol, TypeVar
 
 from chengxin.auth.powers import ADMINISTRATORS, Power, Scope
 from chengxin.auth.principal import ACR_LEVELS, ANONYMOUS_SUB, DEMO_ACR, Assurance, Principal, Role
 from chengxin.auth.regions import is_regional
 from chengxin.errors import ROLE_NOT_ALLOWED, STEP_UP_REQUIRED, UNAUTHENTICATED, Problem
 from chengxin.values.acts import Act
+from chengxin.values.marks import Mark
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -90,6 +91,12 @@ class Rule:
         return [*self.conditions, *([self.permission] if self.permission else [])]
 
 
+# The rule of a use case, and of a view or method that answers with it.
+RULE: Final = Mark[Rule]("rule")
+# Why a view or method needs no rule, or has one that asks for no role.
+OPEN_TO_ALL: Final = Mark[str]("open_to_all")
+
+
 def declared_rules() -> Sequence[Rule]:
     """The rules of all use cases whose modules are imported, in the order of their declaration."""
     return tuple(DECLARED)
@@ -100,9 +107,9 @@ def serves(use_case: Callable[..., Any]) -> Callable[[F], F]:
     declared = rule_of(use_case)
 
     def mark(view: F) -> F:
-        view.rule = declared  # type: ignore[attr-defined]
+        RULE.put(view, declared)
         if declared.open_to_all:
-            view.open_to_all = declared.open_to_all  # type: ignore[attr-defined]
+            OPEN_TO_ALL.put(view, declared.open_to_all)
         return view
 
     return mark
@@ -112,15 +119,17 @@ def open_to_all(reason: str) -> Callable[[F], F]:
     """Marks a view or method that needs no rule, and says why; `chengxin policy` shows the reason."""
 
     def mark(view: F) -> F:
-        view.open_to_all = reason  # type: ignore[attr-defined]
+        OPEN_TO_ALL.put(view, reason)
         return view
 
     return mark
 
 
 def rule_of(use_case: Callable[..., Any]) -> Rule:
-    """The rule that guards a use case. Raises `AttributeError` for one without."""
-    return cast(Rule, cast(Any, use_case).rule)
+    """The rule that guards a use case. Raises `LookupError` for one without."""
+    if (declared := RULE.of(use_case)) is None:
+        raise LookupError(f"{use_case.__qualname__} has no rule: declare it with @command, @query or @open_command")
+    return declared
 
 
 def wrong_capacity(declared: Rule, caller: Principal) -> Problem | None:

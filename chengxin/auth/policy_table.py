@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 
 from flask import Flask
 
-from chengxin.auth.policy import Rule
+from chengxin.auth.policy import OPEN_TO_ALL, RULE
 
 T = TypeVar("T")
 
@@ -49,10 +49,10 @@ def policy_table(service: str, app: Flask, servicers: Sequence[tuple[type, str]]
 
 
 def _row(service: str, face: str, view: Any) -> dict[str, Any]:
-    rule: Rule | None = getattr(view, "rule", None)
+    rule = RULE.of(view)
     if rule is not None:
         return {"service": service, "face": face, **rule.to_dict()}
-    reason = getattr(view, "open_to_all", None)
+    reason = OPEN_TO_ALL.of(view)
     if reason is None:
         raise LookupError(f"{service}: {face} has no rule; mark it with @serves(use_case) or @open_to_all(reason)")
     return {"service": service, "face": face, "open_to_all": reason}

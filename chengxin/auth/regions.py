@@ -2,15 +2,19 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from chengxin.auth.powers import ADMINISTRATORS
 from chengxin.auth.principal import Principal
 from chengxin.errors import Problem, forbidden
+from chengxin.values.marks import Mark
 
 # A condition or a permission of a rule.
 Check = Callable[..., Problem | None]
 C = TypeVar("C", bound=Check)
+
+# That a condition or permission judges the region.
+_REGIONAL: Final = Mark[bool]("regional")
 
 OUTSIDE_REGION = forbidden(
     "OUTSIDE_REGION",
@@ -41,13 +45,13 @@ def outside(caller: Principal, region: str) -> Problem | None:
 
 def regional(check: C) -> C:
     """Marks a condition or permission that judges the thing's region; a power in one's `OWN` region has one."""
-    check.regional = True  # type: ignore[attr-defined]
+    _REGIONAL.put(check, True)
     return check
 
 
 def is_regional(check: Check) -> bool:
     """Whether a condition or permission judges the thing's region."""
-    return bool(getattr(check, "regional", False))
+    return bool(_REGIONAL.of(check))
 
 
 def within(region_of: Callable[..., str]) -> Check:

@@ -155,7 +155,7 @@ class _Caller(grpc.ServerInterceptor):
 
     def _unary(self, behaviour: Any, admitted: Any) -> Any:
         def call(request: Any, context: grpc.ServicerContext) -> Any:
-            metadata = _texts(context)
+            metadata = metadata_texts(context)
             with serving(_request(metadata)) as anonymous:
                 try:
                     with admitted(anonymous, metadata, behaviour):
@@ -167,7 +167,7 @@ class _Caller(grpc.ServerInterceptor):
 
     def _stream(self, behaviour: Any, admitted: Any) -> Any:
         def call(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-            metadata = _texts(context)
+            metadata = metadata_texts(context)
             with serving(_request(metadata)) as anonymous:
                 try:
                     with admitted(anonymous, metadata, behaviour):
@@ -213,8 +213,13 @@ class _Caller(grpc.ServerInterceptor):
                 yield
 
 
-def _texts(context: grpc.ServicerContext) -> dict[str, str]:
-    return {k: v for k, v in context.invocation_metadata() or () if isinstance(v, str)}
+def metadata_texts(context: grpc.ServicerContext) -> dict[str, str]:
+    """The metadata of a call that are texts; what is given more than once is joined by commas, as in HTTP."""
+    found: dict[str, str] = {}
+    for name, value in context.invocation_metadata() or ():
+        if isinstance(value, str):
+            found[name] = f"{found[name]},{value}" if name in found else value
+    return found
 
 
 def _request(metadata: dict[str, str]) -> RequestContext:

@@ -19,7 +19,7 @@ from flask_openapi3.utils import parse_body
 from pydantic import BaseModel, Field
 
 from chengxin.auth.executor import NAMING
-from chengxin.auth.policy import Rule
+from chengxin.auth.policy import RULE, Rule
 from chengxin.auth.principal import Role
 from chengxin.values.document import RawDocument
 
@@ -120,7 +120,13 @@ class DescribedApp(OpenAPI):
         super().__init__(*args, **options)
         # What a view answers besides plain JSON, by endpoint and status.
         self._declared: dict[str, dict[str, _DescribedAnswer]] = {}
+        # The media types of the body that a view is given, by endpoint.
+        self._media_types: dict[str, tuple[str, ...]] = {}
         self._describing = threading.Lock()
+
+    def media_types(self, endpoint: str) -> tuple[str, ...]:
+        """The media types of the body that a view is given; none where it has none, or reads it itself (`raw`)."""
+        return self._media_types.get(endpoint, ())
 
     @staticmethod
     def path_of(rule: str) -> str:
@@ -142,6 +148,8 @@ class DescribedApp(OpenAPI):
         operation = getattr(self.paths[self.path_of(rule)], told["method"].lower())
         if raw is not None:
             operation.requestBody = RequestBody(content=self._contents(raw), required=True)
+        elif operation.requestBody is not None:
+            self._media_types[func.__name__] = tuple(operation.requestBody.content)
         if words := _beyond_schema(found):
             setattr(operation, "x-beyond-schema", words)
         self._declared[func.__name__] = {
@@ -179,7 +187,7 @@ class DescribedApp(OpenAPI):
                     self._complete(operations[method.lower()], route.endpoint)
 
     def _complete(self, operation: RawDocument, endpoint: str) -> None:
-        rule: Rule | None = getattr(self.view_functions[endpoint], "rule", None)
+        rule = RULE.of(self.view_functions[endpoint])
         for status, value in self._declared[endpoint].items():
             _extend(operation["responses"][status], value)
         operation |= _who_may_call(rule)
@@ -224,7 +232,7 @@ def _refusals(rule: Rule | None, operation: RawDocument) -> set[str]:
     # A body or a parameter that it does not take; and the store behind it may not answer.
     found = {"400", "503"}
     if "requestBody" in operation:
-        found.add("413")
+        found |= {"413", "415"}
         if "multipart/form-data" in operation["requestBody"]["content"]:
             # What a caller's files may cost is bounded.
             found.add("429")

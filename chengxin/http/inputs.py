@@ -1,18 +1,14 @@
-"""What a request may hold: nothing that its address does not know, so that a misspelt name is no silent default."""
+"""What a request may hold: its body, its form, and a day in them."""
 
-from collections.abc import Callable
 from datetime import date
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Self
 
 from flask import request
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic_core import PydanticCustomError, to_json
-from werkzeug.datastructures import MultiDict
 
-from chengxin.errors import INPUT_INVALID, FieldError
+from chengxin.http.request_checks import must_be_readable, must_be_single
 from chengxin.values.clock import read_day
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _read_day(value: Any) -> Any:
@@ -49,40 +45,6 @@ class FormBody(Body):
     def model_validate(cls, obj: Any, **_: Any) -> Self:
         """Reads the fields as they were sent: flask-openapi3 has read each as JSON, a number made of digits is no text
         then, and `1e3` is 1000."""
-        _must_be_single(request.form)
+        must_be_readable(request.form)
+        must_be_single(request.form)
         return super(Body, cls).model_validate(request.form.to_dict() | request.files.to_dict())
-
-
-def ignores_unknown_parameters(reason: str) -> Callable[[F], F]:
-    """Marks a view whose address may have parameters that it does not know, and says why."""
-
-    def mark(view: F) -> F:
-        view.ignores_unknown_parameters = reason  # type: ignore[attr-defined]
-        return view
-
-    return mark
-
-
-# Links to pages carry parameters of whoever made them (utm_source …), and a reader cannot mend a link.
-for_readers = ignores_unknown_parameters("people follow links to it, to which others have added parameters")
-
-
-def must_know_parameters(view: Any) -> None:
-    """Raises INPUT_INVALID for a parameter in the address of the request that its view does not know, or given twice.
-
-    `view` is the function that answers the request, None where there is none.
-    """
-    if not request.query_string or view is None or hasattr(view, "ignores_unknown_parameters"):
-        return
-    model: type[BaseModel] | None = getattr(view, "__annotations__", {}).get("query")
-    known = [field.alias or name for name, field in model.model_fields.items()] if model else []
-    if unknown := [name for name in request.args if name not in known]:
-        told = f"没有这一参数，可用：{'、'.join(known) or '无'} / no such parameter; there are: {', '.join(known) or 'none'}"
-        raise INPUT_INVALID(fields=[FieldError(name, "extra_forbidden", told) for name in unknown])
-    _must_be_single(request.args)
-
-
-def _must_be_single(given: MultiDict[str, str]) -> None:
-    if repeated := [name for name, values in given.lists() if len(values) > 1]:
-        told = "只能给一次 / give it once"
-        raise INPUT_INVALID(fields=[FieldError(name, "repeated", told) for name in repeated])

@@ -11,6 +11,7 @@ from flask import Response, request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from chengxin.auth import request_context
+from chengxin.http.request_checks import must_be_readable, parameters
 
 # Key to (Chinese, English).
 Words = Mapping[str, tuple[str, str]]
@@ -59,6 +60,13 @@ class Templates:
 def page_language() -> str:
     """The language that the user chose (`?lang=`), else the browser's."""
     return _LANGUAGES.get(request.args.get("lang", "").lower(), request_context.current().language)
+
+
+def asked_for(name: str) -> str:
+    """A parameter of a page's address; empty when it is not there. Raises INPUT_INVALID for one that cannot be read."""
+    given = parameters().get(name, "")
+    must_be_readable({name: given})
+    return given
 
 
 def page(html: str, language: str, status: int = 200) -> Response:

@@ -5,12 +5,14 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any, ClassVar, Final, cast
 
 import msgspec
 import structlog
 import werkzeug.datastructures
-from flask import Flask, Response, g, request
+from flask import Response, g, request
+from flask.json.provider import DefaultJSONProvider
 from flask_openapi3.models.file import FileStorage
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
@@ -22,7 +24,7 @@ from werkzeug.routing import IntegerConverter, Map
 from chengxin import __version__
 from chengxin.auth import request_context
 from chengxin.auth.admission import Admission
-from chengxin.auth.policy import open_to_all
+from chengxin.auth.policy import OPEN_TO_ALL, open_to_all
 from chengxin.auth.request_context import (
     REQUEST_ID_HEADER,
     TRACEPARENT_HEADER,
@@ -44,20 +46,17 @@ from chengxin.errors import (
 )
 from chengxin.grpc.rpc import as_problem
 from chengxin.http.description import PROBLEM_JSON, DescribedApp, ProblemDocument
-from chengxin.http.inputs import ignores_unknown_parameters, must_know_parameters
+from chengxin.http.request_checks import ignores_unknown_parameters, must_be_taken
 from chengxin.http.validation_messages import words_of
 from chengxin.process.readiness import ALL_CHANGES, HEAD_ADDRESS, Readiness, is_ready
 from chengxin.store.database import is_passing
 from chengxin.values.ids import new_id
-from chengxin.values.outside_json import GreatNumbers, read_json
 from chengxin.values.page_tokens import GREATEST_POSITION
 
 log = structlog.get_logger()
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _RETRY_SECONDS: Final = 5
-# Of the places where a body has the same fault.
-_MOST_TOLD: Final = 100
 _encoder = msgspec.json.Encoder()
 
 
@@ -218,55 +217,65 @@ def bare_app(name: str, admission: Admission | None) -> OpenAPI:
         validation_error_model=ProblemDocument,
         validation_error_callback=_invalid,
     )
-    app.json.sort_keys = False  # type: ignore[attr-defined]
+    cast(DefaultJSONProvider, app.json).sort_keys = False
     # A redirect would name the host and the port that the gateway knows a service by.
     app.url_map.merge_slashes = False
     app.url_map.converters["int"] = _StoredInteger
     ignores_unknown_parameters("a file's address may name its version")(app.view_functions["static"])
 
-    @app.before_request
-    def begin() -> Response | None:
-        # Read where WSGI has them: three of them through `request.headers` take longer than verifying the token.
-        given = request.environ.get
-        asked = RequestContext(
-            request_id_of(given(_REQUEST_ID, "")),
-            pick_language(given("HTTP_ACCEPT_LANGUAGE", "")),
-            traceparent=given(_TRACEPARENT, ""),
-        )
-        g.asked = asked
-        # A request has one thread, and one context in it.
-        g.begun = request_context.begin(asked)
-        if request.method == "OPTIONS" and request.url_rule is not None:
-            # What an address can do is no secret: the description tells it.
-            options = app.make_default_options_response()
-            return Response(status=204, headers={"Allow": options.headers["Allow"]})
-        if not _open(app):
-            if admission is None:
-                raise UNAUTHENTICATED(reason="this app only describes itself")
-            caller = admission.verify(given("HTTP_AUTHORIZATION", ""))
-            request_context.begin(replace(asked, principal=caller))
-            named = tuple((request.view_args or {}).values())
-            admission.check(caller, app.view_functions[request.endpoint or ""], named)
-        must_know_parameters(app.view_functions.get(request.endpoint or ""))
-        _must_be_json()
-        return None
-
-    @app.teardown_request
-    def end(_: BaseException | None) -> None:
-        # Contexts that began within the request end with it.
-        if (begun := g.pop("begun", None)) is not None:
-            request_context.end(begun)
-
-    @app.errorhandler(Exception)
-    def failed(error: Exception) -> Response:
-        if admission is not None and is_passing(error):
-            admission.suspect_silence()
-        found = problem_answer(_foreseen(error))
-        if isinstance(error, MethodNotAllowed):
-            found.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
-        return found
-
+    app.before_request(partial(_begin, app, admission))
+    app.teardown_request(_end)
+    app.register_error_handler(Exception, partial(_fail, admission))
     return app
+
+
+def _begin(app: DescribedApp, admission: Admission | None) -> Response | None:
+    """Makes the context of a request, admits its caller, and checks what can be checked before the view reads it."""
+    # Read where WSGI has them: three of them through `request.headers` take longer than verifying the token.
+    given = request.environ.get
+    asked = RequestContext(
+        request_id_of(given(_REQUEST_ID, "")),
+        pick_language(given("HTTP_ACCEPT_LANGUAGE", "")),
+        traceparent=given(_TRACEPARENT, ""),
+    )
+    g.asked = asked
+    # A request has one thread, and one context in it.
+    g.begun = request_context.begin(asked)
+    if request.method == "OPTIONS" and request.url_rule is not None:
+        # What an address can do is no secret: the description tells it.
+        options = app.make_default_options_response()
+        return Response(status=204, headers={"Allow": options.headers["Allow"]})
+    endpoint = request.endpoint or ""
+    # An address without a view is not found anyway.
+    if (view := app.view_functions.get(endpoint)) is not None:
+        if endpoint != "static" and OPEN_TO_ALL.of(view) is None:
+            _admit(asked, view, admission)
+        must_be_taken(view, app.media_types(endpoint))
+    return None
+
+
+def _admit(asked: RequestContext, view: Any, admission: Admission | None) -> None:
+    """Verifies the caller and makes it that of the request. Raises what `Admission` refuses."""
+    if admission is None:
+        raise UNAUTHENTICATED(reason="this app only describes itself")
+    caller = admission.verify(request.environ.get("HTTP_AUTHORIZATION", ""))
+    request_context.begin(replace(asked, principal=caller))
+    admission.check(caller, view, tuple((request.view_args or {}).values()))
+
+
+def _end(_: BaseException | None) -> None:
+    # Contexts that began within the request end with it.
+    if (begun := g.pop("begun", None)) is not None:
+        request_context.end(begun)
+
+
+def _fail(admission: Admission | None, error: Exception) -> Response:
+    if admission is not None and is_passing(error):
+        admission.suspect_silence()
+    found = problem_answer(_foreseen(error))
+    if isinstance(error, MethodNotAllowed):
+        found.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+    return found
 
 
 def answer(value: Any, status: int = 200) -> Response:
@@ -293,12 +302,6 @@ def told_when(problem: Problem, response: Response) -> Response:
     if problem.retry_after is not None:
         response.headers["Retry-After"] = str(max(1, math.ceil(problem.retry_after)))
     return response
-
-
-def _open(app: Flask) -> bool:
-    """Whether the view of this request is marked as open to all; an address without a view is not found anyway."""
-    view = app.view_functions.get(request.endpoint or "")
-    return request.endpoint == "static" or view is None or hasattr(view, "open_to_all")
 
 
 def _foreseen(error: Exception) -> Problem:
@@ -339,22 +342,3 @@ def validation_problem(error: ValidationError) -> Problem:
 
 def _in_chinese(e: Any) -> str:
     return words_of(e["type"], e.get("ctx", {}), e["msg"])
-
-
-def _must_be_json() -> None:
-    """Raises INPUT_INVALID for a body that is not the JSON that it claims to be (a later reader takes it for empty), and
-    for JSON that is no object."""
-    # Most requests have no body, and that is seen without parsing anything.
-    if not (request.content_type and request.is_json and (body := request.get_data())):
-        return
-    try:
-        value = read_json(body)
-    except GreatNumbers as e:
-        told = "整数过大，须在 ±(2^53-1) 之间 / this whole number is too great: between ±(2^53-1)"
-        raise INPUT_INVALID(fields=[FieldError(place, "integer", told) for place in e.places[:_MOST_TOLD]]) from None
-    except ValueError as e:
-        told = f"不是有效的 JSON（UTF-8），请核对 / not valid JSON in UTF-8: {e}"
-        raise INPUT_INVALID(fields=[FieldError("", "json", told[:300])]) from None
-    # flask-openapi3 would read a text again, as JSON of its own.
-    if not isinstance(value, dict):
-        raise INPUT_INVALID(fields=[FieldError("", "dict_type", "须为 JSON 对象 / must be a JSON object")])

@@ -107,24 +107,6 @@ REVOKED_JUST_NOW = unavailable(
     "该客户端的令牌刚被撤销，请在两秒后重新申请",
     "This client's tokens were revoked a moment ago; ask again in two seconds",
 )
-EDGE_BUSY = unavailable(
-    "EDGE_BUSY", "同时处理的请求过多，请稍后重试", "Too many requests are being worked on; try again shortly"
-)
-HOST_INVALID = invalid(
-    "HOST_INVALID",
-    "请求须有且只有一个有效的 Host 头（RFC 9112 第 3.2 节）",
-    "A request has one valid Host header field, and not more (RFC 9112, section 3.2)",
-)
-SERVICE_TOKEN_OUTSIDE = forbidden(
-    "SERVICE_TOKEN_OUTSIDE",
-    "系统内部服务的令牌只在系统内部有效，请用为您的机构签发的令牌",
-    "A token of one of the suite's own services counts inside the suite alone; use a token of your own client",
-)
-BODY_BROKEN_OFF = invalid(
-    "BODY_BROKEN_OFF",
-    "请求内容没有在规定时间内传完，请重新发送",
-    "The body of the request did not arrive whole and in time; send the request again",
-)
 IDENTITY_NOT_CONFIRMED = unauthenticated(
     "IDENTITY_NOT_CONFIRMED", "姓名与身份证号码核验不一致", "Name and identity number were not confirmed"
 )

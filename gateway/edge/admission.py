@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from chengxin.auth.access_tokens import Verifier
+from chengxin.auth.admission import bearer_token
 from chengxin.auth.principal import Principal, Role
 from chengxin.concurrency.shares import Claimant
 from chengxin.errors import UNAUTHENTICATED, Problem
-from gateway.domain.clients_and_officers import SERVICE_TOKEN_OUTSIDE
+from gateway.domain.edge_refusals import SERVICE_TOKEN_OUTSIDE
 from gateway.edge.concurrency_limits import EdgeShares
 from gateway.edge.rate_limits import RateLimits
 
@@ -30,7 +31,7 @@ class EdgeAdmission:
         """Returns who a caller is, by what stands in `Authorization` and by the thumbprint of the certificate shown.
 
         What the suite's own services may do counts inside alone: the key of one of them, stolen, opens nothing here.
-        Raises SERVICE_TOKEN_OUTSIDE, UNAUTHENTICATED, RATE_LIMITED, EDGE_BUSY.
+        Raises SERVICE_TOKEN_OUTSIDE, UNAUTHENTICATED, AUTHORIZATION_UNREADABLE, RATE_LIMITED, EDGE_BUSY.
         """
         with self._refusing(origin, edge, request_id):
             caller = self._verify(authorization, certificate)
@@ -47,10 +48,7 @@ class EdgeAdmission:
         return self._count(caller)
 
     def _verify(self, authorization: str, certificate: str) -> Principal:
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise UNAUTHENTICATED(reason="Authorization must be: Bearer <token>")
-        caller = self.verifier.verify(token)
+        caller = self.verifier.verify(bearer_token(authorization))
         if caller.certificate and caller.certificate != certificate:
             raise UNAUTHENTICATED(reason="the token is bound to another certificate than the one shown")
         return caller

@@ -15,7 +15,7 @@ from typing import IO, Any, Final
 from chengxin.bounds import Bound, bound
 from chengxin.concurrency.shares import Claimant, Shares
 from chengxin.errors import TOO_LARGE, UNAUTHENTICATED
-from gateway.domain.clients_and_officers import BODY_BROKEN_OFF, EDGE_BUSY
+from gateway.domain.edge_refusals import BODY_BROKEN_OFF, EDGE_BUSY
 from gateway.edge.concurrency_limits import EdgeShares
 from gateway.edge.front import CONNECTION, Connection
 

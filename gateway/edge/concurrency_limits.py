@@ -11,7 +11,7 @@ from typing import Final
 
 from chengxin.bounds import bound
 from chengxin.concurrency.shares import Claimant, Held, Shares
-from gateway.domain.clients_and_officers import EDGE_BUSY
+from gateway.domain.edge_refusals import EDGE_BUSY
 from gateway.edge.routes import SERVICES
 
 # What a caller is told who asks for more.

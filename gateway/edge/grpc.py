@@ -19,13 +19,14 @@ from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 from prometheus_client import Counter
 
+from chengxin.auth.admission import bearer_token
 from chengxin.auth.request_context import REQUEST_ID_HEADER, TRACEPARENT_HEADER, pick_language
 from chengxin.auth.tls import certificate_thumbprint
 from chengxin.bounds import bound
 from chengxin.concurrency.fixed_threads import fixed_threads
 from chengxin.concurrency.shares import Claimant, Shares
 from chengxin.errors import INTERNAL, UPSTREAM_UNAVAILABLE, Problem
-from chengxin.grpc.rpc import OPTIONS, as_problem, make_channel
+from chengxin.grpc.rpc import OPTIONS, as_problem, make_channel, metadata_texts
 from chengxin.values.ids import new_id
 
 # These imports load the descriptors: reflection serves them, and the edge reads the methods' kinds.
@@ -34,7 +35,7 @@ from chengxin_api.catalog.v1 import catalog_pb2
 from chengxin_api.disclosure.v1 import disclosure_pb2
 from chengxin_api.ingest.v1 import ingest_pb2
 from chengxin_api.objection.v1 import objection_pb2
-from gateway.domain.clients_and_officers import BODY_BROKEN_OFF, EDGE_BUSY
+from gateway.domain.edge_refusals import BODY_BROKEN_OFF, EDGE_BUSY
 from gateway.edge.admission import EdgeAdmission
 from gateway.edge.call_times import CallTimes, TimedCall
 from gateway.edge.concurrency_limits import REFUSALS, EdgeShares, ForwardingPermits, Permit
@@ -347,7 +348,7 @@ class _EdgeCall:
         # Method names that no proto has would create new metric series without end.
         self._label = method if _streaming_kind(method) is not None else "unknown"
         self._context = context
-        self._metadata = {k: v for k, v in context.invocation_metadata() or () if isinstance(v, str)}
+        self._metadata = metadata_texts(context)
         self._origin = origins.of_call(address_behind(context.peer()), self._metadata)
         self.request_id = new_id("req")
         self.token = ""
@@ -358,7 +359,7 @@ class _EdgeCall:
         authorization = self._metadata.get("authorization", "")
         thumbprint = _read_caller_thumbprint(self._context)
         claimant = admission.admit(authorization, thumbprint, self._origin, "grpc", self.request_id)
-        self.token = authorization.partition(" ")[2]
+        self.token = bearer_token(authorization)
         metadata = (
             ("authorization", authorization),
             ("accept-language", self.language),

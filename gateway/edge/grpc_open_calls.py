@@ -15,6 +15,7 @@ from chengxin.concurrency.periodic_task import PeriodicTask
 from chengxin.concurrency.shares import Claimant
 from chengxin.errors import Problem
 from chengxin.failures import reason_of
+from chengxin.grpc.rpc import metadata_texts
 from chengxin.values.ids import new_id
 from gateway.edge.call_times import CallTimes
 from gateway.edge.concurrency_limits import EdgeShares
@@ -89,7 +90,7 @@ class OpenCalls(grpc.ServerInterceptor):
         requests: Iterator[Any],
         context: grpc.ServicerContext,
     ) -> Iterator[Any]:
-        metadata = {k: v for k, v in context.invocation_metadata() or () if isinstance(v, str)}
+        metadata = metadata_texts(context)
         # The readiness of this process asks past the front.
         address = address_behind(context.peer())
         is_own = not address

@@ -27,7 +27,7 @@ from chengxin.grpc.rpc import as_problem
 from chengxin.http.description import PROBLEM_JSON
 from chengxin.values.ids import new_id
 from gateway.domain import browser_sessions
-from gateway.domain.clients_and_officers import HOST_INVALID
+from gateway.domain.edge_refusals import CONTENT_ENCODING_UNSUPPORTED, HOST_INVALID, TARGET_INVALID
 from gateway.edge.admission import EdgeAdmission
 from gateway.edge.answer_headers import Asked, Headers, complete, passing
 from gateway.edge.bodies import IN_MEMORY_BYTES, UNREAD, Bodies, Body, UploadedFile, announces_body
@@ -51,6 +51,11 @@ _PROOF_PREFIXES: Final = ("/oauth/", "/v1/identity/", *(page.sign_in for page in
 _GUARDED_PREFIXES: Final = ("/v1/identity/", "/v1/operations/")
 # Those of RFC 9110 and 5789, and QUERY, which OpenAPI knows. Which of them an address takes, whoever answers there says.
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"})
+# What asks what the server as a whole can do (RFC 9110, 9.3.7), and the methods that some address here takes.
+_WHOLE_SERVER: Final = ("OPTIONS", "*")
+_ALLOW: Final = "DELETE, GET, HEAD, OPTIONS, POST, PUT"
+# The coding of a body that is not coded (RFC 9110, 8.4.1).
+_AS_IT_IS: Final = "identity"
 # A host, with or without a port (RFC 9110, 7.2; RFC 3986, 3.2.2).
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+;=-]+)(:[0-9]{0,5})?\Z")
 _HTTP_1_1: Final = "HTTP/1.1"
@@ -225,6 +230,11 @@ class HttpEdge:
         environ["HTTP_X_REQUEST_ID"] = request_id
         try:
             _must_be_understood(environ)
+            if environ["PATH_INFO"] == "*":
+                self._admit_stranger(environ)
+                self._observe("own", 204, began)
+                start_response("204 -", [("Allow", _ALLOW)])
+                return []
             with ExitStack() as held:
                 self._prepare_own(environ, request_id, held)
                 return self._run_own(environ, start_response, began)
@@ -289,16 +299,21 @@ class HttpEdge:
 
 
 def _must_be_understood(environ: Environ) -> None:
-    """Raises NOT_IMPLEMENTED for a method that HTTP does not have (RFC 9110, 9.1), NOT_FOUND for `//…`, and HOST_INVALID unless a request
-    of HTTP/1.1 says once, and in order, for which host it is (RFC 9112, 3.2).
+    """Raises NOT_IMPLEMENTED, TARGET_INVALID, NOT_FOUND, HOST_INVALID or CONTENT_ENCODING_UNSUPPORTED for a request that
+    is none of HTTP (RFC 9110, 9.1; RFC 9112, 3.2), or that nobody here understands.
 
     granian joins two fields by a comma. Of an address in absolute form it tells the host as if a field had.
     """
-    if environ["REQUEST_METHOD"] not in _METHODS:
+    method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+    if method not in _METHODS:
         raise NOT_IMPLEMENTED()
-    if environ["PATH_INFO"].startswith("//"):
+    if not path.startswith("/") and (method, path) != _WHOLE_SERVER:
+        raise TARGET_INVALID()
+    if path.startswith("//"):
         # Flask takes all slashes at the beginning for one: that address would have other rates than its own.
-        raise NOT_FOUND(what=environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace"))
+        raise NOT_FOUND(what=path.encode("latin-1").decode("utf-8", "replace"))
+    if environ[UNREAD] and environ.get("HTTP_CONTENT_ENCODING", _AS_IT_IS).lower() != _AS_IT_IS:
+        raise CONTENT_ENCODING_UNSUPPORTED()
     host = environ.get("HTTP_HOST", "")
     if not _HOST.match(host) and (host or environ.get("SERVER_PROTOCOL") == _HTTP_1_1):
         raise HOST_INVALID()

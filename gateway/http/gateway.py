@@ -17,8 +17,9 @@ from chengxin.auth.policy import open_to_all, serves
 from chengxin.errors import Problem
 from chengxin.grpc.rpc import as_problem
 from chengxin.http.description import ProblemDocument, TypedUpload
-from chengxin.http.inputs import Body, for_readers, ignores_unknown_parameters
+from chengxin.http.inputs import Body
 from chengxin.http.operations import add_operations
+from chengxin.http.request_checks import for_readers, ignores_unknown_parameters
 from chengxin.http.web import answer, bare_app, problem_answer
 from chengxin.process.operations import Operations
 from chengxin.process.readiness import is_ready

@@ -11,8 +11,9 @@ from pydantic import BaseModel, Field
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
 from chengxin.http.description import redirect
-from chengxin.http.inputs import Body, ignores_unknown_parameters
+from chengxin.http.inputs import Body
 from chengxin.http.proposals import ProposalAnswer, proposed
+from chengxin.http.request_checks import ignores_unknown_parameters
 from chengxin.http.web import RepeatableRequest, answer
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import ANONYMOUS

@@ -10,8 +10,8 @@ from flask_openapi3.openapi import OpenAPI
 from chengxin.auth.access_tokens import Verifier
 from chengxin.auth.policy import open_to_all, serves
 from chengxin.errors import Problem
-from chengxin.http.inputs import for_readers
 from chengxin.http.pages import Templates, page, page_language
+from chengxin.http.request_checks import for_readers
 from chengxin.http.web import told_when
 from chengxin.values.text_forms import standard_identifier
 from gateway.context import GatewayContext

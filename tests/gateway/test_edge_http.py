@@ -75,6 +75,40 @@ def test_http_2_gets_no_answer_and_reaches_no_service(gate: RunningGateway) -> N
     assert gate.http_upstream.requests == before + 1
 
 
+def test_what_the_whole_server_can_do_is_told(gate: RunningGateway) -> None:
+    asked = get("*", "1.1", "Host: a").replace(b"GET", b"OPTIONS")
+    found = answered(gate, asked)
+    assert found.startswith(b"HTTP/1.1 204 ")
+    assert b"allow: DELETE, GET, HEAD, OPTIONS, POST, PUT\r\n" in found
+    assert b"HOST_INVALID" in answered(gate, asked.replace(b"Host: a\r\n", b""))
+
+
+@pytest.mark.parametrize("target", ["*", "a", "example.com:80"])
+def test_a_target_that_is_no_address_is_refused(gate: RunningGateway, target: str) -> None:
+    found = answered(gate, get(target, "1.1", "Host: a"))
+    assert found.startswith(b"HTTP/1.1 400 ")
+    assert b"TARGET_INVALID" in found
+
+
+@pytest.mark.parametrize("address", ["/v1/me/records", "/v1/identity/clients", "/v1/operations/gateway/quarantine"])
+@pytest.mark.parametrize("second", ["Bearer b", "Basic b", ""])
+def test_a_second_authorization_is_told_as_that(gate: RunningGateway, address: str, second: str) -> None:
+    good = f"Authorization: Bearer {gate.token('market_regulator')}"
+    fields = ("Accept-Language: en", good, f"Authorization: {second}")
+    found = answered(gate, get(address, "1.1", "Host: a", *fields))
+    assert found.startswith(b"HTTP/1.1 401 "), found
+    assert b"one Authorization header field" in found
+
+
+@pytest.mark.parametrize("address", ["/v1/shared/records", "/v1/identity/clients", "/oauth/token"])
+def test_a_body_that_is_compressed_is_told_as_that(gate: RunningGateway, address: str) -> None:
+    for coding, status in (("gzip", b"415"), ("identity, br", b"415"), ("Identity", b"")):
+        fields = ("Accept-Language: en", f"Content-Encoding: {coding}", "Content-Length: 2")
+        found = answered(gate, get(address, "1.1", "Host: a", *fields).replace(b"GET", b"POST") + b"{}")
+        assert (b"CONTENT_ENCODING_UNSUPPORTED" in found) == bool(status), found
+        assert found.split(b" ")[1] == status or not status
+
+
 def test_two_slashes_are_another_address_and_lead_nowhere(gate: RunningGateway) -> None:
     for address in ("/v1/identity//clients", "//v1/identity/clients", "/v1//identity/clients", "//evil.example/", "//"):
         found = answered(gate, get(address, "1.1", "Host: evil.example"))

@@ -45,6 +45,16 @@ def test_tokens_of_services_count_inside_alone(gate: RunningGateway) -> None:
     assert gate.edge.call("GET", "/v1/identity/clients", token).body["code"] == "ROLE_NOT_ALLOWED"
 
 
+def test_a_second_authorization_of_a_call_is_told_as_that(gate: RunningGateway) -> None:
+    """Of two, the last one counted."""
+    call = gate.edge.channel.unary_unary("/chengxin.disclosure.v1.DisclosureService/Query")
+    good = ("authorization", f"Bearer {gate.token('market_regulator')}")
+    for both in ((good, ("authorization", "Bearer x")), (("authorization", "Bearer x"), good), (good, good)):
+        with pytest.raises(grpc.RpcError) as refused:
+            call(b"", metadata=both, timeout=5)
+        assert Problem.from_rpc(refused.value).code == "AUTHORIZATION_UNREADABLE"
+
+
 def test_a_call_without_a_token_is_unauthenticated(gate: RunningGateway) -> None:
     with pytest.raises(grpc.RpcError) as refused:
         gate.edge.channel.unary_unary("/chengxin.disclosure.v1.DisclosureService/Query")(b"", timeout=5)

@@ -12,8 +12,8 @@ from flask_openapi3.openapi import OpenAPI
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
 from chengxin.errors import Problem
-from chengxin.http.inputs import for_readers
-from chengxin.http.pages import Templates, page, page_language
+from chengxin.http.pages import Templates, asked_for, page, page_language
+from chengxin.http.request_checks import for_readers
 from chengxin.http.web import told_when
 from chengxin.values.clock import shanghai_date
 from chengxin.values.page_tokens import encode_page_token, number_after, text_after
@@ -99,7 +99,10 @@ class PageRenderer:
 
     def problem(self, problem: Problem, language: str) -> str:
         """What went wrong, and what to do next."""
-        return self._render("problem.html", language, text=problem.text(language), status=problem.type.status)
+        told = [field.message for field in problem.fields]
+        return self._render(
+            "problem.html", language, text=problem.text(language), told=told, status=problem.type.status
+        )
 
     def _render(self, name: str, language: str, **values: Any) -> str:
         return self._templates.render(name, language, **values)
@@ -127,9 +130,11 @@ def add_pages(app: OpenAPI, ctx: DisclosureContext) -> None:
     @serves(query.search)
     @for_readers
     def portal() -> Response:
-        asked, start = request.args.get("q", "")[:200].strip(), request.args.get("from", "")
-        response = shown(lambda language: (pages.portal(asked, number_after(start), language), 200))
-        if not asked:
+        def found(language: str) -> tuple[str, int]:
+            return pages.portal(asked_for("q")[:200].strip(), number_after(asked_for("from")), language), 200
+
+        response = shown(found)
+        if not request.args.get("q", "").strip():
             # It shows no subject, and people look for it.
             response.headers["X-Robots-Tag"] = "all"
         return response
@@ -138,17 +143,16 @@ def add_pages(app: OpenAPI, ctx: DisclosureContext) -> None:
     @serves(query.own)
     @for_readers
     def own_page() -> Response:
-        after = request.args.get("page", "")
-        return shown(lambda language: (pages.own(RecordsQuery(after=text_after(after)), language), 200))
+        return shown(lambda language: (pages.own(RecordsQuery(after=text_after(asked_for("page"))), language), 200))
 
     @app.route("/subjects/<subject_ref>")
     @serves(query.public)
     @for_readers
     def subject_page(subject_ref: str) -> Response:
-        after = request.args.get("page", "")
-        return shown(
-            lambda language: (pages.subject(subject_ref, RecordsQuery(after=text_after(after)), language), 200)
-        )
+        def found(language: str) -> tuple[str, int]:
+            return pages.subject(subject_ref, RecordsQuery(after=text_after(asked_for("page"))), language), 200
+
+        return shown(found)
 
 
 def _lines(shown: RecordView, entry: DisclosureEntry | None, language: str) -> list[ItemLine]:

@@ -7,8 +7,8 @@ from flask_openapi3.openapi import OpenAPI
 
 from chengxin.auth.policy import open_to_all, serves
 from chengxin.errors import INPUT_INVALID, FieldError, Problem
-from chengxin.http.inputs import for_readers
-from chengxin.http.pages import page, page_language
+from chengxin.http.pages import asked_for, page, page_language
+from chengxin.http.request_checks import for_readers
 from chengxin.http.web import told_when
 from services.ingest.context import IngestContext
 from services.ingest.http.pages import SCRIPT, Pages
@@ -19,7 +19,7 @@ from services.ingest.usecases.paging import submission_position
 
 def _provider() -> str:
     """The provider whose submissions an organ asks for; empty: all. Raises INPUT_INVALID."""
-    asked = request.args.get("provider", "")
+    asked = asked_for("provider")
     if not re.fullmatch(PROVIDER, asked):
         told = "应为统一社会信用代码，不超过 18 位 / a unified social credit code, at most 18 characters"
         raise INPUT_INVALID(fields=[FieldError("provider", "uscc", told)])
@@ -36,7 +36,7 @@ def add_pages(app: OpenAPI, ctx: IngestContext) -> None:
     def report() -> Response:
         language = page_language()
         try:
-            after = submission_position(request.args.get("page", ""))
+            after = submission_position(asked_for("page"))
             return page(pages.report(_provider(), after, language), language)
         except Problem as problem:
             # A program gets the answer of the API.

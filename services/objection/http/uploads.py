@@ -11,6 +11,7 @@ from werkzeug.datastructures import FileStorage
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.http.description import TypedUpload
 from chengxin.http.inputs import Body
+from chengxin.http.request_checks import must_be_of, must_be_readable
 from chengxin.http.web import UploadedFile, validation_problem
 from services.objection.domain.evidence import MOST_FILES, Attachment
 
@@ -77,7 +78,8 @@ class SupplementUpload(TypedUpload):
 
 
 def received(request: Request, body: type[B]) -> tuple[B, list[Attachment]]:
-    """Returns the fields and the attachments of a request. Raises INPUT_INVALID."""
+    """Returns the fields and the attachments of a request. Raises INPUT_INVALID, CONTENT_TYPE_UNSUPPORTED."""
+    must_be_of((_JSON, _FORM))
     is_form = request.mimetype == _FORM
     fields = _form_fields(request, body) if is_form else None
     try:
@@ -91,6 +93,7 @@ def received(request: Request, body: type[B]) -> tuple[B, list[Attachment]]:
 
 
 def _form_fields(request: Request, body: type[WithEvidence]) -> dict[str, Any]:
+    must_be_readable(request.form)
     fields: dict[str, Any] = request.form.to_dict()
     if "items" in body.model_fields:
         # A form has one field for each item, or one field with commas between the codes.

@@ -1,0 +1,113 @@
+"""Checks of a request before its view reads it: nothing that its address does not know, and nothing that cannot be read.
+
+So a misspelt name is no silent default, and what a client sent in another form is told as that and not as missing.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final, TypeVar
+from urllib.parse import parse_qsl
+
+from flask import request
+from pydantic import BaseModel
+from werkzeug.datastructures import MultiDict
+
+from chengxin.errors import CONTENT_TYPE_UNSUPPORTED, INPUT_INVALID, FieldError
+from chengxin.values.marks import Mark
+from chengxin.values.outside_json import GreatNumbers, read_json
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Stands in the place of bytes that are no UTF-8.
+_UNREADABLE: Final = "\ufffd"
+# Of the places where a body has the same fault.
+_MOST_TOLD: Final = 100
+
+
+# Why an address may have parameters that its view does not know.
+_IGNORES_UNKNOWN: Final = Mark[str]("ignores_unknown_parameters")
+
+
+def ignores_unknown_parameters(reason: str) -> Callable[[F], F]:
+    """Marks a view whose address may have parameters that it does not know, and says why."""
+
+    def mark(view: F) -> F:
+        _IGNORES_UNKNOWN.put(view, reason)
+        return view
+
+    return mark
+
+
+# Links to pages carry parameters of whoever made them (utm_source …), and a reader cannot mend a link.
+for_readers = ignores_unknown_parameters("people follow links to it, to which others have added parameters")
+
+
+def must_be_taken(view: Any, media_types: Collection[str]) -> None:
+    """Raises INPUT_INVALID or CONTENT_TYPE_UNSUPPORTED for a request that its view does not take.
+
+    `media_types` are those of the body that the view is given; none for a view that is given none.
+    """
+    must_be_readable(request.view_args or {})
+    _must_know_parameters(view)
+    if media_types:
+        must_be_of(media_types)
+    _must_be_json()
+
+
+def _must_know_parameters(view: Any) -> None:
+    if not request.query_string:
+        return
+    model: type[BaseModel] | None = getattr(view, "__annotations__", {}).get("query")
+    known = [field.alias or name for name, field in model.model_fields.items()] if model else []
+    given = parameters()
+    unknown = [name for name in given if name not in known]
+    if unknown and _IGNORES_UNKNOWN.of(view) is None:
+        told = f"没有这一参数，可用：{'、'.join(known) or '无'} / no such parameter; there are: {', '.join(known) or 'none'}"
+        raise INPUT_INVALID(fields=[FieldError(name, "extra_forbidden", told) for name in unknown])
+    taken = MultiDict([(name, text) for name, text in given.items(multi=True) if name in known])
+    must_be_readable(taken)
+    must_be_single(taken)
+
+
+def parameters() -> MultiDict[str, str]:
+    """The parameters of the address. werkzeug leaves what is no UTF-8 as it was escaped, a text of percent signs."""
+    return MultiDict(parse_qsl(request.query_string.decode("utf-8", "replace"), keep_blank_values=True))
+
+
+def must_be_readable(given: Mapping[str, Any]) -> None:
+    """Raises INPUT_INVALID, by name, for texts that are not in UTF-8: `q=%D1%DD` is 演 in GB18030, and no name of anybody."""
+    if unreadable := [name for name, text in given.items() if _UNREADABLE in str(text)]:
+        told = "须为 UTF-8 编码 / must be encoded in UTF-8"
+        raise INPUT_INVALID(fields=[FieldError(name, "utf-8", told) for name in unreadable])
+
+
+def must_be_single(given: MultiDict[str, str]) -> None:
+    """Raises INPUT_INVALID, by name, for what is given more than once."""
+    if repeated := [name for name, values in given.lists() if len(values) > 1]:
+        told = "只能给一次 / give it once"
+        raise INPUT_INVALID(fields=[FieldError(name, "repeated", told) for name in repeated])
+
+
+def must_be_of(media_types: Collection[str]) -> None:
+    """Raises CONTENT_TYPE_UNSUPPORTED for a body that is said to be of none of these media types (RFC 9110, 15.5.16)."""
+    has_body = request.content_length or "HTTP_TRANSFER_ENCODING" in request.environ
+    if has_body and request.mimetype not in media_types:
+        raise CONTENT_TYPE_UNSUPPORTED(expected=", ".join(media_types), given=request.content_type or "-")
+
+
+def _must_be_json() -> None:
+    """Raises INPUT_INVALID for a body that is not the JSON that it claims to be (a later reader takes it for empty), and
+    for JSON that is no object."""
+    # Most requests have no body, and that is seen without parsing anything.
+    if not (request.content_type and request.is_json and (body := request.get_data())):
+        return
+    try:
+        value = read_json(body)
+    except GreatNumbers as e:
+        told = "整数过大，须在 ±(2^53-1) 之间 / this whole number is too great: between ±(2^53-1)"
+        raise INPUT_INVALID(fields=[FieldError(place, "integer", told) for place in e.places[:_MOST_TOLD]]) from None
+    except ValueError as e:
+        told = f"不是有效的 JSON（UTF-8），请核对 / not valid JSON in UTF-8: {e}"
+        raise INPUT_INVALID(fields=[FieldError("", "json", told[:300])]) from None
+    # flask-openapi3 would read a text again, as JSON of its own.
+    if not isinstance(value, dict):
+        raise INPUT_INVALID(fields=[FieldError("", "dict_type", "须为 JSON 对象 / must be a JSON object")])
