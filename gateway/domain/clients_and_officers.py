@@ -1,24 +1,27 @@
 """Clients, officers and citizens, and the rules for what a token request may get."""
 
 import re
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import pyotp
 
 from chengxin.auth.access_tokens import TOKEN_EXCHANGE
 from chengxin.auth.principal import ANONYMOUS_SUB, Principal, Role
-from chengxin.errors import ProblemType, exhausted, forbidden, invalid, unauthenticated, unavailable
+from chengxin.errors import exhausted, forbidden, unauthenticated
 from chengxin.values.identifiers import is_uscc
 from chengxin.values.personal_numbers import holds_personal_number
 from chengxin.values.region_codes import region_names
+from gateway.domain.token_refusals import (
+    CLIENT_SUSPENDED,
+    LEGAL_BASIS_NOT_ENTITLED,
+    PURPOSE_MISSING,
+    PURPOSE_NOT_AGREED,
+    SCOPE_NOT_ALLOWED,
+    TOKEN_REQUEST_INVALID,
+)
 
-# A client assertion is good for at most `ASSERTION_SECONDS` (RFC 7523 leaves the limit to us); clocks may differ by
-# `SKEW_SECONDS`.
-ASSERTION_SECONDS: Final = 300
-SKEW_SECONDS: Final = 5
 TOTP_SECONDS: Final = 30
 
 # Citizens and officers act under the client `PORTAL`, the suite's own pages; so does an anonymous request.
@@ -30,49 +33,10 @@ OFFICER_ROLES: Final = frozenset({Role.CENTRE, Role.AUTHORITY, Role.SUPERVISOR, 
 _SUPERVISED_ROLES: Final = frozenset({Role.CENTRE, Role.AUTHORITY, Role.PROVIDER})
 
 _SERVICE_NUMBER: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}\Z")
-_MAX_JTI_LENGTH: Final = 128
 _CASE_NO: Final = re.compile(r"(?=.*\d)[\w（）()〔〕\[\]【】第号.:：/ -]{1,100}\Z")
 # As that of a consent (Art. 16).
 _PURPOSE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
 
-CLIENT_NOT_AUTHENTICATED = unauthenticated(
-    "CLIENT_NOT_AUTHENTICATED", "客户端断言不被接受：{reason}", "The client assertion is not accepted: {reason}"
-)
-ASSERTION_REPLAYED = unauthenticated(
-    "ASSERTION_REPLAYED",
-    "客户端断言已使用过，请为每次请求签发新的断言（新的 jti）",
-    "The client assertion was used before; sign a new one with a new jti for each request",
-)
-CLIENT_SUSPENDED = forbidden(
-    "CLIENT_SUSPENDED",
-    "客户端 {client_id} 已被暂停，请联系信用中心",
-    "Client {client_id} is suspended; ask the credit centre",
-)
-GRANT_UNSUPPORTED = invalid(
-    "GRANT_UNSUPPORTED", "不支持的 grant_type，请用：{supported}", "This grant_type is not supported; use {supported}"
-)
-TOKEN_REQUEST_INVALID = invalid("TOKEN_REQUEST_INVALID", "令牌请求有误：{what}", "The token request is invalid: {what}")
-SCOPE_NOT_ALLOWED = invalid(
-    "SCOPE_NOT_ALLOWED", "scope 须为下列之一：{allowed}", "scope must be one role of this client: {allowed}"
-)
-PURPOSE_MISSING = invalid(
-    "PURPOSE_MISSING", "缺少 purpose；协议载明的用途：{agreed}", "purpose is missing; agreed purposes are: {agreed}"
-)
-PURPOSE_NOT_AGREED = invalid(
-    "PURPOSE_NOT_AGREED",
-    "该用途不在贵单位的协议中；协议载明的用途：{agreed}",
-    "This purpose is not in the agreement; agreed purposes are: {agreed}",
-)
-LEGAL_BASIS_NOT_ENTITLED = invalid(
-    "LEGAL_BASIS_NOT_ENTITLED",
-    "该法律依据未登记；已登记的依据：{entitled}",
-    "This legal basis is not registered for the client; registered are: {entitled}",
-)
-EXCHANGE_NOT_ALLOWED = forbidden(
-    "EXCHANGE_NOT_ALLOWED",
-    "该客户端未登记 subject_authorized 角色，不能兑换授权码，请联系信用中心",
-    "This client does not hold the role subject_authorized and exchanges no consent codes; ask the credit centre",
-)
 SIGN_IN_REFUSED = unauthenticated(
     "SIGN_IN_REFUSED",
     "用户名、密码或动态口令不正确（每个动态口令只能使用一次）",
@@ -102,11 +66,6 @@ SIGN_IN_LOCKED = exhausted(
 SIGN_IN_BUSY = exhausted(
     "SIGN_IN_BUSY", 429, "登录请求过多，请稍后重试", "Too many sign-ins at once; try again shortly"
 )
-REVOKED_JUST_NOW = unavailable(
-    "REVOKED_JUST_NOW",
-    "该客户端的令牌刚被撤销，请在两秒后重新申请",
-    "This client's tokens were revoked a moment ago; ask again in two seconds",
-)
 IDENTITY_NOT_CONFIRMED = unauthenticated(
     "IDENTITY_NOT_CONFIRMED", "姓名与身份证号码核验不一致", "Name and identity number were not confirmed"
 )
@@ -114,29 +73,6 @@ NOT_REPRESENTATIVE = forbidden(
     "NOT_REPRESENTATIVE",
     "本人未登记为统一社会信用代码 {uscc} 的法定代表人或经办人",
     "This person is not registered as a representative of {uscc}",
-)
-
-# The error of RFC 6749 (section 5.2) for each refusal at the token endpoint.
-OAUTH_ERRORS: Final[Mapping[str, str]] = {
-    kind.code: error
-    for error, kinds in {
-        "invalid_client": (CLIENT_NOT_AUTHENTICATED, ASSERTION_REPLAYED),
-        "unauthorized_client": (CLIENT_SUSPENDED, EXCHANGE_NOT_ALLOWED),
-        "unsupported_grant_type": (GRANT_UNSUPPORTED,),
-        "invalid_request": (TOKEN_REQUEST_INVALID, PURPOSE_MISSING),
-        "invalid_scope": (SCOPE_NOT_ALLOWED, PURPOSE_NOT_AGREED, LEGAL_BASIS_NOT_ENTITLED),
-    }.items()
-    for kind in kinds
-} | dict.fromkeys(
-    # Disclosure's refusals of a consent code: RFC 8693 section 2.2.2 names this error for a refused subject token.
-    (
-        "CONSENT_CODE_UNKNOWN",
-        "CONSENT_OTHER_GRANTEE",
-        "CONSENT_WITHDRAWN",
-        "CONSENT_NOT_IN_TIME",
-        "CONSENT_USED_UP",
-    ),
-    "invalid_request",
 )
 
 
@@ -263,41 +199,6 @@ _BINDINGS: Final = {
 }
 
 
-def assertion_fault(claims: Mapping[str, Any], client_id: str, audiences: Iterable[str], now: float) -> str | None:
-    """Returns the fault in the claims of a client assertion whose signature is good (RFC 7523 section 3), or None."""
-    if claims.get("iss") != client_id or claims.get("sub") != client_id:
-        return "iss and sub must both be the client_id"
-    audience = claims.get("aud")
-    if isinstance(audience, list) and len(audience) == 1:
-        audience = audience[0]
-    if not isinstance(audience, str) or audience not in audiences:
-        return "aud must be the issuer or the token endpoint alone"
-    exp, iat = _read_time(claims, "exp"), _read_time(claims, "iat")
-    if exp is None or iat is None:
-        return "exp and iat must be numbers"
-    if exp <= now - SKEW_SECONDS:
-        return "it is expired"
-    if exp > now + ASSERTION_SECONDS + SKEW_SECONDS:
-        return f"exp may be at most {ASSERTION_SECONDS} s ahead"
-    starts = _read_time(claims, "nbf") if "nbf" in claims else iat
-    if starts is None or max(starts, iat) > now + SKEW_SECONDS:
-        return "it is not valid yet"
-    jti = claims.get("jti")
-    if not isinstance(jti, str) or not 1 <= len(jti) <= _MAX_JTI_LENGTH:
-        return f"jti must be a text of 1 to {_MAX_JTI_LENGTH} characters"
-    return None
-
-
-def algorithm_of(jwk: Mapping[str, Any]) -> str:
-    """Returns the one JWS algorithm for a registered public key. Raises `ValueError` for a key of another kind."""
-    if "d" in jwk or "k" in jwk:
-        raise ValueError("only public keys are registered")
-    algorithm = {("OKP", "Ed25519"): "EdDSA", ("EC", "P-256"): "ES256"}.get((str(jwk.get("kty")), str(jwk.get("crv"))))
-    if algorithm is None or jwk.get("alg", algorithm) != algorithm:
-        raise ValueError("a registered key must be Ed25519 (EdDSA) or P-256 (ES256)")
-    return algorithm
-
-
 @dataclass(frozen=True)
 class Officer:
     """A person who works in the system on behalf of an organisation."""
@@ -378,20 +279,5 @@ class Citizen:
     verified_by: str = ""
 
 
-def oauth_status(kind: ProblemType) -> int:
-    """Returns the HTTP status of a refusal at the token endpoint (RFC 6749 section 5.2)."""
-    if kind.status in (429, 503):
-        return kind.status
-    return 401 if OAUTH_ERRORS.get(kind.code) == "invalid_client" else 400
-
-
 def _join_sorted(values: Iterable[str]) -> str:
     return ", ".join(sorted(values)) or "-"
-
-
-def _read_time(claims: Mapping[str, Any], name: str) -> float | None:
-    value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    # An integer of many digits is no float.
-    return float(value) if abs(value) <= sys.float_info.max else None

@@ -11,6 +11,7 @@ from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
 from pydantic import BaseModel, Field
 
+from chengxin.auth import request_context
 from chengxin.auth.access_tokens import ASSERTION_TYPE, CONSENT_CODE, TOKEN_EXCHANGE, Verifier
 from chengxin.auth.admission import Admission
 from chengxin.auth.policy import open_to_all, serves
@@ -25,13 +26,8 @@ from chengxin.process.operations import Operations
 from chengxin.process.readiness import is_ready
 from chengxin.values.text_forms import standard_identifier
 from gateway.context import GatewayContext
-from gateway.domain.clients_and_officers import (
-    ANONYMOUS,
-    OAUTH_ERRORS,
-    TOKEN_REQUEST_INVALID,
-    TokenRequest,
-    oauth_status,
-)
+from gateway.domain.clients_and_officers import ANONYMOUS, TokenRequest
+from gateway.domain.token_refusals import OAUTH_ERRORS, TOKEN_REQUEST_INVALID, oauth_description, oauth_status
 from gateway.http.administration import add_administration
 from gateway.http.identity import add_identity
 from gateway.http.pages import add_citizens_pages, add_pages
@@ -313,7 +309,7 @@ def _single_values() -> dict[str, str]:
     values = dict(request.form.lists())
     # RFC 6749 section 3.2: a parameter may not come twice.
     if repeated := sorted(name for name, given in values.items() if len(given) > 1):
-        raise TOKEN_REQUEST_INVALID(what=f"parameters given more than once: {len(repeated)}")
+        raise TOKEN_REQUEST_INVALID(what=f"given more than once: {', '.join(repeated)}")
     return {name: given[0] for name, given in values.items()}
 
 
@@ -331,8 +327,16 @@ def _oauth_refusal(problem: Problem) -> Response:
         # The client cannot mend these; they are the suite's own errors, with the suite's own document.
         refused = problem_answer(problem)
     else:
-        body = {"error": error, "error_description": problem.text("en"), "code": problem.code}
+        language = request_context.current().language
+        body = {
+            "error": error,
+            "error_description": oauth_description(problem.text("en")),
+            "code": problem.code,
+            "detail": problem.text(language),
+        }
         refused = answer(body, oauth_status(problem.type))
+        refused.headers["Content-Language"] = language
+        refused.headers["Vary"] = "Accept-Language"
     refused.headers["Cache-Control"] = "no-store"
     return refused
 

@@ -23,8 +23,9 @@ class OAuthError(BaseModel):
     """RFC 6749 section 5.2."""
 
     error: str
-    error_description: str
+    error_description: str = Field(description="In English and ASCII; see detail")
     code: str = Field(description="Stable code of the refusal")
+    detail: str = Field(description="What is wrong and how to mend it, in the language asked for")
 
 
 class KeySetAnswer(BaseModel):

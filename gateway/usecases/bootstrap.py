@@ -21,15 +21,8 @@ from chengxin.values.identifiers import personal_scheme, standard_form
 from chengxin.values.ids import SubjectKey
 from chengxin.values.jwk import thumbprint
 from chengxin.values.personal_numbers import holds_personal_number
-from gateway.domain.clients_and_officers import (
-    Agreement,
-    Citizen,
-    Client,
-    Officer,
-    algorithm_of,
-    client_roles_fault,
-    duties_fault,
-)
+from gateway.domain.client_assertions import algorithm_of
+from gateway.domain.clients_and_officers import Agreement, Citizen, Client, Officer, client_roles_fault, duties_fault
 from gateway.domain.registered_words import ADDRESSED_NAME
 from gateway.store.accounts import Accounts
 from gateway.store.passwords import Passwords

@@ -5,14 +5,13 @@ from typing import Final
 from chengxin.auth.access_tokens import CONSENT_CODE
 from chengxin.auth.principal import Principal, Role
 from gateway.clients.disclosure import ResolveConsent
-from gateway.domain.clients_and_officers import (
+from gateway.domain.clients_and_officers import Client, TokenRequest, refuse_binding
+from gateway.domain.token_refusals import (
     CLIENT_SUSPENDED,
     EXCHANGE_NOT_ALLOWED,
     SCOPE_NOT_ALLOWED,
+    TARGET_NOT_OFFERED,
     TOKEN_REQUEST_INVALID,
-    Client,
-    TokenRequest,
-    refuse_binding,
 )
 
 # The type of the token that an exchange gives (RFC 8693 section 3).
@@ -26,6 +25,8 @@ def exchange_consent(client: Client, asked: TokenRequest, consents: ResolveConse
         raise CLIENT_SUSPENDED(client_id=client.client_id)
     if fault := exchange_fault(asked):
         raise TOKEN_REQUEST_INVALID(what=fault)
+    if targets := [n for n in ("audience", "resource") if getattr(asked, n)]:
+        raise TARGET_NOT_OFFERED(named=", ".join(targets))
     if Role.SUBJECT_AUTHORIZED not in client.roles:
         raise EXCHANGE_NOT_ALLOWED()
     if asked.scope not in ("", Role.SUBJECT_AUTHORIZED):
@@ -43,6 +44,6 @@ def exchange_fault(asked: TokenRequest) -> str | None:
         return "subject_token must be the consent code"
     if asked.requested_token_type not in ("", ACCESS_TOKEN):
         return f"requested_token_type must be {ACCESS_TOKEN}"
-    if named := [n for n in ("actor_token", "audience", "resource") if getattr(asked, n)]:
-        return f"{', '.join(named)} cannot be given here"
+    if asked.actor_token:
+        return "actor_token cannot be given here"
     return None

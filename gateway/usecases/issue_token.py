@@ -17,16 +17,14 @@ from chengxin.values.acts import Act
 from chengxin.values.jwk import thumbprint
 from chengxin.values.outside_json import must_be_readable
 from gateway.context import GatewayContext
-from gateway.domain.clients_and_officers import (
+from gateway.domain.client_assertions import algorithm_of, assertion_fault
+from gateway.domain.clients_and_officers import Client, TokenRequest
+from gateway.domain.token_refusals import (
     ASSERTION_REPLAYED,
     CLIENT_NOT_AUTHENTICATED,
     GRANT_UNSUPPORTED,
     REVOKED_JUST_NOW,
     TOKEN_REQUEST_INVALID,
-    Client,
-    TokenRequest,
-    algorithm_of,
-    assertion_fault,
 )
 from gateway.store.signing_keys import TOKEN_SECONDS, IssuedToken
 from gateway.usecases.exchange_consent import exchange_consent
@@ -98,16 +96,19 @@ def authenticate(ctx: GatewayContext, proof: ClientProof) -> Client:
 
 def _read(proof: ClientProof) -> tuple[str, dict[str, Any]]:
     """Returns the client id and the claims of an assertion; nothing of them is proved yet."""
+    if not proof.grant_type:
+        raise TOKEN_REQUEST_INVALID(what="grant_type is missing")
     if proof.grant_type not in GRANT_TYPES:
         raise GRANT_UNSUPPORTED(supported=", ".join(GRANT_TYPES))
     return _claimed(proof)
 
 
 def _claimed(proof: ClientProof) -> tuple[str, dict[str, Any]]:
-    if proof.assertion_type != ASSERTION_TYPE:
-        raise TOKEN_REQUEST_INVALID(what=f"client_assertion_type must be {ASSERTION_TYPE}")
+    # No proof, or one of another kind, is a client that is not authenticated (RFC 6749 section 5.2).
     if not proof.assertion:
-        raise TOKEN_REQUEST_INVALID(what="client_assertion is missing")
+        raise CLIENT_NOT_AUTHENTICATED(reason="client_assertion is missing")
+    if proof.assertion_type != ASSERTION_TYPE:
+        raise CLIENT_NOT_AUTHENTICATED(reason=f"client_assertion_type must be {ASSERTION_TYPE}")
     if len(proof.assertion) > _MAX_ASSERTION:
         raise CLIENT_NOT_AUTHENTICATED(reason=f"it is longer than {_MAX_ASSERTION} characters")
     claims = _decoded(proof.assertion)

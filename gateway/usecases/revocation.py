@@ -12,7 +12,8 @@ from chengxin.store.database import UnitOfWork
 from chengxin.values.acts import Act
 from chengxin.values.clock import rfc3339
 from gateway.context import GatewayContext
-from gateway.domain.clients_and_officers import ANONYMOUS, CLIENT_NOT_AUTHENTICATED, PORTAL
+from gateway.domain.clients_and_officers import ANONYMOUS, PORTAL
+from gateway.domain.token_refusals import CLIENT_NOT_AUTHENTICATED
 from gateway.usecases.issue_token import ClientProof, authenticate
 
 # How soon this process knows what another gateway revoked. Its own revocations it knows at once.

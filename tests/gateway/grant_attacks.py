@@ -122,9 +122,9 @@ GRANTS: dict[str, tuple[Callable[[RunningGateway], HttpAnswer], str]] = {
         _exchange("good", requested_token_type="urn:ietf:params:oauth:token-type:refresh_token"),
         "TOKEN_REQUEST_INVALID",
     ),
-    "a consent code for another audience": (_exchange("good", audience="other"), "TOKEN_REQUEST_INVALID"),
+    "a consent code for another audience": (_exchange("good", audience="other"), "TARGET_NOT_OFFERED"),
     "a consent code on behalf of somebody": (_exchange("good", actor_token="x"), "TOKEN_REQUEST_INVALID"),
-    "a consent code without an assertion": (_exchange("good", client_assertion=""), "TOKEN_REQUEST_INVALID"),
+    "a consent code without an assertion": (_exchange("good", client_assertion=""), "CLIENT_NOT_AUTHENTICATED"),
     "a consent code with another's assertion": (
         lambda g: g.ask(g.assertion("court"), client_id="bank", **exchange("good")),
         "CLIENT_NOT_AUTHENTICATED",
@@ -136,7 +136,7 @@ GRANTS: dict[str, tuple[Callable[[RunningGateway], HttpAnswer], str]] = {
             g.assertion("market_regulator"),
             client_assertion_type="urn:ietf:params:oauth:client-assertion-type:saml2-bearer",
         ),
-        "TOKEN_REQUEST_INVALID",
+        "CLIENT_NOT_AUTHENTICATED",
     ),
     "an assertion of a suspended client": (lambda g: _suspended(g), "CLIENT_SUSPENDED"),
 }

@@ -10,15 +10,8 @@ from hypothesis import strategies as st
 
 from chengxin.auth.principal import Role
 from chengxin.errors import Problem
-from gateway.domain.clients_and_officers import (
-    Agreement,
-    Client,
-    TokenRequest,
-    algorithm_of,
-    assertion_fault,
-    duties_fault,
-    matching_step,
-)
+from gateway.domain.client_assertions import algorithm_of, assertion_fault
+from gateway.domain.clients_and_officers import Agreement, Client, TokenRequest, duties_fault, matching_step
 from gateway.domain.sign_in_locks import GUESSES_OF_STRANGERS, lock_seconds, locked_for, strangers_locked_for
 
 NOW = 1_795_500_000.0

@@ -1,5 +1,6 @@
 """A machine proves who it is by its signature, and gets exactly what its registration says."""
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -9,9 +10,9 @@ import jwt
 import pytest
 from pymongo import MongoClient
 
-from chengxin.auth.access_tokens import Verifier
+from chengxin.auth.access_tokens import ASSERTION_TYPE, Verifier
 from chengxin.values.jwk import public_jwk
-from tests.gateway.conftest import RunningGateway
+from tests.gateway.conftest import RunningGateway, exchange
 from tests.support import until
 
 
@@ -208,17 +209,43 @@ def test_a_role_that_is_not_the_clients_is_refused(gate: RunningGateway, scope: 
     assert (refused.status, refused.body["error"]) == (400, "invalid_scope")
 
 
-@pytest.mark.parametrize(
-    ("changed", "error"),
-    [
-        ({"grant_type": "password"}, "unsupported_grant_type"),
-        ({"grant_type": ""}, "unsupported_grant_type"),
-        ({"client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:saml2-bearer"}, "invalid_request"),
-        ({"client_id": "housing_bureau"}, "invalid_client"),
-    ],
-)
-def test_a_request_of_another_kind_is_refused(gate: RunningGateway, changed: dict[str, str], error: str) -> None:
-    assert gate.ask(gate.assertion("market_regulator"), **changed).body["error"] == error
+# RFC 6749, 5.2, and RFC 8693, 2.2.2: what is changed, the error, and what its description names.
+WRONG_REQUESTS = [
+    ({"grant_type": ""}, "invalid_request", "grant_type is missing"),
+    ({"grant_type": "password"}, "unsupported_grant_type", "client_credentials"),
+    ({"client_assertion": ""}, "invalid_client", "client_assertion is missing"),
+    ({"client_assertion_type": ""}, "invalid_client", "client_assertion_type"),
+    ({"client_assertion_type": "urn:other"}, "invalid_client", "client_assertion_type"),
+    ({"client_id": "housing_bureau"}, "invalid_client", "client_id"),
+    ({"scope": "agency"}, "invalid_scope", "scope"),
+    ({"case_no": "", "officer": ""}, "invalid_request", "case_no, officer"),
+    ({"legal_basis": "刑法第一条"}, "invalid_scope", "legal basis"),
+    ({"officer": "王法官"}, "invalid_request", "officer"),
+    (exchange("x") | {"audience": "x", "resource": "y"}, "invalid_target", "audience, resource"),
+    (exchange("x") | {"subject_token_type": ""}, "invalid_request", "subject_token_type"),
+    (exchange(""), "invalid_request", "subject_token"),
+    (exchange("x") | {"requested_token_type": '"\\'}, "invalid_request", "requested_token_type"),
+]
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+@pytest.mark.parametrize(("changed", "error", "named"), WRONG_REQUESTS)
+def test_a_wrong_request_is_refused_as_oauth_has_it(
+    gate: RunningGateway, changed: dict[str, str], error: str, named: str, language: str
+) -> None:
+    form = {
+        **{"grant_type": "client_credentials", "client_assertion_type": ASSERTION_TYPE},
+        **{"client_assertion": gate.assertion("court"), "case_no": "（2026）粤17执123号", "officer": "F1702-08"},
+        "legal_basis": "民事诉讼法第二百五十三条",
+    }
+    headers = {"Accept-Language": language}
+    refused = gate.edge.call("POST", "/oauth/token", fields=form | changed, encode_multipart=False, headers=headers)
+    assert (refused.status, refused.body["error"]) == (401 if error == "invalid_client" else 400, error)
+    described = refused.body["error_description"]
+    assert re.fullmatch(r"[\x20\x21\x23-\x5b\x5d-\x7e]+", described)
+    assert named in described
+    assert refused.body["detail"].isascii() == (language == "en" and "registered" not in described)
+    assert refused.headers["Content-Language"] == language
 
 
 def test_a_parameter_given_twice_is_refused(gate: RunningGateway) -> None:
@@ -226,6 +253,7 @@ def test_a_parameter_given_twice_is_refused(gate: RunningGateway) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     answer = gate.edge.call("POST", "/oauth/token", body=body, headers=headers)
     assert (answer.status, answer.body["error"]) == (400, "invalid_request")
+    assert "grant_type" in answer.body["error_description"]
 
 
 def test_a_request_in_json_is_refused(gate: RunningGateway) -> None:
