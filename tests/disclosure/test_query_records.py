@@ -116,7 +116,9 @@ def test_the_wrong_role_is_refused_and_that_is_on_record(city: RunningDisclosure
 
 def test_an_entry_shared_only_is_not_public(city: RunningDisclosure) -> None:
     city.delivers(city.record("SDQQF", COMPANY, "阳江市海陵食品有限公司", "water", QF_DH="1", QF_HH="2"))
-    assert city.anybody.get(f"/v1/public/subjects/{city.ref(COMPANY)}").json["code"] == "SUBJECT_NOT_PUBLIC"
+    for asked in ("", "?entry=SDQQF", "?page_size=1"):
+        answer = city.anybody.get(f"/v1/public/subjects/{city.ref(COMPANY)}{asked}")
+        assert answer.json["code"] == "SUBJECT_NOT_PUBLIC"
     assert city.found("海陵食品") == []
     shared = city.caller("agency", purpose="p").post("/v1/shared/queries", {"subject": {"uscc": COMPANY}}).json
     assert [r["entry_code"] for r in shared["records"]] == ["SDQQF"]

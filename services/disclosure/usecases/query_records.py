@@ -129,8 +129,10 @@ def own(ctx: DisclosureContext, caller: Principal, ask: RecordsQuery) -> QueryRe
 def public(ctx: DisclosureContext, caller: Principal, ref: str, ask: RecordsQuery) -> QueryResult:
     """What is public about a subject. Raises SUBJECT_NOT_PUBLIC when nothing is."""
     page = read(ctx, ref, View.PUBLIC, ask)
-    answered = _answered(ctx, Act.RECORD_QUERIED_PUBLIC, caller, ref if page.records else "", page, _publicly)
-    if not page.records and not ask.after and not ask.entries:
+    public_today = page.subject is not None and page.subject.visible.until >= ctx.clock.today().isoformat()
+    answered = _answered(ctx, Act.RECORD_QUERIED_PUBLIC, caller, ref if public_today else "", page, _publicly)
+    # Whatever was asked for: also the name belongs to records, and ends with the last of them.
+    if not public_today:
         raise SUBJECT_NOT_PUBLIC()
     return answered
 
@@ -152,7 +154,7 @@ def statutory(
     """The full view of the subject of a case, under the token's legal basis; no consent is needed."""
     ref = ref_of(ctx, identifier)
     page = read(ctx, ref, View.OWN, ask)
-    return _answered(ctx, Act.RECORD_QUERIED_STATUTORY, caller, ref, page, _in_full)
+    return _answered(ctx, Act.RECORD_QUERIED_STATUTORY, caller, ref, page, _by_law)
 
 
 @query(Act.RECORD_QUERIED_AUTHORIZED, roles={Role.SUBJECT_AUTHORIZED}, articles=("14", "16", "18"))
@@ -254,6 +256,11 @@ def _in_full(ctx: DisclosureContext, whole: WholeSubject, records: list[LazyReco
     return NamedSubject(whole.ref, whole.kind, whole.called.name, whole.uscc, tuple(whole.called.former))
 
 
+def _by_law(ctx: DisclosureContext, whole: WholeSubject, records: list[LazyRecordView]) -> NamedSubject:
+    """Names the subject in full, unless no record is shown."""
+    return _in_full(ctx, whole, records) if records else NamedSubject(whole.ref)
+
+
 def _publicly(ctx: DisclosureContext, whole: WholeSubject, records: list[LazyRecordView]) -> NamedSubject:
     """Names the subject as its public records show it today, newest name first; a person who is not named in all of
     them has no name."""
@@ -264,7 +271,10 @@ def _publicly(ctx: DisclosureContext, whole: WholeSubject, records: list[LazyRec
 
 
 def _as_records_show(ctx: DisclosureContext, whole: WholeSubject, records: list[LazyRecordView]) -> NamedSubject:
-    """Names an organisation by its name, and a person as the records show it, masked where one of them masks it."""
+    """Names an organisation by its name, and a person as the records show it, masked where one of them masks it. When no
+    record is shown, nothing is told of the subject: what is known of it may be past its disclosure."""
+    if not records:
+        return NamedSubject(whole.ref)
     if whole.kind != INDIVIDUAL:
         return NamedSubject(whole.ref, whole.kind, whole.called.name, whole.uscc, tuple(whole.called.former))
     shown = [name for r in records if r.entry is not None and (name := shown_name(r.shown, r.entry))]
