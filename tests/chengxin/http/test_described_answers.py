@@ -4,6 +4,7 @@ import copy
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 import pytest
@@ -17,15 +18,19 @@ from chengxin_cli.suite.home import SERVICES
 from gateway.http.openapi_merge import merge
 from tests.chengxin.http.test_descriptions import described, operations
 
-_APPS = {service: described(service)[0] for service in ("gateway", *SERVICES)}
 # Prefixes of what programs ask; other addresses are pages, and the operation of a process.
 _FOR_PROGRAMS = ("/v1/", "/oauth/", "/tlog/", "/.well-known/")
+
+
+@cache
+def _apps() -> dict[str, Any]:
+    return {service: described(service)[0] for service in ("gateway", *SERVICES)}
 
 
 @pytest.fixture(scope="module")
 def api() -> dict[str, Any]:
     """The description of the whole interface, as the gateway puts it together."""
-    return merge("http://x", {name: app.api_doc for name, app in _APPS.items()})
+    return merge("http://x", {name: app.api_doc for name, app in _apps().items()})
 
 
 def _answers(api: dict[str, Any], operation: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -38,7 +43,7 @@ def _answers(api: dict[str, Any], operation: dict[str, Any]) -> dict[str, dict[s
 
 def test_every_address_for_programs_is_described(api: dict[str, Any]) -> None:
     missing = []
-    for name, app in _APPS.items():
+    for name, app in _apps().items():
         for route in app.url_map.iter_rules():
             methods = {method.lower() for method in route.methods} - {"head", "options"}
             if route.rule.startswith(_FOR_PROGRAMS) and not methods <= set(
@@ -77,7 +82,7 @@ def test_an_operation_that_asks_for_a_role_says_that_it_refuses_others(api: dict
 def test_what_is_forwarded_says_that_a_token_is_judged_first(api: dict[str, Any]) -> None:
     """Also where none is needed: a bad token is 401, and a service's own is 403 outside."""
     for service in SERVICES:
-        for path in _APPS[service].api_doc["paths"]:
+        for path in _apps()[service].api_doc["paths"]:
             for method, operation in api["paths"][path].items():
                 assert {"401", "403"} <= set(operation["responses"]), f"{method} {path}"
 
