@@ -12,16 +12,16 @@ from tests.city import City
 from tests.e2e.registrations import registrations, write
 from tests.support import until
 
-# As it once happened: the term of one year counts from the last day of the calendar.
-POISON = """NS_MC,NS_SBH,NS_ND,NS_JB,NS_WH,NS_RQ,NS_JG
-阳江演示茶业有限公司,91000000MA0050012L,2025,A,税信〔2026〕1号,9999-12-31,国家税务总局阳江市税务局
+# Published until the last day of the calendar.
+POISON = """JZ_MC,JZ_SHXYM,JZ_LB,JZ_DJ,JZ_ZSBH,JZ_FZRQ,JZ_YXQZI,JZ_FZJG
+阳江演示茶业有限公司,91000000MA0050012L,专业承包,不分等级,D244990001,2024-02-29,9999-12-31,阳江市住房和城乡建设局
 """
 
 
 def test_a_date_at_the_end_of_time_keeps_nobodys_records_from_the_public(city: City, tmp_path: Path) -> None:
     file = tmp_path / "poison.csv"
     file.write_text(POISON)
-    done = city.chengxin("submit", str(file), "--catalog", "AJNSR")
+    done = city.chengxin("submit", str(file), "--catalog", "JZZZ")
     assert done.returncode == 0, done.stdout + done.stderr
     [row] = registrations(1, 990_000)
     after = city.chengxin("submit", str(write(tmp_path / "after.csv", [row])), "--catalog", "QYDJ")
@@ -30,7 +30,7 @@ def test_a_date_at_the_end_of_time_keeps_nobodys_records_from_the_public(city: C
         [found] = until(lambda code=code: _search(city, code), f"{code} is found")
         records = city.edge.anonymous().get(f"/v1/public/subjects/{found['subject_ref']}")["records"]
         assert records
-        if records[0]["entry_code"] == "AJNSR":
+        if records[0]["entry_code"] == "JZZZ":
             assert records[0]["disclosed_until"] == "9999-12-31"
     assert city.edge.call("GET", "/readyz").body["disclosure"]["quarantine"]
 

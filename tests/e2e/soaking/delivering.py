@@ -21,6 +21,8 @@ from tests.e2e.soaking.worker import Worker
 # As long as an entry allows.
 LONGEST: Final = 4000
 COMPANIES: Final = 40
+# What has happened is not after today, whenever the city is soaked.
+_PAST: Final = tuple(day for day in DAYS if day < "2025")
 # Characters of one, two, three and four bytes; random ones do not compress.
 _SIGNS: Final = ("长", "a", "é", "𠮷", "许可内容与证书不符，", "0123456789")
 # How long ingest may take to answer, whatever happens to its store (decision 23), with the time on the network.
@@ -201,7 +203,7 @@ class Rating(Provider):
 
     def amended(self, items: dict[str, str]) -> dict[str, str]:
         """Another day."""
-        return items | {"NS_RQ": self.chance.choice(DAYS), "NS_WH": f"演税信〔2026〕{self.number()}号"}
+        return items | {"NS_RQ": self.chance.choice(_PAST), "NS_WH": f"演税信〔2026〕{self.number()}号"}
 
     def _taxpayer(self) -> dict[str, str]:
         number = self.number()
@@ -212,7 +214,7 @@ class Rating(Provider):
             "NS_ND": str(2000 + number % 100),
             "NS_JB": "A",
             "NS_WH": f"演税信〔2026〕{number}号",
-            "NS_RQ": self.chance.choice(DAYS),
+            "NS_RQ": self.chance.choice(_PAST),
             "NS_JG": "国家税务总局阳江市税务局",
         }
 
