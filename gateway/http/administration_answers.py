@@ -1,9 +1,14 @@
 """What administration answers over HTTP: clients, officers, signing keys, revocations, as OpenAPI describes it."""
 
+from typing import Any
+
+from flask import Response
 from pydantic import BaseModel, Field
 
 from chengxin.auth.principal import Role
 from chengxin.http.proposals import ProposalAnswer
+from chengxin.http.web import answer
+from chengxin.values.page_tokens import encode_page_token
 
 
 class PurposeAnswer(BaseModel):
@@ -122,3 +127,10 @@ class RevocationsAnswer(BaseModel):
     """What is revoked."""
 
     revocations: list[RevocationAnswer]
+
+
+def page_of(name: str, found: list[dict[str, Any]], size: int, key: str) -> Response:
+    """Answers with a page of things that are sorted by `key`; `found` has one more when another page follows."""
+    page = found[:size]
+    more = encode_page_token(page[-1][key] if len(found) > size else None)
+    return answer({name: page, "next_page_token": more})

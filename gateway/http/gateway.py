@@ -20,6 +20,7 @@ from chengxin.grpc.rpc import as_problem
 from chengxin.http.description import ProblemDocument, TypedUpload
 from chengxin.http.inputs import Body
 from chengxin.http.operations import add_operations
+from chengxin.http.proposals import add_proposals
 from chengxin.http.request_checks import for_readers, ignores_unknown_parameters
 from chengxin.http.web import answer, bare_app, problem_answer
 from chengxin.process.operations import Operations
@@ -28,9 +29,11 @@ from chengxin.values.text_forms import standard_identifier
 from gateway.context import GatewayContext
 from gateway.domain.clients_and_officers import ANONYMOUS, TokenRequest
 from gateway.domain.token_refusals import OAUTH_ERRORS, TOKEN_REQUEST_INVALID, oauth_description, oauth_status
-from gateway.http.administration import add_administration
+from gateway.http.client_administration import add_clients
 from gateway.http.identity import add_identity
+from gateway.http.officer_administration import add_officers
 from gateway.http.pages import add_citizens_pages, add_pages
+from gateway.http.signing_key_administration import add_signing_keys
 from gateway.http.token_answers import (
     AuthorizationServerAnswer,
     KeySetAnswer,
@@ -147,8 +150,11 @@ def make_own_app(
     add_operations(app, "gateway", operations)
     _add_oauth(app, ctx)
     _add_revocation(app, ctx, verifier)
-    _add_officers(app, ctx)
-    add_administration(app, ctx)
+    _add_officer_sign_in(app, ctx)
+    add_clients(app, ctx)
+    add_officers(app, ctx)
+    add_proposals(app, ctx, "/v1/identity")
+    add_signing_keys(app, ctx)
     add_identity(app, ctx, provider, lambda minted: _token_answer(minted, subject_ref=minted.principal.sub))
     add_pages(app, ctx, verifier)
     if citizens is not None:
@@ -222,7 +228,7 @@ def _add_revocation(app: OpenAPI, ctx: GatewayContext, verifier: Verifier | None
             return _oauth_refusal(problem)
 
 
-def _add_officers(app: OpenAPI, ctx: GatewayContext) -> None:
+def _add_officer_sign_in(app: OpenAPI, ctx: GatewayContext) -> None:
     @app.post(
         "/v1/identity/officers/sign-in",
         tags=[_IDENTITY],
