@@ -8,6 +8,7 @@ from typing import Any
 
 import flask_openapi3.utils
 import pytest
+import structlog
 from xdist.scheduler import LoadScopeScheduling
 
 from tests import described
@@ -26,6 +27,9 @@ def _described(model: Any, mode: Any) -> bytes:
 # third of the time in which the tests of a service begin.
 flask_openapi3.utils.get_model_schema = lambda model, mode="validation": pickle.loads(_described(model, mode))
 
+# A traceback of rich, with source and locals of each frame, takes a third of a second; errors that tests provoke are
+# logged, too.
+structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.plain_traceback
 
 described.watch()
 
