@@ -1,14 +1,16 @@
 """What a request may hold: its body, its form, and a day in them."""
 
 from datetime import date
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from flask import request
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic_core import PydanticCustomError, to_json
 
+from chengxin.errors import INPUT_INVALID
 from chengxin.http.request_checks import must_be_readable, must_be_single
 from chengxin.values.clock import read_day
+from chengxin.values.written_texts import hidden_faults
 
 
 def _read_day(value: Any) -> Any:
@@ -28,14 +30,26 @@ OptionalDay = Annotated[date | None, IN_ONE_FORM]
 
 
 class Body(BaseModel):
-    """The body of a request; it has no members but these."""
+    """The body of a request: it has no members but these, and no text in it has a character that nobody sees."""
 
     model_config = ConfigDict(extra="forbid")
+
+    # Members that hold what records hold: a rule of their own judges these texts.
+    of_records: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
     def model_validate(cls, obj: Any, **_: Any) -> Self:
         """Reads what flask-openapi3 has parsed as JSON is read: `"5"` is no number, 1 no truth, as the schema says."""
+        cls._must_be_seen(obj)
         return cls.model_validate_json(to_json(obj), strict=True)
+
+    @classmethod
+    def _must_be_seen(cls, members: Any) -> None:
+        """Raises INPUT_INVALID for a text that would be shown otherwise than it is."""
+        if isinstance(members, dict):
+            texts = {name: value for name, value in members.items() if name not in cls.of_records}
+            if faults := hidden_faults(texts):
+                raise INPUT_INVALID(fields=faults)
 
 
 class FormBody(Body):
@@ -47,4 +61,6 @@ class FormBody(Body):
         then, and `1e3` is 1000."""
         must_be_readable(request.form)
         must_be_single(request.form)
-        return super(Body, cls).model_validate(request.form.to_dict() | request.files.to_dict())
+        fields, files = request.form.to_dict(), request.files.to_dict()
+        cls._must_be_seen(fields | {name: file.filename for name, file in files.items()})
+        return super(Body, cls).model_validate(fields | files)

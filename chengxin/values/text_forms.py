@@ -217,3 +217,12 @@ def with_hidden_named(text: str) -> str:
 def first_hidden(text: str, most: int) -> list[tuple[int, str]]:
     """The first few hidden characters of a text with their places."""
     return list(islice(hidden_characters(text), most))
+
+
+def first_unseen(text: str, most: int) -> list[tuple[int, str]]:
+    """The first few hidden characters of what somebody wrote, which is kept as it is, with their places; a selector of a
+    Chinese character's shape, which records leave out, is none."""
+    # A file in Base64 is such a text too, and long.
+    if text.isascii() and text.isprintable():
+        return []
+    return first_hidden(_SHAPES.sub(lambda shape: " " * len(shape[0]), text), most)

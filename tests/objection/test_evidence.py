@@ -54,6 +54,9 @@ def test_what_is_attached_is_read_as_it_was(city: RunningObjection, data: bytes,
         ([attached(b"", "text/plain")], {("evidence.0.content", "size.empty")}),
         ([attached(PNG + bytes(5 * 1024 * 1024), "image/png")], {("evidence.0.content", "size.limit")}),
         ([attached(PDF, "application/pdf", "../a.pdf")], {("evidence.0.name", "name.characters")}),
+        ([attached(b"MZ\x90" * 100 + PDF, "application/pdf")], {("evidence.0.content", "type.mismatch")}),
+        ([attached(PDF, "application/pdf", "..")], {("evidence.0.name", "name.characters")}),
+        ([attached(PDF, "application/pdf", "gpj.\u202efdp.pdf")], {("evidence.0.name", "characters")}),
         ([attached(PDF, "application/pdf", " ")], {("evidence.0.name", "name.length")}),
         ([TEXT | {"content": "no base64!"}], {("evidence.0.content", "base64")}),
         ([TEXT, TEXT | {"size": 3}], {("evidence.1.size", "extra_forbidden")}),
@@ -113,6 +116,13 @@ def test_a_form_is_told_what_is_wrong_with_it(city: RunningObjection) -> None:
     assert city.company.form("/v1/me/objections", other_file).json["errors"][0]["field"] == "file"
     mislabelled = {"record_id": RECORD, "statement": "x", "evidence": (io.BytesIO(PDF), "a.png", "image/png")}
     assert city.company.form("/v1/me/objections", mislabelled).json["errors"][0]["rule"] == "type.mismatch"
+    reversed_name = {
+        "record_id": RECORD,
+        "statement": "x",
+        "evidence": (io.BytesIO(PDF), "gpj.\u202efdp", "application/pdf"),
+    }
+    [told] = city.company.form("/v1/me/objections", reversed_name).json["errors"]
+    assert (told["field"], told["rule"]) == ("evidence.0.name", "characters")
 
 
 def test_attachments_of_what_is_not_filed_are_dropped(city: RunningObjection) -> None:

@@ -12,6 +12,7 @@ from chengxin.tabular.bounds import LONGEST_RECORD, MOST_BYTES_OF_BATCH, MOST_IT
 from chengxin.values.clock import rfc3339
 from chengxin.values.personal_numbers import holds_personal_number
 from chengxin.values.provider_statement import batch_bytes
+from chengxin.values.written_texts import hidden_faults
 from services.ingest.domain.validator import Violation
 
 # The most records in one batch: it is one transaction, and stays well under the 16 MB of messages and documents.
@@ -144,6 +145,7 @@ class Header:
             faults.append(format_fault("record_count", "不能为负数", "must not be negative"))
         if len(self.file_name) > 255:
             faults.append(format_fault("file_name", "不能超过 255 个字符", "at most 255 characters"))
+        faults += hidden_faults({"file_name": self.file_name})
         if self.file_sha256 and not _SHA256.match(self.file_sha256):
             faults.append(format_fault("file_sha256", "64 位小写十六进制", "64 lower-case hexadecimal digits"))
         if faults:

@@ -74,6 +74,7 @@ class NaturalKeyBody(PageQuery, Body):
     """A record by what identifies it within its entry."""
 
     beyond_schema: ClassVar[str] = "All items of the natural key, and no others"
+    of_records = frozenset({"key"})
 
     catalog: str = Field(max_length=64, description="Code of the catalog entry, for example QYDJ")
     key: dict[str, str] = Field(
@@ -102,6 +103,8 @@ class RevocationBody(Parameters, Body):
 
 class AmendmentBody(RevocationBody):
     """What a record says from now on."""
+
+    of_records = frozenset({"items"})
 
     items: dict[str, str] = Field(
         description="The full set of items after the change; from the centre without personal identifiers, which stay"

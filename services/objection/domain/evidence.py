@@ -8,6 +8,7 @@ from typing import Final
 
 from chengxin.errors import FieldError, invalid
 from chengxin.values.canonical_json import digest
+from chengxin.values.written_texts import hidden_fault
 
 EVIDENCE_INVALID = invalid(
     "EVIDENCE_INVALID",
@@ -18,7 +19,7 @@ EVIDENCE_INVALID = invalid(
 MOST_FILES: Final = 5
 MOST_BYTES: Final = 5 * 1024 * 1024
 _LONGEST_NAME: Final = 200
-_BAD_IN_NAME: Final = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
+_BAD_IN_NAME: Final = re.compile(r'[\t\n\r/\\:*?"<>|]')
 
 TYPES: Final = ("application/pdf", "image/png", "image/jpeg", "text/plain")
 
@@ -84,7 +85,11 @@ def numbered(attachments: Sequence[Attachment], keys: Sequence[str], before: int
 
 
 def _find_faults(attachment: Attachment) -> list[tuple[str, str, str]]:
-    return [(field, name, message) for field, name, message, is_wrong in _RULES if is_wrong(attachment)]
+    faults = [(field, name, message) for field, name, message, is_wrong in _RULES if is_wrong(attachment)]
+    # A form has it as the name of a file, which no body reads.
+    if hidden := hidden_fault("name", attachment.name):
+        faults.append((hidden.field, hidden.rule, hidden.message))
+    return faults
 
 
 _MISMATCH: Final = (
@@ -96,8 +101,8 @@ _RULES: Final[tuple[tuple[str, str, str, Callable[[Attachment], bool]], ...]] = 
     (
         "name",
         "name.characters",
-        "文件名不得含路径或控制字符 / no path and no control characters",
-        lambda a: bool(_BAD_IN_NAME.search(a.name)),
+        "文件名不得含路径、换行或制表符 / no path, no line breaks and no tabs",
+        lambda a: bool(_BAD_IN_NAME.search(a.name)) or a.name.strip() in (".", ".."),
     ),
     ("content_type", "type.allowed", ", ".join(TYPES), lambda a: a.content_type not in TYPES),
     ("content", "size.empty", "文件为空 / the file is empty", lambda a: not a.data),

@@ -81,10 +81,8 @@ def received(request: Request, body: type[B]) -> tuple[B, list[Attachment]]:
     """Returns the fields and the attachments of a request. Raises INPUT_INVALID, CONTENT_TYPE_UNSUPPORTED."""
     must_be_of((_JSON, _FORM))
     is_form = request.mimetype == _FORM
-    fields = _form_fields(request, body) if is_form else None
     try:
-        # pydantic parses the JSON, because it refuses halves of characters, which no store takes.
-        found = body.model_validate(fields) if is_form else body.model_validate_json(request.get_data(), strict=True)
+        found = body.model_validate(_form_fields(request, body) if is_form else request.get_json())
     except ValidationError as e:
         raise validation_problem(e) from None
     if is_form:
@@ -98,7 +96,8 @@ def _form_fields(request: Request, body: type[WithEvidence]) -> dict[str, Any]:
     if "items" in body.model_fields:
         # A form has one field for each item, or one field with commas between the codes.
         given = ",".join(request.form.getlist("items"))
-        fields["items"] = [code for code in map(str.strip, given.split(",")) if code]
+        # Spaces alone: other white space is no part of a form that somebody sees.
+        fields["items"] = [code for part in given.split(",") if (code := part.strip(" "))]
     if unknown := set(request.files) - {"evidence"}:
         raise INPUT_INVALID(fields=[FieldError(name, "extra_forbidden", "evidence") for name in sorted(unknown)])
     return fields
