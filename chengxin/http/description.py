@@ -124,9 +124,9 @@ class DescribedApp(OpenAPI):
         self._media_types: dict[str, tuple[str, ...]] = {}
         self._describing = threading.Lock()
 
-    def media_types(self, endpoint: str) -> tuple[str, ...]:
-        """The media types of the body that a view is given; none where it has none, or reads it itself (`raw`)."""
-        return self._media_types.get(endpoint, ())
+    def media_types(self, endpoint: str) -> tuple[str, ...] | None:
+        """The media types of the body that a view is given, empty when it is given none; None when it reads it itself."""
+        return self._media_types.get(endpoint)
 
     @staticmethod
     def path_of(rule: str) -> str:
@@ -148,8 +148,8 @@ class DescribedApp(OpenAPI):
         operation = getattr(self.paths[self.path_of(rule)], told["method"].lower())
         if raw is not None:
             operation.requestBody = RequestBody(content=self._contents(raw), required=True)
-        elif operation.requestBody is not None:
-            self._media_types[func.__name__] = tuple(operation.requestBody.content)
+        else:
+            self._media_types[func.__name__] = tuple(operation.requestBody.content) if operation.requestBody else ()
         if words := _beyond_schema(found):
             setattr(operation, "x-beyond-schema", words)
         self._declared[func.__name__] = {

@@ -3,13 +3,17 @@
 So a misspelt name is no silent default, and what a client sent in another form is told as that and not as missing.
 """
 
+import re
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Final, TypeVar
+from types import NoneType
+from typing import Any, Final, TypeVar, get_args
 from urllib.parse import parse_qsl
 
-from flask import request
+from flask import Request, request
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from werkzeug.datastructures import MultiDict
+from werkzeug.formparser import FormDataParser
 
 from chengxin.errors import CONTENT_TYPE_UNSUPPORTED, INPUT_INVALID, FieldError
 from chengxin.values.marks import Mark
@@ -19,6 +23,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # Stands in the place of bytes that are no UTF-8.
 _UNREADABLE: Final = "\ufffd"
+# In one spelling, as JSON has it.
+_WHOLE_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)\Z")
+# Bytes of a body that may say nothing.
+_LITTLE: Final = 64
 # Of the places where a body has the same fault.
 _MOST_TOLD: Final = 100
 
@@ -41,15 +49,36 @@ def ignores_unknown_parameters(reason: str) -> Callable[[F], F]:
 for_readers = ignores_unknown_parameters("people follow links to it, to which others have added parameters")
 
 
-def must_be_taken(view: Any, media_types: Collection[str]) -> None:
+class _WholeForm(FormDataParser):
+    """Reads forms, and refuses one that breaks off, or has no boundary: werkzeug finds no fields in it."""
+
+    def parse(self, *args: Any, **options: Any) -> Any:
+        """Reads a form. Raises INPUT_INVALID."""
+        self.silent = False
+        try:
+            return super().parse(*args, **options)
+        except ValueError:
+            told = "表单不完整或格式有误（如缺少 boundary） / the form is cut off or malformed (no boundary, say)"
+            raise INPUT_INVALID(fields=[FieldError("", "form", told)]) from None
+
+
+class CheckedRequest(Request):
+    """A request whose form is read whole or not at all."""
+
+    form_data_parser_class = _WholeForm
+
+
+def must_be_taken(view: Any, media_types: Collection[str] | None) -> None:
     """Raises INPUT_INVALID or CONTENT_TYPE_UNSUPPORTED for a request that its view does not take.
 
-    `media_types` are those of the body that the view is given; none for a view that is given none.
+    `media_types` are those of the body that the view is given, empty when it is given none; None when it reads it itself.
     """
     must_be_readable(request.view_args or {})
     _must_know_parameters(view)
     if media_types:
         must_be_of(media_types)
+    elif media_types is not None:
+        _must_be_empty()
     _must_be_json()
 
 
@@ -57,7 +86,7 @@ def _must_know_parameters(view: Any) -> None:
     if not request.query_string:
         return
     model: type[BaseModel] | None = getattr(view, "__annotations__", {}).get("query")
-    known = [field.alias or name for name, field in model.model_fields.items()] if model else []
+    known = {field.alias or name: field for name, field in model.model_fields.items()} if model else {}
     given = parameters()
     unknown = [name for name in given if name not in known]
     if unknown and _IGNORES_UNKNOWN.of(view) is None:
@@ -66,6 +95,19 @@ def _must_know_parameters(view: Any) -> None:
     taken = MultiDict([(name, text) for name, text in given.items(multi=True) if name in known])
     must_be_readable(taken)
     must_be_single(taken)
+    _must_be_whole({name: text for name, text in taken.items() if _is_whole_number(known[name])})
+
+
+def _is_whole_number(field: FieldInfo) -> bool:
+    return field.annotation is int or set(get_args(field.annotation)) == {int, NoneType}
+
+
+def _must_be_whole(given: Mapping[str, str]) -> None:
+    # pydantic takes 1_0 and 10.0 for ten, and spaces around it.
+    if wrong := [name for name, text in given.items() if not _WHOLE_NUMBER.match(text)]:
+        raise INPUT_INVALID(
+            fields=[FieldError(name, "int_parsing", "须为整数 / must be a whole number") for name in wrong]
+        )
 
 
 def parameters() -> MultiDict[str, str]:
@@ -87,10 +129,20 @@ def must_be_single(given: MultiDict[str, str]) -> None:
         raise INPUT_INVALID(fields=[FieldError(name, "repeated", told) for name in repeated])
 
 
+def _has_body() -> bool:
+    return bool(request.content_length) or "HTTP_TRANSFER_ENCODING" in request.environ
+
+
+def _must_be_empty() -> None:
+    """Raises INPUT_INVALID for a body where none is taken: it would not be heeded. `{}` says nothing."""
+    if _has_body() and ((request.content_length or 0) > _LITTLE or request.get_data().strip() not in (b"", b"{}")):
+        told = "此地址不接受请求内容，请去掉 / this address takes no body; leave it out"
+        raise INPUT_INVALID(fields=[FieldError("", "body", told)])
+
+
 def must_be_of(media_types: Collection[str]) -> None:
     """Raises CONTENT_TYPE_UNSUPPORTED for a body that is said to be of none of these media types (RFC 9110, 15.5.16)."""
-    has_body = request.content_length or "HTTP_TRANSFER_ENCODING" in request.environ
-    if has_body and request.mimetype not in media_types:
+    if _has_body() and request.mimetype not in media_types:
         raise CONTENT_TYPE_UNSUPPORTED(expected=", ".join(media_types), given=request.content_type or "-")
 
 

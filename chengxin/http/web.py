@@ -46,7 +46,7 @@ from chengxin.errors import (
 )
 from chengxin.grpc.rpc import as_problem
 from chengxin.http.description import PROBLEM_JSON, DescribedApp, ProblemDocument
-from chengxin.http.request_checks import ignores_unknown_parameters, must_be_taken
+from chengxin.http.request_checks import CheckedRequest, ignores_unknown_parameters, must_be_taken
 from chengxin.http.validation_messages import words_of
 from chengxin.process.readiness import ALL_CHANGES, HEAD_ADDRESS, Readiness, is_ready
 from chengxin.store.database import is_passing
@@ -220,6 +220,7 @@ def bare_app(name: str, admission: Admission | None) -> OpenAPI:
     cast(DefaultJSONProvider, app.json).sort_keys = False
     # A redirect would name the host and the port that the gateway knows a service by.
     app.url_map.merge_slashes = False
+    app.request_class = CheckedRequest
     app.url_map.converters["int"] = _StoredInteger
     ignores_unknown_parameters("a file's address may name its version")(app.view_functions["static"])
 
@@ -317,13 +318,22 @@ def _foreseen(error: Exception) -> Problem:
         if error.code == 405:
             return METHOD_NOT_ALLOWED()
         if error.code == 413:
-            return TOO_LARGE(limit=request.max_content_length or "-")
+            return TOO_LARGE(limit=_limit())
         if error.code is not None and 400 <= error.code < 500:
             return INPUT_INVALID(fields=[FieldError("", "http", error.description or error.name)])
     # The route and not the address, where somebody may have typed a name.
     route = request.url_rule.rule if request.url_rule else "-"
     log.exception("unexpected error", route=route, error=repr(error)[:200])
     return INTERNAL()
+
+
+def _limit() -> str:
+    """What a body or a form exceeds."""
+    most = request.max_content_length
+    if most is not None and (request.content_length or 0) > most:
+        return f"{most} bytes"
+    # Of a form, the texts and parts are counted by themselves.
+    return f"{request.max_form_memory_size} bytes (text), {request.max_form_parts} (parts)"
 
 
 def _invalid(error: ValidationError) -> Response:

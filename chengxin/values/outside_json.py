@@ -9,6 +9,9 @@ from typing import Any, Final
 # Every reader reads whole numbers up to this one exactly (RFC 7493 section 2.2); stores take little greater ones.
 _GREATEST_INTEGER: Final = 2**53 - 1
 _LONGEST_INTEGER: Final = len(str(-_GREATEST_INTEGER))
+# So many levels every later reader takes: pydantic's 200, a store's 100.
+_DEEPEST: Final = 64
+_TOO_DEEP: Final = f"nested too deeply: at most {_DEEPEST} levels"
 # Stands for a greater one while its place is looked for.
 _GREAT: Final = object()
 # The beginning of an escape by which JSON can spell half of a character.
@@ -27,20 +30,29 @@ def read_json(data: bytes) -> Any:
     """The value of a JSON text (RFC 8259) in UTF-8.
 
     Raises `ValueError`, which says what is wrong, for anything else, and for what JSON can spell and nothing here can
-    keep: half of a character, a whole number beyond 2^53 - 1 (`GreatNumbers`), what is no number, and what is nested too
-    deeply.
+    keep: half of a character, a whole number beyond 2^53 - 1 (`GreatNumbers`), what is no number, what is nested too
+    deeply, and a member given twice, of which one reader takes the first and another the last (RFC 7493 section 2.3).
     """
     # Python's reader of bytes takes halves of characters, and UTF-16.
     text = data.decode("utf-8")
     great: list[str] = []
     try:
-        value = json.loads(text, parse_int=partial(_integer, great), parse_float=_fraction, parse_constant=_fraction)
+        value = json.loads(
+            text,
+            parse_int=partial(_integer, great),
+            parse_float=_fraction,
+            parse_constant=_fraction,
+            object_pairs_hook=_members,
+        )
         if great:
             raise GreatNumbers(list(_places(value, "")))
         if _HALF in text:
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        raise ValueError(_TOO_DEEP) from None
+    # Most values have fewer parts than that.
+    if text.count("[") + text.count("{") > _DEEPEST:
+        _must_be_shallow(value)
     return value
 
 
@@ -59,6 +71,28 @@ def _integer(great: list[str], digits: str) -> object:
         great.append(digits[:_LONGEST_INTEGER])
         return _GREAT
     return int(digits)
+
+
+def _members(given: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(given)
+    if len(found) < len(given):
+        names = [name for name, _ in given]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"given twice: {repeated[:100]}")
+    return found
+
+
+def _must_be_shallow(value: Any) -> None:
+    level, depth = [value], 0
+    while level := [
+        part
+        for whole in level
+        if isinstance(whole, dict | list)
+        for part in (whole.values() if isinstance(whole, dict) else whole)
+    ]:
+        depth += 1
+        if depth > _DEEPEST:
+            raise ValueError(_TOO_DEEP)
 
 
 def _places(value: Any, place: str) -> Iterator[str]:

@@ -5,9 +5,8 @@ import tempfile
 from io import BufferedReader
 from typing import IO, Any, cast
 
-from flask import Request
-
 from chengxin.bounds import FACE_THREADS, bound
+from chengxin.http.request_checks import CheckedRequest
 
 bound(
     __name__,
@@ -22,7 +21,7 @@ bound(
 )
 
 
-class UploadRequest(Request):
+class UploadRequest(CheckedRequest):
     """A request that keeps its uploads in files without a name."""
 
     def _get_file_stream(self, *_: Any, **__: Any) -> IO[bytes]:

@@ -132,6 +132,43 @@ def test_a_body_of_another_media_type_is_told_so(app: Flask, issuer: Issuer) -> 
     assert not wrong, "\n".join(wrong)
 
 
+BROKEN_FORMS = {
+    "no boundary": ("multipart/form-data", b"--x--"),
+    "another boundary": ("multipart/form-data; boundary=y", b"--x--"),
+    "no end": ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nb'),
+    "no form": ("multipart/form-data; boundary=x", b"{}"),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN_FORMS)
+def test_a_form_that_is_not_whole_is_told_so(app: Flask, issuer: Issuer, broken: str) -> None:
+    content_type, body = BROKEN_FORMS[broken]
+    for call in calls(app, issuer):
+        if any(call.forms):
+            found = call.open(data=body, content_type=content_type)
+            assert [e["rule"] for e in found.json["errors"]] == ["form"], (call.label, found.text)
+
+
+def test_a_body_where_none_is_taken_is_not_passed_over(app: Flask, issuer: Issuer) -> None:
+    without = [call for call in calls(app, issuer) if "requestBody" not in call.operation]
+    for call in without:
+        for body in (b'{"reason": "x"}', b"reason=x", b" " * 65):
+            found = call.open(data=body, content_type="application/json")
+            assert [e["rule"] for e in found.json["errors"]] == ["body"], (call.label, found.text)
+    assert without
+
+
+@pytest.mark.parametrize("number", ["05", "5.0", "1_0", "+5", " 5", "5 ", "５", "0x5", "5e0", "true", ""])
+def test_a_number_in_an_address_has_one_spelling(app: Flask, issuer: Issuer, number: str) -> None:
+    wrong = []
+    for call in calls(app, issuer):
+        for parameter in call.parameters:
+            if {schema.get("type") for _, schema in places(call.api, parameter["schema"])} <= {"integer", "null"}:
+                name = parameter["name"]
+                wrong += call.untold(name, number, call.open(query_string={name: number}))
+    assert not wrong, "\n".join(wrong)
+
+
 OF_OTHER_TYPES: dict[str, tuple[Any, ...]] = {
     "integer": ("5", True, 5.5),
     "number": ("5", True),

@@ -32,6 +32,8 @@ UNKEEPABLE = {
     "infinity": b"1e999",
     "NaN": b"NaN",
     "nested too deeply": b"[" * 100_000,
+    "nested more deeply than a store keeps": b'{"a":' * 65 + b"1" + b"}" * 65,
+    "a member twice": b'{"a": 1, "b": {"c": 1, "\\u0063": 2}}',
 }
 # What reads JSON by other means: it was written by ourselves, or its reader refuses these values itself.
 _OTHERWISE = {
