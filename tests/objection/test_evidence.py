@@ -114,6 +114,11 @@ def test_a_form_is_told_what_is_wrong_with_it(city: RunningObjection) -> None:
     assert [e["field"] for e in no_record.json["errors"]] == ["record_id"]
     other_file = {"record_id": RECORD, "statement": "x", "file": (io.BytesIO(PDF), "a.pdf", "application/pdf")}
     assert city.company.form("/v1/me/objections", other_file).json["errors"][0]["field"] == "file"
+    twice = city.company.form("/v1/me/objections", {"record_id": [RECORD, "r_other"], "statement": ["x", "y"]})
+    assert [(e["field"], e["rule"]) for e in twice.json["errors"]] == [
+        ("record_id", "repeated"),
+        ("statement", "repeated"),
+    ]
     mislabelled = {"record_id": RECORD, "statement": "x", "evidence": (io.BytesIO(PDF), "a.png", "image/png")}
     assert city.company.form("/v1/me/objections", mislabelled).json["errors"][0]["rule"] == "type.mismatch"
     reversed_name = {

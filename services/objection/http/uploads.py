@@ -11,7 +11,7 @@ from werkzeug.datastructures import FileStorage
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.http.description import TypedUpload
 from chengxin.http.inputs import Body
-from chengxin.http.request_checks import must_be_of, must_be_readable
+from chengxin.http.request_checks import must_be_of, must_be_readable, must_be_single
 from chengxin.http.web import UploadedFile, validation_problem
 from services.objection.domain.evidence import MOST_FILES, Attachment
 
@@ -92,10 +92,12 @@ def received(request: Request, body: type[B]) -> tuple[B, list[Attachment]]:
 
 def _form_fields(request: Request, body: type[WithEvidence]) -> dict[str, Any]:
     must_be_readable(request.form)
-    fields: dict[str, Any] = request.form.to_dict()
+    form = request.form.copy()
+    # A form has one field for each item, or one field with commas between the codes.
+    given = ",".join(form.poplist("items")) if "items" in body.model_fields else ""
+    must_be_single(form)
+    fields: dict[str, Any] = form.to_dict()
     if "items" in body.model_fields:
-        # A form has one field for each item, or one field with commas between the codes.
-        given = ",".join(request.form.getlist("items"))
         # Spaces alone: other white space is no part of a form that somebody sees.
         fields["items"] = [code for part in given.split(",") if (code := part.strip(" "))]
     if unknown := set(request.files) - {"evidence"}:
