@@ -6,10 +6,14 @@ what is the same text, and what is refused.
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from functools import cache, lru_cache
 from itertools import islice
-from typing import Final
+from string import ascii_uppercase
+from typing import Final, NamedTuple
 
+from chengxin.bounds import own
 from chengxin.values import character_tables as tables
 
 
@@ -87,6 +91,26 @@ _NUMBERS_APART: Final = re.compile(
 
 _UNIFIED_DOTS: Final = str.maketrans(_DOTS, "·" * len(_DOTS))
 _SIMPLIFIED: Final = str.maketrans(tables.TRADITIONAL, tables.SIMPLIFIED)
+
+# Compatibility characters and letters with a case are below it, but for Chinese ones.
+_LAST_WITH_FORMS: Final = 0x1FFFF
+_CHINESE_WITH_FORMS: Final = range(0x2F800, 0x2FA1E)
+_MOST_NAMES_KEPT: Final = 1024
+own(
+    __name__,
+    "lru_cache",
+    resource="Names that were looked for in texts",
+    total=_MOST_NAMES_KEPT,
+    why="The least recently used is forgotten",
+)
+own(__name__, "cache", resource="Tables of characters that are one in a search", total=1, why="One table of Unicode's")
+
+
+class Place(NamedTuple):
+    """Where a part of a text stands: its first character, and the one after its last."""
+
+    start: int
+    end: int
 
 
 # As it is recorded
@@ -184,6 +208,64 @@ def search_key(text: str) -> str:
 def simplified(text: str) -> str:
     """The text with each traditional character as its commonest simplified one; the length stays."""
     return text.translate(_SIMPLIFIED)
+
+
+def places_of_name(name: str, text: str) -> list[Place]:
+    """Returns where a name stands in a text, in whatever form a search finds it by. A name of one character is a word.
+
+    A text that has the name by a search key, but not in its characters one by one, is one place as a whole.
+    """
+    key, characters = _looked_for(name)
+    if len(key) < 2 or not _may_have(text, characters):
+        return []
+    keys = [search_key(char) for char in text]
+    starts = [place for place, part in enumerate(keys) for _ in part]
+    found = [match.span() for match in re.finditer(re.escape(key), "".join(keys))]
+    places = [Place(starts[start], starts[end - 1] + 1) for start, end in found]
+    if not places and key in search_key(text):
+        return [Place(0, len(text))]
+    return [place for place in places if not _is_within_word(text, place)]
+
+
+def _may_have(text: str, characters: Iterable[Iterable[str]]) -> bool:
+    """A quick look: most texts lack one of a name's characters in all its shapes."""
+    for shapes in characters:
+        for shape in shapes:
+            if shape in text:
+                break
+        else:
+            return False
+    return True
+
+
+@lru_cache(_MOST_NAMES_KEPT)
+def _looked_for(name: str) -> tuple[str, tuple[tuple[str, ...], ...]]:
+    """The key of a name, and for each of its characters all that have it in theirs."""
+    key = search_key(name)
+    return key, tuple((char, *_shapes().get(char, ())) for char in key)
+
+
+@cache
+def _shapes() -> dict[str, list[str]]:
+    """For each character of search keys, the others in whose keys it is."""
+    ranges = (range(0x80, _LAST_WITH_FORMS), _CHINESE_WITH_FORMS)
+    formed = {c for r in ranges for c in map(chr, r) if unicodedata.decomposition(c) or c.casefold() != c}
+    formed |= {*tables.LOOKS_LIKE, *tables.TRADITIONAL, *_DOTS, *ascii_uppercase}
+    others = defaultdict(list)
+    for char in formed:
+        for part in {*search_key(char)}:
+            others[part].append(char)
+    return others
+
+
+def _is_within_word(text: str, place: Place) -> bool:
+    """Whether letters of an alphabet go on before or after a place: `Li` is no name in `Limited`."""
+    before, after = text[max(place.start - 1, 0) : place.start + 1], text[place.end - 1 : place.end + 1]
+    return any(len(letters) == 2 and all(_has_case(char) for char in letters) for letters in (before, after))
+
+
+def _has_case(char: str) -> bool:
+    return char.lower() != char.upper()
 
 
 # What nobody sees

@@ -5,23 +5,17 @@ six characters) and the last four characters, as government services print them;
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
-from chengxin.values.identifiers import PASSPORT
-from chengxin.values.personal_numbers import is_personal_number
+from chengxin.values.personal_numbers import number_as_read, personal_numbers_in
+from chengxin.values.text_forms import Place, places_of_name
 
 MASK: Final = "*"
 _IDENTIFIER_HEAD: Final = 6
 _IDENTIFIER_TAIL: Final = 4
-# Shorter values are common words and numbers: masking them wherever they occur would mask the whole record.
-_SHORTEST_SECRET: Final = 6
-_PASSPORT: Final = re.compile(rf"{PASSPORT}\Z")
-# 17 digits and a check character, or three letters and 12 digits, in any width, that are not part of a longer run.
-_CANDIDATE: Final = re.compile(
-    r"(?<![0-9A-Za-z０-９Ａ-Ｚａ-ｚ])(?:\d{17}[\dXxＸｘ]|[A-Za-zＡ-Ｚａ-ｚ]{3}\d{12})(?![0-9A-Za-z０-９Ａ-Ｚａ-ｚ])"
-)
-_SHORTEST_NUMBER: Final = 15
+# What one item with several names has between them.
+_BETWEEN_NAMES: Final = re.compile(r"[、，,;；/（）()]")
 
 
 def mask_name(name: str) -> str:
@@ -38,20 +32,40 @@ def mask_identifier(identifier: str) -> str:
     return MASK * (len(identifier) - kept_length) + identifier[len(identifier) - kept_length :]
 
 
-def blank_name_in(text: str, name: str) -> str:
-    """Returns a free text without a person's name. A single character is a word rather than a name."""
-    return text.replace(name, MASK * 3) if len(name) > 1 else text
+def without_names(text: str, names: Iterable[str]) -> str:
+    """Returns a free text without persons' names, in whatever form they are written. A single character is a word rather
+    than a name."""
+    places: list[Place] = []
+    for name in names:
+        for each in (name,) if name.isalpha() else _BETWEEN_NAMES.split(name):
+            places += places_of_name(each, text)
+    return _replaced(text, places, lambda _: MASK * 3) if places else text
 
 
 def scrub(text: str, secrets: Iterable[str]) -> str:
-    """Returns a free text in which the identifiers in `secrets`, and all numbers that can only be persons', are masked."""
-    for secret in secrets:
-        if len(secret) >= _SHORTEST_SECRET and secret in text:
-            text = text.replace(secret, mask_identifier(secret))
-        # Whoever writes of a passport leaves the State out.
-        if _PASSPORT.match(secret):
-            number = secret.partition("-")[2]
-            text = text.replace(number, mask_identifier(number)) if len(number) >= _SHORTEST_SECRET else text
-    if len(text) >= _SHORTEST_NUMBER:
-        text = _CANDIDATE.sub(lambda m: mask_identifier(m[0]) if is_personal_number(m[0]) else m[0], text)
-    return text
+    """Returns a free text in which the identifiers in `secrets`, and all numbers that can only be persons', are masked,
+    however they are written."""
+    places = personal_numbers_in(text, tuple(secrets))
+    return _replaced(text, places, lambda found: mask_identifier(number_as_read(found))) if places else text
+
+
+def _replaced(text: str, places: Iterable[Place], mask: Callable[[str], str]) -> str:
+    """Returns a text with a mask in these places; those that overlap are one."""
+    parts, end = [], 0
+    for start, stop in _apart(places):
+        parts += [text[end:start], mask(text[start:stop])]
+        end = stop
+    return "".join((*parts, text[end:]))
+
+
+def _apart(places: Iterable[Place]) -> Iterable[Place]:
+    last: Place | None = None
+    for place in sorted(places):
+        if last is not None and place.start < last.end:
+            last = Place(last.start, max(last.end, place.end))
+            continue
+        if last is not None:
+            yield last
+        last = place
+    if last is not None:
+        yield last

@@ -6,7 +6,7 @@ query then only joins bytes.
 """
 
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Final, TypeVar
 
 import msgspec
@@ -18,6 +18,7 @@ from services.disclosure.domain.record_views import (
     Form,
     RecordVersion,
     RecordView,
+    TextForm,
     View,
     apply_form,
     discretion_of,
@@ -107,7 +108,7 @@ def fragment_of(
     entry lists for it, masked where the mode masks.
     """
     views = views_of(entry, delivered.kind)
-    runs = _make_runs(delivered.items, delivered.kind, entry, opened)
+    runs = _make_runs(delivered.items, delivered.kind, entry, opened, delivered.items)
     fragment = Fragment(
         slot,
         delivered.record_id,
@@ -128,8 +129,7 @@ def fragment_of(
     if fragment.size() <= LONG:
         return fragment, b""
     page_codes = {entry.subject_name_item, *(item for _, item in entry.facts)}
-    page_items = {code: value for code, value in delivered.items.items() if code in page_codes}
-    fragment.runs = _make_runs(page_items, delivered.kind, entry, opened)
+    fragment.runs = _make_runs(delivered.items, delivered.kind, entry, opened, page_codes)
     fragment.long = True
     return fragment, zlib.compress(_pack(runs), 1)
 
@@ -142,14 +142,14 @@ class _ItemPlan(msgspec.Struct, frozen=True):
     key: bytes
     # The views that show the plain value, and other forms with the views that show them.
     plain: int
-    others: tuple[tuple[Form, int], ...]
+    others: tuple[tuple[Form | TextForm, int], ...]
 
 
 def _make_plans(entry: DisclosureEntry, kind: str) -> list[_ItemPlan]:
     # The plans follow the order of the entry, because delivered items come from a map in a different order each time.
     plans = []
     for item in entry.items:
-        bits = {Form.PLAIN: _BITS[View.OWN]}
+        bits: dict[Form | TextForm, int] = {Form.PLAIN: _BITS[View.OWN]}
         for view, mode in views_of(entry, kind).items():
             if item.code in entry.shown_in[mode] and (form := form_of(item, entry, kind, view)) is not None:
                 bits[form] = bits.get(form, 0) | _BITS[view]
@@ -159,19 +159,19 @@ def _make_plans(entry: DisclosureEntry, kind: str) -> list[_ItemPlan]:
 
 
 def _make_runs(
-    items: Mapping[str, str], kind: str, entry: DisclosureEntry, opened: Mapping[str, str]
+    items: Mapping[str, str], kind: str, entry: DisclosureEntry, opened: Mapping[str, str], kept: Container[str]
 ) -> list[tuple[int, bytes]]:
+    """Makes the runs of those items whose codes are `kept`; what the others hold is masked in their texts."""
     if (plans := entry.plans.get(kind)) is None:
         plans = entry.plans[kind] = _make_plans(entry, kind)
     runs: list[tuple[int, list[bytes]]] = []
-    name = items.get(entry.subject_name_item, "")
     last_bits = 0
     for plan in plans:
-        if (value := items.get(plan.code)) is None:
+        if plan.code not in kept or (value := items.get(plan.code)) is None:
             continue
         views_by_text = {value: plan.plain}
         for form, bits in plan.others:
-            text = apply_form(form, plan.code, value, opened, name)
+            text = apply_form(form, plan.code, items, opened)
             views_by_text[text] = views_by_text.get(text, 0) | bits
         for text, bits in views_by_text.items():
             if bits != last_bits:

@@ -1,16 +1,17 @@
 """How each view shows a record (Art. 4, 14, 18). Which items a mode shows at all is said by the entry
 (`DisclosureEntry.shown_in` of `catalog_entry.py`)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from enum import StrEnum
 from typing import Final, Generic, TypeVar
 
 import msgspec
 
+from chengxin.values.representatives import names_representative
 from chengxin.values.subject_kinds import INDIVIDUAL
 from services.disclosure.domain.catalog_entry import DisclosureEntry, DisclosureItem
-from services.disclosure.domain.masking import blank_name_in, mask_identifier, mask_name, scrub
+from services.disclosure.domain.masking import mask_identifier, mask_name, scrub, without_names
 
 
 class View(StrEnum):
@@ -106,15 +107,42 @@ class Form(StrEnum):
     PLAIN = "plain"
     NAME = "name"
     IDENTIFIER = "identifier"
-    # The free text without identifiers.
-    SCRUBBED = "scrubbed"
-    # The same, and without the name of the person whose record it is.
-    UNNAMED = "unnamed"
 
 
-def form_of(item: DisclosureItem, entry: DisclosureEntry, kind: str, view: View) -> Form | None:
+class TextForm(msgspec.Struct, frozen=True):
+    """How a view shows a free text: without numbers of persons, and without the values of the items that it masks or
+    leaves out (Art. 4). Both are codes of items."""
+
+    names: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+
+
+def form_of(item: DisclosureItem, entry: DisclosureEntry, kind: str, view: View) -> Form | TextForm | None:
     """Returns how a view shows one of its items for a kind of subject (Art. 4, 14); None when it does not show it."""
-    if view is not View.SHARED and view not in PERSON_PUBLIC:
+    form = _mask_of(item, entry, kind, view)
+    if form is not Form.PLAIN or not item.free_text or not _masks(view):
+        return form
+    hidden = [other for other in entry.items if not _shows_plainly(other, entry, kind, view)]
+    # What a subject is called is no text about others.
+    names = () if item.code == entry.subject_name_item else _codes_of(hidden, lambda other: _names(other, entry, kind))
+    return TextForm(names, _codes_of(hidden, lambda other: other.personal_identifier or other.masking == "identifier"))
+
+
+def _codes_of(items: Iterable[DisclosureItem], chosen: Callable[[DisclosureItem], bool]) -> tuple[str, ...]:
+    return tuple(item.code for item in items if chosen(item))
+
+
+def _masks(view: View) -> bool:
+    return view is View.SHARED or view in PERSON_PUBLIC
+
+
+def _mode_of(view: View) -> View:
+    return View.PUBLIC if view in PERSON_PUBLIC else view
+
+
+def _mask_of(item: DisclosureItem, entry: DisclosureEntry, kind: str, view: View) -> Form | None:
+    """How a view shows an item, texts as they are."""
+    if not _masks(view):
         return Form.PLAIN
     if item.personal_identifier:
         # Whatever the entry says, an identity number is not public (Art. 4).
@@ -122,24 +150,34 @@ def form_of(item: DisclosureItem, entry: DisclosureEntry, kind: str, view: View)
     name_item = item.code == entry.subject_name_item
     if name_item and view is View.PUBLIC_NAMELESS:
         return None
-    # The name of an organisation is no secret, but that of a person named in its record is.
-    organisation = kind != INDIVIDUAL and name_item
     if item.masking == "identifier":
         return Form.IDENTIFIER
+    # The name of an organisation is no secret, but that of a person named in its record is.
+    organisation = kind != INDIVIDUAL and name_item
     if (item.masking == "name" and not organisation) or (name_item and view is View.PUBLIC_MASKED):
         return Form.NAME
-    if not item.free_text:
-        return Form.PLAIN
-    return Form.SCRUBBED if name_item or _names_in_full(entry, kind, view) else Form.UNNAMED
+    return Form.PLAIN
+
+
+def _shows_plainly(item: DisclosureItem, entry: DisclosureEntry, kind: str, view: View) -> bool:
+    shown = entry.shown_in.get(_mode_of(view), {})
+    return item.code in shown and _mask_of(item, entry, kind, view) is Form.PLAIN
+
+
+def _names(item: DisclosureItem, entry: DisclosureEntry, kind: str) -> bool:
+    """Whether the value of an item is a person's name, or a word of persons that is not for everybody."""
+    if item.code == entry.subject_name_item:
+        return kind == INDIVIDUAL
+    return item.free_text and (
+        item.masking == "name" or item.sensitivity == "personal" or names_representative(item.name.zh)
+    )
 
 
 def _names_in_full(entry: DisclosureEntry, kind: str, view: View) -> bool:
     """Whether a view shows the whole name of the subject of a record; an organisation's is in every view."""
     if kind != INDIVIDUAL:
         return True
-    mode = View.PUBLIC if view in PERSON_PUBLIC else view
-    item = entry.shown_in.get(mode, {}).get(entry.subject_name_item)
-    return item is not None and form_of(item, entry, kind, view) in (Form.PLAIN, Form.SCRUBBED)
+    return any(item.code == entry.subject_name_item and _shows_plainly(item, entry, kind, view) for item in entry.items)
 
 
 def discretion_of(entry: DisclosureEntry, kind: str) -> View:
@@ -152,13 +190,13 @@ def discretion_of(entry: DisclosureEntry, kind: str) -> View:
     return View.PUBLIC_MASKED if masked else View.PUBLIC_NAMELESS
 
 
-def apply_form(form: Form, code: str, value: str, opened: Mapping[str, str], name: str) -> str:
-    """Returns a value as a form shows it.
+def apply_form(form: Form | TextForm, code: str, items: Mapping[str, str], opened: Mapping[str, str]) -> str:
+    """Returns the value of an item as a form shows it.
 
-    `opened` holds the plain values of the record's sealed items: they are masked, and are found and masked in the texts
-    of other items, as `name` is, the subject's. A form that masks nothing leaves a sealed value sealed until the view is
-    read.
+    `opened` holds the plain values of the record's sealed items. A form that masks nothing leaves a sealed value sealed
+    until the view is read.
     """
+    value = items[code]
     match form:
         case Form.PLAIN:
             return value
@@ -166,10 +204,9 @@ def apply_form(form: Form, code: str, value: str, opened: Mapping[str, str], nam
             return mask_name(value)
         case Form.IDENTIFIER:
             return mask_identifier(opened.get(code, value))
-        case Form.SCRUBBED:
-            return scrub(value, opened.values())
-        case Form.UNNAMED:
-            return blank_name_in(scrub(value, opened.values()), name)
+        case TextForm(names, numbers):
+            secrets = [opened.get(number) or items.get(number, "") for number in numbers]
+            return without_names(scrub(value, secrets), [items[name] for name in names if name in items])
 
 
 def shown_name(shown: RecordView, entry: DisclosureEntry) -> str:

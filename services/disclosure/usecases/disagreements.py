@@ -9,11 +9,10 @@ from chengxin.auth.executor import query
 from chengxin.auth.principal import Principal, Role
 from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
-from chengxin.values.subject_kinds import INDIVIDUAL
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.disagreements import Disagreement, DisagreementSummary
 from services.disclosure.domain.entity_resolution import LinkState
-from services.disclosure.domain.record_views import RecordView, View, apply_form, form_of
+from services.disclosure.domain.record_views import View
 from services.disclosure.usecases.query_records import NAMED_RECORDS, SubjectIdentifier, ref_of
 from services.disclosure.usecases.subject_identity import (
     CENTRE,
@@ -25,7 +24,13 @@ from services.disclosure.usecases.subject_identity import (
     kind_and_name,
     refs_of,
 )
-from services.disclosure.usecases.view_reader import RecordsQuery, disagreed, read, strongest_first
+from services.disclosure.usecases.view_reader import (
+    LazyRecordView,
+    RecordsQuery,
+    disagreed,
+    read,
+    strongest_first,
+)
 
 _OVERSEERS: Final = {Role.CENTRE, Role.AUTHORITY}
 
@@ -84,15 +89,11 @@ def read_disagreements(
     ctx = ctx.pinned()
     ref = ref_of(ctx, identifier)
     found = authorise(identity_of(ctx, ref), ref)
-    differing, records = disagreed(ctx, read(ctx, ref, View.OWN, RecordsQuery(1)))
-    individual = any(member.kind == INDIVIDUAL for member in found.members)
+    differing, fragments = disagreed(ctx, read(ctx, ref, View.OWN, RecordsQuery(1)))
+    # As organs share them; empty when they do not: then the answer shows only that it differs.
+    shared = {name: LazyRecordView(ctx, f, View.SHARED).shown.items for name, f in fragments.items()}
     shown = [
-        replace(
-            d,
-            statements=tuple(
-                replace(s, value=_shared(ctx, s.value, records[s.record_id], s.item, individual)) for s in d.statements
-            ),
-        )
+        replace(d, statements=tuple(replace(s, value=shared[s.record_id].get(s.item, "")) for s in d.statements))
         for d in differing
     ]
     ctx.audit.record(
@@ -105,14 +106,3 @@ def read_disagreements(
     )
     held = [link for link in found.links if link.state == LinkState.CONFLICT]
     return replace(found, links=held), shown
-
-
-def _shared(ctx: DisclosureContext, value: str, record: RecordView, item: str, individual: bool) -> str:
-    """Returns a value as organs share it; empty when they do not: then the answer shows only that it differs."""
-    entry = ctx.store.entry(record.entry_code, record.entry_version)
-    kind = INDIVIDUAL if individual else ""
-    declared = entry.shown_in.get(View.SHARED, {}).get(item) if entry else None
-    if entry is None or declared is None:
-        return ""
-    form = form_of(declared, entry, kind, View.SHARED)
-    return apply_form(form, item, value, {}, "") if form else ""

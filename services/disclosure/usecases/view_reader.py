@@ -165,7 +165,7 @@ def _read(ctx: DisclosureContext, ref: str, view: View, ask: RecordsQuery, archi
     return ResultPage(subject, records, following, refs, assertions)
 
 
-def disagreed(ctx: DisclosureContext, page: ResultPage) -> tuple[list[Disagreement], dict[str, RecordView]]:
+def disagreed(ctx: DisclosureContext, page: ResultPage) -> tuple[list[Disagreement], dict[str, Fragment]]:
     """Returns the facts on which providers disagree today, and the records that state them."""
     if not (told := disagreeing_record_ids(page.assertions)):
         return [], {}
@@ -176,7 +176,7 @@ def disagreed(ctx: DisclosureContext, page: ResultPage) -> tuple[list[Disagreeme
     found = ctx.store.fragments(places, ctx.store.heads(list(dict.fromkeys(where.ref for where in places))))
     standing = [f for f in found if not f.archived and not is_over(f.disclosed_until, today)]
     records = {f.record_id: LazyRecordView(ctx, f, View.OWN).shown for f in standing}
-    return disagreements(page.assertions, records, ctx.store.entry), records
+    return disagreements(page.assertions, records, ctx.store.entry), {f.record_id: f for f in standing}
 
 
 def _stranger(ctx: DisclosureContext, ref: str, view: View, ask: RecordsQuery, archived: bool) -> ResultPage:
