@@ -17,8 +17,9 @@ import jwt
 
 from chengxin.errors import Problem
 from chengxin.process import stop_signals
+from chengxin.values.shown_text import escape, escape_lines
 from chengxin_cli.gateway_client import ANSWER_LOST, HttpRefused
-from chengxin_cli.output import escape, escape_lines, print_lines
+from chengxin_cli.output import print_lines
 from chengxin_cli.submission import DELIVERY_NOT_KNOWN
 
 # The traceback of a fault of the program, for whoever reports it.

@@ -1,36 +1,17 @@
-"""What commands show. Names, values and messages come from files, gateways and logs; what a terminal would obey, or
-nobody would see, is shown as an escape (`\\u202e`), which JSON reads as the character."""
+"""What commands show. Names, values and messages come from files, gateways and logs, and are escaped
+(`chengxin/values/shown_text.py`)."""
 
 import errno
 import json
 import os
-import re
-from typing import Any, Final
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-from chengxin.values.text_forms import HIDDEN_CLASS
-
-_HIDDEN: Final = re.compile(f"[{HIDDEN_CLASS}]")
-_HIDDEN_OR_BREAK: Final = re.compile(f"[{HIDDEN_CLASS}\r\n]")
-
-
-def escape(text: str) -> str:
-    """The text as one line."""
-    return _HIDDEN_OR_BREAK.sub(_as_escape, text)
-
-
-def escape_lines(text: str) -> str:
-    """The text with its lines as they are."""
-    return "\n".join(map(escape, text.split("\n")))
-
-
-def _as_escape(found: re.Match[str]) -> str:
-    units = found[0].encode("utf-16-be", "surrogatepass").hex()
-    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+from chengxin.values.shown_text import escape, escape_lines
 
 
 def print_lines(*lines: str, err: bool = False) -> None:

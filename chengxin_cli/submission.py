@@ -15,9 +15,9 @@ from chengxin.tabular.batches import in_batches
 from chengxin.tabular.columns import Columns
 from chengxin.tabular.rejects import Rejected
 from chengxin.tabular.source import Source
+from chengxin.values.shown_text import escape
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
 from chengxin_cli.gateway_client import GATEWAY_UNREACHABLE, Caller
-from chengxin_cli.output import escape
 
 # A gateway or a store that is restarted is back well before; each committed batch starts the time again.
 _PATIENCE_SECONDS: Final = 120

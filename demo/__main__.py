@@ -8,6 +8,7 @@ import urllib3
 
 from chengxin.errors import Problem
 from chengxin.process import stop_signals
+from chengxin.values.shown_text import escape_lines
 from chengxin_cli.gateway_client import HttpRefused
 from chengxin_cli.suite.home import Home
 from demo.access import DemoAccess, DemoMissing, code_of
@@ -26,7 +27,7 @@ def main(arguments: list[str]) -> None:
     try:
         _run(arguments)
     except (LoadFailed, DemoMissing, Problem, HttpRefused, urllib3.exceptions.HTTPError) as e:
-        sys.exit(f"demo: {e}")
+        sys.exit(f"demo: {escape_lines(str(e))}")
     except KeyboardInterrupt:
         # A second one would interrupt the end.
         stop_signals.take_no_more()

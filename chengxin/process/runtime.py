@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import json
 import logging
 import os
 import signal
@@ -25,6 +26,7 @@ from chengxin.audit.kinds import WITHHELD
 from chengxin.bounds import FACE_THREADS, bound
 from chengxin.process import stop_signals
 from chengxin.values.personal_numbers import holds_personal_number
+from chengxin.values.shown_text import escape, escape_lines
 
 # A worker that has not ended after so many seconds is killed.
 _STOP_SECONDS = 8
@@ -167,7 +169,11 @@ class _LibraryLines(logging.Formatter):
     """Lines of libraries (gRPC, Granian, the driver), which know nothing of this."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return _bounded(super().format(record))
+        return escape_lines(_bounded(super().format(record)))
+
+
+def _to_json(event: Any, **options: Any) -> str:
+    return escape(json.dumps(event, ensure_ascii=False, **options))
 
 
 def _log_uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
@@ -190,7 +196,7 @@ def configure_logging(service: str) -> None:
             structlog.processors.ExceptionRenderer(_format_traceback),
             _withhold,
             structlog.processors.EventRenamer("message"),
-            structlog.processors.JSONRenderer(ensure_ascii=False),
+            structlog.processors.JSONRenderer(_to_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),

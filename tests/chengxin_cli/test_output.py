@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from chengxin_cli.output import OutputConsole, escape, escape_lines
+from chengxin.values.shown_text import escape, escape_lines
+from chengxin_cli.output import OutputConsole
 from chengxin_cli.suite.waiting import Awaited
 from tests.chengxin_cli.forking import Forker
 from tests.chengxin_cli.test_endings import LEAVES

@@ -53,6 +53,14 @@ raise RuntimeError(text)
 """
 
 
+def test_a_line_is_text_whatever_was_said_in_it() -> None:
+    hostile = "\x1b[2J\x9b31m\n\u2028\u202e\x7f\U000e0001"
+    done = subprocess.run([sys.executable, "-c", _TYPED, hostile], capture_output=True, text=True)
+    lines = done.stderr.split("\n")
+    assert not any(character in line for character in hostile if character not in "[2J31m" for line in lines)
+    assert {"\x1b", "\x9b", "\u202e"} <= set(json.loads(lines[0])["message"])
+
+
 def test_no_line_holds_a_number_of_a_person_however_it_is_written() -> None:
     texts = list(WRITTEN.values())
     done = subprocess.run([sys.executable, "-c", _TYPED, *texts], capture_output=True, text=True)
