@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,7 +23,7 @@ from chengxin_api.audit.v1 import audit_pb2  # noqa: F401  for its descriptor
 from chengxin_cli.gateway_client import Caller, Edge
 from chengxin_cli.suite.home import PDEATHSIG, Home
 from services.disclosure.store.generations import reached
-from tests.support import free_port, until
+from tests.support import directory_for_stores, free_port, until
 
 # What the court's client is registered with in the demonstration world.
 LEGAL_BASIS = "《中华人民共和国民事诉讼法》第二百五十三条"
@@ -188,8 +187,8 @@ class City:
 @contextlib.contextmanager
 def running_city(home: Path | None = None) -> Iterator[City]:
     """Starts the suite with the demonstration world, on free ports, in a directory of its own; stops it at the end."""
-    with tempfile.TemporaryDirectory(prefix="chengxin-city-") as temporary:
-        where = home or Path(temporary)
+    with directory_for_stores("chengxin-city-") as temporary:
+        where = home or temporary
         http, grpc = free_port(), free_port()
         command = Path(sys.executable).with_name("chengxin")
         ports = ["--http-port", str(http), "--grpc-port", str(grpc)]
@@ -211,7 +210,7 @@ def running_city(home: Path | None = None) -> Iterator[City]:
                     raise AssertionError(f"chengxin up ended: {text[-2000:]}")
                 return "Ctrl-C stops everything" in text
 
-            until(up, f"the suite is up: {where / 'up.log'}", 120)
+            until(up, f"the suite is up: {where / 'up.log'}", 240)
             known = json.loads((where / "suite.json").read_text())
             yield City(where, process, Edge(known["http"], known["grpc"]))
         finally:

@@ -4,6 +4,7 @@ without sleeping."""
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +29,10 @@ from chengxin_cli.suite.home import PDEATHSIG, parent_environment
 from chengxin_cli.suite.stores import ENVIRONMENT, command, free_ports
 
 T = TypeVar("T")
+
+# Files in memory (Linux), and the bytes that must be free there: a container may have 64 MB.
+_MEMORY = Path("/dev/shm")
+_ROOM = 2 << 30
 
 ISSUER = "http://issuer.test"
 AUDIENCE = "chengxin"
@@ -151,7 +156,7 @@ class StoreDaemon:
         # Even a test run that is killed leaves no store behind.
         ending = [sys.executable, "-I", str(PDEATHSIG), *program]
         self.process = subprocess.Popen(ending, env=parent_environment() | ENVIRONMENT)
-        until(self._answers, "the store answers")
+        until(self._answers, "the store answers", 60)
 
     def signal(self, number: signal.Signals) -> None:
         """Sends the process a signal."""
@@ -183,10 +188,19 @@ class StoreDaemon:
 
 
 @contextlib.contextmanager
+def directory_for_stores(prefix: str) -> Iterator[Path]:
+    """A temporary directory, in memory where there is room: on a disk a store waits for it at each commit. What a killed
+    process had written is there either way."""
+    roomy = os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=_MEMORY if roomy else None) as directory:
+        yield Path(directory)
+
+
+@contextlib.contextmanager
 def store_daemon() -> Iterator[Callable[[str], str]]:
     """A store with room for the databases of all tests; gives a function from database name to URI."""
-    with tempfile.TemporaryDirectory(prefix="chengxin-store-") as directory:
-        daemon = StoreDaemon(Path(directory), "1G")
+    with directory_for_stores("chengxin-store-") as directory:
+        daemon = StoreDaemon(directory, "1G")
         daemon.start()
         try:
             yield daemon.uri
