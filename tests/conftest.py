@@ -64,9 +64,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduli
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share a suite come first, while the other worker runs everything else. Other files that start whole
-    suites come last."""
-    items.sort(key=lambda item: 0 if _shared_suite(item.path) else 2 if _starts_suites(item.path) else 1)
+    """Tests that share a suite come first, and other files that start whole suites next: each takes one worker for
+    minutes, and whichever came last would leave the others without work."""
+    items.sort(key=lambda item: 0 if _shared_suite(item.path) else 1 if _starts_suites(item.path) else 2)
 
 
 def _starts_suites(file: Path) -> bool:
