@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
@@ -26,7 +28,7 @@ from chengxin.auth.tls import Trust
 from chengxin.bounds import Bound, bound
 from chengxin.concurrency.fixed_threads import fixed_threads
 from chengxin.concurrency.shares import Shares
-from chengxin.errors import INTERNAL, STORE_UNAVAILABLE, Problem, exhausted
+from chengxin.errors import INPUT_INVALID, INTERNAL, STORE_UNAVAILABLE, FieldError, Problem, exhausted
 from chengxin.store.database import STORE_BROKEN, is_passing
 
 log = structlog.get_logger()
@@ -147,25 +149,24 @@ class _Caller(grpc.ServerInterceptor):
             (True, True): grpc.stream_stream_rpc_method_handler,
         }
         behaviour = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+        # The bytes are read by us, and after the caller is admitted.
         return kinds[handler.request_streaming, handler.response_streaming](
-            wrap(behaviour, admitted),
-            request_deserializer=handler.request_deserializer,
-            response_serializer=handler.response_serializer,
+            wrap(behaviour, admitted, reading(handler)), response_serializer=handler.response_serializer
         )
 
-    def _unary(self, behaviour: Any, admitted: Any) -> Any:
+    def _unary(self, behaviour: Any, admitted: Any, read: Any) -> Any:
         def call(request: Any, context: grpc.ServicerContext) -> Any:
             metadata = metadata_texts(context)
             with serving(_request(metadata)) as anonymous:
                 try:
                     with admitted(anonymous, metadata, behaviour):
-                        return behaviour(request, context)
+                        return behaviour(read(request), context)
                 except Exception as e:
                     self._abort(context, e, anonymous)
 
         return call
 
-    def _stream(self, behaviour: Any, admitted: Any) -> Any:
+    def _stream(self, behaviour: Any, admitted: Any, read: Any) -> Any:
         def call(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
             metadata = metadata_texts(context)
             with serving(_request(metadata)) as anonymous:
@@ -173,7 +174,7 @@ class _Caller(grpc.ServerInterceptor):
                     with admitted(anonymous, metadata, behaviour):
                         # Sent at once, so that a follower knows that it is connected before there is a change.
                         context.send_initial_metadata(())
-                        yield from behaviour(request, context)
+                        yield from behaviour(read(request), context)
                 except Exception as e:
                     self._abort(context, e, anonymous)
 
@@ -211,6 +212,22 @@ class _Caller(grpc.ServerInterceptor):
                 raise STREAMS_BUSY(retry_after=_RETRY_SECONDS)
             with held:
                 yield
+
+
+def reading(handler: Any) -> Callable[[Any], Any]:
+    """A function that reads what a method is sent: the bytes of its message, or an iterator of them.
+
+    It raises INPUT_INVALID where grpc itself answers INTERNAL, without a word of what is wrong, and logs a traceback.
+    """
+
+    def read(data: bytes) -> Any:
+        try:
+            return handler.request_deserializer(data)
+        except DecodeError as e:
+            told = "不是该方法的请求消息，请按 proto 编码 / not the message that this method takes; encode it as the proto says"
+            raise INPUT_INVALID(fields=[FieldError("", "protobuf", f"{told}: {e}")]) from None
+
+    return partial(map, read) if handler.request_streaming else read
 
 
 def metadata_texts(context: grpc.ServicerContext) -> dict[str, str]:

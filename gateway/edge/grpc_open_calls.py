@@ -15,7 +15,7 @@ from chengxin.concurrency.periodic_task import PeriodicTask
 from chengxin.concurrency.shares import Claimant
 from chengxin.errors import Problem
 from chengxin.failures import reason_of
-from chengxin.grpc.rpc import metadata_texts
+from chengxin.grpc.rpc import metadata_texts, reading
 from chengxin.values.ids import new_id
 from gateway.edge.call_times import CallTimes
 from gateway.edge.concurrency_limits import EdgeShares
@@ -78,7 +78,7 @@ class OpenCalls(grpc.ServerInterceptor):
                 answer = partial(self._answer, handler, self._others, self._limits.by_address)
             # As a stream both ways, our code runs before the first message is there.
             bounded = self._bounded[details.method] = grpc.stream_stream_rpc_method_handler(
-                answer, handler.request_deserializer, handler.response_serializer
+                answer, response_serializer=handler.response_serializer
             )
         return bounded
 
@@ -95,21 +95,22 @@ class OpenCalls(grpc.ServerInterceptor):
         address = address_behind(context.peer())
         is_own = not address
         origin = self._origins.of_call(address, metadata)
+        read = reading(handler)
         try:
             if not is_own:
                 count(origin)
             held = places.take(Claimant(origin, proven=is_own))
+            with held, self._times.of(context, requests) as call:
+                if handler.request_streaming:
+                    yield from call.sending(handler.stream_stream(read(call), context))
+                elif (data := next(call, None)) is not None:
+                    if handler.response_streaming:
+                        yield from handler.unary_stream(read(data), context)
+                    else:
+                        yield handler.unary_unary(read(data), context)
         except Problem as problem:
             language = pick_language(metadata.get("accept-language", ""))
             context.abort_with_status(rpc_status.to_status(problem.to_rpc(language, new_id("req"))))
-        with held, self._times.of(context, requests) as call:
-            if handler.request_streaming:
-                yield from call.sending(handler.stream_stream(call, context))
-            elif (request := next(call, None)) is not None:
-                if handler.response_streaming:
-                    yield from handler.unary_stream(request, context)
-                else:
-                    yield handler.unary_unary(request, context)
 
 
 class HealthWatch:
