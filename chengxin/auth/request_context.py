@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from chengxin.auth.principal import Principal
@@ -28,6 +28,8 @@ class RequestContext:
     language: str = "zh-CN"
     principal: Principal | None = None
     traceparent: str = ""
+    # The language that the answer was made in, once it was: without it the answer is the same to everybody.
+    spoken: list[str] = field(default_factory=list, repr=False, compare=False)
 
 
 _current: ContextVar[RequestContext | None] = ContextVar("chengxin_request", default=None)
@@ -51,6 +53,14 @@ def caller() -> Principal:
     if (principal := current().principal) is None:
         raise UNAUTHENTICATED(reason="no token")
     return principal
+
+
+def language() -> str:
+    """The language of the request being served. Who makes an answer in it asks here: the answer then says so."""
+    request = current()
+    if not request.spoken:
+        request.spoken.append(request.language)
+    return request.language
 
 
 def hop() -> tuple[tuple[str, str], ...]:

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from chengxin.auth import request_context
 from chengxin.http.request_checks import must_be_readable, parameters
+from chengxin.http.web import in_language
 
 # Key to (Chinese, English).
 Words = Mapping[str, tuple[str, str]]
@@ -59,7 +60,7 @@ class Templates:
 
 def page_language() -> str:
     """The language that the user chose (`?lang=`), else the browser's."""
-    return _LANGUAGES.get(request.args.get("lang", "").lower(), request_context.current().language)
+    return _LANGUAGES.get(request.args.get("lang", "").lower(), request_context.language())
 
 
 def asked_for(name: str) -> str:
@@ -71,7 +72,4 @@ def asked_for(name: str) -> str:
 
 def page(html: str, language: str, status: int = 200) -> Response:
     """A page as an answer."""
-    response = Response(html, status, content_type="text/html; charset=utf-8")
-    response.headers["Content-Language"] = language
-    response.headers["Vary"] = "Accept-Language"
-    return response
+    return in_language(Response(html, status, content_type="text/html; charset=utf-8"), language)

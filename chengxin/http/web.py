@@ -225,6 +225,7 @@ def bare_app(name: str, admission: Admission | None) -> OpenAPI:
     ignores_unknown_parameters("a file's address may name its version")(app.view_functions["static"])
 
     app.before_request(partial(_begin, app, admission))
+    app.after_request(_tell_language)
     app.teardown_request(_end)
     app.register_error_handler(Exception, partial(_fail, admission))
     return app
@@ -264,6 +265,12 @@ def _admit(asked: RequestContext, view: Any, admission: Admission | None) -> Non
     admission.check(caller, view, tuple((request.view_args or {}).values()))
 
 
+def _tell_language(response: Response) -> Response:
+    # A page has told the one that its reader chose.
+    spoken = asked.spoken if (asked := g.get("asked")) else []
+    return in_language(response, spoken[0]) if spoken and not response.content_language else response
+
+
 def _end(_: BaseException | None) -> None:
     # Contexts that began within the request end with it.
     if (begun := g.pop("begun", None)) is not None:
@@ -290,12 +297,18 @@ def problem_answer(problem: Problem) -> Response:
     """An RFC 9457 answer to the current request."""
     asked = g.get("asked") or RequestContext(new_id("req"))
     body = _encoder.encode(problem.to_dict(asked.language, asked.request_id))
-    response = Response(body, problem.type.status, content_type=PROBLEM_JSON)
-    response.headers["Content-Language"] = asked.language
-    response.headers["Vary"] = "Accept-Language"
+    response = in_language(Response(body, problem.type.status, content_type=PROBLEM_JSON), asked.language)
     if problem.type.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return told_when(problem, response)
+
+
+def in_language(response: Response, language: str) -> Response:
+    """Says of an answer that it is in this language, and that another is given to who asks for another (RFC 9110, 8.5 and
+    12.5.5): else a cache gives everybody the first."""
+    response.headers["Content-Language"] = language
+    response.vary.add("Accept-Language")
+    return response
 
 
 def told_when(problem: Problem, response: Response) -> Response:
@@ -342,7 +355,7 @@ def _invalid(error: ValidationError) -> Response:
 
 def validation_problem(error: ValidationError) -> Problem:
     """Pydantic's findings, field by field, in the language asked for."""
-    told = (lambda e: e["msg"]) if request_context.current().language == "en" else _in_chinese
+    told = (lambda e: e["msg"]) if request_context.language() == "en" else _in_chinese
     fields = [
         FieldError(".".join(str(part) for part in e["loc"]), e["type"], told(e))
         for e in error.errors(include_url=False, include_input=False)

@@ -33,7 +33,7 @@ class CatalogContext:
 
 def must_be_sound(findings: Iterable[Finding], problem: ProblemType = INPUT_INVALID) -> None:
     """Raises `problem` with every finding, in the language of the request."""
-    if found := [finding.field_error(request_context.current().language) for finding in findings]:
+    if found := [finding.field_error(request_context.language()) for finding in findings]:
         raise problem(fields=found)
 
 

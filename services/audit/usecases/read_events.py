@@ -53,7 +53,7 @@ def accesses(ctx: AuditContext, caller: Principal, below: int, size: int) -> tup
     page = _page(ctx, EventSearch(queried=caller.sub), below, size)
     details = {"events": len(page.events)}
     ctx.audit.record(ctx.audit.event(Act.ACCESSES_LISTED, caller, subject_refs=[caller.sub], details=details))
-    language = request_context.current().language
+    language = request_context.language()
     return [access(logged, caller.sub, language) for logged in page.events], page.below
 
 

@@ -242,11 +242,11 @@ def selector_of(body: bodies.SelectorBody) -> SubjectIdentifier:
 
 def told_conflicts(found: Sequence[Disagreement]) -> list[dict[str, Any]]:
     """Facts that are told differently, in the caller's language."""
-    language = request_context.current().language
+    language = request_context.language()
     return [{"fact": d.fact.text(language), "statements": d.statements} for d in found]
 
 
 def _differs(found: disagreements.SubjectWithDisagreements) -> dict[str, Any]:
-    language = request_context.current().language
+    language = request_context.language()
     facts = [asdict(fact) | {"fact": fact_name(fact.fact).text(language), "item": fact.fact} for fact in found.facts]
     return vars(found) | {"facts": facts}

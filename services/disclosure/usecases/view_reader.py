@@ -80,7 +80,7 @@ class LazyRecordView:
 
     def to_dict(self) -> EncodedRecordView:
         """The record as it is answered, in the language asked for, with its items as JSON."""
-        language = request_context.current().language
+        language = request_context.language()
         return encoded_view_of(self.fragment, self._view, self.entry, language, self._ctx.keys.decrypt)
 
     @cached_property
@@ -91,7 +91,7 @@ class LazyRecordView:
             if record.items.get(code) == sealed:
                 record.items[code] = self._ctx.keys.decrypt(sealed, code)
         if self.entry is not None:
-            record.entry_name = self.entry.name.text(request_context.current().language)
+            record.entry_name = self.entry.name.text(request_context.language())
         return record
 
 

@@ -132,4 +132,4 @@ class _Batches:
 
 
 def _language() -> str:
-    return request_context.current().language
+    return request_context.language()

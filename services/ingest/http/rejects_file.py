@@ -40,7 +40,7 @@ def answer(ctx: IngestContext, found: SubmissionView, rows: Iterable[RejectRow],
     delivered file; it is CSV when no file was delivered."""
     encoding = "utf-8" if kind else found.form.encoding or "utf-8"
     kind = kind or found.form.kind or "csv"
-    language = request_context.current().language
+    language = request_context.language()
     columns = found.form.columns
     if not columns:
         entry = ctx.directory.version(found.entry_code, found.entry_version)

@@ -212,7 +212,7 @@ def _agreement(terms: ProviderTerms) -> dict[str, Any]:
 
 
 def _preview(seen: preview_file.Preview) -> dict[str, Any]:
-    language = request_context.current().language
+    language = request_context.language()
     return {
         "entry_code": seen.entry_code,
         "entry_version": seen.entry_version,

@@ -290,7 +290,7 @@ def _submission(found: SubmissionView) -> dict[str, Any]:
 
 
 def _reject(row: read_submissions.RejectRow) -> dict[str, Any]:
-    language = request_context.current().language
+    language = request_context.language()
     violations = [
         {"item": v.item, "rule": v.rule, "message": v.message(language), "value": v.value} for v in row.violations
     ]

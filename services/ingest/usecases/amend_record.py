@@ -270,7 +270,7 @@ def _amended(ctx: IngestContext, before: RawDocument, delivered: Mapping[str, st
     entry = _entry(ctx, before)
     items, violations = ctx.directory.validator(entry).check(delivered, ctx.clock.today())
     if violations:
-        language = request_context.current().language
+        language = request_context.language()
         raise RECORD_INVALID(fields=[FieldError(v.item, v.rule, v.message(language)) for v in violations])
     provider = EntryProvider(before["provider"], before["provider_name"])
     recorded = ctx.recorder.opened(ctx.directory.version(before["entry_code"], before["entry_version"]), before)
