@@ -40,6 +40,10 @@ class ProviderRegions:
         row = self._rows.get(provider, session_of(unit))
         return str(row.region) if row else ""
 
+    def has(self, region: str) -> bool:
+        """Whether some organisation of the directory is of this region."""
+        return self._rows.first({"region": region}) is not None
+
     def refusal(self, caller: Principal, provider: str) -> Problem | None:
         """OUTSIDE_REGION for an officer who does not act for a provider. One that the directory does not list is the whole
         city's, because it is not known which county's officers are its own."""

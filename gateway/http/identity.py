@@ -12,6 +12,7 @@ from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
 from chengxin.http.description import redirect
 from chengxin.http.inputs import Body
+from chengxin.http.named_things import OrganisationName
 from chengxin.http.proposals import ProposalAnswer, proposed
 from chengxin.http.request_checks import ignores_unknown_parameters
 from chengxin.http.web import RepeatableRequest, answer
@@ -24,7 +25,6 @@ from gateway.usecases import counter_verification, oidc_relying_party
 _IDENTITY: Final = Tag(name="identity", description="People prove who they are")
 _COOKIE: Final = "chengxin_oidc"
 _PATH: Final = "/v1/identity/oidc"
-_USCC: Final = r"^([0-9A-Z]{18})?$"
 
 _NUMBER: Final[Any] = Field(
     min_length=8, max_length=32, description="Of the document; of a passport with its State: CHN-E00000000"
@@ -59,7 +59,7 @@ class CodeBody(Body):
 
     identity_number: str = _NUMBER
     code: str = Field(min_length=1, max_length=32)
-    uscc: str = Field("", pattern=_USCC, description="The organisation that the citizen acts for; empty: none")
+    uscc: OrganisationName = Field("", description="The organisation that the citizen acts for; empty: none")
 
 
 class RepresentationBody(Body):
@@ -112,7 +112,9 @@ class RepresentationsAnswer(BaseModel):
 class UsccQuery(BaseModel):
     """An organisation."""
 
-    uscc: str = Field("", pattern=_USCC)
+    beyond_schema: ClassVar[str] = "A right check digit"
+
+    uscc: OrganisationName = ""
 
 
 class CallbackQuery(BaseModel):

@@ -64,7 +64,7 @@ UNPROVABLE = {
     "inclusion": (400, "INPUT_INVALID"),
     "inclusion?index=0&event_id=ev_1": (400, "INPUT_INVALID"),
     "inclusion?index=9": (404, "EVENT_NOT_FOUND"),
-    "inclusion?event_id=ev_nothing": (404, "EVENT_NOT_FOUND"),
+    "inclusion?event_id=ev_00000000000000000000000000": (404, "EVENT_NOT_FOUND"),
     "inclusion?index=1&tree_size=1": (400, "INPUT_INVALID"),
     "inclusion?index=0&tree_size=99": (400, "INPUT_INVALID"),
     "consistency?first_size=0": (400, "INPUT_INVALID"),

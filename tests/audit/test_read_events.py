@@ -12,6 +12,8 @@ from tests.audit.actors import BUREAU
 from tests.audit.conftest import RunningAudit, an_event
 
 LI_NA = "s_" + "l" * 26
+REQUEST = "req_" + "0" * 26
+OTHERS = [f"s_{letter * 26}" for letter in "abcdefghij"]
 COURT = Principal(
     "client:court", frozenset({Role.STATUTORY}), "court", "1131", legal_basis="民诉法", case_no="（2026）1号"
 )
@@ -20,9 +22,9 @@ COURT = Principal(
 def test_supervisors_find_events(audit: RunningAudit) -> None:
     audit.append(
         [
-            an_event(at="2026-11-20T00:00:00.000000Z", request_id="req_1", subject_refs=[LI_NA]),
+            an_event(at="2026-11-20T00:00:00.000000Z", request_id=REQUEST, subject_refs=[LI_NA]),
             an_event("record.queried.shared", actor=BUREAU, at="2026-11-21T00:00:00.000000Z", subject_refs=[LI_NA]),
-            an_event("record.received", at="2026-11-22T00:00:00.000000Z"),
+            an_event("submission.delivered", at="2026-11-22T00:00:00.000000Z"),
         ]
     )
     events = [json.loads(logged.entry) for logged in audit.entries()]
@@ -33,13 +35,13 @@ def test_supervisors_find_events(audit: RunningAudit) -> None:
     assert found("") == [2, 1, 0]
     assert found(f"subject_ref={LI_NA}") == [1, 0]
     assert found("actor=client:housing") == [1]
-    assert found("act=record.received") == [2]
-    assert found("request_id=req_1") == [0]
+    assert found("act=submission.delivered") == [2]
+    assert found(f"request_id={REQUEST}") == [0]
     assert found(f"event_id={events[1]['event_id']}") == [1]
     assert found("from=2026-11-21T00:00:00Z") == [2, 1]
     assert found("until=2026-11-21T00:00:00Z") == [0]
     assert found(f"from=2026-11-21T00:00:00Z&until=2026-11-22T00:00:00Z&subject_ref={LI_NA}") == [1]
-    assert found(f"subject_ref={LI_NA}&act=record.received") == []
+    assert found(f"subject_ref={LI_NA}&act=submission.delivered") == []
     listed = audit.supervisor("/v1/audit/events?act=events.listed")["events"][0]["event"]
     assert listed["actor"]["sub"] == "officer:supervisor"
     assert listed["service"] == "audit"
@@ -50,13 +52,13 @@ def test_pages_go_through_segments_without_gap_or_repetition(audit: RunningAudit
     """More events than a segment holds, so that a search reads both memory and store."""
     size = 9_000
     for start in range(0, size, 1_000):
-        audit.append([an_event(actor=BUREAU, subject_refs=[f"s_{n % 10}"]) for n in range(start, start + 1_000)])
+        audit.append([an_event(actor=BUREAU, subject_refs=[OTHERS[n % 10]]) for n in range(start, start + 1_000)])
     audit.entries()
     assert audit.ctx.store.segments()
     seen: list[int] = []
     token = ""
     while True:
-        page = audit.supervisor(f"/v1/audit/events?subject_ref=s_3&page_size=400&page_token={token}")
+        page = audit.supervisor(f"/v1/audit/events?subject_ref={OTHERS[3]}&page_size=400&page_token={token}")
         seen += [e["index"] for e in page["events"]]
         if not (token := page["next_page_token"]):
             break
@@ -67,8 +69,9 @@ def test_pages_go_through_segments_without_gap_or_repetition(audit: RunningAudit
 def test_an_event_is_found_at_once(audit: RunningAudit) -> None:
     """A search waits for events that are durable already."""
     for n in range(20):
-        audit.append([an_event(request_id=f"req_{n}")])
-        assert len(audit.supervisor(f"/v1/audit/events?request_id=req_{n}")["events"]) == 1
+        asked = f"req_{n:026}"
+        audit.append([an_event(request_id=asked)])
+        assert len(audit.supervisor(f"/v1/audit/events?request_id={asked}")["events"]) == 1
 
 
 def test_a_subject_learns_who_looked(audit: RunningAudit) -> None:

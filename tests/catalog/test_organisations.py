@@ -43,7 +43,9 @@ def test_the_directory_says_who_is_responsible_where(catalog: RunningCatalog) ->
     assert found("") == ["11000000000000019Q", USCC]
     assert found("region=441721") == ["11000000000000019Q"]
     assert found("function=provider") == [USCC]
-    assert found("region=441721&function=provider") == []
+    assert found("region=441721&function=provider") == found("region=441781") == []
+    unknown = catalog.anybody.get("/v1/catalog/organisations?region=999999")
+    assert (unknown.status_code, unknown.json["errors"][0]["field"]) == (400, "region")
     first = catalog.anybody.get("/v1/catalog/organisations?page_size=1").json
     assert found(f"page_token={first['next_page_token']}") == [USCC]
     # Sending the same again changes nothing.

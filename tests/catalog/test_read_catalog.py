@@ -47,7 +47,8 @@ def test_both_faces_say_the_same(catalog: RunningCatalog, licensing: dict[str, A
 
 def test_what_is_not_published_is_not_found(catalog: RunningCatalog, licensing: dict[str, Any]) -> None:
     catalog.authority.post("/v1/catalog/drafts", licensing)
-    assert catalog.anybody.get("/v1/catalog/entries/XZXK").json["code"] == "ENTRY_UNKNOWN"
+    for more in ("", "/versions"):
+        assert catalog.anybody.get(f"/v1/catalog/entries/XZXK{more}").json["code"] == "ENTRY_UNKNOWN"
     with pytest.raises(grpc.RpcError) as refused:
         catalog.stub.GetEntry(pb.GetEntryRequest(code="XZXK", version=3), metadata=catalog.metadata("public"))
     assert refused.value.code() is grpc.StatusCode.NOT_FOUND

@@ -139,6 +139,9 @@ def test_the_authority_changes_a_deadline_from_a_day_on(catalog: RunningCatalog)
     second = catalog.anybody.get(f"/v1/catalog/rules?page_size=1&page_token={first['next_page_token']}").json
     assert [*first["rule_sets"], *second["rule_sets"]] == found
     assert second["next_page_token"] == ""
+    unknown = catalog.anybody.get("/v1/catalog/rules?name=objections")
+    assert (unknown.status_code, unknown.json["errors"][0]["field"]) == (400, "name")
+    assert "objection" in unknown.json["errors"][0]["message"]
 
 
 def test_rules_are_not_changed_for_the_past_nor_left_incomplete(catalog: RunningCatalog) -> None:

@@ -10,6 +10,8 @@ from chengxin_api.disclosure.v1 import disclosure_pb2 as pb
 from services.disclosure.usecases.view_reader import strongest_first
 from tests.disclosure.running_disclosure import COMPANY, LI_NA, RunningDisclosure
 
+BANK = "91000000MA0009028J"
+
 
 def penalty(city: RunningDisclosure, **items: str) -> None:
     """A penalty of a natural person."""
@@ -130,6 +132,54 @@ def test_only_entries_asked_for_are_answered(city: RunningDisclosure) -> None:
     body = {"subject": {"uscc": COMPANY}, "entries": ["XZXK"]}
     shared = city.caller("agency", purpose="p").post("/v1/shared/queries", body).json
     assert [r["entry_code"] for r in shared["records"]] == ["XZXK"]
+
+
+def test_an_entry_that_there_is_not_is_refused_in_every_query(city: RunningDisclosure) -> None:
+    """With a slip in the code, the subject would seem to be clean."""
+    grounds = {"legal_basis": "《民事诉讼法》", "case_no": "（2026）演1702执1号", "officer": "F0001"}
+    agency, court = ("agency", {"purpose": "p"}), ("statutory", grounds)
+    licence(city)
+    given = city.person(COMPANY).post(
+        "/v1/me/consents", {"grantee": BANK, "purpose": "loan_application", "valid_to": "2026-12-31", "uses": 1}
+    )
+    claims = {"org": BANK, "purpose": "loan_application", "consent_id": given.json["consent_id"]}
+    bank = ("subject_authorized", claims)
+    subject, ref = {"uscc": COMPANY}, city.ref(COMPANY)
+    for code in ("NOPE", "xzxk", "", "XZXK:1", "441702189603120024", "Z" * 40):
+        for path, (role, claims) in (("shared", agency), ("statutory", court), ("authorized", bank)):
+            asked = {"subject": subject, "entries": ["XZXK", code]}
+            found = city.caller(role, **claims).post(f"/v1/{path}/queries", asked)
+            assert (found.status_code, [e["field"] for e in found.json["errors"]]) == (400, ["entries"]), path
+            assert "XZXK" in found.json["errors"][0]["message"]
+            query = pb.QueryRequest(subject=pb.SubjectSelector(uscc=COMPANY), entries=[code])
+            metadata = city.metadata(role, **claims)
+            assert (
+                refusal(lambda query=query, metadata=metadata: city.stub.Query(query, metadata=metadata))
+                == "INPUT_INVALID"
+            )
+        for caller, path in ((city.anybody, f"/v1/public/subjects/{ref}"), (city.person(COMPANY), "/v1/me/records")):
+            found = caller.get(f"{path}?entry={code}")
+            assert (found.status_code, [e["field"] for e in found.json.get("errors", [])]) == (
+                (400, ["entry"]) if code else (200, [])
+            )
+    # One that is there now, one that has ended, and a use of the consent that was not used up.
+    city.publishes("CFGR", effective_to="2026-11-01")
+    for code in ("XZXK", "CFGR"):
+        assert (
+            city.caller(agency[0], **agency[1])
+            .post("/v1/shared/queries", {"subject": subject, "entries": [code]})
+            .status_code
+            == 200
+        )
+    assert city.caller(bank[0], **bank[1]).post("/v1/authorized/queries", {"entries": ["XZXK"]}).status_code == 200
+
+
+def test_an_entry_that_has_just_been_published_is_known(city: RunningDisclosure) -> None:
+    agency = city.caller("agency", purpose="p")
+    body = {"subject": {"uscc": COMPANY}, "entries": ["ZDSSWF"]}
+    assert agency.post("/v1/shared/queries", body).status_code == 400
+    city.publishes("ZDSSWF")
+    assert agency.post("/v1/shared/queries", body).status_code == 200
 
 
 def test_an_unknown_subject_is_a_clear_empty_list(city: RunningDisclosure) -> None:

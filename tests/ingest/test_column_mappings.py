@@ -44,6 +44,8 @@ def test_a_file_read_in_another_way_is_another_delivery(ingest: RunningIngest) -
 
 
 def test_a_mapping_that_cannot_be_is_refused(ingest: RunningIngest) -> None:
+    unknown = ingest.regulator.get("/v1/submissions/mappings/NOPE")
+    assert (unknown.status_code, unknown.json["code"]) == (404, "DELIVERY_ENTRY_UNKNOWN")
     answer = remembers(ingest.regulator, {"公司": "NONE", "": "ZTMC"})
     assert answer.status_code == 400
     assert [(e["field"], e["rule"]) for e in answer.json["errors"]] == [

@@ -152,6 +152,19 @@ def test_a_question_that_makes_no_sense_is_told_so(ingest: RunningIngest) -> Non
         assert (answer.status_code, answer.json["code"]) == (400, "INPUT_INVALID"), query
 
 
+def test_an_entry_and_a_region_that_there_are_not_are_refused(watched: RunningIngest) -> None:
+    watched.caller(region="441702").submits(licences(2))
+    goes_to(watched, "2026-01-05")
+    for path in ("quality", "overdue", "findings"):
+        for name, value in (("entry", "NOPE"), ("entry", "xzxk"), ("region", "999999"), ("region", "000000")):
+            for caller in (watched.centre, watched.regulator):
+                answer = caller.get(f"/v1/submissions/{path}", query_string={name: value})
+                assert (answer.status_code, [e["field"] for e in answer.json["errors"]]) == (400, [name]), (path, value)
+        assert watched.centre.get(f"/v1/submissions/{path}?entry=XZXK&region=441702").status_code == 200
+    told = watched.centre.get("/v1/submissions/overdue?entry=xzxk").json["errors"][0]["message"]
+    assert "XZXK" in told
+
+
 def test_nothing_is_answered_without_the_audit_service(watched: RunningIngest) -> None:
     watched.audit.away = True
     for path in ("quality", "overdue", "findings"):

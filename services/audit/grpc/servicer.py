@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
 from chengxin.errors import INPUT_INVALID, FieldError
+from chengxin.grpc.named_things import must_name_what_can_be
 from chengxin.tlog.signed_note import Checkpoint, split_note
 from chengxin.values.clock import rfc3339
 from chengxin.values.page_tokens import encode_page_token, number_after
@@ -51,6 +52,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
         self, request: pb.GetInclusionProofRequest, context: grpc.ServicerContext
     ) -> pb.InclusionProof:
         """Proof that an entry is in the log."""
+        must_name_what_can_be(request)
         index = request.index if request.WhichOneof("leaf") == "index" else None
         proof = proofs.inclusion(self._ctx, caller(), index, request.event_id, request.tree_size)
         return pb.InclusionProof(
@@ -72,6 +74,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
     @serves(read_events.events)
     def ListEvents(self, request: pb.ListEventsRequest, context: grpc.ServicerContext) -> pb.ListEventsResponse:
         """Events, newest first."""
+        must_name_what_can_be(request)
         size = request.page_size or _DEFAULT_SIZE
         if not 1 <= size <= _GREATEST_SIZE:
             raise INPUT_INVALID(fields=[FieldError("page_size", "range", f"1 … {_GREATEST_SIZE}")])

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from chengxin.http.named_things import ActName, ActorName, EventName, RequestName, SubjectName
 from chengxin.http.web import PageQuery
 from chengxin.values.acts import Act
 
@@ -11,16 +12,18 @@ from chengxin.values.acts import Act
 class EventsQuery(PageQuery):
     """Which events; all given conditions hold together."""
 
-    beyond_schema: ClassVar[str] = "from and until are instants in RFC 3339, in UTC"
+    beyond_schema: ClassVar[str] = (
+        "from and until are instants in RFC 3339, in UTC, from before until; an act that there is"
+    )
 
     model_config = ConfigDict(populate_by_name=True)
 
     page_size: int = Field(100, ge=1, le=500, description="Greatest number of events in the answer")
-    subject_ref: str = Field("", max_length=64, description="Pseudonym of a subject that the event concerns")
-    actor: str = Field("", max_length=200, description="`sub` of who acted")
-    act: str = Field("", max_length=200, description="For example record.queried.own")
-    event_id: str = Field("", max_length=64)
-    request_id: str = Field("", max_length=200, description="X-Request-Id of the request")
+    subject_ref: SubjectName = Field("", description="Pseudonym of a subject that the event concerns")
+    actor: ActorName = Field("", description="`sub` of who acted")
+    act: ActName = Field("", description="For example record.queried.own")
+    event_id: EventName = ""
+    request_id: RequestName = Field("", description="X-Request-Id of the request")
     since: str = Field("", alias="from", max_length=40, description="RFC 3339 UTC, included")
     until: str = Field("", max_length=40, description="RFC 3339 UTC, not included")
 
@@ -74,7 +77,7 @@ class InclusionQuery(BaseModel):
     beyond_schema: ClassVar[str] = "Either index or event_id; tree_size is no greater than the log"
 
     index: int | None = Field(None, ge=0, le=2**62)
-    event_id: str = Field("", max_length=64)
+    event_id: EventName = ""
     tree_size: int = Field(0, ge=0, le=2**62, description="0: the latest checkpoint's")
 
 

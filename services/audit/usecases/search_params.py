@@ -16,6 +16,9 @@ def search(**conditions: str) -> EventSearch:
                 wrong.append(FieldError(shown, "instant", message))
             else:
                 conditions[name] = found
+    first, end = conditions.get("since"), conditions.get("until")
+    if not wrong and first and end and first >= end:
+        wrong.append(FieldError("from", "range", "应早于 until / must be before until"))
     if wrong:
         raise INPUT_INVALID(fields=wrong)
     return EventSearch(**conditions)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
 from chengxin.errors import INPUT_INVALID, FieldError
+from chengxin.http.named_things import RegionName
 from chengxin.http.web import PageQuery, RepeatableRequest, answer
 from chengxin.values.page_tokens import text_after
 from services.catalog.context import CatalogContext
@@ -71,7 +72,9 @@ class OrganisationPath(BaseModel):
 class OrganisationsQuery(PageQuery):
     """The organisations that are asked for."""
 
-    region: str = Field("", max_length=6, description="Empty: all")
+    beyond_schema: ClassVar[str] = "A region that there is"
+
+    region: RegionName = Field("", description="Empty: all")
     function: Function | None = Field(None, description="Absent: all")
 
 

@@ -1,6 +1,6 @@
 """The views of rule sets. They decide nothing."""
 
-from typing import Final
+from typing import ClassVar, Final
 
 from flask import Response
 from flask_openapi3.models.tag import Tag
@@ -25,6 +25,8 @@ RULES_TAG: Final = Tag(name="catalog rules", description="Deadlines with effecti
 
 class RulesQuery(PageQuery):
     """The rule sets that are asked for."""
+
+    beyond_schema: ClassVar[str] = "A name that a rule set has"
 
     name: str = Field("", max_length=64, description="Empty: all")
 

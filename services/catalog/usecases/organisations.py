@@ -7,11 +7,12 @@ from chengxin.auth.executor import command, query
 from chengxin.auth.powers import OWN, Power, one
 from chengxin.auth.principal import Principal, Role
 from chengxin.auth.regions import city_of, outside, regional
-from chengxin.errors import Problem
+from chengxin.errors import INPUT_INVALID, Problem
 from chengxin.store.database import UnitOfWork
 from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical, digest
+from chengxin.values.named_things import REGION
 from services.catalog.context import NO_CREDIT_INFORMATION, CatalogContext, must_be_sound
 from services.catalog.domain.organisation import ORGANISATION_UNKNOWN, DirectoryEntry, read_organisation
 from services.catalog.usecases.code_lists import known_regions
@@ -33,8 +34,11 @@ class OrganisationFilter:
 def listed(
     ctx: CatalogContext, caller: Principal, wanted: OrganisationFilter, after: str, size: int
 ) -> list[DirectoryEntry]:
-    """Returns organisations by credit code, officers for colleagues only; one more than `size` when there are more."""
+    """Returns organisations by credit code, officers for colleagues only; one more than `size` when there are more. Raises
+    INPUT_INVALID for a region that there is not."""
     found = ctx.store.organisations(wanted.region, wanted.function, after, size + 1)
+    if wanted.region and not found and wanted.region not in known_regions(ctx):
+        raise INPUT_INVALID(fields=[REGION.refused("region")])
     return [_seen(caller, entry) for entry in found]
 
 

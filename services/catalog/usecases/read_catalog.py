@@ -66,8 +66,10 @@ def difference(
 
 @query(Act.ENTRY_HISTORY_READ, roles=EVERYBODY, articles=("7", "33"), unrecorded=NO_CREDIT_INFORMATION)
 def versions(ctx: CatalogContext, caller: Principal, code: str, after: int, size: int) -> list[Entry]:
-    """Returns every version of an entry, oldest first; one more than `size` when there are more."""
-    return ctx.store.versions(code, after, size + 1)
+    """Returns every version of an entry, oldest first; one more than `size` when there are more. Raises ENTRY_UNKNOWN."""
+    if not (found := ctx.store.versions(code, after, size + 1)) and not after:
+        raise ENTRY_UNKNOWN(code=code, version="-")
+    return found
 
 
 @query(Act.CATALOG_FOLLOWED, roles=_FOLLOWERS, articles=("7",), unrecorded=NO_CREDIT_INFORMATION)

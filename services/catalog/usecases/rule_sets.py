@@ -5,15 +5,16 @@ from typing import Final
 from chengxin.auth.executor import command, query
 from chengxin.auth.powers import CITY, Power, two
 from chengxin.auth.principal import Principal, Role
-from chengxin.errors import ROLE_NOT_ALLOWED, Problem
+from chengxin.errors import INPUT_INVALID, ROLE_NOT_ALLOWED, Problem
 from chengxin.proposals.decisions import carries_out, propose
 from chengxin.proposals.proposal import PROPOSAL_OUTDATED, Proposal
 from chengxin.store.database import UnitOfWork
 from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical
 from chengxin.values.document import RawDocument
+from chengxin.values.named_things import unknown_name
 from services.catalog.context import NO_CREDIT_INFORMATION, CatalogContext, must_be_sound
-from services.catalog.domain.rule_set import RuleSet, read_rule_set
+from services.catalog.domain.rule_set import FORMS, RuleSet, read_rule_set
 from services.catalog.usecases.read_catalog import EVERYBODY
 
 # The catalog itself, as the actor that seeds the data of a new system.
@@ -29,8 +30,12 @@ def no_other_service(ctx: CatalogContext, caller: Principal, *_: object, **__: o
 
 @query(Act.RULES_LISTED, roles=EVERYBODY, articles=("29", "33"), unrecorded=NO_CREDIT_INFORMATION)
 def listed(ctx: CatalogContext, caller: Principal, name: str, after: tuple[str, int], size: int) -> list[RuleSet]:
-    """Returns every version of the rule sets, by name and version; one more than `size` when there are more."""
-    return ctx.store.rule_sets(name, after, size + 1)
+    """Returns every version of the rule sets, by name and version; one more than `size` when there are more. Raises
+    INPUT_INVALID for a name that no rule set has."""
+    found = ctx.store.rule_sets(name, after, size + 1)
+    if name and not found and name not in FORMS and not ctx.store.newest_rule_set(name):
+        raise INPUT_INVALID(fields=[unknown_name("name", "unknown_rule_set", name, FORMS.keys())])
+    return found
 
 
 @command(

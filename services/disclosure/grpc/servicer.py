@@ -9,6 +9,7 @@ import grpc
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
 from chengxin.errors import INPUT_INVALID, FieldError
+from chengxin.grpc.named_things import must_name_what_can_be
 from chengxin.values.page_tokens import encode_page_token, text_after
 from chengxin_api.disclosure.v1 import disclosure_pb2 as pb
 from chengxin_api.disclosure.v1 import disclosure_pb2_grpc
@@ -57,6 +58,7 @@ class DisclosureServicer(disclosure_pb2_grpc.DisclosureServiceServicer):
         self, request: pb.ListReferencesRequest, context: grpc.ServicerContext
     ) -> pb.ListReferencesResponse:
         """All references of a subject."""
+        must_name_what_can_be(request)
         return pb.ListReferencesResponse(
             subject_refs=subject_identity.list_references(self._ctx, caller(), request.subject_ref)
         )
@@ -66,6 +68,7 @@ class DisclosureServicer(disclosure_pb2_grpc.DisclosureServiceServicer):
         self, request: pb.WatchPublicRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.WatchPublicResponse]:
         """Changes of what the public sees."""
+        must_name_what_can_be(request)
         if request.after < 0:
             raise INPUT_INVALID(fields=[FieldError("after", "range", "≥ 0")])
         asked = public_feed.FeedRequest(request.after, request.provider_uscc)

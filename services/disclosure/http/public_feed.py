@@ -12,6 +12,7 @@ from chengxin.auth.request_context import caller
 from chengxin.errors import INPUT_INVALID, FieldError
 from chengxin.http.description import ProblemDocument
 from chengxin.http.inputs import Body
+from chengxin.http.named_things import OrganisationName
 from chengxin.http.web import answer
 from services.disclosure.context import DisclosureContext
 from services.disclosure.http import schemas as bodies
@@ -37,12 +38,12 @@ class PublicRecordPath(BaseModel):
 class FeedQuery(BaseModel):
     """From where on, and of whom."""
 
+    beyond_schema: ClassVar[str] = "A provider's code with a right check digit"
+
     after: int = Field(
         0, ge=0, le=_LAST, description="`position` of the answer before; 0 begins with everything public"
     )
-    provider: str = Field(
-        "", pattern=r"^([0-9A-HJ-NPQRTUWXY]{18})?$", description="Unified social credit code; empty: all providers"
-    )
+    provider: OrganisationName = Field("", description="Unified social credit code; empty: all providers")
     page_size: int = Field(
         public_feed.GREATEST_SIZE,
         ge=1,

@@ -94,7 +94,7 @@ def _add_queries(app: OpenAPI, ctx: DisclosureContext) -> None:
 
 def _ask(asked: bodies.RecordsParameters) -> RecordsQuery:
     entries = frozenset({asked.entry} if asked.entry else ())
-    return RecordsQuery(asked.page_size, text_after(asked.page_token), entries)
+    return RecordsQuery(asked.page_size, text_after(asked.page_token), entries, "entry")
 
 
 def _ask_of(body: bodies.QueryBody) -> RecordsQuery:

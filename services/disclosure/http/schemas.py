@@ -33,6 +33,8 @@ class SearchQuery(PageQuery):
 class RecordsParameters(PageQuery):
     """Which records."""
 
+    beyond_schema: ClassVar[str] = "An entry that there is, or was"
+
     entry: str = Field("", max_length=64, description="Only records of this catalog entry; empty: all")
 
 
@@ -54,7 +56,9 @@ class SelectorBody(Body):
 class QueryBody(Body):
     """A query under agreement, law or consent."""
 
-    beyond_schema: ClassVar[str] = "page_token is next_page_token of an answer before, or empty"
+    beyond_schema: ClassVar[str] = (
+        "Entries that there are, or were; page_token is next_page_token of an answer, or empty"
+    )
 
     subject: SelectorBody = Field(
         default_factory=SelectorBody, description="May be left out under a consent: then it is who gave it"

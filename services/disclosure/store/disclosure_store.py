@@ -85,7 +85,7 @@ class DisclosureStore:
         self.disagreements = DisagreementStore(self.rows)
         self.consents = ConsentStore(store)
         self.objections = FollowedObjectionStore(self.rows, self.locations)
-        entries = FollowedEntryStore(self.rows)
+        self.entries = entries = FollowedEntryStore(self.rows)
         self.entry, self.save_entry, self.entries_with_mode = entries.get, entries.save, entries.with_mode
         self._heads = Coalescer(self._rows_of, _LARGE_DOCUMENTS_PER_QUERY, _COALESCING_SECONDS)
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from typing import Any, Final
 
 from cachetools import LRUCache
@@ -33,6 +33,7 @@ class FollowedEntryStore:
         self._rows = rows
         self._held: LRUCache[tuple[str, int], DisclosureEntry] = LRUCache(_HELD_VALUES, _values_of)
         self._lock = threading.Lock()
+        self._codes: frozenset[str] = frozenset()
 
     def get(self, code: str, version: int) -> DisclosureEntry | None:
         """Returns one version of an entry. Versions never change, so one that is held is not read again."""
@@ -47,6 +48,20 @@ class FollowedEntryStore:
         with self._lock, contextlib.suppress(ValueError):
             self._held[code, version] = entry
         return entry
+
+    def unknown(self, codes: Set[str]) -> Set[str]:
+        """Returns those of the codes that no published entry has, or had before it ended."""
+        # What was known once stays known; there are some hundreds.
+        if not codes <= self._codes:
+            self._codes = frozenset(
+                row["_id"].partition(":")[0] for row in self._rows(FollowedEntryRow).find({}, {"_id": 1})
+            )
+        return codes - self._codes
+
+    @property
+    def codes(self) -> Set[str]:
+        """The codes that `unknown` has read."""
+        return self._codes
 
     def with_mode(self, codes: Iterable[str], mode: str) -> set[str]:
         """Returns those of the codes that a published entry has, of which some version has the mode."""

@@ -8,7 +8,8 @@ from typing import Final, TypeVar
 import structlog
 
 from chengxin.auth import request_context
-from chengxin.errors import unavailable
+from chengxin.errors import INPUT_INVALID, unavailable
+from chengxin.values.named_things import unknown_name
 from chengxin.values.page_tokens import page_token_problem
 from services.disclosure.context import DisclosureContext
 from services.disclosure.domain.assertions import NOTHING, Assertions
@@ -28,6 +29,7 @@ log = structlog.get_logger()
 
 GREATEST_SIZE: Final = 200
 DEFAULT_SIZE: Final = 50
+_MOST_TOLD: Final = 5
 # How often records are read again whose items are being replaced.
 _LOOKS: Final = 3
 MENDED_SECONDS: Final = 60
@@ -48,6 +50,8 @@ class RecordsQuery:
     # The record that ended the page before; empty for the first page.
     after: str = ""
     entries: Set[str] = frozenset()
+    # The field of the request that names them.
+    named_in: str = "entries"
 
 
 @dataclass(frozen=True)
@@ -120,8 +124,13 @@ def strongest_first(subjects: Iterable[Sequence[str]]) -> list[str]:
 def read(ctx: DisclosureContext, ref: str, view: View, ask: RecordsQuery, archived: bool = False) -> ResultPage:
     """Reads a page. Records whose disclosure has ended by today are left out, or with `archived` marked.
 
-    Raises INPUT_INVALID when the page is said to begin after a record that is not the subject's, and RECORD_INCOMPLETE.
+    Raises INPUT_INVALID when the page is said to begin after a record that is not the subject's, or an entry is named
+    that there is not: with a slip in its code the subject would seem to be clean. Raises RECORD_INCOMPLETE.
     """
+    if unknown := ctx.store.entries.unknown(ask.entries):
+        known = ctx.store.entries.codes
+        told = [unknown_name(ask.named_in, "unknown_entry", code, known) for code in sorted(unknown)[:_MOST_TOLD]]
+        raise INPUT_INVALID(fields=told)
     page, incomplete = read_in_full(
         lambda: _read(ctx.pinned(), ref, view, ask, archived), lambda page: (r.fragment for r in page.records)
     )

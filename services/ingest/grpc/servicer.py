@@ -8,6 +8,7 @@ from chengxin.auth import request_context
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
 from chengxin.errors import INPUT_INVALID, FieldError
+from chengxin.grpc.named_things import must_name_what_can_be
 from chengxin.values.page_tokens import encode_page_token, number_after
 from chengxin_api.ingest.v1 import ingest_pb2 as pb
 from chengxin_api.ingest.v1 import ingest_pb2_grpc
@@ -60,6 +61,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
     @serves(read_submissions.submission)
     def GetSubmission(self, request: pb.GetSubmissionRequest, context: grpc.ServicerContext) -> pb.Submission:
         """How far a submission is, or its receipt."""
+        must_name_what_can_be(request)
         provider, submission_id = request.provider_uscc, request.submission_id
         return mapping.submission(read_submissions.submission(self._ctx, caller(), provider, submission_id))
 

@@ -1,18 +1,16 @@
 """The addresses of the page for direct reporting and of its script."""
 
-import re
-
 from flask import Response, request, send_file
 from flask_openapi3.openapi import OpenAPI
 
 from chengxin.auth.policy import open_to_all, serves
-from chengxin.errors import INPUT_INVALID, FieldError, Problem
+from chengxin.errors import INPUT_INVALID, Problem
 from chengxin.http.pages import asked_for, page, page_language
 from chengxin.http.request_checks import for_readers
 from chengxin.http.web import told_when
+from chengxin.values.named_things import ORGANISATION
 from services.ingest.context import IngestContext
 from services.ingest.http.pages import SCRIPT, Pages
-from services.ingest.http.quality_schemas import PROVIDER
 from services.ingest.usecases import read_submissions
 from services.ingest.usecases.paging import submission_position
 
@@ -20,9 +18,8 @@ from services.ingest.usecases.paging import submission_position
 def _provider() -> str:
     """The provider whose submissions an organ asks for; empty: all. Raises INPUT_INVALID."""
     asked = asked_for("provider")
-    if not re.fullmatch(PROVIDER, asked):
-        told = "应为统一社会信用代码，不超过 18 位 / a unified social credit code, at most 18 characters"
-        raise INPUT_INVALID(fields=[FieldError("provider", "uscc", told)])
+    if fault := ORGANISATION.fault("provider", asked):
+        raise INPUT_INVALID(fields=[fault])
     return asked
 
 

@@ -1,28 +1,27 @@
 """Quality and timeliness over HTTP: the schemas of questions and answers."""
 
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
 from chengxin.http.inputs import Body, OptionalDay
+from chengxin.http.named_things import OrganisationName, RegionName
 from chengxin.http.web import PageQuery
 from services.ingest.domain.quality import AnomalyKind
 from services.ingest.domain.reporting_periods import PeriodState
 from services.ingest.usecases import quality_reports
 
-# The form alone: it goes on record what was asked for, also of an organisation that is not registered.
-PROVIDER: Final = r"^[0-9A-Z]{0,18}$"
 _Format = Literal["json", "csv"]
 
 
 class SeriesQuery(PageQuery):
     """Whose deliveries for what."""
 
-    provider: str = Field("", pattern=PROVIDER, description="For organs: the provider's unified social credit code")
+    beyond_schema: ClassVar[str] = "A provider's code with a right check digit; an entry and a region that there are"
+
+    provider: OrganisationName = Field("", description="For organs: the provider's unified social credit code")
     entry: str = Field("", pattern=r"^([A-Za-z][A-Za-z0-9_]{0,63})?$", description="Code of the catalog entry")
-    region: str = Field(
-        "", pattern=r"^[0-9]{0,12}$", description="GB/T 2260 region of the provider, where its client has one"
-    )
+    region: RegionName = Field("", description="GB/T 2260 region of the provider, where its client has one")
     format: _Format = Field("json", description="csv: all of them as a file")
 
     def wanted(self) -> quality_reports.SeriesFilter:

@@ -15,6 +15,7 @@ from chengxin.auth.policy import open_to_all, serves
 from chengxin.auth.request_context import caller
 from chengxin.http.description import json_or_file
 from chengxin.http.inputs import FormBody
+from chengxin.http.named_things import OrganisationName
 from chengxin.http.proposals import add_proposals
 from chengxin.http.web import PageQuery, UploadedFile, answer, make_app
 from chengxin.values.clock import rfc3339
@@ -24,7 +25,6 @@ from services.ingest.domain.submission import Header
 from services.ingest.domain.submission_view import SubmissionView
 from services.ingest.http import rejects_file
 from services.ingest.http.page_routes import add_pages
-from services.ingest.http.quality_schemas import PROVIDER
 from services.ingest.http.reporting import add_agreements, add_mappings, add_preview
 from services.ingest.http.uploads import UploadRequest, kept
 from services.ingest.usecases import read_submissions, submit_file
@@ -55,7 +55,9 @@ class UploadForm(FormBody):
 class OfProvider(BaseModel):
     """Whose."""
 
-    provider: str = Field("", pattern=PROVIDER, description="For organs: the provider's unified social credit code")
+    beyond_schema: ClassVar[str] = "A provider's code with a right check digit"
+
+    provider: OrganisationName = Field("", description="For organs: the provider's unified social credit code")
 
 
 class SubmissionsQuery(PageQuery, OfProvider):

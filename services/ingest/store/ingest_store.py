@@ -57,6 +57,10 @@ class IngestStore:
         left_out = {"entry.items": 0, "entry.cross_rules": 0, "entry.required_one_of": 0}
         return [row["entry"] for row in self.entries.find({}, left_out)]
 
+    def entry_codes(self) -> set[str]:
+        """Returns the codes of all entries that were ever published."""
+        return {row["_id"].partition(":")[0] for row in self.entries.find({}, {"_id": 1})}
+
     def put_entry(self, entry: RawDocument, session: ClientSession) -> None:
         """Keeps a published version."""
         row = {"code": entry["code"], "version": entry["version"], "entry": entry}

@@ -49,6 +49,14 @@ class QualityStore:
         """Returns the series of a provider by key; of all providers when `provider` is empty."""
         return {row["_id"]: row for row in self.series.find({"provider": provider} if provider else {})}
 
+    def providers_in(self, region: str) -> list[str]:
+        """Returns the providers of a region that have a series."""
+        return sorted(self.series.distinct("provider", {"region": region}))
+
+    def counted_entries(self) -> set[str]:
+        """Returns the codes of the entries that have a series."""
+        return set(self.series.distinct("entry_code"))
+
     def day(self, series: str, day: str, session: ClientSession) -> RawDocument | None:
         """Returns the document with the figures of a series on a day."""
         return self.days.find_one({"_id": f"{series}/{day}"}, session=session)
@@ -77,7 +85,7 @@ class QualityStore:
         fields = {name: value for name, value in row.items() if name != "_id"}
         self.findings.update_one({"_id": row["_id"]}, {"$set": fields}, upsert=True, session=session)
 
-    def findings_of(self, wanted: Mapping[str, str], before: Any, limit: int) -> list[RawDocument]:
+    def findings_of(self, wanted: RawDocument, before: Any, limit: int) -> list[RawDocument]:
         """Returns findings with these values, latest first, after the position `before` (first_seen, _id). A `limit` of
         0 is no limit."""
         query: RawDocument = {name: value for name, value in wanted.items() if value}

@@ -21,6 +21,7 @@ from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from chengxin.values.canonical_json import digest
 from chengxin.values.clock import rfc3339
+from chengxin.values.document import RawDocument
 from services.ingest.context import IngestContext
 from services.ingest.domain.anomaly_finding import AnomalyFinding, FindingRemark, FindingState
 from services.ingest.domain.quality import Anomaly, Figures, PeriodFigures, anomalies
@@ -219,10 +220,13 @@ def findings(
     ctx: IngestContext, caller: Principal, wanted: SeriesFilter, state: str, kind: str, after: Any, size: int
 ) -> tuple[list[AnomalyFinding], Any]:
     """Findings, latest first, and the position of the next page; a size of 0 is all of them."""
-    wanted = seen(caller, wanted)
+    wanted = seen(ctx, caller, wanted)
     details = described(wanted) | {name: value for name, value in (("state", state), ("kind", kind)) if value}
     ctx.audit.record(ctx.audit.event(Act.FINDING_LISTED, caller, details=details))
-    query = {"provider": wanted.provider, "entry_code": wanted.entry, "state": state, "kind": kind}
+    query: RawDocument = {"provider": wanted.provider, "entry_code": wanted.entry, "state": state, "kind": kind}
+    if wanted.region:
+        among = set(ctx.quality.providers_in(wanted.region))
+        query["provider"] = {"$in": sorted(among & {wanted.provider} if wanted.provider else among)}
     rows = ctx.quality.findings_of(query, after, size + 1 if size else 0)
     page = [AnomalyFinding.read(row) for row in (rows[:size] if size else rows)]
     following = [page[-1].first_seen.isoformat(), page[-1].finding_id] if len(rows) > len(page) else None

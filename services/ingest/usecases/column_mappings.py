@@ -12,6 +12,7 @@ from chengxin.values.acts import Act
 from chengxin.values.canonical_json import canonical, digest
 from chengxin.values.text_forms import comparison_key
 from services.ingest.context import IngestContext
+from services.ingest.domain.submission import DELIVERY_ENTRY_UNKNOWN
 from services.ingest.usecases.permissions import provides, versions_in_force
 
 _MOST: Final = 500
@@ -20,7 +21,10 @@ _LONGEST: Final = 200
 
 @query(Act.MAPPING_READ, roles={Role.PROVIDER}, articles=("10",), may=provides)
 def mapping(ctx: IngestContext, caller: Principal, entry_code: str) -> dict[str, str]:
-    """The provider's own header texts of an entry, with the item code of each; empty when there are none."""
+    """The provider's own header texts of an entry, with the item code of each; empty when there are none. Raises
+    DELIVERY_ENTRY_UNKNOWN."""
+    if not ctx.directory.versions(entry_code):
+        raise DELIVERY_ENTRY_UNKNOWN(entry=entry_code)
     found = authorise(versions_in_force(ctx, entry_code), entry_code)
     # A code that no entry has may be any text, so it is not put on record.
     ctx.audit.record(ctx.audit.event(Act.MAPPING_READ, caller, entries=[entry.code for entry in found]))

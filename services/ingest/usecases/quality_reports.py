@@ -7,13 +7,14 @@ from typing import Any, Final
 
 from chengxin.auth.executor import command, query
 from chengxin.auth.principal import Principal, Role
-from chengxin.errors import Problem, precondition
+from chengxin.errors import INPUT_INVALID, Problem, precondition
 from chengxin.store.database import UnitOfWork
 from chengxin.store.on_record import authorise
 from chengxin.values.acts import Act
 from chengxin.values.catalog_contract import TranslatedText
 from chengxin.values.clock import rfc3339
 from chengxin.values.document import RawDocument
+from chengxin.values.named_things import REGION, is_region, unknown_name
 from services.ingest.context import IngestContext
 from services.ingest.domain.catalog_entry import DeliveryEntry
 from services.ingest.domain.quality import Figures
@@ -150,8 +151,15 @@ def described(wanted: SeriesFilter) -> dict[str, Any]:
     return {name: value for name, value in vars(wanted).items() if value}
 
 
-def seen(caller: Principal, wanted: SeriesFilter) -> SeriesFilter:
-    """Narrows a provider's question to its own series."""
+def seen(ctx: IngestContext, caller: Principal, wanted: SeriesFilter) -> SeriesFilter:
+    """Narrows a provider's question to its own series. Raises INPUT_INVALID for an entry or a region that there is not."""
+    faults = []
+    if wanted.entry and wanted.entry not in (codes := ctx.store.entry_codes() | ctx.quality.counted_entries()):
+        faults.append(unknown_name("entry", "unknown_entry", wanted.entry, codes))
+    if wanted.region and not (is_region(wanted.region) or ctx.store.regions.has(wanted.region)):
+        faults.append(REGION.refused("region"))
+    if faults:
+        raise INPUT_INVALID(fields=faults)
     return SeriesFilter(caller.org, wanted.entry, wanted.region) if Role.PROVIDER in caller.roles else wanted
 
 
@@ -165,7 +173,7 @@ def reports(
     ctx: IngestContext, caller: Principal, wanted: SeriesFilter, first: date, last: date, after: Any, size: int
 ) -> tuple[list[Report], Any]:
     """Reports over some days by provider and entry, and the position of the next page; a size of 0 is all of them."""
-    wanted = seen(caller, wanted)
+    wanted = seen(ctx, caller, wanted)
     told = described(wanted) | {"from": first.isoformat(), "until": last.isoformat()}
     ctx.audit.record(ctx.audit.event(Act.QUALITY_LISTED, caller, entries=_entries(wanted), details=told))
     picture = QualityPicture(ctx, wanted.provider)
@@ -188,7 +196,7 @@ def overdue(
     ctx: IngestContext, caller: Principal, wanted: SeriesFilter, after: Any, size: int
 ) -> tuple[list[Overdue], Any]:
     """Overdue periods by provider, entry and time, and the position of the next page; a size of 0 is all of them."""
-    wanted = seen(caller, wanted)
+    wanted = seen(ctx, caller, wanted)
     details = described(wanted)
     ctx.audit.record(ctx.audit.event(Act.OVERDUE_LISTED, caller, entries=_entries(wanted), details=details))
     picture = QualityPicture(ctx, wanted.provider)
