@@ -53,13 +53,13 @@ def test_an_amendment_is_a_new_version_with_its_reason(ingest: RunningIngest, re
 
 
 def test_a_version_keeps_the_values_that_it_was_delivered_with(ingest: RunningIngest) -> None:
-    name = str(ingest.regulator.submits_batch(licence(XK_JDRQ="2026/11/2")).outcomes[0].record_id)
+    name = str(ingest.regulator.submits_batch(licence(XK_JDRQ="2026/1/2")).outcomes[0].record_id)
     amends(ingest.regulator, name, licence(XK_NR="餐饮服务", XK_ZT="有效"))
     assert ingest.ctx.store.record(name)["raw"] == {"XK_ZT": "有效"}
     amends(ingest.regulator, name, licence(XK_NR="餐饮"))
     assert "raw" not in ingest.ctx.store.record(name)
     [first, second] = ingest.ctx.store.history(name)
-    assert (first["raw"], second["raw"]) == ({"XK_JDRQ": "2026/11/2"}, {"XK_ZT": "有效"})
+    assert (first["raw"], second["raw"]) == ({"XK_JDRQ": "2026/1/2"}, {"XK_ZT": "有效"})
 
 
 def test_a_request_id_is_done_once(ingest: RunningIngest, record_id: str) -> None:

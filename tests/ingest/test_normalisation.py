@@ -133,7 +133,7 @@ def test_the_forms_by_themselves() -> None:
 
 
 def test_the_value_as_delivered_is_kept_beside_the_standard_one() -> None:
-    delivered = licence(XK_JDRQ="2026年11月2日", XK_ZT="有效", XK_FR_ZJHM=_wide(licence()["XK_FR_ZJHM"]))
+    delivered = licence(XK_JDRQ="2026年1月2日", XK_ZT="有效", XK_FR_ZJHM=_wide(licence()["XK_FR_ZJHM"]))
     document = RECORDER.check(VALIDATOR, PROVIDER, DeliveredRecord(1, delivered), TODAY).document
     assert document is not None
     assert RECORDER.opened(VALIDATOR.entry, document) == licence()

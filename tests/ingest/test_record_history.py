@@ -18,7 +18,7 @@ IDENTIFIER = "XK_FR_ZJHM"
 @pytest.fixture
 def record_id(ingest: RunningIngest) -> str:
     """A licence that was delivered in other forms than the standard, amended for an objection, and revoked."""
-    delivered = licence(XK_JDRQ="2026/11/2", **{IDENTIFIER: f" {licence()[IDENTIFIER]}"})
+    delivered = licence(XK_JDRQ="2026/1/2", **{IDENTIFIER: f" {licence()[IDENTIFIER]}"})
     answer = ingest.regulator.submits_batch(delivered, submission_id="sub-of-november")
     name = str(answer.outcomes[0].record_id)
     change = {"record_id": name, "document_number": "演更字〔2026〕1号", "effective_date": "2026-09-01"}
@@ -45,7 +45,7 @@ def test_its_provider_sees_every_version_as_recorded_and_as_delivered(ingest: Ru
     first, second, third = found["versions"]
     assert [v["version"] for v in found["versions"]] == [1, 2, 3]
     assert first["items"] == licence()
-    assert first["raw"] == {"XK_JDRQ": "2026/11/2", IDENTIFIER: f" {licence()[IDENTIFIER]}"}
+    assert first["raw"] == {"XK_JDRQ": "2026/1/2", IDENTIFIER: f" {licence()[IDENTIFIER]}"}
     assert (first["submission_id"], first["row"], first["reason"]) == ("sub-of-november", 1, "")
     assert second["items"] == licence(XK_NR="餐饮服务")
     assert second["raw"] == {"XK_ZT": "有效"}
@@ -68,7 +68,7 @@ def test_the_organs_see_any_record_but_no_personal_identifier(ingest: RunningIng
     found = seen(caller, record_id)
     assert [v["withheld"] for v in found["versions"]] == [[IDENTIFIER]] * 3
     assert found["versions"][0]["items"] == {k: v for k, v in licence().items() if k != IDENTIFIER}
-    assert found["versions"][0]["raw"] == {"XK_JDRQ": "2026/11/2"}
+    assert found["versions"][0]["raw"] == {"XK_JDRQ": "2026/1/2"}
     assert licence()[IDENTIFIER] not in json.dumps(found)
     assert "enc:" not in json.dumps(found)
 
