@@ -14,7 +14,7 @@ from stdnum.cn import ric
 
 from chengxin.bounds import own
 from chengxin.values.identifiers import PASSPORT, PERMANENT_RESIDENCE_BEFORE_2023, is_organisation
-from chengxin.values.text_forms import Stretch
+from chengxin.values.text_forms import TextSpan
 
 # NFKC makes digits of others (full-width, circled).
 _NUMERALS: Final = str.maketrans("Х〇零一壹二贰三叁四肆五伍六陆七柒八捌九玖", "X00112233445566778899")
@@ -112,9 +112,9 @@ class _Reading(NamedTuple):
     text: str
     places: Sequence[int]
 
-    def place(self, start: int, end: int) -> Stretch:
+    def place(self, start: int, end: int) -> TextSpan:
         """Where a part of the reading stands in the text."""
-        return Stretch(self.places[start], self.places[end - 1] + 1)
+        return TextSpan(self.places[start], self.places[end - 1] + 1)
 
     def only(self, kept: Sequence[int]) -> "_Reading":
         """The reading with these of its characters alone."""
@@ -136,7 +136,7 @@ def holds_personal_number(text: str) -> bool:
     return bool(personal_numbers_in(text))
 
 
-def personal_numbers_in(text: str, known: tuple[str, ...] = ()) -> list[Stretch]:
+def personal_numbers_in(text: str, known: tuple[str, ...] = ()) -> list[TextSpan]:
     """Returns where the numbers stand that `holds_personal_number` looks for, and those that are `known`: of six characters
     or more, a passport's also without the State. Of an organisation's code of digits alone that may be a person's, too,
     nobody says which it is, so it counts."""
@@ -240,18 +240,18 @@ def _read_character(char: str) -> str:
 # What is a number of a person
 
 
-def _places_in(text: str) -> tuple[Stretch, ...]:
+def _places_in(text: str) -> tuple[TextSpan, ...]:
     return _places_in_word(text) if len(text) <= _LONGEST_KEPT else _places_in_word.__wrapped__(text)
 
 
 # Most texts that go on record are words that come again and again.
 @lru_cache(_MOST_KEPT)
-def _places_in_word(text: str) -> tuple[Stretch, ...]:
+def _places_in_word(text: str) -> tuple[TextSpan, ...]:
     found = {place for reading in _readings(text) for place in _found_in(reading, text)}
     return tuple(sorted(found))
 
 
-def _found_in(reading: _Reading, text: str) -> Iterator[Stretch]:
+def _found_in(reading: _Reading, text: str) -> Iterator[TextSpan]:
     for form, is_number in _CHECKED:
         yield from (reading.place(*m.span(1)) for m in form.finditer(reading.text) if is_number(m[1]))
     for form in _UNCHECKED:

@@ -106,7 +106,7 @@ own(
 own(__name__, "cache", resource="Tables of characters that are one in a search", total=1, why="One table of Unicode's")
 
 
-class Stretch(NamedTuple):
+class TextSpan(NamedTuple):
     """Where a part of a text stands: its first character, and the one after its last."""
 
     start: int
@@ -210,7 +210,7 @@ def simplified(text: str) -> str:
     return text.translate(_SIMPLIFIED)
 
 
-def places_of_name(name: str, text: str) -> list[Stretch]:
+def places_of_name(name: str, text: str) -> list[TextSpan]:
     """Returns where a name stands in a text, in whatever form a search finds it by. A name of one character is a word.
 
     A text that has the name by a search key, but not in its characters one by one, is one place as a whole.
@@ -221,9 +221,9 @@ def places_of_name(name: str, text: str) -> list[Stretch]:
     keys = [search_key(char) for char in text]
     starts = [place for place, part in enumerate(keys) for _ in part]
     found = [match.span() for match in re.finditer(re.escape(key), "".join(keys))]
-    places = [Stretch(starts[start], starts[end - 1] + 1) for start, end in found]
+    places = [TextSpan(starts[start], starts[end - 1] + 1) for start, end in found]
     if not places and key in search_key(text):
-        return [Stretch(0, len(text))]
+        return [TextSpan(0, len(text))]
     return [place for place in places if not _is_within_word(text, place)]
 
 
@@ -258,7 +258,7 @@ def _shapes() -> dict[str, list[str]]:
     return others
 
 
-def _is_within_word(text: str, place: Stretch) -> bool:
+def _is_within_word(text: str, place: TextSpan) -> bool:
     """Whether letters of an alphabet go on before or after a place: `Li` is no name in `Limited`."""
     before, after = text[max(place.start - 1, 0) : place.start + 1], text[place.end - 1 : place.end + 1]
     return any(len(letters) == 2 and all(_has_case(char) for char in letters) for letters in (before, after))

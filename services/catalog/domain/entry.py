@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from chengxin.errors import invalid, not_found
 from chengxin.values.clock import rfc3339
+from chengxin.values.text_forms import comparison_key
 
 ENTRY_INVALID = invalid(
     "ENTRY_INVALID",
@@ -25,6 +26,9 @@ ENTRY_UNKNOWN = not_found(
     "目录中没有已发布的条目 {code}（版本 {version}），请核对条目代码和版本",
     "The catalog has no published entry {code} (version {version}); check code and version",
 )
+
+# The persons that records are about, beside those whom other items name. No item is called so.
+SUBJECTS: Final = ""
 
 
 class SubjectKind(StrEnum):
@@ -287,6 +291,28 @@ class EntryContent:
             return None
         item = self.item(self.subject_name_item)
         return item.masking if item is not None and Mode.PUBLIC in item.modes else None
+
+    def names_masked(self) -> set[str]:
+        """Returns whose names the public does not see in full: `SUBJECTS`, and what items with others' names are called."""
+        masked = {comparison_key(i.name.zh) for i in self._texts_for_the_public() if i.masking is Masking.NAME}
+        about_persons = SubjectKind.INDIVIDUAL in self.subject_kinds and Mode.PUBLIC in self.modes
+        return masked | ({SUBJECTS} if about_persons and self.names_persons() is not Masking.NONE else set())
+
+    def names_in_full(self) -> dict[str, str]:
+        """Returns whose names the public would see in full, with the code of the item, if they are names at all."""
+        full = {comparison_key(i.name.zh): i.code for i in self._texts_for_the_public() if i.masking is Masking.NONE}
+        return full | ({SUBJECTS: self.subject_name_item} if self.names_persons() is Masking.NONE else {})
+
+    def _texts_for_the_public(self) -> list[Item]:
+        """The items of the public view in which people write, but for the name of the subject."""
+        return [
+            item
+            for item in self.items
+            if Mode.PUBLIC in item.modes
+            and item.type is ItemType.TEXT
+            and not item.code_list
+            and item.code != self.subject_name_item
+        ]
 
     def item(self, code: str) -> Item | None:
         """Returns the item with this code; None when the entry has no such item."""

@@ -1,12 +1,13 @@
 """The rules that an entry must obey before it is published (Art. 3, 4, 7, 8, 13, 14, 18): content in, findings out."""
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from chengxin.errors import FieldError
 from chengxin.values.identifiers import PERSONAL, is_uscc
+from chengxin.values.representatives import names_representative
 from chengxin.values.text_forms import code_point, comparison_key, first_hidden
 from services.catalog.domain.entry import (
     Attribute,
@@ -119,12 +120,23 @@ def region_findings(content: EntryContent, known: Collection[str]) -> Findings:
             yield Finding(f"regions.{n}", "region.unknown", {"value": region})
 
 
-def discretion_findings(content: EntryContent, masking: Sequence[str]) -> Findings:
-    """Yields a finding where an entry would show persons' names in full in public, though the entries whose codes are in
-    `masking` mask them: who finds a person under one learns the name under the others (Art. 4)."""
-    if masking and content.names_persons() is Masking.NONE:
-        number = [item.code for item in content.items].index(content.subject_name_item)
-        yield Finding(f"items.{number}.masking", "masking.undone", {"entries": "、".join(masking)})
+def discretion_findings(content: EntryContent, masked: Mapping[str, Collection[str]]) -> Findings:
+    """Yields a finding for each item that would show persons' names in full in public, though other entries mask them: who
+    finds a person under one learns the name under the others (Art. 4). `masked` has the codes of these entries."""
+    codes = [item.code for item in content.items]
+    for persons, code in content.names_in_full().items():
+        if entries := masked.get(persons):
+            where = f"items.{codes.index(code)}.masking"
+            yield Finding(where, "masking.undone", {"entries": "、".join(sorted(entries))})
+
+
+def _check_representatives(content: EntryContent) -> Findings:
+    """Whoever represents an organisation is public with its registration, so a mask elsewhere hides nothing."""
+    if set(content.subject_kinds) == {SubjectKind.INDIVIDUAL}:
+        return
+    for n, item in enumerate(content.items):
+        if names_representative(item.name.zh) and item.masking is Masking.NAME and Mode.PUBLIC in item.modes:
+            yield Finding(f"items.{n}.masking", "masking.representative")
 
 
 def _check_modes(content: EntryContent) -> Findings:
@@ -308,6 +320,7 @@ _CHECKS: Final[tuple[Callable[[EntryContent], Findings], ...]] = (
     _check_coverage,
     _check_modes,
     _check_items,
+    _check_representatives,
     _check_identity,
     _check_terms,
     _check_rules,

@@ -104,6 +104,10 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "条目 {entries} 公开时对个人姓名脱敏，本条目公开个人全名将使其失去作用；请将脱敏设为“姓名脱敏”（masking 为 name），或从公开方式中去掉“依法公开”（public）",
         "entries {entries} mask persons' names in public, which this entry would undo; set masking name, or remove mode public",
     ),
+    "masking.representative": (
+        "法定代表人、负责人等姓名是单位依法公示的登记事项，在此脱敏不起作用；请去掉脱敏（masking 为空），或从该信息项的公开方式中去掉“依法公开”（public）",
+        "representatives of organisations are public by law with the registration, so a mask here hides nothing; remove the masking, or mode public from this item",
+    ),
     "identifier.code_list": ("代码表与标识校验不能同时使用", "a code list and a checked identifier exclude each other"),
     "pattern.too_long": ("正则表达式不能超过 200 个字符", "a pattern has at most 200 characters"),
     "pattern.syntax": ("正则表达式有语法错误", "the pattern is not a regular expression"),

@@ -3,6 +3,7 @@
 A document has the fields of the JSON of what it keeps, in the same order.
 """
 
+from collections import defaultdict
 from datetime import date
 from typing import Final, TypeVar
 
@@ -255,12 +256,17 @@ class CatalogStore:
         rows = self._entries.find({"code": {"$gt": after}, **_in_force(day)}, [("code", 1)], limit)
         return [read_entry(fields_of(row)) for row in rows]
 
-    def entries_that_mask_persons(self, day: date, but: str, unit: UnitOfWork | None = None) -> list[str]:
-        """Returns the codes, but one, of entries in force on a day or later that make persons public without full names."""
-        query: RawDocument = {"until": {"$gte": day.isoformat()}, "code": {"$ne": but}}
-        query |= {"subject_kinds": SubjectKind.INDIVIDUAL.value, "modes": Mode.PUBLIC.value}
-        found = (read_entry(fields_of(row)) for row in self._entries.find(query, session=session_of(unit)))
-        return sorted({e.content.code for e in found if e.content.names_persons() is not Masking.NONE})
+    def names_masked(self, day: date, but: str, unit: UnitOfWork | None = None) -> dict[str, set[str]]:
+        """Returns whose names (`EntryContent.names_masked`) entries in force on a day or later mask in public, with their
+        codes; one entry is left out."""
+        query: RawDocument = {"until": {"$gte": day.isoformat()}, "code": {"$ne": but}, "modes": Mode.PUBLIC.value}
+        query |= {"$or": [{"subject_kinds": SubjectKind.INDIVIDUAL.value}, {"items.masking": Masking.NAME.value}]}
+        masked: dict[str, set[str]] = defaultdict(set)
+        for row in self._entries.find(query, session=session_of(unit)):
+            content = read_entry(fields_of(row)).content
+            for persons in content.names_masked():
+                masked[persons].add(content.code)
+        return masked
 
     def versions_in_force(self, day: date, limit: int) -> list[VersionName]:
         """Returns the names of the versions in force on a day, by code, without reading what they say."""

@@ -141,9 +141,9 @@ def change(
 
 def wrong(ctx: CatalogContext, content: EntryContent, unit: UnitOfWork | None = None) -> Iterator[Finding]:
     """Yields every fault of a content whose code lists are resolved, as the lists and the other entries are today."""
-    masking = ctx.store.entries_that_mask_persons(ctx.clock.today(), content.code, unit)
+    masked = ctx.store.names_masked(ctx.clock.today(), content.code, unit)
     return chain(
-        findings(content), region_findings(content, known_regions(ctx, unit)), discretion_findings(content, masking)
+        findings(content), region_findings(content, known_regions(ctx, unit)), discretion_findings(content, masked)
     )
 
 

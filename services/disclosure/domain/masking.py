@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from chengxin.values.personal_numbers import number_as_read, personal_numbers_in
-from chengxin.values.text_forms import Stretch, places_of_name
+from chengxin.values.text_forms import TextSpan, places_of_name
 
 MASK: Final = "*"
 _IDENTIFIER_HEAD: Final = 6
@@ -35,7 +35,7 @@ def mask_identifier(identifier: str) -> str:
 def without_names(text: str, names: Iterable[str]) -> str:
     """Returns a free text without persons' names, in whatever form they are written. A single character is a word rather
     than a name."""
-    places: list[Stretch] = []
+    places: list[TextSpan] = []
     for name in names:
         for each in (name,) if name.isalpha() else _BETWEEN_NAMES.split(name):
             places += places_of_name(each, text)
@@ -49,7 +49,7 @@ def scrub(text: str, secrets: Iterable[str]) -> str:
     return _replaced(text, places, lambda found: mask_identifier(number_as_read(found))) if places else text
 
 
-def _replaced(text: str, places: Iterable[Stretch], mask: Callable[[str], str]) -> str:
+def _replaced(text: str, places: Iterable[TextSpan], mask: Callable[[str], str]) -> str:
     """Returns a text with a mask in these places; those that overlap are one."""
     parts, end = [], 0
     for start, stop in _apart(places):
@@ -58,11 +58,11 @@ def _replaced(text: str, places: Iterable[Stretch], mask: Callable[[str], str]) 
     return "".join((*parts, text[end:]))
 
 
-def _apart(places: Iterable[Stretch]) -> Iterable[Stretch]:
-    last: Stretch | None = None
+def _apart(places: Iterable[TextSpan]) -> Iterable[TextSpan]:
+    last: TextSpan | None = None
     for place in sorted(places):
         if last is not None and place.start < last.end:
-            last = Stretch(last.start, max(last.end, place.end))
+            last = TextSpan(last.start, max(last.end, place.end))
             continue
         if last is not None:
             yield last

@@ -12,6 +12,7 @@ from typing import Final
 
 from chengxin.values.clock import read_day
 from chengxin.values.identifiers import DECLARED, standard_form
+from chengxin.values.representatives import names_representative
 from chengxin.values.text_forms import (
     comparison_key,
     is_odd_name,
@@ -124,7 +125,8 @@ def is_date(text: str) -> bool:
 
 def _is_name(item: DeliveryItem, subject_name_item: str) -> bool:
     is_text = item.type == "text" and not item.identifier and not item.code_list
-    return is_text and (item.code == subject_name_item or item.masking == "name")
+    named = item.masking == "name" or names_representative(item.name.zh)
+    return is_text and (item.code == subject_name_item or named)
 
 
 def _choose_form(item: DeliveryItem, is_name: bool) -> Callable[[str], str]:
