@@ -12,6 +12,8 @@ from typing import Any, Final, TypeVar
 import click
 import msgspec
 
+from chengxin.values import outside_json
+
 T = TypeVar("T")
 # Far more than a receipt, a key or a checkpoint has; a device would never end.
 _MOST_BYTES: Final = 64 * 1024 * 1024
@@ -88,8 +90,6 @@ def read_word(file: Path, what: str) -> str:
 def read_json(file: Path, kind: type[T]) -> T:
     """The JSON value in a file, of the form `kind`. Raises as `read_text` does, also for another form."""
     try:
-        return msgspec.json.decode(read_text(file).encode(), type=kind)
-    except RecursionError:
-        raise FileUnusable(file, "its JSON is nested too deeply") from None
-    except msgspec.DecodeError as e:
+        return msgspec.convert(outside_json.read_json(read_text(file).encode()), type=kind)
+    except (ValueError, msgspec.ValidationError) as e:
         raise FileUnusable(file, str(e)) from None

@@ -7,8 +7,11 @@ from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from typing import Final
 
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
+
 from chengxin.auth.principal import Principal
-from chengxin.errors import UNAUTHENTICATED
+from chengxin.errors import LANGUAGES, UNAUTHENTICATED
 from chengxin.values.ids import new_id
 
 REQUEST_ID_HEADER: Final = "x-request-id"
@@ -16,6 +19,7 @@ REQUEST_ID_HEADER: Final = "x-request-id"
 TRACEPARENT_HEADER: Final = "traceparent"
 
 
+_DEFAULT: Final = LANGUAGES[0]
 # As the gateway makes them (`chengxin.values.ids.new_id`).
 _REQUEST_ID: Final = re.compile(r"req_[0-9a-v]{26}\Z")
 
@@ -92,11 +96,18 @@ def serving(request: RequestContext) -> Iterator[RequestContext]:
 
 
 def pick_language(accept_language: str) -> str:
-    """`zh-CN` unless the header's first known choice is English (RFC 9110 section 12.5.4, order only)."""
-    for part in accept_language.split(","):
-        tag = part.split(";")[0].strip().lower()
-        if tag.startswith("zh"):
-            return "zh-CN"
-        if tag.startswith("en"):
-            return "en"
-    return "zh-CN"
+    """Of `zh-CN` and `en` the one that the header gives the greater weight (RFC 9110, 12.5.4), of two equal ones the
+    first; `zh-CN` when it takes neither.
+
+    werkzeug's own choice prefers what is spelt alike to what is preferred: English for `zh-TW, en;q=0.5`.
+    """
+    if not accept_language:
+        return _DEFAULT
+    # By the first part of each tag, the greatest weight; in the order of their weights.
+    weights: dict[str, float] = {}
+    for tag, weight in parse_accept_header(accept_language, LanguageAccept):
+        weights.setdefault(tag.partition("-")[0].lower(), weight)
+    taken = {language: weights.get(language[:2], weights.get("*", 0)) for language in LANGUAGES}
+    order = [*weights, *(language[:2] for language in LANGUAGES)]
+    best = max(sorted(LANGUAGES, key=lambda language: order.index(language[:2])), key=taken.__getitem__)
+    return best if taken[best] else _DEFAULT

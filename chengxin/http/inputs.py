@@ -61,6 +61,7 @@ class FormBody(Body):
         then, and `1e3` is 1000."""
         must_be_readable(request.form)
         must_be_single(request.form)
+        must_be_single(request.files)
         fields, files = request.form.to_dict(), request.files.to_dict()
         cls._must_be_seen(fields | {name: file.filename for name, file in files.items()})
         return super(Body, cls).model_validate(fields | files)

@@ -17,7 +17,7 @@ from werkzeug.formparser import FormDataParser
 
 from chengxin.errors import CONTENT_TYPE_UNSUPPORTED, INPUT_INVALID, FieldError
 from chengxin.values.marks import Mark
-from chengxin.values.outside_json import GreatNumbers, read_json
+from chengxin.values.outside_json import GreatNumbers, RepeatedMembers, read_json
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,6 +29,7 @@ _WHOLE_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)\Z")
 _LITTLE: Final = 64
 # Of the places where a body has the same fault.
 _MOST_TOLD: Final = 100
+_ONCE: Final = "只能给一次 / give it once"
 
 
 # Why an address may have parameters that its view does not know.
@@ -58,7 +59,7 @@ class _WholeForm(FormDataParser):
         try:
             return super().parse(*args, **options)
         except ValueError:
-            told = "表单不完整或格式有误（如缺少 boundary） / the form is cut off or malformed (no boundary, say)"
+            told = "表单不完整或格式有误（如缺少 boundary、文件名不是 UTF-8） / the form is cut off or malformed (no boundary, a file name that is no UTF-8, say)"
             raise INPUT_INVALID(fields=[FieldError("", "form", told)]) from None
 
 
@@ -122,11 +123,10 @@ def must_be_readable(given: Mapping[str, Any]) -> None:
         raise INPUT_INVALID(fields=[FieldError(name, "utf-8", told) for name in unreadable])
 
 
-def must_be_single(given: MultiDict[str, str]) -> None:
+def must_be_single(given: MultiDict[str, Any]) -> None:
     """Raises INPUT_INVALID, by name, for what is given more than once."""
     if repeated := [name for name, values in given.lists() if len(values) > 1]:
-        told = "只能给一次 / give it once"
-        raise INPUT_INVALID(fields=[FieldError(name, "repeated", told) for name in repeated])
+        raise INPUT_INVALID(fields=[FieldError(name, "repeated", _ONCE) for name in repeated])
 
 
 def _has_body() -> bool:
@@ -157,6 +157,8 @@ def _must_be_json() -> None:
     except GreatNumbers as e:
         told = "整数过大，须在 ±(2^53-1) 之间 / this whole number is too great: between ±(2^53-1)"
         raise INPUT_INVALID(fields=[FieldError(place, "integer", told) for place in e.places[:_MOST_TOLD]]) from None
+    except RepeatedMembers as e:
+        raise INPUT_INVALID(fields=[FieldError(place, "repeated", _ONCE) for place in e.places[:_MOST_TOLD]]) from None
     except ValueError as e:
         told = f"不是有效的 JSON（UTF-8），请核对 / not valid JSON in UTF-8: {e}"
         raise INPUT_INVALID(fields=[FieldError("", "json", told[:300])]) from None

@@ -23,6 +23,7 @@ _WORDS: Final = {
     "int_from_float": _NUMBER,
     "bool_type": "须为 true 或 false",
     "bool_parsing": "须为 true 或 false",
+    "file": "请以文件形式上传：multipart/form-data 中带文件名的部分",
     "date": _DATE,
     "date_type": _DATE,
     "date_from_datetime_parsing": _DATE,

@@ -18,7 +18,9 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic_core import PydanticCustomError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.http import parse_etags
 from werkzeug.routing import IntegerConverter, Map
 
 from chengxin import __version__
@@ -70,7 +72,7 @@ _TRACEPARENT: Final = _in_wsgi(TRACEPARENT_HEADER)
 
 def _must_be_file(value: Any) -> Any:
     if not isinstance(value, werkzeug.datastructures.FileStorage):
-        raise ValueError("send a file: a part of multipart/form-data with a file name / 请以文件形式上传")
+        raise PydanticCustomError("file", "send a file: a part of multipart/form-data with a file name")
     return value
 
 
@@ -131,7 +133,9 @@ class RepeatableRequest(Parameters):
         "",
         alias="Idempotency-Key",
         max_length=200,
-        description="Chosen by you: a repeat with the same key changes nothing and gets the first answer",
+        # Two fields arrive as one, with a comma between: neither is the key that its sender knows.
+        pattern="^[^,]+$",
+        description="Chosen by you, without a comma: a repeat with the same key changes nothing and gets the first answer",
     )
 
 
@@ -157,6 +161,10 @@ class KeptCopyRequest(Parameters):
     if_none_match: str = Field(
         "", alias="If-None-Match", description="ETags of what you have: it is not sent again (RFC 9110, 13.1.2)"
     )
+
+    def has(self, etag: str) -> bool:
+        """Whether the caller has the version with this ETag. A proxy that compresses answers makes their ETags weak."""
+        return parse_etags(self.if_none_match).contains_weak(etag)
 
 
 def make_app(name: str, admission: Admission | None, ready: Callable[[], dict[str, bool]]) -> OpenAPI:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final
@@ -12,10 +13,20 @@ _LONGEST_INTEGER: Final = len(str(-_GREATEST_INTEGER))
 # So many levels every later reader takes: pydantic's 200, a store's 100.
 _DEEPEST: Final = 64
 _TOO_DEEP: Final = f"nested too deeply: at most {_DEEPEST} levels"
-# Stands for a greater one while its place is looked for.
+# These stand for what is not kept, a greater one and a member of several values, while its place is looked for.
 _GREAT: Final = object()
+_REPEATED: Final = object()
 # The beginning of an escape by which JSON can spell half of a character.
 _HALF: Final = "\\u"
+
+
+class RepeatedMembers(ValueError):
+    """Members that an object has more than once, by their places in the value. Of two values, one reader takes the first
+    and another the last (RFC 7493 section 2.3)."""
+
+    def __init__(self, places: list[str]) -> None:
+        super().__init__(f"members that are given more than once: {', '.join(places)[:200]}")
+        self.places = places
 
 
 class GreatNumbers(ValueError):
@@ -31,21 +42,24 @@ def read_json(data: bytes) -> Any:
 
     Raises `ValueError`, which says what is wrong, for anything else, and for what JSON can spell and nothing here can
     keep: half of a character, a whole number beyond 2^53 - 1 (`GreatNumbers`), what is no number, what is nested too
-    deeply, and a member given twice, of which one reader takes the first and another the last (RFC 7493 section 2.3).
+    deeply, and two members of one name (`RepeatedMembers`).
     """
     # Python's reader of bytes takes halves of characters, and UTF-16.
     text = data.decode("utf-8")
     great: list[str] = []
+    repeated: list[str] = []
     try:
         value = json.loads(
             text,
             parse_int=partial(_integer, great),
             parse_float=_fraction,
             parse_constant=_fraction,
-            object_pairs_hook=_members,
+            object_pairs_hook=partial(_members, repeated),
         )
+        if repeated:
+            raise RepeatedMembers(list(_places(value, _REPEATED, "")))
         if great:
-            raise GreatNumbers(list(_places(value, "")))
+            raise GreatNumbers(list(_places(value, _GREAT, "")))
         if _HALF in text:
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
@@ -73,12 +87,12 @@ def _integer(great: list[str], digits: str) -> object:
     return int(digits)
 
 
-def _members(given: list[tuple[str, Any]]) -> dict[str, Any]:
+def _members(repeated: list[str], given: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(given)
     if len(found) < len(given):
-        names = [name for name, _ in given]
-        repeated = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"given twice: {repeated[:100]}")
+        names = [name for name, times in Counter(name for name, _ in given).items() if times > 1]
+        repeated += names
+        found |= dict.fromkeys(names, _REPEATED)
     return found
 
 
@@ -95,12 +109,12 @@ def _must_be_shallow(value: Any) -> None:
             raise ValueError(_TOO_DEEP)
 
 
-def _places(value: Any, place: str) -> Iterator[str]:
-    if value is _GREAT:
+def _places(value: Any, sought: object, place: str) -> Iterator[str]:
+    if value is sought:
         yield place
     elif isinstance(value, dict | list):
         for name, part in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _places(part, f"{place}.{name}".lstrip("."))
+            yield from _places(part, sought, f"{place}.{name}".lstrip("."))
 
 
 def _fraction(digits: str) -> float:

@@ -67,6 +67,7 @@ _REQUEST_HEADERS: Final = (
     ("HTTP_ACCEPT_LANGUAGE", "Accept-Language"),
     ("HTTP_IDEMPOTENCY_KEY", "Idempotency-Key"),
     ("HTTP_IF_MATCH", "If-Match"),
+    ("HTTP_IF_MODIFIED_SINCE", "If-Modified-Since"),
     ("HTTP_IF_NONE_MATCH", "If-None-Match"),
 )
 _answer_seconds = Histogram(
@@ -163,7 +164,8 @@ class HttpEdge:
             "traceparent": next_hop(environ.get("HTTP_TRACEPARENT", "")),
         }
         for key, name in _REQUEST_HEADERS:
-            if value := environ.get(key):
+            # An empty field is not a missing one.
+            if (value := environ.get(key)) is not None:
                 request_headers[name] = value
         # WSGI decodes the path (as latin-1); characters that must be encoded are encoded again.
         target = quote(environ["PATH_INFO"].encode("latin-1"), safe="/:@!$&'()*+,;=~")

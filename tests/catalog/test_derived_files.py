@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from chengxin.http.web import KeptCopyRequest
 from services.catalog.http import workbooks
 from services.catalog.http.derived_files import DerivedFiles
 from tests.catalog.conftest import RunningCatalog, demo_entry
@@ -61,6 +62,27 @@ def test_every_workbook_for_the_public_is_made_once(catalog: RunningCatalog, mad
         made.clear()
 
 
+def test_whoever_has_an_answer_is_not_sent_it_again(catalog: RunningCatalog) -> None:
+    """At every address that says so. The ETag is weak when a proxy has compressed the answer (RFC 9110, 13.1.2)."""
+    catalog.authority.publishes(demo_entry("XZXK"), "2026-11-24")
+    described = catalog.anybody.get("/openapi.json").json["paths"]
+    kept = [path for path, operations in described.items() if "304" in operations.get("get", {}).get("responses", ())]
+    assert len(kept) > len(PUBLIC_BOOKS)
+    for path in (path.format(code="XZXK", version=1) for path in kept):
+        etag = catalog.anybody.get(path).headers["ETag"]
+        for had, status in {
+            etag: 304,
+            f"W/{etag}": 304,
+            f'"another", W/{etag}': 304,
+            "*": 304,
+            'W/"another"': 200,
+            '"another"': 200,
+            "": 200,
+        }.items():
+            found = catalog.anybody.client.get(path, headers=catalog.anybody.headers | {"If-None-Match": had})
+            assert (found.status_code, found.headers["ETag"]) == (status, etag), (path, had)
+
+
 def test_a_new_version_is_another_file(catalog: RunningCatalog, made: list[str]) -> None:
     catalog.authority.publishes(demo_entry(CODES[0]), "2026-11-24")
     before = catalog.anybody.get("/v1/catalog/resources.xlsx")
@@ -74,6 +96,6 @@ def test_what_is_kept_is_bounded_by_its_bytes(catalog: RunningCatalog) -> None:
     files = DerivedFiles(most_bytes=100)
     with catalog.app.test_request_context():
         for n in range(50):
-            assert files.answer(f"{n}.xlsx", "", [], lambda: b"x" * 30).data == b"x" * 30
-        assert files.answer("large.xlsx", "", [], lambda: b"x" * 300).data == b"x" * 300
+            assert files.answer(f"{n}.xlsx", "", [], lambda: b"x" * 30, KeptCopyRequest()).data == b"x" * 30
+        assert files.answer("large.xlsx", "", [], lambda: b"x" * 300, KeptCopyRequest()).data == b"x" * 300
     assert files._kept.currsize <= 100

@@ -7,10 +7,10 @@ from typing import Final
 
 from cachetools import LRUCache
 from flask import Response
-from werkzeug.http import parse_etags
 
 from chengxin import __version__
 from chengxin.bounds import own
+from chengxin.http.web import KeptCopyRequest
 from services.catalog.domain.entry import VersionName
 
 # Bytes that are kept; the catalog of a city as a workbook has 1 or 2 MiB, a template some 10 KiB.
@@ -34,15 +34,16 @@ class DerivedFiles:
         self._making = threading.Lock()
 
     def answer(
-        self, name: str, content_type: str, versions: Sequence[VersionName], make: Callable[[], bytes], kept: str = ""
+        self,
+        name: str,
+        content_type: str,
+        versions: Sequence[VersionName],
+        make: Callable[[], bytes],
+        kept: KeptCopyRequest,
     ) -> Response:
-        """The file `name`, which `make` makes from these versions, or 304 for a caller that has it: `kept` is the
-        If-None-Match of the request (RFC 9110, 13.1.2)."""
+        """The file `name`, which `make` makes from these versions, or 304 for a caller that has it."""
         etag = hashlib.sha256(repr((__version__, name, versions)).encode()).hexdigest()[:32]
-        if parse_etags(kept).contains(etag):
-            found = Response(status=304)
-        else:
-            found = attachment(self._content(etag, make), content_type, name)
+        found = Response(status=304) if kept.has(etag) else attachment(self._content(etag, make), content_type, name)
         found.set_etag(etag)
         return found
 

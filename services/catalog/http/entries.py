@@ -6,7 +6,6 @@ from flask import Response
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
 from pydantic import BaseModel, Field
-from werkzeug.http import parse_etags
 
 from chengxin.auth.policy import serves
 from chengxin.auth.request_context import caller
@@ -114,7 +113,7 @@ def _add_schemas(app: OpenAPI, ctx: CatalogContext) -> None:
     @serves(read_catalog.entry)
     def schema(path: EntryPath, query: VersionQuery, header: KeptCopyRequest) -> Response:
         """It is JSON Schema 2020-12. The address with the version in its path has a schema that never changes."""
-        return _schema(read_catalog.entry(ctx, caller(), path.code, query.version), header.if_none_match)
+        return _schema(read_catalog.entry(ctx, caller(), path.code, query.version), header)
 
     @app.get(
         "/v1/catalog/entries/<code>/versions/<int:version>/schema",
@@ -125,13 +124,13 @@ def _add_schemas(app: OpenAPI, ctx: CatalogContext) -> None:
     @serves(read_catalog.entry)
     def version_schema(path: EntryVersionPath, header: KeptCopyRequest) -> Response:
         """The answer never changes and may be cached for ever."""
-        found = _schema(read_catalog.entry(ctx, caller(), path.code, path.version), header.if_none_match)
+        found = _schema(read_catalog.entry(ctx, caller(), path.code, path.version), header)
         found.headers["Cache-Control"] = FOR_EVER
         return found
 
 
-def _schema(entry: Entry, kept: str) -> Response:
+def _schema(entry: Entry, kept: KeptCopyRequest) -> Response:
     etag = f"{entry.content.code}-{entry.version}-{DIALECT_REVISION}"
-    found = Response(status=304) if parse_etags(kept).contains(etag) else answer(record_schema(entry))
+    found = Response(status=304) if kept.has(etag) else answer(record_schema(entry))
     found.set_etag(etag)
     return found

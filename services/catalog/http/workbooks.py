@@ -92,7 +92,7 @@ def _add_sheets(app: OpenAPI, ctx: CatalogContext, files: DerivedFiles) -> None:
         """Catalogs are circulated in this form, and an entry compiled in it can be imported."""
         entry = read_catalog.entry(ctx, caller(), path.code, query.version)
         name = f"{path.code}-{entry.version}.xlsx"
-        return files.answer(name, XLSX, [entry.version_name], lambda: write_entry(entry.content), header.if_none_match)
+        return files.answer(name, XLSX, [entry.version_name], lambda: write_entry(entry.content), header)
 
     @app.get(
         "/v1/catalog/drafts/<draft_id>/entry.xlsx",
@@ -131,7 +131,7 @@ def _add_templates(app: OpenAPI, ctx: CatalogContext, files: DerivedFiles) -> No
         """Its cells offer the values of code lists; an example and notes are on sheets of their own."""
         entry = read_catalog.entry(ctx, caller(), path.code, query.version)
         name = f"{path.code}-{entry.version}-template.xlsx"
-        return files.answer(name, XLSX, [entry.version_name], lambda: template_book(entry), header.if_none_match)
+        return files.answer(name, XLSX, [entry.version_name], lambda: template_book(entry), header)
 
     @app.get(
         "/v1/catalog/entries/<code>/template.csv",
@@ -185,4 +185,4 @@ def _add_resources(app: OpenAPI, ctx: CatalogContext, files: DerivedFiles) -> No
         def make() -> bytes:
             return resource_book(read_catalog.entries_in_force(ctx, caller()))
 
-        return files.answer("resources.xlsx", XLSX, versions, make, header.if_none_match)
+        return files.answer("resources.xlsx", XLSX, versions, make, header)

@@ -1,10 +1,10 @@
 """No route takes what it does not know: parameters of addresses, members of bodies, fields of forms."""
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, get_args, get_type_hints
 
 import pytest
@@ -137,6 +137,10 @@ BROKEN_FORMS = {
     "another boundary": ("multipart/form-data; boundary=y", b"--x--"),
     "no end": ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nb'),
     "no form": ("multipart/form-data; boundary=x", b"{}"),
+    "a file name in GBK": (
+        "multipart/form-data; boundary=x",
+        '--x\r\nContent-Disposition: form-data; name="file"; filename="报送"\r\n\r\na\r\n--x--'.encode("gbk"),
+    ),
 }
 
 
@@ -166,6 +170,39 @@ def test_a_number_in_an_address_has_one_spelling(app: Flask, issuer: Issuer, num
             if {schema.get("type") for _, schema in places(call.api, parameter["schema"])} <= {"integer", "null"}:
                 name = parameter["name"]
                 wrong += call.untold(name, number, call.open(query_string={name: number}))
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_member_that_is_given_twice_is_refused_by_name(app: Flask, issuer: Issuer) -> None:
+    wrong = []
+    for call in calls(app, issuer):
+        for place in {place for place, _ in places(call.api, call.body)} - {""}:
+            name = place.rpartition(".")[2]
+            body = json.dumps(nest(place, 1)).replace(f'"{name}": 1', f'"{name}": 1, "{name}": 1')
+            if not name.isdigit():
+                wrong += call.untold(place, body, call.open(data=body, content_type="application/json"))
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_part_of_a_form_is_given_once(app: Flask, issuer: Issuer) -> None:
+    wrong = []
+    for call in calls(app, issuer):
+        for name, kind in call.single_parts:
+            head = f'--x\r\nContent-Disposition: form-data; name="{name}"' + '; filename="a.csv"' * (kind == "binary")
+            data = f"{head}\r\n\r\na\r\n" * 2 + "--x--\r\n"
+            found = call.open(data=data.encode(), content_type="multipart/form-data; boundary=x")
+            if (name, "repeated") not in [(e["field"], e["rule"]) for e in found.json["errors"]]:
+                wrong.append(f"{call.label}: {name}: {found.text[:300]}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_request_has_one_idempotency_key_or_none(app: Flask, issuer: Issuer) -> None:
+    """Two fields arrive as one with a comma; an empty one is what a client sends whose key was lost."""
+    wrong = []
+    for call in calls(app, issuer):
+        if "Idempotency-Key" in [parameter["name"] for parameter in call.operation.get("parameters", ())]:
+            for key in ("", "a,b", "a, b"):
+                wrong += call.untold("Idempotency-Key", key, call.open(headers={"Idempotency-Key": key}))
     assert not wrong, "\n".join(wrong)
 
 
@@ -202,6 +239,7 @@ class Call:
     method: str
     path: str
     described_as: str
+    headers: dict[str, str]
     send: Callable[..., Any]
 
     @property
@@ -210,7 +248,18 @@ class Call:
 
     def open(self, **request: Any) -> Any:
         """The answer to a request."""
-        return self.send(self.path, method=self.method, **request)
+        return self.send(
+            self.path, method=self.method, **request | {"headers": self.headers | request.get("headers", {})}
+        )
+
+    @property
+    def single_parts(self) -> list[tuple[str, str]]:
+        """The names of what its form has once, each with its format."""
+        content = self.operation.get("requestBody", {}).get("content", {}).get("multipart/form-data")
+        found = dict(places(self.api, content["schema"])) if content else {}
+        return [
+            (n, part.get("format", "")) for n, part in found.items() if n and "." not in n and f"{n}.0" not in found
+        ]
 
     @property
     def forms(self) -> Iterator[list[str]]:
@@ -247,8 +296,7 @@ def calls(app: Flask, issuer: Issuer) -> Iterator[Call]:
             headers = issuer.bearer(*route.roles) if route.roles else {}
             # Some name a year, and an address is judged first.
             path = route.path.replace("/1", "/2027")
-            send = partial(app.test_client().open, headers=headers)
-            yield Call(app.api_doc, operation, route.method, path, route.described_as, send)
+            yield Call(app.api_doc, operation, route.method, path, route.described_as, headers, app.test_client().open)
 
 
 def places(api: dict[str, Any], schema: dict[str, Any], place: str = "") -> Iterator[tuple[str, dict[str, Any]]]:

@@ -11,7 +11,7 @@ import pytest
 
 from chengxin.auth.access_tokens import ASSERTION_TYPE, Verifier
 from chengxin.errors import Problem
-from chengxin.values.outside_json import GreatNumbers, must_be_readable, read_json
+from chengxin.values.outside_json import GreatNumbers, RepeatedMembers, must_be_readable, read_json
 from chengxin.values.page_tokens import text_after
 from chengxin.values.provider_statement import read_signed
 from gateway.usecases.issue_token import GRANT_TYPES, ClientProof, authenticate
@@ -43,11 +43,13 @@ _OTHERWISE = {
     "chengxin/store/field_encryption.py": "the operator's file",
     "services/audit/usecases/read_events.py": "the log's own entry",
     "services/audit/http/events.py": "the log's own entry",
+    "services/audit/domain/event.py": "taken in canonical form alone, which has each member once",
+    "services/ingest/store/rejects.py": "written and sealed by this service",
     "services/ingest/usecases/amend_record.py": "written and sealed by this service",
     "services/objection/store/case_mapper.py": "written and sealed by this service",
     "services/disclosure/projections/public_search_file.py": "written by this service",
 }
-_READERS = {"json.loads", "jwt.get_unverified_header"}
+_READERS = {"json.loads", "jwt.get_unverified_header", "msgspec.json.decode"}
 
 
 def _jws(header: bytes, claims: bytes) -> str:
@@ -98,6 +100,13 @@ def test_great_numbers_are_told_by_their_places() -> None:
     with pytest.raises(GreatNumbers) as refused:
         read_json(b'{"a": [1, {"b": -9007199254740992}], "c": ' + b"9" * 5000 + b', "d": "9007199254740992"}')
     assert refused.value.places == ["a.1.b", "c"]
+
+
+def test_members_that_are_given_twice_are_told_by_their_places() -> None:
+    many = ", ".join(f'"{n}": 0' for n in range(200_000)).encode()
+    with pytest.raises(RepeatedMembers) as refused:
+        read_json(b'{"a": [1, {"b": 1, "c": 2, "b": 9007199254740992}], "d": {' + many + b', "x": 1, "x": 1}, "e": 0}')
+    assert refused.value.places == ["a.1.b", "d.x"]
 
 
 def test_nothing_else_reads_json_from_outside() -> None:
